@@ -1,0 +1,54 @@
+# `make run` runs the main job, `make test` passes the tests.
+# Each first sets up .venv when it is missing or out of date.
+PYTHON   ?= python3
+VENV     ?= .venv
+SCENARIO ?= scenarios/iiot_20dev.toml
+PIPFLAGS ?=
+BIN      := $(VENV)/bin
+PIP      := $(BIN)/python -m pip --disable-pip-version-check
+# The editable install is a tree of links, build/__editable__*: it is renewed when a folder's
+# time says that a file was added or removed, and when it is gone.
+FOLDERS  := $(shell find simulator policies scenarios traces experiments -type d ! -name __pycache__)
+RELINK   := $(if $(wildcard build/__editable__.*),,relink)
+
+.PHONY: run test test-slow bench lint types check wheel clean relink
+
+run: $(VENV)/linked
+	$(BIN)/edgesim run $(SCENARIO)
+
+test: $(VENV)/linked
+	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/linked
+	$(BIN)/python -m pytest -m slow
+
+bench: $(VENV)/linked
+	$(BIN)/python -m benchmarks
+
+lint: $(VENV)/linked
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/linked
+	$(BIN)/mypy
+	$(BIN)/mypy tests benchmarks
+
+check: lint types test
+
+# build/lib is never cleaned by setuptools: a deleted module would be shipped again.
+wheel: $(VENV)/linked
+	rm -rf dist build/lib build/bdist.*
+	$(BIN)/python -m build
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .coverage .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/installed: setup.cfg pyproject.toml
+	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	$(PIP) install $(PIPFLAGS) -e '.[dev]'
+	rm -f $(VENV)/linked
+	touch $@
+
+$(VENV)/linked: $(VENV)/installed $(FOLDERS) $(RELINK)
+	if test -e $@; then $(PIP) install -q --no-deps --no-build-isolation -e .; fi
+	touch $@

@@ -1,0 +1,1 @@
+"""Runs put together from a scenario, a policy and a recorder."""

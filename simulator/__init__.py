@@ -1,0 +1,1 @@
+"""The physical network, its digital twin, and time."""

@@ -1,0 +1,53 @@
+"""Which device talks to which station, and the sums and look-ups that follow from it."""
+
+import numpy as np
+
+from .arrays import BoolArray, FloatArray, IntArray
+
+
+class Cells:
+    """An association, with the index arrays that turn device columns into station columns and back.
+
+    Made anew only when a device changes its station.
+
+    Args:
+        station: (R, N) the station of each device; 0 is the MBS.
+        stations: B.
+    """
+
+    def __init__(self, station: IntArray, stations: int) -> None:
+        replications, devices = station.shape
+        self.station = station
+        self.shape = (replications, stations)
+        replication = np.arange(replications)[:, None]
+        self._station_index = station + stations * replication
+        self._link_index = station + stations * (
+            np.arange(devices)[None, :] + devices * replication
+        )
+        self.crosses: BoolArray = self._crosses(station, stations)
+        self.members: IntArray = self.total(np.ones(station.shape)).astype(np.int64)
+
+    @staticmethod
+    def _crosses(station: IntArray, stations: int) -> BoolArray:
+        """(R, N, B): True where the station hears the device as interference, A(3).
+
+        That is between SBS cells only: the MBS has a band of its own.
+        """
+        hearer = np.arange(stations)
+        sender = station[:, :, None]
+        return (sender != hearer) & (sender > 0) & (hearer > 0)
+
+    def own(self, link: FloatArray) -> FloatArray:
+        """(R, N, B) -> (R, N): of each device, the entry of its own station."""
+        return np.take(link.reshape(-1), self._link_index)
+
+    def at_station(self, column: FloatArray) -> FloatArray:
+        """(R, B) -> (R, N): of each device, the value at its station."""
+        return np.take(column.reshape(-1), self._station_index)
+
+    def total(self, column: FloatArray) -> FloatArray:
+        """(R, N) -> (R, B): the sum over each station's devices."""
+        size = self.shape[0] * self.shape[1]
+        return np.bincount(
+            self._station_index.reshape(-1), column.reshape(-1), minlength=size
+        ).reshape(self.shape)

@@ -1,0 +1,152 @@
+"""What a policy answers: checked, and made physical, before the world carries it out."""
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from .arrays import FloatArray
+from .cells import Cells
+from .compiled import compiled
+from .network import Network
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The resources of one slot. A device talks to the one station it is associated with.
+
+    Attributes:
+        bandwidth_hz: (R, N) w_ij, A(14a).
+        power_w: (R, N) p_i, A(14b).
+        local_cpu_hz: (R, N) f_i^l, A(14c).
+        edge_cpu_hz: (R, N) f_ij^e, A(14d). A device that is given none sends nothing.
+        served_bits: (R, B) Psi_j, A(14e).
+    """
+
+    bandwidth_hz: FloatArray
+    power_w: FloatArray
+    local_cpu_hz: FloatArray
+    edge_cpu_hz: FloatArray
+    served_bits: FloatArray
+
+    @classmethod
+    def idle(cls, network: Network) -> "Decision":
+        """All zero: nothing is sent and nothing is executed."""
+        columns = (network.replications, network.devices)
+        device = [np.zeros(columns) for _ in range(4)]
+        return cls(*device, served_bits=np.zeros((network.replications, network.stations)))
+
+
+class DecisionError(ValueError):
+    """A decision that cannot be carried out: a wrong shape or type, NaN, or a negative resource.
+
+    Attributes:
+        field: the field of `Decision`.
+        problem: what is wrong with it.
+    """
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field = field
+        self.problem = problem
+
+
+def check(decision: Decision, network: Network) -> Decision:
+    """Refuse what no network can do; convert what is harmless (lists, integers) to float arrays.
+
+    Raises:
+        DecisionError: names the field, and the replication and device (or station) at fault.
+    """
+    if not isinstance(decision, Decision):
+        raise DecisionError("decision", f"expected a Decision, got {type(decision).__name__}")
+    converted = {}
+    for name in _FIELDS:
+        values = getattr(decision, name)
+        width = network.stations if name == "served_bits" else network.devices
+        if not (type(values) is np.ndarray and values.dtype == np.float64):
+            try:
+                values = converted[name] = np.asarray(values, dtype=np.float64)
+            except (TypeError, ValueError):
+                raise DecisionError(name, f"not an array of numbers: {values!r}") from None
+        if values.shape != (network.replications, width):
+            expected = (network.replications, width)
+            raise DecisionError(name, f"shape {values.shape}, expected {expected}")
+        at = _first_invalid(values.reshape(-1))
+        if at >= 0:
+            who = "station" if name == "served_bits" else "device"
+            where = f"replication {at // width}, {who} {at % width}"
+            value = values.reshape(-1)[at]
+            raise DecisionError(name, f"{value} at {where}; allowed: finite and not negative")
+    return replace(decision, **converted) if converted else decision
+
+
+def fit(
+    decision: Decision,
+    network: Network,
+    cells: Cells,
+    power_max_w: FloatArray,
+    station_queue_bits: FloatArray,
+    battery_j: FloatArray | None = None,
+) -> tuple[Decision, int]:
+    """Scale down what exceeds a capacity, A(14a) to A(14e).
+
+    Args:
+        decision: a checked decision.
+        network: the capacities.
+        cells: the association.
+        power_max_w: (R, N) p_i,max(t), the battery's limit included.
+        station_queue_bits: (R, B) Q_j; a station serves no more than it holds.
+        battery_j: (R, N) what the battery can give in this slot to CPU (first) and radio.
+
+    Returns:
+        The decision that the network can carry out, and how many of its entries were scaled down
+        (serving less because the queue is shorter is not counted).
+    """
+    bandwidth, scaled_w = _share(decision.bandwidth_hz, network.station_bandwidth_hz, cells)
+    edge_cpu, scaled_f = _share(decision.edge_cpu_hz, network.station_cpu_hz, cells)
+    cpu_limit = network.device_cpu_hz
+    if battery_j is not None:
+        budget = network.varsigma * network.slot_s
+        cpu_limit = np.minimum(cpu_limit, np.cbrt(battery_j / budget))
+    local_cpu, clipped_f = _clip(decision.local_cpu_hz, cpu_limit)
+    if battery_j is not None:
+        left = battery_j - network.varsigma * network.slot_s * local_cpu**3
+        power_max_w = np.minimum(power_max_w, np.maximum(left, 0.0) / network.slot_s)
+    power, clipped_p = _clip(decision.power_w, power_max_w)
+    capacity_bits = network.station_cpu_hz * (network.slot_s / network.cycles_per_bit)
+    served, clipped_s = _clip(decision.served_bits, capacity_bits)
+    served = np.minimum(served, station_queue_bits)
+    scaled = scaled_w + scaled_f + clipped_f + clipped_p + clipped_s
+    return Decision(bandwidth, power, local_cpu, edge_cpu, served), scaled
+
+
+# Rounding in a policy that divides a capacity among devices is not worth counting or correcting.
+_TOLERANCE = 1.0 + 1e-9
+
+
+def _share(
+    column: FloatArray, capacity: FloatArray, cells: Cells
+) -> tuple[FloatArray, int]:
+    """Scale the shares of a station's devices down to its capacity, all by the same factor."""
+    asked = cells.total(column)
+    over = asked > capacity * _TOLERANCE
+    if not over.any():
+        return column, 0
+    factor = np.where(over, capacity / np.where(over, asked, 1.0), 1.0)
+    return column * cells.at_station(factor), int((cells.members * over).sum())
+
+
+def _clip(column: FloatArray, limit: FloatArray) -> tuple[FloatArray, int]:
+    over = column > limit * _TOLERANCE
+    return np.minimum(column, limit), int(over.sum())
+
+
+@compiled
+def _first_invalid(values: FloatArray) -> int:
+    """The first entry that is NaN, infinite or negative; -1 if there is none."""
+    for k in range(values.size):
+        if not (0.0 <= values[k] < np.inf):
+            return k
+    return -1
+
+
+_FIELDS = tuple(field.name for field in fields(Decision))

@@ -1,0 +1,1 @@
+"""What a run leaves: writing, reading, statistics and figures."""
