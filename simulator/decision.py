@@ -45,9 +45,12 @@ class DecisionError(ValueError):
     """
 
     def __init__(self, field: str, problem: str) -> None:
-        super().__init__(f"{field}: {problem}")
+        super().__init__(field, problem)
         self.field = field
         self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.problem}"
 
 
 def check(decision: Decision, network: Network) -> Decision:
@@ -85,7 +88,6 @@ def fit(
     cells: Cells,
     power_max_w: FloatArray,
     station_queue_bits: FloatArray,
-    battery_j: FloatArray | None = None,
 ) -> tuple[Decision, int]:
     """Scale down what exceeds a capacity, A(14a) to A(14e).
 
@@ -93,29 +95,21 @@ def fit(
         decision: a checked decision.
         network: the capacities.
         cells: the association.
-        power_max_w: (R, N) p_i,max(t), the battery's limit included.
+        power_max_w: (R, N) p_i,max(t).
         station_queue_bits: (R, B) Q_j; a station serves no more than it holds.
-        battery_j: (R, N) what the battery can give in this slot to CPU (first) and radio.
 
     Returns:
         The decision that the network can carry out, and how many of its entries were scaled down
         (serving less because the queue is shorter is not counted).
     """
     bandwidth, scaled_w = _share(decision.bandwidth_hz, network.station_bandwidth_hz, cells)
-    edge_cpu, scaled_f = _share(decision.edge_cpu_hz, network.station_cpu_hz, cells)
-    cpu_limit = network.device_cpu_hz
-    if battery_j is not None:
-        budget = network.varsigma * network.slot_s
-        cpu_limit = np.minimum(cpu_limit, np.cbrt(battery_j / budget))
-    local_cpu, clipped_f = _clip(decision.local_cpu_hz, cpu_limit)
-    if battery_j is not None:
-        left = battery_j - network.varsigma * network.slot_s * local_cpu**3
-        power_max_w = np.minimum(power_max_w, np.maximum(left, 0.0) / network.slot_s)
-    power, clipped_p = _clip(decision.power_w, power_max_w)
+    power, scaled_p = _clip(decision.power_w, power_max_w)
+    local_cpu, scaled_f = _clip(decision.local_cpu_hz, network.device_cpu_hz)
+    edge_cpu, scaled_e = _share(decision.edge_cpu_hz, network.station_cpu_hz, cells)
     capacity_bits = network.station_cpu_hz * (network.slot_s / network.cycles_per_bit)
-    served, clipped_s = _clip(decision.served_bits, capacity_bits)
+    served, scaled_s = _clip(decision.served_bits, capacity_bits)
     served = np.minimum(served, station_queue_bits)
-    scaled = scaled_w + scaled_f + clipped_f + clipped_p + clipped_s
+    scaled = scaled_w + scaled_p + scaled_f + scaled_e + scaled_s
     return Decision(bandwidth, power, local_cpu, edge_cpu, served), scaled
 
 
@@ -123,20 +117,20 @@ def fit(
 _TOLERANCE = 1.0 + 1e-9
 
 
-def _share(
-    column: FloatArray, capacity: FloatArray, cells: Cells
-) -> tuple[FloatArray, int]:
+def _share(column: FloatArray, capacity: FloatArray, cells: Cells) -> tuple[FloatArray, int]:
     """Scale the shares of a station's devices down to its capacity, all by the same factor."""
     asked = cells.total(column)
     over = asked > capacity * _TOLERANCE
     if not over.any():
         return column, 0
-    factor = np.where(over, capacity / np.where(over, asked, 1.0), 1.0)
+    factor = np.divide(capacity, asked, out=np.ones_like(asked), where=over)
     return column * cells.at_station(factor), int((cells.members * over).sum())
 
 
 def _clip(column: FloatArray, limit: FloatArray) -> tuple[FloatArray, int]:
     over = column > limit * _TOLERANCE
+    if not over.any():
+        return column, 0
     return np.minimum(column, limit), int(over.sum())
 
 

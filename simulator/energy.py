@@ -19,31 +19,60 @@ def local_energy_j(network: Network, local_cpu_hz: FloatArray) -> FloatArray:
     return network.varsigma * network.slot_s * (local_cpu_hz * local_cpu_hz * local_cpu_hz)
 
 
-def offload_energy_j(
-    network: Network,
-    offloaded_bits: FloatArray,
-    rate_bps: FloatArray,
-    power_w: FloatArray,
-    edge_cpu_hz: FloatArray,
+def radio_energy_j(
+    offloaded_bits: FloatArray, rate_bps: FloatArray, power_w: FloatArray
 ) -> FloatArray:
-    """A(11): p times the time spent sending, plus epsilon times the edge CPU's time.
+    """First term of A(11): p for as long as there is something to send.
 
-    A device that has sent all it had switches its transmitter off, so the first term is
-    p D^e / R, which is p tau where the radio is busy for the whole slot.
+    That is p D^e / R, and p tau where the radio is busy for the whole slot.
+
+    Args:
+        offloaded_bits: (R, N) D^e.
+        rate_bps: (R, N) R, positive wherever bits are offloaded.
+        power_w: (R, N) p.
+
+    Returns:
+        (R, N) joules.
+    """
+    time_s = np.divide(
+        offloaded_bits, rate_bps, out=np.zeros_like(offloaded_bits), where=offloaded_bits > 0.0
+    )
+    return power_w * time_s
+
+
+def edge_energy_j(
+    network: Network, offloaded_bits: FloatArray, edge_cpu_hz: FloatArray
+) -> FloatArray:
+    """Second term of A(11): epsilon D^e c / f^e.
 
     Args:
         network: gives epsilon and c.
         offloaded_bits: (R, N) D^e.
-        rate_bps: (R, N) R, positive wherever bits are offloaded.
-        power_w: (R, N) p.
         edge_cpu_hz: (R, N) f_ij^e, positive wherever bits are offloaded.
 
     Returns:
         (R, N) joules; zero where nothing is sent, whatever CPU share is reserved.
     """
-    sending = offloaded_bits > 0.0
-    zeros = np.zeros_like(offloaded_bits)
-    radio = np.divide(power_w * offloaded_bits, rate_bps, out=zeros, where=sending)
-    cycles = offloaded_bits * network.cycles_per_bit
-    edge = np.divide(cycles, edge_cpu_hz, out=np.zeros_like(cycles), where=sending)
-    return radio + network.epsilon_w * edge
+    joule_hz = offloaded_bits * (network.epsilon_w * network.cycles_per_bit)
+    return np.divide(joule_hz, edge_cpu_hz, out=np.zeros_like(joule_hz), where=joule_hz > 0.0)
+
+
+def within_battery(
+    network: Network, battery_j: FloatArray, local_cpu_hz: FloatArray, power_w: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Slow the CPU, then the transmitter, to what the battery can give in one slot.
+
+    Args:
+        network: gives varsigma and tau.
+        battery_j: (R, N) charge at the start of the slot.
+        local_cpu_hz: (R, N) asked for.
+        power_w: (R, N) asked for.
+
+    Returns:
+        (R, N) CPU speeds and (R, N) powers; together they use no more than the battery holds.
+    """
+    local_cpu_hz = np.minimum(
+        local_cpu_hz, np.cbrt(battery_j / (network.varsigma * network.slot_s))
+    )
+    left_j = np.maximum(battery_j - local_energy_j(network, local_cpu_hz), 0.0)
+    return local_cpu_hz, np.minimum(power_w, left_j / network.slot_s)

@@ -12,7 +12,7 @@ from .arrays import FloatArray
 from .cells import Cells
 from .channel import rates_bps
 from .decision import Decision
-from .energy import local_energy_j, offload_energy_j
+from .energy import edge_energy_j, local_energy_j, radio_energy_j
 from .network import Network
 from .queues import drain
 
@@ -32,7 +32,8 @@ class Outcome:
         station_inflow_bits: (R, B) sum of D^e over a station's devices.
         station_served_bits: (R, B) Psi_j.
         local_energy_j: (R, N) A(9).
-        offload_energy_j: (R, N) A(11).
+        radio_energy_j: (R, N) first term of A(11), spent by the device.
+        edge_energy_j: (R, N) second term of A(11), spent by its station.
     """
 
     bandwidth_hz: FloatArray
@@ -45,7 +46,23 @@ class Outcome:
     station_inflow_bits: FloatArray
     station_served_bits: FloatArray
     local_energy_j: FloatArray
-    offload_energy_j: FloatArray
+    radio_energy_j: FloatArray
+    edge_energy_j: FloatArray
+
+    @property
+    def offload_energy_j(self) -> FloatArray:
+        """(R, N) A(11)."""
+        return self.radio_energy_j + self.edge_energy_j
+
+    @property
+    def departed_bits(self) -> FloatArray:
+        """(R, N) Psi_i = D^l + D^e."""
+        return self.local_bits + self.offloaded_bits
+
+    @property
+    def energy_j(self) -> FloatArray:
+        """(R, N) E_tol of A(12), by device."""
+        return self.local_energy_j + self.offload_energy_j
 
 
 def carry_out(
@@ -83,7 +100,6 @@ def carry_out(
         station_inflow_bits=cells.total(offloaded_bits),
         station_served_bits=decision.served_bits,
         local_energy_j=local_energy_j(network, local_cpu_hz),
-        offload_energy_j=offload_energy_j(
-            network, offloaded_bits, rate_bps, power_w, decision.edge_cpu_hz
-        ),
+        radio_energy_j=radio_energy_j(offloaded_bits, rate_bps, power_w),
+        edge_energy_j=edge_energy_j(network, offloaded_bits, decision.edge_cpu_hz),
     )

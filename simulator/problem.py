@@ -65,8 +65,8 @@ class DriftPlusPenalty:
             energy_per_bit_j: (R,) eta_EE.
             arrived_bits: (R, N) lambda_i of the slot; a constant as far as the decision goes.
         """
-        energy = (outcome.local_energy_j + outcome.offload_energy_j).sum(axis=1)
-        departed = outcome.local_bits + outcome.offloaded_bits
+        energy = outcome.energy_j.sum(axis=1)
+        departed = outcome.departed_bits
         penalty = self.V * (energy - energy_per_bit_j * departed.sum(axis=1))
         device_drift = ((queue_bits - perturbation_bits) * (departed - arrived_bits)).sum(axis=1)
         inflow = outcome.station_inflow_bits
