@@ -1,0 +1,83 @@
+"""What is wrong with a scenario, said so that its author can put it right."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, time
+from difflib import get_close_matches
+
+_WIDTH = 60
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing to put right.
+
+    Attributes:
+        source: the file as the user named it, or "--set".
+        what: what is wrong.
+        key: path of the key, "stations.sbs.count"; empty when it is about the file as a whole.
+        value: what the key holds, as TOML would have it; None when the key is missing.
+        allowed: what would be right.
+        near: the valid key or value that was probably meant.
+    """
+
+    source: str
+    what: str
+    key: str = ""
+    value: str | None = None
+    allowed: str = ""
+    near: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.source}: "
+        if self.key:
+            text += f"key `{self.key}`"
+            text += f" = {self.value}: " if self.value is not None else ": "
+        text += self.what
+        if self.allowed:
+            text += f"; allowed: {self.allowed}"
+        if self.near:
+            text += f"; did you mean `{self.near}`?"
+        return text
+
+
+class ScenarioError(ValueError):
+    """A scenario that cannot be run.
+
+    Attributes:
+        problems: all that was found wrong, not only the first.
+    """
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__(*problems)
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
+
+
+def as_toml(value: object) -> str:
+    """A value as a TOML file writes it, cut to a readable length."""
+    if isinstance(value, date | time):
+        text = value.isoformat()
+    elif isinstance(value, dict):
+        text = "{" + ", ".join(f"{key} = {as_toml(item)}" for key, item in value.items()) + "}"
+    elif isinstance(value, list | tuple):
+        text = "[" + ", ".join(as_toml(item) for item in value[:_WIDTH]) + "]"
+    elif isinstance(value, str):
+        text = json.dumps(value, ensure_ascii=False)
+    elif isinstance(value, bool):
+        text = str(value).lower()
+    elif isinstance(value, int) and value.bit_length() > 200:
+        text = hex(value)
+    else:
+        text = str(value)
+    return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
+
+
+def nearest(word: str, words: Sequence[str]) -> str:
+    """The one of `words` that was probably meant, or ""."""
+    folded = {candidate.lower(): candidate for candidate in words}
+    close = get_close_matches(word.lower(), folded, n=1, cutoff=0.6)
+    return folded[close[0]] if close else ""

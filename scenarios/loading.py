@@ -1,0 +1,126 @@
+"""From a file, and what the command line changes in it, to a `Scenario`."""
+
+import re
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .errors import Problem, ScenarioError, as_toml, nearest
+from .schema import Scenario
+from .validation import validate
+
+_SHIPPED = Path(__file__).resolve().parent
+_KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+
+
+class Shipped(NamedTuple):
+    """A scenario that comes with the program."""
+
+    name: str
+    title: str
+    path: Path
+
+
+def shipped() -> list[Shipped]:
+    """The scenarios that come with the program, by name."""
+    return [
+        Shipped(path.stem, tomllib.loads(path.read_text(encoding="utf-8"))["title"], path)
+        for path in sorted(_SHIPPED.glob("*.toml"))
+    ]
+
+
+def load_scenario(
+    path_or_name: str | Path, overrides: Sequence[str] = (), data_dir: Path | None = None
+) -> Scenario:
+    """Read a scenario file, or a shipped scenario by its name.
+
+    Args:
+        path_or_name: a file; if there is none, the shipped scenario with that base name.
+        overrides: "a.b.c=VALUE", with VALUE as TOML writes it, or text.
+        data_dir: where data files are looked up that do not lie beside the scenario. By default
+            `../shared/data`, seen from the current directory, then from the program's folder.
+
+    Raises:
+        ScenarioError: no such file, not TOML, or not a scenario; with all that is wrong.
+    """
+    path = _find(path_or_name)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise ScenarioError([Problem(str(path_or_name), f"cannot be read: {reason}")]) from None
+    return parse_scenario(text, str(path_or_name), overrides, data_dir, folder=path.parent)
+
+
+def parse_scenario(
+    text: str,
+    source: str,
+    overrides: Sequence[str] = (),
+    data_dir: Path | None = None,
+    folder: Path | None = None,
+) -> Scenario:
+    """The scenario that a TOML text describes, such as the one that a trace holds.
+
+    Args:
+        text: the TOML.
+        source: what to call it in messages.
+        overrides: as for `load_scenario`.
+        data_dir: as for `load_scenario`.
+        folder: where it lies, if it lies anywhere; data files are looked up there first.
+
+    Raises:
+        ScenarioError: not TOML, or not a scenario; with all that is wrong.
+    """
+    try:
+        table = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ScenarioError([Problem(source, f"not valid TOML: {error}")]) from None
+    overridden = [_override(table, override) for override in overrides]
+    scenario = validate(Scenario, table, source, overridden=overridden)
+    shared = Path("shared", "data")
+    folders = [data_dir] if data_dir else [Path.cwd().parent / shared, _SHIPPED.parents[1] / shared]
+    return scenario.located(source, [*([folder] if folder else []), *folders])
+
+
+def _find(path_or_name: str | Path) -> Path:
+    path = Path(path_or_name)
+    if path.is_file():
+        return path
+    known = {scenario.name: scenario.path for scenario in shipped()}
+    name = path.name.removesuffix(".toml")
+    if name in known and not path.is_dir():
+        return known[name]
+    what = "is a folder" if path.is_dir() else "no such file"
+    allowed = f"a scenario file, or a shipped scenario: {', '.join(known)}"
+    problem = Problem(str(path_or_name), what, allowed=allowed, near=nearest(name, list(known)))
+    raise ScenarioError([problem])
+
+
+def _override(table: dict[str, Any], override: str) -> str:
+    """Put one "a.b.c=VALUE" into the table; its key."""
+    key, equals, text = override.partition("=")
+    key = key.strip()
+    if not equals or not _KEY.fullmatch(key):
+        raise ScenarioError(
+            [Problem("--set", f"{override!r} is not KEY=VALUE, as in run.slots=100")]
+        )
+    *sections, last = key.split(".")
+    for depth, section in enumerate(sections, start=1):
+        inner = table.setdefault(section, {})
+        if not isinstance(inner, dict):
+            at = ".".join(sections[:depth])
+            what = f"`{at}` is {as_toml(inner)}, not a table"
+            raise ScenarioError([Problem("--set", what, key, allowed=f"{at}={{{last} = …}}")])
+        table = inner
+    table[last] = _value(text)
+    return key
+
+
+def _value(text: str) -> object:
+    """The TOML value that a text is, or the text."""
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        return text
+    return parsed["value"] if parsed.keys() == {"value"} else text

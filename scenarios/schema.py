@@ -1,0 +1,554 @@
+"""What a scenario file may say: sections, keys, units, ranges and defaults.
+
+The attributes of the models are the keys of the file. All quantities are SI floats once validated.
+Defaults are the settings of paper A; where it states none, MODEL.md's choice.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from math import cos, hypot, radians
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PrivateAttr,
+    Tag,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from .units import (
+    Bits,
+    CyclesPerBit,
+    GramsPerJoule,
+    Hertz,
+    Joules,
+    Metres,
+    Noise,
+    NoiseLevel,
+    Number,
+    PowerRatio,
+    Seconds,
+    SignedHertz,
+    Watts,
+)
+
+EARTH_RADIUS_M = 6_371_008.8
+"""Mean radius of the WGS 84 ellipsoid."""
+
+MAX_SLOTS = 10**9
+MAX_REPLICATIONS = 10**5
+MAX_DEVICES = 10**6
+MAX_STATIONS = 10**4
+
+
+def _whole(value: object) -> object:
+    """Let 1e4 stand for 10000, as TOML has no other short form."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole: TypeAlias = Annotated[int, BeforeValidator(_whole)]
+Fraction: TypeAlias = Annotated[Number, Field(ge=0, le=1)]
+Point: TypeAlias = tuple[Metres, Metres]
+
+
+class Misfit(NamedTuple):
+    """Something wrong between keys that are each right by themselves.
+
+    Attributes:
+        what: what is wrong.
+        key: the key at fault, relative to the model that is validated.
+        allowed: what would be right.
+    """
+
+    what: str
+    key: str = ""
+    allowed: str = ""
+
+
+def reject(*misfits: Misfit) -> None:
+    """Called by a validator: fails where there are misfits.
+
+    Raises:
+        PydanticCustomError: of type "misfits".
+    """
+    if misfits:
+        raise PydanticCustomError("misfits", "{misfits}", {"misfits": misfits})
+
+
+class Section(BaseModel):
+    """A table of the file whose keys are all known."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class ModelSection(Section):
+    """A table whose remaining keys are the options of the model or policy that it names."""
+
+    model_config = ConfigDict(extra="allow")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keys that the section itself does not know: the chosen class's constructor keywords."""
+        return dict(self.model_extra or {})
+
+
+def _form(value: object) -> str:
+    """Which alternative of a key a value is meant to be; the tags are no part of a key's path."""
+    if isinstance(value, dict):
+        return "<table>"
+    return "<list>" if isinstance(value, list | tuple) else "<value>"
+
+
+class Run(Section):
+    """The experiment: what is optimised, for how long, from which seed."""
+
+    problem: Literal["drift-plus-penalty"] = Field(
+        "drift-plus-penalty", description="what is minimised each slot"
+    )
+    slots: Whole = Field(10_000, ge=1, le=MAX_SLOTS, description="how many slots")
+    slot: Seconds = Field(0.1, gt=0, description="length of a slot, tau")
+    seed: Whole = Field(1, ge=0, le=2**62, description="of the first replication")
+    replications: Whole = Field(
+        1, ge=1, le=MAX_REPLICATIONS, description="independent copies, with seeds seed, seed + 1, …"
+    )
+
+
+class Rectangle(Section):
+    """A rectangle of latitudes and longitudes, WGS 84 degrees."""
+
+    south: Number = Field(ge=-89, le=89, description="latitude of the lower edge, degrees")
+    west: Number = Field(ge=-180, le=180, description="longitude of the left edge, degrees")
+    north: Number = Field(ge=-89, le=89, description="latitude of the upper edge, degrees")
+    east: Number = Field(ge=-180, le=180, description="longitude of the right edge, degrees")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Rectangle":
+        if self.north <= self.south:
+            reject(Misfit("not north of `south`", "north", f"> {self.south}"))
+        if self.east <= self.west:
+            reject(Misfit("not east of `west`", "east", f"> {self.west}"))
+        return self
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Metres per degree of longitude and of latitude at the rectangle's middle latitude."""
+        per_degree = EARTH_RADIUS_M * radians(1.0)
+        return per_degree * cos(radians((self.south + self.north) / 2)), per_degree
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Width and height in metres, by local equirectangular projection."""
+        x, y = self.scale
+        return x * (self.east - self.west), y * (self.north - self.south)
+
+
+class Area(Section):
+    """The ground. Its origin is the south-west corner; x runs east and y north."""
+
+    size: tuple[Annotated[Metres, Field(gt=0)], Annotated[Metres, Field(gt=0)]] = Field(
+        (500.0, 500.0), description="width and height"
+    )
+    rectangle: Rectangle | None = Field(
+        None,
+        description="a piece of the Earth; gives the size, and a place to files of coordinates",
+    )
+
+    @model_validator(mode="after")
+    def _size_of_rectangle(self) -> "Area":
+        if self.rectangle is None:
+            return self
+        size = self.rectangle.size
+        same = all(abs(a - b) <= 1e-6 * b for a, b in zip(self.size, size, strict=True))
+        if "size" in self.model_fields_set and not same:
+            reject(Misfit("not the size of `area.rectangle`", "size", "give one of the two"))
+        # The model is frozen for its users, not for its own validator.
+        self.__dict__["size"] = size
+        return self
+
+
+class File(Section):
+    """A CSV of latitudes and longitudes; what lies outside of `area.rectangle` is left out."""
+
+    file: str = Field(
+        min_length=1, description="name, looked up beside the scenario, then in --data"
+    )
+
+
+class Battery(Section):
+    """A battery in each device, and what it harvests."""
+
+    capacity: Joules = Field(gt=0, description="energy that it holds")
+    initial: Fraction = Field(1.0, description="charge at the start, as a share of the capacity")
+    harvest: Watts = Field(0.0, description="mean power harvested; uniform on [0, 2 mean] per slot")
+
+
+PositiveHertz: TypeAlias = Annotated[Hertz, Field(gt=0)]
+Points: TypeAlias = (
+    Annotated[tuple[Point, ...], Field(max_length=MAX_DEVICES), Tag("<list>")]
+    | Annotated[File, Tag("<table>")]
+)
+PowerColumn: TypeAlias = Annotated[
+    Annotated[Watts, Tag("<value>")]
+    | Annotated[tuple[Watts, ...], Field(max_length=MAX_DEVICES), Tag("<list>")],
+    Discriminator(_form),
+]
+SpeedColumn: TypeAlias = Annotated[
+    Annotated[PositiveHertz, Tag("<value>")]
+    | Annotated[tuple[PositiveHertz, ...], Field(max_length=MAX_DEVICES), Tag("<list>")],
+    Discriminator(_form),
+]
+
+
+class Devices(Section):
+    """The devices: how many, where they start, and what they can do."""
+
+    count: Whole | None = Field(
+        None, ge=1, le=MAX_DEVICES, description="N; 20, or as many as `positions` lists"
+    )
+    positions: Annotated[
+        Annotated[Literal["uniform"], Tag("<value>")] | Points, Discriminator(_form)
+    ] = Field(
+        "uniform", description="at random, listed as [x, y], or from a file; the first `count`"
+    )
+    power_max: PowerColumn = Field(0.1, description="radio's limit p_max; one for all, or a list")
+    cpu: SpeedColumn = Field(0.5e9, description="fastest CPU speed f^l; one for all, or a list")
+    battery: Battery | None = Field(None, description="none: on mains")
+
+    @model_validator(mode="after")
+    def _counted(self) -> "Devices":
+        self.__dict__["count"] = _count(self.count, self.positions, default=20)
+        for key, column in (("power_max", self.power_max), ("cpu", self.cpu)):
+            if isinstance(column, tuple) and self.count is not None and len(column) != self.count:
+                reject(
+                    Misfit(
+                        f"{len(column)} values for {self.count} devices", key, "one, or one each"
+                    )
+                )
+        return self
+
+
+def _count(count: int | None, positions: object, default: int) -> int | None:
+    """How many there are, where the scenario alone tells."""
+    if not isinstance(positions, tuple):
+        return count if isinstance(positions, File) else count if count is not None else default
+    if not positions:
+        reject(Misfit("empty", "positions", "at least one [x, y]"))
+    if count is not None and count > len(positions):
+        reject(Misfit(f"more than the {len(positions)} positions", "count", f"<= {len(positions)}"))
+    return len(positions) if count is None else count
+
+
+class Mobility(ModelSection):
+    """How devices move. Further keys are the model's."""
+
+    model: str = Field("static", description="mobility model")
+
+
+class Association(ModelSection):
+    """Which station a device talks to. Further keys are the model's."""
+
+    model: str = Field("nearest", description="association model")
+
+
+class Mbs(Section):
+    """The macro base station and its edge server."""
+
+    bandwidth: PositiveHertz = Field(10e6, description="w_MBS")
+    cpu: PositiveHertz = Field(50e9, description="f^e of its server")
+    position: Point | None = Field(None, description="[x, y]; the middle of the area if not given")
+
+
+class Sbs(Section):
+    """The small base stations and their edge servers, all alike."""
+
+    count: Whole | None = Field(
+        None, ge=0, le=MAX_STATIONS, description="M; 3, or as many as `positions` lists"
+    )
+    coverage: Metres = Field(150.0, gt=0, description="radius of a cell")
+    bandwidth: PositiveHertz = Field(5e6, description="w_SBS; all SBSs use the same band")
+    cpu: PositiveHertz = Field(10e9, description="f^e of a server")
+    radius: Metres = Field(
+        150.0, gt=0, description="of the circle around the MBS on which they stand"
+    )
+    positions: Annotated[Points, Discriminator(_form)] | None = Field(
+        None,
+        description="instead of the circle: listed as [x, y], or from a file; the first `count`",
+    )
+
+    @model_validator(mode="after")
+    def _counted(self) -> "Sbs":
+        self.__dict__["count"] = _count(self.count, self.positions, default=3)
+        return self
+
+
+class Stations(Section):
+    """The base stations."""
+
+    mbs: Mbs = Field(default_factory=Mbs)
+    sbs: Sbs = Field(default_factory=Sbs)
+
+
+class Channel(ModelSection):
+    """The radio channel. Further keys are the fading model's."""
+
+    access: Literal["ofdma"] = Field("ofdma", description="how devices share a station's band")
+    fading: str = Field("rayleigh", description="fading model")
+    coherence: Seconds | None = Field(
+        None, gt=0, description="how long a fading gain lasts; one slot if not given"
+    )
+    path_loss: str = Field("log-distance", description="path-loss model")
+    path_loss_exponent: Number = Field(4.0, ge=0, le=10, description="alpha")
+    reference_gain: PowerRatio = Field(1.0, gt=0, description="power gain at 1 m")
+    min_distance: Metres = Field(5.0, gt=0, description="no link is taken to be shorter")
+    noise: NoiseLevel = Field(
+        Noise(1e-14),
+        description="sigma^2: power over a station's whole band, or power per bandwidth",
+    )
+    noise_model: Literal["total", "density"] = Field(
+        "total", description="sigma^2 whatever a device's bandwidth (A(3)), or in proportion to it"
+    )
+
+
+class Tasks(ModelSection):
+    """What the devices have to compute. Further keys are the arrival model's."""
+
+    arrivals: str = Field("uniform", description="arrival model")
+    cycles_per_bit: CyclesPerBit = Field(100.0, gt=0, description="c")
+    deadline: Seconds | None = Field(None, gt=0, description="from arrival to completion")
+    buffer: Bits | None = Field(
+        None, gt=0, description="room in a device's queue; tasks beyond it are dropped"
+    )
+
+
+class Energy(Section):
+    """What computing costs."""
+
+    varsigma: Number = Field(1e-27, gt=0, description="effective switched capacitance, W s^3; A(9)")
+    epsilon: Watts = Field(0.1, description="power of an edge CPU, A(11)")
+
+
+class CarbonFile(Section):
+    """Carbon intensity over time from a CSV with columns for time and gCO2/kWh."""
+
+    file: str = Field(
+        min_length=1, description="name, looked up beside the scenario, then in --data"
+    )
+    start: datetime = Field(description="moment of the file's clock at which the run begins")
+
+
+CarbonIntensity: TypeAlias = Annotated[
+    Annotated[GramsPerJoule, Tag("<value>")] | Annotated[CarbonFile, Tag("<table>")],
+    Discriminator(_form),
+]
+
+
+class Carbon(Section):
+    """Carbon intensity of the electricity, also of the devices that a station serves."""
+
+    intensity: CarbonIntensity = Field(
+        182 / 3.6e6, description="everywhere, unless given below; a constant or a file"
+    )
+    mbs: CarbonIntensity | None = Field(None, description="at the MBS")
+    sbs: (
+        Annotated[
+            Annotated[GramsPerJoule, Tag("<value>")]
+            | Annotated[CarbonFile, Tag("<table>")]
+            | Annotated[tuple[CarbonIntensity, ...], Tag("<list>")],
+            Discriminator(_form),
+        ]
+        | None
+    ) = Field(None, description="at the SBSs; one for all, or a list")
+
+
+class UniformLatency(Section):
+    """Latencies spread evenly over an interval."""
+
+    uniform: tuple[Seconds, Seconds] = Field(description="least and greatest")
+
+    @field_validator("uniform")
+    @classmethod
+    def _ordered(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if value[1] < value[0]:
+            reject(Misfit("the second is less than the first", allowed="[least, greatest]"))
+        return value
+
+
+class ExponentialLatency(Section):
+    """Exponentially distributed latencies."""
+
+    exponential: Seconds = Field(gt=0, description="mean")
+
+
+def _latency_form(value: object) -> str:
+    if isinstance(value, ExponentialLatency):
+        return "<exponential>"
+    if isinstance(value, dict | UniformLatency):
+        exponential = isinstance(value, dict) and "exponential" in value
+        return "<exponential>" if exponential else "<uniform>"
+    return "<value>"
+
+
+class Hop(Section):
+    """How one hop of the twin synchronises."""
+
+    period: Seconds | None = Field(
+        None, gt=0, description="time between two messages; one slot if not given"
+    )
+    latency: Annotated[
+        Annotated[Seconds, Tag("<value>")]
+        | Annotated[UniformLatency, Tag("<uniform>")]
+        | Annotated[ExponentialLatency, Tag("<exponential>")],
+        Discriminator(_latency_form),
+    ] = Field(0.0, description="of a message: constant, {uniform = [a, b]} or {exponential = mean}")
+    loss: Fraction = Field(0.0, description="probability that a message is lost")
+
+
+class Deviation(Section):
+    """How what a twin believes of a CPU departs from what it is."""
+
+    bias: SignedHertz = Field(0.0, description="constant difference")
+    relative: Number = Field(0.0, ge=-1, le=10, description="difference as a share of the speed")
+    noise: Hertz = Field(0.0, description="standard deviation of a difference drawn in each slot")
+
+
+class Deviations(Section):
+    """Deviations of the twin, fhat."""
+
+    device_cpu: Deviation = Field(default_factory=Deviation)
+    edge_cpu: Deviation = Field(default_factory=Deviation)
+
+
+class Twin(Section):
+    """What the policy sees of the network."""
+
+    sync: Literal["ideal", "periodic"] = Field(
+        "ideal", description="ideal: each slot, at once, without loss"
+    )
+    device: Hop = Field(default_factory=Hop, description="from a device to its station")
+    station: Hop = Field(default_factory=Hop, description="from a station to the MBS")
+    predict: tuple[Literal["location", "arrivals", "energy"], ...] = Field(
+        (), max_length=3, description="what is predicted for the time since the last message"
+    )
+    deviation: Deviations = Field(default_factory=Deviations)
+
+    @model_validator(mode="after")
+    def _ideal_has_no_hops(self) -> "Twin":
+        for key, hop in (("device", self.device), ("station", self.station)):
+            if self.sync == "ideal" and hop != Hop():
+                reject(Misfit('has no effect with sync = "ideal"', key, 'sync = "periodic"'))
+        if len(set(self.predict)) < len(self.predict):
+            reject(Misfit("the same twice", "predict", "each once"))
+        return self
+
+
+class Policy(ModelSection):
+    """Who decides, and the weights of the problem. Further keys are the policy's."""
+
+    name: str = Field("lyapunov", description="policy")
+    V: Number = Field(1e13, gt=0, description="weight of the energy in P2, bit^2/J")
+    perturbation: Literal["observed", "local", "none"] = Field(
+        "observed", description="how Psi_max of A(19) is read"
+    )
+
+
+class Trace(Section):
+    """What is recorded."""
+
+    level: Literal["summary", "slots", "full"] = Field("slots", description="how much is kept")
+
+
+class Scenario(Section):
+    """One experiment. Made by `loading.load_scenario`."""
+
+    title: str = Field(min_length=1, max_length=200, description="one line on what it is")
+    run: Run = Field(default_factory=Run)
+    area: Area = Field(default_factory=Area)
+    devices: Devices = Field(default_factory=Devices)
+    mobility: Mobility = Field(default_factory=Mobility)
+    association: Association = Field(default_factory=Association)
+    stations: Stations = Field(default_factory=Stations)
+    channel: Channel = Field(default_factory=Channel)
+    tasks: Tasks = Field(default_factory=Tasks)
+    energy: Energy = Field(default_factory=Energy)
+    carbon: Carbon = Field(default_factory=Carbon)
+    twin: Twin = Field(default_factory=Twin)
+    policy: Policy = Field(default_factory=Policy)
+    trace: Trace = Field(default_factory=Trace)
+    # Where it came from and where its data lie; not what it says, so not in `to_toml`.
+    _source: str = PrivateAttr("scenario")
+    _folders: tuple[Path, ...] = PrivateAttr(())
+
+    @property
+    def source(self) -> str:
+        """The file that it was read from, as the user named it."""
+        return self._source
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Where its data files and classes are looked up, in this order."""
+        return self._folders
+
+    def located(self, source: str, folders: Sequence[Path]) -> "Scenario":
+        """The same scenario, knowing where it came from and where its data lie."""
+        located = self.model_copy()
+        located._source, located._folders = source, tuple(folders)
+        return located
+
+    @property
+    def mbs_position(self) -> tuple[float, float]:
+        """Metres."""
+        width, height = self.area.size
+        return self.stations.mbs.position or (width / 2, height / 2)
+
+    def to_toml(self) -> str:
+        """The scenario with every default filled in, which reads back to the same scenario."""
+        import tomli_w
+
+        return tomli_w.dumps(self.model_dump(exclude_none=True))
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Scenario":
+        reject(*self._misfits())
+        return self
+
+    def _misfits(self) -> list[Misfit]:
+        """What no section can see alone."""
+        found = []
+        width, height = self.area.size
+        located: list[tuple[str, object]] = [
+            ("devices.positions", self.devices.positions),
+            ("stations.sbs.positions", self.stations.sbs.positions),
+        ]
+        if self.stations.mbs.position is not None:
+            located.append(("stations.mbs.position", (self.stations.mbs.position,)))
+        for key, points in located:
+            if isinstance(points, File) and self.area.rectangle is None:
+                found.append(
+                    Misfit("a file of coordinates needs `area.rectangle`", key, "south, west, …")
+                )
+            elif isinstance(points, tuple):
+                outside = [p for p in points if p[0] > width or p[1] > height]
+                if outside:
+                    size = f"x <= {width:g} m, y <= {height:g} m"
+                    found.append(Misfit(f"{list(outside[0])} lies outside of the area", key, size))
+        x, y = self.mbs_position
+        farthest = hypot(max(x, width - x), max(y, height - y))
+        sbs = self.stations.sbs
+        if sbs.positions is None and sbs.count and sbs.radius > farthest:
+            found.append(
+                Misfit("the whole circle is outside of the area", "stations.sbs.radius",
+                      f"<= {farthest:g} m")
+            )  # fmt: skip
+        if isinstance(self.carbon.sbs, tuple) and sbs.count not in (None, len(self.carbon.sbs)):
+            found.append(
+                Misfit(f"{len(self.carbon.sbs)} values for {sbs.count} SBSs", "carbon.sbs",
+                      "one value, or one each")
+            )  # fmt: skip
+        return found

@@ -1,0 +1,259 @@
+"""From a table of TOML values to a pydantic model, or to the list of all that is wrong with it."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime, time
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from .errors import Problem, ScenarioError, as_toml, nearest
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+Path = tuple[str | int, ...]
+
+_WHAT = {
+    "extra_forbidden": "unknown key",
+    "missing": "missing",
+    "literal_error": "not a value that it may have",
+    "greater_than": "too small",
+    "greater_than_equal": "too small",
+    "less_than": "too large",
+    "less_than_equal": "too large",
+    "finite_number": "not finite",
+    "float_type": "not a number",
+    "int_type": "not a whole number",
+    "int_from_float": "not a whole number",
+    "int_parsing_size": "too large",
+    "bool_type": "neither true nor false",
+    "string_type": "not text",
+    "string_too_short": "empty",
+    "string_too_long": "too long",
+    "tuple_type": "not a list",
+    "list_type": "not a list",
+    "dict_type": "not a table",
+    "model_type": "not a table",
+    "too_long": "too many values",
+    "too_short": "too few values",
+}
+
+
+def validate(
+    model: type[ModelT],
+    table: Mapping[str, Any],
+    source: str,
+    prefix: Path = (),
+    overridden: Sequence[str] = (),
+) -> ModelT:
+    """The model that a table describes. Strict: no text for a number, no true for 1.
+
+    Args:
+        model: what the table has to be.
+        table: values as TOML has them.
+        source: the file, for messages.
+        prefix: where the table stands in the file.
+        overridden: keys that come from the command line instead of the file.
+
+    Raises:
+        ScenarioError: with a problem for each thing that is wrong.
+    """
+    try:
+        # JSON has TOML's types, and pydantic's strictness for it is what a file wants: lists may
+        # become tuples, but text does not become a number.
+        text = json.dumps(table, default=_moment)
+    except (ValueError, RecursionError) as error:
+        raise ScenarioError([Problem(source, f"a value that is too large: {error}")]) from None
+    try:
+        return model.model_validate_json(text)
+    except ValidationError as error:
+        problems = [
+            problem
+            for details in error.errors(include_url=False)
+            for problem in _problems(model, table, details, source, prefix)
+        ]
+    for index, problem in enumerate(problems):
+        if any(_within(problem.key, key) for key in overridden):
+            problems[index] = Problem(**{**vars(problem), "source": "--set"})
+    raise ScenarioError(problems) from None
+
+
+def _moment(value: object) -> str:
+    if isinstance(value, date | time):
+        return value.isoformat()
+    raise ValueError(f"{type(value).__name__} is no TOML type")
+
+
+def _within(key: str, outer: str) -> bool:
+    return key == outer or key.startswith((f"{outer}.", f"{outer}["))
+
+
+def dotted(path: Path) -> str:
+    """A path as a file's reader would write it: `devices.positions[3][0]`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def _problems(
+    model: type[BaseModel],
+    table: Mapping[str, Any],
+    details: ErrorDetails,
+    source: str,
+    prefix: Path,
+) -> Iterator[Problem]:
+    path, value = _locate(table, details["loc"])
+    kind, context = details["type"], details.get("ctx", {})
+    if kind == "misfits":
+        for misfit in context["misfits"]:
+            at = (*path, *misfit.key.split(".")) if misfit.key else path
+            yield Problem(
+                source, misfit.what, dotted((*prefix, *at)), _shown(table, at), misfit.allowed
+            )
+        return
+    hints = list(_hints(model, path[:-1] if kind == "extra_forbidden" else path))
+    what = context["problem"] if kind == "quantity" else _WHAT.get(kind, details["msg"])
+    near = ""
+    if kind == "extra_forbidden":
+        keys = [key for hint in hints for key in _fields(hint)]
+        allowed = ", ".join(keys)
+        near = nearest(str(path[-1]), keys) or _elsewhere(model, str(path[-1]))
+    else:
+        allowed = " or ".join(dict.fromkeys(filter(None, map(describe, hints))))
+        if kind == "literal_error" and isinstance(value, str):
+            near = nearest(value, [str(choice) for hint in hints for choice in _choices(hint)])
+    shown = None if kind == "missing" else as_toml(value)
+    yield Problem(source, what, dotted((*prefix, *path)), shown, allowed, near)
+
+
+def _locate(table: Mapping[str, Any], location: Path) -> tuple[Path, object]:
+    """The path and value of an error; pydantic's names of a union's members are left out."""
+    path: list[str | int] = []
+    value: Any = table
+    for part in location:
+        if isinstance(part, int):
+            value = value[part] if isinstance(value, list) and part < len(value) else None
+        elif isinstance(value, Mapping) and part in value:
+            value = value[part]
+        elif part.startswith("<"):
+            continue
+        else:
+            value = None
+        path.append(part)
+    return tuple(path), value
+
+
+def _shown(table: Mapping[str, Any], path: Path) -> str | None:
+    value: Any = table
+    for part in path:
+        if not isinstance(value, Mapping) or part not in value:
+            return None
+        value = value[str(part)]
+    return as_toml(value)
+
+
+def _fields(hint: object) -> dict[str, FieldInfo]:
+    """The keys of a table, by the names that a file has for them."""
+    if isinstance(hint, type) and issubclass(hint, BaseModel):
+        return {field.alias or name: field for name, field in hint.model_fields.items()}
+    return {}
+
+
+def field_hint(field: FieldInfo) -> object:
+    """A field's type with all its metadata, as an `Annotated`."""
+    return Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+
+
+def _alternatives(hint: object) -> Iterator[object]:
+    """A hint, or the members of a union."""
+    origin = get_origin(hint)
+    if origin is Annotated and get_origin(get_args(hint)[0]) in (Union, UnionType):
+        hint, origin = get_args(hint)[0], Union
+    if origin in (Union, UnionType):
+        for member in get_args(hint):
+            yield from _alternatives(member)
+    elif hint is not NoneType:
+        yield hint
+
+
+def _hints(hint: object, path: Path) -> Iterator[object]:
+    """What may stand at a path."""
+    for member in _alternatives(hint):
+        bare = get_args(member)[0] if get_origin(member) is Annotated else member
+        if not path:
+            yield bare if _fields(bare) else member
+        elif path[0] in _fields(bare):
+            yield from _hints(field_hint(_fields(bare)[str(path[0])]), path[1:])
+        elif isinstance(path[0], int) and get_origin(bare) in (tuple, list):
+            items = get_args(bare)
+            item = items[min(path[0], len(items) - 1)]
+            yield from _hints(items[0] if item is ... else item, path[1:])
+
+
+def _elsewhere(model: type[BaseModel], key: str) -> str:
+    """Another section that has this key, if only one does."""
+
+    def paths(hint: object, at: Path) -> Iterator[Path]:
+        for name, field in _fields(hint).items():
+            if name == key:
+                yield (*at, name)
+            for member in _alternatives(field_hint(field)):
+                bare = get_args(member)[0] if get_origin(member) is Annotated else member
+                yield from paths(bare, (*at, name))
+
+    found = [dotted(path) for path in paths(model, ())]
+    return found[0] if len(found) == 1 else ""
+
+
+def _choices(hint: object) -> tuple[Any, ...]:
+    bare = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    return get_args(bare) if get_origin(bare) is Literal else ()
+
+
+_NAMES = {
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    bool: "true or false",
+    datetime: 'a date and time such as "2020-06-01T00:00"',
+}
+_BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+
+
+def describe(hint: object) -> str:
+    """What a value of this type may be, in words; "" where there is nothing to say."""
+    members = list(_alternatives(hint))
+    if len(members) != 1:
+        return " or ".join(filter(None, map(describe, members)))
+    hint, metadata = members[0], ()
+    if get_origin(hint) is Annotated:
+        hint, *metadata = get_args(hint)
+    metadata = [inner for item in metadata for inner in getattr(item, "metadata", [item])]
+    text = next((item.allowed for item in metadata if hasattr(item, "allowed")), "")
+    if not text:
+        text = _name(hint)
+    # The last bound of a kind counts: a key may be narrower than the type of its quantity.
+    bounds = {
+        sign[0]: f"{sign} {getattr(item, name):,}".replace(",", "_")
+        for item in metadata
+        for name, sign in _BOUNDS.items()
+        if getattr(item, name, None) is not None
+    }
+    return ", ".join([text, *bounds.values()])
+
+
+def _name(hint: object) -> str:
+    if choices := _choices(hint):
+        return " or ".join(as_toml(choice) for choice in choices)
+    if get_origin(hint) in (tuple, list):
+        items = get_args(hint)
+        if len(items) == 2 and items[1] is not ... and items[0] == items[1]:
+            return f"[a, b], each {describe(items[0])}"
+        return f"a list, each {describe(items[0])}"
+    if keys := _fields(hint):
+        required = [key for key, field in keys.items() if field.is_required()]
+        return "a table {" + ", ".join(required or keys) + "}"
+    return _NAMES.get(hint, getattr(hint, "__name__", str(hint))) if isinstance(hint, type) else ""
