@@ -5,12 +5,13 @@ Defaults are the settings of paper A; where it states none, MODEL.md's choice.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from math import cos, hypot, radians
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -110,13 +111,16 @@ class Run(Section):
     """The experiment: what is optimised, for how long, from which seed."""
 
     problem: Literal["drift-plus-penalty"] = Field(
-        "drift-plus-penalty", description="what is minimised each slot"
+        default="drift-plus-penalty", description="what is minimised each slot"
     )
-    slots: Whole = Field(10_000, ge=1, le=MAX_SLOTS, description="how many slots")
-    slot: Seconds = Field(0.1, gt=0, description="length of a slot, tau")
-    seed: Whole = Field(1, ge=0, le=2**62, description="of the first replication")
+    slots: Whole = Field(default=10_000, ge=1, le=MAX_SLOTS, description="how many slots")
+    slot: Seconds = Field(default=0.1, gt=0, description="length of a slot, tau")
+    seed: Whole = Field(default=1, ge=0, le=2**62, description="of the first replication")
     replications: Whole = Field(
-        1, ge=1, le=MAX_REPLICATIONS, description="independent copies, with seeds seed, seed + 1, …"
+        default=1,
+        ge=1,
+        le=MAX_REPLICATIONS,
+        description="independent copies, with seeds seed, seed + 1, …",
     )
 
 
@@ -153,10 +157,10 @@ class Area(Section):
     """The ground. Its origin is the south-west corner; x runs east and y north."""
 
     size: tuple[Annotated[Metres, Field(gt=0)], Annotated[Metres, Field(gt=0)]] = Field(
-        (500.0, 500.0), description="width and height"
+        default=(500.0, 500.0), description="width and height"
     )
     rectangle: Rectangle | None = Field(
-        None,
+        default=None,
         description="a piece of the Earth; gives the size, and a place to files of coordinates",
     )
 
@@ -185,8 +189,12 @@ class Battery(Section):
     """A battery in each device, and what it harvests."""
 
     capacity: Joules = Field(gt=0, description="energy that it holds")
-    initial: Fraction = Field(1.0, description="charge at the start, as a share of the capacity")
-    harvest: Watts = Field(0.0, description="mean power harvested; uniform on [0, 2 mean] per slot")
+    initial: Fraction = Field(
+        default=1.0, description="charge at the start, as a share of the capacity"
+    )
+    harvest: Watts = Field(
+        default=0.0, description="mean power harvested; uniform on [0, 2 mean] per slot"
+    )
 
 
 PositiveHertz: TypeAlias = Annotated[Hertz, Field(gt=0)]
@@ -210,16 +218,21 @@ class Devices(Section):
     """The devices: how many, where they start, and what they can do."""
 
     count: Whole | None = Field(
-        None, ge=1, le=MAX_DEVICES, description="N; 20, or as many as `positions` lists"
+        default=None, ge=1, le=MAX_DEVICES, description="N; 20, or as many as `positions` lists"
     )
     positions: Annotated[
         Annotated[Literal["uniform"], Tag("<value>")] | Points, Discriminator(_form)
     ] = Field(
-        "uniform", description="at random, listed as [x, y], or from a file; the first `count`"
+        default="uniform",
+        description="at random, listed as [x, y], or from a file; the first `count`",
     )
-    power_max: PowerColumn = Field(0.1, description="radio's limit p_max; one for all, or a list")
-    cpu: SpeedColumn = Field(0.5e9, description="fastest CPU speed f^l; one for all, or a list")
-    battery: Battery | None = Field(None, description="none: on mains")
+    power_max: PowerColumn = Field(
+        default=0.1, description="radio's limit p_max; one for all, or a list"
+    )
+    cpu: SpeedColumn = Field(
+        default=0.5e9, description="fastest CPU speed f^l; one for all, or a list"
+    )
+    battery: Battery | None = Field(default=None, description="none: on mains")
 
     @model_validator(mode="after")
     def _counted(self) -> "Devices":
@@ -248,37 +261,39 @@ def _count(count: int | None, positions: object, default: int) -> int | None:
 class Mobility(ModelSection):
     """How devices move. Further keys are the model's."""
 
-    model: str = Field("static", description="mobility model")
+    model: str = Field(default="static", description="mobility model")
 
 
 class Association(ModelSection):
     """Which station a device talks to. Further keys are the model's."""
 
-    model: str = Field("nearest", description="association model")
+    model: str = Field(default="nearest", description="association model")
 
 
 class Mbs(Section):
     """The macro base station and its edge server."""
 
-    bandwidth: PositiveHertz = Field(10e6, description="w_MBS")
-    cpu: PositiveHertz = Field(50e9, description="f^e of its server")
-    position: Point | None = Field(None, description="[x, y]; the middle of the area if not given")
+    bandwidth: PositiveHertz = Field(default=10e6, description="w_MBS")
+    cpu: PositiveHertz = Field(default=50e9, description="f^e of its server")
+    position: Point | None = Field(
+        default=None, description="[x, y]; the middle of the area if not given"
+    )
 
 
 class Sbs(Section):
     """The small base stations and their edge servers, all alike."""
 
     count: Whole | None = Field(
-        None, ge=0, le=MAX_STATIONS, description="M; 3, or as many as `positions` lists"
+        default=None, ge=0, le=MAX_STATIONS, description="M; 3, or as many as `positions` lists"
     )
-    coverage: Metres = Field(150.0, gt=0, description="radius of a cell")
-    bandwidth: PositiveHertz = Field(5e6, description="w_SBS; all SBSs use the same band")
-    cpu: PositiveHertz = Field(10e9, description="f^e of a server")
+    coverage: Metres = Field(default=150.0, gt=0, description="radius of a cell")
+    bandwidth: PositiveHertz = Field(default=5e6, description="w_SBS; all SBSs use the same band")
+    cpu: PositiveHertz = Field(default=10e9, description="f^e of a server")
     radius: Metres = Field(
-        150.0, gt=0, description="of the circle around the MBS on which they stand"
+        default=150.0, gt=0, description="of the circle around the MBS on which they stand"
     )
     positions: Annotated[Points, Discriminator(_form)] | None = Field(
-        None,
+        default=None,
         description="instead of the circle: listed as [x, y], or from a file; the first `count`",
     )
 
@@ -298,40 +313,50 @@ class Stations(Section):
 class Channel(ModelSection):
     """The radio channel. Further keys are the fading model's."""
 
-    access: Literal["ofdma"] = Field("ofdma", description="how devices share a station's band")
-    fading: str = Field("rayleigh", description="fading model")
-    coherence: Seconds | None = Field(
-        None, gt=0, description="how long a fading gain lasts; one slot if not given"
+    access: Literal["ofdma"] = Field(
+        default="ofdma", description="how devices share a station's band"
     )
-    path_loss: str = Field("log-distance", description="path-loss model")
-    path_loss_exponent: Number = Field(4.0, ge=0, le=10, description="alpha")
-    reference_gain: PowerRatio = Field(1.0, gt=0, description="power gain at 1 m")
-    min_distance: Metres = Field(5.0, gt=0, description="no link is taken to be shorter")
+    fading: str = Field(default="rayleigh", description="fading model")
+    coherence: Seconds | None = Field(
+        default=None, gt=0, description="how long a fading gain lasts; one slot if not given"
+    )
+    path_loss: str = Field(default="log-distance", description="path-loss model")
+    path_loss_exponent: Number = Field(default=4.0, ge=0, le=10, description="alpha")
+    reference_gain: PowerRatio = Field(default=1.0, gt=0, description="power gain at 1 m")
+    min_distance: Metres = Field(default=5.0, gt=0, description="no link is taken to be shorter")
     noise: NoiseLevel = Field(
-        Noise(1e-14),
+        default=Noise(1e-14),
         description="sigma^2: power over a station's whole band, or power per bandwidth",
     )
     noise_model: Literal["total", "density"] = Field(
-        "total", description="sigma^2 whatever a device's bandwidth (A(3)), or in proportion to it"
+        default="total",
+        description="sigma^2 whatever a device's bandwidth (A(3)), or in proportion to it",
     )
 
 
 class Tasks(ModelSection):
     """What the devices have to compute. Further keys are the arrival model's."""
 
-    arrivals: str = Field("uniform", description="arrival model")
-    cycles_per_bit: CyclesPerBit = Field(100.0, gt=0, description="c")
-    deadline: Seconds | None = Field(None, gt=0, description="from arrival to completion")
+    arrivals: str = Field(default="uniform", description="arrival model")
+    cycles_per_bit: CyclesPerBit = Field(default=100.0, gt=0, description="c")
+    deadline: Seconds | None = Field(default=None, gt=0, description="from arrival to completion")
     buffer: Bits | None = Field(
-        None, gt=0, description="room in a device's queue; tasks beyond it are dropped"
+        default=None, gt=0, description="room in a device's queue; tasks beyond it are dropped"
     )
 
 
 class Energy(Section):
     """What computing costs."""
 
-    varsigma: Number = Field(1e-27, gt=0, description="effective switched capacitance, W s^3; A(9)")
-    epsilon: Watts = Field(0.1, description="power of an edge CPU, A(11)")
+    varsigma: Number = Field(
+        default=1e-27, gt=0, description="effective switched capacitance, W s^3; A(9)"
+    )
+    epsilon: Watts = Field(default=0.1, description="power of an edge CPU, A(11)")
+
+
+def utc(moment: datetime) -> datetime:
+    """A moment without a time zone; one that has a zone is turned into UTC first."""
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
 class CarbonFile(Section):
@@ -340,7 +365,9 @@ class CarbonFile(Section):
     file: str = Field(
         min_length=1, description="name, looked up beside the scenario, then in --data"
     )
-    start: datetime = Field(description="moment of the file's clock at which the run begins")
+    start: Annotated[datetime, AfterValidator(utc)] = Field(
+        description="moment of the file's clock at which the run begins"
+    )
 
 
 CarbonIntensity: TypeAlias = Annotated[
@@ -353,9 +380,9 @@ class Carbon(Section):
     """Carbon intensity of the electricity, also of the devices that a station serves."""
 
     intensity: CarbonIntensity = Field(
-        182 / 3.6e6, description="everywhere, unless given below; a constant or a file"
+        default=182 / 3.6e6, description="everywhere, unless given below; a constant or a file"
     )
-    mbs: CarbonIntensity | None = Field(None, description="at the MBS")
+    mbs: CarbonIntensity | None = Field(default=None, description="at the MBS")
     sbs: (
         Annotated[
             Annotated[GramsPerJoule, Tag("<value>")]
@@ -364,7 +391,7 @@ class Carbon(Section):
             Discriminator(_form),
         ]
         | None
-    ) = Field(None, description="at the SBSs; one for all, or a list")
+    ) = Field(default=None, description="at the SBSs; one for all, or a list")
 
 
 class UniformLatency(Section):
@@ -399,23 +426,30 @@ class Hop(Section):
     """How one hop of the twin synchronises."""
 
     period: Seconds | None = Field(
-        None, gt=0, description="time between two messages; one slot if not given"
+        default=None, gt=0, description="time between two messages; one slot if not given"
     )
     latency: Annotated[
         Annotated[Seconds, Tag("<value>")]
         | Annotated[UniformLatency, Tag("<uniform>")]
         | Annotated[ExponentialLatency, Tag("<exponential>")],
         Discriminator(_latency_form),
-    ] = Field(0.0, description="of a message: constant, {uniform = [a, b]} or {exponential = mean}")
-    loss: Fraction = Field(0.0, description="probability that a message is lost")
+    ] = Field(
+        default=0.0,
+        description="of a message: constant, {uniform = [a, b]} or {exponential = mean}",
+    )
+    loss: Fraction = Field(default=0.0, description="probability that a message is lost")
 
 
 class Deviation(Section):
     """How what a twin believes of a CPU departs from what it is."""
 
-    bias: SignedHertz = Field(0.0, description="constant difference")
-    relative: Number = Field(0.0, ge=-1, le=10, description="difference as a share of the speed")
-    noise: Hertz = Field(0.0, description="standard deviation of a difference drawn in each slot")
+    bias: SignedHertz = Field(default=0.0, description="constant difference")
+    relative: Number = Field(
+        default=0.0, ge=-1, le=10, description="difference as a share of the speed"
+    )
+    noise: Hertz = Field(
+        default=0.0, description="standard deviation of a difference drawn in each slot"
+    )
 
 
 class Deviations(Section):
@@ -429,12 +463,14 @@ class Twin(Section):
     """What the policy sees of the network."""
 
     sync: Literal["ideal", "periodic"] = Field(
-        "ideal", description="ideal: each slot, at once, without loss"
+        default="ideal", description="ideal: each slot, at once, without loss"
     )
     device: Hop = Field(default_factory=Hop, description="from a device to its station")
     station: Hop = Field(default_factory=Hop, description="from a station to the MBS")
     predict: tuple[Literal["location", "arrivals", "energy"], ...] = Field(
-        (), max_length=3, description="what is predicted for the time since the last message"
+        default=(),
+        max_length=3,
+        description="what is predicted for the time since the last message",
     )
     deviation: Deviations = Field(default_factory=Deviations)
 
@@ -451,17 +487,19 @@ class Twin(Section):
 class Policy(ModelSection):
     """Who decides, and the weights of the problem. Further keys are the policy's."""
 
-    name: str = Field("lyapunov", description="policy")
-    V: Number = Field(1e13, gt=0, description="weight of the energy in P2, bit^2/J")
+    name: str = Field(default="lyapunov", description="policy")
+    V: Number = Field(default=1e13, gt=0, description="weight of the energy in P2, bit^2/J")
     perturbation: Literal["observed", "local", "none"] = Field(
-        "observed", description="how Psi_max of A(19) is read"
+        default="observed", description="how Psi_max of A(19) is read"
     )
 
 
 class Trace(Section):
     """What is recorded."""
 
-    level: Literal["summary", "slots", "full"] = Field("slots", description="how much is kept")
+    level: Literal["summary", "slots", "full"] = Field(
+        default="slots", description="how much is kept"
+    )
 
 
 class Scenario(Section):

@@ -168,15 +168,17 @@ def field_hint(field: FieldInfo) -> object:
 
 
 def _alternatives(hint: object) -> Iterator[object]:
-    """A hint, or the members of a union."""
-    origin = get_origin(hint)
-    if origin is Annotated and get_origin(get_args(hint)[0]) in (Union, UnionType):
-        hint, origin = get_args(hint)[0], Union
-    if origin in (Union, UnionType):
-        for member in get_args(hint):
-            yield from _alternatives(member)
-    elif hint is not NoneType:
+    """A hint, or the members of a union, but for None; what annotates `X | None` is said of X."""
+    annotated = get_origin(hint) is Annotated
+    bare, *metadata = get_args(hint) if annotated else (hint,)
+    if get_origin(bare) not in (Union, UnionType):
         yield hint
+        return
+    members = [member for member in get_args(bare) if member is not NoneType]
+    for member in members:
+        if len(members) == 1 and metadata:
+            member = Annotated[member, *metadata]
+        yield from _alternatives(member)
 
 
 def _hints(hint: object, path: Path) -> Iterator[object]:
@@ -191,6 +193,8 @@ def _hints(hint: object, path: Path) -> Iterator[object]:
             items = get_args(bare)
             item = items[min(path[0], len(items) - 1)]
             yield from _hints(items[0] if item is ... else item, path[1:])
+        elif isinstance(path[0], str) and get_origin(bare) is dict:
+            yield from _hints(get_args(bare)[1], path[1:])
 
 
 def _elsewhere(model: type[BaseModel], key: str) -> str:
@@ -228,10 +232,8 @@ def describe(hint: object) -> str:
     members = list(_alternatives(hint))
     if len(members) != 1:
         return " or ".join(filter(None, map(describe, members)))
-    hint, metadata = members[0], ()
-    if get_origin(hint) is Annotated:
-        hint, *metadata = get_args(hint)
-    metadata = [inner for item in metadata for inner in getattr(item, "metadata", [item])]
+    hint, *given = get_args(members[0]) if get_origin(members[0]) is Annotated else members
+    metadata: list[Any] = [inner for item in given for inner in getattr(item, "metadata", [item])]
     text = next((item.allowed for item in metadata if hasattr(item, "allowed")), "")
     if not text:
         text = _name(hint)
@@ -253,6 +255,8 @@ def _name(hint: object) -> str:
         if len(items) == 2 and items[1] is not ... and items[0] == items[1]:
             return f"[a, b], each {describe(items[0])}"
         return f"a list, each {describe(items[0])}"
+    if get_origin(hint) is dict:
+        return f"a table, each {describe(get_args(hint)[1])}"
     if keys := _fields(hint):
         required = [key for key, field in keys.items() if field.is_required()]
         return "a table {" + ", ".join(required or keys) + "}"

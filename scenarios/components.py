@@ -1,0 +1,220 @@
+"""Models and policies by name: one class in one file, whose constructor keywords are its keys."""
+
+import inspect
+import sys
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from importlib import import_module
+from importlib.metadata import entry_points
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
+from traceback import extract_tb
+from types import ModuleType
+from typing import Any, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, create_model
+
+from .errors import Problem, ScenarioError, as_toml, nearest
+from .schema import Scenario
+from .validation import validate
+
+KEYS = {
+    "policies": "policy.name",
+    "arrivals": "tasks.arrivals",
+    "fading": "channel.fading",
+    "path_loss": "channel.path_loss",
+    "mobility": "mobility.model",
+    "association": "association.model",
+}
+"""Of each kind of component, the key that names it. Its entry-point group is "edgesim.<kind>"."""
+
+
+def resolve(
+    name: str,
+    kind: str,
+    builtins: Mapping[str, str],
+    *,
+    source: str = "scenario",
+    folders: Sequence[Path] = (),
+) -> type:
+    """The class that a scenario names.
+
+    Args:
+        name: a name from `builtins` or of an entry point, or "module:Class" of the user's own, where
+            the module is installed or a .py file in the current directory or one of `folders`.
+        kind: one of `KEYS`.
+        builtins: the program's own, name -> "module:Class".
+        source: the scenario's file, for messages.
+        folders: where modules are looked for after the current directory.
+
+    Raises:
+        ScenarioError: no such name, module or class, or a module that fails when it is imported.
+    """
+    where = builtins.get(name, name if ":" in name else None)
+    if where is None:
+        installed = {point.name: point.value for point in entry_points(group=f"edgesim.{kind}")}
+        where = installed.get(name)
+        known = [*builtins, *sorted(installed)]
+
+    def error(what: str, allowed: str = "", near: str = "") -> ScenarioError:
+        key = KEYS.get(kind, kind)
+        return ScenarioError([Problem(source, what, key, as_toml(name), allowed, near)])
+
+    if where is None:
+        raise error(
+            "not known", f'{", ".join(known)}, or "module:Class" of your own', nearest(name, known)
+        )
+    module_name, _, class_name = where.partition(":")
+    try:
+        if name in builtins:
+            module = import_module(module_name)
+        else:
+            module = _users_module(module_name, [Path.cwd(), *folders])
+    except _NotFoundError:
+        raise error(
+            f"no module `{module_name}`",
+            f"an installed module, or {module_name.replace('.', '/')}.py in the current directory "
+            "or beside the scenario",
+        ) from None
+    except Exception as failure:  # noqa: BLE001 - whatever it is, the module's author wants it
+        raise error(f"importing {module_name} failed: {_told(failure)}") from None
+    found = getattr(module, class_name, None)
+    if not isinstance(found, type):
+        classes = [key for key, value in vars(module).items() if isinstance(value, type)]
+        raise error(f"{module_name} has no class `{class_name}`", near=nearest(class_name, classes))
+    return found
+
+
+class _NotFoundError(Exception):
+    """There is no such module."""
+
+
+def _users_module(name: str, folders: Sequence[Path]) -> ModuleType:
+    for folder in folders:
+        path = (folder / Path(*name.split("."))).with_suffix(".py").resolve()
+        if path.is_file():
+            return _module_of_file(path, folder)
+    try:
+        missing = find_spec(name) is None
+    except (ModuleNotFoundError, ValueError):
+        missing = True
+    if missing:
+        raise _NotFoundError
+    return import_module(name)
+
+
+def _module_of_file(path: Path, folder: Path) -> ModuleType:
+    """Under a name of its own: two scenarios' `my_policy.py` are two modules."""
+    name = f"_edgesim_{sha256(str(path).encode()).hexdigest()[:12]}_{path.stem}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None  # a .py file always has both
+    module = module_from_spec(spec)
+    sys.modules[name] = module
+    sys.path.insert(0, str(folder))  # its own imports find its neighbours
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    finally:
+        sys.path.remove(str(folder))
+    return module
+
+
+def _told(failure: Exception) -> str:
+    """An exception in one line, with the place where it was raised."""
+    text = f"{type(failure).__name__}: {failure}"
+    frames = extract_tb(failure.__traceback__)
+    if isinstance(failure, SyntaxError) or not frames:
+        return text
+    return f"{text} ({Path(frames[-1].filename).name}, line {frames[-1].lineno})"
+
+
+def configure(
+    cls: type, options: Mapping[str, Any], where: str, *, source: str = "scenario"
+) -> Any:
+    """An instance of a class, made with the keys that a scenario gives for it.
+
+    Args:
+        cls: its constructor's keyword parameters are the keys; their type hints say what a value may
+            be (`units` has types with units), and their defaults count where a key is left out.
+        options: the keys given.
+        where: the section that they stand in, for messages: "tasks".
+        source: the scenario's file, for messages.
+
+    Raises:
+        ScenarioError: an unknown or missing key, a value of the wrong kind, or one that the
+            constructor refuses with a ValueError or OSError.
+    """
+    parameters = _parameters(cls)
+    known = [*parameters, *_own_keys(where)]
+    unknown = [key for key in options if key not in parameters]
+    problems = [
+        Problem(
+            source,
+            f"unknown key for {cls.__name__}",
+            f"{where}.{key}",
+            as_toml(options[key]),
+            ", ".join(parameters) or "no keys",
+            nearest(key, known),
+        )
+        for key in unknown
+    ]
+    given = {key: value for key, value in options.items() if key in parameters}
+    values: dict[str, Any] = {}
+    try:
+        # Fields by number, with the keys as aliases: a key may be called `copy` or `_x`.
+        fields: dict[str, Any] = {
+            f"f{number}": (hint, Field(default=default, alias=key))
+            for number, (key, (hint, default)) in enumerate(parameters.items())
+        }
+        model: type[BaseModel] = create_model(cls.__name__, __config__=_CONFIG, **fields)
+        valid = validate(model, given, source, prefix=(where,))
+        values = {
+            key: getattr(valid, f"f{number}")
+            for number, key in enumerate(parameters)
+            if key in given
+        }
+    except ScenarioError as error:
+        problems += error.problems
+    except (PydanticUserError, NameError) as error:
+        what = f"{cls.__name__}'s constructor has a type hint that cannot be used: {error}"
+        problems.append(Problem(source, what.splitlines()[0], where))
+    if problems:
+        raise ScenarioError(problems)
+    try:
+        return cls(**values)
+    except (ValueError, OSError) as error:
+        reason = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else error
+        raise ScenarioError([Problem(source, f"{cls.__name__}: {reason}", where)]) from None
+
+
+_CONFIG = ConfigDict(strict=True, allow_inf_nan=False, arbitrary_types_allowed=True)
+
+
+def _parameters(cls: type) -> dict[str, tuple[Any, Any]]:
+    """The keywords of a constructor: name -> type hint, and default or, where none, Ellipsis."""
+    constructor = vars(cls).get("__init__", cls.__init__)  # type: ignore[misc]
+    hints = get_type_hints(constructor, include_extras=True)
+    by_keyword = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return {
+        name: (
+            hints.get(name, Any),
+            ... if parameter.default is inspect.Parameter.empty else parameter.default,
+        )
+        for name, parameter in inspect.signature(cls).parameters.items()
+        if parameter.kind in by_keyword
+    }
+
+
+def _own_keys(where: str) -> list[str]:
+    """The keys that the section knows itself."""
+    section: Any = Scenario
+    for name in where.split("."):
+        field = section.model_fields.get(name)
+        section = field.annotation if field else None
+        if not (isinstance(section, type) and issubclass(section, BaseModel)):
+            return []
+    return list(section.model_fields)
