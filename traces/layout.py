@@ -1,0 +1,277 @@
+"""The file that a trace is: what lies where, and in which order it is written."""
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import __version__
+from ..simulator.arrays import FloatArray
+from ..simulator.recorder import OUTCOMES
+from . import netcdf
+from .tally import BATCHES_PER_PART, LATENCY_EDGES_S, SlotTally, TaskTally
+from .variables import (
+    DECISION_S,
+    SLOT_COORDINATES,
+    SLOT_VARIABLES,
+    SUMMARY_VARIABLES,
+    TASK_VARIABLES,
+    Level,
+)
+
+TASK_CHUNK = 1 << 14
+"""Rows of /tasks in a chunk."""
+
+_OF_COLUMNS = {
+    name for name in SUMMARY_VARIABLES if name.removeprefix("initial_") in SLOT_VARIABLES
+}
+
+_LIBRARIES = ("numpy", "scipy", "h5py", "simpy", "numba")
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What a trace says about its run, apart from what happened in it.
+
+    Attributes:
+        scenario: the resolved scenario, TOML.
+        policy: its name.
+        seeds: R seeds, one per replication.
+        devices: N.
+        station_names: B names; station 0 is the MBS.
+        station_position_m: (B, 2).
+        station_coverage_m: (B,) radius of each cell; inf where it covers everything.
+        area_m: size of the area along its two axes.
+        slots: slots in the whole run.
+        slot_s: tau.
+        cycles_per_bit: c.
+    """
+
+    scenario: str
+    policy: str
+    seeds: Sequence[int]
+    devices: int
+    station_names: Sequence[str]
+    station_position_m: FloatArray
+    station_coverage_m: FloatArray
+    area_m: tuple[float, float]
+    slots: int
+    slot_s: float
+    cycles_per_bit: float
+
+
+class TraceFile:
+    """An HDF5 file in netCDF-4 layout, in SWMR mode from `begin` on.
+
+    The dimensions `slot` and `task` are extended last, when all that they span is in the file: a
+    reader that goes by them sees whole slots and tasks, whenever the writer is killed.
+
+    Args:
+        path: the file; what is there is overwritten.
+        run: what the trace says about its run.
+        level: what is kept of it.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+
+    def __init__(self, path: Path, run: RunInfo, level: Level) -> None:
+        self.path = path
+        self.run = run
+        self.level = level
+        self._file: Any = None
+        with h5py.File(path, "w", libver="latest", locking=False) as file:
+            file.attrs.update(
+                {
+                    "edgesim_version": __version__,
+                    "scenario": run.scenario,
+                    "policy": run.policy,
+                    "seed": run.seeds[0],
+                    "level": level,
+                    "slots": run.slots,
+                    "slot_s": run.slot_s,
+                    "devices": run.devices,
+                    "stations": len(run.station_names),
+                    "area_m": run.area_m,
+                    "python_version": platform.python_version(),
+                }
+                | {f"{library}_version": version(library) for library in _LIBRARIES}
+            )
+            netcdf.fixed_text(file, "status", "running", 16)
+            timing = file.create_group("timing")
+            netcdf.fixed_text(timing, "started", _now(), 40)
+            netcdf.fixed_text(timing, "ended", "", 40)
+
+    def begin(self, first: int, columns: Sequence[str], chunk_slots: int, tally: SlotTally) -> None:
+        """Make the datasets for these columns; from now on readers may look in.
+
+        Args:
+            first: the first slot.
+            columns: names of the columns that will be appended.
+            chunk_slots: slots in a chunk.
+            tally: the totals that will be written.
+        """
+        self._file = file = h5py.File(self.path, "r+", libver="latest", locking=False)
+        self._slots = self._tasks = self._decisions = 0
+        self._first = first
+        self._scales: list[tuple[h5py.Dataset, int]] = []
+        self._make_summary(file.create_group("summary"), columns, tally)
+        if self.level != "summary":
+            self._make_slots(file, columns, chunk_slots)
+            self._make_tasks(file.create_group("tasks"))
+            timing = file["timing"]
+            self._timing_slot = netcdf.growing_coordinate(timing, "slot", 1024, long_name="slot")
+            self._decision_s = netcdf.variable(
+                timing, "decision_s", DECISION_S, {"slot": self._timing_slot}, (1024,)
+            )
+        file.swmr_mode = True
+
+    def append_slots(self, columns: Mapping[str, NDArray[Any]], count: int) -> None:
+        """Append the first `count` slots of (R, >= count, …) columns."""
+        for name, dataset in self._slot_variables.items():
+            dataset.resize(self._slots + count, axis=1)
+            dataset[:, self._slots :] = columns[name][:, :count]
+        self._slots += count
+
+    def append_tasks(self, columns: Mapping[str, NDArray[Any]], count: int) -> None:
+        """Append the first `count` rows of the columns of /tasks."""
+        for name, dataset in self._task_variables.items():
+            dataset.resize(self._tasks + count, axis=0)
+            dataset[self._tasks :] = columns[name][:count]
+        self._tasks += count
+
+    def append_decisions(self, seconds: Sequence[float]) -> None:
+        """Append the times of decisions."""
+        self._decision_s.resize(self._decisions + len(seconds), axis=0)
+        self._decision_s[self._decisions :] = seconds
+        self._decisions += len(seconds)
+
+    def write_summary(self, slots: SlotTally, tasks: TaskTally, parts: slice) -> None:
+        """Write all totals, and these parts of the latency histogram."""
+        summary = self._summary
+        for name, values in (slots.totals() | slots.initial).items():
+            summary[name][...] = values
+        for name in ("tasks", "latency_sum_s", "latency_min_s", "latency_max_s"):
+            summary[name][...] = getattr(tasks, name)
+        for part in range(parts.start, parts.stop):
+            counts = tasks.histogram[:, part]
+            bins = np.flatnonzero(counts.any(axis=0))
+            if len(bins):
+                hit = slice(bins[0], bins[-1] + 1)
+                summary["latency_tasks"][:, part, hit] = counts[:, hit]
+        summary["slots"][...] = slots.slots
+
+    def publish(self) -> None:
+        """Put what was written so far into the file, then let the dimensions span it."""
+        self._file.flush()
+        if self.level != "summary":
+            _extend(self._slot, self._first, self._slots)
+            _extend(self._timing_slot, self._first, self._decisions)
+            self._task.resize(self._tasks, axis=0)
+            self._file.flush()
+
+    def close(self, status: str) -> None:
+        """Note how the run ended, and close the file."""
+        file = self._file or h5py.File(self.path, "r+", libver="latest", locking=False)
+        netcdf.set_fixed_text(file, "status", status)
+        netcdf.set_fixed_text(file["timing"], "ended", _now())
+        file.close()
+
+    def _replication(self, group: h5py.Group) -> h5py.Dataset:
+        """The dimension of replications, labelled with number and seed."""
+        scale = netcdf.coordinate(
+            group, "replication", range(len(self.run.seeds)), long_name="replication"
+        )
+        seeds = netcdf.variable(group, "seed", SLOT_COORDINATES["seed"], {"replication": scale})
+        seeds[...] = self.run.seeds
+        return scale
+
+    def _make_slots(self, file: h5py.File, columns: Sequence[str], chunk_slots: int) -> None:
+        group = file.create_group("slots")
+        self._slot = netcdf.growing_coordinate(group, "slot", chunk_slots, long_name="slot")
+        scales = {
+            "replication": self._replication(group),
+            "slot": self._slot,
+            "device": netcdf.coordinate(
+                group, "device", range(self.run.devices), long_name="device"
+            ),
+            # `station` in /slots is the association, so the dimension of that name lies above.
+            "station": netcdf.dimension(file, "station", len(self.run.station_names)),
+        }
+        run = self.run
+        for name, values in (
+            ("station_name", run.station_names),
+            ("station_x_m", run.station_position_m[:, 0]),
+            ("station_y_m", run.station_position_m[:, 1]),
+            ("station_coverage_m", run.station_coverage_m),
+        ):
+            netcdf.variable(group, name, SLOT_COORDINATES[name], scales)[...] = values
+        group.attrs["coordinates"] = " ".join(SLOT_COORDINATES)
+        self._slot_variables = {}
+        for name in columns:
+            what = SLOT_VARIABLES[name]
+            shape = {dim: scale.shape[0] for dim, scale in scales.items()} | {"slot": chunk_slots}
+            self._slot_variables[name] = netcdf.variable(
+                group, name, what, scales, [shape[dim] for dim in what.dims]
+            )
+
+    def _make_tasks(self, group: h5py.Group) -> None:
+        self._task = netcdf.dimension(group, "task", 0, unlimited=True)
+        self._task_variables = {
+            name: netcdf.variable(group, name, what, {"task": self._task}, (TASK_CHUNK,))
+            for name, what in TASK_VARIABLES.items()
+        }
+        outcome = self._task_variables["outcome"]
+        outcome.attrs["flag_values"] = np.arange(len(OUTCOMES), dtype=np.uint8)
+        outcome.attrs["flag_meanings"] = " ".join(OUTCOMES)
+
+    def _make_summary(self, group: h5py.Group, columns: Sequence[str], tally: SlotTally) -> None:
+        batch_slots, batches = tally.batch_slots, tally.batches
+        group.attrs["batch_slots"] = batch_slots
+        group.attrs["batches_per_part"] = BATCHES_PER_PART
+        group.attrs["coordinates"] = "seed latency_low_s latency_high_s"
+        first_slots = np.arange(batches) * batch_slots
+        scales = {
+            "replication": self._replication(group),
+            "batch": netcdf.coordinate(
+                group, "batch", first_slots, long_name="first slot of the batch"
+            ),
+            "outcome": netcdf.coordinate(group, "outcome", OUTCOMES, long_name="end of the task"),
+            "part": netcdf.coordinate(
+                group, "part", first_slots[::BATCHES_PER_PART], long_name="first slot of the part"
+            ),
+            "latency_bin": netcdf.dimension(group, "latency_bin", len(LATENCY_EDGES_S) - 1),
+        }
+        replications = len(self.run.seeds)
+        self._summary = {
+            name: netcdf.variable(
+                group,
+                name,
+                what,
+                scales,
+                (min(replications, 64), 1, 512) if name == "latency_tasks" else None,
+                np.nan if what.dtype == "f8" else 0,
+            )
+            for name, what in SUMMARY_VARIABLES.items()
+            if name.removeprefix("initial_") in columns or name not in _OF_COLUMNS
+        }
+        self._summary["latency_low_s"][...] = LATENCY_EDGES_S[:-1]
+        self._summary["latency_high_s"][...] = LATENCY_EDGES_S[1:]
+
+
+def _extend(scale: h5py.Dataset, first: int, size: int) -> None:
+    """Let a growing coordinate count on to `size` places, from `first`."""
+    old = scale.shape[0]
+    scale.resize(size, axis=0)
+    scale[old:] = np.arange(first + old, first + size)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

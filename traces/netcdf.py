@@ -1,0 +1,88 @@
+"""HDF5 laid out as netCDF-4: dimensions are dimension scales, variables carry units and names."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .variables import Variable
+
+TEXT = h5py.string_dtype()
+_WITHOUT_VALUES = "This is a netCDF dimension but not a netCDF variable."
+
+
+def dimension(group: h5py.Group, name: str, size: int, *, unlimited: bool = False) -> h5py.Dataset:
+    """A dimension without a coordinate variable."""
+    scale = group.create_dataset(
+        name,
+        (size,),
+        "i1",
+        maxshape=(None if unlimited else size,),
+        chunks=(1 << 20,) if unlimited else None,
+    )
+    scale.make_scale(f"{_WITHOUT_VALUES}{size:10d}")
+    return scale
+
+
+def coordinate(group: h5py.Group, name: str, values: ArrayLike, *, long_name: str) -> h5py.Dataset:
+    """A dimension with a number or a text for each place."""
+    text = np.asarray(values).dtype.kind == "U"
+    scale = group.create_dataset(name, data=values, dtype=TEXT if text else "i8")
+    scale.make_scale(name)
+    scale.attrs["long_name"] = long_name
+    return scale
+
+
+def growing_coordinate(group: h5py.Group, name: str, chunk: int, *, long_name: str) -> h5py.Dataset:
+    """An unlimited dimension with a number for each place; empty at first."""
+    scale = group.create_dataset(name, (0,), "i8", maxshape=(None,), chunks=(chunk,))
+    scale.make_scale(name)
+    scale.attrs["long_name"] = long_name
+    return scale
+
+
+def variable(
+    group: h5py.Group,
+    name: str,
+    what: Variable,
+    scales: Mapping[str, h5py.Dataset],
+    chunks: Sequence[int] | None = None,
+    fill: Any = None,
+) -> h5py.Dataset:
+    """A variable over the given dimensions; along an unlimited one it grows.
+
+    Args:
+        group: where it is made.
+        name: its name.
+        what: dimensions, type, unit and meaning.
+        scales: the dimensions by name.
+        chunks: shape of a chunk; None for one block.
+        fill: value of what was never written.
+    """
+    dims = [scales[dim] for dim in what.dims]
+    dataset = group.create_dataset(
+        name,
+        tuple(scale.shape[0] for scale in dims),
+        TEXT if what.dtype == "text" else what.dtype,
+        maxshape=tuple(scale.maxshape[0] for scale in dims) if chunks else None,
+        chunks=tuple(chunks) if chunks else None,
+        fillvalue=fill,
+    )
+    for axis, scale in enumerate(dims):
+        dataset.dims[axis].attach_scale(scale)
+    dataset.attrs["long_name"] = what.long_name
+    if what.units:
+        dataset.attrs["units"] = what.units
+    return dataset
+
+
+def fixed_text(owner: h5py.HLObject, name: str, text: str, width: int) -> None:
+    """A text attribute of fixed width, the only kind that can be changed in SWMR mode."""
+    owner.attrs.create(name, np.bytes_(text), dtype=h5py.string_dtype("ascii", width))
+
+
+def set_fixed_text(owner: h5py.HLObject, name: str, text: str) -> None:
+    """Change an attribute made by `fixed_text`."""
+    owner.attrs.modify(name, np.array(np.bytes_(text), dtype=owner.attrs.get_id(name).dtype))

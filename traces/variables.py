@@ -1,0 +1,133 @@
+"""The vocabulary of a trace: every variable's dimensions, type, unit and meaning, in one table."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Level = Literal["summary", "slots", "full"]
+
+Total = Literal["sum", "level", "mean"]
+"""How /summary condenses a variable over a batch of slots. "sum": over devices (or stations) and
+slots. "level": sum over devices, mean over slots. "mean": over devices and slots."""
+
+NETWORK = ("replication", "slot")
+DEVICE = ("replication", "slot", "device")
+STATION = ("replication", "slot", "station")
+LINK = ("replication", "slot", "device", "station")
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One variable of a trace.
+
+    Attributes:
+        dims: names of its dimensions.
+        units: as UDUNITS has them; "1" for a number, "" for text.
+        long_name: what it is.
+        dtype: as stored; "text" for UTF-8.
+        total: how it enters /summary; None if it does not.
+        full: written at level "full" only.
+    """
+
+    dims: tuple[str, ...]
+    units: str
+    long_name: str
+    dtype: str = "f8"
+    total: Total | None = None
+    full: bool = False
+
+
+def _summed(dims: tuple[str, ...], units: str, long_name: str, dtype: str = "f8") -> Variable:
+    return Variable(dims, units, long_name, dtype, total="sum")
+
+
+SLOT_VARIABLES = {
+    "queue_bits": Variable(DEVICE, "bit", "device queue Q_i at the slot's start", total="level"),
+    "station_queue_bits": Variable(
+        STATION, "bit", "station queue Q_j at the slot's start", total="level"
+    ),
+    "arrived_bits": _summed(DEVICE, "bit", "bits that joined the device's queue"),
+    "dropped_bits": _summed(DEVICE, "bit", "bits refused by the device's full buffer"),
+    "local_bits": _summed(DEVICE, "bit", "bits executed by the device, A(8)"),
+    "offloaded_bits": _summed(DEVICE, "bit", "bits sent to the station, A(10)"),
+    "station_served_bits": _summed(STATION, "bit", "bits executed by the station"),
+    "station": Variable(DEVICE, "1", "index of the device's station", "i4"),
+    "rate_bps": Variable(DEVICE, "bit/s", "rate to the station, A(3), A(4)"),
+    "bandwidth_hz": Variable(DEVICE, "Hz", "bandwidth given to the device"),
+    "power_w": Variable(DEVICE, "W", "transmission power"),
+    "local_cpu_hz": Variable(DEVICE, "Hz", "CPU speed of the device"),
+    "edge_cpu_hz": Variable(DEVICE, "Hz", "CPU share at the station"),
+    "local_energy_j": _summed(DEVICE, "J", "energy of local execution, A(9)"),
+    "offload_energy_j": _summed(DEVICE, "J", "energy of offloading, A(11)"),
+    "emission_mg": _summed(DEVICE, "mg", "CO2 emitted for the device's tasks"),
+    "twin_age_s": Variable(DEVICE, "s", "age of the device's twin", total="mean"),
+    "battery_j": Variable(DEVICE, "J", "battery charge at the slot's start"),
+    "x_m": Variable(DEVICE, "m", "position of the device, first axis"),
+    "y_m": Variable(DEVICE, "m", "position of the device, second axis"),
+    "perturbation_bits": Variable(DEVICE, "bit", "perturbation beta_i of the queue, A(19)"),
+    "objective": Variable(NETWORK, "bit2", "drift-plus-penalty P2, A(20)", total="level"),
+    "energy_per_bit_j": Variable(NETWORK, "J/bit", "running ratio eta_EE that the decision used"),
+    "scaled": _summed(NETWORK, "1", "entries of the decision scaled down to a capacity", "i8"),
+    "carbon_g_per_kwh": Variable(STATION, "g/kWh", "carbon intensity at the station"),
+    "channel_gain": Variable(LINK, "1", "power gain, path loss included", full=True),
+}
+"""/slots: the columns that a simulation may hand over for each slot."""
+
+_STATION = ("station",)
+
+SLOT_COORDINATES = {
+    "seed": Variable(("replication",), "1", "seed of the replication", "i8"),
+    "station_name": Variable(_STATION, "", "name of the station", "text"),
+    "station_x_m": Variable(_STATION, "m", "position of the station, first axis"),
+    "station_y_m": Variable(_STATION, "m", "position of the station, second axis"),
+    "station_coverage_m": Variable(_STATION, "m", "radius of the cell; inf if unbounded"),
+}
+"""Labels of /slots beside its dimensions' own."""
+
+DECISION_S = Variable(("slot",), "s", "wall-clock time of the slot's decision")
+"""The one variable of /timing."""
+
+_TASK = ("task",)
+
+TASK_VARIABLES = {
+    "replication": Variable(_TASK, "1", "replication", "i4"),
+    "device": Variable(_TASK, "1", "device that the task arrived at", "i4"),
+    "station": Variable(_TASK, "1", "station that executed a part; -1 if wholly local", "i4"),
+    "arrival_s": Variable(_TASK, "s", "arrival, from the start of the run"),
+    "completion_s": Variable(_TASK, "s", "execution of the last bit; NaN if never"),
+    "bits": Variable(_TASK, "bit", "size"),
+    "cycles": Variable(_TASK, "1", "CPU cycles that it takes"),
+    "deadline_s": Variable(_TASK, "s", "time by which it has to be complete; inf if none"),
+    "outcome": Variable(_TASK, "1", "how it ended", "u1"),
+}
+"""/tasks: one row per task that ended."""
+
+_BATCH = ("replication", "batch")
+
+SUMMARY_VARIABLES = {
+    "slots": Variable(("batch",), "1", "slots in the batch", "i8"),
+    "initial_queue_bits": Variable(_BATCH, "bit", "all device queues as the batch begins"),
+    "initial_station_queue_bits": Variable(_BATCH, "bit", "all station queues as the batch begins"),
+    "tasks": Variable((*_BATCH, "outcome"), "1", "tasks that ended in the batch", "i8"),
+    "latency_sum_s": Variable(_BATCH, "s", "sum of the latencies of completed tasks"),
+    "latency_min_s": Variable(_BATCH, "s", "least latency of a completed task; inf if none"),
+    "latency_max_s": Variable(_BATCH, "s", "greatest latency of a completed task; -inf if none"),
+    "latency_tasks": Variable(
+        ("replication", "part", "latency_bin"), "1", "completed tasks by latency", "i8"
+    ),
+    "latency_low_s": Variable(("latency_bin",), "s", "lower edge of the latency bin, inclusive"),
+    "latency_high_s": Variable(("latency_bin",), "s", "upper edge of the latency bin, exclusive"),
+} | {
+    name: Variable(
+        _BATCH,
+        variable.units,
+        f"{variable.long_name}: "
+        + {
+            "sum": "network total of the batch",
+            "level": "network total, mean over the batch",
+            "mean": "mean over the batch and the network",
+        }[variable.total],
+    )
+    for name, variable in SLOT_VARIABLES.items()
+    if variable.total is not None
+}
+"""/summary: network totals by batch of slots, and the latency histogram by part of the run."""
