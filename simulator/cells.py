@@ -21,6 +21,7 @@ class Cells:
         self.shape = (replications, stations)
         replication = np.arange(replications)[:, None]
         self._station_index = station + stations * replication
+        self._flat_index = self._station_index.reshape(-1)
         self._link_index = station + stations * (
             np.arange(devices)[None, :] + devices * replication
         )
@@ -35,19 +36,21 @@ class Cells:
         """
         hearer = np.arange(stations)
         sender = station[:, :, None]
-        return (sender != hearer) & (sender > 0) & (hearer > 0)
+        crosses: BoolArray = (sender != hearer) & (sender > 0) & (hearer > 0)
+        return crosses
 
     def own(self, link: FloatArray) -> FloatArray:
         """(R, N, B) -> (R, N): of each device, the entry of its own station."""
-        return np.take(link.reshape(-1), self._link_index)
+        own: FloatArray = link.reshape(-1).take(self._link_index)
+        return own
 
     def at_station(self, column: FloatArray) -> FloatArray:
         """(R, B) -> (R, N): of each device, the value at its station."""
-        return np.take(column.reshape(-1), self._station_index)
+        spread: FloatArray = column.reshape(-1).take(self._station_index)
+        return spread
 
     def total(self, column: FloatArray) -> FloatArray:
         """(R, N) -> (R, B): the sum over each station's devices."""
         size = self.shape[0] * self.shape[1]
-        return np.bincount(
-            self._station_index.reshape(-1), column.reshape(-1), minlength=size
-        ).reshape(self.shape)
+        total: FloatArray = np.bincount(self._flat_index, column.reshape(-1), size)  # type: ignore[assignment]
+        return total.reshape(self.shape)

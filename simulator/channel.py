@@ -20,7 +20,8 @@ def interference_w(power_w: FloatArray, gain: FloatArray, cells: Cells) -> Float
     Returns:
         (R, B) interference power at each station, W; zero at the MBS.
     """
-    return (power_w[:, :, None] * (gain * cells.crosses)).sum(axis=1)
+    heard: FloatArray = (power_w[:, :, None] * (gain * cells.crosses)).sum(axis=1)
+    return heard
 
 
 def rates_bps(
@@ -42,12 +43,13 @@ def rates_bps(
     Returns:
         (R, N) bit/s; zero where the bandwidth is zero.
     """
-    disturbance = cells.at_station(interference_w(power_w, gain, cells))
+    interference = interference_w(power_w, gain, cells)
     if network.noise_model == "total":
-        disturbance = disturbance + network.noise_w
+        disturbance = cells.at_station(interference + network.noise_w)
     else:
         share = bandwidth_hz / network.station_bandwidth_hz[cells.station]
-        # An idle device has no share of the noise; its own disturbance only must not be zero.
+        # A device without bandwidth has no share of the noise; it only must not divide by zero.
         share[bandwidth_hz == 0.0] = 1.0
-        disturbance = disturbance + network.noise_w * share
+        noise = network.noise_w[cells.station] * share
+        disturbance = cells.at_station(interference) + noise
     return bandwidth_hz * np.log2(1.0 + power_w * cells.own(gain) / disturbance)

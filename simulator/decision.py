@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from .arrays import FloatArray
+from .arrays import FloatArray, IntArray
 from .cells import Cells
 from .compiled import compiled
 from .network import Network
@@ -31,9 +31,9 @@ class Decision:
     @classmethod
     def idle(cls, network: Network) -> "Decision":
         """All zero: nothing is sent and nothing is executed."""
-        columns = (network.replications, network.devices)
-        device = [np.zeros(columns) for _ in range(4)]
-        return cls(*device, served_bits=np.zeros((network.replications, network.stations)))
+        device = np.zeros((network.replications, network.devices))
+        station = np.zeros((network.replications, network.stations))
+        return cls(device, device, device, device, station)
 
 
 class DecisionError(ValueError):
@@ -88,7 +88,7 @@ def fit(
     cells: Cells,
     power_max_w: FloatArray,
     station_queue_bits: FloatArray,
-) -> tuple[Decision, int]:
+) -> tuple[Decision, IntArray]:
     """Scale down what exceeds a capacity, A(14a) to A(14e).
 
     Args:
@@ -99,39 +99,43 @@ def fit(
         station_queue_bits: (R, B) Q_j; a station serves no more than it holds.
 
     Returns:
-        The decision that the network can carry out, and how many of its entries were scaled down
-        (serving less because the queue is shorter is not counted).
+        The decision that the network can carry out, and (R,) how many of its entries were scaled
+        down (serving less because the queue is shorter is not counted).
     """
-    bandwidth, scaled_w = _share(decision.bandwidth_hz, network.station_bandwidth_hz, cells)
-    power, scaled_p = _clip(decision.power_w, power_max_w)
-    local_cpu, scaled_f = _clip(decision.local_cpu_hz, network.device_cpu_hz)
-    edge_cpu, scaled_e = _share(decision.edge_cpu_hz, network.station_cpu_hz, cells)
+    scaled = np.zeros(network.replications, dtype=np.int64)
     capacity_bits = network.station_cpu_hz * (network.slot_s / network.cycles_per_bit)
-    served, scaled_s = _clip(decision.served_bits, capacity_bits)
-    served = np.minimum(served, station_queue_bits)
-    scaled = scaled_w + scaled_p + scaled_f + scaled_e + scaled_s
-    return Decision(bandwidth, power, local_cpu, edge_cpu, served), scaled
+    served = _clip(decision.served_bits, capacity_bits, scaled)
+    fitted = Decision(
+        bandwidth_hz=_share(decision.bandwidth_hz, network.station_bandwidth_hz, cells, scaled),
+        power_w=_clip(decision.power_w, power_max_w, scaled),
+        local_cpu_hz=_clip(decision.local_cpu_hz, network.device_cpu_hz, scaled),
+        edge_cpu_hz=_share(decision.edge_cpu_hz, network.station_cpu_hz, cells, scaled),
+        served_bits=np.minimum(served, station_queue_bits),
+    )
+    return fitted, scaled
 
 
 # Rounding in a policy that divides a capacity among devices is not worth counting or correcting.
 _TOLERANCE = 1.0 + 1e-9
 
 
-def _share(column: FloatArray, capacity: FloatArray, cells: Cells) -> tuple[FloatArray, int]:
+def _share(column: FloatArray, capacity: FloatArray, cells: Cells, scaled: IntArray) -> FloatArray:
     """Scale the shares of a station's devices down to its capacity, all by the same factor."""
     asked = cells.total(column)
+    if not _any_over(asked.reshape(-1), capacity):
+        return column
     over = asked > capacity * _TOLERANCE
-    if not over.any():
-        return column, 0
     factor = np.divide(capacity, asked, out=np.ones_like(asked), where=over)
-    return column * cells.at_station(factor), int((cells.members * over).sum())
+    scaled += (cells.members * over).sum(axis=1)
+    return column * cells.at_station(factor)
 
 
-def _clip(column: FloatArray, limit: FloatArray) -> tuple[FloatArray, int]:
-    over = column > limit * _TOLERANCE
-    if not over.any():
-        return column, 0
-    return np.minimum(column, limit), int(over.sum())
+def _clip(column: FloatArray, limit: FloatArray, scaled: IntArray) -> FloatArray:
+    """Cut what exceeds its limit; limits without replications hold for all of them."""
+    if not _any_over(column.reshape(-1), limit.reshape(-1)):
+        return column
+    scaled += (column > limit * _TOLERANCE).sum(axis=1)
+    return np.minimum(column, limit)
 
 
 @compiled
@@ -141,6 +145,15 @@ def _first_invalid(values: FloatArray) -> int:
         if not (0.0 <= values[k] < np.inf):
             return k
     return -1
+
+
+@compiled
+def _any_over(values: FloatArray, limits: FloatArray) -> bool:
+    """True if some value exceeds its limit by more than rounding; the limits repeat."""
+    for k in range(values.size):
+        if values[k] > limits[k % limits.size] * _TOLERANCE:
+            return True
+    return False
 
 
 _FIELDS = tuple(field.name for field in fields(Decision))

@@ -34,9 +34,7 @@ def radio_energy_j(
     Returns:
         (R, N) joules.
     """
-    time_s = np.divide(
-        offloaded_bits, rate_bps, out=np.zeros_like(offloaded_bits), where=offloaded_bits > 0.0
-    )
+    time_s = offloaded_bits / np.where(rate_bps > 0.0, rate_bps, 1.0)
     return power_w * time_s
 
 
@@ -54,7 +52,7 @@ def edge_energy_j(
         (R, N) joules; zero where nothing is sent, whatever CPU share is reserved.
     """
     joule_hz = offloaded_bits * (network.epsilon_w * network.cycles_per_bit)
-    return np.divide(joule_hz, edge_cpu_hz, out=np.zeros_like(joule_hz), where=joule_hz > 0.0)
+    return joule_hz / np.where(edge_cpu_hz > 0.0, edge_cpu_hz, 1.0)
 
 
 def within_battery(

@@ -23,7 +23,7 @@ class Network:
         cycles_per_bit: c.
         varsigma: effective switched capacitance of a device's CPU, W s^3.
         epsilon_w: epsilon of A(11), in effect the power of an edge CPU, W.
-        noise_w: sigma^2, the noise power.
+        noise_w: (B,) sigma^2, the noise power in each station's band.
         noise_model: "total": sigma^2 whatever the bandwidth, as A(3) is printed;
             "density": sigma^2 times the share of the station's band.
     """
@@ -38,7 +38,7 @@ class Network:
     cycles_per_bit: float
     varsigma: float
     epsilon_w: float
-    noise_w: float
+    noise_w: FloatArray
     noise_model: NoiseModel = "total"
 
     @property

@@ -17,7 +17,7 @@ from .network import Network
 from .queues import drain
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Outcome:
     """What happened in a slot. Every server spreads its work evenly over the slot.
 

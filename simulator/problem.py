@@ -43,8 +43,8 @@ class DriftPlusPenalty:
             psi_max = self.network.device_cpu_hz * (
                 self.network.slot_s / self.network.cycles_per_bit
             )
-        beta = self.V * observation.previous_energy_per_bit_j[:, None] + psi_max
-        return np.broadcast_to(beta, shape)
+        beta: FloatArray = self.V * observation.previous_energy_per_bit_j[:, None] + psi_max
+        return beta.repeat(shape[1] // beta.shape[1], axis=1)
 
     def objective(
         self,
@@ -71,7 +71,8 @@ class DriftPlusPenalty:
         device_drift = ((queue_bits - perturbation_bits) * (departed - arrived_bits)).sum(axis=1)
         inflow = outcome.station_inflow_bits
         station_drift = (station_queue_bits * (inflow - outcome.station_served_bits)).sum(axis=1)
-        return penalty + station_drift - device_drift
+        value: FloatArray = penalty + station_drift - device_drift
+        return value
 
     def value(self, observation: Observation, decision: Decision) -> FloatArray:
         """(R,) P2's value of a decision on what the twin shows, without the arrivals' constant.

@@ -23,14 +23,10 @@ def drain(
     """
     capacity = local_capacity_bits + radio_capacity_bits
     emptied = capacity > queue_bits
-    if not emptied.any():
-        return local_capacity_bits, radio_capacity_bits
-    share = np.divide(queue_bits, capacity, out=np.ones_like(capacity), where=emptied)
+    share = np.where(emptied, queue_bits / np.where(emptied, capacity, 1.0), 1.0)
     local = local_capacity_bits * share
-    offloaded = np.where(
-        emptied & (radio_capacity_bits > 0.0), queue_bits - local, radio_capacity_bits
-    )
-    return local, offloaded
+    sent = np.where(emptied & (radio_capacity_bits > 0.0), queue_bits - local, radio_capacity_bits)
+    return local, sent
 
 
 def after_slot(

@@ -1,0 +1,43 @@
+"""Random decisions: what a policy must beat."""
+
+import numpy as np
+
+from ..simulator.arrays import FloatArray
+from ..simulator.decision import Decision
+from ..simulator.network import Network
+from ..simulator.problem import DriftPlusPenalty
+from ..simulator.randomness import Generators
+from ..simulator.twin import Observation
+from .base import Policy
+from .shares import station_service
+
+
+class Random(Policy):
+    """Uniform powers and CPU speeds; shares of a station uniform on its simplex.
+
+    Normalised exponential variables are uniform on the simplex.
+    """
+
+    def reset(self, network: Network, problem: DriftPlusPenalty, rngs: Generators) -> None:
+        """Keep the capacities and the stream."""
+        self._network = network
+        self._rngs = rngs
+
+    def decide(self, observation: Observation) -> Decision:
+        """A fresh draw in every slot, whatever is observed."""
+        network, cells = self._network, observation.cells
+        devices = network.devices
+        uniform = np.stack([rng.random((2, devices)) for rng in self._rngs], axis=1)
+        weight = np.stack([rng.standard_exponential((2, devices)) for rng in self._rngs], axis=1)
+
+        def share(capacity: FloatArray, weights: FloatArray) -> FloatArray:
+            total = cells.total(weights)
+            return weights * cells.at_station(capacity / np.where(total > 0.0, total, 1.0))
+
+        return Decision(
+            bandwidth_hz=share(network.station_bandwidth_hz, weight[0]),
+            power_w=uniform[0] * observation.power_max_w,
+            local_cpu_hz=uniform[1] * network.device_cpu_hz,
+            edge_cpu_hz=share(network.station_cpu_hz, weight[1]),
+            served_bits=station_service(network, observation),
+        )

@@ -1,0 +1,202 @@
+"""Time: SimPy processes that drive a world and its twin, one slot after another."""
+
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+
+import simpy
+
+from .clock import Clock, Turn, every, to_ns
+from .decision import Decision, DecisionError, check
+from .problem import DriftPlusPenalty
+from .recorder import Recorder
+from .state import Columns
+from .twin import Observation, Twin
+from .world import SlotReport, World
+
+JOULES_PER_KWH = 3.6e6
+
+Decide = Callable[[Observation], Decision]
+
+
+class PolicyError(Exception):
+    """A policy raised an exception, or answered with what no network can carry out."""
+
+
+class Simulation:
+    """One run: a world seen through its twin, a policy, and a recorder.
+
+    All that the run is, at a slot's boundary, lies in the world's state and models, the twin, the
+    policy and the clocks; the processes themselves remember nothing.
+
+    Args:
+        world: the physical network.
+        twin: what the policy sees of it.
+        problem: what is minimised; gives the recorded objective.
+        decide: the policy's verb.
+        recorder: is handed every slot and every task that ended.
+        slots: T, the length of the run.
+        coherence_s: time between fadings, a whole number of slots; None if nothing fades.
+        device_period_s: time between reports of the devices, a whole number of slots.
+        station_period_s: the same for the stations.
+        record_gain: hand the recorder the (R, N, B) channel gains as well.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        twin: Twin,
+        problem: DriftPlusPenalty,
+        decide: Decide,
+        recorder: Recorder,
+        slots: int,
+        *,
+        coherence_s: float | None,
+        device_period_s: float,
+        station_period_s: float,
+        record_gain: bool = False,
+    ) -> None:
+        self.world = world
+        self.slots = slots
+        self._twin = twin
+        self._problem = problem
+        self._decide = decide
+        self._recorder = recorder
+        self._record_gain = record_gain
+        self._stopping = False
+        self._env = simpy.Environment()
+        self._end = self._env.event()
+        slot_ns = to_ns(world.network.slot_s)
+        self._slot_ns = slot_ns
+        self.clocks = {
+            "arrivals": (Clock(Turn.ARRIVALS, 0, slot_ns), world.arrive),
+            "device sync": (Clock(Turn.DEVICE_SYNC, 0, to_ns(device_period_s)), self._sync_devices),
+            "station sync": (
+                Clock(Turn.STATION_SYNC, 0, to_ns(station_period_s)),
+                self._sync_stations,
+            ),
+            "slot": (Clock(Turn.SLOT, 0, slot_ns), self._slot),
+        }
+        if world.mobility.moves:
+            self.clocks["mobility"] = (Clock(Turn.MOBILITY, slot_ns, slot_ns), self._move)
+        if coherence_s is not None:
+            block_ns = to_ns(coherence_s)
+            self.clocks["fading"] = (Clock(Turn.FADING, block_ns, block_ns), world.fade)
+        change_ns = world.carbon.next_change_ns(0)
+        if change_ns is not None:
+            self.clocks["carbon"] = (Clock(Turn.CARBON, change_ns, 0), self._update_carbon)
+
+    def run(self) -> bool:
+        """Run to the last slot, or to the end of the slot in which `stop` was called.
+
+        Returns:
+            True if all slots were run.
+
+        Raises:
+            PolicyError: names the slot, and the field or the exception.
+        """
+        for clock, act in self.clocks.values():
+            self._env.process(every(self._env, clock, act))
+        if self.world.state.slot < self.slots:
+            self._env.run(until=self._end)
+        return self.world.state.slot >= self.slots
+
+    def stop(self) -> None:
+        """End the run after the slot that is being carried out; safe in a signal handler."""
+        self._stopping = True
+
+    def _now_ns(self) -> int:
+        return int(self._env.now)
+
+    def _move(self) -> None:
+        self.world.move(self._slot_ns)
+
+    def _update_carbon(self) -> None:
+        now_ns = self._now_ns()
+        self.world.update_carbon(now_ns)
+        change_ns = self.world.carbon.next_change_ns(now_ns)
+        clock, _ = self.clocks["carbon"]
+        # After the last value nothing changes any more; the run ends long before this tick.
+        clock.next_ns = change_ns if change_ns is not None else now_ns + (1 << 62)
+
+    def _sync_devices(self) -> None:
+        self._twin.synchronise_devices(self.world.state, self._now_ns())
+
+    def _sync_stations(self) -> None:
+        self._twin.synchronise_stations(self.world.state, self._now_ns())
+
+    def _slot(self) -> None:
+        """Twin shows, policy decides, the world carries it out, the recorder notes it."""
+        state = self.world.state
+        observation = self._twin.observe(state.slot, self._now_ns())
+        decision = self._ask(observation)
+        before = self._columns_before(observation)
+        slot = state.slot
+        report = self.world.carry_out(decision)
+        self._recorder.slot(slot, before | self._columns_after(report, before))
+        self._recorder.tasks(report.ended)
+        if self._stopping or state.slot >= self.slots:
+            self._end.succeed()
+
+    def _ask(self, observation: Observation) -> Decision:
+        start = perf_counter()
+        try:
+            decision = self._decide(observation)
+            self._recorder.decision_time(perf_counter() - start)
+            return check(decision, self.world.network)
+        except DecisionError as error:
+            raise PolicyError(f"slot {observation.slot}, field {error}") from error
+        except Exception as error:  # whatever a user's policy raises, named and placed
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            raise PolicyError(
+                f"slot {observation.slot}: {type(error).__name__}: {error} "
+                f"({Path(where.filename).name}, line {where.lineno})"
+            ) from error
+
+    def _columns_before(self, observation: Observation) -> Columns:
+        state = self.world.state
+        columns: Columns = {
+            "queue_bits": state.queue_bits,
+            "station_queue_bits": state.station_queue_bits,
+            "station": state.cells.station,
+            "twin_age_s": observation.age_s,
+            "energy_per_bit_j": observation.energy_per_bit_j,
+            "perturbation_bits": self._problem.perturbation_bits(observation),
+            "carbon_g_per_kwh": state.carbon_g_per_j * JOULES_PER_KWH,
+            "x_m": state.position_m[..., 0],
+            "y_m": state.position_m[..., 1],
+        }
+        if self.world.battery is not None:
+            columns["battery_j"] = state.battery_j
+            columns["power_max_w"] = state.power_max_w
+        if self._record_gain:
+            columns["channel_gain"] = state.channel_gain
+        return columns
+
+    def _columns_after(self, report: SlotReport, before: Columns) -> Columns:
+        outcome = report.outcome
+        return {
+            "arrived_bits": report.arrived_bits,
+            "dropped_bits": report.dropped_bits,
+            "local_bits": outcome.local_bits,
+            "offloaded_bits": outcome.offloaded_bits,
+            "station_served_bits": outcome.station_served_bits,
+            "rate_bps": outcome.rate_bps,
+            "bandwidth_hz": outcome.bandwidth_hz,
+            "power_w": outcome.power_w,
+            "local_cpu_hz": outcome.local_cpu_hz,
+            "edge_cpu_hz": outcome.edge_cpu_hz,
+            "local_energy_j": outcome.local_energy_j,
+            "offload_energy_j": outcome.offload_energy_j,
+            "emission_mg": report.emission_mg,
+            "scaled": report.scaled,
+            "objective": self._problem.objective(
+                outcome,
+                before["queue_bits"],
+                before["station_queue_bits"],
+                before["perturbation_bits"],
+                before["energy_per_bit_j"],
+                report.arrived_bits,
+            ),
+        }
