@@ -140,8 +140,8 @@ def _best_share(
                         best, best_share = j, share_bps
                     if j == current:
                         current_share = share_bps
-            lost = current_share < 0.0
-            if lost or best_share > hysteresis * current_share:
+            # A station that is no longer in reach has left its share at -1.
+            if best_share > hysteresis * current_share:
                 station[r, i] = best
             load[station[r, i]] += 1
     return station

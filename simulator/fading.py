@@ -62,7 +62,8 @@ class Fading(Protocol):
     """Small-scale fading, constant for a coherence time, with power gains h_ij of mean 1.
 
     A model's constructor keywords are its keys of the scenario's [channel] section. All that it
-    knows between two blocks lies in arrays and generators, so that it can be pickled.
+    knows between two blocks lies in arrays and generators, so that it can be pickled. A model whose
+    links and blocks are independent is most easily written as a subclass of `IndependentFading`.
     """
 
     def start(

@@ -257,6 +257,15 @@ def test_placed_devices_begin_where_they_are_and_end_up_stationary() -> None:
     assert_stationary(model.advance(start, 5000.0)[0], SQUARE, walk_s / (walk_s + 1.0))
 
 
+@pytest.mark.parametrize("placed", [True, False])
+def test_the_places_that_it_is_given_stay_as_they_are(placed: bool) -> None:
+    streams = Streams(5, 2)
+    given_m = np.full((2, 9, 2), 7.0)
+    start = RandomWaypoint(pause=30.0).start(given_m, SQUARE, streams.generators, placed)
+    assert start is not given_m
+    assert (given_m == 7.0).all()
+
+
 @pytest.mark.parametrize("speed", [(0.0, 1.0), (2.0, 1.0), (-1.0, 1.0)])
 def test_speeds_that_are_not_an_interval(speed: tuple[float, float]) -> None:
     with pytest.raises(ValueError, match="0 < least <= largest"):
