@@ -78,7 +78,7 @@ class LoadAware:
     def start(self, network: Network, coverage_m: FloatArray) -> None:
         """Begin a run; see `Association`."""
         self._coverage_m = coverage_m
-        self._snr_per_gain = network.device_power_max_w / network.noise_w
+        self._snr_per_gain = network.device_power_max_w[:, None] / network.noise_w
         self._bandwidth_hz = network.station_bandwidth_hz
         self._station = np.full((network.replications, network.devices), _NOWHERE)
 
@@ -87,7 +87,7 @@ class LoadAware:
         self._station = _best_share(
             distance_m,
             self._coverage_m,
-            self._snr_per_gain[:, None] * path_gain,
+            self._snr_per_gain * path_gain,
             self._bandwidth_hz,
             self._station,
             self.hysteresis,

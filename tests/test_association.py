@@ -15,7 +15,10 @@ from edgesim.simulator.topology import lay_out, uniform
 
 
 def a_network(
-    replications: int, power_w: FloatArray, bandwidth_hz: FloatArray, noise_w: float = 1e-14
+    replications: int,
+    power_w: FloatArray,
+    bandwidth_hz: FloatArray,
+    noise_w: FloatArray | float = 1e-14,
 ) -> Network:
     devices, stations = len(power_w), len(bandwidth_hz)
     return Network(
@@ -29,7 +32,7 @@ def a_network(
         cycles_per_bit=100.0,
         varsigma=1e-27,
         epsilon_w=0.1,
-        noise_w=noise_w,
+        noise_w=np.broadcast_to(noise_w, stations),
     )
 
 
@@ -68,7 +71,7 @@ class Reference:
                 if j > 0 and distance_m[i, j] >= self.coverage_m[j]:
                     continue
                 signal = self.network.device_power_max_w[i] * path_gain[i, j]
-                efficiency = np.log2(1.0 + signal / self.network.noise_w)
+                efficiency = np.log2(1.0 + signal / self.network.noise_w[j])
                 share[j] = bandwidth * efficiency / (1 + others.count(j))
             best = max(share, key=lambda j: (share[j], -j))
             current = self.at.get(i)
@@ -89,7 +92,8 @@ def test_load_aware_is_what_its_definition_says(
 ) -> None:
     rng = np.random.default_rng(seed)
     bandwidth = rng.choice([5e6, 10e6], stations)
-    network = a_network(2, rng.choice([0.1, 0.2], devices), bandwidth)
+    noise = rng.choice([1e-14, 1e-11], stations)
+    network = a_network(2, rng.choice([0.1, 0.2], devices), bandwidth, noise)
     coverage = np.array([np.inf, *rng.uniform(50.0, 400.0, stations - 1)])
     model = LoadAware(hysteresis)
     model.start(network, coverage)

@@ -24,7 +24,7 @@ def a_network(devices: int, stations: int) -> Network:
         cycles_per_bit=100.0,
         varsigma=1e-27,
         epsilon_w=0.1,
-        noise_w=1e-14,
+        noise_w=np.full(stations, 1e-14),
     )
 
 
