@@ -50,26 +50,26 @@ def resolve(
     Raises:
         ScenarioError: no such name, module or class, or a module that fails when it is imported.
     """
-    where = builtins.get(name, name if ":" in name else None)
-    if where is None:
-        installed = {point.name: point.value for point in entry_points(group=f"edgesim.{kind}")}
-        where = installed.get(name)
-        known = [*builtins, *sorted(installed)]
 
     def error(what: str, allowed: str = "", near: str = "") -> ScenarioError:
         key = KEYS.get(kind, kind)
         return ScenarioError([Problem(source, what, key, as_toml(name), allowed, near)])
 
-    if where is None:
-        raise error(
-            "not known", f'{", ".join(known)}, or "module:Class" of your own', nearest(name, known)
-        )
+    if name in builtins:
+        module_name, _, class_name = builtins[name].partition(":")
+        found: type = getattr(import_module(module_name), class_name)
+        return found
+    where = name
+    if ":" not in name:
+        installed = {point.name: point.value for point in entry_points(group=f"edgesim.{kind}")}
+        if name not in installed:
+            known = [*builtins, *sorted(installed)]
+            allowed = f'{", ".join(known)}, or "module:Class" of your own'
+            raise error("not known", allowed, nearest(name, known))
+        where = installed[name]
     module_name, _, class_name = where.partition(":")
     try:
-        if name in builtins:
-            module = import_module(module_name)
-        else:
-            module = _users_module(module_name, [Path.cwd(), *folders])
+        module = _users_module(module_name, [Path.cwd(), *folders])
     except _NotFoundError:
         raise error(
             f"no module `{module_name}`",
@@ -78,11 +78,11 @@ def resolve(
         ) from None
     except Exception as failure:  # noqa: BLE001 - whatever it is, the module's author wants it
         raise error(f"importing {module_name} failed: {_told(failure)}") from None
-    found = getattr(module, class_name, None)
-    if not isinstance(found, type):
+    users = getattr(module, class_name, None)
+    if not isinstance(users, type):
         classes = [key for key, value in vars(module).items() if isinstance(value, type)]
         raise error(f"{module_name} has no class `{class_name}`", near=nearest(class_name, classes))
-    return found
+    return users
 
 
 class _NotFoundError(Exception):
@@ -96,7 +96,7 @@ def _users_module(name: str, folders: Sequence[Path]) -> ModuleType:
             return _module_of_file(path, folder)
     try:
         missing = find_spec(name) is None
-    except (ModuleNotFoundError, ValueError):
+    except (ImportError, ValueError):  # no parent package, or not a module's name at all
         missing = True
     if missing:
         raise _NotFoundError
@@ -148,35 +148,30 @@ def configure(
         ScenarioError: an unknown or missing key, a value of the wrong kind, or one that the
             constructor refuses with a ValueError or OSError.
     """
-    parameters = _parameters(cls)
-    known = [*parameters, *_own_keys(where)]
-    unknown = [key for key in options if key not in parameters]
+    keys = parameters(cls)
     problems = [
         Problem(
             source,
             f"unknown key for {cls.__name__}",
             f"{where}.{key}",
-            as_toml(options[key]),
-            ", ".join(parameters) or "no keys",
-            nearest(key, known),
+            as_toml(value),
+            ", ".join(keys) or "no keys",
+            nearest(key, [*keys, *_own_keys(where)]),
         )
-        for key in unknown
+        for key, value in options.items()
+        if key not in keys
     ]
-    given = {key: value for key, value in options.items() if key in parameters}
-    values: dict[str, Any] = {}
+    given = {key: value for key, value in options.items() if key in keys}
+    arguments: dict[str, Any] = {}
     try:
         # Fields by number, with the keys as aliases: a key may be called `copy` or `_x`.
         fields: dict[str, Any] = {
             f"f{number}": (hint, Field(default=default, alias=key))
-            for number, (key, (hint, default)) in enumerate(parameters.items())
+            for number, (key, (hint, default)) in enumerate(keys.items())
         }
         model: type[BaseModel] = create_model(cls.__name__, __config__=_CONFIG, **fields)
         valid = validate(model, given, source, prefix=(where,))
-        values = {
-            key: getattr(valid, f"f{number}")
-            for number, key in enumerate(parameters)
-            if key in given
-        }
+        arguments = {key: getattr(valid, f"f{n}") for n, key in enumerate(keys) if key in given}
     except ScenarioError as error:
         problems += error.problems
     except (PydanticUserError, NameError) as error:
@@ -185,7 +180,7 @@ def configure(
     if problems:
         raise ScenarioError(problems)
     try:
-        return cls(**values)
+        return cls(**arguments)
     except (ValueError, OSError) as error:
         reason = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else error
         raise ScenarioError([Problem(source, f"{cls.__name__}: {reason}", where)]) from None
@@ -194,7 +189,7 @@ def configure(
 _CONFIG = ConfigDict(strict=True, allow_inf_nan=False, arbitrary_types_allowed=True)
 
 
-def _parameters(cls: type) -> dict[str, tuple[Any, Any]]:
+def parameters(cls: type) -> dict[str, tuple[Any, Any]]:
     """The keywords of a constructor: name -> type hint, and default or, where none, Ellipsis."""
     constructor = vars(cls).get("__init__", cls.__init__)  # type: ignore[misc]
     hints = get_type_hints(constructor, include_extras=True)

@@ -43,6 +43,7 @@ from .units import (
 EARTH_RADIUS_M = 6_371_008.8
 """Mean radius of the WGS 84 ellipsoid."""
 
+MAX_SEED = 10**18
 MAX_SLOTS = 10**9
 MAX_REPLICATIONS = 10**5
 MAX_DEVICES = 10**6
@@ -56,6 +57,8 @@ def _whole(value: object) -> object:
 
 Whole: TypeAlias = Annotated[int, BeforeValidator(_whole)]
 Fraction: TypeAlias = Annotated[Number, Field(ge=0, le=1)]
+PositiveMetres: TypeAlias = Annotated[Metres, Field(gt=0)]
+PositiveHertz: TypeAlias = Annotated[Hertz, Field(gt=0)]
 Point: TypeAlias = tuple[Metres, Metres]
 
 
@@ -102,7 +105,7 @@ class ModelSection(Section):
 
 def _form(value: object) -> str:
     """Which alternative of a key a value is meant to be; the tags are no part of a key's path."""
-    if isinstance(value, dict):
+    if isinstance(value, dict | BaseModel):
         return "<table>"
     return "<list>" if isinstance(value, list | tuple) else "<value>"
 
@@ -115,7 +118,7 @@ class Run(Section):
     )
     slots: Whole = Field(default=10_000, ge=1, le=MAX_SLOTS, description="how many slots")
     slot: Seconds = Field(default=0.1, gt=0, description="length of a slot, tau")
-    seed: Whole = Field(default=1, ge=0, le=2**62, description="of the first replication")
+    seed: Whole = Field(default=1, ge=0, le=MAX_SEED, description="of the first replication")
     replications: Whole = Field(
         default=1,
         ge=1,
@@ -156,7 +159,7 @@ class Rectangle(Section):
 class Area(Section):
     """The ground. Its origin is the south-west corner; x runs east and y north."""
 
-    size: tuple[Annotated[Metres, Field(gt=0)], Annotated[Metres, Field(gt=0)]] = Field(
+    size: tuple[PositiveMetres, PositiveMetres] = Field(
         default=(500.0, 500.0), description="width and height"
     )
     rectangle: Rectangle | None = Field(
@@ -197,7 +200,6 @@ class Battery(Section):
     )
 
 
-PositiveHertz: TypeAlias = Annotated[Hertz, Field(gt=0)]
 Points: TypeAlias = (
     Annotated[tuple[Point, ...], Field(max_length=MAX_DEVICES), Tag("<list>")]
     | Annotated[File, Tag("<table>")]
@@ -503,7 +505,7 @@ class Trace(Section):
 
 
 class Scenario(Section):
-    """One experiment. Made by `loading.load_scenario`."""
+    """One experiment."""
 
     title: str = Field(min_length=1, max_length=200, description="one line on what it is")
     run: Run = Field(default_factory=Run)
@@ -580,13 +582,9 @@ class Scenario(Section):
         farthest = hypot(max(x, width - x), max(y, height - y))
         sbs = self.stations.sbs
         if sbs.positions is None and sbs.count and sbs.radius > farthest:
-            found.append(
-                Misfit("the whole circle is outside of the area", "stations.sbs.radius",
-                      f"<= {farthest:g} m")
-            )  # fmt: skip
+            what = f"the whole circle of {sbs.radius:g} m around the MBS is outside of the area"
+            found.append(Misfit(what, "stations.sbs.radius", f"<= {farthest:g} m"))
         if isinstance(self.carbon.sbs, tuple) and sbs.count not in (None, len(self.carbon.sbs)):
-            found.append(
-                Misfit(f"{len(self.carbon.sbs)} values for {sbs.count} SBSs", "carbon.sbs",
-                      "one value, or one each")
-            )  # fmt: skip
+            what = f"{len(self.carbon.sbs)} values for {sbs.count} SBSs"
+            found.append(Misfit(what, "carbon.sbs", "one, or one each"))
         return found

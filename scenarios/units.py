@@ -135,6 +135,15 @@ class Quantity:
             raise self._error("not finite")
         return number
 
+    def write(self, value: float) -> str:
+        """A value as a user would write it: in the first unit that leaves one to three digits."""
+        for unit in self.written:
+            if unit not in _DECIBELS and (factor := _factor(unit, self.unit)):
+                amount = value / float(factor)
+                if 1 <= amount < 1000:
+                    return f"{amount:g} {unit}"
+        return f"{value:g} {self.unit}".strip()
+
     def _from_text(self, text: str) -> float:
         match = _QUANTITY.fullmatch(text)
         if match is None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -13,7 +14,8 @@ from pydantic_core import ErrorDetails
 from .errors import Problem, ScenarioError, as_toml, nearest
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
+"""Keys and list indices from the outermost table inwards."""
 
 _WHAT = {
     "extra_forbidden": "unknown key",
@@ -45,7 +47,7 @@ def validate(
     model: type[ModelT],
     table: Mapping[str, Any],
     source: str,
-    prefix: Path = (),
+    prefix: KeyPath = (),
     overridden: Sequence[str] = (),
 ) -> ModelT:
     """The model that a table describes. Strict: no text for a number, no true for 1.
@@ -90,7 +92,7 @@ def _within(key: str, outer: str) -> bool:
     return key == outer or key.startswith((f"{outer}.", f"{outer}["))
 
 
-def dotted(path: Path) -> str:
+def dotted(path: KeyPath) -> str:
     """A path as a file's reader would write it: `devices.positions[3][0]`."""
     text = ""
     for part in path:
@@ -103,7 +105,7 @@ def _problems(
     table: Mapping[str, Any],
     details: ErrorDetails,
     source: str,
-    prefix: Path,
+    prefix: KeyPath,
 ) -> Iterator[Problem]:
     path, value = _locate(table, details["loc"])
     kind, context = details["type"], details.get("ctx", {})
@@ -122,14 +124,14 @@ def _problems(
         allowed = ", ".join(keys)
         near = nearest(str(path[-1]), keys) or _elsewhere(model, str(path[-1]))
     else:
-        allowed = " or ".join(dict.fromkeys(filter(None, map(describe, hints))))
+        allowed = "; or ".join(dict.fromkeys(filter(None, map(describe, hints))))
         if kind == "literal_error" and isinstance(value, str):
             near = nearest(value, [str(choice) for hint in hints for choice in _choices(hint)])
     shown = None if kind == "missing" else as_toml(value)
     yield Problem(source, what, dotted((*prefix, *path)), shown, allowed, near)
 
 
-def _locate(table: Mapping[str, Any], location: Path) -> tuple[Path, object]:
+def _locate(table: Mapping[str, Any], location: KeyPath) -> tuple[KeyPath, object]:
     """The path and value of an error; pydantic's names of a union's members are left out."""
     path: list[str | int] = []
     value: Any = table
@@ -146,7 +148,7 @@ def _locate(table: Mapping[str, Any], location: Path) -> tuple[Path, object]:
     return tuple(path), value
 
 
-def _shown(table: Mapping[str, Any], path: Path) -> str | None:
+def _shown(table: Mapping[str, Any], path: KeyPath) -> str | None:
     value: Any = table
     for part in path:
         if not isinstance(value, Mapping) or part not in value:
@@ -181,7 +183,15 @@ def _alternatives(hint: object) -> Iterator[object]:
         yield from _alternatives(member)
 
 
-def _hints(hint: object, path: Path) -> Iterator[object]:
+def tables(hint: object) -> Iterator[type[BaseModel]]:
+    """The models among the alternatives of a hint."""
+    for member in _alternatives(hint):
+        bare = get_args(member)[0] if get_origin(member) is Annotated else member
+        if isinstance(bare, type) and issubclass(bare, BaseModel):
+            yield bare
+
+
+def _hints(hint: object, path: KeyPath) -> Iterator[object]:
     """What may stand at a path."""
     for member in _alternatives(hint):
         bare = get_args(member)[0] if get_origin(member) is Annotated else member
@@ -200,13 +210,12 @@ def _hints(hint: object, path: Path) -> Iterator[object]:
 def _elsewhere(model: type[BaseModel], key: str) -> str:
     """Another section that has this key, if only one does."""
 
-    def paths(hint: object, at: Path) -> Iterator[Path]:
+    def paths(hint: object, at: KeyPath) -> Iterator[KeyPath]:
         for name, field in _fields(hint).items():
             if name == key:
                 yield (*at, name)
-            for member in _alternatives(field_hint(field)):
-                bare = get_args(member)[0] if get_origin(member) is Annotated else member
-                yield from paths(bare, (*at, name))
+            for inner in tables(field_hint(field)):
+                yield from paths(inner, (*at, name))
 
     found = [dotted(path) for path in paths(model, ())]
     return found[0] if len(found) == 1 else ""
@@ -222,6 +231,7 @@ _NAMES = {
     float: "a number",
     str: "text",
     bool: "true or false",
+    Path: "a file name",
     datetime: 'a date and time such as "2020-06-01T00:00"',
 }
 _BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
@@ -231,20 +241,30 @@ def describe(hint: object) -> str:
     """What a value of this type may be, in words; "" where there is nothing to say."""
     members = list(_alternatives(hint))
     if len(members) != 1:
-        return " or ".join(filter(None, map(describe, members)))
+        return "; or ".join(filter(None, map(describe, members)))
     hint, *given = get_args(members[0]) if get_origin(members[0]) is Annotated else members
     metadata: list[Any] = [inner for item in given for inner in getattr(item, "metadata", [item])]
     text = next((item.allowed for item in metadata if hasattr(item, "allowed")), "")
     if not text:
         text = _name(hint)
-    # The last bound of a kind counts: a key may be narrower than the type of its quantity.
-    bounds = {
-        sign[0]: f"{sign} {getattr(item, name):,}".replace(",", "_")
+    # Of two bounds on one side the narrower counts: a key may ask for more than its type does.
+    lower = [(bound, sign) for bound, sign in _bounds(metadata) if sign[0] == ">"]
+    upper = [(bound, sign) for bound, sign in _bounds(metadata) if sign[0] == "<"]
+    # At the same value ">" is narrower than ">=" and "<" than "<=".
+    narrow = [
+        *sorted(lower, key=lambda each: (each[0], len(each[1]) == 1))[-1:],
+        *sorted(upper, key=lambda each: (each[0], len(each[1])))[:1],
+    ]
+    return ", ".join([text, *(f"{sign} {bound:,}".replace(",", "_") for bound, sign in narrow)])
+
+
+def _bounds(metadata: Sequence[Any]) -> list[tuple[float, str]]:
+    return [
+        (getattr(item, name), sign)
         for item in metadata
         for name, sign in _BOUNDS.items()
         if getattr(item, name, None) is not None
-    }
-    return ", ".join([text, *bounds.values()])
+    ]
 
 
 def _name(hint: object) -> str:
