@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .errors import Problem, ScenarioError, as_toml, nearest
-from .schema import Scenario
+from .schema import Policy, Scenario
 from .validation import validate
 
 _SHIPPED = Path(__file__).resolve().parent
@@ -31,7 +31,10 @@ def shipped() -> list[Shipped]:
 
 
 def load_scenario(
-    path_or_name: str | Path, overrides: Sequence[str] = (), data_dir: Path | None = None
+    path_or_name: str | Path,
+    overrides: Sequence[str] = (),
+    data_dir: Path | None = None,
+    policy: str | None = None,
 ) -> Scenario:
     """Read a scenario file, or a shipped scenario by its name.
 
@@ -40,6 +43,7 @@ def load_scenario(
         overrides: "a.b.c=VALUE", with VALUE as TOML writes it, or text.
         data_dir: where data files are looked up that do not lie beside the scenario. By default
             `../shared/data`, seen from the current directory, then from the program's folder.
+        policy: run this one instead of the scenario's own, whose options are then left out.
 
     Raises:
         ScenarioError: no such file, not TOML, or not a scenario; with all that is wrong.
@@ -50,7 +54,7 @@ def load_scenario(
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise ScenarioError([Problem(str(path_or_name), f"cannot be read: {reason}")]) from None
-    return parse_scenario(text, str(path_or_name), overrides, data_dir, folder=path.parent)
+    return parse_scenario(text, str(path_or_name), overrides, data_dir, policy, path.parent)
 
 
 def parse_scenario(
@@ -58,6 +62,7 @@ def parse_scenario(
     source: str,
     overrides: Sequence[str] = (),
     data_dir: Path | None = None,
+    policy: str | None = None,
     folder: Path | None = None,
 ) -> Scenario:
     """The scenario that a TOML text describes, such as the one that a trace holds.
@@ -67,6 +72,7 @@ def parse_scenario(
         source: what to call it in messages.
         overrides: as for `load_scenario`.
         data_dir: as for `load_scenario`.
+        policy: as for `load_scenario`.
         folder: where it lies, if it lies anywhere; data files are looked up there first.
 
     Raises:
@@ -76,6 +82,8 @@ def parse_scenario(
         table = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise ScenarioError([Problem(source, f"not valid TOML: {error}")]) from None
+    if policy is not None:
+        _replace_policy(table, policy)
     overridden = [_override(table, override) for override in overrides]
     scenario = validate(Scenario, table, source, overridden=overridden)
     shared = Path("shared", "data")
@@ -95,6 +103,14 @@ def _find(path_or_name: str | Path) -> Path:
     allowed = f"a scenario file, or a shipped scenario: {', '.join(known)}"
     problem = Problem(str(path_or_name), what, allowed=allowed, near=nearest(name, list(known)))
     raise ScenarioError([problem])
+
+
+def _replace_policy(table: dict[str, Any], policy: str) -> None:
+    """Name another policy; the options of the scenario's own would only be unknown keys to it."""
+    section = table.setdefault("policy", {})
+    if isinstance(section, dict) and section.get("name", Policy().name) != policy:
+        shared = {key: value for key, value in section.items() if key in Policy.model_fields}
+        table["policy"] = {**shared, "name": policy}
 
 
 def _override(table: dict[str, Any], override: str) -> str:
