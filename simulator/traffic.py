@@ -147,11 +147,11 @@ class PointProcess:
         self.slot_s = slot_s
         self.rngs = rngs_of("arrivals")
         self._first = 0
-        self._starts = np.zeros(2, np.int64)
+        self._starts = np.zeros(1, np.int64)
 
     def slot(self, slot: int) -> Tasks:
         """The tasks of a slot; see `Arrivals`."""
-        if slot == self._first + len(self._starts) - 1 or slot == 0:
+        if slot == self._first + len(self._starts) - 1:
             self._draw_block(slot)
         within = slice(self._starts[slot - self._first], self._starts[slot - self._first + 1])
         return Tasks(
