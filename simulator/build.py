@@ -75,6 +75,7 @@ class Blueprint:
             world,
             self._twin(world, streams),
             self.problem,
+            scenario.policy.name,
             decide,
             recorder,
             scenario.run.slots,
@@ -298,7 +299,7 @@ def _positions(scenario: Scenario, listed: Any, count: int | None, where: str) -
     if listed is None:
         return None
     if not isinstance(listed, File):
-        return np.array(listed, dtype=np.float64)[:count]
+        return np.array(listed, dtype=np.float64).reshape(-1, 2)[:count]
     path = data_file(scenario, listed.file, f"{where}.positions.file")
     if scenario.area.rectangle is None:
         raise ValueError("the schema asks for a rectangle where positions come from a file")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .arrays import BoolArray, FloatArray, IntArray
+from .arrays import BoolArray, FloatArray, IntArray, read_only
 
 
 class Cells:
@@ -17,7 +17,7 @@ class Cells:
 
     def __init__(self, station: IntArray, stations: int) -> None:
         replications, devices = station.shape
-        self.station = station
+        self.station = read_only(station)
         self.shape = (replications, stations)
         replication = np.arange(replications)[:, None]
         self._station_index = station + stations * replication

@@ -17,11 +17,14 @@ from .world import SlotReport, World
 
 JOULES_PER_KWH = 3.6e6
 
+MODELS = ("arrivals", "mobility", "fading")
+"""The processes that run a model which may be a user's own."""
+
 Decide = Callable[[Observation], Decision]
 
 
-class PolicyError(Exception):
-    """A policy raised an exception, or answered with what no network can carry out."""
+class RunError(Exception):
+    """A policy or model raised an exception, or a policy answered with what cannot be carried out."""
 
 
 class Simulation:
@@ -34,7 +37,8 @@ class Simulation:
         world: the physical network.
         twin: what the policy sees of it.
         problem: what is minimised; gives the recorded objective.
-        decide: the policy's verb.
+        policy: its name, for messages.
+        decide: its verb.
         recorder: is handed every slot and every task that ended.
         slots: T, the length of the run.
         coherence_s: time between fadings, a whole number of slots; None if nothing fades.
@@ -48,6 +52,7 @@ class Simulation:
         world: World,
         twin: Twin,
         problem: DriftPlusPenalty,
+        policy: str,
         decide: Decide,
         recorder: Recorder,
         slots: int,
@@ -61,6 +66,7 @@ class Simulation:
         self.slots = slots
         self._twin = twin
         self._problem = problem
+        self._policy = f"policy {policy!r}"
         self._decide = decide
         self._recorder = recorder
         self._record_gain = record_gain
@@ -94,10 +100,10 @@ class Simulation:
             True if all slots were run.
 
         Raises:
-            PolicyError: names the slot, and the field or the exception.
+            RunError: names the slot, and the model, or the policy's field or exception.
         """
-        for clock, act in self.clocks.values():
-            self._env.process(every(self._env, clock, act))
+        for name, (clock, act) in self.clocks.items():
+            self._env.process(every(self._env, clock, self._guarded(name, act)))
         if self.world.state.slot < self.slots:
             self._env.run(until=self._end)
         return self.world.state.slot >= self.slots
@@ -146,13 +152,28 @@ class Simulation:
             self._recorder.decision_time(perf_counter() - start)
             return check(decision, self.world.network)
         except DecisionError as error:
-            raise PolicyError(f"slot {observation.slot}, field {error}") from error
-        except Exception as error:  # whatever a user's policy raises, named and placed
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            raise PolicyError(
-                f"slot {observation.slot}: {type(error).__name__}: {error} "
-                f"({Path(where.filename).name}, line {where.lineno})"
-            ) from error
+            raise RunError(f"{self._policy}, slot {observation.slot}, field {error}") from error
+        except Exception as error:
+            raise self._failed(self._policy, error) from error
+
+    def _guarded(self, name: str, act: Callable[[], None]) -> Callable[[], None]:
+        """A model's act, such that whatever a user's own model raises is named and placed."""
+        if name not in MODELS:
+            return act
+
+        def guarded() -> None:
+            try:
+                act()
+            except Exception as error:
+                raise self._failed(f"{name} model", error) from error
+
+        return guarded
+
+    def _failed(self, who: str, error: Exception) -> RunError:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{Path(where.filename).name}, line {where.lineno}"
+        slot = self.world.state.slot
+        return RunError(f"{who}, slot {slot}: {type(error).__name__}: {error} ({place})")
 
     def _columns_before(self, observation: Observation) -> Columns:
         state = self.world.state

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arrays import FloatArray, IntArray
+from .arrays import FloatArray, IntArray, read_only
 from .cells import Cells
 from .clock import NANOSECONDS
 from .prediction import Predictor
@@ -137,21 +137,22 @@ class Twin:
                 predictor.learn(self._devices.columns, stamp_s, new)
                 columns = predictor.predict(columns, stamp_s, now_s)
             self._learned_ns = stamp_ns
+        stations = self._stations.columns
         return Observation(
             slot=slot,
             time_s=now_s,
             cells=self._cells,
-            channel_gain=columns["channel_gain"],
-            queue_bits=columns["queue_bits"],
-            station_queue_bits=self._stations.columns["station_queue_bits"],
-            power_max_w=columns["power_max_w"],
-            position_m=columns["position_m"],
-            battery_j=columns["battery_j"],
-            arrived_bits=columns["arrived_bits"],
-            departed_bits=columns["departed_bits"],
-            energy_per_bit_j=self._energy_per_bit_j,
-            previous_energy_per_bit_j=previous,
-            carbon_g_per_j=self._stations.columns["carbon_g_per_j"],
+            channel_gain=read_only(columns["channel_gain"]),
+            queue_bits=read_only(columns["queue_bits"]),
+            station_queue_bits=read_only(stations["station_queue_bits"]),
+            power_max_w=read_only(columns["power_max_w"]),
+            position_m=read_only(columns["position_m"]),
+            battery_j=read_only(columns["battery_j"]),
+            arrived_bits=read_only(columns["arrived_bits"]),
+            departed_bits=read_only(columns["departed_bits"]),
+            energy_per_bit_j=read_only(self._energy_per_bit_j),
+            previous_energy_per_bit_j=read_only(previous),
+            carbon_g_per_j=read_only(stations["carbon_g_per_j"]),
             age_s=age_s,
             station_age_s=(now_ns - self._stations.stamp_ns) / NANOSECONDS,
         )

@@ -1,0 +1,126 @@
+"""Runs without files: a recorder that keeps everything in memory."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edgesim.experiments.run import prepare
+from edgesim.scenarios.loading import parse_scenario
+from edgesim.scenarios.schema import Scenario
+from edgesim.simulator.network import Network
+from edgesim.simulator.randomness import Streams
+from edgesim.simulator.recorder import EndStatus, TaskTable
+from edgesim.simulator.simulation import Simulation
+
+SMALL = """
+title = "test"
+[run]
+slots = 50
+[devices]
+count = 6
+[tasks]
+mean = "0.6 Mbit"
+"""
+
+
+@dataclass
+class Capture:
+    """Keeps all columns, stacked over slots on the second axis, and all tasks."""
+
+    rows: list[dict[str, NDArray[Any]]] = field(default_factory=list)
+    tables: list[TaskTable] = field(default_factory=list)
+
+    def slot(self, slot: int, columns: Mapping[str, NDArray[Any]]) -> None:
+        assert slot == len(self.rows)
+        self.rows.append({name: column.copy() for name, column in columns.items()})
+
+    def tasks(self, tasks: TaskTable) -> None:
+        self.tables.append(tasks)
+
+    def decision_time(self, seconds: float) -> None:
+        pass
+
+    def close(self, status: EndStatus) -> None:
+        pass
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        """(R, T, …)"""
+        return np.stack([row[name] for row in self.rows], axis=1)
+
+    def column(self, name: str) -> NDArray[Any]:
+        """A column of the task table."""
+        return np.concatenate([getattr(table, name) for table in self.tables])
+
+
+@dataclass
+class Run:
+    """A finished run in memory."""
+
+    scenario: Scenario
+    network: Network
+    simulation: Simulation
+    trace: Capture
+
+
+def simulate(*overrides: str, toml: str = SMALL, decide: Any = None) -> Run:
+    """Run a scenario at level "full", to the end, with its own policy or another `decide`."""
+    scenario = parse_scenario(toml, "test", ["trace.level=full", *overrides])
+    experiment = prepare(scenario)
+    plan, streams = experiment.blueprint, Streams(scenario.run.seed, scenario.run.replications)
+    experiment.policy.reset(plan.network, plan.problem, streams.generators("policy"))
+    trace = Capture()
+    simulation = plan.simulation(decide or experiment.policy.decide, trace, streams)
+    simulation.run()
+    trace.tasks(simulation.world.ledger.pending())
+    return Run(scenario, plan.network, simulation, trace)
+
+
+def observing(seen: list[Any], *overrides: str, toml: str = SMALL) -> Run:
+    """As `simulate`, with every observation kept beside the world's state of the same time."""
+    scenario = parse_scenario(toml, "test", ["trace.level=full", *overrides])
+    experiment = prepare(scenario)
+    plan, streams = experiment.blueprint, Streams(scenario.run.seed, scenario.run.replications)
+    experiment.policy.reset(plan.network, plan.problem, streams.generators("policy"))
+
+    def decide(observation: Any) -> Any:
+        state = simulation.world.state
+        seen.append((observation, state.device_columns() | state.station_columns()))
+        return experiment.policy.decide(observation)
+
+    trace = Capture()
+    simulation = plan.simulation(decide, trace, streams)
+    simulation.run()
+    return Run(scenario, plan.network, simulation, trace)
+
+
+def a_network(
+    stations: int = 3, devices: int = 4, replications: int = 1, **changes: Any
+) -> Network:
+    """Paper A's capacities on any number of devices and stations."""
+    small = stations - 1
+    values: dict[str, Any] = {
+        "replications": replications,
+        "slot_s": 0.1,
+        "station_names": ("mbs", *(f"sbs-{j + 1}" for j in range(small))),
+        "device_cpu_hz": np.full(devices, 0.5e9),
+        "device_power_max_w": np.full(devices, 0.1),
+        "station_bandwidth_hz": np.array([10e6] + [5e6] * small),
+        "station_cpu_hz": np.array([50e9] + [10e9] * small),
+        "cycles_per_bit": 100.0,
+        "varsigma": 1e-27,
+        "epsilon_w": 0.1,
+        "noise_w": np.full(stations, 1e-14),
+    }
+    return Network(**(values | changes))
+
+
+@pytest.fixture
+def policies() -> Sequence[str]:
+    """All policies that come with the program."""
+    from edgesim.policies.registry import POLICIES
+
+    return tuple(POLICIES)

@@ -1,0 +1,175 @@
+"""One slot by hand: rates, service, energy. Numbers worked out on paper from A(3) to A(12)."""
+
+from math import log2
+
+import numpy as np
+import pytest
+from conftest import a_network
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgesim.simulator.cells import Cells
+from edgesim.simulator.channel import interference_w, rates_bps
+from edgesim.simulator.decision import Decision, DecisionError, check, fit
+from edgesim.simulator.energy import within_battery
+from edgesim.simulator.outcome import carry_out
+from edgesim.simulator.queues import after_slot, drain
+
+# Devices 0 and 1 at the MBS, 2 at SBS 1, 3 at SBS 2.
+STATION = np.array([[0, 0, 1, 2]])
+GAIN = np.array([[[2e-8, 3e-9, 4e-9], [5e-8, 6e-9, 7e-9], [8e-9, 9e-8, 1e-9], [3e-9, 2e-9, 4e-8]]])
+
+
+def test_interference_is_heard_between_sbs_cells_only() -> None:
+    power = np.array([[0.1, 0.05, 0.02, 0.04]])
+    heard = interference_w(power, GAIN, Cells(STATION, 3))
+    # SBS 1 hears device 3 through its gain to SBS 1; SBS 2 hears device 2; the MBS hears nobody.
+    np.testing.assert_allclose(heard, [[0.0, 0.04 * 2e-9, 0.02 * 1e-9]], rtol=1e-15)
+
+
+@pytest.mark.parametrize("model", ["total", "density"])
+def test_rates(model: str) -> None:
+    network = a_network(noise_w=np.array([1e-14, 2e-14, 3e-14]), noise_model=model)
+    power = np.array([[0.1, 0.05, 0.02, 0.04]])
+    bandwidth = np.array([[4e6, 6e6, 2.5e6, 0.0]])
+    share = np.array([0.4, 0.6, 0.5]) if model == "density" else np.ones(3)
+    expected = [
+        4e6 * log2(1 + 0.1 * 2e-8 / (1e-14 * share[0])),
+        6e6 * log2(1 + 0.05 * 5e-8 / (1e-14 * share[1])),
+        2.5e6 * log2(1 + 0.02 * 9e-8 / (2e-14 * share[2] + 0.04 * 2e-9)),
+        0.0,
+    ]
+    rates = rates_bps(network, Cells(STATION, 3), GAIN, bandwidth, power)
+    np.testing.assert_allclose(rates[0], expected, rtol=1e-14)
+
+
+def test_a_slot_by_hand() -> None:
+    network = a_network()
+    decision = Decision(
+        bandwidth_hz=np.array([[5e6, 5e6, 1e6, 0.0]]),
+        power_w=np.array([[0.1, 0.1, 0.1, 0.1]]),
+        local_cpu_hz=np.array([[0.5e9, 0.2e9, 0.0, 0.5e9]]),
+        edge_cpu_hz=np.array([[20e9, 20e9, 10e9, 10e9]]),
+        served_bits=np.array([[1e6, 2e6, 0.0]]),
+    )
+    queue = np.array([[1e7, 1e5, 1e8, 2e5]])
+    outcome = carry_out(network, Cells(STATION, 3), GAIN, queue, decision)
+    # Device 3 has no bandwidth: it is silent, so SBS 1 hears noise only.
+    rate = [
+        5e6 * log2(1 + 0.1 * 2e-8 / 1e-14),
+        5e6 * log2(1 + 0.1 * 5e-8 / 1e-14),
+        1e6 * log2(1 + 0.1 * 9e-8 / 1e-14),
+        0.0,
+    ]
+    np.testing.assert_allclose(outcome.rate_bps[0], rate, rtol=1e-14)
+    np.testing.assert_array_equal(outcome.power_w[0], [0.1, 0.1, 0.1, 0.0])
+    # Device 1 could serve 0.2 Mbit by its CPU and `radio` by its radio, but has 0.1 Mbit:
+    radio = 0.1 * rate[1]
+    local_1 = 1e5 * 2e5 / (2e5 + radio)
+    local = [5e5, local_1, 0.0, 2e5]
+    sent = [0.1 * rate[0], 1e5 - local_1, 0.1 * rate[2], 0.0]
+    np.testing.assert_allclose(outcome.local_bits[0], local, rtol=1e-14)
+    np.testing.assert_allclose(outcome.offloaded_bits[0], sent, rtol=1e-14)
+    np.testing.assert_allclose(
+        outcome.station_inflow_bits[0], [sent[0] + sent[1], sent[2], 0.0], rtol=1e-14
+    )
+    # A(9): varsigma tau f^3 at the speed that spreads the local bits over the whole slot.
+    speeds = np.array(local) * 100.0 / 0.1
+    np.testing.assert_allclose(outcome.local_cpu_hz[0], speeds, rtol=1e-14)
+    np.testing.assert_allclose(outcome.local_energy_j[0], 1e-27 * 0.1 * speeds**3, rtol=1e-14)
+    # A(11): the full slot for devices 0 and 2, the time it takes for device 1.
+    airtime = [0.1, sent[1] / rate[1], 0.1, 0.0]
+    edge = [0.1 * b * 100.0 / f for b, f in zip(sent, [20e9, 20e9, 10e9, 10e9], strict=True)]
+    expected = [0.1 * t + e for t, e in zip(airtime, edge, strict=True)]
+    np.testing.assert_allclose(outcome.offload_energy_j[0], expected, rtol=1e-13)
+
+
+def test_no_edge_cpu_no_offloading() -> None:
+    network = a_network()
+    idle = Decision.idle(network)
+    ones = np.ones((1, 4))
+    decision = Decision(ones * 1e6, ones * 0.1, idle.local_cpu_hz, ones * 0, idle.served_bits)
+    outcome = carry_out(network, Cells(STATION, 3), GAIN, ones * 1e6, decision)
+    assert not outcome.offloaded_bits.any() and not outcome.energy_j.any()
+
+
+bits = st.floats(0.0, 1e9)
+
+
+@given(bits, bits, bits)
+def test_drain_serves_in_proportion_and_never_more_than_is_there(
+    queue: float, local: float, radio: float
+) -> None:
+    executed, sent = drain(np.array([[queue]]), np.array([[local]]), np.array([[radio]]))
+    served = executed[0, 0] + sent[0, 0]
+    assert served <= queue * (1 + 1e-15)
+    assert served == pytest.approx(min(queue, local + radio), rel=1e-12)
+    assert executed[0, 0] * radio == pytest.approx(sent[0, 0] * local, rel=1e-9, abs=1e-3)
+
+
+def test_queue_recursion() -> None:
+    left = after_slot(np.array([5.0, 5.0]), np.array([2.0, 7.0]), np.array([1.0, 1.0]))
+    np.testing.assert_array_equal(left, [4.0, 1.0])
+
+
+def test_fit_scales_down_what_exceeds_a_capacity_and_counts_it() -> None:
+    network = a_network()
+    decision = Decision(
+        bandwidth_hz=np.array([[15e6, 5e6, 5e6, 1e6]]),
+        power_w=np.array([[0.2, 0.1, 0.0, 0.05]]),
+        local_cpu_hz=np.array([[1e9, 0.5e9, 0.1e9, 0.0]]),
+        edge_cpu_hz=np.array([[10e9, 10e9, 40e9, 1e9]]),
+        served_bits=np.array([[1e9, 1e3, 5e6]]),
+    )
+    fitted, scaled = fit(
+        decision, network, Cells(STATION, 3), np.full((1, 4), 0.1), np.array([[1e9, 1e9, 4e6]])
+    )
+    np.testing.assert_allclose(fitted.bandwidth_hz[0], [7.5e6, 2.5e6, 5e6, 1e6])
+    np.testing.assert_array_equal(fitted.power_w[0], [0.1, 0.1, 0.0, 0.05])
+    np.testing.assert_array_equal(fitted.local_cpu_hz[0], [0.5e9, 0.5e9, 0.1e9, 0.0])
+    np.testing.assert_allclose(fitted.edge_cpu_hz[0], [10e9, 10e9, 10e9, 1e9])
+    # A(14e): 50 GHz for 0.1 s at 100 cycles/bit are 50 Mbit; the last station holds only 4 Mbit.
+    np.testing.assert_array_equal(fitted.served_bits[0], [50e6, 1e3, 4e6])
+    # Both bandwidths at the MBS, one power, one CPU, one edge CPU, one station's service.
+    assert scaled.tolist() == [2 + 1 + 1 + 1 + 1]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("power_w", np.full((1, 4), np.nan), "power_w: nan at replication 0, device 0"),
+        (
+            "bandwidth_hz",
+            np.array([[0.0, 0.0, -1.0, 0.0]]),
+            "device 2; allowed: finite and not neg",
+        ),
+        ("edge_cpu_hz", np.full((1, 4), np.inf), "edge_cpu_hz: inf"),
+        ("served_bits", np.zeros((1, 4)), r"served_bits: shape \(1, 4\), expected \(1, 3\)"),
+        ("local_cpu_hz", "fast", "local_cpu_hz: not an array of numbers"),
+        ("served_bits", np.array([[0.0, np.nan, 0.0]]), "replication 0, station 1"),
+    ],
+)
+def test_check_names_the_field(field: str, value: object, message: str) -> None:
+    network = a_network()
+    values = {**{f: getattr(Decision.idle(network), f) for f in FIELDS}, field: value}
+    with pytest.raises(DecisionError, match=message):
+        check(Decision(**values), network)
+
+
+FIELDS = ("bandwidth_hz", "power_w", "local_cpu_hz", "edge_cpu_hz", "served_bits")
+
+
+def test_check_takes_lists_and_integers() -> None:
+    network = a_network()
+    zeros = [[0, 0, 0, 0]]
+    checked = check(Decision(zeros, zeros, zeros, zeros, [[0, 1, 2]]), network)  # type: ignore[arg-type]
+    assert checked.served_bits.dtype == np.float64 and checked.served_bits.tolist() == [[0, 1, 2]]
+
+
+def test_battery_feeds_the_cpu_first() -> None:
+    network = a_network(devices=3)
+    # Full speed takes 1e-27 * 0.1 * (0.5e9)^3 = 12.5 mJ, full power 10 mJ.
+    battery = np.array([[1.0, 15e-3, 5e-3]])
+    speed, power = within_battery(network, battery, np.full((1, 3), 0.5e9), np.full((1, 3), 0.1))
+    np.testing.assert_allclose(speed[0], [0.5e9, 0.5e9, (5e-3 / 1e-28) ** (1 / 3)], rtol=1e-12)
+    np.testing.assert_allclose(power[0], [0.1, 0.025, 0.0], atol=1e-12)

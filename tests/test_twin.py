@@ -1,0 +1,211 @@
+"""The twin shows the world, or exactly the world of the time that it claims."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import observing
+
+from edgesim.simulator.arrays import FloatArray
+from edgesim.simulator.network import Network
+from edgesim.simulator.prediction import ArrivalPredictor, EnergyPredictor, LocationPredictor
+from edgesim.simulator.synchronisation import LOST, Constant, Exponential, Hop, Mailbox, Model
+
+COLUMNS = (
+    "station",
+    "channel_gain",
+    "queue_bits",
+    "power_max_w",
+    "position_m",
+    "battery_j",
+    "arrived_bits",
+    "departed_bits",
+)
+MOVING = (
+    "policy.name=random",
+    "mobility.model=random-waypoint",
+    'mobility.speed=["20 m/s", "30 m/s"]',
+    'devices.battery={capacity="0.05 J", harvest="60 mW"}',
+)
+
+
+def rows(column: Any) -> Any:
+    """(R, n, …) as (R, n, anything)."""
+    return np.asarray(column).reshape(*column.shape[:2], -1)
+
+
+def test_ideal_synchronisation_shows_the_world() -> None:
+    seen: list[Any] = []
+    observing(seen, *MOVING)
+    assert len(seen) == 50
+    for observation, world in seen:
+        for name in (*COLUMNS, "station_queue_bits", "carbon_g_per_j"):
+            np.testing.assert_array_equal(getattr(observation, name), world[name], err_msg=name)
+        energy, bits = world["total_energy_j"].sum(), world["total_departed_bits"].sum()
+        expected = energy / bits if bits else 0.0
+        np.testing.assert_allclose(observation.energy_per_bit_j, expected, rtol=1e-15)
+        assert not observation.age_s.any() and not observation.station_age_s.any()
+    previous = [o.energy_per_bit_j for o, _ in seen[:-1]]
+    assert previous == [o.previous_energy_per_bit_j for o, _ in seen[1:]]
+
+
+@pytest.mark.parametrize(
+    "hops",
+    [
+        ("twin.device.latency=0.13",),
+        ("twin.device.period=0.3", "twin.station.period=0.2"),
+        ("twin.device.loss=0.5", "twin.station.loss=0.3"),
+        (
+            "twin.device.latency={exponential=0.25}",
+            "twin.device.loss=0.2",
+            "twin.station.latency={uniform=[0, 0.4]}",
+            "twin.station.loss=0.2",
+            "twin.station.period=0.2",
+        ),
+    ],
+)
+def test_late_or_lost_messages_show_the_world_of_the_time_they_claim(hops: tuple[str, ...]) -> None:
+    seen: list[Any] = []
+    observing(seen, *MOVING, "twin.sync=periodic", "run.slots=200", "run.replications=2", *hops)
+    worlds = [world for _, world in seen]
+    ages = []
+    for slot, (observation, _) in enumerate(seen):
+        for names, age_s in (
+            (COLUMNS, observation.age_s),
+            (("station_queue_bits", "carbon_g_per_j"), observation.station_age_s),
+        ):
+            stamp = slot - np.round(age_s / 0.1).astype(int)
+            assert (stamp >= 0).all() and np.allclose(stamp, slot - age_s / 0.1)
+            for name in names:
+                shown = rows(getattr(observation, name))
+                for r in range(2):
+                    for i in range(shown.shape[1]):
+                        true = rows(worlds[stamp[r, i]][name])
+                        np.testing.assert_array_equal(shown[r, i], true[r, i], err_msg=name)
+        ages.append(observation.age_s)
+    assert np.max(ages) > 0.0
+    # What has been known once is never replaced by something older.
+    times = 0.1 * np.arange(200)[:, None, None] - np.array(ages)
+    assert (np.diff(times, axis=0) >= -1e-9).all()
+
+
+def test_age_of_information_under_loss_has_its_law() -> None:
+    """With loss q on one hop and a report each slot, the age is geometric: mean tau q / (1 - q)."""
+    seen: list[Any] = []
+    observing(
+        seen,
+        "policy.name=local",
+        "twin.sync=periodic",
+        "twin.device.loss=0.6",
+        "run.slots=4000",
+        "devices.count=20",
+    )
+    ages = np.concatenate([o.age_s for o, _ in seen[100:]])
+    assert ages.mean() == pytest.approx(0.1 * 0.6 / 0.4, rel=0.02)
+    assert (ages == 0).mean() == pytest.approx(0.4, abs=0.01)
+
+
+def test_latency_delays_by_whole_deliveries() -> None:
+    """A constant 130 ms on the first hop: reports of slot t are seen at the sync of slot t + 2."""
+    seen: list[Any] = []
+    observing(seen, "policy.name=local", "twin.sync=periodic", "twin.device.latency=0.13")
+    for observation, _ in seen[2:]:
+        np.testing.assert_allclose(observation.age_s, 0.2, atol=1e-12)
+
+
+def test_mbs_hears_its_own_devices_without_the_second_hop() -> None:
+    seen: list[Any] = []
+    observing(seen, "policy.name=local", "twin.sync=periodic", "twin.station.loss=1.0")
+    for slot, (observation, _) in enumerate(seen):
+        own = observation.station == 0
+        assert own.any() and not own.all()
+        np.testing.assert_allclose(observation.age_s[own], 0.0)
+        np.testing.assert_allclose(observation.age_s[~own], 0.1 * slot)
+
+
+def test_a_late_message_does_not_overwrite_a_newer_one() -> None:
+    model = Model({"x": np.array([[0.0]])}, np.array([[0]]))
+    box = Mailbox()
+    box.send({"x": np.array([[1.0]])}, np.array([[10]]), np.array([[100]]))
+    box.send({"x": np.array([[2.0]])}, np.array([[20]]), np.array([[30]]))
+    box.deliver(50, model)
+    assert model.columns["x"] == 2.0 and model.stamp_ns == 20
+    box.deliver(100, model)
+    assert model.columns["x"] == 2.0 and not box.in_flight
+
+
+def test_latencies_and_losses_have_their_laws() -> None:
+    def rngs(seed: int) -> list[np.random.Generator]:
+        return [np.random.default_rng(seed), np.random.default_rng(seed + 1)]
+
+    hop = Hop(Exponential(0.02), 0.25, rngs(1), rngs(5))
+    arrival = hop.arrival_ns(7, 40_000)
+    lost = arrival == LOST
+    assert lost.mean() == pytest.approx(0.25, abs=0.005)
+    assert (arrival[~lost] - 7).mean() == pytest.approx(0.02e9, rel=0.01)
+    assert Hop(Constant(0.0), 0.0, rngs(1), rngs(2)).instant
+
+
+def test_arrival_predictor_continues_queues_by_running_means() -> None:
+    network = _network()
+    predictor = ArrivalPredictor(network)
+    for arrived, departed in ((1.0, 3.0), (3.0, 1.0)):
+        columns = _columns(arrived_bits=arrived, departed_bits=departed, queue_bits=5.0)
+        predictor.learn(columns, np.zeros((1, 1)), np.ones((1, 1), dtype=np.bool_))
+    # Means of 2 in and 2 out per slot: after 4 slots of 0.1 s, max(5 - 8, 0) + 8.
+    now = predictor.predict(columns, np.zeros((1, 1)), 0.4)
+    np.testing.assert_allclose(now["queue_bits"], 8.0)
+    np.testing.assert_allclose(now["arrived_bits"], 2.0)
+
+
+def test_location_predictor_carries_on_with_the_velocity_of_the_nearest_neighbours() -> None:
+    def path_gain(position: FloatArray) -> FloatArray:
+        return (position[..., :1] + 100.0) ** -2.0
+
+    predictor = LocationPredictor(path_gain, np.array([1000.0, 1000.0]))
+    new = np.ones((1, 1), dtype=np.bool_)
+    for k in range(8):
+        stamp = np.full((1, 1), 0.5 * k)
+        columns = _columns(position_m=[10.0 + 2.0 * k, 50.0 - k], channel_gain=[1.0])
+        predictor.learn(columns, stamp, new)
+    # 4 m/s east and 2 m/s south, for 1.5 s.
+    now = predictor.predict(columns, stamp, 3.5 + 1.5)
+    np.testing.assert_allclose(now["position_m"], [[[24.0 + 6.0, 43.0 - 3.0]]])
+    np.testing.assert_allclose(now["channel_gain"], (124.0 / 130.0) ** 2 * np.ones((1, 1, 1)))
+
+
+def test_energy_predictor_drains_the_battery_at_its_mean_rate() -> None:
+    predictor = EnergyPredictor(_network(), capacity_j=10.0)
+    new = np.ones((1, 1), dtype=np.bool_)
+    for k in range(4):
+        columns = _columns(battery_j=5.0 - 0.5 * k, power_max_w=0.1)
+        predictor.learn(columns, np.full((1, 1), float(k)), new)
+    now = predictor.predict(columns, np.full((1, 1), 3.0), 5.0)
+    np.testing.assert_allclose(now["battery_j"], 3.5 - 0.5 * 2)
+    np.testing.assert_allclose(now["power_max_w"], 0.1)
+    empty = predictor.predict(columns, np.full((1, 1), 3.0), 9.995)
+    np.testing.assert_allclose(empty["power_max_w"], 0.0025 / 0.1)
+
+
+def test_prediction_beats_holding_the_last_report() -> None:
+    def error(*overrides: str) -> float:
+        seen: list[Any] = []
+        observing(
+            seen, *MOVING, "twin.sync=periodic", "twin.device.period=1.0", "run.slots=300",
+            "devices.count=30", *overrides,
+        )  # fmt: skip
+        return float(
+            np.mean([np.abs(o.position_m - w["position_m"]).mean() for o, w in seen[100:]])
+        )
+
+    assert error('twin.predict=["location", "arrivals", "energy"]') < 0.75 * error()
+
+
+def _network() -> Network:
+    from conftest import a_network
+
+    return a_network(devices=1)
+
+
+def _columns(**values: Any) -> dict[str, Any]:
+    return {name: np.array([[value]], dtype=np.float64) for name, value in values.items()}
