@@ -1,0 +1,277 @@
+"""Pictures of a trace."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from ..simulator.arrays import FloatArray
+from .reader import Trace, TraceError, open_trace
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Kind = Literal["all", "series", "latency", "map"]
+
+# Told apart by darkness too, so they survive a grey print.
+DARK, MIDDLE = "#1b3a6b", "#d1682b"
+STATION_COLOURS = ("#444444", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+FEW_STATIONS = 12
+"""With more stations than this a map does without their names and without shading their cells."""
+
+
+def plot(path: str | Path, output: str | Path, kind: Kind = "all") -> Path:
+    """Draw a trace.
+
+    Args:
+        path: of the trace; it may still be running.
+        output: the picture; its suffix says PNG, SVG or PDF.
+        kind: "series": queues, energy per bit, offloading and emission over time; "latency": the
+            distribution function of the tasks' latencies; "map": stations, devices and who talks to
+            whom in the last slot; "all": what the trace has of these, in one figure.
+
+    Returns:
+        The path of the picture.
+
+    Raises:
+        TraceError: if the trace cannot be read, or does not hold what is to be drawn.
+        ValueError: if the suffix is none of these.
+    """
+    from matplotlib import rc_context
+
+    output = Path(output)
+    if output.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise ValueError(f"{output}: a picture ends in .png, .svg or .pdf")
+    style: Any = {
+        "font.size": 9,
+        "axes.titlesize": 9,
+        "axes.titlelocation": "left",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "grid.color": "#dddddd",
+        "grid.linewidth": 0.6,
+        "axes.axisbelow": True,
+        "legend.frameon": False,
+        "svg.hashsalt": "edgesim",
+    }
+    with open_trace(path) as trace, rc_context(style):
+        figure = _FIGURES[kind](trace)
+        # No date, so the same trace gives the same file.
+        undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+        figure.savefig(output, dpi=200, metadata=undated.get(output.suffix.lower()))
+    return output
+
+
+def _figure(trace: Trace, width: float, height: float) -> "Figure":
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    seeds = trace.summary["seed"].values
+    which = f"seed {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} replications"
+    status = "" if trace.status == "complete" else f", {trace.status}"
+    figure.suptitle(
+        f"{trace.path.name}: {trace.policy}, {which}{status}", x=0.01, ha="left", fontsize=10
+    )
+    return figure
+
+
+def _all(trace: Trace) -> "Figure":
+    figure = _figure(trace, 12.0, 6.5)
+    grid = figure.add_gridspec(2, 3, width_ratios=[1.0, 1.0, 1.15], height_ratios=[1.15, 1.0])
+    _draw_series(trace, [figure.add_subplot(grid[i, j]) for i in (0, 1) for j in (0, 1)])
+    if _has_map(trace):
+        _draw_map(trace, figure.add_subplot(grid[0, 2]))
+        _draw_latency(trace, figure.add_subplot(grid[1, 2]))
+    else:
+        _draw_latency(trace, figure.add_subplot(grid[:, 2]))
+    return figure
+
+
+def _series(trace: Trace) -> "Figure":
+    figure = _figure(trace, 7.5, 5.0)
+    _draw_series(trace, list(figure.subplots(2, 2, sharex=True).flat))
+    return figure
+
+
+def _latency(trace: Trace) -> "Figure":
+    figure = _figure(trace, 5.5, 3.8)
+    _draw_latency(trace, figure.subplots())
+    return figure
+
+
+def _map(trace: Trace) -> "Figure":
+    if not _has_map(trace):
+        raise TraceError(f"{trace.path}: no positions were recorded, so there is no map to draw")
+    figure = _figure(trace, 5.5, 5.8)
+    _draw_map(trace, figure.subplots())
+    return figure
+
+
+_FIGURES: dict[Kind, Callable[[Trace], "Figure"]] = {
+    "all": _all,
+    "series": _series,
+    "latency": _latency,
+    "map": _map,
+}
+
+
+def _draw_series(trace: Trace, axes: "list[Axes]") -> None:
+    summary = trace.summary
+    slots = summary["slots"].values
+    scale, unit = _time_unit(trace.attrs["slots"] * trace.attrs["slot_s"])
+    time = (summary["batch"].values + slots / 2) * trace.attrs["slot_s"] / scale
+
+    def column(name: str) -> FloatArray:
+        return np.asarray(summary[name].values)
+
+    queues, energy, share, emission = axes
+    _line(queues, time, column("queue_bits") * 1e-6 / trace.attrs["devices"], DARK, "-", "device")
+    station_queue = column("station_queue_bits") * 1e-6 / trace.attrs["stations"]
+    _line(queues, time, station_queue, MIDDLE, "--", "station")
+    queues.set_title("mean queue, Mbit")
+    queues.legend(loc="best", fontsize=8)
+    departed = column("local_bits") + column("offloaded_bits")
+    departed = np.where(departed > 0.0, departed, np.nan)
+    joule = column("local_energy_j") + column("offload_energy_j")
+    _line(energy, time, joule / departed * 1e9, DARK)
+    energy.set_title("energy per bit, nJ/bit")
+    _line(share, time, column("offloaded_bits") / departed * 100.0, DARK)
+    share.set_title("bits offloaded, %")
+    _line(emission, time, column("emission_mg") / (slots * trace.attrs["slot_s"]), DARK)
+    emission.set_title("emission, mg/s")
+    for ax in axes:
+        ax.set_ylim(bottom=0.0)
+        ax.set_xlim(0.0, None)
+    share.set_ylim(0.0, 100.0)
+    for ax in (share, emission):
+        ax.set_xlabel(f"time, {unit}")
+    if len(summary["seed"]) > 1:
+        energy.legend(
+            [energy.lines[0], energy.collections[0]],
+            ["mean of the replications", "their range"],
+            fontsize=8,
+        )
+
+
+def _line(
+    ax: "Axes",
+    time: FloatArray,
+    values: FloatArray,
+    colour: str,
+    style: str = "-",
+    label: str = "",
+) -> None:
+    """The mean over replications, (R, K), with their range as a band."""
+    if len(values) > 1:
+        ax.fill_between(
+            time, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.2, linewidth=0
+        )
+    ax.plot(time, values.mean(axis=0), color=colour, linestyle=style, linewidth=1.3, label=label)
+
+
+def _draw_latency(trace: Trace, ax: "Axes") -> None:
+    summary = trace.summary
+    counts = summary["latency_tasks"].values.sum(axis=(0, 1))
+    ax.set_title("latency of completed tasks, distribution function")
+    ax.set_xlabel("latency, s")
+    ax.set_ylim(0.0, 1.02)
+    total = counts.sum()
+    if total == 0:
+        ax.text(0.5, 0.5, "no task was completed", transform=ax.transAxes, ha="center")
+        return
+    hit = slice(np.flatnonzero(counts)[0], np.flatnonzero(counts)[-1] + 1)
+    # The ends of the outermost bins lie where no task was.
+    low = max(summary["latency_low_s"].values[hit][0], float(summary["latency_min_s"].min()))
+    high = summary["latency_high_s"].values[hit].copy()
+    high[-1] = float(summary["latency_max_s"].max())
+    latency = np.concatenate([[low], high])
+    below = np.concatenate([[0.0], np.cumsum(counts[hit]) / total])
+    ax.plot(latency, below, color=DARK, linewidth=1.5)
+    # A few tasks that were done at once must not fill a log axis.
+    left = float(np.interp(0.001, below, latency))
+    if latency[-1] > 5.0 * left:
+        ax.set_xscale("log")
+    else:
+        left = 0.0
+    ax.set_xlim(left, latency[-1])
+    for share, name, marker in ((0.5, "median", "o"), (0.95, "95 %", "s"), (0.99, "99 %", "D")):
+        at = float(np.interp(share, below, latency))
+        ax.plot([at, at], [0.0, share], color=MIDDLE, linewidth=0.9, linestyle=":")
+        ax.plot(
+            at, share, marker, color=MIDDLE, markersize=4, label=f"{name}: {at:.3g} s", zorder=3
+        )
+    ax.legend(loc="best", fontsize=8)
+
+
+def _has_map(trace: Trace) -> bool:
+    return trace.level != "summary" and "x_m" in trace.slots and trace.slots.sizes["slot"] > 0
+
+
+def _draw_map(trace: Trace, ax: "Axes") -> None:
+    from matplotlib.collections import LineCollection
+    from matplotlib.patches import Circle
+
+    last = trace.slots.isel(replication=0, slot=-1)
+    device = np.column_stack([last["x_m"].values, last["y_m"].values])
+    station = np.column_stack([last["station_x_m"].values, last["station_y_m"].values])
+    association = last["station"].values
+    colours = np.array(STATION_COLOURS)
+    sbs = 1 + (np.arange(len(station)) - 1) % (len(colours) - 1)
+    colour = np.where(np.arange(len(station)) == 0, colours[0], colours[sbs])
+    few = len(station) <= FEW_STATIONS
+    for centre, radius, edge in zip(
+        station, last["station_coverage_m"].values, colour, strict=True
+    ):
+        if np.isfinite(radius):
+            ax.add_patch(
+                Circle(tuple(centre), radius, fill=few, facecolor=edge, edgecolor=edge, alpha=0.12)
+            )
+    size = float(np.clip(600.0 / len(device), 2.0, 22.0))
+    ax.add_collection(
+        LineCollection(
+            list(np.stack([device, station[association]], axis=1)),
+            colors=colour[association],
+            linewidths=size / 25.0,
+            alpha=0.7,
+        )
+    )
+    ax.scatter(device[:, 0], device[:, 1], s=size, c=colour[association], zorder=3, linewidths=0)
+    ax.scatter(
+        station[1:, 0], station[1:, 1], s=60, marker="^", c=colour[1:], edgecolors="black", zorder=4
+    )
+    ax.scatter(
+        station[:1, 0], station[:1, 1], s=90, marker="s", c=colour[:1], edgecolors="black", zorder=4
+    )
+    if few:
+        for name, place in zip(last["station_name"].values, station, strict=True):
+            ax.annotate(
+                str(name),
+                tuple(place),
+                xytext=(0, 8),
+                textcoords="offset points",
+                ha="center",
+                fontsize=8,
+                fontweight="bold",
+                zorder=5,
+            )
+    width, height = trace.attrs["area_m"]
+    ax.set_xlim(0.0, width)
+    ax.set_ylim(0.0, height)
+    ax.set_aspect("equal")
+    ax.grid(False)
+    ax.spines[["top", "right"]].set_visible(True)
+    ax.set_xlabel("x, m")
+    ax.set_ylabel("y, m")
+    slot = int(last["slot"])
+    time = slot * trace.attrs["slot_s"]
+    ax.set_title(f"network in slot {slot} ({time:g} s), {len(device)} devices")
+
+
+def _time_unit(duration_s: float) -> tuple[float, str]:
+    for seconds, unit in ((86400.0, "days"), (3600.0, "h"), (60.0, "min")):
+        if duration_s >= 3.0 * seconds:
+            return seconds, unit
+    return 1.0, "s"

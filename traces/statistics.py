@@ -1,0 +1,505 @@
+"""What a trace says in numbers: long-run means with 95 % intervals, latency quantiles, stability.
+
+All of it is computed from /summary, which every trace has, so it costs the same however long the run
+was. The unit of statistics is a group: a replication, where there are several, else a batch of
+consecutive slots, at most 25 of them (batch means).
+"""
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from ..simulator.arrays import FloatArray
+from .reader import Trace, open_trace
+from .variables import SLOT_VARIABLES
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+BATCH_MEANS = 25
+CONFIDENCE = 0.95
+NEGLIGIBLE_GROWTH = 0.01
+"""Queues that grow by less than this share of the arrivals are called stable."""
+
+Sums = Mapping[str, FloatArray]
+Stability = Literal["stable", "growing", "undecided"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A long-run mean, ratio or quantile, with the half-width of its 95 % interval.
+
+    Attributes:
+        value: the estimate; NaN if there is nothing to estimate it from.
+        half_width: NaN where one group is all there is.
+    """
+
+    value: float
+    half_width: float = math.nan
+
+    @property
+    def low(self) -> float:
+        """Lower end of the interval."""
+        return self.value - self.half_width
+
+    @property
+    def high(self) -> float:
+        """Upper end of the interval."""
+        return self.value + self.half_width
+
+
+def ratio(numerator: FloatArray, denominator: FloatArray) -> Estimate:
+    """The ratio of two sums over groups, with the jackknife's Student-t interval.
+
+    Where all denominators are equal this is the mean over groups and its ordinary t interval.
+
+    Args:
+        numerator: (G,) sums by group.
+        denominator: (G,) sums by group.
+    """
+    total, over = numerator.sum(), denominator.sum()
+    if not over > 0.0:
+        return Estimate(math.nan)
+    value = float(total / over)
+    groups = len(numerator)
+    if groups < 2 or not (over - denominator > 0.0).all():
+        return Estimate(value)
+    without = (total - numerator) / (over - denominator)
+    variance = (groups - 1) / groups * ((without - without.mean()) ** 2).sum()
+    return Estimate(value, _student_t(groups - 1) * math.sqrt(variance))
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One row of a summary: a ratio of sums.
+
+    Attributes:
+        label: what a table calls it.
+        unit: of the table's numbers.
+        scale: from SI to that unit.
+        numerator: from the sums by group.
+        denominator: from the sums by group.
+    """
+
+    label: str
+    unit: str
+    scale: float
+    numerator: Callable[[Sums], FloatArray]
+    denominator: Callable[[Sums], FloatArray]
+
+
+METRICS = {
+    "energy_per_bit_j": Metric(
+        "energy per bit",
+        "nJ/bit",
+        1e9,
+        lambda s: s["local_energy_j"] + s["offload_energy_j"],
+        lambda s: s["local_bits"] + s["offloaded_bits"],
+    ),
+    "power_w": Metric(
+        "energy per second",
+        "W",
+        1.0,
+        lambda s: s["local_energy_j"] + s["offload_energy_j"],
+        lambda s: s["seconds"],
+    ),
+    "emission_mg": Metric(
+        "emission", "mg", 1.0, lambda s: s["emission_mg"], lambda s: s["replications"]
+    ),
+    "emission_mg_per_bit": Metric(
+        "emission per Mbit",
+        "mg/Mbit",
+        1e6,
+        lambda s: s["emission_mg"],
+        lambda s: s["local_bits"] + s["offloaded_bits"],
+    ),
+    "queue_bits": Metric(
+        "queue of a device", "Mbit", 1e-6, lambda s: s["queue_bits"], lambda s: s["device_slots"]
+    ),
+    "station_queue_bits": Metric(
+        "queue of a station",
+        "Mbit",
+        1e-6,
+        lambda s: s["station_queue_bits"],
+        lambda s: s["station_slots"],
+    ),
+    "offloaded_share": Metric(
+        "bits offloaded",
+        "%",
+        100.0,
+        lambda s: s["offloaded_bits"],
+        lambda s: s["local_bits"] + s["offloaded_bits"],
+    ),
+    "dropped_share": Metric(
+        "bits dropped",
+        "%",
+        100.0,
+        lambda s: s["dropped_bits"],
+        lambda s: s["arrived_bits"] + s["dropped_bits"],
+    ),
+    "completed_tasks": Metric(
+        "tasks completed", "", 1.0, lambda s: s["completed"], lambda s: s["replications"]
+    ),
+    "late_share": Metric(
+        "of these late", "%", 100.0, lambda s: s["late"], lambda s: s["completed"]
+    ),
+    "latency_s": Metric(
+        "latency, mean", "s", 1.0, lambda s: s["latency_sum_s"], lambda s: s["completed"]
+    ),
+    "objective": Metric(
+        "objective per slot", "bit²", 1.0, lambda s: s["objective"], lambda s: s["slots"]
+    ),
+    "twin_age_s": Metric(
+        "age of the twins", "s", 1.0, lambda s: s["twin_age_s"], lambda s: s["slots"]
+    ),
+    "scaled": Metric(
+        "decision entries scaled down",
+        "",
+        1.0,
+        lambda s: s["scaled"],
+        lambda s: s["replications"],
+    ),
+}
+"""By key; totals (emission, tasks, entries) are per replication, over the slots counted."""
+
+QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+
+
+@dataclass(frozen=True)
+class TraceSummary:
+    """The numbers of one trace, SI.
+
+    Attributes:
+        path: of the trace.
+        policy: its name.
+        seed: of the first replication.
+        replications: R.
+        status: of the run.
+        slots: recorded.
+        counted_slots: those that the estimates are taken from, after the warm-up.
+        estimates: by key of `METRICS`, and `latency_p50_s` … `latency_p99_s`; what the trace has.
+        growth: of all queues together, as a share of the arrivals; None if there are no queues.
+        decision_s: median wall-clock time of a decision; None if not recorded.
+    """
+
+    path: Path
+    policy: str
+    seed: int
+    replications: int
+    status: str
+    slots: int
+    counted_slots: int
+    estimates: dict[str, Estimate]
+    growth: Estimate | None
+    decision_s: float | None
+
+    @property
+    def stability(self) -> Stability:
+        """Whether queues are "stable", "growing", or "undecided" where the interval of the growth allows both."""
+        if self.growth is None or math.isnan(self.growth.half_width):
+            return "undecided"
+        if self.growth.high < NEGLIGIBLE_GROWTH:
+            return "stable"
+        return "growing" if self.growth.low > 0.0 else "undecided"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The numbers of several traces, side by side.
+
+    Attributes:
+        traces: one each.
+        warmup: share of the slots left out at the beginning.
+    """
+
+    traces: list[TraceSummary]
+    warmup: float
+
+    def to_table(self) -> "Table":
+        """A table for people: one column per trace, with 95 % intervals."""
+        from rich.table import Table
+
+        table = Table(caption=f"95 % intervals; the first {self.warmup:.0%} of the slots left out")
+        table.add_column("")
+        names = [trace.path.name for trace in self.traces]
+        for trace in self.traces:
+            unique = names.count(trace.path.name) == 1
+            table.add_column(trace.path.name if unique else str(trace.path), justify="right")
+        rows: list[tuple[str, Callable[[TraceSummary], str]]] = [
+            ("policy", lambda t: t.policy),
+            ("seed", lambda t: _seeds(t)),
+            ("status", lambda t: t.status),
+            ("slots (counted)", lambda t: f"{t.slots:,} ({t.counted_slots:,})"),
+        ]
+        for label, text in rows:
+            table.add_row(label, *(text(trace) for trace in self.traces))
+        table.add_section()
+        for key, (label, unit, scale) in _ROWS.items():
+            if any(key in trace.estimates for trace in self.traces):
+                table.add_row(
+                    f"{label} [{unit}]".replace("[", "\\[") if unit else label,
+                    *(format_estimate(trace.estimates.get(key), scale) for trace in self.traces),
+                )
+        table.add_section()
+        table.add_row("queues", *(trace.stability for trace in self.traces))
+        table.add_row(
+            "growth / arrivals \\[%]",
+            *(format_estimate(trace.growth, 100.0) for trace in self.traces),
+        )
+        if any(trace.decision_s is not None for trace in self.traces):
+            table.add_row(
+                "decision, median \\[ms]",
+                *(
+                    "-" if t.decision_s is None else f"{1e3 * t.decision_s:.3g}"
+                    for t in self.traces
+                ),
+            )
+        return table
+
+    def to_json(self) -> str:
+        """The same for machines, SI units, full precision; null for what is not known."""
+        return json.dumps(
+            {
+                "warmup": self.warmup,
+                "confidence": CONFIDENCE,
+                "traces": [_as_dict(trace) for trace in self.traces],
+            },
+            indent=2,
+            allow_nan=False,
+        )
+
+
+def summarise(paths: Iterable[str | Path], warmup: float = 0.1) -> Summary:
+    """Long-run means, quantiles and stability of traces.
+
+    Args:
+        paths: of the traces; they may still be running.
+        warmup: share of the slots to leave out at the beginning, rounded up to whole batches (a
+            hundredth of the run), for latency quantiles to the nearest ten batches.
+
+    Raises:
+        ValueError: if the warm-up is not in [0, 1).
+        TraceError: if a trace cannot be read or holds no slot.
+    """
+    if not 0.0 <= warmup < 1.0:
+        raise ValueError(f"warmup is {warmup}, but must be at least 0 and below 1")
+    summaries = []
+    for path in paths:
+        with open_trace(path) as trace:
+            summaries.append(_summarise(trace, warmup))
+    return Summary(summaries, warmup)
+
+
+def format_estimate(estimate: Estimate | None, scale: float = 1.0) -> str:
+    """'12.34 ± 0.56': as many digits as the interval supports."""
+    if estimate is None or math.isnan(estimate.value):
+        return "-"
+    value, half_width = scale * estimate.value, scale * estimate.half_width
+    if math.isnan(half_width):
+        return f"{value:.4g}"
+    if half_width <= 1e-6 * abs(value):  # rounding
+        return f"{value:,.6g}"
+    exponent = math.floor(math.log10(max(abs(value), half_width)))
+    decimals = 1 - math.floor(math.log10(half_width))
+    if -4 <= exponent < 7:
+        decimals = max(decimals, 0)
+        return f"{value:,.{decimals}f} ± {half_width:,.{decimals}f}"
+    decimals, power = max(decimals + exponent, 0), 10.0**exponent
+    return f"({value / power:.{decimals}f} ± {half_width / power:.{decimals}f})e{exponent:+d}"
+
+
+_ROWS = {
+    key: (metric.label, metric.unit, metric.scale)
+    for key, metric in METRICS.items()
+    if key not in ("objective", "twin_age_s", "scaled")
+}
+_ROWS |= {f"latency_{name}_s": (f"latency, {name}", "s", 1.0) for name in QUANTILES}
+_ROWS |= {
+    key: (METRICS[key].label, METRICS[key].unit, METRICS[key].scale)
+    for key in ("objective", "twin_age_s", "scaled")
+}
+
+
+class _Counted:
+    """/summary after the warm-up, by groups."""
+
+    def __init__(self, trace: Trace, warmup: float) -> None:
+        summary = trace.summary.load()
+        whole = int((summary["slots"] == summary.attrs["batch_slots"]).sum())
+        # A run that ended within its first batch has nothing else to go by.
+        last = max(whole, 1)
+        first = min(math.ceil(warmup * whole), last - 1)
+        self.attrs = trace.attrs
+        self._all = summary
+        self.batches = summary.isel(batch=slice(first, last))
+        self._span = slice(first, last)
+        per_part = summary.attrs["batches_per_part"]
+        parts = summary.sizes["part"]
+        self._parts = slice(min(round(first / per_part), parts - 1), parts)
+        self.replications = summary.sizes["replication"]
+
+    @property
+    def slots(self) -> int:
+        """Slots counted, of one replication."""
+        return int(self.batches["slots"].sum())
+
+    def grouped(self, values: FloatArray) -> FloatArray:
+        """(R, batches) -> (G,) sums."""
+        if self.replications > 1:
+            return np.asarray(values.sum(axis=1))
+        row = values[0]
+        size = math.ceil(len(row) / BATCH_MEANS)
+        groups = len(row) // size
+        return np.asarray(row[len(row) - groups * size :].reshape(groups, size).sum(axis=1))
+
+    @cached_property
+    def sums(self) -> dict[str, FloatArray]:
+        """By name, sums by group over slots and network."""
+        batches = self.batches
+        shape = (self.replications, batches.sizes["batch"])
+        slots = np.broadcast_to(batches["slots"].values.astype(float), shape)
+        tasks = batches["tasks"]
+        late = tasks.sel(outcome="late").values.astype(float)
+        columns = {
+            "slots": slots,
+            "seconds": slots * self.attrs["slot_s"],
+            "device_slots": slots * self.attrs["devices"],
+            "station_slots": slots * self.attrs["stations"],
+            "replications": slots / self.slots,
+            "late": late,
+            "completed": tasks.sel(outcome="done").values + late,
+        }
+        for name, column in batches.data_vars.items():
+            if column.dims == ("replication", "batch"):
+                kind = SLOT_VARIABLES[name].total if name in SLOT_VARIABLES else "sum"
+                columns[str(name)] = column.values * (1.0 if kind == "sum" else slots)
+        return {name: self.grouped(column) for name, column in columns.items()}
+
+    def growth(self) -> Estimate | None:
+        """Growth of all queues together, as a share of the arrivals."""
+        names = [f"initial_{name}" for name in ("queue_bits", "station_queue_bits")]
+        if any(name not in self._all for name in (*names, "arrived_bits")):
+            return None
+        queued = np.add(*(self._all[name].values[:, self._span.start :] for name in names))
+        increments = np.diff(queued, axis=1)
+        batches = min(increments.shape[1], self._span.stop - self._span.start)
+        if batches == 0:
+            return Estimate(math.nan)
+        arrived = self.batches["arrived_bits"].values
+        return ratio(self.grouped(increments[:, :batches]), self.grouped(arrived[:, :batches]))
+
+    def quantiles(self) -> dict[str, Estimate]:
+        """Latency quantiles, from the histogram; intervals by sectioning."""
+        histogram = self._all["latency_tasks"].values[:, self._parts]
+        sections = histogram.sum(axis=1) if self.replications > 1 else histogram[0]
+        sections = sections[sections.sum(axis=1) > 0]
+        if not len(sections):
+            return {}
+        edges = np.append(self._all["latency_low_s"].values, self._all["latency_high_s"].values[-1])
+        edges[0] = min(edges[1], float(self._all["latency_min_s"].min()))
+        edges[-1] = max(edges[-2], float(self._all["latency_max_s"].max()))
+        shares = np.array(list(QUANTILES.values()))
+        values = histogram_quantiles(sections.sum(axis=0), edges, shares)
+        spread = np.full(len(shares), np.nan)
+        if len(sections) > 1:
+            parts = np.array([histogram_quantiles(s, edges, shares) for s in sections])
+            groups = len(sections)
+            spread = _student_t(groups - 1) * np.sqrt(
+                ((parts - values) ** 2).sum(axis=0) / (groups * (groups - 1))
+            )
+        return {
+            f"latency_{name}_s": Estimate(float(value), float(half_width))
+            for name, value, half_width in zip(QUANTILES, values, spread, strict=True)
+        }
+
+
+def histogram_quantiles(counts: Any, edges: FloatArray, shares: FloatArray) -> FloatArray:
+    """Quantiles of a histogram, linear within a bin.
+
+    Args:
+        counts: (bins,).
+        edges: (bins + 1,) finite.
+        shares: (n,) in [0, 1].
+
+    Returns:
+        (n,).
+    """
+    hit = np.flatnonzero(counts)
+    cumulated = np.cumsum(counts[hit])
+    rank = shares * cumulated[-1]
+    place = np.minimum(np.searchsorted(cumulated, rank), len(hit) - 1)
+    bins = hit[place]
+    inside = (rank - (cumulated[place] - counts[bins])) / counts[bins]
+    return np.asarray(edges[bins] + inside * (edges[bins + 1] - edges[bins]))
+
+
+def _summarise(trace: Trace, warmup: float) -> TraceSummary:
+    counted = _Counted(trace, warmup)
+    estimates = {}
+    for key, metric in METRICS.items():
+        try:
+            numerator, denominator = (
+                metric.numerator(counted.sums),
+                metric.denominator(counted.sums),
+            )
+        except KeyError:  # not recorded in this world
+            continue
+        estimates[key] = ratio(numerator, denominator)
+    decision_s = None
+    if "decision_s" in trace.timing and trace.timing.sizes["slot"]:
+        decision_s = float(np.median(trace.timing["decision_s"].values))
+    return TraceSummary(
+        path=trace.path,
+        policy=trace.policy,
+        seed=trace.attrs["seed"],
+        replications=counted.replications,
+        status=trace.status,
+        slots=int(trace.summary["slots"].sum()),
+        counted_slots=counted.slots,
+        estimates=estimates | counted.quantiles(),
+        growth=counted.growth(),
+        decision_s=decision_s,
+    )
+
+
+def _student_t(freedom: int) -> float:
+    from scipy.stats import t
+
+    return float(t.ppf(0.5 + CONFIDENCE / 2.0, freedom))
+
+
+def _seeds(trace: TraceSummary) -> str:
+    last = trace.seed + trace.replications - 1
+    return str(trace.seed) if last == trace.seed else f"{trace.seed} to {last}"
+
+
+def _as_dict(trace: TraceSummary) -> dict[str, Any]:
+    def known(value: float | None) -> float | None:
+        return value if value is not None and math.isfinite(value) else None
+
+    def interval(estimate: Estimate) -> dict[str, float | None]:
+        return {
+            "value": known(estimate.value),
+            "low": known(estimate.low),
+            "high": known(estimate.high),
+        }
+
+    return {
+        "trace": str(trace.path),
+        "policy": trace.policy,
+        "seed": trace.seed,
+        "replications": trace.replications,
+        "status": trace.status,
+        "slots": trace.slots,
+        "counted_slots": trace.counted_slots,
+        "estimates": {key: interval(estimate) for key, estimate in trace.estimates.items()},
+        "stability": trace.stability,
+        "queue_growth": None if trace.growth is None else interval(trace.growth),
+        "decision_s": known(trace.decision_s),
+    }
