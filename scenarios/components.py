@@ -59,17 +59,17 @@ def resolve(
         module_name, _, class_name = builtins[name].partition(":")
         found: type = getattr(import_module(module_name), class_name)
         return found
-    where = name
+    where, folders = name, [Path.cwd(), *folders]
     if ":" not in name:
         installed = {point.name: point.value for point in entry_points(group=f"edgesim.{kind}")}
         if name not in installed:
             known = [*builtins, *sorted(installed)]
             allowed = f'{", ".join(known)}, or "module:Class" of your own'
             raise error("not known", allowed, nearest(name, known))
-        where = installed[name]
+        where, folders = installed[name], []
     module_name, _, class_name = where.partition(":")
     try:
-        module = _users_module(module_name, [Path.cwd(), *folders])
+        module = _users_module(module_name, folders)
     except _NotFoundError:
         raise error(
             f"no module `{module_name}`",
@@ -148,7 +148,10 @@ def configure(
         ScenarioError: an unknown or missing key, a value of the wrong kind, or one that the
             constructor refuses with a ValueError or OSError.
     """
-    keys = parameters(cls)
+    try:
+        keys = parameters(cls)
+    except NameError as error:
+        raise _unusable(cls, where, source, error) from None
     problems = [
         Problem(
             source,
@@ -174,9 +177,8 @@ def configure(
         arguments = {key: getattr(valid, f"f{n}") for n, key in enumerate(keys) if key in given}
     except ScenarioError as error:
         problems += error.problems
-    except (PydanticUserError, NameError) as error:
-        what = f"{cls.__name__}'s constructor has a type hint that cannot be used: {error}"
-        problems.append(Problem(source, what.splitlines()[0], where))
+    except PydanticUserError as error:
+        raise _unusable(cls, where, source, error) from None
     if problems:
         raise ScenarioError(problems)
     try:
@@ -186,13 +188,21 @@ def configure(
         raise ScenarioError([Problem(source, f"{cls.__name__}: {reason}", where)]) from None
 
 
+def _unusable(cls: type, where: str, source: str, error: Exception) -> ScenarioError:
+    what = f"{cls.__name__}'s constructor has a type hint that cannot be used: {error}"
+    return ScenarioError([Problem(source, what.splitlines()[0], where)])
+
+
 _CONFIG = ConfigDict(strict=True, allow_inf_nan=False, arbitrary_types_allowed=True)
 
 
 def parameters(cls: type) -> dict[str, tuple[Any, Any]]:
-    """The keywords of a constructor: name -> type hint, and default or, where none, Ellipsis."""
-    constructor = vars(cls).get("__init__", cls.__init__)  # type: ignore[misc]
-    hints = get_type_hints(constructor, include_extras=True)
+    """The keywords of a constructor: name -> type hint, and default or, where none, Ellipsis.
+
+    Raises:
+        NameError: a type hint names what is not there.
+    """
+    hints = get_type_hints(cls.__init__, include_extras=True)  # type: ignore[misc]
     by_keyword = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return {
         name: (

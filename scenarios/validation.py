@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, time
 from pathlib import Path
 from types import NoneType, UnionType
@@ -78,7 +79,7 @@ def validate(
         ]
     for index, problem in enumerate(problems):
         if any(_within(problem.key, key) for key in overridden):
-            problems[index] = Problem(**{**vars(problem), "source": "--set"})
+            problems[index] = replace(problem, source="--set")
     raise ScenarioError(problems) from None
 
 

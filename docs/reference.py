@@ -1,0 +1,27 @@
+"""Writes docs/scenario.md, the reference of all keys of a scenario: `python docs/reference.py`."""
+
+from pathlib import Path
+
+from edgesim.scenarios.reference import reference
+from edgesim.simulator.association import ASSOCIATION
+from edgesim.simulator.fading import FADING
+from edgesim.simulator.mobility import MOBILITY
+from edgesim.simulator.traffic import ARRIVALS
+
+PAGE = Path(__file__).with_name("scenario.md")
+
+
+def text() -> str:
+    """The page."""
+    return reference(
+        {
+            "arrivals": ARRIVALS,
+            "fading": FADING,
+            "mobility": MOBILITY,
+            "association": ASSOCIATION,
+        }
+    )
+
+
+if __name__ == "__main__":
+    PAGE.write_text(text(), encoding="utf-8")
