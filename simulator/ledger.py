@@ -384,7 +384,8 @@ def _serve(
                 drained += left
                 phase = min(drained / psi, 1.0)
                 if local > 0.0:
-                    tasks[k]["completion_s"] = (slot + phase) * slot_s
+                    completion_s = (slot + phase) * slot_s
+                    tasks[k]["completion_s"] = max(tasks[k]["completion_s"], completion_s)
                 if offloaded > 0.0:
                     tasks[k]["station"] = j
                     tasks[k]["parts"] += 1
