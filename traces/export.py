@@ -1,0 +1,118 @@
+"""A trace as plain tables, for tools that do not read HDF5."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from ..simulator.recorder import OUTCOMES
+from .reader import TraceError, open_trace
+from .variables import SLOT_VARIABLES, TASK_VARIABLES
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Format = Literal["csv", "parquet"]
+
+CHUNK_ROWS = 1 << 18
+"""Rows held in memory at a time."""
+
+_TABLES = {
+    "slots": ("replication", "slot"),
+    "devices": ("replication", "slot", "device"),
+    "stations": ("replication", "slot", "station"),
+    "links": ("replication", "slot", "device", "station"),
+    "tasks": ("task",),
+}
+
+
+def export(path: str | Path, directory: str | Path, file_format: Format = "parquet") -> list[Path]:
+    """Write a trace as tidy tables, in pieces, however large it is.
+
+    There is a table for each set of dimensions: `slots` (one row per replication and slot),
+    `devices` (per replication, slot and device), `stations`, `links` (at level "full"), and `tasks`.
+    Numbers come out bit for bit, in CSV too; outcomes and stations come with their names.
+
+    Args:
+        path: of the trace.
+        directory: where the tables go; made if it is not there.
+        file_format: "csv" or "parquet".
+
+    Returns:
+        The paths of the tables.
+
+    Raises:
+        TraceError: if the trace cannot be read, or has level "summary".
+    """
+    directory = Path(directory)
+    written = []
+    with open_trace(path) as trace:
+        if trace.level == "summary":
+            raise TraceError(f"{path}: a trace of level 'summary' has no slots or tasks to export")
+        slots = trace.slots
+        # In /slots a device's `station` is a label of its values; in a table it is a column.
+        slots = slots.reset_coords("station") if "station" in slots.coords else slots
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, dims in _TABLES.items():
+            dataset, known = (
+                (trace.tasks, TASK_VARIABLES) if name == "tasks" else (slots, SLOT_VARIABLES)
+            )
+            columns = [key for key in known if key in dataset and dataset[key].dims == dims]
+            if columns:
+                target = directory / f"{name}.{file_format}"
+                _write(target, _pieces(dataset, columns, dims), file_format)
+                written.append(target)
+    return written
+
+
+def _pieces(
+    dataset: xr.Dataset, columns: list[str], dims: tuple[str, ...]
+) -> Iterator[dict[str, Any]]:
+    """Column by name, all of one piece's rows; the slots and tasks go by in order."""
+    along = "task" if dims == ("task",) else "slot"
+    row_size = max(1, int(np.prod([dataset.sizes[dim] for dim in dims if dim != along])))
+    step = max(1, CHUNK_ROWS // row_size)
+    length = dataset.sizes[along]
+    for begin in range(0, max(length, 1), step):
+        piece = dataset[columns].isel({along: slice(begin, begin + step)})
+        shape = tuple(piece.sizes[dim] for dim in dims)
+        table: dict[str, Any] = {}
+        for axis, dim in enumerate(dims):
+            if dim == "task":
+                continue
+            labels = np.arange(shape[axis]) if dim == "station" else np.asarray(piece[dim].values)
+            spread = labels.reshape([-1 if i == axis else 1 for i in range(len(dims))])
+            table[dim] = np.broadcast_to(spread, shape).ravel()
+        if "station" in dims and "station_name" in dataset:
+            table["station_name"] = dataset["station_name"].values[table["station"]]
+        for name in columns:
+            table[name] = piece[name].values.ravel()
+        if "outcome" in table:
+            table["outcome"] = np.array(OUTCOMES)[table["outcome"]]
+        yield table
+
+
+def _write(target: Path, pieces: Iterator[dict[str, Any]], file_format: Format) -> None:
+    import pyarrow as pa
+
+    first = _arrow(next(pieces), pa)
+    with _writer(target, first.schema, file_format) as writer:
+        writer.write_table(first)
+        for piece in pieces:
+            writer.write_table(_arrow(piece, pa))
+
+
+def _writer(target: Path, schema: "pa.Schema", file_format: Format) -> Any:
+    if file_format == "csv":
+        from pyarrow.csv import CSVWriter
+
+        return CSVWriter(str(target), schema)
+    from pyarrow.parquet import ParquetWriter
+
+    return ParquetWriter(str(target), schema)
+
+
+def _arrow(columns: dict[str, Any], pa: Any) -> "pa.Table":
+    return pa.table({name: pa.array(column) for name, column in columns.items()})
