@@ -1,9 +1,314 @@
-"""The `edgesim` command."""
+"""The `edgesim` command: parses, calls, prints."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+if TYPE_CHECKING:
+    from edgesim.scenarios.schema import Scenario
+    from edgesim.simulator.simulation import Simulation
 
-@click.group()
-@click.version_option(package_name="edgesim")
+MISTAKE = 2
+"""Exit status for what the user can put right."""
+
+FAILED = 1
+"""Exit status for a run that failed."""
+
+INTERRUPTED = 130
+"""Exit status for a run that was ended by Ctrl-C, as shells have it."""
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="edgesim", message="%(prog)s %(version)s")
 def main() -> None:
     """Simulate edge networks that are managed through digital twins."""
+
+
+def scenario_options(command: Command) -> Command:
+    """The argument and options of all commands that read a scenario."""
+    for option in reversed(
+        [
+            click.argument("scenario"),
+            click.option("--policy", metavar="NAME", help="Instead of the scenario's own."),
+            click.option("--seed", type=int, help="Of the first replication."),
+            click.option("--slots", type=int, help="Length of the run."),
+            click.option("--replications", type=int, help="Copies with seeds seed, seed + 1, …"),
+            click.option(
+                "--set",
+                "overrides",
+                multiple=True,
+                metavar="KEY=VALUE",
+                help="Override any key of the scenario, as in stations.sbs.count=5. Repeatable.",
+            ),
+            click.option(
+                "--data",
+                "data_dir",
+                type=click.Path(file_okay=False, path_type=Path),
+                help="Folder of data files.  [default: ../shared/data]",
+            ),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+@main.command()
+@scenario_options
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The trace.  [default: a new file in runs/]",
+)
+@click.option("--overwrite", is_flag=True, help="Replace the trace that --output names.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def run(output: Path | None, overwrite: bool, as_json: bool, **options: Any) -> None:
+    """Run SCENARIO, a file or the name of a shipped one, and leave a trace."""
+    with user_errors():
+        from edgesim.experiments.run import execute, prepare
+        from edgesim.traces.statistics import summarise
+
+        scenario = load(**options)
+        experiment = prepare(scenario)
+        path = output or new_trace_path(options["scenario"], scenario)
+        if output and output.exists() and not overwrite:
+            raise click.UsageError(f"{output} exists; --overwrite replaces it")
+        with progress(scenario.run.slots) as follow:
+            status = execute(experiment, path, follow)
+        if status != "complete":
+            click.echo(f"interrupted; what was run is in {path}", err=True)
+        print_summary(summarise([path]), as_json)
+        if not as_json:
+            click.echo(f"trace: {path}")
+        if status != "complete":
+            sys.exit(INTERRUPTED)
+
+
+@main.command()
+@scenario_options
+def validate(**options: Any) -> None:
+    """Check SCENARIO, with all files, models and the policy that it names."""
+    with user_errors():
+        from edgesim.experiments.run import prepare
+
+        network = prepare(load(**options)).blueprint.network
+        click.echo(
+            f"{options['scenario']}: right; {network.devices} devices, {network.stations} stations"
+        )
+
+
+@main.command()
+def policies() -> None:
+    """List the policies."""
+    from edgesim.policies.registry import descriptions
+
+    print_list(descriptions())
+
+
+@main.command()
+def scenarios() -> None:
+    """List the shipped scenarios."""
+    from edgesim.scenarios.loading import shipped
+
+    print_list([(scenario.name, scenario.title) for scenario in shipped()])
+
+
+traces_argument = click.argument(
+    "traces", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="TRACE…"
+)
+trace_argument = click.argument("trace", type=click.Path(path_type=Path))
+
+
+@main.command()
+@traces_argument
+@click.option("--warmup", default=0.1, show_default=True, help="Share of the slots left out first.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def summary(traces: Sequence[Path], warmup: float, as_json: bool) -> None:
+    """Print means with 95 % intervals, latency quantiles and queue stability of traces."""
+    with user_errors():
+        from edgesim.traces.statistics import summarise
+
+        print_summary(summarise(traces, warmup), as_json)
+
+
+@main.command()
+@trace_argument
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="PNG, SVG or PDF.  [default: the trace's name with .png]",
+)
+@click.option(
+    "--kind",
+    type=click.Choice(["all", "series", "latency", "map"]),
+    default="all",
+    show_default=True,
+    help="Series over time, latency distribution, map of the network, or all in one.",
+)
+def plot(trace: Path, output: Path | None, kind: Any) -> None:
+    """Draw a trace."""
+    with user_errors():
+        from edgesim.traces.figures import plot as draw
+
+        click.echo(draw(trace, output or trace.with_suffix(".png"), kind))
+
+
+@main.command()
+@trace_argument
+@click.option("--interval", default=1.0, show_default=True, help="Seconds between two looks.")
+def watch(trace: Path, interval: float) -> None:
+    """Follow a run by the trace that it writes, until it ends."""
+    with user_errors():
+        from edgesim.traces.watch import watch as follow
+
+        follow(trace, interval)
+
+
+@main.command()
+@trace_argument
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the tables.  [default: the trace's name without suffix]",
+)
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(["parquet", "csv"]),
+    default="parquet",
+    show_default=True,
+)
+def export(trace: Path, output: Path | None, file_format: Any) -> None:
+    """Write a trace's slots and tasks as tables, one row per device, station or task."""
+    with user_errors():
+        from edgesim.traces.export import export as write
+
+        for path in write(trace, output or trace.with_suffix(""), file_format):
+            click.echo(path)
+
+
+def load(
+    scenario: str,
+    policy: str | None,
+    seed: int | None,
+    slots: int | None,
+    replications: int | None,
+    overrides: Sequence[str],
+    data_dir: Path | None,
+) -> "Scenario":
+    """The scenario with what the command line changes in it."""
+    from edgesim.scenarios.loading import load_scenario
+
+    flags = {"run.seed": seed, "run.slots": slots, "run.replications": replications}
+    changed = [f"{key}={value}" for key, value in flags.items() if value is not None]
+    return load_scenario(scenario, [*overrides, *changed], data_dir, policy=policy)
+
+
+def new_trace_path(name: str, scenario: "Scenario") -> Path:
+    """A name in runs/ that says what the trace is, and that no file has yet."""
+    policy = scenario.policy.name.replace(":", ".")
+    stem = f"{Path(name).stem}-{policy}-seed{scenario.run.seed}"
+    path, number = Path("runs", f"{stem}.h5"), 2
+    while path.exists():
+        path, number = Path("runs", f"{stem}-{number}.h5"), number + 1
+    return path
+
+
+@contextmanager
+def user_errors() -> Iterator[None]:
+    """One clear message, and no traceback, for what is not the program's fault."""
+    from edgesim.scenarios.errors import ScenarioError
+    from edgesim.simulator.errors import RunError
+    from edgesim.traces.reader import TraceError
+
+    try:
+        yield
+    except (ScenarioError, TraceError) as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(MISTAKE)
+    except RunError as error:
+        click.echo(f"run failed: {error}", err=True)
+        sys.exit(FAILED)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"error: {where}{error.strerror or error}", err=True)
+        sys.exit(FAILED)
+
+
+@contextmanager
+def progress(slots: int) -> Iterator[Callable[["Simulation"], None]]:
+    """A bar with slots/s and time left, on a terminal; the run itself knows nothing of it."""
+    if not sys.stderr.isatty():
+        yield lambda simulation: None
+        return
+    import threading
+
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    bar = Progress(
+        TextColumn("{task.completed:,.0f} / {task.total:,.0f} slots"),
+        BarColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    task = bar.add_task("run", total=slots, rate="compiling")
+    ended = threading.Event()
+    threads: list[threading.Thread] = []
+
+    def follow(simulation: "Simulation") -> None:
+        def watch() -> None:
+            while not ended.wait(0.2):
+                done = simulation.world.state.slot
+                speed = bar.tasks[task].speed
+                rate = f"{speed:,.0f} slots/s" if speed else "compiling"
+                bar.update(task, completed=done, rate=rate)
+
+        threads.append(threading.Thread(target=watch, daemon=True))
+        threads[0].start()
+
+    with bar:
+        try:
+            yield follow
+        finally:
+            ended.set()
+            for thread in threads:
+                thread.join()
+
+
+def print_summary(summary: Any, as_json: bool) -> None:
+    """As JSON, or as a table as wide as it needs."""
+    if as_json:
+        click.echo(summary.to_json())
+        return
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal:
+        console.width = 200
+    console.print(summary.to_table())
+
+
+def print_list(rows: Sequence[tuple[str, str]]) -> None:
+    """Names and what they stand for, in two columns."""
+    width = max(len(name) for name, _ in rows)
+    for name, text in rows:
+        click.echo(f"{name:<{width}}  {text}")

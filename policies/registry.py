@@ -22,6 +22,21 @@ def make_policy(scenario: Scenario) -> Policy:
     """
     section = scenario.policy
     policy: Policy = configure(
-        resolve(section.name, "policies", POLICIES), section.options, "policy"
+        resolve(
+            section.name,
+            "policies",
+            POLICIES,
+            source=scenario.source,
+            folders=scenario.folders,
+        ),
+        section.options,
+        "policy",
+        source=scenario.source,
     )
     return policy
+
+
+def descriptions() -> list[tuple[str, str]]:
+    """Each policy's name, and the first line of its docstring."""
+    classes = {name: resolve(name, "policies", POLICIES) for name in POLICIES}
+    return [(name, (cls.__doc__ or "").partition("\n")[0]) for name, cls in classes.items()]

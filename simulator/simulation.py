@@ -9,6 +9,7 @@ import simpy
 
 from .clock import Clock, Turn, every, to_ns
 from .decision import Decision, DecisionError, check
+from .errors import RunError
 from .problem import DriftPlusPenalty
 from .recorder import Recorder
 from .state import Columns
@@ -21,10 +22,6 @@ MODELS = ("arrivals", "mobility", "fading")
 """The processes that run a model which may be a user's own."""
 
 Decide = Callable[[Observation], Decision]
-
-
-class RunError(Exception):
-    """A policy or model raised an exception, or a policy answered with what cannot be carried out."""
 
 
 class Simulation:

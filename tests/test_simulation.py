@@ -8,7 +8,7 @@ import pytest
 from conftest import SMALL, Run, simulate
 
 from edgesim.simulator.decision import Decision
-from edgesim.simulator.simulation import RunError
+from edgesim.simulator.errors import RunError
 
 EVERYTHING = (
     "policy.name=random",
@@ -21,7 +21,7 @@ EVERYTHING = (
     'tasks.mean="30 kbit"',
     "tasks.sizes=exponential",
     "tasks.buffer=2e5",
-    "tasks.deadline=0.4",
+    "tasks.deadline=0.25",
     'devices.battery={capacity="0.05 J", harvest="60 mW"}',
 )
 
