@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from edgesim.policies.registry import POLICIES
 from edgesim.scenarios.reference import reference
 from edgesim.simulator.association import ASSOCIATION
 from edgesim.simulator.fading import FADING
@@ -15,6 +16,7 @@ def text() -> str:
     """The page."""
     return reference(
         {
+            "policies": POLICIES,
             "arrivals": ARRIVALS,
             "fading": FADING,
             "mobility": MOBILITY,

@@ -199,7 +199,7 @@ def _hints(hint: object, path: KeyPath) -> Iterator[object]:
             yield bare if _fields(bare) else member
         elif path[0] in _fields(bare):
             yield from _hints(field_hint(_fields(bare)[str(path[0])]), path[1:])
-        elif isinstance(path[0], int) and get_origin(bare) in (tuple, list):
+        elif isinstance(path[0], int) and get_origin(bare) in (tuple, list, Sequence):
             items = get_args(bare)
             item = items[min(path[0], len(items) - 1)]
             yield from _hints(items[0] if item is ... else item, path[1:])
@@ -270,7 +270,7 @@ def _bounds(metadata: Sequence[Any]) -> list[tuple[float, str]]:
 def _name(hint: object) -> str:
     if choices := _choices(hint):
         return " or ".join(as_toml(choice) for choice in choices)
-    if get_origin(hint) in (tuple, list):
+    if get_origin(hint) in (tuple, list, Sequence):
         items = get_args(hint)
         if len(items) == 2 and items[1] is not ... and items[0] == items[1]:
             return f"[a, b], each {describe(items[0])}"
