@@ -1,0 +1,842 @@
+"""P2, A(20), solved for one slot: who offloads how much, with what bandwidth, power and CPU.
+
+With D the bits offloaded and l the bits executed locally, the other resources follow: at the
+optimum a radio is busy for the whole slot (tau R = D, else less power would do), a station's CPU is
+shared as sqrt(D), and l has a closed form. What is left is, for each station,
+
+    max  sum_i [k_i D_i + v_i l_i - V varsigma c^3/tau^2 l_i^3 - rho_i p_i] - C (sum_i sqrt(D_i))^2
+
+    over sum w_i <= W, p_i <= p_max and D_i + l_i <= Q_i, with v = V eta + Q_i - beta_i,
+    k = v - Q_j, C = V epsilon c/F_j, and rho the price of a watt. SBS cells meet only in one number
+    per station, the interference I_j; what a watt costs the other cells is linear in it for given
+    rates, so rho_i = V tau + sum_b G_ib Lambda_b with Lambda_b what a watt of I_b costs cell b.
+
+Exact for given I and rho: C makes each further sender dearer for the others and radios have
+economies of scale, so all senders but at most one send all that they had better not execute
+themselves, and a cell's problem is which set sends. The band of a set is split by Newton's method
+on the price of bandwidth (`_split`); the one sender that does not fit takes what is left
+(`_squeeze`). Heuristic: the search over sets (`_search`), and cells solved in turn at each other's
+interference and prices (`solve`); the best decision met, by its true value, is kept.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..simulator.arrays import FloatArray, IntArray
+from ..simulator.compiled import compiled
+from ..simulator.network import Network
+
+# A device that may offload, in the cell being solved.
+_DEVICE = np.dtype(
+    [
+        ("index", np.int64),  # its column in the network
+        ("sends", np.int64),  # 1 in the best set of senders so far
+        ("queue", np.float64),  # Q_i
+        ("value", np.float64),  # v_i, of a bit executed by its own CPU
+        ("net", np.float64),  # k_i, of a bit offloaded
+        ("gain", np.float64),  # to its own station
+        ("power_max", np.float64),
+        ("price", np.float64),  # rho_i, of a watt for the slot
+        ("local_min", np.float64),  # the least and most bits that its CPU may execute
+        ("local_max", np.float64),
+        ("bits", np.float64),  # D_i
+        ("bandwidth", np.float64),  # w_i
+        ("efficiency", np.float64),  # e = ln(1 + SINR), so that D = kappa w e
+        ("limit", np.float64),  # the efficiency that takes all the power
+        ("power", np.float64),  # p_i
+        ("log_saving", np.float64),  # ln(-rho_i dp/dw), equal to ln nu at the optimum
+        ("steepness", np.float64),  # its derivative with respect to e
+        ("capacity", np.float64),  # tau R, at everyone's power
+        ("local", np.float64),  # l_i
+        ("score", np.float64),  # rank among the candidates
+    ]
+)
+
+_CELL = np.dtype(
+    [
+        ("bandwidth", np.float64),  # W
+        ("bits_per_hz", np.float64),  # kappa = tau / ln 2
+        ("noise_per_hz", np.float64),  # noise that grows with w
+        ("noise", np.float64),  # that does not
+        ("disturbance", np.float64),  # the latter and the interference
+        ("edge_cost", np.float64),  # C = V epsilon c / F
+        ("edge", np.float64),  # of (sum sqrt D)^2: C, or 0 where CPU shares are fixed
+        ("edge_per_bit", np.float64),  # where they are: C times the station's devices; else 0
+        ("queue", np.float64),  # Q_j
+        ("local", np.float64),  # 3 V varsigma c^3 / tau^2: a CPU's marginal cost is this times l^2
+        ("band_price", np.float64),  # nu, of a hertz; found
+    ]
+)
+
+
+def cells(network: Network, V: float) -> NDArray[np.void]:
+    """(B,) what P2 needs to know of each station; the rest of the fields are scratch of `solve`."""
+    records = np.zeros(network.stations, _CELL)
+    records["bandwidth"] = network.station_bandwidth_hz
+    records["bits_per_hz"] = network.slot_s / np.log(2.0)
+    if network.noise_model == "total":
+        records["noise"] = network.noise_w
+    else:
+        records["noise_per_hz"] = network.noise_w / network.station_bandwidth_hz
+    cycles = network.cycles_per_bit
+    records["edge_cost"] = V * network.epsilon_w * cycles / network.station_cpu_hz
+    records["local"] = 3.0 * V * network.varsigma * cycles**3 / network.slot_s**2
+    return records
+
+
+_INFEASIBLE = -1e300
+_STARTS = 2
+_SWEEPS = 8
+_TOLERANCE = 1e-4
+_SMALL_CELL = 12  # candidates up to which every swap of two senders is tried
+
+
+@compiled
+def _local_gain(cell: Any, device: Any, bits: float) -> float:
+    """What the device's own CPU is worth when at most `bits` are left to it."""
+    local = min(device.local_max, bits)
+    return device.value * local - cell.local * local * local * local / 3.0
+
+
+@compiled
+def _saving(cell: Any, bandwidth: float, efficiency: float, growth: float) -> float:
+    """-dp/dw for given bits, times the channel gain; `growth` = exp(e) - 1, the SINR."""
+    steep = efficiency * (1.0 + growth)
+    curved = steep - growth if efficiency > 1e-3 else 0.5 * efficiency * efficiency
+    return cell.noise_per_hz * curved + cell.disturbance * steep / bandwidth
+
+
+@compiled
+def _hertz_per_bit(cell: Any, bandwidth: float, efficiency: float) -> float:
+    """(dp/dD) / (-dp/dw): the bandwidth that makes up for one more bit at the same power."""
+    growth = np.expm1(efficiency)
+    slope = (cell.noise_per_hz + cell.disturbance / bandwidth) * (1.0 + growth) / cell.bits_per_hz
+    return slope / _saving(cell, bandwidth, efficiency, growth)
+
+
+@compiled
+def _limit(cell: Any, device: Any, load: float) -> float:
+    """The efficiency at which `load` = D / kappa takes all the power."""
+    snr = device.power_max * device.gain
+    if cell.noise_per_hz == 0.0:
+        return max(float(np.log1p(snr / cell.disturbance)), 1e-6)
+    efficiency = max(load / cell.bandwidth, 1e-6)
+    for _ in range(20):
+        before = efficiency
+        efficiency = np.log1p(snr / (cell.disturbance + cell.noise_per_hz * load / before))
+        efficiency = max(efficiency, 1e-6)
+        if abs(efficiency - before) <= 1e-9 * before:
+            break
+    return efficiency
+
+
+@compiled
+def _split(
+    cell: Any, devices: Any, senders: IntArray, count: int, skip: int, bandwidth: float
+) -> float:
+    """Split a band over senders of given bits, but `skip`, at the least cost of power.
+
+    KKT: -rho_i dp_i/dw_i = nu for all whose power is below its limit, and sum w_i = bandwidth.
+    Newton's method on all efficiencies and ln nu at once, so linear in `count`.
+
+    Returns:
+        nu; -1 if the bits do not fit even with all power.
+    """
+    load_sum = 0.0
+    needed = 0.0
+    for s in range(count):
+        device = devices[senders[s]]
+        if s != skip:
+            load = device.bits / cell.bits_per_hz
+            device.limit = _limit(cell, device, load)
+            load_sum += load
+            needed += load / device.limit
+    if needed > bandwidth:
+        return -1.0
+    for s in range(count):
+        device = devices[senders[s]]
+        if s != skip:
+            device.efficiency = min(load_sum / bandwidth, device.limit)
+    log_price = 1e300
+    for _ in range(30):
+        weight = 0.0
+        pull = -bandwidth
+        steepest = -1e300
+        for s in range(count):
+            device = devices[senders[s]]
+            if s == skip:
+                continue
+            e = device.efficiency
+            w = device.bits / (cell.bits_per_hz * e)
+            growth = np.expm1(e)
+            saving = _saving(cell, w, e, growth)
+            device.log_saving = np.log(saving * device.price / device.gain)
+            device.steepness = (
+                (1.0 + growth) * (cell.noise_per_hz * e + cell.disturbance * (2.0 + e) / w) / saving
+            )
+            pull += w
+            steepest = max(steepest, device.log_saving)
+            if e < device.limit or device.log_saving > log_price:
+                per_log = w / (e * device.steepness)
+                weight += per_log
+                pull += per_log * device.log_saving
+        if weight == 0.0:
+            break
+        log_price = pull / weight
+        change = 0.0
+        for s in range(count):
+            device = devices[senders[s]]
+            if s == skip:
+                continue
+            e = device.efficiency
+            wanted = e + (log_price - device.log_saving) / device.steepness
+            device.efficiency = min(max(wanted, 0.3 * e), device.limit)
+            change = max(change, abs(device.efficiency / e - 1.0))
+        if change < 1e-5:
+            break
+    total = 0.0
+    for s in range(count):
+        device = devices[senders[s]]
+        if s != skip:
+            total += device.bits / (cell.bits_per_hz * device.efficiency)
+    for s in range(count):
+        device = devices[senders[s]]
+        if s != skip:
+            device.efficiency *= total / bandwidth
+            w = device.bits / (cell.bits_per_hz * device.efficiency)
+            noise = cell.noise_per_hz * w + cell.disturbance
+            device.bandwidth = w
+            device.power = min(noise * np.expm1(device.efficiency) / device.gain, device.power_max)
+    return float(np.exp(log_price))
+
+
+@compiled
+def _full(cell: Any, device: Any, bit_cost: float) -> float:
+    """D of a device that executes locally only what offloading at `bit_cost` would not do cheaper."""
+    local = np.sqrt((cell.queue + bit_cost) / cell.local)
+    local = max(device.local_min, min(device.local_max, local))
+    return max(device.queue - local, 1e-3 * device.queue)
+
+
+@compiled
+def _fill(cell: Any, device: Any, bandwidth: float, others: float) -> float:
+    """Best bits and power of one sender in a given bandwidth.
+
+    Args:
+        cell: its cell.
+        device: the sender.
+        bandwidth: w_i.
+        others: sum of sqrt(D) over the other senders.
+
+    Returns:
+        What a further hertz is worth to it; 0 if it had better not send.
+    """
+    noise = cell.noise_per_hz * bandwidth + cell.disturbance
+    scale = cell.bits_per_hz * bandwidth
+    most = scale * np.log1p(device.power_max * device.gain / noise)
+    most = min(most, device.queue - device.local_min)
+    bits = most
+    for _ in range(30):
+        if bits <= 1e-3 * device.queue:
+            return 0.0
+        edge = cell.edge * (1.0 + others / np.sqrt(bits)) + cell.edge_per_bit
+        if edge >= device.net:
+            return 0.0
+        radio = device.price * noise * np.exp(bits / scale) / (device.gain * scale)
+        # Of the two marginal conditions (the CPU is the cheaper one, the bit is worth its cost)
+        # each bounds the bits; a Newton step for the one, a closed form for the other.
+        local = np.sqrt((cell.queue + edge + radio) / cell.local)
+        if local > device.local_max:
+            local, slope = device.local_max, 0.0
+        elif local < device.local_min:
+            local, slope = device.local_min, 0.0
+        else:
+            slope = 0.5 / (cell.local * local) * radio / scale
+        wanted = bits - (bits - (device.queue - local)) / (1.0 + slope)
+        worth = (device.net - edge) * device.gain * scale / (device.price * noise)
+        wanted = min(most, wanted, scale * np.log(max(worth, 1.0)))
+        done = abs(wanted - bits) <= 1e-7 * bits
+        bits = wanted
+        if done:
+            break
+    device.bits = bits
+    device.bandwidth = bandwidth
+    device.efficiency = bits / scale
+    growth = np.expm1(device.efficiency)
+    device.power = min(noise * growth / device.gain, device.power_max)
+    edge = cell.edge * (1.0 + others / np.sqrt(bits)) + cell.edge_per_bit
+    marginal = device.price * noise * (1.0 + growth) / (device.gain * scale)
+    if device.power >= device.power_max * (1.0 - 1e-9):
+        left = min(device.local_max, device.queue - bits)
+        marginal = max(
+            marginal,
+            device.value - cell.local * left * left - cell.queue - edge
+            if device.queue - bits < device.local_max
+            else device.net - edge,
+        )
+    dilution = growth / (1.0 + growth) * cell.noise_per_hz * bandwidth / noise
+    return marginal * cell.bits_per_hz * (device.efficiency - dilution)
+
+
+@compiled
+def _roots(devices: Any, senders: IntArray, count: int, skip: int) -> float:
+    """Sum of sqrt(D) over the senders but `skip`."""
+    total = 0.0
+    for s in range(count):
+        if s != skip:
+            total += np.sqrt(devices[senders[s]].bits)
+    return total
+
+
+@compiled
+def _gain(cell: Any, devices: Any, senders: IntArray, count: int) -> float:
+    """The cell's objective, over what it is when nobody sends."""
+    total = 0.0
+    for s in range(count):
+        device = devices[senders[s]]
+        local = _local_gain(cell, device, device.queue - device.bits)
+        local -= _local_gain(cell, device, device.queue)
+        total += (device.net - cell.edge_per_bit) * device.bits + local
+        total -= device.price * device.power
+    roots = _roots(devices, senders, count, -1)
+    return total - cell.edge * roots * roots
+
+
+@compiled
+def _squeeze(cell: Any, devices: Any, senders: IntArray, count: int, last: int) -> float:
+    """All senders but the `last` send in full; that one takes the bandwidth that is best for it."""
+    device = devices[senders[last]]
+    others = _roots(devices, senders, count, last)
+    if count == 1:
+        cell.band_price = _fill(cell, device, cell.bandwidth, 0.0)
+        return _gain(cell, devices, senders, count) if cell.band_price > 0.0 else _INFEASIBLE
+    needed = 0.0
+    for s in range(count):
+        if s != last:
+            other = devices[senders[s]]
+            load = other.bits / cell.bits_per_hz
+            needed += load / _limit(cell, other, load)
+    low, high = 0.0, cell.bandwidth - needed
+    if high <= 1e-6 * cell.bandwidth:
+        return _INFEASIBLE
+    bandwidth = high * (1.0 - 1e-9)
+    price = 0.0
+    for _ in range(8):
+        price = _fill(cell, device, bandwidth, others)
+        if price == 0.0:
+            return _INFEASIBLE
+        of_others = _split(cell, devices, senders, count, last, cell.bandwidth - bandwidth)
+        if of_others < 0.0:
+            return _INFEASIBLE
+        total = others + np.sqrt(device.bits)
+        for s in range(count):
+            if s != last:
+                other = devices[senders[s]]
+                cost = of_others * _hertz_per_bit(cell, other.bandwidth, other.efficiency)
+                cost += cell.edge * total / np.sqrt(other.bits) + cell.edge_per_bit
+                other.bits = _full(cell, other, cost)
+        if of_others > price:
+            high = bandwidth
+        else:
+            low = bandwidth
+        if abs(of_others - price) < 1e-3 * price or high - low < 1e-3 * cell.bandwidth:
+            break
+        # The others' band at this one's price, to first order in the logarithm.
+        given = 0.0
+        log_ratio = np.log(price / of_others)
+        for s in range(count):
+            if s != last:
+                other = devices[senders[s]]
+                given += other.bandwidth * np.exp(-log_ratio / (other.efficiency * other.steepness))
+        bandwidth = cell.bandwidth - given
+        if not low < bandwidth < high:
+            bandwidth = 0.5 * (low + high)
+    cell.band_price = price
+    return _gain(cell, devices, senders, count)
+
+
+@compiled
+def _allocate(cell: Any, devices: Any, senders: IntArray, count: int) -> float:
+    """Bits, bandwidth and power of a set of senders.
+
+    Returns:
+        The cell's gain; `_INFEASIBLE` if two of them or more cannot send in full.
+    """
+    if count == 0:
+        cell.band_price = 0.0
+        return 0.0
+    if count == 1:
+        return _squeeze(cell, devices, senders, count, 0)
+    for s in range(count):
+        device = devices[senders[s]]
+        device.bits = _full(cell, device, cell.edge * count + cell.edge_per_bit)
+    for attempt in range(3):
+        price = _split(cell, devices, senders, count, -1, cell.bandwidth)
+        roots = _roots(devices, senders, count, -1)
+        if attempt == 2:
+            break
+        if price < 0.0:
+            for s in range(count):
+                device = devices[senders[s]]
+                device.bits = _full(cell, device, 1e300)
+            continue
+        for s in range(count):
+            device = devices[senders[s]]
+            radio = price * _hertz_per_bit(cell, device.bandwidth, device.efficiency)
+            edge = cell.edge * roots / np.sqrt(device.bits) + cell.edge_per_bit
+            device.bits = _full(cell, device, edge + radio)
+    weakest, widest = 0, 0
+    least_worth, most_needed = 1e300, 0.0
+    for s in range(count):
+        device = devices[senders[s]]
+        edge = cell.edge * roots / np.sqrt(device.bits) + cell.edge_per_bit
+        worth = (device.net - edge) * device.limit
+        needed = device.bits / device.limit
+        if worth < least_worth:
+            weakest, least_worth = s, worth
+        if needed > most_needed:
+            widest, most_needed = s, needed
+    bits_of_weakest = devices[senders[weakest]].bits
+    if price >= 0.0:
+        cell.band_price = price
+        full = _gain(cell, devices, senders, count)
+        if least_worth * cell.bits_per_hz >= price:
+            return full
+        squeezed = _squeeze(cell, devices, senders, count, weakest)
+        if squeezed >= full:
+            return squeezed
+        devices[senders[weakest]].bits = bits_of_weakest
+        cell.band_price = _split(cell, devices, senders, count, -1, cell.bandwidth)
+        return full
+    squeezed = _squeeze(cell, devices, senders, count, weakest)
+    if squeezed == _INFEASIBLE and widest != weakest:
+        devices[senders[weakest]].bits = bits_of_weakest
+        squeezed = _squeeze(cell, devices, senders, count, widest)
+    return squeezed
+
+
+@compiled
+def _members(devices: Any, senders: IntArray) -> int:
+    """List who sends."""
+    count = 0
+    for i in range(len(devices)):
+        if devices[i].sends:
+            senders[count] = i
+            count += 1
+    return count
+
+
+@compiled
+def _try(cell: Any, devices: Any, senders: IntArray, best: float, a: int, b: int) -> float:
+    """Toggle the device a, and b if not negative; undo it if that is no gain."""
+    devices[a].sends = 1 - devices[a].sends
+    if b >= 0:
+        devices[b].sends = 1 - devices[b].sends
+    gain = _allocate(cell, devices, senders, _members(devices, senders))
+    if gain > best + 1e-9 * abs(best):
+        return gain
+    devices[a].sends = 1 - devices[a].sends
+    if b >= 0:
+        devices[b].sends = 1 - devices[b].sends
+    return best
+
+
+@compiled
+def _rank(cell: Any, devices: Any) -> IntArray:
+    """Candidates, the most valuable first for what they take of the band and of the edge CPU."""
+    score = np.empty(len(devices))
+    roots = 0.0
+    for i in range(len(devices)):
+        roots += np.sqrt(devices[i].queue)
+    for i in range(len(devices)):
+        device = devices[i]
+        load = device.queue / cell.bits_per_hz
+        band = load / (_limit(cell, device, load) * cell.bandwidth)
+        worth = (device.net - cell.edge - cell.edge_per_bit) * device.queue
+        score[i] = -worth / (band + np.sqrt(device.queue) / roots)
+    return np.argsort(score)
+
+
+@compiled
+def _search(cell: Any, devices: Any, senders: IntArray, fresh: bool) -> None:
+    """Find who sends. Leaves the best set's allocation in `devices`."""
+    n = len(devices)
+    best = 0.0
+    if fresh:
+        order = _rank(cell, devices)
+        length = 0
+        count = 1
+        while count <= n:
+            for s in range(count):
+                senders[s] = order[s]
+            gain = _allocate(cell, devices, senders, count)
+            if gain > best:
+                best, length = gain, count
+            count += 1 if count < _SMALL_CELL else count // 4
+        for i in range(n):
+            devices[i].sends = 0
+        for s in range(length):
+            devices[order[s]].sends = 1
+    else:
+        best = _allocate(cell, devices, senders, _members(devices, senders))
+    for _ in range(4):
+        before = best
+        if n <= _SMALL_CELL:
+            for i in range(n):
+                best = _try(cell, devices, senders, best, i, -1)
+            if best == before:
+                for i in range(n):
+                    for j in range(i):
+                        if devices[i].sends != devices[j].sends:
+                            best = _try(cell, devices, senders, best, i, j)
+        if best == before:
+            break
+    _allocate(cell, devices, senders, _members(devices, senders))
+    for i in range(n):
+        if not devices[i].sends:
+            devices[i].bits = 0.0
+            devices[i].bandwidth = 0.0
+            devices[i].power = 0.0
+
+
+@compiled
+def _true_gain(
+    cells: Any,
+    station: IntArray,
+    gain: FloatArray,
+    state: Any,
+    power_cost: float,
+    received: FloatArray,
+    roots: FloatArray,
+) -> float:
+    """P2's gain over the idle decision, apart from the stations' service.
+
+    Fills `received` (B,) with interference, `roots` (B,) with sums of sqrt(D), and in `state` (N,)
+    the bits that the decided bandwidths and powers carry, and those left to the CPU.
+    """
+    received[:] = 0.0
+    roots[:] = 0.0
+    for i in range(len(state)):
+        if station[i] > 0 and state[i].power > 0.0:
+            for b in range(1, len(received)):
+                if b != station[i]:
+                    received[b] += state[i].power * gain[i, b]
+    total = 0.0
+    for i in range(len(state)):
+        device = state[i]
+        device.bits = 0.0
+        device.capacity = 0.0
+        if device.power > 0.0:
+            cell = cells[station[i]]
+            noise = cell.noise_per_hz * device.bandwidth + cell.noise + received[station[i]]
+            device.capacity = cell.bits_per_hz * device.bandwidth
+            device.capacity *= np.log1p(device.power * gain[i, station[i]] / noise)
+            device.bits = min(device.capacity, device.queue - device.local_min)
+            total += (device.value - cell.queue - cell.edge_per_bit) * device.bits
+            total -= power_cost * device.power * device.bits / device.capacity
+            roots[station[i]] += np.sqrt(device.bits)
+        device.local = min(device.local_max, device.queue - device.bits)
+        total += _local_gain(cells[0], device, device.local)
+    for b in range(len(roots)):
+        total -= cells[b].edge * roots[b] * roots[b]
+    return total
+
+
+@compiled
+def _leak(cell: Any, devices: Any, gain: FloatArray, leak: FloatArray) -> float:
+    """Fill `leak` (B,) with the power that other stations hear from a cell.
+
+    Returns:
+        Lambda, what a watt of interference costs the cell.
+    """
+    leak[:] = 0.0
+    marginal = 0.0
+    for i in range(len(devices)):
+        device = devices[i]
+        if device.sends:
+            for b in range(1, len(leak)):
+                leak[b] += device.power * gain[device.index, b]
+            growth = np.expm1(device.efficiency)
+            saving = _saving(cell, device.bandwidth, device.efficiency, growth)
+            marginal += cell.band_price / saving * growth
+    return marginal
+
+
+@compiled
+def _hear(cells: Any, leak: FloatArray, j: int) -> None:
+    """Set the disturbance at a station: noise, and from the other SBS cells, interference."""
+    cells[j].disturbance = cells[j].noise
+    if j > 0:
+        for b in range(1, len(cells)):
+            if b != j:
+                cells[j].disturbance += leak[b, j]
+
+
+@compiled
+def _settle(cells: Any, devices: Any, first: IntArray, gain: FloatArray, leak: FloatArray) -> None:
+    """Powers that keep everyone's rate at everyone's interference, as far as their limits allow."""
+    for _ in range(4):
+        for j in range(1, len(cells)):
+            _hear(cells, leak, j)
+            leak[j, :] = 0.0
+            for c in range(first[j], first[j + 1]):
+                device = devices[c]
+                if device.sends:
+                    noise = cells[j].noise_per_hz * device.bandwidth + cells[j].disturbance
+                    wanted = noise * np.expm1(device.efficiency) / device.gain
+                    device.power = min(wanted, device.power_max)
+                    for b in range(1, len(cells)):
+                        leak[j, b] += device.power * gain[device.index, b]
+
+
+@compiled
+def _optimise_radio(
+    cells: Any,
+    network: Any,
+    candidates: Any,
+    first: IntArray,
+    station: IntArray,
+    gain: FloatArray,
+    power_cost: float,
+) -> None:
+    """Set bandwidths and powers in `network` to the best that is found."""
+    stations = len(cells)
+    senders = np.empty(len(candidates), np.int64)
+    received = np.empty(stations)
+    roots = np.empty(stations)
+    leak = np.empty((stations, stations))
+    marginal = np.empty(stations)
+    bandwidth = np.zeros(len(network))
+    power = np.zeros(len(network))
+    best = _true_gain(cells, station, gain, network, power_cost, received, roots)
+    for start in range(_STARTS):
+        leak[:] = 0.0
+        marginal[:] = 0.0
+        last = -np.inf
+        for sweep in range(_SWEEPS):
+            for turn in range(stations):
+                j = turn if start == 0 else stations - 1 - turn
+                if first[j] == first[j + 1] or (j == 0 and sweep + start > 0):
+                    continue
+                members = candidates[first[j] : first[j + 1]]
+                _hear(cells, leak, j)
+                for i in range(len(members)):
+                    device = members[i]
+                    device.price = power_cost
+                    if j > 0:
+                        for b in range(1, stations):
+                            if b != j:
+                                device.price += marginal[b] * gain[device.index, b]
+                _search(cells[j], members, senders, sweep == 0)
+                if j > 0:
+                    marginal[j] = _leak(cells[j], members, gain, leak[j])
+            _settle(cells, candidates, first, gain, leak)
+            for c in range(len(candidates)):
+                device = candidates[c]
+                network[device.index].bandwidth = device.bandwidth
+                network[device.index].power = device.power
+            total = _true_gain(cells, station, gain, network, power_cost, received, roots)
+            if total > best:
+                best = total
+                for i in range(len(network)):
+                    bandwidth[i] = network[i].bandwidth
+                    power[i] = network[i].power
+            if abs(total - last) < _TOLERANCE * abs(total):
+                break
+            last = total
+        if first[1] == first[stations]:
+            break
+    for i in range(len(network)):
+        network[i].bandwidth = bandwidth[i]
+        network[i].power = power[i]
+
+
+@compiled
+def _switch(
+    cells: Any,
+    network: Any,
+    candidates: Any,
+    station: IntArray,
+    gain: FloatArray,
+    members: IntArray,
+    power_cost: float,
+) -> None:
+    """Who sends, at full power in an equal share of the band: set in `network` what is best found.
+
+    Device by device, each at what it is worth alone less what its interference costs the others.
+    """
+    stations = len(cells)
+    received = np.empty(stations)
+    roots = np.empty(stations)
+    marginal = np.zeros(stations)
+    sends = np.zeros(len(network), np.int64)
+    floor = np.zeros(len(network))
+    best = _true_gain(cells, station, gain, network, power_cost, received, roots)
+    for _ in range(_SWEEPS):
+        for c in range(len(candidates)):
+            device = network[candidates[c].index]
+            j = station[device.index]
+            cell = cells[j]
+            before = device.bits
+            others = roots[j] - np.sqrt(before)
+            bandwidth = cell.bandwidth / members[j]
+            noise = cell.noise_per_hz * bandwidth + cell.noise + received[j]
+            capacity = cell.bits_per_hz * bandwidth
+            capacity *= np.log1p(device.power_max * device.gain / noise)
+            bits = min(capacity, device.queue - device.local_min)
+            per_bit = power_cost * device.power_max / capacity
+            for _ in range(4):
+                edge = cell.edge * (1.0 + others / np.sqrt(bits))
+                bits = min(capacity, _full(cell, device, edge + per_bit))
+            worth = (device.net - per_bit) * bits
+            worth += _local_gain(cell, device, device.queue - bits)
+            worth -= _local_gain(cell, device, device.queue)
+            worth -= cell.edge * (2.0 * others * np.sqrt(bits) + bits)
+            if j > 0:
+                for b in range(1, stations):
+                    if b != j:
+                        worth -= marginal[b] * device.power_max * gain[device.index, b]
+            device.power = device.power_max if worth > 0.0 else 0.0
+            device.bandwidth = bandwidth
+            device.bits = bits if worth > 0.0 else 0.0
+            device.local_min = device.queue - bits if bits < capacity else 0.0
+            roots[j] = others + np.sqrt(device.bits)
+        total = _true_gain(cells, station, gain, network, power_cost, received, roots)
+        if total > best:
+            best = total
+            for i in range(len(network)):
+                sends[i] = network[i].power > 0.0
+                floor[i] = network[i].local_min
+        marginal[:] = 0.0
+        for i in range(len(network)):
+            device = network[i]
+            j = station[i]
+            if device.power > 0.0:
+                cell = cells[j]
+                noise = cell.noise_per_hz * device.bandwidth + cell.noise + received[j]
+                sinr = device.power * device.gain / noise
+                lost = cell.bits_per_hz * device.bandwidth * sinr / ((1.0 + sinr) * noise)
+                if device.bits < device.capacity:
+                    value = power_cost * device.power * device.bits / device.capacity**2
+                else:
+                    value = device.net - cell.edge * roots[j] / np.sqrt(device.bits)
+                marginal[j] += max(value, 0.0) * lost
+    for i in range(len(network)):
+        device = network[i]
+        device.bandwidth = cells[station[i]].bandwidth / members[station[i]]
+        device.power = device.power_max if sends[i] else 0.0
+        device.local_min = floor[i]
+
+
+@compiled
+def _may_send(cell: Any, device: Any) -> int:
+    """1 if a bit could be worth offloading when it is the station's only one."""
+    return int(
+        device.net > cell.edge + cell.edge_per_bit
+        and device.queue > device.local_min
+        and device.power_max * device.gain
+        > 1e-6 * (cell.noise + cell.noise_per_hz * cell.bandwidth)
+    )
+
+
+@compiled
+def solve(
+    cells: Any,
+    station: IntArray,
+    gain: FloatArray,
+    queue_bits: FloatArray,
+    station_queue_bits: FloatArray,
+    value: FloatArray,
+    power_max_w: FloatArray,
+    local_limit_bits: FloatArray,
+    power_cost: float,
+    radio: bool,
+    compute: bool,
+) -> FloatArray:
+    """Solve P2 for every replication.
+
+    Args:
+        cells: (B,) what is known of the stations before the slot, see `stations`.
+        station: (R, N) of each device.
+        gain: (R, N, B) power gains, path loss included.
+        queue_bits: (R, N) Q_i.
+        station_queue_bits: (R, B) Q_j.
+        value: (R, N) v_i = V eta + Q_i - beta_i.
+        power_max_w: (R, N) p_i,max.
+        local_limit_bits: (N,) what a CPU can execute in a slot, tau f_i^l/c.
+        power_cost: V tau.
+        radio: bandwidth and power are optimised; else equal shares and full power.
+        compute: CPUs are optimised; else devices' run at full speed and edge CPUs are shared
+            equally.
+
+    Returns:
+        (4, R, N) bandwidth, power, bits for the device's CPU, and share of the edge CPU.
+    """
+    replications, devices = station.shape
+    decision = np.empty((4, replications, devices))
+    stations = len(cells)
+    network = np.zeros(devices, _DEVICE)
+    candidates = np.zeros(devices, _DEVICE)
+    first = np.zeros(stations + 1, np.int64)
+    members = np.zeros(stations, np.int64)
+    received = np.empty(stations)
+    roots = np.empty(stations)
+    for r in range(replications):
+        members[:] = 0
+        for i in range(devices):
+            members[station[r, i]] += 1
+        for j in range(stations):
+            cell = cells[j]
+            cell.queue = station_queue_bits[r, j]
+            cell.edge = cell.edge_cost if compute else 0.0
+            cell.edge_per_bit = 0.0 if compute else cell.edge_cost * members[j]
+        for i in range(devices):
+            device = network[i]
+            j = station[r, i]
+            device.index = i
+            device.queue = queue_bits[r, i]
+            device.value = value[r, i]
+            device.net = value[r, i] - station_queue_bits[r, j]
+            device.gain = gain[r, i, j]
+            device.power_max = power_max_w[r, i]
+            device.bandwidth = 0.0
+            device.power = 0.0
+            device.local_max = min(local_limit_bits[i], device.queue)
+            device.local_min = device.local_max
+            if compute:
+                best = np.sqrt(max(device.value, 0.0) / cells[j].local)
+                device.local_max = min(device.local_max, best)
+                device.local_min = 0.0
+        first[:] = 0
+        for i in range(devices):
+            first[station[r, i] + 1] += _may_send(cells[station[r, i]], network[i])
+        first[:] = np.cumsum(first)
+        filled = first.copy()
+        for i in range(devices):
+            j = station[r, i]
+            if _may_send(cells[j], network[i]):
+                candidates[filled[j]] = network[i]
+                filled[j] += 1
+        chosen = candidates[: first[stations]]
+        if radio:
+            _optimise_radio(cells, network, chosen, first, station[r], gain[r], power_cost)
+        else:
+            _switch(cells, network, chosen, station[r], gain[r], members, power_cost)
+        _true_gain(cells, station[r], gain[r], network, power_cost, received, roots)
+        for i in range(devices):
+            device = network[i]
+            j = station[r, i]
+            decision[0, r, i] = device.bandwidth
+            decision[1, r, i] = device.power
+            # Where radio and CPU could empty the queue together, they draw in proportion.
+            local = device.local
+            if 0.0 < device.bits < device.capacity:
+                local *= device.capacity / device.bits
+            decision[2, r, i] = min(local, local_limit_bits[i])
+            if compute:
+                decision[3, r, i] = np.sqrt(device.bits) / roots[j] if roots[j] > 0.0 else 0.0
+            else:
+                decision[3, r, i] = 1.0 / members[j]
+    return decision
