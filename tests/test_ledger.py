@@ -134,6 +134,15 @@ class TestByHand:
         assert done.completion_s == pytest.approx([0.5])
         assert done.station.tolist() == [1]
 
+    def test_rounding_sends_nothing_of_the_next_task(self) -> None:
+        one = OneReplication(stations=2)
+        one.admit((0, 0.0, 1000.0), (0, 0.0, 500.0))
+        one.serve(1, [0.0], [1000.0 + 1e-9], [0.0, 0.0], [0])
+        one.serve(2, [0.0], [500.0 - 1e-9], [0.0, 0.0], [1])
+        done = one.serve(3, [0.0], [0.0], [0.0, 500.0])
+        assert done.bits.tolist() == [500.0]
+        assert done.completion_s == pytest.approx([0.4])
+
     def test_devices_mix_evenly_at_their_station(self) -> None:
         one = OneReplication(devices=2)
         one.admit((0, 0.0, 100.0), (0, 0.0, 300.0), (1, 0.0, 1000.0), (1, 0.0, 1000.0))
