@@ -3,12 +3,13 @@
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Self, cast
 
 import h5py
 import numpy as np
 import xarray as xr
 
+from .lazy import decoded_attrs, lazy_dataset
 from .variables import Level
 
 
@@ -17,9 +18,10 @@ class TraceError(Exception):
 
 
 class Trace:
-    """A trace, open for reading. What it shows of a running run is what there was when it was opened.
+    """A trace, open for reading.
 
-    The datasets are lazy: values are read when they are used, so a trace may exceed the memory.
+    The datasets are lazy: values are read when they are used, so a trace may exceed the memory. Of a
+    run that goes on, each shows what there was when it was first asked for.
 
     Attributes:
         path: of the file.
@@ -33,39 +35,22 @@ class Trace:
     """
 
     def __init__(self, path: str | Path) -> None:
-        import h5netcdf  # type: ignore[import-untyped]
-
         self.path = Path(path)
         if not self.path.is_file():
             raise TraceError(f"{path}: there is no such file")
         if not h5py.is_hdf5(self.path):
             raise TraceError(f"{path}: this is not an HDF5 file")
         try:
-            # SWMR also opens what a killed writer left; no lock, so a reader never stops a writer.
-            self._file = h5py.File(self.path, "r", swmr=True, locking=False)
+            self._file = _open(self.path)
         except OSError as error:
             raise TraceError(
-                f"{path}: the file is torn: it was damaged, or its writer was killed while it laid "
-                f"out the file ({error})"
+                f"{path}: the file is torn: it was cut or damaged, or its writer was killed while "
+                f"it laid out the file ({error})"
             ) from None
         if "edgesim_version" not in self._file.attrs:
             self._file.close()
             raise TraceError(f"{path}: this is an HDF5 file, but not a trace of edgesim")
-        self.attrs: dict[str, Any] = {
-            name: value.decode()
-            if isinstance(value, np.bytes_)
-            else value.tolist()
-            if isinstance(value, np.ndarray | np.generic)
-            else value
-            for name, value in self._file.attrs.items()
-        }
-        # The lengths are taken before anything else is read, and everything else is at least as long.
-        self._lengths = {
-            (group, dim): self._file[group][dim].shape[0]
-            for group, dim in (("slots", "slot"), ("tasks", "task"), ("timing", "slot"))
-            if group in self._file and dim in self._file[group]
-        }
-        self._netcdf = h5netcdf.File(self._file, "r")
+        self.attrs = decoded_attrs(self._file)
 
     @property
     def status(self) -> str:
@@ -94,7 +79,7 @@ class Trace:
         Raises:
             TraceError: if the trace holds none.
         """
-        return self._group("slots", "slot")
+        return self._group("slots")
 
     @cached_property
     def tasks(self) -> xr.Dataset:
@@ -103,7 +88,7 @@ class Trace:
         Raises:
             TraceError: if the trace holds none.
         """
-        return self._group("tasks", "task")
+        return self._group("tasks")
 
     @cached_property
     def summary(self) -> xr.Dataset:
@@ -122,11 +107,10 @@ class Trace:
     @cached_property
     def timing(self) -> xr.Dataset:
         """/timing: wall-clock time of each decision; when the run started and ended."""
-        return self._group("timing", "slot")
+        return self._group("timing")
 
     def close(self) -> None:
         """Close the file; datasets that were not loaded cannot be read any more."""
-        self._netcdf.close()
         self._file.close()
 
     def __enter__(self) -> Self:
@@ -140,7 +124,7 @@ class Trace:
     ) -> None:
         self.close()
 
-    def _group(self, name: str, growing: str = "") -> xr.Dataset:
+    def _group(self, name: str) -> xr.Dataset:
         if name not in self._file:
             reason = (
                 f"it was recorded at level {self.level!r}"
@@ -148,10 +132,7 @@ class Trace:
                 else "no slot was recorded"
             )
             raise TraceError(f"{self.path}: no /{name} here: {reason}")
-        store = xr.backends.H5NetCDFStore(self._netcdf, group=name)
-        dataset = xr.open_dataset(store)
-        length = self._lengths.get((name, growing))
-        return dataset if length is None else dataset.isel({growing: slice(0, length)})
+        return lazy_dataset(self._file[name])
 
 
 def open_trace(path: str | Path) -> Trace:
@@ -161,3 +142,19 @@ def open_trace(path: str | Path) -> Trace:
         TraceError: if there is no such file, or it is not a trace, or it cannot be read.
     """
     return Trace(path)
+
+
+def _open(path: Path) -> h5py.File:
+    """Open a finished file as such, and one that is, or was, being written in SWMR mode.
+
+    Without a lock, so that a reader never stops a writer.
+    """
+    try:
+        return h5py.File(path, "r", locking=False)
+    except OSError:
+        file = h5py.File(path, "r", swmr=True, locking=False)
+        # SWMR readers take any length for granted; a closed file must have its own.
+        if file.attrs.get("status") != b"running":
+            file.close()
+            raise
+        return file

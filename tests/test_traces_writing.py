@@ -1,0 +1,390 @@
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+import tracemalloc
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from trace_recording import (
+    completed,
+    random_columns,
+    random_tasks,
+    record,
+    run_info,
+    world_columns,
+)
+
+import edgesim
+from edgesim.simulator.recorder import OUTCOMES
+from edgesim.traces import writer as writer_module
+from edgesim.traces.reader import TraceError, open_trace
+from edgesim.traces.tally import LATENCY_EDGES_S
+from edgesim.traces.variables import SLOT_VARIABLES
+from edgesim.traces.writer import TraceWriter
+
+
+@pytest.fixture
+def small_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seven slots and eleven tasks to a buffer, so a short run flushes often and unevenly."""
+    monkeypatch.setattr(writer_module, "BUFFER_SLOTS", 7)
+    monkeypatch.setattr(writer_module, "BUFFER_TASKS", 11)
+
+
+@pytest.mark.usefixtures("small_buffers")
+def test_every_column_comes_back_bit_for_bit(tmp_path: Path) -> None:
+    run = run_info(replications=3, slots=60)
+    record(tmp_path / "t.h5", run, level="full")
+    with open_trace(tmp_path / "t.h5") as trace:
+        slots = trace.slots.load()
+    assert slots.sizes == {"replication": 3, "slot": 60, "device": 5, "station": 3}
+    expected = [random_columns(run, slot) for slot in range(60)]
+    for name, what in SLOT_VARIABLES.items():
+        assert slots[name].dims == what.dims
+        assert slots[name].attrs["units"] == what.units
+        assert slots[name].attrs["long_name"] == what.long_name
+        assert_array_equal(
+            slots[name].values, np.stack([c[name] for c in expected], axis=1), strict=False
+        )
+        if what.dtype == "f8":
+            assert slots[name].dtype == np.float64
+
+
+def test_what_it_is_given_is_copied(tmp_path: Path) -> None:
+    run = run_info(slots=2)
+    writer = TraceWriter(tmp_path / "t.h5", run)
+    columns = random_columns(run, 0)
+    kept = columns["queue_bits"].copy()
+    writer.slot(0, columns)
+    columns["queue_bits"][:] = -1.0
+    writer.slot(1, columns)
+    writer.close("complete")
+    with open_trace(tmp_path / "t.h5") as trace:
+        assert_array_equal(trace.slots["queue_bits"].isel(slot=0), kept)
+
+
+@pytest.mark.usefixtures("small_buffers")
+def test_every_task_comes_back_with_its_cycles(tmp_path: Path) -> None:
+    run = run_info(replications=2, slots=20)
+    record(tmp_path / "t.h5", run)
+    tables = [random_tasks(run, slot) for slot in range(20)]
+    with open_trace(tmp_path / "t.h5") as trace:
+        tasks = trace.tasks.load()
+    for field in dataclasses.fields(tables[0]):
+        assert_array_equal(
+            tasks[field.name], np.concatenate([getattr(t, field.name) for t in tables])
+        )
+    assert_array_equal(tasks["cycles"], tasks["bits"] * 100.0)
+    assert tasks["outcome"].attrs["flag_meanings"].split() == list(OUTCOMES)
+
+
+def test_xarray_opens_a_closed_trace_with_labels(tmp_path: Path) -> None:
+    run = run_info(replications=2, slots=10)
+    record(tmp_path / "t.h5", run)
+    with xr.open_dataset(tmp_path / "t.h5", engine="h5netcdf", group="slots") as slots:
+        assert_array_equal(slots["seed"], [7, 8])
+        assert_array_equal(slots["slot"], np.arange(10))
+        assert_array_equal(slots["device"], np.arange(5))
+        assert slots["station_name"].values.tolist() == ["mbs", "sbs1", "sbs2"]
+        assert_array_equal(slots["station_x_m"], [0.0, 200.0, 400.0])
+        assert slots["station"].dims == ("replication", "slot", "device")
+        assert slots["station_queue_bits"].sum("station").shape == (2, 10)
+        assert "station_name" in slots["station_queue_bits"].coords
+
+
+def test_every_variable_has_a_meaning_and_every_axis_a_dimension(tmp_path: Path) -> None:
+    record(tmp_path / "t.h5", run_info(), level="full")
+    seen = []
+
+    def check(name: str, item: h5py.Dataset | h5py.Group) -> None:
+        if not isinstance(item, h5py.Dataset):
+            return
+        seen.append(name)
+        if item.is_scale and item.attrs["NAME"].startswith(b"This is a netCDF dimension"):
+            return
+        assert "long_name" in item.attrs, name
+        if not item.is_scale:
+            assert "units" in item.attrs or item.dtype.kind == "O", name
+            assert all(len(dim) == 1 for dim in item.dims), name
+
+    with h5py.File(tmp_path / "t.h5") as file:
+        file.visititems(check)
+    assert len(seen) > 60
+
+
+def test_root_attributes_say_what_was_run_and_with_what(tmp_path: Path) -> None:
+    record(tmp_path / "t.h5", run_info(), status="interrupted")
+    with open_trace(tmp_path / "t.h5") as trace:
+        assert trace.status == "interrupted"
+        assert trace.scenario == 'title = "made up"\n'
+        assert (trace.policy, trace.attrs["seed"], trace.level) == ("lyapunov", 7, "slots")
+        assert trace.attrs["edgesim_version"] == edgesim.__version__
+        assert trace.attrs["numpy_version"] == np.__version__
+        assert trace.attrs["python_version"] == ".".join(map(str, sys.version_info[:3]))
+        assert trace.timing.attrs["started"] <= trace.timing.attrs["ended"]
+        assert_allclose(trace.timing["decision_s"], 1e-3 * np.arange(1, 101))
+
+
+@pytest.mark.parametrize("slots", [1, 99, 100, 101, 250])
+def test_summary_is_the_sum_of_the_slots(tmp_path: Path, small_buffers: None, slots: int) -> None:
+    run = run_info(replications=2, slots=slots)
+    record(tmp_path / "t.h5", run, level="summary")
+    length = -(-slots // 100)
+    expected = [random_columns(run, slot) for slot in range(slots)]
+    with open_trace(tmp_path / "t.h5") as trace:
+        summary = trace.summary.load()
+        with pytest.raises(TraceError, match="level 'summary'"):
+            _ = trace.slots
+    batches = [slice(begin, begin + length) for begin in range(0, slots, length)]
+    assert_array_equal(summary["slots"], [len(expected[b]) for b in batches])
+    for name, what in SLOT_VARIABLES.items():
+        if what.total is None:
+            assert name not in summary
+            continue
+        columns = np.stack([c[name] for c in expected], axis=1).reshape(2, slots, -1)
+        for k, batch in enumerate(batches):
+            part = columns[:, batch]
+            total = {
+                "sum": part.sum(axis=(1, 2)),
+                "level": part.sum(axis=2).mean(axis=1),
+                "mean": part.mean(axis=(1, 2)),
+            }[what.total]
+            assert_allclose(summary[name][:, k], total, rtol=1e-12)
+    queues = np.stack([c["queue_bits"].sum(axis=1) for c in expected], axis=1)
+    assert_allclose(summary["initial_queue_bits"], queues[:, ::length], rtol=1e-12)
+
+
+def test_task_totals_agree_with_the_task_table(tmp_path: Path) -> None:
+    run = run_info(replications=3, slots=230)
+    record(tmp_path / "t.h5", run)
+    with open_trace(tmp_path / "t.h5") as trace:
+        tasks, summary = trace.tasks.load(), trace.summary.load()
+    latency = (tasks["completion_s"] - tasks["arrival_s"]).values
+    batch = np.repeat(np.arange(230), 12) // 3
+    for r in range(3):
+        mine = tasks["replication"].values == r
+        for k in range(77):
+            rows = mine & (batch == k)
+            counts = np.bincount(tasks["outcome"].values[rows], minlength=5)
+            assert_array_equal(summary["tasks"][r, k], counts)
+            ended = latency[rows & (tasks["outcome"].values <= 1)]
+            assert_allclose(summary["latency_sum_s"][r, k], ended.sum(), rtol=1e-12)
+            assert summary["latency_min_s"][r, k] == min(ended, default=np.inf)
+            assert summary["latency_max_s"][r, k] == max(ended, default=-np.inf)
+        edges = np.append(summary["latency_low_s"], summary["latency_high_s"][-1])
+        for part in range(8):
+            rows = mine & (tasks["outcome"].values <= 1) & (batch // 10 == part)
+            counts = np.histogram(latency[rows], edges)[0]
+            assert_array_equal(summary["latency_tasks"][r, part], counts)
+
+
+@given(st.floats(2.0**-20, 2.0**24, exclude_max=True))
+def test_latency_bins_are_at_most_one_percent_wide(latency: float) -> None:
+    bin_ = np.searchsorted(LATENCY_EDGES_S, latency, side="right") - 1
+    low, high = LATENCY_EDGES_S[bin_], LATENCY_EDGES_S[bin_ + 1]
+    assert low <= latency < high <= 1.01 * low
+
+
+def test_latencies_outside_the_bins_are_counted_too(tmp_path: Path) -> None:
+    run = run_info(slots=1)
+    writer = TraceWriter(tmp_path / "t.h5", run, level="summary")
+    writer.slot(0, random_columns(run, 0))
+    writer.tasks(completed(np.array([0.0, 1e-9, 2.0**24, 1e12])))
+    writer.close("complete")
+    with open_trace(tmp_path / "t.h5") as trace:
+        counts = trace.summary["latency_tasks"].values[0, 0]
+    assert (counts[0], counts[-1], counts.sum()) == (2, 2, 4)
+
+
+def test_totals_depend_neither_on_flushes_nor_on_other_replications(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slots = 150
+    record(tmp_path / "together.h5", run_info(replications=3, slots=slots))
+    monkeypatch.setattr(writer_module, "BUFFER_SLOTS", 7)
+    monkeypatch.setattr(writer_module, "FLUSH_S", 0.0)
+    with open_trace(tmp_path / "together.h5") as trace:
+        together = trace.summary.load()
+    for r in range(3):
+        record(tmp_path / "alone.h5", run_info(slots=slots, seed=7 + r))
+        with open_trace(tmp_path / "alone.h5") as trace:
+            alone = trace.summary.load()
+        for name, column in alone.data_vars.items():
+            if "replication" in column.dims:
+                assert column[0].values.tobytes() == together[name][r].values.tobytes(), name
+
+
+def test_a_full_trace_alone_holds_the_links(tmp_path: Path) -> None:
+    record(tmp_path / "t.h5", run_info(slots=3))
+    with open_trace(tmp_path / "t.h5") as trace:
+        assert "channel_gain" not in trace.slots
+        assert "queue_bits" in trace.slots
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c | {"queue_bit": c["queue_bits"]}, "no trace knows a column 'queue_bit'"),
+        (lambda c: c | {"power_w": c["power_w"][:, :2]}, r"power_w has shape \(1, 2\)"),
+    ],
+)
+def test_a_column_that_cannot_be_is_refused(tmp_path: Path, change, message: str) -> None:  # type: ignore[no-untyped-def]
+    run = run_info()
+    with pytest.raises(ValueError, match=message):
+        TraceWriter(tmp_path / "t.h5", run).slot(0, change(random_columns(run, 0)))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c.pop("power_w"), "the set of columns changed"),
+        (lambda c: c.update(other=c.pop("power_w")), "column 'power_w' is missing"),
+    ],
+)
+def test_columns_must_not_change_during_the_run(tmp_path: Path, change, message: str) -> None:  # type: ignore[no-untyped-def]
+    run = run_info()
+    writer = TraceWriter(tmp_path / "t.h5", run)
+    writer.slot(0, random_columns(run, 0))
+    columns = random_columns(run, 1)
+    change(columns)
+    with pytest.raises(ValueError, match=message):
+        writer.slot(1, columns)
+    writer.close("failed")
+    with open_trace(tmp_path / "t.h5") as trace:
+        assert trace.status == "failed"
+        assert trace.slots.sizes["slot"] == 1
+
+
+def test_a_run_that_fails_before_its_first_slot_leaves_a_readable_trace(tmp_path: Path) -> None:
+    TraceWriter(tmp_path / "t.h5", run_info()).close("failed")
+    with open_trace(tmp_path / "t.h5") as trace:
+        assert trace.status == "failed"
+        with pytest.raises(TraceError, match="no slot was recorded"):
+            _ = trace.slots
+        with pytest.raises(TraceError, match="no slot was recorded"):
+            _ = trace.summary
+
+
+def test_memory_does_not_grow_with_the_slots(tmp_path: Path) -> None:
+    run = run_info(devices=20, slots=24_000)
+    columns, tasks = random_columns(run, 0), random_tasks(run, 0)
+    writer = TraceWriter(tmp_path / "t.h5", run)
+    peaks = []
+    tracemalloc.start()
+    try:
+        for begin in range(0, run.slots, 12_000):
+            tracemalloc.reset_peak()
+            for slot in range(begin, begin + 12_000):
+                writer.decision_time(1e-3)
+                writer.slot(slot, columns)
+                writer.tasks(tasks)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+    finally:
+        tracemalloc.stop()
+    writer.close("complete")
+    assert peaks[1] < 1.02 * peaks[0]
+    assert peaks[1] < 60e6
+
+
+def test_a_hundred_thousand_devices(tmp_path: Path) -> None:
+    run = run_info(devices=100_000, slots=3)
+    rng = np.random.default_rng(1)
+    writer = TraceWriter(tmp_path / "t.h5", run)
+    queues = rng.random((3, 1, 100_000))
+    for slot in range(3):
+        writer.slot(slot, world_columns(run, queue_bits=queues[slot]))
+        writer.tasks(completed(rng.random(100_000)))
+    writer.close("complete")
+    with open_trace(tmp_path / "t.h5") as trace:
+        assert_array_equal(trace.slots["queue_bits"].values[0], queues[:, 0])
+        assert trace.tasks.sizes["task"] == 300_000
+        assert trace.summary["tasks"].sum() == 300_000
+
+
+ENDLESS = """
+import sys
+import numpy as np
+from edgesim.traces import writer as w
+from trace_recording import completed, run_info, world_columns
+w.FLUSH_S, w.BUFFER_SLOTS, w.BUFFER_TASKS = 0.0, 50, 64
+run = run_info(replications=2, slots=10**7)
+trace = w.TraceWriter(sys.argv[1], run)
+for slot in range(run.slots):
+    value = np.full((2, 5), slot + 1.0)
+    trace.decision_time(slot + 1.0)
+    trace.slot(slot, world_columns(run, queue_bits=value, power_w=value, local_bits=value))
+    trace.tasks(completed(np.full(3, slot + 1.0)))
+"""
+
+
+def test_a_trace_is_whole_while_it_grows_and_after_the_writer_was_killed(tmp_path: Path) -> None:
+    path = tmp_path / "t.h5"
+    process = subprocess.Popen(
+        [sys.executable, "-c", ENDLESS, str(path)],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
+    )
+    try:
+        lengths = [0]
+        deadline = time.monotonic() + 60.0
+        while len(lengths) < 10:
+            assert time.monotonic() < deadline and process.poll() is None
+            try:
+                with open_trace(path) as trace:
+                    slots = _whole(trace)
+            except TraceError:
+                assert lengths == [0], "readable once, readable ever after"
+                time.sleep(0.01)
+                continue
+            if slots > lengths[-1]:
+                lengths.append(slots)
+            assert slots >= lengths[-1]
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    with open_trace(path) as trace:
+        assert _whole(trace) >= lengths[-1]
+        assert trace.status == "running"
+        assert trace.summary["local_bits"].isel(batch=0).values.min() > 0.0
+
+
+def _whole(trace) -> int:  # type: ignore[no-untyped-def]
+    """Check that each slot and task that the trace spans is there; how many slots."""
+    slots = trace.slots
+    count = int(slots.sizes["slot"])
+    expected = np.arange(1.0, count + 1.0)
+    for name in ("queue_bits", "power_w"):
+        assert_array_equal(slots[name].values, np.tile(expected[None, :, None], (2, 1, 5)))
+    assert_array_equal(slots["slot"].values, expected - 1.0)
+    tasks = trace.tasks
+    for name in ("completion_s",):
+        rows = tasks[name].values
+        assert_array_equal(rows, 1.0 + np.arange(len(rows)) // 3)
+    assert_array_equal(tasks["bits"].values, 1e5)
+    decisions = trace.timing["decision_s"].values
+    assert_array_equal(decisions, np.arange(1.0, len(decisions) + 1.0))
+    return count
+
+
+def test_what_is_not_a_trace_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(TraceError, match="there is no such file"):
+        open_trace(tmp_path / "none.h5")
+    (tmp_path / "text.h5").write_text("hello")
+    with pytest.raises(TraceError, match="not an HDF5 file"):
+        open_trace(tmp_path / "text.h5")
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["x"] = 1.0
+    with pytest.raises(TraceError, match="not a trace of edgesim"):
+        open_trace(tmp_path / "other.h5")
+    record(tmp_path / "t.h5", run_info())
+    whole = (tmp_path / "t.h5").read_bytes()
+    (tmp_path / "torn.h5").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(TraceError, match="torn"):
+        open_trace(tmp_path / "torn.h5")

@@ -1,0 +1,154 @@
+"""Recordings of made-up networks, for the tests of traces."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgesim.simulator.recorder import EndStatus, TaskTable
+from edgesim.traces.layout import RunInfo
+from edgesim.traces.variables import LINK, SLOT_VARIABLES, STATION, Level, Variable
+from edgesim.traces.writer import TraceWriter
+
+Columns = dict[str, NDArray[Any]]
+
+
+def run_info(
+    replications: int = 1, devices: int = 5, stations: int = 3, slots: int = 100, seed: int = 7
+) -> RunInfo:
+    return RunInfo(
+        scenario='title = "made up"\n',
+        policy="lyapunov",
+        seeds=[seed + r for r in range(replications)],
+        devices=devices,
+        station_names=["mbs", *(f"sbs{j}" for j in range(1, stations))],
+        station_position_m=np.arange(2.0 * stations).reshape(stations, 2) * 100.0,
+        station_coverage_m=np.array([np.inf, *[150.0] * (stations - 1)]),
+        area_m=(500.0, 400.0),
+        slots=slots,
+        slot_s=0.1,
+        cycles_per_bit=100.0,
+    )
+
+
+def _shape(run: RunInfo, what: Variable) -> tuple[int, ...]:
+    sizes = {
+        "replication": len(run.seeds),
+        "device": run.devices,
+        "station": len(run.station_names),
+    }
+    return tuple(sizes[dim] for dim in what.dims if dim != "slot")
+
+
+def random_columns(run: RunInfo, slot: int) -> Columns:
+    """Every variable there is; each replication's numbers depend on its own seed alone."""
+    columns: Columns = {}
+    for name, what in SLOT_VARIABLES.items():
+        shape = _shape(run, what)[1:]
+        rows = []
+        for seed in run.seeds:
+            rng = np.random.default_rng([seed, slot, len(name), ord(name[0]), ord(name[-1])])
+            if what.dtype == "f8":
+                rows.append(rng.lognormal(size=shape) * 1e5)
+            else:
+                rows.append(rng.integers(0, len(run.station_names), shape))
+        columns[name] = np.array(rows)
+    return columns
+
+
+def random_tasks(run: RunInfo, slot: int, count: int = 4) -> TaskTable:
+    """`count` tasks of each replication, shuffled together; seeds as in `random_columns`."""
+    tables = []
+    for r, seed in enumerate(run.seeds):
+        rng = np.random.default_rng([seed, slot])
+        outcome = rng.integers(0, 5, count)
+        arrival = slot * run.slot_s - rng.random(count)
+        completion = np.where(outcome <= 1, arrival + rng.lognormal(size=count), np.nan)
+        device = rng.integers(0, run.devices, count)
+        station = rng.integers(-1, len(run.station_names), count)
+        bits, deadline = rng.random(count) * 1e6, arrival + rng.random(count)
+        tables.append(
+            [np.full(count, r), device, station, arrival, completion, bits, deadline, outcome]
+        )
+    columns = [np.stack(column, axis=1).ravel() for column in zip(*tables, strict=True)]
+    return task_table(*columns)
+
+
+def task_table(
+    replication: Any,
+    device: Any,
+    station: Any,
+    arrival_s: Any,
+    completion_s: Any,
+    bits: Any,
+    deadline_s: Any,
+    outcome: Any,
+) -> TaskTable:
+    return TaskTable(
+        replication=np.asarray(replication, np.int32),
+        device=np.asarray(device, np.int32),
+        station=np.asarray(station, np.int32),
+        arrival_s=np.asarray(arrival_s, float),
+        completion_s=np.asarray(completion_s, float),
+        bits=np.asarray(bits, float),
+        deadline_s=np.asarray(deadline_s, float),
+        outcome=np.asarray(outcome, np.uint8),
+    )
+
+
+def completed(latency_s: NDArray[np.float64], replication: int = 0) -> TaskTable:
+    """Tasks that arrived at time 0 and were done in time."""
+    count = len(latency_s)
+    return task_table(
+        np.full(count, replication),
+        np.zeros(count),
+        np.full(count, -1),
+        np.zeros(count),
+        latency_s,
+        np.full(count, 1e5),
+        np.full(count, np.inf),
+        np.zeros(count),
+    )
+
+
+def record(
+    path: Path,
+    run: RunInfo,
+    *,
+    level: Level = "slots",
+    slots: int | None = None,
+    status: EndStatus = "complete",
+) -> None:
+    """Record random columns and tasks."""
+    writer = TraceWriter(path, run, level=level)
+    for slot in range(run.slots if slots is None else slots):
+        writer.decision_time(1e-3 * (slot + 1))
+        writer.slot(slot, random_columns(run, slot))
+        writer.tasks(random_tasks(run, slot))
+    writer.close(status)
+
+
+def world_columns(run: RunInfo, **given: NDArray[Any]) -> Columns:
+    """All columns of /slots, zero but for those given."""
+    columns: Columns = {
+        name: np.zeros(_shape(run, what), np.int64 if what.dtype != "f8" else float)
+        for name, what in SLOT_VARIABLES.items()
+        if what.dims != LINK
+    }
+    return columns | given
+
+
+def record_columns(
+    path: Path, run: RunInfo, series: Mapping[str, NDArray[Any]], *, level: Level = "summary"
+) -> None:
+    """Record series of totals, (R, slots) each, spread evenly over devices or stations."""
+    writer = TraceWriter(path, run, level=level)
+    for slot in range(run.slots):
+        given = {}
+        for name, values in series.items():
+            share = len(run.station_names) if SLOT_VARIABLES[name].dims == STATION else run.devices
+            given[name] = np.repeat(values[:, slot, None] / share, share, axis=1)
+        writer.slot(slot, world_columns(run, **given))
+    writer.close("complete")
