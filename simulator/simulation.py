@@ -170,7 +170,8 @@ class Simulation:
         where = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(where.filename).name}, line {where.lineno}"
         slot = self.world.state.slot
-        return RunError(f"{who}, slot {slot}: {type(error).__name__}: {error} ({place})")
+        what = f"{type(error).__name__}: {error}".partition("\n")[0]
+        return RunError(f"{who}, slot {slot}: {what} ({place})")
 
     def _columns_before(self, observation: Observation) -> Columns:
         state = self.world.state
