@@ -144,11 +144,12 @@ def record_columns(
     path: Path, run: RunInfo, series: Mapping[str, NDArray[Any]], *, level: Level = "summary"
 ) -> None:
     """Record series of totals, (R, slots) each, spread evenly over devices or stations."""
+    spread = {}
+    for name, values in series.items():
+        share = len(run.station_names) if SLOT_VARIABLES[name].dims == STATION else run.devices
+        spread[name] = np.repeat(values[:, :, None] / share, share, axis=2)
+    zero = world_columns(run)
     writer = TraceWriter(path, run, level=level)
     for slot in range(run.slots):
-        given = {}
-        for name, values in series.items():
-            share = len(run.station_names) if SLOT_VARIABLES[name].dims == STATION else run.devices
-            given[name] = np.repeat(values[:, slot, None] / share, share, axis=1)
-        writer.slot(slot, world_columns(run, **given))
+        writer.slot(slot, zero | {name: values[:, slot] for name, values in spread.items()})
     writer.close("complete")

@@ -75,6 +75,22 @@ def ratio(numerator: FloatArray, denominator: FloatArray) -> Estimate:
     return Estimate(value, _student_t(groups - 1) * math.sqrt(variance))
 
 
+def by_group(values: FloatArray) -> FloatArray:
+    """Sums by group: by replication where there are several, else by runs of consecutive batches.
+
+    Args:
+        values: (R, K) by replication and batch.
+
+    Returns:
+        (G,), with the sum of all values.
+    """
+    replications, batches = values.shape
+    if replications > 1:
+        return np.asarray(values.sum(axis=1))
+    groups = min(batches, BATCH_MEANS)
+    return np.add.reduceat(values[0], np.arange(groups) * batches // groups)
+
+
 @dataclass(frozen=True)
 class Metric:
     """One row of a summary: a ratio of sums.
@@ -334,7 +350,7 @@ class _Counted:
         whole = int((summary["slots"] == summary.attrs["batch_slots"]).sum())
         # A run that ended within its first batch has nothing else to go by.
         last = max(whole, 1)
-        first = min(math.ceil(warmup * whole), last - 1)
+        first = min(math.ceil(warmup * whole - 1e-9), last - 1)
         self.attrs = trace.attrs
         self._all = summary
         self.batches = summary.isel(batch=slice(first, last))
@@ -348,15 +364,6 @@ class _Counted:
     def slots(self) -> int:
         """Slots counted, of one replication."""
         return int(self.batches["slots"].sum())
-
-    def grouped(self, values: FloatArray) -> FloatArray:
-        """(R, batches) -> (G,) sums."""
-        if self.replications > 1:
-            return np.asarray(values.sum(axis=1))
-        row = values[0]
-        size = math.ceil(len(row) / BATCH_MEANS)
-        groups = len(row) // size
-        return np.asarray(row[len(row) - groups * size :].reshape(groups, size).sum(axis=1))
 
     @cached_property
     def sums(self) -> dict[str, FloatArray]:
@@ -379,7 +386,7 @@ class _Counted:
             if column.dims == ("replication", "batch"):
                 kind = SLOT_VARIABLES[name].total if name in SLOT_VARIABLES else "sum"
                 columns[str(name)] = column.values * (1.0 if kind == "sum" else slots)
-        return {name: self.grouped(column) for name, column in columns.items()}
+        return {name: by_group(column) for name, column in columns.items()}
 
     def growth(self) -> Estimate | None:
         """Growth of all queues together, as a share of the arrivals."""
@@ -392,7 +399,7 @@ class _Counted:
         if batches == 0:
             return Estimate(math.nan)
         arrived = self.batches["arrived_bits"].values
-        return ratio(self.grouped(increments[:, :batches]), self.grouped(arrived[:, :batches]))
+        return ratio(by_group(increments[:, :batches]), by_group(arrived[:, :batches]))
 
     def quantiles(self) -> dict[str, Estimate]:
         """Latency quantiles, from the histogram; intervals by sectioning."""

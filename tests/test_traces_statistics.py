@@ -1,0 +1,314 @@
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.stats
+from numpy.testing import assert_allclose
+from numpy.typing import NDArray
+from rich.console import Console
+from trace_recording import (
+    completed,
+    record,
+    record_columns,
+    run_info,
+    task_table,
+    world_columns,
+)
+
+from edgesim.traces.reader import TraceError
+from edgesim.traces.statistics import (
+    Estimate,
+    TraceSummary,
+    by_group,
+    format_estimate,
+    histogram_quantiles,
+    ratio,
+    summarise,
+)
+from edgesim.traces.writer import TraceWriter
+
+Series = NDArray[np.float64]
+
+
+def only(path: Path, warmup: float = 0.1) -> TraceSummary:
+    return summarise([path], warmup).traces[0]
+
+
+def test_a_ratio_over_equal_groups_is_the_mean_with_its_t_interval() -> None:
+    values = np.random.default_rng(1).normal(3.0, 1.0, 12)
+    estimate = ratio(values * 5.0, np.full(12, 5.0))
+    low, high = scipy.stats.t.interval(0.95, 11, values.mean(), scipy.stats.sem(values))
+    assert_allclose([estimate.value, estimate.low, estimate.high], [values.mean(), low, high])
+
+
+def test_a_ratio_of_unequal_groups_is_that_of_the_sums_and_covers() -> None:
+    rng = np.random.default_rng(2)
+    hits = 0
+    for _ in range(2000):
+        weight = rng.uniform(0.5, 1.5, 20)
+        estimate = ratio(weight * rng.normal(2.0, 0.5, 20), weight)
+        hits += estimate.low <= 2.0 <= estimate.high
+    assert 0.93 <= hits / 2000 <= 0.97
+    assert_allclose(ratio(np.array([1.0, 9.0]), np.array([1.0, 3.0])).value, 2.5)
+
+
+def test_one_group_has_no_interval_and_nothing_has_no_value() -> None:
+    assert np.isnan(ratio(np.array([1.0]), np.array([2.0])).half_width)
+    assert np.isnan(ratio(np.zeros(4), np.zeros(4)).value)
+
+
+@pytest.mark.parametrize("replications", [1, 8])
+def test_intervals_cover_the_mean_of_a_correlated_process(replications: int) -> None:
+    """AR(1) around 10 with correlation 0.8 from slot to slot, 1000 slots in 100 batches."""
+    rng = np.random.default_rng(3)
+    slots, runs = 1000, 2000
+    values = rng.normal(0.0, np.sqrt(1.0 - 0.8**2), (slots, runs, replications))
+    values[0] = rng.normal(size=(runs, replications))
+    for slot in range(1, slots):
+        values[slot] += 0.8 * values[slot - 1]
+    batches = 10.0 + values.reshape(100, 10, runs, replications).mean(axis=1)
+    estimates = [
+        ratio(by_group(batches[:, k].T), by_group(np.ones((replications, 100))))
+        for k in range(runs)
+    ]
+    covered = np.mean([e.low <= 10.0 <= e.high for e in estimates])
+    # Batches of 40 slots still know a little of each other.
+    assert (0.91 if replications == 1 else 0.935) <= covered <= 0.965
+    # The standard deviation of the mean is 3 / sqrt(n): the interval is no wider than it must be.
+    exact = 3.0 / np.sqrt(slots * replications)
+    freedom = 24 if replications == 1 else 7
+    assert_allclose(
+        np.mean([e.half_width for e in estimates]),
+        exact * scipy.stats.t.ppf(0.975, freedom),
+        rtol=0.1,
+    )
+
+
+def test_groups_take_in_every_batch() -> None:
+    for batches in range(1, 101):
+        values = np.random.default_rng(batches).random((1, batches))
+        groups = by_group(values)
+        assert len(groups) == min(batches, 25)
+        assert_allclose(groups.sum(), values.sum())
+
+
+def test_means_and_ratios_are_those_of_the_slots_after_the_warm_up(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    run = run_info(replications=3, devices=4, stations=2, slots=1000)
+    names = [
+        "queue_bits",
+        "station_queue_bits",
+        "arrived_bits",
+        "dropped_bits",
+        "local_bits",
+        "offloaded_bits",
+        "local_energy_j",
+        "offload_energy_j",
+        "emission_mg",
+    ]
+    series = {name: rng.random((3, 1000)) for name in names}
+    record_columns(tmp_path / "t.h5", run, series)
+    summary = only(tmp_path / "t.h5", warmup=0.2)
+    s = {name: values[:, 200:].sum() for name, values in series.items()}
+    energy = s["local_energy_j"] + s["offload_energy_j"]
+    departed = s["local_bits"] + s["offloaded_bits"]
+    expected = {
+        "energy_per_bit_j": energy / departed,
+        "power_w": energy / (3 * 80.0),
+        "emission_mg": s["emission_mg"] / 3,
+        "emission_mg_per_bit": s["emission_mg"] / departed,
+        "queue_bits": s["queue_bits"] / (3 * 800 * 4),
+        "station_queue_bits": s["station_queue_bits"] / (3 * 800 * 2),
+        "offloaded_share": s["offloaded_bits"] / departed,
+        "dropped_share": s["dropped_bits"] / (s["dropped_bits"] + s["arrived_bits"]),
+    }
+    assert summary.counted_slots == 800
+    for key, value in expected.items():
+        assert_allclose(summary.estimates[key].value, value, rtol=1e-12, err_msg=key)
+
+
+def test_the_warm_up_leaves_out_a_transient(tmp_path: Path) -> None:
+    values = np.where(np.arange(500) < 100, 1e9, 5.0)[None, :]
+    record_columns(tmp_path / "t.h5", run_info(slots=500), {"queue_bits": values})
+    assert_allclose(only(tmp_path / "t.h5", 0.2).estimates["queue_bits"].value, 1.0)
+    assert only(tmp_path / "t.h5", 0.19).estimates["queue_bits"].value > 1e5
+
+
+@pytest.mark.parametrize("replications", [1, 4])
+def test_latency_quantiles_are_those_of_the_tasks(tmp_path: Path, replications: int) -> None:
+    rng = np.random.default_rng(5)
+    run = run_info(replications, devices=1, slots=100)
+    writer = TraceWriter(tmp_path / "t.h5", run, level="summary")
+    kept = []
+    for slot in range(100):
+        writer.slot(slot, world_columns(run))
+        for r in range(replications):
+            latency = rng.exponential(0.3, 200)
+            writer.tasks(completed(latency, r))
+            kept.append(latency if slot >= 10 else latency[:0])
+    writer.close("complete")
+    estimates = only(tmp_path / "t.h5").estimates
+    latency = np.concatenate(kept)
+    assert_allclose(estimates["latency_s"].value, latency.mean(), rtol=1e-12)
+    for name, share in (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99)):
+        estimate = estimates[f"latency_{name}_s"]
+        assert_allclose(estimate.value, np.quantile(latency, share), rtol=0.01)
+        exact = -0.3 * np.log(1.0 - share)
+        assert abs(estimate.value - exact) < 2.0 * estimate.half_width < 0.2 * exact
+
+
+def test_quantiles_of_a_histogram_interpolate() -> None:
+    edges = np.array([0.0, 1.0, 2.0, 4.0])
+    shares = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
+    assert_allclose(
+        histogram_quantiles(np.array([2, 0, 2]), edges, shares), [0.0, 0.5, 1.0, 3.0, 4.0]
+    )
+
+
+def test_late_and_lost_tasks(tmp_path: Path) -> None:
+    run = run_info(slots=10)
+    writer = TraceWriter(tmp_path / "t.h5", run)
+    for slot in range(10):
+        writer.slot(slot, world_columns(run))
+        rows = np.zeros(5)
+        done = [1.0, 3.0, np.nan, np.nan, np.nan]
+        writer.tasks(task_table(rows, rows, rows, rows, done, rows, rows + 2.0, [0, 1, 2, 3, 4]))
+    writer.close("complete")
+    estimates = only(tmp_path / "t.h5", 0.0).estimates
+    assert estimates["completed_tasks"].value == 20.0
+    assert estimates["late_share"].value == 0.5
+    assert estimates["latency_s"].value == 2.0
+
+
+def queue(rng: np.random.Generator, slots: int, service: float, rows: int = 1) -> dict[str, Series]:
+    """Lindley's recursion: uniform arrivals of mean 1 against a constant service."""
+    arrived = rng.uniform(0.0, 2.0, (rows, slots))
+    queued = np.zeros((rows, slots))
+    for slot in range(1, slots):
+        queued[:, slot] = np.maximum(queued[:, slot - 1] - service, 0.0) + arrived[:, slot - 1]
+    return {"queue_bits": queued, "arrived_bits": arrived}
+
+
+@pytest.mark.parametrize(
+    ("service", "slots", "replications", "verdict"),
+    [
+        (1.2, 5000, 1, "stable"),
+        (1.2, 1000, 5, "stable"),
+        (0.9, 2000, 1, "growing"),
+        (0.9, 1000, 5, "growing"),
+    ],
+)
+def test_stability_of_queues(
+    tmp_path: Path, service: float, slots: int, replications: int, verdict: str
+) -> None:
+    for seed in range(5):
+        series = queue(np.random.default_rng(seed), slots, service, replications)
+        record_columns(tmp_path / "t.h5", run_info(replications, slots=slots), series)
+        summary = only(tmp_path / "t.h5")
+        assert summary.stability == verdict, (seed, summary.growth)
+        assert summary.growth is not None
+        if verdict == "growing":
+            assert summary.growth.low < 0.1 < summary.growth.high
+
+
+def test_too_short_a_run_leaves_stability_undecided(tmp_path: Path) -> None:
+    rng = np.random.default_rng(6)
+    series = {"queue_bits": rng.uniform(0.0, 20.0, (1, 40)), "arrived_bits": np.ones((1, 40))}
+    record_columns(tmp_path / "t.h5", run_info(slots=40), series)
+    assert only(tmp_path / "t.h5").stability == "undecided"
+
+
+def test_a_station_queue_that_grows_is_not_stable(tmp_path: Path) -> None:
+    series = {
+        "queue_bits": np.ones((1, 500)),
+        "station_queue_bits": 0.2 * np.arange(500.0)[None, :],
+        "arrived_bits": np.ones((1, 500)),
+    }
+    record_columns(tmp_path / "t.h5", run_info(slots=500), series)
+    summary = only(tmp_path / "t.h5")
+    assert summary.stability == "growing"
+    assert summary.growth is not None
+    assert_allclose(summary.growth.value, 0.2)
+
+
+def test_a_run_cut_short_is_summarised_over_what_there_is(tmp_path: Path) -> None:
+    run = run_info(slots=1000)
+    record(tmp_path / "t.h5", run, slots=255, status="interrupted")
+    summary = only(tmp_path / "t.h5")
+    # 25 whole batches of ten slots, three of them warm-up.
+    assert (summary.slots, summary.counted_slots, summary.status) == (255, 220, "interrupted")
+    record(tmp_path / "t.h5", run, slots=3, status="interrupted")
+    assert only(tmp_path / "t.h5").counted_slots == 3
+
+
+def test_all_levels_give_the_same_numbers(tmp_path: Path) -> None:
+    run = run_info(replications=2, slots=120)
+    for level in ("summary", "slots", "full"):
+        record(tmp_path / f"{level}.h5", run, level=level)
+    paths = [tmp_path / f"{level}.h5" for level in ("summary", "slots", "full")]
+    a, b, c = summarise(paths).traces
+    assert repr(a.estimates) == repr(b.estimates) == repr(c.estimates)
+    assert a.decision_s is None
+    assert_allclose(b.decision_s or 0.0, np.median(1e-3 * np.arange(1, 121)))
+
+
+def test_the_table_has_a_column_for_each_trace(tmp_path: Path) -> None:
+    paths = [tmp_path / "one.h5", tmp_path / "two.h5"]
+    for path in paths:
+        record(path, run_info())
+    out = io.StringIO()
+    Console(file=out, width=120).print(summarise(paths).to_table())
+    text = out.getvalue()
+    assert "one.h5" in text and "two.h5" in text
+    for label in ("energy per bit [nJ/bit]", "latency, p99 [s]", "queue of a device [Mbit]"):
+        assert label in text
+    assert "±" in text
+
+
+def test_json_has_numbers_in_si_and_null_for_what_is_not_known(tmp_path: Path) -> None:
+    run = run_info(slots=1)
+    writer = TraceWriter(tmp_path / "t.h5", run)
+    writer.slot(0, world_columns(run, local_bits=np.ones((1, 5)), local_energy_j=np.ones((1, 5))))
+    writer.close("complete")
+    summary: dict[str, Any] = json.loads(summarise([tmp_path / "t.h5"]).to_json())
+    estimates = summary["traces"][0]["estimates"]
+    assert estimates["energy_per_bit_j"] == {"value": 1.0, "low": None, "high": None}
+    assert estimates["late_share"]["value"] is None
+    assert summary["traces"][0]["stability"] == "undecided"
+
+
+@pytest.mark.parametrize(
+    ("value", "half_width", "text"),
+    [
+        (12.3456, 0.0321, "12.346 ± 0.032"),
+        (12.3456, 41.0, "12 ± 41"),
+        (1234567.0, 4321.0, "1,234,567 ± 4,321"),
+        (1.5e9, 2.0e7, "(1.500 ± 0.020)e+9"),
+        (3.21e-6, 4.0e-8, "(3.210 ± 0.040)e-6"),
+        (7.0, float("nan"), "7"),
+        (float("nan"), float("nan"), "-"),
+        (0.0, 0.0, "0"),
+    ],
+)
+def test_an_estimate_is_printed_with_the_digits_it_supports(
+    value: float, half_width: float, text: str
+) -> None:
+    assert format_estimate(Estimate(value, half_width)) == text
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (lambda path: summarise([path], 1.0), ValueError),
+        (lambda path: summarise([path / "none"]), TraceError),
+    ],
+)
+def test_what_cannot_be_summarised(
+    tmp_path: Path, call: Callable[[Path], Any], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        call(tmp_path)
