@@ -14,7 +14,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from trace_recording import (
+from trace_recording import (  # type: ignore[import-not-found]
     completed,
     random_columns,
     random_tasks,
@@ -313,7 +313,7 @@ ENDLESS = """
 import sys
 import numpy as np
 from edgesim.traces import writer as w
-from trace_recording import completed, run_info, world_columns
+from trace_recording import completed, run_info, world_columns  # type: ignore[import-not-found]
 w.FLUSH_S, w.BUFFER_SLOTS, w.BUFFER_TASKS = 0.0, 50, 64
 run = run_info(replications=2, slots=10**7)
 trace = w.TraceWriter(sys.argv[1], run)

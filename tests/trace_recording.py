@@ -47,7 +47,7 @@ def random_columns(run: RunInfo, slot: int) -> Columns:
     columns: Columns = {}
     for name, what in SLOT_VARIABLES.items():
         shape = _shape(run, what)[1:]
-        rows = []
+        rows: list[NDArray[Any]] = []
         for seed in run.seeds:
             rng = np.random.default_rng([seed, slot, len(name), ord(name[0]), ord(name[-1])])
             if what.dtype == "f8":

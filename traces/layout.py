@@ -87,27 +87,9 @@ class TraceFile:
         self.run = run
         self.level = level
         self._file: Any = None
+        self._started = _now()
         with h5py.File(path, "w", libver="latest", locking=False) as file:
-            file.attrs.update(
-                {
-                    "edgesim_version": __version__,
-                    "scenario": run.scenario,
-                    "policy": run.policy,
-                    "seed": run.seeds[0],
-                    "level": level,
-                    "slots": run.slots,
-                    "slot_s": run.slot_s,
-                    "devices": run.devices,
-                    "stations": len(run.station_names),
-                    "area_m": run.area_m,
-                    "python_version": platform.python_version(),
-                }
-                | {f"{library}_version": version(library) for library in _LIBRARIES}
-            )
-            netcdf.fixed_text(file, "status", "running", 16)
-            timing = file.create_group("timing")
-            netcdf.fixed_text(timing, "started", _now(), 40)
-            netcdf.fixed_text(timing, "ended", "", 40)
+            self._write_header(file)
 
     def begin(self, first: int, columns: Sequence[str], chunk_slots: int, tally: SlotTally) -> None:
         """Make the datasets for these columns; from now on readers may look in.
@@ -118,10 +100,12 @@ class TraceFile:
             chunk_slots: slots in a chunk.
             tally: the totals that will be written.
         """
-        self._file = file = h5py.File(self.path, "r+", libver="latest", locking=False)
-        self._slots = self._tasks = self._decisions = 0
+        # Laid out under another name: a reader finds either the header alone, or everything.
+        new = self.path.with_name(f".{self.path.name}.new")
+        self._file = file = h5py.File(new, "w", libver="latest", locking=False)
+        self._write_header(file)
         self._first = first
-        self._scales: list[tuple[h5py.Dataset, int]] = []
+        self._slots = self._tasks = self._decisions = 0
         self._make_summary(file.create_group("summary"), columns, tally)
         if self.level != "summary":
             self._make_slots(file, columns, chunk_slots)
@@ -132,6 +116,7 @@ class TraceFile:
                 timing, "decision_s", DECISION_S, {"slot": self._timing_slot}, (1024,)
             )
         file.swmr_mode = True
+        new.replace(self.path)
 
     def append_slots(self, columns: Mapping[str, NDArray[Any]], count: int) -> None:
         """Append the first `count` slots of (R, >= count, …) columns."""
@@ -183,6 +168,29 @@ class TraceFile:
         netcdf.set_fixed_text(file, "status", status)
         netcdf.set_fixed_text(file["timing"], "ended", _now())
         file.close()
+
+    def _write_header(self, file: h5py.File) -> None:
+        run = self.run
+        file.attrs.update(
+            {
+                "edgesim_version": __version__,
+                "scenario": run.scenario,
+                "policy": run.policy,
+                "seed": run.seeds[0],
+                "level": self.level,
+                "slots": run.slots,
+                "slot_s": run.slot_s,
+                "devices": run.devices,
+                "stations": len(run.station_names),
+                "area_m": run.area_m,
+                "python_version": platform.python_version(),
+            }
+            | {f"{library}_version": version(library) for library in _LIBRARIES}
+        )
+        netcdf.fixed_text(file, "status", "running", 16)
+        timing = file.create_group("timing")
+        netcdf.fixed_text(timing, "started", self._started, 40)
+        netcdf.fixed_text(timing, "ended", "", 40)
 
     def _replication(self, group: h5py.Group) -> h5py.Dataset:
         """The dimension of replications, labelled with number and seed."""

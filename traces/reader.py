@@ -43,10 +43,7 @@ class Trace:
         try:
             self._file = _open(self.path)
         except OSError as error:
-            raise TraceError(
-                f"{path}: the file is torn: it was cut or damaged, or its writer was killed while "
-                f"it laid out the file ({error})"
-            ) from None
+            raise TraceError(f"{path}: the file is torn: it was cut or damaged ({error})") from None
         if "edgesim_version" not in self._file.attrs:
             self._file.close()
             raise TraceError(f"{path}: this is an HDF5 file, but not a trace of edgesim")

@@ -61,6 +61,7 @@ SLOT_VARIABLES = {
     "emission_mg": _summed(DEVICE, "mg", "CO2 emitted for the device's tasks"),
     "twin_age_s": Variable(DEVICE, "s", "age of the device's twin", total="mean"),
     "battery_j": Variable(DEVICE, "J", "battery charge at the slot's start"),
+    "power_max_w": Variable(DEVICE, "W", "largest transmission power, as the battery has it, A(14b)"),
     "x_m": Variable(DEVICE, "m", "position of the device, first axis"),
     "y_m": Variable(DEVICE, "m", "position of the device, second axis"),
     "perturbation_bits": Variable(DEVICE, "bit", "perturbation beta_i of the queue, A(19)"),

@@ -1,0 +1,258 @@
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.patches import Circle
+from numpy.testing import assert_allclose, assert_array_equal
+from numpy.typing import NDArray
+from rich.console import Console
+from trace_recording import completed, random_columns, record, run_info, world_columns  # type: ignore[import-not-found]
+
+from edgesim.simulator.recorder import OUTCOMES
+from edgesim.traces import export as export_module
+from edgesim.traces import figures
+from edgesim.traces.export import export
+from edgesim.traces.figures import plot
+from edgesim.traces.reader import TraceError, open_trace
+from edgesim.traces.watch import watch
+from edgesim.traces.writer import TraceWriter
+
+HEADS = {".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<?xml"}
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("traces") / "t.h5"
+    record(path, run_info(replications=2, slots=40), level="full")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "suffix"),
+    [("all", ".png"), ("series", ".pdf"), ("latency", ".svg"), ("map", ".svg")],
+)
+def test_every_kind_of_picture_is_drawn_and_repeatable(
+    tmp_path: Path, recorded: Path, kind: Any, suffix: str
+) -> None:
+    first = plot(recorded, tmp_path / f"a{suffix}", kind).read_bytes()
+    assert first.startswith(HEADS[suffix])
+    assert len(first) > 5000
+    assert plot(recorded, tmp_path / f"b{suffix}", kind).read_bytes() == first
+
+
+def _curve(ax: Axes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The first line of a diagram."""
+    line = ax.lines[0]
+    return np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float)
+
+
+def test_a_series_shows_the_totals_of_the_slots(tmp_path: Path) -> None:
+    run = run_info(replications=2, devices=4, slots=50)
+    writer = TraceWriter(tmp_path / "t.h5", run)
+    for slot in range(50):
+        level = np.array([[1.0], [3.0]]) * (1.0 + slot) * 1e6
+        writer.slot(
+            slot,
+            world_columns(
+                run,
+                queue_bits=np.repeat(level, 4, axis=1),
+                local_bits=np.full((2, 4), 3e6),
+                offloaded_bits=np.full((2, 4), 1e6),
+                local_energy_j=np.full((2, 4), 0.02),
+                emission_mg=np.full((2, 4), 0.5),
+            ),
+        )
+    writer.close("complete")
+    with open_trace(tmp_path / "t.h5") as trace:
+        queues, energy, share, emission = figures._series(trace).axes
+        time_s, device = _curve(queues)
+        assert_allclose(time_s, 0.1 * (np.arange(50) + 0.5))
+        assert_allclose(device, 2.0 * (1.0 + np.arange(50)))
+        low_high = np.asarray(queues.collections[0].get_paths()[0].vertices)
+        assert low_high[:, 1].min() == 1.0
+        assert low_high[:, 1].max() == 150.0
+        assert_allclose(_curve(energy)[1], 5.0)
+        assert_allclose(_curve(share)[1], 25.0)
+        assert_allclose(_curve(emission)[1], 20.0)
+        assert all(unit in ax.get_title() for ax, unit in ((queues, "Mbit"), (energy, "nJ/bit")))
+
+
+def test_the_latency_curve_is_the_distribution_function(tmp_path: Path) -> None:
+    run = run_info(slots=1)
+    latency = np.random.default_rng(1).lognormal(size=5000)
+    writer = TraceWriter(tmp_path / "t.h5", run, level="summary")
+    writer.slot(0, random_columns(run, 0))
+    writer.tasks(completed(latency))
+    writer.close("complete")
+    with open_trace(tmp_path / "t.h5") as trace:
+        (ax,) = figures._latency(trace).axes
+    at, below = _curve(ax)
+    exact = np.searchsorted(np.sort(latency), at, side="right") / 5000
+    assert_allclose(below, exact, atol=2 / 5000)
+    assert ax.get_xlabel() == "latency, s"
+
+
+def test_the_map_shows_the_last_slot(recorded: Path) -> None:
+    with open_trace(recorded) as trace:
+        (ax,) = figures._map(trace).axes
+        last = trace.slots.isel(replication=0, slot=-1).load()
+    (links,) = (c for c in ax.collections if isinstance(c, LineCollection))
+    ends = np.array(links.get_segments())
+    assert_array_equal(ends[:, 0], np.column_stack([last["x_m"], last["y_m"]]))
+    station = np.column_stack([last["station_x_m"], last["station_y_m"]])
+    assert_array_equal(ends[:, 1], station[last["station"].values])
+    # The MBS covers everything: no circle.
+    assert [p.radius for p in ax.patches if isinstance(p, Circle)] == [150.0, 150.0]
+    assert {"mbs", "sbs1", "sbs2"} <= {text.get_text() for text in ax.texts}
+
+
+def test_what_a_trace_does_not_hold_is_not_drawn(tmp_path: Path) -> None:
+    record(tmp_path / "t.h5", run_info(slots=5), level="summary")
+    with pytest.raises(TraceError, match="no positions"):
+        plot(tmp_path / "t.h5", tmp_path / "map.png", "map")
+    assert plot(tmp_path / "t.h5", tmp_path / "all.png").exists()
+    with pytest.raises(ValueError, match=r"\.png, \.svg or \.pdf"):
+        plot(tmp_path / "t.h5", tmp_path / "all.bmp")
+
+
+@pytest.mark.parametrize("file_format", ["csv", "parquet"])
+def test_exported_tables_hold_the_same_numbers(
+    tmp_path: Path, recorded: Path, monkeypatch: pytest.MonkeyPatch, file_format: Any
+) -> None:
+    monkeypatch.setattr(export_module, "CHUNK_ROWS", 33)  # several pieces, the last one short
+    paths = export(recorded, tmp_path / "out", file_format)
+    assert [path.name for path in paths] == [
+        f"{name}.{file_format}" for name in ("slots", "devices", "stations", "links", "tasks")
+    ]
+    with open_trace(recorded) as trace:
+        slots, tasks = trace.slots.load(), trace.tasks.load()
+    for path in paths:
+        if file_format == "csv":
+            table = pyarrow.csv.read_csv(path)
+        else:
+            table = pyarrow.parquet.read_table(path)
+        columns = {name: table[name].to_numpy() for name in table.column_names}
+        if path.stem == "tasks":
+            outcome = columns.pop("outcome")
+            assert_array_equal(outcome, np.array(OUTCOMES)[tasks["outcome"].values])
+            assert set(columns) == set(tasks.data_vars) - {"outcome"}
+            for name, column in columns.items():
+                assert_array_equal(column, tasks[name].values)
+            continue
+        dims = ["replication", "slot"]
+        dims += {
+            "devices": ["device"],
+            "stations": ["station"],
+            "links": ["device", "station"],
+        }.get(path.stem, [])
+        index = tuple(columns[dim] for dim in dims)
+        assert len(set(zip(*index, strict=True))) == np.prod([slots.sizes[dim] for dim in dims])
+        expected = {name for name, v in slots.variables.items() if list(v.dims) == dims}
+        assert set(columns) - set(dims) - {"station_name"} == expected
+        for name in expected:
+            assert_array_equal(columns[name], slots[name].values[index])
+        if "station" in dims:
+            names = slots["station_name"].values
+            assert_array_equal(columns["station_name"], names[columns["station"]])
+
+
+def test_a_summary_cannot_be_exported(tmp_path: Path) -> None:
+    record(tmp_path / "t.h5", run_info(slots=5), level="summary")
+    with pytest.raises(TraceError, match="no slots or tasks"):
+        export(tmp_path / "t.h5", tmp_path / "out")
+
+
+def test_watch_shows_a_finished_run_and_returns(tmp_path: Path) -> None:
+    run = run_info(slots=20)
+    writer = TraceWriter(tmp_path / "t.h5", run)
+    for slot in range(20):
+        writer.slot(
+            slot,
+            world_columns(
+                run,
+                queue_bits=np.full((1, 5), 2e6),
+                local_bits=np.full((1, 5), 1e6),
+                local_energy_j=np.full((1, 5), 0.0125),
+                emission_mg=np.full((1, 5), 0.25),
+            ),
+        )
+        writer.tasks(completed(np.ones(3)))
+    writer.close("complete")
+    out = io.StringIO()
+    console = Console(file=out, width=140, force_terminal=False)
+    assert watch(tmp_path / "t.h5", console=console) == "complete"
+    text = out.getvalue()
+    for part in ("20 of 20 slots", "complete", "2 Mbit", "12.5 nJ/bit", "25 mg", "60"):
+        assert part in text
+
+
+SLOW = """
+import sys, time
+from edgesim.traces import writer as w
+from trace_recording import run_info, world_columns  # type: ignore[import-not-found]
+w.FLUSH_S = 0.0
+run = run_info(slots=10**6)
+trace = w.TraceWriter(sys.argv[1], run)
+for slot in range(run.slots):
+    trace.slot(slot, world_columns(run))
+    time.sleep(0.005)
+"""
+
+
+def _has_begun(path: Path) -> bool:
+    try:
+        with open_trace(path) as trace:
+            return trace.summary.sizes["batch"] > 0
+    except TraceError:
+        return False
+
+
+def test_watch_ends_when_the_writer_was_killed(tmp_path: Path) -> None:
+    path = tmp_path / "t.h5"
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW, str(path)],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
+    )
+    try:
+        while not _has_begun(path):
+            assert process.poll() is None
+            time.sleep(0.02)
+        out, statuses = io.StringIO(), []
+        console = Console(file=out, width=140, force_terminal=True)
+        watcher = threading.Thread(
+            target=lambda: statuses.append(watch(path, 0.05, patience_s=1.0, console=console))
+        )
+        watcher.start()
+        deadline = time.monotonic() + 30.0
+        while "slots/s" not in out.getvalue() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert watcher.is_alive()
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    watcher.join(timeout=30.0)
+    assert statuses == ["running"]
+    assert "slots/s" in out.getvalue()
+    assert " left" in out.getvalue()
+
+
+def test_watch_says_what_cannot_be_watched(tmp_path: Path) -> None:
+    with pytest.raises(TraceError, match="there is no such file"):
+        watch(tmp_path / "none.h5")
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["x"] = 1.0
+    with pytest.raises(TraceError, match="not a trace"):
+        watch(tmp_path / "other.h5", once=True)
