@@ -81,7 +81,7 @@ def execute(
         on_start(simulation)
         with _stopped_by_signals(simulation):
             status = "complete" if simulation.run() else "interrupted"
-        writer.tasks(simulation.world.ledger.pending())
+        writer.tasks(simulation.world.unfinished())
     except KeyboardInterrupt:
         status = "interrupted"
         raise

@@ -4,9 +4,9 @@ from typing import Protocol
 
 from ..simulator.decision import Decision
 from ..simulator.network import Network
+from ..simulator.observation import Observation
 from ..simulator.problem import DriftPlusPenalty
 from ..simulator.randomness import Generators
-from ..simulator.twin import Observation
 
 
 class Policy(Protocol):

@@ -13,10 +13,10 @@ from ..scenarios.units import Hertz
 from ..simulator.arrays import BoolArray
 from ..simulator.decision import Decision
 from ..simulator.network import Network
+from ..simulator.observation import Observation
 from ..simulator.outcome import carry_out
 from ..simulator.problem import DriftPlusPenalty
 from ..simulator.randomness import Generators
-from ..simulator.twin import Observation
 from .base import Policy
 from .lyapunov import Lyapunov
 from .shares import equal_shares, local_cpu_to_empty, station_service
@@ -80,7 +80,7 @@ class EqualRatesEqualPower(Policy):
         outcome = carry_out(
             network, observation.cells, observation.channel_gain, observation.queue_bits, decision
         )
-        perturbation = problem.perturbation_bits(observation)
+        perturbation = observation.perturbation_bits
         value_per_bit = (
             problem.V * observation.energy_per_bit_j[:, None]
             + observation.queue_bits

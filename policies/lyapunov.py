@@ -7,9 +7,9 @@ import numpy as np
 
 from ..simulator.decision import Decision
 from ..simulator.network import Network
+from ..simulator.observation import Observation
 from ..simulator.problem import DriftPlusPenalty
 from ..simulator.randomness import Generators
-from ..simulator.twin import Observation
 from . import p2
 
 Part = Literal["radio", "compute"]
@@ -46,7 +46,7 @@ class Lyapunov:
     def decide(self, observation: Observation) -> Decision:
         """Lines 1 and 2 of Algorithm 1, for all replications."""
         V = self._problem.V
-        beta = self._problem.perturbation_bits(observation)
+        beta = observation.perturbation_bits
         value = V * observation.energy_per_bit_j[:, None] + observation.queue_bits - beta
         bandwidth_hz, power_w, local_bits, edge_share = p2.solve(
             self._cells,

@@ -4,9 +4,9 @@ import numpy as np
 
 from ..simulator.decision import Decision
 from ..simulator.network import Network
+from ..simulator.observation import Observation
 from ..simulator.problem import DriftPlusPenalty
 from ..simulator.randomness import Generators
-from ..simulator.twin import Observation
 from .base import Policy
 from .shares import equal_shares, station_service
 

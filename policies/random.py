@@ -5,9 +5,9 @@ import numpy as np
 from ..simulator.arrays import FloatArray
 from ..simulator.decision import Decision
 from ..simulator.network import Network
+from ..simulator.observation import Observation
 from ..simulator.problem import DriftPlusPenalty
 from ..simulator.randomness import Generators
-from ..simulator.twin import Observation
 from .base import Policy
 from .shares import station_service
 

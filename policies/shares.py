@@ -5,7 +5,7 @@ import numpy as np
 from ..simulator.arrays import FloatArray
 from ..simulator.cells import Cells
 from ..simulator.network import Network
-from ..simulator.twin import Observation
+from ..simulator.observation import Observation
 
 
 def equal_shares(capacity: FloatArray, cells: Cells) -> FloatArray:

@@ -28,12 +28,12 @@ from .problem import DriftPlusPenalty
 from .randomness import Streams
 from .recorder import Recorder
 from .simulation import Decide, Simulation
-from .state import State
+from .state import StreamState
+from .stream_world import StreamWorld
 from .synchronisation import Constant, Exponential, Hop, Latency, Uniform
 from .topology import Topology, lay_out, uniform
 from .traffic import ARRIVALS, Arrivals
 from .twin import Twin
-from .world import World
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,6 @@ class Blueprint:
         return Simulation(
             world,
             self._twin(world, streams),
-            self.problem,
             scenario.policy.name,
             decide,
             recorder,
@@ -82,10 +81,9 @@ class Blueprint:
             coherence_s=_coherence_s(scenario, self.fading),
             device_period_s=scenario.twin.device.period or slot_s,
             station_period_s=scenario.twin.station.period or slot_s,
-            record_gain=scenario.trace.level == "full",
         )
 
-    def _world(self, streams: Streams) -> World:
+    def _world(self, streams: Streams) -> StreamWorld:
         network, scenario = self.network, self.scenario
         shape = (network.replications, network.devices)
         placed = self.device_position_m is not None
@@ -110,26 +108,29 @@ class Blueprint:
             power_max = battery.power_max_w(charge)
         fading = self.fading.next()
         stations = (network.replications, network.stations)
-        state = State(
+        state = StreamState(
             slot=0,
-            queue_bits=np.zeros(shape),
-            station_queue_bits=np.zeros(stations),
             position_m=position,
             path_gain=path_gain,
+            cells=Cells(self.association.associate(distance, path_gain), network.stations),
+            carbon_g_per_j=np.broadcast_to(self.carbon.at(0), stations),
             fading=fading,
             channel_gain=path_gain * fading,
-            cells=Cells(self.association.associate(distance, path_gain), network.stations),
+            queue_bits=np.zeros(shape),
+            station_queue_bits=np.zeros(stations),
             battery_j=charge,
             power_max_w=power_max,
-            carbon_g_per_j=np.broadcast_to(self.carbon.at(0), stations),
             arrived_bits=np.zeros(shape),
             departed_bits=np.zeros(shape),
+            energy_j=np.zeros(shape),
             total_energy_j=np.zeros(shape),
             total_departed_bits=np.zeros(shape),
         )
         deviation = scenario.twin.deviation
-        return World(
+        return StreamWorld(
+            slot_s=network.slot_s,
             network=network,
+            problem=self.problem,
             topology=self.topology,
             path_loss=self.path_loss,
             fading=self.fading,
@@ -148,9 +149,10 @@ class Blueprint:
                 scenario.tasks.buffer,
             ),
             state=state,
+            record_gain=scenario.trace.level == "full",
         )
 
-    def _twin(self, world: World, streams: Streams) -> Twin:
+    def _twin(self, world: StreamWorld, streams: Streams) -> Twin:
         keys = self.scenario.twin
         battery = self.scenario.devices.battery
         topology, path_loss = self.topology, self.path_loss

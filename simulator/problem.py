@@ -8,8 +8,8 @@ import numpy as np
 from .arrays import FloatArray
 from .decision import Decision
 from .network import Network
+from .observation import Observation
 from .outcome import Outcome, carry_out
-from .twin import Observation
 
 Perturbation = Literal["observed", "local", "none"]
 
@@ -32,19 +32,26 @@ class DriftPlusPenalty:
     V: float
     perturbation: Perturbation = "observed"
 
-    def perturbation_bits(self, observation: Observation) -> FloatArray:
-        """(R, N) beta_i = V eta' + Psi_max, A(19)."""
-        shape = observation.queue_bits.shape
+    def perturbation_bits(
+        self, previous_energy_per_bit_j: FloatArray, departed_bits: FloatArray
+    ) -> FloatArray:
+        """(R, N) beta_i = V eta' + Psi_max, A(19).
+
+        Args:
+            previous_energy_per_bit_j: (R,) eta'_EE, the running ratio one slot earlier.
+            departed_bits: (R, N) Psi_i of the last slot.
+        """
+        devices = departed_bits.shape[1]
         if self.perturbation == "none":
-            return np.zeros(shape)
+            return np.zeros(departed_bits.shape)
         if self.perturbation == "observed":
-            psi_max = observation.departed_bits.max(axis=1, keepdims=True)
+            psi_max = departed_bits.max(axis=1, keepdims=True)
         else:
             psi_max = self.network.device_cpu_hz * (
                 self.network.slot_s / self.network.cycles_per_bit
             )
-        beta: FloatArray = self.V * observation.previous_energy_per_bit_j[:, None] + psi_max
-        return beta.repeat(shape[1] // beta.shape[1], axis=1)
+        beta: FloatArray = self.V * previous_energy_per_bit_j[:, None] + psi_max
+        return beta.repeat(devices // beta.shape[1], axis=1)
 
     def objective(
         self,
@@ -90,6 +97,6 @@ class DriftPlusPenalty:
             outcome,
             observation.queue_bits,
             observation.station_queue_bits,
-            self.perturbation_bits(observation),
+            observation.perturbation_bits,
             observation.energy_per_bit_j,
         )

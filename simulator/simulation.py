@@ -4,24 +4,22 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import simpy
 
 from .clock import Clock, Turn, every, to_ns
-from .decision import Decision, DecisionError, check
+from .decision import DecisionError
 from .errors import RunError
-from .problem import DriftPlusPenalty
 from .recorder import Recorder
-from .state import Columns
-from .twin import Observation, Twin
-from .world import SlotReport, World
-
-JOULES_PER_KWH = 3.6e6
+from .twin import Twin
+from .world import World
 
 MODELS = ("arrivals", "mobility", "fading")
 """The processes that run a model which may be a user's own."""
 
-Decide = Callable[[Observation], Decision]
+Decide = Callable[[Any], Any]
+"""A policy's verb: from the world's observation to its decision."""
 
 
 class Simulation:
@@ -33,7 +31,6 @@ class Simulation:
     Args:
         world: the physical network.
         twin: what the policy sees of it.
-        problem: what is minimised; gives the recorded objective.
         policy: its name, for messages.
         decide: its verb.
         recorder: is handed every slot and every task that ended.
@@ -41,14 +38,12 @@ class Simulation:
         coherence_s: time between fadings, a whole number of slots; None if nothing fades.
         device_period_s: time between reports of the devices, a whole number of slots.
         station_period_s: the same for the stations.
-        record_gain: hand the recorder the (R, N, B) channel gains as well.
     """
 
     def __init__(
         self,
         world: World,
         twin: Twin,
-        problem: DriftPlusPenalty,
         policy: str,
         decide: Decide,
         recorder: Recorder,
@@ -57,20 +52,17 @@ class Simulation:
         coherence_s: float | None,
         device_period_s: float,
         station_period_s: float,
-        record_gain: bool = False,
     ) -> None:
         self.world = world
         self.slots = slots
         self._twin = twin
-        self._problem = problem
         self._policy = f"policy {policy!r}"
         self._decide = decide
         self._recorder = recorder
-        self._record_gain = record_gain
         self._stopping = False
         self._env = simpy.Environment()
         self._end = self._env.event()
-        slot_ns = to_ns(world.network.slot_s)
+        slot_ns = to_ns(world.slot_s)
         self._slot_ns = slot_ns
         self.clocks = {
             "arrivals": (Clock(Turn.ARRIVALS, 0, slot_ns), world.arrive),
@@ -132,24 +124,23 @@ class Simulation:
     def _slot(self) -> None:
         """Twin shows, policy decides, the world carries it out, the recorder notes it."""
         state = self.world.state
-        observation = self._twin.observe(state.slot, self._now_ns())
-        decision = self._ask(observation)
-        before = self._columns_before(observation)
         slot = state.slot
-        report = self.world.carry_out(decision)
-        self._recorder.slot(slot, before | self._columns_after(report, before))
-        self._recorder.tasks(report.ended)
+        observation = self.world.observation(self._twin.look(slot, self._now_ns()))
+        decision = self._ask(slot, observation)
+        columns, ended = self.world.carry_out(decision, observation)
+        self._recorder.slot(slot, columns)
+        self._recorder.tasks(ended)
         if self._stopping or state.slot >= self.slots:
             self._end.succeed()
 
-    def _ask(self, observation: Observation) -> Decision:
+    def _ask(self, slot: int, observation: Any) -> Any:
         start = perf_counter()
         try:
             decision = self._decide(observation)
             self._recorder.decision_time(perf_counter() - start)
-            return check(decision, self.world.network)
+            return self.world.check(decision)
         except DecisionError as error:
-            raise RunError(f"{self._policy}, slot {observation.slot}, field {error}") from error
+            raise RunError(f"{self._policy}, slot {slot}, field {error}") from error
         except Exception as error:
             raise self._failed(self._policy, error) from error
 
@@ -172,50 +163,3 @@ class Simulation:
         slot = self.world.state.slot
         what = f"{type(error).__name__}: {error}".partition("\n")[0]
         return RunError(f"{who}, slot {slot}: {what} ({place})")
-
-    def _columns_before(self, observation: Observation) -> Columns:
-        state = self.world.state
-        columns: Columns = {
-            "queue_bits": state.queue_bits,
-            "station_queue_bits": state.station_queue_bits,
-            "station": state.cells.station,
-            "twin_age_s": observation.age_s,
-            "energy_per_bit_j": observation.energy_per_bit_j,
-            "perturbation_bits": self._problem.perturbation_bits(observation),
-            "carbon_g_per_kwh": state.carbon_g_per_j * JOULES_PER_KWH,
-            "x_m": state.position_m[..., 0],
-            "y_m": state.position_m[..., 1],
-        }
-        if self.world.battery is not None:
-            columns["battery_j"] = state.battery_j
-            columns["power_max_w"] = state.power_max_w
-        if self._record_gain:
-            columns["channel_gain"] = state.channel_gain
-        return columns
-
-    def _columns_after(self, report: SlotReport, before: Columns) -> Columns:
-        outcome = report.outcome
-        return {
-            "arrived_bits": report.arrived_bits,
-            "dropped_bits": report.dropped_bits,
-            "local_bits": outcome.local_bits,
-            "offloaded_bits": outcome.offloaded_bits,
-            "station_served_bits": outcome.station_served_bits,
-            "rate_bps": outcome.rate_bps,
-            "bandwidth_hz": outcome.bandwidth_hz,
-            "power_w": outcome.power_w,
-            "local_cpu_hz": outcome.local_cpu_hz,
-            "edge_cpu_hz": outcome.edge_cpu_hz,
-            "local_energy_j": outcome.local_energy_j,
-            "offload_energy_j": outcome.offload_energy_j,
-            "emission_mg": report.emission_mg,
-            "scaled": report.scaled,
-            "objective": self._problem.objective(
-                outcome,
-                before["queue_bits"],
-                before["station_queue_bits"],
-                before["perturbation_bits"],
-                before["energy_per_bit_j"],
-                report.arrived_bits,
-            ),
-        }

@@ -13,55 +13,75 @@ Columns = dict[str, NDArray[Any]]
 
 @dataclass
 class State:
-    """Struct of arrays, SI units, with a leading replication axis.
+    """What every world has. Struct of arrays, SI units, with a leading replication axis.
 
     A column is replaced, never written into, so whoever holds one holds what was true at its time.
 
     Attributes:
         slot: t, the slot that begins (or is being carried out).
-        queue_bits: (R, N) Q_i^l.
-        station_queue_bits: (R, B) Q_j^e.
         position_m: (R, N, 2).
         path_gain: (R, N, B) r_ij^-alpha, mean power gain.
-        fading: (R, N, B) h_ij, mean 1.
-        channel_gain: (R, N, B) their product.
         cells: the association.
-        battery_j: (R, N) charge; infinite on mains.
-        power_max_w: (R, N) p_i,max, limited by the battery.
         carbon_g_per_j: (R, B) carbon intensity at each station.
-        arrived_bits: (R, N) lambda_i of the last slot.
-        departed_bits: (R, N) Psi_i of the last slot.
-        total_energy_j: (R, N) all energy spent so far for the device's tasks, A(12).
-        total_departed_bits: (R, N) all bits that left the device's queue so far.
     """
 
     slot: int
-    queue_bits: FloatArray
-    station_queue_bits: FloatArray
     position_m: FloatArray
     path_gain: FloatArray
+    cells: Cells
+    carbon_g_per_j: FloatArray
+
+    def device_columns(self) -> Columns:
+        """What a device collects and reports."""
+        return {"station": self.cells.station, "position_m": self.position_m}
+
+    def station_columns(self) -> Columns:
+        """What a station knows of itself."""
+        return {"carbon_g_per_j": self.carbon_g_per_j}
+
+
+@dataclass
+class StreamState(State):
+    """The columns of world A, a stream of bits through queues.
+
+    Attributes:
+        fading: (R, N, B) h_ij, mean 1.
+        channel_gain: (R, N, B) path gain and fading together.
+        queue_bits: (R, N) Q_i^l.
+        station_queue_bits: (R, B) Q_j^e.
+        battery_j: (R, N) charge; infinite on mains.
+        power_max_w: (R, N) p_i,max, limited by the battery.
+        arrived_bits: (R, N) lambda_i of the last slot.
+        departed_bits: (R, N) Psi_i of the last slot.
+        energy_j: (R, N) energy of the last slot, A(12), by device.
+        total_energy_j: (R, N) all energy spent so far for the device's tasks.
+        total_departed_bits: (R, N) all bits that left the device's queue so far.
+    """
+
     fading: FloatArray
     channel_gain: FloatArray
-    cells: Cells
+    queue_bits: FloatArray
+    station_queue_bits: FloatArray
     battery_j: FloatArray
     power_max_w: FloatArray
-    carbon_g_per_j: FloatArray
     arrived_bits: FloatArray
     departed_bits: FloatArray
+    energy_j: FloatArray
     total_energy_j: FloatArray
     total_departed_bits: FloatArray
 
     def device_columns(self) -> Columns:
-        """What a device collects and reports, by the names of `Observation` where they agree."""
+        """What a device collects and reports."""
         return {
             "station": self.cells.station,
+            "position_m": self.position_m,
             "channel_gain": self.channel_gain,
             "queue_bits": self.queue_bits,
             "power_max_w": self.power_max_w,
-            "position_m": self.position_m,
             "battery_j": self.battery_j,
             "arrived_bits": self.arrived_bits,
             "departed_bits": self.departed_bits,
+            "energy_j": self.energy_j,
             "total_energy_j": self.total_energy_j,
             "total_departed_bits": self.total_departed_bits,
         }
@@ -69,6 +89,6 @@ class State:
     def station_columns(self) -> Columns:
         """What a station knows of itself."""
         return {
-            "station_queue_bits": self.station_queue_bits,
             "carbon_g_per_j": self.carbon_g_per_j,
+            "station_queue_bits": self.station_queue_bits,
         }

@@ -75,7 +75,7 @@ def simulate(*overrides: str, toml: str = SMALL, decide: Any = None) -> Run:
     trace = Capture()
     simulation = plan.simulation(decide or experiment.policy.decide, trace, streams)
     simulation.run()
-    trace.tasks(simulation.world.ledger.pending())
+    trace.tasks(simulation.world.unfinished())
     return Run(scenario, plan.network, simulation, trace)
 
 

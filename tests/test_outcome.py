@@ -104,7 +104,9 @@ def test_drain_serves_in_proportion_and_never_more_than_is_there(
     served = executed[0, 0] + sent[0, 0]
     assert served <= queue * (1 + 1e-15)
     assert served == pytest.approx(min(queue, local + radio), rel=1e-12)
-    assert executed[0, 0] * radio == pytest.approx(sent[0, 0] * local, rel=1e-9, abs=1e-3)
+    share = min(1.0, queue / (local + radio)) if local + radio else 1.0
+    assert executed[0, 0] == pytest.approx(local * share, rel=1e-12, abs=1e-15 * queue)
+    assert sent[0, 0] == pytest.approx(radio * share, rel=1e-12, abs=1e-15 * queue)
 
 
 def test_queue_recursion() -> None:

@@ -1,0 +1,206 @@
+"""World A: a stream of bits, queued at devices and stations, over an OFDMA network."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from .arrays import FloatArray, read_only
+from .battery import Battery
+from .decision import Decision, check, fit
+from .deviation import Deviation
+from .energy import within_battery
+from .fading import Fading
+from .ledger import TaskLedger
+from .network import Network
+from .observation import Observation
+from .outcome import Outcome, carry_out
+from .problem import DriftPlusPenalty
+from .queues import after_slot
+from .recorder import TaskTable
+from .state import Columns, StreamState
+from .traffic import Arrivals, Tasks
+from .twin import Sight
+from .world import World
+from .worst_case import JOULES_PER_KWH
+
+
+@dataclass
+class StreamWorld(World):
+    """The world of paper A.
+
+    Attributes:
+        network: sizes, capacities and constants.
+        problem: P2, by which a slot's outcome is scored.
+        fading: gains around the mean.
+        arrivals: when tasks arrive, and how large they are.
+        ledger: whose bits lie in the queues.
+        battery: None on mains.
+        device_cpu: deviation of the devices' CPUs from what the twin believes.
+        edge_cpu: the same of the edge CPUs.
+        record_gain: whether the (R, N, B) channel gains are recorded.
+    """
+
+    state: StreamState
+    network: Network
+    problem: DriftPlusPenalty
+    fading: Fading
+    arrivals: Arrivals
+    ledger: TaskLedger
+    battery: Battery | None
+    device_cpu: Deviation
+    edge_cpu: Deviation
+    record_gain: bool
+    _arriving: Tasks = field(init=False)
+
+    def update_channel(self) -> None:
+        """h_ij r_ij^-alpha."""
+        self.state.channel_gain = self.state.path_gain * self.state.fading
+
+    def fade(self) -> None:
+        """A new coherence block."""
+        self.state.fading = self.fading.next()
+        self.update_channel()
+
+    def arrive(self) -> None:
+        """Tasks arrive during the slot that begins; they are let in at its end."""
+        self._arriving = self.arrivals.slot(self.state.slot)
+
+    def observation(self, sight: Sight) -> Observation:
+        """The twin's columns, the running ratio eta, and the perturbation beta that it predicts."""
+        devices, stations = sight.devices, sight.stations
+        bits, energy = devices["total_departed_bits"], devices["total_energy_j"]
+        total_bits, total_energy = bits.sum(axis=1), energy.sum(axis=1)
+        # One slot earlier: without the last slot's share.
+        earlier_bits = (bits - devices["departed_bits"]).sum(axis=1)
+        earlier_energy = (energy - devices["energy_j"]).sum(axis=1)
+        beta = self.problem.perturbation_bits(
+            _ratio(earlier_energy, earlier_bits), devices["departed_bits"]
+        )
+        return Observation(
+            slot=sight.slot,
+            time_s=sight.time_s,
+            cells=sight.cells,
+            channel_gain=read_only(devices["channel_gain"]),
+            queue_bits=read_only(devices["queue_bits"]),
+            station_queue_bits=read_only(stations["station_queue_bits"]),
+            power_max_w=read_only(devices["power_max_w"]),
+            position_m=read_only(devices["position_m"]),
+            battery_j=read_only(devices["battery_j"]),
+            arrived_bits=read_only(devices["arrived_bits"]),
+            departed_bits=read_only(devices["departed_bits"]),
+            energy_per_bit_j=read_only(_ratio(total_energy, total_bits)),
+            perturbation_bits=read_only(beta),
+            carbon_g_per_j=read_only(stations["carbon_g_per_j"]),
+            age_s=sight.age_s,
+            station_age_s=sight.station_age_s,
+        )
+
+    def check(self, decision: Any) -> Decision:
+        """Refuse what no network can do."""
+        return check(decision, self.network)
+
+    def carry_out(self, decision: Decision, observation: Observation) -> tuple[Columns, TaskTable]:
+        """Make the decision physical, serve, account, and let in what arrived."""
+        state, network = self.state, self.network
+        fitted, scaled = fit(
+            decision, network, state.cells, state.power_max_w, state.station_queue_bits
+        )
+        outcome = carry_out(
+            network, state.cells, state.channel_gain, state.queue_bits, self._real(fitted)
+        )
+        ended = self.ledger.serve(
+            state.slot,
+            state.cells.station,
+            outcome.local_bits,
+            outcome.offloaded_bits,
+            outcome.station_served_bits,
+        )
+        departed = outcome.departed_bits
+        left = np.maximum(state.queue_bits - departed, 0.0)
+        admission = self.ledger.admit(self._arriving, left)
+        energy = outcome.energy_j
+        columns: Columns = {
+            "queue_bits": state.queue_bits,
+            "station_queue_bits": state.station_queue_bits,
+            "arrived_bits": admission.arrived_bits,
+            "dropped_bits": admission.dropped_bits,
+            "local_bits": outcome.local_bits,
+            "offloaded_bits": outcome.offloaded_bits,
+            "station_served_bits": outcome.station_served_bits,
+            "station": state.cells.station,
+            "rate_bps": outcome.rate_bps,
+            "bandwidth_hz": outcome.bandwidth_hz,
+            "power_w": outcome.power_w,
+            "local_cpu_hz": outcome.local_cpu_hz,
+            "edge_cpu_hz": outcome.edge_cpu_hz,
+            "local_energy_j": outcome.local_energy_j,
+            "offload_energy_j": outcome.offload_energy_j,
+            "emission_mg": energy * (state.cells.at_station(state.carbon_g_per_j) * 1e3),
+            "carbon_g_per_kwh": state.carbon_g_per_j * JOULES_PER_KWH,
+            "twin_age_s": observation.age_s,
+            "x_m": state.position_m[..., 0],
+            "y_m": state.position_m[..., 1],
+            "energy_per_bit_j": observation.energy_per_bit_j,
+            "perturbation_bits": observation.perturbation_bits,
+            "scaled": scaled,
+            "objective": self.problem.objective(
+                outcome,
+                state.queue_bits,
+                state.station_queue_bits,
+                observation.perturbation_bits,
+                observation.energy_per_bit_j,
+                admission.arrived_bits,
+            ),
+        }
+        if self.battery is not None:
+            columns["battery_j"] = state.battery_j
+            columns["power_max_w"] = state.power_max_w
+        if self.record_gain:
+            columns["channel_gain"] = state.channel_gain
+        self._go_on(outcome, departed, energy, admission.arrived_bits)
+        return columns, ended
+
+    def unfinished(self) -> TaskTable:
+        """The tasks still in a queue."""
+        return self.ledger.pending()
+
+    def _go_on(
+        self, outcome: Outcome, departed: FloatArray, energy: FloatArray, arrived: FloatArray
+    ) -> None:
+        """The state at the start of the next slot, A(5) and A(6)."""
+        state = self.state
+        state.slot += 1
+        state.queue_bits = after_slot(state.queue_bits, departed, arrived)
+        state.station_queue_bits = after_slot(
+            state.station_queue_bits, outcome.station_served_bits, outcome.station_inflow_bits
+        )
+        state.arrived_bits = arrived
+        state.departed_bits = departed
+        state.energy_j = energy
+        state.total_energy_j = state.total_energy_j + energy
+        state.total_departed_bits = state.total_departed_bits + departed
+        if self.battery is not None:
+            used = outcome.local_energy_j + outcome.radio_energy_j
+            state.battery_j = self.battery.after_slot(state.battery_j, used)
+            state.power_max_w = self.battery.power_max_w(state.battery_j)
+
+    def _real(self, decision: Decision) -> Decision:
+        """What the hardware makes of it: the CPUs' real speeds, and the battery's limits."""
+        if not (self.device_cpu.is_zero and self.edge_cpu.is_zero):
+            decision = replace(
+                decision,
+                local_cpu_hz=self.device_cpu.real_hz(decision.local_cpu_hz),
+                edge_cpu_hz=self.edge_cpu.real_hz(decision.edge_cpu_hz),
+            )
+        if self.battery is not None:
+            local_cpu, power = within_battery(
+                self.network, self.state.battery_j, decision.local_cpu_hz, decision.power_w
+            )
+            decision = replace(decision, local_cpu_hz=local_cpu, power_w=power)
+        return decision
+
+
+def _ratio(energy_j: FloatArray, bits: FloatArray) -> FloatArray:
+    """(R,) J/bit; zero before the first bit."""
+    return energy_j / np.where(bits > 0.0, bits, 1.0)
