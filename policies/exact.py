@@ -1,0 +1,275 @@
+"""The global optimum of C(10), with a proof.
+
+Offloading is binary, and yet nothing has to be searched. Let l_m be the least emission of device m if
+it stays local, C(9) at the slowest rate in time; it depends on nobody else. For any emission level,
+whoever can stay local within it should: take a decision within the level in which such a device
+offloads, and let it execute its task itself, with its power reduced until it only keeps up its rate
+floor (which it kept as an offloader too). Everybody else hears less interference, so with unchanged
+powers sends faster, spends less, and the server has more left; no limit is broken and no other
+emission grows. So some optimum lets the devices with the largest l_m offload, k of them for some k,
+and N + 1 sets remain instead of 2^N. For each the best powers and rates are a convex program
+(`c10_convex`). Its optimum grows with k while the worst l_m of the others falls, so bisection on k
+finds where they cross.
+
+The same argument, with "can stay local if all limits are relaxed by a factor 1 + s" in place of the
+emission level, gives the least violation s of an instance that has no feasible decision.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..simulator.arrays import BoolArray, FloatArray, IntArray
+from ..simulator.worst_case import (
+    TOLERANCE,
+    CarbonAwareNetwork,
+    MrcChannel,
+    TaskDecision,
+    Tasks,
+    evaluate,
+    rates_bps,
+)
+from . import c10_convex
+from .c10_convex import GAP
+from .worst_case_rates import slowest_edge_hz, slowest_local_hz
+
+MAX_DEVICES = 64
+"""Above this many devices an instance is refused."""
+
+EXTRA_VIOLATION = 1e-6
+"""Of an instance without a feasible decision, all limits are relaxed by this more than they must."""
+
+
+@dataclass(frozen=True)
+class Solution:
+    """An optimum and its certificate.
+
+    Attributes:
+        decision: (N,) columns. CPU rates are zero where they mean nothing.
+        worst_emission_g: its worst emission, C(10a).
+        lower_bound_g: proven: no decision within the limits emits less. Where the instance has no
+            feasible decision, the limits are those relaxed by the decision's violation.
+        feasible: the decision holds all limits, up to `TOLERANCE`.
+        violation: the least s such that limits relaxed by a factor 1 + s can be met, at most
+            `EXTRA_VIOLATION` above the least possible; zero where feasible.
+    """
+
+    decision: TaskDecision
+    worst_emission_g: float
+    lower_bound_g: float
+    feasible: bool
+    violation: float
+
+    @property
+    def gap(self) -> float:
+        """(worst_emission_g - lower_bound_g) / worst_emission_g."""
+        if self.worst_emission_g == 0.0:
+            return 0.0
+        return 1.0 - self.lower_bound_g / self.worst_emission_g
+
+
+class SizeError(ValueError):
+    """An instance with more devices than `MAX_DEVICES`."""
+
+
+def solve(
+    network: CarbonAwareNetwork, tasks: Tasks, channel: MrcChannel, carbon_g_per_j: float
+) -> Solution:
+    """The decision with the least worst-case emission, or with the least violation.
+
+    Args:
+        network: capacities and limits; at most `MAX_DEVICES` devices.
+        tasks: (N,) columns of one instance.
+        channel: (N,) and (N, N) gains of one instance.
+        carbon_g_per_j: eta C_IE of C(9).
+
+    Raises:
+        SizeError: more than `MAX_DEVICES` devices.
+    """
+    if network.devices > MAX_DEVICES:
+        raise SizeError(
+            f"{network.devices} devices; the exact optimum is computed for at most {MAX_DEVICES}, "
+            "use sca for larger networks"
+        )
+    # Within half the tolerance, so that limits that can just be met leave the barrier some room.
+    relaxation = 1.0 + 0.5 * TOLERANCE
+    best = _least_emission(*_relaxed(network, tasks, relaxation), channel)
+    if best.point is None:
+        relaxation = _least_relaxation(network, tasks, channel) * (1.0 + EXTRA_VIOLATION)
+        best = _least_emission(*_relaxed(network, tasks, relaxation), channel)
+    decision = _decision(*_relaxed(network, tasks, relaxation), channel, best)
+    outcome = evaluate(network, tasks, channel, carbon_g_per_j, decision)
+    return Solution(
+        decision=decision,
+        worst_emission_g=float(outcome.worst_emission_g),
+        lower_bound_g=carbon_g_per_j * best.bound,
+        feasible=bool(outcome.use.feasible),
+        violation=float(outcome.use.violation),
+    )
+
+
+@dataclass(frozen=True)
+class _Best:
+    """The best set of offloaders.
+
+    Attributes:
+        offload: (N,).
+        value: what is minimised: emission in joules, or relaxation.
+        bound: proven lower bound of the value.
+        point: (w, s, …) of `c10_convex`; None where limits cannot be met.
+    """
+
+    offload: BoolArray
+    value: float
+    bound: float
+    point: FloatArray | None
+
+
+def _relaxed(
+    network: CarbonAwareNetwork, tasks: Tasks, factor: float
+) -> tuple[CarbonAwareNetwork, Tasks]:
+    """All limits (10b) to (10e) relaxed by the same factor."""
+    return replace(
+        network,
+        energy_max_j=network.energy_max_j * factor,
+        rate_min_bps=network.rate_min_bps / factor,
+        server_cpu_hz=network.server_cpu_hz * factor,
+    ), replace(tasks, deadline_s=tasks.deadline_s * factor)
+
+
+def _least_emission(network: CarbonAwareNetwork, tasks: Tasks, channel: MrcChannel) -> _Best:
+    """The least worst-case emission, in joules, that these limits allow."""
+    local_hz = slowest_local_hz(network, tasks)
+    local_j = network.theta_device * tasks.cycles * local_hz**2
+    can_stay = (local_hz <= network.device_cpu_max_hz) & (local_j <= network.energy_max_j)
+
+    def program(offload: BoolArray) -> _Best:
+        instance = _instance(network, tasks, channel, offload)
+        if len(instance.power_max) == 0:
+            return _Best(offload, 0.0, 0.0, np.empty(0))
+        inside, relaxation, bound = c10_convex.least_relaxation(instance)
+        if relaxation > -GAP:
+            return _Best(offload, np.inf, np.inf if bound > 0.0 else 0.0, None)
+        if not offload.any():
+            return _Best(offload, 0.0, 0.0, inside)
+        point, value, bound = c10_convex.least_emission(instance, inside)
+        return _Best(offload, float(np.exp(value)), float(np.exp(bound)), point)
+
+    return _best_set(np.where(can_stay, local_j, np.inf), program)
+
+
+def _least_relaxation(network: CarbonAwareNetwork, tasks: Tasks, channel: MrcChannel) -> float:
+    """The least factor by which all limits must be relaxed so that they can be met."""
+    # A device on its own: C / (D x) <= f_max, and theta C max(f_min, C / (D x))^2 <= E_max x.
+    needed_hz = tasks.cycles / tasks.deadline_s
+    joule = network.theta_device * tasks.cycles / network.energy_max_j
+    local = np.maximum(
+        needed_hz / network.device_cpu_max_hz,
+        np.maximum(np.cbrt(joule * needed_hz**2), joule * network.device_cpu_min_hz**2),
+    )
+
+    def program(offload: BoolArray) -> _Best:
+        instance = _instance(network, tasks, channel, offload)
+        point, value, bound = c10_convex.least_relaxation(instance)
+        return _Best(offload, float(np.exp(value)), float(np.exp(bound)), point)
+
+    return _best_set(local, program).value
+
+
+def _best_set(local: FloatArray, program: Callable[[BoolArray], _Best]) -> _Best:
+    """The k devices that offload, by bisection on k.
+
+    Args:
+        local: (N,) what each device costs if it stays local; infinite where it cannot, and zero
+            where it has nothing to do.
+        program: what a set of offloaders costs at best; grows with the set.
+    """
+    order = np.argsort(-local, kind="stable")
+    # Of the k-th set, the cost of those that stay; falls with k.
+    stay = np.append(local[order], 0.0)
+    answers: dict[int, _Best] = {}
+
+    def answer(k: int) -> _Best:
+        if k not in answers:
+            offload = np.zeros(len(local), dtype=np.bool_)
+            offload[order[:k]] = True
+            answers[k] = program(offload)
+        return answers[k]
+
+    least = int((local == np.inf).sum())
+    low, high = least, int((local > 0.0).sum())
+    while low < high:
+        middle = (low + high) // 2
+        if answer(middle).value >= stay[middle]:
+            high = middle
+        else:
+            low = middle + 1
+    crossing = answer(low)
+    if low == least:
+        return crossing
+    # One fewer: its offloaders cost less than its worst device that stays, which bounds all smaller
+    # sets from below.
+    fewer, worst_stay = answer(low - 1), float(stay[low - 1])
+    bound = min(crossing.bound, worst_stay)
+    if worst_stay <= crossing.value:
+        return replace(fewer, value=worst_stay, bound=bound)
+    return replace(crossing, bound=bound)
+
+
+def _transmitters(network: CarbonAwareNetwork, offload: BoolArray) -> IntArray:
+    """Who transmits: the offloaders first, then those that only keep up their rate floor."""
+    sending = np.flatnonzero(offload)
+    if network.rate_floor == "offloading" or network.rate_min_bps == 0.0:
+        return sending
+    return np.concatenate([sending, np.flatnonzero(~offload)])
+
+
+def _instance(
+    network: CarbonAwareNetwork, tasks: Tasks, channel: MrcChannel, offload: BoolArray
+) -> c10_convex.Instance:
+    """The constants of the convex program for a set of offloaders."""
+    on = _transmitters(network, offload)
+    sending = on[: int(offload.sum())]
+    gain = channel.gain[on]
+    nats = np.log(2.0) / network.bandwidth_hz
+    deadline_s, bits = tasks.deadline_s[sending], tasks.bits[sending]
+    slowest_s = bits / network.rate_min_bps if network.rate_min_bps > 0.0 else np.inf
+    return c10_convex.Instance(
+        cross=channel.interference_gain[np.ix_(on, on)] / gain,
+        power_max=np.log(network.device_power_max_w[on] * gain / network.noise_w),
+        joule=np.log(network.noise_w / channel.gain[sending]),
+        size=bits * nats,
+        airtime_max=np.log(np.minimum(slowest_s, deadline_s)),
+        deadline_s=deadline_s,
+        cycles=tasks.cycles[sending],
+        theta_server=network.theta_server,
+        server_cpu_hz=network.server_cpu_hz,
+        energy_max=float(np.log(network.energy_max_j)),
+        floor=network.rate_min_bps * nats,
+    )
+
+
+def _decision(
+    network: CarbonAwareNetwork, tasks: Tasks, channel: MrcChannel, best: _Best
+) -> TaskDecision:
+    """Powers and rates from a point of the convex program."""
+    assert best.point is not None
+    instance = _instance(network, tasks, channel, best.offload)
+    on = _transmitters(network, best.offload)
+    offloaders = int(best.offload.sum())
+    log_rate = np.full(len(on), instance.floor)
+    log_rate[:offloaders] = instance.size * np.exp(-best.point[len(on) : len(on) + offloaders])
+    # The least powers that give these rates: every SINR just as high as it must be.
+    sinr = np.expm1(log_rate)
+    received = np.linalg.solve(np.eye(len(on)) - sinr[:, None] * instance.cross, sinr)
+    power_w = np.zeros(network.devices)
+    power_w[on] = received * network.noise_w / channel.gain[on]
+    rate = rates_bps(network, channel, power_w)
+    transmission_s = tasks.bits / np.where(best.offload, rate, np.inf)
+    return TaskDecision(
+        power_w=power_w,
+        offload=best.offload,
+        local_cpu_hz=np.where(best.offload, 0.0, slowest_local_hz(network, tasks)),
+        edge_cpu_hz=np.where(best.offload, slowest_edge_hz(tasks, transmission_s), 0.0),
+    )
