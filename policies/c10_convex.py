@@ -22,7 +22,7 @@ least such sigma is the first phase: it finds a strictly feasible point, or prov
 Both phases are solved by Newton's method on the logarithmic barrier. The bound is not the usual
 estimate of the gap but a proof that holds for any point and any multipliers lambda >= 0: convex
 functions lie above their tangents, so all feasible z, which lie in a known box, have objective at
-least y + lambda' f(x) + r' (z - x), with r the gradient of the Lagrangian at x.
+least y + lambda' f(x) + r' (z - x), with y the objective and r the gradient of the Lagrangian at x.
 """
 
 from typing import NamedTuple
@@ -39,8 +39,16 @@ _INTERIOR = 1e-2
 """The first phase stops early when all limits can be tightened by this much."""
 
 _CENTRED = 0.1
+"""Squared Newton decrement at which a point is near enough to the central path to go on."""
+
 _SHARPEN = 30.0
+"""Factor from one point of the central path to the next."""
+
+_SHORTEST = 1e-12
+"""Share of a Newton step below which the line search gives up."""
+
 _STEPS = 300
+"""Most Newton steps; some 30 are usual."""
 
 
 class Instance(NamedTuple):
@@ -86,6 +94,8 @@ def least_relaxation(instance: Instance) -> tuple[FloatArray, float, float]:
         The point (w, s, sigma); sigma there; a proven lower bound of sigma.
     """
     x = _start(instance)
+    if len(instance.power_max) == 0:
+        return x, -np.inf, -np.inf  # Nobody transmits: nothing limits anything.
     return _minimise(instance, x, False)
 
 
@@ -282,6 +292,7 @@ def _minimise(instance: Instance, x: FloatArray, emission: bool) -> tuple[FloatA
     if offloaders > 0:
         limits += 1 + (offloaders if emission else 0)
     slack, trial_slack = np.empty(limits), np.empty(limits)
+    trial = np.empty(size)
     gradient, hessian = np.empty((limits, size)), np.empty((size, size))
     column = np.empty(size, dtype=np.int64)
     multiplier = np.empty(limits)
@@ -303,12 +314,13 @@ def _minimise(instance: Instance, x: FloatArray, emission: bool) -> tuple[FloatA
                 slope[column[a]] += scaled
                 for b in range(entries):
                     hessian[column[a], column[b]] += scaled * gradient[i, column[b]] / slack[i]
-        step = -_solve(hessian, slope)
-        decrement = -(slope * step).sum()
+        step = _solve(hessian, slope)
+        decrement = _dot(slope, step)
         if decrement < _CENTRED:
-            # Those of the linearised central path; positive, because the decrement is below one.
+            # Those of the linearised central path; not negative, as the decrement is below one.
             for i in range(limits):
-                multiplier[i] = (1.0 + (gradient[i] * step).sum() / slack[i]) / slack[i]
+                share = _dot(gradient[i], step) / slack[i]
+                multiplier[i] = max(1.0 - share, 0.0) / slack[i]
             bound = max(bound, _bound(instance, x, emission, slack, gradient, multiplier))
             if x[-1] - bound < GAP or (not emission and x[-1] < -_INTERIOR):
                 break
@@ -317,19 +329,20 @@ def _minimise(instance: Instance, x: FloatArray, emission: bool) -> tuple[FloatA
             sharpness *= _SHARPEN
             continue
         length = 1.0
-        while True:
-            trial = x + length * step
+        while length > _SHORTEST:
+            for j in range(size):
+                trial[j] = x[j] - length * step[j]
             if _slacks(instance, trial, emission, trial_slack):
-                change = sharpness * (trial[-1] - x[-1]) - np.log(trial_slack / slack).sum()
+                change = sharpness * (trial[-1] - x[-1])
+                for i in range(limits):
+                    change -= np.log(trial_slack[i] / slack[i])
                 if change <= -0.1 * length * decrement:
                     break
             length *= 0.5
-            if length < 1e-12:
-                break
-        if length < 1e-12:
+        else:
             break  # As far as rounding allows.
-        x = trial
-        slack[:] = trial_slack
+        x, trial = trial, x
+        slack, trial_slack = trial_slack, slack
     return x, x[-1], bound
 
 
@@ -346,10 +359,10 @@ def _bound(
     offloaders, transmitters = len(instance.size), len(instance.power_max)
     size = len(x)
     # Scaled so that the Lagrangian does not depend on the objective's variable, which has no box.
-    pull, bound = 0.0, 0.0
+    pull = 0.0
     for i in range(len(slack)):
         pull -= gradient[i, size - 1] * multiplier[i]
-    bound += x[-1] - (multiplier * slack).sum() / pull
+    bound = float(x[-1]) - _dot(multiplier, slack) / pull
     # The box need only hold those that are as good as this point.
     looser = 1.0 if emission else np.exp(max(x[-1], 0.0))
     for j in range(size - 1):
@@ -368,7 +381,15 @@ def _bound(
             low = np.log(instance.size[k] / np.log1p(np.exp(instance.power_max[k])))
             high = instance.airtime_max[k] + np.log(looser)
         bound += min(residual * (low - x[j]), residual * (high - x[j]))
-    return bound
+    return float(bound)
+
+
+@compiled
+def _dot(a: FloatArray, b: FloatArray) -> float:
+    total = 0.0
+    for i in range(len(a)):
+        total += a[i] * b[i]
+    return total
 
 
 @compiled

@@ -34,7 +34,7 @@ from . import c10_convex
 from .c10_convex import GAP
 from .worst_case_rates import slowest_edge_hz, slowest_local_hz
 
-MAX_DEVICES = 64
+MAX_DEVICES = 32
 """Above this many devices an instance is refused."""
 
 EXTRA_VIOLATION = 1e-6
@@ -146,8 +146,6 @@ def _least_emission(network: CarbonAwareNetwork, tasks: Tasks, channel: MrcChann
 
     def program(offload: BoolArray) -> _Best:
         instance = _instance(network, tasks, channel, offload)
-        if len(instance.power_max) == 0:
-            return _Best(offload, 0.0, 0.0, np.empty(0))
         inside, relaxation, bound = c10_convex.least_relaxation(instance)
         if relaxation > -GAP:
             return _Best(offload, np.inf, np.inf if bound > 0.0 else 0.0, None)
