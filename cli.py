@@ -105,10 +105,12 @@ def validate(**options: Any) -> None:
 
 @main.command()
 def policies() -> None:
-    """List the policies."""
-    from edgesim.policies.registry import descriptions
+    """List the policies, by the problem that they solve."""
+    from edgesim.policies.registry import POLICIES, descriptions
 
-    print_list(descriptions())
+    for problem in POLICIES:
+        click.echo(f"{problem}:")
+        print_list([(f"  {name}", text) for name, text in descriptions(problem)])
 
 
 @main.command()

@@ -16,7 +16,7 @@ def text() -> str:
     """The page."""
     return reference(
         {
-            "policies": POLICIES,
+            "policies": POLICIES["drift-plus-penalty"],
             "arrivals": ARRIVALS,
             "fading": FADING,
             "mobility": MOBILITY,

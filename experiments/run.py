@@ -72,7 +72,7 @@ def execute(
     """
     scenario, plan = experiment.scenario, experiment.blueprint
     streams = Streams(scenario.run.seed, scenario.run.replications)
-    experiment.policy.reset(plan.network, plan.problem, streams.generators("policy"))
+    experiment.policy.reset(plan.problem.network, plan.problem, streams.generators("policy"))
     path.parent.mkdir(parents=True, exist_ok=True)
     writer = TraceWriter(path, _run_info(experiment, streams), level=scenario.trace.level)
     status: EndStatus = "failed"

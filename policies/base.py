@@ -1,23 +1,22 @@
 """What a policy is: one verb, `decide`, on what the twin shows."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
-from ..simulator.decision import Decision
-from ..simulator.network import Network
-from ..simulator.observation import Observation
-from ..simulator.problem import DriftPlusPenalty
 from ..simulator.randomness import Generators
 
 
 class Policy(Protocol):
     """A policy's constructor takes its keys of the scenario's [policy] section as keyword arguments.
 
-    It sees the network only through `Observation`, and answers with a `Decision` for all R
-    replications at once.
+    It answers for all R replications at once. What it is given and answers depends on the problem:
+
+    - drift-plus-penalty: `Network`, `DriftPlusPenalty`; `Observation` -> `Decision`
+    - worst-case-emission: `CarbonAwareNetwork`, `WorstCaseEmission`; `TaskObservation` ->
+      `TaskDecision`
     """
 
-    def reset(self, network: Network, problem: DriftPlusPenalty, rngs: Generators) -> None:
+    def reset(self, network: Any, problem: Any, rngs: Generators) -> None:
         """Get ready for a run of this network; `rngs` is its own stream, one per replication."""
 
-    def decide(self, observation: Observation) -> Decision:
+    def decide(self, observation: Any) -> Any:
         """The resources of the slot that begins now. Its arrays must not be changed later."""

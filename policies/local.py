@@ -4,11 +4,14 @@ import numpy as np
 
 from ..simulator.decision import Decision
 from ..simulator.network import Network
-from ..simulator.observation import Observation
+from ..simulator.observation import Observation, TaskObservation
 from ..simulator.problem import DriftPlusPenalty
 from ..simulator.randomness import Generators
+from ..simulator.worst_case import CarbonAwareNetwork, TaskDecision, WorstCaseEmission
 from .base import Policy
+from .powers import least_powers_w
 from .shares import local_cpu_to_empty, station_service
+from .worst_case_rates import slowest_local_hz
 
 
 class Local(Policy):
@@ -27,4 +30,29 @@ class Local(Policy):
             local_cpu_hz=local_cpu_to_empty(self._network, observation),
             edge_cpu_hz=zeros,
             served_bits=station_service(self._network, observation),
+        )
+
+
+class LocalTasks(Policy):
+    """Every device executes its task itself, as slowly as the deadline allows.
+
+    It transmits only what keeps up its rate floor, C(10d), if that is asked of all.
+    """
+
+    def reset(
+        self, network: CarbonAwareNetwork, problem: WorstCaseEmission, rngs: Generators
+    ) -> None:
+        """Keep the network's limits."""
+        self._network = network
+
+    def decide(self, observation: TaskObservation) -> TaskDecision:
+        """alpha_m = 0, f_m = C_m / D_m, the least powers for the rate floor."""
+        network, tasks = self._network, observation.tasks
+        floor = network.rate_min_bps if network.rate_floor == "all" else 0.0
+        rate = np.full(tasks.bits.shape, floor)
+        return TaskDecision(
+            power_w=least_powers_w(network, observation.channel, rate),
+            offload=np.zeros(tasks.bits.shape, dtype=np.bool_),
+            local_cpu_hz=np.minimum(slowest_local_hz(network, tasks), network.device_cpu_max_hz),
+            edge_cpu_hz=np.zeros(tasks.bits.shape),
         )

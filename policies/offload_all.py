@@ -4,10 +4,12 @@ import numpy as np
 
 from ..simulator.decision import Decision
 from ..simulator.network import Network
-from ..simulator.observation import Observation
+from ..simulator.observation import Observation, TaskObservation
 from ..simulator.problem import DriftPlusPenalty
 from ..simulator.randomness import Generators
+from ..simulator.worst_case import CarbonAwareNetwork, TaskDecision, WorstCaseEmission
 from .base import Policy
+from .powers import least_powers_w
 from .shares import equal_shares, station_service
 
 
@@ -27,4 +29,29 @@ class OffloadAll(Policy):
             local_cpu_hz=np.zeros_like(observation.queue_bits),
             edge_cpu_hz=equal_shares(network.station_cpu_hz, cells),
             served_bits=station_service(network, observation),
+        )
+
+
+class OffloadAllTasks(Policy):
+    """Every device offloads; the server is shared equally, powers are the least that are in time."""
+
+    def reset(
+        self, network: CarbonAwareNetwork, problem: WorstCaseEmission, rngs: Generators
+    ) -> None:
+        """Keep the network's limits."""
+        self._network = network
+
+    def decide(self, observation: TaskObservation) -> TaskDecision:
+        """alpha_m = 1, f_m^0 = F_max / N, and R_m = S_m / (D_m - C_m / f_m^0) or the floor."""
+        network, tasks = self._network, observation.tasks
+        shape = tasks.bits.shape
+        edge_hz = np.full(shape, network.server_cpu_hz / network.devices)
+        left_s = tasks.deadline_s - tasks.cycles / edge_hz
+        needed = np.where(left_s > 0.0, tasks.bits / np.where(left_s > 0.0, left_s, 1.0), 0.0)
+        rate = np.maximum(needed, network.rate_min_bps)
+        return TaskDecision(
+            power_w=least_powers_w(network, observation.channel, rate),
+            offload=np.ones(shape, dtype=np.bool_),
+            local_cpu_hz=np.zeros(shape),
+            edge_cpu_hz=edge_hz,
         )

@@ -5,9 +5,10 @@ import numpy as np
 from ..simulator.arrays import FloatArray
 from ..simulator.decision import Decision
 from ..simulator.network import Network
-from ..simulator.observation import Observation
+from ..simulator.observation import Observation, TaskObservation
 from ..simulator.problem import DriftPlusPenalty
 from ..simulator.randomness import Generators
+from ..simulator.worst_case import CarbonAwareNetwork, TaskDecision, WorstCaseEmission
 from .base import Policy
 from .shares import station_service
 
@@ -40,4 +41,30 @@ class Random(Policy):
             local_cpu_hz=uniform[1] * network.device_cpu_hz,
             edge_cpu_hz=share(network.station_cpu_hz, weight[1]),
             served_bits=station_service(network, observation),
+        )
+
+
+class RandomTasks(Policy):
+    """Coin flips for offloading, uniform powers and CPU speeds, server shares on the simplex."""
+
+    def reset(
+        self, network: CarbonAwareNetwork, problem: WorstCaseEmission, rngs: Generators
+    ) -> None:
+        """Keep the limits and the stream."""
+        self._network = network
+        self._rngs = rngs
+
+    def decide(self, observation: TaskObservation) -> TaskDecision:
+        """A fresh draw in every slot, whatever is observed."""
+        network = self._network
+        uniform = np.stack([rng.random((3, network.devices)) for rng in self._rngs], axis=1)
+        draws = [rng.standard_exponential(network.devices) for rng in self._rngs]
+        weight = np.stack(draws)
+        slack = network.device_cpu_max_hz - network.device_cpu_min_hz
+        share = weight / weight.sum(axis=1, keepdims=True)
+        return TaskDecision(
+            power_w=uniform[0] * network.device_power_max_w,
+            offload=uniform[1] < 0.5,
+            local_cpu_hz=network.device_cpu_min_hz + uniform[2] * slack,
+            edge_cpu_hz=network.server_cpu_hz * share,
         )

@@ -5,13 +5,21 @@ from ..scenarios.schema import Scenario
 from .base import Policy
 
 POLICIES = {
-    "lyapunov": "edgesim.policies.lyapunov:Lyapunov",
-    "local": "edgesim.policies.local:Local",
-    "offload-all": "edgesim.policies.offload_all:OffloadAll",
-    "random": "edgesim.policies.random:Random",
-    "epr": "edgesim.policies.epr:EqualRates",
-    "epr-ep": "edgesim.policies.epr:EqualRatesEqualPower",
+    "drift-plus-penalty": {
+        "lyapunov": f"{__package__}.lyapunov:Lyapunov",
+        "local": f"{__package__}.local:Local",
+        "offload-all": f"{__package__}.offload_all:OffloadAll",
+        "random": f"{__package__}.random:Random",
+        "epr": f"{__package__}.epr:EqualRates",
+        "epr-ep": f"{__package__}.epr:EqualRatesEqualPower",
+    },
+    "worst-case-emission": {
+        "local": f"{__package__}.local:LocalTasks",
+        "offload-all": f"{__package__}.offload_all:OffloadAllTasks",
+        "random": f"{__package__}.random:RandomTasks",
+    },
 }
+"""Of each problem, the policies that come with the program: name -> "module:Class"."""
 
 
 def make_policy(scenario: Scenario) -> Policy:
@@ -21,22 +29,19 @@ def make_policy(scenario: Scenario) -> Policy:
         ScenarioError: unknown name or key, or a value that the policy does not take.
     """
     section = scenario.policy
-    policy: Policy = configure(
-        resolve(
-            section.name,
-            "policies",
-            POLICIES,
-            source=scenario.source,
-            folders=scenario.folders,
-        ),
-        section.options,
-        "policy",
+    cls = resolve(
+        section.name,
+        "policies",
+        POLICIES[scenario.run.problem],
         source=scenario.source,
+        folders=scenario.folders,
     )
+    policy: Policy = configure(cls, section.options, "policy", source=scenario.source)
     return policy
 
 
-def descriptions() -> list[tuple[str, str]]:
-    """Each policy's name, and the first line of its docstring."""
-    classes = {name: resolve(name, "policies", POLICIES) for name in POLICIES}
+def descriptions(problem: str) -> list[tuple[str, str]]:
+    """Of each policy for a problem, its name and the first line of its docstring."""
+    builtins = POLICIES[problem]
+    classes = {name: resolve(name, "policies", builtins) for name in builtins}
     return [(name, (cls.__doc__ or "").partition("\n")[0]) for name, cls in classes.items()]

@@ -26,6 +26,7 @@ from pydantic_core import PydanticCustomError
 
 from .units import (
     Bits,
+    BitsPerSecond,
     CyclesPerBit,
     GramsPerJoule,
     Hertz,
@@ -113,8 +114,10 @@ def _form(value: object) -> str:
 class Run(Section):
     """The experiment: what is optimised, for how long, from which seed."""
 
-    problem: Literal["drift-plus-penalty"] = Field(
-        default="drift-plus-penalty", description="what is minimised each slot"
+    problem: Literal["drift-plus-penalty", "worst-case-emission"] = Field(
+        default="drift-plus-penalty",
+        description="what is minimised each slot: P2 on a stream of bits, A(20), or the largest "
+        "emission of any device with one task per device and slot, C(10)",
     )
     slots: Whole = Field(default=10_000, ge=1, le=MAX_SLOTS, description="how many slots")
     slot: Seconds = Field(default=0.1, gt=0, description="length of a slot, tau")
@@ -234,6 +237,9 @@ class Devices(Section):
     cpu: SpeedColumn = Field(
         default=0.5e9, description="fastest CPU speed f^l; one for all, or a list"
     )
+    cpu_min: Hertz = Field(
+        default=0.0, description="slowest CPU speed at which a task is executed; C(10) only"
+    )
     battery: Battery | None = Field(default=None, description="none: on mains")
 
     @model_validator(mode="after")
@@ -315,9 +321,12 @@ class Stations(Section):
 class Channel(ModelSection):
     """The radio channel. Further keys are the fading model's."""
 
-    access: Literal["ofdma"] = Field(
-        default="ofdma", description="how devices share a station's band"
+    access: Literal["ofdma", "mrc"] = Field(
+        default="ofdma",
+        description="how devices share a station's band: in parts, A(3), or all of it by all, told "
+        "apart by maximum-ratio combining, C(2)",
     )
+    antennas: Whole = Field(default=8, ge=1, le=1024, description='L of access = "mrc"')
     fading: str = Field(default="rayleigh", description="fading model")
     coherence: Seconds | None = Field(
         default=None, gt=0, description="how long a fading gain lasts; one slot if not given"
@@ -351,7 +360,12 @@ class Energy(Section):
     """What computing costs."""
 
     varsigma: Number = Field(
-        default=1e-27, gt=0, description="effective switched capacitance, W s^3; A(9)"
+        default=1e-27,
+        gt=0,
+        description="effective switched capacitance of a device, W s^3; A(9), theta_m of C(7)",
+    )
+    theta_0: Number = Field(
+        default=1e-27, gt=0, description="the same of the edge server, C(8); C(10) only"
     )
     epsilon: Watts = Field(default=0.1, description="power of an edge CPU, A(11)")
 
@@ -359,6 +373,16 @@ class Energy(Section):
 def utc(moment: datetime) -> datetime:
     """A moment without a time zone; one that has a zone is turned into UTC first."""
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+class Limits(Section):
+    """What C(10) asks of every device in every slot. The deadline, C(10b), is that of [tasks]."""
+
+    energy_max: Joules = Field(default=1.0, gt=0, description="E_max, C(10c)")
+    rate_min: BitsPerSecond = Field(default=1e6, description="R_min, C(10d)")
+    rate_floor: Literal["all", "offloading"] = Field(
+        default="all", description="who must reach R_min; C(10d) as printed asks it of all"
+    )
 
 
 class CarbonFile(Section):
@@ -517,6 +541,7 @@ class Scenario(Section):
     channel: Channel = Field(default_factory=Channel)
     tasks: Tasks = Field(default_factory=Tasks)
     energy: Energy = Field(default_factory=Energy)
+    limits: Limits = Field(default_factory=Limits)
     carbon: Carbon = Field(default_factory=Carbon)
     twin: Twin = Field(default_factory=Twin)
     policy: Policy = Field(default_factory=Policy)
@@ -584,7 +609,26 @@ class Scenario(Section):
         if sbs.positions is None and sbs.count and sbs.radius > farthest:
             what = f"the whole circle of {sbs.radius:g} m around the MBS is outside of the area"
             found.append(Misfit(what, "stations.sbs.radius", f"<= {farthest:g} m"))
+        if self.run.problem == "worst-case-emission":
+            found += self._misfits_of_tasks()
+        elif self.channel.access == "mrc":
+            found.append(
+                Misfit("is for the problem worst-case-emission", "channel.access", '"ofdma"')
+            )
         if isinstance(self.carbon.sbs, tuple) and sbs.count not in (None, len(self.carbon.sbs)):
             what = f"{len(self.carbon.sbs)} values for {sbs.count} SBSs"
             found.append(Misfit(what, "carbon.sbs", "one, or one each"))
         return found
+
+    def _misfits_of_tasks(self) -> list[Misfit]:
+        """What C(10) cannot do with."""
+        wanted = (
+            (self.channel.access == "mrc", "channel.access", '"mrc"'),
+            (self.stations.sbs.count == 0, "stations.sbs.count", "0, as there is one base station"),
+            (self.tasks.deadline is not None, "tasks.deadline", "a time, D_max of C(10b)"),
+            (self.tasks.buffer is None, "tasks.buffer", "none, as nothing is queued"),
+            (self.devices.battery is None, "devices.battery", "none"),
+            (not self.twin.predict, "twin.predict", "[]"),
+        )
+        what = "does not go with the problem worst-case-emission"
+        return [Misfit(what, key, allowed) for right, key, allowed in wanted if not right]

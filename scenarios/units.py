@@ -46,6 +46,7 @@ watt = joule / second = W
 watt_hour = 3600 * joule = Wh
 bit = [information]
 byte = 8 * bit = B
+bps = bit / second
 gram = [mass] = g = gCO2 = gCO2eq = gCO2e
 """
 
@@ -190,6 +191,8 @@ _POWER = Quantity("a power", "W", ("W", "mW", "uW", "nW", "kW", "dBm", "dBW"), "
 _POWER_DENSITY = Quantity("a power per bandwidth", "W/Hz", ("dBm/Hz", "W/Hz"), "-174 dBm/Hz")
 _ENERGY = Quantity("an energy", "J", ("J", "mJ", "uJ", "kJ", "Wh", "mWh", "kWh"), "10 J")
 _DATA = Quantity("an amount of data", "bit", ("bit", "kbit", "Mbit", "B", "kB", "MB"), "0.6 Mbit")
+_DATA_RATE = Quantity("a data rate", "bit/s", ("bps", "kbps", "Mbps", "bit/s", "Mbit/s"), "1 Mbps")
+_CYCLES = Quantity("CPU cycles", "cycle", ("cycle", "cycles", "Mcycle", "Mcycles"), "1000 Mcycles")
 _CYCLES_PER_BIT = Quantity(
     "CPU cycles per bit", "1/bit", ("cycle/bit", "cycles/bit", "cycles/B"), "100 cycles/bit"
 )
@@ -208,6 +211,8 @@ PerSecond = Annotated[float, _RATE, Field(ge=0)]
 Watts = Annotated[float, _POWER, Field(ge=0)]
 Joules = Annotated[float, _ENERGY, Field(ge=0)]
 Bits = Annotated[float, _DATA, Field(ge=0)]
+BitsPerSecond = Annotated[float, _DATA_RATE, Field(ge=0)]
+Cycles = Annotated[float, _CYCLES, Field(ge=0)]
 CyclesPerBit = Annotated[float, _CYCLES_PER_BIT, Field(ge=0)]
 GramsPerJoule = Annotated[float, _CARBON_INTENSITY, Field(ge=0)]
 PowerRatio = Annotated[float, _POWER_RATIO, Field(ge=0)]

@@ -1,39 +1,48 @@
-"""From a scenario to a simulation: every model looked up by its name and given its keys."""
+"""From a scenario to a simulation: the scenario's models, put together to a world and its twin."""
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..scenarios.components import configure, resolve
-from ..scenarios.data import data_file, read_positions, read_series
-from ..scenarios.errors import Problem, ScenarioError, as_toml
-from ..scenarios.schema import CarbonFile, ExponentialLatency, File, Scenario, UniformLatency
+from ..scenarios.errors import Problem, ScenarioError
 from ..scenarios.schema import Deviation as DeviationKeys
+from ..scenarios.schema import ExponentialLatency, Scenario, UniformLatency
 from ..scenarios.schema import Hop as HopKeys
 from .arrays import FloatArray
 from .association import ASSOCIATION, Association
 from .battery import Battery
-from .carbon import CarbonIntensity, Series
+from .carbon import CarbonIntensity
 from .cells import Cells
 from .deviation import Deviation
-from .fading import FADING, PATH_LOSS, Fading, NoFading, PathLoss
+from .fading import FADING, NoFading, PathLoss
 from .ledger import TaskLedger
 from .mobility import MOBILITY, Mobility
+from .models import (
+    check_whole_slots,
+    find_carbon,
+    find_device_positions,
+    find_model,
+    find_path_loss,
+    find_topology,
+    only,
+)
 from .network import Network
 from .prediction import ArrivalPredictor, EnergyPredictor, LocationPredictor, Predictor
 from .problem import DriftPlusPenalty
 from .randomness import Streams
 from .recorder import Recorder
 from .simulation import Decide, Simulation
-from .state import StreamState
+from .state import StreamState, TaskState
 from .stream_world import StreamWorld
 from .synchronisation import Constant, Exponential, Hop, Latency, Uniform
-from .topology import Topology, lay_out, uniform
-from .traffic import ARRIVALS, Arrivals
+from .task_world import TaskWorld, channel_of
+from .topology import Topology, uniform
+from .traffic import ARRIVALS, SLOT_TASKS
 from .twin import Twin
+from .world import World
+from .worst_case import CarbonAwareNetwork, Tasks, WorstCaseEmission, draw_fading
 
 
 @dataclass(frozen=True)
@@ -43,28 +52,28 @@ class Blueprint:
     Attributes:
         scenario: what it was made from.
         network: sizes, capacities and constants.
-        topology: where the stations stand.
         problem: what is minimised.
+        topology: where the stations stand.
         device_position_m: (N, 2), or None if each replication draws its own.
         carbon: intensity at the stations.
         mobility: configured, not started; so are the following.
         association: which station serves whom.
         path_loss: mean gains.
-        fading: gains around the mean.
+        fading: gains around the mean; None where the channel is drawn antenna by antenna.
         arrivals: tasks.
     """
 
     scenario: Scenario
     network: Network
+    problem: DriftPlusPenalty | WorstCaseEmission
     topology: Topology
-    problem: DriftPlusPenalty
     device_position_m: FloatArray | None
     carbon: CarbonIntensity
     mobility: Mobility
     association: Association
     path_loss: PathLoss
-    fading: Fading
-    arrivals: Arrivals
+    fading: Any
+    arrivals: Any
 
     def simulation(self, decide: Decide, recorder: Recorder, streams: Streams) -> Simulation:
         """The run at time zero. The models are started: a blueprint is good for one simulation."""
@@ -78,12 +87,12 @@ class Blueprint:
             decide,
             recorder,
             scenario.run.slots,
-            coherence_s=_coherence_s(scenario, self.fading),
+            coherence_s=self._coherence_s(),
             device_period_s=scenario.twin.device.period or slot_s,
             station_period_s=scenario.twin.station.period or slot_s,
         )
 
-    def _world(self, streams: Streams) -> StreamWorld:
+    def _world(self, streams: Streams) -> World:
         network, scenario = self.network, self.scenario
         shape = (network.replications, network.devices)
         placed = self.device_position_m is not None
@@ -97,6 +106,42 @@ class Blueprint:
         distance = self.topology.distance_m(position)
         path_gain = self.path_loss.gain(distance)
         self.association.start(network, self.topology.coverage_m)
+        station = self.association.associate(distance, path_gain)
+        at_start = {
+            "slot": 0,
+            "position_m": position,
+            "path_gain": path_gain,
+            "cells": Cells(station, network.stations),
+            "carbon_g_per_j": np.broadcast_to(
+                self.carbon.at(0), (network.replications, network.stations)
+            ),
+        }
+        deviation = scenario.twin.deviation
+        common = {
+            "slot_s": network.slot_s,
+            "topology": self.topology,
+            "path_loss": self.path_loss,
+            "mobility": self.mobility,
+            "association": self.association,
+            "carbon": self.carbon,
+            "arrivals": self.arrivals,
+            "device_cpu": _deviation(deviation.device_cpu, streams, "deviation/device_cpu"),
+            "edge_cpu": _deviation(deviation.edge_cpu, streams, "deviation/edge_cpu"),
+            "record_gain": scenario.trace.level == "full",
+        }
+        if isinstance(self.problem, WorstCaseEmission):
+            return self._task_world(self.problem, streams, at_start, common)
+        return self._stream_world(self.problem, streams, at_start, common)
+
+    def _stream_world(
+        self,
+        problem: DriftPlusPenalty,
+        streams: Streams,
+        at_start: dict[str, Any],
+        common: dict[str, Any],
+    ) -> StreamWorld:
+        network, scenario = self.network, self.scenario
+        shape = (network.replications, network.devices)
         self.fading.start(network.devices, network.station_names, streams.generators)
         self.arrivals.start(network.devices, network.slot_s, streams.generators)
         battery, charge = None, np.full(shape, np.inf)
@@ -107,52 +152,67 @@ class Blueprint:
             charge = np.full(shape, keys.initial * keys.capacity)
             power_max = battery.power_max_w(charge)
         fading = self.fading.next()
-        stations = (network.replications, network.stations)
+        zeros = np.zeros(shape)
         state = StreamState(
-            slot=0,
-            position_m=position,
-            path_gain=path_gain,
-            cells=Cells(self.association.associate(distance, path_gain), network.stations),
-            carbon_g_per_j=np.broadcast_to(self.carbon.at(0), stations),
+            **at_start,
             fading=fading,
-            channel_gain=path_gain * fading,
-            queue_bits=np.zeros(shape),
-            station_queue_bits=np.zeros(stations),
+            channel_gain=at_start["path_gain"] * fading,
+            queue_bits=zeros,
+            station_queue_bits=np.zeros((network.replications, network.stations)),
             battery_j=charge,
             power_max_w=power_max,
-            arrived_bits=np.zeros(shape),
-            departed_bits=np.zeros(shape),
-            energy_j=np.zeros(shape),
-            total_energy_j=np.zeros(shape),
-            total_departed_bits=np.zeros(shape),
+            arrived_bits=zeros,
+            departed_bits=zeros,
+            energy_j=zeros,
+            total_energy_j=zeros,
+            total_departed_bits=zeros,
         )
-        deviation = scenario.twin.deviation
+        ledger = TaskLedger(
+            *shape,
+            network.stations,
+            network.slot_s,
+            scenario.tasks.deadline,
+            scenario.tasks.buffer,
+        )
         return StreamWorld(
-            slot_s=network.slot_s,
-            network=network,
-            problem=self.problem,
-            topology=self.topology,
-            path_loss=self.path_loss,
-            fading=self.fading,
-            mobility=self.mobility,
-            association=self.association,
-            arrivals=self.arrivals,
-            carbon=self.carbon,
-            battery=battery,
-            device_cpu=_deviation(deviation.device_cpu, streams, "deviation/device_cpu"),
-            edge_cpu=_deviation(deviation.edge_cpu, streams, "deviation/edge_cpu"),
-            ledger=TaskLedger(
-                *shape,
-                network.stations,
-                network.slot_s,
-                scenario.tasks.deadline,
-                scenario.tasks.buffer,
-            ),
+            **common,
             state=state,
-            record_gain=scenario.trace.level == "full",
+            network=network,
+            problem=problem,
+            fading=self.fading,
+            ledger=ledger,
+            battery=battery,
         )
 
-    def _twin(self, world: StreamWorld, streams: Streams) -> Twin:
+    def _task_world(
+        self,
+        problem: WorstCaseEmission,
+        streams: Streams,
+        at_start: dict[str, Any],
+        common: dict[str, Any],
+    ) -> TaskWorld:
+        network, channel = self.network, self.scenario.channel
+        zeros = np.zeros((network.replications, network.devices))
+        self.arrivals.start(network.devices, streams.generators)
+        rngs = streams.generators(f"fading/{network.station_names[0]}")
+        fading = draw_fading(network.devices, channel.antennas, rngs)
+        state = TaskState(
+            **at_start,
+            fading=fading,
+            channel=channel_of(at_start["path_gain"], fading),
+            tasks=Tasks(zeros, zeros, zeros),
+            emission_g=zeros,
+        )
+        return TaskWorld(
+            **common,
+            state=state,
+            network=problem.network,
+            antennas=channel.antennas,
+            fading_rngs=rngs,
+            deadline_s=self.scenario.tasks.deadline or np.inf,
+        )
+
+    def _twin(self, world: World, streams: Streams) -> Twin:
         keys = self.scenario.twin
         battery = self.scenario.devices.battery
         topology, path_loss = self.topology, self.path_loss
@@ -174,6 +234,11 @@ class Blueprint:
             [makers[name]() for name in keys.predict],
         )
 
+    def _coherence_s(self) -> float | None:
+        if isinstance(self.fading, NoFading):
+            return None
+        return self.scenario.channel.coherence or self.scenario.run.slot
+
 
 def blueprint(scenario: Scenario) -> Blueprint:
     """Find every model, read every file, and check what only they can tell.
@@ -190,23 +255,35 @@ def blueprint(scenario: Scenario) -> Blueprint:
             problems.extend(error.problems)
             return None
 
+    streamed = scenario.run.problem == "drift-plus-penalty"
+    tasks = ARRIVALS if streamed else SLOT_TASKS
     models = {
-        "mobility": attempt(lambda: _model(scenario, "mobility", MOBILITY)),
-        "association": attempt(lambda: _model(scenario, "association", ASSOCIATION)),
-        "path_loss": attempt(lambda: _path_loss(scenario)),
-        "fading": attempt(lambda: _model(scenario, "fading", FADING)),
-        "arrivals": attempt(lambda: _model(scenario, "arrivals", ARRIVALS)),
+        "mobility": attempt(lambda: find_model(scenario, "mobility", MOBILITY)),
+        "association": attempt(lambda: find_model(scenario, "association", ASSOCIATION)),
+        "path_loss": attempt(lambda: find_path_loss(scenario)),
+        "arrivals": attempt(lambda: find_model(scenario, "arrivals", tasks)),
+        "fading": attempt(
+            lambda: (
+                find_model(scenario, "fading", FADING)
+                if streamed
+                else only(scenario, "channel.fading", "rayleigh")
+            )
+        ),
     }
-    topology = attempt(lambda: _topology(scenario))
-    positions = attempt(lambda: _device_positions(scenario))
-    carbon = topology and attempt(lambda: _carbon(scenario, len(topology.station_names)))
-    attempt(lambda: _whole_slots(scenario))
+    topology = attempt(lambda: find_topology(scenario))
+    positions = attempt(lambda: find_device_positions(scenario))
+    carbon = topology and attempt(lambda: find_carbon(scenario, len(topology.station_names)))
+    attempt(lambda: check_whole_slots(scenario))
     if problems:
         raise ScenarioError(problems)
     devices = len(positions) if positions is not None else scenario.devices.count or 0
     network = _network(scenario, topology, devices)
-    problem = DriftPlusPenalty(network, scenario.policy.V, scenario.policy.perturbation)
-    return Blueprint(scenario, network, topology, problem, positions, carbon, **models)
+    problem: DriftPlusPenalty | WorstCaseEmission
+    if streamed:
+        problem = DriftPlusPenalty(network, scenario.policy.V, scenario.policy.perturbation)
+    else:
+        problem = WorstCaseEmission(_carbon_aware(scenario, network))
+    return Blueprint(scenario, network, problem, topology, positions, carbon, **models)
 
 
 def _network(scenario: Scenario, topology: Topology, devices: int) -> Network:
@@ -229,153 +306,22 @@ def _network(scenario: Scenario, topology: Topology, devices: int) -> Network:
     )
 
 
-_SECTIONS = {
-    "mobility": ("mobility", "model"),
-    "association": ("association", "model"),
-    "fading": ("channel", "fading"),
-    "arrivals": ("tasks", "arrivals"),
-}
-"""Of each kind of model, the section whose further keys are the model's, and the key naming it."""
-
-
-def _model(scenario: Scenario, kind: str, builtins: Mapping[str, str]) -> Any:
-    section_name, key = _SECTIONS[kind]
-    section = getattr(scenario, section_name)
-    options = dict(section.options)
-    if isinstance(file := options.get("file"), str):
-        options["file"] = data_file(scenario, file, f"{section_name}.file")
-    cls = resolve(
-        getattr(section, key), kind, builtins, source=scenario.source, folders=scenario.folders
+def _carbon_aware(scenario: Scenario, network: Network) -> CarbonAwareNetwork:
+    limits = scenario.limits
+    shape = network.devices
+    return CarbonAwareNetwork(
+        bandwidth_hz=float(network.station_bandwidth_hz[0]),
+        noise_w=float(network.noise_w[0]),
+        device_power_max_w=network.device_power_max_w,
+        device_cpu_min_hz=np.full(shape, scenario.devices.cpu_min),
+        device_cpu_max_hz=network.device_cpu_hz,
+        server_cpu_hz=float(network.station_cpu_hz[0]),
+        theta_device=np.full(shape, scenario.energy.varsigma),
+        theta_server=scenario.energy.theta_0,
+        rate_min_bps=limits.rate_min,
+        energy_max_j=limits.energy_max,
+        rate_floor=limits.rate_floor,
     )
-    return configure(cls, options, section_name, source=scenario.source)
-
-
-def _path_loss(scenario: Scenario) -> PathLoss:
-    """The path-loss model; of the keys that the section itself knows, it is given those it takes."""
-    channel = scenario.channel
-    cls = resolve(
-        channel.path_loss,
-        "path_loss",
-        PATH_LOSS,
-        source=scenario.source,
-        folders=scenario.folders,
-    )
-    options = {
-        name: getattr(channel, name)
-        for name in inspect.signature(cls).parameters
-        if name in type(channel).model_fields
-    }
-    model: PathLoss = configure(cls, options, "channel", source=scenario.source)
-    return model
-
-
-def _topology(scenario: Scenario) -> Topology:
-    sbs = scenario.stations.sbs
-    positions = _positions(scenario, sbs.positions, sbs.count, "stations.sbs")
-    return lay_out(
-        scenario.area.size,
-        (sbs.count or 0) if positions is None else len(positions),
-        sbs.coverage,
-        radius_m=sbs.radius,
-        mbs_position_m=scenario.mbs_position,
-        sbs_position_m=positions,
-    )
-
-
-def _device_positions(scenario: Scenario) -> FloatArray | None:
-    devices = scenario.devices
-    listed = None if devices.positions == "uniform" else devices.positions
-    positions = _positions(scenario, listed, devices.count, "devices")
-    if positions is None:
-        return None
-    for key in ("power_max", "cpu"):
-        column = getattr(devices, key)
-        if isinstance(column, tuple) and len(column) != len(positions):
-            what = f"{len(column)} values for {len(positions)} devices"
-            raise ScenarioError([_problem(scenario, f"devices.{key}", column, what)])
-    return positions
-
-
-def _positions(scenario: Scenario, listed: Any, count: int | None, where: str) -> FloatArray | None:
-    """(n, 2) metres; None if none are given."""
-    if listed is None:
-        return None
-    if not isinstance(listed, File):
-        return np.array(listed, dtype=np.float64).reshape(-1, 2)[:count]
-    path = data_file(scenario, listed.file, f"{where}.positions.file")
-    if scenario.area.rectangle is None:
-        raise ValueError("the schema asks for a rectangle where positions come from a file")
-    found = read_positions(path, scenario.area.rectangle)
-    if len(found) < (count or 1):
-        what = f"{listed.file} has {len(found)} positions in the rectangle"
-        raise ScenarioError(
-            [
-                _problem(
-                    scenario, f"{where}.count", count, what, f"<= {len(found)}, or a larger area"
-                )
-            ]
-        )
-    return found[:count]
-
-
-def _carbon(scenario: Scenario, stations: int) -> CarbonIntensity:
-    carbon = scenario.carbon
-    sbs = carbon.sbs if isinstance(carbon.sbs, tuple) else (carbon.sbs,) * (stations - 1)
-    if len(sbs) != stations - 1:
-        what = f"{len(sbs)} values for {stations - 1} SBSs"
-        raise ScenarioError([_problem(scenario, "carbon.sbs", carbon.sbs, what)])
-    chosen = [carbon.mbs, *sbs]
-    keys = ["carbon.mbs", *["carbon.sbs"] * (stations - 1)]
-    read: dict[int, Series] = {}
-    series = []
-    for one, key in zip(chosen, keys, strict=True):
-        source, key = (carbon.intensity, "carbon.intensity") if one is None else (one, key)
-        if id(source) not in read:
-            read[id(source)] = _series(scenario, source, key)
-        series.append(read[id(source)])
-    return CarbonIntensity(series)
-
-
-def _series(scenario: Scenario, source: float | CarbonFile, key: str) -> Series:
-    if not isinstance(source, CarbonFile):
-        return Series.constant(source)
-    times, values = read_series(data_file(scenario, source.file, f"{key}.file"))
-    start = np.datetime64(source.start, "us")
-    elapsed_s = (times - start) / np.timedelta64(1, "s")
-    end_s = scenario.run.slots * scenario.run.slot
-    if elapsed_s[0] > 0.0 or elapsed_s[-1] < end_s:
-        what = f"{source.file} covers {times[0]} to {times[-1]}, not the run's {end_s:g} s from it"
-        raise ScenarioError([_problem(scenario, f"{key}.start", str(source.start), what)])
-    begins = int(np.searchsorted(elapsed_s, 0.0, side="right")) - 1
-    ends = int(np.searchsorted(elapsed_s, end_s, side="right"))
-    return Series(elapsed_s[begins:ends], values[begins:ends])
-
-
-def _whole_slots(scenario: Scenario) -> None:
-    """Whatever happens once in a while happens at the beginning of a slot."""
-    periods = {
-        "channel.coherence": scenario.channel.coherence,
-        "twin.device.period": scenario.twin.device.period,
-        "twin.station.period": scenario.twin.station.period,
-    }
-    slot_s = scenario.run.slot
-    problems = [
-        _problem(scenario, key, period, "not a whole number of slots", f"1, 2, … times {slot_s} s")
-        for key, period in periods.items()
-        if period is not None
-        and (round(period / slot_s) < 1 or abs(period / slot_s - round(period / slot_s)) > 1e-9)
-    ]
-    if round(slot_s * 1e9) < 1 or abs(slot_s * 1e9 - round(slot_s * 1e9)) > 1e-3:
-        what = "not a whole number of nanoseconds"
-        problems.append(_problem(scenario, "run.slot", slot_s, what))
-    if problems:
-        raise ScenarioError(problems)
-
-
-def _coherence_s(scenario: Scenario, fading: Fading) -> float | None:
-    if isinstance(fading, NoFading):
-        return None
-    return scenario.channel.coherence or scenario.run.slot
 
 
 def _deviation(keys: DeviationKeys, streams: Streams, name: str) -> Deviation:
@@ -397,7 +343,3 @@ def _latency(keys: float | UniformLatency | ExponentialLatency) -> Latency:
     if isinstance(keys, ExponentialLatency):
         return Exponential(keys.exponential)
     return Constant(keys)
-
-
-def _problem(scenario: Scenario, key: str, value: object, what: str, allowed: str = "") -> Problem:
-    return Problem(scenario.source, what, key, None if value is None else as_toml(value), allowed)

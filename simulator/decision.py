@@ -1,6 +1,8 @@
 """What a policy answers: checked, and made physical, before the world carries it out."""
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +22,7 @@ class Decision:
         local_cpu_hz: (R, N) f_i^l, A(14c).
         edge_cpu_hz: (R, N) f_ij^e, A(14d). A device that is given none sends nothing.
         served_bits: (R, B) Psi_j, A(14e).
+        diagnostics: (R,) what a policy tells the trace of how it decided, by variable name.
     """
 
     bandwidth_hz: FloatArray
@@ -27,6 +30,7 @@ class Decision:
     local_cpu_hz: FloatArray
     edge_cpu_hz: FloatArray
     served_bits: FloatArray
+    diagnostics: Mapping[str, FloatArray] = field(default_factory=dict)
 
     @classmethod
     def idle(cls, network: Network) -> "Decision":
@@ -61,7 +65,7 @@ def check(decision: Decision, network: Network) -> Decision:
     """
     if not isinstance(decision, Decision):
         raise DecisionError("decision", f"expected a Decision, got {type(decision).__name__}")
-    converted = {}
+    converted: dict[str, Any] = {}
     for name in _FIELDS:
         values = getattr(decision, name)
         width = network.stations if name == "served_bits" else network.devices
@@ -73,7 +77,7 @@ def check(decision: Decision, network: Network) -> Decision:
         if values.shape != (network.replications, width):
             expected = (network.replications, width)
             raise DecisionError(name, f"shape {values.shape}, expected {expected}")
-        at = _first_invalid(values.reshape(-1))
+        at = first_invalid(values.reshape(-1))
         if at >= 0:
             who = "station" if name == "served_bits" else "device"
             where = f"replication {at // width}, {who} {at % width}"
@@ -139,7 +143,7 @@ def _clip(column: FloatArray, limit: FloatArray, scaled: IntArray) -> FloatArray
 
 
 @compiled
-def _first_invalid(values: FloatArray) -> int:
+def first_invalid(values: FloatArray) -> int:
     """The first entry that is NaN, infinite or negative; -1 if there is none."""
     for k in range(values.size):
         if not (0.0 <= values[k] < np.inf):
@@ -156,4 +160,4 @@ def _any_over(values: FloatArray, limits: FloatArray) -> bool:
     return False
 
 
-_FIELDS = tuple(field.name for field in fields(Decision))
+_FIELDS = tuple(one.name for one in fields(Decision) if one.name != "diagnostics")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from .arrays import FloatArray, IntArray
 from .cells import Cells
+from .worst_case import MrcChannel, Tasks
 
 
 @dataclass(slots=True)
@@ -50,3 +51,28 @@ class Observation:
     def station(self) -> IntArray:
         """(R, N) the station of each device."""
         return self.cells.station
+
+
+@dataclass(slots=True)
+class TaskObservation:
+    """World C as the twin knows it at the start of a slot: one task per device. SI units.
+
+    Attributes:
+        slot: t.
+        time_s: start of the slot.
+        tasks: (R, N) sizes, cycles and deadlines.
+        channel: (R, N) gains and (R, N, N) interference gains after combining.
+        carbon_g_per_j: (R, 1) carbon intensity.
+        position_m: (R, N, 2).
+        last_emission_g: (R, N) emissions of the last slot reported.
+        age_s: (R, N) time since the state of the device's twin was true.
+    """
+
+    slot: int
+    time_s: float
+    tasks: Tasks
+    channel: MrcChannel
+    carbon_g_per_j: FloatArray
+    position_m: FloatArray
+    last_emission_g: FloatArray
+    age_s: FloatArray

@@ -158,6 +158,7 @@ class StreamWorld(World):
             columns["power_max_w"] = state.power_max_w
         if self.record_gain:
             columns["channel_gain"] = state.channel_gain
+        columns.update(decision.diagnostics)
         self._go_on(outcome, departed, energy, admission.arrived_bits)
         return columns, ended
 

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from ..scenarios.units import Bits, PerSecond, Seconds
+from ..scenarios.units import Bits, Cycles, PerSecond, Seconds
 from .arrays import FloatArray, IntArray
 from .compiled import compiled
 from .randomness import Generators
@@ -20,6 +20,9 @@ ARRIVALS = {
     "replay": f"{__package__}.traffic:Replay",
 }
 """Arrival models by the name that a scenario gives."""
+
+SLOT_TASKS = {"per-slot": f"{__package__}.traffic:PerSlot"}
+"""Models of one task per device and slot, C(10), by the name that a scenario gives."""
 
 SLOTS_AT_ONCE = 256
 """Slots that are drawn together, if they hold no more than `TASKS_AT_ONCE`."""
@@ -430,6 +433,41 @@ class Replay(PointProcess):
         )
         device = rng.integers(self.devices, size=slot.size)
         return Points(slot, phase, device, self._request_bits[request])
+
+
+@dataclass
+class PerSlot:
+    """Paper C: one task per device in each slot, of i.i.d. uniform size and cycles.
+
+    Args:
+        size: least and largest S_m.
+        cycles: least and largest C_m.
+
+    Raises:
+        ValueError: if a least value exceeds the largest.
+    """
+
+    size: tuple[Bits, Bits] = (8e6, 32e6)
+    cycles: tuple[Cycles, Cycles] = (1e9, 2e9)
+
+    def __post_init__(self) -> None:
+        for name, (least, largest) in (("size", self.size), ("cycles", self.cycles)):
+            if not 0.0 < least <= largest:
+                raise ValueError(f"{name} from {least} to {largest}; allowed: 0 < least <= largest")
+
+    def start(self, devices: int, rngs_of: Callable[[str], Generators]) -> None:
+        """Begin a run of N devices."""
+        self._devices = devices
+        self._rngs = rngs_of("arrivals")
+
+    def next(self) -> tuple[FloatArray, FloatArray]:
+        """(R, N) bits and (R, N) cycles of the next slot's tasks."""
+        drawn = np.stack([rng.random((2, self._devices)) for rng in self._rngs], axis=1)
+        bits, cycles = (
+            least + (largest - least) * share
+            for (least, largest), share in zip((self.size, self.cycles), drawn, strict=True)
+        )
+        return bits, cycles
 
 
 @compiled

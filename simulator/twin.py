@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arrays import FloatArray
+from .arrays import FloatArray, IntArray
 from .cells import Cells
 from .clock import NANOSECONDS
 from .prediction import Predictor
@@ -53,11 +53,11 @@ class Twin:
     def __init__(
         self, state: State, device_hop: Hop, station_hop: Hop, predictors: Sequence[Predictor] = ()
     ) -> None:
-        now = np.zeros(state.cells.station.shape, dtype=np.int64)
+        now: IntArray = np.zeros(state.cells.station.shape, dtype=np.int64)
         self._station_count = state.carbon_g_per_j.shape[1]
         self._local = Model(state.device_columns(), now)
         self._devices = Model(state.device_columns(), now)
-        stations = np.zeros(state.carbon_g_per_j.shape, dtype=np.int64)
+        stations: IntArray = np.zeros(state.carbon_g_per_j.shape, dtype=np.int64)
         self._stations = Model(state.station_columns(), stations)
         self._to_stations = Mailbox()
         self._devices_to_mbs = Mailbox()

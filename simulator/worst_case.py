@@ -5,7 +5,8 @@ instance. A device either executes its whole task or offloads it. All devices sh
 transmits disturbs everybody else, whether it offloads or only keeps up its rate floor C(10d).
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -63,6 +64,17 @@ class CarbonAwareNetwork:
 
 
 @dataclass(frozen=True)
+class WorstCaseEmission:
+    """C(10): the least worst-case emission under the network's limits.
+
+    Attributes:
+        network: capacities and limits.
+    """
+
+    network: CarbonAwareNetwork
+
+
+@dataclass(frozen=True)
 class Tasks:
     """J_m = (S_m, C_m, D_m^max), one task per device.
 
@@ -100,12 +112,14 @@ class TaskDecision:
         offload: (…, N) alpha_m.
         local_cpu_hz: (…, N) f_m; means nothing for a device that offloads.
         edge_cpu_hz: (…, N) f_m^0; means nothing for a device that does not.
+        diagnostics: (…,) what a policy tells the trace of how it decided, by variable name.
     """
 
     power_w: FloatArray
     offload: BoolArray
     local_cpu_hz: FloatArray
     edge_cpu_hz: FloatArray
+    diagnostics: Mapping[str, FloatArray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -208,12 +222,16 @@ def draw_channels(distance_m: FloatArray, antennas: int, rngs: Generators) -> Co
     Returns:
         (R, N, L).
     """
-    devices = distance_m.shape[1]
+    fading = draw_fading(distance_m.shape[1], antennas, rngs)
+    return fading * np.sqrt(path_gain(distance_m))[..., None]
+
+
+def draw_fading(devices: int, antennas: int, rngs: Generators) -> ComplexArray:
+    """(R, N, L) hbar_m ~ CN(0, I_L), one generator per replication."""
     parts = np.stack([rng.standard_normal((2, devices, antennas)) for rng in rngs])
     # Real and imaginary part have variance 1/2 each.
-    fading = (parts[:, 0] + 1j * parts[:, 1]) * np.sqrt(0.5)
-    channels: ComplexArray = fading * np.sqrt(path_gain(distance_m))[..., None]
-    return channels
+    fading: ComplexArray = (parts[:, 0] + 1j * parts[:, 1]) * np.sqrt(0.5)
+    return fading
 
 
 def mrc_channel(channels: ComplexArray) -> MrcChannel:

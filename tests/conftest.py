@@ -71,7 +71,7 @@ def simulate(*overrides: str, toml: str = SMALL, decide: Any = None) -> Run:
     scenario = parse_scenario(toml, "test", ["trace.level=full", *overrides])
     experiment = prepare(scenario)
     plan, streams = experiment.blueprint, Streams(scenario.run.seed, scenario.run.replications)
-    experiment.policy.reset(plan.network, plan.problem, streams.generators("policy"))
+    experiment.policy.reset(plan.problem.network, plan.problem, streams.generators("policy"))
     trace = Capture()
     simulation = plan.simulation(decide or experiment.policy.decide, trace, streams)
     simulation.run()
@@ -84,7 +84,7 @@ def observing(seen: list[Any], *overrides: str, toml: str = SMALL) -> Run:
     scenario = parse_scenario(toml, "test", ["trace.level=full", *overrides])
     experiment = prepare(scenario)
     plan, streams = experiment.blueprint, Streams(scenario.run.seed, scenario.run.replications)
-    experiment.policy.reset(plan.network, plan.problem, streams.generators("policy"))
+    experiment.policy.reset(plan.problem.network, plan.problem, streams.generators("policy"))
 
     def decide(observation: Any) -> Any:
         state = simulation.world.state

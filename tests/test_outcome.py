@@ -105,8 +105,8 @@ def test_drain_serves_in_proportion_and_never_more_than_is_there(
     assert served <= queue * (1 + 1e-15)
     assert served == pytest.approx(min(queue, local + radio), rel=1e-12)
     share = min(1.0, queue / (local + radio)) if local + radio else 1.0
-    assert executed[0, 0] == pytest.approx(local * share, rel=1e-12, abs=1e-15 * queue)
-    assert sent[0, 0] == pytest.approx(radio * share, rel=1e-12, abs=1e-15 * queue)
+    assert executed[0, 0] == pytest.approx(local * share, rel=1e-12, abs=1e-12 * queue + 1e-300)
+    assert sent[0, 0] == pytest.approx(radio * share, rel=1e-12, abs=1e-12 * queue + 1e-300)
 
 
 def test_queue_recursion() -> None:

@@ -166,7 +166,7 @@ def test_bits_are_conserved_over_a_million_slots() -> None:
     )
     experiment = prepare(scenario)
     plan, streams, balance = experiment.blueprint, Streams(1, 1), Balance()
-    experiment.policy.reset(plan.network, plan.problem, streams.generators("policy"))
+    experiment.policy.reset(plan.problem.network, plan.problem, streams.generators("policy"))
     simulation = plan.simulation(experiment.policy.decide, balance, streams)  # type: ignore[arg-type]
     simulation.run()
     state = simulation.world.state

@@ -61,7 +61,9 @@ SLOT_VARIABLES = {
     "emission_mg": _summed(DEVICE, "mg", "CO2 emitted for the device's tasks"),
     "twin_age_s": Variable(DEVICE, "s", "age of the device's twin", total="mean"),
     "battery_j": Variable(DEVICE, "J", "battery charge at the slot's start"),
-    "power_max_w": Variable(DEVICE, "W", "largest transmission power, as the battery has it, A(14b)"),
+    "power_max_w": Variable(
+        DEVICE, "W", "largest transmission power, as the battery has it, A(14b)"
+    ),
     "x_m": Variable(DEVICE, "m", "position of the device, first axis"),
     "y_m": Variable(DEVICE, "m", "position of the device, second axis"),
     "perturbation_bits": Variable(DEVICE, "bit", "perturbation beta_i of the queue, A(19)"),
@@ -69,7 +71,35 @@ SLOT_VARIABLES = {
     "energy_per_bit_j": Variable(NETWORK, "J/bit", "running ratio eta_EE that the decision used"),
     "scaled": _summed(NETWORK, "1", "entries of the decision scaled down to a capacity", "i8"),
     "carbon_g_per_kwh": Variable(STATION, "g/kWh", "carbon intensity at the station"),
+    "task_bits": _summed(DEVICE, "bit", "size S_m of the slot's task"),
+    "task_cycles": _summed(DEVICE, "1", "CPU cycles C_m of the slot's task"),
+    "deadline_s": Variable(DEVICE, "s", "deadline D_m of the slot's task"),
+    "offload": Variable(DEVICE, "1", "1 if the task is offloaded, alpha_m", "i1", total="mean"),
+    "delay_s": Variable(DEVICE, "s", "delay D_m of the task, C(6)", total="mean"),
+    "energy_j": _summed(DEVICE, "J", "energy of the device, C(7)"),
+    "server_energy_j": _summed(DEVICE, "J", "energy of the server for the device, C(8)"),
+    "worst_emission_mg": Variable(
+        NETWORK, "mg", "largest emission of any device, C(10a)", total="level"
+    ),
+    "feasible": Variable(NETWORK, "1", "1 if (10b) to (10f) hold", "i1", total="level"),
+    "violation": Variable(
+        NETWORK, "1", "by how much, relative, some limit is exceeded", total="level"
+    ),
+    "local_deviation_hz": Variable(DEVICE, "Hz", "fhat of the device's CPU, C(4)"),
+    "edge_deviation_hz": Variable(DEVICE, "Hz", "fhat of the server, C(5)"),
+    "lower_bound_mg": Variable(NETWORK, "mg", "what no decision can go below", total="level"),
+    "optimality_gap": Variable(
+        NETWORK, "1", "of the decision over the lower bound, relative; NaN without certificate"
+    ),
+    "iterations": Variable(NETWORK, "1", "iterations of the policy's method", total="level"),
+    "failed_solves": _summed(NETWORK, "1", "programs that a solver did not solve", "i8"),
     "channel_gain": Variable(LINK, "1", "power gain, path loss included", full=True),
+    "interference_gain": Variable(
+        ("replication", "slot", "device", "interferer"),
+        "1",
+        "|h_m^H h_n|^2 / ||h_m||^2 of device and interferer, C(2)",
+        full=True,
+    ),
 }
 """/slots: the columns that a simulation may hand over for each slot."""
 
