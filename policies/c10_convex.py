@@ -84,22 +84,20 @@ class Instance(NamedTuple):
     floor: float
 
 
-@compiled
 def least_relaxation(instance: Instance) -> tuple[FloatArray, float, float]:
     """First phase: the least sigma such that limits relaxed by e^sigma can be met.
 
     Stops early at a point that is well inside all limits.
 
     Returns:
-        The point (w, s, sigma); sigma there; a proven lower bound of sigma.
+        The point (w, s, sigma); sigma there; a proven lower bound of sigma. Minus infinity where
+        nobody transmits, so that nothing limits anything.
     """
-    x = _start(instance)
     if len(instance.power_max) == 0:
-        return x, -np.inf, -np.inf  # Nobody transmits: nothing limits anything.
-    return _minimise(instance, x, False)
+        return np.empty(0), -np.inf, -np.inf
+    return _minimise(instance, _start(instance), False)
 
 
-@compiled
 def least_emission(instance: Instance, inside: FloatArray) -> tuple[FloatArray, float, float]:
     """Second phase: the least t = log max_m (E_m + E_m^0) over the offloaders, in joules.
 
@@ -111,15 +109,11 @@ def least_emission(instance: Instance, inside: FloatArray) -> tuple[FloatArray, 
         The point (w, s, t); t there; a proven lower bound of t.
     """
     offloaders, transmitters = len(instance.size), len(instance.power_max)
-    x = inside.copy()
-    worst = 0.0
-    for k in range(offloaders):
-        w, s = x[k], x[transmitters + k]
-        left_s = instance.deadline_s[k] - np.exp(s)
-        server_j = instance.theta_server * instance.cycles[k] ** 3 / left_s**2
-        worst = max(worst, np.exp(w + s + instance.joule[k]) + server_j)
-    x[-1] = np.log(worst) + 1.0
-    return _minimise(instance, x, True)
+    w, s = inside[:offloaders], inside[transmitters:-1]
+    edge_hz = instance.cycles / (instance.deadline_s - np.exp(s))
+    joule = np.exp(w + s + instance.joule) + instance.theta_server * instance.cycles * edge_hz**2
+    start = np.append(inside[:-1], np.log(joule.max()) + 1.0)
+    return _minimise(instance, start, True)
 
 
 @compiled

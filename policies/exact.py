@@ -206,12 +206,12 @@ def _best_set(local: FloatArray, program: Callable[[BoolArray], _Best]) -> _Best
     crossing = answer(low)
     if low == least:
         return crossing
-    # One fewer: its offloaders cost less than its worst device that stays, which bounds all smaller
-    # sets from below.
-    fewer, worst_stay = answer(low - 1), float(stay[low - 1])
+    # One fewer would be set by its worst device that stays, which bounds all smaller sets from below.
+    worst_stay = float(stay[low - 1])
     bound = min(crossing.bound, worst_stay)
     if worst_stay <= crossing.value:
-        return replace(fewer, value=worst_stay, bound=bound)
+        within = answer(int((local > worst_stay).sum()))
+        return replace(within, value=worst_stay, bound=bound)
     return replace(crossing, bound=bound)
 
 
