@@ -135,7 +135,8 @@ def test_exported_tables_hold_the_same_numbers(
     monkeypatch.setattr(export_module, "CHUNK_ROWS", 33)  # several pieces, the last one short
     paths = export(recorded, tmp_path / "out", file_format)
     assert [path.name for path in paths] == [
-        f"{name}.{file_format}" for name in ("slots", "devices", "stations", "links", "tasks")
+        f"{name}.{file_format}"
+        for name in ("slots", "devices", "stations", "links", "interference", "tasks")
     ]
     with open_trace(recorded) as trace:
         slots, tasks = trace.slots.load(), trace.tasks.load()
@@ -157,6 +158,7 @@ def test_exported_tables_hold_the_same_numbers(
             "devices": ["device"],
             "stations": ["station"],
             "links": ["device", "station"],
+            "interference": ["device", "interferer"],
         }.get(path.stem, [])
         index = tuple(columns[dim] for dim in dims)
         assert len(set(zip(*index, strict=True))) == np.prod([slots.sizes[dim] for dim in dims])

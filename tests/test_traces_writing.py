@@ -45,7 +45,8 @@ def test_every_column_comes_back_bit_for_bit(tmp_path: Path) -> None:
     record(tmp_path / "t.h5", run, level="full")
     with open_trace(tmp_path / "t.h5") as trace:
         slots = trace.slots.load()
-    assert slots.sizes == {"replication": 3, "slot": 60, "device": 5, "station": 3}
+    sizes = {"replication": 3, "slot": 60, "device": 5, "station": 3, "interferer": 5}
+    assert slots.sizes == sizes
     expected = [random_columns(run, slot) for slot in range(60)]
     for name, what in SLOT_VARIABLES.items():
         assert slots[name].dims == what.dims
@@ -225,7 +226,7 @@ def test_totals_depend_neither_on_flushes_nor_on_other_replications(
 def test_a_full_trace_alone_holds_the_links(tmp_path: Path) -> None:
     record(tmp_path / "t.h5", run_info(slots=3))
     with open_trace(tmp_path / "t.h5") as trace:
-        assert "channel_gain" not in trace.slots
+        assert not {"channel_gain", "interference_gain", "interferer"} & set(trace.slots.variables)
         assert "queue_bits" in trace.slots
 
 

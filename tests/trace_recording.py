@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgesim.simulator.recorder import EndStatus, TaskTable
 from edgesim.traces.layout import RunInfo
-from edgesim.traces.variables import LINK, SLOT_VARIABLES, STATION, Level, Variable
+from edgesim.traces.variables import SLOT_VARIABLES, STATION, Level, Variable
 from edgesim.traces.writer import TraceWriter
 
 Columns = dict[str, NDArray[Any]]
@@ -38,6 +38,7 @@ def _shape(run: RunInfo, what: Variable) -> tuple[int, ...]:
         "replication": len(run.seeds),
         "device": run.devices,
         "station": len(run.station_names),
+        "interferer": run.devices,
     }
     return tuple(sizes[dim] for dim in what.dims if dim != "slot")
 
@@ -131,11 +132,11 @@ def record(
 
 
 def world_columns(run: RunInfo, **given: NDArray[Any]) -> Columns:
-    """All columns of /slots, zero but for those given."""
+    """All columns of /slots that every level has, zero but for those given."""
     columns: Columns = {
         name: np.zeros(_shape(run, what), np.int64 if what.dtype != "f8" else float)
         for name, what in SLOT_VARIABLES.items()
-        if what.dims != LINK
+        if not what.full
     }
     return columns | given
 

@@ -24,6 +24,7 @@ _TABLES = {
     "devices": ("replication", "slot", "device"),
     "stations": ("replication", "slot", "station"),
     "links": ("replication", "slot", "device", "station"),
+    "interference": ("replication", "slot", "device", "interferer"),
     "tasks": ("task",),
 }
 
@@ -32,7 +33,8 @@ def export(path: str | Path, directory: str | Path, file_format: Format = "parqu
     """Write a trace as tidy tables, in pieces, however large it is.
 
     There is a table for each set of dimensions: `slots` (one row per replication and slot),
-    `devices` (per replication, slot and device), `stations`, `links` (at level "full"), and `tasks`.
+    `devices` (per replication, slot and device), `stations`, `tasks`, and, at level "full", `links`
+    and `interference` (per replication, slot, device and interfering device).
     Numbers come out bit for bit, in CSV too; outcomes and stations come with their names.
 
     Args:

@@ -213,6 +213,10 @@ class TraceFile:
             # `station` in /slots is the association, so the dimension of that name lies above.
             "station": netcdf.dimension(file, "station", len(self.run.station_names)),
         }
+        if any("interferer" in SLOT_VARIABLES[name].dims for name in columns):
+            scales["interferer"] = netcdf.coordinate(
+                group, "interferer", range(self.run.devices), long_name="device that interferes"
+            )
         run = self.run
         for name, values in (
             ("station_name", run.station_names),

@@ -116,6 +116,7 @@ class TraceWriter:
             "replication": self._replications,
             "device": run.devices,
             "station": len(run.station_names),
+            "interferer": run.devices,
         }
         for name, column in columns.items():
             if name not in SLOT_VARIABLES:
