@@ -3,22 +3,27 @@
 Paper C compares its optimum with schemes whose processing rates are equal and fixed. Their natural
 counterparts in the network of paper A: all device CPUs run at one common speed, each station divides
 its CPU equally among its devices, and what is left to optimise is optimised on P2, A(20).
+
+The paper states neither these rates nor the power; they are keys, whose defaults are ours.
 """
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..scenarios.units import Hertz
+from ..scenarios.units import Hertz, Watts
 from ..simulator.arrays import BoolArray
 from ..simulator.decision import Decision
 from ..simulator.network import Network
-from ..simulator.observation import Observation
+from ..simulator.observation import Observation, TaskObservation
 from ..simulator.outcome import carry_out
 from ..simulator.problem import DriftPlusPenalty
 from ..simulator.randomness import Generators
+from ..simulator.worst_case import CarbonAwareNetwork, TaskDecision, WorstCaseEmission
 from .base import Policy
+from .c10_fixed_rates import FixedRates, best_offloading
 from .lyapunov import Lyapunov
+from .powers import least_powers_w
 from .shares import equal_shares, local_cpu_to_empty, station_service
 
 
@@ -106,3 +111,112 @@ class EqualRatesEqualPower(Policy):
             edge_cpu_hz=equal_shares(network.station_cpu_hz, cells),
             served_bits=station_service(network, observation),
         )
+
+
+@dataclass
+class EqualRatesTasks(Policy):
+    """EPR: equal, fixed processing rates; who offloads and the powers are optimal for them.
+
+    An offloader has D - C / f^0 for its transmission. The slowest rate that is in time costs the
+    least energy, C(7), and disturbs the least, so the least powers that give everybody its slowest
+    rate are best for all at once. Who offloads is found exactly, by `c10_fixed_rates`. Where no
+    decision holds all limits, they are relaxed by the least factor that makes one hold them.
+
+    Attributes:
+        local_cpu: the rate of all devices, cut to the range of their CPUs. By default the least
+            (E_max / (theta_m D_max))^(1/3) of any device: at this rate a device executes every task,
+            in time and within its energy, that it can execute at any rate. With Table I it is
+            0.794 GHz, for tasks of up to 1587 Mcycles; tasks of at most 1500 Mcycles leave a choice
+            between 0.75 GHz (in time) and 0.816 GHz (within 1 J).
+        edge_cpu: the server's rate for each offloaded task; by default F_max / N, so that all
+            devices can offload at once.
+
+    Raises:
+        ValueError: a rate of zero.
+    """
+
+    local_cpu: Hertz | None = None
+    edge_cpu: Hertz | None = None
+
+    def __post_init__(self) -> None:
+        _require_positive(local_cpu=self.local_cpu, edge_cpu=self.edge_cpu)
+
+    def reset(
+        self, network: CarbonAwareNetwork, problem: WorstCaseEmission, rngs: Generators
+    ) -> None:
+        """Keep the network's limits."""
+        self._network = network
+
+    def decide(self, observation: TaskObservation) -> TaskDecision:
+        """Offloading and powers of least worst-case emission at the equal rates."""
+        return best_offloading(
+            at_equal_rates(self._network, observation, self.local_cpu, self.edge_cpu),
+            lambda instance, offload, relaxation: least_powers_w(
+                instance.network, instance.channel, instance.needed_bps(offload, relaxation)
+            ),
+        )
+
+
+@dataclass
+class EqualRatesEqualPowerTasks(Policy):
+    """EPR-EP: equal, fixed processing rates and powers; only who offloads is optimal.
+
+    A device that need not keep up a rate floor, C(10d), is silent while it stays local.
+
+    Attributes:
+        local_cpu: as for `epr`.
+        edge_cpu: as for `epr`.
+        power: of every device that transmits, cut to P_max; by default P_max.
+
+    Raises:
+        ValueError: a rate or power of zero.
+    """
+
+    local_cpu: Hertz | None = None
+    edge_cpu: Hertz | None = None
+    power: Watts | None = None
+
+    def __post_init__(self) -> None:
+        _require_positive(local_cpu=self.local_cpu, edge_cpu=self.edge_cpu, power=self.power)
+
+    def reset(
+        self, network: CarbonAwareNetwork, problem: WorstCaseEmission, rngs: Generators
+    ) -> None:
+        """Keep the network's limits, and the power of those who transmit."""
+        self._network = network
+        self._power_w = network.device_power_max_w
+        if self.power is not None:
+            self._power_w = np.minimum(self.power, self._power_w)
+
+    def decide(self, observation: TaskObservation) -> TaskDecision:
+        """Offloading of least worst-case emission at the equal rates and powers."""
+        everybody = self._network.rate_floor == "all" and self._network.rate_min_bps > 0.0
+        return best_offloading(
+            at_equal_rates(self._network, observation, self.local_cpu, self.edge_cpu),
+            lambda instance, offload, relaxation: self._power_w * (offload | everybody),
+        )
+
+
+def at_equal_rates(
+    network: CarbonAwareNetwork,
+    observation: TaskObservation,
+    local_cpu_hz: float | None,
+    edge_cpu_hz: float | None,
+) -> FixedRates:
+    """The slot's instances with the rates of `EqualRatesTasks`."""
+    tasks = observation.tasks
+    if local_cpu_hz is None:
+        versatile_hz = np.cbrt(network.energy_max_j / (network.theta_device * tasks.deadline_s))
+        common_hz = versatile_hz.min(axis=1, keepdims=True)
+    else:
+        common_hz = np.full((len(tasks.bits), 1), local_cpu_hz)
+    local_hz = np.clip(common_hz, network.device_cpu_min_hz, network.device_cpu_max_hz)
+    equal_share_hz = network.server_cpu_hz / network.devices
+    edge_hz = equal_share_hz if edge_cpu_hz is None else edge_cpu_hz
+    return FixedRates(network, tasks, observation.channel, local_hz, edge_hz)
+
+
+def _require_positive(**keys: float | None) -> None:
+    for name, value in keys.items():
+        if value == 0.0:
+            raise ValueError(f"{name} = 0; allowed: positive")

@@ -24,7 +24,8 @@ def least_powers_w(
     Returns:
         (R, N) W.
     """
-    sinr = np.exp2(rate_bps / network.bandwidth_hz) - 1.0
+    # Beyond any P_max, and within the range of floats: what is short of time asks for any rate.
+    sinr = np.exp2(np.minimum(rate_bps / network.bandwidth_hz, 512.0)) - 1.0
     return _least_powers(
         np.ascontiguousarray(sinr / channel.gain),
         np.ascontiguousarray(channel.interference_gain),

@@ -17,6 +17,8 @@ POLICIES = {
         "local": f"{__package__}.local:LocalTasks",
         "offload-all": f"{__package__}.offload_all:OffloadAllTasks",
         "random": f"{__package__}.random:RandomTasks",
+        "epr": f"{__package__}.epr:EqualRatesTasks",
+        "epr-ep": f"{__package__}.epr:EqualRatesEqualPowerTasks",
     },
 }
 """Of each problem, the policies that come with the program: name -> "module:Class"."""
