@@ -1,4 +1,4 @@
-"""Tasks per CPU-second of arrivals and ledger, beside the same in plain Python with deques.
+"""Arrivals and the ledger of tasks alone, beside the same in plain Python with deques.
 
 Both follow the same tasks through the same service, and must agree on every latency.
 """
@@ -6,7 +6,7 @@ Both follow the same tasks through the same service, and must agree on every lat
 import random
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,6 +15,8 @@ from edgesim.simulator.ledger import TaskLedger
 from edgesim.simulator.queues import after_slot
 from edgesim.simulator.randomness import Streams
 from edgesim.simulator.traffic import Poisson, Tasks
+
+from .measure import Row
 
 DEVICES, STATIONS, SLOTS, WARM_UP = 1000, 4, 200, 20
 SLOT_S, MEAN_BITS, TASKS_PER_SLOT, LOAD, LOCAL_SHARE = 0.1, 1e5, 5.0, 0.8, 0.5
@@ -126,8 +128,7 @@ def plain_arrivals(slots: int) -> list[tuple[int, float, float]]:
     return tasks
 
 
-def main() -> None:
-    """Print both, and how many times faster the ledger is."""
+def measure() -> Iterator[Row]:
     warm = arrivals()
     some = [warm.slot(slot) for slot in range(WARM_UP)]
     compiled(some, services(some))
@@ -148,14 +149,8 @@ def main() -> None:
 
     count = sum(map(len, rows))
     ours, theirs = count / (draw_s + follow_s), count / (plain_draw_s + plain_follow_s)
-    print(f"{DEVICES} devices, {TASKS_PER_SLOT:g} tasks per device and slot, {count} tasks")
-    print(f"arrivals and ledger  {ours:12,.0f} tasks per CPU-second")
-    print(
-        f"  a slot: arrivals {1e3 * draw_s / SLOTS:.2f} ms, ledger {1e3 * follow_s / SLOTS:.2f} ms"
-    )
-    print(f"plain Python         {theirs:12,.0f} tasks per CPU-second")
-    print(f"ratio                {ours / theirs:12.1f}")
-
-
-if __name__ == "__main__":
-    main()
+    yield Row("arrivals and ledger", ours, "tasks/CPU-s")
+    yield Row("  arrivals", 1e6 * draw_s / count, "us of CPU per task")
+    yield Row("  ledger", 1e6 * follow_s / count, "us of CPU per task")
+    yield Row("the same in plain Python", theirs, "tasks/CPU-s")
+    yield Row("arrivals and ledger over plain Python", ours / theirs, "x")
