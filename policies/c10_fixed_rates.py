@@ -157,8 +157,8 @@ def _least_relaxation(instance: FixedRates, powers: PowerRule) -> FloatArray:
         worst_j = _worst_offloader_j(instance, powers, must_leave, relaxation)
         holds = (worst_j < np.inf)[:, None]
         low, high = np.where(holds, low, middle), np.where(holds, middle, high)
-    relaxation = np.exp2(high)
-    return relaxation
+    least: FloatArray = np.exp2(high)
+    return least
 
 
 def _worst_offloader_j(

@@ -21,16 +21,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..simulator.arrays import BoolArray, FloatArray, IntArray
+from ..simulator.observation import TaskObservation
+from ..simulator.randomness import Generators
 from ..simulator.worst_case import (
     TOLERANCE,
     CarbonAwareNetwork,
     MrcChannel,
     TaskDecision,
     Tasks,
+    WorstCaseEmission,
     evaluate,
     rates_bps,
 )
 from . import c10_convex
+from .base import Policy
 from .c10_convex import GAP
 from .worst_case_rates import slowest_edge_hz, slowest_local_hz
 
@@ -271,3 +275,41 @@ def _decision(
         local_cpu_hz=np.where(best.offload, 0.0, slowest_local_hz(network, tasks)),
         edge_cpu_hz=np.where(best.offload, slowest_edge_hz(tasks, transmission_s), 0.0),
     )
+
+
+class Exact(Policy):
+    """The global optimum of C(10) in every slot, with its certificate in the trace.
+
+    It is the optimum of what the twin shows, and so are `lower_bound_mg` and `optimality_gap`.
+    Refused with a `SizeError` for more than `MAX_DEVICES` devices.
+    """
+
+    def reset(
+        self, network: CarbonAwareNetwork, problem: WorstCaseEmission, rngs: Generators
+    ) -> None:
+        """Keep the network's limits."""
+        self._network = network
+
+    def decide(self, observation: TaskObservation) -> TaskDecision:
+        """One replication after another."""
+        tasks, channel = observation.tasks, observation.channel
+        solutions = [
+            solve(
+                self._network,
+                Tasks(tasks.bits[r], tasks.cycles[r], tasks.deadline_s[r]),
+                MrcChannel(channel.gain[r], channel.interference_gain[r]),
+                float(observation.carbon_g_per_j[r, 0]),
+            )
+            for r in range(len(tasks.bits))
+        ]
+        decisions = [solution.decision for solution in solutions]
+        return TaskDecision(
+            power_w=np.stack([one.power_w for one in decisions]),
+            offload=np.stack([one.offload for one in decisions]),
+            local_cpu_hz=np.stack([one.local_cpu_hz for one in decisions]),
+            edge_cpu_hz=np.stack([one.edge_cpu_hz for one in decisions]),
+            diagnostics={
+                "lower_bound_mg": np.array([one.lower_bound_g for one in solutions]) * 1e3,
+                "optimality_gap": np.array([one.gap for one in solutions]),
+            },
+        )

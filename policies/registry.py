@@ -19,6 +19,7 @@ POLICIES = {
         "random": f"{__package__}.random:RandomTasks",
         "epr": f"{__package__}.epr:EqualRatesTasks",
         "epr-ep": f"{__package__}.epr:EqualRatesEqualPowerTasks",
+        "exact": f"{__package__}.exact:Exact",
     },
 }
 """Of each problem, the policies that come with the program: name -> "module:Class"."""
