@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from ..simulator.arrays import FloatArray
+from ..simulator.arrays import FloatArray, IntArray
 from .reader import Trace, open_trace
 from .variables import SLOT_VARIABLES
 
@@ -72,7 +72,7 @@ def ratio(numerator: FloatArray, denominator: FloatArray) -> Estimate:
         return Estimate(value)
     without = (total - numerator) / (over - denominator)
     variance = (groups - 1) / groups * ((without - without.mean()) ** 2).sum()
-    return Estimate(value, _student_t(groups - 1) * math.sqrt(variance))
+    return Estimate(value, student_t(groups - 1) * math.sqrt(variance))
 
 
 def by_group(values: FloatArray) -> FloatArray:
@@ -111,6 +111,29 @@ class Metric:
 
 
 METRICS = {
+    "worst_emission_mg": Metric(
+        "worst-case emission",
+        "mg",
+        1.0,
+        lambda s: s["worst_emission_mg"],
+        lambda s: s["slots"],
+    ),
+    "lower_bound_mg": Metric(
+        "lower bound of it", "mg", 1.0, lambda s: s["lower_bound_mg"], lambda s: s["slots"]
+    ),
+    "feasible_share": Metric(
+        "slots feasible", "%", 100.0, lambda s: s["feasible"], lambda s: s["slots"]
+    ),
+    "energy_per_task_j": Metric(
+        "energy per task",
+        "J",
+        1.0,
+        lambda s: s["energy_j"] + s["server_energy_j"],
+        lambda s: s["device_slots"],
+    ),
+    "offloaded_task_share": Metric(
+        "tasks offloaded", "%", 100.0, lambda s: s["offload"], lambda s: s["slots"]
+    ),
     "energy_per_bit_j": Metric(
         "energy per bit",
         "nJ/bit",
@@ -165,6 +188,9 @@ METRICS = {
     "late_share": Metric(
         "of these late", "%", 100.0, lambda s: s["late"], lambda s: s["completed"]
     ),
+    "lost_share": Metric(
+        "tasks lost", "%", 100.0, lambda s: s["lost"], lambda s: s["completed"] + s["lost"]
+    ),
     "latency_s": Metric(
         "latency, mean", "s", 1.0, lambda s: s["latency_sum_s"], lambda s: s["completed"]
     ),
@@ -181,10 +207,44 @@ METRICS = {
         lambda s: s["scaled"],
         lambda s: s["replications"],
     ),
+    "failed_solves": Metric(
+        "programs not solved", "", 1.0, lambda s: s["failed_solves"], lambda s: s["replications"]
+    ),
 }
-"""By key; totals (emission, tasks, entries) are per replication, over the slots counted."""
+"""By key, of both worlds: a trace has those whose variables it has. Totals (emission, tasks, entries,
+programs) are per replication, over the slots counted."""
 
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+
+
+class Row(NamedTuple):
+    """How tables and figures show a number.
+
+    Attributes:
+        label: what it is called.
+        unit: of the numbers shown.
+        scale: from SI to that unit.
+    """
+
+    label: str
+    unit: str
+    scale: float
+
+    @property
+    def heading(self) -> str:
+        """Label and unit."""
+        return f"{self.label} [{self.unit}]" if self.unit else self.label
+
+
+def _rows() -> dict[str, Row]:
+    rows = {key: Row(metric.label, metric.unit, metric.scale) for key, metric in METRICS.items()}
+    last = {key: rows.pop(key) for key in ("objective", "twin_age_s", "scaled", "failed_solves")}
+    quantiles = {f"latency_{name}_s": Row(f"latency, {name}", "s", 1.0) for name in QUANTILES}
+    return rows | quantiles | last
+
+
+ROWS = _rows()
+"""By key of an estimate, in the order of a table."""
 
 
 @dataclass(frozen=True)
@@ -216,9 +276,14 @@ class TraceSummary:
     decision_s: float | None
 
     @property
-    def stability(self) -> Stability:
-        """Whether queues are "stable", "growing", or "undecided" where the interval of the growth allows both."""
-        if self.growth is None or math.isnan(self.growth.half_width):
+    def stability(self) -> Stability | None:
+        """Whether queues are "stable", "growing", or "undecided" where the growth's interval allows both.
+
+        None where there are no queues.
+        """
+        if self.growth is None:
+            return None
+        if math.isnan(self.growth.half_width):
             return "undecided"
         if self.growth.high < NEGLIGIBLE_GROWTH:
             return "stable"
@@ -256,18 +321,22 @@ class Summary:
         for label, text in rows:
             table.add_row(label, *(text(trace) for trace in self.traces))
         table.add_section()
-        for key, (label, unit, scale) in _ROWS.items():
+        for key, row in ROWS.items():
             if any(key in trace.estimates for trace in self.traces):
                 table.add_row(
-                    f"{label} [{unit}]".replace("[", "\\[") if unit else label,
-                    *(format_estimate(trace.estimates.get(key), scale) for trace in self.traces),
+                    row.heading.replace("[", "\\["),
+                    *(
+                        format_estimate(trace.estimates.get(key), row.scale)
+                        for trace in self.traces
+                    ),
                 )
         table.add_section()
-        table.add_row("queues", *(trace.stability for trace in self.traces))
-        table.add_row(
-            "growth / arrivals \\[%]",
-            *(format_estimate(trace.growth, 100.0) for trace in self.traces),
-        )
+        if any(trace.growth is not None for trace in self.traces):
+            table.add_row("queues", *(trace.stability or "-" for trace in self.traces))
+            table.add_row(
+                "growth / arrivals \\[%]",
+                *(format_estimate(trace.growth, 100.0) for trace in self.traces),
+            )
         if any(trace.decision_s is not None for trace in self.traces):
             table.add_row(
                 "decision, median \\[ms]",
@@ -330,18 +399,6 @@ def format_estimate(estimate: Estimate | None, scale: float = 1.0) -> str:
     return f"({value / power:.{decimals}f} ± {half_width / power:.{decimals}f})e{exponent:+d}"
 
 
-_ROWS = {
-    key: (metric.label, metric.unit, metric.scale)
-    for key, metric in METRICS.items()
-    if key not in ("objective", "twin_age_s", "scaled")
-}
-_ROWS |= {f"latency_{name}_s": (f"latency, {name}", "s", 1.0) for name in QUANTILES}
-_ROWS |= {
-    key: (METRICS[key].label, METRICS[key].unit, METRICS[key].scale)
-    for key in ("objective", "twin_age_s", "scaled")
-}
-
-
 class _Counted:
     """/summary after the warm-up, by groups."""
 
@@ -366,8 +423,8 @@ class _Counted:
         return int(self.batches["slots"].sum())
 
     @cached_property
-    def sums(self) -> dict[str, FloatArray]:
-        """By name, sums by group over slots and network."""
+    def columns(self) -> dict[str, FloatArray]:
+        """By name, (R, K) sums over slots and network."""
         batches = self.batches
         shape = (self.replications, batches.sizes["batch"])
         slots = np.broadcast_to(batches["slots"].values.astype(float), shape)
@@ -381,12 +438,18 @@ class _Counted:
             "replications": slots / self.slots,
             "late": late,
             "completed": tasks.sel(outcome="done").values + late,
+            "lost": tasks.sel(outcome="lost").values.astype(float),
         }
         for name, column in batches.data_vars.items():
             if column.dims == ("replication", "batch"):
                 kind = SLOT_VARIABLES[name].total if name in SLOT_VARIABLES else "sum"
                 columns[str(name)] = column.values * (1.0 if kind == "sum" else slots)
-        return {name: by_group(column) for name, column in columns.items()}
+        return columns
+
+    @cached_property
+    def sums(self) -> dict[str, FloatArray]:
+        """By name, sums by group over slots and network."""
+        return {name: by_group(column) for name, column in self.columns.items()}
 
     def growth(self) -> Estimate | None:
         """Growth of all queues together, as a share of the arrivals."""
@@ -403,27 +466,45 @@ class _Counted:
 
     def quantiles(self) -> dict[str, Estimate]:
         """Latency quantiles, from the histogram; intervals by sectioning."""
-        histogram = self._all["latency_tasks"].values[:, self._parts]
+        histogram = self._histogram
         sections = histogram.sum(axis=1) if self.replications > 1 else histogram[0]
         sections = sections[sections.sum(axis=1) > 0]
         if not len(sections):
             return {}
-        edges = np.append(self._all["latency_low_s"].values, self._all["latency_high_s"].values[-1])
-        edges[0] = min(edges[1], float(self._all["latency_min_s"].min()))
-        edges[-1] = max(edges[-2], float(self._all["latency_max_s"].max()))
-        shares = np.array(list(QUANTILES.values()))
-        values = histogram_quantiles(sections.sum(axis=0), edges, shares)
-        spread = np.full(len(shares), np.nan)
+        values = self._quantiles(sections.sum(axis=0))
+        spread = np.full(len(values), np.nan)
         if len(sections) > 1:
-            parts = np.array([histogram_quantiles(s, edges, shares) for s in sections])
+            parts = np.array([self._quantiles(section) for section in sections])
             groups = len(sections)
-            spread = _student_t(groups - 1) * np.sqrt(
+            spread = student_t(groups - 1) * np.sqrt(
                 ((parts - values) ** 2).sum(axis=0) / (groups * (groups - 1))
             )
         return {
             f"latency_{name}_s": Estimate(float(value), float(half_width))
             for name, value, half_width in zip(QUANTILES, values, spread, strict=True)
         }
+
+    def replication_quantiles(self) -> dict[str, FloatArray]:
+        """Latency quantiles of each replication alone, (R,); NaN where it completed no task."""
+        counts = self._histogram.sum(axis=1)
+        none = np.full(len(QUANTILES), np.nan)
+        values = np.array([self._quantiles(c) if c.any() else none for c in counts])
+        return {f"latency_{name}_s": values[:, k] for k, name in enumerate(QUANTILES)}
+
+    @cached_property
+    def _histogram(self) -> IntArray:
+        """(R, parts, bins) completed tasks by latency."""
+        return np.asarray(self._all["latency_tasks"].values[:, self._parts])
+
+    def _quantiles(self, counts: IntArray) -> FloatArray:
+        edges = np.append(self._all["latency_low_s"].values, self._all["latency_high_s"].values[-1])
+        least, greatest = (
+            float(self._all["latency_min_s"].min()),
+            float(self._all["latency_max_s"].max()),
+        )
+        edges[0], edges[-1] = min(edges[1], least), max(edges[-2], greatest)
+        quantiles = histogram_quantiles(counts, edges, np.array(list(QUANTILES.values())))
+        return np.clip(quantiles, least, greatest)
 
 
 def histogram_quantiles(counts: Any, edges: FloatArray, shares: FloatArray) -> FloatArray:
@@ -446,18 +527,42 @@ def histogram_quantiles(counts: Any, edges: FloatArray, shares: FloatArray) -> F
     return np.asarray(edges[bins] + inside * (edges[bins + 1] - edges[bins]))
 
 
-def _summarise(trace: Trace, warmup: float) -> TraceSummary:
+def replication_values(trace: Trace, warmup: float) -> dict[str, FloatArray]:
+    """The numbers of each replication alone.
+
+    Args:
+        trace: to be read.
+        warmup: share of the slots to leave out, as for `summarise`.
+
+    Returns:
+        By key of `ROWS`, those that the trace has: (R,); NaN where there is nothing to divide by.
+
+    Raises:
+        TraceError: if the trace holds no slot.
+    """
     counted = _Counted(trace, warmup)
-    estimates = {}
+    totals = {name: column.sum(axis=1) for name, column in counted.columns.items()}
+    values = {
+        key: np.divide(over, under, out=np.full(len(under), np.nan), where=under > 0.0)
+        for key, (over, under) in _fractions(totals).items()
+    }
+    return values | counted.replication_quantiles()
+
+
+def _fractions(sums: Sums) -> dict[str, tuple[FloatArray, FloatArray]]:
+    """Numerator and denominator of each metric whose variables were recorded."""
+    found = {}
     for key, metric in METRICS.items():
         try:
-            numerator, denominator = (
-                metric.numerator(counted.sums),
-                metric.denominator(counted.sums),
-            )
-        except KeyError:  # not recorded in this world
+            found[key] = metric.numerator(sums), metric.denominator(sums)
+        except KeyError:  # another world's
             continue
-        estimates[key] = ratio(numerator, denominator)
+    return found
+
+
+def _summarise(trace: Trace, warmup: float) -> TraceSummary:
+    counted = _Counted(trace, warmup)
+    estimates = {key: ratio(*parts) for key, parts in _fractions(counted.sums).items()}
     decision_s = None
     if "decision_s" in trace.timing and trace.timing.sizes["slot"]:
         decision_s = float(np.median(trace.timing["decision_s"].values))
@@ -475,7 +580,8 @@ def _summarise(trace: Trace, warmup: float) -> TraceSummary:
     )
 
 
-def _student_t(freedom: int) -> float:
+def student_t(freedom: int) -> float:
+    """The quantile that makes a 95 % interval."""
     from scipy.stats import t
 
     return float(t.ppf(0.5 + CONFIDENCE / 2.0, freedom))
