@@ -6,10 +6,16 @@ in which both sides took their turn. The exit status is 1 if a target is missed.
 
 import sys
 from importlib import import_module
+from pathlib import Path
 
 from .measure import Row
 
-NAMES = ("slots", "replications", "decision", "tasks", "ledger", "limit", "scaling", "memory")
+NAMES = sorted(
+    path.stem
+    for path in Path(__file__).parent.glob("*.py")
+    if path.stem not in ("__main__", "measure")
+)
+"""Every other file here is a benchmark: its first line is its title, `measure` yields its rows."""
 
 
 def main(names: tuple[str, ...]) -> int:

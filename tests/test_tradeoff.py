@@ -1,0 +1,83 @@
+"""Whole runs against theory: the queue of one device, and the Lyapunov trade-off."""
+
+import math
+
+import numpy as np
+import pytest
+from conftest import Run, simulate
+from scipy import stats
+
+from edgesim.simulator.arrays import FloatArray
+
+ONE_DEVICE = """
+title = "one device, one server"
+[run]
+slots = 1500
+replications = 64
+[devices]
+count = 1
+[stations.sbs]
+count = 0
+[tasks]
+arrivals = "poisson"
+rate = 85
+mean = "50 kbit"
+[policy]
+name = "local"
+"""
+TAU, SERVICE, ARRIVALS = 0.1, 10.0, 8.5
+"""Slot in s; per slot, what the CPU executes and the tasks that arrive, both in mean task sizes."""
+
+
+def work_above(n: int, sizes: str) -> tuple[float, float]:
+    """E[(Y - n S)^+] and P(Y > n S) for the work Y that arrives in n slots, in mean task sizes."""
+    limit, mean = n * SERVICE, n * ARRIVALS
+    count = np.arange(1, math.ceil(mean + 12.0 * mean**0.5 + 12.0))
+    chance = stats.poisson.pmf(count, mean)
+    if sizes == "fixed":
+        return float(chance @ np.maximum(count - limit, 0.0)), float(chance @ (count > limit))
+    # Given their number the work is Gamma(count), whose mean beyond a limit is a Gamma(count + 1).
+    above = stats.gamma.sf(limit, count)
+    excess = count * stats.gamma.sf(limit, count + 1) - limit * above
+    return float(chance @ excess), float(chance @ above)
+
+
+def stationary_queue(sizes: str) -> tuple[float, float]:
+    """Mean of Q at the start of a slot, in mean task sizes, and the probability that it is zero.
+
+    Q(t+1) = W(t) + A(t) with Lindley's W = max(Q - S, 0), whose law Spitzer's identity gives.
+    """
+    terms = [work_above(n, sizes) for n in range(1, 400)]
+    left = sum(excess / n for n, (excess, _) in enumerate(terms, start=1))
+    none_left = math.exp(-sum(above / n for n, (_, above) in enumerate(terms, start=1)))
+    return left + ARRIVALS, none_left * math.exp(-ARRIVALS)
+
+
+def assert_mean(by_replication: FloatArray, expected: float, precision: float) -> None:
+    """Within four standard errors, which must be small enough to mean something."""
+    error = by_replication.std(ddof=1) / len(by_replication) ** 0.5
+    assert error < precision * expected
+    assert abs(by_replication.mean() - expected) < 4.0 * error
+
+
+@pytest.mark.parametrize("sizes", ["fixed", "exponential"])
+def test_one_device_has_the_queue_and_the_latency_of_theory(sizes: str) -> None:
+    run = simulate(f"tasks.sizes={sizes}", toml=ONE_DEVICE)
+    warm = 100
+    queue = run.trace["queue_bits"][:, warm:, 0] / 50e3
+    expected, empty = stationary_queue(sizes)
+    assert_mean(queue.mean(axis=1), expected, precision=0.01)
+    if sizes == "fixed":
+        # A slot that finds k tasks to execute ends one every tau / k, and the others come at uniform
+        # times: on average there are E[Q] + P(Q > 0) / 2 tasks. Little's law gives their latency.
+        present = expected + (1.0 - empty) / 2.0
+        assert_mean(latencies(run, warm), TAU * present / ARRIVALS, precision=0.01)
+
+
+def latencies(run: Run, warm: int) -> FloatArray:
+    """(R,) mean latency of the tasks that arrived after the warm-up and were completed."""
+    arrival, completion = run.trace.column("arrival_s"), run.trace.column("completion_s")
+    counted = (arrival >= warm * TAU) & np.isfinite(completion)
+    replication = run.trace.column("replication")[counted]
+    latency = (completion - arrival)[counted]
+    return np.bincount(replication, latency) / np.bincount(replication)
