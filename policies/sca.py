@@ -96,7 +96,7 @@ class Sca:
     rates: Literal["best", "initial"] = "best"
     iterations_max: int = 30
     threshold: float = 1e-3
-    power_min: Watts = 1e-3
+    power_min: Watts = 1e-2
     local_cpu: Hertz | None = None
     edge_cpu: Hertz | None = None
 
@@ -172,7 +172,8 @@ def _algorithm_1(
     The objective of (19) holds the server's emissions as (11a) has them: they are given, but the
     line below (19), which drops them, would minimise the worst of something else.
     """
-    point, failed, status = start, 0, "iteration limit"
+    point, failed = start, 0
+    status: Status = "iteration limit"
     history = [float(instance.evaluate(start).worst_emission_g)]
     while len(history) <= keys.iterations_max:
         step = subproblems.power.least_emission(instance, point, everybody=True)
@@ -236,7 +237,7 @@ class _Search:
         self._history: list[float] = []
 
         nobody = np.zeros(instance.network.devices, dtype=np.bool_)
-        outcome = instance.evaluate(replace(start, power_w=0.0 * nobody, offload=nobody))
+        outcome = instance.evaluate(replace(start, power_w=np.zeros(len(nobody)), offload=nobody))
         use = np.maximum(np.maximum(outcome.use.delay, outcome.use.energy), outcome.use.local_cpu)
         self._local: list[Level] = list(
             zip(_excess(use).tolist(), outcome.emission_g.tolist(), strict=True)
@@ -306,11 +307,8 @@ class _Search:
 
     def _start(self, offloaders: list[int]) -> _Point:
         """The best point at which transmissions take equal shares of the time that there is."""
-        network, tasks, channel = (
-            self._instance.network,
-            self._instance.tasks,
-            self._instance.channel,
-        )
+        instance = self._instance
+        network, tasks, channel = instance.network, instance.tasks, instance.channel
         offload = np.zeros(network.devices, dtype=np.bool_)
         offload[offloaders] = True
         time_s = tasks.deadline_s
@@ -382,45 +380,42 @@ class _Search:
         The radio's energy falls with the airtime and the server's grows. Between two airtimes, there
         is no less than the radio's at the longer and the server's at the shorter.
         """
-        network, tasks, channel = (
-            self._instance.network,
-            self._instance.tasks,
-            self._instance.channel,
-        )
+        instance = self._instance
+        network, tasks, channel = instance.network, instance.tasks, instance.channel
         gain = channel.gain / network.noise_w
         most_bps = network.bandwidth_hz * np.log2(1.0 + network.device_power_max_w * gain)
-        longest_s = np.minimum(tasks.deadline_s, tasks.bits / network.rate_min_bps)
+        longest_s = tasks.deadline_s
+        if network.rate_min_bps > 0.0:
+            longest_s = np.minimum(longest_s, tasks.bits / network.rate_min_bps)
         shortest_s = np.minimum(tasks.bits / most_bps, longest_s)
-        airtime_s = (
-            shortest_s * (longest_s / shortest_s) ** np.linspace(0, 1, _BOUND_STEPS)[:, None]
-        )
+        steps = np.linspace(0.0, 1.0, _BOUND_STEPS)[:, None]
+        airtime_s = shortest_s * (longest_s / shortest_s) ** steps
         sinr = np.expm1(np.log(2.0) * tasks.bits / (network.bandwidth_hz * airtime_s))
         radio_j = sinr / gain * airtime_s
-        if self._keys.rates == "initial":
-            edge_hz = self._edge_hz + 0.0 * airtime_s
-        else:
-            edge_hz = slowest_edge_hz(tasks, airtime_s)
+        edge_hz = self._edge_hz
+        if self._keys.rates == "best":
+            edge_hz = np.minimum(slowest_edge_hz(tasks, airtime_s), network.server_cpu_hz)[:-1]
         server_j = network.theta_server * tasks.cycles * edge_hz**2
-        bound_g: FloatArray = self._instance.carbon_g_per_j * (radio_j[1:] + server_j[:-1]).min(
-            axis=0
-        )
+        bound_g: FloatArray = instance.carbon_g_per_j * (radio_j[1:] + server_j).min(axis=0)
         return bound_g
 
 
 def _own_local_hz(network: CarbonAwareNetwork, tasks: Tasks) -> FloatArray:
     """(N,) the slowest rate in time; where no rate holds all limits, the least violating."""
     slowest_hz = slowest_local_hz(network, tasks)
-    # Delay and f_min ask for more, f_max and E_max for less: where they meet.
-    squared = np.minimum(
-        slowest_hz * network.device_cpu_max_hz,
-        np.cbrt(slowest_hz * network.energy_max_j / (network.theta_device * tasks.cycles)) ** 2,
+    # Deadline and f_min ask for more, f_max and E_max for less: where either two are missed alike.
+    joule = network.theta_device * tasks.cycles
+    alike_hz = np.minimum(
+        np.sqrt(slowest_hz * network.device_cpu_max_hz),
+        np.cbrt(slowest_hz * network.energy_max_j / joule),
     )
-    return np.minimum(slowest_hz, np.sqrt(squared))
+    return np.minimum(slowest_hz, alike_hz)
 
 
 def _excess(use: FloatArray) -> FloatArray:
     """How far beyond its limit; zero where it holds."""
-    return np.where(use <= 1.0 + TOLERANCE, 0.0, use - 1.0)
+    excess: FloatArray = np.where(use <= 1.0 + TOLERANCE, 0.0, use - 1.0)
+    return excess
 
 
 def _result(

@@ -32,8 +32,11 @@ from ..simulator.worst_case import (
 if TYPE_CHECKING:
     import cvxpy as cp
 
-MARGIN = 1e-7
+MARGIN = 1e-6
 """Limits are tightened by this much, relative: more than a solver's error, so that they hold."""
+
+ACCURACY = 1e-7
+"""Of the convex solver. It cannot always reach its default, 1e-8, where optima are flat."""
 
 REACH = 30.0
 """No power or airtime moves by more than this factor in one step."""
@@ -164,15 +167,16 @@ class PowerSubproblem:
         if not self._joint:
             constraints.append(F == 1.0)
         if scaled:
-            p = cp.Variable(P.size)
+            p, inverse = cp.Variable(P.size), cp.Variable()
             constraints += [
-                (cp.square(P) + cp.square(cp.inv_pos(z))) / 2.0 <= p,
+                cp.inv_pos(z) <= inverse,
+                _bounded_product(P, inverse, p),
                 power_max * allowed * z >= P,
             ]
         else:
             p = P
             constraints += [z == 1.0, power_max * allowed >= P]
-        return [*constraints, (cp.square(p) + cp.square(T)) / 2.0 <= radio]  # (17)
+        return [*constraints, _bounded_product(p, T, radio)]
 
     def least_emission(
         self, instance: Instance, point: TaskDecision, everybody: bool
@@ -182,8 +186,15 @@ class PowerSubproblem:
         Args:
             instance: what is given.
             point: where to expand; the rates of its local devices are kept.
-            everybody: the worst case is over all devices, else over those that offload.
+            everybody: (15), (18) and the worst case are those of all devices, else of those that
+                offload; what local devices add is given, and nothing can be done here if they are
+                beyond their limits.
         """
+        if everybody:
+            use = instance.evaluate(point).use
+            beyond = np.maximum(use.delay, use.energy) > 1.0 + TOLERANCE
+            if (beyond & ~point.offload).any():
+                return None
         return self._step(self._emission, instance, point, everybody)
 
     def least_violation(self, instance: Instance, point: TaskDecision) -> PowerStep | None:
@@ -199,8 +210,6 @@ class PowerSubproblem:
         outcome = instance.evaluate(point)
         radio_j = power_w * np.where(sends, outcome.transmission_s, 0.0)
         curvature, slope, noise, headroom = expand_rates(instance, power_w)
-        floor = sends if network.rate_floor == "all" else offload
-
         emission = instance.carbon_g_per_j * np.stack(
             [radio_j, outcome.server_energy_j, ~offload * outcome.energy_j * everybody]
         )
@@ -211,7 +220,7 @@ class PowerSubproblem:
                 headroom,
                 noise,
                 _ratio(network.device_power_max_w, power_w),
-                _ratio(np.where(floor, outcome.rate_bps / network.rate_min_bps, REACH)),
+                _ratio(outcome.rate_bps, np.where(sends, network.rate_min_bps, 0.0)),
                 _ratio(network.server_cpu_hz, edge_hz),
                 outcome.transmission_s / tasks.deadline_s,
                 offload * tasks.cycles / (edge_hz * tasks.deadline_s),
@@ -332,23 +341,38 @@ class OffloadingSubproblem:
         return offload
 
 
+def _bounded_product(x: "cp.Variable", y: "cp.Variable", bound: "cp.Variable") -> "cp.Constraint":
+    """(17): (x^2 + y^2) / 2 <= bound, one cone for each device."""
+    import cvxpy as cp
+
+    rows = [2.0 * x, 2.0 * cp.promote(y, x.shape), 2.0 * bound - 1.0]
+    return cp.SOC(2.0 * bound + 1.0, cp.vstack(rows), axis=0)
+
+
 def solved(problem: "cp.Problem", mixed_integer: bool = False) -> bool:
     """Solve, and tell whether the solver reached an optimum."""
     import cvxpy as cp
 
+    settings: dict[str, Any] = {"solver": cp.HIGHS}
+    if not mixed_integer:
+        settings = {
+            "solver": cp.CLARABEL,
+            "tol_feas": ACCURACY,
+            "tol_gap_abs": ACCURACY,
+            "tol_gap_rel": ACCURACY,
+        }
     # What cvxpy warns of is in the status, which is looked at.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         try:
             # A warm start would make the answer depend on what was solved before.
-            problem.solve(solver=cp.HIGHS if mixed_integer else cp.CLARABEL, warm_start=False)
+            problem.solve(warm_start=False, **settings)
         except cp.SolverError:
             return False
     return bool(problem.status == cp.OPTIMAL)
 
 
-def _ratio(limit: Any, value: Any = 1.0) -> FloatArray:
-    """How far a value may grow, within reach; a value of zero stays where it is."""
-    positive = np.asarray(value) > 0.0
-    ratio = limit / np.where(positive, value, 1.0)
-    return np.where(positive, np.minimum(ratio, REACH), 1.0)
+def _ratio(limit: FloatArray | float, value: FloatArray) -> FloatArray:
+    """Limit over value, within reach."""
+    positive = value > 0.0
+    return np.where(positive, np.minimum(limit / np.where(positive, value, 1.0), REACH), REACH)
