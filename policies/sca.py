@@ -168,27 +168,31 @@ def _algorithm_1(
 ) -> Result:
     """Algorithm 1 as printed, from any start.
 
-    A subproblem that cannot be solved, as when the start breaks limits, leaves its variables alone.
+    A subproblem that is not solved, as when the start breaks limits, leaves its variables alone.
     The objective of (19) holds the server's emissions as (11a) has them: they are given, but the
     line below (19), which drops them, would minimise the worst of something else.
     """
     point, failed = start, 0
     status: Status = "iteration limit"
-    history = [float(instance.evaluate(start).worst_emission_g)]
+    outcome = instance.evaluate(point)
+    history = [float(outcome.worst_emission_g)]
+
+    def accept(found: TaskDecision | None) -> None:
+        nonlocal point, outcome, failed
+        new = None if found is None else instance.evaluate(found)
+        if found is None or new is None or (outcome.use.feasible and not new.use.feasible):
+            failed += 1
+        else:
+            point, outcome = found, new
+
     while len(history) <= keys.iterations_max:
         step = subproblems.power.least_emission(instance, point, everybody=True)
-        failed += step is None
-        if step is not None:
-            point = replace(point, power_w=step.power_w)
+        accept(None if step is None else replace(point, power_w=step.power_w))
         if keys.rates == "best":
-            faster = subproblems.rates.solve(instance, point)
-            failed += faster is None
-            point = faster or point
+            accept(subproblems.rates.solve(instance, point))
         offload = subproblems.offloading.solve(instance, point)
-        failed += offload is None
-        if offload is not None:
-            point = replace(point, offload=offload)
-        history.append(float(instance.evaluate(point).worst_emission_g))
+        accept(None if offload is None else replace(point, offload=offload))
+        history.append(float(outcome.worst_emission_g))
         if abs(history[-2] - history[-1]) <= keys.threshold * history[-2]:
             status = "converged"
             break
