@@ -30,15 +30,13 @@ def main() -> None:
     """Simulate edge networks that are managed through digital twins."""
 
 
-def scenario_options(command: Command) -> Command:
+def experiment_options(command: Command) -> Command:
     """The argument and options of all commands that read a scenario."""
     for option in reversed(
         [
             click.argument("scenario"),
-            click.option("--policy", metavar="NAME", help="Instead of the scenario's own."),
             click.option("--seed", type=int, help="Of the first replication."),
             click.option("--slots", type=int, help="Length of the run."),
-            click.option("--replications", type=int, help="Copies with seeds seed, seed + 1, …"),
             click.option(
                 "--set",
                 "overrides",
@@ -56,6 +54,15 @@ def scenario_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def scenario_options(command: Command) -> Command:
+    """The same of those that run it under one policy."""
+    policy = click.option("--policy", metavar="NAME", help="Instead of the scenario's own.")
+    replications = click.option(
+        "--replications", type=int, help="Copies with seeds seed, seed + 1, …"
+    )
+    return policy(replications(experiment_options(command)))
 
 
 @main.command()
@@ -88,6 +95,93 @@ def run(output: Path | None, overwrite: bool, as_json: bool, **options: Any) -> 
             click.echo(f"trace: {path}")
         if status != "complete":
             sys.exit(INTERRUPTED)
+
+
+@main.command()
+@experiment_options
+@click.option(
+    "--policies",
+    required=True,
+    metavar="A,B,…",
+    help="The first is the baseline. Braces hold keys of [policy] for one policy alone, as in "
+    "lyapunov,lyapunov{V=1e14},epr.",
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=2),
+    default=30,
+    show_default=True,
+    help="Runs of each policy, with seeds seed, seed + 1, …",
+)
+@click.option(
+    "--warmup",
+    type=click.FloatRange(0.0, 1.0, max_open=True),
+    default=0.1,
+    show_default=True,
+    help="Share of the slots left out first.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the traces.  [default: a new one in runs/]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@click.option(
+    "--plot",
+    "picture",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw it too: PNG, SVG or PDF.",
+)
+def compare(
+    scenario: str,
+    policies: str,
+    seeds: int,
+    seed: int | None,
+    slots: int | None,
+    overrides: Sequence[str],
+    data_dir: Path | None,
+    warmup: float,
+    output: Path | None,
+    as_json: bool,
+    picture: Path | None,
+) -> None:
+    """Run policies on SCENARIO under the same seeds, and print how they differ.
+
+    All policies of a seed meet the same world, so differences are paired by seed. Totals alone are
+    recorded (level summary), unless --set trace.level=… says otherwise.
+    """
+    with user_errors():
+        from edgesim.experiments.compare import execute_each, prepare_each
+        from edgesim.traces.comparison import compare_traces
+        from edgesim.traces.figures import SUFFIXES
+        from edgesim.traces.figures_comparison import plot_comparison
+
+        if picture and picture.suffix.lower() not in SUFFIXES:
+            raise click.UsageError(f"{picture}: a picture ends in {', '.join(SUFFIXES)}")
+        if output and output.exists() and any(output.iterdir()):
+            raise click.UsageError(f"{output} is not empty")
+        changes = overridden(overrides, seed=seed, slots=slots)
+        experiments = prepare_each(scenario, policies, seeds, changes, data_dir)
+        folder = output or unused(f"compare-{Path(scenario).stem}")
+        labels = list(experiments)
+        traces = execute_each(
+            experiments,
+            folder,
+            lambda label, experiment: progress(
+                experiment.scenario.run.slots,
+                f"{label} ({labels.index(label) + 1} of {len(labels)})",
+            ),
+        )
+        if len(traces) < len(labels):
+            click.echo(f"interrupted; what was run is in {folder}", err=True)
+            sys.exit(INTERRUPTED)
+        comparison = compare_traces(traces, warmup)
+        print_summary(comparison, as_json)
+        if not as_json:
+            click.echo(f"traces: {folder}")
+        if picture:
+            plot_comparison(comparison, picture)
 
 
 @main.command()
@@ -209,18 +303,29 @@ def load(
     """The scenario with what the command line changes in it."""
     from edgesim.scenarios.loading import load_scenario
 
-    flags = {"run.seed": seed, "run.slots": slots, "run.replications": replications}
-    changed = [f"{key}={value}" for key, value in flags.items() if value is not None]
-    return load_scenario(scenario, [*overrides, *changed], data_dir, policy=policy)
+    changes = overridden(overrides, seed=seed, slots=slots, replications=replications)
+    return load_scenario(scenario, changes, data_dir, policy=policy)
+
+
+def overridden(overrides: Sequence[str], **flags: int | None) -> list[str]:
+    """What --set changes, and then the flags for keys of [run]."""
+    return [
+        *overrides,
+        *(f"run.{key}={value}" for key, value in flags.items() if value is not None),
+    ]
 
 
 def new_trace_path(name: str, scenario: "Scenario") -> Path:
     """A name in runs/ that says what the trace is, and that no file has yet."""
     policy = scenario.policy.name.replace(":", ".")
-    stem = f"{Path(name).stem}-{policy}-seed{scenario.run.seed}"
-    path, number = Path("runs", f"{stem}.h5"), 2
+    return unused(f"{Path(name).stem}-{policy}-seed{scenario.run.seed}", ".h5")
+
+
+def unused(stem: str, suffix: str = "") -> Path:
+    """A path in runs/ where nothing is yet."""
+    path, number = Path("runs", f"{stem}{suffix}"), 2
     while path.exists():
-        path, number = Path("runs", f"{stem}-{number}.h5"), number + 1
+        path, number = Path("runs", f"{stem}-{number}{suffix}"), number + 1
     return path
 
 
@@ -246,7 +351,7 @@ def user_errors() -> Iterator[None]:
 
 
 @contextmanager
-def progress(slots: int) -> Iterator[Callable[["Simulation"], None]]:
+def progress(slots: int, what: str = "") -> Iterator[Callable[["Simulation"], None]]:
     """A bar with slots/s and time left, on a terminal; the run itself knows nothing of it."""
     if not sys.stderr.isatty():
         yield lambda simulation: None
@@ -263,6 +368,7 @@ def progress(slots: int) -> Iterator[Callable[["Simulation"], None]]:
     )
 
     bar = Progress(
+        *([TextColumn(what, markup=False)] if what else []),
         TextColumn("{task.completed:,.0f} / {task.total:,.0f} slots"),
         BarColumn(),
         TextColumn("{task.fields[rate]}"),

@@ -18,6 +18,24 @@ Kind = Literal["all", "series", "latency", "map"]
 # Told apart by darkness too, so they survive a grey print.
 DARK, MIDDLE = "#1b3a6b", "#d1682b"
 STATION_COLOURS = ("#444444", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+SUFFIXES = (".png", ".svg", ".pdf")
+"""Of the pictures that can be drawn."""
+
+STYLE: Any = {
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "svg.hashsalt": "edgesim",
+}
+"""Of matplotlib, for all pictures."""
+
 FEW_STATIONS = 12
 """With more stations than this a map does without their names and without shading their cells."""
 
@@ -42,27 +60,17 @@ def plot(path: str | Path, output: str | Path, kind: Kind = "all") -> Path:
     from matplotlib import rc_context
 
     output = Path(output)
-    if output.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise ValueError(f"{output}: a picture ends in .png, .svg or .pdf")
-    style: Any = {
-        "font.size": 9,
-        "axes.titlesize": 9,
-        "axes.titlelocation": "left",
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.grid": True,
-        "grid.color": "#dddddd",
-        "grid.linewidth": 0.6,
-        "axes.axisbelow": True,
-        "legend.frameon": False,
-        "svg.hashsalt": "edgesim",
-    }
-    with open_trace(path) as trace, rc_context(style):
-        figure = _FIGURES[kind](trace)
-        # No date, so the same trace gives the same file.
-        undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-        figure.savefig(output, dpi=200, metadata=undated.get(output.suffix.lower()))
+    if output.suffix.lower() not in SUFFIXES:
+        raise ValueError(f"{output}: a picture ends in {', '.join(SUFFIXES)}")
+    with open_trace(path) as trace, rc_context(STYLE):
+        save(_FIGURES[kind](trace), output)
     return output
+
+
+def save(figure: "Figure", output: Path) -> None:
+    """Write a picture without its date, so the same numbers give the same file."""
+    undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+    figure.savefig(output, dpi=200, metadata=undated.get(output.suffix.lower()))
 
 
 def _figure(trace: Trace, width: float, height: float) -> "Figure":

@@ -186,7 +186,7 @@ METRICS = {
         "tasks completed", "", 1.0, lambda s: s["completed"], lambda s: s["replications"]
     ),
     "late_share": Metric(
-        "of these late", "%", 100.0, lambda s: s["late"], lambda s: s["completed"]
+        "completed tasks late", "%", 100.0, lambda s: s["late"], lambda s: s["completed"]
     ),
     "lost_share": Metric(
         "tasks lost", "%", 100.0, lambda s: s["lost"], lambda s: s["completed"] + s["lost"]

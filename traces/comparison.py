@@ -1,0 +1,343 @@
+"""Policies side by side on the same seeds: means, and paired differences to the first policy.
+
+Under common random numbers all policies of a seed meet the same world, so what differs from seed to
+seed cancels in the differences of one seed: their intervals are far narrower than those of the means.
+"""
+
+import json
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..simulator.arrays import FloatArray
+from .reader import TraceError, open_trace
+from .statistics import CONFIDENCE, ROWS, Estimate, format_estimate, replication_values, student_t
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+COMPARED = (
+    "worst_emission_mg",
+    "feasible_share",
+    "energy_per_task_j",
+    "offloaded_task_share",
+    "energy_per_bit_j",
+    "queue_bits",
+    "latency_s",
+    "latency_p95_s",
+    "late_share",
+    "lost_share",
+    "dropped_share",
+    "emission_mg",
+    "emission_mg_per_bit",
+    "offloaded_share",
+    "objective",
+)
+"""Keys of `ROWS`; a comparison has those that its traces have, by the world that they come from, and
+the objective only if all traces have the same."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A policy minus the baseline, seed by seed.
+
+    Attributes:
+        estimate: mean of the differences, and their t interval.
+        relative: the mean as a share of the baseline's mean; NaN if that is zero.
+        p_value: of the paired t-test, two-sided; NaN where no seed shows a difference.
+        holm_p_value: the same, adjusted by Holm's method for all differences of the comparison. Where
+            only those at 0.05 or less are called differences, the chance that any of them is none is
+            5 % at most.
+    """
+
+    estimate: Estimate
+    relative: float
+    p_value: float
+    holm_p_value: float
+
+    @property
+    def mark(self) -> str:
+        """Empty, "*" where the interval excludes zero, or "**" where Holm's method agrees."""
+        level = 1.0 - CONFIDENCE
+        return "**" if self.holm_p_value <= level else "*" if self.p_value <= level else ""
+
+
+@dataclass(frozen=True)
+class PolicyResult:
+    """The numbers of one policy, SI, by key of `COMPARED`.
+
+    Attributes:
+        label: the policy, with its options.
+        trace: where they come from.
+        by_seed: (R,) each; NaN where there is nothing to divide by.
+        means: over the seeds, with t intervals.
+        differences: to the baseline; none of the baseline itself.
+    """
+
+    label: str
+    trace: Path
+    by_seed: dict[str, FloatArray]
+    means: dict[str, Estimate]
+    differences: dict[str, Difference]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Policies on the same seeds.
+
+    Attributes:
+        title: of the scenario.
+        policies: the baseline first.
+        seeds: R of them.
+        warmup: share of the slots left out at the beginning.
+    """
+
+    title: str
+    policies: list[PolicyResult]
+    seeds: list[int]
+    warmup: float
+
+    @property
+    def baseline(self) -> PolicyResult:
+        """The policy that the others are compared with."""
+        return self.policies[0]
+
+    @property
+    def tests(self) -> int:
+        """How many differences were tested, for Holm's method."""
+        return sum(
+            not math.isnan(difference.p_value)
+            for policy in self.policies
+            for difference in policy.differences.values()
+        )
+
+    @property
+    def shown(self) -> list[str]:
+        """Keys of what is not zero for every policy and seed: worth a row or a panel."""
+        keys = self.baseline.by_seed
+        return [key for key in keys if any(policy.by_seed[key].any() for policy in self.policies)]
+
+    def to_table(self) -> "Table":
+        """A table for people: a section for each number, a row for each policy."""
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(
+            title=Text(self.title),
+            caption=f"95 % intervals over {len(self.seeds)} seeds ({self.seeds[0]} to "
+            f"{self.seeds[-1]}), differences paired by seed; the first {self.warmup:.0%} of the "
+            "slots left out\n* interval excludes zero   ** also by Holm's method for all "
+            f"{self.tests} differences",
+        )
+        table.add_column("")
+        table.add_column("mean", justify="right")
+        table.add_column(Text(f"difference to {self.baseline.label}"), justify="right")
+        table.add_column("", width=2)
+        table.add_column("", justify="right")
+        for key in self.shown:
+            row = ROWS[key]
+            table.add_row(Text(row.heading, style="bold"))
+            for policy in self.policies:
+                cells = [format_estimate(policy.means[key], row.scale)]
+                if difference := policy.differences.get(key):
+                    estimate, relative = difference.estimate, difference.relative
+                    cells += [
+                        _signed(estimate.value, format_estimate(estimate, row.scale)),
+                        difference.mark,
+                        _percent(relative),
+                    ]
+                table.add_row(Text(f"  {policy.label}"), *cells)
+            table.add_section()
+        return table
+
+    def to_json(self) -> str:
+        """The same for machines, SI units, full precision; null for what is not known."""
+        return json.dumps(
+            {
+                "title": self.title,
+                "seeds": self.seeds,
+                "warmup": self.warmup,
+                "confidence": CONFIDENCE,
+                "baseline": self.baseline.label,
+                "tests": self.tests,
+                "policies": [_as_dict(policy) for policy in self.policies],
+            },
+            indent=2,
+            allow_nan=False,
+        )
+
+
+def compare_traces(traces: Mapping[str, str | Path], warmup: float = 0.1) -> Comparison:
+    """Means and paired differences of traces with the same seeds.
+
+    Args:
+        traces: by the label of their policy; the first is the baseline.
+        warmup: share of the slots to leave out at the beginning, as for `summarise`.
+
+    Raises:
+        ValueError: if the warm-up is not in [0, 1).
+        TraceError: if a trace cannot be read, has fewer than two replications, or other seeds,
+            slots or variables than the first.
+    """
+    if not 0.0 <= warmup < 1.0:
+        raise ValueError(f"warmup is {warmup}, but must be at least 0 and below 1")
+    by_seed: dict[str, dict[str, FloatArray]] = {}
+    first: tuple[list[int], int, list[str]] | None = None
+    scenarios = []
+    for label, path in traces.items():
+        with open_trace(path) as trace:
+            seeds = trace.summary["seed"].values.tolist()
+            if len(seeds) < 2:
+                raise TraceError(f"{path}: one replication has no interval; record two or more")
+            values = replication_values(trace, warmup)
+            by_seed[label] = {key: values[key] for key in COMPARED if key in values}
+            sampled = (seeds, int(trace.summary["slots"].sum()), list(by_seed[label]))
+            scenarios.append(tomllib.loads(trace.scenario))
+        first = first or sampled
+        if sampled != first:
+            raise TraceError(f"{path}: other seeds, slots or variables than the first trace has")
+    if first is None:
+        raise ValueError("no traces to compare")
+    if any(_objective(scenario) != _objective(scenarios[0]) for scenario in scenarios):
+        for values in by_seed.values():
+            values.pop("objective", None)
+    baseline, *others = by_seed
+    paired = {label: _differences(by_seed[label], by_seed[baseline]) for label in others}
+    return Comparison(
+        title=scenarios[0]["title"],
+        policies=[
+            PolicyResult(
+                label=label,
+                trace=Path(traces[label]),
+                by_seed=values,
+                means={key: mean(sample) for key, sample in values.items()},
+                differences=differences,
+            )
+            for (label, values), differences in zip(
+                by_seed.items(), [{}, *_holm_adjusted(paired).values()], strict=True
+            )
+        ],
+        seeds=first[0],
+        warmup=warmup,
+    )
+
+
+def mean(sample: FloatArray) -> Estimate:
+    """The mean of two or more independent values, with its Student-t interval.
+
+    Args:
+        sample: (R,); where one of them is not finite there is no mean.
+    """
+    if not np.isfinite(sample).all():
+        return Estimate(math.nan)
+    spread = float(sample.std(ddof=1)) / math.sqrt(len(sample))
+    return Estimate(float(sample.mean()), student_t(len(sample) - 1) * spread)
+
+
+def p_value(differences: FloatArray) -> float:
+    """Two-sided p-value of the one-sample t-test that the mean is zero; NaN if all of them are.
+
+    Args:
+        differences: (R,), R >= 2.
+    """
+    from scipy.special import stdtr
+
+    if not np.isfinite(differences).all() or not differences.any():
+        return math.nan
+    spread = float(differences.std(ddof=1)) / math.sqrt(len(differences))
+    if spread == 0.0:
+        return 0.0
+    statistic = abs(float(differences.mean())) / spread
+    return 2.0 * float(stdtr(len(differences) - 1, -statistic))
+
+
+def holm(p_values: FloatArray) -> FloatArray:
+    """Holm's step-down adjustment, which bounds the chance of any false finding.
+
+    Args:
+        p_values: (m,); NaN where nothing was tested.
+    """
+    tested = np.flatnonzero(~np.isnan(p_values))
+    order = tested[np.argsort(p_values[tested], kind="stable")]
+    stepped = p_values[order] * np.arange(len(order), 0, -1)
+    adjusted = np.full(len(p_values), np.nan)
+    adjusted[order] = np.minimum(np.maximum.accumulate(stepped), 1.0)
+    return adjusted
+
+
+def _objective(scenario: dict[str, Any]) -> list[Any]:
+    """The keys that settle what P2 is; its values cannot be compared where they differ."""
+    policy = scenario.get("policy", {})
+    return [policy.get(key) for key in ("V", "perturbation")]
+
+
+def _differences(
+    values: dict[str, FloatArray], baseline: dict[str, FloatArray]
+) -> dict[str, Difference]:
+    """By key, not yet adjusted for their number."""
+    found = {}
+    with np.errstate(invalid="ignore"):
+        for key, sample in values.items():
+            paired = sample - baseline[key]
+            estimate, base = mean(paired), float(baseline[key].mean())
+            relative = estimate.value / abs(base) if base != 0.0 else math.nan
+            found[key] = Difference(estimate, relative, p_value(paired), math.nan)
+    return found
+
+
+def _holm_adjusted(paired: dict[str, dict[str, Difference]]) -> dict[str, dict[str, Difference]]:
+    places = [(label, key) for label, found in paired.items() for key in found]
+    adjusted = holm(np.array([paired[label][key].p_value for label, key in places]))
+    complete: dict[str, dict[str, Difference]] = {label: {} for label in paired}
+    for (label, key), value in zip(places, adjusted.tolist(), strict=True):
+        raw = paired[label][key]
+        complete[label][key] = Difference(raw.estimate, raw.relative, raw.p_value, value)
+    return complete
+
+
+def _as_dict(policy: PolicyResult) -> dict[str, Any]:
+    def interval(estimate: Estimate) -> dict[str, float | None]:
+        return {
+            "value": _known(estimate.value),
+            "low": _known(estimate.low),
+            "high": _known(estimate.high),
+        }
+
+    return {
+        "policy": policy.label,
+        "trace": str(policy.trace),
+        "means": {key: interval(estimate) for key, estimate in policy.means.items()},
+        "differences": {
+            key: interval(difference.estimate)
+            | {
+                "relative": _known(difference.relative),
+                "p_value": _known(difference.p_value),
+                "holm_p_value": _known(difference.holm_p_value),
+            }
+            for key, difference in policy.differences.items()
+        },
+        "by_seed": {
+            key: [_known(value) for value in sample.tolist()]
+            for key, sample in policy.by_seed.items()
+        },
+    }
+
+
+def _signed(value: float, text: str) -> str:
+    return f"+{text}" if value > 0.0 else text
+
+
+def _percent(share: float) -> str:
+    if not math.isfinite(share):
+        return ""
+    percent = 100.0 * share
+    return _signed(share, f"{percent:,.0f} %" if abs(percent) >= 100.0 else f"{percent:.3g} %")
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None
