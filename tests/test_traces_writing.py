@@ -374,6 +374,26 @@ def _whole(trace) -> int:  # type: ignore[no-untyped-def]
     return count
 
 
+def test_no_fixed_storage_is_left_to_be_allocated_while_readers_look_in(tmp_path: Path) -> None:
+    """HDF5 does so by rewriting a header that a reader may be reading: "likely file corruption"."""
+    run = run_info()
+    writer = TraceWriter(tmp_path / "t.h5", run)
+    writer.slot(0, random_columns(run, 0))  # laid out, and nothing flushed yet
+    unallocated = []
+
+    def check(name: str, item: h5py.Dataset | h5py.Group) -> None:
+        fixed = isinstance(item, h5py.Dataset) and item.chunks is None
+        # The dimensions without values have no storage, and never get any.
+        without_values = item.attrs.get("NAME", b"").startswith(b"This is a netCDF dimension")
+        if fixed and not without_values and item.id.get_offset() is None:
+            unallocated.append(name)
+
+    with h5py.File(tmp_path / "t.h5", "r", swmr=True, locking=False) as file:
+        file.visititems(check)
+    writer.close("complete")
+    assert unallocated == []
+
+
 def test_what_is_not_a_trace_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(TraceError, match="there is no such file"):
         open_trace(tmp_path / "none.h5")

@@ -88,8 +88,8 @@ class TraceFile:
         self.level = level
         self._file: Any = None
         self._started = _now()
-        with h5py.File(path, "w", libver="latest", locking=False) as file:
-            self._write_header(file)
+        self._new().close()
+        self._replace()
 
     def begin(self, first: int, columns: Sequence[str], chunk_slots: int, tally: SlotTally) -> None:
         """Make the datasets for these columns; from now on readers may look in.
@@ -100,10 +100,7 @@ class TraceFile:
             chunk_slots: slots in a chunk.
             tally: the totals that will be written.
         """
-        # Laid out under another name: a reader finds either the header alone, or everything.
-        new = self.path.with_name(f".{self.path.name}.new")
-        self._file = file = h5py.File(new, "w", libver="latest", locking=False)
-        self._write_header(file)
+        self._file = file = self._new()
         self._first = first
         self._slots = self._tasks = self._decisions = 0
         self._make_summary(file.create_group("summary"), columns, tally)
@@ -116,7 +113,7 @@ class TraceFile:
                 timing, "decision_s", DECISION_S, {"slot": self._timing_slot}, (1024,)
             )
         file.swmr_mode = True
-        new.replace(self.path)
+        self._replace()
 
     def append_slots(self, columns: Mapping[str, NDArray[Any]], count: int) -> None:
         """Append the first `count` slots of (R, >= count, …) columns."""
@@ -169,8 +166,10 @@ class TraceFile:
         netcdf.set_fixed_text(file["timing"], "ended", _now())
         file.close()
 
-    def _write_header(self, file: h5py.File) -> None:
+    def _new(self) -> h5py.File:
+        """A file with the header, under another name: no reader meets one that is half made."""
         run = self.run
+        file = h5py.File(self._hidden(), "w", libver="latest", locking=False)
         file.attrs.update(
             {
                 "edgesim_version": __version__,
@@ -191,6 +190,14 @@ class TraceFile:
         timing = file.create_group("timing")
         netcdf.fixed_text(timing, "started", self._started, 40)
         netcdf.fixed_text(timing, "ended", "", 40)
+        return file
+
+    def _hidden(self) -> Path:
+        return self.path.with_name(f".{self.path.name}.new")
+
+    def _replace(self) -> None:
+        """Let readers find it."""
+        self._hidden().replace(self.path)
 
     def _replication(self, group: h5py.Group) -> h5py.Dataset:
         """The dimension of replications, labelled with number and seed."""
@@ -274,6 +281,10 @@ class TraceFile:
             for name, what in SUMMARY_VARIABLES.items()
             if name.removeprefix("initial_") in columns or name not in _OF_COLUMNS
         }
+        for dataset in self._summary.values():
+            if dataset.chunks is None:
+                # Storage that is allocated in SWMR mode shows readers a header of the wrong size.
+                dataset[...] = dataset.fillvalue
         self._summary["latency_low_s"][...] = LATENCY_EDGES_S[:-1]
         self._summary["latency_high_s"][...] = LATENCY_EDGES_S[1:]
 

@@ -51,7 +51,8 @@ def lazy_dataset(group: h5py.Group) -> xr.Dataset:
         if isinstance(item, h5py.Dataset) and item.is_scale
     }
     variables = {}
-    for name, dataset in group.items():
+    for name in group:
+        dataset = group[name]
         if dataset.attrs.get("NAME", b"").startswith(b"This is a netCDF dimension"):
             continue  # it has a size, but no values
         dims = (
