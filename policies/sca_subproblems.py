@@ -124,8 +124,9 @@ class PowerSubproblem:
         import cvxpy as cp
 
         self._data = cp.Parameter((13 + devices, devices), nonneg=True)
-        self._power, self._airtime, self._rate = (cp.Variable(devices) for _ in range(3))
-        self._scale = cp.Variable()
+        self._power, self._airtime = cp.Variable(devices), cp.Variable(devices)
+        self._rate = cp.Variable(devices) if joint else cp.Constant(np.ones(devices))
+        self._scale = cp.Variable() if scaled else cp.Constant(1.0)
         self._joint, self._scaled = joint, scaled
         radio = cp.Variable(devices)
         emission = (
@@ -160,16 +161,13 @@ class PowerSubproblem:
             cp.multiply(energy, radio) <= allowed,  # (18)
             airtime_max * allowed >= T,  # (14)
             capacity @ F <= allowed,  # (10e)
-            rate_max >= F,
         ]
-        if not self._joint:
-            constraints.append(F == 1.0)
+        if self._joint:
+            constraints.append(rate_max >= F)
         p = P
         if self._scaled:
             p, inverse = cp.Variable(P.size), cp.Variable()
             constraints += [cp.inv_pos(z) <= inverse, _bounded_product(P, inverse, p)]
-        else:
-            constraints.append(z == 1.0)
         return [*constraints, power_max * allowed >= p, _bounded_product(p, T, radio)]
 
     def least_emission(
