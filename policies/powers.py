@@ -45,7 +45,8 @@ def least_powers(
         if not _solve(target[r], cross[r], noise_w, power_max_w, power[r]):
             _iterate(target[r], cross[r], noise_w, power_max_w, power[r])
         # What is short by rounding is not short of the limit C(10d).
-        power[r] = np.minimum(power[r] * (1.0 + 1e-12), power_max_w)
+        for m in range(len(power_max_w)):
+            power[r, m] = min(power[r, m] * (1.0 + 1e-12), power_max_w[m])
     return power
 
 
@@ -63,8 +64,12 @@ def _solve(
     positive pivots; so none has to be looked for.
     """
     devices = len(target)
-    matrix = np.eye(devices) - target.reshape(-1, 1) * cross
-    power[:] = target * noise_w
+    matrix = np.empty((devices, devices))
+    for m in range(devices):
+        for n in range(devices):
+            matrix[m, n] = -target[m] * cross[m, n]
+        matrix[m, m] += 1.0
+        power[m] = target[m] * noise_w
     for k in range(devices):
         if matrix[k, k] <= 0.0:
             return False

@@ -14,6 +14,7 @@ POLICIES = {
         "epr-ep": f"{__package__}.epr:EqualRatesEqualPower",
     },
     "worst-case-emission": {
+        "lyapunov": f"{__package__}.lyapunov_tasks:LyapunovTasks",
         "local": f"{__package__}.local:LocalTasks",
         "offload-all": f"{__package__}.offload_all:OffloadAllTasks",
         "random": f"{__package__}.random:RandomTasks",
