@@ -1,5 +1,6 @@
 """Comparisons of policies: numbers against scipy on the slots themselves, and the command."""
 
+import io
 import itertools
 import json
 import re
@@ -16,16 +17,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
+from rich.console import Console
 from trace_recording import record, run_info  # type: ignore[import-not-found]
 
 from edgesim.cli import main
 from edgesim.experiments.compare import execute_each, parse_policies, prepare_each, split
 from edgesim.experiments.run import run
 from edgesim.scenarios.errors import ScenarioError
+from edgesim.traces import figures
 from edgesim.traces.comparison import Comparison, compare_traces, holm, mean, p_value
 from edgesim.traces.figures_comparison import plot_comparison
 from edgesim.traces.reader import TraceError, open_trace
 from edgesim.traces.statistics import summarise
+from edgesim.traces.watch import watch
 
 Sample = NDArray[np.float64]
 
@@ -316,6 +320,26 @@ def test_the_summary_of_a_run_has_the_numbers_of_its_world(tasks: dict[str, Path
         assert_allclose(summary.estimates[key].value, formula(sums).mean(), rtol=1e-11)
     assert summary.growth is None and summary.stability is None
     assert not {"queue_bits", "energy_per_bit_j", "dropped_share"} & set(summary.estimates)
+
+
+def test_pictures_and_watch_show_the_numbers_of_their_world(tasks: dict[str, Path]) -> None:
+    with open_trace(tasks["random"]) as trace:
+        worst, energy, share, emission = figures._series(trace).axes
+        slots = trace.slots.load()
+    for line, series in (
+        (worst.lines[0], slots["worst_emission_mg"].values.mean(axis=0)),
+        (
+            energy.lines[0],
+            (slots["energy_j"] + slots["server_energy_j"]).values.mean(axis=(0, 2)),
+        ),
+        (share.lines[0], 100.0 * slots["offload"].values.mean(axis=(0, 2))),
+        (share.lines[1], 100.0 * slots["feasible"].values.mean(axis=0)),
+        (emission.lines[0], slots["emission_mg"].values.sum(axis=2).mean(axis=0) / 2.0),
+    ):
+        assert_allclose(np.asarray(line.get_ydata()), series, rtol=1e-11)
+    out = io.StringIO()
+    assert watch(tasks["random"], console=Console(file=out, width=140)) == "complete"
+    assert "worst-case emission" in out.getvalue() and "queue" not in out.getvalue()
 
 
 # The command.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ..simulator.arrays import FloatArray
+from ..simulator.arrays import FloatArray, IntArray
 from .reader import Trace, TraceError, open_trace
 
 if TYPE_CHECKING:
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Kind = Literal["all", "series", "latency", "map"]
+
+Columns = dict[str, FloatArray]
 
 # Told apart by darkness too, so they survive a grey print.
 DARK, MIDDLE = "#1b3a6b", "#d1682b"
@@ -46,9 +48,9 @@ def plot(path: str | Path, output: str | Path, kind: Kind = "all") -> Path:
     Args:
         path: of the trace; it may still be running.
         output: the picture; its suffix says PNG, SVG or PDF.
-        kind: "series": queues, energy per bit, offloading and emission over time; "latency": the
-            distribution function of the tasks' latencies; "map": stations, devices and who talks to
-            whom in the last slot; "all": what the trace has of these, in one figure.
+        kind: "series": queues or worst-case emission, energy, offloading and emission over time;
+            "latency": the distribution function of the tasks' latencies; "map": stations, devices
+            and who talks to whom in the last slot; "all": what the trace has of these, in one figure.
 
     Returns:
         The path of the picture.
@@ -129,39 +131,62 @@ _FIGURES: dict[Kind, Callable[[Trace], "Figure"]] = {
 def _draw_series(trace: Trace, axes: "list[Axes]") -> None:
     summary = trace.summary
     slots = summary["slots"].values
+    seconds = slots * trace.attrs["slot_s"]
     scale, unit = _time_unit(trace.attrs["slots"] * trace.attrs["slot_s"])
     time = (summary["batch"].values + slots / 2) * trace.attrs["slot_s"] / scale
-
-    def column(name: str) -> FloatArray:
-        return np.asarray(summary[name].values)
-
-    queues, energy, share, emission = axes
-    _line(queues, time, column("queue_bits") * 1e-6 / trace.attrs["devices"], DARK, "-", "device")
-    station_queue = column("station_queue_bits") * 1e-6 / trace.attrs["stations"]
-    _line(queues, time, station_queue, MIDDLE, "--", "station")
-    queues.set_title("mean queue, Mbit")
-    queues.legend(loc="best", fontsize=8)
-    departed = column("local_bits") + column("offloaded_bits")
-    departed = np.where(departed > 0.0, departed, np.nan)
-    joule = column("local_energy_j") + column("offload_energy_j")
-    _line(energy, time, joule / departed * 1e9, DARK)
-    energy.set_title("energy per bit, nJ/bit")
-    _line(share, time, column("offloaded_bits") / departed * 100.0, DARK)
-    share.set_title("bits offloaded, %")
-    _line(emission, time, column("emission_mg") / (slots * trace.attrs["slot_s"]), DARK)
+    columns: Columns = {str(name): column.values for name, column in summary.data_vars.items()}
+    *_, share, emission = axes
+    streamed = "queue_bits" in columns
+    (_draw_stream if streamed else _draw_tasks)(trace, columns, slots, time, axes)
+    _line(emission, time, columns["emission_mg"] / seconds, DARK)
     emission.set_title("emission, mg/s")
     for ax in axes:
         ax.set_ylim(bottom=0.0)
         ax.set_xlim(0.0, None)
-    share.set_ylim(0.0, 100.0)
+    share.set_ylim(0.0, 100.0 if streamed else 102.0)
     for ax in (share, emission):
         ax.set_xlabel(f"time, {unit}")
     if len(summary["seed"]) > 1:
-        energy.legend(
-            [energy.lines[0], energy.collections[0]],
+        axes[1].legend(
+            [axes[1].lines[0], axes[1].collections[0]],
             ["mean of the replications", "their range"],
             fontsize=8,
         )
+
+
+def _draw_stream(
+    trace: Trace, columns: Columns, slots: IntArray, time: FloatArray, axes: "list[Axes]"
+) -> None:
+    """Queues, energy per bit and offloading of world A."""
+    queues, energy, share, _ = axes
+    _line(queues, time, columns["queue_bits"] * 1e-6 / trace.attrs["devices"], DARK, "-", "device")
+    station_queue = columns["station_queue_bits"] * 1e-6 / trace.attrs["stations"]
+    _line(queues, time, station_queue, MIDDLE, "--", "station")
+    queues.set_title("mean queue, Mbit")
+    queues.legend(loc="best", fontsize=8)
+    departed = columns["local_bits"] + columns["offloaded_bits"]
+    departed = np.where(departed > 0.0, departed, np.nan)
+    joule = columns["local_energy_j"] + columns["offload_energy_j"]
+    _line(energy, time, joule / departed * 1e9, DARK)
+    energy.set_title("energy per bit, nJ/bit")
+    _line(share, time, columns["offloaded_bits"] / departed * 100.0, DARK)
+    share.set_title("bits offloaded, %")
+
+
+def _draw_tasks(
+    trace: Trace, columns: Columns, slots: IntArray, time: FloatArray, axes: "list[Axes]"
+) -> None:
+    """Worst-case emission, energy, offloading and feasibility of world C."""
+    worst, energy, share, _ = axes
+    _line(worst, time, columns["worst_emission_mg"], DARK)
+    worst.set_title("worst-case emission, mg")
+    joule = columns["energy_j"] + columns["server_energy_j"]
+    _line(energy, time, joule / (slots * trace.attrs["devices"]), DARK)
+    energy.set_title("energy per task, J")
+    _line(share, time, columns["offload"] * 100.0, DARK, "-", "tasks offloaded")
+    _line(share, time, columns["feasible"] * 100.0, MIDDLE, "--", "slots feasible")
+    share.set_title("share, %")
+    share.legend(loc="best", fontsize=8)
 
 
 def _line(

@@ -44,7 +44,8 @@ def plot_comparison(comparison: Comparison, output: str | Path) -> Path:
     columns = min(COLUMNS, max(len(keys), 1))
     rows = max(math.ceil(len(keys) / columns), 1)
     with rc_context(STYLE):
-        size = (1.5 + 2.5 * columns, 0.9 + rows * (0.75 + 0.36 * policies))
+        longest = max(len(policy.label) for policy in comparison.policies)
+        size = (0.8 + 0.07 * longest + 2.5 * columns, 0.9 + rows * (0.75 + 0.36 * policies))
         figure = Figure(figsize=size, layout="constrained")
         figure.suptitle(
             f"{comparison.title}: {len(comparison.seeds)} seeds, {comparison.seeds[0]} to "
@@ -108,3 +109,4 @@ def _draw(comparison: Comparison, key: str, ax: "Axes") -> None:
     ax.set_ylim(len(comparison.policies) - 0.45, -0.55)
     ax.grid(axis="y", visible=False)
     ax.locator_params(axis="x", nbins=4)
+    ax.ticklabel_format(axis="x", scilimits=(-2, 5))

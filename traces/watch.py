@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class Progress:
     """How far a run is, and how the network is doing.
 
+    NaN is what its world does not have.
+
     Attributes:
         name: of the trace.
         policy: its name.
@@ -26,6 +28,8 @@ class Progress:
         queue_bits: mean queue of a device, in the newest batch of slots.
         station_queue_bits: mean queue of a station, in the newest batch.
         energy_per_bit_j: in the newest batch; NaN if no bit was executed or sent.
+        worst_emission_mg: mean over the slots of the newest batch.
+        feasible_share: of the slots of the newest batch.
         emission_mg: so far, mean over replications.
         tasks: completed so far, all replications.
     """
@@ -38,6 +42,8 @@ class Progress:
     queue_bits: float
     station_queue_bits: float
     energy_per_bit_j: float
+    worst_emission_mg: float
+    feasible_share: float
     emission_mg: float
     tasks: int
 
@@ -52,7 +58,7 @@ class Progress:
         newest = summary.isel(batch=-1).mean("replication")
 
         def now(name: str) -> float:
-            return float(newest[name])
+            return float(newest[name]) if name in newest else np.nan
 
         departed = now("local_bits") + now("offloaded_bits")
         energy = now("local_energy_j") + now("offload_energy_j")
@@ -65,6 +71,8 @@ class Progress:
             queue_bits=now("queue_bits") / trace.attrs["devices"],
             station_queue_bits=now("station_queue_bits") / trace.attrs["stations"],
             energy_per_bit_j=energy / departed if departed > 0.0 else np.nan,
+            worst_emission_mg=now("worst_emission_mg"),
+            feasible_share=now("feasible"),
             emission_mg=float(summary["emission_mg"].sum("batch").mean()),
             tasks=int(summary["tasks"].sel(outcome=["done", "late"]).sum()),
         )
@@ -142,9 +150,15 @@ def _view(progress: Progress, rate: float, silent_s: float) -> "Group":
         f"{_duration(left_s)} left" if running and left_s is not None else progress.status,
     )
     numbers = Table.grid(padding=(0, 2))
-    numbers.add_row("queue of a device", f"{progress.queue_bits * 1e-6:.4g} Mbit")
-    numbers.add_row("queue of a station", f"{progress.station_queue_bits * 1e-6:.4g} Mbit")
-    numbers.add_row("energy per bit", f"{progress.energy_per_bit_j * 1e9:.4g} nJ/bit")
+    for label, value, unit in (
+        ("queue of a device", progress.queue_bits * 1e-6, "Mbit"),
+        ("queue of a station", progress.station_queue_bits * 1e-6, "Mbit"),
+        ("energy per bit", progress.energy_per_bit_j * 1e9, "nJ/bit"),
+        ("worst-case emission", progress.worst_emission_mg, "mg"),
+        ("slots feasible", progress.feasible_share * 100.0, "%"),
+    ):
+        if not np.isnan(value):
+            numbers.add_row(label, f"{value:.4g} {unit}")
     numbers.add_row("emission so far", f"{progress.emission_mg:.4g} mg")
     numbers.add_row("tasks completed", f"{progress.tasks:,}")
     if running and silent_s > 10.0:
