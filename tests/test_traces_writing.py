@@ -275,15 +275,15 @@ def test_a_run_that_fails_before_its_first_slot_leaves_a_readable_trace(tmp_path
 
 
 def test_memory_does_not_grow_with_the_slots(tmp_path: Path) -> None:
-    run = run_info(devices=20, slots=24_000)
+    run = run_info(devices=20, slots=10_000)
     columns, tasks = random_columns(run, 0), random_tasks(run, 0)
     writer = TraceWriter(tmp_path / "t.h5", run)
     peaks = []
     tracemalloc.start()
     try:
-        for begin in range(0, run.slots, 12_000):
+        for begin in range(0, run.slots, 5_000):
             tracemalloc.reset_peak()
-            for slot in range(begin, begin + 12_000):
+            for slot in range(begin, begin + 5_000):
                 writer.decision_time(1e-3)
                 writer.slot(slot, columns)
                 writer.tasks(tasks)

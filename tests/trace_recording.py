@@ -46,15 +46,15 @@ def _shape(run: RunInfo, what: Variable) -> tuple[int, ...]:
 def random_columns(run: RunInfo, slot: int) -> Columns:
     """Every variable there is; each replication's numbers depend on its own seed alone."""
     columns: Columns = {}
+    rngs = [np.random.default_rng([seed, slot]) for seed in run.seeds]
     for name, what in SLOT_VARIABLES.items():
         shape = _shape(run, what)[1:]
-        rows: list[NDArray[Any]] = []
-        for seed in run.seeds:
-            rng = np.random.default_rng([seed, slot, len(name), ord(name[0]), ord(name[-1])])
-            if what.dtype == "f8":
-                rows.append(rng.lognormal(size=shape) * 1e5)
-            else:
-                rows.append(rng.integers(0, len(run.station_names), shape))
+        rows: list[NDArray[Any]] = [
+            rng.lognormal(size=shape) * 1e5
+            if what.dtype == "f8"
+            else rng.integers(0, len(run.station_names), shape)
+            for rng in rngs
+        ]
         columns[name] = np.array(rows)
     return columns
 
