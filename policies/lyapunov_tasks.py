@@ -41,27 +41,23 @@ class LyapunovTasks(Policy):
     """Drift-plus-penalty with a virtual queue for each device's mean energy; emission as penalty.
 
     For given offloading and airtimes, powers and rates are optimal: the least powers, and the slowest
-    rates in time. Offloading and airtimes are found by a local search, which is not exact. It starts
-    from the best of N + 1 nested sets, in the order of what each device costs if it stays local, with
-    one share of the deadline for everybody's transmission; then it changes airtimes, and who
-    offloads, as long as that helps. Where limits cannot be met, less violation comes first.
+    rates in time. Airtimes are found by moves along the axes, and who offloads by a local search,
+    which is not exact: of the N + 1 nested sets, in the order of what a device costs if it stays
+    local, the best; then one device more or fewer, as long as that helps. Where limits cannot be met,
+    less violation comes first.
 
-    The queues are the twin's: they count what the policy expects a device to spend.
+    Args:
+        emission_weight: V, J^2/g. The larger it is, the less is emitted, and the longer it takes
+            until the mean energy is within its budget.
 
     Attributes:
-        overdrawn_j: (R, N) Z_m.
+        overdrawn_j: (R, N) Z_m. They are the twin's: what the policy expects its devices to spend.
+
+    Raises:
+        ValueError: a weight that is not positive.
     """
 
     def __init__(self, emission_weight: float = 1e5) -> None:
-        """The policy.
-
-        Args:
-            emission_weight: V, J^2/g. The larger it is, the less is emitted, and the longer it takes
-                until the mean energy is within its budget.
-
-        Raises:
-            ValueError: a weight that is not positive.
-        """
         if not emission_weight > 0.0:
             raise ValueError(f"emission_weight = {emission_weight}; allowed: positive")
         self._emission_weight = emission_weight

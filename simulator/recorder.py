@@ -44,6 +44,17 @@ class TaskTable:
         return len(self.replication)
 
 
+@dataclass(frozen=True)
+class CountedTaskTable(TaskTable):
+    """Tasks whose cycles do not follow from their bits.
+
+    Attributes:
+        cycles: CPU cycles that each takes.
+    """
+
+    cycles: FloatArray
+
+
 class Recorder(Protocol):
     """Keeps what a run leaves. It must copy what it keeps: the arrays are not its own."""
 

@@ -10,7 +10,7 @@ from .decision import DecisionError, first_invalid
 from .deviation import Deviation
 from .observation import TaskObservation
 from .randomness import Generators
-from .recorder import OUTCOMES, TaskTable
+from .recorder import OUTCOMES, CountedTaskTable, TaskTable
 from .state import Columns, TaskState
 from .traffic import PerSlot
 from .twin import Sight
@@ -183,7 +183,7 @@ class TaskWorld(World):
         late = outcome.delay_s > tasks.deadline_s * (1.0 + TOLERANCE)
         code = np.where(finite, np.where(late, _LATE, _DONE), _LOST)
         arrival = np.full(tasks.bits.size, self.state.slot * self.slot_s)
-        return TaskTable(
+        return CountedTaskTable(
             replication=replication.reshape(-1),
             device=device.reshape(-1),
             station=np.where(decision.offload, 0, -1).astype(np.int32).reshape(-1),
@@ -192,6 +192,7 @@ class TaskWorld(World):
             bits=tasks.bits.reshape(-1),
             deadline_s=arrival + tasks.deadline_s.reshape(-1),
             outcome=code.astype(np.uint8).reshape(-1),
+            cycles=tasks.cycles.reshape(-1),
         )
 
 

@@ -88,7 +88,8 @@ class TraceWriter:
         self._task_tally.add((self._next - 1) // self._slot_tally.batch_slots, tasks)
         if self._level == "summary":
             return
-        rows = vars(tasks) | {"cycles": tasks.bits * self._run.cycles_per_bit}
+        # Unless the tasks know their cycles themselves.
+        rows = {"cycles": tasks.bits * self._run.cycles_per_bit} | vars(tasks)
         done = 0
         while done < len(tasks):
             take = min(len(tasks) - done, BUFFER_TASKS - self._task_rows)
