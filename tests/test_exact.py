@@ -126,6 +126,9 @@ def grid_search(instance: Instance, offload: BoolArray) -> tuple[float, FloatArr
 def polish(instance: Instance, offload: BoolArray, log_power: FloatArray) -> float:
     """The least worst joules that a general optimiser reaches from there."""
 
+    def level(x: FloatArray) -> float:
+        return float(x[-1])
+
     def slack(x: FloatArray) -> FloatArray:
         joule, use = outcomes(instance, offload, np.exp(np.clip(x[None, :-1], -600.0, 5.0)))
         return np.concatenate([x[-1] - np.log(joule[0]), -np.log(use[0])])
@@ -133,8 +136,8 @@ def polish(instance: Instance, offload: BoolArray, log_power: FloatArray) -> flo
     joule = outcomes(instance, offload, np.exp(log_power[None]))[0].max()
     loudest = np.log(instance.network.device_power_max_w)
     result = optimize.minimize(
-        lambda x: float(x[-1]),
-        np.append(log_power, np.log(joule)),
+        level,
+        [*log_power.tolist(), float(np.log(joule))],
         method="SLSQP",
         constraints=[optimize.NonlinearConstraint(slack, 0.0, np.inf)],
         bounds=optimize.Bounds(-np.inf, np.append(loudest, np.inf)),
