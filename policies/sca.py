@@ -86,7 +86,7 @@ class Sca:
         threshold: converged when the worst emission changes by no more than this, relative.
         power_min: P_min, all powers at the start of "paper"; the paper does not state it.
         local_cpu: the rate at which all devices start. By default, as printed, the least speed of
-            their CPUs. With `rates = "initial"`, where that would miss most deadlines, it is
+            their CPUs, at which "paper" gets nowhere if that is too late for a local device. With `rates = "initial"`, where that would miss most deadlines, it is
             (E_max / (theta_m D_max))^(1/3): at this rate a device executes every task, in time and
             within its energy, that it can execute at any rate (the least over devices).
         edge_cpu: the server's rate for each device at the start; by default, as printed, F_max / N.

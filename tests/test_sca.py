@@ -323,8 +323,8 @@ def test_initial_rates_get_the_best_powers_and_offloading(seed: int) -> None:
     local_hz, edge_hz = np.full(6, 0.78e9), np.full(6, 3e9)
     time_s = one.tasks.deadline_s - one.tasks.cycles / edge_hz
     best_g = np.inf
-    for alpha in itertools.product([False, True], repeat=6):
-        offload = np.array(alpha)
+    for offloads in itertools.product([False, True], repeat=6):
+        offload = np.array(offloads)
         rate_bps = np.maximum(1e6, np.where(offload, one.tasks.bits / time_s, 0.0))
         sinr = 2.0 ** (rate_bps / 10e6) - 1.0
         power_w = np.zeros(6)
