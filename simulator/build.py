@@ -196,11 +196,13 @@ class Blueprint:
         self.arrivals.start(network.devices, streams.generators)
         rngs = streams.generators(f"fading/{network.station_names[0]}")
         fading = draw_fading(network.devices, channel.antennas, rngs)
+        deadline_s = self.scenario.tasks.deadline or np.inf
         state = TaskState(
             **at_start,
             fading=fading,
             channel=channel_of(at_start["path_gain"], fading),
-            tasks=Tasks(zeros, zeros, zeros),
+            # What the twin has of a device before its first report: nothing to do, and until when.
+            tasks=Tasks(zeros, zeros, np.full(zeros.shape, deadline_s)),
             emission_g=zeros,
         )
         return TaskWorld(
@@ -209,7 +211,7 @@ class Blueprint:
             network=problem.network,
             antennas=channel.antennas,
             fading_rngs=rngs,
-            deadline_s=self.scenario.tasks.deadline or np.inf,
+            deadline_s=deadline_s,
         )
 
     def _twin(self, world: World, streams: Streams) -> Twin:

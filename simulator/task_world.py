@@ -206,4 +206,5 @@ _DONE, _LATE, _LOST = (OUTCOMES.index(name) for name in ("done", "late", "lost")
 
 def _no_tasks() -> TaskTable:
     whole, real = np.zeros(0, np.int32), np.zeros(0)
-    return TaskTable(whole, whole, whole, real, real, real, real, np.zeros(0, np.uint8))
+    codes = np.zeros(0, np.uint8)
+    return CountedTaskTable(whole, whole, whole, real, real, real, real, codes, real)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import table1
+import table1  # type: ignore[import-not-found]
 
 from edgesim.policies.epr import EqualRatesEqualPowerTasks, EqualRatesTasks
 from edgesim.simulator.arrays import BoolArray, FloatArray
