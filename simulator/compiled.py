@@ -14,5 +14,8 @@ T = TypeVar("T")
 
 
 def compiled(function: Callable[P, T]) -> Callable[P, T]:
-    """Compile `function` with numba on its first call; the machine code is cached on disk."""
-    return cast(Callable[P, T], numba.njit(cache=True)(function))
+    """Compile `function` with numba on its first call; the machine code is cached on disk.
+
+    Division by zero gives infinities and NaN, as in numpy.
+    """
+    return cast(Callable[P, T], numba.njit(cache=True, error_model="numpy")(function))
