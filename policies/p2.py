@@ -39,7 +39,8 @@ _DEVICE = np.dtype(
         ("gain", np.float64),  # to its own station
         ("power_max", np.float64),
         ("price", np.float64),  # rho_i, of a watt for the slot
-        ("local_min", np.float64),  # the least and most bits that its CPU may execute
+        ("cpu", np.float64),  # bits that its CPU can execute at full speed
+        ("local_min", np.float64),  # the least and most bits that it may
         ("local_max", np.float64),
         ("bits", np.float64),  # D_i
         ("bandwidth", np.float64),  # w_i
@@ -47,10 +48,10 @@ _DEVICE = np.dtype(
         ("limit", np.float64),  # the efficiency that takes all the power
         ("power", np.float64),  # p_i
         ("log_saving", np.float64),  # ln(-rho_i dp/dw), equal to ln nu at the optimum
+        ("score", np.float64),  # what it gains at the price of bandwidth
         ("steepness", np.float64),  # its derivative with respect to e
         ("capacity", np.float64),  # tau R, at everyone's power
         ("local", np.float64),  # l_i
-        ("score", np.float64),  # rank among the candidates
     ]
 )
 
@@ -86,18 +87,21 @@ def cells(network: Network, V: float) -> NDArray[np.void]:
     return records
 
 
-_INFEASIBLE = -1e300
-_STARTS = 2
-_SWEEPS = 8
-_TOLERANCE = 1e-4
-_SMALL_CELL = 12  # candidates up to which every swap of two senders is tried
+_INFINITE = 1e300
+_INFEASIBLE = -_INFINITE
+_PRECISION = 1e-3  # of Newton steps, which converge quadratically; of sweeps, in the objective
+_SWEEPS = 5  # over the cells, from each start
+_ROUNDS = 4  # of changes of a set of senders
+_SMALL_CELL = 64  # candidates up to which single senders and pairs are changed
+_SMALL_NETWORK = 12  # devices up to which many starts are cheap
+_BARRED = 1e200  # a price of power at which nobody sends
 
 
 @compiled
 def _local_gain(cell: Any, device: Any, bits: float) -> float:
     """What the device's own CPU is worth when at most `bits` are left to it."""
     local = min(device.local_max, bits)
-    return device.value * local - cell.local * local * local * local / 3.0
+    return float(device.value * local - cell.local * local * local * local / 3.0)
 
 
 @compiled
@@ -105,7 +109,16 @@ def _saving(cell: Any, bandwidth: float, efficiency: float, growth: float) -> fl
     """-dp/dw for given bits, times the channel gain; `growth` = exp(e) - 1, the SINR."""
     steep = efficiency * (1.0 + growth)
     curved = steep - growth if efficiency > 1e-3 else 0.5 * efficiency * efficiency
-    return cell.noise_per_hz * curved + cell.disturbance * steep / bandwidth
+    return float(cell.noise_per_hz * curved + cell.disturbance * steep / bandwidth)
+
+
+@compiled
+def _steepness(
+    cell: Any, bandwidth: float, efficiency: float, growth: float, saving: float
+) -> float:
+    """The derivative of ln(-dp/dw) with respect to e, for given bits."""
+    slope = cell.noise_per_hz * efficiency + cell.disturbance * (2.0 + efficiency) / bandwidth
+    return float((1.0 + growth) * slope / saving)
 
 
 @compiled
@@ -113,15 +126,15 @@ def _hertz_per_bit(cell: Any, bandwidth: float, efficiency: float) -> float:
     """(dp/dD) / (-dp/dw): the bandwidth that makes up for one more bit at the same power."""
     growth = np.expm1(efficiency)
     slope = (cell.noise_per_hz + cell.disturbance / bandwidth) * (1.0 + growth) / cell.bits_per_hz
-    return slope / _saving(cell, bandwidth, efficiency, growth)
+    return float(slope / _saving(cell, bandwidth, efficiency, growth))
 
 
 @compiled
 def _limit(cell: Any, device: Any, load: float) -> float:
     """The efficiency at which `load` = D / kappa takes all the power."""
-    snr = device.power_max * device.gain
     if cell.noise_per_hz == 0.0:
-        return max(float(np.log1p(snr / cell.disturbance)), 1e-6)
+        return float(device.limit)
+    snr = device.power_max * device.gain
     efficiency = max(load / cell.bandwidth, 1e-6)
     for _ in range(20):
         before = efficiency
@@ -129,12 +142,12 @@ def _limit(cell: Any, device: Any, load: float) -> float:
         efficiency = max(efficiency, 1e-6)
         if abs(efficiency - before) <= 1e-9 * before:
             break
-    return efficiency
+    return float(efficiency)
 
 
 @compiled
 def _split(
-    cell: Any, devices: Any, senders: IntArray, count: int, skip: int, bandwidth: float
+    cell: Any, devices: Any, senders: IntArray, count: int, skip: int, bandwidth: float, warm: bool
 ) -> float:
     """Split a band over senders of given bits, but `skip`, at the least cost of power.
 
@@ -158,12 +171,13 @@ def _split(
     for s in range(count):
         device = devices[senders[s]]
         if s != skip:
-            device.efficiency = min(load_sum / bandwidth, device.limit)
-    log_price = 1e300
+            start = device.efficiency if warm else load_sum / bandwidth
+            device.efficiency = min(start, device.limit)
+    log_price = _INFINITE
     for _ in range(30):
         weight = 0.0
         pull = -bandwidth
-        steepest = -1e300
+        steepest = -_INFINITE
         for s in range(count):
             device = devices[senders[s]]
             if s == skip:
@@ -173,17 +187,16 @@ def _split(
             growth = np.expm1(e)
             saving = _saving(cell, w, e, growth)
             device.log_saving = np.log(saving * device.price / device.gain)
-            device.steepness = (
-                (1.0 + growth) * (cell.noise_per_hz * e + cell.disturbance * (2.0 + e) / w) / saving
-            )
+            device.steepness = _steepness(cell, w, e, growth, saving)
             pull += w
             steepest = max(steepest, device.log_saving)
             if e < device.limit or device.log_saving > log_price:
                 per_log = w / (e * device.steepness)
                 weight += per_log
                 pull += per_log * device.log_saving
-        if weight == 0.0:
-            break
+        if weight == 0.0:  # all at their limits: next, the one that saves most may leave its own
+            log_price = steepest - 1e-9
+            continue
         log_price = pull / weight
         change = 0.0
         for s in range(count):
@@ -194,7 +207,7 @@ def _split(
             wanted = e + (log_price - device.log_saving) / device.steepness
             device.efficiency = min(max(wanted, 0.3 * e), device.limit)
             change = max(change, abs(device.efficiency / e - 1.0))
-        if change < 1e-5:
+        if change < _PRECISION:
             break
     total = 0.0
     for s in range(count):
@@ -217,7 +230,7 @@ def _full(cell: Any, device: Any, bit_cost: float) -> float:
     """D of a device that executes locally only what offloading at `bit_cost` would not do cheaper."""
     local = np.sqrt((cell.queue + bit_cost) / cell.local)
     local = max(device.local_min, min(device.local_max, local))
-    return max(device.queue - local, 1e-3 * device.queue)
+    return float(max(device.queue - local, 1e-3 * device.queue))
 
 
 @compiled
@@ -277,7 +290,7 @@ def _fill(cell: Any, device: Any, bandwidth: float, others: float) -> float:
             else device.net - edge,
         )
     dilution = growth / (1.0 + growth) * cell.noise_per_hz * bandwidth / noise
-    return marginal * cell.bits_per_hz * (device.efficiency - dilution)
+    return float(marginal * cell.bits_per_hz * (device.efficiency - dilution))
 
 
 @compiled
@@ -301,7 +314,7 @@ def _gain(cell: Any, devices: Any, senders: IntArray, count: int) -> float:
         total += (device.net - cell.edge_per_bit) * device.bits + local
         total -= device.price * device.power
     roots = _roots(devices, senders, count, -1)
-    return total - cell.edge * roots * roots
+    return float(total - cell.edge * roots * roots)
 
 
 @compiled
@@ -323,11 +336,13 @@ def _squeeze(cell: Any, devices: Any, senders: IntArray, count: int, last: int) 
         return _INFEASIBLE
     bandwidth = high * (1.0 - 1e-9)
     price = 0.0
-    for _ in range(8):
+    for step in range(8):
         price = _fill(cell, device, bandwidth, others)
         if price == 0.0:
             return _INFEASIBLE
-        of_others = _split(cell, devices, senders, count, last, cell.bandwidth - bandwidth)
+        of_others = _split(
+            cell, devices, senders, count, last, cell.bandwidth - bandwidth, step > 0
+        )
         if of_others < 0.0:
             return _INFEASIBLE
         total = others + np.sqrt(device.bits)
@@ -362,59 +377,59 @@ def _allocate(cell: Any, devices: Any, senders: IntArray, count: int) -> float:
     """Bits, bandwidth and power of a set of senders.
 
     Returns:
-        The cell's gain; `_INFEASIBLE` if two of them or more cannot send in full.
+        The cell's gain; `_INFEASIBLE` where more than one could not send in full.
     """
-    if count == 0:
+    if count <= 1:
+        if count == 1:
+            return _squeeze(cell, devices, senders, 1, 0)
         cell.band_price = 0.0
         return 0.0
-    if count == 1:
-        return _squeeze(cell, devices, senders, count, 0)
     for s in range(count):
         device = devices[senders[s]]
         device.bits = _full(cell, device, cell.edge * count + cell.edge_per_bit)
-    for attempt in range(3):
-        price = _split(cell, devices, senders, count, -1, cell.bandwidth)
-        roots = _roots(devices, senders, count, -1)
-        if attempt == 2:
-            break
-        if price < 0.0:
-            for s in range(count):
-                device = devices[senders[s]]
-                device.bits = _full(cell, device, 1e300)
-            continue
-        for s in range(count):
-            device = devices[senders[s]]
-            radio = price * _hertz_per_bit(cell, device.bandwidth, device.efficiency)
-            edge = cell.edge * roots / np.sqrt(device.bits) + cell.edge_per_bit
-            device.bits = _full(cell, device, edge + radio)
+    price = _split(cell, devices, senders, count, -1, cell.bandwidth, False)
+    roots = _roots(devices, senders, count, -1)
+    for s in range(count):
+        device = devices[senders[s]]
+        cost = _INFINITE  # nothing fits: offload only what the CPU cannot execute
+        if price >= 0.0:
+            cost = price * _hertz_per_bit(cell, device.bandwidth, device.efficiency)
+            cost += cell.edge * roots / np.sqrt(device.bits) + cell.edge_per_bit
+        device.bits = _full(cell, device, cost)
+    price = _split(cell, devices, senders, count, -1, cell.bandwidth, price >= 0.0)
+    roots = _roots(devices, senders, count, -1)
     weakest, widest = 0, 0
-    least_worth, most_needed = 1e300, 0.0
+    least_worth, most_needed, needed_sum = _INFINITE, 0.0, 0.0
     for s in range(count):
         device = devices[senders[s]]
         edge = cell.edge * roots / np.sqrt(device.bits) + cell.edge_per_bit
-        worth = (device.net - edge) * device.limit
-        needed = device.bits / device.limit
+        worth = (device.net - edge) * cell.bits_per_hz * device.limit
+        needed = device.bits / (cell.bits_per_hz * device.limit)
+        needed_sum += needed
         if worth < least_worth:
             weakest, least_worth = s, worth
         if needed > most_needed:
             widest, most_needed = s, needed
-    bits_of_weakest = devices[senders[weakest]].bits
-    if price >= 0.0:
-        cell.band_price = price
-        full = _gain(cell, devices, senders, count)
-        if least_worth * cell.bits_per_hz >= price:
-            return full
+    if price < 0.0:
+        if needed_sum - most_needed > cell.bandwidth:
+            return _INFEASIBLE
+        bits = devices[senders[weakest]].bits
+        gain = _squeeze(cell, devices, senders, count, weakest)
+        if gain == _INFEASIBLE and widest != weakest:
+            devices[senders[weakest]].bits = bits
+            gain = _squeeze(cell, devices, senders, count, widest)
+        return gain
+    cell.band_price = price
+    gain = _gain(cell, devices, senders, count)
+    if least_worth < price:  # the weakest had better not send in full
+        bits = devices[senders[weakest]].bits
         squeezed = _squeeze(cell, devices, senders, count, weakest)
-        if squeezed >= full:
+        if squeezed >= gain:
             return squeezed
-        devices[senders[weakest]].bits = bits_of_weakest
-        cell.band_price = _split(cell, devices, senders, count, -1, cell.bandwidth)
-        return full
-    squeezed = _squeeze(cell, devices, senders, count, weakest)
-    if squeezed == _INFEASIBLE and widest != weakest:
-        devices[senders[weakest]].bits = bits_of_weakest
-        squeezed = _squeeze(cell, devices, senders, count, widest)
-    return squeezed
+        devices[senders[weakest]].bits = bits
+        cell.band_price = _split(cell, devices, senders, count, -1, cell.bandwidth, False)
+        gain = _gain(cell, devices, senders, count)
+    return gain
 
 
 @compiled
@@ -460,45 +475,98 @@ def _rank(cell: Any, devices: Any) -> IntArray:
 
 
 @compiled
-def _search(cell: Any, devices: Any, senders: IntArray, fresh: bool) -> None:
-    """Find who sends. Leaves the best set's allocation in `devices`."""
-    n = len(devices)
-    best = 0.0
-    if fresh:
-        order = _rank(cell, devices)
-        length = 0
-        count = 1
-        while count <= n:
-            for s in range(count):
-                senders[s] = order[s]
-            gain = _allocate(cell, devices, senders, count)
-            if gain > best:
-                best, length = gain, count
-            count += 1 if count < _SMALL_CELL else count // 4
-        for i in range(n):
-            devices[i].sends = 0
-        for s in range(length):
-            devices[order[s]].sends = 1
-    else:
-        best = _allocate(cell, devices, senders, _members(devices, senders))
+def _reduced_gain(cell: Any, device: Any, others: float) -> float:
+    """What a sender gains in full at the price of bandwidth: about what adding it would gain."""
+    if cell.band_price <= 0.0:
+        return float(device.net * device.queue)
+    edge = cell.edge * (1.0 + others / np.sqrt(device.queue)) + cell.edge_per_bit
+    bits = _full(cell, device, edge)
+    load = bits / cell.bits_per_hz
+    e = _limit(cell, device, load)
+    limit = e
+    local = _local_gain(cell, device, device.queue - bits)
+    local -= _local_gain(cell, device, device.queue)
+    gain = (device.net - cell.edge_per_bit) * bits + local
+    gain -= cell.edge * (2.0 * others * np.sqrt(bits) + bits)
+    if gain < cell.band_price * load / limit:
+        return -1.0
     for _ in range(4):
-        before = best
-        if n <= _SMALL_CELL:
-            for i in range(n):
-                best = _try(cell, devices, senders, best, i, -1)
-            if best == before:
-                for i in range(n):
-                    for j in range(i):
-                        if devices[i].sends != devices[j].sends:
-                            best = _try(cell, devices, senders, best, i, j)
-        if best == before:
+        w = load / e
+        growth = np.expm1(e)
+        saving = _saving(cell, w, e, growth)
+        steepness = _steepness(cell, w, e, growth, saving)
+        excess = np.log(saving * device.price / (device.gain * cell.band_price))
+        if e == limit and excess < 0.0:
             break
-    _allocate(cell, devices, senders, _members(devices, senders))
+        e = min(max(e - excess / steepness, 0.3 * e), limit)
+    w = load / e
+    power = (cell.noise_per_hz * w + cell.disturbance) * np.expm1(e) / device.gain
+    return float(gain - device.price * power - cell.band_price * w)
+
+
+@compiled
+def _search(cell: Any, devices: Any, senders: IntArray, fresh: bool) -> float:
+    """Find who sends: the best prefix of a ranking, then single devices and swaps of two.
+
+    Leaves the best set and its allocation in `devices`.
+
+    Returns:
+        The cell's gain.
+    """
+    n = len(devices)
+    if cell.noise_per_hz == 0.0:
+        for i in range(n):
+            snr = devices[i].power_max * devices[i].gain / cell.disturbance
+            devices[i].limit = max(np.log1p(snr), 1e-6)
+    if fresh:
+        _best_prefix(cell, devices, senders)
+    best = _allocate(cell, devices, senders, _members(devices, senders))
+    rounds = 0 if n > _SMALL_CELL else _ROUNDS if fresh else 1
+    for _ in range(rounds):
+        before = best
+        roots = 0.0
+        for i in range(n):
+            if devices[i].sends:
+                roots += np.sqrt(devices[i].bits)
+        for i in range(n):
+            others = roots - np.sqrt(devices[i].bits) if devices[i].sends else roots
+            devices[i].score = _reduced_gain(cell, devices[i], others)
+        for i in range(n):
+            if devices[i].sends or devices[i].score > 0.0:
+                best = _try(cell, devices, senders, best, i, -1)
+        if best == before:
+            for i in range(n):
+                for j in range(n):
+                    if devices[i].sends < devices[j].sends and devices[i].score > devices[j].score:
+                        best = _try(cell, devices, senders, best, i, j)
+        # The last try may have been in vain.
+        best = _allocate(cell, devices, senders, _members(devices, senders))
+        if best <= before + 1e-9 * abs(before):
+            break
     for i in range(n):
         if not devices[i].sends:
             devices[i].bits = 0.0
             devices[i].bandwidth = 0.0
             devices[i].power = 0.0
+    return best
+
+
+@compiled
+def _best_prefix(cell: Any, devices: Any, senders: IntArray) -> None:
+    """Let those send who come first in the ranking, as many as it is best."""
+    order = _rank(cell, devices)
+    best = 0.0
+    length = 0
+    count = 1
+    while count <= len(devices):
+        for s in range(count):
+            senders[s] = order[s]
+        gain = _allocate(cell, devices, senders, count)
+        if gain > best:
+            best, length = gain, count
+        count += max(1, count // 4)
+    for i in range(len(devices)):
+        devices[order[i]].sends = 1 if i < length else 0
 
 
 @compiled
@@ -545,11 +613,22 @@ def _true_gain(
 
 
 @compiled
+def _hear(cells: Any, leak: FloatArray, j: int) -> None:
+    """Set the disturbance at a station: noise, and the interference of the other SBS cells."""
+    cells[j].disturbance = cells[j].noise
+    if j > 0:
+        for b in range(1, len(cells)):
+            if b != j:
+                cells[j].disturbance += leak[b, j]
+
+
+@compiled
 def _leak(cell: Any, devices: Any, gain: FloatArray, leak: FloatArray) -> float:
     """Fill `leak` (B,) with the power that other stations hear from a cell.
 
     Returns:
-        Lambda, what a watt of interference costs the cell.
+        Lambda, what a watt of interference costs the cell: by the envelope theorem
+        sum_i nu p_i / (-dp_i/dw (noise + I)), nu the price of bandwidth.
     """
     leak[:] = 0.0
     marginal = 0.0
@@ -565,19 +644,11 @@ def _leak(cell: Any, devices: Any, gain: FloatArray, leak: FloatArray) -> float:
 
 
 @compiled
-def _hear(cells: Any, leak: FloatArray, j: int) -> None:
-    """Set the disturbance at a station: noise, and from the other SBS cells, interference."""
-    cells[j].disturbance = cells[j].noise
-    if j > 0:
-        for b in range(1, len(cells)):
-            if b != j:
-                cells[j].disturbance += leak[b, j]
-
-
-@compiled
 def _settle(cells: Any, devices: Any, first: IntArray, gain: FloatArray, leak: FloatArray) -> None:
     """Powers that keep everyone's rate at everyone's interference, as far as their limits allow."""
-    for _ in range(4):
+    for c in range(len(devices)):
+        devices[c].score = np.expm1(devices[c].efficiency) / devices[c].gain
+    for _ in range(2):
         for j in range(1, len(cells)):
             _hear(cells, leak, j)
             leak[j, :] = 0.0
@@ -585,8 +656,7 @@ def _settle(cells: Any, devices: Any, first: IntArray, gain: FloatArray, leak: F
                 device = devices[c]
                 if device.sends:
                     noise = cells[j].noise_per_hz * device.bandwidth + cells[j].disturbance
-                    wanted = noise * np.expm1(device.efficiency) / device.gain
-                    device.power = min(wanted, device.power_max)
+                    device.power = min(noise * device.score, device.power_max)
                     for b in range(1, len(cells)):
                         leak[j, b] += device.power * gain[device.index, b]
 
@@ -601,35 +671,60 @@ def _optimise_radio(
     gain: FloatArray,
     power_cost: float,
 ) -> None:
-    """Set bandwidths and powers in `network` to the best that is found."""
+    """Set bandwidths and powers in `network` to the best that is met.
+
+    Cells answer each other in turn, from several starts:
+
+    0. every cell as if it were alone, which bounds the gain from above; if what is then met comes
+       close, there is no need of another start;
+    1. the cell that would gain most alone chooses first, the next one at its interference and
+       prices, and so on;
+    2. (small networks) the other way round;
+    3. (small networks) as 0 and as 1, with one of the senders of the best decision so far barred.
+    """
     stations = len(cells)
     senders = np.empty(len(candidates), np.int64)
     received = np.empty(stations)
     roots = np.empty(stations)
     leak = np.empty((stations, stations))
     marginal = np.empty(stations)
+    alone = np.zeros(stations)
+    order = np.arange(stations)
     bandwidth = np.zeros(len(network))
     power = np.zeros(len(network))
     best = _true_gain(cells, station, gain, network, power_cost, received, roots)
-    for start in range(_STARTS):
+    bound = best
+    small = len(network) <= _SMALL_NETWORK
+    for start in range(3 + 2 * len(candidates) if small else 2):
+        barred = (start - 3) // 2 if start >= 3 else -1
+        if barred >= 0 and power[candidates[barred].index] == 0.0:
+            continue
         leak[:] = 0.0
         marginal[:] = 0.0
         last = -np.inf
-        for sweep in range(_SWEEPS):
+        for sweep in range(2 * _SWEEPS if small else _SWEEPS):
+            as_if_alone = sweep == 0 and (start == 0 or (start >= 3 and start % 2 == 1))
             for turn in range(stations):
-                j = turn if start == 0 else stations - 1 - turn
-                if first[j] == first[j + 1] or (j == 0 and sweep + start > 0):
-                    continue
+                j = order[stations - 1 - turn] if start == 2 else order[turn]
+                if first[j] == first[j + 1] or (j == 0 and start + sweep > 0):
+                    continue  # the MBS has a band of its own: its first answer stands
                 members = candidates[first[j] : first[j + 1]]
-                _hear(cells, leak, j)
+                cells[j].disturbance = cells[j].noise
+                if not as_if_alone:
+                    _hear(cells, leak, j)
                 for i in range(len(members)):
                     device = members[i]
                     device.price = power_cost
-                    if j > 0:
+                    if j > 0 and not as_if_alone:
                         for b in range(1, stations):
                             if b != j:
                                 device.price += marginal[b] * gain[device.index, b]
-                _search(cells[j], members, senders, sweep == 0)
+                    if first[j] + i == barred:
+                        device.price = _BARRED
+                found = _search(cells[j], members, senders, sweep == 0)
+                if start + sweep == 0:
+                    alone[j] = found
+                    bound += found
                 if j > 0:
                     marginal[j] = _leak(cells[j], members, gain, leak[j])
             _settle(cells, candidates, first, gain, leak)
@@ -643,18 +738,34 @@ def _optimise_radio(
                 for i in range(len(network)):
                     bandwidth[i] = network[i].bandwidth
                     power[i] = network[i].power
-            if abs(total - last) < _TOLERANCE * abs(total):
+            if abs(total - last) <= _PRECISION * abs(total):
                 break
             last = total
-        if first[1] == first[stations]:
+        if bound - best <= _PRECISION * abs(bound):
             break
+        order = np.argsort(-alone)
     for i in range(len(network)):
         network[i].bandwidth = bandwidth[i]
         network[i].power = power[i]
 
 
 @compiled
-def _switch(
+def _full_power_bits(cell: Any, device: Any, others: float, power_cost: float) -> float:
+    """D of a device that sends at full power in a given bandwidth, at its `capacity`."""
+    bits = device.capacity
+    per_bit = power_cost * device.power_max / device.capacity
+    for _ in range(4):
+        edge = cell.edge * (1.0 + others / np.sqrt(bits)) + cell.edge_per_bit
+        bits = min(device.capacity, _full(cell, device, edge + per_bit))
+    if bits < device.capacity:
+        # Radio and CPU draw on the queue in proportion: at least what a CPU at full speed leaves.
+        share = device.capacity / (device.capacity + device.cpu)
+        bits = min(device.capacity, max(bits, device.queue * share))
+    return float(bits)
+
+
+@compiled
+def _optimise_compute(
     cells: Any,
     network: Any,
     candidates: Any,
@@ -663,34 +774,30 @@ def _switch(
     members: IntArray,
     power_cost: float,
 ) -> None:
-    """Who sends, at full power in an equal share of the band: set in `network` what is best found.
+    """Who sends, at full power in an equal share of the band; set in `network` to the best met.
 
-    Device by device, each at what it is worth alone less what its interference costs the others.
+    Device by device, each sends if that gains more than its interference costs the others.
     """
     stations = len(cells)
     received = np.empty(stations)
     roots = np.empty(stations)
     marginal = np.zeros(stations)
-    sends = np.zeros(len(network), np.int64)
+    power = np.zeros(len(network))
     floor = np.zeros(len(network))
+    for i in range(len(network)):
+        network[i].bandwidth = cells[station[i]].bandwidth / members[station[i]]
     best = _true_gain(cells, station, gain, network, power_cost, received, roots)
     for _ in range(_SWEEPS):
         for c in range(len(candidates)):
             device = network[candidates[c].index]
             j = station[device.index]
             cell = cells[j]
-            before = device.bits
-            others = roots[j] - np.sqrt(before)
-            bandwidth = cell.bandwidth / members[j]
-            noise = cell.noise_per_hz * bandwidth + cell.noise + received[j]
-            capacity = cell.bits_per_hz * bandwidth
-            capacity *= np.log1p(device.power_max * device.gain / noise)
-            bits = min(capacity, device.queue - device.local_min)
-            per_bit = power_cost * device.power_max / capacity
-            for _ in range(4):
-                edge = cell.edge * (1.0 + others / np.sqrt(bits))
-                bits = min(capacity, _full(cell, device, edge + per_bit))
-            worth = (device.net - per_bit) * bits
+            others = roots[j] - np.sqrt(device.bits)
+            noise = cell.noise_per_hz * device.bandwidth + cell.noise + received[j]
+            device.capacity = cell.bits_per_hz * device.bandwidth
+            device.capacity *= np.log1p(device.power_max * device.gain / noise)
+            bits = _full_power_bits(cell, device, others, power_cost)
+            worth = device.net * bits - power_cost * device.power_max * bits / device.capacity
             worth += _local_gain(cell, device, device.queue - bits)
             worth -= _local_gain(cell, device, device.queue)
             worth -= cell.edge * (2.0 * others * np.sqrt(bits) + bits)
@@ -699,35 +806,30 @@ def _switch(
                     if b != j:
                         worth -= marginal[b] * device.power_max * gain[device.index, b]
             device.power = device.power_max if worth > 0.0 else 0.0
-            device.bandwidth = bandwidth
+            device.local_min = device.queue - bits if bits < device.capacity else 0.0
             device.bits = bits if worth > 0.0 else 0.0
-            device.local_min = device.queue - bits if bits < capacity else 0.0
             roots[j] = others + np.sqrt(device.bits)
         total = _true_gain(cells, station, gain, network, power_cost, received, roots)
         if total > best:
             best = total
             for i in range(len(network)):
-                sends[i] = network[i].power > 0.0
+                power[i] = network[i].power
                 floor[i] = network[i].local_min
         marginal[:] = 0.0
         for i in range(len(network)):
             device = network[i]
-            j = station[i]
             if device.power > 0.0:
-                cell = cells[j]
-                noise = cell.noise_per_hz * device.bandwidth + cell.noise + received[j]
+                j = station[i]
+                noise = cells[j].noise_per_hz * device.bandwidth + cells[j].noise + received[j]
                 sinr = device.power * device.gain / noise
-                lost = cell.bits_per_hz * device.bandwidth * sinr / ((1.0 + sinr) * noise)
-                if device.bits < device.capacity:
-                    value = power_cost * device.power * device.bits / device.capacity**2
-                else:
-                    value = device.net - cell.edge * roots[j] / np.sqrt(device.bits)
+                lost = cells[j].bits_per_hz * device.bandwidth * sinr / ((1.0 + sinr) * noise)
+                value = power_cost * device.power * device.bits / device.capacity**2
+                if device.bits >= device.capacity:
+                    value = device.net - cells[j].edge * roots[j] / np.sqrt(device.bits)
                 marginal[j] += max(value, 0.0) * lost
     for i in range(len(network)):
-        device = network[i]
-        device.bandwidth = cells[station[i]].bandwidth / members[station[i]]
-        device.power = device.power_max if sends[i] else 0.0
-        device.local_min = floor[i]
+        network[i].power = power[i]
+        network[i].local_min = floor[i]
 
 
 @compiled
@@ -739,6 +841,22 @@ def _may_send(cell: Any, device: Any) -> int:
         and device.power_max * device.gain
         > 1e-6 * (cell.noise + cell.noise_per_hz * cell.bandwidth)
     )
+
+
+@compiled
+def _by_cell(cells: Any, network: Any, station: IntArray, candidates: Any, first: IntArray) -> None:
+    """Copy who may send to `candidates`: cell j's from first[j] up to first[j + 1]."""
+    first[:] = 0
+    for i in range(len(network)):
+        first[station[i] + 1] += _may_send(cells[station[i]], network[i])
+    for j in range(len(cells)):
+        first[j + 1] += first[j]
+    filled = first.copy()
+    for i in range(len(network)):
+        j = station[i]
+        if _may_send(cells[j], network[i]):
+            candidates[filled[j]] = network[i]
+            filled[j] += 1
 
 
 @compiled
@@ -758,7 +876,7 @@ def solve(
     """Solve P2 for every replication.
 
     Args:
-        cells: (B,) what is known of the stations before the slot, see `stations`.
+        cells: (B,) what `cells` gives.
         station: (R, N) of each device.
         gain: (R, N, B) power gains, path loss included.
         queue_bits: (R, N) Q_i.
@@ -768,8 +886,8 @@ def solve(
         local_limit_bits: (N,) what a CPU can execute in a slot, tau f_i^l/c.
         power_cost: V tau.
         radio: bandwidth and power are optimised; else equal shares and full power.
-        compute: CPUs are optimised; else devices' run at full speed and edge CPUs are shared
-            equally.
+        compute: CPUs are optimised; else devices' CPUs run at full speed, and edge CPUs are
+            shared equally.
 
     Returns:
         (4, R, N) bandwidth, power, bits for the device's CPU, and share of the edge CPU.
@@ -788,10 +906,9 @@ def solve(
         for i in range(devices):
             members[station[r, i]] += 1
         for j in range(stations):
-            cell = cells[j]
-            cell.queue = station_queue_bits[r, j]
-            cell.edge = cell.edge_cost if compute else 0.0
-            cell.edge_per_bit = 0.0 if compute else cell.edge_cost * members[j]
+            cells[j].queue = station_queue_bits[r, j]
+            cells[j].edge = cells[j].edge_cost if compute else 0.0
+            cells[j].edge_per_bit = 0.0 if compute else cells[j].edge_cost * members[j]
         for i in range(devices):
             device = network[i]
             j = station[r, i]
@@ -803,27 +920,19 @@ def solve(
             device.power_max = power_max_w[r, i]
             device.bandwidth = 0.0
             device.power = 0.0
-            device.local_max = min(local_limit_bits[i], device.queue)
+            device.cpu = local_limit_bits[i]
+            device.local_max = min(device.cpu, device.queue)
             device.local_min = device.local_max
             if compute:
                 best = np.sqrt(max(device.value, 0.0) / cells[j].local)
                 device.local_max = min(device.local_max, best)
                 device.local_min = 0.0
-        first[:] = 0
-        for i in range(devices):
-            first[station[r, i] + 1] += _may_send(cells[station[r, i]], network[i])
-        first[:] = np.cumsum(first)
-        filled = first.copy()
-        for i in range(devices):
-            j = station[r, i]
-            if _may_send(cells[j], network[i]):
-                candidates[filled[j]] = network[i]
-                filled[j] += 1
+        _by_cell(cells, network, station[r], candidates, first)
         chosen = candidates[: first[stations]]
         if radio:
             _optimise_radio(cells, network, chosen, first, station[r], gain[r], power_cost)
         else:
-            _switch(cells, network, chosen, station[r], gain[r], members, power_cost)
+            _optimise_compute(cells, network, chosen, station[r], gain[r], members, power_cost)
         _true_gain(cells, station[r], gain[r], network, power_cost, received, roots)
         for i in range(devices):
             device = network[i]
@@ -834,7 +943,7 @@ def solve(
             local = device.local
             if 0.0 < device.bits < device.capacity:
                 local *= device.capacity / device.bits
-            decision[2, r, i] = min(local, local_limit_bits[i])
+            decision[2, r, i] = min(local, device.cpu)
             if compute:
                 decision[3, r, i] = np.sqrt(device.bits) / roots[j] if roots[j] > 0.0 else 0.0
             else:
