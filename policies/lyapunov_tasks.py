@@ -167,10 +167,11 @@ class _Slot(NamedTuple):
 _SHARES = np.array([0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
 """Of the deadline, for transmission: where the search for airtimes starts."""
 
-_COARSE = np.array([[4.0, 1.5, 1.1], [16.0, 1.2, 1.04]])
-"""Exponents of the norms that stand for the maximum; first and last factors of airtimes."""
+_COARSE = np.array([[8.0, 1.5, 1.1], [64.0, 1.2, 1.02]])
+"""Exponents of the norms that stand for the maximum, first and last factors of airtimes: to compare
+sets of offloaders, and for the best of them."""
 
-_FINE = np.array([[16.0, 1.2, 1.02], [64.0, 1.1, 1.01], [256.0, 1.05, 1.005]])
+_FINE = np.array([[256.0, 1.05, 1.005]])
 
 
 @compiled
@@ -193,7 +194,8 @@ def _price(
 ) -> tuple[float, float]:
     """The violation of the slot's limits, zero if they hold, and the drift-plus-penalty, J^2.
 
-    The worst case is the norm of that exponent over devices, or, at infinity, the maximum.
+    The worst case is the norm of that exponent over devices, or, at infinity, the maximum. Airtimes
+    are replaced by those that come about: with P_max, some may be longer than asked for.
     """
     power_w = _powers(slot, offload, airtime_s)
     devices = len(offload)
@@ -212,6 +214,7 @@ def _price(
             violation = max(violation, slot.rate_min_bps / rate - 1.0)
             if offload[m]:
                 sending_s = slot.bits[m] / rate
+                airtime_s[m] = max(airtime_s[m], sending_s)
                 fastest_s = slot.cycles[m] / slot.server_cpu_hz
                 left_s = max(slot.deadline_s[m] - sending_s, fastest_s)
                 violation = max(violation, (sending_s + left_s) / slot.deadline_s[m] - 1.0)
@@ -247,8 +250,8 @@ def _shift_airtimes(
 ) -> tuple[float, float]:
     """Lengthen and shorten airtimes, in place, by ever smaller factors: all at once, then singly.
 
-    The price is convex in the logarithms of the airtimes, and smooth where the maximum is replaced by
-    a norm: then moves along the axes do not get stuck.
+    Within the limits the price is convex in the logarithms of the airtimes, and smooth where the
+    maximum is replaced by a norm: then moves along the axes do not get stuck.
 
     Returns:
         The price with the maximum itself.
@@ -279,47 +282,47 @@ def _shift_airtimes(
 
 def _search(slot: _Slot) -> tuple[BoolArray, FloatArray]:
     """(N,) who offloads, and the powers."""
-    offload, airtime_s = _best_nested_set(slot)
+    offload, airtime_s, best = _best_nested_set(slot)
     improved = True
     while improved:
-        best = _shift_airtimes(slot, offload, airtime_s, _FINE)
         improved = False
         for m in range(len(offload)):
             offload[m] = not offload[m]
-            changed = _price(slot, offload, airtime_s, np.inf)
+            changed_s, changed = _coarse_airtimes(slot, offload)
             if _better(changed, best):
-                best, improved = changed, True
+                airtime_s, best, improved = changed_s, changed, True
             else:
                 offload[m] = not offload[m]
+    _shift_airtimes(slot, offload, airtime_s, _FINE)
     return offload, _powers(slot, offload, airtime_s)
 
 
-def _best_nested_set(slot: _Slot) -> tuple[BoolArray, FloatArray]:
-    """One device after another offloads, in order, until that does not help any more."""
-    devices = len(slot.bits)
-    best, best_count = (np.inf, np.inf), 0
-    best_airtime_s = np.zeros(devices)
-    offload = np.zeros(devices, np.bool_)
-    for count in range(devices + 1):
-        if count > 0:
-            offload[slot.order[count - 1]] = True
-        airtime_s = _best_share(slot, offload)
-        price = _shift_airtimes(slot, offload, airtime_s, _COARSE)
+def _best_nested_set(slot: _Slot) -> tuple[BoolArray, FloatArray, tuple[float, float]]:
+    """One device after another offloads, in order, until that does not help any more.
+
+    Returns:
+        (N,) who offloads, (N,) airtimes, and their price.
+    """
+    offload = np.zeros(len(slot.bits), np.bool_)
+    best_s, best = _coarse_airtimes(slot, offload)
+    best_count = 0
+    for count, device in enumerate(slot.order, start=1):
+        offload[device] = True
+        airtime_s, price = _coarse_airtimes(slot, offload)
         if _better(price, best):
-            best, best_count = price, count
-            best_airtime_s = airtime_s
+            best_s, best, best_count = airtime_s, price, count
         elif count - best_count == 2:
             break
     offload[slot.order[best_count:]] = False
-    return offload, best_airtime_s
+    return offload, best_s, best
 
 
-def _best_share(slot: _Slot, offload: BoolArray) -> FloatArray:
-    """(N,) airtimes: the best one share of the deadline for everybody."""
-    best, best_s = (np.inf, np.inf), np.zeros(len(offload))
+def _coarse_airtimes(slot: _Slot, offload: BoolArray) -> tuple[FloatArray, tuple[float, float]]:
+    """(N,) airtimes and their price: from the best one share of the deadline for everybody."""
+    best, best_s = (np.inf, np.inf), slot.deadline_s * _SHARES[0]
     for share in _SHARES:
         airtime_s = slot.deadline_s * share
         price = _price(slot, offload, airtime_s, _COARSE[0, 0])
         if _better(price, best):
             best, best_s = price, airtime_s
-    return best_s
+    return best_s, _shift_airtimes(slot, offload, best_s, _COARSE)
