@@ -36,6 +36,7 @@ from ..simulator.worst_case import (
 from . import c10_convex
 from .base import Policy
 from .c10_convex import GAP
+from .one_by_one import instances, together
 from .worst_case_rates import slowest_edge_hz, slowest_local_hz
 
 MAX_DEVICES = 32
@@ -292,23 +293,13 @@ class Exact(Policy):
 
     def decide(self, observation: TaskObservation) -> TaskDecision:
         """One replication after another."""
-        tasks, channel = observation.tasks, observation.channel
         solutions = [
-            solve(
-                self._network,
-                Tasks(tasks.bits[r], tasks.cycles[r], tasks.deadline_s[r]),
-                MrcChannel(channel.gain[r], channel.interference_gain[r]),
-                float(observation.carbon_g_per_j[r, 0]),
-            )
-            for r in range(len(tasks.bits))
+            solve(self._network, tasks, channel, carbon)
+            for tasks, channel, carbon in instances(observation)
         ]
-        decisions = [solution.decision for solution in solutions]
-        return TaskDecision(
-            power_w=np.stack([one.power_w for one in decisions]),
-            offload=np.stack([one.offload for one in decisions]),
-            local_cpu_hz=np.stack([one.local_cpu_hz for one in decisions]),
-            edge_cpu_hz=np.stack([one.edge_cpu_hz for one in decisions]),
-            diagnostics={
+        return together(
+            [solution.decision for solution in solutions],
+            {
                 "lower_bound_mg": np.array([one.lower_bound_g for one in solutions]) * 1e3,
                 "optimality_gap": np.array([one.gap for one in solutions]),
             },

@@ -20,6 +20,7 @@ POLICIES = {
         "random": f"{__package__}.random:RandomTasks",
         "epr": f"{__package__}.epr:EqualRatesTasks",
         "epr-ep": f"{__package__}.epr:EqualRatesEqualPowerTasks",
+        "sca": f"{__package__}.sca:Sca",
         "exact": f"{__package__}.exact:Exact",
     },
 }

@@ -23,6 +23,8 @@ import numpy as np
 
 from ..scenarios.units import Hertz, Watts
 from ..simulator.arrays import BoolArray, FloatArray
+from ..simulator.observation import TaskObservation
+from ..simulator.randomness import Generators
 from ..simulator.worst_case import (
     TOLERANCE,
     CarbonAwareNetwork,
@@ -30,7 +32,10 @@ from ..simulator.worst_case import (
     TaskDecision,
     TaskOutcome,
     Tasks,
+    WorstCaseEmission,
 )
+from .base import Policy
+from .one_by_one import instances, together
 from .sca_subproblems import Instance, OffloadingSubproblem, PowerSubproblem, RateSubproblem
 from .worst_case_rates import slowest_edge_hz, slowest_local_hz
 
@@ -74,7 +79,7 @@ class Result:
 
 
 @dataclass
-class Sca:
+class Sca(Policy):
     """SCA: successive convex approximation of C(10) in powers, rates and offloading.
 
     With `rates = "initial"` it is the scheme that Fig. 6 calls "non-optimal computing rate".
@@ -102,6 +107,26 @@ class Sca:
 
     def __post_init__(self) -> None:
         self._built: dict[int, _Subproblems] = {}
+
+    def reset(
+        self, network: CarbonAwareNetwork, problem: WorstCaseEmission, rngs: Generators
+    ) -> None:
+        """Keep the network's limits."""
+        self._network = network
+
+    def decide(self, observation: TaskObservation) -> TaskDecision:
+        """One replication after another; `iterations` and `failed_solves` go into the trace."""
+        results = [
+            self.solve(self._network, tasks, channel, carbon)
+            for tasks, channel, carbon in instances(observation)
+        ]
+        return together(
+            [result.decision for result in results],
+            {
+                "iterations": np.array([float(result.iterations) for result in results]),
+                "failed_solves": np.array([float(result.failed_solves) for result in results]),
+            },
+        )
 
     def solve(
         self,
