@@ -135,14 +135,17 @@ def _limit(cell: Any, device: Any, load: float) -> float:
     if cell.noise_per_hz == 0.0:
         return float(device.limit)
     snr = device.power_max * device.gain
-    efficiency = max(load / cell.bandwidth, 1e-6)
-    for _ in range(20):
-        before = efficiency
-        efficiency = np.log1p(snr / (cell.disturbance + cell.noise_per_hz * load / before))
-        efficiency = max(efficiency, 1e-6)
-        if abs(efficiency - before) <= 1e-9 * before:
+    # e = ln(1 + SINR(e)), whose right side is concave in e: Newton's method from beyond the root.
+    e = max(load / cell.bandwidth, 1e-6)
+    for _ in range(30):
+        diluted = cell.noise_per_hz * load / e
+        sinr = snr / (cell.disturbance + diluted)
+        slope = sinr / (1.0 + sinr) * diluted / ((cell.disturbance + diluted) * e)
+        step = (np.log1p(sinr) - e) / (1.0 - slope) if slope < 0.99 else 2.0 * e
+        e = max(e + step, 1e-6)
+        if abs(step) <= 1e-6 * e:
             break
-    return float(efficiency)
+    return float(e)
 
 
 @compiled
@@ -258,19 +261,20 @@ def _fill(cell: Any, device: Any, bandwidth: float, others: float) -> float:
         if edge >= device.net:
             return 0.0
         radio = device.price * noise * np.exp(bits / scale) / (device.gain * scale)
-        # Of the two marginal conditions (the CPU is the cheaper one, the bit is worth its cost)
-        # each bounds the bits; a Newton step for the one, a closed form for the other.
+        # The CPU must not be the cheaper one: a Newton step.
         local = np.sqrt((cell.queue + edge + radio) / cell.local)
+        slope = 0.5 * local / (cell.queue + edge + radio) * radio / scale
         if local > device.local_max:
             local, slope = device.local_max, 0.0
         elif local < device.local_min:
             local, slope = device.local_min, 0.0
-        else:
-            slope = 0.5 / (cell.local * local) * radio / scale
-        wanted = bits - (bits - (device.queue - local)) / (1.0 + slope)
-        worth = (device.net - edge) * device.gain * scale / (device.price * noise)
-        wanted = min(most, wanted, scale * np.log(max(worth, 1.0)))
-        done = abs(wanted - bits) <= 1e-7 * bits
+        wanted = min(bits - (bits - (device.queue - local)) / (1.0 + slope), most)
+        # The last bit must be worth its cost.
+        worth = device.net - edge
+        if radio > worth or wanted > bits:
+            ceiling = worth * device.gain * scale / (device.price * noise)
+            wanted = min(wanted, scale * np.log(max(ceiling, 1.0)))
+        done = abs(wanted - bits) <= 1e-5 * bits
         bits = wanted
         if done:
             break
@@ -373,6 +377,19 @@ def _squeeze(cell: Any, devices: Any, senders: IntArray, count: int, last: int) 
 
 
 @compiled
+def _may_fit(cell: Any, devices: Any, senders: IntArray, count: int) -> bool:
+    """Whether all but one can send what their CPUs leave."""
+    needed_sum, most_needed = 0.0, 0.0
+    for s in range(count):
+        device = devices[senders[s]]
+        load = _full(cell, device, _INFINITE) / cell.bits_per_hz
+        needed = load / _limit(cell, device, load)
+        needed_sum += needed
+        most_needed = max(most_needed, needed)
+    return needed_sum - most_needed < cell.bandwidth
+
+
+@compiled
 def _allocate(cell: Any, devices: Any, senders: IntArray, count: int) -> float:
     """Bits, bandwidth and power of a set of senders.
 
@@ -384,6 +401,8 @@ def _allocate(cell: Any, devices: Any, senders: IntArray, count: int) -> float:
             return _squeeze(cell, devices, senders, 1, 0)
         cell.band_price = 0.0
         return 0.0
+    if not _may_fit(cell, devices, senders, count):
+        return _INFEASIBLE
     for s in range(count):
         device = devices[senders[s]]
         device.bits = _full(cell, device, cell.edge * count + cell.edge_per_bit)
@@ -518,9 +537,12 @@ def _search(cell: Any, devices: Any, senders: IntArray, fresh: bool) -> float:
         for i in range(n):
             snr = devices[i].power_max * devices[i].gain / cell.disturbance
             devices[i].limit = max(np.log1p(snr), 1e-6)
-    if fresh:
+    best = _INFEASIBLE
+    if not fresh:
+        best = _allocate(cell, devices, senders, _members(devices, senders))
+    if best == _INFEASIBLE:
         _best_prefix(cell, devices, senders)
-    best = _allocate(cell, devices, senders, _members(devices, senders))
+        best = _allocate(cell, devices, senders, _members(devices, senders))
     rounds = 0 if n > _SMALL_CELL else _ROUNDS if fresh else 1
     for _ in range(rounds):
         before = best
@@ -662,94 +684,6 @@ def _settle(cells: Any, devices: Any, first: IntArray, gain: FloatArray, leak: F
 
 
 @compiled
-def _optimise_radio(
-    cells: Any,
-    network: Any,
-    candidates: Any,
-    first: IntArray,
-    station: IntArray,
-    gain: FloatArray,
-    power_cost: float,
-) -> None:
-    """Set bandwidths and powers in `network` to the best that is met.
-
-    Cells answer each other in turn, from several starts:
-
-    0. every cell as if it were alone, which bounds the gain from above; if what is then met comes
-       close, there is no need of another start;
-    1. the cell that would gain most alone chooses first, the next one at its interference and
-       prices, and so on;
-    2. (small networks) the other way round;
-    3. (small networks) as 0 and as 1, with one of the senders of the best decision so far barred.
-    """
-    stations = len(cells)
-    senders = np.empty(len(candidates), np.int64)
-    received = np.empty(stations)
-    roots = np.empty(stations)
-    leak = np.empty((stations, stations))
-    marginal = np.empty(stations)
-    alone = np.zeros(stations)
-    order = np.arange(stations)
-    bandwidth = np.zeros(len(network))
-    power = np.zeros(len(network))
-    best = _true_gain(cells, station, gain, network, power_cost, received, roots)
-    bound = best
-    small = len(network) <= _SMALL_NETWORK
-    for start in range(3 + 2 * len(candidates) if small else 2):
-        barred = (start - 3) // 2 if start >= 3 else -1
-        if barred >= 0 and power[candidates[barred].index] == 0.0:
-            continue
-        leak[:] = 0.0
-        marginal[:] = 0.0
-        last = -np.inf
-        for sweep in range(2 * _SWEEPS if small else _SWEEPS):
-            as_if_alone = sweep == 0 and (start == 0 or (start >= 3 and start % 2 == 1))
-            for turn in range(stations):
-                j = order[stations - 1 - turn] if start == 2 else order[turn]
-                if first[j] == first[j + 1] or (j == 0 and start + sweep > 0):
-                    continue  # the MBS has a band of its own: its first answer stands
-                members = candidates[first[j] : first[j + 1]]
-                cells[j].disturbance = cells[j].noise
-                if not as_if_alone:
-                    _hear(cells, leak, j)
-                for i in range(len(members)):
-                    device = members[i]
-                    device.price = power_cost
-                    if j > 0 and not as_if_alone:
-                        for b in range(1, stations):
-                            if b != j:
-                                device.price += marginal[b] * gain[device.index, b]
-                    if first[j] + i == barred:
-                        device.price = _BARRED
-                found = _search(cells[j], members, senders, sweep == 0)
-                if start + sweep == 0:
-                    alone[j] = found
-                    bound += found
-                if j > 0:
-                    marginal[j] = _leak(cells[j], members, gain, leak[j])
-            _settle(cells, candidates, first, gain, leak)
-            for c in range(len(candidates)):
-                device = candidates[c]
-                network[device.index].bandwidth = device.bandwidth
-                network[device.index].power = device.power
-            total = _true_gain(cells, station, gain, network, power_cost, received, roots)
-            if total > best:
-                best = total
-                for i in range(len(network)):
-                    bandwidth[i] = network[i].bandwidth
-                    power[i] = network[i].power
-            if abs(total - last) <= _PRECISION * abs(total):
-                break
-            last = total
-        if bound - best <= _PRECISION * abs(bound):
-            break
-        order = np.argsort(-alone)
-    for i in range(len(network)):
-        network[i].bandwidth = bandwidth[i]
-        network[i].power = power[i]
-
-
-@compiled
 def _full_power_bits(cell: Any, device: Any, others: float, power_cost: float) -> float:
     """D of a device that sends at full power in a given bandwidth, at its `capacity`."""
     bits = device.capacity
@@ -830,6 +764,105 @@ def _optimise_compute(
     for i in range(len(network)):
         network[i].power = power[i]
         network[i].local_min = floor[i]
+
+
+@compiled
+def _optimise_radio(
+    cells: Any,
+    network: Any,
+    candidates: Any,
+    first: IntArray,
+    station: IntArray,
+    gain: FloatArray,
+    members: IntArray,
+    power_cost: float,
+) -> None:
+    """Set bandwidths and powers in `network` to the best that is met.
+
+    Cells answer each other in turn, from several starts:
+
+    0. every cell as if it were alone, which bounds the gain from above; if what is then met comes
+       close, there is no need of another start;
+    1. the cell that would gain most alone chooses first, the next one at its interference and
+       prices, and so on;
+    2. (small networks) the other way round;
+    3. (small networks) as 0 and as 1, with one of the senders of the best decision so far barred.
+    """
+    stations = len(cells)
+    senders = np.empty(len(candidates), np.int64)
+    received = np.empty(stations)
+    roots = np.empty(stations)
+    leak = np.empty((stations, stations))
+    marginal = np.empty(stations)
+    alone = np.zeros(stations)
+    order = np.arange(stations)
+    bandwidth = np.zeros(len(network))
+    power = np.zeros(len(network))
+    local_min = np.empty(len(network))
+    for i in range(len(network)):
+        local_min[i] = network[i].local_min
+    best = _true_gain(cells, station, gain, network, power_cost, received, roots)
+    bound = best
+    small = len(network) <= _SMALL_NETWORK
+    for start in range(3 + 2 * len(candidates) if small else 2):
+        barred = (start - 3) // 2 if start >= 3 else -1
+        if barred >= 0 and power[candidates[barred].index] == 0.0:
+            continue
+        leak[:] = 0.0
+        marginal[:] = 0.0
+        last = -np.inf
+        for sweep in range(2 * _SWEEPS if small else _SWEEPS):
+            as_if_alone = sweep == 0 and (start == 0 or (start >= 3 and start % 2 == 1))
+            for turn in range(stations):
+                j = order[stations - 1 - turn] if start == 2 else order[turn]
+                if first[j] == first[j + 1] or (j == 0 and start + sweep > 0):
+                    continue  # the MBS has a band of its own: its first answer stands
+                rivals = candidates[first[j] : first[j + 1]]
+                cells[j].disturbance = cells[j].noise
+                if not as_if_alone:
+                    _hear(cells, leak, j)
+                for i in range(len(rivals)):
+                    device = rivals[i]
+                    device.price = power_cost
+                    if j > 0 and not as_if_alone:
+                        for b in range(1, stations):
+                            if b != j:
+                                device.price += marginal[b] * gain[device.index, b]
+                    if first[j] + i == barred:
+                        device.price = _BARRED
+                found = _search(cells[j], rivals, senders, sweep == 0)
+                if start + sweep == 0:
+                    alone[j] = found
+                    bound += found
+                if j > 0:
+                    marginal[j] = _leak(cells[j], rivals, gain, leak[j])
+            _settle(cells, candidates, first, gain, leak)
+            for c in range(len(candidates)):
+                device = candidates[c]
+                network[device.index].bandwidth = device.bandwidth
+                network[device.index].power = device.power
+            total = _true_gain(cells, station, gain, network, power_cost, received, roots)
+            if total > best:
+                best = total
+                for i in range(len(network)):
+                    bandwidth[i] = network[i].bandwidth
+                    power[i] = network[i].power
+            if abs(total - last) <= _PRECISION * abs(total):
+                break
+            last = total
+        if bound - best <= _PRECISION * abs(bound):
+            break
+        order = np.argsort(-alone)
+    else:  # no start came close to the bound: be at least as good as without this optimisation
+        for i in range(len(network)):
+            network[i].power = 0.0
+        _optimise_compute(cells, network, candidates, station, gain, members, power_cost)
+        if _true_gain(cells, station, gain, network, power_cost, received, roots) > best:
+            return
+    for i in range(len(network)):
+        network[i].bandwidth = bandwidth[i]
+        network[i].power = power[i]
+        network[i].local_min = local_min[i]
 
 
 @compiled
@@ -930,7 +963,7 @@ def solve(
         _by_cell(cells, network, station[r], candidates, first)
         chosen = candidates[: first[stations]]
         if radio:
-            _optimise_radio(cells, network, chosen, first, station[r], gain[r], power_cost)
+            _optimise_radio(cells, network, chosen, first, station[r], gain[r], members, power_cost)
         else:
             _optimise_compute(cells, network, chosen, station[r], gain[r], members, power_cost)
         _true_gain(cells, station[r], gain[r], network, power_cost, received, roots)
