@@ -154,11 +154,9 @@ def compare(
     with user_errors():
         from edgesim.experiments.compare import execute_each, prepare_each
         from edgesim.traces.comparison import compare_traces
-        from edgesim.traces.figures import SUFFIXES
         from edgesim.traces.figures_comparison import plot_comparison
 
-        if picture and picture.suffix.lower() not in SUFFIXES:
-            raise click.UsageError(f"{picture}: a picture ends in {', '.join(SUFFIXES)}")
+        check_picture(picture)
         if output and output.exists() and any(output.iterdir()):
             raise click.UsageError(f"{output} is not empty")
         changes = overridden(overrides, seed=seed, slots=slots)
@@ -223,7 +221,13 @@ trace_argument = click.argument("trace", type=click.Path(path_type=Path))
 
 @main.command()
 @traces_argument
-@click.option("--warmup", default=0.1, show_default=True, help="Share of the slots left out first.")
+@click.option(
+    "--warmup",
+    type=click.FloatRange(0.0, 1.0, max_open=True),
+    default=0.1,
+    show_default=True,
+    help="Share of the slots left out first.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def summary(traces: Sequence[Path], warmup: float, as_json: bool) -> None:
     """Print means with 95 % intervals, latency quantiles and queue stability of traces."""
@@ -253,6 +257,7 @@ def plot(trace: Path, output: Path | None, kind: Any) -> None:
     with user_errors():
         from edgesim.traces.figures import plot as draw
 
+        check_picture(output)
         click.echo(draw(trace, output or trace.with_suffix(".png"), kind))
 
 
@@ -327,6 +332,14 @@ def unused(stem: str, suffix: str = "") -> Path:
     while path.exists():
         path, number = Path("runs", f"{stem}-{number}{suffix}"), number + 1
     return path
+
+
+def check_picture(path: Path | None) -> None:
+    """Refuse a picture that cannot be drawn before anything is run for it."""
+    from edgesim.traces.figures import SUFFIXES
+
+    if path and path.suffix.lower() not in SUFFIXES:
+        raise click.UsageError(f"{path}: a picture ends in {', '.join(SUFFIXES)}")
 
 
 @contextmanager

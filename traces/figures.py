@@ -206,6 +206,8 @@ def _line(
 
 
 def _draw_latency(trace: Trace, ax: "Axes") -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     summary = trace.summary
     counts = summary["latency_tasks"].values.sum(axis=(0, 1))
     ax.set_title("latency of completed tasks, distribution function")
@@ -227,6 +229,10 @@ def _draw_latency(trace: Trace, ax: "Axes") -> None:
     left = float(np.interp(0.001, below, latency))
     if latency[-1] > 5.0 * left:
         ax.set_xscale("log")
+        # "0.5", not "5 x 10^-1", of which two neighbours would overlap.
+        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.xaxis.set_minor_formatter(NullFormatter())
     else:
         left = 0.0
     ax.set_xlim(left, latency[-1])
