@@ -284,7 +284,8 @@ class TraceFile:
         for dataset in self._summary.values():
             if dataset.chunks is None:
                 # Storage that is allocated in SWMR mode shows readers a header of the wrong size.
-                dataset[...] = dataset.fillvalue
+                # A whole array: h5py writes a single value place by place, in 0.2 s.
+                dataset[...] = np.full(dataset.shape, dataset.fillvalue)
         self._summary["latency_low_s"][...] = LATENCY_EDGES_S[:-1]
         self._summary["latency_high_s"][...] = LATENCY_EDGES_S[1:]
 
