@@ -8,9 +8,8 @@ from pathlib import Path
 from .measure import Row, end_to_end, scenario
 
 SHORT, LONG = 5_000, 50_000
-TOLERANCE_MB = 8.0
-"""Allocators do not give everything back at once; one column of the longer run alone, (50 000, 20)
-doubles, would take 8 MB, and a trace has more than twenty."""
+TOLERANCE_MB = 16.0
+"""Caches of the file still fill after the short run. The long one writes 180 MB of columns more."""
 
 
 def measure() -> Iterator[Row]:

@@ -1,0 +1,202 @@
+"""Every policy on every shipped scenario of its problem, and what all policies have in common."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Run, simulate
+
+from edgesim.policies.registry import POLICIES
+from edgesim.scenarios.loading import shipped
+from edgesim.simulator.arrays import FloatArray
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+ABLATIONS: dict[str, tuple[str, ...]] = {
+    "lyapunov radio": ("policy.name=lyapunov", 'policy.optimise=["radio"]'),
+    "lyapunov compute": ("policy.name=lyapunov", 'policy.optimise=["compute"]'),
+}
+"""The two benchmarks of Fig. 4."""
+
+
+def cases(problem: str) -> dict[str, tuple[str, ...]]:
+    """The policies for a problem, as overrides of a scenario."""
+    named: dict[str, tuple[str, ...]] = {
+        name: (f"policy.name={name}",) for name in POLICIES[problem]
+    }
+    return named | ABLATIONS if problem == "drift-plus-penalty" else named
+
+
+def cells(*problems: str) -> pytest.MarkDecorator:
+    """Parametrise over scenarios and policies: a table without an empty cell."""
+    parameters = []
+    for scenario in shipped():
+        toml = scenario.path.read_text(encoding="utf-8")
+        table = tomllib.loads(toml)
+        if (problem := table["run"].get("problem", "drift-plus-penalty")) not in problems:
+            continue
+        needs_data = pytest.mark.skipif(
+            "file" in str(table["devices"]) and not DATA.is_dir(),
+            reason="no ../shared/data beside the clone",
+        )
+        parameters += [
+            pytest.param(toml, policy, id=f"{scenario.name}-{name}", marks=needs_data)
+            for name, policy in cases(problem).items()
+        ]
+    return pytest.mark.parametrize(("toml", "policy"), parameters)
+
+
+every_cell = cells(*POLICIES)
+
+MOVING = ("mobility.model=random-waypoint", 'mobility.speed=["20 m/s", "30 m/s"]')
+BATTERIES = 'devices.battery={capacity="0.05 J", initial=0.5, harvest="60 mW"}'
+
+
+def stale(toml: str) -> tuple[str, ...]:
+    """Synchronise every other slot, late, and lose much of it."""
+    slot_s = float(tomllib.loads(toml)["run"]["slot"].replace(" ms", "e-3").replace(" s", ""))
+    return (
+        "twin.sync=periodic",
+        f"twin.device.period={2 * slot_s}",
+        f"twin.device.latency={{exponential={1.5 * slot_s}}}",
+        "twin.device.loss=0.3",
+        f"twin.station.latency={slot_s}",
+        "twin.station.loss=0.3",
+    )
+
+
+def few_slots(toml: str) -> int:
+    """World C's policies solve whole programs in each slot, and its slots know nothing of another."""
+    return 8 if "worst-case-emission" in toml else 30
+
+
+def run_to_the_end(toml: str, *overrides: str) -> Run:
+    """A short run, all of whose columns are finite and within the limits of its problem."""
+    slots = few_slots(toml)
+    run = simulate(f"run.slots={slots}", *overrides, toml=toml)
+    world: Any = run.simulation.world
+    trace, n = run.trace, world.network
+    assert len(trace.rows) == slots
+    for name in trace.rows[0]:
+        # Without a certificate there is no gap; what is never sent takes for ever.
+        if name not in ("optimality_gap", "lower_bound_mg", "delay_s"):
+            assert np.isfinite(trace[name]).all(), name
+        assert name == "objective" or not (trace[name] < 0.0).any(), name
+    room = 1.0 + 1e-9
+    assert (trace["power_w"] <= n.device_power_max_w * room).all()
+    if "queue_bits" not in trace.rows[0]:
+        assert (trace["local_cpu_hz"] <= n.device_cpu_max_hz * room).all()
+        edge = np.where(trace["offload"], trace["edge_cpu_hz"], 0.0).sum(axis=2)
+        assert (edge <= n.server_cpu_hz * room).all()
+        return run
+    assert (trace["local_cpu_hz"] <= n.device_cpu_hz * room).all()
+    for j in range(n.stations):
+        own = trace["station"] == j
+        for share, capacity in (
+            ("bandwidth_hz", n.station_bandwidth_hz[j]),
+            ("edge_cpu_hz", n.station_cpu_hz[j]),
+        ):
+            used = np.where(own, trace[share], 0.0).sum(axis=2)
+            assert (used <= capacity * room).all(), (share, j)
+    cycles = trace["station_served_bits"] * n.cycles_per_bit
+    assert (cycles <= n.station_cpu_hz * n.slot_s * room).all()
+    served = trace["local_bits"] + trace["offloaded_bits"]
+    assert (served <= trace["queue_bits"] * room).all()
+    assert (trace["station_served_bits"] <= trace["station_queue_bits"] * room).all()
+    assert served.sum() > 0.0
+    return run
+
+
+@every_cell
+def test_runs_to_the_end_alike_alone_and_among_others(toml: str, policy: tuple[str, ...]) -> None:
+    together = run_to_the_end(toml, *policy, "run.seed=5", "run.replications=3").trace
+    # With an ideal twin a policy knows every limit, and keeps it by itself.
+    assert not together["scaled"].any()
+    alone = simulate("run.seed=6", f"run.slots={few_slots(toml)}", *policy, toml=toml).trace
+    for name in together.rows[0]:
+        np.testing.assert_array_equal(together[name][1], alone[name][0], err_msg=name)
+
+
+@every_cell
+def test_runs_with_a_stale_and_lossy_twin(toml: str, policy: tuple[str, ...]) -> None:
+    run = run_to_the_end(toml, *policy, *stale(toml))
+    # A static network's limits on mains never change, however old the news.
+    assert not run.trace["scaled"].any()
+    assert run.trace["twin_age_s"].max() > 3 * run.simulation.world.slot_s
+
+
+@every_cell
+def test_runs_with_devices_that_move(toml: str, policy: tuple[str, ...]) -> None:
+    run = run_to_the_end(toml, *policy, *MOVING)
+    moved = np.abs(np.diff(run.trace["x_m"], axis=1)) + np.abs(np.diff(run.trace["y_m"], axis=1))
+    assert (moved > 0.0).all()
+    assert not run.trace["scaled"].any()
+
+
+@cells("drift-plus-penalty")
+def test_runs_with_batteries(toml: str, policy: tuple[str, ...]) -> None:
+    run = run_to_the_end(toml, *policy, BATTERIES, *MOVING)
+    assert (run.trace["battery_j"] <= 0.05).all()
+    assert not run.trace["scaled"].any()
+
+
+@cells("drift-plus-penalty")
+def test_runs_when_everything_is_uncertain(toml: str, policy: tuple[str, ...]) -> None:
+    """Old news of a battery or a handover may exceed a limit; what does is cut, and counted."""
+    overrides = (
+        *policy,
+        *stale(toml),
+        *MOVING,
+        BATTERIES,
+        'twin.predict=["location", "arrivals", "energy"]',
+        "twin.deviation.device_cpu={relative=-0.2}",
+    )
+    together = run_to_the_end(toml, *overrides, "run.seed=4", "run.replications=2")
+    alone = simulate("run.seed=5", "run.slots=30", *overrides, toml=toml)
+    for name in together.trace.rows[0]:
+        np.testing.assert_array_equal(together.trace[name][1], alone.trace[name][0], err_msg=name)
+
+
+@cells("drift-plus-penalty")
+def test_nothing_is_done_before_the_first_arrival(toml: str, policy: tuple[str, ...]) -> None:
+    trace = simulate("run.slots=1", *policy, toml=toml).trace
+    for name in ("local_bits", "offloaded_bits", "local_energy_j", "offload_energy_j"):
+        assert not trace[name].any(), name
+
+
+IIOT = next(scenario for scenario in shipped() if scenario.name == "iiot_20dev")
+
+
+def long_run(*policy: str) -> tuple[FloatArray, FloatArray]:
+    """(R,) means of P2's value and of energy per bit on paper A's network, same seeds for all."""
+    toml = IIOT.path.read_text(encoding="utf-8")
+    trace = simulate("run.slots=500", "run.replications=4", *policy, toml=toml).trace
+    late = slice(200, None)
+
+    def total(*names: str) -> FloatArray:
+        return np.asarray(sum(trace[name][:, late].sum(axis=(1, 2)) for name in names))
+
+    joule, bits = (
+        total("local_energy_j", "offload_energy_j"),
+        total("local_bits", "offloaded_bits"),
+    )
+    return trace["objective"][:, late].mean(axis=1), joule / bits
+
+
+def test_who_beats_whom_on_paper_a_network() -> None:
+    runs = {name: long_run(*policy) for name, policy in cases("drift-plus-penalty").items()}
+    objective = {name: run[0] for name, run in runs.items()}
+    energy = {name: run[1] for name, run in runs.items()}
+    # In every replication: the same positions, fading and arrivals for all.
+    for name in set(runs) - {"lyapunov"}:
+        assert (objective["lyapunov"] < objective[name]).all(), name
+        assert (energy["lyapunov"] < energy[name]).all(), name
+    for name in ("lyapunov radio", "lyapunov compute", "epr", "epr-ep"):
+        for worse in ("local", "random", "offload-all"):
+            assert objective[name].mean() < objective[worse].mean(), (name, worse)
+    # A CPU that is always busy at full speed needs varsigma f^2 c, whatever arrives.
+    np.testing.assert_allclose(energy["local"], 1e-27 * 0.5e9**2 * 100, rtol=1e-3)
+    # EPR is the radio's optimum at equal rates: where all CPUs are equal, the radio's ablation.
+    np.testing.assert_array_equal(objective["epr"], objective["lyapunov radio"])
