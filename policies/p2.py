@@ -91,8 +91,7 @@ _INFINITE = 1e300
 _INFEASIBLE = -_INFINITE
 _PRECISION = 1e-3  # of Newton steps, which converge quadratically; of sweeps, in the objective
 _SWEEPS = 5  # over the cells, from each start
-_ROUNDS = 4  # of changes of a set of senders
-_SMALL_CELL = 64  # candidates up to which single senders and pairs are changed
+_ROUNDS = 8  # of changes of a set of senders
 _SMALL_NETWORK = 12  # devices up to which many starts are cheap
 _BARRED = 1e200  # a price of power at which nobody sends
 
@@ -463,18 +462,20 @@ def _members(devices: Any, senders: IntArray) -> int:
 
 
 @compiled
-def _try(cell: Any, devices: Any, senders: IntArray, best: float, a: int, b: int) -> float:
-    """Toggle the device a, and b if not negative; undo it if that is no gain."""
-    devices[a].sends = 1 - devices[a].sends
+def _exchange(cell: Any, devices: Any, senders: IntArray, best: float, a: int, b: int) -> float:
+    """Let `a` send and `b` not (neither if negative); undo it, and allocate anew, if no gain."""
+    if a >= 0:
+        devices[a].sends = 1
     if b >= 0:
-        devices[b].sends = 1 - devices[b].sends
+        devices[b].sends = 0
     gain = _allocate(cell, devices, senders, _members(devices, senders))
     if gain > best + 1e-9 * abs(best):
         return gain
-    devices[a].sends = 1 - devices[a].sends
+    if a >= 0:
+        devices[a].sends = 0
     if b >= 0:
-        devices[b].sends = 1 - devices[b].sends
-    return best
+        devices[b].sends = 1
+    return _allocate(cell, devices, senders, _members(devices, senders))
 
 
 @compiled
@@ -524,6 +525,28 @@ def _reduced_gain(cell: Any, device: Any, others: float) -> float:
 
 
 @compiled
+def _next_exchange(cell: Any, devices: Any) -> tuple[int, int]:
+    """Who would gain most by sending too, and who gains least by sending; -1 if nobody."""
+    roots = 0.0
+    for i in range(len(devices)):
+        if devices[i].sends:
+            roots += np.sqrt(devices[i].bits)
+    entrant, leaver = -1, -1
+    most, least = 0.0, _INFINITE
+    for i in range(len(devices)):
+        device = devices[i]
+        if device.sends:
+            device.score = _reduced_gain(cell, device, roots - np.sqrt(device.bits))
+            if device.score < least:
+                leaver, least = i, device.score
+        else:
+            device.score = _reduced_gain(cell, device, roots)
+            if device.score > most:
+                entrant, most = i, device.score
+    return entrant, leaver
+
+
+@compiled
 def _search(cell: Any, devices: Any, senders: IntArray, fresh: bool) -> float:
     """Find who sends: the best prefix of a ranking, then single devices and swaps of two.
 
@@ -543,27 +566,17 @@ def _search(cell: Any, devices: Any, senders: IntArray, fresh: bool) -> float:
     if best == _INFEASIBLE:
         _best_prefix(cell, devices, senders)
         best = _allocate(cell, devices, senders, _members(devices, senders))
-    rounds = 0 if n > _SMALL_CELL else _ROUNDS if fresh else 1
-    for _ in range(rounds):
+    for _ in range(_ROUNDS):
         before = best
-        roots = 0.0
-        for i in range(n):
-            if devices[i].sends:
-                roots += np.sqrt(devices[i].bits)
-        for i in range(n):
-            others = roots - np.sqrt(devices[i].bits) if devices[i].sends else roots
-            devices[i].score = _reduced_gain(cell, devices[i], others)
-        for i in range(n):
-            if devices[i].sends or devices[i].score > 0.0:
-                best = _try(cell, devices, senders, best, i, -1)
+        entrant, leaver = _next_exchange(cell, devices)
+        if entrant >= 0:
+            best = _exchange(cell, devices, senders, best, entrant, -1)
+        if best == before and leaver >= 0 and devices[leaver].score <= 0.0:
+            best = _exchange(cell, devices, senders, best, -1, leaver)
+        if best == before and entrant >= 0 and leaver >= 0:
+            if devices[entrant].score > devices[leaver].score:
+                best = _exchange(cell, devices, senders, best, entrant, leaver)
         if best == before:
-            for i in range(n):
-                for j in range(n):
-                    if devices[i].sends < devices[j].sends and devices[i].score > devices[j].score:
-                        best = _try(cell, devices, senders, best, i, j)
-        # The last try may have been in vain.
-        best = _allocate(cell, devices, senders, _members(devices, senders))
-        if best <= before + 1e-9 * abs(before):
             break
     for i in range(n):
         if not devices[i].sends:
