@@ -1,5 +1,6 @@
 """The twin shows the world, or exactly the world of the time that it claims."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ def test_ideal_synchronisation_shows_the_world() -> None:
         np.testing.assert_allclose(observation.energy_per_bit_j, expected, rtol=1e-15)
         assert not observation.age_s.any() and not observation.station_age_s.any()
     # A(19) with eta' one slot old and the largest departure of the last slot.
-    for (before, _), (observation, world) in zip(seen, seen[1:], strict=False):
+    for (before, _), (observation, world) in pairwise(seen):
         beta = 1e13 * before.energy_per_bit_j + world["departed_bits"].max()
         np.testing.assert_allclose(observation.perturbation_bits[0], beta[0], rtol=1e-12)
 
