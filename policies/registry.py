@@ -12,6 +12,8 @@ POLICIES = {
         "random": f"{__package__}.random:Random",
         "epr": f"{__package__}.epr:EqualRates",
         "epr-ep": f"{__package__}.epr:EqualRatesEqualPower",
+        "sca": f"{__package__}.sca_stream:ScaStream",
+        "exact": f"{__package__}.exact_stream:MultiStart",
     },
     "worst-case-emission": {
         "lyapunov": f"{__package__}.lyapunov_tasks:LyapunovTasks",
