@@ -118,7 +118,7 @@ def scaling(folder: Path) -> None:
         ax.annotate(
             f"{value / count * 1e3:.2g} µs per device",
             (count, value),
-            xytext=(-8, 8) if count == devices[0] else (6, -9),
+            xytext=(-12, 12) if count == devices[0] else (6, -9),
             textcoords="offset points",
             fontsize=7,
         )

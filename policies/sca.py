@@ -433,7 +433,8 @@ def _own_local_hz(network: CarbonAwareNetwork, tasks: Tasks) -> FloatArray:
     """(N,) the slowest rate in time; where no rate holds all limits, the least violating."""
     slowest_hz = slowest_local_hz(network, tasks)
     # Deadline and f_min ask for more, f_max and E_max for less: where either two are missed alike.
-    joule = network.theta_device * tasks.cycles
+    # A device of which nothing has been reported yet has nothing to do, at any rate.
+    joule = network.theta_device * np.maximum(tasks.cycles, 1.0)
     alike_hz = np.minimum(
         np.sqrt(slowest_hz * network.device_cpu_max_hz),
         np.cbrt(slowest_hz * network.energy_max_j / joule),

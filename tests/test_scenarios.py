@@ -243,7 +243,8 @@ def test_all_errors_come_at_once_each_with_file_key_value_and_what_is_allowed() 
     assert found == [
         (
             'my.toml: key `run.problem` = "drift-plus-penlty": not a value that it may have; '
-            'allowed: "drift-plus-penalty"; did you mean `drift-plus-penalty`?'
+            'allowed: "drift-plus-penalty" or "worst-case-emission"; '
+            "did you mean `drift-plus-penalty`?"
         ),
         "my.toml: key `run.slots` = 0: too small; allowed: a whole number, >= 1, <= 1_000_000_000",
         (
@@ -273,7 +274,7 @@ def test_all_errors_come_at_once_each_with_file_key_value_and_what_is_allowed() 
         "my.toml: key `twin.device.loss` = 1.5: too large; allowed: a number, >= 0, <= 1",
         (
             'my.toml: key `trce` = {level = "full"}: unknown key; allowed: title, run, area, devices, '
-            "mobility, association, stations, channel, tasks, energy, carbon, twin, policy, trace; "
+            "mobility, association, stations, channel, tasks, energy, limits, carbon, twin, policy, trace; "
             "did you mean `trace`?"
         ),
     ]
