@@ -117,7 +117,7 @@ class Sca(Policy):
     def decide(self, observation: TaskObservation) -> TaskDecision:
         """One replication after another; `iterations` and `failed_solves` go into the trace."""
         results = [
-            self.solve(self._network, tasks, channel, carbon)
+            self.solve(self._network, _something_to_do(tasks), channel, carbon)
             for tasks, channel, carbon in instances(observation)
         ]
         return together(
@@ -429,12 +429,16 @@ class _Search:
         return bound_g
 
 
+def _something_to_do(tasks: Tasks) -> Tasks:
+    """A bit and a cycle for devices of which no task has been reported yet."""
+    return replace(tasks, bits=np.maximum(tasks.bits, 1.0), cycles=np.maximum(tasks.cycles, 1.0))
+
+
 def _own_local_hz(network: CarbonAwareNetwork, tasks: Tasks) -> FloatArray:
     """(N,) the slowest rate in time; where no rate holds all limits, the least violating."""
     slowest_hz = slowest_local_hz(network, tasks)
     # Deadline and f_min ask for more, f_max and E_max for less: where either two are missed alike.
-    # A device of which nothing has been reported yet has nothing to do, at any rate.
-    joule = network.theta_device * np.maximum(tasks.cycles, 1.0)
+    joule = network.theta_device * tasks.cycles
     alike_hz = np.minimum(
         np.sqrt(slowest_hz * network.device_cpu_max_hz),
         np.cbrt(slowest_hz * network.energy_max_j / joule),
