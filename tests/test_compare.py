@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 from rich.console import Console
-from trace_recording import record, run_info  # type: ignore[import-not-found]
+from trace_recording import record, run_info
 
 from edgesim.cli import main
 from edgesim.experiments.compare import execute_each, parse_policies, prepare_each, split

@@ -1,10 +1,10 @@
 import itertools
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-import table1  # type: ignore[import-not-found]
+import table1
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize
@@ -40,7 +40,7 @@ def draw(
     devices: int,
     theta_server: float = 1e-27,
     rate_floor: RateFloor = "all",
-    **changes: object,
+    **changes: Any,
 ) -> Instance:
     rng = np.random.default_rng(seed)
     network = replace(table1.network(devices, theta_server, rate_floor), **changes)

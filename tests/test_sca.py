@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import table1  # type: ignore[import-not-found]
+import table1
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import optimize

@@ -44,7 +44,7 @@ def test_everything_can_be_recomputed_from_the_trace(
     t, n = run.trace, run.network
     tau, c = n.slot_s, n.cycles_per_bit
     station, gain, power = t["station"], t["channel_gain"], t["power_w"]
-    close = {"rtol": 1e-9, "atol": 1e-9}
+    close: Any = {"rtol": 1e-9, "atol": 1e-9}
     # A(5), A(6)
     served = t["local_bits"] + t["offloaded_bits"]
     after = np.maximum(t["queue_bits"] - served, 0.0) + t["arrived_bits"]
@@ -118,7 +118,8 @@ def test_everything_can_be_recomputed_from_the_trace(
 
 def conserved(run: Run) -> float:
     """By how many bits, over all devices and stations, in and out differ; exact summation."""
-    t, state = run.trace, run.simulation.world.state
+    t = run.trace
+    state: Any = run.simulation.world.state
     executed = math.fsum(t["local_bits"].ravel()) + math.fsum(t["station_served_bits"].ravel())
     queued = math.fsum(state.queue_bits.ravel()) + math.fsum(state.station_queue_bits.ravel())
     return math.fsum(t["arrived_bits"].ravel()) - executed - queued
@@ -169,7 +170,7 @@ def test_bits_are_conserved_over_a_million_slots() -> None:
     experiment.policy.reset(plan.problem.network, plan.problem, streams.generators("policy"))
     simulation = plan.simulation(experiment.policy.decide, balance, streams)  # type: ignore[arg-type]
     simulation.run()
-    state = simulation.world.state
+    state: Any = simulation.world.state
     queued = math.fsum([*state.queue_bits.ravel(), *state.station_queue_bits.ravel()])
     assert abs(float(balance.balance) - queued) < 0.5
 
@@ -290,4 +291,5 @@ def test_a_bad_decision_is_named_and_what_was_recorded_stays(act: Any, message: 
 def _with(decision: Decision, **changes: float) -> Decision:
     from dataclasses import replace
 
-    return replace(decision, **{name: np.full((1, 6), value) for name, value in changes.items()})
+    columns: Any = {name: np.full((1, 6), value) for name, value in changes.items()}
+    return replace(decision, **columns)

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import table1  # type: ignore[import-not-found]
-from conftest import Run, simulate  # type: ignore[import-not-found]
+import table1
+from conftest import Run, simulate
 from scipy import stats
 
 from edgesim.policies import exact

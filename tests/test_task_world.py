@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from conftest import Capture, Run, simulate  # type: ignore[import-not-found]
+from conftest import Capture, Run, simulate
 from numpy.typing import NDArray
 from scipy import stats
 
@@ -173,7 +173,7 @@ def test_a_run_recomputed_from_its_columns(name: str, tmp_path: Path) -> None:
             excess = 0.0 if row["feasible"] else slot.worst_use - 1.0
             np.testing.assert_allclose(row["violation"], excess, rtol=1e-9, atol=1e-12)
     some, all_of_them = columns["feasible"].any(), columns["feasible"].all()
-    assert (some, all_of_them) == FEASIBLE[name]
+    assert (bool(some), bool(all_of_them)) == FEASIBLE[name]
 
 
 def test_deviations_are_bias_share_and_noise() -> None:

@@ -20,7 +20,7 @@ from matplotlib.patches import Circle
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 from rich.console import Console
-from trace_recording import completed, random_columns, record, run_info, world_columns  # type: ignore[import-not-found]
+from trace_recording import completed, random_columns, record, run_info, world_columns
 
 from edgesim.simulator.recorder import OUTCOMES
 from edgesim.traces import export as export_module

@@ -10,7 +10,7 @@ import scipy.stats
 from numpy.testing import assert_allclose
 from numpy.typing import NDArray
 from rich.console import Console
-from trace_recording import (  # type: ignore[import-not-found]
+from trace_recording import (
     completed,
     record,
     record_columns,

@@ -14,7 +14,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from trace_recording import (  # type: ignore[import-not-found]
+from trace_recording import (
     completed,
     random_columns,
     random_tasks,

@@ -162,8 +162,9 @@ def test_arrival_predictor_continues_queues_by_running_means() -> None:
 
 
 def test_location_predictor_carries_on_with_the_velocity_of_the_nearest_neighbours() -> None:
-    def path_gain(position: FloatArray) -> FloatArray:
-        return (position[..., :1] + 100.0) ** -2.0
+    def path_gain(position_m: FloatArray) -> FloatArray:
+        gain: FloatArray = (position_m[..., :1] + 100.0) ** -2.0
+        return gain
 
     predictor = LocationPredictor(path_gain, np.array([1000.0, 1000.0]))
     new = np.ones((1, 1), dtype=np.bool_)

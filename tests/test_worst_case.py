@@ -1,8 +1,9 @@
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
-import table1  # type: ignore[import-not-found]
+import table1
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -97,7 +98,7 @@ def two_devices() -> tuple[MrcChannel, Tasks, TaskDecision]:
     return channel, tasks, decision
 
 
-def two_device_outcome(**changes: object) -> TaskOutcome:
+def two_device_outcome(**changes: Any) -> TaskOutcome:
     channel, tasks, decision = two_devices()
     network = replace(table1.network(2), device_power_max_w=np.array([2.0, 2.0]), **changes)
     return evaluate(network, tasks, channel, table1.CARBON_G_PER_J, decision)
