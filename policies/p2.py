@@ -385,7 +385,7 @@ def _may_fit(cell: Any, devices: Any, senders: IntArray, count: int) -> bool:
         needed = load / _limit(cell, device, load)
         needed_sum += needed
         most_needed = max(most_needed, needed)
-    return needed_sum - most_needed < cell.bandwidth
+    return bool(needed_sum - most_needed < cell.bandwidth)
 
 
 @compiled
@@ -573,9 +573,9 @@ def _search(cell: Any, devices: Any, senders: IntArray, fresh: bool) -> float:
             best = _exchange(cell, devices, senders, best, entrant, -1)
         if best == before and leaver >= 0 and devices[leaver].score <= 0.0:
             best = _exchange(cell, devices, senders, best, -1, leaver)
-        if best == before and entrant >= 0 and leaver >= 0:
-            if devices[entrant].score > devices[leaver].score:
-                best = _exchange(cell, devices, senders, best, entrant, leaver)
+        swaps = best == before and entrant >= 0 and leaver >= 0
+        if swaps and devices[entrant].score > devices[leaver].score:
+            best = _exchange(cell, devices, senders, best, entrant, leaver)
         if best == before:
             break
     for i in range(n):
