@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from typing import Literal
 
-import numpy as np
-
 from ..simulator.decision import Decision
 from ..simulator.network import Network
 from ..simulator.observation import Observation
 from ..simulator.problem import DriftPlusPenalty
 from ..simulator.randomness import Generators
 from . import p2
+from .shares import station_service
 
 Part = Literal["radio", "compute"]
 
@@ -41,7 +40,6 @@ class Lyapunov:
         self._cells = p2.cells(network, problem.V)
         bits_per_hz = network.slot_s / network.cycles_per_bit
         self._local_limit_bits = network.device_cpu_hz * bits_per_hz
-        self._service_limit_bits = network.station_cpu_hz * bits_per_hz
 
     def decide(self, observation: Observation) -> Decision:
         """Lines 1 and 2 of Algorithm 1, for all replications."""
@@ -66,5 +64,5 @@ class Lyapunov:
             power_w=power_w,
             local_cpu_hz=local_bits * (self._network.cycles_per_bit / self._network.slot_s),
             edge_cpu_hz=edge_share * self._network.station_cpu_hz[observation.station],
-            served_bits=np.minimum(self._service_limit_bits, observation.station_queue_bits),
+            served_bits=station_service(self._network, observation),
         )

@@ -11,12 +11,13 @@ shared as sqrt(D), and l has a closed form. What is left is, for each station,
     per station, the interference I_j; what a watt costs the other cells is linear in it for given
     rates, so rho_i = V tau + sum_b G_ib Lambda_b with Lambda_b what a watt of I_b costs cell b.
 
-Exact for given I and rho: C makes each further sender dearer for the others and radios have
-economies of scale, so all senders but at most one send all that they had better not execute
-themselves, and a cell's problem is which set sends. The band of a set is split by Newton's method
-on the price of bandwidth (`_split`); the one sender that does not fit takes what is left
-(`_squeeze`). Heuristic: the search over sets (`_search`), and cells solved in turn at each other's
-interference and prices (`solve`); the best decision met, by its true value, is kept.
+For given I and rho, C makes each further sender dearer for the others, and a radio has economies of
+scale: all senders but at most one send all that their CPUs had better not execute. So a cell's
+problem is which set sends. Iterative, to rounding: a set's band is split by Newton's method on the
+price of bandwidth (`_split`); the one sender that does not fit takes the rest (`_squeeze`).
+Approximate: the search over sets (`_search`), and the interplay of cells, each solved in turn at
+the others' interference and prices from a few starts (`_optimise_radio`); of all decisions met, the
+best by its true value is kept. Small networks get more starts.
 """
 
 from typing import Any
@@ -48,10 +49,13 @@ _DEVICE = np.dtype(
         ("limit", np.float64),  # the efficiency that takes all the power
         ("power", np.float64),  # p_i
         ("log_saving", np.float64),  # ln(-rho_i dp/dw), equal to ln nu at the optimum
-        ("score", np.float64),  # what it gains at the price of bandwidth
         ("steepness", np.float64),  # its derivative with respect to e
+        ("score", np.float64),  # what it gains at the price of bandwidth
         ("capacity", np.float64),  # tau R, at everyone's power
         ("local", np.float64),  # l_i
+        ("kept_bandwidth", np.float64),  # of the best decision so far
+        ("kept_power", np.float64),
+        ("kept_local_min", np.float64),
     ]
 )
 
@@ -93,6 +97,7 @@ _PRECISION = 1e-3  # of Newton steps, which converge quadratically; of sweeps, i
 _SWEEPS = 5  # over the cells, from each start
 _ROUNDS = 8  # of changes of a set of senders
 _SMALL_NETWORK = 12  # devices up to which many starts are cheap
+_FEW_TRIALS = 64  # devices up to which trying each is cheap
 _BARRED = 1e200  # a price of power at which nobody sends
 
 
@@ -135,7 +140,7 @@ def _limit(cell: Any, device: Any, load: float) -> float:
         return float(device.limit)
     snr = device.power_max * device.gain
     # e = ln(1 + SINR(e)), whose right side is concave in e: Newton's method from beyond the root.
-    e = max(load / cell.bandwidth, 1e-6)
+    e = device.limit if device.limit > 1e-3 else max(load / cell.bandwidth, 1e-6)
     for _ in range(30):
         diluted = cell.noise_per_hz * load / e
         sinr = snr / (cell.disturbance + diluted)
@@ -573,8 +578,7 @@ def _search(cell: Any, devices: Any, senders: IntArray, fresh: bool) -> float:
             best = _exchange(cell, devices, senders, best, entrant, -1)
         if best == before and leaver >= 0 and devices[leaver].score <= 0.0:
             best = _exchange(cell, devices, senders, best, -1, leaver)
-        swaps = best == before and entrant >= 0 and leaver >= 0
-        if swaps and devices[entrant].score > devices[leaver].score:
+        if best == before and entrant >= 0 and leaver >= 0:
             best = _exchange(cell, devices, senders, best, entrant, leaver)
         if best == before:
             break
@@ -712,6 +716,30 @@ def _full_power_bits(cell: Any, device: Any, others: float, power_cost: float) -
 
 
 @compiled
+def _at_full_power(
+    cells: Any,
+    network: Any,
+    station: IntArray,
+    gain: FloatArray,
+    power_cost: float,
+    received: FloatArray,
+    roots: FloatArray,
+) -> float:
+    """P2's gain where those who send (power > 0) split their queues best between radio and CPU."""
+    for i in range(len(network)):
+        network[i].local_min = 0.0 if cells[0].edge > 0.0 else network[i].local_max
+    _true_gain(cells, station, gain, network, power_cost, received, roots)
+    for i in range(len(network)):
+        device = network[i]
+        if device.power > 0.0:
+            others = roots[station[i]] - np.sqrt(device.bits)
+            bits = _full_power_bits(cells[station[i]], device, others, power_cost)
+            if bits < device.capacity:
+                device.local_min = device.queue - bits
+    return _true_gain(cells, station, gain, network, power_cost, received, roots)
+
+
+@compiled
 def _optimise_compute(
     cells: Any,
     network: Any,
@@ -720,63 +748,92 @@ def _optimise_compute(
     gain: FloatArray,
     members: IntArray,
     power_cost: float,
-) -> None:
+    target: float,
+) -> float:
     """Who sends, at full power in an equal share of the band; set in `network` to the best met.
 
-    Device by device, each sends if that gains more than its interference costs the others.
+    First the candidates by what each is worth alone, doubling their number; then, in small
+    networks, each is switched if that is a gain. Gives up where all that the candidates are worth
+    alone does not exceed `target`.
+
+    Returns:
+        The gain.
     """
-    stations = len(cells)
-    received = np.empty(stations)
-    roots = np.empty(stations)
-    marginal = np.zeros(stations)
-    power = np.zeros(len(network))
-    floor = np.zeros(len(network))
+    received = np.empty(len(cells))
+    roots = np.empty(len(cells))
     for i in range(len(network)):
         network[i].bandwidth = cells[station[i]].bandwidth / members[station[i]]
-    best = _true_gain(cells, station, gain, network, power_cost, received, roots)
-    for _ in range(_SWEEPS):
+        network[i].power = 0.0
+    best = _at_full_power(cells, network, station, gain, power_cost, received, roots)
+    bound = best
+    worth = np.empty(len(candidates))
+    for c in range(len(candidates)):
+        device = network[candidates[c].index]
+        cell = cells[station[device.index]]
+        noise = cell.noise_per_hz * device.bandwidth + cell.noise
+        device.capacity = cell.bits_per_hz * device.bandwidth
+        device.capacity *= np.log1p(device.power_max * device.gain / noise)
+        bits = _full_power_bits(cell, device, 0.0, power_cost)
+        cost = cell.edge + cell.edge_per_bit + power_cost * device.power_max / device.capacity
+        worth[c] = (device.value - cell.queue - cost) * bits
+        worth[c] += _local_gain(cell, device, device.queue - bits)
+        worth[c] -= _local_gain(cell, device, device.queue)
+        bound += max(worth[c], 0.0)
+    if bound <= target:
+        return best
+    order = np.argsort(-worth)
+    length = 0
+    count = 1
+    while count <= len(candidates):
+        for c in range(count):
+            device = network[candidates[order[c]].index]
+            device.power = device.power_max
+        total = _at_full_power(cells, network, station, gain, power_cost, received, roots)
+        if total > best:
+            best, length = total, count
+        count += max(1, count // 2)
+    for c in range(len(candidates)):
+        device = network[candidates[order[c]].index]
+        device.power = device.power_max if c < length else 0.0
+    switched = len(network) <= _FEW_TRIALS
+    while switched:
+        switched = False
         for c in range(len(candidates)):
             device = network[candidates[c].index]
-            j = station[device.index]
-            cell = cells[j]
-            others = roots[j] - np.sqrt(device.bits)
-            noise = cell.noise_per_hz * device.bandwidth + cell.noise + received[j]
-            device.capacity = cell.bits_per_hz * device.bandwidth
-            device.capacity *= np.log1p(device.power_max * device.gain / noise)
-            bits = _full_power_bits(cell, device, others, power_cost)
-            worth = device.net * bits - power_cost * device.power_max * bits / device.capacity
-            worth += _local_gain(cell, device, device.queue - bits)
-            worth -= _local_gain(cell, device, device.queue)
-            worth -= cell.edge * (2.0 * others * np.sqrt(bits) + bits)
-            if j > 0:
-                for b in range(1, stations):
-                    if b != j:
-                        worth -= marginal[b] * device.power_max * gain[device.index, b]
-            device.power = device.power_max if worth > 0.0 else 0.0
-            device.local_min = device.queue - bits if bits < device.capacity else 0.0
-            device.bits = bits if worth > 0.0 else 0.0
-            roots[j] = others + np.sqrt(device.bits)
-        total = _true_gain(cells, station, gain, network, power_cost, received, roots)
-        if total > best:
-            best = total
-            for i in range(len(network)):
-                power[i] = network[i].power
-                floor[i] = network[i].local_min
-        marginal[:] = 0.0
+            device.power = device.power_max - device.power
+            total = _at_full_power(cells, network, station, gain, power_cost, received, roots)
+            if total > best + 1e-9 * abs(best):
+                best = total
+                switched = True
+            else:
+                device.power = device.power_max - device.power
+    return _at_full_power(cells, network, station, gain, power_cost, received, roots)
+
+
+@compiled
+def _trim(
+    cells: Any,
+    network: Any,
+    station: IntArray,
+    gain: FloatArray,
+    power_cost: float,
+    received: FloatArray,
+    roots: FloatArray,
+) -> None:
+    """Take back power that would send more than there is, now that interference is settled."""
+    for _ in range(5):
+        _true_gain(cells, station, gain, network, power_cost, received, roots)
+        trimmed = False
         for i in range(len(network)):
             device = network[i]
-            if device.power > 0.0:
-                j = station[i]
-                noise = cells[j].noise_per_hz * device.bandwidth + cells[j].noise + received[j]
-                sinr = device.power * device.gain / noise
-                lost = cells[j].bits_per_hz * device.bandwidth * sinr / ((1.0 + sinr) * noise)
-                value = power_cost * device.power * device.bits / device.capacity**2
-                if device.bits >= device.capacity:
-                    value = device.net - cells[j].edge * roots[j] / np.sqrt(device.bits)
-                marginal[j] += max(value, 0.0) * lost
-    for i in range(len(network)):
-        network[i].power = power[i]
-        network[i].local_min = floor[i]
+            if device.capacity > device.bits:
+                cell = cells[station[i]]
+                noise = cell.noise_per_hz * device.bandwidth + cell.noise + received[station[i]]
+                sinr = np.expm1(device.bits / (cell.bits_per_hz * device.bandwidth))
+                trimmed = trimmed or device.capacity > device.bits * (1.0 + 1e-9)
+                device.power = min(device.power, noise * sinr / device.gain)
+        if not trimmed:
+            break
 
 
 @compiled
@@ -787,9 +844,9 @@ def _optimise_radio(
     first: IntArray,
     station: IntArray,
     gain: FloatArray,
-    members: IntArray,
     power_cost: float,
-) -> None:
+    target: float,
+) -> bool:
     """Set bandwidths and powers in `network` to the best that is met.
 
     Cells answer each other in turn, from several starts:
@@ -800,6 +857,11 @@ def _optimise_radio(
        prices, and so on;
     2. (small networks) the other way round;
     3. (small networks) as 0 and as 1, with one of the senders of the best decision so far barred.
+
+    Gives up where the bound does not exceed `target`.
+
+    Returns:
+        Whether the gain comes close to the bound.
     """
     stations = len(cells)
     senders = np.empty(len(candidates), np.int64)
@@ -811,9 +873,9 @@ def _optimise_radio(
     order = np.arange(stations)
     bandwidth = np.zeros(len(network))
     power = np.zeros(len(network))
-    local_min = np.empty(len(network))
     for i in range(len(network)):
-        local_min[i] = network[i].local_min
+        network[i].bandwidth = 0.0
+        network[i].power = 0.0
     best = _true_gain(cells, station, gain, network, power_cost, received, roots)
     bound = best
     small = len(network) <= _SMALL_NETWORK
@@ -849,6 +911,8 @@ def _optimise_radio(
                     bound += found
                 if j > 0:
                     marginal[j] = _leak(cells[j], rivals, gain, leak[j])
+            if bound <= target:
+                return False
             _settle(cells, candidates, first, gain, leak)
             for c in range(len(candidates)):
                 device = candidates[c]
@@ -866,16 +930,11 @@ def _optimise_radio(
         if bound - best <= _PRECISION * abs(bound):
             break
         order = np.argsort(-alone)
-    else:  # no start came close to the bound: be at least as good as without this optimisation
-        for i in range(len(network)):
-            network[i].power = 0.0
-        _optimise_compute(cells, network, candidates, station, gain, members, power_cost)
-        if _true_gain(cells, station, gain, network, power_cost, received, roots) > best:
-            return
     for i in range(len(network)):
         network[i].bandwidth = bandwidth[i]
         network[i].power = power[i]
-        network[i].local_min = local_min[i]
+    _trim(cells, network, station, gain, power_cost, received, roots)
+    return bound - best <= _PRECISION * abs(bound)
 
 
 @compiled
@@ -903,6 +962,32 @@ def _by_cell(cells: Any, network: Any, station: IntArray, candidates: Any, first
         if _may_send(cells[j], network[i]):
             candidates[filled[j]] = network[i]
             filled[j] += 1
+
+
+@compiled
+def _choose_cpus(cells: Any, network: Any, members: IntArray, compute: bool) -> None:
+    """How CPUs are used: as is best, or devices' at full speed and the stations' shared equally."""
+    for j in range(len(cells)):
+        cells[j].edge = cells[j].edge_cost if compute else 0.0
+        cells[j].edge_per_bit = 0.0 if compute else cells[j].edge_cost * members[j]
+    for i in range(len(network)):
+        device = network[i]
+        device.local_max = min(device.cpu, device.queue)
+        device.local_min = device.local_max
+        if compute:
+            best = np.sqrt(max(device.value, 0.0) / cells[0].local)
+            device.local_max = min(device.local_max, best)
+            device.local_min = 0.0
+
+
+@compiled
+def _keep(network: Any) -> None:
+    """Remember this decision."""
+    for i in range(len(network)):
+        device = network[i]
+        device.kept_bandwidth = device.bandwidth
+        device.kept_power = device.power
+        device.kept_local_min = device.local_min
 
 
 @compiled
@@ -953,32 +1038,46 @@ def solve(
             members[station[r, i]] += 1
         for j in range(stations):
             cells[j].queue = station_queue_bits[r, j]
-            cells[j].edge = cells[j].edge_cost if compute else 0.0
-            cells[j].edge_per_bit = 0.0 if compute else cells[j].edge_cost * members[j]
         for i in range(devices):
             device = network[i]
-            j = station[r, i]
             device.index = i
             device.queue = queue_bits[r, i]
             device.value = value[r, i]
-            device.net = value[r, i] - station_queue_bits[r, j]
-            device.gain = gain[r, i, j]
+            device.net = value[r, i] - station_queue_bits[r, station[r, i]]
+            device.gain = gain[r, i, station[r, i]]
             device.power_max = power_max_w[r, i]
-            device.bandwidth = 0.0
-            device.power = 0.0
             device.cpu = local_limit_bits[i]
-            device.local_max = min(device.cpu, device.queue)
-            device.local_min = device.local_max
-            if compute:
-                best = np.sqrt(max(device.value, 0.0) / cells[j].local)
-                device.local_max = min(device.local_max, best)
-                device.local_min = 0.0
+        _choose_cpus(cells, network, members, compute)
         _by_cell(cells, network, station[r], candidates, first)
         chosen = candidates[: first[stations]]
+        best = -np.inf
+        certain = False
         if radio:
-            _optimise_radio(cells, network, chosen, first, station[r], gain[r], members, power_cost)
-        else:
-            _optimise_compute(cells, network, chosen, station[r], gain[r], members, power_cost)
+            certain = _optimise_radio(
+                cells, network, chosen, first, station[r], gain[r], power_cost, -np.inf
+            )
+            best = _true_gain(cells, station[r], gain[r], network, power_cost, received, roots)
+            _keep(network)
+        if not certain:  # be no worse than with one part of the optimisation
+            total = _optimise_compute(
+                cells, network, chosen, station[r], gain[r], members, power_cost, best
+            )
+            if total > best:
+                best = total
+                _keep(network)
+        if not certain and radio and compute:
+            _choose_cpus(cells, network, members, False)
+            _by_cell(cells, network, station[r], candidates, first)
+            chosen = candidates[: first[stations]]
+            _optimise_radio(cells, network, chosen, first, station[r], gain[r], power_cost, best)
+            _choose_cpus(cells, network, members, True)
+            total = _true_gain(cells, station[r], gain[r], network, power_cost, received, roots)
+            if total > best:
+                _keep(network)
+        for i in range(devices):
+            network[i].bandwidth = network[i].kept_bandwidth
+            network[i].power = network[i].kept_power
+            network[i].local_min = network[i].kept_local_min
         _true_gain(cells, station[r], gain[r], network, power_cost, received, roots)
         for i in range(devices):
             device = network[i]

@@ -1,0 +1,471 @@
+"""The Lyapunov policy against brute force, closed forms, and its own ablations."""
+
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import a_network, simulate
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from edgesim.policies.local import Local
+from edgesim.policies.lyapunov import Lyapunov
+from edgesim.simulator.arrays import read_only
+from edgesim.simulator.cells import Cells
+from edgesim.simulator.decision import Decision, check, fit
+from edgesim.simulator.network import NoiseModel
+from edgesim.simulator.observation import Observation
+from edgesim.simulator.outcome import carry_out
+from edgesim.simulator.problem import DriftPlusPenalty
+
+Array = NDArray[np.float64]
+NOISE_MODELS: tuple[NoiseModel, ...] = ("total", "density")
+
+
+class State:
+    """One slot's P2: a network, its problem, and what the twin shows."""
+
+    def __init__(
+        self,
+        station: Any,
+        gain: Any,
+        queue: Any,
+        station_queue: Any,
+        eta: float = 1e-8,
+        beta: float = 0.0,
+        V: float = 1e13,
+        noise_model: NoiseModel = "total",
+        power_max: Any = 0.1,
+    ) -> None:
+        gain = np.asarray(gain, dtype=float)
+        if gain.ndim == 2:
+            station, gain, queue, station_queue = (
+                np.asarray(column)[None] for column in (station, gain, queue, station_queue)
+            )
+        replications, devices, stations = gain.shape
+        self.network = a_network(stations, devices, replications, noise_model=noise_model)
+        self.problem = DriftPlusPenalty(self.network, V)
+
+        def column(value: Any, width: int) -> Array:
+            full = np.broadcast_to(np.asarray(value, dtype=float), (replications, width))
+            return read_only(full.copy())
+
+        zeros = column(0.0, devices)
+        self.observation = Observation(
+            slot=0,
+            time_s=0.0,
+            cells=Cells(np.asarray(station, dtype=np.int64), stations),
+            channel_gain=read_only(gain),
+            queue_bits=column(queue, devices),
+            station_queue_bits=column(station_queue, stations),
+            power_max_w=column(power_max, devices),
+            position_m=np.zeros((replications, devices, 2)),
+            battery_j=column(np.inf, devices),
+            arrived_bits=zeros,
+            departed_bits=zeros,
+            energy_per_bit_j=read_only(np.full(replications, eta)),
+            perturbation_bits=column(beta, devices),
+            carbon_g_per_j=column(0.0, stations),
+            age_s=zeros,
+            station_age_s=column(0.0, stations),
+        )
+
+    def decide(self, *optimise: Any) -> Decision:
+        policy = Lyapunov(optimise) if optimise else Lyapunov()
+        policy.reset(self.network, self.problem, [])
+        return policy.decide(self.observation)
+
+    def gain(self, decision: Decision) -> float:
+        """Over the idle decision, without the stations' service, which all have in common."""
+        service = (self.observation.station_queue_bits * decision.served_bits).sum()
+        return float(-self.problem.value(self.observation, decision).sum() - service)
+
+
+def random_state(rng: np.random.Generator, layout: str, noise_model: NoiseModel) -> State:
+    """3 to 5 devices and two stations that matter: "mbs+sbs", or "sbs+sbs" with an empty MBS."""
+    devices = int(rng.integers(3, 6))
+    stations = 2 if layout == "mbs+sbs" else 3
+    station = rng.integers(0, 2, devices) + (layout == "sbs+sbs")
+    distance = rng.uniform(50, 350, (devices, stations))
+    own = rng.uniform(5, np.where(station > 0, 150, 350))
+    distance[np.arange(devices), station] = own
+    V = 10 ** rng.uniform(12, 14)
+    eta = rng.uniform(5e-9, 3e-8)
+    queue = rng.uniform(0, 5e6, devices) * rng.choice([0.3, 1.0, 1.0])
+    psi_max = rng.choice([rng.uniform(0, 1e6), 0.5e6])
+    beta = rng.choice([0.0, 1.0, 1.0]) * (V * eta * rng.uniform(0.9, 1.1) + psi_max)
+    return State(
+        station,
+        rng.exponential(size=(devices, stations)) * distance**-4.0,
+        queue,
+        rng.uniform(0, 3e6, stations) * rng.choice([0.0, 0.1, 1.0, 1.0]),
+        eta,
+        beta,
+        V,
+        noise_model,
+    )
+
+
+def network_of_20(seed: int, noise_model: NoiseModel) -> State:
+    """Paper A's network: the MBS in the middle, three SBSs around it, each covering 150 m."""
+    rng = np.random.default_rng([20, seed])
+    angle = np.arange(3) * 2 * np.pi / 3
+    stations = np.vstack([[0, 0], 150 * np.column_stack([np.cos(angle), np.sin(angle)])])
+    devices = rng.uniform(-250, 250, (20, 2))
+    distance = np.maximum(np.linalg.norm(devices[:, None] - stations, axis=2), 5.0)
+    nearest = 1 + distance[:, 1:].argmin(axis=1)
+    covered = distance[np.arange(20), nearest] < 150
+    V = 10 ** rng.uniform(12, 14)
+    most = rng.choice([1e6, 2e6, 5e6])
+    return State(
+        np.where(covered, nearest, 0),
+        rng.exponential(size=(20, 4)) * distance**-4.0,
+        rng.uniform(0, most, 20),
+        rng.uniform(0, 2e6, 4),
+        1e-8,
+        V * 1e-8 + 0.4 * most,
+        V,
+        noise_model,
+    )
+
+
+# P2 once more, from the paper, for K candidates at once: given bandwidths and powers, the rest is
+# best as in A(8) to A(11): a radio is off when its queue is empty, CPUs have closed forms.
+
+
+def value_per_bit(state: State) -> Array:
+    seen = state.observation
+    value = state.problem.V * seen.energy_per_bit_j[0] + seen.queue_bits - seen.perturbation_bits
+    return np.asarray(value[0])
+
+
+def gains(state: State, bandwidth: Array, power: Array) -> Array:
+    """(K,) gains of (K, N) bandwidths and powers."""
+    network, seen, V = state.network, state.observation, state.problem.V
+    station, gain, queue = seen.station[0], seen.channel_gain[0], seen.queue_bits[0]
+    tau, c = network.slot_s, network.cycles_per_bit
+    devices = np.arange(len(station))
+    interference = np.zeros((len(power), network.stations))
+    for b in range(1, network.stations):
+        for i in devices:
+            if station[i] not in (0, b):
+                interference[:, b] += power[:, i] * gain[i, b]
+    noise = network.noise_w[station] + np.zeros_like(bandwidth)
+    if network.noise_model == "density":
+        noise = noise * bandwidth / network.station_bandwidth_hz[station]
+    disturbance = np.maximum(noise + interference[:, station], 1e-300)
+    rate = bandwidth * np.log2(1 + power * gain[devices, station] / disturbance)
+    offloaded = np.minimum(tau * rate, queue)
+    time = np.divide(offloaded, rate, out=np.zeros_like(rate), where=rate > 0)
+    value = value_per_bit(state)
+    marginal = 3 * V * network.varsigma * c**3 / tau**2
+    local = np.minimum(network.device_cpu_hz * tau / c, np.sqrt(np.maximum(value, 0) / marginal))
+    local = np.minimum(local, queue - offloaded)
+    total = value * (local + offloaded) - seen.station_queue_bits[0][station] * offloaded
+    total -= marginal * local**3 / 3 + V * power * time
+    result: Array = total.sum(axis=1)
+    for b in range(network.stations):
+        roots = np.sqrt(offloaded[:, station == b]).sum(axis=1)
+        result -= V * network.epsilon_w * c / network.station_cpu_hz[b] * roots**2
+    return result
+
+
+def brute_force(state: State, rng: np.random.Generator, starts: int = 3) -> float:
+    """The best gain of many local searches over (w, p), from every set of senders."""
+    from scipy.optimize import minimize
+
+    network, station = state.network, state.observation.station[0]
+    devices = len(station)
+    none = np.zeros((1, devices))
+    best = float(gains(state, none, none)[0])
+    scale = abs(best)
+    found: list[tuple[float, Array, Any]] = []
+    for flags in product([False, True], repeat=devices):
+        on = np.array(flags)
+        count = int(on.sum())
+        if count == 0 or (value_per_bit(state)[on] <= 0).any():
+            continue
+
+        def decode(x: Array, on: NDArray[np.bool_] = on, count: int = count) -> tuple[Array, Array]:
+            """Log powers and logits of bandwidth shares, to powers and bandwidths."""
+            power = np.zeros((len(x), devices))
+            power[:, on] = state.observation.power_max_w[0][on] * np.exp(x[:, :count])
+            weight = np.zeros((len(x), devices))
+            weight[:, on] = np.exp(np.clip(x[:, count:], -60, 60))
+            for b in range(network.stations):
+                cell = (station == b) & on
+                if cell.any():
+                    weight[:, cell] *= network.station_bandwidth_hz[b] / weight[:, cell].sum(
+                        axis=1, keepdims=True
+                    )
+            return weight, power
+
+        sample = np.hstack([rng.uniform(-14, 0, (200, count)), rng.normal(0, 1, (200, count))])
+        sample[:50, :count] = 0
+        sample[50:100, :count] *= 0.3
+        value = gains(state, *decode(sample))
+        order = value.argsort()[::-1]
+        step = np.vstack([np.zeros(2 * count), np.eye(2 * count), -np.eye(2 * count)]) * 1e-6
+        for k in (order[0], *order[rng.integers(1, 50, starts - 1)]):
+            unit = max(abs(value[order[0]]), 1e-3 * scale, 1.0)
+
+            def descend(
+                x: Array, decode: Any = decode, step: Array = step, unit: float = unit
+            ) -> Any:
+                around = gains(state, *decode(x + step)) / unit
+                half = len(step) // 2
+                return -around[0], (around[half + 1 :] - around[1 : half + 1]) / 2e-6
+
+            result = minimize(
+                descend,
+                sample[k],
+                jac=True,
+                method="L-BFGS-B",
+                bounds=[(-25, 0)] * count + [(-30, 30)] * count,
+                options={"maxiter": 60},
+            )
+            found.append((-result.fun * unit, result.x, decode))
+    found.sort(key=lambda entry: -entry[0])
+    for value_found, x, decode in found[:4]:
+        count = len(x) // 2
+
+        def polish(x: Array, decode: Any = decode, count: int = count) -> float:
+            inside = np.concatenate([np.minimum(x[:count], 0), x[count:]])
+            return -float(gains(state, *decode(inside[None]))[0]) / max(scale, 1.0)
+
+        result = minimize(polish, x, method="Nelder-Mead", options={"maxfev": 400})
+        best = max(best, value_found, -result.fun * max(scale, 1.0))
+    return best
+
+
+def share_of_brute_force(seeds: range, layout: str, noise_model: NoiseModel) -> Array:
+    shares = []
+    for seed in seeds:
+        rng = np.random.default_rng([seed, len(layout), len(noise_model)])
+        state = random_state(rng, layout, noise_model)
+        best = brute_force(state, rng)
+        reached = state.gain(state.decide())
+        shares.append(reached / best if best > 0 else 1.0)
+    return np.array(shares)
+
+
+@pytest.mark.parametrize("noise_model", NOISE_MODELS)
+@pytest.mark.parametrize("layout", ["mbs+sbs", "sbs+sbs"])
+def test_close_to_brute_force(layout: str, noise_model: NoiseModel) -> None:
+    shares = share_of_brute_force(range(4), layout, noise_model)
+    assert np.median(shares) >= 0.99
+    assert shares.min() >= 0.95
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("noise_model", NOISE_MODELS)
+@pytest.mark.parametrize("layout", ["mbs+sbs", "sbs+sbs"])
+def test_close_to_brute_force_on_many_states(layout: str, noise_model: NoiseModel) -> None:
+    shares = share_of_brute_force(range(100, 300), layout, noise_model)
+    print(layout, noise_model, np.quantile(shares, [0.0, 0.01, 0.05, 0.25, 0.5, 1.0]))
+    assert np.median(shares) >= 0.99
+    assert np.quantile(shares, 0.05) >= 0.95
+
+
+@pytest.mark.parametrize("noise_model", NOISE_MODELS)
+def test_no_ablation_is_better(noise_model: NoiseModel) -> None:
+    differs = 0
+    for seed in range(60):
+        state = network_of_20(seed, noise_model)
+        local = Local()
+        local.reset(state.network, state.problem, [])
+        reached = state.gain(state.decide())
+        radio, compute = state.gain(state.decide("radio")), state.gain(state.decide("compute"))
+        others = (radio, compute, state.gain(local.decide(state.observation)), 0.0)
+        assert reached >= max(others) - 1e-9 * abs(reached)
+        differs += reached > 1.001 * max(others)
+    assert differs > 30
+
+
+@pytest.mark.parametrize("optimise", [(), ("radio",), ("compute",)])
+@pytest.mark.parametrize("noise_model", NOISE_MODELS)
+def test_decisions_fit_and_are_what_happens(
+    noise_model: NoiseModel, optimise: tuple[str, ...]
+) -> None:
+    senders = 0
+    for seed in range(30):
+        state = network_of_20(seed, noise_model)
+        network, seen = state.network, state.observation
+        decision = check(state.decide(*optimise), network)
+        _, scaled = fit(decision, network, seen.cells, seen.power_max_w, seen.station_queue_bits)
+        assert scaled.sum() == 0
+        outcome = carry_out(network, seen.cells, seen.channel_gain, seen.queue_bits, decision)
+        if optimise != ("compute",):
+            # A radio is busy throughout, and neither it nor the CPU could have done more.
+            np.testing.assert_allclose(
+                outcome.offloaded_bits, outcome.rate_bps * network.slot_s, rtol=1e-9, atol=1e-3
+            )
+            np.testing.assert_allclose(outcome.local_cpu_hz, decision.local_cpu_hz, rtol=1e-9)
+        senders += int((outcome.offloaded_bits > 0).sum())
+        if not optimise:
+            # The independent P2 agrees with the program's on what was decided.
+            again = gains(state, decision.bandwidth_hz, decision.power_w)[0]
+            assert state.gain(decision) == pytest.approx(again, rel=1e-9)
+    assert senders > 30
+
+
+def test_local_cpu_has_its_closed_form() -> None:
+    # Nothing can be sent; the three devices: cubic root within limits, full speed, no use.
+    V, eta = 1e14, 1e-8
+    queue = np.array([1.2e6, 9e6, 0.1e6])
+    beta = 1.5e6
+    state = State([1, 1, 1], np.zeros((3, 2)), queue, [0, 0], eta, beta, V)
+    value = V * eta + queue - beta
+    expected = np.minimum(np.sqrt(np.maximum(value, 0) / (3 * V * 1e-27 * 100)), 0.5e9)
+    decision = state.decide()
+    np.testing.assert_allclose(decision.local_cpu_hz[0], expected, rtol=1e-12)
+    assert 0 < expected[0] < 0.5e9 == expected[1]
+    assert expected[2] == 0
+    assert not decision.power_w.any()
+
+
+@pytest.mark.parametrize("noise_model", NOISE_MODELS)
+def test_one_device_is_as_good_as_a_fine_grid(noise_model: NoiseModel) -> None:
+    rng = np.random.default_rng(5)
+    power = np.geomspace(1e-12, 0.1, 200_001)[:, None]
+    for _ in range(20):
+        state = State(
+            [1],
+            rng.exponential(size=(1, 2)) * rng.uniform(5, 150) ** -4.0,
+            rng.uniform(0, 8e6, 1),
+            [0, rng.uniform(0, 2e6)],
+            1e-8,
+            rng.uniform(0, 1e6),
+            10 ** rng.uniform(12, 14.5),
+            noise_model,
+        )
+        best = max(
+            gains(state, np.full_like(power, 5e6), power).max(),
+            gains(state, *[np.zeros((1, 1))] * 2)[0],
+        )
+        assert state.gain(state.decide()) >= best - 1e-6 * abs(best)
+
+
+def test_equal_devices_share_equally() -> None:
+    gain = np.full((4, 2), 1e-9)
+    decision = State([1] * 4, gain, [2e6] * 4, [0, 0], V=1e12).decide()
+    np.testing.assert_allclose(decision.bandwidth_hz, 1.25e6, rtol=1e-6)
+    np.testing.assert_allclose(decision.edge_cpu_hz, 2.5e9, rtol=1e-6)
+    assert np.ptp(decision.power_w) < 1e-6 * decision.power_w.max()
+
+
+def test_radio_alone_leaves_the_cpus_alone() -> None:
+    state = network_of_20(3, "total")
+    decision = state.decide("radio")
+    seen = state.observation
+    needed = seen.queue_bits * 100 / 0.1
+    np.testing.assert_allclose(decision.local_cpu_hz, np.minimum(0.5e9, needed))
+    shares = seen.cells.at_station(state.network.station_cpu_hz / np.maximum(seen.cells.members, 1))
+    np.testing.assert_allclose(decision.edge_cpu_hz, shares)
+    assert (decision.power_w > 0).any()
+
+
+@pytest.mark.parametrize("noise_model", NOISE_MODELS)
+def test_compute_alone_chooses_senders_nearly_as_well_as_enumeration(
+    noise_model: NoiseModel,
+) -> None:
+    shares = []
+    for seed in range(30):
+        state = random_state(np.random.default_rng([seed, 4]), "sbs+sbs", noise_model)
+        seen, network = state.observation, state.network
+        band = seen.cells.at_station(
+            network.station_bandwidth_hz / np.maximum(seen.cells.members, 1)
+        )
+        decision = state.decide("compute")
+        np.testing.assert_allclose(decision.bandwidth_hz, band)
+        assert set(np.unique(decision.power_w)) <= {0.0, 0.1}
+        on = np.array(list(product([0.0, 0.1], repeat=network.devices)))
+        # `gains` empties queues by radio first; the policy may split them better.
+        best = gains(state, np.broadcast_to(band, on.shape), on).max()
+        shares.append(state.gain(decision) / best if best > 0 else 1.0)
+    assert np.median(shares) >= 0.999
+    assert np.quantile(shares, 0.1) >= 0.9
+
+
+@pytest.mark.parametrize("optimise", [(), ("radio",), ("compute",)])
+def test_a_replication_decides_as_it_would_alone(optimise: tuple[str, ...]) -> None:
+    alone = [network_of_20(seed, NOISE_MODELS[0]) for seed in range(6)]
+    columns = ("station", "channel_gain", "queue_bits", "station_queue_bits")
+    stacked: Any = [
+        np.concatenate([getattr(s.observation, name) for s in alone]) for name in columns
+    ]
+    together = State(*stacked, beta=2e6).decide(*optimise)
+    for r in range(len(alone)):
+        one: Any = [column[r : r + 1] for column in stacked]
+        single = State(*one, beta=2e6).decide(*optimise)
+        for name in ("bandwidth_hz", "power_w", "local_cpu_hz", "edge_cpu_hz", "served_bits"):
+            assert (getattr(together, name)[r] == getattr(single, name)[0]).all(), name
+
+
+scales = st.sampled_from([0.0, 1e-12, 1.0, 1e3, 1e12])
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    devices=st.integers(1, 16),
+    noise_model=st.sampled_from(NOISE_MODELS),
+    optimise=st.sampled_from([(), ("radio",), ("compute",)]),
+    scale=st.tuples(scales, scales, scales, scales),
+    V=st.sampled_from([1e-3, 1e8, 1e13, 1e20]),
+)
+def test_extremes_do_no_harm(
+    seed: int,
+    devices: int,
+    noise_model: NoiseModel,
+    optimise: tuple[str, ...],
+    scale: tuple[float, float, float, float],
+    V: float,
+) -> None:
+    """Empty or endless queues, dead or perfect channels, hardly any power, hardly any V."""
+    rng = np.random.default_rng(seed)
+
+    def mixed(size: Any, factor: float) -> Array:
+        return np.asarray(rng.exponential(size=size) * np.where(rng.random(size) < 0.5, 1, factor))
+
+    state = State(
+        rng.integers(0, 4, devices),
+        mixed((devices, 4), scale[0]) * 1e-9,
+        mixed(devices, scale[1]) * 1e6,
+        mixed(4, scale[2]) * 1e6,
+        1e-8,
+        rng.uniform(0, 1e6),
+        V,
+        noise_model,
+        np.minimum(mixed(devices, scale[3]), 1.0) * 0.1,
+    )
+    decision = check(state.decide(*optimise), state.network)
+    seen = state.observation
+    _, scaled = fit(decision, state.network, seen.cells, seen.power_max_w, seen.station_queue_bits)
+    assert scaled.sum() == 0
+    if optimise != ("radio",):  # whose CPUs run at full speed whatever it costs
+        assert state.gain(decision) >= -1e-9 * abs(state.gain(decision))
+
+
+def test_as_v_grows_energy_falls_and_queues_grow() -> None:
+    energy_per_bit, queue = [], []
+    for V in (1e12, 1e13, 1e14):
+        run = simulate(f"policy.V={V}", "policy.name=lyapunov", "devices.count=20", "run.slots=600")
+        trace = run.trace
+        energy = (trace["local_energy_j"] + trace["offload_energy_j"])[:, 300:].sum()
+        bits = (trace["local_bits"] + trace["offloaded_bits"])[:, 300:].sum()
+        energy_per_bit.append(energy / bits)
+        level = trace["queue_bits"].mean(axis=2)[0]
+        queue.append(level[300:].mean())
+        # Stable: no trend over the second half beyond its own fluctuation.
+        assert level[450:].mean() < 1.15 * level[300:450].mean()
+    assert energy_per_bit[0] > energy_per_bit[1] > energy_per_bit[2]
+    assert queue[0] < queue[1] < queue[2]
+
+
+@pytest.mark.parametrize("optimise", [(), ("bandwidth",), "radio"])
+def test_what_cannot_be_optimised_is_refused(optimise: Any) -> None:
+    with pytest.raises(ValueError, match="optimise"):
+        Lyapunov(optimise)
