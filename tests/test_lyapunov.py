@@ -396,10 +396,11 @@ def test_a_replication_decides_as_it_would_alone(optimise: tuple[str, ...]) -> N
     stacked: Any = [
         np.concatenate([getattr(s.observation, name) for s in alone]) for name in columns
     ]
-    together = State(*stacked, beta=2e6).decide(*optimise)
+    settings: Any = {"beta": 2e6}
+    together = State(*stacked, **settings).decide(*optimise)
     for r in range(len(alone)):
         one: Any = [column[r : r + 1] for column in stacked]
-        single = State(*one, beta=2e6).decide(*optimise)
+        single = State(*one, **settings).decide(*optimise)
         for name in ("bandwidth_hz", "power_w", "local_cpu_hz", "edge_cpu_hz", "served_bits"):
             assert (getattr(together, name)[r] == getattr(single, name)[0]).all(), name
 
