@@ -12,6 +12,7 @@ from .clock import Clock, Turn, every, to_ns
 from .decision import DecisionError
 from .errors import RunError
 from .recorder import Recorder
+from .state import Columns
 from .twin import Twin
 from .world import World
 
@@ -61,7 +62,8 @@ class Simulation:
         self._recorder = recorder
         self._stopping = False
         self._env = simpy.Environment()
-        self._end = self._env.event()
+        self._decision_due = False
+        self._observation: Any = None
         slot_ns = to_ns(world.slot_s)
         self._slot_ns = slot_ns
         self.clocks = {
@@ -81,6 +83,8 @@ class Simulation:
         change_ns = world.carbon.next_change_ns(0)
         if change_ns is not None:
             self.clocks["carbon"] = (Clock(Turn.CARBON, change_ns, 0), self._update_carbon)
+        for name, (clock, act) in self.clocks.items():
+            self._env.process(every(self._env, clock, self._guarded(name, act)))
 
     def run(self) -> bool:
         """Run to the last slot, or to the end of the slot in which `stop` was called.
@@ -91,11 +95,46 @@ class Simulation:
         Raises:
             RunError: names the slot, and the model, or the policy's field or exception.
         """
-        for name, (clock, act) in self.clocks.items():
-            self._env.process(every(self._env, clock, self._guarded(name, act)))
-        if self.world.state.slot < self.slots:
-            self._env.run(until=self._end)
+        while (observation := self.observe()) is not None:
+            self.act(self._ask(observation))
         return self.world.state.slot >= self.slots
+
+    def observe(self) -> Any | None:
+        """Let time pass up to the next decision.
+
+        Returns:
+            What the twin shows; None after the last slot, or after `stop`.
+
+        Raises:
+            RunError: names the slot and the model that failed.
+        """
+        if self._stopping or self.world.state.slot >= self.slots:
+            return None
+        self._decision_due = False
+        while not self._decision_due:
+            self._env.step()
+        sight = self._twin.look(self.world.state.slot, self._now_ns())
+        self._observation = self.world.observation(sight)
+        return self._observation
+
+    def act(self, decision: Any) -> Columns:
+        """Carry out the decision on what `observe` showed last, and record the slot.
+
+        Returns:
+            The slot's trace variables.
+
+        Raises:
+            RunError: names the policy, the slot and the field that no network can do.
+        """
+        slot = self.world.state.slot
+        try:
+            decision = self.world.check(decision)
+        except DecisionError as error:
+            raise RunError(f"{self._policy}, slot {slot}, field {error}") from error
+        columns, ended = self.world.carry_out(decision, self._observation)
+        self._recorder.slot(slot, columns)
+        self._recorder.tasks(ended)
+        return columns
 
     def stop(self) -> None:
         """End the run after the slot that is being carried out; safe in a signal handler."""
@@ -122,27 +161,16 @@ class Simulation:
         self._twin.synchronise_stations(self.world.state, self._now_ns())
 
     def _slot(self) -> None:
-        """Twin shows, policy decides, the world carries it out, the recorder notes it."""
-        state = self.world.state
-        slot = state.slot
-        observation = self.world.observation(self._twin.look(slot, self._now_ns()))
-        decision = self._ask(slot, observation)
-        columns, ended = self.world.carry_out(decision, observation)
-        self._recorder.slot(slot, columns)
-        self._recorder.tasks(ended)
-        if self._stopping or state.slot >= self.slots:
-            self._end.succeed()
+        self._decision_due = True
 
-    def _ask(self, slot: int, observation: Any) -> Any:
+    def _ask(self, observation: Any) -> Any:
         start = perf_counter()
         try:
             decision = self._decide(observation)
-            self._recorder.decision_time(perf_counter() - start)
-            return self.world.check(decision)
-        except DecisionError as error:
-            raise RunError(f"{self._policy}, slot {slot}, field {error}") from error
         except Exception as error:
             raise self._failed(self._policy, error) from error
+        self._recorder.decision_time(perf_counter() - start)
+        return decision
 
     def _guarded(self, name: str, act: Callable[[], None]) -> Callable[[], None]:
         """A model's act, such that whatever a user's own model raises is named and placed."""
