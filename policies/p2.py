@@ -701,42 +701,62 @@ def _settle(cells: Any, devices: Any, first: IntArray, gain: FloatArray, leak: F
 
 
 @compiled
-def _full_power_bits(cell: Any, device: Any, others: float, power_cost: float) -> float:
-    """D of a device that sends at full power in a given bandwidth, at its `capacity`."""
-    bits = device.capacity
-    per_bit = power_cost * device.power_max / device.capacity
-    for _ in range(4):
-        edge = cell.edge * (1.0 + others / np.sqrt(bits)) + cell.edge_per_bit
-        bits = min(device.capacity, _full(cell, device, edge + per_bit))
-    if bits < device.capacity:
-        # Radio and CPU draw on the queue in proportion: at least what a CPU at full speed leaves.
-        share = device.capacity / (device.capacity + device.cpu)
-        bits = min(device.capacity, max(bits, device.queue * share))
-    return float(bits)
+def _full_power_gain(cell: Any, device: Any, others: float, power_cost: float) -> float:
+    """Best bits of a sender at full power, at its `capacity`; returns what they are worth alone."""
+    cost = cell.edge_per_bit + power_cost * device.power_max / device.capacity
+    bits = min(device.capacity, device.queue - device.local_min)
+    if bits < device.capacity or device.queue - bits < device.local_max:
+        edge = cell.edge * (1.0 + others / np.sqrt(bits))
+        bits = min(device.capacity, _full(cell, device, cost + edge))
+        if bits < device.capacity:
+            # Radio and CPU draw on the queue in proportion: no less than beside a CPU at full speed.
+            share = device.capacity / (device.capacity + device.cpu)
+            bits = min(device.capacity, max(bits, device.queue * share))
+    device.bits = bits
+    local = _local_gain(cell, device, device.queue - bits)
+    local -= _local_gain(cell, device, device.queue)
+    return float((device.net - cost) * bits + local)
 
 
 @compiled
 def _at_full_power(
     cells: Any,
-    network: Any,
-    station: IntArray,
+    candidates: Any,
+    first: IntArray,
     gain: FloatArray,
     power_cost: float,
     received: FloatArray,
-    roots: FloatArray,
 ) -> float:
-    """P2's gain where those who send (power > 0) split their queues best between radio and CPU."""
-    for i in range(len(network)):
-        network[i].local_min = 0.0 if cells[0].edge > 0.0 else network[i].local_max
-    _true_gain(cells, station, gain, network, power_cost, received, roots)
-    for i in range(len(network)):
-        device = network[i]
-        if device.power > 0.0:
-            others = roots[station[i]] - np.sqrt(device.bits)
-            bits = _full_power_bits(cells[station[i]], device, others, power_cost)
-            if bits < device.capacity:
-                device.local_min = device.queue - bits
-    return _true_gain(cells, station, gain, network, power_cost, received, roots)
+    """The senders' gain at full power, and their bits."""
+    received[:] = 0.0
+    for j in range(1, len(cells)):
+        for c in range(first[j], first[j + 1]):
+            device = candidates[c]
+            if device.sends:
+                for b in range(1, len(cells)):
+                    if b != j:
+                        received[b] += device.power_max * gain[device.index, b]
+    total = 0.0
+    for j in range(len(cells)):
+        cell = cells[j]
+        noise = cell.noise + received[j]
+        roots = 0.0
+        for c in range(first[j], first[j + 1]):
+            device = candidates[c]
+            if device.sends:
+                sinr = device.power_max * device.gain
+                sinr /= noise + cell.noise_per_hz * device.bandwidth
+                device.capacity = cell.bits_per_hz * device.bandwidth * np.log1p(sinr)
+                roots += np.sqrt(min(device.capacity, device.queue))
+        others = 0.0
+        for c in range(first[j], first[j + 1]):
+            device = candidates[c]
+            if device.sends:
+                root = np.sqrt(min(device.capacity, device.queue))
+                total += _full_power_gain(cell, device, roots - root, power_cost)
+                others += np.sqrt(device.bits)
+        total -= cell.edge * others * others
+    return total
 
 
 @compiled
@@ -744,70 +764,71 @@ def _optimise_compute(
     cells: Any,
     network: Any,
     candidates: Any,
+    first: IntArray,
     station: IntArray,
     gain: FloatArray,
     members: IntArray,
     power_cost: float,
     target: float,
-) -> float:
+) -> None:
     """Who sends, at full power in an equal share of the band; set in `network` to the best met.
 
-    First the candidates by what each is worth alone, doubling their number; then, in small
-    networks, each is switched if that is a gain. Gives up where all that the candidates are worth
-    alone does not exceed `target`.
-
-    Returns:
-        The gain.
+    First as many candidates as is best, by what each is worth alone; then, in small networks, each
+    is switched if that is a gain. Gives up where all that they are worth alone does not exceed
+    `target`, a gain over what is reached without sending.
     """
-    received = np.empty(len(cells))
-    roots = np.empty(len(cells))
+    received = np.zeros(len(cells))
+    worth = np.empty(len(candidates))
+    bound = 0.0
+    for j in range(len(cells)):
+        bandwidth = cells[j].bandwidth / max(members[j], 1)
+        noise = cells[j].noise + cells[j].noise_per_hz * bandwidth
+        for c in range(first[j], first[j + 1]):
+            device = candidates[c]
+            device.sends = 0
+            device.bandwidth = bandwidth
+            device.capacity = cells[j].bits_per_hz * bandwidth
+            device.capacity *= np.log1p(device.power_max * device.gain / noise)
+            worth[c] = _full_power_gain(cells[j], device, 0.0, power_cost)
+            worth[c] -= cells[j].edge * device.bits
+            bound += max(worth[c], 0.0)
     for i in range(len(network)):
         network[i].bandwidth = cells[station[i]].bandwidth / members[station[i]]
         network[i].power = 0.0
-    best = _at_full_power(cells, network, station, gain, power_cost, received, roots)
-    bound = best
-    worth = np.empty(len(candidates))
-    for c in range(len(candidates)):
-        device = network[candidates[c].index]
-        cell = cells[station[device.index]]
-        noise = cell.noise_per_hz * device.bandwidth + cell.noise
-        device.capacity = cell.bits_per_hz * device.bandwidth
-        device.capacity *= np.log1p(device.power_max * device.gain / noise)
-        bits = _full_power_bits(cell, device, 0.0, power_cost)
-        cost = cell.edge + cell.edge_per_bit + power_cost * device.power_max / device.capacity
-        worth[c] = (device.value - cell.queue - cost) * bits
-        worth[c] += _local_gain(cell, device, device.queue - bits)
-        worth[c] -= _local_gain(cell, device, device.queue)
-        bound += max(worth[c], 0.0)
     if bound <= target:
-        return best
+        return
     order = np.argsort(-worth)
+    best = 0.0
     length = 0
     count = 1
     while count <= len(candidates):
         for c in range(count):
-            device = network[candidates[order[c]].index]
-            device.power = device.power_max
-        total = _at_full_power(cells, network, station, gain, power_cost, received, roots)
+            candidates[order[c]].sends = 1
+        total = _at_full_power(cells, candidates, first, gain, power_cost, received)
         if total > best:
             best, length = total, count
         count += max(1, count // 2)
-    for c in range(len(candidates)):
-        device = network[candidates[order[c]].index]
-        device.power = device.power_max if c < length else 0.0
+    for c in range(length, len(candidates)):
+        candidates[order[c]].sends = 0
     switched = len(network) <= _FEW_TRIALS
     while switched:
         switched = False
         for c in range(len(candidates)):
-            device = network[candidates[c].index]
-            device.power = device.power_max - device.power
-            total = _at_full_power(cells, network, station, gain, power_cost, received, roots)
-            if total > best + 1e-9 * abs(best):
-                best = total
-                switched = True
-            else:
-                device.power = device.power_max - device.power
-    return _at_full_power(cells, network, station, gain, power_cost, received, roots)
+            if worth[c] > 0.0:
+                candidates[c].sends = 1 - candidates[c].sends
+                total = _at_full_power(cells, candidates, first, gain, power_cost, received)
+                if total > best + 1e-9 * abs(best):
+                    best = total
+                    switched = True
+                else:
+                    candidates[c].sends = 1 - candidates[c].sends
+    _at_full_power(cells, candidates, first, gain, power_cost, received)
+    for c in range(len(candidates)):
+        device = candidates[c]
+        if device.sends:
+            network[device.index].power = device.power_max
+            if device.bits < device.capacity:
+                network[device.index].local_min = device.queue - device.bits
 
 
 @compiled
@@ -1047,9 +1068,11 @@ def solve(
             device.gain = gain[r, i, station[r, i]]
             device.power_max = power_max_w[r, i]
             device.cpu = local_limit_bits[i]
+            device.power = 0.0
         _choose_cpus(cells, network, members, compute)
         _by_cell(cells, network, station[r], candidates, first)
         chosen = candidates[: first[stations]]
+        alone = _true_gain(cells, station[r], gain[r], network, power_cost, received, roots)
         best = -np.inf
         certain = False
         if radio:
@@ -1059,9 +1082,18 @@ def solve(
             best = _true_gain(cells, station[r], gain[r], network, power_cost, received, roots)
             _keep(network)
         if not certain:  # be no worse than with one part of the optimisation
-            total = _optimise_compute(
-                cells, network, chosen, station[r], gain[r], members, power_cost, best
+            _optimise_compute(
+                cells,
+                network,
+                chosen,
+                first,
+                station[r],
+                gain[r],
+                members,
+                power_cost,
+                best - alone,
             )
+            total = _true_gain(cells, station[r], gain[r], network, power_cost, received, roots)
             if total > best:
                 best = total
                 _keep(network)
