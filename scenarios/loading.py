@@ -48,13 +48,33 @@ def load_scenario(
     Raises:
         ScenarioError: no such file, not TOML, or not a scenario; with all that is wrong.
     """
-    path = _find(path_or_name)
+    text, folder = _read(path_or_name)
+    return parse_scenario(text, str(path_or_name), overrides, data_dir, policy, folder)
+
+
+def load_table(path_or_name: str | Path) -> tuple[dict[str, Any], Path]:
+    """What a scenario file says, not yet validated, and the folder that it lies in.
+
+    Args:
+        path_or_name: as for `load_scenario`.
+
+    Raises:
+        ScenarioError: no such file, or not TOML.
+    """
+    text, folder = _read(path_or_name)
+    return parse_toml(text, str(path_or_name)), folder
+
+
+def parse_toml(text: str, source: str) -> dict[str, Any]:
+    """The table that a TOML text describes.
+
+    Raises:
+        ScenarioError: it is no TOML.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise ScenarioError([Problem(str(path_or_name), f"cannot be read: {reason}")]) from None
-    return parse_scenario(text, str(path_or_name), overrides, data_dir, policy, path.parent)
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ScenarioError([Problem(source, f"not valid TOML: {error}")]) from None
 
 
 def parse_scenario(
@@ -78,17 +98,29 @@ def parse_scenario(
     Raises:
         ScenarioError: not TOML, or not a scenario; with all that is wrong.
     """
-    try:
-        table = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ScenarioError([Problem(source, f"not valid TOML: {error}")]) from None
+    table = parse_toml(text, source)
     if policy is not None:
-        _replace_policy(table, policy)
+        replace_policy(table, policy)
     overridden = [_override(table, override) for override in overrides]
     scenario = validate(Scenario, table, source, overridden=overridden)
+    return scenario.located(source, data_folders(folder, data_dir))
+
+
+def data_folders(folder: Path | None, data_dir: Path | None) -> list[Path]:
+    """Where data files are looked up: beside the scenario, then in the folder given or by default."""
     shared = Path("shared", "data")
     folders = [data_dir] if data_dir else [Path.cwd().parent / shared, _SHIPPED.parents[1] / shared]
-    return scenario.located(source, [*([folder] if folder else []), *folders])
+    return [*([folder] if folder else []), *folders]
+
+
+def _read(path_or_name: str | Path) -> tuple[str, Path]:
+    """A scenario file's text, and the folder that it lies in."""
+    path = _find(path_or_name)
+    try:
+        return path.read_text(encoding="utf-8"), path.parent
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise ScenarioError([Problem(str(path_or_name), f"cannot be read: {reason}")]) from None
 
 
 def _find(path_or_name: str | Path) -> Path:
@@ -105,7 +137,7 @@ def _find(path_or_name: str | Path) -> Path:
     raise ScenarioError([problem])
 
 
-def _replace_policy(table: dict[str, Any], policy: str) -> None:
+def replace_policy(table: dict[str, Any], policy: str) -> None:
     """Name another policy; the options of the scenario's own would only be unknown keys to it."""
     section = table.setdefault("policy", {})
     if isinstance(section, dict) and section.get("name", Policy().name) != policy:
@@ -121,16 +153,25 @@ def _override(table: dict[str, Any], override: str) -> str:
         raise ScenarioError(
             [Problem("--set", f"{override!r} is not KEY=VALUE, as in run.slots=100")]
         )
+    put(table, key, _value(text), "--set")
+    return key
+
+
+def put(table: dict[str, Any], key: str, value: object, source: str) -> None:
+    """Put a value at "a.b.c" into a table of tables.
+
+    Raises:
+        ScenarioError: something on the way there is no table; `source` says who wanted it.
+    """
     *sections, last = key.split(".")
     for depth, section in enumerate(sections, start=1):
         inner = table.setdefault(section, {})
         if not isinstance(inner, dict):
             at = ".".join(sections[:depth])
             what = f"`{at}` is {as_toml(inner)}, not a table"
-            raise ScenarioError([Problem("--set", what, key, allowed=f"{at}={{{last} = …}}")])
+            raise ScenarioError([Problem(source, what, key, allowed=f"{at}={{{last} = …}}")])
         table = inner
-    table[last] = _value(text)
-    return key
+    table[last] = value
 
 
 def _value(text: str) -> object:

@@ -4,6 +4,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -184,7 +185,7 @@ class TraceFile:
                 "area_m": run.area_m,
                 "python_version": platform.python_version(),
             }
-            | {f"{library}_version": version(library) for library in _LIBRARIES}
+            | _library_versions()
         )
         netcdf.fixed_text(file, "status", "running", 16)
         timing = file.create_group("timing")
@@ -295,6 +296,12 @@ def _extend(scale: h5py.Dataset, first: int, size: int) -> None:
     old = scale.shape[0]
     scale.resize(size, axis=0)
     scale[old:] = np.arange(first + old, first + size)
+
+
+@cache
+def _library_versions() -> dict[str, str]:
+    """Looked up once: it takes longer than the rest of the header."""
+    return {f"{library}_version": version(library) for library in _LIBRARIES}
 
 
 def _now() -> str:
