@@ -1,5 +1,7 @@
 """Which device talks to which station, and the sums and look-ups that follow from it."""
 
+from functools import cached_property
+
 import numpy as np
 
 from .arrays import BoolArray, FloatArray, IntArray, read_only
@@ -25,17 +27,16 @@ class Cells:
         self._link_index = station + stations * (
             np.arange(devices)[None, :] + devices * replication
         )
-        self.crosses: BoolArray = self._crosses(station, stations)
         self.members: IntArray = self.total(np.ones(station.shape)).astype(np.int64)
 
-    @staticmethod
-    def _crosses(station: IntArray, stations: int) -> BoolArray:
+    @cached_property
+    def crosses(self) -> BoolArray:
         """(R, N, B): True where the station hears the device as interference, A(3).
 
         That is between SBS cells only: the MBS has a band of its own.
         """
-        hearer = np.arange(stations)
-        sender = station[:, :, None]
+        hearer = np.arange(self.shape[1])
+        sender = self.station[:, :, None]
         crosses: BoolArray = (sender != hearer) & (sender > 0) & (hearer > 0)
         return crosses
 

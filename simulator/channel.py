@@ -1,55 +1,49 @@
 """The radio of world A: OFDMA rates with interference between the cells that reuse a band."""
 
+import math
+
 import numpy as np
 
-from .arrays import FloatArray
-from .cells import Cells
-from .network import Network
+from .arrays import FloatArray, IntArray
+from .compiled import compiled
 
 
-def interference_w(power_w: FloatArray, gain: FloatArray, cells: Cells) -> FloatArray:
+@compiled
+def interference_w(power_w: FloatArray, gain: FloatArray, station: IntArray) -> FloatArray:
     """I of A(3), with the interferer's gain to the station that hears it.
 
-    Summed over the (R, N, B) links, never as "all minus own", which would cancel.
+    Between SBS cells only: the MBS has a band of its own. Summed over the devices of the other
+    cells, never as "all minus own", which would cancel.
 
     Args:
         power_w: (R, N) transmission powers.
         gain: (R, N, B) power gains h_ij r_ij^-alpha, path loss included.
-        cells: the association.
+        station: (R, N) of each device.
 
     Returns:
         (R, B) interference power at each station, W; zero at the MBS.
     """
-    heard: FloatArray = (power_w[:, :, None] * (gain * cells.crosses)).sum(axis=1)
+    replications, devices, stations = gain.shape
+    heard = np.zeros((replications, stations))
+    for r in range(replications):
+        for i in range(devices):
+            power = power_w[r, i]
+            if power > 0.0 and station[r, i] > 0:
+                for b in range(1, stations):
+                    if b != station[r, i]:
+                        heard[r, b] += power * gain[r, i, b]
     return heard
 
 
-def rates_bps(
-    network: Network,
-    cells: Cells,
-    gain: FloatArray,
-    bandwidth_hz: FloatArray,
-    power_w: FloatArray,
-) -> FloatArray:
-    """A(3) and A(4): w log2(1 + p h r^-alpha / (sigma^2 + I)).
+@compiled
+def rate_bps(bandwidth_hz: float, received_w: float, disturbance_w: float) -> float:
+    """A(4): w log2(1 + p h r^-alpha / (sigma^2 + I)); zero where the bandwidth is zero.
 
     Args:
-        network: gives sigma^2 and the noise model.
-        cells: the association.
-        gain: (R, N, B) power gains, path loss included.
-        bandwidth_hz: (R, N) w_ij at the device's station.
-        power_w: (R, N).
-
-    Returns:
-        (R, N) bit/s; zero where the bandwidth is zero.
+        bandwidth_hz: w_ij.
+        received_w: p h r^-alpha.
+        disturbance_w: sigma^2 + I, noise as the noise model has it for this bandwidth.
     """
-    interference = interference_w(power_w, gain, cells)
-    if network.noise_model == "total":
-        disturbance = cells.at_station(interference + network.noise_w)
-    else:
-        share = bandwidth_hz / network.station_bandwidth_hz[cells.station]
-        # A device without bandwidth has no share of the noise; it only must not divide by zero.
-        share[bandwidth_hz == 0.0] = 1.0
-        noise = network.noise_w[cells.station] * share
-        disturbance = cells.at_station(interference) + noise
-    return bandwidth_hz * np.log2(1.0 + power_w * cells.own(gain) / disturbance)
+    if bandwidth_hz == 0.0:
+        return 0.0
+    return bandwidth_hz * math.log2(1.0 + received_w / disturbance_w)

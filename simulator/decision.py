@@ -108,13 +108,32 @@ def fit(
     """
     scaled = np.zeros(network.replications, dtype=np.int64)
     capacity_bits = network.station_cpu_hz * (network.slot_s / network.cycles_per_bit)
-    served = _clip(decision.served_bits, capacity_bits, scaled)
+    served = decision.served_bits
+    shares = (
+        (decision.bandwidth_hz, network.station_bandwidth_hz),
+        (
+            decision.edge_cpu_hz,
+            network.station_cpu_hz,
+        ),
+    )
+    if _fits(
+        cells.station,
+        *shares[0],
+        *shares[1],
+        decision.power_w,
+        power_max_w,
+        decision.local_cpu_hz,
+        network.device_cpu_hz,
+        served,
+        capacity_bits,
+    ):
+        return replace(decision, served_bits=np.minimum(served, station_queue_bits)), scaled
     fitted = Decision(
-        bandwidth_hz=_share(decision.bandwidth_hz, network.station_bandwidth_hz, cells, scaled),
+        bandwidth_hz=_share(*shares[0], cells, scaled),
         power_w=_clip(decision.power_w, power_max_w, scaled),
         local_cpu_hz=_clip(decision.local_cpu_hz, network.device_cpu_hz, scaled),
-        edge_cpu_hz=_share(decision.edge_cpu_hz, network.station_cpu_hz, cells, scaled),
-        served_bits=np.minimum(served, station_queue_bits),
+        edge_cpu_hz=_share(*shares[1], cells, scaled),
+        served_bits=np.minimum(_clip(served, capacity_bits, scaled), station_queue_bits),
     )
     return fitted, scaled
 
@@ -126,8 +145,6 @@ _TOLERANCE = 1.0 + 1e-9
 def _share(column: FloatArray, capacity: FloatArray, cells: Cells, scaled: IntArray) -> FloatArray:
     """Scale the shares of a station's devices down to its capacity, all by the same factor."""
     asked = cells.total(column)
-    if not _any_over(asked.reshape(-1), capacity):
-        return column
     over = asked > capacity * _TOLERANCE
     factor = np.divide(capacity, asked, out=np.ones_like(asked), where=over)
     scaled += (cells.members * over).sum(axis=1)
@@ -136,10 +153,9 @@ def _share(column: FloatArray, capacity: FloatArray, cells: Cells, scaled: IntAr
 
 def _clip(column: FloatArray, limit: FloatArray, scaled: IntArray) -> FloatArray:
     """Cut what exceeds its limit; limits without replications hold for all of them."""
-    if not _any_over(column.reshape(-1), limit.reshape(-1)):
-        return column
-    scaled += (column > limit * _TOLERANCE).sum(axis=1)
-    return np.minimum(column, limit)
+    over = column > limit * _TOLERANCE
+    scaled += over.sum(axis=1)
+    return np.where(over, limit, column)
 
 
 @compiled
@@ -152,12 +168,39 @@ def first_invalid(values: FloatArray) -> int:
 
 
 @compiled
-def _any_over(values: FloatArray, limits: FloatArray) -> bool:
-    """True if some value exceeds its limit by more than rounding; the limits repeat."""
-    for k in range(values.size):
-        if values[k] > limits[k % limits.size] * _TOLERANCE:
-            return True
-    return False
+def _fits(
+    station: IntArray,
+    bandwidth_hz: FloatArray,
+    station_bandwidth_hz: FloatArray,
+    edge_cpu_hz: FloatArray,
+    station_cpu_hz: FloatArray,
+    power_w: FloatArray,
+    power_max_w: FloatArray,
+    local_cpu_hz: FloatArray,
+    device_cpu_hz: FloatArray,
+    served_bits: FloatArray,
+    capacity_bits: FloatArray,
+) -> bool:
+    """True if nothing exceeds its limit by more than rounding, as is the rule."""
+    stations = len(capacity_bits)
+    for r in range(len(station)):
+        bandwidth, edge_cpu = np.zeros(stations), np.zeros(stations)
+        for i in range(station.shape[1]):
+            bandwidth[station[r, i]] += bandwidth_hz[r, i]
+            edge_cpu[station[r, i]] += edge_cpu_hz[r, i]
+            if (
+                power_w[r, i] > power_max_w[r, i] * _TOLERANCE
+                or local_cpu_hz[r, i] > device_cpu_hz[i] * _TOLERANCE
+            ):
+                return False
+        for j in range(stations):
+            if (
+                bandwidth[j] > station_bandwidth_hz[j] * _TOLERANCE
+                or edge_cpu[j] > station_cpu_hz[j] * _TOLERANCE
+                or served_bits[r, j] > capacity_bits[j] * _TOLERANCE
+            ):
+                return False
+    return True
 
 
 _FIELDS = tuple(one.name for one in fields(Decision) if one.name != "diagnostics")

@@ -1,7 +1,10 @@
 """What does not change during a run: sizes, capacities and constants of the network."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
+
+import numpy as np
 
 from .arrays import FloatArray
 
@@ -50,3 +53,15 @@ class Network:
     def stations(self) -> int:
         """B = M + 1, the MBS included."""
         return len(self.station_names)
+
+    @cached_property
+    def fixed_noise_w(self) -> FloatArray:
+        """(B,) the part of a device's noise that does not depend on its bandwidth."""
+        return self.noise_w if self.noise_model == "total" else np.zeros(self.stations)
+
+    @cached_property
+    def noise_w_per_hz(self) -> FloatArray:
+        """(B,) the part that grows with it."""
+        if self.noise_model == "total":
+            return np.zeros(self.stations)
+        return self.noise_w / self.station_bandwidth_hz

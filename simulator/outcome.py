@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arrays import FloatArray
+from .arrays import FloatArray, IntArray
 from .cells import Cells
-from .channel import rates_bps
+from .channel import interference_w, rate_bps
+from .compiled import compiled
 from .decision import Decision
 from .energy import edge_energy_j, local_energy_j, radio_energy_j
 from .network import Network
@@ -23,46 +24,35 @@ class Outcome:
 
     Attributes:
         bandwidth_hz: (R, N) as decided.
+        edge_cpu_hz: (R, N) as decided.
+        station_served_bits: (R, B) Psi_j, as decided.
+        station_inflow_bits: (R, B) sum of D^e over a station's devices.
         power_w: (R, N) zero where there was nothing to send or nothing to send it with.
         rate_bps: (R, N) R_ij of A(3), A(4), at these powers.
         local_cpu_hz: (R, N) the speed that finishes the local bits exactly at the slot's end.
-        edge_cpu_hz: (R, N) as decided.
         local_bits: (R, N) D^l, A(8).
         offloaded_bits: (R, N) D^e, A(10).
-        station_inflow_bits: (R, B) sum of D^e over a station's devices.
-        station_served_bits: (R, B) Psi_j.
+        departed_bits: (R, N) Psi_i = D^l + D^e.
         local_energy_j: (R, N) A(9).
         radio_energy_j: (R, N) first term of A(11), spent by the device.
-        edge_energy_j: (R, N) second term of A(11), spent by its station.
+        offload_energy_j: (R, N) A(11), the edge CPU's included.
+        energy_j: (R, N) E_tol of A(12), by device.
     """
 
     bandwidth_hz: FloatArray
+    edge_cpu_hz: FloatArray
+    station_served_bits: FloatArray
+    station_inflow_bits: FloatArray
     power_w: FloatArray
     rate_bps: FloatArray
     local_cpu_hz: FloatArray
-    edge_cpu_hz: FloatArray
     local_bits: FloatArray
     offloaded_bits: FloatArray
-    station_inflow_bits: FloatArray
-    station_served_bits: FloatArray
+    departed_bits: FloatArray
     local_energy_j: FloatArray
     radio_energy_j: FloatArray
-    edge_energy_j: FloatArray
-
-    @property
-    def offload_energy_j(self) -> FloatArray:
-        """(R, N) A(11)."""
-        return self.radio_energy_j + self.edge_energy_j
-
-    @property
-    def departed_bits(self) -> FloatArray:
-        """(R, N) Psi_i = D^l + D^e."""
-        return self.local_bits + self.offloaded_bits
-
-    @property
-    def energy_j(self) -> FloatArray:
-        """(R, N) E_tol of A(12), by device."""
-        return self.local_energy_j + self.offload_energy_j
+    offload_energy_j: FloatArray
+    energy_j: FloatArray
 
 
 def carry_out(
@@ -81,25 +71,77 @@ def carry_out(
         queue_bits: (R, N) Q_i at the start of the slot.
         decision: one that fits the network (`decision.fit`).
     """
-    sends = (queue_bits > 0.0) & (decision.bandwidth_hz > 0.0) & (decision.edge_cpu_hz > 0.0)
-    power_w = np.where(sends, decision.power_w, 0.0)
-    rate_bps = rates_bps(network, cells, gain, decision.bandwidth_hz, power_w)
-    bits_per_hz = network.slot_s / network.cycles_per_bit
-    local_bits, offloaded_bits = drain(
-        queue_bits, decision.local_cpu_hz * bits_per_hz, rate_bps * network.slot_s
+    columns = np.empty((_COLUMNS, *queue_bits.shape))
+    inflow_bits = np.zeros(cells.shape)
+    _carry_out(
+        network.slot_s,
+        network.cycles_per_bit,
+        network.varsigma,
+        network.epsilon_w,
+        network.fixed_noise_w,
+        network.noise_w_per_hz,
+        cells.station,
+        gain,
+        queue_bits,
+        decision.bandwidth_hz,
+        decision.power_w,
+        decision.local_cpu_hz,
+        decision.edge_cpu_hz,
+        columns,
+        inflow_bits,
     )
-    local_cpu_hz = local_bits / bits_per_hz
     return Outcome(
-        bandwidth_hz=decision.bandwidth_hz,
-        power_w=power_w,
-        rate_bps=rate_bps,
-        local_cpu_hz=local_cpu_hz,
-        edge_cpu_hz=decision.edge_cpu_hz,
-        local_bits=local_bits,
-        offloaded_bits=offloaded_bits,
-        station_inflow_bits=cells.total(offloaded_bits),
-        station_served_bits=decision.served_bits,
-        local_energy_j=local_energy_j(network, local_cpu_hz),
-        radio_energy_j=radio_energy_j(offloaded_bits, rate_bps, power_w),
-        edge_energy_j=edge_energy_j(network, offloaded_bits, decision.edge_cpu_hz),
+        decision.bandwidth_hz, decision.edge_cpu_hz, decision.served_bits, inflow_bits, *columns
     )
+
+
+@compiled
+def _carry_out(
+    slot_s: float,
+    cycles_per_bit: float,
+    varsigma: float,
+    epsilon_w: float,
+    fixed_noise_w: FloatArray,
+    noise_w_per_hz: FloatArray,
+    station: IntArray,
+    gain: FloatArray,
+    queue_bits: FloatArray,
+    bandwidth_hz: FloatArray,
+    power_w: FloatArray,
+    local_cpu_hz: FloatArray,
+    edge_cpu_hz: FloatArray,
+    columns: FloatArray,
+    inflow_bits: FloatArray,
+) -> None:
+    """Fills the columns of `Outcome`, in its order, and adds to the stations' inflow."""
+    power = columns[0]
+    for r in range(len(station)):
+        for i in range(station.shape[1]):
+            sends = queue_bits[r, i] > 0.0 and bandwidth_hz[r, i] > 0.0 and edge_cpu_hz[r, i] > 0.0
+            power[r, i] = power_w[r, i] if sends else 0.0
+    interference = interference_w(power, gain, station)
+    bits_per_hz = slot_s / cycles_per_bit
+    for r in range(len(station)):
+        for i in range(station.shape[1]):
+            j = station[r, i]
+            hertz = bandwidth_hz[r, i]
+            noise = fixed_noise_w[j] + noise_w_per_hz[j] * hertz
+            rate = rate_bps(hertz, power[r, i] * gain[r, i, j], noise + interference[r, j])
+            local, sent = drain(queue_bits[r, i], local_cpu_hz[r, i] * bits_per_hz, rate * slot_s)
+            speed = local / bits_per_hz
+            local_energy = local_energy_j(varsigma, slot_s, speed)
+            radio_energy = radio_energy_j(sent, rate, power[r, i])
+            edge_energy = edge_energy_j(epsilon_w, cycles_per_bit, sent, edge_cpu_hz[r, i])
+            columns[1, r, i] = rate
+            columns[2, r, i] = speed
+            columns[3, r, i] = local
+            columns[4, r, i] = sent
+            columns[5, r, i] = local + sent
+            columns[6, r, i] = local_energy
+            columns[7, r, i] = radio_energy
+            columns[8, r, i] = radio_energy + edge_energy
+            columns[9, r, i] = local_energy + (radio_energy + edge_energy)
+            inflow_bits[r, j] += sent
+
+
+_COLUMNS = 10

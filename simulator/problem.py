@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 
 from .arrays import FloatArray
+from .compiled import compiled
 from .decision import Decision
 from .network import Network
 from .observation import Observation
@@ -41,17 +42,13 @@ class DriftPlusPenalty:
             previous_energy_per_bit_j: (R,) eta'_EE, the running ratio one slot earlier.
             departed_bits: (R, N) Psi_i of the last slot.
         """
-        devices = departed_bits.shape[1]
         if self.perturbation == "none":
             return np.zeros(departed_bits.shape)
-        if self.perturbation == "observed":
-            psi_max = departed_bits.max(axis=1, keepdims=True)
-        else:
-            psi_max = self.network.device_cpu_hz * (
-                self.network.slot_s / self.network.cycles_per_bit
-            )
-        beta: FloatArray = self.V * previous_energy_per_bit_j[:, None] + psi_max
-        return beta.repeat(devices // beta.shape[1], axis=1)
+        local_bits = self.network.device_cpu_hz * (
+            self.network.slot_s / self.network.cycles_per_bit
+        )
+        observed = self.perturbation == "observed"
+        return _perturbation(self.V, previous_energy_per_bit_j, departed_bits, local_bits, observed)
 
     def objective(
         self,
@@ -60,7 +57,7 @@ class DriftPlusPenalty:
         station_queue_bits: FloatArray,
         perturbation_bits: FloatArray,
         energy_per_bit_j: FloatArray,
-        arrived_bits: FloatArray | float = 0.0,
+        arrived_bits: FloatArray | None = None,
     ) -> FloatArray:
         """(R,) P2's value of a slot's outcome, bit^2; A(22) is its negative.
 
@@ -70,16 +67,23 @@ class DriftPlusPenalty:
             station_queue_bits: (R, B) Q_j at the start of the slot.
             perturbation_bits: (R, N) beta_i.
             energy_per_bit_j: (R,) eta_EE.
-            arrived_bits: (R, N) lambda_i of the slot; a constant as far as the decision goes.
+            arrived_bits: (R, N) lambda_i of the slot; none by default, for it does not depend on the
+                decision.
         """
-        energy = outcome.energy_j.sum(axis=1)
-        departed = outcome.departed_bits
-        penalty = self.V * (energy - energy_per_bit_j * departed.sum(axis=1))
-        device_drift = ((queue_bits - perturbation_bits) * (departed - arrived_bits)).sum(axis=1)
-        inflow = outcome.station_inflow_bits
-        station_drift = (station_queue_bits * (inflow - outcome.station_served_bits)).sum(axis=1)
-        value: FloatArray = penalty + station_drift - device_drift
-        return value
+        if arrived_bits is None:
+            arrived_bits = np.zeros(queue_bits.shape)
+        return _objective(
+            self.V,
+            outcome.energy_j,
+            outcome.departed_bits,
+            outcome.station_inflow_bits,
+            outcome.station_served_bits,
+            queue_bits,
+            station_queue_bits,
+            perturbation_bits,
+            energy_per_bit_j,
+            arrived_bits,
+        )
 
     def value(self, observation: Observation, decision: Decision) -> FloatArray:
         """(R,) P2's value of a decision on what the twin shows, without the arrivals' constant.
@@ -100,3 +104,44 @@ class DriftPlusPenalty:
             observation.perturbation_bits,
             observation.energy_per_bit_j,
         )
+
+
+@compiled
+def _perturbation(
+    V: float,
+    previous_energy_per_bit_j: FloatArray,
+    departed_bits: FloatArray,
+    local_bits: FloatArray,
+    observed: bool,
+) -> FloatArray:
+    replications, devices = departed_bits.shape
+    beta = np.empty((replications, devices))
+    for r in range(replications):
+        for i in range(devices):
+            beta[r, i] = V * previous_energy_per_bit_j[r]
+            beta[r, i] += departed_bits[r].max() if observed else local_bits[i]
+    return beta
+
+
+@compiled
+def _objective(
+    V: float,
+    energy_j: FloatArray,
+    departed_bits: FloatArray,
+    inflow_bits: FloatArray,
+    served_bits: FloatArray,
+    queue_bits: FloatArray,
+    station_queue_bits: FloatArray,
+    perturbation_bits: FloatArray,
+    energy_per_bit_j: FloatArray,
+    arrived_bits: FloatArray,
+) -> FloatArray:
+    value = np.zeros(len(queue_bits))
+    for r in range(len(value)):
+        for i in range(queue_bits.shape[1]):
+            excess_bits = queue_bits[r, i] - perturbation_bits[r, i]
+            value[r] += V * (energy_j[r, i] - energy_per_bit_j[r] * departed_bits[r, i])
+            value[r] -= excess_bits * (departed_bits[r, i] - arrived_bits[r, i])
+        for b in range(station_queue_bits.shape[1]):
+            value[r] += station_queue_bits[r, b] * (inflow_bits[r, b] - served_bits[r, b])
+    return value

@@ -3,32 +3,32 @@
 import numpy as np
 
 from .arrays import FloatArray
+from .compiled import compiled
 
 
-def drain(
-    queue_bits: FloatArray, local_capacity_bits: FloatArray, radio_capacity_bits: FloatArray
-) -> tuple[FloatArray, FloatArray]:
+@compiled
+def drain(queue_bits: float, local_bits: float, radio_bits: float) -> tuple[float, float]:
     """D^l and D^e of a slot: CPU and radio draw together from the head of the queue.
 
     Never more than is there: where both could serve more than the queue holds, each serves in
     proportion to its capacity.
 
     Args:
-        queue_bits: (R, N) Q_i.
-        local_capacity_bits: (R, N) tau f / c, A(8).
-        radio_capacity_bits: (R, N) tau R, A(10).
+        queue_bits: Q_i.
+        local_bits: tau f / c, A(8), what the CPU could serve.
+        radio_bits: tau R, A(10), what the radio could.
 
     Returns:
-        (R, N) bits executed locally, (R, N) bits offloaded; their sum never exceeds the queue.
+        Bits executed locally, bits offloaded; their sum never exceeds the queue.
     """
-    capacity = local_capacity_bits + radio_capacity_bits
-    emptied = capacity > queue_bits
-    share = np.where(emptied, queue_bits / np.where(emptied, capacity, 1.0), 1.0)
-    local = local_capacity_bits * share
-    sent = np.where(emptied & (radio_capacity_bits > 0.0), queue_bits - local, radio_capacity_bits)
-    return local, sent
+    capacity = local_bits + radio_bits
+    if capacity <= queue_bits:
+        return local_bits, radio_bits
+    local = local_bits * (queue_bits / capacity)
+    return local, queue_bits - local if radio_bits > 0.0 else 0.0
 
 
+@compiled
 def after_slot(
     queue_bits: FloatArray, served_bits: FloatArray, arrived_bits: FloatArray
 ) -> FloatArray:

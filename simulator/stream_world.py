@@ -7,6 +7,7 @@ import numpy as np
 
 from .arrays import FloatArray, read_only
 from .battery import Battery
+from .compiled import compiled
 from .decision import Decision, check, fit
 from .deviation import Deviation
 from .energy import within_battery
@@ -69,14 +70,13 @@ class StreamWorld(World):
     def observation(self, sight: Sight) -> Observation:
         """The twin's columns, the running ratio eta, and the perturbation beta that it predicts."""
         devices, stations = sight.devices, sight.stations
-        bits, energy = devices["total_departed_bits"], devices["total_energy_j"]
-        total_bits, total_energy = bits.sum(axis=1), energy.sum(axis=1)
-        # One slot earlier: without the last slot's share.
-        earlier_bits = (bits - devices["departed_bits"]).sum(axis=1)
-        earlier_energy = (energy - devices["energy_j"]).sum(axis=1)
-        beta = self.problem.perturbation_bits(
-            _ratio(earlier_energy, earlier_bits), devices["departed_bits"]
+        ratio, earlier = _energy_per_bit(
+            devices["total_energy_j"],
+            devices["total_departed_bits"],
+            devices["energy_j"],
+            devices["departed_bits"],
         )
+        beta = self.problem.perturbation_bits(earlier, devices["departed_bits"])
         return Observation(
             slot=sight.slot,
             time_s=sight.time_s,
@@ -89,7 +89,7 @@ class StreamWorld(World):
             battery_j=read_only(devices["battery_j"]),
             arrived_bits=read_only(devices["arrived_bits"]),
             departed_bits=read_only(devices["departed_bits"]),
-            energy_per_bit_j=read_only(_ratio(total_energy, total_bits)),
+            energy_per_bit_j=read_only(ratio),
             perturbation_bits=read_only(beta),
             carbon_g_per_j=read_only(stations["carbon_g_per_j"]),
             age_s=sight.age_s,
@@ -116,10 +116,9 @@ class StreamWorld(World):
             outcome.offloaded_bits,
             outcome.station_served_bits,
         )
-        departed = outcome.departed_bits
+        departed, energy = outcome.departed_bits, outcome.energy_j
         left = np.maximum(state.queue_bits - departed, 0.0)
         admission = self.ledger.admit(self._arriving, left)
-        energy = outcome.energy_j
         columns: Columns = {
             "queue_bits": state.queue_bits,
             "station_queue_bits": state.station_queue_bits,
@@ -202,6 +201,19 @@ class StreamWorld(World):
         return decision
 
 
-def _ratio(energy_j: FloatArray, bits: FloatArray) -> FloatArray:
-    """(R,) J/bit; zero before the first bit."""
-    return energy_j / np.where(bits > 0.0, bits, 1.0)
+@compiled
+def _energy_per_bit(
+    total_energy_j: FloatArray,
+    total_bits: FloatArray,
+    energy_j: FloatArray,
+    bits: FloatArray,
+) -> tuple[FloatArray, FloatArray]:
+    """(R,) eta_EE and eta'_EE, the ratio one slot earlier, J/bit; zero before the first bit."""
+    ratio = np.zeros((2, len(total_bits)))
+    for r in range(len(total_bits)):
+        for k in range(2):
+            # One slot earlier: without the last slot's share.
+            all_bits = (total_bits[r] - k * bits[r]).sum()
+            if all_bits > 0.0:
+                ratio[k, r] = (total_energy_j[r] - k * energy_j[r]).sum() / all_bits
+    return ratio[0], ratio[1]

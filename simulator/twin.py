@@ -8,6 +8,7 @@ import numpy as np
 from .arrays import FloatArray, IntArray
 from .cells import Cells
 from .clock import NANOSECONDS
+from .compiled import compiled
 from .prediction import Predictor
 from .state import Columns, State
 from .synchronisation import Hop, Mailbox, Model
@@ -114,8 +115,8 @@ class Twin:
             cells=self._cells,
             devices=columns,
             stations=self._stations.columns,
-            age_s=(now_ns - stamp_ns) / NANOSECONDS,
-            station_age_s=(now_ns - self._stations.stamp_ns) / NANOSECONDS,
+            age_s=_age_s(now_ns, stamp_ns),
+            station_age_s=_age_s(now_ns, self._stations.stamp_ns),
         )
 
     def _receive(self, now_ns: int) -> None:
@@ -127,3 +128,8 @@ class Twin:
             served_here = self._local.columns["station"] == 0
             newer = self._local.stamp_ns > self._devices.stamp_ns
             self._devices.update(self._local.columns, self._local.stamp_ns, served_here & newer)
+
+
+@compiled
+def _age_s(now_ns: int, stamp_ns: IntArray) -> FloatArray:
+    return (now_ns - stamp_ns) / NANOSECONDS

@@ -287,7 +287,7 @@ class Case:
             capacity = rng.choice([0.0, 2e5, 1e6, 1e8], size=shape) * rng.random(shape)
             if self.local_share is not None:
                 capacity *= np.array([[self.local_share], [1.0 - self.local_share]])
-            local, offloaded = drain(queue, capacity[0], capacity[1])
+            local, offloaded = np.vectorize(drain)(queue, capacity[0], capacity[1])
             station_capacity = rng.choice([0.0, 5e5, 1e8], size=self.stations)
             served = np.minimum(station_queue, station_capacity * rng.random(self.stations))
             rows: list[Row] = []
@@ -458,7 +458,7 @@ class TestLongRuns:
         for slot in range(self.slots):
             flush = slot % 100 >= 98
             capacity = np.full((2, 1, devices), 1e9) if flush else 4e5 * rng.random((2, 1, devices))
-            local, offloaded = drain(queue, capacity[0], capacity[1])
+            local, offloaded = np.vectorize(drain)(queue, capacity[0], capacity[1])
             served = station_queue * (1.0 if flush else rng.random((1, stations)))
             count = 0 if flush else 40
             device = np.sort(rng.integers(devices, size=count))
@@ -535,7 +535,7 @@ def test_queueing_theory(served: int, load: float) -> None:
     queues, tables = [], []
     for t in range(slots):
         queues.append(queue)
-        local, offloaded = drain(queue, np.full((1, devices), served * bits), nothing)
+        local, offloaded = np.vectorize(drain)(queue, served * bits, nothing)
         tables.append(ledger.serve(t, station, local, offloaded, np.zeros((1, 1))))
         left = after_slot(queue, local, nothing)
         queue = left + ledger.admit(arrivals.slot(t), left).arrived_bits

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgesim.simulator.cells import Cells
-from edgesim.simulator.channel import interference_w, rates_bps
+from edgesim.simulator.channel import interference_w
 from edgesim.simulator.decision import Decision, DecisionError, check, fit
 from edgesim.simulator.energy import within_battery
 from edgesim.simulator.outcome import carry_out
@@ -22,7 +22,7 @@ GAIN = np.array([[[2e-8, 3e-9, 4e-9], [5e-8, 6e-9, 7e-9], [8e-9, 9e-8, 1e-9], [3
 
 def test_interference_is_heard_between_sbs_cells_only() -> None:
     power = np.array([[0.1, 0.05, 0.02, 0.04]])
-    heard = interference_w(power, GAIN, Cells(STATION, 3))
+    heard = interference_w(power, GAIN, STATION)
     # SBS 1 hears device 3 through its gain to SBS 1; SBS 2 hears device 2; the MBS hears nobody.
     np.testing.assert_allclose(heard, [[0.0, 0.04 * 2e-9, 0.02 * 1e-9]], rtol=1e-15)
 
@@ -31,16 +31,18 @@ def test_interference_is_heard_between_sbs_cells_only() -> None:
 def test_rates(model: str) -> None:
     network = a_network(noise_w=np.array([1e-14, 2e-14, 3e-14]), noise_model=model)
     power = np.array([[0.1, 0.05, 0.02, 0.04]])
-    bandwidth = np.array([[4e6, 6e6, 2.5e6, 0.0]])
-    share = np.array([0.4, 0.6, 0.5]) if model == "density" else np.ones(3)
+    bandwidth = np.array([[4e6, 6e6, 2.5e6, 1e6]])
+    share = np.array([0.4, 0.6, 0.5, 0.2]) if model == "density" else np.ones(4)
     expected = [
         4e6 * log2(1 + 0.1 * 2e-8 / (1e-14 * share[0])),
         6e6 * log2(1 + 0.05 * 5e-8 / (1e-14 * share[1])),
         2.5e6 * log2(1 + 0.02 * 9e-8 / (2e-14 * share[2] + 0.04 * 2e-9)),
-        0.0,
+        1e6 * log2(1 + 0.04 * 4e-8 / (3e-14 * share[3] + 0.02 * 1e-9)),
     ]
-    rates = rates_bps(network, Cells(STATION, 3), GAIN, bandwidth, power)
-    np.testing.assert_allclose(rates[0], expected, rtol=1e-14)
+    edge_cpu = np.full((1, 4), 1e9)
+    decision = Decision(bandwidth, power, edge_cpu * 0.0, edge_cpu, np.zeros((1, 3)))
+    outcome = carry_out(network, Cells(STATION, 3), GAIN, np.full((1, 4), 1e9), decision)
+    np.testing.assert_allclose(outcome.rate_bps[0], expected, rtol=1e-14)
 
 
 def test_a_slot_by_hand() -> None:
@@ -100,13 +102,13 @@ bits = st.floats(0.0, 1e9)
 def test_drain_serves_in_proportion_and_never_more_than_is_there(
     queue: float, local: float, radio: float
 ) -> None:
-    executed, sent = drain(np.array([[queue]]), np.array([[local]]), np.array([[radio]]))
-    served = executed[0, 0] + sent[0, 0]
+    executed, sent = drain(queue, local, radio)
+    served = executed + sent
     assert served <= queue * (1 + 1e-15)
     assert served == pytest.approx(min(queue, local + radio), rel=1e-12)
     share = min(1.0, queue / (local + radio)) if local + radio else 1.0
-    assert executed[0, 0] == pytest.approx(local * share, rel=1e-12, abs=1e-12 * queue + 1e-300)
-    assert sent[0, 0] == pytest.approx(radio * share, rel=1e-12, abs=1e-12 * queue + 1e-300)
+    assert executed == pytest.approx(local * share, rel=1e-12, abs=1e-12 * queue + 1e-300)
+    assert sent == pytest.approx(radio * share, rel=1e-12, abs=1e-12 * queue + 1e-300)
 
 
 def test_queue_recursion() -> None:
