@@ -17,13 +17,13 @@ from ..simulator.decision import Decision
 from ..simulator.network import Network
 from ..simulator.observation import Observation, TaskObservation
 from ..simulator.outcome import carry_out
+from ..simulator.powers import least_powers_w
 from ..simulator.problem import DriftPlusPenalty
 from ..simulator.randomness import Generators
 from ..simulator.worst_case import CarbonAwareNetwork, TaskDecision, WorstCaseEmission
 from .base import Policy
 from .c10_fixed_rates import FixedRates, best_offloading
 from .lyapunov import Lyapunov
-from .powers import least_powers_w
 from .shares import equal_shares, local_cpu_to_empty, station_service
 
 

@@ -5,11 +5,11 @@ import numpy as np
 from ..simulator.decision import Decision
 from ..simulator.network import Network
 from ..simulator.observation import Observation, TaskObservation
+from ..simulator.powers import least_powers_w
 from ..simulator.problem import DriftPlusPenalty
 from ..simulator.randomness import Generators
 from ..simulator.worst_case import CarbonAwareNetwork, TaskDecision, WorstCaseEmission
 from .base import Policy
-from .powers import least_powers_w
 from .shares import local_cpu_to_empty, station_service
 from .worst_case_rates import slowest_local_hz
 

@@ -24,6 +24,7 @@ import numpy as np
 from ..simulator.arrays import BoolArray, FloatArray, IntArray
 from ..simulator.compiled import compiled
 from ..simulator.observation import TaskObservation
+from ..simulator.powers import least_powers
 from ..simulator.randomness import Generators
 from ..simulator.worst_case import (
     TOLERANCE,
@@ -33,7 +34,6 @@ from ..simulator.worst_case import (
     evaluate,
 )
 from .base import Policy
-from .powers import least_powers
 from .worst_case_rates import slowest_edge_hz, slowest_local_hz
 
 
