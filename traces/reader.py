@@ -3,14 +3,15 @@
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Self, cast
+from typing import Any, Self, cast
 
 import h5py
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from .lazy import decoded_attrs, lazy_dataset
-from .variables import Level
+from .variables import SUMMARY_VARIABLES, Level
 
 
 class TraceError(Exception):
@@ -95,11 +96,33 @@ class Trace:
             TraceError: if no slot was recorded.
         """
         summary = self._group("summary")
-        begun = int(np.count_nonzero(summary["slots"].values))
+        begun, parts = self._begun(self._file["summary"])
+        return summary.isel(batch=slice(0, begun), part=slice(0, parts))
+
+    def summary_arrays(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Variables and attributes of /summary as plain arrays, in a tenth of `summary`'s time.
+
+        Raises:
+            TraceError: if no slot was recorded.
+        """
+        if "summary" not in self._file:
+            raise TraceError(f"{self.path}: no /summary here: no slot was recorded")
+        group = self._file["summary"]
+        begun, parts = self._begun(group)
+        ends = {"batch": begun, "part": parts}
+        arrays = {
+            name: group[name][tuple(slice(0, ends.get(dim)) for dim in what.dims)]
+            for name, what in SUMMARY_VARIABLES.items()
+            if name in group
+        }
+        return arrays, decoded_attrs(group)
+
+    def _begun(self, summary: h5py.Group) -> tuple[int, int]:
+        """How many batches have begun, and parts."""
+        begun = int(np.count_nonzero(summary["slots"][...]))
         if begun == 0:
             raise TraceError(f"{self.path}: no slot was recorded")
-        parts = -(-begun // int(summary.attrs["batches_per_part"]))
-        return summary.isel(batch=slice(0, begun), part=slice(0, parts))
+        return begun, -(-begun // int(summary.attrs["batches_per_part"]))
 
     @cached_property
     def timing(self) -> xr.Dataset:

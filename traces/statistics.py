@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from ..simulator.arrays import FloatArray, IntArray
+from ..simulator.recorder import OUTCOMES
 from .reader import Trace, open_trace
-from .variables import SLOT_VARIABLES
+from .variables import SLOT_VARIABLES, SUMMARY_VARIABLES
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -403,33 +404,34 @@ class _Counted:
     """/summary after the warm-up, by groups."""
 
     def __init__(self, trace: Trace, warmup: float) -> None:
-        summary = trace.summary.load()
-        whole = int((summary["slots"] == summary.attrs["batch_slots"]).sum())
+        summary, attrs = trace.summary_arrays()
+        whole = int((summary["slots"] == attrs["batch_slots"]).sum())
         # A run that ended within its first batch has nothing else to go by.
         last = max(whole, 1)
         first = min(math.ceil(warmup * whole - 1e-9), last - 1)
         self.attrs = trace.attrs
         self._all = summary
-        self.batches = summary.isel(batch=slice(first, last))
         self._span = slice(first, last)
-        per_part = summary.attrs["batches_per_part"]
-        parts = summary.sizes["part"]
-        self._parts = slice(min(round(first / per_part), parts - 1), parts)
-        self.replications = summary.sizes["replication"]
+        self.replications, parts = summary["latency_tasks"].shape[:2]
+        self._parts = slice(min(round(first / attrs["batches_per_part"]), parts - 1), parts)
+
+    @property
+    def recorded(self) -> int:
+        """Slots recorded, of one replication."""
+        return int(self._all["slots"].sum())
 
     @property
     def slots(self) -> int:
         """Slots counted, of one replication."""
-        return int(self.batches["slots"].sum())
+        return int(self._all["slots"][self._span].sum())
 
     @cached_property
     def columns(self) -> dict[str, FloatArray]:
         """By name, (R, K) sums over slots and network."""
-        batches = self.batches
-        shape = (self.replications, batches.sizes["batch"])
-        slots = np.broadcast_to(batches["slots"].values.astype(float), shape)
-        tasks = batches["tasks"]
-        late = tasks.sel(outcome="late").values.astype(float)
+        shape = (self.replications, self._span.stop - self._span.start)
+        slots = np.broadcast_to(self._all["slots"][self._span].astype(float), shape)
+        tasks = self._all["tasks"][:, self._span].astype(float)
+        done, late, lost = (tasks[..., OUTCOMES.index(name)] for name in ("done", "late", "lost"))
         columns = {
             "slots": slots,
             "seconds": slots * self.attrs["slot_s"],
@@ -437,13 +439,13 @@ class _Counted:
             "station_slots": slots * self.attrs["stations"],
             "replications": slots / self.slots,
             "late": late,
-            "completed": tasks.sel(outcome="done").values + late,
-            "lost": tasks.sel(outcome="lost").values.astype(float),
+            "completed": done + late,
+            "lost": lost,
         }
-        for name, column in batches.data_vars.items():
-            if column.dims == ("replication", "batch"):
+        for name, column in self._all.items():
+            if SUMMARY_VARIABLES[name].dims == ("replication", "batch"):
                 kind = SLOT_VARIABLES[name].total if name in SLOT_VARIABLES else "sum"
-                columns[str(name)] = column.values * (1.0 if kind == "sum" else slots)
+                columns[name] = column[:, self._span] * (1.0 if kind == "sum" else slots)
         return columns
 
     @cached_property
@@ -456,12 +458,12 @@ class _Counted:
         names = [f"initial_{name}" for name in ("queue_bits", "station_queue_bits")]
         if any(name not in self._all for name in (*names, "arrived_bits")):
             return None
-        queued = np.add(*(self._all[name].values[:, self._span.start :] for name in names))
+        queued = np.add(*(self._all[name][:, self._span.start :] for name in names))
         increments = np.diff(queued, axis=1)
         batches = min(increments.shape[1], self._span.stop - self._span.start)
         if batches == 0:
             return Estimate(math.nan)
-        arrived = self.batches["arrived_bits"].values
+        arrived = self._all["arrived_bits"][:, self._span]
         return ratio(by_group(increments[:, :batches]), by_group(arrived[:, :batches]))
 
     def quantiles(self) -> dict[str, Estimate]:
@@ -494,10 +496,10 @@ class _Counted:
     @cached_property
     def _histogram(self) -> IntArray:
         """(R, parts, bins) completed tasks by latency."""
-        return np.asarray(self._all["latency_tasks"].values[:, self._parts])
+        return np.asarray(self._all["latency_tasks"][:, self._parts])
 
     def _quantiles(self, counts: IntArray) -> FloatArray:
-        edges = np.append(self._all["latency_low_s"].values, self._all["latency_high_s"].values[-1])
+        edges = np.append(self._all["latency_low_s"], self._all["latency_high_s"][-1])
         least, greatest = (
             float(self._all["latency_min_s"].min()),
             float(self._all["latency_max_s"].max()),
@@ -572,7 +574,7 @@ def _summarise(trace: Trace, warmup: float) -> TraceSummary:
         seed=trace.attrs["seed"],
         replications=counted.replications,
         status=trace.status,
-        slots=int(trace.summary["slots"].sum()),
+        slots=counted.recorded,
         counted_slots=counted.slots,
         estimates=estimates | counted.quantiles(),
         growth=counted.growth(),
