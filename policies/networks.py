@@ -5,12 +5,16 @@ applies the same weights to each device, which sees the others through a pooled 
 Zaheer et al. 2017); it runs with any N, and the order in which devices are listed does not matter.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
+
+from .learned import TrainingError
 
 Kind = Literal["flat", "shared"]
 Head = Literal["grouped", "paper"]
@@ -37,7 +41,7 @@ class Flat(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(R, N, inputs) -> (R, N, outputs)."""
         out: Tensor = self.layers(x.flatten(1))
-        return out.unflatten(1, (x.shape[1], -1))
+        return out.view(x.shape[0], x.shape[1], -1)
 
 
 class Shared(nn.Module):
@@ -174,3 +178,35 @@ def perceptron(widths: Sequence[int]) -> nn.Sequential:
     for inputs, outputs in pairwise(widths):
         layers += [nn.Linear(inputs, outputs), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draw weights from this seed, and leave torch's own generator as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+def finite(**losses: Tensor) -> dict[str, float]:
+    """Losses as plain numbers.
+
+    Raises:
+        TrainingError: one is not a number, or infinite.
+    """
+    values = {name: loss.item() for name, loss in losses.items()}
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise TrainingError(f"{name} is {value}")
+    return values
+
+
+def check_finite(network: nn.Module) -> None:
+    """Refuse a network whose weights are not numbers, which a gradient that is none has made.
+
+    Raises:
+        TrainingError: names the first such weight.
+    """
+    for name, parameter in network.named_parameters():
+        if not torch.isfinite(parameter).all():
+            raise TrainingError(f"weight {name} is not a number any more")

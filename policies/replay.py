@@ -1,0 +1,76 @@
+"""The memory of what was tried and what came of it, from which off-policy algorithms learn."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..simulator.arrays import FloatArray
+
+Batch = tuple[Tensor, Tensor, Tensor, Tensor]
+"""s (K, N, F), a (K, N, A), r (K,) and s' (K, N, F)."""
+
+
+class Replay:
+    """A ring of transitions (s, a, r, s').
+
+    A transition is one row of numbers, as taking rows out of one table is several times faster than
+    out of four. There is no mark for the end of an episode: a scenario has an end only because
+    somebody stops to watch, so every s' has a value (truncation, not termination).
+
+    Args:
+        capacity: how many transitions are kept; the oldest go first.
+        state: (N, F).
+        action: (N, A).
+        rng: draws the batches.
+    """
+
+    def __init__(
+        self,
+        capacity: int,
+        state: tuple[int, int],
+        action: tuple[int, int],
+        rng: np.random.Generator,
+    ) -> None:
+        self._shapes = state, action, (), state
+        self._widths = [int(np.prod(shape)) for shape in self._shapes]
+        self._rows = np.empty((capacity, sum(self._widths)), np.float32)
+        self._rng = rng
+        self._added = 0
+
+    def __len__(self) -> int:
+        return min(self._added, len(self._rows))
+
+    def add(self, state: Any, action: Any, reward: FloatArray, next_state: Any) -> None:
+        """R transitions, with a leading axis R in all arrays."""
+        count = len(reward)
+        parts = [np.reshape(part, (count, -1)) for part in (state, action, reward, next_state)]
+        at = (self._added + np.arange(count)) % len(self._rows)
+        self._rows[at] = np.concatenate(parts, axis=1, dtype=np.float32)
+        self._added += count
+
+    def sample(self, count: int) -> Batch:
+        """So many transitions, each drawn uniformly of all that are kept."""
+        drawn = self._rng.integers(0, len(self), count)
+        parts = torch.split(torch.from_numpy(self._rows.take(drawn, axis=0)), self._widths, dim=1)
+        s, a, r, s2 = (
+            part.view(count, *shape) for part, shape in zip(parts, self._shapes, strict=True)
+        )
+        return s, a, r, s2
+
+    def state_dict(self) -> dict[str, Any]:
+        """What is kept, and where the generator stands."""
+        return {
+            "rows": torch.from_numpy(self._rows[: len(self)]),
+            "added": self._added,
+            "rng": self._rng.bit_generator.state,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """The inverse."""
+        rows = state["rows"].numpy()
+        self._rows[: len(rows)] = rows
+        self._added = state["added"]
+        self._rng.bit_generator.state = state["rng"]
