@@ -140,9 +140,9 @@ class TraceFile:
         """Write all totals, and these parts of the latency histogram."""
         summary = self._summary
         for name, values in (slots.totals() | slots.initial).items():
-            summary[name][...] = values
+            netcdf.overwrite(summary[name], values)
         for name in ("tasks", "latency_sum_s", "latency_min_s", "latency_max_s"):
-            summary[name][...] = getattr(tasks, name)
+            netcdf.overwrite(summary[name], getattr(tasks, name))
         for part in range(parts.start, parts.stop):
             counts = tasks.histogram[:, part]
             bins = np.flatnonzero(counts.any(axis=0))
@@ -285,10 +285,9 @@ class TraceFile:
         for dataset in self._summary.values():
             if dataset.chunks is None:
                 # Storage that is allocated in SWMR mode shows readers a header of the wrong size.
-                # A whole array: h5py writes a single value place by place, in 0.2 s.
-                dataset[...] = np.full(dataset.shape, dataset.fillvalue)
-        self._summary["latency_low_s"][...] = LATENCY_EDGES_S[:-1]
-        self._summary["latency_high_s"][...] = LATENCY_EDGES_S[1:]
+                netcdf.overwrite(dataset, np.full(dataset.shape, dataset.fillvalue))
+        netcdf.overwrite(self._summary["latency_low_s"], LATENCY_EDGES_S[:-1])
+        netcdf.overwrite(self._summary["latency_high_s"], LATENCY_EDGES_S[1:])
 
 
 def _extend(scale: h5py.Dataset, first: int, size: int) -> None:

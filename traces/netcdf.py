@@ -72,10 +72,25 @@ def variable(
     )
     for axis, scale in enumerate(dims):
         dataset.dims[axis].attach_scale(scale)
-    dataset.attrs["long_name"] = what.long_name
+    _new_text(dataset, "long_name", what.long_name)
     if what.units:
-        dataset.attrs["units"] = what.units
+        _new_text(dataset, "units", what.units)
     return dataset
+
+
+def overwrite(dataset: h5py.Dataset, values: ArrayLike) -> None:
+    """All values of a variable of fixed size; `dataset[...] = values` takes three times as long."""
+    whole = np.ascontiguousarray(values, dataset.dtype)
+    if whole.shape != dataset.shape:
+        raise ValueError(f"{dataset.name} has shape {dataset.shape}, not {whole.shape}")
+    dataset.id.write(h5py.h5s.ALL, h5py.h5s.ALL, whole)
+
+
+def _new_text(owner: h5py.HLObject, name: str, text: str) -> None:
+    """An attribute that is not there yet; `attrs` makes a temporary one first, and renames it."""
+    space = h5py.h5s.create(h5py.h5s.SCALAR)
+    kind = h5py.h5t.py_create(TEXT, logical=True)
+    h5py.h5a.create(owner.id, name.encode(), kind, space).write(np.array(text.encode(), dtype=TEXT))
 
 
 def fixed_text(owner: h5py.HLObject, name: str, text: str, width: int) -> None:
