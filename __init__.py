@@ -1,7 +1,7 @@
 """edgesim: edge networks that are managed through digital twins, simulated.
 
-The Python interface: `run`, `load_scenario`, `open_trace`. Each is loaded when it is first used, so
-importing edgesim imports nothing else.
+The Python interface: `run`, `load_scenario`, `open_trace`, `register_envs`. Each is loaded when it is
+first used, so importing edgesim imports nothing else.
 """
 
 from importlib import import_module
@@ -12,14 +12,16 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from edgesim.experiments.run import run
     from edgesim.scenarios.loading import load_scenario
+    from edgesim.simulator.environment import register_envs
     from edgesim.traces.reader import open_trace
 
-__all__ = ["__version__", "load_scenario", "open_trace", "run"]
+__all__ = ["__version__", "load_scenario", "open_trace", "register_envs", "run"]
 
 _WHERE = {
     "run": "edgesim.experiments.run",
     "load_scenario": "edgesim.scenarios.loading",
     "open_trace": "edgesim.traces.reader",
+    "register_envs": "edgesim.simulator.environment",
 }
 
 
