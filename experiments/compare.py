@@ -101,23 +101,39 @@ def parse_policies(text: str) -> dict[str, tuple[str, list[str]]]:
         ScenarioError: not of this form, fewer than two, or one of them twice.
     """
     found: dict[str, tuple[str, list[str]]] = {}
-    problems = []
+    problems: list[Problem] = []
     for label in split(text):
-        matched = _SPECIFICATION.fullmatch(label)
-        options = split(matched[2] or "") if matched else []
-        if options == [""]:
-            options = []
-        if not matched or not all("=" in option for option in options):
-            problems.append(Problem("--policies", f"cannot read `{label}`", allowed=FORM))
-        elif label in found:
+        if label in found:
             problems.append(Problem("--policies", f"`{label}` is there twice"))
-        else:
-            found[label] = matched[1], options
+            continue
+        try:
+            found[label] = parse_policy(label, "--policies")
+        except ScenarioError as error:
+            problems += error.problems
     if not problems and len(found) < 2:
         problems.append(Problem("--policies", f"only `{text}`", allowed=f"two or more: {FORM}"))
     if problems:
         raise ScenarioError(problems)
     return found
+
+
+def parse_policy(label: str, source: str) -> tuple[str, list[str]]:
+    """Name and options "key=value" of "name{key=value, …}".
+
+    Args:
+        label: the text.
+        source: where it stands, for the message.
+
+    Raises:
+        ScenarioError: not of this form.
+    """
+    matched = _SPECIFICATION.fullmatch(label)
+    options = split(matched[2] or "") if matched else []
+    if options == [""]:
+        options = []
+    if not matched or not all("=" in option for option in options):
+        raise ScenarioError([Problem(source, f"cannot read `{label}`", allowed=FORM)])
+    return matched[1], options
 
 
 def split(text: str) -> list[str]:

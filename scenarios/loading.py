@@ -153,7 +153,7 @@ def _override(table: dict[str, Any], override: str) -> str:
         raise ScenarioError(
             [Problem("--set", f"{override!r} is not KEY=VALUE, as in run.slots=100")]
         )
-    put(table, key, _value(text), "--set")
+    put(table, key, parse_value(text), "--set")
     return key
 
 
@@ -174,7 +174,7 @@ def put(table: dict[str, Any], key: str, value: object, source: str) -> None:
     table[last] = value
 
 
-def _value(text: str) -> object:
+def parse_value(text: str) -> object:
     """The TOML value that a text is, or the text."""
     try:
         parsed = tomllib.loads(f"value = {text}")

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, GetCoreSchemaHandler
@@ -145,6 +145,7 @@ class Quantity:
                     return f"{amount:g} {unit}"
         return f"{value:g} {self.unit}".strip()
 
+    @lru_cache(4096)  # noqa: B019 - there are few kinds, and they live as long as the program
     def _from_text(self, text: str) -> float:
         match = _QUANTITY.fullmatch(text)
         if match is None:
@@ -200,6 +201,38 @@ _CARBON_INTENSITY = Quantity(
     "a carbon intensity", "g/J", ("g/kWh", "kg/kWh", "gCO2/kWh", "kg/MWh", "g/J"), "182 g/kWh"
 )
 _POWER_RATIO = Quantity("a ratio of powers", "", ("dB",), "3 dB")
+
+_KINDS = (
+    _LENGTH,
+    _DURATION,
+    _SPEED,
+    _FREQUENCY,
+    _RATE,
+    _POWER,
+    _POWER_DENSITY,
+    _ENERGY,
+    _DATA,
+    _DATA_RATE,
+    _CYCLES,
+    _CYCLES_PER_BIT,
+    _CARBON_INTENSITY,
+    _POWER_RATIO,
+)
+
+
+def in_si(text: str) -> tuple[float, str] | None:
+    """A quantity of whatever kind, in SI, and its SI unit; None if the text is no quantity.
+
+    >>> in_si("0.6 Mbit")
+    (600000.0, 'bit')
+    """
+    for kind in _KINDS:
+        try:
+            return kind.parse(text), kind.unit
+        except PydanticCustomError:
+            continue
+    return None
+
 
 Metres = Annotated[float, _LENGTH, Field(ge=0)]
 Seconds = Annotated[float, _DURATION, Field(ge=0)]
