@@ -183,8 +183,9 @@ def _fits(
 ) -> bool:
     """True if nothing exceeds its limit by more than rounding, as is the rule."""
     stations = len(capacity_bits)
+    bandwidth, edge_cpu = np.empty(stations), np.empty(stations)
     for r in range(len(station)):
-        bandwidth, edge_cpu = np.zeros(stations), np.zeros(stations)
+        bandwidth[:], edge_cpu[:] = 0.0, 0.0
         for i in range(station.shape[1]):
             bandwidth[station[r, i]] += bandwidth_hz[r, i]
             edge_cpu[station[r, i]] += edge_cpu_hz[r, i]

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import FloatArray, read_only
+from .arrays import FloatArray, IntArray, read_only
 from .battery import Battery
 from .compiled import compiled
 from .decision import Decision, check, fit
@@ -135,7 +135,7 @@ class StreamWorld(World):
             "edge_cpu_hz": outcome.edge_cpu_hz,
             "local_energy_j": outcome.local_energy_j,
             "offload_energy_j": outcome.offload_energy_j,
-            "emission_mg": energy * (state.cells.at_station(state.carbon_g_per_j) * 1e3),
+            "emission_mg": _emission_mg(energy, state.cells.station, state.carbon_g_per_j),
             "carbon_g_per_kwh": state.carbon_g_per_j * JOULES_PER_KWH,
             "twin_age_s": observation.age_s,
             "x_m": state.position_m[..., 0],
@@ -209,11 +209,30 @@ def _energy_per_bit(
     bits: FloatArray,
 ) -> tuple[FloatArray, FloatArray]:
     """(R,) eta_EE and eta'_EE, the ratio one slot earlier, J/bit; zero before the first bit."""
-    ratio = np.zeros((2, len(total_bits)))
-    for r in range(len(total_bits)):
-        for k in range(2):
+    replications, devices = bits.shape
+    ratio = np.zeros((2, replications))
+    for r in range(replications):
+        joules, joules_before, all_bits, bits_before = 0.0, 0.0, 0.0, 0.0
+        for i in range(devices):
+            joules += total_energy_j[r, i]
+            all_bits += total_bits[r, i]
             # One slot earlier: without the last slot's share.
-            all_bits = (total_bits[r] - k * bits[r]).sum()
-            if all_bits > 0.0:
-                ratio[k, r] = (total_energy_j[r] - k * energy_j[r]).sum() / all_bits
+            joules_before += total_energy_j[r, i] - energy_j[r, i]
+            bits_before += total_bits[r, i] - bits[r, i]
+        if all_bits > 0.0:
+            ratio[0, r] = joules / all_bits
+        if bits_before > 0.0:
+            ratio[1, r] = joules_before / bits_before
     return ratio[0], ratio[1]
+
+
+@compiled
+def _emission_mg(
+    energy_j: FloatArray, station: IntArray, carbon_g_per_j: FloatArray
+) -> FloatArray:
+    """(R, N) what each device's tasks emit, at its station's intensity."""
+    emission = np.empty(energy_j.shape)
+    for r in range(len(emission)):
+        for i in range(emission.shape[1]):
+            emission[r, i] = energy_j[r, i] * (carbon_g_per_j[r, station[r, i]] * 1e3)
+    return emission

@@ -74,11 +74,10 @@ class SlotTally:
             for name, sums in self._sums.items():
                 column = columns[name][:, begin:end]
                 self._entries[name] = column[0, 0].size
-                totals = column if column.ndim == 2 else column.sum(axis=2)
+                entries = column.reshape(*column.shape[:2], -1)
                 if starts and f"initial_{name}" in self.initial:
-                    self.initial[f"initial_{name}"][:, batch] = totals[:, 0]
-                ordered = np.concatenate([sums[:, batch, None], totals], axis=1)
-                sums[:, batch] = np.add.accumulate(ordered, axis=1)[:, -1]
+                    self.initial[f"initial_{name}"][:, batch] = entries[:, 0].sum(axis=1)
+                _add_up(entries, sums[:, batch])
             self.slots[batch] += end - begin
             begin = end
 
@@ -90,6 +89,18 @@ class SlotTally:
             name: sums / divisors[str(SLOT_VARIABLES[name].total)](self._entries[name])
             for name, sums in self._sums.items()
         }
+
+
+@compiled
+def _add_up(entries: FloatArray, sums: FloatArray) -> None:
+    """Add all entries (R, slots, M) to the sums (R,)."""
+    replications, slots, width = entries.shape
+    for r in range(replications):
+        for t in range(slots):
+            total = 0.0
+            for k in range(width):
+                total += entries[r, t, k]
+            sums[r] += total
 
 
 class TaskTally:
