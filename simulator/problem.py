@@ -117,9 +117,10 @@ def _perturbation(
     replications, devices = departed_bits.shape
     beta = np.empty((replications, devices))
     for r in range(replications):
+        largest = departed_bits[r].max()
         for i in range(devices):
-            beta[r, i] = V * previous_energy_per_bit_j[r]
-            beta[r, i] += departed_bits[r].max() if observed else local_bits[i]
+            psi_max = largest if observed else local_bits[i]
+            beta[r, i] = V * previous_energy_per_bit_j[r] + psi_max
     return beta
 
 
