@@ -128,13 +128,18 @@ class Case:
 
     def run_id(self, seed: int) -> str:
         """The same for the same scenario, policy, seed and version, in any sweep."""
-        return sha256(f"{self.digest} {seed}".encode()).hexdigest()[:16]
+        return run_id(self.digest, seed)
 
     def with_seeds(self, first: int, count: int) -> str:
         """JSON of the scenario whose replications are these seeds."""
         table = json.loads(self.scenario)
         table["run"] |= {"seed": first, "replications": count}
         return json.dumps(table)
+
+
+def run_id(digest: str, seed: int) -> str:
+    """Of the run of a scenario with this digest, and of this seed."""
+    return sha256(f"{digest} {seed}".encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)

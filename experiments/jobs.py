@@ -1,0 +1,188 @@
+"""A job of a sweep: seeds of one case in lock-step, in whatever process, and the trace they leave.
+
+What makes a sweep survive is here. A trace gets its name when it is complete, read back and on the
+disk; until then it is a hidden file that nobody counts. Who works on a job holds a lock that ends with
+its process.
+"""
+
+import errno
+import fcntl
+import hashlib
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from ..scenarios.errors import ScenarioError
+from ..scenarios.schema import Scenario
+from ..simulator.errors import RunError
+from ..traces.reader import TraceError
+from ..traces.sweep_table import WARMUP, TraceFacts
+from .run import execute, prepare
+
+TRACES = "traces"
+"""The folder of the traces, in the sweep's."""
+
+_HOPELESS = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EIO,
+    errno.EMFILE,
+    errno.ENFILE,
+}
+"""What no other run of the sweep would fare better with."""
+
+_ERRNO = re.compile(r"errno = (\d+)")
+
+
+@dataclass(frozen=True)
+class Job:
+    """Runs that are made together: consecutive seeds of one case.
+
+    Attributes:
+        id: of the job, and its trace's name; made of the runs' ids.
+        label: as a message calls it, but for the seeds.
+        scenario: JSON, with first seed and number of replications.
+        source: the scenario's file, for messages.
+        folders: where data files and classes are looked up.
+        run_ids: one for each seed.
+        first_seed: the others follow.
+    """
+
+    id: str
+    label: str
+    scenario: str
+    source: str
+    folders: tuple[Path, ...]
+    run_ids: tuple[str, ...]
+    first_seed: int
+
+    def __str__(self) -> str:
+        last = self.first_seed + len(self.run_ids) - 1
+        seeds = f"seed {last}" if last == self.first_seed else f"seeds {self.first_seed} to {last}"
+        return f"{self.label}, {seeds}"
+
+
+def job_id(run_ids: tuple[str, ...]) -> str:
+    """The name of the trace that holds these runs."""
+    return hashlib.sha256(" ".join(run_ids).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended.
+
+    Attributes:
+        job: its id.
+        end: "complete"; "failed": its policy, model or scenario; "elsewhere": another process is at
+            it; "interrupted": by a signal; "died": with its process; "hopeless": the disk or the
+            system, for all jobs alike.
+        message: why, in one line.
+        facts: about its trace, if it is complete.
+        cpu_s: CPU time that it took.
+    """
+
+    job: str
+    end: Literal["complete", "failed", "elsewhere", "interrupted", "died", "hopeless"]
+    message: str = ""
+    facts: TraceFacts | None = None
+    cpu_s: float = field(default=0.0, compare=False)
+
+
+def run_job(job: Job, folder: Path) -> Outcome:
+    """Make the job's trace, unless it is there already.
+
+    Args:
+        job: what to run.
+        folder: of the sweep.
+    """
+    started = time.process_time()
+    part = folder / TRACES / f".{job.id}.part"
+    try:
+        with _lock(part.with_suffix(".lock")) as locked:
+            if not locked:
+                return Outcome(job.id, "elsewhere")
+            facts = _facts(job, folder, part)
+            if facts is None:
+                return Outcome(job.id, "interrupted")
+            return Outcome(job.id, "complete", "", facts, time.process_time() - started)
+    except (ScenarioError, RunError, TraceError) as error:
+        return Outcome(job.id, "failed", str(error).replace("\n", "; "))
+    except Exception as error:  # noqa: BLE001 - one run's bug must not end the sweep
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        number = _error_number(error)
+        if number in _HOPELESS:
+            name = getattr(error, "filename", None) or folder
+            return Outcome(job.id, "hopeless", f"{name}: {os.strerror(number)}")
+        return Outcome(job.id, "failed", f"{type(error).__name__}: {error}".replace("\n", "; "))
+
+
+def _facts(job: Job, folder: Path, part: Path) -> TraceFacts | None:
+    """About the job's trace, made if it is not there; None after an interrupt."""
+    target = folder / TRACES / f"{job.id}.h5"
+    scenario = Scenario.model_validate_json(job.scenario).located(job.source, job.folders)
+    if target.is_file():
+        with suppress(TraceError):
+            return TraceFacts.read(target, scenario.to_toml(), WARMUP)
+    if execute(prepare(scenario), part) != "complete":
+        part.unlink()
+        return None
+    # It was read back before anybody can find it.
+    facts = TraceFacts.read(part, scenario.to_toml(), WARMUP)
+    publish(part, target)
+    return facts.named(target)
+
+
+def publish(part: Path, target: Path) -> None:
+    """Give a finished file its name, such that it has it, and all its bytes, or neither."""
+    _sync(part)
+    part.replace(target)
+    _sync(target.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[bool]:
+    """Whether this process has the lock now; it is given up at the end, however that comes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whoever had it may have removed the file between our opening and our locking it.
+            locked = path.exists() and os.fstat(descriptor).st_ino == path.stat().st_ino
+        except (BlockingIOError, FileNotFoundError):
+            locked = False
+        yield locked
+        if locked:
+            path.unlink()
+    finally:
+        os.close(descriptor)
+
+
+def _error_number(error: BaseException) -> int:
+    """The system's error behind an exception; HDF5 hides it in its text, or in what led to it."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.errno:
+            return seen.errno
+        if found := _ERRNO.search(str(seen)):
+            return int(found[1])
+        seen = seen.__cause__ or seen.__context__
+    return 0
