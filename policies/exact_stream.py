@@ -36,17 +36,17 @@ _LEAST_SHARE = 1e-6
 class MultiStart(Policy):
     """Exact: best of a multi-start search over all sets of senders; no certificate.
 
-    Starts in each set from equal bandwidths and full powers, and from random ones; and from the
+    Each set is searched from several bandwidths (see `_starts`). Starts as well are the
     decisions of `sca`, `lyapunov` and the two ablations of that, so it is never worse than these.
 
     Attributes:
-        starts: random starts in each set of senders.
+        starts: random starts in each set of senders, beside those that its structure suggests.
 
     Raises:
         ValueError: fewer than no starts; in `reset`, more than `MAX_DEVICES` devices.
     """
 
-    starts: int = 4
+    starts: int = 1
 
     def __post_init__(self) -> None:
         if self.starts < 0:
@@ -112,14 +112,21 @@ class MultiStart(Policy):
         return best
 
     def _starts(self, senders: Instance, rng: np.random.Generator) -> Iterator[Allocation]:
-        """Equal bandwidths and full powers, then random ones."""
-        share = 1.0 / senders.together.sum(axis=1)
-        yield allocation(senders, share * senders.bandwidth_hz, senders.power_max_w)
-        for _ in range(self.starts):
-            share = rng.exponential(size=len(share))
-            share /= (senders.together * share).sum(axis=1)
-            power_w = senders.power_max_w * 10.0 ** -rng.uniform(0.0, 4.0, len(share))
-            yield allocation(senders, share * senders.bandwidth_hz, power_w)
+        """Full powers, and bandwidths by what it takes to send everything.
+
+        At an optimum all senders but one, or all, send about all that they had better not execute
+        themselves; so once in these proportions, once with each sender in turn on a tenth of its
+        own, and then on random parts.
+        """
+        alone_w = senders.noise_w + senders.noise_w_per_hz * senders.bandwidth_hz
+        nats = np.log1p(senders.power_max_w * senders.gain / alone_w)
+        needed_hz = senders.queue_bits / (senders.bits_per_hz * nats)
+        parts = [np.ones(len(nats)), *(1.0 - 0.9 * np.eye(len(nats)))]
+        parts += list(rng.uniform(size=(self.starts, len(nats))))
+        for part in parts:
+            bandwidth_hz = needed_hz * part
+            used = (senders.together * bandwidth_hz).sum(axis=1) / senders.bandwidth_hz
+            yield allocation(senders, bandwidth_hz / used, senders.power_max_w)
 
 
 def _sets(devices: int) -> Iterator[BoolArray]:
@@ -130,95 +137,117 @@ def _sets(devices: int) -> Iterator[BoolArray]:
 
 
 def local_optimum(instance: Instance, start: Allocation) -> Allocation:
-    """The local optimum that sequential quadratic programming finds if all devices send."""
+    """The local optimum that sequential quadratic programming finds if all devices send.
+
+    Bits for the devices' own CPUs are variables too: their closed form has a kink, in which many an
+    optimum lies.
+    """
     from scipy.optimize import minimize
 
     if not (start.bits > 0.0).all() or not len(start.bits):
         return start
-    n = len(start.bits)
-    # Each station's band once: rows of `together` that are the first of their kind.
-    first = np.unique(instance.station, return_index=True)[1]
-    together = np.hstack([instance.together[first], np.zeros((len(first), n))])
-    queue_bits = instance.queue_bits
-    scale = (instance.net * queue_bits).sum()
-    cached = _Cached(instance)
-
-    def loss(x: FloatArray) -> tuple[float, FloatArray]:
-        gain, slope, _, _ = cached(x)
-        return -gain / scale, -slope / scale
-
-    def room(x: FloatArray) -> FloatArray:
-        """What is left of queues and bands, relative."""
-        _, _, bits, _ = cached(x)
-        left: FloatArray = np.append(1.0 - bits / queue_bits, 1.0 - (together * x).sum(axis=1))
-        return left
-
-    def room_slope(x: FloatArray) -> FloatArray:
-        _, _, _, slope = cached(x)
-        return np.vstack([-slope / queue_bits[:, None], -together])
-
-    limits: Any = {"type": "ineq", "fun": room, "jac": room_slope}
-    x = np.append(
-        start.bandwidth_hz / instance.bandwidth_hz, np.log(start.power_w / instance.power_max_w)
-    )
+    program = _SmoothProgram(instance)
+    limits: Any = {"type": "ineq", "fun": program.room, "jac": program.room_slope}
     with warnings.catch_warnings():
         # Rounding beyond a bound, which scipy corrects.
         warnings.simplefilter("ignore", RuntimeWarning)
         answer = minimize(
-            loss,
-            np.maximum(x, np.repeat([_LEAST_SHARE, np.log(_LEAST_SHARE)], n)),
+            program.loss,
+            program.variables(start),
             method="SLSQP",
             jac=True,
-            bounds=[(_LEAST_SHARE, 1.0)] * n + [(np.log(_LEAST_SHARE), 0.0)] * n,
+            bounds=program.bounds,
             constraints=limits,
-            options={"ftol": 1e-9, "maxiter": 200},
+            options={"ftol": 1e-9, "maxiter": 100},
         )
-    share, log_power = np.split(answer.x, 2)
     if not np.isfinite(answer.x).all():
         return start
-    found = allocation(
-        instance, share * instance.bandwidth_hz, instance.power_max_w * np.exp(log_power)
-    )
+    found = allocation(instance, *program.bandwidths_and_powers(answer.x))
     return max(start, found, key=lambda one: one.gain)
 
 
-class _Cached:
-    """P2's gain, bits, and the derivatives of both, at the last point that was asked for."""
+class _SmoothProgram:
+    """P2 where all n devices send, in x = (ln w/W, ln p/p_max, l/l_max)."""
 
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
+        n = len(instance.device)
+        self.bounds = [(np.log(_LEAST_SHARE), 0.0)] * (2 * n) + [(0.0, 1.0)] * n
+        self._local_max_bits = instance.local_bits(instance.queue_bits)
+        self._scale = (instance.net * instance.queue_bits).sum()
+        # Each station's band once: rows of `together` that are the first of their kind.
+        first = np.unique(instance.station, return_index=True)[1]
+        self._together = instance.together[first]
         self._x: FloatArray | None = None
 
-    def __call__(self, x: FloatArray) -> tuple[float, FloatArray, FloatArray, FloatArray]:
-        """At (w / W, ln p/p_max): gain, its (2n,) slope, D, and its (n, 2n) slope."""
+    def variables(self, point: Allocation) -> FloatArray:
+        """x, with local bits at their best."""
+        one = self._instance
+        shares = np.append(point.bandwidth_hz / one.bandwidth_hz, point.power_w / one.power_max_w)
+        local = one.local_bits(one.queue_bits - point.bits)
+        most = np.where(self._local_max_bits > 0.0, self._local_max_bits, 1.0)
+        return np.append(np.log(np.maximum(shares, _LEAST_SHARE)), local / most)
+
+    def bandwidths_and_powers(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(n,) w and p."""
+        share, power, _ = np.split(np.exp(x), 3)
+        return share * self._instance.bandwidth_hz, power * self._instance.power_max_w
+
+    def loss(self, x: FloatArray) -> tuple[float, FloatArray]:
+        """P2 and its slope, relative to what all queues are worth."""
+        one = self._instance
+        bits, slope = self._bits(x)
+        _, power_w = self.bandwidths_and_powers(x)
+        local = self._local_bits(x)
+        gain = (one.net - one.edge_slope(bits)) * bits - one.power_cost * power_w
+        gain += one.value * local - one.local_cost * local**3 / 3.0
+        per_bit = one.net - one.edge_slope(bits)
+        by_radio = (per_bit[:, None] * slope).sum(axis=0)
+        by_radio[len(bits) :] -= one.power_cost * power_w
+        by_local = (one.value - one.local_cost * local**2) * self._local_max_bits
+        return -gain.sum() / self._scale, np.append(by_radio, by_local) / -self._scale
+
+    def room(self, x: FloatArray) -> FloatArray:
+        """What is left of queues and bands, relative."""
+        queue_bits = self._instance.queue_bits
+        bits, _ = self._bits(x)
+        share = np.exp(x[: len(bits)])
+        left = 1.0 - (bits + self._local_bits(x)) / queue_bits
+        free: FloatArray = 1.0 - (self._together * share).sum(axis=1)
+        return np.append(left, free)
+
+    def room_slope(self, x: FloatArray) -> FloatArray:
+        """(n + stations, 3n)."""
+        queue_bits = self._instance.queue_bits
+        bits, slope = self._bits(x)
+        share = np.exp(x[: len(bits)])
+        bands, n = self._together.shape
+        return np.block(
+            [
+                [-slope / queue_bits[:, None], np.diag(-self._local_max_bits / queue_bits)],
+                [-self._together * share, np.zeros((bands, 2 * n))],
+            ]
+        )
+
+    def _local_bits(self, x: FloatArray) -> FloatArray:
+        return x[-len(self._local_max_bits) :] * self._local_max_bits
+
+    def _bits(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(n,) D, and (n, 2n) by ln w and ln p; kept for the last point that was asked for."""
         if self._x is None or (x != self._x).any():
             self._x = x.copy()
-            self._value = _gain_and_bits(self._instance, x)
-        return self._value
+            self._last = self._bits_at(x)
+        return self._last
 
-
-def _gain_and_bits(
-    instance: Instance, x: FloatArray
-) -> tuple[float, FloatArray, FloatArray, FloatArray]:
-    share, log_power = np.split(x, 2)
-    bandwidth_hz = share * instance.bandwidth_hz
-    power_w = instance.power_max_w * np.exp(log_power)
-    disturbance_w = instance.disturbance_w(bandwidth_hz, power_w)
-    sinr = power_w * instance.gain / disturbance_w
-    nats = np.log1p(sinr)
-    lost = sinr / (1.0 + sinr)
-    scale = instance.bits_per_hz * instance.bandwidth_hz
-    bits = scale * share * nats
-    own_noise = lost * instance.noise_w_per_hz * bandwidth_hz / disturbance_w
-    by_share = np.diag(scale * (nats - own_noise))
-    heard = instance.cross_gain * power_w / disturbance_w[:, None]
-    by_power = (scale * share * lost)[:, None] * (np.eye(len(bits)) - heard)
-    slope = np.hstack([by_share, by_power])
-
-    left = instance.queue_bits - bits
-    local = instance.local_bits(left)
-    last_bit = np.where(local == left, instance.value - instance.local_cost * local**2, 0.0)
-    per_bit = instance.net - instance.edge_slope(bits) - last_bit
-    gain_slope = (per_bit[:, None] * slope).sum(axis=0)
-    gain_slope[len(bits) :] -= instance.power_cost * power_w
-    return instance.gain_over_local(power_w, bits), gain_slope, bits, slope
+    def _bits_at(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        one = self._instance
+        bandwidth_hz, power_w = self.bandwidths_and_powers(x)
+        disturbance_w = one.disturbance_w(bandwidth_hz, power_w)
+        sinr = power_w * one.gain / disturbance_w
+        nats = np.log1p(sinr)
+        lost = sinr / (1.0 + sinr)
+        scale = one.bits_per_hz * bandwidth_hz
+        own_noise = lost * one.noise_w_per_hz * bandwidth_hz / disturbance_w
+        heard = one.cross_gain * power_w / disturbance_w[:, None]
+        by_power = (scale * lost)[:, None] * (np.eye(len(sinr)) - heard)
+        return scale * nats, np.hstack([np.diag(scale * (nats - own_noise)), by_power])
