@@ -1,7 +1,7 @@
 """edgesim: edge networks that are managed through digital twins, simulated.
 
-The Python interface: `run`, `load_scenario`, `open_trace`, `register_envs`. Each is loaded when it is
-first used, so importing edgesim imports nothing else.
+The Python interface: `run`, `load_scenario`, `open_trace`, `open_sweep`, `register_envs`. Each is
+loaded when it is first used, so importing edgesim imports nothing else.
 """
 
 from importlib import import_module
@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     from edgesim.scenarios.loading import load_scenario
     from edgesim.simulator.environment import register_envs
     from edgesim.traces.reader import open_trace
+    from edgesim.traces.sweeps import open_sweep
 
-__all__ = ["__version__", "load_scenario", "open_trace", "register_envs", "run"]
+__all__ = ["__version__", "load_scenario", "open_sweep", "open_trace", "register_envs", "run"]
 
 _WHERE = {
     "run": "edgesim.experiments.run",
     "load_scenario": "edgesim.scenarios.loading",
     "open_trace": "edgesim.traces.reader",
+    "open_sweep": "edgesim.traces.sweeps",
     "register_envs": "edgesim.simulator.environment",
 }
 

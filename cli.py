@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from edgesim.experiments.expansion import Sweep
+    from edgesim.experiments.sweep import Progress
     from edgesim.scenarios.schema import Scenario
     from edgesim.simulator.simulation import Simulation
 
@@ -183,6 +185,72 @@ def compare(
 
 
 @main.command()
+@click.argument("sweep", type=click.Path(path_type=Path), metavar="SWEEP.toml")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Its folder.  [default: runs/NAME of the file]",
+)
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="Processes.  [default: one for each core]"
+)
+@click.option(
+    "--scheduler", metavar="ADDRESS", help="Of a dask.distributed cluster, instead of processes."
+)
+@click.option("--dry-run", is_flag=True, help="Tell what would be run, about how long, how large.")
+@click.option("--status", is_flag=True, help="Tell how far it is.")
+@click.option("--fail-fast", is_flag=True, help="Stop at the first run that fails.")
+@click.option(
+    "--data",
+    "data_dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of data files.  [default: ../shared/data]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def sweep(
+    sweep: Path,
+    output: Path | None,
+    workers: int | None,
+    scheduler: str | None,
+    dry_run: bool,
+    status: bool,
+    fail_fast: bool,
+    data_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Make all runs of SWEEP.toml that are not there yet.
+
+    Whatever ended it, the same command goes on from there.
+    """
+    with user_errors():
+        folder = output or (sweep if sweep.is_dir() else Path("runs", sweep.stem))
+        if status:
+            from edgesim.traces.sweeps import sweep_status
+
+            print_summary(sweep_status(folder), as_json)
+            return
+        from edgesim.experiments.expansion import load_sweep
+
+        asked = load_sweep(sweep, data_dir)
+        processes = workers or available_cores()
+        if dry_run:
+            from edgesim.experiments.estimate import estimate
+
+            print_summary(estimate(asked, processes), as_json)
+            return
+        make_runs(asked, folder, processes, scheduler, fail_fast)
+        from edgesim.traces.sweeps import sweep_status
+
+        ended = sweep_status(folder)
+        print_summary(ended, as_json)
+        if not as_json:
+            click.echo(f"results: edgesim compare {folder}")
+        if ended.complete < ended.runs:
+            sys.exit(FAILED)
+
+
+@main.command()
 @scenario_options
 def validate(**options: Any) -> None:
     """Check SCENARIO, with all files, models and the policy that it names."""
@@ -294,6 +362,37 @@ def export(trace: Path, output: Path | None, file_format: Any) -> None:
 
         for path in write(trace, output or trace.with_suffix(""), file_format):
             click.echo(path)
+
+
+def make_runs(
+    sweep: "Sweep", folder: Path, workers: int, scheduler: str | None, fail_fast: bool
+) -> None:
+    """Make what is missing; tell of each failure as it happens, and once if they are all alike."""
+    from edgesim.experiments.executors import DaskPool, LocalPool, Pool
+    from edgesim.experiments.sweep import SweepStoppedError, execute_sweep, plan
+
+    def pool() -> Pool:
+        return DaskPool(folder, scheduler) if scheduler else LocalPool(folder, workers)
+
+    plan(sweep, folder)
+    try:
+        with runs_progress(sweep.runs) as (watch, tell):
+            execute_sweep(sweep, folder, pool, fail_fast=fail_fast, watch=watch, tell=tell)
+    except SweepStoppedError as error:
+        click.echo(f"error: {error}; what is complete is kept, start it again to go on", err=True)
+        sys.exit(FAILED)
+    except KeyboardInterrupt:
+        click.echo(
+            f"interrupted; what is complete is in {folder}: start it again to go on", err=True
+        )
+        sys.exit(INTERRUPTED)
+
+
+def available_cores() -> int:
+    """Those that this process may use."""
+    import os
+
+    return len(os.sched_getaffinity(0))
 
 
 def load(
@@ -413,6 +512,44 @@ def progress(slots: int, what: str = "") -> Iterator[Callable[["Simulation"], No
             ended.set()
             for thread in threads:
                 thread.join()
+
+
+@contextmanager
+def runs_progress(
+    total: int,
+) -> Iterator[tuple[Callable[["Progress"], None], Callable[[str], None]]]:
+    """What shows the progress of a sweep, on a terminal, and what tells of failures anywhere."""
+    if not sys.stderr.isatty():
+        yield lambda progress: None, lambda failure: click.echo(f"failed: {failure}", err=True)
+        return
+    from rich import progress as shown
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    bar = shown.Progress(
+        shown.TextColumn("{task.completed:,.0f} / {task.total:,.0f} runs"),
+        shown.BarColumn(),
+        shown.TextColumn("{task.fields[failed]}", style="red"),
+        shown.TimeElapsedColumn(),
+        shown.TextColumn("left"),
+        shown.TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+    task = bar.add_task("runs", total=total, failed="", start=False)
+    begun = False
+
+    def watch(progress: "Progress") -> None:
+        nonlocal begun
+        if not begun:  # what was there before says nothing about the time left
+            bar.update(task, completed=progress.complete)
+            bar.reset(task, total=total, completed=progress.complete)
+            begun = True
+        failed = f"{progress.failed:,} failed" if progress.failed else ""
+        bar.update(task, completed=progress.complete + progress.failed, failed=failed)
+
+    with bar:
+        yield watch, lambda failure: console.print(f"failed: {failure}", markup=False)
 
 
 def print_summary(summary: Any, as_json: bool) -> None:

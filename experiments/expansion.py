@@ -336,9 +336,9 @@ def points(axes: Sequence[Axis]) -> Iterator[dict[Key, Any]]:
         yield {key: value for setting in settings for key, value in setting.items()}
 
 
-def place(point: Mapping[Key, Any], policy: str) -> str:
-    """A case as a message calls it."""
-    return ", ".join([*(f"{key} = {as_toml(value)}" for key, value in point.items()), policy])
+def place(point: Mapping[Key, Any], *more: str) -> str:
+    """A point as a message calls it."""
+    return ", ".join([*(f"{key} = {as_toml(value)}" for key, value in point.items()), *more])
 
 
 _SEEDS = '"seed":%d,"replications":%d'

@@ -310,6 +310,14 @@ class SweepTable:
         )[0]
         return total, complete, failed
 
+    def failures(self) -> dict[str, int]:
+        """By message, how many of the runs that the sweep asks for failed with it."""
+        query = (
+            "SELECT message, count(*) FROM failures JOIN runs ON runs.id = failures.id "
+            "GROUP BY message ORDER BY count(*) DESC"
+        )
+        return dict(self._all(query))
+
     def cost(self) -> tuple[float, int, int]:
         """CPU time and bytes of the traces so far, and how many runs they hold."""
         cpu_s, size = self._all("SELECT total(cpu_s), total(bytes) FROM traces")[0]
