@@ -17,9 +17,11 @@ emission level, gives the least violation s of an instance that has no feasible 
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from time import perf_counter
 
 import numpy as np
 
+from ..scenarios.units import Seconds
 from ..simulator.arrays import BoolArray, FloatArray, IntArray
 from ..simulator.observation import TaskObservation
 from ..simulator.randomness import Generators
@@ -40,7 +42,7 @@ from .one_by_one import instances, together
 from .worst_case_rates import slowest_edge_hz, slowest_local_hz
 
 MAX_DEVICES = 32
-"""Above this many devices an instance is refused."""
+"""Above this many devices an instance is refused, unless there is a time limit."""
 
 EXTRA_VIOLATION = 1e-6
 """Of an instance without a feasible decision, all limits are relaxed by this more than they must."""
@@ -78,31 +80,47 @@ class SizeError(ValueError):
     """An instance with more devices than `MAX_DEVICES`."""
 
 
+Expired = Callable[[], bool]
+"""Whether the time for one decision is over."""
+
+
 def solve(
-    network: CarbonAwareNetwork, tasks: Tasks, channel: MrcChannel, carbon_g_per_j: float
+    network: CarbonAwareNetwork,
+    tasks: Tasks,
+    channel: MrcChannel,
+    carbon_g_per_j: float,
+    time_limit_s: float | None = None,
 ) -> Solution:
     """The decision with the least worst-case emission, or with the least violation.
 
     Args:
-        network: capacities and limits; at most `MAX_DEVICES` devices.
+        network: capacities and limits; at most `MAX_DEVICES` devices, unless time is limited.
         tasks: (N,) columns of one instance.
         channel: (N,) and (N, N) gains of one instance.
         carbon_g_per_j: eta C_IE of C(9).
+        time_limit_s: after so much time no further set is examined; the best decision so far and the
+            bound proven so far are the answer. Least violations are found whatever it takes.
 
     Raises:
-        SizeError: more than `MAX_DEVICES` devices.
+        SizeError: more than `MAX_DEVICES` devices, and no limit.
     """
-    if network.devices > MAX_DEVICES:
+    if time_limit_s is None and network.devices > MAX_DEVICES:
         raise SizeError(
             f"{network.devices} devices; the exact optimum is computed for at most {MAX_DEVICES}, "
-            "use sca for larger networks"
+            "use sca for larger networks, or set time_limit to get the best decision and the bound "
+            "that are found within it"
         )
+    end = np.inf if time_limit_s is None else perf_counter() + time_limit_s
+
+    def expired() -> bool:
+        return perf_counter() >= end
+
     # Within half the tolerance, so that limits that can just be met leave the barrier some room.
     relaxation = 1.0 + 0.5 * TOLERANCE
-    best = _least_emission(*_relaxed(network, tasks, relaxation), channel)
+    best = _least_emission(*_relaxed(network, tasks, relaxation), channel, expired)
     if best.point is None:
         relaxation = _least_relaxation(network, tasks, channel) * (1.0 + EXTRA_VIOLATION)
-        best = _least_emission(*_relaxed(network, tasks, relaxation), channel)
+        best = _least_emission(*_relaxed(network, tasks, relaxation), channel, expired)
     decision = _decision(*_relaxed(network, tasks, relaxation), channel, best)
     outcome = evaluate(network, tasks, channel, carbon_g_per_j, decision)
     return Solution(
@@ -143,7 +161,9 @@ def _relaxed(
     ), replace(tasks, deadline_s=tasks.deadline_s * factor)
 
 
-def _least_emission(network: CarbonAwareNetwork, tasks: Tasks, channel: MrcChannel) -> _Best:
+def _least_emission(
+    network: CarbonAwareNetwork, tasks: Tasks, channel: MrcChannel, expired: Expired
+) -> _Best:
     """The least worst-case emission, in joules, that these limits allow."""
     local_hz = slowest_local_hz(network, tasks)
     local_j = network.theta_device * tasks.cycles * local_hz**2
@@ -159,7 +179,7 @@ def _least_emission(network: CarbonAwareNetwork, tasks: Tasks, channel: MrcChann
         point, value, bound = c10_convex.least_emission(instance, inside)
         return _Best(offload, float(np.exp(value)), float(np.exp(bound)), point)
 
-    return _best_set(np.where(can_stay, local_j, np.inf), program)
+    return _best_set(np.where(can_stay, local_j, np.inf), program, expired)
 
 
 def _least_relaxation(network: CarbonAwareNetwork, tasks: Tasks, channel: MrcChannel) -> float:
@@ -177,16 +197,17 @@ def _least_relaxation(network: CarbonAwareNetwork, tasks: Tasks, channel: MrcCha
         point, value, bound = c10_convex.least_relaxation(instance)
         return _Best(offload, float(np.exp(value)), float(np.exp(bound)), point)
 
-    return _best_set(local, program).value
+    return _best_set(local, program, lambda: False).value
 
 
-def _best_set(local: FloatArray, program: Callable[[BoolArray], _Best]) -> _Best:
+def _best_set(local: FloatArray, program: Callable[[BoolArray], _Best], expired: Expired) -> _Best:
     """The k devices that offload, by bisection on k.
 
     Args:
         local: (N,) what each device costs if it stays local; infinite where it cannot, and zero
             where it has nothing to do.
         program: what a set of offloaders costs at best; grows with the set.
+        expired: ends the bisection before it is done.
     """
     order = np.argsort(-local, kind="stable")
     # Of the k-th set, the cost of those that stay; falls with k.
@@ -203,6 +224,9 @@ def _best_set(local: FloatArray, program: Callable[[BoolArray], _Best]) -> _Best
     least = int((local == np.inf).sum())
     low, high = least, int((local > 0.0).sum())
     while low < high:
+        if expired():
+            answer(least)  # if any set is feasible, so is this one
+            return _best_so_far(answers, stay, least, low, high)
         middle = (low + high) // 2
         if answer(middle).value >= stay[middle]:
             high = middle
@@ -218,6 +242,20 @@ def _best_set(local: FloatArray, program: Callable[[BoolArray], _Best]) -> _Best
         within = answer(int((local > worst_stay).sum()))
         return replace(within, value=worst_stay, bound=bound)
     return replace(crossing, bound=bound)
+
+
+def _best_so_far(
+    answers: dict[int, _Best], stay: FloatArray, least: int, low: int, high: int
+) -> _Best:
+    """The best of the sets examined, while the crossing lies at some k from `low` to `high`."""
+    costs = {k: max(one.value, float(stay[k])) for k, one in answers.items()}
+    best = min(costs, key=lambda k: (costs[k], k))
+    # Sets below `low` are set by who stays; from there on, what fewer offloaders cost is a bound.
+    fewer = [one.bound for k, one in answers.items() if k < low]
+    bound = max([float(stay[high]), *fewer])
+    if low > least:
+        bound = min(bound, float(stay[low - 1]))
+    return replace(answers[best], value=costs[best], bound=min(bound, costs[best]))
 
 
 def _transmitters(network: CarbonAwareNetwork, offload: BoolArray) -> IntArray:
@@ -278,12 +316,26 @@ def _decision(
     )
 
 
+@dataclass
 class Exact(Policy):
     """The global optimum of C(10) in every slot, with its certificate in the trace.
 
     It is the optimum of what the twin shows, and so are `lower_bound_mg` and `optimality_gap`.
-    Refused with a `SizeError` for more than `MAX_DEVICES` devices.
+    Refused with a `SizeError` for more than `MAX_DEVICES` devices, unless there is a time limit.
+
+    Attributes:
+        time_limit: for one decision; then the best so far is taken, with the bound proven so far.
+            What a decision reaches in it depends on the machine, so a run does not repeat exactly.
+
+    Raises:
+        ValueError: the limit is not positive.
     """
+
+    time_limit: Seconds | None = None
+
+    def __post_init__(self) -> None:
+        if self.time_limit is not None and self.time_limit <= 0.0:
+            raise ValueError(f"time_limit = {self.time_limit} s; allowed: more than 0 s")
 
     def reset(
         self, network: CarbonAwareNetwork, problem: WorstCaseEmission, rngs: Generators
@@ -294,7 +346,7 @@ class Exact(Policy):
     def decide(self, observation: TaskObservation) -> TaskDecision:
         """One replication after another."""
         solutions = [
-            solve(self._network, tasks, channel, carbon)
+            solve(self._network, tasks, channel, carbon, self.time_limit)
             for tasks, channel, carbon in instances(observation)
         ]
         return together(

@@ -488,6 +488,38 @@ def test_too_many_devices_are_refused() -> None:
     assert draw(0, 32, 1e-28, "offloading").solve().gap < 1e-6
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_a_time_limit_leaves_the_best_so_far_and_a_bound(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a clock that ticks once per look: the more looks, the closer; never on the wrong side."""
+    instance = draw(seed, 10, theta_server=(1e-28, 1e-27)[seed % 2])
+    optimum = instance.solve()
+    gaps = []
+    for looks in range(1, 12):
+        clock = iter(range(1000))
+        monkeypatch.setattr(exact, "perf_counter", lambda clock=clock: float(next(clock)))
+        answer = solve(*instance, CARBON, time_limit_s=float(looks))
+        assert answer.feasible == optimum.feasible
+        assert answer.worst_emission_g >= optimum.worst_emission_g * (1.0 - 1e-6)
+        if optimum.feasible:
+            assert answer.lower_bound_g <= optimum.worst_emission_g * (1.0 + 1e-9)
+        gaps.append(answer.gap)
+    assert (np.diff(gaps) <= 1e-9).all()
+    assert gaps[-1] == pytest.approx(optimum.gap)
+
+
+def test_a_time_limit_admits_large_networks() -> None:
+    instance = relaxed(draw(1, 40, rate_floor="offloading", server_cpu_hz=4e10), 1.3)
+    answer = solve(*instance, CARBON, time_limit_s=1e-9)
+    assert answer.feasible
+    assert 0.0 <= answer.lower_bound_g < answer.worst_emission_g
+    longer = solve(*instance, CARBON, time_limit_s=60.0)
+    assert answer.lower_bound_g <= longer.lower_bound_g <= longer.worst_emission_g
+    assert longer.worst_emission_g <= answer.worst_emission_g
+    assert longer.gap < 1e-3
+
+
 def test_slowest_rates_meet_the_deadline_exactly() -> None:
     instance = draw(4, 6)
     airtime_s = np.linspace(0.1, 1.9, 6)
