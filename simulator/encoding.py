@@ -252,7 +252,8 @@ class TaskEncoding(Encoding):
         time_s = self._time_s(observation)
         edge_s = time_s * (0.5 + 0.45 * heads[2])
 
-        edge_hz = np.where(offload, tasks.cycles / edge_s, 0.0)
+        # A device of which no task was reported yet has a cycle to do.
+        edge_hz = np.where(offload, np.maximum(tasks.cycles, 1.0) / edge_s, 0.0)
         asked_hz = edge_hz.sum(axis=1, keepdims=True)
         edge_hz = edge_hz * (network.server_cpu_hz / np.maximum(asked_hz, network.server_cpu_hz))
 
