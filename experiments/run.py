@@ -9,8 +9,9 @@ from pathlib import Path
 from types import FrameType
 
 from ..policies.base import Policy
+from ..policies.learned import Learned
 from ..policies.registry import make_policy
-from ..scenarios.errors import Problem, ScenarioError
+from ..scenarios.errors import Problem, ScenarioError, as_toml
 from ..scenarios.loading import load_scenario
 from ..scenarios.schema import Scenario
 from ..simulator.build import Blueprint, blueprint
@@ -48,6 +49,13 @@ def prepare(scenario: Scenario) -> Experiment:
         problems.extend(error.problems)
     if problems:
         raise ScenarioError(problems)
+    if isinstance(policy, Learned):
+        try:
+            policy.load(plan.problem)
+        except ValueError as error:
+            value = policy.checkpoint and as_toml(policy.checkpoint)
+            problem = Problem(scenario.source, str(error), "policy.checkpoint", value)
+            raise ScenarioError([problem]) from None
     return Experiment(scenario, plan, policy)
 
 
@@ -79,7 +87,7 @@ def execute(
     try:
         simulation = plan.simulation(experiment.policy.decide, writer, streams)
         on_start(simulation)
-        with _stopped_by_signals(simulation):
+        with stopped_by_signals(simulation.stop):
             status = "complete" if simulation.run() else "interrupted"
         writer.tasks(simulation.world.unfinished())
     except KeyboardInterrupt:
@@ -136,19 +144,23 @@ def _run_info(experiment: Experiment, streams: Streams) -> RunInfo:
 
 
 @contextmanager
-def _stopped_by_signals(simulation: Simulation) -> Iterator[None]:
-    """SIGINT and SIGTERM end the run after the current slot; a second one ends it at once."""
+def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """SIGINT and SIGTERM ask for an end, after the current slot; a second one ends it at once.
+
+    Args:
+        stop: is called in a signal handler.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        simulation.stop()
+    def handle(number: int, frame: FrameType | None) -> None:
+        stop()
         signal.signal(number, before[signal.Signals(number)])
 
     for number in before:
-        signal.signal(number, stop)
+        signal.signal(number, handle)
     try:
         yield
     finally:

@@ -134,22 +134,22 @@ class Learned(ABC):
         actor.load_state_dict(saved["actor"])
         self.use(actor)
 
-    def save(self, path: Path, actor: "nn.Module", problem: Problem, about: str) -> None:
-        """Write a checkpoint that `load` reads.
+    def save(self, path: Path, problem: Problem, about: str) -> None:
+        """Write the network in use to a checkpoint that `load` reads.
 
         Args:
             path: of the file, which is replaced at once or not at all.
-            actor: the trained network, made by `make_actor` with this policy's `architecture`.
             problem: that it was trained for.
             about: the command that trained it.
         """
+        assert self._actor is not None  # `use` gave it
         header = {"format": FORMAT, "about": about, "architecture": self.architecture}
         write(
             path,
             {
                 **header,
                 **fit(self.name, problem, encoding_of(problem)),
-                "actor": actor.state_dict(),
+                "actor": self._actor.state_dict(),
             },
         )
 
@@ -162,15 +162,18 @@ class Learned(ABC):
     def decide(self, observation: Any) -> Any:
         """What the network says, without noise.
 
-        One replication at a time: the last bit of a matrix product may depend on how many rows it
-        has, and a replication's decisions must not depend on how many run beside it.
+        One replication at a time, in memory of its own: the last bit of a matrix product may depend
+        on how many rows it has and on how they lie, and a replication's decisions must not depend
+        on how many run beside it.
         """
         import torch
 
         assert self._actor is not None  # by `reset`
         features = torch.from_numpy(self._encoding.features(observation))
         with torch.inference_mode():
-            action = np.concatenate([self._actor(one).numpy() for one in torch.split(features, 1)])
+            action = np.concatenate(
+                [self._actor(one.clone()).numpy() for one in torch.split(features, 1)]
+            )
         return self._encoding.decision(action, observation)
 
 

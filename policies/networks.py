@@ -184,7 +184,7 @@ def perceptron(widths: Sequence[int]) -> nn.Sequential:
 def seeded(seed: int) -> Iterator[None]:
     """Draw weights from this seed, and leave torch's own generator as it was."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(seed % (1 << 63))
         yield
 
 

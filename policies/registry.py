@@ -14,6 +14,7 @@ POLICIES = {
         "epr-ep": f"{__package__}.epr:EqualRatesEqualPower",
         "sca": f"{__package__}.sca_stream:ScaStream",
         "exact": f"{__package__}.exact_stream:MultiStart",
+        "ddpg": f"{__package__}.ddpg:Ddpg",
     },
     "worst-case-emission": {
         "lyapunov": f"{__package__}.lyapunov_tasks:LyapunovTasks",
@@ -24,6 +25,7 @@ POLICIES = {
         "epr-ep": f"{__package__}.epr:EqualRatesEqualPowerTasks",
         "sca": f"{__package__}.sca:Sca",
         "exact": f"{__package__}.exact:Exact",
+        "ddpg": f"{__package__}.ddpg:Ddpg",
     },
 }
 """Of each problem, the policies that come with the program: name -> "module:Class"."""

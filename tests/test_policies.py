@@ -1,6 +1,9 @@
 """Every policy on every shipped scenario of its problem, and what all policies have in common."""
 
+import shutil
+import tempfile
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +11,13 @@ import numpy as np
 import pytest
 from conftest import Run, simulate
 
-from edgesim.policies.registry import POLICIES
-from edgesim.scenarios.loading import shipped
+from edgesim.policies.learned import Learned
+from edgesim.policies.networks import seeded
+from edgesim.policies.registry import POLICIES, make_policy
+from edgesim.scenarios.loading import load_scenario, shipped
 from edgesim.simulator.arrays import FloatArray
+from edgesim.simulator.build import blueprint
+from edgesim.simulator.encoding import Encoding, encoding_of
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -20,12 +27,42 @@ ABLATIONS: dict[str, tuple[str, ...]] = {
 }
 """The two benchmarks of Fig. 4."""
 
+LEARNED = ("aac", "ddpg", "dqn")
+"""They run with weights as they are drawn: how well they do is their own tests' business."""
+
+UNTRAINED = Path(tempfile.mkdtemp(prefix="edgesim-untrained-"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def untrained() -> Iterator[None]:
+    """Checkpoints of networks that run with any number of devices, before any training."""
+    for scenario in shipped():
+        problem = tomllib.loads(scenario.path.read_text(encoding="utf-8"))["run"].get("problem")
+        if problem not in POLICIES or scenario.name not in ("iiot_20dev", "carbon_6ue"):
+            continue
+        for name in set(LEARNED) & set(POLICIES[problem]):
+            plan = load_scenario(scenario.name, policy=name)
+            policy, about = make_policy(plan), blueprint(plan).problem
+            assert isinstance(policy, Learned)
+            sizes = about.network.devices, *counts(encoding_of(about))
+            with seeded(1):
+                policy.use(policy.make_actor(policy.architecture, *sizes))
+            policy.save(UNTRAINED / f"{problem}-{name}.pt", about, "none")
+    yield
+    shutil.rmtree(UNTRAINED)
+
+
+def counts(encoding: Encoding) -> tuple[int, int]:
+    return encoding.feature_count, encoding.action_count
+
 
 def cases(problem: str) -> dict[str, tuple[str, ...]]:
     """The policies for a problem, as overrides of a scenario."""
     named: dict[str, tuple[str, ...]] = {
         name: (f"policy.name={name}",) for name in POLICIES[problem]
     }
+    for name in set(LEARNED) & set(named):
+        named[name] += (f"policy.checkpoint={UNTRAINED}/{problem}-{name}.pt",)
     if problem != "drift-plus-penalty":
         return named
     # A search over all sets of senders is for small networks, and refuses others.
@@ -197,7 +234,7 @@ def test_who_beats_whom_on_paper_a_network() -> None:
         name: long_run(*policy)
         for name, policy in cases("drift-plus-penalty").items()
         # These solve the same P2 with more effort; their own tests compare them slot by slot.
-        if name not in ("sca", "exact")
+        if name not in ("sca", "exact", *LEARNED)
     }
     objective = {name: run[0] for name, run in runs.items()}
     energy = {name: run[1] for name, run in runs.items()}

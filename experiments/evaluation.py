@@ -1,0 +1,152 @@
+"""How good a policy is on seeds that no training has met, against others that meet the same world."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..policies.base import Policy
+from ..policies.registry import make_policy
+from ..scenarios.schema import Scenario
+from ..simulator.arrays import BoolArray, FloatArray
+from ..simulator.build import blueprint
+from ..simulator.randomness import Streams
+from ..simulator.recorder import EndStatus, TaskTable
+
+SHAPES = {"drift-plus-penalty": (8, 400), "worst-case-emission": (40, 5)}
+"""Of each problem, how many replications and slots are looked at. In world C slots are independent but
+for the devices' places, so few slots of many replications tell most."""
+
+WARM_UP = 0.25
+"""Share of world A's slots, in which queues fill, that is left out first."""
+
+INFEASIBLE = 10.0
+"""What an infeasible slot weighs in the score of world C, in units of the optimum's emission."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A policy's figures.
+
+    Attributes:
+        figures: by name, with the reference's.
+        score: what the best checkpoint has least of.
+    """
+
+    figures: Mapping[str, float]
+    score: float
+
+
+class Evaluator:
+    """Runs policies on a scenario's own seeds, and compares them with a reference.
+
+    World A: the "system cost" is minus the mean reward A(22), that is P2's objective. 0 % of the
+    gap is closed by `local`, 100 % by `lyapunov`, which solves P2. World C: the mean worst-case
+    emission beyond `exact`'s, and the share of feasible slots, both over the slots that `exact` finds
+    feasible.
+
+    Args:
+        scenario: what is trained for; its seeds are the ones held out.
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._stream = scenario.run.problem == "drift-plus-penalty"
+        replications, slots = SHAPES[scenario.run.problem]
+        self._scenario = resized(scenario, replications, slots)
+        self.problem = blueprint(self._scenario).problem
+        names = ("lyapunov", "local") if self._stream else ("exact",)
+        self._references = {name: self._run(make_policy(named(scenario, name))) for name in names}
+
+    def evaluate(self, policy: Policy) -> Evaluation:
+        """Of a policy that is ready to act."""
+        columns = self._run(policy)
+        return self._stream_figures(columns) if self._stream else self._task_figures(columns)
+
+    def _stream_figures(self, columns: "Columns") -> Evaluation:
+        cost = float(columns["objective"].mean())
+        best = float(self._references["lyapunov"]["objective"].mean())
+        zero = float(self._references["local"]["objective"].mean())
+        joule = columns["local_energy_j"] + columns["offload_energy_j"]
+        bits = columns["local_bits"] + columns["offloaded_bits"]
+        figures = {
+            "system_cost": cost,
+            "lyapunov_system_cost": best,
+            "local_system_cost": zero,
+            "gap_closed": (zero - cost) / (zero - best),
+            "energy_per_bit_nj": float(joule.sum() / max(bits.sum(), 1.0)) * 1e9,
+            "queue_mbit": float(columns["queue_bits"].mean()) * 1e-6,
+        }
+        return Evaluation(figures, cost)
+
+    def _task_figures(self, columns: "Columns") -> Evaluation:
+        best = self._references["exact"]
+        possible: BoolArray = best["feasible"].astype(bool)
+        feasible = float(columns["feasible"][possible].mean()) if possible.any() else 1.0
+        emission = float(columns["worst_emission_mg"][possible].mean())
+        least = float(best["worst_emission_mg"][possible].mean())
+        figures = {
+            "worst_emission_mg": emission,
+            "exact_worst_emission_mg": least,
+            "excess": emission / least - 1.0,
+            "feasible": feasible,
+        }
+        return Evaluation(figures, figures["excess"] + INFEASIBLE * (1.0 - feasible))
+
+    def _run(self, policy: Policy) -> "Columns":
+        plan = blueprint(self._scenario)
+        streams = Streams(self._scenario.run.seed, self._scenario.run.replications)
+        policy.reset(plan.problem.network, plan.problem, streams.generators("policy"))
+        kept = _Kept(_STREAM if self._stream else _TASK)
+        plan.simulation(policy.decide, kept, streams).run()
+        first = round(WARM_UP * self._scenario.run.slots) if self._stream else 0
+        return {
+            name: np.stack([row[name] for row in kept.rows[first:]], axis=1) for name in kept.names
+        }
+
+
+Columns = dict[str, FloatArray]
+
+_STREAM = (
+    "objective",
+    "queue_bits",
+    "local_energy_j",
+    "offload_energy_j",
+    "local_bits",
+    "offloaded_bits",
+)
+_TASK = ("worst_emission_mg", "feasible")
+
+
+@dataclass
+class _Kept:
+    """A recorder of some columns, in memory."""
+
+    names: tuple[str, ...]
+    rows: list[dict[str, NDArray[Any]]] = field(default_factory=list)
+
+    def slot(self, slot: int, columns: Mapping[str, NDArray[Any]]) -> None:
+        self.rows.append({name: columns[name].copy() for name in self.names})
+
+    def tasks(self, tasks: TaskTable) -> None:
+        pass
+
+    def decision_time(self, seconds: float) -> None:
+        pass
+
+    def close(self, status: EndStatus) -> None:
+        pass
+
+
+def resized(scenario: Scenario, replications: int, slots: int) -> Scenario:
+    """The same with another number of replications and slots."""
+    run = scenario.run.model_copy(update={"replications": replications, "slots": slots})
+    return scenario.model_copy(update={"run": run})
+
+
+def named(scenario: Scenario, policy: str) -> Scenario:
+    """The same under another policy, with its default keys."""
+    own = scenario.policy
+    section = type(own)(name=policy, V=own.V, perturbation=own.perturbation)
+    return scenario.model_copy(update={"policy": section})

@@ -1,0 +1,369 @@
+"""Training: a policy that learns, its environments, what it leaves in a folder, and how it goes on.
+
+What learns is a `policies.learned.Learner`, made by a `policies.learned.Learned` policy from its keys:
+
+- `advance()` acts and learns for some seconds at most, and returns means by name ("reward", losses);
+- `state_dict()` and `load_state_dict()` are all that it is between two calls of `advance`;
+- `steps` counts environment steps over all replicas, up to the policy's own `steps`; `actor` is the
+  network so far.
+
+Everything else is done here: seeds, evaluation, logs, checkpoints. The folder holds
+
+    scenario.toml     the resolved scenario
+    progress.csv      reward and losses, about `LOGS` rows
+    evaluation.csv    figures on held-out seeds, `EVALUATIONS` rows
+    checkpoint.pt     the whole training, from which `--resume` goes on
+    best.pt           the policy that scored best, for `edgesim run --checkpoint`
+    tensorboard/      the same as in the tables, if tensorboard is installed
+"""
+
+import csv
+import time
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..policies.learned import Learned, Learner, TrainingError, read, write
+from ..policies.registry import POLICIES, make_policy
+from ..scenarios.components import resolve
+from ..scenarios.errors import Problem, ScenarioError, as_toml
+from ..scenarios.schema import Scenario
+from ..simulator.build import blueprint
+from ..simulator.environment import (
+    CarbonAwareEdgeVector,
+    DigitalTwinNetworkVector,
+    VectorEnvironment,
+)
+from ..simulator.errors import RunError
+from .evaluation import Evaluation, Evaluator, resized
+from .run import stopped_by_signals
+
+LOGS = 200
+"""Rows of progress.csv in a whole training."""
+
+EVALUATIONS = 20
+"""Evaluations on held-out seeds in a whole training."""
+
+CHECKPOINT_S = 30.0
+"""A killed training loses at most this much, and what one `advance` takes."""
+
+FORMAT = "edgesim training 1"
+
+FIRST_SEED = 1 << 32
+"""Training with seed s meets seeds from (s + 1) times this on; scenarios' seeds are below it."""
+
+MAY_GROW = ("policy.episodes", "policy.steps")
+"""Keys in which a scenario may differ from that of the training that it resumes."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training stands.
+
+    Attributes:
+        steps: environment steps so far, over all replicas.
+        total: of the whole training.
+        steps_per_s: since this process began.
+        means: of reward and losses since the last report.
+        evaluation: the last one; None before the first.
+    """
+
+    steps: int
+    total: int
+    steps_per_s: float
+    means: Mapping[str, float]
+    evaluation: Evaluation | None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a training leaves.
+
+    Attributes:
+        complete: whether it came to its end; False if it was interrupted.
+        steps: environment steps, over all replicas.
+        best: figures of the policy in `checkpoint`.
+        checkpoint: best.pt.
+    """
+
+    complete: bool
+    steps: int
+    best: Mapping[str, float]
+    checkpoint: Path
+
+
+def train(
+    scenario: Scenario,
+    folder: Path,
+    *,
+    resume: bool = False,
+    command: str = "",
+    follow: Callable[[Progress], None] = lambda progress: None,
+) -> Result:
+    """Train the policy that a scenario names; an interrupt ends it after what is under way.
+
+    Args:
+        scenario: what to train for. It is evaluated on its own seeds, which training does not meet.
+        folder: for what the training leaves; made if it is not there.
+        resume: go on from the folder's checkpoint, if there is one.
+        command: the one that started this, for the checkpoint's record.
+        follow: is told of progress, about `LOGS` times.
+
+    Raises:
+        ScenarioError: the scenario or its policy cannot be trained, or is not that of the folder.
+        RunError: a loss or a weight is not a number any more; the last good checkpoint is kept.
+        OSError: the folder cannot be written.
+    """
+    torch.set_num_threads(1)  # more of them wait for each other on a busy machine
+    policy = learning_policy(scenario)
+    problem = blueprint(scenario).problem
+    folder.mkdir(parents=True, exist_ok=True)
+    saved = _saved(scenario, folder / "checkpoint.pt") if resume else None
+    (folder / "scenario.toml").write_text(scenario.to_toml(), encoding="utf-8")
+    seed = (scenario.run.seed + 1) * FIRST_SEED
+    evaluator = Evaluator(scenario)
+    learner = policy.learner(problem, partial(make_environment, scenario), seed)
+    try:
+        session = _Session(scenario, policy, learner, evaluator, folder, command, saved)
+        return session.run(follow)
+    finally:
+        learner.close()
+
+
+def learning_policy(scenario: Scenario) -> Learned:
+    """The policy that a scenario names.
+
+    Raises:
+        ScenarioError: it does not learn.
+    """
+    policy = make_policy(scenario)
+    if isinstance(policy, Learned):
+        return policy
+    builtins = POLICIES[scenario.run.problem]
+    known = [name for name in builtins if issubclass(resolve(name, "policies", builtins), Learned)]
+    raise ScenarioError(
+        [
+            Problem(
+                scenario.source,
+                "does not learn",
+                "policy.name",
+                as_toml(scenario.policy.name),
+                ", ".join(known),
+            )
+        ]
+    )
+
+
+def make_environment(scenario: Scenario, replications: int, slots: int) -> VectorEnvironment:
+    """A scenario's replications as environments whose episodes have so many slots."""
+    streamed = scenario.run.problem == "drift-plus-penalty"
+    cls = DigitalTwinNetworkVector if streamed else CarbonAwareEdgeVector
+    return cls(replications, resized(scenario, replications, slots), flat=False)
+
+
+class _Session:
+    """One process's part of a training: from the start or a checkpoint to the end or an interrupt."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        policy: Learned,
+        learner: Learner,
+        evaluator: Evaluator,
+        folder: Path,
+        command: str,
+        saved: Mapping[str, Any] | None,
+    ) -> None:
+        self._scenario = scenario
+        self._policy = policy
+        self._learner = learner
+        self._evaluator = evaluator
+        self._folder = folder
+        self._command = command
+        self._best: Evaluation | None = None
+        self._since: list[Mapping[str, float]] = []
+        self._seconds = 0.0
+        if saved is not None:
+            learner.load_state_dict(saved["learner"])
+            self._seconds = saved["seconds"]
+            if saved["best"] is not None:
+                self._best = Evaluation(**saved["best"])
+            self._since = saved["since"]
+        self._first = learner.steps
+        self._begun = self._saved_at = time.monotonic()
+        self._progress = Table(folder / "progress.csv", learner.steps)
+        self._evaluations = Table(folder / "evaluation.csv", learner.steps)
+
+    def run(self, follow: Callable[[Progress], None]) -> Result:
+        """Until all steps are done, or a signal comes."""
+        policy, learner = self._policy, self._learner
+        stopping = False
+
+        def stop() -> None:
+            nonlocal stopping
+            stopping = True
+
+        evaluation = None
+        try:
+            with stopped_by_signals(stop):
+                while learner.steps < policy.steps and not stopping:
+                    before = learner.steps
+                    self._since.append(learner.advance())
+                    if self._passed(before, EVALUATIONS):
+                        evaluation = self._evaluate()
+                    if self._passed(before, LOGS):
+                        follow(self._log(evaluation))
+                    if time.monotonic() - self._saved_at > CHECKPOINT_S:
+                        self._save()
+        except TrainingError as error:
+            raise RunError(self._why(error)) from error
+        self._save()
+        figures = self._best.figures if self._best else {}
+        complete = learner.steps >= policy.steps
+        return Result(complete, learner.steps, figures, self._folder / "best.pt")
+
+    def _passed(self, before: int, marks: int) -> bool:
+        """Whether the steps since then have passed one of so many marks, the last at the end."""
+        total = self._policy.steps
+        now = min(self._learner.steps, total)
+        return now * marks // total > before * marks // total
+
+    def _evaluate(self) -> Evaluation:
+        """By what has been learned so far; kept if it is the best."""
+        learner, policy = self._learner, self._policy
+        policy.use(learner.actor)
+        evaluation = self._evaluator.evaluate(policy)
+        self._evaluations.add({"steps": learner.steps, **evaluation.figures})
+        if self._best is None or evaluation.score < self._best.score:
+            self._best = evaluation
+            policy.save(self._folder / "best.pt", self._evaluator.problem, self._command)
+        return evaluation
+
+    def _log(self, evaluation: Evaluation | None) -> Progress:
+        """Means of all that was reported since the last time."""
+        names = dict.fromkeys(name for means in self._since for name in means)
+        means = {
+            name: float(np.mean([one[name] for one in self._since if name in one]))
+            for name in names
+        }
+        self._since = []
+        steps, seconds = self._learner.steps, time.monotonic() - self._begun
+        speed = (steps - self._first) / seconds
+        self._progress.add(
+            {"steps": steps, "seconds": self._seconds + seconds, **means, "steps_per_s": speed}
+        )
+        return Progress(steps, self._policy.steps, speed, means, evaluation)
+
+    def _save(self) -> None:
+        """All that it takes to go on from here."""
+        self._saved_at = time.monotonic()
+        write(
+            self._folder / "checkpoint.pt",
+            {
+                "format": FORMAT,
+                "scenario": self._scenario.to_toml(),
+                "learner": self._learner.state_dict(),
+                "best": asdict(self._best) if self._best else None,
+                "since": self._since,
+                "seconds": self._seconds + self._saved_at - self._begun,
+            },
+        )
+
+    def _why(self, error: TrainingError) -> str:
+        checkpoint = self._folder / "checkpoint.pt"
+        kept = (
+            f"the last good state is in {checkpoint}" if checkpoint.exists() else "nothing to keep"
+        )
+        at = f"after {self._learner.steps:,} steps"
+        return f"training of {self._policy.name!r} stopped {at}: {error}; {kept}"
+
+
+class Table:
+    """A CSV file that grows row by row, and its copy for TensorBoard.
+
+    Args:
+        path: of the file; rows of later steps, which a killed training has left, are dropped.
+        steps: from which it goes on.
+    """
+
+    def __init__(self, path: Path, steps: int) -> None:
+        self._path = path
+        rows = []
+        if path.exists() and steps > 0:
+            with path.open(newline="", encoding="utf-8") as file:
+                rows = [row for row in csv.DictReader(file) if int(row["steps"]) <= steps]
+        self._rows: list[Mapping[str, Any]] = list(rows)
+        self._write()
+        self._board = _board(path, steps)
+
+    def add(self, row: Mapping[str, float]) -> None:
+        """One row; its first column is "steps"."""
+        self._rows.append(row)
+        self._write()
+        if self._board is not None:
+            for name, value in row.items():
+                self._board.add_scalar(f"{self._path.stem}/{name}", value, row["steps"])
+            self._board.flush()
+
+    def _write(self) -> None:
+        """All rows, as a column may appear late: a loss, once learning has begun."""
+        names = dict.fromkeys(name for row in self._rows for name in row)
+        with self._path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(names), restval="")
+            writer.writeheader()
+            writer.writerows(self._rows)
+
+
+def _board(path: Path, steps: int) -> Any:
+    """TensorBoard's writer, where it is installed; later events of a killed training are dropped."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(path.parent / "tensorboard" / path.stem), purge_step=steps + 1)
+
+
+def _saved(scenario: Scenario, checkpoint: Path) -> dict[str, Any] | None:
+    """The training to go on with; None where it was killed before the first checkpoint.
+
+    Raises:
+        ScenarioError: it is of another scenario, or not readable.
+    """
+    if not checkpoint.exists():
+        return None
+    try:
+        saved = read(checkpoint, FORMAT)
+    except ValueError as error:
+        raise ScenarioError([Problem("--resume", str(error))]) from None
+    then, now = _flat(tomllib.loads(saved["scenario"])), _flat(tomllib.loads(scenario.to_toml()))
+    differing = [
+        Problem(
+            scenario.source,
+            "is not what the training to resume began with",
+            key,
+            as_toml(now.get(key)),
+            as_toml(then.get(key)),
+        )
+        for key in then | now
+        if then.get(key) != now.get(key) and key not in MAY_GROW
+    ]
+    if differing:
+        raise ScenarioError(differing)
+    return saved
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The values of nested tables by "a.b.c"."""
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            values |= _flat(value, f"{prefix}{key}.")
+        else:
+            values[prefix + key] = value
+    return values
