@@ -23,6 +23,9 @@ from .worst_case import TaskDecision, WorstCaseEmission
 FEATURE_MAX = 5.0
 """Features lie in [-FEATURE_MAX, FEATURE_MAX]."""
 
+HARDEST = 6
+"""So many devices are looked at one by one where devices disturb each other."""
+
 Features = NDArray[np.float32]
 
 
@@ -197,6 +200,12 @@ class TaskEncoding(Encoding):
     6. energy that this takes at the server, likewise
     7. emission of the last slot, log10(x) + 1, x of the emission of the whole budget; -5 if none
     8. age of the device's twin in slots, ln(1 + x) / 2
+    9. to 14. with the six devices whose tasks take most energy locally, in that order: how much the
+       channels have in common, 2 |h_m^H h_n|^2 / (||h_m||^2 ||h_n||^2); 2 with itself, so that a
+       device sees its own place; 0 where there are fewer
+
+    Who offloads together can be fast only as far as their channels differ, and the hardest tasks are
+    those that gain by it: hence the last six.
 
     Actions, in order:
 
@@ -215,14 +224,14 @@ class TaskEncoding(Encoding):
         problem: C(10) and its network.
     """
 
-    feature_count = 9
+    feature_count = 9 + HARDEST
     action_count = 4
 
     def __init__(self, problem: WorstCaseEmission) -> None:
         self._network = problem.network
 
     def features(self, observation: TaskObservation) -> Features:
-        """(R, N, 9), see the class."""
+        """(R, N, 15), see the class."""
         network, tasks = self._network, observation.tasks
         time_s = self._time_s(observation)
         reach = observation.channel.gain * network.device_power_max_w / network.noise_w
@@ -242,6 +251,7 @@ class TaskEncoding(Encoding):
         columns[..., 6] = 5.0 * _log10(network.theta_server * energy)
         columns[..., 7] = 1.0 + _log10(observation.last_emission_g / budget_g)
         columns[..., 8] = np.log1p(observation.age_s / tasks.deadline_s) / 2.0
+        columns[..., 9:] = 2.0 * self._common(observation, network.theta_device * energy)
         return _cut(columns)
 
     def decision(self, action: NDArray[np.floating], observation: TaskObservation) -> TaskDecision:
@@ -271,6 +281,16 @@ class TaskEncoding(Encoding):
         reserve = np.where(slowest_hz > 0.0, network.device_cpu_max_hz / slowest_hz, 1.0)
         local_hz = slowest_hz * reserve ** (0.5 * (1.0 + heads[3]))
         return TaskDecision(power_w, offload, local_hz, edge_hz)
+
+    def _common(self, observation: TaskObservation, energy: FloatArray) -> FloatArray:
+        """(R, N, HARDEST) what a device's channel has in common with those of the hardest tasks."""
+        channel = observation.channel
+        common = channel.interference_gain / channel.gain[:, None, :]
+        own = np.arange(common.shape[1])
+        common[:, own, own] = 1.0
+        hardest = np.argsort(-energy, axis=1, kind="stable")[:, None, :HARDEST]
+        found = np.take_along_axis(common, hardest, axis=2)
+        return np.pad(found, ((0, 0), (0, 0), (0, HARDEST - found.shape[2])))
 
     def _time_s(self, observation: TaskObservation) -> FloatArray:
         """(R, N) the deadline; where there is none, the time at a hundredth of the CPU's speed."""
