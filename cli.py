@@ -1,5 +1,7 @@
 """The `edgesim` command: parses, calls, prints."""
 
+import json
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +13,7 @@ import click
 if TYPE_CHECKING:
     from edgesim.experiments.expansion import Sweep
     from edgesim.experiments.sweep import Progress
+    from edgesim.experiments.train import TrainingProgress
     from edgesim.scenarios.schema import Scenario
     from edgesim.simulator.simulation import Simulation
 
@@ -32,6 +35,21 @@ def main() -> None:
     """Simulate edge networks that are managed through digital twins."""
 
 
+set_option = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override any key of the scenario, as in stations.sbs.count=5. Repeatable.",
+)
+data_option = click.option(
+    "--data",
+    "data_dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of data files.  [default: ../shared/data]",
+)
+
+
 def experiment_options(command: Command) -> Command:
     """The argument and options of all commands that read a scenario."""
     for option in reversed(
@@ -39,19 +57,8 @@ def experiment_options(command: Command) -> Command:
             click.argument("scenario"),
             click.option("--seed", type=int, help="Of the first replication."),
             click.option("--slots", type=int, help="Length of the run."),
-            click.option(
-                "--set",
-                "overrides",
-                multiple=True,
-                metavar="KEY=VALUE",
-                help="Override any key of the scenario, as in stations.sbs.count=5. Repeatable.",
-            ),
-            click.option(
-                "--data",
-                "data_dir",
-                type=click.Path(file_okay=False, path_type=Path),
-                help="Folder of data files.  [default: ../shared/data]",
-            ),
+            set_option,
+            data_option,
         ]
     ):
         command = option(command)
@@ -76,13 +83,32 @@ def scenario_options(command: Command) -> Command:
     help="The trace.  [default: a new file in runs/]",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the trace that --output names.")
+@click.option(
+    "--checkpoint",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Of a policy that learns: what `edgesim train` left.",
+)
+@click.option("--train-first", is_flag=True, help="Train the policy, then run it.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-def run(output: Path | None, overwrite: bool, as_json: bool, **options: Any) -> None:
+def run(
+    output: Path | None,
+    overwrite: bool,
+    checkpoint: Path | None,
+    train_first: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Run SCENARIO, a file or the name of a shipped one, and leave a trace."""
     with user_errors():
         from edgesim.experiments.run import execute, prepare
         from edgesim.traces.statistics import summarise
 
+        if checkpoint and train_first:
+            raise click.UsageError("--checkpoint and --train-first exclude each other")
+        if train_first:
+            checkpoint = trained(load(**options), None, False, False)
+        if checkpoint:
+            options["overrides"] += (f"policy.checkpoint={json.dumps(str(checkpoint))}",)
         scenario = load(**options)
         experiment = prepare(scenario)
         path = output or new_trace_path(options["scenario"], scenario)
@@ -251,6 +277,35 @@ def sweep(
 
 
 @main.command()
+@click.argument("scenario")
+@click.option("--policy", metavar="NAME", help="Instead of the scenario's own.")
+@click.option("--seed", type=int, help="Of the training; its own seeds are held out.")
+@set_option
+@data_option
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for what the training leaves.  [default: a new one in runs/]",
+)
+@click.option("--resume", is_flag=True, help="Go on with the training in --output.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def train(output: Path | None, resume: bool, as_json: bool, **options: Any) -> None:
+    """Train a policy on SCENARIO, and leave a checkpoint for `edgesim run --checkpoint`.
+
+    Keys of [policy] say how, as in --set policy.episodes=200. The scenario's own seeds are held out
+    for the evaluation. In --output are logs, a checkpoint from which --resume goes on, and the best.
+    """
+    with user_errors():
+        scenario = load(**options, slots=None, replications=None)
+        if resume and output is None:
+            raise click.UsageError("--resume needs --output, the folder of the training")
+        if not resume and output and output.exists() and any(output.iterdir()):
+            raise click.UsageError(f"{output} is not empty; --resume goes on with what is there")
+        trained(scenario, output, resume, as_json)
+
+
+@main.command()
 @scenario_options
 def validate(**options: Any) -> None:
     """Check SCENARIO, with all files, models and the policy that it names."""
@@ -393,6 +448,29 @@ def available_cores() -> int:
     import os
 
     return len(os.sched_getaffinity(0))
+
+
+def trained(scenario: "Scenario", output: Path | None, resume: bool, as_json: bool) -> Path:
+    """Train the scenario's policy, tell of it, and return the best checkpoint."""
+    from edgesim.experiments.train import train
+
+    name = scenario.policy.name
+    folder = output or unused(f"train-{Path(scenario.source).stem}-{name}-seed{scenario.run.seed}")
+    command = shlex.join(["edgesim", *sys.argv[1:]])
+    with training_progress() as follow:
+        result = train(scenario, folder, resume=resume, command=command, follow=follow)
+    told = {"steps": result.steps, **result.best, "checkpoint": str(result.checkpoint)}
+    if as_json:
+        click.echo(json.dumps(told, indent=2))
+    else:
+        for key, value in told.items():
+            click.echo(
+                f"{key:<26}{value:,.6g}" if isinstance(value, float) else f"{key:<26}{value}"
+            )
+    if not result.complete:
+        click.echo(f"interrupted; --resume --output {folder} goes on", err=True)
+        sys.exit(INTERRUPTED)
+    return result.checkpoint
 
 
 def load(
@@ -550,6 +628,40 @@ def runs_progress(
 
     with bar:
         yield watch, lambda failure: console.print(f"failed: {failure}", markup=False)
+
+
+@contextmanager
+def training_progress() -> Iterator[Callable[["TrainingProgress"], None]]:
+    """A bar with reward, losses, steps/s and the last evaluation, on a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda progress: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    bar = Bar(
+        TextColumn("{task.completed:,.0f} / {task.total:,.0f} steps"),
+        BarColumn(bar_width=20),
+        TextColumn("{task.fields[told]}", markup=False),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    task = bar.add_task("train", total=None, told="preparing")
+
+    def follow(progress: "TrainingProgress") -> None:
+        figures = dict(progress.means)
+        if progress.evaluation:
+            figures |= progress.evaluation.figures
+        told = [f"{progress.steps_per_s:,.0f} steps/s"]
+        told += [f"{name} {value:.4g}" for name, value in figures.items()]
+        bar.update(task, completed=progress.steps, total=progress.total, told=", ".join(told))
+
+    with bar:
+        yield follow
 
 
 def print_summary(summary: Any, as_json: bool) -> None:

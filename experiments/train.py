@@ -63,7 +63,7 @@ MAY_GROW = ("policy.episodes", "policy.steps")
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingProgress:
     """Where a training stands.
 
     Attributes:
@@ -104,7 +104,7 @@ def train(
     *,
     resume: bool = False,
     command: str = "",
-    follow: Callable[[Progress], None] = lambda progress: None,
+    follow: Callable[[TrainingProgress], None] = lambda progress: None,
 ) -> Result:
     """Train the policy that a scenario names; an interrupt ends it after what is under way.
 
@@ -200,7 +200,7 @@ class _Session:
         self._progress = Table(folder / "progress.csv", learner.steps)
         self._evaluations = Table(folder / "evaluation.csv", learner.steps)
 
-    def run(self, follow: Callable[[Progress], None]) -> Result:
+    def run(self, follow: Callable[[TrainingProgress], None]) -> Result:
         """Until all steps are done, or a signal comes."""
         policy, learner = self._policy, self._learner
         stopping = False
@@ -245,7 +245,7 @@ class _Session:
             policy.save(self._folder / "best.pt", self._evaluator.problem, self._command)
         return evaluation
 
-    def _log(self, evaluation: Evaluation | None) -> Progress:
+    def _log(self, evaluation: Evaluation | None) -> TrainingProgress:
         """Means of all that was reported since the last time."""
         names = dict.fromkeys(name for means in self._since for name in means)
         means = {
@@ -258,7 +258,7 @@ class _Session:
         self._progress.add(
             {"steps": steps, "seconds": self._seconds + seconds, **means, "steps_per_s": speed}
         )
-        return Progress(steps, self._policy.steps, speed, means, evaluation)
+        return TrainingProgress(steps, self._policy.steps, speed, means, evaluation)
 
     def _save(self) -> None:
         """All that it takes to go on from here."""
