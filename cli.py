@@ -3,7 +3,7 @@
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -125,21 +125,44 @@ def run(
             sys.exit(INTERRUPTED)
 
 
+def grouping_options(command: Command) -> Command:
+    """The options of what shows the results of a sweep in groups."""
+    by = click.option(
+        "--by",
+        "by",
+        metavar="KEY,…",
+        help="Of a sweep: the keys to group by.  [default: all]",
+    )
+    return by(numbers_option(command))
+
+
+numbers_option = click.option(
+    "--number",
+    "numbers",
+    multiple=True,
+    metavar="NAME",
+    help="Of a sweep: only this, as in latency_s; a name from --json. Repeatable.",
+)
+
+
 @main.command()
 @experiment_options
 @click.option(
     "--policies",
-    required=True,
     metavar="A,B,…",
     help="The first is the baseline. Braces hold keys of [policy] for one policy alone, as in "
-    "lyapunov,lyapunov{V=1e14},epr.",
+    "lyapunov,lyapunov{V=1e14},epr.  [required for a scenario]",
 )
 @click.option(
     "--seeds",
     type=click.IntRange(min=2),
-    default=30,
-    show_default=True,
-    help="Runs of each policy, with seeds seed, seed + 1, …",
+    help="Runs of each policy, with seeds seed, seed + 1, …  [default: 30]",
+)
+@grouping_options
+@click.option(
+    "--between",
+    metavar="KEY",
+    help="Of a sweep: compare the values of this key instead of the policies.",
 )
 @click.option(
     "--warmup",
@@ -163,8 +186,11 @@ def run(
 )
 def compare(
     scenario: str,
-    policies: str,
-    seeds: int,
+    policies: str | None,
+    seeds: int | None,
+    by: str | None,
+    numbers: Sequence[str],
+    between: str | None,
     seed: int | None,
     slots: int | None,
     overrides: Sequence[str],
@@ -178,7 +204,27 @@ def compare(
 
     All policies of a seed meet the same world, so differences are paired by seed. Totals alone are
     recorded (level summary), unless --set trace.level=… says otherwise.
+
+    SCENARIO may be the folder of a sweep: its runs are compared, group by group.
     """
+    of_scenario: dict[str, object] = {
+        "--seeds": seeds,
+        "--seed": seed,
+        "--slots": slots,
+        "--data": data_dir,
+    }
+    of_scenario |= {"--set": overrides or None, "-o": output}
+    of_sweep = {"--by": by, "--between": between, "--number": numbers or None}
+    if Path(scenario).is_dir():
+        refuse(of_scenario | {"--plot": picture}, "a sweep")
+        with user_errors():
+            print_sweep_comparison(
+                Path(scenario), policies, by, between or "policy", numbers, warmup, as_json
+            )
+        return
+    refuse(of_sweep, "a scenario")
+    if policies is None:
+        raise click.UsageError("Missing option '--policies'.")
     with user_errors():
         from edgesim.experiments.compare import execute_each, prepare_each
         from edgesim.traces.comparison import compare_traces
@@ -188,7 +234,7 @@ def compare(
         if output and output.exists() and any(output.iterdir()):
             raise click.UsageError(f"{output} is not empty")
         changes = overridden(overrides, seed=seed, slots=slots)
-        experiments = prepare_each(scenario, policies, seeds, changes, data_dir)
+        experiments = prepare_each(scenario, policies, seeds or 30, changes, data_dir)
         folder = output or unused(f"compare-{Path(scenario).stem}")
         labels = list(experiments)
         traces = execute_each(
@@ -351,10 +397,24 @@ trace_argument = click.argument("trace", type=click.Path(path_type=Path))
     show_default=True,
     help="Share of the slots left out first.",
 )
+@grouping_options
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
-def summary(traces: Sequence[Path], warmup: float, as_json: bool) -> None:
-    """Print means with 95 % intervals, latency quantiles and queue stability of traces."""
+def summary(
+    traces: Sequence[Path], warmup: float, by: str | None, numbers: Sequence[str], as_json: bool
+) -> None:
+    """Print means with 95 % intervals, latency quantiles and queue stability of traces.
+
+    Of the folder of a sweep: means with 95 % intervals over seeds, group by group.
+    """
     with user_errors():
+        if len(traces) == 1 and traces[0].is_dir():
+            from edgesim.traces.sweep_comparison import summarise_sweep
+            from edgesim.traces.sweeps import load_results
+
+            results = load_results(traces[0], warmup)
+            print_summary(summarise_sweep(results, by=keys_of(by), numbers=numbers), as_json)
+            return
+        refuse({"--by": by, "--number": numbers or None}, "traces")
         from edgesim.traces.statistics import summarise
 
         print_summary(summarise(traces, warmup), as_json)
@@ -375,12 +435,24 @@ def summary(traces: Sequence[Path], warmup: float, as_json: bool) -> None:
     show_default=True,
     help="Series over time, latency distribution, map of the network, or all in one.",
 )
-def plot(trace: Path, output: Path | None, kind: Any) -> None:
-    """Draw a trace."""
+@numbers_option
+@click.option("--x", "x", metavar="KEY", help="Of a sweep: the key to draw against.")
+def plot(
+    trace: Path, output: Path | None, kind: Any, numbers: Sequence[str], x: str | None
+) -> None:
+    """Draw a trace, or the numbers of a sweep's folder against a key that it varies."""
     with user_errors():
         from edgesim.traces.figures import plot as draw
 
         check_picture(output)
+        if trace.is_dir():
+            from edgesim.traces.figures_sweep import plot_sweep
+            from edgesim.traces.sweeps import load_results
+
+            target = output or trace / "sweep.png"
+            click.echo(plot_sweep(load_results(trace), target, x=x, numbers=numbers))
+            return
+        refuse({"--x": x, "--number": numbers or None}, "a trace")
         click.echo(draw(trace, output or trace.with_suffix(".png"), kind))
 
 
@@ -401,7 +473,7 @@ def watch(trace: Path, interval: float) -> None:
     "-o",
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for the tables.  [default: the trace's name without suffix]",
+    help="Folder for the tables.  [default: the trace's name without suffix, or the sweep's folder]",
 )
 @click.option(
     "--format",
@@ -411,12 +483,60 @@ def watch(trace: Path, interval: float) -> None:
     show_default=True,
 )
 def export(trace: Path, output: Path | None, file_format: Any) -> None:
-    """Write a trace's slots and tasks as tables, one row per device, station or task."""
+    """Write a trace's slots and tasks as tables, one row per device, station or task.
+
+    Of the folder of a sweep: one table, one row per run.
+    """
     with user_errors():
         from edgesim.traces.export import export as write
 
+        if trace.is_dir():
+            from edgesim.traces.sweep_comparison import export_sweep
+            from edgesim.traces.sweeps import load_results
+
+            click.echo(export_sweep(load_results(trace), output or trace, file_format))
+            return
         for path in write(trace, output or trace.with_suffix(""), file_format):
             click.echo(path)
+
+
+def print_sweep_comparison(
+    folder: Path,
+    policies: str | None,
+    by: str | None,
+    between: str,
+    numbers: Sequence[str],
+    warmup: float,
+    as_json: bool,
+) -> None:
+    """Compare within the groups of a sweep."""
+    from edgesim.experiments.compare import split
+    from edgesim.traces.sweep_comparison import compare_sweep
+    from edgesim.traces.sweeps import load_results
+
+    results = load_results(folder, warmup)
+    values = split(policies) if policies else ()
+    compared = compare_sweep(
+        results,
+        between=between,
+        values=values,
+        by=keys_of(by),
+        numbers=numbers,
+        warmup=warmup,
+    )
+    print_summary(compared, as_json)
+
+
+def keys_of(text: str | None) -> list[str] | None:
+    """The keys of "A,B"; none of ""."""
+    return None if text is None else [key.strip() for key in text.split(",") if key.strip()]
+
+
+def refuse(options: Mapping[str, object], what: str) -> None:
+    """Refuse options that are given, but do not go with this."""
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise click.UsageError(f"{', '.join(given)} cannot be used with {what}")
 
 
 def make_runs(

@@ -8,7 +8,7 @@ import json
 import math
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,12 +95,15 @@ class Comparison:
         policies: the baseline first.
         seeds: R of them.
         warmup: share of the slots left out at the beginning.
+        tests_elsewhere: differences of other comparisons that count together with these for Holm's
+            method.
     """
 
     title: str
     policies: list[PolicyResult]
     seeds: list[int]
     warmup: float
+    tests_elsewhere: int = 0
 
     @property
     def baseline(self) -> PolicyResult:
@@ -110,7 +113,7 @@ class Comparison:
     @property
     def tests(self) -> int:
         """How many differences were tested, for Holm's method."""
-        return sum(
+        return self.tests_elsewhere + sum(
             not math.isnan(difference.p_value)
             for policy in self.policies
             for difference in policy.differences.values()
@@ -129,8 +132,8 @@ class Comparison:
 
         table = Table(
             title=Text(self.title),
-            caption=f"95 % intervals over {len(self.seeds)} seeds ({self.seeds[0]} to "
-            f"{self.seeds[-1]}), differences paired by seed; the first {self.warmup:.0%} of the "
+            caption=f"95 % intervals over {len(self.seeds)} seeds ({min(self.seeds)} to "
+            f"{max(self.seeds)}), differences paired by seed; the first {self.warmup:.0%} of the "
             "slots left out\n* interval excludes zero   ** also by Holm's method for all "
             f"{self.tests} differences",
         )
@@ -157,19 +160,19 @@ class Comparison:
 
     def to_json(self) -> str:
         """The same for machines, SI units, full precision; null for what is not known."""
-        return json.dumps(
-            {
-                "title": self.title,
-                "seeds": self.seeds,
-                "warmup": self.warmup,
-                "confidence": CONFIDENCE,
-                "baseline": self.baseline.label,
-                "tests": self.tests,
-                "policies": [_as_dict(policy) for policy in self.policies],
-            },
-            indent=2,
-            allow_nan=False,
-        )
+        return json.dumps(self.to_dict(), indent=2, allow_nan=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `to_json` writes."""
+        return {
+            "title": self.title,
+            "seeds": self.seeds,
+            "warmup": self.warmup,
+            "confidence": CONFIDENCE,
+            "baseline": self.baseline.label,
+            "tests": self.tests,
+            "policies": [_as_dict(policy) for policy in self.policies],
+        }
 
 
 def compare_traces(traces: Mapping[str, str | Path], warmup: float = 0.1) -> Comparison:
@@ -206,25 +209,50 @@ def compare_traces(traces: Mapping[str, str | Path], warmup: float = 0.1) -> Com
     if any(_objective(scenario) != _objective(scenarios[0]) for scenario in scenarios):
         for values in by_seed.values():
             values.pop("objective", None)
-    baseline, *others = by_seed
-    paired = {label: _differences(by_seed[label], by_seed[baseline]) for label in others}
-    return Comparison(
-        title=scenarios[0]["title"],
-        policies=[
-            PolicyResult(
-                label=label,
-                trace=Path(traces[label]),
-                by_seed=values,
-                means={key: mean(sample) for key, sample in values.items()},
-                differences=differences,
-            )
-            for (label, values), differences in zip(
-                by_seed.items(), [{}, *_holm_adjusted(paired).values()], strict=True
-            )
-        ],
-        seeds=first[0],
-        warmup=warmup,
-    )
+    paths = {label: Path(path) for label, path in traces.items()}
+    return compare_samples({scenarios[0]["title"]: by_seed}, paths, first[0], warmup)[0]
+
+
+def compare_samples(
+    groups: Mapping[str, dict[str, dict[str, FloatArray]]],
+    traces: Mapping[str, Path],
+    seeds: list[int],
+    warmup: float,
+) -> list[Comparison]:
+    """Comparisons whose differences count together for Holm's method.
+
+    Args:
+        groups: by title, then by label, the baseline first, then by key: (R,) by seed.
+        traces: by label, where the numbers come from.
+        seeds: R of them.
+        warmup: share of the slots that were left out.
+    """
+    paired: dict[tuple[str, str], dict[str, Difference]] = {}
+    for title, by_seed in groups.items():
+        baseline, *others = by_seed
+        for label in others:
+            paired[title, label] = _differences(by_seed[label], by_seed[baseline])
+    adjusted = _holm_adjusted(paired)
+    comparisons = [
+        Comparison(
+            title=title,
+            policies=[
+                PolicyResult(
+                    label=label,
+                    trace=traces[label],
+                    by_seed=values,
+                    means={key: mean(sample) for key, sample in values.items()},
+                    differences=adjusted.get((title, label), {}),
+                )
+                for label, values in by_seed.items()
+            ],
+            seeds=seeds,
+            warmup=warmup,
+        )
+        for title, by_seed in groups.items()
+    ]
+    tests = sum(comparison.tests for comparison in comparisons)
+    return [replace(one, tests_elsewhere=tests - one.tests) for one in comparisons]
 
 
 def mean(sample: FloatArray) -> Estimate:
@@ -290,10 +318,12 @@ def _differences(
     return found
 
 
-def _holm_adjusted(paired: dict[str, dict[str, Difference]]) -> dict[str, dict[str, Difference]]:
+def _holm_adjusted(
+    paired: dict[tuple[str, str], dict[str, Difference]],
+) -> dict[tuple[str, str], dict[str, Difference]]:
     places = [(label, key) for label, found in paired.items() for key in found]
     adjusted = holm(np.array([paired[label][key].p_value for label, key in places]))
-    complete: dict[str, dict[str, Difference]] = {label: {} for label in paired}
+    complete: dict[tuple[str, str], dict[str, Difference]] = {label: {} for label in paired}
     for (label, key), value in zip(places, adjusted.tolist(), strict=True):
         raw = paired[label][key]
         complete[label][key] = Difference(raw.estimate, raw.relative, raw.p_value, value)

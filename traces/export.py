@@ -64,7 +64,7 @@ def export(path: str | Path, directory: str | Path, file_format: Format = "parqu
             columns = [key for key in known if key in dataset and dataset[key].dims == dims]
             if columns:
                 target = directory / f"{name}.{file_format}"
-                _write(target, _pieces(dataset, columns, dims), file_format)
+                write_tables(target, _pieces(dataset, columns, dims), file_format)
                 written.append(target)
     return written
 
@@ -96,7 +96,14 @@ def _pieces(
         yield table
 
 
-def _write(target: Path, pieces: Iterator[dict[str, Any]], file_format: Format) -> None:
+def write_tables(target: Path, pieces: Iterator[dict[str, Any]], file_format: Format) -> None:
+    """Write a table, piece by piece.
+
+    Args:
+        target: the file.
+        pieces: columns by name, all of one piece's rows; all with the same names and types.
+        file_format: "csv" or "parquet".
+    """
     import pyarrow as pa
 
     first = _arrow(next(pieces), pa)
