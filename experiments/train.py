@@ -160,11 +160,29 @@ def learning_policy(scenario: Scenario) -> Learned:
     )
 
 
-def make_environment(scenario: Scenario, replications: int, slots: int) -> VectorEnvironment:
-    """A scenario's replications as environments whose episodes have so many slots."""
-    streamed = scenario.run.problem == "drift-plus-penalty"
-    cls = DigitalTwinNetworkVector if streamed else CarbonAwareEdgeVector
-    return cls(replications, resized(scenario, replications, slots), flat=False)
+def make_environment(
+    scenario: Scenario, replications: int, slots: int, limit_weight: float = 1.0
+) -> VectorEnvironment:
+    """A scenario's replications as environments.
+
+    Args:
+        scenario: whose.
+        replications: R.
+        slots: in an episode.
+        limit_weight: in world C, l2 to l5 of the reward C(22).
+    """
+    scenario = resized(scenario, replications, slots)
+    if scenario.run.problem == "drift-plus-penalty":
+        return DigitalTwinNetworkVector(replications, scenario, flat=False)
+    return CarbonAwareEdgeVector(
+        replications,
+        scenario,
+        delay_weight=limit_weight,
+        energy_weight=limit_weight,
+        capacity_weight=limit_weight,
+        rate_weight=limit_weight,
+        flat=False,
+    )
 
 
 class _Session:

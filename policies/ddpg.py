@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..simulator.arrays import FloatArray
 from .learned import Actions, Count, Learned, MakeEnvironment, Positive, Problem, Share
 from .networks import Actor, Critic, Head, Kind, check_finite, finite, seeded
 from .replay import Batch, Replay
@@ -42,6 +43,12 @@ class Ddpg(Learned):
         noise: sigma of the Ornstein-Uhlenbeck noise on the actions.
         noise_reversion: its theta.
         noise_dt: its time step; 1 gives a correlation time of 1 / theta steps, 0.01 of 100 times that.
+        random: the share of devices that act at random in each step of training, beside the noise.
+        logit_penalty: weight of the mean square of the actor's outputs before they are squashed, which
+            keeps them where they can still be moved.
+        reward_unit: if given, rewards are learned as sign(r) ln(1 + |r| / reward_unit), for costs that
+            span decades, as world C's do.
+        limit_weight: in world C, what violated limits weigh in the reward C(22), l2 to l5.
     """
 
     name: ClassVar[str] = "ddpg"
@@ -64,6 +71,10 @@ class Ddpg(Learned):
     noise: Annotated[float, Field(ge=0)] = 0.2
     noise_reversion: Share = 0.15
     noise_dt: Positive = 1.0
+    random: Share = 0.0
+    logit_penalty: Annotated[float, Field(ge=0)] = 0.0
+    reward_unit: Positive | None = None
+    limit_weight: Positive = 1.0
 
     def __post_init__(self) -> None:
         if self.capacity < max(self.warmup, self.replicas):
@@ -90,7 +101,7 @@ class Ddpg(Learned):
 
     def learner(self, problem: Problem, make: MakeEnvironment, seed: int) -> "Training":
         """Lines 1 to 3."""
-        env = make(self.replicas, self.episode_slots)
+        env = make(self.replicas, self.episode_slots, self.limit_weight)
         devices, features = env.single_observation_space.shape
         actions = env.single_action_space.shape[1]
         with seeded(seed):
@@ -101,6 +112,7 @@ class Ddpg(Learned):
             self.noise,
             self.noise_reversion,
             self.noise_dt,
+            self.random,
             np.random.default_rng(noise_seed),
         )
         replay = Replay(
@@ -138,6 +150,7 @@ class Agent:
         )
         self._discount = keys.discount
         self._soft_update = keys.soft_update
+        self._logit_penalty = keys.logit_penalty
         self._online: list[Tensor] = [*self.actor.parameters(), *self.critic.parameters()]
         self._targets: list[Tensor] = [
             *self.target_actor.parameters(),
@@ -167,7 +180,10 @@ class Agent:
         self.critic_optimiser.step()
         # 13: Update the actor by the policy gradient.
         with frozen(self.critic):
-            actor_loss = -self.critic(s, self.actor(s)).mean()
+            logits = self.actor.logits(s)
+            actor_loss = -self.critic(s, self.actor.squash(logits)).mean()
+            if self._logit_penalty > 0.0:
+                actor_loss = actor_loss + self._logit_penalty * logits.square().mean()
             self.actor_optimiser.zero_grad(set_to_none=True)
             actor_loss.backward()
         self.actor_optimiser.step()
@@ -190,6 +206,11 @@ class Agent:
         return {name: getattr(self, name) for name in (*names, *optimisers)}
 
 
+def symlog(r: FloatArray, unit: float) -> FloatArray:
+    """sign(r) ln(1 + |r| / unit): a relative change counts alike in small and in large rewards."""
+    return np.copysign(np.log1p(np.abs(r) / unit), r)
+
+
 @contextmanager
 def frozen(network: nn.Module) -> Iterator[None]:
     """Spare the gradients of its weights, which nobody would use."""
@@ -208,6 +229,7 @@ class OrnsteinUhlenbeck:
         sigma: its scale.
         theta: how fast it returns to zero.
         dt: its time step.
+        random: the share of devices that act at random instead.
         rng: its source.
     """
 
@@ -217,11 +239,13 @@ class OrnsteinUhlenbeck:
         sigma: float,
         theta: float,
         dt: float,
+        random: float,
         rng: np.random.Generator,
     ) -> None:
         self._x = np.zeros(shape, np.float32)
         self._decay = np.float32(1.0 - theta * dt)
         self._scale = np.float32(sigma * dt**0.5)
+        self._share = random
         self._rng = rng
 
     def reset(self) -> None:
@@ -237,6 +261,9 @@ class OrnsteinUhlenbeck:
         fresh = self._rng.standard_normal(self._x.shape, dtype=np.float32)
         self._x = self._decay * self._x + self._scale * fresh
         noisy: Actions = np.clip(action + self._x, -1.0, 1.0)
+        if self._share > 0.0:
+            chosen = self._rng.random(self._x.shape[:2]) < self._share
+            noisy[chosen] = self.random()[chosen]
         return noisy
 
     def state_dict(self) -> dict[str, Any]:
@@ -256,6 +283,7 @@ class Keys(Protocol):
     updates: int
     warmup: int
     batch: int
+    reward_unit: float | None
 
 
 class Learning(Protocol):
@@ -342,7 +370,7 @@ class Training:
             # 8: Execute it, observe reward and next state.
             s2, r, _, _, _ = self._env.step(a)
             # 9: Store the transition.
-            replay.add(s, a, r, s2)
+            replay.add(s, a, symlog(r, keys.reward_unit) if keys.reward_unit else r, s2)
             # 10 to 14.
             if warm:
                 losses += [

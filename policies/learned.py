@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 Problem = DriftPlusPenalty | WorstCaseEmission
 
-MakeEnvironment = Callable[[int, int], Any]
-"""From a number of replications and of slots to a vector environment (`simulator.environment`)."""
+MakeEnvironment = Callable[..., Any]
+"""From a number of replications, one of slots in an episode, and in world C the weight of violated limits
+(1 by default), to a vector environment (`simulator.environment`). It can be sent to other processes."""
 
 Actions = NDArray[np.float32]
 """(R, N, A) in [-1, 1]."""
