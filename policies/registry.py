@@ -15,6 +15,7 @@ POLICIES = {
         "sca": f"{__package__}.sca_stream:ScaStream",
         "exact": f"{__package__}.exact_stream:MultiStart",
         "ddpg": f"{__package__}.ddpg:Ddpg",
+        "dqn": f"{__package__}.dqn:Dqn",
     },
     "worst-case-emission": {
         "lyapunov": f"{__package__}.lyapunov_tasks:LyapunovTasks",
@@ -26,6 +27,7 @@ POLICIES = {
         "sca": f"{__package__}.sca:Sca",
         "exact": f"{__package__}.exact:Exact",
         "ddpg": f"{__package__}.ddpg:Ddpg",
+        "dqn": f"{__package__}.dqn:Dqn",
     },
 }
 """Of each problem, the policies that come with the program: name -> "module:Class"."""
