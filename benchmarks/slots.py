@@ -65,6 +65,7 @@ def bare_loop(plan: Scenario) -> float:
                 channel_gain=gain,
                 queue_bits=queue,
                 station_queue_bits=station_queue,
+                station_up=start.station_up,
                 power_max_w=start.power_max_w,
                 position_m=start.position_m,
                 battery_j=start.battery_j,

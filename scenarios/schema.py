@@ -278,6 +278,20 @@ class Association(ModelSection):
     model: str = Field(default="nearest", description="association model")
 
 
+class Failures(Section):
+    """How stations fail and are repaired; each by itself, all up at the start."""
+
+    time_to_failure: Seconds = Field(gt=0, description="mean time from repair to failure")
+    time_to_repair: Seconds = Field(gt=0, description="mean time from failure to repair")
+    law: Literal["exponential", "fixed"] = Field(default="exponential", description="of both times")
+    devices: Literal["reassociate", "wait"] = Field(
+        default="reassociate", description="what devices do while their station is down"
+    )
+    queue: Literal["wait", "lost"] = Field(
+        default="wait", description="what becomes of the bits queued at the station"
+    )
+
+
 class Mbs(Section):
     """The macro base station and its edge server."""
 
@@ -286,6 +300,7 @@ class Mbs(Section):
     position: Point | None = Field(
         default=None, description="[x, y]; the middle of the area if not given"
     )
+    failures: Failures | None = Field(default=None, description="none: it never fails")
 
 
 class Sbs(Section):
@@ -304,6 +319,7 @@ class Sbs(Section):
         default=None,
         description="instead of the circle: listed as [x, y], or from a file; the first `count`",
     )
+    failures: Failures | None = Field(default=None, description="none: they never fail")
 
     @model_validator(mode="after")
     def _counted(self) -> "Sbs":
@@ -628,6 +644,7 @@ class Scenario(Section):
             (self.tasks.deadline is not None, "tasks.deadline", "a time, D_max of C(10b)"),
             (self.tasks.buffer is None, "tasks.buffer", "none, as nothing is queued"),
             (self.devices.battery is None, "devices.battery", "none"),
+            (self.stations.mbs.failures is None, "stations.mbs.failures", "none"),
             (not self.twin.predict, "twin.predict", "[]"),
         )
         what = "does not go with the problem worst-case-emission"

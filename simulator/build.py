@@ -17,6 +17,7 @@ from .carbon import CarbonIntensity
 from .cells import Cells
 from .deviation import Deviation
 from .fading import FADING, NoFading, PathLoss
+from .failures import FailureModel, Failures
 from .ledger import TaskLedger
 from .mobility import MOBILITY, Mobility
 from .models import (
@@ -159,6 +160,8 @@ class Blueprint:
             channel_gain=at_start["path_gain"] * fading,
             queue_bits=zeros,
             station_queue_bits=np.zeros((network.replications, network.stations)),
+            station_up=np.ones((network.replications, network.stations), dtype=np.bool_),
+            lost_bits=np.zeros((network.replications, network.stations)),
             battery_j=charge,
             power_max_w=power_max,
             arrived_bits=zeros,
@@ -182,6 +185,7 @@ class Blueprint:
             fading=self.fading,
             ledger=ledger,
             battery=battery,
+            failures=_failures(scenario, network, streams),
         )
 
     def _task_world(
@@ -328,6 +332,28 @@ def _carbon_aware(scenario: Scenario, network: Network) -> CarbonAwareNetwork:
 
 def _deviation(keys: DeviationKeys, streams: Streams, name: str) -> Deviation:
     return Deviation(keys.bias, keys.relative, keys.noise, streams.generators(name))
+
+
+def _failures(scenario: Scenario, network: Network, streams: Streams) -> Failures | None:
+    kinds = [scenario.stations.mbs.failures] + [scenario.stations.sbs.failures] * (
+        network.stations - 1
+    )
+    if not any(kinds):
+        return None
+    models = [
+        FailureModel(
+            keys.time_to_failure,
+            keys.time_to_repair,
+            keys.law,
+            reassociates=keys.devices == "reassociate",
+            loses=keys.queue == "lost",
+        )
+        if keys
+        else None
+        for keys in kinds
+    ]
+    rngs = [streams.generators(f"failures/{name}") for name in network.station_names]
+    return Failures(models, rngs)
 
 
 def _hop(keys: HopKeys, streams: Streams, name: str) -> Hop:

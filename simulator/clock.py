@@ -26,10 +26,11 @@ class Turn(IntEnum):
     ARRIVALS = 2
     MOBILITY = 3
     FADING = 4
-    CARBON = 5
-    DEVICE_SYNC = 6
-    STATION_SYNC = 7
-    SLOT = 8
+    FAILURES = 5
+    CARBON = 6
+    DEVICE_SYNC = 7
+    STATION_SYNC = 8
+    SLOT = 9
 
 
 @dataclass

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .arrays import FloatArray, IntArray
+from .arrays import BoolArray, FloatArray, IntArray
 from .compiled import compiled
 from .recorder import OUTCOMES, TaskTable
 from .traffic import Tasks
@@ -153,6 +153,27 @@ class TaskLedger:
         )
         return self._take_ended()
 
+    def lose(self, failed: BoolArray) -> None:
+        """Empty the queues of stations; each task that has bits there is lost.
+
+        What a lost task still has elsewhere goes its way; the task ends when that is gone.
+
+        Args:
+            failed: (R, B) True where a queue is lost.
+        """
+        if failed.any():
+            self._reserve(0)
+            _lose(
+                failed,
+                self._shape[1],
+                self._deadline_s,
+                self._tasks,
+                self._parts,
+                self._station_queues,
+                self._ended,
+                self._counters,
+            )
+
     def pending(self) -> TaskTable:
         """The tasks still in a queue, by replication, device and arrival; to be called at the end.
 
@@ -167,7 +188,7 @@ class TaskLedger:
         queued = np.zeros(len(tasks), _ENDED)
         queued["replication"], queued["device"] = np.divmod(tasks["queue"], self._shape[1])
         queued["completion_s"] = np.nan
-        queued["outcome"] = _QUEUED
+        queued["outcome"] = np.where(tasks["completion_s"] == np.inf, _LOST, _QUEUED)
         queued["deadline_s"] = tasks["arrival_s"] + self._deadline_s
         for name in ("station", "arrival_s", "bits"):
             queued[name] = tasks[name]
@@ -243,8 +264,8 @@ _ENDED = np.dtype(
 _COLUMNS = tuple(field.name for field in fields(TaskTable))
 _HEAD, _TAIL = range(2)
 _LIVE, _WAITING, _LIVE_PARTS, _ENDED_COUNT, _FREE_TASK, _FREE_PART, _COUNTERS = range(7)
-_DONE, _LATE, _QUEUED, _DROPPED = (
-    OUTCOMES.index(outcome) for outcome in ("done", "late", "queued", "dropped")
+_DONE, _LATE, _QUEUED, _DROPPED, _LOST = (
+    OUTCOMES.index(outcome) for outcome in ("done", "late", "queued", "dropped", "lost")
 )
 
 _TOLERANCE_BITS = 1e-3
@@ -416,6 +437,39 @@ def _serve(
 
 
 @compiled
+def _lose(
+    failed: BoolArray,
+    devices: int,
+    deadline_s: float,
+    tasks: NDArray[Any],
+    parts: NDArray[Any],
+    station_queues: IntArray,
+    ended: NDArray[Any],
+    counters: IntArray,
+) -> None:
+    """A task without completion, of infinite time, is lost."""
+    replications, stations = failed.shape
+    for r in range(replications):
+        for j in range(stations):
+            if not failed[r, j]:
+                continue
+            queue = r * stations + j
+            f = station_queues[_HEAD, queue]
+            while f != _NONE:
+                k = parts[f]["task"]
+                tasks[k]["completion_s"] = np.inf
+                tasks[k]["parts"] -= 1
+                if tasks[k]["parts"] == 0 and tasks[k]["left_bits"] == 0.0:
+                    _end(k, devices, deadline_s, tasks, ended, counters)
+                behind = parts[f]["next"]
+                parts[f]["next"] = counters[_FREE_PART]
+                counters[_FREE_PART] = f
+                counters[_LIVE_PARTS] -= 1
+                f = behind
+            station_queues[_HEAD, queue] = _NONE
+
+
+@compiled
 def _end(
     k: int,
     devices: int,
@@ -428,13 +482,14 @@ def _end(
     row = counters[_ENDED_COUNT]
     counters[_ENDED_COUNT] += 1
     ended[row]["deadline_s"] = tasks[k]["arrival_s"] + deadline_s
+    lost = tasks[k]["completion_s"] == np.inf
     late = tasks[k]["completion_s"] > ended[row]["deadline_s"]
     ended[row]["replication"] = tasks[k]["queue"] // devices
     ended[row]["device"] = tasks[k]["queue"] % devices
     ended[row]["station"] = tasks[k]["station"]
-    ended[row]["outcome"] = _LATE if late else _DONE
+    ended[row]["outcome"] = _LOST if lost else _LATE if late else _DONE
     ended[row]["arrival_s"] = tasks[k]["arrival_s"]
-    ended[row]["completion_s"] = tasks[k]["completion_s"]
+    ended[row]["completion_s"] = np.nan if lost else tasks[k]["completion_s"]
     ended[row]["bits"] = tasks[k]["bits"]
     tasks[k]["bits"] = 0.0
     tasks[k]["next"] = counters[_FREE_TASK]

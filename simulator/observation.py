@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .arrays import FloatArray, IntArray
+from .arrays import BoolArray, FloatArray, IntArray
 from .cells import Cells
 from .worst_case import MrcChannel, Tasks
 
@@ -18,6 +18,7 @@ class Observation:
         channel_gain: (R, N, B) power gains, path loss included.
         queue_bits: (R, N) Q_i^l.
         station_queue_bits: (R, B) Q_j^e.
+        station_up: (R, B) False where a station has failed; its channel gains are zero then.
         power_max_w: (R, N) p_i,max, limited by the battery.
         position_m: (R, N, 2).
         battery_j: (R, N); infinite for a device on mains.
@@ -36,6 +37,7 @@ class Observation:
     channel_gain: FloatArray
     queue_bits: FloatArray
     station_queue_bits: FloatArray
+    station_up: BoolArray
     power_max_w: FloatArray
     position_m: FloatArray
     battery_j: FloatArray

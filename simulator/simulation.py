@@ -2,6 +2,7 @@
 
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -14,7 +15,7 @@ from .errors import RunError
 from .recorder import Recorder
 from .state import Columns
 from .twin import Twin
-from .world import World
+from .world import Change, World
 
 MODELS = ("arrivals", "mobility", "fading")
 """The processes that run a model which may be a user's own."""
@@ -80,9 +81,11 @@ class Simulation:
         if coherence_s is not None:
             block_ns = to_ns(coherence_s)
             self.clocks["fading"] = (Clock(Turn.FADING, block_ns, block_ns), world.fade)
-        change_ns = world.carbon.next_change_ns(0)
-        if change_ns is not None:
-            self.clocks["carbon"] = (Clock(Turn.CARBON, change_ns, 0), self._update_carbon)
+        for turn, change in world.changes().items():
+            first_ns = change.next_ns(0)
+            if first_ns is not None:
+                clock = Clock(turn, first_ns, 0)
+                self.clocks[turn.name.lower()] = (clock, partial(self._change, clock, change))
         for name, (clock, act) in self.clocks.items():
             self._env.process(every(self._env, clock, self._guarded(name, act)))
 
@@ -146,13 +149,12 @@ class Simulation:
     def _move(self) -> None:
         self.world.move(self._slot_ns)
 
-    def _update_carbon(self) -> None:
+    def _change(self, clock: Clock, change: Change) -> None:
         now_ns = self._now_ns()
-        self.world.update_carbon(now_ns)
-        change_ns = self.world.carbon.next_change_ns(now_ns)
-        clock, _ = self.clocks["carbon"]
-        # After the last value nothing changes any more; the run ends long before this tick.
-        clock.next_ns = change_ns if change_ns is not None else now_ns + (1 << 62)
+        change.act(now_ns)
+        next_ns = change.next_ns(now_ns)
+        # If nothing changes any more: the run ends long before this tick.
+        clock.next_ns = next_ns if next_ns is not None else now_ns + (1 << 62)
 
     def _sync_devices(self) -> None:
         self._twin.synchronise_devices(self.world.state, self._now_ns())

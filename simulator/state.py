@@ -5,7 +5,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from .arrays import FloatArray
+from .arrays import BoolArray, FloatArray
 from .cells import Cells
 from .worst_case import ComplexArray, MrcChannel, Tasks
 
@@ -50,6 +50,8 @@ class StreamState(State):
         channel_gain: (R, N, B) path gain and fading together.
         queue_bits: (R, N) Q_i^l.
         station_queue_bits: (R, B) Q_j^e.
+        station_up: (R, B) False while a station has failed.
+        lost_bits: (R, B) lost by stations that failed since the last slot began.
         battery_j: (R, N) charge; infinite on mains.
         power_max_w: (R, N) p_i,max, limited by the battery.
         arrived_bits: (R, N) lambda_i of the last slot.
@@ -63,6 +65,8 @@ class StreamState(State):
     channel_gain: FloatArray
     queue_bits: FloatArray
     station_queue_bits: FloatArray
+    station_up: BoolArray
+    lost_bits: FloatArray
     battery_j: FloatArray
     power_max_w: FloatArray
     arrived_bits: FloatArray
@@ -92,6 +96,7 @@ class StreamState(State):
         return {
             "carbon_g_per_j": self.carbon_g_per_j,
             "station_queue_bits": self.station_queue_bits,
+            "station_up": self.station_up,
         }
 
 

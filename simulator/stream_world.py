@@ -7,11 +7,13 @@ import numpy as np
 
 from .arrays import FloatArray, IntArray, read_only
 from .battery import Battery
+from .clock import Turn
 from .compiled import compiled
 from .decision import Decision, check, fit
 from .deviation import Deviation
 from .energy import within_battery
 from .fading import Fading
+from .failures import Failures
 from .ledger import TaskLedger
 from .network import Network
 from .observation import Observation
@@ -22,7 +24,7 @@ from .recorder import TaskTable
 from .state import Columns, StreamState
 from .traffic import Arrivals, Tasks
 from .twin import Sight
-from .world import World
+from .world import Change, World
 from .worst_case import JOULES_PER_KWH
 
 
@@ -37,6 +39,7 @@ class StreamWorld(World):
         arrivals: when tasks arrive, and how large they are.
         ledger: whose bits lie in the queues.
         battery: None on mains.
+        failures: None where no station ever fails.
         device_cpu: deviation of the devices' CPUs from what the twin believes.
         edge_cpu: the same of the edge CPUs.
         record_gain: whether the (R, N, B) channel gains are recorded.
@@ -49,19 +52,50 @@ class StreamWorld(World):
     arrivals: Arrivals
     ledger: TaskLedger
     battery: Battery | None
+    failures: Failures | None
     device_cpu: Deviation
     edge_cpu: Deviation
     record_gain: bool
     _arriving: Tasks = field(init=False)
 
     def update_channel(self) -> None:
-        """h_ij r_ij^-alpha."""
-        self.state.channel_gain = self.state.path_gain * self.state.fading
+        """h_ij r_ij^-alpha; nothing is heard of a station that is down."""
+        state = self.state
+        state.channel_gain = state.path_gain * state.fading
+        if self.failures is not None:
+            state.channel_gain = state.channel_gain * state.station_up[:, None, :]
 
     def fade(self) -> None:
         """A new coherence block."""
         self.state.fading = self.fading.next()
         self.update_channel()
+
+    def associate(self, distance_m: FloatArray) -> None:
+        """Devices choose among the stations that are up, and those that they wait for."""
+        if self.failures is not None:
+            gone = self.failures.reassociates & ~self.state.station_up
+            distance_m = np.where(gone[:, None, :], np.inf, distance_m)
+        super().associate(distance_m)
+
+    def changes(self) -> dict[Turn, Change]:
+        """Carbon intensity, and failures."""
+        changes = super().changes()
+        if (failures := self.failures) is not None:
+            changes[Turn.FAILURES] = Change(
+                failures.next_change_ns, lambda now_ns: self.fail(failures, now_ns)
+            )
+        return changes
+
+    def fail(self, failures: Failures, now_ns: int) -> None:
+        """Stations fail or are repaired, which takes effect from the next slot on."""
+        state = self.state
+        was_up, state.station_up = state.station_up, failures.change(now_ns)
+        lost = was_up & ~state.station_up & failures.loses
+        state.lost_bits = state.lost_bits + np.where(lost, state.station_queue_bits, 0.0)
+        state.station_queue_bits = np.where(lost, 0.0, state.station_queue_bits)
+        self.ledger.lose(lost)
+        self.update_channel()
+        self.associate(self.topology.distance_m(state.position_m))
 
     def arrive(self) -> None:
         """Tasks arrive during the slot that begins; they are let in at its end."""
@@ -84,6 +118,7 @@ class StreamWorld(World):
             channel_gain=read_only(devices["channel_gain"]),
             queue_bits=read_only(devices["queue_bits"]),
             station_queue_bits=read_only(stations["station_queue_bits"]),
+            station_up=read_only(stations["station_up"]),
             power_max_w=read_only(devices["power_max_w"]),
             position_m=read_only(devices["position_m"]),
             battery_j=read_only(devices["battery_j"]),
@@ -152,6 +187,9 @@ class StreamWorld(World):
                 admission.arrived_bits,
             ),
         }
+        if self.failures is not None:
+            columns["station_up"] = state.station_up
+            columns["lost_bits"] = state.lost_bits
         if self.battery is not None:
             columns["battery_j"] = state.battery_j
             columns["power_max_w"] = state.power_max_w
@@ -175,6 +213,7 @@ class StreamWorld(World):
         state.station_queue_bits = after_slot(
             state.station_queue_bits, outcome.station_served_bits, outcome.station_inflow_bits
         )
+        state.lost_bits = np.zeros(state.lost_bits.shape)
         state.arrived_bits = arrived
         state.departed_bits = departed
         state.energy_j = energy
@@ -186,7 +225,16 @@ class StreamWorld(World):
             state.power_max_w = self.battery.power_max_w(state.battery_j)
 
     def _real(self, decision: Decision) -> Decision:
-        """What the hardware makes of it: the CPUs' real speeds, and the battery's limits."""
+        """What the hardware makes of it: stations down, CPUs' real speeds, batteries' limits."""
+        if self.failures is not None:
+            up = self.state.station_up.astype(np.float64)
+            here = self.state.cells.at_station(up)
+            decision = replace(
+                decision,
+                bandwidth_hz=decision.bandwidth_hz * here,
+                edge_cpu_hz=decision.edge_cpu_hz * here,
+                served_bits=decision.served_bits * up,
+            )
         if not (self.device_cpu.is_zero and self.edge_cpu.is_zero):
             decision = replace(
                 decision,
@@ -227,12 +275,11 @@ def _energy_per_bit(
 
 
 @compiled
-def _emission_mg(
-    energy_j: FloatArray, station: IntArray, carbon_g_per_j: FloatArray
-) -> FloatArray:
+def _emission_mg(energy_j: FloatArray, station: IntArray, carbon_g_per_j: FloatArray) -> FloatArray:
     """(R, N) what each device's tasks emit, at its station's intensity."""
-    emission = np.empty(energy_j.shape)
-    for r in range(len(emission)):
-        for i in range(emission.shape[1]):
+    replications, devices = energy_j.shape
+    emission = np.empty((replications, devices))
+    for r in range(replications):
+        for i in range(devices):
             emission[r, i] = energy_j[r, i] * (carbon_g_per_j[r, station[r, i]] * 1e3)
     return emission

@@ -1,21 +1,36 @@
 """The physical network: what all worlds share, and what the simulation asks of each."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from .arrays import FloatArray
 from .association import Association
 from .carbon import CarbonIntensity
 from .cells import Cells
-from .clock import NANOSECONDS
+from .clock import NANOSECONDS, Turn
 from .fading import PathLoss
 from .mobility import Mobility
 from .recorder import TaskTable
 from .state import Columns, State
 from .topology import Topology
 from .twin import Sight
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something that happens at irregular times.
+
+    Attributes:
+        next_ns: when it happens next after a given time; None if never.
+        act: what happens at a given time.
+    """
+
+    next_ns: Callable[[int], int | None]
+    act: Callable[[int], None]
 
 
 @dataclass
@@ -49,7 +64,13 @@ class World(ABC):
         distance = self.topology.distance_m(state.position_m)
         state.path_gain = self.path_loss.gain(distance)
         self.update_channel()
-        station = self.association.associate(distance, state.path_gain)
+        self.associate(distance)
+
+    def associate(self, distance_m: FloatArray) -> None:
+        """Devices choose their stations anew; (R, N, B) distances, infinite to what cannot serve."""
+        state = self.state
+        path_gain = np.where(np.isinf(distance_m), 0.0, state.path_gain)
+        station = self.association.associate(distance_m, path_gain)
         if not np.array_equal(station, state.cells.station):
             state.cells = Cells(station, state.path_gain.shape[2])
 
@@ -58,6 +79,10 @@ class World(ABC):
         self.state.carbon_g_per_j = np.broadcast_to(
             self.carbon.at(now_ns), self.state.carbon_g_per_j.shape
         )
+
+    def changes(self) -> dict[Turn, Change]:
+        """What happens at irregular times, by its turn."""
+        return {Turn.CARBON: Change(self.carbon.next_change_ns, self.update_carbon)}
 
     @abstractmethod
     def update_channel(self) -> None:

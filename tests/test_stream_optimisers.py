@@ -59,6 +59,7 @@ def states(
         "departed_bits": zero,
         "energy_per_bit_j": rng.uniform(5e-9, 2e-8, count),
         "perturbation_bits": zero + rng.uniform(0.0, 5e6, (count, 1)),
+        "station_up": np.ones((count, stations), dtype=np.bool_),
         "carbon_g_per_j": np.zeros((count, stations)),
         "age_s": zero,
         "station_age_s": np.zeros((count, stations)),

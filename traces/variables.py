@@ -50,6 +50,10 @@ SLOT_VARIABLES = {
     "local_bits": _summed(DEVICE, "bit", "bits executed by the device, A(8)"),
     "offloaded_bits": _summed(DEVICE, "bit", "bits sent to the station, A(10)"),
     "station_served_bits": _summed(STATION, "bit", "bits executed by the station"),
+    "station_up": Variable(
+        STATION, "1", "1 while the station works, 0 while it has failed", "i1", total="mean"
+    ),
+    "lost_bits": _summed(STATION, "bit", "bits lost with the station since the last slot began"),
     "station": Variable(DEVICE, "1", "index of the device's station", "i4"),
     "rate_bps": Variable(DEVICE, "bit/s", "rate to the station, A(3), A(4)"),
     "bandwidth_hz": Variable(DEVICE, "Hz", "bandwidth given to the device"),
