@@ -157,6 +157,16 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def tidy(folder: Path) -> None:
+    """Remove what killed processes left in the folder of traces; what is in use is locked."""
+    for path in folder.glob(".*.lock"):
+        with _lock(path) as locked:
+            if locked:
+                part = path.with_suffix(".part")
+                for left in (part, part.with_name(f".{part.name}.new")):
+                    left.unlink(missing_ok=True)
+
+
 @contextmanager
 def _lock(path: Path) -> Iterator[bool]:
     """Whether this process has the lock now; it is given up at the end, however that comes."""

@@ -16,7 +16,7 @@ from ..traces.reader import TraceError, open_trace
 from ..traces.sweep_table import WARMUP, CaseRow, SweepTable, TraceFacts, digest
 from .executors import Pool
 from .expansion import Digests, Sweep, place, points, run_id
-from .jobs import TRACES, Job, Outcome, job_id
+from .jobs import TRACES, Job, Outcome, job_id, tidy
 
 ATTEMPTS = 3
 """A job whose process died is tried so often."""
@@ -70,6 +70,7 @@ def plan(sweep: Sweep, folder: Path) -> None:
         OSError: it cannot be written.
     """
     (folder / TRACES).mkdir(parents=True, exist_ok=True)
+    tidy(folder / TRACES)
     with SweepTable(folder, create=True) as table:
         if table.said("plan") != (fingerprint := _fingerprint(sweep)):
             _write(sweep, folder, table, fingerprint)

@@ -1,0 +1,173 @@
+"""Sweeps whose processes are killed: nothing is lost but what was under way, nothing is made twice."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from sweeping import SMALL, assert_whole, finish, kill_all, start, write
+
+from edgesim.experiments.executors import DaskPool, LocalPool
+from edgesim.experiments.expansion import load_sweep
+from edgesim.experiments.jobs import Job, Outcome
+from edgesim.experiments.sweep import execute_sweep, jobs, plan
+from edgesim.traces.sweeps import sweep_status
+
+KILLS = Path(__file__).parents[1] / "benchmarks" / "kill_sweep.py"
+
+
+def wait_for_trace(folder: Path, count: int, process: "subprocess.Popen[str]") -> None:
+    """Until so many traces are complete, or the command is through."""
+    until = time.monotonic() + 120.0
+    while len(list(folder.glob("traces/*.h5"))) < count and process.poll() is None:
+        assert time.monotonic() < until
+        time.sleep(0.005)
+
+
+def test_killed_with_all_its_processes_at_any_moment(tmp_path: Path) -> None:
+    path = write(tmp_path, SMALL.replace("seeds = 3", "seeds = 8"))
+    finish(path, "-o", "undisturbed", "--workers", "1")
+    folder, rng, before = tmp_path / "killed", random.Random(3), 0
+    for kill in range(4):
+        process = start(path, "-o", "killed", "--workers", "2")
+        if kill:  # the first comes before anything is there
+            wait_for_trace(folder, before + 1, process)
+            time.sleep(rng.uniform(0.0, 0.1))
+        kill_all(process)
+        before = len(list(folder.glob("traces/*.h5")))
+    assert before > 0
+    told = finish(path, "-o", "killed", "--workers", "2")
+    assert "complete" in told
+    assert_whole(path, folder, tmp_path / "undisturbed")
+
+
+class Killing(LocalPool):
+    """Kills a worker as soon as it was handed each of the first three jobs."""
+
+    kills: ClassVar[list[int]] = []
+
+    def submit(self, job: Job) -> None:
+        super().submit(job)
+        if len(self.kills) < 3:
+            worker = max(self._workers, key=lambda one: len(one.jobs))
+            self.kills.append(worker.process.pid)
+            os.kill(worker.process.pid, signal.SIGKILL)
+
+
+def test_a_worker_that_is_killed_loses_only_its_job_which_is_made_again(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    sweep = load_sweep(path)
+    for name, make in (("undisturbed", LocalPool), ("killed", Killing)):
+        plan(sweep, tmp_path / name)
+        ended = execute_sweep(sweep, tmp_path / name, lambda: make(tmp_path / name, 2))  # noqa: B023
+        assert (ended.complete, ended.failed) == (sweep.runs, 0)
+    assert len(Killing.kills) == 3
+    assert_whole(path, tmp_path / "killed", tmp_path / "undisturbed")
+
+
+class Deadly(LocalPool):
+    """Kills the worker of one job, again and again."""
+
+    victim = ""
+
+    def submit(self, job: Job) -> None:
+        self.victim = self.victim or job.id
+        super().submit(job)
+
+    def next(self, timeout_s: float) -> Outcome | None:
+        for worker in self._workers:
+            if worker.jobs and worker.jobs[0].id == self.victim:
+                os.kill(worker.process.pid, signal.SIGKILL)
+        return super().next(timeout_s)
+
+
+def test_a_job_that_kills_its_process_is_given_up_and_the_others_are_made(tmp_path: Path) -> None:
+    sweep = load_sweep(write(tmp_path, SMALL.replace("seeds = 3", "seeds = 1")))
+    plan(sweep, tmp_path / "out")
+    told: list[str] = []
+    ended = execute_sweep(
+        sweep, tmp_path / "out", lambda: Deadly(tmp_path / "out", 1), tell=told.append
+    )
+    assert (ended.complete, ended.failed) == (sweep.runs - 1, 1)
+    assert len(told) == 1 and "its process died (SIGKILL), 3 times" in told[0]
+
+
+def test_two_commands_on_one_sweep_share_its_runs(tmp_path: Path) -> None:
+    path = write(tmp_path, SMALL.replace("seeds = 3", "seeds = 8"))
+    finish(path, "-o", "undisturbed", "--workers", "1")
+    both = [start(path, "-o", "shared", "--workers", "1") for _ in range(2)]
+    for process in both:
+        _, err = process.communicate(timeout=300)
+        assert process.returncode == 0, err
+    assert_whole(path, tmp_path / "shared", tmp_path / "undisturbed")
+
+
+def test_workers_end_with_the_command_that_started_them(tmp_path: Path) -> None:
+    path = write(tmp_path, SMALL.replace("run.slots = 20", "run.slots = 10000000"))
+    process = start(path, "-o", "out", "--workers", "1")
+    until = time.monotonic() + 60.0
+    while not list(tmp_path.glob("out/traces/.*.lock")):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    process.kill()  # alone: its processes are not told
+    process.communicate()
+    until = time.monotonic() + 30.0
+    while subprocess.run(
+        ["pgrep", "-s", str(process.pid)], capture_output=True, check=False
+    ).stdout:
+        assert time.monotonic() < until, "a worker outlived its sweep"
+        time.sleep(0.05)
+
+
+def test_a_dask_worker_that_is_killed_loses_nothing(tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    path = write(tmp_path, SMALL.replace("run.slots = 20", "run.slots = 300"))
+    sweep = load_sweep(path)
+    local, out = tmp_path / "undisturbed", tmp_path / "dask"
+    plan(sweep, local)
+    execute_sweep(sweep, local, lambda: LocalPool(local, 1))
+    plan(sweep, out)
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
+    ) as cluster:
+        killed: list[int] = []
+
+        class Pool(DaskPool):
+            def submit(self, job: Job) -> None:
+                super().submit(job)
+                if len(killed) < 1:
+                    time.sleep(0.2)
+                    worker = next(iter(cluster.workers.values()))
+                    killed.append(worker.process.process.pid)
+                    os.kill(killed[0], signal.SIGKILL)
+
+        ended = execute_sweep(sweep, out, lambda: Pool(out, cluster.scheduler_address))
+    assert killed and (ended.complete, ended.failed) == (sweep.runs, 0)
+    assert_whole(path, out, local)
+
+
+def test_jobs_do_not_change_when_seeds_are_added(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    few = load_sweep(path)
+    plan(few, tmp_path / "out")
+    execute_sweep(few, tmp_path / "out", lambda: LocalPool(tmp_path / "out", 1))
+    there = {entry.name: entry.stat().st_mtime_ns for entry in (tmp_path / "out/traces").iterdir()}
+    path.write_text(SMALL.replace("seeds = 3", "seeds = 4"))
+    more = load_sweep(path)
+    plan(more, tmp_path / "out")
+    assert sweep_status(tmp_path / "out").complete == few.runs
+    missing = list(jobs(more, {run for case in few.cases for run in map(case.run_id, few.seeds)}))
+    assert len(missing) == 4 and all(job.first_seed == 4 for job in missing)
+    execute_sweep(more, tmp_path / "out", lambda: LocalPool(tmp_path / "out", 1))
+    for name, mtime in there.items():
+        assert (tmp_path / "out/traces" / name).stat().st_mtime_ns == mtime
+
+
+@pytest.mark.slow
+def test_fifty_kills() -> None:
+    subprocess.run([sys.executable, KILLS, "50"], check=True, timeout=1800)
