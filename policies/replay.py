@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-
-from ..simulator.arrays import FloatArray
 
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 """s (K, N, F), a (K, N, A), r (K,) and s' (K, N, F)."""
@@ -43,7 +42,7 @@ class Replay:
     def __len__(self) -> int:
         return min(self._added, len(self._rows))
 
-    def add(self, state: Any, action: Any, reward: FloatArray, next_state: Any) -> None:
+    def add(self, state: Any, action: Any, reward: NDArray[np.floating], next_state: Any) -> None:
         """R transitions, with a leading axis R in all arrays."""
         count = len(reward)
         parts = [np.reshape(part, (count, -1)) for part in (state, action, reward, next_state)]

@@ -27,7 +27,7 @@ def difference(ours: nn.Module, theirs: nn.Module) -> float:
     """The largest difference of any weight."""
     pairs = zip(linear_layers(ours), linear_layers(theirs), strict=True)
     return max(
-        float((getattr(a, name) - getattr(b, name)).abs().max())
+        float((getattr(a, name) - getattr(b, name)).detach().abs().max())
         for a, b in pairs
         for name in ("weight", "bias")
     )
@@ -108,3 +108,106 @@ def test_an_update_is_that_of_stable_baselines() -> None:
     assert difference(ours.target_critic, theirs.critic_target) < 1e-4
     # And both have moved by much more than that.
     assert difference(ours.actor, ours.target_actor) > 5e-3
+
+
+def noise(sigma: float, theta: float, dt: float, random: float = 0.0) -> OrnsteinUhlenbeck:
+    rng = np.random.default_rng(1)
+    return OrnsteinUhlenbeck((4000, 1, 1), sigma, theta, dt, random, rng)
+
+
+@pytest.mark.parametrize(("dt", "steps"), [(1.0, 1), (1.0, 10), (1.0, 40), (0.01, 100)])
+def test_noise_has_the_variance_of_its_recursion(dt: float, steps: int) -> None:
+    """x' = (1 - theta dt) x + sigma sqrt(dt) n: a geometric series."""
+    sigma, theta = 0.05, 0.15
+    process = noise(sigma, theta, dt)
+    for _ in range(steps):
+        x = process.explore(np.zeros((4000, 1, 1), np.float32))
+    expected = sigma**2 * (1 - (1 - theta * dt) ** (2 * steps)) / (theta * (2 - theta * dt))
+    assert np.var(x) == pytest.approx(expected, rel=0.1)  # 4 standard errors
+    process.reset()
+    x = process.explore(np.zeros((4000, 1, 1), np.float32))
+    assert np.var(x) == pytest.approx(sigma**2 * dt, rel=0.1)
+
+
+def test_noise_stays_within_the_actions() -> None:
+    process = noise(5.0, 0.15, 1.0, random=0.5)
+    x = process.explore(np.full((4000, 1, 1), 0.9, np.float32))
+    assert x.min() == -1.0 and x.max() == 1.0
+    # Half of the devices act at random, within the range; what the noise does is cut at its ends.
+    assert np.mean(np.abs(x) < 1.0) > 0.4
+
+
+def test_replay_keeps_the_last_transitions_and_draws_them_uniformly() -> None:
+    replay = Replay(8, (2, 3), (2, 1), np.random.default_rng(3))
+
+    def add(first: int, count: int) -> None:
+        number = np.arange(first, first + count, dtype=np.float32)
+        replay.add(
+            number[:, None, None] + np.arange(6).reshape(2, 3) / 10,
+            -number[:, None, None] * np.ones((2, 1)),
+            number,
+            number[:, None, None] + 100 + np.zeros((2, 3)),
+        )
+
+    add(0, 5)
+    assert len(replay) == 5
+    add(5, 6)  # over the end: 3 to 10 are left
+    assert len(replay) == 8
+    s, a, r, s2 = replay.sample(8000)
+    assert s.shape == s2.shape == (8000, 2, 3) and a.shape == (8000, 2, 1) and r.shape == (8000,)
+    values, counts = np.unique(r.numpy(), return_counts=True)
+    assert values.tolist() == [3, 4, 5, 6, 7, 8, 9, 10]
+    assert np.abs(counts - 1000).max() < 5 * np.sqrt(1000 * 7 / 8)
+    # The parts of a transition stay together.
+    torch.testing.assert_close(s[:, 1, 2], r + 0.5)
+    torch.testing.assert_close(a[:, 1, 0], -r)
+    torch.testing.assert_close(s2[:, 0, 0], r + 100)
+
+
+def test_replay_goes_on_where_it_was() -> None:
+    rows = np.random.default_rng(0).random((5, 2, 3))
+    replay = Replay(4, (2, 3), (2, 3), np.random.default_rng(3))
+    replay.add(rows, rows, rows[:, 0, 0], rows)
+    replay.sample(3)
+    other = Replay(4, (2, 3), (2, 3), np.random.default_rng(99))
+    other.load_state_dict(replay.state_dict())
+    for one, two in zip(replay.sample(10), other.sample(10), strict=True):
+        assert torch.equal(one, two)
+
+
+def test_shared_networks_do_not_care_for_the_order_or_number_of_devices() -> None:
+    torch.manual_seed(0)
+    actor = Actor("shared", 6, FEATURES, ACTIONS, (16, 16))
+    critic = Critic("shared", 6, FEATURES, ACTIONS, (16, 16))
+    s, a = torch.randn(4, 6, FEATURES), torch.rand(4, 6, ACTIONS)
+    order = torch.randperm(6)
+    torch.testing.assert_close(actor(s[:, order]), actor(s)[:, order])
+    torch.testing.assert_close(critic(s[:, order], a[:, order]), critic(s, a))
+    # Everybody twice is the same mean and the same maximum.
+    torch.testing.assert_close(actor(s.repeat(1, 2, 1)), actor(s).repeat(1, 2, 1))
+    torch.testing.assert_close(critic(s.repeat(1, 2, 1), a.repeat(1, 2, 1)), critic(s, a))
+    # But what the others are matters.
+    s[:, 0] += 1.0
+    assert (actor(s)[:, 1:] - actor(s.roll(1, 0))[:, 1:]).abs().max() > 1e-6
+
+
+@pytest.mark.parametrize("kind", ["flat", "shared"])
+def test_heads(kind: Kind) -> None:
+    torch.manual_seed(0)
+    s = 5.0 * torch.randn(3, DEVICES, FEATURES)
+    grouped = Actor(kind, DEVICES, FEATURES, ACTIONS, (16,))
+    assert grouped(s).abs().max() < 0.2  # starts in the middle
+    with torch.no_grad():
+        linear_layers(grouped)[-1].weight.mul_(1e4)
+    assert grouped(s).abs().max() > 0.9
+    paper = Actor(kind, DEVICES, FEATURES, ACTIONS, (16,), "paper")
+    share = (paper(s) + 1.0) / 2.0
+    torch.testing.assert_close(share.sum(dim=(1, 2)), torch.ones(3))
+    assert (share > 0.0).all()
+
+
+def test_losses_that_are_not_numbers_stop_learning() -> None:
+    agent = Agent(Ddpg(hidden=[8]), DEVICES, FEATURES, ACTIONS)
+    s, a, r, s2 = batches(seed=2)[0]
+    with pytest.raises(TrainingError, match="critic_loss is nan"):
+        agent.update((s, a, r * float("nan"), s2))

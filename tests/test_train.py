@@ -1,0 +1,262 @@
+"""`edgesim train`: what it leaves, how it goes on, and what it refuses."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+from edgesim.cli import main
+from edgesim.experiments import evaluation
+from edgesim.experiments.train import FORMAT, train
+from edgesim.policies.learned import read
+from edgesim.scenarios.loading import load_scenario
+from edgesim.simulator.errors import RunError
+from edgesim.traces.reader import open_trace
+
+SMALL = (
+    "policy.episode_slots=5",
+    "policy.replicas=4",
+    "policy.warmup=20",
+    "policy.batch=8",
+    "policy.hidden=[8, 8]",
+)
+"""Seconds of training: what it leaves is tested, not how good it is."""
+
+WORLDS = ("carbon_6ue", "iiot_20dev")
+
+
+@pytest.fixture(autouse=True)
+def _small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a folder of its own, and with little evaluation."""
+    monkeypatch.chdir(tmp_path)
+    shapes = {"drift-plus-penalty": (2, 8), "worst-case-emission": (2, 2)}
+    monkeypatch.setattr(evaluation, "SHAPES", shapes)
+
+
+def edgesim(*words: str) -> Result:
+    result = CliRunner().invoke(main, words)
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def options(*keys: str) -> list[str]:
+    return [word for key in (*SMALL, *keys) for word in ("--set", key)]
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def flat(state: Any) -> list[Any]:
+    """All values of a nested state, in order."""
+    if isinstance(state, dict):
+        return [leaf for value in state.values() for leaf in flat(value)]
+    if isinstance(state, list | tuple):
+        return [leaf for value in state for leaf in flat(value)]
+    return [state]
+
+
+@pytest.mark.parametrize("policy", ["ddpg", "dqn"])
+@pytest.mark.parametrize("scenario", WORLDS)
+def test_train_then_run(scenario: str, policy: str) -> None:
+    keys = options("policy.episodes=8")
+    result = edgesim("train", scenario, "--policy", policy, *keys, "-o", "out", "--json")
+    assert result.exit_code == 0
+    told = json.loads(result.stdout)
+    assert told["steps"] == 8 * 5 * 4 and told["checkpoint"] == "out/best.pt"
+    assert len(rows(Path("out/progress.csv"))) == 8
+    assert len(rows(Path("out/evaluation.csv"))) == 8
+    last = rows(Path("out/progress.csv"))[-1]
+    assert {"reward", "steps_per_s", "seconds"} < set(last) and any("loss" in name for name in last)
+    run = edgesim(
+        "run",
+        scenario,
+        "--policy",
+        policy,
+        "--checkpoint",
+        "out/best.pt",
+        "--slots",
+        "6",
+        "-o",
+        "t.h5",
+    )
+    assert run.exit_code == 0
+    with open_trace("t.h5") as trace:
+        assert trace.status == "complete" and trace.slots.sizes["slot"] == 6
+        assert 'checkpoint = "out/best.pt"' in trace.scenario
+
+
+@pytest.mark.parametrize("policy", ["ddpg", "dqn"])
+def test_resuming_goes_on_bit_for_bit(policy: str) -> None:
+    """10 episodes are 4 and then 6 in another process's place, in every tensor and generator."""
+
+    def trained(folder: str, episodes: int, resume: bool) -> None:
+        keys = [*SMALL, f"policy.episodes={episodes}"]
+        scenario = load_scenario("carbon_6ue", keys, policy=policy)
+        train(scenario, Path(folder), resume=resume)
+
+    trained("whole", 10, resume=False)
+    trained("parts", 4, resume=False)
+    trained("parts", 10, resume=True)
+    whole, parts = (
+        read(Path(folder, "checkpoint.pt"), FORMAT)["learner"] for folder in ("whole", "parts")
+    )
+    assert whole["steps"] == 10 * 5 * 4
+    leaves = flat(whole)
+    assert len(leaves) > 20
+    for one, other in zip(leaves, flat(parts), strict=True):
+        assert torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
+
+
+def test_what_came_after_a_checkpoint_is_done_again() -> None:
+    """A table that is ahead of the checkpoint, as after kill -9, loses its last rows."""
+    scenario = load_scenario("carbon_6ue", [*SMALL, "policy.episodes=4"], policy="ddpg")
+    train(scenario, Path("out"))
+    table = Path("out/progress.csv")
+    before = table.read_text()
+    table.write_text(before + "9999" + "," * (before.splitlines()[0].count(",")) + "\n")
+    longer = load_scenario("carbon_6ue", [*SMALL, "policy.episodes=6"], policy="ddpg")
+    train(longer, Path("out"), resume=True)
+    assert [int(row["steps"]) for row in rows(table)] == [20, 40, 60, 80, 100, 120]
+
+
+def test_a_killed_training_resumes(tmp_path: Path) -> None:
+    code = (
+        "from edgesim.experiments import evaluation, train;"
+        "evaluation.SHAPES['worst-case-emission'] = (1, 1);"
+        "train.CHECKPOINT_S = 0.0;"
+        "from edgesim.cli import main; main()"
+    )
+    keys = options("policy.episodes=100000")
+    words = ["train", "carbon_6ue", "--policy", "ddpg", *keys, "-o", "out"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *words],
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    checkpoint = tmp_path / "out" / "checkpoint.pt"
+    deadline = time.monotonic() + 120.0
+    while not checkpoint.exists() and time.monotonic() < deadline:
+        assert process.poll() is None
+        time.sleep(0.05)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = read(checkpoint, FORMAT)["learner"]["steps"]
+    assert done > 0
+    episodes = done // 20 + 3
+    scenario = load_scenario("carbon_6ue", [*SMALL, f"policy.episodes={episodes}"], policy="ddpg")
+    result = train(scenario, Path("out"), resume=True)
+    assert result.complete and result.steps == episodes * 20
+
+
+@pytest.mark.parametrize("policy", ["ddpg", "dqn"])
+def test_not_a_number_stops_and_keeps_the_last_good_checkpoint(
+    policy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edgesim.simulator.environment import CarbonAwareEdgeVector
+
+    scenario = load_scenario("carbon_6ue", [*SMALL, "policy.episodes=4"], policy=policy)
+    train(scenario, Path("out"))
+    good = Path("out/checkpoint.pt").read_bytes()
+    reward = CarbonAwareEdgeVector.reward
+    monkeypatch.setattr(
+        CarbonAwareEdgeVector, "reward", lambda self, columns: reward(self, columns) * float("nan")
+    )
+    longer = load_scenario("carbon_6ue", [*SMALL, "policy.episodes=9"], policy=policy)
+    with pytest.raises(RunError, match=r"stopped after 80 steps: .*_loss is nan; .*checkpoint\.pt"):
+        train(longer, Path("out"), resume=True)
+    assert Path("out/checkpoint.pt").read_bytes() == good
+
+
+def refused(*words: str) -> str:
+    result = edgesim(*words)
+    assert result.exit_code == 2, result.output
+    assert "Traceback" not in result.output
+    return result.stderr
+
+
+def test_a_policy_that_was_not_trained_says_what_to_do() -> None:
+    for command in ("run", "validate"):
+        said = refused(command, "iiot_20dev", "--policy", "ddpg")
+        assert "edgesim train" in said and "--checkpoint" in said
+
+
+def test_a_policy_that_does_not_learn_is_not_trained() -> None:
+    said = refused("train", "carbon_6ue", "--policy", "exact")
+    assert "does not learn" in said and "ddpg, dqn" in said
+
+
+def test_checkpoints_that_do_not_fit_are_refused_and_not_executed() -> None:
+    for name, scenario, network in (
+        ("flat", "carbon_6ue", "flat"),
+        ("shared", "carbon_6ue", "shared"),
+    ):
+        keys = options("policy.episodes=1", f"policy.network={network}")
+        assert edgesim("train", scenario, "--policy", "ddpg", *keys, "-o", name).exit_code == 0
+    run = ("--slots", "2", "--checkpoint")
+    said = refused("run", "iiot_20dev", "--policy", "ddpg", *run, "flat/best.pt")
+    assert "worst-case-emission" in said
+    said = refused("run", "carbon_6ue", "--policy", "dqn", *run, "flat/best.pt")
+    assert 'policy = "ddpg"' in said
+    more = ("--set", "devices.count=9")
+    said = refused("run", "carbon_6ue", "--policy", "ddpg", *more, *run, "flat/best.pt")
+    assert "devices = 6" in said and "shared" in said
+    assert (
+        edgesim("run", "carbon_6ue", "--policy", "ddpg", *more, *run, "shared/best.pt").exit_code
+        == 0
+    )
+    said = refused("run", "carbon_6ue", "--policy", "ddpg", *run, "flat/checkpoint.pt")
+    assert "not a checkpoint of this kind" in said
+    Path("broken.pt").write_bytes(Path("flat/best.pt").read_bytes()[:1000])
+    assert "broken.pt" in refused("run", "carbon_6ue", "--policy", "ddpg", *run, "broken.pt")
+    assert "No such file" in refused("run", "carbon_6ue", "--policy", "ddpg", *run, "none.pt")
+    torch.save({"format": "edgesim policy 1", "actor": Bomb()}, "bomb.pt")
+    assert "bomb.pt" in refused("run", "carbon_6ue", "--policy", "ddpg", *run, "bomb.pt")
+    assert not Path("exploded").exists()
+
+
+class Bomb:
+    """Runs code when it is unpickled."""
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (Path("exploded"),)
+
+
+def test_resume_wants_the_same_training() -> None:
+    keys = options("policy.episodes=1")
+    words = ("train", "carbon_6ue", "--policy", "ddpg", *keys)
+    assert edgesim(*words, "-o", "out").exit_code == 0
+    assert "--resume" in refused(*words, "-o", "out")
+    assert "--output" in refused(*words, "--resume")
+    said = refused(*words, "-o", "out", "--resume", "--set", "policy.discount=0.5")
+    assert "policy.discount" in said and "0.5" in said
+    assert edgesim(*words, "-o", "out", "--resume").exit_code == 0
+
+
+def test_train_first() -> None:
+    keys = options("policy.episodes=2")
+    result = edgesim(
+        "run", "carbon_6ue", "--policy", "ddpg", *keys, "--train-first", "--slots", "3"
+    )
+    assert result.exit_code == 0
+    assert Path("runs/train-carbon_6ue-ddpg-seed1/best.pt").exists()
+    assert "trace: runs/carbon_6ue-ddpg-seed1.h5" in result.stdout
+
+
+def test_a_mistake_in_the_policys_keys_is_told() -> None:
+    said = refused("train", "carbon_6ue", "--policy", "ddpg", "--set", "policy.discount=1.5")
+    assert "policy.discount" in said
+    said = refused("train", "carbon_6ue", "--policy", "dqn", "--set", "policy.level=3")
+    assert "did you mean `policy.levels`" in said or "levels" in said
