@@ -92,6 +92,8 @@ every_cell = cells(*POLICIES)
 
 MOVING = ("mobility.model=random-waypoint", 'mobility.speed=["20 m/s", "30 m/s"]')
 BATTERIES = 'devices.battery={capacity="0.05 J", initial=0.5, harvest="60 mW"}'
+FAILURES = "failures={time_to_failure=1, time_to_repair=0.5}"
+FAILING = (f"stations.sbs.{FAILURES}", f"stations.mbs.{FAILURES}")
 
 
 def stale(toml: str) -> tuple[str, ...]:
@@ -180,9 +182,10 @@ def test_runs_with_devices_that_move(toml: str, policy: tuple[str, ...]) -> None
 
 
 @cells("drift-plus-penalty")
-def test_runs_with_batteries(toml: str, policy: tuple[str, ...]) -> None:
-    run = run_to_the_end(toml, *policy, BATTERIES, *MOVING)
+def test_runs_with_batteries_and_failures(toml: str, policy: tuple[str, ...]) -> None:
+    run = run_to_the_end(toml, *policy, BATTERIES, *MOVING, *FAILING)
     assert (run.trace["battery_j"] <= 0.05).all()
+    assert not run.trace["station_up"].all()
     assert not run.trace["scaled"].any()
 
 
@@ -194,6 +197,7 @@ def test_runs_when_everything_is_uncertain(toml: str, policy: tuple[str, ...]) -
         *stale(toml),
         *MOVING,
         BATTERIES,
+        *FAILING,
         'twin.predict=["location", "arrivals", "energy"]',
         "twin.deviation.device_cpu={relative=-0.2}",
     )
