@@ -44,6 +44,10 @@ class Aac(Learned):
         entropy: weight of the policy's entropy, which keeps it exploring.
         deviation: standard deviation of the noise on the actor's logits, at the start; it is learned.
         norm: longest gradient; a longer one is scaled down.
+        final_rate: both rates fall linearly over the training, to this share of what they were.
+        logit_penalty: weight of the mean square of the actor's outputs before they are squashed, which
+            keeps them where noise still tries something else.
+        limit_weight: in world C, what violated limits weigh in the reward C(22), l2 to l5.
     """
 
     name: ClassVar[str] = "aac"
@@ -63,6 +67,9 @@ class Aac(Learned):
     entropy: Annotated[float, Field(ge=0)] = 0.0
     deviation: Positive = 0.6
     norm: Positive = 0.5
+    final_rate: Share = 0.05
+    logit_penalty: Annotated[float, Field(ge=0)] = 0.01
+    limit_weight: Positive = 1.0
 
     @property
     def architecture(self) -> dict[str, Any]:
@@ -103,9 +110,9 @@ class ActorCritic(nn.Module):
         self.critic = Critic(shape["network"], devices, features, 0, shape["hidden"])
         self.log_deviation = nn.Parameter(torch.full((actions,), keys.deviation).log())
 
-    def log_density(self, s: Tensor, logits: Tensor) -> Tensor:
-        """(R,) log pi(a | s) of (R, N, A) logits, without the constant."""
-        standard = (logits - self.actor.logits(s)) * (-self.log_deviation).exp()
+    def log_density(self, mean: Tensor, logits: Tensor) -> Tensor:
+        """(R,) log pi(a | s) of (R, N, A) logits around the actor's, without the constant."""
+        standard = (logits - mean) * (-self.log_deviation).exp()
         return -(0.5 * standard * standard + self.log_deviation).sum(dim=(1, 2))
 
     def entropy(self, devices: int) -> Tensor:
@@ -161,7 +168,7 @@ class LearningAgent:
         Raises:
             TrainingError: a loss is not a number.
         """
-        model, discount = self.model, self._keys.discount
+        model, keys = self.model, self._keys
         # 4: Synchronise agent parameters.
         model.load_state_dict(shared.state_dict())
         # 6 to 13: Act for t_max steps, or to the episode's end.
@@ -172,16 +179,18 @@ class LearningAgent:
         # 15 to 17: The rewards from each step on.
         returns = [reached]
         for reward in reversed(rewards):
-            returns.insert(0, reward + discount * returns[0])
+            returns.insert(0, reward + keys.discount * returns[0])
         s, a, R = torch.cat(states[:-1]), torch.cat(logits), torch.cat(returns[:-1])
         # 18, and Algorithm 3, 3 to 7: Accumulate the gradients (24) and (27), as means over steps.
         value = model.critic(s)
         advantage = R - value
-        actor_loss = -(advantage.detach() * model.log_density(s, a)).mean()
-        critic_loss = (advantage * advantage).mean()
-        entropy = model.entropy(a.shape[1])
+        mean = model.actor.logits(s)
+        actor_loss = -(advantage.detach() * model.log_density(mean, a)).mean()
+        critic_loss = advantage.square().mean()
+        explore = keys.entropy * model.entropy(a.shape[1])
+        moderate = keys.logit_penalty * mean.square().mean()
         model.zero_grad(set_to_none=False)
-        (actor_loss + critic_loss - self._keys.entropy * entropy).backward()
+        (actor_loss + critic_loss - explore + moderate).backward()
         losses = finite(actor_loss=actor_loss, critic_loss=critic_loss)
         reward_mean = torch.stack(rewards).mean().item()
         deviation = model.log_deviation.detach().exp().mean().item()
@@ -228,7 +237,7 @@ class GlobalAgent:
 
     def __init__(self, keys: Aac, model: ActorCritic) -> None:
         self.model = model
-        self._norm = keys.norm
+        self._keys = keys
         actor = [*model.actor.parameters(), model.log_deviation]
         critic = [*model.critic.parameters()]
         self.optimiser = torch.optim.Adam(
@@ -240,16 +249,25 @@ class GlobalAgent:
             fused=True,
         )
 
-    def update(self, gradients: Sequence[Tensor]) -> None:
+    def update(self, gradients: Sequence[Tensor], steps: int) -> None:
         """8: Update theta_pi and theta_v by an agent's gradients.
+
+        Args:
+            gradients: of each parameter.
+            steps: T, environment steps so far.
 
         Raises:
             TrainingError: one of them is not a number; nothing was changed.
         """
+        keys = self._keys
+        left = 1.0 - (1.0 - keys.final_rate) * min(steps / keys.steps, 1.0)
+        rates = (keys.actor_rate, keys.critic_rate)
+        for group, rate in zip(self.optimiser.param_groups, rates, strict=True):
+            group["lr"] = rate * left
         parameters = [*self.model.parameters()]
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
-        norm = nn.utils.clip_grad_norm_(parameters, self._norm)
+        norm = nn.utils.clip_grad_norm_(parameters, keys.norm)
         if not torch.isfinite(norm):
             raise TrainingError(f"the norm of a gradient is {norm.item()}")
         self.optimiser.step()
@@ -269,7 +287,7 @@ class Training:
         self._make = make
         self._seed = seed
         self.steps = 0
-        env = make(keys.replicas, keys.episode_slots)
+        env = _environment(keys, make)
         devices, features = env.single_observation_space.shape
         with seeded(seed):
             model = ActorCritic(keys, devices, features, env.single_action_space.shape[1])
@@ -302,7 +320,7 @@ class Training:
         assert agent is not None  # its caller looked
         while not updates or not agent.between_episodes:
             updates.append(agent.work(self._global.model))
-            self._global.update([one.grad for one in agent.model.parameters()])  # type: ignore[misc]
+            self._global.update([one.grad for one in agent.model.parameters()], self.steps)  # type: ignore[misc]
             self.steps += updates[-1].steps
         return updates
 
@@ -321,7 +339,7 @@ class Training:
             for one in self._others:
                 if one.connection in ready:
                     updates.append(one.receive())
-                    self._global.update(one.gradients)
+                    self._global.update(one.gradients, self.steps)
                     one.go_on()
                     self.steps += updates[-1].steps
         return updates
@@ -342,7 +360,7 @@ class Training:
         self._global.model.load_state_dict(state["model"])
         self._global.optimiser.load_state_dict(state["optimiser"])
         if self._alone is not None:
-            env = self._make(keys.replicas, keys.episode_slots)
+            env = _environment(keys, self._make)
             first = self._seed + self.steps // keys.episode_slots
             self._alone = LearningAgent(keys, env, self._seed, first, keys.replicas)
             self._alone.noise.set_state(state["noise"])
@@ -406,6 +424,10 @@ class Remote:
         self._process.join()
 
 
+def _environment(keys: Aac, make: MakeEnvironment) -> Any:
+    return make(keys.replicas, keys.episode_slots, keys.limit_weight)
+
+
 def _shared(like: Tensor) -> Tensor:
     zeros: Tensor = torch.zeros_like(like).share_memory_()  # type: ignore[no-untyped-call]
     return zeros
@@ -425,7 +447,7 @@ def _learn(
     torch.set_num_threads(1)
     stride = keys.workers * keys.replicas
     mine = first + number * keys.replicas
-    agent = LearningAgent(keys, make(keys.replicas, keys.episode_slots), mine, mine, stride)
+    agent = LearningAgent(keys, _environment(keys, make), mine, mine, stride)
     try:
         while True:
             update = agent.work(model)

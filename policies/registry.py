@@ -15,6 +15,7 @@ POLICIES = {
         "sca": f"{__package__}.sca_stream:ScaStream",
         "exact": f"{__package__}.exact_stream:MultiStart",
         "ddpg": f"{__package__}.ddpg:Ddpg",
+        "aac": f"{__package__}.aac:Aac",
         "dqn": f"{__package__}.dqn:Dqn",
     },
     "worst-case-emission": {
@@ -27,6 +28,7 @@ POLICIES = {
         "sca": f"{__package__}.sca:Sca",
         "exact": f"{__package__}.exact:Exact",
         "ddpg": f"{__package__}.ddpg:Ddpg",
+        "aac": f"{__package__}.aac:Aac",
         "dqn": f"{__package__}.dqn:Dqn",
     },
 }
