@@ -9,15 +9,16 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from edgesim.experiments.executors import LocalPool
 from edgesim.experiments.expansion import load_sweep
-from edgesim.experiments.sweep import jobs
+from edgesim.experiments.sweep import Progress, execute_sweep, jobs, plan
 from edgesim.traces.sweep_table import SweepTable
 from edgesim.traces.sweeps import open_sweep
 
 SMALL = """
 scenario = "base.toml"
 policies = ["local", "random"]
-seeds = 3
+seeds = 4
 replications = 2
 [set]
 run.slots = 20
@@ -41,6 +42,13 @@ def write(folder: Path, sweep: str = SMALL, base: str = BASE) -> Path:
     return path
 
 
+def make(path: Path, folder: Path, pool: type[LocalPool] = LocalPool, workers: int = 2) -> Progress:
+    """What the command does, in this process and a pool's."""
+    sweep = load_sweep(path)
+    plan(sweep, folder)
+    return execute_sweep(sweep, folder, lambda: pool(folder, workers))
+
+
 def start(path: Path, *options: str) -> "subprocess.Popen[str]":
     """`edgesim sweep` in a session of its own, beside the file."""
     return subprocess.Popen(
@@ -51,13 +59,6 @@ def start(path: Path, *options: str) -> "subprocess.Popen[str]":
         text=True,
         start_new_session=True,
     )
-
-
-def finish(path: Path, *options: str) -> str:
-    """Run it to its end; what it told."""
-    out, err = (process := start(path, *options)).communicate(timeout=600)
-    assert process.returncode == 0, err
-    return out + err
 
 
 def kill_all(process: "subprocess.Popen[str]") -> None:
@@ -74,7 +75,9 @@ def contents(path: Path) -> dict[str, bytes]:
         if name.startswith("timing"):
             return
         if isinstance(item, h5py.Dataset):
-            found[name] = np.asarray(item).tobytes() if item.dtype.kind != "O" else repr(item[...])
+            found[name] = (
+                np.asarray(item).tobytes() if item.dtype.kind != "O" else repr(item[...]).encode()
+            )
         for key, value in item.attrs.items():
             if "LIST" not in key:
                 found[f"{name}@{key}"] = repr(value).encode()

@@ -6,19 +6,21 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from sweeping import SMALL, assert_whole, finish, kill_all, start, write
+from sweeping import SMALL, assert_whole, kill_all, make, start, write
 
 from edgesim.experiments.executors import DaskPool, LocalPool
 from edgesim.experiments.expansion import load_sweep
 from edgesim.experiments.jobs import Job, Outcome
 from edgesim.experiments.sweep import execute_sweep, jobs, plan
-from edgesim.traces.sweeps import sweep_status
+from edgesim.traces.sweep_table import SweepTable
+from edgesim.traces.sweeps import open_sweep, sweep_status
 
-KILLS = Path(__file__).parents[1] / "benchmarks" / "kill_sweep.py"
+KILLS = Path(__file__).parent / "kill_sweep.py"
 
 
 def wait_for_trace(folder: Path, count: int, process: "subprocess.Popen[str]") -> None:
@@ -29,21 +31,28 @@ def wait_for_trace(folder: Path, count: int, process: "subprocess.Popen[str]") -
         time.sleep(0.005)
 
 
-def test_killed_with_all_its_processes_at_any_moment(tmp_path: Path) -> None:
-    path = write(tmp_path, SMALL.replace("seeds = 3", "seeds = 8"))
-    finish(path, "-o", "undisturbed", "--workers", "1")
-    folder, rng, before = tmp_path / "killed", random.Random(3), 0
-    for kill in range(4):
-        process = start(path, "-o", "killed", "--workers", "2")
-        if kill:  # the first comes before anything is there
-            wait_for_trace(folder, before + 1, process)
-            time.sleep(rng.uniform(0.0, 0.1))
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sweep of most of these tests, made in peace."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    ended = make(write(folder), folder / "out")
+    assert (ended.complete, ended.failed) == (ended.total, 0)
+    return folder / "out"
+
+
+def test_killed_with_all_its_processes_at_any_moment(tmp_path: Path, undisturbed: Path) -> None:
+    path, out, rng = write(tmp_path), tmp_path / "out", random.Random(3)
+    before = 0
+    for _ in range(2):
+        process = start(path, "-o", "out", "--workers", "2")
+        wait_for_trace(out, before + 1, process)
+        time.sleep(rng.uniform(0.0, 0.05))
         kill_all(process)
-        before = len(list(folder.glob("traces/*.h5")))
-    assert before > 0
-    told = finish(path, "-o", "killed", "--workers", "2")
-    assert "complete" in told
-    assert_whole(path, folder, tmp_path / "undisturbed")
+        before = len(list(out.glob("traces/*.h5")))
+    sweep = load_sweep(path)
+    assert 2 <= before <= len(list(jobs(sweep, set())))
+    make(path, out)
+    assert_whole(path, out, undisturbed)
 
 
 class Killing(LocalPool):
@@ -59,15 +68,14 @@ class Killing(LocalPool):
             os.kill(worker.process.pid, signal.SIGKILL)
 
 
-def test_a_worker_that_is_killed_loses_only_its_job_which_is_made_again(tmp_path: Path) -> None:
+def test_a_worker_that_is_killed_loses_only_its_job_which_is_made_again(
+    tmp_path: Path, undisturbed: Path
+) -> None:
     path = write(tmp_path)
-    sweep = load_sweep(path)
-    for name, make in (("undisturbed", LocalPool), ("killed", Killing)):
-        plan(sweep, tmp_path / name)
-        ended = execute_sweep(sweep, tmp_path / name, lambda: make(tmp_path / name, 2))  # noqa: B023
-        assert (ended.complete, ended.failed) == (sweep.runs, 0)
+    ended = make(path, tmp_path / "out", Killing)
+    assert (ended.complete, ended.failed) == (ended.total, 0)
     assert len(Killing.kills) == 3
-    assert_whole(path, tmp_path / "killed", tmp_path / "undisturbed")
+    assert_whole(path, tmp_path / "out", undisturbed)
 
 
 class Deadly(LocalPool):
@@ -87,7 +95,7 @@ class Deadly(LocalPool):
 
 
 def test_a_job_that_kills_its_process_is_given_up_and_the_others_are_made(tmp_path: Path) -> None:
-    sweep = load_sweep(write(tmp_path, SMALL.replace("seeds = 3", "seeds = 1")))
+    sweep = load_sweep(write(tmp_path, SMALL.replace("seeds = 4", "seeds = 1")))
     plan(sweep, tmp_path / "out")
     told: list[str] = []
     ended = execute_sweep(
@@ -97,14 +105,12 @@ def test_a_job_that_kills_its_process_is_given_up_and_the_others_are_made(tmp_pa
     assert len(told) == 1 and "its process died (SIGKILL), 3 times" in told[0]
 
 
-def test_two_commands_on_one_sweep_share_its_runs(tmp_path: Path) -> None:
-    path = write(tmp_path, SMALL.replace("seeds = 3", "seeds = 8"))
-    finish(path, "-o", "undisturbed", "--workers", "1")
-    both = [start(path, "-o", "shared", "--workers", "1") for _ in range(2)]
-    for process in both:
-        _, err = process.communicate(timeout=300)
-        assert process.returncode == 0, err
-    assert_whole(path, tmp_path / "shared", tmp_path / "undisturbed")
+def test_two_at_one_sweep_share_its_runs(tmp_path: Path, undisturbed: Path) -> None:
+    path, out = write(tmp_path), tmp_path / "out"
+    with ThreadPoolExecutor(2) as both:
+        ended = [both.submit(make, path, out, LocalPool, 1) for _ in range(2)]
+    assert [one.result().complete for one in ended] == [ended[0].result().total] * 2
+    assert_whole(path, out, undisturbed)
 
 
 def test_workers_end_with_the_command_that_started_them(tmp_path: Path) -> None:
@@ -124,13 +130,10 @@ def test_workers_end_with_the_command_that_started_them(tmp_path: Path) -> None:
         time.sleep(0.05)
 
 
-def test_a_dask_worker_that_is_killed_loses_nothing(tmp_path: Path) -> None:
+def test_a_dask_worker_that_is_killed_loses_nothing(tmp_path: Path, undisturbed: Path) -> None:
     distributed = pytest.importorskip("distributed")
-    path = write(tmp_path, SMALL.replace("run.slots = 20", "run.slots = 300"))
+    path, out = write(tmp_path), tmp_path / "out"
     sweep = load_sweep(path)
-    local, out = tmp_path / "undisturbed", tmp_path / "dask"
-    plan(sweep, local)
-    execute_sweep(sweep, local, lambda: LocalPool(local, 1))
     plan(sweep, out)
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
@@ -148,24 +151,28 @@ def test_a_dask_worker_that_is_killed_loses_nothing(tmp_path: Path) -> None:
 
         ended = execute_sweep(sweep, out, lambda: Pool(out, cluster.scheduler_address))
     assert killed and (ended.complete, ended.failed) == (sweep.runs, 0)
-    assert_whole(path, out, local)
+    assert_whole(path, out, undisturbed)
 
 
-def test_jobs_do_not_change_when_seeds_are_added(tmp_path: Path) -> None:
-    path = write(tmp_path)
-    few = load_sweep(path)
-    plan(few, tmp_path / "out")
-    execute_sweep(few, tmp_path / "out", lambda: LocalPool(tmp_path / "out", 1))
-    there = {entry.name: entry.stat().st_mtime_ns for entry in (tmp_path / "out/traces").iterdir()}
-    path.write_text(SMALL.replace("seeds = 3", "seeds = 4"))
+def test_jobs_do_not_change_when_seeds_are_added(tmp_path: Path, undisturbed: Path) -> None:
+    path, out = write(tmp_path, SMALL.replace("seeds = 4", "seeds = 3")), tmp_path / "out"
+    few = make(path, out)
+    there = {entry.name: entry.stat().st_mtime_ns for entry in (out / "traces").iterdir()}
+    write(tmp_path)
     more = load_sweep(path)
-    plan(more, tmp_path / "out")
-    assert sweep_status(tmp_path / "out").complete == few.runs
-    missing = list(jobs(more, {run for case in few.cases for run in map(case.run_id, few.seeds)}))
-    assert len(missing) == 4 and all(job.first_seed == 4 for job in missing)
-    execute_sweep(more, tmp_path / "out", lambda: LocalPool(tmp_path / "out", 1))
+    plan(more, out)
+    assert sweep_status(out).complete == few.total == 12
+    with SweepTable(out) as table:
+        missing = list(jobs(more, table.complete()))
+    assert [job.first_seed for job in missing] == [4] * 4
+    make(path, out)
     for name, mtime in there.items():
-        assert (tmp_path / "out/traces" / name).stat().st_mtime_ns == mtime
+        assert (out / "traces" / name).stat().st_mtime_ns == mtime
+    assert (
+        open_sweep(out)
+        .drop_vars(["trace", "replication"])
+        .identical(open_sweep(undisturbed).drop_vars(["trace", "replication"]))
+    )
 
 
 @pytest.mark.slow
