@@ -38,12 +38,14 @@ class Ddpg(Learned):
         capacity: of the replay buffer, in transitions.
         actor_rate: learning rate of the actor.
         critic_rate: learning rate of the critic.
+        rate_decay: the share of both rates that is gone at the end, linearly over the training.
         discount: gamma.
         soft_update: tau, the step of the target networks.
         noise: sigma of the Ornstein-Uhlenbeck noise on the actions.
         noise_reversion: its theta.
         noise_dt: its time step; 1 gives a correlation time of 1 / theta steps, 0.01 of 100 times that.
-        random: the share of devices that act at random in each step of training, beside the noise.
+        random: the share of the actions' numbers that are drawn at random in training, beside the
+            noise: it still tries the other side where an action lies at an end of its range.
         logit_penalty: weight of the mean square of the actor's outputs before they are squashed, which
             keeps them where they can still be moved.
         reward_unit: if given, rewards are learned as sign(r) ln(1 + |r| / reward_unit), for costs that
@@ -66,6 +68,7 @@ class Ddpg(Learned):
     capacity: Count = 100_000
     actor_rate: Positive = 3e-5
     critic_rate: Positive = 1e-4
+    rate_decay: Share = 0.0
     discount: Share = 0.99
     soft_update: Share = 1e-3
     noise: Annotated[float, Field(ge=0)] = 0.2
@@ -148,6 +151,11 @@ class Agent:
         self.critic_optimiser = torch.optim.Adam(
             self.critic.parameters(), lr=keys.critic_rate, fused=True
         )
+        self._rates = {
+            self.actor_optimiser: keys.actor_rate,
+            self.critic_optimiser: keys.critic_rate,
+        }
+        self._rate_decay = keys.rate_decay
         self._discount = keys.discount
         self._soft_update = keys.soft_update
         self._logit_penalty = keys.logit_penalty
@@ -156,6 +164,12 @@ class Agent:
             *self.target_actor.parameters(),
             *self.target_critic.parameters(),
         ]
+
+    def progress(self, done: float) -> None:
+        """Adapt the learning rates to the share of the training that is done."""
+        for optimiser, rate in self._rates.items():
+            for group in optimiser.param_groups:
+                group["lr"] = rate * (1.0 - self._rate_decay * done)
 
     def update(self, batch: Batch) -> dict[str, float]:
         """One gradient step of critic and actor, and a small one of the targets.
@@ -229,7 +243,7 @@ class OrnsteinUhlenbeck:
         sigma: its scale.
         theta: how fast it returns to zero.
         dt: its time step.
-        random: the share of devices that act at random instead.
+        random: the share of its entries that are drawn at random instead.
         rng: its source.
     """
 
@@ -262,7 +276,7 @@ class OrnsteinUhlenbeck:
         self._x = self._decay * self._x + self._scale * fresh
         noisy: Actions = np.clip(action + self._x, -1.0, 1.0)
         if self._share > 0.0:
-            chosen = self._rng.random(self._x.shape[:2]) < self._share
+            chosen = self._rng.random(self._x.shape) < self._share
             noisy[chosen] = self.random()[chosen]
         return noisy
 
@@ -285,6 +299,10 @@ class Keys(Protocol):
     batch: int
     reward_unit: float | None
 
+    @property
+    def steps(self) -> int:
+        """Of the whole training, over all replicas."""
+
 
 class Learning(Protocol):
     """What `Training` asks of what learns."""
@@ -292,6 +310,9 @@ class Learning(Protocol):
     @property
     def actor(self) -> nn.Module:
         """What it would do: (R, N, F) features to (R, N, A) actions."""
+
+    def progress(self, done: float) -> None:
+        """Adapt the learning rates to the share of the training that is done."""
 
     def update(self, batch: Batch) -> dict[str, float]:
         """Learn from a minibatch; losses by name."""
@@ -363,6 +384,7 @@ class Training:
         # 5: The agent receives the initial state.
         s, _ = self._env.reset(seed=self._seed + self.steps // keys.episode_slots)
         self._exploration.reset()
+        self._agent.progress(self.steps / keys.steps)
         for _ in range(keys.episode_slots):
             warm = len(replay) >= keys.warmup
             # 7: Get an action with noise.

@@ -46,6 +46,7 @@ class Dqn(Learned):
         batch: transitions of a gradient step.
         capacity: of the replay buffer, in transitions.
         rate: learning rate.
+        rate_decay: the share of it that is gone at the end, linearly over the training.
         discount: gamma.
         soft_update: the step of the target network.
         random: epsilon, the share of devices that act at random in each step.
@@ -68,6 +69,7 @@ class Dqn(Learned):
     batch: Count = 64
     capacity: Count = 100_000
     rate: Positive = 1e-3
+    rate_decay: Share = 0.0
     discount: Share = 0.99
     soft_update: Share = 5e-3
     random: Share = 0.1
@@ -174,10 +176,16 @@ class Agent:
         self.actor = keys.make_actor(keys.architecture, devices, features, actions)
         self.target = deepcopy(self.actor).requires_grad_(False)
         self.optimiser = torch.optim.Adam(self.actor.parameters(), lr=keys.rate, fused=True)
+        self._rate, self._rate_decay = keys.rate, keys.rate_decay
         self._discount = keys.discount
         self._soft_update = keys.soft_update
         self._online: list[Tensor] = list(self.actor.parameters())
         self._targets: list[Tensor] = list(self.target.parameters())
+
+    def progress(self, done: float) -> None:
+        """Adapt the learning rate to the share of the training that is done."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._rate * (1.0 - self._rate_decay * done)
 
     def update(self, batch: Batch) -> dict[str, float]:
         """One gradient step on the squared error, linear beyond 1, and a small one of the target.
