@@ -490,7 +490,9 @@ class _Counted:
         """Latency quantiles of each replication alone, (R,); NaN where it completed no task."""
         counts = self._histogram.sum(axis=1)
         none = np.full(len(QUANTILES), np.nan)
-        values = np.array([self._quantiles(c) if c.any() else none for c in counts])
+        values = np.array(
+            [self._quantiles(c, slice(r, r + 1)) if c.any() else none for r, c in enumerate(counts)]
+        )
         return {f"latency_{name}_s": values[:, k] for k, name in enumerate(QUANTILES)}
 
     @cached_property
@@ -498,11 +500,12 @@ class _Counted:
         """(R, parts, bins) completed tasks by latency."""
         return np.asarray(self._all["latency_tasks"][:, self._parts])
 
-    def _quantiles(self, counts: IntArray) -> FloatArray:
+    def _quantiles(self, counts: IntArray, of: slice = slice(None)) -> FloatArray:
+        """Of a histogram of these replications, within what they saw."""
         edges = np.append(self._all["latency_low_s"], self._all["latency_high_s"][-1])
         least, greatest = (
-            float(self._all["latency_min_s"].min()),
-            float(self._all["latency_max_s"].max()),
+            float(self._all["latency_min_s"][of].min()),
+            float(self._all["latency_max_s"][of].max()),
         )
         edges[0], edges[-1] = min(edges[1], least), max(edges[-2], greatest)
         quantiles = histogram_quantiles(counts, edges, np.array(list(QUANTILES.values())))
