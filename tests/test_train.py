@@ -195,7 +195,7 @@ def test_a_policy_that_was_not_trained_says_what_to_do() -> None:
 
 def test_a_policy_that_does_not_learn_is_not_trained() -> None:
     said = refused("train", "carbon_6ue", "--policy", "exact")
-    assert "does not learn" in said and "ddpg, dqn" in said
+    assert "does not learn" in said and "ddpg, aac, dqn" in said
 
 
 def test_checkpoints_that_do_not_fit_are_refused_and_not_executed() -> None:
