@@ -292,7 +292,7 @@ class Training:
         with seeded(seed):
             model = ActorCritic(keys, devices, features, env.single_action_space.shape[1])
         self._global = GlobalAgent(keys, model)
-        self.actor = model.actor
+        self.actor: nn.Module = model.actor
         self._alone: LearningAgent | None = None
         self._others: list[Remote] = []
         if keys.workers == 1:

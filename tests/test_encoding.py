@@ -1,0 +1,340 @@
+"""Encodings: every action is a decision that the network can carry out, and the optimum is among them."""
+
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import a_network, observing
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgesim.simulator.arrays import FloatArray
+from edgesim.simulator.cells import Cells
+from edgesim.simulator.decision import check, fit
+from edgesim.simulator.encoding import (
+    Encoding,
+    StreamEncoding,
+    TaskEncoding,
+    encoding_of,
+    priority_shares,
+)
+from edgesim.simulator.observation import Observation, TaskObservation
+from edgesim.simulator.problem import DriftPlusPenalty
+from edgesim.simulator.worst_case import (
+    CarbonAwareNetwork,
+    MrcChannel,
+    Tasks,
+    WorstCaseEmission,
+    evaluate,
+)
+
+TABLE_I = """
+title = "test"
+[run]
+problem = "worst-case-emission"
+slots = 6
+slot = "2 s"
+[area]
+size = ["100 m", "100 m"]
+[devices]
+count = 6
+power_max = "23 dBm"
+cpu = "2 GHz"
+cpu_min = "0.5 GHz"
+[stations.mbs]
+bandwidth = "10 MHz"
+cpu = "20 GHz"
+[stations.sbs]
+count = 0
+[channel]
+access = "mrc"
+antennas = 8
+path_loss_exponent = 3.76
+reference_gain = "-35.3 dB"
+min_distance = "1 m"
+noise = "-174 dBm/Hz"
+[tasks]
+arrivals = "per-slot"
+size = ["1 MB", "2 MB"]
+cycles = ["1000 Mcycles", "1500 Mcycles"]
+deadline = "2 s"
+[energy]
+theta_0 = 1e-28
+[policy]
+name = "exact"
+"""
+
+
+def stream(
+    seed: int, replications: int = 3, devices: int = 7, stations: int = 3, **changes: Any
+) -> tuple[StreamEncoding, Observation]:
+    """A random state of a small network; some queues are empty."""
+    rng = np.random.default_rng(seed)
+    network = a_network(stations, devices, replications, **changes)
+    shape = (replications, devices)
+    queue = rng.uniform(0.0, 5e6, shape) * (rng.random(shape) > 0.2)
+    observation = Observation(
+        slot=3,
+        time_s=0.3,
+        cells=Cells(rng.integers(0, stations, shape), stations),
+        channel_gain=10.0 ** rng.uniform(-12.0, -5.0, (*shape, stations)),
+        queue_bits=queue,
+        station_queue_bits=rng.uniform(0.0, 5e6, (replications, stations)),
+        power_max_w=np.full(shape, 0.1),
+        position_m=np.zeros((*shape, 2)),
+        battery_j=np.full(shape, np.inf),
+        arrived_bits=rng.uniform(0.0, 1e6, shape),
+        departed_bits=rng.uniform(0.0, 1e6, shape),
+        energy_per_bit_j=np.full(replications, 1e-8),
+        perturbation_bits=np.full(shape, 1e6),
+        carbon_g_per_j=np.full((replications, stations), 5e-5),
+        age_s=np.zeros(shape),
+        station_age_s=np.zeros((replications, stations)),
+        station_up=np.ones((replications, stations), dtype=np.bool_),
+    )
+    return StreamEncoding(DriftPlusPenalty(network, 1e13)), observation
+
+
+def only(observation: Observation, order: Any, replication: Any) -> Observation:
+    """Some devices, in another order, of some replications."""
+    columns = {}
+    for one in fields(observation):
+        value = getattr(observation, one.name)
+        if isinstance(value, np.ndarray):
+            of_devices = value.shape[1:2] == (observation.station.shape[1],)
+            columns[one.name] = value[replication][:, order] if of_devices else value[replication]
+    cells = Cells(observation.station[replication][:, order].copy(), observation.cells.shape[1])
+    return replace(observation, cells=cells, **columns)
+
+
+@given(st.integers(0, 10_000), st.sampled_from(["total", "density"]))
+@settings(max_examples=40, deadline=None)
+def test_every_action_is_within_the_physical_sets(seed: int, noise_model: str) -> None:
+    """Nothing is scaled down; a band in which somebody sends is used up; who is off sends nothing."""
+    encoding, observation = stream(seed, noise_model=noise_model)
+    network, cells = encoding._network, observation.cells
+    action = np.random.default_rng(seed).uniform(-2.0, 2.0, (3, 7, 4))
+    decision = check(encoding.decision(action, observation), network)
+    _, scaled = fit(
+        decision, network, cells, observation.power_max_w, observation.station_queue_bits
+    )
+    assert not scaled.any()
+    sends = (action[..., 0] > 0.0) & (observation.queue_bits > 0.0)
+    assert ((decision.bandwidth_hz > 0.0) == sends).all()
+    assert ((decision.power_w > 0.0) == sends).all()
+    assert ((decision.edge_cpu_hz > 0.0) == sends).all()
+    used = cells.total(decision.bandwidth_hz) / network.station_bandwidth_hz
+    assert np.allclose(used, cells.total(sends.astype(float)) > 0.0)
+
+
+def test_ends_of_the_ranges_of_power_and_local_speed() -> None:
+    encoding, observation = stream(1)
+    queue = observation.queue_bits
+    for a, power, speed in ((-1.0, 1e-4, 0.0), (0.0, 0.1 * 10**-1.5, 0.5), (1.0, 0.1, 1.0)):
+        action = np.full((3, 7, 4), a)
+        action[..., 0] = 0.5
+        decision = encoding.decision(action, observation)
+        assert np.allclose(decision.power_w[queue > 0.0], power)
+        most = np.minimum(0.5e9, queue * 100.0 / 0.1)
+        assert np.allclose(decision.local_cpu_hz, speed * most)
+
+
+def test_the_priority_of_one_device_empties_its_queue_first() -> None:
+    """The first in rank is given what sends all that it has, and the second the rest."""
+    encoding, observation = stream(2, replications=1, devices=2, stations=1)
+    observation = replace(
+        observation,
+        channel_gain=np.full((1, 2, 1), 1e-8),
+        queue_bits=np.array([[1e6, 1e8]]),
+    )
+    action = np.ones((1, 2, 4))
+    action[0, 1, 0] = 0.01
+    decision = encoding.decision(action, observation)
+    efficiency = np.log2(1.0 + 0.1 * 1e-8 / 1e-14)
+    assert decision.bandwidth_hz[0, 0] == pytest.approx(1e6 / (0.1 * efficiency))
+    assert decision.bandwidth_hz.sum() == pytest.approx(10e6)
+
+
+def water_level(weight: FloatArray, needed: FloatArray, capacity: float) -> FloatArray:
+    """min(need, level w) with the level that uses up the capacity, by bisection."""
+    low, high = 0.0, 1e12
+    for _ in range(300):
+        level = np.sqrt(max(low, 1e-12) * high)
+        if np.minimum(needed, level * weight).sum() < capacity:
+            low = level
+        else:
+            high = level
+    return np.minimum(needed, high * weight)
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=60, deadline=None)
+def test_priority_shares_against_bisection(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    weight = rng.uniform(0.1, 10.0, (1, 6)) * (rng.random((1, 6)) > 0.3)
+    needed = 10.0 ** rng.uniform(-1.0, 2.0, (1, 6))
+    share = priority_shares(weight, needed, np.zeros((1, 6), dtype=np.int64), np.array([10.0]))[0]
+    wanted = needed[0][weight[0] > 0.0].sum()
+    if wanted > 10.0:
+        assert np.allclose(share, water_level(weight[0], needed[0], 10.0), rtol=1e-6)
+    elif wanted > 0.0:  # all have enough: the rest goes to them in proportion
+        assert np.allclose(share, needed[0] * (weight[0] > 0.0) * 10.0 / wanted)
+
+
+def test_shares_are_a_softmax_where_nobody_has_enough() -> None:
+    logits = np.array([[0.3, -1.0, 2.0, 0.0]])
+    station = np.array([[0, 0, 0, 1]])
+    plenty = np.full((1, 4), 1e9)
+    share = priority_shares(np.exp(logits), plenty, station, np.array([8.0, 3.0]))
+    e = np.exp(logits[0, :3])
+    assert np.allclose(share, [[*(8.0 * e / e.sum()), 3.0]])
+
+
+def test_order_of_devices_and_number_of_replications_do_not_matter() -> None:
+    encoding, observation = stream(5)
+    action = np.random.default_rng(5).uniform(-1.0, 1.0, (3, 7, 4))
+    features, decision = encoding.features(observation), encoding.decision(action, observation)
+    order = np.array([3, 0, 6, 1, 5, 2, 4])
+    one, _ = stream(5, replications=1)
+    for r in range(3):
+        alone = only(observation, np.arange(7), [r])
+        assert np.array_equal(one.features(alone)[0], features[r])
+        again = one.decision(action[r : r + 1], alone)
+        for name in ("bandwidth_hz", "power_w", "local_cpu_hz", "edge_cpu_hz", "served_bits"):
+            assert np.array_equal(getattr(again, name)[0], getattr(decision, name)[r])
+        shuffled = only(observation, order, [r])
+        assert np.allclose(one.features(shuffled)[0], features[r, order], atol=1e-6)
+        again = one.decision(action[r : r + 1, order], shuffled)
+        assert np.allclose(again.bandwidth_hz[0], decision.bandwidth_hz[r, order], rtol=1e-9)
+        assert np.allclose(again.edge_cpu_hz[0], decision.edge_cpu_hz[r, order], rtol=1e-9)
+
+
+def test_features_of_a_hand_computed_state() -> None:
+    """q = 0.5 Mbit; V eta = 0.1 Mbit, Q = 2 Mbit, beta = 1 Mbit: v = 1.1 Mbit."""
+    encoding, observation = stream(7, replications=1, devices=2, stations=2)
+    observation = replace(
+        observation,
+        cells=Cells(np.array([[0, 1]]), 2),
+        queue_bits=np.full((1, 2), 2e6),
+        station_queue_bits=np.array([[1.5e6, 0.0]]),
+        channel_gain=np.array([[[1e-8, 1e-9], [1e-10, 1e-6]]]),
+        arrived_bits=np.full((1, 2), 0.5e6),
+        departed_bits=np.zeros((1, 2)),
+        age_s=np.full((1, 2), 0.2),
+    )
+    first, second = encoding.features(observation)[0]
+    # ln(1 + x / q) / 2, of gains (log10(p g / noise) - 5) / 2.5
+    expected = {0: 0.0, 1: np.log(5.0) / 2, 2: np.log(3.2) / 2, 3: -np.log(1.8) / 2}
+    expected |= {4: np.log(4.0) / 2, 5: np.log(1.2) / 2, 6: np.log(3.0) / 2, 7: -2.0, 8: -2.0}
+    expected |= {9: 0.0, 10: 0.0, 11: np.log(101.0) / 2, 12: 0.0, 13: np.log(2.0) / 2}
+    expected |= {14: np.log(2.0) / 2, 15: 0.0, 16: np.log(3.0) / 2}
+    assert np.allclose(first, [expected[k] for k in range(17)], atol=1e-6)
+    assert second[0] == pytest.approx(0.8)  # 1e-6 of 1e-14 at 0.1 W: 7 decades
+    assert second[3] == pytest.approx(second[2])  # an empty station: a bit sent is worth as much
+    assert second[10] == pytest.approx(np.log(2.0) / 2)
+
+
+def test_features_stay_in_their_range_whatever_happens() -> None:
+    encoding, observation = stream(8)
+    for scale in (0.0, 1e30):
+        wild = replace(observation, queue_bits=observation.queue_bits * scale)
+        assert np.abs(encoding.features(wild)).max() <= 5.0
+
+
+@pytest.mark.parametrize("wrong", ["shape", "nan"])
+def test_what_is_no_action_is_refused(wrong: str) -> None:
+    encoding, observation = stream(9)
+    action = np.zeros((3, 7, 4) if wrong == "nan" else (3, 7, 5))
+    action[0, 0, 0] = np.nan
+    with pytest.raises(ValueError, match="NaN" if wrong == "nan" else "shape"):
+        encoding.decision(action, observation)
+
+
+def task_slots(*overrides: str) -> tuple[WorstCaseEmission, Encoding, list[tuple[Any, Any]]]:
+    """World C's slots, each with its observation and what `exact` decides."""
+    seen: list[Any] = []
+    found = observing(seen, "run.replications=2", *overrides, toml=TABLE_I)
+    problem = found.simulation.world
+    assert isinstance(problem.network, CarbonAwareNetwork)  # type: ignore[attr-defined]
+    emission = WorstCaseEmission(problem.network)  # type: ignore[attr-defined]
+    names = ("power_w", "offload", "local_cpu_hz", "edge_cpu_hz", "worst_emission_mg", "feasible")
+    columns = [{name: found.trace[name][:, t] for name in names} for t in range(len(seen))]
+    pairs = [(observation, row) for (observation, _), row in zip(seen, columns, strict=True)]
+    return emission, encoding_of(emission), pairs
+
+
+def outcome(problem: WorstCaseEmission, observation: TaskObservation, decision: Any) -> Any:
+    return evaluate(
+        problem.network,
+        observation.tasks,
+        observation.channel,
+        observation.carbon_g_per_j,
+        decision,
+    )
+
+
+def test_the_optimum_of_world_c_is_an_action() -> None:
+    """`exact`'s offloading and server rates, everything else just in time, emit as little as it does."""
+    problem, encoding, slots = task_slots()
+    assert isinstance(encoding, TaskEncoding)
+    offloaded = 0
+    for observation, row in slots:
+        share = observation.tasks.cycles / (
+            np.where(row["offload"], row["edge_cpu_hz"], np.inf) * observation.tasks.deadline_s
+        )
+        action = -np.ones((2, 6, 4))
+        action[..., 0] = np.where(row["offload"], 1.0, -1.0)
+        action[..., 2] = (share - 0.5) / 0.45
+        result = outcome(problem, observation, encoding.decision(action, observation))
+        assert (result.use.feasible == row["feasible"]).all()
+        ours = result.worst_emission_g[row["feasible"]] * 1e3
+        assert np.allclose(ours, row["worst_emission_mg"][row["feasible"]], rtol=2e-3)
+        offloaded += row["offload"].sum()
+    assert offloaded > 0
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=40, deadline=None)
+def test_tasks_are_in_time_wherever_powers_suffice(seed: int) -> None:
+    """Delays, rate floor and capacity hold of every device below P_max whose server rate was not cut."""
+    rng = np.random.default_rng(seed)
+    network = CarbonAwareNetwork(
+        bandwidth_hz=10e6,
+        noise_w=4e-14,
+        device_power_max_w=np.full(5, 0.2),
+        device_cpu_min_hz=np.full(5, 0.5e9),
+        device_cpu_max_hz=np.full(5, 2e9),
+        server_cpu_hz=20e9,
+        theta_device=np.full(5, 1e-27),
+        theta_server=1e-28,
+        rate_min_bps=1e6,
+        energy_max_j=1.0,
+    )
+    cross = 10.0 ** rng.uniform(-13.0, -9.0, (2, 5, 5))
+    cross[:, range(5), range(5)] = 0.0
+    observation = TaskObservation(
+        slot=0,
+        time_s=0.0,
+        tasks=Tasks(
+            rng.uniform(8e6, 32e6, (2, 5)), rng.uniform(1e9, 2e9, (2, 5)), np.full((2, 5), 2.0)
+        ),
+        channel=MrcChannel(10.0 ** rng.uniform(-10.0, -7.0, (2, 5)), cross),
+        carbon_g_per_j=np.full((2, 1), 5e-5),
+        position_m=np.zeros((2, 5, 2)),
+        last_emission_g=np.zeros((2, 5)),
+        age_s=np.zeros((2, 5)),
+    )
+    problem = WorstCaseEmission(network)
+    encoding = TaskEncoding(problem)
+    decision = encoding.decision(rng.uniform(-1.0, 1.0, (2, 5, 4)), observation)
+    result = outcome(problem, observation, decision)
+    asked = (decision.offload * decision.edge_cpu_hz).sum(axis=1, keepdims=True)
+    assert (asked <= 20e9 * (1.0 + 1e-9)).all()
+    assert (result.use.power <= 1.0).all()
+    enough = decision.power_w < 0.2
+    assert (result.use.rate[enough] <= 1.0 + 1e-9).all()
+    in_time = enough & ((asked < 20e9 * (1.0 - 1e-9)) | ~decision.offload)
+    assert (result.use.delay[in_time] <= 1.0 + 1e-9).all()
+    assert (result.use.local_cpu <= 1.0 + 1e-9).all()
+    assert np.abs(encoding.features(observation)).max() <= 5.0
