@@ -89,20 +89,38 @@ def scenario_options(command: Command) -> Command:
     help="Of a policy that learns: what `edgesim train` left.",
 )
 @click.option("--train-first", is_flag=True, help="Train the policy, then run it.")
+@click.option(
+    "--checkpoint-every",
+    type=click.IntRange(min=1),
+    metavar="SLOTS",
+    help="Save the run beside its trace from time to time, for --resume.",
+)
+@click.option(
+    "--resume",
+    "resumes",
+    is_flag=True,
+    help="Go on with the run whose trace --output names, if there is one.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def run(
     output: Path | None,
     overwrite: bool,
     checkpoint: Path | None,
     train_first: bool,
+    checkpoint_every: int | None,
+    resumes: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
     """Run SCENARIO, a file or the name of a shipped one, and leave a trace."""
     with user_errors():
-        from edgesim.experiments.run import execute, prepare
+        from edgesim.experiments.checkpoint import beside
+        from edgesim.experiments.run import execute, prepare, resume
+        from edgesim.traces.reader import open_trace
         from edgesim.traces.statistics import summarise
 
+        if resumes and not output:
+            raise click.UsageError("--resume needs --output, the trace of the run to go on with")
         if checkpoint and train_first:
             raise click.UsageError("--checkpoint and --train-first exclude each other")
         if train_first:
@@ -112,10 +130,22 @@ def run(
         scenario = load(**options)
         experiment = prepare(scenario)
         path = output or new_trace_path(options["scenario"], scenario)
-        if output and output.exists() and not overwrite:
-            raise click.UsageError(f"{output} exists; --overwrite replaces it")
-        with progress(scenario.run.slots) as follow:
-            status = execute(experiment, path, follow)
+        goes_on = resumes and beside(path).exists()
+        if output and output.exists() and not (overwrite or goes_on):
+            if not resumes:
+                raise click.UsageError(f"{output} exists; --overwrite replaces it")
+            if open_trace(output).status != "complete":
+                raise click.UsageError(
+                    f"{output} has no checkpoint to go on from; --overwrite starts it anew"
+                )
+            click.echo(f"{output} is complete", err=True)
+            status = "complete"
+        else:
+            with progress(scenario.run.slots) as follow:
+                if goes_on:
+                    status = resume(experiment, path, follow)
+                else:
+                    status = execute(experiment, path, follow, checkpoint_every)
         if status != "complete":
             click.echo(f"interrupted; what was run is in {path}", err=True)
         print_summary(summarise([path]), as_json)
@@ -642,13 +672,14 @@ def check_picture(path: Path | None) -> None:
 @contextmanager
 def user_errors() -> Iterator[None]:
     """One clear message, and no traceback, for what is not the program's fault."""
+    from edgesim.experiments.errors import CheckpointError
     from edgesim.scenarios.errors import ScenarioError
     from edgesim.simulator.errors import RunError
     from edgesim.traces.reader import TraceError
 
     try:
         yield
-    except (ScenarioError, TraceError) as error:
+    except (ScenarioError, TraceError, CheckpointError) as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(MISTAKE)
     except RunError as error:

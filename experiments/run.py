@@ -2,11 +2,13 @@
 
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from ..policies.base import Policy
 from ..policies.learned import Learned
@@ -17,10 +19,13 @@ from ..scenarios.schema import Scenario
 from ..simulator.build import Blueprint, blueprint
 from ..simulator.randomness import Streams
 from ..simulator.recorder import EndStatus
-from ..simulator.simulation import Simulation
+from ..simulator.simulation import Simulation, Snapshot
 from ..traces.layout import RunInfo
 from ..traces.reader import Trace, open_trace
 from ..traces.writer import TraceWriter
+from . import checkpoint
+from .checkpoint import Checkpoint
+from .errors import CheckpointError
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,7 @@ def execute(
     experiment: Experiment,
     path: Path,
     on_start: Callable[[Simulation], None] = lambda simulation: None,
+    checkpoint_every: int | None = None,
 ) -> EndStatus:
     """Run an experiment and leave its trace; an interrupt ends it after the current slot.
 
@@ -70,32 +76,119 @@ def execute(
         experiment: used up by this.
         path: of the trace; a file that is there is overwritten.
         on_start: is handed the simulation before its first slot, to follow its progress.
+        checkpoint_every: slots between checkpoints, from which `resume` goes on; an interrupted run
+            leaves one as well, a complete one leaves none.
 
     Returns:
         How it ended: "complete" or "interrupted".
 
     Raises:
         RunError: a policy or model failed; what was recorded up to there is readable.
-        OSError: the trace cannot be written.
+        CheckpointError: the policy or a model has a state that cannot be saved.
+        OSError: the trace or a checkpoint cannot be written.
     """
-    scenario, plan = experiment.scenario, experiment.blueprint
+    scenario, policy = experiment.scenario, experiment.policy
+    problem = experiment.blueprint.problem
     streams = Streams(scenario.run.seed, scenario.run.replications)
-    experiment.policy.reset(plan.problem.network, plan.problem, streams.generators("policy"))
+    policy.reset(problem.network, problem, streams.generators("policy"))
     path.parent.mkdir(parents=True, exist_ok=True)
+    checkpoint.beside(path).unlink(missing_ok=True)
     writer = TraceWriter(path, _run_info(experiment, streams), level=scenario.trace.level)
+    return _record(experiment, policy, writer, path, checkpoint_every, on_start)
+
+
+def resume(
+    experiment: Experiment,
+    path: Path,
+    on_start: Callable[[Simulation], None] = lambda simulation: None,
+) -> EndStatus:
+    """Go on with a run from its last checkpoint; the trace becomes what it would have been.
+
+    Args:
+        experiment: the same; used up by this.
+        path: of the trace. What it holds beyond the checkpoint is run again.
+        on_start: see `execute`.
+
+    Returns:
+        How it ended: "complete" or "interrupted".
+
+    Raises:
+        CheckpointError: there is none, or it cannot be used, or is of another scenario.
+        RunError: a policy or model failed; what was recorded up to there is readable.
+        OSError: the trace or a checkpoint cannot be read or written.
+    """
+    file = checkpoint.beside(path)
+    if not file.exists():
+        raise CheckpointError(f"{file}: there is no such file; --checkpoint-every leaves one")
+    saved = checkpoint.load(file)
+    scenario = experiment.scenario
+    if changes := _differences(saved.scenario, scenario.to_toml()):
+        raise CheckpointError(f"{file}: of another scenario: {', '.join(changes)}")
+    streams = Streams(scenario.run.seed, scenario.run.replications)
+    info = _run_info(experiment, streams)
+    writer = TraceWriter(path, info, level=scenario.trace.level, earlier=saved.written)
+    every, snapshot = saved.every, saved.simulation
+    return _record(experiment, saved.policy, writer, path, every, on_start, snapshot)
+
+
+def _record(
+    experiment: Experiment,
+    policy: Policy,
+    writer: TraceWriter,
+    path: Path,
+    checkpoint_every: int | None,
+    on_start: Callable[[Simulation], None],
+    snapshot: Snapshot | None = None,
+) -> EndStatus:
+    """Run from the start, or from a snapshot, to the end or an interrupt."""
+    scenario, plan = experiment.scenario, experiment.blueprint
+    file = checkpoint.beside(path)
     status: EndStatus = "failed"
     try:
-        simulation = plan.simulation(experiment.policy.decide, writer, streams)
+        streams = Streams(scenario.run.seed, scenario.run.replications)
+        simulation = plan.simulation(policy.decide, writer, streams, snapshot)
         on_start(simulation)
+        slots = every = scenario.run.slots
+        if checkpoint_every is not None:
+            every = checkpoint_every
         with stopped_by_signals(simulation.stop):
-            status = "complete" if simulation.run() else "interrupted"
+            goes_on = True
+            while goes_on:
+                following = (simulation.world.state.slot // every + 1) * every
+                goes_on = simulation.run(following) and simulation.world.state.slot < slots
+                if checkpoint_every is not None and simulation.world.state.slot < slots:
+                    state = simulation.snapshot()
+                    saved = Checkpoint(scenario.to_toml(), every, policy, state, writer.written())
+                    checkpoint.save(file, saved)
+        status = "complete" if simulation.world.state.slot >= slots else "interrupted"
         writer.tasks(simulation.world.unfinished())
     except KeyboardInterrupt:
         status = "interrupted"
         raise
     finally:
         writer.close(status)
+    if status == "complete":
+        file.unlink(missing_ok=True)
     return status
+
+
+def _differences(saved: str, now: str) -> list[str]:
+    """The keys in which two scenarios differ."""
+    ours, theirs = _flat(tomllib.loads(now)), _flat(tomllib.loads(saved))
+    return [
+        f"{key} was {as_toml(theirs.get(key))}"
+        for key in sorted(ours.keys() | theirs.keys())
+        if ours.get(key) != theirs.get(key)
+    ]
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        flat |= (
+            _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+        )
+    return flat
 
 
 def run(

@@ -36,6 +36,7 @@ from ..simulator.worst_case import (
 )
 from .base import Policy
 from .one_by_one import instances, together
+from .rebuilt import Rebuilt
 from .sca_subproblems import Instance, OffloadingSubproblem, PowerSubproblem, RateSubproblem
 from .worst_case_rates import slowest_edge_hz, slowest_local_hz
 
@@ -106,7 +107,7 @@ class Sca(Policy):
     edge_cpu: Hertz | None = None
 
     def __post_init__(self) -> None:
-        self._built: dict[int, _Subproblems] = {}
+        self._built: Rebuilt[int, _Subproblems] = Rebuilt()
 
     def reset(
         self, network: CarbonAwareNetwork, problem: WorstCaseEmission, rngs: Generators

@@ -28,6 +28,7 @@ from ..simulator.randomness import Generators
 from .base import Policy
 from .lyapunov import Lyapunov
 from .p2_instance import Allocation, Instance, allocation, decision, instances
+from .rebuilt import Rebuilt
 from .sca_subproblems import solved
 
 _REACH = 100.0
@@ -63,7 +64,7 @@ class ScaStream(Policy):
             raise ValueError(f"iterations_max = {self.iterations_max}; allowed: at least 1")
         if self.threshold < 0.0:
             raise ValueError(f"threshold = {self.threshold}; allowed: not negative")
-        self._approximations: dict[int, Approximation] = {}
+        self._approximations: Rebuilt[int, Approximation] = Rebuilt()
 
     def reset(self, network: Network, problem: DriftPlusPenalty, rngs: Generators) -> None:
         """Keep the problem."""

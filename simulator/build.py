@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ from .prediction import ArrivalPredictor, EnergyPredictor, LocationPredictor, Pr
 from .problem import DriftPlusPenalty
 from .randomness import Streams
 from .recorder import Recorder
-from .simulation import Decide, Simulation
+from .simulation import Decide, Simulation, Snapshot
 from .state import StreamState, TaskState
 from .stream_world import StreamWorld
 from .synchronisation import Constant, Exponential, Hop, Latency, Uniform
@@ -76,14 +77,23 @@ class Blueprint:
     fading: Any
     arrivals: Any
 
-    def simulation(self, decide: Decide, recorder: Recorder, streams: Streams) -> Simulation:
-        """The run at time zero. The models are started: a blueprint is good for one simulation."""
+    def simulation(
+        self,
+        decide: Decide,
+        recorder: Recorder,
+        streams: Streams,
+        snapshot: Snapshot | None = None,
+    ) -> Simulation:
+        """The run at time zero, or where a snapshot of it was taken.
+
+        The models are started: a blueprint is good for one simulation.
+        """
         scenario = self.scenario
         slot_s = self.network.slot_s
-        world = self._world(streams)
+        world = snapshot.world if snapshot else self._world(streams)
         return Simulation(
             world,
-            self._twin(world, streams),
+            snapshot.twin if snapshot else self._twin(world, streams),
             scenario.policy.name,
             decide,
             recorder,
@@ -91,6 +101,7 @@ class Blueprint:
             coherence_s=self._coherence_s(),
             device_period_s=scenario.twin.device.period or slot_s,
             station_period_s=scenario.twin.station.period or slot_s,
+            snapshot=snapshot,
         )
 
     def _world(self, streams: Streams) -> World:
@@ -221,11 +232,8 @@ class Blueprint:
     def _twin(self, world: World, streams: Streams) -> Twin:
         keys = self.scenario.twin
         battery = self.scenario.devices.battery
-        topology, path_loss = self.topology, self.path_loss
-
-        def path_gain(position_m: FloatArray) -> FloatArray:
-            return path_loss.gain(topology.distance_m(position_m))
-
+        topology = self.topology
+        path_gain = partial(_path_gain, topology, self.path_loss)
         makers: dict[str, Callable[[], Predictor]] = {
             "location": lambda: LocationPredictor(path_gain, topology.area_m),
             "arrivals": lambda: ArrivalPredictor(self.network),
@@ -328,6 +336,10 @@ def _carbon_aware(scenario: Scenario, network: Network) -> CarbonAwareNetwork:
         energy_max_j=limits.energy_max,
         rate_floor=limits.rate_floor,
     )
+
+
+def _path_gain(topology: Topology, path_loss: PathLoss, position_m: FloatArray) -> FloatArray:
+    return path_loss.gain(topology.distance_m(position_m))
 
 
 def _deviation(keys: DeviationKeys, streams: Streams, name: str) -> Deviation:

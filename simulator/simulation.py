@@ -2,6 +2,7 @@
 
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -24,6 +25,23 @@ Decide = Callable[[Any], Any]
 """A policy's verb: from the world's observation to its decision."""
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """All that a simulation is at a slot's boundary.
+
+    Attributes:
+        now_ns: when the last slot began.
+        next_ns: of each clock, when it ticks next.
+        world: with its state and models.
+        twin: with what is under way to it.
+    """
+
+    now_ns: int
+    next_ns: dict[str, int]
+    world: World
+    twin: Twin
+
+
 class Simulation:
     """One run: a world seen through its twin, a policy, and a recorder.
 
@@ -40,6 +58,7 @@ class Simulation:
         coherence_s: time between fadings, a whole number of slots; None if nothing fades.
         device_period_s: time between reports of the devices, a whole number of slots.
         station_period_s: the same for the stations.
+        snapshot: where to go on; its world and twin are those given.
     """
 
     def __init__(
@@ -54,6 +73,7 @@ class Simulation:
         coherence_s: float | None,
         device_period_s: float,
         station_period_s: float,
+        snapshot: Snapshot | None = None,
     ) -> None:
         self.world = world
         self.slots = slots
@@ -62,7 +82,7 @@ class Simulation:
         self._decide = decide
         self._recorder = recorder
         self._stopping = False
-        self._env = simpy.Environment()
+        self._env = simpy.Environment(snapshot.now_ns if snapshot else 0)
         self._decision_due = False
         self._observation: Any = None
         slot_ns = to_ns(world.slot_s)
@@ -86,21 +106,33 @@ class Simulation:
             if first_ns is not None:
                 clock = Clock(turn, first_ns, 0)
                 self.clocks[turn.name.lower()] = (clock, partial(self._change, clock, change))
+        if snapshot:
+            for name, (clock, _) in self.clocks.items():
+                clock.next_ns = snapshot.next_ns[name]
         for name, (clock, act) in self.clocks.items():
             self._env.process(every(self._env, clock, self._guarded(name, act)))
 
-    def run(self) -> bool:
+    def snapshot(self) -> Snapshot:
+        """What a simulation that goes on from here needs; to be saved before time goes on."""
+        next_ns = {name: clock.next_ns for name, (clock, _) in self.clocks.items()}
+        return Snapshot(self._now_ns(), next_ns, self.world, self._twin)
+
+    def run(self, until: int | None = None) -> bool:
         """Run to the last slot, or to the end of the slot in which `stop` was called.
 
+        Args:
+            until: the slot before which to end, instead of the last slot's end.
+
         Returns:
-            True if all slots were run.
+            True if all these slots were run.
 
         Raises:
             RunError: names the slot, and the model, or the policy's field or exception.
         """
-        while (observation := self.observe()) is not None:
+        end = self.slots if until is None else min(until, self.slots)
+        while self.world.state.slot < end and (observation := self.observe()) is not None:
             self.act(self._ask(observation))
-        return self.world.state.slot >= self.slots
+        return self.world.state.slot >= end
 
     def observe(self) -> Any | None:
         """Let time pass up to the next decision.

@@ -1,5 +1,6 @@
 """The file that a trace is: what lies where, and in which order it is written."""
 
+import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ from .variables import (
 
 TASK_CHUNK = 1 << 14
 """Rows of /tasks in a chunk."""
+
+COPIED_BYTES, COPIED_TASKS = 1 << 24, 1 << 18
+"""Of each variable, what is copied at a time when a run goes on."""
 
 _OF_COLUMNS = {
     name for name in SUMMARY_VARIABLES if name.removeprefix("initial_") in SLOT_VARIABLES
@@ -68,6 +72,21 @@ class RunInfo:
     cycles_per_bit: float
 
 
+@dataclass(frozen=True)
+class Lengths:
+    """Of what grows while a trace is written.
+
+    Attributes:
+        slots: in /slots.
+        tasks: rows of /tasks.
+        decisions: rows of /timing.
+    """
+
+    slots: int
+    tasks: int
+    decisions: int
+
+
 class TraceFile:
     """An HDF5 file in netCDF-4 layout, in SWMR mode from `begin` on.
 
@@ -78,21 +97,30 @@ class TraceFile:
         path: the file; what is there is overwritten.
         run: what the trace says about its run.
         level: what is kept of it.
+        goes_on: the trace that is there stays until `begin` has taken from it what it is given.
 
     Raises:
         OSError: if the file cannot be written.
     """
 
-    def __init__(self, path: Path, run: RunInfo, level: Level) -> None:
+    def __init__(self, path: Path, run: RunInfo, level: Level, *, goes_on: bool = False) -> None:
         self.path = path
         self.run = run
         self.level = level
         self._file: Any = None
         self._started = _now()
-        self._new().close()
-        self._replace()
+        if not goes_on:
+            self._new().close()
+            self._replace()
 
-    def begin(self, first: int, columns: Sequence[str], chunk_slots: int, tally: SlotTally) -> None:
+    def begin(
+        self,
+        first: int,
+        columns: Sequence[str],
+        chunk_slots: int,
+        tally: SlotTally,
+        earlier: Lengths | None = None,
+    ) -> None:
         """Make the datasets for these columns; from now on readers may look in.
 
         Args:
@@ -100,6 +128,10 @@ class TraceFile:
             columns: names of the columns that will be appended.
             chunk_slots: slots in a chunk.
             tally: the totals that will be written.
+            earlier: how much to take over of the trace that is there, but for its totals.
+
+        Raises:
+            OSError: the trace that is there is shorter, or cannot be read.
         """
         self._file = file = self._new()
         self._first = first
@@ -114,7 +146,32 @@ class TraceFile:
                 timing, "decision_s", DECISION_S, {"slot": self._timing_slot}, (1024,)
             )
         file.swmr_mode = True
+        if earlier is not None and self.level != "summary":
+            self._take_over(earlier)
         self._replace()
+
+    def _take_over(self, earlier: Lengths) -> None:
+        """Copy the beginning of the trace that is there."""
+        with h5py.File(self.path, "r", libver="latest", swmr=True, locking=False) as old:
+            slots, tasks = old["slots"], old["tasks"]
+            if len(slots["slot"]) < earlier.slots or len(tasks["task"]) < earlier.tasks:
+                raise OSError(f"{self.path}: the trace holds less than its checkpoint")
+            block = max(COPIED_BYTES // max(8 * self.run.devices * len(self.run.seeds), 1), 1)
+            for start in range(0, earlier.slots, block):
+                end = min(start + block, earlier.slots)
+                part = {name: slots[name][:, start:end] for name in self._slot_variables}
+                self.append_slots(part, end - start)
+            for start in range(0, earlier.tasks, COPIED_TASKS):
+                end = min(start + COPIED_TASKS, earlier.tasks)
+                rows = {name: tasks[name][start:end] for name in self._task_variables}
+                self.append_tasks(rows, end - start)
+            self.append_decisions(old["timing/decision_s"][: earlier.decisions])
+
+    def sync(self) -> Lengths:
+        """Have what was published survive a loss of power; its lengths."""
+        with self.path.open("rb") as file:
+            os.fsync(file.fileno())
+        return Lengths(self._slots, self._tasks, self._decisions)
 
     def append_slots(self, columns: Mapping[str, NDArray[Any]], count: int) -> None:
         """Append the first `count` slots of (R, >= count, …) columns."""

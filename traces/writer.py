@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..simulator.recorder import EndStatus, TaskTable
-from .layout import RunInfo, TraceFile
+from .layout import Lengths, RunInfo, TraceFile
 from .tally import BATCHES_PER_PART, SlotTally, TaskTally
 from .variables import SLOT_VARIABLES, TASK_VARIABLES, Level, Variable
 
@@ -19,6 +20,27 @@ BUFFER_SLOTS = 4096
 BUFFER_TASKS = 1 << 16
 FLUSH_S = 1.0
 """A reader sees what happened until the last full buffer, or this long ago, whichever is later."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """How far a trace has got: all that a writer needs to go on with it from there.
+
+    Attributes:
+        shapes: of each column of a slot.
+        first: the first slot.
+        following: the slot that comes next.
+        lengths: of what grows in the file.
+        slot_tally: totals so far.
+        task_tally: likewise.
+    """
+
+    shapes: dict[str, tuple[int, ...]]
+    first: int
+    following: int
+    lengths: Lengths
+    slot_tally: SlotTally
+    task_tally: TaskTally
 
 
 class TraceWriter:
@@ -33,20 +55,34 @@ class TraceWriter:
         run: what the trace says about its run.
         level: "summary": totals by batch of slots; "slots": also every slot and every task;
             "full": also the gain of every link.
+        earlier: go on with the trace that is there from this point, which it has passed.
 
     Raises:
-        OSError: if the file cannot be written.
+        OSError: if the file cannot be written, or does not reach the point.
     """
 
-    def __init__(self, path: str | Path, run: RunInfo, *, level: Level = "slots") -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        run: RunInfo,
+        *,
+        level: Level = "slots",
+        earlier: Written | None = None,
+    ) -> None:
         self._run = run
         self._replications = len(run.seeds)
         self._level = level
-        self._file = TraceFile(Path(path), run, level)
+        self._file = TraceFile(Path(path), run, level, goes_on=earlier is not None)
         self._begun = False
         self._filled = self._task_rows = self._written_part = 0
         self._flush_at = math.inf
         self._decisions_s: list[float] = []
+        if earlier is not None:
+            self._first, self._next = earlier.first, earlier.following
+            self._make_buffers(earlier.shapes)
+            self._slot_tally, self._task_tally = earlier.slot_tally, earlier.task_tally
+            self._begin_file(earlier.lengths)
+            self._write_totals()
 
     def slot(self, slot: int, columns: Mapping[str, NDArray[Any]]) -> None:
         """Record one slot.
@@ -61,7 +97,7 @@ class TraceWriter:
         """
         if not self._begun:
             self._begin(slot, columns)
-        elif len(columns) != self._columns:
+        elif len(columns) != len(self._shapes):
             raise ValueError(f"slot {slot}: the set of columns changed during the run")
         place = self._filled
         try:
@@ -105,6 +141,24 @@ class TraceWriter:
         if self._level != "summary":
             self._decisions_s.append(seconds)
 
+    def written(self) -> Written:
+        """How far the trace has got, all of which is now in the file and on the disk.
+
+        Raises:
+            ValueError: if no slot was recorded yet.
+        """
+        if not self._begun:
+            raise ValueError("nothing was recorded yet")
+        self._flush()
+        return Written(
+            self._shapes,
+            self._first,
+            self._next,
+            self._file.sync(),
+            self._slot_tally,
+            self._task_tally,
+        )
+
     def close(self, status: EndStatus) -> None:
         """Write what is left, and how the run ended."""
         if self._begun:
@@ -125,30 +179,39 @@ class TraceWriter:
             shape = tuple(sizes[dim] for dim in SLOT_VARIABLES[name].dims if dim != "slot")
             if column.shape != shape:
                 raise ValueError(f"slot {first}: {name} has shape {column.shape}, not {shape}")
-        # All columns of a slot lie side by side in one row of the buffer: one copy instead of many.
-        kept = [name for name in columns if self._keeps(SLOT_VARIABLES[name])]
-        self._flat = [name for name in kept if columns[name].ndim == 2]
-        self._shaped = [name for name in kept if columns[name].ndim != 2]
-        widths = [columns[name][0].size for name in self._flat + self._shaped]
+        self._first = self._next = first
+        self._make_buffers({name: column.shape for name, column in columns.items()})
+        self._slot_tally = SlotTally(self._replications, run.slots, list(self._buffers))
+        self._task_tally = TaskTally(self._replications, self._slot_tally.batches)
+        self._begin_file(None)
+
+    def _make_buffers(self, shapes: dict[str, tuple[int, ...]]) -> None:
+        """All columns of a slot lie side by side in one row: one copy instead of many."""
+        self._shapes = shapes
+        kept = {name: shape for name, shape in shapes.items() if self._keeps(SLOT_VARIABLES[name])}
+        self._flat = [name for name, shape in kept.items() if len(shape) == 2]
+        self._shaped = [name for name, shape in kept.items() if len(shape) != 2]
+        names = self._flat + self._shaped
+        widths = [math.prod(kept[name][1:]) for name in names]
         slot_bytes = 8 * self._replications * sum(widths)
-        self._capacity = min(max(BUFFER_BYTES // max(slot_bytes, 1), 1), BUFFER_SLOTS, run.slots)
+        most = min(BUFFER_SLOTS, self._run.slots)
+        self._capacity = min(max(BUFFER_BYTES // max(slot_bytes, 1), 1), most)
         self._buffer = np.empty((self._replications, self._capacity, sum(widths)))
-        self._columns = len(columns)
-        self._buffers = {
+        parts = {
             name: self._buffer[:, :, end - width : end].reshape(
-                self._replications, self._capacity, *columns[name].shape[1:]
+                self._replications, self._capacity, *kept[name][1:]
             )
-            for name, width, end in zip(
-                self._flat + self._shaped, widths, np.cumsum(widths), strict=True
-            )
+            for name, width, end in zip(names, widths, np.cumsum(widths), strict=True)
         }
+        self._buffers = {name: parts[name] for name in kept}
         self._task_buffers = {
             name: np.empty(BUFFER_TASKS, what.dtype) for name, what in TASK_VARIABLES.items()
         }
-        self._slot_tally = SlotTally(self._replications, run.slots, kept)
-        self._task_tally = TaskTally(self._replications, self._slot_tally.batches)
-        self._next = first
-        self._file.begin(first, kept, self._capacity, self._slot_tally)
+
+    def _begin_file(self, earlier: Lengths | None) -> None:
+        self._file.begin(
+            self._first, list(self._buffers), self._capacity, self._slot_tally, earlier
+        )
         self._flush_at = time.monotonic() + FLUSH_S
         self._begun = True
 
@@ -172,11 +235,14 @@ class TraceWriter:
             self._append_tasks()
             self._file.append_decisions(self._decisions_s)
             self._decisions_s.clear()
+        self._write_totals()
+        end = time.monotonic()
+        # Writing takes a twentieth of the time at most, however much there is.
+        self._flush_at = end + max(FLUSH_S, 20.0 * (end - start))
+
+    def _write_totals(self) -> None:
         part = (self._next - 1) // self._slot_tally.batch_slots // BATCHES_PER_PART
         parts = slice(self._written_part, part + 1)
         self._file.write_summary(self._slot_tally, self._task_tally, parts)
         self._written_part = part
         self._file.publish()
-        end = time.monotonic()
-        # Writing takes a twentieth of the time at most, however much there is.
-        self._flush_at = end + max(FLUSH_S, 20.0 * (end - start))

@@ -1,0 +1,99 @@
+"""All that a run is at a slot's boundary, in a file beside its trace."""
+
+import json
+import os
+import pickle
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..policies.base import Policy
+from ..simulator.simulation import Snapshot
+from ..traces.writer import Written
+from .errors import CheckpointError
+
+SUFFIX = ".checkpoint"
+_MAGIC = "edgesim run checkpoint"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A run that can be continued.
+
+    Attributes:
+        scenario: the resolved scenario, TOML.
+        every: slots between checkpoints.
+        policy: with all that it has learned or remembers.
+        simulation: world, twin and clocks, with the models' and the generators' states.
+        written: how far the trace goes that belongs to it.
+    """
+
+    scenario: str
+    every: int
+    policy: Policy
+    simulation: Snapshot
+    written: Written
+
+
+def beside(trace: Path) -> Path:
+    """Where the checkpoint of a trace lies."""
+    return trace.with_name(trace.name + SUFFIX)
+
+
+def save(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint in place of the one that is there, which is never damaged.
+
+    Raises:
+        CheckpointError: a user's policy or model has a state that cannot be pickled.
+        OSError: the file cannot be written.
+    """
+    try:
+        content = pickle.dumps(checkpoint, protocol=pickle.HIGHEST_PROTOCOL)
+    except Exception as error:
+        raise CheckpointError(
+            f"{path}: this run cannot be saved: {type(error).__name__}: {error}; what a policy or "
+            "model keeps must be picklable, or run without --checkpoint-every"
+        ) from error
+    header = {
+        "format": _MAGIC,
+        "edgesim_version": __version__,
+        "sha256": sha256(content).hexdigest(),
+    }
+    new = path.with_name(f".{path.name}.new")
+    with new.open("wb") as file:
+        file.write(json.dumps(header).encode() + b"\n" + content)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+
+
+def load(path: Path) -> Checkpoint:
+    """Read a checkpoint. It is unpickled: only your own ones are to be trusted.
+
+    Raises:
+        CheckpointError: it is damaged, or none, or of another version.
+        OSError: it cannot be read.
+    """
+    first, _, content = path.read_bytes().partition(b"\n")
+    try:
+        header: Any = json.loads(first)
+        known = header["format"] == _MAGIC
+        version, checksum = header["edgesim_version"], header["sha256"]
+    except (ValueError, TypeError, KeyError):
+        known = False
+    if not known:
+        raise CheckpointError(f"{path}: this is not a checkpoint of a run")
+    if version != __version__:
+        raise CheckpointError(f"{path}: of edgesim {version}; this is edgesim {__version__}")
+    if sha256(content).hexdigest() != checksum:
+        raise CheckpointError(f"{path}: the checkpoint is damaged")
+    try:
+        checkpoint = pickle.loads(content)
+    except Exception as error:
+        raise CheckpointError(
+            f"{path}: what it needs is not there: {type(error).__name__}: {error}"
+        ) from error
+    assert isinstance(checkpoint, Checkpoint)
+    return checkpoint
