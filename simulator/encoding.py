@@ -210,14 +210,16 @@ class TaskEncoding(Encoding):
     Actions, in order:
 
     0. offloading: alpha_m = 1 if a > 0
-    1. rate, 4^((1 + a) / 2) times the least: to send the task in its time, and the rate floor
+    1. rate, 4^x times the least, x = ((1 + a) / 2)^2: to send the task in its time, and the rate floor
     2. where offloaded: the share of the deadline kept for the server's CPU, from 5 % at a = -1 to
        95 % at a = 1; the radio has the rest
-    3. local CPU speed, from the slowest that meets the deadline (a = -1) to the fastest (a = 1)
+    3. local CPU speed, from the slowest that meets the deadline (a = -1) to the fastest (a = 1), on a
+       logarithmic scale by the same x
 
     Powers are those that give the rates, as a closed power-control loop sets them: the least fixed
     point under everybody's interference, cut at P_max. So at a = -1 every device is just in time by
-    what the twin knows; more than that is a reserve against what it does not know. Server rates that
+    what the twin knows; more than that is a reserve against what it does not know, with fine steps
+    where it is small, so that noise on an action costs little there. Server rates that
     are more than F_max in all are scaled down to it.
 
     Args:
@@ -271,15 +273,13 @@ class TaskEncoding(Encoding):
             offload if network.rate_floor == "offloading" else np.ones(offload.shape)
         )
         rate_bps = np.maximum(np.where(offload, tasks.bits / (time_s - edge_s), 0.0), floor_bps)
-        power_w = least_powers_w(
-            network, observation.channel, rate_bps * 4.0 ** (0.5 * (1.0 + heads[1]))
-        )
+        power_w = least_powers_w(network, observation.channel, rate_bps * 4.0 ** _reserve(heads[1]))
 
         slowest_hz = np.clip(
             tasks.cycles / time_s, network.device_cpu_min_hz, network.device_cpu_max_hz
         )
-        reserve = np.where(slowest_hz > 0.0, network.device_cpu_max_hz / slowest_hz, 1.0)
-        local_hz = slowest_hz * reserve ** (0.5 * (1.0 + heads[3]))
+        most = np.where(slowest_hz > 0.0, network.device_cpu_max_hz / slowest_hz, 1.0)
+        local_hz = slowest_hz * most ** _reserve(heads[3])
         return TaskDecision(power_w, offload, local_hz, edge_hz)
 
     def _common(self, observation: TaskObservation, energy: FloatArray) -> FloatArray:
@@ -311,6 +311,11 @@ def _heads(action: NDArray[np.floating], shape: tuple[int, ...]) -> FloatArray:
     if np.isnan(heads).any():
         raise ValueError("action has NaN")
     return np.ascontiguousarray(np.moveaxis(np.clip(heads, -1.0, 1.0), 2, 0))
+
+
+def _reserve(head: FloatArray) -> FloatArray:
+    """From none at -1 to all at 1, with fine steps where it is small."""
+    return (0.5 * (1.0 + head)) ** 2
 
 
 def _log10(x: FloatArray) -> FloatArray:
