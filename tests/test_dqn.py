@@ -1,0 +1,125 @@
+"""DQN against Stable-Baselines3's, its table of actions and its decomposed values against brute force."""
+
+from itertools import product
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from edgesim.policies.dqn import Agent, Dqn, EpsilonGreedy, Greedy
+from edgesim.policies.learned import TrainingError
+
+torch.set_num_threads(1)  # two of them wait for each other on a busy machine
+
+FEATURES, ACTIONS, LEVELS = 5, 2, 3
+
+
+def greedy(devices: int, levels: int = LEVELS, actions: int = ACTIONS) -> Greedy:
+    torch.manual_seed(0)
+    network = Greedy("shared", (16, 16), levels, devices, FEATURES, actions)
+    with torch.no_grad():
+        for parameter in network.q.parameters():
+            parameter.mul_(3.0)
+    return network
+
+
+def test_the_table_has_every_action_once_and_finds_it_again() -> None:
+    network = greedy(devices=1, levels=4, actions=3)
+    expected = set(product((-1.0, -1 / 3, 1 / 3, 1.0), repeat=3))
+    rows = {tuple(float(f"{value:.6f}") for value in row) for row in network.table.tolist()}
+    assert rows == {tuple(float(f"{value:.6f}") for value in row) for row in expected}
+    found = network.index(network.table[:, None, :])
+    assert found.squeeze(1).tolist() == list(range(64))
+
+
+def test_a_device_may_have_only_so_many_actions() -> None:
+    with pytest.raises(ValueError, match=r"levels: 9\^4"):
+        greedy(devices=1, levels=9, actions=4)
+
+
+def test_the_greedy_action_is_the_best_of_all_joint_actions() -> None:
+    """3 devices with 9 actions each: 729 joint actions, by the mean of what each is worth."""
+    network = greedy(devices=3)
+    state = torch.randn(4, 3, FEATURES)
+    values = network.q(state).detach()
+    best = network.index(network(state))
+    for r in range(4):
+        joint = {
+            index: float(np.mean([values[r, i, index[i]] for i in range(3)]))
+            for index in product(range(9), repeat=3)
+        }
+        assert max(joint, key=lambda index: joint[index]) == tuple(best[r].tolist())
+
+
+def test_an_update_is_that_of_stable_baselines() -> None:
+    """One device: the same start weights and batches, a target that stands still."""
+    from stable_baselines3 import DQN
+    from stable_baselines3.common.logger import Logger
+    from stable_baselines3.common.type_aliases import ReplayBufferSamples
+
+    class Blank(gymnasium.Env[Any, Any]):
+        observation_space = gymnasium.spaces.Box(-5.0, 5.0, (1, FEATURES), np.float32)
+        action_space = gymnasium.spaces.Discrete(LEVELS**ACTIONS)
+
+    theirs = DQN(
+        "MlpPolicy",
+        Blank(),
+        learning_rate=1e-3,
+        gamma=0.9,
+        buffer_size=1,
+        max_grad_norm=float("inf"),
+        policy_kwargs={"net_arch": [32, 32]},
+        seed=0,
+        device="cpu",
+    )
+    theirs.set_logger(Logger(None, []))
+    keys = Dqn(network="flat", hidden=[32, 32], rate=1e-3, discount=0.9, soft_update=0.0)
+    ours = Agent(keys, 1, FEATURES, ACTIONS)
+
+    def linear(network: nn.Module) -> list[nn.Linear]:
+        return [module for module in network.modules() if isinstance(module, nn.Linear)]
+
+    with torch.no_grad():
+        for mine in (ours.actor, ours.target):
+            for a, b in zip(linear(mine), linear(theirs.q_net), strict=True):
+                a.weight.copy_(b.weight)
+                a.bias.copy_(b.bias)
+    start = linear(theirs.q_net)[0].weight.detach().clone()
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(100):
+        s, s2 = torch.randn(2, 32, 1, FEATURES, generator=generator)
+        r = 2.0 * torch.randn(32, generator=generator)
+        index = torch.randint(0, LEVELS**ACTIONS, (32, 1), generator=generator)
+        samples = ReplayBufferSamples(s, index, s2, torch.zeros(32, 1), r[:, None])
+
+        class Prepared:
+            def sample(self, count: int, env: Any = None, samples: Any = samples) -> Any:
+                return samples
+
+        theirs.replay_buffer = Prepared()  # type: ignore[assignment]
+        theirs.train(gradient_steps=1, batch_size=32)
+        ours.update((s, ours.actor.table[index], r, s2))
+    for a, b in zip(linear(ours.actor), linear(theirs.q_net), strict=True):
+        torch.testing.assert_close(a.weight, b.weight, rtol=0.0, atol=1e-4)
+        torch.testing.assert_close(a.bias, b.bias, rtol=0.0, atol=1e-4)
+    assert (linear(theirs.q_net)[0].weight - start).abs().max() > 1e-2
+
+
+def test_exploration_takes_actions_of_the_table_at_its_share() -> None:
+    explore = EpsilonGreedy((200, 10, ACTIONS), LEVELS, 0.3, np.random.default_rng(1))
+    assert set(np.unique(explore.random())) == {-1.0, 0.0, 1.0}
+    action = np.full((200, 10, ACTIONS), 0.5, np.float32)  # not in the table: seen if it was kept
+    tried = explore.explore(action)
+    changed = (tried != 0.5).all(axis=2)
+    assert ((tried == 0.5).all(axis=2) | changed).all()
+    assert changed.mean() == pytest.approx(0.3, abs=5 * np.sqrt(0.3 * 0.7 / 2000))
+
+
+def test_losses_that_are_not_numbers_stop_learning() -> None:
+    agent = Agent(Dqn(hidden=[8]), 3, FEATURES, ACTIONS)
+    s, a = torch.zeros(2, 3, FEATURES), torch.zeros(2, 3, ACTIONS)
+    with pytest.raises(TrainingError, match="q_loss is nan"):
+        agent.update((s, a, torch.tensor([1.0, float("nan")]), s))
