@@ -47,7 +47,7 @@ class Ddpg(Learned):
         random: the share of the actions' numbers that are drawn at random in training, beside the
             noise: it still tries the other side where an action lies at an end of its range.
         logit_penalty: weight of the mean square of the actor's outputs before they are squashed, which
-            keeps them where they can still be moved.
+            keeps them where noise still tries both sides; it falls to zero over the training.
         reward_unit: if given, rewards are learned as sign(r) ln(1 + |r| / reward_unit), for costs that
             span decades, as world C's do.
         limit_weight: in world C, what violated limits weigh in the reward C(22), l2 to l5.
@@ -158,7 +158,7 @@ class Agent:
         self._rate_decay = keys.rate_decay
         self._discount = keys.discount
         self._soft_update = keys.soft_update
-        self._logit_penalty = keys.logit_penalty
+        self._first_penalty = self._logit_penalty = keys.logit_penalty
         self._online: list[Tensor] = [*self.actor.parameters(), *self.critic.parameters()]
         self._targets: list[Tensor] = [
             *self.target_actor.parameters(),
@@ -166,7 +166,8 @@ class Agent:
         ]
 
     def progress(self, done: float) -> None:
-        """Adapt the learning rates to the share of the training that is done."""
+        """Adapt learning rates and penalty to the share of the training that is done."""
+        self._logit_penalty = self._first_penalty * (1.0 - done)
         for optimiser, rate in self._rates.items():
             for group in optimiser.param_groups:
                 group["lr"] = rate * (1.0 - self._rate_decay * done)

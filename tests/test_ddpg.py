@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from edgesim.policies.ddpg import Agent, Ddpg, OrnsteinUhlenbeck
+from edgesim.policies.dqn import Dqn
 from edgesim.policies.learned import TrainingError
 from edgesim.policies.networks import Actor, Critic, Kind
 from edgesim.policies.replay import Batch, Replay
@@ -211,3 +212,65 @@ def test_losses_that_are_not_numbers_stop_learning() -> None:
     s, a, r, s2 = batches(seed=2)[0]
     with pytest.raises(TrainingError, match="critic_loss is nan"):
         agent.update((s, a, r * float("nan"), s2))
+
+
+class Bandit:
+    """Every device's best numbers are half of its own first feature and the mean of all seconds."""
+
+    single_observation_space = gymnasium.spaces.Box(-5.0, 5.0, (3, 2), np.float32)
+    single_action_space = gymnasium.spaces.Box(-1.0, 1.0, (3, 2), np.float32)
+
+    def __init__(self, replications: int, slots: int, limit_weight: float) -> None:
+        self._replications = replications
+
+    def reset(self, seed: int) -> tuple[Any, dict[str, Any]]:
+        self._rng = np.random.default_rng(seed)
+        return self._look(), {}
+
+    def step(self, action: Any) -> tuple[Any, Any, None, None, dict[str, Any]]:
+        reward = -self.cost(action)
+        return self._look(), reward, None, None, {}
+
+    def cost(self, action: Any) -> Any:
+        best = np.empty_like(self._state)
+        best[..., 0] = 0.5 * self._state[..., 0]
+        best[..., 1] = self._state[..., 1].mean(axis=1, keepdims=True)
+        return np.square(action - best).mean(axis=(1, 2))
+
+    def _look(self) -> Any:
+        shape = (self._replications, 3, 2)
+        self._state = self._rng.uniform(-1.0, 1.0, shape).astype(np.float32)
+        return self._state
+
+
+@pytest.mark.parametrize(
+    ("policy", "random_cost", "most"), [("ddpg", 31 / 72, 0.02), ("dqn", 43 / 72, 0.08)]
+)
+def test_learns_what_is_best(policy: str, random_cost: float, most: float) -> None:
+    """The least cost is 0; of 5 levels per number, spaced by 0.5, (0.5 ** 2) / 12 = 0.02."""
+    common: dict[str, Any] = {
+        "hidden": [24, 24],
+        "episodes": 30,
+        "episode_slots": 40,
+        "replicas": 8,
+        "warmup": 320,
+        "batch": 32,
+        "discount": 0.0,
+        "soft_update": 0.01,
+        "rate_decay": 0.9,
+    }
+    keys: Ddpg | Dqn = (
+        Ddpg(actor_rate=2e-3, critic_rate=4e-3, **common)
+        if policy == "ddpg"
+        else Dqn(rate=4e-3, levels=5, **common)
+    )
+    learner = keys.learner(None, Bandit, seed=1)  # type: ignore[arg-type]
+    first = learner.advance()["reward"]
+    assert first == pytest.approx(-random_cost, rel=0.05)  # variances of uniform numbers
+    while learner.steps < keys.steps:
+        learner.advance()
+    env = Bandit(2000, 1, 1.0)
+    state, _ = env.reset(seed=99)
+    with torch.inference_mode():
+        action = learner.actor(torch.from_numpy(state)).numpy()
+    assert float(env.cost(action).mean()) < most
