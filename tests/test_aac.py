@@ -1,0 +1,236 @@
+"""AAC: with one agent of one replica it is Stable-Baselines3's A2C; with several none is lost."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from edgesim.experiments.train import make_environment
+from edgesim.policies.aac import Aac, ActorCritic, GlobalAgent, LearningAgent, Training
+from edgesim.policies.learned import TrainingError
+from edgesim.scenarios.loading import load_scenario
+from edgesim.simulator.environment import DigitalTwinNetworkVector
+
+torch.set_num_threads(1)  # two of them wait for each other on a busy machine
+
+DEVICES = 4
+SMALL = [f"devices.count={DEVICES}", "stations.sbs.count=1", "run.slots=20"]
+T_MAX, EPISODE, EPISODES = 5, 20, 12
+RATE = 1e-3
+
+
+def environment(replicas: int = 1) -> DigitalTwinNetworkVector:
+    return DigitalTwinNetworkVector(replicas, overrides=SMALL, flat=False)
+
+
+class OnLogits(gymnasium.Env[Any, Any]):
+    """The same environment for A2C, which knows no squashing: its actions are logits.
+
+    Episode k has seed k, as the learning agent's.
+    """
+
+    observation_space = gymnasium.spaces.Box(-5.0, 5.0, (DEVICES * 17,), np.float32)
+    action_space = gymnasium.spaces.Box(-100.0, 100.0, (DEVICES * 4,), np.float32)
+
+    def __init__(self) -> None:
+        self.env = environment()
+        self.episode = 0
+
+    def reset(self, **_: Any) -> tuple[Any, dict[str, Any]]:
+        observation, _ = self.env.reset(seed=self.episode)
+        self.episode += 1
+        return observation.reshape(-1), {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        squashed = torch.tanh(torch.from_numpy(action).view(1, DEVICES, 4)).numpy()
+        observation, reward, _, truncated, _ = self.env.step(squashed)
+        return observation.reshape(-1), float(reward[0]), False, bool(truncated[0]), {}
+
+
+class OneDeviation(nn.Module):
+    """A2C's log_std, of every output, from one of a device's actions, as AAC has it."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.repeat(DEVICES)
+
+
+@pytest.fixture
+def keys() -> Aac:
+    return Aac(
+        workers=1,
+        replicas=1,
+        network="flat",
+        hidden=[32, 32],
+        t_max=T_MAX,
+        episode_slots=EPISODE,
+        actor_rate=RATE,
+        critic_rate=RATE,
+        discount=0.9,
+        entropy=0.01,
+        final_rate=1.0,
+        logit_penalty=0.0,
+    )
+
+
+def a2c(model: ActorCritic) -> Any:
+    """Stable-Baselines3's, with these start weights and the same settings."""
+    from stable_baselines3 import A2C
+    from stable_baselines3.common.vec_env import DummyVecEnv
+    from torch.nn.utils import parametrize
+
+    theirs = A2C(
+        "MlpPolicy",
+        DummyVecEnv([OnLogits]),
+        learning_rate=RATE,
+        n_steps=T_MAX,
+        gamma=0.9,
+        gae_lambda=1.0,
+        ent_coef=0.01,
+        vf_coef=1.0,
+        max_grad_norm=0.5,
+        use_rms_prop=False,
+        device="cpu",
+        policy_kwargs={
+            "net_arch": {"pi": [32, 32], "vf": [32, 32]},
+            "activation_fn": nn.ReLU,
+            "optimizer_kwargs": {"eps": 1e-5},
+        },
+    )
+    policy = theirs.policy
+    pairs = zip(their_layers(policy), our_layers(model), strict=True)
+    with torch.no_grad():
+        for layer, ours in pairs:
+            layer.weight.copy_(ours.weight)
+            layer.bias.copy_(ours.bias)
+    policy.log_std = nn.Parameter(model.log_deviation.detach().clone())
+    parametrize.register_parametrization(policy, "log_std", OneDeviation(), unsafe=True)
+    policy.optimizer = torch.optim.Adam(policy.parameters(), lr=RATE, eps=1e-5)
+    return theirs
+
+
+def their_layers(policy: Any) -> list[Any]:
+    actor = [layer for layer in policy.mlp_extractor.policy_net if isinstance(layer, nn.Linear)]
+    critic = [layer for layer in policy.mlp_extractor.value_net if isinstance(layer, nn.Linear)]
+    return [*actor, policy.action_net, *critic, policy.value_net]
+
+
+def our_layers(model: ActorCritic) -> list[Any]:
+    return [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
+
+
+def difference(theirs: Any, model: ActorCritic) -> float:
+    """The largest difference of any weight, deviations included."""
+    pairs = zip(their_layers(theirs.policy), our_layers(model), strict=True)
+    weights = [(a.weight - b.weight, a.bias - b.bias) for a, b in pairs]
+    deviation = theirs.policy.log_std[:4] - model.log_deviation
+    return max(float(one.detach().abs().max()) for one in [deviation, *sum(weights, ())])
+
+
+def test_one_agent_with_one_replica_is_a2c(keys: Aac) -> None:
+    """Same start, same noise, 12 episodes, 48 updates; a wrong discount is off by far more."""
+
+    def trained(discount: float) -> Training:
+        keys.discount = discount
+        training = Training(keys, lambda replicas, *_: environment(replicas), 0)
+        for _ in range(EPISODES):
+            training.advance()
+        return training
+
+    start = Training(keys, lambda replicas, *_: environment(replicas), 0)._global.model
+    theirs = a2c(start)
+    assert difference(theirs, start) == 0.0
+    torch.manual_seed(0)  # as the agent's noise
+    theirs.learn(EPISODES * EPISODE)
+    ours = trained(0.9)._global.model
+    assert difference(theirs, start) > 1e-2
+    assert difference(theirs, ours) < 1e-4
+    assert difference(theirs, trained(0.8)._global.model) > 1e-3
+
+
+def test_an_episode_goes_on_bit_for_bit(keys: Aac) -> None:
+    def training() -> Training:
+        return Training(keys, lambda replicas, *_: environment(replicas), 3)
+
+    whole, first, second = training(), training(), training()
+    for _ in range(4):
+        whole.advance()
+    for _ in range(2):
+        first.advance()
+    second.load_state_dict(first.state_dict())
+    for _ in range(2):
+        second.advance()
+    ours, theirs = whole.state_dict(), second.state_dict()
+    assert ours["steps"] == theirs["steps"] == 4 * EPISODE
+    for name, parameter in ours["model"].items():
+        assert torch.equal(parameter, theirs["model"][name])
+    assert torch.equal(ours["noise"], theirs["noise"])
+
+
+def test_rollouts_end_with_the_episode(keys: Aac) -> None:
+    """20 slots in rollouts of 8: 8, 8, 4; the value of the last state is counted, as it goes on."""
+    keys.t_max = 8
+    agent = LearningAgent(keys, environment(), 0, 0, 1)
+    shared = agent.model
+    assert [agent.work(shared).steps for _ in range(4)] == [8, 8, 4, 8]
+
+
+def test_a_gradient_that_is_no_number_changes_nothing(keys: Aac) -> None:
+    model = ActorCritic(keys, DEVICES, 17, 4)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    gradients = [torch.full_like(parameter, torch.nan) for parameter in model.parameters()]
+    with pytest.raises(TrainingError, match="norm of a gradient"):
+        GlobalAgent(keys, model).update(gradients, 0)
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
+def test_the_density_is_that_of_a_normal_distribution(keys: Aac) -> None:
+    """Up to its constant, for which torch's own distribution is asked."""
+    model = ActorCritic(keys, DEVICES, 17, 4)
+    generator = torch.Generator().manual_seed(2)
+    mean, logits = torch.randn(2, 3, DEVICES, 4, generator=generator)
+    normal = torch.distributions.Normal(mean, model.log_deviation.exp())
+    constant = DEVICES * 4 * 0.5 * np.log(2.0 * np.pi)
+    ours = model.log_density(mean, logits) - constant
+    assert torch.allclose(ours, normal.log_prob(logits).sum(dim=(1, 2)), atol=1e-5)  # type: ignore[no-untyped-call]
+    entropy = normal.entropy()[0].sum() - DEVICES * 4 * 0.5 * (1.0 + np.log(2.0 * np.pi))  # type: ignore[no-untyped-call]
+    assert model.entropy(DEVICES).item() == pytest.approx(entropy.item(), abs=1e-5)
+
+
+@pytest.fixture
+def two_agents() -> Iterator[Training]:
+    keys = Aac(workers=2, replicas=4, hidden=[16], t_max=T_MAX, episode_slots=EPISODE)
+    scenario = load_scenario("iiot_20dev", SMALL)
+    training = Training(keys, partial(make_environment, scenario), 5)
+    yield training
+    training.close()
+
+
+@pytest.mark.slow
+def test_every_update_of_several_agents_is_applied_once(two_agents: Training) -> None:
+    """The optimiser counts as many steps as there were updates, of 4 replicas and 5 slots each."""
+    start = [one.clone() for one in two_agents.actor.parameters()]
+    means = two_agents.advance()
+    assert np.isfinite(list(means.values())).all()
+    assert two_agents.steps == 2 * 4 * EPISODE
+    counted = {int(one["step"]) for one in two_agents.state_dict()["optimiser"]["state"].values()}
+    assert counted == {two_agents.steps // (4 * T_MAX)}
+    assert all(
+        not torch.equal(a, b) for a, b in zip(start, two_agents.actor.parameters(), strict=True)
+    )
+
+
+@pytest.mark.slow
+def test_it_learns_to_offload() -> None:
+    """On the small network, beyond all-local and random, within a minute."""
+    keys = Aac(workers=1, replicas=32, steps=64_000, t_max=T_MAX, hidden=[32, 32])
+    scenario = load_scenario("iiot_20dev", SMALL)
+    training = Training(keys, partial(make_environment, scenario), 1)
+    first = training.advance()["reward"]
+    while training.steps < keys.steps:
+        last = training.advance()["reward"]
+    assert last > 3.0 * max(first, 0.01)
