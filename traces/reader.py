@@ -172,9 +172,22 @@ def _open(path: Path) -> h5py.File:
     try:
         return h5py.File(path, "r", locking=False)
     except OSError:
+        if not _was_being_written(path):
+            raise
         file = h5py.File(path, "r", swmr=True, locking=False)
         # SWMR readers take any length for granted; a closed file must have its own.
         if file.attrs.get("status") != b"running":
             file.close()
             raise
         return file
+
+
+def _was_being_written(path: Path) -> bool:
+    """Whether nobody closed the file, by the flags of its superblock (HDF5 specification, II.A).
+
+    In SWMR mode HDF5 would try to read a file that was closed, and then cut, again and again.
+    """
+    with path.open("rb") as file:
+        head = file.read(36)
+    open_for_swmr = len(head) == 36 and head[8] == 3 and head[11] & 0x04 != 0
+    return open_for_swmr and path.stat().st_size >= int.from_bytes(head[28:36], "little")
