@@ -325,8 +325,8 @@ class Table:
         self._rows.append(row)
         self._write()
         if self._board is not None:
-            for name, value in row.items():
-                self._board.add_scalar(f"{self._path.stem}/{name}", value, row["steps"])
+            for name in row.keys() - {"steps"}:
+                self._board.add_scalar(f"{self._path.stem}/{name}", row[name], row["steps"])
             self._board.flush()
 
     def _write(self) -> None:

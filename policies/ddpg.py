@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..simulator.arrays import FloatArray
+from .exploration import Exploration, OrnsteinUhlenbeck
 from .learned import Actions, Count, Learned, MakeEnvironment, Positive, Problem, Share
 from .networks import Actor, Critic, Head, Kind, check_finite, finite, seeded
 from .replay import Batch, Replay
@@ -236,60 +237,6 @@ def frozen(network: nn.Module) -> Iterator[None]:
         network.requires_grad_(True)
 
 
-class OrnsteinUhlenbeck:
-    """Noise that is correlated in time: x <- x - theta x dt + sigma sqrt(dt) N(0, 1).
-
-    Args:
-        shape: of x, one process for each entry.
-        sigma: its scale.
-        theta: how fast it returns to zero.
-        dt: its time step.
-        random: the share of its entries that are drawn at random instead.
-        rng: its source.
-    """
-
-    def __init__(
-        self,
-        shape: tuple[int, ...],
-        sigma: float,
-        theta: float,
-        dt: float,
-        random: float,
-        rng: np.random.Generator,
-    ) -> None:
-        self._x = np.zeros(shape, np.float32)
-        self._decay = np.float32(1.0 - theta * dt)
-        self._scale = np.float32(sigma * dt**0.5)
-        self._share = random
-        self._rng = rng
-
-    def reset(self) -> None:
-        """Start from zero, as at the start of an episode."""
-        self._x = np.zeros_like(self._x)
-
-    def random(self) -> Actions:
-        """Uniform actions, before anything is known."""
-        return self._rng.uniform(-1.0, 1.0, self._x.shape).astype(np.float32)
-
-    def explore(self, action: Actions) -> Actions:
-        """7: the actor's action with noise, within the range of actions."""
-        fresh = self._rng.standard_normal(self._x.shape, dtype=np.float32)
-        self._x = self._decay * self._x + self._scale * fresh
-        noisy: Actions = np.clip(action + self._x, -1.0, 1.0)
-        if self._share > 0.0:
-            chosen = self._rng.random(self._x.shape) < self._share
-            noisy[chosen] = self.random()[chosen]
-        return noisy
-
-    def state_dict(self) -> dict[str, Any]:
-        """Between two episodes, only where the generator stands."""
-        return {"rng": self._rng.bit_generator.state}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """The inverse."""
-        self._rng.bit_generator.state = state["rng"]
-
-
 class Keys(Protocol):
     """What `Training` asks of a policy's keys."""
 
@@ -320,25 +267,6 @@ class Learning(Protocol):
 
     def state_dict(self) -> dict[str, Any]:
         """Networks and optimisers."""
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """The inverse."""
-
-
-class Exploration(Protocol):
-    """How actions are found that the actor would not take."""
-
-    def reset(self) -> None:
-        """An episode begins."""
-
-    def random(self) -> Actions:
-        """Actions before anything is known."""
-
-    def explore(self, action: Actions) -> Actions:
-        """The actor's actions, varied."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """All that is kept from one episode to the next."""
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """The inverse."""

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .ddpg import Training
-from .learned import Actions, Count, Learned, MakeEnvironment, Positive, Problem, Share
+from .exploration import EpsilonGreedy
+from .learned import Count, Learned, MakeEnvironment, Positive, Problem, Share
 from .networks import Kind, body, finite, seeded
 from .replay import Batch, Replay
 
@@ -215,43 +216,3 @@ class Agent:
 
 
 _PARTS = ("actor", "target", "optimiser")
-
-
-class EpsilonGreedy:
-    """Some devices take any action of the table, the others the best.
-
-    Args:
-        shape: (R, N, A).
-        levels: values that each number of an action takes.
-        share: epsilon.
-        rng: its source.
-    """
-
-    def __init__(
-        self, shape: tuple[int, int, int], levels: int, share: float, rng: np.random.Generator
-    ) -> None:
-        self._shape = shape
-        self._levels = levels
-        self._share = share
-        self._rng = rng
-
-    def reset(self) -> None:
-        """Nothing is kept from slot to slot."""
-
-    def random(self) -> Actions:
-        """Any actions."""
-        digits = self._rng.integers(0, self._levels, self._shape)
-        return (2.0 * digits / (self._levels - 1) - 1.0).astype(np.float32)
-
-    def explore(self, action: Actions) -> Actions:
-        """The actor's, but for some devices."""
-        chosen = self._rng.random(self._shape[:2]) < self._share
-        return np.where(chosen[:, :, None], self.random(), action)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Where the generator stands."""
-        return {"rng": self._rng.bit_generator.state}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """The inverse."""
-        self._rng.bit_generator.state = state["rng"]

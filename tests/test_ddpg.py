@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from edgesim.policies.ddpg import Agent, Ddpg, OrnsteinUhlenbeck
+from edgesim.policies.ddpg import Agent, Ddpg
 from edgesim.policies.dqn import Dqn
+from edgesim.policies.exploration import OrnsteinUhlenbeck
 from edgesim.policies.learned import TrainingError
 from edgesim.policies.networks import Actor, Critic, Kind
 from edgesim.policies.replay import Batch, Replay

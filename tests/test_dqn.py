@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from edgesim.policies.dqn import Agent, Dqn, EpsilonGreedy, Greedy
+from edgesim.policies.dqn import Agent, Dqn, Greedy
+from edgesim.policies.exploration import EpsilonGreedy
 from edgesim.policies.learned import TrainingError
 
 torch.set_num_threads(1)  # two of them wait for each other on a busy machine
