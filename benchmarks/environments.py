@@ -7,7 +7,8 @@ import numpy as np
 import torch
 
 from edgesim.experiments.train import make_environment
-from edgesim.policies.aac import Aac, Training
+from edgesim.policies.aac import Aac
+from edgesim.policies.aac_training import Training
 from edgesim.simulator.environment import (
     CarbonAwareEdgeVector,
     DigitalTwinNetworkVector,

@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from edgesim.experiments.train import make_environment
-from edgesim.policies.aac import Aac, ActorCritic, GlobalAgent, LearningAgent, Training
+from edgesim.policies.aac import Aac, ActorCritic, GlobalAgent, LearningAgent
+from edgesim.policies.aac_training import Training
 from edgesim.policies.learned import TrainingError
 from edgesim.scenarios.loading import load_scenario
 from edgesim.simulator.environment import DigitalTwinNetworkVector
