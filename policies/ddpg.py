@@ -47,6 +47,8 @@ class Ddpg(Learned):
         noise_dt: its time step; 1 gives a correlation time of 1 / theta steps, 0.01 of 100 times that.
         random: the share of the actions' numbers that are drawn at random in training, beside the
             noise: it still tries the other side where an action lies at an end of its range.
+        noise_decay: the share of noise and random numbers that is gone at the end, linearly over the
+            training.
         logit_penalty: weight of the mean square of the actor's outputs before they are squashed, which
             keeps them where noise still tries both sides; it falls to zero over the training.
         reward_unit: if given, rewards are learned as sign(r) ln(1 + |r| / reward_unit), for costs that
@@ -76,6 +78,7 @@ class Ddpg(Learned):
     noise_reversion: Share = 0.15
     noise_dt: Positive = 1.0
     random: Share = 0.0
+    noise_decay: Share = 0.0
     logit_penalty: Annotated[float, Field(ge=0)] = 0.0
     reward_unit: Positive | None = None
     limit_weight: Positive = 1.0
@@ -117,6 +120,7 @@ class Ddpg(Learned):
             self.noise_reversion,
             self.noise_dt,
             self.random,
+            self.noise_decay,
             np.random.default_rng(noise_seed),
         )
         replay = Replay(
@@ -313,7 +317,8 @@ class Training:
         # 5: The agent receives the initial state.
         s, _ = self._env.reset(seed=self._seed + self.steps // keys.episode_slots)
         self._exploration.reset()
-        self._agent.progress(self.steps / keys.steps)
+        for part in (self._agent, self._exploration):
+            part.progress(self.steps / keys.steps)
         for _ in range(keys.episode_slots):
             warm = len(replay) >= keys.warmup
             # 7: Get an action with noise.

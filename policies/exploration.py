@@ -14,6 +14,9 @@ class Exploration(Protocol):
     def reset(self) -> None:
         """An episode begins."""
 
+    def progress(self, done: float) -> None:
+        """Try less, the more of the training is done."""
+
     def random(self) -> Actions:
         """Actions before anything is known."""
 
@@ -36,6 +39,7 @@ class OrnsteinUhlenbeck:
         theta: how fast it returns to zero.
         dt: its time step.
         random: the share of its entries that are drawn at random instead.
+        decay: the share of noise and random entries that is gone at the end of the training.
         rng: its source.
     """
 
@@ -46,17 +50,24 @@ class OrnsteinUhlenbeck:
         theta: float,
         dt: float,
         random: float,
+        decay: float,
         rng: np.random.Generator,
     ) -> None:
         self._x = np.zeros(shape, np.float32)
         self._decay = np.float32(1.0 - theta * dt)
         self._scale = np.float32(sigma * dt**0.5)
         self._share = random
+        self._exploring = 1.0
+        self._gone = decay
         self._rng = rng
 
     def reset(self) -> None:
         """Start from zero, as at the start of an episode."""
         self._x = np.zeros_like(self._x)
+
+    def progress(self, done: float) -> None:
+        """Less noise, and fewer random entries."""
+        self._exploring = 1.0 - self._gone * done
 
     def random(self) -> Actions:
         """Uniform actions, before anything is known."""
@@ -66,9 +77,9 @@ class OrnsteinUhlenbeck:
         """7: the actor's action with noise, within the range of actions."""
         fresh = self._rng.standard_normal(self._x.shape, dtype=np.float32)
         self._x = self._decay * self._x + self._scale * fresh
-        noisy: Actions = np.clip(action + self._x, -1.0, 1.0)
+        noisy: Actions = np.clip(action + np.float32(self._exploring) * self._x, -1.0, 1.0)
         if self._share > 0.0:
-            chosen = self._rng.random(self._x.shape) < self._share
+            chosen = self._rng.random(self._x.shape) < self._exploring * self._share
             noisy[chosen] = self.random()[chosen]
         return noisy
 
@@ -101,6 +112,9 @@ class EpsilonGreedy:
 
     def reset(self) -> None:
         """Nothing is kept from slot to slot."""
+
+    def progress(self, done: float) -> None:
+        """The share stays as it is."""
 
     def random(self) -> Actions:
         """Any actions."""

@@ -114,7 +114,7 @@ def test_an_update_is_that_of_stable_baselines() -> None:
 
 def noise(sigma: float, theta: float, dt: float, random: float = 0.0) -> OrnsteinUhlenbeck:
     rng = np.random.default_rng(1)
-    return OrnsteinUhlenbeck((4000, 1, 1), sigma, theta, dt, random, rng)
+    return OrnsteinUhlenbeck((4000, 1, 1), sigma, theta, dt, random, 0.0, rng)
 
 
 @pytest.mark.parametrize(("dt", "steps"), [(1.0, 1), (1.0, 10), (1.0, 40), (0.01, 100)])
