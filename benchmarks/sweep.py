@@ -1,0 +1,108 @@
+"""Sweeps: CPU time beside the simulation, two processes beside one, and how soon large ones answer."""
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from edgesim.experiments.executors import LocalPool
+from edgesim.experiments.expansion import Sweep, load_sweep
+from edgesim.experiments.jobs import run_job
+from edgesim.experiments.run import prepare
+from edgesim.experiments.sweep import execute_sweep, jobs, plan
+from edgesim.scenarios.schema import Scenario
+from edgesim.simulator.randomness import Streams
+from edgesim.traces.statistics import ROWS
+from edgesim.traces.sweep_table import NAME
+from edgesim.traces.sweeps import open_sweep, sweep_status
+
+from .measure import NoRecorder, Row, cpu_s
+
+SWEEP = """
+scenario = "iiot_20dev"
+policies = ["local"]
+seeds = {seeds}
+replications = {replications}
+[set]
+run.slots = {slots}
+"""
+
+
+def asked(folder: Path, more: str = "", **keys: int) -> Sweep:
+    """A sweep of these keys."""
+    path = folder / "sweep.toml"
+    path.write_text(SWEEP.format(**keys) + more)
+    return load_sweep(path)
+
+
+def simulate(scenario: str) -> None:
+    """The simulation alone: nothing is recorded."""
+    experiment = prepare(Scenario.model_validate_json(scenario))
+    plan_, streams = experiment.blueprint, Streams(1, experiment.scenario.run.replications)
+    problem = plan_.problem
+    experiment.policy.reset(problem.network, problem, streams.generators("policy"))
+    simulation = plan_.simulation(experiment.policy.decide, NoRecorder(), streams)
+    simulation.run()
+    simulation.world.unfinished()
+
+
+def overhead(folder: Path) -> Iterator[Row]:
+    sweep = asked(folder, seeds=24, replications=1, slots=20)
+    plan(sweep, folder)
+    waiting = list(jobs(sweep, set()))
+    simulate(waiting[0].scenario)
+    run_job(waiting[0], folder)
+    beside = [
+        cpu_s(lambda: run_job(job, folder)) - cpu_s(lambda: simulate(job.scenario))  # noqa: B023
+        for job in waiting[1:]
+    ]
+    yield Row(
+        "beside the simulation, per run of its own",
+        1e3 * float(np.median(beside)),
+        "ms CPU",
+        at_most=50.0,
+    )
+
+
+def speedup(folder: Path) -> Iterator[Row]:
+    if len(os.sched_getaffinity(0)) < 2:
+        return
+    sweep = asked(folder, seeds=60, replications=1, slots=1500)
+    rates = {}
+    for workers in (2, 1, 2):  # the first fills the caches
+        out = folder / f"{workers}-{len(rates)}"
+        plan(sweep, out)
+        pool = LocalPool(out, workers)
+        begin = time.perf_counter()
+        execute_sweep(sweep, out, lambda: pool)  # noqa: B023
+        rates[workers] = sweep.runs / (time.perf_counter() - begin)
+    yield Row("two processes over one", rates[2] / rates[1], "x (on free cores)", at_least=1.8)
+
+
+def large(folder: Path) -> Iterator[Row]:
+    values = ", ".join(f"{1e-3 * k:.3f}" for k in range(1, 10_001))
+    begin = time.process_time()
+    sweep = asked(
+        folder, f"[grid]\nenergy.epsilon = [{values}]\n", seeds=1, replications=1, slots=20
+    )
+    plan(sweep, folder)
+    waiting = list(jobs(sweep, set()))
+    start_s = time.process_time() - begin
+    yield Row("10,000 runs of 10,000 points: start", start_s, "s CPU", at_most=5.0)
+    numbers = json.dumps(dict.fromkeys(ROWS, 1.5))
+    with sqlite3.connect(folder / NAME) as db:
+        rows = ((job.run_ids[0], f"{job.id}.h5", 0, numbers) for job in waiting)
+        db.executemany("INSERT INTO results VALUES (?, ?, ?, ?)", rows)
+    yield Row("status of it", cpu_s(lambda: sweep_status(folder)), "s CPU", at_most=5.0)
+    yield Row("open_sweep of it", cpu_s(lambda: open_sweep(folder)), "s CPU", at_most=5.0)
+
+
+def measure() -> Iterator[Row]:
+    for part in (overhead, speedup, large):
+        with TemporaryDirectory() as folder:
+            yield from part(Path(folder))

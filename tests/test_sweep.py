@@ -1,0 +1,620 @@
+"""Sweeps: what a file asks for, what a folder holds, and what is said about both."""
+
+import json
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+import tomli_w
+from click.testing import CliRunner, Result
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sweeping import BASE, SMALL, make, write
+
+import edgesim
+from edgesim.cli import main
+from edgesim.experiments.executors import LocalPool
+from edgesim.experiments.expansion import load_sweep
+from edgesim.experiments.jobs import Outcome
+from edgesim.experiments.sweep import SweepStoppedError, execute_sweep, jobs, plan
+from edgesim.scenarios.errors import ScenarioError
+from edgesim.traces.comparison import holm
+from edgesim.traces.reader import TraceError
+from edgesim.traces.statistics import replication_values
+from edgesim.traces.sweep_comparison import compare_sweep, summarise_sweep
+from edgesim.traces.sweep_table import NAME, SweepTable
+from edgesim.traces.sweeps import load_results, open_sweep, sweep_status
+
+MIXED = """
+title = "mixed"
+scenario = "base.toml"
+policies = ["local", "lyapunov", 'lyapunov{V=1e12}']
+seeds = [4, 5, 6, 9]
+[set]
+run.slots = 20
+[grid]
+tasks.mean = ["0.3 Mbit", "0.5 Mbit"]
+[[points]]
+devices.count = 3
+[[points]]
+devices.count = 5
+stations.sbs.count = 1
+"""
+
+
+def cli(*words: str | Path) -> Result:
+    result = CliRunner().invoke(main, [str(word) for word in words])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a sweep with a grid, listed points, and seeds with a gap."""
+    folder = tmp_path_factory.mktemp("mixed")
+    ended = make(write(folder, MIXED), folder / "out")
+    assert (ended.complete, ended.failed) == (48, 0)
+    return folder / "out"
+
+
+def test_every_combination_is_a_run_of_the_scenario_that_it_says(tmp_path: Path) -> None:
+    sweep = load_sweep(write(tmp_path, MIXED))
+    wanted = {
+        (policy, mean, count, sbs, seed)
+        for policy in (("local", 1e13), ("lyapunov", 1e13), ("lyapunov", 1e12))
+        for mean in ("0.3 Mbit", "0.5 Mbit")
+        for count, sbs in ((3, 3), (5, 1))
+        for seed in (4, 5, 6, 9)
+    }
+    found = set()
+    for job in jobs(sweep, set()):
+        said = json.loads(job.scenario)
+        assert said["run"]["slots"] == 20 and said["trace"]["level"] == "summary"
+        assert said["run"]["replications"] == len(job.run_ids)
+        for r in range(len(job.run_ids)):
+            found.add(
+                (
+                    (said["policy"]["name"], said["policy"]["V"]),
+                    said["tasks"]["mean"],
+                    said["devices"]["count"],
+                    said["stations"]["sbs"]["count"],
+                    said["run"]["seed"] + r,
+                )
+            )
+    assert found == wanted and sweep.runs == len(wanted) == 48
+    assert sweep.blocks == [(4, 3), (9, 1)]
+
+
+def test_ids_are_those_of_scenario_policy_and_seed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ids(text: str, base: str = BASE) -> dict[str, str]:
+        sweep = load_sweep(write(tmp_path, text, base))
+        return {
+            f"{case.point} {case.policy} {seed}": case.run_id(seed)
+            for case in sweep.cases
+            for seed in sweep.seeds
+        }
+
+    first = ids(SMALL)
+    assert len(set(first.values())) == len(first) == 16
+    assert ids(SMALL) == first
+    # However they are written, packed, or taken together.
+    assert ids(SMALL.replace("replications = 2", "replications = 3")) == first
+    assert ids(SMALL.replace("seeds = 4", "seeds = [1, 2, 3, 4]")) == first
+    assert (
+        ids(SMALL, BASE.replace('"0.4 Mbit"', '"0.4 Mbit"\n[energy]\nepsilon = "100 mW"')) == first
+    )
+    assert not set(ids(SMALL, BASE.replace("0.4", "0.5")).values()) & set(first.values())
+    assert not set(ids(SMALL.replace("20", "21")).values()) & set(first.values())
+    monkeypatch.setattr("edgesim.experiments.expansion.__version__", "9.9.9")
+    assert not set(ids(SMALL).values()) & set(first.values())
+
+
+def test_ids_follow_the_policys_file_and_the_data(tmp_path: Path) -> None:
+    example = Path(__file__).parents[1] / "docs" / "examples" / "max_weight.py"
+    (tmp_path / "max_weight.py").write_text(example.read_text())
+    (tmp_path / "load.csv").write_text("t,bits\n0.0,1000\n0.5,2000\n")
+    base = 'title = "own"\n[tasks]\narrivals = "replay"\nfile = "load.csv"\ntime_column = "t"\n'
+    base += 'bits = { bits = "1 bit" }\n'
+    path = write(tmp_path, 'scenario = "base.toml"\npolicies = ["max_weight:MaxWeight"]\n', base)
+    first = load_sweep(path).cases[0].digest
+    (tmp_path / "load.csv").write_text("t,bits\n0.0,1000\n0.5,2001\n")
+    second = load_sweep(path).cases[0].digest
+    with (tmp_path / "max_weight.py").open("a") as file:
+        file.write("# changed\n")
+    assert len({first, second, load_sweep(path).cases[0].digest}) == 3
+
+
+def test_a_run_gives_what_it_gives_alone(mixed: Path, tmp_path: Path) -> None:
+    data = open_sweep(mixed)
+    one = data.sel({"tasks.mean": 0.5e6, "policy": "lyapunov{V=1e12}", "seed": 6}).isel(point=1)
+    changes = ["run.slots=20", "run.seed=6", "tasks.mean=0.5 Mbit", "policy.V=1e12"]
+    changes += ["devices.count=5", "stations.sbs.count=1"]
+    (tmp_path / "base.toml").write_text(BASE)
+    with edgesim.run(
+        tmp_path / "base.toml", tmp_path / "t.h5", policy="lyapunov", overrides=changes
+    ) as trace:
+        alone = replication_values(trace, 0.1)
+    assert alone.keys() <= set(map(str, data.data_vars))
+    for key, values in alone.items():
+        np.testing.assert_array_equal(one[key].values, values[0])
+    with edgesim.open_trace(mixed / "traces" / one["trace"].item()) as trace:
+        seeds = trace.summary["seed"].values
+        assert seeds[one["replication"].item()] == 6
+
+
+def test_open_sweep_is_labelled(mixed: Path) -> None:
+    data = edgesim.open_sweep(mixed)
+    assert dict(data.sizes) == {"point": 2, "tasks.mean": 2, "policy": 3, "seed": 4}
+    assert data["tasks.mean"].values.tolist() == [0.3e6, 0.5e6]
+    assert data["tasks.mean"].attrs["units"] == "bit"
+    assert data["devices.count"].values.tolist() == [3, 5]
+    assert data["stations.sbs.count"].values.tolist() == ["", "1"]
+    assert data["queue_bits"].attrs == {"long_name": "queue of a device", "units": "bit"}
+    assert data["latency_s"].notnull().all()
+    # More tasks, longer queues; more devices, more energy: the labels are at the right places.
+    assert (data["queue_bits"].diff("tasks.mean") > 0).all()
+    assert (data["power_w"].sel(policy="local").diff("point") > 0).all()
+
+
+def test_another_warm_up_reads_the_traces(mixed: Path) -> None:
+    data = open_sweep(mixed, 0.5)
+    name, place = (
+        data[key].isel(point=0, policy=1, seed=2).values[1] for key in ("trace", "replication")
+    )
+    with edgesim.open_trace(mixed / "traces" / name) as trace:
+        expected = replication_values(trace, 0.5)["queue_bits"][place]
+    found = data["queue_bits"].isel({"point": 0, "policy": 1, "seed": 2, "tasks.mean": 1})
+    assert (
+        found
+        == expected
+        != open_sweep(mixed)["queue_bits"].isel(
+            {"point": 0, "policy": 1, "seed": 2, "tasks.mean": 1}
+        )
+    )
+
+
+def test_groups_are_scipys(mixed: Path) -> None:
+    results, data = load_results(mixed), open_sweep(mixed)
+    compared = compare_sweep(
+        results,
+        by=["tasks.mean"],
+        values=["lyapunov", "local"],
+        numbers=["queue_bits", "power_w"],
+        warmup=0.1,
+    )
+    assert [group.title for group in compared.groups] == [
+        "tasks.mean = 0.3 Mbit",
+        "tasks.mean = 0.5 Mbit",
+    ]
+    raw = []
+    for group, mean in zip(compared.groups, (0.3e6, 0.5e6), strict=True):
+        for key in ("queue_bits", "power_w"):
+            # The points are taken together, seed by seed.
+            sample = data[key].sel({"tasks.mean": mean}).mean("point")
+            base, other = (sample.sel(policy=name).values for name in ("lyapunov", "local"))
+            test = scipy.stats.ttest_rel(other, base)
+            difference = group.policies[1].differences[key]
+            np.testing.assert_allclose(difference.p_value, test.pvalue, rtol=1e-6)
+            interval = test.confidence_interval(0.95)
+            np.testing.assert_allclose(
+                [difference.estimate.low, difference.estimate.high], interval, rtol=1e-7
+            )
+            raw.append((test.pvalue, difference.holm_p_value))
+    # All groups count together.
+    expected = holm(np.array([p for p, _ in raw]))
+    np.testing.assert_allclose([adjusted for _, adjusted in raw], expected, rtol=1e-6)
+    assert all(group.tests == 4 for group in compared.groups)
+
+
+def test_any_key_can_be_compared_or_grouped_by(mixed: Path) -> None:
+    results, data = load_results(mixed), open_sweep(mixed)
+    between = compare_sweep(
+        results, between="tasks.mean", by=["policy"], numbers=["power_w"], warmup=0.1
+    )
+    for group, policy in zip(between.groups, results.policies, strict=True):
+        assert group.title == f"policy = {policy}" and group.baseline.label == "0.3 Mbit"
+        power = data["power_w"].sel(policy=policy).mean("point")
+        expected = (power[1] - power[0]).mean()
+        np.testing.assert_allclose(
+            group.policies[1].differences["power_w"].estimate.value, expected
+        )
+    summary = summarise_sweep(results, by=["devices.count"], numbers=["power_w"])
+    for group_summary, point in zip(summary.groups, (0, 1), strict=True):
+        by_seed = data["power_w"].isel(point=point).mean(["tasks.mean", "policy"]).values
+        low, high = scipy.stats.t.interval(0.95, 3, by_seed.mean(), scipy.stats.sem(by_seed))
+        estimate = group_summary.means["power_w"]
+        np.testing.assert_allclose([estimate.low, estimate.high], [low, high])
+
+
+def test_commands_on_a_folder(mixed: Path, tmp_path: Path) -> None:
+    compared = cli(
+        "compare", mixed, "--policies", "lyapunov,local", "--number", "latency_s", "--json"
+    )
+    assert compared.exit_code == 0, compared.stderr
+    said = json.loads(compared.stdout)
+    assert len(said["groups"]) == 4 and said["groups"][0]["baseline"] == "lyapunov"
+    summary = cli("summary", mixed, "--by", "tasks.mean,policy")
+    assert "0.5 Mbit" in summary.stdout and "lyapunov{V=1e12}" in summary.stdout
+    picture = cli(
+        "plot", mixed, "-o", tmp_path / "s.svg", "--number", "queue_bits", "--x", "tasks.mean"
+    )
+    text = (tmp_path / "s.svg").read_text()
+    assert picture.exit_code == 0 and "<!-- queue of a device [Mbit] -->" in text
+    assert "<!-- tasks.mean [bit] -->" in text and text.count("<!-- lyapunov{V=1e12} -->") == 1
+    for wrong in (
+        ["compare", mixed, "--by", "nix"],
+        ["compare", mixed, "--policies", "nix,local"],
+        ["summary", mixed, "--number", "nix"],
+        ["plot", mixed, "--x", "nix", "-o", tmp_path / "x.png"],
+        ["compare", mixed, "--seeds", "3"],
+        ["compare", tmp_path],
+        ["sweep", tmp_path / "none.toml"],
+        ["sweep", mixed / "none.toml", "--status"],
+    ):
+        result = cli(*wrong)
+        assert result.exit_code == 2 and result.stderr and "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("file_format", ["parquet", "csv"])
+def test_export_is_a_row_for_each_run(mixed: Path, tmp_path: Path, file_format: str) -> None:
+    assert cli("export", mixed, "-o", tmp_path, "--format", file_format).exit_code == 0
+    path = tmp_path / f"runs.{file_format}"
+    table = pd.read_parquet(path) if file_format == "parquet" else pd.read_csv(path)
+    assert len(table) == 48 and table["id"].nunique() == 48
+    data = open_sweep(mixed)
+    row = table[(table.policy == "local") & (table.seed == 9) & (table["tasks.mean"] == 0.5e6)]
+    expected = data["power_w"].sel({"policy": "local", "seed": 9, "tasks.mean": 0.5e6})
+    assert sorted(row["power_w"]) == sorted(expected.values.tolist())
+
+
+def test_missing_runs_are_missing_and_not_zero(tmp_path: Path) -> None:
+    path, out = write(tmp_path), tmp_path / "out"
+    sweep = load_sweep(path)
+    plan(sweep, out)
+    status = sweep_status(out)
+    assert (status.runs, status.complete) == (16, 0) and np.isnan(status.left_cpu_s)
+    assert open_sweep(out)["seed"].size == 4 and "power_w" not in open_sweep(out)
+    with pytest.raises(TraceError, match="0 seeds are complete"):
+        compare_sweep(load_results(out), warmup=0.1)
+    with SweepTable(out) as table:
+        assert not table.complete()
+    make(path, out)
+    with SweepTable(out, create=True) as table:
+        name = next(iter(table.traces()))
+    (out / "traces" / name).unlink()
+    plan(sweep, out)
+    data = open_sweep(out)
+    assert int(data["power_w"].isnull().sum()) == 2 == int((data["trace"] == "").sum())
+
+
+def damage(how: str, path: Path) -> None:
+    data = path.read_bytes()
+    if how == "gone":
+        path.unlink()
+    elif how == "cut":
+        path.write_bytes(data[: len(data) // 2])
+    elif how == "empty":
+        path.write_bytes(b"")
+    else:
+        middle = len(data) // 3
+        path.write_bytes(data[:middle] + bytes([data[middle] ^ 0xFF]) + data[middle + 1 :])
+
+
+def test_torn_traces_and_tables_are_found_and_mended(tmp_path: Path) -> None:
+    path, out = write(tmp_path), tmp_path / "out"
+    make(path, out)
+    whole = open_sweep(out).load()
+    traces = sorted((out / "traces").iterdir())
+    untouched = {trace: trace.stat().st_mtime_ns for trace in traces[4:]}
+    for how, trace in zip(("gone", "cut", "empty", "flipped"), traces, strict=False):
+        damage(how, trace)
+    made = make(path, out)
+    assert made.total - made.at_start == 8 and open_sweep(out).identical(whole)
+    # Copied elsewhere, without its times: nothing is made again.
+    shutil.copytree(out, tmp_path / "copy", copy_function=shutil.copy)
+    assert make(path, tmp_path / "copy").at_start == 16
+    # The table is made again from the traces.
+    for how in ("gone", "cut", "empty"):
+        damage(how, out / NAME)
+        if how == "cut":
+            damaged = cli("sweep", path, "-o", out, "--status")
+            assert damaged.exit_code == 2 and "damaged" in damaged.stderr
+        assert make(path, out).at_start == 16
+        assert open_sweep(out).identical(whole)
+    assert {trace: trace.stat().st_mtime_ns for trace in untouched} == untouched
+    # But of torn traces it is not.
+    damage("gone", out / NAME)
+    damage("cut", traces[0])
+    assert make(path, out).at_start == 14
+    assert open_sweep(out).identical(whole)
+
+
+def test_runs_that_fail_are_told_and_the_others_are_made(tmp_path: Path) -> None:
+    (tmp_path / "picky.py").write_text(
+        "from edgesim.policies.local import Local\n"
+        "class Picky(Local):\n"
+        "    def reset(self, network, problem, rngs):\n"
+        "        super().reset(network, problem, rngs)\n"
+        "        self.draws = [rng.bit_generator.state['state']['state'] for rng in rngs]\n"
+        "    def decide(self, observation):\n"
+        "        if any(draw % 5 == 0 for draw in self.draws):\n"
+        "            raise ValueError('not this seed')\n"
+        "        return super().decide(observation)\n"
+    )
+    path = write(
+        tmp_path, SMALL.replace('"random"', '"picky:Picky"').replace("seeds = 4", "seeds = 12")
+    )
+    sweep, out, told = load_sweep(path), tmp_path / "out", list[str]()
+    plan(sweep, out)
+    ended = execute_sweep(sweep, out, lambda: LocalPool(out, 2), tell=told.append)
+    # In lock-step a run that fails takes its neighbours with it; they are made by themselves.
+    assert 0 < ended.failed == len(told) < 12 and ended.complete + ended.failed == 48
+    assert all("picky:Picky, seed" in one and "not this seed" in one for one in told)
+    status = sweep_status(out)
+    assert status.failed == ended.failed and sum(status.failures.values()) == ended.failed
+    again = cli("sweep", path, "-o", out, "--workers", "1")
+    assert again.exit_code == 1 and again.stderr.count("failed: ") == ended.failed
+    told.clear()
+    plan(sweep, out)
+    execute_sweep(sweep, out, lambda: LocalPool(out, 1), fail_fast=True, tell=told.append)
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "messages"),
+    [
+        ("", ["key `scenario`: missing"]),
+        ("scenario = 'nix'", ["nix: no such file"]),
+        ("scenario = 'base.toml'\nseeds = 0\npolices = []", ["`seeds` = 0", "mean `policies`?"]),
+        (SMALL + "run.seed = [1, 2]", ["`grid.run.seed`", "`seeds`, at the top"]),
+        (SMALL + "tasks.mean = '1 bit'", ["`grid.tasks.mean`", "not a list"]),
+        (SMALL + "tasks.mean = ['1 bit', '1 bit']", ['"1 bit" is there twice']),
+        (
+            SMALL + "tasks.mean = ['1 bit', '8 MHz']",
+            ['sweep.toml: key `grid.tasks.mean` = "8 MHz"'],
+        ),
+        (SMALL + "energy.epsilon = ['1 W', 1]", ["are the same scenario"]),
+        (SMALL + "devices.cont = [1]", ["`grid.devices.cont`", "did you mean `count`?"]),
+        (SMALL + "run.slots = [1]", ["swept, and also in [set]"]),
+        (SMALL + "[[points]]\ndevices.count = 3", ["also in the grid"]),
+        (SMALL.replace('"local"', '"lokal"'), ["did you mean `local`?"]),
+        (SMALL.replace('"local"', '"local{x"'), ["cannot read `local{x`"]),
+        (SMALL.replace('"local"', "'local{x=1}'"), ["`policies: local{x=1}`", "unknown key"]),
+        (SMALL.replace("seeds = 4", "seeds = [1, 1]"), ["`seeds`", "the same twice"]),
+        (SMALL.replace("seeds = 4", "seeds = 1000000"), ["runs; allowed: <= 1,000,000"]),
+        (SMALL + "run.slots = 2 3", ["not valid TOML"]),
+    ],
+)
+def test_mistakes_are_told_with_file_key_and_value(
+    tmp_path: Path, text: str, messages: list[str]
+) -> None:
+    result = cli("sweep", write(tmp_path, text), "-o", tmp_path / "out")
+    assert result.exit_code == 2 and not (tmp_path / "out").exists()
+    for message in messages:
+        assert message in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "parts"),
+    [
+        (("tasks.mean = ['1 m', '1 bit']",), ("lokal", "`grid.tasks.mean`")),
+        (
+            ("energy.epsilon = [1, -1]", "stations.sbs.coverage = ['1 W', 3]"),
+            ("`grid.energy.epsilon`", "`grid.stations.sbs.coverage`"),
+        ),
+    ],
+)
+def test_mistakes_are_told_together(
+    tmp_path: Path, changes: tuple[str, ...], parts: tuple[str, ...]
+) -> None:
+    text = "\n".join([SMALL.replace('"local"', '"lokal"'), *changes])
+    with pytest.raises(ScenarioError) as error:
+        load_sweep(write(tmp_path, text))
+    for part in parts:
+        assert part in str(error.value)
+
+
+WORDS = st.sampled_from(
+    ["scenario", "policies", "seeds", "grid", "points", "set", "run.slots", "devices", "local", "V",
+     "base.toml", "lyapunov{V=1}", "replications", "title", "tasks.mean", "run", "policy", "name"]
+)  # fmt: skip
+VALUES = st.recursive(
+    st.one_of(
+        st.integers(-(10**20), 10**20), st.floats(), st.booleans(), st.text(max_size=8), WORDS, st.dates()
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.one_of(WORDS, st.text(max_size=5)), inner, max_size=3)
+    ),
+    max_leaves=6,
+)  # fmt: skip
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.dictionaries(WORDS, VALUES, max_size=4),
+    st.booleans(),
+    st.integers(0, 400),
+    st.text(max_size=3),
+)
+def test_any_file_is_right_or_told_what_is_wrong(
+    tmp_path: Path, table: dict[str, Any], nested: bool, cut: int, inserted: str
+) -> None:
+    """Tables of any values, and valid files with a piece replaced; never a traceback."""
+    if nested:
+        text = tomli_w.dumps(
+            {"scenario": "base.toml", "grid": {"devices": {"count": [1, 2]}}} | table
+        )
+    else:
+        cut %= len(SMALL)
+        text = SMALL[:cut] + inserted + SMALL[cut + 2 :]
+    path = tmp_path / "sweep.toml"
+    (tmp_path / "base.toml").write_text(BASE)
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    try:
+        sweep = load_sweep(path)
+    except ScenarioError as error:
+        assert str(error)
+    else:
+        assert sweep.runs >= 1
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a file system of 600 kB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", disk], check=False, capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("cannot mount a small disk here")
+    yield disk
+    subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_a_full_disk_is_told_once_and_nothing_torn_counts(small_disk: Path, tmp_path: Path) -> None:
+    path = write(tmp_path)
+    full = cli("sweep", path, "-o", small_disk / "out", "--workers", "2")
+    assert full.exit_code == 1
+    message = full.stderr.strip()
+    assert "No space left on device" in message or "disk is full" in message
+    assert len(message.splitlines()) == 1 and "Traceback" not in message
+    there = sweep_status(small_disk / "out").complete
+    assert there < 16
+    for trace in (small_disk / "out/traces").glob("*.h5"):
+        with edgesim.open_trace(trace) as opened:
+            assert opened.status == "complete"
+    # With room it goes on.
+    subprocess.run(["mount", "-o", "remount,size=20m", small_disk], check=True)
+    made = make(path, small_disk / "out")
+    assert made.complete == 16 and made.at_start >= there
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    (tmp_path / "file").write_text("")
+    inside = cli("sweep", path, "-o", tmp_path / "file/out")
+    assert (
+        inside.exit_code == 1 and len(inside.stderr.splitlines()) == 1 and "file" in inside.stderr
+    )
+    out = tmp_path / "out"
+    make(path, out)
+    disk = subprocess.run(["mount", "--bind", out, out], check=False, capture_output=True)
+    if disk.returncode:
+        pytest.skip("cannot mount here")
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", out], check=True)
+        (tmp_path / "sweep.toml").write_text(SMALL.replace("seeds = 4", "seeds = 5"))
+        told = cli("sweep", path, "-o", out)
+        assert told.exit_code == 1 and len(told.stderr.splitlines()) == 1
+        # What was there can still be read.
+        assert sweep_status(out).complete == 16 and open_sweep(out)["power_w"].notnull().all()
+    finally:
+        subprocess.run(["umount", "-l", out], check=True)
+
+
+def test_a_data_file_that_vanishes(tmp_path: Path) -> None:
+    (tmp_path / "load.csv").write_text("t,bits\n0.0,1000\n0.5,2000\n")
+    base = 'title = "own"\n[tasks]\narrivals = "replay"\nfile = "load.csv"\ntime_column = "t"\n'
+    base += 'bits = { bits = "1 bit" }\n'
+    path = write(tmp_path, SMALL, base)
+    sweep, out, told = load_sweep(path), tmp_path / "out", list[str]()
+    plan(sweep, out)
+    (tmp_path / "load.csv").unlink()
+    ended = execute_sweep(sweep, out, lambda: LocalPool(out, 1), fail_fast=True, tell=told.append)
+    assert ended.complete == 0 and len(told) == 1 and "no such data file" in told[0]
+    again = cli("sweep", path, "-o", out)
+    assert again.exit_code == 2 and "load.csv" in again.stderr
+    assert len(again.stderr.strip().splitlines()) == 1
+
+
+def test_hopeless_errors_stop_the_sweep(tmp_path: Path) -> None:
+    sweep, out = load_sweep(write(tmp_path)), tmp_path / "out"
+    plan(sweep, out)
+
+    class Full:
+        capacity = 1
+        handed = ""
+
+        def submit(self, job: Any) -> None:
+            self.handed = job.id
+
+        def next(self, timeout_s: float) -> Outcome:
+            return Outcome(self.handed, "hopeless", "out: No space left on device")
+
+        def close(self) -> None:
+            pass
+
+    with pytest.raises(SweepStoppedError, match="No space left"):
+        execute_sweep(sweep, out, Full)
+
+
+def test_dry_run_tells_and_writes_nothing(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    result = cli("sweep", path, "-o", tmp_path / "out", "--dry-run", "--json")
+    said = json.loads(result.stdout)
+    assert (said["runs"], said["points"], said["seeds"]) == (16, 2, 4)
+    assert not (tmp_path / "out").exists() and not Path("runs", "sweep").exists()
+    make(path, tmp_path / "out")
+    size = sum(trace.stat().st_size for trace in (tmp_path / "out/traces").iterdir())
+    assert 0.8 * size < said["bytes"] < 1.25 * size
+
+
+def test_ten_thousand_runs_answer_at_once(tmp_path: Path) -> None:
+    values = ", ".join(f"{1e-3 * k:.3f}" for k in range(1, 101))
+    text = SMALL.replace("[grid]\ndevices.count = [3, 5]", f"[grid]\nenergy.epsilon = [{values}]")
+    path = write(tmp_path, text.replace("seeds = 4", "seeds = 50"))
+    begin = time.process_time()
+    sweep, out = load_sweep(path), tmp_path / "out"
+    assert sweep.runs == 10_000
+    plan(sweep, out)
+    missing = list(jobs(sweep, set()))
+    assert len(missing) == 5000
+    assert time.process_time() - begin < 5.0
+    numbers = json.dumps({key: 1.5 for key in load_numbers()})
+    with sqlite3.connect(out / NAME) as db:
+        db.executemany(
+            "INSERT INTO results VALUES (?, ?, ?, ?)",
+            (
+                (run, f"{job.id}.h5", r, numbers)
+                for job in missing
+                for r, run in enumerate(job.run_ids)
+            ),
+        )
+    begin = time.process_time()
+    assert sweep_status(out).complete == 10_000
+    data = open_sweep(out)
+    assert data["power_w"].shape == (100, 2, 50) and (data["power_w"] == 1.5).all()
+    assert time.process_time() - begin < 5.0
+
+
+def load_numbers() -> list[str]:
+    from edgesim.traces.statistics import ROWS
+
+    return list(ROWS)
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from click.testing import CliRunner; from edgesim.cli import main;"
+        "assert CliRunner().invoke(main, ['sweep', '--help']).exit_code == 0;"
+        "print(*{'torch', 'cvxpy', 'matplotlib', 'distributed', 'numba'} & set(sys.modules))"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    )
+    assert loaded.stdout.strip() == ""
