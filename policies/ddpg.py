@@ -53,6 +53,8 @@ class Ddpg(Learned):
             keeps them where noise still tries both sides; it falls to zero over the training.
         reward_unit: if given, rewards are learned as sign(r) ln(1 + |r| / reward_unit), for costs that
             span decades, as world C's do.
+        reward_floor: if given, rewards below it count as it: a device that sends for ever emits without
+            end, and how long for ever takes teaches nothing.
         limit_weight: in world C, what violated limits weigh in the reward C(22), l2 to l5.
     """
 
@@ -81,6 +83,7 @@ class Ddpg(Learned):
     noise_decay: Share = 0.0
     logit_penalty: Annotated[float, Field(ge=0)] = 0.0
     reward_unit: Positive | None = None
+    reward_floor: float | None = None
     limit_weight: Positive = 1.0
 
     def __post_init__(self) -> None:
@@ -250,6 +253,7 @@ class Keys(Protocol):
     warmup: int
     batch: int
     reward_unit: float | None
+    reward_floor: float | None
 
     @property
     def steps(self) -> int:
@@ -326,7 +330,7 @@ class Training:
             # 8: Execute it, observe reward and next state.
             s2, r, _, _, _ = self._env.step(a)
             # 9: Store the transition.
-            replay.add(s, a, symlog(r, keys.reward_unit) if keys.reward_unit else r, s2)
+            replay.add(s, a, self._learned(r), s2)
             # 10 to 14.
             if warm:
                 losses += [
@@ -340,6 +344,13 @@ class Training:
         names = losses[0] if losses else ()
         means = {name: float(np.mean([loss[name] for loss in losses])) for name in names}
         return {"reward": float(np.mean(rewards)), **means}
+
+    def _learned(self, r: FloatArray) -> FloatArray:
+        """Rewards as they are learned."""
+        keys = self._keys
+        if keys.reward_floor is not None:
+            r = np.maximum(r, keys.reward_floor)
+        return r if keys.reward_unit is None else symlog(r, keys.reward_unit)
 
     def _act(self, s: Actions) -> Actions:
         with torch.inference_mode():

@@ -53,6 +53,8 @@ class Dqn(Learned):
         random: epsilon, the share of devices that act at random in each step.
         reward_unit: if given, rewards are learned as sign(r) ln(1 + |r| / reward_unit), for costs that
             span decades, as world C's do.
+        reward_floor: if given, rewards below it count as it: a device that sends for ever emits without
+            end, and how long for ever takes teaches nothing.
         limit_weight: in world C, what violated limits weigh in the reward C(22), l2 to l5.
     """
 
@@ -75,6 +77,7 @@ class Dqn(Learned):
     soft_update: Share = 5e-3
     random: Share = 0.1
     reward_unit: Positive | None = None
+    reward_floor: float | None = None
     limit_weight: Positive = 1.0
 
     @property
