@@ -73,7 +73,7 @@ def speedup(folder: Path) -> Iterator[Row]:
     if len(os.sched_getaffinity(0)) < 2:
         return
     sweep = asked(folder, seeds=60, replications=1, slots=1500)
-    rates = {}
+    rates: dict[int, float] = {}
     for workers in (2, 1, 2):  # the first fills the caches
         out = folder / f"{workers}-{len(rates)}"
         plan(sweep, out)
