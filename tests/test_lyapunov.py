@@ -54,6 +54,7 @@ class State:
 
         zeros = column(0.0, devices)
         self.observation = Observation(
+            station_up=np.ones((replications, stations), dtype=np.bool_),
             slot=0,
             time_s=0.0,
             cells=Cells(np.asarray(station, dtype=np.int64), stations),
@@ -254,7 +255,7 @@ def share_of_brute_force(seeds: range, layout: str, noise_model: NoiseModel) -> 
 @pytest.mark.parametrize("noise_model", NOISE_MODELS)
 @pytest.mark.parametrize("layout", ["mbs+sbs", "sbs+sbs"])
 def test_close_to_brute_force(layout: str, noise_model: NoiseModel) -> None:
-    shares = share_of_brute_force(range(4), layout, noise_model)
+    shares = share_of_brute_force(range(2), layout, noise_model)
     assert np.median(shares) >= 0.99
     assert shares.min() >= 0.95
 
