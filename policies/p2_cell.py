@@ -85,7 +85,7 @@ def cells(network: Network, V: float) -> NDArray[np.void]:
 
 INFINITE = 1e300
 INFEASIBLE = -INFINITE
-_PRECISION = 0.03  # of the last Newton step, which converges quadratically
+_PRECISION = 0.15  # before the last Newton step, which converges quadratically
 
 
 @compiled
@@ -285,7 +285,7 @@ def _fill(cell: Any, device: Any, bandwidth: float, others: float) -> float:
         worth = device.net - edge
         if radio > worth or wanted > bits:
             wanted = min(wanted, scale * np.log(max(worth / watt, 1.0)))
-        done = abs(wanted - bits) <= 1e-4 * bits
+        done = abs(wanted - bits) <= 1e-3 * bits
         bits = wanted
         if done:
             break
@@ -349,7 +349,7 @@ def _squeeze(cell: Any, devices: Any, senders: IntArray, count: int, last: int) 
     if high <= 1e-6 * cell.bandwidth:
         return INFEASIBLE
     bandwidth = high * (1.0 - 1e-9)
-    for _ in range(6):
+    for _ in range(3):
         price = _fill(cell, device, bandwidth, _roots(devices, senders, count, last))
         if price == 0.0:
             return INFEASIBLE

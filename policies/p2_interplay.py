@@ -10,7 +10,7 @@ from .p2_cell import local_gain, saving
 from .p2_search import copy, search
 
 _PRECISION = 1e-3  # of the objective
-_SAME = 1e-3  # relative change of interference and prices that needs no new answer
+_SAME = 1e-2  # relative change of interference and prices that needs no new answer
 _SWEEPS = 3  # over the cells, from each start; twice as many in small networks
 _BARRED = 1e200  # a price of power at which nobody sends
 
