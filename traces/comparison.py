@@ -85,6 +85,17 @@ class PolicyResult:
     means: dict[str, Estimate]
     differences: dict[str, Difference]
 
+    def cells(self, key: str) -> list[str]:
+        """A number as tables show it: mean, difference, its mark, and its share of the baseline."""
+        scale = ROWS[key].scale
+        shown = format_estimate(self.means[key], scale)
+        difference = self.differences.get(key)
+        if difference is None:
+            return [shown, "", "", ""]
+        estimate = difference.estimate
+        paired = _signed(estimate.value, format_estimate(estimate, scale))
+        return [shown, paired, difference.mark, _percent(difference.relative)]
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -146,15 +157,7 @@ class Comparison:
             row = ROWS[key]
             table.add_row(Text(row.heading, style="bold"))
             for policy in self.policies:
-                cells = [format_estimate(policy.means[key], row.scale)]
-                if difference := policy.differences.get(key):
-                    estimate, relative = difference.estimate, difference.relative
-                    cells += [
-                        _signed(estimate.value, format_estimate(estimate, row.scale)),
-                        difference.mark,
-                        _percent(relative),
-                    ]
-                table.add_row(Text(f"  {policy.label}"), *cells)
+                table.add_row(Text(f"  {policy.label}"), *policy.cells(key))
             table.add_section()
         return table
 

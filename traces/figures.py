@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ..simulator.arrays import FloatArray, IntArray
+from ..simulator.arrays import FloatArray
+from .panels import batch_middles, latency_distribution, panels, time_unit
 from .reader import Trace, TraceError, open_trace
 
 if TYPE_CHECKING:
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Kind = Literal["all", "series", "latency", "map"]
-
-Columns = dict[str, FloatArray]
 
 # Told apart by darkness too, so they survive a grey print.
 DARK, MIDDLE = "#1b3a6b", "#d1682b"
@@ -92,7 +91,7 @@ def _all(trace: Trace) -> "Figure":
     figure = _figure(trace, 12.0, 6.5)
     grid = figure.add_gridspec(2, 3, width_ratios=[1.0, 1.0, 1.15], height_ratios=[1.15, 1.0])
     _draw_series(trace, [figure.add_subplot(grid[i, j]) for i in (0, 1) for j in (0, 1)])
-    if _has_map(trace):
+    if has_map(trace):
         _draw_map(trace, figure.add_subplot(grid[0, 2]))
         _draw_latency(trace, figure.add_subplot(grid[1, 2]))
     else:
@@ -113,7 +112,7 @@ def _latency(trace: Trace) -> "Figure":
 
 
 def _map(trace: Trace) -> "Figure":
-    if not _has_map(trace):
+    if not has_map(trace):
         raise TraceError(f"{trace.path}: no positions were recorded, so there is no map to draw")
     figure = _figure(trace, 5.5, 5.8)
     _draw_map(trace, figure.subplots())
@@ -129,64 +128,25 @@ _FIGURES: dict[Kind, Callable[[Trace], "Figure"]] = {
 
 
 def _draw_series(trace: Trace, axes: "list[Axes]") -> None:
-    summary = trace.summary
-    slots = summary["slots"].values
-    seconds = slots * trace.attrs["slot_s"]
-    scale, unit = _time_unit(trace.attrs["slots"] * trace.attrs["slot_s"])
-    time = (summary["batch"].values + slots / 2) * trace.attrs["slot_s"] / scale
-    columns: Columns = {str(name): column.values for name, column in summary.data_vars.items()}
-    *_, share, emission = axes
-    streamed = "queue_bits" in columns
-    (_draw_stream if streamed else _draw_tasks)(trace, columns, slots, time, axes)
-    _line(emission, time, columns["emission_mg"] / seconds, DARK)
-    emission.set_title("emission, mg/s")
-    for ax in axes:
-        ax.set_ylim(bottom=0.0)
+    scale, unit = time_unit(trace.attrs["slots"] * trace.attrs["slot_s"])
+    time = batch_middles(trace) / scale
+    for ax, panel in zip(axes, panels(trace)[: len(axes)], strict=True):
+        looks = ((DARK, "-"), (MIDDLE, "--"))
+        for line, (colour, style) in zip(panel.lines, looks, strict=False):
+            _line(ax, time, line.values, colour, style, line.label)
+        ax.set_title(panel.heading)
+        if len(panel.lines) > 1:
+            ax.legend(loc="best", fontsize=8)
+        ax.set_ylim(0.0, panel.top)
         ax.set_xlim(0.0, None)
-    share.set_ylim(0.0, 100.0 if streamed else 102.0)
-    for ax in (share, emission):
+    for ax in axes[-2:]:
         ax.set_xlabel(f"time, {unit}")
-    if len(summary["seed"]) > 1:
+    if len(trace.summary["seed"]) > 1:
         axes[1].legend(
             [axes[1].lines[0], axes[1].collections[0]],
             ["mean of the replications", "their range"],
             fontsize=8,
         )
-
-
-def _draw_stream(
-    trace: Trace, columns: Columns, slots: IntArray, time: FloatArray, axes: "list[Axes]"
-) -> None:
-    """Queues, energy per bit and offloading of world A."""
-    queues, energy, share, _ = axes
-    _line(queues, time, columns["queue_bits"] * 1e-6 / trace.attrs["devices"], DARK, "-", "device")
-    station_queue = columns["station_queue_bits"] * 1e-6 / trace.attrs["stations"]
-    _line(queues, time, station_queue, MIDDLE, "--", "station")
-    queues.set_title("mean queue, Mbit")
-    queues.legend(loc="best", fontsize=8)
-    departed = columns["local_bits"] + columns["offloaded_bits"]
-    departed = np.where(departed > 0.0, departed, np.nan)
-    joule = columns["local_energy_j"] + columns["offload_energy_j"]
-    _line(energy, time, joule / departed * 1e9, DARK)
-    energy.set_title("energy per bit, nJ/bit")
-    _line(share, time, columns["offloaded_bits"] / departed * 100.0, DARK)
-    share.set_title("bits offloaded, %")
-
-
-def _draw_tasks(
-    trace: Trace, columns: Columns, slots: IntArray, time: FloatArray, axes: "list[Axes]"
-) -> None:
-    """Worst-case emission, energy, offloading and feasibility of world C."""
-    worst, energy, share, _ = axes
-    _line(worst, time, columns["worst_emission_mg"], DARK)
-    worst.set_title("worst-case emission, mg")
-    joule = columns["energy_j"] + columns["server_energy_j"]
-    _line(energy, time, joule / (slots * trace.attrs["devices"]), DARK)
-    energy.set_title("energy per task, J")
-    _line(share, time, columns["offload"] * 100.0, DARK, "-", "tasks offloaded")
-    _line(share, time, columns["feasible"] * 100.0, MIDDLE, "--", "slots feasible")
-    share.set_title("share, %")
-    share.legend(loc="best", fontsize=8)
 
 
 def _line(
@@ -208,36 +168,23 @@ def _line(
 def _draw_latency(trace: Trace, ax: "Axes") -> None:
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    summary = trace.summary
-    counts = summary["latency_tasks"].values.sum(axis=(0, 1))
     ax.set_title("latency of completed tasks, distribution function")
     ax.set_xlabel("latency, s")
     ax.set_ylim(0.0, 1.02)
-    total = counts.sum()
-    if total == 0:
+    known = latency_distribution(trace)
+    if known is None:
         ax.text(0.5, 0.5, "no task was completed", transform=ax.transAxes, ha="center")
         return
-    hit = slice(np.flatnonzero(counts)[0], np.flatnonzero(counts)[-1] + 1)
-    # The ends of the outermost bins lie where no task was.
-    low = max(summary["latency_low_s"].values[hit][0], float(summary["latency_min_s"].min()))
-    high = summary["latency_high_s"].values[hit].copy()
-    high[-1] = float(summary["latency_max_s"].max())
-    latency = np.concatenate([[low], high])
-    below = np.concatenate([[0.0], np.cumsum(counts[hit]) / total])
-    ax.plot(latency, below, color=DARK, linewidth=1.5)
-    # A few tasks that were done at once must not fill a log axis.
-    left = float(np.interp(0.001, below, latency))
-    if latency[-1] > 5.0 * left:
+    ax.plot(known.latency_s, known.below, color=DARK, linewidth=1.5)
+    if known.log:
         ax.set_xscale("log")
         # "0.5", not "5 x 10^-1", of which two neighbours would overlap.
         ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         ax.xaxis.set_major_formatter("{x:g}")
         ax.xaxis.set_minor_formatter(NullFormatter())
-    else:
-        left = 0.0
-    ax.set_xlim(left, latency[-1])
+    ax.set_xlim(known.left_s, known.latency_s[-1])
     for share, name, marker in ((0.5, "median", "o"), (0.95, "95 %", "s"), (0.99, "99 %", "D")):
-        at = float(np.interp(share, below, latency))
+        at = known.quantile(share)
         ax.plot([at, at], [0.0, share], color=MIDDLE, linewidth=0.9, linestyle=":")
         ax.plot(
             at, share, marker, color=MIDDLE, markersize=4, label=f"{name}: {at:.3g} s", zorder=3
@@ -245,7 +192,8 @@ def _draw_latency(trace: Trace, ax: "Axes") -> None:
     ax.legend(loc="best", fontsize=8)
 
 
-def _has_map(trace: Trace) -> bool:
+def has_map(trace: Trace) -> bool:
+    """Whether the trace says where the devices are."""
     return trace.level != "summary" and "x_m" in trace.slots and trace.slots.sizes["slot"] > 0
 
 
@@ -307,10 +255,3 @@ def _draw_map(trace: Trace, ax: "Axes") -> None:
     slot = int(last["slot"])
     time = slot * trace.attrs["slot_s"]
     ax.set_title(f"network in slot {slot} ({time:g} s), {len(device)} devices")
-
-
-def _time_unit(duration_s: float) -> tuple[float, str]:
-    for seconds, unit in ((86400.0, "days"), (3600.0, "h"), (60.0, "min")):
-        if duration_s >= 3.0 * seconds:
-            return seconds, unit
-    return 1.0, "s"

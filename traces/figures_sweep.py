@@ -70,7 +70,7 @@ def plot_sweep(
     ]
     others = [key for key in results.keys if key != x]
     summary = summarise_sweep(results, by=[*others, x, POLICY], numbers=names)
-    places = _places(results, x)
+    places = places_of(results, x)
     columns: dict[str, dict[str, list[GroupSummary]]] = {}
     for group in summary.groups:
         title = ", ".join(f"{key} = {group.labels[key]}" for key in others if group.labels[key])
@@ -101,8 +101,8 @@ def plot_sweep(
     return output
 
 
-def _places(results: SweepResults, x: str) -> dict[str, float]:
-    """Where each value of the key stands; those that are no quantities stand in a row."""
+def places_of(results: SweepResults, x: str) -> dict[str, float]:
+    """Where each label of the key stands on an axis; those that are no quantities stand in a row."""
     labels = results.labels(x)
     if (found := results.values(x)) is not None:
         return dict(zip(labels, found[0].tolist(), strict=True))

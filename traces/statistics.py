@@ -306,6 +306,7 @@ class Summary:
     def to_table(self) -> "Table":
         """A table for people: one column per trace, with 95 % intervals."""
         from rich.table import Table
+        from rich.text import Text
 
         table = Table(caption=f"95 % intervals; the first {self.warmup:.0%} of the slots left out")
         table.add_column("")
@@ -313,40 +314,40 @@ class Summary:
         for trace in self.traces:
             unique = names.count(trace.path.name) == 1
             table.add_column(trace.path.name if unique else str(trace.path), justify="right")
-        rows: list[tuple[str, Callable[[TraceSummary], str]]] = [
+        for section in self.sections():
+            for label, cells in section:
+                table.add_row(Text(label), *cells)
+            table.add_section()
+        return table
+
+    def sections(self) -> list[list[tuple[str, list[str]]]]:
+        """The rows of a table, in its sections: a label, and a text for each trace."""
+        about: list[tuple[str, Callable[[TraceSummary], str]]] = [
             ("policy", lambda t: t.policy),
             ("seed", lambda t: _seeds(t)),
             ("status", lambda t: t.status),
             ("slots (counted)", lambda t: f"{t.slots:,} ({t.counted_slots:,})"),
         ]
-        for label, text in rows:
-            table.add_row(label, *(text(trace) for trace in self.traces))
-        table.add_section()
-        for key, row in ROWS.items():
-            if any(key in trace.estimates for trace in self.traces):
-                table.add_row(
-                    row.heading.replace("[", "\\["),
-                    *(
-                        format_estimate(trace.estimates.get(key), row.scale)
-                        for trace in self.traces
-                    ),
-                )
-        table.add_section()
+        numbers = [
+            (row.heading, [format_estimate(t.estimates.get(key), row.scale) for t in self.traces])
+            for key, row in ROWS.items()
+            if any(key in trace.estimates for trace in self.traces)
+        ]
+        rest: list[tuple[str, list[str]]] = []
         if any(trace.growth is not None for trace in self.traces):
-            table.add_row("queues", *(trace.stability or "-" for trace in self.traces))
-            table.add_row(
-                "growth / arrivals \\[%]",
-                *(format_estimate(trace.growth, 100.0) for trace in self.traces),
-            )
+            rest.append(("queues", [str(trace.stability or "-") for trace in self.traces]))
+            growth = [format_estimate(trace.growth, 100.0) for trace in self.traces]
+            rest.append(("growth / arrivals [%]", growth))
         if any(trace.decision_s is not None for trace in self.traces):
-            table.add_row(
-                "decision, median \\[ms]",
-                *(
-                    "-" if t.decision_s is None else f"{1e3 * t.decision_s:.3g}"
-                    for t in self.traces
-                ),
-            )
-        return table
+            times = [
+                "-" if t.decision_s is None else f"{1e3 * t.decision_s:.3g}" for t in self.traces
+            ]
+            rest.append(("decision, median [ms]", times))
+        return [
+            [(label, [text(trace) for trace in self.traces]) for label, text in about],
+            numbers,
+            rest,
+        ]
 
     def to_json(self) -> str:
         """The same for machines, SI units, full precision; null for what is not known."""
@@ -401,13 +402,13 @@ def format_estimate(estimate: Estimate | None, scale: float = 1.0) -> str:
 
 
 class _Counted:
-    """/summary after the warm-up, by groups."""
+    """/summary after the warm-up, by groups; the batch that a run ended in only if `partial`."""
 
-    def __init__(self, trace: Trace, warmup: float) -> None:
+    def __init__(self, trace: Trace, warmup: float, *, partial: bool = False) -> None:
         summary, attrs = trace.summary_arrays()
         whole = int((summary["slots"] == attrs["batch_slots"]).sum())
         # A run that ended within its first batch has nothing else to go by.
-        last = max(whole, 1)
+        last = len(summary["slots"]) if partial else max(whole, 1)
         first = min(math.ceil(warmup * whole - 1e-9), last - 1)
         self.attrs = trace.attrs
         self._all = summary
@@ -552,6 +553,30 @@ def replication_values(trace: Trace, warmup: float) -> dict[str, FloatArray]:
         for key, (over, under) in _fractions(totals).items()
     }
     return values | counted.replication_quantiles()
+
+
+def batch_values(trace: Trace) -> dict[str, FloatArray]:
+    """The numbers of each batch of slots alone, also of one that the run ended in.
+
+    Args:
+        trace: to be read.
+
+    Returns:
+        By key of `METRICS`, those that the trace has, (R, K), and `emission_mg_per_s` and
+        `station_up`; NaN where there is nothing to divide by.
+
+    Raises:
+        TraceError: if the trace holds no slot.
+    """
+    columns = _Counted(trace, 0.0, partial=True).columns
+    fractions = _fractions(columns)
+    fractions["emission_mg_per_s"] = columns["emission_mg"], columns["seconds"]
+    if "station_up" in columns:
+        fractions["station_up"] = columns["station_up"], columns["slots"]
+    return {
+        key: np.divide(over, under, out=np.full(under.shape, np.nan), where=under > 0.0)
+        for key, (over, under) in fractions.items()
+    }
 
 
 def _fractions(sums: Sums) -> dict[str, tuple[FloatArray, FloatArray]]:
