@@ -8,7 +8,7 @@ from ..simulator.arrays import FloatArray, IntArray
 from ..simulator.compiled import compiled
 from .p2_cell import full, local_gain
 
-_HOPELESS = 0.5  # of what is known: switching single devices will not make up for it
+_HOPELESS = 0.8  # of what is known: switching single devices will not make up for it
 
 
 @compiled

@@ -177,6 +177,22 @@ def _new_prices(
 
 
 @compiled
+def _most(cells: Any, candidates: Any, first: IntArray) -> float:
+    """A bound of the gain: each candidate alone with its cell's band, and its power for nothing."""
+    bound = 0.0
+    for j in range(len(cells)):
+        cell = cells[j]
+        noise = cell.noise + cell.noise_per_hz * cell.bandwidth
+        for c in range(first[j], first[j + 1]):
+            device = candidates[c]
+            sinr = device.power_max * device.gain / noise
+            bits = cell.bits_per_hz * cell.bandwidth * np.log1p(sinr)
+            bits = min(bits, device.queue - device.local_min)
+            bound += max(device.net - cell.edge - cell.edge_per_bit, 0.0) * bits
+    return float(bound)
+
+
+@compiled
 def optimise_radio(
     cells: Any,
     candidates: Any,
@@ -203,6 +219,8 @@ def optimise_radio(
     Returns:
         Whether the gain comes close to the bound.
     """
+    if _most(cells, candidates, first) <= target:
+        return False
     stations = len(cells)
     senders = np.empty(len(candidates), np.int64)
     received = np.zeros(stations)
