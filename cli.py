@@ -487,6 +487,40 @@ def plot(
 
 
 @main.command()
+@click.argument(
+    "traces", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="TRACE…|FOLDER"
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The page.  [default: the trace's name with .html, or report.html in the folder]",
+)
+@click.option(
+    "--warmup",
+    type=click.FloatRange(0.0, 1.0, max_open=True),
+    default=0.1,
+    show_default=True,
+    help="Share of the slots left out of the numbers first.",
+)
+def report(traces: Sequence[Path], output: Path | None, warmup: float) -> None:
+    """Write one HTML file about traces, or about the folder of a sweep; it can be read offline.
+
+    It shows the numbers, the network over time and on its map, comparisons, and where all of it comes
+    from.
+    """
+    with user_errors():
+        from edgesim.traces.report import write_report
+
+        first = traces[0]
+        if first.is_dir() or len(traces) > 1:
+            default = (first if first.is_dir() else first.parent) / "report.html"
+        else:
+            default = first.with_suffix(".html")
+        click.echo(write_report(traces, output or default, warmup))
+
+
+@main.command()
 @trace_argument
 @click.option("--interval", default=1.0, show_default=True, help="Seconds between two looks.")
 def watch(trace: Path, interval: float) -> None:
