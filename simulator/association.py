@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from ..scenarios.units import Number
-from .arrays import FloatArray, IntArray
+from .arrays import BoolArray, FloatArray, IntArray
 from .compiled import compiled
 from .network import Network
 
@@ -19,7 +19,7 @@ ASSOCIATION = {
 
 
 class Association(Protocol):
-    """Chooses a station for each device, at the start and whenever devices have moved.
+    """Chooses a station for each device: at the start, and when devices moved or a station failed.
 
     A model's constructor keywords are its keys of the scenario's [association] section. All that
     it knows between two calls lies in arrays, so that it can be pickled.
@@ -33,12 +33,16 @@ class Association(Protocol):
             coverage_m: (B,) how far a station reaches; the MBS, station 0, reaches everywhere.
         """
 
-    def associate(self, distance_m: FloatArray, path_gain: FloatArray) -> IntArray:
+    def associate(
+        self, distance_m: FloatArray, path_gain: FloatArray, chooses: BoolArray | None = None
+    ) -> IntArray:
         """(R, N) the station of each device, in a new array.
 
         Args:
-            distance_m: (R, N, B) from device to station.
+            distance_m: (R, N, B) from device to station; infinite to one that is down.
             path_gain: (R, N, B) mean power gains, without fading.
+            chooses: (R,) the replications for which it is time to choose; by default all. What a
+                model remembers of the others must not change, and its answer for them is not used.
         """
 
 
@@ -54,7 +58,9 @@ class Nearest:
         """Begin a run; see `Association`."""
         self._coverage_m = coverage_m
 
-    def associate(self, distance_m: FloatArray, path_gain: FloatArray) -> IntArray:
+    def associate(
+        self, distance_m: FloatArray, path_gain: FloatArray, chooses: BoolArray | None = None
+    ) -> IntArray:
         """(R, N) the station of each device; see `Association`."""
         return _nearest(distance_m, self._coverage_m)
 
@@ -82,9 +88,11 @@ class LoadAware:
         self._bandwidth_hz = network.station_bandwidth_hz
         self._station = np.full((network.replications, network.devices), _NOWHERE)
 
-    def associate(self, distance_m: FloatArray, path_gain: FloatArray) -> IntArray:
+    def associate(
+        self, distance_m: FloatArray, path_gain: FloatArray, chooses: BoolArray | None = None
+    ) -> IntArray:
         """(R, N) the station of each device; see `Association`."""
-        self._station = _best_share(
+        station = _best_share(
             distance_m,
             self._coverage_m,
             self._snr_per_gain * path_gain,
@@ -92,7 +100,10 @@ class LoadAware:
             self._station,
             self.hysteresis,
         )
-        return self._station
+        if chooses is not None:
+            station = np.where(chooses[:, None], station, self._station)
+        self._station = station
+        return station
 
 
 _NOWHERE = -1

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import FloatArray, IntArray, read_only
+from .arrays import BoolArray, FloatArray, IntArray, read_only
 from .battery import Battery
 from .clock import Turn
 from .compiled import compiled
@@ -70,12 +70,12 @@ class StreamWorld(World):
         self.state.fading = self.fading.next()
         self.update_channel()
 
-    def associate(self, distance_m: FloatArray) -> None:
+    def associate(self, distance_m: FloatArray, chooses: BoolArray | None = None) -> None:
         """Devices choose among the stations that are up, and those that they wait for."""
         if self.failures is not None:
             gone = self.failures.reassociates & ~self.state.station_up
             distance_m = np.where(gone[:, None, :], np.inf, distance_m)
-        super().associate(distance_m)
+        super().associate(distance_m, chooses)
 
     def changes(self) -> dict[Turn, Change]:
         """Carbon intensity, and failures."""
@@ -95,7 +95,8 @@ class StreamWorld(World):
         state.station_queue_bits = np.where(lost, 0.0, state.station_queue_bits)
         self.ledger.lose(lost)
         self.update_channel()
-        self.associate(self.topology.distance_m(state.position_m))
+        changed = (was_up != state.station_up).any(axis=1)
+        self.associate(self.topology.distance_m(state.position_m), changed)
 
     def arrive(self) -> None:
         """Tasks arrive during the slot that begins; they are let in at its end."""

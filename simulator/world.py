@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import FloatArray
+from .arrays import BoolArray, FloatArray
 from .association import Association
 from .carbon import CarbonIntensity
 from .cells import Cells
@@ -66,11 +66,13 @@ class World(ABC):
         self.update_channel()
         self.associate(distance)
 
-    def associate(self, distance_m: FloatArray) -> None:
-        """Devices choose their stations anew; (R, N, B) distances, infinite to what cannot serve."""
+    def associate(self, distance_m: FloatArray, chooses: BoolArray | None = None) -> None:
+        """Devices choose their stations anew; see `Association`."""
         state = self.state
         path_gain = np.where(np.isinf(distance_m), 0.0, state.path_gain)
-        station = self.association.associate(distance_m, path_gain)
+        station = self.association.associate(distance_m, path_gain, chooses)
+        if chooses is not None:
+            station = np.where(chooses[:, None], station, state.cells.station)
         if not np.array_equal(station, state.cells.station):
             state.cells = Cells(station, state.path_gain.shape[2])
 

@@ -158,9 +158,10 @@ def test_the_twin_learns_of_a_failure_at_its_next_synchronisation() -> None:
 
 
 def test_failures_are_the_same_under_every_policy_and_among_others() -> None:
-    one = simulate(*failing(queue="lost"), "run.seed=3")
-    other = simulate(*failing(queue="lost"), "run.seed=2", "run.replications=2")
-    third = simulate(*failing(queue="lost"), "run.seed=3", "policy.name=local")
+    common = (*failing(queue="lost"), "association.model=load-aware")
+    one = simulate(*common, "run.seed=3")
+    other = simulate(*common, "run.seed=2", "run.replications=2")
+    third = simulate(*common, "run.seed=3", "policy.name=local")
     np.testing.assert_array_equal(one.trace["station_up"][0], other.trace["station_up"][1])
     np.testing.assert_array_equal(one.trace["station_up"][0], third.trace["station_up"][0])
     for name in one.trace.rows[0]:
