@@ -4,6 +4,7 @@ xarray's own reader takes most of a second to open a group with many growing var
 them to be equally long, which they are not while the file is being written.
 """
 
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -12,6 +13,8 @@ import xarray as xr
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
+from .damage import reported
+
 _OF_NETCDF = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST"}
 _cached: Any = indexing.MemoryCachedArray  # xarray leaves it untyped
 
@@ -19,7 +22,8 @@ _cached: Any = indexing.MemoryCachedArray  # xarray leaves it untyped
 class _Column(BackendArray):
     """The first `shape` of an HDF5 dataset, which may be longer."""
 
-    def __init__(self, dataset: h5py.Dataset, shape: tuple[int, ...]) -> None:
+    def __init__(self, dataset: h5py.Dataset, shape: tuple[int, ...], path: Path) -> None:
+        self._path = path
         self._is_text = h5py.check_string_dtype(dataset.dtype) is not None
         self._dataset = dataset
         self.shape = shape
@@ -35,14 +39,16 @@ class _Column(BackendArray):
             slice(*part.indices(size)) if isinstance(part, slice) else part
             for part, size in zip(key, self.shape, strict=True)
         )
-        return (self._dataset.asstr() if self._is_text else self._dataset)[bounded]
+        with reported(self._path):
+            return (self._dataset.asstr() if self._is_text else self._dataset)[bounded]
 
 
-def lazy_dataset(group: h5py.Group) -> xr.Dataset:
+def lazy_dataset(group: h5py.Group, path: Path) -> xr.Dataset:
     """The variables of a netCDF-4 group; a growing dimension is as long as its scale is now.
 
     Args:
         group: of a file that stays open while the dataset is used.
+        path: of the file, for messages.
     """
     sizes = {
         name: item.shape[0]
@@ -53,6 +59,9 @@ def lazy_dataset(group: h5py.Group) -> xr.Dataset:
     variables = {}
     for name in group:
         dataset = group[name]
+        if group.file.swmr_mode:
+            # What HDF5 remembers of it may be older than the sizes: the listing above looked at it.
+            dataset.id.refresh()
         if dataset.attrs.get("NAME", b"").startswith(b"This is a netCDF dimension"):
             continue  # it has a size, but no values
         dims = (
@@ -61,7 +70,7 @@ def lazy_dataset(group: h5py.Group) -> xr.Dataset:
             else tuple(dim[0].name.rpartition("/")[2] for dim in dataset.dims)
         )
         column: Any = indexing.LazilyIndexedArray(
-            _Column(dataset, tuple(sizes[dim] for dim in dims))
+            _Column(dataset, tuple(sizes[dim] for dim in dims), path)
         )
         attrs = {
             key: value.tolist() if isinstance(value, np.generic) else value

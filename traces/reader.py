@@ -10,12 +10,23 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from .damage import TraceError, reported
 from .lazy import decoded_attrs, lazy_dataset
 from .variables import SUMMARY_VARIABLES, Level
 
+__all__ = ["Trace", "TraceError", "open_trace"]
 
-class TraceError(Exception):
-    """A trace that cannot be read; the message says which and why."""
+_EXPECTED = {
+    "status",
+    "scenario",
+    "policy",
+    "seed",
+    "level",
+    "slots",
+    "slot_s",
+    "devices",
+    "stations",
+}
 
 
 class Trace:
@@ -41,14 +52,14 @@ class Trace:
             raise TraceError(f"{path}: there is no such file")
         if not h5py.is_hdf5(self.path):
             raise TraceError(f"{path}: this is not an HDF5 file")
-        try:
+        with reported(path):
             self._file = _open(self.path)
-        except OSError as error:
-            raise TraceError(f"{path}: the file is torn: it was cut or damaged ({error})") from None
-        if "edgesim_version" not in self._file.attrs:
-            self._file.close()
-            raise TraceError(f"{path}: this is an HDF5 file, but not a trace of edgesim")
-        self.attrs = decoded_attrs(self._file)
+            if "edgesim_version" not in self._file.attrs:
+                self._file.close()
+                raise TraceError(f"{path}: this is an HDF5 file, but not a trace of edgesim")
+            self.attrs = decoded_attrs(self._file)
+            if missing := _EXPECTED - self.attrs.keys():
+                raise TraceError(f"{path}: the file is torn: it lacks {', '.join(missing)}")
 
     @property
     def status(self) -> str:
@@ -96,7 +107,8 @@ class Trace:
             TraceError: if no slot was recorded.
         """
         summary = self._group("summary")
-        begun, parts = self._begun(self._file["summary"])
+        with reported(self.path):
+            begun, parts = self._begun(self._file["summary"])
         return summary.isel(batch=slice(0, begun), part=slice(0, parts))
 
     def summary_arrays(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
@@ -105,17 +117,18 @@ class Trace:
         Raises:
             TraceError: if no slot was recorded.
         """
-        if "summary" not in self._file:
-            raise TraceError(f"{self.path}: no /summary here: no slot was recorded")
-        group = self._file["summary"]
-        begun, parts = self._begun(group)
-        ends = {"batch": begun, "part": parts}
-        arrays = {
-            name: group[name][tuple(slice(0, ends.get(dim)) for dim in what.dims)]
-            for name, what in SUMMARY_VARIABLES.items()
-            if name in group
-        }
-        return arrays, decoded_attrs(group)
+        with reported(self.path):
+            if "summary" not in self._file:
+                raise TraceError(f"{self.path}: no /summary here: no slot was recorded")
+            group = self._file["summary"]
+            begun, parts = self._begun(group)
+            ends = {"batch": begun, "part": parts}
+            arrays = {
+                name: group[name][tuple(slice(0, ends.get(dim)) for dim in what.dims)]
+                for name, what in SUMMARY_VARIABLES.items()
+                if name in group
+            }
+            return arrays, decoded_attrs(group)
 
     def _begun(self, summary: h5py.Group) -> tuple[int, int]:
         """How many batches have begun, and parts."""
@@ -145,14 +158,15 @@ class Trace:
         self.close()
 
     def _group(self, name: str) -> xr.Dataset:
-        if name not in self._file:
-            reason = (
-                f"it was recorded at level {self.level!r}"
-                if self.level == "summary" and name != "summary"
-                else "no slot was recorded"
-            )
-            raise TraceError(f"{self.path}: no /{name} here: {reason}")
-        return lazy_dataset(self._file[name])
+        with reported(self.path):
+            if name not in self._file:
+                reason = (
+                    f"it was recorded at level {self.level!r}"
+                    if self.level == "summary" and name != "summary"
+                    else "no slot was recorded"
+                )
+                raise TraceError(f"{self.path}: no /{name} here: {reason}")
+            return lazy_dataset(self._file[name], self.path)
 
 
 def open_trace(path: str | Path) -> Trace:
