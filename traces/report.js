@@ -37,16 +37,16 @@ function triangle(x, y, r) {
 function format(value) {
   if (value === null || value === undefined) return "–";
   const size = Math.abs(value);
-  if (size !== 0 && (size >= 1e6 || size < 1e-3)) return value.toExponential(3).replace("e+", "e");
+  if (size !== 0 && (size >= 1e6 || size < 1e-3)) return value.toExponential(3).replace(/\.?0*e\+?/, "e");
   return value.toLocaleString("en", { maximumSignificantDigits: 4 });
 }
 
 function ticks(low, high, count) {
   const raw = (high - low) / count;
   const power = 10 ** Math.floor(Math.log10(raw));
-  const step = power * [1, 2, 5, 10].find((factor) => factor * power >= raw * 0.999);
+  const step = power * [1, 2, 2.5, 5, 10].find((factor) => factor * power >= raw * 0.999);
   const found = [];
-  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + step * 1e-9; k++) found.push(k * step);
+  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + step * 1e-9; k++) found.push(k * step || 0); // no -0
   return found;
 }
 
@@ -79,7 +79,7 @@ const looks = (series) => ({
 });
 const identity = (chart, line) => `${chart.group}/${line.label}`;
 
-// A diagram with lines: {title, unit, xlabel, group, log, zero, top, left, marks, points, places, x:
+// A diagram with lines: {title, unit, xlabel, group, log, zero, top, left, note, marks, points, places, x:
 // [[…]], lines: [{label, series, x, mean, low, high}]}.
 function lineChart(figure, chart) {
   figure.replaceChildren();
@@ -89,13 +89,14 @@ function lineChart(figure, chart) {
   const legend = html("div", { class: "legend" }, figure);
   const where = html("output", {}, null);
   const readouts = chart.lines.map((line) => {
-    const single = chart.lines.length === 1;
     const button = html("button", { type: "button", "aria-pressed": "true" }, legend);
-    const key = svg("svg", { width: 24, height: 8, "aria-hidden": "true" }, button);
-    svg("path", { ...looks(line.series), d: "M0 4H24", class: "line" }, key);
+    if (line.label) {
+      const key = svg("svg", { width: 24, height: 8, "aria-hidden": "true" }, button);
+      svg("path", { ...looks(line.series), d: "M0 4H24", class: "line" }, key);
+    }
     html("span", {}, button, line.label);
     const value = html("b", {}, button);
-    if (single) button.disabled = true;
+    button.disabled = chart.lines.length === 1;
     button.addEventListener("click", () => {
       const id = identity(chart, line);
       if (!hidden.delete(id)) hidden.add(id);
@@ -104,6 +105,7 @@ function lineChart(figure, chart) {
     return { button, value };
   });
   legend.append(where);
+  if (chart.note) where.textContent = chart.note;
   const plot = html("div", { class: "plot" }, figure);
   let drawn = null;
 
@@ -181,13 +183,10 @@ function lineChart(figure, chart) {
         svg("path", { fill: looks(line.series).stroke, d }, lines);
       }
     }
-    (chart.marks || []).forEach(([x, y, text], k) => {
+    for (const [x, y] of chart.marks || []) {
       svg("path", { class: "cursor", "stroke-dasharray": "2 3", d: `M${px(x)} ${py(0)}V${py(y)}` }, lines);
       svg("path", { fill: "var(--s1)", d: circle(px(x), py(y), 3.5) }, lines);
-      const end = px(x) > width * 0.6;
-      svg("text", { class: "strong", x: px(x) + (end ? -8 : 8), y: py(y) + 13 + 2 * k, "text-anchor": end ? "end" : "start" },
-        picture, text);
-    });
+    }
     const cursor = svg("g", {}, picture);
     drawn = { shown, px, py, cursor, edge, width, height };
 
@@ -220,7 +219,7 @@ function lineChart(figure, chart) {
     const { shown, px, py, cursor, edge, height } = drawn;
     cursor.replaceChildren();
     readouts.forEach(({ value }) => { value.textContent = ""; });
-    where.textContent = "";
+    where.textContent = chart.note || "";
     if (at === null) return;
     const place = chart.x[shown[0].x];
     const k = nearest(place.map(px), at);

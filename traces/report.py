@@ -1,5 +1,6 @@
 """A report: one HTML file, readable offline, of a trace, of several, or of a sweep."""
 
+import json
 import shlex
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -139,7 +140,7 @@ def _page_of(traces: Mapping[str, Trace], warnings: list[str], warmup: float) ->
         section(
             "Numbers",
             table(list(traces), numbers.sections()),
-            note(f"95 % intervals; the first {warmup:.0%} of the slots left out."),
+            note(f"95 % intervals; the first {100.0 * warmup:g} % of the slots left out."),
         ),
         section(
             "Over time",
@@ -222,7 +223,8 @@ def _commands_of(traces: Mapping[str, Trace]) -> str:
 
 def _again(path: Path) -> list[str]:
     """Commands that repeat a run."""
-    program = f"import edgesim; print(edgesim.open_trace({str(path)!r}).scenario)"
+    name = json.dumps(str(path), ensure_ascii=False)  # a literal of Python, too
+    program = f"import edgesim; print(edgesim.open_trace({name}).scenario)"
     scenario = shlex.quote(f"{path.stem}.toml")
     again = shlex.quote(f"{path.stem}-again.h5")
     return [

@@ -87,8 +87,8 @@ def latency_chart(traces: Mapping[str, Trace]) -> Json | None:
     log = any(one.log for one in known.values())
     lefts = [one.left_s for one in known.values() if one.left_s > 0.0 or not log]
     chart: Json = {
-        "title": "latency of completed tasks, distribution function",
-        "unit": "%",
+        "title": "latency, distribution function",
+        "unit": "% of completed tasks",
         "xlabel": "latency, s",
         "group": "traces",
         "zero": True,
@@ -101,18 +101,16 @@ def latency_chart(traces: Mapping[str, Trace]) -> Json | None:
     for name, one in known.items():
         kept = _thinned(len(one.latency_s), LATENCIES)
         kept = kept[one.latency_s[kept] >= min(lefts)]
-        label = name if len(traces) > 1 else "tasks"
+        label = name if len(traces) > 1 else ""
         line = {"label": label, "series": list(traces).index(name), "x": len(chart["x"])}
         chart["lines"].append(line | {"mean": _numbers(100.0 * one.below[kept])})
         chart["x"].append(_numbers(one.latency_s[kept]))
     if len(known) == 1:
         (one,) = known.values()
         marks = ((0.5, "median"), (0.95, "95 %"), (0.99, "99 %"))
-        chart["marks"] = [
-            [float(f"{at:.5g}"), 100.0 * share, f"{name}: {at:.3g} s"]
-            for share, name in marks
-            if (at := one.quantile(share)) >= min(lefts)
-        ]
+        shown = [(one.quantile(share), share, name) for share, name in marks]
+        chart["note"] = ", ".join(f"{name} {at:.3g} s" for at, _, name in shown)
+        chart["marks"] = [[float(f"{at:.5g}"), 100.0 * share] for at, share, _ in shown]
     return chart
 
 
