@@ -129,8 +129,9 @@ def _page_of(traces: Mapping[str, Trace], warnings: list[str], warmup: float) ->
     title = str(scenarios[next(iter(scenarios))].get("title", first.path.name))
     seeds = _spoken(first.summary["seed"].values.tolist())
     who = f"{len(traces)} runs: {', '.join(traces)}" if several else f"policy {first.policy}"
+    plural = "s" if first.summary.sizes["replication"] > 1 else ""
     lead = (
-        f"{who}; seed {seeds}; {first.attrs['slots']:,} slots of {first.attrs['slot_s']:g} s; "
+        f"{who}; seed{plural} {seeds}; {first.attrs['slots']:,} slots of {first.attrs['slot_s']:g} s; "
         f"{first.attrs['devices']:,} devices, {first.attrs['stations']:,} stations"
     )
     bands = any(trace.summary.sizes["replication"] > 1 for trace in traces.values())

@@ -63,6 +63,7 @@ def series_charts(traces: Mapping[str, Trace]) -> list[Json]:
                         "xlabel": f"time, {unit}",
                         "group": panel.title if alone else "traces",
                         "zero": True,
+                        "left": 0.0,
                         "x": times,
                         "lines": [],
                     }
@@ -87,8 +88,8 @@ def latency_chart(traces: Mapping[str, Trace]) -> Json | None:
     log = any(one.log for one in known.values())
     lefts = [one.left_s for one in known.values() if one.left_s > 0.0 or not log]
     chart: Json = {
-        "title": "latency, distribution function",
-        "unit": "% of completed tasks",
+        "title": "latency of tasks, distribution",
+        "unit": "%",
         "xlabel": "latency, s",
         "group": "traces",
         "zero": True,

@@ -139,7 +139,7 @@ def comparison_table(comparison: Comparison) -> str:
         f"a dot is a mean in its interval, the dashed line the mean of {baseline}, and the bar below "
         "the interval of the difference, drawn from there: where it misses the line, they differ."
     )
-    return _scrolling(f"<table>{''.join(rows)}</tbody></table>") + note(caption)
+    return _scrolling(f'<table class="comparison">{"".join(rows)}</tbody></table>') + note(caption)
 
 
 def _bars(comparison: Comparison, key: str) -> list[str]:
