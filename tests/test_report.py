@@ -1,0 +1,384 @@
+import json
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import browser
+import numpy as np
+import pytest
+from browser import Browser
+from click.testing import CliRunner
+from numpy.testing import assert_allclose, assert_array_equal
+from sweeping import make, write
+from trace_recording import completed, random_columns, record, run_info, world_columns
+
+from edgesim.cli import main
+from edgesim.experiments.run import execute, prepare
+from edgesim.scenarios.loading import parse_scenario
+from edgesim.traces import report_data
+from edgesim.traces.reader import TraceError, open_trace
+from edgesim.traces.report import MAX_TRACES, write_report
+from edgesim.traces.writer import TraceWriter
+
+HOSTILE = (
+    """<b>bold</b> </script><script>document.title='taken'</script> & "quotes" '\u2028' <!--"""
+)
+SCENARIO = f"""
+title = {json.dumps(HOSTILE)}
+[run]
+slots = 300
+[devices]
+count = 8
+[stations.sbs]
+count = 2
+failures = {{time_to_failure = "5 s", time_to_repair = "4 s"}}
+[tasks]
+arrivals = "poisson"
+rate = "20 tasks/s"
+mean = "25 kbit"
+deadline = "500 ms"
+[mobility]
+model = "random-waypoint"
+"""
+VOID = {"meta", "link", "br", "input"}
+
+
+class Page(HTMLParser):
+    """A document that was read strictly: every element has to be closed, in order."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: dict[str, list[str]] = {}
+        self.source = path.read_text("utf-8")
+        self.feed(self.source)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open:
+            self.texts.setdefault(self.open[-1], []).append(data)
+
+    @property
+    def data(self) -> Any:
+        return json.loads(self.texts["script"][0])
+
+    @property
+    def said(self) -> str:
+        """All text outside of scripts and styles."""
+        skipped = ("script", "style")
+        return "\n".join(
+            t for tag, found in self.texts.items() if tag not in skipped for t in found
+        )
+
+    def chart(self, title: str) -> Any:
+        (found,) = (chart for chart in self.data["charts"] if chart["title"] == title)
+        return found
+
+
+def simulated(path: Path, toml: str, *overrides: str) -> Path:
+    assert execute(prepare(parse_scenario(toml, "test", overrides)), path) == "complete"
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With the traces of both worlds, of two policies, and a sweep."""
+    here = tmp_path_factory.mktemp("report")
+    simulated(here / "streams.h5", SCENARIO)
+    tasks = """
+title = "tasks"
+[run]
+problem = "worst-case-emission"
+slots = 60
+slot = "2 s"
+replications = 3
+[devices]
+count = 6
+[stations.sbs]
+count = 0
+[channel]
+access = "mrc"
+[tasks]
+arrivals = "per-slot"
+deadline = "2 s"
+[policy]
+name = "random"
+"""
+    simulated(here / "tasks.h5", tasks)
+    (here / "two").mkdir()
+    for policy in ("lyapunov", "local"):
+        options = "run.slots=100", "run.replications=3", f"policy.name={policy}"
+        simulated(here / "two" / f"{policy}.h5", SCENARIO, "trace.level=summary", *options)
+    (here / "files").mkdir()
+    make(write(here / "files"), here / "sweep", workers=1)
+    return here
+
+
+def test_a_page_is_whole_and_asks_for_nothing(folder: Path) -> None:
+    page = Page(write_report([folder / "streams.h5"], folder / "whole.html"))
+    tags = [tag for tag, _ in page.tags]
+    assert tags.count("script") == 2
+    assert {"link", "img", "iframe", "object", "b", "a"}.isdisjoint(tags)
+    for _, attributes in page.tags:
+        assert {"src", "href", "onclick", "onload", "onerror"}.isdisjoint(attributes)
+    # The name of SVG is no address.
+    addresses = re.findall(r"(?:https?:)?//[\w.]+\.\w+[^\s\"]*", page.source)
+    assert addresses == ["http://www.w3.org/2000/svg"]
+    assert "@import" not in page.source and "url(" not in "".join(page.texts["style"])
+    (policy,) = (a["content"] for _, a in page.tags if "http-equiv" in a)
+    assert policy and policy.startswith("default-src 'none'")
+    assert ("html", {"lang": "en"}) in page.tags
+    assert any(a.get("name") == "viewport" for _, a in page.tags)
+    assert len(page.source) < 300_000
+
+
+def test_text_of_a_trace_is_only_text(folder: Path) -> None:
+    page = Page(write_report([folder / "streams.h5"], folder / "hostile.html"))
+    assert page.texts["h1"] == [HOSTILE]
+    assert page.texts["title"][0].startswith(HOSTILE)
+    assert "taken" in "".join(page.texts["pre"])  # the scenario
+
+
+def test_the_diagrams_show_what_the_slots_say(folder: Path) -> None:
+    page = Page(write_report([folder / "streams.h5"], folder / "diagrams.html"))
+    with open_trace(folder / "streams.h5") as trace:
+        slots, tasks = trace.slots.isel(replication=0).load(), trace.tasks.load()
+
+    def batches(name: str, dim: str) -> Any:
+        return slots[name].mean(dim).values.reshape(100, 3)
+
+    queue, age = page.chart("mean queue"), slots["queue_bits"].mean("device").values * 1e-6
+    assert_allclose(queue["x"][0], 0.1 * (3 * np.arange(100) + 1.5))
+    assert_allclose(queue["lines"][0]["mean"], age.reshape(100, 3).mean(axis=1), rtol=1e-4)
+    bits = (slots["local_bits"] + slots["offloaded_bits"]).sum("device").values
+    joule = (slots["local_energy_j"] + slots["offload_energy_j"]).sum("device").values
+    (energy,) = page.chart("energy per bit")["lines"]
+    per_bit = 1e9 * joule.reshape(100, 3).sum(axis=1) / bits.reshape(100, 3).sum(axis=1)
+    assert_allclose(energy["mean"], per_bit, rtol=1e-4)
+    emitted = slots["emission_mg"].sum("device").values.reshape(100, 3).sum(axis=1)
+    assert_allclose(page.chart("emission")["lines"][0]["mean"], emitted / 0.3, rtol=1e-4)
+    working = 100.0 * batches("station_up", "station").mean(axis=1)
+    assert 0.0 < working.min() < 100.0
+    assert_allclose(page.chart("stations at work")["lines"][0]["mean"], working, rtol=1e-4)
+    latency = tasks["completion_s"].values - tasks["arrival_s"].values
+    latency = np.sort(latency[np.isfinite(latency)])
+    shown = page.chart("latency of tasks, distribution")
+    below = np.searchsorted(latency, shown["x"][0], side="right") / len(latency)
+    assert_allclose(np.array(shown["lines"][0]["mean"]) / 100.0, below, atol=0.02)
+    assert_allclose(shown["marks"][0][0], np.quantile(latency, 0.5), rtol=0.02)
+
+
+def test_the_map_shows_slots_from_the_first_to_the_last(folder: Path) -> None:
+    page = Page(write_report([folder / "streams.h5"], folder / "map.html"))
+    (drawn,) = page.data["maps"]
+    slots = drawn["slots"]
+    assert (slots[0], slots[-1], len(slots)) == (0, 299, report_data.FRAMES)
+    with open_trace(folder / "streams.h5") as trace:
+        seen = trace.slots.isel(replication=0, slot=slots).load()
+    assert_allclose(drawn["x"], seen["x_m"].values, atol=0.051)
+    assert_allclose(drawn["y"], seen["y_m"].values, atol=0.051)
+    assert_array_equal(drawn["station"], seen["station"].values)
+    assert_allclose(drawn["value"], seen["queue_bits"].values * 1e-6, rtol=6e-3, atol=1e-6)
+    assert_array_equal(drawn["up"], seen["station_up"].values)
+    assert [name for name, *_ in drawn["stations"]] == ["mbs", "sbs-1", "sbs-2"]
+
+
+def test_replications_have_bands(folder: Path) -> None:
+    page = Page(write_report([folder / "tasks.h5"], folder / "bands.html"))
+    (worst,) = page.chart("worst-case emission")["lines"]
+    with open_trace(folder / "tasks.h5") as trace:
+        values = trace.slots["worst_emission_mg"].values
+    assert_allclose(worst["mean"], values.mean(axis=0), rtol=1e-4)
+    assert_allclose(worst["low"], values.min(axis=0), rtol=1e-4)
+    assert_allclose(worst["high"], values.max(axis=0), rtol=1e-4)
+    (drawn,) = page.data["maps"]
+    assert drawn["kind"] == "offload"
+    assert len(drawn["x"]) == 1  # nobody moves
+    assert "seeds 1 to 3" in page.said
+
+
+def test_two_policies_are_compared(folder: Path) -> None:
+    page = Page(write_report([folder / "two"], folder / "two.html"))
+    queue = page.chart("mean queue: device")
+    assert [line["label"] for line in queue["lines"]] == ["local", "lyapunov"]
+    assert "difference to local" in page.said
+    assert "policy.name" in page.said  # among the keys that differ
+    assert "so there is no map" in page.said
+    assert page.data["maps"] == []
+
+
+def test_a_sweep_is_drawn_against_its_keys(folder: Path) -> None:
+    page = Page(write_report([folder / "sweep"], folder / "sweep.html"))
+    sweep = page.data["sweep"]
+    assert [key["name"] for key in sweep["keys"]] == ["devices.count"]
+    assert sweep["keys"][0]["places"] == [3, 5]
+    assert sweep["policies"] == ["local", "random"]
+    assert sweep["cases"] == [[0, 0], [0, 1], [1, 0], [1, 1]]
+    from edgesim import open_sweep
+
+    emission = open_sweep(folder / "sweep")["emission_mg"]
+    (shown,) = (number for number in sweep["numbers"] if number["title"] == "emission")
+    assert_allclose(shown["mean"], emission.mean("seed").values.ravel(), rtol=1e-4)
+    assert page.said.count("difference to local") == 2  # in each group
+    assert "16 runs: 2 points, 2 policies, 4 seeds" in page.said
+
+
+def test_what_is_not_whole_is_told(tmp_path: Path) -> None:
+    record(tmp_path / "cut.h5", run_info(slots=80), slots=30, status="interrupted")
+    page = Page(write_report([tmp_path / "cut.h5"], tmp_path / "a.html"))
+    assert "was interrupted: 30 of 80 slots are recorded" in page.said
+    assert len(page.chart("emission")["x"][0]) == 30
+    (tmp_path / "torn.h5").write_bytes((tmp_path / "cut.h5").read_bytes()[:20_000])
+    with pytest.raises(TraceError, match="torn"):
+        write_report([tmp_path / "torn.h5"], tmp_path / "b.html")
+    page = Page(write_report([tmp_path], tmp_path / "b.html"))
+    assert "Left out: " in page.said and "torn" in page.said
+    writer = TraceWriter(tmp_path / "killed.h5", run_info(slots=80))
+    for slot in range(40):
+        writer.slot(slot, random_columns(run_info(slots=80), slot))
+    writer.close("failed")
+    page = Page(write_report([tmp_path / "killed.h5"], tmp_path / "c.html"))
+    assert "ended by a failure: 40 of 80 slots" in page.said
+
+
+def test_the_page_is_small_however_large_the_run(tmp_path: Path) -> None:
+    run = run_info(devices=5000, slots=3)
+    writer = TraceWriter(tmp_path / "large.h5", run)
+    for slot in range(3):
+        place = np.random.default_rng(slot).random((1, 5000)) * 400.0
+        writer.slot(slot, world_columns(run, x_m=place, y_m=place, queue_bits=1e4 * place))
+    writer.tasks(completed(np.random.default_rng(1).lognormal(sigma=4.0, size=100_000)))
+    writer.close("complete")
+    output = write_report([tmp_path / "large.h5"], tmp_path / "large.html")
+    (drawn,) = Page(output).data["maps"]
+    assert len(drawn["x"][0]) == report_data.DRAWN_DEVICES == len(drawn["devices"])
+    assert "2,000 of 5,000 devices" in drawn["note"]
+    curve = Page(output).chart("latency of tasks, distribution")
+    assert 100 < len(curve["x"][0]) <= report_data.LATENCIES
+    assert output.stat().st_size < 500_000
+
+
+def test_the_command_names_the_page_and_repeats_it(folder: Path, tmp_path: Path) -> None:
+    source = (folder / "streams.h5").read_bytes()
+    (tmp_path / "t.h5").write_bytes(source)
+    pages = []
+    for _ in range(2):
+        result = CliRunner().invoke(main, ["report", str(tmp_path / "t.h5")])
+        assert (result.exit_code, result.stdout) == (0, f"{tmp_path / 't.html'}\n")
+        pages.append((tmp_path / "t.html").read_bytes())
+    assert pages[0] == pages[1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["t.h5", "t.html"]
+    result = CliRunner().invoke(main, ["report", str(tmp_path), "-o", str(tmp_path / "o.html")])
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "o.html").exists()
+
+
+def test_mistakes_are_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text.h5").write_text("text")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "sweep.sqlite").write_text("no database" * 100)
+    record(tmp_path / "t.h5", run_info(slots=2), level="summary")
+    record(tmp_path / "none.h5", run_info(slots=2), slots=0)
+    many = [str(tmp_path / "t.h5")] * (MAX_TRACES + 1)
+    for words, message in (
+        (["missing.h5"], "no such file"),
+        ([str(tmp_path / "text.h5")], "not an HDF5 file"),
+        ([str(tmp_path / "none.h5")], "no slot was recorded"),
+        ([str(tmp_path / "empty")], "neither a sweep nor a folder of traces"),
+        ([str(tmp_path / "broken")], "damaged"),
+        ([str(tmp_path / "t.h5"), str(tmp_path / "empty")], "a folder"),
+        (many, f"{MAX_TRACES} traces at most, and these are {MAX_TRACES + 1}"),
+    ):
+        output = tmp_path / "kept.html"
+        output.write_text("before")
+        result = CliRunner().invoke(main, ["report", *words, "-o", str(output)])
+        assert result.exit_code == 2, (words, result.output)
+        assert message in result.stderr
+        assert result.stderr.count("\n") == 1
+        assert output.read_text() == "before"
+
+
+@pytest.fixture(scope="module")
+def window() -> Iterator[Browser]:
+    if browser.EXECUTABLE is None:
+        pytest.skip("no Chromium on the PATH")
+    with Browser() as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("what", ["streams.h5", "tasks.h5", "two", "sweep"])
+def test_every_figure_is_drawn_in_a_browser(
+    folder: Path, tmp_path: Path, window: Browser, what: str
+) -> None:
+    page = write_report([folder / what], tmp_path / "page.html")
+    for width, dark in ((1280, False), (390, True)):
+        window.open(page, width, dark=dark)
+        assert window.problems == []
+        assert window.requests == [page.resolve().as_uri()]
+        assert window.run("document.documentElement.scrollWidth") <= width
+        figures = window.run(
+            """[...document.querySelectorAll("figure")].map(figure => {
+                const picture = figure.querySelector("svg[role=img]");
+                const box = picture.getBoundingClientRect();
+                const lines = [...picture.querySelectorAll("path.line, circle")];
+                return {width: box.width, height: box.height, label: picture.ariaLabel,
+                    drawn: lines.filter(one => one.getBBox().width > 0).length,
+                    right: box.right, odd: /NaN|undefined|Infinity/.test(picture.outerHTML)};
+            })"""
+        )
+        assert len(figures) >= 6
+        for figure in figures:
+            assert figure["width"] > 200 and figure["height"] > 150
+            assert figure["right"] <= width
+            assert figure["drawn"] > 0 and not figure["odd"], figure["label"]
+            assert len(figure["label"]) > 10
+        assert window.run("document.title") != "taken"
+
+
+def test_lines_are_hidden_values_read_and_time_moved(
+    folder: Path, tmp_path: Path, window: Browser
+) -> None:
+    page = Page(write_report([folder / "streams.h5"], tmp_path / "page.html"))
+    window.open(tmp_path / "page.html")
+    lines = "document.querySelector('figure').querySelectorAll('path.line[d]').length"
+    # Two in the picture, two in the legend.
+    assert window.run(lines) == 4
+    window.run("document.querySelector('figure .legend button').click()")
+    assert window.run(lines) == 3
+    pressed = "document.querySelector('figure .legend button').ariaPressed"
+    assert window.run(pressed) == "false"
+    window.run("document.querySelector('figure .legend button').click()")
+    window.run(
+        """document.querySelector("figure svg[role=img]").dispatchEvent(
+            new KeyboardEvent("keydown", {key: "ArrowRight", bubbles: true}))"""
+    )
+    first = page.chart("mean queue")["lines"][0]["mean"][0]
+    read = window.run("document.querySelector('figure .legend b').textContent")
+    assert float(read) == pytest.approx(first, rel=1e-3)
+    dot = "Number(document.querySelector('figure[data-map] svg[role=img] > circle').getAttribute('cx'))"
+    (drawn,) = page.data["maps"]
+    last = window.run(dot)
+    window.run(
+        """(() => { const slider = document.querySelector("figure[data-map] input");
+            slider.value = 0; slider.dispatchEvent(new Event("input")); })()"""
+    )
+    moved = (drawn["x"][0][0] - drawn["x"][-1][0]) / drawn["area"][0]
+    wide = window.run("document.querySelector('figure[data-map] rect.area').getBBox().width")
+    assert window.run(dot) - last == pytest.approx(moved * wide, abs=0.1)
+    assert window.problems == []
