@@ -20,6 +20,7 @@ from edgesim.scenarios.loading import parse_scenario
 from edgesim.traces import report_data
 from edgesim.traces.reader import TraceError, open_trace
 from edgesim.traces.report import MAX_TRACES, write_report
+from edgesim.traces.report_page import page
 from edgesim.traces.writer import TraceWriter
 
 HOSTILE = (
@@ -130,62 +131,70 @@ name = "random"
 
 
 def test_a_page_is_whole_and_asks_for_nothing(folder: Path) -> None:
-    page = Page(write_report([folder / "streams.h5"], folder / "whole.html"))
-    tags = [tag for tag, _ in page.tags]
+    document = Page(write_report([folder / "streams.h5"], folder / "whole.html"))
+    tags = [tag for tag, _ in document.tags]
     assert tags.count("script") == 2
     assert {"link", "img", "iframe", "object", "b", "a"}.isdisjoint(tags)
-    for _, attributes in page.tags:
+    for _, attributes in document.tags:
         assert {"src", "href", "onclick", "onload", "onerror"}.isdisjoint(attributes)
     # The name of SVG is no address.
-    addresses = re.findall(r"(?:https?:)?//[\w.]+\.\w+[^\s\"]*", page.source)
+    addresses = re.findall(r"(?:https?:)?//[\w.]+\.\w+[^\s\"]*", document.source)
     assert addresses == ["http://www.w3.org/2000/svg"]
-    assert "@import" not in page.source and "url(" not in "".join(page.texts["style"])
-    (policy,) = (a["content"] for _, a in page.tags if "http-equiv" in a)
+    assert "@import" not in document.source and "url(" not in "".join(document.texts["style"])
+    (policy,) = (a["content"] for _, a in document.tags if "http-equiv" in a)
     assert policy and policy.startswith("default-src 'none'")
-    assert ("html", {"lang": "en"}) in page.tags
-    assert any(a.get("name") == "viewport" for _, a in page.tags)
-    assert len(page.source) < 300_000
+    assert ("html", {"lang": "en"}) in document.tags
+    assert any(a.get("name") == "viewport" for _, a in document.tags)
+    assert len(document.source) < 300_000
 
 
 def test_text_of_a_trace_is_only_text(folder: Path) -> None:
-    page = Page(write_report([folder / "streams.h5"], folder / "hostile.html"))
-    assert page.texts["h1"] == [HOSTILE]
-    assert page.texts["title"][0].startswith(HOSTILE)
-    assert "taken" in "".join(page.texts["pre"])  # the scenario
+    document = Page(write_report([folder / "streams.h5"], folder / "hostile.html"))
+    assert document.texts["h1"] == [HOSTILE]
+    assert document.texts["title"][0].startswith(HOSTILE)
+    assert "taken" in "".join(document.texts["pre"])  # the scenario
+
+
+def test_text_in_the_data_ends_no_script(tmp_path: Path) -> None:
+    data = {"charts": [{"label": HOSTILE}]}
+    (tmp_path / "t.html").write_text(page("title", [], data), "utf-8")
+    read = Page(tmp_path / "t.html")
+    assert read.data == data
+    assert [tag for tag, _ in read.tags].count("script") == 2
 
 
 def test_the_diagrams_show_what_the_slots_say(folder: Path) -> None:
-    page = Page(write_report([folder / "streams.h5"], folder / "diagrams.html"))
+    document = Page(write_report([folder / "streams.h5"], folder / "diagrams.html"))
     with open_trace(folder / "streams.h5") as trace:
         slots, tasks = trace.slots.isel(replication=0).load(), trace.tasks.load()
 
     def batches(name: str, dim: str) -> Any:
         return slots[name].mean(dim).values.reshape(100, 3)
 
-    queue, age = page.chart("mean queue"), slots["queue_bits"].mean("device").values * 1e-6
+    queue, age = document.chart("mean queue"), slots["queue_bits"].mean("device").values * 1e-6
     assert_allclose(queue["x"][0], 0.1 * (3 * np.arange(100) + 1.5))
     assert_allclose(queue["lines"][0]["mean"], age.reshape(100, 3).mean(axis=1), rtol=1e-4)
     bits = (slots["local_bits"] + slots["offloaded_bits"]).sum("device").values
     joule = (slots["local_energy_j"] + slots["offload_energy_j"]).sum("device").values
-    (energy,) = page.chart("energy per bit")["lines"]
+    (energy,) = document.chart("energy per bit")["lines"]
     per_bit = 1e9 * joule.reshape(100, 3).sum(axis=1) / bits.reshape(100, 3).sum(axis=1)
     assert_allclose(energy["mean"], per_bit, rtol=1e-4)
     emitted = slots["emission_mg"].sum("device").values.reshape(100, 3).sum(axis=1)
-    assert_allclose(page.chart("emission")["lines"][0]["mean"], emitted / 0.3, rtol=1e-4)
+    assert_allclose(document.chart("emission")["lines"][0]["mean"], emitted / 0.3, rtol=1e-4)
     working = 100.0 * batches("station_up", "station").mean(axis=1)
     assert 0.0 < working.min() < 100.0
-    assert_allclose(page.chart("stations at work")["lines"][0]["mean"], working, rtol=1e-4)
+    assert_allclose(document.chart("stations at work")["lines"][0]["mean"], working, rtol=1e-4)
     latency = tasks["completion_s"].values - tasks["arrival_s"].values
     latency = np.sort(latency[np.isfinite(latency)])
-    shown = page.chart("latency of tasks, distribution")
+    shown = document.chart("latency of tasks, distribution")
     below = np.searchsorted(latency, shown["x"][0], side="right") / len(latency)
     assert_allclose(np.array(shown["lines"][0]["mean"]) / 100.0, below, atol=0.02)
     assert_allclose(shown["marks"][0][0], np.quantile(latency, 0.5), rtol=0.02)
 
 
 def test_the_map_shows_slots_from_the_first_to_the_last(folder: Path) -> None:
-    page = Page(write_report([folder / "streams.h5"], folder / "map.html"))
-    (drawn,) = page.data["maps"]
+    document = Page(write_report([folder / "streams.h5"], folder / "map.html"))
+    (drawn,) = document.data["maps"]
     slots = drawn["slots"]
     assert (slots[0], slots[-1], len(slots)) == (0, 299, report_data.FRAMES)
     with open_trace(folder / "streams.h5") as trace:
@@ -199,32 +208,32 @@ def test_the_map_shows_slots_from_the_first_to_the_last(folder: Path) -> None:
 
 
 def test_replications_have_bands(folder: Path) -> None:
-    page = Page(write_report([folder / "tasks.h5"], folder / "bands.html"))
-    (worst,) = page.chart("worst-case emission")["lines"]
+    document = Page(write_report([folder / "tasks.h5"], folder / "bands.html"))
+    (worst,) = document.chart("worst-case emission")["lines"]
     with open_trace(folder / "tasks.h5") as trace:
         values = trace.slots["worst_emission_mg"].values
     assert_allclose(worst["mean"], values.mean(axis=0), rtol=1e-4)
     assert_allclose(worst["low"], values.min(axis=0), rtol=1e-4)
     assert_allclose(worst["high"], values.max(axis=0), rtol=1e-4)
-    (drawn,) = page.data["maps"]
+    (drawn,) = document.data["maps"]
     assert drawn["kind"] == "offload"
     assert len(drawn["x"]) == 1  # nobody moves
-    assert "seeds 1 to 3" in page.said
+    assert "seeds 1 to 3" in document.said
 
 
 def test_two_policies_are_compared(folder: Path) -> None:
-    page = Page(write_report([folder / "two"], folder / "two.html"))
-    queue = page.chart("mean queue: device")
+    document = Page(write_report([folder / "two"], folder / "two.html"))
+    queue = document.chart("mean queue: device")
     assert [line["label"] for line in queue["lines"]] == ["local", "lyapunov"]
-    assert "difference to local" in page.said
-    assert "policy.name" in page.said  # among the keys that differ
-    assert "so there is no map" in page.said
-    assert page.data["maps"] == []
+    assert "difference to local" in document.said
+    assert "policy.name" in document.said  # among the keys that differ
+    assert "so there is no map" in document.said
+    assert document.data["maps"] == []
 
 
 def test_a_sweep_is_drawn_against_its_keys(folder: Path) -> None:
-    page = Page(write_report([folder / "sweep"], folder / "sweep.html"))
-    sweep = page.data["sweep"]
+    document = Page(write_report([folder / "sweep"], folder / "sweep.html"))
+    sweep = document.data["sweep"]
     assert [key["name"] for key in sweep["keys"]] == ["devices.count"]
     assert sweep["keys"][0]["places"] == [3, 5]
     assert sweep["policies"] == ["local", "random"]
@@ -234,26 +243,26 @@ def test_a_sweep_is_drawn_against_its_keys(folder: Path) -> None:
     emission = open_sweep(folder / "sweep")["emission_mg"]
     (shown,) = (number for number in sweep["numbers"] if number["title"] == "emission")
     assert_allclose(shown["mean"], emission.mean("seed").values.ravel(), rtol=1e-4)
-    assert page.said.count("difference to local") == 2  # in each group
-    assert "16 runs: 2 points, 2 policies, 4 seeds" in page.said
+    assert document.said.count("difference to local") == 2  # in each group
+    assert "16 runs: 2 points, 2 policies, 4 seeds" in document.said
 
 
 def test_what_is_not_whole_is_told(tmp_path: Path) -> None:
     record(tmp_path / "cut.h5", run_info(slots=80), slots=30, status="interrupted")
-    page = Page(write_report([tmp_path / "cut.h5"], tmp_path / "a.html"))
-    assert "was interrupted: 30 of 80 slots are recorded" in page.said
-    assert len(page.chart("emission")["x"][0]) == 30
+    document = Page(write_report([tmp_path / "cut.h5"], tmp_path / "a.html"))
+    assert "was interrupted: 30 of 80 slots are recorded" in document.said
+    assert len(document.chart("emission")["x"][0]) == 30
     (tmp_path / "torn.h5").write_bytes((tmp_path / "cut.h5").read_bytes()[:20_000])
     with pytest.raises(TraceError, match="torn"):
         write_report([tmp_path / "torn.h5"], tmp_path / "b.html")
-    page = Page(write_report([tmp_path], tmp_path / "b.html"))
-    assert "Left out: " in page.said and "torn" in page.said
+    document = Page(write_report([tmp_path], tmp_path / "b.html"))
+    assert "Left out: " in document.said and "torn" in document.said
     writer = TraceWriter(tmp_path / "killed.h5", run_info(slots=80))
     for slot in range(40):
         writer.slot(slot, random_columns(run_info(slots=80), slot))
     writer.close("failed")
-    page = Page(write_report([tmp_path / "killed.h5"], tmp_path / "c.html"))
-    assert "ended by a failure: 40 of 80 slots" in page.said
+    document = Page(write_report([tmp_path / "killed.h5"], tmp_path / "c.html"))
+    assert "ended by a failure: 40 of 80 slots" in document.said
 
 
 def test_the_page_is_small_however_large_the_run(tmp_path: Path) -> None:
@@ -326,11 +335,11 @@ def window() -> Iterator[Browser]:
 def test_every_figure_is_drawn_in_a_browser(
     folder: Path, tmp_path: Path, window: Browser, what: str
 ) -> None:
-    page = write_report([folder / what], tmp_path / "page.html")
+    document = write_report([folder / what], tmp_path / "page.html")
     for width, dark in ((1280, False), (390, True)):
-        window.open(page, width, dark=dark)
+        window.open(document, width, dark=dark)
         assert window.problems == []
-        assert window.requests == [page.resolve().as_uri()]
+        assert window.requests == [document.resolve().as_uri()]
         assert window.run("document.documentElement.scrollWidth") <= width
         figures = window.run(
             """[...document.querySelectorAll("figure")].map(figure => {
@@ -354,7 +363,7 @@ def test_every_figure_is_drawn_in_a_browser(
 def test_lines_are_hidden_values_read_and_time_moved(
     folder: Path, tmp_path: Path, window: Browser
 ) -> None:
-    page = Page(write_report([folder / "streams.h5"], tmp_path / "page.html"))
+    document = Page(write_report([folder / "streams.h5"], tmp_path / "page.html"))
     window.open(tmp_path / "page.html")
     lines = "document.querySelector('figure').querySelectorAll('path.line[d]').length"
     # Two in the picture, two in the legend.
@@ -368,11 +377,11 @@ def test_lines_are_hidden_values_read_and_time_moved(
         """document.querySelector("figure svg[role=img]").dispatchEvent(
             new KeyboardEvent("keydown", {key: "ArrowRight", bubbles: true}))"""
     )
-    first = page.chart("mean queue")["lines"][0]["mean"][0]
+    first = document.chart("mean queue")["lines"][0]["mean"][0]
     read = window.run("document.querySelector('figure .legend b').textContent")
     assert float(read) == pytest.approx(first, rel=1e-3)
     dot = "Number(document.querySelector('figure[data-map] svg[role=img] > circle').getAttribute('cx'))"
-    (drawn,) = page.data["maps"]
+    (drawn,) = document.data["maps"]
     last = window.run(dot)
     window.run(
         """(() => { const slider = document.querySelector("figure[data-map] input");
