@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -610,6 +610,7 @@ def _summarise(trace: Trace, warmup: float) -> TraceSummary:
     )
 
 
+@cache
 def student_t(freedom: int) -> float:
     """The quantile that makes a 95 % interval."""
     from scipy.stats import t
