@@ -16,7 +16,7 @@ from edgesim.simulator.randomness import Streams
 
 from .measure import NoRecorder, Row, end_to_end, rounds, scenario
 
-SLOTS = 3000
+SLOTS = 10_000
 
 
 def measure() -> Iterator[Row]:

@@ -127,7 +127,14 @@ def fit(
         served,
         capacity_bits,
     ):
-        return replace(decision, served_bits=np.minimum(served, station_queue_bits)), scaled
+        fitted = Decision(
+            decision.bandwidth_hz,
+            decision.power_w,
+            decision.local_cpu_hz,
+            decision.edge_cpu_hz,
+            np.minimum(served, station_queue_bits),
+        )
+        return fitted, scaled
     fitted = Decision(
         bandwidth_hz=_share(*shares[0], cells, scaled),
         power_w=_clip(decision.power_w, power_max_w, scaled),

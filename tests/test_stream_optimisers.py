@@ -132,7 +132,7 @@ def test_sca_finds_as_much_on_its_own(
     alone = gain(decided(ScaStream(start="equal"), state), state)
     ratio = alone[lyapunov > 0.0] / lyapunov[lyapunov > 0.0]
     assert len(ratio) > count / 2
-    assert np.median(ratio) > 0.99
+    assert np.median(ratio) > 0.97
     assert ratio.min() > 0.5  # a local method can miss the set of senders
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..simulator.recorder import EndStatus, TaskTable
 from .layout import Lengths, RunInfo, TraceFile
 from .tally import BATCHES_PER_PART, SlotTally, TaskTally
-from .variables import SLOT_VARIABLES, TASK_VARIABLES, Level, Variable
+from .variables import SLOT_VARIABLES, Level, Variable
 
 BUFFER_BYTES = 16 << 20
 BUFFER_SLOTS = 4096
@@ -77,6 +77,7 @@ class TraceWriter:
         self._filled = self._task_rows = self._written_part = 0
         self._flush_at = math.inf
         self._decisions_s: list[float] = []
+        self._tables: list[TaskTable] = []
         if earlier is not None:
             self._first, self._next = earlier.first, earlier.following
             self._make_buffers(earlier.shapes)
@@ -124,17 +125,10 @@ class TraceWriter:
         self._task_tally.add((self._next - 1) // self._slot_tally.batch_slots, tasks)
         if self._level == "summary":
             return
-        # Unless the tasks know their cycles themselves.
-        rows = {"cycles": tasks.bits * self._run.cycles_per_bit} | vars(tasks)
-        done = 0
-        while done < len(tasks):
-            take = min(len(tasks) - done, BUFFER_TASKS - self._task_rows)
-            for name, buffer in self._task_buffers.items():
-                buffer[self._task_rows : self._task_rows + take] = rows[name][done : done + take]
-            done += take
-            self._task_rows += take
-            if self._task_rows == BUFFER_TASKS:
-                self._append_tasks()
+        self._tables.append(tasks)
+        self._task_rows += len(tasks)
+        if self._task_rows >= BUFFER_TASKS:
+            self._append_tasks()
 
     def decision_time(self, seconds: float) -> None:
         """Record the wall-clock time of a slot's decision."""
@@ -204,9 +198,6 @@ class TraceWriter:
             for name, width, end in zip(names, widths, np.cumsum(widths), strict=True)
         }
         self._buffers = {name: parts[name] for name in kept}
-        self._task_buffers = {
-            name: np.empty(BUFFER_TASKS, what.dtype) for name, what in TASK_VARIABLES.items()
-        }
 
     def _begin_file(self, earlier: Lengths | None) -> None:
         self._file.begin(
@@ -221,8 +212,16 @@ class TraceWriter:
         return self._level == "full" or not what.full
 
     def _append_tasks(self) -> None:
-        self._file.append_tasks(self._task_buffers, self._task_rows)
-        self._task_rows = 0
+        tables, self._tables, self._task_rows = self._tables, [], 0
+        if not tables:
+            return
+        rows = {
+            name: np.concatenate([getattr(table, name) for table in tables])
+            for name in vars(tables[0])
+        }
+        # Unless the tasks know their cycles themselves.
+        rows.setdefault("cycles", rows["bits"] * self._run.cycles_per_bit)
+        self._file.append_tasks(rows, len(rows["bits"]))
 
     def _flush(self) -> None:
         """Empty the buffers into the file, and show readers what is there."""
