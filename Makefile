@@ -17,10 +17,10 @@ run: $(VENV)/linked
 	$(BIN)/edgesim run $(SCENARIO)
 
 test: $(VENV)/linked
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 test-slow: $(VENV)/linked
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -n auto -m slow
 
 bench: $(VENV)/linked
 	$(BIN)/python -m benchmarks

@@ -113,7 +113,7 @@ def few_slots(toml: str, *overrides: str) -> int:
     """Fewer where a policy solves whole programs, or searches all sets of senders, in each slot."""
     if "worst-case-emission" in toml:
         return 6
-    return 15 if "policy.name=exact" in overrides else 30
+    return 8 if "policy.name=exact" in overrides else 30
 
 
 def run_to_the_end(toml: str, *overrides: str) -> Run:
