@@ -612,11 +612,8 @@ SECTIONS = [table for base in BASES for table in base.values() if isinstance(tab
 KEYS = sorted({key for table in SECTIONS for key in table} | {"latency", "device", "uniform", "x"})
 
 
-@settings(
-    max_examples=300, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-@given(st.data())
-def test_a_mutated_scenario_is_a_scenario_or_a_scenario_error(data: st.DataObject) -> None:
+def mutated(data: st.DataObject) -> dict[str, Any]:
+    """A shipped scenario with up to three keys removed, changed or added anywhere."""
     table = copy.deepcopy(data.draw(st.sampled_from(BASES)))
     for _ in range(data.draw(st.integers(1, 3))):
         at: Any = table
@@ -630,6 +627,15 @@ def test_a_mutated_scenario_is_a_scenario_or_a_scenario_error(data: st.DataObjec
             del at[key]
         else:
             at[key] = data.draw(TOML_VALUES)
+    return table
+
+
+@settings(
+    max_examples=300, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+@given(st.data())
+def test_a_mutated_scenario_is_a_scenario_or_a_scenario_error(data: st.DataObject) -> None:
+    table = mutated(data)
     try:
         scenario = parse_scenario(tomli_w.dumps(table), "fuzz")
     except ScenarioError as error:
