@@ -614,7 +614,7 @@ KEYS = sorted({key for table in SECTIONS for key in table} | {"latency", "device
 
 def mutated(data: st.DataObject) -> dict[str, Any]:
     """A shipped scenario with up to three keys removed, changed or added anywhere."""
-    table = copy.deepcopy(data.draw(st.sampled_from(BASES)))
+    table: dict[str, Any] = copy.deepcopy(data.draw(st.sampled_from(BASES)))
     for _ in range(data.draw(st.integers(1, 3))):
         at: Any = table
         while data.draw(st.booleans()):
