@@ -11,11 +11,11 @@ TOGETHER = 64
 
 def measure() -> Iterator[Row]:
     alone = scenario(slots=3000)
-    together = scenario(f"run.replications={TOGETHER}", slots=1500)
+    together = scenario(f"run.replications={TOGETHER}", slots=3000)
     for plan in (alone, together):
         end_to_end(plan)
     seconds = rounds(lambda: end_to_end(alone), lambda: end_to_end(together), count=3)
-    one, many = (np.array([3000, 1500 * TOGETHER]) * 20 / seconds).T
+    one, many = (np.array([3000, 3000 * TOGETHER]) * 20 / seconds).T
     yield Row("R = 1, N = 20, lyapunov, trace of slots", np.median(one), "device-slots/CPU-s")
     yield Row(f"R = {TOGETHER}", np.median(many), "device-slots/CPU-s")
     yield Row(f"R = {TOGETHER} over R = 1", np.median(many / one), "x", at_least=6.0)

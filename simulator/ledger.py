@@ -375,14 +375,7 @@ def _serve(
                 k = parts[f]["task"]
                 completion_s = (slot + min(served / psi, 1.0)) * slot_s
                 tasks[k]["completion_s"] = max(tasks[k]["completion_s"], completion_s)
-                tasks[k]["parts"] -= 1
-                if tasks[k]["parts"] == 0 and tasks[k]["left_bits"] == 0.0:
-                    _end(k, devices, deadline_s, tasks, ended, counters)
-                behind = parts[f]["next"]
-                parts[f]["next"] = counters[_FREE_PART]
-                counters[_FREE_PART] = f
-                counters[_LIVE_PARTS] -= 1
-                f = behind
+                f = _remove_part(f, devices, deadline_s, tasks, parts, ended, counters)
             station_queues[_HEAD, queue] = f
 
         sent = 0
@@ -456,17 +449,31 @@ def _lose(
             queue = r * stations + j
             f = station_queues[_HEAD, queue]
             while f != _NONE:
-                k = parts[f]["task"]
-                tasks[k]["completion_s"] = np.inf
-                tasks[k]["parts"] -= 1
-                if tasks[k]["parts"] == 0 and tasks[k]["left_bits"] == 0.0:
-                    _end(k, devices, deadline_s, tasks, ended, counters)
-                behind = parts[f]["next"]
-                parts[f]["next"] = counters[_FREE_PART]
-                counters[_FREE_PART] = f
-                counters[_LIVE_PARTS] -= 1
-                f = behind
+                tasks[parts[f]["task"]]["completion_s"] = np.inf
+                f = _remove_part(f, devices, deadline_s, tasks, parts, ended, counters)
             station_queues[_HEAD, queue] = _NONE
+
+
+@compiled
+def _remove_part(
+    f: int,
+    devices: int,
+    deadline_s: float,
+    tasks: NDArray[Any],
+    parts: NDArray[Any],
+    ended: NDArray[Any],
+    counters: IntArray,
+) -> int:
+    """Free a part's entry, and end its task if that was the last of it; gives the part behind."""
+    k = parts[f]["task"]
+    tasks[k]["parts"] -= 1
+    if tasks[k]["parts"] == 0 and tasks[k]["left_bits"] == 0.0:
+        _end(k, devices, deadline_s, tasks, ended, counters)
+    behind = int(parts[f]["next"])
+    parts[f]["next"] = counters[_FREE_PART]
+    counters[_FREE_PART] = f
+    counters[_LIVE_PARTS] -= 1
+    return behind
 
 
 @compiled

@@ -15,7 +15,7 @@ from .layout import Lengths, RunInfo, TraceFile
 from .tally import BATCHES_PER_PART, SlotTally, TaskTally
 from .variables import SLOT_VARIABLES, Level, Variable
 
-BUFFER_BYTES = 16 << 20
+BUFFER_BYTES = 64 << 20
 BUFFER_SLOTS = 4096
 BUFFER_TASKS = 1 << 16
 FLUSH_S = 1.0
