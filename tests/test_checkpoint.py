@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from conftest import SMALL
+from untrained import save_untrained
 
 from edgesim.cli import main
 from edgesim.experiments import checkpoint
@@ -106,15 +107,17 @@ def test_goes_on_as_if_nothing_had_happened(slot: int, level: str, tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("problem", "policy"),
-    [("A", name) for name in ("random", "epr", "sca")]
-    + [("C", name) for name in ("sca", "exact", "lyapunov", "random", "epr-ep")],
+    [("A", name) for name in ("random", "epr", "sca", "ddpg", "aac")]
+    + [("C", name) for name in ("sca", "exact", "lyapunov", "random", "epr-ep", "dqn")],
 )
 def test_every_family_of_policies_goes_on(problem: str, policy: str, tmp_path: Path) -> None:
-    overrides = [f"policy.name={policy}", "run.slots=14"]
-    if problem == "A":
-        what = scenario(*overrides)
-    else:
-        what = load_scenario("carbon_6ue", overrides, policy=policy)
+    name = "iiot_20dev" if problem == "A" else "carbon_6ue"
+    overrides = ["run.slots=14"]
+    if policy in ("ddpg", "aac", "dqn"):
+        network = tmp_path / "network.pt"
+        save_untrained(load_scenario(name, policy=policy), network)
+        overrides.append(f'policy.checkpoint="{network}"')
+    what = load_scenario(name, overrides, policy=policy)
     whole, kept = tmp_path / "whole.h5", tmp_path / "kept"
     kept.mkdir()
     execute(prepare(what), whole)

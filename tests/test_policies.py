@@ -10,14 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import Run, simulate
+from untrained import save_untrained
 
-from edgesim.policies.learned import Learned
-from edgesim.policies.networks import seeded
-from edgesim.policies.registry import POLICIES, make_policy
+from edgesim.policies.registry import POLICIES
 from edgesim.scenarios.loading import load_scenario, shipped
 from edgesim.simulator.arrays import FloatArray
-from edgesim.simulator.build import blueprint
-from edgesim.simulator.encoding import Encoding, encoding_of
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -28,7 +25,6 @@ ABLATIONS: dict[str, tuple[str, ...]] = {
 """The two benchmarks of Fig. 4."""
 
 LEARNED = ("aac", "ddpg", "dqn")
-"""They run with weights as they are drawn: how well they do is their own tests' business."""
 
 UNTRAINED = Path(tempfile.mkdtemp(prefix="edgesim-untrained-"))
 
@@ -41,19 +37,10 @@ def untrained() -> Iterator[None]:
         if problem not in POLICIES or scenario.name not in ("iiot_20dev", "carbon_6ue"):
             continue
         for name in set(LEARNED) & set(POLICIES[problem]):
-            plan = load_scenario(scenario.name, policy=name)
-            policy, about = make_policy(plan), blueprint(plan).problem
-            assert isinstance(policy, Learned)
-            sizes = about.network.devices, *counts(encoding_of(about))
-            with seeded(1):
-                policy.use(policy.make_actor(policy.architecture, *sizes))
-            policy.save(UNTRAINED / f"{problem}-{name}.pt", about, "none")
+            path = UNTRAINED / f"{problem}-{name}.pt"
+            save_untrained(load_scenario(scenario.name, policy=name), path)
     yield
     shutil.rmtree(UNTRAINED)
-
-
-def counts(encoding: Encoding) -> tuple[int, int]:
-    return encoding.feature_count, encoding.action_count
 
 
 def cases(problem: str) -> dict[str, tuple[str, ...]]:
