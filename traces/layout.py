@@ -34,6 +34,9 @@ TASK_CHUNK = 1 << 14
 COPIED_BYTES, COPIED_TASKS = 1 << 24, 1 << 18
 """Of each variable, what is copied at a time when a run goes on."""
 
+CHUNK_CACHE_BYTES = 1 << 20
+"""Of each variable that is written; HDF5's own default of 8 MB is filled with what is never read."""
+
 _OF_COLUMNS = {
     name for name in SUMMARY_VARIABLES if name.removeprefix("initial_") in SLOT_VARIABLES
 }
@@ -227,7 +230,9 @@ class TraceFile:
     def _new(self) -> h5py.File:
         """A file with the header, under another name: no reader meets one that is half made."""
         run = self.run
-        file = h5py.File(self._hidden(), "w", libver="latest", locking=False)
+        file = h5py.File(
+            self._hidden(), "w", libver="latest", locking=False, rdcc_nbytes=CHUNK_CACHE_BYTES
+        )
         file.attrs.update(
             {
                 "edgesim_version": __version__,
