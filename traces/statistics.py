@@ -388,7 +388,7 @@ def format_estimate(estimate: Estimate | None, scale: float = 1.0) -> str:
     if estimate is None or math.isnan(estimate.value):
         return "-"
     value, half_width = scale * estimate.value, scale * estimate.half_width
-    if math.isnan(half_width):
+    if not math.isfinite(half_width):
         return f"{value:.4g}"
     if half_width <= 1e-6 * abs(value):  # rounding
         return f"{value:,.6g}"
