@@ -65,7 +65,7 @@ def compiled(tasks: list[Tasks], services: list[Service]) -> np.ndarray:
     for slot, (some, service) in enumerate(zip(tasks, services, strict=True)):
         ended = ledger.serve(slot, station, *service)
         ledger.admit(some, unbounded)
-        latencies.append(ended.completion_s - ended.arrival_s)
+        latencies.append(ended["completion_s"] - ended["arrival_s"])
     return np.concatenate(latencies)
 
 

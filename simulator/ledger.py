@@ -1,6 +1,6 @@
 """Tasks as entities: whose bits lie in the queues, and when the last bit of each is executed."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from .arrays import BoolArray, FloatArray, IntArray
 from .compiled import compiled
-from .recorder import OUTCOMES, TaskTable
+from .recorder import OUTCOMES, TASK_ROW, TaskTable
 from .traffic import Tasks
 
 
@@ -69,10 +69,9 @@ class TaskLedger:
         self._station_queues = np.full((2, replications * stations), _NONE)
         self._tasks = np.zeros(0, _TASK)
         self._parts = np.zeros(0, _PART)
-        self._ended = np.zeros(0, _ENDED)
+        self._ended = np.zeros(0, TASK_ROW)
         self._counters = np.zeros(_COUNTERS, np.int64)
         self._counters[[_FREE_TASK, _FREE_PART]] = _NONE
-        self._no_tasks = _table(self._ended)
 
     def admit(self, tasks: Tasks, queue_bits: FloatArray) -> Admission:
         """Let in the tasks that arrived in a slot, after its service.
@@ -185,14 +184,14 @@ class TaskLedger:
         tasks = tasks[
             np.lexsort((tasks["station"], tasks["bits"], tasks["arrival_s"], tasks["queue"]))
         ]
-        queued = np.zeros(len(tasks), _ENDED)
+        queued = np.zeros(len(tasks), TASK_ROW)
         queued["replication"], queued["device"] = np.divmod(tasks["queue"], self._shape[1])
         queued["completion_s"] = np.nan
         queued["outcome"] = np.where(tasks["completion_s"] == np.inf, _LOST, _QUEUED)
         queued["deadline_s"] = tasks["arrival_s"] + self._deadline_s
         for name in ("station", "arrival_s", "bits"):
             queued[name] = tasks[name]
-        return _table(np.concatenate((dropped, queued)))
+        return np.concatenate((dropped, queued))
 
     def _reserve(self, new: int) -> None:
         """Make room for what one call can add at most; arrays double, and are used again."""
@@ -215,15 +214,9 @@ class TaskLedger:
         return grown
 
     def _take_ended(self) -> TaskTable:
-        count = int(self._counters[_ENDED_COUNT])
-        if count == 0:
-            return self._no_tasks
+        count = self._counters[_ENDED_COUNT]
         self._counters[_ENDED_COUNT] = 0
-        return _table(self._ended[:count].copy())
-
-
-def _table(rows: NDArray[Any]) -> TaskTable:
-    return TaskTable(**{name: rows[name] for name in _COLUMNS})
+        return self._ended[:count].copy()
 
 
 _NONE = -1
@@ -248,20 +241,6 @@ _TASK = np.dtype(
 # What a task sent to a station in one slot, known by its end: `bits` lie between the end of the part
 # in front of it and its own, whosesoever they are. Where it begins does not matter to anyone.
 _PART = np.dtype([("bits", "f8"), ("task", "i4"), ("next", "i4")], align=True)
-_ENDED = np.dtype(
-    [
-        ("replication", "i4"),
-        ("device", "i4"),
-        ("station", "i4"),
-        ("outcome", "u1"),
-        ("arrival_s", "f8"),
-        ("completion_s", "f8"),
-        ("bits", "f8"),
-        ("deadline_s", "f8"),
-    ],
-    align=True,
-)
-_COLUMNS = tuple(field.name for field in fields(TaskTable))
 _HEAD, _TAIL = range(2)
 _LIVE, _WAITING, _LIVE_PARTS, _ENDED_COUNT, _FREE_TASK, _FREE_PART, _COUNTERS = range(7)
 _DONE, _LATE, _QUEUED, _DROPPED, _LOST = (

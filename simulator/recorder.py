@@ -1,13 +1,10 @@
 """What the simulation hands to whoever records it, slot after slot."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-
-from .arrays import FloatArray
 
 OUTCOMES = ("done", "late", "queued", "dropped", "lost")
 """How a task ends, by its code: completed; completed after its deadline; still in a queue when the
@@ -16,43 +13,26 @@ run ended; refused by a full buffer; lost with a failed part of the network."""
 EndStatus = Literal["complete", "interrupted", "failed"]
 
 
-@dataclass(frozen=True)
-class TaskTable:
-    """Tasks that ended, one row each. Times count from the start of the run.
+TaskTable: TypeAlias = NDArray[np.void]
+"""Tasks that ended, one row each: an array of `TASK_ROW` or `COUNTED_TASK_ROW`."""
 
-    Attributes:
-        replication: int32.
-        device: int32, the device it arrived at.
-        station: int32, the station that executed a part of it; -1 if wholly local.
-        arrival_s: when it arrived.
-        completion_s: when its last bit was executed; NaN if it never was.
-        bits: its size.
-        deadline_s: the time by which it had to be complete; inf if it has none.
-        outcome: uint8, index into `OUTCOMES`.
-    """
+_COLUMNS = [
+    ("replication", "i4"),
+    ("device", "i4"),
+    ("station", "i4"),
+    ("outcome", "u1"),
+    ("arrival_s", "f8"),
+    ("completion_s", "f8"),
+    ("bits", "f8"),
+    ("deadline_s", "f8"),
+]
+TASK_ROW = np.dtype(_COLUMNS, align=True)
+"""The device that a task arrived at; the station that executed a part of it, -1 if wholly local; how it
+ended, an index into `OUTCOMES`; when it arrived, from the start of the run; when its last bit was
+executed, NaN if it never was; its size; the time by which it had to be complete, inf if it has none."""
 
-    replication: NDArray[np.int32]
-    device: NDArray[np.int32]
-    station: NDArray[np.int32]
-    arrival_s: FloatArray
-    completion_s: FloatArray
-    bits: FloatArray
-    deadline_s: FloatArray
-    outcome: NDArray[np.uint8]
-
-    def __len__(self) -> int:
-        return len(self.replication)
-
-
-@dataclass(frozen=True)
-class CountedTaskTable(TaskTable):
-    """Tasks whose cycles do not follow from their bits.
-
-    Attributes:
-        cycles: CPU cycles that each takes.
-    """
-
-    cycles: FloatArray
+COUNTED_TASK_ROW = np.dtype([*_COLUMNS, ("cycles", "f8")], align=True)
+"""The same of tasks whose CPU cycles do not follow from their bits."""
 
 
 class Recorder(Protocol):

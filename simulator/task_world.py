@@ -10,7 +10,7 @@ from .decision import DecisionError, first_invalid
 from .deviation import Deviation
 from .observation import TaskObservation
 from .randomness import Generators
-from .recorder import OUTCOMES, CountedTaskTable, TaskTable
+from .recorder import COUNTED_TASK_ROW, OUTCOMES, TaskTable
 from .state import Columns, TaskState
 from .traffic import PerSlot
 from .twin import Sight
@@ -153,7 +153,7 @@ class TaskWorld(World):
 
     def unfinished(self) -> TaskTable:
         """None: a slot's tasks end with it."""
-        return _no_tasks()
+        return np.zeros(0, COUNTED_TASK_ROW)
 
     def _fit(self, decision: TaskDecision) -> tuple[TaskDecision, Any]:
         """Scale down what exceeds P_max, a CPU's speed, or F_max, C(10e); (R,) how many entries."""
@@ -178,22 +178,19 @@ class TaskWorld(World):
     def _ended(self, decision: TaskDecision, outcome: TaskOutcome) -> TaskTable:
         """Every task of the slot: done, late, or lost where it would take for ever."""
         tasks = self.state.tasks
-        replication, device = np.indices(tasks.bits.shape, dtype=np.int32)
         finite = np.isfinite(outcome.delay_s)
         late = outcome.delay_s > tasks.deadline_s * (1.0 + TOLERANCE)
-        code = np.where(finite, np.where(late, _LATE, _DONE), _LOST)
-        arrival = np.full(tasks.bits.size, self.state.slot * self.slot_s)
-        return CountedTaskTable(
-            replication=replication.reshape(-1),
-            device=device.reshape(-1),
-            station=np.where(decision.offload, 0, -1).astype(np.int32).reshape(-1),
-            arrival_s=arrival,
-            completion_s=arrival + np.where(finite, outcome.delay_s, np.nan).reshape(-1),
-            bits=tasks.bits.reshape(-1),
-            deadline_s=arrival + tasks.deadline_s.reshape(-1),
-            outcome=code.astype(np.uint8).reshape(-1),
-            cycles=tasks.cycles.reshape(-1),
-        )
+        arrival_s = self.state.slot * self.slot_s
+        ended = np.empty(tasks.bits.shape, COUNTED_TASK_ROW)
+        ended["replication"], ended["device"] = np.indices(tasks.bits.shape)
+        ended["station"] = np.where(decision.offload, 0, -1)
+        ended["outcome"] = np.where(finite, np.where(late, _LATE, _DONE), _LOST)
+        ended["arrival_s"] = arrival_s
+        ended["completion_s"] = arrival_s + np.where(finite, outcome.delay_s, np.nan)
+        ended["bits"] = tasks.bits
+        ended["deadline_s"] = arrival_s + tasks.deadline_s
+        ended["cycles"] = tasks.cycles
+        return ended.reshape(-1)
 
 
 def channel_of(path_gain: FloatArray, fading: ComplexArray) -> MrcChannel:
@@ -202,9 +199,3 @@ def channel_of(path_gain: FloatArray, fading: ComplexArray) -> MrcChannel:
 
 
 _DONE, _LATE, _LOST = (OUTCOMES.index(name) for name in ("done", "late", "lost"))
-
-
-def _no_tasks() -> TaskTable:
-    whole, real = np.zeros(0, np.int32), np.zeros(0)
-    codes = np.zeros(0, np.uint8)
-    return CountedTaskTable(whole, whole, whole, real, real, real, real, codes, real)

@@ -53,7 +53,7 @@ class Capture:
 
     def column(self, name: str) -> NDArray[Any]:
         """A column of the task table."""
-        return np.concatenate([getattr(table, name) for table in self.tables])
+        return np.concatenate([table[name] for table in self.tables])
 
 
 @dataclass

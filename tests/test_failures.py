@@ -178,12 +178,12 @@ def test_a_task_in_two_stations_is_lost_once() -> None:
     for slot, station in ((1, 1), (2, 2)):
         assert not len(ledger.serve(slot, np.full((1, 1), station), nothing, three, idle))
     ledger.lose(np.array([[False, True, False]]))
-    assert [OUTCOMES[code] for code in ledger.pending().outcome] == ["lost"]
+    assert [OUTCOMES[code] for code in ledger.pending()["outcome"]] == ["lost"]
     served = np.array([[0.0, 0.0, 3.0]])
     assert not len(ledger.serve(3, np.full((1, 1), 0), nothing, nothing, served))
     ended = ledger.serve(4, np.full((1, 1), 0), np.full((1, 1), 2.0), nothing, idle)
-    assert [OUTCOMES[code] for code in ended.outcome] == ["lost"]
-    assert np.isnan(ended.completion_s).all()
+    assert [OUTCOMES[code] for code in ended["outcome"]] == ["lost"]
+    assert np.isnan(ended["completion_s"]).all()
     assert not len(ledger.pending())
 
 

@@ -1,6 +1,6 @@
 import pickle
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from edgesim.simulator.ledger import TaskLedger
 from edgesim.simulator.queues import after_slot, drain
 from edgesim.simulator.randomness import Streams
-from edgesim.simulator.recorder import OUTCOMES, TaskTable
+from edgesim.simulator.recorder import OUTCOMES, TASK_ROW, TaskTable
 from edgesim.simulator.traffic import Poisson, Tasks
 
 TAU = 0.1
-COLUMNS = {field.name for field in fields(TaskTable)}
+COLUMNS = set(TASK_ROW.names or ())
 
 
 Row: TypeAlias = tuple[int, int, float, float]
@@ -33,13 +33,11 @@ def tasks(*rows: Row) -> Tasks:
 
 
 def joined(tables: list[TaskTable]) -> TaskTable:
-    return TaskTable(
-        **{name: np.concatenate([getattr(table, name) for table in tables]) for name in COLUMNS}
-    )
+    return np.concatenate(tables)
 
 
 def outcomes(table: TaskTable) -> list[str]:
-    return [OUTCOMES[code] for code in table.outcome]
+    return [OUTCOMES[code] for code in table["outcome"]]
 
 
 class OneReplication:
@@ -80,21 +78,21 @@ class TestByHand:
         assert len(one.serve(2, [1000.0], [0.0], [0.0])) == 0
         done = one.serve(3, [500.0], [0.0], [0.0])
         # 500 bits are all that the slot serves, so that they last for all of it.
-        assert done.completion_s == pytest.approx([0.4])
-        assert done.arrival_s.tolist() == [0.04]
-        assert done.bits.tolist() == [2500.0]
-        assert done.station.tolist() == [-1]
-        assert done.deadline_s.tolist() == [np.inf]
+        assert done["completion_s"] == pytest.approx([0.4])
+        assert done["arrival_s"].tolist() == [0.04]
+        assert done["bits"].tolist() == [2500.0]
+        assert done["station"].tolist() == [-1]
+        assert done["deadline_s"].tolist() == [np.inf]
         assert outcomes(done) == ["done"]
 
     def test_tasks_end_within_a_slot_in_fifo_order(self) -> None:
         one = OneReplication()
         one.admit((0, 0.01, 100.0), (0, 0.02, 300.0), (0, 0.03, 600.0))
         done = one.serve(1, [800.0], [0.0], [0.0])
-        assert done.bits.tolist() == [100.0, 300.0]
-        assert done.completion_s == pytest.approx([0.1 + 0.1 / 8, 0.1 + 0.4 / 8])
+        assert done["bits"].tolist() == [100.0, 300.0]
+        assert done["completion_s"] == pytest.approx([0.1 + 0.1 / 8, 0.1 + 0.4 / 8])
         done = one.serve(2, [200.0], [0.0], [0.0])
-        assert done.completion_s == pytest.approx([0.3])
+        assert done["completion_s"] == pytest.approx([0.3])
 
     def test_offload_then_station(self) -> None:
         one = OneReplication(stations=2)
@@ -103,8 +101,8 @@ class TestByHand:
         assert len(one.serve(1, [0.0], [1000.0], [0.0, 0.0], [1])) == 0
         assert len(one.serve(2, [0.0], [0.0], [0.0, 500.0], [1])) == 0
         done = one.serve(3, [0.0], [0.0], [0.0, 500.0], [1])
-        assert done.completion_s == pytest.approx([0.4])
-        assert done.station.tolist() == [1]
+        assert done["completion_s"] == pytest.approx([0.4])
+        assert done["station"].tolist() == [1]
 
     def test_cpu_and_radio_share_each_bit(self) -> None:
         one = OneReplication()
@@ -112,7 +110,7 @@ class TestByHand:
         # Local ends at 0.14 s and 0.2 s. Of the 250 bits sent, the first task has 100.
         one.serve(1, [750.0], [250.0], [0.0])
         done = one.serve(2, [0.0], [0.0], [250.0])
-        assert done.completion_s == pytest.approx([0.24, 0.3])
+        assert done["completion_s"] == pytest.approx([0.24, 0.3])
 
     def test_local_end_after_the_stations(self) -> None:
         one = OneReplication()
@@ -120,8 +118,8 @@ class TestByHand:
         one.serve(1, [0.0], [200.0], [0.0])
         assert len(one.serve(2, [400.0], [0.0], [200.0])) == 0
         done = one.serve(3, [400.0], [0.0], [0.0])
-        assert done.completion_s == pytest.approx([0.4])
-        assert done.station.tolist() == [0]
+        assert done["completion_s"] == pytest.approx([0.4])
+        assert done["station"].tolist() == [0]
 
     def test_change_of_station_while_half_sent(self) -> None:
         one = OneReplication(stations=3)
@@ -131,8 +129,8 @@ class TestByHand:
         # The later station is done first; the earlier one has the last word.
         assert len(one.serve(3, [0.0], [0.0], [0.0, 400.0, 100.0])) == 0
         done = one.serve(4, [0.0], [0.0], [0.0, 0.0, 500.0])
-        assert done.completion_s == pytest.approx([0.5])
-        assert done.station.tolist() == [1]
+        assert done["completion_s"] == pytest.approx([0.5])
+        assert done["station"].tolist() == [1]
 
     def test_rounding_sends_nothing_of_the_next_task(self) -> None:
         one = OneReplication(stations=2)
@@ -140,8 +138,8 @@ class TestByHand:
         one.serve(1, [0.0], [1000.0 + 1e-9], [0.0, 0.0], [0])
         one.serve(2, [0.0], [500.0 - 1e-9], [0.0, 0.0], [1])
         done = one.serve(3, [0.0], [0.0], [0.0, 500.0])
-        assert done.bits.tolist() == [500.0]
-        assert done.completion_s == pytest.approx([0.4])
+        assert done["bits"].tolist() == [500.0]
+        assert done["completion_s"] == pytest.approx([0.4])
 
     def test_devices_mix_evenly_at_their_station(self) -> None:
         one = OneReplication(devices=2)
@@ -150,11 +148,11 @@ class TestByHand:
         # first task by half of it. So 600, 1200, then 2400 bits are served for one after another.
         one.serve(1, [0.0, 0.0], [400.0, 2000.0], [0.0])
         done = one.serve(2, [0.0, 0.0], [0.0, 0.0], [1200.0])
-        assert done.device.tolist() == [0, 1]
-        assert done.completion_s == pytest.approx([0.25, 0.3])
+        assert done["device"].tolist() == [0, 1]
+        assert done["completion_s"] == pytest.approx([0.25, 0.3])
         done = one.serve(3, [0.0, 0.0], [0.0, 0.0], [1200.0])
-        assert done.device.tolist() == [0, 1]
-        assert done.completion_s == pytest.approx([0.4, 0.4])
+        assert done["device"].tolist() == [0, 1]
+        assert done["completion_s"] == pytest.approx([0.4, 0.4])
 
     def test_a_station_serves_earlier_slots_first(self) -> None:
         one = OneReplication(devices=2)
@@ -162,28 +160,28 @@ class TestByHand:
         one.serve(1, [0.0, 0.0], [0.0, 100.0], [0.0])
         one.serve(2, [0.0, 0.0], [100.0, 0.0], [0.0])
         done = one.serve(3, [0.0, 0.0], [0.0, 0.0], [200.0])
-        assert done.device.tolist() == [1, 0]
-        assert done.completion_s == pytest.approx([0.35, 0.4])
+        assert done["device"].tolist() == [1, 0]
+        assert done["completion_s"] == pytest.approx([0.35, 0.4])
 
     def test_deadlines(self) -> None:
         one = OneReplication(deadline_s=0.15)
         one.admit((0, 0.02, 500.0), (0, 0.03, 500.0), (0, 0.04, 100.0))
         done = one.serve(1, [1000.0], [0.0], [0.0])
-        assert done.deadline_s == pytest.approx([0.17, 0.18])
+        assert done["deadline_s"] == pytest.approx([0.17, 0.18])
         assert outcomes(done) == ["done", "late"]
         pending = one.ledger.pending()
         assert outcomes(pending) == ["queued"]
-        assert np.isnan(pending.completion_s).all()
-        assert pending.deadline_s == pytest.approx([0.19])
+        assert np.isnan(pending["completion_s"]).all()
+        assert pending["deadline_s"] == pytest.approx([0.19])
 
     def test_pending_are_those_at_devices_and_at_stations(self) -> None:
         one = OneReplication(devices=2)
         one.admit((0, 0.01, 100.0), (0, 0.02, 300.0), (1, 0.015, 50.0))
         one.serve(1, [0.0, 0.0], [200.0, 0.0], [0.0])
         pending = one.ledger.pending()
-        assert pending.device.tolist() == [0, 0, 1]
-        assert pending.bits.tolist() == [100.0, 300.0, 50.0]
-        assert pending.station.tolist() == [0, 0, -1]
+        assert pending["device"].tolist() == [0, 0, 1]
+        assert pending["bits"].tolist() == [100.0, 300.0, 50.0]
+        assert pending["station"].tolist() == [0, 0, -1]
         assert outcomes(pending) == ["queued"] * 3
 
     def test_full_buffer_drops_whole_tasks(self) -> None:
@@ -202,18 +200,18 @@ class TestByHand:
         none = np.zeros((2, 2))
         ended = ledger.serve(1, none.astype(int), none, none, np.zeros((2, 1)))
         assert outcomes(ended) == ["dropped"] * 3
-        assert ended.bits.tolist() == [400.0, 300.0, 1000.5]
-        assert ended.replication.tolist() == [0, 0, 1]
-        assert ended.device.tolist() == [0, 0, 1]
-        assert ended.deadline_s == pytest.approx([1.02, 1.03, 1.01])
-        assert np.isnan(ended.completion_s).all()
+        assert ended["bits"].tolist() == [400.0, 300.0, 1000.5]
+        assert ended["replication"].tolist() == [0, 0, 1]
+        assert ended["device"].tolist() == [0, 0, 1]
+        assert ended["deadline_s"] == pytest.approx([1.02, 1.03, 1.01])
+        assert np.isnan(ended["completion_s"]).all()
         # A smaller task behind one that was dropped may fit.
         ledger.admit(
             tasks((0, 0, 0.11, 501.0), (0, 0, 0.12, 499.0)), np.array([[501.0, 0.0], [0.0, 0.0]])
         )
         pending = ledger.pending()
         assert outcomes(pending) == ["dropped", "queued", "queued", "queued"]
-        assert pending.bits.tolist() == [501.0, 500.0, 499.0, 1000.0]
+        assert pending["bits"].tolist() == [501.0, 500.0, 499.0, 1000.0]
 
     @pytest.mark.parametrize(
         "row",
@@ -368,9 +366,14 @@ def reference(slots: list[Slot], replication: int) -> list[tuple[float, ...]]:
 
 
 def rows_of(table: TaskTable, replication: int) -> np.ndarray:
-    mine = table.replication == replication
+    mine = table["replication"] == replication
     rows = np.stack(
-        [table.device[mine], table.arrival_s[mine], table.bits[mine], table.completion_s[mine]],
+        [
+            table["device"][mine],
+            table["arrival_s"][mine],
+            table["bits"][mine],
+            table["completion_s"][mine],
+        ],
         axis=1,
     )
     return rows[np.lexsort(rows.T[1::-1])]
@@ -400,8 +403,8 @@ class TestAgainstCumulativeCurves:
             # The same tasks, each once, whole: nothing is lost or made.
             assert np.array_equal(got[:, :3], expected[:, :3])
             np.testing.assert_allclose(got[:, 3], expected[:, 3], rtol=1e-9, atol=1e-9)
-        queued = table.outcome == OUTCOMES.index("queued")
-        assert np.array_equal(queued, np.isnan(table.completion_s))
+        queued = table["outcome"] == OUTCOMES.index("queued")
+        assert np.array_equal(queued, np.isnan(table["completion_s"]))
 
     @given(case=cases)
     @settings(max_examples=30, deadline=None, derandomize=True)
@@ -413,10 +416,10 @@ class TestAgainstCumulativeCurves:
             single = replace(case, replications=1, seed=case.seed + r)
             ledger = single.ledger()
             alone = joined([*run(ledger, single.run()), ledger.pending()])
-            mine = together.replication == r
+            mine = together["replication"] == r
             for name in COLUMNS - {"replication"}:
-                column = getattr(together, name)[mine]
-                np.testing.assert_array_equal(column, getattr(alone, name))
+                column = together[name][mine]
+                np.testing.assert_array_equal(column, alone[name])
 
     @given(case=cases, local_share=st.sampled_from([0.0, 1.0]))
     @settings(max_examples=30, deadline=None, derandomize=True)
@@ -425,9 +428,9 @@ class TestAgainstCumulativeCurves:
         case = replace(case, replications=1, change=0.0, local_share=local_share)
         ended = joined(run(case.ledger(), case.run()))
         for device in range(case.devices):
-            mine = ended.device == device
-            assert np.all(np.diff(ended.arrival_s[mine]) >= 0.0)
-            assert np.all(np.diff(ended.completion_s[mine]) >= 0.0)
+            mine = ended["device"] == device
+            assert np.all(np.diff(ended["arrival_s"][mine]) >= 0.0)
+            assert np.all(np.diff(ended["completion_s"][mine]) >= 0.0)
 
 
 def test_crowded_phases_are_sorted_all_the_same() -> None:
@@ -442,8 +445,8 @@ def test_crowded_phases_are_sorted_all_the_same() -> None:
     one.serve(1, [0.0] * devices, [2e5] * devices, [0.0])
     done = one.serve(2, [0.0] * devices, [0.0] * devices, [2e5 * devices])
     assert len(done) == 2 * devices
-    assert done.device[:devices].tolist() == np.argsort(bits, kind="stable").tolist()
-    assert np.all(np.diff(done.completion_s) >= 0.0)
+    assert done["device"][:devices].tolist() == np.argsort(bits, kind="stable").tolist()
+    assert np.all(np.diff(done["completion_s"]) >= 0.0)
 
 
 class TestLongRuns:
@@ -493,7 +496,7 @@ class TestLongRuns:
         second = pickle.loads(pickle.dumps(first))
         resumed = joined([*tables, *run(second, slots[23:], first=23), second.pending()])
         for name in COLUMNS:
-            np.testing.assert_array_equal(getattr(resumed, name), getattr(expected, name))
+            np.testing.assert_array_equal(resumed[name], expected[name])
 
 
 def stationary_queue(mean_arrivals: float, served: int, states: int) -> np.ndarray:
@@ -548,9 +551,11 @@ def test_queueing_theory(served: int, load: float) -> None:
     assert error < 0.02 * mean
     assert mean == pytest.approx((law * n).sum(), abs=4.0 * error)
 
-    settled = (ended.arrival_s > warm_up * TAU) & (ended.arrival_s < (slots - warm_up) * TAU)
-    device = ended.device[settled]
-    total = np.bincount(device, (ended.completion_s - ended.arrival_s)[settled], minlength=devices)
+    settled = (ended["arrival_s"] > warm_up * TAU) & (ended["arrival_s"] < (slots - warm_up) * TAU)
+    device = ended["device"][settled]
+    total = np.bincount(
+        device, (ended["completion_s"] - ended["arrival_s"])[settled], minlength=devices
+    )
     count = np.bincount(device, minlength=devices)
     ratio = total.sum() / count.sum()
     error = float(np.std(total - ratio * count, ddof=1) / np.sqrt(devices) / count.mean())

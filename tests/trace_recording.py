@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesim.simulator.recorder import EndStatus, TaskTable
+from edgesim.simulator.recorder import TASK_ROW, EndStatus, TaskTable
 from edgesim.traces.layout import RunInfo
 from edgesim.traces.variables import SLOT_VARIABLES, STATION, Level, Variable
 from edgesim.traces.writer import TraceWriter
@@ -87,16 +87,11 @@ def task_table(
     deadline_s: Any,
     outcome: Any,
 ) -> TaskTable:
-    return TaskTable(
-        replication=np.asarray(replication, np.int32),
-        device=np.asarray(device, np.int32),
-        station=np.asarray(station, np.int32),
-        arrival_s=np.asarray(arrival_s, float),
-        completion_s=np.asarray(completion_s, float),
-        bits=np.asarray(bits, float),
-        deadline_s=np.asarray(deadline_s, float),
-        outcome=np.asarray(outcome, np.uint8),
-    )
+    table = np.empty(len(replication), TASK_ROW)
+    table["replication"], table["device"], table["station"] = replication, device, station
+    table["arrival_s"], table["completion_s"], table["bits"] = arrival_s, completion_s, bits
+    table["deadline_s"], table["outcome"] = deadline_s, outcome
+    return table
 
 
 def completed(latency_s: NDArray[np.float64], replication: int = 0) -> TaskTable:

@@ -130,9 +130,7 @@ class TaskTally:
     def add(self, batch: int, tasks: TaskTable) -> None:
         """Take in tasks that ended in this batch."""
         _tally(
-            tasks.replication,
-            tasks.outcome,
-            tasks.completion_s - tasks.arrival_s,
+            tasks,
             batch,
             self.tasks,
             self.latency_sum_s,
@@ -144,9 +142,7 @@ class TaskTally:
 
 @compiled
 def _tally(
-    replication: NDArray[np.int32],
-    outcome: NDArray[np.uint8],
-    latency_s: FloatArray,
+    ended: TaskTable,
     batch: int,
     tasks: IntArray,
     latency_sum_s: FloatArray,
@@ -154,13 +150,14 @@ def _tally(
     latency_max_s: FloatArray,
     histogram: IntArray,
 ) -> None:
+    latency_s = ended["completion_s"] - ended["arrival_s"]
     code = latency_s.view(np.int64) >> _SHIFT
     part = batch // BATCHES_PER_PART
     last = histogram.shape[2] - 1
-    for k in range(len(latency_s)):
-        r = replication[k]
-        tasks[r, batch, outcome[k]] += 1
-        if outcome[k] <= 1:  # done or late
+    for k in range(len(ended)):
+        r, outcome = ended[k]["replication"], ended[k]["outcome"]
+        tasks[r, batch, outcome] += 1
+        if outcome <= 1:  # done or late
             latency = latency_s[k]
             latency_sum_s[r, batch] += latency
             latency_min_s[r, batch] = min(latency_min_s[r, batch], latency)

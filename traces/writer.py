@@ -215,13 +215,11 @@ class TraceWriter:
         tables, self._tables, self._task_rows = self._tables, [], 0
         if not tables:
             return
-        rows = {
-            name: np.concatenate([getattr(table, name) for table in tables])
-            for name in vars(tables[0])
-        }
+        table = np.concatenate(tables)
+        columns = {name: table[name] for name in table.dtype.names or ()}
         # Unless the tasks know their cycles themselves.
-        rows.setdefault("cycles", rows["bits"] * self._run.cycles_per_bit)
-        self._file.append_tasks(rows, len(rows["bits"]))
+        columns.setdefault("cycles", table["bits"] * self._run.cycles_per_bit)
+        self._file.append_tasks(columns, len(table))
 
     def _flush(self) -> None:
         """Empty the buffers into the file, and show readers what is there."""
