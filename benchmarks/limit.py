@@ -52,7 +52,7 @@ class Fixed:
             network, cells = self._network, observation.cells
             members = np.maximum(cells.members, 1)
             shape = observation.queue_bits.shape
-            self._service = network.station_cpu_hz * (network.slot_s / network.cycles_per_bit)
+            self._service = network.station_service_bits
             self._shares = (
                 cells.at_station(network.station_bandwidth_hz / members),
                 np.broadcast_to(network.device_power_max_w, shape),

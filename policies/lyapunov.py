@@ -38,8 +38,6 @@ class Lyapunov:
         self._network = network
         self._problem = problem
         self._cells = p2.cells(network, problem.V)
-        bits_per_hz = network.slot_s / network.cycles_per_bit
-        self._local_limit_bits = network.device_cpu_hz * bits_per_hz
 
     def decide(self, observation: Observation) -> Decision:
         """Lines 1 and 2 of Algorithm 1, for all replications."""
@@ -54,7 +52,7 @@ class Lyapunov:
             observation.station_queue_bits,
             value,
             observation.power_max_w,
-            self._local_limit_bits,
+            self._network.device_service_bits,
             V * self._network.slot_s,
             self._radio,
             self._compute,

@@ -182,7 +182,7 @@ def instances(problem: DriftPlusPenalty, observation: Observation) -> list[Insta
     net = value - cells.at_station(observation.station_queue_bits)
     gain = cells.own(observation.channel_gain)
     edge_cost = V * network.epsilon_w * network.cycles_per_bit / network.station_cpu_hz
-    local_limit_bits = network.device_cpu_hz * (network.slot_s / network.cycles_per_bit)
+    local_limit_bits = network.device_service_bits
     local_cost = 3.0 * V * network.varsigma * network.cycles_per_bit**3 / network.slot_s**2
     considered = (net > edge_cost[station]) & (observation.queue_bits > 0.0)
     considered &= observation.power_max_w * gain > 1e-6 * network.noise_w[station]

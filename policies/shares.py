@@ -21,5 +21,4 @@ def local_cpu_to_empty(network: Network, observation: Observation) -> FloatArray
 
 def station_service(network: Network, observation: Observation) -> FloatArray:
     """(R, B) Psi_j = min(F_j tau / c, Q_j): the optimum of P2 in Psi, at no cost in energy."""
-    capacity = network.station_cpu_hz * (network.slot_s / network.cycles_per_bit)
-    return np.minimum(capacity, observation.station_queue_bits)
+    return np.minimum(network.station_service_bits, observation.station_queue_bits)

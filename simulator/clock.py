@@ -53,10 +53,11 @@ Process = Generator[simpy.Event, None, None]
 
 def every(env: simpy.Environment, clock: Clock, act: Callable[[], None]) -> Process:
     """Call `act` at each tick of `clock`."""
+    turn = cast(EventPriority, int(clock.turn))
     while True:
         tick = simpy.Event(env)
         tick._ok, tick._value = True, None
-        env.schedule(tick, cast(EventPriority, int(clock.turn)), cast(int, clock.next_ns - env.now))
+        env.schedule(tick, turn, clock.next_ns - env.now)
         yield tick
         clock.next_ns += clock.period_ns
         act()

@@ -65,6 +65,30 @@ def check(decision: Decision, network: Network) -> Decision:
     """
     if not isinstance(decision, Decision):
         raise DecisionError("decision", f"expected a Decision, got {type(decision).__name__}")
+    return decision if _sound(decision, network) else _converted(decision, network)
+
+
+def _sound(decision: Decision, network: Network) -> bool:
+    """Whether nothing has to be converted or refused, as is the rule."""
+    columns = (
+        decision.bandwidth_hz,
+        decision.power_w,
+        decision.local_cpu_hz,
+        decision.edge_cpu_hz,
+        decision.served_bits,
+    )
+    for column in columns:
+        if type(column) is not np.ndarray or column.dtype != _FLOAT:
+            return False
+    device = (network.replications, network.devices)
+    for column in columns[:-1]:
+        if column.shape != device:
+            return False
+    return columns[-1].shape == (network.replications, network.stations) and _all_valid(*columns)
+
+
+def _converted(decision: Decision, network: Network) -> Decision:
+    """The decision in float arrays; refuses, field by field, what no network can do."""
     converted: dict[str, Any] = {}
     for name in _FIELDS:
         values = getattr(decision, name)
@@ -107,40 +131,28 @@ def fit(
         down (serving less because the queue is shorter is not counted).
     """
     scaled = np.zeros(network.replications, dtype=np.int64)
-    capacity_bits = network.station_cpu_hz * (network.slot_s / network.cycles_per_bit)
-    served = decision.served_bits
-    shares = (
-        (decision.bandwidth_hz, network.station_bandwidth_hz),
-        (
-            decision.edge_cpu_hz,
-            network.station_cpu_hz,
-        ),
-    )
     if _fits(
         cells.station,
-        *shares[0],
-        *shares[1],
+        decision.bandwidth_hz,
+        network.station_bandwidth_hz,
+        decision.edge_cpu_hz,
+        network.station_cpu_hz,
         decision.power_w,
         power_max_w,
         decision.local_cpu_hz,
         network.device_cpu_hz,
-        served,
-        capacity_bits,
+        decision.served_bits,
+        network.station_service_bits,
+        station_queue_bits,
     ):
-        fitted = Decision(
-            decision.bandwidth_hz,
-            decision.power_w,
-            decision.local_cpu_hz,
-            decision.edge_cpu_hz,
-            np.minimum(served, station_queue_bits),
-        )
-        return fitted, scaled
+        return decision, scaled
+    served = _clip(decision.served_bits, network.station_service_bits, scaled)
     fitted = Decision(
-        bandwidth_hz=_share(*shares[0], cells, scaled),
+        bandwidth_hz=_share(decision.bandwidth_hz, network.station_bandwidth_hz, cells, scaled),
         power_w=_clip(decision.power_w, power_max_w, scaled),
         local_cpu_hz=_clip(decision.local_cpu_hz, network.device_cpu_hz, scaled),
-        edge_cpu_hz=_share(*shares[1], cells, scaled),
-        served_bits=np.minimum(_clip(served, capacity_bits, scaled), station_queue_bits),
+        edge_cpu_hz=_share(decision.edge_cpu_hz, network.station_cpu_hz, cells, scaled),
+        served_bits=np.minimum(served, station_queue_bits),
     )
     return fitted, scaled
 
@@ -175,6 +187,32 @@ def first_invalid(values: FloatArray) -> int:
 
 
 @compiled
+def _valid(column: FloatArray) -> bool:
+    for r in range(column.shape[0]):
+        for i in range(column.shape[1]):
+            if not (0.0 <= column[r, i] < np.inf):
+                return False
+    return True
+
+
+@compiled
+def _all_valid(
+    bandwidth_hz: FloatArray,
+    power_w: FloatArray,
+    local_cpu_hz: FloatArray,
+    edge_cpu_hz: FloatArray,
+    served_bits: FloatArray,
+) -> bool:
+    return (
+        _valid(bandwidth_hz)
+        and _valid(power_w)
+        and _valid(local_cpu_hz)
+        and _valid(edge_cpu_hz)
+        and _valid(served_bits)
+    )
+
+
+@compiled
 def _fits(
     station: IntArray,
     bandwidth_hz: FloatArray,
@@ -186,10 +224,11 @@ def _fits(
     local_cpu_hz: FloatArray,
     device_cpu_hz: FloatArray,
     served_bits: FloatArray,
-    capacity_bits: FloatArray,
+    service_bits: FloatArray,
+    queue_bits: FloatArray,
 ) -> bool:
     """True if nothing exceeds its limit by more than rounding, as is the rule."""
-    stations = len(capacity_bits)
+    stations = len(service_bits)
     bandwidth, edge_cpu = np.empty(stations), np.empty(stations)
     for r in range(len(station)):
         bandwidth[:], edge_cpu[:] = 0.0, 0.0
@@ -205,10 +244,12 @@ def _fits(
             if (
                 bandwidth[j] > station_bandwidth_hz[j] * _TOLERANCE
                 or edge_cpu[j] > station_cpu_hz[j] * _TOLERANCE
-                or served_bits[r, j] > capacity_bits[j] * _TOLERANCE
+                or served_bits[r, j] > service_bits[j] * _TOLERANCE
+                or served_bits[r, j] > queue_bits[r, j]
             ):
                 return False
     return True
 
 
+_FLOAT = np.dtype(np.float64)
 _FIELDS = tuple(one.name for one in fields(Decision) if one.name != "diagnostics")

@@ -69,7 +69,8 @@ class TaskLedger:
         self._station_queues = np.full((2, replications * stations), _NONE)
         self._tasks = np.zeros(0, _TASK)
         self._parts = np.zeros(0, _PART)
-        self._ended = np.zeros(0, TASK_ROW)
+        # Rows are gathered in one while those of the last slot are read in the other.
+        self._ended, self._handed_over = np.zeros((2, 0), TASK_ROW)
         self._counters = np.zeros(_COUNTERS, np.int64)
         self._counters[[_FREE_TASK, _FREE_PART]] = _NONE
 
@@ -131,8 +132,8 @@ class TaskLedger:
             station_served_bits: (R, B) Psi_j.
 
         Returns:
-            The tasks that ended since the last call, those dropped meanwhile included. For one
-            replication their order does not depend on the others.
+            The tasks that ended since the last call, those dropped meanwhile included, until the next
+            call. For one replication their order does not depend on the others.
         """
         self._reserve(0)
         _serve(
@@ -216,7 +217,8 @@ class TaskLedger:
     def _take_ended(self) -> TaskTable:
         count = self._counters[_ENDED_COUNT]
         self._counters[_ENDED_COUNT] = 0
-        return self._ended[:count].copy()
+        self._ended, self._handed_over = self._handed_over, self._ended
+        return self._handed_over[:count]
 
 
 _NONE = -1

@@ -55,6 +55,16 @@ class Network:
         return len(self.station_names)
 
     @cached_property
+    def device_service_bits(self) -> FloatArray:
+        """(N,) tau f_i / c, the most that a device's CPU executes in a slot."""
+        return self.device_cpu_hz * (self.slot_s / self.cycles_per_bit)
+
+    @cached_property
+    def station_service_bits(self) -> FloatArray:
+        """(B,) tau F_j / c, the most that a station executes in a slot."""
+        return self.station_cpu_hz * (self.slot_s / self.cycles_per_bit)
+
+    @cached_property
     def fixed_noise_w(self) -> FloatArray:
         """(B,) the part of a device's noise that does not depend on its bandwidth."""
         return self.noise_w if self.noise_model == "total" else np.zeros(self.stations)

@@ -44,10 +44,8 @@ class DriftPlusPenalty:
         """
         if self.perturbation == "none":
             return np.zeros(departed_bits.shape)
-        local_bits = self.network.device_cpu_hz * (
-            self.network.slot_s / self.network.cycles_per_bit
-        )
         observed = self.perturbation == "observed"
+        local_bits = self.network.device_service_bits
         return _perturbation(self.V, previous_energy_per_bit_j, departed_bits, local_bits, observed)
 
     def objective(

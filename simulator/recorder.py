@@ -47,7 +47,7 @@ class Recorder(Protocol):
         """
 
     def tasks(self, tasks: TaskTable) -> None:
-        """Tasks that ended in the slot recorded last; any number, also none. It may be kept."""
+        """Tasks that ended in the slot recorded last; any number, also none."""
 
     def decision_time(self, seconds: float) -> None:
         """Wall-clock time that the policy took for its decision; once per slot."""

@@ -39,7 +39,7 @@ class Capture:
         self.rows.append({name: column.copy() for name, column in columns.items()})
 
     def tasks(self, tasks: TaskTable) -> None:
-        self.tables.append(tasks)
+        self.tables.append(tasks.copy())
 
     def decision_time(self, seconds: float) -> None:
         pass

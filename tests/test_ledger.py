@@ -313,7 +313,9 @@ def run(ledger: TaskLedger, slots: list[Slot], first: int = 0) -> list[TaskTable
     ended = []
     for t, slot in enumerate(slots, start=first):
         ended.append(
-            ledger.serve(t, slot.station, slot.local_bits, slot.offloaded_bits, slot.served_bits)
+            ledger.serve(
+                t, slot.station, slot.local_bits, slot.offloaded_bits, slot.served_bits
+            ).copy()
         )
         ledger.admit(slot.arriving, np.zeros(slot.station.shape))
     return ended
@@ -539,7 +541,7 @@ def test_queueing_theory(served: int, load: float) -> None:
     for t in range(slots):
         queues.append(queue)
         local, offloaded = np.vectorize(drain)(queue, served * bits, nothing)
-        tables.append(ledger.serve(t, station, local, offloaded, np.zeros((1, 1))))
+        tables.append(ledger.serve(t, station, local, offloaded, np.zeros((1, 1))).copy())
         left = after_slot(queue, local, nothing)
         queue = left + ledger.admit(arrivals.slot(t), left).arrived_bits
     ended = joined(tables)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..simulator.recorder import EndStatus, TaskTable
+from ..simulator.recorder import TASK_ROW, EndStatus, TaskTable
 from .layout import Lengths, RunInfo, TraceFile
 from .tally import BATCHES_PER_PART, SlotTally, TaskTally
 from .variables import SLOT_VARIABLES, Level, Variable
@@ -77,7 +77,7 @@ class TraceWriter:
         self._filled = self._task_rows = self._written_part = 0
         self._flush_at = math.inf
         self._decisions_s: list[float] = []
-        self._tables: list[TaskTable] = []
+        self._task_buffer = np.empty(0, TASK_ROW)
         if earlier is not None:
             self._first, self._next = earlier.first, earlier.following
             self._make_buffers(earlier.shapes)
@@ -125,10 +125,15 @@ class TraceWriter:
         self._task_tally.add((self._next - 1) // self._slot_tally.batch_slots, tasks)
         if self._level == "summary":
             return
-        self._tables.append(tasks)
-        self._task_rows += len(tasks)
-        if self._task_rows >= BUFFER_TASKS:
+        end = self._task_rows + len(tasks)
+        if end > len(self._task_buffer):
             self._append_tasks()
+            self._task_buffer = np.empty(max(BUFFER_TASKS, len(tasks)), tasks.dtype)
+            end = len(tasks)
+        # As plain bytes, for numpy copies rows field by field.
+        raw = np.dtype((np.void, tasks.dtype.itemsize))
+        self._task_buffer.view(raw)[self._task_rows : end] = tasks.view(raw)
+        self._task_rows = end
 
     def decision_time(self, seconds: float) -> None:
         """Record the wall-clock time of a slot's decision."""
@@ -212,10 +217,7 @@ class TraceWriter:
         return self._level == "full" or not what.full
 
     def _append_tasks(self) -> None:
-        tables, self._tables, self._task_rows = self._tables, [], 0
-        if not tables:
-            return
-        table = np.concatenate(tables)
+        table, self._task_rows = self._task_buffer[: self._task_rows], 0
         columns = {name: table[name] for name in table.dtype.names or ()}
         # Unless the tasks know their cycles themselves.
         columns.setdefault("cycles", table["bits"] * self._run.cycles_per_bit)
