@@ -9,6 +9,7 @@ Each attempt is a fork of this process, which has compiled and imported everythi
 time, most is that of slots and checkpoints.
 """
 
+import math
 import os
 import random
 import signal
@@ -27,8 +28,8 @@ from edgesim.policies.registry import POLICIES
 
 WORLDS = {"A": "drift-plus-penalty", "C": "worst-case-emission"}
 CHECKPOINTS = 30
-LENGTH_S = 2.0
-"""About, of a run in peace."""
+LENGTH_S = 1.0
+"""Of a run in peace, at least, if 20,000 slots take so long."""
 
 
 def fork(arguments: list[str], log: Path) -> int:
@@ -47,23 +48,35 @@ def fork(arguments: list[str], log: Path) -> int:
         os._exit(status)
 
 
+def wait_for_change(file: Path, pid: int) -> None:
+    """Until a file was replaced, or the process has ended."""
+
+    def version() -> int:
+        try:
+            return file.stat().st_ino
+        except FileNotFoundError:
+            return 0
+
+    before = version()
+    while version() == before:
+        if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            return
+        time.sleep(0.001)
+
+
 def survive(world: str, policy: str, folder: Path, kills: int) -> str:
     """Kill runs so often; what happened, in a line."""
     name = f"{world}-{policy}"
     rng = random.Random(name)
-    times = []
-    for slots in (10, 10, 40):  # the first one compiles
-        short = everything(world, policy, folder, f"run.slots={slots}")
-        begin = time.perf_counter()
-        execute(prepare(short), folder / "short.h5")
-        times.append(time.perf_counter() - begin)
-    per_slot_s = max((times[2] - times[1]) / 30.0, 1e-4)
-    slots = min(max(round(LENGTH_S / per_slot_s), 2 * CHECKPOINTS), 20_000)
-    what = everything(world, policy, folder, f"run.slots={slots}")
+    execute(prepare(everything(world, policy, folder, "run.slots=10")), folder / "warm.h5")
+    slots, peace_s = CHECKPOINTS, 0.0
     whole, path = folder / f"{name}-whole.h5", folder / f"{name}.h5"
-    begin = time.perf_counter()
-    execute(prepare(what), whole)
-    peace_s = time.perf_counter() - begin
+    while peace_s < LENGTH_S and slots < 20_000:
+        slots *= 2
+        what = everything(world, policy, folder, f"run.slots={slots}")
+        begin = time.perf_counter()
+        execute(prepare(what), whole)
+        peace_s = time.perf_counter() - begin
     scenario = folder / f"{name}.toml"
     scenario.write_text(what.to_toml())
     # A run that was killed before its first checkpoint has nothing to go on from.
@@ -71,12 +84,19 @@ def survive(world: str, policy: str, folder: Path, kills: int) -> str:
     command += ["--checkpoint-every", str(max(slots // CHECKPOINTS, 1))]
     log = folder / "log"
     killed = resumed = complete = 0
+    start_s = math.nan  # of an attempt, up to its first slot
     while True:
         resumed += beside(path).exists()
         log.write_text("")
+        begin = time.perf_counter()
         pid = fork(command, log)
-        if killed < kills:
-            time.sleep(rng.uniform(0.0, 0.15 * peace_s + 0.1))
+        if complete and killed < kills:
+            # While it begins or goes on, or some time after it has saved the run.
+            if rng.random() < 0.3:
+                time.sleep(rng.uniform(0.0, start_s))
+            else:
+                wait_for_change(beside(path), pid)
+                time.sleep(rng.uniform(0.0, 2.0 * peace_s / CHECKPOINTS))
             os.kill(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
         if os.WIFSIGNALED(status):
@@ -86,7 +106,10 @@ def survive(world: str, policy: str, folder: Path, kills: int) -> str:
         assert not beside(path).exists()
         assert_same(path, whole)
         complete += 1
+        if complete == 1:
+            start_s = max(time.perf_counter() - begin - peace_s, 0.0)
         if killed >= kills:
+            assert resumed > kills / 4, "killed before there was anything to go on from"
             return (
                 f"{name}: {killed} kills, gone on {resumed} times; {complete} traces of {slots} "
                 "slots, all bit for bit the same"
