@@ -17,6 +17,8 @@ from edgesim.experiments.errors import CheckpointError
 from edgesim.experiments.run import execute, prepare, resume
 from edgesim.scenarios.loading import parse_scenario
 from edgesim.scenarios.schema import Scenario
+from edgesim.traces.layout import TraceFile
+from edgesim.traces.statistics import summarise
 
 SLOTS, EVERY = 40, 9
 
@@ -90,23 +92,54 @@ def test_a_checkpoint_meets_all_that_is_under_way(tmp_path: Path) -> None:
     assert state.station_queue_bits.any() and saved.written.following == 27
 
 
+@pytest.mark.parametrize("level", ["summary", "slots"])
+def test_killed_as_soon_as_it_goes_on(
+    level: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the moment in which the new trace takes the old one's place."""
+    what = scenario(*STREAMS, f"trace.level={level}")
+    whole, kept, again = tmp_path / "whole.h5", tmp_path / "kept", tmp_path / "again"
+    kept.mkdir()
+    again.mkdir()
+    execute(prepare(what), whole)
+    killed_at(what, tmp_path / "run.h5", 31, kept)
+    path = kept / "run.h5"
+
+    def killed(file: TraceFile) -> None:
+        appear(file)
+        for one in (path, checkpoint.beside(path)):
+            shutil.copy(one, again / one.name)
+        raise KeyboardInterrupt
+
+    appear = TraceFile.appear
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(TraceFile, "appear", killed)
+        resume(prepare(what), path)
+    assert summarise([again / "run.h5"])  # and it can be read
+    assert resume(prepare(what), again / "run.h5") == "complete"
+    assert_same(again / "run.h5", whole)
+
+
+def stop_at(slot: int) -> Any:
+    """To follow a simulation with, until the end of this slot."""
+
+    def follow(simulation: Any) -> None:
+        decide = simulation._decide
+
+        def watched(observation: Any) -> Any:
+            if observation.slot == slot:
+                simulation.stop()
+            return decide(observation)
+
+        simulation._decide = watched
+
+    return follow
+
+
 def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     what = scenario(*STREAMS)
     whole, path = tmp_path / "whole.h5", tmp_path / "run.h5"
     execute(prepare(what), whole)
-
-    def stop_at(slot: int) -> Any:
-        def follow(simulation: Any) -> None:
-            decide = simulation._decide
-
-            def watched(observation: Any) -> Any:
-                if observation.slot == slot:
-                    simulation.stop()
-                return decide(observation)
-
-            simulation._decide = watched
-
-        return follow
 
     assert execute(prepare(what), path, stop_at(12), EVERY) == "interrupted"
     assert content(path)["@status"] == b"interrupted"
@@ -183,8 +216,15 @@ def test_command(tmp_path: Path) -> None:
     kept.mkdir()
     killed_at(what, tmp_path / "other.h5", 4, kept)  # before the first checkpoint
     command[3] = str(kept / "other.h5")
+    # Nothing is lost that the next checkpoint would have saved: it is begun again.
     result = CliRunner().invoke(main, command)
-    assert result.exit_code == 2 and "--overwrite" in result.output
+    assert result.exit_code == 0 and "trace: " in result.output
+    assert_same(kept / "other.h5", path)
+    # But longer runs, and others, are not thrown away unasked.
+    execute(prepare(what), kept / "other.h5", stop_at(10))
+    for other in (["--checkpoint-every", "3"], ["--checkpoint-every", "20", "--seed", "5"], []):
+        result = CliRunner().invoke(main, [*command[:4], *other, "--resume"])
+        assert result.exit_code == 2 and "--overwrite" in result.output
     checkpoint.beside(kept / "other.h5").write_bytes(b"rubbish")
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 2 and "not a checkpoint" in result.output
