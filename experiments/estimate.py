@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from ..scenarios.schema import Scenario
+from ..simulator.errors import RunError
 from ..simulator.simulation import Simulation
 from ..traces.sweeps import duration
 from .expansion import Case, Sweep, place, points
@@ -52,15 +53,19 @@ class Estimate:
         title: of the sweep.
         points: how many.
         seeds: how many.
-        policies: what each will take.
+        runs: how many.
+        policies: what each will take, but for those that fail wherever they were looked at.
         workers: processes that share the work.
+        failures: runs that were looked at and failed, and why.
     """
 
     title: str
     points: int
     seeds: int
+    runs: int
     policies: list[PolicyEstimate]
     workers: int
+    failures: list[str]
 
     @property
     def cpu_s(self) -> float:
@@ -96,8 +101,12 @@ class Estimate:
                 Text(one.slowest),
             )
         table.add_section()
-        total = sum(one.runs for one in self.policies)
-        table.add_row("", f"{total:,}", "", duration(self.cpu_s), f"{self.size / 1e6:,.1f} MB", "")
+        size = f"{self.size / 1e6:,.1f} MB"
+        table.add_row("", f"{self.runs:,}", "", duration(self.cpu_s), size, "")
+        if self.failures:
+            table.add_section()
+        for failure in self.failures:
+            table.add_row("fails", "", "", "", "", Text(failure))
         return table
 
     def to_json(self) -> str:
@@ -107,11 +116,12 @@ class Estimate:
                 "title": self.title,
                 "points": self.points,
                 "seeds": self.seeds,
-                "runs": sum(one.runs for one in self.policies),
+                "runs": self.runs,
                 "cpu_s": self.cpu_s,
                 "bytes": self.size,
                 "workers": self.workers,
                 "policies": [asdict(one) for one in self.policies],
+                "failures": self.failures,
             },
             indent=2,
         )
@@ -127,13 +137,17 @@ def estimate(sweep: Sweep, workers: int) -> Estimate:
     total = math.prod(len(axis.settings) for axis in sweep.axes)
     keys = list(points(sweep.axes))
     chosen = sorted({round(k * (total - 1) / (GLIMPSES - 1)) for k in range(GLIMPSES)})
-    found = []
+    found, failures = [], []
     for number, policy in enumerate(sweep.policies):
         glimpses = []
         for point in chosen:
             case = sweep.cases[point * len(sweep.policies) + number]
-            cpu_s, size = _glimpse(case, sweep)
-            glimpses.append((cpu_s, size, place(keys[point])))
+            try:
+                glimpses.append((*_glimpse(case, sweep), place(keys[point])))
+            except RunError as error:
+                failures.append(f"{place(keys[point], policy)}: {error}")
+        if not glimpses:
+            continue
         found.append(
             PolicyEstimate(
                 policy=policy,
@@ -143,7 +157,7 @@ def estimate(sweep: Sweep, workers: int) -> Estimate:
                 slowest=max(glimpses)[2],
             )
         )
-    return Estimate(sweep.title, total, len(sweep.seeds), found, workers)
+    return Estimate(sweep.title, total, len(sweep.seeds), sweep.runs, found, workers, failures)
 
 
 def _glimpse(case: Case, sweep: Sweep) -> tuple[float, float]:

@@ -575,6 +575,31 @@ def test_dry_run_tells_and_writes_nothing(tmp_path: Path) -> None:
     assert 0.8 * size < said["bytes"] < 1.25 * size
 
 
+def test_dry_run_tells_of_runs_that_fail_and_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "few.py").write_text(
+        "from edgesim.policies.local import Local\n"
+        "class Few(Local):\n"
+        "    def reset(self, network, problem, rngs):\n"
+        "        super().reset(network, problem, rngs)\n"
+        "        self.many = network.devices > 3\n"
+        "    def decide(self, observation):\n"
+        "        if self.many:\n"
+        "            raise ValueError('too many')\n"
+        "        return super().decide(observation)\n"
+    )
+    path = write(tmp_path, SMALL.replace('"random"', '"few:Few"'))
+    said = json.loads(cli("sweep", path, "--dry-run", "--json").stdout)
+    assert said["runs"] == 16 and [one["policy"] for one in said["policies"]] == [
+        "local",
+        "few:Few",
+    ]
+    (failure,) = said["failures"]
+    assert failure.startswith("devices.count = 5, few:Few: ") and "too many" in failure
+    path.write_text(path.read_text().replace("[3, 5]", "[4, 5]"))
+    shown = cli("sweep", path, "--dry-run")
+    assert shown.exit_code == 0 and shown.stdout.count("too many") == 2
+
+
 def test_ten_thousand_runs_answer_at_once(tmp_path: Path) -> None:
     values = ", ".join(f"{1e-3 * k:.3f}" for k in range(1, 101))
     text = SMALL.replace("[grid]\ndevices.count = [3, 5]", f"[grid]\nenergy.epsilon = [{values}]")

@@ -17,6 +17,7 @@ from .comparison import COMPARED, Comparison, compare_samples, mean
 from .export import Format, write_tables
 from .reader import TraceError
 from .statistics import CONFIDENCE, ROWS, Estimate, format_estimate
+from .sweep_table import consistent
 from .sweeps import SweepResults
 
 if TYPE_CHECKING:
@@ -193,7 +194,9 @@ def compare_sweep(
             label: _by_seed(results, cases, keys, seeds) for label, cases in one.items()
         }
         scenarios = [results.cases[case].scenario for cases in one.values() for case in cases]
-        if len({_objective(scenario) for scenario in scenarios}) > 1:
+        with consistent(results.folder):
+            objectives = {_objective(scenario) for scenario in scenarios}
+        if len(objectives) > 1:
             for sample in groups[title].values():
                 sample.pop("objective", None)
     chosen = np.array(results.seeds)[seeds].tolist()

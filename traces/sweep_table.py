@@ -195,7 +195,8 @@ class SweepTable:
         if found != "ok":
             raise damage(self.path, found)
         with consistent(self.path.parent):
-            self.cases()
+            for case in self.cases():
+                json.loads(case.scenario)
             for _ in self.runs():
                 pass
 
