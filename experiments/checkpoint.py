@@ -11,6 +11,7 @@ from typing import Any
 from .. import __version__
 from ..policies.base import Policy
 from ..simulator.simulation import Snapshot
+from ..traces.damage import written
 from ..traces.writer import Written
 from .errors import CheckpointError
 
@@ -62,10 +63,14 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         "sha256": sha256(content).hexdigest(),
     }
     new = path.with_name(f".{path.name}.new")
-    with new.open("wb") as file:
-        file.write(json.dumps(header).encode() + b"\n" + content)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with written(path), new.open("wb") as file:
+            file.write(json.dumps(header).encode() + b"\n" + content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        new.unlink(missing_ok=True)  # the disk may be full of it
+        raise
     new.replace(path)
 
 

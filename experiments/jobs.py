@@ -9,7 +9,6 @@ import errno
 import fcntl
 import hashlib
 import os
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +19,7 @@ from typing import Literal
 from ..scenarios.errors import ScenarioError
 from ..scenarios.schema import Scenario
 from ..simulator.errors import RunError
+from ..traces.damage import error_number
 from ..traces.reader import TraceError
 from ..traces.sweep_table import WARMUP, TraceFacts
 from .run import execute, prepare
@@ -39,8 +39,6 @@ _HOPELESS = {
     errno.ENFILE,
 }
 """What no other run of the sweep would fare better with."""
-
-_ERRNO = re.compile(r"errno = (\d+)")
 
 
 @dataclass(frozen=True)
@@ -119,7 +117,7 @@ def run_job(job: Job, folder: Path) -> Outcome:
     except Exception as error:  # noqa: BLE001 - one run's bug must not end the sweep
         with suppress(OSError):
             part.unlink(missing_ok=True)
-        number = _error_number(error)
+        number = error_number(error)
         if number in _HOPELESS:
             name = getattr(error, "filename", None) or folder
             return Outcome(job.id, "hopeless", f"{name}: {os.strerror(number)}")
@@ -184,15 +182,3 @@ def _lock(path: Path) -> Iterator[bool]:
             path.unlink()
     finally:
         os.close(descriptor)
-
-
-def _error_number(error: BaseException) -> int:
-    """The system's error behind an exception; HDF5 hides it in its text, or in what led to it."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, OSError) and seen.errno:
-            return seen.errno
-        if found := _ERRNO.search(str(seen)):
-            return int(found[1])
-        seen = seen.__cause__ or seen.__context__
-    return 0

@@ -92,7 +92,8 @@ def execute(
     streams = Streams(scenario.run.seed, scenario.run.replications)
     policy.reset(problem.network, problem, streams.generators("policy"))
     path.parent.mkdir(parents=True, exist_ok=True)
-    checkpoint.beside(path).unlink(missing_ok=True)
+    if checkpoint.beside(path).exists():
+        checkpoint.beside(path).unlink()
     writer = TraceWriter(path, _run_info(experiment, streams), level=scenario.trace.level)
     return _record(experiment, policy, writer, path, checkpoint_every, on_start)
 

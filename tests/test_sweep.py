@@ -505,6 +505,20 @@ def test_a_full_disk_is_told_once_and_nothing_torn_counts(small_disk: Path, tmp_
     assert made.complete == 16 and made.at_start >= there
 
 
+@pytest.mark.parametrize("level", ["summary", "slots", "full"])
+def test_a_run_on_a_full_disk_is_told_once(small_disk: Path, level: str) -> None:
+    """In a process of its own: HDF5 by itself would crash it."""
+    path = small_disk / "run.h5"
+    command = [sys.executable, "-m", "edgesim", "run", "iiot_20dev", "-o", str(path)]
+    command += ["--replications", "200", "--slots", "1000", "--set", f"trace.level={level}"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr == f"error: {path}: No space left on device\n"
+    assert [file.name for file in small_disk.iterdir()] == ["run.h5"]
+    with edgesim.open_trace(path) as trace:
+        assert trace.status == "running"  # as after a kill
+
+
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     path = write(tmp_path)
     (tmp_path / "file").write_text("")

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from ..simulator.recorder import OUTCOMES
+from .damage import written
 from .reader import TraceError, open_trace
 from .variables import SLOT_VARIABLES, TASK_VARIABLES
 
@@ -107,7 +108,7 @@ def write_tables(target: Path, pieces: Iterator[dict[str, Any]], file_format: Fo
     import pyarrow as pa
 
     first = _arrow(next(pieces), pa)
-    with _writer(target, first.schema, file_format) as writer:
+    with written(target), _writer(target, first.schema, file_format) as writer:
         writer.write_table(first)
         for piece in pieces:
             writer.write_table(_arrow(piece, pa))

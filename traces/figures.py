@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ..simulator.arrays import FloatArray
+from .damage import written
 from .panels import batch_middles, latency_distribution, panels, time_unit
 from .reader import Trace, TraceError, open_trace
 
@@ -71,7 +72,8 @@ def plot(path: str | Path, output: str | Path, kind: Kind = "all") -> Path:
 def save(figure: "Figure", output: Path) -> None:
     """Write a picture without its date, so the same numbers give the same file."""
     undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-    figure.savefig(output, dpi=200, metadata=undated.get(output.suffix.lower()))
+    with written(output):
+        figure.savefig(output, dpi=200, metadata=undated.get(output.suffix.lower()))
 
 
 def _figure(trace: Trace, width: float, height: float) -> "Figure":

@@ -2,13 +2,14 @@
 
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, wraps
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec
 
 import h5py
 import numpy as np
@@ -18,6 +19,7 @@ from .. import __version__
 from ..simulator.arrays import FloatArray
 from ..simulator.recorder import OUTCOMES
 from . import netcdf
+from .damage import error_number
 from .tally import BATCHES_PER_PART, LATENCY_EDGES_S, SlotTally, TaskTally
 from .variables import (
     DECISION_S,
@@ -90,6 +92,28 @@ class Lengths:
     decisions: int
 
 
+P = ParamSpec("P")
+
+
+def _told(
+    method: Callable[Concatenate["TraceFile", P], None],
+) -> Callable[Concatenate["TraceFile", P], None]:
+    """Where the system refuses to write, its error as such, once and with the file's name."""
+
+    @wraps(method)
+    def wrapped(self: "TraceFile", /, *args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            method(self, *args, **kwargs)
+        except Exception as error:
+            number = error_number(error)
+            if not number:
+                raise
+            self.lose()
+            raise OSError(number, os.strerror(number), str(self.path)) from error
+
+    return wrapped
+
+
 class TraceFile:
     """An HDF5 file in netCDF-4 layout, in SWMR mode from `begin` on.
 
@@ -103,8 +127,11 @@ class TraceFile:
         goes_on: the trace that is there stays until `begin` has taken from it what it is given, and
             that was published.
 
+    Attributes:
+        lost: whether the system refused to write it; it is closed.
+
     Raises:
-        OSError: if the file cannot be written.
+        OSError: if the file cannot be written; so do all methods that write.
     """
 
     def __init__(self, path: Path, run: RunInfo, level: Level, *, goes_on: bool = False) -> None:
@@ -112,12 +139,18 @@ class TraceFile:
         self.run = run
         self.level = level
         self._file: Any = None
+        self.lost = False
         self._started = _now()
         self._goes_on = goes_on
         if not goes_on:
-            self._new().close()
-            self.appear()
+            self._begin_anew()
 
+    @_told
+    def _begin_anew(self) -> None:
+        self._new().close()
+        self.appear()
+
+    @_told
     def begin(
         self,
         first: int,
@@ -138,7 +171,7 @@ class TraceFile:
         Raises:
             OSError: the trace that is there is shorter, or cannot be read.
         """
-        self._file = file = self._new()
+        file = self._new()
         self._first = first
         self._slots = self._tasks = self._decisions = 0
         self._make_summary(file.create_group("summary"), columns, tally)
@@ -182,6 +215,7 @@ class TraceFile:
         _sync(self.path)
         return Lengths(self._slots, self._tasks, self._decisions)
 
+    @_told
     def append_slots(self, columns: Mapping[str, NDArray[Any]], count: int) -> None:
         """Append the first `count` slots of (R, >= count, …) columns."""
         for name, dataset in self._slot_variables.items():
@@ -189,6 +223,7 @@ class TraceFile:
             dataset[:, self._slots :] = columns[name][:, :count]
         self._slots += count
 
+    @_told
     def append_tasks(self, columns: Mapping[str, NDArray[Any]], count: int) -> None:
         """Append the first `count` rows of the columns of /tasks."""
         for name, dataset in self._task_variables.items():
@@ -196,12 +231,14 @@ class TraceFile:
             dataset[self._tasks :] = columns[name][:count]
         self._tasks += count
 
+    @_told
     def append_decisions(self, seconds: Sequence[float]) -> None:
         """Append the times of decisions."""
         self._decision_s.resize(self._decisions + len(seconds), axis=0)
         self._decision_s[self._decisions :] = seconds
         self._decisions += len(seconds)
 
+    @_told
     def write_summary(self, slots: SlotTally, tasks: TaskTally, parts: slice) -> None:
         """Write all totals, and these parts of the latency histogram."""
         summary = self._summary
@@ -217,6 +254,7 @@ class TraceFile:
                 summary["latency_tasks"][:, part, hit] = counts[:, hit]
         summary["slots"][...] = slots.slots
 
+    @_told
     def publish(self) -> None:
         """Put what was written so far into the file, then let the dimensions span it."""
         self._file.flush()
@@ -226,17 +264,35 @@ class TraceFile:
             self._task.resize(self._tasks, axis=0)
             self._file.flush()
 
+    @_told
     def close(self, status: str) -> None:
-        """Note how the run ended, and close the file."""
+        """Note how the run ended, and close the file; not of one that is lost."""
+        if self.lost:
+            return
         file = self._file or h5py.File(self.path, "r+", libver="latest", locking=False)
         netcdf.set_fixed_text(file, "status", status)
         netcdf.set_fixed_text(file["timing"], "ended", _now())
         file.close()
 
+    def lose(self) -> None:
+        """Let go of a file that cannot be written: it stays as after a kill.
+
+        HDF5 closes no file without having written all of it, and crashes the process at its end if
+        that fails. So what is left goes to a file in memory.
+        """
+        self.lost = True
+        with suppress(Exception):
+            rest = os.memfd_create("lost")
+            os.dup2(rest, self._file.id.get_vfd_handle())
+            os.close(rest)
+            self._file.close()
+        with suppress(OSError):
+            self._hidden().unlink(missing_ok=True)
+
     def _new(self) -> h5py.File:
         """A file with the header, under another name: no reader meets one that is half made."""
         run = self.run
-        file = h5py.File(
+        self._file = file = h5py.File(
             self._hidden(), "w", libver="latest", locking=False, rdcc_nbytes=CHUNK_CACHE_BYTES
         )
         file.attrs.update(

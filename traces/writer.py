@@ -159,7 +159,7 @@ class TraceWriter:
 
     def close(self, status: EndStatus) -> None:
         """Write what is left, and how the run ended."""
-        if self._begun:
+        if self._begun and not self._file.lost:
             self._flush()
         self._file.close(status)
 
