@@ -31,7 +31,8 @@ class Aac(Learned):
     """AAC, Algorithms 2 and 3 of paper A: actors and critics that learn side by side; to be trained.
 
     Attributes:
-        checkpoint: a file that `edgesim train` left; its own keys `network`, `hidden` and `head` hold.
+        checkpoint: a file that `edgesim train` left, or the name of a shipped one; its own keys
+            `network`, `hidden` and `head` hold.
         network: "flat" of all devices' features at once, as in the papers, for one N; or "shared",
             the same weights for each device, for any N.
         hidden: widths of the hidden layers; by default the paper's [128, 128, 128] of a flat network,

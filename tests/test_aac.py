@@ -35,7 +35,7 @@ class OnLogits(gymnasium.Env[Any, Any]):
     Episode k has seed k, as the learning agent's.
     """
 
-    observation_space = gymnasium.spaces.Box(-5.0, 5.0, (DEVICES * 17,), np.float32)
+    observation_space = gymnasium.spaces.Box(-5.0, 5.0, (DEVICES * 19,), np.float32)
     action_space = gymnasium.spaces.Box(-100.0, 100.0, (DEVICES * 4,), np.float32)
 
     def __init__(self) -> None:
