@@ -1,0 +1,147 @@
+"""The pictures: vector and PNG, readable in grey, with the command that makes them again."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...simulator.arrays import FloatArray
+from ...traces.figures import STYLE, save
+from ...traces.statistics import student_t
+from .figure import Figure, Panel
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SUFFIXES = (".svg", ".pdf", ".png")
+
+LOOKS = (
+    ("#1b3a6b", "-", "o"),
+    ("#d1682b", "--", "s"),
+    ("#009e73", "-.", "^"),
+    ("#b0468a", ":", "D"),
+    ("#444444", (0, (5, 1, 1, 1, 1, 1)), "v"),
+    ("#3b96c9", (0, (7, 2)), "P"),
+    ("#8a6d00", (0, (1, 2)), "X"),
+    ("#777777", (0, (3, 3)), "*"),
+)
+"""Colour, dashes and marker of each line: any two differ in dashes and marker, so also in grey."""
+
+MANY_POINTS = 30
+"""Lines with more points than this have no marker at each of them."""
+
+
+def band(sample: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Means over seeds and half-widths of their 95 % intervals.
+
+    Args:
+        sample: (K, S); NaN where a seed says nothing.
+
+    Returns:
+        (K,) each; NaN where no seed, or for the half-width a single one, says something.
+    """
+    known = np.isfinite(sample)
+    count = known.sum(axis=1)
+    total = np.where(known, sample, 0.0).sum(axis=1)
+    value = np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+    deviation = np.where(known, sample - value[:, None], 0.0)
+    half = np.full(len(count), np.nan)
+    for k in np.flatnonzero(count > 1):
+        freedom = int(count[k]) - 1
+        spread = np.sqrt((deviation[k] ** 2).sum() / freedom / count[k])
+        half[k] = student_t(freedom) * spread
+    return value, half
+
+
+def draw(figure: Figure, panels: list[list[Panel]], command: str, target: Path) -> None:
+    """Draw a figure in all formats.
+
+    Args:
+        figure: which.
+        panels: rows of them.
+        command: that makes it again.
+        target: of the files, without suffix.
+    """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure as Canvas
+
+    rows, columns = len(panels), max(len(row) for row in panels)
+    heights = [0.62 if row[0].percent and rows > 1 else 1.0 for row in panels]
+    with rc_context({**STYLE, "svg.fonttype": "path"}):
+        width = max(1.0 + 2.4 * columns, 5.2)
+        canvas = Canvas(figsize=(width, 1.5 + 2.5 * sum(heights)), layout="constrained")
+        axes = canvas.subplots(
+            rows, columns, sharex=True, sharey="row", squeeze=False, height_ratios=heights
+        )
+        looks: dict[str, int] = {}
+        above: list[str] = [""] * columns
+        for row, shown in zip(axes, panels, strict=True):
+            for column, (ax, panel) in enumerate(zip(row, shown, strict=False)):
+                _draw(ax, panel, looks, figure.log_x)
+                if panel.title != above[column]:
+                    above[column] = panel.title
+                    ax.set_title(panel.title.replace(", ", "\n"), fontsize=8, parse_math=False)
+            for ax in row[len(shown) :]:
+                ax.set_visible(False)
+            row[0].set_ylabel(shown[0].y, parse_math=False)
+        for ax in axes[-1]:
+            ax.set_xlabel(figure.x, parse_math=False)
+        # Beside the lines as they are drawn in every panel that has them.
+        named = {
+            text: handle
+            for ax in axes.flat
+            for handle, text in zip(*ax.get_legend_handles_labels(), strict=True)
+        }
+        longest = max(len(text) for text in named)
+        per_row = max(1, int(width / (0.65 + 0.068 * longest)))
+        legend = canvas.legend(
+            list(named.values()),
+            list(named),
+            loc="outside upper left",
+            ncols=min(per_row, len(named)),
+            fontsize=8,
+            handlelength=3.2,
+        )
+        for text in legend.get_texts():
+            text.set_parse_math(False)
+        canvas.supxlabel(
+            f"{command}; bands: 95 % intervals over seeds",
+            fontsize=7,
+            x=0.01,
+            ha="left",
+            color="#555555",
+            parse_math=False,
+        )
+        for suffix in SUFFIXES:
+            save(canvas, target.with_suffix(suffix))
+
+
+def _draw(ax: "Axes", panel: Panel, looks: dict[str, int], log_x: bool) -> None:
+    for line in panel.lines:
+        number = looks.setdefault(line.label, len(looks))
+        colour, dashes, marker = LOOKS[number % len(LOOKS)]
+        value, half = band(line.sample)
+        every = max(1, len(line.x) // 10) if len(line.x) > MANY_POINTS else 1
+        ax.plot(
+            line.x,
+            value,
+            color=colour,
+            linestyle=dashes,
+            marker=marker,
+            # Open and of different sizes, such that lines that coincide are all seen.
+            markersize=3.5 + 1.5 * (number % 4),
+            markerfacecolor="none",
+            markevery=every,
+            linewidth=1.3,
+            label=line.label,
+        )
+        half = np.nan_to_num(half)
+        ax.fill_between(line.x, value - half, value + half, color=colour, alpha=0.18, linewidth=0)
+    if panel.log:
+        ax.set_yscale("log")
+    elif panel.percent:
+        ax.set_ylim(0.0, 105.0)
+    else:
+        ax.ticklabel_format(axis="y", scilimits=(-3, 5))
+    if log_x:
+        ax.set_xscale("log")
