@@ -23,7 +23,7 @@ from .learned import (
     Share,
     TrainingError,
 )
-from .networks import Actor, Critic, Head, Kind, finite
+from .networks import Actor, Critic, Head, Kind, finite, torch_seed
 
 
 @dataclass
@@ -156,7 +156,7 @@ class LearningAgent:
         self._episode_seed = first
         self._stride = stride
         self._state: Tensor | None = None
-        self.noise = torch.Generator().manual_seed(seed % (1 << 63))
+        self.noise = torch.Generator().manual_seed(torch_seed(seed))
         devices, features = env.single_observation_space.shape
         # 1: Agent parameters theta'_pi and theta'_v.
         self.model = ActorCritic(keys, devices, features, env.single_action_space.shape[1])

@@ -4,13 +4,27 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from ...traces.sweeps import duration
+from .beyond import (
+    AGE_A,
+    AGE_C,
+    CARBON,
+    GAP_A,
+    GAP_C,
+    LEARNERS_A,
+    LEARNERS_C,
+    LOSS_A,
+    LOSS_C,
+    TIME,
+)
 from .figure import Figure
 from .paper_a import A4, A5, A6, A7, A8
 from .paper_c import C3, C4, C5, C6, C7, C8, C9
 
-FIGURES: dict[str, Figure] = {
-    figure.id: figure for figure in (A4, A5, A6, A7, A8, C3, C4, C5, C6, C7, C8, C9)
-}
+_OF_A = (A4, A5, A6, A7, A8)
+_OF_C = (C3, C4, C5, C6, C7, C8, C9)
+_BEYOND = (GAP_A, GAP_C, LEARNERS_A, LEARNERS_C, AGE_A, AGE_C, LOSS_A, LOSS_C, CARBON, TIME)
+
+FIGURES: dict[str, Figure] = {figure.id: figure for figure in (*_OF_A, *_OF_C, *_BEYOND)}
 
 PAPERS = {
     "A": "Paper A: digital twins in the industrial Internet of Things",

@@ -30,6 +30,9 @@ LOOKS = (
 MANY_POINTS = 30
 """Lines with more points than this have no marker at each of them."""
 
+MANY_PLACES = 7
+"""Axes with more places than this have round numbers instead of each of them."""
+
 
 def band(sample: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Means over seeds and half-widths of their 95 % intervals.
@@ -143,5 +146,9 @@ def _draw(ax: "Axes", panel: Panel, looks: dict[str, int], log_x: bool) -> None:
         ax.set_ylim(0.0, 105.0)
     else:
         ax.ticklabel_format(axis="y", scilimits=(-3, 5))
+    places = sorted({float(x) for line in panel.lines for x in line.x})
     if log_x:
         ax.set_xscale("log")
+    if len(places) <= MANY_PLACES:
+        ax.set_xticks(places, [f"{place:g}" for place in places], minor=False)
+        ax.set_xticks([], minor=True)

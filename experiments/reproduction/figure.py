@@ -162,7 +162,7 @@ class Panel:
     @property
     def percent(self) -> bool:
         """Whether it shows a share."""
-        return self.y.endswith("[%]")
+        return self.y.endswith("feasible [%]")
 
 
 @dataclass(frozen=True)

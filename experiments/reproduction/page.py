@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ...traces.statistics import Estimate, format_estimate
+from .catalogue import FIGURES, PAPERS
 
 INTRO = (
     "A claim is reproduced if it holds under every condition that the paper leaves open, reproduced "
@@ -19,11 +20,6 @@ QUICK = "From a quick run: few seeds, few points. Its verdicts say nothing."
 
 CONDITION = ("condition", "holds", "nearest to failing", "measured", "seeds")
 
-TITLES = {"A": "Paper A: digital twins in the industrial Internet of Things"} | {
-    "C": "Paper C: carbon-aware edge computing",
-    "": "What the papers did not ask",
-}
-
 
 def write_pages(folder: Path) -> list[Path]:
     """Write `index.md` and `index.html` about the figures in a folder.
@@ -34,8 +30,6 @@ def write_pages(folder: Path) -> list[Path]:
     Returns:
         Their paths.
     """
-    from .catalogue import FIGURES
-
     order = list(FIGURES)
     found = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*/results.json")]
     figures = sorted(
@@ -98,7 +92,7 @@ def _markdown(figures: list[dict[str, Any]]) -> str:
     for about in figures:
         if about["paper"] != paper:
             paper = about["paper"]
-            lines += ["", f"## {TITLES[paper]}"]
+            lines += ["", f"## {PAPERS[paper]}"]
         name = about["id"]
         lines += [
             "",
@@ -182,7 +176,7 @@ def _html(figures: list[dict[str, Any]]) -> str:
     for about in figures:
         if about["paper"] != paper:
             paper = about["paper"]
-            parts.append(f"<h2>{escape(TITLES[paper])}</h2>")
+            parts.append(f"<h2>{escape(PAPERS[paper])}</h2>")
         name, title = about["id"], escape(about["title"])
         parts.append(
             f'<h3 id="{name}">{name}: {title}</h3><img src="{name}/{name}.svg" alt="{title}">'
