@@ -2,8 +2,11 @@
 
 import json
 import math
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +87,19 @@ def test_an_answer_is_where_the_interval_lies(
     sample: list[float], low: float, high: float, expected: str
 ) -> None:
     assert Check("", np.array(sample), low, high).answer(least=4) == expected
+
+
+def test_a_margin_is_in_half_widths() -> None:
+    sample = np.array([0.0, 4.0, 1.0, 3.0])
+    _, low, high = Check("", sample).interval()
+    half = (high - low) / 2.0
+    assert Check("", sample, low=0.5).margin == pytest.approx(1.5 / half)
+    assert Check("", sample, low=-9.0, high=1.0).margin == pytest.approx(-1.0 / half)
+    ratios = np.exp(sample)
+    assert Check("", ratios, 0.0, math.exp(3.0), log=True).margin == pytest.approx(1.0 / half)
+    assert Check("", np.zeros(3), low=0.0).margin == 0.0
+    assert Check("", np.ones(3), low=0.0).margin == math.inf
+    assert math.isnan(Check("", np.array([1.0]), low=0.0).margin)
 
 
 def test_a_condition_holds_if_all_its_checks_do() -> None:
@@ -408,3 +424,65 @@ def test_the_list_needs_no_heavy_library() -> None:
     text = listing()
     for figure in FIGURES.values():
         assert figure.title in text
+
+
+# --------------------------------------------------------------------------------------- the command
+
+
+def edgesim(*arguments: object) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "edgesim", "reproduce", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_command_lists_figures_and_refuses_others() -> None:
+    listed = edgesim()
+    assert listed.returncode == 0 and "c7" in listed.stdout and "less than EPR." in listed.stdout
+    refused = edgesim("c3", "gap-d")
+    assert refused.returncode == 2
+    assert "no figure 'gap-d'; did you mean gap-a?" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    failed = edgesim("c9", "--quick", "-o", tmp_path / "file")
+    assert failed.returncode == 1
+    assert failed.stderr.count("\n") == 1 and "file" in failed.stderr
+
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not DATA.is_dir(), reason="no ../shared/data beside the clone")
+def test_all_figures_quickly(tmp_path: Path) -> None:
+    """And what was killed in the middle goes on: c9 is killed as soon as runs are there."""
+    folder = tmp_path / "out"
+    arguments = ["c9", "--quick", "-o", folder, "--workers", "1"]
+    killed = subprocess.Popen(
+        [sys.executable, "-m", "edgesim", "reproduce", *map(str, arguments)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    traces = folder / "c9" / "sweeps" / "sizes" / "traces"
+    deadline = time.monotonic() + 120.0
+    while not list(traces.glob("*.h5")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    assert list(traces.glob("*.h5")) and not (folder / "c9" / "results.json").exists()
+    done = edgesim("all", "--quick", "-o", folder, "--data", DATA)
+    assert done.returncode == 0, done.stderr
+    page = (folder / "index.html").read_text()
+    for name, figure in FIGURES.items():
+        about = json.loads((folder / name / "results.json").read_text())
+        assert len(about["claims"]) == len(figure.claims)
+        assert all(one["conditions"] for one in about["claims"])
+        assert all(one["rows"] for one in about["questions"])
+        assert (folder / name / f"{name}.svg").stat().st_size > 5_000
+        assert f'id="{name}"' in page

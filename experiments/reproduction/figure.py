@@ -218,7 +218,9 @@ class Check:
         scale = math.log if self.log else float
         if math.isnan(value):
             return math.nan
-        ends = [end for end in (self.low, self.high) if math.isfinite(end)]
+        # No ratio lies below zero: that is no end.
+        least_end = 0.0 if self.log else -math.inf
+        ends = [end for end in (self.low, self.high) if least_end < end < math.inf]
         inside = [(scale(value) - scale(end)) * (1.0 if end == self.low else -1.0) for end in ends]
         half = (scale(high) - scale(low)) / 2.0
         least = min(inside, default=math.inf)

@@ -9,7 +9,7 @@ from .figure import Training
 AAC = {"policy.workers": 1, "policy.steps": 1_200_000}
 """What makes `aac` learn world A; one worker, such that a training can be repeated bit for bit."""
 
-AAC_QUICK = {"policy.steps": 20_000, "devices.count": 5}
+AAC_QUICK = {"policy.steps": 16_000, "policy.replicas": 8, "devices.count": 5}
 
 DQN = {
     "policy.replicas": 32,

@@ -16,7 +16,7 @@ import numpy as np
 
 from .figure import Axis, Check, Checks, Claim, Figure, Line, Panel, Question, Results, Study, axis
 from .figure import Training as Trainings
-from .learning import AAC, WORLD_A, aac_stream, dqn_stream
+from .learning import AAC, AAC_QUICK, WORLD_A, aac_stream, dqn_stream
 from .measure import above, by_training, curve, line, named, rising, sample, short, split
 
 if TYPE_CHECKING:
@@ -639,7 +639,7 @@ A8 = Figure(
             "aac",
             (_RATES,),
             keys=AAC | {"policy.steps": 400_000},
-            quick_keys={"policy.steps": 10_000, "devices.count": 5},
+            quick_keys=AAC_QUICK,
         ),
     ),
     claims=(
