@@ -459,7 +459,6 @@ def _stale_tasks(where: Axis) -> Study:
         EASY | PERIODIC | {"run.slots": 60},
         seeds=10,
         quick_seeds=2,
-        quick_keys={"run.slots": 30},
         together=10,
         # The oldest twin knows nothing before the twentieth slot.
         warmup=0.5,
@@ -690,7 +689,7 @@ def _timed(
         scenario,
         policies,
         (axis(N, "devices.count", {n: n for n in counts}, quick=counts[:2]),),
-        {"run.slots": slots},
+        {"run.slots": slots, "trace.level": "slots"},
         seeds=10,
         quick_seeds=2,
         together=1,

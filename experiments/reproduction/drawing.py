@@ -24,6 +24,10 @@ LOOKS = (
     ("#3b96c9", (0, (7, 2)), "P"),
     ("#8a6d00", (0, (1, 2)), "X"),
     ("#777777", (0, (3, 3)), "*"),
+    ("#a0522d", (0, (10, 2)), "<"),
+    ("#5e3c99", (0, (5, 2, 1, 2)), ">"),
+    ("#117733", (0, (2, 2)), "h"),
+    ("#cc3311", (0, (9, 2, 3, 2)), "p"),
 )
 """Colour, dashes and marker of each line: any two differ in dashes and marker, so also in grey."""
 

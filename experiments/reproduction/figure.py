@@ -82,7 +82,8 @@ class Study:
         together: how many seeds run in lock-step.
         learned: by label, the training in the same figure whose policies are run too: one for each
             training seed, labelled "LABEL 1", "LABEL 2", …
-        timed: whether `decision_s`, the median wall-clock time of a decision, is read too.
+        timed: whether `decision_s`, the median wall-clock time of a decision, is read too; it needs
+            `trace.level = "slots"`.
         warmup: share of the slots that is left out first.
     """
 
