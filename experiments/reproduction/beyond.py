@@ -31,8 +31,19 @@ from .learning import (
     ddpg_tasks,
     dqn_stream,
 )
-from .measure import EMISSION, FEASIBLE, by_training, curve, line, sample, short, split, trained
-from .paper_a import QUICK, READINGS, RUN, WARM_UP
+from .measure import (
+    EMISSION,
+    FEASIBLE,
+    by_training,
+    curve,
+    geometric_mean,
+    line,
+    sample,
+    short,
+    split,
+    trained,
+)
+from .paper_a import AXES, QUICK, READINGS, RUN, WARM_UP, two_by_two
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -79,11 +90,12 @@ def _lines(
 
 def _stream_panels(results: Results, x: str) -> list[list[Panel]]:
     data = results["stream"]
-    axes = ("P2 [bit²/slot]", "energy [nJ/bit]", "waiting at a device [Mbit]")
-    return [
-        [Panel("", name, _lines(data, of(data), x, list(STREAM), LEARNED_STREAM))]
-        for name, of in zip(axes, READINGS.values(), strict=True)
-    ]
+    return two_by_two(
+        [
+            Panel("", name, _lines(data, of(data), x, list(STREAM), LEARNED_STREAM))
+            for name, of in zip(AXES, READINGS.values(), strict=True)
+        ]
+    )
 
 
 def _tasks_panels(results: Results, x: str) -> list[list[Panel]]:
@@ -168,10 +180,8 @@ def _gap_c(results: Results) -> Checks:
         ratio = _ratio(part)
         for policy in _GAPS:
             if policy != "exact":
-                of = ratio.sel(policy=policy)
-                logs = of.copy(data=np.log(of.values)).mean(dim=CYCLES)
-                check = Check(policy, np.exp(sample(logs)), log=True)
-                found.setdefault(name, []).append(check)
+                mean = geometric_mean(ratio.sel(policy=policy), CYCLES)
+                found.setdefault(name, []).append(Check(policy, mean, log=True))
     part = results["learned"]
     for label in LEARNED_TASKS:
         of = by_training(_ratio(part), part, label).mean(dim=CYCLES)
@@ -471,8 +481,13 @@ def _stale_questions(study: str, x: str, learned: Mapping[str, str]) -> tuple[Qu
         return tuple(
             Question(f"What does it add to {what}?", unit, _over_first(study, x, of, learned))
             for what, unit, of in zip(
-                ("P2's value", "the energy per bit", "the bits that wait at a device"),
-                ("bit²/slot", "nJ/bit", "Mbit"),
+                (
+                    "P2's value",
+                    "the energy per bit",
+                    "the energy per second",
+                    "the bits that wait at a device",
+                ),
+                ("bit²/slot", "nJ/bit", "W", "Mbit"),
                 READINGS.values(),
                 strict=True,
             )

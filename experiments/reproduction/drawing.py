@@ -1,5 +1,6 @@
 """The pictures: vector and PNG, readable in grey, with the command that makes them again."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,20 +78,29 @@ def draw(figure: Figure, panels: list[list[Panel]], command: str, target: Path) 
     with rc_context({**STYLE, "svg.fonttype": "path"}):
         width = max(1.0 + 2.4 * columns, 5.2)
         canvas = Canvas(figsize=(width, 1.5 + 2.5 * sum(heights)), layout="constrained")
+        alike = all(len({panel.y for panel in row}) == 1 for row in panels)
         axes = canvas.subplots(
-            rows, columns, sharex=True, sharey="row", squeeze=False, height_ratios=heights
+            rows,
+            columns,
+            sharex=True,
+            sharey="row" if alike else "none",
+            squeeze=False,
+            height_ratios=heights,
         )
         looks: dict[str, int] = {}
+        every = [panel for row in panels for panel in row]
+        places = sorted({float(x) for panel in every for line in panel.lines for x in line.x})
         above: list[str] = [""] * columns
         for row, shown in zip(axes, panels, strict=True):
             for column, (ax, panel) in enumerate(zip(row, shown, strict=False)):
-                _draw(ax, panel, looks, figure.log_x)
+                _draw(ax, panel, looks, figure.log_x, places)
                 if panel.title != above[column]:
                     above[column] = panel.title
                     ax.set_title(panel.title.replace(", ", "\n"), fontsize=8, parse_math=False)
+                if column == 0 or not alike:
+                    ax.set_ylabel(panel.y, parse_math=False)
             for ax in row[len(shown) :]:
                 ax.set_visible(False)
-            row[0].set_ylabel(shown[0].y, parse_math=False)
         for ax in axes[-1]:
             ax.set_xlabel(figure.x, parse_math=False)
         # Beside the lines as they are drawn in every panel that has them.
@@ -123,7 +133,9 @@ def draw(figure: Figure, panels: list[list[Panel]], command: str, target: Path) 
             save(canvas, target.with_suffix(suffix))
 
 
-def _draw(ax: "Axes", panel: Panel, looks: dict[str, int], log_x: bool) -> None:
+def _draw(
+    ax: "Axes", panel: Panel, looks: dict[str, int], log_x: bool, places: Sequence[float]
+) -> None:
     for line in panel.lines:
         number = looks.setdefault(line.label, len(looks))
         colour, dashes, marker = LOOKS[number % len(LOOKS)]
@@ -150,7 +162,6 @@ def _draw(ax: "Axes", panel: Panel, looks: dict[str, int], log_x: bool) -> None:
         ax.set_ylim(0.0, 105.0)
     else:
         ax.ticklabel_format(axis="y", scilimits=(-3, 5))
-    places = sorted({float(x) for line in panel.lines for x in line.x})
     if log_x:
         ax.set_xscale("log")
     if len(places) <= MANY_PLACES:

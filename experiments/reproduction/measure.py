@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...simulator.arrays import FloatArray
 from .figure import Check, Line, Panel
 
 if TYPE_CHECKING:
@@ -100,6 +101,12 @@ def curve(label: str, data: "xr.Dataset", value: str, steps: str, per_x: float) 
     values = data[value].transpose(..., "seed")
     x = data[steps].transpose(..., "seed").mean(dim="seed").values / per_x
     return Line(label, np.asarray(x, dtype=float), np.asarray(values.values, dtype=float))
+
+
+def geometric_mean(ratios: "xr.DataArray", dim: str) -> FloatArray:
+    """(S,) by seed, over a dimension; places where a seed says nothing are left out."""
+    logs = ratios.copy(data=np.log(ratios.values))
+    return np.exp(sample(logs.mean(dim)))
 
 
 def sample(values: "xr.DataArray") -> "np.ndarray[tuple[int], np.dtype[np.float64]]":

@@ -37,6 +37,7 @@ from .measure import (
     curve,
     emission,
     emission_panels,
+    geometric_mean,
     line,
     panel,
     rising,
@@ -580,10 +581,10 @@ def _gaps(study: str, policies: Sequence[str], *more: str) -> Callable[[Results]
         for name, part in split(results[study], *OPEN, *more):
             for policy in policies:
                 values = emission(part, [policy, EXACT])
-                ratio = np.log(values.sel(policy=policy) / values.sel(policy=EXACT)).mean(
-                    dim=CYCLES
+                ratio = values.sel(policy=policy) / values.sel(policy=EXACT)
+                found.setdefault(name, []).append(
+                    Check(policy, geometric_mean(ratio, CYCLES), log=True)
                 )
-                found.setdefault(name, []).append(Check(policy, sample(np.exp(ratio)), log=True))
         return found
 
     return checks
