@@ -395,6 +395,16 @@ def test_all_figures_of_both_papers_are_there() -> None:
     assert all(FIGURES[name].questions for name in FIGURES if not FIGURES[name].paper)
 
 
+def test_what_figures_share_has_one_name() -> None:
+    """Trainings are kept and counted by name."""
+    named: dict[str, Training] = {}
+    for figure in FIGURES.values():
+        for training in figure.trainings:
+            assert named.setdefault(training.name, training) == training
+            assert min(training.minutes) > 0.0
+        assert min(figure.minutes) > 0.0
+
+
 @pytest.mark.parametrize("name", list(FIGURES))
 def test_a_figure_is_consistent(name: str) -> None:
     """Seeds as the project asks for; what is trained is there; at most one axis of several keys."""
@@ -443,13 +453,13 @@ def test_the_command_lists_figures_and_refuses_others() -> None:
     assert listed.returncode == 0 and "c7" in listed.stdout and "less than EPR." in listed.stdout
     refused = edgesim("c3", "gap-d")
     assert refused.returncode == 2
-    assert "no figure 'gap-d'; did you mean gap-a?" in refused.stderr
+    assert "no figure 'gap-d'; did you mean gap-c?" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    failed = edgesim("c9", "--quick", "-o", tmp_path / "file")
+    failed = edgesim("c9", "--quick", "-o", tmp_path / "file" / "out")
     assert failed.returncode == 1
     assert failed.stderr.count("\n") == 1 and "file" in failed.stderr
 

@@ -212,7 +212,7 @@ GAP_C = Figure(
     ),
     x="cycles of each task [Mcycles]",
     panels=_gap_c_panels,
-    minutes=(0.0, 0.0),
+    minutes=(5.0, 0.4),
     trainings=(ddpg_tasks, aac_tasks),
     studies=(
         Study(
@@ -278,7 +278,7 @@ GAP_A = Figure(
     ),
     x="number of devices",
     panels=_gap_a_panels,
-    minutes=(0.0, 0.0),
+    minutes=(6.0, 0.4),
     trainings=(aac_stream,),
     studies=(
         Study(
@@ -352,7 +352,7 @@ LEARNERS_A = Figure(
     ),
     x="environment steps",
     panels=_learners_a_panels,
-    minutes=(0.0, 0.0),
+    minutes=(0.1, 0.1),
     trainings=(aac_stream, dqn_stream, ddpg_stream),
     log_x=True,
     questions=(
@@ -417,7 +417,7 @@ LEARNERS_C = Figure(
     ),
     x="environment steps",
     panels=_learners_c_panels,
-    minutes=(0.0, 0.0),
+    minutes=(0.1, 0.1),
     trainings=(ddpg_tasks, aac_tasks),
     log_x=True,
     questions=(Question("Where do they end?", "1", _learners_c),),
@@ -531,7 +531,7 @@ def _stale(world: str, x: str) -> Figure:
         ),
         x="age of the twin [slots]" if x == AGE else "lost messages [%]",
         panels=lambda results: panels(results, x),
-        minutes=(0.0, 0.0),
+        minutes=(20.0, 0.4),
         trainings=(aac_stream, dqn_stream) if stream else (ddpg_tasks, aac_tasks),
         studies=(_stale_stream(where) if stream else _stale_tasks(where),),
         questions=_stale_questions(
@@ -620,7 +620,7 @@ CARBON = Figure(
     ),
     x="hour of the day",
     panels=_carbon_panels,
-    minutes=(0.0, 0.0),
+    minutes=(3.0, 0.3),
     studies=(
         Study(
             "stream",
@@ -723,7 +723,7 @@ TIME = Figure(
     ),
     x="number of devices",
     panels=_time_panels,
-    minutes=(0.0, 0.0),
+    minutes=(12.0, 1.0),
     trainings=(aac_stream, dqn_stream, ddpg_tasks, aac_tasks),
     studies=(
         _timed("stream", WORLD_A, STREAM, (5, 10, 20, 40, 80), 30),

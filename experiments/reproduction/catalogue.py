@@ -1,6 +1,6 @@
 """All figures, by the id that the command calls them by."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 from ...traces.sweeps import duration
@@ -61,13 +61,17 @@ def listing() -> str:
         if figure.paper != paper:
             paper = figure.paper
             lines += ["", PAPERS[paper]] if lines else [PAPERS[paper]]
-        full, quick = (duration(60.0 * minutes) for minutes in figure.minutes)
-        lines.append(f"  {figure.id:<10} {figure.title} ({full}; quick {quick})")
+        lines.append(f"  {figure.id:<10} {figure.title} ({_cost([figure])})")
         told = [claim.says for claim in figure.claims]
         told += [question.asks for question in figure.questions if not figure.claims]
         lines += [f"  {'':<10} - {text}" for text in told]
-    full, quick = (
-        duration(60.0 * sum(figure.minutes[which] for figure in FIGURES.values()))
-        for which in (0, 1)
-    )
-    return "\n".join([*lines, "", f"CPU time of all: {full}; quick {quick}"])
+    return "\n".join([*lines, "", f"CPU time of all, about: {_cost(FIGURES.values())}"])
+
+
+def _cost(figures: Iterable[Figure]) -> str:
+    """CPU time of a full and of a quick run; a training that several figures share counts once."""
+    figures = list(figures)
+    trainings = {one.name: one.minutes for figure in figures for one in figure.trainings}
+    costs = [*trainings.values(), *(figure.minutes for figure in figures)]
+    full, quick = (duration(60.0 * sum(cost[which] for cost in costs)) for which in (0, 1))
+    return f"{full}; quick {quick}"

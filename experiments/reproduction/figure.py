@@ -117,6 +117,7 @@ class Training:
         seeds: how many, in a full run; they are `run.seed` 1, 2, ….
         quick_seeds: how many, with `--quick`.
         quick_keys: of all trainings, with `--quick`, beside `keys`.
+        minutes: CPU time of all of them, in a full and in a quick run, about.
     """
 
     name: str
@@ -127,6 +128,7 @@ class Training:
     seeds: int = 5
     quick_seeds: int = 2
     quick_keys: Mapping[str, Any] = field(default_factory=dict)
+    minutes: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -286,7 +288,7 @@ class Figure:
         trainings: of policies.
         claims: of the paper.
         questions: of ours.
-        minutes: CPU time of a full and of a quick run, as measured.
+        minutes: CPU time of a full and of a quick run, without trainings, about.
         log_x: whether the horizontal axis is logarithmic.
     """
 

@@ -81,8 +81,19 @@ WORLD_C = "carbon_6ue"
 EASY = {"energy.theta_0": 1e-28, "tasks.cycles": ["1000 Mcycles", "1500 Mcycles"]}
 """World C where offloading pays and every task can stay local."""
 
-aac_stream = Training("aac", WORLD_A, "aac", keys=AAC, quick_keys=AAC_QUICK)
-dqn_stream = Training("dqn", WORLD_A, "dqn", keys=DQN, quick_keys=DQN_QUICK)
-ddpg_stream = Training("ddpg-stream", WORLD_A, "ddpg", keys=DDPG_STREAM, quick_keys=DQN_QUICK)
-ddpg_tasks = Training("ddpg", WORLD_C, "ddpg", keys=EASY | DDPG, quick_keys=DDPG_QUICK)
-aac_tasks = Training("aac-tasks", WORLD_C, "aac", keys=EASY | AAC_TASKS, quick_keys=AAC_TASKS_QUICK)
+aac_stream = Training("aac", WORLD_A, "aac", keys=AAC, quick_keys=AAC_QUICK, minutes=(21.0, 0.3))
+dqn_stream = Training("dqn", WORLD_A, "dqn", keys=DQN, quick_keys=DQN_QUICK, minutes=(10.0, 0.3))
+ddpg_stream = Training(
+    "ddpg-stream", WORLD_A, "ddpg", keys=DDPG_STREAM, quick_keys=DQN_QUICK, minutes=(15.0, 0.3)
+)
+ddpg_tasks = Training(
+    "ddpg", WORLD_C, "ddpg", keys=EASY | DDPG, quick_keys=DDPG_QUICK, minutes=(45.0, 0.5)
+)
+aac_tasks = Training(
+    "aac-tasks",
+    WORLD_C,
+    "aac",
+    keys=EASY | AAC_TASKS,
+    quick_keys=AAC_TASKS_QUICK,
+    minutes=(12.0, 0.4),
+)

@@ -185,7 +185,7 @@ A4 = Figure(
     ),
     x="training episodes",
     panels=_a4_panels,
-    minutes=(0.0, 0.0),
+    minutes=(2.5, 0.3),
     trainings=(aac_stream,),
     studies=(
         Study(
@@ -330,7 +330,7 @@ A5 = Figure(
     ),
     x="number of SBSs",
     panels=_a5_panels,
-    minutes=(0.0, 0.0),
+    minutes=(13.0, 0.4),
     trainings=(aac_stream,),
     studies=(
         Study(
@@ -439,7 +439,7 @@ A6 = Figure(
     + "AAC was trained with 20 devices, and runs with all others. Drawn at 0.6 Mbit per slot.",
     x="number of devices",
     panels=_a6_panels,
-    minutes=(0.0, 0.0),
+    minutes=(8.0, 0.4),
     trainings=(aac_stream,),
     studies=(
         Study(
@@ -546,7 +546,7 @@ A7 = Figure(
     ),
     x="number of devices",
     panels=_a7_panels,
-    minutes=(0.0, 0.0),
+    minutes=(9.0, 0.4),
     trainings=(aac_stream, dqn_stream),
     studies=(
         Study(
@@ -653,7 +653,7 @@ A8 = Figure(
     ),
     x="training episodes",
     panels=_a8_panels,
-    minutes=(0.0, 0.0),
+    minutes=(0.1, 0.1),
     trainings=(
         Trainings(
             "rates",
@@ -662,6 +662,7 @@ A8 = Figure(
             (_RATES,),
             keys=AAC | {"policy.steps": 400_000},
             quick_keys=AAC_QUICK,
+            minutes=(22.0, 0.6),
         ),
     ),
     claims=(

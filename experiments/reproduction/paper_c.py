@@ -198,7 +198,7 @@ C3 = Figure(
     ),
     x="iteration of Algorithm 1",
     panels=_c3_panels,
-    minutes=(0.0, 0.0),
+    minutes=(6.0, 0.5),
     studies=(
         Study(
             "convergence",
@@ -408,7 +408,7 @@ C4 = Figure(
     notes=_REWARDS + "Tasks are of 1000 to 1100 Mcycles.",
     x="training episodes",
     panels=_c4_panels,
-    minutes=(0.0, 0.0),
+    minutes=(0.1, 0.1),
     trainings=(
         Training(
             "pairs",
@@ -417,6 +417,7 @@ C4 = Figure(
             (replace(THETA_0, quick=(1e-28,)), _PAIRS),
             keys=DDPG_PAPER | {"tasks.cycles": ["1000 Mcycles", "1100 Mcycles"]},
             quick_keys=DDPG_PAPER_QUICK,
+            minutes=(130.0, 0.6),
         ),
     ),
     claims=(
@@ -501,7 +502,7 @@ C5 = Figure(
     notes=_REWARDS + "Tasks are of 1500 to 2000 Mcycles, rates 3e-5 and 1e-4.",
     x="training episodes",
     panels=_c5_panels,
-    minutes=(0.0, 0.0),
+    minutes=(0.1, 0.1),
     trainings=(
         Training(
             "sizes",
@@ -513,6 +514,7 @@ C5 = Figure(
             ),
             keys=DDPG_PAPER | {"tasks.cycles": ["1500 Mcycles", "2000 Mcycles"]},
             quick_keys=DDPG_PAPER_QUICK,
+            minutes=(75.0, 0.5),
         ),
     ),
     claims=(
@@ -639,7 +641,7 @@ C6 = Figure(
     ),
     x=MEGACYCLES,
     panels=_c6_panels,
-    minutes=(0.0, 0.0),
+    minutes=(6.0, 0.6),
     trainings=(ddpg_tasks,),
     studies=(
         Study(
@@ -794,7 +796,7 @@ C7 = Figure(
     ),
     x=MEGACYCLES,
     panels=_c7_panels,
-    minutes=(0.0, 0.0),
+    minutes=(3.0, 0.5),
     studies=(
         Study(
             "schemes",
@@ -963,7 +965,7 @@ C8 = Figure(
     ),
     x=MEGACYCLES,
     panels=_c8_panels,
-    minutes=(0.0, 0.0),
+    minutes=(8.5, 0.5),
     studies=(
         Study(
             "twins",
@@ -1073,7 +1075,7 @@ C9 = Figure(
     ),
     x=MEGACYCLES,
     panels=_c9_panels,
-    minutes=(0.0, 0.0),
+    minutes=(2.0, 0.4),
     studies=(
         Study(
             "sizes",
