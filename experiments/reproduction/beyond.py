@@ -620,7 +620,7 @@ CARBON = Figure(
     ),
     x="hour of the day",
     panels=_carbon_panels,
-    minutes=(3.0, 0.3),
+    minutes=(1.0, 0.3),
     studies=(
         Study(
             "stream",
