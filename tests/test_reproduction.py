@@ -486,7 +486,7 @@ def test_all_figures_quickly(tmp_path: Path) -> None:
     os.killpg(killed.pid, signal.SIGKILL)
     killed.wait()
     assert list(traces.glob("*.h5")) and not (folder / "c9" / "results.json").exists()
-    done = edgesim("all", "--quick", "-o", folder, "--data", DATA)
+    done = edgesim("all", "--quick", "-o", folder, "--data", DATA, "--workers", 2)
     assert done.returncode == 0, done.stderr
     page = (folder / "index.html").read_text()
     for name, figure in FIGURES.items():
