@@ -14,9 +14,16 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from edgesim.experiments.expansion import load_sweep
 from edgesim.experiments.reproduction.catalogue import FIGURES, chosen, listing
 from edgesim.experiments.reproduction.drawing import LOOKS, band, draw
-from edgesim.experiments.reproduction.engine import judge, measured, reproduce, write_lines
+from edgesim.experiments.reproduction.engine import (
+    document,
+    judge,
+    measured,
+    reproduce,
+    write_lines,
+)
 from edgesim.experiments.reproduction.figure import (
     Axis,
     Check,
@@ -36,6 +43,7 @@ from edgesim.experiments.reproduction.figure import (
 from edgesim.experiments.reproduction.measure import above, by_training, emission, rising, split
 from edgesim.experiments.reproduction.page import INTRO, QUICK, told, write_pages
 from edgesim.experiments.reproduction.trainings import steps
+from edgesim.experiments.train import learning_policy
 
 RNG = np.random.default_rng(7)
 
@@ -379,6 +387,20 @@ def test_a_training_is_named_after_what_it_depends_on(tmp_path: Path) -> None:
 # ----------------------------------------------------------------------------------------- catalogue
 
 
+@pytest.mark.parametrize("quick", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_all_scenarios_are_right(quick: bool, tmp_path: Path) -> None:
+    """Of sweeps and trainings, with the policies that they name; what needs data is left to a slow test."""
+    for name, figure in FIGURES.items():
+        for training in figure.trainings:
+            for step in steps(training, tmp_path, quick):
+                learning_policy(step.scenario)
+        for study in figure.studies:
+            if name != "carbon":
+                file = tmp_path / "sweep.toml"
+                file.write_text(document(study, quick))
+                load_sweep(file)
+
+
 def test_figures_are_found_by_name() -> None:
     assert chosen(["C9", "c3"]) == ["c3", "c9"]
     assert chosen(["all"]) == list(FIGURES)
@@ -486,7 +508,7 @@ def test_all_figures_quickly(tmp_path: Path) -> None:
     os.killpg(killed.pid, signal.SIGKILL)
     killed.wait()
     assert list(traces.glob("*.h5")) and not (folder / "c9" / "results.json").exists()
-    done = edgesim("all", "--quick", "-o", folder, "--data", DATA)
+    done = edgesim("all", "--quick", "-o", folder, "--data", DATA, "--workers", 2)
     assert done.returncode == 0, done.stderr
     page = (folder / "index.html").read_text()
     for name, figure in FIGURES.items():

@@ -22,6 +22,8 @@ from .figure import (
     axis,
 )
 from .learning import (
+    AAC_STEPS,
+    DQN_STEPS,
     EASY,
     WORLD_A,
     WORLD_C,
@@ -347,8 +349,8 @@ LEARNERS_A = Figure(
     paper="",
     title="AAC, DQN and DDPG on paper A's network",
     notes=(
-        "Costs on held-out seeds, over 5 trainings each. AAC has 1,200,000 environment steps, DQN and DDPG, "
-        "which learn from a replay, 204,800. DDPG's settings were not searched for."
+        f"Costs on held-out seeds, over 5 trainings each. AAC has {AAC_STEPS:,} environment steps, DQN and "
+        f"DDPG, which learn from a replay, {DQN_STEPS:,}. DDPG's settings were not searched for."
     ),
     x="environment steps",
     panels=_learners_a_panels,
@@ -620,7 +622,7 @@ CARBON = Figure(
     ),
     x="hour of the day",
     panels=_carbon_panels,
-    minutes=(3.0, 0.3),
+    minutes=(1.0, 0.3),
     studies=(
         Study(
             "stream",

@@ -16,7 +16,7 @@ import numpy as np
 
 from .figure import Axis, Check, Checks, Claim, Figure, Line, Panel, Question, Results, Study, axis
 from .figure import Training as Trainings
-from .learning import AAC, AAC_QUICK, WORLD_A, aac_stream, dqn_stream
+from .learning import AAC, AAC_QUICK, AAC_STEPS, DQN_STEPS, WORLD_A, aac_stream, dqn_stream
 from .measure import above, by_training, curve, line, named, rising, sample, short, split
 
 if TYPE_CHECKING:
@@ -570,8 +570,9 @@ A7 = Figure(
     title="System cost and the number of devices, under AAC and DQN",
     notes=(
         _WORLD
-        + "Both were trained with 20 devices (AAC 1,200,000 steps, DQN 204,800 with replay), and run "
-        "with all others. DQN has 3 values for each of a device's actions, decomposed by device."
+        + f"Both were trained with 20 devices (AAC {AAC_STEPS:,} steps; DQN {DQN_STEPS:,} with replay, in "
+        "as much CPU time), and run with all others. DQN has 3 values for each of a device's actions, "
+        "decomposed by device."
     ),
     x="number of devices",
     panels=_a7_panels,
