@@ -64,7 +64,7 @@ class Aac(Learned):
     head: Head = "grouped"
     workers: Count = 2
     replicas: Count = 64
-    steps: Count = 3_000_000
+    steps: Count = 600_000
     t_max: Count = 8
     episode_slots: Count = 200
     actor_rate: Positive = 1e-3
