@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from edgesim.experiments.train import TrainingProgress
     from edgesim.scenarios.schema import Scenario
     from edgesim.simulator.simulation import Simulation
+    from edgesim.traces.reader import Trace
 
 MISTAKE = 2
 """Exit status for what the user can put right."""
@@ -131,13 +132,17 @@ def run(
         experiment = prepare(scenario)
         path = output or new_trace_path(options["scenario"], scenario)
         goes_on = resumes and beside(path).exists()
+        done = False
         if output and output.exists() and not (overwrite or goes_on):
             if not resumes:
                 raise click.UsageError(f"{output} exists; --overwrite replaces it")
-            if open_trace(output).status != "complete":
-                raise click.UsageError(
-                    f"{output} has no checkpoint to go on from; --overwrite starts it anew"
-                )
+            with open_trace(output) as trace:
+                done = trace.status == "complete"
+                if not done and not ended_before_checkpoint(trace, scenario, checkpoint_every):
+                    raise click.UsageError(
+                        f"{output} has no checkpoint to go on from; --overwrite starts it anew"
+                    )
+        if done:
             click.echo(f"{output} is complete", err=True)
             status = "complete"
         else:
@@ -686,6 +691,11 @@ def available_cores() -> int:
     import os
 
     return len(os.sched_getaffinity(0))
+
+
+def ended_before_checkpoint(trace: "Trace", scenario: "Scenario", every: int | None) -> bool:
+    """Whether this is a run of the scenario that was killed before it would have been saved."""
+    return every is not None and trace.scenario == scenario.to_toml() and trace.recorded <= every
 
 
 def trained(scenario: "Scenario", output: Path | None, resume: bool, as_json: bool) -> Path:

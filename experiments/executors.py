@@ -5,6 +5,7 @@ import os
 import queue
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +19,9 @@ from .jobs import Job, Outcome, run_job
 
 AHEAD = 2
 """Jobs handed to each worker: the one it runs, and one that it finds when it is done."""
+
+STARTS = 8
+"""Attempts to start a process, of which the first ones may meet a server that is just dying."""
 
 _ONE_THREAD = {
     f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA")
@@ -114,13 +118,29 @@ class LocalPool:
             worker.line.close()
 
     def _start(self) -> _Worker:
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(
-            target=_work, args=(theirs, self._run, self._folder, str(Path.cwd())), daemon=True
-        )
-        process.start()
-        theirs.close()
-        return _Worker(process, ours)
+        """A new worker, from a new server if the old one was killed too.
+
+        Raises:
+            OSError: no process can be started.
+        """
+        for attempt in range(STARTS):
+            ours, theirs = self._context.Pipe()
+            process = self._context.Process(
+                target=_work,
+                args=(theirs, self._run, self._folder, str(Path.cwd())),
+                daemon=True,
+            )
+            try:
+                process.start()
+            except (EOFError, OSError) as error:
+                ours.close()
+                failure = str(error)
+                time.sleep(0.05 * attempt)  # until the server is seen to be gone
+            else:
+                return _Worker(process, ours)
+            finally:
+                theirs.close()
+        raise OSError(None, f"no process can be started: {failure or 'its server died'}")
 
     def _buried(self, worker: _Worker) -> Outcome | None:
         """Replace a worker that died; what it had not begun goes to the others."""

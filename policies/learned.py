@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -221,7 +222,7 @@ def check_fit(
 
 
 def read(path: Path, form: str) -> dict[str, Any]:
-    """A file written by `write`. No code in it is executed.
+    """A file written by `write`. No code in it is executed, and its checksums must be right.
 
     Raises:
         ValueError: there is no such file, it is not such a file, or it is damaged.
@@ -229,6 +230,9 @@ def read(path: Path, form: str) -> dict[str, Any]:
     import torch
 
     try:
+        with ZipFile(path) as file:  # torch itself takes any weights for what they are
+            if damaged := file.testzip():
+                raise BadZipFile(f"{damaged} is damaged")
         saved = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror or error}") from None

@@ -1,73 +1,30 @@
 """Runs that go on from a checkpoint leave the trace of a run that never stopped."""
 
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
-import h5py
-import numpy as np
 import pytest
 from click.testing import CliRunner
 from conftest import SMALL
-from untrained import save_untrained
+from continuing import STREAMS, assert_same, content, everything
 
 from edgesim.cli import main
 from edgesim.experiments import checkpoint
 from edgesim.experiments.errors import CheckpointError
 from edgesim.experiments.run import execute, prepare, resume
-from edgesim.scenarios.loading import load_scenario, parse_scenario
+from edgesim.scenarios.loading import parse_scenario
 from edgesim.scenarios.schema import Scenario
+from edgesim.traces.layout import TraceFile
+from edgesim.traces.statistics import summarise
 
 SLOTS, EVERY = 40, 9
-
-FAILURES = "failures={time_to_failure=1, time_to_repair=0.5, queue=lost}"
-EVERYTHING = (
-    f"stations.sbs.{FAILURES.replace('lost', chr(34) + 'lost' + chr(34))}",
-    "mobility.model=random-waypoint",
-    'mobility.speed=["20 m/s", "30 m/s"]',
-    'devices.battery={capacity="0.05 J", initial=0.5, harvest="60 mW"}',
-    "twin.sync=periodic",
-    "twin.device.period=0.2 s",
-    "twin.device.latency={exponential=0.15}",
-    "twin.device.loss=0.3",
-    "twin.station.latency=0.1 s",
-    'twin.predict=["location", "arrivals", "energy"]',
-    "twin.deviation.device_cpu={noise=1e7}",
-    "tasks.arrivals=mmpp",
-    "tasks.rates=[5.0, 40.0]",
-    "tasks.sojourns=[0.5, 0.5]",
-    "tasks.deadline=1 s",
-    "run.replications=2",
-)
 
 
 def scenario(*overrides: str, slots: int = SLOTS) -> Scenario:
     return parse_scenario(SMALL, "test", [f"run.slots={slots}", *overrides])
-
-
-def content(path: Path) -> dict[str, Any]:
-    """All that a trace holds, but for its timing and versions."""
-    found: dict[str, Any] = {}
-    with h5py.File(path, "r", libver="latest", swmr=True, locking=False) as file:
-
-        def take(name: str, item: Any) -> None:
-            if isinstance(item, h5py.Dataset) and not name.startswith("timing"):
-                found[name] = item[...]
-
-        file.visititems(take)
-        found |= {f"@{name}": value for name, value in file.attrs.items()}
-    return found
-
-
-def assert_same(path: Path, expected: Path) -> None:
-    ours, theirs = content(path), content(expected)
-    assert ours.keys() == theirs.keys()
-    for name, values in theirs.items():
-        np.testing.assert_array_equal(ours[name], values, err_msg=name)
 
 
 def killed_at(what: Scenario, path: Path, slot: int, kept: Path) -> None:
@@ -94,7 +51,7 @@ def killed_at(what: Scenario, path: Path, slot: int, kept: Path) -> None:
 @pytest.mark.parametrize("level", ["summary", "slots", "full"])
 @pytest.mark.parametrize("slot", [9, 17, 31])
 def test_goes_on_as_if_nothing_had_happened(slot: int, level: str, tmp_path: Path) -> None:
-    what = scenario(*EVERYTHING, f"trace.level={level}")
+    what = scenario(*STREAMS, f"trace.level={level}")
     whole, kept = tmp_path / "whole.h5", tmp_path / "kept"
     kept.mkdir()
     assert execute(prepare(what), whole) == "complete"
@@ -106,18 +63,13 @@ def test_goes_on_as_if_nothing_had_happened(slot: int, level: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("problem", "policy"),
+    ("world", "policy"),
     [("A", name) for name in ("random", "epr", "sca", "ddpg", "aac")]
     + [("C", name) for name in ("sca", "exact", "lyapunov", "random", "epr-ep", "dqn")],
 )
-def test_every_family_of_policies_goes_on(problem: str, policy: str, tmp_path: Path) -> None:
-    name = "iiot_20dev" if problem == "A" else "carbon_6ue"
-    overrides = ["run.slots=14"]
-    if policy in ("ddpg", "aac", "dqn"):
-        network = tmp_path / "network.pt"
-        save_untrained(load_scenario(name, policy=policy), network)
-        overrides.append(f'policy.checkpoint="{network}"')
-    what = load_scenario(name, overrides, policy=policy)
+def test_every_family_of_policies_goes_on(world: str, policy: str, tmp_path: Path) -> None:
+    """With all that its world has at once."""
+    what = everything(world, policy, tmp_path, "run.slots=14")
     whole, kept = tmp_path / "whole.h5", tmp_path / "kept"
     kept.mkdir()
     execute(prepare(what), whole)
@@ -126,23 +78,68 @@ def test_every_family_of_policies_goes_on(problem: str, policy: str, tmp_path: P
     assert_same(kept / "run.h5", whole)
 
 
+def test_a_checkpoint_meets_all_that_is_under_way(tmp_path: Path) -> None:
+    """Else the tests here would show nothing."""
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    killed_at(everything("A", "ddpg", tmp_path, "run.slots=30"), tmp_path / "run.h5", 29, kept)
+    saved = checkpoint.load(checkpoint.beside(kept / "run.h5"))
+    state: Any = saved.simulation.world.state
+    assert not state.station_up.all()  # a failed station
+    assert 0.0 < state.battery_j.min() < state.battery_j.max() <= 0.05  # batteries in use
+    twin: Any = saved.simulation.twin
+    assert twin._to_stations.in_flight and twin._devices_to_mbs.in_flight
+    assert state.station_queue_bits.any() and saved.written.following == 27
+
+
+@pytest.mark.parametrize("level", ["summary", "slots"])
+def test_killed_as_soon_as_it_goes_on(
+    level: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the moment in which the new trace takes the old one's place."""
+    what = scenario(*STREAMS, f"trace.level={level}")
+    whole, kept, again = tmp_path / "whole.h5", tmp_path / "kept", tmp_path / "again"
+    kept.mkdir()
+    again.mkdir()
+    execute(prepare(what), whole)
+    killed_at(what, tmp_path / "run.h5", 31, kept)
+    path = kept / "run.h5"
+
+    def killed(file: TraceFile) -> None:
+        appear(file)
+        for one in (path, checkpoint.beside(path)):
+            shutil.copy(one, again / one.name)
+        raise KeyboardInterrupt
+
+    appear = TraceFile.appear
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(TraceFile, "appear", killed)
+        resume(prepare(what), path)
+    assert summarise([again / "run.h5"])  # and it can be read
+    assert resume(prepare(what), again / "run.h5") == "complete"
+    assert_same(again / "run.h5", whole)
+
+
+def stop_at(slot: int) -> Any:
+    """To follow a simulation with, until the end of this slot."""
+
+    def follow(simulation: Any) -> None:
+        decide = simulation._decide
+
+        def watched(observation: Any) -> Any:
+            if observation.slot == slot:
+                simulation.stop()
+            return decide(observation)
+
+        simulation._decide = watched
+
+    return follow
+
+
 def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    what = scenario(*EVERYTHING)
+    what = scenario(*STREAMS)
     whole, path = tmp_path / "whole.h5", tmp_path / "run.h5"
     execute(prepare(what), whole)
-
-    def stop_at(slot: int) -> Any:
-        def follow(simulation: Any) -> None:
-            decide = simulation._decide
-
-            def watched(observation: Any) -> Any:
-                if observation.slot == slot:
-                    simulation.stop()
-                return decide(observation)
-
-            simulation._decide = watched
-
-        return follow
 
     assert execute(prepare(what), path, stop_at(12), EVERY) == "interrupted"
     assert content(path)["@status"] == b"interrupted"
@@ -219,38 +216,28 @@ def test_command(tmp_path: Path) -> None:
     kept.mkdir()
     killed_at(what, tmp_path / "other.h5", 4, kept)  # before the first checkpoint
     command[3] = str(kept / "other.h5")
+    # Nothing is lost that the next checkpoint would have saved: it is begun again.
     result = CliRunner().invoke(main, command)
-    assert result.exit_code == 2 and "--overwrite" in result.output
+    assert result.exit_code == 0 and "trace: " in result.output
+    assert_same(kept / "other.h5", path)
+    # But longer runs, and others, are not thrown away unasked.
+    execute(prepare(what), kept / "other.h5", stop_at(10))
+    for other in (["--checkpoint-every", "3"], ["--checkpoint-every", "20", "--seed", "5"], []):
+        result = CliRunner().invoke(main, [*command[:4], *other, "--resume"])
+        assert result.exit_code == 2 and "--overwrite" in result.output
     checkpoint.beside(kept / "other.h5").write_bytes(b"rubbish")
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 2 and "not a checkpoint" in result.output
 
 
+KILLS = Path(__file__).parent / "kill_run.py"
+
+
+def test_killed_at_random_moments() -> None:
+    subprocess.run([sys.executable, KILLS, "4", "A-lyapunov"], check=True, timeout=300)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("policy", ["lyapunov", "random", "epr-ep", "sca"])
-def test_fifty_kills(policy: str, tmp_path: Path) -> None:
-    """SIGKILL at fifty random moments of a run's life."""
-    slots = 300 if policy == "sca" else 20_000
-    (tmp_path / "small.toml").write_text(SMALL)
-    overrides = [f"run.slots={slots}", f"policy.name={policy}", "twin.sync=periodic"]
-    overrides += ["twin.device.latency=0.3 s", "trace.level=slots"]
-    command = [sys.executable, "-m", "edgesim", "run", str(tmp_path / "small.toml")]
-    for override in overrides:
-        command += ["--set", override]
-    run = [*command, "-o", str(tmp_path / "run.h5"), "--resume", "--overwrite"]
-    run += ["--checkpoint-every", str(slots // 100)]
-    rng = np.random.default_rng(len(policy))
-    kills = 0
-    while kills < 50:
-        process = subprocess.Popen(run, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(2.0 + rng.exponential(0.5))
-        if process.poll() is not None:
-            break
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        kills += 1
-    assert kills > 3
-    subprocess.run(run, check=True, stdout=subprocess.DEVNULL)
-    whole = tmp_path / "whole.h5"
-    subprocess.run([*command, "-o", str(whole)], check=True, stdout=subprocess.DEVNULL)
-    assert_same(tmp_path / "run.h5", whole)
+def test_fifty_kills() -> None:
+    """Of each policy in each world."""
+    subprocess.run([sys.executable, KILLS, "50"], check=True, timeout=3600)

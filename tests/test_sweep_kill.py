@@ -1,10 +1,12 @@
 """Sweeps whose processes are killed: nothing is lost but what was under way, nothing is made twice."""
 
+import multiprocessing.forkserver
 import os
 import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -76,6 +78,20 @@ def test_a_worker_that_is_killed_loses_only_its_job_which_is_made_again(
     assert (ended.complete, ended.failed) == (ended.total, 0)
     assert len(Killing.kills) == 3
     assert_whole(path, tmp_path / "out", undisturbed)
+
+
+def test_the_server_that_forks_the_workers_may_be_killed(tmp_path: Path, undisturbed: Path) -> None:
+    """At the worst moment: while it forks one."""
+    path, out = write(tmp_path), tmp_path / "out"
+    sweep = load_sweep(path)
+    plan(sweep, out)
+    LocalPool(out, 1).close()
+    server: int = multiprocessing.forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    os.kill(server, signal.SIGSTOP)
+    threading.Timer(0.5, os.kill, (server, signal.SIGKILL)).start()
+    ended = execute_sweep(sweep, out, lambda: LocalPool(out, 2))
+    assert (ended.complete, ended.failed) == (sweep.runs, 0)
+    assert_whole(path, out, undisturbed)
 
 
 class Deadly(LocalPool):

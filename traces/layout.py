@@ -100,7 +100,8 @@ class TraceFile:
         path: the file; what is there is overwritten.
         run: what the trace says about its run.
         level: what is kept of it.
-        goes_on: the trace that is there stays until `begin` has taken from it what it is given.
+        goes_on: the trace that is there stays until `begin` has taken from it what it is given, and
+            that was published.
 
     Raises:
         OSError: if the file cannot be written.
@@ -112,9 +113,10 @@ class TraceFile:
         self.level = level
         self._file: Any = None
         self._started = _now()
+        self._goes_on = goes_on
         if not goes_on:
             self._new().close()
-            self._replace()
+            self.appear()
 
     def begin(
         self,
@@ -124,7 +126,7 @@ class TraceFile:
         tally: SlotTally,
         earlier: Lengths | None = None,
     ) -> None:
-        """Make the datasets for these columns; from now on readers may look in.
+        """Make the datasets for these columns. Readers find the file when it is told to `appear`.
 
         Args:
             first: the first slot.
@@ -151,7 +153,12 @@ class TraceFile:
         file.swmr_mode = True
         if earlier is not None and self.level != "summary":
             self._take_over(earlier)
-        self._replace()
+
+    def appear(self) -> None:
+        """Let readers find it: it takes the place of what is there, with all that was published."""
+        if self._goes_on:  # what is there is worth something
+            _sync(self._hidden())
+        self._hidden().replace(self.path)
 
     def _take_over(self, earlier: Lengths) -> None:
         """Copy the beginning of the trace that is there."""
@@ -172,8 +179,7 @@ class TraceFile:
 
     def sync(self) -> Lengths:
         """Have what was published survive a loss of power; its lengths."""
-        with self.path.open("rb") as file:
-            os.fsync(file.fileno())
+        _sync(self.path)
         return Lengths(self._slots, self._tasks, self._decisions)
 
     def append_slots(self, columns: Mapping[str, NDArray[Any]], count: int) -> None:
@@ -257,10 +263,6 @@ class TraceFile:
 
     def _hidden(self) -> Path:
         return self.path.with_name(f".{self.path.name}.new")
-
-    def _replace(self) -> None:
-        """Let readers find it."""
-        self._hidden().replace(self.path)
 
     def _replication(self, group: h5py.Group) -> h5py.Dataset:
         """The dimension of replications, labelled with number and seed."""
@@ -350,6 +352,11 @@ class TraceFile:
                 netcdf.overwrite(dataset, np.full(dataset.shape, dataset.fillvalue))
         netcdf.overwrite(self._summary["latency_low_s"], LATENCY_EDGES_S[:-1])
         netcdf.overwrite(self._summary["latency_high_s"], LATENCY_EDGES_S[1:])
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _extend(scale: h5py.Dataset, first: int, size: int) -> None:

@@ -111,6 +111,16 @@ class Trace:
             begun, parts = self._begun(self._file["summary"])
         return summary.isel(batch=slice(0, begun), part=slice(0, parts))
 
+    @property
+    def recorded(self) -> int:
+        """Slots recorded, of one replication.
+
+        Raises:
+            TraceError: the file is torn.
+        """
+        with reported(self.path):
+            return int(self._file["summary/slots"][...].sum()) if "summary" in self._file else 0
+
     def summary_arrays(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Variables and attributes of /summary as plain arrays, in a tenth of `summary`'s time.
 

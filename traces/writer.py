@@ -83,7 +83,6 @@ class TraceWriter:
             self._make_buffers(earlier.shapes)
             self._slot_tally, self._task_tally = earlier.slot_tally, earlier.task_tally
             self._begin_file(earlier.lengths)
-            self._write_totals()
 
     def slot(self, slot: int, columns: Mapping[str, NDArray[Any]]) -> None:
         """Record one slot.
@@ -208,6 +207,9 @@ class TraceWriter:
         self._file.begin(
             self._first, list(self._buffers), self._capacity, self._slot_tally, earlier
         )
+        if earlier is not None:
+            self._write_totals()  # else a kill would leave less than was there
+        self._file.appear()
         self._flush_at = time.monotonic() + FLUSH_S
         self._begun = True
 

@@ -1,0 +1,84 @@
+"""Runs that have everything a checkpoint has to hold, and what tests ask of their traces."""
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from conftest import SMALL
+from untrained import save_untrained
+
+from edgesim.scenarios.loading import load_scenario, parse_scenario
+from edgesim.scenarios.schema import Scenario
+
+STREAMS = (
+    'stations.sbs.failures={time_to_failure=1, time_to_repair=0.5, queue="lost"}',
+    "mobility.model=random-waypoint",
+    'mobility.speed=["20 m/s", "30 m/s"]',
+    'devices.battery={capacity="0.05 J", initial=0.5, harvest="60 mW"}',
+    "twin.sync=periodic",
+    "twin.device.period=0.2 s",
+    "twin.device.latency={exponential=0.15}",
+    "twin.device.loss=0.3",
+    "twin.station.latency=0.1 s",
+    'twin.predict=["location", "arrivals", "energy"]',
+    "twin.deviation.device_cpu={noise=1e7}",
+    "tasks.arrivals=mmpp",
+    "tasks.rates=[5.0, 40.0]",
+    "tasks.sojourns=[0.5, 0.5]",
+    "tasks.deadline=1 s",
+    "run.replications=2",
+)
+"""World A: stations that fail, devices that move, batteries, messages under way to the twin."""
+
+TASKS = (
+    "mobility.model=random-waypoint",
+    'mobility.speed=["10 m/s", "20 m/s"]',
+    "twin.sync=periodic",
+    "twin.device.period=4.0",
+    "twin.device.latency={exponential=2.0}",
+    "twin.device.loss=0.3",
+    'twin.deviation.device_cpu={noise="50 MHz"}',
+    "run.replications=2",
+)
+"""World C has neither batteries nor stations that fail."""
+
+LEARNERS = ("ddpg", "aac", "dqn")
+
+
+def everything(world: str, policy: str, folder: Path, *overrides: str) -> Scenario:
+    """World "A" or "C" with all of it; a learner's untrained network lies in the folder."""
+
+    def made(*more: str) -> Scenario:
+        if world == "A":
+            name = f"policy.name={policy}"
+            return parse_scenario(SMALL, "test", [*STREAMS, name, *more, *overrides])
+        return load_scenario("carbon_6ue", [*TASKS, *more, *overrides], policy=policy)
+
+    if policy not in LEARNERS:
+        return made()
+    network = folder / f"{world}-{policy}.pt"
+    if not network.exists():
+        save_untrained(made(), network)
+    return made(f'policy.checkpoint="{network}"')
+
+
+def content(path: Path) -> dict[str, Any]:
+    """All that a trace holds, but for its timing and versions."""
+    found: dict[str, Any] = {}
+    with h5py.File(path, "r", libver="latest", swmr=True, locking=False) as file:
+
+        def take(name: str, item: Any) -> None:
+            if isinstance(item, h5py.Dataset) and not name.startswith("timing"):
+                found[name] = item[...]
+
+        file.visititems(take)
+        found |= {f"@{name}": value for name, value in file.attrs.items()}
+    return found
+
+
+def assert_same(path: Path, expected: Path) -> None:
+    ours, theirs = content(path), content(expected)
+    assert ours.keys() == theirs.keys()
+    for name, values in theirs.items():
+        np.testing.assert_array_equal(ours[name], values, err_msg=name)
