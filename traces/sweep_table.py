@@ -179,10 +179,25 @@ class SweepTable:
             )
             if create:
                 self._db.executescript(_SCHEMA)
+                self._examine()
         kind = self.said("format")
         if kind not in (None, str(FORMAT)):
             self.close()
             raise TraceError(f"{self.path}: written by another version of edgesim (format {kind})")
+
+    def _examine(self) -> None:
+        """All pages, and all that is read from them.
+
+        Raises:
+            TraceError: the table is damaged.
+        """
+        found = str(self._all("PRAGMA integrity_check(1)")[0][0])
+        if found != "ok":
+            raise damage(self.path, found)
+        with consistent(self.path.parent):
+            self.cases()
+            for _ in self.runs():
+                pass
 
     def __enter__(self) -> Self:
         return self
@@ -341,11 +356,29 @@ class SweepTable:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """SQLite's errors in the program's words."""
+        """SQLite's errors in the program's words. Our SQL is right: if not to SQLite, it is damaged."""
         try:
             yield
-        except sqlite3.OperationalError as error:
-            raise OSError(None, str(error), str(self.path)) from None
         except sqlite3.DatabaseError as error:
-            what = f"{self.path}: the file is damaged ({error}); start the sweep again to mend it"
-            raise TraceError(what) from None
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+            if isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR:
+                raise OSError(None, str(error), str(self.path)) from None
+            raise damage(self.path, error) from None
+
+
+def damage(path: Path, what: object) -> TraceError:
+    """Tell of a damaged table."""
+    return TraceError(f"{path}: the file is damaged ({what}); start the sweep again to mend it")
+
+
+@contextmanager
+def consistent(folder: Path) -> Iterator[None]:
+    """Around what takes for granted that the parts of a table belong together.
+
+    Raises:
+        TraceError: they do not.
+    """
+    try:
+        yield
+    except (ValueError, TypeError, LookupError) as error:
+        raise damage(folder / NAME, f"{type(error).__name__}: {error}") from error

@@ -16,7 +16,7 @@ from ..scenarios.units import in_si
 from ..simulator.arrays import FloatArray
 from .reader import TraceError, open_trace
 from .statistics import ROWS
-from .sweep_table import WARMUP, CaseRow, RunRow, SweepTable, read_numbers
+from .sweep_table import WARMUP, CaseRow, RunRow, SweepTable, consistent, read_numbers
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -115,6 +115,11 @@ def load_results(folder: str | Path, warmup: float = WARMUP) -> SweepResults:
     if not 0.0 <= warmup < 1.0:
         raise ValueError(f"warmup is {warmup}, but must be at least 0 and below 1")
     folder = Path(folder)
+    with consistent(folder):
+        return _results(folder, warmup)
+
+
+def _results(folder: Path, warmup: float) -> SweepResults:
     with SweepTable(folder) as table:
         said = {name: table.said(name) for name in ("title", "axes", "policies", "seeds")}
         if None in said.values():
@@ -317,7 +322,7 @@ def sweep_status(folder: str | Path) -> SweepStatus:
         TraceError: there is no sweep, or it cannot be read.
     """
     folder = Path(folder)
-    with SweepTable(folder) as table:
+    with consistent(folder), SweepTable(folder) as table:
         runs, complete, failed = table.counts()
         cpu_s, size, costed = table.cost()
         return SweepStatus(
