@@ -341,6 +341,9 @@ def test_every_figure_is_drawn_in_a_browser(
         assert window.problems == []
         assert window.requests == [document.resolve().as_uri()]
         assert window.run("document.documentElement.scrollWidth") <= width
+        cells = "[...document.querySelectorAll('.comparison :is(th, td)')]"
+        rights = f"{cells}.map(cell => cell.getBoundingClientRect().right)"
+        assert max(window.run(rights), default=0.0) <= width
         figures = window.run(
             """[...document.querySelectorAll("figure")].map(figure => {
                 const picture = figure.querySelector("svg[role=img]");
