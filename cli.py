@@ -387,6 +387,60 @@ def train(output: Path | None, resume: bool, as_json: bool, **options: Any) -> N
 
 
 @main.command()
+@click.argument("figures", nargs=-1, metavar="[FIGURE]…")
+@click.option("--quick", is_flag=True, help="Few seeds and points: to see that it works.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="reproduction",
+    show_default=True,
+    help="Folder for data, pictures and the page.",
+)
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="Processes.  [default: one for each core]"
+)
+@data_option
+def reproduce(
+    figures: Sequence[str], quick: bool, output: Path, workers: int | None, data_dir: Path | None
+) -> None:
+    """Make figures of the source papers again, and judge what the papers say about them.
+
+    FIGURE is an id as in c3, or all. Without it, the figures are listed with their claims and the CPU
+    time that they take. Whatever ended it, the same command goes on from there.
+    """
+    from edgesim.experiments.reproduction.catalogue import FIGURES, chosen, listing
+
+    if not figures:
+        click.echo(listing())
+        return
+    with user_errors():
+        from edgesim.experiments.reproduction.engine import Reporter
+        from edgesim.experiments.reproduction.engine import reproduce as make
+
+        try:
+            asked = chosen(figures)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
+        reporter = Reporter(say=click.echo, runs=runs_progress)
+        try:
+            make(
+                [FIGURES[name] for name in asked],
+                output,
+                quick=quick,
+                workers=workers or available_cores(),
+                data_dir=data_dir,
+                reporter=reporter,
+            )
+        except KeyboardInterrupt:
+            click.echo(
+                f"interrupted; what is complete is in {output}: start it again to go on", err=True
+            )
+            sys.exit(INTERRUPTED)
+        click.echo(f"page: {output / 'index.html'}")
+
+
+@main.command()
 @scenario_options
 def validate(**options: Any) -> None:
     """Check SCENARIO, with all files, models and the policy that it names."""

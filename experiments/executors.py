@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
@@ -26,6 +26,14 @@ STARTS = 8
 _ONE_THREAD = {
     f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA")
 }
+
+
+class Task(Protocol):
+    """What a process is handed: a job, or anything else that can be pickled and has an id."""
+
+    @property
+    def id(self) -> str:
+        """Its outcome's `job`."""
 
 
 class Pool(Protocol):
@@ -51,7 +59,7 @@ class _Worker:
 
     process: Any
     line: "Connection[Any, Any]"
-    jobs: deque[Job] = field(default_factory=deque)
+    jobs: deque[Task] = field(default_factory=deque)
 
 
 class LocalPool:
@@ -63,13 +71,17 @@ class LocalPool:
     Args:
         folder: of the sweep.
         workers: how many processes.
+        run: what they do with a job; a function of a module.
     """
 
-    def __init__(self, folder: Path, workers: int) -> None:
+    def __init__(
+        self, folder: Path, workers: int, run: Callable[[Any, Path], Outcome] = run_job
+    ) -> None:
         self._folder = folder.resolve()
+        self._run = run
         # A server that has imported everything once forks the workers; it runs no threads.
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload([run_job.__module__])
+        self._context.set_forkserver_preload([run.__module__])
         with _one_thread():
             self._workers = [self._start() for _ in range(workers)]
 
@@ -78,7 +90,7 @@ class LocalPool:
         """How many jobs it takes."""
         return AHEAD * len(self._workers)
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: Task) -> None:
         """Hand over a job."""
         worker = min(self._workers, key=lambda one: len(one.jobs))
         worker.jobs.append(job)
@@ -114,7 +126,9 @@ class LocalPool:
         for attempt in range(STARTS):
             ours, theirs = self._context.Pipe()
             process = self._context.Process(
-                target=_work, args=(theirs, self._folder, str(Path.cwd())), daemon=True
+                target=_work,
+                args=(theirs, self._run, self._folder, str(Path.cwd())),
+                daemon=True,
             )
             try:
                 process.start()
@@ -145,14 +159,16 @@ class LocalPool:
         return Outcome(begun.id, "died", f"its process died ({how})")
 
 
-def _work(line: "Connection[Any, Any]", folder: Path, directory: str) -> None:
+def _work(
+    line: "Connection[Any, Any]", run: Callable[[Any, Path], Outcome], folder: Path, directory: str
+) -> None:
     """A worker's life: job after job, until the other end of the line is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent says what to do
     threading.Thread(target=_die_with_parent, daemon=True).start()
     os.chdir(directory)
     with suppress(EOFError, OSError):
         while True:
-            line.send(run_job(line.recv(), folder))
+            line.send(run(line.recv(), folder))
 
 
 def _die_with_parent() -> None:

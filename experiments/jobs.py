@@ -105,8 +105,8 @@ def run_job(job: Job, folder: Path) -> Outcome:
     started = time.process_time()
     part = folder / TRACES / f".{job.id}.part"
     try:
-        with _lock(part.with_suffix(".lock")) as locked:
-            if not locked:
+        with locked(part.with_suffix(".lock")) as mine:
+            if not mine:
                 return Outcome(job.id, "elsewhere")
             facts = _facts(job, folder, part)
             if facts is None:
@@ -158,15 +158,15 @@ def _sync(path: Path) -> None:
 def tidy(folder: Path) -> None:
     """Remove what killed processes left in the folder of traces; what is in use is locked."""
     for path in folder.glob(".*.lock"):
-        with _lock(path) as locked:
-            if locked:
+        with locked(path) as mine:
+            if mine:
                 part = path.with_suffix(".part")
                 for left in (part, part.with_name(f".{part.name}.new")):
                     left.unlink(missing_ok=True)
 
 
 @contextmanager
-def _lock(path: Path) -> Iterator[bool]:
+def locked(path: Path) -> Iterator[bool]:
     """Whether this process has the lock now; it is given up at the end, however that comes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)

@@ -23,7 +23,7 @@ from .learned import (
     Share,
     TrainingError,
 )
-from .networks import Actor, Critic, Head, Kind, finite
+from .networks import Actor, Critic, Head, Kind, finite, torch_seed
 
 
 @dataclass
@@ -31,7 +31,8 @@ class Aac(Learned):
     """AAC, Algorithms 2 and 3 of paper A: actors and critics that learn side by side; to be trained.
 
     Attributes:
-        checkpoint: a file that `edgesim train` left; its own keys `network`, `hidden` and `head` hold.
+        checkpoint: a file that `edgesim train` left, or the name of a shipped one; its own keys
+            `network`, `hidden` and `head` hold.
         network: "flat" of all devices' features at once, as in the papers, for one N; or "shared",
             the same weights for each device, for any N.
         hidden: widths of the hidden layers; by default the paper's [128, 128, 128] of a flat network,
@@ -63,7 +64,7 @@ class Aac(Learned):
     head: Head = "grouped"
     workers: Count = 2
     replicas: Count = 64
-    steps: Count = 3_000_000
+    steps: Count = 600_000
     t_max: Count = 8
     episode_slots: Count = 200
     actor_rate: Positive = 1e-3
@@ -156,7 +157,7 @@ class LearningAgent:
         self._episode_seed = first
         self._stride = stride
         self._state: Tensor | None = None
-        self.noise = torch.Generator().manual_seed(seed % (1 << 63))
+        self.noise = torch.Generator().manual_seed(torch_seed(seed))
         devices, features = env.single_observation_space.shape
         # 1: Agent parameters theta'_pi and theta'_v.
         self.model = ActorCritic(keys, devices, features, env.single_action_space.shape[1])

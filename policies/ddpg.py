@@ -24,7 +24,8 @@ class Ddpg(Learned):
     """DDPG, Algorithm 2 of paper C: an actor that follows its critic's gradient; has to be trained.
 
     Attributes:
-        checkpoint: a file that `edgesim train` left; its own keys `network`, `hidden` and `head` hold.
+        checkpoint: a file that `edgesim train` left, or the name of a shipped one; its own keys
+            `network`, `hidden` and `head` hold.
         network: "flat" of all devices' features at once, as in the papers, for one N; or "shared",
             the same weights for each device, for any N.
         hidden: widths of the hidden layers; by default the paper's [512, 256, 128] of a flat network,
@@ -194,8 +195,10 @@ class Agent:
         """
         s, a, r, s2 = batch
         # 11: Compute the target.
-        with torch.no_grad():
-            y = r + self._discount * self.target_critic(s2, self.target_actor(s2))
+        y = r
+        if self._discount > 0.0:
+            with torch.no_grad():
+                y = r + self._discount * self.target_critic(s2, self.target_actor(s2))
         # 12: Update the critic by minimising the loss.
         critic_loss = functional.mse_loss(self.critic(s, a), y)
         self.critic_optimiser.zero_grad(set_to_none=True)

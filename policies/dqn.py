@@ -33,7 +33,8 @@ class Dqn(Learned):
     """DQN on discretised actions, paper A's comparison; has to be trained.
 
     Attributes:
-        checkpoint: a file that `edgesim train` left; its own keys `network`, `hidden`, `levels` hold.
+        checkpoint: a file that `edgesim train` left, or the name of a shipped one; its own keys
+            `network`, `hidden`, `levels` hold.
         network: "flat" of all devices' features at once, for one N; or "shared", the same weights for
             each device, for any N.
         hidden: widths of the hidden layers; by default [128, 128, 128] of a flat network, [64, 64]

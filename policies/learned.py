@@ -34,6 +34,9 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 FORMAT = "edgesim policy 1"
 
+TRAINED = Path(__file__).resolve().parent / "trained"
+"""Checkpoints that come with the program, POLICY_SCENARIO.pt; docs/learning.md has their commands."""
+
 
 class TrainingError(Exception):
     """Learning came to nothing: a loss or a parameter is not a number any more."""
@@ -77,7 +80,7 @@ class Learned(ABC):
     """A policy that acts by a trained network, in both worlds. Its subclasses are dataclasses of keys.
 
     Attributes:
-        checkpoint: a file that `edgesim train` left.
+        checkpoint: a file that `edgesim train` left, or the name of a shipped one.
         name: in the registry, which checkpoints carry.
     """
 
@@ -126,10 +129,12 @@ class Learned(ABC):
         if self.checkpoint is None:
             raise ValueError(
                 f"{self.name} has to be trained first: `edgesim train SCENARIO --policy {self.name}`, "
-                "then run with --checkpoint FILE; or let --train-first do both"
+                "then run with --checkpoint FILE; or let --train-first do both; shipped are: "
+                + ", ".join(path.stem for path in shipped())
             )
         encoding = encoding_of(problem)
-        saved = read(Path(self.checkpoint), FORMAT)
+        path, named = Path(self.checkpoint), TRAINED / f"{self.checkpoint}.pt"
+        saved = read(named if named in shipped() and not path.exists() else path, FORMAT)
         check_fit(saved, fit(self.name, problem, encoding), saved["architecture"])
         sizes = (problem.network.devices, encoding.feature_count, encoding.action_count)
         actor = self.make_actor(saved["architecture"], *sizes)
@@ -177,6 +182,11 @@ class Learned(ABC):
                 [self._actor(one.clone()).numpy() for one in torch.split(features, 1)]
             )
         return self._encoding.decision(action, observation)
+
+
+def shipped() -> list[Path]:
+    """The checkpoints that come with the program."""
+    return sorted(TRAINED.glob("*.pt"))
 
 
 def fit(name: str, problem: Problem, encoding: Encoding) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from itertools import pairwise
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -184,8 +185,13 @@ def perceptron(widths: Sequence[int]) -> nn.Sequential:
 def seeded(seed: int) -> Iterator[None]:
     """Draw weights from this seed, and leave torch's own generator as it was."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed % (1 << 63))
+        torch.manual_seed(torch_seed(seed))
         yield
+
+
+def torch_seed(seed: int) -> int:
+    """For torch, which looks at the lowest 32 bits alone, a number that depends on all of them."""
+    return int(np.random.SeedSequence(seed).generate_state(1)[0])
 
 
 def finite(**losses: Tensor) -> dict[str, float]:

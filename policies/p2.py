@@ -11,7 +11,7 @@ rho_i = V tau + sum_b G_ib Lambda_b, with Lambda_b what a watt of I_b costs cell
 Approximate: cells answer each other in turn, each at the others' interference and prices, from a few
 starts (`p2_interplay`); of all decisions met, the best by its true value is kept. Small networks
 get more starts. The decisions of P2 with one part optimised are met too, unless a bound shows that
-they are no better.
+they are no better; that of the radio alone only where devices are few.
 """
 
 from typing import Any
@@ -27,7 +27,7 @@ from .p2_interplay import optimise_radio, trim, true_gain
 __all__ = ["cells", "solve"]
 
 _SMALL_NETWORK = 12  # devices up to which many starts are cheap
-_FEW_TRIALS = 64  # devices up to which trying each is cheap
+_FEW = 64  # devices up to which trying each, and the radio alone, is cheap
 _LEADS = 2  # cells that choose first, in turn; all in small networks
 
 
@@ -154,7 +154,7 @@ def solve(
     members = np.zeros(stations, np.int64)
     received = np.empty(stations)
     small = devices <= _SMALL_NETWORK
-    few = devices <= _FEW_TRIALS
+    few = devices <= _FEW
     for r in range(replications):
         members[:] = 0
         for i in range(devices):
@@ -203,7 +203,7 @@ def solve(
             if total > best:
                 best = total
                 _keep(candidates, plan)
-        if not certain and radio and compute:
+        if not certain and few and radio and compute:
             _set_cpus(cells, candidates, members, False)
             optimise_radio(
                 cells,

@@ -180,10 +180,10 @@ def _share(
         if s != skip:
             start = device.efficiency if device.efficiency > 0.0 else load_sum / bandwidth
             device.efficiency = min(start, device.limit)
-    log_price = INFINITE
+    log_price, bits_price, elastic = INFINITE, 0.0, 0.0
     for _ in range(20):
-        weight = 0.0
-        pull = -bandwidth
+        weight = elastic
+        pull = elastic * bits_price - bandwidth
         steepest = -INFINITE
         for s in range(count):
             if s == skip:
@@ -210,6 +210,7 @@ def _share(
         log_price = pull / weight
         price = np.exp(log_price)
         change = 0.0
+        bits_price, elastic = log_price, 0.0
         before, roots_after = roots, 0.0
         for s in range(count):
             device = devices[senders[s]]
@@ -223,6 +224,10 @@ def _share(
                 bits = full(cell, device, cost)
                 change = max(change, abs(device.bits - bits) / bits)
                 device.bits = bits
+                local = device.queue - bits
+                if device.local_min < local < device.local_max:
+                    per_log = 0.5 * local / (cell.queue + cost) * price * device.score
+                    elastic += per_log / (cell.bits_per_hz * device.efficiency)
             roots_after += np.sqrt(device.bits)
         roots = roots_after
         if change < _PRECISION:

@@ -13,6 +13,7 @@ from .p2_cell import INFEASIBLE, INFINITE, allocate, full, limit, local_gain, sa
 
 _NOTICEABLE = 1e-3  # of a cell's gain
 _ROUNDS = 8  # of changes of a set of senders
+_FINEST = 32  # a prefix is found to one part in so many; what is left is for the changes
 
 
 @compiled
@@ -87,7 +88,7 @@ def _best_prefix(cell: Any, devices: Any, senders: IntArray, spare: Any, n: int)
     price = cell.band_price
     copy(devices, spare, len(devices))
     step, sign, turned = max(1, at // 4), 1, False
-    while step > 0:
+    while step * _FINEST > at:
         trial = at + sign * step
         gain = INFEASIBLE
         if 1 <= trial <= n:

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .arrays import BoolArray, FloatArray
+from .admission import divide_deadlines
+from .arrays import FloatArray
 from .channel import interference_w
 from .compiled import compiled
 from .decision import Decision
@@ -82,13 +83,23 @@ class StreamEncoding(Encoding):
     14. arrivals of the last slot
     15. departures of the last slot
     16. age of the device's twin in slots, ln(1 + x) / 2
+    17. u_i = max(k_i, 0) times the bits that the device could send with the station's whole band to
+        itself, as the ratio to the largest of its station, ln(x); -5 if u_i is zero
+    18. the largest u_i of the station, as the ratio to the largest of all stations that its devices
+        disturb, ln(x)
 
-    Actions, in order:
+    The last two tell a device who else should send: a band is best given to few, and cells that
+    disturb each other are best served in turn.
 
-    0. offloading: a device with a > 0 sends, with weight e^(5 a) in its station's band
-    1. power, 10^(1.5 (a - 1)) of the device's largest: three decades
-    2. local CPU speed, (1 + a) / 2 of the least that empties the queue or is the device's limit
-    3. edge CPU share, softmax of 2 a over the devices of the station that send
+    Actions, in order. Zero is what P2's optimum would be if nobody heard another cell:
+
+    0. offloading: a device with a > -1/2 sends if k_i > 0, with weight (k_i e_i e^a)^8 in its
+       station's band; e_i is its spectral efficiency at full power
+    1. power: the device's largest at a >= 0, 10^(3 a) of it below: three decades
+    2. local CPU speed: at a = 0 that of P2's optimum, sqrt(v_i / (3 V varsigma c)); from there in
+       proportion to none at -1 and to the device's limit at 1; no more than empties the queue
+    3. edge CPU share: weight sqrt(D_i) e^(2 a) among the devices of the station that send, with D_i
+       the bits that the band lets through
 
     A band is divided by weight (a softmax over those who send), except that nobody is given more than
     empties its queue while others lack. So weights are priorities: where they lie far apart the first
@@ -99,7 +110,7 @@ class StreamEncoding(Encoding):
         problem: P2 and its network.
     """
 
-    feature_count = 17
+    feature_count = 19
     action_count = 4
 
     def __init__(self, problem: DriftPlusPenalty) -> None:
@@ -109,15 +120,18 @@ class StreamEncoding(Encoding):
         self._unit_bits = float(network.device_cpu_hz.mean()) * bits_per_hz
         self._station_bits = network.station_cpu_hz * bits_per_hz
         self._local_bits = network.device_cpu_hz * bits_per_hz
+        stations = len(network.station_cpu_hz)
+        cell = np.arange(stations)
+        # As `Cells.crosses`: only SBS cells share a band.
+        self._disturbs = (cell[:, None] != cell) & (cell[:, None] > 0) & (cell > 0)
 
     def features(self, observation: Observation) -> Features:
-        """(R, N, 17), see the class."""
+        """(R, N, 19), see the class."""
         network, cells = self._network, observation.cells
         queue, beta = observation.queue_bits, observation.perturbation_bits
         V_eta = (self._problem.V * observation.energy_per_bit_j)[:, None]
-        value = V_eta + queue - beta
+        value, net = self._worth(observation)
         station_queue = cells.at_station(observation.station_queue_bits)
-        net = value - station_queue
         noise = network.noise_w[cells.station]
         gain, power_max_w = observation.channel_gain, observation.power_max_w
         heard_w = cells.at_station(interference_w(power_max_w, gain, cells.station))
@@ -144,6 +158,7 @@ class StreamEncoding(Encoding):
         for bits in (slice(1, 7), slice(11, 12), slice(13, 16)):
             scaled = columns[..., bits] / self._unit_bits
             columns[..., bits] = np.copysign(np.log1p(np.abs(scaled)) / 2.0, scaled)
+        columns[..., 17:19] = self._rivalry(observation, net)
         return _cut(columns)
 
     def decision(self, action: NDArray[np.floating], observation: Observation) -> Decision:
@@ -151,25 +166,71 @@ class StreamEncoding(Encoding):
         network, cells = self._network, observation.cells
         queue = observation.queue_bits
         offload, power, local, edge = _heads(action, (*queue.shape, self.action_count))
-        sends = (offload > 0.0) & (queue > 0.0)
-        power_w = np.where(sends, observation.power_max_w * 10.0 ** (1.5 * (power - 1.0)), 0.0)
+        value, net = self._worth(observation)
+        worth = np.maximum(net, 0.0) * self._efficiency(observation)
+        sends = (offload > -0.5) & (queue > 0.0) & (worth > 0.0)
+        power_w = np.where(
+            sends, observation.power_max_w * 10.0 ** (3.0 * np.minimum(power, 0.0)), 0.0
+        )
         needed_hz = self._needed_hz(observation, power_w)
-        to_empty = queue * (network.cycles_per_bit / network.slot_s)
-        edge_weight = sends * np.exp(2.0 * edge)
+        rank = _ln(worth) + offload
+        first = largest(np.where(sends, rank, -np.inf), cells.station, len(self._station_bits))
+        below = np.where(sends, rank - cells.at_station(first), 0.0)
+        bandwidth_hz = priority_shares(
+            np.where(sends, np.exp(np.maximum(8.0 * below, -50.0)), 0.0),
+            needed_hz,
+            cells.station,
+            network.station_bandwidth_hz,
+        )
+        through = queue * np.minimum(bandwidth_hz / np.where(sends, needed_hz, 1.0), 1.0)
+        edge_weight = np.where(sends, np.sqrt(through) * np.exp(2.0 * edge), 0.0)
         edge_total = cells.at_station(cells.total(edge_weight))
         edge_share = edge_weight / np.where(edge_total > 0.0, edge_total, 1.0)
         return Decision(
-            bandwidth_hz=priority_shares(
-                sends * np.exp(5.0 * offload),
-                needed_hz,
-                cells.station,
-                network.station_bandwidth_hz,
-            ),
+            bandwidth_hz=bandwidth_hz,
             power_w=power_w,
-            local_cpu_hz=0.5 * (1.0 + local) * np.minimum(network.device_cpu_hz, to_empty),
+            local_cpu_hz=self._local_hz(observation, value, local),
             edge_cpu_hz=edge_share * network.station_cpu_hz[cells.station],
             served_bits=np.minimum(self._station_bits, observation.station_queue_bits),
         )
+
+    def _worth(self, observation: Observation) -> tuple[FloatArray, FloatArray]:
+        """(R, N) v_i and k_i, bits."""
+        V_eta = (self._problem.V * observation.energy_per_bit_j)[:, None]
+        value = V_eta + observation.queue_bits - observation.perturbation_bits
+        return value, value - observation.cells.at_station(observation.station_queue_bits)
+
+    def _efficiency(self, observation: Observation) -> FloatArray:
+        """(R, N) bits per hertz and second at full power, with nobody else on the air."""
+        cells = observation.cells
+        received_w = observation.power_max_w * cells.own(observation.channel_gain)
+        efficiency: FloatArray = np.log2(1.0 + received_w / self._network.noise_w[cells.station])
+        return efficiency
+
+    def _rivalry(self, observation: Observation, net: FloatArray) -> FloatArray:
+        """(R, N, 2) the last two features."""
+        network, cells = self._network, observation.cells
+        whole_band = network.station_bandwidth_hz[cells.station] * network.slot_s
+        sent = np.minimum(observation.queue_bits, self._efficiency(observation) * whole_band)
+        alone = np.maximum(net, 0.0) * sent
+        least = 1e-6 * self._unit_bits**2
+        gain = np.log(np.maximum(alone, least))
+        best = np.maximum(largest(gain, cells.station, len(self._station_bits)), np.log(least))
+        others = np.where(self._disturbs, best[:, None, :], np.log(least)).max(axis=2)
+        in_station = np.where(alone > 0.0, gain - cells.at_station(best), -FEATURE_MAX)
+        return np.stack((in_station, cells.at_station(best - others)), axis=2)
+
+    def _local_hz(
+        self, observation: Observation, value: FloatArray, action: FloatArray
+    ) -> FloatArray:
+        """(R, N) CPU speeds around that of P2's optimum."""
+        network = self._network
+        cost = 3.0 * self._problem.V * network.varsigma * network.cycles_per_bit
+        most = network.device_cpu_hz
+        best = np.minimum(np.sqrt(np.maximum(value, 0.0) / cost), most) if cost > 0.0 else most
+        chosen = np.where(action < 0.0, best * (1.0 + action), best + (most - best) * action)
+        to_empty = observation.queue_bits * (network.cycles_per_bit / network.slot_s)
+        return np.minimum(chosen, to_empty)
 
     def _needed_hz(self, observation: Observation, power_w: FloatArray) -> FloatArray:
         """(R, N) the bandwidth that empties the queue, at the noise of the whole band.
@@ -209,18 +270,22 @@ class TaskEncoding(Encoding):
 
     Actions, in order:
 
-    0. offloading: alpha_m = 1 if a > 0
-    1. rate, 4^x times the least, x = ((1 + a) / 2)^2: to send the task in its time, and the rate floor
-    2. where offloaded: the share of the deadline kept for the server's CPU, from 5 % at a = -1 to
-       95 % at a = 1; the radio has the rest
-    3. local CPU speed, from the slowest that meets the deadline (a = -1) to the fastest (a = 1), on a
-       logarithmic scale by the same x
+    0. offloading: a device with a > 0 asks for it; the largest a is admitted first, and whoever could
+       not be in time any more with those before it stays local (`admission`)
+    1. where offloaded, power: the radio's budget, from the least power that it takes (a = -1) to
+       P_max (a = 1), on a logarithmic scale
+    2. where offloaded, the server's time: its weight is C^1.5 e^(a |a| / 2), at a = 0 that of equal
+       emission by the server
+    3. reserve, x = max(0, a)^2: the local CPU's speed is the slowest in time times r^x, r the ratio
+       of the fastest to it; the server's speed likewise, up to F_max in all; the rate floor of who
+       stays local is met 4^x times
 
-    Powers are those that give the rates, as a closed power-control loop sets them: the least fixed
-    point under everybody's interference, cut at P_max. So at a = -1 every device is just in time by
-    what the twin knows; more than that is a reserve against what it does not know, with fine steps
-    where it is small, so that noise on an action costs little there. Server rates that
-    are more than F_max in all are scaled down to it.
+    The deadline's division follows: the server's times grow by their weights as far as the power
+    budgets allow. Powers are those that give the rates, as a closed power-control loop sets them: the
+    least fixed point under everybody's interference. So at a_3 <= 0 every device is just in time by
+    what the twin knows; more than that is a reserve against what it does not know. Where actions are
+    zero, all but the choice of who offloads is within a percent of the optimum of Table I; noise on
+    them costs little there.
 
     Args:
         problem: C(10) and its network.
@@ -260,27 +325,34 @@ class TaskEncoding(Encoding):
         """Offloading, powers and rates from an (R, N, 4) action, see the class."""
         network, tasks = self._network, observation.tasks
         heads = _heads(action, (*tasks.bits.shape, self.action_count))
-        offload: BoolArray = heads[0] > 0.0
-        time_s = self._time_s(observation)
-        edge_s = time_s * (0.5 + 0.45 * heads[2])
-
+        time_s, reserve = self._time_s(observation), np.maximum(heads[3], 0.0) ** 2
         # A device of which no task was reported yet has a cycle to do.
-        edge_hz = np.where(offload, np.maximum(tasks.cycles, 1.0) / edge_s, 0.0)
-        asked_hz = edge_hz.sum(axis=1, keepdims=True)
-        edge_hz = edge_hz * (network.server_cpu_hz / np.maximum(asked_hz, network.server_cpu_hz))
-
-        floor_bps = network.rate_min_bps * (
-            offload if network.rate_floor == "offloading" else np.ones(offload.shape)
+        cycles = np.maximum(tasks.cycles, 1.0)
+        local_floor_bps = network.rate_min_bps if network.rate_floor == "all" else 0.0
+        floor_bps = local_floor_bps * 4.0**reserve
+        offload, edge_s = divide_deadlines(
+            network,
+            observation.channel,
+            tasks.bits,
+            cycles,
+            time_s,
+            floor_bps,
+            priority=heads[0],
+            weight=cycles**1.5 * np.exp(0.5 * heads[2] * np.abs(heads[2])),
+            budget=0.5 * (1.0 + heads[1]),
         )
-        rate_bps = np.maximum(np.where(offload, tasks.bits / (time_s - edge_s), 0.0), floor_bps)
-        power_w = least_powers_w(network, observation.channel, rate_bps * 4.0 ** _reserve(heads[1]))
+        to_send_bps = np.maximum(tasks.bits / (time_s - edge_s), network.rate_min_bps)
+        rate_bps = np.where(offload, to_send_bps, floor_bps)
+        power_w = least_powers_w(network, observation.channel, rate_bps)
 
+        edge_hz = np.where(offload, cycles / np.where(offload, edge_s, 1.0), 0.0)
+        asked_hz = edge_hz.sum(axis=1, keepdims=True)
+        left = np.maximum(network.server_cpu_hz / np.where(asked_hz > 0.0, asked_hz, np.inf), 1.0)
         slowest_hz = np.clip(
             tasks.cycles / time_s, network.device_cpu_min_hz, network.device_cpu_max_hz
         )
         most = np.where(slowest_hz > 0.0, network.device_cpu_max_hz / slowest_hz, 1.0)
-        local_hz = slowest_hz * most ** _reserve(heads[3])
-        return TaskDecision(power_w, offload, local_hz, edge_hz)
+        return TaskDecision(power_w, offload, slowest_hz * most**reserve, edge_hz * left**reserve)
 
     def _common(self, observation: TaskObservation, energy: FloatArray) -> FloatArray:
         """(R, N, HARDEST) what a device's channel has in common with those of the hardest tasks."""
@@ -313,14 +385,14 @@ def _heads(action: NDArray[np.floating], shape: tuple[int, ...]) -> FloatArray:
     return np.ascontiguousarray(np.moveaxis(np.clip(heads, -1.0, 1.0), 2, 0))
 
 
-def _reserve(head: FloatArray) -> FloatArray:
-    """From none at -1 to all at 1, with fine steps where it is small."""
-    return (0.5 * (1.0 + head)) ** 2
-
-
 def _log10(x: FloatArray) -> FloatArray:
     """Decades; of zero, far below any other."""
     return np.log10(np.maximum(x, 1e-30))
+
+
+def _ln(x: FloatArray) -> FloatArray:
+    """Natural logarithm; of zero, far below any other."""
+    return np.log(np.maximum(x, 1e-30))
 
 
 def _decades(ratio: FloatArray) -> FloatArray:
@@ -329,6 +401,16 @@ def _decades(ratio: FloatArray) -> FloatArray:
 
 def _cut(columns: FloatArray) -> Features:
     return np.clip(columns, -FEATURE_MAX, FEATURE_MAX).astype(np.float32)
+
+
+@compiled
+def largest(column: FloatArray, station: NDArray[np.integer], stations: int) -> FloatArray:
+    """(R, N) -> (R, B): the largest of each station's devices; minus infinity where there are none."""
+    best = np.full((len(column), stations), -np.inf)
+    for r in range(len(column)):
+        for i in range(column.shape[1]):
+            best[r, station[r, i]] = max(best[r, station[r, i]], column[r, i])
+    return best
 
 
 @compiled
@@ -353,22 +435,23 @@ def priority_shares(
     stations = len(capacity)
     share = np.zeros((replications, devices))
     for r in range(replications):
-        left = capacity.copy()
-        total = np.zeros(stations)
-        for i in range(devices):
-            total[station[r, i]] += weight[r, i]
         served = weight[r] <= 0.0
         again = True
         while again:
             again = False
-            level = left / np.where(total > 0.0, total, 1.0)
+            # Summed anew: a difference of weights that lie decades apart would be all rounding.
+            left, total = capacity.copy(), np.zeros(stations)
+            for i in range(devices):
+                if served[i]:
+                    left[station[r, i]] -= share[r, i]
+                else:
+                    total[station[r, i]] += weight[r, i]
+            level = np.maximum(left, 0.0) / np.where(total > 0.0, total, 1.0)
             for i in range(devices):
                 j = station[r, i]
                 if not served[i] and weight[r, i] * level[j] >= needed[r, i]:
                     share[r, i] = needed[r, i]
                     served[i] = again = True
-                    left[j] -= needed[r, i]
-                    total[j] -= weight[r, i]
         given = np.zeros(stations)
         for i in range(devices):
             j = station[r, i]

@@ -42,7 +42,7 @@ def least_powers(
     """The same from (R, N) SINR / ||h||^2 and (R, N, N) interference gains, for compiled callers."""
     power = np.zeros(target.shape)
     for r in range(len(target)):
-        if not _solve(target[r], cross[r], noise_w, power_max_w, power[r]):
+        if not solve_powers(target[r], cross[r], noise_w, power_max_w, power[r]):
             _iterate(target[r], cross[r], noise_w, power_max_w, power[r])
         # What is short by rounding is not short of the limit C(10d).
         for m in range(len(power_max_w)):
@@ -51,7 +51,7 @@ def least_powers(
 
 
 @compiled
-def _solve(
+def solve_powers(
     target: FloatArray,
     cross: FloatArray,
     noise_w: float,

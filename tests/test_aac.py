@@ -14,6 +14,7 @@ from edgesim.experiments.train import make_environment
 from edgesim.policies.aac import Aac, ActorCritic, GlobalAgent, LearningAgent
 from edgesim.policies.aac_training import Training
 from edgesim.policies.learned import TrainingError
+from edgesim.policies.networks import seeded, torch_seed
 from edgesim.scenarios.loading import load_scenario
 from edgesim.simulator.environment import DigitalTwinNetworkVector
 
@@ -35,7 +36,7 @@ class OnLogits(gymnasium.Env[Any, Any]):
     Episode k has seed k, as the learning agent's.
     """
 
-    observation_space = gymnasium.spaces.Box(-5.0, 5.0, (DEVICES * 17,), np.float32)
+    observation_space = gymnasium.spaces.Box(-5.0, 5.0, (DEVICES * 19,), np.float32)
     action_space = gymnasium.spaces.Box(-100.0, 100.0, (DEVICES * 4,), np.float32)
 
     def __init__(self) -> None:
@@ -145,7 +146,7 @@ def test_one_agent_with_one_replica_is_a2c(keys: Aac) -> None:
     start = Training(keys, lambda replicas, *_: environment(replicas), 0)._global.model
     theirs = a2c(start)
     assert difference(theirs, start) == 0.0
-    torch.manual_seed(0)  # as the agent's noise
+    torch.manual_seed(torch_seed(0))  # as the agent's noise
     theirs.learn(EPISODES * EPISODE)
     ours = trained(0.9)._global.model
     assert difference(theirs, start) > 1e-2
@@ -235,3 +236,13 @@ def test_it_learns_to_offload() -> None:
     while training.steps < keys.steps:
         last = training.advance()["reward"]
     assert last > 3.0 * max(first, 0.01)
+
+
+def test_seeds_of_trainings_give_other_weights() -> None:
+    """Trainings have seeds that differ above the 32 bits that torch looks at."""
+    drawn = []
+    for seed in (1 << 32, 2 << 32, 2 << 32):
+        with seeded(seed):
+            drawn.append(torch.rand(4))
+    assert not torch.equal(drawn[0], drawn[1])
+    assert torch.equal(drawn[1], drawn[2])

@@ -106,9 +106,8 @@ def test_the_reward_of_violated_limits() -> None:
 
 
 def test_a_late_task_costs_its_weight_and_no_more() -> None:
-    """A device that offloads 1000 MB takes hours: its delay counts as one limit exceeded by 1."""
-    over = ["run.slots=1", 'tasks.size=["1000 MB", "1000 MB"]', "devices.count=1"]
-    over += ['tasks.cycles=["1000 Mcycles", "1000 Mcycles"]']
+    """A device that executes 10^6 Mcycles takes minutes: its delay is one limit exceeded by 1."""
+    over = ["run.slots=1", "devices.count=1", 'tasks.cycles=["1e6 Mcycles", "1e6 Mcycles"]']
     rewards = []
     for weight in (0.0, 5.0):
         env = CarbonAwareEdgeVector(
@@ -120,7 +119,7 @@ def test_a_late_task_costs_its_weight_and_no_more() -> None:
             delay_weight=weight,
         )
         env.reset()
-        rewards.append(env.step(np.array([[[1.0, -1.0, 0.0, 0.0]]]))[1][0])
+        rewards.append(env.step(-np.ones((1, 1, 4)))[1][0])
     assert rewards == [0.0, -5.0]
 
 

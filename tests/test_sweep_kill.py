@@ -15,7 +15,7 @@ from typing import ClassVar
 import pytest
 from sweeping import SMALL, assert_whole, kill_all, make, start, write
 
-from edgesim.experiments.executors import DaskPool, LocalPool
+from edgesim.experiments.executors import DaskPool, LocalPool, Task
 from edgesim.experiments.expansion import load_sweep
 from edgesim.experiments.jobs import Job, Outcome
 from edgesim.experiments.sweep import execute_sweep, jobs, plan
@@ -62,7 +62,7 @@ class Killing(LocalPool):
 
     kills: ClassVar[list[int]] = []
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: Task) -> None:
         super().submit(job)
         if len(self.kills) < 3:
             worker = max(self._workers, key=lambda one: len(one.jobs))
@@ -99,7 +99,7 @@ class Deadly(LocalPool):
 
     victim = ""
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: Task) -> None:
         self.victim = self.victim or job.id
         super().submit(job)
 

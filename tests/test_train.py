@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 from edgesim.cli import main
 from edgesim.experiments import evaluation
 from edgesim.experiments.train import FORMAT, train
-from edgesim.policies.learned import read
+from edgesim.policies.learned import read, shipped
 from edgesim.scenarios.loading import load_scenario
 from edgesim.simulator.errors import RunError
 from edgesim.traces.reader import open_trace
@@ -225,6 +225,17 @@ def test_checkpoints_that_do_not_fit_are_refused_and_not_executed() -> None:
     torch.save({"format": "edgesim policy 1", "actor": Bomb()}, "bomb.pt")
     assert "bomb.pt" in refused("run", "carbon_6ue", "--policy", "ddpg", *run, "bomb.pt")
     assert not Path("exploded").exists()
+
+
+def test_shipped_checkpoints_are_found_by_name_and_small() -> None:
+    paths = shipped()
+    assert paths and sum(path.stat().st_size for path in paths) < 2_000_000
+    for path in paths:
+        command = read(path, "edgesim policy 1")["about"].split()
+        assert command[:2] == ["edgesim", "train"]
+        words = ("run", *command[2:5])  # SCENARIO --policy P
+        assert edgesim(*words, "--slots", "2", "--checkpoint", path.stem).exit_code == 0
+        assert path.stem in refused(*words)
 
 
 class Bomb:

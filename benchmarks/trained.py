@@ -1,0 +1,80 @@
+"""Trained policies that are shipped, on seeds that neither training nor the choice of the best has met."""
+
+import shlex
+from collections.abc import Iterator
+
+import torch
+
+from edgesim.experiments.evaluation import Evaluator, named
+from edgesim.policies.learned import FORMAT, Learned, read, shipped
+from edgesim.policies.networks import seeded
+from edgesim.policies.registry import make_policy
+from edgesim.scenarios.loading import load_scenario
+from edgesim.scenarios.schema import Scenario
+from edgesim.simulator.build import blueprint
+from edgesim.simulator.encoding import encoding_of
+
+from .measure import Row
+
+SEED = 1001
+MORE = 40
+"""Devices that a policy trained with 20 is run with."""
+
+
+def measure() -> Iterator[Row]:
+    torch.set_num_threads(1)
+    for path in shipped():
+        command = read(path, FORMAT)["about"]
+        scenario = trained_for(command, path.stem)
+        evaluator = Evaluator(scenario)
+        before = evaluator.evaluate(untrained(scenario)).figures
+        after = evaluator.evaluate(ready(scenario)).figures
+        if scenario.run.problem == "drift-plus-penalty":
+            yield Row(
+                f"{path.stem}, untrained", 100.0 * before["gap_closed"], "% of the gap closed"
+            )
+            closed = 100.0 * after["gap_closed"]
+            yield Row(path.stem, closed, "% of the gap closed", at_least=98.0)
+            larger = trained_for(command, path.stem, f"devices.count={MORE}")
+            evaluator = Evaluator(larger)
+            epr = evaluator.evaluate(make_policy(named(larger, "epr"))).figures
+            more = evaluator.evaluate(ready(larger)).figures
+            what = f"{path.stem}, {MORE} devices, beside epr"
+            yield Row(
+                what,
+                100.0 * more["gap_closed"],
+                "% of the gap closed",
+                at_least=100.0 * epr["gap_closed"],
+            )
+        else:
+            yield Row(f"{path.stem}, untrained", 100.0 * before["excess"], "% above exact")
+            yield Row(path.stem, 100.0 * after["excess"], "% above exact", at_most=5.0)
+            yield Row(path.stem, 100.0 * after["feasible"], "% feasible", at_least=98.0)
+
+
+def trained_for(command: str, name: str, *changes: str) -> Scenario:
+    """The scenario of an `edgesim train`, with other seeds, under the policy that came of it."""
+    words = shlex.split(command)
+    keys = [words[k + 1] for k, word in enumerate(words) if word == "--set"]
+    policy = words[words.index("--policy") + 1]
+    overrides = [*keys, *changes, f"run.seed={SEED}", f'policy.checkpoint="{name}"']
+    return load_scenario(words[2], overrides, policy=policy)
+
+
+def ready(scenario: Scenario) -> Learned:
+    """The trained policy."""
+    policy = make_policy(scenario)
+    assert isinstance(policy, Learned)
+    policy.load(blueprint(scenario).problem)
+    return policy
+
+
+def untrained(scenario: Scenario) -> Learned:
+    """With weights as they are drawn: actions next to zero."""
+    policy, problem = make_policy(scenario), blueprint(scenario).problem
+    assert isinstance(policy, Learned)
+    encoding = encoding_of(problem)
+    sizes = problem.network.devices, encoding.feature_count, encoding.action_count
+    with seeded(1):
+        policy.use(policy.make_actor(policy.architecture, *sizes))
+    return policy

@@ -1,0 +1,169 @@
+"""The pictures: vector and PNG, readable in grey, with the command that makes them again."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...simulator.arrays import FloatArray
+from ...traces.figures import STYLE, save
+from ...traces.statistics import student_t
+from .figure import Figure, Panel
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SUFFIXES = (".svg", ".pdf", ".png")
+
+LOOKS = (
+    ("#1b3a6b", "-", "o"),
+    ("#d1682b", "--", "s"),
+    ("#009e73", "-.", "^"),
+    ("#b0468a", ":", "D"),
+    ("#444444", (0, (5, 1, 1, 1, 1, 1)), "v"),
+    ("#3b96c9", (0, (7, 2)), "P"),
+    ("#8a6d00", (0, (1, 2)), "X"),
+    ("#777777", (0, (3, 3)), "*"),
+    ("#a0522d", (0, (10, 2)), "<"),
+    ("#5e3c99", (0, (5, 2, 1, 2)), ">"),
+    ("#117733", (0, (2, 2)), "h"),
+    ("#cc3311", (0, (9, 2, 3, 2)), "p"),
+)
+"""Colour, dashes and marker of each line: any two differ in dashes and marker, so also in grey."""
+
+MANY_POINTS = 30
+"""Lines with more points than this have no marker at each of them."""
+
+MANY_PLACES = 7
+"""Axes with more places than this have round numbers instead of each of them."""
+
+
+def band(sample: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Means over seeds and half-widths of their 95 % intervals.
+
+    Args:
+        sample: (K, S); NaN where a seed says nothing.
+
+    Returns:
+        (K,) each; NaN where no seed, or for the half-width a single one, says something.
+    """
+    known = np.isfinite(sample)
+    count = known.sum(axis=1)
+    total = np.where(known, sample, 0.0).sum(axis=1)
+    value = np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+    deviation = np.where(known, sample - value[:, None], 0.0)
+    half = np.full(len(count), np.nan)
+    for k in np.flatnonzero(count > 1):
+        freedom = int(count[k]) - 1
+        spread = np.sqrt((deviation[k] ** 2).sum() / freedom / count[k])
+        half[k] = student_t(freedom) * spread
+    return value, half
+
+
+def draw(figure: Figure, panels: list[list[Panel]], command: str, target: Path) -> None:
+    """Draw a figure in all formats.
+
+    Args:
+        figure: which.
+        panels: rows of them.
+        command: that makes it again.
+        target: of the files, without suffix.
+    """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure as Canvas
+
+    rows, columns = len(panels), max(len(row) for row in panels)
+    heights = [0.62 if row[0].percent and rows > 1 else 1.0 for row in panels]
+    with rc_context({**STYLE, "svg.fonttype": "path"}):
+        width = max(1.0 + 2.4 * columns, 5.2)
+        canvas = Canvas(figsize=(width, 1.5 + 2.5 * sum(heights)), layout="constrained")
+        alike = all(len({panel.y for panel in row}) == 1 for row in panels)
+        axes = canvas.subplots(
+            rows,
+            columns,
+            sharex=True,
+            sharey="row" if alike else "none",
+            squeeze=False,
+            height_ratios=heights,
+        )
+        looks: dict[str, int] = {}
+        every = [panel for row in panels for panel in row]
+        places = sorted({float(x) for panel in every for line in panel.lines for x in line.x})
+        above: list[str] = [""] * columns
+        for row, shown in zip(axes, panels, strict=True):
+            for column, (ax, panel) in enumerate(zip(row, shown, strict=False)):
+                _draw(ax, panel, looks, figure.log_x, places)
+                if panel.title != above[column]:
+                    above[column] = panel.title
+                    ax.set_title(panel.title.replace(", ", "\n"), fontsize=8, parse_math=False)
+                if column == 0 or not alike:
+                    ax.set_ylabel(panel.y, parse_math=False)
+            for ax in row[len(shown) :]:
+                ax.set_visible(False)
+        for ax in axes[-1]:
+            ax.set_xlabel(figure.x, parse_math=False)
+        # Beside the lines as they are drawn in every panel that has them.
+        named = {
+            text: handle
+            for ax in axes.flat
+            for handle, text in zip(*ax.get_legend_handles_labels(), strict=True)
+        }
+        longest = max(len(text) for text in named)
+        per_row = max(1, int(width / (0.65 + 0.068 * longest)))
+        legend = canvas.legend(
+            list(named.values()),
+            list(named),
+            loc="outside upper left",
+            ncols=min(per_row, len(named)),
+            fontsize=8,
+            handlelength=3.2,
+        )
+        for text in legend.get_texts():
+            text.set_parse_math(False)
+        canvas.supxlabel(
+            f"{command}; bands: 95 % intervals over seeds",
+            fontsize=7,
+            x=0.01,
+            ha="left",
+            color="#555555",
+            parse_math=False,
+        )
+        for suffix in SUFFIXES:
+            save(canvas, target.with_suffix(suffix))
+
+
+def _draw(
+    ax: "Axes", panel: Panel, looks: dict[str, int], log_x: bool, places: Sequence[float]
+) -> None:
+    for line in panel.lines:
+        number = looks.setdefault(line.label, len(looks))
+        colour, dashes, marker = LOOKS[number % len(LOOKS)]
+        value, half = band(line.sample)
+        every = max(1, len(line.x) // 10) if len(line.x) > MANY_POINTS else 1
+        ax.plot(
+            line.x,
+            value,
+            color=colour,
+            linestyle=dashes,
+            marker=marker,
+            # Open and of different sizes, such that lines that coincide are all seen.
+            markersize=3.5 + 1.5 * (number % 4),
+            markerfacecolor="none",
+            markevery=every,
+            linewidth=1.3,
+            label=line.label,
+        )
+        half = np.nan_to_num(half)
+        ax.fill_between(line.x, value - half, value + half, color=colour, alpha=0.18, linewidth=0)
+    if panel.log:
+        ax.set_yscale("log")
+    elif panel.percent:
+        ax.set_ylim(0.0, 105.0)
+    else:
+        ax.ticklabel_format(axis="y", scilimits=(-3, 5))
+    if log_x:
+        ax.set_xscale("log")
+    if len(places) <= MANY_PLACES:
+        ax.set_xticks(places, [f"{place:g}" for place in places], minor=False)
+        ax.set_xticks([], minor=True)

@@ -1,0 +1,520 @@
+"""Figures of the papers: how a claim is judged, what is drawn and told, and a very small one made."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from edgesim.experiments.expansion import load_sweep
+from edgesim.experiments.reproduction.catalogue import FIGURES, chosen, listing
+from edgesim.experiments.reproduction.drawing import LOOKS, band, draw
+from edgesim.experiments.reproduction.engine import (
+    document,
+    judge,
+    measured,
+    reproduce,
+    write_lines,
+)
+from edgesim.experiments.reproduction.figure import (
+    Axis,
+    Check,
+    Checks,
+    Claim,
+    Figure,
+    Line,
+    Panel,
+    Question,
+    Results,
+    Study,
+    Training,
+    answer,
+    axis,
+    verdict,
+)
+from edgesim.experiments.reproduction.measure import above, by_training, emission, rising, split
+from edgesim.experiments.reproduction.page import INTRO, QUICK, told, write_pages
+from edgesim.experiments.reproduction.trainings import steps
+from edgesim.experiments.train import learning_policy
+
+RNG = np.random.default_rng(7)
+
+
+def normal(mean: float, count: int = 20, spread: float = 1.0) -> Any:
+    return mean + spread * RNG.standard_normal(count)
+
+
+# ------------------------------------------------------------------------------------------- verdicts
+
+
+def test_an_interval_is_students() -> None:
+    """Four values with mean 2 and standard deviation 2: t(3) is 3.182, so ± 3.182."""
+    sample = np.array([0.0, 4.0, 1.0, 3.0])
+    value, low, high = Check("", sample).interval()
+    half = 3.1824463052842624 * sample.std(ddof=1) / 2.0
+    assert (value, low, high) == pytest.approx((2.0, 2.0 - half, 2.0 + half))
+
+
+def test_the_interval_of_ratios_is_that_of_their_logarithms() -> None:
+    logs = normal(1.0)
+    value, low, high = Check("", np.exp(logs), log=True).interval()
+    expected = Check("", logs).interval()
+    assert np.log([value, low, high]) == pytest.approx(expected)
+
+
+def test_seeds_that_say_nothing_are_left_out() -> None:
+    sample = np.array([1.0, math.nan, 3.0, math.inf])
+    check = Check("", sample)
+    assert check.seeds == 2
+    assert check.interval()[0] == 2.0
+    assert all(math.isnan(end) for end in Check("", np.array([1.0, math.nan])).interval())
+
+
+@pytest.mark.parametrize(
+    ("sample", "low", "high", "expected"),
+    [
+        ([1.0, 1.1, 0.9, 1.0], 0.5, math.inf, "holds"),
+        ([1.0, 1.1, 0.9, 1.0], 0.5, 1.01, "undecided"),
+        ([1.0, 1.1, 0.9, 1.0], 1.5, math.inf, "fails"),
+        ([1.0, 1.1, 0.9, 1.0], -math.inf, 0.5, "fails"),
+        ([-5.0, 5.0, -4.0, 6.0], 0.0, math.inf, "undecided"),
+        ([0.0, 0.0, 0.0, 0.0], 0.0, math.inf, "fails"),  # equal is not less
+        ([1.0, 1.1, 0.9], 0.5, math.inf, "undecided"),  # too few seeds
+        ([math.nan] * 4, 0.5, math.inf, "undecided"),
+    ],
+)
+def test_an_answer_is_where_the_interval_lies(
+    sample: list[float], low: float, high: float, expected: str
+) -> None:
+    assert Check("", np.array(sample), low, high).answer(least=4) == expected
+
+
+def test_a_margin_is_in_half_widths() -> None:
+    sample = np.array([0.0, 4.0, 1.0, 3.0])
+    _, low, high = Check("", sample).interval()
+    half = (high - low) / 2.0
+    assert Check("", sample, low=0.5).margin == pytest.approx(1.5 / half)
+    assert Check("", sample, low=-9.0, high=1.0).margin == pytest.approx(-1.0 / half)
+    ratios = np.exp(sample)
+    assert Check("", ratios, 0.0, math.exp(3.0), log=True).margin == pytest.approx(1.0 / half)
+    assert Check("", np.zeros(3), low=0.0).margin == 0.0
+    assert Check("", np.ones(3), low=0.0).margin == math.inf
+    assert math.isnan(Check("", np.array([1.0]), low=0.0).margin)
+
+
+def test_a_condition_holds_if_all_its_checks_do() -> None:
+    yes, no, open_ = (Check("", normal(mean), 0.0) for mean in (5.0, -5.0, 0.0))
+    assert answer([yes, yes], 10) == "holds"
+    assert answer([yes, open_], 10) == "undecided"
+    assert answer([yes, open_, no], 10) == "fails"
+    assert answer([], 10) == "undecided"
+
+
+def test_a_verdict_counts_conditions() -> None:
+    assert verdict({"a": "holds", "b": "holds"}) == "reproduced"
+    assert verdict({"a": "holds", "b": "undecided"}) == "reproduced under stated conditions"
+    assert verdict({"a": "fails", "b": "undecided"}) == "not reproduced"
+    assert verdict({}) == "not reproduced"
+
+
+def test_what_is_nearest_to_failing_is_told() -> None:
+    """And the reason that fits the verdict, no other."""
+    tight, wide = Check("tight", normal(1.0), 0.0), Check("wide", normal(9.0), 0.0)
+    claim = Claim(
+        "x",
+        "Says.",
+        "test",
+        "mg",
+        lambda results: {"one": [wide, tight], "two": [Check("no", normal(-9.0), 0.0)]},
+        reasons={"reproduced": "wrong", "reproduced under stated conditions": "right"},
+    )
+    judged = judge(claim, {}, quick=False)
+    assert judged["verdict"] == "reproduced under stated conditions"
+    assert judged["reason"] == "right"
+    assert judged["conditions"][0]["tightest"]["what"] == "tight"
+    assert judged["conditions"][0]["holding"] == 2
+    measured_cell, holding = told(judged)
+    assert "tight" in measured_cell and "mg" in measured_cell and holding == "1 of 2"
+    json.dumps(judged, allow_nan=False)
+
+
+def test_few_seeds_are_enough_for_a_quick_run_alone() -> None:
+    claim = Claim("x", "", "", "1", lambda results: {"": [Check("", normal(9.0, 3), 0.0)]})
+    assert judge(claim, {}, quick=True)["verdict"] == "reproduced"
+    assert judge(claim, {}, quick=False)["verdict"] == "not reproduced"
+
+
+# --------------------------------------------------------------------------------------- measurements
+
+
+def dataset() -> xr.Dataset:
+    """Two policies, three places, four seeds; the second policy fails in the last seed."""
+    shape = ("policy", "x", "seed")
+    values = np.arange(24.0).reshape(2, 3, 4)
+    feasible = np.ones((2, 3, 4))
+    feasible[1, :, 3] = 0.0
+    return xr.Dataset(
+        {"worst_emission_mg": (shape, values), "feasible_share": (shape, feasible)},
+        {"policy": ["a", "b"], "x": [1, 2, 3], "seed": [1, 2, 3, 4]},
+    )
+
+
+def test_emission_is_compared_where_all_policies_keep_all_limits() -> None:
+    both = emission(dataset())
+    assert np.isnan(both.sel(seed=4)).all() and both.sel(seed=[1, 2, 3]).notnull().all()
+    assert emission(dataset(), ["a"]).notnull().all()
+
+
+def test_differences_are_paired_by_seed() -> None:
+    data = dataset()["worst_emission_mg"]
+    checks = above(data.sel(policy="b"), data.sel(policy="a"), "x")
+    assert [check.what for check in checks] == ["x = 1", "x = 2", "x = 3"]
+    assert all((check.sample == 12.0).all() for check in checks)
+    steps_up = rising(data.sel(policy="a"), "x")
+    assert [check.what for check in steps_up] == ["x from 1 to 2", "x from 2 to 3"]
+    assert all((check.sample == 4.0).all() for check in steps_up)
+
+
+def test_trained_policies_are_a_sample_of_trainings() -> None:
+    data = xr.Dataset(
+        {"cost": (("policy", "x", "seed"), np.arange(24.0).reshape(3, 2, 4))},
+        {"policy": ["AAC 1", "AAC 2", "AAC beside"], "x": [1, 2], "seed": [1, 2, 3, 4]},
+    )
+    values = by_training(data["cost"], data, "AAC")
+    assert dict(values.sizes) == {"seed": 2, "x": 2}
+    assert values.sel(seed="AAC 1", x=1).item() == 1.5
+
+
+def test_split_names_each_combination() -> None:
+    assert [name for name, _ in split(dataset(), "policy", "x")][:2] == [
+        "policy = a, x = 1",
+        "policy = a, x = 2",
+    ]
+    assert [name for name, _ in split(dataset())] == [""]
+
+
+# ----------------------------------------------------------------------------------------- the picture
+
+
+def test_a_band_is_the_interval_over_seeds() -> None:
+    sample = np.array([[0.0, 4.0, 1.0, 3.0], [1.0, math.nan, math.nan, math.nan], [math.nan] * 4])
+    value, half = band(sample)
+    assert value[:2].tolist() == [2.0, 1.0] and math.isnan(value[2])
+    assert half[0] == pytest.approx(Check("", sample[0]).interval()[2] - 2.0)
+    assert np.isnan(half[1:]).all()
+
+
+def test_any_two_lines_differ_in_more_than_colour() -> None:
+    assert len({(str(dashes), marker) for _, dashes, marker in LOOKS}) == len(LOOKS)
+    assert len({str(dashes) for _, dashes, _ in LOOKS}) == len(LOOKS)
+    assert len({marker for _, _, marker in LOOKS}) == len(LOOKS)
+
+
+def a_figure(**changes: Any) -> Figure:
+    values: dict[str, Any] = {
+        "id": "t1",
+        "paper": "C",
+        "title": "A <title> & more",
+        "notes": "Notes | with a bar.",
+        "x": "load [Mbit]",
+        "panels": lambda results: [],
+        "minutes": (0.1, 0.1),
+    }
+    return Figure(**(values | changes))
+
+
+def panels() -> list[list[Panel]]:
+    x = np.array([1.0, 2.0])
+    lines = tuple(Line(name, x, np.array([[1.0, 2.0], [3.0, 5.0]])) for name in ("$a_1$", "b"))
+    return [[Panel("left", "y [mg]", lines), Panel("right", "y [mg]", lines)]]
+
+
+def test_pictures_are_the_same_bytes_each_time(tmp_path: Path) -> None:
+    """Vector and PNG; text that looks like mathematics is shown as it is."""
+    for name in ("one", "two"):
+        draw(a_figure(), panels(), "edgesim reproduce t1", tmp_path / name)
+    for suffix in (".svg", ".pdf", ".png"):
+        first, second = ((tmp_path / name).with_suffix(suffix) for name in ("one", "two"))
+        assert first.read_bytes() == second.read_bytes()
+        assert first.stat().st_size > 1000
+
+
+def test_the_numbers_of_a_picture_are_a_table(tmp_path: Path) -> None:
+    write_lines(panels(), "load [Mbit]", tmp_path / "lines.csv")
+    rows = (tmp_path / "lines.csv").read_text().splitlines()
+    assert rows[0] == "panel,number,line,load [Mbit],mean,low,high,seeds"
+    assert len(rows) == 1 + 8
+    assert rows[1].startswith("left,y [mg],$a_1$,1.0,1.5,") and rows[1].endswith(",2")
+
+
+# ---------------------------------------------------------------------------------------------- a run
+
+TINY = """
+title = "tiny"
+[run]
+slots = 20
+[devices]
+count = 3
+[tasks]
+mean = "0.4 Mbit"
+"""
+
+
+def tiny(folder: Path) -> Figure:
+    """A study with an axis of one key and one of several, and what its claim says."""
+    base = folder / "tiny.toml"
+    base.write_text(TINY)
+
+    def queues(results: Results) -> xr.DataArray:
+        return results["loads"]["queue_bits"]
+
+    def checks(results: Results) -> Checks:
+        values = queues(results).sel(policy="nobody offloads")
+        return {name: rising(part, "load") for name, part in _by_network(values)}
+
+    def drawn(results: Results) -> list[list[Panel]]:
+        values = queues(results).sel(network="small")
+        lines = [
+            Line(
+                policy,
+                np.array([0.1, 0.9]),
+                values.sel(policy=policy).transpose("load", "seed").values,
+            )
+            for policy in values["policy"].values.tolist()
+        ]
+        return [[Panel("", "queue [bit]", tuple(lines))]]
+
+    return a_figure(
+        panels=drawn,
+        studies=(
+            Study(
+                "loads",
+                str(base),
+                {"nobody offloads": "local", "at random": "random"},
+                (
+                    axis("load", "tasks.mean", {0.1: "0.1 Mbit", 0.9: "0.9 Mbit"}),
+                    Axis(
+                        "network",
+                        {
+                            "small": {"devices.count": 2},
+                            "large": {"devices.count": 4, "stations.sbs.count": 2},
+                        },
+                    ),
+                ),
+                seeds=3,
+                together=2,
+            ),
+        ),
+        claims=(Claim("t1-queues", "Queues rise | load.", "test", "bit", checks, least=3),),
+        questions=(Question("How long are they?", "bit", checks),),
+    )
+
+
+def _by_network(values: xr.DataArray) -> list[tuple[str, xr.DataArray]]:
+    return [(one, values.sel(network=one)) for one in ("small", "large")]
+
+
+@pytest.fixture
+def catalogue(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Figure:
+    figure = tiny(tmp_path)
+    monkeypatch.setitem(FIGURES, "t1", figure)
+    return figure
+
+
+def test_a_figure_is_made_once_and_told(catalogue: Figure, tmp_path: Path) -> None:
+    """Runs, claims, pictures and the page; a second start changes nothing but runs nothing."""
+    folder = tmp_path / "out"
+    (first,) = reproduce([catalogue], folder)
+    claim = first["claims"][0]
+    assert claim["verdict"] == "reproduced"
+    assert [one["name"] for one in claim["conditions"]] == ["small", "large"]
+    traces = sorted((folder / "t1" / "sweeps" / "loads" / "traces").iterdir())
+    before = {path: path.stat().st_mtime_ns for path in traces}
+    files = ("lines.csv", "results.json", "t1.svg", "t1.png", "t1.pdf")
+    content = {name: (folder / "t1" / name).read_bytes() for name in files}
+    (second,) = reproduce([catalogue], folder)
+    assert second == first
+    assert {path: path.stat().st_mtime_ns for path in traces} == before
+    assert {name: (folder / "t1" / name).read_bytes() for name in files} == content
+    markdown = (folder / "index.md").read_text()
+    html = (folder / "index.html").read_text()
+    assert "Queues rise \\| load." in markdown
+    assert "A &lt;title&gt; &amp; more" in html and "<title>A" not in html
+    assert "edgesim reproduce t1" in html and "t1/t1.svg" in html
+    for text in (markdown, html):
+        assert QUICK not in text
+        assert "reproduced" in text
+
+
+def test_a_page_of_quick_figures_says_so(tmp_path: Path, catalogue: Figure) -> None:
+    reproduce([catalogue], tmp_path / "out", quick=True)
+    write_pages(tmp_path / "out")
+    for name in ("index.md", "index.html"):
+        text = (tmp_path / "out" / name).read_text()
+        assert QUICK in text and INTRO.split(",")[0] in text
+
+
+def test_seeds_of_questions_are_told() -> None:
+    question = Question("?", "mg", lambda results: {"a": [Check("b", normal(1.0))]})
+    (row,) = measured(question, {})["rows"]
+    assert row["name"] == "a" and row["what"] == "b" and row["seeds"] == 20
+
+
+# ----------------------------------------------------------------------------------------- trainings
+
+
+def test_a_training_is_named_after_what_it_depends_on(tmp_path: Path) -> None:
+    """The same settings give the same folder in any figure; another seed or rate another."""
+    rates = Axis("rate", {1.0: {"policy.actor_rate": 1e-3}, 2.0: {"policy.actor_rate": 2e-3}})
+
+    def folders(**keys: Any) -> list[str]:
+        training = Training("x", "iiot_20dev", "aac", (rates,), keys=keys, seeds=2)
+        return [step.folder.name for step in steps(training, tmp_path, quick=False)]
+
+    found = folders()
+    assert len(set(found)) == 4 and found == folders()
+    assert set(found).isdisjoint(folders(**{"policy.discount": 0.9}))
+
+
+# ----------------------------------------------------------------------------------------- catalogue
+
+
+@pytest.mark.parametrize("quick", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_all_scenarios_are_right(quick: bool, tmp_path: Path) -> None:
+    """Of sweeps and trainings, with the policies that they name; what needs data is left to a slow test."""
+    for name, figure in FIGURES.items():
+        for training in figure.trainings:
+            for step in steps(training, tmp_path, quick):
+                learning_policy(step.scenario)
+        for study in figure.studies:
+            if name != "carbon":
+                file = tmp_path / "sweep.toml"
+                file.write_text(document(study, quick))
+                load_sweep(file)
+
+
+def test_figures_are_found_by_name() -> None:
+    assert chosen(["C9", "c3"]) == ["c3", "c9"]
+    assert chosen(["all"]) == list(FIGURES)
+    with pytest.raises(ValueError, match="no figure 'c33'; did you mean c3"):
+        chosen(["c33"])
+
+
+def test_all_figures_of_both_papers_are_there() -> None:
+    of_papers = [f"a{k}" for k in range(4, 9)] + [f"c{k}" for k in range(3, 10)]
+    assert [name for name in FIGURES if FIGURES[name].paper] == of_papers
+    assert all(FIGURES[name].claims for name in of_papers)
+    ids = [claim.id for figure in FIGURES.values() for claim in figure.claims]
+    assert len(set(ids)) == len(ids)
+    assert all(FIGURES[name].questions for name in FIGURES if not FIGURES[name].paper)
+
+
+def test_what_figures_share_has_one_name() -> None:
+    """Trainings are kept and counted by name."""
+    named: dict[str, Training] = {}
+    for figure in FIGURES.values():
+        for training in figure.trainings:
+            assert named.setdefault(training.name, training) == training
+            assert min(training.minutes) > 0.0
+        assert min(figure.minutes) > 0.0
+
+
+@pytest.mark.parametrize("name", list(FIGURES))
+def test_a_figure_is_consistent(name: str) -> None:
+    """Seeds as the project asks for; what is trained is there; at most one axis of several keys."""
+    figure = FIGURES[name]
+    trained = {training.name for training in figure.trainings}
+    for study in figure.studies:
+        assert set(study.learned.values()) <= trained
+        assert sum(one.key is None for one in study.axes) <= 1
+        assert study.seeds >= 10
+        for one in study.axes:
+            assert set(one.quick) <= set(one.settings)
+    for training in figure.trainings:
+        assert training.seeds >= 5
+    for claim in figure.claims:
+        assert claim.least >= (5 if figure.trainings else 10)
+        assert claim.says.endswith(".")
+    assert figure.notes.endswith(".")
+
+
+def test_the_list_needs_no_heavy_library() -> None:
+    code = (
+        "import sys; from edgesim.experiments.reproduction.catalogue import listing; listing();"
+        "print([m for m in ('torch', 'cvxpy', 'matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    text = listing()
+    for figure in FIGURES.values():
+        assert figure.title in text
+
+
+# --------------------------------------------------------------------------------------- the command
+
+
+def edgesim(*arguments: object) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "edgesim", "reproduce", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_command_lists_figures_and_refuses_others() -> None:
+    listed = edgesim()
+    assert listed.returncode == 0 and "c7" in listed.stdout and "less than EPR." in listed.stdout
+    refused = edgesim("c3", "gap-d")
+    assert refused.returncode == 2
+    assert "no figure 'gap-d'; did you mean gap-c?" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    failed = edgesim("c9", "--quick", "-o", tmp_path / "file" / "out")
+    assert failed.returncode == 1
+    assert failed.stderr.count("\n") == 1 and "file" in failed.stderr
+
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not DATA.is_dir(), reason="no ../shared/data beside the clone")
+def test_all_figures_quickly(tmp_path: Path) -> None:
+    """And what was killed in the middle goes on: c9 is killed as soon as runs are there."""
+    folder = tmp_path / "out"
+    arguments = ["c9", "--quick", "-o", folder, "--workers", "1"]
+    killed = subprocess.Popen(
+        [sys.executable, "-m", "edgesim", "reproduce", *map(str, arguments)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    traces = folder / "c9" / "sweeps" / "sizes" / "traces"
+    deadline = time.monotonic() + 120.0
+    while not list(traces.glob("*.h5")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    assert list(traces.glob("*.h5")) and not (folder / "c9" / "results.json").exists()
+    done = edgesim("all", "--quick", "-o", folder, "--data", DATA, "--workers", 2)
+    assert done.returncode == 0, done.stderr
+    page = (folder / "index.html").read_text()
+    for name, figure in FIGURES.items():
+        about = json.loads((folder / name / "results.json").read_text())
+        assert len(about["claims"]) == len(figure.claims)
+        assert all(one["conditions"] for one in about["claims"])
+        assert all(one["rows"] for one in about["questions"])
+        assert (folder / name / f"{name}.svg").stat().st_size > 5_000
+        assert f'id="{name}"' in page
