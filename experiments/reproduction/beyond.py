@@ -307,10 +307,15 @@ GAP_A = Figure(
 # ---------------------------------------------------------------------------------------- the learners
 
 
+_LEARNERS_A = {"AAC": "aac", "DQN": "dqn", "DDPG": "ddpg-stream"}
+_LEARNERS_C = {"DDPG": "ddpg", "AAC": "aac-tasks"}
+"""By label, the trainings."""
+
+
 def _learners_a_panels(results: Results) -> list[list[Panel]]:
     lines = [
         curve(label, results[name], "system_cost", "evaluated_steps", 1.0)
-        for label, name in {"AAC": "aac", "DQN": "dqn", "DDPG": "ddpg-stream"}.items()
+        for label, name in _LEARNERS_A.items()
     ]
     ends = np.array([min(one.x[0] for one in lines), max(one.x[-1] for one in lines)], dtype=float)
     for label, column in {
@@ -323,11 +328,10 @@ def _learners_a_panels(results: Results) -> list[list[Panel]]:
 
 
 def _learners_a(results: Results) -> Checks:
-    names = {"AAC": "aac", "DQN": "dqn", "DDPG": "ddpg-stream"}
     return {
         "best evaluation": [
             Check(label, sample(100.0 * results[name]["gap_closed"].max(dim="evaluation")))
-            for label, name in names.items()
+            for label, name in _LEARNERS_A.items()
         ],
         "mean of the last five": [
             Check(
@@ -339,7 +343,7 @@ def _learners_a(results: Results) -> Checks:
                     .mean(dim="evaluation")
                 ),
             )
-            for label, name in names.items()
+            for label, name in _LEARNERS_A.items()
         ],
     }
 
@@ -368,43 +372,35 @@ LEARNERS_A = Figure(
 
 
 def _learners_c_panels(results: Results) -> list[list[Panel]]:
-    names = {"DDPG": "ddpg", "AAC": "aac-tasks"}
-    excess = [
-        curve(
-            label,
-            results[name].assign(above=1.0 + results[name]["excess"]),
-            "above",
-            "evaluated_steps",
-            1.0,
+    def lines(values: Callable[["xr.Dataset"], "xr.DataArray"]) -> tuple[Line, ...]:
+        return tuple(
+            curve(
+                label,
+                results[name].assign(shown=values(results[name])),
+                "shown",
+                "evaluated_steps",
+                1.0,
+            )
+            for label, name in _LEARNERS_C.items()
         )
-        for label, name in names.items()
-    ]
-    feasible = [
-        curve(
-            label,
-            results[name].assign(share=100.0 * results[name]["feasible"]),
-            "share",
-            "evaluated_steps",
-            1.0,
-        )
-        for label, name in names.items()
-    ]
+
+    excess = lines(lambda data: 1.0 + data["excess"])
+    feasible = lines(lambda data: 100.0 * data["feasible"])
     return [
-        [Panel("", "emission over the optimum", tuple(excess), log=True)],
-        [Panel("", "slots feasible [%]", tuple(feasible))],
+        [Panel("", "emission over the optimum", excess, log=True)],
+        [Panel("", "slots feasible [%]", feasible)],
     ]
 
 
 def _learners_c(results: Results) -> Checks:
-    names = {"DDPG": "ddpg", "AAC": "aac-tasks"}
     return {
         "emission over the optimum": [
             Check(label, sample(1.0 + results[name]["excess"].isel(evaluation=-1)))
-            for label, name in names.items()
+            for label, name in _LEARNERS_C.items()
         ],
         "part of the slots feasible": [
             Check(label, sample(results[name]["feasible"].isel(evaluation=-1)))
-            for label, name in names.items()
+            for label, name in _LEARNERS_C.items()
         ],
     }
 

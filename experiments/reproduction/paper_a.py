@@ -9,7 +9,8 @@ The joint scheme of the paper is learned by AAC. Its benchmarks without one part
 P2 solved in each slot with that part taken out, the best that any learner of them could come to.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -155,17 +156,30 @@ def _gap_of_sca(*dims: str) -> Callable[[Results], Checks]:
     return checks
 
 
-_SCA_STUDY = Study(
-    "sca",
-    WORLD_A,
-    {JOINT: "lyapunov", SCA: "sca"},
-    keys=RUN,
-    seeds=10,
-    quick_seeds=2,
-    quick_keys=QUICK,
-    together=10,
-    warmup=WARM_UP,
-)
+def _study(
+    name: str,
+    policies: Mapping[str, str],
+    *axes: Axis,
+    learned: Mapping[str, str] | None = None,
+) -> Study:
+    """A study of paper A's network, as all figures have it."""
+    return Study(
+        name,
+        WORLD_A,
+        policies,
+        axes,
+        RUN,
+        quick_keys=QUICK,
+        warmup=WARM_UP,
+        learned=learned or {},
+    )
+
+
+def _sca_study(*axes: Axis) -> Study:
+    """P2 by successive convex approximation takes far longer than by search: fewer seeds."""
+    both = _study("sca", {JOINT: "lyapunov", SCA: "sca"}, *axes)
+    return replace(both, seeds=10, quick_seeds=2, together=10)
+
 
 _WORLD = (
     "Not stated: the area, path loss, arrivals, energy constants, V, and how the cost is averaged "
@@ -188,25 +202,9 @@ A4 = Figure(
     minutes=(2.5, 0.3),
     trainings=(aac_stream,),
     studies=(
-        Study(
-            "schemes",
-            WORLD_A,
-            SCHEMES,
-            (_LOAD, _V),
-            RUN,
-            quick_keys=QUICK,
-            warmup=WARM_UP,
-        ),
-        Study(
-            "learned",
-            WORLD_A,
-            SCHEMES,
-            keys=RUN,
-            quick_keys=QUICK,
-            warmup=WARM_UP,
-            learned={AAC_LABEL: "aac"},
-        ),
-        _SCA_STUDY,
+        _study("schemes", SCHEMES, _LOAD, _V),
+        _study("learned", SCHEMES, learned={AAC_LABEL: "aac"}),
+        _sca_study(),
     ),
     claims=(
         Claim(
@@ -333,28 +331,10 @@ A5 = Figure(
     minutes=(13.0, 0.4),
     trainings=(aac_stream,),
     studies=(
-        Study(
-            "stations",
-            WORLD_A,
-            {JOINT: "lyapunov"},
-            (_SBSS, _devices(20, 40)),
-            RUN,
-            quick_keys=QUICK,
-            warmup=WARM_UP,
-            learned={AAC_LABEL: "aac"},
+        _study(
+            "stations", {JOINT: "lyapunov"}, _SBSS, _devices(20, 40), learned={AAC_LABEL: "aac"}
         ),
-        Study(
-            "sca",
-            WORLD_A,
-            {JOINT: "lyapunov", SCA: "sca"},
-            (_SBSS, _devices(20, 40)),
-            RUN,
-            seeds=10,
-            quick_seeds=2,
-            quick_keys=QUICK,
-            together=10,
-            warmup=WARM_UP,
-        ),
+        _sca_study(_SBSS, _devices(20, 40)),
     ),
     claims=(
         Claim(
@@ -455,37 +435,9 @@ A6 = Figure(
     minutes=(8.0, 0.4),
     trainings=(aac_stream,),
     studies=(
-        Study(
-            "schemes",
-            WORLD_A,
-            SCHEMES,
-            (_A6, _LOAD),
-            RUN,
-            quick_keys=QUICK,
-            warmup=WARM_UP,
-        ),
-        Study(
-            "learned",
-            WORLD_A,
-            SCHEMES,
-            (_A6,),
-            RUN,
-            quick_keys=QUICK,
-            warmup=WARM_UP,
-            learned={AAC_LABEL: "aac"},
-        ),
-        Study(
-            "sca",
-            WORLD_A,
-            {JOINT: "lyapunov", SCA: "sca"},
-            (_A6,),
-            RUN,
-            seeds=10,
-            quick_seeds=2,
-            quick_keys=QUICK,
-            together=10,
-            warmup=WARM_UP,
-        ),
+        _study("schemes", SCHEMES, _A6, _LOAD),
+        _study("learned", SCHEMES, _A6, learned={AAC_LABEL: "aac"}),
+        _sca_study(_A6),
     ),
     claims=(
         Claim(
@@ -579,28 +531,8 @@ A7 = Figure(
     minutes=(9.0, 0.4),
     trainings=(aac_stream, dqn_stream),
     studies=(
-        Study(
-            "learned",
-            WORLD_A,
-            {JOINT: "lyapunov"},
-            (_A7,),
-            RUN,
-            quick_keys=QUICK,
-            warmup=WARM_UP,
-            learned={AAC_LABEL: "aac", DQN_LABEL: "dqn"},
-        ),
-        Study(
-            "sca",
-            WORLD_A,
-            {JOINT: "lyapunov", SCA: "sca"},
-            (_A7,),
-            RUN,
-            seeds=10,
-            quick_seeds=2,
-            quick_keys=QUICK,
-            together=10,
-            warmup=WARM_UP,
-        ),
+        _study("learned", {JOINT: "lyapunov"}, _A7, learned={AAC_LABEL: "aac", DQN_LABEL: "dqn"}),
+        _sca_study(_A7),
     ),
     claims=(
         Claim(

@@ -371,26 +371,22 @@ def _c4_stable(results: Results) -> Checks:
     return found
 
 
-def _c4_panels(results: Results) -> list[list[Panel]]:
-    return [
-        [
-            Panel(
-                title,
-                REWARD,
-                tuple(
-                    curve(
-                        f"actor, critic: {pair}",
-                        data.sel(rates=pair),
-                        "reward",
-                        "steps",
-                        float(EPISODE_SLOTS),
-                    )
-                    for pair in PAIRS
-                ),
+def _reward_panels(trainings: "xr.Dataset", dim: str, label: str) -> list[list[Panel]]:
+    """Rewards over episodes, a panel for each theta_0 and a line for each value of a dimension."""
+    panels = []
+    for title, data in split(_course(trainings), "theta_0"):
+        lines = (
+            curve(
+                label.format(value),
+                data.sel({dim: value}),
+                "reward",
+                "steps",
+                float(EPISODE_SLOTS),
             )
-            for title, data in split(_course(results["pairs"]), "theta_0")
-        ]
-    ]
+            for value in data[dim].values.tolist()
+        )
+        panels.append(Panel(title, REWARD, tuple(lines)))
+    return [panels]
 
 
 _REWARDS = (
@@ -407,7 +403,7 @@ C4 = Figure(
     title="Learning rates of Algorithm 2",
     notes=_REWARDS + "Tasks are of 1000 to 1100 Mcycles.",
     x="training episodes",
-    panels=_c4_panels,
+    panels=lambda results: _reward_panels(results["pairs"], "rates", "actor, critic: {}"),
     minutes=(0.1, 0.1),
     trainings=(
         Training(
@@ -477,31 +473,13 @@ def _c5_converged(results: Results) -> Checks:
     return found
 
 
-def _c5_panels(results: Results) -> list[list[Panel]]:
-    return [
-        [
-            Panel(
-                title,
-                REWARD,
-                tuple(
-                    curve(
-                        f"{n} devices", data.sel(devices=n), "reward", "steps", float(EPISODE_SLOTS)
-                    )
-                    for n in data["devices"].values.tolist()
-                ),
-            )
-            for title, data in split(_course(results["sizes"]), "theta_0")
-        ]
-    ]
-
-
 C5 = Figure(
     id="c5",
     paper="C",
     title="Algorithm 2 with 6 and with 10 devices",
     notes=_REWARDS + "Tasks are of 1500 to 2000 Mcycles, rates 3e-5 and 1e-4.",
     x="training episodes",
-    panels=_c5_panels,
+    panels=lambda results: _reward_panels(results["sizes"], "devices", "{} devices"),
     minutes=(0.1, 0.1),
     trainings=(
         Training(
