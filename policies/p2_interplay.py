@@ -234,6 +234,7 @@ def optimise_radio(
         candidates[c].price = power_cost
         candidates[c].sends = 0
         candidates[c].bits = 0.0
+        candidates[c].limit = 0.0
     for j in range(stations):
         if first[j] < first[j + 1]:
             cells[j].disturbance = cells[j].noise
