@@ -70,6 +70,19 @@ def test_the_interval_of_ratios_is_that_of_their_logarithms() -> None:
     assert np.log([value, low, high]) == pytest.approx(expected)
 
 
+def test_the_interval_of_a_median_covers_it_whatever_the_law() -> None:
+    five = np.array([3.0, -1.0, 1e9, 2.0, 0.5])
+    assert Check("", five, skewed=True).interval() == (2.0, -1.0, 1e9)
+    rng = np.random.default_rng(5)
+    for seeds, coverage in ((5, 0.9375), (6, 0.96875), (30, 0.9572)):  # 1 - 2 P(below <= outside)
+        ends = [
+            Check("", np.exp(3.0 * rng.standard_normal(seeds)), skewed=True).interval()
+            for _ in range(4000)
+        ]
+        hit = np.mean([low < 1.0 < high for _, low, high in ends])
+        assert hit == pytest.approx(coverage, abs=3.0 * math.sqrt(0.06 * 0.94 / 4000))
+
+
 def test_seeds_that_say_nothing_are_left_out() -> None:
     sample = np.array([1.0, math.nan, 3.0, math.inf])
     check = Check("", sample)

@@ -83,7 +83,7 @@ def draw(figure: Figure, panels: list[list[Panel]], command: str, target: Path) 
             rows,
             columns,
             sharex=True,
-            sharey="row" if alike else "none",
+            sharey="row" if alike and not figure.free_y else "none",
             squeeze=False,
             height_ratios=heights,
         )

@@ -254,7 +254,9 @@ def judge(claim: Claim, results: Results, quick: bool) -> dict[str, Any]:
     conditions = []
     for name, checks in found.items():
         # What is nearest to failing says most.
-        tight = min(checks, key=lambda check: _or_inf(check.margin))
+        tight = min(
+            checks, key=lambda check: (check.answer(least) == "holds", _or_inf(check.margin))
+        )
         conditions.append(
             {
                 "name": name,

@@ -334,7 +334,12 @@ def _c4_ends(results: Results) -> Iterator[tuple[str, "xr.DataArray"]]:
 def _c4_best(results: Results) -> Checks:
     return {
         name: [
-            Check(f"{BEST} over {other}", sample(ends.sel(rates=BEST) - ends.sel(rates=other)), 0.0)
+            Check(
+                f"{BEST} over {other}",
+                sample(ends.sel(rates=BEST) - ends.sel(rates=other)),
+                0.0,
+                skewed=True,
+            )
             for other in (SECOND, *LOW)
         ]
         for name, ends in _c4_ends(results)
@@ -348,6 +353,7 @@ def _c4_second(results: Results) -> Checks:
                 f"{SECOND} over {other}",
                 sample(ends.sel(rates=SECOND) - ends.sel(rates=other)),
                 0.0,
+                skewed=True,
             )
             for other in LOW
         ]
@@ -365,6 +371,7 @@ def _c4_stable(results: Results) -> Checks:
                 f"{other} over {BEST}",
                 sample(scatter.sel(rates=other) - scatter.sel(rates=BEST)),
                 0.0,
+                skewed=True,
             )
             for other in LOW
         ]
@@ -405,6 +412,7 @@ C4 = Figure(
     x="training episodes",
     panels=lambda results: _reward_panels(results["pairs"], "rates", "actor, critic: {}"),
     minutes=(0.1, 0.1),
+    free_y=True,
     trainings=(
         Training(
             "pairs",
@@ -421,27 +429,46 @@ C4 = Figure(
             "c4-best",
             "Rates of 3e-5 (actor) and 1e-4 (critic) reach the highest reward.",
             "median reward of the last fifth of the episodes, less that of each other pair, paired by "
-            "training seed; more than 0",
+            "training seed; in the median, more than 0",
             "1",
             _c4_best,
             least=5,
+            reasons={
+                "reproduced under stated conditions": (
+                    "It is ahead in 44 of the 45 pairs of trainings, and equal to within 1e-4 in the one that is left, "
+                    "at theta_0 = 3e-28. How far it is ahead differs by orders of magnitude: with the other pairs some "
+                    "trainings get stuck and others do not."
+                ),
+            },
         ),
         Claim(
             "c4-second",
             "5e-6 and 1e-5 come second: above 5e-6 and 3e-5, and above 5e-4 and 1e-4.",
-            "the same differences; more than 0",
+            "the same differences; in the median, more than 0",
             "1",
             _c4_second,
             least=5,
+            reasons={
+                "not reproduced": (
+                    "A critic that learns at 1e-5 is too slow for 1000 episodes of 10 slots: 5e-6 and 3e-5 are ahead "
+                    "in all 15 pairs of trainings. Longer episodes, which the paper does not exclude, would help it."
+                ),
+            },
         ),
         Claim(
             "c4-stable",
             "3e-5 and 1e-4 are more stable than the two lower pairs.",
             "interquartile range of the reward over the second half of the episodes, less that of the best "
-            "pair, paired by training seed; more than 0",
+            "pair, paired by training seed; in the median, more than 0",
             "1",
             _c4_stable,
             least=5,
+            reasons={
+                "reproduced under stated conditions": (
+                    "It is the more stable in 27 of the 30 pairs of trainings. The three others are trainings that got "
+                    "stuck, or came as far, and do not change any more."
+                ),
+            },
         ),
     ),
 )
@@ -481,6 +508,7 @@ C5 = Figure(
     x="training episodes",
     panels=lambda results: _reward_panels(results["sizes"], "devices", "{} devices"),
     minutes=(0.1, 0.1),
+    free_y=True,
     trainings=(
         Training(
             "sizes",
@@ -513,6 +541,14 @@ C5 = Figure(
             "1",
             _c5_converged,
             least=5,
+            reasons={
+                "not reproduced": (
+                    "Learning begins after 1000 slots of random actions, which is episode 100, and makes the reward worse "
+                    "at first. It is lowest in episodes 150 to 300 and converges by episode 500, at theta_0 = 1e-27 and with "
+                    "10 devices by episode 800. The paper does not say how many slots an episode has; with more than the 10 "
+                    "here all of this comes earlier."
+                ),
+            },
         ),
     ),
 )
@@ -660,6 +696,12 @@ C6 = Figure(
             "1",
             lambda results: _c6_ratio(results, NON_OPTIMAL, 0.0, 1.0),
             least=5,
+            reasons={
+                "not reproduced": (
+                    "It emits 20 to 62 % less up to 1400 Mcycles. At 1500, where the fixed rates are all but optimal, it is "
+                    "6 % less in the mean of five trainings, whose interval just reaches 1."
+                ),
+            },
         ),
         Claim(
             "c6-close",
@@ -669,6 +711,13 @@ C6 = Figure(
             "1",
             lambda results: _c6_ratio(results, PROPOSED, 0.9, 1.1),
             least=5,
+            reasons={
+                "not reproduced": (
+                    "Algorithm 2 emits 4 to 13 % more than Algorithm 1, which is within 1e-5 of the optimum: as near as lines of "
+                    "one figure look. Five trainings differ too much from each other to bound it by 10 %, and at 1500 Mcycles, at "
+                    "the edge of what it was trained on, it is beyond."
+                ),
+            },
         ),
         Claim(
             "c6-rising",
