@@ -203,7 +203,17 @@ def test_trained_policies_are_a_sample_of_trainings() -> None:
     )
     values = by_training(data["cost"], data, "AAC")
     assert dict(values.sizes) == {"seed": 2, "x": 2}
-    assert values.sel(seed="AAC 1", x=1).item() == 1.5
+    assert values.sel(seed=1, x=1).item() == 1.5
+
+
+def test_trainings_of_two_kinds_are_paired() -> None:
+    data = xr.Dataset(
+        {"cost": (("policy", "x", "seed"), np.arange(24.0).reshape(4, 2, 3))},
+        {"policy": ["AAC 1", "AAC 2", "DQN 1", "DQN 2"], "x": [1, 2], "seed": [1, 2, 3]},
+    )
+    aac, dqn = (by_training(data["cost"], data, label) for label in ("AAC", "DQN"))
+    for check in above(dqn, aac, "x"):
+        assert check.sample.tolist() == [12.0, 12.0]
 
 
 def test_split_names_each_combination() -> None:
@@ -527,7 +537,9 @@ def test_all_figures_quickly(tmp_path: Path) -> None:
     for name, figure in FIGURES.items():
         about = json.loads((folder / name / "results.json").read_text())
         assert len(about["claims"]) == len(figure.claims)
-        assert all(one["conditions"] for one in about["claims"])
+        for claim in about["claims"]:
+            assert claim["conditions"]
+            assert all(one["tightest"]["seeds"] >= 2 for one in claim["conditions"]), claim["id"]
         assert all(one["rows"] for one in about["questions"])
         assert (folder / name / f"{name}.svg").stat().st_size > 5_000
         assert f'id="{name}"' in page

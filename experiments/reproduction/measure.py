@@ -84,8 +84,9 @@ def trained(data: "xr.Dataset", label: str) -> list[str]:
 
 
 def by_training(values: "xr.DataArray", data: "xr.Dataset", label: str) -> "xr.DataArray":
-    """Means over the runs' seeds of what was trained: `seed` is then that of the training."""
-    return values.sel(policy=trained(data, label)).mean(dim="seed").rename(policy="seed")
+    """Means over the runs' seeds of what was trained: `seed` is then the number of the training."""
+    means = values.sel(policy=trained(data, label)).mean(dim="seed").rename(policy="seed")
+    return means.assign_coords(seed=np.arange(1, means.sizes["seed"] + 1))
 
 
 def curve(label: str, data: "xr.Dataset", value: str, steps: str, per_x: float) -> Line:
