@@ -293,8 +293,10 @@ class TraceFile:
             self._hidden().unlink(missing_ok=True)
 
     def _header(self) -> h5py.File:
-        """The beginning of the file, in memory: HDF5 would crash the process, now or at its end, if
-        the system refused to write what it closes."""
+        """The beginning of the file, in memory.
+
+        HDF5 would crash the process, now or at its end, if the system refused to write what it closes.
+        """
         run = self.run
         file = h5py.File(self._hidden(), "w", driver="core", backing_store=False, libver="latest")
         file.attrs.update(
