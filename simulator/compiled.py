@@ -20,14 +20,15 @@ def compiled(function: Callable[P, T]) -> Callable[P, T]:
 
     Division by zero gives infinities and NaN, as in numpy.
     """
-    dispatcher = numba.njit(error_model="numpy")(function)
-    dispatcher._cache = _Cache(function)  # what cache=True does
+    dispatcher: Any = numba.njit(error_model="numpy")(function)
+    # What cache=True does.
+    dispatcher._cache = _Cache(function)  # type: ignore[no-untyped-call]
     return cast(Callable[P, T], dispatcher)
 
 
-class _Cache(FunctionCache):  # type: ignore[misc]
+class _Cache(FunctionCache):
     """A cache that a full disk does not keep from computing: the next run compiles again."""
 
     def save_overload(self, sig: Any, data: Any) -> None:
         with suppress(OSError):
-            super().save_overload(sig, data)
+            super().save_overload(sig, data)  # type: ignore[no-untyped-call]
