@@ -113,7 +113,10 @@ def run(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Run SCENARIO, a file or the name of a shipped one, and leave a trace."""
+    """Run SCENARIO and leave a trace.
+
+    SCENARIO is a file, the name of a shipped one, or a trace, whose scenario is run again.
+    """
     with user_errors():
         from edgesim.experiments.checkpoint import beside
         from edgesim.experiments.run import execute, prepare, resume
@@ -731,10 +734,10 @@ def load(
     data_dir: Path | None,
 ) -> "Scenario":
     """The scenario with what the command line changes in it."""
-    from edgesim.scenarios.loading import load_scenario
+    from edgesim.experiments.run import load as load_any
 
     changes = overridden(overrides, seed=seed, slots=slots, replications=replications)
-    return load_scenario(scenario, changes, data_dir, policy=policy)
+    return load_any(scenario, changes, data_dir, policy=policy)
 
 
 def overridden(overrides: Sequence[str], **flags: int | None) -> list[str]:

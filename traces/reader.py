@@ -50,7 +50,7 @@ class Trace:
         self.path = Path(path)
         if not self.path.is_file():
             raise TraceError(f"{path}: there is no such file")
-        if not h5py.is_hdf5(self.path):
+        if not is_hdf5(self.path):
             raise TraceError(f"{path}: this is not an HDF5 file")
         with reported(path):
             self._file = _open(self.path)
@@ -177,6 +177,11 @@ class Trace:
                 )
                 raise TraceError(f"{self.path}: no /{name} here: {reason}")
             return lazy_dataset(self._file[name], self.path)
+
+
+def is_hdf5(path: Path) -> bool:
+    """Whether there is a file, and it is HDF5, as traces are."""
+    return path.is_file() and bool(h5py.is_hdf5(path))
 
 
 def open_trace(path: str | Path) -> Trace:
