@@ -260,10 +260,13 @@ def compare(
                 Path(scenario), policies, by, between or "policy", numbers, warmup, as_json
             )
         return
-    refuse(of_sweep, "a scenario")
-    if policies is None:
-        raise click.UsageError("Missing option '--policies'.")
     with user_errors():
+        from edgesim.scenarios.loading import find_scenario
+
+        find_scenario(scenario)  # a folder whose name is mistyped needs none of the options
+        refuse(of_sweep, "a scenario")
+        if policies is None:
+            raise click.UsageError("Missing option '--policies'.")
         from edgesim.experiments.compare import execute_each, prepare_each
         from edgesim.traces.comparison import compare_traces
         from edgesim.traces.figures_comparison import plot_comparison
@@ -338,6 +341,8 @@ def sweep(
         if status:
             from edgesim.traces.sweeps import sweep_status
 
+            if not (output or folder.exists() or sweep.exists()):
+                folder = sweep  # of this the message then speaks
             print_summary(sweep_status(folder), as_json)
             return
         from edgesim.experiments.expansion import load_sweep

@@ -113,6 +113,34 @@ def test_a_vanished_or_foreign_trace_is_told_in_one_line() -> None:
             assert len(result.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "compare",
+        "summary",
+        "plot",
+        "export",
+        "report",
+        "watch",
+        "sweep",
+        "sweep --status",
+        "validate",
+    ],
+)
+def test_a_mistyped_path_is_told_as_such(command: str) -> None:
+    result = edgesim(*command.split(), "results/nix")
+    assert result.exit_code == 2
+    assert "results/nix: " in result.stderr and "no such file" in result.stderr.lower()
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_a_folder_is_no_trace() -> None:
+    Path("folder").mkdir()
+    assert "folder: this is a folder, not a trace" in edgesim("watch", "folder").stderr
+    missing = edgesim("sweep", "folder", "--status", "-o", "nix")
+    assert missing.exit_code == 2 and "nix: there is no such file or folder" in missing.stderr
+
+
 def test_summary_plot_export_watch() -> None:
     edgesim("run", "iiot_20dev", *QUICK, "-o", "t.h5")
     assert "queue of a device" in edgesim("summary", "t.h5").stdout

@@ -105,7 +105,7 @@ def test_what_is_compiled_need_not_be_kept(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
 
     @compiled
-    def successor(number: int) -> int:
+    def successor(number: float) -> float:
         return number + 1
 
     with limited(10):

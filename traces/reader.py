@@ -48,6 +48,8 @@ class Trace:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        if self.path.is_dir():
+            raise TraceError(f"{path}: this is a folder, not a trace")
         if not self.path.is_file():
             raise TraceError(f"{path}: there is no such file")
         if not is_hdf5(self.path):
