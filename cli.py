@@ -311,7 +311,7 @@ def compare(
 @click.option(
     "--scheduler", metavar="ADDRESS", help="Of a dask.distributed cluster, instead of processes."
 )
-@click.option("--dry-run", is_flag=True, help="Tell what would be run, about how long, how large.")
+@click.option("--dry-run", is_flag=True, help="List the runs, about how long they take, how large.")
 @click.option("--status", is_flag=True, help="Tell how far it is.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first run that fails.")
 @click.option(
