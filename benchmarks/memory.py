@@ -7,9 +7,9 @@ from pathlib import Path
 
 from .measure import Row, end_to_end, scenario
 
-SHORT, LONG = 5_000, 50_000
+SHORT, LONG = 20_000, 100_000
 TOLERANCE_MB = 16.0
-"""Caches of the file still fill after the short run. The long one writes 180 MB of columns more."""
+"""Caches of the file still fill after the short run. The long one writes 280 MB of columns more."""
 
 
 def measure() -> Iterator[Row]:

@@ -38,7 +38,8 @@ def measure() -> Iterator[Row]:
     for devices, cost in costs.items():
         yield Row(f"N = {devices}, lyapunov, level summary", cost, "us of CPU per device-slot")
     most = max(SLOTS)
-    yield Row(f"N = {most} over N = 1000", costs[most] / costs[1000], "x", at_most=2.0)
+    # 100 times the devices: linear but for the caches, which hold 1,000 of them.
+    yield Row(f"N = {most} over N = 1000", costs[most] / costs[1000], "x", at_most=2.5)
     # N x N single bits: a matrix over all pairs of devices could not be smaller.
     peak = peak_mb(*overrides(most), slots=SLOTS[most])
     yield Row(f"peak at N = {most}, of N^2 bits", peak / (most**2 / 8e6), "x", at_most=1.0)

@@ -205,18 +205,12 @@ def solve(
                 _keep(candidates, plan)
         if not certain and few and radio and compute:
             _set_cpus(cells, candidates, members, False)
+            target = best - full_speed
             optimise_radio(
-                cells,
-                candidates,
-                alone,
-                spare,
-                first,
-                gain[r],
-                power_cost,
-                small,
-                1,
-                best - full_speed,
+                cells, candidates, alone, spare, first, gain[r], power_cost, small, _LEADS, target
             )
+            # What its CPUs would not leave to be sent is not to be sent by the same powers now.
+            trim(cells, candidates, first, gain[r], power_cost, received)
             _set_cpus(cells, candidates, members, True)
             total = trim(cells, candidates, first, gain[r], power_cost, received)
             if total > best:

@@ -7,6 +7,7 @@ import numpy as np
 from ..simulator.arrays import FloatArray, IntArray
 from ..simulator.compiled import compiled
 from .p2_cell import full, local_gain
+from .p2_search import descending
 
 _HOPELESS = 0.8  # of what is known: switching single devices will not make up for it
 
@@ -104,7 +105,7 @@ def optimise_compute(
             bound += max(worth[c], 0.0)
     if bound <= target:
         return
-    order = np.argsort(-worth)
+    order = descending(worth)
     best = 0.0
     length = 0
     count = 1

@@ -7,7 +7,7 @@ import numpy as np
 from ..simulator.arrays import FloatArray, IntArray
 from ..simulator.compiled import compiled
 from .p2_cell import local_gain, saving
-from .p2_search import copy, search
+from .p2_search import copy, descending, search
 
 _PRECISION = 1e-3  # of the objective
 _SAME = 1e-2  # relative change of interference and prices that needs no new answer
@@ -234,6 +234,7 @@ def optimise_radio(
         candidates[c].price = power_cost
         candidates[c].sends = 0
         candidates[c].bits = 0.0
+        candidates[c].limit = 0.0
     for j in range(stations):
         if first[j] < first[j + 1]:
             cells[j].disturbance = cells[j].noise
@@ -247,7 +248,7 @@ def optimise_radio(
         return True
     copy(candidates, alone, len(candidates))
     best = -np.inf
-    order = np.argsort(-found[1:]) + 1
+    order = descending(found[1:]) + 1
     leads = active if small else min(active, most_leads)
     starts = 1 + leads
     for start in range(starts + 2 * len(candidates) if small else starts):

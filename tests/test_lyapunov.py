@@ -5,13 +5,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import a_network, simulate
+from conftest import Capture, a_network, simulate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from edgesim.experiments.run import prepare
 from edgesim.policies.local import Local
 from edgesim.policies.lyapunov import Lyapunov
+from edgesim.scenarios.loading import load_scenario
 from edgesim.simulator.arrays import read_only
 from edgesim.simulator.cells import Cells
 from edgesim.simulator.decision import Decision, check, fit
@@ -19,6 +21,7 @@ from edgesim.simulator.network import NoiseModel
 from edgesim.simulator.observation import Observation
 from edgesim.simulator.outcome import carry_out
 from edgesim.simulator.problem import DriftPlusPenalty
+from edgesim.simulator.randomness import Streams
 
 Array = NDArray[np.float64]
 NOISE_MODELS: tuple[NoiseModel, ...] = ("total", "density")
@@ -287,6 +290,34 @@ def test_no_ablation_is_better(noise_model: NoiseModel) -> None:
     assert differs > 30
 
 
+@pytest.mark.parametrize("noise_model", NOISE_MODELS)
+def test_no_ablation_is_better_in_the_states_of_a_run(noise_model: NoiseModel) -> None:
+    """Long queues and cells that disturb each other strongly, as they come with time."""
+    scenario = load_scenario(
+        "iiot_20dev",
+        [f"channel.noise_model={noise_model}", "run.replications=64", "run.slots=300"],
+    )
+    run = prepare(scenario)
+    streams = Streams(scenario.run.seed, scenario.run.replications)
+    problem = run.blueprint.problem
+    assert isinstance(problem, DriftPlusPenalty)
+    policies = [Lyapunov(), Lyapunov(["radio"]), Lyapunov(["compute"])]
+    for policy in policies:
+        policy.reset(problem.network, problem, streams.generators("policy"))
+    worse = []
+
+    def decide(observation: Observation) -> Decision:
+        decision = policies[0].decide(observation)
+        if observation.slot >= 100 and observation.slot % 10 == 0:
+            values = [problem.value(observation, one.decide(observation)) for one in policies]
+            worse.append(values[0] - np.minimum(values[1], values[2]) > 1e-9 * abs(values[0]))
+        return decision
+
+    run.blueprint.simulation(decide, Capture(), streams).run()
+    assert np.size(worse) == 1280
+    assert not np.any(worse)
+
+
 @pytest.mark.parametrize("optimise", [(), ("radio",), ("compute",)])
 @pytest.mark.parametrize("noise_model", NOISE_MODELS)
 def test_decisions_fit_and_are_what_happens(
@@ -393,13 +424,16 @@ def test_compute_alone_chooses_senders_nearly_as_well_as_enumeration(
 
 
 @pytest.mark.parametrize("optimise", [(), ("radio",), ("compute",)])
-def test_a_replication_decides_as_it_would_alone(optimise: tuple[str, ...]) -> None:
-    alone = [network_of_20(seed, NOISE_MODELS[0]) for seed in range(6)]
+@pytest.mark.parametrize("noise_model", NOISE_MODELS)
+def test_a_replication_decides_as_it_would_alone(
+    noise_model: NoiseModel, optimise: tuple[str, ...]
+) -> None:
+    alone = [network_of_20(seed, noise_model) for seed in range(40)]
     columns = ("station", "channel_gain", "queue_bits", "station_queue_bits")
     stacked: Any = [
         np.concatenate([getattr(s.observation, name) for s in alone]) for name in columns
     ]
-    settings: Any = {"beta": 2e6}
+    settings: Any = {"beta": 2e6, "noise_model": noise_model}
     together = State(*stacked, **settings).decide(*optimise)
     for r in range(len(alone)):
         one: Any = [column[r : r + 1] for column in stacked]

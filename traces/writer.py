@@ -99,14 +99,12 @@ class TraceWriter:
             self._begin(slot, columns)
         elif len(columns) != len(self._shapes):
             raise ValueError(f"slot {slot}: the set of columns changed during the run")
-        place = self._filled
         try:
-            row = [columns[name] for name in self._flat]
-            row += [columns[name].reshape(self._replications, -1) for name in self._shaped]
+            row = [columns[name].ravel() for name in self._buffers]
         except KeyError as error:
             raise ValueError(f"slot {slot}: column {error} is missing") from None
-        np.concatenate(row, axis=1, out=self._buffer[:, place])
-        self._filled = place + 1
+        np.concatenate(row, out=self._buffer[self._filled])
+        self._filled += 1
         self._next = slot + 1
         if self._filled == self._capacity or time.monotonic() >= self._flush_at:
             self._flush()
@@ -187,21 +185,16 @@ class TraceWriter:
         """All columns of a slot lie side by side in one row: one copy instead of many."""
         self._shapes = shapes
         kept = {name: shape for name, shape in shapes.items() if self._keeps(SLOT_VARIABLES[name])}
-        self._flat = [name for name, shape in kept.items() if len(shape) == 2]
-        self._shaped = [name for name, shape in kept.items() if len(shape) != 2]
-        names = self._flat + self._shaped
-        widths = [math.prod(kept[name][1:]) for name in names]
-        slot_bytes = 8 * self._replications * sum(widths)
+        sizes = [math.prod(shape) for shape in kept.values()]
         most = min(BUFFER_SLOTS, self._run.slots)
-        self._capacity = min(max(BUFFER_BYTES // max(slot_bytes, 1), 1), most)
-        self._buffer = np.empty((self._replications, self._capacity, sum(widths)))
-        parts = {
-            name: self._buffer[:, :, end - width : end].reshape(
-                self._replications, self._capacity, *kept[name][1:]
-            )
-            for name, width, end in zip(names, widths, np.cumsum(widths), strict=True)
+        self._capacity = min(max(BUFFER_BYTES // max(8 * sum(sizes), 1), 1), most)
+        self._buffer = np.empty((self._capacity, sum(sizes)))
+        self._buffers = {
+            name: self._buffer[:, end - size : end]
+            .reshape(self._capacity, *kept[name])
+            .swapaxes(0, 1)
+            for name, size, end in zip(kept, sizes, np.cumsum(sizes), strict=True)
         }
-        self._buffers = {name: parts[name] for name in kept}
 
     def _begin_file(self, earlier: Lengths | None) -> None:
         self._file.begin(
