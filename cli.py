@@ -113,7 +113,10 @@ def run(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Run SCENARIO, a file or the name of a shipped one, and leave a trace."""
+    """Run SCENARIO and leave a trace.
+
+    SCENARIO is a file, the name of a shipped one, or a trace, whose scenario is run again.
+    """
     with user_errors():
         from edgesim.experiments.checkpoint import beside
         from edgesim.experiments.run import execute, prepare, resume
@@ -257,10 +260,13 @@ def compare(
                 Path(scenario), policies, by, between or "policy", numbers, warmup, as_json
             )
         return
-    refuse(of_sweep, "a scenario")
-    if policies is None:
-        raise click.UsageError("Missing option '--policies'.")
     with user_errors():
+        from edgesim.scenarios.loading import find_scenario
+
+        find_scenario(scenario)  # a folder whose name is mistyped needs none of the options
+        refuse(of_sweep, "a scenario")
+        if policies is None:
+            raise click.UsageError("Missing option '--policies'.")
         from edgesim.experiments.compare import execute_each, prepare_each
         from edgesim.traces.comparison import compare_traces
         from edgesim.traces.figures_comparison import plot_comparison
@@ -305,7 +311,7 @@ def compare(
 @click.option(
     "--scheduler", metavar="ADDRESS", help="Of a dask.distributed cluster, instead of processes."
 )
-@click.option("--dry-run", is_flag=True, help="Tell what would be run, about how long, how large.")
+@click.option("--dry-run", is_flag=True, help="List the runs, about how long they take, how large.")
 @click.option("--status", is_flag=True, help="Tell how far it is.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first run that fails.")
 @click.option(
@@ -335,6 +341,8 @@ def sweep(
         if status:
             from edgesim.traces.sweeps import sweep_status
 
+            if not (output or folder.exists() or sweep.exists()):
+                folder = sweep  # of this the message then speaks
             print_summary(sweep_status(folder), as_json)
             return
         from edgesim.experiments.expansion import load_sweep
@@ -731,10 +739,10 @@ def load(
     data_dir: Path | None,
 ) -> "Scenario":
     """The scenario with what the command line changes in it."""
-    from edgesim.scenarios.loading import load_scenario
+    from edgesim.experiments.run import load as load_any
 
     changes = overridden(overrides, seed=seed, slots=slots, replications=replications)
-    return load_scenario(scenario, changes, data_dir, policy=policy)
+    return load_any(scenario, changes, data_dir, policy=policy)
 
 
 def overridden(overrides: Sequence[str], **flags: int | None) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 from .. import __version__
 from ..policies.base import Policy
 from ..simulator.simulation import Snapshot
-from ..traces.damage import written
+from ..traces.damage import replaced
 from ..traces.writer import Written
 from .errors import CheckpointError
 
@@ -62,16 +62,10 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         "edgesim_version": __version__,
         "sha256": sha256(content).hexdigest(),
     }
-    new = path.with_name(f".{path.name}.new")
-    try:
-        with written(path), new.open("wb") as file:
-            file.write(json.dumps(header).encode() + b"\n" + content)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError:
-        new.unlink(missing_ok=True)  # the disk may be full of it
-        raise
-    new.replace(path)
+    with replaced(path) as hidden, hidden.open("wb") as file:
+        file.write(json.dumps(header).encode() + b"\n" + content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def load(path: Path) -> Checkpoint:

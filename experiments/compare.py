@@ -6,9 +6,8 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from ..scenarios.errors import Problem, ScenarioError
-from ..scenarios.loading import load_scenario
 from ..simulator.simulation import Simulation
-from .run import Experiment, execute, prepare
+from .run import Experiment, execute, load, prepare
 
 Follow = Callable[[Simulation], None]
 Watch = Callable[[str, Experiment], AbstractContextManager[Follow]]
@@ -33,7 +32,7 @@ def prepare_each(
     comparison needs no more, level "summary" is recorded where `overrides` ask for no other.
 
     Args:
-        scenario: a file, or the name of a shipped scenario.
+        scenario: a file, a trace, or the name of a shipped scenario.
         policies: "a,b{key=value},…". In braces are keys of [policy] for this policy alone, written
             as for --set. The scenario's own policy keeps the keys that the scenario gives it.
         seeds: how many; they follow the scenario's `run.seed`.
@@ -45,6 +44,7 @@ def prepare_each(
 
     Raises:
         ScenarioError: with all that is wrong, of any policy.
+        TraceError: the scenario is to be that of a trace, which cannot be read.
     """
     experiments: dict[str, Experiment] = {}
     problems: list[Problem] = []
@@ -52,7 +52,7 @@ def prepare_each(
         keys = [f"policy.{option}" for option in options]
         changes = ["trace.level=summary", *overrides, f"run.replications={seeds}", *keys]
         try:
-            experiments[label] = prepare(load_scenario(scenario, changes, data_dir, policy=name))
+            experiments[label] = prepare(load(scenario, changes, data_dir, policy=name))
         except ScenarioError as error:
             problems += error.problems
     if problems:

@@ -14,14 +14,14 @@ from ..policies.base import Policy
 from ..policies.learned import Learned
 from ..policies.registry import make_policy
 from ..scenarios.errors import Problem, ScenarioError, as_toml
-from ..scenarios.loading import load_scenario
+from ..scenarios.loading import load_scenario, parse_scenario
 from ..scenarios.schema import Scenario
 from ..simulator.build import Blueprint, blueprint
 from ..simulator.randomness import Streams
 from ..simulator.recorder import EndStatus
 from ..simulator.simulation import Simulation, Snapshot
 from ..traces.layout import RunInfo
-from ..traces.reader import Trace, open_trace
+from ..traces.reader import Trace, is_hdf5, open_trace
 from ..traces.writer import TraceWriter
 from . import checkpoint
 from .checkpoint import Checkpoint
@@ -35,6 +35,32 @@ class Experiment:
     scenario: Scenario
     blueprint: Blueprint
     policy: Policy
+
+
+def load(
+    path_or_name: str | Path,
+    overrides: Sequence[str] = (),
+    data_dir: Path | None = None,
+    policy: str | None = None,
+) -> Scenario:
+    """The scenario of a file or of a shipped one, or that of a trace, as it was run.
+
+    Args:
+        path_or_name: a scenario file, a trace, or the name of a shipped scenario.
+        overrides: as for `load_scenario`.
+        data_dir: likewise.
+        policy: likewise.
+
+    Raises:
+        ScenarioError: no such file, or not a scenario; with all that is wrong.
+        TraceError: an HDF5 file, but no trace, or one that cannot be read.
+    """
+    path = Path(path_or_name)
+    if not is_hdf5(path):
+        return load_scenario(path_or_name, overrides, data_dir, policy=policy)
+    with open_trace(path) as trace:
+        text = trace.scenario
+    return parse_scenario(text, str(path_or_name), overrides, data_dir, policy, path.parent)
 
 
 def prepare(scenario: Scenario) -> Experiment:
@@ -203,7 +229,7 @@ def run(
     """Run a scenario and open the trace that it leaves.
 
     Args:
-        scenario: a file, the name of a shipped scenario, or a scenario already loaded.
+        scenario: a file, a trace, the name of a shipped scenario, or a scenario already loaded.
         output: path of the trace; a file that is there is overwritten.
         policy: instead of the scenario's own.
         overrides: "a.b.c=VALUE", as for the command's --set.
@@ -211,10 +237,11 @@ def run(
 
     Raises:
         ScenarioError: the scenario cannot be run.
+        TraceError: it is to be that of a trace, which cannot be read.
         RunError: a policy or model failed during the run.
     """
     if not isinstance(scenario, Scenario):
-        scenario = load_scenario(scenario, overrides, data_dir, policy=policy)
+        scenario = load(scenario, overrides, data_dir, policy=policy)
     execute(prepare(scenario), Path(output))
     return open_trace(output)
 

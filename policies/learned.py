@@ -126,16 +126,18 @@ class Learned(ABC):
         Raises:
             ValueError: there is none, it is none, or it does not fit; says what to do.
         """
+        encoding = encoding_of(problem)
+        wanted = fit(self.name, problem, encoding)
         if self.checkpoint is None:
+            fitting = [path.stem for path in shipped() if fits(path, wanted)]
             raise ValueError(
                 f"{self.name} has to be trained first: `edgesim train SCENARIO --policy {self.name}`, "
-                "then run with --checkpoint FILE; or let --train-first do both; shipped are: "
-                + ", ".join(path.stem for path in shipped())
+                "then run with --checkpoint FILE; or let --train-first do both"
+                + (f"; shipped for --checkpoint: {', '.join(fitting)}" if fitting else "")
             )
-        encoding = encoding_of(problem)
         path, named = Path(self.checkpoint), TRAINED / f"{self.checkpoint}.pt"
         saved = read(named if named in shipped() and not path.exists() else path, FORMAT)
-        check_fit(saved, fit(self.name, problem, encoding), saved["architecture"])
+        check_fit(saved, wanted, saved["architecture"])
         sizes = (problem.network.devices, encoding.feature_count, encoding.action_count)
         actor = self.make_actor(saved["architecture"], *sizes)
         actor.load_state_dict(saved["actor"])
@@ -219,6 +221,16 @@ def check_fit(
                     '; only network = "shared" runs with another number than it was trained with'
                 )
             raise ValueError(what)
+
+
+def fits(path: Path, wanted: Mapping[str, Any]) -> bool:
+    """Whether a shipped checkpoint is of this, as `fit` says it."""
+    saved = read(path, FORMAT)
+    try:
+        check_fit(saved, wanted, saved["architecture"])
+    except ValueError:
+        return False
+    return True
 
 
 def read(path: Path, form: str) -> dict[str, Any]:

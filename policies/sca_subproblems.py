@@ -351,7 +351,8 @@ def solved(problem: "cp.Problem", mixed_integer: bool = False, rough: bool = Fal
     """
     import cvxpy as cp
 
-    settings: dict[str, Any] = {"solver": cp.HIGHS}
+    # SciPy's copy of HiGHS: highspy, which cvxpy.HIGHS uses, writes a banner to the standard output.
+    settings: dict[str, Any] = {"solver": cp.SCIPY}
     if not mixed_integer:
         settings = {
             "solver": cp.CLARABEL,

@@ -115,7 +115,7 @@ def data_folders(folder: Path | None, data_dir: Path | None) -> list[Path]:
 
 def _read(path_or_name: str | Path) -> tuple[str, Path]:
     """A scenario file's text, and the folder that it lies in."""
-    path = _find(path_or_name)
+    path = find_scenario(path_or_name)
     try:
         return path.read_text(encoding="utf-8"), path.parent
     except (OSError, UnicodeDecodeError) as error:
@@ -123,7 +123,15 @@ def _read(path_or_name: str | Path) -> tuple[str, Path]:
         raise ScenarioError([Problem(str(path_or_name), f"cannot be read: {reason}")]) from None
 
 
-def _find(path_or_name: str | Path) -> Path:
+def find_scenario(path_or_name: str | Path) -> Path:
+    """The file of a scenario.
+
+    Args:
+        path_or_name: as for `load_scenario`.
+
+    Raises:
+        ScenarioError: there is none.
+    """
     path = Path(path_or_name)
     if path.is_file():
         return path
@@ -131,7 +139,7 @@ def _find(path_or_name: str | Path) -> Path:
     name = path.name.removesuffix(".toml")
     if name in known and not path.is_dir():
         return known[name]
-    what = "is a folder" if path.is_dir() else "no such file"
+    what = "is a folder" if path.is_dir() else "no such file or folder"
     allowed = f"a scenario file, or a shipped scenario: {', '.join(known)}"
     problem = Problem(str(path_or_name), what, allowed=allowed, near=nearest(name, list(known)))
     raise ScenarioError([problem])

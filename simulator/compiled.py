@@ -5,9 +5,11 @@ no threads, so the same numbers come out whatever the number of replications.
 """
 
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar, cast
+from contextlib import suppress
+from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
+from numba.core.caching import FunctionCache
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -18,4 +20,15 @@ def compiled(function: Callable[P, T]) -> Callable[P, T]:
 
     Division by zero gives infinities and NaN, as in numpy.
     """
-    return cast(Callable[P, T], numba.njit(cache=True, error_model="numpy")(function))
+    dispatcher: Any = numba.njit(error_model="numpy")(function)
+    # What cache=True does.
+    dispatcher._cache = _Cache(function)  # type: ignore[no-untyped-call]
+    return cast(Callable[P, T], dispatcher)
+
+
+class _Cache(FunctionCache):
+    """A cache that a full disk does not keep from computing: the next run compiles again."""
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        with suppress(OSError):
+            super().save_overload(sig, data)  # type: ignore[no-untyped-call]

@@ -7,10 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from sweeping import contents
 
 from edgesim.cli import main
 from edgesim.traces.reader import open_trace
@@ -73,10 +75,20 @@ def test_a_trace_can_be_run_again_from_itself() -> None:
     edgesim("run", "iiot_20dev", *QUICK, "--set", "tasks.mean=0.5 Mbit", "-o", "one.h5")
     with open_trace("one.h5") as trace:
         Path("again.toml").write_text(trace.scenario)
-    assert edgesim("run", "again.toml", "-o", "two.h5").exit_code == 0
-    with open_trace("one.h5") as one, open_trace("two.h5") as two:
-        assert one.slots.drop_attrs().identical(two.slots.drop_attrs())
-        assert one.tasks.drop_attrs().identical(two.tasks.drop_attrs())
+    for scenario in ("again.toml", "one.h5"):
+        assert edgesim("run", scenario, "-o", "two.h5", "--overwrite").exit_code == 0
+        assert contents(Path("two.h5")) == contents(Path("one.h5"))
+    assert edgesim("validate", "one.h5").exit_code == 0
+    changed = ("--policy", "random", "--set", "devices.count=7", "-o", "three.h5")
+    assert edgesim("run", "one.h5", *changed).exit_code == 0
+    with open_trace("one.h5") as one, open_trace("three.h5") as three:
+        assert tomllib.loads(three.scenario)["tasks"] == tomllib.loads(one.scenario)["tasks"]
+        assert three.attrs["policy"] == "random" and three.attrs["devices"] == 7
+    wrong = edgesim("validate", "one.h5", "--set", "devices.count=-7")
+    assert wrong.exit_code == 2 and "--set: key `devices.count` = -7" in wrong.stderr
+    Path("torn.h5").write_bytes(Path("one.h5").read_bytes()[:5000])
+    torn = edgesim("run", "torn.h5")
+    assert torn.exit_code == 2 and "torn.h5: the file is torn" in torn.stderr
 
 
 def test_several_mistakes_are_told_at_once_without_traceback() -> None:
@@ -99,6 +111,34 @@ def test_a_vanished_or_foreign_trace_is_told_in_one_line() -> None:
             result = edgesim(*command, path)
             assert result.exit_code == 2 and path in result.stderr
             assert len(result.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "compare",
+        "summary",
+        "plot",
+        "export",
+        "report",
+        "watch",
+        "sweep",
+        "sweep --status",
+        "validate",
+    ],
+)
+def test_a_mistyped_path_is_told_as_such(command: str) -> None:
+    result = edgesim(*command.split(), "results/nix")
+    assert result.exit_code == 2
+    assert "results/nix: " in result.stderr and "no such file" in result.stderr.lower()
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_a_folder_is_no_trace() -> None:
+    Path("folder").mkdir()
+    assert "folder: this is a folder, not a trace" in edgesim("watch", "folder").stderr
+    missing = edgesim("sweep", "folder", "--status", "-o", "nix")
+    assert missing.exit_code == 2 and "nix: there is no such file or folder" in missing.stderr
 
 
 def test_summary_plot_export_watch() -> None:

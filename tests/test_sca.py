@@ -1,4 +1,6 @@
 import itertools
+import subprocess
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -291,6 +293,20 @@ def test_a_solver_that_fails_is_counted_and_survived(monkeypatch: pytest.MonkeyP
         result = run(Sca(variant), one)
         assert result.failed_solves > 0
         assert np.isfinite(result.decision.power_w).all()
+
+
+def test_solvers_print_nothing() -> None:
+    """In a process of its own: a banner may be printed only once."""
+    code = (
+        "import numpy as np\n"
+        "from edgesim.policies.sca_subproblems import OffloadingSubproblem, solved\n"
+        "one = OffloadingSubproblem(2)\n"
+        "one._data.value = np.full((5, 2), 0.1)\n"
+        "assert solved(one._problem, mixed_integer=True)\n"
+    )
+    words = [sys.executable, "-c", code]
+    ended = subprocess.run(words, check=True, capture_output=True, text=True)
+    assert ended.stdout == ended.stderr == ""
 
 
 def test_paper_starts_as_printed_and_only_falls_once_feasible() -> None:

@@ -413,7 +413,9 @@ def test_shipped_scenarios_are_valid_and_found_by_name() -> None:
 def test_an_unknown_name_lists_what_is_shipped(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError) as caught:
         load_scenario("iiot_20devs")
-    assert str(caught.value).startswith("iiot_20devs: no such file; allowed: a scenario file, or")
+    assert str(caught.value).startswith(
+        "iiot_20devs: no such file or folder; allowed: a scenario file, or"
+    )
     assert "melbourne_cbd" in str(caught.value)
     assert str(caught.value).endswith("did you mean `iiot_20dev`?")
     with pytest.raises(ScenarioError, match="is a folder"):

@@ -587,6 +587,30 @@ def test_dry_run_tells_and_writes_nothing(tmp_path: Path) -> None:
     make(path, tmp_path / "out")
     size = sum(trace.stat().st_size for trace in (tmp_path / "out/traces").iterdir())
     assert 0.8 * size < said["bytes"] < 1.25 * size
+    assert said["wall_s"] > said["start_s"] > 0.1
+    with sqlite3.connect(tmp_path / "out" / NAME) as db:
+        ids = {run for (run,) in db.execute("SELECT id FROM runs")}
+    assert {run["id"] for run in said["planned"]} == ids and len(said["planned"]) == len(ids) == 16
+    first, *_, last = said["planned"]
+    assert first["point"] == {"devices.count": 3} and first["policy"] == "local"
+    assert last["point"] == {"devices.count": 5} and last["seed"] == first["seed"] + 3
+
+
+def test_dry_run_lists_the_runs(tmp_path: Path) -> None:
+    path = write(tmp_path, SMALL.replace("[3, 5]", "[3, 5, 7]"))
+    said = json.loads(cli("sweep", path, "--dry-run", "--json").stdout)
+    shown = cli("sweep", path, "--dry-run").stdout
+    told = [run["id"] in shown for run in said["planned"]]
+    assert told == [True] * 20 + [False] * 4 and "and 4 more" in shown
+
+
+def test_dry_run_knows_how_large_a_summary_gets(tmp_path: Path) -> None:
+    sizes = []
+    for slots in ("300", "1_000_000"):  # a slot in every batch, or many
+        text = SMALL.replace("run.slots = 20", f"run.slots = {slots}").replace("[3, 5]", "[3]")
+        path = write(tmp_path, text.replace('"local", "random"', '"local"'))
+        sizes.append(json.loads(cli("sweep", path, "--dry-run", "--json").stdout)["bytes"])
+    assert sizes[1] == pytest.approx(sizes[0], rel=0.1)
 
 
 def test_dry_run_tells_of_runs_that_fail_and_goes_on(tmp_path: Path) -> None:

@@ -235,7 +235,10 @@ def test_shipped_checkpoints_are_found_by_name_and_small() -> None:
         assert command[:2] == ["edgesim", "train"]
         words = ("run", *command[2:5])  # SCENARIO --policy P
         assert edgesim(*words, "--slots", "2", "--checkpoint", path.stem).exit_code == 0
-        assert path.stem in refused(*words)
+        said = refused(*words)
+        assert [other.stem for other in paths if other.stem in said] == [path.stem]
+    assert "shipped" not in refused("run", "carbon_6ue", "--policy", "dqn")
+    assert "shipped" not in refused("run", "carbon_6ue", "--policy", "aac")
 
 
 class Bomb:

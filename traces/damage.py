@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _ERRNO = re.compile(r"errno = (\d+)")
@@ -29,18 +29,23 @@ def reported(path: object) -> Iterator[None]:
 
 
 @contextmanager
-def written(path: Path) -> Iterator[None]:
-    """Around what writes a file: the system's errors know its name only when they come at its opening.
+def replaced(path: Path) -> Iterator[Path]:
+    """Where to write what takes the place of a file, once it is whole.
 
     Raises:
-        OSError: instead of one without a name.
+        OSError: the system refused; it names the file, with which nothing has happened.
     """
+    hidden = path.with_name(f".{path.name}.new")
     try:
-        yield
+        yield hidden
+        hidden.replace(path)
     except OSError as error:
-        if error.filename is not None or not error.errno:
+        if not error.errno:
             raise
         raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+    finally:
+        with suppress(OSError):
+            hidden.unlink(missing_ok=True)  # the disk may be full of it
 
 
 def error_number(error: BaseException) -> int:

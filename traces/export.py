@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from ..simulator.recorder import OUTCOMES
-from .damage import written
+from .damage import replaced
 from .reader import TraceError, open_trace
 from .variables import SLOT_VARIABLES, TASK_VARIABLES
 
@@ -50,7 +50,7 @@ def export(path: str | Path, directory: str | Path, file_format: Format = "parqu
         TraceError: if the trace cannot be read, or has level "summary".
     """
     directory = Path(directory)
-    written = []
+    tables = []
     with open_trace(path) as trace:
         if trace.level == "summary":
             raise TraceError(f"{path}: a trace of level 'summary' has no slots or tasks to export")
@@ -66,8 +66,8 @@ def export(path: str | Path, directory: str | Path, file_format: Format = "parqu
             if columns:
                 target = directory / f"{name}.{file_format}"
                 write_tables(target, _pieces(dataset, columns, dims), file_format)
-                written.append(target)
-    return written
+                tables.append(target)
+    return tables
 
 
 def _pieces(
@@ -98,7 +98,7 @@ def _pieces(
 
 
 def write_tables(target: Path, pieces: Iterator[dict[str, Any]], file_format: Format) -> None:
-    """Write a table, piece by piece.
+    """Write a table, piece by piece; it is there when it is whole.
 
     Args:
         target: the file.
@@ -108,7 +108,10 @@ def write_tables(target: Path, pieces: Iterator[dict[str, Any]], file_format: Fo
     import pyarrow as pa
 
     first = _arrow(next(pieces), pa)
-    with written(target), _writer(target, first.schema, file_format) as writer:
+    with (
+        replaced(target) as hidden,
+        _writer(hidden, first.schema, file_format) as writer,
+    ):
         writer.write_table(first)
         for piece in pieces:
             writer.write_table(_arrow(piece, pa))

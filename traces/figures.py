@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ..simulator.arrays import FloatArray
-from .damage import written
+from .damage import replaced
 from .panels import batch_middles, latency_distribution, panels, time_unit
 from .reader import Trace, TraceError, open_trace
 
@@ -71,9 +71,10 @@ def plot(path: str | Path, output: str | Path, kind: Kind = "all") -> Path:
 
 def save(figure: "Figure", output: Path) -> None:
     """Write a picture without its date, so the same numbers give the same file."""
-    undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-    with written(output):
-        figure.savefig(output, dpi=200, metadata=undated.get(output.suffix.lower()))
+    form = output.suffix.lower().removeprefix(".")
+    undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    with replaced(output) as hidden:
+        figure.savefig(hidden, dpi=200, format=form, metadata=undated.get(form))
 
 
 def _figure(trace: Trace, width: float, height: float) -> "Figure":

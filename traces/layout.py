@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -38,6 +38,9 @@ COPIED_BYTES, COPIED_TASKS = 1 << 24, 1 << 18
 
 CHUNK_CACHE_BYTES = 1 << 20
 """Of each variable that is written; HDF5's own default of 8 MB is filled with what is never read."""
+
+SUPERBLOCK_BYTES = 48
+"""At the start of a file (HDF5 specification, II.A, version 3); says how long it is."""
 
 _OF_COLUMNS = {
     name for name in SUMMARY_VARIABLES if name.removeprefix("initial_") in SLOT_VARIABLES
@@ -147,7 +150,7 @@ class TraceFile:
 
     @_told
     def _begin_anew(self) -> None:
-        self._new().close()
+        self._put(self._header())
         self.appear()
 
     @_told
@@ -171,19 +174,16 @@ class TraceFile:
         Raises:
             OSError: the trace that is there is shorter, or cannot be read.
         """
-        file = self._new()
         self._first = first
         self._slots = self._tasks = self._decisions = 0
+        file = self._header()
         self._make_summary(file.create_group("summary"), columns, tally)
         if self.level != "summary":
             self._make_slots(file, columns, chunk_slots)
             self._make_tasks(file.create_group("tasks"))
-            timing = file["timing"]
-            self._timing_slot = netcdf.growing_coordinate(timing, "slot", 1024, long_name="slot")
-            self._decision_s = netcdf.variable(
-                timing, "decision_s", DECISION_S, {"slot": self._timing_slot}, (1024,)
-            )
-        file.swmr_mode = True
+            self._make_decisions(file["timing"])
+        self._put(file)
+        self._open()
         if earlier is not None and self.level != "summary":
             self._take_over(earlier)
 
@@ -263,6 +263,7 @@ class TraceFile:
             _extend(self._timing_slot, self._first, self._decisions)
             self._task.resize(self._tasks, axis=0)
             self._file.flush()
+        self._note_superblock()
 
     @_told
     def close(self, status: str) -> None:
@@ -278,23 +279,26 @@ class TraceFile:
         """Let go of a file that cannot be written: it stays as after a kill.
 
         HDF5 closes no file without having written all of it, and crashes the process at its end if
-        that fails. So what is left goes to a file in memory.
+        that fails. So what is left goes to where there is always room. The superblock may already
+        tell of more than could be written; it becomes what it was.
         """
         self.lost = True
         with suppress(Exception):
-            rest = os.memfd_create("lost")
-            os.dup2(rest, self._file.id.get_vfd_handle())
-            os.close(rest)
-            self._file.close()
+            handle = self._file.id.get_vfd_handle()
+            with Path(os.devnull).open("r+b") as nowhere, os.fdopen(os.dup(handle), "wb") as ours:
+                os.dup2(nowhere.fileno(), handle)
+                self._file.close()
+                os.pwrite(ours.fileno(), self._superblock, 0)
         with suppress(OSError):
             self._hidden().unlink(missing_ok=True)
 
-    def _new(self) -> h5py.File:
-        """A file with the header, under another name: no reader meets one that is half made."""
+    def _header(self) -> h5py.File:
+        """The beginning of the file, in memory.
+
+        HDF5 would crash the process, now or at its end, if the system refused to write what it closes.
+        """
         run = self.run
-        self._file = file = h5py.File(
-            self._hidden(), "w", libver="latest", locking=False, rdcc_nbytes=CHUNK_CACHE_BYTES
-        )
+        file = h5py.File(self._hidden(), "w", driver="core", backing_store=False, libver="latest")
         file.attrs.update(
             {
                 "edgesim_version": __version__,
@@ -317,6 +321,31 @@ class TraceFile:
         netcdf.fixed_text(timing, "ended", "", 40)
         return file
 
+    def _put(self, file: h5py.File) -> None:
+        """Write a file in memory under another name: no reader meets one that is half made."""
+        with file:
+            file.flush()
+            image = file.id.get_file_image()
+        self._hidden().write_bytes(image)
+
+    def _open(self) -> None:
+        """Open what `_put` wrote, with all that will be written."""
+        self._file = file = h5py.File(
+            self._hidden(), "r+", libver="latest", locking=False, rdcc_nbytes=CHUNK_CACHE_BYTES
+        )
+        self._summary = _variables(file["summary"], SUMMARY_VARIABLES)
+        if self.level != "summary":
+            self._slot, self._task = file["slots/slot"], file["tasks/task"]
+            self._slot_variables = _variables(file["slots"], SLOT_VARIABLES)
+            self._task_variables = _variables(file["tasks"], TASK_VARIABLES)
+            self._timing_slot = file["timing/slot"]
+            self._decision_s = file["timing/decision_s"]
+        file.swmr_mode = True
+        self._note_superblock()
+
+    def _note_superblock(self) -> None:
+        self._superblock = os.pread(self._file.id.get_vfd_handle(), SUPERBLOCK_BYTES, 0)
+
     def _hidden(self) -> Path:
         return self.path.with_name(f".{self.path.name}.new")
 
@@ -331,10 +360,9 @@ class TraceFile:
 
     def _make_slots(self, file: h5py.File, columns: Sequence[str], chunk_slots: int) -> None:
         group = file.create_group("slots")
-        self._slot = netcdf.growing_coordinate(group, "slot", chunk_slots, long_name="slot")
         scales = {
             "replication": self._replication(group),
-            "slot": self._slot,
+            "slot": netcdf.growing_coordinate(group, "slot", chunk_slots, long_name="slot"),
             "device": netcdf.coordinate(
                 group, "device", range(self.run.devices), long_name="device"
             ),
@@ -354,23 +382,22 @@ class TraceFile:
         ):
             netcdf.variable(group, name, SLOT_COORDINATES[name], scales)[...] = values
         group.attrs["coordinates"] = " ".join(SLOT_COORDINATES)
-        self._slot_variables = {}
         for name in columns:
             what = SLOT_VARIABLES[name]
             shape = {dim: scale.shape[0] for dim, scale in scales.items()} | {"slot": chunk_slots}
-            self._slot_variables[name] = netcdf.variable(
-                group, name, what, scales, [shape[dim] for dim in what.dims]
-            )
+            netcdf.variable(group, name, what, scales, [shape[dim] for dim in what.dims])
 
     def _make_tasks(self, group: h5py.Group) -> None:
-        self._task = netcdf.dimension(group, "task", 0, unlimited=True)
-        self._task_variables = {
-            name: netcdf.variable(group, name, what, {"task": self._task}, (TASK_CHUNK,))
-            for name, what in TASK_VARIABLES.items()
-        }
-        outcome = self._task_variables["outcome"]
+        task = netcdf.dimension(group, "task", 0, unlimited=True)
+        for name, what in TASK_VARIABLES.items():
+            netcdf.variable(group, name, what, {"task": task}, (TASK_CHUNK,))
+        outcome = group["outcome"]
         outcome.attrs["flag_values"] = np.arange(len(OUTCOMES), dtype=np.uint8)
         outcome.attrs["flag_meanings"] = " ".join(OUTCOMES)
+
+    def _make_decisions(self, group: h5py.Group) -> None:
+        slot = netcdf.growing_coordinate(group, "slot", 1024, long_name="slot")
+        netcdf.variable(group, "decision_s", DECISION_S, {"slot": slot}, (1024,))
 
     def _make_summary(self, group: h5py.Group, columns: Sequence[str], tally: SlotTally) -> None:
         batch_slots, batches = tally.batch_slots, tally.batches
@@ -390,24 +417,22 @@ class TraceFile:
             "latency_bin": netcdf.dimension(group, "latency_bin", len(LATENCY_EDGES_S) - 1),
         }
         replications = len(self.run.seeds)
-        self._summary = {
-            name: netcdf.variable(
-                group,
-                name,
-                what,
-                scales,
-                (min(replications, 64), 1, 512) if name == "latency_tasks" else None,
-                np.nan if what.dtype == "f8" else 0,
-            )
-            for name, what in SUMMARY_VARIABLES.items()
-            if name.removeprefix("initial_") in columns or name not in _OF_COLUMNS
-        }
-        for dataset in self._summary.values():
-            if dataset.chunks is None:
+        for name, what in SUMMARY_VARIABLES.items():
+            if name in _OF_COLUMNS and name.removeprefix("initial_") not in columns:
+                continue
+            chunks = (min(replications, 64), 1, 512) if name == "latency_tasks" else None
+            fill = np.nan if what.dtype == "f8" else 0
+            dataset = netcdf.variable(group, name, what, scales, chunks, fill)
+            if chunks is None:
                 # Storage that is allocated in SWMR mode shows readers a header of the wrong size.
-                netcdf.overwrite(dataset, np.full(dataset.shape, dataset.fillvalue))
-        netcdf.overwrite(self._summary["latency_low_s"], LATENCY_EDGES_S[:-1])
-        netcdf.overwrite(self._summary["latency_high_s"], LATENCY_EDGES_S[1:])
+                netcdf.overwrite(dataset, np.full(dataset.shape, fill))
+        netcdf.overwrite(group["latency_low_s"], LATENCY_EDGES_S[:-1])
+        netcdf.overwrite(group["latency_high_s"], LATENCY_EDGES_S[1:])
+
+
+def _variables(group: h5py.Group, known: Iterable[str]) -> dict[str, h5py.Dataset]:
+    """Those of the group that are known, by name."""
+    return {name: group[name] for name in known if name in group}
 
 
 def _sync(path: Path) -> None:

@@ -48,9 +48,11 @@ class Trace:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        if self.path.is_dir():
+            raise TraceError(f"{path}: this is a folder, not a trace")
         if not self.path.is_file():
             raise TraceError(f"{path}: there is no such file")
-        if not h5py.is_hdf5(self.path):
+        if not is_hdf5(self.path):
             raise TraceError(f"{path}: this is not an HDF5 file")
         with reported(path):
             self._file = _open(self.path)
@@ -177,6 +179,11 @@ class Trace:
                 )
                 raise TraceError(f"{self.path}: no /{name} here: {reason}")
             return lazy_dataset(self._file[name], self.path)
+
+
+def is_hdf5(path: Path) -> bool:
+    """Whether there is a file, and it is HDF5, as traces are."""
+    return path.is_file() and bool(h5py.is_hdf5(path))
 
 
 def open_trace(path: str | Path) -> Trace:

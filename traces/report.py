@@ -11,7 +11,7 @@ from typing import Any
 from .. import __version__
 from ..scenarios.errors import as_toml
 from .comparison import compare_traces
-from .damage import written
+from .damage import replaced
 from .panels import panels
 from .reader import Trace, TraceError, open_trace
 from .report_data import latency_chart, network_map, series_charts, sweep_charts
@@ -355,12 +355,6 @@ def _joined(paths: Any) -> str:
 
 def _write(output: Path, text: str) -> Path:
     """All of it or nothing."""
-    hidden = output.with_name(f".{output.name}.new")
-    try:
-        with written(output):
-            hidden.write_text(text, encoding="utf-8")
-            hidden.replace(output)
-    except OSError:
-        hidden.unlink(missing_ok=True)
-        raise
+    with replaced(output) as hidden:
+        hidden.write_text(text, encoding="utf-8")
     return output

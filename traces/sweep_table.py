@@ -157,6 +157,8 @@ class SweepTable:
 
     def __init__(self, folder: Path, *, create: bool = False) -> None:
         self.path = folder / NAME
+        if not create and not folder.exists():
+            raise TraceError(f"{folder}: there is no such file or folder")
         if not create and not self.path.is_file():
             raise TraceError(f"{folder}: no sweep was started here: there is no {NAME}")
         try:

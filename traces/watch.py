@@ -124,7 +124,7 @@ def watch(
                 rate = (seen.slots - first[1]) / (now - first[0]) if now > first[0] else 0.0
                 live.update(_view(progress, rate, now - grown), refresh=True)
                 patience_s = max(patience_s, 20.0 / rate if rate > 0.0 else 0.0)
-            stalled = now - grown > patience_s or not Path(path).exists()
+            stalled = now - grown > patience_s or not Path(path).is_file()
             if error is not None and (once or stalled):
                 raise error
             if progress is not None and (once or stalled or progress.status != "running"):
