@@ -17,7 +17,7 @@ run: $(VENV)/linked
 	$(BIN)/edgesim run $(SCENARIO)
 
 test: $(VENV)/linked
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-slow: $(VENV)/linked
 	$(BIN)/python -m pytest -n auto -m slow

@@ -18,6 +18,7 @@ Everything else is done here: seeds, evaluation, logs, checkpoints. The folder h
 """
 
 import csv
+import os
 import time
 import tomllib
 from collections.abc import Callable, Mapping
@@ -305,18 +306,21 @@ class _Session:
 class Table:
     """A CSV file that grows row by row, and its copy for TensorBoard.
 
+    The file is always whole: whenever a training is killed, all rows up to its checkpoint are there.
+
     Args:
         path: of the file; rows of later steps, which a killed training has left, are dropped.
         steps: from which it goes on.
+
+    Raises:
+        ScenarioError: there is something else in the file.
     """
 
     def __init__(self, path: Path, steps: int) -> None:
         self._path = path
-        rows = []
+        self._rows: list[Mapping[str, Any]] = []
         if path.exists() and steps > 0:
-            with path.open(newline="", encoding="utf-8") as file:
-                rows = [row for row in csv.DictReader(file) if int(row["steps"]) <= steps]
-        self._rows: list[Mapping[str, Any]] = list(rows)
+            self._rows += _rows_until(path, steps)
         self._write()
         self._board = _board(path, steps)
 
@@ -332,10 +336,28 @@ class Table:
     def _write(self) -> None:
         """All rows, as a column may appear late: a loss, once learning has begun."""
         names = dict.fromkeys(name for row in self._rows for name in row)
-        with self._path.open("w", newline="", encoding="utf-8") as file:
+        new = self._path.with_name(f".{self._path.name}.new")
+        with new.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, list(names), restval="")
             writer.writeheader()
             writer.writerows(self._rows)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self._path)
+
+
+def _rows_until(path: Path, steps: int) -> list[dict[str, str]]:
+    """The rows of a table up to a step.
+
+    Raises:
+        ScenarioError: it is no such table.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [row for row in csv.DictReader(file) if int(row["steps"]) <= steps]
+    except (ValueError, KeyError, TypeError, csv.Error):
+        what = f"{path} is not what a training left; move it away to go on with a new table"
+        raise ScenarioError([Problem("--resume", what)]) from None
 
 
 def _board(path: Path, steps: int) -> Any:

@@ -44,6 +44,9 @@ from .units import (
 EARTH_RADIUS_M = 6_371_008.8
 """Mean radius of the WGS 84 ellipsoid."""
 
+FAILURES_PER_SLOT = 1000
+"""The most that a station may have in the mean; their effect begins with the next slot."""
+
 MAX_SEED = 10**18
 MAX_SLOTS = 10**9
 MAX_REPLICATIONS = 10**5
@@ -279,7 +282,11 @@ class Association(ModelSection):
 
 
 class Failures(Section):
-    """How stations fail and are repaired; each by itself, all up at the start."""
+    """How stations fail and are repaired; each by itself, all up at the start.
+
+    From the next slot on a station that is down hears nothing and executes nothing. Reports to the
+    twin go on, at their own periods; they are how the twin learns of it.
+    """
 
     time_to_failure: Seconds = Field(gt=0, description="mean time from repair to failure")
     time_to_repair: Seconds = Field(gt=0, description="mean time from failure to repair")
@@ -631,10 +638,27 @@ class Scenario(Section):
             found.append(
                 Misfit("is for the problem worst-case-emission", "channel.access", '"ofdma"')
             )
+        found += self._misfits_of_failures()
         if isinstance(self.carbon.sbs, tuple) and sbs.count not in (None, len(self.carbon.sbs)):
             what = f"{len(self.carbon.sbs)} values for {sbs.count} SBSs"
             found.append(Misfit(what, "carbon.sbs", "one, or one each"))
         return found
+
+    def _misfits_of_failures(self) -> list[Misfit]:
+        """Times so short that there is no end of events in a slot, which would not show them."""
+        least = self.run.slot / FAILURES_PER_SLOT
+        kinds = (("mbs", self.stations.mbs.failures), ("sbs", self.stations.sbs.failures))
+        return [
+            Misfit(
+                f"{getattr(keys, key):g} s is too short for slots of {self.run.slot:g} s",
+                f"stations.{kind}.failures.{key}",
+                f">= {least:g} s",
+            )
+            for kind, keys in kinds
+            if keys is not None
+            for key in ("time_to_failure", "time_to_repair")
+            if getattr(keys, key) < least
+        ]
 
     def _misfits_of_tasks(self) -> list[Misfit]:
         """What C(10) cannot do with."""

@@ -71,5 +71,5 @@ class Failures:
                 continue
             mean_s = model.time_to_failure_s if self.up[r, b] else model.time_to_repair_s
             share = 1.0 if model.law == "fixed" else self._rngs[b][r].standard_exponential()
-            # At least a tick, so that time goes on.
-            self._next_ns[r, b] = now_ns + max(to_ns(mean_s * share), 1)
+            # At least a tick, so that time goes on; at most what the clock can count.
+            self._next_ns[r, b] = min(now_ns + max(to_ns(mean_s * share), 1), NEVER)

@@ -1,8 +1,13 @@
 """Runs without files: a recorder that keeps everything in memory."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+# Before the first import of numpy or torch, and for the processes that tests start: on networks this
+# small more threads only wait for each other, and for those of the tests beside.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest

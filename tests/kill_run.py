@@ -28,7 +28,7 @@ from edgesim.policies.registry import POLICIES
 
 WORLDS = {"A": "drift-plus-penalty", "C": "worst-case-emission"}
 CHECKPOINTS = 30
-LENGTH_S = 1.0
+LENGTH_S = 0.3
 """Of a run in peace, at least, if 20,000 slots take so long."""
 
 

@@ -18,8 +18,6 @@ from edgesim.policies.networks import seeded, torch_seed
 from edgesim.scenarios.loading import load_scenario
 from edgesim.simulator.environment import DigitalTwinNetworkVector
 
-torch.set_num_threads(1)  # two of them wait for each other on a busy machine
-
 DEVICES = 4
 SMALL = [f"devices.count={DEVICES}", "stations.sbs.count=1", "run.slots=20"]
 T_MAX, EPISODE, EPISODES = 5, 20, 12

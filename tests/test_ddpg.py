@@ -15,10 +15,8 @@ from edgesim.policies.learned import TrainingError
 from edgesim.policies.networks import Actor, Critic, Kind
 from edgesim.policies.replay import Batch, Replay
 
-torch.set_num_threads(1)  # two of them wait for each other on a busy machine
-
 DEVICES, FEATURES, ACTIONS = 6, 5, 3
-UPDATES, BATCH = 200, 64
+UPDATES, BATCH, HIDDEN = 200, 64, [64, 48, 32]
 
 
 def linear_layers(network: nn.Module) -> list[nn.Linear]:
@@ -66,7 +64,7 @@ def test_an_update_is_that_of_stable_baselines(monkeypatch: pytest.MonkeyPatch) 
     from stable_baselines3.common.logger import Logger
     from stable_baselines3.common.type_aliases import ReplayBufferSamples
 
-    keys = Ddpg(network="flat", actor_rate=1e-4, critic_rate=1e-4)
+    keys = Ddpg(network="flat", hidden=HIDDEN, actor_rate=1e-4, critic_rate=1e-4)
     theirs = DDPG(
         "MlpPolicy",
         Blank(),
@@ -75,7 +73,7 @@ def test_an_update_is_that_of_stable_baselines(monkeypatch: pytest.MonkeyPatch) 
         gamma=keys.discount,
         batch_size=BATCH,
         buffer_size=1,
-        policy_kwargs={"net_arch": [512, 256, 128]},
+        policy_kwargs={"net_arch": HIDDEN},
         seed=0,
         device="cpu",
     )

@@ -13,8 +13,6 @@ from edgesim.policies.dqn import Agent, Dqn, Greedy
 from edgesim.policies.exploration import EpsilonGreedy
 from edgesim.policies.learned import TrainingError
 
-torch.set_num_threads(1)  # two of them wait for each other on a busy machine
-
 FEATURES, ACTIONS, LEVELS = 5, 2, 3
 
 

@@ -5,11 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import SMALL, observing, simulate
+from conftest import SMALL, Capture, observing, simulate
 from scipy import stats
 
+from edgesim.experiments.run import prepare
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.loading import parse_scenario
+from edgesim.simulator.decision import Decision
 from edgesim.simulator.failures import FailureModel, Failures
 from edgesim.simulator.ledger import TaskLedger
 from edgesim.simulator.randomness import Streams
@@ -168,6 +170,161 @@ def test_failures_are_the_same_under_every_policy_and_among_others() -> None:
         np.testing.assert_array_equal(one.trace[name][0], other.trace[name][1], err_msg=name)
 
 
+def test_failures_leave_all_other_streams_alone() -> None:
+    """They have streams of their own, by station: those of others stay when one kind more fails."""
+    moving = ("mobility.model=random-waypoint", 'mobility.speed=["20 m/s", "30 m/s"]')
+    quiet = simulate(*moving).trace
+    some = simulate(*moving, *failing()).trace
+    all_kinds = simulate(*moving, *failing(), *failing("mbs")).trace
+    for name in ("arrived_bits", "x_m", "y_m"):
+        np.testing.assert_array_equal(some[name], quiet[name], err_msg=name)
+    heard = some["station_up"][:, :, None, :] == 1
+    assert not heard.all()
+    np.testing.assert_array_equal(some["channel_gain"], np.where(heard, quiet["channel_gain"], 0.0))
+    np.testing.assert_array_equal(some["station_up"][..., 1:], all_kinds["station_up"][..., 1:])
+    assert not all_kinds["station_up"][..., 0].all()
+
+
+def test_every_task_has_one_outcome_in_a_long_run() -> None:
+    """Of all that arrived, as the ledger was handed them, with bounded buffers and lost queues."""
+    scenario = parse_scenario(
+        SMALL,
+        "test",
+        [
+            *failing(queue="lost"),
+            *failing("mbs", queue="lost", time_to_failure="2 s"),
+            "policy.name=offload-all",
+            "tasks.arrivals=poisson",
+            'tasks.rate="20 tasks/s"',
+            'tasks.mean="30 kbit"',
+            "tasks.deadline=1 s",
+            'tasks.buffer="0.3 Mbit"',
+            "run.slots=2000",
+        ],
+    )
+    plan, streams = prepare(scenario).blueprint, Streams(scenario.run.seed, 1)
+    policy = prepare(scenario).policy
+    policy.reset(plan.network, plan.problem, streams.generators("policy"))
+    trace = Capture()
+    simulation = plan.simulation(policy.decide, trace, streams)
+    world: Any = simulation.world
+    arrived, admit = [], world.ledger.admit
+
+    def watched(tasks: Tasks, left: Any) -> Any:
+        arrived.append(np.column_stack((tasks.device, tasks.arrival_s, tasks.bits)))
+        return admit(tasks, left)
+
+    world.ledger.admit = watched
+    simulation.run()
+    trace.tasks(world.unfinished())
+    ours = np.column_stack([trace.column(name) for name in ("device", "arrival_s", "bits")])
+    theirs = np.concatenate(arrived)
+    assert len(theirs) > 20_000
+    np.testing.assert_array_equal(_sorted(ours), _sorted(theirs))
+    outcome = trace.column("outcome")
+    assert (np.bincount(outcome, minlength=len(OUTCOMES)) > 0).all()  # each of them occurs
+    done, late = outcome == OUTCOMES.index("done"), outcome == OUTCOMES.index("late")
+    late_by = trace.column("completion_s") - trace.column("deadline_s")
+    assert (late_by[done] <= 0.0).all() and (late_by[late] > 0.0).all()
+
+
+def _sorted(rows: np.ndarray) -> np.ndarray:
+    ordered: np.ndarray = rows[np.lexsort(rows.T)]
+    return ordered
+
+
+def test_what_is_sent_to_a_station_that_is_down_stays_where_it_was() -> None:
+    """A policy that knows nothing of it: no bit leaves, nothing is executed, no energy is spent."""
+
+    def everything(observation: Any) -> Decision:
+        devices = observation.queue_bits.shape[1]
+        full = np.full((1, devices), 1.0)
+        return Decision(
+            bandwidth_hz=full * 5e6 / devices,
+            power_w=full * 0.1,
+            local_cpu_hz=full * 0.0,
+            edge_cpu_hz=full * 10e9 / devices,
+            served_bits=np.full(observation.station_queue_bits.shape, 1e12),
+        )
+
+    run = simulate(
+        *failing(devices="wait"),
+        *failing("mbs", devices="wait"),
+        "run.slots=200",
+        "tasks.mean=10 kbit",
+        decide=everything,
+    )
+    trace = run.trace
+    down = ~_own(trace["station_up"], trace["station"])
+    waits = down & (trace["queue_bits"] > 0.0)
+    assert waits.sum() > 100
+    for name in ("offloaded_bits", "rate_bps", "power_w", "offload_energy_j", "bandwidth_hz"):
+        assert not trace[name][down].any(), name
+    up = ~down & (trace["queue_bits"] > 0.0)
+    assert (trace["offloaded_bits"][up] > 0.0).all()
+    stopped = (trace["station_up"] == 0) & (trace["station_queue_bits"] > 0.0)
+    assert stopped.any() and not trace["station_served_bits"][stopped].any()
+    following = trace["queue_bits"][:, 1:]
+    expected = trace["queue_bits"] + trace["arrived_bits"]
+    np.testing.assert_array_equal(following[down[:, :-1]], expected[:, :-1][down[:, :-1]])
+
+
+@pytest.mark.parametrize("devices", ["reassociate", "wait"])
+def test_all_stations_down_at_once(devices: str) -> None:
+    """Up and down for 1 s each, the MBS too: what was waiting goes on when they come back."""
+    times = {"law": "fixed", "time_to_failure": "1 s", "time_to_repair": "1 s", "devices": devices}
+    run = simulate(*failing(**times), *failing("mbs", **times), "run.slots=60")
+    trace = run.trace
+    down = np.arange(60) // 10 % 2 == 1
+    np.testing.assert_array_equal(trace["station_up"][0], np.repeat(~down[:, None], 4, axis=1))
+    assert not trace["offloaded_bits"][0, down].any()
+    assert trace["local_bits"][0, down].sum() > 0.0
+    assert (trace["offloaded_bits"][0, ~down].reshape(3, -1).sum(axis=1) > 0.0).all()
+    home = trace["station"][0, 0]
+    assert (home > 0).any()
+    # Who looks for another station finds none: the MBS, which is asked last, is where it waits.
+    there = np.zeros(home.shape) if devices == "reassociate" else home
+    np.testing.assert_array_equal(trace["station"][0, down], np.tile(there, (down.sum(), 1)))
+    np.testing.assert_array_equal(trace["station"][0, ~down], np.tile(home, ((~down).sum(), 1)))
+
+
+def test_without_the_mbs_only_small_cells_serve() -> None:
+    times = {"law": "fixed", "time_to_failure": "1 s", "time_to_repair": "100 s"}
+    trace = simulate(*failing("mbs", **times), "run.slots=40").trace
+    station, later = trace["station"][0], slice(10, None)
+    np.testing.assert_array_equal(station, np.tile(station[0], (40, 1)))
+    at_mbs = station[0] == 0
+    assert at_mbs.any() and not at_mbs.all()
+    assert not trace["offloaded_bits"][0, later][:, at_mbs].any()
+    assert (trace["offloaded_bits"][0, later][:, ~at_mbs].sum(axis=0) > 0.0).all()
+
+
+def test_news_of_a_failure_may_be_late_or_lost() -> None:
+    """What is shown is what was true when the station reported, not what is."""
+    seen: list[tuple[Any, Any]] = []
+    run = observing(
+        seen,
+        *failing(),
+        "twin.sync=periodic",
+        "twin.station.latency={exponential=0.2}",
+        "twin.station.loss=0.3",
+        "run.slots=200",
+    )
+    real = run.trace["station_up"][0]
+    wrong = 0
+    for slot, (observation, _) in enumerate(seen):
+        told = slot - np.round(observation.station_age_s[0] / 0.1).astype(int)
+        np.testing.assert_array_equal(observation.station_up[0], real[told, np.arange(4)])
+        wrong += (observation.station_up[0] != real[slot]).sum()
+    assert wrong > 20
+
+
+def test_a_station_may_as_well_never_fail() -> None:
+    """Times beyond what the clock can count."""
+    trace = simulate(*failing(time_to_failure="1e12 s", law="fixed"), "run.slots=3").trace
+    assert trace["station_up"].all()
+
+
 def test_a_task_in_two_stations_is_lost_once() -> None:
     """8 bits: 3 of them at station 1, 3 at station 2, 2 still at the device; station 1 fails."""
     ledger = TaskLedger(1, 1, 3, 1.0)
@@ -192,3 +349,5 @@ def test_keys() -> None:
         parse_scenario(SMALL, "test", [f"{SBS}.time_to_failure=1 s"])
     with pytest.raises(ScenarioError, match="too small"):
         parse_scenario(SMALL, "test", [*failing(time_to_failure="0 s")])
+    with pytest.raises(ScenarioError, match=r"time_to_repair.*too short for slots.*>= 0\.0001 s"):
+        parse_scenario(SMALL, "test", [*failing(time_to_repair="1 ns")])

@@ -100,7 +100,9 @@ def few_slots(toml: str, *overrides: str) -> int:
     """Fewer where a policy solves whole programs, or searches all sets of senders, in each slot."""
     if "worst-case-emission" in toml:
         return 6
-    return 8 if "policy.name=exact" in overrides else 30
+    if "policy.name=exact" in overrides:
+        return 8 if "twin.sync=periodic" in overrides else 4  # until news of work has come
+    return 30
 
 
 def run_to_the_end(toml: str, *overrides: str) -> Run:
@@ -189,7 +191,9 @@ def test_runs_when_everything_is_uncertain(toml: str, policy: tuple[str, ...]) -
         "twin.deviation.device_cpu={relative=-0.2}",
     )
     together = run_to_the_end(toml, *overrides, "run.seed=4", "run.replications=2")
-    alone = simulate("run.seed=5", f"run.slots={few_slots(toml, *policy)}", *overrides, toml=toml)
+    alone = simulate(
+        "run.seed=5", f"run.slots={few_slots(toml, *overrides)}", *overrides, toml=toml
+    )
     for name in together.trace.rows[0]:
         np.testing.assert_array_equal(together.trace[name][1], alone.trace[name][0], err_msg=name)
 

@@ -138,7 +138,7 @@ def test_sca_finds_as_much_on_its_own(
 
 @both_noises
 def test_no_step_of_sca_loses(noise: NoiseModel) -> None:
-    state = states(6, 12, 3, noise)
+    state = states(4, 12, 3, noise)
     values = [
         value(decided(ScaStream(start="equal", iterations_max=steps, threshold=0.0), state), state)
         for steps in (1, 2, 4, 8, 16)
@@ -235,7 +235,7 @@ def test_two_interfering_cells_against_a_grid(noise: NoiseModel, seed: int) -> N
 
 @both_noises
 def test_exact_is_at_least_as_good_as_all_others(noise: NoiseModel) -> None:
-    state = states(6, 4, 3, noise)
+    state = states(4, 4, 3, noise)
     answer = decided(MultiStart(starts=1), state)
     assert is_within_limits(answer, state)
     exact = value(answer, state)
@@ -295,14 +295,14 @@ def test_nobody_to_offload_for() -> None:
 @pytest.mark.parametrize(
     ("policy", "overrides"),
     [
-        ("sca", ()),
-        ("sca", STALE),
-        ("exact", ("devices.count=4", "policy.starts=1")),
-        ("exact", ("devices.count=4", "policy.starts=1", *STALE)),
+        ("sca", ("run.slots=8",)),
+        ("sca", ("run.slots=8", *STALE)),
+        ("exact", ("run.slots=4", "devices.count=3", "policy.starts=1")),
+        ("exact", ("run.slots=4", "devices.count=3", "policy.starts=1", *STALE)),
     ],
 )
 def test_runs_alike_alone_and_among_others(policy: str, overrides: tuple[str, ...]) -> None:
-    common = (f"policy.name={policy}", "run.slots=8", *overrides)
+    common = (f"policy.name={policy}", *overrides)
     together = simulate(*common, "run.seed=2", "run.replications=2").trace
     for r in range(2):
         alone = simulate(*common, f"run.seed={2 + r}").trace

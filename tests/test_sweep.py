@@ -1,12 +1,14 @@
 """Sweeps: what a file asks for, what a folder holds, and what is said about both."""
 
 import json
+import re
 import shutil
 import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -313,6 +315,14 @@ def damage(how: str, path: Path) -> None:
         path.write_bytes(data[:middle] + bytes([data[middle] ^ 0xFF]) + data[middle + 1 :])
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a sweep's file and, in out, its 16 runs; to be copied."""
+    folder = tmp_path_factory.mktemp("whole")
+    make(write(folder), folder / "out")
+    return folder
+
+
 def test_torn_traces_and_tables_are_found_and_mended(tmp_path: Path) -> None:
     path, out = write(tmp_path), tmp_path / "out"
     make(path, out)
@@ -340,6 +350,59 @@ def test_torn_traces_and_tables_are_found_and_mended(tmp_path: Path) -> None:
     damage("cut", traces[0])
     assert make(path, out).at_start == 14
     assert open_sweep(out).identical(whole)
+
+
+@pytest.mark.parametrize("table", ["sweep", "cases", "runs", "results", "traces"])
+def test_a_row_with_another_text_or_number_is_damaged(
+    table: str, whole: Path, tmp_path: Path
+) -> None:
+    """Whatever the row: it is told, and the next start makes the table again from the traces."""
+    shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
+    path, out = tmp_path / "sweep.toml", tmp_path / "out"
+    undisturbed = open_sweep(out)
+    with sqlite3.connect(out / NAME) as db:
+        columns = [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
+    for column in columns:
+        with closing(sqlite3.connect(out / NAME)) as db, db:
+            (value,) = db.execute(f"SELECT {column} FROM {table} LIMIT 1 OFFSET 1").fetchone()
+            text = isinstance(value, str)
+            other = value[:-1] + chr(ord(value[-1]) ^ 1) if text else value + 100
+            db.execute(f"UPDATE {table} SET {column} = ? WHERE {column} = ?", (other, value))
+        told = f"sweep.sqlite: the file is damaged (a row of {table} is not what was written)"
+        with pytest.raises(TraceError, match=re.escape(told)):
+            open_sweep(out)
+        status = cli("sweep", out, "--status")
+        assert status.exit_code == 2 and told in status.stderr
+        assert make(path, out).at_start == 16, column
+        assert open_sweep(out).identical(undisturbed), column
+
+
+def test_a_row_that_is_gone_is_missed(whole: Path, tmp_path: Path) -> None:
+    shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
+    out = tmp_path / "out"
+    undisturbed = open_sweep(out)
+    for table in ("runs", "cases", "results", "traces"):
+        with closing(sqlite3.connect(out / NAME)) as db, db:
+            key = db.execute(f"PRAGMA table_info({table})").fetchone()[1]
+            db.execute(f"DELETE FROM {table} WHERE {key} = (SELECT min({key}) FROM {table})")
+        if table in ("runs", "cases"):
+            with pytest.raises(TraceError, match="rows of runs are missing"):
+                open_sweep(out)
+        make(tmp_path / "sweep.toml", out, workers=1)
+        where = ["trace", "replication"]  # one that is made again has a trace of its own
+        assert open_sweep(out).drop_vars(where).identical(undisturbed.drop_vars(where)), table
+
+
+def test_a_table_of_another_version_is_made_again(whole: Path, tmp_path: Path) -> None:
+    shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
+    out = tmp_path / "out"
+    undisturbed = open_sweep(out)
+    with closing(sqlite3.connect(out / NAME)) as db, db:
+        db.execute("UPDATE sweep SET value = '1' WHERE name = 'format'")
+    with pytest.raises(TraceError, match="another version of edgesim"):
+        open_sweep(out)
+    assert make(tmp_path / "sweep.toml", out).at_start == 16
+    assert open_sweep(out).identical(undisturbed)
 
 
 def test_runs_that_fail_are_told_and_the_others_are_made(tmp_path: Path) -> None:
@@ -650,9 +713,9 @@ def test_ten_thousand_runs_answer_at_once(tmp_path: Path) -> None:
     assert len(missing) == 5000
     assert time.process_time() - begin < 5.0
     numbers = json.dumps({key: 1.5 for key in load_numbers()})
-    with sqlite3.connect(out / NAME) as db:
-        db.executemany(
-            "INSERT INTO results VALUES (?, ?, ?, ?)",
+    with SweepTable(out) as table, table._transaction():
+        table._put(
+            "results",
             (
                 (run, f"{job.id}.h5", r, numbers)
                 for job in missing

@@ -2,7 +2,6 @@
 
 import multiprocessing.forkserver
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -42,17 +41,13 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "out"
 
 
-def test_killed_with_all_its_processes_at_any_moment(tmp_path: Path, undisturbed: Path) -> None:
-    path, out, rng = write(tmp_path), tmp_path / "out", random.Random(3)
-    before = 0
-    for _ in range(2):
-        process = start(path, "-o", "out", "--workers", "2")
-        wait_for_trace(out, before + 1, process)
-        time.sleep(rng.uniform(0.0, 0.05))
-        kill_all(process)
-        before = len(list(out.glob("traces/*.h5")))
-    sweep = load_sweep(path)
-    assert 2 <= before <= len(list(jobs(sweep, set())))
+def test_killed_with_all_its_processes_in_the_middle(tmp_path: Path, undisturbed: Path) -> None:
+    path, out = write(tmp_path), tmp_path / "out"
+    process = start(path, "-o", "out", "--workers", "2")
+    wait_for_trace(out, 1, process)
+    time.sleep(0.02)  # not just when it is there
+    kill_all(process)
+    assert 1 <= len(list(out.glob("traces/*.h5"))) <= len(list(jobs(load_sweep(path), set())))
     make(path, out)
     assert_whole(path, out, undisturbed)
 

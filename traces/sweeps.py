@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -171,7 +171,9 @@ def _reader(folder: Path, warmup: float) -> Any:
     return read
 
 
-def open_sweep(folder: str | Path, warmup: float = WARMUP) -> "xr.Dataset":
+def open_sweep(
+    folder: str | Path, warmup: float = WARMUP, *, group: Literal["slots"] | None = None
+) -> "xr.Dataset":
     """The results of a sweep as one labelled dataset.
 
     Its dimensions are the keys of the grid, `point` if points were listed (their keys are labels of
@@ -179,16 +181,25 @@ def open_sweep(folder: str | Path, warmup: float = WARMUP) -> "xr.Dataset":
     is missing, and `trace` and `replication`, which say where the rest of a run is:
     `edgesim.open_trace(folder / "traces" / name)`.
 
+    With `group="slots"` they are those of a trace's `slots` instead, over the same dimensions and
+    `slot`, `device` or `station`. They are read when they are used, run by run, so a sweep may exceed
+    the memory; `.chunk(seed=1)` hands them to dask. Where runs differ in a size, the largest counts;
+    what a run does not have is NaN.
+
     Args:
         folder: of the sweep, which may still be running.
-        warmup: share of the slots left out first.
+        warmup: share of the slots that the numbers leave out first.
+        group: of the traces.
 
     Raises:
-        TraceError: there is no sweep, or it cannot be read.
+        TraceError: there is no sweep, or it cannot be read, or its traces hold no slots.
+        ValueError: the warm-up is not in [0, 1), or there is no such group.
     """
     import xarray as xr
 
-    results = load_results(folder, warmup)
+    if group not in (None, "slots"):
+        raise ValueError(f"group is {group!r}, but must be None or 'slots'")
+    results = load_results(folder, warmup if group is None else WARMUP)
     dims = [*(axis.dim for axis in results.axes), "policy", "seed"]
     shape = [*(axis.places for axis in results.axes), len(results.policies), len(results.seeds)]
     coords: dict[str, Any] = {"policy": list(results.policies), "seed": list(results.seeds)}
@@ -200,22 +211,31 @@ def open_sweep(folder: str | Path, warmup: float = WARMUP) -> "xr.Dataset":
             coords[key] = (axis.dim, *_coordinate(results, key, first))
         if axis.where == "points":
             coords["point"] = np.arange(axis.places)
-    variables = {
+    if group is None:
+        variables = _numbers(results, dims, shape)
+        return xr.Dataset(variables, coords, {"title": results.title, "warmup": warmup})
+    from .sweep_slots import slot_variables
+
+    slots, labels = slot_variables(results.folder / "traces", results.runs, dims, shape)
+    return xr.Dataset(slots, coords, {"title": results.title}).set_coords(labels)
+
+
+def _numbers(results: SweepResults, dims: list[str], shape: list[int]) -> dict[str, Any]:
+    """One number per run, and where its trace is."""
+    runs = [row for case in results.runs for row in case]
+    traces = np.array([row.trace or "" for row in runs], object)
+    places = np.array([-1 if row.replication is None else row.replication for row in runs])
+    return {
         key: (dims, values.reshape(shape), {"long_name": ROWS[key].label, "units": _unit(key)})
         for key, values in results.numbers.items()
+    } | {
+        "trace": (
+            dims,
+            traces.reshape(shape),
+            {"long_name": "file in traces/; empty if there is none"},
+        ),
+        "replication": (dims, places.reshape(shape), {"long_name": "place in the trace"}),
     }
-    runs = [row for case in results.runs for row in case]
-    traces = np.array([row.trace or "" for row in runs], object).reshape(shape)
-    places = np.array([-1 if row.replication is None else row.replication for row in runs])
-    return xr.Dataset(
-        variables
-        | {
-            "trace": (dims, traces, {"long_name": "file in traces/; empty if there is none"}),
-            "replication": (dims, places.reshape(shape), {"long_name": "place in the trace"}),
-        },
-        coords,
-        {"title": results.title, "warmup": warmup},
-    )
 
 
 def _coordinate(
