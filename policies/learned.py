@@ -163,7 +163,14 @@ class Learned(ABC):
         )
 
     def reset(self, network: Any, problem: Problem, rngs: Generators) -> None:
-        """Get the network ready."""
+        """Get the network ready, and torch to use one thread in this process.
+
+        Networks are so small that more would mostly wait for each other, and the last bit of what they
+        say may depend on how many there are.
+        """
+        import torch
+
+        torch.set_num_threads(1)
         if self._actor is None:
             self.load(problem)
         self._encoding = encoding_of(problem)

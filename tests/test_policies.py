@@ -244,3 +244,12 @@ def test_who_beats_whom_on_paper_a_network() -> None:
     np.testing.assert_allclose(energy["local"], 1e-27 * 0.5e9**2 * 100, rtol=1e-3)
     # EPR is the radio's optimum at equal rates: where all CPUs are equal, the radio's ablation.
     np.testing.assert_array_equal(objective["epr"], objective["lyapunov radio"])
+
+
+def test_networks_act_on_one_thread() -> None:
+    """More would wait for each other, and change the last bit of a sum."""
+    import torch
+
+    torch.set_num_threads(2)
+    simulate("policy.name=aac", f"policy.checkpoint={UNTRAINED}/drift-plus-penalty-aac.pt")
+    assert torch.get_num_threads() == 1
