@@ -1,8 +1,6 @@
 """Sweeps: CPU time beside the simulation, two processes beside one, and how soon large ones answer."""
 
-import json
 import os
-import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +16,7 @@ from edgesim.experiments.sweep import execute_sweep, jobs, plan
 from edgesim.scenarios.schema import Scenario
 from edgesim.simulator.randomness import Streams
 from edgesim.traces.statistics import ROWS
-from edgesim.traces.sweep_table import NAME
+from edgesim.traces.sweep_table import SweepTable, TraceFacts
 from edgesim.traces.sweeps import open_sweep, sweep_status
 
 from .measure import NoRecorder, Row, cpu_s
@@ -94,10 +92,11 @@ def large(folder: Path) -> Iterator[Row]:
     waiting = list(jobs(sweep, set()))
     start_s = time.process_time() - begin
     yield Row("10,000 runs of 10,000 points: start", start_s, "s CPU", at_most=5.0)
-    numbers = json.dumps(dict.fromkeys(ROWS, 1.5))
-    with sqlite3.connect(folder / NAME) as db:
-        rows = ((job.run_ids[0], f"{job.id}.h5", 0, numbers) for job in waiting)
-        db.executemany("INSERT INTO results VALUES (?, ?, ?, ?)", rows)
+    numbers = {key: [1.5] for key in ROWS}
+    with SweepTable(folder) as table:
+        table.record(
+            (job.run_ids, TraceFacts(f"{job.id}.h5", 1, 1, "", numbers), 1.0) for job in waiting
+        )
     yield Row("status of it", cpu_s(lambda: sweep_status(folder)), "s CPU", at_most=5.0)
     yield Row("open_sweep of it", cpu_s(lambda: open_sweep(folder)), "s CPU", at_most=5.0)
 

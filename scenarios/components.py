@@ -3,6 +3,7 @@
 import inspect
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from hashlib import sha256
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -167,13 +168,7 @@ def configure(
     given = {key: value for key, value in options.items() if key in keys}
     arguments: dict[str, Any] = {}
     try:
-        # Fields by number, with the keys as aliases: a key may be called `copy` or `_x`.
-        fields: dict[str, Any] = {
-            f"f{number}": (hint, Field(default=default, alias=key))
-            for number, (key, (hint, default)) in enumerate(keys.items())
-        }
-        model: type[BaseModel] = create_model(cls.__name__, __config__=_CONFIG, **fields)
-        valid = validate(model, given, source, prefix=(where,))
+        valid = validate(_model(cls), given, source, prefix=(where,))
         arguments = {key: getattr(valid, f"f{n}") for n, key in enumerate(keys) if key in given}
     except ScenarioError as error:
         problems += error.problems
@@ -186,6 +181,20 @@ def configure(
     except (ValueError, OSError) as error:
         reason = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else error
         raise ScenarioError([Problem(source, f"{cls.__name__}: {reason}", where)]) from None
+
+
+@cache
+def _model(cls: type) -> type[BaseModel]:
+    """What checks the keys: fields by number, as a key may be called `copy` or `_x`, which is its alias.
+
+    Raises:
+        PydanticUserError: a type hint cannot be used.
+    """
+    fields: dict[str, Any] = {
+        f"f{number}": (hint, Field(default=default, alias=key))
+        for number, (key, (hint, default)) in enumerate(parameters(cls).items())
+    }
+    return create_model(cls.__name__, __config__=_CONFIG, **fields)
 
 
 def _unusable(cls: type, where: str, source: str, error: Exception) -> ScenarioError:
