@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from .variables import Variable
 
 TEXT = h5py.string_dtype()
+_TEXT_KIND, _ONE = h5py.h5t.py_create(TEXT, logical=True), h5py.h5s.create(h5py.h5s.SCALAR)
 _WITHOUT_VALUES = "This is a netCDF dimension but not a netCDF variable."
 
 
@@ -71,7 +72,7 @@ def variable(
         fillvalue=fill,
     )
     for axis, scale in enumerate(dims):
-        dataset.dims[axis].attach_scale(scale)
+        h5py.h5ds.attach_scale(dataset.id, scale.id, axis)
     _new_text(dataset, "long_name", what.long_name)
     if what.units:
         _new_text(dataset, "units", what.units)
@@ -88,9 +89,8 @@ def overwrite(dataset: h5py.Dataset, values: ArrayLike) -> None:
 
 def _new_text(owner: h5py.HLObject, name: str, text: str) -> None:
     """An attribute that is not there yet; `attrs` makes a temporary one first, and renames it."""
-    space = h5py.h5s.create(h5py.h5s.SCALAR)
-    kind = h5py.h5t.py_create(TEXT, logical=True)
-    h5py.h5a.create(owner.id, name.encode(), kind, space).write(np.array(text.encode(), dtype=TEXT))
+    value = np.array(text.encode(), dtype=TEXT)
+    h5py.h5a.create(owner.id, name.encode(), _TEXT_KIND, _ONE).write(value)
 
 
 def fixed_text(owner: h5py.HLObject, name: str, text: str, width: int) -> None:
