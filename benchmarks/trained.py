@@ -7,12 +7,10 @@ import torch
 
 from edgesim.experiments.evaluation import Evaluator, named
 from edgesim.policies.learned import FORMAT, Learned, read, shipped
-from edgesim.policies.networks import seeded
 from edgesim.policies.registry import make_policy
 from edgesim.scenarios.loading import load_scenario
 from edgesim.scenarios.schema import Scenario
 from edgesim.simulator.build import blueprint
-from edgesim.simulator.encoding import encoding_of
 
 from .measure import Row
 
@@ -71,10 +69,7 @@ def ready(scenario: Scenario) -> Learned:
 
 def untrained(scenario: Scenario) -> Learned:
     """With weights as they are drawn: actions next to zero."""
-    policy, problem = make_policy(scenario), blueprint(scenario).problem
+    policy = make_policy(scenario)
     assert isinstance(policy, Learned)
-    encoding = encoding_of(problem)
-    sizes = problem.network.devices, encoding.feature_count, encoding.action_count
-    with seeded(1):
-        policy.use(policy.make_actor(policy.architecture, *sizes))
+    policy.draw(blueprint(scenario).problem, 1)
     return policy

@@ -120,6 +120,15 @@ class Learned(ABC):
         """Act by this network."""
         self._actor = actor.eval()
 
+    def draw(self, problem: Problem, seed: int) -> None:
+        """Act by an untrained network."""
+        from .networks import seeded
+
+        encoding = encoding_of(problem)
+        sizes = (problem.network.devices, encoding.feature_count, encoding.action_count)
+        with seeded(seed):
+            self.use(self.make_actor(self.architecture, *sizes))
+
     def load(self, problem: Problem) -> None:
         """Act by the network of `checkpoint`.
 
