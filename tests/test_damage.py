@@ -9,6 +9,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import h5py
 import pytest
 import torch
 from click.testing import CliRunner
@@ -238,6 +239,38 @@ def test_damaged_traces(good: Path, tmp_path: Path) -> None:
 
 def test_damaged_checkpoints(good: Path, tmp_path: Path) -> None:
     check_checkpoints(good, tmp_path, range(25))
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "command"),
+    [
+        ("slots/station", -251658241, ["plot", "run.h5", "--kind", "map"]),
+        ("slots/station", 4, ["report", "run.h5"]),
+        ("tasks/outcome", 9, ["export", "run.h5"]),
+    ],
+)
+def test_numbers_of_what_there_is_not(
+    good: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    number: int,
+    command: list[str],
+) -> None:
+    """Whole as a file, but a device's station is none of them, or a task's end."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(good / "run.h5", "run.h5")
+    with h5py.File("run.h5", "r+", locking=False) as file:
+        column = file[name][...]
+        column[(0, -1, 0) if column.ndim == 3 else 0] = number
+        file[name][...] = column
+    result = CliRunner().invoke(main, command)
+    told = result.stderr
+    if command[0] == "report":  # goes on without its map
+        told = Path("run.html").read_text(encoding="utf-8")
+    else:
+        assert result.exit_code == 2
+    assert f"run.h5: the file is damaged: it names number {number} of " in told
 
 
 def test_damaged_sweeps(swept: Path, tmp_path: Path) -> None:

@@ -5,6 +5,9 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 _ERRNO = re.compile(r"errno = (\d+)")
 
@@ -26,6 +29,18 @@ def reported(path: object) -> Iterator[None]:
         raise
     except Exception as error:
         raise TraceError(f"{path}: the file is torn: it was cut or damaged ({error})") from error
+
+
+def indices(values: NDArray[Any], count: int, path: object) -> NDArray[Any]:
+    """The values, which are places among so many.
+
+    Raises:
+        TraceError: they are not.
+    """
+    if values.size and (values.min() < 0 or values.max() >= count):
+        found = values.min() if values.min() < 0 else values.max()
+        raise TraceError(f"{path}: the file is damaged: it names number {found} of {count}")
+    return values
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from ..simulator.recorder import OUTCOMES
-from .damage import replaced
+from .damage import indices, replaced
 from .reader import TraceError, open_trace
 from .variables import SLOT_VARIABLES, TASK_VARIABLES
 
@@ -65,13 +65,13 @@ def export(path: str | Path, directory: str | Path, file_format: Format = "parqu
             columns = [key for key in known if key in dataset and dataset[key].dims == dims]
             if columns:
                 target = directory / f"{name}.{file_format}"
-                write_tables(target, _pieces(dataset, columns, dims), file_format)
+                write_tables(target, _pieces(dataset, columns, dims, path), file_format)
                 tables.append(target)
     return tables
 
 
 def _pieces(
-    dataset: xr.Dataset, columns: list[str], dims: tuple[str, ...]
+    dataset: xr.Dataset, columns: list[str], dims: tuple[str, ...], path: object
 ) -> Iterator[dict[str, Any]]:
     """Column by name, all of one piece's rows; the slots and tasks go by in order."""
     along = "task" if dims == ("task",) else "slot"
@@ -93,7 +93,7 @@ def _pieces(
         for name in columns:
             table[name] = piece[name].values.ravel()
         if "outcome" in table:
-            table["outcome"] = np.array(OUTCOMES)[table["outcome"]]
+            table["outcome"] = np.array(OUTCOMES)[indices(table["outcome"], len(OUTCOMES), path)]
         yield table
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ..simulator.arrays import FloatArray
-from .damage import replaced
+from .damage import indices, replaced
 from .panels import batch_middles, latency_distribution, panels, time_unit
 from .reader import Trace, TraceError, open_trace
 
@@ -207,7 +207,7 @@ def _draw_map(trace: Trace, ax: "Axes") -> None:
     last = trace.slots.isel(replication=0, slot=-1)
     device = np.column_stack([last["x_m"].values, last["y_m"].values])
     station = np.column_stack([last["station_x_m"].values, last["station_y_m"].values])
-    association = last["station"].values
+    association = indices(last["station"].values, len(station), trace.path)
     colours = np.array(STATION_COLOURS)
     sbs = 1 + (np.arange(len(station)) - 1) % (len(colours) - 1)
     colour = np.where(np.arange(len(station)) == 0, colours[0], colours[sbs])

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..simulator.arrays import FloatArray
 from .comparison import COMPARED
+from .damage import indices
 from .figures import has_map
 from .figures_sweep import NUMBERS, places_of
 from .panels import batch_middles, latency_distribution, panels, time_unit
@@ -132,6 +133,9 @@ def network_map(trace: Trace, title: str) -> Json | None:
     frames = _thinned(slots.sizes["slot"], max(min(FRAMES, POSITIONS // len(devices)), 1))
     chosen = slots.isel(replication=0).isel(slot=frames)
     streamed = "queue_bits" in slots
+
+    if "station" in chosen.variables:
+        indices(chosen["station"].values, trace.attrs["stations"], trace.path)
 
     def rows(name: str, decimals: int | None = None) -> Json:
         """By slot and device; one row if all are the same."""
