@@ -214,7 +214,7 @@ GAP_C = Figure(
     ),
     x="cycles of each task [Mcycles]",
     panels=_gap_c_panels,
-    minutes=(5.0, 0.4),
+    minutes=(2.0, 0.4),
     trainings=(ddpg_tasks, aac_tasks),
     studies=(
         Study(
@@ -280,7 +280,7 @@ GAP_A = Figure(
     ),
     x="number of devices",
     panels=_gap_a_panels,
-    minutes=(6.0, 0.4),
+    minutes=(20.0, 0.4),
     trainings=(aac_stream,),
     studies=(
         Study(
@@ -529,7 +529,7 @@ def _stale(world: str, x: str) -> Figure:
         ),
         x="age of the twin [slots]" if x == AGE else "lost messages [%]",
         panels=lambda results: panels(results, x),
-        minutes=(20.0, 0.4),
+        minutes=(4.0, 0.4),
         trainings=(aac_stream, dqn_stream) if stream else (ddpg_tasks, aac_tasks),
         studies=(_stale_stream(where) if stream else _stale_tasks(where),),
         questions=_stale_questions(

@@ -199,7 +199,7 @@ A4 = Figure(
     ),
     x="training episodes",
     panels=_a4_panels,
-    minutes=(2.5, 0.3),
+    minutes=(2.0, 0.3),
     trainings=(aac_stream,),
     studies=(
         _study("schemes", SCHEMES, _LOAD, _V),
@@ -328,7 +328,7 @@ A5 = Figure(
     ),
     x="number of SBSs",
     panels=_a5_panels,
-    minutes=(13.0, 0.4),
+    minutes=(11.0, 0.4),
     trainings=(aac_stream,),
     studies=(
         _study(
@@ -432,7 +432,7 @@ A6 = Figure(
     + "AAC was trained with 20 devices, and runs with all others. Drawn at 0.6 Mbit per slot.",
     x="number of devices",
     panels=_a6_panels,
-    minutes=(8.0, 0.4),
+    minutes=(5.0, 0.4),
     trainings=(aac_stream,),
     studies=(
         _study("schemes", SCHEMES, _A6, _LOAD),
@@ -529,7 +529,7 @@ A7 = Figure(
     ),
     x="number of devices",
     panels=_a7_panels,
-    minutes=(9.0, 0.4),
+    minutes=(4.5, 0.4),
     trainings=(aac_stream, dqn_stream),
     studies=(
         _study("learned", {JOINT: "lyapunov"}, _A7, learned={AAC_LABEL: "aac", DQN_LABEL: "dqn"}),
@@ -638,7 +638,7 @@ A8 = Figure(
             (_RATES,),
             keys=AAC | {"policy.steps": 400_000},
             quick_keys=AAC_QUICK,
-            minutes=(22.0, 0.6),
+            minutes=(25.0, 0.6),
         ),
     ),
     claims=(

@@ -421,7 +421,7 @@ C4 = Figure(
             (replace(THETA_0, quick=(1e-28,)), _PAIRS),
             keys=DDPG_PAPER | {"tasks.cycles": ["1000 Mcycles", "1100 Mcycles"]},
             quick_keys=DDPG_PAPER_QUICK,
-            minutes=(130.0, 0.6),
+            minutes=(90.0, 0.6),
         ),
     ),
     claims=(
@@ -520,7 +520,7 @@ C5 = Figure(
             ),
             keys=DDPG_PAPER | {"tasks.cycles": ["1500 Mcycles", "2000 Mcycles"]},
             quick_keys=DDPG_PAPER_QUICK,
-            minutes=(75.0, 0.5),
+            minutes=(46.0, 0.5),
         ),
     ),
     claims=(
@@ -655,7 +655,7 @@ C6 = Figure(
     ),
     x=MEGACYCLES,
     panels=_c6_panels,
-    minutes=(6.0, 0.6),
+    minutes=(2.0, 0.6),
     trainings=(ddpg_tasks,),
     studies=(
         Study(
