@@ -163,7 +163,12 @@ def _draw(
     else:
         ax.ticklabel_format(axis="y", scilimits=(-3, 5))
     if log_x:
+        from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
         ax.set_xscale("log")
+        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
+        ax.xaxis.set_minor_formatter(NullFormatter())
     if len(places) <= MANY_PLACES:
         ax.set_xticks(places, [f"{place:g}" for place in places], minor=False)
         ax.set_xticks([], minor=True)
