@@ -3,6 +3,8 @@
 import random
 import shutil
 import signal
+import subprocess
+import sys
 import warnings
 from contextlib import suppress
 from io import BytesIO
@@ -239,6 +241,18 @@ def test_damaged_traces(good: Path, tmp_path: Path) -> None:
 
 def test_damaged_checkpoints(good: Path, tmp_path: Path) -> None:
     check_checkpoints(good, tmp_path, range(25))
+
+
+def test_a_damaged_flag_keeps_nobody_waiting(good: Path, tmp_path: Path) -> None:
+    """The file says that it is being written, and HDF5 reads again what does not match its checksum."""
+    data = bytearray((good / "run.h5").read_bytes())
+    data[11] |= 0x05
+    data[44] ^= 0xFF
+    path = tmp_path / "run.h5"
+    path.write_bytes(data)
+    command = [sys.executable, "-m", "edgesim", "summary", str(path)]
+    told = subprocess.run(command, timeout=100, capture_output=True, text=True, check=False)
+    assert told.returncode == 2 and "run.h5: the file is torn" in told.stderr
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from ..simulator.arrays import FloatArray
 from ..simulator.recorder import OUTCOMES
 from . import netcdf
 from .damage import error_number
+from .swmr import open_swmr
 from .tally import BATCHES_PER_PART, LATENCY_EDGES_S, SlotTally, TaskTally
 from .variables import (
     DECISION_S,
@@ -195,7 +196,7 @@ class TraceFile:
 
     def _take_over(self, earlier: Lengths) -> None:
         """Copy the beginning of the trace that is there."""
-        with h5py.File(self.path, "r", libver="latest", swmr=True, locking=False) as old:
+        with open_swmr(self.path) as old:
             slots, tasks = old["slots"], old["tasks"]
             if len(slots["slot"]) < earlier.slots or len(tasks["task"]) < earlier.tasks:
                 raise OSError(f"{self.path}: the trace holds less than its checkpoint")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .damage import TraceError, reported
 from .lazy import decoded_attrs, lazy_dataset
+from .swmr import open_swmr
 from .variables import SUMMARY_VARIABLES, Level
 
 __all__ = ["Trace", "TraceError", "open_trace"]
@@ -228,7 +229,7 @@ def _open(path: Path) -> h5py.File:
     except OSError:
         if not _was_being_written(path):
             raise
-        file = h5py.File(path, "r", swmr=True, locking=False)
+        file = open_swmr(path)
         # SWMR readers take any length for granted; a closed file must have its own.
         if file.attrs.get("status") != b"running":
             file.close()
