@@ -721,7 +721,7 @@ TIME = Figure(
     ),
     x="number of devices",
     panels=_time_panels,
-    minutes=(12.0, 1.0),
+    minutes=(9.0, 1.0),
     trainings=(aac_stream, dqn_stream, ddpg_tasks, aac_tasks),
     studies=(
         _timed("stream", WORLD_A, STREAM, (5, 10, 20, 40, 80), 30),

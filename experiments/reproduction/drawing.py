@@ -29,6 +29,7 @@ LOOKS = (
     ("#5e3c99", (0, (5, 2, 1, 2)), ">"),
     ("#117733", (0, (2, 2)), "h"),
     ("#cc3311", (0, (9, 2, 3, 2)), "p"),
+    ("#e69f00", (0, (2, 1, 2, 4)), "d"),
 )
 """Colour, dashes and marker of each line: any two differ in dashes and marker, so also in grey."""
 
