@@ -8,7 +8,7 @@ from .measure import Row, end_to_end, rounds, scenario
 
 TOGETHER = 64
 ALONE = 2_500 * 20
-"""Device-slots per CPU-second that one replication is to reach; it is faster, see `single_run`."""
+"""Device-slots per CPU-second that one replication is to reach; it is faster, see `slots`."""
 
 
 def measure() -> Iterator[Row]:

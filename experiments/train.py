@@ -42,6 +42,7 @@ from ..simulator.environment import (
     VectorEnvironment,
 )
 from ..simulator.errors import RunError
+from ..traces.damage import replaced
 from .evaluation import Evaluation, Evaluator, resized
 from .run import stopped_by_signals
 
@@ -336,14 +337,15 @@ class Table:
     def _write(self) -> None:
         """All rows, as a column may appear late: a loss, once learning has begun."""
         names = dict.fromkeys(name for row in self._rows for name in row)
-        new = self._path.with_name(f".{self._path.name}.new")
-        with new.open("w", newline="", encoding="utf-8") as file:
+        with (
+            replaced(self._path) as hidden,
+            hidden.open("w", newline="", encoding="utf-8") as file,
+        ):
             writer = csv.DictWriter(file, list(names), restval="")
             writer.writeheader()
             writer.writerows(self._rows)
             file.flush()
             os.fsync(file.fileno())
-        new.replace(self._path)
 
 
 def _rows_until(path: Path, steps: int) -> list[dict[str, str]]:
