@@ -1,0 +1,220 @@
+"""What a change alters: digests of every trace variable, of this checkout and of an earlier one.
+
+`python tests/digests.py --base REVISION` runs every case with both and prints, per case, the variables
+whose values differ in any bit; its exit status is 1 if there are any. `--record FILE` leaves this
+checkout's digests, `--base FILE` compares with such a file. Bits depend on the processor and on the
+libraries' versions, so digests are only comparable within one machine and environment.
+
+Cases: every policy on every shipped scenario, and runs with failures, batteries, lossy and late twins,
+movement, bounded buffers, bursts and three replications; learners have weights from a short training.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import h5py
+
+ROOT = Path(__file__).resolve().parents[1]
+SLOTS = 300
+
+LEARNED = ("aac", "ddpg", "dqn")
+STREAM = ("lyapunov", "local", "offload-all", "random", "epr", "epr-ep", "sca", "exact", *LEARNED)
+SCENARIOS = {"iiot_20dev": STREAM, "carbon_6ue": STREAM, "melbourne_cbd": STREAM}
+
+SMALLER = {
+    ("iiot_20dev", "exact"): ("devices.count=3",),
+    ("melbourne_cbd", "exact"): ("devices.count=3",),
+}
+"""A search over all sets of senders is for small networks, and refuses others."""
+
+FAILING = (
+    'stations.sbs.failures={time_to_failure=3, time_to_repair=1, law="fixed"}',
+    'stations.mbs.failures={time_to_failure=7, time_to_repair=1, law="fixed"}',
+)
+"""At slots' boundaries: within a slot a station serves for the part in which it is up."""
+RANDOMLY = "stations.sbs.failures={time_to_failure=3, time_to_repair=1}"
+LOSING = 'stations.sbs.failures={time_to_failure=3, time_to_repair=1, queue="lost", devices="wait"}'
+MOVING = ("mobility.model=random-waypoint", 'mobility.speed=["5 m/s", "15 m/s"]')
+BATTERIES = ('devices.battery={capacity="0.05 J", initial=0.5, harvest="60 mW"}',)
+LATE = (
+    "twin.sync=periodic",
+    "twin.device.period=0.2 s",
+    "twin.device.latency={exponential=0.15}",
+    "twin.device.loss=0.3",
+    "twin.station.latency={uniform=[0.0, 0.3]}",
+    "twin.station.loss=0.3",
+)
+PREDICTED = (*LATE, 'twin.predict=["location", "arrivals", "energy"]')
+LATE_TASKS = (
+    "twin.sync=periodic",
+    "twin.device.period=4.0",
+    "twin.device.latency={exponential=2.0}",
+    "twin.device.loss=0.3",
+    "twin.station.loss=0.3",
+    'twin.deviation.device_cpu={noise="50 MHz"}',
+)
+BOUNDED = ("tasks.buffer=1 Mbit", "tasks.deadline=500 ms")
+BURSTS = ("tasks.arrivals=mmpp", "tasks.rates=[5.0, 40.0]", "tasks.sojourns=[0.5, 0.5]")
+THREE = ("run.replications=3",)
+
+CONDITIONS = {
+    "failing": ("iiot_20dev", FAILING),
+    "failing at any time": ("iiot_20dev", (RANDOMLY,)),
+    "losing": ("iiot_20dev", (LOSING, *THREE)),
+    "batteries": ("iiot_20dev", (*BATTERIES, *MOVING)),
+    "late": ("iiot_20dev", (*LATE, *MOVING)),
+    "late and predicted": ("iiot_20dev", (*PREDICTED, *MOVING, *BATTERIES)),
+    "moving": ("iiot_20dev", (*MOVING, "association.model=load-aware")),
+    "bounded": ("iiot_20dev", (*BOUNDED, *BURSTS)),
+    "poisson": ("iiot_20dev", ("tasks.arrivals=poisson", "tasks.rate=20 tasks/s", *BOUNDED)),
+    "density": ("iiot_20dev", ("channel.noise_model=density", "channel.fading=rician")),
+    "full": ("iiot_20dev", ("trace.level=full", "channel.coherence=300 ms")),
+    "deviating": ("iiot_20dev", ("twin.deviation.device_cpu={noise=1e7}", *THREE)),
+    "everything": ("iiot_20dev", (*FAILING, *MOVING, *BATTERIES, *PREDICTED, *BURSTS, *THREE)),
+    "late tasks": ("carbon_6ue", (*LATE_TASKS, *MOVING, *THREE)),
+    "full tasks": ("carbon_6ue", ("trace.level=full", 'limits.rate_floor="offloading"')),
+}
+MANY = {"iiot_20dev": ("lyapunov", "epr", "local"), "carbon_6ue": ("exact", "epr-ep", "sca")}
+"""The policies under each condition."""
+
+
+def cases() -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Name -> scenario and overrides."""
+    named = {}
+    for scenario, policies in SCENARIOS.items():
+        for policy in policies:
+            # Every slot of these two is a search, or a series of convex programs.
+            slots = SLOTS if policy not in ("sca", "exact") else SLOTS // 10
+            overrides = (*SMALLER.get((scenario, policy), ()), f"run.slots={slots}")
+            named[f"{scenario} {policy}"] = (scenario, (f"policy.name={policy}", *overrides))
+    for name, (scenario, overrides) in CONDITIONS.items():
+        for policy in MANY[scenario]:
+            slots = SLOTS if policy != "sca" else SLOTS // 10
+            more = (f"policy.name={policy}", f"run.slots={slots}", *overrides)
+            named[f"{name}, {policy}"] = (scenario, more)
+    return named
+
+
+def digest(trace: Path) -> dict[str, str]:
+    """Of every variable outside of /timing."""
+    found = {}
+    with h5py.File(trace, "r", libver="latest", swmr=True, locking=False) as file:
+
+        def take(name: str, item: object) -> None:
+            if isinstance(item, h5py.Dataset) and not name.startswith("timing"):
+                values = item[...]
+                content = str(values.tolist()).encode() if values.dtype.names else values.tobytes()
+                shape = f"{values.dtype} {values.shape} ".encode()
+                found[name] = sha256(shape + content).hexdigest()[:16]
+
+        file.visititems(take)
+    return found
+
+
+class Checkout:
+    """The command of one checkout, whatever is installed."""
+
+    def __init__(self, root: Path, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        (folder / "edgesim").symlink_to(root)
+        self._folder = folder
+        self._environment = os.environ | {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
+
+    def command(self, *words: str) -> None:
+        """Run `edgesim …`; a failure shows what it said."""
+        line = [sys.executable, "-m", "edgesim", *words]
+        done = subprocess.run(
+            line, cwd=self._folder, env=self._environment, capture_output=True, text=True
+        )
+        if done.returncode:
+            raise SystemExit(f"{' '.join(words)}\n{done.stdout}{done.stderr}")
+
+    def trained(self, policy: str, scenario: str) -> str:
+        """Weights after a few steps of training."""
+        folder = self._folder / f"{scenario}-{policy}"
+        if not folder.exists():
+            few = ["policy.episodes=4"] if policy == "ddpg" else ["policy.steps=5000"]
+            few += ["policy.episode_slots=20"] + ["policy.workers=1"] * (policy == "aac")
+            keys = [word for key in few for word in ("--set", key)]
+            self.command("train", scenario, "--policy", policy, "-o", str(folder), *keys)
+        return str(folder / "best.pt")
+
+    def run(self, name: str, scenario: str, overrides: tuple[str, ...]) -> dict[str, str]:
+        """The digests of one case."""
+        trace = self._folder / f"{name.replace(' ', '_')}.h5"
+        words = ["run", scenario, "-o", str(trace), "--data", str(data_folder())]
+        policy = overrides[0].partition("=")[2]
+        if policy in LEARNED:
+            kind = "carbon_6ue" if scenario == "carbon_6ue" else "iiot_20dev"
+            words += ["--checkpoint", self.trained(policy, kind)]
+        self.command(*words, *(word for key in overrides for word in ("--set", key)))
+        found = digest(trace)
+        trace.unlink()
+        return found
+
+    def all(self) -> dict[str, dict[str, str]]:
+        """The digests of all cases."""
+        for scenario in ("iiot_20dev", "carbon_6ue"):
+            for policy in LEARNED:
+                self.trained(policy, scenario)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            under_way = {
+                name: pool.submit(self.run, name, scenario, overrides)
+                for name, (scenario, overrides) in cases().items()
+                if scenario != "melbourne_cbd" or data_folder().is_dir()
+            }
+            return {name: one.result() for name, one in under_way.items()}
+
+
+def data_folder() -> Path:
+    """Where the data of `melbourne_cbd` are."""
+    return ROOT.parent / "shared" / "data"
+
+
+def earlier(revision: str, folder: Path) -> dict[str, dict[str, str]]:
+    """The digests of another revision of this repository."""
+    source = folder / "source"
+    source.mkdir()
+    archive = subprocess.run(
+        ["git", "archive", revision], cwd=ROOT, capture_output=True, check=True
+    ).stdout
+    subprocess.run(["tar", "-x", "-C", str(source)], input=archive, check=True)
+    return Checkout(source, folder / "base").all()
+
+
+def main() -> int:
+    """Record, compare, or both."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--base", help="a revision, or a file that --record left")
+    parser.add_argument("--record", type=Path, help="leave this checkout's digests there")
+    arguments = parser.parse_args()
+    with TemporaryDirectory() as name:
+        ours = Checkout(ROOT, Path(name) / "ours").all()
+        if arguments.record:
+            arguments.record.write_text(json.dumps(ours, indent=1), encoding="utf-8")
+        if not arguments.base:
+            return 0
+        if Path(arguments.base).is_file():
+            theirs = json.loads(Path(arguments.base).read_text(encoding="utf-8"))
+        else:
+            theirs = earlier(arguments.base, Path(name))
+    altered = 0
+    for case in sorted(ours.keys() | theirs.keys()):
+        before, after = theirs.get(case, {}), ours.get(case, {})
+        names = sorted(before.keys() | after.keys())
+        if differ := [one for one in names if before.get(one) != after.get(one)]:
+            altered += 1
+            print(f"{case}: {', '.join(differ)}")
+    print(f"{len(ours)} cases, {altered} altered")
+    return 1 if altered else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
