@@ -55,6 +55,6 @@ $(VENV)/linked: $(VENV)/installed $(FOLDERS) $(RELINK)
 	touch $@
 
 # Else each of the tests' processes compiles the same functions.
-$(VENV)/compiled: $(VENV)/linked tests/compile_first.py $(wildcard simulator/*.py policies/*.py)
+$(VENV)/compiled: $(VENV)/linked tests/compile_first.py $(shell find simulator policies -name "*.py")
 	$(BIN)/python tests/compile_first.py
 	touch $@

@@ -11,10 +11,10 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from edgesim.experiments.run import run
+    from edgesim.experiments.sweeps.dataset import open_sweep
+    from edgesim.policies.learning.environment import register_envs
     from edgesim.scenarios.loading import load_scenario
-    from edgesim.simulator.environment import register_envs
     from edgesim.traces.reader import open_trace
-    from edgesim.traces.sweeps import open_sweep
 
 __all__ = ["__version__", "load_scenario", "open_sweep", "open_trace", "register_envs", "run"]
 
@@ -22,8 +22,8 @@ _WHERE = {
     "run": "edgesim.experiments.run",
     "load_scenario": "edgesim.scenarios.loading",
     "open_trace": "edgesim.traces.reader",
-    "open_sweep": "edgesim.traces.sweeps",
-    "register_envs": "edgesim.simulator.environment",
+    "open_sweep": "edgesim.experiments.sweeps.dataset",
+    "register_envs": "edgesim.policies.learning.environment",
 }
 
 

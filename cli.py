@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from edgesim.experiments.expansion import Sweep
-    from edgesim.experiments.sweep import Progress
+    from edgesim.experiments.sweeps.execute import Progress
+    from edgesim.experiments.sweeps.sweep_file import Sweep
     from edgesim.experiments.train import TrainingProgress
     from edgesim.scenarios.schema import Scenario
     from edgesim.simulator.simulation import Simulation
@@ -269,7 +269,7 @@ def compare(
             raise click.UsageError("Missing option '--policies'.")
         from edgesim.experiments.compare import execute_each, prepare_each
         from edgesim.traces.comparison import compare_traces
-        from edgesim.traces.figures_comparison import plot_comparison
+        from edgesim.traces.comparison_figures import plot_comparison
 
         check_picture(picture)
         if output and output.exists() and any(output.iterdir()):
@@ -339,23 +339,23 @@ def sweep(
     with user_errors():
         folder = output or (sweep if sweep.is_dir() else Path("runs", sweep.stem))
         if status:
-            from edgesim.traces.sweeps import sweep_status
+            from edgesim.experiments.sweeps.dataset import sweep_status
 
             if not (output or folder.exists() or sweep.exists()):
                 folder = sweep  # of this the message then speaks
             print_summary(sweep_status(folder), as_json)
             return
-        from edgesim.experiments.expansion import load_sweep
+        from edgesim.experiments.sweeps.sweep_file import load_sweep
 
         asked = load_sweep(sweep, data_dir)
         processes = workers or available_cores()
         if dry_run:
-            from edgesim.experiments.estimate import estimate
+            from edgesim.experiments.sweeps.estimate import estimate
 
             print_summary(estimate(asked, processes), as_json)
             return
         make_runs(asked, folder, processes, scheduler, fail_fast)
-        from edgesim.traces.sweeps import sweep_status
+        from edgesim.experiments.sweeps.dataset import sweep_status
 
         ended = sweep_status(folder)
         print_summary(ended, as_json)
@@ -505,8 +505,8 @@ def summary(
     """
     with user_errors():
         if len(traces) == 1 and traces[0].is_dir():
-            from edgesim.traces.sweep_comparison import summarise_sweep
-            from edgesim.traces.sweeps import load_results
+            from edgesim.experiments.sweeps.comparison import summarise_sweep
+            from edgesim.experiments.sweeps.dataset import load_results
 
             results = load_results(traces[0], warmup)
             print_summary(summarise_sweep(results, by=keys_of(by), numbers=numbers), as_json)
@@ -543,8 +543,8 @@ def plot(
 
         check_picture(output)
         if trace.is_dir():
-            from edgesim.traces.figures_sweep import plot_sweep
-            from edgesim.traces.sweeps import load_results
+            from edgesim.experiments.sweeps.dataset import load_results
+            from edgesim.experiments.sweeps.figures import plot_sweep
 
             target = output or trace / "sweep.png"
             click.echo(plot_sweep(load_results(trace), target, x=x, numbers=numbers))
@@ -577,7 +577,7 @@ def report(traces: Sequence[Path], output: Path | None, warmup: float) -> None:
     from.
     """
     with user_errors():
-        from edgesim.traces.report import write_report
+        from edgesim.experiments.report.report import write_report
 
         first = traces[0]
         if first.is_dir() or len(traces) > 1:
@@ -622,8 +622,8 @@ def export(trace: Path, output: Path | None, file_format: Any) -> None:
         from edgesim.traces.export import export as write
 
         if trace.is_dir():
-            from edgesim.traces.sweep_comparison import export_sweep
-            from edgesim.traces.sweeps import load_results
+            from edgesim.experiments.sweeps.comparison import export_sweep
+            from edgesim.experiments.sweeps.dataset import load_results
 
             click.echo(export_sweep(load_results(trace), output or trace, file_format))
             return
@@ -642,8 +642,8 @@ def print_sweep_comparison(
 ) -> None:
     """Compare within the groups of a sweep."""
     from edgesim.experiments.compare import split
-    from edgesim.traces.sweep_comparison import compare_sweep
-    from edgesim.traces.sweeps import load_results
+    from edgesim.experiments.sweeps.comparison import compare_sweep
+    from edgesim.experiments.sweeps.dataset import load_results
 
     results = load_results(folder, warmup)
     values = split(policies) if policies else ()
@@ -674,8 +674,8 @@ def make_runs(
     sweep: "Sweep", folder: Path, workers: int, scheduler: str | None, fail_fast: bool
 ) -> None:
     """Make what is missing; tell of each failure as it happens, and once if they are all alike."""
-    from edgesim.experiments.executors import DaskPool, LocalPool, Pool
-    from edgesim.experiments.sweep import SweepStoppedError, execute_sweep, plan
+    from edgesim.experiments.sweeps.execute import SweepStoppedError, execute_sweep, plan
+    from edgesim.experiments.sweeps.workers import DaskPool, LocalPool, Pool
 
     def pool() -> Pool:
         return DaskPool(folder, scheduler) if scheduler else LocalPool(folder, workers)
@@ -780,7 +780,7 @@ def user_errors() -> Iterator[None]:
     """One clear message, and no traceback, for what is not the program's fault."""
     from edgesim.experiments.errors import CheckpointError
     from edgesim.scenarios.errors import ScenarioError
-    from edgesim.simulator.errors import RunError
+    from edgesim.simulator.core.errors import RunError
     from edgesim.traces.reader import TraceError
 
     try:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from edgesim.experiments.run import prepare
-from edgesim.simulator.randomness import Streams
+from edgesim.simulator.core.randomness import Streams
 
 from .measure import NoRecorder, Row, rounds, scenario
 

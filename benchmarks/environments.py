@@ -7,9 +7,9 @@ import numpy as np
 import torch
 
 from edgesim.experiments.train import make_environment
-from edgesim.policies.aac import Aac
-from edgesim.policies.aac_training import Training
-from edgesim.simulator.environment import (
+from edgesim.policies.learning.aac import Aac
+from edgesim.policies.learning.aac_workers import Training
+from edgesim.policies.learning.environment import (
     CarbonAwareEdgeVector,
     DigitalTwinNetworkVector,
     VectorEnvironment,

@@ -7,7 +7,7 @@ import gymnasium
 import numpy as np
 import torch
 
-from edgesim.policies.ddpg import Ddpg, Training
+from edgesim.policies.learning.ddpg import Ddpg, Training
 
 from .measure import Row, rounds
 

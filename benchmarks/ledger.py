@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from edgesim.simulator.ledger import TaskLedger
-from edgesim.simulator.queues import after_slot
-from edgesim.simulator.randomness import Streams
-from edgesim.simulator.traffic import Poisson, Tasks
+from edgesim.simulator.core.randomness import Streams
+from edgesim.simulator.models.arrivals import Poisson, Tasks
+from edgesim.simulator.stream.ledger import TaskLedger
+from edgesim.simulator.stream.queues import after_slot
 
 from .measure import Row
 

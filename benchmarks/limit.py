@@ -13,12 +13,12 @@ import numpy as np
 
 from edgesim.experiments.run import prepare
 from edgesim.scenarios.schema import Scenario
-from edgesim.simulator.arrays import FloatArray, IntArray
-from edgesim.simulator.compiled import compiled
-from edgesim.simulator.decision import Decision
-from edgesim.simulator.network import Network
-from edgesim.simulator.observation import Observation
-from edgesim.simulator.randomness import Streams
+from edgesim.simulator.core.arrays import FloatArray, IntArray
+from edgesim.simulator.core.compiled import compiled
+from edgesim.simulator.core.randomness import Streams
+from edgesim.simulator.stream.decision import Decision
+from edgesim.simulator.stream.network import Network
+from edgesim.simulator.stream.observation import Observation
 
 from .measure import NoRecorder, Row, rounds, scenario
 

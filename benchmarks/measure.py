@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from edgesim.experiments.run import execute, prepare
 from edgesim.scenarios.loading import load_scenario
 from edgesim.scenarios.schema import Scenario
-from edgesim.simulator.arrays import FloatArray
-from edgesim.simulator.recorder import EndStatus, TaskTable
+from edgesim.simulator.core.arrays import FloatArray
+from edgesim.simulator.core.recorder import EndStatus, TaskTable
 
 
 @dataclass(frozen=True)

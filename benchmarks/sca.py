@@ -7,8 +7,8 @@ from typing import Any
 import cvxpy as cp
 import numpy as np
 
-from edgesim.policies.sca import Sca
-from edgesim.policies.sca_subproblems import (
+from edgesim.policies.tasks.sca import Sca
+from edgesim.policies.tasks.sca_subproblems import (
     MARGIN,
     REACH,
     Instance,
@@ -16,15 +16,10 @@ from edgesim.policies.sca_subproblems import (
     PowerSubproblem,
     solved,
 )
-from edgesim.simulator.arrays import FloatArray
-from edgesim.simulator.worst_case import (
-    CarbonAwareNetwork,
-    MrcChannel,
-    TaskDecision,
-    Tasks,
-    draw_channels,
-    mrc_channel,
-)
+from edgesim.simulator.core.arrays import FloatArray
+from edgesim.simulator.tasks.channel import MrcChannel, draw_channels, mrc_channel
+from edgesim.simulator.tasks.decision import TaskDecision
+from edgesim.simulator.tasks.network import CarbonAwareNetwork, Tasks
 
 from .measure import Row, rounds
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from edgesim.experiments.run import prepare
 from edgesim.scenarios.schema import Scenario
-from edgesim.simulator.observation import Observation
-from edgesim.simulator.randomness import Streams
+from edgesim.simulator.core.randomness import Streams
+from edgesim.simulator.stream.observation import Observation
 
 from .measure import NoRecorder, Row, end_to_end, rounds, scenario
 

@@ -8,16 +8,16 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from edgesim.experiments.executors import LocalPool
-from edgesim.experiments.expansion import Sweep, load_sweep
-from edgesim.experiments.jobs import run_job
 from edgesim.experiments.run import prepare
-from edgesim.experiments.sweep import execute_sweep, jobs, plan
+from edgesim.experiments.sweeps.dataset import open_sweep, sweep_status
+from edgesim.experiments.sweeps.execute import execute_sweep, jobs, plan
+from edgesim.experiments.sweeps.jobs import run_job
+from edgesim.experiments.sweeps.sweep_file import Sweep, load_sweep
+from edgesim.experiments.sweeps.table import SweepTable, TraceFacts
+from edgesim.experiments.sweeps.workers import LocalPool
 from edgesim.scenarios.schema import Scenario
-from edgesim.simulator.randomness import Streams
+from edgesim.simulator.core.randomness import Streams
 from edgesim.traces.statistics import ROWS
-from edgesim.traces.sweep_table import SweepTable, TraceFacts
-from edgesim.traces.sweeps import open_sweep, sweep_status
 
 from .measure import NoRecorder, Row, cpu_s
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import torch
 
 from edgesim.experiments.evaluation import Evaluator, named
-from edgesim.policies.learned import FORMAT, Learned, read, shipped
+from edgesim.policies.learning.trainable import FORMAT, Learned, read, shipped
 from edgesim.policies.registry import make_policy
 from edgesim.scenarios.loading import load_scenario
 from edgesim.scenarios.schema import Scenario

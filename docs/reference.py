@@ -4,10 +4,10 @@ from pathlib import Path
 
 from edgesim.policies.registry import POLICIES
 from edgesim.scenarios.reference import reference
-from edgesim.simulator.association import ASSOCIATION
-from edgesim.simulator.fading import FADING
-from edgesim.simulator.mobility import MOBILITY
-from edgesim.simulator.traffic import ARRIVALS
+from edgesim.simulator.models.arrivals import ARRIVALS
+from edgesim.simulator.models.association import ASSOCIATION
+from edgesim.simulator.models.fading import FADING
+from edgesim.simulator.models.mobility import MOBILITY
 
 PAGE = Path(__file__).with_name("scenario.md")
 

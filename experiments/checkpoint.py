@@ -11,7 +11,7 @@ from typing import Any
 from .. import __version__
 from ..policies.base import Policy
 from ..simulator.simulation import Snapshot
-from ..traces.damage import replaced
+from ..traces.file_errors import replaced
 from ..traces.writer import Written
 from .errors import CheckpointError
 

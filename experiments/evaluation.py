@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from ..policies.base import Policy
 from ..policies.registry import make_policy
 from ..scenarios.schema import Scenario
-from ..simulator.arrays import BoolArray, FloatArray
 from ..simulator.build import blueprint
-from ..simulator.randomness import Streams
-from ..simulator.recorder import EndStatus, TaskTable
+from ..simulator.core.arrays import BoolArray, FloatArray
+from ..simulator.core.randomness import Streams
+from ..simulator.core.recorder import EndStatus, TaskTable
 
 SHAPES = {"drift-plus-penalty": (8, 400), "worst-case-emission": (40, 5)}
 """Of each problem, how many replications and slots are looked at. In world C slots are independent but

@@ -11,14 +11,14 @@ from types import FrameType
 from typing import Any
 
 from ..policies.base import Policy
-from ..policies.learned import Learned
+from ..policies.learning.trainable import Learned
 from ..policies.registry import make_policy
 from ..scenarios.errors import Problem, ScenarioError, as_toml
 from ..scenarios.loading import load_scenario, parse_scenario
 from ..scenarios.schema import Scenario
 from ..simulator.build import Blueprint, blueprint
-from ..simulator.randomness import Streams
-from ..simulator.recorder import EndStatus
+from ..simulator.core.randomness import Streams
+from ..simulator.core.recorder import EndStatus
 from ..simulator.simulation import Simulation, Snapshot
 from ..traces.layout import RunInfo
 from ..traces.reader import Trace, is_hdf5, open_trace

@@ -30,19 +30,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..policies.learned import Learned, Learner, TrainingError, read, write
+from ..policies.learning.environment import (
+    CarbonAwareEdgeVector,
+    DigitalTwinNetworkVector,
+    VectorEnvironment,
+)
+from ..policies.learning.trainable import Learned, Learner, TrainingError, read, write
 from ..policies.registry import POLICIES, make_policy
 from ..scenarios.components import resolve
 from ..scenarios.errors import Problem, ScenarioError, as_toml
 from ..scenarios.schema import Scenario
 from ..simulator.build import blueprint
-from ..simulator.environment import (
-    CarbonAwareEdgeVector,
-    DigitalTwinNetworkVector,
-    VectorEnvironment,
-)
-from ..simulator.errors import RunError
-from ..traces.damage import replaced
+from ..simulator.core.errors import RunError
+from ..traces.file_errors import replaced
 from .evaluation import Evaluation, Evaluator, resized
 from .run import stopped_by_signals
 

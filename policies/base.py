@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol
 
-from ..simulator.randomness import Generators
+from ..simulator.core.randomness import Generators
 
 
 class Policy(Protocol):

@@ -12,19 +12,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..scenarios.units import Hertz, Watts
-from ..simulator.arrays import BoolArray
-from ..simulator.decision import Decision
-from ..simulator.network import Network
-from ..simulator.observation import Observation, TaskObservation
-from ..simulator.outcome import carry_out
-from ..simulator.powers import least_powers_w
-from ..simulator.problem import DriftPlusPenalty
-from ..simulator.randomness import Generators
-from ..simulator.worst_case import CarbonAwareNetwork, TaskDecision, WorstCaseEmission
+from ..simulator.core.arrays import BoolArray
+from ..simulator.core.randomness import Generators
+from ..simulator.stream.decision import Decision
+from ..simulator.stream.network import Network
+from ..simulator.stream.observation import Observation
+from ..simulator.stream.outcome import carry_out
+from ..simulator.stream.problem import DriftPlusPenalty
+from ..simulator.tasks.decision import TaskDecision
+from ..simulator.tasks.network import CarbonAwareNetwork
+from ..simulator.tasks.observation import TaskObservation
+from ..simulator.tasks.powers import least_powers_w
+from ..simulator.tasks.problem import WorstCaseEmission
+from .allocation_rules import equal_shares, local_cpu_to_empty, station_service
 from .base import Policy
-from .c10_fixed_rates import FixedRates, best_offloading
-from .lyapunov import Lyapunov
-from .shares import equal_shares, local_cpu_to_empty, station_service
+from .stream.lyapunov import Lyapunov
+from .tasks.c10.nested_sets import FixedRates, best_offloading
 
 
 def with_equal_cpus(network: Network, local_cpu_hz: float | None) -> Network:

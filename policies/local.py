@@ -2,16 +2,19 @@
 
 import numpy as np
 
-from ..simulator.decision import Decision
-from ..simulator.network import Network
-from ..simulator.observation import Observation, TaskObservation
-from ..simulator.powers import least_powers_w
-from ..simulator.problem import DriftPlusPenalty
-from ..simulator.randomness import Generators
-from ..simulator.worst_case import CarbonAwareNetwork, TaskDecision, WorstCaseEmission
+from ..simulator.core.randomness import Generators
+from ..simulator.stream.decision import Decision
+from ..simulator.stream.network import Network
+from ..simulator.stream.observation import Observation
+from ..simulator.stream.problem import DriftPlusPenalty
+from ..simulator.tasks.decision import TaskDecision
+from ..simulator.tasks.network import CarbonAwareNetwork
+from ..simulator.tasks.observation import TaskObservation
+from ..simulator.tasks.powers import least_powers_w
+from ..simulator.tasks.problem import WorstCaseEmission
+from .allocation_rules import local_cpu_to_empty, station_service
 from .base import Policy
-from .shares import local_cpu_to_empty, station_service
-from .worst_case_rates import slowest_local_hz
+from .tasks.c10.closed_form_rates import slowest_local_hz
 
 
 class Local(Policy):

@@ -2,15 +2,18 @@
 
 import numpy as np
 
-from ..simulator.decision import Decision
-from ..simulator.network import Network
-from ..simulator.observation import Observation, TaskObservation
-from ..simulator.powers import least_powers_w
-from ..simulator.problem import DriftPlusPenalty
-from ..simulator.randomness import Generators
-from ..simulator.worst_case import CarbonAwareNetwork, TaskDecision, WorstCaseEmission
+from ..simulator.core.randomness import Generators
+from ..simulator.stream.decision import Decision
+from ..simulator.stream.network import Network
+from ..simulator.stream.observation import Observation
+from ..simulator.stream.problem import DriftPlusPenalty
+from ..simulator.tasks.decision import TaskDecision
+from ..simulator.tasks.network import CarbonAwareNetwork
+from ..simulator.tasks.observation import TaskObservation
+from ..simulator.tasks.powers import least_powers_w
+from ..simulator.tasks.problem import WorstCaseEmission
+from .allocation_rules import equal_shares, station_service
 from .base import Policy
-from .shares import equal_shares, station_service
 
 
 class OffloadAll(Policy):

@@ -11,17 +11,7 @@ from ..scenarios.errors import Problem, ScenarioError
 from ..scenarios.schema import Deviation as DeviationKeys
 from ..scenarios.schema import ExponentialLatency, Scenario, UniformLatency
 from ..scenarios.schema import Hop as HopKeys
-from .arrays import FloatArray
-from .association import ASSOCIATION, Association
-from .battery import Battery
-from .carbon import CarbonIntensity
-from .cells import Cells
-from .deviation import Deviation
-from .fading import FADING, NoFading, PathLoss
-from .failures import FailureModel, Failures
-from .ledger import TaskLedger
-from .mobility import MOBILITY, Mobility
-from .models import (
+from .components import (
     check_whole_slots,
     find_carbon,
     find_device_positions,
@@ -30,21 +20,34 @@ from .models import (
     find_topology,
     only,
 )
-from .network import Network
-from .prediction import ArrivalPredictor, EnergyPredictor, LocationPredictor, Predictor
-from .problem import DriftPlusPenalty
-from .randomness import Streams
-from .recorder import Recorder
+from .core.arrays import FloatArray
+from .core.randomness import Streams
+from .core.recorder import Recorder
+from .models.arrivals import ARRIVALS, SLOT_TASKS
+from .models.association import ASSOCIATION, Association
+from .models.battery import Battery
+from .models.carbon import CarbonIntensity
+from .models.fading import FADING, NoFading, PathLoss
+from .models.failures import FailureModel, Failures
+from .models.mobility import MOBILITY, Mobility
+from .network.cells import Cells
+from .network.topology import Topology, uniform
 from .simulation import Decide, Simulation, Snapshot
-from .state import StreamState, TaskState
-from .stream_world import StreamWorld
-from .synchronisation import Constant, Exponential, Hop, Latency, Uniform
-from .task_world import TaskWorld, channel_of
-from .topology import Topology, uniform
-from .traffic import ARRIVALS, SLOT_TASKS
-from .twin import Twin
+from .stream.ledger import TaskLedger
+from .stream.network import Network
+from .stream.problem import DriftPlusPenalty
+from .stream.state import StreamState
+from .stream.world import StreamWorld
+from .tasks.channel import draw_fading
+from .tasks.network import CarbonAwareNetwork, Tasks
+from .tasks.problem import WorstCaseEmission
+from .tasks.state import TaskState
+from .tasks.world import TaskWorld, channel_of
+from .twin.deviation import Deviation
+from .twin.prediction import ArrivalPredictor, EnergyPredictor, LocationPredictor, Predictor
+from .twin.synchronisation import Constant, Exponential, Hop, Latency, Uniform
+from .twin.twin import Twin
 from .world import World
-from .worst_case import CarbonAwareNetwork, Tasks, WorstCaseEmission, draw_fading
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from typing import Any
 
 import simpy
 
-from .clock import Clock, Turn, every, to_ns
-from .decision import DecisionError
-from .errors import RunError
-from .recorder import Recorder
+from .core.clock import Clock, Turn, every, to_ns
+from .core.errors import RunError
+from .core.recorder import Recorder
 from .state import Columns
-from .twin import Twin
+from .stream.decision import DecisionError
+from .twin.twin import Twin
 from .world import Change, World
 
 MODELS = ("arrivals", "mobility", "fading")

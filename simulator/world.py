@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import BoolArray, FloatArray
-from .association import Association
-from .carbon import CarbonIntensity
-from .cells import Cells
-from .clock import NANOSECONDS, Turn
-from .fading import PathLoss
-from .mobility import Mobility
-from .recorder import TaskTable
+from .core.arrays import BoolArray, FloatArray
+from .core.clock import NANOSECONDS, Turn
+from .core.recorder import TaskTable
+from .models.association import Association
+from .models.carbon import CarbonIntensity
+from .models.fading import PathLoss
+from .models.mobility import Mobility
+from .network.cells import Cells
+from .network.topology import Topology
 from .state import Columns, State
-from .topology import Topology
-from .twin import Sight
+from .twin.twin import Sight
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from edgesim.experiments.run import prepare
 from edgesim.scenarios.loading import parse_scenario
 from edgesim.scenarios.schema import Scenario
-from edgesim.simulator.network import Network
-from edgesim.simulator.randomness import Streams
-from edgesim.simulator.recorder import EndStatus, TaskTable
+from edgesim.simulator.core.randomness import Streams
+from edgesim.simulator.core.recorder import EndStatus, TaskTable
 from edgesim.simulator.simulation import Simulation
+from edgesim.simulator.stream.network import Network
 
 SMALL = """
 title = "test"

@@ -12,6 +12,7 @@ movement, bounded buffers, bursts and three replications; learners have weights 
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -131,7 +132,12 @@ class Checkout:
         """Run `edgesim …`; a failure shows what it said."""
         line = [sys.executable, "-m", "edgesim", *words]
         done = subprocess.run(
-            line, cwd=self._folder, env=self._environment, capture_output=True, text=True
+            line,
+            check=False,
+            cwd=self._folder,
+            env=self._environment,
+            capture_output=True,
+            text=True,
         )
         if done.returncode:
             raise SystemExit(f"{' '.join(words)}\n{done.stdout}{done.stderr}")
@@ -140,7 +146,7 @@ class Checkout:
         """Weights after a few steps of training."""
         folder = self._folder / f"{scenario}-{policy}"
         if not folder.exists():
-            few = ["policy.episodes=4"] if policy == "ddpg" else ["policy.steps=5000"]
+            few = ["policy.steps=5000"] if policy == "aac" else ["policy.episodes=4"]
             few += ["policy.episode_slots=20"] + ["policy.workers=1"] * (policy == "aac")
             keys = [word for key in few for word in ("--set", key)]
             self.command("train", scenario, "--policy", policy, "-o", str(folder), *keys)
@@ -159,15 +165,17 @@ class Checkout:
         trace.unlink()
         return found
 
-    def all(self) -> dict[str, dict[str, str]]:
-        """The digests of all cases."""
+    def all(self, only: str = "") -> dict[str, dict[str, str]]:
+        """The digests of all cases whose name matches."""
+        chosen = {name: case for name, case in cases().items() if re.search(only, name)}
         for scenario in ("iiot_20dev", "carbon_6ue"):
             for policy in LEARNED:
-                self.trained(policy, scenario)
+                if f"policy.name={policy}" in {keys[0] for _, keys in chosen.values()}:
+                    self.trained(policy, scenario)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             under_way = {
                 name: pool.submit(self.run, name, scenario, overrides)
-                for name, (scenario, overrides) in cases().items()
+                for name, (scenario, overrides) in chosen.items()
                 if scenario != "melbourne_cbd" or data_folder().is_dir()
             }
             return {name: one.result() for name, one in under_way.items()}
@@ -178,7 +186,7 @@ def data_folder() -> Path:
     return ROOT.parent / "shared" / "data"
 
 
-def earlier(revision: str, folder: Path) -> dict[str, dict[str, str]]:
+def earlier(revision: str, folder: Path, only: str) -> dict[str, dict[str, str]]:
     """The digests of another revision of this repository."""
     source = folder / "source"
     source.mkdir()
@@ -186,25 +194,29 @@ def earlier(revision: str, folder: Path) -> dict[str, dict[str, str]]:
         ["git", "archive", revision], cwd=ROOT, capture_output=True, check=True
     ).stdout
     subprocess.run(["tar", "-x", "-C", str(source)], input=archive, check=True)
-    return Checkout(source, folder / "base").all()
+    return Checkout(source, folder / "base").all(only)
 
 
 def main() -> int:
     """Record, compare, or both."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--base", help="a revision, or a file that --record left")
+    parser.add_argument(
+        "--only", default="", help="cases whose name matches this regular expression"
+    )
     parser.add_argument("--record", type=Path, help="leave this checkout's digests there")
     arguments = parser.parse_args()
     with TemporaryDirectory() as name:
-        ours = Checkout(ROOT, Path(name) / "ours").all()
+        ours = Checkout(ROOT, Path(name) / "ours").all(arguments.only)
         if arguments.record:
             arguments.record.write_text(json.dumps(ours, indent=1), encoding="utf-8")
         if not arguments.base:
             return 0
         if Path(arguments.base).is_file():
             theirs = json.loads(Path(arguments.base).read_text(encoding="utf-8"))
+            theirs = {name: theirs[name] for name in theirs if re.search(arguments.only, name)}
         else:
-            theirs = earlier(arguments.base, Path(name))
+            theirs = earlier(arguments.base, Path(name), arguments.only)
     altered = 0
     for case in sorted(ours.keys() | theirs.keys()):
         before, after = theirs.get(case, {}), ours.get(case, {})

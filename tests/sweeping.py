@@ -9,11 +9,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from edgesim.experiments.executors import LocalPool
-from edgesim.experiments.expansion import load_sweep
-from edgesim.experiments.sweep import Progress, execute_sweep, jobs, plan
-from edgesim.traces.sweep_table import SweepTable
-from edgesim.traces.sweeps import open_sweep
+from edgesim.experiments.sweeps.dataset import open_sweep
+from edgesim.experiments.sweeps.execute import Progress, execute_sweep, jobs, plan
+from edgesim.experiments.sweeps.sweep_file import load_sweep
+from edgesim.experiments.sweeps.table import SweepTable
+from edgesim.experiments.sweeps.workers import LocalPool
 
 SMALL = """
 scenario = "base.toml"

@@ -2,15 +2,9 @@
 
 import numpy as np
 
-from edgesim.simulator.worst_case import (
-    JOULES_PER_KWH,
-    CarbonAwareNetwork,
-    MrcChannel,
-    RateFloor,
-    Tasks,
-    draw_channels,
-    mrc_channel,
-)
+from edgesim.simulator.models.carbon import JOULES_PER_KWH
+from edgesim.simulator.tasks.channel import MrcChannel, draw_channels, mrc_channel
+from edgesim.simulator.tasks.network import CarbonAwareNetwork, RateFloor, Tasks
 
 CARBON_G_PER_J = 182.0 / JOULES_PER_KWH
 NOISE_W_PER_HZ = 10.0 ** (-174.0 / 10.0) * 1e-3

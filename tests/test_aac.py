@@ -11,12 +11,12 @@ import torch
 from torch import nn
 
 from edgesim.experiments.train import make_environment
-from edgesim.policies.aac import Aac, ActorCritic, GlobalAgent, LearningAgent
-from edgesim.policies.aac_training import Training
-from edgesim.policies.learned import TrainingError
-from edgesim.policies.networks import seeded, torch_seed
+from edgesim.policies.learning.aac import Aac, ActorCritic, GlobalAgent, LearningAgent
+from edgesim.policies.learning.aac_workers import Training
+from edgesim.policies.learning.environment import DigitalTwinNetworkVector
+from edgesim.policies.learning.networks import seeded, torch_seed
+from edgesim.policies.learning.trainable import TrainingError
 from edgesim.scenarios.loading import load_scenario
-from edgesim.simulator.environment import DigitalTwinNetworkVector
 
 DEVICES = 4
 SMALL = [f"devices.count={DEVICES}", "stations.sbs.count=1", "run.slots=20"]

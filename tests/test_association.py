@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgesim.simulator.arrays import FloatArray, IntArray
-from edgesim.simulator.association import LoadAware, Nearest
-from edgesim.simulator.fading import LogDistance
-from edgesim.simulator.network import Network
-from edgesim.simulator.randomness import Streams
-from edgesim.simulator.topology import lay_out, uniform
+from edgesim.simulator.core.arrays import FloatArray, IntArray
+from edgesim.simulator.core.randomness import Streams
+from edgesim.simulator.models.association import LoadAware, Nearest
+from edgesim.simulator.models.fading import LogDistance
+from edgesim.simulator.network.topology import lay_out, uniform
+from edgesim.simulator.stream.network import Network
 
 
 def a_network(

@@ -186,7 +186,7 @@ class Unsaveable:
 
     def reset(self, network: Any, problem: Any, rngs: Any) -> None:
         self._idle = lambda: type("Idle", (), {})
-        from edgesim.simulator.decision import Decision
+        from edgesim.simulator.stream.decision import Decision
 
         self._decision = Decision.idle(network)
 

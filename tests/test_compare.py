@@ -26,7 +26,7 @@ from edgesim.experiments.run import run
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.traces import figures
 from edgesim.traces.comparison import Comparison, compare_traces, holm, mean, p_value
-from edgesim.traces.figures_comparison import plot_comparison
+from edgesim.traces.comparison_figures import plot_comparison
 from edgesim.traces.reader import TraceError, open_trace
 from edgesim.traces.statistics import summarise
 from edgesim.traces.watch import watch

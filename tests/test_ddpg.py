@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from edgesim.policies.ddpg import Agent, Ddpg
-from edgesim.policies.dqn import Dqn
-from edgesim.policies.exploration import OrnsteinUhlenbeck
-from edgesim.policies.learned import TrainingError
-from edgesim.policies.networks import Actor, Critic, Kind
-from edgesim.policies.replay import Batch, Replay
+from edgesim.policies.learning.ddpg import Agent, Ddpg
+from edgesim.policies.learning.dqn import Dqn
+from edgesim.policies.learning.exploration import OrnsteinUhlenbeck
+from edgesim.policies.learning.networks import Actor, Critic, Kind
+from edgesim.policies.learning.replay_buffer import Batch, Replay
+from edgesim.policies.learning.trainable import TrainingError
 
 DEVICES, FEATURES, ACTIONS = 6, 5, 3
 UPDATES, BATCH, HIDDEN = 200, 64, [64, 48, 32]

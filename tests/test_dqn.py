@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from edgesim.policies.dqn import Agent, Dqn, Greedy
-from edgesim.policies.exploration import EpsilonGreedy
-from edgesim.policies.learned import TrainingError
+from edgesim.policies.learning.dqn import Agent, Dqn, Greedy
+from edgesim.policies.learning.exploration import EpsilonGreedy
+from edgesim.policies.learning.trainable import TrainingError
 
 FEATURES, ACTIONS, LEVELS = 5, 2, 3
 

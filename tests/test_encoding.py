@@ -9,25 +9,23 @@ from conftest import a_network, observing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgesim.simulator.arrays import FloatArray
-from edgesim.simulator.cells import Cells
-from edgesim.simulator.decision import check, fit
-from edgesim.simulator.encoding import (
+from edgesim.policies.learning.encoding import (
     Encoding,
     StreamEncoding,
     TaskEncoding,
     encoding_of,
     priority_shares,
 )
-from edgesim.simulator.observation import Observation, TaskObservation
-from edgesim.simulator.problem import DriftPlusPenalty
-from edgesim.simulator.worst_case import (
-    CarbonAwareNetwork,
-    MrcChannel,
-    Tasks,
-    WorstCaseEmission,
-    evaluate,
-)
+from edgesim.simulator.core.arrays import FloatArray
+from edgesim.simulator.network.cells import Cells
+from edgesim.simulator.stream.decision import check, fit
+from edgesim.simulator.stream.observation import Observation
+from edgesim.simulator.stream.problem import DriftPlusPenalty
+from edgesim.simulator.tasks.channel import MrcChannel
+from edgesim.simulator.tasks.network import CarbonAwareNetwork, Tasks
+from edgesim.simulator.tasks.observation import TaskObservation
+from edgesim.simulator.tasks.outcome import evaluate
+from edgesim.simulator.tasks.problem import WorstCaseEmission
 
 TABLE_I = """
 title = "test"

@@ -12,17 +12,17 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
 import edgesim
-from edgesim.scenarios.errors import ScenarioError
-from edgesim.scenarios.loading import load_scenario, parse_scenario
-from edgesim.simulator.encoding import encoding_of
-from edgesim.simulator.environment import (
+from edgesim.policies.learning.encoding import encoding_of
+from edgesim.policies.learning.environment import (
     CARBON_AWARE_EDGE,
     DIGITAL_TWIN_NETWORK,
     CarbonAwareEdgeVector,
     DigitalTwinNetworkVector,
     VectorEnvironment,
 )
-from edgesim.simulator.problem import DriftPlusPenalty
+from edgesim.scenarios.errors import ScenarioError
+from edgesim.scenarios.loading import load_scenario, parse_scenario
+from edgesim.simulator.stream.problem import DriftPlusPenalty
 
 edgesim.register_envs()
 BOTH = (DIGITAL_TWIN_NETWORK, CARBON_AWARE_EDGE)

@@ -9,18 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize
 
-from edgesim.policies import c10_convex, exact
-from edgesim.policies.exact import Solution, solve
-from edgesim.policies.worst_case_rates import slowest_edge_hz, slowest_local_hz
-from edgesim.simulator.arrays import BoolArray, FloatArray
-from edgesim.simulator.worst_case import (
-    CarbonAwareNetwork,
-    MrcChannel,
-    RateFloor,
-    Tasks,
-    evaluate,
-    path_gain,
-)
+from edgesim.policies.tasks import exact
+from edgesim.policies.tasks.c10 import barrier as c10_convex
+from edgesim.policies.tasks.c10.closed_form_rates import slowest_edge_hz, slowest_local_hz
+from edgesim.policies.tasks.exact import Solution, solve
+from edgesim.simulator.core.arrays import BoolArray, FloatArray
+from edgesim.simulator.tasks.channel import MrcChannel, path_gain
+from edgesim.simulator.tasks.network import CarbonAwareNetwork, RateFloor, Tasks
+from edgesim.simulator.tasks.outcome import evaluate
 
 CARBON = table1.CARBON_G_PER_J
 FLOORS: tuple[RateFloor, ...] = ("all", "offloading")

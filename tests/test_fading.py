@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from edgesim.simulator import fading
-from edgesim.simulator.arrays import FloatArray
-from edgesim.simulator.fading import Fading, LogDistance, NoFading, Rayleigh, Rician
-from edgesim.simulator.randomness import Streams
+from edgesim.simulator.core.arrays import FloatArray
+from edgesim.simulator.core.randomness import Streams
+from edgesim.simulator.models import fading
+from edgesim.simulator.models.fading import Fading, LogDistance, NoFading, Rayleigh, Rician
 
 NAMES = ("mbs", "sbs-1", "sbs-2")
 MODELS: list[Callable[[], Fading]] = [Rayleigh, Rician]

@@ -11,12 +11,12 @@ from scipy import stats
 from edgesim.experiments.run import prepare
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.loading import parse_scenario
-from edgesim.simulator.decision import Decision
-from edgesim.simulator.failures import FailureModel, Failures
-from edgesim.simulator.ledger import TaskLedger
-from edgesim.simulator.randomness import Streams
-from edgesim.simulator.recorder import OUTCOMES
-from edgesim.simulator.traffic import Tasks
+from edgesim.simulator.core.randomness import Streams
+from edgesim.simulator.core.recorder import OUTCOMES
+from edgesim.simulator.models.arrivals import Tasks
+from edgesim.simulator.models.failures import FailureModel, Failures
+from edgesim.simulator.stream.decision import Decision
+from edgesim.simulator.stream.ledger import TaskLedger
 
 SBS = "stations.sbs.failures"
 

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from edgesim.experiments.run import prepare
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.loading import parse_scenario
-from edgesim.simulator.errors import RunError
-from edgesim.simulator.randomness import Streams
+from edgesim.simulator.core.errors import RunError
+from edgesim.simulator.core.randomness import Streams
 
 thousands = settings(
     max_examples=5000,

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgesim.simulator.ledger import TaskLedger
-from edgesim.simulator.queues import after_slot, drain
-from edgesim.simulator.randomness import Streams
-from edgesim.simulator.recorder import OUTCOMES, TASK_ROW, TaskTable
-from edgesim.simulator.traffic import Poisson, Tasks
+from edgesim.simulator.core.randomness import Streams
+from edgesim.simulator.core.recorder import OUTCOMES, TASK_ROW, TaskTable
+from edgesim.simulator.models.arrivals import Poisson, Tasks
+from edgesim.simulator.stream.ledger import TaskLedger
+from edgesim.simulator.stream.queues import after_slot, drain
 
 TAU = 0.1
 COLUMNS = set(TASK_ROW.names or ())

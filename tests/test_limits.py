@@ -14,7 +14,7 @@ from sweeping import write
 
 import edgesim
 from edgesim.cli import main
-from edgesim.simulator.compiled import compiled
+from edgesim.simulator.core.compiled import compiled
 from edgesim.traces.export import write_tables
 
 

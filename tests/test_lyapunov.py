@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 
 from edgesim.experiments.run import prepare
 from edgesim.policies.local import Local
-from edgesim.policies.lyapunov import Lyapunov
+from edgesim.policies.stream.lyapunov import Lyapunov
 from edgesim.scenarios.loading import load_scenario
-from edgesim.simulator.arrays import read_only
-from edgesim.simulator.cells import Cells
-from edgesim.simulator.decision import Decision, check, fit
-from edgesim.simulator.network import NoiseModel
-from edgesim.simulator.observation import Observation
-from edgesim.simulator.outcome import carry_out
-from edgesim.simulator.problem import DriftPlusPenalty
-from edgesim.simulator.randomness import Streams
+from edgesim.simulator.core.arrays import read_only
+from edgesim.simulator.core.randomness import Streams
+from edgesim.simulator.network.cells import Cells
+from edgesim.simulator.stream.decision import Decision, check, fit
+from edgesim.simulator.stream.network import NoiseModel
+from edgesim.simulator.stream.observation import Observation
+from edgesim.simulator.stream.outcome import carry_out
+from edgesim.simulator.stream.problem import DriftPlusPenalty
 
 Array = NDArray[np.float64]
 NOISE_MODELS: tuple[NoiseModel, ...] = ("total", "density")

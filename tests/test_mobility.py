@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from edgesim.simulator.arrays import FloatArray
-from edgesim.simulator.mobility import RandomWaypoint, Static, _uniform, mean_distance_m
-from edgesim.simulator.randomness import Streams
-from edgesim.simulator.topology import uniform
+from edgesim.simulator.core.arrays import FloatArray
+from edgesim.simulator.core.randomness import Streams
+from edgesim.simulator.models.mobility import RandomWaypoint, Static, _uniform, mean_distance_m
+from edgesim.simulator.network.topology import uniform
 
 SQUARE = np.array([500.0, 500.0])
 

@@ -8,12 +8,12 @@ from conftest import a_network
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgesim.simulator.cells import Cells
-from edgesim.simulator.channel import interference_w
-from edgesim.simulator.decision import Decision, DecisionError, check, fit
-from edgesim.simulator.energy import within_battery
-from edgesim.simulator.outcome import carry_out
-from edgesim.simulator.queues import after_slot, drain
+from edgesim.simulator.network.cells import Cells
+from edgesim.simulator.stream.channel import interference_w
+from edgesim.simulator.stream.decision import Decision, DecisionError, check, fit
+from edgesim.simulator.stream.energy import within_battery
+from edgesim.simulator.stream.outcome import carry_out
+from edgesim.simulator.stream.queues import after_slot, drain
 
 # Devices 0 and 1 at the MBS, 2 at SBS 1, 3 at SBS 2.
 STATION = np.array([[0, 0, 1, 2]])

@@ -14,7 +14,7 @@ from untrained import save_untrained
 
 from edgesim.policies.registry import POLICIES
 from edgesim.scenarios.loading import load_scenario, shipped
-from edgesim.simulator.arrays import FloatArray
+from edgesim.simulator.core.arrays import FloatArray
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

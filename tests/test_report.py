@@ -15,12 +15,12 @@ from sweeping import make, write
 from trace_recording import completed, random_columns, record, run_info, world_columns
 
 from edgesim.cli import main
+from edgesim.experiments.report import data as report_data
+from edgesim.experiments.report.page import page
+from edgesim.experiments.report.report import MAX_TRACES, write_report
 from edgesim.experiments.run import execute, prepare
 from edgesim.scenarios.loading import parse_scenario
-from edgesim.traces import report_data
 from edgesim.traces.reader import TraceError, open_trace
-from edgesim.traces.report import MAX_TRACES, write_report
-from edgesim.traces.report_page import page
 from edgesim.traces.writer import TraceWriter
 
 HOSTILE = (

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from edgesim.experiments.expansion import load_sweep
 from edgesim.experiments.reproduction.catalogue import FIGURES, chosen, listing
 from edgesim.experiments.reproduction.drawing import LOOKS, band, draw
 from edgesim.experiments.reproduction.engine import (
@@ -43,6 +42,7 @@ from edgesim.experiments.reproduction.figure import (
 from edgesim.experiments.reproduction.measure import above, by_training, emission, rising, split
 from edgesim.experiments.reproduction.page import INTRO, QUICK, told, write_pages
 from edgesim.experiments.reproduction.trainings import steps
+from edgesim.experiments.sweeps.sweep_file import load_sweep
 from edgesim.experiments.train import learning_policy
 
 RNG = np.random.default_rng(7)

@@ -11,17 +11,20 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import optimize
 
-from edgesim.policies import exact, sca_subproblems
-from edgesim.policies.sca import Result, Sca
-from edgesim.policies.sca_subproblems import (
+from edgesim.policies.tasks import exact, sca_subproblems
+from edgesim.policies.tasks.sca import Result, Sca
+from edgesim.policies.tasks.sca_subproblems import (
     Instance,
     OffloadingSubproblem,
     PowerSubproblem,
     RateSubproblem,
     expand_rates,
 )
-from edgesim.simulator.arrays import FloatArray
-from edgesim.simulator.worst_case import MrcChannel, RateFloor, TaskDecision, TaskOutcome
+from edgesim.simulator.core.arrays import FloatArray
+from edgesim.simulator.tasks.channel import MrcChannel
+from edgesim.simulator.tasks.decision import TaskDecision
+from edgesim.simulator.tasks.network import RateFloor
+from edgesim.simulator.tasks.outcome import TaskOutcome
 
 CARBON = table1.CARBON_G_PER_J
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from conftest import SMALL, Run, simulate
 
-from edgesim.simulator.decision import Decision
-from edgesim.simulator.errors import RunError
+from edgesim.simulator.core.errors import RunError
+from edgesim.simulator.stream.decision import Decision
 
 EVERYTHING = (
     "policy.name=random",
@@ -160,7 +160,7 @@ def test_bits_are_conserved_over_a_million_slots() -> None:
 
     from edgesim.experiments.run import prepare
     from edgesim.scenarios.loading import parse_scenario
-    from edgesim.simulator.randomness import Streams
+    from edgesim.simulator.core.randomness import Streams
 
     scenario = parse_scenario(
         SMALL, "test", ["run.slots=1e6", "tasks.mean=0.45e6", "devices.count=3"]

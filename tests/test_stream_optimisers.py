@@ -7,22 +7,22 @@ import numpy as np
 import pytest
 from conftest import a_network, simulate
 
-from edgesim.policies import sca_stream
 from edgesim.policies.base import Policy
 from edgesim.policies.epr import EqualRates, EqualRatesEqualPower
-from edgesim.policies.exact_stream import MAX_DEVICES, MultiStart
 from edgesim.policies.local import Local
-from edgesim.policies.lyapunov import Lyapunov
 from edgesim.policies.offload_all import OffloadAll
-from edgesim.policies.p2_instance import allocation, decision, instances, nothing
 from edgesim.policies.random import Random
-from edgesim.policies.sca_stream import ScaStream
-from edgesim.simulator.arrays import FloatArray
-from edgesim.simulator.cells import Cells
-from edgesim.simulator.decision import Decision, check, fit
-from edgesim.simulator.network import NoiseModel
-from edgesim.simulator.observation import Observation
-from edgesim.simulator.problem import DriftPlusPenalty
+from edgesim.policies.stream import sca as sca_stream
+from edgesim.policies.stream.lyapunov import Lyapunov
+from edgesim.policies.stream.multistart import MAX_DEVICES, MultiStart
+from edgesim.policies.stream.p2.slot import allocation, decision, instances, nothing
+from edgesim.policies.stream.sca import ScaStream
+from edgesim.simulator.core.arrays import FloatArray
+from edgesim.simulator.network.cells import Cells
+from edgesim.simulator.stream.decision import Decision, check, fit
+from edgesim.simulator.stream.network import NoiseModel
+from edgesim.simulator.stream.observation import Observation
+from edgesim.simulator.stream.problem import DriftPlusPenalty
 
 State = tuple[DriftPlusPenalty, Observation]
 

@@ -25,17 +25,17 @@ from sweeping import BASE, SMALL, make, write
 
 import edgesim
 from edgesim.cli import main
-from edgesim.experiments.executors import LocalPool
-from edgesim.experiments.expansion import load_sweep
-from edgesim.experiments.jobs import Outcome
-from edgesim.experiments.sweep import SweepStoppedError, execute_sweep, jobs, plan
+from edgesim.experiments.sweeps.comparison import compare_sweep, summarise_sweep
+from edgesim.experiments.sweeps.dataset import load_results, open_sweep, sweep_status
+from edgesim.experiments.sweeps.execute import SweepStoppedError, execute_sweep, jobs, plan
+from edgesim.experiments.sweeps.jobs import Outcome
+from edgesim.experiments.sweeps.sweep_file import load_sweep
+from edgesim.experiments.sweeps.table import NAME, SweepTable
+from edgesim.experiments.sweeps.workers import LocalPool
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.traces.comparison import holm
 from edgesim.traces.reader import TraceError
 from edgesim.traces.statistics import replication_values
-from edgesim.traces.sweep_comparison import compare_sweep, summarise_sweep
-from edgesim.traces.sweep_table import NAME, SweepTable
-from edgesim.traces.sweeps import load_results, open_sweep, sweep_status
 
 MIXED = """
 title = "mixed"
@@ -120,7 +120,7 @@ def test_ids_are_those_of_scenario_policy_and_seed(
     )
     assert not set(ids(SMALL, BASE.replace("0.4", "0.5")).values()) & set(first.values())
     assert not set(ids(SMALL.replace("20", "21")).values()) & set(first.values())
-    monkeypatch.setattr("edgesim.experiments.expansion.__version__", "9.9.9")
+    monkeypatch.setattr("edgesim.experiments.sweeps.sweep_file.__version__", "9.9.9")
     assert not set(ids(SMALL).values()) & set(first.values())
 
 

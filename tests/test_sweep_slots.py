@@ -12,9 +12,9 @@ import xarray as xr
 from sweeping import make, write
 
 import edgesim
+from edgesim.experiments.sweeps.dataset import open_sweep
+from edgesim.experiments.sweeps.table import SweepTable
 from edgesim.traces.reader import Trace, TraceError
-from edgesim.traces.sweep_table import SweepTable
-from edgesim.traces.sweeps import open_sweep
 
 RAGGED = """
 scenario = "base.toml"

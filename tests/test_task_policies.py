@@ -11,22 +11,18 @@ import table1
 from conftest import Run, simulate
 from scipy import stats
 
-from edgesim.policies import exact
 from edgesim.policies.epr import EqualRatesEqualPowerTasks, EqualRatesTasks
-from edgesim.policies.lyapunov_tasks import LyapunovTasks
-from edgesim.policies.sca import Sca
+from edgesim.policies.tasks import exact
+from edgesim.policies.tasks.lyapunov import LyapunovTasks
+from edgesim.policies.tasks.sca import Sca
 from edgesim.scenarios.loading import shipped
-from edgesim.simulator.arrays import BoolArray, FloatArray
-from edgesim.simulator.observation import TaskObservation
-from edgesim.simulator.worst_case import (
-    CarbonAwareNetwork,
-    MrcChannel,
-    TaskDecision,
-    TaskOutcome,
-    Tasks,
-    WorstCaseEmission,
-    evaluate,
-)
+from edgesim.simulator.core.arrays import BoolArray, FloatArray
+from edgesim.simulator.tasks.channel import MrcChannel
+from edgesim.simulator.tasks.decision import TaskDecision
+from edgesim.simulator.tasks.network import CarbonAwareNetwork, Tasks
+from edgesim.simulator.tasks.observation import TaskObservation
+from edgesim.simulator.tasks.outcome import TaskOutcome, evaluate
+from edgesim.simulator.tasks.problem import WorstCaseEmission
 
 CARBON = table1.CARBON_G_PER_J
 FLOORS = ("all", "offloading")

@@ -14,8 +14,8 @@ from scipy import stats
 
 from edgesim.cli import main
 from edgesim.scenarios.loading import shipped
-from edgesim.simulator.recorder import OUTCOMES
-from edgesim.simulator.worst_case import TaskDecision
+from edgesim.simulator.core.recorder import OUTCOMES
+from edgesim.simulator.tasks.decision import TaskDecision
 
 CARBON_6UE = next(one.path for one in shipped() if one.name == "carbon_6ue")
 TOML = CARBON_6UE.read_text(encoding="utf-8")

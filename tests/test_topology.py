@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from edgesim.simulator.network import Network
-from edgesim.simulator.randomness import Streams
-from edgesim.simulator.topology import circle, lay_out, uniform
+from edgesim.simulator.core.randomness import Streams
+from edgesim.simulator.network.topology import circle, lay_out, uniform
+from edgesim.simulator.stream.network import Network
 
 
 def a_network(devices: int, stations: int) -> Network:

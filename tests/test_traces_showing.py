@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from trace_recording import completed, random_columns, record, run_info, world_columns
 
-from edgesim.simulator.recorder import OUTCOMES
+from edgesim.simulator.core.recorder import OUTCOMES
 from edgesim.traces import export as export_module
 from edgesim.traces import figures
 from edgesim.traces.export import export

@@ -23,10 +23,10 @@ from trace_recording import (
 )
 
 import edgesim
-from edgesim.simulator.recorder import OUTCOMES, TASK_ROW
+from edgesim.simulator.core.recorder import OUTCOMES, TASK_ROW
 from edgesim.traces import writer as writer_module
 from edgesim.traces.reader import TraceError, open_trace
-from edgesim.traces.tally import LATENCY_EDGES_S
+from edgesim.traces.running_totals import LATENCY_EDGES_S
 from edgesim.traces.variables import SLOT_VARIABLES
 from edgesim.traces.writer import TraceWriter
 

@@ -8,7 +8,7 @@ import pytest
 from conftest import Run, simulate
 from scipy import stats
 
-from edgesim.simulator.arrays import FloatArray
+from edgesim.simulator.core.arrays import FloatArray
 
 ONE_DEVICE = """
 title = "one device, one server"

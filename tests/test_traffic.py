@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from edgesim.simulator import traffic
-from edgesim.simulator.randomness import Streams
-from edgesim.simulator.traffic import (
+from edgesim.simulator.core.randomness import Streams
+from edgesim.simulator.models import arrivals as traffic
+from edgesim.simulator.models.arrivals import (
     Arrivals,
     MarkovModulatedPoisson,
     PointProcess,

@@ -18,9 +18,9 @@ from edgesim.cli import main
 from edgesim.experiments import evaluation
 from edgesim.experiments import train as training
 from edgesim.experiments.train import FORMAT, _Session, train
-from edgesim.policies.learned import read, shipped
+from edgesim.policies.learning.trainable import read, shipped
 from edgesim.scenarios.loading import load_scenario
-from edgesim.simulator.errors import RunError
+from edgesim.simulator.core.errors import RunError
 from edgesim.traces.reader import open_trace
 
 SMALL = (
@@ -247,7 +247,7 @@ def test_a_killed_training_resumes(tmp_path: Path) -> None:
 def test_not_a_number_stops_and_keeps_the_last_good_checkpoint(
     policy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from edgesim.simulator.environment import CarbonAwareEdgeVector
+    from edgesim.policies.learning.environment import CarbonAwareEdgeVector
 
     scenario = load_scenario("carbon_6ue", [*SMALL, "policy.episodes=4"], policy=policy)
     train(scenario, Path("out"))

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from conftest import observing
 
-from edgesim.simulator.arrays import FloatArray
-from edgesim.simulator.network import Network
-from edgesim.simulator.prediction import ArrivalPredictor, EnergyPredictor, LocationPredictor
-from edgesim.simulator.synchronisation import LOST, Constant, Exponential, Hop, Mailbox, Model
+from edgesim.simulator.core.arrays import FloatArray
+from edgesim.simulator.stream.network import Network
+from edgesim.simulator.twin.prediction import ArrivalPredictor, EnergyPredictor, LocationPredictor
+from edgesim.simulator.twin.synchronisation import LOST, Constant, Exponential, Hop, Mailbox, Model
 
 COLUMNS = (
     "station",

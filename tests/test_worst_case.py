@@ -8,17 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from edgesim.simulator.worst_case import (
+from edgesim.simulator.tasks.channel import (
     MrcChannel,
-    TaskDecision,
-    TaskOutcome,
-    Tasks,
     draw_channels,
-    evaluate,
     mrc_channel,
     path_gain,
     rates_bps,
 )
+from edgesim.simulator.tasks.decision import TaskDecision
+from edgesim.simulator.tasks.network import Tasks
+from edgesim.simulator.tasks.outcome import TaskOutcome, evaluate
 
 
 def generators(count: int) -> list[np.random.Generator]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgesim.simulator.recorder import TASK_ROW, EndStatus, TaskTable
+from edgesim.simulator.core.recorder import TASK_ROW, EndStatus, TaskTable
 from edgesim.traces.layout import RunInfo
 from edgesim.traces.variables import SLOT_VARIABLES, STATION, Level, Variable
 from edgesim.traces.writer import TraceWriter

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from edgesim.policies.learned import Learned
+from edgesim.policies.learning.trainable import Learned
 from edgesim.policies.registry import make_policy
 from edgesim.scenarios.schema import Scenario
 from edgesim.simulator.build import blueprint

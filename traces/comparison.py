@@ -14,9 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..simulator.arrays import FloatArray
+from ..simulator.core.arrays import FloatArray
 from .reader import TraceError, open_trace
-from .statistics import CONFIDENCE, ROWS, Estimate, format_estimate, replication_values, student_t
+from .statistics import (
+    CONFIDENCE,
+    ROWS,
+    Estimate,
+    format_estimate,
+    replication_values,
+    student_t,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import xarray as xr
 
-from ..simulator.recorder import OUTCOMES
-from .damage import indices, replaced
+from ..simulator.core.recorder import OUTCOMES
+from .file_errors import indices, replaced
 from .reader import TraceError, open_trace
 from .variables import SLOT_VARIABLES, TASK_VARIABLES
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ..simulator.arrays import FloatArray
-from .damage import indices, replaced
+from ..simulator.core.arrays import FloatArray
+from .file_errors import indices, replaced
 from .panels import batch_middles, latency_distribution, panels, time_unit
 from .reader import Trace, TraceError, open_trace
 

@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import __version__
-from ..simulator.arrays import FloatArray
-from ..simulator.recorder import OUTCOMES
+from ..simulator.core.arrays import FloatArray
+from ..simulator.core.recorder import OUTCOMES
 from . import netcdf
-from .damage import error_number
+from .file_errors import error_number
+from .running_totals import BATCHES_PER_PART, LATENCY_EDGES_S, SlotTally, TaskTally
 from .swmr import open_swmr
-from .tally import BATCHES_PER_PART, LATENCY_EDGES_S, SlotTally, TaskTally
 from .variables import (
     DECISION_S,
     SLOT_COORDINATES,

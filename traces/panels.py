@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..simulator.arrays import FloatArray
+from ..simulator.core.arrays import FloatArray
 from .reader import Trace
 from .statistics import ROWS, Row, batch_values
 

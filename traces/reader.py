@@ -10,8 +10,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from .damage import TraceError, reported
-from .lazy import decoded_attrs, lazy_dataset
+from .file_errors import TraceError, reported
+from .lazy_dataset import decoded_attrs, lazy_dataset
 from .swmr import open_swmr
 from .variables import SUMMARY_VARIABLES, Level
 

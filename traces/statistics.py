@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from ..simulator.arrays import FloatArray, IntArray
-from ..simulator.recorder import OUTCOMES
+from ..simulator.core.arrays import FloatArray, IntArray
+from ..simulator.core.recorder import OUTCOMES
 from .reader import Trace, open_trace
 from .variables import SLOT_VARIABLES, SUMMARY_VARIABLES
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..simulator.recorder import TASK_ROW, EndStatus, TaskTable
+from ..simulator.core.recorder import TASK_ROW, EndStatus, TaskTable
 from .layout import Lengths, RunInfo, TraceFile
-from .tally import BATCHES_PER_PART, SlotTally, TaskTally
+from .running_totals import BATCHES_PER_PART, SlotTally, TaskTally
 from .variables import SLOT_VARIABLES, Level, Variable
 
 BUFFER_BYTES = 64 << 20

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from edgesim.policies.shares import equal_shares, local_cpu_to_empty, station_service
-from edgesim.simulator.decision import Decision
+from edgesim.policies.allocation_rules import equal_shares, local_cpu_to_empty, station_service
+from edgesim.simulator.stream.decision import Decision
 
 
 class MaxWeight:

@@ -21,18 +21,6 @@ from .figure import (
     Study,
     axis,
 )
-from .learning import (
-    AAC_STEPS,
-    DQN_STEPS,
-    EASY,
-    WORLD_A,
-    WORLD_C,
-    aac_stream,
-    aac_tasks,
-    ddpg_stream,
-    ddpg_tasks,
-    dqn_stream,
-)
 from .measure import (
     EMISSION,
     FEASIBLE,
@@ -46,6 +34,18 @@ from .measure import (
     trained,
 )
 from .paper_a import AXES, QUICK, READINGS, RUN, WARM_UP, two_by_two
+from .training_settings import (
+    AAC_STEPS,
+    DQN_STEPS,
+    EASY,
+    WORLD_A,
+    WORLD_C,
+    aac_stream,
+    aac_tasks,
+    ddpg_stream,
+    ddpg_tasks,
+    dqn_stream,
+)
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...simulator.arrays import FloatArray
+from ...simulator.core.arrays import FloatArray
 from ...traces.figures import STYLE, save
 from ...traces.statistics import student_t
 from .figure import Figure, Panel

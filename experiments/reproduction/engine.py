@@ -23,13 +23,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...simulator.errors import RunError
+from ...simulator.core.errors import RunError
 from ...traces.reader import open_trace
-from ...traces.sweeps import open_sweep, sweep_status
-from ..executors import LocalPool
-from ..expansion import load_sweep
-from ..sweep import Progress, SweepStoppedError, execute_sweep, plan
-from .figure import Claim, Figure, Panel, Question, Results, Shown, Study, answer, verdict
+from ..sweeps.dataset import open_sweep, sweep_status
+from ..sweeps.execute import Progress, SweepStoppedError, execute_sweep, plan
+from ..sweeps.sweep_file import load_sweep
+from ..sweeps.workers import LocalPool
+from .figure import (
+    Claim,
+    Figure,
+    Panel,
+    Question,
+    Results,
+    Shown,
+    Study,
+    answer,
+    verdict,
+)
 from .trainings import checkpoints, train_all
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ...simulator.arrays import FloatArray
+from ...simulator.core.arrays import FloatArray
 from ...traces.comparison import mean
 from ...traces.statistics import Estimate
 

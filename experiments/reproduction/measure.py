@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...simulator.arrays import FloatArray
+from ...simulator.core.arrays import FloatArray
 from .figure import Check, Line, Panel
 
 if TYPE_CHECKING:

@@ -15,10 +15,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .figure import Axis, Check, Checks, Claim, Figure, Line, Panel, Question, Results, Study, axis
+from .figure import (
+    Axis,
+    Check,
+    Checks,
+    Claim,
+    Figure,
+    Line,
+    Panel,
+    Question,
+    Results,
+    Study,
+    axis,
+)
 from .figure import Training as Trainings
-from .learning import AAC, AAC_QUICK, AAC_STEPS, DQN_STEPS, WORLD_A, aac_stream, dqn_stream
 from .measure import above, by_training, curve, line, named, rising, sample, short, split
+from .training_settings import AAC, AAC_QUICK, AAC_STEPS, DQN_STEPS, WORLD_A, aac_stream, dqn_stream
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -28,7 +28,6 @@ from .figure import (
     Training,
     axis,
 )
-from .learning import DDPG_PAPER, DDPG_PAPER_QUICK, EPISODE_SLOTS, ddpg_tasks
 from .measure import (
     EMISSION,
     FEASIBLE,
@@ -48,6 +47,7 @@ from .measure import (
     trained,
     with_shares,
 )
+from .training_settings import DDPG_PAPER, DDPG_PAPER_QUICK, EPISODE_SLOTS, ddpg_tasks
 
 if TYPE_CHECKING:
     import xarray as xr

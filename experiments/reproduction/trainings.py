@@ -18,10 +18,10 @@ from ... import __version__
 from ...scenarios.errors import ScenarioError, as_toml
 from ...scenarios.loading import load_scenario
 from ...scenarios.schema import Scenario
-from ...simulator.arrays import FloatArray
-from ...simulator.errors import RunError
-from ..executors import LocalPool
-from ..jobs import Outcome, locked
+from ...simulator.core.arrays import FloatArray
+from ...simulator.core.errors import RunError
+from ..sweeps.jobs import Outcome, locked
+from ..sweeps.workers import LocalPool
 from .figure import Training
 
 if TYPE_CHECKING:
@@ -210,6 +210,6 @@ def checkpoints(data: "xr.Dataset", folder: Path) -> list[Path]:
 
 def _policy(checkpoint: Path) -> str:
     """The name of the policy that a checkpoint is of."""
-    from ...policies.learned import FORMAT, read
+    from ...policies.learning.trainable import FORMAT, read
 
     return str(read(checkpoint, FORMAT)["policy"])

@@ -1,0 +1,360 @@
+"""A report: one HTML file, readable offline, of a trace, of several, or of a sweep."""
+
+import json
+import shlex
+import tomllib
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from ... import __version__
+from ...scenarios.errors import as_toml
+from ...traces.comparison import compare_traces
+from ...traces.file_errors import replaced
+from ...traces.panels import panels
+from ...traces.reader import Trace, TraceError, open_trace
+from ...traces.statistics import summarise
+from ..sweeps.comparison import compare_sweep
+from ..sweeps.dataset import SweepResults, duration, load_results, sweep_status
+from ..sweeps.table import NAME, WARMUP
+from .data import latency_chart, network_map, series_charts, sweep_charts
+from .page import (
+    code,
+    comparison_table,
+    figures,
+    folded,
+    header,
+    note,
+    page,
+    section,
+    table,
+)
+
+MAX_TRACES = 12
+"""More lines in one diagram nobody can tell apart."""
+
+MAX_GROUPS = 12
+"""Groups of a sweep whose comparison is shown."""
+
+_ENDS = {
+    "running": "still going, or killed, when this report was made",
+    "interrupted": "interrupted",
+    "failed": "ended by a failure",
+}
+
+
+def write_report(paths: Sequence[str | Path], output: str | Path, warmup: float = WARMUP) -> Path:
+    """Write a report.
+
+    Of one trace: its numbers, queues, energy, emission and latency over time, the network's map, the
+    scenario, and where it comes from. Of several: the same beside each other, and their comparison if
+    their seeds are the same. Of a sweep: its numbers against the keys that it varies, and the
+    comparison of its policies.
+
+    Args:
+        paths: of traces, or one folder: of a sweep, or of traces. Traces may still be running. Of
+            several, those that cannot be read are left out, and the report says so.
+        output: the HTML file; it is replaced in one step, or left as it is.
+        warmup: share of the slots left out of the numbers and the comparison, not of the diagrams.
+
+    Returns:
+        The path of the report.
+
+    Raises:
+        TraceError: there is nothing to report on, it cannot be read, or there are too many traces.
+        ValueError: if the warm-up is not in [0, 1).
+        OSError: the report cannot be written.
+    """
+    if not 0.0 <= warmup < 1.0:
+        raise ValueError(f"warmup is {warmup}, but must be at least 0 and below 1")
+    output, found = Path(output), [Path(path) for path in paths]
+    if len(found) == 1 and found[0].is_dir():
+        folder = found[0]
+        if (folder / NAME).is_file():
+            return _write(output, _sweep_report(folder, warmup))
+        found = sorted(folder.glob("*.h5"))
+        if not found:
+            raise TraceError(f"{folder}: neither a sweep nor a folder of traces: no *.h5 here")
+    if folders := [path for path in found if path.is_dir()]:
+        raise TraceError(f"{folders[0]}: a folder; a report is of traces, or of one folder")
+    if len(found) > MAX_TRACES:
+        raise TraceError(
+            f"a report shows {MAX_TRACES} traces at most, and these are {len(found)}; name some of "
+            "them, or make a sweep of their scenarios"
+        )
+    return _write(output, _traces_report(found, warmup))
+
+
+def _traces_report(paths: Sequence[Path], warmup: float) -> str:
+    with ExitStack() as stack:
+        traces: list[Trace] = []
+        errors: list[TraceError] = []
+        for path in dict.fromkeys(paths):
+            try:
+                trace = open_trace(path)
+                stack.enter_context(trace)
+                panels(trace)
+                summarise([path], warmup)
+            except TraceError as error:
+                errors.append(error)
+            else:
+                traces.append(trace)
+        if not traces:
+            raise errors[0]
+        return _page_of(_labelled(traces), [f"Left out: {error}" for error in errors], warmup)
+
+
+def _page_of(traces: Mapping[str, Trace], warnings: list[str], warmup: float) -> str:
+    first = next(iter(traces.values()))
+    scenarios = {name: tomllib.loads(trace.scenario) for name, trace in traces.items()}
+    several = len(traces) > 1
+    for name, trace in traces.items():
+        if trace.status in _ENDS:
+            slots = int(trace.summary["slots"].sum())
+            what = f"The run {name} was" if several else "This run was"
+            planned = f"{slots:,} of {trace.attrs['slots']:,} slots are recorded"
+            warnings.append(f"{what} {_ENDS[trace.status]}: {planned}.")
+    maps = []
+    for name, trace in traces.items():
+        try:
+            drawn = network_map(trace, name if several else "stations and devices")
+        except TraceError as error:
+            warnings.append(f"No map of {name}: {error}")
+        else:
+            maps += [drawn] if drawn else []
+    charts = series_charts(traces)
+    latency = latency_chart(traces)
+    charts += [latency] if latency else []
+    numbers = summarise([trace.path for trace in traces.values()], warmup)
+    title = str(scenarios[next(iter(scenarios))].get("title", first.path.name))
+    seeds = _spoken(first.summary["seed"].values.tolist())
+    who = f"{len(traces)} runs: {', '.join(traces)}" if several else f"policy {first.policy}"
+    plural = "s" if first.summary.sizes["replication"] > 1 else ""
+    lead = (
+        f"{who}; seed{plural} {seeds}; {first.attrs['slots']:,} slots of {first.attrs['slot_s']:g} s; "
+        f"{first.attrs['devices']:,} devices, {first.attrs['stations']:,} stations"
+    )
+    bands = any(trace.summary.sizes["replication"] > 1 for trace in traces.values())
+    parts = [
+        header(title, lead, warnings),
+        _comparison_of(traces, warmup) if several else "",
+        section(
+            "Numbers",
+            table(list(traces), numbers.sections()),
+            note(f"95 % intervals; the first {100.0 * warmup:g} % of the slots left out."),
+        ),
+        section(
+            "Over time",
+            figures("chart", len(charts)),
+            note(
+                "Each point is the mean over a batch of slots"
+                + (
+                    " and over replications; bands are the range of the replications"
+                    if bands
+                    else ""
+                )
+                + ". A click on a name hides a line; the cursor, or the arrow keys, read values."
+            ),
+        ),
+        section(
+            "Network",
+            figures("map", len(maps))
+            or note(f"No positions were recorded (level {first.level}), so there is no map."),
+        ),
+        section("Scenario", *_scenario_of(traces, scenarios)),
+        section("Where this comes from", _origin_of(traces), code(_commands_of(traces))),
+    ]
+    return page(f"{title}: {who}", parts, {"charts": charts, "maps": maps, "sweep": None})
+
+
+def _comparison_of(traces: Mapping[str, Trace], warmup: float) -> str:
+    try:
+        compared = compare_traces({name: trace.path for name, trace in traces.items()}, warmup)
+    except TraceError as error:
+        return section("Comparison", note(f"Not compared seed by seed: {error}."))
+    return section("Comparison", comparison_table(compared))
+
+
+def _scenario_of(traces: Mapping[str, Trace], scenarios: Mapping[str, dict[str, Any]]) -> list[str]:
+    """The scenario of the first, and in which keys others differ."""
+    flat = {name: _flat(scenario) for name, scenario in scenarios.items()}
+    keys = dict.fromkeys(key for one in flat.values() for key in one)
+    rows = []
+    for key in keys:
+        texts = [as_toml(one[key]) if key in one else "" for one in flat.values()]
+        if len(set(texts)) > 1:
+            rows.append((key, texts))
+    first, trace = next(iter(traces.items()))
+    title = f"Of {first}, as resolved" if len(traces) > 1 else "As resolved"
+    differing = [table(list(traces), [rows]), note("Keys that differ.")] if rows else []
+    return [*differing, folded(title, code(trace.scenario))]
+
+
+def _origin_of(traces: Mapping[str, Trace]) -> str:
+    """Files, versions and times."""
+
+    def of(trace: Trace) -> dict[str, str]:
+        timing = trace.timing.attrs
+        versions = {
+            name.removesuffix("_version"): str(value)
+            for name, value in trace.attrs.items()
+            if name.endswith("_version")
+        }
+        return {
+            "file": trace.path.name,
+            "size": f"{trace.path.stat().st_size / 1e6:,.1f} MB",
+            "level": trace.level,
+            "status": trace.status,
+            "seeds": _spoken(trace.summary["seed"].values.tolist()),
+            "started": str(timing.get("started") or "-"),
+            "ended": str(timing.get("ended") or "-"),
+        } | {name: versions[name] for name in sorted(versions, key=lambda n: n != "edgesim")}
+
+    columns = [of(trace) for trace in traces.values()]
+    rows = [(key, [column.get(key, "-") for column in columns]) for key in columns[0]]
+    return table(list(traces), [rows]) + note(f"This report was made by edgesim {__version__}.")
+
+
+def _commands_of(traces: Mapping[str, Trace]) -> str:
+    lines = ["# each trace holds its scenario, with policy and seed: run it again, bit for bit"]
+    for trace in traces.values():
+        lines += _again(trace.path)
+    return "\n".join([*lines, f"edgesim report {_joined(trace.path for trace in traces.values())}"])
+
+
+def _again(path: Path) -> list[str]:
+    """Commands that repeat a run."""
+    name = json.dumps(str(path), ensure_ascii=False)  # a literal of Python, too
+    program = f"import edgesim; print(edgesim.open_trace({name}).scenario)"
+    scenario = shlex.quote(f"{path.stem}.toml")
+    again = shlex.quote(f"{path.stem}-again.h5")
+    return [
+        f"python -c {shlex.quote(program)} > {scenario}",
+        f"edgesim run {scenario} --output {again}",
+    ]
+
+
+def _sweep_report(folder: Path, warmup: float) -> str:
+    results = load_results(folder, warmup)
+    status = sweep_status(folder)
+    warnings = []
+    if status.complete < status.runs:
+        warnings.append(f"{status.complete:,} of {status.runs:,} runs are complete.")
+    warnings += [f"{count:,} failed: {message}" for message, count in status.failures.items()]
+    charts = sweep_charts(results)
+    points = len(results.cases) // max(len(results.policies), 1)
+    lead = (
+        f"sweep of {status.runs:,} runs: {points:,} points, {len(results.policies)} policies, "
+        f"{len(results.seeds)} seeds"
+    )
+    drawn = (
+        '<div id="sweep"></div>'
+        + note(
+            "Means over seeds, with 95 % intervals as bands. A click on a name hides a line; the "
+            "cursor, or the arrow keys, read values."
+        )
+        if charts
+        else note("No key varies, or no run is complete: there is nothing to draw.")
+    )
+    parts = [
+        header(results.title, lead, warnings),
+        section("Numbers against swept keys", drawn),
+        section("Comparison", *_groups_of(results, warmup)),
+        section("Sweep", _asked_for(results)),
+        *_origin_of_sweep(results, status.cpu_s, status.size),
+    ]
+    return page(results.title, parts, {"charts": [], "maps": [], "sweep": charts})
+
+
+def _groups_of(results: SweepResults, warmup: float) -> list[str]:
+    try:
+        groups = compare_sweep(results, warmup=warmup).groups
+    except TraceError as error:
+        return [note(f"No comparison: {error}.")]
+    shown = [
+        folded(one.title, comparison_table(one), unfolded=one is groups[0])
+        for one in groups[:MAX_GROUPS]
+    ]
+    left = len(groups) - len(shown)
+    more = f"{left:,} more groups: edgesim compare {shlex.quote(str(results.folder))}"
+    return [*shown, *([note(more)] if left else [])]
+
+
+def _asked_for(results: SweepResults) -> str:
+    rows = [(key, [", ".join(dict.fromkeys(results.labels(key)))]) for key in results.keys]
+    rows += [("policies", [", ".join(results.policies)]), ("seeds", [_spoken(results.seeds)])]
+    return table(["values"], [rows])
+
+
+def _origin_of_sweep(results: SweepResults, cpu_s: float, size: int) -> list[str]:
+    """A scenario of it, versions and commands, by a trace that can be read."""
+    folder = shlex.quote(str(results.folder))
+    commands = [
+        "# what is missing, or has changed, is made; what is there is kept",
+        f"edgesim sweep SWEEP.toml --output {folder}",
+        f"edgesim compare {folder}",
+        f"edgesim report {folder}",
+    ]
+    rows = [
+        ("folder", [str(results.folder)]),
+        ("CPU time", [duration(cpu_s)]),
+        ("size of the traces", [f"{size / 1e6:,.1f} MB"]),
+    ]
+    scenario = ""
+    for name in dict.fromkeys(run.trace for case in results.runs for run in case if run.trace):
+        path = results.folder / "traces" / name
+        try:
+            with open_trace(path) as trace:
+                scenario = section(
+                    "Scenario", folded(f"Of {name}, as resolved", code(trace.scenario))
+                )
+                origin = _origin_of({name: trace})
+        except TraceError:
+            continue
+        commands += [f"# one trace of it again, as {name}", *_again(path)]
+        break
+    else:
+        origin = note(f"This report was made by edgesim {__version__}.")
+    return [
+        scenario,
+        section("Where this comes from", table([""], [rows]), origin, code("\n".join(commands))),
+    ]
+
+
+def _labelled(traces: Sequence[Trace]) -> dict[str, Trace]:
+    """By policy, or by file where several have the same."""
+    policies = [trace.policy for trace in traces]
+    if len(set(policies)) == len(traces):
+        return dict(zip(policies, traces, strict=True))
+    names = [trace.path.stem for trace in traces]
+    if len(set(names)) < len(traces):
+        names = [str(trace.path) for trace in traces]
+    return dict(zip(names, traces, strict=True))
+
+
+def _flat(scenario: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Values by "a.b.c"."""
+    found: dict[str, Any] = {}
+    for key, value in scenario.items():
+        inner = _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else None
+        found |= inner if inner is not None else {f"{prefix}{key}": value}
+    return found
+
+
+def _spoken(seeds: Sequence[int]) -> str:
+    """'3', '1 to 30' or '1, 5, 9'."""
+    if len(seeds) > 1 and list(seeds) == list(range(seeds[0], seeds[0] + len(seeds))):
+        return f"{seeds[0]} to {seeds[-1]}"
+    return ", ".join(str(seed) for seed in seeds)
+
+
+def _joined(paths: Any) -> str:
+    return " ".join(shlex.quote(str(path)) for path in paths)
+
+
+def _write(output: Path, text: str) -> Path:
+    """All of it or nothing."""
+    with replaced(output) as hidden:
+        hidden.write_text(text, encoding="utf-8")
+    return output

@@ -1,0 +1,1 @@
+"""Sweeps: many runs, their results in one folder."""

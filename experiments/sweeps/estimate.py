@@ -1,0 +1,305 @@
+"""What a sweep will run, and what that will take, from a glimpse of some of its runs."""
+
+import json
+import math
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from ...scenarios.errors import as_toml
+from ...scenarios.schema import Scenario
+from ...simulator.core.errors import RunError
+from ...simulator.simulation import Simulation
+from ...traces.running_totals import BATCHES
+from ..run import execute, prepare
+from .dataset import duration
+from .execute import jobs
+from .jobs import TRACES
+from .sweep_file import Case, Sweep, place, points
+from .workers import LocalPool
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.table import Table
+
+GLIMPSE_S = 0.25
+"""Each run that is looked at gets so long, about, after its first slots."""
+
+GLIMPSES = 3
+"""Of each policy so many points are looked at, evenly spread over the sweep."""
+
+LISTED = 20
+"""So many runs are shown to people; machines are told all."""
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run that a sweep asks for.
+
+    Attributes:
+        id: of it.
+        policy: as the sweep file writes it.
+        seed: of it.
+        point: the values of the swept keys, as the file writes them.
+    """
+
+    id: str
+    policy: str
+    seed: int
+    point: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class PolicyEstimate:
+    """What the runs of one policy will take.
+
+    Attributes:
+        policy: as the sweep file writes it.
+        runs: of it.
+        cpu_s: of a run, in the mean of the points looked at.
+        size: bytes that it leaves, likewise.
+        slowest: the point that took longest.
+    """
+
+    policy: str
+    runs: int
+    cpu_s: float
+    size: float
+    slowest: str
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a sweep will take.
+
+    Attributes:
+        title: of the sweep.
+        points: how many.
+        seeds: how many.
+        runs: how many.
+        planned: all of them, in the order of the file.
+        policies: what each will take, but for those that fail wherever they were looked at.
+        workers: processes that share the work, as far as there is work for them.
+        start_s: seconds until a process has started and has met each policy.
+        failures: runs that were looked at and failed, and why.
+    """
+
+    title: str
+    points: int
+    seeds: int
+    runs: int
+    planned: list[PlannedRun]
+    policies: list[PolicyEstimate]
+    workers: int
+    start_s: float
+    failures: list[str]
+
+    @property
+    def cpu_s(self) -> float:
+        """Of all runs."""
+        return sum(one.runs * one.cpu_s for one in self.policies)
+
+    @property
+    def size(self) -> float:
+        """Bytes of all traces."""
+        return sum(one.runs * one.size for one in self.policies)
+
+    @property
+    def wall_s(self) -> float:
+        """From start to end."""
+        return self.start_s + self.cpu_s / self.workers
+
+    def to_table(self) -> "Group":
+        """For people: the first runs, and what all of them will take."""
+        from rich.console import Group
+
+        return Group(self._runs_table(), self._cost_table())
+
+    def _runs_table(self) -> "Table":
+        from rich.table import Table
+        from rich.text import Text
+
+        shown = self.planned[:LISTED]
+        more = self.runs - len(shown)
+        table = Table(
+            title=Text(self.title),
+            caption=f"and {more:,} more; --json tells all" if more else None,
+        )
+        keys = list(dict.fromkeys(key for run in shown for key in run.point))
+        for heading in ("run", *keys, "policy", "seed"):
+            table.add_column(Text(heading), justify="right" if heading == "seed" else "left")
+        for run in shown:
+            values = [as_toml(run.point[key]) if key in run.point else "" for key in keys]
+            table.add_row(run.id, *map(Text, values), Text(run.policy), str(run.seed))
+        return table
+
+    def _cost_table(self) -> "Table":
+        from rich.table import Table
+        from rich.text import Text
+
+        processes = "1 process" if self.workers == 1 else f"{self.workers} processes"
+        table = Table(
+            caption=f"{self.points:,} points, {self.seeds:,} seeds; with {processes} "
+            f"about {duration(self.wall_s)}, of which {duration(self.start_s)} to start",
+        )
+        table.add_column("policy")
+        for heading in ("runs", "CPU time of one", "of all", "disk"):
+            table.add_column(heading, justify="right")
+        table.add_column("slowest point looked at")
+        for one in self.policies:
+            table.add_row(
+                Text(one.policy),
+                f"{one.runs:,}",
+                duration(one.cpu_s),
+                duration(one.runs * one.cpu_s),
+                f"{one.runs * one.size / 1e6:,.1f} MB",
+                Text(one.slowest),
+            )
+        table.add_section()
+        size = f"{self.size / 1e6:,.1f} MB"
+        table.add_row("", f"{self.runs:,}", "", duration(self.cpu_s), size, "")
+        if self.failures:
+            table.add_section()
+        for failure in self.failures:
+            table.add_row("fails", "", "", "", "", Text(failure))
+        return table
+
+    def to_json(self) -> str:
+        """For machines."""
+        return json.dumps(
+            {
+                "title": self.title,
+                "points": self.points,
+                "seeds": self.seeds,
+                "runs": self.runs,
+                "cpu_s": self.cpu_s,
+                "wall_s": self.wall_s,
+                "bytes": self.size,
+                "workers": self.workers,
+                "start_s": self.start_s,
+                "policies": [asdict(one) for one in self.policies],
+                "failures": self.failures,
+                "planned": [asdict(one) for one in self.planned],
+            },
+            indent=2,
+        )
+
+
+def estimate(sweep: Sweep, workers: int) -> Estimate:
+    """Look at some points of each policy for a moment, and reckon.
+
+    Args:
+        sweep: what will be run.
+        workers: processes that will share the work.
+    """
+    total = math.prod(len(axis.settings) for axis in sweep.axes)
+    keys = list(points(sweep.axes))
+    chosen = sorted({round(k * (total - 1) / (GLIMPSES - 1)) for k in range(GLIMPSES)})
+    found, failures = [], []
+    for number, policy in enumerate(sweep.policies):
+        glimpses = []
+        for point in chosen:
+            case = sweep.cases[point * len(sweep.policies) + number]
+            try:
+                glimpses.append((*_glimpse(case, sweep), place(keys[point])))
+            except RunError as error:
+                failures.append(f"{place(keys[point], policy)}: {error}")
+        if not glimpses:
+            continue
+        found.append(
+            PolicyEstimate(
+                policy=policy,
+                runs=total * len(sweep.seeds),
+                cpu_s=sum(cpu_s for cpu_s, _, _ in glimpses) / len(glimpses),
+                size=sum(size for _, size, _ in glimpses) / len(glimpses),
+                slowest=max(glimpses)[2],
+            )
+        )
+    return Estimate(
+        title=sweep.title,
+        points=total,
+        seeds=len(sweep.seeds),
+        runs=sweep.runs,
+        planned=list(_planned(sweep)),
+        policies=found,
+        workers=min(workers, len(sweep.cases) * len(sweep.blocks)),
+        start_s=_start_s(sweep),
+        failures=failures,
+    )
+
+
+def _planned(sweep: Sweep) -> Iterator[PlannedRun]:
+    keys = list(points(sweep.axes))
+    for case in sweep.cases:
+        for seed in sweep.seeds:
+            yield PlannedRun(case.run_id(seed), case.policy, seed, keys[case.point])
+
+
+def _start_s(sweep: Sweep) -> float:
+    """Seconds until a process of the sweep has started and run two slots of each policy.
+
+    What is compiled was compiled by the glimpses, and is loaded here, as in any such process.
+    """
+    cases = tuple(_shortened(case) for case in sweep.cases[: len(sweep.policies)])
+    few = replace(sweep, cases=cases, seeds=sweep.seeds[:1])
+    begun = time.monotonic()
+    with TemporaryDirectory() as folder:
+        Path(folder, TRACES).mkdir()
+        pool = LocalPool(Path(folder), workers=1)
+        try:
+            for job in jobs(few, set()):
+                pool.submit(job)
+                while pool.next(timeout_s=1.0) is None:
+                    pass
+        finally:
+            pool.close()
+        return time.monotonic() - begun
+
+
+def _shortened(case: Case) -> Case:
+    """The same, of two slots at most."""
+    table = json.loads(case.scenario)
+    table["run"]["slots"] = min(table["run"]["slots"], 2)
+    return replace(case, scenario=json.dumps(table))
+
+
+def _glimpse(case: Case, sweep: Sweep) -> tuple[float, float]:
+    """CPU seconds and bytes of a run, from its first slots, in lock-step with its neighbours."""
+    first, count = sweep.blocks[0]
+    scenario, begun = (
+        Scenario.model_validate_json(one.with_seeds(first, count)).located(
+            sweep.source, sweep.folders
+        )
+        for one in (case, _shortened(case))
+    )
+    slots = scenario.run.slots
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "glimpse.h5")
+        execute(prepare(begun), path)  # compiles, reads files, fills caches
+        start = time.process_time()
+        execute(prepare(begun), path)
+        fixed_s, fixed_size = time.process_time() - start, path.stat().st_size
+        simulations: list[Simulation] = []
+        timer = threading.Timer(GLIMPSE_S, lambda: simulations[0].stop())
+
+        def follow(simulation: Simulation) -> None:
+            simulations.append(simulation)
+            timer.start()
+
+        start = time.process_time()
+        execute(prepare(scenario), path, follow)
+        taken_s, size = time.process_time() - start, path.stat().st_size
+        timer.cancel()
+        done = simulations[0].world.state.slot
+        if scenario.trace.level == "summary" and 4 * done > BATCHES:
+            # With a slot in every batch it is as large as it gets.
+            run = scenario.run.model_copy(update={"slots": min(slots, BATCHES)})
+            execute(prepare(scenario.model_copy(update={"run": run})), path)
+            fixed_size = size = path.stat().st_size
+    share = slots / max(done, 1)
+    seconds = fixed_s + max(taken_s - fixed_s, 0.0) * share
+    return seconds / count, (fixed_size + max(size - fixed_size, 0) * share) / count

@@ -1,0 +1,324 @@
+"""A sweep: many runs, of which those that are missing are made, wherever the last start got to."""
+
+import json
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+from ...scenarios.errors import ScenarioError
+from ...scenarios.loading import parse_scenario
+from ...traces.reader import TraceError, open_trace
+from .jobs import TRACES, Job, Outcome, job_id, tidy
+from .sweep_file import Digests, Sweep, place, points, run_id
+from .table import WARMUP, CaseRow, SweepTable, TraceFacts, digest
+from .workers import Pool
+
+ATTEMPTS = 3
+"""A job whose process died is tried so often."""
+
+COMMIT_S = 0.25
+"""Results are noted in the table so often. What a kill loses of them is found in the traces."""
+
+WAIT_S = 0.5
+"""After so long, jobs that another process is at are looked at again."""
+
+
+class SweepStoppedError(Exception):
+    """Something stands in the way of all runs alike, such as a full disk."""
+
+
+@dataclass
+class Progress:
+    """How far a sweep is.
+
+    Attributes:
+        total: runs that it asks for.
+        complete: runs, those of earlier starts included.
+        failed: runs.
+        at_start: runs that were complete before this start.
+    """
+
+    total: int
+    complete: int
+    failed: int = 0
+    at_start: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.at_start = self.complete
+
+
+Watch = Callable[[Progress], None]
+Tell = Callable[[str], None]
+
+
+def plan(sweep: Sweep, folder: Path) -> None:
+    """Note in the folder what the sweep asks for, and check what is there against the disk.
+
+    Traces that the table does not know are taken in, if they are what they should be; of those that
+    are gone or damaged the results are dropped, such that they are made again.
+
+    Args:
+        sweep: what is asked for.
+        folder: of the sweep; made if it is not there.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    (folder / TRACES).mkdir(parents=True, exist_ok=True)
+    tidy(folder / TRACES)
+    with SweepTable(folder, create=True) as table:
+        if table.said("plan") != (fingerprint := _fingerprint(sweep)):
+            _write(sweep, folder, table, fingerprint)
+        _check(folder / TRACES, table)
+        _take_in(sweep, folder / TRACES, table)
+
+
+def jobs(sweep: Sweep, complete: set[str]) -> Iterator[Job]:
+    """What is missing: of each case the seeds that run together, but for those that are there.
+
+    Args:
+        sweep: what is asked for.
+        complete: ids of the runs that are there.
+    """
+    folders = tuple(path.resolve() for path in (Path.cwd(), *sweep.folders))
+    axes = list(points(sweep.axes))
+    for case in sweep.cases:
+        for first, count in sweep.blocks:
+            ids = [case.run_id(seed) for seed in range(first, first + count)]
+            begin = 0
+            while begin < count:
+                end = begin
+                while end < count and ids[end] not in complete:
+                    end += 1
+                if end > begin:
+                    run_ids = tuple(ids[begin:end])
+                    yield Job(
+                        id=job_id(run_ids),
+                        label=place(axes[case.point], case.policy),
+                        scenario=case.with_seeds(first + begin, end - begin),
+                        source=sweep.source,
+                        folders=folders,
+                        run_ids=run_ids,
+                        first_seed=first + begin,
+                    )
+                begin = end + 1
+
+
+def execute_sweep(
+    sweep: Sweep,
+    folder: Path,
+    make_pool: Callable[[], Pool],
+    *,
+    fail_fast: bool = False,
+    watch: Watch = lambda progress: None,
+    tell: Tell = lambda failure: None,
+) -> Progress:
+    """Make the runs that are missing. Kill it at any moment, and start it again.
+
+    Args:
+        sweep: what is asked for; `plan` has noted it in the folder.
+        folder: of the sweep.
+        make_pool: for what makes the runs; called if any is missing.
+        fail_fast: stop at the first run that fails.
+        watch: is shown the progress, several times a second.
+        tell: is told of each failure as it happens.
+
+    Raises:
+        SweepStoppedError: something stands in the way of all runs alike.
+        KeyboardInterrupt: what is complete is noted.
+        OSError: the table cannot be written.
+    """
+    with SweepTable(folder, create=True) as table:
+        complete = table.complete()
+        missing = deque(jobs(sweep, complete))
+        here = sweep.runs - sum(len(job.run_ids) for job in missing)
+        course = _Course(table, missing, Progress(sweep.runs, here), fail_fast, tell)
+        watch(course.progress)
+        if missing:
+            pool = make_pool()
+            try:
+                course.run(pool, watch)
+            finally:
+                pool.close()
+                course.commit()
+            watch(course.progress)
+        return course.progress
+
+
+@dataclass
+class _Course:
+    """The jobs on their way."""
+
+    table: SweepTable
+    missing: deque[Job]
+    progress: Progress
+    fail_fast: bool
+    tell: Tell
+    _under_way: dict[str, Job] = field(default_factory=dict)
+    _elsewhere: list[Job] = field(default_factory=list)
+    _deaths: dict[str, int] = field(default_factory=dict)
+    _complete: list[tuple[tuple[str, ...], TraceFacts, float]] = field(default_factory=list)
+    _failed: list[tuple[str, str]] = field(default_factory=list)
+    _stopping: bool = False
+
+    def run(self, pool: Pool, watch: Watch) -> None:
+        """To the end."""
+        committed = looked = time.monotonic()
+        while not self._stopping and (self.missing or self._under_way or self._elsewhere):
+            self._fill(pool)
+            outcome = pool.next(COMMIT_S if self._under_way else WAIT_S)
+            if outcome is not None:
+                self._take(outcome)
+            now = time.monotonic()
+            if now - committed >= COMMIT_S:
+                self._fill(pool)
+                self.commit()
+                watch(self.progress)
+                committed = now
+            if self._elsewhere and now - looked >= WAIT_S:
+                self.missing += self._elsewhere
+                self._elsewhere.clear()
+                looked = now
+
+    def commit(self) -> None:
+        """Note in the table what came in."""
+        if self._complete or self._failed:
+            self.table.record(self._complete, self._failed)
+            self._complete.clear()
+            self._failed.clear()
+
+    def _fill(self, pool: Pool) -> None:
+        room = pool.capacity - len(self._under_way) if self.missing else 0
+        while self.missing and room > 0:
+            job = self.missing.popleft()
+            if self.table.done(job.run_ids):  # by another process, meanwhile
+                self.progress.complete += len(job.run_ids)
+                continue
+            self._under_way[job.id] = job
+            pool.submit(job)
+            room -= 1
+
+    def _take(self, outcome: Outcome) -> None:
+        job = self._under_way.pop(outcome.job)
+        match outcome.end:
+            case "complete":
+                assert outcome.facts is not None
+                self._complete.append((job.run_ids, outcome.facts, outcome.cpu_s))
+                self.progress.complete += len(job.run_ids)
+            case "elsewhere":
+                self._elsewhere.append(job)
+            case "interrupted":
+                raise KeyboardInterrupt
+            case "hopeless":
+                raise SweepStoppedError(outcome.message)
+            case "died":
+                deaths = self._deaths[job.id] = self._deaths.get(job.id, 0) + 1
+                if deaths < ATTEMPTS:
+                    self.missing.appendleft(job)
+                else:
+                    self._fail(job, f"{outcome.message}, {deaths} times")
+            case "failed":
+                self._fail(job, outcome.message)
+
+    def _fail(self, job: Job, message: str) -> None:
+        """A run failed. Of several in lock-step, find out which."""
+        if len(job.run_ids) > 1 and not self.fail_fast:
+            self.missing.extendleft(reversed(list(_apart(job))))
+            return
+        self.tell(f"{job}: {message}")
+        self.progress.failed += len(job.run_ids)
+        self._failed += [(run_id, message) for run_id in job.run_ids]
+        self._stopping = self.fail_fast
+
+
+def _apart(job: Job) -> Iterator[Job]:
+    """The runs of a job, each by itself."""
+    table = json.loads(job.scenario)
+    for r, one in enumerate(job.run_ids):
+        seed = job.first_seed + r
+        table["run"] |= {"seed": seed, "replications": 1}
+        yield Job(
+            id=job_id((one,)),
+            label=job.label,
+            scenario=json.dumps(table),
+            source=job.source,
+            folders=job.folders,
+            run_ids=(one,),
+            first_seed=seed,
+        )
+
+
+def _fingerprint(sweep: Sweep) -> str:
+    """Of all that `_write` writes."""
+    said = [sweep.title, repr(sweep.axes), repr(sweep.seeds)]
+    return sha256(
+        "\n".join([*said, *(f"{c.policy} {c.digest}" for c in sweep.cases)]).encode()
+    ).hexdigest()
+
+
+def _write(sweep: Sweep, folder: Path, table: SweepTable, fingerprint: str) -> None:
+    keys = list(points(sweep.axes))
+    axes = [
+        {"keys": axis.keys, "where": axis.where, "places": len(axis.settings)}
+        for axis in sweep.axes
+    ]
+    table.plan(
+        {
+            "title": sweep.title,
+            "axes": json.dumps(axes),
+            "policies": json.dumps(sweep.policies),
+            "seeds": json.dumps(sweep.seeds),
+            "file": sweep.text,
+            "plan": fingerprint,
+        },
+        [CaseRow(case.point, case.policy, keys[case.point], case.scenario) for case in sweep.cases],
+        (
+            (case.run_id(seed), number, seed)
+            for number, case in enumerate(sweep.cases)
+            for seed in sweep.seeds
+        ),
+    )
+
+
+def _check(folder: Path, table: SweepTable) -> None:
+    """Drop the results of traces that are gone, or not the bytes that they were."""
+    there = {entry.name: entry for entry in os.scandir(folder)}
+    lost = []
+    for name, (size, mtime_ns, known) in table.traces().items():
+        if name not in there or (state := there[name].stat()).st_size != size:
+            lost.append(name)
+        elif state.st_mtime_ns != mtime_ns:
+            if digest(folder / name) == known:
+                table.touched(name, state.st_mtime_ns)
+            else:
+                lost.append(name)
+    if lost:
+        table.forget(lost)
+        for name in lost:
+            (folder / name).unlink(missing_ok=True)
+
+
+def _take_in(sweep: Sweep, folder: Path, table: SweepTable) -> None:
+    """Take in traces that the table does not know: made before a kill, or before it was lost."""
+    known = table.traces()
+    digests = Digests(sweep.folders)
+    found = []
+    for path in sorted(folder.glob("*.h5")):
+        if path.name in known:
+            continue
+        with suppress(TraceError, ScenarioError):
+            with open_trace(path) as trace:
+                text = trace.scenario
+            scenario = parse_scenario(text, str(path))
+            run = scenario.run
+            of = digests.of(scenario, scenario.model_dump_json(exclude_none=True))
+            run_ids = tuple(run_id(of, run.seed + r) for r in range(run.replications))
+            if path.stem == job_id(run_ids):
+                found.append((run_ids, TraceFacts.read(path, text, WARMUP), 0.0))
+    if found:
+        table.record(found)

@@ -1,0 +1,184 @@
+"""A job of a sweep: seeds of one case in lock-step, in whatever process, and the trace they leave.
+
+What makes a sweep survive is here. A trace gets its name when it is complete, read back and on the
+disk; until then it is a hidden file that nobody counts. Who works on a job holds a lock that ends with
+its process.
+"""
+
+import errno
+import fcntl
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from ...scenarios.errors import ScenarioError
+from ...scenarios.schema import Scenario
+from ...simulator.core.errors import RunError
+from ...traces.file_errors import error_number
+from ...traces.reader import TraceError
+from ..run import execute, prepare
+from .table import WARMUP, TraceFacts
+
+TRACES = "traces"
+"""The folder of the traces, in the sweep's."""
+
+_HOPELESS = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EIO,
+    errno.EMFILE,
+    errno.ENFILE,
+}
+"""What no other run of the sweep would fare better with."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """Runs that are made together: consecutive seeds of one case.
+
+    Attributes:
+        id: of the job, and its trace's name; made of the runs' ids.
+        label: as a message calls it, but for the seeds.
+        scenario: JSON, with first seed and number of replications.
+        source: the scenario's file, for messages.
+        folders: where data files and classes are looked up.
+        run_ids: one for each seed.
+        first_seed: the others follow.
+    """
+
+    id: str
+    label: str
+    scenario: str
+    source: str
+    folders: tuple[Path, ...]
+    run_ids: tuple[str, ...]
+    first_seed: int
+
+    def __str__(self) -> str:
+        last = self.first_seed + len(self.run_ids) - 1
+        seeds = f"seed {last}" if last == self.first_seed else f"seeds {self.first_seed} to {last}"
+        return f"{self.label}, {seeds}"
+
+
+def job_id(run_ids: tuple[str, ...]) -> str:
+    """The name of the trace that holds these runs."""
+    return hashlib.sha256(" ".join(run_ids).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended.
+
+    Attributes:
+        job: its id.
+        end: "complete"; "failed": its policy, model or scenario; "elsewhere": another process is at
+            it; "interrupted": by a signal; "died": with its process; "hopeless": the disk or the
+            system, for all jobs alike.
+        message: why, in one line.
+        facts: about its trace, if it is complete.
+        cpu_s: CPU time that it took.
+    """
+
+    job: str
+    end: Literal["complete", "failed", "elsewhere", "interrupted", "died", "hopeless"]
+    message: str = ""
+    facts: TraceFacts | None = None
+    cpu_s: float = field(default=0.0, compare=False)
+
+
+def run_job(job: Job, folder: Path) -> Outcome:
+    """Make the job's trace, unless it is there already.
+
+    Args:
+        job: what to run.
+        folder: of the sweep.
+    """
+    started = time.process_time()
+    part = folder / TRACES / f".{job.id}.part"
+    try:
+        with locked(part.with_suffix(".lock")) as mine:
+            if not mine:
+                return Outcome(job.id, "elsewhere")
+            facts = _facts(job, folder, part)
+            if facts is None:
+                return Outcome(job.id, "interrupted")
+            return Outcome(job.id, "complete", "", facts, time.process_time() - started)
+    except (ScenarioError, RunError, TraceError) as error:
+        return Outcome(job.id, "failed", str(error).replace("\n", "; "))
+    except Exception as error:  # noqa: BLE001 - one run's bug must not end the sweep
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        number = error_number(error)
+        if number in _HOPELESS:
+            name = getattr(error, "filename", None) or folder
+            return Outcome(job.id, "hopeless", f"{name}: {os.strerror(number)}")
+        return Outcome(job.id, "failed", f"{type(error).__name__}: {error}".replace("\n", "; "))
+
+
+def _facts(job: Job, folder: Path, part: Path) -> TraceFacts | None:
+    """About the job's trace, made if it is not there; None after an interrupt."""
+    target = folder / TRACES / f"{job.id}.h5"
+    scenario = Scenario.model_validate_json(job.scenario).located(job.source, job.folders)
+    if target.is_file():
+        with suppress(TraceError):
+            return TraceFacts.read(target, scenario.to_toml(), WARMUP)
+    if execute(prepare(scenario), part) != "complete":
+        part.unlink()
+        return None
+    # It was read back before anybody can find it.
+    facts = TraceFacts.read(part, scenario.to_toml(), WARMUP)
+    publish(part, target)
+    return facts.named(target)
+
+
+def publish(part: Path, target: Path) -> None:
+    """Give a finished file its name, such that it has it, and all its bytes, or neither."""
+    _sync(part)
+    part.replace(target)
+    _sync(target.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def tidy(folder: Path) -> None:
+    """Remove what killed processes left in the folder of traces; what is in use is locked."""
+    for path in folder.glob(".*.lock"):
+        with locked(path) as mine:
+            if mine:
+                part = path.with_suffix(".part")
+                for left in (part, part.with_name(f".{part.name}.new")):
+                    left.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[bool]:
+    """Whether this process has the lock now; it is given up at the end, however that comes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whoever had it may have removed the file between our opening and our locking it.
+            locked = path.exists() and os.fstat(descriptor).st_ino == path.stat().st_ino
+        except (BlockingIOError, FileNotFoundError):
+            locked = False
+        yield locked
+        if locked:
+            path.unlink()
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,495 @@
+"""A sweep file: which scenarios, policies and seeds it asks for, all of them checked."""
+
+import inspect
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from hashlib import sha256
+from itertools import product
+from operator import attrgetter
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Discriminator, Field, Tag
+
+from ... import __version__
+from ...scenarios.components import KEYS, resolve
+from ...scenarios.errors import Problem, ScenarioError, as_toml
+from ...scenarios.loading import (
+    data_folders,
+    load_table,
+    parse_toml,
+    parse_value,
+    put,
+    replace_policy,
+)
+from ...scenarios.schema import MAX_REPLICATIONS, MAX_SEED, Scenario, Section, Whole
+from ...scenarios.validation import validate
+from ..compare import parse_policy
+from ..run import prepare
+
+MAX_RUNS = 1_000_000
+MAX_TRIED = 200
+"""So many scenarios, about, are tried out with all models and files that they name: those that have
+each value of each key once. The schema checks all of them."""
+
+MAX_PROBLEMS = 50
+
+_RESERVED = {
+    "run.seed": "`seeds`, at the top",
+    "run.replications": "`seeds`, at the top; `replications` says how many of them run together",
+    "policy.name": "`policies`, at the top",
+}
+"""Keys that a sweep has words of its own for."""
+
+Key = str
+"""A key of a scenario, as "tasks.mean"."""
+
+
+def _form(value: object) -> str:
+    return "<list>" if isinstance(value, list | tuple) else "<value>"
+
+
+class SweepFile(Section):
+    """The keys of a sweep file."""
+
+    scenario: str = Field(
+        min_length=1,
+        description="the base: a file, looked up beside the sweep's first, or a shipped scenario",
+    )
+    title: str | None = Field(
+        default=None, min_length=1, max_length=200, description="the scenario's if not given"
+    )
+    policies: tuple[str, ...] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=1000,
+        description="names, each with keys of its own in braces if it has any, as in "
+        "'lyapunov{V=1e14}'; the first is the baseline of comparisons; the scenario's own if not "
+        "given",
+    )
+    seeds: Annotated[
+        Annotated[Whole, Field(ge=1, le=MAX_RUNS), Tag("<value>")]
+        | Annotated[
+            tuple[Annotated[Whole, Field(ge=0, le=MAX_SEED)], ...],
+            Field(min_length=1, max_length=MAX_RUNS),
+            Tag("<list>"),
+        ],
+        Discriminator(_form),
+    ] = Field(default=1, description="how many, from the scenario's own on, or a list of them")
+    replications: Whole = Field(
+        default=10,
+        ge=1,
+        le=MAX_REPLICATIONS,
+        description="how many seeds of a point run in lock-step in one process, at most",
+    )
+    set: dict[str, Any] = Field(default_factory=dict, description="keys of all runs")
+    grid: dict[str, Any] = Field(
+        default_factory=dict, description="lists of values; every combination is a point"
+    )
+    points: tuple[dict[str, Any], ...] = Field(
+        default=(),
+        max_length=MAX_RUNS,
+        description="tables of values that go together; each is crossed with the grid",
+    )
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Keys that are swept together.
+
+    Attributes:
+        keys: one of a grid's, all those of the listed points.
+        settings: of each place on the axis, the value of each key; some points lack some keys.
+        where: "grid" or "points".
+    """
+
+    keys: tuple[Key, ...]
+    settings: tuple[Mapping[Key, Any], ...]
+    where: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """One point under one policy: runs that differ in their seeds alone.
+
+    Attributes:
+        point: its number, in the order of the file.
+        policy: as the file writes it.
+        scenario: JSON of the resolved scenario, with the sweep's first seed and one replication.
+        digest: of the scenario without its seed, of the files that it reads, and of the version.
+    """
+
+    point: int
+    policy: str
+    scenario: str
+    digest: str
+
+    def run_id(self, seed: int) -> str:
+        """The same for the same scenario, policy, seed and version, in any sweep."""
+        return run_id(self.digest, seed)
+
+    def with_seeds(self, first: int, count: int) -> str:
+        """JSON of the scenario whose replications are these seeds."""
+        table = json.loads(self.scenario)
+        table["run"] |= {"seed": first, "replications": count}
+        return json.dumps(table)
+
+
+def run_id(digest: str, seed: int) -> str:
+    """Of the run of a scenario with this digest, and of this seed."""
+    return sha256(f"{digest} {seed}".encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep file, expanded and checked.
+
+    Attributes:
+        source: the file as the user named it.
+        text: of the file.
+        title: one line on what it is.
+        axes: of the points; the last one changes fastest.
+        policies: as the file writes them.
+        seeds: of every point.
+        replications: seeds that run in lock-step, at most.
+        cases: point by point, and policy by policy within a point.
+        folders: where data files and classes are looked up.
+    """
+
+    source: str
+    text: str
+    title: str
+    axes: tuple[Axis, ...]
+    policies: tuple[str, ...]
+    seeds: tuple[int, ...]
+    replications: int
+    cases: tuple[Case, ...]
+    folders: tuple[Path, ...]
+
+    @property
+    def runs(self) -> int:
+        """How many runs there are."""
+        return len(self.cases) * len(self.seeds)
+
+    @cached_property
+    def blocks(self) -> list[tuple[int, int]]:
+        """First seed and number of those that run together: consecutive ones."""
+        blocks: list[tuple[int, int]] = []
+        for seed in self.seeds:
+            first, count = blocks[-1] if blocks else (seed, 0)
+            if blocks and seed == first + count and count < self.replications:
+                blocks[-1] = first, count + 1
+            else:
+                blocks.append((seed, 1))
+        return blocks
+
+
+def load_sweep(path: str | Path, data_dir: Path | None = None) -> Sweep:
+    """Read a sweep file, and check every scenario that it asks for.
+
+    Args:
+        path: of the file.
+        data_dir: where data files are looked up, as for `load_scenario`.
+
+    Raises:
+        ScenarioError: no such file, not TOML, not a sweep, or scenarios that cannot be run; with all
+            that is wrong.
+    """
+    source, path = str(path), Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise ScenarioError([Problem(source, f"cannot be read: {reason}")]) from None
+    file = validate(SweepFile, parse_toml(text, source), source)
+    beside = path.parent / file.scenario
+    base_name = beside if beside.is_file() else Path(file.scenario)
+    base, folder = load_table(base_name)
+    fixed, axes = _settings(file, source)
+    policies = _policies(file, base, source)
+    expansion = _Expansion(
+        source=source,
+        base_name=str(base_name),
+        base=base,
+        fixed=fixed,
+        axes=axes,
+        policies=policies,
+        folders=tuple(dict.fromkeys([path.parent, *data_folders(folder, data_dir)])),
+    )
+    seeds = file.seeds
+    count = len(policies) * (seeds if isinstance(seeds, int) else len(seeds))
+    for axis in axes:
+        count *= len(axis.settings)
+    if count > MAX_RUNS:
+        raise ScenarioError([Problem(source, f"{count:,} runs", allowed=f"<= {MAX_RUNS:,}")])
+    cases, first = expansion.cases()
+    if isinstance(seeds, int):
+        seeds = tuple(range(first.run.seed, first.run.seed + seeds))
+    _check_seeds(seeds, source)
+    return Sweep(
+        source=source,
+        text=text,
+        title=file.title or first.title,
+        axes=axes,
+        policies=tuple(policies),
+        seeds=seeds,
+        replications=file.replications,
+        cases=cases,
+        folders=expansion.folders,
+    )
+
+
+def _check_seeds(seeds: tuple[int, ...], source: str) -> None:
+    if len(set(seeds)) < len(seeds):
+        raise ScenarioError([Problem(source, "the same twice", "seeds", as_toml(seeds))])
+    if max(seeds) > MAX_SEED:
+        raise ScenarioError([Problem(source, "too many", "seeds", allowed=f"up to {MAX_SEED:,}")])
+
+
+def _settings(file: SweepFile, source: str) -> tuple[dict[Key, Any], tuple[Axis, ...]]:
+    """What all runs have in common, and the axes, the listed points first."""
+    problems: list[Problem] = []
+    fixed, grid = flat(file.set), flat(file.grid)
+    points = [flat(point) for point in file.points]
+    for where, keys in (
+        ("set", fixed),
+        ("grid", grid),
+        *((f"points[{n}]", point) for n, point in enumerate(points)),
+    ):
+        for key, value in keys.items():
+            if key in _RESERVED:
+                what = "not a key to sweep"
+                at = f"{where}.{key}"
+                problems.append(Problem(source, what, at, as_toml(value), _RESERVED[key]))
+    for key, values in grid.items():
+        if not isinstance(values, list) or not values:
+            what = "empty" if values == [] else "not a list"
+            allowed = "a list of values; for one value of all runs, [set]"
+            problems.append(Problem(source, what, f"grid.{key}", as_toml(values), allowed))
+        elif (twice := _repeated(values)) is not None:
+            what = f"{as_toml(twice)} is there twice"
+            problems.append(Problem(source, what, f"grid.{key}", as_toml(values)))
+    for n, point in enumerate(points):
+        if not point:
+            problems.append(Problem(source, "empty", f"points[{n}]", "{}"))
+        for key in point.keys() & grid.keys():
+            problems.append(Problem(source, "also in the grid", f"points[{n}].{key}"))
+    listed = tuple(dict.fromkeys(key for point in points for key in point))
+    for key in [*grid, *listed]:
+        if key in fixed:
+            problems.append(Problem(source, "swept, and also in [set]", f"set.{key}"))
+    if problems:
+        raise ScenarioError(problems)
+    axes = [Axis(listed, tuple(points), "points")] if points else []
+    axes += [Axis((key,), tuple({key: value} for value in grid[key]), "grid") for key in grid]
+    return fixed, tuple(axes)
+
+
+def flat(table: Mapping[str, Any], prefix: str = "") -> dict[Key, Any]:
+    """Tables within tables as keys with dots."""
+    found: dict[Key, Any] = {}
+    for name, value in table.items():
+        if isinstance(value, dict) and value:
+            found |= flat(value, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = value
+    return found
+
+
+def _repeated(values: list[Any]) -> Any:
+    seen = set()
+    for value in values:
+        text = json.dumps(value, default=str)
+        if text in seen:
+            return value
+        seen.add(text)
+    return None
+
+
+def _policies(
+    file: SweepFile, base: Mapping[str, Any], source: str
+) -> dict[str, tuple[str | None, list[str]]]:
+    """By each as written: name and options; the name is None for the scenario's own, unnamed."""
+    if file.policies is None:
+        section = base.get("policy", {})
+        name = section.get("name") if isinstance(section, dict) else None
+        return {name if isinstance(name, str) else "lyapunov": (None, [])}
+    found: dict[str, tuple[str | None, list[str]]] = {}
+    problems = []
+    for label in file.policies:
+        if label in found:
+            problems.append(Problem(source, f"`{label}` is there twice", "policies"))
+        try:
+            found[label] = parse_policy(label, source)
+        except ScenarioError as error:
+            problems += error.problems
+    if problems:
+        raise ScenarioError(problems)
+    return found
+
+
+def points(axes: Sequence[Axis]) -> Iterator[dict[Key, Any]]:
+    """The values of the keys of each point, as the file writes them."""
+    for settings in product(*(axis.settings for axis in axes)):
+        yield {key: value for setting in settings for key, value in setting.items()}
+
+
+def place(point: Mapping[Key, Any], *more: str) -> str:
+    """A point as a message calls it."""
+    return ", ".join([*(f"{key} = {as_toml(value)}" for key, value in point.items()), *more])
+
+
+_SEEDS = '"seed":%d,"replications":%d'
+"""How the JSON of a scenario has them. A text in it cannot look so: its quotes are escaped."""
+
+
+class Digests:
+    """What makes two runs the same, but for their seed: scenario, files that it reads, version.
+
+    Args:
+        folders: where the files are looked up.
+    """
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._folders = folders
+        self._of_file: dict[Path, str] = {}
+
+    def of(self, scenario: Scenario, text: str) -> str:
+        """Hexadecimal.
+
+        Args:
+            scenario: of any seed and number of replications.
+            text: its JSON.
+
+        Raises:
+            ScenarioError: a module that the scenario names cannot be imported.
+        """
+        run = scenario.run
+        seedless = text.replace(_SEEDS % (run.seed, run.replications), _SEEDS % (0, 1), 1)
+        files = []
+        if '"file":' in text:
+            named = flat(json.loads(text))
+            files = [self._data(value) for key, value in named.items() if key.endswith(".file")]
+        for kind, key in KEYS.items():
+            if ":" in (name := attrgetter(key)(scenario)):
+                cls = resolve(name, kind, {}, source=scenario.source, folders=self._folders)
+                files.append(self._content(Path(inspect.getfile(cls))))
+        return sha256("\n".join([__version__, seedless, *files]).encode()).hexdigest()
+
+    def _data(self, name: str) -> str:
+        found = (folder / name for folder in self._folders if (folder / name).is_file())
+        path = next(found, None)
+        return self._content(path) if path else ""
+
+    def _content(self, path: Path) -> str:
+        if path not in self._of_file:
+            self._of_file[path] = sha256(path.read_bytes()).hexdigest()
+        return self._of_file[path]
+
+
+@dataclass(frozen=True)
+class _Expansion:
+    """From the base scenario to that of each case."""
+
+    source: str
+    base_name: str
+    base: dict[str, Any]
+    fixed: dict[Key, Any]
+    axes: tuple[Axis, ...]
+    policies: dict[str, tuple[str | None, list[str]]]
+    folders: tuple[Path, ...]
+
+    def cases(self) -> tuple[tuple[Case, ...], Scenario]:
+        """All cases, distinct, and right as far as they can be tried out; the first one's scenario.
+
+        Raises:
+            ScenarioError: with what is wrong.
+        """
+        problems: dict[Problem, None] = {}
+        cases: list[Case] = []
+        scenarios: list[Scenario] = []
+        known: dict[str, tuple[Mapping[Key, Any], str]] = {}
+        tried = self._tried()
+        digests = Digests(self.folders)
+        for number, point in enumerate(points(self.axes)):
+            for label in self.policies:
+                try:
+                    scenario = self._scenario(point, label, tried=number in tried)
+                    text = scenario.model_dump_json(exclude_none=True)
+                    digest = digests.of(scenario, text)
+                except ScenarioError as error:
+                    problems |= dict.fromkeys(error.problems)
+                    continue
+                scenarios = scenarios or [scenario]
+                same = known.setdefault(digest, (point, label))
+                if same != (point, label):
+                    what = f"{place(*same)} and {place(point, label)} are the same scenario"
+                    problems[Problem(self.source, what)] = None
+                cases.append(Case(number, label, text, digest))
+            if len(problems) >= MAX_PROBLEMS:
+                break
+        if problems:
+            raise ScenarioError(list(problems)[:MAX_PROBLEMS])
+        return tuple(cases), scenarios[0]
+
+    def _tried(self) -> set[int]:
+        """Numbers of points in which each value of each axis occurs, if they are not too many."""
+        tried = {0}
+        stride = 1
+        each = max(MAX_TRIED // max(len(self.axes) * len(self.policies), 1), 2)
+        for axis in reversed(self.axes):
+            places = len(axis.settings)
+            tried |= {place * stride for place in range(0, places, -(-places // each))}
+            stride *= places
+        return tried
+
+    def _scenario(self, point: Mapping[Key, Any], label: str, *, tried: bool) -> Scenario:
+        """The scenario of a point under a policy, if `tried` with all that it names.
+
+        Raises:
+            ScenarioError: with the keys as the sweep file has them.
+        """
+        table = _copied(self.base)
+        name, options = self.policies[label]
+        if name is not None:
+            replace_policy(table, name)
+        put(table, "trace.level", "summary", self.source)
+        origin: dict[Key, str] = {}
+        for key, value in self.fixed.items():
+            put(table, key, value, self.source)
+            origin[key] = f"set.{key}"
+        for axis in self.axes:
+            for key in axis.keys:
+                if key in point:
+                    put(table, key, point[key], self.source)
+                    origin[key] = f"{axis.where}.{key}"
+        for option in options:
+            key, _, value = option.partition("=")
+            put(table, f"policy.{key.strip()}", parse_value(value), self.source)
+            origin[f"policy.{key.strip()}"] = f"policies: {label}"
+        put(table, "run.replications", 1, self.source)
+        try:
+            scenario = validate(Scenario, table, self.base_name)
+            scenario = scenario.located(self.base_name, self.folders)
+            if tried:
+                prepare(scenario)
+        except ScenarioError as error:
+            raise ScenarioError([self._traced(one, origin) for one in error.problems]) from None
+        return scenario
+
+    def _traced(self, problem: Problem, origin: Mapping[Key, str]) -> Problem:
+        """The same problem, at the key of the sweep file that it comes from."""
+        for key, written in origin.items():
+            if problem.key == key or problem.key.startswith((f"{key}.", f"{key}[")):
+                rest = problem.key[len(key) :]
+                return replace(problem, source=self.source, key=f"{written}{rest}")
+        return problem
+
+
+def _copied(table: dict[str, Any]) -> dict[str, Any]:
+    """A copy whose tables can be changed; lists are shared."""
+    return {
+        key: _copied(value) if isinstance(value, dict) else value for key, value in table.items()
+    }

@@ -1,0 +1,256 @@
+"""Where the jobs of a sweep are run: processes of this machine, or workers of dask.distributed."""
+
+import multiprocessing
+import os
+import queue
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any, Protocol
+
+from ...scenarios.errors import Problem, ScenarioError
+from .jobs import Job, Outcome, run_job
+
+AHEAD = 2
+"""Jobs handed to each worker: the one it runs, and one that it finds when it is done."""
+
+STARTS = 8
+"""Attempts to start a process, of which the first ones may meet a server that is just dying."""
+
+_ONE_THREAD = {
+    f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA")
+}
+
+
+class Task(Protocol):
+    """What a process is handed: a job, or anything else that can be pickled and has an id."""
+
+    @property
+    def id(self) -> str:
+        """Its outcome's `job`."""
+
+
+class Pool(Protocol):
+    """Runs jobs in other processes. The caller hands over no more than `capacity` at a time."""
+
+    @property
+    def capacity(self) -> int:
+        """How many jobs it takes."""
+
+    def submit(self, job: Job) -> None:
+        """Hand over a job."""
+
+    def next(self, timeout_s: float) -> Outcome | None:
+        """How the next job ended; None if none did in this time."""
+
+    def close(self) -> None:
+        """End all at once, also what is running."""
+
+
+@dataclass
+class _Worker:
+    """A process, the line to it, and the jobs that it was handed."""
+
+    process: Any
+    line: "Connection[Any, Any]"
+    jobs: deque[Task] = field(default_factory=deque)
+
+
+class LocalPool:
+    """Processes of this machine, of one thread each, which stay for all the jobs.
+
+    A pool of concurrent.futures breaks as a whole when one of its processes is killed; here only the
+    job that the process was at is lost.
+
+    Args:
+        folder: of the sweep.
+        workers: how many processes.
+        run: what they do with a job; a function of a module.
+    """
+
+    def __init__(
+        self, folder: Path, workers: int, run: Callable[[Any, Path], Outcome] = run_job
+    ) -> None:
+        self._folder = folder.resolve()
+        self._run = run
+        # A server that has imported everything once forks the workers; it runs no threads.
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload([run.__module__])
+        with _one_thread():
+            self._workers = [self._start() for _ in range(workers)]
+
+    @property
+    def capacity(self) -> int:
+        """How many jobs it takes."""
+        return AHEAD * len(self._workers)
+
+    def submit(self, job: Task) -> None:
+        """Hand over a job."""
+        worker = min(self._workers, key=lambda one: len(one.jobs))
+        worker.jobs.append(job)
+        with suppress(OSError):  # it has died: `next` will find its jobs
+            worker.line.send(job)
+
+    def next(self, timeout_s: float) -> Outcome | None:
+        """How the next job ended; None if none did in this time."""
+        for ready in wait([worker.line for worker in self._workers], timeout_s):
+            worker = next(one for one in self._workers if one.line is ready)
+            try:
+                outcome: Outcome = worker.line.recv()
+            except (EOFError, OSError):
+                return self._buried(worker)
+            worker.jobs.popleft()
+            return outcome
+        return None
+
+    def close(self) -> None:
+        """End all at once, also what is running."""
+        for worker in self._workers:
+            worker.process.kill()
+        for worker in self._workers:
+            worker.process.join()
+            worker.line.close()
+
+    def _start(self) -> _Worker:
+        """A new worker, from a new server if the old one was killed too.
+
+        Raises:
+            OSError: no process can be started.
+        """
+        for attempt in range(STARTS):
+            ours, theirs = self._context.Pipe()
+            process = self._context.Process(
+                target=_work,
+                args=(theirs, self._run, self._folder, str(Path.cwd())),
+                daemon=True,
+            )
+            try:
+                process.start()
+            except (EOFError, OSError) as error:
+                ours.close()
+                failure = str(error)
+                time.sleep(0.05 * attempt)  # until the server is seen to be gone
+            else:
+                return _Worker(process, ours)
+            finally:
+                theirs.close()
+        raise OSError(None, f"no process can be started: {failure or 'its server died'}")
+
+    def _buried(self, worker: _Worker) -> Outcome | None:
+        """Replace a worker that died; what it had not begun goes to the others."""
+        worker.process.join()
+        code = worker.process.exitcode or 0
+        how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
+        worker.line.close()
+        with _one_thread():
+            self._workers[self._workers.index(worker)] = self._start()
+        begun, *others = worker.jobs or [None]
+        for job in others:
+            if job is not None:
+                self.submit(job)
+        if begun is None:
+            return None
+        return Outcome(begun.id, "died", f"its process died ({how})")
+
+
+def _work(
+    line: "Connection[Any, Any]", run: Callable[[Any, Path], Outcome], folder: Path, directory: str
+) -> None:
+    """A worker's life: job after job, until the other end of the line is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent says what to do
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    os.chdir(directory)
+    with suppress(EOFError, OSError):
+        while True:
+            line.send(run(line.recv(), folder))
+
+
+def _die_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # only workers come here
+    parent.join()
+    os._exit(1)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """An environment in which numeric libraries start no threads, for processes that begin now."""
+    before = {name: os.environ.get(name) for name in _ONE_THREAD}
+    os.environ.update(_ONE_THREAD)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+class DaskPool:
+    """Workers of a dask.distributed cluster, which see the sweep's folder under the same path.
+
+    Args:
+        folder: of the sweep.
+        address: of the scheduler.
+
+    Raises:
+        ScenarioError: dask.distributed is not installed.
+        OSError: nobody answers at the address.
+    """
+
+    def __init__(self, folder: Path, address: str) -> None:
+        try:
+            import distributed
+        except ImportError:
+            what = "needs dask.distributed"
+            allowed = "pip install 'edgesim[cluster]'"
+            raise ScenarioError([Problem("--scheduler", what, allowed=allowed)]) from None
+        try:
+            # Its methods are not typed.
+            self._client: Any = distributed.Client(address, timeout=10, set_as_default=False)  # type: ignore[no-untyped-call]
+        except (OSError, TimeoutError, ValueError) as error:
+            what = str(error).partition("\n")[0] or "no answer within 10 s"
+            raise OSError(None, f"no scheduler there: {what}", address) from None
+        self._folder = folder.resolve()
+        self._ended: queue.SimpleQueue[tuple[Job, Any]] = queue.SimpleQueue()
+        self._submitted = 0
+
+    @property
+    def capacity(self) -> int:
+        """How many jobs it takes: by the workers that there are now."""
+        workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
+        threads: int = sum(worker["nthreads"] for worker in workers)
+        return AHEAD * max(threads, 1)
+
+    def submit(self, job: Job) -> None:
+        """Hand over a job."""
+        self._submitted += 1
+        key = f"edgesim-{job.id}-{self._submitted}"
+        future = self._client.submit(run_job, job, self._folder, key=key, pure=False)
+        future.add_done_callback(lambda ended: self._ended.put((job, ended)))
+
+    def next(self, timeout_s: float) -> Outcome | None:
+        """How the next job ended; None if none did in this time."""
+        try:
+            job, future = self._ended.get(timeout=timeout_s)
+        except queue.Empty:
+            return None
+        if future.cancelled():
+            return Outcome(job.id, "died", "the scheduler lost it")
+        error = future.exception()
+        if error is None:
+            outcome: Outcome = future.result()
+            return outcome
+        # dask has tried it again by itself, on other workers, before it gives up.
+        return Outcome(job.id, "failed", f"{type(error).__name__}: {error}".partition("\n")[0])
+
+    def close(self) -> None:
+        """End all at once; the cluster stays."""
+        self._client.close()

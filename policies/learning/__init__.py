@@ -1,0 +1,1 @@
+"""Policies that learn, what they see, and their environments."""

@@ -1,0 +1,467 @@
+"""What a learner sees of a network, and how its numbers become a decision.
+
+Features are columns (R, N, F) on fixed scales, so that nothing has to be estimated or stored: logarithms
+of what spans orders of magnitude, centred on the network's own constants and cut at `FEATURE_MAX`.
+What is a station's is given to each of its devices. Actions are columns (R, N, A) in [-1, 1], all of
+which the network can carry out.
+"""
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...simulator.core.arrays import FloatArray
+from ...simulator.core.compiled import compiled
+from ...simulator.stream.channel import interference_w
+from ...simulator.stream.decision import Decision
+from ...simulator.stream.observation import Observation
+from ...simulator.stream.problem import DriftPlusPenalty
+from ...simulator.tasks.decision import TaskDecision
+from ...simulator.tasks.observation import TaskObservation
+from ...simulator.tasks.powers import least_powers_w
+from ...simulator.tasks.problem import WorstCaseEmission
+from .admission import divide_deadlines
+
+FEATURE_MAX = 5.0
+"""Features lie in [-FEATURE_MAX, FEATURE_MAX]."""
+
+HARDEST = 6
+"""So many devices are looked at one by one where devices disturb each other."""
+
+Features = NDArray[np.float32]
+
+
+class Encoding(Protocol):
+    """Of a world: features of its observations, decisions from actions.
+
+    Attributes:
+        feature_count: F.
+        action_count: A.
+    """
+
+    feature_count: int
+    action_count: int
+
+    def features(self, observation: Any) -> Features:
+        """(R, N, F) in [-5, 5]."""
+
+    def decision(self, action: NDArray[np.floating], observation: Any) -> Any:
+        """The decision that an (R, N, A) action in [-1, 1] stands for; beyond, it is cut.
+
+        Raises:
+            ValueError: a wrong shape, or NaN.
+        """
+
+
+def encoding_of(problem: DriftPlusPenalty | WorstCaseEmission) -> Encoding:
+    """The encoding of the world that a problem is about."""
+    if isinstance(problem, DriftPlusPenalty):
+        return StreamEncoding(problem)
+    return TaskEncoding(problem)
+
+
+class StreamEncoding(Encoding):
+    """World A: queues and gains; who offloads, bandwidth, power and CPU speeds.
+
+    Bits are signed logarithms, sign(x) ln(1 + |x| / q) / 2 with q what a device's CPU can execute in a
+    slot (the mean of all devices). Gains are decades of the ratio to the noise that a device reaches at
+    full power, (log10(x) - 5) / 2.5. Features, in order:
+
+    0. gain to the own station
+    1. queue Q_i
+    2. v_i = V eta + Q_i - beta_i, what P2 gives for a bit that leaves the queue
+    3. k_i = v_i - Q_j, what it gives for one that goes to the station
+    4. queue of the station Q_j
+    5. V eta
+    6. beta_i
+    7. strongest gain to a station that the device disturbs; -2 if there is none
+    8. what the own station would hear of other cells if all sent at full power
+    9. devices of the station, ln n / 2
+    10. devices of the station with k_i > 0, ln(1 + n) / 2
+    11. bits that the station's CPU can execute in a slot
+    12. bandwidth of the station, log10(W / 10 MHz)
+    13. bits that the device's own CPU can execute in a slot
+    14. arrivals of the last slot
+    15. departures of the last slot
+    16. age of the device's twin in slots, ln(1 + x) / 2
+    17. u_i = max(k_i, 0) times the bits that the device could send with the station's whole band to
+        itself, as the ratio to the largest of its station, ln(x); -5 if u_i is zero
+    18. the largest u_i of the station, as the ratio to the largest of all stations that its devices
+        disturb, ln(x)
+
+    The last two tell a device who else should send: a band is best given to few, and cells that
+    disturb each other are best served in turn.
+
+    Actions, in order. Zero is what P2's optimum would be if nobody heard another cell:
+
+    0. offloading: a device with a > -1/2 sends if k_i > 0, with weight (k_i e_i e^a)^8 in its
+       station's band; e_i is its spectral efficiency at full power
+    1. power: the device's largest at a >= 0, 10^(3 a) of it below: three decades
+    2. local CPU speed: at a = 0 that of P2's optimum, sqrt(v_i / (3 V varsigma c)); from there in
+       proportion to none at -1 and to the device's limit at 1; no more than empties the queue
+    3. edge CPU share: weight sqrt(D_i) e^(2 a) among the devices of the station that send, with D_i
+       the bits that the band lets through
+
+    A band is divided by weight (a softmax over those who send), except that nobody is given more than
+    empties its queue while others lack. So weights are priorities: where they lie far apart the first
+    in rank sends all that it has before the second is served, which is the shape of P2's optimum. A
+    station serves all that it can, P2's optimum in Psi_j at no cost.
+
+    Args:
+        problem: P2 and its network.
+    """
+
+    feature_count = 19
+    action_count = 4
+
+    def __init__(self, problem: DriftPlusPenalty) -> None:
+        self._problem = problem
+        self._network = network = problem.network
+        bits_per_hz = network.slot_s / network.cycles_per_bit
+        self._unit_bits = float(network.device_cpu_hz.mean()) * bits_per_hz
+        self._station_bits = network.station_cpu_hz * bits_per_hz
+        self._local_bits = network.device_cpu_hz * bits_per_hz
+        stations = len(network.station_cpu_hz)
+        cell = np.arange(stations)
+        # As `Cells.crosses`: only SBS cells share a band.
+        self._disturbs = (cell[:, None] != cell) & (cell[:, None] > 0) & (cell > 0)
+
+    def features(self, observation: Observation) -> Features:
+        """(R, N, 19), see the class."""
+        network, cells = self._network, observation.cells
+        queue, beta = observation.queue_bits, observation.perturbation_bits
+        V_eta = (self._problem.V * observation.energy_per_bit_j)[:, None]
+        value, net = self._worth(observation)
+        station_queue = cells.at_station(observation.station_queue_bits)
+        noise = network.noise_w[cells.station]
+        gain, power_max_w = observation.channel_gain, observation.power_max_w
+        heard_w = cells.at_station(interference_w(power_max_w, gain, cells.station))
+        crossing = np.where(cells.crosses, gain / network.noise_w, 0.0).max(axis=2)
+        columns = np.empty((*queue.shape, self.feature_count))
+        columns[..., 0] = _decades(power_max_w * cells.own(gain) / noise)
+        columns[..., 1] = queue
+        columns[..., 2] = value
+        columns[..., 3] = net
+        columns[..., 4] = station_queue
+        columns[..., 5] = V_eta
+        columns[..., 6] = beta
+        columns[..., 7] = _decades(1.0 + power_max_w * crossing)
+        columns[..., 8] = _decades(1.0 + heard_w / noise)
+        columns[..., 9] = np.log(cells.at_station(np.maximum(cells.members, 1.0))) / 2.0
+        rivals = cells.total((net > 0.0).astype(np.float64))
+        columns[..., 10] = np.log1p(cells.at_station(rivals)) / 2.0
+        columns[..., 11] = self._station_bits[cells.station]
+        columns[..., 12] = np.log10(network.station_bandwidth_hz / 10e6)[cells.station]
+        columns[..., 13] = self._local_bits
+        columns[..., 14] = observation.arrived_bits
+        columns[..., 15] = observation.departed_bits
+        columns[..., 16] = np.log1p(observation.age_s / network.slot_s) / 2.0
+        for bits in (slice(1, 7), slice(11, 12), slice(13, 16)):
+            scaled = columns[..., bits] / self._unit_bits
+            columns[..., bits] = np.copysign(np.log1p(np.abs(scaled)) / 2.0, scaled)
+        columns[..., 17:19] = self._rivalry(observation, net)
+        return _cut(columns)
+
+    def decision(self, action: NDArray[np.floating], observation: Observation) -> Decision:
+        """Resources from an (R, N, 4) action, see the class."""
+        network, cells = self._network, observation.cells
+        queue = observation.queue_bits
+        offload, power, local, edge = _heads(action, (*queue.shape, self.action_count))
+        value, net = self._worth(observation)
+        worth = np.maximum(net, 0.0) * self._efficiency(observation)
+        sends = (offload > -0.5) & (queue > 0.0) & (worth > 0.0)
+        power_w = np.where(
+            sends, observation.power_max_w * 10.0 ** (3.0 * np.minimum(power, 0.0)), 0.0
+        )
+        needed_hz = self._needed_hz(observation, power_w)
+        rank = _ln(worth) + offload
+        first = largest(np.where(sends, rank, -np.inf), cells.station, len(self._station_bits))
+        below = np.where(sends, rank - cells.at_station(first), 0.0)
+        bandwidth_hz = priority_shares(
+            np.where(sends, np.exp(np.maximum(8.0 * below, -50.0)), 0.0),
+            needed_hz,
+            cells.station,
+            network.station_bandwidth_hz,
+        )
+        through = queue * np.minimum(bandwidth_hz / np.where(sends, needed_hz, 1.0), 1.0)
+        edge_weight = np.where(sends, np.sqrt(through) * np.exp(2.0 * edge), 0.0)
+        edge_total = cells.at_station(cells.total(edge_weight))
+        edge_share = edge_weight / np.where(edge_total > 0.0, edge_total, 1.0)
+        return Decision(
+            bandwidth_hz=bandwidth_hz,
+            power_w=power_w,
+            local_cpu_hz=self._local_hz(observation, value, local),
+            edge_cpu_hz=edge_share * network.station_cpu_hz[cells.station],
+            served_bits=np.minimum(self._station_bits, observation.station_queue_bits),
+        )
+
+    def _worth(self, observation: Observation) -> tuple[FloatArray, FloatArray]:
+        """(R, N) v_i and k_i, bits."""
+        V_eta = (self._problem.V * observation.energy_per_bit_j)[:, None]
+        value = V_eta + observation.queue_bits - observation.perturbation_bits
+        return value, value - observation.cells.at_station(observation.station_queue_bits)
+
+    def _efficiency(self, observation: Observation) -> FloatArray:
+        """(R, N) bits per hertz and second at full power, with nobody else on the air."""
+        cells = observation.cells
+        received_w = observation.power_max_w * cells.own(observation.channel_gain)
+        efficiency: FloatArray = np.log2(1.0 + received_w / self._network.noise_w[cells.station])
+        return efficiency
+
+    def _rivalry(self, observation: Observation, net: FloatArray) -> FloatArray:
+        """(R, N, 2) the last two features."""
+        network, cells = self._network, observation.cells
+        whole_band = network.station_bandwidth_hz[cells.station] * network.slot_s
+        sent = np.minimum(observation.queue_bits, self._efficiency(observation) * whole_band)
+        alone = np.maximum(net, 0.0) * sent
+        least = 1e-6 * self._unit_bits**2
+        gain = np.log(np.maximum(alone, least))
+        best = np.maximum(largest(gain, cells.station, len(self._station_bits)), np.log(least))
+        others = np.where(self._disturbs, best[:, None, :], np.log(least)).max(axis=2)
+        in_station = np.where(alone > 0.0, gain - cells.at_station(best), -FEATURE_MAX)
+        return np.stack((in_station, cells.at_station(best - others)), axis=2)
+
+    def _local_hz(
+        self, observation: Observation, value: FloatArray, action: FloatArray
+    ) -> FloatArray:
+        """(R, N) CPU speeds around that of P2's optimum."""
+        network = self._network
+        cost = 3.0 * self._problem.V * network.varsigma * network.cycles_per_bit
+        most = network.device_cpu_hz
+        best = np.minimum(np.sqrt(np.maximum(value, 0.0) / cost), most) if cost > 0.0 else most
+        chosen = np.where(action < 0.0, best * (1.0 + action), best + (most - best) * action)
+        to_empty = observation.queue_bits * (network.cycles_per_bit / network.slot_s)
+        return np.minimum(chosen, to_empty)
+
+    def _needed_hz(self, observation: Observation, power_w: FloatArray) -> FloatArray:
+        """(R, N) the bandwidth that empties the queue, at the noise of the whole band.
+
+        Under the noise model "density" less would do.
+        """
+        network, cells = self._network, observation.cells
+        gain = observation.channel_gain
+        heard_w = interference_w(power_w, gain, cells.station)
+        disturbance = cells.at_station(heard_w + network.noise_w)
+        efficiency = np.log2(1.0 + power_w * cells.own(gain) / disturbance)
+        return observation.queue_bits / (
+            network.slot_s * np.where(efficiency > 0.0, efficiency, 1e-12)
+        )
+
+
+class TaskEncoding(Encoding):
+    """World C: a task and a channel per device; who offloads, and how a task's time is divided.
+
+    Rates, speeds and energies are decades of their ratio to what the network has. Features, in order:
+
+    0. gain, as the ratio to the noise at full power, (log10(x) - 4) / 2
+    1. interference heard if all send at full power, log10(1 + x) / 2, x in units of the noise
+    2. interference caused at the other devices, likewise
+    3. rate that sends the task within its deadline, 2 log10(x), x in units of the bandwidth
+    4. CPU speed that executes it within its deadline, 5 (log10(x) + 0.5), x of the device's fastest
+    5. energy that this takes locally, 5 log10(x), x of the device's budget
+    6. energy that this takes at the server, likewise
+    7. emission of the last slot, log10(x) + 1, x of the emission of the whole budget; -5 if none
+    8. age of the device's twin in slots, ln(1 + x) / 2
+    9. to 14. with the six devices whose tasks take most energy locally, in that order: how much the
+       channels have in common, 2 |h_m^H h_n|^2 / (||h_m||^2 ||h_n||^2); 2 with itself, so that a
+       device sees its own place; 0 where there are fewer
+
+    Who offloads together can be fast only as far as their channels differ, and the hardest tasks are
+    those that gain by it: hence the last six.
+
+    Actions, in order:
+
+    0. offloading: a device with a > 0 asks for it; the largest a is admitted first, and whoever could
+       not be in time any more with those before it stays local (`admission`)
+    1. where offloaded, power: the radio's budget, from the least power that it takes (a = -1) to
+       P_max (a = 1), on a logarithmic scale
+    2. where offloaded, the server's time: its weight is C^1.5 e^(a |a| / 2), at a = 0 that of equal
+       emission by the server
+    3. reserve, x = max(0, a)^2: the local CPU's speed is the slowest in time times r^x, r the ratio
+       of the fastest to it; the server's speed likewise, up to F_max in all; the rate floor of who
+       stays local is met 4^x times
+
+    The deadline's division follows: the server's times grow by their weights as far as the power
+    budgets allow. Powers are those that give the rates, as a closed power-control loop sets them: the
+    least fixed point under everybody's interference. So at a_3 <= 0 every device is just in time by
+    what the twin knows; more than that is a reserve against what it does not know. Where actions are
+    zero, all but the choice of who offloads is within a percent of the optimum of Table I; noise on
+    them costs little there.
+
+    Args:
+        problem: C(10) and its network.
+    """
+
+    feature_count = 9 + HARDEST
+    action_count = 4
+
+    def __init__(self, problem: WorstCaseEmission) -> None:
+        self._network = problem.network
+
+    def features(self, observation: TaskObservation) -> Features:
+        """(R, N, 15), see the class."""
+        network, tasks = self._network, observation.tasks
+        time_s = self._time_s(observation)
+        reach = observation.channel.gain * network.device_power_max_w / network.noise_w
+        cross = observation.channel.interference_gain * (
+            network.device_power_max_w / network.noise_w
+        )
+        pace_hz = tasks.cycles / time_s
+        budget_g = observation.carbon_g_per_j * network.energy_max_j
+        columns = np.empty((*tasks.bits.shape, self.feature_count))
+        columns[..., 0] = (_log10(reach) - 4.0) / 2.0
+        columns[..., 1] = _log10(1.0 + cross.sum(axis=2)) / 2.0
+        columns[..., 2] = _log10(1.0 + cross.sum(axis=1)) / 2.0
+        columns[..., 3] = 2.0 * _log10(tasks.bits / (time_s * network.bandwidth_hz))
+        columns[..., 4] = 5.0 * (_log10(pace_hz / network.device_cpu_max_hz) + 0.5)
+        energy = tasks.cycles * pace_hz**2 / network.energy_max_j
+        columns[..., 5] = 5.0 * _log10(network.theta_device * energy)
+        columns[..., 6] = 5.0 * _log10(network.theta_server * energy)
+        columns[..., 7] = 1.0 + _log10(observation.last_emission_g / budget_g)
+        columns[..., 8] = np.log1p(observation.age_s / tasks.deadline_s) / 2.0
+        columns[..., 9:] = 2.0 * self._common(observation, network.theta_device * energy)
+        return _cut(columns)
+
+    def decision(self, action: NDArray[np.floating], observation: TaskObservation) -> TaskDecision:
+        """Offloading, powers and rates from an (R, N, 4) action, see the class."""
+        network, tasks = self._network, observation.tasks
+        heads = _heads(action, (*tasks.bits.shape, self.action_count))
+        time_s, reserve = self._time_s(observation), np.maximum(heads[3], 0.0) ** 2
+        # A device of which no task was reported yet has a cycle to do.
+        cycles = np.maximum(tasks.cycles, 1.0)
+        local_floor_bps = network.rate_min_bps if network.rate_floor == "all" else 0.0
+        floor_bps = local_floor_bps * 4.0**reserve
+        offload, edge_s = divide_deadlines(
+            network,
+            observation.channel,
+            tasks.bits,
+            cycles,
+            time_s,
+            floor_bps,
+            priority=heads[0],
+            weight=cycles**1.5 * np.exp(0.5 * heads[2] * np.abs(heads[2])),
+            budget=0.5 * (1.0 + heads[1]),
+        )
+        to_send_bps = np.maximum(tasks.bits / (time_s - edge_s), network.rate_min_bps)
+        rate_bps = np.where(offload, to_send_bps, floor_bps)
+        power_w = least_powers_w(network, observation.channel, rate_bps)
+
+        edge_hz = np.where(offload, cycles / np.where(offload, edge_s, 1.0), 0.0)
+        asked_hz = edge_hz.sum(axis=1, keepdims=True)
+        left = np.maximum(network.server_cpu_hz / np.where(asked_hz > 0.0, asked_hz, np.inf), 1.0)
+        slowest_hz = np.clip(
+            tasks.cycles / time_s, network.device_cpu_min_hz, network.device_cpu_max_hz
+        )
+        most = np.where(slowest_hz > 0.0, network.device_cpu_max_hz / slowest_hz, 1.0)
+        return TaskDecision(power_w, offload, slowest_hz * most**reserve, edge_hz * left**reserve)
+
+    def _common(self, observation: TaskObservation, energy: FloatArray) -> FloatArray:
+        """(R, N, HARDEST) what a device's channel has in common with those of the hardest tasks."""
+        channel = observation.channel
+        common = channel.interference_gain / channel.gain[:, None, :]
+        own = np.arange(common.shape[1])
+        common[:, own, own] = 1.0
+        hardest = np.argsort(-energy, axis=1, kind="stable")[:, None, :HARDEST]
+        found = np.take_along_axis(common, hardest, axis=2)
+        return np.pad(found, ((0, 0), (0, 0), (0, HARDEST - found.shape[2])))
+
+    def _time_s(self, observation: TaskObservation) -> FloatArray:
+        """(R, N) the deadline; where there is none, the time at a hundredth of the CPU's speed."""
+        tasks = observation.tasks
+        ample_s = tasks.cycles / (0.01 * self._network.device_cpu_max_hz)
+        return np.where(np.isfinite(tasks.deadline_s), tasks.deadline_s, np.maximum(ample_s, 1e-9))
+
+
+def _heads(action: NDArray[np.floating], shape: tuple[int, ...]) -> FloatArray:
+    """(A, R, N) in [-1, 1].
+
+    Raises:
+        ValueError: a wrong shape, or NaN.
+    """
+    heads = np.asarray(action, dtype=np.float64)
+    if heads.shape != shape:
+        raise ValueError(f"action of shape {heads.shape}, expected {shape}")
+    if np.isnan(heads).any():
+        raise ValueError("action has NaN")
+    return np.ascontiguousarray(np.moveaxis(np.clip(heads, -1.0, 1.0), 2, 0))
+
+
+def _log10(x: FloatArray) -> FloatArray:
+    """Decades; of zero, far below any other."""
+    return np.log10(np.maximum(x, 1e-30))
+
+
+def _ln(x: FloatArray) -> FloatArray:
+    """Natural logarithm; of zero, far below any other."""
+    return np.log(np.maximum(x, 1e-30))
+
+
+def _decades(ratio: FloatArray) -> FloatArray:
+    return (_log10(ratio) - 5.0) / 2.5
+
+
+def _cut(columns: FloatArray) -> Features:
+    return np.clip(columns, -FEATURE_MAX, FEATURE_MAX).astype(np.float32)
+
+
+@compiled
+def largest(column: FloatArray, station: NDArray[np.integer], stations: int) -> FloatArray:
+    """(R, N) -> (R, B): the largest of each station's devices; minus infinity where there are none."""
+    best = np.full((len(column), stations), -np.inf)
+    for r in range(len(column)):
+        for i in range(column.shape[1]):
+            best[r, station[r, i]] = max(best[r, station[r, i]], column[r, i])
+    return best
+
+
+@compiled
+def priority_shares(
+    weight: FloatArray, needed: FloatArray, station: NDArray[np.integer], capacity: FloatArray
+) -> FloatArray:
+    """Divide each station's capacity by weight, nobody getting more than needed while others lack.
+
+    Devices whose share by weight is more than they need are given just that; what is left is divided
+    again among the others. Where all have what they need the rest goes to them in proportion.
+
+    Args:
+        weight: (R, N) not negative; zero for who is given nothing.
+        needed: (R, N) positive.
+        station: (R, N).
+        capacity: (B,).
+
+    Returns:
+        (R, N); sums to the capacity of each station that has a device of positive weight.
+    """
+    replications, devices = weight.shape
+    stations = len(capacity)
+    share = np.zeros((replications, devices))
+    for r in range(replications):
+        served = weight[r] <= 0.0
+        again = True
+        while again:
+            again = False
+            # Summed anew: a difference of weights that lie decades apart would be all rounding.
+            left, total = capacity.copy(), np.zeros(stations)
+            for i in range(devices):
+                if served[i]:
+                    left[station[r, i]] -= share[r, i]
+                else:
+                    total[station[r, i]] += weight[r, i]
+            level = np.maximum(left, 0.0) / np.where(total > 0.0, total, 1.0)
+            for i in range(devices):
+                j = station[r, i]
+                if not served[i] and weight[r, i] * level[j] >= needed[r, i]:
+                    share[r, i] = needed[r, i]
+                    served[i] = again = True
+        given = np.zeros(stations)
+        for i in range(devices):
+            j = station[r, i]
+            if not served[i]:
+                share[r, i] = weight[r, i] * level[j]
+            given[j] += share[r, i]
+        for i in range(devices):
+            j = station[r, i]
+            if given[j] > 0.0:
+                share[r, i] *= capacity[j] / given[j]
+    return share

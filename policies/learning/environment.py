@@ -1,0 +1,341 @@
+"""The simulation as Gymnasium environments, single and vector, for learners of any library.
+
+`register_envs` registers two:
+
+- `edgesim/DigitalTwinNetwork-v0`: world A, reward A(22)
+- `edgesim/CarbonAwareEdge-v0`: world C, reward C(22)
+
+`gymnasium.make(id, scenario="mine.toml")` makes one, `gymnasium.make_vec(id, num_envs=64, …)` one of
+64 replications that step in lock-step, a slot of all of them in one set of numpy calls. Observations
+and actions are those of `encoding`. An episode is a run of the scenario's `run.slots`; its end is a
+truncation, as the network goes on; nothing ever terminates.
+"""
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.error import ResetNeeded
+from gymnasium.spaces import Box
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from ...scenarios.errors import Problem, ScenarioError, as_toml
+from ...scenarios.loading import load_scenario
+from ...scenarios.schema import MAX_SEED, Scenario
+from ...simulator.build import blueprint
+from ...simulator.core.arrays import BoolArray, FloatArray
+from ...simulator.core.randomness import Streams
+from ...simulator.core.recorder import EndStatus, TaskTable
+from ...simulator.simulation import Simulation
+from ...simulator.state import Columns
+from ...simulator.stream.problem import DriftPlusPenalty
+from ...simulator.tasks.problem import WorstCaseEmission
+from .encoding import FEATURE_MAX, Features, encoding_of
+
+DIGITAL_TWIN_NETWORK = "edgesim/DigitalTwinNetwork-v0"
+CARBON_AWARE_EDGE = "edgesim/CarbonAwareEdge-v0"
+
+Info = dict[str, Any]
+
+
+class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]]):
+    """A network's replications as a vector of environments; replication r of seed s has seed s + r.
+
+    All of them end their episodes at the same time.
+
+    Args:
+        num_envs: R.
+        scenario: a file, the name of a shipped scenario, or one already loaded.
+        overrides: "a.b.c=VALUE", as for the command's --set; "run.slots=200" is an episode's length.
+        data_dir: where the scenario's data files are looked up.
+        flat: whether an observation is a vector (N F,) and an action (N A,), as most libraries want
+            it; else they are (N, F) and (N, A).
+        autoreset_mode: what happens after an episode's last slot. NEXT_STEP, Gymnasium's default:
+            the next call of `step` ignores its actions and starts the next episode. SAME_STEP: it is
+            started at once, and `info["final_obs"]` has what was seen last. DISABLED: the caller
+            resets.
+
+    Raises:
+        ScenarioError: the scenario cannot be run, or is about the other world.
+    """
+
+    world: str
+    """The `run.problem` that it is about."""
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        scenario: str | Path | Scenario = "iiot_20dev",
+        overrides: Sequence[str] = (),
+        data_dir: Path | None = None,
+        *,
+        flat: bool = True,
+        autoreset_mode: AutoresetMode = AutoresetMode.NEXT_STEP,
+    ) -> None:
+        if not isinstance(scenario, Scenario):
+            scenario = load_scenario(scenario, overrides, data_dir)
+        if scenario.run.problem != self.world:
+            given = as_toml(scenario.run.problem)
+            what = f"{type(self).__name__} is about another problem"
+            raise ScenarioError(
+                [Problem(scenario.source, what, "run.problem", given, as_toml(self.world))]
+            )
+        run = scenario.run.model_copy(update={"replications": num_envs})
+        self.scenario = scenario.model_copy(update={"run": run})
+        self.num_envs = num_envs
+        self.metadata = {"autoreset_mode": autoreset_mode}
+        self._autoreset = autoreset_mode
+        self._plan = plan = blueprint(self.scenario)
+        self.problem = plan.problem
+        self.encoding = encoding_of(plan.problem)
+        devices = plan.network.devices
+        self._columns = (num_envs, devices, self.encoding.action_count)
+        observed = (devices, self.encoding.feature_count)
+        acted = (devices, self.encoding.action_count)
+        if flat:
+            observed, acted = (int(np.prod(observed)),), (int(np.prod(acted)),)  # type: ignore[assignment]
+        self.single_observation_space = Box(-FEATURE_MAX, FEATURE_MAX, observed, np.float32)
+        self.single_action_space = Box(-1.0, 1.0, acted, np.float32)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._simulation: Simulation | None = None
+        self._observation: Any = None
+        self._over = False
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Features, Info]:
+        """Start an episode.
+
+        Args:
+            seed: of the first replication. Without one, the episode's seed is drawn from a generator
+                that the last seed given has started, at first the scenario's.
+            options: none are known.
+        """
+        if seed is None and self._np_random is None:
+            seed = self.scenario.run.seed
+        super().reset(seed=seed)
+        if seed is None:
+            seed = int(self.np_random.integers(MAX_SEED))
+        streams = Streams(seed, self.num_envs)
+        # A blueprint is good for one simulation; its models are copied, before they are started.
+        plan = deepcopy(self._plan, {id(self.scenario): self.scenario})
+        self._simulation = plan.simulation(_nobody, _Nothing(), streams)
+        # One more observation than decisions: an episode's last state has a value, too.
+        self._simulation.slots += 1
+        self._over = False
+        return self._look(), {}
+
+    def step(
+        self, actions: NDArray[np.floating]
+    ) -> tuple[Features, FloatArray, BoolArray, BoolArray, Info]:
+        """One slot of all replications.
+
+        Args:
+            actions: (R, N A) or (R, N, A) in [-1, 1]; beyond, they are cut.
+
+        Returns:
+            Observations, (R,) rewards, (R,) False, (R,) whether the episode is over, and what else
+            there is to know: the columns named in `told`, and "final_obs".
+
+        Raises:
+            ValueError: a wrong shape, or NaN.
+            ResetNeeded: there is no episode under way.
+        """
+        never = np.zeros(self.num_envs, dtype=np.bool_)
+        if self._over and self._autoreset is AutoresetMode.NEXT_STEP:
+            observation, info = self.reset()
+            return observation, np.zeros(self.num_envs), never, never, info
+        if self._simulation is None or self._over:
+            raise ResetNeeded("call reset() first")
+        decision = self.encoding.decision(
+            np.asarray(actions).reshape(self._columns), self._observation
+        )
+        columns = self._simulation.act(decision)
+        observation = self._look()
+        self._over = self._simulation.world.state.slot >= self.scenario.run.slots
+        info = {name: columns[name] for name in self.told}
+        truncated = np.full(self.num_envs, self._over)
+        if self._over and self._autoreset is AutoresetMode.SAME_STEP:
+            info["final_obs"] = observation
+            observation, _ = self.reset()
+        # Which replications an entry is about, as Gymnasium has it: all of them.
+        info |= {f"_{name}": ~never for name in info}
+        return observation, self.reward(columns), never, truncated, info
+
+    told: tuple[str, ...]
+    """The (R,) trace variables of a slot that `step` tells."""
+
+    def reward(self, columns: Columns) -> FloatArray:
+        """(R,) of a slot with these trace variables."""
+        raise NotImplementedError
+
+    def _look(self) -> Features:
+        assert self._simulation is not None  # `reset` made it
+        self._observation = self._simulation.observe()
+        features = self.encoding.features(self._observation)
+        return features.reshape(self.observation_space.shape)
+
+
+class DigitalTwinNetworkVector(VectorEnvironment):
+    """World A. The reward is A(22): minus P2's value, A(20), in units of 10 N q^2.
+
+    q is what a device's CPU can execute in a slot (the mean of all devices), bits: a unit is ten
+    slots' work in every queue, times one slot's work served. The keywords are `VectorEnvironment`'s.
+    """
+
+    world = "drift-plus-penalty"
+    told = ("objective",)
+
+    def __init__(
+        self, num_envs: int = 1, scenario: str | Path | Scenario = "iiot_20dev", **common: Any
+    ) -> None:
+        super().__init__(num_envs, scenario, **common)
+        assert isinstance(self.problem, DriftPlusPenalty)  # by the problem's name
+        network = self.problem.network
+        local_bits = network.device_cpu_hz.mean() * network.slot_s / network.cycles_per_bit
+        self.reward_unit = 10.0 * network.devices * float(local_bits) ** 2
+
+    def reward(self, columns: Columns) -> FloatArray:
+        """(R,) A(22)."""
+        return -columns["objective"] / self.reward_unit
+
+
+class CarbonAwareEdgeVector(VectorEnvironment):
+    """World C. The reward is C(22): minus the worst emission and what violated limits cost.
+
+    -(l1 xi + l2 rho^D + l3 rho^E + l4 rho^F + l5 rho^R), where xi is the slot's worst emission in
+    units of that of a device that spends its energy budget, and each rho is the sum over devices of
+    how far its limit is exceeded, relative, at most 1 for each device.
+
+    Args:
+        num_envs: as for `VectorEnvironment`, and so are `scenario` and `common`.
+        scenario: likewise.
+        emission_weight: l1.
+        delay_weight: l2, of C(10b).
+        energy_weight: l3, of C(10c).
+        capacity_weight: l4, of C(10e).
+        rate_weight: l5, of C(10d).
+        common: the keywords of `VectorEnvironment`.
+    """
+
+    world = "worst-case-emission"
+    told = ("worst_emission_mg", "feasible", "violation")
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        scenario: str | Path | Scenario = "carbon_6ue",
+        *,
+        emission_weight: float = 1.0,
+        delay_weight: float = 1.0,
+        energy_weight: float = 1.0,
+        capacity_weight: float = 1.0,
+        rate_weight: float = 1.0,
+        **common: Any,
+    ) -> None:
+        super().__init__(num_envs, scenario, **common)
+        self._weights = (delay_weight, energy_weight, capacity_weight, rate_weight)
+        self._emission_weight = emission_weight
+
+    def reward(self, columns: Columns) -> FloatArray:
+        """(R,) C(22)."""
+        assert isinstance(self.problem, WorstCaseEmission)  # by the problem's name
+        network = self.problem.network
+        offload = columns["offload"]
+        floor = network.rate_min_bps * (offload if network.rate_floor == "offloading" else 1.0)
+        rate = np.maximum(columns["rate_bps"], 1e-9)
+        asked_hz = (offload * columns["edge_cpu_hz"]).sum(axis=1, keepdims=True)
+        uses = (
+            columns["delay_s"] / columns["deadline_s"],
+            columns["energy_j"] / network.energy_max_j,
+            offload * (asked_hz / network.server_cpu_hz),
+            floor / rate,
+        )
+        budget_mg = (columns["carbon_g_per_kwh"][:, 0] / 3.6e3) * network.energy_max_j
+        cost = self._emission_weight * columns["worst_emission_mg"] / budget_mg
+        for weight, use in zip(self._weights, uses, strict=True):
+            cost = cost + weight * np.clip(use - 1.0, 0.0, 1.0).sum(axis=1)
+        reward: FloatArray = -cost
+        return reward
+
+
+class Environment(gymnasium.Env[Features, NDArray[np.floating]]):
+    """One environment: a vector of one, without its axis.
+
+    Attributes:
+        vector: the vector.
+    """
+
+    def __init__(self, vector: VectorEnvironment) -> None:
+        self.vector = vector
+        self.observation_space = vector.single_observation_space
+        self.action_space = vector.single_action_space
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Features, Info]:
+        """Start an episode: the run with this seed, see `VectorEnvironment.reset`."""
+        observation, info = self.vector.reset(seed=seed, options=options)
+        self._np_random, self._np_random_seed = self.vector.np_random, self.vector.np_random_seed
+        return observation[0], info
+
+    def step(self, action: NDArray[np.floating]) -> tuple[Features, float, bool, bool, Info]:
+        """One slot, see `VectorEnvironment.step`."""
+        observation, reward, _, truncated, info = self.vector.step(np.asarray(action)[None])
+        told = {name: info[name][0].item() for name in self.vector.told}
+        return observation[0], float(reward[0]), False, bool(truncated[0]), told
+
+
+class DigitalTwinNetwork(Environment):
+    """World A, see `DigitalTwinNetworkVector`, whose keywords it takes."""
+
+    def __init__(self, **keywords: Any) -> None:
+        super().__init__(DigitalTwinNetworkVector(**keywords, autoreset_mode=_BY_CALLER))
+
+
+class CarbonAwareEdge(Environment):
+    """World C, see `CarbonAwareEdgeVector`, whose keywords it takes."""
+
+    def __init__(self, **keywords: Any) -> None:
+        super().__init__(CarbonAwareEdgeVector(**keywords, autoreset_mode=_BY_CALLER))
+
+
+def register_envs() -> None:
+    """Tell Gymnasium of both environments; once is enough, and more do no harm."""
+    classes = {
+        DIGITAL_TWIN_NETWORK: (DigitalTwinNetwork, DigitalTwinNetworkVector),
+        CARBON_AWARE_EDGE: (CarbonAwareEdge, CarbonAwareEdgeVector),
+    }
+    for name, (single, vector) in classes.items():
+        if name not in gymnasium.registry:
+            by_name = f"{__name__}:{vector.__name__}"
+            gymnasium.register(name, entry_point=single, vector_entry_point=by_name)
+
+
+_BY_CALLER = AutoresetMode.DISABLED
+
+
+class _Nothing:
+    """A recorder that keeps nothing."""
+
+    def slot(self, slot: int, columns: Mapping[str, NDArray[Any]]) -> None:
+        """Forget it."""
+
+    def tasks(self, tasks: TaskTable) -> None:
+        """Forget them."""
+
+    def decision_time(self, seconds: float) -> None:
+        """Forget it."""
+
+    def close(self, status: EndStatus) -> None:
+        """Nothing to close."""
+
+
+def _nobody(observation: Any) -> Any:
+    raise AssertionError("an environment's decisions come from outside")

@@ -1,0 +1,1 @@
+"""Policies for the stream problem (paper A)."""

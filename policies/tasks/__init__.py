@@ -1,0 +1,1 @@
+"""Policies for the task problem (paper C)."""

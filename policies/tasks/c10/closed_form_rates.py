@@ -1,0 +1,35 @@
+"""The best processing rates of C(10) for given offloading and powers: the slowest in time.
+
+Energy grows with the square of a rate, C(7) and C(8), and nothing in C(10) rewards being early. So
+the best rate is the one that meets the deadline exactly, whatever the rest of the decision is.
+"""
+
+import numpy as np
+
+from ....simulator.core.arrays import FloatArray
+from ....simulator.tasks.network import CarbonAwareNetwork, Tasks
+
+
+def slowest_local_hz(network: CarbonAwareNetwork, tasks: Tasks) -> FloatArray:
+    """The least f_m that executes a task in time, from C(4) and (10b).
+
+    Returns:
+        (…, N) C_m / D_max, but not below the CPU's least speed; above its greatest where the device
+        cannot execute the task in time.
+    """
+    return np.maximum(tasks.cycles / tasks.deadline_s, network.device_cpu_min_hz)
+
+
+def slowest_edge_hz(tasks: Tasks, transmission_s: FloatArray) -> FloatArray:
+    """The least f_m^0 that executes an offloaded task in time, from C(3), C(5) and (10b).
+
+    Args:
+        tasks: (…, N) columns.
+        transmission_s: (…, N) D_m^tx, C(3).
+
+    Returns:
+        (…, N) C_m / (D_max - D_m^tx); infinite where sending alone takes too long.
+    """
+    left_s = tasks.deadline_s - transmission_s
+    in_time = left_s > 0.0
+    return np.where(in_time, tasks.cycles / np.where(in_time, left_s, 1.0), np.inf)

@@ -1,0 +1,201 @@
+"""What a scenario names: models found and configured, files read, positions and series checked."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..scenarios.components import configure, resolve
+from ..scenarios.data import data_file, read_positions, read_series
+from ..scenarios.errors import Problem, ScenarioError, as_toml
+from ..scenarios.schema import CarbonFile, File, Scenario
+from .core.arrays import FloatArray
+from .models.carbon import CarbonIntensity, Series
+from .models.fading import PATH_LOSS, PathLoss
+from .network.topology import Topology, lay_out
+
+_SECTIONS = {
+    "mobility": ("mobility", "model"),
+    "association": ("association", "model"),
+    "fading": ("channel", "fading"),
+    "arrivals": ("tasks", "arrivals"),
+}
+"""Of each kind of model, the section whose further keys are the model's, and the key naming it."""
+
+
+def find_model(scenario: Scenario, kind: str, builtins: Mapping[str, str]) -> Any:
+    """The model of a kind that the scenario names, with its keys.
+
+    Raises:
+        ScenarioError: unknown name or key, a value that the model refuses, or a missing file.
+    """
+    section_name, key = _SECTIONS[kind]
+    section = getattr(scenario, section_name)
+    options = dict(section.options)
+    if isinstance(file := options.get("file"), str):
+        options["file"] = data_file(scenario, file, f"{section_name}.file")
+    cls = resolve(
+        getattr(section, key), kind, builtins, source=scenario.source, folders=scenario.folders
+    )
+    return configure(cls, options, section_name, source=scenario.source)
+
+
+def only(scenario: Scenario, key: str, value: str) -> None:
+    """Refuse any other value of a key, and all further keys of its section.
+
+    Raises:
+        ScenarioError: names the key.
+    """
+    section_name, _, name = key.partition(".")
+    section = getattr(scenario, section_name)
+    what = f"does not go with the problem {scenario.run.problem}"
+    problems = [
+        _problem(scenario, f"{section_name}.{extra}", given, what, "not given")
+        for extra, given in section.options.items()
+    ]
+    if (given := getattr(section, name)) != value:
+        problems.append(_problem(scenario, key, given, what, as_toml(value)))
+    if problems:
+        raise ScenarioError(problems)
+
+
+def find_path_loss(scenario: Scenario) -> PathLoss:
+    """The path-loss model; of the keys that the section itself knows, it is given those it takes."""
+    channel = scenario.channel
+    cls = resolve(
+        channel.path_loss,
+        "path_loss",
+        PATH_LOSS,
+        source=scenario.source,
+        folders=scenario.folders,
+    )
+    options = {
+        name: getattr(channel, name)
+        for name in inspect.signature(cls).parameters
+        if name in type(channel).model_fields
+    }
+    model: PathLoss = configure(cls, options, "channel", source=scenario.source)
+    return model
+
+
+def find_topology(scenario: Scenario) -> Topology:
+    """Where the stations stand.
+
+    Raises:
+        ScenarioError: their file is missing, or has too few of them in the area.
+    """
+    sbs = scenario.stations.sbs
+    positions = _positions(scenario, sbs.positions, sbs.count, "stations.sbs")
+    return lay_out(
+        scenario.area.size,
+        (sbs.count or 0) if positions is None else len(positions),
+        sbs.coverage,
+        radius_m=sbs.radius,
+        mbs_position_m=scenario.mbs_position,
+        sbs_position_m=positions,
+    )
+
+
+def find_device_positions(scenario: Scenario) -> FloatArray | None:
+    """(N, 2) where the scenario places the devices; None if it draws their places.
+
+    Raises:
+        ScenarioError: their file is missing, or has too few of them in the area.
+    """
+    devices = scenario.devices
+    listed = None if devices.positions == "uniform" else devices.positions
+    positions = _positions(scenario, listed, devices.count, "devices")
+    if positions is None:
+        return None
+    for key in ("power_max", "cpu"):
+        column = getattr(devices, key)
+        if isinstance(column, tuple) and len(column) != len(positions):
+            what = f"{len(column)} values for {len(positions)} devices"
+            raise ScenarioError([_problem(scenario, f"devices.{key}", column, what)])
+    return positions
+
+
+def _positions(scenario: Scenario, listed: Any, count: int | None, where: str) -> FloatArray | None:
+    """(n, 2) metres; None if none are given."""
+    if listed is None:
+        return None
+    if not isinstance(listed, File):
+        return np.array(listed, dtype=np.float64).reshape(-1, 2)[:count]
+    path = data_file(scenario, listed.file, f"{where}.positions.file")
+    if scenario.area.rectangle is None:
+        raise ValueError("the schema asks for a rectangle where positions come from a file")
+    found = read_positions(path, scenario.area.rectangle)
+    if len(found) < (count or 1):
+        what = f"{listed.file} has {len(found)} positions in the rectangle"
+        raise ScenarioError(
+            [
+                _problem(
+                    scenario, f"{where}.count", count, what, f"<= {len(found)}, or a larger area"
+                )
+            ]
+        )
+    return found[:count]
+
+
+def find_carbon(scenario: Scenario, stations: int) -> CarbonIntensity:
+    """Carbon intensity at each of the stations.
+
+    Raises:
+        ScenarioError: a file is missing or does not cover the run, or a list has the wrong length.
+    """
+    carbon = scenario.carbon
+    sbs = carbon.sbs if isinstance(carbon.sbs, tuple) else (carbon.sbs,) * (stations - 1)
+    if len(sbs) != stations - 1:
+        what = f"{len(sbs)} values for {stations - 1} SBSs"
+        raise ScenarioError([_problem(scenario, "carbon.sbs", carbon.sbs, what)])
+    chosen = [carbon.mbs, *sbs]
+    keys = ["carbon.mbs", *["carbon.sbs"] * (stations - 1)]
+    read: dict[int, Series] = {}
+    series = []
+    for one, key in zip(chosen, keys, strict=True):
+        source, key = (carbon.intensity, "carbon.intensity") if one is None else (one, key)
+        if id(source) not in read:
+            read[id(source)] = _series(scenario, source, key)
+        series.append(read[id(source)])
+    return CarbonIntensity(series)
+
+
+def _series(scenario: Scenario, source: float | CarbonFile, key: str) -> Series:
+    if not isinstance(source, CarbonFile):
+        return Series.constant(source)
+    times, values = read_series(data_file(scenario, source.file, f"{key}.file"))
+    start = np.datetime64(source.start, "us")
+    elapsed_s = (times - start) / np.timedelta64(1, "s")
+    end_s = scenario.run.slots * scenario.run.slot
+    if elapsed_s[0] > 0.0 or elapsed_s[-1] < end_s:
+        what = f"{source.file} covers {times[0]} to {times[-1]}, not the run's {end_s:g} s from it"
+        raise ScenarioError([_problem(scenario, f"{key}.start", str(source.start), what)])
+    begins = int(np.searchsorted(elapsed_s, 0.0, side="right")) - 1
+    ends = int(np.searchsorted(elapsed_s, end_s, side="right"))
+    return Series(elapsed_s[begins:ends], values[begins:ends])
+
+
+def check_whole_slots(scenario: Scenario) -> None:
+    """Whatever happens once in a while happens at the beginning of a slot."""
+    periods = {
+        "channel.coherence": scenario.channel.coherence,
+        "twin.device.period": scenario.twin.device.period,
+        "twin.station.period": scenario.twin.station.period,
+    }
+    slot_s = scenario.run.slot
+    problems = [
+        _problem(scenario, key, period, "not a whole number of slots", f"1, 2, … times {slot_s} s")
+        for key, period in periods.items()
+        if period is not None
+        and (round(period / slot_s) < 1 or abs(period / slot_s - round(period / slot_s)) > 1e-9)
+    ]
+    if round(slot_s * 1e9) < 1 or abs(slot_s * 1e9 - round(slot_s * 1e9)) > 1e-3:
+        what = "not a whole number of nanoseconds"
+        problems.append(_problem(scenario, "run.slot", slot_s, what))
+    if problems:
+        raise ScenarioError(problems)
+
+
+def _problem(scenario: Scenario, key: str, value: object, what: str, allowed: str = "") -> Problem:
+    return Problem(scenario.source, what, key, None if value is None else as_toml(value), allowed)

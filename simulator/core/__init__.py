@@ -1,0 +1,1 @@
+"""What every room of the simulator stands on: arrays, compiled loops, random streams, the clock."""

@@ -1,0 +1,1 @@
+"""Models of the world outside: arrivals, fading, mobility, association, failures, batteries, carbon."""

@@ -1,0 +1,621 @@
+"""Arrival processes: when tasks arrive, at which device, and how many bits they bring."""
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+
+from ...scenarios.units import Bits, Cycles, PerSecond, Seconds
+from ..core.arrays import FloatArray, IntArray
+from ..core.compiled import compiled
+from ..core.randomness import Generators
+
+ARRIVALS = {
+    "uniform": f"{__package__}.arrivals:Uniform",
+    "poisson": f"{__package__}.arrivals:Poisson",
+    "mmpp": f"{__package__}.arrivals:MarkovModulatedPoisson",
+    "replay": f"{__package__}.arrivals:Replay",
+}
+"""Arrival models by the name that a scenario gives."""
+
+SLOT_TASKS = {"per-slot": f"{__package__}.arrivals:PerSlot"}
+"""Models of one task per device and slot, C(10), by the name that a scenario gives."""
+
+SLOTS_AT_ONCE = 256
+"""Slots that are drawn together, if they hold no more than `TASKS_AT_ONCE`."""
+
+TASKS_AT_ONCE = 2**17
+"""Bounds the memory that tasks drawn ahead take, whatever their rate."""
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """The tasks that arrive in one slot, sorted by replication, device and arrival.
+
+    Attributes:
+        replication: (K,)
+        device: (K,)
+        arrival_s: (K,) within the slot.
+        bits: (K,) positive.
+    """
+
+    replication: IntArray
+    device: IntArray
+    arrival_s: FloatArray
+    bits: FloatArray
+
+
+class Arrivals(Protocol):
+    """When and where tasks arrive. The same for every policy under one seed.
+
+    A model's constructor keywords are its keys of the scenario's [tasks] section. All that it knows
+    between two slots lies in arrays and generators, so that it can be pickled. Tasks of points in
+    continuous time are most easily written as a subclass of `PointProcess`.
+    """
+
+    def start(self, devices: int, slot_s: float, rngs_of: Callable[[str], Generators]) -> None:
+        """Begin a run.
+
+        Args:
+            devices: N.
+            slot_s: tau.
+            rngs_of: the random streams of a name, one generator per replication.
+        """
+
+    def slot(self, slot: int) -> Tasks:
+        """The tasks of a slot. Slots are asked for in order from 0, each once."""
+
+
+@dataclass
+class Uniform:
+    """Paper A: at the start of each slot one task per device, of i.i.d. uniform size on (0, 2 mean].
+
+    Args:
+        mean: mean size, bits.
+
+    Raises:
+        ValueError: if `mean` is not positive.
+    """
+
+    mean: Bits
+
+    def __post_init__(self) -> None:
+        _require_positive("mean", self.mean)
+
+    def start(self, devices: int, slot_s: float, rngs_of: Callable[[str], Generators]) -> None:
+        """Begin a run; see `Arrivals`."""
+        self._slot_s = slot_s
+        self._rngs = rngs_of("arrivals")
+        replications = len(self._rngs)
+        self._replication, self._device = np.divmod(np.arange(replications * devices), devices)
+        at_once = max(min(SLOTS_AT_ONCE, TASKS_AT_ONCE // (replications * devices)), 1)
+        self._shape = (at_once, replications, devices)
+        self._bits = np.empty((0, replications * devices))
+        self._used = 0
+
+    def slot(self, slot: int) -> Tasks:
+        """The tasks of a slot; see `Arrivals`."""
+        if self._used == len(self._bits):
+            self._draw()
+        bits = self._bits[self._used]
+        self._used += 1
+        return Tasks(self._replication, self._device, np.full(bits.size, slot * self._slot_s), bits)
+
+    def _draw(self) -> None:
+        slots, _, devices = self._shape
+        bits = np.empty(self._shape)
+        for replication, rng in enumerate(self._rngs):
+            bits[:, replication] = rng.random((slots, devices))
+        # random() may be 0 but never 1, and no task is empty.
+        np.subtract(1.0, bits, out=bits)
+        bits *= 2.0 * self.mean
+        self._bits = bits.reshape(slots, -1)
+        self._used = 0
+
+
+@dataclass(frozen=True)
+class Points:
+    """Tasks of one replication over some slots, in the order of their arrival.
+
+    Attributes:
+        slot: (K,) counted from the first of those slots.
+        phase: (K,) when within the slot, as a fraction of it in [0, 1).
+        device: (K,)
+        bits: (K,) positive.
+    """
+
+    slot: IntArray
+    phase: FloatArray
+    device: IntArray
+    bits: FloatArray
+
+
+class PointProcess:
+    """Tasks that arrive in continuous time. A subclass draws them for one replication at a time.
+
+    How many slots are drawn at once changes nothing but the time it takes: `draw` keeps what it
+    needs to go on from where it stopped, and takes random numbers in the order of time only.
+    """
+
+    def draw(self, replication: int, rng: np.random.Generator, first: int, slots: int) -> Points:
+        """The tasks of a replication in the slots `first`, …, `first + slots - 1`."""
+        raise NotImplementedError
+
+    def start(self, devices: int, slot_s: float, rngs_of: Callable[[str], Generators]) -> None:
+        """Begin a run; see `Arrivals`."""
+        self.devices = devices
+        self.slot_s = slot_s
+        self.rngs = rngs_of("arrivals")
+        self._first = 0
+        self._starts = np.zeros(1, np.int64)
+
+    def slot(self, slot: int) -> Tasks:
+        """The tasks of a slot; see `Arrivals`."""
+        if slot == self._first + len(self._starts) - 1:
+            self._draw_block(slot)
+        within = slice(self._starts[slot - self._first], self._starts[slot - self._first + 1])
+        return Tasks(
+            self._replication[within],
+            self._device[within],
+            (self._phase[within] + slot) * self.slot_s,
+            self._bits[within],
+        )
+
+    def _draw_block(self, first: int) -> None:
+        replications = len(self.rngs)
+        slots = self._slots_at_once() if first > 0 else 1
+        points = [self.draw(r, rng, first, slots) for r, rng in enumerate(self.rngs)]
+        self._replication, self._device, self._phase, self._bits, self._starts = _grouped(
+            np.array([one.slot.size for one in points]),
+            np.concatenate([one.slot for one in points]),
+            np.concatenate([one.phase for one in points]),
+            np.concatenate([one.device for one in points]),
+            np.concatenate([one.bits for one in points]),
+            (slots, replications, self.devices),
+        )
+        self._first = first
+
+    def _slots_at_once(self) -> int:
+        """From how many tasks the last block turned out to hold."""
+        slots = len(self._starts) - 1
+        per_slot = self._bits.size / slots + len(self.rngs) * self.devices
+        return max(min(SLOTS_AT_ONCE, 4 * slots, int(TASKS_AT_ONCE / per_slot)), 1)
+
+
+Sizes = Literal["fixed", "exponential", "uniform"]
+"""The law of a task's size: always the mean, exponential, or uniform on (0, 2 mean]."""
+
+
+@dataclass
+class Poisson(PointProcess):
+    """Poisson arrivals at each device. All devices together are one process, thinned by device.
+
+    Args:
+        mean: mean size, bits.
+        rate: tasks per second and device.
+        sizes: law of the sizes.
+
+    Raises:
+        ValueError: if `mean` or `rate` is not positive.
+    """
+
+    mean: Bits
+    rate: PerSecond
+    sizes: Sizes = "exponential"
+
+    def __post_init__(self) -> None:
+        _require_positive("mean", self.mean)
+        _require_positive("rate", self.rate)
+
+    def start(self, devices: int, slot_s: float, rngs_of: Callable[[str], Generators]) -> None:
+        """Begin a run; see `Arrivals`."""
+        super().start(devices, slot_s, rngs_of)
+        always = np.zeros((len(self.rngs), devices), np.int64)
+        self._candidates = _Candidates.of([self.rate], [np.inf], always, slot_s, self.rngs)
+
+    def draw(self, replication: int, rng: np.random.Generator, first: int, slots: int) -> Points:
+        """The tasks of some slots; see `PointProcess`."""
+        return self._candidates.draw(replication, rng, slots, self.mean, self.sizes)
+
+
+@dataclass
+class MarkovModulatedPoisson(PointProcess):
+    """Bursty arrivals: each device goes through states by itself and has a Poisson rate in each.
+
+    A state lasts an exponential time; the next one of the list follows, after the last the first.
+    At the start a device is in a state with the probability that it has in the long run, which is in
+    proportion to its sojourn. The mean rate is `sum(rates * sojourns) / sum(sojourns)`.
+
+    Args:
+        mean: mean size, bits.
+        rates: of each state, tasks per second and device.
+        sojourns: of each state, mean time until it is left, s.
+        sizes: law of the sizes.
+
+    Raises:
+        ValueError: if there are fewer than two states, the lists differ in length, `mean` or a
+            sojourn is not positive, or no rate is.
+    """
+
+    mean: Bits
+    rates: list[PerSecond]
+    sojourns: list[Seconds]
+    sizes: Sizes = "exponential"
+
+    def __post_init__(self) -> None:
+        _require_positive("mean", self.mean)
+        _require_positive("the largest of rates", max(self.rates, default=0.0))
+        _require_positive("the smallest of sojourns", min(self.sojourns, default=0.0))
+        if len(self.rates) < 2 or len(self.rates) != len(self.sojourns):
+            raise ValueError(
+                f"{len(self.rates)} rates and {len(self.sojourns)} sojourns; "
+                "allowed: one of each per state, two states or more"
+            )
+
+    def start(self, devices: int, slot_s: float, rngs_of: Callable[[str], Generators]) -> None:
+        """Begin a run; see `Arrivals`."""
+        super().start(devices, slot_s, rngs_of)
+        ends = np.cumsum(self.sojourns) / np.sum(self.sojourns)
+        state = np.stack(
+            [np.searchsorted(ends[:-1], rng.random(devices), side="right") for rng in self.rngs]
+        )
+        self._candidates = _Candidates.of(self.rates, self.sojourns, state, slot_s, self.rngs)
+
+    def draw(self, replication: int, rng: np.random.Generator, first: int, slots: int) -> Points:
+        """The tasks of some slots; see `PointProcess`."""
+        return self._candidates.draw(replication, rng, slots, self.mean, self.sizes)
+
+
+@dataclass
+class _Candidates:
+    """All devices' arrivals and changes of state, thinned out of one Poisson process (uniformisation).
+
+    Its points come at the fastest device's pace. Each picks a device at random, and is an arrival
+    there, a change of its state, or nothing, as likely as the device's state makes it.
+
+    Attributes:
+        mean_gap: between two points, slots.
+        arrives: (S,) probability that a point is an arrival, by the state of its device.
+        happens: (S,) probability that it is an arrival or a change of state.
+        state: (R, N) of each device.
+        wait: (R,) from the start of the next slot to the next point, slots.
+    """
+
+    mean_gap: float
+    arrives: FloatArray
+    happens: FloatArray
+    state: IntArray
+    wait: FloatArray
+
+    @classmethod
+    def of(
+        cls,
+        rates: list[float],
+        sojourns: list[float],
+        state: IntArray,
+        slot_s: float,
+        rngs: Generators,
+    ) -> "_Candidates":
+        arrival_rate = np.array(rates)
+        event_rate = arrival_rate + 1.0 / np.array(sojourns)
+        pace = event_rate.max()
+        mean_gap = float(1.0 / (pace * state.shape[1] * slot_s))
+        wait = np.array([rng.standard_exponential() for rng in rngs]) * mean_gap
+        return cls(mean_gap, arrival_rate / pace, event_rate / pace, state, wait)
+
+    def draw(
+        self, replication: int, rng: np.random.Generator, slots: int, mean_bits: float, sizes: Sizes
+    ) -> Points:
+        return Points(
+            *_thinned(
+                rng,
+                slots,
+                self.mean_gap,
+                self.arrives,
+                self.happens,
+                self.state[replication],
+                self.wait[replication : replication + 1],
+                mean_bits,
+                _SIZES.index(sizes),
+            )
+        )
+
+
+_SIZES: tuple[Sizes, ...] = ("fixed", "exponential", "uniform")
+_EXPONENTIAL, _UNIFORM = _SIZES.index("exponential"), _SIZES.index("uniform")
+
+
+@compiled
+def _thinned(
+    rng: np.random.Generator,
+    slots: int,
+    mean_gap: float,
+    arrives: FloatArray,
+    happens: FloatArray,
+    state: IntArray,
+    wait: FloatArray,
+    mean_bits: float,
+    sizes: int,
+) -> tuple[IntArray, FloatArray, IntArray, FloatArray]:
+    """Slot, phase, device and bits of the arrivals; leaves `state` and `wait` at the end."""
+    devices = state.size
+    expected = slots / mean_gap
+    slot = np.empty(int(expected + 6.0 * np.sqrt(expected)) + 16, np.int64)
+    phase = np.empty(slot.size)
+    device = np.empty(slot.size, np.int64)
+    bits = np.empty(slot.size)
+    count = 0
+    # Counted from the start of the current slot, so that precision does not fade as time goes on.
+    now = wait[0]
+    for k in range(slots):
+        while now < 1.0:
+            # One number picks the device by its integer part, and what happens by its fraction. The
+            # largest double below 1, times N, still rounds to less than N.
+            pick = rng.random() * devices
+            i = int(pick)
+            chance = pick - i
+            if chance < arrives[state[i]]:
+                if count == slot.size:
+                    slot = np.concatenate((slot, np.empty_like(slot)))
+                    phase = np.concatenate((phase, np.empty_like(phase)))
+                    device = np.concatenate((device, np.empty_like(device)))
+                    bits = np.concatenate((bits, np.empty_like(bits)))
+                slot[count] = k
+                phase[count] = now
+                device[count] = i
+                if sizes == _EXPONENTIAL:
+                    bits[count] = mean_bits * rng.standard_exponential()
+                elif sizes == _UNIFORM:
+                    bits[count] = 2.0 * mean_bits * (1.0 - rng.random())
+                else:
+                    bits[count] = mean_bits
+                count += 1
+            elif chance < happens[state[i]]:
+                state[i] = (state[i] + 1) % arrives.size
+            now += mean_gap * rng.standard_exponential()
+        now -= 1.0
+    wait[0] = now
+    return slot[:count], phase[:count], device[:count], bits[:count]
+
+
+@dataclass
+class Replay(PointProcess):
+    """Recorded requests from a CSV file with a header; each goes to a device chosen at random.
+
+    The first request arrives at time zero. The chosen devices differ between replications, times
+    and sizes do not. Requests of no bits are left out.
+
+    Args:
+        file: the CSV file.
+        time_column: its column of times, either in seconds or as dates like
+            "2023-11-16 18:17:03.98".
+        bits: by column, how many bits one unit of it stands for; a request's size is the sum.
+        speedup: how many times faster than recorded the requests arrive.
+        repeat: begin again after the last request, and the mean time between two.
+
+    Raises:
+        ValueError: the file lacks a column, a request or a readable value, or `speedup` is not
+            positive; names the file, and the line and column of the value.
+        OSError: the file cannot be read.
+    """
+
+    file: Path
+    time_column: str
+    bits: dict[str, Bits]
+    speedup: float = 1.0
+    repeat: bool = True
+
+    def __post_init__(self) -> None:
+        _require_positive("speedup", self.speedup)
+        time_s, self._request_bits = _read_requests(Path(self.file), self.time_column, self.bits)
+        self._time_s = (time_s - time_s[0]) / self.speedup
+        last_s = self._time_s[-1]
+        if self.repeat and not last_s > 0.0:
+            raise ValueError(f"{self.file}: cannot repeat, all requests have the same time")
+        self._period_s = last_s + last_s / (time_s.size - 1) if self.repeat else np.inf
+
+    def start(self, devices: int, slot_s: float, rngs_of: Callable[[str], Generators]) -> None:
+        """Begin a run; see `Arrivals`."""
+        super().start(devices, slot_s, rngs_of)
+        self._next = np.zeros((len(self.rngs), 2), np.int64)
+
+    def draw(self, replication: int, rng: np.random.Generator, first: int, slots: int) -> Points:
+        """The tasks of some slots; see `PointProcess`."""
+        slot, phase, request = _replayed(
+            self._time_s / self.slot_s,
+            self._period_s / self.slot_s,
+            self._next[replication],
+            first,
+            slots,
+        )
+        device = rng.integers(self.devices, size=slot.size)
+        return Points(slot, phase, device, self._request_bits[request])
+
+
+@dataclass
+class PerSlot:
+    """Paper C: one task per device in each slot, of i.i.d. uniform size and cycles.
+
+    Args:
+        size: least and largest S_m.
+        cycles: least and largest C_m.
+
+    Raises:
+        ValueError: if a least value exceeds the largest.
+    """
+
+    size: tuple[Bits, Bits] = (8e6, 32e6)
+    cycles: tuple[Cycles, Cycles] = (1e9, 2e9)
+
+    def __post_init__(self) -> None:
+        for name, (least, largest) in (("size", self.size), ("cycles", self.cycles)):
+            if not 0.0 < least <= largest:
+                raise ValueError(f"{name} from {least} to {largest}; allowed: 0 < least <= largest")
+
+    def start(self, devices: int, rngs_of: Callable[[str], Generators]) -> None:
+        """Begin a run of N devices."""
+        self._devices = devices
+        self._rngs = rngs_of("arrivals")
+
+    def next(self) -> tuple[FloatArray, FloatArray]:
+        """(R, N) bits and (R, N) cycles of the next slot's tasks."""
+        drawn = np.stack([rng.random((2, self._devices)) for rng in self._rngs], axis=1)
+        bits, cycles = (
+            least + (largest - least) * share
+            for (least, largest), share in zip((self.size, self.cycles), drawn, strict=True)
+        )
+        return bits, cycles
+
+
+@compiled
+def _replayed(
+    time: FloatArray, period: float, following: IntArray, first: int, slots: int
+) -> tuple[IntArray, FloatArray, IntArray]:
+    """Slot, phase and row of the requests in some slots; times in slots.
+
+    `following` is the next request: how many times the file has been gone through, and its row.
+    """
+    cycle, row = following
+    slot = np.empty(64, np.int64)
+    phase = np.empty(64)
+    request = np.empty(64, np.int64)
+    count = 0
+    while row < time.size:
+        # 0 * inf, where the file is not repeated, would not be a number.
+        at = time[row] + cycle * period if cycle > 0 else time[row]
+        if at >= first + slots:
+            break
+        if count == slot.size:
+            slot = np.concatenate((slot, np.empty_like(slot)))
+            phase = np.concatenate((phase, np.empty_like(phase)))
+            request = np.concatenate((request, np.empty_like(request)))
+        slot[count] = int(at) - first
+        phase[count] = at - int(at)
+        request[count] = row
+        count += 1
+        row += 1
+        if row == time.size and period < np.inf:
+            cycle, row = cycle + 1, 0
+    following[0], following[1] = cycle, row
+    return slot[:count], phase[:count], request[:count]
+
+
+def _read_requests(
+    file: Path, time_column: str, bits: dict[str, float]
+) -> tuple[FloatArray, FloatArray]:
+    """Times in seconds, ascending, and sizes in bits, of all requests that have any."""
+    times, sizes = [], []
+    with file.open(newline="", encoding="utf-8-sig") as lines:
+        reader = csv.DictReader(lines)
+        for column in (time_column, *bits):
+            if column not in (reader.fieldnames or ()):
+                raise ValueError(
+                    f"{file}: no column {column!r}; it has {', '.join(reader.fieldnames or ())}"
+                )
+        for row in reader:
+            line = f"{file}, line {reader.line_num}"
+            times.append(_seconds(row[time_column], f"{line}, column {time_column}"))
+            sizes.append(
+                sum(
+                    factor * _amount(row[column], f"{line}, column {column}")
+                    for column, factor in bits.items()
+                )
+            )
+    time_s, request_bits = np.array(times), np.array(sizes, dtype=float)
+    order = np.argsort(time_s, kind="stable")
+    order = order[request_bits[order] > 0.0]
+    if order.size == 0:
+        raise ValueError(f"{file}: no request that has any bits")
+    return time_s[order], request_bits[order]
+
+
+def _seconds(text: str | None, where: str) -> float:
+    """A time in seconds, or a date, from whatever origin."""
+    try:
+        seconds = float(text or "")
+    except ValueError:
+        try:
+            date = np.datetime64((text or "").strip().removesuffix("Z"), "ns")
+            seconds = float((date - _EPOCH) / np.timedelta64(1, "s"))
+        except ValueError:
+            seconds = np.nan
+    if not np.isfinite(seconds):
+        raise ValueError(f"{where}: {text!r} is neither a number of seconds nor a date")
+    return seconds
+
+
+def _amount(text: str | None, where: str) -> float:
+    try:
+        amount = float(text or "")
+    except ValueError:
+        amount = np.nan
+    if not 0.0 <= amount < np.inf:
+        raise ValueError(f"{where}: {text!r} is not a number that is finite and not negative")
+    return amount
+
+
+_EPOCH = np.datetime64("2000-01-01", "ns")
+
+
+def _require_positive(name: str, value: float) -> None:
+    if not 0.0 < value < np.inf:
+        raise ValueError(f"{name} = {value}; allowed: positive")
+
+
+@compiled
+def _grouped(
+    counts: IntArray,
+    slot: IntArray,
+    phase: FloatArray,
+    device: IntArray,
+    bits: FloatArray,
+    shape: tuple[int, int, int],
+) -> tuple[IntArray, IntArray, FloatArray, FloatArray, IntArray]:
+    """Sort points by slot, replication and device; within a device they keep their order.
+
+    Args:
+        counts: (R,) points of each replication; theirs follow one another in the other arguments.
+        slot: slots, counted from the block's first.
+        phase: fractions of a slot.
+        device: devices.
+        bits: sizes.
+        shape: (slots, R, N).
+
+    Returns:
+        Replication, device, phase and bits, and (slots + 1,) where each slot begins.
+
+    Raises:
+        ValueError: a slot or device is out of range.
+    """
+    slots, replications, devices = shape
+    # A counting sort: how many in each cell, where each cell begins, then each to its place.
+    place = np.zeros(slots * replications * devices + 1, np.int64)
+    k = 0
+    for r in range(replications):
+        for _ in range(counts[r]):
+            if not (0 <= slot[k] < slots and 0 <= device[k] < devices):
+                raise ValueError("an arrival outside the slots or devices that were asked for")
+            place[(slot[k] * replications + r) * devices + device[k] + 1] += 1
+            k += 1
+    for cell in range(1, place.size):
+        place[cell] += place[cell - 1]
+    starts = place[:: replications * devices].copy()
+    sorted_replication = np.empty_like(device)
+    sorted_device = np.empty_like(device)
+    sorted_phase = np.empty_like(phase)
+    sorted_bits = np.empty_like(bits)
+    k = 0
+    for r in range(replications):
+        for _ in range(counts[r]):
+            cell = (slot[k] * replications + r) * devices + device[k]
+            at = place[cell]
+            place[cell] += 1
+            sorted_replication[at] = r
+            sorted_device[at] = device[k]
+            sorted_phase[at] = phase[k]
+            sorted_bits[at] = bits[k]
+            k += 1
+    return sorted_replication, sorted_device, sorted_phase, sorted_bits, starts

@@ -1,0 +1,158 @@
+"""Which station each device talks to: the edge set epsilon of paper A's graph."""
+
+from dataclasses import dataclass
+from typing import Annotated, Protocol
+
+import numpy as np
+from pydantic import Field
+
+from ...scenarios.units import Number
+from ..core.arrays import BoolArray, FloatArray, IntArray
+from ..core.compiled import compiled
+from ..stream.network import Network
+
+ASSOCIATION = {
+    "nearest": f"{__package__}.association:Nearest",
+    "load-aware": f"{__package__}.association:LoadAware",
+}
+"""Association models by the name that a scenario gives."""
+
+
+class Association(Protocol):
+    """Chooses a station for each device: at the start, and when devices moved or a station failed.
+
+    A model's constructor keywords are its keys of the scenario's [association] section. All that
+    it knows between two calls lies in arrays, so that it can be pickled.
+    """
+
+    def start(self, network: Network, coverage_m: FloatArray) -> None:
+        """Begin a run.
+
+        Args:
+            network: sizes, bands, powers and noise.
+            coverage_m: (B,) how far a station reaches; the MBS, station 0, reaches everywhere.
+        """
+
+    def associate(
+        self, distance_m: FloatArray, path_gain: FloatArray, chooses: BoolArray | None = None
+    ) -> IntArray:
+        """(R, N) the station of each device, in a new array.
+
+        Args:
+            distance_m: (R, N, B) from device to station; infinite to one that is down.
+            path_gain: (R, N, B) mean power gains, without fading.
+            chooses: (R,) the replications for which it is time to choose; by default all. What a
+                model remembers of the others must not change, and its answer for them is not used.
+        """
+
+
+@dataclass
+class Nearest:
+    """The nearest SBS among those that cover the device; the MBS where none does.
+
+    An SBS covers what is strictly closer than its coverage radius. Of two equally near the first
+    is taken.
+    """
+
+    def start(self, network: Network, coverage_m: FloatArray) -> None:
+        """Begin a run; see `Association`."""
+        self._coverage_m = coverage_m
+
+    def associate(
+        self, distance_m: FloatArray, path_gain: FloatArray, chooses: BoolArray | None = None
+    ) -> IntArray:
+        """(R, N) the station of each device; see `Association`."""
+        return _nearest(distance_m, self._coverage_m)
+
+
+@dataclass
+class LoadAware:
+    """Online association by expected share, which spreads the devices over the stations.
+
+    The devices of a replication choose one after another. Each takes, among the MBS and the SBSs
+    that cover it, the station with the largest W_j log2(1 + SNR_ij) / (1 + n_j), where SNR_ij is
+    the mean one at full power without interference and n_j the number of other devices that are at
+    the station just then. It leaves a station that still covers it only for one that promises more
+    than `hysteresis` times as much. Of two that promise the same the first is taken.
+
+    Args:
+        hysteresis: at least 1; large values mean few handovers.
+    """
+
+    hysteresis: Annotated[Number, Field(ge=1)] = 1.1
+
+    def start(self, network: Network, coverage_m: FloatArray) -> None:
+        """Begin a run; see `Association`."""
+        self._coverage_m = coverage_m
+        self._snr_per_gain = network.device_power_max_w[:, None] / network.noise_w
+        self._bandwidth_hz = network.station_bandwidth_hz
+        self._station = np.full((network.replications, network.devices), _NOWHERE)
+
+    def associate(
+        self, distance_m: FloatArray, path_gain: FloatArray, chooses: BoolArray | None = None
+    ) -> IntArray:
+        """(R, N) the station of each device; see `Association`."""
+        station = _best_share(
+            distance_m,
+            self._coverage_m,
+            self._snr_per_gain * path_gain,
+            self._bandwidth_hz,
+            self._station,
+            self.hysteresis,
+        )
+        if chooses is not None:
+            station = np.where(chooses[:, None], station, self._station)
+        self._station = station
+        return station
+
+
+_NOWHERE = -1
+
+
+@compiled
+def _nearest(distance_m: FloatArray, coverage_m: FloatArray) -> IntArray:
+    replications, devices, stations = distance_m.shape
+    station = np.zeros((replications, devices), np.int64)
+    for r in range(replications):
+        for i in range(devices):
+            nearest_m = np.inf
+            for j in range(1, stations):
+                if distance_m[r, i, j] < min(coverage_m[j], nearest_m):
+                    nearest_m = distance_m[r, i, j]
+                    station[r, i] = j
+    return station
+
+
+@compiled
+def _best_share(
+    distance_m: FloatArray,
+    coverage_m: FloatArray,
+    snr: FloatArray,
+    bandwidth_hz: FloatArray,
+    previous: IntArray,
+    hysteresis: float,
+) -> IntArray:
+    replications, devices, stations = distance_m.shape
+    station = previous.copy()
+    for r in range(replications):
+        load = np.zeros(stations, np.int64)
+        for i in range(devices):
+            if station[r, i] >= 0:
+                load[station[r, i]] += 1
+        for i in range(devices):
+            current = station[r, i]
+            if current >= 0:
+                load[current] -= 1
+            best, best_share, current_share = 0, -1.0, -1.0
+            for j in range(stations):
+                if j == 0 or distance_m[r, i, j] < coverage_m[j]:
+                    share_bps = bandwidth_hz[j] * np.log2(1.0 + snr[r, i, j]) / (1 + load[j])
+                    if share_bps > best_share:
+                        best, best_share = j, share_bps
+                    if j == current:
+                        current_share = share_bps
+            # A station that is no longer in reach has left its share at -1.
+            if best_share > hysteresis * current_share:
+                station[r, i] = best
+            load[station[r, i]] += 1
+    return station

@@ -1,0 +1,58 @@
+"""Carbon intensity of the electricity at each station, over time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..core.arrays import FloatArray
+from ..core.clock import NANOSECONDS
+
+JOULES_PER_KWH = 3.6e6
+"""1 / eta of C(9)."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """A step function of simulated time.
+
+    Attributes:
+        time_s: (K,) ascending; each value holds from its time to the next. The first is at or before
+            the run's start, at time zero.
+        g_per_j: (K,) grams of CO2 per joule.
+    """
+
+    time_s: FloatArray
+    g_per_j: FloatArray
+
+    @classmethod
+    def constant(cls, g_per_j: float) -> "Series":
+        """The same value for ever."""
+        return cls(np.zeros(1), np.full(1, g_per_j))
+
+
+class CarbonIntensity:
+    """C_IE of C(9), one series per station.
+
+    Args:
+        series: B of them.
+    """
+
+    def __init__(self, series: Sequence[Series]) -> None:
+        self._series = series
+        changes = np.unique(np.concatenate([one.time_s for one in series]))
+        self._changes_ns = np.round(changes * NANOSECONDS).astype(np.int64)
+
+    def at(self, now_ns: int) -> FloatArray:
+        """(B,) grams per joule, now."""
+        values = []
+        for one in self._series:
+            times_ns = np.round(one.time_s * NANOSECONDS).astype(np.int64)
+            step = max(int(np.searchsorted(times_ns, now_ns, side="right")) - 1, 0)
+            values.append(one.g_per_j[step])
+        return np.array(values)
+
+    def next_change_ns(self, now_ns: int) -> int | None:
+        """When some station's value changes next; None if never."""
+        step = int(np.searchsorted(self._changes_ns, now_ns, side="right"))
+        return int(self._changes_ns[step]) if step < len(self._changes_ns) else None

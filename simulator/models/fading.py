@@ -1,0 +1,178 @@
+"""Path loss, and the block fading around it: together the power gains h_ij r_ij^-alpha of A(3)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Protocol
+
+import numpy as np
+from pydantic import Field
+
+from ...scenarios.units import Metres, Number, PowerRatio
+from ..core.arrays import FloatArray
+from ..core.randomness import Generators
+
+PATH_LOSS = {"log-distance": f"{__package__}.fading:LogDistance"}
+"""Path-loss models by the name that a scenario gives."""
+
+FADING = {
+    "rayleigh": f"{__package__}.fading:Rayleigh",
+    "rician": f"{__package__}.fading:Rician",
+    "none": f"{__package__}.fading:NoFading",
+}
+"""Fading models by the name that a scenario gives."""
+
+BLOCKS_AT_ONCE = 64
+"""Coherence blocks that are drawn together, if they fit into `BYTES_AT_ONCE`."""
+
+BYTES_AT_ONCE = 4 * 2**20
+"""Keeps what is drawn ahead in the cache, and a checkpoint that holds it small."""
+
+
+class PathLoss(Protocol):
+    """How the mean power gain of a link falls with its length.
+
+    A model's constructor keywords are its keys of the scenario's [channel] section.
+    """
+
+    def gain(self, distance_m: FloatArray) -> FloatArray:
+        """Mean power gains of links of these lengths, any shape."""
+
+
+@dataclass
+class LogDistance:
+    """Log-distance path loss g_0 (max(d, d_min) / 1 m)^-alpha; r_ij^-alpha of A(3) with g_0 = 1.
+
+    Args:
+        path_loss_exponent: alpha.
+        reference_gain: g_0, the power gain at 1 m, a ratio.
+        min_distance: d_min, m; shorter links are in the antenna's near field.
+    """
+
+    path_loss_exponent: Annotated[Number, Field(ge=0)] = 4.0
+    reference_gain: PowerRatio = 1.0
+    min_distance: Metres = 5.0
+
+    def gain(self, distance_m: FloatArray) -> FloatArray:
+        """Mean power gains of links of these lengths, any shape."""
+        far_m = np.maximum(distance_m, self.min_distance)
+        return self.reference_gain * far_m**-self.path_loss_exponent
+
+
+class Fading(Protocol):
+    """Small-scale fading, constant for a coherence time, with power gains h_ij of mean 1.
+
+    A model's constructor keywords are its keys of the scenario's [channel] section. All that it
+    knows between two blocks lies in arrays and generators, so that it can be pickled. A model whose
+    links and blocks are independent is most easily written as a subclass of `IndependentFading`.
+    """
+
+    def start(
+        self,
+        devices: int,
+        station_names: Sequence[str],
+        rngs_of: Callable[[str], Generators],
+    ) -> None:
+        """Begin a run.
+
+        Args:
+            devices: N.
+            station_names: B names. A station draws from a stream of its own, which bears its name,
+                so that another station changes nothing for it.
+            rngs_of: the random streams of a name, one generator per replication.
+        """
+
+    def next(self) -> FloatArray:
+        """(R, N, B) power gains of the next coherence block; not to be written into."""
+
+
+class IndependentFading:
+    """Gains drawn anew for every link and coherence block. A subclass says from which law.
+
+    A station's stream is consumed block after block and, within a block, device after device;
+    how many blocks are drawn at once changes nothing but the time it takes.
+    """
+
+    def sample(self, rng: np.random.Generator, blocks: int, devices: int) -> FloatArray:
+        """(blocks, devices) gains of mean 1, drawn from `rng` in this order."""
+        raise NotImplementedError
+
+    def start(
+        self,
+        devices: int,
+        station_names: Sequence[str],
+        rngs_of: Callable[[str], Generators],
+    ) -> None:
+        """Begin a run; see `Fading`."""
+        self._rngs = [rngs_of(f"fading/{name}") for name in station_names]
+        stations, replications = len(self._rngs), len(self._rngs[0])
+        gains = replications * devices * stations
+        at_once = min(BLOCKS_AT_ONCE, BYTES_AT_ONCE // (8 * gains))
+        self._shape = (max(at_once, 1), replications, devices, stations)
+        self._drawn = np.empty((0, *self._shape[1:]))
+        self._used = 0
+
+    def next(self) -> FloatArray:
+        """(R, N, B) power gains of the next coherence block; not to be written into."""
+        if self._used == len(self._drawn):
+            self._draw()
+        self._used += 1
+        gains: FloatArray = self._drawn[self._used - 1]
+        return gains
+
+    def _draw(self) -> None:
+        blocks, _, devices, _ = self._shape
+        # A new array each time: whoever still holds gains of the last one keeps them.
+        self._drawn = np.empty(self._shape)
+        for station, rngs in enumerate(self._rngs):
+            for replication, rng in enumerate(rngs):
+                self._drawn[:, replication, :, station] = self.sample(rng, blocks, devices)
+        self._used = 0
+
+
+@dataclass
+class Rayleigh(IndependentFading):
+    """No line of sight: h = |CN(0, 1)|^2, which is exponential with mean 1."""
+
+    def sample(self, rng: np.random.Generator, blocks: int, devices: int) -> FloatArray:
+        """(blocks, devices) gains of mean 1, drawn from `rng` in this order."""
+        return rng.standard_exponential((blocks, devices))
+
+
+@dataclass
+class Rician(IndependentFading):
+    """A line of sight among scattered paths: h = |sqrt(K / (K+1)) + CN(0, 1 / (K+1))|^2.
+
+    Args:
+        k_factor: K, power of the line of sight over that of all scattered paths, a ratio;
+            0 is Rayleigh fading in law.
+    """
+
+    k_factor: PowerRatio = 4.0
+
+    def sample(self, rng: np.random.Generator, blocks: int, devices: int) -> FloatArray:
+        """(blocks, devices) gains of mean 1, drawn from `rng` in this order."""
+        in_phase_quadrature = rng.standard_normal((blocks, devices, 2))
+        in_phase_quadrature *= np.sqrt(0.5 / (self.k_factor + 1.0))
+        in_phase_quadrature[..., 0] += np.sqrt(self.k_factor / (self.k_factor + 1.0))
+        in_phase_quadrature *= in_phase_quadrature
+        gain: FloatArray = in_phase_quadrature[..., 0] + in_phase_quadrature[..., 1]
+        return gain
+
+
+@dataclass
+class NoFading:
+    """h = 1: path loss only."""
+
+    def start(
+        self,
+        devices: int,
+        station_names: Sequence[str],
+        rngs_of: Callable[[str], Generators],
+    ) -> None:
+        """Begin a run; see `Fading`."""
+        replications = len(rngs_of(f"fading/{station_names[0]}"))
+        self._ones = np.ones((replications, devices, len(station_names)))
+
+    def next(self) -> FloatArray:
+        """(R, N, B) ones; not to be written into."""
+        return self._ones

@@ -1,0 +1,57 @@
+"""Which device talks to which station, and the sums and look-ups that follow from it."""
+
+from functools import cached_property
+
+import numpy as np
+
+from ..core.arrays import BoolArray, FloatArray, IntArray, read_only
+
+
+class Cells:
+    """An association, with the index arrays that turn device columns into station columns and back.
+
+    Made anew only when a device changes its station.
+
+    Args:
+        station: (R, N) the station of each device; 0 is the MBS.
+        stations: B.
+    """
+
+    def __init__(self, station: IntArray, stations: int) -> None:
+        replications, devices = station.shape
+        self.station = read_only(station)
+        self.shape = (replications, stations)
+        replication = np.arange(replications)[:, None]
+        self._station_index = station + stations * replication
+        self._flat_index = self._station_index.reshape(-1)
+        self._link_index = station + stations * (
+            np.arange(devices)[None, :] + devices * replication
+        )
+        self.members: IntArray = self.total(np.ones(station.shape)).astype(np.int64)
+
+    @cached_property
+    def crosses(self) -> BoolArray:
+        """(R, N, B): True where the station hears the device as interference, A(3).
+
+        That is between SBS cells only: the MBS has a band of its own.
+        """
+        hearer = np.arange(self.shape[1])
+        sender = self.station[:, :, None]
+        crosses: BoolArray = (sender != hearer) & (sender > 0) & (hearer > 0)
+        return crosses
+
+    def own(self, link: FloatArray) -> FloatArray:
+        """(R, N, B) -> (R, N): of each device, the entry of its own station."""
+        own: FloatArray = link.reshape(-1).take(self._link_index)
+        return own
+
+    def at_station(self, column: FloatArray) -> FloatArray:
+        """(R, B) -> (R, N): of each device, the value at its station."""
+        spread: FloatArray = column.reshape(-1).take(self._station_index)
+        return spread
+
+    def total(self, column: FloatArray) -> FloatArray:
+        """(R, N) -> (R, B): the sum over each station's devices."""
+        size = self.shape[0] * self.shape[1]
+        total: FloatArray = np.bincount(self._flat_index, column.reshape(-1), size)  # type: ignore[assignment]
+        return total.reshape(self.shape)

@@ -1,0 +1,1 @@
+"""The stream problem (paper A): bits queued at devices and stations, over OFDMA cells."""

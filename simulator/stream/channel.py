@@ -1,0 +1,49 @@
+"""The radio of world A: OFDMA rates with interference between the cells that reuse a band."""
+
+import math
+
+import numpy as np
+
+from ..core.arrays import FloatArray, IntArray
+from ..core.compiled import compiled
+
+
+@compiled
+def interference_w(power_w: FloatArray, gain: FloatArray, station: IntArray) -> FloatArray:
+    """I of A(3), with the interferer's gain to the station that hears it.
+
+    Between SBS cells only: the MBS has a band of its own. Summed over the devices of the other
+    cells, never as "all minus own", which would cancel.
+
+    Args:
+        power_w: (R, N) transmission powers.
+        gain: (R, N, B) power gains h_ij r_ij^-alpha, path loss included.
+        station: (R, N) of each device.
+
+    Returns:
+        (R, B) interference power at each station, W; zero at the MBS.
+    """
+    replications, devices, stations = gain.shape
+    heard = np.zeros((replications, stations))
+    for r in range(replications):
+        for i in range(devices):
+            power = power_w[r, i]
+            if power > 0.0 and station[r, i] > 0:
+                for b in range(1, stations):
+                    if b != station[r, i]:
+                        heard[r, b] += power * gain[r, i, b]
+    return heard
+
+
+@compiled
+def rate_bps(bandwidth_hz: float, received_w: float, disturbance_w: float) -> float:
+    """A(4): w log2(1 + p h r^-alpha / (sigma^2 + I)); zero where the bandwidth is zero.
+
+    Args:
+        bandwidth_hz: w_ij.
+        received_w: p h r^-alpha.
+        disturbance_w: sigma^2 + I, noise as the noise model has it for this bandwidth.
+    """
+    if bandwidth_hz == 0.0:
+        return 0.0
+    return bandwidth_hz * math.log2(1.0 + received_w / disturbance_w)

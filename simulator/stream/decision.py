@@ -1,0 +1,255 @@
+"""What a policy answers: checked, and made physical, before the world carries it out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+
+from ..core.arrays import FloatArray, IntArray
+from ..core.compiled import compiled
+from ..network.cells import Cells
+from .network import Network
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The resources of one slot. A device talks to the one station it is associated with.
+
+    Attributes:
+        bandwidth_hz: (R, N) w_ij, A(14a).
+        power_w: (R, N) p_i, A(14b).
+        local_cpu_hz: (R, N) f_i^l, A(14c).
+        edge_cpu_hz: (R, N) f_ij^e, A(14d). A device that is given none sends nothing.
+        served_bits: (R, B) Psi_j, A(14e).
+        diagnostics: (R,) what a policy tells the trace of how it decided, by variable name.
+    """
+
+    bandwidth_hz: FloatArray
+    power_w: FloatArray
+    local_cpu_hz: FloatArray
+    edge_cpu_hz: FloatArray
+    served_bits: FloatArray
+    diagnostics: Mapping[str, FloatArray] = field(default_factory=dict)
+
+    @classmethod
+    def idle(cls, network: Network) -> "Decision":
+        """All zero: nothing is sent and nothing is executed."""
+        device = np.zeros((network.replications, network.devices))
+        station = np.zeros((network.replications, network.stations))
+        return cls(device, device, device, device, station)
+
+
+class DecisionError(ValueError):
+    """A decision that cannot be carried out: a wrong shape or type, NaN, or a negative resource.
+
+    Attributes:
+        field: the field of `Decision`.
+        problem: what is wrong with it.
+    """
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(field, problem)
+        self.field = field
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.problem}"
+
+
+def check(decision: Decision, network: Network) -> Decision:
+    """Refuse what no network can do; convert what is harmless (lists, integers) to float arrays.
+
+    Raises:
+        DecisionError: names the field, and the replication and device (or station) at fault.
+    """
+    if not isinstance(decision, Decision):
+        raise DecisionError("decision", f"expected a Decision, got {type(decision).__name__}")
+    return decision if _sound(decision, network) else _converted(decision, network)
+
+
+def _sound(decision: Decision, network: Network) -> bool:
+    """Whether nothing has to be converted or refused, as is the rule."""
+    columns = (
+        decision.bandwidth_hz,
+        decision.power_w,
+        decision.local_cpu_hz,
+        decision.edge_cpu_hz,
+        decision.served_bits,
+    )
+    for column in columns:
+        if type(column) is not np.ndarray or column.dtype != _FLOAT:
+            return False
+    device = (network.replications, network.devices)
+    for column in columns[:-1]:
+        if column.shape != device:
+            return False
+    return columns[-1].shape == (network.replications, network.stations) and _all_valid(*columns)
+
+
+def _converted(decision: Decision, network: Network) -> Decision:
+    """The decision in float arrays; refuses, field by field, what no network can do."""
+    converted: dict[str, Any] = {}
+    for name in _FIELDS:
+        values = getattr(decision, name)
+        width = network.stations if name == "served_bits" else network.devices
+        if not (type(values) is np.ndarray and values.dtype == np.float64):
+            try:
+                values = converted[name] = np.asarray(values, dtype=np.float64)
+            except (TypeError, ValueError):
+                raise DecisionError(name, f"not an array of numbers: {values!r}") from None
+        if values.shape != (network.replications, width):
+            expected = (network.replications, width)
+            raise DecisionError(name, f"shape {values.shape}, expected {expected}")
+        at = first_invalid(values.reshape(-1))
+        if at >= 0:
+            who = "station" if name == "served_bits" else "device"
+            where = f"replication {at // width}, {who} {at % width}"
+            value = values.reshape(-1)[at]
+            raise DecisionError(name, f"{value} at {where}; allowed: finite and not negative")
+    return replace(decision, **converted) if converted else decision
+
+
+def fit(
+    decision: Decision,
+    network: Network,
+    cells: Cells,
+    power_max_w: FloatArray,
+    station_queue_bits: FloatArray,
+) -> tuple[Decision, IntArray]:
+    """Scale down what exceeds a capacity, A(14a) to A(14e).
+
+    Args:
+        decision: a checked decision.
+        network: the capacities.
+        cells: the association.
+        power_max_w: (R, N) p_i,max(t).
+        station_queue_bits: (R, B) Q_j; a station serves no more than it holds.
+
+    Returns:
+        The decision that the network can carry out, and (R,) how many of its entries were scaled
+        down (serving less because the queue is shorter is not counted).
+    """
+    scaled = np.zeros(network.replications, dtype=np.int64)
+    if _fits(
+        cells.station,
+        decision.bandwidth_hz,
+        network.station_bandwidth_hz,
+        decision.edge_cpu_hz,
+        network.station_cpu_hz,
+        decision.power_w,
+        power_max_w,
+        decision.local_cpu_hz,
+        network.device_cpu_hz,
+        decision.served_bits,
+        network.station_service_bits,
+        station_queue_bits,
+    ):
+        return decision, scaled
+    served = _clip(decision.served_bits, network.station_service_bits, scaled)
+    fitted = Decision(
+        bandwidth_hz=_share(decision.bandwidth_hz, network.station_bandwidth_hz, cells, scaled),
+        power_w=_clip(decision.power_w, power_max_w, scaled),
+        local_cpu_hz=_clip(decision.local_cpu_hz, network.device_cpu_hz, scaled),
+        edge_cpu_hz=_share(decision.edge_cpu_hz, network.station_cpu_hz, cells, scaled),
+        served_bits=np.minimum(served, station_queue_bits),
+    )
+    return fitted, scaled
+
+
+# Rounding in a policy that divides a capacity among devices is not worth counting or correcting.
+_TOLERANCE = 1.0 + 1e-9
+
+
+def _share(column: FloatArray, capacity: FloatArray, cells: Cells, scaled: IntArray) -> FloatArray:
+    """Scale the shares of a station's devices down to its capacity, all by the same factor."""
+    asked = cells.total(column)
+    over = asked > capacity * _TOLERANCE
+    factor = np.divide(capacity, asked, out=np.ones_like(asked), where=over)
+    scaled += (cells.members * over).sum(axis=1)
+    return column * cells.at_station(factor)
+
+
+def _clip(column: FloatArray, limit: FloatArray, scaled: IntArray) -> FloatArray:
+    """Cut what exceeds its limit; limits without replications hold for all of them."""
+    over = column > limit * _TOLERANCE
+    scaled += over.sum(axis=1)
+    return np.where(over, limit, column)
+
+
+@compiled
+def first_invalid(values: FloatArray) -> int:
+    """The first entry that is NaN, infinite or negative; -1 if there is none."""
+    for k in range(values.size):
+        if not (0.0 <= values[k] < np.inf):
+            return k
+    return -1
+
+
+@compiled
+def _valid(column: FloatArray) -> bool:
+    for r in range(column.shape[0]):
+        for i in range(column.shape[1]):
+            if not (0.0 <= column[r, i] < np.inf):
+                return False
+    return True
+
+
+@compiled
+def _all_valid(
+    bandwidth_hz: FloatArray,
+    power_w: FloatArray,
+    local_cpu_hz: FloatArray,
+    edge_cpu_hz: FloatArray,
+    served_bits: FloatArray,
+) -> bool:
+    return (
+        _valid(bandwidth_hz)
+        and _valid(power_w)
+        and _valid(local_cpu_hz)
+        and _valid(edge_cpu_hz)
+        and _valid(served_bits)
+    )
+
+
+@compiled
+def _fits(
+    station: IntArray,
+    bandwidth_hz: FloatArray,
+    station_bandwidth_hz: FloatArray,
+    edge_cpu_hz: FloatArray,
+    station_cpu_hz: FloatArray,
+    power_w: FloatArray,
+    power_max_w: FloatArray,
+    local_cpu_hz: FloatArray,
+    device_cpu_hz: FloatArray,
+    served_bits: FloatArray,
+    service_bits: FloatArray,
+    queue_bits: FloatArray,
+) -> bool:
+    """True if nothing exceeds its limit by more than rounding, as is the rule."""
+    stations = len(service_bits)
+    bandwidth, edge_cpu = np.empty(stations), np.empty(stations)
+    for r in range(len(station)):
+        bandwidth[:], edge_cpu[:] = 0.0, 0.0
+        for i in range(station.shape[1]):
+            bandwidth[station[r, i]] += bandwidth_hz[r, i]
+            edge_cpu[station[r, i]] += edge_cpu_hz[r, i]
+            if (
+                power_w[r, i] > power_max_w[r, i] * _TOLERANCE
+                or local_cpu_hz[r, i] > device_cpu_hz[i] * _TOLERANCE
+            ):
+                return False
+        for j in range(stations):
+            if (
+                bandwidth[j] > station_bandwidth_hz[j] * _TOLERANCE
+                or edge_cpu[j] > station_cpu_hz[j] * _TOLERANCE
+                or served_bits[r, j] > service_bits[j] * _TOLERANCE
+                or served_bits[r, j] > queue_bits[r, j]
+            ):
+                return False
+    return True
+
+
+_FLOAT = np.dtype(np.float64)
+_FIELDS = tuple(one.name for one in fields(Decision) if one.name != "diagnostics")

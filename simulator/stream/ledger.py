@@ -1,0 +1,535 @@
+"""Tasks as entities: whose bits lie in the queues, and when the last bit of each is executed."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.arrays import BoolArray, FloatArray, IntArray
+from ..core.compiled import compiled
+from ..core.recorder import OUTCOMES, TASK_ROW, TaskTable
+from ..models.arrivals import Tasks
+
+
+@dataclass(frozen=True)
+class Admission:
+    """What became of the bits that arrived.
+
+    Attributes:
+        arrived_bits: (R, N) admitted to the queues.
+        dropped_bits: (R, N) refused by a full buffer.
+    """
+
+    arrived_bits: FloatArray
+    dropped_bits: FloatArray
+
+
+class TaskLedger:
+    """Follows every task from its arrival to the execution of its last bit.
+
+    Queues are FIFO, and every server works at a constant rate over the slot:
+
+    - A device drains D^l + D^e bits from the head of its queue, evenly. Of each bit the share
+      D^l / (D^l + D^e) is executed there and then, the rest is sent to its station.
+    - What the devices of a station send in a slot mixes evenly: the bits that leave at a fraction
+      phi of the slot lie behind phi times the station's inflow of that slot. They can be served from
+      the next slot on.
+    - A station serves Psi_j bits from the head of its queue, evenly.
+
+    A task is complete when its last bit has been executed, on the device and at every station that
+    it used: the association may change while a task is half sent.
+
+    The cost is that of the tasks that arrive, move on or end; those that wait cost nothing. Memory
+    is that of the tasks in the network. All state lies in arrays, so a ledger can be pickled.
+
+    Args:
+        replications: R.
+        devices: N.
+        stations: B.
+        slot_s: tau.
+        deadline_s: from arrival; None if tasks have none.
+        buffer_bits: the most that a device's queue holds; None if it is unbounded.
+    """
+
+    def __init__(
+        self,
+        replications: int,
+        devices: int,
+        stations: int,
+        slot_s: float,
+        deadline_s: float | None = None,
+        buffer_bits: float | None = None,
+    ) -> None:
+        self._shape = (replications, devices)
+        self._slot_s = slot_s
+        self._deadline_s = np.inf if deadline_s is None else deadline_s
+        self._buffer_bits = np.inf if buffer_bits is None else buffer_bits
+        self._device_queues = np.full((2, replications * devices), _NONE)
+        self._station_queues = np.full((2, replications * stations), _NONE)
+        self._tasks = np.zeros(0, _TASK)
+        self._parts = np.zeros(0, _PART)
+        # Rows are gathered in one while those of the last slot are read in the other.
+        self._ended, self._handed_over = np.zeros((2, 0), TASK_ROW)
+        self._counters = np.zeros(_COUNTERS, np.int64)
+        self._counters[[_FREE_TASK, _FREE_PART]] = _NONE
+
+    def admit(self, tasks: Tasks, queue_bits: FloatArray) -> Admission:
+        """Let in the tasks that arrived in a slot, after its service.
+
+        A task that does not fit into what is left of its device's buffer is dropped as a whole.
+
+        Args:
+            tasks: in the order in which they join the queues.
+            queue_bits: (R, N) what the slot's service left in the queues.
+
+        Raises:
+            ValueError: a task with a replication or device that does not exist, or with bits that are
+                not positive and finite; the fault of the arrival model.
+        """
+        new = tasks.bits.size
+        self._reserve(new)
+        arrived = np.zeros(self._shape)
+        dropped = np.zeros(self._shape)
+        invalid = _admit(
+            tasks.replication,
+            tasks.device,
+            tasks.arrival_s,
+            tasks.bits,
+            queue_bits,
+            self._deadline_s,
+            self._buffer_bits,
+            arrived,
+            dropped,
+            self._tasks,
+            self._device_queues,
+            self._ended,
+            self._counters,
+        )
+        if invalid >= 0:
+            raise ValueError(
+                f"arrivals: a task of {tasks.bits[invalid]} bits at "
+                f"replication {tasks.replication[invalid]}, device {tasks.device[invalid]}; "
+                f"allowed: more than 0 bits, replications and devices below {self._shape}"
+            )
+        return Admission(arrived, dropped)
+
+    def serve(
+        self,
+        slot: int,
+        station: IntArray,
+        local_bits: FloatArray,
+        offloaded_bits: FloatArray,
+        station_served_bits: FloatArray,
+    ) -> TaskTable:
+        """Carry out the service of a slot.
+
+        Args:
+            slot: t; the service takes place in [t tau, (t + 1) tau).
+            station: (R, N) the station of each device.
+            local_bits: (R, N) D^l.
+            offloaded_bits: (R, N) D^e.
+            station_served_bits: (R, B) Psi_j.
+
+        Returns:
+            The tasks that ended since the last call, those dropped meanwhile included, until the next
+            call. For one replication their order does not depend on the others.
+        """
+        self._reserve(0)
+        _serve(
+            slot,
+            self._slot_s,
+            self._deadline_s,
+            station,
+            local_bits,
+            offloaded_bits,
+            station_served_bits,
+            self._tasks,
+            self._parts,
+            self._device_queues,
+            self._station_queues,
+            self._ended,
+            self._counters,
+        )
+        return self._take_ended()
+
+    def lose(self, failed: BoolArray) -> None:
+        """Empty the queues of stations; each task that has bits there is lost.
+
+        What a lost task still has elsewhere goes its way; the task ends when that is gone.
+
+        Args:
+            failed: (R, B) True where a queue is lost.
+        """
+        if failed.any():
+            self._reserve(0)
+            _lose(
+                failed,
+                self._shape[1],
+                self._deadline_s,
+                self._tasks,
+                self._parts,
+                self._station_queues,
+                self._ended,
+                self._counters,
+            )
+
+    def pending(self) -> TaskTable:
+        """The tasks still in a queue, by replication, device and arrival; to be called at the end.
+
+        Those that were dropped since the last call of `serve` come before them.
+        """
+        dropped = self._ended[: self._counters[_ENDED_COUNT]]
+        tasks = self._tasks[self._tasks["bits"] > 0.0]
+        # Of two alike in all of these, the order cannot be seen.
+        tasks = tasks[
+            np.lexsort((tasks["station"], tasks["bits"], tasks["arrival_s"], tasks["queue"]))
+        ]
+        queued = np.zeros(len(tasks), TASK_ROW)
+        queued["replication"], queued["device"] = np.divmod(tasks["queue"], self._shape[1])
+        queued["completion_s"] = np.nan
+        queued["outcome"] = np.where(tasks["completion_s"] == np.inf, _LOST, _QUEUED)
+        queued["deadline_s"] = tasks["arrival_s"] + self._deadline_s
+        for name in ("station", "arrival_s", "bits"):
+            queued[name] = tasks[name]
+        return np.concatenate((dropped, queued))
+
+    def _reserve(self, new: int) -> None:
+        """Make room for what one call can add at most; arrays double, and are used again."""
+        live, waiting, live_parts, ended = self._counters[:_FREE_TASK].tolist()
+        if live + new > self._tasks.size:
+            self._tasks = self._grown(self._tasks, live + new, _FREE_TASK)
+        # A slot's service sends at most one part of each task that waits at a device.
+        if live_parts + waiting > self._parts.size:
+            self._parts = self._grown(self._parts, live_parts + waiting, _FREE_PART)
+        if ended + live + new > self._ended.size:
+            self._ended = np.resize(self._ended, 2 * (ended + live + new))
+
+    def _grown(self, pool: NDArray[Any], needed: int, free: int) -> NDArray[Any]:
+        """A larger pool, its new entries in front of the list of free ones."""
+        grown = np.zeros(max(2 * pool.size, needed, 64), pool.dtype)
+        grown[: pool.size] = pool
+        grown["next"][pool.size :] = np.arange(pool.size + 1, grown.size + 1)
+        grown["next"][-1] = self._counters[free]
+        self._counters[free] = pool.size
+        return grown
+
+    def _take_ended(self) -> TaskTable:
+        count = self._counters[_ENDED_COUNT]
+        self._counters[_ENDED_COUNT] = 0
+        self._ended, self._handed_over = self._handed_over, self._ended
+        return self._handed_over[:count]
+
+
+_NONE = -1
+"""Ends a linked list."""
+
+# A task in the network: `left_bits` are those still at the device, `parts` how many of its parts lie
+# at stations, `next` the task behind it at the device. A free entry has no bits, and `next` is the
+# next free one.
+_TASK = np.dtype(
+    [
+        ("arrival_s", "f8"),
+        ("bits", "f8"),
+        ("left_bits", "f8"),
+        ("completion_s", "f8"),
+        ("queue", "i4"),
+        ("station", "i4"),
+        ("parts", "i4"),
+        ("next", "i4"),
+    ],
+    align=True,
+)
+# What a task sent to a station in one slot, known by its end: `bits` lie between the end of the part
+# in front of it and its own, whosesoever they are. Where it begins does not matter to anyone.
+_PART = np.dtype([("bits", "f8"), ("task", "i4"), ("next", "i4")], align=True)
+_HEAD, _TAIL = range(2)
+_LIVE, _WAITING, _LIVE_PARTS, _ENDED_COUNT, _FREE_TASK, _FREE_PART, _COUNTERS = range(7)
+_DONE, _LATE, _QUEUED, _DROPPED, _LOST = (
+    OUTCOMES.index(outcome) for outcome in ("done", "late", "queued", "dropped", "lost")
+)
+
+_TOLERANCE_BITS = 1e-3
+"""What is left of a task by rounding: the queues' own sums are not the ledger's."""
+
+
+@compiled
+def _admit(
+    replication: IntArray,
+    device: IntArray,
+    arrival_s: FloatArray,
+    bits: FloatArray,
+    queue_bits: FloatArray,
+    deadline_s: float,
+    buffer_bits: float,
+    arrived_bits: FloatArray,
+    dropped_bits: FloatArray,
+    tasks: NDArray[Any],
+    device_queues: IntArray,
+    ended: NDArray[Any],
+    counters: IntArray,
+) -> int:
+    """Adds to `arrived_bits` and `dropped_bits`; gives the first invalid task, -1 if there is none."""
+    replications, devices = queue_bits.shape
+    for n in range(bits.size):
+        r, i = replication[n], device[n]
+        if not (0 <= r < replications and 0 <= i < devices and 0.0 < bits[n] < np.inf):
+            return n
+        if queue_bits[r, i] + arrived_bits[r, i] + bits[n] > buffer_bits:
+            dropped_bits[r, i] += bits[n]
+            row = counters[_ENDED_COUNT]
+            counters[_ENDED_COUNT] += 1
+            ended[row]["replication"] = r
+            ended[row]["device"] = i
+            ended[row]["station"] = _NONE
+            ended[row]["outcome"] = _DROPPED
+            ended[row]["arrival_s"] = arrival_s[n]
+            ended[row]["completion_s"] = np.nan
+            ended[row]["bits"] = bits[n]
+            ended[row]["deadline_s"] = arrival_s[n] + deadline_s
+            continue
+        arrived_bits[r, i] += bits[n]
+        k = counters[_FREE_TASK]
+        counters[_FREE_TASK] = tasks[k]["next"]
+        counters[_LIVE] += 1
+        counters[_WAITING] += 1
+        queue = r * devices + i
+        tasks[k]["arrival_s"] = arrival_s[n]
+        tasks[k]["bits"] = bits[n]
+        tasks[k]["left_bits"] = bits[n]
+        tasks[k]["completion_s"] = 0.0
+        tasks[k]["queue"] = queue
+        tasks[k]["station"] = _NONE
+        tasks[k]["parts"] = 0
+        _append(tasks, device_queues, queue, k)
+    return -1
+
+
+@compiled
+def _append(pool: NDArray[Any], queues: IntArray, queue: int, entry: int) -> None:
+    """Put an entry of a pool at the end of a linked queue."""
+    pool[entry]["next"] = _NONE
+    if queues[_HEAD, queue] == _NONE:
+        queues[_HEAD, queue] = entry
+    else:
+        pool[queues[_TAIL, queue]]["next"] = entry
+    queues[_TAIL, queue] = entry
+
+
+@compiled
+def _serve(
+    slot: int,
+    slot_s: float,
+    deadline_s: float,
+    station: IntArray,
+    local_bits: FloatArray,
+    offloaded_bits: FloatArray,
+    station_served_bits: FloatArray,
+    tasks: NDArray[Any],
+    parts: NDArray[Any],
+    device_queues: IntArray,
+    station_queues: IntArray,
+    ended: NDArray[Any],
+    counters: IntArray,
+) -> None:
+    replications, devices = station.shape
+    stations = station_served_bits.shape[1]
+    waiting = counters[_WAITING]
+    # What leaves for the stations in this slot, of one replication at a time.
+    sent_task = np.empty(waiting, np.int64)
+    sent_station = np.empty(waiting, np.int64)
+    sent_phase = np.empty(waiting)
+    inflow_bits = np.empty(stations)
+    for r in range(replications):
+        # Stations first: what arrives there in this slot is served from the next one on.
+        for j in range(stations):
+            psi = station_served_bits[r, j]
+            queue = r * stations + j
+            served = 0.0
+            f = station_queues[_HEAD, queue]
+            while psi > 0.0 and f != _NONE:
+                room = psi - served
+                if parts[f]["bits"] - room >= _TOLERANCE_BITS:
+                    parts[f]["bits"] -= room
+                    break
+                served += parts[f]["bits"]
+                k = parts[f]["task"]
+                completion_s = (slot + min(served / psi, 1.0)) * slot_s
+                tasks[k]["completion_s"] = max(tasks[k]["completion_s"], completion_s)
+                f = _remove_part(f, devices, deadline_s, tasks, parts, ended, counters)
+            station_queues[_HEAD, queue] = f
+
+        sent = 0
+        inflow_bits[:] = 0.0
+        for i in range(devices):
+            j = station[r, i]
+            local, offloaded = local_bits[r, i], offloaded_bits[r, i]
+            inflow_bits[j] += offloaded
+            psi = local + offloaded
+            queue = r * devices + i
+            drained = 0.0
+            k = device_queues[_HEAD, queue]
+            while drained < psi and k != _NONE:
+                room = psi - drained
+                left = tasks[k]["left_bits"]
+                leaves = left - room < _TOLERANCE_BITS
+                tasks[k]["left_bits"] = 0.0 if leaves else left - room
+                if not leaves and room < _TOLERANCE_BITS:
+                    break  # Rounding, not service.
+                drained += left
+                phase = min(drained / psi, 1.0)
+                if local > 0.0:
+                    completion_s = (slot + phase) * slot_s
+                    tasks[k]["completion_s"] = max(tasks[k]["completion_s"], completion_s)
+                if offloaded > 0.0:
+                    tasks[k]["station"] = j
+                    tasks[k]["parts"] += 1
+                    sent_task[sent] = k
+                    sent_station[sent] = j
+                    sent_phase[sent] = phase
+                    sent += 1
+                if leaves:
+                    behind = tasks[k]["next"]
+                    counters[_WAITING] -= 1
+                    if tasks[k]["parts"] == 0:
+                        _end(k, devices, deadline_s, tasks, ended, counters)
+                    k = behind
+            device_queues[_HEAD, queue] = k
+
+        order, starts = _by_station_and_phase(sent_station[:sent], sent_phase[:sent], stations)
+        for j in range(stations):
+            position_bits = 0.0
+            for n in order[starts[j] : starts[j + 1]]:
+                f = counters[_FREE_PART]
+                counters[_FREE_PART] = parts[f]["next"]
+                counters[_LIVE_PARTS] += 1
+                end_bits = sent_phase[n] * inflow_bits[j]
+                parts[f]["bits"] = end_bits - position_bits
+                parts[f]["task"] = sent_task[n]
+                _append(parts, station_queues, r * stations + j, f)
+                position_bits = end_bits
+
+
+@compiled
+def _lose(
+    failed: BoolArray,
+    devices: int,
+    deadline_s: float,
+    tasks: NDArray[Any],
+    parts: NDArray[Any],
+    station_queues: IntArray,
+    ended: NDArray[Any],
+    counters: IntArray,
+) -> None:
+    """A task without completion, of infinite time, is lost."""
+    replications, stations = failed.shape
+    for r in range(replications):
+        for j in range(stations):
+            if not failed[r, j]:
+                continue
+            queue = r * stations + j
+            f = station_queues[_HEAD, queue]
+            while f != _NONE:
+                tasks[parts[f]["task"]]["completion_s"] = np.inf
+                f = _remove_part(f, devices, deadline_s, tasks, parts, ended, counters)
+            station_queues[_HEAD, queue] = _NONE
+
+
+@compiled
+def _remove_part(
+    f: int,
+    devices: int,
+    deadline_s: float,
+    tasks: NDArray[Any],
+    parts: NDArray[Any],
+    ended: NDArray[Any],
+    counters: IntArray,
+) -> int:
+    """Free a part's entry, and end its task if that was the last of it; gives the part behind."""
+    k = parts[f]["task"]
+    tasks[k]["parts"] -= 1
+    if tasks[k]["parts"] == 0 and tasks[k]["left_bits"] == 0.0:
+        _end(k, devices, deadline_s, tasks, ended, counters)
+    behind = int(parts[f]["next"])
+    parts[f]["next"] = counters[_FREE_PART]
+    counters[_FREE_PART] = f
+    counters[_LIVE_PARTS] -= 1
+    return behind
+
+
+@compiled
+def _end(
+    k: int,
+    devices: int,
+    deadline_s: float,
+    tasks: NDArray[Any],
+    ended: NDArray[Any],
+    counters: IntArray,
+) -> None:
+    """Note the end of a task, and free its entry."""
+    row = counters[_ENDED_COUNT]
+    counters[_ENDED_COUNT] += 1
+    ended[row]["deadline_s"] = tasks[k]["arrival_s"] + deadline_s
+    lost = tasks[k]["completion_s"] == np.inf
+    late = tasks[k]["completion_s"] > ended[row]["deadline_s"]
+    ended[row]["replication"] = tasks[k]["queue"] // devices
+    ended[row]["device"] = tasks[k]["queue"] % devices
+    ended[row]["station"] = tasks[k]["station"]
+    ended[row]["outcome"] = _LOST if lost else _LATE if late else _DONE
+    ended[row]["arrival_s"] = tasks[k]["arrival_s"]
+    ended[row]["completion_s"] = np.nan if lost else tasks[k]["completion_s"]
+    ended[row]["bits"] = tasks[k]["bits"]
+    tasks[k]["bits"] = 0.0
+    tasks[k]["next"] = counters[_FREE_TASK]
+    counters[_FREE_TASK] = k
+    counters[_LIVE] -= 1
+
+
+@compiled
+def _by_station_and_phase(
+    station: IntArray, phase: FloatArray, stations: int
+) -> tuple[IntArray, IntArray]:
+    """A stable sorting order, and (stations + 1,) where each station begins in it.
+
+    Phases are near uniform on [0, 1], often 1: as many buckets as there are entries leave next to
+    nothing to sort within one, so the cost is linear.
+    """
+    count = station.size
+    starts = np.zeros(stations + 1, np.int64)
+    for n in range(count):
+        starts[station[n] + 1] += 1
+    for j in range(stations):
+        starts[j + 1] += starts[j]
+    bucket = np.empty(count, np.int64)
+    place = np.zeros(count + stations + 1, np.int64)
+    for n in range(count):
+        j = station[n]
+        # A station has one bucket more than it has entries: those at phase 1 have their own.
+        bucket[n] = starts[j] + j + int(phase[n] * (starts[j + 1] - starts[j]))
+        place[bucket[n] + 1] += 1
+    for b in range(count + stations):
+        place[b + 1] += place[b]
+    order = np.empty(count, np.int64)
+    for n in range(count):
+        order[place[bucket[n]]] = n
+        place[bucket[n]] += 1
+    # Now place[b] is where bucket b ends.
+    start = 0
+    for b in range(count + stations):
+        end = place[b]
+        if end - start > _SMALL_BUCKET:
+            members = order[start:end].copy()
+            order[start:end] = members[np.argsort(phase[members], kind="mergesort")]
+        else:
+            for m in range(start + 1, end):
+                n = order[m]
+                while m > start and phase[order[m - 1]] > phase[n]:
+                    order[m] = order[m - 1]
+                    m -= 1
+                order[m] = n
+        start = end
+    return order, starts
+
+
+_SMALL_BUCKET = 32
+"""Up to so many entries are sorted by insertion."""

@@ -1,0 +1,54 @@
+"""What a policy sees of the stream problem: the network as its twin shows it."""
+
+from dataclasses import dataclass
+
+from ..core.arrays import BoolArray, FloatArray, IntArray
+from ..network.cells import Cells
+
+
+@dataclass(slots=True)
+class Observation:
+    """The network as the twin knows it at the start of a slot. SI units, read-only arrays.
+
+    Attributes:
+        slot: t.
+        time_s: start of the slot.
+        cells: the association, with `cells.station` (R, N).
+        channel_gain: (R, N, B) power gains, path loss included.
+        queue_bits: (R, N) Q_i^l.
+        station_queue_bits: (R, B) Q_j^e.
+        station_up: (R, B) False where a station has failed; its channel gains are zero then.
+        power_max_w: (R, N) p_i,max, limited by the battery.
+        position_m: (R, N, 2).
+        battery_j: (R, N); infinite for a device on mains.
+        arrived_bits: (R, N) lambda_i of the last slot reported.
+        departed_bits: (R, N) Psi_i = D^l + D^e of the last slot reported.
+        energy_per_bit_j: (R,) eta_EE, the running ratio of all energy to all bits departed, A(13).
+        perturbation_bits: (R, N) beta_i, A(19).
+        carbon_g_per_j: (R, B) carbon intensity at each station.
+        age_s: (R, N) time since the state of the device's twin was true.
+        station_age_s: (R, B) the same for the stations' own state.
+    """
+
+    slot: int
+    time_s: float
+    cells: Cells
+    channel_gain: FloatArray
+    queue_bits: FloatArray
+    station_queue_bits: FloatArray
+    station_up: BoolArray
+    power_max_w: FloatArray
+    position_m: FloatArray
+    battery_j: FloatArray
+    arrived_bits: FloatArray
+    departed_bits: FloatArray
+    energy_per_bit_j: FloatArray
+    perturbation_bits: FloatArray
+    carbon_g_per_j: FloatArray
+    age_s: FloatArray
+    station_age_s: FloatArray
+
+    @property
+    def station(self) -> IntArray:
+        """(R, N) the station of each device."""
+        return self.cells.station

@@ -1,0 +1,147 @@
+"""One slot of world A: what a decision does to queues and energy.
+
+The same function serves the world, which applies it to what is, and a policy, which may apply it to
+what its twin believes.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..core.arrays import FloatArray, IntArray
+from ..core.compiled import compiled
+from ..network.cells import Cells
+from .channel import interference_w, rate_bps
+from .decision import Decision
+from .energy import edge_energy_j, local_energy_j, radio_energy_j
+from .network import Network
+from .queues import drain
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What happened in a slot. Every server spreads its work evenly over the slot.
+
+    Attributes:
+        bandwidth_hz: (R, N) as decided.
+        edge_cpu_hz: (R, N) as decided.
+        station_served_bits: (R, B) Psi_j, as decided.
+        station_inflow_bits: (R, B) sum of D^e over a station's devices.
+        power_w: (R, N) zero where there was nothing to send or nothing to send it with.
+        rate_bps: (R, N) R_ij of A(3), A(4), at these powers.
+        local_cpu_hz: (R, N) the speed that finishes the local bits exactly at the slot's end.
+        local_bits: (R, N) D^l, A(8).
+        offloaded_bits: (R, N) D^e, A(10).
+        departed_bits: (R, N) Psi_i = D^l + D^e.
+        local_energy_j: (R, N) A(9).
+        radio_energy_j: (R, N) first term of A(11), spent by the device.
+        offload_energy_j: (R, N) A(11), the edge CPU's included.
+        energy_j: (R, N) E_tol of A(12), by device.
+    """
+
+    bandwidth_hz: FloatArray
+    edge_cpu_hz: FloatArray
+    station_served_bits: FloatArray
+    station_inflow_bits: FloatArray
+    power_w: FloatArray
+    rate_bps: FloatArray
+    local_cpu_hz: FloatArray
+    local_bits: FloatArray
+    offloaded_bits: FloatArray
+    departed_bits: FloatArray
+    local_energy_j: FloatArray
+    radio_energy_j: FloatArray
+    offload_energy_j: FloatArray
+    energy_j: FloatArray
+
+
+def carry_out(
+    network: Network,
+    cells: Cells,
+    gain: FloatArray,
+    queue_bits: FloatArray,
+    decision: Decision,
+) -> Outcome:
+    """Serve the queues for one slot and account the energy, A(3) to A(11).
+
+    Args:
+        network: capacities and constants.
+        cells: the association.
+        gain: (R, N, B) power gains, path loss included.
+        queue_bits: (R, N) Q_i at the start of the slot.
+        decision: one that fits the network (`decision.fit`).
+    """
+    columns = np.empty((_COLUMNS, *queue_bits.shape))
+    inflow_bits = np.zeros(cells.shape)
+    _carry_out(
+        network.slot_s,
+        network.cycles_per_bit,
+        network.varsigma,
+        network.epsilon_w,
+        network.fixed_noise_w,
+        network.noise_w_per_hz,
+        cells.station,
+        gain,
+        queue_bits,
+        decision.bandwidth_hz,
+        decision.power_w,
+        decision.local_cpu_hz,
+        decision.edge_cpu_hz,
+        columns,
+        inflow_bits,
+    )
+    return Outcome(
+        decision.bandwidth_hz, decision.edge_cpu_hz, decision.served_bits, inflow_bits, *columns
+    )
+
+
+@compiled
+def _carry_out(
+    slot_s: float,
+    cycles_per_bit: float,
+    varsigma: float,
+    epsilon_w: float,
+    fixed_noise_w: FloatArray,
+    noise_w_per_hz: FloatArray,
+    station: IntArray,
+    gain: FloatArray,
+    queue_bits: FloatArray,
+    bandwidth_hz: FloatArray,
+    power_w: FloatArray,
+    local_cpu_hz: FloatArray,
+    edge_cpu_hz: FloatArray,
+    columns: FloatArray,
+    inflow_bits: FloatArray,
+) -> None:
+    """Fills the columns of `Outcome`, in its order, and adds to the stations' inflow."""
+    power = columns[0]
+    for r in range(len(station)):
+        for i in range(station.shape[1]):
+            sends = queue_bits[r, i] > 0.0 and bandwidth_hz[r, i] > 0.0 and edge_cpu_hz[r, i] > 0.0
+            power[r, i] = power_w[r, i] if sends else 0.0
+    interference = interference_w(power, gain, station)
+    bits_per_hz = slot_s / cycles_per_bit
+    for r in range(len(station)):
+        for i in range(station.shape[1]):
+            j = station[r, i]
+            hertz = bandwidth_hz[r, i]
+            noise = fixed_noise_w[j] + noise_w_per_hz[j] * hertz
+            rate = rate_bps(hertz, power[r, i] * gain[r, i, j], noise + interference[r, j])
+            local, sent = drain(queue_bits[r, i], local_cpu_hz[r, i] * bits_per_hz, rate * slot_s)
+            speed = local / bits_per_hz
+            local_energy = local_energy_j(varsigma, slot_s, speed)
+            radio_energy = radio_energy_j(sent, rate, power[r, i])
+            edge_energy = edge_energy_j(epsilon_w, cycles_per_bit, sent, edge_cpu_hz[r, i])
+            columns[1, r, i] = rate
+            columns[2, r, i] = speed
+            columns[3, r, i] = local
+            columns[4, r, i] = sent
+            columns[5, r, i] = local + sent
+            columns[6, r, i] = local_energy
+            columns[7, r, i] = radio_energy
+            columns[8, r, i] = radio_energy + edge_energy
+            columns[9, r, i] = local_energy + (radio_energy + edge_energy)
+            inflow_bits[r, j] += sent
+
+
+_COLUMNS = 10

@@ -1,0 +1,146 @@
+"""What is minimised in each slot: the drift-plus-penalty P2 of A(20)."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ..core.arrays import FloatArray
+from ..core.compiled import compiled
+from .decision import Decision
+from .network import Network
+from .observation import Observation
+from .outcome import Outcome, carry_out
+
+Perturbation = Literal["observed", "local", "none"]
+
+
+@dataclass(frozen=True)
+class DriftPlusPenalty:
+    """P2, A(20): V [E - eta D] + sum Q_j [sum D^e - Psi_j] - sum (Q_i - beta_i) [Psi_i - lambda_i].
+
+    As printed, with the same slot's own ratio, E - eta D is identically zero; eta is the running
+    ratio up to the last slot, as stochastic fractional programming has it.
+
+    Attributes:
+        network: the network it is about.
+        V: weight of the penalty, bit^2/J.
+        perturbation: how Psi_max of A(19) is read. "observed": the largest departure of any device
+            in the last slot; "local": the most that the device's own CPU can serve; "none": beta = 0.
+    """
+
+    network: Network
+    V: float
+    perturbation: Perturbation = "observed"
+
+    def perturbation_bits(
+        self, previous_energy_per_bit_j: FloatArray, departed_bits: FloatArray
+    ) -> FloatArray:
+        """(R, N) beta_i = V eta' + Psi_max, A(19).
+
+        Args:
+            previous_energy_per_bit_j: (R,) eta'_EE, the running ratio one slot earlier.
+            departed_bits: (R, N) Psi_i of the last slot.
+        """
+        if self.perturbation == "none":
+            return np.zeros(departed_bits.shape)
+        observed = self.perturbation == "observed"
+        local_bits = self.network.device_service_bits
+        return _perturbation(self.V, previous_energy_per_bit_j, departed_bits, local_bits, observed)
+
+    def objective(
+        self,
+        outcome: Outcome,
+        queue_bits: FloatArray,
+        station_queue_bits: FloatArray,
+        perturbation_bits: FloatArray,
+        energy_per_bit_j: FloatArray,
+        arrived_bits: FloatArray | None = None,
+    ) -> FloatArray:
+        """(R,) P2's value of a slot's outcome, bit^2; A(22) is its negative.
+
+        Args:
+            outcome: what the decision did.
+            queue_bits: (R, N) Q_i at the start of the slot.
+            station_queue_bits: (R, B) Q_j at the start of the slot.
+            perturbation_bits: (R, N) beta_i.
+            energy_per_bit_j: (R,) eta_EE.
+            arrived_bits: (R, N) lambda_i of the slot; none by default, for it does not depend on the
+                decision.
+        """
+        if arrived_bits is None:
+            arrived_bits = np.zeros(queue_bits.shape)
+        return _objective(
+            self.V,
+            outcome.energy_j,
+            outcome.departed_bits,
+            outcome.station_inflow_bits,
+            outcome.station_served_bits,
+            queue_bits,
+            station_queue_bits,
+            perturbation_bits,
+            energy_per_bit_j,
+            arrived_bits,
+        )
+
+    def value(self, observation: Observation, decision: Decision) -> FloatArray:
+        """(R,) P2's value of a decision on what the twin shows, without the arrivals' constant.
+
+        The idle decision has value zero.
+        """
+        outcome = carry_out(
+            self.network,
+            observation.cells,
+            observation.channel_gain,
+            observation.queue_bits,
+            decision,
+        )
+        return self.objective(
+            outcome,
+            observation.queue_bits,
+            observation.station_queue_bits,
+            observation.perturbation_bits,
+            observation.energy_per_bit_j,
+        )
+
+
+@compiled
+def _perturbation(
+    V: float,
+    previous_energy_per_bit_j: FloatArray,
+    departed_bits: FloatArray,
+    local_bits: FloatArray,
+    observed: bool,
+) -> FloatArray:
+    replications, devices = departed_bits.shape
+    beta = np.empty((replications, devices))
+    for r in range(replications):
+        largest = departed_bits[r].max()
+        for i in range(devices):
+            psi_max = largest if observed else local_bits[i]
+            beta[r, i] = V * previous_energy_per_bit_j[r] + psi_max
+    return beta
+
+
+@compiled
+def _objective(
+    V: float,
+    energy_j: FloatArray,
+    departed_bits: FloatArray,
+    inflow_bits: FloatArray,
+    served_bits: FloatArray,
+    queue_bits: FloatArray,
+    station_queue_bits: FloatArray,
+    perturbation_bits: FloatArray,
+    energy_per_bit_j: FloatArray,
+    arrived_bits: FloatArray,
+) -> FloatArray:
+    value = np.zeros(len(queue_bits))
+    for r in range(len(value)):
+        for i in range(queue_bits.shape[1]):
+            excess_bits = queue_bits[r, i] - perturbation_bits[r, i]
+            value[r] += V * (energy_j[r, i] - energy_per_bit_j[r] * departed_bits[r, i])
+            value[r] -= excess_bits * (departed_bits[r, i] - arrived_bits[r, i])
+        for b in range(station_queue_bits.shape[1]):
+            value[r] += station_queue_bits[r, b] * (inflow_bits[r, b] - served_bits[r, b])
+    return value

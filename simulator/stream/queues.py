@@ -1,0 +1,47 @@
+"""Queues in bits: what is served in a slot, and the queues after it, A(5), A(6), A(8), A(10)."""
+
+import numpy as np
+
+from ..core.arrays import FloatArray
+from ..core.compiled import compiled
+
+
+@compiled
+def drain(queue_bits: float, local_bits: float, radio_bits: float) -> tuple[float, float]:
+    """D^l and D^e of a slot: CPU and radio draw together from the head of the queue.
+
+    Never more than is there: where both could serve more than the queue holds, each serves in
+    proportion to its capacity.
+
+    Args:
+        queue_bits: Q_i.
+        local_bits: tau f / c, A(8), what the CPU could serve.
+        radio_bits: tau R, A(10), what the radio could.
+
+    Returns:
+        Bits executed locally, bits offloaded; their sum never exceeds the queue.
+    """
+    capacity = local_bits + radio_bits
+    if capacity <= queue_bits:
+        return local_bits, radio_bits
+    local = local_bits * (queue_bits / capacity)
+    return local, queue_bits - local if radio_bits > 0.0 else 0.0
+
+
+@compiled
+def after_slot(
+    queue_bits: FloatArray, served_bits: FloatArray, arrived_bits: FloatArray
+) -> FloatArray:
+    """A(5) and A(6): Q(t+1) = max(Q(t) - served(t), 0) + arrived(t).
+
+    What arrives during a slot can be served from the next slot on.
+
+    Args:
+        queue_bits: (R, N) or (R, B).
+        served_bits: same shape.
+        arrived_bits: same shape.
+
+    Returns:
+        The queues at the start of the next slot, bits.
+    """
+    return np.maximum(queue_bits - served_bits, 0.0) + arrived_bits

@@ -1,0 +1,114 @@
+"""The radio of the task problem: an MRC uplink with L antennas, shared by all who transmit."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.arrays import FloatArray
+from ..core.compiled import compiled
+from ..core.randomness import Generators
+from .network import CarbonAwareNetwork
+
+ComplexArray = NDArray[np.complex128]
+
+
+@dataclass(frozen=True)
+class MrcChannel:
+    """What the powers of the devices do to the base station after maximum-ratio combining.
+
+    Attributes:
+        gain: (…, N) ||h_m||^2, path loss included.
+        interference_gain: (…, N, N) |h_m^H h_n|^2 / ||h_m||^2 of device m (second-last axis) and
+            interferer n (last axis); zero where m = n.
+    """
+
+    gain: FloatArray
+    interference_gain: FloatArray
+
+
+def path_gain(distance_m: FloatArray) -> FloatArray:
+    """g_m: path loss of -35.3 - 37.6 log10 d dB, as a power gain.
+
+    Args:
+        distance_m: positive, any shape.
+    """
+    gain: FloatArray = 10.0 ** ((-35.3 - 37.6 * np.log10(distance_m)) / 10.0)
+    return gain
+
+
+def draw_channels(distance_m: FloatArray, antennas: int, rngs: Generators) -> ComplexArray:
+    """h_m = sqrt(g_m) hbar_m with hbar_m ~ CN(0, I_L).
+
+    Args:
+        distance_m: (R, N) from the base station.
+        antennas: L.
+        rngs: one generator per replication.
+
+    Returns:
+        (R, N, L).
+    """
+    fading = draw_fading(distance_m.shape[1], antennas, rngs)
+    return fading * np.sqrt(path_gain(distance_m))[..., None]
+
+
+def draw_fading(devices: int, antennas: int, rngs: Generators) -> ComplexArray:
+    """(R, N, L) hbar_m ~ CN(0, I_L), one generator per replication."""
+    parts = np.stack([rng.standard_normal((2, devices, antennas)) for rng in rngs])
+    # Real and imaginary part have variance 1/2 each.
+    fading: ComplexArray = (parts[:, 0] + 1j * parts[:, 1]) * np.sqrt(0.5)
+    return fading
+
+
+def mrc_channel(channels: ComplexArray) -> MrcChannel:
+    """The gains of C(2) after maximum-ratio combining.
+
+    Args:
+        channels: (…, N, L) complex channel vectors, path loss included.
+    """
+    devices, antennas = channels.shape[-2:]
+    flat = np.ascontiguousarray(channels).reshape(-1, devices, antennas)
+    gain, interference_gain = _mrc_gains(flat)
+    lead = channels.shape[:-2]
+    return MrcChannel(
+        gain.reshape(*lead, devices), interference_gain.reshape(*lead, devices, devices)
+    )
+
+
+@compiled
+def _mrc_gains(channels: ComplexArray) -> tuple[FloatArray, FloatArray]:
+    """(R, N) ||h_m||^2 and (R, N, N) |h_m^H h_n|^2 / ||h_m||^2."""
+    replications, devices, antennas = channels.shape
+    gain = np.zeros((replications, devices))
+    cross = np.zeros((replications, devices, devices))
+    for r in range(replications):
+        for m in range(devices):
+            for a in range(antennas):
+                h = channels[r, m, a]
+                gain[r, m] += h.real * h.real + h.imag * h.imag
+        for m in range(devices):
+            for n in range(devices):
+                if n != m:
+                    product = 0.0 + 0.0j
+                    for a in range(antennas):
+                        product += np.conj(channels[r, m, a]) * channels[r, n, a]
+                    square = product.real * product.real + product.imag * product.imag
+                    cross[r, m, n] = square / gain[r, m]
+    return gain, cross
+
+
+def rates_bps(network: CarbonAwareNetwork, channel: MrcChannel, power_w: FloatArray) -> FloatArray:
+    """C(2): B log2(1 + p ||h||^2 / (I + N_0)), disturbed by everybody else who transmits.
+
+    Args:
+        network: gives B and N_0.
+        channel: the gains.
+        power_w: (…, N) p, zero for who is silent.
+
+    Returns:
+        (…, N) bit/s.
+    """
+    interference = (channel.interference_gain * power_w[..., None, :]).sum(axis=-1)
+    sinr = power_w * channel.gain / (interference + network.noise_w)
+    rate: FloatArray = network.bandwidth_hz * np.log2(1.0 + sinr)
+    return rate

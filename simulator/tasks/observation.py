@@ -1,0 +1,32 @@
+"""What a policy sees of the task problem: the network as its twin shows it."""
+
+from dataclasses import dataclass
+
+from ..core.arrays import FloatArray
+from .channel import MrcChannel
+from .network import Tasks
+
+
+@dataclass(slots=True)
+class TaskObservation:
+    """World C as the twin knows it at the start of a slot: one task per device. SI units.
+
+    Attributes:
+        slot: t.
+        time_s: start of the slot.
+        tasks: (R, N) sizes, cycles and deadlines.
+        channel: (R, N) gains and (R, N, N) interference gains after combining.
+        carbon_g_per_j: (R, 1) carbon intensity.
+        position_m: (R, N, 2).
+        last_emission_g: (R, N) emissions of the last slot reported.
+        age_s: (R, N) time since the state of the device's twin was true.
+    """
+
+    slot: int
+    time_s: float
+    tasks: Tasks
+    channel: MrcChannel
+    carbon_g_per_j: FloatArray
+    position_m: FloatArray
+    last_emission_g: FloatArray
+    age_s: FloatArray

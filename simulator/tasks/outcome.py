@@ -1,0 +1,159 @@
+"""What a decision does in the task problem, C(2) to C(9), and how far it uses the limits of C(10).
+
+Everything acts on the last axis (or two), so a column is (R, N) for R replications or (N,) for one
+instance. A device either executes its whole task or offloads it. All devices share the band: who
+transmits disturbs everybody else, whether it offloads or only keeps up its rate floor C(10d).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..core.arrays import BoolArray, FloatArray
+from .channel import MrcChannel, rates_bps
+from .decision import TaskDecision
+from .network import CarbonAwareNetwork, Tasks
+
+TOLERANCE = 1e-9
+"""A limit counts as held if it is exceeded by no more than this, relative."""
+
+
+@dataclass(frozen=True)
+class LimitUse:
+    """How much of each limit is used, relative: a limit holds where its use is at most one.
+
+    Attributes:
+        delay: (…, N) D_m / D_max, (10b).
+        energy: (…, N) E_m / E_max, (10c).
+        rate: (…, N) R_min / R_m where the floor applies, else zero, (10d).
+        capacity: (…, N) sum of alpha f^0 / F_max, the same for every device that offloads and zero
+            for the others, (10e).
+        power: (…, N) p_m / P_max.
+        local_cpu: (…, N) the larger of f_m / f_max and f_min / f_m; zero for who offloads.
+
+    (10f), alpha in {0, 1}, holds by type.
+    """
+
+    delay: FloatArray
+    energy: FloatArray
+    rate: FloatArray
+    capacity: FloatArray
+    power: FloatArray
+    local_cpu: FloatArray
+
+    @property
+    def worst(self) -> FloatArray:
+        """(…, N) the largest use of any limit by each device."""
+        columns = (self.delay, self.energy, self.rate, self.capacity, self.power, self.local_cpu)
+        worst: FloatArray = np.maximum.reduce(columns)
+        return worst
+
+    @property
+    def held(self) -> BoolArray:
+        """(…, N) True where all limits of a device hold, up to `TOLERANCE`."""
+        held: BoolArray = self.worst <= 1.0 + TOLERANCE
+        return held
+
+    @property
+    def feasible(self) -> BoolArray:
+        """(…,) True where all limits of all devices hold."""
+        return np.asarray(self.held.all(axis=-1))
+
+    @property
+    def violation(self) -> FloatArray:
+        """(…,) the least s >= 0 such that everything holds with all limits relaxed by 1 + s.
+
+        Zero where the decision is feasible.
+        """
+        excess = np.asarray(self.worst.max(axis=-1)) - 1.0
+        return np.where(self.feasible, 0.0, excess)
+
+
+@dataclass(frozen=True)
+class TaskOutcome:
+    """What a decision does.
+
+    Attributes:
+        rate_bps: (…, N) R_m, C(2).
+        transmission_s: (…, N) D_m^tx, C(3).
+        delay_s: (…, N) D_m, C(6); infinite where a task never gets done.
+        energy_j: (…, N) E_m, the device's, C(7).
+        server_energy_j: (…, N) E_m^0, C(8).
+        emission_g: (…, N) xi_m, C(9).
+        use: of the limits (10b) to (10e).
+    """
+
+    rate_bps: FloatArray
+    transmission_s: FloatArray
+    delay_s: FloatArray
+    energy_j: FloatArray
+    server_energy_j: FloatArray
+    emission_g: FloatArray
+    use: LimitUse
+
+    @property
+    def worst_emission_g(self) -> FloatArray:
+        """(…,) max_m xi_m, the objective C(10a)."""
+        return np.asarray(self.emission_g.max(axis=-1))
+
+
+def evaluate(
+    network: CarbonAwareNetwork,
+    tasks: Tasks,
+    channel: MrcChannel,
+    carbon_g_per_j: FloatArray | float,
+    decision: TaskDecision,
+    real_local_hz: FloatArray | None = None,
+    real_edge_hz: FloatArray | None = None,
+) -> TaskOutcome:
+    """C(2) to C(9) and the limits (10b) to (10f) of a decision.
+
+    Args:
+        network: capacities and limits.
+        tasks: (…, N) columns.
+        channel: the gains.
+        carbon_g_per_j: eta C_IE, broadcast against (…, N).
+        decision: (…, N) columns.
+        real_local_hz: (…, N) f + fhat of the devices, C(4) and C(7); None where the twin is right.
+        real_edge_hz: (…, N) f^0 + fhat^0 of the server, C(5) and C(8); None where the twin is right.
+
+    Delays, energies and emissions are those of the real rates. What is asked for, f, is what counts
+    for the server's capacity (10e) and for the range of a device's CPU.
+    """
+    alpha = decision.offload
+    local_hz, edge_hz = decision.local_cpu_hz, decision.edge_cpu_hz
+    real_local_hz = local_hz if real_local_hz is None else real_local_hz
+    real_edge_hz = edge_hz if real_edge_hz is None else real_edge_hz
+    rate = rates_bps(network, channel, decision.power_w)
+
+    transmission_s = _time(alpha * tasks.bits, rate)  # C(3)
+    local_s = _time(~alpha * tasks.cycles, real_local_hz)  # C(4)
+    edge_s = _time(alpha * tasks.cycles, real_edge_hz)  # C(5)
+    delay_s = local_s + transmission_s + edge_s  # C(6)
+
+    # A silent radio spends nothing, however long (for ever) it takes.
+    radio_j = decision.power_w * np.where(decision.power_w > 0.0, transmission_s, 0.0)
+    energy_j = ~alpha * network.theta_device * tasks.cycles * real_local_hz**2 + radio_j  # C(7)
+    server_energy_j = alpha * network.theta_server * tasks.cycles * real_edge_hz**2  # C(8)
+    emission_g = carbon_g_per_j * (energy_j + server_energy_j)  # C(9)
+
+    floor = alpha if network.rate_floor == "offloading" else np.True_
+    asked_hz = (alpha * edge_hz).sum(axis=-1, keepdims=True)
+    local_use = np.maximum(
+        local_hz / network.device_cpu_max_hz, _time(network.device_cpu_min_hz, local_hz)
+    )
+    use = LimitUse(
+        delay=delay_s / tasks.deadline_s,
+        energy=energy_j / network.energy_max_j,
+        rate=_time(np.where(floor, network.rate_min_bps, 0.0), rate),
+        capacity=alpha * (asked_hz / network.server_cpu_hz),
+        power=decision.power_w / network.device_power_max_w,
+        local_cpu=np.where(alpha, 0.0, local_use),
+    )
+    return TaskOutcome(rate, transmission_s, delay_s, energy_j, server_energy_j, emission_g, use)
+
+
+def _time(work: FloatArray, rate: FloatArray) -> FloatArray:
+    """Work / rate: no work takes no time, work without a rate takes for ever."""
+    quotient = work / np.where(rate > 0.0, rate, 1.0)
+    return np.where((rate > 0.0) | (work == 0.0), quotient, np.inf)

@@ -1,0 +1,194 @@
+"""World C: one task per device and slot, an MRC uplink to one base station, emissions."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..core.arrays import FloatArray, read_only
+from ..core.randomness import Generators
+from ..core.recorder import COUNTED_TASK_ROW, OUTCOMES, TaskTable
+from ..models.arrivals import PerSlot
+from ..models.carbon import JOULES_PER_KWH
+from ..state import Columns
+from ..stream.decision import DecisionError, first_invalid
+from ..twin.deviation import Deviation
+from ..twin.twin import Sight
+from ..world import World
+from .channel import ComplexArray, MrcChannel, draw_fading, mrc_channel
+from .decision import TaskDecision
+from .network import CarbonAwareNetwork, Tasks
+from .observation import TaskObservation
+from .outcome import TOLERANCE, TaskOutcome, evaluate
+from .state import TaskState
+
+MILLIGRAMS = 1e3
+
+
+@dataclass
+class TaskWorld(World):
+    """The world of paper C.
+
+    Attributes:
+        network: capacities and limits of C(10).
+        antennas: L.
+        fading_rngs: the channel's stream, one generator per replication.
+        arrivals: sizes and cycles of the tasks.
+        deadline_s: D_max.
+        device_cpu: fhat of the devices, C(4) and C(7).
+        edge_cpu: fhat of the server, C(5) and C(8).
+        record_gain: whether the channel gains are recorded.
+    """
+
+    state: TaskState
+    network: CarbonAwareNetwork
+    antennas: int
+    fading_rngs: Generators
+    arrivals: PerSlot
+    deadline_s: float
+    device_cpu: Deviation
+    edge_cpu: Deviation
+    record_gain: bool
+
+    def update_channel(self) -> None:
+        """h_m = sqrt(g_m) hbar_m."""
+        self.state.channel = channel_of(self.state.path_gain, self.state.fading)
+
+    def fade(self) -> None:
+        """A new coherence block."""
+        self.state.fading = draw_fading(self.network.devices, self.antennas, self.fading_rngs)
+        self.update_channel()
+
+    def arrive(self) -> None:
+        """Every device has a new task."""
+        bits, cycles = self.arrivals.next()
+        self.state.tasks = Tasks(bits, cycles, np.full(bits.shape, self.deadline_s))
+
+    def observation(self, sight: Sight) -> TaskObservation:
+        """The twin's columns."""
+        columns = {name: read_only(column) for name, column in sight.devices.items()}
+        return TaskObservation(
+            slot=sight.slot,
+            time_s=sight.time_s,
+            tasks=Tasks(columns["task_bits"], columns["task_cycles"], columns["deadline_s"]),
+            channel=MrcChannel(columns["gain"], columns["interference_gain"]),
+            carbon_g_per_j=read_only(sight.stations["carbon_g_per_j"]),
+            position_m=columns["position_m"],
+            last_emission_g=columns["emission_g"],
+            age_s=sight.age_s,
+        )
+
+    def check(self, decision: Any) -> TaskDecision:
+        """Refuse what no network can do."""
+        if not isinstance(decision, TaskDecision):
+            found = type(decision).__name__
+            raise DecisionError("decision", f"expected a TaskDecision, got {found}")
+        shape = self.state.tasks.bits.shape
+        for name in ("power_w", "local_cpu_hz", "edge_cpu_hz", "offload"):
+            values = getattr(decision, name)
+            if not isinstance(values, np.ndarray) or values.shape != shape:
+                raise DecisionError(name, f"shape {np.shape(values)}, expected {shape}")
+            if name == "offload":
+                if values.dtype != np.bool_:
+                    raise DecisionError(name, f"{values.dtype}, expected bool, C(10f)")
+            elif (at := first_invalid(values.astype(np.float64).reshape(-1))) >= 0:
+                where = f"replication {at // shape[1]}, device {at % shape[1]}"
+                value = values.reshape(-1)[at]
+                raise DecisionError(name, f"{value} at {where}; allowed: finite and not negative")
+        return decision
+
+    def carry_out(
+        self, decision: TaskDecision, observation: TaskObservation
+    ) -> tuple[Columns, TaskTable]:
+        """C(2) to C(10) at the real processing rates."""
+        state, network = self.state, self.network
+        fitted, scaled = self._fit(decision)
+        local_hz = self.device_cpu.real_hz(fitted.local_cpu_hz)
+        edge_hz = self.edge_cpu.real_hz(fitted.edge_cpu_hz)
+        outcome = evaluate(
+            network, state.tasks, state.channel, state.carbon_g_per_j, fitted, local_hz, edge_hz
+        )
+        columns: Columns = {
+            "station": state.cells.station,
+            "task_bits": state.tasks.bits,
+            "task_cycles": state.tasks.cycles,
+            "deadline_s": state.tasks.deadline_s,
+            "offload": fitted.offload,
+            "rate_bps": outcome.rate_bps,
+            "power_w": fitted.power_w,
+            "local_cpu_hz": local_hz,
+            "edge_cpu_hz": edge_hz,
+            "delay_s": outcome.delay_s,
+            "energy_j": outcome.energy_j,
+            "server_energy_j": outcome.server_energy_j,
+            "emission_mg": outcome.emission_g * MILLIGRAMS,
+            "worst_emission_mg": outcome.worst_emission_g * MILLIGRAMS,
+            "feasible": outcome.use.feasible,
+            "violation": outcome.use.violation,
+            "carbon_g_per_kwh": state.carbon_g_per_j * JOULES_PER_KWH,
+            "twin_age_s": observation.age_s,
+            "x_m": state.position_m[..., 0],
+            "y_m": state.position_m[..., 1],
+            "scaled": scaled,
+        }
+        if not (self.device_cpu.is_zero and self.edge_cpu.is_zero):
+            columns["local_deviation_hz"] = local_hz - fitted.local_cpu_hz
+            columns["edge_deviation_hz"] = edge_hz - fitted.edge_cpu_hz
+        if self.record_gain:
+            columns["channel_gain"] = state.channel.gain[..., None]
+            columns["interference_gain"] = state.channel.interference_gain
+        for name, values in decision.diagnostics.items():
+            columns[name] = np.broadcast_to(values, scaled.shape)
+        ended = self._ended(fitted, outcome)
+        state.slot += 1
+        state.emission_g = outcome.emission_g
+        return columns, ended
+
+    def unfinished(self) -> TaskTable:
+        """None: a slot's tasks end with it."""
+        return np.zeros(0, COUNTED_TASK_ROW)
+
+    def _fit(self, decision: TaskDecision) -> tuple[TaskDecision, Any]:
+        """Scale down what exceeds P_max, a CPU's speed, or F_max, C(10e); (R,) how many entries."""
+        network = self.network
+        room = 1.0 + TOLERANCE
+        over_power = decision.power_w > network.device_power_max_w * room
+        over_local = decision.local_cpu_hz > network.device_cpu_max_hz * room
+        asked = (decision.offload * decision.edge_cpu_hz).sum(axis=1, keepdims=True)
+        over_edge = decision.offload & (asked > network.server_cpu_hz * room)
+        scaled = (over_power.astype(int) + over_local + over_edge).sum(axis=1)
+        if not scaled.any():
+            return decision, scaled
+        share = network.server_cpu_hz / np.maximum(asked, network.server_cpu_hz)
+        fitted = replace(
+            decision,
+            power_w=np.minimum(decision.power_w, network.device_power_max_w),
+            local_cpu_hz=np.minimum(decision.local_cpu_hz, network.device_cpu_max_hz),
+            edge_cpu_hz=np.where(over_edge, decision.edge_cpu_hz * share, decision.edge_cpu_hz),
+        )
+        return fitted, scaled
+
+    def _ended(self, decision: TaskDecision, outcome: TaskOutcome) -> TaskTable:
+        """Every task of the slot: done, late, or lost where it would take for ever."""
+        tasks = self.state.tasks
+        finite = np.isfinite(outcome.delay_s)
+        late = outcome.delay_s > tasks.deadline_s * (1.0 + TOLERANCE)
+        arrival_s = self.state.slot * self.slot_s
+        ended = np.empty(tasks.bits.shape, COUNTED_TASK_ROW)
+        ended["replication"], ended["device"] = np.indices(tasks.bits.shape)
+        ended["station"] = np.where(decision.offload, 0, -1)
+        ended["outcome"] = np.where(finite, np.where(late, _LATE, _DONE), _LOST)
+        ended["arrival_s"] = arrival_s
+        ended["completion_s"] = arrival_s + np.where(finite, outcome.delay_s, np.nan)
+        ended["bits"] = tasks.bits
+        ended["deadline_s"] = arrival_s + tasks.deadline_s
+        ended["cycles"] = tasks.cycles
+        return ended.reshape(-1)
+
+
+def channel_of(path_gain: FloatArray, fading: ComplexArray) -> MrcChannel:
+    """The gains of C(2) from (R, N, 1) path gains and (R, N, L) fading."""
+    return mrc_channel(np.sqrt(path_gain) * fading)
+
+
+_DONE, _LATE, _LOST = (OUTCOMES.index(name) for name in ("done", "late", "lost"))

@@ -1,0 +1,165 @@
+"""Running totals of a run in bounded memory: sums by batch of slots, and the latency histogram.
+
+Every sum is taken in the order of slots and of tasks, one by one, so its last bit depends neither on
+when the buffers were emptied nor on how many replications ran beside it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..simulator.core.arrays import FloatArray, IntArray
+from ..simulator.core.compiled import compiled
+from ..simulator.core.recorder import OUTCOMES, TaskTable
+from .variables import SLOT_VARIABLES
+
+BATCHES = 100
+"""Batches that a run is divided into, at most."""
+
+BATCHES_PER_PART = 10
+"""A latency histogram covers this many batches."""
+
+# A latency's bin is the exponent and the first seven bits of the mantissa of its float64: 128 bins
+# for each factor of two, each at most 1/128 of its value wide.
+_SHIFT = 52 - 7
+_LOWEST = int(np.float64(2.0**-20).view(np.int64) >> _SHIFT)
+_HIGHEST = int(np.float64(2.0**24).view(np.int64) >> _SHIFT)
+LATENCY_EDGES_S: FloatArray = np.concatenate(
+    [
+        [0.0],
+        (np.arange(_LOWEST, _HIGHEST + 1, dtype=np.int64) << _SHIFT).view(np.float64),
+        [np.inf],
+    ]
+)
+"""Edges of the latency bins: 1 us to 194 days, and all below and above."""
+
+
+class SlotTally:
+    """Sums of the slots' columns by batch.
+
+    Attributes:
+        batch_slots: slots in a batch.
+        batches: number of batches, K.
+        slots: (K,) slots seen of each batch.
+        initial: by name, (R, K) totals in the batch's first slot.
+
+    Args:
+        replications: R.
+        slots: in the whole run.
+        names: the columns that will come; those without a total are passed over.
+    """
+
+    def __init__(self, replications: int, slots: int, names: list[str]) -> None:
+        self.batch_slots = -(-slots // BATCHES)
+        self.batches = -(-slots // self.batch_slots)
+        self.slots = np.zeros(self.batches, np.int64)
+        shape = (replications, self.batches)
+        self._sums = {name: np.zeros(shape) for name in names if SLOT_VARIABLES[name].total}
+        self._entries = dict.fromkeys(self._sums, 1)
+        self.initial = {
+            f"initial_{name}": np.full(shape, np.nan)
+            for name in ("queue_bits", "station_queue_bits")
+            if name in names
+        }
+
+    def add(self, first: int, count: int, columns: Mapping[str, NDArray[Any]]) -> None:
+        """Take in `count` slots from slot `first` on; columns are (R, >= count, …)."""
+        begin = 0
+        while begin < count:
+            batch = (first + begin) // self.batch_slots
+            end = min(count, (batch + 1) * self.batch_slots - first)
+            starts = self.slots[batch] == 0
+            for name, sums in self._sums.items():
+                column = columns[name][:, begin:end]
+                self._entries[name] = column[0, 0].size
+                entries = column.reshape(*column.shape[:2], -1)
+                if starts and f"initial_{name}" in self.initial:
+                    self.initial[f"initial_{name}"][:, batch] = entries[:, 0].sum(axis=1)
+                _add_up(entries, sums[:, batch])
+            self.slots[batch] += end - begin
+            begin = end
+
+    def totals(self) -> dict[str, FloatArray]:
+        """By name, (R, K) each variable condensed as `Variable.total` says; NaN where no slots."""
+        slots = np.where(self.slots > 0, self.slots, np.nan)
+        divisors = {"sum": lambda _: slots / slots, "level": lambda _: slots, "mean": slots.__mul__}
+        return {
+            name: sums / divisors[str(SLOT_VARIABLES[name].total)](self._entries[name])
+            for name, sums in self._sums.items()
+        }
+
+
+@compiled
+def _add_up(entries: FloatArray, sums: FloatArray) -> None:
+    """Add all entries (R, slots, M) to the sums (R,)."""
+    replications, slots, width = entries.shape
+    for r in range(replications):
+        for t in range(slots):
+            total = 0.0
+            for k in range(width):
+                total += entries[r, t, k]
+            sums[r] += total
+
+
+class TaskTally:
+    """Counts and latencies of the tasks by batch, and their histogram by part of the run.
+
+    Attributes:
+        tasks: (R, K, outcomes).
+        latency_sum_s: (R, K), of completed tasks.
+        latency_min_s: (R, K); inf if none.
+        latency_max_s: (R, K); -inf if none.
+        histogram: (R, parts, bins) completed tasks. Pages never counted in take no memory.
+
+    Args:
+        replications: R.
+        batches: K.
+    """
+
+    def __init__(self, replications: int, batches: int) -> None:
+        shape = (replications, batches)
+        parts = -(-batches // BATCHES_PER_PART)
+        self.tasks = np.zeros((*shape, len(OUTCOMES)), np.int64)
+        self.latency_sum_s = np.zeros(shape)
+        self.latency_min_s = np.full(shape, np.inf)
+        self.latency_max_s = np.full(shape, -np.inf)
+        self.histogram = np.zeros((replications, parts, len(LATENCY_EDGES_S) - 1), np.int64)
+
+    def add(self, batch: int, tasks: TaskTable) -> None:
+        """Take in tasks that ended in this batch."""
+        _tally(
+            tasks,
+            batch,
+            self.tasks,
+            self.latency_sum_s,
+            self.latency_min_s,
+            self.latency_max_s,
+            self.histogram,
+        )
+
+
+@compiled
+def _tally(
+    ended: TaskTable,
+    batch: int,
+    tasks: IntArray,
+    latency_sum_s: FloatArray,
+    latency_min_s: FloatArray,
+    latency_max_s: FloatArray,
+    histogram: IntArray,
+) -> None:
+    latency_s = ended["completion_s"] - ended["arrival_s"]
+    code = latency_s.view(np.int64) >> _SHIFT
+    part = batch // BATCHES_PER_PART
+    last = histogram.shape[2] - 1
+    for k in range(len(ended)):
+        r, outcome = ended[k]["replication"], ended[k]["outcome"]
+        tasks[r, batch, outcome] += 1
+        if outcome <= 1:  # done or late
+            latency = latency_s[k]
+            latency_sum_s[r, batch] += latency
+            latency_min_s[r, batch] = min(latency_min_s[r, batch], latency)
+            latency_max_s[r, batch] = max(latency_max_s[r, batch], latency)
+            histogram[r, part, min(max(code[k] - _LOWEST + 1, 0), last)] += 1
