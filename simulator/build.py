@@ -21,6 +21,7 @@ from .components import (
     only,
 )
 from .core.arrays import FloatArray
+from .core.clock import to_ns
 from .core.randomness import Streams
 from .core.recorder import Recorder
 from .models.arrivals import ARRIVALS, SLOT_TASKS
@@ -244,10 +245,14 @@ class Blueprint:
                 self.network, battery.capacity if battery else np.inf
             ),
         }
+        slot_ns = to_ns(self.network.slot_s)
+        station_ns = to_ns(keys.station.period) if keys.station.period else slot_ns
         return Twin(
             world.state,
             _hop(keys.device, streams, "twin/device"),
             _hop(keys.station, streams, "twin/station"),
+            (station_ns, slot_ns),
+            (slot_ns,),
             [makers[name]() for name in keys.predict],
         )
 
