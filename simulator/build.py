@@ -12,7 +12,7 @@ from ..scenarios.schema import Deviation as DeviationKeys
 from ..scenarios.schema import ExponentialLatency, Scenario, UniformLatency
 from ..scenarios.schema import Hop as HopKeys
 from .components import (
-    check_whole_slots,
+    check_times,
     find_carbon,
     find_device_positions,
     find_model,
@@ -295,7 +295,7 @@ def blueprint(scenario: Scenario) -> Blueprint:
     topology = attempt(lambda: find_topology(scenario))
     positions = attempt(lambda: find_device_positions(scenario))
     carbon = topology and attempt(lambda: find_carbon(scenario, len(topology.station_names)))
-    attempt(lambda: check_whole_slots(scenario))
+    attempt(lambda: check_times(scenario))
     if problems:
         raise ScenarioError(problems)
     devices = len(positions) if positions is not None else scenario.devices.count or 0

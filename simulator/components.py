@@ -15,6 +15,9 @@ from .models.carbon import CarbonIntensity, Series
 from .models.fading import PATH_LOSS, PathLoss
 from .network.topology import Topology, lay_out
 
+MOST_REPORTS = 1000
+"""The most reports of one sender in a slot: more are a unit mistaken."""
+
 _SECTIONS = {
     "mobility": ("mobility", "model"),
     "association": ("association", "model"),
@@ -176,20 +179,24 @@ def _series(scenario: Scenario, source: float | CarbonFile, key: str) -> Series:
     return Series(elapsed_s[begins:ends], values[begins:ends])
 
 
-def check_whole_slots(scenario: Scenario) -> None:
-    """Whatever happens once in a while happens at the beginning of a slot."""
-    periods = {
-        "channel.coherence": scenario.channel.coherence,
-        "twin.device.period": scenario.twin.device.period,
-        "twin.station.period": scenario.twin.station.period,
-    }
-    slot_s = scenario.run.slot
-    problems = [
-        _problem(scenario, key, period, "not a whole number of slots", f"1, 2, … times {slot_s} s")
-        for key, period in periods.items()
-        if period is not None
-        and (round(period / slot_s) < 1 or abs(period / slot_s - round(period / slot_s)) > 1e-9)
-    ]
+def check_times(scenario: Scenario) -> None:
+    """What the clock can count: slots of whole nanoseconds, whole slots between two fadings.
+
+    Raises:
+        ScenarioError: with all that is wrong.
+    """
+    slot_s, coherence_s = scenario.run.slot, scenario.channel.coherence
+    problems = []
+    if coherence_s is not None:
+        slots = round(coherence_s / slot_s)
+        if slots < 1 or abs(coherence_s / slot_s - slots) > 1e-9:
+            what, allowed = "not a whole number of slots", f"1, 2, … times {slot_s} s"
+            problems.append(_problem(scenario, "channel.coherence", coherence_s, what, allowed))
+    for hop in ("device", "station"):
+        period_s = getattr(scenario.twin, hop).period
+        if period_s is not None and period_s < slot_s / MOST_REPORTS:
+            what, allowed = "too short for slots", f">= {slot_s / MOST_REPORTS:g} s"
+            problems.append(_problem(scenario, f"twin.{hop}.period", period_s, what, allowed))
     if round(slot_s * 1e9) < 1 or abs(slot_s * 1e9 - round(slot_s * 1e9)) > 1e-3:
         what = "not a whole number of nanoseconds"
         problems.append(_problem(scenario, "run.slot", slot_s, what))

@@ -135,8 +135,8 @@ class Simulation:
         """
         if self._stopping or self.world.state.slot >= self.slots:
             return None
-        while self._decided is None:
-            self._clock.step()
+        if self._decided is None:
+            self._clock.run()
         return self._observation
 
     def act(self, decision: Any) -> Columns:
@@ -157,8 +157,7 @@ class Simulation:
             raise RunError(f"{self._policy}, slot {slot}, field {error}") from error
         self._decided.succeed(decision)
         self._decided = None
-        while self.world.state.slot == slot:
-            self._clock.step()
+        self._clock.run()
         return self._recorded
 
     def stop(self) -> None:
@@ -169,12 +168,14 @@ class Simulation:
         """The decision upon this is needed; `act` gives it."""
         self._observation = observation
         self._decided = self._clock.answer()
+        self._clock.pause()
         return self._decided
 
     def _record(self, columns: Columns, ended: TaskTable) -> None:
         self._recorder.slot(self.world.state.slot - 1, columns)
         self._recorder.tasks(ended)
         self._recorded = columns
+        self._clock.pause()
 
     def _decision(self, observation: Any) -> Any:
         start = perf_counter()

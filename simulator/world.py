@@ -86,10 +86,13 @@ class World(ABC):
         )
 
     def slot_carbon_g_per_j(self) -> FloatArray:
-        """(R, B) the time-weighted mean intensity over the slot, C_IE of C(9) as emissions have it."""
-        start_ns = self.slot_start_ns
-        mean = self.carbon.mean(start_ns, start_ns + self.slot_ns)
-        return np.broadcast_to(mean, self.state.carbon_g_per_j.shape)
+        """(R, B) the time-weighted mean intensity over the slot that ends, C_IE of C(9)."""
+        present, start_ns = self.state.carbon_g_per_j, self.slot_start_ns
+        end_ns = start_ns + self.slot_ns
+        change_ns = self.carbon.next_change_ns(start_ns)
+        if change_ns is None or change_ns >= end_ns:
+            return present
+        return np.broadcast_to(self.carbon.mean(start_ns, end_ns), present.shape)
 
     @abstractmethod
     def update_channel(self) -> None:

@@ -17,6 +17,7 @@ from edgesim.experiments.errors import CheckpointError
 from edgesim.experiments.run import execute, prepare, resume
 from edgesim.scenarios.loading import parse_scenario
 from edgesim.scenarios.schema import Scenario
+from edgesim.simulator.core.clock import EventOrder
 from edgesim.traces.layout import TraceFile
 from edgesim.traces.statistics import summarise
 

@@ -5,10 +5,9 @@ Integers make processes that are meant to coincide do so, for ever; sums of floa
 
 from collections.abc import Generator, Iterator
 from enum import IntEnum
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 import simpy
-from simpy.events import EventPriority
 
 NANOSECONDS = 1_000_000_000
 
@@ -53,10 +52,12 @@ class Moment(simpy.Event):
     """
 
     def __init__(self, env: simpy.Environment, time_ns: int, order: EventOrder) -> None:
-        super().__init__(env)
-        # As simpy.Timeout does: it has happened as soon as its time has come.
-        self._ok, self._value = True, None
-        env.schedule(self, cast(EventPriority, order), time_ns - env.now)
+        # What simpy.Timeout does: it has happened as soon as its time has come.
+        self.env = env
+        self.callbacks = []
+        self._ok = True
+        self._value = None
+        env.schedule(self, order, time_ns - env.now)  # type: ignore[arg-type]
 
 
 class Clock:
@@ -68,11 +69,12 @@ class Clock:
 
     def __init__(self, start_ns: int = 0) -> None:
         self._env = simpy.Environment(start_ns)
+        self._paused = False
 
     @property
     def now_ns(self) -> int:
         """The present."""
-        return cast(int, self._env.now)
+        return self._env.now  # type: ignore[return-value]
 
     def at(self, time_ns: int, order: EventOrder) -> Moment:
         """A point in time, to be waited for."""
@@ -96,14 +98,20 @@ class Clock:
         """Let a process run from the present on."""
         self._env.process(process)
 
-    def step(self) -> None:
-        """Let the next event happen.
+    def pause(self) -> None:
+        """End `run` after the event that happens now: somebody is to look, or to decide."""
+        self._paused = True
+
+    def run(self) -> None:
+        """Let events happen, one after another, until one of them calls for a pause.
 
         Raises:
-            Exception: what a process raised.
+            BaseException: what a process raised.
         """
+        self._paused, step = False, self._env.step
         try:
-            self._env.step()
+            while not self._paused:
+                step()
             return
         except BaseException as copy:  # noqa: BLE001
             # SimPy raises a copy of what a process raised, made from its args, with the original as

@@ -55,16 +55,13 @@ class CarbonIntensity:
 
     def mean(self, start_ns: int, end_ns: int) -> FloatArray:
         """(B,) grams per joule, the time-weighted mean over an interval of positive length."""
-        before, now_ns = self.at(start_ns), start_ns
-        change_ns = self.next_change_ns(now_ns)
-        if change_ns is None or change_ns >= end_ns:
-            return before
-        total = np.zeros(before.shape)
-        while change_ns is not None and change_ns < end_ns:
-            total += before * (change_ns - now_ns)
-            before, now_ns = self.at(change_ns), change_ns
+        total, now_ns = np.zeros(len(self._series)), start_ns
+        while now_ns < end_ns:
             change_ns = self.next_change_ns(now_ns)
-        return np.asarray((total + before * (end_ns - now_ns)) / (end_ns - start_ns))
+            until_ns = end_ns if change_ns is None else min(change_ns, end_ns)
+            total += self.at(now_ns) * (until_ns - now_ns)
+            now_ns = until_ns
+        return np.asarray(total / (end_ns - start_ns))
 
     def next_change_ns(self, now_ns: int) -> int | None:
         """When some station's value changes next; None if never."""
