@@ -1,5 +1,7 @@
 """Equations of both papers that no other test would miss; docs/equations.md lists all of them."""
 
+from dataclasses import replace
+from itertools import product
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,8 +22,9 @@ from edgesim.policies.tasks.sca_subproblems import (
 )
 from edgesim.scenarios.loading import load_scenario, shipped
 from edgesim.simulator.core.errors import RunError
-from edgesim.simulator.tasks.channel import mrc_channel, rates_bps
+from edgesim.simulator.tasks.channel import MrcChannel, mrc_channel, rates_bps
 from edgesim.simulator.tasks.decision import TaskDecision
+from edgesim.simulator.tasks.network import Tasks
 from edgesim.simulator.tasks.outcome import evaluate
 
 SLOW_STATIONS = ('stations.mbs.cpu="0.3 GHz"', 'stations.sbs.cpu="0.2 GHz"')
@@ -244,6 +247,63 @@ def test_algorithm_1_takes_its_steps_in_order(monkeypatch: pytest.MonkeyPatch) -
     # Convergence is the relative change of the worst emission, the default threshold 1e-3.
     change = np.abs(np.diff(result.history)) / result.history[:-1]
     assert change[-1] <= 1e-3 and (change[:-1] > 1e-3).all()
+
+
+def two_offloaders(power_w: float, energy_max_j: float) -> tuple[Instance, TaskDecision]:
+    """Two devices alone on the air, whose worst emission is the server's for the second."""
+    network = replace(table1.network(2), rate_min_bps=0.0, energy_max_j=energy_max_j)
+    tasks = Tasks(np.full(2, 8e6), np.full(2, 1e9), np.full(2, 2.0))
+    channel = MrcChannel(np.full(2, 1e-9), np.zeros((2, 2)))
+    point = TaskDecision(
+        power_w=np.array([power_w, 1e-3]),
+        offload=np.array([True, True]),
+        local_cpu_hz=np.full(2, 1e9),
+        edge_cpu_hz=np.array([2e9, 12e9]),
+    )
+    return Instance(network, tasks, channel, table1.CARBON_G_PER_J), point
+
+
+def test_a_radio_keeps_to_its_energy_budget() -> None:
+    """C(18): what the worst emission leaves open, the energy budget limits."""
+    ample, point = two_offloaders(0.035, energy_max_j=1.0)
+    free = PowerSubproblem(2).least_emission(ample, point, everybody=True)
+    assert free is not None
+    spent_j = ample.evaluate(replace(point, power_w=free.power_w)).energy_j[0]
+    budget_j = 0.5 * (ample.evaluate(point).energy_j[0] + spent_j)
+    tight, _ = two_offloaders(0.035, energy_max_j=budget_j)
+    step = PowerSubproblem(2).least_emission(tight, point, everybody=True)
+    assert step is not None
+    assert tight.evaluate(replace(point, power_w=step.power_w)).energy_j[0] <= budget_j < spent_j
+
+
+@pytest.mark.parametrize(
+    ("local_hz", "edge_hz", "theta_server"),
+    [(0.8e9, 9e9, 1e-30), (1.0e9, 3e9, 1e-26)],
+    ids=["capacity", "budget"],
+)
+def test_offloading_keeps_to_budgets_and_capacity(
+    local_hz: float, edge_hz: float, theta_server: float
+) -> None:
+    """C(21d): only two of six fit into F_max. C(21c): at 1 GHz a task of over 1 Gcycle costs over 1 J."""
+    one = replace(instance(3), network=table1.network(6, theta_server, "offloading"))
+    one.tasks.bits[:], one.tasks.cycles[:3] = 1e5, 0.9e9
+    point = TaskDecision(
+        power_w=np.full(6, 0.05),
+        offload=np.zeros(6, dtype=np.bool_),
+        local_cpu_hz=np.full(6, local_hz),
+        edge_cpu_hz=np.full(6, edge_hz),
+    )
+    levels: dict[bool, list[float]] = {True: [], False: []}
+    for alpha in product([False, True], repeat=6):
+        outcome = one.evaluate(replace(point, offload=np.array(alpha)))
+        use = outcome.use
+        held = max(use.delay.max(), use.energy.max(), use.capacity.max()) <= 1.0
+        levels[held].append(float(outcome.worst_emission_g))
+    found = OffloadingSubproblem(6).solve(one, point)
+    assert found is not None
+    outcome = one.evaluate(replace(point, offload=found))
+    assert outcome.worst_emission_g == pytest.approx(min(levels[True]), rel=1e-6)
+    assert min(levels[False]) < 0.99 * min(levels[True])  # without the limit there were better
 
 
 def test_targets_start_as_what_they_follow() -> None:
