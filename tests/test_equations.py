@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import table1
 import torch
-from conftest import simulate
+from conftest import observing, simulate
 from gymnasium.spaces import Box
 
 from edgesim.policies.learning.ddpg import Agent, Ddpg
@@ -37,6 +37,28 @@ def complex_normal(rng: np.random.Generator, *shape: int) -> Any:
 
 
 # Paper A
+
+
+def test_the_twin_is_of_devices_and_stations_as_they_are() -> None:
+    """A(1): p_max, place and CPU of each device; A(2): place, band and CPU of each station."""
+    seen: list[Any] = []
+    run = observing(
+        seen,
+        "policy.name=random",
+        "mobility.model=random-waypoint",
+        'devices.battery={capacity="0.02 J", harvest="60 mW"}',
+        "devices.cpu=[1e8, 2e8, 3e8, 4e8, 5e8, 6e8]",
+        'stations.mbs.bandwidth="7 MHz"',
+        'stations.sbs.cpu="3 GHz"',
+    )
+    for slot, (observation, _) in enumerate(seen):
+        np.testing.assert_array_equal(observation.power_max_w, run.trace["power_max_w"][:, slot])
+        place = np.stack([run.trace[name][:, slot] for name in ("x_m", "y_m")], axis=2)
+        np.testing.assert_array_equal(observation.position_m, place)
+    assert np.ptp(run.trace["power_max_w"]) > 0.0 and np.ptp(run.trace["x_m"][0, :, 0]) > 0.0
+    np.testing.assert_array_equal(run.network.device_cpu_hz, np.arange(1.0, 7.0) * 1e8)
+    np.testing.assert_array_equal(run.network.station_bandwidth_hz, [7e6, 5e6, 5e6, 5e6])
+    np.testing.assert_array_equal(run.network.station_cpu_hz, [50e9, 3e9, 3e9, 3e9])
 
 
 @pytest.mark.parametrize("policy", ["random", "lyapunov"])
