@@ -1,7 +1,7 @@
 """What a scenario file may say: sections, keys, units, ranges and defaults.
 
 The attributes of the models are the keys of the file. All quantities are SI floats once validated.
-Defaults are the settings of paper A; where it states none, MODEL.md's choice.
+Defaults are the settings of paper A; where it states none, those of docs/model.md.
 """
 
 from collections.abc import Sequence
