@@ -341,6 +341,21 @@ class Stations(Section):
     sbs: Sbs = Field(default_factory=Sbs)
 
 
+class Backhaul(Section):
+    """The links over which the SBSs' reports reach the MBS.
+
+    Without a file of the topology every SBS has a link of its own to the MBS and one back. A report
+    takes the path with the least latency over stations that are up; a link sends one report after
+    another. What the hop from the stations to the MBS, `twin.station`, takes comes on top.
+    """
+
+    latency: Seconds = Field(default=0.0, description="of a link, unless the file gives its own")
+    capacity: Annotated[BitsPerSecond, Field(gt=0)] | None = Field(
+        default=None, description="of a link, unless the file gives its own; none: unlimited"
+    )
+    report: Bits = Field(default=0.0, description="size of what a station reports to the MBS")
+
+
 class Channel(ModelSection):
     """The radio channel. Further keys are the fading model's."""
 
@@ -561,6 +576,7 @@ class Scenario(Section):
     mobility: Mobility = Field(default_factory=Mobility)
     association: Association = Field(default_factory=Association)
     stations: Stations = Field(default_factory=Stations)
+    backhaul: Backhaul = Field(default_factory=Backhaul)
     channel: Channel = Field(default_factory=Channel)
     tasks: Tasks = Field(default_factory=Tasks)
     energy: Energy = Field(default_factory=Energy)

@@ -13,7 +13,7 @@ from ..scenarios.schema import CarbonFile, File, Scenario
 from .core.arrays import FloatArray
 from .models.carbon import CarbonIntensity, Series
 from .models.fading import PATH_LOSS, PathLoss
-from .network.topology import Topology, lay_out
+from .network.topology import Topology, circle, star, station_names
 
 _SECTIONS = {
     "mobility": ("mobility", "model"),
@@ -80,20 +80,25 @@ def find_path_loss(scenario: Scenario) -> PathLoss:
 
 
 def find_topology(scenario: Scenario) -> Topology:
-    """Where the stations stand.
+    """Where the stations stand, what they can do, and how they are linked.
 
     Raises:
-        ScenarioError: their file is missing, or has too few of them in the area.
+        ScenarioError: a file is missing or wrong, or has too few stations in the area.
     """
-    sbs = scenario.stations.sbs
+    mbs, sbs, backhaul = scenario.stations.mbs, scenario.stations.sbs, scenario.backhaul
+    at = np.array(scenario.mbs_position)
     positions = _positions(scenario, sbs.positions, sbs.count, "stations.sbs")
-    return lay_out(
-        scenario.area.size,
-        (sbs.count or 0) if positions is None else len(positions),
-        sbs.coverage,
-        radius_m=sbs.radius,
-        mbs_position_m=scenario.mbs_position,
-        sbs_position_m=positions,
+    if positions is None:
+        positions = circle(at, sbs.radius, sbs.count or 0)
+    count = len(positions)
+    return Topology(
+        area_m=np.array(scenario.area.size),
+        station_names=station_names(count),
+        station_position_m=np.concatenate([at[None], positions]),
+        coverage_m=np.array([np.inf] + [sbs.coverage] * count),
+        station_bandwidth_hz=np.array([mbs.bandwidth] + [sbs.bandwidth] * count),
+        station_cpu_hz=np.array([mbs.cpu] + [sbs.cpu] * count),
+        links=star(count, backhaul.latency, backhaul.capacity or np.inf),
     )
 
 

@@ -13,6 +13,7 @@ import simpy
 from .core.clock import Clock, Turn, every, to_ns
 from .core.errors import RunError
 from .core.recorder import Recorder
+from .network.graph import LiveNetwork
 from .state import Columns
 from .stream.decision import DecisionError
 from .twin.twin import Twin
@@ -111,6 +112,11 @@ class Simulation:
                 clock.next_ns = snapshot.next_ns[name]
         for name, (clock, act) in self.clocks.items():
             self._env.process(every(self._env, clock, self._guarded(name, act)))
+
+    @property
+    def network(self) -> LiveNetwork:
+        """The network; its `graph` shows who is where, with whom, and what is up, now."""
+        return self.world.live
 
     def snapshot(self) -> Snapshot:
         """What a simulation that goes on from here needs; to be saved before time goes on."""
