@@ -10,10 +10,11 @@ from ..scenarios.components import configure, resolve
 from ..scenarios.data import data_file, read_positions, read_series
 from ..scenarios.errors import Problem, ScenarioError, as_toml
 from ..scenarios.schema import CarbonFile, File, Scenario
+from ..scenarios.topology_file import read_topology
 from .core.arrays import FloatArray
 from .models.carbon import CarbonIntensity, Series
 from .models.fading import PATH_LOSS, PathLoss
-from .network.topology import Topology, circle, star, station_names
+from .network.topology import Links, Topology, circle, star, station_names
 
 _SECTIONS = {
     "mobility": ("mobility", "model"),
@@ -85,6 +86,8 @@ def find_topology(scenario: Scenario) -> Topology:
     Raises:
         ScenarioError: a file is missing or wrong, or has too few stations in the area.
     """
+    if scenario.topology.file is not None:
+        return _topology_of_file(scenario, scenario.topology.file)
     mbs, sbs, backhaul = scenario.stations.mbs, scenario.stations.sbs, scenario.backhaul
     at = np.array(scenario.mbs_position)
     positions = _positions(scenario, sbs.positions, sbs.count, "stations.sbs")
@@ -100,6 +103,18 @@ def find_topology(scenario: Scenario) -> Topology:
         station_cpu_hz=np.array([mbs.cpu] + [sbs.cpu] * count),
         links=star(count, backhaul.latency, backhaul.capacity or np.inf),
     )
+
+
+def _topology_of_file(scenario: Scenario, file: str) -> Topology:
+    names, position_m, coverage_m, bandwidth_hz, cpu_hz, *links = read_topology(
+        data_file(scenario, file, "topology.file"), scenario
+    )
+    if scenario.run.problem == "worst-case-emission" and len(names) > 1:
+        what = f"{len(names)} stations"
+        problem = _problem(scenario, "topology.file", file, what, "1 with this problem, the MBS")
+        raise ScenarioError([problem])
+    area_m = np.array(scenario.area.size)
+    return Topology(area_m, names, position_m, coverage_m, bandwidth_hz, cpu_hz, Links(*links))
 
 
 def find_device_positions(scenario: Scenario) -> FloatArray | None:

@@ -102,8 +102,8 @@ def star(sbs: int, latency_s: float = 0.0, capacity_bps: float = np.inf) -> Link
     number = np.arange(1, sbs + 1)
     mbs = np.zeros_like(number)
     return Links(
-        np.stack([number, mbs], axis=1).reshape(-1),
-        np.stack([mbs, number], axis=1).reshape(-1),
+        np.concatenate([mbs, number]),
+        np.concatenate([number, mbs]),
         np.full(2 * sbs, latency_s),
         np.full(2 * sbs, capacity_bps),
     )
