@@ -341,6 +341,40 @@ class Stations(Section):
     sbs: Sbs = Field(default_factory=Sbs)
 
 
+class Topology(Section):
+    """Stations and backhaul from a file, instead of a star around the MBS.
+
+    Its nodes are stations with `kind`, which is "mbs" for one of them and "sbs" for the others, and
+    `x_m` and `y_m`, or in JSON `position_m` = [x, y]. They may have `coverage_m`, `bandwidth_hz`
+    and `cpu_hz`; what is missing is as in [stations]. Its edges are links of the backhaul, in both
+    directions unless the graph is directed, and may have `latency_s` and `capacity_bps`, without
+    limit where it is infinite (in JSON: null); what is missing is as in [backhaul]. Devices are left
+    out, so that what `edgesim export --graph` has written can be read.
+    """
+
+    file: str | None = Field(
+        default=None,
+        min_length=1,
+        description="GraphML (.graphml) or node-link JSON (.json) as networkx writes them, looked up "
+        "beside the scenario, then in --data",
+    )
+
+
+class Backhaul(Section):
+    """The links over which the SBSs' reports reach the MBS.
+
+    Without a file of the topology every SBS has a link of its own to the MBS and one back. A report
+    takes the path with the least latency over stations that are up; a link sends one report after
+    another. What the hop from the stations to the MBS, `twin.station`, takes comes on top.
+    """
+
+    latency: Seconds = Field(default=0.0, description="of a link, unless the file gives its own")
+    capacity: Annotated[BitsPerSecond, Field(gt=0)] | None = Field(
+        default=None, description="of a link, unless the file gives its own; none: unlimited"
+    )
+    report: Bits = Field(default=0.0, description="size of what a station reports to the MBS")
+
+
 class Channel(ModelSection):
     """The radio channel. Further keys are the fading model's."""
 
@@ -561,6 +595,8 @@ class Scenario(Section):
     mobility: Mobility = Field(default_factory=Mobility)
     association: Association = Field(default_factory=Association)
     stations: Stations = Field(default_factory=Stations)
+    topology: Topology = Field(default_factory=Topology)
+    backhaul: Backhaul = Field(default_factory=Backhaul)
     channel: Channel = Field(default_factory=Channel)
     tasks: Tasks = Field(default_factory=Tasks)
     energy: Energy = Field(default_factory=Energy)
@@ -599,10 +635,13 @@ class Scenario(Section):
         """The scenario with every default filled in, which reads back to the same scenario."""
         import tomli_w
 
-        return tomli_w.dumps(self.model_dump(exclude_none=True))
+        unused = {"stations": {"sbs": {"radius"}}} if self.topology.file is not None else None
+        return tomli_w.dumps(self.model_dump(exclude_none=True, exclude=unused))
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Scenario":
+        if self.topology.file is not None:  # which tells
+            self.stations.sbs.__dict__["count"] = None
         reject(*self._misfits())
         return self
 
@@ -626,6 +665,14 @@ class Scenario(Section):
                 if outside:
                     size = f"x <= {width:g} m, y <= {height:g} m"
                     found.append(Misfit(f"{list(outside[0])} lies outside of the area", key, size))
+        if self.topology.file is not None:
+            placing = {"mbs": ["position"], "sbs": ["count", "positions", "radius"]}
+            found += [
+                Misfit("`topology.file` places the stations", f"stations.{kind}.{key}", "not given")
+                for kind, keys in placing.items()
+                for key in keys
+                if key in getattr(self.stations, kind).model_fields_set
+            ]
         x, y = self.mbs_position
         farthest = hypot(max(x, width - x), max(y, height - y))
         sbs = self.stations.sbs
@@ -664,7 +711,11 @@ class Scenario(Section):
         """What C(10) cannot do with."""
         wanted = (
             (self.channel.access == "mrc", "channel.access", '"mrc"'),
-            (self.stations.sbs.count == 0, "stations.sbs.count", "0, as there is one base station"),
+            (
+                self.stations.sbs.count == 0 or self.topology.file is not None,
+                "stations.sbs.count",
+                "0, as there is one base station",
+            ),
             (self.tasks.deadline is not None, "tasks.deadline", "a time, D_max of C(10b)"),
             (self.tasks.buffer is None, "tasks.buffer", "none, as nothing is queued"),
             (self.devices.battery is None, "devices.battery", "none"),

@@ -31,11 +31,13 @@ from .models.carbon import CarbonIntensity
 from .models.fading import FADING, NoFading, PathLoss
 from .models.failures import FailureModel, Failures
 from .models.mobility import MOBILITY, Mobility
+from .network.backhaul import Backhaul
 from .network.cells import Cells
+from .network.graph import LiveNetwork, Placement
+from .network.network import Network
 from .network.topology import Topology, uniform
 from .simulation import Decide, Simulation, Snapshot
 from .stream.ledger import TaskLedger
-from .stream.network import Network
 from .stream.problem import DriftPlusPenalty
 from .stream.state import StreamState
 from .stream.world import StreamWorld
@@ -121,7 +123,9 @@ class Blueprint:
         position = self.mobility.start(position, self.topology.area_m, streams.generators, placed)
         distance = self.topology.distance_m(position)
         path_gain = self.path_loss.gain(distance)
-        self.association.start(network, self.topology.coverage_m)
+        live = LiveNetwork(network, self.topology)
+        live.follow(Placement(position))
+        self.association.start(live, self.topology.coverage_m)
         station = self.association.associate(distance, path_gain)
         at_start = {
             "slot": 0,
@@ -135,6 +139,7 @@ class Blueprint:
         deviation = scenario.twin.deviation
         common = {
             "slot_s": network.slot_s,
+            "live": live,
             "topology": self.topology,
             "path_loss": self.path_loss,
             "mobility": self.mobility,
@@ -145,9 +150,13 @@ class Blueprint:
             "edge_cpu": _deviation(deviation.edge_cpu, streams, "deviation/edge_cpu"),
             "record_gain": scenario.trace.level == "full",
         }
+        world: World
         if isinstance(self.problem, WorstCaseEmission):
-            return self._task_world(self.problem, streams, at_start, common)
-        return self._stream_world(self.problem, streams, at_start, common)
+            world = self._task_world(self.problem, streams, at_start, common)
+        else:
+            world = self._stream_world(self.problem, streams, at_start, common)
+        live.follow(world.state)
+        return world
 
     def _stream_world(
         self,
@@ -256,6 +265,10 @@ class Blueprint:
             [makers[name]() for name in keys.predict],
         )
 
+    def _backhaul(self) -> Backhaul:
+        report_bits, replications = self.scenario.backhaul.report, self.network.replications
+        return Backhaul(self.topology, report_bits, replications)
+
     def _coherence_s(self) -> float | None:
         if isinstance(self.fading, NoFading):
             return None
@@ -309,17 +322,15 @@ def blueprint(scenario: Scenario) -> Blueprint:
 
 
 def _network(scenario: Scenario, topology: Topology, devices: int) -> Network:
-    names = topology.station_names
-    mbs, sbs = scenario.stations.mbs, scenario.stations.sbs
-    bandwidth = np.array([mbs.bandwidth] + [sbs.bandwidth] * (len(names) - 1))
+    bandwidth = topology.station_bandwidth_hz
     return Network(
         replications=scenario.run.replications,
         slot_s=scenario.run.slot,
-        station_names=names,
+        station_names=topology.station_names,
         device_cpu_hz=np.broadcast_to(scenario.devices.cpu, devices).astype(np.float64),
         device_power_max_w=np.broadcast_to(scenario.devices.power_max, devices).astype(np.float64),
         station_bandwidth_hz=bandwidth,
-        station_cpu_hz=np.array([mbs.cpu] + [sbs.cpu] * (len(names) - 1)),
+        station_cpu_hz=topology.station_cpu_hz,
         cycles_per_bit=scenario.tasks.cycles_per_bit,
         varsigma=scenario.energy.varsigma,
         epsilon_w=scenario.energy.epsilon,

@@ -13,6 +13,7 @@ from . import processes
 from .core.clock import Clock, Process, to_ns
 from .core.errors import RunError
 from .core.recorder import Recorder, TaskTable
+from .network.graph import LiveNetwork
 from .state import Columns
 from .stream.decision import DecisionError
 from .stream.world import StreamWorld
@@ -102,6 +103,11 @@ class Simulation:
             started.append(processes.failures_and_repairs(clock, world, world.failures))
         for process in started:
             clock.start(process)
+
+    @property
+    def network(self) -> LiveNetwork:
+        """The network; its `graph` shows who is where, with whom, and what is up, now."""
+        return self.world.live
 
     def snapshot(self) -> Snapshot:
         """What a simulation that goes on from here needs; to be saved before time goes on."""

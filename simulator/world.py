@@ -15,6 +15,7 @@ from .models.carbon import CarbonIntensity
 from .models.fading import PathLoss
 from .models.mobility import Mobility
 from .network.cells import Cells
+from .network.graph import LiveNetwork
 from .network.topology import Topology
 from .state import Columns, State
 from .twin.twin import TwinView
@@ -29,6 +30,7 @@ class World(ABC):
 
     Attributes:
         slot_s: tau.
+        live: the network's parameters, and its graph, which follows the state.
         topology: where the stations stand.
         path_loss: mean gains from distances.
         mobility: how devices move.
@@ -38,6 +40,7 @@ class World(ABC):
     """
 
     slot_s: float
+    live: LiveNetwork
     topology: Topology
     path_loss: PathLoss
     mobility: Mobility
