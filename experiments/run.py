@@ -3,12 +3,11 @@
 import signal
 import threading
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from ..policies.base import Policy
 from ..policies.learning.trainable import Learned
@@ -16,6 +15,7 @@ from ..policies.registry import make_policy
 from ..scenarios.errors import Problem, ScenarioError, as_toml
 from ..scenarios.loading import load_scenario, parse_scenario
 from ..scenarios.schema import Scenario
+from ..scenarios.tables import flatten
 from ..simulator.build import Blueprint, blueprint
 from ..simulator.core.randomness import Streams
 from ..simulator.core.recorder import EndStatus
@@ -201,21 +201,12 @@ def _record(
 
 def _differences(saved: str, now: str) -> list[str]:
     """The keys in which two scenarios differ."""
-    ours, theirs = _flat(tomllib.loads(now)), _flat(tomllib.loads(saved))
+    ours, theirs = flatten(tomllib.loads(now)), flatten(tomllib.loads(saved))
     return [
         f"{key} was {as_toml(theirs.get(key))}"
         for key in sorted(ours.keys() | theirs.keys())
         if ours.get(key) != theirs.get(key)
     ]
-
-
-def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in table.items():
-        flat |= (
-            _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-        )
-    return flat
 
 
 def run(

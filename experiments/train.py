@@ -40,6 +40,7 @@ from ..policies.registry import POLICIES, make_policy
 from ..scenarios.components import resolve
 from ..scenarios.errors import Problem, ScenarioError, as_toml
 from ..scenarios.schema import Scenario
+from ..scenarios.tables import flatten
 from ..simulator.build import blueprint
 from ..simulator.core.errors import RunError
 from ..traces.file_errors import replaced
@@ -383,7 +384,8 @@ def _saved(scenario: Scenario, checkpoint: Path) -> dict[str, Any] | None:
         saved = read(checkpoint, FORMAT)
     except ValueError as error:
         raise ScenarioError([Problem("--resume", str(error))]) from None
-    then, now = _flat(tomllib.loads(saved["scenario"])), _flat(tomllib.loads(scenario.to_toml()))
+    then = flatten(tomllib.loads(saved["scenario"]))
+    now = flatten(tomllib.loads(scenario.to_toml()))
     differing = [
         Problem(
             scenario.source,
@@ -398,14 +400,3 @@ def _saved(scenario: Scenario, checkpoint: Path) -> dict[str, Any] | None:
     if differing:
         raise ScenarioError(differing)
     return saved
-
-
-def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """The values of nested tables by "a.b.c"."""
-    values: dict[str, Any] = {}
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            values |= _flat(value, f"{prefix}{key}.")
-        else:
-            values[prefix + key] = value
-    return values

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .errors import Problem, ScenarioError, as_toml, nearest
+from .errors import Problem, ScenarioError, nearest
 from .schema import Policy, Scenario
+from .tables import parse_toml, parse_value, put
 from .validation import validate
 
 _SHIPPED = Path(__file__).resolve().parent
@@ -63,18 +64,6 @@ def load_table(path_or_name: str | Path) -> tuple[dict[str, Any], Path]:
     """
     text, folder = _read(path_or_name)
     return parse_toml(text, str(path_or_name)), folder
-
-
-def parse_toml(text: str, source: str) -> dict[str, Any]:
-    """The table that a TOML text describes.
-
-    Raises:
-        ScenarioError: it is no TOML.
-    """
-    try:
-        return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ScenarioError([Problem(source, f"not valid TOML: {error}")]) from None
 
 
 def parse_scenario(
@@ -163,29 +152,3 @@ def _override(table: dict[str, Any], override: str) -> str:
         )
     put(table, key, parse_value(text), "--set")
     return key
-
-
-def put(table: dict[str, Any], key: str, value: object, source: str) -> None:
-    """Put a value at "a.b.c" into a table of tables.
-
-    Raises:
-        ScenarioError: something on the way there is no table; `source` says who wanted it.
-    """
-    *sections, last = key.split(".")
-    for depth, section in enumerate(sections, start=1):
-        inner = table.setdefault(section, {})
-        if not isinstance(inner, dict):
-            at = ".".join(sections[:depth])
-            what = f"`{at}` is {as_toml(inner)}, not a table"
-            raise ScenarioError([Problem(source, what, key, allowed=f"{at}={{{last} = …}}")])
-        table = inner
-    table[last] = value
-
-
-def parse_value(text: str) -> object:
-    """The TOML value that a text is, or the text."""
-    try:
-        parsed = tomllib.loads(f"value = {text}")
-    except (ValueError, RecursionError):
-        return text
-    return parsed["value"] if parsed.keys() == {"value"} else text

@@ -16,15 +16,9 @@ from pydantic import Discriminator, Field, Tag
 from ... import __version__
 from ...scenarios.components import KEYS, resolve
 from ...scenarios.errors import Problem, ScenarioError, as_toml
-from ...scenarios.loading import (
-    data_folders,
-    load_table,
-    parse_toml,
-    parse_value,
-    put,
-    replace_policy,
-)
+from ...scenarios.loading import data_folders, load_table, replace_policy
 from ...scenarios.schema import MAX_REPLICATIONS, MAX_SEED, Scenario, Section, Whole
+from ...scenarios.tables import copied, flatten, parse_toml, parse_value, put
 from ...scenarios.validation import validate
 from ..compare import parse_policy
 from ..run import prepare
@@ -251,8 +245,8 @@ def _check_seeds(seeds: tuple[int, ...], source: str) -> None:
 def _settings(file: SweepFile, source: str) -> tuple[dict[Key, Any], tuple[Axis, ...]]:
     """What all runs have in common, and the axes, the listed points first."""
     problems: list[Problem] = []
-    fixed, grid = flat(file.set), flat(file.grid)
-    points = [flat(point) for point in file.points]
+    fixed, grid = flatten(file.set), flatten(file.grid)
+    points = [flatten(point) for point in file.points]
     for where, keys in (
         ("set", fixed),
         ("grid", grid),
@@ -285,17 +279,6 @@ def _settings(file: SweepFile, source: str) -> tuple[dict[Key, Any], tuple[Axis,
     axes = [Axis(listed, tuple(points), "points")] if points else []
     axes += [Axis((key,), tuple({key: value} for value in grid[key]), "grid") for key in grid]
     return fixed, tuple(axes)
-
-
-def flat(table: Mapping[str, Any], prefix: str = "") -> dict[Key, Any]:
-    """Tables within tables as keys with dots."""
-    found: dict[Key, Any] = {}
-    for name, value in table.items():
-        if isinstance(value, dict) and value:
-            found |= flat(value, f"{prefix}{name}.")
-        else:
-            found[f"{prefix}{name}"] = value
-    return found
 
 
 def _repeated(values: list[Any]) -> Any:
@@ -370,7 +353,7 @@ class Digests:
         seedless = text.replace(_SEEDS % (run.seed, run.replications), _SEEDS % (0, 1), 1)
         files = []
         if '"file":' in text:
-            named = flat(json.loads(text))
+            named = flatten(json.loads(text))
             files = [self._data(value) for key, value in named.items() if key.endswith(".file")]
         for kind, key in KEYS.items():
             if ":" in (name := attrgetter(key)(scenario)):
@@ -451,7 +434,7 @@ class _Expansion:
         Raises:
             ScenarioError: with the keys as the sweep file has them.
         """
-        table = _copied(self.base)
+        table = copied(self.base)
         name, options = self.policies[label]
         if name is not None:
             replace_policy(table, name)
@@ -486,10 +469,3 @@ class _Expansion:
                 rest = problem.key[len(key) :]
                 return replace(problem, source=self.source, key=f"{written}{rest}")
         return problem
-
-
-def _copied(table: dict[str, Any]) -> dict[str, Any]:
-    """A copy whose tables can be changed; lists are shared."""
-    return {
-        key: _copied(value) if isinstance(value, dict) else value for key, value in table.items()
-    }
