@@ -38,7 +38,7 @@ from ..policies.learning.environment import (
 from ..policies.learning.trainable import Learned, Learner, TrainingError, read, write
 from ..policies.registry import POLICIES, make_policy
 from ..scenarios.components import resolve
-from ..scenarios.errors import Problem, ScenarioError, as_toml
+from ..scenarios.errors import Issue, ScenarioError, as_toml
 from ..scenarios.schema import Scenario
 from ..scenarios.tables import flatten
 from ..simulator.build import blueprint
@@ -152,7 +152,7 @@ def learning_policy(scenario: Scenario) -> Learned:
     known = [name for name in builtins if issubclass(resolve(name, "policies", builtins), Learned)]
     raise ScenarioError(
         [
-            Problem(
+            Issue(
                 scenario.source,
                 "does not learn",
                 "policy.name",
@@ -360,7 +360,7 @@ def _rows_until(path: Path, steps: int) -> list[dict[str, str]]:
             return [row for row in csv.DictReader(file) if int(row["steps"]) <= steps]
     except (ValueError, KeyError, TypeError, csv.Error):
         what = f"{path} is not what a training left; move it away to go on with a new table"
-        raise ScenarioError([Problem("--resume", what)]) from None
+        raise ScenarioError([Issue("--resume", what)]) from None
 
 
 def _board(path: Path, steps: int) -> Any:
@@ -383,11 +383,11 @@ def _saved(scenario: Scenario, checkpoint: Path) -> dict[str, Any] | None:
     try:
         saved = read(checkpoint, FORMAT)
     except ValueError as error:
-        raise ScenarioError([Problem("--resume", str(error))]) from None
+        raise ScenarioError([Issue("--resume", str(error))]) from None
     then = flatten(tomllib.loads(saved["scenario"]))
     now = flatten(tomllib.loads(scenario.to_toml()))
     differing = [
-        Problem(
+        Issue(
             scenario.source,
             "is not what the training to resume began with",
             key,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .errors import Problem, ScenarioError, nearest
+from .errors import Issue, ScenarioError, nearest
 from .schema import Policy, Scenario
 from .tables import parse_toml, parse_value, put
 from .validation import validate
@@ -109,7 +109,7 @@ def _read(path_or_name: str | Path) -> tuple[str, Path]:
         return path.read_text(encoding="utf-8"), path.parent
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise ScenarioError([Problem(str(path_or_name), f"cannot be read: {reason}")]) from None
+        raise ScenarioError([Issue(str(path_or_name), f"cannot be read: {reason}")]) from None
 
 
 def find_scenario(path_or_name: str | Path) -> Path:
@@ -130,8 +130,8 @@ def find_scenario(path_or_name: str | Path) -> Path:
         return known[name]
     what = "is a folder" if path.is_dir() else "no such file or folder"
     allowed = f"a scenario file, or a shipped scenario: {', '.join(known)}"
-    problem = Problem(str(path_or_name), what, allowed=allowed, near=nearest(name, list(known)))
-    raise ScenarioError([problem])
+    issue = Issue(str(path_or_name), what, allowed=allowed, near=nearest(name, list(known)))
+    raise ScenarioError([issue])
 
 
 def replace_policy(table: dict[str, Any], policy: str) -> None:
@@ -147,8 +147,6 @@ def _override(table: dict[str, Any], override: str) -> str:
     key, equals, text = override.partition("=")
     key = key.strip()
     if not equals or not _KEY.fullmatch(key):
-        raise ScenarioError(
-            [Problem("--set", f"{override!r} is not KEY=VALUE, as in run.slots=100")]
-        )
+        raise ScenarioError([Issue("--set", f"{override!r} is not KEY=VALUE, as in run.slots=100")])
     put(table, key, parse_value(text), "--set")
     return key

@@ -66,7 +66,7 @@ PositiveHertz: TypeAlias = Annotated[Hertz, Field(gt=0)]
 Point: TypeAlias = tuple[Metres, Metres]
 
 
-class Misfit(NamedTuple):
+class Inconsistency(NamedTuple):
     """Something wrong between keys that are each right by themselves.
 
     Attributes:
@@ -80,14 +80,16 @@ class Misfit(NamedTuple):
     allowed: str = ""
 
 
-def reject(*misfits: Misfit) -> None:
-    """Called by a validator: fails where there are misfits.
+def reject(*inconsistencies: Inconsistency) -> None:
+    """Called by a validator: fails where there are inconsistencies.
 
     Raises:
-        PydanticCustomError: of type "misfits".
+        PydanticCustomError: of type "inconsistencies".
     """
-    if misfits:
-        raise PydanticCustomError("misfits", "{misfits}", {"misfits": misfits})
+    if inconsistencies:
+        raise PydanticCustomError(
+            "inconsistencies", "{inconsistencies}", {"inconsistencies": inconsistencies}
+        )
 
 
 class Section(BaseModel):
@@ -144,9 +146,9 @@ class Rectangle(Section):
     @model_validator(mode="after")
     def _ordered(self) -> "Rectangle":
         if self.north <= self.south:
-            reject(Misfit("not north of `south`", "north", f"> {self.south}"))
+            reject(Inconsistency("not north of `south`", "north", f"> {self.south}"))
         if self.east <= self.west:
-            reject(Misfit("not east of `west`", "east", f"> {self.west}"))
+            reject(Inconsistency("not east of `west`", "east", f"> {self.west}"))
         return self
 
     @property
@@ -180,7 +182,7 @@ class Area(Section):
         size = self.rectangle.size
         same = all(abs(a - b) <= 1e-6 * b for a, b in zip(self.size, size, strict=True))
         if "size" in self.model_fields_set and not same:
-            reject(Misfit("not the size of `area.rectangle`", "size", "give one of the two"))
+            reject(Inconsistency("not the size of `area.rectangle`", "size", "give one of the two"))
         # The model is frozen for its users, not for its own validator.
         self.__dict__["size"] = size
         return self
@@ -251,7 +253,7 @@ class Devices(Section):
         for key, column in (("power_max", self.power_max), ("cpu", self.cpu)):
             if isinstance(column, tuple) and self.count is not None and len(column) != self.count:
                 reject(
-                    Misfit(
+                    Inconsistency(
                         f"{len(column)} values for {self.count} devices", key, "one, or one each"
                     )
                 )
@@ -263,9 +265,13 @@ def _count(count: int | None, positions: object, default: int) -> int | None:
     if not isinstance(positions, tuple):
         return count if isinstance(positions, File) else count if count is not None else default
     if not positions:
-        reject(Misfit("empty", "positions", "at least one [x, y]"))
+        reject(Inconsistency("empty", "positions", "at least one [x, y]"))
     if count is not None and count > len(positions):
-        reject(Misfit(f"more than the {len(positions)} positions", "count", f"<= {len(positions)}"))
+        reject(
+            Inconsistency(
+                f"more than the {len(positions)} positions", "count", f"<= {len(positions)}"
+            )
+        )
     return len(positions) if count is None else count
 
 
@@ -452,7 +458,7 @@ class UniformLatency(Section):
     @classmethod
     def _ordered(cls, value: tuple[float, float]) -> tuple[float, float]:
         if value[1] < value[0]:
-            reject(Misfit("the second is less than the first", allowed="[least, greatest]"))
+            reject(Inconsistency("the second is less than the first", allowed="[least, greatest]"))
         return value
 
 
@@ -527,9 +533,9 @@ class Twin(Section):
     def _ideal_has_no_hops(self) -> "Twin":
         for key, hop in (("device", self.device), ("station", self.station)):
             if self.sync == "ideal" and hop != Hop():
-                reject(Misfit('has no effect with sync = "ideal"', key, 'sync = "periodic"'))
+                reject(Inconsistency('has no effect with sync = "ideal"', key, 'sync = "periodic"'))
         if len(set(self.predict)) < len(self.predict):
-            reject(Misfit("the same twice", "predict", "each once"))
+            reject(Inconsistency("the same twice", "predict", "each once"))
         return self
 
 
@@ -603,10 +609,10 @@ class Scenario(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Scenario":
-        reject(*self._misfits())
+        reject(*self._inconsistencies())
         return self
 
-    def _misfits(self) -> list[Misfit]:
+    def _inconsistencies(self) -> list[Inconsistency]:
         """What no section can see alone."""
         found = []
         width, height = self.area.size
@@ -619,37 +625,41 @@ class Scenario(Section):
         for key, points in located:
             if isinstance(points, File) and self.area.rectangle is None:
                 found.append(
-                    Misfit("a file of coordinates needs `area.rectangle`", key, "south, west, …")
+                    Inconsistency(
+                        "a file of coordinates needs `area.rectangle`", key, "south, west, …"
+                    )
                 )
             elif isinstance(points, tuple):
                 outside = [p for p in points if p[0] > width or p[1] > height]
                 if outside:
                     size = f"x <= {width:g} m, y <= {height:g} m"
-                    found.append(Misfit(f"{list(outside[0])} lies outside of the area", key, size))
+                    found.append(
+                        Inconsistency(f"{list(outside[0])} lies outside of the area", key, size)
+                    )
         x, y = self.mbs_position
         farthest = hypot(max(x, width - x), max(y, height - y))
         sbs = self.stations.sbs
         if sbs.positions is None and sbs.count and sbs.radius > farthest:
             what = f"the whole circle of {sbs.radius:g} m around the MBS is outside of the area"
-            found.append(Misfit(what, "stations.sbs.radius", f"<= {farthest:g} m"))
+            found.append(Inconsistency(what, "stations.sbs.radius", f"<= {farthest:g} m"))
         if self.run.problem == "worst-case-emission":
-            found += self._misfits_of_tasks()
+            found += self._inconsistencies_of_tasks()
         elif self.channel.access == "mrc":
             found.append(
-                Misfit("is for the problem worst-case-emission", "channel.access", '"ofdma"')
+                Inconsistency("is for the problem worst-case-emission", "channel.access", '"ofdma"')
             )
-        found += self._misfits_of_failures()
+        found += self._inconsistencies_of_failures()
         if isinstance(self.carbon.sbs, tuple) and sbs.count not in (None, len(self.carbon.sbs)):
             what = f"{len(self.carbon.sbs)} values for {sbs.count} SBSs"
-            found.append(Misfit(what, "carbon.sbs", "one, or one each"))
+            found.append(Inconsistency(what, "carbon.sbs", "one, or one each"))
         return found
 
-    def _misfits_of_failures(self) -> list[Misfit]:
+    def _inconsistencies_of_failures(self) -> list[Inconsistency]:
         """Times so short that there is no end of events in a slot, which would not show them."""
         least = self.run.slot / FAILURES_PER_SLOT
         kinds = (("mbs", self.stations.mbs.failures), ("sbs", self.stations.sbs.failures))
         return [
-            Misfit(
+            Inconsistency(
                 f"{getattr(keys, key):g} s is too short for slots of {self.run.slot:g} s",
                 f"stations.{kind}.failures.{key}",
                 f">= {least:g} s",
@@ -660,7 +670,7 @@ class Scenario(Section):
             if getattr(keys, key) < least
         ]
 
-    def _misfits_of_tasks(self) -> list[Misfit]:
+    def _inconsistencies_of_tasks(self) -> list[Inconsistency]:
         """What C(10) cannot do with."""
         wanted = (
             (self.channel.access == "mrc", "channel.access", '"mrc"'),
@@ -672,4 +682,4 @@ class Scenario(Section):
             (not self.twin.predict, "twin.predict", "[]"),
         )
         what = "does not go with the problem worst-case-emission"
-        return [Misfit(what, key, allowed) for right, key, allowed in wanted if not right]
+        return [Inconsistency(what, key, allowed) for right, key, allowed in wanted if not right]

@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Mapping
 from typing import Any
 
-from .errors import Problem, ScenarioError, as_toml
+from .errors import Issue, ScenarioError, as_toml
 
 
 def parse_toml(text: str, source: str) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ScenarioError([Problem(source, f"not valid TOML: {error}")]) from None
+        raise ScenarioError([Issue(source, f"not valid TOML: {error}")]) from None
 
 
 def parse_value(text: str) -> object:
@@ -64,7 +64,7 @@ def put(table: dict[str, Any], key: str, value: object, source: str) -> None:
         if not isinstance(inner, dict):
             at = ".".join(sections[:depth])
             what = f"`{at}` is {as_toml(inner)}, not a table"
-            raise ScenarioError([Problem(source, what, key, allowed=f"{at}={{{last} = …}}")])
+            raise ScenarioError([Issue(source, what, key, allowed=f"{at}={{{last} = …}}")])
         table = inner
     table[last] = value
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..scenarios.errors import Problem, ScenarioError
+from ..scenarios.errors import Issue, ScenarioError
 from ..scenarios.schema import Deviation as DeviationKeys
 from ..scenarios.schema import ExponentialLatency, Scenario, UniformLatency
 from ..scenarios.schema import Hop as HopKeys
@@ -263,13 +263,13 @@ def blueprint(scenario: Scenario) -> Blueprint:
     Raises:
         ScenarioError: with all that is wrong.
     """
-    problems: list[Problem] = []
+    issues: list[Issue] = []
 
     def attempt(make: Callable[[], Any]) -> Any:
         try:
             return make()
         except ScenarioError as error:
-            problems.extend(error.problems)
+            issues.extend(error.issues)
             return None
 
     streamed = scenario.run.problem == "drift-plus-penalty"
@@ -291,8 +291,8 @@ def blueprint(scenario: Scenario) -> Blueprint:
     positions = attempt(lambda: find_device_positions(scenario))
     carbon = topology and attempt(lambda: find_carbon(scenario, len(topology.station_names)))
     attempt(lambda: check_whole_slots(scenario))
-    if problems:
-        raise ScenarioError(problems)
+    if issues:
+        raise ScenarioError(issues)
     devices = len(positions) if positions is not None else scenario.devices.count or 0
     network = _network(scenario, topology, devices)
     problem: DriftPlusPenalty | WorstCaseEmission
