@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import Issue, ScenarioError, as_toml
-from .schema import Rectangle, Scenario, utc
+from .schema import Scenario
+from .sections import Rectangle, utc
 
 _ISSUES = 5
 """A file with more malformed rows than this is of another kind: no use to list them all."""

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .errors import Issue, ScenarioError, nearest
-from .schema import Policy, Scenario
+from .schema import Scenario
+from .sections import PolicySection, objective_keys
 from .tables import parse_toml, parse_value, put
 from .validation import validate
 
@@ -137,9 +138,8 @@ def find_scenario(path_or_name: str | Path) -> Path:
 def replace_policy(table: dict[str, Any], policy: str) -> None:
     """Name another policy; the options of the scenario's own would only be unknown keys to it."""
     section = table.setdefault("policy", {})
-    if isinstance(section, dict) and section.get("name", Policy().name) != policy:
-        shared = {key: value for key, value in section.items() if key in Policy.model_fields}
-        table["policy"] = {**shared, "name": policy}
+    if isinstance(section, dict) and section.get("name", PolicySection().name) != policy:
+        table["policy"] = {**objective_keys(section), "name": policy}
 
 
 def _override(table: dict[str, Any], override: str) -> str:

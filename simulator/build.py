@@ -8,9 +8,13 @@ from typing import Any
 import numpy as np
 
 from ..scenarios.errors import Issue, ScenarioError
-from ..scenarios.schema import Deviation as DeviationKeys
-from ..scenarios.schema import ExponentialLatency, Scenario, UniformLatency
-from ..scenarios.schema import Hop as HopKeys
+from ..scenarios.schema import Scenario
+from ..scenarios.sections import (
+    DeviationSection,
+    ExponentialLatency,
+    HopSection,
+    UniformLatency,
+)
 from .components import (
     check_whole_slots,
     find_carbon,
@@ -345,7 +349,7 @@ def _path_gain(topology: Topology, path_loss: PathLoss, position_m: FloatArray) 
     return path_loss.gain(topology.distance_m(position_m))
 
 
-def _deviation(keys: DeviationKeys, streams: Streams, name: str) -> Deviation:
+def _deviation(keys: DeviationSection, streams: Streams, name: str) -> Deviation:
     return Deviation(keys.bias, keys.relative, keys.noise, streams.generators(name))
 
 
@@ -371,7 +375,7 @@ def _failures(scenario: Scenario, network: Network, streams: Streams) -> Failure
     return Failures(models, rngs)
 
 
-def _hop(keys: HopKeys, streams: Streams, name: str) -> Hop:
+def _hop(keys: HopSection, streams: Streams, name: str) -> Hop:
     return Hop(
         _latency(keys.latency),
         keys.loss,

@@ -9,7 +9,8 @@ import numpy as np
 from ..scenarios.components import configure, resolve
 from ..scenarios.data import data_file, read_positions, read_series
 from ..scenarios.errors import Issue, ScenarioError, as_toml
-from ..scenarios.schema import CarbonFile, File, Scenario
+from ..scenarios.schema import Scenario
+from ..scenarios.sections import CarbonFile, File
 from .core.arrays import FloatArray
 from .models.carbon import CarbonIntensity, Series
 from .models.fading import PATH_LOSS, PathLoss

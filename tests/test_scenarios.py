@@ -25,12 +25,12 @@ from edgesim.scenarios.components import configure, resolve
 from edgesim.scenarios.data import data_file, read_positions, read_series
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.loading import load_scenario, parse_scenario, shipped
-from edgesim.scenarios.schema import (
+from edgesim.scenarios.schema import Scenario
+from edgesim.scenarios.sections import (
     CarbonFile,
     ExponentialLatency,
     File,
     Rectangle,
-    Scenario,
     UniformLatency,
 )
 

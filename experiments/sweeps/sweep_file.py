@@ -17,8 +17,10 @@ from ... import __version__
 from ...scenarios.components import KEYS, resolve
 from ...scenarios.errors import Issue, ScenarioError, as_toml
 from ...scenarios.loading import data_folders, load_table, replace_policy
-from ...scenarios.schema import MAX_REPLICATIONS, MAX_SEED, Scenario, Section, Whole
+from ...scenarios.schema import Scenario
+from ...scenarios.sections import MAX_REPLICATIONS, MAX_SEED, Section, form
 from ...scenarios.tables import copied, flatten, parse_toml, parse_value, put
+from ...scenarios.units import Count, Whole
 from ...scenarios.validation import validate
 from ..compare import parse_policy
 from ..run import prepare
@@ -41,10 +43,6 @@ Key = str
 """A key of a scenario, as "tasks.mean"."""
 
 
-def _form(value: object) -> str:
-    return "<list>" if isinstance(value, list | tuple) else "<value>"
-
-
 class SweepFile(Section):
     """The keys of a sweep file."""
 
@@ -64,17 +62,16 @@ class SweepFile(Section):
         "given",
     )
     seeds: Annotated[
-        Annotated[Whole, Field(ge=1, le=MAX_RUNS), Tag("<value>")]
+        Annotated[Count, Field(le=MAX_RUNS), Tag("<value>")]
         | Annotated[
             tuple[Annotated[Whole, Field(ge=0, le=MAX_SEED)], ...],
             Field(min_length=1, max_length=MAX_RUNS),
             Tag("<list>"),
         ],
-        Discriminator(_form),
+        Discriminator(form),
     ] = Field(default=1, description="how many, from the scenario's own on, or a list of them")
-    replications: Whole = Field(
+    replications: Count = Field(
         default=10,
-        ge=1,
         le=MAX_REPLICATIONS,
         description="how many seeds of a point run in lock-step in one process, at most",
     )

@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 
 from ...scenarios.errors import Issue, ScenarioError, as_toml
 from ...scenarios.loading import load_scenario
-from ...scenarios.schema import MAX_SEED, Scenario
+from ...scenarios.schema import Scenario
+from ...scenarios.sections import MAX_SEED
 from ...simulator.build import blueprint
 from ...simulator.core.arrays import BoolArray, FloatArray
 from ...simulator.core.randomness import Streams
