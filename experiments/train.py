@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..policies.base import AnyPolicy
 from ..policies.learning.environment import (
     CarbonAwareEdgeVector,
     DigitalTwinNetworkVector,
@@ -105,6 +106,7 @@ def train(
     scenario: Scenario,
     folder: Path,
     *,
+    policy: AnyPolicy | None = None,
     resume: bool = False,
     command: str = "",
     follow: Callable[[TrainingProgress], None] = lambda progress: None,
@@ -114,6 +116,7 @@ def train(
     Args:
         scenario: what to train for. It is evaluated on its own seeds, which training does not meet.
         folder: for what the training leaves; made if it is not there.
+        policy: the class or object that the scenario names, where it is given in Python.
         resume: go on from the folder's checkpoint, if there is one.
         command: the one that started this, for the checkpoint's record.
         follow: is told of progress, about `LOGS` times.
@@ -124,28 +127,28 @@ def train(
         OSError: the folder cannot be written.
     """
     torch.set_num_threads(1)  # more of them wait for each other on a busy machine
-    policy = learning_policy(scenario)
+    learned = learning_policy(scenario, policy)
     problem = blueprint(scenario).problem
     folder.mkdir(parents=True, exist_ok=True)
     saved = _saved(scenario, folder / "checkpoint.pt") if resume else None
     (folder / "scenario.toml").write_text(scenario.to_toml(), encoding="utf-8")
     seed = (scenario.run.seed + 1) * FIRST_SEED
     evaluator = Evaluator(scenario)
-    learner = policy.learner(problem, partial(make_environment, scenario), seed)
+    learner = learned.learner(problem, partial(make_environment, scenario), seed)
     try:
-        session = _Session(scenario, policy, learner, evaluator, folder, command, saved)
+        session = _Session(scenario, learned, learner, evaluator, folder, command, saved)
         return session.run(follow)
     finally:
         learner.close()
 
 
-def learning_policy(scenario: Scenario) -> Learned:
+def learning_policy(scenario: Scenario, given: AnyPolicy | None = None) -> Learned:
     """The policy that a scenario names.
 
     Raises:
         ScenarioError: it does not learn.
     """
-    policy = make_policy(scenario)
+    policy = make_policy(scenario, given)
     if isinstance(policy, Learned):
         return policy
     builtins = POLICIES[scenario.run.problem]

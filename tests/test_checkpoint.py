@@ -196,7 +196,7 @@ class Unsaveable:
 
 def test_a_policy_that_cannot_be_saved_is_told_so(tmp_path: Path) -> None:
     what = scenario("policy.name=test_checkpoint:Unsaveable")
-    with pytest.raises(CheckpointError, match=r"cannot be saved.*--checkpoint-every"):
+    with pytest.raises(CheckpointError, match=r"cannot be saved.*`checkpoint_every`"):
         execute(prepare(what), tmp_path / "run.h5", checkpoint_every=5)
     assert execute(prepare(what), tmp_path / "run.h5") == "complete"
 
