@@ -57,7 +57,9 @@ class Evaluator:
         self._scenario = resized(scenario, replications, slots)
         self.problem = blueprint(self._scenario).problem
         names = ("lyapunov", "local") if self._stream else ("exact",)
-        self._references = {name: self._run(make_policy(named(scenario, name))) for name in names}
+        self._references = {
+            name: self._run(make_policy(scenario.with_policy(name))) for name in names
+        }
 
     def evaluate(self, policy: Policy) -> Evaluation:
         """Of a policy that is ready to act."""
@@ -143,10 +145,3 @@ def resized(scenario: Scenario, replications: int, slots: int) -> Scenario:
     """The same with another number of replications and slots."""
     run = scenario.run.model_copy(update={"replications": replications, "slots": slots})
     return scenario.model_copy(update={"run": run})
-
-
-def named(scenario: Scenario, policy: str) -> Scenario:
-    """The same under another policy, with its default keys."""
-    own = scenario.policy
-    section = type(own)(name=policy, V=own.V, perturbation=own.perturbation)
-    return scenario.model_copy(update={"policy": section})

@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..policies.base import AnyPolicy
 from ..policies.learning.environment import (
     CarbonAwareEdgeVector,
     DigitalTwinNetworkVector,
@@ -38,8 +39,9 @@ from ..policies.learning.environment import (
 from ..policies.learning.trainable import Learned, Learner, TrainingError, read, write
 from ..policies.registry import POLICIES, make_policy
 from ..scenarios.components import resolve
-from ..scenarios.errors import Problem, ScenarioError, as_toml
+from ..scenarios.errors import Issue, ScenarioError, as_toml
 from ..scenarios.schema import Scenario
+from ..scenarios.tables import flatten
 from ..simulator.build import blueprint
 from ..simulator.core.errors import RunError
 from ..traces.file_errors import replaced
@@ -104,6 +106,7 @@ def train(
     scenario: Scenario,
     folder: Path,
     *,
+    policy: AnyPolicy | None = None,
     resume: bool = False,
     command: str = "",
     follow: Callable[[TrainingProgress], None] = lambda progress: None,
@@ -113,6 +116,7 @@ def train(
     Args:
         scenario: what to train for. It is evaluated on its own seeds, which training does not meet.
         folder: for what the training leaves; made if it is not there.
+        policy: the class or object that the scenario names, where it is given in Python.
         resume: go on from the folder's checkpoint, if there is one.
         command: the one that started this, for the checkpoint's record.
         follow: is told of progress, about `LOGS` times.
@@ -123,35 +127,35 @@ def train(
         OSError: the folder cannot be written.
     """
     torch.set_num_threads(1)  # more of them wait for each other on a busy machine
-    policy = learning_policy(scenario)
+    learned = learning_policy(scenario, policy)
     problem = blueprint(scenario).problem
     folder.mkdir(parents=True, exist_ok=True)
     saved = _saved(scenario, folder / "checkpoint.pt") if resume else None
     (folder / "scenario.toml").write_text(scenario.to_toml(), encoding="utf-8")
     seed = (scenario.run.seed + 1) * FIRST_SEED
     evaluator = Evaluator(scenario)
-    learner = policy.learner(problem, partial(make_environment, scenario), seed)
+    learner = learned.learner(problem, partial(make_environment, scenario), seed)
     try:
-        session = _Session(scenario, policy, learner, evaluator, folder, command, saved)
+        session = _Session(scenario, learned, learner, evaluator, folder, command, saved)
         return session.run(follow)
     finally:
         learner.close()
 
 
-def learning_policy(scenario: Scenario) -> Learned:
+def learning_policy(scenario: Scenario, given: AnyPolicy | None = None) -> Learned:
     """The policy that a scenario names.
 
     Raises:
         ScenarioError: it does not learn.
     """
-    policy = make_policy(scenario)
+    policy = make_policy(scenario, given)
     if isinstance(policy, Learned):
         return policy
     builtins = POLICIES[scenario.run.problem]
     known = [name for name in builtins if issubclass(resolve(name, "policies", builtins), Learned)]
     raise ScenarioError(
         [
-            Problem(
+            Issue(
                 scenario.source,
                 "does not learn",
                 "policy.name",
@@ -359,7 +363,7 @@ def _rows_until(path: Path, steps: int) -> list[dict[str, str]]:
             return [row for row in csv.DictReader(file) if int(row["steps"]) <= steps]
     except (ValueError, KeyError, TypeError, csv.Error):
         what = f"{path} is not what a training left; move it away to go on with a new table"
-        raise ScenarioError([Problem("--resume", what)]) from None
+        raise ScenarioError([Issue("--resume", what)]) from None
 
 
 def _board(path: Path, steps: int) -> Any:
@@ -382,10 +386,11 @@ def _saved(scenario: Scenario, checkpoint: Path) -> dict[str, Any] | None:
     try:
         saved = read(checkpoint, FORMAT)
     except ValueError as error:
-        raise ScenarioError([Problem("--resume", str(error))]) from None
-    then, now = _flat(tomllib.loads(saved["scenario"])), _flat(tomllib.loads(scenario.to_toml()))
+        raise ScenarioError([Issue("--resume", str(error))]) from None
+    then = flatten(tomllib.loads(saved["scenario"]))
+    now = flatten(tomllib.loads(scenario.to_toml()))
     differing = [
-        Problem(
+        Issue(
             scenario.source,
             "is not what the training to resume began with",
             key,
@@ -398,14 +403,3 @@ def _saved(scenario: Scenario, checkpoint: Path) -> dict[str, Any] | None:
     if differing:
         raise ScenarioError(differing)
     return saved
-
-
-def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """The values of nested tables by "a.b.c"."""
-    values: dict[str, Any] = {}
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            values |= _flat(value, f"{prefix}{key}.")
-        else:
-            values[prefix + key] = value
-    return values

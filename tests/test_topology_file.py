@@ -48,7 +48,7 @@ def read(path: Path, *overrides: str) -> Topology:
 def refused(path: Path, *overrides: str) -> list[str]:
     with pytest.raises(ScenarioError) as caught:
         read(path, *overrides)
-    messages = [str(problem) for problem in caught.value.problems]
+    messages = [str(problem) for problem in caught.value.issues]
     assert all(message.startswith(f"{path}: ") for message in messages), messages
     return [message.removeprefix(f"{path}: ") for message in messages]
 

@@ -13,15 +13,13 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from ...scenarios.units import Count, Positive, Share
 from .networks import Actor, Critic, Head, Kind, finite, torch_seed
 from .trainable import (
-    Count,
     Learned,
     Learner,
     MakeEnvironment,
-    Positive,
     Problem,
-    Share,
     TrainingError,
 )
 

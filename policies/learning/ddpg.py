@@ -12,11 +12,12 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ...scenarios.units import Count, Positive, Share
 from ...simulator.core.arrays import FloatArray
 from .exploration import Exploration, OrnsteinUhlenbeck
 from .networks import Actor, Critic, Head, Kind, check_finite, finite, seeded
 from .replay_buffer import Batch, Replay
-from .trainable import Actions, Count, Learned, MakeEnvironment, Positive, Problem, Share
+from .trainable import Actions, Learned, MakeEnvironment, Problem
 
 
 @dataclass

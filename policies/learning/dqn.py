@@ -18,11 +18,12 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ...scenarios.units import Count, Positive, Share
 from .ddpg import Training
 from .exploration import EpsilonGreedy
 from .networks import Kind, body, finite, seeded
 from .replay_buffer import Batch, Replay
-from .trainable import Count, Learned, MakeEnvironment, Positive, Problem, Share
+from .trainable import Learned, MakeEnvironment, Problem
 
 MAX_ACTIONS = 4096
 """A device may have so many actions."""

@@ -3,12 +3,11 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from ...scenarios.errors import as_toml
 from ...simulator.core.randomness import Generators
@@ -27,10 +26,6 @@ MakeEnvironment = Callable[..., Any]
 
 Actions = NDArray[np.float32]
 """(R, N, A) in [-1, 1]."""
-
-Count = Annotated[int, Field(ge=1)]
-Positive = Annotated[float, Field(gt=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
 
 FORMAT = "edgesim policy 1"
 
