@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Any
 
 from ..policies.base import Policy
-from ..policies.learning.trainable import Learned
+from ..policies.learning.trainable import TrainablePolicy
 from ..policies.registry import make_policy
 from ..scenarios.errors import Problem, ScenarioError, as_toml
 from ..scenarios.loading import load_scenario, parse_scenario
@@ -80,7 +80,7 @@ def prepare(scenario: Scenario) -> Experiment:
         problems.extend(error.problems)
     if problems:
         raise ScenarioError(problems)
-    if isinstance(policy, Learned):
+    if isinstance(policy, TrainablePolicy):
         try:
             policy.load(plan.problem)
         except ValueError as error:

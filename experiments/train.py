@@ -1,6 +1,6 @@
 """Training: a policy that learns, its environments, what it leaves in a folder, and how it goes on.
 
-What learns is a `policies.learned.Learner`, made by a `policies.learned.Learned` policy from its keys:
+What learns is a `policies.learned.Learner`, made by a `policies.learned.TrainablePolicy` policy from its keys:
 
 - `advance()` acts and learns for some seconds at most, and returns means by name ("reward", losses);
 - `state_dict()` and `load_state_dict()` are all that it is between two calls of `advance`;
@@ -30,12 +30,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..policies.learning.checkpoint import read, write
 from ..policies.learning.environment import (
-    CarbonAwareEdgeVector,
-    DigitalTwinNetworkVector,
+    StreamVectorEnvironment,
+    TaskVectorEnvironment,
     VectorEnvironment,
 )
-from ..policies.learning.trainable import Learned, Learner, TrainingError, read, write
+from ..policies.learning.trainable import Learner, TrainablePolicy, TrainingError
 from ..policies.registry import POLICIES, make_policy
 from ..scenarios.components import resolve
 from ..scenarios.errors import Problem, ScenarioError, as_toml
@@ -138,17 +139,21 @@ def train(
         learner.close()
 
 
-def learning_policy(scenario: Scenario) -> Learned:
+def learning_policy(scenario: Scenario) -> TrainablePolicy:
     """The policy that a scenario names.
 
     Raises:
         ScenarioError: it does not learn.
     """
     policy = make_policy(scenario)
-    if isinstance(policy, Learned):
+    if isinstance(policy, TrainablePolicy):
         return policy
     builtins = POLICIES[scenario.run.problem]
-    known = [name for name in builtins if issubclass(resolve(name, "policies", builtins), Learned)]
+    known = [
+        name
+        for name in builtins
+        if issubclass(resolve(name, "policies", builtins), TrainablePolicy)
+    ]
     raise ScenarioError(
         [
             Problem(
@@ -175,8 +180,8 @@ def make_environment(
     """
     scenario = resized(scenario, replications, slots)
     if scenario.run.problem == "drift-plus-penalty":
-        return DigitalTwinNetworkVector(replications, scenario, flat=False)
-    return CarbonAwareEdgeVector(
+        return StreamVectorEnvironment(replications, scenario, flat=False)
+    return TaskVectorEnvironment(
         replications,
         scenario,
         delay_weight=limit_weight,
@@ -193,7 +198,7 @@ class _Session:
     def __init__(
         self,
         scenario: Scenario,
-        policy: Learned,
+        policy: TrainablePolicy,
         learner: Learner,
         evaluator: Evaluator,
         folder: Path,
@@ -257,7 +262,7 @@ class _Session:
     def _evaluate(self) -> Evaluation:
         """By what has been learned so far; kept if it is the best."""
         learner, policy = self._learner, self._policy
-        policy.use(learner.actor)
+        policy.set_actor(learner.actor)
         evaluation = self._evaluator.evaluate(policy)
         self._evaluations.add({"steps": learner.steps, **evaluation.figures})
         if self._best is None or evaluation.score < self._best.score:

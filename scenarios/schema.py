@@ -60,6 +60,8 @@ def _whole(value: object) -> object:
 
 
 Whole: TypeAlias = Annotated[int, BeforeValidator(_whole)]
+Count: TypeAlias = Annotated[Whole, Field(ge=1)]
+Positive: TypeAlias = Annotated[Number, Field(gt=0)]
 Fraction: TypeAlias = Annotated[Number, Field(ge=0, le=1)]
 PositiveMetres: TypeAlias = Annotated[Metres, Field(gt=0)]
 PositiveHertz: TypeAlias = Annotated[Hertz, Field(gt=0)]

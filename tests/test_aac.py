@@ -12,9 +12,9 @@ from torch import nn
 
 from edgesim.experiments.train import make_environment
 from edgesim.policies.learning.aac import Aac, ActorCritic, GlobalAgent, LearningAgent
-from edgesim.policies.learning.aac_workers import Training
-from edgesim.policies.learning.environment import DigitalTwinNetworkVector
-from edgesim.policies.learning.networks import seeded, torch_seed
+from edgesim.policies.learning.aac_workers import Update
+from edgesim.policies.learning.environment import StreamVectorEnvironment
+from edgesim.policies.learning.seeding import seeded, torch_seed
 from edgesim.policies.learning.trainable import TrainingError
 from edgesim.scenarios.loading import load_scenario
 
@@ -24,8 +24,8 @@ T_MAX, EPISODE, EPISODES = 5, 20, 12
 RATE = 1e-3
 
 
-def environment(replicas: int = 1) -> DigitalTwinNetworkVector:
-    return DigitalTwinNetworkVector(replicas, overrides=SMALL, flat=False)
+def environment(replicas: int = 1) -> StreamVectorEnvironment:
+    return StreamVectorEnvironment(replicas, overrides=SMALL, flat=False)
 
 
 class OnLogits(gymnasium.Env[Any, Any]):
@@ -60,7 +60,7 @@ class OneDeviation(nn.Module):
 
 
 @pytest.fixture
-def keys() -> Aac:
+def config() -> Aac:
     return Aac(
         workers=1,
         replicas=1,
@@ -131,30 +131,30 @@ def difference(theirs: Any, model: ActorCritic) -> float:
     return max(float(one.detach().abs().max()) for one in [deviation, *sum(weights, ())])
 
 
-def test_one_agent_with_one_replica_is_a2c(keys: Aac) -> None:
+def test_one_agent_with_one_replica_is_a2c(config: Aac) -> None:
     """Same start, same noise, 12 episodes, 48 updates; a wrong discount is off by far more."""
 
-    def trained(discount: float) -> Training:
-        keys.discount = discount
-        training = Training(keys, lambda replicas, *_: environment(replicas), 0)
+    def trained(discount: float) -> GlobalAgent:
+        config.discount = discount
+        training = GlobalAgent(config, lambda replicas, *_: environment(replicas), 0)
         for _ in range(EPISODES):
             training.advance()
         return training
 
-    start = Training(keys, lambda replicas, *_: environment(replicas), 0)._global.model
+    start = GlobalAgent(config, lambda replicas, *_: environment(replicas), 0).model
     theirs = a2c(start)
     assert difference(theirs, start) == 0.0
     torch.manual_seed(torch_seed(0))  # as the agent's noise
     theirs.learn(EPISODES * EPISODE)
-    ours = trained(0.9)._global.model
+    ours = trained(0.9).model
     assert difference(theirs, start) > 1e-2
     assert difference(theirs, ours) < 1e-4
-    assert difference(theirs, trained(0.8)._global.model) > 1e-3
+    assert difference(theirs, trained(0.8).model) > 1e-3
 
 
-def test_an_episode_goes_on_bit_for_bit(keys: Aac) -> None:
-    def training() -> Training:
-        return Training(keys, lambda replicas, *_: environment(replicas), 3)
+def test_an_episode_goes_on_bit_for_bit(config: Aac) -> None:
+    def training() -> GlobalAgent:
+        return GlobalAgent(config, lambda replicas, *_: environment(replicas), 3)
 
     whole, first, second = training(), training(), training()
     for _ in range(4):
@@ -171,26 +171,28 @@ def test_an_episode_goes_on_bit_for_bit(keys: Aac) -> None:
     assert torch.equal(ours["noise"], theirs["noise"])
 
 
-def test_rollouts_end_with_the_episode(keys: Aac) -> None:
+def test_rollouts_end_with_the_episode(config: Aac) -> None:
     """20 slots in rollouts of 8: 8, 8, 4; the value of the last state is counted, as it goes on."""
-    keys.t_max = 8
-    agent = LearningAgent(keys, environment(), 0, 0, 1)
+    config.t_max = 8
+    agent = LearningAgent(config, lambda *_: environment(), 0)
     shared = agent.model
     assert [agent.work(shared).steps for _ in range(4)] == [8, 8, 4, 8]
 
 
-def test_a_gradient_that_is_no_number_changes_nothing(keys: Aac) -> None:
-    model = ActorCritic(keys, DEVICES, 17, 4)
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    gradients = [torch.full_like(parameter, torch.nan) for parameter in model.parameters()]
+def test_a_gradient_that_is_no_number_changes_nothing(config: Aac) -> None:
+    training = GlobalAgent(config, lambda *_: environment(), 0)
+    before = {name: value.clone() for name, value in training.model.state_dict().items()}
+    gradients = [torch.full_like(one, torch.nan) for one in training.model.parameters()]
     with pytest.raises(TrainingError, match="norm of a gradient"):
-        GlobalAgent(keys, model).update(gradients, 0)
-    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+        training.apply(Update(gradients, 5, {}))
+    assert training.steps == 0
+    after = training.model.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
 
 
-def test_the_density_is_that_of_a_normal_distribution(keys: Aac) -> None:
+def test_the_density_is_that_of_a_normal_distribution(config: Aac) -> None:
     """Up to its constant, for which torch's own distribution is asked."""
-    model = ActorCritic(keys, DEVICES, 17, 4)
+    model = ActorCritic(config, DEVICES, 17, 4)
     generator = torch.Generator().manual_seed(2)
     mean, logits = torch.randn(2, 3, DEVICES, 4, generator=generator)
     normal = torch.distributions.Normal(mean, model.log_deviation.exp())
@@ -202,16 +204,16 @@ def test_the_density_is_that_of_a_normal_distribution(keys: Aac) -> None:
 
 
 @pytest.fixture
-def two_agents() -> Iterator[Training]:
-    keys = Aac(workers=2, replicas=4, hidden=[16], t_max=T_MAX, episode_slots=EPISODE)
+def two_agents() -> Iterator[GlobalAgent]:
+    config = Aac(workers=2, replicas=4, hidden=[16], t_max=T_MAX, episode_slots=EPISODE)
     scenario = load_scenario("iiot_20dev", SMALL)
-    training = Training(keys, partial(make_environment, scenario), 5)
+    training = GlobalAgent(config, partial(make_environment, scenario), 5)
     yield training
     training.close()
 
 
 @pytest.mark.slow
-def test_every_update_of_several_agents_is_applied_once(two_agents: Training) -> None:
+def test_every_update_of_several_agents_is_applied_once(two_agents: GlobalAgent) -> None:
     """The optimiser counts as many steps as there were updates, of 4 replicas and 5 slots each."""
     start = [one.clone() for one in two_agents.actor.parameters()]
     means = two_agents.advance()
@@ -227,11 +229,11 @@ def test_every_update_of_several_agents_is_applied_once(two_agents: Training) ->
 @pytest.mark.slow
 def test_it_learns_to_offload() -> None:
     """On the small network, beyond all-local and random, within a minute."""
-    keys = Aac(workers=1, replicas=32, steps=64_000, t_max=T_MAX, hidden=[32, 32])
+    config = Aac(workers=1, replicas=32, steps=64_000, t_max=T_MAX, hidden=[32, 32])
     scenario = load_scenario("iiot_20dev", SMALL)
-    training = Training(keys, partial(make_environment, scenario), 1)
+    training = GlobalAgent(config, partial(make_environment, scenario), 1)
     first = training.advance()["reward"]
-    while training.steps < keys.steps:
+    while training.steps < config.steps:
         last = training.advance()["reward"]
     assert last > 3.0 * max(first, 0.01)
 
