@@ -118,7 +118,7 @@ def run(
     SCENARIO is a file, the name of a shipped one, or a trace, whose scenario is run again.
     """
     with user_errors():
-        from edgesim.experiments.checkpoint import beside
+        from edgesim.experiments.checkpoint import checkpoint_path
         from edgesim.experiments.run import execute, prepare, resume
         from edgesim.traces.reader import open_trace
         from edgesim.traces.statistics import summarise
@@ -134,7 +134,7 @@ def run(
         scenario = load(**options)
         experiment = prepare(scenario)
         path = output or new_trace_path(options["scenario"], scenario)
-        goes_on = resumes and beside(path).exists()
+        goes_on = resumes and checkpoint_path(path).exists()
         done = False
         if output and output.exists() and not (overwrite or goes_on):
             if not resumes:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import torch
 
-from edgesim.experiments.evaluation import Evaluator, named
+from edgesim.experiments.evaluation import Evaluator
 from edgesim.policies.learning.checkpoint import FORMAT, read, shipped
 from edgesim.policies.learning.trainable import TrainablePolicy
 from edgesim.policies.registry import make_policy
@@ -36,7 +36,7 @@ def measure() -> Iterator[Row]:
             yield Row(path.stem, closed, "% of the gap closed", at_least=98.0)
             larger = trained_for(command, path.stem, f"devices.count={MORE}")
             evaluator = Evaluator(larger)
-            epr = evaluator.evaluate(make_policy(named(larger, "epr"))).figures
+            epr = evaluator.evaluate(make_policy(larger.with_policy("epr"))).figures
             more = evaluator.evaluate(ready(larger)).figures
             what = f"{path.stem}, {MORE} devices, beside epr"
             yield Row(

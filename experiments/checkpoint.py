@@ -38,8 +38,8 @@ class Checkpoint:
     written: Written
 
 
-def beside(trace: Path) -> Path:
-    """Where the checkpoint of a trace lies."""
+def checkpoint_path(trace: Path) -> Path:
+    """The checkpoint of the run whose trace this is: a file beside it."""
     return trace.with_name(trace.name + SUFFIX)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from ..scenarios.errors import Problem, ScenarioError
+from ..scenarios.errors import Issue, ScenarioError
 from ..simulator.simulation import Simulation
 from .run import Experiment, execute, load, prepare
 
@@ -47,16 +47,16 @@ def prepare_each(
         TraceError: the scenario is to be that of a trace, which cannot be read.
     """
     experiments: dict[str, Experiment] = {}
-    problems: list[Problem] = []
+    issues: list[Issue] = []
     for label, (name, options) in parse_policies(policies).items():
         keys = [f"policy.{option}" for option in options]
         changes = ["trace.level=summary", *overrides, f"run.replications={seeds}", *keys]
         try:
             experiments[label] = prepare(load(scenario, changes, data_dir, policy=name))
         except ScenarioError as error:
-            problems += error.problems
-    if problems:
-        raise ScenarioError(list(dict.fromkeys(problems)))
+            issues += error.issues
+    if issues:
+        raise ScenarioError(list(dict.fromkeys(issues)))
     return experiments
 
 
@@ -101,19 +101,19 @@ def parse_policies(text: str) -> dict[str, tuple[str, list[str]]]:
         ScenarioError: not of this form, fewer than two, or one of them twice.
     """
     found: dict[str, tuple[str, list[str]]] = {}
-    problems: list[Problem] = []
+    issues: list[Issue] = []
     for label in split(text):
         if label in found:
-            problems.append(Problem("--policies", f"`{label}` is there twice"))
+            issues.append(Issue("--policies", f"`{label}` is there twice"))
             continue
         try:
             found[label] = parse_policy(label, "--policies")
         except ScenarioError as error:
-            problems += error.problems
-    if not problems and len(found) < 2:
-        problems.append(Problem("--policies", f"only `{text}`", allowed=f"two or more: {FORM}"))
-    if problems:
-        raise ScenarioError(problems)
+            issues += error.issues
+    if not issues and len(found) < 2:
+        issues.append(Issue("--policies", f"only `{text}`", allowed=f"two or more: {FORM}"))
+    if issues:
+        raise ScenarioError(issues)
     return found
 
 
@@ -132,7 +132,7 @@ def parse_policy(label: str, source: str) -> tuple[str, list[str]]:
     if options == [""]:
         options = []
     if not matched or not all("=" in option for option in options):
-        raise ScenarioError([Problem(source, f"cannot read `{label}`", allowed=FORM)])
+        raise ScenarioError([Issue(source, f"cannot read `{label}`", allowed=FORM)])
     return matched[1], options
 
 

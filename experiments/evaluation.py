@@ -61,7 +61,9 @@ class Evaluator:
         self._scenario = resized(scenario, replications, slots)
         self.problem = blueprint(self._scenario).problem
         names = ("lyapunov", "local") if self._stream else ("exact",)
-        self._references = {name: self._run(make_policy(named(scenario, name))) for name in names}
+        self._references = {
+            name: self._run(make_policy(scenario.with_policy(name))) for name in names
+        }
 
     def evaluate(self, policy: Policy) -> Evaluation:
         """The figures of a policy that is ready to act."""
@@ -136,10 +138,3 @@ def resized(scenario: Scenario, replications: int, slots: int) -> Scenario:
     """A scenario with another number of replications and slots."""
     run = scenario.run.model_copy(update={"replications": replications, "slots": slots})
     return scenario.model_copy(update={"run": run})
-
-
-def named(scenario: Scenario, policy: str) -> Scenario:
-    """A scenario under another policy, with that policy's default keys."""
-    own = scenario.policy
-    section = type(own)(name=policy, V=own.V, perturbation=own.perturbation)
-    return scenario.model_copy(update={"policy": section})

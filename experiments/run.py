@@ -3,19 +3,19 @@
 import signal
 import threading
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from ..policies.base import Policy
 from ..policies.learning.trainable import TrainablePolicy
 from ..policies.registry import make_policy
-from ..scenarios.errors import Problem, ScenarioError, as_toml
+from ..scenarios.errors import Issue, ScenarioError, as_toml
 from ..scenarios.loading import load_scenario, parse_scenario
 from ..scenarios.schema import Scenario
+from ..scenarios.tables import flatten
 from ..simulator.build import Blueprint, blueprint
 from ..simulator.core.randomness import Streams
 from ..simulator.core.recorder import EndStatus
@@ -69,24 +69,24 @@ def prepare(scenario: Scenario) -> Experiment:
     Raises:
         ScenarioError: with all that is wrong.
     """
-    problems: list[Problem] = []
+    issues: list[Issue] = []
     try:
         policy = make_policy(scenario)
     except ScenarioError as error:
-        problems.extend(error.problems)
+        issues.extend(error.issues)
     try:
         plan = blueprint(scenario)
     except ScenarioError as error:
-        problems.extend(error.problems)
-    if problems:
-        raise ScenarioError(problems)
+        issues.extend(error.issues)
+    if issues:
+        raise ScenarioError(issues)
     if isinstance(policy, TrainablePolicy):
         try:
             policy.load(plan.problem)
         except ValueError as error:
             value = policy.checkpoint and as_toml(policy.checkpoint)
-            problem = Problem(scenario.source, str(error), "policy.checkpoint", value)
-            raise ScenarioError([problem]) from None
+            issue = Issue(scenario.source, str(error), "policy.checkpoint", value)
+            raise ScenarioError([issue]) from None
     return Experiment(scenario, plan, policy)
 
 
@@ -118,8 +118,8 @@ def execute(
     streams = Streams(scenario.run.seed, scenario.run.replications)
     policy.reset(problem.network, problem, streams.generators("policy"))
     path.parent.mkdir(parents=True, exist_ok=True)
-    if checkpoint.beside(path).exists():
-        checkpoint.beside(path).unlink()
+    if checkpoint.checkpoint_path(path).exists():
+        checkpoint.checkpoint_path(path).unlink()
     writer = TraceWriter(path, _run_info(experiment, streams), level=scenario.trace.level)
     return _record(experiment, policy, writer, path, checkpoint_every, on_start)
 
@@ -144,7 +144,7 @@ def resume(
         RunError: a policy or model failed; what was recorded up to there is readable.
         OSError: the trace or a checkpoint cannot be read or written.
     """
-    file = checkpoint.beside(path)
+    file = checkpoint.checkpoint_path(path)
     if not file.exists():
         raise CheckpointError(f"{file}: there is no such file; --checkpoint-every leaves one")
     saved = checkpoint.load(file)
@@ -169,7 +169,7 @@ def _record(
 ) -> EndStatus:
     """Run from the start, or from a snapshot, to the end or an interrupt."""
     scenario, plan = experiment.scenario, experiment.blueprint
-    file = checkpoint.beside(path)
+    file = checkpoint.checkpoint_path(path)
     status: EndStatus = "failed"
     try:
         streams = Streams(scenario.run.seed, scenario.run.replications)
@@ -201,21 +201,12 @@ def _record(
 
 def _differences(saved: str, now: str) -> list[str]:
     """The keys in which two scenarios differ."""
-    ours, theirs = _flat(tomllib.loads(now)), _flat(tomllib.loads(saved))
+    ours, theirs = flatten(tomllib.loads(now)), flatten(tomllib.loads(saved))
     return [
         f"{key} was {as_toml(theirs.get(key))}"
         for key in sorted(ours.keys() | theirs.keys())
         if ours.get(key) != theirs.get(key)
     ]
-
-
-def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in table.items():
-        flat |= (
-            _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-        )
-    return flat
 
 
 def run(

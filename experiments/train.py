@@ -39,8 +39,9 @@ from ..policies.learning.environment import (
 from ..policies.learning.trainable import Learner, TrainablePolicy, TrainingError
 from ..policies.registry import POLICIES, make_policy
 from ..scenarios.components import resolve
-from ..scenarios.errors import Problem, ScenarioError, as_toml
+from ..scenarios.errors import Issue, ScenarioError, as_toml
 from ..scenarios.schema import Scenario
+from ..scenarios.tables import flatten
 from ..simulator.build import blueprint
 from ..simulator.core.errors import RunError
 from ..traces.file_errors import replaced
@@ -156,7 +157,7 @@ def learning_policy(scenario: Scenario) -> TrainablePolicy:
     ]
     raise ScenarioError(
         [
-            Problem(
+            Issue(
                 scenario.source,
                 "does not learn",
                 "policy.name",
@@ -364,7 +365,7 @@ def _rows_until(path: Path, steps: int) -> list[dict[str, str]]:
             return [row for row in csv.DictReader(file) if int(row["steps"]) <= steps]
     except (ValueError, KeyError, TypeError, csv.Error):
         what = f"{path} is not what a training left; move it away to go on with a new table"
-        raise ScenarioError([Problem("--resume", what)]) from None
+        raise ScenarioError([Issue("--resume", what)]) from None
 
 
 def _board(path: Path, steps: int) -> Any:
@@ -387,10 +388,11 @@ def _saved(scenario: Scenario, checkpoint: Path) -> dict[str, Any] | None:
     try:
         saved = read(checkpoint, FORMAT)
     except ValueError as error:
-        raise ScenarioError([Problem("--resume", str(error))]) from None
-    then, now = _flat(tomllib.loads(saved["scenario"])), _flat(tomllib.loads(scenario.to_toml()))
+        raise ScenarioError([Issue("--resume", str(error))]) from None
+    then = flatten(tomllib.loads(saved["scenario"]))
+    now = flatten(tomllib.loads(scenario.to_toml()))
     differing = [
-        Problem(
+        Issue(
             scenario.source,
             "is not what the training to resume began with",
             key,
@@ -403,14 +405,3 @@ def _saved(scenario: Scenario, checkpoint: Path) -> dict[str, Any] | None:
     if differing:
         raise ScenarioError(differing)
     return saved
-
-
-def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """The values of nested tables by "a.b.c"."""
-    values: dict[str, Any] = {}
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            values |= _flat(value, f"{prefix}{key}.")
-        else:
-            values[prefix + key] = value
-    return values

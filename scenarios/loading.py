@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .errors import Problem, ScenarioError, as_toml, nearest
-from .schema import Policy, Scenario
+from .errors import Issue, ScenarioError, nearest
+from .schema import Scenario
+from .sections import PolicySection, objective_keys
+from .tables import parse_toml, parse_value, put
 from .validation import validate
 
 _SHIPPED = Path(__file__).resolve().parent
@@ -65,18 +67,6 @@ def load_table(path_or_name: str | Path) -> tuple[dict[str, Any], Path]:
     return parse_toml(text, str(path_or_name)), folder
 
 
-def parse_toml(text: str, source: str) -> dict[str, Any]:
-    """The table that a TOML text describes.
-
-    Raises:
-        ScenarioError: it is no TOML.
-    """
-    try:
-        return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ScenarioError([Problem(source, f"not valid TOML: {error}")]) from None
-
-
 def parse_scenario(
     text: str,
     source: str,
@@ -120,7 +110,7 @@ def _read(path_or_name: str | Path) -> tuple[str, Path]:
         return path.read_text(encoding="utf-8"), path.parent
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise ScenarioError([Problem(str(path_or_name), f"cannot be read: {reason}")]) from None
+        raise ScenarioError([Issue(str(path_or_name), f"cannot be read: {reason}")]) from None
 
 
 def find_scenario(path_or_name: str | Path) -> Path:
@@ -141,16 +131,15 @@ def find_scenario(path_or_name: str | Path) -> Path:
         return known[name]
     what = "is a folder" if path.is_dir() else "no such file or folder"
     allowed = f"a scenario file, or a shipped scenario: {', '.join(known)}"
-    problem = Problem(str(path_or_name), what, allowed=allowed, near=nearest(name, list(known)))
-    raise ScenarioError([problem])
+    issue = Issue(str(path_or_name), what, allowed=allowed, near=nearest(name, list(known)))
+    raise ScenarioError([issue])
 
 
 def replace_policy(table: dict[str, Any], policy: str) -> None:
     """Name another policy; the options of the scenario's own would only be unknown keys to it."""
     section = table.setdefault("policy", {})
-    if isinstance(section, dict) and section.get("name", Policy().name) != policy:
-        shared = {key: value for key, value in section.items() if key in Policy.model_fields}
-        table["policy"] = {**shared, "name": policy}
+    if isinstance(section, dict) and section.get("name", PolicySection().name) != policy:
+        table["policy"] = {**objective_keys(section), "name": policy}
 
 
 def _override(table: dict[str, Any], override: str) -> str:
@@ -158,34 +147,6 @@ def _override(table: dict[str, Any], override: str) -> str:
     key, equals, text = override.partition("=")
     key = key.strip()
     if not equals or not _KEY.fullmatch(key):
-        raise ScenarioError(
-            [Problem("--set", f"{override!r} is not KEY=VALUE, as in run.slots=100")]
-        )
+        raise ScenarioError([Issue("--set", f"{override!r} is not KEY=VALUE, as in run.slots=100")])
     put(table, key, parse_value(text), "--set")
     return key
-
-
-def put(table: dict[str, Any], key: str, value: object, source: str) -> None:
-    """Put a value at "a.b.c" into a table of tables.
-
-    Raises:
-        ScenarioError: something on the way there is no table; `source` says who wanted it.
-    """
-    *sections, last = key.split(".")
-    for depth, section in enumerate(sections, start=1):
-        inner = table.setdefault(section, {})
-        if not isinstance(inner, dict):
-            at = ".".join(sections[:depth])
-            what = f"`{at}` is {as_toml(inner)}, not a table"
-            raise ScenarioError([Problem(source, what, key, allowed=f"{at}={{{last} = …}}")])
-        table = inner
-    table[last] = value
-
-
-def parse_value(text: str) -> object:
-    """The TOML value that a text is, or the text."""
-    try:
-        parsed = tomllib.loads(f"value = {text}")
-    except (ValueError, RecursionError):
-        return text
-    return parsed["value"] if parsed.keys() == {"value"} else text

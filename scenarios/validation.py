@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from .errors import Problem, ScenarioError, as_toml, nearest
+from .errors import Issue, ScenarioError, as_toml, nearest
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 KeyPath = tuple[str | int, ...]
@@ -61,26 +61,26 @@ def validate(
         overridden: keys that come from the command line instead of the file.
 
     Raises:
-        ScenarioError: with a problem for each thing that is wrong.
+        ScenarioError: with an issue for each thing that is wrong.
     """
     try:
         # JSON has TOML's types, and pydantic's strictness for it is what a file wants: lists may
         # become tuples, but text does not become a number.
         text = json.dumps(table, default=_as_text)
     except (ValueError, RecursionError) as error:
-        raise ScenarioError([Problem(source, f"a value that is too large: {error}")]) from None
+        raise ScenarioError([Issue(source, f"a value that is too large: {error}")]) from None
     try:
         return model.model_validate_json(text)
     except ValidationError as error:
-        problems = [
-            problem
+        issues = [
+            issue
             for details in error.errors(include_url=False)
-            for problem in _problems(model, table, details, source, prefix)
+            for issue in _issues(model, table, details, source, prefix)
         ]
-    for index, problem in enumerate(problems):
-        if any(_within(problem.key, key) for key in overridden):
-            problems[index] = replace(problem, source="--set")
-    raise ScenarioError(problems) from None
+    for index, issue in enumerate(issues):
+        if any(_within(issue.key, key) for key in overridden):
+            issues[index] = replace(issue, source="--set")
+    raise ScenarioError(issues) from None
 
 
 def _as_text(value: object) -> str:
@@ -100,20 +100,24 @@ def dotted(path: KeyPath) -> str:
     return text
 
 
-def _problems(
+def _issues(
     model: type[BaseModel],
     table: Mapping[str, Any],
     details: ErrorDetails,
     source: str,
     prefix: KeyPath,
-) -> Iterator[Problem]:
+) -> Iterator[Issue]:
     path, value = _locate(table, details["loc"])
     kind, context = details["type"], details.get("ctx", {})
-    if kind == "misfits":
-        for misfit in context["misfits"]:
-            at = (*path, *misfit.key.split(".")) if misfit.key else path
-            yield Problem(
-                source, misfit.what, dotted((*prefix, *at)), _shown(table, at), misfit.allowed
+    if kind == "inconsistencies":
+        for inconsistency in context["inconsistencies"]:
+            at = (*path, *inconsistency.key.split(".")) if inconsistency.key else path
+            yield Issue(
+                source,
+                inconsistency.what,
+                dotted((*prefix, *at)),
+                _shown(table, at),
+                inconsistency.allowed,
             )
         return
     hints = list(_hints(model, path[:-1] if kind == "extra_forbidden" else path))
@@ -128,7 +132,7 @@ def _problems(
         if kind == "literal_error" and isinstance(value, str):
             near = nearest(value, [str(choice) for hint in hints for choice in _choices(hint)])
     shown = None if kind == "missing" else as_toml(value)
-    yield Problem(source, what, dotted((*prefix, *path)), shown, allowed, near)
+    yield Issue(source, what, dotted((*prefix, *path)), shown, allowed, near)
 
 
 def _locate(table: Mapping[str, Any], location: KeyPath) -> tuple[KeyPath, object]:

@@ -7,10 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ..scenarios.errors import Problem, ScenarioError
-from ..scenarios.schema import Deviation as DeviationKeys
-from ..scenarios.schema import ExponentialLatency, Scenario, UniformLatency
-from ..scenarios.schema import Hop as HopKeys
+from ..scenarios.errors import Issue, ScenarioError
+from ..scenarios.schema import Scenario
+from ..scenarios.sections import (
+    DeviationSection,
+    ExponentialLatency,
+    HopSection,
+    UniformLatency,
+)
 from .components import (
     check_whole_slots,
     find_carbon,
@@ -263,13 +267,13 @@ def blueprint(scenario: Scenario) -> Blueprint:
     Raises:
         ScenarioError: with all that is wrong.
     """
-    problems: list[Problem] = []
+    issues: list[Issue] = []
 
     def attempt(make: Callable[[], Any]) -> Any:
         try:
             return make()
         except ScenarioError as error:
-            problems.extend(error.problems)
+            issues.extend(error.issues)
             return None
 
     streamed = scenario.run.problem == "drift-plus-penalty"
@@ -291,8 +295,8 @@ def blueprint(scenario: Scenario) -> Blueprint:
     positions = attempt(lambda: find_device_positions(scenario))
     carbon = topology and attempt(lambda: find_carbon(scenario, len(topology.station_names)))
     attempt(lambda: check_whole_slots(scenario))
-    if problems:
-        raise ScenarioError(problems)
+    if issues:
+        raise ScenarioError(issues)
     devices = len(positions) if positions is not None else scenario.devices.count or 0
     network = _network(scenario, topology, devices)
     problem: DriftPlusPenalty | WorstCaseEmission
@@ -345,7 +349,7 @@ def _path_gain(topology: Topology, path_loss: PathLoss, position_m: FloatArray) 
     return path_loss.gain(topology.distance_m(position_m))
 
 
-def _deviation(keys: DeviationKeys, streams: Streams, name: str) -> Deviation:
+def _deviation(keys: DeviationSection, streams: Streams, name: str) -> Deviation:
     return Deviation(keys.bias, keys.relative, keys.noise, streams.generators(name))
 
 
@@ -371,7 +375,7 @@ def _failures(scenario: Scenario, network: Network, streams: Streams) -> Failure
     return Failures(models, rngs)
 
 
-def _hop(keys: HopKeys, streams: Streams, name: str) -> Hop:
+def _hop(keys: HopSection, streams: Streams, name: str) -> Hop:
     return Hop(
         _latency(keys.latency),
         keys.loss,

@@ -285,7 +285,7 @@ def test_all_mistakes_are_told_before_anything_runs(policies: str, messages: lis
 def test_a_mistake_of_the_scenario_is_told_once() -> None:
     with pytest.raises(ScenarioError) as error:
         prepare_each("iiot_20dev", "local,random", 2, ["devices.count=-1"])
-    assert len(error.value.problems) == 1
+    assert len(error.value.issues) == 1
 
 
 @pytest.mark.parametrize("change", [{"seed": 8}, {"slots": 99}, {"replications": 1}])

@@ -18,7 +18,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from ...scenarios.schema import Count, Fraction, Positive
+from ...scenarios.units import Count, Positive, Share
 from .aac_workers import RemoteAgent, Update, received
 from .encoding import AnyProblem
 from .networks import Actor, Critic, check_finite, finite
@@ -55,11 +55,11 @@ class Aac(TrainablePolicy):
     t_max: Count = 8
     actor_rate: Positive = 1e-3
     critic_rate: Positive = 1e-3
-    discount: Fraction = 0.5
+    discount: Share = 0.5
     entropy: Annotated[float, Field(ge=0)] = 0.0
     deviation: Positive = 0.6
     norm: Positive = 0.5
-    final_rate: Fraction = 0.05
+    final_rate: Share = 0.05
     logit_penalty: Annotated[float, Field(ge=0)] = 0.01
 
     name = "aac"

@@ -21,7 +21,7 @@ from pydantic import Field
 from torch import nn
 from torch.nn import functional
 
-from ...scenarios.schema import Fraction, Positive
+from ...scenarios.units import Positive, Share
 from .encoding import AnyProblem
 from .exploration import OrnsteinUhlenbeck
 from .networks import Actor, Critic, finite
@@ -53,10 +53,10 @@ class Ddpg(OffPolicy):
     actor_rate: Positive = 3e-5
     critic_rate: Positive = 1e-4
     noise: Annotated[float, Field(ge=0)] = 0.2
-    noise_reversion: Fraction = 0.15
+    noise_reversion: Share = 0.15
     noise_dt: Positive = 1.0
-    random: Fraction = 0.0
-    noise_decay: Fraction = 0.0
+    random: Share = 0.0
+    noise_decay: Share = 0.0
     logit_penalty: Annotated[float, Field(ge=0)] = 0.0
 
     name = "ddpg"

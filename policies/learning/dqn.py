@@ -21,7 +21,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...scenarios.schema import Fraction, Positive
+from ...scenarios.units import Positive, Share
 from .encoding import AnyProblem
 from .exploration import EpsilonGreedy
 from .networks import build_network, finite
@@ -92,8 +92,8 @@ class Dqn(OffPolicy):
 
     levels: Annotated[int, Field(ge=2)] = 3
     rate: Positive = 1e-3
-    random: Fraction = 0.1
-    soft_update: Fraction = 5e-3
+    random: Share = 0.1
+    soft_update: Share = 5e-3
 
     name = "dqn"
     actor_class = QNetwork

@@ -26,9 +26,10 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from ...scenarios.errors import Problem, ScenarioError, as_toml
+from ...scenarios.errors import Issue, ScenarioError, as_toml
 from ...scenarios.loading import load_scenario
-from ...scenarios.schema import MAX_SEED, Scenario
+from ...scenarios.schema import Scenario
+from ...scenarios.sections import MAX_SEED
 from ...simulator.build import blueprint
 from ...simulator.core.arrays import BoolArray, FloatArray
 from ...simulator.core.randomness import Streams
@@ -94,7 +95,7 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
             given = as_toml(scenario.run.problem)
             what = f"{type(self).__name__} has another problem"
             raise ScenarioError(
-                [Problem(scenario.source, what, "run.problem", given, as_toml(self.problem_name))]
+                [Issue(scenario.source, what, "run.problem", given, as_toml(self.problem_name))]
             )
         run = scenario.run.model_copy(update={"replications": num_envs})
         self.scenario = scenario.model_copy(update={"run": run})

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ...scenarios.schema import Count, Fraction, Positive
+from ...scenarios.units import Count, Positive, Share
 from ...simulator.core.arrays import FloatArray
 from .encoding import AnyProblem
 from .exploration import Actions, Exploration
@@ -50,9 +50,9 @@ class OffPolicy(TrainablePolicy):
     warmup: Count = 1000
     batch: Count = 64
     capacity: Count = 100_000
-    rate_decay: Fraction = 0.0
-    discount: Fraction = 0.99
-    soft_update: Fraction = 1e-3
+    rate_decay: Share = 0.0
+    discount: Share = 0.99
+    soft_update: Share = 1e-3
     reward_unit: Positive | None = None
     reward_floor: float | None = None
 

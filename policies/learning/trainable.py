@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
-from ...scenarios.schema import Count, Positive
+from ...scenarios.units import Count, Positive
 from ...simulator.core.randomness import Generators
 from ...simulator.stream.problem import DriftPlusPenalty
 from .checkpoint import FORMAT, TRAINED, check_fit, fits, read, shipped, write
