@@ -53,7 +53,7 @@ class TrivialVector:
 def ours(batch: int) -> DdpgLearner:
     """With the paper's networks and defaults."""
     config = Ddpg(network="flat", batch=batch, warmup=batch, episode_slots=STEPS)
-    learner = config.learner(None, TrivialVector, seed=1)  # type: ignore[arg-type]
+    learner = DdpgLearner(config, TrivialVector, seed=1)
     learner.advance()
     return learner
 

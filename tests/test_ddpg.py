@@ -279,7 +279,7 @@ def test_learns_what_is_best(policy: str, random_cost: float, most: float) -> No
         if policy == "ddpg"
         else Dqn(rate=4e-3, levels=5, **common)
     )
-    learner = config.learner(None, Bandit, seed=1)  # type: ignore[arg-type]
+    learner = config.learner(Bandit, seed=1)
     first = learner.advance()["reward"]
     assert first == pytest.approx(-random_cost, rel=0.05)  # variances of uniform numbers
     while learner.steps < config.steps:

@@ -20,59 +20,9 @@ from torch import Tensor, nn
 
 from ...scenarios.units import Count, Positive, Share
 from .aac_workers import RemoteAgent, Update, received
-from .encoding import AnyProblem
 from .networks import Actor, Critic, check_finite, finite
 from .seeding import seeded, torch_seed
 from .trainable import Head, MakeEnvironment, TrainablePolicy, TrainingError
-
-
-@dataclass
-class Aac(TrainablePolicy):
-    """AAC, Algorithms 2 and 3 of paper A: actors and critics that learn side by side; to be trained.
-
-    Attributes:
-        head: the actor's last layer; "paper" is paper A's single softmax over all outputs.
-        workers: learning agents. The paper has one at each SBS; more than there are cores gain
-            nothing.
-        replicas: environments that each agent steps together.
-        steps: T_max, environment steps over all agents and replicas.
-        t_max: steps of each replica between two updates.
-        actor_rate: alpha_pi.
-        critic_rate: alpha_v.
-        discount: delta.
-        entropy: weight of the policy's entropy, which keeps it exploring.
-        deviation: standard deviation of the noise on the actor's logits, at the start; it is learned.
-        norm: longest gradient; a longer one is scaled down.
-        final_rate: both rates fall linearly over the training, to this share of what they were.
-        logit_penalty: weight of the mean square of the actor's outputs before they are squashed, which
-            keeps them where noise still tries something else.
-    """
-
-    head: Head = "grouped"
-    workers: Count = 2
-    replicas: Count = 64
-    steps: Count = 600_000
-    t_max: Count = 8
-    actor_rate: Positive = 1e-3
-    critic_rate: Positive = 1e-3
-    discount: Share = 0.5
-    entropy: Annotated[float, Field(ge=0)] = 0.0
-    deviation: Positive = 0.6
-    norm: Positive = 0.5
-    final_rate: Share = 0.05
-    logit_penalty: Annotated[float, Field(ge=0)] = 0.01
-
-    name = "aac"
-    actor_class = Actor
-
-    @property
-    def architecture(self) -> dict[str, Any]:
-        """Of actor and critic."""
-        return {**super().architecture, "head": self.head}
-
-    def learner(self, problem: AnyProblem, make: MakeEnvironment, seed: int) -> "GlobalAgent":
-        """The global agent, which starts the learning agents."""
-        return GlobalAgent(self, make, seed)
 
 
 class ActorCritic(nn.Module):
@@ -88,7 +38,7 @@ class ActorCritic(nn.Module):
         actions: A.
     """
 
-    def __init__(self, config: Aac, devices: int, features: int, actions: int) -> None:
+    def __init__(self, config: "Aac", devices: int, features: int, actions: int) -> None:
         super().__init__()
         shape = config.architecture
         self.actor: Actor = config.make_actor(shape, devices, features, actions)
@@ -119,7 +69,7 @@ class LearningAgent:
         seed: of its noise, and of its first episode's first replica.
     """
 
-    def __init__(self, config: Aac, make: MakeEnvironment, seed: int) -> None:
+    def __init__(self, config: "Aac", make: MakeEnvironment, seed: int) -> None:
         self._config = config
         self._env = env = make(config.replicas, config.episode_slots, config.limit_weight)
         self.episode_seed = seed
@@ -224,7 +174,7 @@ class GlobalAgent:
         seed: of the weights, the noise, and the first episode's first replica.
     """
 
-    def __init__(self, config: Aac, make: MakeEnvironment, seed: int) -> None:
+    def __init__(self, config: "Aac", make: MakeEnvironment, seed: int) -> None:
         self._config = config
         self._make_agent = partial(LearningAgent, config, make)
         self._seed = seed
@@ -327,3 +277,49 @@ class GlobalAgent:
         for agent in (self._alone, *self._others):
             if agent is not None:
                 agent.close()
+
+
+@dataclass
+class Aac(TrainablePolicy):
+    """AAC, Algorithms 2 and 3 of paper A: actors and critics that learn side by side; to be trained.
+
+    Attributes:
+        head: the actor's last layer; "paper" is paper A's single softmax over all outputs.
+        workers: learning agents. The paper has one at each SBS; more than there are cores gain
+            nothing.
+        replicas: environments that each agent steps together.
+        steps: T_max, environment steps over all agents and replicas.
+        t_max: steps of each replica between two updates.
+        actor_rate: alpha_pi.
+        critic_rate: alpha_v.
+        discount: delta.
+        entropy: weight of the policy's entropy, which keeps it exploring.
+        deviation: standard deviation of the noise on the actor's logits, at the start; it is learned.
+        norm: longest gradient; a longer one is scaled down.
+        final_rate: both rates fall linearly over the training, to this share of what they were.
+        logit_penalty: weight of the mean square of the actor's outputs before they are squashed, which
+            keeps them where noise still tries something else.
+    """
+
+    head: Head = "grouped"
+    workers: Count = 2
+    replicas: Count = 64
+    steps: Count = 600_000
+    t_max: Count = 8
+    actor_rate: Positive = 1e-3
+    critic_rate: Positive = 1e-3
+    discount: Share = 0.5
+    entropy: Annotated[float, Field(ge=0)] = 0.0
+    deviation: Positive = 0.6
+    norm: Positive = 0.5
+    final_rate: Share = 0.05
+    logit_penalty: Annotated[float, Field(ge=0)] = 0.01
+
+    name = "aac"
+    learner_class = GlobalAgent
+    actor_class = Actor
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """Of actor and critic."""
+        return {**super().architecture, "head": self.head}

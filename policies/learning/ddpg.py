@@ -22,72 +22,14 @@ from torch import nn
 from torch.nn import functional
 
 from ...scenarios.units import Positive, Share
-from .encoding import AnyProblem
 from .exploration import OrnsteinUhlenbeck
 from .networks import Actor, Critic, finite
 from .off_policy import OffPolicy, OffPolicyLearner, adam, target_of
 from .replay_buffer import Batch
-from .trainable import Head, MakeEnvironment
+from .trainable import Head
 
 
-@dataclass
-class Ddpg(OffPolicy):
-    """DDPG, Algorithm 2 of paper C: an actor that follows its critic's gradient; has to be trained.
-
-    Attributes:
-        head: the actor's last layer; "paper" is paper A's single softmax over all outputs.
-        actor_rate: learning rate of the actor.
-        critic_rate: learning rate of the critic.
-        noise: sigma of the Ornstein-Uhlenbeck noise on the actions.
-        noise_reversion: its theta.
-        noise_dt: its time step; 1 gives a correlation time of 1 / theta steps, 0.01 of 100 times that.
-        random: the share of the actions' numbers that are drawn at random in training, beside the
-            noise: it still tries the other side where an action lies at an end of its range.
-        noise_decay: the share of noise and random numbers that is gone at the end, linearly over the
-            training.
-        logit_penalty: weight of the mean square of the actor's outputs before they are squashed, which
-            keeps them where noise still tries both sides; it falls to zero over the training.
-    """
-
-    head: Head = "grouped"
-    actor_rate: Positive = 3e-5
-    critic_rate: Positive = 1e-4
-    noise: Annotated[float, Field(ge=0)] = 0.2
-    noise_reversion: Share = 0.15
-    noise_dt: Positive = 1.0
-    random: Share = 0.0
-    noise_decay: Share = 0.0
-    logit_penalty: Annotated[float, Field(ge=0)] = 0.0
-
-    name = "ddpg"
-    flat_hidden = (512, 256, 128)
-    actor_class = Actor
-
-    @property
-    def architecture(self) -> dict[str, Any]:
-        """Of actor and critic."""
-        return {**super().architecture, "head": self.head}
-
-    def exploration(
-        self, shape: tuple[int, int, int], rng: np.random.Generator
-    ) -> OrnsteinUhlenbeck:
-        """3: The noise N on (R, N, A) actions."""
-        return OrnsteinUhlenbeck(
-            shape,
-            self.noise,
-            self.noise_reversion,
-            self.noise_dt,
-            self.random,
-            self.noise_decay,
-            rng,
-        )
-
-    def learner(self, problem: AnyProblem, make: MakeEnvironment, seed: int) -> "DdpgLearner":
-        """A training from its start."""
-        return DdpgLearner(self, make, seed)
-
-
-class DdpgLearner(OffPolicyLearner[Ddpg]):
+class DdpgLearner(OffPolicyLearner["Ddpg"]):
     """Algorithm 2: mu is `actor`, Q is `critic`."""
 
     actor: Actor
@@ -139,6 +81,60 @@ class DdpgLearner(OffPolicyLearner[Ddpg]):
         # 14: Update the target networks.
         self.update_targets()
         return finite(critic_loss=critic_loss, actor_loss=actor_loss)
+
+
+@dataclass
+class Ddpg(OffPolicy):
+    """DDPG, Algorithm 2 of paper C: an actor that follows its critic's gradient; has to be trained.
+
+    Attributes:
+        head: the actor's last layer; "paper" is paper A's single softmax over all outputs.
+        actor_rate: learning rate of the actor.
+        critic_rate: learning rate of the critic.
+        noise: sigma of the Ornstein-Uhlenbeck noise on the actions.
+        noise_reversion: its theta.
+        noise_dt: its time step; 1 gives a correlation time of 1 / theta steps, 0.01 of 100 times that.
+        random: the share of the actions' numbers that are drawn at random in training, beside the
+            noise: it still tries the other side where an action lies at an end of its range.
+        noise_decay: the share of noise and random numbers that is gone at the end, linearly over the
+            training.
+        logit_penalty: weight of the mean square of the actor's outputs before they are squashed, which
+            keeps them where noise still tries both sides; it falls to zero over the training.
+    """
+
+    head: Head = "grouped"
+    actor_rate: Positive = 3e-5
+    critic_rate: Positive = 1e-4
+    noise: Annotated[float, Field(ge=0)] = 0.2
+    noise_reversion: Share = 0.15
+    noise_dt: Positive = 1.0
+    random: Share = 0.0
+    noise_decay: Share = 0.0
+    logit_penalty: Annotated[float, Field(ge=0)] = 0.0
+
+    name = "ddpg"
+    flat_hidden = (512, 256, 128)
+    learner_class = DdpgLearner
+    actor_class = Actor
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """Of actor and critic."""
+        return {**super().architecture, "head": self.head}
+
+    def exploration(
+        self, shape: tuple[int, int, int], rng: np.random.Generator
+    ) -> OrnsteinUhlenbeck:
+        """3: The noise N on (R, N, A) actions."""
+        return OrnsteinUhlenbeck(
+            shape,
+            self.noise,
+            self.noise_reversion,
+            self.noise_dt,
+            self.random,
+            self.noise_decay,
+            rng,
+        )
 
 
 @contextmanager

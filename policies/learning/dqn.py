@@ -22,12 +22,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...scenarios.units import Positive, Share
-from .encoding import AnyProblem
 from .exploration import EpsilonGreedy
 from .networks import build_network, finite
 from .off_policy import OffPolicy, OffPolicyLearner, adam, target_of
 from .replay_buffer import Batch
-from .trainable import MakeEnvironment, NetworkKind
+from .trainable import NetworkKind
 
 MAX_ACTIONS = 4096
 """The most actions that a device may have."""
@@ -80,39 +79,7 @@ class QNetwork(nn.Module):
         return best
 
 
-@dataclass
-class Dqn(OffPolicy):
-    """DQN on discretised actions, paper A's comparison; has to be trained.
-
-    Attributes:
-        levels: values that each number of an action takes.
-        rate: learning rate.
-        random: epsilon, the share of devices that act at random in each step.
-    """
-
-    levels: Annotated[int, Field(ge=2)] = 3
-    rate: Positive = 1e-3
-    random: Share = 0.1
-    soft_update: Share = 5e-3
-
-    name = "dqn"
-    actor_class = QNetwork
-
-    @property
-    def architecture(self) -> dict[str, Any]:
-        """Of the Q-network, and the discretisation."""
-        return {**super().architecture, "levels": self.levels}
-
-    def exploration(self, shape: tuple[int, int, int], rng: np.random.Generator) -> EpsilonGreedy:
-        """Random actions of some devices, of (R, N, A)."""
-        return EpsilonGreedy(shape, self.levels, self.random, rng)
-
-    def learner(self, problem: AnyProblem, make: MakeEnvironment, seed: int) -> "DqnLearner":
-        """A training from its start."""
-        return DqnLearner(self, make, seed)
-
-
-class DqnLearner(OffPolicyLearner[Dqn]):
+class DqnLearner(OffPolicyLearner["Dqn"]):
     """The Q-network, taken greedily, and its target."""
 
     actor: QNetwork
@@ -139,3 +106,32 @@ class DqnLearner(OffPolicyLearner[Dqn]):
         self.optimiser.step()
         self.update_targets()
         return finite(q_loss=loss)
+
+
+@dataclass
+class Dqn(OffPolicy):
+    """DQN on discretised actions, paper A's comparison; has to be trained.
+
+    Attributes:
+        levels: values that each number of an action takes.
+        rate: learning rate.
+        random: epsilon, the share of devices that act at random in each step.
+    """
+
+    levels: Annotated[int, Field(ge=2)] = 3
+    rate: Positive = 1e-3
+    random: Share = 0.1
+    soft_update: Share = 5e-3
+
+    name = "dqn"
+    learner_class = DqnLearner
+    actor_class = QNetwork
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """Of the Q-network, and the discretisation."""
+        return {**super().architecture, "levels": self.levels}
+
+    def exploration(self, shape: tuple[int, int, int], rng: np.random.Generator) -> EpsilonGreedy:
+        """Random actions of some devices, of (R, N, A)."""
+        return EpsilonGreedy(shape, self.levels, self.random, rng)

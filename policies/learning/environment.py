@@ -49,6 +49,9 @@ FORMER_IDS = {
 }
 """Accepted still, with a warning."""
 
+LIMIT_WEIGHTS = ("delay_weight", "energy_weight", "capacity_weight", "rate_weight")
+"""Of the reward C(22): l2 to l5."""
+
 Info = dict[str, Any]
 
 
@@ -284,10 +287,14 @@ class Environment(gymnasium.Env[Features, NDArray[np.floating]]):
         vector: the vector.
     """
 
-    def __init__(self, vector: VectorEnvironment) -> None:
-        self.vector = vector
-        self.observation_space = vector.single_observation_space
-        self.action_space = vector.single_action_space
+    vector_class: type[Any]
+
+    def __init__(self, **keywords: Any) -> None:
+        self.vector: VectorEnvironment = self.vector_class(
+            **keywords, autoreset_mode=AutoresetMode.DISABLED
+        )
+        self.observation_space = self.vector.single_observation_space
+        self.action_space = self.vector.single_action_space
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -307,15 +314,13 @@ class Environment(gymnasium.Env[Features, NDArray[np.floating]]):
 class StreamEnvironment(Environment):
     """The stream problem; its keywords are those of `StreamVectorEnvironment`."""
 
-    def __init__(self, **keywords: Any) -> None:
-        super().__init__(StreamVectorEnvironment(**keywords, autoreset_mode=AutoresetMode.DISABLED))
+    vector_class = StreamVectorEnvironment
 
 
 class TaskEnvironment(Environment):
     """The task problem; its keywords are those of `TaskVectorEnvironment`."""
 
-    def __init__(self, **keywords: Any) -> None:
-        super().__init__(TaskVectorEnvironment(**keywords, autoreset_mode=AutoresetMode.DISABLED))
+    vector_class = TaskVectorEnvironment
 
 
 def register_envs() -> None:

@@ -15,7 +15,6 @@ from torch import nn
 
 from ...scenarios.units import Count, Positive, Share
 from ...simulator.core.arrays import FloatArray
-from .encoding import AnyProblem
 from .exploration import Actions, Exploration
 from .networks import check_finite
 from .replay_buffer import Batch, ReplayBuffer
@@ -68,12 +67,6 @@ class OffPolicy(TrainablePolicy):
     @abstractmethod
     def exploration(self, shape: tuple[int, int, int], rng: np.random.Generator) -> Exploration:
         """Noise on (R, N, A) actions."""
-
-    @abstractmethod
-    def learner(
-        self, problem: AnyProblem, make: MakeEnvironment, seed: int
-    ) -> "OffPolicyLearner[Any]":
-        """A training from its start."""
 
 
 Config = TypeVar("Config", bound=OffPolicy)

@@ -81,6 +81,7 @@ class TrainablePolicy(ABC):
         name: in the registry, which checkpoints carry.
         flat_hidden: `hidden` of a flat network, by default.
         actor_class: the network that acts.
+        learner_class: the `Learner` that trains it.
     """
 
     checkpoint: str | None = None
@@ -91,7 +92,8 @@ class TrainablePolicy(ABC):
 
     name: ClassVar[str]
     flat_hidden: ClassVar[Sequence[int]] = (128, 128, 128)
-    actor_class: ClassVar["Callable[..., nn.Module]"]
+    actor_class: ClassVar[type[Any]]
+    learner_class: ClassVar[type[Any]]
     _actor: "nn.Module | None" = field(default=None, init=False, repr=False)
     _encoding: Encoding = field(init=False, repr=False)
 
@@ -120,15 +122,15 @@ class TrainablePolicy(ABC):
         """
         return cls.actor_class(**architecture, devices=devices, features=features, actions=actions)
 
-    @abstractmethod
-    def learner(self, problem: AnyProblem, make: MakeEnvironment, seed: int) -> Learner:
+    def learner(self, make: MakeEnvironment, seed: int) -> Learner:
         """A training from its start.
 
         Args:
-            problem: what is minimised.
             make: its environments.
             seed: of networks, noise, replay and environments.
         """
+        learner: Learner = self.learner_class(self, make, seed)
+        return learner
 
     def set_actor(self, actor: "nn.Module") -> None:
         """Act by this network."""
