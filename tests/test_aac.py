@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from multiprocessing import Pipe
+from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from torch import nn
 
 from edgesim.experiments.train import make_environment
+from edgesim.policies.learning import aac
 from edgesim.policies.learning.aac import Aac, ActorCritic, GlobalAgent, LearningAgent
 from edgesim.policies.learning.aac_workers import Update
 from edgesim.policies.learning.environment import StreamVectorEnvironment
@@ -201,6 +203,57 @@ def test_the_density_is_that_of_a_normal_distribution(config: Aac) -> None:
     assert torch.allclose(ours, normal.log_prob(logits).sum(dim=(1, 2)), atol=1e-5)  # type: ignore[no-untyped-call]
     entropy = normal.entropy()[0].sum() - DEVICES * 4 * 0.5 * (1.0 + np.log(2.0 * np.pi))  # type: ignore[no-untyped-call]
     assert model.entropy(DEVICES).item() == pytest.approx(entropy.item(), abs=1e-5)
+
+
+class InTurn:
+    """A learning agent that works in this process, whenever the global agent asks."""
+
+    sent: ClassVar[list[Update]] = []
+
+    def __init__(self, make_agent: Any, shared: ActorCritic) -> None:
+        self.connection, self._other = Pipe()
+        self._agent, self._shared = make_agent(), shared
+        self.resume()
+
+    def resume(self) -> None:
+        self._other.send(None)
+
+    def receive(self) -> Update:
+        self.connection.recv()
+        update = self._agent.work(self._shared)
+        kept = [gradient.clone() for gradient in update.gradients]
+        self.sent.append(update._replace(gradients=kept))
+        return update
+
+    def close(self) -> None:
+        self._agent.close()
+
+
+def test_the_global_agent_takes_every_agents_updates(
+    config: Aac, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Algorithm 3: each gradient is a step of its own of Adam, at the rates of that time."""
+    monkeypatch.setattr(aac, "RemoteAgent", InTurn)
+    InTurn.sent.clear()
+    config.workers, config.steps, config.final_rate = 3, 6 * EPISODE, 0.1
+    training = GlobalAgent(config, lambda *_: environment(), 0)
+    expected = [parameter.detach().clone() for parameter in training.model.parameters()]
+    training.advance()
+    assert training.steps == 3 * EPISODE
+    assert len(InTurn.sent) == 3 * EPISODE // T_MAX
+    # Three agents whose episodes differ.
+    assert len({update.means["reward"] for update in InTurn.sent}) == len(InTurn.sent)
+    adam = torch.optim.Adam(expected, lr=RATE, eps=1e-5)
+    for number, update in enumerate(InTurn.sent):
+        left = 1.0 - 0.9 * number * T_MAX / config.steps
+        adam.param_groups[0]["lr"] = RATE * left
+        for parameter, gradient in zip(expected, update.gradients, strict=True):
+            parameter.grad = gradient
+        nn.utils.clip_grad_norm_(expected, config.norm)
+        adam.step()
+    for parameter, ours in zip(expected, training.model.parameters(), strict=True):
+        torch.testing.assert_close(parameter, ours.detach())
+    training.close()
 
 
 @pytest.fixture
