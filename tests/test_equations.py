@@ -11,8 +11,8 @@ import torch
 from conftest import observing, simulate
 from gymnasium.spaces import Box
 
-from edgesim.policies.learning.ddpg import Agent, Ddpg
-from edgesim.policies.learning.environment import CarbonAwareEdgeVector
+from edgesim.policies.learning.ddpg import Ddpg, DdpgLearner
+from edgesim.policies.learning.environment import TaskVectorEnvironment
 from edgesim.policies.tasks.sca import Result, Sca
 from edgesim.policies.tasks.sca_subproblems import (
     Instance,
@@ -186,7 +186,7 @@ def test_each_penalty_of_c22_has_its_limit_and_weight(
     columns["carbon_g_per_kwh"] = np.array([[182.0]])
     of_budget = 0.02 / (182.0 / 3.6e3)  # the emission of E_max = 1 J, in mg
     for name in WEIGHTS:
-        env = CarbonAwareEdgeVector(1, emission_weight=2.0, **{name: 3.0})  # type: ignore[arg-type]
+        env = TaskVectorEnvironment(1, emission_weight=2.0, **{name: 3.0})  # type: ignore[arg-type]
         expected = -(2.0 * of_budget + (3.0 if name == weight else 1.0) * cost)
         assert env.reward(columns)[0] == pytest.approx(expected)
 
@@ -197,7 +197,7 @@ def test_the_rate_penalty_of_c22_follows_the_rate_floor() -> None:
     columns["rate_bps"] = np.array([[0.8e6, 2e6, 0.5e6, 0.0, 0.0, 0.0]])
     columns["worst_emission_mg"] = np.array([0.0])
     columns["carbon_g_per_kwh"] = np.array([[182.0]])
-    assert CarbonAwareEdgeVector(1, scenario).reward(columns)[0] == pytest.approx(-0.25)
+    assert TaskVectorEnvironment(1, scenario).reward(columns)[0] == pytest.approx(-0.25)
 
 
 def instance(seed: int, theta_server: float = 1e-28) -> Instance:
@@ -330,7 +330,7 @@ def test_offloading_keeps_to_budgets_and_capacity(
 
 def test_targets_start_as_what_they_follow() -> None:
     """Algorithm 2 of paper C, line 2; they learn nothing by themselves."""
-    agent = Agent(Ddpg(hidden=[8]), 3, 4, 2)
+    agent = DdpgLearner(Ddpg(hidden=[8]), 3, 4, 2)
     for network, target in (
         (agent.actor, agent.target_actor),
         (agent.critic, agent.target_critic),
@@ -371,11 +371,11 @@ def test_an_episode_of_algorithm_2_line_by_line(monkeypatch: pytest.MonkeyPatch)
     """Of paper C: what is acted, stored and learned from, for two episodes of 20 slots."""
     batches: list[Any] = []
 
-    def update(_: Agent, batch: Any) -> dict[str, float]:
+    def update(_: DdpgLearner, batch: Any) -> dict[str, float]:
         batches.append(batch)
         return {}
 
-    monkeypatch.setattr(Agent, "update", update)
+    monkeypatch.setattr(DdpgLearner, "update", update)
     monkeypatch.setattr(Diary, "actions", {})
     monkeypatch.setattr(Diary, "seeds", [])
     replicas, slots, warmup = 400, 20, 10
@@ -389,7 +389,7 @@ def test_an_episode_of_algorithm_2_line_by_line(monkeypatch: pytest.MonkeyPatch)
         noise=0.01,
         noise_reversion=0.0,
     )
-    learner = keys.learner(None, Diary, seed=7)  # type: ignore[arg-type]
+    learner = keys.learner(Diary, seed=7)  # type: ignore[arg-type]
     for _ in range(2):
         learner.advance()
     # 4 to 6: each episode begins with a reset and has T steps.
