@@ -1,11 +1,14 @@
 """Reports to the MBS over the backhaul: paths, waiting, stations that are down, no way at all."""
 
+import json
 import pickle
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from conftest import observing
 
 from edgesim.simulator.network.backhaul import LOST, Backhaul
 from edgesim.simulator.network.topology import Links, Topology, star, station_names
@@ -185,3 +188,47 @@ def test_a_link_too_slow_to_send_anything_loses_it() -> None:
         arrival = one.arrival_ns(0, working(3))
         assert arrival[0, 1] == LOST
         assert arrival[0, 2] > 1e18
+
+
+RING_FILE = {
+    "directed": False,
+    "multigraph": False,
+    "graph": {},
+    "nodes": [
+        {"id": "mbs", "kind": "mbs", "x_m": 250, "y_m": 250},
+        {"id": "sbs-1", "kind": "sbs", "x_m": 400, "y_m": 250},
+        {"id": "sbs-2", "kind": "sbs", "x_m": 250, "y_m": 400},
+        {"id": "sbs-3", "kind": "sbs", "x_m": 100, "y_m": 250},
+        {"id": "sbs-4", "kind": "sbs", "x_m": 250, "y_m": 100},
+    ],
+    # sbs-1 reaches the MBS; the link between sbs-1 and sbs-4, which would close the ring, is cut.
+    "edges": [
+        {"source": "mbs", "target": "sbs-1", "latency_s": 0.01},
+        {"source": "sbs-1", "target": "sbs-2", "latency_s": 0.13},
+        {"source": "sbs-2", "target": "sbs-3", "latency_s": 0.13},
+        {"source": "sbs-3", "target": "sbs-4", "latency_s": 0.13},
+    ],
+}
+
+
+def test_the_age_of_the_twin_is_what_the_path_says(tmp_path: Path) -> None:
+    """A ring of four SBSs with one link cut: 10, 140, 270 and 400 ms, seen at the next slot."""
+    (tmp_path / "ring.json").write_text(json.dumps(RING_FILE))
+    seen: list[Any] = []
+    run = observing(seen, f'topology.file="{tmp_path / "ring.json"}"', "twin.sync=periodic")
+    assert run.network.station_names == ("mbs", "sbs-1", "sbs-2", "sbs-3", "sbs-4")
+    for observation, _ in seen[5:]:
+        ages = np.array([0.0, 0.1, 0.2, 0.3, 0.4])
+        np.testing.assert_allclose(observation.station_age_s[0], ages, atol=1e-9)
+        np.testing.assert_allclose(observation.age_s[0], ages[observation.station[0]], atol=1e-9)
+
+
+def test_reports_find_another_way_around_a_station_that_is_down(tmp_path: Path) -> None:
+    """The whole ring, and sbs-1 down from 1 s on: nothing relays for sbs-2 to sbs-4 any more."""
+    (tmp_path / "ring.json").write_text(json.dumps(RING_FILE))
+    seen: list[Any] = []
+    failing = 'stations.sbs.failures={time_to_failure=1, time_to_repair=100, law="fixed"}'
+    observing(seen, f'topology.file="{tmp_path / "ring.json"}"', failing, "twin.sync=periodic")
+    last = seen[-1][0]
+    assert last.station_age_s[0, 1] == pytest.approx(0.1)  # its own report leaves all the same
+    np.testing.assert_allclose(last.station_age_s[0, 2:], 49 * 0.1 - 0.9, atol=1e-9)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..core.arrays import BoolArray, FloatArray, IntArray
-from ..core.clock import NANOSECONDS
+from ..core.clock import NANOSECONDS, NEVER_NS
 from ..core.compiled import compiled
 from .topology import Topology
 
 if TYPE_CHECKING:
     import networkx as nx
 
-LOST = np.iinfo(np.int64).max
+LOST = NEVER_NS
 """The arrival time of a report that never arrives."""
 
 _NEVER_NS = 1 << 61

@@ -43,9 +43,10 @@ class Placement:
 class LiveNetwork(Network):
     """A network's parameters, and the graph G = (U, B, epsilon) of what is true of it now.
 
-    A graph is made when it is first asked for, and brought up to date whenever it is asked for, by
-    what has changed since the last time: a run that never asks pays nothing, and does not import
-    networkx. It is for reading; a copy of it can be kept and changed.
+    Stations and backhaul are there from the start. The devices join when a replication's graph is
+    first asked for, and it is brought up to date whenever it is asked for, by what has changed since
+    the last time: a run of many devices that never asks pays nothing for them. It is for reading; a
+    copy of it can be kept and changed.
 
     Args:
         network: the parameters.
@@ -53,11 +54,13 @@ class LiveNetwork(Network):
 
     Attributes:
         topology: the same.
+        stations_graph: stations and backhaul alone, which do not change.
     """
 
     def __init__(self, network: Network, topology: Topology) -> None:
         super().__init__(**{field.name: getattr(network, field.name) for field in fields(network)})
         self.topology = topology
+        self.stations_graph = topology.graph()
         self._state: Followed | Placement = Placement()
         self._graphs: dict[int, _LiveGraph] = {}
 
@@ -105,7 +108,7 @@ class _LiveGraph:
         self._replication = replication
         self._names = network.station_names
         self._station_position_m = network.topology.station_position_m
-        self._graph = network.topology.graph()
+        self._graph = network.stations_graph.copy()
         for name in self._names:
             self._graph.nodes[name]["up"] = True
         columns = zip(network.device_cpu_hz, network.device_power_max_w, strict=True)
