@@ -613,12 +613,31 @@ def watch(trace: Path, interval: float) -> None:
     default="parquet",
     show_default=True,
 )
-def export(trace: Path, output: Path | None, file_format: Any) -> None:
+@click.option(
+    "--graph",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the network as a graph instead: stations, backhaul, devices and association, as "
+    "GraphML (.graphml) or node-link JSON (.json), which [topology] file reads.",
+)
+@click.option("--slot", type=int, help="Of --graph.  [default: the last one recorded]")
+def export(
+    trace: Path, output: Path | None, file_format: Any, graph: Path | None, slot: int | None
+) -> None:
     """Write a trace's slots and tasks as tables, one row per device, station or task.
 
     Of the folder of a sweep: one table, one row per run.
     """
     with user_errors():
+        if graph is not None:
+            from edgesim.traces.network_graph import SUFFIXES, export_graph
+
+            if graph.suffix not in SUFFIXES:
+                raise click.UsageError(f"{graph}: --graph writes {' or '.join(SUFFIXES)}")
+            refuse({"--output": output}, "--graph")
+            click.echo(export_graph(trace, graph, slot))
+            return
+        refuse({"--slot": slot}, "tables")
         from edgesim.traces.export import export as write
 
         if trace.is_dir():

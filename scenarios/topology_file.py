@@ -13,7 +13,16 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from .errors import Problem, ScenarioError, as_toml
-from .schema import MAX_STATIONS, Point, PositiveHertz, PositiveMetres, Scenario, Section
+from .schema import (
+    MAX_STATIONS,
+    Mbs,
+    Point,
+    PositiveHertz,
+    PositiveMetres,
+    Sbs,
+    Scenario,
+    Section,
+)
 from .units import BitsPerSecond, Metres, Seconds
 from .validation import ModelT, validate
 
@@ -95,7 +104,7 @@ def read_topology(path: Path, scenario: Scenario) -> TopologyColumns:
             problems.extend(error.problems)
             return None
 
-    devices = {node for node, kind in graph.nodes(data="kind") if kind == "device"}
+    devices = {node for node, said in graph.nodes(data=True) if said.get("kind") == "device"}
     stations: dict[Any, _Station | None] = {
         node: checked(_Station, _finite(attributes), f"node {node}")
         for node, attributes in graph.nodes(data=True)
@@ -253,7 +262,8 @@ def _columns(
     order = sorted(stations, key=lambda name: stations[name].kind != "mbs")
     number = {name: j for j, name in enumerate(order)}
     rows = [stations[name] for name in order]
-    defaults = [scenario.stations.mbs, *[scenario.stations.sbs] * (len(rows) - 1)]
+    defaults: list[Mbs | Sbs] = [scenario.stations.mbs]
+    defaults += [scenario.stations.sbs] * (len(rows) - 1)
     latency_s, capacity_bps = scenario.backhaul.latency, scenario.backhaul.capacity
     ends = sorted((number[source], number[target]) for source, target in links)
     ordered = [links[order[source], order[target]] for source, target in ends]
