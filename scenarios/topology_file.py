@@ -12,18 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from .errors import Problem, ScenarioError, as_toml
-from .schema import (
-    MAX_STATIONS,
-    Mbs,
-    Point,
-    PositiveHertz,
-    PositiveMetres,
-    Sbs,
-    Scenario,
-    Section,
-)
-from .units import BitsPerSecond, Metres, Seconds
+from .errors import Issue, ScenarioError, as_toml
+from .schema import Scenario
+from .sections import MAX_STATIONS, MbsSection, Point, SbsSection, Section
+from .units import BitsPerSecond, Metres, PositiveHertz, PositiveMetres, Seconds
 from .validation import ModelT, validate
 
 if TYPE_CHECKING:
@@ -31,7 +23,7 @@ if TYPE_CHECKING:
 
     Graph = nx.Graph[Any]
 
-_PROBLEMS = 10
+_ISSUES = 10
 """A file with more that is wrong is of another kind: no use to list it all."""
 
 _DEVICE = re.compile(r"device-\d+")
@@ -95,13 +87,13 @@ def read_topology(path: Path, scenario: Scenario) -> TopologyColumns:
         ScenarioError: with all that is wrong, by node, edge and attribute.
     """
     graph = _read(path)
-    problems: list[Problem] = []
+    issues: list[Issue] = []
 
     def checked(model: type[ModelT], attributes: Mapping[str, Any], where: str) -> ModelT | None:
         try:
             return validate(model, attributes, str(path), prefix=(where,))
         except ScenarioError as error:
-            problems.extend(error.problems)
+            issues.extend(error.issues)
             return None
 
     devices = {node for node, said in graph.nodes(data=True) if said.get("kind") == "device"}
@@ -118,11 +110,9 @@ def read_topology(path: Path, scenario: Scenario) -> TopologyColumns:
             if not graph.is_directed():
                 links[target, source] = link
     found = [*_wrong_nodes(stations, scenario.area.size), *_wrong_edges(graph, stations)]
-    problems += [
-        Problem(str(path), what, key, value, allowed) for key, value, what, allowed in found
-    ]
-    if problems:
-        raise ScenarioError(problems[:_PROBLEMS])
+    issues += [Issue(str(path), what, key, value, allowed) for key, value, what, allowed in found]
+    if issues:
+        raise ScenarioError(issues[:_ISSUES])
     known = {node: station for node, station in stations.items() if station is not None}
     return _columns(known, {ends: link for ends, link in links.items() if link}, scenario)
 
@@ -133,7 +123,7 @@ def _read(path: Path) -> "Graph":
 
     readers = {".graphml": ("GraphML", _read_graphml), ".json": ("node-link JSON", _read_json)}
     if path.suffix not in readers:
-        raise ScenarioError([Problem(str(path), "of another format", allowed=".graphml or .json")])
+        raise ScenarioError([Issue(str(path), "of another format", allowed=".graphml or .json")])
     name, read = readers[path.suffix]
     try:
         with warnings.catch_warnings():
@@ -143,10 +133,10 @@ def _read(path: Path) -> "Graph":
             raise ValueError("it has no nodes")
         return nx.relabel_nodes(graph, {node: _name(node) for node in graph})
     except OSError as error:
-        raise ScenarioError([Problem(str(path), f"cannot be read: {error.strerror}")]) from None
+        raise ScenarioError([Issue(str(path), f"cannot be read: {error.strerror}")]) from None
     except Exception as error:  # noqa: BLE001 - networkx raises whatever comes first
         reason = f"{type(error).__name__}: {error}".partition("\n")[0][:200]
-        raise ScenarioError([Problem(str(path), f"no {name} of a graph: {reason}")]) from None
+        raise ScenarioError([Issue(str(path), f"no {name} of a graph: {reason}")]) from None
 
 
 def _read_graphml(path: Path) -> "Graph":
@@ -262,8 +252,10 @@ def _columns(
     order = sorted(stations, key=lambda name: stations[name].kind != "mbs")
     number = {name: j for j, name in enumerate(order)}
     rows = [stations[name] for name in order]
-    defaults: list[Mbs | Sbs] = [scenario.stations.mbs]
-    defaults += [scenario.stations.sbs] * (len(rows) - 1)
+    defaults: list[MbsSection | SbsSection] = [
+        scenario.stations.mbs,
+        *[scenario.stations.sbs] * (len(rows) - 1),
+    ]
     latency_s, capacity_bps = scenario.backhaul.latency, scenario.backhaul.capacity
     ends = sorted((number[source], number[target]) for source, target in links)
     ordered = [links[order[source], order[target]] for source, target in ends]

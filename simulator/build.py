@@ -7,12 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from ..scenarios.errors import Problem, ScenarioError
-from ..scenarios.schema import Deviation as DeviationKeys
-from ..scenarios.schema import ExponentialLatency, Scenario, UniformLatency
-from ..scenarios.schema import Hop as HopKeys
+from ..scenarios.errors import Issue, ScenarioError
+from ..scenarios.schema import Scenario
+from ..scenarios.sections import (
+    DeviationSection,
+    ExponentialLatency,
+    HopSection,
+    UniformLatency,
+)
 from .components import (
-    check_whole_slots,
+    check_times,
     find_carbon,
     find_device_positions,
     find_model,
@@ -21,6 +25,7 @@ from .components import (
     only,
 )
 from .core.arrays import FloatArray
+from .core.clock import to_ns
 from .core.randomness import Streams
 from .core.recorder import Recorder
 from .models.arrivals import ARRIVALS, SLOT_TASKS
@@ -253,10 +258,14 @@ class Blueprint:
                 self.network, battery.capacity if battery else np.inf
             ),
         }
+        slot_ns = to_ns(self.network.slot_s)
+        station_ns = to_ns(keys.station.period) if keys.station.period else slot_ns
         return Twin(
             world.state,
             _hop(keys.device, streams, "twin/device"),
             _hop(keys.station, streams, "twin/station"),
+            (station_ns, slot_ns),
+            (slot_ns,),
             [makers[name]() for name in keys.predict],
         )
 
@@ -276,13 +285,13 @@ def blueprint(scenario: Scenario) -> Blueprint:
     Raises:
         ScenarioError: with all that is wrong.
     """
-    problems: list[Problem] = []
+    issues: list[Issue] = []
 
     def attempt(make: Callable[[], Any]) -> Any:
         try:
             return make()
         except ScenarioError as error:
-            problems.extend(error.problems)
+            issues.extend(error.issues)
             return None
 
     streamed = scenario.run.problem == "drift-plus-penalty"
@@ -303,9 +312,9 @@ def blueprint(scenario: Scenario) -> Blueprint:
     topology = attempt(lambda: find_topology(scenario))
     positions = attempt(lambda: find_device_positions(scenario))
     carbon = topology and attempt(lambda: find_carbon(scenario, len(topology.station_names)))
-    attempt(lambda: check_whole_slots(scenario))
-    if problems:
-        raise ScenarioError(problems)
+    attempt(lambda: check_times(scenario))
+    if issues:
+        raise ScenarioError(issues)
     devices = len(positions) if positions is not None else scenario.devices.count or 0
     network = _network(scenario, topology, devices)
     problem: DriftPlusPenalty | WorstCaseEmission
@@ -356,7 +365,7 @@ def _path_gain(topology: Topology, path_loss: PathLoss, position_m: FloatArray) 
     return path_loss.gain(topology.distance_m(position_m))
 
 
-def _deviation(keys: DeviationKeys, streams: Streams, name: str) -> Deviation:
+def _deviation(keys: DeviationSection, streams: Streams, name: str) -> Deviation:
     return Deviation(keys.bias, keys.relative, keys.noise, streams.generators(name))
 
 
@@ -382,7 +391,7 @@ def _failures(scenario: Scenario, network: Network, streams: Streams) -> Failure
     return Failures(models, rngs)
 
 
-def _hop(keys: HopKeys, streams: Streams, name: str) -> Hop:
+def _hop(keys: HopSection, streams: Streams, name: str) -> Hop:
     return Hop(
         _latency(keys.latency),
         keys.loss,

@@ -249,7 +249,7 @@ def test_association_models_see_the_graph() -> None:
 
 def test_a_run_that_does_not_ask_for_a_graph_does_not_import_networkx(tmp_path: Path) -> None:
     code = (
-        "import sys; from edgesim.experiments.run import run; "
+        "import sys; from edgesim import run; "
         f"run('iiot_20dev', {str(tmp_path / 'a.h5')!r}, overrides=['run.slots=2']); "
         "sys.exit('networkx' in sys.modules)"
     )

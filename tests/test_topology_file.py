@@ -17,8 +17,9 @@ from conftest import Capture
 from matplotlib.collections import LineCollection
 
 from edgesim.cli import main
+from edgesim.experiments.api import run
 from edgesim.experiments.report.data import network_map
-from edgesim.experiments.run import prepare, run
+from edgesim.experiments.run import prepare
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.loading import load_scenario, parse_scenario
 from edgesim.simulator.build import blueprint
@@ -64,7 +65,7 @@ def read(path: Path, *overrides: str) -> Topology:
 def refused(path: Path, *overrides: str) -> list[str]:
     with pytest.raises(ScenarioError) as caught:
         read(path, *overrides)
-    messages = [str(problem) for problem in caught.value.problems]
+    messages = [str(problem) for problem in caught.value.issues]
     assert all(message.startswith(f"{path}: ") for message in messages), messages
     return [message.removeprefix(f"{path}: ") for message in messages]
 
@@ -418,7 +419,7 @@ def test_the_exported_graph_is_the_networks(trace: Path, tmp_path: Path, slot: i
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--graph", "a.gml"], "--graph writes .graphml or .json"),
+        (["--graph", "a.gml"], "a graph ends in .graphml, .json"),
         (["--graph", "a.json", "-o", "x"], "--output cannot be used with --graph"),
         (["--slot", "3"], "--slot cannot be used with tables"),
         (["--graph", "a.json", "--slot", "12"], "no slot 12; it has 0 to 11"),
@@ -442,7 +443,7 @@ def test_traces_without_a_network(tmp_path: Path) -> None:
         export_graph(tmp_path / "b.h5", tmp_path / "g.json")
     with open_trace(tmp_path / "b.h5") as trace:
         assert backhaul_pairs(trace) == []
-    with pytest.raises(ValueError, match="written as"):
+    with pytest.raises(ValueError, match="a graph ends in"):
         export_graph(tmp_path / "b.h5", tmp_path / "g.gml")
 
 

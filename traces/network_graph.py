@@ -89,16 +89,19 @@ def network_graph(trace: Trace, slot: int | None = None, replication: int = 0) -
     return NetworkGraph(topology, *columns).at(placement)
 
 
-def export_graph(path: str | Path, target: str | Path, slot: int | None = None) -> Path:
+def export_graph(
+    path: str | Path, target: str | Path, slot: int | None = None, replication: int = 0
+) -> Path:
     """Write the graph of a trace's network, which `[topology] file` of a scenario reads.
 
-    Of the first replication. GraphML has no pairs, so there a position is `x_m` and `y_m`; JSON has
+    GraphML has no pairs, so there a position is `x_m` and `y_m`; JSON has
     no infinity, so there it is null.
 
     Args:
         path: of the trace.
         target: the file: GraphML if it ends in .graphml, node-link JSON if in .json.
         slot: see `network_graph`.
+        replication: likewise.
 
     Returns:
         The target.
@@ -112,9 +115,9 @@ def export_graph(path: str | Path, target: str | Path, slot: int | None = None) 
 
     target = Path(target)
     if target.suffix not in SUFFIXES:
-        raise ValueError(f"{target}: a graph is written as {' or '.join(SUFFIXES)}")
+        raise ValueError(f"{target}: a graph ends in {', '.join(SUFFIXES)}")
     with open_trace(path) as trace:
-        graph = network_graph(trace, slot)
+        graph = network_graph(trace, slot, replication)
     with replaced(target) as hidden:
         if target.suffix == ".json":
             data = nx.node_link_data(graph, edges="edges")
