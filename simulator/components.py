@@ -112,6 +112,10 @@ def _topology_of_file(scenario: Scenario, file: str) -> Topology:
         what = f"{len(read.names)} stations"
         issue = _issue(scenario, "topology.file", file, what, "1 with this problem, the MBS")
         raise ScenarioError([issue])
+    sends = scenario.backhaul.report > 0.0 and np.isfinite(read.capacity_bps).any()
+    if scenario.twin.sync == "ideal" and (read.latency_s.any() or sends):
+        what = f"no time for the backhaul of {file}"
+        raise ScenarioError([_issue(scenario, "twin.sync", "ideal", what, '"periodic"')])
     return Topology(
         area_m=np.array(scenario.area.size),
         station_names=read.names,

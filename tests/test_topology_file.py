@@ -57,9 +57,8 @@ def write(graph: Any, path: Path) -> Path:
 
 
 def read(path: Path, *overrides: str) -> Topology:
-    file = f"topology.file={path.name}"
-    scenario = parse_scenario('title = "test"', "test", [file, *overrides], folder=path.parent)
-    return find_topology(scenario)
+    keys = [f"topology.file={path.name}", "twin.sync=periodic", *overrides]
+    return find_topology(parse_scenario('title = "test"', "test", keys, folder=path.parent))
 
 
 def refused(path: Path, *overrides: str) -> list[str]:
@@ -137,7 +136,7 @@ def test_a_file_runs_and_is_found_beside_its_scenario(tmp_path: Path) -> None:
     file = tmp_path / "own.toml"
     file.write_text(
         'title = "own"\n[topology]\nfile = "net.graphml"\n[area]\nsize = [500, 150]\n'
-        "[carbon]\nsbs = [1.0, 2.0]\n[tasks]\nmean = 1.0\n"
+        "[carbon]\nsbs = [1.0, 2.0]\n[tasks]\nmean = 1.0\n[twin]\nsync = 'periodic'\n"
     )
     scenario = load_scenario(file)
     plan = blueprint(scenario)
@@ -183,6 +182,19 @@ def test_the_task_problem_has_one_station(tmp_path: Path) -> None:
     alone = a_graph()
     alone.remove_nodes_from(["east", "far east"])
     assert read(write(alone, tmp_path / "b.json"), *tasks).station_names == ("tower",)
+
+
+def test_an_ideal_twin_has_no_time_for_links(tmp_path: Path) -> None:
+    graph = a_graph()
+    path = write(graph, tmp_path / "a.json")
+    told = 'key `twin.sync` = "ideal": no time for the backhaul of a.json; allowed: "periodic"'
+    with pytest.raises(ScenarioError, match=told):
+        read(path, "twin.sync=ideal")
+    del graph.edges["far east", "east"]["latency_s"]
+    write(graph, path)
+    with pytest.raises(ScenarioError, match=told):
+        read(path, "twin.sync=ideal", "backhaul.report=1 bit")
+    read(path, "twin.sync=ideal")
 
 
 @pytest.mark.parametrize(
@@ -332,6 +344,8 @@ speed = ["20 m/s", "40 m/s"]
 failures = {time_to_failure = "0.5 s", time_to_repair = "0.5 s"}
 [backhaul]
 capacity = "8 Mbps"
+[twin]
+sync = "periodic"
 [tasks]
 mean = "0.6 Mbit"
 """

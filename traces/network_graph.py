@@ -86,7 +86,7 @@ def network_graph(trace: Trace, slot: int | None = None, replication: int = 0) -
         then["station_up"].values[:, 0] > 0 if "station_up" in then else None,
     )
     columns = network["device_cpu_hz"].values, network["device_power_max_w"].values
-    return NetworkGraph(topology, *columns).at(placement)
+    return NetworkGraph(topology.graph(), topology, *columns).at(placement)
 
 
 def export_graph(

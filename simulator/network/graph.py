@@ -16,13 +16,11 @@ if TYPE_CHECKING:
 
 
 class Followed(Protocol):
-    """A world's state, whose columns are replaced and never written into.
-
-    Where stations can fail, it has `station_up` (R, B) as well.
-    """
+    """A world's state, whose columns are replaced and never written into."""
 
     position_m: FloatArray
     cells: Cells
+    station_up: BoolArray
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class Placement:
     Attributes:
         position_m: (R, N, 2) of the devices; None before they are placed.
         station: (R, N) their stations; None before they have chosen.
-        up: (R, B) which stations are up; None where they never fail.
+        up: (R, B) which stations are up; None for all.
     """
 
     position_m: FloatArray | None = None
@@ -43,9 +41,10 @@ class Placement:
 class LiveNetwork(Network):
     """A network's parameters, and the graph G = (U, B, epsilon) of what is true of it now.
 
-    A graph is made when it is first asked for, and brought up to date whenever it is asked for, by
-    what has changed since the last time: a run that never asks pays nothing, and does not import
-    networkx. It is for reading; a copy of it can be kept and changed.
+    Stations and backhaul are there from the start. The devices join when a replication's graph is
+    first asked for, and it is brought up to date whenever it is asked for, by what has changed since
+    the last time: a run of many devices that never asks pays nothing for them. It is for reading; a
+    copy of it can be kept and changed.
 
     Args:
         network: the parameters.
@@ -53,11 +52,13 @@ class LiveNetwork(Network):
 
     Attributes:
         topology: the same.
+        stations_graph: stations and backhaul alone, which do not change.
     """
 
     def __init__(self, network: Network, topology: Topology) -> None:
         super().__init__(**{field.name: getattr(network, field.name) for field in fields(network)})
         self.topology = topology
+        self.stations_graph = topology.graph()
         self._state: Followed | Placement = Placement()
         self._graphs: dict[int, NetworkGraph] = {}
 
@@ -86,7 +87,9 @@ class LiveNetwork(Network):
             raise IndexError(f"replication {replication} of {self.replications}")
         if replication not in self._graphs:
             columns = self.device_cpu_hz, self.device_power_max_w
-            self._graphs[replication] = NetworkGraph(self.topology, *columns, replication)
+            self._graphs[replication] = NetworkGraph(
+                self.stations_graph, self.topology, *columns, replication
+            )
         return self._graphs[replication].at(_placement(self._state))
 
     def __getstate__(self) -> dict[str, Any]:
@@ -96,13 +99,14 @@ class LiveNetwork(Network):
 def _placement(state: Followed | Placement) -> Placement:
     if isinstance(state, Placement):
         return state
-    return Placement(state.position_m, state.cells.station, getattr(state, "station_up", None))
+    return Placement(state.position_m, state.cells.station, state.station_up)
 
 
 class NetworkGraph:
     """The graph of one replication, brought up to date whenever it is asked for; see `LiveNetwork`.
 
     Args:
+        stations: the graph of the topology, which is copied.
         topology: the stations and the backhaul.
         device_cpu_hz: (N,) f_i^l.
         device_power_max_w: (N,) the radio's limit.
@@ -111,6 +115,7 @@ class NetworkGraph:
 
     def __init__(
         self,
+        stations: "Graph",
         topology: Topology,
         device_cpu_hz: FloatArray,
         device_power_max_w: FloatArray,
@@ -118,7 +123,7 @@ class NetworkGraph:
     ) -> None:
         self._topology = topology
         self._replication = replication
-        self._graph = topology.graph()
+        self._graph = stations.copy()
         for name in topology.station_names:
             self._graph.nodes[name]["up"] = True
         for i, (cpu_hz, power_w) in enumerate(zip(device_cpu_hz, device_power_max_w, strict=True)):
