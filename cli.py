@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from edgesim.experiments.train import Result
+    from edgesim.experiments.train import TrainingResult
     from edgesim.simulator.simulation import Simulation
 
 MISTAKE = 2
@@ -477,7 +477,7 @@ def trained(arguments: Mapping[str, Any], as_json: bool) -> Path:
 
     command = shlex.join(["edgesim", *sys.argv[1:]])
     with training_progress() as follow:
-        result: Result = api.train(command=command, follow=follow, **arguments)
+        result: TrainingResult = api.train(command=command, follow=follow, **arguments)
     figures = {"steps": result.steps, **result.best, "checkpoint": str(result.checkpoint)}
     if as_json:
         click.echo(json.dumps(figures, indent=2))

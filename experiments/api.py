@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from .sweeps.execute import Tell
     from .sweeps.execute import Watch as WatchSweep
     from .sweeps.sweep_file import AnySweep
-    from .train import Result, TrainingProgress
+    from .train import TrainingProgress, TrainingResult
 
     AnyTrace: TypeAlias = str | Path | Trace
 
@@ -168,7 +168,7 @@ def train(
     data_dir: AnyPath | None = None,
     command: str = "",
     follow: "Callable[[TrainingProgress], None]" = lambda progress: None,
-) -> "Result":
+) -> "TrainingResult":
     """Train a policy, and leave its best version, a checkpoint for `run`.
 
     It is evaluated on the scenario's own seeds, which the training does not use. An interrupt ends the

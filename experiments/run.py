@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 from ..policies.base import AnyPolicy, Policy
-from ..policies.learning.trainable import Learned
+from ..policies.learning.trainable import TrainablePolicy
 from ..policies.registry import make_policy, policy_name
 from ..scenarios.errors import Issue, ScenarioError, as_toml
 from ..scenarios.loading import AnyScenario, Overrides, load_scenario, parse_scenario
@@ -93,7 +93,7 @@ def prepare(scenario: Scenario, policy: AnyPolicy | None = None) -> Experiment:
         issues.extend(error.issues)
     if issues:
         raise ScenarioError(issues)
-    if isinstance(made, Learned):
+    if isinstance(made, TrainablePolicy):
         try:
             made.load(plan.problem)
         except ValueError as error:

@@ -26,8 +26,8 @@ from edgesim.experiments.run import execute, prepare
 from edgesim.experiments.sweeps.dataset import open_sweep
 from edgesim.experiments.train import FORMAT as TRAINING
 from edgesim.experiments.train import train
-from edgesim.policies.learning.trainable import FORMAT as POLICY
-from edgesim.policies.learning.trainable import read
+from edgesim.policies.learning.checkpoint import FORMAT as POLICY
+from edgesim.policies.learning.checkpoint import read
 from edgesim.scenarios.loading import load_scenario, parse_scenario
 from edgesim.traces.reader import TraceError
 from edgesim.traces.watch import watch
