@@ -1,4 +1,4 @@
-"""Progress bars on a terminal; whoever is followed knows nothing of them."""
+"""Progress bars on a terminal; runs, sweeps and trainings do not know of them."""
 
 import sys
 import threading
@@ -39,7 +39,7 @@ class _Bar(Progress):
     """A bar on stderr that vanishes at its end, and below it a line of figures, if there are any.
 
     Args:
-        unit: of what is done.
+        unit: of the count.
         what: stands before the bar.
         style: of the text behind the bar.
     """
@@ -108,7 +108,7 @@ def run_progress(what: str = "") -> Iterator[Callable[["Simulation"], None]]:
 def sweep_progress(
     total: int | None = None,
 ) -> Iterator[tuple[Callable[["SweepProgress"], None], Callable[[str], None]]]:
-    """For a sweep: a bar with its runs, and what reports failures, on a terminal or not.
+    """For a sweep: a bar with its runs, and a function that reports failures, on a terminal or not.
 
     Args:
         total: runs, which the bar learns from the sweep too.
@@ -120,7 +120,7 @@ def sweep_progress(
     task = bar.tasks[0]
 
     def watch(progress: "SweepProgress") -> None:
-        if task.total is None:  # the runs that were there before tell nothing of the time left
+        if task.total is None:  # earlier runs are no measure of the time left
             bar.reset(task.id, total=progress.total, completed=progress.complete)
             bar.start()
         failed = f"{progress.failed:,} failed" if progress.failed else ""

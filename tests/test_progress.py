@@ -44,6 +44,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Screen]:
         monkeypatch.setenv(name, value)
 
     def screen() -> str:
+        stream.close()
         os.close(follower)
         reader.join()
         os.close(leader)
@@ -53,7 +54,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Screen]:
 
     with monkeypatch.context() as patch, os.fdopen(os.dup(follower), "w") as stream:
         patch.setattr(sys, "stderr", stream)
-        yield lambda: (stream.close(), screen())[1]
+        yield screen
 
 
 def test_a_training_is_followed_before_and_after_its_first_report(
