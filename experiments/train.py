@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..policies.base import AnyPolicy
 from ..policies.learning.checkpoint import read, write
 from ..policies.learning.environment import (
     LIMIT_WEIGHTS,
@@ -101,6 +102,7 @@ def train(
     scenario: Scenario,
     folder: Path,
     *,
+    policy: AnyPolicy | None = None,
     resume: bool = False,
     command: str = "",
     follow: Callable[[TrainingProgress], None] = lambda progress: None,
@@ -110,6 +112,7 @@ def train(
     Args:
         scenario: what to train for. It is evaluated on its own seeds, which training does not use.
         folder: for what the training leaves; made if it is not there.
+        policy: the class or object that the scenario names, where it is given in Python.
         resume: go on from the folder's checkpoint, if there is one.
         command: the one that started this, for the checkpoint's record.
         follow: called with the progress, about `LOGS` times.
@@ -123,26 +126,26 @@ def train(
         OSError: the folder cannot be written.
     """
     torch.set_num_threads(1)  # more of them wait for each other on a busy machine
-    policy = learning_policy(scenario)
+    learned = learning_policy(scenario, policy)
     saved = _saved(scenario, folder / "checkpoint.pt") if resume else None
     evaluator = Evaluator(scenario)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "scenario.toml").write_text(scenario.to_toml(), encoding="utf-8")
     seed = (scenario.run.seed + 1) * FIRST_SEED
-    learner = policy.learner(partial(make_environment, scenario), seed)
+    learner = learned.learner(partial(make_environment, scenario), seed)
     try:
-        return _Session(policy, learner, evaluator, scenario, folder, command, saved).run(follow)
+        return _Session(learned, learner, evaluator, scenario, folder, command, saved).run(follow)
     finally:
         learner.close()
 
 
-def learning_policy(scenario: Scenario) -> TrainablePolicy:
+def learning_policy(scenario: Scenario, given: AnyPolicy | None = None) -> TrainablePolicy:
     """The policy that a scenario names.
 
     Raises:
         ScenarioError: it does not learn.
     """
-    policy = make_policy(scenario)
+    policy = make_policy(scenario, given)
     if isinstance(policy, TrainablePolicy):
         return policy
     builtins = POLICIES[scenario.run.problem]

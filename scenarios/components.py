@@ -60,6 +60,9 @@ def resolve(
         module_name, _, class_name = builtins[name].partition(":")
         found: type = getattr(import_module(module_name), class_name)
         return found
+    if name.startswith("__main__:") or "(" in name:
+        what = "is known only to the Python program that gave it"
+        raise error(what, "give the class or the object again, as in edgesim.run(…, policy=…)")
     where, folders = name, [Path.cwd(), *folders]
     if ":" not in name:
         installed = {point.name: point.value for point in entry_points(group=f"edgesim.{kind}")}

@@ -9,6 +9,7 @@ from pydantic import Field, PrivateAttr, model_validator
 from .sections import (
     AreaSection,
     AssociationSection,
+    BackhaulSection,
     CarbonSection,
     ChannelSection,
     DevicesSection,
@@ -22,6 +23,7 @@ from .sections import (
     Section,
     StationsSection,
     TasksSection,
+    TopologySection,
     TraceSection,
     TwinSection,
     objective_keys,
@@ -30,6 +32,9 @@ from .sections import (
 
 FAILURES_PER_SLOT = 1000
 """The most that a station may have in the mean."""
+
+REPORTS_PER_SLOT = 1000
+"""The most that a device or a station may send to the twin."""
 
 
 class Scenario(Section):
@@ -42,6 +47,8 @@ class Scenario(Section):
     mobility: MobilitySection = Field(default_factory=MobilitySection)
     association: AssociationSection = Field(default_factory=AssociationSection)
     stations: StationsSection = Field(default_factory=StationsSection)
+    topology: TopologySection = Field(default_factory=TopologySection)
+    backhaul: BackhaulSection = Field(default_factory=BackhaulSection)
     channel: ChannelSection = Field(default_factory=ChannelSection)
     tasks: TasksSection = Field(default_factory=TasksSection)
     energy: EnergySection = Field(default_factory=EnergySection)
@@ -85,11 +92,14 @@ class Scenario(Section):
         """The scenario with every default filled in, which reads back to the same scenario."""
         import tomli_w
 
-        return tomli_w.dumps(self.model_dump(exclude_none=True))
+        unused = {"stations": {"sbs": {"radius"}}} if self.topology.file is not None else None
+        return tomli_w.dumps(self.model_dump(exclude_none=True, exclude=unused))
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Scenario":
-        checks = (_positions, _circle, _problem, _failures, _carbon)
+        if self.topology.file is not None:  # which has their number
+            self.stations.sbs.__dict__["count"] = None
+        checks = (_positions, _placed_by_file, _circle, _problem, _failures, _reports, _carbon)
         reject(*(found for check in checks for found in check(self)))
         return self
 
@@ -113,6 +123,17 @@ def _positions(scenario: Scenario) -> Iterator[Inconsistency]:
                 yield Inconsistency(f"{outside[0]} lies outside of the area", key, size)
 
 
+def _placed_by_file(scenario: Scenario) -> Iterator[Inconsistency]:
+    """Places of stations beside the file that has them."""
+    if scenario.topology.file is None:
+        return
+    for station, keys in (("mbs", ("position",)), ("sbs", ("count", "positions", "radius"))):
+        for key in keys:
+            if key in getattr(scenario.stations, station).model_fields_set:
+                what = "`topology.file` places the stations"
+                yield Inconsistency(what, f"stations.{station}.{key}", "not given")
+
+
 def _circle(scenario: Scenario) -> Iterator[Inconsistency]:
     """A circle of SBSs of which no point is in the area."""
     (x, y), (width, height) = scenario.mbs_position, scenario.area.size
@@ -133,7 +154,11 @@ def _problem(scenario: Scenario) -> Iterator[Inconsistency]:
     stations, devices, tasks = scenario.stations, scenario.devices, scenario.tasks
     for right, key, allowed in (
         (scenario.channel.access == "mrc", "channel.access", '"mrc"'),
-        (stations.sbs.count == 0, "stations.sbs.count", "0, as there is one base station"),
+        (
+            stations.sbs.count == 0 or scenario.topology.file is not None,
+            "stations.sbs.count",
+            "0, as there is one base station",
+        ),
         (tasks.deadline is not None, "tasks.deadline", "a time, D_max of C(10b)"),
         (tasks.buffer is None, "tasks.buffer", "none, as nothing is queued"),
         (devices.battery is None, "devices.battery", "none"),
@@ -156,6 +181,17 @@ def _failures(scenario: Scenario) -> Iterator[Inconsistency]:
                 what = f"{time_s:g} s is too short for slots of {slot_s:g} s"
                 where = f"stations.{station}.failures.{key}"
                 yield Inconsistency(what, where, f">= {least_s:g} s")
+
+
+def _reports(scenario: Scenario) -> Iterator[Inconsistency]:
+    """Periods so short that a slot would have reports without end: a unit mistaken."""
+    slot_s = scenario.run.slot
+    least_s = slot_s / REPORTS_PER_SLOT
+    for hop in ("device", "station"):
+        period_s = getattr(scenario.twin, hop).period
+        if period_s is not None and period_s < least_s:
+            what = f"{period_s:g} s is too short for slots of {slot_s:g} s"
+            yield Inconsistency(what, f"twin.{hop}.period", f">= {least_s:g} s")
 
 
 def _carbon(scenario: Scenario) -> Iterator[Inconsistency]:

@@ -337,6 +337,40 @@ class StationsSection(Section):
     sbs: SbsSection = Field(default_factory=SbsSection)
 
 
+class TopologySection(Section):
+    """Stations and backhaul from a file, instead of a star around the MBS.
+
+    Its nodes are stations with `kind`, which is "mbs" for one of them and "sbs" for the others, and
+    `x_m` and `y_m`, or in JSON `position_m` = [x, y]. They may have `coverage_m`, `bandwidth_hz`
+    and `cpu_hz`; what is missing is as in [stations]. Its edges are links of the backhaul, in both
+    directions unless the graph is directed, and may have `latency_s` and `capacity_bps`, without
+    limit where it is infinite (in JSON: null); what is missing is as in [backhaul]. Devices are left
+    out, so that what `edgesim export --graph` has written can be read.
+    """
+
+    file: str | None = Field(
+        default=None,
+        min_length=1,
+        description="GraphML (.graphml) or node-link JSON (.json) as networkx writes them, looked up "
+        "beside the scenario, then in --data",
+    )
+
+
+class BackhaulSection(Section):
+    """The links over which the SBSs' reports reach the MBS.
+
+    Without a file of the topology every SBS has a link of its own to the MBS and one back. A report
+    takes the path with the least latency over stations that are up; a link sends one report after
+    another. What the hop from the stations to the MBS, `twin.station`, takes comes on top.
+    """
+
+    latency: Seconds = Field(default=0.0, description="of a link, unless the file gives its own")
+    capacity: Annotated[BitsPerSecond, Field(gt=0)] | None = Field(
+        default=None, description="of a link, unless the file gives its own; none: unlimited"
+    )
+    report: Bits = Field(default=0.0, description="size of what a station reports to the MBS")
+
+
 class ChannelSection(ModelSection):
     """The radio channel. Further keys are the fading model's."""
 

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time
 from pathlib import Path
-from types import NoneType, UnionType
+from types import MappingProxyType, NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
+import numpy as np
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
@@ -49,7 +50,7 @@ def validate(
     table: Mapping[str, Any],
     source: str,
     prefix: KeyPath = (),
-    overridden: Sequence[str] = (),
+    overridden: Mapping[str, str] = MappingProxyType({}),
 ) -> ModelT:
     """The model that a table describes. Strict: no text for a number, no true for 1.
 
@@ -58,7 +59,7 @@ def validate(
         table: values as TOML has them.
         source: the file, for messages.
         prefix: where the table stands in the file.
-        overridden: keys that come from the command line instead of the file.
+        overridden: keys that do not come from the file, and where they come from, for messages.
 
     Raises:
         ScenarioError: with an issue for each thing that is wrong.
@@ -66,7 +67,9 @@ def validate(
     try:
         # JSON has TOML's types, and pydantic's strictness for it is what a file wants: lists may
         # become tuples, but text does not become a number.
-        text = json.dumps(table, default=_as_text)
+        text = json.dumps(table, default=_as_json)
+    except TypeError as error:
+        raise ScenarioError([Issue(source, str(error), dotted(prefix))]) from None
     except (ValueError, RecursionError) as error:
         raise ScenarioError([Issue(source, f"a value that is too large: {error}")]) from None
     try:
@@ -77,15 +80,23 @@ def validate(
             for details in error.errors(include_url=False)
             for issue in _issues(model, table, details, source, prefix)
         ]
-    for index, issue in enumerate(issues):
-        if any(_within(issue.key, key) for key in overridden):
-            issues[index] = replace(issue, source="--set")
+    for key, origin in overridden.items():
+        issues = [
+            replace(issue, source=origin) if _within(issue.key, key) else issue for issue in issues
+        ]
     raise ScenarioError(issues) from None
 
 
-def _as_text(value: object) -> str:
-    """What JSON has no type for: TOML's dates and times, and the path of a file that was found."""
-    return value.isoformat() if isinstance(value, date | time) else str(value)
+def _as_json(value: object) -> Any:
+    """What JSON has no type for: TOML's dates and times, numpy's numbers, the path of a file."""
+    match value:
+        case date() | time():
+            return value.isoformat()
+        case np.generic() | np.ndarray():
+            return value.tolist()
+        case Path():
+            return str(value)
+    raise TypeError(f"{value!r} is not a value that TOML has")
 
 
 def _within(key: str, outer: str) -> bool:
@@ -141,7 +152,7 @@ def _locate(table: Mapping[str, Any], location: KeyPath) -> tuple[KeyPath, objec
     value: Any = table
     for part in location:
         if isinstance(part, int):
-            value = value[part] if isinstance(value, list) and part < len(value) else None
+            value = value[part] if isinstance(value, list | tuple) and part < len(value) else None
         elif isinstance(value, Mapping) and part in value:
             value = value[part]
         elif part.startswith("<"):

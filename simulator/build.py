@@ -16,7 +16,7 @@ from ..scenarios.sections import (
     UniformLatency,
 )
 from .components import (
-    check_whole_slots,
+    check_times,
     find_carbon,
     find_device_positions,
     find_model,
@@ -25,6 +25,7 @@ from .components import (
     only,
 )
 from .core.arrays import FloatArray
+from .core.clock import to_ns
 from .core.randomness import Streams
 from .core.recorder import Recorder
 from .models.arrivals import ARRIVALS, SLOT_TASKS
@@ -34,11 +35,13 @@ from .models.carbon import CarbonIntensity
 from .models.fading import FADING, NoFading, PathLoss
 from .models.failures import FailureModel, Failures
 from .models.mobility import MOBILITY, Mobility
+from .network.backhaul import Backhaul
 from .network.cells import Cells
+from .network.graph import LiveNetwork, Placement
+from .network.network import Network
 from .network.topology import Topology, uniform
 from .simulation import Decide, Simulation, Snapshot
 from .stream.ledger import TaskLedger
-from .stream.network import Network
 from .stream.problem import DriftPlusPenalty
 from .stream.state import StreamState
 from .stream.world import StreamWorld
@@ -124,7 +127,9 @@ class Blueprint:
         position = self.mobility.start(position, self.topology.area_m, streams.generators, placed)
         distance = self.topology.distance_m(position)
         path_gain = self.path_loss.gain(distance)
-        self.association.start(network, self.topology.coverage_m)
+        live = LiveNetwork(network, self.topology)
+        live.follow(Placement(position))
+        self.association.start(live, self.topology.coverage_m)
         station = self.association.associate(distance, path_gain)
         at_start = {
             "slot": 0,
@@ -138,6 +143,7 @@ class Blueprint:
         deviation = scenario.twin.deviation
         common = {
             "slot_s": network.slot_s,
+            "live": live,
             "topology": self.topology,
             "path_loss": self.path_loss,
             "mobility": self.mobility,
@@ -148,9 +154,13 @@ class Blueprint:
             "edge_cpu": _deviation(deviation.edge_cpu, streams, "deviation/edge_cpu"),
             "record_gain": scenario.trace.level == "full",
         }
+        world: World
         if isinstance(self.problem, WorstCaseEmission):
-            return self._task_world(self.problem, streams, at_start, common)
-        return self._stream_world(self.problem, streams, at_start, common)
+            world = self._task_world(self.problem, streams, at_start, common)
+        else:
+            world = self._stream_world(self.problem, streams, at_start, common)
+        live.follow(world.state)
+        return world
 
     def _stream_world(
         self,
@@ -248,12 +258,20 @@ class Blueprint:
                 self.network, battery.capacity if battery else np.inf
             ),
         }
+        slot_ns = to_ns(self.network.slot_s)
+        station_ns = to_ns(keys.station.period) if keys.station.period else slot_ns
         return Twin(
             world.state,
             _hop(keys.device, streams, "twin/device"),
             _hop(keys.station, streams, "twin/station"),
+            (station_ns, slot_ns),
+            (slot_ns,),
             [makers[name]() for name in keys.predict],
         )
+
+    def _backhaul(self) -> Backhaul:
+        report_bits, replications = self.scenario.backhaul.report, self.network.replications
+        return Backhaul(self.topology, report_bits, replications)
 
     def _coherence_s(self) -> float | None:
         if isinstance(self.fading, NoFading):
@@ -294,7 +312,7 @@ def blueprint(scenario: Scenario) -> Blueprint:
     topology = attempt(lambda: find_topology(scenario))
     positions = attempt(lambda: find_device_positions(scenario))
     carbon = topology and attempt(lambda: find_carbon(scenario, len(topology.station_names)))
-    attempt(lambda: check_whole_slots(scenario))
+    attempt(lambda: check_times(scenario))
     if issues:
         raise ScenarioError(issues)
     devices = len(positions) if positions is not None else scenario.devices.count or 0
@@ -308,17 +326,15 @@ def blueprint(scenario: Scenario) -> Blueprint:
 
 
 def _network(scenario: Scenario, topology: Topology, devices: int) -> Network:
-    names = topology.station_names
-    mbs, sbs = scenario.stations.mbs, scenario.stations.sbs
-    bandwidth = np.array([mbs.bandwidth] + [sbs.bandwidth] * (len(names) - 1))
+    bandwidth = topology.station_bandwidth_hz
     return Network(
         replications=scenario.run.replications,
         slot_s=scenario.run.slot,
-        station_names=names,
+        station_names=topology.station_names,
         device_cpu_hz=np.broadcast_to(scenario.devices.cpu, devices).astype(np.float64),
         device_power_max_w=np.broadcast_to(scenario.devices.power_max, devices).astype(np.float64),
         station_bandwidth_hz=bandwidth,
-        station_cpu_hz=np.array([mbs.cpu] + [sbs.cpu] * (len(names) - 1)),
+        station_cpu_hz=topology.station_cpu_hz,
         cycles_per_bit=scenario.tasks.cycles_per_bit,
         varsigma=scenario.energy.varsigma,
         epsilon_w=scenario.energy.epsilon,

@@ -17,6 +17,7 @@ from edgesim.experiments.errors import CheckpointError
 from edgesim.experiments.run import execute, prepare, resume
 from edgesim.scenarios.loading import parse_scenario
 from edgesim.scenarios.schema import Scenario
+from edgesim.simulator.core.clock import EventOrder
 from edgesim.traces.layout import TraceFile
 from edgesim.traces.statistics import summarise
 
@@ -89,7 +90,8 @@ def test_a_checkpoint_meets_all_that_is_under_way(tmp_path: Path) -> None:
     assert not state.station_up.all()  # a failed station
     assert 0.0 < state.battery_j.min() < state.battery_j.max() <= 0.05  # batteries in use
     twin: Any = saved.simulation.twin
-    assert twin._to_stations.in_flight and twin._devices_to_mbs.in_flight
+    on_the_way = {report.order for report in twin.under_way}
+    assert on_the_way == {EventOrder.AT_STATION, EventOrder.AT_MBS}
     assert state.station_queue_bits.any() and saved.written.following == 27
 
 
@@ -196,7 +198,7 @@ class Unsaveable:
 
 def test_a_policy_that_cannot_be_saved_is_told_so(tmp_path: Path) -> None:
     what = scenario("policy.name=test_checkpoint:Unsaveable")
-    with pytest.raises(CheckpointError, match=r"cannot be saved.*--checkpoint-every"):
+    with pytest.raises(CheckpointError, match=r"cannot be saved.*`checkpoint_every`"):
         execute(prepare(what), tmp_path / "run.h5", checkpoint_every=5)
     assert execute(prepare(what), tmp_path / "run.h5") == "complete"
 

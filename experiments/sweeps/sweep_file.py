@@ -9,20 +9,21 @@ from hashlib import sha256
 from itertools import product
 from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import Discriminator, Field, Tag
 
 from ... import __version__
+from ...policies.registry import policy_name
 from ...scenarios.components import KEYS, resolve
 from ...scenarios.errors import Issue, ScenarioError, as_toml
 from ...scenarios.loading import data_folders, load_table, replace_policy
+from ...scenarios.policy_list import parse_policy
 from ...scenarios.schema import Scenario
 from ...scenarios.sections import MAX_REPLICATIONS, MAX_SEED, Section, form
 from ...scenarios.tables import copied, flatten, parse_toml, parse_value, put
 from ...scenarios.units import Count, Whole
 from ...scenarios.validation import validate
-from ..compare import parse_policy
 from ..run import prepare
 
 MAX_RUNS = 1_000_000
@@ -41,6 +42,9 @@ _RESERVED = {
 
 Key = str
 """A key of a scenario, as "tasks.mean"."""
+
+AnySweep: TypeAlias = str | Path | Mapping[str, Any]
+"""A sweep file, or its tables."""
 
 
 class SweepFile(Section):
@@ -177,25 +181,21 @@ class Sweep:
         return blocks
 
 
-def load_sweep(path: str | Path, data_dir: Path | None = None) -> Sweep:
+def load_sweep(sweep: AnySweep, data_dir: str | Path | None = None) -> Sweep:
     """Read a sweep file, and check every scenario that it asks for.
 
     Args:
-        path: of the file.
+        sweep: the file, or its tables, as if they stood in a file in the current directory; among their
+            `policies` there may be classes.
         data_dir: where data files are looked up, as for `load_scenario`.
 
     Raises:
         ScenarioError: no such file, not TOML, not a sweep, or scenarios that cannot be run; with all
             that is wrong.
     """
-    source, path = str(path), Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise ScenarioError([Issue(source, f"cannot be read: {reason}")]) from None
+    source, text, here = _read(sweep)
     file = validate(SweepFile, parse_toml(text, source), source)
-    beside = path.parent / file.scenario
+    beside = here / file.scenario
     base_name = beside if beside.is_file() else Path(file.scenario)
     base, folder = load_table(base_name)
     fixed, axes = _settings(file, source)
@@ -207,7 +207,7 @@ def load_sweep(path: str | Path, data_dir: Path | None = None) -> Sweep:
         fixed=fixed,
         axes=axes,
         policies=policies,
-        folders=tuple(dict.fromkeys([path.parent, *data_folders(folder, data_dir)])),
+        folders=tuple(dict.fromkeys([here, *data_folders(folder, data_dir)])),
     )
     seeds = file.seeds
     count = len(policies) * (seeds if isinstance(seeds, int) else len(seeds))
@@ -230,6 +230,31 @@ def load_sweep(path: str | Path, data_dir: Path | None = None) -> Sweep:
         cases=cases,
         folders=expansion.folders,
     )
+
+
+def _read(sweep: AnySweep) -> tuple[str, str, Path]:
+    """What messages call a sweep, its TOML text, and the folder that it lies in."""
+    if not isinstance(sweep, Mapping):
+        try:
+            return str(sweep), Path(sweep).read_text(encoding="utf-8"), Path(sweep).parent
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            raise ScenarioError([Issue(str(sweep), f"cannot be read: {reason}")]) from None
+    import tomli_w
+
+    table = dict(sweep)
+    if isinstance(policies := table.get("policies"), list | tuple):
+        table["policies"] = [policy_name(policy) for policy in policies]
+        known = [isinstance(policy, str | type) for policy in policies]
+        for name, is_known in zip(table["policies"], known, strict=True):
+            if not is_known or name.startswith("__main__:"):
+                what = f"{name} is not known to the processes that make the runs"
+                allowed = "a name, or a class of a module, as of a .py file beside"
+                raise ScenarioError([Issue("sweep", what, "policies", allowed=allowed)])
+    try:
+        return "sweep", tomli_w.dumps(table), Path()
+    except TypeError as error:
+        raise ScenarioError([Issue("sweep", str(error))]) from None
 
 
 def _check_seeds(seeds: tuple[int, ...], source: str) -> None:
