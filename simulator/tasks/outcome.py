@@ -133,7 +133,7 @@ def evaluate(
 
     # A silent radio spends nothing, however long (for ever) it takes.
     radio_j = decision.power_w * np.where(decision.power_w > 0.0, transmission_s, 0.0)
-    energy_j = ~alpha * network.theta_device * tasks.cycles * real_local_hz**2 + radio_j  # C(7)
+    energy_j = ~alpha * local_energy_j(network, tasks, real_local_hz) + radio_j  # C(7)
     server_energy_j = alpha * network.theta_server * tasks.cycles * real_edge_hz**2  # C(8)
     emission_g = carbon_g_per_j * (energy_j + server_energy_j)  # C(9)
 
@@ -151,6 +151,21 @@ def evaluate(
         local_cpu=np.where(alpha, 0.0, local_use),
     )
     return TaskOutcome(rate, transmission_s, delay_s, energy_j, server_energy_j, emission_g, use)
+
+
+def local_energy_j(network: CarbonAwareNetwork, tasks: Tasks, cpu_hz: FloatArray) -> FloatArray:
+    """E_m^cp of C(7): what a device spends if it executes its task itself.
+
+    Args:
+        network: gives theta_m.
+        tasks: (…, N) columns.
+        cpu_hz: (…, N) the rate at which it does.
+
+    Returns:
+        (…, N) J.
+    """
+    energy_j: FloatArray = network.theta_device * tasks.cycles * cpu_hz**2
+    return energy_j
 
 
 def _time(work: FloatArray, rate: FloatArray) -> FloatArray:
