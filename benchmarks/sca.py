@@ -1,6 +1,7 @@
 """SCA of C(10): programs built once, against the same steps with programs built at each of them."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import cvxpy as cp
@@ -9,7 +10,7 @@ import numpy as np
 from edgesim.policies.convex_solver import solved
 from edgesim.policies.tasks.c10.slot import Slot
 from edgesim.policies.tasks.sca.inequalities import MARGIN, REACH
-from edgesim.policies.tasks.sca.joint_subproblem import JointSubproblem, Step
+from edgesim.policies.tasks.sca.joint_subproblem import JointSubproblem
 from edgesim.policies.tasks.sca.policy import Sca
 from edgesim.simulator.core.arrays import FloatArray
 from edgesim.simulator.tasks.channel import MrcChannel, draw_channels, mrc_channel
@@ -71,11 +72,11 @@ def drawn(seed: int, theta_server: float) -> Slot:
 class Rebuilt:
     """Our own program, built and compiled at every step."""
 
-    def least_emission(self, *given: Any) -> Step | None:
+    def least_emission(self, *given: Any) -> TaskDecision | None:
         """As `JointSubproblem`."""
         return self._fresh().least_emission(*given)
 
-    def least_violation(self, *given: Any) -> Step | None:
+    def least_violation(self, *given: Any) -> TaskDecision | None:
         """As `JointSubproblem`."""
         return self._fresh().least_violation(*given)
 
@@ -86,15 +87,15 @@ class Rebuilt:
 class WrittenOut:
     """The same program as one reads it from section III: for every device, with its numbers."""
 
-    def least_emission(self, slot: Slot, point: TaskDecision) -> Step | None:
+    def least_emission(self, slot: Slot, point: TaskDecision) -> TaskDecision | None:
         """As `JointSubproblem`."""
         return self._step(slot, point, relaxed=False)
 
-    def least_violation(self, slot: Slot, point: TaskDecision) -> Step | None:
+    def least_violation(self, slot: Slot, point: TaskDecision) -> TaskDecision | None:
         """As `JointSubproblem`."""
         return self._step(slot, point, relaxed=True)
 
-    def _step(self, slot: Slot, point: TaskDecision, relaxed: bool) -> Step | None:
+    def _step(self, slot: Slot, point: TaskDecision, relaxed: bool) -> TaskDecision | None:
         network, tasks, channel = slot.network, slot.tasks, slot.channel
         power_w, edge_hz, outcome = point.power_w, point.edge_cpu_hz, slot.evaluate(point)
         P, T, F = cp.Variable(DEVICES), cp.Variable(DEVICES), cp.Variable(DEVICES)
@@ -137,4 +138,4 @@ class WrittenOut:
         if not solved(cp.Problem(cp.Minimize(objective), limits), rough=True):
             return None
         power_w = np.minimum(power_w * P.value / z.value, network.device_power_max_w)
-        return Step(power_w, edge_hz * F.value)
+        return replace(point, power_w=power_w, edge_cpu_hz=edge_hz * F.value)

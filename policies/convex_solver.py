@@ -1,7 +1,7 @@
 """Convex and mixed-integer programs that are built once with CVXPY and solved many times."""
 
 import warnings
-from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from ..simulator.core.arrays import FloatArray
@@ -13,15 +13,27 @@ ACCURACY = 1e-7
 """Of the convex solver. It cannot always reach its default, 1e-8, where optima are flat."""
 
 
-def assign(parameters: "Sequence[cp.Parameter]", values: Sequence[FloatArray]) -> None:
-    """Set parameters without CVXPY's checks of shape and sign, which take as long as a solve.
+class Parameters(SimpleNamespace):
+    """The parameters of problems in N devices, none negative, by name.
 
     Args:
-        parameters: of a problem.
-        values: in the same order; they must have the parameters' shapes and signs.
+        devices: N.
+        columns: names of those that are (N,), with spaces between them.
+        matrices: of those that are (N, N).
     """
-    for parameter, value in zip(parameters, values, strict=True):
-        parameter.save_value(value)
+
+    def __init__(self, devices: int, columns: str, matrices: str = "") -> None:
+        import cvxpy as cp
+
+        shapes = dict.fromkeys(columns.split(), (devices,)) | dict.fromkeys(
+            matrices.split(), (devices, devices)
+        )
+        super().__init__(**{n: cp.Parameter(shapes[n], n, nonneg=True) for n in shapes})
+
+    def assign(self, **values: FloatArray) -> None:
+        """Set some, without CVXPY's checks of shape and sign, which take as long as a solve."""
+        for name, value in values.items():
+            getattr(self, name).save_value(value)
 
 
 def solved(problem: "cp.Problem", mixed_integer: bool = False, rough: bool = False) -> bool:

@@ -228,7 +228,7 @@ def test_no_set_of_offloaders_beats_the_one_that_the_level_decides(
     """All 2^6 offloading decisions, each by its own convex program."""
     for seed in range(4):
         instance = draw(seed, 6, theta_server, floor)
-        network, tasks, channel = instance
+        network, tasks, _ = instance
         local_j = network.theta_device * tasks.cycles * slowest_local_hz(network, tasks) ** 2
         best_j = np.inf
         for choice in itertools.product([False, True], repeat=6):

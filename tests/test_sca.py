@@ -122,15 +122,14 @@ def test_a_joint_step_stays_within_limits_and_emits_no_more_than_the_program_say
     point = feasible_point(one)
     before_g = (one.evaluate(point).emission_g * point.offload).max()
     subproblem = JointSubproblem(6, joint)
-    step = subproblem.least_emission(one, point)
-    assert step is not None
-    found = replace(point, power_w=step.power_w, edge_cpu_hz=step.edge_cpu_hz)
+    found = subproblem.least_emission(one, point)
+    assert found is not None
     after = one.evaluate(found)
     assert after.use.feasible
     promised_g = subproblem.emission.var_dict["worst emission"].value * before_g
     after_g = (after.emission_g * point.offload).max()
     assert after_g <= promised_g * (1.0 + 1e-6) <= before_g * 1.00001
-    assert joint or np.array_equal(step.edge_cpu_hz, point.edge_cpu_hz)
+    assert joint or np.array_equal(found.edge_cpu_hz, point.edge_cpu_hz)
 
 
 def test_powers_converge_to_the_best_on_a_grid() -> None:
@@ -314,10 +313,10 @@ def test_solvers_print_nothing() -> None:
     """In a process of its own: a banner may be printed only once."""
     code = (
         "import numpy as np\n"
-        "from edgesim.policies.convex_solver import assign, solved\n"
+        "from edgesim.policies.convex_solver import solved\n"
         "from edgesim.policies.tasks.sca.offloading_subproblem import OffloadingSubproblem\n"
         "one = OffloadingSubproblem(2)\n"
-        "assign(one._given, [np.full(2, 0.1)] * len(one._given))\n"
+        "one._given.assign(**dict.fromkeys(vars(one._given), np.full(2, 0.1)))\n"
         "assert solved(one.problem, mixed_integer=True)\n"
     )
     words = [sys.executable, "-c", code]

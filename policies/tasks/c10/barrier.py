@@ -11,11 +11,12 @@ import numpy as np
 from ....simulator.core.arrays import FloatArray
 from ....simulator.core.compiled import compiled
 from .program import (
+    Limits,
     Program,
     derivatives,
     emission_start,
+    empty_limits,
     in_box,
-    limit_count,
     relaxed_start,
     slacks,
 )
@@ -69,93 +70,81 @@ def least_emission(program: Program, inside: FloatArray) -> tuple[FloatArray, fl
 @compiled
 def _minimise(program: Program, x: FloatArray, emission: bool) -> tuple[FloatArray, float, float]:
     """Barrier method from a point inside; returns the point, its objective, and a lower bound."""
-    size, limits = len(x), limit_count(program, emission)
-    slack, trial_slack = np.empty(limits), np.empty(limits)
-    trial = np.empty(size)
-    gradient, hessian = np.empty((limits, size)), np.empty((size, size))
-    multiplier = np.empty(limits)
+    limits = empty_limits(program, len(x), emission)
+    slack, gradient = limits.slack, limits.gradient
+    count, trial = len(slack), np.empty(len(x))
+    trial_slack, multiplier = np.empty(count), np.empty(count)
     sharpness = 1.0
     bound = -np.inf
     slacks(program, x, emission, slack)
     for _ in range(_STEPS):
-        derivatives(program, x, emission, slack, gradient, hessian)
-        slope = _barrier_derivatives(sharpness, slack, gradient, hessian)
-        step = _solve(hessian, slope)
+        derivatives(program, x, emission, limits)
+        slope = _barrier_derivatives(sharpness, limits)
+        step = _solve(limits.hessian, slope)
         decrement = _dot(slope, step)
         if decrement < _CENTRED:
             # Those of the linearised central path; not negative, as the decrement is below one.
-            for i in range(limits):
+            for i in range(count):
                 share = _dot(gradient[i], step) / slack[i]
                 multiplier[i] = max(1.0 - share, 0.0) / slack[i]
-            bound = max(bound, _bound(program, x, emission, slack, gradient, multiplier))
+            bound = max(bound, _bound(program, x, emission, limits, multiplier))
             if x[-1] - bound < GAP or (not emission and x[-1] < -_INTERIOR):
                 break
-            if sharpness > limits / GAP:
+            if sharpness > count / GAP:
                 break
             sharpness *= _SHARPEN
             continue
         length = 1.0
         while length > _SHORTEST:
-            for j in range(size):
+            for j in range(len(x)):
                 trial[j] = x[j] - length * step[j]
             if slacks(program, trial, emission, trial_slack):
                 change = sharpness * (trial[-1] - x[-1])
-                for i in range(limits):
+                for i in range(count):
                     change -= np.log(trial_slack[i] / slack[i])
                 if change <= -0.1 * length * decrement:
                     break
             length *= 0.5
         else:
             break  # As far as rounding allows.
-        x, trial = trial, x
-        slack, trial_slack = trial_slack, slack
+        x[:] = trial
+        slack[:] = trial_slack
     return x, x[-1], bound
 
 
 @compiled
-def _barrier_derivatives(
-    sharpness: float, slack: FloatArray, gradient: FloatArray, hessian: FloatArray
-) -> FloatArray:
-    """The gradient of sharpness x_last - sum log slack; completes the sum of the limits' Hessians."""
-    limits, size = gradient.shape
+def _barrier_derivatives(sharpness: float, limits: Limits) -> FloatArray:
+    """The gradient of sharpness x_last - sum log slack; completes the sum of the Hessians to its own."""
+    slack, gradient, hessian = limits.slack, limits.gradient, limits.hessian
+    size = len(hessian)
     slope = np.zeros(size)
     slope[-1] = sharpness
-    column = np.empty(size, dtype=np.int64)
-    for i in range(limits):
-        entries = 0
-        for j in range(size):
-            if gradient[i, j] != 0.0:
-                column[entries] = j
-                entries += 1
-        for a in range(entries):
-            scaled = gradient[i, column[a]] / slack[i]
-            slope[column[a]] += scaled
-            for b in range(entries):
-                hessian[column[a], column[b]] += scaled * gradient[i, column[b]] / slack[i]
+    for i in range(len(slack)):
+        for a in range(size):
+            if gradient[i, a] != 0.0:
+                scaled = gradient[i, a] / slack[i]
+                slope[a] += scaled
+                for b in range(size):
+                    hessian[a, b] += scaled * gradient[i, b] / slack[i]
     return slope
 
 
 @compiled
 def _bound(
-    program: Program,
-    x: FloatArray,
-    emission: bool,
-    slack: FloatArray,
-    gradient: FloatArray,
-    multiplier: FloatArray,
+    program: Program, x: FloatArray, emission: bool, limits: Limits, multiplier: FloatArray
 ) -> float:
     """A lower bound of the objective over all feasible points, for any multipliers."""
-    size = len(x)
+    gradient, last = limits.gradient, len(x) - 1
     # Scaled so that the Lagrangian does not depend on the objective's variable, which has no box.
     pull = 0.0
-    for i in range(len(slack)):
-        pull -= gradient[i, size - 1] * multiplier[i]
-    bound = float(x[-1]) - _dot(multiplier, slack) / pull
+    for i in range(len(multiplier)):
+        pull -= gradient[i, last] * multiplier[i]
+    bound = float(x[-1]) - _dot(multiplier, limits.slack) / pull
     # The box need only hold those that are as good as this point.
     looser = 1.0 if emission else np.exp(max(x[-1], 0.0))
-    for j in range(size - 1):
+    for j in range(last):
         residual = 0.0
-        for i in range(len(slack)):
+        for i in range(len(multiplier)):
             residual += gradient[i, j] * multiplier[i]
         residual /= pull
         low, high = in_box(program, j, looser)

@@ -160,22 +160,35 @@ def emission_start(program: Program, inside: FloatArray) -> FloatArray:
     return np.append(inside[:-1], np.log(emitting_j.max()) + 1.0)
 
 
+class Limits(NamedTuple):
+    """All limits at a point.
+
+    Order: SINR (M), power (M), energy (K), airtime (K), capacity (1 if K), emission (K, 2nd phase).
+
+    Attributes:
+        slack: (limits,) minus their values.
+        gradient: (limits, M + K + 1).
+        hessian: (M + K + 1, M + K + 1) sum of their Hessians, each divided by its slack.
+    """
+
+    slack: FloatArray
+    gradient: FloatArray
+    hessian: FloatArray
+
+
 @compiled
-def limit_count(program: Program, emission: bool) -> int:
-    """The number of limits; `emission` is the second phase."""
+def empty_limits(program: Program, size: int, emission: bool) -> Limits:
+    """Room for the limits of points of this size; `emission` is the second phase."""
     offloaders = len(program.size)
     count = 2 * len(program.power_max) + 2 * offloaders
     if offloaders > 0:
         count += 1 + (offloaders if emission else 0)
-    return count
+    return Limits(np.empty(count), np.empty((count, size)), np.empty((size, size)))
 
 
 @compiled
 def slacks(program: Program, x: FloatArray, emission: bool, slack: FloatArray) -> bool:
-    """Minus the value of every limit, into `slack`; False where one is not met.
-
-    Order: SINR (M), power (M), energy (K), airtime (K), capacity (1 if K), emission (K, 2nd phase).
-    """
+    """Minus the value of every limit, into `slack`; False where one is not met."""
     offloaders, transmitters = len(program.size), len(program.power_max)
     sigma = 0.0 if emission else x[-1]
     received = np.exp(x[:transmitters])
@@ -213,41 +226,19 @@ def slacks(program: Program, x: FloatArray, emission: bool, slack: FloatArray) -
 
 
 @compiled
-def derivatives(
-    program: Program,
-    x: FloatArray,
-    emission: bool,
-    slack: FloatArray,
-    gradient: FloatArray,
-    hessian: FloatArray,
-) -> None:
-    """The gradient of every limit, and the sum of their Hessians, each divided by its slack.
-
-    Args:
-        program: its constants.
-        x: (M + K + 1,) a point inside all limits.
-        emission: whether it is one of the second phase.
-        slack: (limits,) as `slacks` has them.
-        gradient: (limits, M + K + 1) is filled.
-        hessian: (M + K + 1, M + K + 1) is filled.
-    """
-    gradient[:] = 0.0
-    hessian[:] = 0.0
-    _radio_derivatives(program, x, emission, slack, gradient, hessian)
+def derivatives(program: Program, x: FloatArray, emission: bool, limits: Limits) -> None:
+    """Fill in the gradients and Hessians of the limits at a point inside all of them."""
+    limits.gradient[:] = 0.0
+    limits.hessian[:] = 0.0
+    _radio_derivatives(program, x, emission, limits)
     if len(program.size) > 0:
-        _server_derivatives(program, x, emission, slack, gradient, hessian)
+        _server_derivatives(program, x, emission, limits)
 
 
 @compiled
-def _radio_derivatives(
-    program: Program,
-    x: FloatArray,
-    emission: bool,
-    slack: FloatArray,
-    gradient: FloatArray,
-    hessian: FloatArray,
-) -> None:
+def _radio_derivatives(program: Program, x: FloatArray, emission: bool, limits: Limits) -> None:
     """Of SINR and power."""
+    slack, gradient, hessian = limits.slack, limits.gradient, limits.hessian
     offloaders, transmitters = len(program.size), len(program.power_max)
     last = len(x) - 1
     sigma = 0.0 if emission else x[-1]
@@ -277,15 +268,9 @@ def _radio_derivatives(
 
 
 @compiled
-def _server_derivatives(
-    program: Program,
-    x: FloatArray,
-    emission: bool,
-    slack: FloatArray,
-    gradient: FloatArray,
-    hessian: FloatArray,
-) -> None:
+def _server_derivatives(program: Program, x: FloatArray, emission: bool, limits: Limits) -> None:
     """Of energy, airtime, capacity and emission."""
+    slack, gradient, hessian = limits.slack, limits.gradient, limits.hessian
     offloaders, transmitters = len(program.size), len(program.power_max)
     last = len(x) - 1
     sigma = 0.0 if emission else x[-1]

@@ -40,20 +40,16 @@ _BOUND_STEPS = 48
 
 @dataclass(frozen=True)
 class _Point:
-    """Powers and server rates for a set of offloaders, and what they cost.
+    """A decision for a set of offloaders, and what it costs.
 
     Attributes:
-        offload: (N,).
-        power_w: (N,).
-        edge_cpu_hz: (N,).
+        decision: (N,) columns.
         level: worst over the limits of radio and server, and over the emissions of offloaders.
         steps: of SCA that led here.
         converged: the last of them changed little, or nothing.
     """
 
-    offload: BoolArray
-    power_w: FloatArray
-    edge_cpu_hz: FloatArray
+    decision: TaskDecision
     level: Level
     steps: int = 0
     converged: bool = False
@@ -114,9 +110,8 @@ class Search:
         point = self._improve(offloaders, (0.0, 0.0))
         if self._whole(point) > self._whole(self._best):
             point = self._best
-        decision = TaskDecision(point.power_w, point.offload, self._local_hz, point.edge_cpu_hz)
         status: Status = "converged" if point.converged else "iteration limit"
-        return result(self._slot, decision, self._failed, status, np.array(self._history))
+        return result(self._slot, point.decision, self._failed, status, np.array(self._history))
 
     def _is_below(self, offloaders: list[int], level: Level) -> bool:
         """Whether a set of offloaders gets by with less than a level."""
@@ -149,7 +144,7 @@ class Search:
 
     def _whole(self, point: _Point) -> Level:
         """The level of the decision: those who stay local count too."""
-        stay = [self._local[m] for m in np.flatnonzero(~point.offload)]
+        stay = [self._local[m] for m in np.flatnonzero(~point.decision.offload)]
         violations, emissions = zip(point.level, *stay, strict=True)
         return max(violations), max(emissions)
 
@@ -176,26 +171,22 @@ class Search:
 
     def _step(self, point: _Point) -> _Point:
         """One step of SCA: towards a feasible point, or from there towards less emission."""
-        decision = TaskDecision(point.power_w, point.offload, self._local_hz, point.edge_cpu_hz)
-        if point.level[0] > 0.0:
-            step = self._subproblem.least_violation(self._slot, decision)
-        else:
-            step = self._subproblem.least_emission(self._slot, decision)
+        here, infeasible = point.decision, point.level[0] > 0.0
+        program = self._subproblem
+        step = (program.least_violation if infeasible else program.least_emission)(self._slot, here)
         if step is None:
             self._failed += 1
             return replace(point, steps=point.steps + 1, converged=True)
         # Steps are short where (12) and (17) bend more than what they bound; longer ones are tried.
-        ratio = step.power_w / np.where(point.power_w > 0.0, point.power_w, 1.0)
-        power_w = np.minimum(
-            point.power_w * ratio ** np.array([[1.0], [1.0], [2.0], [4.0]]),
-            self._slot.network.device_power_max_w,
-        )
-        edge_hz = self._server_rates(point.offload, power_w)
+        ratio = step.power_w / np.where(here.power_w > 0.0, here.power_w, 1.0)
+        longer_w = here.power_w * ratio ** np.array([[1.0], [1.0], [2.0], [4.0]])
+        power_w = np.minimum(longer_w, self._slot.network.device_power_max_w)
+        edge_hz = self._server_rates(here.offload, power_w)
         edge_hz[0] = step.edge_cpu_hz
-        found = self._pick(point.offload, power_w, edge_hz)
+        found = self._pick(here.offload, power_w, edge_hz)
         if found.level >= point.level:
             return replace(point, steps=point.steps + 1, converged=True)
-        what = 0 if point.level[0] > 0.0 else 1
+        what = 0 if infeasible else 1
         little = found.level[what] > (1.0 - self._threshold) * point.level[what]
         return replace(found, steps=point.steps + 1, converged=little)
 
@@ -216,7 +207,8 @@ class Search:
         emission_g = np.where(offload, outcome.emission_g, 0.0).max(axis=-1)
         best = np.lexsort((emission_g, violation))[0]
         level = float(violation[best]), float(emission_g[best])
-        return _Point(offload, power_w[best], edge_hz[best], level)
+        decision = TaskDecision(power_w[best], offload, self._local_hz, edge_hz[best])
+        return _Point(decision, level)
 
     def _least_offloaded_g(self) -> FloatArray:
         """(N,) what each device emits at least if it offloads: as if it were alone.

@@ -5,34 +5,22 @@ and while the radio stands still the rates cannot fall. (15) and the energies ar
 together. All variables are relative to the point (p, r, f)^(i), as in `power_subproblem`.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ....simulator.core.arrays import FloatArray
 from ....simulator.tasks.decision import TaskDecision
-from ...convex_solver import assign, solved
+from ...convex_solver import solved
 from ..c10.slot import Slot
 from .inequalities import MARGIN, product_bound, within_reach
-from .power_subproblem import Given, given_at
+from .power_subproblem import assign_at, power_parameters
 
 if TYPE_CHECKING:
     import cvxpy as cp
 
 _TIE_WEIGHT = 1e-4
 """Of the mean emission of offloaders, beside the worst: settles what the worst device leaves open."""
-
-
-class Step(NamedTuple):
-    """What the program answers.
-
-    Attributes:
-        power_w: (N,) p.
-        edge_cpu_hz: (N,) f^0.
-    """
-
-    power_w: FloatArray
-    edge_cpu_hz: FloatArray
 
 
 class JointSubproblem:
@@ -58,7 +46,7 @@ class JointSubproblem:
     def __init__(self, devices: int, joint: bool) -> None:
         import cvxpy as cp
 
-        self._given, self._joint = Given.parameters(devices), joint
+        self._given, self._joint = power_parameters(devices), joint
         self._server_max = cp.Parameter(devices, "server_max", nonneg=True)
         self.q, self.r, self.z = cp.Variable(devices, "q"), cp.Variable(devices, "r"), cp.Variable()
         self.f = cp.Variable(devices, "f") if joint else cp.Constant(np.ones(devices))
@@ -102,20 +90,23 @@ class JointSubproblem:
             "(17) p r": product_bound(p, r, p_r),
         }
 
-    def least_emission(self, slot: Slot, point: TaskDecision) -> Step | None:
+    def least_emission(self, slot: Slot, point: TaskDecision) -> TaskDecision | None:
         """One step from a point of (N,) columns towards the least worst emission of offloaders."""
         return self._step(self.emission, slot, point)
 
-    def least_violation(self, slot: Slot, point: TaskDecision) -> Step | None:
+    def least_violation(self, slot: Slot, point: TaskDecision) -> TaskDecision | None:
         """One step towards the least factor by which limits of radio and server must be relaxed."""
         return self._step(self.violation, slot, point)
 
-    def _step(self, problem: "cp.Problem", slot: Slot, point: TaskDecision) -> Step | None:
-        assign(self._given, given_at(slot, point, slot.evaluate(point), everybody=False))
-        self._server_max.save_value(within_reach(slot.network.server_cpu_hz, point.edge_cpu_hz))
+    def _step(self, problem: "cp.Problem", slot: Slot, point: TaskDecision) -> TaskDecision | None:
+        network, edge_hz = slot.network, point.edge_cpu_hz
+        assign_at(self._given, slot, point, slot.evaluate(point), everybody=False)
+        self._server_max.save_value(within_reach(network.server_cpu_hz, edge_hz))
         if not solved(problem, rough=True):
             return None
         power_w = point.power_w * self.q.value / self.z.value
-        return Step(
-            np.minimum(power_w, slot.network.device_power_max_w), point.edge_cpu_hz * self.f.value
+        return replace(
+            point,
+            power_w=np.minimum(power_w, network.device_power_max_w),
+            edge_cpu_hz=edge_hz * self.f.value,
         )

@@ -5,36 +5,13 @@ from, of which some are forbidden.
 """
 
 from dataclasses import replace
-from typing import Any, NamedTuple
 
 import numpy as np
 
 from ....simulator.tasks.decision import TaskDecision
 from ....simulator.tasks.outcome import TOLERANCE
-from ...convex_solver import assign, solved
+from ...convex_solver import Parameters, solved
 from ..c10.slot import Slot
-
-
-class _Given(NamedTuple):
-    """The parameters of (21), or their values at a point.
-
-    Attributes:
-        local_emission: (N,) xi_m at alpha_m = 0, relative to the largest emission of all.
-        offloaded_emission: (N,) xi_m at alpha_m = 1, likewise.
-        local_late: (N,) 1 where alpha_m = 0 breaks (21b), else 0.
-        offloaded_late: (N,) 1 where alpha_m = 1 does, else 0.
-        local_overspent: (N,) 1 where alpha_m = 0 breaks (21c), else 0.
-        offloaded_overspent: (N,) 1 where alpha_m = 1 does, else 0.
-        server: (N,) f_m^0(i) / F_max.
-    """
-
-    local_emission: Any
-    offloaded_emission: Any
-    local_late: Any
-    offloaded_late: Any
-    local_overspent: Any
-    offloaded_overspent: Any
-    server: Any
 
 
 class OffloadingSubproblem:
@@ -49,8 +26,9 @@ class OffloadingSubproblem:
     def __init__(self, devices: int) -> None:
         import cvxpy as cp
 
-        self._given = given = _Given(
-            *(cp.Parameter(devices, name, nonneg=True) for name in _Given._fields)
+        self._given = given = Parameters(
+            devices,
+            "local_emission edge_emission local_late edge_late local_overspent edge_overspent server",
         )
         self.alpha = alpha = cp.Variable(devices, "alpha", boolean=True)
         worst = cp.Variable(name="worst emission")
@@ -59,9 +37,9 @@ class OffloadingSubproblem:
             return cp.multiply(local, 1.0 - alpha) + cp.multiply(offloaded, alpha)
 
         self.constraints = {
-            "(21a)": chosen(given.local_emission, given.offloaded_emission) <= worst,
-            "(21b)": chosen(given.local_late, given.offloaded_late) <= 0.5,
-            "(21c)": chosen(given.local_overspent, given.offloaded_overspent) <= 0.5,
+            "(21a)": chosen(given.local_emission, given.edge_emission) <= worst,
+            "(21b)": chosen(given.local_late, given.edge_late) <= 0.5,
+            "(21c)": chosen(given.local_overspent, given.edge_overspent) <= 0.5,
             "(21d)": given.server @ alpha <= 1.0,
         }
         self.problem = cp.Problem(cp.Minimize(worst), list(self.constraints.values()))
@@ -74,16 +52,15 @@ class OffloadingSubproblem:
         emission = outcome.emission_g / outcome.emission_g.max()
         late = (outcome.use.delay > 1.0 + TOLERANCE).astype(np.float64)
         overspent = (outcome.use.energy > 1.0 + TOLERANCE).astype(np.float64)
-        values = _Given(
-            local_emission=emission[0],
-            offloaded_emission=emission[1],
-            local_late=late[0],
-            offloaded_late=late[1],
-            local_overspent=overspent[0],
-            offloaded_overspent=overspent[1],
-            server=point.edge_cpu_hz / slot.network.server_cpu_hz,
+        self._given.assign(
+            local_emission=emission[0],  # xi_m at alpha_m = 0, and at alpha_m = 1
+            edge_emission=emission[1],
+            local_late=late[0],  # 1 where it breaks (21b), else 0
+            edge_late=late[1],
+            local_overspent=overspent[0],  # 1 where it breaks (21c), else 0
+            edge_overspent=overspent[1],
+            server=point.edge_cpu_hz / slot.network.server_cpu_hz,  # f_m^0(i) / F_max
         )
-        assign(self._given, values)
         if not solved(self.problem, mixed_integer=True):
             return None
         return replace(point, offload=self.alpha.value > 0.5)

@@ -5,59 +5,14 @@ relative to it, limits to what is allowed, and emissions to the largest.
 """
 
 from dataclasses import replace
-from typing import Any, NamedTuple
 
 import numpy as np
 
 from ....simulator.tasks.decision import TaskDecision
 from ....simulator.tasks.outcome import TOLERANCE, TaskOutcome
-from ...convex_solver import assign, solved
+from ...convex_solver import Parameters, solved
 from ..c10.slot import Slot
 from .inequalities import MARGIN, product_bound, rate_bound, within_reach
-
-
-class Given(NamedTuple):
-    """The parameters of (19), or their values at a point.
-
-    Attributes:
-        u: (N,) of (13), as are the next three.
-        v: (N,).
-        w: (N, N).
-        w_noise: (N,).
-        power_max: (N,) P_max / p^(i).
-        slowest: (N,) R^(i) / R_min.
-        transmission: (N,) alpha S r^(i) / D_max.
-        execution: (N,) alpha C / f^0 / D_max.
-        server: (N,) alpha f^0 / F_max.
-        energy: (N,) alpha S p^(i) r^(i) / E_max.
-        radio_emission: (N,) that of `energy`, relative to the largest emission, as are the others.
-        server_emission: (N,) that of E_m^0, C(8).
-        local_emission: (N,) that of E_m of the devices that stay local, C(7).
-    """
-
-    u: Any
-    v: Any
-    w: Any
-    w_noise: Any
-    power_max: Any
-    slowest: Any
-    transmission: Any
-    execution: Any
-    server: Any
-    energy: Any
-    radio_emission: Any
-    server_emission: Any
-    local_emission: Any
-
-    @classmethod
-    def parameters(cls, devices: int) -> "Given":
-        """As parameters of a problem of N devices."""
-        import cvxpy as cp
-
-        shapes = {"w": (devices, devices)}
-        return cls(
-            *(cp.Parameter(shapes.get(name, devices), name, nonneg=True) for name in cls._fields)
-        )
 
 
 class PowerSubproblem:
@@ -76,7 +31,7 @@ class PowerSubproblem:
     def __init__(self, devices: int) -> None:
         import cvxpy as cp
 
-        self._given = given = Given.parameters(devices)
+        self._given = given = power_parameters(devices)
         self.p, self.r = p, r = cp.Variable(devices, "p"), cp.Variable(devices, "r")
         p_r = cp.Variable(devices, "p r")
         worst = cp.Variable(name="worst emission")
@@ -107,17 +62,29 @@ class PowerSubproblem:
         beyond = np.maximum(outcome.use.delay, outcome.use.energy) > 1.0 + TOLERANCE
         if (beyond & ~point.offload).any():
             return None
-        assign(self._given, given_at(slot, point, outcome, everybody=True))
+        assign_at(self._given, slot, point, outcome, everybody=True)
         if not solved(self.problem, rough=True):
             return None
         power_w = point.power_w * self.p.value
         return replace(point, power_w=np.minimum(power_w, slot.network.device_power_max_w))
 
 
-def given_at(slot: Slot, point: TaskDecision, outcome: TaskOutcome, everybody: bool) -> Given:
-    """The values of the parameters at a point.
+def power_parameters(devices: int) -> Parameters:
+    """The parameters of (19)."""
+    bound = "u v w_noise"
+    limits = "power_max slowest transmission execution server energy"
+    return Parameters(
+        devices, f"{bound} {limits} radio_emission server_emission local_emission", "w"
+    )
+
+
+def assign_at(
+    given: Parameters, slot: Slot, point: TaskDecision, outcome: TaskOutcome, everybody: bool
+) -> None:
+    """Give the parameters of (19) their values at a point.
 
     Args:
+        given: those of a problem.
         slot: (N,) columns of one replication.
         point: (N,) columns; p^(i), f^(i) and alpha^(i).
         outcome: that of the point.
@@ -130,18 +97,14 @@ def given_at(slot: Slot, point: TaskDecision, outcome: TaskOutcome, everybody: b
     emission_g = slot.carbon_g_per_j * np.stack([radio_j, outcome.server_energy_j, local_j])
     largest_g = emission_g.sum(axis=0).max()
     emission = emission_g / (largest_g if largest_g > 0.0 else 1.0)
-    bound = rate_bound(slot, power_w)
-    return Given(
-        u=bound.u,
-        v=bound.v,
-        w=bound.w,
-        w_noise=bound.w_noise,
-        power_max=within_reach(network.device_power_max_w, power_w),
+    given.assign(
+        **rate_bound(slot, power_w)._asdict(),
+        power_max=within_reach(network.device_power_max_w, power_w),  # P_max / p^(i)
         slowest=within_reach(outcome.rate_bps, np.where(sends, network.rate_min_bps, 0.0)),
-        transmission=outcome.transmission_s / tasks.deadline_s,
-        execution=offload * tasks.cycles / (edge_hz * tasks.deadline_s),
-        server=offload * edge_hz / network.server_cpu_hz,
-        energy=radio_j / network.energy_max_j,
+        transmission=outcome.transmission_s / tasks.deadline_s,  # alpha S r^(i) / D_max
+        execution=offload * tasks.cycles / (edge_hz * tasks.deadline_s),  # alpha C / f^0 / D_max
+        server=offload * edge_hz / network.server_cpu_hz,  # alpha f^0 / F_max
+        energy=radio_j / network.energy_max_j,  # alpha S p^(i) r^(i) / E_max
         radio_emission=emission[0],
         server_emission=emission[1],
         local_emission=emission[2],

@@ -6,36 +6,13 @@ to the largest.
 """
 
 from dataclasses import replace
-from typing import Any, NamedTuple
 
 import numpy as np
 
 from ....simulator.tasks.decision import TaskDecision
-from ...convex_solver import assign, solved
+from ...convex_solver import Parameters, solved
 from ..c10.slot import Slot
 from .inequalities import MARGIN
-
-
-class _Given(NamedTuple):
-    """The parameters of (20), or their values at a point.
-
-    Attributes:
-        radio_emission: (N,) that of the radio, C(7), relative to the largest emission.
-        computing_emission: (N,) that of the CPU at the point's rate, C(7) or C(8), likewise.
-        transmission: (N,) alpha S / R / D_max.
-        execution: (N,) C / f^(i) / D_max.
-        server: (N,) alpha f^0(i) / F_max.
-        f_min: (N,) the least rate over that of the point; zero for the server.
-        f_max: (N,) the largest rate over that of the point, by the CPU or by (20c).
-    """
-
-    radio_emission: Any
-    computing_emission: Any
-    transmission: Any
-    execution: Any
-    server: Any
-    f_min: Any
-    f_max: Any
 
 
 class RateSubproblem:
@@ -50,8 +27,8 @@ class RateSubproblem:
     def __init__(self, devices: int) -> None:
         import cvxpy as cp
 
-        self._given = given = _Given(
-            *(cp.Parameter(devices, name, nonneg=True) for name in _Given._fields)
+        self._given = given = Parameters(
+            devices, "radio_emission computing_emission transmission execution server f_min f_max"
         )
         self.f = f = cp.Variable(devices, "f")
         worst = cp.Variable(name="worst emission")
@@ -78,17 +55,16 @@ class RateSubproblem:
         affordable_hz = np.sqrt(network.energy_max_j / (network.theta_device * tasks.cycles))
         local_max_hz = np.minimum(network.device_cpu_max_hz, affordable_hz)
         emission_g = slot.carbon_g_per_j * np.stack([radio_j, computing_j])
-        radio_emission, computing_emission = emission_g / emission_g.sum(axis=0).max()
-        values = _Given(
-            radio_emission=radio_emission,
-            computing_emission=computing_emission,
-            transmission=outcome.transmission_s / tasks.deadline_s,
-            execution=tasks.cycles / (rate_hz * tasks.deadline_s),
-            server=offload * rate_hz / network.server_cpu_hz,
+        emission = emission_g / emission_g.sum(axis=0).max()
+        self._given.assign(
+            radio_emission=emission[0],
+            computing_emission=emission[1],  # at f^(i), C(7) or C(8)
+            transmission=outcome.transmission_s / tasks.deadline_s,  # alpha S / R / D_max
+            execution=tasks.cycles / (rate_hz * tasks.deadline_s),  # C / f^(i) / D_max
+            server=offload * rate_hz / network.server_cpu_hz,  # alpha f^0(i) / F_max
             f_min=np.where(offload, 0.0, network.device_cpu_min_hz / rate_hz),
             f_max=np.where(offload, network.server_cpu_hz, local_max_hz) / rate_hz,
         )
-        assign(self._given, values)
         if (radio_j > network.energy_max_j).any() or not solved(self.problem):
             return None
         rate_hz = rate_hz * self.f.value
