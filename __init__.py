@@ -1,8 +1,7 @@
-"""edgesim: edge networks that are managed through digital twins, simulated.
+"""edgesim: a simulator of edge networks that are managed through digital twins.
 
-What the command does is a function here: `run`, `train`, `sweep`, `compare`, `summarise`, `plot`,
-`report` and others. All names are loaded when they are first used, so importing edgesim imports nothing
-else.
+Each ability of the command is a function here: `run`, `train`, `sweep`, `compare`, `summarise`, `plot`,
+`report` and others. A name is loaded when it is first used; importing edgesim imports nothing else.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""The `edgesim` command: parses, calls, prints. What it does is in `experiments/api.py`."""
+"""The `edgesim` command: parses, calls, prints. The work is done by `experiments/api.py`."""
 
 import json
 import re
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from edgesim.simulator.simulation import Simulation
 
 MISTAKE = 2
-"""Exit status for what the user can put right."""
+"""Exit status for mistakes that the user can correct."""
 
 FAILED = 1
 """Exit status for a run that failed."""
@@ -533,7 +533,7 @@ def check_picture(path: Path | None) -> None:
 
 @contextmanager
 def user_errors() -> Iterator[None]:
-    """One clear message, and no traceback, for what is not the program's fault."""
+    """One clear message, and no traceback, for errors that are not the program's own."""
     from edgesim.experiments.errors import ArgumentError, CheckpointError
     from edgesim.scenarios.errors import ScenarioError
     from edgesim.simulator.core.errors import RunError
@@ -582,7 +582,7 @@ def print_result(result: Any, as_json: bool) -> None:
 
 
 def print_list(rows: Sequence[tuple[str, str]]) -> None:
-    """Names and what they stand for, in two columns."""
+    """Names and their descriptions, in two columns."""
     width = max(len(name) for name, _ in rows)
     for name, text in rows:
         click.echo(f"{name:<{width}}  {text}")

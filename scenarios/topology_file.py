@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from .base import Section
 from .errors import Issue, ScenarioError, as_toml
 from .schema import Scenario
-from .sections import MAX_STATIONS, MbsSection, Point, SbsSection, Section
+from .sections import MAX_STATIONS, MbsSection, Point, SbsSection
 from .units import BitsPerSecond, Metres, PositiveHertz, PositiveMetres, Seconds
 from .validation import ModelT, validate
 
