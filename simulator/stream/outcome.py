@@ -11,10 +11,10 @@ import numpy as np
 from ..core.arrays import FloatArray, IntArray
 from ..core.compiled import compiled
 from ..network.cells import Cells
+from ..network.network import Network
 from .channel import interference_w, rate_bps
 from .decision import Decision
 from .energy import edge_energy_j, local_energy_j, radio_energy_j
-from .network import Network
 from .queues import drain
 
 

@@ -15,6 +15,7 @@ from ..models.carbon import JOULES_PER_KWH
 from ..models.fading import Fading
 from ..models.failures import Availability, Failures
 from ..network.cells import Cells
+from ..network.network import Network
 from ..state import Columns
 from ..twin.deviation import Deviation
 from ..twin.twin import TwinView
@@ -22,7 +23,6 @@ from ..world import World
 from .decision import Decision, check, fit
 from .energy import within_battery
 from .ledger import Admission, TaskLedger
-from .network import Network
 from .observation import Observation
 from .outcome import Outcome, Transmission, serve, transmit
 from .problem import DriftPlusPenalty
