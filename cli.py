@@ -458,7 +458,17 @@ def watch(trace: Path, interval: float) -> None:
     default="parquet",
     show_default=True,
 )
-def export(trace: Path, output: Path | None, file_format: Any) -> None:
+@click.option(
+    "--graph",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the network as a graph instead: stations, backhaul, devices and association, as "
+    "GraphML (.graphml) or node-link JSON (.json), which [topology] file reads.",
+)
+@click.option("--slot", type=int, help="Of --graph.  [default: the last one recorded]")
+def export(
+    trace: Path, output: Path | None, file_format: Any, graph: Path | None, slot: int | None
+) -> None:
     """Write a trace's slots and tasks as tables, one row per device, station or task.
 
     Of the folder of a sweep: one table, one row per run.
@@ -466,6 +476,15 @@ def export(trace: Path, output: Path | None, file_format: Any) -> None:
     with user_errors():
         from edgesim.experiments import api
 
+        if graph is not None:
+            from edgesim.traces.network_graph import SUFFIXES
+
+            refuse({"output": output}, "--graph")
+            if graph.suffix not in SUFFIXES:
+                raise click.UsageError(f"{graph}: a graph ends in {', '.join(SUFFIXES)}")
+            click.echo(api.export_graph(trace, graph, slot))
+            return
+        refuse({"slot": slot}, "tables")
         for path in api.export(trace, output, file_format):
             click.echo(path)
 

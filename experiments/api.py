@@ -452,6 +452,26 @@ def export(
     return export_trace(path, output or path.with_suffix(""), file_format)
 
 
+def export_graph(
+    trace: "AnyTrace", output: AnyPath, slot: int | None = None, replication: int = 0
+) -> Path:
+    """Write the network of a trace as a graph, which `[topology] file` of a scenario reads.
+
+    Args:
+        trace: recorded at level "slots" or "full".
+        output: the file: GraphML if it ends in .graphml, node-link JSON if in .json.
+        slot: whose devices' places and association; the last one recorded if not given.
+        replication: likewise.
+
+    Returns:
+        The path of the file.
+    """
+    from ..traces.network_graph import export_graph as export_of_trace
+
+    [path] = _paths(trace)
+    return export_of_trace(path, output, slot, replication)
+
+
 def reproduce(
     figures: Names = "all",
     output: AnyPath = "reproduction",

@@ -251,6 +251,7 @@ def _check_same(file: Path, saved: str, scenario: Scenario) -> None:
 
 def _run_info(experiment: Experiment) -> RunInfo:
     network, topology = experiment.blueprint.network, experiment.blueprint.topology
+    links = topology.links
     scenario = experiment.scenario
     return RunInfo(
         scenario=scenario.to_toml(),
@@ -264,6 +265,16 @@ def _run_info(experiment: Experiment) -> RunInfo:
         slots=scenario.run.slots,
         slot_s=network.slot_s,
         cycles_per_bit=network.cycles_per_bit,
+        network={
+            "station_bandwidth_hz": network.station_bandwidth_hz,
+            "station_cpu_hz": network.station_cpu_hz,
+            "device_cpu_hz": network.device_cpu_hz,
+            "device_power_max_w": network.device_power_max_w,
+            "link_source": links.source,
+            "link_target": links.target,
+            "link_latency_s": links.latency_s,
+            "link_capacity_bps": links.capacity_bps,
+        },
     )
 
 

@@ -97,7 +97,16 @@ class Scenario(Section):
     def _fits_together(self) -> "Scenario":
         if self.topology.file is not None:  # which has their number
             self.stations.sbs.__dict__["count"] = None
-        checks = (_positions, _placed_by_file, _circle, _problem, _failures, _reports, _carbon)
+        checks = (
+            _positions,
+            _placed_by_file,
+            _circle,
+            _problem,
+            _failures,
+            _reports,
+            _backhaul,
+            _carbon,
+        )
         reject(*(found for check in checks for found in check(self)))
         return self
 
@@ -190,6 +199,20 @@ def _reports(scenario: Scenario) -> Iterator[Inconsistency]:
         if period_s is not None and period_s < least_s:
             what = f"{period_s:g} s is too short for slots of {slot_s:g} s"
             yield Inconsistency(what, f"twin.{hop}.period", f">= {least_s:g} s")
+
+
+def _backhaul(scenario: Scenario) -> Iterator[Inconsistency]:
+    """A backhaul that takes time, and a synchronisation that takes none."""
+    backhaul = scenario.backhaul
+    if scenario.twin.sync != "ideal":
+        return
+    for key, takes in (
+        ("latency", backhaul.latency > 0.0),
+        ("report", backhaul.report > 0.0 and backhaul.capacity is not None),
+    ):
+        if takes:
+            what = 'has no effect with twin.sync = "ideal"'
+            yield Inconsistency(what, f"backhaul.{key}", 'twin.sync = "periodic"')
 
 
 def _carbon(scenario: Scenario) -> Iterator[Inconsistency]:
