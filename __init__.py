@@ -1,8 +1,7 @@
-"""edgesim: edge networks that are managed through digital twins, simulated.
+"""edgesim: a simulator of edge networks that are managed through digital twins.
 
-What the command does is a function here: `run`, `train`, `sweep`, `compare`, `summarise`, `plot`,
-`report` and others. All names are loaded when they are first used, so importing edgesim imports nothing
-else.
+Each ability of the command is a function here: `run`, `train`, `sweep`, `compare`, `summarise`, `plot`,
+`report` and others. A name is loaded when it is first used; importing edgesim imports nothing else.
 """
 
 from importlib import import_module
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
         compare_sweep,
         estimate_sweep,
         export,
+        export_graph,
         load_scenario,
         plot,
         report,
@@ -63,6 +63,7 @@ __all__ = [
     "compare_sweep",
     "estimate_sweep",
     "export",
+    "export_graph",
     "load_scenario",
     "open_sweep",
     "open_trace",

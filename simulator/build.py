@@ -139,6 +139,7 @@ class Blueprint:
             "carbon_g_per_j": np.broadcast_to(
                 self.carbon.at(0), (network.replications, network.stations)
             ),
+            "station_up": np.ones((network.replications, network.stations), dtype=np.bool_),
         }
         deviation = scenario.twin.deviation
         common = {
@@ -188,7 +189,6 @@ class Blueprint:
             channel_gain=at_start["path_gain"] * fading,
             queue_bits=zeros,
             station_queue_bits=np.zeros((network.replications, network.stations)),
-            station_up=np.ones((network.replications, network.stations), dtype=np.bool_),
             lost_bits=np.zeros((network.replications, network.stations)),
             battery_j=charge,
             power_max_w=power_max,
@@ -264,14 +264,15 @@ class Blueprint:
             world.state,
             _hop(keys.device, streams, "twin/device"),
             _hop(keys.station, streams, "twin/station"),
+            self._backhaul(),
             (station_ns, slot_ns),
             (slot_ns,),
             [makers[name]() for name in keys.predict],
         )
 
     def _backhaul(self) -> Backhaul:
-        report_bits, replications = self.scenario.backhaul.report, self.network.replications
-        return Backhaul(self.topology, report_bits, replications)
+        report_bits, ideal = self.scenario.backhaul.report, self.scenario.twin.sync == "ideal"
+        return Backhaul(self.topology, report_bits, self.network.replications, ideal=ideal)
 
     def _coherence_s(self) -> float | None:
         if isinstance(self.fading, NoFading):

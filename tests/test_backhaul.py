@@ -1,12 +1,17 @@
 """Reports to the MBS over the backhaul: paths, waiting, stations that are down, no way at all."""
 
+import json
 import pickle
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from conftest import observing
 
+from edgesim.scenarios.errors import ScenarioError
+from edgesim.scenarios.loading import parse_scenario
 from edgesim.simulator.network.backhaul import LOST, Backhaul
 from edgesim.simulator.network.topology import Links, Topology, star, station_names
 
@@ -179,9 +184,104 @@ def test_delays_of_a_star_are_those_of_its_links() -> None:
     assert one.arrival_ns(5 * MS, working(3, 1)).tolist() == [[5 * MS, 7 * MS, 7 * MS]]
 
 
+def test_an_ideal_twin_hears_of_everything_at_once(tmp_path: Path) -> None:
+    chain = RING_FILE | {"edges": [edge | {"latency_s": 0} for edge in RING_FILE["edges"]]}
+    (tmp_path / "chain.json").write_text(json.dumps(chain))
+    file = f'topology.file="{tmp_path / "chain.json"}"'
+    failing = 'stations.sbs.failures={time_to_failure=1, time_to_repair=100, law="fixed"}'
+    for sync, ages in (("ideal", [0.0] * 5), ("periodic", [0.0, 0.0, 4.0, 4.0, 4.0])):
+        seen: list[Any] = []
+        observing(seen, file, failing, f"twin.sync={sync}")
+        assert not seen[-1][0].station_up[0, 1]
+        np.testing.assert_allclose(seen[-1][0].station_age_s[0], ages, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("keys", "ages"),
+    [
+        # Seen at the next slot, of 100 ms.
+        (["backhaul.latency=130 ms"], [0.0, 0.2, 0.2, 0.2]),
+        (["backhaul.capacity=10 kbit/s", "backhaul.report=600 bit"], [0.0, 0.1, 0.1, 0.1]),
+        (["backhaul.capacity=10 kbit/s"], [0.0, 0.0, 0.0, 0.0]),
+        (["backhaul.report=600 bit"], [0.0, 0.0, 0.0, 0.0]),
+        # The hop's own latency comes on top.
+        (["backhaul.latency=130 ms", "twin.station.latency=100 ms"], [0.0, 0.3, 0.3, 0.3]),
+    ],
+)
+def test_the_keys_of_the_backhaul(keys: list[str], ages: list[float]) -> None:
+    seen: list[Any] = []
+    observing(seen, "twin.sync=periodic", *keys)
+    np.testing.assert_allclose(seen[-1][0].station_age_s[0], ages, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("key", "keys"),
+    [
+        ("latency", ["backhaul.latency=1 ms"]),
+        ("report", ["backhaul.capacity=1 Mbps", "backhaul.report=1 bit"]),
+    ],
+)
+def test_an_ideal_twin_has_no_time_for_the_backhaul(key: str, keys: list[str]) -> None:
+    with pytest.raises(ScenarioError, match=f"key `backhaul.{key}` = .*: has no effect"):
+        parse_scenario('title = "t"', "t", keys)
+    parse_scenario('title = "t"', "t", keys[:-1])
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("latency", "-1 ms"), ("capacity", "0 bit/s"), ("report", "-1 bit")]
+)
+def test_what_the_keys_of_the_backhaul_may_not_be(key: str, value: str) -> None:
+    with pytest.raises(ScenarioError, match=f"key `backhaul.{key}` = .*: too small"):
+        parse_scenario('title = "t"', "t", ["twin.sync=periodic", f"backhaul.{key}={value}"])
+
+
 def test_a_link_too_slow_to_send_anything_loses_it() -> None:
     one = backhaul(3, [(1, 0, 0.0, 1e-12), (2, 0, 1e12, SLOW)], report_bits=1000)
     for _ in range(3):
         arrival = one.arrival_ns(0, working(3))
         assert arrival[0, 1] == LOST
         assert arrival[0, 2] > 1e18
+
+
+RING_FILE: dict[str, Any] = {
+    "directed": False,
+    "multigraph": False,
+    "graph": {},
+    "nodes": [
+        {"id": "mbs", "kind": "mbs", "x_m": 250, "y_m": 250},
+        {"id": "sbs-1", "kind": "sbs", "x_m": 400, "y_m": 250},
+        {"id": "sbs-2", "kind": "sbs", "x_m": 250, "y_m": 400},
+        {"id": "sbs-3", "kind": "sbs", "x_m": 100, "y_m": 250},
+        {"id": "sbs-4", "kind": "sbs", "x_m": 250, "y_m": 100},
+    ],
+    # sbs-1 reaches the MBS; the link between sbs-1 and sbs-4, which would close the ring, is cut.
+    "edges": [
+        {"source": "mbs", "target": "sbs-1", "latency_s": 0.01},
+        {"source": "sbs-1", "target": "sbs-2", "latency_s": 0.13},
+        {"source": "sbs-2", "target": "sbs-3", "latency_s": 0.13},
+        {"source": "sbs-3", "target": "sbs-4", "latency_s": 0.13},
+    ],
+}
+
+
+def test_the_age_of_the_twin_is_what_the_path_says(tmp_path: Path) -> None:
+    """A ring of four SBSs with one link cut: 10, 140, 270 and 400 ms, seen at the next slot."""
+    (tmp_path / "ring.json").write_text(json.dumps(RING_FILE))
+    seen: list[Any] = []
+    run = observing(seen, f'topology.file="{tmp_path / "ring.json"}"', "twin.sync=periodic")
+    assert run.network.station_names == ("mbs", "sbs-1", "sbs-2", "sbs-3", "sbs-4")
+    for observation, _ in seen[5:]:
+        ages = np.array([0.0, 0.1, 0.2, 0.3, 0.4])
+        np.testing.assert_allclose(observation.station_age_s[0], ages, atol=1e-9)
+        np.testing.assert_allclose(observation.age_s[0], ages[observation.station[0]], atol=1e-9)
+
+
+def test_reports_find_another_way_around_a_station_that_is_down(tmp_path: Path) -> None:
+    """The whole ring, and sbs-1 down from 1 s on: nothing relays for sbs-2 to sbs-4 any more."""
+    (tmp_path / "ring.json").write_text(json.dumps(RING_FILE))
+    seen: list[Any] = []
+    failing = 'stations.sbs.failures={time_to_failure=1, time_to_repair=100, law="fixed"}'
+    observing(seen, f'topology.file="{tmp_path / "ring.json"}"', failing, "twin.sync=periodic")
+    last = seen[-1][0]
+    assert last.station_age_s[0, 1] == pytest.approx(0.1)  # its own report leaves all the same
+    np.testing.assert_allclose(last.station_age_s[0, 2:], 49 * 0.1 - 0.9, atol=1e-9)

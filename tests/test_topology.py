@@ -1,8 +1,5 @@
 import pickle
-import subprocess
-import sys
 from math import dist
-from pathlib import Path
 from typing import Any
 
 import networkx as nx
@@ -111,6 +108,7 @@ def test_graph_has_the_association_as_its_edges() -> None:
         "devices.power_max=[0.1, 0.1, 0.1, 0.2]",
         "devices.count=4",
         "backhaul.latency=2 ms",
+        "twin.sync=periodic",
         "backhaul.capacity=1 Gbit/s",
     )
     graph = network.graph
@@ -247,10 +245,10 @@ def test_association_models_see_the_graph() -> None:
     assert [degree for _, degree, _ in seen] == [0] + [1] * 9
 
 
-def test_a_run_that_does_not_ask_for_a_graph_does_not_import_networkx(tmp_path: Path) -> None:
-    code = (
-        "import sys; from edgesim.experiments.run import run; "
-        f"run('iiot_20dev', {str(tmp_path / 'a.h5')!r}, overrides=['run.slots=2']); "
-        "sys.exit('networkx' in sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
+def test_the_graph_is_there_from_the_start() -> None:
+    """Stations and backhaul before anything is asked; devices join the copy that is asked for."""
+    run = simulate("run.slots=1")
+    stations = run.simulation.network.stations_graph
+    assert list(stations) == ["mbs", "sbs-1", "sbs-2", "sbs-3"]
+    assert stations.edges["sbs-1", "mbs"]["kind"] == "backhaul"
+    assert len(run.simulation.network.graph) == 4 + 6 and len(stations) == 4

@@ -11,6 +11,9 @@ import simpy
 
 NANOSECONDS = 1_000_000_000
 
+NEVER_NS = (1 << 63) - 1
+"""A time that does not come."""
+
 Process: TypeAlias = Generator[simpy.Event, object, None]
 """A SimPy process."""
 

@@ -7,12 +7,10 @@ from typing import Literal
 import numpy as np
 
 from ..core.arrays import BoolArray, FloatArray, IntArray
-from ..core.clock import to_ns
+from ..core.clock import NEVER_NS, to_ns
 from ..core.randomness import Generators
 
 Law = Literal["exponential", "fixed"]
-
-NEVER = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
@@ -102,7 +100,7 @@ class Failures:
         self._models = models
         self._rngs = rngs
         self.up: BoolArray = np.ones((len(rngs[0]), len(models)), dtype=np.bool_)
-        self._next_ns: IntArray = np.full(self.up.shape, NEVER)
+        self._next_ns: IntArray = np.full(self.up.shape, NEVER_NS)
         self._draw(self.up, 0)
         self.reassociates = np.array([one is not None and one.reassociates for one in models])
         self.loses = np.array([one is not None and one.loses for one in models])
@@ -111,7 +109,7 @@ class Failures:
     def next_change_ns(self) -> int | None:
         """When some station fails or is repaired next; None if never."""
         earliest = int(self._next_ns.min())
-        return earliest if earliest != NEVER else None
+        return earliest if earliest != NEVER_NS else None
 
     def change(self, now_ns: int) -> BoolArray:
         """Stations fail or are repaired now.
@@ -162,4 +160,4 @@ class Failures:
             mean_s = model.time_to_failure_s if self.up[r, b] else model.time_to_repair_s
             share = 1.0 if model.law == "fixed" else self._rngs[b][r].standard_exponential()
             # At least a tick, so that time goes on; at most what the clock can count.
-            self._next_ns[r, b] = min(now_ns + max(to_ns(mean_s * share), 1), NEVER)
+            self._next_ns[r, b] = min(now_ns + max(to_ns(mean_s * share), 1), NEVER_NS)

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.arrays import BoolArray, FloatArray, IntArray
-from ..core.clock import EventOrder, to_ns
+from ..core.clock import NEVER_NS, EventOrder, to_ns
 from ..core.randomness import Generators
 from ..state import Columns
 
-LOST = np.iinfo(np.int64).max
+LOST = NEVER_NS
 """The arrival time of a message that never arrives."""
 
 

@@ -8,10 +8,11 @@ import numpy as np
 from ..core.arrays import FloatArray, IntArray
 from ..core.clock import NANOSECONDS, EventOrder
 from ..core.compiled import compiled
+from ..network.backhaul import Backhaul
 from ..network.cells import Cells
 from ..state import Columns, State
 from .prediction import Predictor
-from .synchronisation import Hop, Model, Report, reports
+from .synchronisation import LOST, Hop, Model, Report, reports
 
 
 @dataclass(slots=True)
@@ -49,7 +50,8 @@ class Twin:
     Args:
         state: the world at time zero.
         device_hop: from devices to stations.
-        station_hop: from stations to the MBS.
+        station_hop: what a station's report takes beside its way through the backhaul.
+        backhaul: over which stations reach the MBS.
         device_readings_ns: periods at whose multiples a station's local model is read.
         station_readings_ns: the same of the MBS's.
         predictors: applied in order to what is older than the present.
@@ -60,6 +62,7 @@ class Twin:
         state: State,
         device_hop: Hop,
         station_hop: Hop,
+        backhaul: Backhaul,
         device_readings_ns: Sequence[int],
         station_readings_ns: Sequence[int],
         predictors: Sequence[Predictor] = (),
@@ -72,6 +75,7 @@ class Twin:
         self._stations = Model(state.station_columns(), stations, stations)
         self._device_hop = device_hop
         self._station_hop = station_hop
+        self._backhaul = backhaul
         self._device_readings_ns = device_readings_ns
         self._station_readings_ns = station_readings_ns
         self._predictors = predictors
@@ -103,7 +107,7 @@ class Twin:
         return reports(sent, arrival, EventOrder.AT_STATION, self._local, self.under_way, readings)
 
     def stations_report(self, state: State, now_ns: int, stamp_ns: int) -> list[Report]:
-        """Second hop: every station sends its local model, and its own state, to the MBS.
+        """Second hop: every station sends its local model, and its own state, through the backhaul.
 
         Args:
             state: what is true.
@@ -118,11 +122,13 @@ class Twin:
         own = Model(
             state.station_columns(), stamp, stamp if now_ns == stamp_ns else at_once + now_ns
         )
-        if hop.instant:
+        if hop.instant and self._backhaul.instant:
             self._devices.replace(self._local)
             self._stations.replace(own)
             return []
-        arrival = hop.arrival_ns(now_ns, stamp.shape[1])
+        reached = self._backhaul.arrival_ns(now_ns, state.station_up)
+        late = hop.arrival_ns(now_ns, stamp.shape[1])
+        arrival = np.where((reached == LOST) | (late == LOST), LOST, reached + (late - now_ns))
         arrival[:, 0] = now_ns
         local = Model(self._local.columns, self._local.stamp_ns, self._local.sent_ns)
         through = np.take_along_axis(arrival, local.columns["station"], axis=1)
