@@ -29,7 +29,7 @@ POLICIES = {
         "random": f"{__package__}.random:RandomTasks",
         "epr": f"{__package__}.epr:EqualRatesTasks",
         "epr-ep": f"{__package__}.epr:EqualRatesEqualPowerTasks",
-        "sca": f"{__package__}.tasks.sca:Sca",
+        "sca": f"{__package__}.tasks.sca.policy:Sca",
         "exact": f"{__package__}.tasks.exact:Exact",
         "ddpg": f"{__package__}.learning.ddpg:Ddpg",
         "aac": f"{__package__}.learning.aac:Aac",
