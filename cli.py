@@ -120,8 +120,7 @@ def run(
     with user_errors():
         from edgesim.experiments.checkpoint import beside
         from edgesim.experiments.run import execute, prepare, resume
-        from edgesim.traces.reader import open_trace
-        from edgesim.traces.statistics import summarise
+        from edgesim.traces.reader import open_trace, summarise
 
         if resumes and not output:
             raise click.UsageError("--resume needs --output, the trace of the run to go on with")
@@ -339,7 +338,7 @@ def sweep(
     with user_errors():
         folder = output or (sweep if sweep.is_dir() else Path("runs", sweep.stem))
         if status:
-            from edgesim.experiments.sweeps.dataset import sweep_status
+            from edgesim.experiments.sweeps.status import sweep_status
 
             if not (output or folder.exists() or sweep.exists()):
                 folder = sweep  # of this the message then speaks
@@ -355,7 +354,7 @@ def sweep(
             print_summary(estimate(asked, processes), as_json)
             return
         make_runs(asked, folder, processes, scheduler, fail_fast)
-        from edgesim.experiments.sweeps.dataset import sweep_status
+        from edgesim.experiments.sweeps.status import sweep_status
 
         ended = sweep_status(folder)
         print_summary(ended, as_json)
@@ -506,13 +505,13 @@ def summary(
     with user_errors():
         if len(traces) == 1 and traces[0].is_dir():
             from edgesim.experiments.sweeps.comparison import summarise_sweep
-            from edgesim.experiments.sweeps.dataset import load_results
+            from edgesim.experiments.sweeps.results import load_results
 
             results = load_results(traces[0], warmup)
             print_summary(summarise_sweep(results, by=keys_of(by), numbers=numbers), as_json)
             return
         refuse({"--by": by, "--number": numbers or None}, "traces")
-        from edgesim.traces.statistics import summarise
+        from edgesim.traces.reader import summarise
 
         print_summary(summarise(traces, warmup), as_json)
 
@@ -543,8 +542,8 @@ def plot(
 
         check_picture(output)
         if trace.is_dir():
-            from edgesim.experiments.sweeps.dataset import load_results
             from edgesim.experiments.sweeps.figures import plot_sweep
+            from edgesim.experiments.sweeps.results import load_results
 
             target = output or trace / "sweep.png"
             click.echo(plot_sweep(load_results(trace), target, x=x, numbers=numbers))
@@ -622,8 +621,8 @@ def export(trace: Path, output: Path | None, file_format: Any) -> None:
         from edgesim.traces.export import export as write
 
         if trace.is_dir():
-            from edgesim.experiments.sweeps.comparison import export_sweep
-            from edgesim.experiments.sweeps.dataset import load_results
+            from edgesim.experiments.sweeps.export import export_sweep
+            from edgesim.experiments.sweeps.results import load_results
 
             click.echo(export_sweep(load_results(trace), output or trace, file_format))
             return
@@ -643,7 +642,7 @@ def print_sweep_comparison(
     """Compare within the groups of a sweep."""
     from edgesim.experiments.compare import split
     from edgesim.experiments.sweeps.comparison import compare_sweep
-    from edgesim.experiments.sweeps.dataset import load_results
+    from edgesim.experiments.sweeps.results import load_results
 
     results = load_results(folder, warmup)
     values = split(policies) if policies else ()

@@ -19,7 +19,8 @@ from matplotlib.ticker import NullFormatter
 
 from edgesim.experiments.run import run
 from edgesim.traces.figures import plot
-from edgesim.traces.statistics import TraceSummary, summarise
+from edgesim.traces.reader import summarise
+from edgesim.traces.summary import TraceSummary
 
 DOCS = Path(__file__).resolve().parent
 PERTURBATIONS = {

@@ -18,7 +18,7 @@ from edgesim.experiments.run import execute, prepare, resume
 from edgesim.scenarios.loading import parse_scenario
 from edgesim.scenarios.schema import Scenario
 from edgesim.traces.layout import TraceFile
-from edgesim.traces.statistics import summarise
+from edgesim.traces.reader import summarise
 
 SLOTS, EVERY = 40, 9
 

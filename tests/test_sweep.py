@@ -26,9 +26,11 @@ from sweeping import BASE, SMALL, make, write
 import edgesim
 from edgesim.cli import main
 from edgesim.experiments.sweeps.comparison import compare_sweep, summarise_sweep
-from edgesim.experiments.sweeps.dataset import load_results, open_sweep, sweep_status
+from edgesim.experiments.sweeps.dataset import open_sweep
 from edgesim.experiments.sweeps.execute import SweepStoppedError, execute_sweep, jobs, plan
 from edgesim.experiments.sweeps.jobs import Outcome
+from edgesim.experiments.sweeps.results import load_results
+from edgesim.experiments.sweeps.status import sweep_status
 from edgesim.experiments.sweeps.sweep_file import load_sweep
 from edgesim.experiments.sweeps.table import NAME, SweepTable
 from edgesim.experiments.sweeps.workers import LocalPool
@@ -148,12 +150,12 @@ def test_a_run_gives_what_it_gives_alone(mixed: Path, tmp_path: Path) -> None:
     with edgesim.run(
         tmp_path / "base.toml", tmp_path / "t.h5", policy="lyapunov", overrides=changes
     ) as trace:
-        alone = replication_values(trace, 0.1)
+        alone = replication_values(trace.totals, 0.1)
     assert alone.keys() <= set(map(str, data.data_vars))
     for key, values in alone.items():
         np.testing.assert_array_equal(one[key].values, values[0])
     with edgesim.open_trace(mixed / "traces" / one["trace"].item()) as trace:
-        seeds = trace.summary["seed"].values
+        seeds = trace.batches["seed"].values
         assert seeds[one["replication"].item()] == 6
 
 
@@ -177,7 +179,7 @@ def test_another_warm_up_reads_the_traces(mixed: Path) -> None:
         data[key].isel(point=0, policy=1, seed=2).values[1] for key in ("trace", "replication")
     )
     with edgesim.open_trace(mixed / "traces" / name) as trace:
-        expected = replication_values(trace, 0.5)["queue_bits"][place]
+        expected = replication_values(trace.totals, 0.5)["queue_bits"][place]
     found = data["queue_bits"].isel({"point": 0, "policy": 1, "seed": 2, "tasks.mean": 1})
     assert (
         found
@@ -730,9 +732,9 @@ def test_ten_thousand_runs_answer_at_once(tmp_path: Path) -> None:
 
 
 def load_numbers() -> list[str]:
-    from edgesim.traces.statistics import ROWS
+    from edgesim.traces.metrics import METRICS
 
-    return list(ROWS)
+    return list(METRICS)
 
 
 def test_help_loads_nothing_heavy() -> None:

@@ -14,9 +14,10 @@ from typing import ClassVar
 import pytest
 from sweeping import SMALL, assert_whole, kill_all, make, start, write
 
-from edgesim.experiments.sweeps.dataset import open_sweep, sweep_status
+from edgesim.experiments.sweeps.dataset import open_sweep
 from edgesim.experiments.sweeps.execute import execute_sweep, jobs, plan
 from edgesim.experiments.sweeps.jobs import Job, Outcome
+from edgesim.experiments.sweeps.status import sweep_status
 from edgesim.experiments.sweeps.sweep_file import load_sweep
 from edgesim.experiments.sweeps.table import SweepTable
 from edgesim.experiments.sweeps.workers import DaskPool, LocalPool, Task

@@ -222,7 +222,7 @@ trace.close("complete")
 def _writing(path: Path, stop: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-c", UNTIL_TOLD, str(path), str(stop)],
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )
 
 
@@ -236,7 +236,7 @@ def _await(condition: Callable[[], bool]) -> None:
 def _has_begun(path: Path) -> bool:
     try:
         with open_trace(path) as trace:
-            return bool(trace.summary.sizes["batch"] > 0)
+            return bool(trace.batches.sizes["batch"] > 0)
     except TraceError:
         return False
 

@@ -19,16 +19,10 @@ from trace_recording import (
     world_columns,
 )
 
-from edgesim.traces.reader import TraceError
-from edgesim.traces.statistics import (
-    Estimate,
-    TraceSummary,
-    by_group,
-    format_estimate,
-    histogram_quantiles,
-    ratio,
-    summarise,
-)
+from edgesim.traces.confidence_intervals import Estimate, by_group, format_estimate, ratio
+from edgesim.traces.reader import TraceError, summarise
+from edgesim.traces.statistics import histogram_quantiles
+from edgesim.traces.summary import TraceSummary
 from edgesim.traces.writer import TraceWriter
 
 Series = NDArray[np.float64]

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..simulator.core.arrays import FloatArray
 from .file_errors import indices, replaced
-from .panels import batch_middles, latency_distribution, panels, time_unit
+from .panels import latency_distribution, panels, time_unit
 from .reader import Trace, TraceError, open_trace
 
 if TYPE_CHECKING:
@@ -61,12 +61,21 @@ def plot(path: str | Path, output: str | Path, kind: Kind = "all") -> Path:
     """
     from matplotlib import rc_context
 
-    output = Path(output)
-    if output.suffix.lower() not in SUFFIXES:
-        raise ValueError(f"{output}: a picture ends in {', '.join(SUFFIXES)}")
+    output = check_picture(output)
     with open_trace(path) as trace, rc_context(STYLE):
         save(_FIGURES[kind](trace), output)
     return output
+
+
+def check_picture(output: str | Path) -> Path:
+    """The path, if a picture can be written there.
+
+    Raises:
+        ValueError: if the suffix is none of `SUFFIXES`.
+    """
+    if Path(output).suffix.lower() not in SUFFIXES:
+        raise ValueError(f"{output}: a picture ends in {', '.join(SUFFIXES)}")
+    return Path(output)
 
 
 def save(figure: "Figure", output: Path) -> None:
@@ -81,8 +90,8 @@ def _figure(trace: Trace, width: float, height: float) -> "Figure":
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    seeds = trace.summary["seed"].values
-    which = f"seed {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} replications"
+    runs = len(trace.seeds)
+    which = f"seed {trace.seeds[0]}" if runs == 1 else f"{runs} replications"
     status = "" if trace.status == "complete" else f", {trace.status}"
     figure.suptitle(
         f"{trace.path.name}: {trace.policy}, {which}{status}", x=0.01, ha="left", fontsize=10
@@ -132,7 +141,7 @@ _FIGURES: dict[Kind, Callable[[Trace], "Figure"]] = {
 
 def _draw_series(trace: Trace, axes: "list[Axes]") -> None:
     scale, unit = time_unit(trace.attrs["slots"] * trace.attrs["slot_s"])
-    time = batch_middles(trace) / scale
+    time = trace.totals.middles_s / scale
     for ax, panel in zip(axes, panels(trace)[: len(axes)], strict=True):
         looks = ((DARK, "-"), (MIDDLE, "--"))
         for line, (colour, style) in zip(panel.lines, looks, strict=False):
@@ -144,7 +153,7 @@ def _draw_series(trace: Trace, axes: "list[Axes]") -> None:
         ax.set_xlim(0.0, None)
     for ax in axes[-2:]:
         ax.set_xlabel(f"time, {unit}")
-    if len(trace.summary["seed"]) > 1:
+    if len(trace.seeds) > 1:
         axes[1].legend(
             [axes[1].lines[0], axes[1].collections[0]],
             ["mean of the replications", "their range"],

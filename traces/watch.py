@@ -7,17 +7,29 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .reader import Trace, TraceError, open_trace
+from .metrics import METRICS, metric_values
+from .reader import TraceError, open_trace
+from .statistics import all_columns
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
 
+SHOWN = (
+    "queue_bits",
+    "station_queue_bits",
+    "energy_per_bit_j",
+    "worst_emission_mg",
+    "feasible_share",
+)
+"""Keys of `METRICS`, of the newest batch of slots; a run has those of its problem."""
+
+SILENT_S = 10.0
+"""A run whose trace has not grown for so long is marked."""
+
 
 @dataclass(frozen=True)
-class Progress:
+class RunProgress:
     """How far a run is, and how the network is doing.
-
-    NaN is what its world does not have.
 
     Attributes:
         name: of the trace.
@@ -25,11 +37,8 @@ class Progress:
         status: of the run.
         slots: recorded so far.
         planned: slots of the whole run.
-        queue_bits: mean queue of a device, in the newest batch of slots.
-        station_queue_bits: mean queue of a station, in the newest batch.
-        energy_per_bit_j: in the newest batch; NaN if no bit was executed or sent.
-        worst_emission_mg: mean over the slots of the newest batch.
-        feasible_share: of the slots of the newest batch.
+        newest: by key of `METRICS`, SI, in the newest batch of slots; NaN if there is nothing to
+            divide by.
         emission_mg: so far, mean over replications.
         tasks: completed so far, all replications.
     """
@@ -39,43 +48,9 @@ class Progress:
     status: str
     slots: int
     planned: int
-    queue_bits: float
-    station_queue_bits: float
-    energy_per_bit_j: float
-    worst_emission_mg: float
-    feasible_share: float
+    newest: dict[str, float]
     emission_mg: float
     tasks: int
-
-    @classmethod
-    def of(cls, trace: Trace) -> "Progress":
-        """From an open trace.
-
-        Raises:
-            TraceError: if no slot was recorded yet.
-        """
-        summary = trace.summary
-        newest = summary.isel(batch=-1).mean("replication")
-
-        def now(name: str) -> float:
-            return float(newest[name]) if name in newest else np.nan
-
-        departed = now("local_bits") + now("offloaded_bits")
-        energy = now("local_energy_j") + now("offload_energy_j")
-        return cls(
-            name=trace.path.name,
-            policy=trace.policy,
-            status=trace.status,
-            slots=int(summary["slots"].sum()),
-            planned=trace.attrs["slots"],
-            queue_bits=now("queue_bits") / trace.attrs["devices"],
-            station_queue_bits=now("station_queue_bits") / trace.attrs["stations"],
-            energy_per_bit_j=energy / departed if departed > 0.0 else np.nan,
-            worst_emission_mg=now("worst_emission_mg"),
-            feasible_share=now("feasible"),
-            emission_mg=float(summary["emission_mg"].sum("batch").mean()),
-            tasks=int(summary["tasks"].sel(outcome=["done", "late"]).sum()),
-        )
 
 
 def watch(
@@ -105,18 +80,12 @@ def watch(
     from rich.live import Live
 
     first: tuple[float, int] | None = None
-    progress: Progress | None = None
+    progress: RunProgress | None = None
     grown = time.monotonic()
     with Live(console=console, auto_refresh=False) as live:
         while True:
-            error: TraceError | None = None
-            now = time.monotonic()
-            try:
-                with open_trace(path) as trace:
-                    seen = Progress.of(trace)
-            except TraceError as problem:
-                error = problem  # a run that has only just begun cannot be read yet
-            else:
+            now, seen = time.monotonic(), _look(path)
+            if isinstance(seen, RunProgress):
                 first = first or (now, seen.slots)
                 if progress is None or seen.slots > progress.slots:
                     grown = now
@@ -124,15 +93,38 @@ def watch(
                 rate = (seen.slots - first[1]) / (now - first[0]) if now > first[0] else 0.0
                 live.update(_view(progress, rate, now - grown), refresh=True)
                 patience_s = max(patience_s, 20.0 / rate if rate > 0.0 else 0.0)
-            stalled = now - grown > patience_s or not Path(path).is_file()
-            if error is not None and (once or stalled):
-                raise error
-            if progress is not None and (once or stalled or progress.status != "running"):
+            at_end = once or now - grown > patience_s or not Path(path).is_file()
+            if at_end and isinstance(seen, TraceError):
+                raise seen
+            if progress is not None and (at_end or progress.status != "running"):
                 return progress.status
             time.sleep(interval_s)
 
 
-def _view(progress: Progress, rate: float, silent_s: float) -> "Group":
+def _look(path: str | Path) -> RunProgress | TraceError:
+    """How far a run is; the error where that cannot be read, as of a run that has only just begun."""
+    try:
+        with open_trace(path) as trace:
+            totals = trace.totals
+    except TraceError as error:
+        return error
+    columns = all_columns(totals)
+    newest = metric_values(
+        {name: one[:, -1:].sum(axis=0) for name, one in columns.items()}, METRICS
+    )
+    return RunProgress(
+        name=trace.path.name,
+        policy=trace.policy,
+        status=trace.status,
+        slots=totals.recorded,
+        planned=trace.attrs["slots"],
+        newest={key: value.item() for key, value in newest.items()},
+        emission_mg=float(columns["emission_mg"].sum(axis=1).mean()),
+        tasks=int(columns["completed"].sum()),
+    )
+
+
+def _view(progress: RunProgress, rate: float, silent_s: float) -> "Group":
     from rich.console import Group
     from rich.progress_bar import ProgressBar
     from rich.table import Table
@@ -150,18 +142,13 @@ def _view(progress: Progress, rate: float, silent_s: float) -> "Group":
         f"{_duration(left_s)} left" if running and left_s is not None else progress.status,
     )
     numbers = Table.grid(padding=(0, 2))
-    for label, value, unit in (
-        ("queue of a device", progress.queue_bits * 1e-6, "Mbit"),
-        ("queue of a station", progress.station_queue_bits * 1e-6, "Mbit"),
-        ("energy per bit", progress.energy_per_bit_j * 1e9, "nJ/bit"),
-        ("worst-case emission", progress.worst_emission_mg, "mg"),
-        ("slots feasible", progress.feasible_share * 100.0, "%"),
-    ):
+    for key in SHOWN:
+        value, metric = progress.newest.get(key, np.nan), METRICS[key]
         if not np.isnan(value):
-            numbers.add_row(label, f"{value:.4g} {unit}")
+            numbers.add_row(metric.label, f"{value * metric.scale:.4g} {metric.unit}")
     numbers.add_row("emission so far", f"{progress.emission_mg:.4g} mg")
     numbers.add_row("tasks completed", f"{progress.tasks:,}")
-    if running and silent_s > 10.0:
+    if running and silent_s > SILENT_S:
         numbers.add_row(Text(f"nothing new for {silent_s:.0f} s", style="yellow"))
     return Group(head, numbers)
 

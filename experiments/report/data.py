@@ -13,12 +13,12 @@ from ...simulator.core.arrays import FloatArray
 from ...traces.comparison import COMPARED
 from ...traces.figures import has_map
 from ...traces.file_errors import indices
-from ...traces.panels import batch_middles, latency_distribution, panels, time_unit
+from ...traces.metrics import METRICS
+from ...traces.panels import latency_distribution, panels, time_unit
 from ...traces.reader import Trace
-from ...traces.statistics import ROWS
-from ..sweeps.comparison import POLICY, summarise_sweep
-from ..sweeps.dataset import SweepResults
+from ..sweeps.comparison import summarise_sweep
 from ..sweeps.figures import NUMBERS, places_of
+from ..sweeps.results import POLICY, SweepResults
 
 Json = Any
 
@@ -48,7 +48,7 @@ def series_charts(traces: Mapping[str, Trace]) -> list[Json]:
         TraceError: a trace cannot be read or holds no slot.
     """
     scale, unit = time_unit(max(t.attrs["slots"] * t.attrs["slot_s"] for t in traces.values()))
-    times = [_numbers(batch_middles(trace) / scale) for trace in traces.values()]
+    times = [_numbers(trace.totals.middles_s / scale) for trace in traces.values()]
     charts: dict[tuple[str, str], Json] = {}
     for number, (name, trace) in enumerate(traces.items()):
         alone = len(traces) == 1
@@ -208,7 +208,7 @@ def sweep_charts(results: SweepResults) -> Json | None:
     groups = summary.groups
 
     def column(name: str, values: Sequence[float]) -> list[float | None]:
-        return _numbers(np.array(values) * ROWS[name].scale)
+        return _numbers(np.array(values) * METRICS[name].scale)
 
     return {
         "axis": results.keys.index((quantities or results.keys)[0]),
@@ -231,8 +231,8 @@ def sweep_charts(results: SweepResults) -> Json | None:
         ],
         "numbers": [
             {
-                "title": ROWS[name].label,
-                "unit": ROWS[name].unit,
+                "title": METRICS[name].label,
+                "unit": METRICS[name].unit,
                 "mean": column(name, [group.means[name].value for group in groups]),
                 "half": column(name, [group.means[name].half_width for group in groups]),
             }

@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 from ...traces.comparison import Comparison
-from ...traces.statistics import ROWS
+from ...traces.metrics import METRICS
 
 BAR_PX = 200
 """Width of the picture of an interval in a table."""
@@ -121,7 +121,7 @@ def comparison_table(comparison: Comparison) -> str:
     rows = [head]
     for key in comparison.shown:
         rows.append(
-            f'<tr class="head"><th scope="rowgroup" colspan="6">{escape(ROWS[key].heading)}</th></tr>'
+            f'<tr class="head"><th scope="rowgroup" colspan="6">{escape(METRICS[key].heading)}</th></tr>'
         )
         bars = _bars(comparison, key)
         for policy, bar in zip(comparison.policies, bars, strict=True):

@@ -13,10 +13,11 @@ from ...scenarios.errors import as_toml
 from ...traces.comparison import compare_traces
 from ...traces.file_errors import replaced
 from ...traces.panels import panels
-from ...traces.reader import Trace, TraceError, open_trace
-from ...traces.statistics import summarise
+from ...traces.printing import spoken
+from ...traces.reader import Trace, TraceError, open_trace, summarise
 from ..sweeps.comparison import compare_sweep
-from ..sweeps.dataset import SweepResults, duration, load_results, sweep_status
+from ..sweeps.results import SweepResults, load_results
+from ..sweeps.status import duration, sweep_status
 from ..sweeps.table import NAME, WARMUP
 from .data import latency_chart, network_map, series_charts, sweep_charts
 from .page import (
@@ -111,7 +112,7 @@ def _page_of(traces: Mapping[str, Trace], warnings: list[str], warmup: float) ->
     several = len(traces) > 1
     for name, trace in traces.items():
         if trace.status in _ENDS:
-            slots = int(trace.summary["slots"].sum())
+            slots = trace.recorded
             what = f"The run {name} was" if several else "This run was"
             planned = f"{slots:,} of {trace.attrs['slots']:,} slots are recorded"
             warnings.append(f"{what} {_ENDS[trace.status]}: {planned}.")
@@ -128,14 +129,14 @@ def _page_of(traces: Mapping[str, Trace], warnings: list[str], warmup: float) ->
     charts += [latency] if latency else []
     numbers = summarise([trace.path for trace in traces.values()], warmup)
     title = str(scenarios[next(iter(scenarios))].get("title", first.path.name))
-    seeds = _spoken(first.summary["seed"].values.tolist())
+    seeds = spoken(first.seeds)
     who = f"{len(traces)} runs: {', '.join(traces)}" if several else f"policy {first.policy}"
-    plural = "s" if first.summary.sizes["replication"] > 1 else ""
+    plural = "s" if len(first.seeds) > 1 else ""
     lead = (
         f"{who}; seed{plural} {seeds}; {first.attrs['slots']:,} slots of {first.attrs['slot_s']:g} s; "
         f"{first.attrs['devices']:,} devices, {first.attrs['stations']:,} stations"
     )
-    bands = any(trace.summary.sizes["replication"] > 1 for trace in traces.values())
+    bands = any(len(trace.seeds) > 1 for trace in traces.values())
     parts = [
         header(title, lead, warnings),
         _comparison_of(traces, warmup) if several else "",
@@ -206,7 +207,7 @@ def _origin_of(traces: Mapping[str, Trace]) -> str:
             "size": f"{trace.path.stat().st_size / 1e6:,.1f} MB",
             "level": trace.level,
             "status": trace.status,
-            "seeds": _spoken(trace.summary["seed"].values.tolist()),
+            "seeds": spoken(trace.seeds),
             "started": str(timing.get("started") or "-"),
             "ended": str(timing.get("ended") or "-"),
         } | {name: versions[name] for name in sorted(versions, key=lambda n: n != "edgesim")}
@@ -283,7 +284,7 @@ def _groups_of(results: SweepResults, warmup: float) -> list[str]:
 
 def _asked_for(results: SweepResults) -> str:
     rows = [(key, [", ".join(dict.fromkeys(results.labels(key)))]) for key in results.keys]
-    rows += [("policies", [", ".join(results.policies)]), ("seeds", [_spoken(results.seeds)])]
+    rows += [("policies", [", ".join(results.policies)]), ("seeds", [spoken(results.seeds)])]
     return table(["values"], [rows])
 
 
@@ -340,13 +341,6 @@ def _flat(scenario: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         inner = _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else None
         found |= inner if inner is not None else {f"{prefix}{key}": value}
     return found
-
-
-def _spoken(seeds: Sequence[int]) -> str:
-    """'3', '1 to 30' or '1, 5, 9'."""
-    if len(seeds) > 1 and list(seeds) == list(range(seeds[0], seeds[0] + len(seeds))):
-        return f"{seeds[0]} to {seeds[-1]}"
-    return ", ".join(str(seed) for seed in seeds)
 
 
 def _joined(paths: Any) -> str:

@@ -16,9 +16,9 @@ from ...simulator.core.errors import RunError
 from ...simulator.simulation import Simulation
 from ...traces.running_totals import BATCHES
 from ..run import execute, prepare
-from .dataset import duration
 from .execute import jobs
 from .jobs import TRACES
+from .status import duration
 from .sweep_file import Case, Sweep, place, points
 from .workers import LocalPool
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...traces.figures import STATION_COLOURS, STYLE, SUFFIXES, save
-from ...traces.statistics import ROWS
-from .comparison import POLICY, GroupingError, GroupSummary, summarise_sweep
-from .dataset import SweepResults
+from ...traces.metrics import METRICS
+from .comparison import GroupingError, GroupSummary, summarise_sweep
+from .results import POLICY, SweepResults
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +44,7 @@ def plot_sweep(
         results: of the sweep.
         output: the picture; its suffix says PNG, SVG or PDF.
         x: the swept key; if not given, the first that is a quantity, else the first.
-        numbers: keys of `ROWS`; if not given, those of `NUMBERS` that the sweep has.
+        numbers: keys of `METRICS`; if not given, those of `NUMBERS` that the sweep has.
 
     Returns:
         The path of the picture.
@@ -89,7 +89,7 @@ def plot_sweep(
                 _draw(ax, name, x, places, lines)
                 if ax in axes[0] and title:
                     ax.set_title(title, parse_math=False, fontsize=8)
-            row[0].set_ylabel(ROWS[name].heading, parse_math=False)
+            row[0].set_ylabel(METRICS[name].heading, parse_math=False)
         unit = (results.values(x) or (None, ""))[1]
         for ax in axes[-1]:
             ax.set_xlabel(f"{x} [{unit}]" if unit else x, parse_math=False)
@@ -112,7 +112,7 @@ def places_of(results: SweepResults, x: str) -> dict[str, float]:
 def _draw(
     ax: "Axes", name: str, x: str, places: dict[str, float], lines: dict[str, list[GroupSummary]]
 ) -> None:
-    scale = ROWS[name].scale
+    scale = METRICS[name].scale
     styles = zip(cycle(STATION_COLOURS), cycle(MARKERS), strict=False)
     for (policy, groups), (colour, marker) in zip(lines.items(), styles, strict=False):
         groups = sorted(groups, key=lambda group: places[group.labels[x]])

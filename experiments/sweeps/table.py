@@ -49,7 +49,7 @@ class TraceFacts:
         size: bytes.
         mtime_ns: time of its last change.
         digest: of its bytes.
-        numbers: by key of `ROWS`, one for each replication, SI.
+        numbers: by key of `METRICS`, one for each replication, SI.
     """
 
     name: str
@@ -89,7 +89,9 @@ def read_numbers(trace: Trace, warmup: float) -> dict[str, list[float]]:
         TraceError: the trace is damaged.
     """
     try:
-        return {key: value.tolist() for key, value in replication_values(trace, warmup).items()}
+        return {
+            key: value.tolist() for key, value in replication_values(trace.totals, warmup).items()
+        }
     except (OSError, KeyError, RuntimeError) as error:
         raise TraceError(f"{trace.path}: the file is damaged ({error})") from None
 
@@ -125,7 +127,7 @@ class RunRow(NamedTuple):
         seed: of the run.
         trace: name of its file; None if there is none yet; so are the next.
         replication: its place in the trace.
-        numbers: by key of `ROWS`, SI.
+        numbers: by key of `METRICS`, SI.
         failure: why there is none; None if it was not tried.
     """
 
