@@ -10,7 +10,7 @@ _WIDTH = 60
 
 
 @dataclass(frozen=True)
-class Problem:
+class Issue:
     """One thing to put right.
 
     Attributes:
@@ -46,15 +46,15 @@ class ScenarioError(ValueError):
     """A scenario that cannot be run.
 
     Attributes:
-        problems: all that was found wrong, not only the first.
+        issues: all that was found wrong, not only the first.
     """
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__(*problems)
-        self.problems = tuple(problems)
+    def __init__(self, issues: Sequence[Issue]) -> None:
+        super().__init__(*issues)
+        self.issues = tuple(issues)
 
     def __str__(self) -> str:
-        return "\n".join(str(problem) for problem in self.problems)
+        return "\n".join(str(issue) for issue in self.issues)
 
 
 def as_toml(value: object) -> str:

@@ -118,12 +118,12 @@ def _option_default(default: Any, hint: object) -> str:
 
 
 def _docstring(cls: type) -> tuple[str, dict[str, str]]:
-    """The first sentence of a class's docstring, and what it says of each argument."""
-    text = inspect.getdoc(cls) or ""
-    head, _, rest = text.partition("\n\n")
-    section = re.search(r"^(?:Args|Attributes):\n((?:[ ]+.*\n?|\n)+)", rest, re.MULTILINE)
+    """The first sentence of a class's docstring, and the meaning of each argument, inherited ones too."""
     meanings = {}
-    if section:
-        for entry in re.finditer(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", section[1], re.MULTILINE):
-            meanings[entry[1]] = " ".join(entry[2].split()).removesuffix(".")
+    for base in reversed(cls.__mro__):
+        head, _, rest = inspect.cleandoc(base.__doc__ or "").partition("\n\n")
+        section = re.search(r"^(?:Args|Attributes):\n((?:[ ]+.*\n?|\n)+)", rest, re.MULTILINE)
+        if section:
+            for entry in re.finditer(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", section[1], re.MULTILINE):
+                meanings[entry[1]] = " ".join(entry[2].split()).removesuffix(".")
     return " ".join(head.split()), meanings

@@ -1,7 +1,7 @@
 """Quantities as papers print them ("10 MHz", "23 dBm", "182 g/kWh"), turned into SI floats.
 
-The types below annotate the keys of a scenario and the constructor keywords of a model or policy. All
-are plain floats once validated. A string is read with its unit; a bare number is already SI.
+The types at the end annotate the keys of a scenario and the constructor keywords of a model or policy.
+Quantities are plain floats once validated: text is read with its unit, a bare number is already SI.
 """
 
 import re
@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field, GetCoreSchemaHandler
+from pydantic import BeforeValidator, Field, GetCoreSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
 if TYPE_CHECKING:
@@ -252,6 +252,20 @@ PowerRatio = Annotated[float, _POWER_RATIO, Field(ge=0)]
 """Written in dB, or as a bare linear number; linear once validated."""
 Number = Annotated[float, Field(allow_inf_nan=False)]
 """A pure number."""
+PositiveMetres = Annotated[Metres, Field(gt=0)]
+PositiveSeconds = Annotated[Seconds, Field(gt=0)]
+PositiveHertz = Annotated[Hertz, Field(gt=0)]
+Positive = Annotated[Number, Field(gt=0)]
+Share = Annotated[Number, Field(ge=0, le=1)]
+
+
+def _whole(value: object) -> object:
+    """Let 1e4 stand for 10000, as TOML has no other short form."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+Count = Annotated[Whole, Field(ge=1)]
 
 
 @dataclass(frozen=True)

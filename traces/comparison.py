@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..scenarios.sections import objective_keys
 from ..simulator.core.arrays import FloatArray
 from .confidence_intervals import CONFIDENCE, Estimate, format_estimate, mean
 from .metrics import METRICS
@@ -310,14 +311,14 @@ def holm(p_values: FloatArray) -> FloatArray:
 def drop_unlike_objectives(
     by_seed: Mapping[str, dict[str, FloatArray]], scenarios: Iterable[Mapping[str, Any]]
 ) -> None:
-    """Leave out values of P2 where not all are of the same objective, by V and perturbation.
+    """Leave out values of P2, A(20), where not all scenarios have the same objective.
 
     Args:
         by_seed: by label and key; changed.
         scenarios: that they are of.
     """
-    policies = [scenario.get("policy", {}) for scenario in scenarios]
-    if len({(policy.get("V"), policy.get("perturbation")) for policy in policies}) > 1:
+    first, *others = [objective_keys(scenario.get("policy", {})) for scenario in scenarios]
+    if any(objective != first for objective in others):
         for values in by_seed.values():
             values.pop("objective", None)
 

@@ -110,7 +110,8 @@ class Trace:
         with reported(self.path):
             if "summary" not in self._file:
                 return [int(self.attrs["seed"])]
-            return self._file["summary/seed"][...].tolist()
+            seeds: list[int] = self._file["summary/seed"][...].tolist()
+            return seeds
 
     @property
     def level(self) -> Level:

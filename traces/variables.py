@@ -51,7 +51,14 @@ SLOT_VARIABLES = {
     "offloaded_bits": _summed(DEVICE, "bit", "bits sent to the station, A(10)"),
     "station_served_bits": _summed(STATION, "bit", "bits executed by the station"),
     "station_up": Variable(
-        STATION, "1", "1 while the station works, 0 while it has failed", "i1", total="mean"
+        STATION,
+        "1",
+        "1 if the station works as the slot begins, 0 if it has failed",
+        "i1",
+        total="mean",
+    ),
+    "station_availability": Variable(
+        STATION, "1", "share of the slot in which the station works", total="mean"
     ),
     "lost_bits": _summed(STATION, "bit", "bits lost with the station since the last slot began"),
     "station": Variable(DEVICE, "1", "index of the device's station", "i4"),
@@ -74,7 +81,9 @@ SLOT_VARIABLES = {
     "objective": Variable(NETWORK, "bit2", "drift-plus-penalty P2, A(20)", total="level"),
     "energy_per_bit_j": Variable(NETWORK, "J/bit", "running ratio eta_EE that the decision used"),
     "scaled": _summed(NETWORK, "1", "entries of the decision scaled down to a capacity", "i8"),
-    "carbon_g_per_kwh": Variable(STATION, "g/kWh", "carbon intensity at the station"),
+    "carbon_g_per_kwh": Variable(
+        STATION, "g/kWh", "carbon intensity at the station, mean over the slot"
+    ),
     "task_bits": _summed(DEVICE, "bit", "size S_m of the slot's task"),
     "task_cycles": _summed(DEVICE, "1", "CPU cycles C_m of the slot's task"),
     "deadline_s": Variable(DEVICE, "s", "deadline D_m of the slot's task"),

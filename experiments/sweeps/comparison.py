@@ -167,7 +167,7 @@ def compare_sweep(
     keys = _chosen_numbers(results, numbers)
     groups = _compared_cases(results, between, labels, by)
     used = [case for one in groups.values() for cases in one.values() for case in cases]
-    seeds = results.complete[used].all(axis=0)
+    seeds = np.all(results.complete[used], axis=0)
     if seeds.sum() < 2:
         what = f"{seeds.sum()} seeds are complete for all that is compared; two or more are needed"
         raise TraceError(f"{results.folder}: {what}")
@@ -204,7 +204,7 @@ def summarise_sweep(
     keys = _chosen_numbers(results, numbers)
     groups = []
     for labels, cases in results.grouped(by).items():
-        seeds = results.complete[cases].all(axis=0)
+        seeds = np.all(results.complete[cases], axis=0)
         by_seed = _by_seed(results, cases, keys, seeds)
         means = {key: mean(sample) for key, sample in by_seed.items()}
         groups.append(GroupSummary(dict(zip(by, labels, strict=True)), int(seeds.sum()), means))

@@ -29,11 +29,14 @@ FEATURE_MAX = 5.0
 HARDEST = 6
 """So many devices are looked at one by one where devices disturb each other."""
 
+AnyProblem = DriftPlusPenalty | WorstCaseEmission
+
 Features = NDArray[np.float32]
+"""(R, N, F) in [-FEATURE_MAX, FEATURE_MAX]."""
 
 
 class Encoding(Protocol):
-    """Of a world: features of its observations, decisions from actions.
+    """Of a problem: features from its observations, decisions from actions.
 
     Attributes:
         feature_count: F.
@@ -54,15 +57,15 @@ class Encoding(Protocol):
         """
 
 
-def encoding_of(problem: DriftPlusPenalty | WorstCaseEmission) -> Encoding:
-    """The encoding of the world that a problem is about."""
+def encoding_of(problem: AnyProblem) -> Encoding:
+    """The encoding of a problem."""
     if isinstance(problem, DriftPlusPenalty):
         return StreamEncoding(problem)
     return TaskEncoding(problem)
 
 
 class StreamEncoding(Encoding):
-    """World A: queues and gains; who offloads, bandwidth, power and CPU speeds.
+    """The stream problem: queues and gains; who offloads, bandwidth, power and CPU speeds.
 
     Bits are signed logarithms, sign(x) ln(1 + |x| / q) / 2 with q what a device's CPU can execute in a
     slot (the mean of all devices). Gains are decades of the ratio to the noise that a device reaches at
@@ -250,7 +253,7 @@ class StreamEncoding(Encoding):
 
 
 class TaskEncoding(Encoding):
-    """World C: a task and a channel per device; who offloads, and how a task's time is divided.
+    """The task problem: a task and a channel per device; who offloads, and how a task's time is divided.
 
     Rates, speeds and energies are decades of their ratio to what the network has. Features, in order:
 
