@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from .reproduction.engine import Reporter
     from .run import Follow
     from .sweeps.comparison import SweepComparison, SweepSummary
-    from .sweeps.estimate import Estimate
-    from .sweeps.execute import Tell
+    from .sweeps.estimate import SweepEstimate
+    from .sweeps.execute import Report
     from .sweeps.execute import Watch as WatchSweep
     from .sweeps.status import SweepStatus
     from .sweeps.sweep_file import AnySweep
@@ -255,7 +255,7 @@ def sweep(
     fail_fast: bool = False,
     data_dir: AnyPath | None = None,
     watch: "WatchSweep" = lambda progress: None,
-    report: "Tell" = lambda failure: None,
+    report: "Report" = lambda failure: None,
 ) -> "SweepStatus":
     """Make all runs of a sweep that are not there yet; `open_sweep` has their results.
 
@@ -289,7 +289,7 @@ def sweep(
 
     plan(asked, folder)
     try:
-        execute_sweep(asked, folder, pool, fail_fast=fail_fast, watch=watch, tell=report)
+        execute_sweep(asked, folder, pool, fail_fast=fail_fast, watch=watch, report=report)
     except KeyboardInterrupt:
         what = f"what is complete is in {folder}: start it again to go on"
         raise KeyboardInterrupt(what) from None
@@ -307,7 +307,7 @@ def sweep_status(sweep: AnyPath, output: AnyPath | None = None) -> "SweepStatus"
 
 def estimate_sweep(
     sweep: "AnySweep", *, workers: int | None = None, data_dir: AnyPath | None = None
-) -> "Estimate":
+) -> "SweepEstimate":
     """The runs of a sweep, about how long they take and how large they are; arguments as for `sweep`."""
     from .sweeps.estimate import estimate
     from .sweeps.sweep_file import load_sweep

@@ -181,7 +181,7 @@ def test_the_diagrams_show_what_the_slots_say(folder: Path) -> None:
     assert_allclose(energy["mean"], per_bit, rtol=1e-4)
     emitted = slots["emission_mg"].sum("device").values.reshape(100, 3).sum(axis=1)
     assert_allclose(document.chart("emission")["lines"][0]["mean"], emitted / 0.3, rtol=1e-4)
-    working = 100.0 * batches("station_up", "station").mean(axis=1)
+    working = 100.0 * batches("station_availability", "station").mean(axis=1)
     assert 0.0 < working.min() < 100.0
     assert_allclose(document.chart("stations at work")["lines"][0]["mean"], working, rtol=1e-4)
     latency = tasks["completion_s"].values - tasks["arrival_s"].values

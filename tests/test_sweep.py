@@ -424,7 +424,7 @@ def test_runs_that_fail_are_told_and_the_others_are_made(tmp_path: Path) -> None
     )
     sweep, out, told = load_sweep(path), tmp_path / "out", list[str]()
     plan(sweep, out)
-    ended = execute_sweep(sweep, out, lambda: LocalPool(out, 2), tell=told.append)
+    ended = execute_sweep(sweep, out, lambda: LocalPool(out, 2), report=told.append)
     # In lock-step a run that fails takes its neighbours with it; they are made by themselves.
     assert 0 < ended.failed == len(told) < 12 and ended.complete + ended.failed == 48
     assert all("picky:Picky, seed" in one and "not this seed" in one for one in told)
@@ -434,7 +434,7 @@ def test_runs_that_fail_are_told_and_the_others_are_made(tmp_path: Path) -> None
     assert again.exit_code == 1 and again.stderr.count("failed: ") == ended.failed
     told.clear()
     plan(sweep, out)
-    execute_sweep(sweep, out, lambda: LocalPool(out, 1), fail_fast=True, tell=told.append)
+    execute_sweep(sweep, out, lambda: LocalPool(out, 1), fail_fast=True, report=told.append)
     assert len(told) == 1
 
 
@@ -615,14 +615,14 @@ def test_a_data_file_that_vanishes(tmp_path: Path) -> None:
     sweep, out, told = load_sweep(path), tmp_path / "out", list[str]()
     plan(sweep, out)
     (tmp_path / "load.csv").unlink()
-    ended = execute_sweep(sweep, out, lambda: LocalPool(out, 1), fail_fast=True, tell=told.append)
+    ended = execute_sweep(sweep, out, lambda: LocalPool(out, 1), fail_fast=True, report=told.append)
     assert ended.complete == 0 and len(told) == 1 and "no such data file" in told[0]
     again = cli("sweep", path, "-o", out)
     assert again.exit_code == 2 and "load.csv" in again.stderr
     assert len(again.stderr.strip().splitlines()) == 1
 
 
-def test_hopeless_errors_stop_the_sweep(tmp_path: Path) -> None:
+def test_fatal_errors_stop_the_sweep(tmp_path: Path) -> None:
     sweep, out = load_sweep(write(tmp_path)), tmp_path / "out"
     plan(sweep, out)
 
@@ -634,7 +634,7 @@ def test_hopeless_errors_stop_the_sweep(tmp_path: Path) -> None:
             self.handed = job.id
 
         def next(self, timeout_s: float) -> Outcome:
-            return Outcome(self.handed, "hopeless", "out: No space left on device")
+            return Outcome(self.handed, "fatal", "out: No space left on device")
 
         def close(self) -> None:
             pass

@@ -52,7 +52,7 @@ _LIBRARIES = ("numpy", "scipy", "h5py", "simpy", "numba")
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What a trace says about its run, apart from what happened in it.
+    """The description of a run in its trace, apart from what happens in it.
 
     Attributes:
         scenario: the resolved scenario, TOML.
@@ -99,10 +99,10 @@ class Lengths:
 P = ParamSpec("P")
 
 
-def _told(
+def _system_errors(
     method: Callable[Concatenate["TraceFile", P], None],
 ) -> Callable[Concatenate["TraceFile", P], None]:
-    """Where the system refuses to write, its error as such, once and with the file's name."""
+    """Where the system refuses to write: one OSError with the file's name."""
 
     @wraps(method)
     def wrapped(self: "TraceFile", /, *args: P.args, **kwargs: P.kwargs) -> None:
@@ -149,12 +149,12 @@ class TraceFile:
         if not goes_on:
             self._begin_anew()
 
-    @_told
+    @_system_errors
     def _begin_anew(self) -> None:
         self._put(self._header())
         self.appear()
 
-    @_told
+    @_system_errors
     def begin(
         self,
         first: int,
@@ -163,7 +163,7 @@ class TraceFile:
         tally: SlotTally,
         earlier: Lengths | None = None,
     ) -> None:
-        """Make the datasets for these columns. Readers find the file when it is told to `appear`.
+        """Make the datasets for these columns. Readers find the file after `appear`.
 
         Args:
             first: the first slot.
@@ -191,7 +191,7 @@ class TraceFile:
     def appear(self) -> None:
         """Let readers find it: it takes the place of what is there, with all that was published."""
         if self._goes_on:  # what is there is worth something
-            _sync(self._hidden())
+            sync(self._hidden())
         self._hidden().replace(self.path)
 
     def _take_over(self, earlier: Lengths) -> None:
@@ -213,10 +213,10 @@ class TraceFile:
 
     def sync(self) -> Lengths:
         """Have what was published survive a loss of power; its lengths."""
-        _sync(self.path)
+        sync(self.path)
         return Lengths(self._slots, self._tasks, self._decisions)
 
-    @_told
+    @_system_errors
     def append_slots(self, columns: Mapping[str, NDArray[Any]], count: int) -> None:
         """Append the first `count` slots of (R, >= count, …) columns."""
         for name, dataset in self._slot_variables.items():
@@ -224,7 +224,7 @@ class TraceFile:
             dataset[:, self._slots :] = columns[name][:, :count]
         self._slots += count
 
-    @_told
+    @_system_errors
     def append_tasks(self, columns: Mapping[str, NDArray[Any]], count: int) -> None:
         """Append the first `count` rows of the columns of /tasks."""
         for name, dataset in self._task_variables.items():
@@ -232,14 +232,14 @@ class TraceFile:
             dataset[self._tasks :] = columns[name][:count]
         self._tasks += count
 
-    @_told
+    @_system_errors
     def append_decisions(self, seconds: Sequence[float]) -> None:
         """Append the times of decisions."""
         self._decision_s.resize(self._decisions + len(seconds), axis=0)
         self._decision_s[self._decisions :] = seconds
         self._decisions += len(seconds)
 
-    @_told
+    @_system_errors
     def write_summary(self, slots: SlotTally, tasks: TaskTally, parts: slice) -> None:
         """Write all totals, and these parts of the latency histogram."""
         summary = self._summary
@@ -255,7 +255,7 @@ class TraceFile:
                 summary["latency_tasks"][:, part, hit] = counts[:, hit]
         summary["slots"][...] = slots.slots
 
-    @_told
+    @_system_errors
     def publish(self) -> None:
         """Put what was written so far into the file, then let the dimensions span it."""
         self._file.flush()
@@ -266,7 +266,7 @@ class TraceFile:
             self._file.flush()
         self._note_superblock()
 
-    @_told
+    @_system_errors
     def close(self, status: str) -> None:
         """Note how the run ended, and close the file; not of one that is lost."""
         if self.lost:
@@ -281,7 +281,7 @@ class TraceFile:
 
         HDF5 closes no file without having written all of it, and crashes the process at its end if
         that fails. So what is left goes to where there is always room. The superblock may already
-        tell of more than could be written; it becomes what it was.
+        count more than could be written; it becomes what it was.
         """
         self.lost = True
         with suppress(Exception):
@@ -436,9 +436,13 @@ def _variables(group: h5py.Group, known: Iterable[str]) -> dict[str, h5py.Datase
     return {name: group[name] for name in known if name in group}
 
 
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+def sync(path: Path) -> None:
+    """Have a file, or the names in a folder, survive a loss of power."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _extend(scale: h5py.Dataset, first: int, size: int) -> None:

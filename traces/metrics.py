@@ -75,7 +75,7 @@ METRICS = {
 
 BATCH_METRICS = METRICS | {
     "emission_mg_per_s": Metric("emission", "mg/s", 1.0, "emission_mg", "seconds"),
-    "station_up": Metric("stations at work", "%", 100.0, "station_up", "slots"),
+    "stations_at_work": Metric("stations at work", "%", 100.0, "stations_at_work", "slots"),
 }
 """Of each batch of slots."""
 

@@ -85,7 +85,7 @@ _BOTH = (
             "dropped_share": "bits dropped",
         },
     ),
-    _Spec("stations at work", {"station_up": ""}, 102.0),
+    _Spec("stations at work", {"stations_at_work": ""}, 102.0),
     _Spec("age of the twins", {"twin_age_s": ""}),
 )
 

@@ -165,23 +165,23 @@ class Trace:
             TraceError: if no slot was recorded.
         """
         check_warmup(warmup)
-        totals = self.totals
-        counted = CountedBatches(totals, warmup)
-        decision_s = None
-        if "decision_s" in self.timing and self.timing.sizes["slot"]:
-            decision_s = float(np.median(self.timing["decision_s"].values))
-        return TraceSummary(
-            path=self.path,
-            policy=self.policy,
-            seeds=self.seeds,
-            status=self.status,
-            slots=totals.recorded,
-            counted_slots=counted.slots,
-            estimates=counted.estimates(),
-            growth=counted.growth(),
-            decision_s=decision_s,
-            warmup=warmup,
-        )
+        totals, decision_s = self.totals, None
+        with reported(self.path):
+            if "decision_s" in self.timing and self.timing.sizes["slot"]:
+                decision_s = float(np.median(self.timing["decision_s"].values))
+            counted = CountedBatches(totals, warmup)
+            return TraceSummary(
+                path=self.path,
+                policy=self.policy,
+                seeds=self.seeds,
+                status=self.status,
+                slots=totals.recorded,
+                counted_slots=counted.slots,
+                estimates=counted.estimates(),
+                growth=counted.growth(),
+                decision_s=decision_s,
+                warmup=warmup,
+            )
 
     @cached_property
     def totals(self) -> BatchTotals:

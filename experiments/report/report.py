@@ -2,8 +2,7 @@
 
 import json
 import shlex
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,9 @@ from ...traces.comparison import compare_traces
 from ...traces.file_errors import replaced
 from ...traces.panels import panels
 from ...traces.printing import spoken
-from ...traces.reader import Trace, TraceError, open_trace, summarise
+from ...traces.reader import Trace, TraceError, open_trace
+from ...traces.statistics import check_warmup
+from ...traces.summary import Summary
 from ..sweeps.comparison import compare_sweep
 from ..sweeps.results import SweepResults, load_results
 from ..sweeps.status import duration, sweep_status
@@ -38,6 +39,8 @@ MAX_TRACES = 12
 
 MAX_GROUPS = 12
 """Groups of a sweep whose comparison is shown."""
+
+_CONTROLS = "A click on a name hides a line; the cursor, or the arrow keys, read values."
 
 _ENDS = {
     "running": "still going, or killed, when this report was made",
@@ -68,8 +71,7 @@ def write_report(paths: Sequence[str | Path], output: str | Path, warmup: float 
         ValueError: if the warm-up is not in [0, 1).
         OSError: the report cannot be written.
     """
-    if not 0.0 <= warmup < 1.0:
-        raise ValueError(f"warmup is {warmup}, but must be at least 0 and below 1")
+    check_warmup(warmup)
     output, found = Path(output), [Path(path) for path in paths]
     if len(found) == 1 and found[0].is_dir():
         folder = found[0]
@@ -97,7 +99,8 @@ def _traces_report(paths: Sequence[Path], warmup: float) -> str:
                 trace = open_trace(path)
                 stack.enter_context(trace)
                 panels(trace)
-                summarise([path], warmup)
+                trace.summary(warmup)
+                trace.scenario_table  # noqa: B018 - whether it can be read
             except TraceError as error:
                 errors.append(error)
             else:
@@ -109,14 +112,8 @@ def _traces_report(paths: Sequence[Path], warmup: float) -> str:
 
 def _page_of(traces: Mapping[str, Trace], warnings: list[str], warmup: float) -> str:
     first = next(iter(traces.values()))
-    scenarios = {name: tomllib.loads(trace.scenario) for name, trace in traces.items()}
     several = len(traces) > 1
-    for name, trace in traces.items():
-        if trace.status in _ENDS:
-            slots = trace.recorded
-            what = f"The run {name} was" if several else "This run was"
-            planned = f"{slots:,} of {trace.attrs['slots']:,} slots are recorded"
-            warnings.append(f"{what} {_ENDS[trace.status]}: {planned}.")
+    warnings += _unfinished(traces)
     maps = []
     for name, trace in traces.items():
         try:
@@ -125,21 +122,20 @@ def _page_of(traces: Mapping[str, Trace], warnings: list[str], warmup: float) ->
             warnings.append(f"No map of {name}: {error}")
         else:
             maps += [drawn] if drawn else []
-    charts = series_charts(traces)
     latency = latency_chart(traces)
-    charts += [latency] if latency else []
-    numbers = summarise([trace.path for trace in traces.values()], warmup)
-    title = str(scenarios[next(iter(scenarios))].get("title", first.path.name))
-    seeds = spoken(first.seeds)
+    charts = series_charts(traces) + ([latency] if latency else [])
+    numbers = Summary([trace.summary(warmup) for trace in traces.values()], warmup)
     who = f"{len(traces)} runs: {', '.join(traces)}" if several else f"policy {first.policy}"
     plural = "s" if len(first.seeds) > 1 else ""
     lead = (
-        f"{who}; seed{plural} {seeds}; {first.attrs['slots']:,} slots of {first.attrs['slot_s']:g} s; "
-        f"{first.attrs['devices']:,} devices, {first.attrs['stations']:,} stations"
+        f"{who}; seed{plural} {spoken(first.seeds)}; {first.attrs['slots']:,} slots of "
+        f"{first.attrs['slot_s']:g} s; {first.attrs['devices']:,} devices, "
+        f"{first.attrs['stations']:,} stations"
     )
     bands = any(len(trace.seeds) > 1 for trace in traces.values())
+    ranges = " and over replications; bands are the range of the replications" if bands else ""
     parts = [
-        header(title, lead, warnings),
+        header(first.title, lead, warnings),
         _comparison_of(traces, warmup) if several else "",
         section(
             "Numbers",
@@ -149,25 +145,25 @@ def _page_of(traces: Mapping[str, Trace], warnings: list[str], warmup: float) ->
         section(
             "Over time",
             figures("chart", len(charts)),
-            note(
-                "Each point is the mean over a batch of slots"
-                + (
-                    " and over replications; bands are the range of the replications"
-                    if bands
-                    else ""
-                )
-                + ". A click on a name hides a line; the cursor, or the arrow keys, read values."
-            ),
+            note(f"Each point is the mean over a batch of slots{ranges}. {_CONTROLS}"),
         ),
         section(
             "Network",
             figures("map", len(maps))
             or note(f"No positions were recorded (level {first.level}), so there is no map."),
         ),
-        section("Scenario", *_scenario_of(traces, scenarios)),
+        section("Scenario", *_scenario_of(traces)),
         section("Where this comes from", _origin_of(traces), code(_commands_of(traces))),
     ]
-    return page(f"{title}: {who}", parts, {"charts": charts, "maps": maps, "sweep": None})
+    return page(f"{first.title}: {who}", parts, {"charts": charts, "maps": maps, "sweep": None})
+
+
+def _unfinished(traces: Mapping[str, Trace]) -> Iterator[str]:
+    for name, trace in traces.items():
+        if trace.status in _ENDS:
+            what = f"The run {name} was" if len(traces) > 1 else "This run was"
+            planned = f"{trace.recorded:,} of {trace.attrs['slots']:,} slots are recorded"
+            yield f"{what} {_ENDS[trace.status]}: {planned}."
 
 
 def _comparison_of(traces: Mapping[str, Trace], warmup: float) -> str:
@@ -178,13 +174,13 @@ def _comparison_of(traces: Mapping[str, Trace], warmup: float) -> str:
     return section("Comparison", comparison_table(compared))
 
 
-def _scenario_of(traces: Mapping[str, Trace], scenarios: Mapping[str, dict[str, Any]]) -> list[str]:
+def _scenario_of(traces: Mapping[str, Trace]) -> list[str]:
     """The scenario of the first, and in which keys others differ."""
-    flat = {name: flatten(scenario) for name, scenario in scenarios.items()}
-    keys = dict.fromkeys(key for one in flat.values() for key in one)
+    flat = [flatten(trace.scenario_table) for trace in traces.values()]
+    keys = dict.fromkeys(key for one in flat for key in one)
     rows = []
     for key in keys:
-        texts = [as_toml(one[key]) if key in one else "" for one in flat.values()]
+        texts = [as_toml(one[key]) if key in one else "" for one in flat]
         if len(set(texts)) > 1:
             rows.append((key, texts))
     first, trace = next(iter(traces.items()))
@@ -252,10 +248,7 @@ def _sweep_report(folder: Path, warmup: float) -> str:
     )
     drawn = (
         '<div id="sweep"></div>'
-        + note(
-            "Means over seeds, with 95 % intervals as bands. A click on a name hides a line; the "
-            "cursor, or the arrow keys, read values."
-        )
+        + note(f"Means over seeds, with 95 % intervals as bands. {_CONTROLS}")
         if charts
         else note("No key varies, or no run is complete: there is nothing to draw.")
     )

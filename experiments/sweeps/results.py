@@ -42,7 +42,7 @@ class SweptAxis:
 
 @dataclass(frozen=True)
 class SweepResults:
-    """What the runs of a sweep say, in C cases (a point under a policy) and S seeds.
+    """The numbers of the runs of a sweep, in C cases (a point under a policy) and S seeds.
 
     Attributes:
         folder: of the sweep.
@@ -86,6 +86,22 @@ class SweepResults:
         units = dict.fromkeys(unit for _, unit in known if unit)
         return np.array([value for value, _ in known]), " or ".join(units)
 
+    @property
+    def main_key(self) -> str:
+        """The first swept key that is a quantity, else the first: what numbers are drawn against."""
+        return next((key for key in self.keys if self.values(key) is not None), self.keys[0])
+
+    def unit(self, key: str) -> str:
+        """SI unit of a swept key; empty if it has none."""
+        return (self.values(key) or (None, ""))[1]
+
+    def places(self, key: str) -> dict[str, float]:
+        """Where each label of a swept key stands on an axis: quantities in SI, others in a row."""
+        labels = self.labels(key)
+        if (found := self.values(key)) is not None:
+            return dict(zip(labels, found[0].tolist(), strict=True))
+        return {label: float(place) for place, label in enumerate(dict.fromkeys(labels))}
+
     def grouped(self, by: Sequence[str]) -> dict[tuple[str, ...], list[int]]:
         """Numbers of the cases, by their labels of these keys, in the sweep's order."""
         groups: dict[tuple[str, ...], list[int]] = {}
@@ -120,12 +136,12 @@ def load_results(folder: str | Path, warmup: float = WARMUP) -> SweepResults:
 
 def _results(folder: Path, warmup: float) -> SweepResults:
     with SweepTable(folder) as table:
-        said = {name: table.said(name) for name in ("title", "axes", "policies", "seeds")}
-        if None in said.values():
-            raise TraceError(f"{folder}: the sweep did not get so far as to note what it asks for")
+        about = {name: table.metadata(name) for name in ("title", "axes", "policies", "seeds")}
+        if None in about.values():
+            raise TraceError(f"{folder}: the sweep was ended before it noted what it asks for")
         cases = table.cases()
         rows = list(table.runs())
-    axes, policies, seeds = (json.loads(str(said[name])) for name in ("axes", "policies", "seeds"))
+    axes, policies, seeds = (json.loads(str(about[name])) for name in ("axes", "policies", "seeds"))
     order = {seed: place for place, seed in enumerate(seeds)}
     shape = len(cases), len(seeds)
     runs: list[list[RunRow]] = [[row] * len(seeds) for row in rows[: len(cases)]]
@@ -144,7 +160,7 @@ def _results(folder: Path, warmup: float) -> SweepResults:
             numbers[key][place] = value
     return SweepResults(
         folder=folder,
-        title=str(said["title"]),
+        title=str(about["title"]),
         axes=tuple(SweptAxis(tuple(axis["keys"]), axis["where"], axis["places"]) for axis in axes),
         policies=tuple(policies),
         seeds=tuple(seeds),

@@ -1,13 +1,13 @@
 """How far a sweep is."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ...traces.printing import Printable, finite
 from .table import SweepTable, consistent
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class SweepStatus:
+class SweepStatus(Printable):
     """How far a sweep is.
 
     Attributes:
@@ -42,7 +42,7 @@ class SweepStatus:
     left_cpu_s: float
 
     def to_table(self) -> "Table":
-        """For people."""
+        """A table for people."""
         from rich.table import Table
         from rich.text import Text
 
@@ -64,22 +64,19 @@ class SweepStatus:
             table.add_row(Text(f"{count:,} failed"), Text(message))
         return table
 
-    def to_json(self) -> str:
-        """For machines."""
-        return json.dumps(
-            {
-                "folder": str(self.folder),
-                "title": self.title,
-                "runs": self.runs,
-                "complete": self.complete,
-                "failed": self.failed,
-                "failures": dict(self.failures),
-                "cpu_s": self.cpu_s,
-                "bytes": self.size,
-                "left_cpu_s": None if math.isnan(self.left_cpu_s) else self.left_cpu_s,
-            },
-            indent=2,
-        )
+    def to_dict(self) -> dict[str, Any]:
+        """What `to_json` writes."""
+        return {
+            "folder": str(self.folder),
+            "title": self.title,
+            "runs": self.runs,
+            "complete": self.complete,
+            "failed": self.failed,
+            "failures": dict(self.failures),
+            "cpu_s": self.cpu_s,
+            "bytes": self.size,
+            "left_cpu_s": finite(self.left_cpu_s),
+        }
 
 
 def sweep_status(folder: str | Path) -> SweepStatus:
@@ -94,7 +91,7 @@ def sweep_status(folder: str | Path) -> SweepStatus:
         cpu_s, size, costed = table.cost()
         return SweepStatus(
             folder=folder,
-            title=table.said("title") or "",
+            title=table.metadata("title") or "",
             runs=runs,
             complete=complete,
             failed=failed,

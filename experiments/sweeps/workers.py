@@ -28,8 +28,8 @@ _ONE_THREAD = {
 }
 
 
-class Task(Protocol):
-    """What a process is handed: a job, or anything else that can be pickled and has an id."""
+class Submission(Protocol):
+    """What a process is handed: a job, or anything else with an id that can be pickled."""
 
     @property
     def id(self) -> str:
@@ -59,7 +59,7 @@ class _Worker:
 
     process: Any
     line: "Connection[Any, Any]"
-    jobs: deque[Task] = field(default_factory=deque)
+    jobs: deque[Submission] = field(default_factory=deque)
 
 
 class LocalPool:
@@ -90,7 +90,7 @@ class LocalPool:
         """How many jobs it takes."""
         return AHEAD * len(self._workers)
 
-    def submit(self, job: Task) -> None:
+    def submit(self, job: Submission) -> None:
         """Hand over a job."""
         worker = min(self._workers, key=lambda one: len(one.jobs))
         worker.jobs.append(job)
@@ -104,7 +104,7 @@ class LocalPool:
             try:
                 outcome: Outcome = worker.line.recv()
             except (EOFError, OSError):
-                return self._buried(worker)
+                return self._replace_dead_worker(worker)
             worker.jobs.popleft()
             return outcome
         return None
@@ -142,7 +142,7 @@ class LocalPool:
                 theirs.close()
         raise OSError(None, f"no process can be started: {failure or 'its server died'}")
 
-    def _buried(self, worker: _Worker) -> Outcome | None:
+    def _replace_dead_worker(self, worker: _Worker) -> Outcome | None:
         """Replace a worker that died; what it had not begun goes to the others."""
         worker.process.join()
         code = worker.process.exitcode or 0
