@@ -1,7 +1,7 @@
 """Policies side by side on the same seeds: means, and paired differences to the first policy.
 
-Under common random numbers all policies of a seed meet the same world, so what differs from seed to
-seed cancels in the differences of one seed: their intervals are far narrower than those of the means.
+Under common random numbers all policies of a seed meet the same arrivals and channels, so variation
+from seed to seed cancels in paired differences: their intervals are far narrower than the means'.
 """
 
 import math

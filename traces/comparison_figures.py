@@ -24,7 +24,7 @@ def plot_comparison(comparison: Comparison, output: str | Path) -> Path:
 
     Args:
         comparison: what is drawn.
-        output: the picture; its suffix says PNG, SVG or PDF.
+        output: the picture, PNG, SVG or PDF by its suffix.
 
     Returns:
         The path of the picture.

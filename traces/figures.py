@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["all", "series", "latency", "map"]
 
-# Told apart by darkness too, so they survive a grey print.
+# Different in brightness too, for a grey print.
 DARK, MIDDLE = "#1b3a6b", "#d1682b"
 STATION_COLOURS = ("#444444", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 SUFFIXES = (".png", ".svg", ".pdf")
@@ -47,7 +47,7 @@ def plot(path: str | Path, output: str | Path, kind: Kind = "all") -> Path:
 
     Args:
         path: of the trace; it may still be running.
-        output: the picture; its suffix says PNG, SVG or PDF.
+        output: the picture, PNG, SVG or PDF by its suffix.
         kind: "series": queues or worst-case emission, energy, offloading and emission over time;
             "latency": the distribution function of the tasks' latencies; "map": stations, devices
             and who talks to whom in the last slot; "all": what the trace has of these, in one figure.
@@ -205,7 +205,7 @@ def _draw_latency(trace: Trace, ax: "Axes") -> None:
 
 
 def has_map(trace: Trace) -> bool:
-    """Whether the trace says where the devices are."""
+    """Whether the trace has the devices' positions."""
     return trace.level != "summary" and "x_m" in trace.slots and trace.slots.sizes["slot"] > 0
 
 

@@ -1,4 +1,4 @@
-"""The file that a trace is: what lies where, and in which order it is written."""
+"""The HDF5 file of a trace: its groups and variables, and the order in which they are written."""
 
 import os
 import platform
@@ -35,13 +35,13 @@ TASK_CHUNK = 1 << 14
 """Rows of /tasks in a chunk."""
 
 COPIED_BYTES, COPIED_TASKS = 1 << 24, 1 << 18
-"""Of each variable, what is copied at a time when a run goes on."""
+"""Copied at a time, of each variable, when a run is resumed."""
 
 CHUNK_CACHE_BYTES = 1 << 20
-"""Of each variable that is written; HDF5's own default of 8 MB is filled with what is never read."""
+"""For each variable that is written; HDF5's default of 8 MB would fill with data never read."""
 
 SUPERBLOCK_BYTES = 48
-"""At the start of a file (HDF5 specification, II.A, version 3); says how long it is."""
+"""At the start of a file (HDF5 specification, II.A, version 3); holds its length."""
 
 _OF_COLUMNS = {
     name for name in SUMMARY_VARIABLES if name.removeprefix("initial_") in SLOT_VARIABLES
@@ -83,7 +83,7 @@ class RunInfo:
 
 @dataclass(frozen=True)
 class Lengths:
-    """Of what grows while a trace is written.
+    """How long the growing parts of a trace are.
 
     Attributes:
         slots: in /slots.
@@ -126,7 +126,7 @@ class TraceFile:
 
     Args:
         path: the file; what is there is overwritten.
-        run: what the trace says about its run.
+        run: the run's description.
         level: what is kept of it.
         goes_on: the trace that is there stays until `begin` has taken from it what it is given, and
             that was published.

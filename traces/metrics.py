@@ -17,8 +17,8 @@ class Metric:
         label: what it is called.
         unit: of the numbers shown.
         scale: from SI to that unit.
-        over: the sums that are added up and divided, as "a + b"; empty for latency quantiles.
-        under: the sums that they are divided by, likewise.
+        over: the sums in the numerator, as "a + b"; empty for latency quantiles.
+        under: the sums in the denominator.
     """
 
     label: str

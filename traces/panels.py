@@ -1,4 +1,4 @@
-"""What is drawn of a trace: numbers over time and the distribution of latencies, for any renderer."""
+"""The diagrams of a trace, for any renderer: numbers over time and the distribution of latencies."""
 
 from dataclasses import dataclass
 
@@ -31,7 +31,7 @@ class Panel:
         title: what it shows.
         unit: of its values.
         lines: one or more.
-        top: upper end of the axis; None if the values say.
+        top: upper end of the axis; None if the values decide.
     """
 
     title: str

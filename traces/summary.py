@@ -1,4 +1,4 @@
-"""What a trace says in numbers: long-run means with 95 % intervals, latency quantiles, stability."""
+"""The summary of a trace: long-run means with 95 % intervals, latency quantiles, queue stability."""
 
 import math
 from dataclasses import dataclass

@@ -24,7 +24,7 @@ SHOWN = (
 """Keys of `METRICS`, of the newest batch of slots; a run has those of its problem."""
 
 SILENT_S = 10.0
-"""A run whose trace has not grown for so long is marked."""
+"""Seconds after which a trace that does not grow is marked."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def watch(
     Args:
         path: of the trace.
         interval_s: time between two looks.
-        patience_s: a run whose trace has not grown for so long, or for the time of twenty slots, is
+        patience_s: a run whose trace has not grown for this time, or for the time of twenty slots, is
             taken for dead.
         once: look once and return.
         console: where to show it.

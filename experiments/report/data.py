@@ -57,7 +57,7 @@ def series_charts(traces: Mapping[str, Trace]) -> list[Json]:
         alone = len(traces) == 1
         for panel in panels(trace):
             for place, line in enumerate(panel.lines):
-                # Lines of several traces are told apart by trace, so each number has its own diagram.
+                # A line stands for a trace here, so each number has its own diagram.
                 title = panel.title if alone or not line.label else f"{panel.title}: {line.label}"
                 chart = charts.setdefault(
                     (title, panel.unit),

@@ -53,12 +53,10 @@ _ASSETS = ("report.css", "report.js")
 
 
 def header(title: str, lead: str, warnings: Iterable[str] = ()) -> str:
-    """What it is, and what a reader has to know first."""
-    told = "".join(f'<p class="warning" role="note">{escape(text)}</p>' for text in warnings)
+    """Title, summary line and warnings."""
+    notes = "".join(f'<p class="warning" role="note">{escape(text)}</p>' for text in warnings)
     script = '<noscript><p class="warning">The figures are drawn by a script.</p></noscript>'
-    return (
-        f'<header><h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p>{told}{script}</header>'
-    )
+    return f'<header><h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p>{notes}{script}</header>'
 
 
 def section(title: str, *content: str) -> str:
@@ -177,5 +175,5 @@ def _bars(comparison: Comparison, key: str) -> list[str]:
 
 
 def _scrolling(content: str) -> str:
-    """What is wider than a phone scrolls by itself."""
+    """Content that scrolls by itself where it is wider than the screen."""
     return f'<div class="scroll" tabindex="0" role="region" aria-label="table">{content}</div>'

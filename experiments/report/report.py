@@ -35,7 +35,7 @@ from .page import (
 )
 
 MAX_TRACES = 12
-"""More lines in one diagram nobody can tell apart."""
+"""More lines in one diagram cannot be distinguished."""
 
 MAX_GROUPS = 12
 """Groups of a sweep whose comparison is shown."""
@@ -59,7 +59,7 @@ def write_report(paths: Sequence[str | Path], output: str | Path, warmup: float 
 
     Args:
         paths: of traces, or one folder: of a sweep, or of traces. Traces may still be running. Of
-            several, those that cannot be read are left out, and the report says so.
+            several, those that cannot be read are left out, with a warning in the report.
         output: the HTML file; it is replaced in one step, or left as it is.
         warmup: share of the slots left out of the numbers and the comparison, not of the diagrams.
 

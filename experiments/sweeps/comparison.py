@@ -1,7 +1,7 @@
 """The runs of a sweep in groups: means over seeds, and paired differences within each group.
 
 The unit of statistics is a seed. Where a group holds several points, a seed's number is its mean over
-them: what their runs have in common, the world of the seed, then counts once.
+them: the arrivals and channels of a seed, which its runs share, then count once.
 """
 
 import json

@@ -32,7 +32,7 @@ def open_sweep(
 
     Its dimensions are the keys of the grid, `point` if points were listed (their keys are labels of
     it), `policy` and `seed`; its variables are the numbers of `edgesim summary`, SI, NaN where a run
-    is missing, and `trace` and `replication`, which say where the rest of a run is:
+    is missing, and `trace` and `replication`, which lead to the rest of a run:
     `edgesim.open_trace(folder / "traces" / name)`.
 
     With `group="slots"` they are those of a trace's `slots` instead, over the same dimensions and

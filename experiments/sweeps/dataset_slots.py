@@ -1,4 +1,4 @@
-"""The slots of all runs of a sweep as lazy variables: a value is read from its trace when it is used."""
+"""The slots of all runs of a sweep as lazy variables, read from the traces when they are used."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from .table import RunRow
 
 _KNOWN = SLOT_COORDINATES | SLOT_VARIABLES
 _RUN = ("replication", "seed")
-"""What the axes of the runs say instead."""
+"""Dimensions for which the axes of the runs stand."""
 
 
 @dataclass(frozen=True)

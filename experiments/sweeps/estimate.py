@@ -62,7 +62,7 @@ class PolicyEstimate:
         policy: as the sweep file writes it.
         runs: of it.
         cpu_s: of a run, mean over the points probed.
-        size: bytes that it leaves, likewise.
+        size: bytes of its trace, in the same mean.
         slowest: the point that took longest.
     """
 
@@ -150,7 +150,7 @@ class SweepEstimate(Printable):
         table.add_column("policy")
         for heading in ("runs", "CPU time of one", "of all", "disk"):
             table.add_column(heading, justify="right")
-        table.add_column("slowest point looked at")
+        table.add_column("slowest point probed")
         for one in self.policies:
             table.add_row(
                 Text(one.policy),

@@ -46,7 +46,7 @@ def plot_sweep(
 
     Args:
         results: of the sweep.
-        output: the picture; its suffix says PNG, SVG or PDF.
+        output: the picture, PNG, SVG or PDF by its suffix.
         x: the swept key; if not given, the first that is a quantity, else the first.
         numbers: keys of `METRICS`; if not given, those of `NUMBERS` that the sweep has.
 

@@ -1,4 +1,4 @@
-"""The results of a sweep in one table: what its traces say, so that nobody has to open all of them.
+"""The table of a sweep: the numbers of all its traces, so that they need not all be opened.
 
 It is an SQLite file beside the traces, written in transactions while the sweep goes on. The traces
 remain the truth: a table that is lost is made again from them. It has SQLite's rollback journal, not
@@ -261,7 +261,7 @@ class SweepTable:
         """Note how jobs ended, all of them or none.
 
         Args:
-            complete: ids of the runs in a trace, what it says, and the CPU time it took.
+            complete: ids of the runs in a trace, its facts, and the CPU time it took.
             failed: ids of runs, and why.
         """
         with self._transaction() as db:

@@ -163,7 +163,7 @@ def _work(
     line: "Connection[Any, Any]", run: Callable[[Any, Path], Outcome], folder: Path, directory: str
 ) -> None:
     """A worker's life: job after job, until the other end of the line is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent says what to do
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides
     threading.Thread(target=_die_with_parent, daemon=True).start()
     os.chdir(directory)
     with suppress(EOFError, OSError):
