@@ -235,7 +235,14 @@ class Trace:
             return {name: item.shape for name, item in group.items()}
 
     def slot_values(self, name: str, part: tuple[slice, ...]) -> NDArray[Any]:
-        """Values of a variable of /slots.
+        """Values of a variable of /slots, read at once.
+
+        Args:
+            name: of the variable.
+            part: a slice for each of its dimensions.
+
+        Returns:
+            Of the shape of the part, in the unit of the variable; texts as objects.
 
         Raises:
             TraceError: the file is torn.

@@ -15,6 +15,7 @@ from ...traces.figures import has_map
 from ...traces.file_errors import indices
 from ...traces.metrics import METRICS
 from ...traces.panels import latency_distribution, panels, time_unit
+from ...traces.printing import finite
 from ...traces.reader import Trace
 from ..sweeps.comparison import summarise_sweep
 from ..sweeps.figures import NUMBERS
@@ -178,7 +179,7 @@ def _stations(slots: "xr.Dataset") -> Json:
     columns = [slots[f"station_{name}"].values for name in ("name", "x_m", "y_m", "coverage_m")]
     names, *rest = (column.tolist() for column in columns)
     return [
-        [str(name), x, y, _known(radius)] for name, x, y, radius in zip(names, *rest, strict=True)
+        [str(name), x, y, finite(radius)] for name, x, y, radius in zip(names, *rest, strict=True)
     ]
 
 
@@ -189,7 +190,7 @@ def _frames(column: "xr.DataArray", devices: NDArray[np.intp], decimals: int | N
         values = values[:1]
     if decimals is None:
         return values.tolist()
-    return [[_known(round(x, decimals)) for x in row] for row in values.tolist()]
+    return [[finite(round(x, decimals)) for x in row] for row in values.tolist()]
 
 
 def sweep_charts(results: SweepResults) -> Json | None:
@@ -257,8 +258,4 @@ def _thinned(length: int, most: int) -> NDArray[np.intp]:
 
 def _numbers(values: Any) -> list[float | None]:
     """Five digits are more than a screen shows."""
-    return [_known(float(f"{value:.5g}")) for value in values.tolist()]
-
-
-def _known(value: float) -> float | None:
-    return value if np.isfinite(value) else None
+    return [finite(float(f"{value:.5g}")) for value in values.tolist()]

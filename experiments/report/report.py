@@ -5,7 +5,6 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from ... import __version__
 from ...scenarios.errors import as_toml
@@ -218,7 +217,8 @@ def _commands_of(traces: Mapping[str, Trace]) -> str:
     lines = ["# each trace holds its scenario, with policy and seed: run it again, bit for bit"]
     for trace in traces.values():
         lines += _again(trace.path)
-    return "\n".join([*lines, f"edgesim report {_joined(trace.path for trace in traces.values())}"])
+    paths = shlex.join(str(trace.path) for trace in traces.values())
+    return "\n".join([*lines, f"edgesim report {paths}"])
 
 
 def _again(path: Path) -> list[str]:
@@ -326,10 +326,6 @@ def _labelled(traces: Sequence[Trace]) -> dict[str, Trace]:
     if len(set(names)) < len(traces):
         names = [str(trace.path) for trace in traces]
     return dict(zip(names, traces, strict=True))
-
-
-def _joined(paths: Any) -> str:
-    return " ".join(shlex.quote(str(path)) for path in paths)
 
 
 def _write(output: Path, text: str) -> Path:

@@ -1,6 +1,6 @@
 """The slots of all runs of a sweep as lazy variables, read from the traces when they are used."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -147,20 +147,21 @@ class _Runs(BackendArray):
         runs, own = self._runs[np.ix_(*wanted[:axes])], wanted[axes:]
         fill: Any = "" if self.dtype == object else np.nan if self.dtype.kind == "f" else 0
         values = np.full([len(part) for part in wanted], fill, self.dtype)
-        for trace, places in self._by_trace(runs) if values.size else ():
-            self._fill(values, trace, places, own)
+        if values.size:
+            for trace, places in self._by_trace(runs).items():
+                self._fill(values, trace, places, own)
         # A number as key takes its axis away.
         kept = tuple(slice(None) if isinstance(part, slice | np.ndarray) else 0 for part in key)
         return values[kept]
 
-    def _by_trace(self, runs: IntArray) -> Iterator[tuple[str, list[tuple[tuple[int, ...], int]]]]:
+    def _by_trace(self, runs: IntArray) -> dict[str, list[tuple[tuple[int, ...], int]]]:
         """Each trace once, with the places among `runs` and the replications that are in it."""
         found: dict[str, list[tuple[tuple[int, ...], int]]] = {}
         for place in np.ndindex(runs.shape):
             row = self._rows[int(runs[place])]
             if row is not None and row.trace is not None and row.replication is not None:
                 found.setdefault(row.trace, []).append((place, row.replication))
-        yield from found.items()
+        return found
 
     def _fill(
         self,

@@ -91,15 +91,15 @@ def jobs(sweep: Sweep, complete: set[str]) -> Iterator[Job]:
     for case in sweep.cases:
         for first, count in sweep.blocks:
             ids = [case.run_id(seed) for seed in range(first, first + count)]
-            for here, group in groupby(range(count), lambda r: ids[r] in complete):  # noqa: B023
-                if here:
+            for is_complete, group in groupby(enumerate(ids), lambda item: item[1] in complete):
+                if is_complete:
                     continue
-                missing = list(group)
-                seed, run_ids = first + missing[0], tuple(ids[r] for r in missing)
+                places, run_ids = zip(*group, strict=True)
+                seed = first + places[0]
                 yield Job(
                     id=job_id(run_ids),
                     label=place(axes[case.point], case.policy),
-                    scenario=case.with_seeds(seed, len(missing)),
+                    scenario=case.with_seeds(seed, len(run_ids)),
                     source=sweep.source,
                     folders=folders,
                     run_ids=run_ids,
