@@ -1,8 +1,7 @@
-"""edgesim: edge networks that are managed through digital twins, simulated.
+"""edgesim: a simulator of edge networks that are managed through digital twins.
 
-What the command does is a function here: `run`, `train`, `sweep`, `compare`, `summarise`, `plot`,
-`report` and others. All names are loaded when they are first used, so importing edgesim imports nothing
-else.
+Each ability of the command is a function here: `run`, `train`, `sweep`, `compare`, `summarise`, `plot`,
+`report` and others. A name is loaded when it is first used; importing edgesim imports nothing else.
 """
 
 from importlib import import_module
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
         compare_sweep,
         estimate_sweep,
         export,
+        export_graph,
         load_scenario,
         plot,
         report,
@@ -28,9 +28,8 @@ if TYPE_CHECKING:
         train,
         validate,
     )
-    from edgesim.experiments.errors import ArgumentError, CheckpointError
+    from edgesim.experiments.errors import ArgumentError, CheckpointError, SweepStoppedError
     from edgesim.experiments.sweeps.dataset import open_sweep
-    from edgesim.experiments.sweeps.execute import SweepStoppedError
     from edgesim.policies.base import Policy
     from edgesim.policies.learning.environment import register_envs
     from edgesim.scenarios.errors import ScenarioError
@@ -63,6 +62,7 @@ __all__ = [
     "compare_sweep",
     "estimate_sweep",
     "export",
+    "export_graph",
     "load_scenario",
     "open_sweep",
     "open_trace",
@@ -89,7 +89,7 @@ _MODULES = {
     "RunError": "simulator.core.errors",
     "Scenario": "scenarios.schema",
     "ScenarioError": "scenarios.errors",
-    "SweepStoppedError": "experiments.sweeps.execute",
+    "SweepStoppedError": "experiments.errors",
     "TaskDecision": "simulator.tasks.decision",
     "TaskObservation": "simulator.tasks.observation",
     "Trace": "traces.reader",

@@ -1,4 +1,4 @@
-"""The `edgesim` command: parses, calls, prints. What it does is in `experiments/api.py`."""
+"""The `edgesim` command: parses, calls, prints. The work is done by `experiments/api.py`."""
 
 import json
 import re
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from edgesim.simulator.simulation import Simulation
 
 MISTAKE = 2
-"""Exit status for what the user can put right."""
+"""Exit status for mistakes that the user can correct."""
 
 FAILED = 1
 """Exit status for a run that failed."""
@@ -458,7 +458,17 @@ def watch(trace: Path, interval: float) -> None:
     default="parquet",
     show_default=True,
 )
-def export(trace: Path, output: Path | None, file_format: Any) -> None:
+@click.option(
+    "--graph",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the network as a graph instead: stations, backhaul, devices and association, as "
+    "GraphML (.graphml) or node-link JSON (.json), which [topology] file reads.",
+)
+@click.option("--slot", type=int, help="Of --graph.  [default: the last one recorded]")
+def export(
+    trace: Path, output: Path | None, file_format: Any, graph: Path | None, slot: int | None
+) -> None:
     """Write a trace's slots and tasks as tables, one row per device, station or task.
 
     Of the folder of a sweep: one table, one row per run.
@@ -466,6 +476,15 @@ def export(trace: Path, output: Path | None, file_format: Any) -> None:
     with user_errors():
         from edgesim.experiments import api
 
+        if graph is not None:
+            from edgesim.traces.network_graph import SUFFIXES
+
+            refuse({"output": output}, "--graph")
+            if graph.suffix not in SUFFIXES:
+                raise click.UsageError(f"{graph}: a graph ends in {', '.join(SUFFIXES)}")
+            click.echo(api.export_graph(trace, graph, slot))
+            return
+        refuse({"slot": slot}, "tables")
         for path in api.export(trace, output, file_format):
             click.echo(path)
 
@@ -514,8 +533,8 @@ def check_picture(path: Path | None) -> None:
 
 @contextmanager
 def user_errors() -> Iterator[None]:
-    """One clear message, and no traceback, for what is not the program's fault."""
-    from edgesim.experiments.errors import ArgumentError, CheckpointError
+    """One clear message, and no traceback, for errors that are not the program's own."""
+    from edgesim.experiments.errors import ArgumentError, CheckpointError, SweepStoppedError
     from edgesim.scenarios.errors import ScenarioError
     from edgesim.simulator.core.errors import RunError
     from edgesim.traces.reader import TraceError
@@ -530,6 +549,9 @@ def user_errors() -> Iterator[None]:
         sys.exit(MISTAKE)
     except ArgumentError as error:
         raise click.UsageError(in_options(error)) from None
+    except SweepStoppedError as error:
+        click.echo(f"error: {error}; what is complete is kept, start it again to go on", err=True)
+        sys.exit(FAILED)
     except RunError as error:
         click.echo(f"run failed: {error}", err=True)
         sys.exit(FAILED)
@@ -563,7 +585,7 @@ def print_result(result: Any, as_json: bool) -> None:
 
 
 def print_list(rows: Sequence[tuple[str, str]]) -> None:
-    """Names and what they stand for, in two columns."""
+    """Names and their descriptions, in two columns."""
     width = max(len(name) for name, _ in rows)
     for name, text in rows:
         click.echo(f"{name:<{width}}  {text}")

@@ -1,15 +1,15 @@
-"""The Python interface: what the command does, as functions of the package, `edgesim.run` and others.
+"""The Python interface: the abilities of the command as functions, `edgesim.run` and others.
 
 They raise
 
 - `ScenarioError` where a scenario or a sweep file cannot be run, with all that is wrong;
-- `TraceError` where a trace or a sweep cannot be read, or lacks what is asked for;
+- `TraceError` where a trace or a sweep cannot be read, or has no such numbers;
 - `ArgumentError` where arguments exclude each other, or an output must not be replaced;
 - `RunError` where a policy or a model fails during a run, or a training comes to nothing;
-- `CheckpointError` where a run cannot be saved, or continued with what is there;
+- `CheckpointError` where a run cannot be saved, or cannot go on from its checkpoint;
 - `OSError` where an output cannot be written.
 
-What they need is imported when they are called.
+They import the rest of the program when they are called.
 """
 
 import os
@@ -172,7 +172,7 @@ def train(
     """Train a policy, and leave its best version, a checkpoint for `run`.
 
     It is evaluated on the scenario's own seeds, which the training does not use. An interrupt ends the
-    training after what is under way; the result is then not complete.
+    training after its current step; the result is then not complete.
 
     Args:
         scenario: as for `run`.
@@ -452,6 +452,26 @@ def export(
     return export_trace(path, output or path.with_suffix(""), file_format)
 
 
+def export_graph(
+    trace: "AnyTrace", output: AnyPath, slot: int | None = None, replication: int = 0
+) -> Path:
+    """Write the network of a trace as a graph, which `[topology] file` of a scenario reads.
+
+    Args:
+        trace: recorded at level "slots" or "full".
+        output: the file: GraphML if it ends in .graphml, node-link JSON if in .json.
+        slot: whose devices' places and association; the last one recorded if not given.
+        replication: likewise.
+
+    Returns:
+        The path of the file.
+    """
+    from ..traces.network_graph import export_graph as export_of_trace
+
+    [path] = _paths(trace)
+    return export_of_trace(path, output, slot, replication)
+
+
 def reproduce(
     figures: Names = "all",
     output: AnyPath = "reproduction",
@@ -461,7 +481,7 @@ def reproduce(
     data_dir: AnyPath | None = None,
     reporter: "Reporter | None" = None,
 ) -> Path:
-    """Make figures of the source papers again, and judge what the papers say about them.
+    """Make figures of the source papers again, and judge the papers' claims about them.
 
     Whatever ended it, the same call goes on from there.
 
@@ -471,7 +491,7 @@ def reproduce(
         quick: few seeds and points.
         workers: as for `sweep`.
         data_dir: as for `run`.
-        reporter: is told of progress.
+        reporter: is handed the progress.
 
     Returns:
         The path of the page.

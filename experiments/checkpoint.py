@@ -63,7 +63,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def pickled(state: object, path: Path) -> bytes:
-    """What a run keeps, as its checkpoint has it.
+    """The state of a run as bytes.
 
     Args:
         state: the whole of it, or the policy alone to see whether it can be saved.
@@ -105,7 +105,7 @@ def load(path: Path) -> Checkpoint:
         checkpoint = pickle.loads(content)
     except Exception as error:
         raise CheckpointError(
-            f"{path}: what it needs is not there: {type(error).__name__}: {error}"
+            f"{path}: it cannot be restored here: {type(error).__name__}: {error}"
         ) from error
     assert isinstance(checkpoint, Checkpoint)
     return checkpoint

@@ -34,19 +34,19 @@ def prepare_each(
 ) -> dict[str, Experiment]:
     """One experiment for each policy, alike in all else; nothing is run before all are right.
 
-    The seeds are the replications of one run: each gives bit for bit what it would give alone. As a
-    comparison needs no more, level "summary" is recorded where `overrides` ask for no other.
+    The seeds are the replications of one run: each has bit for bit the numbers of a run of its own.
+    Level "summary" is recorded unless `overrides` ask for another.
 
     Args:
-        scenario: as for `run.load`.
-        policies: in braces are options for this policy alone, written as for --set. The scenario's own
+        scenario: as for `api.run`; so are `overrides`, for all policies, and `data_dir`.
+        policies: braces hold options of one policy alone, written as for --set. The scenario's own
             policy keeps the options that the scenario gives it.
         seeds: how many; they follow the scenario's `run.seed`.
-        overrides: for all policies.
-        data_dir: where data files are looked up.
+        overrides: see above.
+        data_dir: see above.
 
     Returns:
-        By label, in their order; a name is its own label, written as it is.
+        By label, in their order; a name is its own label.
 
     Raises:
         ScenarioError: with all that is wrong, of any policy.

@@ -1,12 +1,12 @@
-"""Progress bars on a terminal; whoever is followed knows nothing of them."""
+"""Progress bars on a terminal; runs, sweeps and trainings do not know of them."""
 
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     Progress,
@@ -29,31 +29,41 @@ REFRESH_S = 0.2
 class _Count(ProgressColumn):
     """How much is done of how much, once that is known."""
 
-    def __init__(self, unit: str) -> None:
-        super().__init__()
-        self._unit = unit
-
     def render(self, task: Task) -> Text:
         if task.total is None:
             return Text("preparing")
-        return Text(f"{task.completed:,.0f} / {task.total:,.0f} {self._unit}")
+        return Text(f"{task.completed:,.0f} / {task.total:,.0f} {task.fields['unit']}")
 
 
-def _bar(unit: str, what: str = "", text_style: str = "none") -> Progress:
-    """A bar on stderr that vanishes at its end, with one task, not yet shown."""
-    bar = Progress(
-        *([TextColumn(what, markup=False)] if what else []),
-        _Count(unit),
-        BarColumn(bar_width=20),
-        TextColumn("{task.fields[text]}", text_style, markup=False),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    bar.add_task("", total=None, text="")
-    return bar
+class _Bar(Progress):
+    """A bar on stderr that vanishes at its end, and below it a line of figures, if there are any.
+
+    Args:
+        unit: of the count.
+        what: stands before the bar.
+        style: of the text behind the bar.
+    """
+
+    def __init__(self, unit: str, what: str = "", style: str = "none") -> None:
+        super().__init__(
+            *([TextColumn("{task.description}", markup=False)] if what else []),
+            _Count(),
+            BarColumn(bar_width=20),
+            TextColumn("{task.fields[text]}", style, markup=False),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self.add_task(what, total=None, text="", unit=unit, figures="")
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        """The bar, and the line below it."""
+        yield from super().get_renderables()
+        for task in self.tasks:
+            if figures := task.fields["figures"]:
+                yield Text(figures, no_wrap=True, overflow="ellipsis")
 
 
 @contextmanager
@@ -66,7 +76,7 @@ def run_progress(what: str = "") -> Iterator[Callable[["Simulation"], None]]:
     if not sys.stderr.isatty():
         yield lambda simulation: None
         return
-    bar = _bar("slots", what)
+    bar = _Bar("slots", what)
     task = bar.tasks[0]
     ended = threading.Event()
 
@@ -80,7 +90,7 @@ def run_progress(what: str = "") -> Iterator[Callable[["Simulation"], None]]:
     threads: list[threading.Thread] = []
 
     def follow(simulation: "Simulation") -> None:
-        bar.reset(task.id, total=simulation.slots, text="compiling")
+        bar.reset(task.id, total=simulation.slots)
         bar.start()
         threads.append(threading.Thread(target=watch, args=(simulation,), daemon=True))
         threads[0].start()
@@ -98,7 +108,7 @@ def run_progress(what: str = "") -> Iterator[Callable[["Simulation"], None]]:
 def sweep_progress(
     total: int | None = None,
 ) -> Iterator[tuple[Callable[["SweepProgress"], None], Callable[[str], None]]]:
-    """For a sweep: a bar with its runs, and what reports failures, on a terminal or not.
+    """For a sweep: a bar with its runs, and a function that reports failures, on a terminal or not.
 
     Args:
         total: runs, which the bar learns from the sweep too.
@@ -106,11 +116,11 @@ def sweep_progress(
     if not sys.stderr.isatty():
         yield lambda progress: None, lambda failure: print(f"failed: {failure}", file=sys.stderr)
         return
-    bar = _bar("runs", text_style="red")
+    bar = _Bar("runs", style="red")
     task = bar.tasks[0]
 
     def watch(progress: "SweepProgress") -> None:
-        if task.total is None:  # the runs that were there before tell nothing of the time left
+        if task.total is None:  # earlier runs are no measure of the time left
             bar.reset(task.id, total=progress.total, completed=progress.complete)
             bar.start()
         failed = f"{progress.failed:,} failed" if progress.failed else ""
@@ -128,16 +138,20 @@ def training_progress() -> Iterator[Callable[["TrainingProgress"], None]]:
     if not sys.stderr.isatty():
         yield lambda progress: None
         return
-    bar = _bar("steps")
+    bar = _Bar("steps")
     task = bar.tasks[0]
 
     def follow(progress: "TrainingProgress") -> None:
-        figures: dict[str, Any] = dict(progress.means)
+        figures = dict(progress.means)
         if progress.evaluation:
             figures |= progress.evaluation.figures
-        text = [f"{progress.steps_per_s:,.0f} steps/s"]
-        text += [f"{name} {value:.4g}" for name, value in figures.items()]
-        bar.update(task.id, completed=progress.steps, total=progress.total, text=", ".join(text))
+        bar.update(
+            task.id,
+            completed=progress.steps,
+            total=progress.total,
+            text=f"{progress.steps_per_s:,.0f} steps/s",
+            figures=", ".join(f"{name} {value:.4g}" for name, value in figures.items()),
+        )
 
     with bar:
         yield follow

@@ -122,7 +122,7 @@ def execute(
         How it ended: "complete" or "interrupted".
 
     Raises:
-        RunError: a policy or model failed; what was recorded up to there is readable.
+        RunError: a policy or model failed; the slots up to there can be read.
         CheckpointError: the policy or a model has a state that cannot be saved.
         OSError: the trace or a checkpoint cannot be written.
     """
@@ -141,19 +141,13 @@ def execute(
 def resume(
     experiment: Experiment, path: Path, on_start: Follow = lambda simulation: None
 ) -> EndStatus:
-    """Go on with a run from its last checkpoint; the trace becomes what it would have been.
+    """Go on with a run from its last checkpoint; the trace becomes that of a run that never stopped.
 
-    Args:
-        experiment: the same; used up by this.
-        path: of the trace. What it holds beyond the checkpoint is run again.
-        on_start: is handed the simulation before its first slot.
-
-    Returns:
-        How it ended: "complete" or "interrupted".
+    Slots of the trace that follow the checkpoint are run again. Arguments and result as for `execute`.
 
     Raises:
-        CheckpointError: there is none, or it cannot be used, or is of another scenario.
-        RunError: a policy or model failed; what was recorded up to there is readable.
+        CheckpointError: there is no checkpoint, or it cannot be used, or is of another scenario.
+        RunError: as for `execute`.
         OSError: the trace or a checkpoint cannot be read or written.
     """
     file = checkpoint_path(path)
@@ -175,22 +169,13 @@ def execute_or_resume(
     """Bring a run to its end, wherever an earlier start of it got to.
 
     It goes on from the checkpoint, if there is one, does nothing if the trace is complete, and begins
-    anew if the run was killed before its first checkpoint.
-
-    Args:
-        experiment: used up by this.
-        path: of the trace.
-        on_start: is handed the simulation before its first slot.
-        checkpoint_every: slots between checkpoints of a run that begins.
-
-    Returns:
-        How it ended: "complete" or "interrupted".
+    anew if the run was killed before its first checkpoint. Arguments and result as for `execute`.
 
     Raises:
-        ArgumentError: there is an incomplete trace without a checkpoint, longer than what another
-            start of this run would have saved first.
-        CheckpointError: what is there is of another scenario, or as for `execute` and `resume`.
-        TraceError: what is there is no trace.
+        ArgumentError: the trace is incomplete, has no checkpoint, and is too long to be begun anew
+            unasked.
+        CheckpointError: of another scenario, or as for `execute` and `resume`.
+        TraceError: the file is no trace.
         RunError: as for `execute`.
         OSError: as for `execute`.
     """
@@ -249,7 +234,7 @@ def _record(
 
 
 def _check_same(file: Path, saved: str, scenario: Scenario) -> None:
-    """Whether what a file is of is this scenario.
+    """Check that a trace or a checkpoint is of this scenario.
 
     Raises:
         CheckpointError: names the keys that differ.
@@ -266,6 +251,7 @@ def _check_same(file: Path, saved: str, scenario: Scenario) -> None:
 
 def _run_info(experiment: Experiment) -> RunInfo:
     network, topology = experiment.blueprint.network, experiment.blueprint.topology
+    links = topology.links
     scenario = experiment.scenario
     return RunInfo(
         scenario=scenario.to_toml(),
@@ -279,6 +265,16 @@ def _run_info(experiment: Experiment) -> RunInfo:
         slots=scenario.run.slots,
         slot_s=network.slot_s,
         cycles_per_bit=network.cycles_per_bit,
+        network={
+            "station_bandwidth_hz": network.station_bandwidth_hz,
+            "station_cpu_hz": network.station_cpu_hz,
+            "device_cpu_hz": network.device_cpu_hz,
+            "device_power_max_w": network.device_power_max_w,
+            "link_source": links.source,
+            "link_target": links.target,
+            "link_latency_s": links.latency_s,
+            "link_capacity_bps": links.capacity_bps,
+        },
     )
 
 

@@ -2,7 +2,6 @@
 
 import inspect
 import sys
-from typing import Any, cast
 
 from ..scenarios.components import configure, resolve
 from ..scenarios.errors import Issue, ScenarioError, as_toml
@@ -30,7 +29,7 @@ POLICIES = {
         "random": f"{__package__}.random:RandomTasks",
         "epr": f"{__package__}.epr:EqualRatesTasks",
         "epr-ep": f"{__package__}.epr:EqualRatesEqualPowerTasks",
-        "sca": f"{__package__}.tasks.sca:Sca",
+        "sca": f"{__package__}.tasks.sca.policy:Sca",
         "exact": f"{__package__}.tasks.exact:Exact",
         "ddpg": f"{__package__}.learning.ddpg:Ddpg",
         "aac": f"{__package__}.learning.aac:Aac",
@@ -45,8 +44,8 @@ def policy_name(policy: AnyPolicy) -> str:
 
     A class is "module:Class", by which it is found again where the module can be; one that only the
     caller's program knows, as of a notebook, is "__main__:Class". An object is its class and those
-    keywords of its constructor that it keeps as attributes, "module:Class(key=value)"; of this name
-    none can be made.
+    keywords of its constructor that it keeps as attributes, "module:Class(key=value)", from
+    which it cannot be made again.
     """
     if isinstance(policy, str):
         return policy
@@ -73,26 +72,24 @@ def make_policy(scenario: Scenario, given: AnyPolicy | None = None) -> Policy:
             decide.
     """
     section, source = scenario.policy, scenario.source
-    policy: Any
     if given is None or isinstance(given, str):
-        builtins = POLICIES[scenario.run.problem]
-        cls = resolve(section.name, "policies", builtins, source=source, folders=scenario.folders)
-        policy = configure(cls, section.options, "policy", source=source)
-    elif isinstance(given, type):
-        policy = configure(given, section.options, "policy", source=source)
-    else:
-        policy = given
-        what = "is not set of an object: its constructor takes it"
-        if issues := [
-            Issue(source, what, f"policy.{key}", as_toml(value))
-            for key, value in section.options.items()
-        ]:
-            raise ScenarioError(issues)
+        builtins, folders = POLICIES[scenario.run.problem], scenario.folders
+        given = resolve(section.name, "policies", builtins, source=source, folders=folders)
     for verb in ("reset", "decide"):
-        if not callable(getattr(policy, verb, None)):
+        if not callable(getattr(given, verb, None)):
             what = f"no policy: it has no method `{verb}`"
             raise ScenarioError([Issue(source, what, "policy.name", as_toml(section.name))])
-    return cast(Policy, policy)
+    if isinstance(given, type):
+        policy: Policy = configure(given, section.options, "policy", source=source)
+        return policy
+    what = "is not set of an object: its constructor takes it"
+    issues = [
+        Issue(source, what, f"policy.{key}", as_toml(value))
+        for key, value in section.options.items()
+    ]
+    if issues:
+        raise ScenarioError(issues)
+    return given
 
 
 def descriptions(problem: str) -> list[tuple[str, str]]:

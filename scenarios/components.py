@@ -81,7 +81,7 @@ def resolve(
             "or beside the scenario",
         ) from None
     except Exception as failure:  # noqa: BLE001 - whatever it is, the module's author wants it
-        raise error(f"importing {module_name} failed: {_told(failure)}") from None
+        raise error(f"importing {module_name} failed: {_in_one_line(failure)}") from None
     users = getattr(module, class_name, None)
     if not isinstance(users, type):
         classes = [key for key, value in vars(module).items() if isinstance(value, type)]
@@ -127,7 +127,7 @@ def _module_of_file(path: Path, folder: Path) -> ModuleType:
     return module
 
 
-def _told(failure: Exception) -> str:
+def _in_one_line(failure: Exception) -> str:
     """An exception in one line, with the place where it was raised."""
     text = f"{type(failure).__name__}: {failure}"
     frames = extract_tb(failure.__traceback__)
@@ -142,8 +142,8 @@ def configure(
     """An instance of a class, made with the keys that a scenario gives for it.
 
     Args:
-        cls: its constructor's keyword parameters are the keys; their type hints say what a value may
-            be (`units` has types with units), and their defaults count where a key is left out.
+        cls: its constructor's keyword parameters are the keys; their type hints are the values'
+            types (`units` has types with units), and their defaults count where a key is left out.
         options: the keys given.
         where: the section that they stand in, for messages: "tasks".
         source: the scenario's file, for messages.
@@ -212,7 +212,7 @@ def parameters(cls: type) -> dict[str, tuple[Any, Any]]:
     """The keywords of a constructor: name -> type hint, and default or, where none, Ellipsis.
 
     Raises:
-        NameError: a type hint names what is not there.
+        NameError: a type hint uses an unknown name.
     """
     hints = get_type_hints(cls.__init__, include_extras=True)  # type: ignore[misc]
     by_keyword = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)

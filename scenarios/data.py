@@ -1,4 +1,4 @@
-"""Data files that a scenario names: where they are, and what they hold, in SI."""
+"""Data files that a scenario names: looked up, and read in SI."""
 
 import csv
 from collections.abc import Callable, Mapping
@@ -43,7 +43,7 @@ def data_file(scenario: Scenario, name: str, key: str) -> Path:
         key: the key that names it, for messages.
 
     Raises:
-        ScenarioError: it is nowhere; says where it was looked for, and where such data come from.
+        ScenarioError: it is nowhere; with the places that were searched, and the origin of public data.
     """
     candidates = list(dict.fromkeys(folder / name for folder in scenario.folders))
     for path in candidates:

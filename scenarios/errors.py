@@ -1,4 +1,4 @@
-"""What is wrong with a scenario, said so that its author can put it right."""
+"""Errors in a scenario: file, key, value, and the values that are allowed."""
 
 import json
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ _WIDTH = 60
 
 @dataclass(frozen=True)
 class Issue:
-    """One thing to put right.
+    """One thing to correct.
 
     Attributes:
         source: the file as the user named it, or "--set".
-        what: what is wrong.
+        what: the fault, in words.
         key: path of the key, "stations.sbs.count"; empty when it is about the file as a whole.
-        value: what the key holds, as TOML would have it; None when the key is missing.
-        allowed: what would be right.
+        value: of the key, as TOML writes it; None when the key is missing.
+        allowed: values that would be right, in words.
         near: the valid key or value that was probably meant.
     """
 

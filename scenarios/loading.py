@@ -1,4 +1,4 @@
-"""Loading a scenario: from a file, text or tables, with what a command or a caller changes in it."""
+"""Loading a scenario from a file, text or tables, with overrides of its keys."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""A scenario: its sections, and what they must agree on."""
+"""A scenario: its sections, and the checks that concern several of them."""
 
 from collections.abc import Iterator, Sequence
 from math import hypot
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, PrivateAttr, model_validator
 
+from .base import Inconsistency, Section, reject
 from .sections import (
     AreaSection,
     AssociationSection,
@@ -15,19 +16,16 @@ from .sections import (
     DevicesSection,
     EnergySection,
     File,
-    Inconsistency,
     LimitsSection,
     MobilitySection,
     PolicySection,
     RunSection,
-    Section,
     StationsSection,
     TasksSection,
     TopologySection,
     TraceSection,
     TwinSection,
     objective_keys,
-    reject,
 )
 
 FAILURES_PER_SLOT = 1000
@@ -57,7 +55,7 @@ class Scenario(Section):
     twin: TwinSection = Field(default_factory=TwinSection)
     policy: PolicySection = Field(default_factory=PolicySection)
     trace: TraceSection = Field(default_factory=TraceSection)
-    # Where it came from and where its data lie; not what it says, so not in `to_toml`.
+    # Origin and folders of data are no part of the scenario, so not in `to_toml`.
     _source: str = PrivateAttr("scenario")
     _folders: tuple[Path, ...] = PrivateAttr(())
 
@@ -99,7 +97,16 @@ class Scenario(Section):
     def _fits_together(self) -> "Scenario":
         if self.topology.file is not None:  # which has their number
             self.stations.sbs.__dict__["count"] = None
-        checks = (_positions, _placed_by_file, _circle, _problem, _failures, _reports, _carbon)
+        checks = (
+            _positions,
+            _placed_by_file,
+            _circle,
+            _problem,
+            _failures,
+            _reports,
+            _backhaul,
+            _carbon,
+        )
         reject(*(found for check in checks for found in check(self)))
         return self
 
@@ -145,7 +152,7 @@ def _circle(scenario: Scenario) -> Iterator[Inconsistency]:
 
 
 def _problem(scenario: Scenario) -> Iterator[Inconsistency]:
-    """What the problem does not know: C(10) has one station, no queues, and tasks with a deadline."""
+    """Keys that do not go with the problem: C(10) has one station, no queues, and tasks with a deadline."""
     if scenario.run.problem == "drift-plus-penalty":
         if scenario.channel.access == "mrc":
             what = "is for the problem worst-case-emission"
@@ -192,6 +199,20 @@ def _reports(scenario: Scenario) -> Iterator[Inconsistency]:
         if period_s is not None and period_s < least_s:
             what = f"{period_s:g} s is too short for slots of {slot_s:g} s"
             yield Inconsistency(what, f"twin.{hop}.period", f">= {least_s:g} s")
+
+
+def _backhaul(scenario: Scenario) -> Iterator[Inconsistency]:
+    """A backhaul that takes time, and a synchronisation that takes none."""
+    backhaul = scenario.backhaul
+    if scenario.twin.sync != "ideal":
+        return
+    for key, takes in (
+        ("latency", backhaul.latency > 0.0),
+        ("report", backhaul.report > 0.0 and backhaul.capacity is not None),
+    ):
+        if takes:
+            what = 'has no effect with twin.sync = "ideal"'
+            yield Inconsistency(what, f"backhaul.{key}", 'twin.sync = "periodic"')
 
 
 def _carbon(scenario: Scenario) -> Iterator[Inconsistency]:

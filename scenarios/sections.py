@@ -7,20 +7,18 @@ Defaults are the settings of paper A; where it states none, the choice that docs
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from math import cos, radians
-from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Discriminator,
     Field,
     Tag,
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
+from .base import Inconsistency, ModelSection, Section, form, reject
 from .units import (
     Bits,
     BitsPerSecond,
@@ -57,58 +55,8 @@ MAX_STATIONS = 10**4
 Point: TypeAlias = tuple[Metres, Metres]
 
 
-class Inconsistency(NamedTuple):
-    """Something wrong between keys that are each right by themselves.
-
-    Attributes:
-        what: what is wrong.
-        key: the key at fault, relative to the model that is validated.
-        allowed: what would be right.
-    """
-
-    what: str
-    key: str = ""
-    allowed: str = ""
-
-
-def reject(*inconsistencies: Inconsistency) -> None:
-    """Called by a validator: fails where there are inconsistencies.
-
-    Raises:
-        PydanticCustomError: of type "inconsistencies".
-    """
-    if inconsistencies:
-        raise PydanticCustomError(
-            "inconsistencies", "{inconsistencies}", {"inconsistencies": inconsistencies}
-        )
-
-
-class Section(BaseModel):
-    """A table of the file, with no keys but these."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class ModelSection(Section):
-    """A table whose remaining keys are the options of the model or policy that it names."""
-
-    model_config = ConfigDict(extra="allow")
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The keys that the section itself does not know: the chosen class's constructor keywords."""
-        return dict(self.model_extra or {})
-
-
-def form(value: object) -> str:
-    """The tag of a key's alternative that a value is meant to be; tags are no part of a key's path."""
-    if isinstance(value, dict | BaseModel):
-        return "<table>"
-    return "<list>" if isinstance(value, list | tuple) else "<value>"
-
-
 class RunSection(Section):
-    """The experiment: what is optimised, for how long, from which seed."""
+    """The experiment: its problem, its length and its seed."""
 
     problem: Literal["drift-plus-penalty", "worst-case-emission"] = Field(
         default="drift-plus-penalty",
@@ -187,7 +135,7 @@ class File(Section):
 
 
 class BatterySection(Section):
-    """A battery in each device, and what it harvests."""
+    """A battery in each device, and the energy that it harvests."""
 
     capacity: Joules = Field(gt=0, description="energy that it holds")
     initial: Share = Field(
@@ -215,7 +163,7 @@ SpeedColumn: TypeAlias = Annotated[
 
 
 class DevicesSection(Section):
-    """The devices: how many, where they start, and what they can do."""
+    """The devices: their number, their places at the start, and their capacities."""
 
     count: Count | None = Field(
         default=None, le=MAX_DEVICES, description="N; 20, or as many as `positions` lists"
@@ -251,7 +199,7 @@ class DevicesSection(Section):
 
 
 def _count(count: int | None, positions: object, default: int) -> int | None:
-    """How many there are, where the scenario alone tells."""
+    """Their number, where it does not depend on a file."""
     if not isinstance(positions, tuple):
         return count if isinstance(positions, File) else count if count is not None else default
     if not positions:
@@ -399,7 +347,7 @@ class ChannelSection(ModelSection):
 
 
 class TasksSection(ModelSection):
-    """What the devices have to compute. Further keys are the arrival model's."""
+    """The tasks of the devices. Further keys are the arrival model's."""
 
     arrivals: str = Field(default="uniform", description="arrival model")
     cycles_per_bit: CyclesPerBit = Field(default=100.0, gt=0, description="c")
@@ -520,7 +468,7 @@ class HopSection(Section):
 
 
 class DeviationSection(Section):
-    """How what a twin believes of a CPU departs from what it is."""
+    """How a CPU's speed in the twin deviates from its real speed."""
 
     bias: SignedHertz = Field(default=0.0, description="constant difference")
     relative: Number = Field(
@@ -539,7 +487,7 @@ class DeviationsSection(Section):
 
 
 class TwinSection(Section):
-    """What the policy sees of the network."""
+    """The digital twin, through which the policy sees the network."""
 
     sync: Literal["ideal", "periodic"] = Field(
         default="ideal", description="ideal: each slot, at once, without loss"
@@ -576,7 +524,7 @@ class PolicySection(ModelSection):
 
 
 OBJECTIVE_KEYS = ("V", "perturbation")
-"""The keys of [policy] that belong to the problem: they say what P2's objective is, whoever decides."""
+"""The keys of [policy] that belong to the problem: P2's objective has them, under any policy."""
 
 
 def objective_keys(policy: Mapping[str, Any]) -> dict[str, Any]:
@@ -585,7 +533,7 @@ def objective_keys(policy: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class TraceSection(Section):
-    """What is recorded."""
+    """The trace that a run leaves."""
 
     level: Literal["summary", "slots", "full"] = Field(
         default="slots", description="how much is kept"

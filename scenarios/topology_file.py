@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from .base import Section
 from .errors import Issue, ScenarioError, as_toml
 from .schema import Scenario
-from .sections import MAX_STATIONS, MbsSection, Point, SbsSection, Section
+from .sections import MAX_STATIONS, MbsSection, Point, SbsSection
 from .units import BitsPerSecond, Metres, PositiveHertz, PositiveMetres, Seconds
 from .validation import ModelT, validate
 
@@ -96,7 +97,7 @@ def read_topology(path: Path, scenario: Scenario) -> TopologyColumns:
             issues.extend(error.issues)
             return None
 
-    devices = {node for node, kind in graph.nodes(data="kind") if kind == "device"}
+    devices = {node for node, said in graph.nodes(data=True) if said.get("kind") == "device"}
     stations: dict[Any, _Station | None] = {
         node: checked(_Station, _finite(attributes), f"node {node}")
         for node, attributes in graph.nodes(data=True)

@@ -94,10 +94,10 @@ def _factor(unit: str, si_unit: str) -> Decimal | None:
 
 @dataclass(frozen=True)
 class Quantity:
-    """Annotates a float: what it measures, and in which units it may be written.
+    """Annotates a float: its kind of quantity, and the units in which it may be written.
 
     Attributes:
-        kind: what it is, with its article: "a length".
+        kind: in words, with its article: "a length".
         unit: the SI unit in which a bare number is read, and of the float that comes out.
         written: units that a user may want, the commonest first.
         example: a quantity as a user writes it.
@@ -110,12 +110,12 @@ class Quantity:
 
     @property
     def allowed(self) -> str:
-        """What a user may write, for an error message or a table."""
+        """The values that a user may write, for an error message or a table."""
         si_unit = f" of {self.unit}" if self.unit else ""
         return f'{self.kind} such as "{self.example}", or a number{si_unit}'
 
     def parse(self, value: object) -> float:
-        """The value in SI, correctly rounded from what is written.
+        """The value in SI, correctly rounded.
 
         Args:
             value: a string with number and unit, or a bare SI number.

@@ -55,7 +55,7 @@ def validate(
     """The model that a table describes. Strict: no text for a number, no true for 1.
 
     Args:
-        model: what the table has to be.
+        model: of the table.
         table: values as TOML has them.
         source: the file, for messages.
         prefix: where the table stands in the file.
@@ -65,8 +65,8 @@ def validate(
         ScenarioError: with an issue for each thing that is wrong.
     """
     try:
-        # JSON has TOML's types, and pydantic's strictness for it is what a file wants: lists may
-        # become tuples, but text does not become a number.
+        # JSON has TOML's types, and pydantic's strictness for JSON suits a file: lists may become
+        # tuples, but text does not become a number.
         text = json.dumps(table, default=_as_json)
     except TypeError as error:
         raise ScenarioError([Issue(source, str(error), dotted(prefix))]) from None
@@ -185,7 +185,7 @@ def field_hint(field: FieldInfo) -> object:
 
 
 def _alternatives(hint: object) -> Iterator[object]:
-    """A hint, or the members of a union, but for None; what annotates `X | None` is said of X."""
+    """A hint, or the members of a union, but for None; metadata of `X | None` are those of X."""
     annotated = get_origin(hint) is Annotated
     bare, *metadata = get_args(hint) if annotated else (hint,)
     if get_origin(bare) not in (Union, UnionType):
@@ -253,7 +253,7 @@ _BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
 
 def describe(hint: object) -> str:
-    """What a value of this type may be, in words; "" where there is nothing to say."""
+    """The values of a type in words; "" for any value."""
     members = list(_alternatives(hint))
     if len(members) != 1:
         return "; or ".join(filter(None, map(describe, members)))

@@ -271,8 +271,8 @@ class Blueprint:
         )
 
     def _backhaul(self) -> Backhaul:
-        report_bits, replications = self.scenario.backhaul.report, self.network.replications
-        return Backhaul(self.topology, report_bits, replications)
+        report_bits, ideal = self.scenario.backhaul.report, self.scenario.twin.sync == "ideal"
+        return Backhaul(self.topology, report_bits, self.network.replications, ideal=ideal)
 
     def _coherence_s(self) -> float | None:
         if isinstance(self.fading, NoFading):

@@ -107,15 +107,24 @@ def find_topology(scenario: Scenario) -> Topology:
 
 
 def _topology_of_file(scenario: Scenario, file: str) -> Topology:
-    names, position_m, coverage_m, bandwidth_hz, cpu_hz, *links = read_topology(
-        data_file(scenario, file, "topology.file"), scenario
-    )
-    if scenario.run.problem == "worst-case-emission" and len(names) > 1:
-        what = f"{len(names)} stations"
+    read = read_topology(data_file(scenario, file, "topology.file"), scenario)
+    if scenario.run.problem == "worst-case-emission" and len(read.names) > 1:
+        what = f"{len(read.names)} stations"
         issue = _issue(scenario, "topology.file", file, what, "1 with this problem, the MBS")
         raise ScenarioError([issue])
-    area_m = np.array(scenario.area.size)
-    return Topology(area_m, names, position_m, coverage_m, bandwidth_hz, cpu_hz, Links(*links))
+    sends = scenario.backhaul.report > 0.0 and np.isfinite(read.capacity_bps).any()
+    if scenario.twin.sync == "ideal" and (read.latency_s.any() or sends):
+        what = f"no time for the backhaul of {file}"
+        raise ScenarioError([_issue(scenario, "twin.sync", "ideal", what, '"periodic"')])
+    return Topology(
+        area_m=np.array(scenario.area.size),
+        station_names=read.names,
+        station_position_m=read.position_m,
+        coverage_m=read.coverage_m,
+        station_bandwidth_hz=read.bandwidth_hz,
+        station_cpu_hz=read.cpu_hz,
+        links=Links(read.source, read.target, read.latency_s, read.capacity_bps),
+    )
 
 
 def find_device_positions(scenario: Scenario) -> FloatArray | None:

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from conftest import observing
 
+from edgesim.scenarios.errors import ScenarioError
+from edgesim.scenarios.loading import parse_scenario
 from edgesim.simulator.network.backhaul import LOST, Backhaul
 from edgesim.simulator.network.topology import Links, Topology, star, station_names
 
@@ -182,6 +184,57 @@ def test_delays_of_a_star_are_those_of_its_links() -> None:
     assert one.arrival_ns(5 * MS, working(3, 1)).tolist() == [[5 * MS, 7 * MS, 7 * MS]]
 
 
+def test_an_ideal_twin_hears_of_everything_at_once(tmp_path: Path) -> None:
+    chain = RING_FILE | {"edges": [edge | {"latency_s": 0} for edge in RING_FILE["edges"]]}
+    (tmp_path / "chain.json").write_text(json.dumps(chain))
+    file = f'topology.file="{tmp_path / "chain.json"}"'
+    failing = 'stations.sbs.failures={time_to_failure=1, time_to_repair=100, law="fixed"}'
+    for sync, ages in (("ideal", [0.0] * 5), ("periodic", [0.0, 0.0, 4.0, 4.0, 4.0])):
+        seen: list[Any] = []
+        observing(seen, file, failing, f"twin.sync={sync}")
+        assert not seen[-1][0].station_up[0, 1]
+        np.testing.assert_allclose(seen[-1][0].station_age_s[0], ages, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("keys", "ages"),
+    [
+        # Seen at the next slot, of 100 ms.
+        (["backhaul.latency=130 ms"], [0.0, 0.2, 0.2, 0.2]),
+        (["backhaul.capacity=10 kbit/s", "backhaul.report=600 bit"], [0.0, 0.1, 0.1, 0.1]),
+        (["backhaul.capacity=10 kbit/s"], [0.0, 0.0, 0.0, 0.0]),
+        (["backhaul.report=600 bit"], [0.0, 0.0, 0.0, 0.0]),
+        # The hop's own latency comes on top.
+        (["backhaul.latency=130 ms", "twin.station.latency=100 ms"], [0.0, 0.3, 0.3, 0.3]),
+    ],
+)
+def test_the_keys_of_the_backhaul(keys: list[str], ages: list[float]) -> None:
+    seen: list[Any] = []
+    observing(seen, "twin.sync=periodic", *keys)
+    np.testing.assert_allclose(seen[-1][0].station_age_s[0], ages, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("key", "keys"),
+    [
+        ("latency", ["backhaul.latency=1 ms"]),
+        ("report", ["backhaul.capacity=1 Mbps", "backhaul.report=1 bit"]),
+    ],
+)
+def test_an_ideal_twin_has_no_time_for_the_backhaul(key: str, keys: list[str]) -> None:
+    with pytest.raises(ScenarioError, match=f"key `backhaul.{key}` = .*: has no effect"):
+        parse_scenario('title = "t"', "t", keys)
+    parse_scenario('title = "t"', "t", keys[:-1])
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("latency", "-1 ms"), ("capacity", "0 bit/s"), ("report", "-1 bit")]
+)
+def test_what_the_keys_of_the_backhaul_may_not_be(key: str, value: str) -> None:
+    with pytest.raises(ScenarioError, match=f"key `backhaul.{key}` = .*: too small"):
+        parse_scenario('title = "t"', "t", ["twin.sync=periodic", f"backhaul.{key}={value}"])
+
+
 def test_a_link_too_slow_to_send_anything_loses_it() -> None:
     one = backhaul(3, [(1, 0, 0.0, 1e-12), (2, 0, 1e12, SLOW)], report_bits=1000)
     for _ in range(3):
@@ -190,7 +243,7 @@ def test_a_link_too_slow_to_send_anything_loses_it() -> None:
         assert arrival[0, 2] > 1e18
 
 
-RING_FILE = {
+RING_FILE: dict[str, Any] = {
     "directed": False,
     "multigraph": False,
     "graph": {},

@@ -15,7 +15,6 @@ import edgesim
 from edgesim.policies.learning.encoding import encoding_of
 from edgesim.policies.learning.environment import (
     FORMER_IDS,
-    LIMIT_WEIGHTS,
     STREAM,
     TASKS,
     StreamVectorEnvironment,
@@ -105,31 +104,6 @@ def test_the_reward_of_violated_limits() -> None:
         _, reward, _, _, info = env.step(still)
         assert reward[0] == pytest.approx(-(2.0 * 1.458 + weight * 6 * 0.458))
         assert not info["feasible"][0]
-
-
-@pytest.mark.parametrize("weight", LIMIT_WEIGHTS)
-@pytest.mark.parametrize(("excess", "penalty"), [(0.9, 0.0), (1.25, 0.25), (7.0, 1.0)])
-def test_each_limit_has_its_penalty(weight: str, excess: float, penalty: float) -> None:
-    """C(22) of one device at `excess` times one limit, and at nine tenths of the others."""
-    env = TaskVectorEnvironment(
-        1,
-        load_scenario("carbon_6ue"),
-        emission_weight=3.0,
-        **(dict.fromkeys(LIMIT_WEIGHTS, 100.0) | {weight: 2.0}),
-    )
-    use = dict.fromkeys(LIMIT_WEIGHTS, 0.9) | {weight: excess}
-    one = np.array([[1.0, 0.0, 0.0, 0.0, 0.0, 0.0]])
-    columns = {
-        "deadline_s": 2.0 + 0.0 * one,
-        "delay_s": 2.0 * one * use["delay_weight"],
-        "energy_j": 1.0 * one * use["energy_weight"],  # of 1 J
-        "offload": one,
-        "edge_cpu_hz": 20e9 * one * use["capacity_weight"],  # of 20 GHz
-        "rate_bps": np.where(one > 0.0, 1e6 / use["rate_weight"], 2e6),  # at least 1 Mbit/s
-        "carbon_g_per_kwh": np.array([[182.0]]),
-        "worst_emission_mg": np.array([182.0 / 3.6e6 * 1e3 * 0.5]),  # half of 1 J's
-    }
-    assert env.reward(columns) == pytest.approx(-(3.0 * 0.5 + 2.0 * penalty))
 
 
 def test_a_late_task_costs_its_weight_and_no_more() -> None:

@@ -2,16 +2,13 @@
 
 from dataclasses import replace
 from itertools import product
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
 import table1
-import torch
 from conftest import observing, simulate
-from gymnasium.spaces import Box
 
-from edgesim.policies.learning.ddpg import Ddpg, DdpgLearner
 from edgesim.policies.learning.environment import TaskVectorEnvironment
 from edgesim.policies.tasks.sca import Result, Sca
 from edgesim.policies.tasks.sca_subproblems import (
@@ -326,94 +323,3 @@ def test_offloading_keeps_to_budgets_and_capacity(
     outcome = one.evaluate(replace(point, offload=found))
     assert outcome.worst_emission_g == pytest.approx(min(levels[True]), rel=1e-6)
     assert min(levels[False]) < 0.99 * min(levels[True])  # without the limit there were better
-
-
-def test_targets_start_as_what_they_follow() -> None:
-    """Algorithm 2 of paper C, line 2; they learn nothing by themselves."""
-    agent = DdpgLearner(Ddpg(hidden=[8]), 3, 4, 2)
-    for network, target in (
-        (agent.actor, agent.target_actor),
-        (agent.critic, agent.target_critic),
-    ):
-        assert network is not target
-        for mine, its in zip(network.parameters(), target.parameters(), strict=True):
-            assert torch.equal(mine, its) and mine is not its
-            assert mine.requires_grad and not its.requires_grad
-
-
-class Diary:
-    """An environment in which every state has its number, and every reward is that of its step."""
-
-    single_observation_space = Box(-5.0, 5.0, (1, 1), np.float32)
-    single_action_space = Box(-1.0, 1.0, (1, 1), np.float32)
-    actions: ClassVar[dict[int, Any]] = {}
-    seeds: ClassVar[list[int]] = []
-
-    def __init__(self, replications: int, slots: int, limit_weight: float) -> None:
-        self._replications = replications
-        self._number = -1
-
-    def reset(self, seed: int) -> tuple[Any, dict[str, Any]]:
-        self.seeds.append(seed)
-        return self._next(), {}
-
-    def step(self, action: Any) -> tuple[Any, Any, None, None, dict[str, Any]]:
-        self.actions[self._number] = action.copy()
-        reward = np.full(self._replications, float(self._number))
-        return self._next(), reward, None, None, {}
-
-    def _next(self) -> Any:
-        self._number += 1
-        return np.full((self._replications, 1, 1), self._number, np.float32)
-
-
-def test_an_episode_of_algorithm_2_line_by_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of paper C: what is acted, stored and learned from, for two episodes of 20 slots."""
-    batches: list[Any] = []
-
-    def update(_: DdpgLearner, batch: Any) -> dict[str, float]:
-        batches.append(batch)
-        return {}
-
-    monkeypatch.setattr(DdpgLearner, "update", update)
-    monkeypatch.setattr(Diary, "actions", {})
-    monkeypatch.setattr(Diary, "seeds", [])
-    replicas, slots, warmup = 400, 20, 10
-    keys = Ddpg(
-        hidden=[8],
-        episodes=2,
-        episode_slots=slots,
-        replicas=replicas,
-        warmup=warmup * replicas,
-        updates=2,
-        noise=0.01,
-        noise_reversion=0.0,
-    )
-    learner = keys.learner(Diary, seed=7)  # type: ignore[arg-type]
-    for _ in range(2):
-        learner.advance()
-    # 4 to 6: each episode begins with a reset and has T steps.
-    assert len(set(Diary.seeds)) == 2
-    assert sorted(Diary.actions) == [*range(slots), *range(slots + 1, 2 * slots + 1)]
-    # 10 to 14 once for each step after the warm-up, here twice.
-    assert len(batches) == 2 * (2 * slots - warmup)
-
-    def noise(number: int) -> Any:
-        state = torch.full((replicas, 1, 1), float(number))
-        with torch.inference_mode():
-            return Diary.actions[number] - learner.actor(state).numpy()
-
-    # 7: mu(s_t) + N_t; the noise begins anew with each episode, else it would grow as a random walk.
-    assert np.std(Diary.actions[0]) == pytest.approx(3**-0.5, rel=0.1)  # uniform, in the warm-up
-    assert np.std(noise(slots - 1)) == pytest.approx(0.01 * (slots - warmup) ** 0.5, rel=0.15)
-    assert np.std(noise(slots + 1)) == pytest.approx(0.01, rel=0.15)
-    # 8, 9, 15: what is stored is what was seen, done, given, and seen next; never across episodes.
-    seen = set()
-    for s, a, r, s2 in batches:
-        for number, action, reward, after in zip(
-            s[:, 0, 0].tolist(), a[:, 0, 0].tolist(), r.tolist(), s2[:, 0, 0].tolist(), strict=True
-        ):
-            assert reward == number and after == number + 1
-            assert np.float32(action) in Diary.actions[int(number)]
-            seen.add(int(number))
-    assert len(seen) == 2 * slots and slots not in seen

@@ -274,7 +274,8 @@ def test_all_errors_come_at_once_each_with_file_key_value_and_what_is_allowed() 
         "my.toml: key `twin.device.loss` = 1.5: too large; allowed: a number, >= 0, <= 1",
         (
             'my.toml: key `trce` = {level = "full"}: unknown key; allowed: title, run, area, devices, '
-            "mobility, association, stations, channel, tasks, energy, limits, carbon, twin, policy, trace; "
+            "mobility, association, stations, topology, backhaul, channel, tasks, energy, limits, carbon, "
+            "twin, policy, trace; "
             "did you mean `trace`?"
         ),
     ]

@@ -25,9 +25,10 @@ from sweeping import BASE, SMALL, make, write
 
 import edgesim
 from edgesim.cli import main
+from edgesim.experiments.errors import SweepStoppedError
 from edgesim.experiments.sweeps.comparison import compare_sweep, summarise_sweep
 from edgesim.experiments.sweeps.dataset import open_sweep
-from edgesim.experiments.sweeps.execute import SweepStoppedError, execute_sweep, jobs, plan
+from edgesim.experiments.sweeps.execute import execute_sweep, jobs, plan
 from edgesim.experiments.sweeps.jobs import Outcome
 from edgesim.experiments.sweeps.results import load_results
 from edgesim.experiments.sweeps.status import sweep_status

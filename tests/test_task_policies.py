@@ -12,9 +12,10 @@ from conftest import Run, simulate
 from scipy import stats
 
 from edgesim.policies.epr import EqualRatesEqualPowerTasks, EqualRatesTasks
-from edgesim.policies.tasks import exact
+from edgesim.policies.tasks.c10.slot import unstack
+from edgesim.policies.tasks.c10.solver import Solution, solve
 from edgesim.policies.tasks.lyapunov import LyapunovTasks
-from edgesim.policies.tasks.sca import Sca
+from edgesim.policies.tasks.sca.policy import Sca
 from edgesim.scenarios.loading import shipped
 from edgesim.simulator.core.arrays import BoolArray, FloatArray
 from edgesim.simulator.tasks.channel import MrcChannel
@@ -317,17 +318,8 @@ def test_without_debts_it_is_nearly_the_optimum_without_energy_limits() -> None:
     assert np.quantile(excess, 0.95) < 0.02
 
 
-def optima(network: CarbonAwareNetwork, observation: TaskObservation) -> list[exact.Solution]:
-    tasks, channel = observation.tasks, observation.channel
-    return [
-        exact.solve(
-            network,
-            Tasks(tasks.bits[r], tasks.cycles[r], tasks.deadline_s[r]),
-            MrcChannel(channel.gain[r], channel.interference_gain[r]),
-            CARBON,
-        )
-        for r in range(len(tasks.bits))
-    ]
+def optima(network: CarbonAwareNetwork, observation: TaskObservation) -> list[Solution]:
+    return [solve(slot) for slot in unstack(network, observation)]
 
 
 @pytest.mark.parametrize("floor", FLOORS)
@@ -435,17 +427,7 @@ def test_emission_in_order(floor: Any, theta_server: float, edge_cpu: float) -> 
     """
     network = table1.network(6, theta_server, floor)
     observation = draw(range(100), 6, (1.0, 2.0), (1000.0, 1500.0))
-    sca = Sca()
-    tasks, channel = observation.tasks, observation.channel
-    solved = [
-        sca.solve(
-            network,
-            Tasks(tasks.bits[r], tasks.cycles[r], tasks.deadline_s[r]),
-            MrcChannel(channel.gain[r], channel.interference_gain[r]),
-            CARBON,
-        )
-        for r in range(100)
-    ]
+    solved = [Sca().solve(slot) for slot in unstack(network, observation)]
     epr, epr_ep = (
         outcome_of(network, observation, decided(make(edge_cpu=edge_cpu), network, observation))
         for make in (EqualRatesTasks, EqualRatesEqualPowerTasks)

@@ -108,6 +108,7 @@ def test_graph_has_the_association_as_its_edges() -> None:
         "devices.power_max=[0.1, 0.1, 0.1, 0.2]",
         "devices.count=4",
         "backhaul.latency=2 ms",
+        "twin.sync=periodic",
         "backhaul.capacity=1 Gbit/s",
     )
     graph = network.graph

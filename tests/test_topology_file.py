@@ -1,19 +1,36 @@
 """[topology] file: stations and backhaul as networkx writes them, and all that may be wrong there."""
 
 import json
+import tomllib
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import h5py
 import networkx as nx
 import numpy as np
 import pytest
+import tomli_w
+import xarray as xr
+from click.testing import CliRunner
+from conftest import Capture
+from matplotlib.collections import LineCollection
 
+from edgesim.cli import main
+from edgesim.experiments.api import run
+from edgesim.experiments.report.data import network_map
+from edgesim.experiments.run import prepare
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.loading import load_scenario, parse_scenario
 from edgesim.simulator.build import blueprint
 from edgesim.simulator.components import find_topology
+from edgesim.simulator.core.randomness import Streams
 from edgesim.simulator.network.topology import Topology
+from edgesim.traces import figures
+from edgesim.traces.network_graph import backhaul_pairs, export_graph
+from edgesim.traces.reader import TraceError, open_trace
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def a_graph(**changes: Any) -> "nx.Graph[str]":
@@ -40,9 +57,8 @@ def write(graph: Any, path: Path) -> Path:
 
 
 def read(path: Path, *overrides: str) -> Topology:
-    file = f"topology.file={path.name}"
-    scenario = parse_scenario('title = "test"', "test", [file, *overrides], folder=path.parent)
-    return find_topology(scenario)
+    keys = [f"topology.file={path.name}", "twin.sync=periodic", *overrides]
+    return find_topology(parse_scenario('title = "test"', "test", keys, folder=path.parent))
 
 
 def refused(path: Path, *overrides: str) -> list[str]:
@@ -120,7 +136,7 @@ def test_a_file_runs_and_is_found_beside_its_scenario(tmp_path: Path) -> None:
     file = tmp_path / "own.toml"
     file.write_text(
         'title = "own"\n[topology]\nfile = "net.graphml"\n[area]\nsize = [500, 150]\n'
-        "[carbon]\nsbs = [1.0, 2.0]\n[tasks]\nmean = 1.0\n"
+        "[carbon]\nsbs = [1.0, 2.0]\n[tasks]\nmean = 1.0\n[twin]\nsync = 'periodic'\n"
     )
     scenario = load_scenario(file)
     plan = blueprint(scenario)
@@ -166,6 +182,19 @@ def test_the_task_problem_has_one_station(tmp_path: Path) -> None:
     alone = a_graph()
     alone.remove_nodes_from(["east", "far east"])
     assert read(write(alone, tmp_path / "b.json"), *tasks).station_names == ("tower",)
+
+
+def test_an_ideal_twin_has_no_time_for_links(tmp_path: Path) -> None:
+    graph = a_graph()
+    path = write(graph, tmp_path / "a.json")
+    told = 'key `twin.sync` = "ideal": no time for the backhaul of a.json; allowed: "periodic"'
+    with pytest.raises(ScenarioError, match=told):
+        read(path, "twin.sync=ideal")
+    del graph.edges["far east", "east"]["latency_s"]
+    write(graph, path)
+    with pytest.raises(ScenarioError, match=told):
+        read(path, "twin.sync=ideal", "backhaul.report=1 bit")
+    read(path, "twin.sync=ideal")
 
 
 @pytest.mark.parametrize(
@@ -241,7 +270,7 @@ def test_a_station_without_a_way_to_the_mbs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".graphml", ".json"])
 def test_the_same_edge_twice(tmp_path: Path, suffix: str) -> None:
-    graph = nx.MultiGraph(a_graph())
+    graph: nx.MultiGraph[str] = nx.MultiGraph(a_graph())
     graph.add_edge("tower", "east")
     (message,) = refused(write(graph, tmp_path / f"a{suffix}"))
     assert "there 2 times; allowed: once" in message
@@ -295,3 +324,152 @@ def test_a_file_that_is_no_graph(tmp_path: Path, name: str, content: str, messag
     (found,) = refused(path)
     assert found.startswith(message)
     assert "\n" not in found
+
+
+# Export
+
+
+OWN = """
+title = "own"
+[run]
+slots = 12
+[topology]
+file = "net.json"
+[devices]
+count = 15
+[mobility]
+model = "random-waypoint"
+speed = ["20 m/s", "40 m/s"]
+[stations.sbs]
+failures = {time_to_failure = "0.5 s", time_to_repair = "0.5 s"}
+[backhaul]
+capacity = "8 Mbps"
+[twin]
+sync = "periodic"
+[tasks]
+mean = "0.6 Mbit"
+"""
+
+
+@pytest.fixture(scope="module")
+def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of a network whose stations and links all differ."""
+    folder = tmp_path_factory.mktemp("own")
+    graph = nx.DiGraph(a_graph())
+    graph.remove_edge("tower", "east")
+    write(graph, folder / "net.json")
+    (folder / "own.toml").write_text(OWN)
+    run(folder / "own.toml", folder / "own.h5")
+    return folder / "own.h5"
+
+
+@pytest.mark.parametrize("suffix", [".graphml", ".json"])
+def test_what_is_exported_reads_back(trace: Path, tmp_path: Path, suffix: str) -> None:
+    done = CliRunner().invoke(main, ["export", str(trace), "--graph", str(tmp_path / f"g{suffix}")])
+    assert done.exit_code == 0
+    assert done.output.strip() == str(tmp_path / f"g{suffix}")
+    before = read(trace.with_name("net.json"), "backhaul.capacity=8 Mbps")
+    # Of the scenario nothing is needed: neither its stations' values, nor its links'.
+    others = ["stations.mbs.cpu=1 Hz", "stations.sbs.bandwidth=1 Hz", "stations.sbs.coverage=1 m"]
+    others += ["backhaul.capacity=1 bit/s", "backhaul.latency=1 h"]
+    after = read(tmp_path / f"g{suffix}", *others)
+    for name, column in vars(before).items():
+        if name != "links":
+            np.testing.assert_array_equal(getattr(after, name), column)
+    for column, again in zip(before.links, after.links, strict=True):
+        np.testing.assert_array_equal(again, column)
+    assert len(after.links.source) == 3
+    assert [path.name for path in tmp_path.iterdir()] == [f"g{suffix}"]
+
+
+def test_a_run_on_what_was_exported_is_the_same(tmp_path: Path) -> None:
+    """Of a star, whose names are the same, so that its random streams are."""
+    failing = "stations.sbs.failures={time_to_failure=3, time_to_repair=1}"
+    overrides = ["run.slots=20", failing]
+    run("iiot_20dev", tmp_path / "a.h5", overrides=overrides)
+    export_graph(tmp_path / "a.h5", tmp_path / "g.graphml")
+    text = tomllib.loads((ROOT / "scenarios" / "iiot_20dev.toml").read_text())
+    del text["stations"]["sbs"]["count"], text["stations"]["sbs"]["radius"]
+    text["topology"] = {"file": "g.graphml"}
+    (tmp_path / "b.toml").write_text(tomli_w.dumps(text))
+    run(tmp_path / "b.toml", tmp_path / "b.h5", overrides=overrides)
+    with open_trace(tmp_path / "a.h5") as a, open_trace(tmp_path / "b.h5") as b:
+        xr.testing.assert_identical(a.slots.load(), b.slots.load())
+        xr.testing.assert_identical(a.network, b.network)
+
+
+@pytest.mark.parametrize("slot", [None, 3])
+def test_the_exported_graph_is_the_networks(trace: Path, tmp_path: Path, slot: int | None) -> None:
+    words = ["export", str(trace), "--graph", str(tmp_path / "g.json")]
+    words += [] if slot is None else ["--slot", str(slot)]
+    assert CliRunner().invoke(main, words).exit_code == 0
+    text = (tmp_path / "g.json").read_text()
+    assert "Infinity" not in text
+    written = nx.node_link_graph(json.loads(text), edges="edges")
+    scenario = load_scenario(trace.with_name("own.toml"))
+    experiment = prepare(scenario)
+    streams = Streams(1, 1)
+    problem = experiment.blueprint.problem
+    experiment.policy.reset(problem.network, problem, streams.generators("policy"))
+    simulation = experiment.blueprint.simulation(experiment.policy.decide, Capture(), streams)
+    graph = None
+    for number in range(12 if slot is None else slot + 1):
+        observation = simulation.observe()
+        assert observation is not None
+        assert observation.slot == number
+        graph = simulation.network.graph.copy()  # before the slot is over
+        simulation.act(experiment.policy.decide(observation))
+    assert graph is not None
+    for _, attributes in written.nodes(data=True):
+        attributes["position_m"] = tuple(attributes["position_m"])
+    for attributes in (written.nodes["tower"], *(edge for *_, edge in written.edges(data=True))):
+        for key in ("coverage_m", "capacity_bps"):
+            if key in attributes:
+                attributes[key] = attributes[key] or np.inf
+    assert nx.utils.graphs_equal(written, graph)
+    assert not all(up for _, up in written.nodes(data="up") if up is not None)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--graph", "a.gml"], "a graph ends in .graphml, .json"),
+        (["--graph", "a.json", "-o", "x"], "--output cannot be used with --graph"),
+        (["--slot", "3"], "--slot cannot be used with tables"),
+        (["--graph", "a.json", "--slot", "12"], "no slot 12; it has 0 to 11"),
+    ],
+)
+def test_an_export_that_is_refused(trace: Path, words: list[str], message: str) -> None:
+    done = CliRunner().invoke(main, ["export", str(trace), *words])
+    assert done.exit_code == 2
+    assert message in done.output
+    assert not Path("a.json").exists()
+
+
+def test_traces_without_a_network(tmp_path: Path) -> None:
+    run("iiot_20dev", tmp_path / "a.h5", overrides=["run.slots=2", "trace.level=summary"])
+    with pytest.raises(TraceError, match="recorded at level 'summary'"):
+        export_graph(tmp_path / "a.h5", tmp_path / "g.json")
+    run("iiot_20dev", tmp_path / "b.h5", overrides=["run.slots=2"])
+    with h5py.File(tmp_path / "b.h5", "r+") as file:
+        del file["network"]
+    with pytest.raises(TraceError, match="an earlier version recorded it"):
+        export_graph(tmp_path / "b.h5", tmp_path / "g.json")
+    with open_trace(tmp_path / "b.h5") as trace:
+        assert backhaul_pairs(trace) == []
+    with pytest.raises(ValueError, match="a graph ends in"):
+        export_graph(tmp_path / "b.h5", tmp_path / "g.gml")
+
+
+def test_the_maps_show_the_backhaul(trace: Path) -> None:
+    with open_trace(trace) as opened:
+        # The tower, east, and far east: a chain.
+        assert backhaul_pairs(opened) == [(0, 1), (1, 2)]
+        drawn = network_map(opened, "map")
+        (ax,) = figures._map(opened).axes
+    wires, _ = (lines for lines in ax.collections if isinstance(lines, LineCollection))
+    chain = [[[200, 100], [400, 100]], [[400, 100], [450, 120]]]
+    np.testing.assert_array_equal(np.array(wires.get_segments()), chain)
+    assert drawn is not None
+    assert drawn["backhaul"] == [(0, 1), (1, 2)]
+    assert [name for name, *_ in drawn["stations"]] == ["tower", "east", "far east"]

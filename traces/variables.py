@@ -127,6 +127,20 @@ SLOT_COORDINATES = {
 }
 """Labels of /slots beside its dimensions' own."""
 
+_DEVICE, _BACKHAUL = ("device",), ("link",)
+
+NETWORK_VARIABLES = {
+    "station_bandwidth_hz": Variable(_STATION, "Hz", "bandwidth of the station, A(14a)"),
+    "station_cpu_hz": Variable(_STATION, "Hz", "CPU speed of the station's server, A(14d)"),
+    "device_cpu_hz": Variable(_DEVICE, "Hz", "fastest CPU speed of the device, A(14c)"),
+    "device_power_max_w": Variable(_DEVICE, "W", "largest transmission power, without battery"),
+    "link_source": Variable(_BACKHAUL, "1", "index of the station at which the link begins", "i4"),
+    "link_target": Variable(_BACKHAUL, "1", "index of the station at which the link ends", "i4"),
+    "link_latency_s": Variable(_BACKHAUL, "s", "latency of the backhaul link"),
+    "link_capacity_bps": Variable(_BACKHAUL, "bit/s", "capacity of the link; inf if unlimited"),
+}
+"""/network: what stations, devices and backhaul links are, which does not change."""
+
 DECISION_S = Variable(("slot",), "s", "wall-clock time of the slot's decision")
 """The one variable of /timing."""
 

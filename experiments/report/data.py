@@ -14,15 +14,16 @@ from ...traces.comparison import COMPARED
 from ...traces.figures import has_map
 from ...traces.file_errors import indices
 from ...traces.metrics import METRICS
+from ...traces.network_graph import backhaul_pairs
 from ...traces.panels import latency_distribution, panels, time_unit
 from ...traces.printing import finite
 from ...traces.reader import Trace
 from ..sweeps.comparison import summarise_sweep
 from ..sweeps.figures import NUMBERS
+from ..sweeps.results import POLICY, SweepResults
 
 if TYPE_CHECKING:
     import xarray as xr
-from ..sweeps.results import POLICY, SweepResults
 
 Json = Any
 
@@ -147,6 +148,7 @@ def network_map(trace: Trace, title: str) -> Json | None:
         "title": title,
         "area": [float(size) for size in attrs["area_m"]],
         "stations": _stations(slots),
+        "backhaul": backhaul_pairs(trace),
         "slots": numbers,
         "times": [f"{slot * attrs['slot_s'] / scale:.4g} {unit}" for slot in numbers],
         "x": _frames(drawn["x_m"], devices, 1),
@@ -169,6 +171,8 @@ def network_map(trace: Trace, title: str) -> Json | None:
     if len(devices) < total:
         map_["devices"] = devices.tolist()
         map_["note"] += f" {len(devices):,} of {total:,} devices are drawn."
+    if map_["backhaul"]:
+        map_["note"] += " Dotted: the backhaul."
     if "station_up" in slots and attrs["stations"] > 0:
         map_["up"] = _frames(drawn["station_up"], devices)
     return map_

@@ -14,6 +14,7 @@ from pathlib import Path
 from ...scenarios.errors import ScenarioError
 from ...scenarios.loading import parse_scenario
 from ...traces.reader import TraceError, open_trace
+from ..errors import SweepStoppedError
 from .jobs import TRACES, Job, Outcome, job_id, remove_stale_parts
 from .sweep_file import Digests, Sweep, place, points, run_id
 from .table import WARMUP, CaseRow, SweepTable, TraceFacts, digest
@@ -27,10 +28,6 @@ COMMIT_S = 0.25
 
 WAIT_S = 0.5
 """Time after which jobs that another process has locked are tried again."""
-
-
-class SweepStoppedError(Exception):
-    """All runs fail alike, as on a full disk."""
 
 
 @dataclass

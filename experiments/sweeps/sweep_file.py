@@ -15,12 +15,13 @@ from pydantic import Discriminator, Field, Tag
 
 from ... import __version__
 from ...policies.registry import policy_name
+from ...scenarios.base import Section, form
 from ...scenarios.components import KEYS, resolve
 from ...scenarios.errors import Issue, ScenarioError, as_toml
 from ...scenarios.loading import data_folders, load_table, replace_policy
 from ...scenarios.policy_list import parse_policy
 from ...scenarios.schema import Scenario
-from ...scenarios.sections import MAX_REPLICATIONS, MAX_SEED, Section, form
+from ...scenarios.sections import MAX_REPLICATIONS, MAX_SEED
 from ...scenarios.tables import copied, flatten, parse_toml, parse_value, put
 from ...scenarios.units import Count, Whole
 from ...scenarios.validation import validate

@@ -51,20 +51,24 @@ class Backhaul:
         topology: the stations and their links.
         report_bits: size of a report.
         replications: R.
+        ideal: every report arrives as it leaves, whatever the links are.
 
     Attributes:
         instant: True if every report arrives as it leaves, whichever stations are down.
         free_ns: (R, links) from when on each link can send another report.
     """
 
-    def __init__(self, topology: Topology, report_bits: float, replications: int) -> None:
+    def __init__(
+        self, topology: Topology, report_bits: float, replications: int, *, ideal: bool = False
+    ) -> None:
         links = topology.links
         self._topology = topology
         self._latency_ns = _ns(links.latency_s)
         self._sending_ns = _ns(report_bits / links.capacity_bps)
         self.free_ns: IntArray = np.zeros((replications, len(links.source)), dtype=np.int64)
         at_once = (self._latency_ns == 0) & (self._sending_ns == 0) & (links.target == 0)
-        self.instant = set(range(1, topology.stations)) <= set(links.source[at_once].tolist())
+        without_delay = set(links.source[at_once].tolist())
+        self.instant = ideal or set(range(1, topology.stations)) <= without_delay
         # Only where one SBS hears another does it matter which of them are up.
         self._relays = np.setdiff1d(links.target[links.source > 0], 0)
         self._graph: nx.DiGraph[int] | None = None

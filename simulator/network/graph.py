@@ -16,13 +16,11 @@ if TYPE_CHECKING:
 
 
 class Followed(Protocol):
-    """A world's state, whose columns are replaced and never written into.
-
-    Where stations can fail, it has `station_up` (R, B) as well.
-    """
+    """A world's state, whose columns are replaced and never written into."""
 
     position_m: FloatArray
     cells: Cells
+    station_up: BoolArray
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class Placement:
     Attributes:
         position_m: (R, N, 2) of the devices; None before they are placed.
         station: (R, N) their stations; None before they have chosen.
-        up: (R, B) which stations are up; None where they never fail.
+        up: (R, B) which stations are up; None for all.
     """
 
     position_m: FloatArray | None = None
@@ -62,7 +60,7 @@ class LiveNetwork(Network):
         self.topology = topology
         self.stations_graph = topology.graph()
         self._state: Followed | Placement = Placement()
-        self._graphs: dict[int, _LiveGraph] = {}
+        self._graphs: dict[int, NetworkGraph] = {}
 
     def follow(self, state: Followed | Placement) -> None:
         """Show from now on what this state holds, whenever the graph is asked for."""
@@ -88,7 +86,10 @@ class LiveNetwork(Network):
         if not 0 <= replication < self.replications:
             raise IndexError(f"replication {replication} of {self.replications}")
         if replication not in self._graphs:
-            self._graphs[replication] = _LiveGraph(self, replication)
+            columns = self.device_cpu_hz, self.device_power_max_w
+            self._graphs[replication] = NetworkGraph(
+                self.stations_graph, self.topology, *columns, replication
+            )
         return self._graphs[replication].at(_placement(self._state))
 
     def __getstate__(self) -> dict[str, Any]:
@@ -98,32 +99,42 @@ class LiveNetwork(Network):
 def _placement(state: Followed | Placement) -> Placement:
     if isinstance(state, Placement):
         return state
-    return Placement(state.position_m, state.cells.station, getattr(state, "station_up", None))
+    return Placement(state.position_m, state.cells.station, state.station_up)
 
 
-class _LiveGraph:
-    """The graph of one replication, with what it shows."""
+class NetworkGraph:
+    """The graph of one replication, brought up to date whenever it is asked for; see `LiveNetwork`.
 
-    def __init__(self, network: LiveNetwork, replication: int) -> None:
+    Args:
+        stations: the graph of the topology, which is copied.
+        topology: the stations and the backhaul.
+        device_cpu_hz: (N,) f_i^l.
+        device_power_max_w: (N,) the radio's limit.
+        replication: the row of a placement that it shows.
+    """
+
+    def __init__(
+        self,
+        stations: "Graph",
+        topology: Topology,
+        device_cpu_hz: FloatArray,
+        device_power_max_w: FloatArray,
+        replication: int = 0,
+    ) -> None:
+        self._topology = topology
         self._replication = replication
-        self._names = network.station_names
-        self._station_position_m = network.topology.station_position_m
-        self._graph = network.stations_graph.copy()
-        for name in self._names:
+        self._graph = stations.copy()
+        for name in topology.station_names:
             self._graph.nodes[name]["up"] = True
-        columns = zip(network.device_cpu_hz, network.device_power_max_w, strict=True)
-        for i, (cpu_hz, power_max_w) in enumerate(columns):
-            self._graph.add_node(
-                f"device-{i}",
-                kind="device",
-                cpu_hz=float(cpu_hz),
-                power_max_w=float(power_max_w),
-            )
+        for i, (cpu_hz, power_w) in enumerate(zip(device_cpu_hz, device_power_max_w, strict=True)):
+            attributes = {"cpu_hz": float(cpu_hz), "power_max_w": float(power_w)}
+            self._graph.add_node(f"device-{i}", kind="device", **attributes)
         self._shown = Placement()
 
     def at(self, now: Placement) -> "Graph":
         """The graph, made to show what is true now."""
         before, self._shown = self._shown, now
+        stations = self._topology
         moved = self._changed(now.position_m, before.position_m)
         joined = self._changed(now.station, before.station)
         for i, position_m in moved.items():
@@ -133,12 +144,12 @@ class _LiveGraph:
         if now.position_m is not None and now.station is not None:
             for i in sorted(moved.keys() | joined.keys()):
                 station = now.station[self._replication, i]
-                apart = now.position_m[self._replication, i] - self._station_position_m[station]
+                apart = now.position_m[self._replication, i] - stations.station_position_m[station]
                 distance_m = float(np.hypot(*apart))
-                name = self._names[station]
+                name = stations.station_names[station]
                 self._graph.add_edge(f"device-{i}", name, kind="access", distance_m=distance_m)
         for j, up in self._changed(now.up, before.up).items():
-            self._graph.nodes[self._names[j]]["up"] = bool(up)
+            self._graph.nodes[stations.station_names[j]]["up"] = bool(up)
         return self._graph
 
     def _changed(self, now: NDArray[Any] | None, before: NDArray[Any] | None) -> dict[int, Any]:

@@ -26,7 +26,7 @@ from .network import Network
 from .observation import Observation
 from .outcome import Outcome, Transmission, serve, transmit
 from .problem import DriftPlusPenalty
-from .queues import after_slot
+from .queues import after_service
 from .state import StreamState
 
 
@@ -219,9 +219,8 @@ class StreamWorld(World):
             slot.availability,
         )
         inflow = outcome.station_inflow_bits
-        slot.station_queue_bits = after_slot(
-            state.station_queue_bits, outcome.station_served_bits, inflow
-        )
+        left = after_service(state.station_queue_bits, outcome.station_served_bits)
+        slot.station_queue_bits = left + inflow  # A(6)
         slot.lost_bits = np.zeros(inflow.shape)
         if slot.availability is not None and (loses := slot.availability.loses).any():
             kept = inflow * (1.0 - slot.availability.lost_share)
@@ -234,11 +233,11 @@ class StreamWorld(World):
         """Energy, emission and P2's value; what arrived is let in, A(5)."""
         state, slot, outcome = self.state, self._slot, self._slot.outcome
         departed, energy = outcome.departed_bits, outcome.energy_j
-        left = np.maximum(state.queue_bits - departed, 0.0)
+        left = after_service(state.queue_bits, departed)
         admission = self.ledger.admit(self._arriving, left)
         columns = self._columns(slot, outcome, admission)
         state.slot += 1
-        state.queue_bits = after_slot(state.queue_bits, departed, admission.arrived_bits)
+        state.queue_bits = left + admission.arrived_bits  # A(5)
         state.station_queue_bits = slot.station_queue_bits
         state.lost_bits = slot.lost_bits
         state.arrived_bits = admission.arrived_bits

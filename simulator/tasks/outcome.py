@@ -177,7 +177,7 @@ def serve_device(
     local_s = _time(~alpha * tasks.cycles, real_local_hz)  # C(4)
     # A silent radio spends nothing, however long (for ever) it takes.
     radio_j = decision.power_w * np.where(decision.power_w > 0.0, transmission_s, 0.0)
-    energy_j = ~alpha * network.theta_device * tasks.cycles * real_local_hz**2 + radio_j  # C(7)
+    energy_j = ~alpha * local_energy_j(network, tasks, real_local_hz) + radio_j  # C(7)
     return DeviceService(transmission_s, local_s, energy_j)
 
 
@@ -244,6 +244,21 @@ def account(
         emission_g,
         use,
     )
+
+
+def local_energy_j(network: CarbonAwareNetwork, tasks: Tasks, cpu_hz: FloatArray) -> FloatArray:
+    """E_m^cp of C(7): what a device spends if it executes its task itself.
+
+    Args:
+        network: gives theta_m.
+        tasks: (…, N) columns.
+        cpu_hz: (…, N) the rate at which it does.
+
+    Returns:
+        (…, N) J.
+    """
+    energy_j: FloatArray = network.theta_device * tasks.cycles * cpu_hz**2
+    return energy_j
 
 
 def _time(work: FloatArray, rate: FloatArray) -> FloatArray:
