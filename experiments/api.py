@@ -34,8 +34,7 @@ if TYPE_CHECKING:
     from .run import Follow
     from .sweeps.comparison import SweepComparison, SweepSummary
     from .sweeps.estimate import SweepEstimate
-    from .sweeps.execute import Report
-    from .sweeps.execute import Watch as WatchSweep
+    from .sweeps.execute import ReportFailure, WatchSweep
     from .sweeps.status import SweepStatus
     from .sweeps.sweep_file import AnySweep
     from .train import TrainingProgress, TrainingResult
@@ -255,7 +254,7 @@ def sweep(
     fail_fast: bool = False,
     data_dir: AnyPath | None = None,
     watch: "WatchSweep" = lambda progress: None,
-    report: "Report" = lambda failure: None,
+    report: "ReportFailure" = lambda failure: None,
 ) -> "SweepStatus":
     """Make all runs of a sweep that are not there yet; `open_sweep` has their results.
 

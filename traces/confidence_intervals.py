@@ -14,7 +14,10 @@ from ..simulator.core.arrays import FloatArray
 from .printing import finite
 
 BATCH_MEANS = 25
+"""Groups of consecutive slots that one replication is divided into, at most."""
+
 CONFIDENCE = 0.95
+"""Level of all intervals."""
 
 
 @dataclass(frozen=True)

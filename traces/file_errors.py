@@ -60,7 +60,7 @@ def replaced(path: Path) -> Iterator[Path]:
         raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
     finally:
         with suppress(OSError):
-            hidden.unlink(missing_ok=True)  # the disk may be full of it
+            hidden.unlink(missing_ok=True)  # it may have filled the disk
 
 
 def error_number(error: BaseException) -> int:

@@ -128,9 +128,9 @@ class TraceFile:
     reader that goes by them sees whole slots and tasks, whenever the writer is killed.
 
     Args:
-        path: the file; what is there is overwritten.
+        path: the file; an earlier one is overwritten.
         run: the run's description.
-        level: what is kept of it.
+        level: how much of the run is kept.
         goes_on: the trace that is there stays until `begin` has taken from it what it is given, and
             that was published.
 
@@ -194,8 +194,8 @@ class TraceFile:
             self._take_over(earlier)
 
     def appear(self) -> None:
-        """Let readers find it: it takes the place of what is there, with all that was published."""
-        if self._goes_on:  # what is there is worth something
+        """Let readers find the file: it replaces an earlier one, with all that was published."""
+        if self._goes_on:  # the earlier file is worth something
             sync(self._hidden())
         self._hidden().replace(self.path)
 

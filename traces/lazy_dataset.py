@@ -85,7 +85,7 @@ def lazy_dataset(group: h5py.Group, path: Path) -> xr.Dataset:
 def lazy_variable(
     dims: Sequence[str], array: BackendArray, attrs: Mapping[str, Any]
 ) -> xr.Variable:
-    """A variable that reads what is used of it, as xarray's own `open_dataset` makes them."""
+    """A variable that reads the parts that are used, like those of xarray's own `open_dataset`."""
     column: Any = indexing.LazilyIndexedArray(array)
     return xr.Variable(dims, _cached(indexing.CopyOnWriteArray(column)), attrs)
 

@@ -1,7 +1,7 @@
 """From the totals of a trace to its numbers: over the slots that count, by replication and by batch.
 
-All of it is computed from /summary, which every trace has, so it costs the same however long the run
-was. Intervals are made in `confidence_intervals`.
+Everything comes from /summary, which every trace has, so the cost does not grow with the length of the
+run. Intervals are made in `confidence_intervals`.
 """
 
 import math

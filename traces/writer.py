@@ -51,7 +51,7 @@ class TraceWriter:
     first slot.
 
     Args:
-        path: of the trace; what is there is overwritten.
+        path: of the trace; an earlier one is overwritten.
         run: the run's description.
         level: "summary": totals by batch of slots; "slots": also every slot and every task;
             "full": also the gain of every link.
@@ -219,7 +219,7 @@ class TraceWriter:
         self._file.append_tasks(columns, len(table))
 
     def _flush(self) -> None:
-        """Empty the buffers into the file, and show readers what is there."""
+        """Empty the buffers into the file, and let readers see it."""
         start = time.monotonic()
         count, self._filled = self._filled, 0
         if count:

@@ -283,7 +283,7 @@ def _asked_for(results: SweepResults) -> str:
 
 
 def _origin_of_sweep(results: SweepResults, cpu_s: float, size: int) -> list[str]:
-    """A scenario of it, versions and commands, by a trace that can be read."""
+    """Versions, commands and one scenario, by the first trace that can be read."""
     folder = shlex.quote(str(results.folder))
     commands = [
         "# what is missing, or has changed, is made; what is there is kept",
@@ -329,7 +329,7 @@ def _labelled(traces: Sequence[Trace]) -> dict[str, Trace]:
 
 
 def _write(output: Path, text: str) -> Path:
-    """All of it or nothing."""
+    """Write the page whole or not at all."""
     with replaced(output) as hidden:
         hidden.write_text(text, encoding="utf-8")
     return output

@@ -76,8 +76,8 @@ class SweepSummary(Printable):
         title: of the sweep.
         by: the keys that it was grouped by.
         groups: in the sweep's order.
-        complete: runs that there are results of.
-        runs: that the sweep asks for.
+        complete: runs that have results.
+        runs: that the sweep file asks for.
     """
 
     title: str
@@ -151,7 +151,7 @@ def compare_sweep(
     Args:
         results: of the sweep.
         between: the key whose values are compared.
-        values: of it, the baseline first; all of them, in the sweep's order, if not given.
+        values: of that key, the baseline first; all of them, in the sweep's order, if not given.
         by: the keys to group by; all other keys, if not given. Points that differ in no key of these
             are taken together.
         numbers: keys of `METRICS`; those of `COMPARED` if not given.

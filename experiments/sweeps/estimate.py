@@ -42,9 +42,9 @@ class PlannedRun:
     """A run that a sweep asks for.
 
     Attributes:
-        id: of it.
+        id: of the run.
         policy: as the sweep file writes it.
-        seed: of it.
+        seed: of the run.
         point: the values of the swept keys, as the file writes them.
     """
 
@@ -60,7 +60,7 @@ class PolicyEstimate:
 
     Attributes:
         policy: as the sweep file writes it.
-        runs: of it.
+        runs: of this policy.
         cpu_s: of a run, mean over the points probed.
         size: bytes of its trace, in the same mean.
         slowest: the point that took longest.
@@ -79,9 +79,9 @@ class SweepEstimate(Printable):
 
     Attributes:
         title: of the sweep.
-        points: how many.
-        seeds: how many.
-        runs: how many.
+        points: number of points.
+        seeds: number of seeds.
+        runs: number of runs.
         planned: all of them, in the order of the file.
         policies: what each will take, but for those that fail at all points probed.
         workers: processes that share the work, as far as there is work for them.

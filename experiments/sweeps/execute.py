@@ -1,4 +1,4 @@
-"""Making the runs of a sweep that are missing, wherever the last start got to."""
+"""Makes the runs of a sweep that are missing, also after a kill."""
 
 import json
 import os
@@ -50,12 +50,12 @@ class SweepProgress:
         self.at_start = self.complete
 
 
-Watch = Callable[[SweepProgress], None]
-Report = Callable[[str], None]
+WatchSweep = Callable[[SweepProgress], None]
+ReportFailure = Callable[[str], None]
 
 
 def plan(sweep: Sweep, folder: Path) -> None:
-    """Note in the folder what the sweep asks for, and check what is there against the disk.
+    """Note in the folder what the sweep asks for, and check the table against the disk.
 
     Traces that the table does not know are taken in, if they are what they should be; of those that
     are gone or damaged the results are dropped, such that they are made again.
@@ -77,11 +77,11 @@ def plan(sweep: Sweep, folder: Path) -> None:
 
 
 def jobs(sweep: Sweep, complete: set[str]) -> Iterator[Job]:
-    """What is missing: of each case the seeds that run together, but for those that are there.
+    """The jobs that are missing: of each case the seeds that run together, less the complete ones.
 
     Args:
         sweep: what is asked for.
-        complete: ids of the runs that are there.
+        complete: ids of the complete runs.
     """
     folders = tuple(path.resolve() for path in (Path.cwd(), *sweep.folders))
     axes = list(points(sweep.axes))
@@ -110,8 +110,8 @@ def execute_sweep(
     make_pool: Callable[[], Pool],
     *,
     fail_fast: bool = False,
-    watch: Watch = lambda progress: None,
-    report: Report = lambda failure: None,
+    watch: WatchSweep = lambda progress: None,
+    report: ReportFailure = lambda failure: None,
 ) -> SweepProgress:
     """Make the runs that are missing. Kill it at any moment, and start it again.
 
@@ -153,7 +153,7 @@ class _Execution:
     missing: deque[Job]
     progress: SweepProgress
     fail_fast: bool
-    report: Report
+    report: ReportFailure
     _under_way: dict[str, Job] = field(default_factory=dict)
     _locked: list[Job] = field(default_factory=list)
     _deaths: dict[str, int] = field(default_factory=dict)
@@ -161,7 +161,7 @@ class _Execution:
     _failed: list[tuple[str, str]] = field(default_factory=list)
     _stopping: bool = False
 
-    def run(self, pool: Pool, watch: Watch) -> None:
+    def run(self, pool: Pool, watch: WatchSweep) -> None:
         """To the end."""
         committed = looked = time.monotonic()
         while not self._stopping and (self.missing or self._under_way or self._locked):

@@ -22,8 +22,8 @@ class SweepStatus(Printable):
         folder: of the sweep.
         title: of the sweep.
         runs: that it asks for.
-        complete: of them.
-        failed: of them, when they were last tried.
+        complete: runs that have results.
+        failed: runs that failed when they were last tried.
         failures: by message, how many runs failed with it.
         cpu_s: CPU time of what is complete.
         size: bytes of the traces.

@@ -295,7 +295,7 @@ class SweepTable:
         return bool(self._all(query, tuple(run_ids))[0][0] == len(run_ids))
 
     def complete(self) -> set[str]:
-        """Ids of all runs that there are results of."""
+        """Ids of all runs that have results."""
         return {row[0] for row in self._all("SELECT id FROM results")}
 
     def cases(self) -> list[CaseRow]:

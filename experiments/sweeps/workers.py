@@ -224,7 +224,7 @@ class DaskPool:
 
     @property
     def capacity(self) -> int:
-        """How many jobs it takes: by the workers that there are now."""
+        """How many jobs it takes: by the present workers."""
         workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
         threads: int = sum(worker["nthreads"] for worker in workers)
         return AHEAD * max(threads, 1)
