@@ -12,7 +12,7 @@ from browser import Browser
 from click.testing import CliRunner
 from numpy.testing import assert_allclose, assert_array_equal
 from sweeping import make, write
-from trace_recording import completed, random_columns, record, run_info, world_columns
+from trace_recording import completed, random_columns, record, run_info, zero_columns
 
 from edgesim.cli import main
 from edgesim.experiments.report import data as report_data
@@ -270,7 +270,7 @@ def test_the_page_is_small_however_large_the_run(tmp_path: Path) -> None:
     writer = TraceWriter(tmp_path / "large.h5", run)
     for slot in range(3):
         place = np.random.default_rng(slot).random((1, 5000)) * 400.0
-        writer.slot(slot, world_columns(run, x_m=place, y_m=place, queue_bits=1e4 * place))
+        writer.slot(slot, zero_columns(run, x_m=place, y_m=place, queue_bits=1e4 * place))
     writer.tasks(completed(np.random.default_rng(1).lognormal(sigma=4.0, size=100_000)))
     writer.close("complete")
     output = write_report([tmp_path / "large.h5"], tmp_path / "large.html")

@@ -19,7 +19,7 @@ from trace_recording import (
     random_tasks,
     record,
     run_info,
-    world_columns,
+    zero_columns,
 )
 
 import edgesim
@@ -298,7 +298,7 @@ def test_a_hundred_thousand_devices(tmp_path: Path) -> None:
     writer = TraceWriter(tmp_path / "t.h5", run)
     queues = rng.random((3, 1, 100_000))
     for slot in range(3):
-        writer.slot(slot, world_columns(run, queue_bits=queues[slot]))
+        writer.slot(slot, zero_columns(run, queue_bits=queues[slot]))
         writer.tasks(completed(rng.random(100_000)))
     writer.close("complete")
     with open_trace(tmp_path / "t.h5") as trace:
@@ -311,14 +311,14 @@ ENDLESS = """
 import sys
 import numpy as np
 from edgesim.traces import writer as w
-from trace_recording import completed, run_info, world_columns  # type: ignore[import-not-found]
+from trace_recording import completed, run_info, zero_columns  # type: ignore[import-not-found]
 w.FLUSH_S, w.BUFFER_SLOTS, w.BUFFER_TASKS = 0.0, 50, 64
 run = run_info(replications=2, slots=10**7)
 trace = w.TraceWriter(sys.argv[1], run)
 for slot in range(run.slots):
     value = np.full((2, 5), slot + 1.0)
     trace.decision_time(slot + 1.0)
-    trace.slot(slot, world_columns(run, queue_bits=value, power_w=value, local_bits=value))
+    trace.slot(slot, zero_columns(run, queue_bits=value, power_w=value, local_bits=value))
     trace.tasks(completed(np.full(3, slot + 1.0)))
 """
 
