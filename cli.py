@@ -52,9 +52,9 @@ def folder_option(*names: str, text: str, **more: Any) -> Callable[[Command], Co
     return click.option(*names, type=click.Path(file_okay=False, path_type=Path), help=text, **more)
 
 
-def file_option(*names: str, text: str) -> Callable[[Command], Command]:
+def file_option(*names: str, text: str, **more: Any) -> Callable[[Command], Command]:
     """An option that is a file."""
-    return click.option(*names, type=click.Path(dir_okay=False, path_type=Path), help=text)
+    return click.option(*names, type=click.Path(dir_okay=False, path_type=Path), help=text, **more)
 
 
 def warmup_option(text: str = "Share of the slots left out first.") -> Callable[[Command], Command]:
@@ -458,11 +458,10 @@ def watch(trace: Path, interval: float) -> None:
     default="parquet",
     show_default=True,
 )
-@click.option(
+@file_option(
     "--graph",
-    type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Write the network as a graph instead: stations, backhaul, devices and association, as "
+    text="Write the network as a graph instead: stations, backhaul, devices and association, as "
     "GraphML (.graphml) or node-link JSON (.json), which [topology] file reads.",
 )
 @click.option("--slot", type=int, help="Of --graph.  [default: the last one recorded]")
