@@ -533,7 +533,7 @@ def check_picture(path: Path | None) -> None:
 @contextmanager
 def user_errors() -> Iterator[None]:
     """One clear message, and no traceback, for errors that are not the program's own."""
-    from edgesim.experiments.errors import ArgumentError, CheckpointError
+    from edgesim.experiments.errors import ArgumentError, CheckpointError, SweepStoppedError
     from edgesim.scenarios.errors import ScenarioError
     from edgesim.simulator.core.errors import RunError
     from edgesim.traces.reader import TraceError
@@ -548,6 +548,9 @@ def user_errors() -> Iterator[None]:
         sys.exit(MISTAKE)
     except ArgumentError as error:
         raise click.UsageError(in_options(error)) from None
+    except SweepStoppedError as error:
+        click.echo(f"error: {error}; what is complete is kept, start it again to go on", err=True)
+        sys.exit(FAILED)
     except RunError as error:
         click.echo(f"run failed: {error}", err=True)
         sys.exit(FAILED)

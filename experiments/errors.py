@@ -11,3 +11,7 @@ class CheckpointError(Exception):
 
 class ArgumentError(ValueError):
     """Arguments that exclude each other, or an output that must not be replaced."""
+
+
+class SweepStoppedError(Exception):
+    """A sweep that was ended because all its runs would fail alike, as on a full disk."""
