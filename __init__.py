@@ -28,9 +28,8 @@ if TYPE_CHECKING:
         train,
         validate,
     )
-    from edgesim.experiments.errors import ArgumentError, CheckpointError
+    from edgesim.experiments.errors import ArgumentError, CheckpointError, SweepStoppedError
     from edgesim.experiments.sweeps.dataset import open_sweep
-    from edgesim.experiments.sweeps.execute import SweepStoppedError
     from edgesim.policies.base import Policy
     from edgesim.policies.learning.environment import register_envs
     from edgesim.scenarios.errors import ScenarioError
@@ -90,7 +89,7 @@ _MODULES = {
     "RunError": "simulator.core.errors",
     "Scenario": "scenarios.schema",
     "ScenarioError": "scenarios.errors",
-    "SweepStoppedError": "experiments.sweeps.execute",
+    "SweepStoppedError": "experiments.errors",
     "TaskDecision": "simulator.tasks.decision",
     "TaskObservation": "simulator.tasks.observation",
     "Trace": "traces.reader",

@@ -134,8 +134,9 @@ def run(train_first: bool, checkpoint: Path | None, as_json: bool, **arguments: 
         if checkpoint and train_first:
             raise click.UsageError("--checkpoint and --train-first exclude each other")
         if train_first:
-            names = ("scenario", "policy", "seed", "overrides", "data_dir")
-            checkpoint = trained({name: arguments[name] for name in names}, as_json=False)
+            own = ("output", "overwrite", "checkpoint_every", "resume")
+            keys = {name: value for name, value in arguments.items() if name not in own}
+            checkpoint = trained({"scenario": api.load_scenario(**keys)}, as_json=False)
         started = []
         with run_progress() as follow:
 
@@ -533,7 +534,7 @@ def check_picture(path: Path | None) -> None:
 @contextmanager
 def user_errors() -> Iterator[None]:
     """One clear message, and no traceback, for errors that are not the program's own."""
-    from edgesim.experiments.errors import ArgumentError, CheckpointError
+    from edgesim.experiments.errors import ArgumentError, CheckpointError, SweepStoppedError
     from edgesim.scenarios.errors import ScenarioError
     from edgesim.simulator.core.errors import RunError
     from edgesim.traces.reader import TraceError
@@ -548,6 +549,9 @@ def user_errors() -> Iterator[None]:
         sys.exit(MISTAKE)
     except ArgumentError as error:
         raise click.UsageError(in_options(error)) from None
+    except SweepStoppedError as error:
+        click.echo(f"error: {error}; what is complete is kept, start it again to go on", err=True)
+        sys.exit(FAILED)
     except RunError as error:
         click.echo(f"run failed: {error}", err=True)
         sys.exit(FAILED)

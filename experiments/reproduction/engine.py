@@ -25,8 +25,9 @@ import numpy as np
 
 from ...simulator.core.errors import RunError
 from ...traces.reader import open_trace
+from ..errors import SweepStoppedError
 from ..sweeps.dataset import open_sweep, sweep_status
-from ..sweeps.execute import Progress, SweepStoppedError, execute_sweep, plan
+from ..sweeps.execute import Progress, execute_sweep, plan
 from ..sweeps.sweep_file import load_sweep
 from ..sweeps.workers import LocalPool
 from .figure import (

@@ -13,6 +13,7 @@ from pathlib import Path
 from ...scenarios.errors import ScenarioError
 from ...scenarios.loading import parse_scenario
 from ...traces.reader import TraceError, open_trace
+from ..errors import SweepStoppedError
 from .jobs import TRACES, Job, Outcome, job_id, tidy
 from .sweep_file import Digests, Sweep, place, points, run_id
 from .table import WARMUP, CaseRow, SweepTable, TraceFacts, digest
@@ -26,10 +27,6 @@ COMMIT_S = 0.25
 
 WAIT_S = 0.5
 """After so long, jobs that another process is at are looked at again."""
-
-
-class SweepStoppedError(Exception):
-    """Something stands in the way of all runs alike, such as a full disk."""
 
 
 @dataclass
