@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..policies.base import AnyPolicy
     from ..scenarios.loading import AnyScenario, Overrides
     from ..scenarios.schema import Scenario
-    from ..simulator.stream.network import Network
+    from ..simulator.network.network import Network
     from ..traces.comparison import Comparison
     from ..traces.export import Format
     from ..traces.figures import Kind

@@ -18,8 +18,8 @@ from edgesim.scenarios.loading import parse_scenario
 from edgesim.scenarios.schema import Scenario
 from edgesim.simulator.core.randomness import Streams
 from edgesim.simulator.core.recorder import NullRecorder, TaskTable
+from edgesim.simulator.network.network import Network
 from edgesim.simulator.simulation import Simulation
-from edgesim.simulator.stream.network import Network
 
 SMALL = """
 title = "test"

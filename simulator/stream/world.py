@@ -15,6 +15,7 @@ from ..models.carbon import JOULES_PER_KWH
 from ..models.fading import Fading
 from ..models.failures import Availability, Failures
 from ..network.cells import Cells
+from ..network.network import Network
 from ..state import Columns
 from ..twin.deviation import Deviation
 from ..twin.twin import TwinView
@@ -22,7 +23,6 @@ from ..world import World
 from .decision import Decision, check, fit
 from .energy import within_battery
 from .ledger import Admission, TaskLedger
-from .network import Network
 from .observation import Observation
 from .outcome import Outcome, Transmission, serve, transmit
 from .problem import DriftPlusPenalty
@@ -221,7 +221,7 @@ class StreamWorld(World):
         inflow = outcome.station_inflow_bits
         left = after_service(state.station_queue_bits, outcome.station_served_bits)
         slot.station_queue_bits = left + inflow  # A(6)
-        slot.lost_bits = np.zeros(inflow.shape)
+        slot.lost_bits = self._none_lost
         if slot.availability is not None and (loses := slot.availability.loses).any():
             kept = inflow * (1.0 - slot.availability.lost_share)
             slot.lost_bits = np.where(loses, slot.station_queue_bits - kept, 0.0)
@@ -310,6 +310,11 @@ class StreamWorld(World):
     def _always(self) -> FloatArray:
         """(R, B) the availability of stations that never fail."""
         return np.ones((self.network.replications, self.network.stations))
+
+    @cached_property
+    def _none_lost(self) -> FloatArray:
+        """(R, B) the bits lost where no station fails."""
+        return np.zeros((self.network.replications, self.network.stations))
 
     def _by_hardware(self, decision: Decision) -> Decision:
         """What CPUs at their real speeds, and batteries, make of a decision."""
