@@ -5,6 +5,10 @@ options.
 """
 
 
+class ArgumentError(ValueError):
+    """Arguments that exclude each other, or an output that must not be replaced."""
+
+
 class CheckpointError(Exception):
     """A checkpoint of a run that cannot be written or used."""
 
