@@ -420,7 +420,7 @@ def test_nobody_is_better_than_the_optimum(floor: Any, theta_server: float) -> N
 @pytest.mark.parametrize(("theta_server", "edge_cpu"), [(1e-28, 2e9), (3e-28, 1.2e9)])
 @pytest.mark.parametrize("floor", FLOORS)
 def test_emission_in_order(floor: Any, theta_server: float, edge_cpu: float) -> None:
-    """exact <= sca < epr < epr-ep, where offloading pays at equal rates too; see docs/worlds.md.
+    """exact <= sca < epr < epr-ep, where offloading pays at equal rates too; see docs/problems.md.
 
     At equal power the rate floor cannot always be kept up by all; then emissions are compared both
     over all instances and over those in which all four hold all limits.
