@@ -13,9 +13,5 @@ class CheckpointError(Exception):
     """A checkpoint of a run that cannot be written or used."""
 
 
-class ArgumentError(ValueError):
-    """Arguments that exclude each other, or an output that must not be replaced."""
-
-
 class SweepStoppedError(Exception):
     """A sweep that was ended because all its runs would fail alike, as on a full disk."""
