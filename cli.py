@@ -134,8 +134,9 @@ def run(train_first: bool, checkpoint: Path | None, as_json: bool, **arguments: 
         if checkpoint and train_first:
             raise click.UsageError("--checkpoint and --train-first exclude each other")
         if train_first:
-            names = ("scenario", "policy", "seed", "overrides", "data_dir")
-            checkpoint = trained({name: arguments[name] for name in names}, as_json=False)
+            own = ("output", "overwrite", "checkpoint_every", "resume")
+            keys = {name: value for name, value in arguments.items() if name not in own}
+            checkpoint = trained({"scenario": api.load_scenario(**keys)}, as_json=False)
         started = []
         with run_progress() as follow:
 

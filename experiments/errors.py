@@ -5,12 +5,12 @@ options.
 """
 
 
-class CheckpointError(Exception):
-    """A checkpoint of a run that cannot be written or used."""
-
-
 class ArgumentError(ValueError):
     """Arguments that exclude each other, or an output that must not be replaced."""
+
+
+class CheckpointError(Exception):
+    """A checkpoint of a run that cannot be written or used."""
 
 
 class SweepStoppedError(Exception):
