@@ -7,7 +7,7 @@ Each ability of the command is a function here: `run`, `train`, `sweep`, `compar
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from edgesim.api import (
