@@ -25,9 +25,10 @@ from sweeping import BASE, SMALL, make, write
 
 import edgesim
 from edgesim.cli import main
+from edgesim.experiments.errors import SweepStoppedError
 from edgesim.experiments.sweeps.comparison import compare_sweep, summarise_sweep
 from edgesim.experiments.sweeps.dataset import load_results, open_sweep, sweep_status
-from edgesim.experiments.sweeps.execute import SweepStoppedError, execute_sweep, jobs, plan
+from edgesim.experiments.sweeps.execute import execute_sweep, jobs, plan
 from edgesim.experiments.sweeps.jobs import Outcome
 from edgesim.experiments.sweeps.sweep_file import load_sweep
 from edgesim.experiments.sweeps.table import NAME, SweepTable
