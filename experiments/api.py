@@ -28,15 +28,14 @@ if TYPE_CHECKING:
     from ..traces.export import Format
     from ..traces.figures import Kind
     from ..traces.reader import Trace
-    from ..traces.statistics import Summary
+    from ..traces.summary import Summary
     from .compare import Policies, Watch
     from .reproduction.engine import Reporter
     from .run import Follow
     from .sweeps.comparison import SweepComparison, SweepSummary
-    from .sweeps.dataset import SweepStatus
-    from .sweeps.estimate import Estimate
-    from .sweeps.execute import Tell
-    from .sweeps.execute import Watch as WatchSweep
+    from .sweeps.estimate import SweepEstimate
+    from .sweeps.execute import ReportFailure, WatchSweep
+    from .sweeps.status import SweepStatus
     from .sweeps.sweep_file import AnySweep
     from .train import TrainingProgress, TrainingResult
 
@@ -255,7 +254,7 @@ def sweep(
     fail_fast: bool = False,
     data_dir: AnyPath | None = None,
     watch: "WatchSweep" = lambda progress: None,
-    report: "Tell" = lambda failure: None,
+    report: "ReportFailure" = lambda failure: None,
 ) -> "SweepStatus":
     """Make all runs of a sweep that are not there yet; `open_sweep` has their results.
 
@@ -276,7 +275,7 @@ def sweep(
     Returns:
         How many runs are complete: all but those that failed.
     """
-    from .sweeps import dataset
+    from .sweeps import status
     from .sweeps.execute import execute_sweep, plan
     from .sweeps.sweep_file import load_sweep
     from .sweeps.workers import DaskPool, LocalPool, Pool
@@ -289,25 +288,25 @@ def sweep(
 
     plan(asked, folder)
     try:
-        execute_sweep(asked, folder, pool, fail_fast=fail_fast, watch=watch, tell=report)
+        execute_sweep(asked, folder, pool, fail_fast=fail_fast, watch=watch, report=report)
     except KeyboardInterrupt:
         what = f"what is complete is in {folder}: start it again to go on"
         raise KeyboardInterrupt(what) from None
-    return dataset.sweep_status(folder)
+    return status.sweep_status(folder)
 
 
 def sweep_status(sweep: AnyPath, output: AnyPath | None = None) -> "SweepStatus":
     """How far a sweep is, by its file or its folder; `output` as for `sweep`."""
-    from .sweeps import dataset
+    from .sweeps import status
 
     folder = Path(sweep) if Path(sweep).is_dir() and not output else _sweep_folder(sweep, output)
     known = output or folder.exists() or Path(sweep).exists()
-    return dataset.sweep_status(folder if known else sweep)
+    return status.sweep_status(folder if known else sweep)
 
 
 def estimate_sweep(
     sweep: "AnySweep", *, workers: int | None = None, data_dir: AnyPath | None = None
-) -> "Estimate":
+) -> "SweepEstimate":
     """The runs of a sweep, about how long they take and how large they are; arguments as for `sweep`."""
     from .sweeps.estimate import estimate
     from .sweeps.sweep_file import load_sweep
@@ -335,7 +334,7 @@ def compare_sweep(
         warmup: share of the slots that is left out first.
     """
     from .sweeps import comparison
-    from .sweeps.dataset import load_results
+    from .sweeps.results import load_results
 
     return comparison.compare_sweep(
         load_results(folder, warmup),
@@ -352,7 +351,7 @@ def summarise_sweep(
 ) -> "SweepSummary":
     """Means over seeds of the runs of a sweep, group by group; arguments as for `compare_sweep`."""
     from .sweeps import comparison
-    from .sweeps.dataset import load_results
+    from .sweeps.results import load_results
 
     keys = None if by is None else _names(by)
     results = load_results(folder, warmup)
@@ -366,9 +365,9 @@ def summarise(traces: "AnyTrace | Sequence[AnyTrace]", warmup: float = 0.1) -> "
         traces: they may still be running.
         warmup: share of the slots that is left out first.
     """
-    from ..traces import statistics
+    from ..traces import reader
 
-    return statistics.summarise(_paths(traces), warmup)
+    return reader.summarise(_paths(traces), warmup)
 
 
 def plot(
@@ -403,8 +402,8 @@ def plot(
         return plot_comparison(what, output)
     [path] = _paths(what)
     if path.is_dir():
-        from .sweeps.dataset import load_results
         from .sweeps.figures import plot_sweep
+        from .sweeps.results import load_results
 
         picture = output or path / "sweep.png"
         return plot_sweep(load_results(path), picture, x=x, numbers=_names(numbers))
@@ -443,8 +442,8 @@ def export(
     """
     [path] = _paths(trace)
     if path.is_dir():
-        from .sweeps.comparison import export_sweep
-        from .sweeps.dataset import load_results
+        from .sweeps.export import export_sweep
+        from .sweeps.results import load_results
 
         return [export_sweep(load_results(path), Path(output or path), file_format)]
     from ..traces.export import export as export_trace

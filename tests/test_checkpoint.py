@@ -19,7 +19,7 @@ from edgesim.scenarios.loading import parse_scenario
 from edgesim.scenarios.schema import Scenario
 from edgesim.simulator.core.clock import EventOrder
 from edgesim.traces.layout import TraceFile
-from edgesim.traces.statistics import summarise
+from edgesim.traces.reader import summarise
 
 SLOTS, EVERY = 40, 9
 

@@ -26,10 +26,10 @@ from edgesim.experiments.compare import execute_each, labelled, prepare_each
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.policy_list import split
 from edgesim.traces import figures
-from edgesim.traces.comparison import Comparison, compare_traces, holm, mean, p_value
+from edgesim.traces.comparison import Comparison, compare_traces, holm, p_value
 from edgesim.traces.comparison_figures import plot_comparison
-from edgesim.traces.reader import TraceError, open_trace
-from edgesim.traces.statistics import summarise
+from edgesim.traces.confidence_intervals import mean
+from edgesim.traces.reader import TraceError, open_trace, summarise
 from edgesim.traces.watch import watch
 
 Sample = NDArray[np.float64]
@@ -379,7 +379,7 @@ def test_the_command_prints_a_table_and_keeps_the_traces() -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["1-local.h5", "2-random.h5"]
     with open_trace(folder / "2-random.h5") as trace:
         assert (trace.status, trace.level, trace.policy) == ("complete", "summary", "random")
-        assert trace.summary["seed"].values.tolist() == [4, 5, 6]
+        assert trace.batches["seed"].values.tolist() == [4, 5, 6]
     assert "traces: runs/compare-carbon_6ue-2\n" in edgesim(*words).stdout
     refused = edgesim(*words, "-o", str(folder))
     assert refused.exit_code == 2 and "is not empty" in refused.stderr

@@ -26,8 +26,9 @@ import numpy as np
 from ...simulator.core.errors import RunError
 from ...traces.reader import open_trace
 from ..errors import SweepStoppedError
-from ..sweeps.dataset import open_sweep, sweep_status
-from ..sweeps.execute import Progress, execute_sweep, plan
+from ..sweeps.dataset import open_sweep
+from ..sweeps.execute import SweepProgress, execute_sweep, plan
+from ..sweeps.status import sweep_status
 from ..sweeps.sweep_file import load_sweep
 from ..sweeps.workers import LocalPool
 from .figure import (
@@ -46,7 +47,7 @@ from .trainings import checkpoints, train_all
 if TYPE_CHECKING:
     import xarray as xr
 
-Follow = AbstractContextManager[tuple[Callable[[Progress], None], Callable[[str], None]]]
+Follow = AbstractContextManager[tuple[Callable[[SweepProgress], None], Callable[[str], None]]]
 
 
 @dataclass(frozen=True)
@@ -217,9 +218,11 @@ def run_study(
     file.write_text(document(study, quick, trained), encoding="utf-8")
     sweep = load_sweep(file, data_dir)
     plan(sweep, folder)
-    with reporter.runs(sweep.runs) as (watch, tell):
+    with reporter.runs(sweep.runs) as (watch, report):
         try:
-            execute_sweep(sweep, folder, lambda: LocalPool(folder, workers), watch=watch, tell=tell)
+            execute_sweep(
+                sweep, folder, lambda: LocalPool(folder, workers), watch=watch, report=report
+            )
         except SweepStoppedError as error:
             raise RunError(f"{error}; what is complete is kept") from None
     status = sweep_status(folder)

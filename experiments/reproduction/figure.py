@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ...simulator.core.arrays import FloatArray
-from ...traces.comparison import mean
-from ...traces.statistics import Estimate
+from ...traces.confidence_intervals import Estimate, mean
 
 if TYPE_CHECKING:
     import xarray as xr

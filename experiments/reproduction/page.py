@@ -5,7 +5,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from ...traces.statistics import Estimate, format_estimate
+from ...traces.confidence_intervals import Estimate, format_estimate
 from .catalogue import FIGURES, PAPERS
 
 INTRO = (
