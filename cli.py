@@ -430,7 +430,7 @@ def reproduce(
             asked = chosen(figures)
         except ValueError as error:
             raise click.UsageError(str(error)) from None
-        reporter = Reporter(say=click.echo, runs=runs_progress)
+        reporter = Reporter(log=click.echo, runs=runs_progress)
         try:
             make(
                 [FIGURES[name] for name in asked],

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,23 +25,23 @@ from edgesim.experiments.reproduction.engine import (
     write_lines,
 )
 from edgesim.experiments.reproduction.figure import (
-    Axis,
     Check,
     Checks,
     Claim,
+    Curve,
+    Diagram,
+    Factor,
     Figure,
-    Line,
-    Panel,
     Question,
     Results,
     Study,
-    Training,
+    Trainings,
     answer,
-    axis,
+    factor,
     verdict,
 )
 from edgesim.experiments.reproduction.measure import above, by_training, emission, rising, split
-from edgesim.experiments.reproduction.page import INTRO, QUICK, told, write_pages
+from edgesim.experiments.reproduction.page import INTRO, QUICK, best, write_pages
 from edgesim.experiments.reproduction.trainings import steps
 from edgesim.experiments.sweeps.sweep_file import load_sweep
 from edgesim.experiments.train import learning_policy
@@ -147,14 +148,15 @@ def test_what_is_nearest_to_failing_is_told() -> None:
         "test",
         "mg",
         lambda results: {"one": [wide, tight], "two": [Check("no", normal(-9.0), 0.0)]},
-        reasons={"reproduced": "wrong", "reproduced under stated conditions": "right"},
+        reason=lambda evidence: f"It holds under {list(evidence.answers.values()).count('holds')}.",
     )
     judged = judge(claim, {}, quick=False)
     assert judged["verdict"] == "reproduced under stated conditions"
-    assert judged["reason"] == "right"
+    assert judged["reason"] == "It holds under 1."
+    assert judge(replace(claim, explained="reproduced"), {}, quick=False)["reason"] == ""
     assert judged["conditions"][0]["tightest"]["what"] == "tight"
     assert judged["conditions"][0]["holding"] == 2
-    measured_cell, holding = told(judged)
+    measured_cell, holding = best(judged)
     assert "tight" in measured_cell and "mg" in measured_cell and holding == "1 of 2"
     json.dumps(judged, allow_nan=False)
 
@@ -248,22 +250,22 @@ def a_figure(**changes: Any) -> Figure:
         "title": "A <title> & more",
         "notes": "Notes | with a bar.",
         "x": "load [Mbit]",
-        "panels": lambda results: [],
+        "diagrams": lambda results: [],
         "minutes": (0.1, 0.1),
     }
     return Figure(**(values | changes))
 
 
-def panels() -> list[list[Panel]]:
+def diagrams() -> list[list[Diagram]]:
     x = np.array([1.0, 2.0])
-    lines = tuple(Line(name, x, np.array([[1.0, 2.0], [3.0, 5.0]])) for name in ("$a_1$", "b"))
-    return [[Panel("left", "y [mg]", lines), Panel("right", "y [mg]", lines)]]
+    lines = tuple(Curve(name, x, np.array([[1.0, 2.0], [3.0, 5.0]])) for name in ("$a_1$", "b"))
+    return [[Diagram("left", "y [mg]", lines), Diagram("right", "y [mg]", lines)]]
 
 
 def test_pictures_are_the_same_bytes_each_time(tmp_path: Path) -> None:
     """Vector and PNG; text that looks like mathematics is shown as it is."""
     for name in ("one", "two"):
-        draw(a_figure(), panels(), "edgesim reproduce t1", tmp_path / name)
+        draw(a_figure(), diagrams(), "edgesim reproduce t1", tmp_path / name)
     for suffix in (".svg", ".pdf", ".png"):
         first, second = ((tmp_path / name).with_suffix(suffix) for name in ("one", "two"))
         assert first.read_bytes() == second.read_bytes()
@@ -271,7 +273,7 @@ def test_pictures_are_the_same_bytes_each_time(tmp_path: Path) -> None:
 
 
 def test_the_numbers_of_a_picture_are_a_table(tmp_path: Path) -> None:
-    write_lines(panels(), "load [Mbit]", tmp_path / "lines.csv")
+    write_lines(diagrams(), "load [Mbit]", tmp_path / "lines.csv")
     rows = (tmp_path / "lines.csv").read_text().splitlines()
     assert rows[0] == "panel,number,line,load [Mbit],mean,low,high,seeds"
     assert len(rows) == 1 + 8
@@ -292,7 +294,7 @@ mean = "0.4 Mbit"
 
 
 def tiny(folder: Path) -> Figure:
-    """A study with an axis of one key and one of several, and what its claim says."""
+    """A study with a factor of one key and one of several, and what its claim says."""
     base = folder / "tiny.toml"
     base.write_text(TINY)
 
@@ -303,28 +305,28 @@ def tiny(folder: Path) -> Figure:
         values = queues(results).sel(policy="nobody offloads")
         return {name: rising(part, "load") for name, part in _by_network(values)}
 
-    def drawn(results: Results) -> list[list[Panel]]:
+    def drawn(results: Results) -> list[list[Diagram]]:
         values = queues(results).sel(network="small")
         lines = [
-            Line(
+            Curve(
                 policy,
                 np.array([0.1, 0.9]),
                 values.sel(policy=policy).transpose("load", "seed").values,
             )
             for policy in values["policy"].values.tolist()
         ]
-        return [[Panel("", "queue [bit]", tuple(lines))]]
+        return [[Diagram("", "queue [bit]", tuple(lines))]]
 
     return a_figure(
-        panels=drawn,
+        diagrams=drawn,
         studies=(
             Study(
                 "loads",
                 str(base),
                 {"nobody offloads": "local", "at random": "random"},
                 (
-                    axis("load", "tasks.mean", {0.1: "0.1 Mbit", 0.9: "0.9 Mbit"}),
-                    Axis(
+                    factor("load", "tasks.mean", {0.1: "0.1 Mbit", 0.9: "0.9 Mbit"}),
+                    Factor(
                         "network",
                         {
                             "small": {"devices.count": 2},
@@ -396,10 +398,10 @@ def test_seeds_of_questions_are_told() -> None:
 
 def test_a_training_is_named_after_what_it_depends_on(tmp_path: Path) -> None:
     """The same settings give the same folder in any figure; another seed or rate another."""
-    rates = Axis("rate", {1.0: {"policy.actor_rate": 1e-3}, 2.0: {"policy.actor_rate": 2e-3}})
+    rates = Factor("rate", {1.0: {"policy.actor_rate": 1e-3}, 2.0: {"policy.actor_rate": 2e-3}})
 
     def folders(**keys: Any) -> list[str]:
-        training = Training("x", "iiot_20dev", "aac", (rates,), keys=keys, seeds=2)
+        training = Trainings("x", "iiot_20dev", "aac", (rates,), keys=keys, seeds=2)
         return [step.folder.name for step in steps(training, tmp_path, quick=False)]
 
     found = folders()
@@ -442,7 +444,7 @@ def test_all_figures_of_both_papers_are_there() -> None:
 
 def test_what_figures_share_has_one_name() -> None:
     """Trainings are kept and counted by name."""
-    named: dict[str, Training] = {}
+    named: dict[str, Trainings] = {}
     for figure in FIGURES.values():
         for training in figure.trainings:
             assert named.setdefault(training.name, training) == training
@@ -452,14 +454,14 @@ def test_what_figures_share_has_one_name() -> None:
 
 @pytest.mark.parametrize("name", list(FIGURES))
 def test_a_figure_is_consistent(name: str) -> None:
-    """Seeds as the project asks for; what is trained is there; at most one axis of several keys."""
+    """Seeds as the project asks for; what is trained is there; at most one factor of several keys."""
     figure = FIGURES[name]
     trained = {training.name for training in figure.trainings}
     for study in figure.studies:
         assert set(study.learned.values()) <= trained
-        assert sum(one.key is None for one in study.axes) <= 1
+        assert sum(one.key is None for one in study.factors) <= 1
         assert study.seeds >= 10
-        for one in study.axes:
+        for one in study.factors:
             assert set(one.quick) <= set(one.settings)
     for training in figure.trainings:
         assert training.seeds >= 5

@@ -1,0 +1,114 @@
+"""Energy and emission of policies under Great Britain's carbon intensity, on a winter's and a summer's day."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from .. import stream_figures as stream
+from ..figure import Checks, Diagram, Factor, Figure, Question, Results, Study
+from ..measure import EMISSION, curves, each
+from ..sentences import listed
+from ..training_settings import EASY, NETWORK_C
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+HOUR, EVERY_HOURS = "hour", 3
+DAYS = {"January": "2020-01-15", "July": "2020-07-15"}
+INTENSITY = "carbon_intensity_gb_2020.csv"
+SLOTS = 600
+MOMENTS = Factor(
+    "moment",
+    {
+        f"{day} {hour}": {"carbon.intensity": {"file": INTENSITY, "start": f"{date}T{hour:02d}:00"}}
+        for day, date in DAYS.items()
+        for hour in range(0, 24, EVERY_HOURS)
+    },
+    quick=("January 0", "January 18", "July 0", "July 18"),
+)
+
+STUDIES = (
+    stream.study(
+        "stream",
+        {name: stream.EVERY[name] for name in ("P2 in each slot", "EPR", "EPR-EP", "local")},
+        MOMENTS,
+        keys={"run.slots": SLOTS},
+        **stream.FEW,
+    ),
+    Study(
+        "tasks",
+        NETWORK_C,
+        {"exact": "exact", "SCA": "sca", "EPR, server at 2 GHz": 'epr{edge_cpu="2 GHz"}'},
+        (MOMENTS,),
+        EASY | {"run.slots": 3, "tasks.size": ["1 MB", "2 MB"]},
+        warmup=0.0,
+        **stream.FEW,
+    ),
+)
+
+
+def of_day(data: "xr.Dataset", day: str) -> "xr.Dataset":
+    """One day over the hours that were run."""
+    moments = [one for one in data["moment"].values.tolist() if one.startswith(day)]
+    hours = [int(one.split()[1]) for one in moments]
+    return data.sel(moment=moments).rename(moment=HOUR).assign_coords({HOUR: hours})
+
+
+def diagrams(results: Results) -> list[list[Diagram]]:
+    """Emission and energy over the hours, a column for each day."""
+    return [
+        [
+            Diagram(day, y, curves(data, scale * data[value], HOUR))
+            for day in DAYS
+            for data in [of_day(results[study], day)]
+        ]
+        for study, value, scale, y in (
+            ("stream", "emission_mg_per_bit", 1e6, "emission [mg/Mbit]"),
+            ("stream", "energy_per_bit_j", 1e9, "energy [nJ/bit]"),
+            ("tasks", "worst_emission_mg", 1.0, f"paper C: {EMISSION}"),
+        )
+    ]
+
+
+def mean_of_day(study: str, value: str, scale: float) -> Callable[[Results], Checks]:
+    """Of each policy, the mean over a day."""
+
+    def checks(results: Results) -> Checks:
+        return {
+            day: each(scale * of_day(results[study], day)[value].mean(dim=HOUR), "policy")
+            for day in DAYS
+        }
+
+    return checks
+
+
+FIGURE = Figure(
+    id="carbon",
+    paper="",
+    title="Energy and emission under Great Britain's carbon intensity",
+    notes=(
+        f"Half-hourly intensities of {listed(DAYS.values())} ({INTENSITY}); runs of {SLOTS} slots begin "
+        f"every {EVERY_HOURS} hours. Neither problem shifts work in time, and all stations and devices "
+        "have the same intensity: decisions follow energy, and emission is energy at another price."
+    ),
+    x="hour of the day",
+    diagrams=diagrams,
+    minutes=(1.0, 0.3),
+    studies=STUDIES,
+    questions=(
+        Question(
+            "What is emitted for a million bits, in the mean over the day?",
+            "mg/Mbit",
+            mean_of_day("stream", "emission_mg_per_bit", 1e6),
+        ),
+        Question(
+            "What energy does a bit take?",
+            "nJ/bit",
+            mean_of_day("stream", "energy_per_bit_j", 1e9),
+        ),
+        Question(
+            "What is the worst-case emission on paper C's network?",
+            "mg",
+            mean_of_day("tasks", "worst_emission_mg", 1.0),
+        ),
+    ),
+)
