@@ -26,8 +26,8 @@ from ...simulator.stream.network import Network
 from ...simulator.stream.observation import Observation
 from ...simulator.stream.problem import DriftPlusPenalty
 from ..base import Policy
+from ..convex_solver import solved
 from ..solver_cache import Rebuilt
-from ..tasks.sca_subproblems import solved
 from .lyapunov import Lyapunov
 from .p2.slot import Allocation, Instance, allocation, decision, instances
 
