@@ -2,40 +2,20 @@
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from importlib import import_module
 
 from ..sweeps.dataset import duration
 from .figure import Figure
-from .figures import (
-    a4,
-    a5,
-    a6,
-    a7,
-    a8,
-    age_a,
-    age_c,
-    c3,
-    c4,
-    c5,
-    c6,
-    c7,
-    c8,
-    c9,
-    carbon,
-    gap_a,
-    gap_c,
-    learners_a,
-    learners_c,
-    loss_a,
-    loss_c,
-    time,
-)
 
-_OF_A = (a4, a5, a6, a7, a8)
-_OF_C = (c3, c4, c5, c6, c7, c8, c9)
-_BEYOND = (gap_a, gap_c, learners_a, learners_c, age_a, age_c, loss_a, loss_c, carbon, time)
+_OF_A = ("a4", "a5", "a6", "a7", "a8")
+_OF_C = ("c3", "c4", "c5", "c6", "c7", "c8", "c9")
+_BEYOND = ("gap_a", "gap_c", "learners_a", "learners_c", "age_a", "age_c", "loss_a", "loss_c")
+_BEYOND += ("carbon", "time")
 
 FIGURES: dict[str, Figure] = {
-    module.FIGURE.id: module.FIGURE for module in (*_OF_A, *_OF_C, *_BEYOND)
+    figure.id: figure
+    for name in (*_OF_A, *_OF_C, *_BEYOND)
+    for figure in [import_module(f".figures.{name}", __package__).FIGURE]
 }
 
 PAPERS = {

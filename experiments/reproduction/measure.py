@@ -3,12 +3,11 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise, product
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from ...simulator.core.arrays import FloatArray
-from .figure import Check, Curve, Diagram
+from .figure import Check, Checks, Curve, Diagram
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -98,54 +97,61 @@ def emission(data: "xr.Dataset", policies: Sequence[str] = ()) -> "xr.DataArray"
     return chosen["worst_emission_mg"].where(feasible(chosen).all("policy"))
 
 
-def geometric_mean(ratios: "xr.DataArray", dim: str) -> FloatArray:
-    """(S,) by seed, over a dimension; places where a seed says nothing are left out."""
-    logs = ratios.copy(data=np.log(ratios.values))
-    return np.exp(sample(logs.mean(dim)))
+def geometric_mean(ratios: "xr.DataArray", dim: str) -> "xr.DataArray":
+    """Over a dimension; places where a seed says nothing are left out."""
+    logs = ratios.copy(data=np.log(ratios.values)).mean(dim)
+    return logs.copy(data=np.exp(logs.values))
 
 
 # ---------------------------------------------------------------------------------------------- checks
 
 
-def each(values: "xr.DataArray", along: str, name: str = "{}", log: bool = False) -> list[Check]:
-    """A number for each value of a dimension, without a threshold.
+def conditions(
+    values: "xr.DataArray",
+    *dims: str,
+    along: str = "",
+    what: str = "",
+    prefix: str = "",
+    **limits: Any,
+) -> Checks:
+    """A condition for each place of `dims`, with a check for each place of `along`, or with one.
 
     Args:
-        values: over the dimension and `seed`.
-        along: the dimension.
-        name: of a value.
-        log: whether geometric means are meant.
+        values: over these dimensions and `seed`.
+        dims: which.
+        along: a dimension.
+        what: the name of a check; braces stand for the place of `along`.
+        prefix: of the conditions' names.
+        limits: of `Check`.
     """
-    return [
-        Check(name.format(short(at)), sample(values.sel({along: at})), log=log)
-        for at in values[along].values.tolist()
-    ]
-
-
-def above(
-    upper: "xr.DataArray", lower: "xr.DataArray", along: str, least: float = 0.0, what: str = ""
-) -> list[Check]:
-    """That one exceeds the other at each value of a dimension, by more than `least`.
-
-    They are paired where both have the dimension `seed`.
-    """
-    difference = upper - lower
-    return [
-        Check(f"{what}{along} = {short(at)}", sample(difference.sel({along: at})), low=least)
-        for at in difference[along].values.tolist()
-    ]
-
-
-def rising(values: "xr.DataArray", along: str, what: str = "") -> list[Check]:
-    """That values rise from each place of a dimension to the next."""
-    return [
-        Check(
-            f"{what}{along} from {short(a)} to {short(b)}",
-            sample(values.sel({along: b}) - values.sel({along: a})),
-            low=0.0,
+    what = what or f"{along} = {{}}"
+    found = {}
+    for name, part in split(values, *dims):
+        parts = (
+            [(at, part.sel({along: at})) for at in part[along].values.tolist()]
+            if along
+            else [("", part)]
         )
-        for a, b in pairwise(values[along].values.tolist())
-    ]
+        found[", ".join(filter(None, (prefix, name)))] = [
+            Check(what.format(short(at)), sample(one), **limits) for at, one in parts
+        ]
+    return found
+
+
+def joined(several: Iterable[Checks]) -> Checks:
+    """The checks of each condition together."""
+    found: dict[str, list[Check]] = {}
+    for checks in several:
+        for name, some in checks.items():
+            found.setdefault(name, []).extend(some)
+    return found
+
+
+def steps(values: "xr.DataArray", along: str) -> "xr.DataArray":
+    """What values rise by from each place of a dimension to the next."""
+    places = map(short, values[along].values.tolist())
+    names = [f"{along} from {a} to {b}" for a, b in pairwise(places)]
+    return values.diff(along).assign_coords({along: names})
 
 
 # -------------------------------------------------------------------------------------------- diagrams
@@ -155,6 +161,12 @@ def curve(label: str, values: "xr.DataArray", x: str) -> Curve:
     """Of values over a dimension and `seed`."""
     at = np.asarray(values[x].values, dtype=float)
     return Curve(label, at, np.asarray(values.transpose(x, "seed").values, dtype=float))
+
+
+def level(label: str, values: "xr.DataArray", ends: Sequence[float]) -> Curve:
+    """A value by seed as a horizontal line."""
+    one = sample(values)
+    return Curve(label, np.array(ends, dtype=float), np.stack([one, one]))
 
 
 def curves(
@@ -189,26 +201,14 @@ def training_curve(
     return Curve(label, np.asarray(x, dtype=float), np.asarray(values.values, dtype=float))
 
 
-def level(label: str, values: "xr.DataArray", ends: Sequence[float]) -> Curve:
-    """A value by seed as a horizontal line."""
-    one = sample(values)
-    return Curve(label, np.array(ends, dtype=float), np.stack([one, one]))
-
-
 def diagram(title: str, y: str, values: "xr.DataArray", x: str, by: str = "policy") -> Diagram:
     """Of values over `x`, with a line for each value of `by`."""
-    lines = (
-        curve(at if isinstance(at, str) else f"{by} = {short(at)}", values.sel({by: at}), x)
-        for at in values[by].values.tolist()
-    )
-    return Diagram(title, y, tuple(lines))
+    places = values[by].values.tolist()
+    return Diagram(title, y, tuple(curve(at, values.sel({by: at}), x) for at in places))
 
 
 def with_shares(values: list[Diagram], shares: list[Diagram]) -> list[list[Diagram]]:
     """A row of diagrams, and below it the row of shares if any of them is not whole."""
-    whole = all(
-        np.nan_to_num(curve.sample, nan=100.0).min(initial=100.0) > 99.9
-        for share in shares
-        for curve in share.curves
-    )
+    samples = [curve.sample for share in shares for curve in share.curves]
+    whole = all(np.nan_to_num(one, nan=100.0).min(initial=100.0) > 99.9 for one in samples)
     return [values] if whole else [values, shares]

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from . import stream_figures as stream
 from . import task_figures as tasks
-from .figure import Check, Checks, Diagram, Factor, Figure, Question, Results, Study, factor
-from .measure import EMISSION, curves, labels, of_policy, sample, short
+from .figure import Checks, Diagram, Factor, Figure, Question, Results, Study, factor
+from .measure import EMISSION, conditions, curves, joined, labels, of_policy
 from .training_settings import EASY, EASY_TEXT, aac_stream, aac_tasks, ddpg_tasks, dqn_stream
 
 if TYPE_CHECKING:
@@ -26,10 +26,7 @@ NOTES = (
     "Devices stand still and fading is new in each slot, so a twin that is one slot old knows nothing of "
     "the channel but its mean. Each device reports in each slot; "
 )
-HOW = {
-    "age": "the report arrives so many slots later.",
-    "loss": "so many of the reports are lost.",
-}
+HOW = {"age": "the report arrives so many slots later.", "loss": "so many of the reports are lost."}
 
 
 def ages(slot_s: float) -> Factor:
@@ -38,26 +35,25 @@ def ages(slot_s: float) -> Factor:
     return factor("age", "twin.device.latency", values, quick=(0, 5, 20))
 
 
-def added(
-    study: str, x: str, what: str, unit: str, of: "Callable[[xr.Dataset], xr.DataArray]"
+def _added(
+    study: str, x: str, asks: str, unit: str, of: "Callable[[xr.Dataset], xr.DataArray]"
 ) -> Question:
     """What a stale twin adds: a value at each place less that at the first, by seed or training."""
 
     def checks(results: Results) -> Checks:
         data = results[study]
-        first, *places = data[x].values.tolist()
-        found = {}
-        for policy in labels(data):
-            values = of_policy(of(data), data, policy)
-            found[policy] = [
-                Check(
-                    f"{x} {short(place)}", sample(values.sel({x: place}) - values.sel({x: first}))
-                )
-                for place in places
-            ]
-        return found
+        values = {policy: of_policy(of(data), data, policy) for policy in labels(data)}
+        return joined(
+            conditions(
+                (one - one.isel({x: 0})).isel({x: slice(1, None)}),
+                along=x,
+                what=f"{x} {{}}",
+                prefix=policy,
+            )
+            for policy, one in values.items()
+        )
 
-    return Question(what, unit, checks)
+    return Question(asks, unit, checks)
 
 
 def stream_figure(varied: Factor, title: str) -> Figure:
@@ -77,12 +73,12 @@ def stream_figure(varied: Factor, title: str) -> Figure:
         title=f"{title}, on paper A's network",
         notes=NOTES + HOW[x],
         x=X[x],
-        diagrams=lambda results: stream.two_by_two(stream.reading_diagrams(results, "stream", x)),
+        diagrams=lambda results: stream.two_by_two(stream.cost_diagrams(results, "stream", x)),
         minutes=(4.0, 0.4),
         trainings=(aac_stream, dqn_stream),
         studies=(study,),
         questions=tuple(
-            added("stream", x, f"What does it add to {one.what}?", one.unit, one.of)
+            _added("stream", x, f"What does it add to {one.what}?", one.unit, one.of)
             for one in stream.READINGS
         ),
     )
@@ -126,14 +122,14 @@ def task_figure(varied: Factor, title: str) -> Figure:
         trainings=(ddpg_tasks, aac_tasks),
         studies=(study,),
         questions=(
-            added(
+            _added(
                 "tasks",
                 x,
                 "What does it add to the part of the slots in which all limits are kept?",
                 "%",
                 lambda data: 100.0 * data["feasible_share"],
             ),
-            added(
+            _added(
                 "tasks",
                 x,
                 "And to the worst-case emission, feasible or not?",

@@ -9,23 +9,12 @@ The joint scheme of the paper is learned by AAC. Its benchmarks without one part
 P2 solved in each slot with that part taken out, the best that any learner of them could come to.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .figure import (
-    Check,
-    Checks,
-    Curve,
-    Diagram,
-    Evidence,
-    Factor,
-    Question,
-    Results,
-    Study,
-    factor,
-)
-from .measure import curve, labels, of_policy, sample, split
+from .figure import Checks, Diagram, Evidence, Factor, Question, Results, Study, factor
+from .measure import conditions, curve, joined, labels, of_policy
 from .sentences import held_by, listed, shipped
 from .training_settings import NETWORK_A
 
@@ -67,44 +56,36 @@ COST = "system cost, P2 [bit²/slot]"
 
 
 class Reading(NamedTuple):
-    """What the system cost might be."""
+    """What the system cost might be: a variable of the dataset, scaled to a unit."""
 
     name: str
     what: str
     axis: str
     unit: str
-    of: Callable[["xr.Dataset"], "xr.DataArray"]
+    variable: str
+    scale: float = 1.0
+
+    def of(self, data: "xr.Dataset") -> "xr.DataArray":
+        """Of a study."""
+        return self.scale * data[self.variable]
 
 
 READINGS = (
-    Reading(
-        "cost as P2", "P2's value", "P2 [bit²/slot]", "bit²/slot", lambda data: data["objective"]
-    ),
-    Reading(
-        "energy per bit",
-        "the energy per bit",
-        "energy [nJ/bit]",
-        "nJ/bit",
-        lambda data: 1e9 * data["energy_per_bit_j"],
-    ),
-    Reading(
-        "energy per second",
-        "the energy per second",
-        "energy per second [W]",
-        "W",
-        lambda data: data["power_w"],
-    ),
+    Reading("cost as P2", "P2's value", "P2", "bit²/slot", "objective"),
+    Reading("energy per bit", "the energy per bit", "energy", "nJ/bit", "energy_per_bit_j", 1e9),
+    Reading("energy per second", "the energy per second", "energy per second", "W", "power_w"),
     Reading(
         "bits that wait at a device",
         "the bits that wait at a device",
-        "waiting at a device [Mbit]",
+        "waiting at a device",
         "Mbit",
-        lambda data: 1e-6 * data["queue_bits"],
+        "queue_bits",
+        1e-6,
     ),
 )
 """Of the whole network, but for the last."""
 
-BY_READING = P2, PER_BIT, PER_SECOND, WAITING = tuple(reading.name for reading in READINGS)
+BY_READING = P2, PER_BIT, *_ = tuple(reading.name for reading in READINGS)
 
 NOT_STATED = (
     "Not stated: the area, path loss, arrivals, energy constants, V, and how the cost is averaged "
@@ -150,37 +131,43 @@ def sca_study(*factors: Factor) -> Study:
     return study("sca", {JOINT: "lyapunov", SCA: "sca"}, *factors, **FEW)
 
 
-# -------------------------------------------------------------------------------------------- diagrams
+# -------------------------------------------------------------------------------- diagrams and claims
 
 
-def by_reading(data: "xr.Dataset") -> Iterator[tuple[str, "xr.DataArray"]]:
-    """The cost by each reading, with its name."""
-    return ((reading.name, reading.of(data)) for reading in READINGS)
+def costs(data: "xr.Dataset") -> "xr.DataArray":
+    """The system cost of a study by each reading, which is a dimension."""
+    import xarray as xr
+
+    values = [one.of(data) for one in READINGS]
+    return xr.concat(values, "reading").assign_coords(reading=list(BY_READING))
 
 
-def reading_diagrams(
-    results: Results, name: str, x: str, legend: Mapping[str, str] | None = None, **at: Any
+def cost_diagrams(
+    results: Results, study: str, x: str, legend: Mapping[str, str] | None = None, **at: Any
 ) -> list[Diagram]:
     """A diagram for each reading of the cost.
 
     Args:
         results: with the study, and with `sca` where the legend asks for what it does not have.
-        name: of the study.
+        study: its name.
         x: a dimension.
         legend: by policy, its label; the policies of the study, by default.
         at: the one place of other dimensions, which is the title.
     """
-    data = results[name].sel(at)
+    data = results[study].sel(at)
     legend = legend or {label: label for label in labels(data)}
+    sources = [data if name in labels(data) else results["sca"].sel(at) for name in legend]
+    lines = [of_policy(costs(of), of, name) for name, of in zip(legend, sources, strict=True)]
     title = ", ".join(f"N = {value}" for value in at.values())
 
-    def line(reading: Reading, policy: str, label: str) -> Curve:
-        source = data if policy in labels(data) else results["sca"].sel(at)
-        return curve(label, of_policy(reading.of(source), source, policy), x)
+    def diagram(reading: Reading) -> Diagram:
+        values = zip(
+            legend.values(), (line.sel(reading=reading.name) for line in lines), strict=True
+        )
+        of = tuple(curve(label, value, x) for label, value in values)
+        return Diagram(title, f"{reading.axis} [{reading.unit}]", of)
 
-    return [
-        Diagram(title, one.axis, tuple(line(one, *of) for of in legend.items())) for one in READINGS
-    ]
+    return [diagram(reading) for reading in READINGS]
 
 
 def two_by_two(diagrams: list[Diagram]) -> list[list[Diagram]]:
@@ -188,30 +175,43 @@ def two_by_two(diagrams: list[Diagram]) -> list[list[Diagram]]:
     return [diagrams[:2], diagrams[2:]]
 
 
-# ----------------------------------------------------------------------------------- claims, questions
-
-
-def parts_alone(
-    results: Results, *dims: str
-) -> Iterator[tuple[str, str, "xr.DataArray", dict[str, "xr.DataArray"]]]:
-    """By condition: which joint scheme, its cost, and that of each part alone.
+def joint_below_parts(*dims: str, along: str = "") -> Callable[[Results], Checks]:
+    """That the joint scheme costs less than either of its parts.
 
     By P2 in each slot, paired by seed, for each place of some dimensions; by AAC, paired by training.
     """
-    for name, data in split(results["schemes"], *dims):
-        for reading, values in by_reading(data):
-            parts = {part: values.sel(policy=part) for part in (RADIO, COMPUTE)}
-            yield f"P2 in each slot, {reading}, {name}", JOINT, values.sel(policy=JOINT), parts
-    for reading, values in by_reading(data := results["learned"]):
-        parts = {part: values.sel(policy=part).mean("seed") for part in (RADIO, COMPUTE)}
-        yield f"AAC, {reading}", AAC, of_policy(values, data, AAC), parts
+
+    def checks(results: Results) -> Checks:
+        def below(
+            prefix: str, name: str, joint: "xr.DataArray", parts: "xr.DataArray", *dims: str
+        ) -> Checks:
+            place = f", {along} = {{}}" if along else ""
+            return joined(
+                conditions(
+                    parts.sel(policy=part) - joint,
+                    "reading",
+                    *dims,
+                    along=along,
+                    what=f"{part} over {name}{place}",
+                    prefix=prefix,
+                    low=0.0,
+                )
+                for part in (RADIO, COMPUTE)
+            )
+
+        cost, data = costs(results["schemes"]), results["learned"]
+        learned = costs(data)
+        in_slots = below("P2 in each slot", JOINT, cost.sel(policy=JOINT), cost, *dims)
+        return in_slots | below(AAC, AAC, of_policy(learned, data, AAC), learned.mean("seed"))
+
+    return checks
 
 
 def why_joint(evidence: Evidence) -> str:
     """By which reading the joint scheme is below its parts, and where compute alone is below it."""
     prefix = f"P2 in each slot, {P2}, "
     lower = [
-        f"({name.removeprefix(prefix)}{check.what.partition(' over ')[0].removeprefix(COMPUTE)})"
+        f"({name.removeprefix(prefix)}{check.what.removeprefix(f'{COMPUTE} over {JOINT}')})"
         for name, checks in evidence.checks.items()
         for check in checks
         if name.startswith(prefix) and check.what.startswith(COMPUTE) and check.interval()[0] < 0.0
@@ -238,20 +238,20 @@ def gap_questions(name: str, learned: tuple[str, ...], *dims: str) -> tuple[Ques
         dims: of which each place is a condition.
     """
 
-    def gaps(study_name: str, policy: str, paired: bool) -> Callable[[Results], Checks]:
+    def gaps(study: str, policy: str) -> Callable[[Results], Checks]:
         def checks(results: Results) -> Checks:
-            found: dict[str, list[Check]] = {}
-            for condition, data in split(results[study_name], *dims):
-                cost = data["objective"]
-                best = cost.sel(policy=JOINT) if paired else cost.sel(policy=JOINT).mean("seed")
-                gap = 100.0 * (of_policy(cost, data, policy) - best) / abs(best)
-                found[condition or f"{N_TRAINED} devices"] = [Check(policy, sample(gap))]
-            return found
+            data = results[study]
+            best = data["objective"].sel(policy=JOINT)
+            # By seed if the policy does not learn, else by training.
+            best = best if study == "sca" else best.mean("seed")
+            gap = 100.0 * (of_policy(data["objective"], data, policy) - best) / abs(best)
+            usual = "" if dims else f"{N_TRAINED} devices"
+            return conditions(gap, *dims, what=policy, prefix=usual)
 
         return checks
 
     first, *more = learned
-    asked = {f"How far is {first} above P2 solved in each slot?": gaps(name, first, False)}
-    asked |= {f"And {label}?": gaps(name, label, False) for label in more}
-    asked["And successive convex approximation?"] = gaps("sca", SCA, True)
+    asked = {f"How far is {first} above P2 solved in each slot?": gaps(name, first)}
+    asked |= {f"And {label}?": gaps(name, label) for label in more}
+    asked["And successive convex approximation?"] = gaps("sca", SCA)
     return tuple(Question(text, "%", checks) for text, checks in asked.items())

@@ -7,12 +7,22 @@ instance: places of the devices, channels, tasks; one slot, as slots of one run 
 Thresholds are from the paper's sentences, and were written down before anything was run.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .figure import Check, Checks, Factor, Question, Results, Study, factor
-from .measure import emission, geometric_mean, rising, split
+from .figure import Checks, Diagram, Factor, Question, Results, Study, factor
+from .measure import (
+    EMISSION,
+    FEASIBLE,
+    conditions,
+    diagram,
+    emission,
+    geometric_mean,
+    joined,
+    steps,
+    with_shares,
+)
 from .sentences import shipped
 from .training_settings import NETWORK_C
 
@@ -82,27 +92,62 @@ def drawn_from(*ranges: tuple[int, int]) -> Factor:
     )
 
 
-def rises(part: "xr.Dataset", policies: Sequence[str]) -> list[Check]:
+def less(study: str, lower: str, upper: str, *dims: str) -> Callable[[Results], Checks]:
+    """That one scheme emits less than another in each instance that both can serve."""
+
+    def checks(results: Results) -> Checks:
+        values = emission(results[study], (lower, upper))
+        difference = values.sel(policy=upper) - values.sel(policy=lower)
+        return conditions(difference, *OPEN, *dims, along=CYCLES, low=0.0)
+
+    return checks
+
+
+def rises(data: "xr.Dataset", policies: Sequence[str], *dims: str, prefix: str = "") -> Checks:
     """That the emission of each scheme rises with the cycles, on its own feasible instances."""
-    return [
-        check
-        for policy in policies
-        for check in rising(emission(part, [policy]).sel(policy=policy), CYCLES, f"{policy}, ")
-    ]
+    return joined(
+        conditions(
+            steps(emission(data, [one]).sel(policy=one), CYCLES),
+            *dims,
+            along=CYCLES,
+            what=f"{one}, {{}}",
+            prefix=prefix,
+            low=0.0,
+        )
+        for one in policies
+    )
 
 
 def gap_question(study: str, policies: Sequence[str], *dims: str) -> Question:
     """What schemes emit over the exact optimum, over all instances that both can serve."""
 
     def checks(results: Results) -> Checks:
-        found: dict[str, list[Check]] = {}
-        for name, part in split(results[study], *OPEN, *dims):
-            for policy in policies:
-                values = emission(part, [policy, EXACT])
-                ratio = values.sel(policy=policy) / values.sel(policy=EXACT)
-                mean = geometric_mean(ratio, CYCLES)
-                found.setdefault(name, []).append(Check(policy, mean, log=True))
-        return found
+        def gap(policy: str) -> Checks:
+            values = emission(results[study], [policy, EXACT])
+            ratio = values.sel(policy=policy) / values.sel(policy=EXACT)
+            mean = geometric_mean(ratio, CYCLES)
+            return conditions(mean, *OPEN, *dims, what=policy, log=True)
+
+        return joined(gap(policy) for policy in policies)
 
     asks = "How far are the schemes above the exact optimum? (Geometric mean over all cycles.)"
     return Question(asks, "times the optimum", checks)
+
+
+def emission_rows(
+    parts: "Iterable[tuple[str, xr.Dataset]]",
+    by: str = "policy",
+    emitted: "Callable[[xr.Dataset], xr.DataArray]" = emission,
+) -> list[list[Diagram]]:
+    """A column for each part: emission over the cycles, below it the share of feasible instances.
+
+    Args:
+        parts: with their titles.
+        by: the dimension of which each value is a line.
+        emitted: mg, by part.
+    """
+    values, shares = [], []
+    for title, part in parts:
+        values.append(diagram(title, EMISSION, emitted(part), CYCLES, by))
+        shares.append(diagram(title, FEASIBLE, 100.0 * part["feasible_share"], CYCLES, by))
+    return with_shares(values, shares)

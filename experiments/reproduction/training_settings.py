@@ -28,12 +28,7 @@ DQN = {
 }
 """What makes `dqn` learn the stream problem."""
 
-DQN_QUICK = {
-    "policy.episodes": 2,
-    "policy.replicas": 16,
-    "policy.warmup": 640,
-    "devices.count": 5,
-}
+DQN_QUICK = {"policy.episodes": 2, "policy.replicas": 16, "policy.warmup": 640, "devices.count": 5}
 
 EPISODES, EPISODE_SLOTS = 1000, 10
 
@@ -91,10 +86,7 @@ NETWORK_A, NETWORK_C = "iiot_20dev", "carbon_6ue"
 """The scenarios of both papers' networks."""
 
 EASY_THETA_0, EASY_CYCLES = 1e-28, (1000, 1500)
-EASY = {
-    "energy.theta_0": EASY_THETA_0,
-    "tasks.cycles": [f"{end} Mcycles" for end in EASY_CYCLES],
-}
+EASY = {"energy.theta_0": EASY_THETA_0, "tasks.cycles": [f"{end} Mcycles" for end in EASY_CYCLES]}
 """The task problem where offloading pays and every task can stay local."""
 
 EASY_TEXT = f"theta_0 = {EASY_THETA_0:g}, {EASY_CYCLES[0]} to {EASY_CYCLES[1]} Mcycles"

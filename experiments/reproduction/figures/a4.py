@@ -2,8 +2,8 @@
 
 from ....scenarios.loading import load_scenario
 from .. import stream_figures as stream
-from ..figure import Check, Checks, Claim, Diagram, Evidence, Figure, Results, factor
-from ..measure import level, sample, split, training_curve
+from ..figure import Checks, Claim, Diagram, Evidence, Figure, Results, factor
+from ..measure import conditions, level, training_curve
 from ..sentences import held_by
 from ..stream_figures import AAC, COMPUTE, JOINT, RADIO, SCA
 from ..training_settings import EPISODE_STEPS, NETWORK_A, aac_stream
@@ -17,8 +17,7 @@ STUDIES = (
 )
 
 
-def diagrams(results: Results) -> list[list[Diagram]]:
-    """The course of AAC; schemes without learning are levels beside it."""
+def _diagrams(results: Results) -> list[list[Diagram]]:
     course = training_curve(
         "joint (AAC)", results["aac"], "system_cost", "evaluated_steps", EPISODE_STEPS
     )
@@ -29,27 +28,14 @@ def diagrams(results: Results) -> list[list[Diagram]]:
     return [[Diagram("", stream.COST, (course, *levels))]]
 
 
-def joint_below(results: Results) -> Checks:
-    """The joint scheme costs less than either of its parts."""
-    return {
-        name: [Check(f"{part} over {joint}", sample(of - cost), 0.0) for part, of in parts.items()]
-        for name, joint, cost, parts in stream.parts_alone(results, "arrivals", "V")
-    }
+def _radio_below(results: Results) -> Checks:
+    cost = stream.costs(results["schemes"])
+    difference = cost.sel(policy=COMPUTE) - cost.sel(policy=RADIO)
+    what = f"{COMPUTE} over {RADIO}"
+    return conditions(difference, "reading", "arrivals", "V", what=what, low=0.0)
 
 
-def radio_below(results: Results) -> Checks:
-    """Radio alone costs less than compute alone."""
-    found = {}
-    for name, data in split(results["schemes"], "arrivals", "V"):
-        for reading, values in stream.by_reading(data):
-            difference = values.sel(policy=COMPUTE) - values.sel(policy=RADIO)
-            check = Check(f"{COMPUTE} over {RADIO}", sample(difference), 0.0)
-            found[f"{reading}, {name}"] = [check]
-    return found
-
-
-def why_radio(evidence: Evidence) -> str:
-    """What a CPU at full speed takes decides."""
+def _why_radio(evidence: Evidence) -> str:
     network = load_scenario(NETWORK_A)
     per_bit_j = network.energy.varsigma * network.devices.cpu**2 * network.tasks.cycles_per_bit
     return (
@@ -71,7 +57,7 @@ FIGURE = Figure(
         f"approximation of P2 is beside them. An episode is {EPISODE_STEPS} slots of one replica."
     ),
     x="training episodes",
-    diagrams=diagrams,
+    diagrams=_diagrams,
     minutes=(2.0, 0.3),
     trainings=(aac_stream,),
     studies=STUDIES,
@@ -81,7 +67,7 @@ FIGURE = Figure(
             "The joint optimisation costs less than either of its parts alone.",
             "difference to each part alone, paired by seed (for AAC by training); more than 0",
             "as the condition",
-            joint_below,
+            stream.joint_below_parts("arrivals", "V"),
             least=5,
             reason=stream.why_joint,
         ),
@@ -91,8 +77,8 @@ FIGURE = Figure(
             "bandwidth and power).",
             "difference, paired by seed; more than 0",
             "as the condition",
-            radio_below,
-            reason=why_radio,
+            _radio_below,
+            reason=_why_radio,
         ),
     ),
     questions=stream.gap_questions("learned", (AAC,)),

@@ -1,19 +1,8 @@
 """Fig. 8 of paper A: system cost over training episodes, for several learning rates."""
 
 from .. import stream_figures as stream
-from ..figure import (
-    NONE,
-    Check,
-    Checks,
-    Claim,
-    Diagram,
-    Evidence,
-    Factor,
-    Figure,
-    Results,
-    Trainings,
-)
-from ..measure import named, sample, short, training_curve
+from ..figure import NONE, Checks, Claim, Diagram, Evidence, Factor, Figure, Results, Trainings
+from ..measure import conditions, short, training_curve
 from ..sentences import listed, measured
 from ..training_settings import AAC, AAC_QUICK, EPISODE_STEPS, NETWORK_A
 
@@ -31,33 +20,24 @@ TRAININGS = Trainings(
 )
 
 
-def diagrams(results: Results) -> list[list[Diagram]]:
-    """The course of each rate."""
-    lines = (
-        training_curve(
-            f"{RATE} {short(rate)}",
-            results["rates"].sel({RATE: rate}),
-            "system_cost",
-            "evaluated_steps",
-            EPISODE_STEPS,
-        )
-        for rate in RATES
-    )
+def _diagrams(results: Results) -> list[list[Diagram]]:
+    costs = {f"{RATE} {short(rate)}": results["rates"].sel({RATE: rate}) for rate in RATES}
+    column = ("system_cost", "evaluated_steps", EPISODE_STEPS)
+    lines = (training_curve(label, data, *column) for label, data in costs.items())
     return [[Diagram("", stream.COST, tuple(lines))]]
 
 
-def best(results: Results) -> Checks:
+def _best(results: Results) -> Checks:
     """Mean of the last fifth of the evaluations, of the other rates over the best."""
     cost = results["rates"]["system_cost"]
     last = cost.isel(evaluation=slice(-max(1, cost.sizes["evaluation"] // 5), None))
-    last = last.mean("evaluation")
-    over = last - last.sel({RATE: BEST})
-    others = [rate for rate in RATES if rate != BEST]
-    return {"": [Check(named({RATE: r}), sample(over.sel({RATE: r})), 0.0) for r in others]}
+    over = (last.mean("evaluation") - last.mean("evaluation").sel({RATE: BEST})).drop_sel(
+        {RATE: BEST}
+    )
+    return conditions(over, along=RATE, low=0.0)
 
 
-def why(evidence: Evidence) -> str:
-    """How far above the best rate the others end, and which of them beyond doubt."""
+def _why(evidence: Evidence) -> str:
     checks = evidence.checks[""]
     ends = [f"{measured(check)} ({check.what})" for check in checks]
     beyond = [check.what for check in checks if check.interval()[1] > 0.0]
@@ -77,7 +57,7 @@ FIGURE = Figure(
         f"it, for actor and critic alike. Trainings are of {STEPS:,} steps, costs on held-out seeds."
     ),
     x="training episodes",
-    diagrams=diagrams,
+    diagrams=_diagrams,
     minutes=(0.1, 0.1),
     trainings=(TRAININGS,),
     claims=(
@@ -87,9 +67,9 @@ FIGURE = Figure(
             "mean cost of the last fifth of a training's evaluations under the other rates, less that "
             f"under {BEST:g}, over training seeds; more than 0",
             "bit²/slot",
-            best,
+            _best,
             least=5,
-            reason=why,
+            reason=_why,
             explained=NONE,
         ),
     ),

@@ -1,13 +1,12 @@
 """Fig. 8 of paper C: worst-case emission when the twin errs about processing rates."""
 
-from collections.abc import Callable
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from .. import task_figures as tasks
-from ..figure import Check, Checks, Claim, Diagram, Evidence, Factor, Figure, Question, Results
-from ..measure import EMISSION, FEASIBLE, above, diagram, each, feasible, rising, split, with_shares
-from ..sentences import listed, span
+from ..figure import Checks, Claim, Diagram, Evidence, Factor, Figure, Question, Results
+from ..measure import conditions, feasible, joined, split, steps
+from ..sentences import held_by, listed, span
 from ..task_figures import CYCLES, OPEN, PROPOSED
 
 if TYPE_CHECKING:
@@ -24,8 +23,7 @@ USUAL_MHZ = {DEVICE: 750.0, SERVER: 3330.0}
 EXACT_TWIN = "exact twin"
 
 
-def deviation(kind: str, percent: int) -> dict[str, object]:
-    """Keys of the scenario."""
+def _deviation(kind: str, percent: int) -> dict[str, object]:
     if percent == 0:
         return {f"{DEVICE}.relative": 0.0}
     if kind == NOISE:
@@ -34,17 +32,17 @@ def deviation(kind: str, percent: int) -> dict[str, object]:
     return {f"{key}.relative": share for key in USUAL_MHZ}
 
 
-def level(kind: str, percent: int) -> str:
-    """As figures name it."""
-    return f"{kind} {percent} %" if percent else EXACT_TWIN
-
-
-def levels(kind: str) -> list[str]:
-    """From the exact twin on."""
-    return [level(kind, percent) for percent in LEVELS]
-
-
-TWIN = Factor("twin", {level(kind, one): deviation(kind, one) for kind in KINDS for one in LEVELS})
+TWINS = {
+    kind: [f"{kind} {percent} %" if percent else EXACT_TWIN for percent in LEVELS] for kind in KINDS
+}
+TWIN = Factor(
+    "twin",
+    {
+        twin: _deviation(kind, percent)
+        for kind, twins in TWINS.items()
+        for twin, percent in zip(twins, LEVELS, strict=True)
+    },
+)
 
 STUDIES = (
     tasks.instances(
@@ -60,94 +58,77 @@ STUDIES = (
 )
 
 
-def possible(data: "xr.Dataset") -> "xr.DataArray":
+def _possible(data: "xr.Dataset") -> "xr.DataArray":
     """The instances that an exact twin can serve; deviations then break limits."""
     return feasible(data.sel(twin=EXACT_TWIN, drop=True))
 
 
-def diagrams(results: Results) -> list[list[Diagram]]:
-    """A row for each way to err, a column for each theta_0."""
-    rows = []
+def _emission(data: "xr.Dataset") -> "xr.DataArray":
+    return data["worst_emission_mg"].where(_possible(data))
+
+
+def _diagrams(results: Results) -> list[list[Diagram]]:
     data = results["twins"].sel({"policy": PROPOSED, "rate floor": "all"})
+    data["worst_emission_mg"] = _emission(data)
     names = [f"deviation {percent} %" for percent in LEVELS]
-    for kind in KINDS:
-        values, shares = [], []
-        for name, part in split(data, "theta_0"):
-            title = f"{kind}, {name}"
-            emission = part["worst_emission_mg"].where(possible(part))
-            for found, y, shown in (
-                (values, EMISSION, emission),
-                (shares, FEASIBLE, 100.0 * part["feasible_share"]),
-            ):
-                shown = shown.sel(twin=levels(kind)).assign_coords(twin=names)
-                found.append(diagram(title, y, shown, CYCLES, by="twin"))
-        rows += with_shares(values, shares)
-    return rows
-
-
-def by_kind(
-    check: "Callable[[xr.DataArray, str], list[Check]]",
-) -> Callable[[Results], Checks]:
-    """Checks of the emission under each condition, for each way to err."""
-
-    def checks(results: Results) -> Checks:
-        found = {}
-        for name, part in split(results["twins"].sel(policy=PROPOSED), *OPEN):
-            emission = part["worst_emission_mg"].where(possible(part))
-            for kind in KINDS:
-                found[f"{kind}, {name}"] = check(emission, kind)
-        return found
-
-    return checks
-
-
-def worse(emission: "xr.DataArray", kind: str) -> list[Check]:
-    """The larger the deviation, the larger the emission."""
     return [
-        check
-        for a, b in pairwise(levels(kind))
-        for check in above(
-            emission.sel(twin=b), emission.sel(twin=a), CYCLES, what=f"{b} over {a}, "
+        row
+        for kind, twins in TWINS.items()
+        for row in tasks.emission_rows(
+            (
+                (f"{kind}, {name}", part.sel(twin=twins).assign_coords(twin=names))
+                for name, part in split(data, "theta_0")
+            ),
+            by="twin",
+            emitted=lambda part: part["worst_emission_mg"],
         )
     ]
 
 
-def rising_at_each(emission: "xr.DataArray", kind: str) -> list[Check]:
-    """At each deviation emissions rise with the cycles."""
-    return [
-        check
-        for one in levels(kind)
-        for check in rising(emission.sel(twin=one), CYCLES, f"{one}, ")
-    ]
+def _accuracy(results: Results) -> Checks:
+    emission = _emission(results["twins"].sel(policy=PROPOSED))
+    return joined(
+        conditions(
+            emission.sel(twin=worse) - emission.sel(twin=better),
+            *OPEN,
+            along=CYCLES,
+            what=f"{worse} over {better}, {CYCLES} = {{}}",
+            prefix=kind,
+            low=0.0,
+        )
+        for kind, twins in TWINS.items()
+        for better, worse in pairwise(twins)
+    )
 
 
-def still_feasible(results: Results) -> Checks:
+def _rising(results: Results) -> Checks:
+    rise = steps(_emission(results["twins"].sel(policy=PROPOSED)), CYCLES)
+    return joined(
+        conditions(
+            rise.sel(twin=twin), *OPEN, along=CYCLES, what=f"{twin}, {{}}", prefix=kind, low=0.0
+        )
+        for kind, twins in TWINS.items()
+        for twin in twins
+    )
+
+
+def _kept(results: Results) -> Checks:
     """Part of the instances that keep all limits, of those that an exact twin can serve."""
-    found = {}
-    for name, part in split(results["twins"].sel(policy=PROPOSED), *OPEN):
-        share = 100.0 * part["feasible_share"].where(possible(part)).mean(CYCLES)
-        found[name] = each(share, "twin")
-    return found
+    data = results["twins"].sel(policy=PROPOSED)
+    share = 100.0 * data["feasible_share"].where(_possible(data)).mean(CYCLES)
+    return conditions(share, *OPEN, along="twin", what="{}")
 
 
-def why_worse(evidence: Evidence) -> str:
-    """Energy goes as the square; how many instances keep their deadlines."""
-    shares: dict[str, list[float]] = {}
-    for checks in still_feasible(evidence.results).values():
-        for check in checks:
-            shares.setdefault(check.what, []).append(check.interval()[0])
-    least = {kind: f"{span(shares[level(kind, LEVELS[1])])} % of the instances" for kind in KINDS}
-    held = {
-        kind: [answer for name, answer in evidence.answers.items() if name.startswith(kind)]
-        for kind in KINDS
-    }
-    counts = [f"{kind} in {of.count('holds')} of {len(of)}" for kind, of in held.items()]
+def _why_square(evidence: Evidence) -> str:
+    data = evidence.results["twins"].sel(policy=PROPOSED)
+    share = 100.0 * data["feasible_share"].where(_possible(data)).mean("seed")
+    least = {kind: span(share.sel(twin=twins[1]).mean(CYCLES)) for kind, twins in TWINS.items()}
     return (
-        f"It holds under these conditions: {listed(counts)}. Energy goes as the square of the rate "
+        f"It holds under {held_by(evidence, KINDS)} conditions. Energy goes as the square of the rate "
         "that really happens. A CPU that runs faster than the twin believes emits more than was "
         "planned, and so does one that is wrong at random, as the worst device counts. One that runs "
-        f"slower emits less; but with {LEVELS[1]} % then only {least[LOWER]} keep all limits, as "
-        f"planned rates leave no time, and {least[NOISE]} with random errors."
+        f"slower emits less; but by {LEVELS[1]} % slower {least[LOWER]} % of the instances keep all "
+        f"limits, as planned rates leave no time, and {least[NOISE]} % with errors at random."
     )
 
 
@@ -164,7 +145,7 @@ FIGURE = Figure(
         "Instances are those that an exact twin can serve."
     ),
     x=tasks.MEGACYCLES,
-    diagrams=diagrams,
+    diagrams=_diagrams,
     minutes=(8.5, 0.5),
     studies=STUDIES,
     claims=(
@@ -174,8 +155,8 @@ FIGURE = Figure(
             f"difference paired by instance, from each deviation ({', '.join(map(str, LEVELS))} %) to "
             "the next, at each number of cycles; more than 0",
             "mg",
-            by_kind(worse),
-            reason=why_worse,
+            _accuracy,
+            reason=_why_square,
         ),
         Claim(
             "c8-rising",
@@ -183,12 +164,10 @@ FIGURE = Figure(
             "difference paired by instance, from each number of cycles to the next, at each deviation; "
             "more than 0",
             "mg",
-            by_kind(rising_at_each),
+            _rising,
         ),
     ),
     questions=(
-        Question(
-            "How many instances still keep all limits when the twin errs?", "%", still_feasible
-        ),
+        Question("How many instances still keep all limits when the twin errs?", "%", _kept),
     ),
 )

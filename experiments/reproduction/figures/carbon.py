@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from .. import stream_figures as stream
 from ..figure import Checks, Diagram, Factor, Figure, Question, Results, Study
-from ..measure import EMISSION, curves, each
+from ..measure import EMISSION, conditions, curves, joined
 from ..sentences import listed
 from ..training_settings import EASY, NETWORK_C
 
@@ -46,37 +46,35 @@ STUDIES = (
 )
 
 
-def of_day(data: "xr.Dataset", day: str) -> "xr.Dataset":
+def _of_day(data: "xr.Dataset", day: str) -> "xr.Dataset":
     """One day over the hours that were run."""
     moments = [one for one in data["moment"].values.tolist() if one.startswith(day)]
     hours = [int(one.split()[1]) for one in moments]
     return data.sel(moment=moments).rename(moment=HOUR).assign_coords({HOUR: hours})
 
 
-def diagrams(results: Results) -> list[list[Diagram]]:
-    """Emission and energy over the hours, a column for each day."""
-    return [
-        [
-            Diagram(day, y, curves(data, scale * data[value], HOUR))
-            for day in DAYS
-            for data in [of_day(results[study], day)]
-        ]
-        for study, value, scale, y in (
-            ("stream", "emission_mg_per_bit", 1e6, "emission [mg/Mbit]"),
-            ("stream", "energy_per_bit_j", 1e9, "energy [nJ/bit]"),
-            ("tasks", "worst_emission_mg", 1.0, f"paper C: {EMISSION}"),
-        )
-    ]
+def _diagrams(results: Results) -> list[list[Diagram]]:
+    def diagram(study: str, day: str, value: str, scale: float, y: str) -> Diagram:
+        data = _of_day(results[study], day)
+        return Diagram(day, y, curves(data, scale * data[value], HOUR))
+
+    rows = (
+        ("stream", "emission_mg_per_bit", 1e6, "emission [mg/Mbit]"),
+        ("stream", "energy_per_bit_j", 1e9, "energy [nJ/bit]"),
+        ("tasks", "worst_emission_mg", 1.0, f"paper C: {EMISSION}"),
+    )
+    return [[diagram(study, day, *row) for day in DAYS] for study, *row in rows]
 
 
-def mean_of_day(study: str, value: str, scale: float) -> Callable[[Results], Checks]:
-    """Of each policy, the mean over a day."""
+def _mean(study: str, value: str, scale: float) -> Callable[[Results], Checks]:
+    """Of each policy, over a day."""
 
     def checks(results: Results) -> Checks:
-        return {
-            day: each(scale * of_day(results[study], day)[value].mean(dim=HOUR), "policy")
-            for day in DAYS
-        }
+        days = {day: _of_day(results[study], day)[value].mean(dim=HOUR) for day in DAYS}
+        return joined(
+            conditions(scale * of, along="policy", what="{}", prefix=day)
+            for day, of in days.items()
+        )
 
     return checks
 
@@ -91,24 +89,22 @@ FIGURE = Figure(
         "have the same intensity: decisions follow energy, and emission is energy at another price."
     ),
     x="hour of the day",
-    diagrams=diagrams,
+    diagrams=_diagrams,
     minutes=(1.0, 0.3),
     studies=STUDIES,
     questions=(
         Question(
             "What is emitted for a million bits, in the mean over the day?",
             "mg/Mbit",
-            mean_of_day("stream", "emission_mg_per_bit", 1e6),
+            _mean("stream", "emission_mg_per_bit", 1e6),
         ),
         Question(
-            "What energy does a bit take?",
-            "nJ/bit",
-            mean_of_day("stream", "energy_per_bit_j", 1e9),
+            "What energy does a bit take?", "nJ/bit", _mean("stream", "energy_per_bit_j", 1e9)
         ),
         Question(
             "What is the worst-case emission on paper C's network?",
             "mg",
-            mean_of_day("tasks", "worst_emission_mg", 1.0),
+            _mean("tasks", "worst_emission_mg", 1.0),
         ),
     ),
 )

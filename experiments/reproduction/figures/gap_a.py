@@ -28,26 +28,23 @@ STUDIES = (
 )
 
 
-def gap(data: "xr.Dataset") -> "xr.DataArray":
+def _gap(data: "xr.Dataset") -> "xr.DataArray":
     """P2's value over that of the multi-start search, in % of the latter's mean."""
     cost = data["objective"]
     best = cost.sel(policy=SEARCH)
     return 100.0 * (cost - best) / abs(best.mean(dim="seed"))
 
 
-def diagrams(results: Results) -> list[list[Diagram]]:
-    """The gap over the number of devices."""
+def _diagrams(results: Results) -> list[list[Diagram]]:
     data = results["stream"]
-    y = "P2 over that of the search, in %"
-    return [[Diagram("", y, curves(data, gap(data), N, SHOWN))]]
+    return [[Diagram("", "P2 over that of the search, in %", curves(data, _gap(data), N, SHOWN))]]
 
 
-def gaps(results: Results) -> Checks:
-    """Of each policy, for each number of devices."""
+def _gaps(results: Results) -> Checks:
     data = results["stream"]
     return {
         f"{n} devices": [
-            Check(name, sample(of_policy(gap(data).sel({N: n}), data, name))) for name in SHOWN
+            Check(name, sample(of_policy(_gap(data).sel({N: n}), data, name))) for name in SHOWN
         ]
         for n in data[N].values.tolist()
     }
@@ -64,13 +61,13 @@ FIGURE = Figure(
         f"{N_TRAINED} devices."
     ),
     x="number of devices",
-    diagrams=diagrams,
+    diagrams=_diagrams,
     minutes=(20.0, 0.4),
     trainings=(aac_stream,),
     studies=STUDIES,
     questions=(
         Question(
-            "How far is P2's value, in the mean over slots, above that of the search?", "%", gaps
+            "How far is P2's value, in the mean over slots, above that of the search?", "%", _gaps
         ),
     ),
 )

@@ -1,10 +1,20 @@
 """Every policy of the task problem against the exact optimum of C(10)."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .. import task_figures as tasks
-from ..figure import Check, Checks, Diagram, Figure, Question, Results
-from ..measure import FEASIBLE, curves, feasible, geometric_mean, of_policy, sample, split
+from ..figure import Checks, Diagram, Figure, Question, Results
+from ..measure import (
+    FEASIBLE,
+    conditions,
+    curves,
+    feasible,
+    geometric_mean,
+    joined,
+    of_policy,
+    split,
+)
 from ..task_figures import CYCLES, LEARNED, LOCAL_CPU
 from ..training_settings import EASY_CYCLES, EASY_THETA_0, aac_tasks, ddpg_tasks
 
@@ -30,53 +40,47 @@ STUDIES = (
 )
 
 
-def ratio(data: "xr.Dataset") -> "xr.DataArray":
+def _ratio(data: "xr.Dataset") -> "xr.DataArray":
     """Emission over that of the optimum, where a policy and the optimum keep all limits."""
     emission = data["worst_emission_mg"].where(feasible(data))
     return emission / emission.sel(policy="exact")
 
 
-def diagrams(results: Results) -> list[list[Diagram]]:
-    """Ratios and shares of feasible instances, a column for each theta_0."""
-    ratios, shares = [], []
-    for title, part in split(results["schemes"], "theta_0"):
-        shown = [(part, OTHERS)]
-        if part["theta_0"].item() == EASY_THETA_0:
-            shown.append((results["learned"], list(LEARNED)))
-        lines = [line for of, names in shown for line in curves(of, ratio(of), CYCLES, names)]
-        ratios.append(Diagram(title, "emission over the optimum", tuple(lines), log=True))
-        lines = [
-            line
-            for of, names in shown
-            for line in curves(of, 100.0 * of["feasible_share"], CYCLES, names)
-        ]
-        shares.append(Diagram(title, FEASIBLE, tuple(lines)))
-    return [ratios, shares]
+def _share(data: "xr.Dataset") -> "xr.DataArray":
+    return 100.0 * data["feasible_share"]
 
 
-def emitted(results: Results) -> Checks:
-    """Mean over all cycles, of the instances in which a policy keeps all limits."""
-    found = {}
-    for name, part in split(results["schemes"], "theta_0"):
-        means = {one: geometric_mean(ratio(part).sel(policy=one), CYCLES) for one in OTHERS}
-        found[name] = [Check(policy, mean, log=True) for policy, mean in means.items()]
-    return found | learned(results["learned"], ratio(results["learned"]))
+def _diagrams(results: Results) -> list[list[Diagram]]:
+    def row(of: "Callable[[xr.Dataset], xr.DataArray]", y: str) -> list[Diagram]:
+        found = []
+        for title, part in split(results["schemes"], "theta_0"):
+            lines = curves(part, of(part), CYCLES, OTHERS)
+            if part["theta_0"].item() == EASY_THETA_0:
+                lines += curves(results["learned"], of(results["learned"]), CYCLES, LEARNED)
+            found.append(Diagram(title, y, lines, log=of is _ratio))
+        return found
+
+    return [row(_ratio, "emission over the optimum"), row(_share, FEASIBLE)]
 
 
-def kept(results: Results) -> Checks:
-    """Share of the instances in which a policy keeps all limits."""
-    found = {}
-    for name, part in split(results["schemes"], "theta_0"):
-        share = 100.0 * part["feasible_share"].mean(dim=CYCLES)
-        found[name] = [Check(policy, sample(share.sel(policy=policy))) for policy in SCHEMES]
-    return found | learned(results["learned"], results["learned"]["feasible_share"], 100.0)
+def _emitted(results: Results) -> Checks:
+    """Over all cycles, of the instances in which a policy keeps all limits."""
+    mean = geometric_mean(_ratio(results["schemes"]), CYCLES).sel(policy=OTHERS)
+    schemes = conditions(mean, "theta_0", along="policy", what="{}", log=True)
+    return schemes | _learned(_ratio(results["learned"]), results)
 
 
-def learned(data: "xr.Dataset", values: "xr.DataArray", scale: float = 1.0) -> Checks:
+def _kept(results: Results) -> Checks:
+    share = 100.0 * results["schemes"]["feasible_share"].mean(dim=CYCLES)
+    schemes = conditions(share, "theta_0", along="policy", what="{}")
+    return schemes | _learned(_share(results["learned"]), results)
+
+
+def _learned(values: "xr.DataArray", results: Results) -> Checks:
     """Of policies that learn, by training."""
-    means = {name: scale * of_policy(values, data, name).mean(dim=CYCLES) for name in LEARNED}
-    checks = [Check(label, sample(mean)) for label, mean in means.items()]
-    return {f"learned, theta_0 = {EASY_THETA_0:g}": checks}
+    of = {name: of_policy(values, results["learned"], name).mean(dim=CYCLES) for name in LEARNED}
+    place = f"learned, theta_0 = {EASY_THETA_0:g}"
+    return joined(conditions(mean, what=name, prefix=place) for name, mean in of.items())
 
 
 FIGURE = Figure(
@@ -90,12 +94,12 @@ FIGURE = Figure(
         f"{EASY_THETA_0:g}, on {tasks.between(*EASY_CYCLES)}."
     ),
     x=tasks.MEGACYCLES,
-    diagrams=diagrams,
+    diagrams=_diagrams,
     minutes=(2.0, 0.4),
     trainings=(ddpg_tasks, aac_tasks),
     studies=STUDIES,
     questions=(
-        Question("How much do policies emit?", "times the optimum", emitted),
-        Question("In how many instances do they keep all limits?", "%", kept),
+        Question("How much do policies emit?", "times the optimum", _emitted),
+        Question("In how many instances do they keep all limits?", "%", _kept),
     ),
 )

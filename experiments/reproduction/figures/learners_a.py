@@ -9,8 +9,7 @@ LEARNERS = {"AAC": "aac", "DQN": "dqn", "DDPG": "ddpg-stream"}
 LEVELS = {"P2 in each slot": "lyapunov_system_cost", "local": "local_system_cost"}
 
 
-def diagrams(results: Results) -> list[list[Diagram]]:
-    """Each learner's course; policies that do not learn are levels beside it."""
+def _diagrams(results: Results) -> list[list[Diagram]]:
     lines = [
         training_curve(label, results[name], "system_cost", "evaluated_steps")
         for label, name in LEARNERS.items()
@@ -21,7 +20,7 @@ def diagrams(results: Results) -> list[list[Diagram]]:
     return [[Diagram("", stream.COST, tuple(lines))]]
 
 
-def closed(results: Results) -> Checks:
+def _closed(results: Results) -> Checks:
     """How much of the gap the best evaluation closes, and the mean of the last five."""
     best, last = [], []
     for label, name in LEARNERS.items():
@@ -43,7 +42,7 @@ FIGURE = Figure(
         "were not searched for."
     ),
     x="environment steps",
-    diagrams=diagrams,
+    diagrams=_diagrams,
     minutes=(0.1, 0.1),
     trainings=(aac_stream, dqn_stream, ddpg_stream),
     log_x=True,
@@ -51,7 +50,7 @@ FIGURE = Figure(
         Question(
             "How much of the gap between local execution and P2 solved in each slot do they close?",
             "%",
-            closed,
+            _closed,
         ),
     ),
 )

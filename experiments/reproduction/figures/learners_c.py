@@ -6,8 +6,7 @@ from ..task_figures import LEARNED
 from ..training_settings import EASY_TEXT, aac_tasks, ddpg_tasks
 
 
-def diagrams(results: Results) -> list[list[Diagram]]:
-    """Emission over the optimum, and below it the share of feasible slots."""
+def _diagrams(results: Results) -> list[list[Diagram]]:
     rows = []
     for column, offset, scale, y in (
         ("excess", 1.0, 1.0, "emission over the optimum"),
@@ -21,7 +20,7 @@ def diagrams(results: Results) -> list[list[Diagram]]:
     return rows
 
 
-def ends(results: Results) -> Checks:
+def _ends(results: Results) -> Checks:
     """The last evaluation."""
     last = {label: results[name].isel(evaluation=-1) for label, name in LEARNED.items()}
     return {
@@ -43,9 +42,9 @@ FIGURE = Figure(
         "searched for."
     ),
     x="environment steps",
-    diagrams=diagrams,
+    diagrams=_diagrams,
     minutes=(0.1, 0.1),
     trainings=(ddpg_tasks, aac_tasks),
     log_x=True,
-    questions=(Question("Where do they end?", "1", ends),),
+    questions=(Question("Where do they end?", "1", _ends),),
 )

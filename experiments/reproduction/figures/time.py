@@ -5,19 +5,12 @@ from collections.abc import Mapping
 from .. import stream_figures as stream
 from .. import task_figures as tasks
 from ..figure import Checks, Diagram, Figure, Question, Results, Study
-from ..measure import curves, each
+from ..measure import conditions, curves
 from ..stream_figures import N
-from ..training_settings import (
-    NETWORK_A,
-    NETWORK_C,
-    aac_stream,
-    aac_tasks,
-    ddpg_tasks,
-    dqn_stream,
-)
+from ..training_settings import NETWORK_A, NETWORK_C, aac_stream, aac_tasks, ddpg_tasks, dqn_stream
 
 
-def timed(
+def _timed(
     name: str,
     scenario: str,
     policies: Mapping[str, str],
@@ -39,38 +32,28 @@ def timed(
 
 
 STUDIES = (
-    timed("stream", NETWORK_A, stream.EVERY, stream.LEARNED, (5, 10, 20, 40, 80), 30),
-    timed("search", NETWORK_A, {"exact search": "exact"}, {}, (2, 4, 6), 10),
-    timed("tasks", NETWORK_C, tasks.EVERY, tasks.LEARNED, (2, 4, 6, 8, 10), 5),
+    _timed("stream", NETWORK_A, stream.EVERY, stream.LEARNED, (5, 10, 20, 40, 80), 30),
+    _timed("search", NETWORK_A, {"exact search": "exact"}, {}, (2, 4, 6), 10),
+    _timed("tasks", NETWORK_C, tasks.EVERY, tasks.LEARNED, (2, 4, 6, 8, 10), 5),
 )
 
 
-def diagrams(results: Results) -> list[list[Diagram]]:
-    """A column for each paper's network."""
-    return [
-        [
-            Diagram(
-                f"paper {paper}'s network",
-                "time per decision, median [ms]",
-                tuple(
-                    line
-                    for name in names
-                    for line in curves(results[name], 1e3 * results[name]["decision_s"], N)
-                ),
-                log=True,
-            )
-            for paper, names in (("A", ("stream", "search")), ("C", ("tasks",)))
-        ]
-    ]
+def _diagrams(results: Results) -> list[list[Diagram]]:
+    found = []
+    for paper, names in (("A", ("stream", "search")), ("C", ("tasks",))):
+        lines = (curves(results[one], 1e3 * results[one]["decision_s"], N) for one in names)
+        title, y = f"paper {paper}'s network", "time per decision, median [ms]"
+        found.append(Diagram(title, y, tuple(line for some in lines for line in some), log=True))
+    return [found]
 
 
-def times(results: Results) -> Checks:
-    """Of each policy and training, for each number of devices."""
+def _times(results: Results) -> Checks:
     return {
-        f"{study.name}, {n} devices": each(1e3 * data["decision_s"].sel({N: n}), "policy")
-        for study in STUDIES
-        for data in [results[study.name]]
-        for n in data[N].values.tolist()
+        f"{name}, {n} devices": checks
+        for name, data in results.items()
+        if "decision_s" in data
+        for n, times in zip(data[N].values, data["decision_s"].transpose(N, ...), strict=True)
+        for checks in conditions(1e3 * times, along="policy", what="{}").values()
     }
 
 
@@ -83,10 +66,10 @@ FIGURE = Figure(
         "that is not the same twice. Compare policies, not machines."
     ),
     x="number of devices",
-    diagrams=diagrams,
+    diagrams=_diagrams,
     minutes=(9.0, 1.0),
     trainings=(aac_stream, dqn_stream, ddpg_tasks, aac_tasks),
     studies=STUDIES,
     log_x=True,
-    questions=(Question("How long does a decision take?", "ms", times),),
+    questions=(Question("How long does a decision take?", "ms", _times),),
 )
