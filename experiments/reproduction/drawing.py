@@ -111,9 +111,9 @@ def _draw_all(
         squeeze=False,
         height_ratios=heights,
     )
-    curves = [curve for row in diagrams for diagram in row for curve in diagram.curves]
-    looks = {label: k for k, label in enumerate(dict.fromkeys(curve.label for curve in curves))}
-    places = sorted({float(x) for curve in curves for x in curve.x})
+    lines = [line for row in diagrams for diagram in row for line in diagram.lines()]
+    looks = {label: k for k, label in enumerate(dict.fromkeys(label for label, _, _ in lines))}
+    places = sorted({float(x) for _, xs, _ in lines for x in xs})
     above = [""] * columns
     for row, shown in zip(axes, diagrams, strict=True):
         for column, (ax, diagram) in enumerate(zip(row, shown, strict=False)):
@@ -153,12 +153,12 @@ def _add_legend(canvas: "Canvas", width: float) -> None:
 
 def _draw(ax: "Axes", diagram: Diagram, looks: dict[str, int]) -> None:
     """Its lines, with their intervals."""
-    for curve in diagram.curves:
-        number = looks[curve.label]
+    for label, x, sample in diagram.lines():
+        number = looks[label]
         colour, dashes, marker = LOOKS[number % len(LOOKS)]
-        value, half = band(curve.sample)
+        value, half = band(sample)
         ax.plot(
-            curve.x,
+            x,
             value,
             color=colour,
             linestyle=dashes,
@@ -166,12 +166,12 @@ def _draw(ax: "Axes", diagram: Diagram, looks: dict[str, int]) -> None:
             # Open and of different sizes, so that lines that coincide are all seen.
             markersize=3.5 + 1.5 * (number % 4),
             markerfacecolor="none",
-            markevery=max(1, len(curve.x) // 10) if len(curve.x) > MANY_POINTS else 1,
+            markevery=max(1, len(x) // 10) if len(x) > MANY_POINTS else 1,
             linewidth=1.3,
-            label=curve.label,
+            label=label,
         )
         half = np.nan_to_num(half)
-        ax.fill_between(curve.x, value - half, value + half, color=colour, alpha=0.18, linewidth=0)
+        ax.fill_between(x, value - half, value + half, color=colour, alpha=0.18, linewidth=0)
 
 
 def _set_axes(ax: "Axes", diagram: Diagram, places: Sequence[float], log_x: bool) -> None:

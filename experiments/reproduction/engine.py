@@ -19,9 +19,10 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from ...simulator.core.errors import RunError
 from ...traces.reader import open_trace
@@ -42,9 +43,6 @@ from .figure import (
     verdict,
 )
 from .trainings import checkpoints, train_all
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 Follow = AbstractContextManager[tuple[Callable[[Progress], None], Callable[[str], None]]]
 
@@ -114,7 +112,7 @@ class Workshop:
             results[study.name] = self.run_study(study, folder, trained)
         return results
 
-    def run_study(self, study: Study, folder: Path, trained: dict[str, Path]) -> "xr.Dataset":
+    def run_study(self, study: Study, folder: Path, trained: dict[str, Path]) -> xr.Dataset:
         """Make the runs of a study that are missing, and read all of them."""
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / "sweep.toml"
@@ -223,7 +221,7 @@ def policies(study: Study, trained: dict[str, Path]) -> dict[str, str]:
     return {**study.policies, **learned}
 
 
-def labelled(study: Study, data: "xr.Dataset", quick: bool, labels: list[str]) -> "xr.Dataset":
+def labelled(study: Study, data: xr.Dataset, quick: bool, labels: list[str]) -> xr.Dataset:
     """A sweep's dataset with the study's own names of dimensions, values and policies."""
     for one in study.factors:
         dim = one.key or "point"
@@ -233,7 +231,7 @@ def labelled(study: Study, data: "xr.Dataset", quick: bool, labels: list[str]) -
     return data.assign_coords(policy=labels)
 
 
-def _decision_s(data: "xr.Dataset", folder: Path) -> "xr.DataArray":
+def _decision_s(data: xr.Dataset, folder: Path) -> xr.DataArray:
     """Median wall-clock time of a decision of each run's trace, for all of its replications."""
     medians: dict[str, float] = {}
     for name in np.unique(data["trace"].values):
@@ -289,17 +287,16 @@ def _row(check: Check) -> dict[str, Any]:
     return {"what": check.what, "seeds": check.seeds, **known}
 
 
-def write_lines(diagrams: list[list[Diagram]], x: str, path: Path) -> None:
+def write_lines(diagrams: list[list[Diagram]], x_axis: str, path: Path) -> None:
     """What the picture shows, as a table: a row for each point of each line."""
     from .drawing import band
 
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["panel", "number", "line", x, "mean", "low", "high", "seeds"])
+        writer.writerow(["panel", "number", "line", x_axis, "mean", "low", "high", "seeds"])
         for diagram in (one for row in diagrams for one in row):
-            for curve in diagram.curves:
-                value, half = band(curve.sample)
-                seeds = np.isfinite(curve.sample).sum(axis=1)
-                columns = (curve.x, value, value - half, value + half, seeds)
+            for label, x, sample in diagram.lines():
+                value, half = band(sample)
+                columns = (x, value, value - half, value + half, np.isfinite(sample).sum(axis=1))
                 for row in zip(*(column.tolist() for column in columns), strict=True):
-                    writer.writerow([diagram.title, diagram.y, curve.label, *row])
+                    writer.writerow([diagram.title, diagram.y, label, *row])

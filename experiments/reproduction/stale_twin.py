@@ -1,16 +1,14 @@
 """What a stale twin costs: what `age_a`, `age_c`, `loss_a` and `loss_c` share."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+
+import xarray as xr
 
 from . import stream_figures as stream
 from . import task_figures as tasks
-from .figure import Checks, Diagram, Factor, Figure, Question, Results, Study, factor
-from .measure import EMISSION, conditions, curves, joined, labels, of_policy
+from .figure import Check, Checks, Diagram, Factor, Figure, Question, Results, Study, factor
+from .measure import EMISSION, conditions, curves
 from .training_settings import EASY, EASY_TEXT, aac_stream, aac_tasks, ddpg_tasks, dqn_stream
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 LOSS = factor(
     "loss",
@@ -36,22 +34,17 @@ def ages(slot_s: float) -> Factor:
 
 
 def _added(
-    study: str, x: str, asks: str, unit: str, of: "Callable[[xr.Dataset], xr.DataArray]"
+    study: str, x: str, asks: str, unit: str, of: Callable[[xr.Dataset], xr.DataArray]
 ) -> Question:
     """What a stale twin adds: a value at each place less that at the first, by seed or training."""
 
     def checks(results: Results) -> Checks:
         data = results[study]
-        values = {policy: of_policy(of(data), data, policy) for policy in labels(data)}
-        return joined(
-            conditions(
-                (one - one.isel({x: 0})).isel({x: slice(1, None)}),
-                along=x,
-                what=f"{x} {{}}",
-                prefix=policy,
-            )
-            for policy, one in values.items()
-        )
+        found: dict[str, list[Check]] = {}
+        for policy, values in curves(data, of(data)).items():
+            added = (values - values.isel({x: 0})).isel({x: slice(1, None)})
+            found |= conditions({f"{x} {{}}": added}, along=x, prefix=policy)
+        return found
 
     return Question(asks, unit, checks)
 
@@ -69,11 +62,10 @@ def stream_figure(varied: Factor, title: str) -> Figure:
     )
     return Figure(
         id=f"{x}-a",
-        paper="",
         title=f"{title}, on paper A's network",
         notes=NOTES + HOW[x],
         x=X[x],
-        diagrams=lambda results: stream.two_by_two(stream.cost_diagrams(results, "stream", x)),
+        diagrams=lambda results: stream.two_by_two(stream.cost_diagrams(results, "stream")),
         minutes=(4.0, 0.4),
         trainings=(aac_stream, dqn_stream),
         studies=(study,),
@@ -101,8 +93,8 @@ def task_figure(varied: Factor, title: str) -> Figure:
 
     def diagrams(results: Results) -> list[list[Diagram]]:
         data = results["tasks"]
-        emission = curves(data, data["worst_emission_mg"], x)
-        share = curves(data, 100.0 * data["feasible_share"], x)
+        emission = curves(data, data["worst_emission_mg"])
+        share = curves(data, 100.0 * data["feasible_share"])
         return [
             [Diagram("", EMISSION, emission, log=True)],
             [Diagram("", "slots feasible [%]", share)],
@@ -110,7 +102,6 @@ def task_figure(varied: Factor, title: str) -> Figure:
 
     return Figure(
         id=f"{x}-c",
-        paper="",
         title=f"{title}, on paper C's network",
         notes=(
             f"{NOTES}{HOW[x]} Tasks are new in each slot too: an old twin plans for others. {EASY_TEXT}. "

@@ -11,15 +11,25 @@ P2 solved in each slot with that part taken out, the best that any learner of th
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from .figure import Checks, Diagram, Evidence, Factor, Question, Results, Study, factor
-from .measure import conditions, curve, joined, labels, of_policy
+import xarray as xr
+
+from .figure import (
+    Checks,
+    Claim,
+    Diagram,
+    Evidence,
+    Factor,
+    Question,
+    Reason,
+    Results,
+    Study,
+    factor,
+)
+from .measure import conditions, labels, of_policy
 from .sentences import held_by, listed, shipped
 from .training_settings import NETWORK_A
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 JOINT = "joint (P2 in each slot)"
 RADIO, COMPUTE = "radio alone", "compute alone"
@@ -59,29 +69,26 @@ class Reading(NamedTuple):
     """What the system cost might be: a variable of the dataset, scaled to a unit."""
 
     name: str
-    what: str
     axis: str
     unit: str
     variable: str
     scale: float = 1.0
 
-    def of(self, data: "xr.Dataset") -> "xr.DataArray":
+    @property
+    def what(self) -> str:
+        """In a question."""
+        return "P2's value" if self.variable == "objective" else f"the {self.name}"
+
+    def of(self, data: xr.Dataset) -> xr.DataArray:
         """Of a study."""
         return self.scale * data[self.variable]
 
 
 READINGS = (
-    Reading("cost as P2", "P2's value", "P2", "bit²/slot", "objective"),
-    Reading("energy per bit", "the energy per bit", "energy", "nJ/bit", "energy_per_bit_j", 1e9),
-    Reading("energy per second", "the energy per second", "energy per second", "W", "power_w"),
-    Reading(
-        "bits that wait at a device",
-        "the bits that wait at a device",
-        "waiting at a device",
-        "Mbit",
-        "queue_bits",
-        1e-6,
-    ),
+    Reading("cost as P2", "P2", "bit²/slot", "objective"),
+    Reading("energy per bit", "energy", "nJ/bit", "energy_per_bit_j", 1e9),
+    Reading("energy per second", "energy per second", "W", "power_w"),
+    Reading("bits that wait at a device", "waiting at a device", "Mbit", "queue_bits", 1e-6),
 )
 """Of the whole network, but for the last."""
 
@@ -131,43 +138,38 @@ def sca_study(*factors: Factor) -> Study:
     return study("sca", {JOINT: "lyapunov", SCA: "sca"}, *factors, **FEW)
 
 
-# -------------------------------------------------------------------------------- diagrams and claims
-
-
-def costs(data: "xr.Dataset") -> "xr.DataArray":
+def costs(data: xr.Dataset) -> xr.DataArray:
     """The system cost of a study by each reading, which is a dimension."""
-    import xarray as xr
-
     values = [one.of(data) for one in READINGS]
     return xr.concat(values, "reading").assign_coords(reading=list(BY_READING))
 
 
 def cost_diagrams(
-    results: Results, study: str, x: str, legend: Mapping[str, str] | None = None, **at: Any
+    results: Results, study: str, legend: Mapping[str, str] | None = None, **at: Any
 ) -> list[Diagram]:
     """A diagram for each reading of the cost.
 
     Args:
         results: with the study, and with `sca` where the legend asks for what it does not have.
         study: its name.
-        x: a dimension.
         legend: by policy, its label; the policies of the study, by default.
         at: the one place of other dimensions, which is the title.
     """
     data = results[study].sel(at)
     legend = legend or {label: label for label in labels(data)}
     sources = [data if name in labels(data) else results["sca"].sel(at) for name in legend]
-    lines = [of_policy(costs(of), of, name) for name, of in zip(legend, sources, strict=True)]
     title = ", ".join(f"N = {value}" for value in at.values())
-
-    def diagram(reading: Reading) -> Diagram:
-        values = zip(
-            legend.values(), (line.sel(reading=reading.name) for line in lines), strict=True
+    return [
+        Diagram(
+            title,
+            f"{reading.axis} [{reading.unit}]",
+            {
+                label: of_policy(reading.of(source), source, policy)
+                for (policy, label), source in zip(legend.items(), sources, strict=True)
+            },
         )
-        of = tuple(curve(label, value, x) for label, value in values)
-        return Diagram(title, f"{reading.axis} [{reading.unit}]", of)
-
-    return [diagram(reading) for reading in READINGS]
+        for reading in READINGS
+    ]
 
 
 def two_by_two(diagrams: list[Diagram]) -> list[list[Diagram]]:
@@ -181,34 +183,53 @@ def joint_below_parts(*dims: str, along: str = "") -> Callable[[Results], Checks
     By P2 in each slot, paired by seed, for each place of some dimensions; by AAC, paired by training.
     """
 
-    def checks(results: Results) -> Checks:
-        def below(
-            prefix: str, name: str, joint: "xr.DataArray", parts: "xr.DataArray", *dims: str
-        ) -> Checks:
-            place = f", {along} = {{}}" if along else ""
-            return joined(
-                conditions(
-                    parts.sel(policy=part) - joint,
-                    "reading",
-                    *dims,
-                    along=along,
-                    what=f"{part} over {name}{place}",
-                    prefix=prefix,
-                    low=0.0,
-                )
-                for part in (RADIO, COMPUTE)
-            )
+    def differences(name: str, joint: xr.DataArray, parts: xr.DataArray) -> dict[str, xr.DataArray]:
+        place = f", {along} = {{}}" if along else ""
+        names = (RADIO, COMPUTE)
+        return {f"{part} over {name}{place}": parts.sel(policy=part) - joint for part in names}
 
+    def checks(results: Results) -> Checks:
         cost, data = costs(results["schemes"]), results["learned"]
         learned = costs(data)
-        in_slots = below("P2 in each slot", JOINT, cost.sel(policy=JOINT), cost, *dims)
-        return in_slots | below(AAC, AAC, of_policy(learned, data, AAC), learned.mean("seed"))
+        in_slots = differences(JOINT, cost.sel(policy=JOINT), cost)
+        by_aac = differences(AAC, of_policy(learned, data, AAC), learned.mean("seed"))
+        slots, aac = (
+            conditions(of, "reading", *more, along=along, prefix=prefix, low=0.0)
+            for of, more, prefix in ((in_slots, dims, "P2 in each slot"), (by_aac, (), AAC))
+        )
+        return {**slots, **aac}
 
     return checks
 
 
+def claim(
+    id: str,
+    says: str,
+    test: str,
+    checks: Callable[[Results], Checks],
+    reason: Reason,
+    least: int = 5,
+) -> Claim:
+    """With a reading of the cost in each condition, whose unit its numbers have."""
+    return Claim(id, says, test, "as the condition", checks, least, reason)
+
+
+def by_reading(why: str, *more: str) -> Reason:
+    """By which reading, or other part of a condition, a claim holds; and a sentence."""
+
+    def reason(evidence: Evidence) -> str:
+        return f"It holds by {held_by(evidence, (*BY_READING, *more))} conditions. {why}"
+
+    return reason
+
+
 def why_joint(evidence: Evidence) -> str:
-    """By which reading the joint scheme is below its parts, and where compute alone is below it."""
+    """And where compute alone has a lower value of P2."""
+    text = by_reading(
+        "P2 pays for its low energy with queues, which V and beta allow, and the schemes that run CPUs "
+        "or radio at full speed have shorter ones.",
+        AAC,
+    )(evidence)
     prefix = f"P2 in each slot, {P2}, "
     lower = [
         f"({name.removeprefix(prefix)}{check.what.removeprefix(f'{COMPUTE} over {JOINT}')})"
@@ -216,11 +237,6 @@ def why_joint(evidence: Evidence) -> str:
         for check in checks
         if name.startswith(prefix) and check.what.startswith(COMPUTE) and check.interval()[0] < 0.0
     ]
-    text = (
-        f"It holds by {held_by(evidence, (*BY_READING, AAC))} conditions. P2 pays for its low energy "
-        "with queues, which V and beta allow, and the schemes that run CPUs or radio at full speed "
-        "have shorter ones."
-    )
     if not lower:
         return text
     return (
@@ -246,7 +262,7 @@ def gap_questions(name: str, learned: tuple[str, ...], *dims: str) -> tuple[Ques
             best = best if study == "sca" else best.mean("seed")
             gap = 100.0 * (of_policy(data["objective"], data, policy) - best) / abs(best)
             usual = "" if dims else f"{N_TRAINED} devices"
-            return conditions(gap, *dims, what=policy, prefix=usual)
+            return conditions({policy: gap}, *dims, prefix=usual)
 
         return checks
 

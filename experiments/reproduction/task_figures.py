@@ -9,27 +9,17 @@ Thresholds are from the paper's sentences, and were written down before anything
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .figure import Checks, Diagram, Factor, Question, Results, Study, factor
-from .measure import (
-    EMISSION,
-    FEASIBLE,
-    conditions,
-    diagram,
-    emission,
-    geometric_mean,
-    joined,
-    steps,
-    with_shares,
-)
+import xarray as xr
+
+from .figure import Checks, Claim, Diagram, Factor, Question, Reason, Results, Study, factor
+from .measure import EMISSION, FEASIBLE, conditions, emission, geometric_mean, steps, with_shares
 from .sentences import shipped
 from .training_settings import NETWORK_C
 
-if TYPE_CHECKING:
-    import xarray as xr
-
-CYCLES, MEGACYCLES = "cycles", "cycles of each task [Mcycles]"
+CYCLES, AT_CYCLES = "cycles", "cycles = {}"
+MEGACYCLES = "cycles of each task [Mcycles]"
 
 THETAS = (1e-28, 3e-28, 1e-27)
 THETA_0 = factor("theta_0", "energy.theta_0", THETAS)
@@ -97,47 +87,49 @@ def less(study: str, lower: str, upper: str, *dims: str) -> Callable[[Results], 
 
     def checks(results: Results) -> Checks:
         values = emission(results[study], (lower, upper))
-        difference = values.sel(policy=upper) - values.sel(policy=lower)
-        return conditions(difference, *OPEN, *dims, along=CYCLES, low=0.0)
+        more = {AT_CYCLES: values.sel(policy=upper) - values.sel(policy=lower)}
+        return conditions(more, *OPEN, *dims, along=CYCLES, low=0.0)
 
     return checks
 
 
-def rises(data: "xr.Dataset", policies: Sequence[str], *dims: str, prefix: str = "") -> Checks:
+def rises(data: xr.Dataset, policies: Sequence[str], *dims: str, prefix: str = "") -> Checks:
     """That the emission of each scheme rises with the cycles, on its own feasible instances."""
-    return joined(
-        conditions(
-            steps(emission(data, [one]).sel(policy=one), CYCLES),
-            *dims,
-            along=CYCLES,
-            what=f"{one}, {{}}",
-            prefix=prefix,
-            low=0.0,
-        )
-        for one in policies
-    )
+    own = {one: emission(data, [one]).sel(policy=one) for one in policies}
+    rise = {f"{one}, {{}}": steps(values, CYCLES) for one, values in own.items()}
+    return conditions(rise, *dims, along=CYCLES, prefix=prefix, low=0.0)
 
 
 def gap_question(study: str, policies: Sequence[str], *dims: str) -> Question:
     """What schemes emit over the exact optimum, over all instances that both can serve."""
 
     def checks(results: Results) -> Checks:
-        def gap(policy: str) -> Checks:
-            values = emission(results[study], [policy, EXACT])
-            ratio = values.sel(policy=policy) / values.sel(policy=EXACT)
-            mean = geometric_mean(ratio, CYCLES)
-            return conditions(mean, *OPEN, *dims, what=policy, log=True)
-
-        return joined(gap(policy) for policy in policies)
+        both = {one: emission(results[study], [one, EXACT]) for one in policies}
+        means = {
+            one: geometric_mean(values.sel(policy=one) / values.sel(policy=EXACT), CYCLES)
+            for one, values in both.items()
+        }
+        return conditions(means, *OPEN, *dims, log=True)
 
     asks = "How far are the schemes above the exact optimum? (Geometric mean over all cycles.)"
     return Question(asks, "times the optimum", checks)
 
 
+def claim(
+    id: str,
+    says: str,
+    checks: Callable[[Results], Checks],
+    reason: Reason | None = None,
+    test: str = AT_EACH,
+) -> Claim:
+    """About differences of emission."""
+    return Claim(id, says, test, "mg", checks, reason=reason)
+
+
 def emission_rows(
-    parts: "Iterable[tuple[str, xr.Dataset]]",
+    parts: Iterable[tuple[str, xr.Dataset]],
     by: str = "policy",
-    emitted: "Callable[[xr.Dataset], xr.DataArray]" = emission,
+    emitted: Callable[[xr.Dataset], xr.DataArray] = emission,
 ) -> list[list[Diagram]]:
     """A column for each part: emission over the cycles, below it the share of feasible instances.
 
@@ -146,8 +138,13 @@ def emission_rows(
         by: the dimension of which each value is a line.
         emitted: mg, by part.
     """
-    values, shares = [], []
-    for title, part in parts:
-        values.append(diagram(title, EMISSION, emitted(part), CYCLES, by))
-        shares.append(diagram(title, FEASIBLE, 100.0 * part["feasible_share"], CYCLES, by))
+
+    def diagram(title: str, y: str, values: xr.DataArray) -> Diagram:
+        return Diagram(title, y, {at: values.sel({by: at}) for at in values[by].values.tolist()})
+
+    of = dict(parts)
+    values = [diagram(title, EMISSION, emitted(part)) for title, part in of.items()]
+    shares = [
+        diagram(title, FEASIBLE, 100.0 * part["feasible_share"]) for title, part in of.items()
+    ]
     return with_shares(values, shares)

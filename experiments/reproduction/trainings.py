@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from ... import __version__
 from ...scenarios.errors import ScenarioError, as_toml
@@ -23,9 +24,6 @@ from ...simulator.core.errors import RunError
 from ..sweeps.jobs import Outcome, locked
 from ..sweeps.workers import LocalPool
 from .figure import Trainings
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 _DONE = "done.json"
 
@@ -56,7 +54,7 @@ def train_all(
     quick: bool,
     workers: int,
     log: Callable[[str], None] = lambda text: None,
-) -> "xr.Dataset":
+) -> xr.Dataset:
     """Make the trainings that are missing, go on with those that were stopped, and read all of them.
 
     Args:
@@ -145,10 +143,8 @@ def run_training(step: _Step, folder: Path) -> Outcome:
     return Outcome(step.id, "complete", cpu_s=time.process_time() - started)
 
 
-def _dataset(training: Trainings, made: list[_Step], quick: bool) -> "xr.Dataset":
+def _dataset(training: Trainings, made: list[_Step], quick: bool) -> xr.Dataset:
     """Learning curves and evaluations; NaN where a value is missing."""
-    import xarray as xr
-
     levels = {one.name: list(one.chosen(quick)) for one in training.factors}
     seeds = 1 + max(step.place[-1] for step in made)
     shape = (*(len(values) for values in levels.values()), seeds)
@@ -187,7 +183,7 @@ def _columns(path: Path) -> dict[str, FloatArray]:
     }
 
 
-def checkpoints(data: "xr.Dataset", folder: Path) -> list[Path]:
+def checkpoints(data: xr.Dataset, folder: Path) -> list[Path]:
     """The trained policies of a training without factors, by seed, as files named after their content.
 
     A sweep then runs them again when, and only when, they were trained anew.

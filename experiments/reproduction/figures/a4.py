@@ -2,8 +2,8 @@
 
 from ....scenarios.loading import load_scenario
 from .. import stream_figures as stream
-from ..figure import Checks, Claim, Diagram, Evidence, Figure, Results, factor
-from ..measure import conditions, level, training_curve
+from ..figure import Checks, Diagram, Evidence, Figure, Results, factor
+from ..measure import conditions, course, level
 from ..sentences import held_by
 from ..stream_figures import AAC, COMPUTE, JOINT, RADIO, SCA
 from ..training_settings import EPISODE_STEPS, NETWORK_A, aac_stream
@@ -18,21 +18,19 @@ STUDIES = (
 
 
 def _diagrams(results: Results) -> list[list[Diagram]]:
-    course = training_curve(
-        "joint (AAC)", results["aac"], "system_cost", "evaluated_steps", EPISODE_STEPS
-    )
+    aac = course(results["aac"], "system_cost", "evaluated_steps", EPISODE_STEPS)
+    ends = (aac["evaluation"].values[0], aac["evaluation"].values[-1])
     costs = {name: results["learned"]["objective"] for name in (JOINT, RADIO, COMPUTE)}
     costs[SCA] = results["sca"]["objective"]
-    ends = (course.x[0], course.x[-1])
-    levels = (level(name, cost.sel(policy=name), ends) for name, cost in costs.items())
-    return [[Diagram("", stream.COST, (course, *levels))]]
+    levels = {name: level(cost.sel(policy=name), ends) for name, cost in costs.items()}
+    return [[Diagram("", stream.COST, {"joint (AAC)": aac} | levels)]]
 
 
 def _radio_below(results: Results) -> Checks:
     cost = stream.costs(results["schemes"])
     difference = cost.sel(policy=COMPUTE) - cost.sel(policy=RADIO)
-    what = f"{COMPUTE} over {RADIO}"
-    return conditions(difference, "reading", "arrivals", "V", what=what, low=0.0)
+    over = {f"{COMPUTE} over {RADIO}": difference}
+    return conditions(over, "reading", "arrivals", "V", low=0.0)
 
 
 def _why_radio(evidence: Evidence) -> str:
@@ -48,7 +46,6 @@ def _why_radio(evidence: Evidence) -> str:
 
 FIGURE = Figure(
     id="a4",
-    paper="A",
     title="System cost in training, and without a part of the optimisation",
     notes=(
         f"{stream.NOT_STATED}The learning curve is AAC's on held-out seeds, over {aac_stream.seeds} "
@@ -62,23 +59,21 @@ FIGURE = Figure(
     trainings=(aac_stream,),
     studies=STUDIES,
     claims=(
-        Claim(
+        stream.claim(
             "a4-joint",
             "The joint optimisation costs less than either of its parts alone.",
             "difference to each part alone, paired by seed (for AAC by training); more than 0",
-            "as the condition",
             stream.joint_below_parts("arrivals", "V"),
-            least=5,
-            reason=stream.why_joint,
+            stream.why_joint,
         ),
-        Claim(
+        stream.claim(
             "a4-radio",
             "Radio alone (no allocation of CPUs) costs less than compute alone (no allocation of "
             "bandwidth and power).",
             "difference, paired by seed; more than 0",
-            "as the condition",
             _radio_below,
-            reason=_why_radio,
+            _why_radio,
+            least=10,
         ),
     ),
     questions=stream.gap_questions("learned", (AAC,)),

@@ -2,7 +2,7 @@
 
 from .. import stream_figures as stream
 from ..figure import NONE, Checks, Claim, Diagram, Evidence, Factor, Figure, Results, Trainings
-from ..measure import conditions, short, training_curve
+from ..measure import conditions, course, short
 from ..sentences import listed, measured
 from ..training_settings import AAC, AAC_QUICK, EPISODE_STEPS, NETWORK_A
 
@@ -23,8 +23,8 @@ TRAININGS = Trainings(
 def _diagrams(results: Results) -> list[list[Diagram]]:
     costs = {f"{RATE} {short(rate)}": results["rates"].sel({RATE: rate}) for rate in RATES}
     column = ("system_cost", "evaluated_steps", EPISODE_STEPS)
-    lines = (training_curve(label, data, *column) for label, data in costs.items())
-    return [[Diagram("", stream.COST, tuple(lines))]]
+    lines = {label: course(data, *column) for label, data in costs.items()}
+    return [[Diagram("", stream.COST, lines)]]
 
 
 def _best(results: Results) -> Checks:
@@ -34,7 +34,7 @@ def _best(results: Results) -> Checks:
     over = (last.mean("evaluation") - last.mean("evaluation").sel({RATE: BEST})).drop_sel(
         {RATE: BEST}
     )
-    return conditions(over, along=RATE, low=0.0)
+    return conditions({f"{RATE} = {{}}": over}, along=RATE, low=0.0)
 
 
 def _why(evidence: Evidence) -> str:
@@ -50,7 +50,6 @@ def _why(evidence: Evidence) -> str:
 
 FIGURE = Figure(
     id="a8",
-    paper="A",
     title="System cost in training, for several learning rates",
     notes=(
         f"{stream.NOT_STATED}The text names {BEST:g} alone; ten times more and less were taken beside "
@@ -58,7 +57,6 @@ FIGURE = Figure(
     ),
     x="training episodes",
     diagrams=_diagrams,
-    minutes=(0.1, 0.1),
     trainings=(TRAININGS,),
     claims=(
         Claim(

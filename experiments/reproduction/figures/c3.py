@@ -1,9 +1,9 @@
 """Fig. 3 of paper C: worst-case emission over the iterations of Algorithm 1."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
+import xarray as xr
 
 from .. import task_figures as tasks
 from ..figure import Checks, Claim, Diagram, Evidence, Figure, Question, Results, factor
@@ -11,9 +11,6 @@ from ..measure import EMISSION, FEASIBLE, conditions, curves, feasible, level, s
 from ..sentences import held_at, held_by, listed, shipped, span
 from ..task_figures import EXACT, LOCAL_CPU, OPEN, THETAS, between
 from ..training_settings import NETWORK_C
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 ITERATIONS, SLOW_FROM = 10, 5
 FOLD, FOLDS = 30, (25.0, 35.0)
@@ -38,7 +35,7 @@ STUDIES = (
 )
 
 
-def _solvable(results: Results) -> "xr.Dataset":
+def _solvable(results: Results) -> xr.Dataset:
     """Algorithm 1 on the instances that have a solution; NaN on the others."""
     possible = feasible(results["optimum"].sel(policy=EXACT, drop=True))
     return results["convergence"][["worst_emission_mg", "feasible_share"]].where(possible)
@@ -48,14 +45,13 @@ def _diagrams(results: Results) -> list[list[Diagram]]:
     values, shares = [], []
     for title, part in split(_solvable(results).sel(DRAWN), "theta_0"):
         part = part.assign_coords(policy=[f"Algorithm 1, {start}" for start in STARTS])
-        lines = curves(part, part["worst_emission_mg"], "iteration")
+        lines = curves(part, part["worst_emission_mg"])
         best = results["optimum"].sel(DRAWN).sel(theta_0=part["theta_0"].item())
         emission = best["worst_emission_mg"].where(feasible(best.sel(policy=EXACT, drop=True)))
         for name in best["policy"].values.tolist():
-            lines += (level(name, emission.sel(policy=name), (0, ITERATIONS)),)
+            lines[name] = level(emission.sel(policy=name), (0, ITERATIONS))
         values.append(Diagram(title, EMISSION, lines, log=True))
-        share = curves(part, 100.0 * part["feasible_share"], "iteration")
-        shares.append(Diagram(title, FEASIBLE, share))
+        shares.append(Diagram(title, FEASIBLE, curves(part, 100.0 * part["feasible_share"])))
     return with_shares(values, shares)
 
 
@@ -63,8 +59,8 @@ def _fold(results: Results) -> Checks:
     emission = _solvable(results)["worst_emission_mg"]
     ratio = emission.sel(iteration=0) / emission.sel(iteration=ITERATIONS)
     limits = {"low": FOLDS[0], "high": FOLDS[1], "log": True}
-    what = f"start over iteration {ITERATIONS}"
-    return conditions(ratio, "policy", "tasks", *OPEN, what=what, **limits)
+    over = {f"start over iteration {ITERATIONS}": ratio}
+    return conditions(over, "policy", "tasks", *OPEN, **limits)
 
 
 def _part(first: int, last: int, low: float, high: float) -> Callable[[Results], Checks]:
@@ -76,7 +72,7 @@ def _part(first: int, last: int, low: float, high: float) -> Callable[[Results],
         reduction = emission.sel(iteration=first) - emission.sel(iteration=last)
         part = reduction / whole.where(whole > 1e-9)  # of nothing, no iteration brings a part
         what = f"part of the reduction between iterations {first} and {last}"
-        return conditions(part, "policy", "tasks", *OPEN, what=what, low=low, high=high)
+        return conditions({what: part}, "policy", "tasks", *OPEN, low=low, high=high)
 
     return checks
 
@@ -86,12 +82,12 @@ def _gap(results: Results) -> Checks:
     ended = results["convergence"].sel(iteration=ITERATIONS)
     best = results["optimum"]["worst_emission_mg"].sel(policy=EXACT, drop=True)
     ratio = ended["worst_emission_mg"].where(feasible(ended)) / best
-    return conditions(ratio, "tasks", *OPEN, along="policy", what="{}", log=True)
+    return conditions(ratio, "tasks", *OPEN, along="policy", log=True)
 
 
 def _ends_feasible(results: Results) -> Checks:
     share = 100.0 * _solvable(results)["feasible_share"].sel(iteration=ITERATIONS)
-    return conditions(share, "tasks", *OPEN, along="policy", what="{}")
+    return conditions(share, "tasks", *OPEN, along="policy")
 
 
 def _why_fold(evidence: Evidence) -> str:
@@ -125,7 +121,6 @@ def _why_moves(evidence: Evidence) -> str:
 
 FIGURE = Figure(
     id="c3",
-    paper="C",
     title="Convergence of Algorithm 1",
     notes=(
         "Not stated: theta_0; the tasks behind the figure; P_min (docs/scenario.md). With the start as "

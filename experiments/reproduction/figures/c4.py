@@ -1,16 +1,13 @@
 """Fig. 4 of paper C: rewards of Algorithm 2 in training, for several pairs of learning rates."""
 
-from typing import TYPE_CHECKING
+import xarray as xr
 
 from .. import reward_figures as rewards
 from ..figure import NONE, Checks, Claim, Evidence, Factor, Figure, Results
-from ..measure import conditions, joined
+from ..measure import conditions
 from ..sentences import ahead, span
 from ..task_figures import between
 from ..training_settings import EPISODE_SLOTS, EPISODES
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 BEST, SECOND, *LOW = PAIRS = ("3e-5, 1e-4", "5e-6, 1e-5", "5e-6, 3e-5", "5e-4, 1e-4")
 """Learning rates of actor and critic."""
@@ -29,23 +26,18 @@ CYCLES = (1000, 1100)
 TRAININGS = rewards.trainings("pairs", RATES, CYCLES, minutes=(90.0, 0.6))
 
 
-def _over(values: "xr.DataArray", *pairs: tuple[str, str]) -> Checks:
+def _over(values: xr.DataArray, *pairs: tuple[str, str]) -> Checks:
     """That in each pair the first has the larger values, in the median."""
-    return joined(
-        conditions(
-            values.sel(rates=upper) - values.sel(rates=lower),
-            "theta_0",
-            what=f"{upper} over {lower}",
-            low=0.0,
-            skewed=True,
-        )
+    over = {
+        f"{upper} over {lower}": values.sel(rates=upper) - values.sel(rates=lower)
         for upper, lower in pairs
-    )
+    }
+    return conditions(over, "theta_0", low=0.0, skewed=True)
 
 
 def _best(results: Results) -> Checks:
-    pairs = ((BEST, other) for other in (SECOND, *LOW))
-    return _over(rewards.at_end(results["pairs"]), *pairs)
+    ends = rewards.at_end(results["pairs"])
+    return _over(ends, *((BEST, other) for other in (SECOND, *LOW)))
 
 
 def _second(results: Results) -> Checks:
@@ -88,12 +80,10 @@ PAIRED = "paired by training seed; in the median, more than 0"
 
 FIGURE = Figure(
     id="c4",
-    paper="C",
     title="Learning rates of Algorithm 2",
     notes=f"{rewards.NOTES}Tasks are of {between(*CYCLES)}.",
     x="training episodes",
     diagrams=lambda results: rewards.diagrams(results["pairs"], "rates", "actor, critic: {}"),
-    minutes=(0.1, 0.1),
     free_y=True,
     trainings=(TRAININGS,),
     claims=(

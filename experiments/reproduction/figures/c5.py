@@ -20,7 +20,7 @@ TRAININGS = rewards.trainings(
 def _higher(results: Results) -> Checks:
     ends = rewards.at_end(results["sizes"])
     difference = ends.sel(devices=FEWER) - ends.sel(devices=MORE)
-    return conditions(difference, "theta_0", what=f"{FEWER} over {MORE} devices", low=0.0)
+    return conditions({f"{FEWER} over {MORE} devices": difference}, "theta_0", low=0.0)
 
 
 def _converged(results: Results) -> Checks:
@@ -31,7 +31,7 @@ def _converged(results: Results) -> Checks:
     then = reward.isel(log=slice(rows // 5, 2 * rows // 5)).median(dim="log")
     share = (end - then) / (end - first)
     limits = {"low": -NEAR, "high": NEAR}
-    return conditions(share, "theta_0", along="devices", what="{} devices", **limits)
+    return conditions({"{} devices": share}, "theta_0", along="devices", **limits)
 
 
 def _why_later(evidence: Evidence) -> str:
@@ -53,12 +53,10 @@ def _why_later(evidence: Evidence) -> str:
 
 FIGURE = Figure(
     id="c5",
-    paper="C",
     title=f"Algorithm 2 with {FEWER} and with {MORE} devices",
     notes=f"{rewards.NOTES}Tasks are of {between(*CYCLES)}, rates {BEST_PAIR}.",
     x="training episodes",
     diagrams=lambda results: rewards.diagrams(results["sizes"], "devices", "{} devices"),
-    minutes=(0.1, 0.1),
     free_y=True,
     trainings=(TRAININGS,),
     claims=(

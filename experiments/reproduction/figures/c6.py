@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from .. import task_figures as tasks
 from ..figure import NONE, Checks, Claim, Diagram, Evidence, Figure, Results, factor
-from ..measure import by_training, conditions, curve, emission, split, title_of, trained
+from ..measure import by_training, conditions, emission, split, title_of, trained
 from ..sentences import listed, measured, span
-from ..task_figures import CYCLES, EXACT, LOCAL_CPU, OPEN, PROPOSED, between
+from ..task_figures import AT_CYCLES, CYCLES, EXACT, LOCAL_CPU, OPEN, PROPOSED, between
 from ..training_settings import EASY_CYCLES, EASY_THETA_0, ddpg_tasks
 
 NON_OPTIMAL, DDPG = "non-optimal rates", "Algorithm 2"
@@ -45,8 +45,8 @@ def _diagrams(results: Results) -> list[list[Diagram]]:
     def with_algorithm_2(old: Diagram) -> Diagram:
         if old.title != title_of(learned, *OPEN):
             return old
-        line = curve("Algorithm 2 (DDPG)", shares if old.percent else values, CYCLES)
-        return replace(old, curves=(*old.curves, line))
+        lines = {**old.curves, "Algorithm 2 (DDPG)": shares if old.percent else values}
+        return replace(old, curves=lines)
 
     return [[with_algorithm_2(old) for old in row] for row in rows]
 
@@ -58,7 +58,8 @@ def _ratio(other: str, low: float, high: float) -> Callable[[Results], Checks]:
         data = results["learned"]
         values = emission(data, [*trained(data, DDPG), other])
         ratio = by_training(values, data, DDPG) / values.sel(policy=other).mean(dim="seed")
-        return conditions(ratio, *OPEN, along=CYCLES, low=low, high=high, log=True)
+        limits = {"low": low, "high": high, "log": True}
+        return conditions({AT_CYCLES: ratio}, *OPEN, along=CYCLES, **limits)
 
     return checks
 
@@ -90,7 +91,6 @@ def _why_close(evidence: Evidence) -> str:
 
 FIGURE = Figure(
     id="c6",
-    paper="C",
     title="Worst-case emission of the proposed algorithms, and with rates left at their start",
     notes=(
         f"Not stated: theta_0; the rates of the scheme with non-optimal rates, here {LOCAL_CPU} for "
@@ -106,11 +106,9 @@ FIGURE = Figure(
     trainings=(ddpg_tasks,),
     studies=STUDIES,
     claims=(
-        Claim(
+        tasks.claim(
             "c6-below-1",
             "Algorithm 1 emits less than the scheme with non-optimal rates.",
-            tasks.AT_EACH,
-            "mg",
             tasks.less("schemes", PROPOSED, NON_OPTIMAL),
         ),
         Claim(
@@ -135,12 +133,11 @@ FIGURE = Figure(
             reason=_why_close,
             explained=NONE,
         ),
-        Claim(
+        tasks.claim(
             "c6-rising",
             "Emissions rise with the cycles, for Algorithm 1 and for the scheme with non-optimal rates.",
-            tasks.TO_NEXT,
-            "mg",
             lambda results: tasks.rises(results["schemes"], (PROPOSED, NON_OPTIMAL), *OPEN),
+            test=tasks.TO_NEXT,
         ),
     ),
     questions=(tasks.gap_question("schemes", (PROPOSED, NON_OPTIMAL)),),

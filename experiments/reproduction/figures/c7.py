@@ -1,16 +1,14 @@
 """Fig. 7 of paper C: worst-case emission of the optimal scheme, EPR and EPR-EP."""
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+
+import xarray as xr
 
 from .. import task_figures as tasks
-from ..figure import Check, Checks, Claim, Diagram, Evidence, Figure, Results, factor
-from ..measure import conditions, emission, feasible, joined, short, split, title_of
+from ..figure import Check, Checks, Diagram, Evidence, Figure, Results, factor
+from ..measure import conditions, emission, feasible, short, split, title_of
 from ..sentences import held_at, listed
-from ..task_figures import CYCLES, EXACT, LOCAL_CPU, OPEN, PROPOSED, THETA_M, THETAS
-
-if TYPE_CHECKING:
-    import xarray as xr
+from ..task_figures import AT_CYCLES, CYCLES, EXACT, LOCAL_CPU, OPEN, PROPOSED, THETA_M, THETAS
 
 EPR, EPR_EP = "EPR", "EPR-EP"
 EQUAL = "F_max / N"
@@ -43,7 +41,7 @@ STUDIES = (
 
 
 def _diagrams(results: Results) -> list[list[Diagram]]:
-    def named(part: "xr.Dataset") -> "xr.Dataset":
+    def named(part: xr.Dataset) -> xr.Dataset:
         slower = SLOWER[part["theta_0"].item()]
         names = {EXACT: EXACT, PROPOSED: PROPOSED}
         names |= {_at(kind, EQUAL): _at(kind, EQUAL) for kind in (EPR, EPR_EP)}
@@ -59,7 +57,7 @@ def _diagrams(results: Results) -> list[list[Diagram]]:
     ]
 
 
-def _conditions(results: Results) -> "Iterator[tuple[str, xr.Dataset, str]]":
+def _conditions(results: Results) -> Iterator[tuple[str, xr.Dataset, str]]:
     """Each condition, the server's equal rate included."""
     for name, part in split(results["schemes"], *OPEN, "size"):
         for rate in (EQUAL, SLOWER[part["theta_0"].item()]):
@@ -72,17 +70,18 @@ def _below(lower: str, upper: str) -> Callable[[Results], Checks]:
         for name, part, rate in _conditions(results):
             pair = [_at(lower, rate), _at(upper, rate)]
             less, more = (emission(part, pair).sel(policy=one) for one in pair)
-            found |= conditions(more - less, along=CYCLES, prefix=name, low=0.0)
+            found |= conditions({AT_CYCLES: more - less}, along=CYCLES, prefix=name, low=0.0)
         return found
 
     return checks
 
 
 def _rising(results: Results) -> Checks:
-    return joined(
-        tasks.rises(part, (PROPOSED, _at(EPR, rate), _at(EPR_EP, rate)), prefix=name)
-        for name, part, rate in _conditions(results)
-    )
+    found: dict[str, list[Check]] = {}
+    for name, part, rate in _conditions(results):
+        schemes = (PROPOSED, _at(EPR, rate), _at(EPR_EP, rate))
+        found |= tasks.rises(part, schemes, prefix=name)
+    return found
 
 
 def _why_power_matters(evidence: Evidence) -> str:
@@ -105,7 +104,6 @@ def _why_power_matters(evidence: Evidence) -> str:
 
 FIGURE = Figure(
     id="c7",
-    paper="C",
     title="Optimal scheme, EPR and EPR-EP",
     notes=(
         f"Not stated: theta_0, and the equal rates. Devices compute at {LOCAL_CPU}. For the server "
@@ -119,27 +117,15 @@ FIGURE = Figure(
     minutes=(3.0, 0.5),
     studies=STUDIES,
     claims=(
-        Claim(
-            "c7-epr",
-            "The optimal scheme emits less than EPR.",
-            tasks.AT_EACH,
-            "mg",
-            _below(PROPOSED, EPR),
+        tasks.claim("c7-epr", "The optimal scheme emits less than EPR.", _below(PROPOSED, EPR)),
+        tasks.claim(
+            "c7-epr-ep", "EPR emits less than EPR-EP.", _below(EPR, EPR_EP), _why_power_matters
         ),
-        Claim(
-            "c7-epr-ep",
-            "EPR emits less than EPR-EP.",
-            tasks.AT_EACH,
-            "mg",
-            _below(EPR, EPR_EP),
-            reason=_why_power_matters,
-        ),
-        Claim(
+        tasks.claim(
             "c7-rising",
             "Emissions of all three schemes rise with the cycles.",
-            tasks.TO_NEXT,
-            "mg",
             _rising,
+            test=tasks.TO_NEXT,
         ),
     ),
     questions=(tasks.gap_question("schemes", [name for name in SCHEMES if name != EXACT], "size"),),

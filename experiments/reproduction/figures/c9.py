@@ -1,15 +1,12 @@
 """Fig. 9 of paper C: worst-case emission over the cycles of tasks, for small and for large tasks."""
 
-from typing import TYPE_CHECKING
+import xarray as xr
 
 from .. import task_figures as tasks
-from ..figure import Checks, Claim, Diagram, Evidence, Figure, Question, Results, factor
-from ..measure import conditions, feasible, joined, split, steps
+from ..figure import Checks, Diagram, Evidence, Figure, Question, Results, factor
+from ..measure import conditions, feasible, split, steps
 from ..sentences import span
 from ..task_figures import CYCLES, EXACT, OPEN, PROPOSED
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 SMALL, LARGE = 1, 4
 
@@ -25,7 +22,7 @@ STUDIES = (
 )
 
 
-def _emission(data: "xr.Dataset") -> "xr.DataArray":
+def _emission(data: xr.Dataset) -> xr.DataArray:
     """Each scheme's own, of each size, where it keeps all limits."""
     return data["worst_emission_mg"].where(feasible(data))
 
@@ -42,21 +39,19 @@ def _larger(results: Results) -> Checks:
     """In the instances in which both sizes can be served."""
     data = results["sizes"].sel(policy=PROPOSED)
     values = data["worst_emission_mg"].where(feasible(data).all("size"))
-    difference = values.sel(size=LARGE) - values.sel(size=SMALL)
-    return conditions(difference, *OPEN, along=CYCLES, low=0.0)
+    more = {tasks.AT_CYCLES: values.sel(size=LARGE) - values.sel(size=SMALL)}
+    return conditions(more, *OPEN, along=CYCLES, low=0.0)
 
 
 def _rising(results: Results) -> Checks:
     rise = steps(_emission(results["sizes"].sel(policy=PROPOSED)), CYCLES)
-    return joined(
-        conditions(rise.sel(size=mb), *OPEN, along=CYCLES, what=f"{mb} MB, {{}}", low=0.0)
-        for mb in (SMALL, LARGE)
-    )
+    by_size = {f"{mb} MB, {{}}": rise.sel(size=mb) for mb in (SMALL, LARGE)}
+    return conditions(by_size, *OPEN, along=CYCLES, low=0.0)
 
 
 def _offloaded(results: Results) -> Checks:
     share = 100.0 * results["sizes"]["offloaded_task_share"].sel(policy=EXACT).mean(CYCLES)
-    return conditions(share, *OPEN, along="size", what="{} MB")
+    return conditions({"{} MB": share}, *OPEN, along="size")
 
 
 def _why_larger(evidence: Evidence) -> str:
@@ -76,7 +71,6 @@ def _why_larger(evidence: Evidence) -> str:
 
 FIGURE = Figure(
     id="c9",
-    paper="C",
     title="Task size and task complexity",
     notes=(
         "Not stated: theta_0. All tasks of an instance have the same size and the same cycles. Drawn is "
@@ -87,20 +81,17 @@ FIGURE = Figure(
     minutes=(2.0, 0.4),
     studies=STUDIES,
     claims=(
-        Claim(
+        tasks.claim(
             "c9-size",
             f"Tasks of {LARGE} MB emit more than tasks of {SMALL} MB.",
-            tasks.AT_EACH,
-            "mg",
             _larger,
-            reason=_why_larger,
+            _why_larger,
         ),
-        Claim(
+        tasks.claim(
             "c9-rising",
             "Emissions rise with the cycles, for both sizes.",
-            tasks.TO_NEXT,
-            "mg",
             _rising,
+            test=tasks.TO_NEXT,
         ),
     ),
     questions=(Question("How many tasks does the optimum offload?", "%", _offloaded),),

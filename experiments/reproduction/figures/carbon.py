@@ -1,16 +1,14 @@
 """Energy and emission of policies under Great Britain's carbon intensity, on a winter's and a summer's day."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+
+import xarray as xr
 
 from .. import stream_figures as stream
-from ..figure import Checks, Diagram, Factor, Figure, Question, Results, Study
-from ..measure import EMISSION, conditions, curves, joined
+from ..figure import Check, Checks, Diagram, Factor, Figure, Question, Results, Study
+from ..measure import EMISSION, conditions, curves
 from ..sentences import listed
 from ..training_settings import EASY, NETWORK_C
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 HOUR, EVERY_HOURS = "hour", 3
 DAYS = {"January": "2020-01-15", "July": "2020-07-15"}
@@ -46,7 +44,7 @@ STUDIES = (
 )
 
 
-def _of_day(data: "xr.Dataset", day: str) -> "xr.Dataset":
+def _of_day(data: xr.Dataset, day: str) -> xr.Dataset:
     """One day over the hours that were run."""
     moments = [one for one in data["moment"].values.tolist() if one.startswith(day)]
     hours = [int(one.split()[1]) for one in moments]
@@ -56,7 +54,7 @@ def _of_day(data: "xr.Dataset", day: str) -> "xr.Dataset":
 def _diagrams(results: Results) -> list[list[Diagram]]:
     def diagram(study: str, day: str, value: str, scale: float, y: str) -> Diagram:
         data = _of_day(results[study], day)
-        return Diagram(day, y, curves(data, scale * data[value], HOUR))
+        return Diagram(day, y, curves(data, scale * data[value]))
 
     rows = (
         ("stream", "emission_mg_per_bit", 1e6, "emission [mg/Mbit]"),
@@ -70,18 +68,17 @@ def _mean(study: str, value: str, scale: float) -> Callable[[Results], Checks]:
     """Of each policy, over a day."""
 
     def checks(results: Results) -> Checks:
-        days = {day: _of_day(results[study], day)[value].mean(dim=HOUR) for day in DAYS}
-        return joined(
-            conditions(scale * of, along="policy", what="{}", prefix=day)
-            for day, of in days.items()
-        )
+        found: dict[str, list[Check]] = {}
+        for day in DAYS:
+            mean = scale * _of_day(results[study], day)[value].mean(dim=HOUR)
+            found |= conditions(mean, along="policy", prefix=day)
+        return found
 
     return checks
 
 
 FIGURE = Figure(
     id="carbon",
-    paper="",
     title="Energy and emission under Great Britain's carbon intensity",
     notes=(
         f"Half-hourly intensities of {listed(DAYS.values())} ({INTENSITY}); runs of {SLOTS} slots begin "

@@ -1,15 +1,12 @@
 """Every policy of the stream problem against a multi-start search on P2."""
 
-from typing import TYPE_CHECKING
+import xarray as xr
 
 from .. import stream_figures as stream
-from ..figure import Check, Checks, Diagram, Figure, Question, Results
-from ..measure import curves, of_policy, sample
+from ..figure import Checks, Diagram, Figure, Question, Results
+from ..measure import conditions, curves
 from ..stream_figures import AAC, N_TRAINED, N
 from ..training_settings import aac_stream
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 SEARCH = "exact search"
 SHOWN = (*stream.EVERY, AAC)
@@ -28,7 +25,7 @@ STUDIES = (
 )
 
 
-def _gap(data: "xr.Dataset") -> "xr.DataArray":
+def _gap(data: xr.Dataset) -> xr.DataArray:
     """P2's value over that of the multi-start search, in % of the latter's mean."""
     cost = data["objective"]
     best = cost.sel(policy=SEARCH)
@@ -37,22 +34,21 @@ def _gap(data: "xr.Dataset") -> "xr.DataArray":
 
 def _diagrams(results: Results) -> list[list[Diagram]]:
     data = results["stream"]
-    return [[Diagram("", "P2 over that of the search, in %", curves(data, _gap(data), N, SHOWN))]]
+    return [[Diagram("", "P2 over that of the search, in %", curves(data, _gap(data), SHOWN))]]
 
 
 def _gaps(results: Results) -> Checks:
     data = results["stream"]
+    gaps = curves(data, _gap(data), SHOWN)
     return {
-        f"{n} devices": [
-            Check(name, sample(of_policy(_gap(data).sel({N: n}), data, name))) for name in SHOWN
-        ]
+        f"{n} devices": checks
         for n in data[N].values.tolist()
+        for checks in conditions({name: gap.sel({N: n}) for name, gap in gaps.items()}).values()
     }
 
 
 FIGURE = Figure(
     id="gap-a",
-    paper="",
     title="Every policy against a multi-start search on P2",
     notes=(
         f"Paper A's network with few devices, {SLOTS} slots. The search tries all sets of senders from "

@@ -1,25 +1,14 @@
 """Every policy of the task problem against the exact optimum of C(10)."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+
+import xarray as xr
 
 from .. import task_figures as tasks
 from ..figure import Checks, Diagram, Figure, Question, Results
-from ..measure import (
-    FEASIBLE,
-    conditions,
-    curves,
-    feasible,
-    geometric_mean,
-    joined,
-    of_policy,
-    split,
-)
+from ..measure import FEASIBLE, conditions, curves, feasible, geometric_mean, of_policy, split
 from ..task_figures import CYCLES, LEARNED, LOCAL_CPU
 from ..training_settings import EASY_CYCLES, EASY_THETA_0, aac_tasks, ddpg_tasks
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 SCHEMES = tasks.EVERY | {
     "Algorithm 1 as printed": 'sca{variant="paper"}',
@@ -40,23 +29,23 @@ STUDIES = (
 )
 
 
-def _ratio(data: "xr.Dataset") -> "xr.DataArray":
+def _ratio(data: xr.Dataset) -> xr.DataArray:
     """Emission over that of the optimum, where a policy and the optimum keep all limits."""
     emission = data["worst_emission_mg"].where(feasible(data))
     return emission / emission.sel(policy="exact")
 
 
-def _share(data: "xr.Dataset") -> "xr.DataArray":
+def _share(data: xr.Dataset) -> xr.DataArray:
     return 100.0 * data["feasible_share"]
 
 
 def _diagrams(results: Results) -> list[list[Diagram]]:
-    def row(of: "Callable[[xr.Dataset], xr.DataArray]", y: str) -> list[Diagram]:
+    def row(of: Callable[[xr.Dataset], xr.DataArray], y: str) -> list[Diagram]:
         found = []
         for title, part in split(results["schemes"], "theta_0"):
-            lines = curves(part, of(part), CYCLES, OTHERS)
+            lines = curves(part, of(part), OTHERS)
             if part["theta_0"].item() == EASY_THETA_0:
-                lines += curves(results["learned"], of(results["learned"]), CYCLES, LEARNED)
+                lines |= curves(results["learned"], of(results["learned"]), LEARNED)
             found.append(Diagram(title, y, lines, log=of is _ratio))
         return found
 
@@ -66,26 +55,25 @@ def _diagrams(results: Results) -> list[list[Diagram]]:
 def _emitted(results: Results) -> Checks:
     """Over all cycles, of the instances in which a policy keeps all limits."""
     mean = geometric_mean(_ratio(results["schemes"]), CYCLES).sel(policy=OTHERS)
-    schemes = conditions(mean, "theta_0", along="policy", what="{}", log=True)
+    schemes = conditions(mean, "theta_0", along="policy", log=True)
     return schemes | _learned(_ratio(results["learned"]), results)
 
 
 def _kept(results: Results) -> Checks:
     share = 100.0 * results["schemes"]["feasible_share"].mean(dim=CYCLES)
-    schemes = conditions(share, "theta_0", along="policy", what="{}")
+    schemes = conditions(share, "theta_0", along="policy")
     return schemes | _learned(_share(results["learned"]), results)
 
 
-def _learned(values: "xr.DataArray", results: Results) -> Checks:
+def _learned(values: xr.DataArray, results: Results) -> Checks:
     """Of policies that learn, by training."""
     of = {name: of_policy(values, results["learned"], name).mean(dim=CYCLES) for name in LEARNED}
     place = f"learned, theta_0 = {EASY_THETA_0:g}"
-    return joined(conditions(mean, what=name, prefix=place) for name, mean in of.items())
+    return conditions(of, prefix=place)
 
 
 FIGURE = Figure(
     id="gap-c",
-    paper="",
     title="Every policy against the exact optimum of C(10)",
     notes=(
         f"One slot of paper C's network, tasks of {' to '.join(tasks.SIZE)}, the floor for all. Ratios "

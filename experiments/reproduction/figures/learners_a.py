@@ -1,8 +1,8 @@
 """AAC, DQN and DDPG on paper A's network: their cost in training."""
 
 from .. import stream_figures as stream
-from ..figure import Check, Checks, Diagram, Figure, Question, Results
-from ..measure import level, sample, training_curve
+from ..figure import Checks, Diagram, Figure, Question, Results
+from ..measure import conditions, course, level
 from ..training_settings import AAC_STEPS, DQN_STEPS, aac_stream, ddpg_stream, dqn_stream
 
 LEARNERS = {"AAC": "aac", "DQN": "dqn", "DDPG": "ddpg-stream"}
@@ -10,31 +10,27 @@ LEVELS = {"P2 in each slot": "lyapunov_system_cost", "local": "local_system_cost
 
 
 def _diagrams(results: Results) -> list[list[Diagram]]:
-    lines = [
-        training_curve(label, results[name], "system_cost", "evaluated_steps")
-        for label, name in LEARNERS.items()
-    ]
-    ends = (min(one.x[0] for one in lines), max(one.x[-1] for one in lines))
-    for label, column in LEVELS.items():
-        lines.append(level(label, results["aac"][column].isel(evaluation=-1), ends))
-    return [[Diagram("", stream.COST, tuple(lines))]]
+    column = ("system_cost", "evaluated_steps")
+    lines = {label: course(results[name], *column) for label, name in LEARNERS.items()}
+    steps = [x for of in lines.values() for x in of["evaluation"].values]
+    for label, cost in LEVELS.items():
+        lines[label] = level(results["aac"][cost].isel(evaluation=-1), (min(steps), max(steps)))
+    return [[Diagram("", stream.COST, lines)]]
 
 
 def _closed(results: Results) -> Checks:
-    """How much of the gap the best evaluation closes, and the mean of the last five."""
-    best, last = [], []
-    for label, name in LEARNERS.items():
-        gap = results[name]["gap_closed"]
-        best.append(Check(label, sample(100.0 * gap.max("evaluation"))))
-        last.append(
-            Check(label, sample(100.0 * gap.isel(evaluation=slice(-5, None)).mean("evaluation")))
-        )
-    return {"best evaluation": best, "mean of the last five": last}
+    gaps = {label: results[name]["gap_closed"] for label, name in LEARNERS.items()}
+    best = {label: 100.0 * gap.max("evaluation") for label, gap in gaps.items()}
+    ends = {label: gap.isel(evaluation=slice(-5, None)) for label, gap in gaps.items()}
+    last = {label: 100.0 * gap.mean("evaluation") for label, gap in ends.items()}
+    return {
+        **conditions(best, prefix="best evaluation"),
+        **conditions(last, prefix="mean of the last five"),
+    }
 
 
 FIGURE = Figure(
     id="learners-a",
-    paper="",
     title="AAC, DQN and DDPG on paper A's network",
     notes=(
         f"Costs on held-out seeds, over {aac_stream.seeds} trainings each. AAC has {AAC_STEPS:,} "
@@ -43,7 +39,6 @@ FIGURE = Figure(
     ),
     x="environment steps",
     diagrams=_diagrams,
-    minutes=(0.1, 0.1),
     trainings=(aac_stream, dqn_stream, ddpg_stream),
     log_x=True,
     questions=(

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import xarray as xr
+
 from .. import stream_figures as stream
 from .. import task_figures as tasks
 from ..figure import Checks, Diagram, Figure, Question, Results, Study
@@ -41,9 +43,11 @@ STUDIES = (
 def _diagrams(results: Results) -> list[list[Diagram]]:
     found = []
     for paper, names in (("A", ("stream", "search")), ("C", ("tasks",))):
-        lines = (curves(results[one], 1e3 * results[one]["decision_s"], N) for one in names)
+        lines: dict[str, xr.DataArray] = {}
+        for name in names:
+            lines |= curves(results[name], 1e3 * results[name]["decision_s"])
         title, y = f"paper {paper}'s network", "time per decision, median [ms]"
-        found.append(Diagram(title, y, tuple(line for some in lines for line in some), log=True))
+        found.append(Diagram(title, y, lines, log=True))
     return [found]
 
 
@@ -53,13 +57,12 @@ def _times(results: Results) -> Checks:
         for name, data in results.items()
         if "decision_s" in data
         for n, times in zip(data[N].values, data["decision_s"].transpose(N, ...), strict=True)
-        for checks in conditions(1e3 * times, along="policy", what="{}").values()
+        for checks in conditions(1e3 * times, along="policy").values()
     }
 
 
 FIGURE = Figure(
     id="time",
-    paper="",
     title="Time per decision",
     notes=(
         "Wall-clock time of one decision of one replication on the machine of the run, so the one figure "
