@@ -28,7 +28,6 @@ from edgesim.experiments.reproduction.figure import (
     Check,
     Checks,
     Claim,
-    Curve,
     Diagram,
     Factor,
     Figure,
@@ -40,7 +39,14 @@ from edgesim.experiments.reproduction.figure import (
     factor,
     verdict,
 )
-from edgesim.experiments.reproduction.measure import above, by_training, emission, rising, split
+from edgesim.experiments.reproduction.measure import (
+    by_training,
+    conditions,
+    emission,
+    of_policy,
+    split,
+)
+from edgesim.experiments.reproduction.measure import steps as rises
 from edgesim.experiments.reproduction.page import INTRO, QUICK, best, write_pages
 from edgesim.experiments.reproduction.trainings import steps
 from edgesim.experiments.sweeps.sweep_file import load_sweep
@@ -190,12 +196,30 @@ def test_emission_is_compared_where_all_policies_keep_all_limits() -> None:
 
 def test_differences_are_paired_by_seed() -> None:
     data = dataset()["worst_emission_mg"]
-    checks = above(data.sel(policy="b"), data.sel(policy="a"), "x")
+    difference = data.sel(policy="b") - data.sel(policy="a")
+    (checks,) = conditions({"x = {}": difference}, along="x", low=0.0).values()
     assert [check.what for check in checks] == ["x = 1", "x = 2", "x = 3"]
-    assert all((check.sample == 12.0).all() for check in checks)
-    steps_up = rising(data.sel(policy="a"), "x")
+    assert all((check.sample == 12.0).all() and check.low == 0.0 for check in checks)
+    (steps_up,) = conditions(rises(data.sel(policy="a"), "x"), along="x").values()
     assert [check.what for check in steps_up] == ["x from 1 to 2", "x from 2 to 3"]
     assert all((check.sample == 4.0).all() for check in steps_up)
+
+
+def test_conditions_are_places_and_checks_are_names() -> None:
+    data = dataset()["worst_emission_mg"]
+    found = conditions({"one": data, "two": -data}, "policy", "x", prefix="here", high=1.0)
+    assert list(found)[:2] == ["here, policy = a, x = 1", "here, policy = a, x = 2"]
+    one, two = found["here, policy = b, x = 3"]
+    assert (one.what, two.what, one.high) == ("one", "two", 1.0)
+    assert one.sample.tolist() == [20.0, 21.0, 22.0, 23.0]
+    assert two.sample.tolist() == [-20.0, -21.0, -22.0, -23.0]
+
+
+def test_a_policy_that_learns_is_a_sample_of_trainings() -> None:
+    data = dataset().assign_coords(policy=["AAC 1", "AAC 2"])
+    values = data["worst_emission_mg"]
+    assert of_policy(values, data, "AAC").sel(x=1).values.tolist() == [1.5, 13.5]
+    assert of_policy(values, data, "AAC 1").sizes["seed"] == 4
 
 
 def test_trained_policies_are_a_sample_of_trainings() -> None:
@@ -214,7 +238,7 @@ def test_trainings_of_two_kinds_are_paired() -> None:
         {"policy": ["AAC 1", "AAC 2", "DQN 1", "DQN 2"], "x": [1, 2], "seed": [1, 2, 3]},
     )
     aac, dqn = (by_training(data["cost"], data, label) for label in ("AAC", "DQN"))
-    for check in above(dqn, aac, "x"):
+    for check in conditions(dqn - aac, along="x")[""]:
         assert check.sample.tolist() == [12.0, 12.0]
 
 
@@ -246,7 +270,6 @@ def test_any_two_lines_differ_in_more_than_colour() -> None:
 def a_figure(**changes: Any) -> Figure:
     values: dict[str, Any] = {
         "id": "t1",
-        "paper": "C",
         "title": "A <title> & more",
         "notes": "Notes | with a bar.",
         "x": "load [Mbit]",
@@ -257,8 +280,8 @@ def a_figure(**changes: Any) -> Figure:
 
 
 def diagrams() -> list[list[Diagram]]:
-    x = np.array([1.0, 2.0])
-    lines = tuple(Curve(name, x, np.array([[1.0, 2.0], [3.0, 5.0]])) for name in ("$a_1$", "b"))
+    values = xr.DataArray([[1.0, 2.0], [3.0, 5.0]], {"x": [1.0, 2.0], "seed": [1, 2]})
+    lines = {name: values for name in ("$a_1$", "b")}
     return [[Diagram("left", "y [mg]", lines), Diagram("right", "y [mg]", lines)]]
 
 
@@ -303,19 +326,13 @@ def tiny(folder: Path) -> Figure:
 
     def checks(results: Results) -> Checks:
         values = queues(results).sel(policy="nobody offloads")
-        return {name: rising(part, "load") for name, part in _by_network(values)}
+        rise = rises(values, "load").assign_coords(network=["in small", "in large"])
+        return conditions(rise, "network", along="load", low=0.0)
 
     def drawn(results: Results) -> list[list[Diagram]]:
         values = queues(results).sel(network="small")
-        lines = [
-            Curve(
-                policy,
-                np.array([0.1, 0.9]),
-                values.sel(policy=policy).transpose("load", "seed").values,
-            )
-            for policy in values["policy"].values.tolist()
-        ]
-        return [[Diagram("", "queue [bit]", tuple(lines))]]
+        lines = {policy: values.sel(policy=policy) for policy in values["policy"].values.tolist()}
+        return [[Diagram("", "queue [bit]", lines)]]
 
     return a_figure(
         diagrams=drawn,
@@ -343,10 +360,6 @@ def tiny(folder: Path) -> Figure:
     )
 
 
-def _by_network(values: xr.DataArray) -> list[tuple[str, xr.DataArray]]:
-    return [(one, values.sel(network=one)) for one in ("small", "large")]
-
-
 @pytest.fixture
 def catalogue(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Figure:
     figure = tiny(tmp_path)
@@ -360,7 +373,7 @@ def test_a_figure_is_made_once_and_told(catalogue: Figure, tmp_path: Path) -> No
     (first,) = reproduce([catalogue], folder)
     claim = first["claims"][0]
     assert claim["verdict"] == "reproduced"
-    assert [one["name"] for one in claim["conditions"]] == ["small", "large"]
+    assert [one["name"] for one in claim["conditions"]] == ["in small", "in large"]
     traces = sorted((folder / "t1" / "sweeps" / "loads" / "traces").iterdir())
     before = {path: path.stat().st_mtime_ns for path in traces}
     files = ("lines.csv", "results.json", "t1.svg", "t1.png", "t1.pdf")

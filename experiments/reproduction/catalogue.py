@@ -9,8 +9,8 @@ from .figure import Figure
 
 _OF_A = ("a4", "a5", "a6", "a7", "a8")
 _OF_C = ("c3", "c4", "c5", "c6", "c7", "c8", "c9")
-_BEYOND = ("gap_a", "gap_c", "learners_a", "learners_c", "age_a", "age_c", "loss_a", "loss_c")
-_BEYOND += ("carbon", "time")
+_GAPS = ("gap_a", "gap_c", "learners_a", "learners_c")
+_BEYOND = (*_GAPS, "age_a", "age_c", "loss_a", "loss_c", "carbon", "time")
 
 FIGURES: dict[str, Figure] = {
     figure.id: figure

@@ -249,7 +249,7 @@ def judge(claim: Claim, results: Results, quick: bool) -> dict[str, Any]:
     checks = claim.checks(results)
     answers = {name: answer(of, least) for name, of in checks.items()}
     came_out = verdict(answers)
-    fits = claim.reason is not None and came_out == claim.explained
+    reason = claim.reason if came_out == claim.explained else None
     conditions = []
     for name, of in checks.items():
         held = [check.answer(least) == "holds" for check in of]
@@ -269,7 +269,7 @@ def judge(claim: Claim, results: Results, quick: bool) -> dict[str, Any]:
         **{name: getattr(claim, name) for name in ("id", "says", "test", "unit")},
         "least_seeds": least,
         "verdict": came_out,
-        "reason": claim.reason(Evidence(results, checks, answers)) if fits else "",
+        "reason": reason(Evidence(results, checks, answers)) if reason else "",
         "conditions": conditions,
     }
 

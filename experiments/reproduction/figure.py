@@ -237,7 +237,7 @@ class Check:
         return least / half if half > 0.0 else math.copysign(math.inf, least) if least else 0.0
 
 
-Checks = Mapping[str, list[Check]]
+Checks = dict[str, list[Check]]
 """By condition: what has to hold under it, all of it. A condition is what the paper leaves open."""
 
 
@@ -336,7 +336,7 @@ class Figure:
     @property
     def paper(self) -> str:
         """A or C if the id is a number of that paper's, as "a4"; empty for what no paper drew."""
-        return self.id[0].upper() if self.id[1:].isdigit() else ""
+        return self.id[0].upper() if self.id[0] in "ac" and self.id[1:].isdigit() else ""
 
 
 def verdict(answers: Mapping[str, Answer]) -> Verdict:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise, product
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import xarray as xr
@@ -100,7 +100,10 @@ def conditions(
     *dims: str,
     along: str = "",
     prefix: str = "",
-    **limits: Any,
+    low: float = -np.inf,
+    high: float = np.inf,
+    log: bool = False,
+    skewed: bool = False,
 ) -> Checks:
     """A condition for each place of `dims`, with a check for each place of `along`, or with one.
 
@@ -110,18 +113,18 @@ def conditions(
         dims: which.
         along: a dimension.
         prefix: of the conditions' names.
-        limits: of `Check`.
+        low: as for `Check`, and so the others.
+        high: see there.
+        log: see there.
+        skewed: see there.
     """
-    found: dict[str, list[Check]] = {}
+    found: Checks = {}
     for what, array in (values if isinstance(values, Mapping) else {"{}": values}).items():
         for name, part in split(array, *dims):
-            places = part[along].values.tolist() if along else [""]
-            found.setdefault(", ".join(filter(None, (prefix, name))), []).extend(
-                Check(
-                    what.format(short(at)), sample(part.sel({along: at} if along else {})), **limits
-                )
-                for at in places
-            )
+            for at in part[along].values.tolist() if along else [""]:
+                one = sample(part.sel({along: at}) if along else part)
+                check = Check(what.format(short(at)), one, low, high, log, skewed)
+                found.setdefault(", ".join(filter(None, (prefix, name))), []).append(check)
     return found
 
 

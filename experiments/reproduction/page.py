@@ -1,6 +1,7 @@
 """The page about all figures that were made: Markdown and HTML, from their `results.json`."""
 
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from itertools import groupby
@@ -85,7 +86,9 @@ def _number_rows(question: About) -> Iterator[list[str]]:
 
 
 def _interval(found: About, unit: str) -> str:
-    return interval(found["value"], found["low"], found["high"], unit)
+    names = ("value", "low", "high")
+    value, low, high = (math.nan if found[name] is None else found[name] for name in names)
+    return interval(value, low, high, unit)
 
 
 def _by_paper(figures: Sequence[About]) -> Iterator[tuple[str, Iterator[About]]]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...scenarios.loading import load_table
 from ...traces.statistics import Estimate, format_estimate
-from .figure import Check, Evidence
+from .figure import Evidence
 
 
 @cache
@@ -46,20 +46,14 @@ def span(values: Any, digits: int = 3) -> str:
     return " to ".join(ends)
 
 
-def interval(value: float | None, low: float | None, high: float | None, unit: str) -> str:
+def interval(value: float, low: float, high: float, unit: str = "1") -> str:
     """'1.23 ± 0.04 mg', or with both ends where they are not alike; no unit if it is "1"."""
-    if value is None or low is None or high is None:
+    if np.isnan(value):
         return "unknown"
     suffix = "" if unit == "1" else f" {unit}"
     if abs((high - value) - (value - low)) > 0.02 * (high - low):
         return f"{value:.4g} ({low:.4g} to {high:.4g}){suffix}"
     return f"{format_estimate(Estimate(value, high - value))}{suffix}"
-
-
-def measured(check: Check, unit: str = "1") -> str:
-    """The interval of a check."""
-    ends = check.interval()
-    return interval(*(end if np.isfinite(end) else None for end in ends), unit=unit)
 
 
 def held_by(evidence: Evidence, parts: Iterable[str]) -> str:

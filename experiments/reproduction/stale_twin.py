@@ -6,9 +6,17 @@ import xarray as xr
 
 from . import stream_figures as stream
 from . import task_figures as tasks
-from .figure import Check, Checks, Diagram, Factor, Figure, Question, Results, Study, factor
+from .figure import Checks, Diagram, Factor, Figure, Question, Results, Shown, Study, factor
 from .measure import EMISSION, conditions, curves
-from .training_settings import EASY, EASY_TEXT, aac_stream, aac_tasks, ddpg_tasks, dqn_stream
+from .training_settings import (
+    EASY,
+    EASY_TEXT,
+    NETWORK_C,
+    aac_stream,
+    aac_tasks,
+    ddpg_tasks,
+    dqn_stream,
+)
 
 LOSS = factor(
     "loss",
@@ -29,7 +37,7 @@ HOW = {"age": "the report arrives so many slots later.", "loss": "so many of the
 
 def ages(slot_s: float) -> Factor:
     """The latency of devices' reports, in slots."""
-    values = {slots: f"{slots * slot_s:g} s" for slots in (0, 1, 2, 5, 10, 20)}
+    values: dict[Shown, str] = {slots: f"{slots * slot_s:g} s" for slots in (0, 1, 2, 5, 10, 20)}
     return factor("age", "twin.device.latency", values, quick=(0, 5, 20))
 
 
@@ -40,7 +48,7 @@ def _added(
 
     def checks(results: Results) -> Checks:
         data = results[study]
-        found: dict[str, list[Check]] = {}
+        found: Checks = {}
         for policy, values in curves(data, of(data)).items():
             added = (values - values.isel({x: 0})).isel({x: slice(1, None)})
             found |= conditions({f"{x} {{}}": added}, along=x, prefix=policy)
@@ -81,7 +89,7 @@ def task_figure(varied: Factor, title: str) -> Figure:
     x = varied.name
     study = Study(
         "tasks",
-        tasks.NETWORK_C,
+        NETWORK_C,
         tasks.EVERY,
         (varied,),
         EASY | PERIODIC | {"run.slots": TASK_SLOTS},

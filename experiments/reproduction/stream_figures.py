@@ -29,7 +29,7 @@ from .figure import (
 )
 from .measure import conditions, labels, of_policy
 from .sentences import held_by, listed, shipped
-from .training_settings import NETWORK_A
+from .training_settings import BASELINES, NETWORK_A
 
 JOINT = "joint (P2 in each slot)"
 RADIO, COMPUTE = "radio alone", "compute alone"
@@ -41,21 +41,11 @@ SCHEMES = {
     COMPUTE: 'lyapunov{optimise=["compute"]}',
 }
 
-EVERY = {
-    "P2 in each slot": "lyapunov",
-    "SCA": "sca",
-    "EPR": "epr",
-    "EPR-EP": "epr-ep",
-    "local": "local",
-    "offload all": "offload-all",
-    "random": "random",
-}
-"""All policies that do not learn, as figures that the paper did not draw name them."""
-
+EVERY = {"P2 in each slot": "lyapunov", "SCA": "sca"} | BASELINES
 LEARNED = {AAC: "aac", DQN: "dqn"}
 
 SLOTS, WARM_UP, QUICK = 400, 0.25, {"run.slots": 60}
-FEW = {"seeds": 10, "quick_seeds": 2, "together": 10}
+FEW: dict[str, Any] = {"seeds": 10, "quick_seeds": 2, "together": 10}
 """Seeds of studies whose policies take long."""
 
 N, M = "devices", "SBSs"
@@ -112,23 +102,10 @@ def devices(*counts: int, quick: tuple[int, ...] = ()) -> Factor:
     return factor(N, "devices.count", counts, quick)
 
 
-def study(
-    name: str,
-    policies: Mapping[str, str],
-    *factors: Factor,
-    learned: Mapping[str, str] | None = None,
-    **changes: Any,
-) -> Study:
+def study(name: str, policies: Mapping[str, str], *factors: Factor, **changes: Any) -> Study:
     """A study of paper A's network, as most figures have it; `changes` are attributes of `Study`."""
     usual = Study(
-        name,
-        NETWORK_A,
-        policies,
-        factors,
-        {"run.slots": SLOTS},
-        quick_keys=QUICK,
-        warmup=WARM_UP,
-        learned=learned or {},
+        name, NETWORK_A, policies, factors, {"run.slots": SLOTS}, quick_keys=QUICK, warmup=WARM_UP
     )
     return replace(usual, **changes)
 

@@ -16,7 +16,7 @@ import xarray as xr
 from .figure import Checks, Claim, Diagram, Factor, Question, Reason, Results, Study, factor
 from .measure import EMISSION, FEASIBLE, conditions, emission, geometric_mean, steps, with_shares
 from .sentences import shipped
-from .training_settings import NETWORK_C
+from .training_settings import BASELINES, NETWORK_C
 
 CYCLES, AT_CYCLES = "cycles", "cycles = {}"
 MEGACYCLES = "cycles of each task [Mcycles]"
@@ -38,18 +38,7 @@ EXACT = "exact optimum"
 LOCAL_CPU = "794 MHz"
 """The one rate at which a device executes what it can within both the deadline and E_max."""
 
-EVERY = {
-    "exact": "exact",
-    "SCA": "sca",
-    "drift plus penalty": "lyapunov",
-    "EPR": "epr",
-    "EPR-EP": "epr-ep",
-    "local": "local",
-    "offload all": "offload-all",
-    "random": "random",
-}
-"""All policies that do not learn, as figures that the paper did not draw name them."""
-
+EVERY = {"exact": "exact", "SCA": "sca", "drift plus penalty": "lyapunov"} | BASELINES
 LEARNED = {"DDPG": "ddpg", "AAC": "aac-tasks"}
 
 AT_EACH = "difference paired by instance, at each number of cycles; more than 0"

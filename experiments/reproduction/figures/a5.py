@@ -3,7 +3,7 @@
 import xarray as xr
 
 from .. import stream_figures as stream
-from ..figure import Check, Checks, Diagram, Figure, Results, factor
+from ..figure import Checks, Diagram, Figure, Results, factor
 from ..measure import conditions, of_policy
 from ..sentences import shipped
 from ..stream_figures import AAC, JOINT, SCA, M, N
@@ -40,7 +40,7 @@ def _change(results: Results) -> dict[str, xr.DataArray]:
 
 def _falling(results: Results) -> Checks:
     what = f"{LAST} SBSs less {FIRST} SBS, N = {MORE}"
-    found: dict[str, list[Check]] = {}
+    found: Checks = {}
     for scheme, change in _change(results).items():
         more = {what: change.sel({N: MORE})}
         found |= conditions(more, "reading", prefix=scheme, high=0.0)
@@ -49,7 +49,7 @@ def _falling(results: Results) -> Checks:
 
 def _flat(results: Results) -> Checks:
     what = f"|change| at N = {FEWER} less a quarter of that at N = {MORE}"
-    found: dict[str, list[Check]] = {}
+    found: Checks = {}
     for scheme, change in _change(results).items():
         over = {what: abs(change.sel({N: FEWER})) - 0.25 * abs(change.sel({N: MORE}))}
         found |= conditions(over, "reading", prefix=scheme, high=0.0)

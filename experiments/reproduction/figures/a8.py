@@ -3,7 +3,7 @@
 from .. import stream_figures as stream
 from ..figure import NONE, Checks, Claim, Diagram, Evidence, Factor, Figure, Results, Trainings
 from ..measure import conditions, course, short
-from ..sentences import listed, measured
+from ..sentences import interval, listed
 from ..training_settings import AAC, AAC_QUICK, EPISODE_STEPS, NETWORK_A
 
 RATE, BEST, RATES = "learning rate", 1e-3, (1e-2, 1e-3, 1e-4)
@@ -39,7 +39,7 @@ def _best(results: Results) -> Checks:
 
 def _why(evidence: Evidence) -> str:
     checks = evidence.checks[""]
-    ends = [f"{measured(check)} ({check.what})" for check in checks]
+    ends = [f"{interval(*check.interval())} ({check.what})" for check in checks]
     beyond = [check.what for check in checks if check.interval()[1] > 0.0]
     return (
         f"The others end {listed(ends)} above it; beyond the scatter of {checks[0].seeds} trainings "

@@ -22,7 +22,9 @@ STARTS = {
     STARTED: f'sca{{variant="paper", threshold=0.0, local_cpu="{LOCAL_CPU}"}}',
 }
 ADDED = (1250, 1250)
-TASKS = tasks.drawn_from((1000, 2000), (1000, 1500), (1000, 1100), ADDED)
+RANGES = ((1000, 2000), (1000, 1500), (1000, 1100), ADDED)
+TASKS = tasks.drawn_from(*RANGES)
+NAMES = [between(*ends) for ends in RANGES]
 DRAWN = {"tasks": between(1000, 1500), "rate floor": "all"}
 TRIES = factor(
     "iteration", "policy.iterations_max", range(ITERATIONS + 1), quick=(0, 1, SLOW_FROM, ITERATIONS)
@@ -58,9 +60,9 @@ def _diagrams(results: Results) -> list[list[Diagram]]:
 def _fold(results: Results) -> Checks:
     emission = _solvable(results)["worst_emission_mg"]
     ratio = emission.sel(iteration=0) / emission.sel(iteration=ITERATIONS)
-    limits = {"low": FOLDS[0], "high": FOLDS[1], "log": True}
     over = {f"start over iteration {ITERATIONS}": ratio}
-    return conditions(over, "policy", "tasks", *OPEN, **limits)
+    low, high = FOLDS
+    return conditions(over, "policy", "tasks", *OPEN, low=low, high=high, log=True)
 
 
 def _part(first: int, last: int, low: float, high: float) -> Callable[[Results], Checks]:
@@ -101,7 +103,7 @@ def _why_fold(evidence: Evidence) -> str:
         return f"{span(found)} ({parts[-1]})"
 
     *lower, highest = [f"theta_0 = {theta_0:g}" for theta_0 in THETAS]
-    by_tasks = listed(measured(STARTED, highest, one) for one in TASKS.settings)
+    by_tasks = listed(measured(STARTED, highest, one) for one in NAMES)
     by_theta = listed(measured(STARTED, one) for one in lower)
     return (
         "If all tasks end up local, the start is theta_0 / theta_m (F_max D / (M C))^2 times the end: "
@@ -114,7 +116,7 @@ def _why_fold(evidence: Evidence) -> str:
 
 def _why_moves(evidence: Evidence) -> str:
     return (
-        f"It holds wherever the algorithm moves: {held_by(evidence, (*STARTS, *TASKS.settings))}. A "
+        f"It holds wherever the algorithm moves: {held_by(evidence, (*STARTS, *NAMES))}. A "
         "device cannot execute every task itself that needs more cycles than that."
     )
 

@@ -30,8 +30,7 @@ def _converged(results: Results) -> Checks:
     first = reward.isel(log=slice(0, max(1, rows // 50))).median(dim="log")
     then = reward.isel(log=slice(rows // 5, 2 * rows // 5)).median(dim="log")
     share = (end - then) / (end - first)
-    limits = {"low": -NEAR, "high": NEAR}
-    return conditions({"{} devices": share}, "theta_0", along="devices", **limits)
+    return conditions({"{} devices": share}, "theta_0", along="devices", low=-NEAR, high=NEAR)
 
 
 def _why_later(evidence: Evidence) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from .. import task_figures as tasks
 from ..figure import NONE, Checks, Claim, Diagram, Evidence, Figure, Results, factor
 from ..measure import by_training, conditions, emission, split, title_of, trained
-from ..sentences import listed, measured, span
+from ..sentences import interval, listed, span
 from ..task_figures import AT_CYCLES, CYCLES, EXACT, LOCAL_CPU, OPEN, PROPOSED, between
 from ..training_settings import EASY_CYCLES, EASY_THETA_0, ddpg_tasks
 
@@ -58,8 +58,8 @@ def _ratio(other: str, low: float, high: float) -> Callable[[Results], Checks]:
         data = results["learned"]
         values = emission(data, [*trained(data, DDPG), other])
         ratio = by_training(values, data, DDPG) / values.sel(policy=other).mean(dim="seed")
-        limits = {"low": low, "high": high, "log": True}
-        return conditions({AT_CYCLES: ratio}, *OPEN, along=CYCLES, **limits)
+        over = {AT_CYCLES: ratio}
+        return conditions(over, *OPEN, along=CYCLES, low=low, high=high, log=True)
 
     return checks
 
@@ -70,7 +70,7 @@ def _excess(evidence: Evidence, scheme: str) -> str:
     return (
         f"In the mean of {checks[0].seeds} trainings Algorithm 2 emits "
         f"{span([check.interval()[0] for check in checks])} times what {scheme} does; its intervals do "
-        f"not tell enough at {listed(f'{check.what}, {measured(check)}' for check in missed)}."
+        f"not tell enough at {listed(f'{check.what}, {interval(*check.interval())}' for check in missed)}."
     )
 
 

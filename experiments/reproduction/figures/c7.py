@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import xarray as xr
 
 from .. import task_figures as tasks
-from ..figure import Check, Checks, Diagram, Evidence, Figure, Results, factor
+from ..figure import Checks, Diagram, Evidence, Figure, Results, factor
 from ..measure import conditions, emission, feasible, short, split, title_of
 from ..sentences import held_at, listed
 from ..task_figures import AT_CYCLES, CYCLES, EXACT, LOCAL_CPU, OPEN, PROPOSED, THETA_M, THETAS
@@ -66,7 +66,7 @@ def _conditions(results: Results) -> Iterator[tuple[str, xr.Dataset, str]]:
 
 def _below(lower: str, upper: str) -> Callable[[Results], Checks]:
     def checks(results: Results) -> Checks:
-        found: dict[str, list[Check]] = {}
+        found: Checks = {}
         for name, part, rate in _conditions(results):
             pair = [_at(lower, rate), _at(upper, rate)]
             less, more = (emission(part, pair).sel(policy=one) for one in pair)
@@ -77,7 +77,7 @@ def _below(lower: str, upper: str) -> Callable[[Results], Checks]:
 
 
 def _rising(results: Results) -> Checks:
-    found: dict[str, list[Check]] = {}
+    found: Checks = {}
     for name, part, rate in _conditions(results):
         schemes = (PROPOSED, _at(EPR, rate), _at(EPR_EP, rate))
         found |= tasks.rises(part, schemes, prefix=name)

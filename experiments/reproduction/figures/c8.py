@@ -6,7 +6,7 @@ from itertools import pairwise
 import xarray as xr
 
 from .. import task_figures as tasks
-from ..figure import Check, Checks, Claim, Diagram, Evidence, Factor, Figure, Question, Results
+from ..figure import Checks, Claim, Diagram, Evidence, Factor, Figure, Question, Results
 from ..measure import conditions, feasible, split, steps
 from ..sentences import held_by, listed, span
 from ..task_figures import CYCLES, OPEN, PROPOSED
@@ -91,7 +91,7 @@ def _by_kind(
 
     def checks(results: Results) -> Checks:
         emission = _emission(results["twins"].sel(policy=PROPOSED))
-        found: dict[str, list[Check]] = {}
+        found: Checks = {}
         for kind, twins in TWINS.items():
             found |= conditions(of(emission, twins), *OPEN, along=CYCLES, prefix=kind, low=0.0)
         return found

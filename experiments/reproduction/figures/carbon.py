@@ -5,7 +5,7 @@ from collections.abc import Callable
 import xarray as xr
 
 from .. import stream_figures as stream
-from ..figure import Check, Checks, Diagram, Factor, Figure, Question, Results, Study
+from ..figure import Checks, Diagram, Factor, Figure, Question, Results, Study
 from ..measure import EMISSION, conditions, curves
 from ..sentences import listed
 from ..training_settings import EASY, NETWORK_C
@@ -52,23 +52,22 @@ def _of_day(data: xr.Dataset, day: str) -> xr.Dataset:
 
 
 def _diagrams(results: Results) -> list[list[Diagram]]:
-    def diagram(study: str, day: str, value: str, scale: float, y: str) -> Diagram:
-        data = _of_day(results[study], day)
-        return Diagram(day, y, curves(data, scale * data[value]))
+    def row(study: str, value: str, scale: float, y: str) -> list[Diagram]:
+        days = {day: _of_day(results[study], day) for day in DAYS}
+        return [Diagram(day, y, curves(of, scale * of[value])) for day, of in days.items()]
 
-    rows = (
-        ("stream", "emission_mg_per_bit", 1e6, "emission [mg/Mbit]"),
-        ("stream", "energy_per_bit_j", 1e9, "energy [nJ/bit]"),
-        ("tasks", "worst_emission_mg", 1.0, f"paper C: {EMISSION}"),
-    )
-    return [[diagram(study, day, *row) for day in DAYS] for study, *row in rows]
+    return [
+        row("stream", "emission_mg_per_bit", 1e6, "emission [mg/Mbit]"),
+        row("stream", "energy_per_bit_j", 1e9, "energy [nJ/bit]"),
+        row("tasks", "worst_emission_mg", 1.0, f"paper C: {EMISSION}"),
+    ]
 
 
 def _mean(study: str, value: str, scale: float) -> Callable[[Results], Checks]:
     """Of each policy, over a day."""
 
     def checks(results: Results) -> Checks:
-        found: dict[str, list[Check]] = {}
+        found: Checks = {}
         for day in DAYS:
             mean = scale * _of_day(results[study], day)[value].mean(dim=HOUR)
             found |= conditions(mean, along="policy", prefix=day)
