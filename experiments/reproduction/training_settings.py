@@ -4,17 +4,18 @@ A training of the same settings is made once, whatever figures ask for it. Setti
 are the policies' defaults, which are the papers' where these state a value (docs/learning.md).
 """
 
-from .figure import Training
+from .figure import Trainings
 
-AAC_STEPS = 600_000
+AAC_STEPS, EPISODE_STEPS = 600_000, 200
+"""Steps of a training of the stream problem, and those that are called an episode."""
 
 AAC = {"policy.workers": 1, "policy.steps": AAC_STEPS}
-"""What makes `aac` learn world A; one worker, such that a training can be repeated bit for bit."""
+"""What makes `aac` learn the stream problem; one worker, so that a training can be repeated bit for bit."""
 
 AAC_QUICK = {"policy.steps": 16_000, "policy.replicas": 8, "devices.count": 5}
 
 DQN_EPISODES, DQN_REPLICAS = 12, 64
-DQN_STEPS = DQN_EPISODES * DQN_REPLICAS * 200
+DQN_STEPS = DQN_EPISODES * DQN_REPLICAS * EPISODE_STEPS
 
 DQN = {
     "policy.episodes": DQN_EPISODES,
@@ -25,7 +26,7 @@ DQN = {
     "policy.discount": 0.5,
     "policy.rate_decay": 0.95,
 }
-"""What makes `dqn` learn world A."""
+"""What makes `dqn` learn the stream problem."""
 
 DQN_QUICK = {
     "policy.episodes": 2,
@@ -34,11 +35,11 @@ DQN_QUICK = {
     "devices.count": 5,
 }
 
-EPISODE_SLOTS = 10
+EPISODES, EPISODE_SLOTS = 1000, 10
 
 DDPG_PAPER = {
     "policy.network": "flat",
-    "policy.episodes": 1000,
+    "policy.episodes": EPISODES,
     "policy.episode_slots": EPISODE_SLOTS,
 }
 """Algorithm 2 with the settings that paper C states; how long an episode is, it does not."""
@@ -62,7 +63,7 @@ DDPG = {
     "policy.logit_penalty": 0.02,
     "policy.reward_unit": 0.1,
 }
-"""What makes `ddpg` learn world C."""
+"""What makes `ddpg` learn the task problem."""
 
 DDPG_QUICK = {"policy.episodes": 4, "policy.updates": 2}
 
@@ -73,7 +74,7 @@ DDPG_STREAM = DQN | {
     "policy.noise": 0.3,
     "policy.logit_penalty": 0.05,
 }
-"""`ddpg` in world A: as many steps and updates as `dqn`; not searched for."""
+"""`ddpg` on the stream problem: as many steps and updates as `dqn`; not searched for."""
 
 AAC_TASKS = {
     "policy.workers": 1,
@@ -82,27 +83,31 @@ AAC_TASKS = {
     "policy.t_max": 5,
     "policy.discount": 0.0,
 }
-"""`aac` in world C: tasks of different slots have nothing to do with each other; not searched for."""
+"""`aac` on the task problem: tasks of different slots are independent; not searched for."""
 
 AAC_TASKS_QUICK = {"policy.steps": 5_000}
 
-WORLD_A = "iiot_20dev"
-WORLD_C = "carbon_6ue"
+NETWORK_A, NETWORK_C = "iiot_20dev", "carbon_6ue"
+"""The scenarios of both papers' networks."""
 
-EASY = {"energy.theta_0": 1e-28, "tasks.cycles": ["1000 Mcycles", "1500 Mcycles"]}
-"""World C where offloading pays and every task can stay local."""
+EASY_THETA_0, EASY_CYCLES = 1e-28, (1000, 1500)
+EASY = {
+    "energy.theta_0": EASY_THETA_0,
+    "tasks.cycles": [f"{end} Mcycles" for end in EASY_CYCLES],
+}
+"""The task problem where offloading pays and every task can stay local."""
 
-aac_stream = Training("aac", WORLD_A, "aac", keys=AAC, quick_keys=AAC_QUICK, minutes=(13.0, 0.3))
-dqn_stream = Training("dqn", WORLD_A, "dqn", keys=DQN, quick_keys=DQN_QUICK, minutes=(13.0, 0.3))
-ddpg_stream = Training(
-    "ddpg-stream", WORLD_A, "ddpg", keys=DDPG_STREAM, quick_keys=DQN_QUICK, minutes=(15.0, 0.3)
+aac_stream = Trainings("aac", NETWORK_A, "aac", keys=AAC, quick_keys=AAC_QUICK, minutes=(13.0, 0.3))
+dqn_stream = Trainings("dqn", NETWORK_A, "dqn", keys=DQN, quick_keys=DQN_QUICK, minutes=(13.0, 0.3))
+ddpg_stream = Trainings(
+    "ddpg-stream", NETWORK_A, "ddpg", keys=DDPG_STREAM, quick_keys=DQN_QUICK, minutes=(15.0, 0.3)
 )
-ddpg_tasks = Training(
-    "ddpg", WORLD_C, "ddpg", keys=EASY | DDPG, quick_keys=DDPG_QUICK, minutes=(47.0, 0.5)
+ddpg_tasks = Trainings(
+    "ddpg", NETWORK_C, "ddpg", keys=EASY | DDPG, quick_keys=DDPG_QUICK, minutes=(47.0, 0.5)
 )
-aac_tasks = Training(
+aac_tasks = Trainings(
     "aac-tasks",
-    WORLD_C,
+    NETWORK_C,
     "aac",
     keys=EASY | AAC_TASKS,
     quick_keys=AAC_TASKS_QUICK,
