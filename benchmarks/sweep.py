@@ -17,9 +17,10 @@ from edgesim.experiments.sweeps.table import SweepTable, TraceFacts
 from edgesim.experiments.sweeps.workers import LocalPool
 from edgesim.scenarios.schema import Scenario
 from edgesim.simulator.core.randomness import Streams
+from edgesim.simulator.core.recorder import NullRecorder
 from edgesim.traces.statistics import ROWS
 
-from .measure import NoRecorder, Row, cpu_s
+from .measure import Row, cpu_s
 
 SWEEP = """
 scenario = "iiot_20dev"
@@ -44,7 +45,7 @@ def simulate(scenario: str) -> None:
     plan_, streams = experiment.blueprint, Streams(1, experiment.scenario.run.replications)
     problem = plan_.problem
     experiment.policy.reset(problem.network, problem, streams.generators("policy"))
-    simulation = plan_.simulation(experiment.policy.decide, NoRecorder(), streams)
+    simulation = plan_.simulation(experiment.policy.decide, NullRecorder(), streams)
     simulation.run()
     simulation.world.unfinished()
 

@@ -17,7 +17,7 @@ from typing import Any
 from matplotlib import pyplot as plt
 from matplotlib.ticker import NullFormatter
 
-from edgesim.experiments.run import run
+from edgesim import run
 from edgesim.traces.figures import plot
 from edgesim.traces.statistics import TraceSummary, summarise
 

@@ -17,9 +17,9 @@ from edgesim.experiments.run import prepare
 from edgesim.scenarios.loading import parse_scenario
 from edgesim.scenarios.schema import Scenario
 from edgesim.simulator.core.randomness import Streams
-from edgesim.simulator.core.recorder import EndStatus, TaskTable
+from edgesim.simulator.core.recorder import NullRecorder, TaskTable
+from edgesim.simulator.network.network import Network
 from edgesim.simulator.simulation import Simulation
-from edgesim.simulator.stream.network import Network
 
 SMALL = """
 title = "test"
@@ -33,7 +33,7 @@ mean = "0.6 Mbit"
 
 
 @dataclass
-class Capture:
+class Capture(NullRecorder):
     """Keeps all columns, stacked over slots on the second axis, and all tasks."""
 
     rows: list[dict[str, NDArray[Any]]] = field(default_factory=list)
@@ -45,12 +45,6 @@ class Capture:
 
     def tasks(self, tasks: TaskTable) -> None:
         self.tables.append(tasks.copy())
-
-    def decision_time(self, seconds: float) -> None:
-        pass
-
-    def close(self, status: EndStatus) -> None:
-        pass
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         """(R, T, …)"""

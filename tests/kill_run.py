@@ -22,7 +22,7 @@ import torch
 from continuing import assert_same, everything
 
 from edgesim.cli import main as edgesim
-from edgesim.experiments.checkpoint import beside
+from edgesim.experiments.checkpoint import checkpoint_path
 from edgesim.experiments.run import execute, prepare
 from edgesim.policies.registry import POLICIES
 
@@ -86,7 +86,7 @@ def survive(world: str, policy: str, folder: Path, kills: int) -> str:
     killed = resumed = complete = 0
     start_s = math.nan  # of an attempt, up to its first slot
     while True:
-        resumed += beside(path).exists()
+        resumed += checkpoint_path(path).exists()
         log.write_text("")
         begin = time.perf_counter()
         pid = fork(command, log)
@@ -95,7 +95,7 @@ def survive(world: str, policy: str, folder: Path, kills: int) -> str:
             if rng.random() < 0.3:
                 time.sleep(rng.uniform(0.0, start_s))
             else:
-                wait_for_change(beside(path), pid)
+                wait_for_change(checkpoint_path(path), pid)
                 time.sleep(rng.uniform(0.0, 2.0 * peace_s / CHECKPOINTS))
             os.kill(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
@@ -103,7 +103,7 @@ def survive(world: str, policy: str, folder: Path, kills: int) -> str:
             killed += 1
             continue
         assert os.WEXITSTATUS(status) == 0, log.read_text()
-        assert not beside(path).exists()
+        assert not checkpoint_path(path).exists()
         assert_same(path, whole)
         complete += 1
         if complete == 1:

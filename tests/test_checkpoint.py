@@ -17,6 +17,7 @@ from edgesim.experiments.errors import CheckpointError
 from edgesim.experiments.run import execute, prepare, resume
 from edgesim.scenarios.loading import parse_scenario
 from edgesim.scenarios.schema import Scenario
+from edgesim.simulator.core.clock import EventOrder
 from edgesim.traces.layout import TraceFile
 from edgesim.traces.statistics import summarise
 
@@ -36,7 +37,7 @@ def killed_at(what: Scenario, path: Path, slot: int, kept: Path) -> None:
 
         def watched(observation: Any) -> Any:
             if observation.slot == slot:
-                for file in (path, checkpoint.beside(path)):
+                for file in (path, checkpoint.checkpoint_path(path)):
                     if file.exists():
                         shutil.copy(file, kept / file.name)
                 raise KeyboardInterrupt
@@ -60,7 +61,7 @@ def test_goes_on_as_if_nothing_had_happened(slot: int, level: str, tmp_path: Pat
     path = kept / "run.h5"
     assert resume(prepare(what), path) == "complete"
     assert_same(path, whole)
-    assert not checkpoint.beside(path).exists()
+    assert not checkpoint.checkpoint_path(path).exists()
 
 
 @pytest.mark.parametrize(
@@ -84,12 +85,13 @@ def test_a_checkpoint_meets_all_that_is_under_way(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     kept.mkdir()
     killed_at(everything("A", "ddpg", tmp_path, "run.slots=30"), tmp_path / "run.h5", 29, kept)
-    saved = checkpoint.load(checkpoint.beside(kept / "run.h5"))
+    saved = checkpoint.load(checkpoint.checkpoint_path(kept / "run.h5"))
     state: Any = saved.simulation.world.state
     assert not state.station_up.all()  # a failed station
     assert 0.0 < state.battery_j.min() < state.battery_j.max() <= 0.05  # batteries in use
     twin: Any = saved.simulation.twin
-    assert twin._to_stations.in_flight and twin._devices_to_mbs.in_flight
+    on_the_way = {report.order for report in twin.under_way}
+    assert on_the_way == {EventOrder.AT_STATION, EventOrder.AT_MBS}
     assert state.station_queue_bits.any() and saved.written.following == 27
 
 
@@ -108,7 +110,7 @@ def test_killed_as_soon_as_it_goes_on(
 
     def killed(file: TraceFile) -> None:
         appear(file)
-        for one in (path, checkpoint.beside(path)):
+        for one in (path, checkpoint.checkpoint_path(path)):
             shutil.copy(one, again / one.name)
         raise KeyboardInterrupt
 
@@ -154,7 +156,7 @@ def test_messages(tmp_path: Path) -> None:
     what, path, kept = scenario(), tmp_path / "run.h5", tmp_path / "kept"
     kept.mkdir()
     killed_at(what, path, 20, kept)
-    saved = checkpoint.beside(kept / "run.h5")
+    saved = checkpoint.checkpoint_path(kept / "run.h5")
     with pytest.raises(CheckpointError, match=r"of another scenario: run\.seed was 1"):
         resume(prepare(scenario("run.seed=2")), kept / "run.h5")
     with pytest.raises(CheckpointError, match="no such file"):
@@ -196,7 +198,7 @@ class Unsaveable:
 
 def test_a_policy_that_cannot_be_saved_is_told_so(tmp_path: Path) -> None:
     what = scenario("policy.name=test_checkpoint:Unsaveable")
-    with pytest.raises(CheckpointError, match=r"cannot be saved.*--checkpoint-every"):
+    with pytest.raises(CheckpointError, match=r"cannot be saved.*`checkpoint_every`"):
         execute(prepare(what), tmp_path / "run.h5", checkpoint_every=5)
     assert execute(prepare(what), tmp_path / "run.h5") == "complete"
 
@@ -226,7 +228,7 @@ def test_command(tmp_path: Path) -> None:
     for other in (["--checkpoint-every", "3"], ["--checkpoint-every", "20", "--seed", "5"], []):
         result = CliRunner().invoke(main, [*command[:4], *other, "--resume"])
         assert result.exit_code == 2 and "--overwrite" in result.output
-    checkpoint.beside(kept / "other.h5").write_bytes(b"rubbish")
+    checkpoint.checkpoint_path(kept / "other.h5").write_bytes(b"rubbish")
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 2 and "not a checkpoint" in result.output
 

@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 from rich.console import Console
 from trace_recording import record, run_info
 
+from edgesim import run
 from edgesim.cli import main
-from edgesim.experiments.compare import execute_each, parse_policies, prepare_each, split
-from edgesim.experiments.run import run
+from edgesim.experiments.compare import execute_each, labelled, prepare_each
 from edgesim.scenarios.errors import ScenarioError
+from edgesim.scenarios.policy_list import split
 from edgesim.traces import figures
 from edgesim.traces.comparison import Comparison, compare_traces, holm, mean, p_value
 from edgesim.traces.comparison_figures import plot_comparison
@@ -254,7 +255,7 @@ def test_commas_in_brackets_and_quotes_do_not_split(text: str, parts: list[str])
 
 
 def test_options_are_those_of_set() -> None:
-    assert parse_policies('a,a{x = [1, 2], y="p,q"},m:C{z=p}') == {
+    assert labelled('a,a{x = [1, 2], y="p,q"},m:C{z=p}') == {
         "a": ("a", []),
         'a{x = [1, 2], y="p,q"}': ("a", ["x = [1, 2]", 'y="p,q"']),
         "m:C{z=p}": ("m:C", ["z=p"]),
@@ -285,7 +286,7 @@ def test_all_mistakes_are_told_before_anything_runs(policies: str, messages: lis
 def test_a_mistake_of_the_scenario_is_told_once() -> None:
     with pytest.raises(ScenarioError) as error:
         prepare_each("iiot_20dev", "local,random", 2, ["devices.count=-1"])
-    assert len(error.value.problems) == 1
+    assert len(error.value.issues) == 1
 
 
 @pytest.mark.parametrize("change", [{"seed": 8}, {"slots": 99}, {"replications": 1}])

@@ -11,15 +11,15 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import optimize
 
-from edgesim.policies.tasks import exact, sca_subproblems
-from edgesim.policies.tasks.sca import Result, Sca
-from edgesim.policies.tasks.sca_subproblems import (
-    Instance,
-    OffloadingSubproblem,
-    PowerSubproblem,
-    RateSubproblem,
-    expand_rates,
-)
+from edgesim.policies.tasks.c10.slot import Slot
+from edgesim.policies.tasks.c10.solver import solve as optimum
+from edgesim.policies.tasks.sca import joint_subproblem, power_subproblem
+from edgesim.policies.tasks.sca.inequalities import rate_bound
+from edgesim.policies.tasks.sca.joint_subproblem import JointSubproblem
+from edgesim.policies.tasks.sca.offloading_subproblem import OffloadingSubproblem
+from edgesim.policies.tasks.sca.policy import Sca
+from edgesim.policies.tasks.sca.power_subproblem import PowerSubproblem
+from edgesim.policies.tasks.sca.rate_subproblem import RateSubproblem
 from edgesim.simulator.core.arrays import FloatArray
 from edgesim.simulator.tasks.channel import MrcChannel
 from edgesim.simulator.tasks.decision import TaskDecision
@@ -40,22 +40,14 @@ def draw(
     theta_server: float = 1e-28,
     rate_floor: RateFloor = "all",
     **ranges: tuple[float, float],
-) -> Instance:
+) -> Slot:
     rng = np.random.default_rng(seed)
     network = table1.network(devices, theta_server, rate_floor)
     channel = table1.channel(rng, devices)
-    return Instance(network, table1.tasks(rng, devices, **ranges), channel, CARBON)
+    return Slot(network, table1.tasks(rng, devices, **ranges), channel, CARBON)
 
 
-def run(policy: Sca, one: Instance) -> Result:
-    return policy.solve(one.network, one.tasks, one.channel, one.carbon_g_per_j)
-
-
-def optimum(one: Instance) -> exact.Solution:
-    return exact.solve(one.network, one.tasks, one.channel, CARBON)
-
-
-def feasible_point(one: Instance) -> TaskDecision:
+def feasible_point(one: Slot) -> TaskDecision:
     """The optimum with all powers doubled and all rates raised: everything holds with room."""
     best = optimum(one).decision
     alpha = best.offload
@@ -79,11 +71,11 @@ def test_inequality_12_as_used_bounds_the_rate_and_is_tight_at_the_point(
     assume(x / x_bar < 100.0 and x_bar / x < 100.0)
     network = replace(table1.network(1), noise_w=y_bar)
     alone = MrcChannel(np.ones(1), np.zeros((1, 1)))
-    one = Instance(network, table1.tasks(np.random.default_rng(0), 1), alone, CARBON)
-    a, _, noise, headroom = expand_rates(one, np.array([x_bar]))
+    one = Slot(network, table1.tasks(np.random.default_rng(0), 1), alone, CARBON)
+    u, v, _, w_noise = rate_bound(one, np.array([x_bar]))
 
     def bound(P: float, z: float) -> float:
-        return float((headroom - a / P - noise * z)[0] * np.log1p(x_bar / y_bar))
+        return float((u - v / P - w_noise * z)[0] * np.log1p(x_bar / y_bar))
 
     assert bound(1.0, 1.0) == pytest.approx(np.log1p(x_bar / y_bar), rel=1e-9)
     assert bound(x / x_bar, y / y_bar) <= np.log1p(x / y) + 1e-9 * (1.0 + abs(bound(1.0, 1.0)))
@@ -95,32 +87,49 @@ def test_inequality_12_with_interference_bounds_the_rates_of_c2(seed: int) -> No
     one, rng = draw(seed), np.random.default_rng(seed)
     power_w = 10.0 ** rng.uniform(-6.0, -0.7, 6)
     P = 10.0 ** rng.uniform(-1.0, 1.0, 6)
-    a, slope, noise, headroom = expand_rates(one, power_w)
+    u, v, w, w_noise = rate_bound(one, power_w)
     here = one.rates_bps(power_w)
-    np.testing.assert_allclose(headroom - a - slope.sum(axis=1) - noise, 1.0, rtol=1e-12)
-    bound = here * (headroom - a / P - slope @ P - noise)
+    np.testing.assert_allclose(u - v - w.sum(axis=1) - w_noise, 1.0, rtol=1e-12)
+    bound = here * (u - v / P - w @ P - w_noise)
     assert (bound <= one.rates_bps(power_w * P) * (1.0 + 1e-9)).all()
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize(("joint", "scaled"), [(False, False), (True, True), (False, True)])
-def test_a_step_stays_within_limits_and_emits_no_more_than_the_program_says(
-    seed: int, joint: bool, scaled: bool
+def test_a_power_step_stays_within_limits_and_emits_no_more_than_the_program_says(
+    seed: int,
 ) -> None:
     one = draw(seed, theta_server=1e-28)
     point = feasible_point(one)
     before = one.evaluate(point)
     assert before.use.feasible
-    subproblem = PowerSubproblem(6, joint, scaled)
-    step = subproblem.least_emission(one, point, everybody=True)
-    assert step is not None
-    found = replace(point, power_w=step.power_w, edge_cpu_hz=step.edge_cpu_hz)
+    subproblem = PowerSubproblem(6)
+    found = subproblem.solve(one, point)
+    assert found is not None
     after = one.evaluate(found)
     assert after.use.feasible
     # (12) and (17) bound from the safe side, so the truth is no worse than the program's value.
-    promised_g = subproblem._emission.value * before.emission_g.max()
+    promised_g = subproblem.problem.value * before.emission_g.max()
     assert after.worst_emission_g <= promised_g * (1.0 + 1e-6) <= before.worst_emission_g * 1.00001
-    assert joint or np.array_equal(step.edge_cpu_hz, point.edge_cpu_hz)
+    assert found == replace(point, power_w=found.power_w)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("joint", [True, False])
+def test_a_joint_step_stays_within_limits_and_emits_no_more_than_the_program_says(
+    seed: int, joint: bool
+) -> None:
+    one = draw(seed, theta_server=1e-28)
+    point = feasible_point(one)
+    before_g = (one.evaluate(point).emission_g * point.offload).max()
+    subproblem = JointSubproblem(6, joint)
+    found = subproblem.least_emission(one, point)
+    assert found is not None
+    after = one.evaluate(found)
+    assert after.use.feasible
+    promised_g = subproblem.emission.var_dict["worst emission"].value * before_g
+    after_g = (after.emission_g * point.offload).max()
+    assert after_g <= promised_g * (1.0 + 1e-6) <= before_g * 1.00001
+    assert joint or np.array_equal(found.edge_cpu_hz, point.edge_cpu_hz)
 
 
 def test_powers_converge_to_the_best_on_a_grid() -> None:
@@ -131,9 +140,9 @@ def test_powers_converge_to_the_best_on_a_grid() -> None:
     assert one.evaluate(point).use.feasible
     subproblem = PowerSubproblem(2)
     for _ in range(60):
-        step = subproblem.least_emission(one, point, everybody=True)
-        assert step is not None
-        point = replace(point, power_w=step.power_w)
+        found = subproblem.solve(one, point)
+        assert found is not None
+        point = found
     found_g = float(one.evaluate(point).worst_emission_g)
 
     centre, span = np.log(one.network.device_power_max_w) - 6.0, 6.0
@@ -194,27 +203,28 @@ def test_offloading_is_the_best_of_all_sets(seed: int) -> None:
     found = OffloadingSubproblem(6).solve(one, point)
     assert (found is None) == np.isinf(best_g)
     if found is not None:
-        assert outcome(found).worst_emission_g == pytest.approx(best_g, rel=1e-6)
+        assert outcome(found.offload).worst_emission_g == pytest.approx(best_g, rel=1e-6)
 
 
 def test_programs_are_parametrised_so_that_they_compile_once() -> None:
-    power = PowerSubproblem(6, joint=True, scaled=True, tie_weight=1e-4)
+    joint = JointSubproblem(6, joint=True)
     programs = (
-        power._emission,
-        power._violation,
-        RateSubproblem(6)._problem,
-        OffloadingSubproblem(6)._problem,
+        PowerSubproblem(6).problem,
+        RateSubproblem(6).problem,
+        OffloadingSubproblem(6).problem,
+        joint.emission,
+        joint.violation,
     )
     assert all(program.is_dcp(dpp=True) for program in programs)
 
 
-def gaps(policy: Sca, instances: list[Instance]) -> FloatArray:
+def gaps(policy: Sca, instances: list[Slot]) -> FloatArray:
     """Excess over the optimum of the instances that have one; infinite where none was found."""
     found = []
     for one in instances:
         best = optimum(one)
         if best.feasible:
-            result = run(policy, one)
+            result = policy.solve(one)
             assert result.worst_emission_g >= best.lower_bound_g * (1.0 - 1e-9)
             excess = result.worst_emission_g / best.worst_emission_g - 1.0
             found.append(excess if result.feasible else np.inf)
@@ -242,9 +252,9 @@ def test_improved_on_200_instances(improved: Sca, theta_server: float) -> None:
 
 def test_history_falls_to_the_answer_and_solves_are_reproducible(improved: Sca) -> None:
     one = draw(3)
-    first = run(improved, one)
-    run(improved, draw(4, theta_server=1e-27))
-    for again in (run(improved, one), run(Sca(), one)):
+    first = improved.solve(one)
+    improved.solve(draw(4, theta_server=1e-27))
+    for again in (improved.solve(one), Sca().solve(one)):
         np.testing.assert_array_equal(again.history, first.history)
         np.testing.assert_array_equal(again.decision.power_w, first.decision.power_w)
     assert len(first.history) == first.iterations + 1 >= 3
@@ -260,8 +270,8 @@ def test_below_the_worst_case_the_others_are_optimised_too() -> None:
     one = draw(2, rate_floor="offloading", megabytes=(1.0, 2.0), megacycles=(1000.0, 1100.0))
     one.tasks.cycles[0] = 1.5e9
     one.channel.gain[0] *= 1e-9
-    result = run(Sca(), one)
-    others = Instance(
+    result = Sca().solve(one)
+    others = Slot(
         table1.network(5, 1e-28, "offloading"),
         type(one.tasks)(one.tasks.bits[1:], one.tasks.cycles[1:], one.tasks.deadline_s[1:]),
         MrcChannel(one.channel.gain[1:], one.channel.interference_gain[1:, 1:]),
@@ -280,7 +290,7 @@ def test_an_infeasible_instance_has_a_decision(variant: Any, rates: Any) -> None
     one = draw(0, megabytes=(8.0, 9.0), megacycles=(1900.0, 2000.0))
     best = optimum(one)
     assert not best.feasible
-    result = run(Sca(variant, rates), one)
+    result = Sca(variant, rates).solve(one)
     assert not result.feasible
     assert result.status == "infeasible"
     violation = float(one.evaluate(result.decision).use.violation)
@@ -291,9 +301,10 @@ def test_an_infeasible_instance_has_a_decision(variant: Any, rates: Any) -> None
 
 def test_a_solver_that_fails_is_counted_and_survived(monkeypatch: pytest.MonkeyPatch) -> None:
     one = draw(3)
-    monkeypatch.setattr(sca_subproblems, "solved", lambda *_, **__: False)
+    for module in (power_subproblem, joint_subproblem):
+        monkeypatch.setattr(module, "solved", lambda *_, **__: False)
     for variant in ("improved", "paper"):
-        result = run(Sca(variant), one)
+        result = Sca(variant).solve(one)
         assert result.failed_solves > 0
         assert np.isfinite(result.decision.power_w).all()
 
@@ -302,10 +313,11 @@ def test_solvers_print_nothing() -> None:
     """In a process of its own: a banner may be printed only once."""
     code = (
         "import numpy as np\n"
-        "from edgesim.policies.sca_subproblems import OffloadingSubproblem, solved\n"
+        "from edgesim.policies.convex_solver import solved\n"
+        "from edgesim.policies.tasks.sca.offloading_subproblem import OffloadingSubproblem\n"
         "one = OffloadingSubproblem(2)\n"
-        "one._data.value = np.full((5, 2), 0.1)\n"
-        "assert solved(one._problem, mixed_integer=True)\n"
+        "one._given.assign(**dict.fromkeys(vars(one._given), np.full(2, 0.1)))\n"
+        "assert solved(one.problem, mixed_integer=True)\n"
     )
     words = [sys.executable, "-c", code]
     ended = subprocess.run(words, check=True, capture_output=True, text=True)
@@ -315,7 +327,7 @@ def test_solvers_print_nothing() -> None:
 def test_paper_starts_as_printed_and_only_falls_once_feasible() -> None:
     """Nearly 30 times the optimum at the start, as in Fig. 3."""
     one = draw(1, 6, 1e-27, megabytes=(1.0, 1.0), megacycles=(1250.0, 1250.0))
-    result = run(Sca("paper", local_cpu=0.75e9), one)
+    result = Sca("paper", local_cpu=0.75e9).solve(one)
     assert result.history[0] == pytest.approx(CARBON * 1e-27 * 1.25e9 * (20e9 / 6) ** 2, rel=0.05)
     assert 27.0 < result.history[0] / optimum(one).worst_emission_g < 30.0
     assert result.feasible
@@ -325,7 +337,7 @@ def test_paper_starts_as_printed_and_only_falls_once_feasible() -> None:
 
 def test_initial_rates_stay_and_cost() -> None:
     one = draw(3, 6, 1e-28, megacycles=(1000.0, 1500.0))
-    result = run(Sca(rates="initial"), one)
+    result = Sca(rates="initial").solve(one)
     alpha = result.decision.offload
     assert result.feasible
     # (E_max / (theta D))^(1/3): executes 1587 Mcycles in 2 s with 1 J, and more at no other rate.
@@ -353,7 +365,7 @@ def test_initial_rates_get_the_best_powers_and_offloading(seed: int) -> None:
         outcome = one.evaluate(TaskDecision(power_w * (1.0 + 1e-9), offload, local_hz, edge_hz))
         if outcome.use.feasible:
             best_g = min(best_g, float(outcome.worst_emission_g))
-    result = run(Sca(rates="initial", local_cpu=0.78e9, edge_cpu=3e9), one)
+    result = Sca(rates="initial", local_cpu=0.78e9, edge_cpu=3e9).solve(one)
     alpha = result.decision.offload
     assert result.feasible
     assert result.worst_emission_g == pytest.approx(best_g, rel=2e-3)
@@ -367,9 +379,8 @@ def test_the_initial_rate_executes_what_any_rate_can(cycles: float) -> None:
         return cycles / hz <= 2.0 and 1e-27 * cycles * hz**2 <= 1.0
 
     one = draw(0, 1, rate_floor="offloading")
-    result = run(
-        Sca(rates="initial"), replace(one, tasks=replace(one.tasks, cycles=np.array([cycles])))
-    )
+    task = replace(one.tasks, cycles=np.array([cycles]))
+    result = Sca(rates="initial").solve(replace(one, tasks=task))
     any_rate = any(feasible(hz) for hz in np.linspace(0.5e9, 2e9, 2001))
     alone = optimize.brentq(lambda hz: 1e-27 * hz**3 * 2.0 - 1.0, 1e8, 1e10)
     assert feasible(float(alone)) == any_rate

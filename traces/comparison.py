@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..scenarios.sections import objective_keys
 from ..simulator.core.arrays import FloatArray
 from .reader import TraceError, open_trace
 from .statistics import (
@@ -216,7 +217,8 @@ def compare_traces(traces: Mapping[str, str | Path], warmup: float = 0.1) -> Com
             raise TraceError(f"{path}: other seeds, slots or variables than the first trace has")
     if first is None:
         raise ValueError("no traces to compare")
-    if any(_objective(scenario) != _objective(scenarios[0]) for scenario in scenarios):
+    objectives = [objective_keys(scenario.get("policy", {})) for scenario in scenarios]
+    if any(objective != objectives[0] for objective in objectives):
         for values in by_seed.values():
             values.pop("objective", None)
     paths = {label: Path(path) for label, path in traces.items()}
@@ -306,12 +308,6 @@ def holm(p_values: FloatArray) -> FloatArray:
     adjusted = np.full(len(p_values), np.nan)
     adjusted[order] = np.minimum(np.maximum.accumulate(stepped), 1.0)
     return adjusted
-
-
-def _objective(scenario: dict[str, Any]) -> list[Any]:
-    """The keys that settle what P2 is; its values cannot be compared where they differ."""
-    policy = scenario.get("policy", {})
-    return [policy.get(key) for key in ("V", "perturbation")]
 
 
 def _differences(

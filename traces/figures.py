@@ -8,6 +8,7 @@ import numpy as np
 
 from ..simulator.core.arrays import FloatArray
 from .file_errors import indices, replaced
+from .network_graph import backhaul_pairs
 from .panels import batch_middles, latency_distribution, panels, time_unit
 from .reader import Trace, TraceError, open_trace
 
@@ -219,6 +220,9 @@ def _draw_map(trace: Trace, ax: "Axes") -> None:
             ax.add_patch(
                 Circle(tuple(centre), radius, fill=few, facecolor=edge, edgecolor=edge, alpha=0.12)
             )
+    if wires := [station[list(ends)] for ends in backhaul_pairs(trace)]:
+        dotted: Any = {"colors": "black", "linestyles": ":", "linewidths": 0.8, "alpha": 0.6}
+        ax.add_collection(LineCollection(wires, **dotted))
     size = float(np.clip(600.0 / len(device), 2.0, 22.0))
     ax.add_collection(
         LineCollection(

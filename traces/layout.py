@@ -4,7 +4,7 @@ import os
 import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, wraps
 from importlib.metadata import version
@@ -24,6 +24,7 @@ from .running_totals import BATCHES_PER_PART, LATENCY_EDGES_S, SlotTally, TaskTa
 from .swmr import open_swmr
 from .variables import (
     DECISION_S,
+    NETWORK_VARIABLES,
     SLOT_COORDINATES,
     SLOT_VARIABLES,
     SUMMARY_VARIABLES,
@@ -66,6 +67,7 @@ class RunInfo:
         slots: slots in the whole run.
         slot_s: tau.
         cycles_per_bit: c.
+        network: the columns of /network by name; it is left out if there are none.
     """
 
     scenario: str
@@ -79,6 +81,7 @@ class RunInfo:
     slots: int
     slot_s: float
     cycles_per_bit: float
+    network: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -181,6 +184,8 @@ class TraceFile:
         self._make_summary(file.create_group("summary"), columns, tally)
         if self.level != "summary":
             self._make_slots(file, columns, chunk_slots)
+            if self.run.network:
+                self._make_network(file.create_group("network"))
             self._make_tasks(file.create_group("tasks"))
             self._make_decisions(file["timing"])
         self._put(file)
@@ -387,6 +392,17 @@ class TraceFile:
             what = SLOT_VARIABLES[name]
             shape = {dim: scale.shape[0] for dim, scale in scales.items()} | {"slot": chunk_slots}
             netcdf.variable(group, name, what, scales, [shape[dim] for dim in what.dims])
+
+    def _make_network(self, group: h5py.Group) -> None:
+        columns = self.run.network
+        device, link = range(self.run.devices), range(len(columns["link_source"]))
+        scales = {
+            "station": group.file["station"],
+            "device": netcdf.coordinate(group, "device", device, long_name="device"),
+            "link": netcdf.coordinate(group, "link", link, long_name="backhaul link"),
+        }
+        for name, what in NETWORK_VARIABLES.items():
+            netcdf.overwrite(netcdf.variable(group, name, what, scales), columns[name])
 
     def _make_tasks(self, group: h5py.Group) -> None:
         task = netcdf.dimension(group, "task", 0, unlimited=True)

@@ -94,6 +94,15 @@ class Trace:
         return self._group("slots")
 
     @cached_property
+    def network(self) -> xr.Dataset | None:
+        """/network, over station, device and link; None in a trace of an earlier version.
+
+        Raises:
+            TraceError: the file is torn.
+        """
+        return self._group("network") if "network" in self._file else None
+
+    @cached_property
     def tasks(self) -> xr.Dataset:
         """/tasks, one row per task that ended.
 

@@ -13,6 +13,7 @@ from ...simulator.core.arrays import FloatArray
 from ...traces.comparison import COMPARED
 from ...traces.figures import has_map
 from ...traces.file_errors import indices
+from ...traces.network_graph import backhaul_pairs
 from ...traces.panels import batch_middles, latency_distribution, panels, time_unit
 from ...traces.reader import Trace
 from ...traces.statistics import ROWS
@@ -158,6 +159,8 @@ def network_map(trace: Trace, title: str) -> Json | None:
     if streamed:
         values = [[None if v is None else float(f"{v * 1e-6:.3g}") for v in row] for row in values]
     scale, unit = time_unit(trace.attrs["slots"] * trace.attrs["slot_s"])
+    wires = backhaul_pairs(trace)
+    backhaul = " Dotted: the backhaul." if wires else ""
     map_: Json = {
         "title": title,
         "area": [float(size) for size in trace.attrs["area_m"]],
@@ -171,6 +174,7 @@ def network_map(trace: Trace, title: str) -> Json | None:
                 strict=True,
             )
         ],
+        "backhaul": wires,
         "slots": chosen["slot"].values.tolist(),
         "times": [
             f"{slot * trace.attrs['slot_s'] / scale:.4g} {unit}"
@@ -185,7 +189,7 @@ def network_map(trace: Trace, title: str) -> Json | None:
         if "station" in chosen.variables
         else [[0] * len(devices)],  # there is only the one
         "value": values,
-        "note": f"A dot is a device, in the colour of its station, {links}{shown}",
+        "note": f"A dot is a device, in the colour of its station, {links}{shown}{backhaul}",
     }
     if len(devices) < total:
         map_["devices"] = devices.tolist()

@@ -10,6 +10,7 @@ from typing import Any
 
 from ... import __version__
 from ...scenarios.errors import as_toml
+from ...scenarios.tables import flatten
 from ...traces.comparison import compare_traces
 from ...traces.file_errors import replaced
 from ...traces.panels import panels
@@ -178,7 +179,7 @@ def _comparison_of(traces: Mapping[str, Trace], warmup: float) -> str:
 
 def _scenario_of(traces: Mapping[str, Trace], scenarios: Mapping[str, dict[str, Any]]) -> list[str]:
     """The scenario of the first, and in which keys others differ."""
-    flat = {name: _flat(scenario) for name, scenario in scenarios.items()}
+    flat = {name: flatten(scenario) for name, scenario in scenarios.items()}
     keys = dict.fromkeys(key for one in flat.values() for key in one)
     rows = []
     for key in keys:
@@ -331,15 +332,6 @@ def _labelled(traces: Sequence[Trace]) -> dict[str, Trace]:
     if len(set(names)) < len(traces):
         names = [str(trace.path) for trace in traces]
     return dict(zip(names, traces, strict=True))
-
-
-def _flat(scenario: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Values by "a.b.c"."""
-    found: dict[str, Any] = {}
-    for key, value in scenario.items():
-        inner = _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else None
-        found |= inner if inner is not None else {f"{prefix}{key}": value}
-    return found
 
 
 def _spoken(seeds: Sequence[int]) -> str:

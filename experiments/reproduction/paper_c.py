@@ -739,7 +739,7 @@ C6 = Figure(
 # ---------------------------------------------------------------------------------------------- Fig. 7
 
 PAYING = {1e-28: "2 GHz", 3e-28: "1.2 GHz", 1e-27: "0.9 GHz"}
-"""Rates of the server at which offloading saves emission at equal rates (docs/worlds.md)."""
+"""Rates of the server at which offloading saves emission at equal rates (docs/problems.md)."""
 
 _SIZES = axis(
     "size",

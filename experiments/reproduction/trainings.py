@@ -210,6 +210,6 @@ def checkpoints(data: "xr.Dataset", folder: Path) -> list[Path]:
 
 def _policy(checkpoint: Path) -> str:
     """The name of the policy that a checkpoint is of."""
-    from ...policies.learning.trainable import FORMAT, read
+    from ...policies.learning.checkpoint import FORMAT, read
 
     return str(read(checkpoint, FORMAT)["policy"])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...scenarios.sections import objective_keys
 from ...simulator.core.arrays import FloatArray
 from ...traces.comparison import COMPARED, Comparison, compare_samples, mean
 from ...traces.export import Format, write_tables
@@ -195,8 +196,8 @@ def compare_sweep(
         }
         scenarios = [results.cases[case].scenario for cases in one.values() for case in cases]
         with consistent(results.folder):
-            objectives = {_objective(scenario) for scenario in scenarios}
-        if len(objectives) > 1:
+            objectives = [objective_keys(json.loads(text)["policy"]) for text in scenarios]
+        if any(objective != objectives[0] for objective in objectives):
             for sample in groups[title].values():
                 sample.pop("objective", None)
     chosen = np.array(results.seeds)[seeds].tolist()
@@ -277,12 +278,6 @@ def _mean(sample: FloatArray) -> Estimate:
     if len(sample) > 1:
         return mean(sample)
     return Estimate(float(sample[0]) if len(sample) else float("nan"))
-
-
-def _objective(scenario: str) -> tuple[Any, Any]:
-    """What settles what P2 is; its values cannot be compared where this differs."""
-    policy = json.loads(scenario)["policy"]
-    return policy["V"], policy["perturbation"]
 
 
 def _as_dict(estimate: Estimate) -> dict[str, float | None]:

@@ -297,8 +297,7 @@ def _glimpse(case: Case, sweep: Sweep) -> tuple[float, float]:
         done = simulations[0].world.state.slot
         if scenario.trace.level == "summary" and 4 * done > BATCHES:
             # With a slot in every batch it is as large as it gets.
-            run = scenario.run.model_copy(update={"slots": min(slots, BATCHES)})
-            execute(prepare(scenario.model_copy(update={"run": run})), path)
+            execute(prepare(scenario.with_run(slots=min(slots, BATCHES))), path)
             fixed_size = size = path.stat().st_size
     share = slots / max(done, 1)
     seconds = fixed_s + max(taken_s - fixed_s, 0.0) * share

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Protocol
 
-from ...scenarios.errors import Problem, ScenarioError
+from ...scenarios.errors import Issue, ScenarioError
 from .jobs import Job, Outcome, run_job
 
 AHEAD = 2
@@ -211,7 +211,7 @@ class DaskPool:
         except ImportError:
             what = "needs dask.distributed"
             allowed = "pip install 'edgesim[cluster]'"
-            raise ScenarioError([Problem("--scheduler", what, allowed=allowed)]) from None
+            raise ScenarioError([Issue("--scheduler", what, allowed=allowed)]) from None
         try:
             # Its methods are not typed.
             self._client: Any = distributed.Client(address, timeout=10, set_as_default=False)  # type: ignore[no-untyped-call]

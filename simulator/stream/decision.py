@@ -9,7 +9,7 @@ import numpy as np
 from ..core.arrays import FloatArray, IntArray
 from ..core.compiled import compiled
 from ..network.cells import Cells
-from .network import Network
+from ..network.network import Network
 
 
 @dataclass(frozen=True)
