@@ -1,12 +1,15 @@
 """Figures of the papers: how a claim is judged, what is drawn and told, and a very small one made."""
 
+import ast
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from edgesim.experiments.reproduction import catalogue as catalogue_module
 from edgesim.experiments.reproduction.catalogue import FIGURES, chosen, listing
 from edgesim.experiments.reproduction.drawing import LOOKS, band, draw
 from edgesim.experiments.reproduction.engine import (
@@ -24,19 +28,21 @@ from edgesim.experiments.reproduction.engine import (
     write_lines,
 )
 from edgesim.experiments.reproduction.figure import (
-    Axis,
+    Answer,
     Check,
     Checks,
     Claim,
+    Curve,
+    Diagram,
+    Evidence,
+    Factor,
     Figure,
-    Line,
-    Panel,
     Question,
     Results,
     Study,
-    Training,
+    Trainings,
     answer,
-    axis,
+    factor,
     verdict,
 )
 from edgesim.experiments.reproduction.measure import above, by_training, emission, rising, split
@@ -147,11 +153,13 @@ def test_what_is_nearest_to_failing_is_told() -> None:
         "test",
         "mg",
         lambda results: {"one": [wide, tight], "two": [Check("no", normal(-9.0), 0.0)]},
-        reasons={"reproduced": "wrong", "reproduced under stated conditions": "right"},
+        reason=lambda evidence: f"{len(evidence.answers)} conditions",
     )
     judged = judge(claim, {}, quick=False)
     assert judged["verdict"] == "reproduced under stated conditions"
-    assert judged["reason"] == "right"
+    assert judged["reason"] == "2 conditions"
+    other = judge(replace(claim, explained="not reproduced"), {}, quick=False)
+    assert other["reason"] == ""
     assert judged["conditions"][0]["tightest"]["what"] == "tight"
     assert judged["conditions"][0]["holding"] == 2
     measured_cell, holding = told(judged)
@@ -163,6 +171,126 @@ def test_few_seeds_are_enough_for_a_quick_run_alone() -> None:
     claim = Claim("x", "", "", "1", lambda results: {"": [Check("", normal(9.0, 3), 0.0)]})
     assert judge(claim, {}, quick=True)["verdict"] == "reproduced"
     assert judge(claim, {}, quick=False)["verdict"] == "not reproduced"
+
+
+# ------------------------------------------------------------------------------- explaining sentences
+
+ROOM = Path(catalogue_module.__file__).parent
+ALLOWED = r"P[12]\b|theta_0|[AC]\(\d+\)|Figs?\. \d|Algorithm \d|\^2|\.\d?[fg]"
+"""Problems, equations, figures, algorithms, squares and formats: no measured numbers."""
+
+NUMBER = (
+    r"\d|\b(two|three|four|five|six|seven|eight|nine|ten|twenty|half|twice|hundreds?|thousands?)\b"
+)
+
+
+def sentences_of(function: ast.FunctionDef) -> list[str]:
+    """Texts in a function but its docstring, names of variables and keys."""
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    return [
+        part.value
+        for statement in body
+        for part in ast.walk(statement)
+        if isinstance(part, ast.Constant) and isinstance(part.value, str)
+    ]
+
+
+def explaining() -> dict[str, ast.FunctionDef]:
+    """All functions that get evidence: those of claims, and what they share."""
+    return {
+        f"{path.stem}.{node.name}": node
+        for path in ROOM.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef)
+        and any("Evidence" in ast.dump(one) for one in node.args.args)
+    }
+
+
+def test_no_number_is_typed_into_an_explaining_sentence() -> None:
+    found = explaining()
+    names = {name.split(".")[1] for name in found}
+    for figure in FIGURES.values():
+        for claim in figure.claims:
+            assert claim.reason is None or claim.reason.__name__ in names
+    for name, function in found.items():
+        for text in sentences_of(function):
+            typed = re.search(NUMBER, re.sub(ALLOWED, "", text))
+            assert typed is None, f"{name}: {text!r}"
+
+
+def made_up(figure: Figure, rng: np.random.Generator) -> dict[str, xr.Dataset]:
+    """Results of a quick run, drawn at random."""
+    found = {}
+    of: tuple[Study | Trainings, ...] = (*figure.studies, *figure.trainings)
+    for one in of:
+        coords: dict[str, Any] = {each.name: list(each.chosen(True)) for each in one.factors}
+        over: dict[str, tuple[str, ...]] = {}
+        if isinstance(one, Study):
+            learned = [f"{label} {number}" for label in one.learned for number in (1, 2)]
+            coords["policy"] = [*one.policies, *learned]
+            values = (
+                "objective energy_per_bit_j power_w queue_bits worst_emission_mg feasible_share"
+            )
+            over = dict.fromkeys([*values.split(), "offloaded_task_share"], ())
+        else:
+            over = {"reward": ("log",), "steps": ("log",), "system_cost": ("evaluation",)}
+        coords["seed"] = range(1, one.quick_seeds + 1)
+        data = {}
+        for name, dims in over.items():
+            shape = [*(len(coord) for coord in coords.values()), *(20 for _ in dims)]
+            data[name] = ((*coords, *dims), rng.uniform(0.1, 0.9, shape))
+        if "feasible_share" in data:
+            data["feasible_share"] = (data["feasible_share"][0], np.ones(shape))
+        found[one.name] = xr.Dataset(data, coords)
+    return found
+
+
+def explained(claim: Claim, results: Results, held: bool = False) -> str:
+    """The sentence, whatever the verdict; or as if the claim held under all conditions."""
+    checks = claim.checks(results)
+    answers: dict[str, Answer] = {
+        name: "holds" if held else answer(of, 2) for name, of in checks.items()
+    }
+    return claim.reason(Evidence(results, checks, answers)) if claim.reason else ""
+
+
+CLAIMS = [(figure, claim) for figure in FIGURES.values() for claim in figure.claims if claim.reason]
+
+
+@pytest.mark.parametrize(("figure", "claim"), CLAIMS, ids=[claim.id for _, claim in CLAIMS])
+def test_an_explaining_sentence_is_of_its_results(figure: Figure, claim: Claim) -> None:
+    """Another of other results and answers, and always one that can be read."""
+    first, other = (
+        explained(claim, made_up(figure, np.random.default_rng(seed)), held)
+        for seed, held in ((1, False), (2, True))
+    )
+    assert first != other
+    for text in (first, other):
+        assert text.endswith(".") and "nan" not in text and "  " not in text
+
+
+def test_numbers_of_an_explaining_sentence_follow_the_data() -> None:
+    """By hand: who is ahead in how many trainings, which part is offloaded, where energy is least."""
+    results = made_up(FIGURES["c4"], np.random.default_rng(1))
+    reward = results["pairs"]["reward"]
+    reward[:] = 0.0
+    best, second, *_ = FIGURES["c4"].claims
+    assert "ahead in 0 of 6 pairs" in explained(best, results)
+    reward.loc[{"rates": "3e-5, 1e-4", "seed": 1}] = 0.25
+    assert "ahead in 3 of 6 pairs" in explained(best, results)
+    assert "in the median, 0.125 per slot" in explained(best, results)
+    assert "in 0 of 2 pairs" in explained(second, results)
+    results = made_up(FIGURES["c9"], np.random.default_rng(1))
+    share = results["sizes"]["offloaded_task_share"]
+    share[:] = 0.5
+    share.loc[{"theta_0": 3e-28, "size": 1}] = 0.875
+    larger = explained(FIGURES["c9"].claims[0], results)
+    assert "theta_0 = 1e-28, 50 and 50 %; theta_0 = 3e-28, 87.5 and 50 %" in larger
+    results = made_up(FIGURES["a5"], np.random.default_rng(1))
+    for least in (1, 3):
+        results["stations"]["energy_per_bit_j"].loc[{"SBSs": least}] = 0.01 / least
+        text = explained(FIGURES["a5"].claims[0], results)
+        assert f"save energy per bit up to {least} of them" in text
 
 
 # --------------------------------------------------------------------------------------- measurements
@@ -248,22 +376,22 @@ def a_figure(**changes: Any) -> Figure:
         "title": "A <title> & more",
         "notes": "Notes | with a bar.",
         "x": "load [Mbit]",
-        "panels": lambda results: [],
+        "diagrams": lambda results: [],
         "minutes": (0.1, 0.1),
     }
     return Figure(**(values | changes))
 
 
-def panels() -> list[list[Panel]]:
+def diagrams() -> list[list[Diagram]]:
     x = np.array([1.0, 2.0])
-    lines = tuple(Line(name, x, np.array([[1.0, 2.0], [3.0, 5.0]])) for name in ("$a_1$", "b"))
-    return [[Panel("left", "y [mg]", lines), Panel("right", "y [mg]", lines)]]
+    lines = tuple(Curve(name, x, np.array([[1.0, 2.0], [3.0, 5.0]])) for name in ("$a_1$", "b"))
+    return [[Diagram("left", "y [mg]", lines), Diagram("right", "y [mg]", lines)]]
 
 
 def test_pictures_are_the_same_bytes_each_time(tmp_path: Path) -> None:
     """Vector and PNG; text that looks like mathematics is shown as it is."""
     for name in ("one", "two"):
-        draw(a_figure(), panels(), "edgesim reproduce t1", tmp_path / name)
+        draw(a_figure(), diagrams(), "edgesim reproduce t1", tmp_path / name)
     for suffix in (".svg", ".pdf", ".png"):
         first, second = ((tmp_path / name).with_suffix(suffix) for name in ("one", "two"))
         assert first.read_bytes() == second.read_bytes()
@@ -271,7 +399,7 @@ def test_pictures_are_the_same_bytes_each_time(tmp_path: Path) -> None:
 
 
 def test_the_numbers_of_a_picture_are_a_table(tmp_path: Path) -> None:
-    write_lines(panels(), "load [Mbit]", tmp_path / "lines.csv")
+    write_lines(diagrams(), "load [Mbit]", tmp_path / "lines.csv")
     rows = (tmp_path / "lines.csv").read_text().splitlines()
     assert rows[0] == "panel,number,line,load [Mbit],mean,low,high,seeds"
     assert len(rows) == 1 + 8
@@ -292,7 +420,7 @@ mean = "0.4 Mbit"
 
 
 def tiny(folder: Path) -> Figure:
-    """A study with an axis of one key and one of several, and what its claim says."""
+    """A study with a factor of one key and one of several, and what its claim says."""
     base = folder / "tiny.toml"
     base.write_text(TINY)
 
@@ -303,28 +431,28 @@ def tiny(folder: Path) -> Figure:
         values = queues(results).sel(policy="nobody offloads")
         return {name: rising(part, "load") for name, part in _by_network(values)}
 
-    def drawn(results: Results) -> list[list[Panel]]:
+    def drawn(results: Results) -> list[list[Diagram]]:
         values = queues(results).sel(network="small")
         lines = [
-            Line(
+            Curve(
                 policy,
                 np.array([0.1, 0.9]),
                 values.sel(policy=policy).transpose("load", "seed").values,
             )
             for policy in values["policy"].values.tolist()
         ]
-        return [[Panel("", "queue [bit]", tuple(lines))]]
+        return [[Diagram("", "queue [bit]", tuple(lines))]]
 
     return a_figure(
-        panels=drawn,
+        diagrams=drawn,
         studies=(
             Study(
                 "loads",
                 str(base),
                 {"nobody offloads": "local", "at random": "random"},
                 (
-                    axis("load", "tasks.mean", {0.1: "0.1 Mbit", 0.9: "0.9 Mbit"}),
-                    Axis(
+                    factor("load", "tasks.mean", {0.1: "0.1 Mbit", 0.9: "0.9 Mbit"}),
+                    Factor(
                         "network",
                         {
                             "small": {"devices.count": 2},
@@ -396,10 +524,10 @@ def test_seeds_of_questions_are_told() -> None:
 
 def test_a_training_is_named_after_what_it_depends_on(tmp_path: Path) -> None:
     """The same settings give the same folder in any figure; another seed or rate another."""
-    rates = Axis("rate", {1.0: {"policy.actor_rate": 1e-3}, 2.0: {"policy.actor_rate": 2e-3}})
+    rates = Factor("rate", {1.0: {"policy.actor_rate": 1e-3}, 2.0: {"policy.actor_rate": 2e-3}})
 
     def folders(**keys: Any) -> list[str]:
-        training = Training("x", "iiot_20dev", "aac", (rates,), keys=keys, seeds=2)
+        training = Trainings("x", "iiot_20dev", "aac", (rates,), keys=keys, seeds=2)
         return [step.folder.name for step in steps(training, tmp_path, quick=False)]
 
     found = folders()
@@ -442,7 +570,7 @@ def test_all_figures_of_both_papers_are_there() -> None:
 
 def test_what_figures_share_has_one_name() -> None:
     """Trainings are kept and counted by name."""
-    named: dict[str, Training] = {}
+    named: dict[str, Trainings] = {}
     for figure in FIGURES.values():
         for training in figure.trainings:
             assert named.setdefault(training.name, training) == training
@@ -452,14 +580,14 @@ def test_what_figures_share_has_one_name() -> None:
 
 @pytest.mark.parametrize("name", list(FIGURES))
 def test_a_figure_is_consistent(name: str) -> None:
-    """Seeds as the project asks for; what is trained is there; at most one axis of several keys."""
+    """Seeds as the project asks for; what is trained is there; at most one factor of several keys."""
     figure = FIGURES[name]
     trained = {training.name for training in figure.trainings}
     for study in figure.studies:
         assert set(study.learned.values()) <= trained
-        assert sum(one.key is None for one in study.axes) <= 1
+        assert sum(one.key is None for one in study.factors) <= 1
         assert study.seeds >= 10
-        for one in study.axes:
+        for one in study.factors:
             assert set(one.quick) <= set(one.settings)
     for training in figure.trainings:
         assert training.seeds >= 5

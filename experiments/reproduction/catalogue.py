@@ -4,27 +4,36 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 from ..sweeps.dataset import duration
-from .beyond import (
-    AGE_A,
-    AGE_C,
-    CARBON,
-    GAP_A,
-    GAP_C,
-    LEARNERS_A,
-    LEARNERS_C,
-    LOSS_A,
-    LOSS_C,
-    TIME,
-)
 from .figure import Figure
-from .paper_a import A4, A5, A6, A7, A8
-from .paper_c import C3, C4, C5, C6, C7, C8, C9
+from .figures import (
+    a4,
+    a5,
+    a6,
+    a7,
+    a8,
+    age_a,
+    age_c,
+    c3,
+    c4,
+    c5,
+    c6,
+    c7,
+    c8,
+    c9,
+    carbon,
+    gap_a,
+    gap_c,
+    learners_a,
+    learners_c,
+    loss_a,
+    loss_c,
+    time,
+)
 
-_OF_A = (A4, A5, A6, A7, A8)
-_OF_C = (C3, C4, C5, C6, C7, C8, C9)
-_BEYOND = (GAP_A, GAP_C, LEARNERS_A, LEARNERS_C, AGE_A, AGE_C, LOSS_A, LOSS_C, CARBON, TIME)
+_OF_PAPERS = (a4, a5, a6, a7, a8, c3, c4, c5, c6, c7, c8, c9)
+_OURS = (gap_a, gap_c, learners_a, learners_c, age_a, age_c, loss_a, loss_c, carbon, time)
 
-FIGURES: dict[str, Figure] = {figure.id: figure for figure in (*_OF_A, *_OF_C, *_BEYOND)}
+FIGURES: dict[str, Figure] = {one.FIGURE.id: one.FIGURE for one in (*_OF_PAPERS, *_OURS)}
 
 PAPERS = {
     "A": "Paper A: digital twins in the industrial Internet of Things",

@@ -2,17 +2,20 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...simulator.core.arrays import FloatArray
 from ...traces.figures import STYLE, save
 from ...traces.statistics import student_t
-from .figure import Figure, Panel
+from .figure import Curve, Diagram, Figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+    Grid = np.ndarray[tuple[int, int], np.dtype[Any]]
 
 SUFFIXES = (".svg", ".pdf", ".png")
 
@@ -62,66 +65,34 @@ def band(sample: FloatArray) -> tuple[FloatArray, FloatArray]:
     return value, half
 
 
-def draw(figure: Figure, panels: list[list[Panel]], command: str, target: Path) -> None:
+def draw(figure: Figure, diagrams: list[list[Diagram]], command: str, target: Path) -> None:
     """Draw a figure in all formats.
 
     Args:
         figure: which.
-        panels: rows of them.
+        diagrams: rows of them.
         command: that makes it again.
         target: of the files, without suffix.
     """
     from matplotlib import rc_context
     from matplotlib.figure import Figure as Canvas
 
-    rows, columns = len(panels), max(len(row) for row in panels)
-    heights = [0.62 if row[0].percent and rows > 1 else 1.0 for row in panels]
+    columns = max(len(row) for row in diagrams)
+    heights = [0.62 if row[0].percent and len(diagrams) > 1 else 1.0 for row in diagrams]
     with rc_context({**STYLE, "svg.fonttype": "path"}):
         width = max(1.0 + 2.4 * columns, 5.2)
         canvas = Canvas(figsize=(width, 1.5 + 2.5 * sum(heights)), layout="constrained")
-        alike = all(len({panel.y for panel in row}) == 1 for row in panels)
+        alike = all(len({diagram.y for diagram in row}) == 1 for row in diagrams)
         axes = canvas.subplots(
-            rows,
+            len(diagrams),
             columns,
             sharex=True,
             sharey="row" if alike and not figure.free_y else "none",
             squeeze=False,
             height_ratios=heights,
         )
-        looks: dict[str, int] = {}
-        every = [panel for row in panels for panel in row]
-        places = sorted({float(x) for panel in every for line in panel.lines for x in line.x})
-        above: list[str] = [""] * columns
-        for row, shown in zip(axes, panels, strict=True):
-            for column, (ax, panel) in enumerate(zip(row, shown, strict=False)):
-                _draw(ax, panel, looks, figure.log_x, places)
-                if panel.title != above[column]:
-                    above[column] = panel.title
-                    ax.set_title(panel.title.replace(", ", "\n"), fontsize=8, parse_math=False)
-                if column == 0 or not alike:
-                    ax.set_ylabel(panel.y, parse_math=False)
-            for ax in row[len(shown) :]:
-                ax.set_visible(False)
-        for ax in axes[-1]:
-            ax.set_xlabel(figure.x, parse_math=False)
-        # Beside the lines as they are drawn in every panel that has them.
-        named = {
-            text: handle
-            for ax in axes.flat
-            for handle, text in zip(*ax.get_legend_handles_labels(), strict=True)
-        }
-        longest = max(len(text) for text in named)
-        per_row = max(1, int(width / (0.65 + 0.068 * longest)))
-        legend = canvas.legend(
-            list(named.values()),
-            list(named),
-            loc="outside upper left",
-            ncols=min(per_row, len(named)),
-            fontsize=8,
-            handlelength=3.2,
-        )
-        for text in legend.get_texts():
-            text.set_parse_math(False)
+        _fill(axes, figure, diagrams, alike)
+        _legend(canvas, axes, width)
         canvas.supxlabel(
             f"{command}; bands: 95 % intervals over seeds",
             fontsize=7,
@@ -134,32 +105,76 @@ def draw(figure: Figure, panels: list[list[Panel]], command: str, target: Path) 
             save(canvas, target.with_suffix(suffix))
 
 
-def _draw(
-    ax: "Axes", panel: Panel, looks: dict[str, int], log_x: bool, places: Sequence[float]
-) -> None:
-    for line in panel.lines:
-        number = looks.setdefault(line.label, len(looks))
-        colour, dashes, marker = LOOKS[number % len(LOOKS)]
-        value, half = band(line.sample)
-        every = max(1, len(line.x) // 10) if len(line.x) > MANY_POINTS else 1
-        ax.plot(
-            line.x,
-            value,
-            color=colour,
-            linestyle=dashes,
-            marker=marker,
-            # Open and of different sizes, such that lines that coincide are all seen.
-            markersize=3.5 + 1.5 * (number % 4),
-            markerfacecolor="none",
-            markevery=every,
-            linewidth=1.3,
-            label=line.label,
-        )
-        half = np.nan_to_num(half)
-        ax.fill_between(line.x, value - half, value + half, color=colour, alpha=0.18, linewidth=0)
-    if panel.log:
+def _fill(axes: "Grid", figure: Figure, diagrams: list[list[Diagram]], alike: bool) -> None:
+    """All diagrams, with titles where they change and labels where they are not those of a neighbour."""
+    looks: dict[str, int] = {}
+    places = sorted(
+        {float(x) for row in diagrams for one in row for curve in one.curves for x in curve.x}
+    )
+    above = [""] * axes.shape[1]
+    for row, shown in zip(axes, diagrams, strict=True):
+        for column, (ax, diagram) in enumerate(zip(row, shown, strict=False)):
+            for curve in diagram.curves:
+                _plot(ax, curve, looks.setdefault(curve.label, len(looks)))
+            _scale(ax, diagram, figure.log_x, places)
+            if diagram.title != above[column]:
+                above[column] = diagram.title
+                ax.set_title(diagram.title.replace(", ", "\n"), fontsize=8, parse_math=False)
+            if column == 0 or not alike:
+                ax.set_ylabel(diagram.y, parse_math=False)
+        for ax in row[len(shown) :]:
+            ax.set_visible(False)
+    for ax in axes[-1]:
+        ax.set_xlabel(figure.x, parse_math=False)
+
+
+def _legend(canvas: "Canvas", axes: "Grid", width: float) -> None:
+    """Beside the lines as they are drawn in every diagram that has them."""
+    named = {
+        text: handle
+        for ax in axes.flat
+        for handle, text in zip(*ax.get_legend_handles_labels(), strict=True)
+    }
+    longest = max(len(text) for text in named)
+    per_row = max(1, int(width / (0.65 + 0.068 * longest)))
+    legend = canvas.legend(
+        list(named.values()),
+        list(named),
+        loc="outside upper left",
+        ncols=min(per_row, len(named)),
+        fontsize=8,
+        handlelength=3.2,
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+
+
+def _plot(ax: "Axes", curve: Curve, number: int) -> None:
+    """A line and its band, in the look of its number."""
+    colour, dashes, marker = LOOKS[number % len(LOOKS)]
+    value, half = band(curve.sample)
+    ax.plot(
+        curve.x,
+        value,
+        color=colour,
+        linestyle=dashes,
+        marker=marker,
+        # Open and of different sizes, such that lines that coincide are all seen.
+        markersize=3.5 + 1.5 * (number % 4),
+        markerfacecolor="none",
+        markevery=max(1, len(curve.x) // 10) if len(curve.x) > MANY_POINTS else 1,
+        linewidth=1.3,
+        label=curve.label,
+    )
+    half = np.nan_to_num(half)
+    ax.fill_between(curve.x, value - half, value + half, color=colour, alpha=0.18, linewidth=0)
+
+
+def _scale(ax: "Axes", diagram: Diagram, log_x: bool, places: Sequence[float]) -> None:
+    """Both axes, with a tick at each place where there are few."""
+    if diagram.log:
         ax.set_yscale("log")
-    elif panel.percent:
+    elif diagram.percent:
         ax.set_ylim(0.0, 105.0)
     else:
         ax.ticklabel_format(axis="y", scilimits=(-3, 5))

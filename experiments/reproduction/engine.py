@@ -31,8 +31,9 @@ from ..sweeps.sweep_file import load_sweep
 from ..sweeps.workers import LocalPool
 from .figure import (
     Claim,
+    Diagram,
+    Evidence,
     Figure,
-    Panel,
     Question,
     Results,
     Shown,
@@ -119,10 +120,9 @@ def make(
     own = folder / figure.id
     own.mkdir(parents=True, exist_ok=True)
     results: dict[str, xr.Dataset] = {}
-    for training in figure.trainings:
-        results[training.name] = train_all(
-            training, folder / "trainings" / training.name, quick, workers, reporter.say
-        )
+    for trainings in figure.trainings:
+        place = folder / "trainings" / trainings.name
+        results[trainings.name] = train_all(trainings, place, quick, workers, reporter.say)
     for study in figure.studies:
         trained = {
             f"{label} {number}": path
@@ -134,9 +134,9 @@ def make(
         place = own / "sweeps" / study.name
         results[study.name] = run_study(study, place, quick, workers, data_dir, reporter, trained)
     command = f"edgesim reproduce {figure.id}" + (" --quick" if quick else "")
-    panels = figure.panels(results)
-    write_lines(panels, figure.x, own / "lines.csv")
-    draw(figure, panels, command, own / figure.id)
+    diagrams = figure.diagrams(results)
+    write_lines(diagrams, figure.x, own / "lines.csv")
+    draw(figure, diagrams, command, own / figure.id)
     about = {
         "id": figure.id,
         "paper": figure.paper,
@@ -166,7 +166,7 @@ def document(study: Study, quick: bool, trained: dict[str, Path] | None = None) 
 
     grid: dict[str, Any] = {}
     points: list[dict[str, Any]] = []
-    for one in study.axes:
+    for one in study.factors:
         settings = one.chosen(quick).values()
         if one.key is not None:
             grid[one.key] = [setting[one.key] for setting in settings]
@@ -233,7 +233,7 @@ def run_study(
 
 def labelled(study: Study, data: "xr.Dataset", quick: bool, labels: list[str]) -> "xr.Dataset":
     """A sweep's dataset with the study's own names of dimensions, values and policies."""
-    for one in study.axes:
+    for one in study.factors:
         dim = one.key or "point"
         values: list[Shown] = list(one.chosen(quick))
         others = [name for name, coord in data.coords.items() if coord.dims == (dim,)]
@@ -276,6 +276,9 @@ def judge(claim: Claim, results: Results, quick: bool) -> dict[str, Any]:
                 "tightest": {"what": tight.what, "seeds": tight.seeds} | _interval(tight),
             }
         )
+    reason = ""
+    if claim.reason and came_out == claim.explained:
+        reason = claim.reason(Evidence(results, found, answers))
     return {
         "id": claim.id,
         "says": claim.says,
@@ -283,7 +286,7 @@ def judge(claim: Claim, results: Results, quick: bool) -> dict[str, Any]:
         "unit": claim.unit,
         "least_seeds": least,
         "verdict": came_out,
-        "reason": claim.reasons.get(came_out, ""),
+        "reason": reason,
         "conditions": conditions,
     }
 
@@ -308,16 +311,16 @@ def _interval(check: Any) -> dict[str, float | None]:
     return {name: value if np.isfinite(value) else None for name, value in ends}
 
 
-def write_lines(panels: list[list[Panel]], x: str, path: Path) -> None:
+def write_lines(diagrams: list[list[Diagram]], x: str, path: Path) -> None:
     """What the picture shows, as a table: a row for each point of each line."""
     from .drawing import band
 
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["panel", "number", "line", x, "mean", "low", "high", "seeds"])
-        for row in panels:
-            for panel in row:
-                for line in panel.lines:
+        for row in diagrams:
+            for diagram in row:
+                for line in diagram.curves:
                     value, half = band(line.sample)
                     seeds = np.isfinite(line.sample).sum(axis=1)
                     rows = zip(
@@ -328,4 +331,4 @@ def write_lines(panels: list[list[Panel]], x: str, path: Path) -> None:
                         seeds.tolist(),
                         strict=True,
                     )
-                    writer.writerows([panel.title, panel.y, line.label, *one] for one in rows)
+                    writer.writerows([diagram.title, diagram.y, line.label, *one] for one in rows)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Data = TypeVar("Data", "xr.Dataset", "xr.DataArray")
 
 EMISSION = "worst-case emission [mg]"
-FEASIBLE = "instances feasible [%]"
+FEASIBLE, SLOTS_FEASIBLE = "instances feasible [%]", "slots feasible [%]"
 
 
 def split(data: Data, *dims: str) -> Iterator[tuple[str, Data]]:

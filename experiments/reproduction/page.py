@@ -1,12 +1,14 @@
 """The page about all figures that were made: Markdown and HTML, from their `results.json`."""
 
 import json
+from collections.abc import Iterator
 from html import escape
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from ...traces.statistics import Estimate, format_estimate
 from .catalogue import FIGURES, PAPERS
+from .sentences import interval
 
 INTRO = (
     "A claim is reproduced if it holds under every condition that the paper leaves open, reproduced "
@@ -18,6 +20,7 @@ INTRO = (
 
 QUICK = "From a quick run: few seeds, few points. Its verdicts say nothing."
 
+CLAIMS = ("figure", "claim", "test", "measured", "holds under", "verdict", "reason")
 CONDITION = ("condition", "holds", "nearest to failing", "measured", "seeds")
 
 
@@ -41,17 +44,6 @@ def write_pages(folder: Path) -> list[Path]:
     return [markdown, html]
 
 
-def interval(found: dict[str, Any], unit: str) -> str:
-    """'1.23 ± 0.04 mg', or with both ends where they are not alike."""
-    value, low, high = (found[name] for name in ("value", "low", "high"))
-    if value is None:
-        return "unknown"
-    suffix = "" if unit == "1" else f" {unit}"
-    if abs((high - value) - (value - low)) > 0.02 * (high - low):
-        return f"{value:.4g} ({low:.4g} to {high:.4g}){suffix}"
-    return f"{format_estimate(Estimate(value, high - value))}{suffix}"
-
-
 def told(claim: dict[str, Any]) -> tuple[str, str]:
     """What was measured under the condition that decides, and which conditions hold."""
     conditions = claim["conditions"]
@@ -60,72 +52,40 @@ def told(claim: dict[str, Any]) -> tuple[str, str]:
         conditions, key=lambda one: (one["answer"] == "holds", one["holding"] / one["checks"])
     )
     tight = best["tightest"]
-    measured = f"{interval(tight, claim['unit'])} [{tight['seeds']}], {tight['what']}"
+    measured = f"{_measured(tight, claim['unit'])} [{tight['seeds']}], {tight['what']}"
     if len(conditions) > 1:
         measured += f" ({best['name']})"
     return measured, f"{len(holding)} of {len(conditions)}"
 
 
-def _markdown(figures: list[dict[str, Any]]) -> str:
-    lines = ["# Both papers, run again", "", INTRO, ""]
-    if any(about["quick"] for about in figures):
-        lines += [f"**{QUICK}**", ""]
-    rows = [(about, claim) for about in figures for claim in about["claims"]]
-    if rows:
-        lines += [
-            "| figure | claim | test | measured | holds under | verdict | reason |",
-            "| --- | --- | --- | --- | --- | --- | --- |",
-        ]
-    for about, claim in rows:
-        measured, holding = told(claim)
-        cells = [
-            f"[{about['id']}](#{about['id']})",
-            claim["says"],
-            claim["test"],
-            measured,
-            holding,
-            claim["verdict"],
-            claim["reason"],
-        ]
-        lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
-    paper = None
-    for about in figures:
-        if about["paper"] != paper:
-            paper = about["paper"]
-            lines += ["", f"## {PAPERS[paper]}"]
-        name = about["id"]
-        lines += [
-            "",
-            f'### <a id="{name}"></a>{name}: {about["title"]}',
-            "",
-            f"![{about['title']}]({name}/{name}.png)",
-            "",
-            (
-                f"`{about['command']}` ([SVG]({name}/{name}.svg), [PDF]({name}/{name}.pdf), "
-                f"[numbers]({name}/lines.csv)). {about['notes']}"
-            ),
-        ]
-        for claim in about["claims"]:
-            lines += ["", f"**{claim['says']}** {claim['verdict']}. {claim['reason']}".rstrip(), ""]
-            lines += ["| condition | holds | nearest to failing | measured | seeds |"]
-            lines += ["| --- | --- | --- | --- | --- |"]
-            for one in claim["conditions"]:
-                tight = one["tightest"]
-                cells = [
-                    one["name"],
-                    _answer(one),
-                    tight["what"],
-                    interval(tight, claim["unit"]),
-                    str(tight["seeds"]),
-                ]
-                lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
-        for question in about["questions"]:
-            lines += ["", f"**{question['asks']}**", "", f"| | | {question['unit']} | seeds |"]
-            lines += ["| --- | --- | --- | --- |"]
-            for row in question["rows"]:
-                cells = [row["name"], row["what"], interval(row, "1"), str(row["seeds"])]
-                lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
-    return "\n".join([*lines, ""])
+def _measured(row: dict[str, Any], unit: str) -> str:
+    return interval(row["value"], row["low"], row["high"], unit)
+
+
+def _claims(about: dict[str, Any]) -> list[list[str]]:
+    """A figure's rows of the table of claims, without the first cell."""
+    return [
+        [claim["says"], claim["test"], *told(claim), claim["verdict"], claim["reason"]]
+        for claim in about["claims"]
+    ]
+
+
+def _conditions(claim: dict[str, Any]) -> list[list[str]]:
+    """The table of a claim."""
+    rows = []
+    for one in claim["conditions"]:
+        tight = one["tightest"]
+        found = _measured(tight, claim["unit"])
+        rows.append([one["name"], _answer(one), tight["what"], found, str(tight["seeds"])])
+    return rows
+
+
+def _answers(question: dict[str, Any]) -> list[list[str]]:
+    """The table of a question."""
+    return [
+        [row["name"], row["what"], _measured(row, "1"), str(row["seeds"])]
+        for row in question["rows"]
+    ]
 
 
 def _answer(condition: dict[str, Any]) -> str:
@@ -135,8 +95,56 @@ def _answer(condition: dict[str, Any]) -> str:
     return f"{text}, {condition['holding']} of {condition['checks']}"
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+def _by_paper(figures: list[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """The figures below each heading."""
+    for paper, found in groupby(figures, key=lambda about: about["paper"]):
+        yield PAPERS[paper], list(found)
+
+
+def _markdown(figures: list[dict[str, Any]]) -> str:
+    lines = ["# Both papers, run again", "", INTRO, ""]
+    if any(about["quick"] for about in figures):
+        lines += [f"**{QUICK}**", ""]
+    rows = [
+        [f"[{about['id']}](#{about['id']})", *cells]
+        for about in figures
+        for cells in _claims(about)
+    ]
+    if rows:
+        lines += _markdown_table(CLAIMS, rows)
+    for heading, found in _by_paper(figures):
+        lines += ["", f"## {heading}"]
+        for about in found:
+            name, title = about["id"], about["title"]
+            lines += [
+                "",
+                f'### <a id="{name}"></a>{name}: {title}',
+                "",
+                f"![{title}]({name}/{name}.png)",
+                "",
+                (
+                    f"`{about['command']}` ([SVG]({name}/{name}.svg), [PDF]({name}/{name}.pdf), "
+                    f"[numbers]({name}/lines.csv)). {about['notes']}"
+                ),
+            ]
+            for claim in about["claims"]:
+                says = f"**{claim['says']}** {claim['verdict']}. {claim['reason']}".rstrip()
+                lines += ["", says, "", *_markdown_table(CONDITION, _conditions(claim))]
+            for question in about["questions"]:
+                heads = ("", "", question["unit"], "seeds")
+                lines += ["", f"**{question['asks']}**", ""]
+                lines += _markdown_table(heads, _answers(question))
+    return "\n".join([*lines, ""])
+
+
+def _markdown_table(heads: tuple[str, ...], rows: list[list[str]]) -> list[str]:
+    cells = [[text.replace("|", "\\|").replace("\n", " ") for text in row] for row in rows]
+    head = "| " + " | ".join(heads) + " |"
+    return [
+        head.replace("|  ", "| "),
+        "| " + " | ".join("---" for _ in heads) + " |",
+        *("| " + " | ".join(row) + " |" for row in cells),
+    ]
 
 
 STYLE = """
@@ -157,68 +165,46 @@ def _html(figures: list[dict[str, Any]]) -> str:
     parts = ["<h1>Both papers, run again</h1>", f'<p class="note">{escape(INTRO)}</p>']
     if any(about["quick"] for about in figures):
         parts.append(f'<p class="warning">{escape(QUICK)}</p>')
-    heads = ("figure", "claim", "test", "measured", "holds under", "verdict", "reason")
     rows = []
     for about in figures:
-        for claim in about["claims"]:
-            measured, holding = told(claim)
-            name = about["id"]
-            kind = claim["verdict"].split()[0]
-            cells = [
-                f'<a href="#{name}">{name}</a>',
-                *(escape(text) for text in (claim["says"], claim["test"], measured, holding)),
-                f'<span class="{kind}">{escape(claim["verdict"])}</span>',
-                escape(claim["reason"]),
-            ]
-            rows.append(cells)
-    parts.append(_table(heads, rows))
-    paper = None
-    for about in figures:
-        if about["paper"] != paper:
-            paper = about["paper"]
-            parts.append(f"<h2>{escape(PAPERS[paper])}</h2>")
-        name, title = about["id"], escape(about["title"])
-        parts.append(
-            f'<h3 id="{name}">{name}: {title}</h3><img src="{name}/{name}.svg" alt="{title}">'
-            f'<p class="note"><code>{escape(about["command"])}</code> '
-            f'(<a href="{name}/{name}.pdf">PDF</a>, <a href="{name}/lines.csv">numbers</a>). '
-            f"{escape(about['notes'])}</p>"
-        )
-        for claim in about["claims"]:
-            rows = [
-                [
-                    escape(one["name"]),
-                    _answer(one),
-                    escape(one["tightest"]["what"]),
-                    escape(interval(one["tightest"], claim["unit"])),
-                    str(one["tightest"]["seeds"]),
-                ]
-                for one in claim["conditions"]
-            ]
-            says = f"<b>{escape(claim['says'])}</b> {escape(claim['verdict'])}."
-            parts.append(
-                f"<details><summary>{says} {escape(claim['reason'])}</summary>"
-                f"{_table(CONDITION, rows)}</details>"
+        name = about["id"]
+        for row in _claims(about):
+            says, test, measured, holding, verdict, reason = (escape(text) for text in row)
+            marked = f'<span class="{verdict.split()[0]}">{verdict}</span>'
+            rows.append(
+                [f'<a href="#{name}">{name}</a>', says, test, measured, holding, marked, reason]
             )
-        for question in about["questions"]:
-            rows = [
-                [
-                    escape(row["name"]),
-                    escape(row["what"]),
-                    escape(interval(row, "1")),
-                    str(row["seeds"]),
-                ]
-                for row in question["rows"]
-            ]
-            table = _table(("", "", question["unit"], "seeds"), rows)
-            asks = f"<b>{escape(question['asks'])}</b>"
-            parts.append(f"<details><summary>{asks}</summary>{table}</details>")
+    parts.append(_table(CLAIMS, rows))
+    for heading, found in _by_paper(figures):
+        parts.append(f"<h2>{escape(heading)}</h2>")
+        for about in found:
+            name, title = about["id"], escape(about["title"])
+            parts.append(
+                f'<h3 id="{name}">{name}: {title}</h3><img src="{name}/{name}.svg" alt="{title}">'
+                f'<p class="note"><code>{escape(about["command"])}</code> '
+                f'(<a href="{name}/{name}.pdf">PDF</a>, <a href="{name}/lines.csv">numbers</a>). '
+                f"{escape(about['notes'])}</p>"
+            )
+            for claim in about["claims"]:
+                says = f"<b>{escape(claim['says'])}</b> {escape(claim['verdict'])}."
+                says = f"{says} {escape(claim['reason'])}"
+                parts.append(_folded(says, CONDITION, _conditions(claim)))
+            for question in about["questions"]:
+                heads = ("", "", question["unit"], "seeds")
+                asks = f"<b>{escape(question['asks'])}</b>"
+                parts.append(_folded(asks, heads, _answers(question)))
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>Both papers, run again</title><style>{STYLE}</style></head>\n"
         f"<body>{''.join(parts)}</body></html>\n"
     )
+
+
+def _folded(summary: str, heads: tuple[str, ...], rows: list[list[str]]) -> str:
+    """A table of plain text that opens below its summary."""
+    table = _table(heads, [[escape(cell) for cell in row] for row in rows])
+    return f"<details><summary>{summary}</summary>{table}</details>"
 
 
 def _table(heads: tuple[str, ...], rows: list[list[str]]) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...scenarios.loading import load_table
 from ...traces.statistics import Estimate, format_estimate
-from .figure import Check, Evidence
+from .figure import Check, Evidence, Shown
 
 
 @cache
@@ -58,11 +58,11 @@ def interval(value: float | None, low: float | None, high: float | None, unit: s
 
 def measured(check: Check, unit: str = "1") -> str:
     """The interval of a check."""
-    ends = check.interval()
-    return interval(*(end if np.isfinite(end) else None for end in ends), unit=unit)
+    value, low, high = (end if np.isfinite(end) else None for end in check.interval())
+    return interval(value, low, high, unit)
 
 
-def held_by(evidence: Evidence, parts: Iterable[str]) -> str:
+def held_by(evidence: Evidence, parts: Iterable[Shown]) -> str:
     """'P2 in 8 of 10, AAC in 0 of 4': under how many conditions a claim holds, by a part of their names."""
     found = []
     for part in parts:

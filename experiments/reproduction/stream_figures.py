@@ -13,10 +13,21 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .figure import Check, Checks, Curve, Diagram, Evidence, Factor, Question, Results, Study, factor
+from .figure import (
+    Check,
+    Checks,
+    Curve,
+    Diagram,
+    Evidence,
+    Factor,
+    Question,
+    Results,
+    Study,
+    factor,
+)
 from .measure import curve, labels, of_policy, sample, split
 from .sentences import held_by, listed, shipped
-from .training_settings import NETWORK_A
+from .training_settings import NETWORK_A, aac_stream, dqn_stream
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -31,8 +42,20 @@ SCHEMES = {
     COMPUTE: 'lyapunov{optimise=["compute"]}',
 }
 
+POLICIES = {
+    "P2 in each slot": "lyapunov",
+    "SCA": "sca",
+    "EPR": "epr",
+    "EPR-EP": "epr-ep",
+    "local": "local",
+    "offload all": "offload-all",
+    "random": "random",
+}
+LEARNED = {AAC: aac_stream.name, DQN: dqn_stream.name}
+"""Of the figures that the papers did not draw."""
+
 SLOTS, WARM_UP, QUICK = 400, 0.25, {"run.slots": 60}
-FEW = {"seeds": 10, "quick_seeds": 2, "together": 10}
+FEW: dict[str, Any] = {"seeds": 10, "quick_seeds": 2, "together": 10}
 """Seeds of studies whose policies take long."""
 
 N, M = "devices", "SBSs"
@@ -86,7 +109,9 @@ NOT_STATED = (
     "Not stated: the area, path loss, arrivals, energy constants, V, and how the cost is averaged "
     "(docs/reproduction.md). "
 )
-TRAINED = f"AAC was trained with {N_TRAINED} devices and {M_TRAINED} SBSs, and runs with all others."
+TRAINED = (
+    f"AAC was trained with {N_TRAINED} devices and {M_TRAINED} SBSs, and runs with all others."
+)
 
 LOAD = factor(
     "arrivals", "tasks.mean", [f"{mean} Mbit" for mean in (0.4, 0.6, 0.75)], quick=("0.6 Mbit",)

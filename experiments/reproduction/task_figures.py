@@ -7,14 +7,14 @@ instance: places of the devices, channels, tasks; one slot, as slots of one run 
 Thresholds are from the paper's sentences, and were written down before anything was run.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .figure import Check, Checks, Claim, Factor, Question, Results, Study, factor
+from .figure import Check, Checks, Factor, Question, Results, Study, factor
 from .measure import emission, geometric_mean, rising, split
 from .sentences import shipped
-from .training_settings import NETWORK_C
+from .training_settings import EASY_CYCLES, EASY_THETA_0, NETWORK_C, aac_tasks, ddpg_tasks
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -36,6 +36,19 @@ PROPOSED = "Algorithm 1 (improved SCA)"
 EXACT = "exact optimum"
 LOCAL_CPU = "794 MHz"
 """The one rate at which a device executes what it can within both the deadline and E_max."""
+
+POLICIES = {
+    "exact": "exact",
+    "SCA": "sca",
+    "drift plus penalty": "lyapunov",
+    "EPR": "epr",
+    "EPR-EP": "epr-ep",
+    "local": "local",
+    "offload all": "offload-all",
+    "random": "random",
+}
+LEARNED = {"DDPG": ddpg_tasks.name, "AAC": aac_tasks.name}
+"""Of the figures that the papers did not draw."""
 
 AT_EACH = "difference paired by instance, at each number of cycles; more than 0"
 TO_NEXT = "difference paired by instance, from each number of cycles to the next; more than 0"
@@ -62,9 +75,15 @@ def between(least: int, most: int) -> str:
     return f"{least} to {most} Mcycles" if least < most else f"all {least} Mcycles"
 
 
+EASY_TASKS = f"theta_0 = {EASY_THETA_0:g}, {between(*EASY_CYCLES)}"
+"""What policies are trained for."""
+
+
 def drawn_from(*ranges: tuple[int, int]) -> Factor:
     """Cycles of each task, drawn uniformly from a range."""
-    return factor("tasks", "tasks.cycles", {between(*ends): [f"{c} Mcycles" for c in ends] for ends in ranges})
+    return factor(
+        "tasks", "tasks.cycles", {between(*ends): [f"{c} Mcycles" for c in ends] for ends in ranges}
+    )
 
 
 def rises(part: "xr.Dataset", policies: Sequence[str]) -> list[Check]:

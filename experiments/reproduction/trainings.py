@@ -22,7 +22,7 @@ from ...simulator.core.arrays import FloatArray
 from ...simulator.core.errors import RunError
 from ..sweeps.jobs import Outcome, locked
 from ..sweeps.workers import LocalPool
-from .figure import Training
+from .figure import Trainings
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -35,7 +35,7 @@ class _Step:
     """One training.
 
     Attributes:
-        place: on the axes and among the seeds.
+        place: among the levels of the factors and the seeds.
         scenario: resolved.
         folder: named after the scenario and the version, so that another training has another one.
     """
@@ -51,7 +51,7 @@ class _Step:
 
 
 def train_all(
-    training: Training,
+    trainings: Trainings,
     folder: Path,
     quick: bool,
     workers: int,
@@ -60,29 +60,29 @@ def train_all(
     """Make the trainings that are missing, go on with those that were stopped, and read all of them.
 
     Args:
-        training: which.
+        trainings: which.
         folder: for all of them.
         quick: the small version.
         workers: processes.
         say: is told what is under way.
 
     Returns:
-        Over the axes, `seed`, and `log` or `evaluation`.
+        Over the factors, `seed`, and `log` or `evaluation`.
 
     Raises:
         ScenarioError: a scenario is not right.
         RunError: a training came to nothing, or was interrupted.
     """
-    made = list(steps(training, folder, quick))
+    made = list(steps(trainings, folder, quick))
     missing = deque(step for step in made if not (step.folder / _DONE).exists())
     if missing:
-        say(f"  {training.name}: {len(missing)} of {len(made)} trainings to make")
+        say(f"  {trainings.name}: {len(missing)} of {len(made)} trainings to make")
         pool = LocalPool(folder, min(workers, len(missing)), run_training)
         try:
             _make(missing, pool)
         finally:
             pool.close()
-    return _dataset(training, made, quick)
+    return _dataset(trainings, made, quick)
 
 
 def _make(missing: "deque[_Step]", pool: LocalPool) -> None:
@@ -104,22 +104,22 @@ def _make(missing: "deque[_Step]", pool: LocalPool) -> None:
             raise RunError(f"training {outcome.job}: {outcome.message}")
 
 
-def steps(training: Training, folder: Path, quick: bool) -> Iterator[_Step]:
+def steps(trainings: Trainings, folder: Path, quick: bool) -> Iterator[_Step]:
     """One for each setting and seed, checked.
 
     Raises:
         ScenarioError: a scenario is not right.
     """
-    settings = [list(axis.chosen(quick).values()) for axis in training.axes]
-    keys = {**training.keys, **(training.quick_keys if quick else {})}
-    seeds = range(training.quick_seeds if quick else training.seeds)
+    settings = [list(one.chosen(quick).values()) for one in trainings.factors]
+    keys = {**trainings.keys, **(trainings.quick_keys if quick else {})}
+    seeds = range(trainings.quick_seeds if quick else trainings.seeds)
     for place in product(*(range(len(one)) for one in settings), seeds):
         chosen = dict(keys)
         for number, one in zip(place[:-1], settings, strict=True):
             chosen |= one[number]
         changes = [f"{key}={as_toml(value)}" for key, value in chosen.items()]
         changes.append(f"run.seed={place[-1] + 1}")
-        scenario = load_scenario(training.scenario, changes, policy=training.policy)
+        scenario = load_scenario(trainings.scenario, changes, policy=trainings.policy)
         text = f"{__version__}\n{scenario.to_toml()}"
         digest = sha256(text.encode()).hexdigest()[:12]
         yield _Step(place, scenario, folder / f"seed{place[-1] + 1}-{digest}")
@@ -145,14 +145,14 @@ def run_training(step: _Step, folder: Path) -> Outcome:
     return Outcome(step.id, "complete", cpu_s=time.process_time() - started)
 
 
-def _dataset(training: Training, made: list[_Step], quick: bool) -> "xr.Dataset":
+def _dataset(trainings: Trainings, made: list[_Step], quick: bool) -> "xr.Dataset":
     """Learning curves and evaluations; NaN where a value is missing."""
     import xarray as xr
 
-    axes = {axis.name: list(axis.chosen(quick)) for axis in training.axes}
+    levels = {one.name: list(one.chosen(quick)) for one in trainings.factors}
     seeds = 1 + max(step.place[-1] for step in made)
-    shape = (*(len(values) for values in axes.values()), seeds)
-    dims = [*axes, "seed"]
+    shape = (*(len(values) for values in levels.values()), seeds)
+    dims = [*levels, "seed"]
     variables: dict[str, Any] = {}
     for file, dim, steps_name in (
         ("progress.csv", "log", "steps"),
@@ -174,7 +174,7 @@ def _dataset(training: Training, made: list[_Step], quick: bool) -> "xr.Dataset"
     for step in made:
         paths[step.place] = str(step.folder / "best.pt")
     variables["checkpoint"] = (dims, paths)
-    return xr.Dataset(variables, {**axes, "seed": np.arange(1, seeds + 1)})
+    return xr.Dataset(variables, {**levels, "seed": np.arange(1, seeds + 1)})
 
 
 def _columns(path: Path) -> dict[str, FloatArray]:
@@ -188,7 +188,7 @@ def _columns(path: Path) -> dict[str, FloatArray]:
 
 
 def checkpoints(data: "xr.Dataset", folder: Path) -> list[Path]:
-    """The trained policies of a training without axes, by seed, as files named after their content.
+    """The trained policies of trainings without factors, by seed, as files named after their content.
 
     A sweep then runs them again when, and only when, they were trained anew.
 

@@ -66,7 +66,7 @@ def why_falling(evidence: Evidence) -> str:
     energy = data["energy_per_bit_j"].sel({"policy": JOINT, N: MORE}).mean("seed")
     return (
         f"It holds by {held_by(evidence, stream.BY_READING)} conditions. More SBSs save energy per "
-        f"bit up to {short(energy[M].values[int(energy.argmin())])} of them; then cells that reuse "
+        f"bit up to {short(energy[M].values[energy.values.argmin()])} of them; then cells that reuse "
         "the band disturb each other. P2's value is mostly drift."
     )
 
@@ -78,7 +78,7 @@ def why_flat(evidence: Evidence) -> str:
         for name, fewer, more in change(evidence.results)
     }[f"P2 in each slot, {stream.PER_BIT}"]
     return (
-        f"It holds by {held_by(evidence, stream.BY_READING)} conditions. {SPAN.capitalize()} P2 in "
+        f"It holds by {held_by(evidence, stream.BY_READING)} conditions. P2 in "
         f"each slot saves {saved[0]} nJ/bit with {FEWER} devices, and {saved[1]} with {MORE}."
     )
 

@@ -58,9 +58,7 @@ def why_below(evidence: Evidence) -> str:
 
 def why_rising(evidence: Evidence) -> str:
     """By which reading, and which steps fall."""
-    falling = [
-        check.what for check in evidence.checks[stream.PER_BIT] if check.interval()[2] < 0.0
-    ]
+    falling = [check.what for check in evidence.checks[stream.PER_BIT] if check.interval()[2] < 0.0]
     return (
         f"It holds by {held_by(evidence, stream.BY_READING)} conditions. Energy per bit falls with "
         f"{listed(falling)}. P2's value is mostly drift, as in Fig. 6."

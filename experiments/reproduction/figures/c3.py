@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import task_figures as tasks
-from ..figure import Check, Checks, Claim, Diagram, Evidence, Figure, Question, Results, factor
+from ..figure import (
+    Check,
+    Checks,
+    Claim,
+    Diagram,
+    Evidence,
+    Figure,
+    Question,
+    Results,
+    Shown,
+    factor,
+)
 from ..measure import (
     EMISSION,
     FEASIBLE,
@@ -20,7 +31,7 @@ from ..measure import (
     with_shares,
 )
 from ..sentences import held_at, held_by, listed, shipped, span
-from ..task_figures import EXACT, LOCAL_CPU, OPEN, THETAS, between
+from ..task_figures import DEADLINE, ENERGY_MAX, EXACT, LOCAL_CPU, OPEN, THETAS, between
 from ..training_settings import NETWORK_C
 
 if TYPE_CHECKING:
@@ -83,7 +94,9 @@ def fold(results: Results) -> Checks:
     }
 
 
-def part_of_reduction(first: int, last: int, low: float, high: float) -> Callable[[Results], Checks]:
+def part_of_reduction(
+    first: int, last: int, low: float, high: float
+) -> Callable[[Results], Checks]:
     """The part of the whole reduction that some iterations bring."""
     what = f"part of the reduction between iterations {first} and {last}"
 
@@ -119,7 +132,7 @@ def ends_feasible(results: Results) -> Checks:
 def why_fold(evidence: Evidence) -> str:
     """The factors that were measured, beside what it is if all tasks end up local."""
 
-    def measured(start: str, theta_0: float, *cycles: str) -> str:
+    def measured(start: str, theta_0: float, *cycles: Shown) -> str:
         names = (
             named({"policy": start, "tasks": one, "theta_0": theta_0, "rate floor": "all"})
             for one in cycles
@@ -144,8 +157,8 @@ def why_moves(evidence: Evidence) -> str:
     """From which start, and with which tasks."""
     return (
         f"It holds wherever the algorithm moves: {held_by(evidence, STARTS)} conditions, and "
-        f"{held_by(evidence, TASKS.settings)}; a device cannot execute every task itself that needs "
-        "more cycles than that."
+        f"{held_by(evidence, TASKS.settings)}. The longer tasks cannot all be executed by their devices "
+        f"within {DEADLINE} and {ENERGY_MAX}."
     )
 
 
@@ -156,10 +169,10 @@ FIGURE = Figure(
     notes=(
         "Not stated: theta_0; the tasks behind the figure; P_min (docs/scenario.md). With the start as "
         f"printed, all CPUs at {shipped(NETWORK_C, 'devices.cpu_min')}, nearly every local task takes "
-        f"longer than the {tasks.DEADLINE} that it may, so the paper's own helper function would "
+        f"longer than the {DEADLINE} that it may, so the paper's own helper function would "
         f"refuse it; the feasible start has all device CPUs at {LOCAL_CPU} instead. Drawn are tasks of "
         f"{DRAWN['tasks']} and the floor for all. Instances without any solution are left out. Tasks "
-        f"that {between(*ADDED)} were added when the first results were known."
+        f"of {ADDED[0]} Mcycles were added when the first results were known."
     ),
     x="iteration of Algorithm 1",
     diagrams=diagrams,

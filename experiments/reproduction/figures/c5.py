@@ -1,7 +1,5 @@
 """Fig. 5 of paper C: rewards of Algorithm 2 in training, with few and with more devices."""
 
-import numpy as np
-
 from .. import reward_figures as rewards
 from ..figure import NONE, Check, Checks, Claim, Evidence, Figure, Results, factor
 from ..measure import sample, split
@@ -55,7 +53,7 @@ def why_later(evidence: Evidence) -> str:
     lowest = episode.isel(log=course.argmin("log"))
     return (
         "Learning begins after random actions, and makes the reward worse at first: in the median of "
-        f"the trainings it is lowest in episodes {span(lowest)}, and {NEAR:.0%} of the gain away from "
+        f"the trainings it is lowest in episodes {span(lowest)}, and {100.0 * NEAR:g} % of the gain away from "
         f"its end until episodes {span(settled)}. The paper does not say how many slots an episode "
         f"has; with more than the {EPISODE_SLOTS} here all of this comes earlier."
     )

@@ -1,6 +1,6 @@
 """Fig. 6 of paper C: worst-case emission of both algorithms, and with rates left at their start."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .. import task_figures as tasks
@@ -94,7 +94,9 @@ def ratio(other: str, low: float, high: float) -> Callable[[Results], Checks]:
             values = emission(part, [*trained(part, DDPG), other])
             over = by_training(values, part, DDPG) / values.sel(policy=other).mean(dim="seed")
             found[name] = [
-                Check(f"{CYCLES} = {short(at)}", sample(over.sel({CYCLES: at})), low, high, log=True)
+                Check(
+                    f"{CYCLES} = {short(at)}", sample(over.sel({CYCLES: at})), low, high, log=True
+                )
                 for at in over[CYCLES].values.tolist()
             ]
         return found
@@ -113,9 +115,7 @@ def rising(results: Results) -> Checks:
 def excess(evidence: Evidence, scheme: str) -> str:
     """What Algorithm 2 emits as a multiple of a scheme, and where that is not beyond doubt."""
     checks = [check for checks in evidence.checks.values() for check in checks]
-    missed = [
-        f"{measured(check)} ({check.what})" for check in checks if check.answer(2) != "holds"
-    ]
+    missed = [f"{measured(check)} ({check.what})" for check in checks if check.answer(2) != "holds"]
     return (
         f"In the mean of {checks[0].seeds} trainings it emits "
         f"{span([check.interval()[0] for check in checks])} times what {scheme} does; its intervals "

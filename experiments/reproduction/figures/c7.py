@@ -27,7 +27,7 @@ EPR, EPR_EP = "EPR", "EPR-EP"
 EQUAL = "F_max / N"
 SLOWER = dict(zip(THETAS, ("2 GHz", "1.2 GHz", "0.9 GHz"), strict=True))
 """By theta_0, a rate of the server near that below which offloading saves emission at equal rates
-(docs/worlds.md); the last is above it."""
+(docs/problems.md); the last is above it."""
 
 
 def at(kind: str, rate: str) -> str:
@@ -159,9 +159,5 @@ FIGURE = Figure(
             rising,
         ),
     ),
-    questions=(
-        tasks.gap_question(
-            "schemes", [name for name in SCHEMES if name != EXACT], "size"
-        ),
-    ),
+    questions=(tasks.gap_question("schemes", [name for name in SCHEMES if name != EXACT], "size"),),
 )

@@ -71,7 +71,8 @@ def diagrams(results: Results) -> list[list[Diagram]]:
     data = results["twins"].sel({"policy": PROPOSED, "rate floor": "all"})
     names = [f"deviation {percent} %" for percent in LEVELS]
     for kind in KINDS:
-        values, shares = [], []
+        values: list[Diagram] = []
+        shares: list[Diagram] = []
         for name, part in split(data, "theta_0"):
             title = f"{kind}, {name}"
             emission = part["worst_emission_mg"].where(possible(part))
@@ -106,7 +107,9 @@ def worse(emission: "xr.DataArray", kind: str) -> list[Check]:
     return [
         check
         for a, b in pairwise(levels(kind))
-        for check in above(emission.sel(twin=b), emission.sel(twin=a), CYCLES, what=f"{b} over {a}, ")
+        for check in above(
+            emission.sel(twin=b), emission.sel(twin=a), CYCLES, what=f"{b} over {a}, "
+        )
     ]
 
 

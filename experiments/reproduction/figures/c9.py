@@ -2,7 +2,18 @@
 
 from .. import task_figures as tasks
 from ..figure import Checks, Claim, Curve, Diagram, Evidence, Figure, Question, Results, factor
-from ..measure import EMISSION, FEASIBLE, above, curve, each, emission, feasible, rising, split, with_shares
+from ..measure import (
+    EMISSION,
+    FEASIBLE,
+    above,
+    curve,
+    each,
+    emission,
+    feasible,
+    rising,
+    split,
+    with_shares,
+)
 from ..sentences import span
 from ..task_figures import CYCLES, EXACT, OPEN, PROPOSED
 
