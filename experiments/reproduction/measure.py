@@ -84,6 +84,11 @@ def feasible(data: "xr.Dataset") -> "xr.DataArray":
     return data["feasible_share"] > 1.0 - 1e-9
 
 
+def share(data: "xr.Dataset") -> "xr.DataArray":
+    """Of the slots in which all limits are kept, %; with one slot, of instances."""
+    return 100.0 * data["feasible_share"]
+
+
 def emission(data: "xr.Dataset", policies: Sequence[str] = ()) -> "xr.DataArray":
     """Worst-case emission, mg, in the instances where all these policies keep all limits; else NaN.
 
@@ -107,33 +112,36 @@ def geometric_mean(ratios: "xr.DataArray", dim: str) -> FloatArray:
 # ---------------------------------------------------------------------------------------------- checks
 
 
-def each(values: "xr.DataArray", along: str, name: str = "{}", log: bool = False) -> list[Check]:
-    """A number for each value of a dimension, without a threshold.
+def each(
+    values: "xr.DataArray",
+    along: str,
+    name: str = "{}",
+    low: float = -np.inf,
+    high: float = np.inf,
+    log: bool = False,
+) -> list[Check]:
+    """A check for each place of a dimension.
 
     Args:
         values: over the dimension and `seed`.
         along: the dimension.
-        name: of a value.
-        log: whether geometric means are meant.
+        name: of a check, around the place.
+        low: as of `Check`.
+        high: as of `Check`.
+        log: as of `Check`.
     """
     return [
-        Check(name.format(short(at)), sample(values.sel({along: at})), log=log)
+        Check(name.format(short(at)), sample(values.sel({along: at})), low, high, log)
         for at in values[along].values.tolist()
     ]
 
 
-def above(
-    upper: "xr.DataArray", lower: "xr.DataArray", along: str, least: float = 0.0, what: str = ""
-) -> list[Check]:
-    """That one exceeds the other at each value of a dimension, by more than `least`.
+def above(upper: "xr.DataArray", lower: "xr.DataArray", along: str, what: str = "") -> list[Check]:
+    """That one exceeds the other at each place of a dimension.
 
     They are paired where both have the dimension `seed`.
     """
-    difference = upper - lower
-    return [
-        Check(f"{what}{along} = {short(at)}", sample(difference.sel({along: at})), low=least)
-        for at in difference[along].values.tolist()
-    ]
+    return each(upper - lower, along, f"{what}{along} = {{}}", low=0.0)
 
 
 def rising(values: "xr.DataArray", along: str, what: str = "") -> list[Check]:
@@ -195,17 +203,16 @@ def level(label: str, values: "xr.DataArray", ends: Sequence[float]) -> Curve:
     return Curve(label, np.array(ends, dtype=float), np.stack([one, one]))
 
 
-def diagram(title: str, y: str, values: "xr.DataArray", x: str, by: str = "policy") -> Diagram:
-    """Of values over `x`, with a line for each value of `by`."""
-    lines = (
-        curve(at if isinstance(at, str) else f"{by} = {short(at)}", values.sel({by: at}), x)
-        for at in values[by].values.tolist()
-    )
-    return Diagram(title, y, tuple(lines))
+Column = tuple[str, tuple[Curve, ...], tuple[Curve, ...]]
+"""Its title, the curves of the emission and those of the share of feasible instances."""
 
 
-def with_shares(values: list[Diagram], shares: list[Diagram]) -> list[list[Diagram]]:
-    """A row of diagrams, and below it the row of shares if any of them is not whole."""
+def emission_rows(columns: Iterable[Column], log: bool = False) -> list[list[Diagram]]:
+    """A row of emissions, and one of shares below it if any of them is not whole."""
+    values, shares = [], []
+    for title, emitted, kept in columns:
+        values.append(Diagram(title, EMISSION, emitted, log))
+        shares.append(Diagram(title, FEASIBLE, kept))
     whole = all(
         np.nan_to_num(curve.sample, nan=100.0).min(initial=100.0) > 99.9
         for share in shares

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 from . import stream_figures as stream
 from . import task_figures as tasks
 from .figure import Check, Checks, Diagram, Factor, Figure, Question, Results, Shown, factor
-from .measure import EMISSION, SLOTS_FEASIBLE, curves, labels, of_policy, sample, short
+from .measure import EMISSION, SLOTS_FEASIBLE, curves, labels, of_policy, sample, share, short
 from .training_settings import EASY, aac_stream, aac_tasks, ddpg_tasks, dqn_stream
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ def emission_and_share(results: Results, x: str) -> list[list[Diagram]]:
     """The worst-case emission, feasible or not, and the slots in which all limits are kept."""
     data = results["tasks"]
     emission = curves(data, data["worst_emission_mg"], x)
-    share = curves(data, 100.0 * data["feasible_share"], x)
-    return [[Diagram("", EMISSION, emission, log=True)], [Diagram("", SLOTS_FEASIBLE, share)]]
+    kept = curves(data, share(data), x)
+    return [[Diagram("", EMISSION, emission, log=True)], [Diagram("", SLOTS_FEASIBLE, kept)]]
 
 
 def stale(paper: Literal["A", "C"], x: Literal["age", "loss"]) -> Figure:
@@ -96,7 +96,7 @@ def stale(paper: Literal["A", "C"], x: Literal["age", "loss"]) -> Figure:
             (
                 "What does it add to the part of the slots in which all limits are kept?",
                 "%",
-                lambda data: 100.0 * data["feasible_share"],
+                share,
             ),
             (
                 "And to the worst-case emission, feasible or not?",

@@ -66,40 +66,29 @@ COST = "system cost, P2 [bit²/slot]"
 
 
 class Reading(NamedTuple):
-    """What the system cost might be."""
+    """What the system cost might be: a variable of traces, in a unit."""
 
     name: str
-    what: str
     axis: str
     unit: str
-    of: Callable[["xr.Dataset"], "xr.DataArray"]
+    variable: str
+    scale: float
+
+    def of(self, data: "xr.Dataset") -> "xr.DataArray":
+        """The cost in a study's runs."""
+        return self.scale * data[self.variable]
+
+    @property
+    def what(self) -> str:
+        """In a sentence."""
+        return "P2's value" if self.variable == "objective" else f"the {self.name}"
 
 
 READINGS = (
-    Reading(
-        "cost as P2", "P2's value", "P2 [bit²/slot]", "bit²/slot", lambda data: data["objective"]
-    ),
-    Reading(
-        "energy per bit",
-        "the energy per bit",
-        "energy [nJ/bit]",
-        "nJ/bit",
-        lambda data: 1e9 * data["energy_per_bit_j"],
-    ),
-    Reading(
-        "energy per second",
-        "the energy per second",
-        "energy per second [W]",
-        "W",
-        lambda data: data["power_w"],
-    ),
-    Reading(
-        "bits that wait at a device",
-        "the bits that wait at a device",
-        "waiting at a device [Mbit]",
-        "Mbit",
-        lambda data: 1e-6 * data["queue_bits"],
-    ),
+    Reading("cost as P2", "P2 [bit²/slot]", "bit²/slot", "objective", 1.0),
+    Reading("energy per bit", "energy [nJ/bit]", "nJ/bit", "energy_per_bit_j", 1e9),
+    Reading("energy per second", "energy per second [W]", "W", "power_w", 1.0),
+    Reading("bits that wait at a device", "waiting at a device [Mbit]", "Mbit", "queue_bits", 1e-6),
 )
 """Of the whole network, but for the last."""
 

@@ -3,7 +3,6 @@
 from .. import stream_figures as stream
 from ..figure import (
     NONE,
-    Check,
     Checks,
     Claim,
     Diagram,
@@ -13,7 +12,7 @@ from ..figure import (
     Results,
     Trainings,
 )
-from ..measure import named, sample, short, training_curve
+from ..measure import each, short, training_curve
 from ..sentences import listed, measured
 from ..training_settings import AAC, AAC_QUICK, EPISODE_STEPS, NETWORK_A
 
@@ -54,8 +53,8 @@ def best(results: Results) -> Checks:
     last = cost.isel(evaluation=slice(-max(1, cost.sizes["evaluation"] // 5), None))
     last = last.mean("evaluation")
     over = last - last.sel({RATE: BEST})
-    others = [rate for rate in RATES if rate != BEST]
-    return {"": [Check(named({RATE: r}), sample(over.sel({RATE: r})), 0.0) for r in others]}
+    others = over.sel({RATE: [rate for rate in over[RATE].values if rate != BEST]})
+    return {"": each(others, RATE, f"{RATE} = {{}}", low=0.0)}
 
 
 def why(evidence: Evidence) -> str:

@@ -19,16 +19,16 @@ from ..figure import (
     factor,
 )
 from ..measure import (
-    EMISSION,
-    FEASIBLE,
+    Column,
     curves,
     each,
+    emission_rows,
     feasible,
     level,
     named,
     sample,
+    share,
     split,
-    with_shares,
 )
 from ..sentences import held_at, held_by, listed, shipped, span
 from ..task_figures import DEADLINE, ENERGY_MAX, EXACT, LOCAL_CPU, OPEN, THETAS, between
@@ -68,20 +68,21 @@ def solvable(results: Results) -> "xr.Dataset":
 
 def diagrams(results: Results) -> list[list[Diagram]]:
     """Emission over iterations beside that of the optimum, a column for each theta_0."""
-    values, shares = [], []
     optimum = results["optimum"].sel(DRAWN)
-    ends = (0, ITERATIONS)
-    for title, part in split(solvable(results).sel(DRAWN), "theta_0"):
+
+    def column(title: str, part: "xr.Dataset") -> Column:
         part = part.assign_coords(policy=[f"Algorithm 1, {start}" for start in STARTS])
-        lines = curves(part, part["worst_emission_mg"], "iteration")
         best = optimum.sel(theta_0=part["theta_0"].item())
         emission = best["worst_emission_mg"].where(feasible(best.sel(policy=EXACT, drop=True)))
-        policies = best["policy"].values.tolist()
-        lines += tuple(level(name, emission.sel(policy=name), ends) for name in policies)
-        values.append(Diagram(title, EMISSION, lines, log=True))
-        share = curves(part, 100.0 * part["feasible_share"], "iteration")
-        shares.append(Diagram(title, FEASIBLE, share))
-    return with_shares(values, shares)
+        levels = (
+            level(name, emission.sel(policy=name), (0, ITERATIONS))
+            for name in best["policy"].values.tolist()
+        )
+        lines = curves(part, part["worst_emission_mg"], "iteration")
+        return title, (*lines, *levels), curves(part, share(part), "iteration")
+
+    columns = split(solvable(results).sel(DRAWN), "theta_0")
+    return emission_rows((column(*one) for one in columns), log=True)
 
 
 def fold(results: Results) -> Checks:
@@ -125,8 +126,8 @@ def gap(results: Results) -> Checks:
 
 def ends_feasible(results: Results) -> Checks:
     """Part of the solvable instances that are within all limits after the last iteration."""
-    share = 100.0 * solvable(results)["feasible_share"].sel(iteration=ITERATIONS)
-    return {name: each(part, "policy") for name, part in split(share, "tasks", *OPEN)}
+    kept = share(solvable(results)).sel(iteration=ITERATIONS)
+    return {name: each(part, "policy") for name, part in split(kept, "tasks", *OPEN)}
 
 
 def why_fold(evidence: Evidence) -> str:

@@ -2,7 +2,7 @@
 
 from .. import reward_figures as rewards
 from ..figure import NONE, Check, Checks, Claim, Evidence, Figure, Results, factor
-from ..measure import sample, split
+from ..measure import each, sample, split
 from ..sentences import span
 from ..task_figures import between
 from ..training_settings import EPISODE_SLOTS, EPISODES
@@ -35,10 +35,7 @@ def converged(results: Results) -> Checks:
         then = reward.isel(log=slice(rows // 5, 2 * rows // 5)).median(dim="log")
         end = rewards.last(reward, 0.2).median(dim="log")
         share = (end - then) / (end - first)
-        found[name] = [
-            Check(f"{n} devices", sample(share.sel(devices=n)), -NEAR, NEAR)
-            for n in share["devices"].values.tolist()
-        ]
+        found[name] = each(share, "devices", "{} devices", -NEAR, NEAR)
     return found
 
 

@@ -4,21 +4,20 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .. import task_figures as tasks
-from ..figure import NONE, Check, Checks, Claim, Curve, Diagram, Evidence, Figure, Results, factor
+from ..figure import NONE, Checks, Claim, Curve, Diagram, Evidence, Figure, Results, factor
 from ..measure import (
-    EMISSION,
-    FEASIBLE,
+    Column,
     above,
     by_training,
     curve,
     curves,
+    each,
     emission,
-    sample,
-    short,
+    emission_rows,
+    share,
     split,
     title_of,
     trained,
-    with_shares,
 )
 from ..sentences import listed, measured, span
 from ..task_figures import CYCLES, EXACT, LOCAL_CPU, OPEN, PROPOSED, between
@@ -60,19 +59,14 @@ def diagrams(results: Results) -> list[list[Diagram]]:
     def emitted(part: "xr.Dataset") -> "xr.DataArray":
         return emission(part, [*trained(part, DDPG), PROPOSED])
 
-    def share(part: "xr.Dataset") -> "xr.DataArray":
-        return 100.0 * part["feasible_share"]
+    def column(part: "xr.Dataset") -> Column:
+        title = title_of(part, *OPEN)
+        lines = curves(part, emission(part), CYCLES) + algorithm_2(title, emitted)
+        return title, lines, curves(part, share(part), CYCLES) + algorithm_2(title, share)
 
     rows = []
-    for _, row in split(results["schemes"], "rate floor"):
-        values, shares = [], []
-        for _, part in split(row.sel(policy=[PROPOSED, NON_OPTIMAL, EXACT]), "theta_0"):
-            title = title_of(part, *OPEN)
-            lines = curves(part, emission(part), CYCLES) + algorithm_2(title, emitted)
-            values.append(Diagram(title, EMISSION, lines))
-            lines = curves(part, share(part), CYCLES) + algorithm_2(title, share)
-            shares.append(Diagram(title, FEASIBLE, lines))
-        rows += with_shares(values, shares)
+    for _, row in split(results["schemes"].sel(policy=[*SCHEMES]), "rate floor"):
+        rows += emission_rows(column(part) for _, part in split(row, "theta_0"))
     return rows
 
 
@@ -93,12 +87,7 @@ def ratio(other: str, low: float, high: float) -> Callable[[Results], Checks]:
         for name, part in split(results["learned"], *OPEN):
             values = emission(part, [*trained(part, DDPG), other])
             over = by_training(values, part, DDPG) / values.sel(policy=other).mean(dim="seed")
-            found[name] = [
-                Check(
-                    f"{CYCLES} = {short(at)}", sample(over.sel({CYCLES: at})), low, high, log=True
-                )
-                for at in over[CYCLES].values.tolist()
-            ]
+            found[name] = each(over, CYCLES, f"{CYCLES} = {{}}", low, high, log=True)
         return found
 
     return checks

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 from .. import task_figures as tasks
 from ..figure import Checks, Claim, Diagram, Evidence, Figure, Results, factor
 from ..measure import (
-    EMISSION,
-    FEASIBLE,
+    Column,
     above,
     curves,
     emission,
+    emission_rows,
     feasible,
+    share,
     short,
     split,
     title_of,
-    with_shares,
 )
 from ..sentences import held_at, listed
 from ..task_figures import CYCLES, EXACT, LOCAL_CPU, OPEN, PROPOSED, THETA_M, THETAS
@@ -55,19 +55,19 @@ STUDIES = (
 
 def diagrams(results: Results) -> list[list[Diagram]]:
     """Emission and the share of feasible instances, a column for each theta_0."""
+
+    def column(part: "xr.Dataset") -> Column:
+        rate = SLOWER[part["theta_0"].item()]
+        names = {EXACT: EXACT, PROPOSED: PROPOSED}
+        names |= {at(kind, EQUAL): at(kind, EQUAL) for kind in (EPR, EPR_EP)}
+        names |= {at(kind, rate): at(kind, "a slower rate") for kind in (EPR, EPR_EP)}
+        part = part.sel(policy=list(names)).assign_coords(policy=list(names.values()))
+        emitted, kept = (curves(part, of(part), CYCLES) for of in (emission, share))
+        return title_of(part, *OPEN), emitted, kept
+
     rows = []
     for _, row in split(results["schemes"].sel(size=DRAWN), "rate floor"):
-        values, shares = [], []
-        for _, part in split(row, "theta_0"):
-            title, rate = title_of(part, *OPEN), SLOWER[part["theta_0"].item()]
-            names = {EXACT: EXACT, PROPOSED: PROPOSED}
-            names |= {at(kind, EQUAL): at(kind, EQUAL) for kind in (EPR, EPR_EP)}
-            names |= {at(kind, rate): at(kind, "a slower rate") for kind in (EPR, EPR_EP)}
-            part = part.sel(policy=list(names)).assign_coords(policy=list(names.values()))
-            values.append(Diagram(title, EMISSION, curves(part, emission(part), CYCLES)))
-            share = 100.0 * part["feasible_share"]
-            shares.append(Diagram(title, FEASIBLE, curves(part, share, CYCLES)))
-        rows += with_shares(values, shares)
+        rows += emission_rows(column(part) for _, part in split(row, "theta_0"))
     return rows
 
 

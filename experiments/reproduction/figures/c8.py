@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .. import task_figures as tasks
 from ..figure import Check, Checks, Claim, Diagram, Evidence, Factor, Figure, Question, Results
-from ..measure import EMISSION, FEASIBLE, above, diagram, each, feasible, rising, split, with_shares
+from ..measure import Column, above, curve, each, emission_rows, feasible, rising, share, split
 from ..sentences import listed, span
 from ..task_figures import CYCLES, OPEN, PROPOSED
 
@@ -67,22 +67,22 @@ def possible(data: "xr.Dataset") -> "xr.DataArray":
 
 def diagrams(results: Results) -> list[list[Diagram]]:
     """A row for each way to err, a column for each theta_0."""
-    rows = []
     data = results["twins"].sel({"policy": PROPOSED, "rate floor": "all"})
-    names = [f"deviation {percent} %" for percent in LEVELS]
+
+    def column(kind: str, name: str, part: "xr.Dataset") -> Column:
+        emission = part["worst_emission_mg"].where(possible(part))
+        emitted, kept = (
+            tuple(
+                curve(f"deviation {percent} %", of.sel(twin=level(kind, percent)), CYCLES)
+                for percent in LEVELS
+            )
+            for of in (emission, share(part))
+        )
+        return f"{kind}, {name}", emitted, kept
+
+    rows = []
     for kind in KINDS:
-        values: list[Diagram] = []
-        shares: list[Diagram] = []
-        for name, part in split(data, "theta_0"):
-            title = f"{kind}, {name}"
-            emission = part["worst_emission_mg"].where(possible(part))
-            for found, y, shown in (
-                (values, EMISSION, emission),
-                (shares, FEASIBLE, 100.0 * part["feasible_share"]),
-            ):
-                shown = shown.sel(twin=levels(kind)).assign_coords(twin=names)
-                found.append(diagram(title, y, shown, CYCLES, by="twin"))
-        rows += with_shares(values, shares)
+        rows += emission_rows(column(kind, *one) for one in split(data, "theta_0"))
     return rows
 
 
@@ -126,8 +126,8 @@ def still_feasible(results: Results) -> Checks:
     """Part of the instances that keep all limits, of those that an exact twin can serve."""
     found = {}
     for name, part in split(results["twins"].sel(policy=PROPOSED), *OPEN):
-        share = 100.0 * part["feasible_share"].where(possible(part)).mean(CYCLES)
-        found[name] = each(share, "twin")
+        kept = share(part).where(possible(part)).mean(CYCLES)
+        found[name] = each(kept, "twin")
     return found
 
 

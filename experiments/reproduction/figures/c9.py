@@ -1,21 +1,26 @@
 """Fig. 9 of paper C: worst-case emission over the cycles of tasks, for small and for large tasks."""
 
+from typing import TYPE_CHECKING
+
 from .. import task_figures as tasks
-from ..figure import Checks, Claim, Curve, Diagram, Evidence, Figure, Question, Results, factor
+from ..figure import Checks, Claim, Diagram, Evidence, Figure, Question, Results, factor
 from ..measure import (
-    EMISSION,
-    FEASIBLE,
+    Column,
     above,
     curve,
     each,
     emission,
+    emission_rows,
     feasible,
     rising,
+    share,
     split,
-    with_shares,
 )
 from ..sentences import span
 from ..task_figures import CYCLES, EXACT, OPEN, PROPOSED
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 SMALL, LARGE = 1, 4
 
@@ -33,19 +38,18 @@ STUDIES = (
 
 def diagrams(results: Results) -> list[list[Diagram]]:
     """Emission and the share of feasible instances, a column for each theta_0."""
-    values, shares = [], []
-    for title, part in split(results["sizes"].sel({"rate floor": "all"}), "theta_0"):
-        lines: list[Curve] = []
-        feasible_lines: list[Curve] = []
+
+    def column(title: str, part: "xr.Dataset") -> Column:
+        emitted, kept = [], []
         for policy in (PROPOSED, EXACT):
-            for size, one in ((size, part.sel(size=size)) for size in (SMALL, LARGE)):
-                label = f"{size} MB, {policy}"
-                lines.append(curve(label, emission(one, [policy]).sel(policy=policy), CYCLES))
-                share = 100.0 * one["feasible_share"].sel(policy=policy)
-                feasible_lines.append(curve(label, share, CYCLES))
-        values.append(Diagram(title, EMISSION, tuple(lines)))
-        shares.append(Diagram(title, FEASIBLE, tuple(feasible_lines)))
-    return with_shares(values, shares)
+            for size in (SMALL, LARGE):
+                one, label = part.sel(size=size), f"{size} MB, {policy}"
+                emitted.append(curve(label, emission(one, [policy]).sel(policy=policy), CYCLES))
+                kept.append(curve(label, share(one).sel(policy=policy), CYCLES))
+        return title, tuple(emitted), tuple(kept)
+
+    columns = split(results["sizes"].sel({"rate floor": "all"}), "theta_0")
+    return emission_rows(column(*one) for one in columns)
 
 
 def larger(results: Results) -> Checks:

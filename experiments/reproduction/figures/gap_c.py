@@ -12,6 +12,7 @@ from ..measure import (
     feasible,
     geometric_mean,
     sample,
+    share,
     split,
 )
 from ..sentences import shipped
@@ -45,11 +46,6 @@ def ratio(data: "xr.Dataset") -> "xr.DataArray":
     """Emission over that of the optimum, where a policy and the optimum keep all limits."""
     emission = data["worst_emission_mg"].where(feasible(data))
     return emission / emission.sel(policy=OPTIMUM)
-
-
-def share(data: "xr.Dataset") -> "xr.DataArray":
-    """Instances in which all limits are kept, %."""
-    return 100.0 * data["feasible_share"]
 
 
 def diagrams(results: Results) -> list[list[Diagram]]:
