@@ -2,20 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...simulator.core.arrays import FloatArray
+from ...traces.confidence_intervals import student_t
 from ...traces.figures import STYLE, save
-from ...traces.statistics import student_t
-from .figure import Curve, Diagram, Figure
+from .figure import Diagram, Figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
-
-    Grid = np.ndarray[tuple[int, int], np.dtype[Any]]
 
 SUFFIXES = (".svg", ".pdf", ".png")
 
@@ -79,20 +77,11 @@ def draw(figure: Figure, diagrams: list[list[Diagram]], command: str, target: Pa
 
     columns = max(len(row) for row in diagrams)
     heights = [0.62 if row[0].percent and len(diagrams) > 1 else 1.0 for row in diagrams]
+    width = max(1.0 + 2.4 * columns, 5.2)
     with rc_context({**STYLE, "svg.fonttype": "path"}):
-        width = max(1.0 + 2.4 * columns, 5.2)
         canvas = Canvas(figsize=(width, 1.5 + 2.5 * sum(heights)), layout="constrained")
-        alike = all(len({diagram.y for diagram in row}) == 1 for row in diagrams)
-        axes = canvas.subplots(
-            len(diagrams),
-            columns,
-            sharex=True,
-            sharey="row" if alike and not figure.free_y else "none",
-            squeeze=False,
-            height_ratios=heights,
-        )
-        _fill(axes, figure, diagrams, alike)
-        _legend(canvas, axes, width)
+        _draw_all(canvas, figure, diagrams, columns, heights)
+        _add_legend(canvas, width)
         canvas.supxlabel(
             f"{command}; bands: 95 % intervals over seeds",
             fontsize=7,
@@ -105,18 +94,31 @@ def draw(figure: Figure, diagrams: list[list[Diagram]], command: str, target: Pa
             save(canvas, target.with_suffix(suffix))
 
 
-def _fill(axes: "Grid", figure: Figure, diagrams: list[list[Diagram]], alike: bool) -> None:
-    """All diagrams, with titles where they change and labels where they are not those of a neighbour."""
-    looks: dict[str, int] = {}
-    places = sorted(
-        {float(x) for row in diagrams for one in row for curve in one.curves for x in curve.x}
+def _draw_all(
+    canvas: "Canvas",
+    figure: Figure,
+    diagrams: list[list[Diagram]],
+    columns: int,
+    heights: list[float],
+) -> None:
+    """The grid of diagrams; one that differs from the one above it alone has its title."""
+    alike = all(len({diagram.y for diagram in row}) == 1 for row in diagrams)
+    axes = canvas.subplots(
+        len(diagrams),
+        columns,
+        sharex=True,
+        sharey="row" if alike and not figure.free_y else "none",
+        squeeze=False,
+        height_ratios=heights,
     )
-    above = [""] * axes.shape[1]
+    lines = [line for row in diagrams for diagram in row for line in diagram.lines()]
+    looks = {label: k for k, label in enumerate(dict.fromkeys(label for label, _, _ in lines))}
+    places = sorted({float(x) for _, xs, _ in lines for x in xs})
+    above = [""] * columns
     for row, shown in zip(axes, diagrams, strict=True):
         for column, (ax, diagram) in enumerate(zip(row, shown, strict=False)):
-            for curve in diagram.curves:
-                _plot(ax, curve, looks.setdefault(curve.label, len(looks)))
-            _scale(ax, diagram, figure.log_x, places)
+            _draw(ax, diagram, looks)
+            _set_axes(ax, diagram, places, figure.log_x)
             if diagram.title != above[column]:
                 above[column] = diagram.title
                 ax.set_title(diagram.title.replace(", ", "\n"), fontsize=8, parse_math=False)
@@ -128,11 +130,11 @@ def _fill(axes: "Grid", figure: Figure, diagrams: list[list[Diagram]], alike: bo
         ax.set_xlabel(figure.x, parse_math=False)
 
 
-def _legend(canvas: "Canvas", axes: "Grid", width: float) -> None:
-    """Beside the lines as they are drawn in every diagram that has them."""
+def _add_legend(canvas: "Canvas", width: float) -> None:
+    """Once for all diagrams, in as many columns as fit."""
     named = {
         text: handle
-        for ax in axes.flat
+        for ax in canvas.axes
         for handle, text in zip(*ax.get_legend_handles_labels(), strict=True)
     }
     longest = max(len(text) for text in named)
@@ -149,29 +151,31 @@ def _legend(canvas: "Canvas", axes: "Grid", width: float) -> None:
         text.set_parse_math(False)
 
 
-def _plot(ax: "Axes", curve: Curve, number: int) -> None:
-    """A line and its band, in the look of its number."""
-    colour, dashes, marker = LOOKS[number % len(LOOKS)]
-    value, half = band(curve.sample)
-    ax.plot(
-        curve.x,
-        value,
-        color=colour,
-        linestyle=dashes,
-        marker=marker,
-        # Open and of different sizes, such that lines that coincide are all seen.
-        markersize=3.5 + 1.5 * (number % 4),
-        markerfacecolor="none",
-        markevery=max(1, len(curve.x) // 10) if len(curve.x) > MANY_POINTS else 1,
-        linewidth=1.3,
-        label=curve.label,
-    )
-    half = np.nan_to_num(half)
-    ax.fill_between(curve.x, value - half, value + half, color=colour, alpha=0.18, linewidth=0)
+def _draw(ax: "Axes", diagram: Diagram, looks: dict[str, int]) -> None:
+    """Its lines, with their intervals."""
+    for label, x, sample in diagram.lines():
+        number = looks[label]
+        colour, dashes, marker = LOOKS[number % len(LOOKS)]
+        value, half = band(sample)
+        ax.plot(
+            x,
+            value,
+            color=colour,
+            linestyle=dashes,
+            marker=marker,
+            # Open and of different sizes, so that lines that coincide are all seen.
+            markersize=3.5 + 1.5 * (number % 4),
+            markerfacecolor="none",
+            markevery=max(1, len(x) // 10) if len(x) > MANY_POINTS else 1,
+            linewidth=1.3,
+            label=label,
+        )
+        half = np.nan_to_num(half)
+        ax.fill_between(x, value - half, value + half, color=colour, alpha=0.18, linewidth=0)
 
 
-def _scale(ax: "Axes", diagram: Diagram, log_x: bool, places: Sequence[float]) -> None:
-    """Both axes, with a tick at each place where there are few."""
+def _set_axes(ax: "Axes", diagram: Diagram, places: Sequence[float], log_x: bool) -> None:
+    """Scales and ticks."""
     if diagram.log:
         ax.set_yscale("log")
     elif diagram.percent:

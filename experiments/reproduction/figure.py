@@ -4,23 +4,20 @@ Each file of `figures` has one figure as a value of these classes; `engine` make
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
+import xarray as xr
 
 from ...simulator.core.arrays import FloatArray
-from ...traces.comparison import mean
-from ...traces.statistics import Estimate
-
-if TYPE_CHECKING:
-    import xarray as xr
+from ...traces.confidence_intervals import Estimate, mean
 
 Shown = str | int | float
 """A level of a factor, as figures show it."""
 
-Results = Mapping[str, "xr.Dataset"]
+Results = Mapping[str, xr.Dataset]
 """By name of a study or of trainings. Dimensions are the factors' names, `policy` and `seed`."""
 
 Verdict = Literal["reproduced", "reproduced under stated conditions", "not reproduced"]
@@ -138,40 +135,33 @@ class Trainings:
 
 
 @dataclass(frozen=True)
-class Curve:
-    """A line of a diagram.
-
-    Attributes:
-        label: of the legend.
-        x: (K,) places on the horizontal axis.
-        sample: (K, S) by place and seed; NaN where a seed says nothing.
-    """
-
-    label: str
-    x: FloatArray
-    sample: FloatArray
-
-
-@dataclass(frozen=True)
 class Diagram:
     """One pair of axes of a figure.
 
     Attributes:
         title: the condition; may be empty.
         y: quantity and unit of the vertical axis.
-        curves: from the first to the last of the legend.
+        curves: by label, in the legend's order, over one dimension, whose values are the horizontal
+            places, and `seed`; NaN where a seed says nothing.
         log: whether the vertical axis is logarithmic.
     """
 
     title: str
     y: str
-    curves: tuple[Curve, ...]
+    curves: Mapping[str, "xr.DataArray"]
     log: bool = False
 
     @property
     def percent(self) -> bool:
         """Whether it shows a share."""
         return self.y.endswith("feasible [%]")
+
+    def lines(self) -> Iterator[tuple[str, FloatArray, FloatArray]]:
+        """Label, (K,) places and (K, S) values by seed of each curve."""
+        for label, values in self.curves.items():
+            (x,) = (dim for dim in values.dims if dim != "seed")
+            places = np.asarray(values[x].values, dtype=float)
+            yield label, places, np.asarray(values.transpose(x, "seed").values, dtype=float)
 
 
 @dataclass(frozen=True)
@@ -246,7 +236,7 @@ class Check:
         return least / half if half > 0.0 else math.copysign(math.inf, least) if least else 0.0
 
 
-Checks = Mapping[str, list[Check]]
+Checks = dict[str, list[Check]]
 """By condition: what has to hold under it, all of it. A condition is what the paper leaves open."""
 
 
@@ -316,7 +306,6 @@ class Figure:
 
     Attributes:
         id: what the command calls it.
-        paper: "A", "C", or "" for neither.
         title: what it shows, in our words.
         notes: what the paper does not state, and what was chosen here.
         x: what the horizontal axis shows, with the unit.
@@ -331,18 +320,22 @@ class Figure:
     """
 
     id: str
-    paper: str
     title: str
     notes: str
     x: str
     diagrams: Callable[[Results], list[list[Diagram]]]
-    minutes: tuple[float, float]
+    minutes: tuple[float, float] = (0.1, 0.1)
     studies: tuple[Study, ...] = ()
     trainings: tuple[Trainings, ...] = ()
     claims: tuple[Claim, ...] = ()
     questions: tuple[Question, ...] = ()
     log_x: bool = False
     free_y: bool = False
+
+    @property
+    def paper(self) -> str:
+        """A or C if the id is a number of that paper's, as "a4"; empty for what no paper drew."""
+        return self.id[0].upper() if self.id[0] in "ac" and self.id[1:].isdigit() else ""
 
 
 def verdict(answers: Mapping[str, Answer]) -> Verdict:

@@ -1,22 +1,19 @@
 """What claims and diagrams are made of: slices of a study's dataset."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise, product
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
+import xarray as xr
 
-from ...simulator.core.arrays import FloatArray
-from .figure import Check, Curve, Diagram
+from .figure import Check, Checks, Diagram
 
-if TYPE_CHECKING:
-    import xarray as xr
-
-Data = TypeVar("Data", "xr.Dataset", "xr.DataArray")
+Data = TypeVar("Data", xr.Dataset, xr.DataArray)
 
 EMISSION = "worst-case emission [mg]"
-FEASIBLE, SLOTS_FEASIBLE = "instances feasible [%]", "slots feasible [%]"
+FEASIBLE = "instances feasible [%]"
 
 
 def split(data: Data, *dims: str) -> Iterator[tuple[str, Data]]:
@@ -34,7 +31,7 @@ def named(at: dict[str, object]) -> str:
     )
 
 
-def title_of(data: "xr.Dataset", *dims: str) -> str:
+def title_of(data: xr.Dataset, *dims: str) -> str:
     """The name of a part that has one value of each of these dimensions."""
     return named({dim: data[dim].item() for dim in dims})
 
@@ -44,52 +41,41 @@ def short(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def sample(values: "xr.DataArray") -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+def sample(values: xr.DataArray) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
     """(S,) by seed."""
     return np.asarray(values.transpose("seed").values, dtype=float)
 
 
-# ------------------------------------------------------------------------------- policies and trainings
-
-
-def trained(data: "xr.Dataset", label: str) -> list[str]:
+def trained(data: xr.Dataset, label: str) -> list[str]:
     """The policies of a study that were trained under this label, one for each training seed."""
     names: list[str] = data["policy"].values.tolist()
     return [name for name in names if re.fullmatch(rf"{re.escape(label)} \d+", name)]
 
 
-def by_training(values: "xr.DataArray", data: "xr.Dataset", label: str) -> "xr.DataArray":
+def by_training(values: xr.DataArray, data: xr.Dataset, label: str) -> xr.DataArray:
     """Means over the runs' seeds of trained policies: `seed` is then the number of the training."""
     means = values.sel(policy=trained(data, label)).mean(dim="seed").rename(policy="seed")
     return means.assign_coords(seed=np.arange(1, means.sizes["seed"] + 1))
 
 
-def labels(data: "xr.Dataset") -> list[str]:
+def labels(data: xr.Dataset) -> list[str]:
     """The policies of a study; those of several trainings are one."""
     names: list[str] = data["policy"].values.tolist()
     return list(dict.fromkeys(re.sub(r" \d+$", "", name) for name in names))
 
 
-def of_policy(values: "xr.DataArray", data: "xr.Dataset", label: str) -> "xr.DataArray":
+def of_policy(values: xr.DataArray, data: xr.Dataset, label: str) -> xr.DataArray:
     """Values of a policy by seed, or of one that learns by training."""
     learned = trained(data, label)
     return by_training(values, data, label) if learned else values.sel(policy=label)
 
 
-# -------------------------------------------------------------------------------------------- emission
-
-
-def feasible(data: "xr.Dataset") -> "xr.DataArray":
+def feasible(data: xr.Dataset) -> xr.DataArray:
     """Whether all limits are kept, in all slots."""
     return data["feasible_share"] > 1.0 - 1e-9
 
 
-def share(data: "xr.Dataset") -> "xr.DataArray":
-    """Of the slots in which all limits are kept, %; with one slot, of instances."""
-    return 100.0 * data["feasible_share"]
-
-
-def emission(data: "xr.Dataset", policies: Sequence[str] = ()) -> "xr.DataArray":
+def emission(data: xr.Dataset, policies: Sequence[str] = ()) -> xr.DataArray:
     """Worst-case emission, mg, in the instances where all these policies keep all limits; else NaN.
 
     An instance that one scheme cannot serve says nothing about what it emits: the least violation
@@ -103,119 +89,79 @@ def emission(data: "xr.Dataset", policies: Sequence[str] = ()) -> "xr.DataArray"
     return chosen["worst_emission_mg"].where(feasible(chosen).all("policy"))
 
 
-def geometric_mean(ratios: "xr.DataArray", dim: str) -> FloatArray:
-    """(S,) by seed, over a dimension; places where a seed says nothing are left out."""
-    logs = ratios.copy(data=np.log(ratios.values))
-    return np.exp(sample(logs.mean(dim)))
+def geometric_mean(ratios: xr.DataArray, dim: str) -> xr.DataArray:
+    """Over a dimension; places where a seed says nothing are left out."""
+    logs = ratios.copy(data=np.log(ratios.values)).mean(dim)
+    return logs.copy(data=np.exp(logs.values))
 
 
-# ---------------------------------------------------------------------------------------------- checks
-
-
-def each(
-    values: "xr.DataArray",
-    along: str,
-    name: str = "{}",
+def conditions(
+    values: xr.DataArray | Mapping[str, xr.DataArray],
+    *dims: str,
+    along: str = "",
+    prefix: str = "",
     low: float = -np.inf,
     high: float = np.inf,
     log: bool = False,
-) -> list[Check]:
-    """A check for each place of a dimension.
+    skewed: bool = False,
+) -> Checks:
+    """A condition for each place of `dims`, with a check for each place of `along`, or with one.
 
     Args:
-        values: over the dimension and `seed`.
-        along: the dimension.
-        name: of a check, around the place.
-        low: as of `Check`.
-        high: as of `Check`.
-        log: as of `Check`.
+        values: by name of the check, over these dimensions and `seed`; braces in the name stand for
+            the place of `along`, which is the whole name where there is but one array.
+        dims: which.
+        along: a dimension.
+        prefix: of the conditions' names.
+        low: as for `Check`, and so the others.
+        high: see there.
+        log: see there.
+        skewed: see there.
     """
-    return [
-        Check(name.format(short(at)), sample(values.sel({along: at})), low, high, log)
-        for at in values[along].values.tolist()
-    ]
+    found: Checks = {}
+    for what, array in (values if isinstance(values, Mapping) else {"{}": values}).items():
+        for name, part in split(array, *dims):
+            for at in part[along].values.tolist() if along else [""]:
+                one = sample(part.sel({along: at}) if along else part)
+                check = Check(what.format(short(at)), one, low, high, log, skewed)
+                found.setdefault(", ".join(filter(None, (prefix, name))), []).append(check)
+    return found
 
 
-def above(upper: "xr.DataArray", lower: "xr.DataArray", along: str, what: str = "") -> list[Check]:
-    """That one exceeds the other at each place of a dimension.
-
-    They are paired where both have the dimension `seed`.
-    """
-    return each(upper - lower, along, f"{what}{along} = {{}}", low=0.0)
-
-
-def rising(values: "xr.DataArray", along: str, what: str = "") -> list[Check]:
-    """That values rise from each place of a dimension to the next."""
-    return [
-        Check(
-            f"{what}{along} from {short(a)} to {short(b)}",
-            sample(values.sel({along: b}) - values.sel({along: a})),
-            low=0.0,
-        )
-        for a, b in pairwise(values[along].values.tolist())
-    ]
-
-
-# -------------------------------------------------------------------------------------------- diagrams
-
-
-def curve(label: str, values: "xr.DataArray", x: str) -> Curve:
-    """Of values over a dimension and `seed`."""
-    at = np.asarray(values[x].values, dtype=float)
-    return Curve(label, at, np.asarray(values.transpose(x, "seed").values, dtype=float))
+def steps(values: xr.DataArray, along: str) -> xr.DataArray:
+    """What values rise by from each place of a dimension to the next."""
+    places = map(short, values[along].values.tolist())
+    names = [f"{along} from {a} to {b}" for a, b in pairwise(places)]
+    return values.diff(along).assign_coords({along: names})
 
 
 def curves(
-    data: "xr.Dataset", values: "xr.DataArray", x: str, policies: Iterable[str] = ()
-) -> tuple[Curve, ...]:
-    """Of policies over `x`, a band being over seeds, or over trainings where one learns.
+    data: xr.Dataset, values: xr.DataArray, policies: Iterable[str] = ()
+) -> dict[str, xr.DataArray]:
+    """Of a study's policies, all by default; by training instead of by seed where one learns."""
+    return {label: of_policy(values, data, label) for label in policies or labels(data)}
+
+
+def level(values: xr.DataArray, ends: tuple[float, float]) -> xr.DataArray:
+    """A value by seed as a horizontal line."""
+    return values.expand_dims(x=np.array(ends))
+
+
+def course(data: xr.Dataset, value: str, steps: str, per_x: float = 1.0) -> xr.DataArray:
+    """A column of the tables of trainings with one setting, by training seed.
 
     Args:
-        data: of a study.
-        values: of its policies.
-        x: a dimension.
-        policies: all that the study has, by default.
-    """
-    shown = policies or labels(data)
-    return tuple(curve(label, of_policy(values, data, label), x) for label in shown)
-
-
-def training_curve(
-    label: str, data: "xr.Dataset", value: str, steps: str, per_x: float = 1.0
-) -> Curve:
-    """The course of trainings, by training seed.
-
-    Args:
-        label: of the legend.
-        data: of trainings with one setting.
-        value: which column of their tables.
+        data: of the trainings.
+        value: the column.
         steps: the variable with their steps.
         per_x: how many of these are one on the horizontal axis.
     """
-    values = data[value].transpose(..., "seed")
-    x = data[steps].transpose(..., "seed").mean(dim="seed").values / per_x
-    return Curve(label, np.asarray(x, dtype=float), np.asarray(values.values, dtype=float))
+    x = data[steps].mean(dim="seed") / per_x
+    return data[value].assign_coords({x.dims[0]: x.values})
 
 
-def level(label: str, values: "xr.DataArray", ends: Sequence[float]) -> Curve:
-    """A value by seed as a horizontal line."""
-    one = sample(values)
-    return Curve(label, np.array(ends, dtype=float), np.stack([one, one]))
-
-
-Column = tuple[str, tuple[Curve, ...], tuple[Curve, ...]]
-"""Its title, the curves of the emission and those of the share of feasible instances."""
-
-
-def emission_rows(columns: Iterable[Column], log: bool = False) -> list[list[Diagram]]:
-    """A row of emissions, and one of shares below it if any of them is not whole."""
-    values, shares = [], []
-    for title, emitted, kept in columns:
-        values.append(Diagram(title, EMISSION, emitted, log))
-        shares.append(Diagram(title, FEASIBLE, kept))
-    whole = all(
-        np.nan_to_num(curve.sample, nan=100.0).min(initial=100.0) > 99.9
-        for share in shares
-        for curve in share.curves
-    )
+def with_shares(values: list[Diagram], shares: list[Diagram]) -> list[list[Diagram]]:
+    """A row of diagrams, and below it the row of shares if any of them is not whole."""
+    samples = [of for share in shares for _, _, of in share.lines()]
+    whole = all(np.nan_to_num(of, nan=100.0).min(initial=100.0) > 99.9 for of in samples)
     return [values] if whole else [values, shares]

@@ -1,16 +1,13 @@
 """What Figs. 4 and 5 of paper C share: the rewards of Algorithm 2 in training."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+
+import xarray as xr
 
 from .figure import Diagram, Factor, Trainings
-from .measure import split, training_curve
+from .measure import course, split
 from .task_figures import THETA_0, THETAS
 from .training_settings import DDPG_PAPER, DDPG_PAPER_QUICK, EPISODE_SLOTS, NETWORK_C
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 REWARD = "mean reward per slot, C(22)"
 SMOOTH = 9
@@ -40,31 +37,28 @@ def trainings(
     )
 
 
-def smoothed(reward: "xr.DataArray") -> "xr.DataArray":
+def smoothed(reward: xr.DataArray) -> xr.DataArray:
     """The running median over rows of the log."""
     return reward.rolling(log=SMOOTH, center=True, min_periods=1).median()
 
 
-def diagrams(data: "xr.Dataset", dim: str, label: str) -> list[list[Diagram]]:
+def diagrams(data: xr.Dataset, dim: str, label: str) -> list[list[Diagram]]:
     """Rewards over episodes, a diagram for each theta_0 and a line for each value of a dimension."""
     found = []
     for title, part in split(data.assign(reward=smoothed(data["reward"])), "theta_0"):
-        lines = (
-            training_curve(
-                label.format(value), part.sel({dim: value}), "reward", "steps", EPISODE_SLOTS
-            )
+        lines = {
+            label.format(value): course(part.sel({dim: value}), "reward", "steps", EPISODE_SLOTS)
             for value in part[dim].values.tolist()
-        )
-        found.append(Diagram(title, REWARD, tuple(lines)))
+        }
+        found.append(Diagram(title, REWARD, lines))
     return [found]
 
 
-def last(reward: "xr.DataArray", share: float) -> "xr.DataArray":
+def last(reward: xr.DataArray, share: float) -> xr.DataArray:
     """The last part of a training's rewards."""
     return reward.isel(log=slice(-max(2, round(share * reward.sizes["log"])), None))
 
 
-def at_end(data: "xr.Dataset") -> "Iterator[tuple[str, xr.DataArray]]":
-    """By condition, the median reward of the last fifth of the episodes."""
-    for name, part in split(data["reward"], "theta_0"):
-        yield name, last(part, 0.2).median(dim="log")
+def at_end(data: xr.Dataset) -> xr.DataArray:
+    """The median reward of the last fifth of the episodes."""
+    return last(data["reward"], 0.2).median(dim="log")

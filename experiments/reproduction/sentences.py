@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ...scenarios.loading import load_table
-from ...traces.statistics import Estimate, format_estimate
-from .figure import Check, Evidence, Shown
+from ...traces.confidence_intervals import Estimate, format_estimate
+from .figure import Evidence
 
 
 @cache
@@ -46,9 +46,9 @@ def span(values: Any, digits: int = 3) -> str:
     return " to ".join(ends)
 
 
-def interval(value: float | None, low: float | None, high: float | None, unit: str) -> str:
+def interval(value: float, low: float, high: float, unit: str = "1") -> str:
     """'1.23 ± 0.04 mg', or with both ends where they are not alike; no unit if it is "1"."""
-    if value is None or low is None or high is None:
+    if np.isnan(value):
         return "unknown"
     suffix = "" if unit == "1" else f" {unit}"
     if abs((high - value) - (value - low)) > 0.02 * (high - low):
@@ -56,13 +56,7 @@ def interval(value: float | None, low: float | None, high: float | None, unit: s
     return f"{format_estimate(Estimate(value, high - value))}{suffix}"
 
 
-def measured(check: Check, unit: str = "1") -> str:
-    """The interval of a check."""
-    value, low, high = (end if np.isfinite(end) else None for end in check.interval())
-    return interval(value, low, high, unit)
-
-
-def held_by(evidence: Evidence, parts: Iterable[Shown]) -> str:
+def held_by(evidence: Evidence, parts: Iterable[str]) -> str:
     """'P2 in 8 of 10, AAC in 0 of 4': under how many conditions a claim holds, by a part of their names."""
     found = []
     for part in parts:

@@ -9,28 +9,27 @@ The joint scheme of the paper is learned by AAC. Its benchmarks without one part
 P2 solved in each slot with that part taken out, the best that any learner of them could come to.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
+
+import xarray as xr
 
 from .figure import (
-    Check,
     Checks,
-    Curve,
+    Claim,
     Diagram,
     Evidence,
     Factor,
     Question,
+    Reason,
     Results,
     Study,
     factor,
 )
-from .measure import curve, labels, of_policy, sample, split
+from .measure import conditions, labels, of_policy
 from .sentences import held_by, listed, shipped
-from .training_settings import NETWORK_A, aac_stream, dqn_stream
-
-if TYPE_CHECKING:
-    import xarray as xr
+from .training_settings import BASELINES, NETWORK_A
 
 JOINT = "joint (P2 in each slot)"
 RADIO, COMPUTE = "radio alone", "compute alone"
@@ -42,17 +41,8 @@ SCHEMES = {
     COMPUTE: 'lyapunov{optimise=["compute"]}',
 }
 
-POLICIES = {
-    "P2 in each slot": "lyapunov",
-    "SCA": "sca",
-    "EPR": "epr",
-    "EPR-EP": "epr-ep",
-    "local": "local",
-    "offload all": "offload-all",
-    "random": "random",
-}
-LEARNED = {AAC: aac_stream.name, DQN: dqn_stream.name}
-"""Of the figures that the papers did not draw."""
+EVERY = {"P2 in each slot": "lyapunov", "SCA": "sca"} | BASELINES
+LEARNED = {AAC: "aac", DQN: "dqn"}
 
 SLOTS, WARM_UP, QUICK = 400, 0.25, {"run.slots": 60}
 FEW: dict[str, Any] = {"seeds": 10, "quick_seeds": 2, "together": 10}
@@ -66,33 +56,33 @@ COST = "system cost, P2 [bit²/slot]"
 
 
 class Reading(NamedTuple):
-    """What the system cost might be: a variable of traces, in a unit."""
+    """What the system cost might be: a variable of the dataset, scaled to a unit."""
 
     name: str
     axis: str
     unit: str
     variable: str
-    scale: float
-
-    def of(self, data: "xr.Dataset") -> "xr.DataArray":
-        """The cost in a study's runs."""
-        return self.scale * data[self.variable]
+    scale: float = 1.0
 
     @property
     def what(self) -> str:
-        """In a sentence."""
+        """In a question."""
         return "P2's value" if self.variable == "objective" else f"the {self.name}"
+
+    def of(self, data: xr.Dataset) -> xr.DataArray:
+        """Of a study."""
+        return self.scale * data[self.variable]
 
 
 READINGS = (
-    Reading("cost as P2", "P2 [bit²/slot]", "bit²/slot", "objective", 1.0),
-    Reading("energy per bit", "energy [nJ/bit]", "nJ/bit", "energy_per_bit_j", 1e9),
-    Reading("energy per second", "energy per second [W]", "W", "power_w", 1.0),
-    Reading("bits that wait at a device", "waiting at a device [Mbit]", "Mbit", "queue_bits", 1e-6),
+    Reading("cost as P2", "P2", "bit²/slot", "objective"),
+    Reading("energy per bit", "energy", "nJ/bit", "energy_per_bit_j", 1e9),
+    Reading("energy per second", "energy per second", "W", "power_w"),
+    Reading("bits that wait at a device", "waiting at a device", "Mbit", "queue_bits", 1e-6),
 )
 """Of the whole network, but for the last."""
 
-BY_READING = P2, PER_BIT, PER_SECOND, WAITING = tuple(reading.name for reading in READINGS)
+BY_READING = P2, PER_BIT, *_ = tuple(reading.name for reading in READINGS)
 
 NOT_STATED = (
     "Not stated: the area, path loss, arrivals, energy constants, V, and how the cost is averaged "
@@ -112,23 +102,10 @@ def devices(*counts: int, quick: tuple[int, ...] = ()) -> Factor:
     return factor(N, "devices.count", counts, quick)
 
 
-def study(
-    name: str,
-    policies: Mapping[str, str],
-    *factors: Factor,
-    learned: Mapping[str, str] | None = None,
-    **changes: Any,
-) -> Study:
+def study(name: str, policies: Mapping[str, str], *factors: Factor, **changes: Any) -> Study:
     """A study of paper A's network, as most figures have it; `changes` are attributes of `Study`."""
     usual = Study(
-        name,
-        NETWORK_A,
-        policies,
-        factors,
-        {"run.slots": SLOTS},
-        quick_keys=QUICK,
-        warmup=WARM_UP,
-        learned=learned or {},
+        name, NETWORK_A, policies, factors, {"run.slots": SLOTS}, quick_keys=QUICK, warmup=WARM_UP
     )
     return replace(usual, **changes)
 
@@ -138,36 +115,37 @@ def sca_study(*factors: Factor) -> Study:
     return study("sca", {JOINT: "lyapunov", SCA: "sca"}, *factors, **FEW)
 
 
-# -------------------------------------------------------------------------------------------- diagrams
+def costs(data: xr.Dataset) -> xr.DataArray:
+    """The system cost of a study by each reading, which is a dimension."""
+    values = [one.of(data) for one in READINGS]
+    return xr.concat(values, "reading").assign_coords(reading=list(BY_READING))
 
 
-def by_reading(data: "xr.Dataset") -> Iterator[tuple[str, "xr.DataArray"]]:
-    """The cost by each reading, with its name."""
-    return ((reading.name, reading.of(data)) for reading in READINGS)
-
-
-def reading_diagrams(
-    results: Results, name: str, x: str, legend: Mapping[str, str] | None = None, **at: Any
+def cost_diagrams(
+    results: Results, study: str, legend: Mapping[str, str] | None = None, **at: Any
 ) -> list[Diagram]:
     """A diagram for each reading of the cost.
 
     Args:
         results: with the study, and with `sca` where the legend asks for what it does not have.
-        name: of the study.
-        x: a dimension.
+        study: its name.
         legend: by policy, its label; the policies of the study, by default.
         at: the one place of other dimensions, which is the title.
     """
-    data = results[name].sel(at)
+    data = results[study].sel(at)
     legend = legend or {label: label for label in labels(data)}
+    sources = [data if name in labels(data) else results["sca"].sel(at) for name in legend]
     title = ", ".join(f"N = {value}" for value in at.values())
-
-    def line(reading: Reading, policy: str, label: str) -> Curve:
-        source = data if policy in labels(data) else results["sca"].sel(at)
-        return curve(label, of_policy(reading.of(source), source, policy), x)
-
     return [
-        Diagram(title, one.axis, tuple(line(one, *of) for of in legend.items())) for one in READINGS
+        Diagram(
+            title,
+            f"{reading.axis} [{reading.unit}]",
+            {
+                label: of_policy(reading.of(source), source, policy)
+                for (policy, label), source in zip(legend.items(), sources, strict=True)
+            },
+        )
+        for reading in READINGS
     ]
 
 
@@ -176,39 +154,66 @@ def two_by_two(diagrams: list[Diagram]) -> list[list[Diagram]]:
     return [diagrams[:2], diagrams[2:]]
 
 
-# ----------------------------------------------------------------------------------- claims, questions
-
-
-def parts_alone(
-    results: Results, *dims: str
-) -> Iterator[tuple[str, str, "xr.DataArray", dict[str, "xr.DataArray"]]]:
-    """By condition: which joint scheme, its cost, and that of each part alone.
+def joint_below_parts(*dims: str, along: str = "") -> Callable[[Results], Checks]:
+    """That the joint scheme costs less than either of its parts.
 
     By P2 in each slot, paired by seed, for each place of some dimensions; by AAC, paired by training.
     """
-    for name, data in split(results["schemes"], *dims):
-        for reading, values in by_reading(data):
-            parts = {part: values.sel(policy=part) for part in (RADIO, COMPUTE)}
-            yield f"P2 in each slot, {reading}, {name}", JOINT, values.sel(policy=JOINT), parts
-    for reading, values in by_reading(data := results["learned"]):
-        parts = {part: values.sel(policy=part).mean("seed") for part in (RADIO, COMPUTE)}
-        yield f"AAC, {reading}", AAC, of_policy(values, data, AAC), parts
+
+    def differences(name: str, joint: xr.DataArray, parts: xr.DataArray) -> dict[str, xr.DataArray]:
+        place = f", {along} = {{}}" if along else ""
+        names = (RADIO, COMPUTE)
+        return {f"{part} over {name}{place}": parts.sel(policy=part) - joint for part in names}
+
+    def checks(results: Results) -> Checks:
+        cost, data = costs(results["schemes"]), results["learned"]
+        learned = costs(data)
+        in_slots = differences(JOINT, cost.sel(policy=JOINT), cost)
+        by_aac = differences(AAC, of_policy(learned, data, AAC), learned.mean("seed"))
+        slots, aac = (
+            conditions(of, "reading", *more, along=along, prefix=prefix, low=0.0)
+            for of, more, prefix in ((in_slots, dims, "P2 in each slot"), (by_aac, (), AAC))
+        )
+        return {**slots, **aac}
+
+    return checks
+
+
+def claim(
+    id: str,
+    says: str,
+    test: str,
+    checks: Callable[[Results], Checks],
+    reason: Reason,
+    least: int = 5,
+) -> Claim:
+    """With a reading of the cost in each condition, whose unit its numbers have."""
+    return Claim(id, says, test, "as the condition", checks, least, reason)
+
+
+def by_reading(why: str, *more: str) -> Reason:
+    """By which reading, or other part of a condition, a claim holds; and a sentence."""
+
+    def reason(evidence: Evidence) -> str:
+        return f"It holds by {held_by(evidence, (*BY_READING, *more))} conditions. {why}"
+
+    return reason
 
 
 def why_joint(evidence: Evidence) -> str:
-    """By which reading the joint scheme is below its parts, and where compute alone is below it."""
+    """And where compute alone has a lower value of P2."""
+    text = by_reading(
+        "P2 pays for its low energy with queues, which V and beta allow, and the schemes that run CPUs "
+        "or radio at full speed have shorter ones.",
+        AAC,
+    )(evidence)
     prefix = f"P2 in each slot, {P2}, "
     lower = [
-        f"({name.removeprefix(prefix)}{check.what.partition(' over ')[0].removeprefix(COMPUTE)})"
+        f"({name.removeprefix(prefix)}{check.what.removeprefix(f'{COMPUTE} over {JOINT}')})"
         for name, checks in evidence.checks.items()
         for check in checks
         if name.startswith(prefix) and check.what.startswith(COMPUTE) and check.interval()[0] < 0.0
     ]
-    text = (
-        f"It holds by {held_by(evidence, (*BY_READING, AAC))} conditions. P2 pays for its low energy "
-        "with queues, which V and beta allow, and the schemes that run CPUs or radio at full speed "
-        "have shorter ones."
-    )
     if not lower:
         return text
     return (
@@ -226,20 +231,20 @@ def gap_questions(name: str, learned: tuple[str, ...], *dims: str) -> tuple[Ques
         dims: of which each place is a condition.
     """
 
-    def gaps(study_name: str, policy: str, paired: bool) -> Callable[[Results], Checks]:
+    def gaps(study: str, policy: str) -> Callable[[Results], Checks]:
         def checks(results: Results) -> Checks:
-            found: dict[str, list[Check]] = {}
-            for condition, data in split(results[study_name], *dims):
-                cost = data["objective"]
-                best = cost.sel(policy=JOINT) if paired else cost.sel(policy=JOINT).mean("seed")
-                gap = 100.0 * (of_policy(cost, data, policy) - best) / abs(best)
-                found[condition or f"{N_TRAINED} devices"] = [Check(policy, sample(gap))]
-            return found
+            data = results[study]
+            best = data["objective"].sel(policy=JOINT)
+            # By seed if the policy does not learn, else by training.
+            best = best if study == "sca" else best.mean("seed")
+            gap = 100.0 * (of_policy(data["objective"], data, policy) - best) / abs(best)
+            usual = "" if dims else f"{N_TRAINED} devices"
+            return conditions({policy: gap}, *dims, prefix=usual)
 
         return checks
 
     first, *more = learned
-    asked = {f"How far is {first} above P2 solved in each slot?": gaps(name, first, False)}
-    asked |= {f"And {label}?": gaps(name, label, False) for label in more}
-    asked["And successive convex approximation?"] = gaps("sca", SCA, True)
+    asked = {f"How far is {first} above P2 solved in each slot?": gaps(name, first)}
+    asked |= {f"And {label}?": gaps(name, label) for label in more}
+    asked["And successive convex approximation?"] = gaps("sca", SCA)
     return tuple(Question(text, "%", checks) for text, checks in asked.items())

@@ -6,12 +6,25 @@ are the policies' defaults, which are the papers' where these state a value (doc
 
 from .figure import Trainings
 
+NETWORK_A, NETWORK_C = "iiot_20dev", "carbon_6ue"
+"""The scenarios of both papers' networks."""
+
+BASELINES = {
+    "EPR": "epr",
+    "EPR-EP": "epr-ep",
+    "local": "local",
+    "offload all": "offload-all",
+    "random": "random",
+}
+"""Policies that neither learn nor optimise, as figures that no paper drew name them."""
+
+# ------------------------------------------------------------------------------- on the stream problem
+
 AAC_STEPS, EPISODE_STEPS = 600_000, 200
 """Steps of a training of the stream problem, and those that are called an episode."""
 
+# One worker, so that a training can be repeated bit for bit.
 AAC = {"policy.workers": 1, "policy.steps": AAC_STEPS}
-"""What makes `aac` learn the stream problem; one worker, so that a training can be repeated bit for bit."""
-
 AAC_QUICK = {"policy.steps": 16_000, "policy.replicas": 8, "devices.count": 5}
 
 DQN_EPISODES, DQN_REPLICAS = 12, 64
@@ -26,14 +39,30 @@ DQN = {
     "policy.discount": 0.5,
     "policy.rate_decay": 0.95,
 }
-"""What makes `dqn` learn the stream problem."""
+DQN_QUICK = {"policy.episodes": 2, "policy.replicas": 16, "policy.warmup": 640, "devices.count": 5}
 
-DQN_QUICK = {
-    "policy.episodes": 2,
-    "policy.replicas": 16,
-    "policy.warmup": 640,
-    "devices.count": 5,
+DDPG_STREAM = DQN | {
+    "policy.soft_update": 0.005,
+    "policy.actor_rate": 1e-3,
+    "policy.critic_rate": 1e-3,
+    "policy.noise": 0.3,
+    "policy.logit_penalty": 0.05,
 }
+"""As many steps and updates as `dqn`; not searched for."""
+
+aac_stream = Trainings("aac", NETWORK_A, "aac", (), AAC, quick_keys=AAC_QUICK, minutes=(13.0, 0.3))
+dqn_stream = Trainings("dqn", NETWORK_A, "dqn", (), DQN, quick_keys=DQN_QUICK, minutes=(13.0, 0.3))
+ddpg_stream = Trainings(
+    "ddpg-stream", NETWORK_A, "ddpg", (), DDPG_STREAM, quick_keys=DQN_QUICK, minutes=(15.0, 0.3)
+)
+
+# --------------------------------------------------------------------------------- on the task problem
+
+EASY_THETA_0, EASY_CYCLES = 1e-28, (1000, 1500)
+EASY = {"energy.theta_0": EASY_THETA_0, "tasks.cycles": [f"{end} Mcycles" for end in EASY_CYCLES]}
+"""Offloading pays and every task can stay local."""
+
+EASY_TEXT = f"theta_0 = {EASY_THETA_0:g}, {EASY_CYCLES[0]} to {EASY_CYCLES[1]} Mcycles"
 
 EPISODES, EPISODE_SLOTS = 1000, 10
 
@@ -63,18 +92,7 @@ DDPG = {
     "policy.logit_penalty": 0.02,
     "policy.reward_unit": 0.1,
 }
-"""What makes `ddpg` learn the task problem."""
-
 DDPG_QUICK = {"policy.episodes": 4, "policy.updates": 2}
-
-DDPG_STREAM = DQN | {
-    "policy.soft_update": 0.005,
-    "policy.actor_rate": 1e-3,
-    "policy.critic_rate": 1e-3,
-    "policy.noise": 0.3,
-    "policy.logit_penalty": 0.05,
-}
-"""`ddpg` on the stream problem: as many steps and updates as `dqn`; not searched for."""
 
 AAC_TASKS = {
     "policy.workers": 1,
@@ -83,33 +101,19 @@ AAC_TASKS = {
     "policy.t_max": 5,
     "policy.discount": 0.0,
 }
-"""`aac` on the task problem: tasks of different slots are independent; not searched for."""
+"""Tasks of different slots are independent; not searched for."""
 
 AAC_TASKS_QUICK = {"policy.steps": 5_000}
 
-NETWORK_A, NETWORK_C = "iiot_20dev", "carbon_6ue"
-"""The scenarios of both papers' networks."""
-
-EASY_THETA_0, EASY_CYCLES = 1e-28, (1000, 1500)
-EASY = {
-    "energy.theta_0": EASY_THETA_0,
-    "tasks.cycles": [f"{end} Mcycles" for end in EASY_CYCLES],
-}
-"""The task problem where offloading pays and every task can stay local."""
-
-aac_stream = Trainings("aac", NETWORK_A, "aac", keys=AAC, quick_keys=AAC_QUICK, minutes=(13.0, 0.3))
-dqn_stream = Trainings("dqn", NETWORK_A, "dqn", keys=DQN, quick_keys=DQN_QUICK, minutes=(13.0, 0.3))
-ddpg_stream = Trainings(
-    "ddpg-stream", NETWORK_A, "ddpg", keys=DDPG_STREAM, quick_keys=DQN_QUICK, minutes=(15.0, 0.3)
-)
 ddpg_tasks = Trainings(
-    "ddpg", NETWORK_C, "ddpg", keys=EASY | DDPG, quick_keys=DDPG_QUICK, minutes=(47.0, 0.5)
+    "ddpg", NETWORK_C, "ddpg", (), EASY | DDPG, quick_keys=DDPG_QUICK, minutes=(47.0, 0.5)
 )
 aac_tasks = Trainings(
     "aac-tasks",
     NETWORK_C,
     "aac",
-    keys=EASY | AAC_TASKS,
+    (),
+    EASY | AAC_TASKS,
     quick_keys=AAC_TASKS_QUICK,
     minutes=(12.0, 0.4),
 )

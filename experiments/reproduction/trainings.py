@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from ... import __version__
 from ...scenarios.errors import ScenarioError, as_toml
@@ -24,9 +25,6 @@ from ..sweeps.jobs import Outcome, locked
 from ..sweeps.workers import LocalPool
 from .figure import Trainings
 
-if TYPE_CHECKING:
-    import xarray as xr
-
 _DONE = "done.json"
 
 
@@ -35,7 +33,7 @@ class _Step:
     """One training.
 
     Attributes:
-        place: among the levels of the factors and the seeds.
+        place: (factors + 1) level of each factor, and seed.
         scenario: resolved.
         folder: named after the scenario and the version, so that another training has another one.
     """
@@ -51,20 +49,20 @@ class _Step:
 
 
 def train_all(
-    trainings: Trainings,
+    training: Trainings,
     folder: Path,
     quick: bool,
     workers: int,
-    say: Callable[[str], None] = lambda text: None,
-) -> "xr.Dataset":
+    log: Callable[[str], None] = lambda text: None,
+) -> xr.Dataset:
     """Make the trainings that are missing, go on with those that were stopped, and read all of them.
 
     Args:
-        trainings: which.
+        training: which.
         folder: for all of them.
         quick: the small version.
         workers: processes.
-        say: is told what is under way.
+        log: gets what is under way.
 
     Returns:
         Over the factors, `seed`, and `log` or `evaluation`.
@@ -73,16 +71,16 @@ def train_all(
         ScenarioError: a scenario is not right.
         RunError: a training came to nothing, or was interrupted.
     """
-    made = list(steps(trainings, folder, quick))
+    made = list(steps(training, folder, quick))
     missing = deque(step for step in made if not (step.folder / _DONE).exists())
     if missing:
-        say(f"  {trainings.name}: {len(missing)} of {len(made)} trainings to make")
+        log(f"  {training.name}: {len(missing)} of {len(made)} trainings to make")
         pool = LocalPool(folder, min(workers, len(missing)), run_training)
         try:
             _make(missing, pool)
         finally:
             pool.close()
-    return _dataset(trainings, made, quick)
+    return _dataset(training, made, quick)
 
 
 def _make(missing: "deque[_Step]", pool: LocalPool) -> None:
@@ -104,22 +102,22 @@ def _make(missing: "deque[_Step]", pool: LocalPool) -> None:
             raise RunError(f"training {outcome.job}: {outcome.message}")
 
 
-def steps(trainings: Trainings, folder: Path, quick: bool) -> Iterator[_Step]:
+def steps(training: Trainings, folder: Path, quick: bool) -> Iterator[_Step]:
     """One for each setting and seed, checked.
 
     Raises:
         ScenarioError: a scenario is not right.
     """
-    settings = [list(one.chosen(quick).values()) for one in trainings.factors]
-    keys = {**trainings.keys, **(trainings.quick_keys if quick else {})}
-    seeds = range(trainings.quick_seeds if quick else trainings.seeds)
+    settings = [list(one.chosen(quick).values()) for one in training.factors]
+    keys = {**training.keys, **(training.quick_keys if quick else {})}
+    seeds = range(training.quick_seeds if quick else training.seeds)
     for place in product(*(range(len(one)) for one in settings), seeds):
         chosen = dict(keys)
         for number, one in zip(place[:-1], settings, strict=True):
             chosen |= one[number]
         changes = [f"{key}={as_toml(value)}" for key, value in chosen.items()]
         changes.append(f"run.seed={place[-1] + 1}")
-        scenario = load_scenario(trainings.scenario, changes, policy=trainings.policy)
+        scenario = load_scenario(training.scenario, changes, policy=training.policy)
         text = f"{__version__}\n{scenario.to_toml()}"
         digest = sha256(text.encode()).hexdigest()[:12]
         yield _Step(place, scenario, folder / f"seed{place[-1] + 1}-{digest}")
@@ -134,7 +132,7 @@ def run_training(step: _Step, folder: Path) -> Outcome:
         step.folder.mkdir(parents=True, exist_ok=True)
         with locked(step.folder / ".lock") as mine:
             if not mine:
-                return Outcome(step.id, "elsewhere", "another process is at it")
+                return Outcome(step.id, "locked", "another process is at it")
             result = train(step.scenario, step.folder, resume=True, command="edgesim reproduce")
             if not result.complete:
                 return Outcome(step.id, "interrupted", "interrupted; start again to go on")
@@ -145,11 +143,9 @@ def run_training(step: _Step, folder: Path) -> Outcome:
     return Outcome(step.id, "complete", cpu_s=time.process_time() - started)
 
 
-def _dataset(trainings: Trainings, made: list[_Step], quick: bool) -> "xr.Dataset":
+def _dataset(training: Trainings, made: list[_Step], quick: bool) -> xr.Dataset:
     """Learning curves and evaluations; NaN where a value is missing."""
-    import xarray as xr
-
-    levels = {one.name: list(one.chosen(quick)) for one in trainings.factors}
+    levels = {one.name: list(one.chosen(quick)) for one in training.factors}
     seeds = 1 + max(step.place[-1] for step in made)
     shape = (*(len(values) for values in levels.values()), seeds)
     dims = [*levels, "seed"]
@@ -187,8 +183,8 @@ def _columns(path: Path) -> dict[str, FloatArray]:
     }
 
 
-def checkpoints(data: "xr.Dataset", folder: Path) -> list[Path]:
-    """The trained policies of trainings without factors, by seed, as files named after their content.
+def checkpoints(data: xr.Dataset, folder: Path) -> list[Path]:
+    """The trained policies of a training without factors, by seed, as files named after their content.
 
     A sweep then runs them again when, and only when, they were trained anew.
 

@@ -4,8 +4,8 @@ import numpy as np
 
 from ....scenarios.loading import load_scenario
 from .. import stream_figures as stream
-from ..figure import Check, Checks, Claim, Diagram, Evidence, Figure, Results, factor
-from ..measure import level, sample, split, training_curve
+from ..figure import Checks, Diagram, Evidence, Figure, Results, factor
+from ..measure import conditions, course, level
 from ..sentences import held_by
 from ..stream_figures import AAC, COMPUTE, JOINT, RADIO, SCA
 from ..training_settings import EPISODE_STEPS, NETWORK_A, aac_stream
@@ -19,42 +19,26 @@ STUDIES = (
 )
 
 
-def diagrams(results: Results) -> list[list[Diagram]]:
-    """The course of AAC; schemes without learning are levels beside it."""
-    course = training_curve(
-        "joint (AAC)", results["aac"], "system_cost", "evaluated_steps", EPISODE_STEPS
-    )
+def _diagrams(results: Results) -> list[list[Diagram]]:
+    aac = course(results["aac"], "system_cost", "evaluated_steps", EPISODE_STEPS)
+    ends = (aac["evaluation"].values[0], aac["evaluation"].values[-1])
     costs = {name: results["learned"]["objective"] for name in (JOINT, RADIO, COMPUTE)}
     costs[SCA] = results["sca"]["objective"]
-    ends = (course.x[0], course.x[-1])
-    levels = (level(name, cost.sel(policy=name), ends) for name, cost in costs.items())
-    return [[Diagram("", stream.COST, (course, *levels))]]
+    levels = {name: level(cost.sel(policy=name), ends) for name, cost in costs.items()}
+    return [[Diagram("", stream.COST, {"joint (AAC)": aac} | levels)]]
 
 
-def joint_below(results: Results) -> Checks:
-    """The joint scheme costs less than either of its parts."""
-    return {
-        name: [Check(f"{part} over {joint}", sample(of - cost), 0.0) for part, of in parts.items()]
-        for name, joint, cost, parts in stream.parts_alone(results, "arrivals", "V")
-    }
+def _radio_below(results: Results) -> Checks:
+    cost = stream.costs(results["schemes"])
+    difference = cost.sel(policy=COMPUTE) - cost.sel(policy=RADIO)
+    over = {f"{COMPUTE} over {RADIO}": difference}
+    return conditions(over, "reading", "arrivals", "V", low=0.0)
 
 
-def radio_below(results: Results) -> Checks:
-    """Radio alone costs less than compute alone."""
-    found = {}
-    for name, data in split(results["schemes"], "arrivals", "V"):
-        for reading, values in stream.by_reading(data):
-            difference = values.sel(policy=COMPUTE) - values.sel(policy=RADIO)
-            check = Check(f"{COMPUTE} over {RADIO}", sample(difference), 0.0)
-            found[f"{reading}, {name}"] = [check]
-    return found
-
-
-def why_radio(evidence: Evidence) -> str:
-    """What a CPU at full speed takes decides."""
+def _why_radio(evidence: Evidence) -> str:
     network = load_scenario(NETWORK_A)
-    per_bit_j = network.energy.varsigma * np.max(network.devices.cpu) ** 2
-    per_bit_j *= network.tasks.cycles_per_bit
+    cpu_hz = float(np.max(network.devices.cpu))
+    per_bit_j = network.energy.varsigma * cpu_hz**2 * network.tasks.cycles_per_bit
     return (
         f"It holds by {held_by(evidence, stream.BY_READING)} conditions. A CPU at full speed takes "
         f"varsigma f^2 c = {1e9 * per_bit_j:g} nJ/bit, so who may slow it down saves more than who "
@@ -65,7 +49,6 @@ def why_radio(evidence: Evidence) -> str:
 
 FIGURE = Figure(
     id="a4",
-    paper="A",
     title="System cost in training, and without a part of the optimisation",
     notes=(
         f"{stream.NOT_STATED}The learning curve is AAC's on held-out seeds, over {aac_stream.seeds} "
@@ -74,28 +57,26 @@ FIGURE = Figure(
         f"approximation of P2 is beside them. An episode is {EPISODE_STEPS} slots of one replica."
     ),
     x="training episodes",
-    diagrams=diagrams,
+    diagrams=_diagrams,
     minutes=(2.0, 0.3),
     trainings=(aac_stream,),
     studies=STUDIES,
     claims=(
-        Claim(
+        stream.claim(
             "a4-joint",
             "The joint optimisation costs less than either of its parts alone.",
             "difference to each part alone, paired by seed (for AAC by training); more than 0",
-            "as the condition",
-            joint_below,
-            least=5,
-            reason=stream.why_joint,
+            stream.joint_below_parts("arrivals", "V"),
+            stream.why_joint,
         ),
-        Claim(
+        stream.claim(
             "a4-radio",
             "Radio alone (no allocation of CPUs) costs less than compute alone (no allocation of "
             "bandwidth and power).",
             "difference, paired by seed; more than 0",
-            "as the condition",
-            radio_below,
-            reason=why_radio,
+            _radio_below,
+            _why_radio,
+            least=10,
         ),
     ),
     questions=stream.gap_questions("learned", (AAC,)),

@@ -1,5 +1,5 @@
-"""Of ours: what a twin that is old costs, on paper A's network."""
+"""What an old twin costs on paper A's network: every device's report is some slots late."""
 
-from ..stale_figures import stale
+from ..stale_twin import ages, stream_figure
 
-FIGURE = stale("A", "age")
+FIGURE = stream_figure(ages(slot_s=0.1), "What an old twin costs")

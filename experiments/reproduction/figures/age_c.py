@@ -1,5 +1,5 @@
-"""Of ours: what a twin that is old costs, on paper C's network."""
+"""What an old twin costs on paper C's network: every device's report is some slots late."""
 
-from ..stale_figures import stale
+from ..stale_twin import ages, task_figure
 
-FIGURE = stale("C", "age")
+FIGURE = task_figure(ages(slot_s=2.0), "What an old twin costs")

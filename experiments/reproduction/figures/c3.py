@@ -1,41 +1,16 @@
 """Fig. 3 of paper C: worst-case emission over the iterations of Algorithm 1."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
+import xarray as xr
 
 from .. import task_figures as tasks
-from ..figure import (
-    Check,
-    Checks,
-    Claim,
-    Diagram,
-    Evidence,
-    Figure,
-    Question,
-    Results,
-    Shown,
-    factor,
-)
-from ..measure import (
-    Column,
-    curves,
-    each,
-    emission_rows,
-    feasible,
-    level,
-    named,
-    sample,
-    share,
-    split,
-)
+from ..figure import Checks, Claim, Diagram, Evidence, Figure, Question, Results, factor
+from ..measure import EMISSION, FEASIBLE, conditions, curves, feasible, level, split, with_shares
 from ..sentences import held_at, held_by, listed, shipped, span
-from ..task_figures import DEADLINE, ENERGY_MAX, EXACT, LOCAL_CPU, OPEN, THETAS, between
+from ..task_figures import EXACT, LOCAL_CPU, OPEN, THETAS, between
 from ..training_settings import NETWORK_C
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 ITERATIONS, SLOW_FROM = 10, 5
 FOLD, FOLDS = 30, (25.0, 35.0)
@@ -47,7 +22,9 @@ STARTS = {
     STARTED: f'sca{{variant="paper", threshold=0.0, local_cpu="{LOCAL_CPU}"}}',
 }
 ADDED = (1250, 1250)
-TASKS = tasks.drawn_from((1000, 2000), (1000, 1500), (1000, 1100), ADDED)
+RANGES = ((1000, 2000), (1000, 1500), (1000, 1100), ADDED)
+TASKS = tasks.drawn_from(*RANGES)
+NAMES = [between(*ends) for ends in RANGES]
 DRAWN = {"tasks": between(1000, 1500), "rate floor": "all"}
 TRIES = factor(
     "iteration", "policy.iterations_max", range(ITERATIONS + 1), quick=(0, 1, SLOW_FROM, ITERATIONS)
@@ -60,123 +37,103 @@ STUDIES = (
 )
 
 
-def solvable(results: Results) -> "xr.Dataset":
+def _solvable(results: Results) -> xr.Dataset:
     """Algorithm 1 on the instances that have a solution; NaN on the others."""
     possible = feasible(results["optimum"].sel(policy=EXACT, drop=True))
     return results["convergence"][["worst_emission_mg", "feasible_share"]].where(possible)
 
 
-def diagrams(results: Results) -> list[list[Diagram]]:
-    """Emission over iterations beside that of the optimum, a column for each theta_0."""
-    optimum = results["optimum"].sel(DRAWN)
-
-    def column(title: str, part: "xr.Dataset") -> Column:
+def _diagrams(results: Results) -> list[list[Diagram]]:
+    values, shares = [], []
+    for title, part in split(_solvable(results).sel(DRAWN), "theta_0"):
         part = part.assign_coords(policy=[f"Algorithm 1, {start}" for start in STARTS])
-        best = optimum.sel(theta_0=part["theta_0"].item())
+        lines = curves(part, part["worst_emission_mg"])
+        best = results["optimum"].sel(DRAWN).sel(theta_0=part["theta_0"].item())
         emission = best["worst_emission_mg"].where(feasible(best.sel(policy=EXACT, drop=True)))
-        levels = (
-            level(name, emission.sel(policy=name), (0, ITERATIONS))
-            for name in best["policy"].values.tolist()
-        )
-        lines = curves(part, part["worst_emission_mg"], "iteration")
-        return title, (*lines, *levels), curves(part, share(part), "iteration")
-
-    columns = split(solvable(results).sel(DRAWN), "theta_0")
-    return emission_rows((column(*one) for one in columns), log=True)
+        for name in best["policy"].values.tolist():
+            lines[name] = level(emission.sel(policy=name), (0, ITERATIONS))
+        values.append(Diagram(title, EMISSION, lines, log=True))
+        shares.append(Diagram(title, FEASIBLE, curves(part, 100.0 * part["feasible_share"])))
+    return with_shares(values, shares)
 
 
-def fold(results: Results) -> Checks:
-    """The start's emission over that after the last iteration."""
-    emission = solvable(results)["worst_emission_mg"]
+def _fold(results: Results) -> Checks:
+    emission = _solvable(results)["worst_emission_mg"]
     ratio = emission.sel(iteration=0) / emission.sel(iteration=ITERATIONS)
-    return {
-        name: [Check(f"start over iteration {ITERATIONS}", sample(part), *FOLDS, log=True)]
-        for name, part in split(ratio, "policy", "tasks", *OPEN)
-    }
+    over = {f"start over iteration {ITERATIONS}": ratio}
+    low, high = FOLDS
+    return conditions(over, "policy", "tasks", *OPEN, low=low, high=high, log=True)
 
 
-def part_of_reduction(
-    first: int, last: int, low: float, high: float
-) -> Callable[[Results], Checks]:
+def _part(first: int, last: int, low: float, high: float) -> Callable[[Results], Checks]:
     """The part of the whole reduction that some iterations bring."""
-    what = f"part of the reduction between iterations {first} and {last}"
 
     def checks(results: Results) -> Checks:
-        emission = solvable(results)["worst_emission_mg"]
+        emission = _solvable(results)["worst_emission_mg"]
         whole = emission.sel(iteration=0) - emission.sel(iteration=ITERATIONS)
-        # Of nothing, no iteration brings a part.
-        part = (emission.sel(iteration=first) - emission.sel(iteration=last)) / whole.where(
-            whole > 1e-9
-        )
-        return {
-            name: [Check(what, sample(one), low, high)]
-            for name, one in split(part, "policy", "tasks", *OPEN)
-        }
+        reduction = emission.sel(iteration=first) - emission.sel(iteration=last)
+        part = reduction / whole.where(whole > 1e-9)  # of nothing, no iteration brings a part
+        what = f"part of the reduction between iterations {first} and {last}"
+        return conditions({what: part}, "policy", "tasks", *OPEN, low=low, high=high)
 
     return checks
 
 
-def gap(results: Results) -> Checks:
+def _gap(results: Results) -> Checks:
     """What Algorithm 1 ends at, over the optimum, where it ends within all limits."""
     ended = results["convergence"].sel(iteration=ITERATIONS)
     best = results["optimum"]["worst_emission_mg"].sel(policy=EXACT, drop=True)
     ratio = ended["worst_emission_mg"].where(feasible(ended)) / best
-    return {name: each(part, "policy", log=True) for name, part in split(ratio, "tasks", *OPEN)}
+    return conditions(ratio, "tasks", *OPEN, along="policy", log=True)
 
 
-def ends_feasible(results: Results) -> Checks:
-    """Part of the solvable instances that are within all limits after the last iteration."""
-    kept = share(solvable(results)).sel(iteration=ITERATIONS)
-    return {name: each(part, "policy") for name, part in split(kept, "tasks", *OPEN)}
+def _ends_feasible(results: Results) -> Checks:
+    share = 100.0 * _solvable(results)["feasible_share"].sel(iteration=ITERATIONS)
+    return conditions(share, "tasks", *OPEN, along="policy")
 
 
-def why_fold(evidence: Evidence) -> str:
-    """The factors that were measured, beside what it is if all tasks end up local."""
+def _why_fold(evidence: Evidence) -> str:
+    def measured(*parts: str) -> str:
+        """Factors under the conditions whose names have these parts."""
+        found = [
+            checks[0].interval()[0]
+            for name, checks in evidence.checks.items()
+            if {*parts, "rate floor = all"} <= set(name.split(", "))
+        ]
+        return f"{span(found)} ({parts[-1]})"
 
-    def measured(start: str, theta_0: float, *cycles: Shown) -> str:
-        names = (
-            named({"policy": start, "tasks": one, "theta_0": theta_0, "rate floor": "all"})
-            for one in cycles
-        )
-        return span([evidence.checks[name][0].interval()[0] for name in names])
-
-    *lower, highest = THETAS
-    by_tasks = [f"{measured(STARTED, highest, one)} ({one})" for one in TASKS.settings]
-    by_theta = [f"{measured(STARTED, one, *TASKS.settings)} ({one:g})" for one in lower]
-    printed = [measured(PRINTED, one, *TASKS.settings) for one in THETAS]
+    *lower, highest = [f"theta_0 = {theta_0:g}" for theta_0 in THETAS]
+    by_tasks = listed(measured(STARTED, highest, one) for one in NAMES)
+    by_theta = listed(measured(STARTED, one) for one in lower)
     return (
         "If all tasks end up local, the start is theta_0 / theta_m (F_max D / (M C))^2 times the end: "
-        f"from the feasible start and with the floor for all, {listed(by_tasks)} for theta_0 = "
-        f"{highest:g}, and {listed(by_theta)} for the smaller theta_0. So it holds at "
-        f"{held_at(evidence)}, and not for other parameters. Started as printed, with all CPUs at "
-        "their slowest, nearly every local task is late, no step improves that, and the algorithm "
-        f"stands still: there the factors are {listed(dict.fromkeys(printed))}."
+        f"from the feasible start and with the floor for all, {by_tasks} for {highest}, and {by_theta}. "
+        f"So it holds at {held_at(evidence)}. Started with all CPUs at their slowest, nearly every "
+        "local task is late, no step improves that, and the algorithm stands still: there the factors "
+        f"are {measured(PRINTED)}."
     )
 
 
-def why_moves(evidence: Evidence) -> str:
-    """From which start, and with which tasks."""
+def _why_moves(evidence: Evidence) -> str:
     return (
-        f"It holds wherever the algorithm moves: {held_by(evidence, STARTS)} conditions, and "
-        f"{held_by(evidence, TASKS.settings)}. The longer tasks cannot all be executed by their devices "
-        f"within {DEADLINE} and {ENERGY_MAX}."
+        f"It holds wherever the algorithm moves: {held_by(evidence, (*STARTS, *NAMES))}. A "
+        "device cannot execute every task itself that needs more cycles than that."
     )
 
 
 FIGURE = Figure(
     id="c3",
-    paper="C",
     title="Convergence of Algorithm 1",
     notes=(
         "Not stated: theta_0; the tasks behind the figure; P_min (docs/scenario.md). With the start as "
         f"printed, all CPUs at {shipped(NETWORK_C, 'devices.cpu_min')}, nearly every local task takes "
-        f"longer than the {DEADLINE} that it may, so the paper's own helper function would "
+        f"longer than the {tasks.DEADLINE} that it may, so the paper's own helper function would "
         f"refuse it; the feasible start has all device CPUs at {LOCAL_CPU} instead. Drawn are tasks of "
         f"{DRAWN['tasks']} and the floor for all. Instances without any solution are left out. Tasks "
-        f"of {ADDED[0]} Mcycles were added when the first results were known."
+        f"that {between(*ADDED)} were added when the first results were known."
     ),
     x="iteration of Algorithm 1",
-    diagrams=diagrams,
+    diagrams=_diagrams,
     minutes=(6.0, 0.5),
     studies=STUDIES,
     claims=(
@@ -187,16 +144,16 @@ FIGURE = Figure(
             f"geometric mean over instances of the start's emission over that after {ITERATIONS} "
             f"iterations; between {FOLDS[0]:g} and {FOLDS[1]:g}",
             "1",
-            fold,
-            reason=why_fold,
+            _fold,
+            reason=_why_fold,
         ),
         Claim(
             "c3-first",
             "Most of the reduction comes with the first iteration.",
             f"mean part of the reduction that the first iteration brings; more than {MOST}",
             "1",
-            part_of_reduction(0, 1, MOST, np.inf),
-            reason=why_moves,
+            _part(0, 1, MOST, np.inf),
+            reason=_why_moves,
         ),
         Claim(
             "c3-fifth",
@@ -204,16 +161,18 @@ FIGURE = Figure(
             f"mean part of the reduction that iterations {SLOW_FROM + 1} to {ITERATIONS} bring; "
             f"between -{LITTLE} and {LITTLE}",
             "1",
-            part_of_reduction(SLOW_FROM, ITERATIONS, -LITTLE, LITTLE),
-            reason=why_moves,
+            _part(SLOW_FROM, ITERATIONS, -LITTLE, LITTLE),
+            reason=_why_moves,
         ),
     ),
     questions=(
-        Question("How far above the exact optimum does Algorithm 1 end?", "times the optimum", gap),
+        Question(
+            "How far above the exact optimum does Algorithm 1 end?", "times the optimum", _gap
+        ),
         Question(
             "How many of the instances that have a solution does Algorithm 1 end within all limits of?",
             "%",
-            ends_feasible,
+            _ends_feasible,
         ),
     ),
 )

@@ -1,17 +1,13 @@
 """Fig. 4 of paper C: rewards of Algorithm 2 in training, for several pairs of learning rates."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import xarray as xr
 
 from .. import reward_figures as rewards
-from ..figure import NONE, Check, Checks, Claim, Evidence, Factor, Figure, Results
-from ..measure import sample, split
+from ..figure import NONE, Checks, Claim, Evidence, Factor, Figure, Results
+from ..measure import conditions
 from ..sentences import ahead, span
 from ..task_figures import between
 from ..training_settings import EPISODE_SLOTS, EPISODES
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 BEST, SECOND, *LOW = PAIRS = ("3e-5, 1e-4", "5e-6, 1e-5", "5e-6, 3e-5", "5e-4, 1e-4")
 """Learning rates of actor and critic."""
@@ -30,37 +26,32 @@ CYCLES = (1000, 1100)
 TRAININGS = rewards.trainings("pairs", RATES, CYCLES, minutes=(90.0, 0.6))
 
 
-def over(values: "xr.DataArray", upper: str, lower: str) -> Check:
-    """That one pair of rates has the larger values in the median."""
-    difference = values.sel(rates=upper) - values.sel(rates=lower)
-    return Check(f"{upper} over {lower}", sample(difference), 0.0, skewed=True)
+def _over(values: xr.DataArray, *pairs: tuple[str, str]) -> Checks:
+    """That in each pair the first has the larger values, in the median."""
+    over = {
+        f"{upper} over {lower}": values.sel(rates=upper) - values.sel(rates=lower)
+        for upper, lower in pairs
+    }
+    return conditions(over, "theta_0", low=0.0, skewed=True)
 
 
-def higher(first: str, *others: str) -> Callable[[Results], Checks]:
-    """That a pair ends at higher rewards than others."""
-
-    def checks(results: Results) -> Checks:
-        return {
-            name: [over(ends, first, other) for other in others]
-            for name, ends in rewards.at_end(results["pairs"])
-        }
-
-    return checks
+def _best(results: Results) -> Checks:
+    ends = rewards.at_end(results["pairs"])
+    return _over(ends, *((BEST, other) for other in (SECOND, *LOW)))
 
 
-def more_stable(results: Results) -> Checks:
-    """That rewards of the best pair scatter less in the second half of a training."""
-    found = {}
-    for name, reward in split(results["pairs"]["reward"], "theta_0"):
-        # The interquartile range: an episode in which a device hardly got through says little.
-        ends = rewards.last(reward, 0.5).quantile([0.25, 0.75], dim="log")
-        scatter = ends.isel(quantile=1) - ends.isel(quantile=0)
-        found[name] = [over(scatter, other, BEST) for other in LOW]
-    return found
+def _second(results: Results) -> Checks:
+    return _over(rewards.at_end(results["pairs"]), *((SECOND, other) for other in LOW))
 
 
-def why_best(evidence: Evidence) -> str:
-    """In how many pairs of trainings, and how far."""
+def _stable(results: Results) -> Checks:
+    # The interquartile range: an episode in which a device hardly got through says little.
+    ends = rewards.last(results["pairs"]["reward"], 0.5).quantile([0.25, 0.75], dim="log")
+    scatter = ends.isel(quantile=1) - ends.isel(quantile=0)
+    return _over(scatter, *((other, BEST) for other in LOW))
+
+
+def _why_best(evidence: Evidence) -> str:
     lead = span([check.interval()[0] for checks in evidence.checks.values() for check in checks])
     return (
         f"It is ahead in {ahead(evidence)} pairs of trainings. How far it is ahead in the median, "
@@ -69,8 +60,7 @@ def why_best(evidence: Evidence) -> str:
     )
 
 
-def why_second(evidence: Evidence) -> str:
-    """In how many pairs of trainings, and the critic's rate."""
+def _why_second(evidence: Evidence) -> str:
     lead = ahead(evidence, f"{SECOND} over {LOW[0]}")
     return (
         f"A critic that learns at {SECOND.split(', ')[1]} is too slow for {EPISODES} episodes of "
@@ -79,8 +69,7 @@ def why_second(evidence: Evidence) -> str:
     )
 
 
-def why_stable(evidence: Evidence) -> str:
-    """In how many pairs of trainings."""
+def _why_stable(evidence: Evidence) -> str:
     return (
         f"It is the more stable in {ahead(evidence)} pairs of trainings. In the others the rewards of "
         "the other pair hardly change any more either."
@@ -91,12 +80,10 @@ PAIRED = "paired by training seed; in the median, more than 0"
 
 FIGURE = Figure(
     id="c4",
-    paper="C",
     title="Learning rates of Algorithm 2",
     notes=f"{rewards.NOTES}Tasks are of {between(*CYCLES)}.",
     x="training episodes",
     diagrams=lambda results: rewards.diagrams(results["pairs"], "rates", "actor, critic: {}"),
-    minutes=(0.1, 0.1),
     free_y=True,
     trainings=(TRAININGS,),
     claims=(
@@ -105,18 +92,18 @@ FIGURE = Figure(
             f"Rates of {BEST.replace(',', ' (actor) and')} (critic) reach the highest reward.",
             f"median reward of the last fifth of the episodes, less that of each other pair, {PAIRED}",
             "1",
-            higher(BEST, SECOND, *LOW),
+            _best,
             least=5,
-            reason=why_best,
+            reason=_why_best,
         ),
         Claim(
             "c4-second",
             f"{SECOND_PAIR} come second: above {LOW_PAIRS[0]}, and above {LOW_PAIRS[1]}.",
             "the same differences; in the median, more than 0",
             "1",
-            higher(SECOND, *LOW),
+            _second,
             least=5,
-            reason=why_second,
+            reason=_why_second,
             explained=NONE,
         ),
         Claim(
@@ -125,9 +112,9 @@ FIGURE = Figure(
             "interquartile range of the reward over the second half of the episodes, less that of the "
             f"best pair, {PAIRED}",
             "1",
-            more_stable,
+            _stable,
             least=5,
-            reason=why_stable,
+            reason=_why_stable,
         ),
     ),
 )

@@ -1,8 +1,8 @@
 """Fig. 5 of paper C: rewards of Algorithm 2 in training, with few and with more devices."""
 
 from .. import reward_figures as rewards
-from ..figure import NONE, Check, Checks, Claim, Evidence, Figure, Results, factor
-from ..measure import each, sample, split
+from ..figure import NONE, Checks, Claim, Evidence, Figure, Results, factor
+from ..measure import conditions
 from ..sentences import span
 from ..task_figures import between
 from ..training_settings import EPISODE_SLOTS, EPISODES
@@ -17,53 +17,45 @@ TRAININGS = rewards.trainings(
 )
 
 
-def higher(results: Results) -> Checks:
-    """That the reward is higher with fewer devices."""
-    found = {}
-    for name, ends in rewards.at_end(results["sizes"]):
-        difference = ends.sel(devices=FEWER) - ends.sel(devices=MORE)
-        found[name] = [Check(f"{FEWER} over {MORE} devices", sample(difference), 0.0)]
-    return found
+def _higher(results: Results) -> Checks:
+    ends = rewards.at_end(results["sizes"])
+    difference = ends.sel(devices=FEWER) - ends.sel(devices=MORE)
+    return conditions({f"{FEWER} over {MORE} devices": difference}, "theta_0", low=0.0)
 
 
-def converged(results: Results) -> Checks:
+def _converged(results: Results) -> Checks:
     """From a fifth of the episodes on, the reward stays within a tenth of what was gained until then."""
-    found = {}
-    for name, reward in split(results["sizes"]["reward"], "theta_0"):
-        rows = reward.sizes["log"]
-        first = reward.isel(log=slice(0, max(1, rows // 50))).median(dim="log")
-        then = reward.isel(log=slice(rows // 5, 2 * rows // 5)).median(dim="log")
-        end = rewards.last(reward, 0.2).median(dim="log")
-        share = (end - then) / (end - first)
-        found[name] = each(share, "devices", "{} devices", -NEAR, NEAR)
-    return found
+    reward, end = results["sizes"]["reward"], rewards.at_end(results["sizes"])
+    rows = reward.sizes["log"]
+    first = reward.isel(log=slice(0, max(1, rows // 50))).median(dim="log")
+    then = reward.isel(log=slice(rows // 5, 2 * rows // 5)).median(dim="log")
+    share = (end - then) / (end - first)
+    return conditions({"{} devices": share}, "theta_0", along="devices", low=-NEAR, high=NEAR)
 
 
-def why_later(evidence: Evidence) -> str:
-    """When rewards are lowest, and from when on they stay near their end."""
+def _why_later(evidence: Evidence) -> str:
     data = evidence.results["sizes"]
-    course = rewards.smoothed(data["reward"]).median("seed")
+    course, end = (
+        rewards.smoothed(data["reward"]).median("seed"),
+        rewards.at_end(data).median("seed"),
+    )
     episode = data["steps"].mean("seed") / EPISODE_SLOTS
-    first, end = course.isel(log=0), rewards.last(course, 0.2).median("log")
-    away = abs(course - end) > NEAR * abs(end - first)
-    settled = episode.where(away).max("log")
-    lowest = episode.isel(log=course.argmin("log"))
+    away = abs(course - end) > NEAR * abs(end - course.isel(log=0))
     return (
         "Learning begins after random actions, and makes the reward worse at first: in the median of "
-        f"the trainings it is lowest in episodes {span(lowest)}, and {100.0 * NEAR:g} % of the gain away from "
-        f"its end until episodes {span(settled)}. The paper does not say how many slots an episode "
-        f"has; with more than the {EPISODE_SLOTS} here all of this comes earlier."
+        f"the trainings it is lowest in episodes {span(episode.isel(log=course.argmin('log')))}, and "
+        f"{100.0 * NEAR:g} % of the gain away from its end until episodes {span(episode.where(away).max('log'))}. "
+        "The paper does not say how many slots an episode has; with more than the "
+        f"{EPISODE_SLOTS} here all of this comes earlier."
     )
 
 
 FIGURE = Figure(
     id="c5",
-    paper="C",
     title=f"Algorithm 2 with {FEWER} and with {MORE} devices",
     notes=f"{rewards.NOTES}Tasks are of {between(*CYCLES)}, rates {BEST_PAIR}.",
     x="training episodes",
     diagrams=lambda results: rewards.diagrams(results["sizes"], "devices", "{} devices"),
-    minutes=(0.1, 0.1),
     free_y=True,
     trainings=(TRAININGS,),
     claims=(
@@ -73,7 +65,7 @@ FIGURE = Figure(
             f"median reward of the last fifth of the episodes, less that with {MORE} devices, paired by "
             "training seed; more than 0",
             "1",
-            higher,
+            _higher,
             least=5,
         ),
         Claim(
@@ -83,9 +75,9 @@ FIGURE = Figure(
             f"{CONVERGED_BY} to {2 * CONVERGED_BY}, as a part of the whole gain since the first "
             f"{EPISODES // 50}, over training seeds; between -{NEAR} and {NEAR}",
             "1",
-            converged,
+            _converged,
             least=5,
-            reason=why_later,
+            reason=_why_later,
             explained=NONE,
         ),
     ),

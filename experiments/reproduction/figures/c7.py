@@ -1,27 +1,14 @@
 """Fig. 7 of paper C: worst-case emission of the optimal scheme, EPR and EPR-EP."""
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+
+import xarray as xr
 
 from .. import task_figures as tasks
-from ..figure import Checks, Claim, Diagram, Evidence, Figure, Results, factor
-from ..measure import (
-    Column,
-    above,
-    curves,
-    emission,
-    emission_rows,
-    feasible,
-    share,
-    short,
-    split,
-    title_of,
-)
+from ..figure import Checks, Diagram, Evidence, Figure, Results, factor
+from ..measure import conditions, emission, feasible, short, split, title_of
 from ..sentences import held_at, listed
-from ..task_figures import CYCLES, EXACT, LOCAL_CPU, OPEN, PROPOSED, THETA_M, THETAS
-
-if TYPE_CHECKING:
-    import xarray as xr
+from ..task_figures import AT_CYCLES, CYCLES, EXACT, LOCAL_CPU, OPEN, PROPOSED, THETA_M, THETAS
 
 EPR, EPR_EP = "EPR", "EPR-EP"
 EQUAL = "F_max / N"
@@ -30,15 +17,15 @@ SLOWER = dict(zip(THETAS, ("2 GHz", "1.2 GHz", "0.9 GHz"), strict=True))
 (docs/problems.md); the last is above it."""
 
 
-def at(kind: str, rate: str) -> str:
+def _at(kind: str, rate: str) -> str:
     """Equal rates with this one of the server; other schemes have none."""
     return f"{kind}, server at {rate}" if kind in (EPR, EPR_EP) else kind
 
 
 SCHEMES = {PROPOSED: "sca", EXACT: "exact"}
-SCHEMES |= {at(kind, EQUAL): kind.lower() for kind in (EPR, EPR_EP)}
+SCHEMES |= {_at(kind, EQUAL): kind.lower() for kind in (EPR, EPR_EP)}
 SCHEMES |= {
-    at(kind, rate): f'{kind.lower()}{{edge_cpu="{rate}"}}'
+    _at(kind, rate): f'{kind.lower()}{{edge_cpu="{rate}"}}'
     for rate in SLOWER.values()
     for kind in (EPR, EPR_EP)
 }
@@ -53,76 +40,70 @@ STUDIES = (
 )
 
 
-def diagrams(results: Results) -> list[list[Diagram]]:
-    """Emission and the share of feasible instances, a column for each theta_0."""
-
-    def column(part: "xr.Dataset") -> Column:
-        rate = SLOWER[part["theta_0"].item()]
+def _diagrams(results: Results) -> list[list[Diagram]]:
+    def named(part: xr.Dataset) -> xr.Dataset:
+        slower = SLOWER[part["theta_0"].item()]
         names = {EXACT: EXACT, PROPOSED: PROPOSED}
-        names |= {at(kind, EQUAL): at(kind, EQUAL) for kind in (EPR, EPR_EP)}
-        names |= {at(kind, rate): at(kind, "a slower rate") for kind in (EPR, EPR_EP)}
-        part = part.sel(policy=list(names)).assign_coords(policy=list(names.values()))
-        emitted, kept = (curves(part, of(part), CYCLES) for of in (emission, share))
-        return title_of(part, *OPEN), emitted, kept
+        names |= {_at(kind, EQUAL): _at(kind, EQUAL) for kind in (EPR, EPR_EP)}
+        names |= {_at(kind, slower): _at(kind, "a rate that pays") for kind in (EPR, EPR_EP)}
+        return part.sel(policy=list(names)).assign_coords(policy=list(names.values()))
 
-    rows = []
-    for _, row in split(results["schemes"].sel(size=DRAWN), "rate floor"):
-        rows += emission_rows(column(part) for _, part in split(row, "theta_0"))
-    return rows
+    return [
+        row
+        for _, data in split(results["schemes"].sel(size=DRAWN), "rate floor")
+        for row in tasks.emission_rows(
+            (title_of(part, *OPEN), named(part)) for _, part in split(data, "theta_0")
+        )
+    ]
 
 
-def conditions(results: Results) -> "Iterator[tuple[str, xr.Dataset, str]]":
+def _conditions(results: Results) -> Iterator[tuple[str, xr.Dataset, str]]:
     """Each condition, the server's equal rate included."""
     for name, part in split(results["schemes"], *OPEN, "size"):
         for rate in (EQUAL, SLOWER[part["theta_0"].item()]):
             yield f"{name}, server at {rate}", part, rate
 
 
-def below(lower: str, upper: str) -> Callable[[Results], Checks]:
-    """One scheme emits less than another."""
-
+def _below(lower: str, upper: str) -> Callable[[Results], Checks]:
     def checks(results: Results) -> Checks:
-        found = {}
-        for name, part, rate in conditions(results):
-            pair = [at(lower, rate), at(upper, rate)]
+        found: Checks = {}
+        for name, part, rate in _conditions(results):
+            pair = [_at(lower, rate), _at(upper, rate)]
             less, more = (emission(part, pair).sel(policy=one) for one in pair)
-            found[name] = above(more, less, CYCLES)
+            found |= conditions({AT_CYCLES: more - less}, along=CYCLES, prefix=name, low=0.0)
         return found
 
     return checks
 
 
-def rising(results: Results) -> Checks:
-    """Emissions of all schemes rise with the cycles."""
-    return {
-        name: tasks.rises(part, (PROPOSED, at(EPR, rate), at(EPR_EP, rate)))
-        for name, part, rate in conditions(results)
-    }
+def _rising(results: Results) -> Checks:
+    found: Checks = {}
+    for name, part, rate in _conditions(results):
+        schemes = (PROPOSED, _at(EPR, rate), _at(EPR_EP, rate))
+        found |= tasks.rises(part, schemes, prefix=name)
+    return found
 
 
-def why_power_matters(evidence: Evidence) -> str:
-    """Which server is slow enough, and where both schemes are the same."""
+def _why_power_matters(evidence: Evidence) -> str:
     ghz = float(LOCAL_CPU.split()[0]) / 1e3
     slow = [f"{ghz * (THETA_M / theta_0) ** 0.5:.2f} GHz" for theta_0 in THETAS]
     equal = [
         all((check.sample[check.sample == check.sample] == 0.0).all() for check in checks)
         for checks in evidence.checks.values()
     ]
-    data = evidence.results["schemes"].sel({"policy": at(EPR_EP, EQUAL), "rate floor": "all"})
-    missed = 100.0 * (1.0 - float(feasible(data).mean()))
+    data = evidence.results["schemes"].sel({"policy": _at(EPR_EP, EQUAL), "rate floor": "all"})
     return (
         f"It holds at {held_at(evidence)}. It needs offloading at the equal rates: a server slower "
-        f"than {listed(slow)} for theta_0 = {listed(short(theta_0) for theta_0 in THETAS)}. Under "
-        f"{sum(equal)} of {len(equal)} conditions both schemes emit the same to the last bit: "
-        f"everything stays local. With tasks of {STATED}, or with the floor for all, there are "
-        "instances in which too few can send to make a difference; and at equal power and F_max / N "
-        f"the limits with the floor for all are missed in {missed:.0f} % of the instances."
+        f"than {listed(slow)} for theta_0 = {listed(map(short, THETAS))}. Under {sum(equal)} of "
+        f"{len(equal)} conditions both schemes emit the same to the last bit: everything stays local. "
+        f"With tasks of {STATED}, or with the floor for all, there are instances in which too few can "
+        "send to make a difference; and at equal power and F_max / N the limits with the floor for all "
+        f"are missed in {100.0 * (1.0 - float(feasible(data).mean())):.0f} % of the instances."
     )
 
 
 FIGURE = Figure(
     id="c7",
-    paper="C",
     title="Optimal scheme, EPR and EPR-EP",
     notes=(
         f"Not stated: theta_0, and the equal rates. Devices compute at {LOCAL_CPU}. For the server "
@@ -132,31 +113,19 @@ FIGURE = Figure(
         f"{DRAWN} (drawn). Instances that one of the schemes cannot serve are left out."
     ),
     x=tasks.MEGACYCLES,
-    diagrams=diagrams,
+    diagrams=_diagrams,
     minutes=(3.0, 0.5),
     studies=STUDIES,
     claims=(
-        Claim(
-            "c7-epr",
-            "The optimal scheme emits less than EPR.",
-            tasks.AT_EACH,
-            "mg",
-            below(PROPOSED, EPR),
+        tasks.claim("c7-epr", "The optimal scheme emits less than EPR.", _below(PROPOSED, EPR)),
+        tasks.claim(
+            "c7-epr-ep", "EPR emits less than EPR-EP.", _below(EPR, EPR_EP), _why_power_matters
         ),
-        Claim(
-            "c7-epr-ep",
-            "EPR emits less than EPR-EP.",
-            tasks.AT_EACH,
-            "mg",
-            below(EPR, EPR_EP),
-            reason=why_power_matters,
-        ),
-        Claim(
+        tasks.claim(
             "c7-rising",
             "Emissions of all three schemes rise with the cycles.",
-            tasks.TO_NEXT,
-            "mg",
-            rising,
+            _rising,
+            test=tasks.TO_NEXT,
         ),
     ),
     questions=(tasks.gap_question("schemes", [name for name in SCHEMES if name != EXACT], "size"),),

@@ -2,16 +2,14 @@
 
 from collections.abc import Callable
 from itertools import pairwise
-from typing import TYPE_CHECKING
+
+import xarray as xr
 
 from .. import task_figures as tasks
-from ..figure import Check, Checks, Claim, Diagram, Evidence, Factor, Figure, Question, Results
-from ..measure import Column, above, curve, each, emission_rows, feasible, rising, share, split
-from ..sentences import listed, span
+from ..figure import Checks, Claim, Diagram, Evidence, Factor, Figure, Question, Results
+from ..measure import conditions, feasible, split, steps
+from ..sentences import held_by, listed, span
 from ..task_figures import CYCLES, OPEN, PROPOSED
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 LEVELS = (0, 5, 10, 20)
 """Of the deviation, in per cent of the rate."""
@@ -24,8 +22,7 @@ USUAL_MHZ = {DEVICE: 750.0, SERVER: 3330.0}
 EXACT_TWIN = "exact twin"
 
 
-def deviation(kind: str, percent: int) -> dict[str, object]:
-    """Keys of the scenario."""
+def _deviation(kind: str, percent: int) -> dict[str, object]:
     if percent == 0:
         return {f"{DEVICE}.relative": 0.0}
     if kind == NOISE:
@@ -34,17 +31,17 @@ def deviation(kind: str, percent: int) -> dict[str, object]:
     return {f"{key}.relative": share for key in USUAL_MHZ}
 
 
-def level(kind: str, percent: int) -> str:
-    """As figures name it."""
-    return f"{kind} {percent} %" if percent else EXACT_TWIN
-
-
-def levels(kind: str) -> list[str]:
-    """From the exact twin on."""
-    return [level(kind, percent) for percent in LEVELS]
-
-
-TWIN = Factor("twin", {level(kind, one): deviation(kind, one) for kind in KINDS for one in LEVELS})
+TWINS = {
+    kind: [f"{kind} {percent} %" if percent else EXACT_TWIN for percent in LEVELS] for kind in KINDS
+}
+TWIN = Factor(
+    "twin",
+    {
+        twin: _deviation(kind, percent)
+        for kind, twins in TWINS.items()
+        for twin, percent in zip(twins, LEVELS, strict=True)
+    },
+)
 
 STUDIES = (
     tasks.instances(
@@ -60,101 +57,81 @@ STUDIES = (
 )
 
 
-def possible(data: "xr.Dataset") -> "xr.DataArray":
+def _possible(data: xr.Dataset) -> xr.DataArray:
     """The instances that an exact twin can serve; deviations then break limits."""
     return feasible(data.sel(twin=EXACT_TWIN, drop=True))
 
 
-def diagrams(results: Results) -> list[list[Diagram]]:
-    """A row for each way to err, a column for each theta_0."""
+def _emission(data: xr.Dataset) -> xr.DataArray:
+    return data["worst_emission_mg"].where(_possible(data))
+
+
+def _diagrams(results: Results) -> list[list[Diagram]]:
     data = results["twins"].sel({"policy": PROPOSED, "rate floor": "all"})
-
-    def column(kind: str, name: str, part: "xr.Dataset") -> Column:
-        emission = part["worst_emission_mg"].where(possible(part))
-        emitted, kept = (
-            tuple(
-                curve(f"deviation {percent} %", of.sel(twin=level(kind, percent)), CYCLES)
-                for percent in LEVELS
-            )
-            for of in (emission, share(part))
+    data["worst_emission_mg"] = _emission(data)
+    names = [f"deviation {percent} %" for percent in LEVELS]
+    return [
+        row
+        for kind, twins in TWINS.items()
+        for row in tasks.emission_rows(
+            (
+                (f"{kind}, {name}", part.sel(twin=twins).assign_coords(twin=names))
+                for name, part in split(data, "theta_0")
+            ),
+            by="twin",
+            emitted=lambda part: part["worst_emission_mg"],
         )
-        return f"{kind}, {name}", emitted, kept
-
-    rows = []
-    for kind in KINDS:
-        rows += emission_rows(column(kind, *one) for one in split(data, "theta_0"))
-    return rows
+    ]
 
 
-def by_kind(
-    check: "Callable[[xr.DataArray, str], list[Check]]",
+def _by_kind(
+    of: Callable[[xr.DataArray, list[str]], dict[str, xr.DataArray]],
 ) -> Callable[[Results], Checks]:
-    """Checks of the emission under each condition, for each way to err."""
+    """That differences of the emission are positive under each condition, for each way to err."""
 
     def checks(results: Results) -> Checks:
-        found = {}
-        for name, part in split(results["twins"].sel(policy=PROPOSED), *OPEN):
-            emission = part["worst_emission_mg"].where(possible(part))
-            for kind in KINDS:
-                found[f"{kind}, {name}"] = check(emission, kind)
+        emission = _emission(results["twins"].sel(policy=PROPOSED))
+        found: Checks = {}
+        for kind, twins in TWINS.items():
+            found |= conditions(of(emission, twins), *OPEN, along=CYCLES, prefix=kind, low=0.0)
         return found
 
     return checks
 
 
-def worse(emission: "xr.DataArray", kind: str) -> list[Check]:
-    """The larger the deviation, the larger the emission."""
-    return [
-        check
-        for a, b in pairwise(levels(kind))
-        for check in above(
-            emission.sel(twin=b), emission.sel(twin=a), CYCLES, what=f"{b} over {a}, "
-        )
-    ]
-
-
-def rising_at_each(emission: "xr.DataArray", kind: str) -> list[Check]:
-    """At each deviation emissions rise with the cycles."""
-    return [
-        check
-        for one in levels(kind)
-        for check in rising(emission.sel(twin=one), CYCLES, f"{one}, ")
-    ]
-
-
-def still_feasible(results: Results) -> Checks:
-    """Part of the instances that keep all limits, of those that an exact twin can serve."""
-    found = {}
-    for name, part in split(results["twins"].sel(policy=PROPOSED), *OPEN):
-        kept = share(part).where(possible(part)).mean(CYCLES)
-        found[name] = each(kept, "twin")
-    return found
-
-
-def why_worse(evidence: Evidence) -> str:
-    """Energy goes as the square; how many instances keep their deadlines."""
-    shares: dict[str, list[float]] = {}
-    for checks in still_feasible(evidence.results).values():
-        for check in checks:
-            shares.setdefault(check.what, []).append(check.interval()[0])
-    least = {kind: f"{span(shares[level(kind, LEVELS[1])])} % of the instances" for kind in KINDS}
-    held = {
-        kind: [answer for name, answer in evidence.answers.items() if name.startswith(kind)]
-        for kind in KINDS
+def _worse(emission: xr.DataArray, twins: list[str]) -> dict[str, xr.DataArray]:
+    return {
+        f"{b} over {a}, {tasks.AT_CYCLES}": emission.sel(twin=b) - emission.sel(twin=a)
+        for a, b in pairwise(twins)
     }
-    counts = [f"{kind} in {of.count('holds')} of {len(of)}" for kind, of in held.items()]
+
+
+def _rise(emission: xr.DataArray, twins: list[str]) -> dict[str, xr.DataArray]:
+    return {f"{twin}, {{}}": steps(emission.sel(twin=twin), CYCLES) for twin in twins}
+
+
+def _kept(results: Results) -> Checks:
+    """Part of the instances that keep all limits, of those that an exact twin can serve."""
+    data = results["twins"].sel(policy=PROPOSED)
+    share = 100.0 * data["feasible_share"].where(_possible(data)).mean(CYCLES)
+    return conditions(share, *OPEN, along="twin")
+
+
+def _why_square(evidence: Evidence) -> str:
+    data = evidence.results["twins"].sel(policy=PROPOSED)
+    share = 100.0 * data["feasible_share"].where(_possible(data)).mean("seed")
+    least = {kind: span(share.sel(twin=twins[1]).mean(CYCLES)) for kind, twins in TWINS.items()}
     return (
-        f"It holds under these conditions: {listed(counts)}. Energy goes as the square of the rate "
+        f"It holds under {held_by(evidence, KINDS)} conditions. Energy goes as the square of the rate "
         "that really happens. A CPU that runs faster than the twin believes emits more than was "
         "planned, and so does one that is wrong at random, as the worst device counts. One that runs "
-        f"slower emits less; but with {LEVELS[1]} % then only {least[LOWER]} keep all limits, as "
-        f"planned rates leave no time, and {least[NOISE]} with random errors."
+        f"slower emits less; but by {LEVELS[1]} % slower {least[LOWER]} % of the instances keep all "
+        f"limits, as planned rates leave no time, and {least[NOISE]} % with errors at random."
     )
 
 
 FIGURE = Figure(
     id="c8",
-    paper="C",
     title="What the twin's estimates of the processing rates are worth",
     notes=(
         "Not stated: theta_0; how the deviation is distributed, and whether the optimiser knows it. Here "
@@ -165,7 +142,7 @@ FIGURE = Figure(
         "Instances are those that an exact twin can serve."
     ),
     x=tasks.MEGACYCLES,
-    diagrams=diagrams,
+    diagrams=_diagrams,
     minutes=(8.5, 0.5),
     studies=STUDIES,
     claims=(
@@ -175,8 +152,8 @@ FIGURE = Figure(
             f"difference paired by instance, from each deviation ({', '.join(map(str, LEVELS))} %) to "
             "the next, at each number of cycles; more than 0",
             "mg",
-            by_kind(worse),
-            reason=why_worse,
+            _by_kind(_worse),
+            reason=_why_square,
         ),
         Claim(
             "c8-rising",
@@ -184,12 +161,10 @@ FIGURE = Figure(
             "difference paired by instance, from each number of cycles to the next, at each deviation; "
             "more than 0",
             "mg",
-            by_kind(rising_at_each),
+            _by_kind(_rise),
         ),
     ),
     questions=(
-        Question(
-            "How many instances still keep all limits when the twin errs?", "%", still_feasible
-        ),
+        Question("How many instances still keep all limits when the twin errs?", "%", _kept),
     ),
 )

@@ -1,26 +1,12 @@
 """Fig. 9 of paper C: worst-case emission over the cycles of tasks, for small and for large tasks."""
 
-from typing import TYPE_CHECKING
+import xarray as xr
 
 from .. import task_figures as tasks
-from ..figure import Checks, Claim, Diagram, Evidence, Figure, Question, Results, factor
-from ..measure import (
-    Column,
-    above,
-    curve,
-    each,
-    emission,
-    emission_rows,
-    feasible,
-    rising,
-    share,
-    split,
-)
+from ..figure import Checks, Diagram, Evidence, Figure, Question, Results, factor
+from ..measure import conditions, feasible, split, steps
 from ..sentences import span
 from ..task_figures import CYCLES, EXACT, OPEN, PROPOSED
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 SMALL, LARGE = 1, 4
 
@@ -36,52 +22,39 @@ STUDIES = (
 )
 
 
-def diagrams(results: Results) -> list[list[Diagram]]:
-    """Emission and the share of feasible instances, a column for each theta_0."""
-
-    def column(title: str, part: "xr.Dataset") -> Column:
-        emitted, kept = [], []
-        for policy in (PROPOSED, EXACT):
-            for size in (SMALL, LARGE):
-                one, label = part.sel(size=size), f"{size} MB, {policy}"
-                emitted.append(curve(label, emission(one, [policy]).sel(policy=policy), CYCLES))
-                kept.append(curve(label, share(one).sel(policy=policy), CYCLES))
-        return title, tuple(emitted), tuple(kept)
-
-    columns = split(results["sizes"].sel({"rate floor": "all"}), "theta_0")
-    return emission_rows(column(*one) for one in columns)
+def _emission(data: xr.Dataset) -> xr.DataArray:
+    """Each scheme's own, of each size, where it keeps all limits."""
+    return data["worst_emission_mg"].where(feasible(data))
 
 
-def larger(results: Results) -> Checks:
-    """Large tasks emit more than small ones, in the instances where both can be served."""
-    found = {}
-    for name, part in split(results["sizes"].sel(policy=PROPOSED), *OPEN):
-        values = part["worst_emission_mg"].where(feasible(part).all("size"))
-        found[name] = above(values.sel(size=LARGE), values.sel(size=SMALL), CYCLES)
-    return found
+def _diagrams(results: Results) -> list[list[Diagram]]:
+    data = results["sizes"].sel({"rate floor": "all", "policy": [PROPOSED, EXACT]})
+    labels = [f"{mb} MB, {policy}" for policy in (PROPOSED, EXACT) for mb in (SMALL, LARGE)]
+    data = data.stack(line=("policy", "size")).drop_vars(["line", "policy", "size"])
+    parts = split(data.assign_coords(line=labels), "theta_0")
+    return tasks.emission_rows(parts, by="line", emitted=_emission)
 
 
-def rising_with_cycles(results: Results) -> Checks:
-    """Emissions of both sizes rise with the cycles."""
-    found = {}
-    for name, part in split(results["sizes"], *OPEN):
-        values = emission(part, [PROPOSED]).sel(policy=PROPOSED)
-        found[name] = [
-            check
-            for size in (SMALL, LARGE)
-            for check in rising(values.sel(size=size), CYCLES, f"{size} MB, ")
-        ]
-    return found
+def _larger(results: Results) -> Checks:
+    """In the instances in which both sizes can be served."""
+    data = results["sizes"].sel(policy=PROPOSED)
+    values = data["worst_emission_mg"].where(feasible(data).all("size"))
+    more = {tasks.AT_CYCLES: values.sel(size=LARGE) - values.sel(size=SMALL)}
+    return conditions(more, *OPEN, along=CYCLES, low=0.0)
 
 
-def offloaded(results: Results) -> Checks:
-    """Part of the tasks that the optimum offloads."""
+def _rising(results: Results) -> Checks:
+    rise = steps(_emission(results["sizes"].sel(policy=PROPOSED)), CYCLES)
+    by_size = {f"{mb} MB, {{}}": rise.sel(size=mb) for mb in (SMALL, LARGE)}
+    return conditions(by_size, *OPEN, along=CYCLES, low=0.0)
+
+
+def _offloaded(results: Results) -> Checks:
     share = 100.0 * results["sizes"]["offloaded_task_share"].sel(policy=EXACT).mean(CYCLES)
-    return {name: each(part, "size", "{} MB") for name, part in split(share, *OPEN)}
+    return conditions({"{} MB": share}, *OPEN, along="size")
 
 
-def why_larger(evidence: Evidence) -> str:
-    """How many tasks of each size are offloaded, for each theta_0."""
+def _why_larger(evidence: Evidence) -> str:
     share = 100.0 * evidence.results["sizes"]["offloaded_task_share"].sel(policy=EXACT)
     by_theta = "; ".join(
         f"{name}, {span(part.sel(size=SMALL).mean())} and {span(part.sel(size=LARGE).mean())} %"
@@ -98,32 +71,28 @@ def why_larger(evidence: Evidence) -> str:
 
 FIGURE = Figure(
     id="c9",
-    paper="C",
     title="Task size and task complexity",
     notes=(
         "Not stated: theta_0. All tasks of an instance have the same size and the same cycles. Drawn is "
         "the floor for all."
     ),
     x=tasks.MEGACYCLES,
-    diagrams=diagrams,
+    diagrams=_diagrams,
     minutes=(2.0, 0.4),
     studies=STUDIES,
     claims=(
-        Claim(
+        tasks.claim(
             "c9-size",
             f"Tasks of {LARGE} MB emit more than tasks of {SMALL} MB.",
-            tasks.AT_EACH,
-            "mg",
-            larger,
-            reason=why_larger,
+            _larger,
+            _why_larger,
         ),
-        Claim(
+        tasks.claim(
             "c9-rising",
             "Emissions rise with the cycles, for both sizes.",
-            tasks.TO_NEXT,
-            "mg",
-            rising_with_cycles,
+            _rising,
+            test=tasks.TO_NEXT,
         ),
     ),
-    questions=(Question("How many tasks does the optimum offload?", "%", offloaded),),
+    questions=(Question("How many tasks does the optimum offload?", "%", _offloaded),),
 )

@@ -1,5 +1,5 @@
-"""Of ours: what a twin that misses reports costs, on paper A's network."""
+"""What a lossy twin costs on paper A's network: some of the devices' reports are lost."""
 
-from ..stale_figures import stale
+from ..stale_twin import LOSS, stream_figure
 
-FIGURE = stale("A", "loss")
+FIGURE = stream_figure(LOSS, "What a lossy twin costs")

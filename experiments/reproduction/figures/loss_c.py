@@ -1,5 +1,5 @@
-"""Of ours: what a twin that misses reports costs, on paper C's network."""
+"""What a lossy twin costs on paper C's network: some of the devices' reports are lost."""
 
-from ..stale_figures import stale
+from ..stale_twin import LOSS, task_figure
 
-FIGURE = stale("C", "loss")
+FIGURE = task_figure(LOSS, "What a lossy twin costs")
