@@ -7,10 +7,10 @@ Each ability of the command is a function here: `run`, `train`, `sweep`, `compar
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
-    from edgesim.experiments.api import (
+    from edgesim.api import (
         compare,
         compare_sweep,
         estimate_sweep,
@@ -99,13 +99,13 @@ _MODULES = {
     "register_envs": "policies.learning.environment",
     "watch": "traces.watch",
 }
-"""Where a name is defined, if not in `experiments.api`."""
+"""Where a name is defined, if not in `api`."""
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'experiments.api')}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'api')}"), name)
 
 
 def __dir__() -> list[str]:
