@@ -15,8 +15,8 @@ from click.testing import CliRunner
 from sweeping import contents
 
 import edgesim
+from edgesim.api import RUNS
 from edgesim.cli import main
-from edgesim.experiments.api import RUNS
 from edgesim.experiments.checkpoint import checkpoint_path
 from edgesim.policies.local import Local
 from edgesim.traces.comparison import compare_traces

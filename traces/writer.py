@@ -25,15 +25,15 @@ FLUSH_S = 1.0
 
 @dataclass(frozen=True)
 class Written:
-    """How far a trace has got: all that a writer needs to go on with it from there.
+    """How far a trace has got: the state from which a writer resumes it.
 
     Attributes:
         shapes: of each column of a slot.
         first: the first slot.
         following: the slot that comes next.
         lengths: of what grows in the file.
-        slot_tally: totals so far.
-        task_tally: likewise.
+        slot_tally: totals of the slots so far.
+        task_tally: totals of the tasks so far.
     """
 
     shapes: dict[str, tuple[int, ...]]
@@ -52,8 +52,8 @@ class TraceWriter:
     first slot.
 
     Args:
-        path: of the trace; what is there is overwritten.
-        run: what the trace says about its run.
+        path: of the trace; an earlier one is overwritten.
+        run: the run's description.
         level: "summary": totals by batch of slots; "slots": also every slot and every task;
             "full": also the gain of every link.
         earlier: go on with the trace that is there from this point, which it has passed.
@@ -234,7 +234,7 @@ class TraceWriter:
         self._file.append_tasks(columns, len(table))
 
     def _flush(self) -> None:
-        """Empty the buffers into the file, and show readers what is there."""
+        """Empty the buffers into the file, and let readers see it."""
         start = time.monotonic()
         count, self._filled = self._filled, 0
         if count:

@@ -70,12 +70,14 @@ class Transmission:
     @property
     def power_w(self) -> FloatArray:
         """(R, N)."""
-        return self.columns[0]
+        power_w: FloatArray = self.columns[0]
+        return power_w
 
     @property
     def rate_bps(self) -> FloatArray:
         """(R, N)."""
-        return self.columns[1]
+        rate_bps: FloatArray = self.columns[1]
+        return rate_bps
 
 
 def carry_out(

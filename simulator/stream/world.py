@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.arrays import BoolArray, FloatArray, IntArray, read_only
+from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.compiled import compiled
 from ..core.recorder import TaskTable
 from ..models.arrivals import Arrivals, Tasks
@@ -146,22 +146,24 @@ class StreamWorld(World):
             devices["departed_bits"],
         )
         beta = self.problem.perturbation_bits(earlier, devices["departed_bits"])
+        for column in (*devices.values(), *stations.values(), ratio, beta):
+            column.flags.writeable = False
         return Observation(
             slot=view.slot,
             time_s=view.time_s,
             cells=view.cells,
-            channel_gain=read_only(devices["channel_gain"]),
-            queue_bits=read_only(devices["queue_bits"]),
-            station_queue_bits=read_only(stations["station_queue_bits"]),
-            station_up=read_only(stations["station_up"]),
-            power_max_w=read_only(devices["power_max_w"]),
-            position_m=read_only(devices["position_m"]),
-            battery_j=read_only(devices["battery_j"]),
-            arrived_bits=read_only(devices["arrived_bits"]),
-            departed_bits=read_only(devices["departed_bits"]),
-            energy_per_bit_j=read_only(ratio),
-            perturbation_bits=read_only(beta),
-            carbon_g_per_j=read_only(stations["carbon_g_per_j"]),
+            channel_gain=devices["channel_gain"],
+            queue_bits=devices["queue_bits"],
+            station_queue_bits=stations["station_queue_bits"],
+            station_up=stations["station_up"],
+            power_max_w=devices["power_max_w"],
+            position_m=devices["position_m"],
+            battery_j=devices["battery_j"],
+            arrived_bits=devices["arrived_bits"],
+            departed_bits=devices["departed_bits"],
+            energy_per_bit_j=ratio,
+            perturbation_bits=beta,
+            carbon_g_per_j=stations["carbon_g_per_j"],
             age_s=view.age_s,
             station_age_s=view.station_age_s,
         )
