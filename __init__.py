@@ -7,10 +7,10 @@ Each ability of the command is a function here: `run`, `train`, `sweep`, `compar
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
-    from edgesim.experiments.api import (
+    from edgesim.api import (
         compare,
         compare_sweep,
         estimate_sweep,
@@ -28,9 +28,8 @@ if TYPE_CHECKING:
         train,
         validate,
     )
-    from edgesim.experiments.errors import ArgumentError, CheckpointError
+    from edgesim.experiments.errors import ArgumentError, CheckpointError, SweepStoppedError
     from edgesim.experiments.sweeps.dataset import open_sweep
-    from edgesim.experiments.sweeps.execute import SweepStoppedError
     from edgesim.policies.base import Policy
     from edgesim.policies.learning.environment import register_envs
     from edgesim.scenarios.errors import ScenarioError
@@ -90,7 +89,7 @@ _MODULES = {
     "RunError": "simulator.core.errors",
     "Scenario": "scenarios.schema",
     "ScenarioError": "scenarios.errors",
-    "SweepStoppedError": "experiments.sweeps.execute",
+    "SweepStoppedError": "experiments.errors",
     "TaskDecision": "simulator.tasks.decision",
     "TaskObservation": "simulator.tasks.observation",
     "Trace": "traces.reader",
@@ -100,13 +99,13 @@ _MODULES = {
     "register_envs": "policies.learning.environment",
     "watch": "traces.watch",
 }
-"""Where a name is defined, if not in `experiments.api`."""
+"""Where a name is defined, if not in `api`."""
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'experiments.api')}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'api')}"), name)
 
 
 def __dir__() -> list[str]:

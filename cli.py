@@ -1,4 +1,4 @@
-"""The `edgesim` command: parses, calls, prints. The work is done by `experiments/api.py`."""
+"""The `edgesim` command: parses, calls, prints. The work is done by `api.py`."""
 
 import json
 import re
@@ -52,9 +52,9 @@ def folder_option(*names: str, text: str, **more: Any) -> Callable[[Command], Co
     return click.option(*names, type=click.Path(file_okay=False, path_type=Path), help=text, **more)
 
 
-def file_option(*names: str, text: str) -> Callable[[Command], Command]:
+def file_option(*names: str, text: str, **more: Any) -> Callable[[Command], Command]:
     """An option that is a file."""
-    return click.option(*names, type=click.Path(dir_okay=False, path_type=Path), help=text)
+    return click.option(*names, type=click.Path(dir_okay=False, path_type=Path), help=text, **more)
 
 
 def warmup_option(text: str = "Share of the slots left out first.") -> Callable[[Command], Command]:
@@ -128,14 +128,15 @@ def run(train_first: bool, checkpoint: Path | None, as_json: bool, **arguments: 
     SCENARIO is a file, the name of a shipped one, or a trace, whose scenario is run again.
     """
     with user_errors():
-        from edgesim.experiments import api
+        from edgesim import api
         from edgesim.experiments.progress import run_progress
 
         if checkpoint and train_first:
             raise click.UsageError("--checkpoint and --train-first exclude each other")
         if train_first:
-            names = ("scenario", "policy", "seed", "overrides", "data_dir")
-            checkpoint = trained({name: arguments[name] for name in names}, as_json=False)
+            own = ("output", "overwrite", "checkpoint_every", "resume")
+            keys = {name: value for name, value in arguments.items() if name not in own}
+            checkpoint = trained({"scenario": api.load_scenario(**keys)}, as_json=False)
         started = []
         with run_progress() as follow:
 
@@ -202,14 +203,14 @@ def compare(
     if Path(scenario).is_dir():
         refuse({**given, "plot": picture}, "a sweep")
         with user_errors():
-            from edgesim.experiments import api
+            from edgesim import api
 
             values = policies or ()
             compared = api.compare_sweep(scenario, values=values, warmup=warmup, **of_sweep)
             print_result(compared, as_json)
         return
     with user_errors():
-        from edgesim.experiments import api
+        from edgesim import api
         from edgesim.experiments.progress import run_progress
         from edgesim.scenarios.loading import find_scenario
 
@@ -259,7 +260,7 @@ def sweep(
     Whatever ended it, the same command goes on from there.
     """
     with user_errors():
-        from edgesim.experiments import api
+        from edgesim import api
         from edgesim.experiments.progress import sweep_progress
 
         if status:
@@ -324,7 +325,7 @@ def reproduce(figures: Sequence[str], **arguments: Any) -> None:
         click.echo(listing())
         return
     with user_errors():
-        from edgesim.experiments import api
+        from edgesim import api
         from edgesim.experiments.progress import sweep_progress
         from edgesim.experiments.reproduction.engine import Reporter
 
@@ -337,7 +338,7 @@ def reproduce(figures: Sequence[str], **arguments: Any) -> None:
 def validate(scenario: str, **arguments: Any) -> None:
     """Check SCENARIO, with all files, models and the policy that it names."""
     with user_errors():
-        from edgesim.experiments import api
+        from edgesim import api
 
         network = api.validate(api.load_scenario(scenario, **arguments))
         click.echo(f"{scenario}: right; {network.devices} devices, {network.stations} stations")
@@ -376,7 +377,7 @@ def summary(
     Of the folder of a sweep: means with 95 % intervals over seeds, group by group.
     """
     with user_errors():
-        from edgesim.experiments import api
+        from edgesim import api
 
         if len(traces) == 1 and traces[0].is_dir():
             groups = api.summarise_sweep(traces[0], by=by, numbers=numbers, warmup=warmup)
@@ -403,7 +404,7 @@ def plot(
 ) -> None:
     """Draw a trace, or the numbers of a sweep's folder against a key that it varies."""
     with user_errors():
-        from edgesim.experiments import api
+        from edgesim import api
 
         check_picture(output)
         if not trace.is_dir():
@@ -428,7 +429,7 @@ def report(traces: Sequence[Path], output: Path | None, warmup: float) -> None:
     from.
     """
     with user_errors():
-        from edgesim.experiments import api
+        from edgesim import api
 
         click.echo(api.report(traces, output, warmup))
 
@@ -458,11 +459,10 @@ def watch(trace: Path, interval: float) -> None:
     default="parquet",
     show_default=True,
 )
-@click.option(
+@file_option(
     "--graph",
-    type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Write the network as a graph instead: stations, backhaul, devices and association, as "
+    text="Write the network as a graph instead: stations, backhaul, devices and association, as "
     "GraphML (.graphml) or node-link JSON (.json), which [topology] file reads.",
 )
 @click.option("--slot", type=int, help="Of --graph.  [default: the last one recorded]")
@@ -474,7 +474,7 @@ def export(
     Of the folder of a sweep: one table, one row per run.
     """
     with user_errors():
-        from edgesim.experiments import api
+        from edgesim import api
 
         if graph is not None:
             from edgesim.traces.network_graph import SUFFIXES
@@ -491,7 +491,7 @@ def export(
 
 def trained(arguments: Mapping[str, Any], as_json: bool) -> Path:
     """Train a policy, print what came of it, and return the best checkpoint."""
-    from edgesim.experiments import api
+    from edgesim import api
     from edgesim.experiments.progress import training_progress
 
     command = shlex.join(["edgesim", *sys.argv[1:]])
@@ -534,7 +534,7 @@ def check_picture(path: Path | None) -> None:
 @contextmanager
 def user_errors() -> Iterator[None]:
     """One clear message, and no traceback, for errors that are not the program's own."""
-    from edgesim.experiments.errors import ArgumentError, CheckpointError
+    from edgesim.experiments.errors import ArgumentError, CheckpointError, SweepStoppedError
     from edgesim.scenarios.errors import ScenarioError
     from edgesim.simulator.core.errors import RunError
     from edgesim.traces.reader import TraceError
@@ -549,6 +549,9 @@ def user_errors() -> Iterator[None]:
         sys.exit(MISTAKE)
     except ArgumentError as error:
         raise click.UsageError(in_options(error)) from None
+    except SweepStoppedError as error:
+        click.echo(f"error: {error}; what is complete is kept, start it again to go on", err=True)
+        sys.exit(FAILED)
     except RunError as error:
         click.echo(f"run failed: {error}", err=True)
         sys.exit(FAILED)

@@ -17,8 +17,8 @@ from edgesim.simulator.core.arrays import FloatArray, IntArray
 from edgesim.simulator.core.compiled import compiled
 from edgesim.simulator.core.randomness import Streams
 from edgesim.simulator.core.recorder import NullRecorder
+from edgesim.simulator.network.network import Network
 from edgesim.simulator.stream.decision import Decision
-from edgesim.simulator.stream.network import Network
 from edgesim.simulator.stream.observation import Observation
 
 from .measure import Row, rounds, scenario

@@ -5,9 +5,13 @@ options.
 """
 
 
+class ArgumentError(ValueError):
+    """Arguments that exclude each other, or an output that must not be replaced."""
+
+
 class CheckpointError(Exception):
     """A checkpoint of a run that cannot be written or used."""
 
 
-class ArgumentError(ValueError):
-    """Arguments that exclude each other, or an output that must not be replaced."""
+class SweepStoppedError(Exception):
+    """Something stands in the way of all runs of a sweep alike, such as a full disk."""

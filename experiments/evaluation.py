@@ -58,7 +58,7 @@ class Evaluator:
     def __init__(self, scenario: Scenario) -> None:
         self._stream = scenario.run.problem == "drift-plus-penalty"
         replications, slots = SHAPES[scenario.run.problem]
-        self._scenario = resized(scenario, replications, slots)
+        self._scenario = scenario.with_run(replications=replications, slots=slots)
         self.problem = blueprint(self._scenario).problem
         names = ("lyapunov", "local") if self._stream else ("exact",)
         self._references = {
@@ -132,9 +132,3 @@ class _Kept(NullRecorder):
 
     def slot(self, slot: int, columns: Mapping[str, NDArray[Any]]) -> None:
         self.rows.append({name: columns[name].copy() for name in self.names})
-
-
-def resized(scenario: Scenario, replications: int, slots: int) -> Scenario:
-    """A scenario with another number of replications and slots."""
-    run = scenario.run.model_copy(update={"replications": replications, "slots": slots})
-    return scenario.model_copy(update={"run": run})

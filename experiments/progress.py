@@ -20,7 +20,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from ..simulator.simulation import Simulation
-    from .sweeps.execute import Progress as SweepProgress
+    from .sweeps.execute import SweepProgress
     from .train import TrainingProgress
 
 REFRESH_S = 0.2

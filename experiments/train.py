@@ -41,7 +41,7 @@ from ..scenarios.schema import Scenario
 from ..scenarios.tables import flatten
 from ..simulator.core.errors import RunError
 from ..traces.file_errors import replaced
-from .evaluation import Evaluation, Evaluator, resized
+from .evaluation import Evaluation, Evaluator
 from .run import stopped_by_signals
 
 LOGS = 200
@@ -169,7 +169,7 @@ def make_environment(
     Returns:
         With (R, N, F) observations and (R, N, A) actions.
     """
-    scenario = resized(scenario, replications, slots)
+    scenario = scenario.with_run(slots=slots)
     if scenario.run.problem == "drift-plus-penalty":
         return StreamVectorEnvironment(replications, scenario, flat=False)
     weights = dict.fromkeys(LIMIT_WEIGHTS, limit_weight)

@@ -14,8 +14,8 @@ import numpy as np
 from ..scenarios.units import Hertz, Watts
 from ..simulator.core.arrays import BoolArray
 from ..simulator.core.randomness import Generators
+from ..simulator.network.network import Network
 from ..simulator.stream.decision import Decision
-from ..simulator.stream.network import Network
 from ..simulator.stream.observation import Observation
 from ..simulator.stream.outcome import carry_out
 from ..simulator.stream.problem import DriftPlusPenalty

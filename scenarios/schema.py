@@ -80,6 +80,10 @@ class Scenario(Section):
         policy = PolicySection(name=name, **objective_keys(self.policy.model_dump()))
         return self.model_copy(update={"policy": policy})
 
+    def with_run(self, **changes: int) -> "Scenario":
+        """The same scenario with other keys of [run]."""
+        return self.model_copy(update={"run": self.run.model_copy(update=changes)})
+
     @property
     def mbs_position(self) -> tuple[float, float]:
         """Metres from the south-west corner."""

@@ -3,7 +3,8 @@
 A process acts on whole columns, all devices and all replications at once, so a slot has as many events
 with a thousand devices as with one. It remembers nothing: what it needs lies in the world and in the
 twin, when it acts next follows from the time, so a run that is saved between two slots goes on bit for
-bit. What happens at one instant happens in the order of `EventOrder`.
+bit. What happens at one instant happens in the order of `EventOrder`. A slot is served at its end, by
+its radio, its devices and its stations, in the order in which they were started.
 """
 
 from collections.abc import Callable
@@ -60,22 +61,22 @@ def carbon_intensity(clock: Clock, world: World) -> Process:
 
 def radio(clock: Clock, world: World) -> Process:
     """Devices send to their stations, for as long as these are up, and interfere with each other."""
-    for slot in clock.every(world.slot_ns, EventOrder.RADIO, clock.now_ns + world.slot_ns):
-        yield slot
+    while True:
+        yield clock.slot_end(world.slot_ns)
         world.transmit()
 
 
 def device_queues(clock: Clock, world: World) -> Process:
     """A device's CPU and its radio draw together from the head of its queue."""
-    for slot in clock.every(world.slot_ns, EventOrder.DEVICES, clock.now_ns + world.slot_ns):
-        yield slot
+    while True:
+        yield clock.slot_end(world.slot_ns)
         world.serve_devices()
 
 
 def station_queues(clock: Clock, world: World) -> Process:
     """The CPUs of the MBS and of the SBSs serve their queues, and take in what devices sent."""
-    for slot in clock.every(world.slot_ns, EventOrder.STATIONS, clock.now_ns + world.slot_ns):
-        yield slot
+    while True:
+        yield clock.slot_end(world.slot_ns)
         world.serve_stations()
 
 
@@ -114,6 +115,6 @@ def slots(
         observation = world.observation(twin.view(world.state.slot, clock.now_ns))
         decision = yield ask(observation)
         world.begin_slot(decision, observation)
-        yield clock.at(clock.now_ns + world.slot_ns, EventOrder.SLOT_END)  # served meanwhile
+        yield clock.slot_end(world.slot_ns)  # until when radio, devices and stations serve
         columns, ended = world.end_slot()
         record(columns, ended)

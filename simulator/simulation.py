@@ -11,11 +11,10 @@ import simpy
 
 from . import processes
 from .core.clock import Clock, Process, to_ns
-from .core.errors import RunError
+from .core.errors import DecisionError, RunError
 from .core.recorder import Recorder, TaskTable
 from .network.graph import LiveNetwork
 from .state import Columns
-from .stream.decision import DecisionError
 from .stream.world import StreamWorld
 from .twin.twin import Twin
 from .world import World

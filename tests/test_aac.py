@@ -220,7 +220,7 @@ class InTurn:
 
     def receive(self) -> Update:
         self.connection.recv()
-        update = self._agent.work(self._shared)
+        update: Update = self._agent.work(self._shared)
         kept = [gradient.clone() for gradient in update.gradients]
         self.sent.append(update._replace(gradients=kept))
         return update

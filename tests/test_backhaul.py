@@ -158,10 +158,15 @@ def test_replications_do_not_wait_for_each_other() -> None:
 
 
 def test_of_two_ways_as_short_the_one_with_fewer_links_is_taken() -> None:
-    square = backhaul(3, both((2, 1, 0.0, np.inf), (1, 0, 0.0, np.inf), (2, 0, 0.0, np.inf)))
-    assert square.path(2, working(3)[0]) == [4]
-    assert backhaul(3, both((2, 1, 0.0, 1.0), (1, 0, 0.0, 1.0))).path(2, working(3)[0]) == [0, 2]
-    assert square.path(0, working(3)[0]) == []
+    three = [(4, 0, 0.0, np.inf), (2, 4, 0.0, np.inf), (3, 2, 0.002, np.inf)]
+    two = [(1, 0, 0.002, np.inf), (3, 1, 0.0, np.inf)]
+    assert backhaul(5, three + two).path(3, working(5)[0]) == [4, 3]
+    assert backhaul(5, three + two).path(3, working(5, 1)[0]) == [2, 1, 0]
+    assert backhaul(5, three + two).path(0, working(5)[0]) == []
+
+
+def test_reports_reach_an_mbs_that_is_down() -> None:
+    assert backhaul(5, RING).arrival_ns(0, working(5, 0))[0, 4] == 15 * MS
 
 
 def test_links_have_a_direction() -> None:

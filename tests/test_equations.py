@@ -1,7 +1,5 @@
 """Equations of both papers that no other test would miss; docs/equations.md lists all of them."""
 
-from dataclasses import replace
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -10,19 +8,10 @@ import table1
 from conftest import observing, simulate
 
 from edgesim.policies.learning.environment import TaskVectorEnvironment
-from edgesim.policies.tasks.sca import Result, Sca
-from edgesim.policies.tasks.sca_subproblems import (
-    Instance,
-    OffloadingSubproblem,
-    PowerSubproblem,
-    RateSubproblem,
-)
 from edgesim.scenarios.loading import load_scenario, shipped
 from edgesim.simulator.core.errors import RunError
-from edgesim.simulator.tasks.channel import MrcChannel, mrc_channel, rates_bps
+from edgesim.simulator.tasks.channel import mrc_channel, rates_bps
 from edgesim.simulator.tasks.decision import TaskDecision
-from edgesim.simulator.tasks.network import Tasks
-from edgesim.simulator.tasks.outcome import evaluate
 
 SLOW_STATIONS = ('stations.mbs.cpu="0.3 GHz"', 'stations.sbs.cpu="0.2 GHz"')
 
@@ -195,131 +184,3 @@ def test_the_rate_penalty_of_c22_follows_the_rate_floor() -> None:
     columns["worst_emission_mg"] = np.array([0.0])
     columns["carbon_g_per_kwh"] = np.array([[182.0]])
     assert TaskVectorEnvironment(1, scenario).reward(columns)[0] == pytest.approx(-0.25)
-
-
-def instance(seed: int, theta_server: float = 1e-28) -> Instance:
-    rng = np.random.default_rng(seed)
-    network, channel = table1.network(6, theta_server), table1.channel(rng)
-    tasks = table1.tasks(rng, 6, (1.0, 2.0), (1000.0, 1400.0))
-    return Instance(network, tasks, channel, table1.CARBON_G_PER_J)
-
-
-def solve(policy: Sca, one: Instance) -> Result:
-    return policy.solve(one.network, one.tasks, one.channel, one.carbon_g_per_j)
-
-
-def test_algorithm_1_starts_as_printed() -> None:
-    """P_min, F_min, F_max / M, and the first half offloads."""
-    one = instance(1)
-    start = TaskDecision(
-        power_w=np.full(6, 0.01),
-        offload=np.array([True, True, True, False, False, False]),
-        local_cpu_hz=np.full(6, 0.5e9),
-        edge_cpu_hz=np.full(6, 20e9 / 6),
-    )
-    outcome = evaluate(one.network, one.tasks, one.channel, table1.CARBON_G_PER_J, start)
-    history = solve(Sca("paper", iterations_max=1), one).history
-    assert history[0] == pytest.approx(float(outcome.worst_emission_g), rel=1e-12)
-
-
-def test_algorithm_1_takes_its_steps_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lines 2 to 6: (19), (20), (21), each from what the last one found, until little changes."""
-    steps: list[tuple[int, TaskDecision]] = []
-
-    def watched(equation: int, answer: Any) -> Any:
-        def step(self: Any, one: Instance, point: TaskDecision, *rest: Any, **more: Any) -> Any:
-            steps.append((equation, point))
-            return answer(self, one, point, *rest, **more)
-
-        return step
-
-    for equation, cls, name in (
-        (19, PowerSubproblem, "least_emission"),
-        (20, RateSubproblem, "solve"),
-        (21, OffloadingSubproblem, "solve"),
-    ):
-        monkeypatch.setattr(cls, name, watched(equation, getattr(cls, name)))
-    one = instance(2, theta_server=1e-27)
-    result = solve(Sca("paper", local_cpu=0.794e9), one)
-    assert result.status == "converged" and result.feasible and result.failed_solves == 0
-    iterations = result.iterations
-    assert iterations >= 2
-    assert [equation for equation, _ in steps] == [19, 20, 21] * iterations
-    emissions = [
-        float(one.evaluate(point).worst_emission_g) for equation, point in steps if equation == 19
-    ]
-    np.testing.assert_allclose(result.history[:-1], emissions, rtol=1e-12)
-    points = [point for _, point in steps]
-    for k in range(0, len(points), 3):
-        first, second, third = points[k : k + 3]
-        # (19) changes powers only, (20) rates only.
-        np.testing.assert_array_equal(second.offload, first.offload)
-        np.testing.assert_array_equal(second.local_cpu_hz, first.local_cpu_hz)
-        np.testing.assert_array_equal(second.edge_cpu_hz, first.edge_cpu_hz)
-        np.testing.assert_array_equal(third.power_w, second.power_w)
-        np.testing.assert_array_equal(third.offload, second.offload)
-    assert (points[1].power_w != points[0].power_w).any()
-    assert (points[2].edge_cpu_hz != points[1].edge_cpu_hz).any()
-    assert any(
-        (points[k + 1].offload != points[k].offload).any() for k in range(2, len(points) - 1)
-    )
-    # Convergence is the relative change of the worst emission, the default threshold 1e-3.
-    change = np.abs(np.diff(result.history)) / result.history[:-1]
-    assert change[-1] <= 1e-3 and (change[:-1] > 1e-3).all()
-
-
-def two_offloaders(power_w: float, energy_max_j: float) -> tuple[Instance, TaskDecision]:
-    """Two devices alone on the air, whose worst emission is the server's for the second."""
-    network = replace(table1.network(2), rate_min_bps=0.0, energy_max_j=energy_max_j)
-    tasks = Tasks(np.full(2, 8e6), np.full(2, 1e9), np.full(2, 2.0))
-    channel = MrcChannel(np.full(2, 1e-9), np.zeros((2, 2)))
-    point = TaskDecision(
-        power_w=np.array([power_w, 1e-3]),
-        offload=np.array([True, True]),
-        local_cpu_hz=np.full(2, 1e9),
-        edge_cpu_hz=np.array([2e9, 12e9]),
-    )
-    return Instance(network, tasks, channel, table1.CARBON_G_PER_J), point
-
-
-def test_a_radio_keeps_to_its_energy_budget() -> None:
-    """C(18): what the worst emission leaves open, the energy budget limits."""
-    ample, point = two_offloaders(0.035, energy_max_j=1.0)
-    free = PowerSubproblem(2).least_emission(ample, point, everybody=True)
-    assert free is not None
-    spent_j = ample.evaluate(replace(point, power_w=free.power_w)).energy_j[0]
-    budget_j = 0.5 * (ample.evaluate(point).energy_j[0] + spent_j)
-    tight, _ = two_offloaders(0.035, energy_max_j=budget_j)
-    step = PowerSubproblem(2).least_emission(tight, point, everybody=True)
-    assert step is not None
-    assert tight.evaluate(replace(point, power_w=step.power_w)).energy_j[0] <= budget_j < spent_j
-
-
-@pytest.mark.parametrize(
-    ("local_hz", "edge_hz", "theta_server"),
-    [(0.8e9, 9e9, 1e-30), (1.0e9, 3e9, 1e-26)],
-    ids=["capacity", "budget"],
-)
-def test_offloading_keeps_to_budgets_and_capacity(
-    local_hz: float, edge_hz: float, theta_server: float
-) -> None:
-    """C(21d): only two of six fit into F_max. C(21c): at 1 GHz a task of over 1 Gcycle costs over 1 J."""
-    one = replace(instance(3), network=table1.network(6, theta_server, "offloading"))
-    one.tasks.bits[:], one.tasks.cycles[:3] = 1e5, 0.9e9
-    point = TaskDecision(
-        power_w=np.full(6, 0.05),
-        offload=np.zeros(6, dtype=np.bool_),
-        local_cpu_hz=np.full(6, local_hz),
-        edge_cpu_hz=np.full(6, edge_hz),
-    )
-    levels: dict[bool, list[float]] = {True: [], False: []}
-    for alpha in product([False, True], repeat=6):
-        outcome = one.evaluate(replace(point, offload=np.array(alpha)))
-        use = outcome.use
-        held = max(use.delay.max(), use.energy.max(), use.capacity.max()) <= 1.0
-        levels[held].append(float(outcome.worst_emission_g))
-    found = OffloadingSubproblem(6).solve(one, point)
-    assert found is not None
-    outcome = one.evaluate(replace(point, offload=found))
-    assert outcome.worst_emission_g == pytest.approx(min(levels[True]), rel=1e-6)
-    assert min(levels[False]) < 0.99 * min(levels[True])  # without the limit there were better

@@ -8,9 +8,10 @@ from conftest import a_network
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgesim.simulator.core.errors import DecisionError
 from edgesim.simulator.network.cells import Cells
 from edgesim.simulator.stream.channel import interference_w
-from edgesim.simulator.stream.decision import Decision, DecisionError, check, fit
+from edgesim.simulator.stream.decision import Decision, check, fit
 from edgesim.simulator.stream.energy import within_battery
 from edgesim.simulator.stream.outcome import carry_out
 from edgesim.simulator.stream.queues import after_service, drain

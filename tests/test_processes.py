@@ -260,6 +260,25 @@ def test_the_order_of_one_instant() -> None:
     assert order == [*EventOrder, *EventOrder] and clock.now_ns == 10
 
 
+def test_who_waits_for_the_end_of_a_slot_goes_on_in_the_order_of_waiting() -> None:
+    clock, order = Clock(20), []
+
+    def process(name: str, first: EventOrder | None = None) -> Process:
+        while True:
+            if first is not None:
+                yield clock.at(clock.now_ns, first)
+            yield clock.slot_end(10)
+            order.append((name, clock.now_ns))
+            if len(order) == 6:
+                clock.pause()
+
+    for waiting in (process("slot", EventOrder.SLOT_START), process("radio"), process("device")):
+        clock.start(waiting)
+    clock.run()
+    names = ["radio", "device", "slot"]
+    assert order == [(name, time_ns) for time_ns in (30, 40) for name in names]
+
+
 @pytest.mark.parametrize(("start", "expected"), [(0, [7, 14]), (14, [14, 21]), (15, [21, 28])])
 def test_a_process_that_goes_on_meets_what_is_due_now(start: int, expected: list[int]) -> None:
     clock, seen = Clock(start), []
@@ -281,7 +300,7 @@ def test_what_a_process_raises_keeps_what_it_says() -> None:
     clock = Clock()
 
     def process() -> Process:
-        yield clock.at(3, EventOrder.RADIO)
+        yield clock.at(3, EventOrder.SLOT_END)
         raise OSError(28, "No space left on device", "trace.h5")
 
     clock.start(process())

@@ -18,7 +18,7 @@ from conftest import SMALL
 import edgesim
 from edgesim.experiments.evaluation import Evaluation
 from edgesim.experiments.progress import run_progress, sweep_progress, training_progress
-from edgesim.experiments.sweeps.execute import Progress
+from edgesim.experiments.sweeps.execute import SweepProgress
 from edgesim.experiments.train import TrainingProgress
 
 Screen = Callable[[], str]
@@ -82,7 +82,7 @@ def test_a_run_is_followed_under_any_label(monkeypatch: pytest.MonkeyPatch, tmp_
 def test_a_sweep_is_followed_with_its_failures(monkeypatch: pytest.MonkeyPatch) -> None:
     with terminal(monkeypatch) as screen:
         with sweep_progress() as (watch, report):
-            progress = Progress(total=1_000, complete=400)
+            progress = SweepProgress(total=1_000, complete=400)
             watch(progress)
             progress.complete, progress.failed = 500, 2
             report("devices.count = 3, [bold]: it failed")
@@ -94,7 +94,7 @@ def test_a_sweep_is_followed_with_its_failures(monkeypatch: pytest.MonkeyPatch) 
 
 def test_off_a_terminal_failures_alone_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     with sweep_progress() as (watch, report), run_progress(), training_progress() as follow:
-        watch(Progress(total=3, complete=1))
+        watch(SweepProgress(total=3, complete=1))
         report("it failed")
         follow(TrainingProgress(1, 2, 3.0, {}, None))
     assert capsys.readouterr().err == "failed: it failed\n"

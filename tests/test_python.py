@@ -1,6 +1,7 @@
 """The package's own names: the command's abilities in Python, and policies as classes and objects."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,8 +15,8 @@ from click.testing import CliRunner
 from sweeping import contents
 
 import edgesim
+from edgesim.api import RUNS
 from edgesim.cli import main
-from edgesim.experiments.api import RUNS
 from edgesim.experiments.checkpoint import checkpoint_path
 from edgesim.policies.local import Local
 from edgesim.traces.comparison import compare_traces
@@ -310,6 +311,19 @@ def test_a_class_of_the_notebook_itself_can_be_saved(monkeypatch: pytest.MonkeyP
     assert ran(SCENARIO, "t.h5", policy=cls, resume=True) == ran(SCENARIO, policy=cls)
 
 
+def test_the_examples_of_the_documents_run() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "python.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(block, {"__name__": "__main__"})  # noqa: S102 - it is what a notebook does
+    with open_trace("careful.h5") as trace, open_trace("runs/careful-Careful-seed1.h5") as again:
+        assert trace.policy == "__main__:Careful" and again.scenario == trace.scenario
+        assert trace.slots.identical(again.slots)
+    named = set(re.findall(r"`(\w+)\(", page)) - {"dir"}
+    assert named <= set(edgesim.__all__) and len(named) > 12
+
+
 # As the command
 
 
@@ -444,6 +458,33 @@ def test_a_sweep_refuses_what_other_processes_do_not_know(make: Any) -> None:
     with pytest.raises(edgesim.ArgumentError, match="needs `output`"):
         edgesim.sweep({"scenario": "iiot_20dev"})
     assert not Path("out").exists()
+
+
+def test_a_policy_is_trained_and_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    from edgesim.experiments import evaluation
+    from edgesim.policies.learning.dqn import Dqn
+
+    monkeypatch.setattr(evaluation, "SHAPES", dict.fromkeys(evaluation.SHAPES, (2, 2)))
+    few = {"episodes": 4, "episode_slots": 5, "replicas": 4, "warmup": 20, "batch": 8}
+    options: dict[str, Any] = {f"policy.{key}": value for key, value in few.items()}
+    followed: list[Any] = []
+    arguments: Any = {"policy": "dqn", "overrides": options, "follow": followed.append}
+    result = edgesim.train("carbon_6ue", seed=3, **arguments)
+    assert result.complete and result.steps == 80 and followed[-1].steps == 80
+    assert result.checkpoint == RUNS / "train-carbon_6ue-dqn-seed3" / "best.pt"
+    more: Any = {"policy": Dqn, "overrides": options | {"policy.episodes": 6}}
+    with pytest.raises(edgesim.ScenarioError, match=r"is not what the training to resume began"):
+        edgesim.train("carbon_6ue", result.checkpoint.parent, resume=True, seed=4, **more)
+    arguments["overrides"] = options | {"policy.episodes": 6}
+    again = edgesim.train("carbon_6ue", result.checkpoint.parent, resume=True, seed=3, **arguments)
+    assert again.steps == 120
+    with pytest.raises(edgesim.ArgumentError, match="is not empty; `resume=True` goes on"):
+        edgesim.train("carbon_6ue", result.checkpoint.parent, **arguments)
+    with pytest.raises(edgesim.ArgumentError, match="`resume` needs `output`"):
+        edgesim.train("carbon_6ue", resume=True, **arguments)
+    assert edgesim.train("carbon_6ue", "class", **more).steps == 120
+    trained: Any = {"slots": 3, "policy": Dqn, "checkpoint": "class/best.pt"}
+    edgesim.run("carbon_6ue", **trained).close()
 
 
 def test_figures_that_are_not_there_are_refused() -> None:

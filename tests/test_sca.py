@@ -14,6 +14,7 @@ from scipy import optimize
 from edgesim.policies.tasks.c10.slot import Slot
 from edgesim.policies.tasks.c10.solver import solve as optimum
 from edgesim.policies.tasks.sca import joint_subproblem, power_subproblem
+from edgesim.policies.tasks.sca.algorithm1 import Algorithm1
 from edgesim.policies.tasks.sca.inequalities import rate_bound
 from edgesim.policies.tasks.sca.joint_subproblem import JointSubproblem
 from edgesim.policies.tasks.sca.offloading_subproblem import OffloadingSubproblem
@@ -92,6 +93,212 @@ def test_inequality_12_with_interference_bounds_the_rates_of_c2(seed: int) -> No
     np.testing.assert_allclose(u - v - w.sum(axis=1) - w_noise, 1.0, rtol=1e-12)
     bound = here * (u - v / P - w @ P - w_noise)
     assert (bound <= one.rates_bps(power_w * P) * (1.0 + 1e-9)).all()
+
+
+# Every constraint of (19), (20) and (21) at random points, against what is printed
+
+
+def random_point(one: Slot, seed: int) -> TaskDecision:
+    """Devices 0 to 2 offload; the others are well within their limits."""
+    rng = np.random.default_rng(seed)
+    return TaskDecision(
+        power_w=rng.uniform(0.01, 0.1, 6),
+        offload=np.arange(6) < 3,
+        local_cpu_hz=one.tasks.cycles / rng.uniform(1.5, 1.9, 6),
+        edge_cpu_hz=rng.uniform(1e9, 6e9, 6),
+    )
+
+
+def excess(constraints: Any) -> dict[str, FloatArray]:
+    """Left side minus right side of all but the cone (17)."""
+    return {name: one.expr.value for name, one in constraints.items() if name != "(17)"}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_power_subproblem_is_19_as_printed(seed: int) -> None:
+    one = draw(seed, megacycles=(1000.0, 1400.0))
+    network, tasks, channel = one.network, one.tasks, one.channel
+    point = random_point(one, seed)
+    subproblem, rng = PowerSubproblem(6), np.random.default_rng(seed)
+    subproblem.solve(one, point)  # sets the parameters
+    subproblem.p.value, subproblem.r.value = rng.uniform(0.5, 2.0, (2, 6))
+    variables = subproblem.problem.var_dict
+    variables["worst emission"].value = 0.7
+    alpha, f, f0 = point.offload, point.local_cpu_hz, point.edge_cpu_hz
+    gain, cross, noise = channel.gain, channel.interference_gain, network.noise_w
+    bar_p, bar_r = point.power_w, 1.0 / one.rates_bps(point.power_w)
+    p, r = bar_p * subproblem.p.value, bar_r * subproblem.r.value
+    # (18): what bounds p r, by (17).
+    p_r = (bar_r / bar_p * p**2 + bar_p / bar_r * r**2) / 2.0
+    variables["p r"].value = p_r / (bar_p * bar_r)
+    found = excess(subproblem.constraints)
+    room = 1.0 - 1e-6
+
+    x, y, bar_x, bar_y = p * gain, cross @ p + noise, bar_p * gain, cross @ bar_p + noise
+    u = np.log(1.0 + bar_x / bar_y) + 2.0 * bar_x / (bar_x + bar_y)
+    v, w = bar_x**2 / (bar_x + bar_y), bar_x / ((bar_x + bar_y) * bar_y)
+    rate = network.bandwidth_hz / np.log(2.0) * (u - v / x - w * y)
+    np.testing.assert_allclose(found["(13)"], (1.0 / r - rate) * bar_r, atol=1e-9)
+    slowest_r = np.minimum(1.0 / network.rate_min_bps, 10.0 * bar_r)
+    np.testing.assert_allclose(found["(14)"], (r - slowest_r * room) / bar_r, atol=1e-9)
+    # The terms of local devices are given; that they hold is checked before.
+    delay = alpha * tasks.bits * r + alpha * tasks.cycles / f0
+    np.testing.assert_allclose(found["(15)"], delay / tasks.deadline_s - room, atol=1e-9)
+    radio_j = p_r * alpha * tasks.bits
+    np.testing.assert_allclose(found["(18)"], radio_j / network.energy_max_j - room, atol=1e-9)
+    given_j = np.where(
+        alpha,
+        network.theta_server * tasks.cycles * f0**2,
+        network.theta_device * tasks.cycles * f**2,
+    )
+    largest_g = CARBON * (bar_p * bar_r * alpha * tasks.bits + given_j).max()
+    emission = CARBON * (radio_j + given_j) / largest_g
+    np.testing.assert_allclose(found["(19a)"], emission - 0.7, atol=1e-9)
+    loudest = np.minimum(network.device_power_max_w / bar_p, 10.0)
+    np.testing.assert_allclose(found["p <= P_max"], p / bar_p - loudest * room, atol=1e-9)
+    assert found["(10e)"] == pytest.approx((alpha * f0).sum() / 20e9 - room, abs=1e-9)
+    # (17) holds with equality, and not for less.
+    assert (subproblem.constraints["(17)"].residual < 1e-9).all()
+    variables["p r"].value = 0.99 * variables["p r"].value
+    assert (subproblem.constraints["(17)"].residual > 1e-4).all()
+
+
+@pytest.mark.parametrize("column", ["deadline_s", "energy_max_j"])
+def test_no_power_helps_a_local_device_that_is_late_or_spends_too_much(column: str) -> None:
+    """The local terms of (15) and (16)."""
+    one = draw(0, megacycles=(1000.0, 1400.0))
+    point = replace(random_point(one, 0), offload=np.zeros(6, dtype=np.bool_))
+    assert PowerSubproblem(6).solve(one, point) is not None
+    if column == "deadline_s":
+        one = replace(one, tasks=replace(one.tasks, deadline_s=np.full(6, 1.5)))
+    else:
+        one = replace(one, network=replace(one.network, energy_max_j=0.3))
+    assert PowerSubproblem(6).solve(one, point) is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rate_subproblem_is_20_as_printed(seed: int) -> None:
+    one = draw(seed, megacycles=(1000.0, 1400.0))
+    network, tasks = one.network, one.tasks
+    point = random_point(one, seed)
+    subproblem, rng = RateSubproblem(6), np.random.default_rng(seed)
+    subproblem.solve(one, point)  # sets the parameters
+    subproblem.f.value = rng.uniform(0.5, 2.0, 6)
+    subproblem.problem.var_dict["worst emission"].value = 0.7
+    alpha = point.offload
+    bar_f = np.where(alpha, point.edge_cpu_hz, point.local_cpu_hz)
+    f = bar_f * subproblem.f.value
+    found, room = excess(subproblem.constraints), 1.0 - 2e-6
+    sending_s = alpha * tasks.bits / one.rates_bps(point.power_w)
+    theta = np.where(alpha, network.theta_server, network.theta_device)
+    spent_j = point.power_w * sending_s + theta * tasks.cycles * np.stack([f, bar_f]) ** 2
+    emission = spent_j[0] / spent_j[1].max()
+    np.testing.assert_allclose(found["(20a)"], emission - 0.7, atol=1e-9)
+    delay_s = sending_s + tasks.cycles / f
+    np.testing.assert_allclose(found["(20b)"], delay_s / tasks.deadline_s - room, atol=1e-9)
+    # theta C f^2 <= E_max of who computes itself, and f <= F_max.
+    most_hz = np.minimum(2e9, np.sqrt(network.energy_max_j / (1e-27 * tasks.cycles)))
+    most_hz = np.where(alpha, 20e9, most_hz)
+    np.testing.assert_allclose(found["(20c), f <= f_max"], (f - most_hz) / bar_f, atol=1e-9)
+    least_hz = np.where(alpha, 0.0, 0.5e9)
+    np.testing.assert_allclose(found["f >= f_min"], (least_hz - f) / bar_f, atol=1e-9)
+    assert found["(10e)"] == pytest.approx((alpha * f).sum() / 20e9 - room, abs=1e-9)
+    # (20c) of an offloader does not depend on f.
+    offloaded = replace(point, offload=~np.zeros(6, dtype=np.bool_), edge_cpu_hz=np.full(6, 3e9))
+    slow = replace(one, tasks=replace(tasks, deadline_s=np.full(6, 1e3)))
+    radio_j = slow.evaluate(offloaded).energy_j.max()
+    for share in (1.01, 0.99):
+        poor = replace(slow, network=replace(network, energy_max_j=share * radio_j))
+        assert (subproblem.solve(poor, offloaded) is None) == (share < 1.0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_offloading_subproblem_is_21_as_printed(seed: int) -> None:
+    one = draw(seed, megabytes=(1.0, 6.0), megacycles=(1200.0, 2000.0))
+    network, tasks = one.network, one.tasks
+    point = replace(random_point(one, seed), local_cpu_hz=np.full(6, 0.75e9))
+    point = replace(point, edge_cpu_hz=np.linspace(0.6e9, 3e9, 6))
+    subproblem = OffloadingSubproblem(6)
+    subproblem.solve(one, point)  # sets the parameters
+    sending_s = tasks.bits / one.rates_bps(point.power_w)
+    local_s, edge_s = tasks.cycles / 0.75e9, sending_s + tasks.cycles / point.edge_cpu_hz
+    local_j, radio_j = 1e-27 * tasks.cycles * 0.75e9**2, point.power_w * sending_s
+    edge_j = radio_j + network.theta_server * tasks.cycles * point.edge_cpu_hz**2
+    largest_j = max(local_j.max(), edge_j.max())
+    broken = set()
+    for alpha in itertools.product([0.0, 1.0], repeat=6):
+        offload = np.array(alpha)
+        subproblem.alpha.value = offload
+        subproblem.problem.var_dict["worst emission"].value = 0.7
+        found = excess(subproblem.constraints)
+        emission = np.where(offload, edge_j, local_j) / largest_j
+        np.testing.assert_allclose(found["(21a)"], emission - 0.7, atol=1e-9)
+        late = np.where(offload, edge_s, local_s) > 2.0
+        np.testing.assert_array_equal(found["(21b)"] > 0.0, late)
+        overspent = np.where(offload, radio_j, local_j) > network.energy_max_j
+        np.testing.assert_array_equal(found["(21c)"] > 0.0, overspent)
+        asked = (offload * point.edge_cpu_hz).sum() / 20e9
+        assert found["(21d)"] == pytest.approx(asked - 1.0, abs=1e-9)
+        broken |= {"(21b)"} if late.any() else set()
+        broken |= {"(21c)"} if overspent.any() else set()
+    assert "(21b)" in broken
+    assert subproblem.alpha.attributes["boolean"]  # (21e)
+
+
+# Algorithm 1
+
+
+def test_algorithm_1_takes_turns_as_printed() -> None:
+    """Lines 2 to 7 from a feasible start, with the same subproblems called by hand."""
+    one = draw(13, 6, 3e-28, megabytes=(1.0, 2.0), megacycles=(1000.0, 1500.0))
+    start = TaskDecision(
+        np.full(6, 0.01), np.arange(6) < 3, np.full(6, 0.78e9), np.full(6, 20e9 / 6)
+    )
+    algorithm = Algorithm1(6, optimise_rates=True)
+    result = algorithm.solve(one, start, iterations_max=2, threshold=0.0)
+    point, history, moved = start, [float(one.evaluate(start).worst_emission_g)], set()
+    for _ in range(2):
+        for subproblem in (PowerSubproblem(6), RateSubproblem(6), OffloadingSubproblem(6)):
+            found = subproblem.solve(one, point)
+            assert found is not None
+            for name in ("power_w", "local_cpu_hz", "edge_cpu_hz", "offload"):
+                if not np.array_equal(getattr(found, name), getattr(point, name)):
+                    moved.add(name)
+            point = found
+        history.append(float(one.evaluate(point).worst_emission_g))
+    assert moved == {"power_w", "local_cpu_hz", "edge_cpu_hz", "offload"}
+    np.testing.assert_array_equal(result.history, history)
+    np.testing.assert_array_equal(result.decision.power_w, point.power_w)
+    np.testing.assert_array_equal(result.decision.offload, point.offload)
+    assert (result.iterations, result.status) == (2, "iteration limit")
+    # Line 6: as soon as the change is within the threshold.
+    first, second = np.abs(np.diff(history)) / history[:-1]
+    assert first > 1.1 * second > 0.01
+    for threshold, iterations in ((1.01 * first, 1), (1.01 * second, 2)):
+        result = algorithm.solve(one, start, 5, threshold)
+        assert (result.iterations, result.status) == (iterations, "converged")
+
+
+def test_algorithm_1_starts_as_printed() -> None:
+    """Line 1, and the discussion below the algorithm."""
+    one = draw(4)
+    start = Sca("paper", power_min=3e-3, iterations_max=0).solve(one).decision
+    np.testing.assert_array_equal(start.power_w, 3e-3)
+    np.testing.assert_array_equal(start.offload, np.arange(6) < 3)
+    np.testing.assert_array_equal(start.local_cpu_hz, [0.0, 0.0, 0.0, 0.5e9, 0.5e9, 0.5e9])
+    np.testing.assert_allclose(start.edge_cpu_hz, [20e9 / 6] * 3 + [0.0] * 3)
+
+
+def test_algorithm_1_keeps_a_point_within_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = draw(1, 6, 3e-28, megabytes=(1.0, 2.0), megacycles=(1000.0, 1500.0))
+    start = feasible_point(one)
+    monkeypatch.setattr(
+        PowerSubproblem, "solve", lambda _, slot, point: replace(point, power_w=np.zeros(6))
+    )
+    result = Algorithm1(6, optimise_rates=False).solve(one, start, 1, 0.0)
+    assert result.feasible
+    assert result.failed_solves == 1
+    np.testing.assert_array_equal(result.decision.power_w, start.power_w)
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -19,8 +19,8 @@ from edgesim.policies.stream.p2.slot import allocation, decision, instances, not
 from edgesim.policies.stream.sca import ScaStream
 from edgesim.simulator.core.arrays import FloatArray
 from edgesim.simulator.network.cells import Cells
+from edgesim.simulator.network.network import NoiseModel
 from edgesim.simulator.stream.decision import Decision, check, fit
-from edgesim.simulator.stream.network import NoiseModel
 from edgesim.simulator.stream.observation import Observation
 from edgesim.simulator.stream.problem import DriftPlusPenalty
 

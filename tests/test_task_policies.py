@@ -1,4 +1,4 @@
-"""Policies of world C: EPR and EPR-EP against brute force, lyapunov's queues, emission in order."""
+"""Policies of the task problem: EPR and EPR-EP against brute force, lyapunov's queues, emission in order."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace

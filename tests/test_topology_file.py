@@ -16,8 +16,8 @@ from click.testing import CliRunner
 from conftest import Capture
 from matplotlib.collections import LineCollection
 
+from edgesim.api import run
 from edgesim.cli import main
-from edgesim.experiments.api import run
 from edgesim.experiments.report.data import network_map
 from edgesim.experiments.run import prepare
 from edgesim.scenarios.errors import ScenarioError

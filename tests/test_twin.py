@@ -10,7 +10,7 @@ from conftest import observing
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.simulator.core.arrays import FloatArray
 from edgesim.simulator.core.clock import EventOrder
-from edgesim.simulator.stream.network import Network
+from edgesim.simulator.network.network import Network
 from edgesim.simulator.twin.prediction import ArrivalPredictor, EnergyPredictor, LocationPredictor
 from edgesim.simulator.twin.synchronisation import (
     LOST,

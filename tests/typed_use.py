@@ -8,8 +8,9 @@ import xarray as xr
 import edgesim
 from edgesim import Decision, Observation, Policy, TaskDecision, TaskObservation, Trace
 from edgesim.experiments.sweeps.comparison import SweepComparison, SweepSummary
-from edgesim.experiments.sweeps.dataset import SweepStatus
+from edgesim.experiments.sweeps.status import SweepStatus
 from edgesim.traces.comparison import Comparison
+from edgesim.traces.summary import TraceSummary
 
 
 class Half:
@@ -43,6 +44,8 @@ def use(path: Path) -> None:
     with edgesim.run(scenario, path, seed=3, policy=policy, overrides=["run.slots=3"]) as trace:
         assert_type(trace, Trace)
         assert_type(trace.slots, xr.Dataset)
+        assert_type(trace.summary(), TraceSummary)
+        assert_type(trace.summary().estimates["power_w"].half_width, float)
     edgesim.run({"title": "tables"}, policy=Half, overrides={"policy.share": 0.3})
     edgesim.run("carbon_6ue", policy=HalfOfTasks(), checkpoint_every=100, resume=True)
     compared = edgesim.compare("iiot_20dev", ["local", Half, Half(0.2)], seeds=5)

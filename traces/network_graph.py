@@ -101,7 +101,7 @@ def export_graph(
         path: of the trace.
         target: the file: GraphML if it ends in .graphml, node-link JSON if in .json.
         slot: see `network_graph`.
-        replication: likewise.
+        replication: see `network_graph`.
 
     Returns:
         The target.

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...simulator.core.arrays import FloatArray
+from ...traces.confidence_intervals import student_t
 from ...traces.figures import STYLE, save
-from ...traces.statistics import student_t
 from .figure import Diagram, Figure
 
 if TYPE_CHECKING:

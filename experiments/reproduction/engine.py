@@ -26,8 +26,10 @@ import xarray as xr
 
 from ...simulator.core.errors import RunError
 from ...traces.reader import open_trace
-from ..sweeps.dataset import open_sweep, sweep_status
-from ..sweeps.execute import Progress, SweepStoppedError, execute_sweep, plan
+from ..errors import SweepStoppedError
+from ..sweeps.dataset import open_sweep
+from ..sweeps.execute import SweepProgress, execute_sweep, plan
+from ..sweeps.status import sweep_status
 from ..sweeps.sweep_file import load_sweep
 from ..sweeps.workers import LocalPool
 from .figure import (
@@ -44,7 +46,7 @@ from .figure import (
 )
 from .trainings import checkpoints, train_all
 
-Follow = AbstractContextManager[tuple[Callable[[Progress], None], Callable[[str], None]]]
+Follow = AbstractContextManager[tuple[Callable[[SweepProgress], None], Callable[[str], None]]]
 
 
 @dataclass(frozen=True)
@@ -119,10 +121,10 @@ class Workshop:
         file.write_text(document(study, self.quick, trained), encoding="utf-8")
         sweep = load_sweep(file, self.data_dir)
         plan(sweep, folder)
-        with self.reporter.runs(sweep.runs) as (watch, tell):
+        with self.reporter.runs(sweep.runs) as (watch, report):
             try:
                 pool = lambda: LocalPool(folder, self.workers)
-                execute_sweep(sweep, folder, pool, watch=watch, tell=tell)
+                execute_sweep(sweep, folder, pool, watch=watch, report=report)
             except SweepStoppedError as error:
                 raise RunError(f"{error}; what is complete is kept") from None
         status = sweep_status(folder)

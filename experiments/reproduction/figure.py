@@ -12,8 +12,7 @@ import numpy as np
 import xarray as xr
 
 from ...simulator.core.arrays import FloatArray
-from ...traces.comparison import mean
-from ...traces.statistics import Estimate
+from ...traces.confidence_intervals import Estimate, mean
 
 Shown = str | int | float
 """A level of a factor, as figures show it."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...scenarios.loading import load_table
-from ...traces.statistics import Estimate, format_estimate
+from ...traces.confidence_intervals import Estimate, format_estimate
 from .figure import Evidence
 
 

@@ -132,7 +132,7 @@ def run_training(step: _Step, folder: Path) -> Outcome:
         step.folder.mkdir(parents=True, exist_ok=True)
         with locked(step.folder / ".lock") as mine:
             if not mine:
-                return Outcome(step.id, "elsewhere", "another process is at it")
+                return Outcome(step.id, "locked", "another process is at it")
             result = train(step.scenario, step.folder, resume=True, command="edgesim reproduce")
             if not result.complete:
                 return Outcome(step.id, "interrupted", "interrupted; start again to go on")

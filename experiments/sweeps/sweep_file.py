@@ -266,28 +266,22 @@ def _check_seeds(seeds: tuple[int, ...], source: str) -> None:
 
 
 def _settings(file: SweepFile, source: str) -> tuple[dict[Key, Any], tuple[Axis, ...]]:
-    """What all runs have in common, and the axes, the listed points first."""
-    issues: list[Issue] = []
+    """What all runs have in common, and the axes, the listed points first.
+
+    Raises:
+        ScenarioError: with all keys that cannot be swept.
+    """
     fixed, grid = flatten(file.set), flatten(file.grid)
     points = [flatten(point) for point in file.points]
-    for where, keys in (
-        ("set", fixed),
-        ("grid", grid),
-        *((f"points[{n}]", point) for n, point in enumerate(points)),
-    ):
-        for key, value in keys.items():
-            if key in _RESERVED:
-                what = "not a key to sweep"
-                at = f"{where}.{key}"
-                issues.append(Issue(source, what, at, as_toml(value), _RESERVED[key]))
+    tables = {"set": fixed, "grid": grid} | {f"points[{n}]": one for n, one in enumerate(points)}
+    issues = [
+        Issue(source, "not a key to sweep", f"{where}.{key}", as_toml(value), _RESERVED[key])
+        for where, keys in tables.items()
+        for key, value in keys.items()
+        if key in _RESERVED
+    ]
     for key, values in grid.items():
-        if not isinstance(values, list) or not values:
-            what = "empty" if values == [] else "not a list"
-            allowed = "a list of values; for one value of all runs, [set]"
-            issues.append(Issue(source, what, f"grid.{key}", as_toml(values), allowed))
-        elif (twice := _repeated(values)) is not None:
-            what = f"{as_toml(twice)} is there twice"
-            issues.append(Issue(source, what, f"grid.{key}", as_toml(values)))
+        issues += _grid_issues(key, values, source)
     for n, point in enumerate(points):
         if not point:
             issues.append(Issue(source, "empty", f"points[{n}]", "{}"))
@@ -302,6 +296,16 @@ def _settings(file: SweepFile, source: str) -> tuple[dict[Key, Any], tuple[Axis,
     axes = [Axis(listed, tuple(points), "points")] if points else []
     axes += [Axis((key,), tuple({key: value} for value in grid[key]), "grid") for key in grid]
     return fixed, tuple(axes)
+
+
+def _grid_issues(key: Key, values: Any, source: str) -> list[Issue]:
+    if not isinstance(values, list) or not values:
+        what = "empty" if values == [] else "not a list"
+        allowed = "a list of values; for one value of all runs, [set]"
+        return [Issue(source, what, f"grid.{key}", as_toml(values), allowed)]
+    if (twice := _repeated(values)) is not None:
+        return [Issue(source, f"{as_toml(twice)} is there twice", f"grid.{key}", as_toml(values))]
+    return []
 
 
 def _repeated(values: list[Any]) -> Any:

@@ -4,8 +4,6 @@ An offloader's deadline D is shared by radio and server: D = S / R + C / f^0. Th
 has, the less it emits, and the faster all devices must send, until their powers no longer suffice.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
 from ...simulator.core.arrays import BoolArray, FloatArray
@@ -13,6 +11,7 @@ from ...simulator.core.compiled import compiled
 from ...simulator.tasks.channel import MrcChannel
 from ...simulator.tasks.network import CarbonAwareNetwork
 from ...simulator.tasks.powers import solve_powers
+from ..tasks.c10.slot import SlotArrays
 
 SERVER_SHARE_MAX = 0.95
 """The largest share of a deadline that the server has."""
@@ -61,7 +60,7 @@ def divide_deadlines(
     offload = np.zeros(bits.shape, dtype=np.bool_)
     edge_s = np.zeros(bits.shape)
     for r in range(len(bits)):
-        one = UplinkSlot(
+        one = SlotArrays(
             channel.gain[r],
             channel.interference_gain[r],
             bits[r],
@@ -71,6 +70,7 @@ def divide_deadlines(
             network.device_power_max_w,
             network.bandwidth_hz,
             network.noise_w,
+            network.theta_server,
             network.server_cpu_hz,
             network.rate_min_bps,
             network.energy_max_j,
@@ -79,26 +79,9 @@ def divide_deadlines(
     return offload, edge_s
 
 
-class UplinkSlot(NamedTuple):
-    """One slot of one replication: the arguments of `divide_deadlines` without their first axis."""
-
-    gain: FloatArray
-    cross: FloatArray
-    bits: FloatArray
-    cycles: FloatArray
-    time_s: FloatArray
-    floor_bps: FloatArray
-    power_max_w: FloatArray
-    bandwidth_hz: float
-    noise_w: float
-    server_cpu_hz: float
-    rate_min_bps: float
-    energy_max_j: float
-
-
 @compiled
 def _divide(
-    one: UplinkSlot,
+    one: SlotArrays,
     priority: FloatArray,
     weight: FloatArray,
     budget: FloatArray,
@@ -134,24 +117,24 @@ def _divide(
 
 
 @compiled
-def _shares(one: UplinkSlot, offload: BoolArray, weight: FloatArray, edge_s: FloatArray) -> float:
+def _shares(one: SlotArrays, offload: BoolArray, weight: FloatArray, edge_s: FloatArray) -> float:
     """Fill in the server's times for a largest share of 1; the largest share that F_max needs."""
     longest = 0.0
     for m in range(len(weight)):
         edge_s[m] = weight[m] if offload[m] else 0.0
-        longest = max(longest, edge_s[m] / one.time_s[m])
+        longest = max(longest, edge_s[m] / one.deadline_s[m])
     needed_hz = 0.0
     for m in range(len(weight)):
         if offload[m]:
-            share = max(edge_s[m] / (longest * one.time_s[m]), RELATIVE_SHARE_MIN)
-            edge_s[m] = share * one.time_s[m]
+            share = max(edge_s[m] / (longest * one.deadline_s[m]), RELATIVE_SHARE_MIN)
+            edge_s[m] = share * one.deadline_s[m]
             needed_hz += one.cycles[m] / edge_s[m]
     return needed_hz / one.server_cpu_hz
 
 
 @compiled
 def _in_time(
-    one: UplinkSlot,
+    one: SlotArrays,
     offload: BoolArray,
     edge_s: FloatArray,
     level: float,
@@ -164,9 +147,9 @@ def _in_time(
     for m in range(devices):
         rate_bps = one.floor_bps[m]
         if offload[m]:
-            radio_s = one.time_s[m] - level * edge_s[m]
+            radio_s = one.deadline_s[m] - level * edge_s[m]
             rate_bps = max(one.bits[m] / radio_s, one.rate_min_bps)
             most[m] = min(most[m], one.energy_max_j / radio_s)
         sinr = np.exp2(min(rate_bps / one.bandwidth_hz, 512.0)) - 1.0
         target[m] = sinr / one.gain[m]
-    return solve_powers(target, one.cross, one.noise_w, most, power)
+    return solve_powers(target, one.cross_gain, one.noise_w, most, power)

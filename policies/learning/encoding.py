@@ -179,7 +179,7 @@ class StreamEncoding(Encoding):
         )
         needed_hz = self._needed_hz(observation, power_w)
         rank = _ln(worth) + offload
-        first = largest(np.where(sends, rank, -np.inf), cells.station, len(self._station_bits))
+        first = cells.largest(np.where(sends, rank, -np.inf))
         below = np.where(sends, rank - cells.at_station(first), 0.0)
         bandwidth_hz = priority_shares(
             np.where(sends, np.exp(np.maximum(8.0 * below, -50.0)), 0.0),
@@ -220,7 +220,7 @@ class StreamEncoding(Encoding):
         alone = np.maximum(net, 0.0) * sent
         least = 1e-6 * self._unit_bits**2
         gain = np.log(np.maximum(alone, least))
-        best = np.maximum(largest(gain, cells.station, len(self._station_bits)), np.log(least))
+        best = np.maximum(cells.largest(gain), np.log(least))
         others = np.where(self._disturbs, best[:, None, :], np.log(least)).max(axis=2)
         in_station = np.where(alone > 0.0, gain - cells.at_station(best), -FEATURE_MAX)
         return np.stack((in_station, cells.at_station(best - others)), axis=2)
@@ -406,16 +406,6 @@ def _decades(ratio: FloatArray) -> FloatArray:
 
 def _cut(columns: FloatArray) -> Features:
     return np.clip(columns, -FEATURE_MAX, FEATURE_MAX).astype(np.float32)
-
-
-@compiled
-def largest(column: FloatArray, station: NDArray[np.integer], stations: int) -> FloatArray:
-    """(R, N) -> (R, B): the largest of each station's devices; minus infinity where there are none."""
-    best = np.full((len(column), stations), -np.inf)
-    for r in range(len(column)):
-        for i in range(column.shape[1]):
-            best[r, station[r, i]] = max(best[r, station[r, i]], column[r, i])
-    return best
 
 
 @compiled

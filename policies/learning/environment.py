@@ -100,8 +100,7 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
             raise ScenarioError(
                 [Issue(scenario.source, what, "run.problem", given, as_toml(self.problem_name))]
             )
-        run = scenario.run.model_copy(update={"replications": num_envs})
-        self.scenario = scenario.model_copy(update={"run": run})
+        self.scenario = scenario.with_run(replications=num_envs)
         self.num_envs = num_envs
         self.metadata = {"autoreset_mode": autoreset_mode}
         self._autoreset = autoreset_mode

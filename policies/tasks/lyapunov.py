@@ -12,8 +12,8 @@ at most a constant plus what is minimised in each slot:
 
     V max_m xi_m(t) + sum_m Z_m(t) E_m(t)    subject to (10b), (10d), (10e), (10f) in this slot.
 
-Deadline, rate floor and the server's capacity stay limits of each slot: what is late, or cut off, is
-not mended by another slot.
+Deadline, rate floor and the server's capacity stay limits of each slot: another slot does not make up
+for a late task or a lost connection.
 """
 
 from dataclasses import replace
@@ -38,6 +38,9 @@ from .c10.slot import SlotArrays, observed
 
 class LyapunovTasks(Policy):
     """Drift-plus-penalty with a virtual queue for each device's mean energy; emission as penalty.
+
+    Paper A's Algorithm 1 decides by drift-plus-penalty, for the stream problem; this is its natural
+    counterpart for paper C's C(10), which has none.
 
     For given offloading and airtimes, powers and rates are optimal: the least powers, and the slowest
     rates in time. Airtimes are found by moves along the axes, and who offloads by a local search,
@@ -114,10 +117,10 @@ class _Problem(NamedTuple):
     """One replication's drift-plus-penalty in one slot.
 
     Attributes:
-        slot: what is given.
+        slot: tasks, gains and limits.
         local_j: (N,) energy of a device that stays local.
         local_excess: (N,) by how much its CPU is too slow for that, relative.
-        order: (N,) devices, from the one that had best offload: the latest, then the dearest.
+        order: (N,) devices in the order in which they begin to offload.
         overdrawn_j: (N,) Z_m.
         emission_price: V eta C_IE, J of Z_m E_m per J that the worst device emits for.
     """

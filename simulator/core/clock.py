@@ -29,20 +29,17 @@ class EventOrder(IntEnum):
     SimPy's own priorities, URGENT = 0 and NORMAL = 1, come before all of them.
     """
 
-    RADIO = 2
-    DEVICES = 3
-    STATIONS = 4
-    SLOT_END = 5
-    ARRIVALS = 6
-    MOBILITY = 7
-    FADING = 8
-    FAILURES = 9
-    CARBON = 10
-    DEVICE_SYNC = 11
-    AT_STATION = 12
-    STATION_SYNC = 13
-    AT_MBS = 14
-    SLOT_START = 15
+    SLOT_END = 2
+    ARRIVALS = 3
+    MOBILITY = 4
+    FADING = 5
+    FAILURES = 6
+    CARBON = 7
+    DEVICE_SYNC = 8
+    AT_STATION = 9
+    STATION_SYNC = 10
+    AT_MBS = 11
+    SLOT_START = 12
 
 
 class Moment(simpy.Event):
@@ -73,6 +70,8 @@ class Clock:
     def __init__(self, start_ns: int = 0) -> None:
         self._env = simpy.Environment(start_ns)
         self._paused = False
+        self._slot_end = self._env.event()
+        self._slot_end_ns = -1
 
     @property
     def now_ns(self) -> int:
@@ -92,6 +91,17 @@ class Clock:
         while True:
             yield Moment(self._env, time_ns, order)
             time_ns += period_ns
+
+    def slot_end(self, slot_ns: int) -> simpy.Event:
+        """The end of the slot under way, one event for all who wait for it.
+
+        They go on in the order in which they began to wait.
+        """
+        now_ns = self.now_ns
+        if self._slot_end_ns <= now_ns:
+            self._slot_end_ns = (now_ns // slot_ns + 1) * slot_ns
+            self._slot_end = self.at(self._slot_end_ns, EventOrder.SLOT_END)
+        return self._slot_end
 
     def answer(self) -> simpy.Event:
         """An event that fires when somebody answers, `event.succeed(answer)`."""

@@ -87,17 +87,15 @@ class Backhaul:
         if self.instant:
             return np.full(up.shape, now_ns, dtype=np.int64)
         routes = [self._routes(row) for row in up]
-        if self._sending_ns.any():
-            arrivals = [
+        if not self._sending_ns.any():  # nobody waits
+            delay_ns = np.stack([route.latency_ns for route in routes])
+            return np.where(delay_ns == LOST, LOST, now_ns + delay_ns)
+        return np.stack(
+            [
                 _forward(now_ns, route.links, self._sending_ns, self._latency_ns, free_ns)
                 for route, free_ns in zip(routes, self.free_ns, strict=True)
             ]
-        else:  # nobody waits
-            arrivals = [
-                np.where(route.latency_ns == LOST, LOST, now_ns + route.latency_ns)
-                for route in routes
-            ]
-        return np.stack(arrivals)
+        )
 
     def path(self, station: int, up: BoolArray) -> list[int]:
         """The links, by number, that a report of the station takes to the MBS.

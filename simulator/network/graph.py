@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ..core.arrays import BoolArray, FloatArray, IntArray
 from .cells import Cells
 from .network import Network
-from .topology import Topology, point
+from .topology import Topology
 
 if TYPE_CHECKING:
     from .topology import Graph
@@ -134,31 +134,42 @@ class NetworkGraph:
     def at(self, now: Placement) -> "Graph":
         """The graph, made to show what is true now."""
         before, self._shown = self._shown, now
-        stations = self._topology
-        moved = self._changed(now.position_m, before.position_m)
-        joined = self._changed(now.station, before.station)
-        for i, position_m in moved.items():
-            self._graph.nodes[f"device-{i}"]["position_m"] = point(position_m)
-        for i in joined:
-            self._graph.remove_edges_from(list(self._graph.out_edges(f"device-{i}")))
+        graph, r = self._graph, self._replication
+        moved, joined, switched = (
+            _changed(one, other, r)
+            for one, other in (
+                (now.position_m, before.position_m),
+                (now.station, before.station),
+                (now.up, before.up),
+            )
+        )
+        if now.position_m is not None:
+            for i, (x_m, y_m) in zip(
+                moved.tolist(), now.position_m[r, moved].tolist(), strict=True
+            ):
+                graph.nodes[f"device-{i}"]["position_m"] = x_m, y_m
+        for i in joined.tolist():
+            graph.remove_edges_from(list(graph.out_edges(f"device-{i}")))
         if now.position_m is not None and now.station is not None:
-            for i in sorted(moved.keys() | joined.keys()):
-                station = now.station[self._replication, i]
-                apart = now.position_m[self._replication, i] - stations.station_position_m[station]
-                distance_m = float(np.hypot(*apart))
-                name = stations.station_names[station]
-                self._graph.add_edge(f"device-{i}", name, kind="access", distance_m=distance_m)
-        for j, up in self._changed(now.up, before.up).items():
-            self._graph.nodes[stations.station_names[j]]["up"] = bool(up)
-        return self._graph
+            devices = np.union1d(moved, joined)
+            station = now.station[r, devices]
+            apart_m = now.position_m[r, devices] - self._topology.station_position_m[station]
+            columns = (devices, station, np.hypot(*apart_m.T))
+            for i, j, distance_m in zip(*(column.tolist() for column in columns), strict=True):
+                name = self._topology.station_names[j]
+                graph.add_edge(f"device-{i}", name, kind="access", distance_m=distance_m)
+        if now.up is not None:
+            for j in switched.tolist():
+                graph.nodes[self._topology.station_names[j]]["up"] = bool(now.up[r, j])
+        return graph
 
-    def _changed(self, now: NDArray[Any] | None, before: NDArray[Any] | None) -> dict[int, Any]:
-        """By device or station, what differs in this replication."""
-        if now is None or now is before:
-            return {}
-        rows = now[self._replication]
-        differs = np.ones(rows.shape, dtype=np.bool_)
-        if before is not None:
-            differs = rows != before[self._replication]
-        changed = np.flatnonzero(differs.reshape(len(rows), -1).any(axis=1))
-        return dict(zip(changed.tolist(), rows[changed], strict=True))
+
+def _changed(now: NDArray[Any] | None, before: NDArray[Any] | None, replication: int) -> IntArray:
+    """The devices, or stations, of which something differs in a replication."""
+    if now is None or now is before:
+        return np.zeros(0, dtype=np.int64)
+    rows = now[replication]
+    if before is None:
+        return np.arange(len(rows))
+    differs = rows != before[replication]
+    return np.flatnonzero(differs.reshape(len(rows), -1).any(axis=1))

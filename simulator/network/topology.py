@@ -76,7 +76,7 @@ class Topology:
             graph.add_node(
                 name,
                 kind="sbs" if j else "mbs",
-                position_m=point(self.station_position_m[j]),
+                position_m=tuple(self.station_position_m[j].tolist()),
                 coverage_m=float(self.coverage_m[j]),
                 bandwidth_hz=float(self.station_bandwidth_hz[j]),
                 cpu_hz=float(self.station_cpu_hz[j]),
@@ -135,8 +135,3 @@ def _distance_m(position_m: FloatArray, station_position_m: FloatArray) -> Float
                 dy = position_m[r, i, 1] - station_position_m[j, 1]
                 distance_m[r, i, j] = np.sqrt(dx * dx + dy * dy)
     return distance_m
-
-
-def point(position_m: FloatArray) -> tuple[float, float]:
-    """(2,) as a pair of floats."""
-    return float(position_m[0]), float(position_m[1])

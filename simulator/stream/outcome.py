@@ -11,10 +11,10 @@ import numpy as np
 from ..core.arrays import FloatArray, IntArray
 from ..core.compiled import compiled
 from ..network.cells import Cells
+from ..network.network import Network
 from .channel import interference_w, rate_bps
 from .decision import Decision
 from .energy import edge_energy_j, local_energy_j, radio_energy_j
-from .network import Network
 from .queues import drain
 
 
@@ -60,14 +60,24 @@ class Transmission:
     """What the radios could send in a slot.
 
     Attributes:
-        power_w: (R, N) zero where there is nothing to send or nothing to send it with.
-        rate_bps: (R, N) R_ij of A(3), A(4), at these powers.
-        sendable_bits: (R, N) tau R, A(10), or as much of it as the time that the station is up gives.
+        columns: (3, R, N) side by side: `power_w`, zero where there is nothing to send or nothing to
+            send it with; `rate_bps`, R_ij of A(3), A(4), at these powers; and tau R of A(10), bits, or
+            as much of it as the time that the station is up gives.
     """
 
-    power_w: FloatArray
-    rate_bps: FloatArray
-    sendable_bits: FloatArray
+    columns: FloatArray
+
+    @property
+    def power_w(self) -> FloatArray:
+        """(R, N)."""
+        power_w: FloatArray = self.columns[0]
+        return power_w
+
+    @property
+    def rate_bps(self) -> FloatArray:
+        """(R, N)."""
+        rate_bps: FloatArray = self.columns[1]
+        return rate_bps
 
 
 def carry_out(
@@ -123,7 +133,7 @@ def transmit(
         availability,
         columns,
     )
-    return Transmission(*columns)
+    return Transmission(columns)
 
 
 def serve(
@@ -153,9 +163,7 @@ def serve(
         queue_bits,
         decision.local_cpu_hz,
         decision.edge_cpu_hz,
-        transmission.power_w,
-        transmission.rate_bps,
-        transmission.sendable_bits,
+        transmission.columns,
         columns,
         inflow_bits,
     )
@@ -211,9 +219,7 @@ def _serve(
     queue_bits: FloatArray,
     local_cpu_hz: FloatArray,
     edge_cpu_hz: FloatArray,
-    power_w: FloatArray,
-    rate_bps: FloatArray,
-    sendable_bits: FloatArray,
+    transmission: FloatArray,
     columns: FloatArray,
     inflow_bits: FloatArray,
 ) -> None:
@@ -222,11 +228,11 @@ def _serve(
     for r in range(len(station)):
         for i in range(station.shape[1]):
             local, sent = drain(
-                queue_bits[r, i], local_cpu_hz[r, i] * bits_per_hz, sendable_bits[r, i]
+                queue_bits[r, i], local_cpu_hz[r, i] * bits_per_hz, transmission[2, r, i]
             )
             speed = local / bits_per_hz
             local_energy = local_energy_j(varsigma, slot_s, speed)
-            radio_energy = radio_energy_j(sent, rate_bps[r, i], power_w[r, i])
+            radio_energy = radio_energy_j(sent, transmission[1, r, i], transmission[0, r, i])
             edge_energy = edge_energy_j(epsilon_w, cycles_per_bit, sent, edge_cpu_hz[r, i])
             columns[0, r, i] = speed
             columns[1, r, i] = local

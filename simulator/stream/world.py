@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.arrays import BoolArray, FloatArray, IntArray, read_only
+from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.compiled import compiled
 from ..core.recorder import TaskTable
 from ..models.arrivals import Arrivals, Tasks
@@ -15,6 +15,7 @@ from ..models.carbon import JOULES_PER_KWH
 from ..models.fading import Fading
 from ..models.failures import Availability, Failures
 from ..network.cells import Cells
+from ..network.network import Network
 from ..state import Columns
 from ..twin.deviation import Deviation
 from ..twin.twin import TwinView
@@ -22,7 +23,6 @@ from ..world import World
 from .decision import Decision, check, fit
 from .energy import within_battery
 from .ledger import Admission, TaskLedger
-from .network import Network
 from .observation import Observation
 from .outcome import Outcome, Transmission, serve, transmit
 from .problem import DriftPlusPenalty
@@ -146,22 +146,24 @@ class StreamWorld(World):
             devices["departed_bits"],
         )
         beta = self.problem.perturbation_bits(earlier, devices["departed_bits"])
+        for column in (*devices.values(), *stations.values(), ratio, beta):
+            column.flags.writeable = False
         return Observation(
             slot=view.slot,
             time_s=view.time_s,
             cells=view.cells,
-            channel_gain=read_only(devices["channel_gain"]),
-            queue_bits=read_only(devices["queue_bits"]),
-            station_queue_bits=read_only(stations["station_queue_bits"]),
-            station_up=read_only(stations["station_up"]),
-            power_max_w=read_only(devices["power_max_w"]),
-            position_m=read_only(devices["position_m"]),
-            battery_j=read_only(devices["battery_j"]),
-            arrived_bits=read_only(devices["arrived_bits"]),
-            departed_bits=read_only(devices["departed_bits"]),
-            energy_per_bit_j=read_only(ratio),
-            perturbation_bits=read_only(beta),
-            carbon_g_per_j=read_only(stations["carbon_g_per_j"]),
+            channel_gain=devices["channel_gain"],
+            queue_bits=devices["queue_bits"],
+            station_queue_bits=stations["station_queue_bits"],
+            station_up=stations["station_up"],
+            power_max_w=devices["power_max_w"],
+            position_m=devices["position_m"],
+            battery_j=devices["battery_j"],
+            arrived_bits=devices["arrived_bits"],
+            departed_bits=devices["departed_bits"],
+            energy_per_bit_j=ratio,
+            perturbation_bits=beta,
+            carbon_g_per_j=stations["carbon_g_per_j"],
             age_s=view.age_s,
             station_age_s=view.station_age_s,
         )
@@ -221,7 +223,7 @@ class StreamWorld(World):
         inflow = outcome.station_inflow_bits
         left = after_service(state.station_queue_bits, outcome.station_served_bits)
         slot.station_queue_bits = left + inflow  # A(6)
-        slot.lost_bits = np.zeros(inflow.shape)
+        slot.lost_bits = self._none_lost
         if slot.availability is not None and (loses := slot.availability.loses).any():
             kept = inflow * (1.0 - slot.availability.lost_share)
             slot.lost_bits = np.where(loses, slot.station_queue_bits - kept, 0.0)
@@ -310,6 +312,11 @@ class StreamWorld(World):
     def _always(self) -> FloatArray:
         """(R, B) the availability of stations that never fail."""
         return np.ones((self.network.replications, self.network.stations))
+
+    @cached_property
+    def _none_lost(self) -> FloatArray:
+        """(R, B) the bits lost where no station fails."""
+        return np.zeros((self.network.replications, self.network.stations))
 
     def _by_hardware(self, decision: Decision) -> Decision:
         """What CPUs at their real speeds, and batteries, make of a decision."""

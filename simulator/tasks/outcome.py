@@ -1,4 +1,4 @@
-"""What a decision does in the task problem, C(2) to C(9), and how far it uses the limits of C(10).
+"""The outcome of a decision in the task problem, C(2) to C(9), and its use of the limits of C(10).
 
 Everything acts on the last axis (or two), so a column is (R, N) for R replications or (N,) for one
 instance. A device either executes its whole task or offloads it. All devices share the band: who
@@ -71,7 +71,7 @@ class LimitUse:
 
 @dataclass(frozen=True)
 class TaskOutcome:
-    """What a decision does.
+    """Rates, delays, energies and emissions of a decision. SI units, and grams.
 
     Attributes:
         rate_bps: (…, N) R_m, C(2).
@@ -117,8 +117,8 @@ def evaluate(
         real_local_hz: (…, N) f + fhat of the devices, C(4) and C(7); None where the twin is right.
         real_edge_hz: (…, N) f^0 + fhat^0 of the server, C(5) and C(8); None where the twin is right.
 
-    Delays, energies and emissions are those of the real rates. What is asked for, f, is what counts
-    for the server's capacity (10e) and for the range of a device's CPU.
+    Delays, energies and emissions are those of the real rates; the server's capacity (10e) and the
+    range of a device's CPU limit the rates that are decided, f.
     """
     local_hz = decision.local_cpu_hz if real_local_hz is None else real_local_hz
     edge_hz = decision.edge_cpu_hz if real_edge_hz is None else real_edge_hz
@@ -247,12 +247,12 @@ def account(
 
 
 def local_energy_j(network: CarbonAwareNetwork, tasks: Tasks, cpu_hz: FloatArray) -> FloatArray:
-    """E_m^cp of C(7): what a device spends if it executes its task itself.
+    """E_m^cp of C(7): the energy of a device that executes its task itself.
 
     Args:
         network: gives theta_m.
         tasks: (…, N) columns.
-        cpu_hz: (…, N) the rate at which it does.
+        cpu_hz: (…, N) its processing rate.
 
     Returns:
         (…, N) J.

@@ -28,7 +28,7 @@ def least_powers_w(
     Returns:
         (R, N) W.
     """
-    # Beyond any P_max, and within the range of floats: what is short of time asks for any rate.
+    # Beyond any P_max, and within the range of floats: a late device may ask for any rate.
     sinr = np.exp2(np.minimum(rate_bps / network.bandwidth_hz, 512.0)) - 1.0
     return _least_powers_each(
         np.ascontiguousarray(sinr / channel.gain),
@@ -86,7 +86,7 @@ def least_powers(
     power_w = np.zeros(len(target))
     if not solve_powers(target, cross_gain, noise_w, power_max_w, power_w):
         _iterate(target, cross_gain, noise_w, power_max_w, power_w)
-    # What is short by rounding is not short of the limit C(10d).
+    # A rate that is short by rounding alone must not break C(10d).
     for m in range(len(power_w)):
         power_w[m] = min(power_w[m] * (1.0 + 1e-12), power_max_w[m])
     return power_w

@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from ..core.arrays import FloatArray, IntArray, read_only
+from ..core.arrays import FloatArray, IntArray, first_invalid, read_only
+from ..core.errors import DecisionError
 from ..core.randomness import Generators
 from ..core.recorder import COUNTED_TASK_ROW, OUTCOMES, TaskTable
 from ..models.arrivals import PerSlot
 from ..models.carbon import JOULES_PER_KWH
 from ..state import Columns
-from ..stream.decision import DecisionError, first_invalid
 from ..twin.deviation import Deviation
 from ..twin.twin import TwinView
 from ..world import World

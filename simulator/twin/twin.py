@@ -7,7 +7,6 @@ import numpy as np
 
 from ..core.arrays import FloatArray, IntArray
 from ..core.clock import NANOSECONDS, EventOrder
-from ..core.compiled import compiled
 from ..network.backhaul import Backhaul
 from ..network.cells import Cells
 from ..state import Columns, State
@@ -161,11 +160,6 @@ class Twin:
             cells=self._cells,
             devices=columns,
             stations=self._stations.columns,
-            age_s=_age_s(now_ns, stamp_ns),
-            station_age_s=_age_s(now_ns, self._stations.stamp_ns),
+            age_s=(now_ns - stamp_ns) / NANOSECONDS,
+            station_age_s=(now_ns - self._stations.stamp_ns) / NANOSECONDS,
         )
-
-
-@compiled
-def _age_s(now_ns: int, stamp_ns: IntArray) -> FloatArray:
-    return (now_ns - stamp_ns) / NANOSECONDS

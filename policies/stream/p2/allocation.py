@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ....simulator.core.arrays import IntArray
 from ....simulator.core.compiled import compiled
-from ....simulator.stream.network import Network
+from ....simulator.network.network import Network
 
 # A device that may offload, in the cell being solved.
 DEVICE = np.dtype(

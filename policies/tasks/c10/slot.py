@@ -1,4 +1,4 @@
-"""One slot of C(10): what is given when a decision is taken, for one replication or for R of them."""
+"""One slot of C(10), the data of every decision: for one replication, or for R of them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

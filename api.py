@@ -17,28 +17,27 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from .errors import ArgumentError
+from .experiments.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from ..policies.base import AnyPolicy
-    from ..scenarios.loading import AnyScenario, Overrides
-    from ..scenarios.schema import Scenario
-    from ..simulator.stream.network import Network
-    from ..traces.comparison import Comparison
-    from ..traces.export import Format
-    from ..traces.figures import Kind
-    from ..traces.reader import Trace
-    from ..traces.statistics import Summary
-    from .compare import Policies, Watch
-    from .reproduction.engine import Reporter
-    from .run import Follow
-    from .sweeps.comparison import SweepComparison, SweepSummary
-    from .sweeps.dataset import SweepStatus
-    from .sweeps.estimate import Estimate
-    from .sweeps.execute import Tell
-    from .sweeps.execute import Watch as WatchSweep
-    from .sweeps.sweep_file import AnySweep
-    from .train import TrainingProgress, TrainingResult
+    from .experiments.compare import Policies, Watch
+    from .experiments.reproduction.engine import Reporter
+    from .experiments.run import Follow
+    from .experiments.sweeps.comparison import SweepComparison, SweepSummary
+    from .experiments.sweeps.estimate import SweepEstimate
+    from .experiments.sweeps.execute import ReportFailure, WatchSweep
+    from .experiments.sweeps.status import SweepStatus
+    from .experiments.sweeps.sweep_file import AnySweep
+    from .experiments.train import TrainingProgress, TrainingResult
+    from .policies.base import AnyPolicy
+    from .scenarios.loading import AnyScenario, Overrides
+    from .scenarios.schema import Scenario
+    from .simulator.network.network import Network
+    from .traces.comparison import Comparison
+    from .traces.export import Format
+    from .traces.figures import Kind
+    from .traces.reader import Trace
+    from .traces.summary import Summary
 
     AnyTrace: TypeAlias = str | Path | Trace
 
@@ -62,8 +61,8 @@ def load_scenario(
     checkpoint: AnyPath | None = None,
 ) -> "Scenario":
     """Read a scenario, and change it; the arguments are those of `run`."""
-    from ..scenarios.loading import with_values
-    from .run import load
+    from .experiments.run import load
+    from .scenarios.loading import with_values
 
     values = {
         "run.seed": seed,
@@ -81,7 +80,7 @@ def validate(scenario: "AnyScenario", policy: "AnyPolicy | None" = None) -> "Net
         scenario: as for `run`, or as `load_scenario` has changed it.
         policy: as for `run`.
     """
-    from .run import prepare
+    from .experiments.run import prepare
 
     return prepare(load_scenario(scenario, policy=policy), policy).blueprint.network
 
@@ -129,9 +128,9 @@ def run(
         data_dir: where data files are looked up that do not lie beside the scenario.
         on_start: is handed the simulation before its first slot, to follow it.
     """
-    from ..traces.reader import open_trace
-    from .checkpoint import checkpoint_path
-    from .run import execute, execute_or_resume, prepare
+    from .experiments.checkpoint import checkpoint_path
+    from .experiments.run import execute, execute_or_resume, prepare
+    from .traces.reader import open_trace
 
     if resume and output is None:
         raise ArgumentError("`resume` needs `output`, the trace of the run to go on with")
@@ -185,7 +184,7 @@ def train(
         command: noted in the checkpoint.
         follow: is handed the progress from time to time.
     """
-    from . import train as training
+    from .experiments import train as training
 
     loaded = load_scenario(scenario, overrides, data_dir, policy, seed=seed)
     if resume and output is None:
@@ -228,9 +227,9 @@ def compare(
         warmup: share of the slots that is left out first.
         watch: makes, for a label, its place and their number, a context that gives what follows a run.
     """
-    from ..scenarios.loading import with_values
-    from ..traces.comparison import compare_traces
-    from .compare import execute_each, prepare_each, unwatched
+    from .experiments.compare import execute_each, prepare_each, unwatched
+    from .scenarios.loading import with_values
+    from .traces.comparison import compare_traces
 
     if isinstance(scenario, str | Path) and "\n" not in str(scenario) and Path(scenario).is_dir():
         raise ArgumentError(f"{scenario} is a folder; the runs of a sweep are for `compare_sweep`")
@@ -255,7 +254,7 @@ def sweep(
     fail_fast: bool = False,
     data_dir: AnyPath | None = None,
     watch: "WatchSweep" = lambda progress: None,
-    report: "Tell" = lambda failure: None,
+    report: "ReportFailure" = lambda failure: None,
 ) -> "SweepStatus":
     """Make all runs of a sweep that are not there yet; `open_sweep` has their results.
 
@@ -276,10 +275,10 @@ def sweep(
     Returns:
         How many runs are complete: all but those that failed.
     """
-    from .sweeps import dataset
-    from .sweeps.execute import execute_sweep, plan
-    from .sweeps.sweep_file import load_sweep
-    from .sweeps.workers import DaskPool, LocalPool, Pool
+    from .experiments.sweeps import status
+    from .experiments.sweeps.execute import execute_sweep, plan
+    from .experiments.sweeps.sweep_file import load_sweep
+    from .experiments.sweeps.workers import DaskPool, LocalPool, Pool
 
     asked = load_sweep(sweep, data_dir)
     folder = _sweep_folder(sweep, output)
@@ -289,28 +288,28 @@ def sweep(
 
     plan(asked, folder)
     try:
-        execute_sweep(asked, folder, pool, fail_fast=fail_fast, watch=watch, tell=report)
+        execute_sweep(asked, folder, pool, fail_fast=fail_fast, watch=watch, report=report)
     except KeyboardInterrupt:
         what = f"what is complete is in {folder}: start it again to go on"
         raise KeyboardInterrupt(what) from None
-    return dataset.sweep_status(folder)
+    return status.sweep_status(folder)
 
 
 def sweep_status(sweep: AnyPath, output: AnyPath | None = None) -> "SweepStatus":
     """How far a sweep is, by its file or its folder; `output` as for `sweep`."""
-    from .sweeps import dataset
+    from .experiments.sweeps import status
 
     folder = Path(sweep) if Path(sweep).is_dir() and not output else _sweep_folder(sweep, output)
     known = output or folder.exists() or Path(sweep).exists()
-    return dataset.sweep_status(folder if known else sweep)
+    return status.sweep_status(folder if known else sweep)
 
 
 def estimate_sweep(
     sweep: "AnySweep", *, workers: int | None = None, data_dir: AnyPath | None = None
-) -> "Estimate":
+) -> "SweepEstimate":
     """The runs of a sweep, about how long they take and how large they are; arguments as for `sweep`."""
-    from .sweeps.estimate import estimate
-    from .sweeps.sweep_file import load_sweep
+    from .experiments.sweeps.estimate import estimate
+    from .experiments.sweeps.sweep_file import load_sweep
 
     return estimate(load_sweep(sweep, data_dir), workers or _cores())
 
@@ -334,8 +333,8 @@ def compare_sweep(
         numbers: keys as in JSON; those of a comparison if not given.
         warmup: share of the slots that is left out first.
     """
-    from .sweeps import comparison
-    from .sweeps.dataset import load_results
+    from .experiments.sweeps import comparison
+    from .experiments.sweeps.results import load_results
 
     return comparison.compare_sweep(
         load_results(folder, warmup),
@@ -351,8 +350,8 @@ def summarise_sweep(
     folder: AnyPath, *, by: Names | None = None, numbers: Names = (), warmup: float = 0.1
 ) -> "SweepSummary":
     """Means over seeds of the runs of a sweep, group by group; arguments as for `compare_sweep`."""
-    from .sweeps import comparison
-    from .sweeps.dataset import load_results
+    from .experiments.sweeps import comparison
+    from .experiments.sweeps.results import load_results
 
     keys = None if by is None else _names(by)
     results = load_results(folder, warmup)
@@ -366,9 +365,9 @@ def summarise(traces: "AnyTrace | Sequence[AnyTrace]", warmup: float = 0.1) -> "
         traces: they may still be running.
         warmup: share of the slots that is left out first.
     """
-    from ..traces import statistics
+    from .traces import reader
 
-    return statistics.summarise(_paths(traces), warmup)
+    return reader.summarise(_paths(traces), warmup)
 
 
 def plot(
@@ -392,19 +391,19 @@ def plot(
     Returns:
         The path of the picture.
     """
-    from ..traces.comparison import Comparison
-    from ..traces.figures import plot as plot_trace
+    from .traces.comparison import Comparison
+    from .traces.figures import plot as plot_trace
 
     if isinstance(what, Comparison):
-        from ..traces.comparison_figures import plot_comparison
+        from .traces.comparison_figures import plot_comparison
 
         if output is None:
             raise ArgumentError("the picture of a comparison needs `output`")
         return plot_comparison(what, output)
     [path] = _paths(what)
     if path.is_dir():
-        from .sweeps.dataset import load_results
-        from .sweeps.figures import plot_sweep
+        from .experiments.sweeps.figures import plot_sweep
+        from .experiments.sweeps.results import load_results
 
         picture = output or path / "sweep.png"
         return plot_sweep(load_results(path), picture, x=x, numbers=_names(numbers))
@@ -421,7 +420,7 @@ def report(
         output: the page; if not given, the trace's name with .html, or report.html in the folder.
         warmup: share of the slots that is left out of the numbers first.
     """
-    from .report.report import write_report
+    from .experiments.report.report import write_report
 
     paths = _paths(traces)
     first = paths[0]
@@ -443,11 +442,11 @@ def export(
     """
     [path] = _paths(trace)
     if path.is_dir():
-        from .sweeps.comparison import export_sweep
-        from .sweeps.dataset import load_results
+        from .experiments.sweeps.export import export_sweep
+        from .experiments.sweeps.results import load_results
 
         return [export_sweep(load_results(path), Path(output or path), file_format)]
-    from ..traces.export import export as export_trace
+    from .traces.export import export as export_trace
 
     return export_trace(path, output or path.with_suffix(""), file_format)
 
@@ -466,7 +465,7 @@ def export_graph(
     Returns:
         The path of the file.
     """
-    from ..traces.network_graph import export_graph as export_of_trace
+    from .traces.network_graph import export_graph as export_of_trace
 
     [path] = _paths(trace)
     return export_of_trace(path, output, slot, replication)
@@ -496,8 +495,8 @@ def reproduce(
     Returns:
         The path of the page.
     """
-    from .reproduction import engine
-    from .reproduction.catalogue import FIGURES, chosen
+    from .experiments.reproduction import engine
+    from .experiments.reproduction.catalogue import FIGURES, chosen
 
     try:
         asked = [FIGURES[name] for name in chosen(_names(figures))]
@@ -553,7 +552,7 @@ def _paths(traces: "AnyTrace | Sequence[AnyTrace]") -> list[Path]:
 
 
 def _names(names: Names) -> list[str]:
-    from ..scenarios.policy_list import split
+    from .scenarios.policy_list import split
 
     return [name for name in (split(names) if isinstance(names, str) else names) if name]
 
