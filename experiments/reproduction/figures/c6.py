@@ -31,13 +31,6 @@ STUDIES = (
 
 
 def _diagrams(results: Results) -> list[list[Diagram]]:
-    rows = [
-        row
-        for _, data in split(results["schemes"], "rate floor")
-        for row in tasks.emission_rows(
-            (title_of(one, *OPEN), one) for _, one in split(data, "theta_0")
-        )
-    ]
     (learned,) = (part for _, part in split(results["learned"], *OPEN))
     shares = by_training(100.0 * learned["feasible_share"], learned, DDPG)
     values = by_training(emission(learned, [*trained(learned, DDPG), PROPOSED]), learned, DDPG)
@@ -48,6 +41,7 @@ def _diagrams(results: Results) -> list[list[Diagram]]:
         lines = {**old.curves, "Algorithm 2 (DDPG)": shares if old.percent else values}
         return replace(old, curves=lines)
 
+    rows = tasks.scheme_rows(results["schemes"])
     return [[with_algorithm_2(old) for old in row] for row in rows]
 
 
