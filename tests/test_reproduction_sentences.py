@@ -5,6 +5,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,7 +57,7 @@ def numbers(shape: Mapping[str, int], *key: object) -> xr.DataArray:
 
 def made_up(figure: Figure, quick: bool = False, salt: int = 1) -> dict[str, xr.Dataset]:
     """Results as the engine would have them."""
-    results = {}
+    results: dict[str, xr.Dataset] = {}
     seeds = {one.name: one.quick_seeds if quick else one.seeds for one in figure.trainings}
     for training in figure.trainings:
         levels = {one.name: list(one.chosen(quick)) for one in training.factors}
@@ -76,7 +77,7 @@ def made_up(figure: Figure, quick: bool = False, salt: int = 1) -> dict[str, xr.
         learned = (
             f"{label} {k + 1}" for label, name in study.learned.items() for k in range(seeds[name])
         )
-        coords = {"policy": [*study.policies, *learned], **levels}
+        coords: dict[str, list[Any]] = {"policy": [*study.policies, *learned], **levels}
         shape = {dim: len(values) for dim, values in coords.items()}
         shape["seed"] = study.quick_seeds if quick else study.seeds
         data = {name: numbers(shape, salt, figure.id, study.name, name) for name in SWEEP}
@@ -198,8 +199,8 @@ def test_conditions_that_hold_are_counted() -> None:
             data = results[name]
             best = data["policy"].isin(["joint (P2 in each slot)", *(f"AAC {k}" for k in range(9))])
             for value in ("objective", "energy_per_bit_j", "power_w"):
-                data[value] = xr.where(best, 1e-6, data[value])
-            data["queue_bits"] = xr.where(best, 1e6, data["queue_bits"])
+                data[value] = data[value].where(~best, 1e-6)
+            data["queue_bits"] = data["queue_bits"].where(~best, 1e6)
 
     text = told("a4-joint", joint_is_best)
     assert "cost as P2 in 10 of 10, energy per bit in 10 of 10" in text
@@ -268,7 +269,7 @@ def test_a_ratio_is_the_measured_one(ratio: float, text: str) -> None:
         data = results["learned"]
         base = data["worst_emission_mg"].sel(policy="Algorithm 1 (improved SCA)")
         learned = data["policy"].str.startswith("Algorithm 2")
-        data["worst_emission_mg"] = xr.where(learned, ratio * base, base)
+        data["worst_emission_mg"] = (ratio * base).where(learned, base)
 
     found = told("c6-close", change)
     assert f"Algorithm 2 emits {text} what Algorithm 1 does" in found
