@@ -63,8 +63,9 @@ def _excess(evidence: Evidence, scheme: str) -> str:
     missed = [check for check in checks if check.answer(2) != "holds"]
     return (
         f"In the mean of {checks[0].seeds} trainings Algorithm 2 emits "
-        f"{span([check.interval()[0] for check in checks])} times what {scheme} does; its intervals do "
-        f"not tell enough at {listed(f'{check.what}, {interval(*check.interval())}' for check in missed)}."
+        f"{span([check.interval()[0] for check in checks])} times what {scheme} does; the interval is "
+        "not on the right side of the threshold at "
+        f"{listed(f'{check.what}, {interval(*check.interval())}' for check in missed)}."
     )
 
 
