@@ -29,7 +29,7 @@ from edgesim.experiments.errors import SweepStoppedError
 from edgesim.experiments.sweeps.comparison import compare_sweep, summarise_sweep
 from edgesim.experiments.sweeps.dataset import open_sweep
 from edgesim.experiments.sweeps.execute import execute_sweep, jobs, plan
-from edgesim.experiments.sweeps.jobs import Outcome
+from edgesim.experiments.sweeps.jobs import JobOutcome
 from edgesim.experiments.sweeps.results import load_results
 from edgesim.experiments.sweeps.status import sweep_status
 from edgesim.experiments.sweeps.sweep_file import load_sweep
@@ -634,8 +634,8 @@ def test_fatal_errors_stop_the_sweep(tmp_path: Path) -> None:
         def submit(self, job: Any) -> None:
             self.handed = job.id
 
-        def next(self, timeout_s: float) -> Outcome:
-            return Outcome(self.handed, "fatal", "out: No space left on device")
+        def next(self, timeout_s: float) -> JobOutcome:
+            return JobOutcome(self.handed, "fatal", "out: No space left on device")
 
         def close(self) -> None:
             pass

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-from ..sweeps.status import duration
+from ...traces.printing import duration
 from .beyond import (
     AGE_A,
     AGE_C,

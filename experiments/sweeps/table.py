@@ -16,13 +16,15 @@ from typing import Any, NamedTuple, Self
 from zlib import crc32
 
 from ...traces.file_errors import reported
-from ...traces.reader import Trace, TraceError, open_trace
+from ...traces.reader import TraceError, open_trace
 from ...traces.statistics import replication_values
+from ...traces.summary import WARMUP
 
 NAME = "sweep.sqlite"
+TRACES = "traces"
+"""The folder of the traces, beside the table."""
+
 FORMAT = 2
-WARMUP = 0.1
-"""Share of the slots that the table's numbers leave out at the beginning."""
 
 _COLUMNS = {
     "sweep": "name TEXT PRIMARY KEY, value TEXT NOT NULL",
@@ -49,7 +51,7 @@ class TraceFacts:
         size: bytes.
         mtime_ns: time of its last change.
         digest: of its bytes.
-        numbers: by key of `METRICS`, one for each replication, SI.
+        numbers: by key of `METRICS`, one for each replication, SI, without the warm-up.
     """
 
     name: str
@@ -59,13 +61,12 @@ class TraceFacts:
     numbers: dict[str, list[float]]
 
     @classmethod
-    def read(cls, path: Path, scenario: str, warmup: float) -> Self:
+    def read(cls, path: Path, scenario: str) -> Self:
         """Read a finished trace.
 
         Args:
             path: of the trace.
             scenario: the resolved scenario, TOML, that it has to be of.
-            warmup: share of the slots that the numbers leave out.
 
         Raises:
             TraceError: it cannot be read, is not complete, or of another scenario.
@@ -73,21 +74,11 @@ class TraceFacts:
         with open_trace(path) as trace:
             if trace.status != "complete" or trace.scenario != scenario:
                 raise TraceError(f"{path}: not complete, or of another scenario")
-            numbers = read_numbers(trace, warmup)
+            with reported(path):
+                values = replication_values(trace.totals, WARMUP)
         state = path.stat()
+        numbers = {key: value.tolist() for key, value in values.items()}
         return cls(path.name, state.st_size, state.st_mtime_ns, digest(path), numbers)
-
-
-def read_numbers(trace: Trace, warmup: float) -> dict[str, list[float]]:
-    """`replication_values` as plain numbers, by key of `METRICS`: one for each replication, SI.
-
-    Raises:
-        TraceError: the trace is damaged.
-    """
-    with reported(trace.path):
-        return {
-            key: value.tolist() for key, value in replication_values(trace.totals, warmup).items()
-        }
 
 
 def digest(path: Path) -> str:
