@@ -329,7 +329,7 @@ def reproduce(figures: Sequence[str], **arguments: Any) -> None:
         from edgesim.experiments.progress import sweep_progress
         from edgesim.experiments.reproduction.engine import Reporter
 
-        reporter = Reporter(say=click.echo, runs=sweep_progress)
+        reporter = Reporter(log=click.echo, runs=sweep_progress)
         click.echo(f"page: {api.reproduce(figures, reporter=reporter, **arguments)}")
 
 

@@ -14,4 +14,4 @@ class CheckpointError(Exception):
 
 
 class SweepStoppedError(Exception):
-    """A sweep that was ended because all its runs would fail alike, as on a full disk."""
+    """Something stands in the way of all runs of a sweep alike, such as a full disk."""

@@ -1,7 +1,7 @@
 """Runs without files: a recorder that keeps everything in memory."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,6 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
 from edgesim.experiments.run import prepare
@@ -115,11 +114,3 @@ def a_network(
         "noise_w": np.full(stations, 1e-14),
     }
     return Network(**(values | changes))
-
-
-@pytest.fixture
-def policies() -> Sequence[str]:
-    """All policies that come with the program."""
-    from edgesim.policies.registry import POLICIES
-
-    return tuple(POLICIES)

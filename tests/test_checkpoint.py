@@ -65,13 +65,13 @@ def test_goes_on_as_if_nothing_had_happened(slot: int, level: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("world", "policy"),
-    [("A", name) for name in ("random", "epr", "sca", "ddpg", "aac")]
-    + [("C", name) for name in ("sca", "exact", "lyapunov", "random", "epr-ep", "dqn")],
+    ("problem", "policy"),
+    [("stream", name) for name in ("random", "epr", "sca", "ddpg", "aac")]
+    + [("tasks", name) for name in ("sca", "exact", "lyapunov", "random", "epr-ep", "dqn")],
 )
-def test_every_family_of_policies_goes_on(world: str, policy: str, tmp_path: Path) -> None:
-    """With all that its world has at once."""
-    what = everything(world, policy, tmp_path, "run.slots=14")
+def test_every_family_of_policies_goes_on(problem: str, policy: str, tmp_path: Path) -> None:
+    """With all that its problem knows at once."""
+    what = everything(problem, policy, tmp_path, "run.slots=14")
     whole, kept = tmp_path / "whole.h5", tmp_path / "kept"
     kept.mkdir()
     execute(prepare(what), whole)
@@ -84,7 +84,7 @@ def test_a_checkpoint_meets_all_that_is_under_way(tmp_path: Path) -> None:
     """Else the tests here would show nothing."""
     kept = tmp_path / "kept"
     kept.mkdir()
-    killed_at(everything("A", "ddpg", tmp_path, "run.slots=30"), tmp_path / "run.h5", 29, kept)
+    killed_at(everything("stream", "ddpg", tmp_path, "run.slots=30"), tmp_path / "run.h5", 29, kept)
     saved = checkpoint.load(checkpoint.checkpoint_path(kept / "run.h5"))
     state: Any = saved.simulation.world.state
     assert not state.station_up.all()  # a failed station
@@ -237,10 +237,10 @@ KILLS = Path(__file__).parent / "kill_run.py"
 
 
 def test_killed_at_random_moments() -> None:
-    subprocess.run([sys.executable, KILLS, "3", "A-lyapunov"], check=True, timeout=300)
+    subprocess.run([sys.executable, KILLS, "3", "stream-lyapunov"], check=True, timeout=300)
 
 
 @pytest.mark.slow
 def test_fifty_kills() -> None:
-    """Of each policy in each world."""
+    """Of each policy on each problem."""
     subprocess.run([sys.executable, KILLS, "50"], check=True, timeout=3600)

@@ -85,7 +85,7 @@ TASKS: dict[str, Callable[[dict[str, Sample]], Any]] = {
 
 
 @pytest.mark.parametrize(
-    ("world", "baseline", "other", "first", "formulas"),
+    ("problem", "baseline", "other", "first", "formulas"),
     [
         ("stream", "epr", "epr-ep", 10, STREAM),
         ("stream", "epr", "local", 10, STREAM),
@@ -95,13 +95,13 @@ TASKS: dict[str, Callable[[dict[str, Sample]], Any]] = {
 )
 def test_means_and_differences_are_scipys_on_the_slots(
     request: pytest.FixtureRequest,
-    world: str,
+    problem: str,
     baseline: str,
     other: str,
     first: int,
     formulas: dict[str, Callable[[dict[str, Sample]], Any]],
 ) -> None:
-    paths = request.getfixturevalue(world)
+    paths = request.getfixturevalue(problem)
     comparison = compare_traces({label: paths[label] for label in (baseline, other)})
     ours, base = comparison.policies[1], comparison.baseline
     tested = 0
@@ -132,11 +132,11 @@ def test_means_and_differences_are_scipys_on_the_slots(
     assert tested >= 3
 
 
-@pytest.mark.parametrize("world", ["stream", "tasks"])
+@pytest.mark.parametrize("problem", ["stream", "tasks"])
 def test_latencies_are_those_of_each_seeds_tasks(
-    request: pytest.FixtureRequest, world: str
+    request: pytest.FixtureRequest, problem: str
 ) -> None:
-    paths = request.getfixturevalue(world)
+    paths = request.getfixturevalue(problem)
     comparison = compare_traces(paths, warmup=0.0)
     for policy in comparison.policies:
         with open_trace(policy.trace) as trace:
@@ -163,7 +163,9 @@ def test_the_same_policy_differs_by_exactly_nothing(stream: dict[str, Path]) -> 
     assert comparison.tests == compare_traces(without).tests > 0
 
 
-def test_all_policies_meet_the_same_world(stream: dict[str, Path], tasks: dict[str, Path]) -> None:
+def test_all_policies_meet_the_same_conditions(
+    stream: dict[str, Path], tasks: dict[str, Path]
+) -> None:
     for paths, names in ((stream, ["arrived_bits", "x_m"]), (tasks, ["task_bits", "task_cycles"])):
         traces = [open_trace(path) for path in paths.values()]
         for name in names:
@@ -314,7 +316,7 @@ def test_a_picture_has_a_panel_for_each_number(tmp_path: Path, tasks: dict[str, 
         plot_comparison(comparison, tmp_path / "t.gif")
 
 
-def test_the_summary_of_a_run_has_the_numbers_of_its_world(tasks: dict[str, Path]) -> None:
+def test_the_summary_of_a_run_has_the_numbers_of_its_problem(tasks: dict[str, Path]) -> None:
     summary = summarise([tasks["random"]]).traces[0]
     sums = slots_of(tasks["random"], 2)
     for key, formula in TASKS.items():
@@ -323,7 +325,7 @@ def test_the_summary_of_a_run_has_the_numbers_of_its_world(tasks: dict[str, Path
     assert not {"queue_bits", "energy_per_bit_j", "dropped_share"} & set(summary.estimates)
 
 
-def test_pictures_and_watch_show_the_numbers_of_their_world(tasks: dict[str, Path]) -> None:
+def test_pictures_and_watch_show_the_numbers_of_their_problem(tasks: dict[str, Path]) -> None:
     with open_trace(tasks["random"]) as trace:
         worst, energy, share, emission = figures._series(trace).axes
         slots = trace.slots.load()
