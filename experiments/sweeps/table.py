@@ -113,7 +113,6 @@ class RunRow(NamedTuple):
         trace: name of its file; None if there is none yet; so are the next.
         replication: its place in the trace.
         numbers: by key of `METRICS`, SI.
-        failure: why there is none; None if it was not tried.
     """
 
     id: str
@@ -122,7 +121,6 @@ class RunRow(NamedTuple):
     trace: str | None
     replication: int | None
     numbers: dict[str, float] | None
-    failure: str | None
 
 
 class SweepTable:
@@ -163,12 +161,9 @@ class SweepTable:
             )
         try:
             if create:
-                with self._reported():
-                    for table, columns in _COLUMNS.items():
-                        self._db.execute(
-                            f"CREATE TABLE IF NOT EXISTS {table} "
-                            f"({columns}, checksum INTEGER NOT NULL) WITHOUT ROWID"
-                        )
+                for table, columns in _COLUMNS.items():
+                    columns += ", checksum INTEGER NOT NULL"
+                    self._all(f"CREATE TABLE IF NOT EXISTS {table} ({columns}) WITHOUT ROWID")
             kind = self.metadata("format")
             if kind not in (None, str(FORMAT)):
                 written = f"written by another version of edgesim (format {kind})"
@@ -299,13 +294,11 @@ class SweepTable:
     def runs(self) -> Iterator[RunRow]:
         """All runs that the sweep asks for, case by case, and by seed within a case."""
         rows = self._all(
-            "SELECT runs.id, case_number, seed, trace, replication, numbers, message FROM runs "
-            "LEFT JOIN results ON results.id = runs.id "
-            "LEFT JOIN failures ON failures.id = runs.id ORDER BY case_number, seed"
+            "SELECT runs.id, case_number, seed, trace, replication, numbers FROM runs "
+            "LEFT JOIN results ON results.id = runs.id ORDER BY case_number, seed"
         )
-        for run_id, case, seed, trace, replication, numbers, failure in rows:
-            found = None if numbers is None else json.loads(numbers)
-            yield RunRow(run_id, case, seed, trace, replication, found, failure)
+        for *run, numbers in rows:
+            yield RunRow(*run, numbers=None if numbers is None else json.loads(numbers))
 
     def counts(self) -> tuple[int, int, int]:
         """How many runs the sweep asks for, how many are complete, and how many failed."""
