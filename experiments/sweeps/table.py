@@ -297,8 +297,9 @@ class SweepTable:
             "SELECT runs.id, case_number, seed, trace, replication, numbers FROM runs "
             "LEFT JOIN results ON results.id = runs.id ORDER BY case_number, seed"
         )
-        for *run, numbers in rows:
-            yield RunRow(*run, numbers=None if numbers is None else json.loads(numbers))
+        for run_id, case, seed, trace, replication, numbers in rows:
+            found = None if numbers is None else json.loads(numbers)
+            yield RunRow(run_id, case, seed, trace, replication, found)
 
     def counts(self) -> tuple[int, int, int]:
         """How many runs the sweep asks for, how many are complete, and how many failed."""
