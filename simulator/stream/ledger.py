@@ -459,11 +459,7 @@ def _serve_stations(
 @compiled
 def _moment(phase: float, begins: FloatArray, lengths: FloatArray, r: int, j: int) -> float:
     """When, as a share of the slot, a share of a service is done that runs in a station's windows."""
-    rest = 0.0
-    for window in range(lengths.shape[2]):
-        rest += lengths[r, j, window]
-    rest *= phase
-    moment = 0.0
+    rest, moment = phase * lengths[r, j].sum(), 0.0
     for window in range(lengths.shape[2]):
         length = lengths[r, j, window]
         if length > 0.0:

@@ -12,7 +12,7 @@ from ....simulator.tasks.network import CarbonAwareNetwork
 from ....simulator.tasks.observation import TaskObservation
 from ....simulator.tasks.problem import WorstCaseEmission
 from ...base import Policy
-from ...solver_cache import Rebuilt
+from ...solver_cache import SolverCache
 from ..c10.closed_form_rates import feasible_common_hz
 from ..c10.slot import Slot, stack, unstack
 from .algorithm1 import Algorithm1
@@ -29,7 +29,7 @@ class Sca(Policy):
     rate".
 
     Attributes:
-        variant: "improved", or "paper": Algorithm 1 to the letter, its weaknesses included.
+        variant: "improved", or "paper": Algorithm 1 as printed, its weaknesses included.
         rates: "best", or "initial": they stay as they start.
         iterations_max: I_max; for "improved", of each set of offloaders.
         threshold: converged when the worst emission changes by no more than this, relative.
@@ -50,8 +50,8 @@ class Sca(Policy):
     edge_cpu: Hertz | None = None
 
     def __post_init__(self) -> None:
-        self._algorithm_1: Rebuilt[int, Algorithm1] = Rebuilt()
-        self._joint: Rebuilt[int, JointSubproblem] = Rebuilt()
+        self._algorithm_1: SolverCache[int, Algorithm1] = SolverCache()
+        self._joint: SolverCache[int, JointSubproblem] = SolverCache()
 
     def reset(
         self, network: CarbonAwareNetwork, problem: WorstCaseEmission, rngs: Generators
