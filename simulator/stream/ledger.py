@@ -11,6 +11,7 @@ from ..core.compiled import compiled
 from ..core.recorder import OUTCOMES, TASK_ROW, TaskTable
 from ..models.arrivals import Tasks
 from ..models.failures import Availability
+from .ledger_check import check_ledger
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class TaskLedger:
     it used: the association may change while a task is half sent.
 
     The cost is that of the tasks that arrive, move on or end; those that wait cost nothing. Memory
-    is that of the tasks in the network. All state lies in arrays, so a ledger can be pickled.
+    is that of the tasks in the network.
 
     Args:
         replications: R.
@@ -52,6 +53,9 @@ class TaskLedger:
         deadline_s: from arrival; None if tasks have none.
         buffer_bits: the most that a device's queue holds; None if it is unbounded.
     """
+
+    remembers = ("_tasks", "_parts", "_device_queues", "_station_queues", "_ended", "_counters")
+    grows = ("_tasks", "_parts", "_ended")
 
     def __init__(
         self,
@@ -76,6 +80,10 @@ class TaskLedger:
         self._counters[[_FREE_TASK, _FREE_PART]] = _NONE
         one_window = (replications, stations, 1)
         self._throughout = np.zeros(one_window), np.ones(one_window)
+
+    def check_state(self) -> None:
+        """What compiled loops follow without a look."""
+        check_ledger(self._shape[1], *(getattr(self, name) for name in self.remembers))
 
     def admit(self, tasks: Tasks, queue_bits: FloatArray) -> Admission:
         """Let in the tasks that arrived in a slot, after its service.
