@@ -73,6 +73,8 @@ set_option = click.option(
 data_option = folder_option(
     "--data", "data_dir", text="Folder of data files.  [default: ../shared/data]"
 )
+trust_help = "Import all classes that the file names, a trace's too: it runs their code."
+trust_option = click.option("--trust", is_flag=True, help=trust_help)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 workers_option = click.option(
     "--workers", type=click.IntRange(min=1), help="Processes.  [default: one for each core]"
@@ -106,6 +108,7 @@ trace_argument = click.argument("trace", type=click.Path(path_type=Path))
 
 @main.command()
 @scenario_options
+@trust_option
 @file_option("-o", "--output", text="The trace.  [default: a new file in runs/]")
 @click.option("--overwrite", is_flag=True, help="Replace the trace that --output names.")
 @file_option("--checkpoint", text="Of a policy that learns: what `edgesim train` left.")
@@ -160,6 +163,7 @@ def run(train_first: bool, checkpoint: Path | None, as_json: bool, **arguments: 
 
 @main.command()
 @experiment_options
+@trust_option
 @click.option(
     "--policies",
     metavar="A,B,…",
@@ -196,7 +200,7 @@ def compare(
 
     SCENARIO may be the folder of a sweep: its runs are compared, group by group.
     """
-    given = {name: value for name, value in arguments.items() if value not in (None, ())}
+    given = {name: value for name, value in arguments.items() if value not in (None, (), False)}
     of_sweep: dict[str, Any] = {
         name: given.pop(name) for name in ("by", "between", "numbers") if name in given
     }
@@ -244,6 +248,7 @@ def compare(
 @click.option("--status", is_flag=True, help="Tell how far it is.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first run that fails.")
 @data_option
+@trust_option
 @json_option
 def sweep(
     sweep: Path,
@@ -267,7 +272,8 @@ def sweep(
             print_result(api.sweep_status(sweep, output), as_json)
             return
         if dry_run:
-            estimate = api.estimate_sweep(sweep, workers=workers, data_dir=data_dir)
+            trust = arguments["trust"]
+            estimate = api.estimate_sweep(sweep, workers=workers, data_dir=data_dir, trust=trust)
             print_result(estimate, as_json)
             return
         with sweep_progress() as (watch, report):
@@ -286,6 +292,7 @@ def sweep(
 @click.option("--seed", type=int, help="Of the training; its own seeds are held out.")
 @set_option
 @data_option
+@trust_option
 @folder_option(
     "-o", "--output", text="Folder for what the training leaves.  [default: a new one in runs/]"
 )
@@ -336,12 +343,19 @@ def reproduce(figures: Sequence[str], **arguments: Any) -> None:
 @main.command()
 @scenario_options
 def validate(scenario: str, **arguments: Any) -> None:
-    """Check SCENARIO, with all files, models and the policy that it names."""
+    """Check SCENARIO, with all files, models and the policy that it names.
+
+    Classes of its own, "module:Class", are not imported, and not checked.
+    """
     with user_errors():
         from edgesim import api
+        from edgesim.scenarios.components import unseen
 
-        network = api.validate(api.load_scenario(scenario, **arguments))
+        loaded = api.load_scenario(scenario, **arguments)
+        network = api.validate(loaded)
         click.echo(f"{scenario}: right; {network.devices} devices, {network.stations} stations")
+        for name in unseen(loaded):
+            click.echo(f"not looked at: {name}")
 
 
 @main.command()

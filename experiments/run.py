@@ -13,6 +13,7 @@ from typing import Any
 from ..policies.base import AnyPolicy, Policy
 from ..policies.learning.trainable import TrainablePolicy
 from ..policies.registry import make_policy, policy_name
+from ..scenarios.code import Code
 from ..scenarios.errors import Issue, ScenarioError, as_toml
 from ..scenarios.loading import AnyScenario, Overrides, load_scenario, parse_scenario
 from ..scenarios.schema import Scenario
@@ -52,6 +53,8 @@ def load(
     overrides: Overrides = (),
     data_dir: str | Path | None = None,
     policy: AnyPolicy | None = None,
+    *,
+    trust: bool = False,
 ) -> Scenario:
     """The scenario of whatever has one: as `load_scenario`, and that of a trace, as it was run.
 
@@ -60,6 +63,7 @@ def load(
         overrides: as for `load_scenario`.
         data_dir: as for `load_scenario`.
         policy: as for `load_scenario`, or a class or an object, for which its name stands.
+        trust: as for `load_scenario`. A trace names no class without it.
 
     Raises:
         ScenarioError: no such file, or not a scenario; with all that is wrong.
@@ -68,10 +72,11 @@ def load(
     name = None if policy is None else policy_name(policy)
     named = isinstance(scenario, str | Path) and "\n" not in str(scenario)
     if not (named and is_hdf5(path := Path(str(scenario)))):
-        return load_scenario(scenario, overrides, data_dir, name)
+        return load_scenario(scenario, overrides, data_dir, name, trust=trust)
     with open_trace(path) as trace:
         text = trace.scenario
-    return parse_scenario(text, str(scenario), overrides, data_dir, name, path.parent)
+    code = Code(trust=trust)
+    return parse_scenario(text, str(scenario), overrides, data_dir, name, path.parent, code)
 
 
 def prepare(scenario: Scenario, policy: AnyPolicy | None = None) -> Experiment:
