@@ -1,4 +1,4 @@
-"""What a policy builds once and keeps, but need not save with a run."""
+"""Programs that a policy builds once for its solver and keeps, but does not save with a run."""
 
 from typing import Any, Generic, TypeVar
 
@@ -6,8 +6,8 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
-class Rebuilt(dict[Key, Value], Generic[Key, Value]):
-    """A dictionary that is empty after it was pickled: solver's programs are built again then."""
+class SolverCache(dict[Key, Value], Generic[Key, Value]):
+    """A dictionary that is pickled as an empty one: what it held is built again when asked for."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (Rebuilt, ())
+        return (SolverCache, ())

@@ -37,23 +37,20 @@ class Lyapunov:
         """Keep what does not change during a run."""
         self._network = network
         self._problem = problem
-        self._cells = p2.cells(network, problem.V)
+        self._cells = p2.cells(problem)
 
     def decide(self, observation: Observation) -> Decision:
         """Lines 1 and 2 of Algorithm 1, for all replications."""
-        V = self._problem.V
-        beta = observation.perturbation_bits
-        value = V * observation.energy_per_bit_j[:, None] + observation.queue_bits - beta
         bandwidth_hz, power_w, local_bits, edge_share = p2.solve(
             self._cells,
             observation.station,
             observation.channel_gain,
             observation.queue_bits,
             observation.station_queue_bits,
-            value,
+            self._problem.bit_value(observation),
             observation.power_max_w,
             self._network.device_service_bits,
-            V * self._network.slot_s,
+            self._problem.V * self._network.slot_s,
             self._radio,
             self._compute,
         )

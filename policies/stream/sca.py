@@ -26,7 +26,7 @@ from ...simulator.stream.network import Network
 from ...simulator.stream.observation import Observation
 from ...simulator.stream.problem import DriftPlusPenalty
 from ..base import Policy
-from ..solver_cache import Rebuilt
+from ..solver_cache import SolverCache
 from ..tasks.sca_subproblems import solved
 from .lyapunov import Lyapunov
 from .p2.slot import Allocation, Instance, allocation, decision, instances
@@ -64,7 +64,7 @@ class ScaStream(Policy):
             raise ValueError(f"iterations_max = {self.iterations_max}; allowed: at least 1")
         if self.threshold < 0.0:
             raise ValueError(f"threshold = {self.threshold}; allowed: not negative")
-        self._approximations: Rebuilt[int, Approximation] = Rebuilt()
+        self._approximations: SolverCache[int, Approximation] = SolverCache()
 
     def reset(self, network: Network, problem: DriftPlusPenalty, rngs: Generators) -> None:
         """Keep the problem."""

@@ -31,7 +31,7 @@ from ...simulator.tasks.observation import TaskObservation
 from ...simulator.tasks.outcome import TOLERANCE, TaskOutcome
 from ...simulator.tasks.problem import WorstCaseEmission
 from ..base import Policy
-from ..solver_cache import Rebuilt
+from ..solver_cache import SolverCache
 from .c10.closed_form_rates import slowest_edge_hz, slowest_local_hz
 from .replications import instances, together
 from .sca_subproblems import Instance, OffloadingSubproblem, PowerSubproblem, RateSubproblem
@@ -103,7 +103,7 @@ class Sca(Policy):
     edge_cpu: Hertz | None = None
 
     def __post_init__(self) -> None:
-        self._built: Rebuilt[int, _Subproblems] = Rebuilt()
+        self._built: SolverCache[int, _Subproblems] = SolverCache()
 
     def reset(
         self, network: CarbonAwareNetwork, problem: WorstCaseEmission, rngs: Generators

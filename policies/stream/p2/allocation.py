@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ....simulator.core.arrays import IntArray
 from ....simulator.core.compiled import compiled
-from ....simulator.stream.network import Network
+from ....simulator.stream.problem import DriftPlusPenalty
 
 # A device that may offload, in the cell being solved.
 DEVICE = np.dtype(
@@ -68,8 +68,9 @@ _CELL = np.dtype(
 )
 
 
-def cells(network: Network, V: float) -> NDArray[np.void]:
+def cells(problem: DriftPlusPenalty) -> NDArray[np.void]:
     """(B,) what P2 needs to know of each station; the rest of the fields are scratch."""
+    network = problem.network
     records = np.zeros(network.stations, _CELL)
     records["bandwidth"] = network.station_bandwidth_hz
     records["bits_per_hz"] = network.slot_s / np.log(2.0)
@@ -78,8 +79,8 @@ def cells(network: Network, V: float) -> NDArray[np.void]:
     else:
         records["noise_per_hz"] = network.noise_w / network.station_bandwidth_hz
     cycles = network.cycles_per_bit
-    records["edge_cost"] = V * network.epsilon_w * cycles / network.station_cpu_hz
-    records["local"] = 3.0 * V * network.varsigma * cycles**3 / network.slot_s**2
+    records["edge_cost"] = problem.V * network.epsilon_w * cycles / network.station_cpu_hz
+    records["local"] = problem.local_cost
     return records
 
 

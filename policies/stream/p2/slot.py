@@ -177,13 +177,11 @@ def instances(problem: DriftPlusPenalty, observation: Observation) -> list[Insta
     """
     network, cells, V = problem.network, observation.cells, problem.V
     station = cells.station
-    value = V * observation.energy_per_bit_j[:, None] + observation.queue_bits
-    value = value - observation.perturbation_bits
+    value = problem.bit_value(observation)
     net = value - cells.at_station(observation.station_queue_bits)
     gain = cells.own(observation.channel_gain)
     edge_cost = V * network.epsilon_w * network.cycles_per_bit / network.station_cpu_hz
     local_limit_bits = network.device_service_bits
-    local_cost = 3.0 * V * network.varsigma * network.cycles_per_bit**3 / network.slot_s**2
     considered = (net > edge_cost[station]) & (observation.queue_bits > 0.0)
     considered &= observation.power_max_w * gain > 1e-6 * network.noise_w[station]
     result = []
@@ -211,7 +209,7 @@ def instances(problem: DriftPlusPenalty, observation: Observation) -> list[Insta
                 / network.station_bandwidth_hz[own],
                 edge_cost=edge_cost[own],
                 local_max_bits=np.minimum(local_limit_bits, observation.queue_bits[r])[device],
-                local_cost=np.full(len(device), local_cost),
+                local_cost=np.full(len(device), problem.local_cost),
                 power_cost=V * network.slot_s,
                 bits_per_hz=network.slot_s / np.log(2.0),
             )
@@ -241,8 +239,7 @@ def decision(
         bandwidth_hz[r, instance.device] = one.bandwidth_hz
         power_w[r, instance.device] = one.power_w
         bits[r, instance.device] = one.bits
-    value = problem.V * observation.energy_per_bit_j[:, None] + observation.queue_bits
-    value = value - observation.perturbation_bits
+    value = problem.bit_value(observation)
     cycles = network.cycles_per_bit
     joule = network.varsigma * cycles**3 / network.slot_s**2
     local_bits = np.sqrt(np.maximum(value, 0.0) / (3.0 * problem.V * joule))
