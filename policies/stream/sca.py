@@ -29,7 +29,7 @@ from ..base import Policy
 from ..solver_cache import SolverCache
 from ..tasks.sca_subproblems import solved
 from .lyapunov import Lyapunov
-from .p2.slot import Allocation, Instance, allocation, decision, instances
+from .p2.program import Allocation, Program, decision, programs
 
 _REACH = 100.0
 """No power or bandwidth grows by more than this factor in one step."""
@@ -74,17 +74,17 @@ class ScaStream(Policy):
 
     def decide(self, observation: Observation) -> Decision:
         """SCA in every replication; "iterations" and "failed_solves" go into the trace."""
-        considered = instances(self._problem, observation)
+        considered = programs(self._problem, observation)
         if self.start == "lyapunov":
             first = self._lyapunov.decide(observation)
             columns = list(zip(first.bandwidth_hz, first.power_w, strict=True))
             starts = [
-                allocation(one, bandwidth[one.device], power[one.device])
+                one.allocation(bandwidth[one.device], power[one.device])
                 for one, (bandwidth, power) in zip(considered, columns, strict=True)
             ]
         else:
             starts = [
-                allocation(one, one.bandwidth_hz / one.together.sum(axis=1), one.power_max_w)
+                one.allocation(one.bandwidth_hz / one.together.sum(axis=1), one.power_max_w)
                 for one in considered
             ]
         answers = [self.improve(*pair) for pair in zip(considered, starts, strict=True)]
@@ -95,7 +95,7 @@ class ScaStream(Policy):
         }
         return decision(self._problem, observation, considered, chosen, diagnostics)
 
-    def improve(self, instance: Instance, start: Allocation) -> tuple[Allocation, int, int]:
+    def improve(self, instance: Program, start: Allocation) -> tuple[Allocation, int, int]:
         """SCA from a start.
 
         Returns:
@@ -164,7 +164,7 @@ class Approximation:
             ],
         )
 
-    def solve(self, instance: Instance, point: Allocation) -> tuple[FloatArray, FloatArray] | None:
+    def solve(self, instance: Program, point: Allocation) -> tuple[FloatArray, FloatArray] | None:
         """The best bandwidths and powers by the approximation; None if the solver finds none."""
         w, p, bits = point.bandwidth_hz, point.power_w, point.bits
         disturbance_w = instance.disturbance_w(w, p)
@@ -200,7 +200,7 @@ class Approximation:
 
 
 def _prolonged(
-    instance: Instance, point: Allocation, bandwidth_hz: FloatArray, power_w: FloatArray
+    instance: Program, point: Allocation, bandwidth_hz: FloatArray, power_w: FloatArray
 ) -> Allocation:
     """The best point on the way from `point` through these, on a logarithmic scale.
 
@@ -214,7 +214,7 @@ def _prolonged(
         bandwidth_hz = point.bandwidth_hz * growth_w**length
         used = (instance.together * bandwidth_hz).sum(axis=1) / instance.bandwidth_hz
         power_w = np.minimum(point.power_w * growth_p**length, instance.power_max_w)
-        new = allocation(instance, bandwidth_hz / used, power_w)
+        new = instance.allocation(bandwidth_hz / used, power_w)
         if best is not None and new.gain <= best.gain:
             break
         best = new
