@@ -1,33 +1,112 @@
-"""edgesim: edge networks that are managed through digital twins, simulated.
+"""edgesim: a simulator of edge networks that are managed through digital twins.
 
-The Python interface: `run`, `load_scenario`, `open_trace`, `open_sweep`, `register_envs`. Each is
-loaded when it is first used, so importing edgesim imports nothing else.
+Each ability of the command is a function here: `run`, `train`, `sweep`, `compare`, `summarise`, `plot`,
+`report` and others. A name is loaded when it is first used; importing edgesim imports nothing else.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
-    from edgesim.experiments.run import run
+    from edgesim.api import (
+        compare,
+        compare_sweep,
+        estimate_sweep,
+        export,
+        export_graph,
+        load_scenario,
+        plot,
+        report,
+        reproduce,
+        run,
+        summarise,
+        summarise_sweep,
+        sweep,
+        sweep_status,
+        train,
+        validate,
+    )
+    from edgesim.experiments.errors import ArgumentError, CheckpointError, SweepStoppedError
     from edgesim.experiments.sweeps.dataset import open_sweep
+    from edgesim.policies.base import Policy
     from edgesim.policies.learning.environment import register_envs
-    from edgesim.scenarios.loading import load_scenario
-    from edgesim.traces.reader import open_trace
+    from edgesim.scenarios.errors import ScenarioError
+    from edgesim.scenarios.schema import Scenario
+    from edgesim.simulator.core.errors import RunError
+    from edgesim.simulator.stream.decision import Decision
+    from edgesim.simulator.stream.observation import Observation
+    from edgesim.simulator.tasks.decision import TaskDecision
+    from edgesim.simulator.tasks.observation import TaskObservation
+    from edgesim.traces.file_errors import TraceError
+    from edgesim.traces.reader import Trace, open_trace
+    from edgesim.traces.watch import watch
 
-__all__ = ["__version__", "load_scenario", "open_sweep", "open_trace", "register_envs", "run"]
+__all__ = [
+    "ArgumentError",
+    "CheckpointError",
+    "Decision",
+    "Observation",
+    "Policy",
+    "RunError",
+    "Scenario",
+    "ScenarioError",
+    "SweepStoppedError",
+    "TaskDecision",
+    "TaskObservation",
+    "Trace",
+    "TraceError",
+    "__version__",
+    "compare",
+    "compare_sweep",
+    "estimate_sweep",
+    "export",
+    "export_graph",
+    "load_scenario",
+    "open_sweep",
+    "open_trace",
+    "plot",
+    "register_envs",
+    "report",
+    "reproduce",
+    "run",
+    "summarise",
+    "summarise_sweep",
+    "sweep",
+    "sweep_status",
+    "train",
+    "validate",
+    "watch",
+]
 
-_WHERE = {
-    "run": "edgesim.experiments.run",
-    "load_scenario": "edgesim.scenarios.loading",
-    "open_trace": "edgesim.traces.reader",
-    "open_sweep": "edgesim.experiments.sweeps.dataset",
-    "register_envs": "edgesim.policies.learning.environment",
+_MODULES = {
+    "ArgumentError": "experiments.errors",
+    "CheckpointError": "experiments.errors",
+    "Decision": "simulator.stream.decision",
+    "Observation": "simulator.stream.observation",
+    "Policy": "policies.base",
+    "RunError": "simulator.core.errors",
+    "Scenario": "scenarios.schema",
+    "ScenarioError": "scenarios.errors",
+    "SweepStoppedError": "experiments.errors",
+    "TaskDecision": "simulator.tasks.decision",
+    "TaskObservation": "simulator.tasks.observation",
+    "Trace": "traces.reader",
+    "TraceError": "traces.file_errors",
+    "open_sweep": "experiments.sweeps.dataset",
+    "open_trace": "traces.reader",
+    "register_envs": "policies.learning.environment",
+    "watch": "traces.watch",
 }
+"""Where a name is defined, if not in `api`."""
 
 
 def __getattr__(name: str) -> Any:
-    if name in _WHERE:
-        return getattr(import_module(_WHERE[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'api')}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -7,8 +7,9 @@ import numpy as np
 
 from edgesim.experiments.run import prepare
 from edgesim.simulator.core.randomness import Streams
+from edgesim.simulator.core.recorder import NullRecorder
 
-from .measure import NoRecorder, Row, rounds, scenario
+from .measure import Row, rounds, scenario
 
 SLOTS = 600
 
@@ -26,7 +27,7 @@ def measure() -> Iterator[Row]:
             seen.append(observation)
             return policy.decide(observation)
 
-        experiment.blueprint.simulation(remember, NoRecorder(), streams).run()
+        experiment.blueprint.simulation(remember, NullRecorder(), streams).run()
 
         def decide(seen: list[Any] = seen, policy: Any = policy) -> None:
             for observation in seen:

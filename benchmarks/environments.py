@@ -7,11 +7,10 @@ import numpy as np
 import torch
 
 from edgesim.experiments.train import make_environment
-from edgesim.policies.learning.aac import Aac
-from edgesim.policies.learning.aac_workers import Training
+from edgesim.policies.learning.aac import Aac, GlobalAgent
 from edgesim.policies.learning.environment import (
-    CarbonAwareEdgeVector,
-    DigitalTwinNetworkVector,
+    StreamVectorEnvironment,
+    TaskVectorEnvironment,
     VectorEnvironment,
 )
 
@@ -23,11 +22,11 @@ SLOTS = 200
 
 def measure() -> Iterator[Row]:
     torch.set_num_threads(1)
-    worlds: dict[str, Callable[..., VectorEnvironment]] = {
-        "iiot_20dev": DigitalTwinNetworkVector,
-        "carbon_6ue": CarbonAwareEdgeVector,
+    classes: dict[str, Callable[..., VectorEnvironment]] = {
+        "iiot_20dev": StreamVectorEnvironment,
+        "carbon_6ue": TaskVectorEnvironment,
     }
-    for name, cls in worlds.items():
+    for name, cls in classes.items():
         plan = scenario(slots=SLOTS, name=name)
         works = [episode(cls(replicas, plan)) for replicas in (REPLICAS, 1)]
         for work in works:
@@ -62,5 +61,5 @@ def episode(env: VectorEnvironment) -> Callable[[], object]:
 
 def training(replicas: int) -> Callable[[], object]:
     """An episode of learning, of the default network; agents beside it cost as much each."""
-    keys = Aac(workers=1, replicas=replicas, episode_slots=SLOTS)
-    return Training(keys, partial(make_environment, scenario(slots=SLOTS)), 1).advance
+    config = Aac(workers=1, replicas=replicas, episode_slots=SLOTS)
+    return GlobalAgent(config, partial(make_environment, scenario(slots=SLOTS)), 1).advance

@@ -7,7 +7,7 @@ import gymnasium
 import numpy as np
 import torch
 
-from edgesim.policies.learning.ddpg import Ddpg, Training
+from edgesim.policies.learning.ddpg import Ddpg, DdpgLearner
 
 from .measure import Row, rounds
 
@@ -50,10 +50,10 @@ class TrivialVector:
         return state[None], np.array([reward]), None, None, {}
 
 
-def ours(batch: int) -> Training:
+def ours(batch: int) -> DdpgLearner:
     """With the paper's networks and defaults."""
-    keys = Ddpg(network="flat", batch=batch, warmup=batch, episode_slots=STEPS)
-    learner = keys.learner(None, TrivialVector, seed=1)  # type: ignore[arg-type]
+    config = Ddpg(network="flat", batch=batch, warmup=batch, episode_slots=STEPS)
+    learner = DdpgLearner(config, TrivialVector, seed=1)
     learner.advance()
     return learner
 

@@ -16,11 +16,12 @@ from edgesim.scenarios.schema import Scenario
 from edgesim.simulator.core.arrays import FloatArray, IntArray
 from edgesim.simulator.core.compiled import compiled
 from edgesim.simulator.core.randomness import Streams
+from edgesim.simulator.core.recorder import NullRecorder
+from edgesim.simulator.network.network import Network
 from edgesim.simulator.stream.decision import Decision
-from edgesim.simulator.stream.network import Network
 from edgesim.simulator.stream.observation import Observation
 
-from .measure import NoRecorder, Row, rounds, scenario
+from .measure import Row, rounds, scenario
 
 CASES = ((1, 20, 3000), (64, 20, 300), (1, 1000, 600))
 """Replications, devices, slots."""
@@ -67,7 +68,7 @@ def simulated(plan: Scenario) -> float:
     """Energy per bit, J, of the simulation."""
     blueprint = prepare(plan).blueprint
     streams = Streams(plan.run.seed, plan.run.replications)
-    simulation = blueprint.simulation(Fixed(blueprint.network), NoRecorder(), streams)
+    simulation = blueprint.simulation(Fixed(blueprint.network), NullRecorder(), streams)
     simulation.run()
     state: Any = simulation.world.state
     return float(state.total_energy_j.sum() / state.total_departed_bits.sum())
@@ -77,7 +78,7 @@ def looped(plan: Scenario) -> float:
     """Energy per bit, J, of the compiled loop on the same network."""
     blueprint = prepare(plan).blueprint
     network, streams = blueprint.network, Streams(plan.run.seed, plan.run.replications)
-    start = blueprint.simulation(Fixed(network), NoRecorder(), streams).world.state
+    start = blueprint.simulation(Fixed(network), NullRecorder(), streams).world.state
     members = np.maximum(start.cells.members, 1)
     return float(
         _physics(

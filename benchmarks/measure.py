@@ -1,20 +1,17 @@
 """How the benchmarks measure: CPU time, because machines are shared, in interleaved rounds."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgesim.experiments.run import execute, prepare
 from edgesim.scenarios.loading import load_scenario
 from edgesim.scenarios.schema import Scenario
 from edgesim.simulator.core.arrays import FloatArray
-from edgesim.simulator.core.recorder import EndStatus, TaskTable
 
 
 @dataclass(frozen=True)
@@ -70,19 +67,3 @@ def end_to_end(what: Scenario) -> None:
     """A run from its first slot to the closed trace, on disk."""
     with TemporaryDirectory() as folder:
         execute(prepare(what), Path(folder, "trace.h5"))
-
-
-class NoRecorder:
-    """Keeps nothing: what is measured is the simulation alone."""
-
-    def slot(self, slot: int, columns: Mapping[str, NDArray[Any]]) -> None:
-        """Forget it."""
-
-    def tasks(self, tasks: TaskTable) -> None:
-        """Forget them."""
-
-    def decision_time(self, seconds: float) -> None:
-        """Forget it."""
-
-    def close(self, status: EndStatus) -> None:
-        """Nothing to close."""

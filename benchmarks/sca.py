@@ -1,21 +1,17 @@
-"""SCA in world C: programs built once, against the same steps with programs built at each of them."""
+"""SCA of C(10): programs built once, against the same steps with programs built at each of them."""
 
 from collections.abc import Iterator
-from types import SimpleNamespace
+from dataclasses import replace
 from typing import Any
 
 import cvxpy as cp
 import numpy as np
 
-from edgesim.policies.tasks.sca import Sca
-from edgesim.policies.tasks.sca_subproblems import (
-    MARGIN,
-    REACH,
-    Instance,
-    PowerStep,
-    PowerSubproblem,
-    solved,
-)
+from edgesim.policies.convex_solver import solved
+from edgesim.policies.tasks.c10.slot import Slot
+from edgesim.policies.tasks.sca.inequalities import MARGIN, REACH
+from edgesim.policies.tasks.sca.joint_subproblem import JointSubproblem
+from edgesim.policies.tasks.sca.policy import Sca
 from edgesim.simulator.core.arrays import FloatArray
 from edgesim.simulator.tasks.channel import MrcChannel, draw_channels, mrc_channel
 from edgesim.simulator.tasks.decision import TaskDecision
@@ -31,10 +27,10 @@ def measure() -> Iterator[Row]:
         instances = [drawn(seed, theta_server) for seed in range(INSTANCES)]
         policies = [Sca(), Sca(), Sca()]
         for policy, power in zip(policies[1:], (Rebuilt(), WrittenOut()), strict=True):
-            policy._built[DEVICES] = SimpleNamespace(power=power)  # type: ignore[assignment]
+            policy._joint[DEVICES] = power  # type: ignore[assignment]
 
-        def decide(policy: Sca, instances: list[Instance] = instances) -> FloatArray:
-            return np.array([solve(policy, one) for one in instances])
+        def decide(policy: Sca, instances: list[Slot] = instances) -> FloatArray:
+            return np.array([policy.solve(one).worst_emission_g for one in instances])
 
         answers = [decide(policy) for policy in policies]
         assert all(np.allclose(answers[0], others, rtol=1e-3) for others in answers[1:])
@@ -47,7 +43,7 @@ def measure() -> Iterator[Row]:
         yield Row(f"{name}: rebuilt, device by device", ratio[2], "times the CPU", at_least=10.0)
 
 
-def drawn(seed: int, theta_server: float) -> Instance:
+def drawn(seed: int, theta_server: float) -> Slot:
     """Paper C's Table I, with random tasks."""
     rng = np.random.default_rng(seed)
     network = CarbonAwareNetwork(
@@ -70,45 +66,38 @@ def drawn(seed: int, theta_server: float) -> Instance:
     x, y = rng.uniform(-50.0, 50.0, (2, 1, DEVICES))
     channel = mrc_channel(draw_channels(np.maximum(np.hypot(x, y), 5.0), 8, [rng]))
     first = MrcChannel(channel.gain[0], channel.interference_gain[0])
-    return Instance(network, tasks, first, 182.0 / 3.6e6)
-
-
-def solve(policy: Sca, one: Instance) -> float:
-    result = policy.solve(one.network, one.tasks, one.channel, one.carbon_g_per_j)
-    return result.worst_emission_g
+    return Slot(network, tasks, first, 182.0 / 3.6e6)
 
 
 class Rebuilt:
     """Our own program, built and compiled at every step."""
 
-    def least_emission(self, *given: Any, **more: Any) -> PowerStep | None:
-        """As `PowerSubproblem`."""
-        return self._fresh().least_emission(*given, **more)
+    def least_emission(self, *given: Any) -> TaskDecision | None:
+        """As `JointSubproblem`."""
+        return self._fresh().least_emission(*given)
 
-    def least_violation(self, *given: Any) -> PowerStep | None:
-        """As `PowerSubproblem`."""
+    def least_violation(self, *given: Any) -> TaskDecision | None:
+        """As `JointSubproblem`."""
         return self._fresh().least_violation(*given)
 
-    def _fresh(self) -> PowerSubproblem:
-        return PowerSubproblem(DEVICES, joint=True, scaled=True, tie_weight=1e-4)
+    def _fresh(self) -> JointSubproblem:
+        return JointSubproblem(DEVICES, joint=True)
 
 
 class WrittenOut:
     """The same program as one reads it from section III: for every device, with its numbers."""
 
-    def least_emission(
-        self, instance: Instance, point: TaskDecision, everybody: bool
-    ) -> PowerStep | None:
-        """As `PowerSubproblem`."""
-        return self._step(instance, point, relaxed=False)
+    def least_emission(self, slot: Slot, point: TaskDecision) -> TaskDecision | None:
+        """As `JointSubproblem`."""
+        return self._step(slot, point, relaxed=False)
 
-    def least_violation(self, instance: Instance, point: TaskDecision) -> PowerStep | None:
-        """As `PowerSubproblem`."""
-        return self._step(instance, point, relaxed=True)
+    def least_violation(self, slot: Slot, point: TaskDecision) -> TaskDecision | None:
+        """As `JointSubproblem`."""
+        return self._step(slot, point, relaxed=True)
 
-    def _step(self, instance: Instance, point: TaskDecision, relaxed: bool) -> PowerStep | None:
-        network, tasks, channel = instance.network, instance.tasks, instance.channel
-        power_w, edge_hz, outcome = point.power_w, point.edge_cpu_hz, instance.evaluate(point)
+    def _step(self, slot: Slot, point: TaskDecision, relaxed: bool) -> TaskDecision | None:
+        network, tasks, channel = slot.network, slot.tasks, slot.channel
+        power_w, edge_hz, outcome = point.power_w, point.edge_cpu_hz, slot.evaluate(point)
         P, T, F = cp.Variable(DEVICES), cp.Variable(DEVICES), cp.Variable(DEVICES)
         z, excess, worst = cp.Variable(), cp.Variable(), cp.Variable()
         allowed = 1.0 + excess if relaxed else 1.0 - MARGIN
@@ -138,7 +127,7 @@ class WrittenOut:
                 delay = outcome.transmission_s[m] * T[m] + execution_s * cp.inv_pos(F[m])
                 limits.append(energy <= network.energy_max_j * allowed)
                 limits.append(delay / tasks.deadline_s[m] <= allowed)
-                emission = instance.carbon_g_per_j / largest_g * (energy + server)
+                emission = slot.carbon_g_per_j / largest_g * (energy + server)
                 limits.append(emission <= worst)
                 busy = busy + edge_hz[m] / network.server_cpu_hz * F[m]
                 total = total + emission
@@ -149,4 +138,4 @@ class WrittenOut:
         if not solved(cp.Problem(cp.Minimize(objective), limits), rough=True):
             return None
         power_w = np.minimum(power_w * P.value / z.value, network.device_power_max_w)
-        return PowerStep(power_w, edge_hz * F.value)
+        return replace(point, power_w=power_w, edge_cpu_hz=edge_hz * F.value)

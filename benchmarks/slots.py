@@ -12,9 +12,10 @@ import numpy as np
 from edgesim.experiments.run import prepare
 from edgesim.scenarios.schema import Scenario
 from edgesim.simulator.core.randomness import Streams
+from edgesim.simulator.core.recorder import NullRecorder
 from edgesim.simulator.stream.observation import Observation
 
-from .measure import NoRecorder, Row, end_to_end, rounds, scenario
+from .measure import Row, end_to_end, rounds, scenario
 
 SLOTS = 10_000
 
@@ -39,7 +40,7 @@ def bare_loop(plan: Scenario) -> float:
     n = problem.network
     streams = Streams(plan.run.seed, 1)
     experiment.policy.reset(n, problem, streams.generators("policy"))
-    start: Any = blueprint.simulation(decide, NoRecorder(), streams).world.state
+    start: Any = blueprint.simulation(decide, NullRecorder(), streams).world.state
     path_gain, cells = start.path_gain, start.cells
     station = cells.station[0]
     links = np.arange(n.devices), station

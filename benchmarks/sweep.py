@@ -9,17 +9,19 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from edgesim.experiments.run import prepare
-from edgesim.experiments.sweeps.dataset import open_sweep, sweep_status
+from edgesim.experiments.sweeps.dataset import open_sweep
 from edgesim.experiments.sweeps.execute import execute_sweep, jobs, plan
 from edgesim.experiments.sweeps.jobs import run_job
+from edgesim.experiments.sweeps.status import sweep_status
 from edgesim.experiments.sweeps.sweep_file import Sweep, load_sweep
 from edgesim.experiments.sweeps.table import SweepTable, TraceFacts
 from edgesim.experiments.sweeps.workers import LocalPool
 from edgesim.scenarios.schema import Scenario
 from edgesim.simulator.core.randomness import Streams
-from edgesim.traces.statistics import ROWS
+from edgesim.simulator.core.recorder import NullRecorder
+from edgesim.traces.metrics import METRICS
 
-from .measure import NoRecorder, Row, cpu_s
+from .measure import Row, cpu_s
 
 SWEEP = """
 scenario = "iiot_20dev"
@@ -44,7 +46,7 @@ def simulate(scenario: str) -> None:
     plan_, streams = experiment.blueprint, Streams(1, experiment.scenario.run.replications)
     problem = plan_.problem
     experiment.policy.reset(problem.network, problem, streams.generators("policy"))
-    simulation = plan_.simulation(experiment.policy.decide, NoRecorder(), streams)
+    simulation = plan_.simulation(experiment.policy.decide, NullRecorder(), streams)
     simulation.run()
     simulation.world.unfinished()
 
@@ -92,7 +94,7 @@ def large(folder: Path) -> Iterator[Row]:
     waiting = list(jobs(sweep, set()))
     start_s = time.process_time() - begin
     yield Row("10,000 runs of 10,000 points: start", start_s, "s CPU", at_most=5.0)
-    numbers = {key: [1.5] for key in ROWS}
+    numbers = {key: [1.5] for key in METRICS}
     with SweepTable(folder) as table:
         table.record(
             (job.run_ids, TraceFacts(f"{job.id}.h5", 1, 1, "", numbers), 1.0) for job in waiting

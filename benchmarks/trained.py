@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import torch
 
-from edgesim.experiments.evaluation import Evaluator, named
-from edgesim.policies.learning.trainable import FORMAT, Learned, read, shipped
+from edgesim.experiments.evaluation import Evaluator
+from edgesim.policies.learning.checkpoint import FORMAT, read, shipped
+from edgesim.policies.learning.trainable import TrainablePolicy
 from edgesim.policies.registry import make_policy
 from edgesim.scenarios.loading import load_scenario
 from edgesim.scenarios.schema import Scenario
@@ -35,7 +36,7 @@ def measure() -> Iterator[Row]:
             yield Row(path.stem, closed, "% of the gap closed", at_least=98.0)
             larger = trained_for(command, path.stem, f"devices.count={MORE}")
             evaluator = Evaluator(larger)
-            epr = evaluator.evaluate(make_policy(named(larger, "epr"))).figures
+            epr = evaluator.evaluate(make_policy(larger.with_policy("epr"))).figures
             more = evaluator.evaluate(ready(larger)).figures
             what = f"{path.stem}, {MORE} devices, beside epr"
             yield Row(
@@ -59,17 +60,17 @@ def trained_for(command: str, name: str, *changes: str) -> Scenario:
     return load_scenario(words[2], overrides, policy=policy)
 
 
-def ready(scenario: Scenario) -> Learned:
+def ready(scenario: Scenario) -> TrainablePolicy:
     """The trained policy."""
     policy = make_policy(scenario)
-    assert isinstance(policy, Learned)
+    assert isinstance(policy, TrainablePolicy)
     policy.load(blueprint(scenario).problem)
     return policy
 
 
-def untrained(scenario: Scenario) -> Learned:
+def untrained(scenario: Scenario) -> TrainablePolicy:
     """With weights as they are drawn: actions next to zero."""
     policy = make_policy(scenario)
-    assert isinstance(policy, Learned)
-    policy.draw(blueprint(scenario).problem, 1)
+    assert isinstance(policy, TrainablePolicy)
+    policy.init_random(blueprint(scenario).problem, 1)
     return policy

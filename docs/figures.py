@@ -12,14 +12,13 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from matplotlib import pyplot as plt
 from matplotlib.ticker import NullFormatter
 
-from edgesim.experiments.run import run
-from edgesim.traces.figures import plot
-from edgesim.traces.statistics import TraceSummary, summarise
+from edgesim import run
+from edgesim.traces.figures import STYLE, plot, save
+from edgesim.traces.summary import TraceSummary
 
 DOCS = Path(__file__).resolve().parent
 PERTURBATIONS = {
@@ -29,17 +28,6 @@ PERTURBATIONS = {
 }
 """How A(19) is read: colour, line and marker, which a grey print tells apart too."""
 WEIGHTS = (1e12, 1e13, 3e13, 1e14, 3e14, 1e15, 3e15, 1e16, 3e16, 1e17)
-STYLE: Any = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#dddddd",
-    "grid.linewidth": 0.6,
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-    "svg.hashsalt": "edgesim",
-}
 
 
 def iiot_20dev(folder: Path) -> None:
@@ -87,7 +75,7 @@ def tradeoff(folder: Path) -> None:
         ax.set_xlabel("V, bit²/J")
     energy.set_yticks([0.5, 1, 2, 5, 10, 20])
     energy.legend(title="perturbation", loc="lower left")
-    save(figure, "tradeoff.svg")
+    save(figure, DOCS / "tradeoff.svg")
 
 
 def measured(path: Path, perturbation: str, V: float) -> TraceSummary:
@@ -99,8 +87,8 @@ def measured(path: Path, perturbation: str, V: float) -> TraceSummary:
         "run.slots=2000",
         "trace.level=summary",
     ]
-    run("iiot_20dev", path, overrides=overrides).close()
-    return summarise([path], warmup=0.5).traces[0]
+    with run("iiot_20dev", path, overrides=overrides) as trace:
+        return trace.summary(warmup=0.5)
 
 
 def scaling(folder: Path) -> None:
@@ -127,13 +115,7 @@ def scaling(folder: Path) -> None:
     ax.set_xlabel("devices N")
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.legend(loc="upper left")
-    save(figure, "scaling.svg")
-
-
-def save(figure: Any, name: str) -> None:
-    """Without a date, so that the same numbers give the same file."""
-    figure.savefig(DOCS / name, metadata={"Date": None})
-    plt.close(figure)
+    save(figure, DOCS / "scaling.svg")
 
 
 FIGURES = {figure.__name__: figure for figure in (iiot_20dev, melbourne_cbd, tradeoff, scaling)}

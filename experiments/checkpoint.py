@@ -1,4 +1,4 @@
-"""All that a run is at a slot's boundary, in a file beside its trace."""
+"""The checkpoint of a run: all that it is at a slot's boundary, in a file beside its trace."""
 
 import json
 import os
@@ -38,8 +38,8 @@ class Checkpoint:
     written: Written
 
 
-def beside(trace: Path) -> Path:
-    """Where the checkpoint of a trace lies."""
+def checkpoint_path(trace: Path) -> Path:
+    """The checkpoint of the run whose trace this is: a file beside it."""
     return trace.with_name(trace.name + SUFFIX)
 
 
@@ -50,13 +50,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         CheckpointError: a user's policy or model has a state that cannot be pickled.
         OSError: the file cannot be written.
     """
-    try:
-        content = pickle.dumps(checkpoint, protocol=pickle.HIGHEST_PROTOCOL)
-    except Exception as error:
-        raise CheckpointError(
-            f"{path}: this run cannot be saved: {type(error).__name__}: {error}; what a policy or "
-            "model keeps must be picklable, or run without --checkpoint-every"
-        ) from error
+    content = pickled(checkpoint, path)
     header = {
         "format": _MAGIC,
         "edgesim_version": __version__,
@@ -68,11 +62,30 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         os.fsync(file.fileno())
 
 
-def load(path: Path) -> Checkpoint:
-    """Read a checkpoint. It is unpickled: only your own ones are to be trusted.
+def pickled(state: object, path: Path) -> bytes:
+    """The state of a run as bytes.
+
+    Args:
+        state: the whole of it, or the policy alone to see whether it can be saved.
+        path: of the checkpoint, for the message.
 
     Raises:
-        CheckpointError: it is damaged, or none, or of another version.
+        CheckpointError: a user's policy or model cannot be pickled.
+    """
+    try:
+        return pickle.dumps(state, protocol=pickle.HIGHEST_PROTOCOL)
+    except Exception as error:
+        raise CheckpointError(
+            f"{path}: this run cannot be saved: {type(error).__name__}: {error}; what a policy or "
+            "model keeps must be picklable, or run without `checkpoint_every`"
+        ) from error
+
+
+def load(path: Path) -> Checkpoint:
+    """Read a checkpoint. It is unpickled: trust only your own ones.
+
+    Raises:
+        CheckpointError: damaged, no checkpoint, or of another version.
         OSError: it cannot be read.
     """
     first, _, content = path.read_bytes().partition(b"\n")
@@ -92,7 +105,7 @@ def load(path: Path) -> Checkpoint:
         checkpoint = pickle.loads(content)
     except Exception as error:
         raise CheckpointError(
-            f"{path}: what it needs is not there: {type(error).__name__}: {error}"
+            f"{path}: it cannot be restored here: {type(error).__name__}: {error}"
         ) from error
     assert isinstance(checkpoint, Checkpoint)
     return checkpoint

@@ -4,66 +4,76 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import TypeAlias
 
-from ..scenarios.errors import Problem, ScenarioError
-from ..simulator.simulation import Simulation
-from .run import Experiment, execute, load, prepare
+from ..policies.base import AnyPolicy
+from ..policies.registry import policy_name
+from ..scenarios.errors import Issue, ScenarioError
+from ..scenarios.loading import AnyScenario, Overrides, with_overrides, with_values
+from ..scenarios.policy_list import FORM, parse_policy, split
+from .run import Experiment, Follow, execute, load, prepare
 
-Follow = Callable[[Simulation], None]
-Watch = Callable[[str, Experiment], AbstractContextManager[Follow]]
-"""Makes, for a label and its experiment, what follows the run's progress."""
+Policies: TypeAlias = str | Sequence[AnyPolicy] | Mapping[str, AnyPolicy]
+"""Two or more: "a,b{key=value}", or a list of such names, classes and objects, or these by label."""
 
-FORM = "NAME or NAME{KEY=VALUE, …}, separated by commas"
+Watch: TypeAlias = Callable[[str, int, int], AbstractContextManager[Follow]]
+"""For a label, its place from 1 on and the number of labels, a context that gives what follows a run."""
 
-_SPECIFICATION = re.compile(r"([^{}\s]+)\s*(?:\{(.*)\})?", re.DOTALL)
-_CLOSING = {"{": "}", "[": "]"}
+
+def unwatched(label: str, number: int, count: int) -> AbstractContextManager[Follow]:
+    """No progress is shown."""
+    return nullcontext(lambda simulation: None)
 
 
 def prepare_each(
-    scenario: str | Path,
-    policies: str,
+    scenario: AnyScenario,
+    policies: Policies,
     seeds: int,
-    overrides: Sequence[str] = (),
-    data_dir: Path | None = None,
+    overrides: Overrides = (),
+    data_dir: str | Path | None = None,
 ) -> dict[str, Experiment]:
     """One experiment for each policy, alike in all else; nothing is run before all are right.
 
-    The seeds are the replications of one run: each gives bit for bit what it would give alone. As a
-    comparison needs no more, level "summary" is recorded where `overrides` ask for no other.
+    The seeds are the replications of one run: each has bit for bit the numbers of a run of its own.
+    Level "summary" is recorded unless `overrides` ask for another.
 
     Args:
-        scenario: a file, a trace, or the name of a shipped scenario.
-        policies: "a,b{key=value},…". In braces are keys of [policy] for this policy alone, written
-            as for --set. The scenario's own policy keeps the keys that the scenario gives it.
+        scenario: as for `api.run`; so are `overrides`, for all policies, and `data_dir`.
+        policies: braces hold options of one policy alone, written as for --set. The scenario's own
+            policy keeps the options that the scenario gives it.
         seeds: how many; they follow the scenario's `run.seed`.
-        overrides: "a.b.c=VALUE", for all policies.
-        data_dir: where data files are looked up.
+        overrides: see above.
+        data_dir: see above.
 
     Returns:
-        By policy as written, in that order.
+        By label, in their order; a name is its own label.
 
     Raises:
         ScenarioError: with all that is wrong, of any policy.
         TraceError: the scenario is to be that of a trace, which cannot be read.
     """
+    if isinstance(overrides, Mapping):
+        overrides = {"trace.level": "summary", **overrides}
+    else:
+        overrides = ["trace.level=summary", *overrides]
+    changes = with_values(overrides, {"run.replications": seeds})
     experiments: dict[str, Experiment] = {}
-    problems: list[Problem] = []
-    for label, (name, options) in parse_policies(policies).items():
-        keys = [f"policy.{option}" for option in options]
-        changes = ["trace.level=summary", *overrides, f"run.replications={seeds}", *keys]
+    issues: list[Issue] = []
+    for label, (policy, options) in labelled(policies).items():
         try:
-            experiments[label] = prepare(load(scenario, changes, data_dir, policy=name))
+            own = with_overrides(changes, [f"policy.{option}" for option in options])
+            experiments[label] = prepare(load(scenario, own, data_dir, policy), policy)
         except ScenarioError as error:
-            problems += error.problems
-    if problems:
-        raise ScenarioError(list(dict.fromkeys(problems)))
+            issues += error.issues
+    if issues:
+        raise ScenarioError(list(dict.fromkeys(issues)))
     return experiments
 
 
 def execute_each(
     experiments: Mapping[str, Experiment],
     folder: Path,
-    watch: Watch = lambda label, experiment: nullcontext(lambda simulation: None),
+    watch: Watch = unwatched,
 ) -> dict[str, Path]:
     """Run experiments one after another, and leave their traces in a folder.
 
@@ -83,7 +93,7 @@ def execute_each(
     for number, (label, experiment) in enumerate(experiments.items(), start=1):
         name = re.sub(r"[^\w.]+", "-", label).strip("-.")[:60]
         path = folder / f"{number}-{name}.h5"
-        with watch(label, experiment) as follow:
+        with watch(label, number, len(experiments)) as follow:
             status = execute(experiment, path, follow)
         if status != "complete":
             break
@@ -91,65 +101,40 @@ def execute_each(
     return traces
 
 
-def parse_policies(text: str) -> dict[str, tuple[str, list[str]]]:
-    """The policies of "a,b{key=value},…".
-
-    Returns:
-        By each as written: its name, and its options "key=value".
+def labelled(policies: Policies) -> dict[str, tuple[AnyPolicy, list[str]]]:
+    """Policies by label, each with its options "key=value".
 
     Raises:
-        ScenarioError: not of this form, fewer than two, or one of them twice.
+        ScenarioError: a name of another form, fewer than two policies, or one of them twice.
     """
-    found: dict[str, tuple[str, list[str]]] = {}
-    problems: list[Problem] = []
-    for label in split(text):
+    found: dict[str, tuple[AnyPolicy, list[str]]] = {}
+    issues: list[Issue] = []
+    if isinstance(policies, Mapping):
+        listed = list(policies.items())
+    else:
+        each = split(policies) if isinstance(policies, str) else policies
+        listed = [(_label(policy), policy) for policy in each]
+    for label, policy in listed:
         if label in found:
-            problems.append(Problem("--policies", f"`{label}` is there twice"))
+            issues.append(Issue("--policies", f"`{label}` is there twice"))
             continue
         try:
-            found[label] = parse_policy(label, "--policies")
+            if isinstance(policy, str):
+                found[label] = parse_policy(policy, "--policies")
+            else:
+                found[label] = policy, []
         except ScenarioError as error:
-            problems += error.problems
-    if not problems and len(found) < 2:
-        problems.append(Problem("--policies", f"only `{text}`", allowed=f"two or more: {FORM}"))
-    if problems:
-        raise ScenarioError(problems)
+            issues += error.issues
+    if not issues and len(found) < 2:
+        only = ", ".join(found)
+        issues.append(Issue("--policies", f"only `{only}`", allowed=f"two or more: {FORM}"))
+    if issues:
+        raise ScenarioError(issues)
     return found
 
 
-def parse_policy(label: str, source: str) -> tuple[str, list[str]]:
-    """Name and options "key=value" of "name{key=value, …}".
-
-    Args:
-        label: the text.
-        source: where it stands, for the message.
-
-    Raises:
-        ScenarioError: not of this form.
-    """
-    matched = _SPECIFICATION.fullmatch(label)
-    options = split(matched[2] or "") if matched else []
-    if options == [""]:
-        options = []
-    if not matched or not all("=" in option for option in options):
-        raise ScenarioError([Problem(source, f"cannot read `{label}`", allowed=FORM)])
-    return matched[1], options
-
-
-def split(text: str) -> list[str]:
-    """Split at commas outside of brackets and quotes, and strip."""
-    parts, begin = [], 0
-    open_ends: list[str] = []  # what ends the brackets and quotes that are open
-    for place, character in enumerate(text):
-        if open_ends and character == open_ends[-1]:
-            open_ends.pop()
-        elif open_ends and open_ends[-1] in "\"'":
-            pass
-        elif character in "\"'":
-            open_ends.append(character)
-        elif character in _CLOSING:
-            open_ends.append(_CLOSING[character])
-        elif character == "," and not open_ends:
-            parts.append(text[begin:place].strip())
-            begin = place + 1
-    return [*parts, text[begin:].strip()]
+def _label(policy: AnyPolicy) -> str:
+    """A name as it is written; of a class or an object its name without the module's."""
+    if isinstance(policy, str):
+        return policy
+    return policy_name(policy).partition(":")[2]

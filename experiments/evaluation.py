@@ -1,4 +1,4 @@
-"""How good a policy is on seeds that no training has met, against others that meet the same world."""
+"""A policy's figures on seeds that no training has met, beside references under the same conditions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,17 +13,21 @@ from ..scenarios.schema import Scenario
 from ..simulator.build import blueprint
 from ..simulator.core.arrays import BoolArray, FloatArray
 from ..simulator.core.randomness import Streams
-from ..simulator.core.recorder import EndStatus, TaskTable
+from ..simulator.core.recorder import NullRecorder
 
 SHAPES = {"drift-plus-penalty": (8, 400), "worst-case-emission": (40, 5)}
-"""Of each problem, how many replications and slots are looked at. In world C slots are independent but
-for the devices' places, so few slots of many replications tell most."""
+"""Replications and slots that are evaluated, for each problem. In the task problem slots are independent
+but for the devices' places, so few slots of many replications tell most."""
 
 WARM_UP = 0.25
-"""Share of world A's slots, in which queues fill, that is left out first."""
+"""Share of the slots, in which queues fill, that is left out first in the stream problem."""
 
 INFEASIBLE = 10.0
-"""What an infeasible slot weighs in the score of world C, in units of the optimum's emission."""
+"""Weight of an infeasible slot in the score of the task problem, in units of the optimum's emission."""
+
+
+_Columns = dict[str, FloatArray]
+"""Trace variables by name, (R, T) or (R, T, N)."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Evaluation:
 
     Attributes:
         figures: by name, with the reference's.
-        score: what the best checkpoint has least of.
+        score: the best checkpoint has the least.
     """
 
     figures: Mapping[str, float]
@@ -42,10 +46,10 @@ class Evaluation:
 class Evaluator:
     """Runs policies on a scenario's own seeds, and compares them with a reference.
 
-    World A: the "system cost" is minus the mean reward A(22), that is P2's objective. 0 % of the
-    gap is closed by `local`, 100 % by `lyapunov`, which solves P2. World C: the mean worst-case
-    emission beyond `exact`'s, and the share of feasible slots, both over the slots that `exact` finds
-    feasible.
+    Stream problem: the "system cost" is minus the mean reward A(22), that is P2's objective; `local`
+    closes 0 % of the gap, `lyapunov`, which solves P2, 100 %. Task problem: the mean worst-case
+    emission beyond that of `exact`, and the share of feasible slots, both over the slots that `exact`
+    finds feasible.
 
     Args:
         scenario: what is trained for; its seeds are the ones held out.
@@ -54,17 +58,19 @@ class Evaluator:
     def __init__(self, scenario: Scenario) -> None:
         self._stream = scenario.run.problem == "drift-plus-penalty"
         replications, slots = SHAPES[scenario.run.problem]
-        self._scenario = resized(scenario, replications, slots)
+        self._scenario = scenario.with_run(replications=replications, slots=slots)
         self.problem = blueprint(self._scenario).problem
         names = ("lyapunov", "local") if self._stream else ("exact",)
-        self._references = {name: self._run(make_policy(named(scenario, name))) for name in names}
+        self._references = {
+            name: self._run(make_policy(scenario.with_policy(name))) for name in names
+        }
 
     def evaluate(self, policy: Policy) -> Evaluation:
-        """Of a policy that is ready to act."""
+        """The figures of a policy that is ready to act."""
         columns = self._run(policy)
         return self._stream_figures(columns) if self._stream else self._task_figures(columns)
 
-    def _stream_figures(self, columns: "Columns") -> Evaluation:
+    def _stream_figures(self, columns: _Columns) -> Evaluation:
         cost = float(columns["objective"].mean())
         best = float(self._references["lyapunov"]["objective"].mean())
         zero = float(self._references["local"]["objective"].mean())
@@ -80,7 +86,7 @@ class Evaluator:
         }
         return Evaluation(figures, cost)
 
-    def _task_figures(self, columns: "Columns") -> Evaluation:
+    def _task_figures(self, columns: _Columns) -> Evaluation:
         best = self._references["exact"]
         possible: BoolArray = best["feasible"].astype(bool)
         feasible = float(columns["feasible"][possible].mean()) if possible.any() else 1.0
@@ -94,7 +100,7 @@ class Evaluator:
         }
         return Evaluation(figures, figures["excess"] + INFEASIBLE * (1.0 - feasible))
 
-    def _run(self, policy: Policy) -> "Columns":
+    def _run(self, policy: Policy) -> _Columns:
         plan = blueprint(self._scenario)
         streams = Streams(self._scenario.run.seed, self._scenario.run.replications)
         policy.reset(plan.problem.network, plan.problem, streams.generators("policy"))
@@ -105,8 +111,6 @@ class Evaluator:
             name: np.stack([row[name] for row in kept.rows[first:]], axis=1) for name in kept.names
         }
 
-
-Columns = dict[str, FloatArray]
 
 _STREAM = (
     "objective",
@@ -120,33 +124,11 @@ _TASK = ("worst_emission_mg", "feasible")
 
 
 @dataclass
-class _Kept:
-    """A recorder of some columns, in memory."""
+class _Kept(NullRecorder):
+    """Keeps some columns in memory."""
 
     names: tuple[str, ...]
     rows: list[dict[str, NDArray[Any]]] = field(default_factory=list)
 
     def slot(self, slot: int, columns: Mapping[str, NDArray[Any]]) -> None:
         self.rows.append({name: columns[name].copy() for name in self.names})
-
-    def tasks(self, tasks: TaskTable) -> None:
-        pass
-
-    def decision_time(self, seconds: float) -> None:
-        pass
-
-    def close(self, status: EndStatus) -> None:
-        pass
-
-
-def resized(scenario: Scenario, replications: int, slots: int) -> Scenario:
-    """The same with another number of replications and slots."""
-    run = scenario.run.model_copy(update={"replications": replications, "slots": slots})
-    return scenario.model_copy(update={"run": run})
-
-
-def named(scenario: Scenario, policy: str) -> Scenario:
-    """The same under another policy, with its default keys."""
-    own = scenario.policy
-    section = type(own)(name=policy, V=own.V, perturbation=own.perturbation)
-    return scenario.model_copy(update={"policy": section})

@@ -3,97 +3,110 @@
 import signal
 import threading
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
-from ..policies.base import Policy
-from ..policies.learning.trainable import Learned
-from ..policies.registry import make_policy
-from ..scenarios.errors import Problem, ScenarioError, as_toml
-from ..scenarios.loading import load_scenario, parse_scenario
+from ..policies.base import AnyPolicy, Policy
+from ..policies.learning.trainable import TrainablePolicy
+from ..policies.registry import make_policy, policy_name
+from ..scenarios.errors import Issue, ScenarioError, as_toml
+from ..scenarios.loading import AnyScenario, Overrides, load_scenario, parse_scenario
 from ..scenarios.schema import Scenario
+from ..scenarios.tables import flatten
 from ..simulator.build import Blueprint, blueprint
 from ..simulator.core.randomness import Streams
 from ..simulator.core.recorder import EndStatus
 from ..simulator.simulation import Simulation, Snapshot
 from ..traces.layout import RunInfo
-from ..traces.reader import Trace, is_hdf5, open_trace
+from ..traces.reader import is_hdf5, open_trace
 from ..traces.writer import TraceWriter
 from . import checkpoint
-from .checkpoint import Checkpoint
-from .errors import CheckpointError
+from .checkpoint import Checkpoint, checkpoint_path
+from .errors import ArgumentError, CheckpointError
+
+Follow = Callable[[Simulation], None]
+"""Is handed a simulation before its first slot, to follow its progress."""
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """A scenario in which everything was found to be right, ready for one run."""
+    """A scenario with all that it names found and configured, ready for one run."""
 
     scenario: Scenario
     blueprint: Blueprint
     policy: Policy
 
+    @property
+    def streams(self) -> Streams:
+        """The random streams of its seeds."""
+        return Streams(self.scenario.run.seed, self.scenario.run.replications)
+
 
 def load(
-    path_or_name: str | Path,
-    overrides: Sequence[str] = (),
-    data_dir: Path | None = None,
-    policy: str | None = None,
+    scenario: AnyScenario,
+    overrides: Overrides = (),
+    data_dir: str | Path | None = None,
+    policy: AnyPolicy | None = None,
 ) -> Scenario:
-    """The scenario of a file or of a shipped one, or that of a trace, as it was run.
+    """The scenario of whatever has one: as `load_scenario`, and that of a trace, as it was run.
 
     Args:
-        path_or_name: a scenario file, a trace, or the name of a shipped scenario.
+        scenario: as for `load_scenario`, or a trace.
         overrides: as for `load_scenario`.
-        data_dir: likewise.
-        policy: likewise.
+        data_dir: as for `load_scenario`.
+        policy: as for `load_scenario`, or a class or an object, for which its name stands.
 
     Raises:
         ScenarioError: no such file, or not a scenario; with all that is wrong.
         TraceError: an HDF5 file, but no trace, or one that cannot be read.
     """
-    path = Path(path_or_name)
-    if not is_hdf5(path):
-        return load_scenario(path_or_name, overrides, data_dir, policy=policy)
+    name = None if policy is None else policy_name(policy)
+    named = isinstance(scenario, str | Path) and "\n" not in str(scenario)
+    if not (named and is_hdf5(path := Path(str(scenario)))):
+        return load_scenario(scenario, overrides, data_dir, name)
     with open_trace(path) as trace:
         text = trace.scenario
-    return parse_scenario(text, str(path_or_name), overrides, data_dir, policy, path.parent)
+    return parse_scenario(text, str(scenario), overrides, data_dir, name, path.parent)
 
 
-def prepare(scenario: Scenario) -> Experiment:
+def prepare(scenario: Scenario, policy: AnyPolicy | None = None) -> Experiment:
     """Find and configure all that a scenario names, its policy included.
+
+    Args:
+        scenario: names the policy too.
+        policy: the class or object that it names, where it is given in Python.
 
     Raises:
         ScenarioError: with all that is wrong.
     """
-    problems: list[Problem] = []
+    issues: list[Issue] = []
     try:
-        policy = make_policy(scenario)
+        made = make_policy(scenario, policy)
     except ScenarioError as error:
-        problems.extend(error.problems)
+        issues.extend(error.issues)
     try:
         plan = blueprint(scenario)
     except ScenarioError as error:
-        problems.extend(error.problems)
-    if problems:
-        raise ScenarioError(problems)
-    if isinstance(policy, Learned):
+        issues.extend(error.issues)
+    if issues:
+        raise ScenarioError(issues)
+    if isinstance(made, TrainablePolicy):
         try:
-            policy.load(plan.problem)
+            made.load(plan.problem)
         except ValueError as error:
-            value = policy.checkpoint and as_toml(policy.checkpoint)
-            problem = Problem(scenario.source, str(error), "policy.checkpoint", value)
-            raise ScenarioError([problem]) from None
-    return Experiment(scenario, plan, policy)
+            value = made.checkpoint and as_toml(made.checkpoint)
+            issue = Issue(scenario.source, str(error), "policy.checkpoint", value)
+            raise ScenarioError([issue]) from None
+    return Experiment(scenario, plan, made)
 
 
 def execute(
     experiment: Experiment,
     path: Path,
-    on_start: Callable[[Simulation], None] = lambda simulation: None,
+    on_start: Follow = lambda simulation: None,
     checkpoint_every: int | None = None,
 ) -> EndStatus:
     """Run an experiment and leave its trace; an interrupt ends it after the current slot.
@@ -101,7 +114,7 @@ def execute(
     Args:
         experiment: used up by this.
         path: of the trace; a file that is there is overwritten.
-        on_start: is handed the simulation before its first slot, to follow its progress.
+        on_start: is handed the simulation before its first slot.
         checkpoint_every: slots between checkpoints, from which `resume` goes on; an interrupted run
             leaves one as well, a complete one leaves none.
 
@@ -109,53 +122,75 @@ def execute(
         How it ended: "complete" or "interrupted".
 
     Raises:
-        RunError: a policy or model failed; what was recorded up to there is readable.
+        RunError: a policy or model failed; the slots up to there can be read.
         CheckpointError: the policy or a model has a state that cannot be saved.
         OSError: the trace or a checkpoint cannot be written.
     """
-    scenario, policy = experiment.scenario, experiment.policy
-    problem = experiment.blueprint.problem
-    streams = Streams(scenario.run.seed, scenario.run.replications)
-    policy.reset(problem.network, problem, streams.generators("policy"))
+    policy, problem = experiment.policy, experiment.blueprint.problem
+    policy.reset(problem.network, problem, experiment.streams.generators("policy"))
+    saved = checkpoint_path(path)
+    if checkpoint_every is not None:
+        checkpoint.pickled(policy, saved)
     path.parent.mkdir(parents=True, exist_ok=True)
-    if checkpoint.beside(path).exists():
-        checkpoint.beside(path).unlink()
-    writer = TraceWriter(path, _run_info(experiment, streams), level=scenario.trace.level)
+    saved.unlink(missing_ok=True)
+    level = experiment.scenario.trace.level
+    writer = TraceWriter(path, _run_info(experiment), level=level)
     return _record(experiment, policy, writer, path, checkpoint_every, on_start)
 
 
 def resume(
-    experiment: Experiment,
-    path: Path,
-    on_start: Callable[[Simulation], None] = lambda simulation: None,
+    experiment: Experiment, path: Path, on_start: Follow = lambda simulation: None
 ) -> EndStatus:
-    """Go on with a run from its last checkpoint; the trace becomes what it would have been.
+    """Go on with a run from its last checkpoint; the trace becomes that of a run that never stopped.
 
-    Args:
-        experiment: the same; used up by this.
-        path: of the trace. What it holds beyond the checkpoint is run again.
-        on_start: see `execute`.
-
-    Returns:
-        How it ended: "complete" or "interrupted".
+    Slots of the trace that follow the checkpoint are run again. Arguments and result as for `execute`.
 
     Raises:
-        CheckpointError: there is none, or it cannot be used, or is of another scenario.
-        RunError: a policy or model failed; what was recorded up to there is readable.
+        CheckpointError: there is no checkpoint, or it cannot be used, or is of another scenario.
+        RunError: as for `execute`.
         OSError: the trace or a checkpoint cannot be read or written.
     """
-    file = checkpoint.beside(path)
+    file = checkpoint_path(path)
     if not file.exists():
-        raise CheckpointError(f"{file}: there is no such file; --checkpoint-every leaves one")
+        raise CheckpointError(f"{file}: there is no such file; `checkpoint_every` leaves one")
     saved = checkpoint.load(file)
-    scenario = experiment.scenario
-    if changes := _differences(saved.scenario, scenario.to_toml()):
-        raise CheckpointError(f"{file}: of another scenario: {', '.join(changes)}")
-    streams = Streams(scenario.run.seed, scenario.run.replications)
-    info = _run_info(experiment, streams)
-    writer = TraceWriter(path, info, level=scenario.trace.level, earlier=saved.written)
-    every, snapshot = saved.every, saved.simulation
-    return _record(experiment, saved.policy, writer, path, every, on_start, snapshot)
+    _check_same(file, saved.scenario, experiment.scenario)
+    level = experiment.scenario.trace.level
+    writer = TraceWriter(path, _run_info(experiment), level=level, earlier=saved.written)
+    return _record(experiment, saved.policy, writer, path, saved.every, on_start, saved.simulation)
+
+
+def execute_or_resume(
+    experiment: Experiment,
+    path: Path,
+    on_start: Follow = lambda simulation: None,
+    checkpoint_every: int | None = None,
+) -> EndStatus:
+    """Bring a run to its end, wherever an earlier start of it got to.
+
+    It goes on from the checkpoint, if there is one, does nothing if the trace is complete, and begins
+    anew if the run was killed before its first checkpoint. Arguments and result as for `execute`.
+
+    Raises:
+        ArgumentError: the trace is incomplete, has no checkpoint, and is too long to be begun anew
+            unasked.
+        CheckpointError: of another scenario, or as for `execute` and `resume`.
+        TraceError: the file is no trace.
+        RunError: as for `execute`.
+        OSError: as for `execute`.
+    """
+    if checkpoint_path(path).exists():
+        return resume(experiment, path, on_start)
+    if path.exists():
+        with open_trace(path) as trace:
+            if trace.status == "complete":
+                _check_same(path, trace.scenario, experiment.scenario)
+                return "complete"
+            same = trace.scenario == experiment.scenario.to_toml()
+            if not same or checkpoint_every is None or trace.recorded > checkpoint_every:
+                what = "has no checkpoint to go on from; `overwrite=True` starts it anew"
+                raise ArgumentError(f"{path} {what}")
+    return execute(experiment, path, on_start, checkpoint_every)
 
 
 def _record(
@@ -164,20 +199,19 @@ def _record(
     writer: TraceWriter,
     path: Path,
     checkpoint_every: int | None,
-    on_start: Callable[[Simulation], None],
+    on_start: Follow,
     snapshot: Snapshot | None = None,
 ) -> EndStatus:
     """Run from the start, or from a snapshot, to the end or an interrupt."""
-    scenario, plan = experiment.scenario, experiment.blueprint
-    file = checkpoint.beside(path)
+    scenario, file = experiment.scenario, checkpoint_path(path)
     status: EndStatus = "failed"
     try:
-        streams = Streams(scenario.run.seed, scenario.run.replications)
-        simulation = plan.simulation(policy.decide, writer, streams, snapshot)
+        simulation = experiment.blueprint.simulation(
+            policy.decide, writer, experiment.streams, snapshot
+        )
         on_start(simulation)
-        slots = every = scenario.run.slots
-        if checkpoint_every is not None:
-            every = checkpoint_every
+        slots = scenario.run.slots
+        every = checkpoint_every or slots
         with stopped_by_signals(simulation.stop):
             goes_on = True
             while goes_on:
@@ -199,60 +233,30 @@ def _record(
     return status
 
 
-def _differences(saved: str, now: str) -> list[str]:
-    """The keys in which two scenarios differ."""
-    ours, theirs = _flat(tomllib.loads(now)), _flat(tomllib.loads(saved))
-    return [
+def _check_same(file: Path, saved: str, scenario: Scenario) -> None:
+    """Check that a trace or a checkpoint is of this scenario.
+
+    Raises:
+        CheckpointError: names the keys that differ.
+    """
+    theirs, ours = (flatten(tomllib.loads(text)) for text in (saved, scenario.to_toml()))
+    changes = [
         f"{key} was {as_toml(theirs.get(key))}"
         for key in sorted(ours.keys() | theirs.keys())
         if ours.get(key) != theirs.get(key)
     ]
+    if changes:
+        raise CheckpointError(f"{file}: of another scenario: {', '.join(changes)}")
 
 
-def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in table.items():
-        flat |= (
-            _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-        )
-    return flat
-
-
-def run(
-    scenario: str | Path | Scenario,
-    output: str | Path,
-    *,
-    policy: str | None = None,
-    overrides: Sequence[str] = (),
-    data_dir: Path | None = None,
-) -> Trace:
-    """Run a scenario and open the trace that it leaves.
-
-    Args:
-        scenario: a file, a trace, the name of a shipped scenario, or a scenario already loaded.
-        output: path of the trace; a file that is there is overwritten.
-        policy: instead of the scenario's own.
-        overrides: "a.b.c=VALUE", as for the command's --set.
-        data_dir: where data files are looked up.
-
-    Raises:
-        ScenarioError: the scenario cannot be run.
-        TraceError: it is to be that of a trace, which cannot be read.
-        RunError: a policy or model failed during the run.
-    """
-    if not isinstance(scenario, Scenario):
-        scenario = load(scenario, overrides, data_dir, policy=policy)
-    execute(prepare(scenario), Path(output))
-    return open_trace(output)
-
-
-def _run_info(experiment: Experiment, streams: Streams) -> RunInfo:
+def _run_info(experiment: Experiment) -> RunInfo:
     network, topology = experiment.blueprint.network, experiment.blueprint.topology
+    links = topology.links
     scenario = experiment.scenario
     return RunInfo(
         scenario=scenario.to_toml(),
         policy=scenario.policy.name,
-        seeds=streams.seeds,
+        seeds=experiment.streams.seeds,
         devices=network.devices,
         station_names=network.station_names,
         station_position_m=topology.station_position_m,
@@ -261,6 +265,16 @@ def _run_info(experiment: Experiment, streams: Streams) -> RunInfo:
         slots=scenario.run.slots,
         slot_s=network.slot_s,
         cycles_per_bit=network.cycles_per_bit,
+        network={
+            "station_bandwidth_hz": network.station_bandwidth_hz,
+            "station_cpu_hz": network.station_cpu_hz,
+            "device_cpu_hz": network.device_cpu_hz,
+            "device_power_max_w": network.device_power_max_w,
+            "link_source": links.source,
+            "link_target": links.target,
+            "link_latency_s": links.latency_s,
+            "link_capacity_bps": links.capacity_bps,
+        },
     )
 
 

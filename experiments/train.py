@@ -1,13 +1,7 @@
 """Training: a policy that learns, its environments, what it leaves in a folder, and how it goes on.
 
-What learns is a `policies.learned.Learner`, made by a `policies.learned.Learned` policy from its keys:
-
-- `advance()` acts and learns for some seconds at most, and returns means by name ("reward", losses);
-- `state_dict()` and `load_state_dict()` are all that it is between two calls of `advance`;
-- `steps` counts environment steps over all replicas, up to the policy's own `steps`; `actor` is the
-  network so far.
-
-Everything else is done here: seeds, evaluation, logs, checkpoints. The folder holds
+A `TrainablePolicy` makes a `Learner` from its keys (policies/learning/trainable.py). The learner acts and
+learns; seeds, evaluation, logs and checkpoints are here. The folder holds
 
     scenario.toml     the resolved scenario
     progress.csv      reward and losses, about `LOGS` rows
@@ -19,6 +13,7 @@ Everything else is done here: seeds, evaluation, logs, checkpoints. The folder h
 
 import csv
 import os
+import threading
 import time
 import tomllib
 from collections.abc import Callable, Mapping
@@ -30,20 +25,23 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..policies.base import AnyPolicy
+from ..policies.learning.checkpoint import read, write
 from ..policies.learning.environment import (
-    CarbonAwareEdgeVector,
-    DigitalTwinNetworkVector,
+    LIMIT_WEIGHTS,
+    StreamVectorEnvironment,
+    TaskVectorEnvironment,
     VectorEnvironment,
 )
-from ..policies.learning.trainable import Learned, Learner, TrainingError, read, write
+from ..policies.learning.trainable import Learner, TrainablePolicy, TrainingError
 from ..policies.registry import POLICIES, make_policy
 from ..scenarios.components import resolve
-from ..scenarios.errors import Problem, ScenarioError, as_toml
+from ..scenarios.errors import Issue, ScenarioError, as_toml
 from ..scenarios.schema import Scenario
-from ..simulator.build import blueprint
+from ..scenarios.tables import flatten
 from ..simulator.core.errors import RunError
 from ..traces.file_errors import replaced
-from .evaluation import Evaluation, Evaluator, resized
+from .evaluation import Evaluation, Evaluator
 from .run import stopped_by_signals
 
 LOGS = 200
@@ -58,7 +56,7 @@ CHECKPOINT_S = 30.0
 FORMAT = "edgesim training 1"
 
 FIRST_SEED = 1 << 32
-"""Training with seed s meets seeds from (s + 1) times this on; scenarios' seeds are below it."""
+"""Training with seed s uses seeds from (s + 1) times this on; those of scenarios are below it."""
 
 MAY_GROW = ("policy.episodes", "policy.steps")
 """Keys in which a scenario may differ from that of the training that it resumes."""
@@ -84,7 +82,7 @@ class TrainingProgress:
 
 
 @dataclass(frozen=True)
-class Result:
+class TrainingResult:
     """What a training leaves.
 
     Attributes:
@@ -104,18 +102,23 @@ def train(
     scenario: Scenario,
     folder: Path,
     *,
+    policy: AnyPolicy | None = None,
     resume: bool = False,
     command: str = "",
     follow: Callable[[TrainingProgress], None] = lambda progress: None,
-) -> Result:
+) -> TrainingResult:
     """Train the policy that a scenario names; an interrupt ends it after what is under way.
 
     Args:
-        scenario: what to train for. It is evaluated on its own seeds, which training does not meet.
+        scenario: what to train for. It is evaluated on its own seeds, which training does not use.
         folder: for what the training leaves; made if it is not there.
+        policy: the class or object that the scenario names, where it is given in Python.
         resume: go on from the folder's checkpoint, if there is one.
         command: the one that started this, for the checkpoint's record.
-        follow: is told of progress, about `LOGS` times.
+        follow: called with the progress, about `LOGS` times.
+
+    Returns:
+        Whether it is complete, and the best policy with its figures.
 
     Raises:
         ScenarioError: the scenario or its policy cannot be trained, or is not that of the folder.
@@ -123,43 +126,33 @@ def train(
         OSError: the folder cannot be written.
     """
     torch.set_num_threads(1)  # more of them wait for each other on a busy machine
-    policy = learning_policy(scenario)
-    problem = blueprint(scenario).problem
-    folder.mkdir(parents=True, exist_ok=True)
+    learned = learning_policy(scenario, policy)
     saved = _saved(scenario, folder / "checkpoint.pt") if resume else None
+    evaluator = Evaluator(scenario)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "scenario.toml").write_text(scenario.to_toml(), encoding="utf-8")
     seed = (scenario.run.seed + 1) * FIRST_SEED
-    evaluator = Evaluator(scenario)
-    learner = policy.learner(problem, partial(make_environment, scenario), seed)
+    learner = learned.learner(partial(make_environment, scenario), seed)
     try:
-        session = _Session(scenario, policy, learner, evaluator, folder, command, saved)
-        return session.run(follow)
+        return _Session(learned, learner, evaluator, scenario, folder, command, saved).run(follow)
     finally:
         learner.close()
 
 
-def learning_policy(scenario: Scenario) -> Learned:
+def learning_policy(scenario: Scenario, given: AnyPolicy | None = None) -> TrainablePolicy:
     """The policy that a scenario names.
 
     Raises:
         ScenarioError: it does not learn.
     """
-    policy = make_policy(scenario)
-    if isinstance(policy, Learned):
+    policy = make_policy(scenario, given)
+    if isinstance(policy, TrainablePolicy):
         return policy
     builtins = POLICIES[scenario.run.problem]
-    known = [name for name in builtins if issubclass(resolve(name, "policies", builtins), Learned)]
-    raise ScenarioError(
-        [
-            Problem(
-                scenario.source,
-                "does not learn",
-                "policy.name",
-                as_toml(scenario.policy.name),
-                ", ".join(known),
-            )
-        ]
-    )
+    classes = {name: resolve(name, "policies", builtins) for name in builtins}
+    known = ", ".join(name for name, cls in classes.items() if issubclass(cls, TrainablePolicy))
+    name = as_toml(scenario.policy.name)
+    raise ScenarioError([Issue(scenario.source, "does not learn", "policy.name", name, known)])
 
 
 def make_environment(
@@ -171,20 +164,16 @@ def make_environment(
         scenario: whose.
         replications: R.
         slots: in an episode.
-        limit_weight: in world C, l2 to l5 of the reward C(22).
+        limit_weight: in the task problem, l2 to l5 of the reward C(22).
+
+    Returns:
+        With (R, N, F) observations and (R, N, A) actions.
     """
-    scenario = resized(scenario, replications, slots)
+    scenario = scenario.with_run(slots=slots)
     if scenario.run.problem == "drift-plus-penalty":
-        return DigitalTwinNetworkVector(replications, scenario, flat=False)
-    return CarbonAwareEdgeVector(
-        replications,
-        scenario,
-        delay_weight=limit_weight,
-        energy_weight=limit_weight,
-        capacity_weight=limit_weight,
-        rate_weight=limit_weight,
-        flat=False,
-    )
+        return StreamVectorEnvironment(replications, scenario, flat=False)
+    weights = dict.fromkeys(LIMIT_WEIGHTS, limit_weight)
+    return TaskVectorEnvironment(replications, scenario, flat=False, **weights)
 
 
 class _Session:
@@ -192,18 +181,18 @@ class _Session:
 
     def __init__(
         self,
-        scenario: Scenario,
-        policy: Learned,
+        policy: TrainablePolicy,
         learner: Learner,
         evaluator: Evaluator,
+        scenario: Scenario,
         folder: Path,
         command: str,
         saved: Mapping[str, Any] | None,
     ) -> None:
-        self._scenario = scenario
         self._policy = policy
         self._learner = learner
         self._evaluator = evaluator
+        self._scenario = scenario.to_toml()
         self._folder = folder
         self._command = command
         self._best: Evaluation | None = None
@@ -211,28 +200,22 @@ class _Session:
         self._seconds = 0.0
         if saved is not None:
             learner.load_state_dict(saved["learner"])
-            self._seconds = saved["seconds"]
-            if saved["best"] is not None:
-                self._best = Evaluation(**saved["best"])
+            self._best = saved["best"] and Evaluation(**saved["best"])
             self._since = saved["since"]
+            self._seconds = saved["seconds"]
         self._first = learner.steps
         self._begun = self._saved_at = time.monotonic()
         self._progress = Table(folder / "progress.csv", learner.steps)
         self._evaluations = Table(folder / "evaluation.csv", learner.steps)
 
-    def run(self, follow: Callable[[TrainingProgress], None]) -> Result:
+    def run(self, follow: Callable[[TrainingProgress], None]) -> TrainingResult:
         """Until all steps are done, or a signal comes."""
         policy, learner = self._policy, self._learner
-        stopping = False
-
-        def stop() -> None:
-            nonlocal stopping
-            stopping = True
-
+        stopping = threading.Event()
         evaluation = None
         try:
-            with stopped_by_signals(stop):
-                while learner.steps < policy.steps and not stopping:
+            with stopped_by_signals(stopping.set):
+                while learner.steps < policy.steps and not stopping.is_set():
                     before = learner.steps
                     self._since.append(learner.advance())
                     if self._passed(before, EVALUATIONS):
@@ -242,11 +225,16 @@ class _Session:
                     if time.monotonic() - self._saved_at > CHECKPOINT_S:
                         self._save()
         except TrainingError as error:
-            raise RunError(self._why(error)) from error
+            what = f"training of {policy.name!r} stopped after {learner.steps:,} steps: {error}"
+            checkpoint = self._folder / "checkpoint.pt"
+            kept = f"the last good state is in {checkpoint}"
+            raise RunError(
+                f"{what}; {kept if checkpoint.exists() else 'nothing to keep'}"
+            ) from error
         self._save()
         figures = self._best.figures if self._best else {}
         complete = learner.steps >= policy.steps
-        return Result(complete, learner.steps, figures, self._folder / "best.pt")
+        return TrainingResult(complete, learner.steps, figures, self._folder / "best.pt")
 
     def _passed(self, before: int, marks: int) -> bool:
         """Whether the steps since then have passed one of so many marks, the last at the end."""
@@ -255,9 +243,9 @@ class _Session:
         return now * marks // total > before * marks // total
 
     def _evaluate(self) -> Evaluation:
-        """By what has been learned so far; kept if it is the best."""
+        """Evaluate the network so far, and keep it if it is the best."""
         learner, policy = self._learner, self._policy
-        policy.use(learner.actor)
+        policy.set_actor(learner.actor)
         evaluation = self._evaluator.evaluate(policy)
         self._evaluations.add({"steps": learner.steps, **evaluation.figures})
         if self._best is None or evaluation.score < self._best.score:
@@ -266,7 +254,7 @@ class _Session:
         return evaluation
 
     def _log(self, evaluation: Evaluation | None) -> TrainingProgress:
-        """Means of all that was reported since the last time."""
+        """Means since the last report."""
         names = dict.fromkeys(name for means in self._since for name in means)
         means = {
             name: float(np.mean([one[name] for one in self._since if name in one]))
@@ -281,27 +269,19 @@ class _Session:
         return TrainingProgress(steps, self._policy.steps, speed, means, evaluation)
 
     def _save(self) -> None:
-        """All that it takes to go on from here."""
+        """Renew the checkpoint."""
         self._saved_at = time.monotonic()
         write(
             self._folder / "checkpoint.pt",
             {
                 "format": FORMAT,
-                "scenario": self._scenario.to_toml(),
+                "scenario": self._scenario,
                 "learner": self._learner.state_dict(),
                 "best": asdict(self._best) if self._best else None,
                 "since": self._since,
                 "seconds": self._seconds + self._saved_at - self._begun,
             },
         )
-
-    def _why(self, error: TrainingError) -> str:
-        checkpoint = self._folder / "checkpoint.pt"
-        kept = (
-            f"the last good state is in {checkpoint}" if checkpoint.exists() else "nothing to keep"
-        )
-        at = f"after {self._learner.steps:,} steps"
-        return f"training of {self._policy.name!r} stopped {at}: {error}; {kept}"
 
 
 class Table:
@@ -323,7 +303,13 @@ class Table:
         if path.exists() and steps > 0:
             self._rows += _rows_until(path, steps)
         self._write()
-        self._board = _board(path, steps)
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            self._board = None
+        else:  # later events of a killed training are dropped
+            folder = path.parent / "tensorboard" / path.stem
+            self._board = SummaryWriter(str(folder), purge_step=steps + 1)
 
     def add(self, row: Mapping[str, float]) -> None:
         """One row; its first column is "steps"."""
@@ -359,16 +345,7 @@ def _rows_until(path: Path, steps: int) -> list[dict[str, str]]:
             return [row for row in csv.DictReader(file) if int(row["steps"]) <= steps]
     except (ValueError, KeyError, TypeError, csv.Error):
         what = f"{path} is not what a training left; move it away to go on with a new table"
-        raise ScenarioError([Problem("--resume", what)]) from None
-
-
-def _board(path: Path, steps: int) -> Any:
-    """TensorBoard's writer, where it is installed; later events of a killed training are dropped."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        return None
-    return SummaryWriter(str(path.parent / "tensorboard" / path.stem), purge_step=steps + 1)
+        raise ScenarioError([Issue("--resume", what)]) from None
 
 
 def _saved(scenario: Scenario, checkpoint: Path) -> dict[str, Any] | None:
@@ -382,10 +359,11 @@ def _saved(scenario: Scenario, checkpoint: Path) -> dict[str, Any] | None:
     try:
         saved = read(checkpoint, FORMAT)
     except ValueError as error:
-        raise ScenarioError([Problem("--resume", str(error))]) from None
-    then, now = _flat(tomllib.loads(saved["scenario"])), _flat(tomllib.loads(scenario.to_toml()))
+        raise ScenarioError([Issue("--resume", str(error))]) from None
+    then = flatten(tomllib.loads(saved["scenario"]))
+    now = flatten(tomllib.loads(scenario.to_toml()))
     differing = [
-        Problem(
+        Issue(
             scenario.source,
             "is not what the training to resume began with",
             key,
@@ -398,14 +376,3 @@ def _saved(scenario: Scenario, checkpoint: Path) -> dict[str, Any] | None:
     if differing:
         raise ScenarioError(differing)
     return saved
-
-
-def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """The values of nested tables by "a.b.c"."""
-    values: dict[str, Any] = {}
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            values |= _flat(value, f"{prefix}{key}.")
-        else:
-            values[prefix + key] = value
-    return values

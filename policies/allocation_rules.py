@@ -4,7 +4,7 @@ import numpy as np
 
 from ..simulator.core.arrays import FloatArray
 from ..simulator.network.cells import Cells
-from ..simulator.stream.network import Network
+from ..simulator.network.network import Network
 from ..simulator.stream.observation import Observation
 
 

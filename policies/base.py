@@ -1,6 +1,6 @@
 """What a policy is: one verb, `decide`, on what the twin shows."""
 
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from ..simulator.core.randomness import Generators
 
@@ -20,3 +20,7 @@ class Policy(Protocol):
 
     def decide(self, observation: Any) -> Any:
         """The resources of the slot that begins now. Its arrays must not be changed later."""
+
+
+AnyPolicy: TypeAlias = str | type[Policy] | Policy
+"""A name or "module:Class", as scenarios have it, or a class or an object of the caller's own."""

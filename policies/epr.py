@@ -14,8 +14,8 @@ import numpy as np
 from ..scenarios.units import Hertz, Watts
 from ..simulator.core.arrays import BoolArray
 from ..simulator.core.randomness import Generators
+from ..simulator.network.network import Network
 from ..simulator.stream.decision import Decision
-from ..simulator.stream.network import Network
 from ..simulator.stream.observation import Observation
 from ..simulator.stream.outcome import carry_out
 from ..simulator.stream.problem import DriftPlusPenalty
@@ -27,7 +27,9 @@ from ..simulator.tasks.problem import WorstCaseEmission
 from .allocation_rules import equal_shares, local_cpu_to_empty, station_service
 from .base import Policy
 from .stream.lyapunov import Lyapunov
-from .tasks.c10.nested_sets import FixedRates, best_offloading
+from .tasks.c10.closed_form_rates import feasible_common_hz
+from .tasks.c10.fixed_rates import FixedRates, best_offloading
+from .tasks.c10.slot import observed
 
 
 def with_equal_cpus(network: Network, local_cpu_hz: float | None) -> Network:
@@ -117,7 +119,7 @@ class EqualRatesTasks(Policy):
 
     An offloader has D - C / f^0 for its transmission. The slowest rate that is in time costs the
     least energy, C(7), and disturbs the least, so the least powers that give everybody its slowest
-    rate are best for all at once. Who offloads is found exactly, by `c10_fixed_rates`. Where no
+    rate are best for all at once. Who offloads is found exactly, by `c10.fixed_rates`. Where no
     decision holds all limits, they are relaxed by the least factor that makes one hold them.
 
     Attributes:
@@ -150,7 +152,7 @@ class EqualRatesTasks(Policy):
         return best_offloading(
             at_equal_rates(self._network, observation, self.local_cpu, self.edge_cpu),
             lambda instance, offload, relaxation: least_powers_w(
-                instance.network, instance.channel, instance.needed_bps(offload, relaxation)
+                self._network, instance.slot.channel, instance.needed_bps(offload, relaxation)
             ),
         )
 
@@ -204,14 +206,13 @@ def at_equal_rates(
     """The slot's instances with the rates of `EqualRatesTasks`."""
     tasks = observation.tasks
     if local_cpu_hz is None:
-        versatile_hz = np.cbrt(network.energy_max_j / (network.theta_device * tasks.deadline_s))
-        common_hz = versatile_hz.min(axis=1, keepdims=True)
+        local_hz = feasible_common_hz(network, tasks)
     else:
-        common_hz = np.full((len(tasks.bits), 1), local_cpu_hz)
-    local_hz = np.clip(common_hz, network.device_cpu_min_hz, network.device_cpu_max_hz)
+        common_hz = np.full(tasks.bits.shape, local_cpu_hz)
+        local_hz = np.clip(common_hz, network.device_cpu_min_hz, network.device_cpu_max_hz)
     equal_share_hz = network.server_cpu_hz / network.devices
     edge_hz = equal_share_hz if edge_cpu_hz is None else edge_cpu_hz
-    return FixedRates(network, tasks, observation.channel, local_hz, edge_hz)
+    return FixedRates(observed(network, observation), local_hz, edge_hz)
 
 
 def _require_positive(**keys: float | None) -> None:

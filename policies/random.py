@@ -4,8 +4,8 @@ import numpy as np
 
 from ..simulator.core.arrays import FloatArray
 from ..simulator.core.randomness import Generators
+from ..simulator.network.network import Network
 from ..simulator.stream.decision import Decision
-from ..simulator.stream.network import Network
 from ..simulator.stream.observation import Observation
 from ..simulator.stream.problem import DriftPlusPenalty
 from ..simulator.tasks.decision import TaskDecision

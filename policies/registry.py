@@ -1,8 +1,12 @@
 """The policies by name, and how a scenario's [policy] section becomes one."""
 
+import inspect
+import sys
+
 from ..scenarios.components import configure, resolve
+from ..scenarios.errors import Issue, ScenarioError, as_toml
 from ..scenarios.schema import Scenario
-from .base import Policy
+from .base import AnyPolicy, Policy
 
 POLICIES = {
     "drift-plus-penalty": {
@@ -25,7 +29,7 @@ POLICIES = {
         "random": f"{__package__}.random:RandomTasks",
         "epr": f"{__package__}.epr:EqualRatesTasks",
         "epr-ep": f"{__package__}.epr:EqualRatesEqualPowerTasks",
-        "sca": f"{__package__}.tasks.sca:Sca",
+        "sca": f"{__package__}.tasks.sca.policy:Sca",
         "exact": f"{__package__}.tasks.exact:Exact",
         "ddpg": f"{__package__}.learning.ddpg:Ddpg",
         "aac": f"{__package__}.learning.aac:Aac",
@@ -35,22 +39,57 @@ POLICIES = {
 """Of each problem, the policies that come with the program: name -> "module:Class"."""
 
 
-def make_policy(scenario: Scenario) -> Policy:
-    """The policy that the scenario names, with its keys.
+def policy_name(policy: AnyPolicy) -> str:
+    """What a scenario, and so a trace, calls a policy that is given in Python.
+
+    A class is "module:Class", by which it is found again where the module can be; one that only the
+    caller's program knows, as of a notebook, is "__main__:Class". An object is its class and those
+    keywords of its constructor that it keeps as attributes, "module:Class(key=value)", from
+    which it cannot be made again.
+    """
+    if isinstance(policy, str):
+        return policy
+    cls = policy if isinstance(policy, type) else type(policy)
+    module = sys.modules.get(cls.__module__)
+    known = getattr(module, cls.__qualname__, None) is cls
+    name = f"{cls.__module__}:{cls.__name__}" if known else f"__main__:{cls.__name__}"
+    if isinstance(policy, type):
+        return name
+    kept = {key: getattr(policy, key, None) for key in inspect.signature(cls).parameters}
+    shown = [f"{k}={as_toml(v)}" for k, v in kept.items() if isinstance(v, str | int | float)]
+    return f"{name}({', '.join(shown)})"
+
+
+def make_policy(scenario: Scenario, given: AnyPolicy | None = None) -> Policy:
+    """The policy of a scenario, with its options.
+
+    Args:
+        scenario: names it.
+        given: the class or object that it names, where it is given in Python.
 
     Raises:
-        ScenarioError: unknown name or key, or a value that the policy does not take.
+        ScenarioError: unknown name or option, a value that the policy does not take, or what cannot
+            decide.
     """
-    section = scenario.policy
-    cls = resolve(
-        section.name,
-        "policies",
-        POLICIES[scenario.run.problem],
-        source=scenario.source,
-        folders=scenario.folders,
-    )
-    policy: Policy = configure(cls, section.options, "policy", source=scenario.source)
-    return policy
+    section, source = scenario.policy, scenario.source
+    if given is None or isinstance(given, str):
+        builtins, folders = POLICIES[scenario.run.problem], scenario.folders
+        given = resolve(section.name, "policies", builtins, source=source, folders=folders)
+    for verb in ("reset", "decide"):
+        if not callable(getattr(given, verb, None)):
+            what = f"no policy: it has no method `{verb}`"
+            raise ScenarioError([Issue(source, what, "policy.name", as_toml(section.name))])
+    if isinstance(given, type):
+        policy: Policy = configure(given, section.options, "policy", source=source)
+        return policy
+    what = "is not set of an object: its constructor takes it"
+    issues = [
+        Issue(source, what, f"policy.{key}", as_toml(value))
+        for key, value in section.options.items()
+    ]
+    if issues:
+        raise ScenarioError(issues)
+    return given
 
 
 def descriptions(problem: str) -> list[tuple[str, str]]:

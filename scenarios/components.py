@@ -15,7 +15,7 @@ from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, create_model
 
-from .errors import Problem, ScenarioError, as_toml, nearest
+from .errors import Issue, ScenarioError, as_toml, nearest
 from .schema import Scenario
 from .validation import validate
 
@@ -54,12 +54,15 @@ def resolve(
 
     def error(what: str, allowed: str = "", near: str = "") -> ScenarioError:
         key = KEYS.get(kind, kind)
-        return ScenarioError([Problem(source, what, key, as_toml(name), allowed, near)])
+        return ScenarioError([Issue(source, what, key, as_toml(name), allowed, near)])
 
     if name in builtins:
         module_name, _, class_name = builtins[name].partition(":")
         found: type = getattr(import_module(module_name), class_name)
         return found
+    if name.startswith("__main__:") or "(" in name:
+        what = "is known only to the Python program that gave it"
+        raise error(what, "give the class or the object again, as in edgesim.run(…, policy=…)")
     where, folders = name, [Path.cwd(), *folders]
     if ":" not in name:
         installed = {point.name: point.value for point in entry_points(group=f"edgesim.{kind}")}
@@ -78,7 +81,7 @@ def resolve(
             "or beside the scenario",
         ) from None
     except Exception as failure:  # noqa: BLE001 - whatever it is, the module's author wants it
-        raise error(f"importing {module_name} failed: {_told(failure)}") from None
+        raise error(f"importing {module_name} failed: {_in_one_line(failure)}") from None
     users = getattr(module, class_name, None)
     if not isinstance(users, type):
         classes = [key for key, value in vars(module).items() if isinstance(value, type)]
@@ -124,7 +127,7 @@ def _module_of_file(path: Path, folder: Path) -> ModuleType:
     return module
 
 
-def _told(failure: Exception) -> str:
+def _in_one_line(failure: Exception) -> str:
     """An exception in one line, with the place where it was raised."""
     text = f"{type(failure).__name__}: {failure}"
     frames = extract_tb(failure.__traceback__)
@@ -139,8 +142,8 @@ def configure(
     """An instance of a class, made with the keys that a scenario gives for it.
 
     Args:
-        cls: its constructor's keyword parameters are the keys; their type hints say what a value may
-            be (`units` has types with units), and their defaults count where a key is left out.
+        cls: its constructor's keyword parameters are the keys; their type hints are the values'
+            types (`units` has types with units), and their defaults count where a key is left out.
         options: the keys given.
         where: the section that they stand in, for messages: "tasks".
         source: the scenario's file, for messages.
@@ -153,8 +156,8 @@ def configure(
         keys = parameters(cls)
     except NameError as error:
         raise _unusable(cls, where, source, error) from None
-    problems = [
-        Problem(
+    issues = [
+        Issue(
             source,
             f"unknown key for {cls.__name__}",
             f"{where}.{key}",
@@ -171,16 +174,16 @@ def configure(
         valid = validate(_model(cls), given, source, prefix=(where,))
         arguments = {key: getattr(valid, f"f{n}") for n, key in enumerate(keys) if key in given}
     except ScenarioError as error:
-        problems += error.problems
+        issues += error.issues
     except PydanticUserError as error:
         raise _unusable(cls, where, source, error) from None
-    if problems:
-        raise ScenarioError(problems)
+    if issues:
+        raise ScenarioError(issues)
     try:
         return cls(**arguments)
     except (ValueError, OSError) as error:
         reason = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else error
-        raise ScenarioError([Problem(source, f"{cls.__name__}: {reason}", where)]) from None
+        raise ScenarioError([Issue(source, f"{cls.__name__}: {reason}", where)]) from None
 
 
 @cache
@@ -199,7 +202,7 @@ def _model(cls: type) -> type[BaseModel]:
 
 def _unusable(cls: type, where: str, source: str, error: Exception) -> ScenarioError:
     what = f"{cls.__name__}'s constructor has a type hint that cannot be used: {error}"
-    return ScenarioError([Problem(source, what.splitlines()[0], where)])
+    return ScenarioError([Issue(source, what.splitlines()[0], where)])
 
 
 _CONFIG = ConfigDict(strict=True, allow_inf_nan=False, arbitrary_types_allowed=True)
@@ -209,7 +212,7 @@ def parameters(cls: type) -> dict[str, tuple[Any, Any]]:
     """The keywords of a constructor: name -> type hint, and default or, where none, Ellipsis.
 
     Raises:
-        NameError: a type hint names what is not there.
+        NameError: a type hint uses an unknown name.
     """
     hints = get_type_hints(cls.__init__, include_extras=True)  # type: ignore[misc]
     by_keyword = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)

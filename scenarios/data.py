@@ -1,4 +1,4 @@
-"""Data files that a scenario names: where they are, and what they hold, in SI."""
+"""Data files that a scenario names: looked up, and read in SI."""
 
 import csv
 from collections.abc import Callable, Mapping
@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import Problem, ScenarioError, as_toml
-from .schema import Rectangle, Scenario, utc
+from .errors import Issue, ScenarioError, as_toml
+from .schema import Scenario
+from .sections import Rectangle, utc
 
-_PROBLEMS = 5
+_ISSUES = 5
 """A file with more malformed rows than this is of another kind: no use to list them all."""
 
 _PUBLIC = {
@@ -42,7 +43,7 @@ def data_file(scenario: Scenario, name: str, key: str) -> Path:
         key: the key that names it, for messages.
 
     Raises:
-        ScenarioError: it is nowhere; says where it was looked for, and where such data come from.
+        ScenarioError: it is nowhere; with the places that were searched, and the origin of public data.
     """
     candidates = list(dict.fromkeys(folder / name for folder in scenario.folders))
     for path in candidates:
@@ -52,7 +53,7 @@ def data_file(scenario: Scenario, name: str, key: str) -> Path:
     allowed = "a file beside the scenario, or in a folder given with --data"
     if origin := _PUBLIC.get(Path(name).name):
         allowed += f". This one is {origin}"
-    raise ScenarioError([Problem(scenario.source, what, key, as_toml(name), allowed)])
+    raise ScenarioError([Issue(scenario.source, what, key, as_toml(name), allowed)])
 
 
 class Series(NamedTuple):
@@ -108,7 +109,7 @@ def read_series(path: Path) -> Series:
         what = (
             f"{times[back[0] + 1]} does not come after {times[back[0]]}" if back.size else "empty"
         )
-        raise ScenarioError([Problem(str(path), what, allowed="rows in order of time")])
+        raise ScenarioError([Issue(str(path), what, allowed="rows in order of time")])
     return Series(times, np.array([row[1] for row in rows], dtype=np.float64) / 3.6e6)
 
 
@@ -123,36 +124,36 @@ def _read(path: Path, columns: Mapping[str, Callable[[str], Any]]) -> list[tuple
             if missing:
                 has = ", ".join(header) or "none"
                 what = f"no column {' nor '.join(missing)}; its columns: {has}"
-                raise ScenarioError([Problem(str(path), what)])
+                raise ScenarioError([Issue(str(path), what)])
             cells = [(names.index(column), column, read) for column, read in columns.items()]
-            rows, problems = [], []
+            rows, issues = [], []
             for row in reader:
                 if not row:
                     continue
                 try:
                     rows.append(tuple([read(row[index]) for index, _, read in cells]))
                 except (ValueError, IndexError):
-                    problems.append(_row_problem(path, reader.line_num, row, cells))
-                    if len(problems) == _PROBLEMS:
+                    issues.append(_row_issue(path, reader.line_num, row, cells))
+                    if len(issues) == _ISSUES:
                         break
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ScenarioError([Problem(str(path), f"cannot be read: {error}")]) from None
-    if problems:
-        raise ScenarioError(problems)
+        raise ScenarioError([Issue(str(path), f"cannot be read: {error}")]) from None
+    if issues:
+        raise ScenarioError(issues)
     return rows
 
 
-def _row_problem(
+def _row_issue(
     path: Path, line: int, row: list[str], cells: list[tuple[int, str, Callable[[str], Any]]]
-) -> Problem:
+) -> Issue:
     for index, column, read in cells:
         where = f"row {line}, column {column}"
         if index >= len(row):
-            return Problem(str(path), f"{where}: missing")
+            return Issue(str(path), f"{where}: missing")
         try:
             read(row[index])
         except ValueError as error:
-            return Problem(str(path), f"{where}: {as_toml(row[index])} is not {error}")
+            return Issue(str(path), f"{where}: {as_toml(row[index])} is not {error}")
     raise AssertionError("only called for a row that cannot be read")
 
 

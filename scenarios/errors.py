@@ -1,4 +1,4 @@
-"""What is wrong with a scenario, said so that its author can put it right."""
+"""Errors in a scenario: file, key, value, and the values that are allowed."""
 
 import json
 from collections.abc import Sequence
@@ -10,15 +10,15 @@ _WIDTH = 60
 
 
 @dataclass(frozen=True)
-class Problem:
-    """One thing to put right.
+class Issue:
+    """One thing to correct.
 
     Attributes:
         source: the file as the user named it, or "--set".
-        what: what is wrong.
+        what: the fault, in words.
         key: path of the key, "stations.sbs.count"; empty when it is about the file as a whole.
-        value: what the key holds, as TOML would have it; None when the key is missing.
-        allowed: what would be right.
+        value: of the key, as TOML writes it; None when the key is missing.
+        allowed: values that would be right, in words.
         near: the valid key or value that was probably meant.
     """
 
@@ -46,15 +46,15 @@ class ScenarioError(ValueError):
     """A scenario that cannot be run.
 
     Attributes:
-        problems: all that was found wrong, not only the first.
+        issues: all that was found wrong, not only the first.
     """
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__(*problems)
-        self.problems = tuple(problems)
+    def __init__(self, issues: Sequence[Issue]) -> None:
+        super().__init__(*issues)
+        self.issues = tuple(issues)
 
     def __str__(self) -> str:
-        return "\n".join(str(problem) for problem in self.problems)
+        return "\n".join(str(issue) for issue in self.issues)
 
 
 def as_toml(value: object) -> str:

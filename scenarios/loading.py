@@ -1,14 +1,23 @@
-"""From a file, and what the command line changes in it, to a `Scenario`."""
+"""Loading a scenario from a file, text or tables, with overrides of its keys."""
 
+import json
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
-from .errors import Problem, ScenarioError, as_toml, nearest
-from .schema import Policy, Scenario
+from .errors import Issue, ScenarioError, nearest
+from .schema import Scenario
+from .sections import PolicySection, objective_keys
+from .tables import copied, parse_toml, parse_value, put
 from .validation import validate
+
+AnyScenario: TypeAlias = str | Path | Mapping[str, Any] | Scenario
+"""A file, the name of a shipped scenario, TOML text (of more than one line), tables, or a scenario."""
+
+Overrides: TypeAlias = Sequence[str] | Mapping[str, Any]
+"""Values of keys, as `["run.slots=100", "tasks.mean=0.5 Mbit"]` or `{"run.slots": 100}`."""
 
 _SHIPPED = Path(__file__).resolve().parent
 _KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
@@ -31,57 +40,45 @@ def shipped() -> list[Shipped]:
 
 
 def load_scenario(
-    path_or_name: str | Path,
-    overrides: Sequence[str] = (),
-    data_dir: Path | None = None,
+    scenario: AnyScenario,
+    overrides: Overrides = (),
+    data_dir: str | Path | None = None,
     policy: str | None = None,
 ) -> Scenario:
-    """Read a scenario file, or a shipped scenario by its name.
+    """Read a scenario, and check all of it but the models, files and policy that it names.
 
     Args:
-        path_or_name: a file; if there is none, the shipped scenario with that base name.
-        overrides: "a.b.c=VALUE", with VALUE as TOML writes it, or text.
+        scenario: a file; if there is none, the shipped scenario with that base name; or TOML text,
+            tables as TOML has them, or a scenario that is already loaded.
+        overrides: "a.b.c=VALUE", with VALUE as TOML writes it, or text; or values by "a.b.c". They
+            count in their order, and a table takes the place of the whole table.
         data_dir: where data files are looked up that do not lie beside the scenario. By default
             `../shared/data`, seen from the current directory, then from the program's folder.
-        policy: run this one instead of the scenario's own, whose options are then left out.
+        policy: this one instead of the scenario's own, whose options are then left out.
 
     Raises:
         ScenarioError: no such file, not TOML, or not a scenario; with all that is wrong.
     """
-    text, folder = _read(path_or_name)
-    return parse_scenario(text, str(path_or_name), overrides, data_dir, policy, folder)
-
-
-def load_table(path_or_name: str | Path) -> tuple[dict[str, Any], Path]:
-    """What a scenario file says, not yet validated, and the folder that it lies in.
-
-    Args:
-        path_or_name: as for `load_scenario`.
-
-    Raises:
-        ScenarioError: no such file, or not TOML.
-    """
-    text, folder = _read(path_or_name)
-    return parse_toml(text, str(path_or_name)), folder
-
-
-def parse_toml(text: str, source: str) -> dict[str, Any]:
-    """The table that a TOML text describes.
-
-    Raises:
-        ScenarioError: it is no TOML.
-    """
-    try:
-        return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ScenarioError([Problem(source, f"not valid TOML: {error}")]) from None
+    if isinstance(scenario, Scenario):
+        if not overrides and data_dir is None and policy is None:
+            return scenario
+        table, source = parse_toml(scenario.to_toml(), scenario.source), scenario.source
+        folders = [*([Path(data_dir)] if data_dir else []), *scenario.folders]
+    elif isinstance(scenario, Mapping):
+        table, source, folders = copied(scenario), "scenario", data_folders(None, data_dir)
+    elif isinstance(scenario, str) and "\n" in scenario:
+        return parse_scenario(scenario, "scenario", overrides, data_dir, policy)
+    else:
+        table, folder = load_table(scenario)
+        source, folders = str(scenario), data_folders(folder, data_dir)
+    return _scenario(table, source, overrides, policy, folders)
 
 
 def parse_scenario(
     text: str,
     source: str,
-    overrides: Sequence[str] = (),
-    data_dir: Path | None = None,
+    overrides: Overrides = (),
+    data_dir: str | Path | None = None,
     policy: str | None = None,
     folder: Path | None = None,
 ) -> Scenario:
@@ -89,7 +86,7 @@ def parse_scenario(
 
     Args:
         text: the TOML.
-        source: what to call it in messages.
+        source: its name in messages.
         overrides: as for `load_scenario`.
         data_dir: as for `load_scenario`.
         policy: as for `load_scenario`.
@@ -98,36 +95,61 @@ def parse_scenario(
     Raises:
         ScenarioError: not TOML, or not a scenario; with all that is wrong.
     """
-    table = parse_toml(text, source)
+    folders = data_folders(folder, data_dir)
+    return _scenario(parse_toml(text, source), source, overrides, policy, folders)
+
+
+def _scenario(
+    table: dict[str, Any],
+    source: str,
+    overrides: Overrides,
+    policy: str | None,
+    folders: Sequence[Path],
+) -> Scenario:
     if policy is not None:
         replace_policy(table, policy)
-    overridden = [_override(table, override) for override in overrides]
-    scenario = validate(Scenario, table, source, overridden=overridden)
-    return scenario.located(source, data_folders(folder, data_dir))
+    if isinstance(overrides, Mapping):
+        origin, values = "overrides", list(overrides.items())
+    else:
+        origin, values = "--set", [_parse_override(override) for override in overrides]
+    for key, value in values:
+        if not _KEY.fullmatch(key):
+            raise ScenarioError([Issue(origin, f"{key!r} is not a key, as run.slots is one")])
+        put(table, key, value, origin)
+    overridden = dict.fromkeys((key for key, _ in values), origin)
+    return validate(Scenario, table, source, overridden=overridden).located(source, folders)
 
 
-def data_folders(folder: Path | None, data_dir: Path | None) -> list[Path]:
-    """Where data files are looked up: beside the scenario, then in the folder given or by default."""
-    shared = Path("shared", "data")
-    folders = [data_dir] if data_dir else [Path.cwd().parent / shared, _SHIPPED.parents[1] / shared]
-    return [*([folder] if folder else []), *folders]
+def load_table(path_or_name: str | Path) -> tuple[dict[str, Any], Path]:
+    """The tables of a scenario file, not yet validated, and the folder that it lies in.
 
+    Args:
+        path_or_name: a file, or the name of a shipped scenario.
 
-def _read(path_or_name: str | Path) -> tuple[str, Path]:
-    """A scenario file's text, and the folder that it lies in."""
+    Raises:
+        ScenarioError: no such file, or not TOML.
+    """
     path = find_scenario(path_or_name)
     try:
-        return path.read_text(encoding="utf-8"), path.parent
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise ScenarioError([Problem(str(path_or_name), f"cannot be read: {reason}")]) from None
+        raise ScenarioError([Issue(str(path_or_name), f"cannot be read: {reason}")]) from None
+    return parse_toml(text, str(path_or_name)), path.parent
+
+
+def data_folders(folder: Path | None, data_dir: str | Path | None) -> list[Path]:
+    """Where data files are looked up: beside the scenario, then in the folder given or by default."""
+    shared = Path("shared", "data")
+    folders = [Path.cwd().parent / shared, _SHIPPED.parents[1] / shared]
+    return [*([folder] if folder else []), *([Path(data_dir)] if data_dir else folders)]
 
 
 def find_scenario(path_or_name: str | Path) -> Path:
     """The file of a scenario.
 
     Args:
-        path_or_name: as for `load_scenario`.
+        path_or_name: a file, or the name of a shipped scenario.
 
     Raises:
         ScenarioError: there is none.
@@ -141,51 +163,44 @@ def find_scenario(path_or_name: str | Path) -> Path:
         return known[name]
     what = "is a folder" if path.is_dir() else "no such file or folder"
     allowed = f"a scenario file, or a shipped scenario: {', '.join(known)}"
-    problem = Problem(str(path_or_name), what, allowed=allowed, near=nearest(name, list(known)))
-    raise ScenarioError([problem])
+    issue = Issue(str(path_or_name), what, allowed=allowed, near=nearest(name, list(known)))
+    raise ScenarioError([issue])
 
 
 def replace_policy(table: dict[str, Any], policy: str) -> None:
     """Name another policy; the options of the scenario's own would only be unknown keys to it."""
     section = table.setdefault("policy", {})
-    if isinstance(section, dict) and section.get("name", Policy().name) != policy:
-        shared = {key: value for key, value in section.items() if key in Policy.model_fields}
-        table["policy"] = {**shared, "name": policy}
+    if isinstance(section, dict) and section.get("name", PolicySection().name) != policy:
+        table["policy"] = {**objective_keys(section), "name": policy}
 
 
-def _override(table: dict[str, Any], override: str) -> str:
-    """Put one "a.b.c=VALUE" into the table; its key."""
+def with_values(overrides: Overrides, values: Mapping[str, object]) -> Overrides:
+    """Overrides, and after them the values that are not None, in the same form.
+
+    Args:
+        overrides: as for `load_scenario`.
+        values: numbers, text or paths by key with dots.
+    """
+    written = {
+        key: json.dumps(str(value), ensure_ascii=False) if isinstance(value, str | Path) else value
+        for key, value in values.items()
+        if value is not None
+    }
+    return with_overrides(overrides, [f"{key}={value}" for key, value in written.items()])
+
+
+def with_overrides(overrides: Overrides, texts: Sequence[str]) -> Overrides:
+    """Overrides, and after them those of "a.b.c=VALUE", in the form of the first."""
+    if not isinstance(overrides, Mapping):
+        return [*overrides, *texts]
+    more = dict(map(_parse_override, texts))
+    return {key: value for key, value in overrides.items() if key not in more} | more
+
+
+def _parse_override(override: str) -> tuple[str, object]:
+    """Key and value of "a.b.c=VALUE"."""
     key, equals, text = override.partition("=")
     key = key.strip()
     if not equals or not _KEY.fullmatch(key):
-        raise ScenarioError(
-            [Problem("--set", f"{override!r} is not KEY=VALUE, as in run.slots=100")]
-        )
-    put(table, key, parse_value(text), "--set")
-    return key
-
-
-def put(table: dict[str, Any], key: str, value: object, source: str) -> None:
-    """Put a value at "a.b.c" into a table of tables.
-
-    Raises:
-        ScenarioError: something on the way there is no table; `source` says who wanted it.
-    """
-    *sections, last = key.split(".")
-    for depth, section in enumerate(sections, start=1):
-        inner = table.setdefault(section, {})
-        if not isinstance(inner, dict):
-            at = ".".join(sections[:depth])
-            what = f"`{at}` is {as_toml(inner)}, not a table"
-            raise ScenarioError([Problem(source, what, key, allowed=f"{at}={{{last} = …}}")])
-        table = inner
-    table[last] = value
-
-
-def parse_value(text: str) -> object:
-    """The TOML value that a text is, or the text."""
-    try:
-        parsed = tomllib.loads(f"value = {text}")
-    except (ValueError, RecursionError):
-        return text
-    return parsed["value"] if parsed.keys() == {"value"} else text
+        raise ScenarioError([Issue("--set", f"{override!r} is not KEY=VALUE, as in run.slots=100")])
+    return key, parse_value(text)

@@ -16,7 +16,7 @@ from .validation import describe, field_hint, tables
 
 
 def reference(components: Mapping[str, Mapping[str, str]]) -> str:
-    """All keys as Markdown: what each means, what it may be, and its default.
+    """All keys as Markdown, each with its meaning, its allowed values and its default.
 
     Args:
         components: of each kind in `components.KEYS`, the built-in names and their classes.
@@ -49,7 +49,7 @@ def _sections(model: type[BaseModel], path: str) -> Iterator[tuple[str, type[Bas
     for name, field in model.model_fields.items():
         for table in tables(field_hint(field)):
             inner = f"{path}.{name}" if path else name
-            # A table of one key says all where it is used: { file = … }.
+            # A table of one key is described where it is used: { file = … }.
             if len(table.model_fields) > 1 or not path:
                 yield inner, table
                 yield from _sections(table, inner)
@@ -96,7 +96,7 @@ def _metadata(hint: object) -> Iterator[object]:
 
 
 def _choices(kind: str, key: str, builtins: Mapping[str, str]) -> list[str]:
-    """What a key that names a class may be, and the keys of each class."""
+    """The classes that a key can name, and the keys of each class."""
     lines = ["", f'`{key.rpartition(".")[2]}` is one of these, or `"module:Class"` of your own:']
     for name in builtins:
         cls = resolve(name, kind, builtins)
@@ -118,12 +118,12 @@ def _option_default(default: Any, hint: object) -> str:
 
 
 def _docstring(cls: type) -> tuple[str, dict[str, str]]:
-    """The first sentence of a class's docstring, and what it says of each argument."""
-    text = inspect.getdoc(cls) or ""
-    head, _, rest = text.partition("\n\n")
-    section = re.search(r"^(?:Args|Attributes):\n((?:[ ]+.*\n?|\n)+)", rest, re.MULTILINE)
+    """The first sentence of a class's docstring, and the meaning of each argument, inherited ones too."""
     meanings = {}
-    if section:
-        for entry in re.finditer(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", section[1], re.MULTILINE):
-            meanings[entry[1]] = " ".join(entry[2].split()).removesuffix(".")
+    for base in reversed(cls.__mro__):
+        head, _, rest = inspect.cleandoc(base.__doc__ or "").partition("\n\n")
+        section = re.search(r"^(?:Args|Attributes):\n((?:[ ]+.*\n?|\n)+)", rest, re.MULTILINE)
+        if section:
+            for entry in re.finditer(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", section[1], re.MULTILINE):
+                meanings[entry[1]] = " ".join(entry[2].split()).removesuffix(".")
     return " ".join(head.split()), meanings

@@ -1,575 +1,61 @@
-"""What a scenario file may say: sections, keys, units, ranges and defaults.
+"""A scenario: its sections, and the checks that concern several of them."""
 
-The attributes of the models are the keys of the file. All quantities are SI floats once validated.
-Defaults are the settings of paper A; where it states none, MODEL.md's choice.
-"""
-
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from math import cos, hypot, radians
+from collections.abc import Iterator, Sequence
+from math import hypot
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    PrivateAttr,
-    Tag,
-    field_validator,
-    model_validator,
+from pydantic import Field, PrivateAttr, model_validator
+
+from .base import Inconsistency, Section, reject
+from .sections import (
+    AreaSection,
+    AssociationSection,
+    BackhaulSection,
+    CarbonSection,
+    ChannelSection,
+    DevicesSection,
+    EnergySection,
+    File,
+    LimitsSection,
+    MobilitySection,
+    PolicySection,
+    RunSection,
+    StationsSection,
+    TasksSection,
+    TopologySection,
+    TraceSection,
+    TwinSection,
+    objective_keys,
 )
-from pydantic_core import PydanticCustomError
-
-from .units import (
-    Bits,
-    BitsPerSecond,
-    CyclesPerBit,
-    GramsPerJoule,
-    Hertz,
-    Joules,
-    Metres,
-    Noise,
-    NoiseLevel,
-    Number,
-    PowerRatio,
-    Seconds,
-    SignedHertz,
-    Watts,
-)
-
-EARTH_RADIUS_M = 6_371_008.8
-"""Mean radius of the WGS 84 ellipsoid."""
 
 FAILURES_PER_SLOT = 1000
-"""The most that a station may have in the mean; their effect begins with the next slot."""
+"""The most that a station may have in the mean."""
 
-MAX_SEED = 10**18
-MAX_SLOTS = 10**9
-MAX_REPLICATIONS = 10**5
-MAX_DEVICES = 10**6
-MAX_STATIONS = 10**4
-
-
-def _whole(value: object) -> object:
-    """Let 1e4 stand for 10000, as TOML has no other short form."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-Whole: TypeAlias = Annotated[int, BeforeValidator(_whole)]
-Fraction: TypeAlias = Annotated[Number, Field(ge=0, le=1)]
-PositiveMetres: TypeAlias = Annotated[Metres, Field(gt=0)]
-PositiveHertz: TypeAlias = Annotated[Hertz, Field(gt=0)]
-Point: TypeAlias = tuple[Metres, Metres]
-
-
-class Misfit(NamedTuple):
-    """Something wrong between keys that are each right by themselves.
-
-    Attributes:
-        what: what is wrong.
-        key: the key at fault, relative to the model that is validated.
-        allowed: what would be right.
-    """
-
-    what: str
-    key: str = ""
-    allowed: str = ""
-
-
-def reject(*misfits: Misfit) -> None:
-    """Called by a validator: fails where there are misfits.
-
-    Raises:
-        PydanticCustomError: of type "misfits".
-    """
-    if misfits:
-        raise PydanticCustomError("misfits", "{misfits}", {"misfits": misfits})
-
-
-class Section(BaseModel):
-    """A table of the file whose keys are all known."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class ModelSection(Section):
-    """A table whose remaining keys are the options of the model or policy that it names."""
-
-    model_config = ConfigDict(extra="allow")
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The keys that the section itself does not know: the chosen class's constructor keywords."""
-        return dict(self.model_extra or {})
-
-
-def _form(value: object) -> str:
-    """Which alternative of a key a value is meant to be; the tags are no part of a key's path."""
-    if isinstance(value, dict | BaseModel):
-        return "<table>"
-    return "<list>" if isinstance(value, list | tuple) else "<value>"
-
-
-class Run(Section):
-    """The experiment: what is optimised, for how long, from which seed."""
-
-    problem: Literal["drift-plus-penalty", "worst-case-emission"] = Field(
-        default="drift-plus-penalty",
-        description="what is minimised each slot: P2 on a stream of bits, A(20), or the largest "
-        "emission of any device with one task per device and slot, C(10)",
-    )
-    slots: Whole = Field(default=10_000, ge=1, le=MAX_SLOTS, description="how many slots")
-    slot: Seconds = Field(default=0.1, gt=0, description="length of a slot, tau")
-    seed: Whole = Field(default=1, ge=0, le=MAX_SEED, description="of the first replication")
-    replications: Whole = Field(
-        default=1,
-        ge=1,
-        le=MAX_REPLICATIONS,
-        description="independent copies, with seeds seed, seed + 1, …",
-    )
-
-
-class Rectangle(Section):
-    """A rectangle of latitudes and longitudes, WGS 84 degrees."""
-
-    south: Number = Field(ge=-89, le=89, description="latitude of the lower edge, degrees")
-    west: Number = Field(ge=-180, le=180, description="longitude of the left edge, degrees")
-    north: Number = Field(ge=-89, le=89, description="latitude of the upper edge, degrees")
-    east: Number = Field(ge=-180, le=180, description="longitude of the right edge, degrees")
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "Rectangle":
-        if self.north <= self.south:
-            reject(Misfit("not north of `south`", "north", f"> {self.south}"))
-        if self.east <= self.west:
-            reject(Misfit("not east of `west`", "east", f"> {self.west}"))
-        return self
-
-    @property
-    def scale(self) -> tuple[float, float]:
-        """Metres per degree of longitude and of latitude at the rectangle's middle latitude."""
-        per_degree = EARTH_RADIUS_M * radians(1.0)
-        return per_degree * cos(radians((self.south + self.north) / 2)), per_degree
-
-    @property
-    def size(self) -> tuple[float, float]:
-        """Width and height in metres, by local equirectangular projection."""
-        x, y = self.scale
-        return x * (self.east - self.west), y * (self.north - self.south)
-
-
-class Area(Section):
-    """The ground. Its origin is the south-west corner; x runs east and y north."""
-
-    size: tuple[PositiveMetres, PositiveMetres] = Field(
-        default=(500.0, 500.0), description="width and height"
-    )
-    rectangle: Rectangle | None = Field(
-        default=None,
-        description="a piece of the Earth; gives the size, and a place to files of coordinates",
-    )
-
-    @model_validator(mode="after")
-    def _size_of_rectangle(self) -> "Area":
-        if self.rectangle is None:
-            return self
-        size = self.rectangle.size
-        same = all(abs(a - b) <= 1e-6 * b for a, b in zip(self.size, size, strict=True))
-        if "size" in self.model_fields_set and not same:
-            reject(Misfit("not the size of `area.rectangle`", "size", "give one of the two"))
-        # The model is frozen for its users, not for its own validator.
-        self.__dict__["size"] = size
-        return self
-
-
-class File(Section):
-    """A CSV of latitudes and longitudes; what lies outside of `area.rectangle` is left out."""
-
-    file: str = Field(
-        min_length=1, description="name, looked up beside the scenario, then in --data"
-    )
-
-
-class Battery(Section):
-    """A battery in each device, and what it harvests."""
-
-    capacity: Joules = Field(gt=0, description="energy that it holds")
-    initial: Fraction = Field(
-        default=1.0, description="charge at the start, as a share of the capacity"
-    )
-    harvest: Watts = Field(
-        default=0.0, description="mean power harvested; uniform on [0, 2 mean] per slot"
-    )
-
-
-Points: TypeAlias = (
-    Annotated[tuple[Point, ...], Field(max_length=MAX_DEVICES), Tag("<list>")]
-    | Annotated[File, Tag("<table>")]
-)
-PowerColumn: TypeAlias = Annotated[
-    Annotated[Watts, Tag("<value>")]
-    | Annotated[tuple[Watts, ...], Field(max_length=MAX_DEVICES), Tag("<list>")],
-    Discriminator(_form),
-]
-SpeedColumn: TypeAlias = Annotated[
-    Annotated[PositiveHertz, Tag("<value>")]
-    | Annotated[tuple[PositiveHertz, ...], Field(max_length=MAX_DEVICES), Tag("<list>")],
-    Discriminator(_form),
-]
-
-
-class Devices(Section):
-    """The devices: how many, where they start, and what they can do."""
-
-    count: Whole | None = Field(
-        default=None, ge=1, le=MAX_DEVICES, description="N; 20, or as many as `positions` lists"
-    )
-    positions: Annotated[
-        Annotated[Literal["uniform"], Tag("<value>")] | Points, Discriminator(_form)
-    ] = Field(
-        default="uniform",
-        description="at random, listed as [x, y], or from a file; the first `count`",
-    )
-    power_max: PowerColumn = Field(
-        default=0.1, description="radio's limit p_max; one for all, or a list"
-    )
-    cpu: SpeedColumn = Field(
-        default=0.5e9, description="fastest CPU speed f^l; one for all, or a list"
-    )
-    cpu_min: Hertz = Field(
-        default=0.0, description="slowest CPU speed at which a task is executed; C(10) only"
-    )
-    battery: Battery | None = Field(default=None, description="none: on mains")
-
-    @model_validator(mode="after")
-    def _counted(self) -> "Devices":
-        self.__dict__["count"] = _count(self.count, self.positions, default=20)
-        for key, column in (("power_max", self.power_max), ("cpu", self.cpu)):
-            if isinstance(column, tuple) and self.count is not None and len(column) != self.count:
-                reject(
-                    Misfit(
-                        f"{len(column)} values for {self.count} devices", key, "one, or one each"
-                    )
-                )
-        return self
-
-
-def _count(count: int | None, positions: object, default: int) -> int | None:
-    """How many there are, where the scenario alone tells."""
-    if not isinstance(positions, tuple):
-        return count if isinstance(positions, File) else count if count is not None else default
-    if not positions:
-        reject(Misfit("empty", "positions", "at least one [x, y]"))
-    if count is not None and count > len(positions):
-        reject(Misfit(f"more than the {len(positions)} positions", "count", f"<= {len(positions)}"))
-    return len(positions) if count is None else count
-
-
-class Mobility(ModelSection):
-    """How devices move. Further keys are the model's."""
-
-    model: str = Field(default="static", description="mobility model")
-
-
-class Association(ModelSection):
-    """Which station a device talks to. Further keys are the model's."""
-
-    model: str = Field(default="nearest", description="association model")
-
-
-class Failures(Section):
-    """How stations fail and are repaired; each by itself, all up at the start.
-
-    From the next slot on a station that is down hears nothing and executes nothing. Reports to the
-    twin go on, at their own periods; they are how the twin learns of it.
-    """
-
-    time_to_failure: Seconds = Field(gt=0, description="mean time from repair to failure")
-    time_to_repair: Seconds = Field(gt=0, description="mean time from failure to repair")
-    law: Literal["exponential", "fixed"] = Field(default="exponential", description="of both times")
-    devices: Literal["reassociate", "wait"] = Field(
-        default="reassociate", description="what devices do while their station is down"
-    )
-    queue: Literal["wait", "lost"] = Field(
-        default="wait", description="what becomes of the bits queued at the station"
-    )
-
-
-class Mbs(Section):
-    """The macro base station and its edge server."""
-
-    bandwidth: PositiveHertz = Field(default=10e6, description="w_MBS")
-    cpu: PositiveHertz = Field(default=50e9, description="f^e of its server")
-    position: Point | None = Field(
-        default=None, description="[x, y]; the middle of the area if not given"
-    )
-    failures: Failures | None = Field(default=None, description="none: it never fails")
-
-
-class Sbs(Section):
-    """The small base stations and their edge servers, all alike."""
-
-    count: Whole | None = Field(
-        default=None, ge=0, le=MAX_STATIONS, description="M; 3, or as many as `positions` lists"
-    )
-    coverage: Metres = Field(default=150.0, gt=0, description="radius of a cell")
-    bandwidth: PositiveHertz = Field(default=5e6, description="w_SBS; all SBSs use the same band")
-    cpu: PositiveHertz = Field(default=10e9, description="f^e of a server")
-    radius: Metres = Field(
-        default=150.0, gt=0, description="of the circle around the MBS on which they stand"
-    )
-    positions: Annotated[Points, Discriminator(_form)] | None = Field(
-        default=None,
-        description="instead of the circle: listed as [x, y], or from a file; the first `count`",
-    )
-    failures: Failures | None = Field(default=None, description="none: they never fail")
-
-    @model_validator(mode="after")
-    def _counted(self) -> "Sbs":
-        self.__dict__["count"] = _count(self.count, self.positions, default=3)
-        return self
-
-
-class Stations(Section):
-    """The base stations."""
-
-    mbs: Mbs = Field(default_factory=Mbs)
-    sbs: Sbs = Field(default_factory=Sbs)
-
-
-class Channel(ModelSection):
-    """The radio channel. Further keys are the fading model's."""
-
-    access: Literal["ofdma", "mrc"] = Field(
-        default="ofdma",
-        description="how devices share a station's band: in parts, A(3), or all of it by all, told "
-        "apart by maximum-ratio combining, C(2)",
-    )
-    antennas: Whole = Field(default=8, ge=1, le=1024, description='L of access = "mrc"')
-    fading: str = Field(default="rayleigh", description="fading model")
-    coherence: Seconds | None = Field(
-        default=None, gt=0, description="how long a fading gain lasts; one slot if not given"
-    )
-    path_loss: str = Field(default="log-distance", description="path-loss model")
-    path_loss_exponent: Number = Field(default=4.0, ge=0, le=10, description="alpha")
-    reference_gain: PowerRatio = Field(default=1.0, gt=0, description="power gain at 1 m")
-    min_distance: Metres = Field(default=5.0, gt=0, description="no link is taken to be shorter")
-    noise: NoiseLevel = Field(
-        default=Noise(1e-14),
-        description="sigma^2: power over a station's whole band, or power per bandwidth",
-    )
-    noise_model: Literal["total", "density"] = Field(
-        default="total",
-        description="sigma^2 whatever a device's bandwidth (A(3)), or in proportion to it",
-    )
-
-
-class Tasks(ModelSection):
-    """What the devices have to compute. Further keys are the arrival model's."""
-
-    arrivals: str = Field(default="uniform", description="arrival model")
-    cycles_per_bit: CyclesPerBit = Field(default=100.0, gt=0, description="c")
-    deadline: Seconds | None = Field(default=None, gt=0, description="from arrival to completion")
-    buffer: Bits | None = Field(
-        default=None, gt=0, description="room in a device's queue; tasks beyond it are dropped"
-    )
-
-
-class Energy(Section):
-    """What computing costs."""
-
-    varsigma: Number = Field(
-        default=1e-27,
-        gt=0,
-        description="effective switched capacitance of a device, W s^3; A(9), theta_m of C(7)",
-    )
-    theta_0: Number = Field(
-        default=1e-27, gt=0, description="the same of the edge server, C(8); C(10) only"
-    )
-    epsilon: Watts = Field(default=0.1, description="power of an edge CPU, A(11)")
-
-
-def utc(moment: datetime) -> datetime:
-    """A moment without a time zone; one that has a zone is turned into UTC first."""
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
-
-
-class Limits(Section):
-    """What C(10) asks of every device in every slot. The deadline, C(10b), is that of [tasks]."""
-
-    energy_max: Joules = Field(default=1.0, gt=0, description="E_max, C(10c)")
-    rate_min: BitsPerSecond = Field(default=1e6, description="R_min, C(10d)")
-    rate_floor: Literal["all", "offloading"] = Field(
-        default="all", description="who must reach R_min; C(10d) as printed asks it of all"
-    )
-
-
-class CarbonFile(Section):
-    """Carbon intensity over time from a CSV with columns for time and gCO2/kWh."""
-
-    file: str = Field(
-        min_length=1, description="name, looked up beside the scenario, then in --data"
-    )
-    start: Annotated[datetime, AfterValidator(utc)] = Field(
-        description="moment of the file's clock at which the run begins"
-    )
-
-
-CarbonIntensity: TypeAlias = Annotated[
-    Annotated[GramsPerJoule, Tag("<value>")] | Annotated[CarbonFile, Tag("<table>")],
-    Discriminator(_form),
-]
-
-
-class Carbon(Section):
-    """Carbon intensity of the electricity, also of the devices that a station serves."""
-
-    intensity: CarbonIntensity = Field(
-        default=182 / 3.6e6, description="everywhere, unless given below; a constant or a file"
-    )
-    mbs: CarbonIntensity | None = Field(default=None, description="at the MBS")
-    sbs: (
-        Annotated[
-            Annotated[GramsPerJoule, Tag("<value>")]
-            | Annotated[CarbonFile, Tag("<table>")]
-            | Annotated[tuple[CarbonIntensity, ...], Tag("<list>")],
-            Discriminator(_form),
-        ]
-        | None
-    ) = Field(default=None, description="at the SBSs; one for all, or a list")
-
-
-class UniformLatency(Section):
-    """Latencies spread evenly over an interval."""
-
-    uniform: tuple[Seconds, Seconds] = Field(description="least and greatest")
-
-    @field_validator("uniform")
-    @classmethod
-    def _ordered(cls, value: tuple[float, float]) -> tuple[float, float]:
-        if value[1] < value[0]:
-            reject(Misfit("the second is less than the first", allowed="[least, greatest]"))
-        return value
-
-
-class ExponentialLatency(Section):
-    """Exponentially distributed latencies."""
-
-    exponential: Seconds = Field(gt=0, description="mean")
-
-
-def _latency_form(value: object) -> str:
-    if isinstance(value, ExponentialLatency):
-        return "<exponential>"
-    if isinstance(value, dict | UniformLatency):
-        exponential = isinstance(value, dict) and "exponential" in value
-        return "<exponential>" if exponential else "<uniform>"
-    return "<value>"
-
-
-class Hop(Section):
-    """How one hop of the twin synchronises."""
-
-    period: Seconds | None = Field(
-        default=None, gt=0, description="time between two messages; one slot if not given"
-    )
-    latency: Annotated[
-        Annotated[Seconds, Tag("<value>")]
-        | Annotated[UniformLatency, Tag("<uniform>")]
-        | Annotated[ExponentialLatency, Tag("<exponential>")],
-        Discriminator(_latency_form),
-    ] = Field(
-        default=0.0,
-        description="of a message: constant, {uniform = [a, b]} or {exponential = mean}",
-    )
-    loss: Fraction = Field(default=0.0, description="probability that a message is lost")
-
-
-class Deviation(Section):
-    """How what a twin believes of a CPU departs from what it is."""
-
-    bias: SignedHertz = Field(default=0.0, description="constant difference")
-    relative: Number = Field(
-        default=0.0, ge=-1, le=10, description="difference as a share of the speed"
-    )
-    noise: Hertz = Field(
-        default=0.0, description="standard deviation of a difference drawn in each slot"
-    )
-
-
-class Deviations(Section):
-    """Deviations of the twin, fhat."""
-
-    device_cpu: Deviation = Field(default_factory=Deviation)
-    edge_cpu: Deviation = Field(default_factory=Deviation)
-
-
-class Twin(Section):
-    """What the policy sees of the network."""
-
-    sync: Literal["ideal", "periodic"] = Field(
-        default="ideal", description="ideal: each slot, at once, without loss"
-    )
-    device: Hop = Field(default_factory=Hop, description="from a device to its station")
-    station: Hop = Field(default_factory=Hop, description="from a station to the MBS")
-    predict: tuple[Literal["location", "arrivals", "energy"], ...] = Field(
-        default=(),
-        max_length=3,
-        description="what is predicted for the time since the last message",
-    )
-    deviation: Deviations = Field(default_factory=Deviations)
-
-    @model_validator(mode="after")
-    def _ideal_has_no_hops(self) -> "Twin":
-        for key, hop in (("device", self.device), ("station", self.station)):
-            if self.sync == "ideal" and hop != Hop():
-                reject(Misfit('has no effect with sync = "ideal"', key, 'sync = "periodic"'))
-        if len(set(self.predict)) < len(self.predict):
-            reject(Misfit("the same twice", "predict", "each once"))
-        return self
-
-
-class Policy(ModelSection):
-    """Who decides, and the weights of the problem. Further keys are the policy's."""
-
-    name: str = Field(default="lyapunov", description="policy")
-    V: Number = Field(default=1e13, gt=0, description="weight of the energy in P2, bit^2/J")
-    perturbation: Literal["observed", "local", "none"] = Field(
-        default="observed", description="how Psi_max of A(19) is read"
-    )
-
-
-class Trace(Section):
-    """What is recorded."""
-
-    level: Literal["summary", "slots", "full"] = Field(
-        default="slots", description="how much is kept"
-    )
+REPORTS_PER_SLOT = 1000
+"""The most that a device or a station may send to the twin."""
 
 
 class Scenario(Section):
     """One experiment."""
 
     title: str = Field(min_length=1, max_length=200, description="one line on what it is")
-    run: Run = Field(default_factory=Run)
-    area: Area = Field(default_factory=Area)
-    devices: Devices = Field(default_factory=Devices)
-    mobility: Mobility = Field(default_factory=Mobility)
-    association: Association = Field(default_factory=Association)
-    stations: Stations = Field(default_factory=Stations)
-    channel: Channel = Field(default_factory=Channel)
-    tasks: Tasks = Field(default_factory=Tasks)
-    energy: Energy = Field(default_factory=Energy)
-    limits: Limits = Field(default_factory=Limits)
-    carbon: Carbon = Field(default_factory=Carbon)
-    twin: Twin = Field(default_factory=Twin)
-    policy: Policy = Field(default_factory=Policy)
-    trace: Trace = Field(default_factory=Trace)
-    # Where it came from and where its data lie; not what it says, so not in `to_toml`.
+    run: RunSection = Field(default_factory=RunSection)
+    area: AreaSection = Field(default_factory=AreaSection)
+    devices: DevicesSection = Field(default_factory=DevicesSection)
+    mobility: MobilitySection = Field(default_factory=MobilitySection)
+    association: AssociationSection = Field(default_factory=AssociationSection)
+    stations: StationsSection = Field(default_factory=StationsSection)
+    topology: TopologySection = Field(default_factory=TopologySection)
+    backhaul: BackhaulSection = Field(default_factory=BackhaulSection)
+    channel: ChannelSection = Field(default_factory=ChannelSection)
+    tasks: TasksSection = Field(default_factory=TasksSection)
+    energy: EnergySection = Field(default_factory=EnergySection)
+    limits: LimitsSection = Field(default_factory=LimitsSection)
+    carbon: CarbonSection = Field(default_factory=CarbonSection)
+    twin: TwinSection = Field(default_factory=TwinSection)
+    policy: PolicySection = Field(default_factory=PolicySection)
+    trace: TraceSection = Field(default_factory=TraceSection)
+    # Origin and folders of data are no part of the scenario, so not in `to_toml`.
     _source: str = PrivateAttr("scenario")
     _folders: tuple[Path, ...] = PrivateAttr(())
 
@@ -584,14 +70,23 @@ class Scenario(Section):
         return self._folders
 
     def located(self, source: str, folders: Sequence[Path]) -> "Scenario":
-        """The same scenario, knowing where it came from and where its data lie."""
+        """The same scenario, with the place that it came from and the folders of its data."""
         located = self.model_copy()
         located._source, located._folders = source, tuple(folders)
         return located
 
+    def with_policy(self, name: str) -> "Scenario":
+        """The same problem under another policy, which has its default options."""
+        policy = PolicySection(name=name, **objective_keys(self.policy.model_dump()))
+        return self.model_copy(update={"policy": policy})
+
+    def with_run(self, **changes: int) -> "Scenario":
+        """The same scenario with other keys of [run]."""
+        return self.model_copy(update={"run": self.run.model_copy(update=changes)})
+
     @property
     def mbs_position(self) -> tuple[float, float]:
-        """Metres."""
+        """Metres from the south-west corner."""
         width, height = self.area.size
         return self.stations.mbs.position or (width / 2, height / 2)
 
@@ -599,77 +94,134 @@ class Scenario(Section):
         """The scenario with every default filled in, which reads back to the same scenario."""
         import tomli_w
 
-        return tomli_w.dumps(self.model_dump(exclude_none=True))
+        unused = {"stations": {"sbs": {"radius"}}} if self.topology.file is not None else None
+        return tomli_w.dumps(self.model_dump(exclude_none=True, exclude=unused))
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Scenario":
-        reject(*self._misfits())
+        if self.topology.file is not None:  # which has their number
+            self.stations.sbs.__dict__["count"] = None
+        checks = (
+            _positions,
+            _placed_by_file,
+            _circle,
+            _problem,
+            _failures,
+            _reports,
+            _backhaul,
+            _carbon,
+        )
+        reject(*(found for check in checks for found in check(self)))
         return self
 
-    def _misfits(self) -> list[Misfit]:
-        """What no section can see alone."""
-        found = []
-        width, height = self.area.size
-        located: list[tuple[str, object]] = [
-            ("devices.positions", self.devices.positions),
-            ("stations.sbs.positions", self.stations.sbs.positions),
-        ]
-        if self.stations.mbs.position is not None:
-            located.append(("stations.mbs.position", (self.stations.mbs.position,)))
-        for key, points in located:
-            if isinstance(points, File) and self.area.rectangle is None:
-                found.append(
-                    Misfit("a file of coordinates needs `area.rectangle`", key, "south, west, …")
-                )
-            elif isinstance(points, tuple):
-                outside = [p for p in points if p[0] > width or p[1] > height]
-                if outside:
-                    size = f"x <= {width:g} m, y <= {height:g} m"
-                    found.append(Misfit(f"{list(outside[0])} lies outside of the area", key, size))
-        x, y = self.mbs_position
-        farthest = hypot(max(x, width - x), max(y, height - y))
-        sbs = self.stations.sbs
-        if sbs.positions is None and sbs.count and sbs.radius > farthest:
-            what = f"the whole circle of {sbs.radius:g} m around the MBS is outside of the area"
-            found.append(Misfit(what, "stations.sbs.radius", f"<= {farthest:g} m"))
-        if self.run.problem == "worst-case-emission":
-            found += self._misfits_of_tasks()
-        elif self.channel.access == "mrc":
-            found.append(
-                Misfit("is for the problem worst-case-emission", "channel.access", '"ofdma"')
-            )
-        found += self._misfits_of_failures()
-        if isinstance(self.carbon.sbs, tuple) and sbs.count not in (None, len(self.carbon.sbs)):
-            what = f"{len(self.carbon.sbs)} values for {sbs.count} SBSs"
-            found.append(Misfit(what, "carbon.sbs", "one, or one each"))
-        return found
 
-    def _misfits_of_failures(self) -> list[Misfit]:
-        """Times so short that there is no end of events in a slot, which would not show them."""
-        least = self.run.slot / FAILURES_PER_SLOT
-        kinds = (("mbs", self.stations.mbs.failures), ("sbs", self.stations.sbs.failures))
-        return [
-            Misfit(
-                f"{getattr(keys, key):g} s is too short for slots of {self.run.slot:g} s",
-                f"stations.{kind}.failures.{key}",
-                f">= {least:g} s",
-            )
-            for kind, keys in kinds
-            if keys is not None
-            for key in ("time_to_failure", "time_to_repair")
-            if getattr(keys, key) < least
-        ]
+def _positions(scenario: Scenario) -> Iterator[Inconsistency]:
+    """Places outside of the area, and files of coordinates without a place for it on the Earth."""
+    width, height = scenario.area.size
+    mbs = scenario.stations.mbs.position
+    for key, points in (
+        ("devices.positions", scenario.devices.positions),
+        ("stations.sbs.positions", scenario.stations.sbs.positions),
+        ("stations.mbs.position", mbs and (mbs,)),
+    ):
+        if isinstance(points, File) and scenario.area.rectangle is None:
+            what = "a file of coordinates needs `area.rectangle`"
+            yield Inconsistency(what, key, "south, west, …")
+        elif isinstance(points, tuple):
+            outside = [list(point) for point in points if point[0] > width or point[1] > height]
+            if outside:
+                size = f"x <= {width:g} m, y <= {height:g} m"
+                yield Inconsistency(f"{outside[0]} lies outside of the area", key, size)
 
-    def _misfits_of_tasks(self) -> list[Misfit]:
-        """What C(10) cannot do with."""
-        wanted = (
-            (self.channel.access == "mrc", "channel.access", '"mrc"'),
-            (self.stations.sbs.count == 0, "stations.sbs.count", "0, as there is one base station"),
-            (self.tasks.deadline is not None, "tasks.deadline", "a time, D_max of C(10b)"),
-            (self.tasks.buffer is None, "tasks.buffer", "none, as nothing is queued"),
-            (self.devices.battery is None, "devices.battery", "none"),
-            (self.stations.mbs.failures is None, "stations.mbs.failures", "none"),
-            (not self.twin.predict, "twin.predict", "[]"),
-        )
-        what = "does not go with the problem worst-case-emission"
-        return [Misfit(what, key, allowed) for right, key, allowed in wanted if not right]
+
+def _placed_by_file(scenario: Scenario) -> Iterator[Inconsistency]:
+    """Places of stations beside the file that has them."""
+    if scenario.topology.file is None:
+        return
+    for station, keys in (("mbs", ("position",)), ("sbs", ("count", "positions", "radius"))):
+        for key in keys:
+            if key in getattr(scenario.stations, station).model_fields_set:
+                what = "`topology.file` places the stations"
+                yield Inconsistency(what, f"stations.{station}.{key}", "not given")
+
+
+def _circle(scenario: Scenario) -> Iterator[Inconsistency]:
+    """A circle of SBSs of which no point is in the area."""
+    (x, y), (width, height) = scenario.mbs_position, scenario.area.size
+    farthest = hypot(max(x, width - x), max(y, height - y))
+    sbs = scenario.stations.sbs
+    if sbs.positions is None and sbs.count and sbs.radius > farthest:
+        what = f"the whole circle of {sbs.radius:g} m around the MBS is outside of the area"
+        yield Inconsistency(what, "stations.sbs.radius", f"<= {farthest:g} m")
+
+
+def _problem(scenario: Scenario) -> Iterator[Inconsistency]:
+    """Keys that do not go with the problem: C(10) has one station, no queues, and tasks with a deadline."""
+    if scenario.run.problem == "drift-plus-penalty":
+        if scenario.channel.access == "mrc":
+            what = "is for the problem worst-case-emission"
+            yield Inconsistency(what, "channel.access", '"ofdma"')
+        return
+    stations, devices, tasks = scenario.stations, scenario.devices, scenario.tasks
+    for right, key, allowed in (
+        (scenario.channel.access == "mrc", "channel.access", '"mrc"'),
+        (
+            stations.sbs.count == 0 or scenario.topology.file is not None,
+            "stations.sbs.count",
+            "0, as there is one base station",
+        ),
+        (tasks.deadline is not None, "tasks.deadline", "a time, D_max of C(10b)"),
+        (tasks.buffer is None, "tasks.buffer", "none, as nothing is queued"),
+        (devices.battery is None, "devices.battery", "none"),
+        (stations.mbs.failures is None, "stations.mbs.failures", "none"),
+        (not scenario.twin.predict, "twin.predict", "[]"),
+    ):
+        if not right:
+            what = "does not go with the problem worst-case-emission"
+            yield Inconsistency(what, key, allowed)
+
+
+def _failures(scenario: Scenario) -> Iterator[Inconsistency]:
+    """Times so short that a slot would have failures and repairs without end."""
+    slot_s = scenario.run.slot
+    least_s = slot_s / FAILURES_PER_SLOT
+    stations = scenario.stations
+    for station, section in (("mbs", stations.mbs.failures), ("sbs", stations.sbs.failures)):
+        for key in ("time_to_failure", "time_to_repair") if section else ():
+            if (time_s := getattr(section, key)) < least_s:
+                what = f"{time_s:g} s is too short for slots of {slot_s:g} s"
+                where = f"stations.{station}.failures.{key}"
+                yield Inconsistency(what, where, f">= {least_s:g} s")
+
+
+def _reports(scenario: Scenario) -> Iterator[Inconsistency]:
+    """Periods so short that a slot would have reports without end: a unit mistaken."""
+    slot_s = scenario.run.slot
+    least_s = slot_s / REPORTS_PER_SLOT
+    for hop in ("device", "station"):
+        period_s = getattr(scenario.twin, hop).period
+        if period_s is not None and period_s < least_s:
+            what = f"{period_s:g} s is too short for slots of {slot_s:g} s"
+            yield Inconsistency(what, f"twin.{hop}.period", f">= {least_s:g} s")
+
+
+def _backhaul(scenario: Scenario) -> Iterator[Inconsistency]:
+    """A backhaul that takes time, and a synchronisation that takes none."""
+    backhaul = scenario.backhaul
+    if scenario.twin.sync != "ideal":
+        return
+    for key, takes in (
+        ("latency", backhaul.latency > 0.0),
+        ("report", backhaul.report > 0.0 and backhaul.capacity is not None),
+    ):
+        if takes:
+            what = 'has no effect with twin.sync = "ideal"'
+            yield Inconsistency(what, f"backhaul.{key}", 'twin.sync = "periodic"')
+
+
+def _carbon(scenario: Scenario) -> Iterator[Inconsistency]:
+    """A list of carbon intensities that is not one for each SBS."""
+    listed, count = scenario.carbon.sbs, scenario.stations.sbs.count
+    if isinstance(listed, tuple) and count not in (None, len(listed)):
+        what = f"{len(listed)} values for {count} SBSs"
+        yield Inconsistency(what, "carbon.sbs", "one, or one each")

@@ -1,7 +1,7 @@
 """Quantities as papers print them ("10 MHz", "23 dBm", "182 g/kWh"), turned into SI floats.
 
-The types below annotate the keys of a scenario and the constructor keywords of a model or policy. All
-are plain floats once validated. A string is read with its unit; a bare number is already SI.
+The types at the end annotate the keys of a scenario and the constructor keywords of a model or policy.
+Quantities are plain floats once validated: text is read with its unit, a bare number is already SI.
 """
 
 import re
@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field, GetCoreSchemaHandler
+from pydantic import BeforeValidator, Field, GetCoreSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
 if TYPE_CHECKING:
@@ -94,10 +94,10 @@ def _factor(unit: str, si_unit: str) -> Decimal | None:
 
 @dataclass(frozen=True)
 class Quantity:
-    """Annotates a float: what it measures, and in which units it may be written.
+    """Annotates a float: its kind of quantity, and the units in which it may be written.
 
     Attributes:
-        kind: what it is, with its article: "a length".
+        kind: in words, with its article: "a length".
         unit: the SI unit in which a bare number is read, and of the float that comes out.
         written: units that a user may want, the commonest first.
         example: a quantity as a user writes it.
@@ -110,12 +110,12 @@ class Quantity:
 
     @property
     def allowed(self) -> str:
-        """What a user may write, for an error message or a table."""
+        """The values that a user may write, for an error message or a table."""
         si_unit = f" of {self.unit}" if self.unit else ""
         return f'{self.kind} such as "{self.example}", or a number{si_unit}'
 
     def parse(self, value: object) -> float:
-        """The value in SI, correctly rounded from what is written.
+        """The value in SI, correctly rounded.
 
         Args:
             value: a string with number and unit, or a bare SI number.
@@ -252,6 +252,20 @@ PowerRatio = Annotated[float, _POWER_RATIO, Field(ge=0)]
 """Written in dB, or as a bare linear number; linear once validated."""
 Number = Annotated[float, Field(allow_inf_nan=False)]
 """A pure number."""
+PositiveMetres = Annotated[Metres, Field(gt=0)]
+PositiveSeconds = Annotated[Seconds, Field(gt=0)]
+PositiveHertz = Annotated[Hertz, Field(gt=0)]
+Positive = Annotated[Number, Field(gt=0)]
+Share = Annotated[Number, Field(ge=0, le=1)]
+
+
+def _whole(value: object) -> object:
+    """Let 1e4 stand for 10000, as TOML has no other short form."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+Count = Annotated[Whole, Field(ge=1)]
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time
 from pathlib import Path
-from types import NoneType, UnionType
+from types import MappingProxyType, NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
+import numpy as np
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from .errors import Problem, ScenarioError, as_toml, nearest
+from .errors import Issue, ScenarioError, as_toml, nearest
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 KeyPath = tuple[str | int, ...]
@@ -49,43 +50,53 @@ def validate(
     table: Mapping[str, Any],
     source: str,
     prefix: KeyPath = (),
-    overridden: Sequence[str] = (),
+    overridden: Mapping[str, str] = MappingProxyType({}),
 ) -> ModelT:
     """The model that a table describes. Strict: no text for a number, no true for 1.
 
     Args:
-        model: what the table has to be.
+        model: of the table.
         table: values as TOML has them.
         source: the file, for messages.
         prefix: where the table stands in the file.
-        overridden: keys that come from the command line instead of the file.
+        overridden: keys that do not come from the file, and where they come from, for messages.
 
     Raises:
-        ScenarioError: with a problem for each thing that is wrong.
+        ScenarioError: with an issue for each thing that is wrong.
     """
     try:
-        # JSON has TOML's types, and pydantic's strictness for it is what a file wants: lists may
-        # become tuples, but text does not become a number.
-        text = json.dumps(table, default=_as_text)
+        # JSON has TOML's types, and pydantic's strictness for JSON suits a file: lists may become
+        # tuples, but text does not become a number.
+        text = json.dumps(table, default=_as_json)
+    except TypeError as error:
+        raise ScenarioError([Issue(source, str(error), dotted(prefix))]) from None
     except (ValueError, RecursionError) as error:
-        raise ScenarioError([Problem(source, f"a value that is too large: {error}")]) from None
+        raise ScenarioError([Issue(source, f"a value that is too large: {error}")]) from None
     try:
         return model.model_validate_json(text)
     except ValidationError as error:
-        problems = [
-            problem
+        issues = [
+            issue
             for details in error.errors(include_url=False)
-            for problem in _problems(model, table, details, source, prefix)
+            for issue in _issues(model, table, details, source, prefix)
         ]
-    for index, problem in enumerate(problems):
-        if any(_within(problem.key, key) for key in overridden):
-            problems[index] = replace(problem, source="--set")
-    raise ScenarioError(problems) from None
+    for key, origin in overridden.items():
+        issues = [
+            replace(issue, source=origin) if _within(issue.key, key) else issue for issue in issues
+        ]
+    raise ScenarioError(issues) from None
 
 
-def _as_text(value: object) -> str:
-    """What JSON has no type for: TOML's dates and times, and the path of a file that was found."""
-    return value.isoformat() if isinstance(value, date | time) else str(value)
+def _as_json(value: object) -> Any:
+    """What JSON has no type for: TOML's dates and times, numpy's numbers, the path of a file."""
+    match value:
+        case date() | time():
+            return value.isoformat()
+        case np.generic() | np.ndarray():
+            return value.tolist()
+        case Path():
+            return str(value)
+    raise TypeError(f"{value!r} is not a value that TOML has")
 
 
 def _within(key: str, outer: str) -> bool:
@@ -100,20 +111,24 @@ def dotted(path: KeyPath) -> str:
     return text
 
 
-def _problems(
+def _issues(
     model: type[BaseModel],
     table: Mapping[str, Any],
     details: ErrorDetails,
     source: str,
     prefix: KeyPath,
-) -> Iterator[Problem]:
+) -> Iterator[Issue]:
     path, value = _locate(table, details["loc"])
     kind, context = details["type"], details.get("ctx", {})
-    if kind == "misfits":
-        for misfit in context["misfits"]:
-            at = (*path, *misfit.key.split(".")) if misfit.key else path
-            yield Problem(
-                source, misfit.what, dotted((*prefix, *at)), _shown(table, at), misfit.allowed
+    if kind == "inconsistencies":
+        for inconsistency in context["inconsistencies"]:
+            at = (*path, *inconsistency.key.split(".")) if inconsistency.key else path
+            yield Issue(
+                source,
+                inconsistency.what,
+                dotted((*prefix, *at)),
+                _shown(table, at),
+                inconsistency.allowed,
             )
         return
     hints = list(_hints(model, path[:-1] if kind == "extra_forbidden" else path))
@@ -128,7 +143,7 @@ def _problems(
         if kind == "literal_error" and isinstance(value, str):
             near = nearest(value, [str(choice) for hint in hints for choice in _choices(hint)])
     shown = None if kind == "missing" else as_toml(value)
-    yield Problem(source, what, dotted((*prefix, *path)), shown, allowed, near)
+    yield Issue(source, what, dotted((*prefix, *path)), shown, allowed, near)
 
 
 def _locate(table: Mapping[str, Any], location: KeyPath) -> tuple[KeyPath, object]:
@@ -137,7 +152,7 @@ def _locate(table: Mapping[str, Any], location: KeyPath) -> tuple[KeyPath, objec
     value: Any = table
     for part in location:
         if isinstance(part, int):
-            value = value[part] if isinstance(value, list) and part < len(value) else None
+            value = value[part] if isinstance(value, list | tuple) and part < len(value) else None
         elif isinstance(value, Mapping) and part in value:
             value = value[part]
         elif part.startswith("<"):
@@ -170,7 +185,7 @@ def field_hint(field: FieldInfo) -> object:
 
 
 def _alternatives(hint: object) -> Iterator[object]:
-    """A hint, or the members of a union, but for None; what annotates `X | None` is said of X."""
+    """A hint, or the members of a union, but for None; metadata of `X | None` are those of X."""
     annotated = get_origin(hint) is Annotated
     bare, *metadata = get_args(hint) if annotated else (hint,)
     if get_origin(bare) not in (Union, UnionType):
@@ -238,7 +253,7 @@ _BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
 
 def describe(hint: object) -> str:
-    """What a value of this type may be, in words; "" where there is nothing to say."""
+    """The values of a type in words; "" for any value."""
     members = list(_alternatives(hint))
     if len(members) != 1:
         return "; or ".join(filter(None, map(describe, members)))

@@ -7,12 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from ..scenarios.errors import Problem, ScenarioError
-from ..scenarios.schema import Deviation as DeviationKeys
-from ..scenarios.schema import ExponentialLatency, Scenario, UniformLatency
-from ..scenarios.schema import Hop as HopKeys
+from ..scenarios.errors import Issue, ScenarioError
+from ..scenarios.schema import Scenario
+from ..scenarios.sections import (
+    DeviationSection,
+    ExponentialLatency,
+    HopSection,
+    UniformLatency,
+)
 from .components import (
-    check_whole_slots,
+    check_times,
     find_carbon,
     find_device_positions,
     find_model,
@@ -21,6 +25,7 @@ from .components import (
     only,
 )
 from .core.arrays import FloatArray
+from .core.clock import to_ns
 from .core.randomness import Streams
 from .core.recorder import Recorder
 from .models.arrivals import ARRIVALS, SLOT_TASKS
@@ -30,11 +35,13 @@ from .models.carbon import CarbonIntensity
 from .models.fading import FADING, NoFading, PathLoss
 from .models.failures import FailureModel, Failures
 from .models.mobility import MOBILITY, Mobility
+from .network.backhaul import Backhaul
 from .network.cells import Cells
+from .network.graph import LiveNetwork, Placement
+from .network.network import Network
 from .network.topology import Topology, uniform
 from .simulation import Decide, Simulation, Snapshot
 from .stream.ledger import TaskLedger
-from .stream.network import Network
 from .stream.problem import DriftPlusPenalty
 from .stream.state import StreamState
 from .stream.world import StreamWorld
@@ -120,7 +127,9 @@ class Blueprint:
         position = self.mobility.start(position, self.topology.area_m, streams.generators, placed)
         distance = self.topology.distance_m(position)
         path_gain = self.path_loss.gain(distance)
-        self.association.start(network, self.topology.coverage_m)
+        live = LiveNetwork(network, self.topology)
+        live.follow(Placement(position))
+        self.association.start(live, self.topology.coverage_m)
         station = self.association.associate(distance, path_gain)
         at_start = {
             "slot": 0,
@@ -130,10 +139,12 @@ class Blueprint:
             "carbon_g_per_j": np.broadcast_to(
                 self.carbon.at(0), (network.replications, network.stations)
             ),
+            "station_up": np.ones((network.replications, network.stations), dtype=np.bool_),
         }
         deviation = scenario.twin.deviation
         common = {
             "slot_s": network.slot_s,
+            "live": live,
             "topology": self.topology,
             "path_loss": self.path_loss,
             "mobility": self.mobility,
@@ -144,9 +155,13 @@ class Blueprint:
             "edge_cpu": _deviation(deviation.edge_cpu, streams, "deviation/edge_cpu"),
             "record_gain": scenario.trace.level == "full",
         }
+        world: World
         if isinstance(self.problem, WorstCaseEmission):
-            return self._task_world(self.problem, streams, at_start, common)
-        return self._stream_world(self.problem, streams, at_start, common)
+            world = self._task_world(self.problem, streams, at_start, common)
+        else:
+            world = self._stream_world(self.problem, streams, at_start, common)
+        live.follow(world.state)
+        return world
 
     def _stream_world(
         self,
@@ -174,7 +189,6 @@ class Blueprint:
             channel_gain=at_start["path_gain"] * fading,
             queue_bits=zeros,
             station_queue_bits=np.zeros((network.replications, network.stations)),
-            station_up=np.ones((network.replications, network.stations), dtype=np.bool_),
             lost_bits=np.zeros((network.replications, network.stations)),
             battery_j=charge,
             power_max_w=power_max,
@@ -244,12 +258,21 @@ class Blueprint:
                 self.network, battery.capacity if battery else np.inf
             ),
         }
+        slot_ns = to_ns(self.network.slot_s)
+        station_ns = to_ns(keys.station.period) if keys.station.period else slot_ns
         return Twin(
             world.state,
             _hop(keys.device, streams, "twin/device"),
             _hop(keys.station, streams, "twin/station"),
+            self._backhaul(),
+            (station_ns, slot_ns),
+            (slot_ns,),
             [makers[name]() for name in keys.predict],
         )
+
+    def _backhaul(self) -> Backhaul:
+        report_bits, ideal = self.scenario.backhaul.report, self.scenario.twin.sync == "ideal"
+        return Backhaul(self.topology, report_bits, self.network.replications, ideal=ideal)
 
     def _coherence_s(self) -> float | None:
         if isinstance(self.fading, NoFading):
@@ -263,13 +286,13 @@ def blueprint(scenario: Scenario) -> Blueprint:
     Raises:
         ScenarioError: with all that is wrong.
     """
-    problems: list[Problem] = []
+    issues: list[Issue] = []
 
     def attempt(make: Callable[[], Any]) -> Any:
         try:
             return make()
         except ScenarioError as error:
-            problems.extend(error.problems)
+            issues.extend(error.issues)
             return None
 
     streamed = scenario.run.problem == "drift-plus-penalty"
@@ -290,9 +313,9 @@ def blueprint(scenario: Scenario) -> Blueprint:
     topology = attempt(lambda: find_topology(scenario))
     positions = attempt(lambda: find_device_positions(scenario))
     carbon = topology and attempt(lambda: find_carbon(scenario, len(topology.station_names)))
-    attempt(lambda: check_whole_slots(scenario))
-    if problems:
-        raise ScenarioError(problems)
+    attempt(lambda: check_times(scenario))
+    if issues:
+        raise ScenarioError(issues)
     devices = len(positions) if positions is not None else scenario.devices.count or 0
     network = _network(scenario, topology, devices)
     problem: DriftPlusPenalty | WorstCaseEmission
@@ -304,17 +327,15 @@ def blueprint(scenario: Scenario) -> Blueprint:
 
 
 def _network(scenario: Scenario, topology: Topology, devices: int) -> Network:
-    names = topology.station_names
-    mbs, sbs = scenario.stations.mbs, scenario.stations.sbs
-    bandwidth = np.array([mbs.bandwidth] + [sbs.bandwidth] * (len(names) - 1))
+    bandwidth = topology.station_bandwidth_hz
     return Network(
         replications=scenario.run.replications,
         slot_s=scenario.run.slot,
-        station_names=names,
+        station_names=topology.station_names,
         device_cpu_hz=np.broadcast_to(scenario.devices.cpu, devices).astype(np.float64),
         device_power_max_w=np.broadcast_to(scenario.devices.power_max, devices).astype(np.float64),
         station_bandwidth_hz=bandwidth,
-        station_cpu_hz=np.array([mbs.cpu] + [sbs.cpu] * (len(names) - 1)),
+        station_cpu_hz=topology.station_cpu_hz,
         cycles_per_bit=scenario.tasks.cycles_per_bit,
         varsigma=scenario.energy.varsigma,
         epsilon_w=scenario.energy.epsilon,
@@ -345,7 +366,7 @@ def _path_gain(topology: Topology, path_loss: PathLoss, position_m: FloatArray) 
     return path_loss.gain(topology.distance_m(position_m))
 
 
-def _deviation(keys: DeviationKeys, streams: Streams, name: str) -> Deviation:
+def _deviation(keys: DeviationSection, streams: Streams, name: str) -> Deviation:
     return Deviation(keys.bias, keys.relative, keys.noise, streams.generators(name))
 
 
@@ -371,7 +392,7 @@ def _failures(scenario: Scenario, network: Network, streams: Streams) -> Failure
     return Failures(models, rngs)
 
 
-def _hop(keys: HopKeys, streams: Streams, name: str) -> Hop:
+def _hop(keys: HopSection, streams: Streams, name: str) -> Hop:
     return Hop(
         _latency(keys.latency),
         keys.loss,

@@ -8,12 +8,14 @@ import numpy as np
 
 from ..scenarios.components import configure, resolve
 from ..scenarios.data import data_file, read_positions, read_series
-from ..scenarios.errors import Problem, ScenarioError, as_toml
-from ..scenarios.schema import CarbonFile, File, Scenario
+from ..scenarios.errors import Issue, ScenarioError, as_toml
+from ..scenarios.schema import Scenario
+from ..scenarios.sections import CarbonFile, File
+from ..scenarios.topology_file import read_topology
 from .core.arrays import FloatArray
 from .models.carbon import CarbonIntensity, Series
 from .models.fading import PATH_LOSS, PathLoss
-from .network.topology import Topology, lay_out
+from .network.topology import Links, Topology, circle, star, station_names
 
 _SECTIONS = {
     "mobility": ("mobility", "model"),
@@ -50,14 +52,14 @@ def only(scenario: Scenario, key: str, value: str) -> None:
     section_name, _, name = key.partition(".")
     section = getattr(scenario, section_name)
     what = f"does not go with the problem {scenario.run.problem}"
-    problems = [
-        _problem(scenario, f"{section_name}.{extra}", given, what, "not given")
+    issues = [
+        _issue(scenario, f"{section_name}.{extra}", given, what, "not given")
         for extra, given in section.options.items()
     ]
     if (given := getattr(section, name)) != value:
-        problems.append(_problem(scenario, key, given, what, as_toml(value)))
-    if problems:
-        raise ScenarioError(problems)
+        issues.append(_issue(scenario, key, given, what, as_toml(value)))
+    if issues:
+        raise ScenarioError(issues)
 
 
 def find_path_loss(scenario: Scenario) -> PathLoss:
@@ -80,20 +82,48 @@ def find_path_loss(scenario: Scenario) -> PathLoss:
 
 
 def find_topology(scenario: Scenario) -> Topology:
-    """Where the stations stand.
+    """Where the stations stand, what they can do, and how they are linked.
 
     Raises:
-        ScenarioError: their file is missing, or has too few of them in the area.
+        ScenarioError: a file is missing or wrong, or has too few stations in the area.
     """
-    sbs = scenario.stations.sbs
+    if scenario.topology.file is not None:
+        return _topology_of_file(scenario, scenario.topology.file)
+    mbs, sbs, backhaul = scenario.stations.mbs, scenario.stations.sbs, scenario.backhaul
+    at = np.array(scenario.mbs_position)
     positions = _positions(scenario, sbs.positions, sbs.count, "stations.sbs")
-    return lay_out(
-        scenario.area.size,
-        (sbs.count or 0) if positions is None else len(positions),
-        sbs.coverage,
-        radius_m=sbs.radius,
-        mbs_position_m=scenario.mbs_position,
-        sbs_position_m=positions,
+    if positions is None:
+        positions = circle(at, sbs.radius, sbs.count or 0)
+    count = len(positions)
+    return Topology(
+        area_m=np.array(scenario.area.size),
+        station_names=station_names(count),
+        station_position_m=np.concatenate([at[None], positions]),
+        coverage_m=np.array([np.inf] + [sbs.coverage] * count),
+        station_bandwidth_hz=np.array([mbs.bandwidth] + [sbs.bandwidth] * count),
+        station_cpu_hz=np.array([mbs.cpu] + [sbs.cpu] * count),
+        links=star(count, backhaul.latency, backhaul.capacity or np.inf),
+    )
+
+
+def _topology_of_file(scenario: Scenario, file: str) -> Topology:
+    read = read_topology(data_file(scenario, file, "topology.file"), scenario)
+    if scenario.run.problem == "worst-case-emission" and len(read.names) > 1:
+        what = f"{len(read.names)} stations"
+        issue = _issue(scenario, "topology.file", file, what, "1 with this problem, the MBS")
+        raise ScenarioError([issue])
+    sends = scenario.backhaul.report > 0.0 and np.isfinite(read.capacity_bps).any()
+    if scenario.twin.sync == "ideal" and (read.latency_s.any() or sends):
+        what = f"no time for the backhaul of {file}"
+        raise ScenarioError([_issue(scenario, "twin.sync", "ideal", what, '"periodic"')])
+    return Topology(
+        area_m=np.array(scenario.area.size),
+        station_names=read.names,
+        station_position_m=read.position_m,
+        coverage_m=read.coverage_m,
+        station_bandwidth_hz=read.bandwidth_hz,
+        station_cpu_hz=read.cpu_hz,
+        links=Links(read.source, read.target, read.latency_s, read.capacity_bps),
     )
 
 
@@ -112,7 +142,7 @@ def find_device_positions(scenario: Scenario) -> FloatArray | None:
         column = getattr(devices, key)
         if isinstance(column, tuple) and len(column) != len(positions):
             what = f"{len(column)} values for {len(positions)} devices"
-            raise ScenarioError([_problem(scenario, f"devices.{key}", column, what)])
+            raise ScenarioError([_issue(scenario, f"devices.{key}", column, what)])
     return positions
 
 
@@ -129,11 +159,7 @@ def _positions(scenario: Scenario, listed: Any, count: int | None, where: str) -
     if len(found) < (count or 1):
         what = f"{listed.file} has {len(found)} positions in the rectangle"
         raise ScenarioError(
-            [
-                _problem(
-                    scenario, f"{where}.count", count, what, f"<= {len(found)}, or a larger area"
-                )
-            ]
+            [_issue(scenario, f"{where}.count", count, what, f"<= {len(found)}, or a larger area")]
         )
     return found[:count]
 
@@ -148,7 +174,7 @@ def find_carbon(scenario: Scenario, stations: int) -> CarbonIntensity:
     sbs = carbon.sbs if isinstance(carbon.sbs, tuple) else (carbon.sbs,) * (stations - 1)
     if len(sbs) != stations - 1:
         what = f"{len(sbs)} values for {stations - 1} SBSs"
-        raise ScenarioError([_problem(scenario, "carbon.sbs", carbon.sbs, what)])
+        raise ScenarioError([_issue(scenario, "carbon.sbs", carbon.sbs, what)])
     chosen = [carbon.mbs, *sbs]
     keys = ["carbon.mbs", *["carbon.sbs"] * (stations - 1)]
     read: dict[int, Series] = {}
@@ -170,32 +196,31 @@ def _series(scenario: Scenario, source: float | CarbonFile, key: str) -> Series:
     end_s = scenario.run.slots * scenario.run.slot
     if elapsed_s[0] > 0.0 or elapsed_s[-1] < end_s:
         what = f"{source.file} covers {times[0]} to {times[-1]}, not the run's {end_s:g} s from it"
-        raise ScenarioError([_problem(scenario, f"{key}.start", str(source.start), what)])
+        raise ScenarioError([_issue(scenario, f"{key}.start", str(source.start), what)])
     begins = int(np.searchsorted(elapsed_s, 0.0, side="right")) - 1
     ends = int(np.searchsorted(elapsed_s, end_s, side="right"))
     return Series(elapsed_s[begins:ends], values[begins:ends])
 
 
-def check_whole_slots(scenario: Scenario) -> None:
-    """Whatever happens once in a while happens at the beginning of a slot."""
-    periods = {
-        "channel.coherence": scenario.channel.coherence,
-        "twin.device.period": scenario.twin.device.period,
-        "twin.station.period": scenario.twin.station.period,
-    }
-    slot_s = scenario.run.slot
-    problems = [
-        _problem(scenario, key, period, "not a whole number of slots", f"1, 2, … times {slot_s} s")
-        for key, period in periods.items()
-        if period is not None
-        and (round(period / slot_s) < 1 or abs(period / slot_s - round(period / slot_s)) > 1e-9)
-    ]
+def check_times(scenario: Scenario) -> None:
+    """What the clock can count: slots of whole nanoseconds, whole slots between two fadings.
+
+    Raises:
+        ScenarioError: with all that is wrong.
+    """
+    slot_s, coherence_s = scenario.run.slot, scenario.channel.coherence
+    issues = []
+    if coherence_s is not None:
+        slots = round(coherence_s / slot_s)
+        if slots < 1 or abs(coherence_s / slot_s - slots) > 1e-9:
+            what, allowed = "not a whole number of slots", f"1, 2, … times {slot_s} s"
+            issues.append(_issue(scenario, "channel.coherence", coherence_s, what, allowed))
     if round(slot_s * 1e9) < 1 or abs(slot_s * 1e9 - round(slot_s * 1e9)) > 1e-3:
         what = "not a whole number of nanoseconds"
-        problems.append(_problem(scenario, "run.slot", slot_s, what))
-    if problems:
-        raise ScenarioError(problems)
+        issues.append(_issue(scenario, "run.slot", slot_s, what))
+    if issues:
+        raise ScenarioError(issues)
 
 
-def _problem(scenario: Scenario, key: str, value: object, what: str, allowed: str = "") -> Problem:
-    return Problem(scenario.source, what, key, None if value is None else as_toml(value), allowed)
+def _issue(scenario: Scenario, key: str, value: object, what: str, allowed: str = "") -> Issue:
+    return Issue(scenario.source, what, key, None if value is None else as_toml(value), allowed)

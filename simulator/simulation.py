@@ -1,25 +1,23 @@
-"""Time: SimPy processes that drive a world and its twin, one slot after another."""
+"""One run: a world seen through its twin, a policy, and the processes that they live by."""
 
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import simpy
 
-from .core.clock import Clock, Turn, every, to_ns
-from .core.errors import RunError
-from .core.recorder import Recorder
+from . import processes
+from .core.clock import Clock, Process, to_ns
+from .core.errors import DecisionError, RunError
+from .core.recorder import Recorder, TaskTable
+from .network.graph import LiveNetwork
 from .state import Columns
-from .stream.decision import DecisionError
+from .stream.world import StreamWorld
 from .twin.twin import Twin
-from .world import Change, World
-
-MODELS = ("arrivals", "mobility", "fading")
-"""The processes that run a model which may be a user's own."""
+from .world import World
 
 Decide = Callable[[Any], Any]
 """A policy's verb: from the world's observation to its decision."""
@@ -27,17 +25,15 @@ Decide = Callable[[Any], Any]
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All that a simulation is at a slot's boundary.
+    """All that a simulation is between two slots.
 
     Attributes:
-        now_ns: when the last slot began.
-        next_ns: of each clock, when it ticks next.
+        now_ns: when the last slot ended.
         world: with its state and models.
         twin: with what is under way to it.
     """
 
     now_ns: int
-    next_ns: dict[str, int]
     world: World
     twin: Twin
 
@@ -45,8 +41,8 @@ class Snapshot:
 class Simulation:
     """One run: a world seen through its twin, a policy, and a recorder.
 
-    All that the run is, at a slot's boundary, lies in the world's state and models, the twin, the
-    policy and the clocks; the processes themselves remember nothing.
+    All that the run is, between two slots, lies in the world's state and models, the twin and the
+    policy; the processes remember nothing.
 
     Args:
         world: the physical network.
@@ -56,7 +52,7 @@ class Simulation:
         recorder: is handed every slot and every task that ended.
         slots: T, the length of the run.
         coherence_s: time between fadings, a whole number of slots; None if nothing fades.
-        device_period_s: time between reports of the devices, a whole number of slots.
+        device_period_s: time between reports of the devices.
         station_period_s: the same for the stations.
         snapshot: where to go on; its world and twin are those given.
     """
@@ -82,40 +78,39 @@ class Simulation:
         self._decide = decide
         self._recorder = recorder
         self._stopping = False
-        self._env = simpy.Environment(snapshot.now_ns if snapshot else 0)
-        self._decision_due = False
         self._observation: Any = None
-        slot_ns = to_ns(world.slot_s)
-        self._slot_ns = slot_ns
-        self.clocks = {
-            "arrivals": (Clock(Turn.ARRIVALS, 0, slot_ns), world.arrive),
-            "device sync": (Clock(Turn.DEVICE_SYNC, 0, to_ns(device_period_s)), self._sync_devices),
-            "station sync": (
-                Clock(Turn.STATION_SYNC, 0, to_ns(station_period_s)),
-                self._sync_stations,
-            ),
-            "slot": (Clock(Turn.SLOT, 0, slot_ns), self._slot),
-        }
+        self._decided: simpy.Event | None = None
+        self._recorded: Columns = {}
+        self._clock = clock = Clock(snapshot.now_ns if snapshot else 0)
+        started = [
+            self._guarded("arrivals model", processes.task_arrivals(clock, world)),
+            processes.carbon_intensity(clock, world),
+            processes.device_synchronisation(clock, world, twin, to_ns(device_period_s)),
+            processes.station_synchronisation(clock, world, twin, to_ns(station_period_s)),
+            processes.slots(clock, world, twin, self._ask, self._record),
+            processes.radio(clock, world),
+            processes.device_queues(clock, world),
+            processes.station_queues(clock, world),
+            *(processes.delivery(clock, report) for report in twin.under_way),
+        ]
         if world.mobility.moves:
-            self.clocks["mobility"] = (Clock(Turn.MOBILITY, slot_ns, slot_ns), self._move)
+            started.append(self._guarded("mobility model", processes.mobility(clock, world)))
         if coherence_s is not None:
             block_ns = to_ns(coherence_s)
-            self.clocks["fading"] = (Clock(Turn.FADING, block_ns, block_ns), world.fade)
-        for turn, change in world.changes().items():
-            first_ns = change.next_ns(0)
-            if first_ns is not None:
-                clock = Clock(turn, first_ns, 0)
-                self.clocks[turn.name.lower()] = (clock, partial(self._change, clock, change))
-        if snapshot:
-            for name, (clock, _) in self.clocks.items():
-                clock.next_ns = snapshot.next_ns[name]
-        for name, (clock, act) in self.clocks.items():
-            self._env.process(every(self._env, clock, self._guarded(name, act)))
+            started.append(self._guarded("fading model", processes.fading(clock, world, block_ns)))
+        if isinstance(world, StreamWorld) and world.failures is not None:
+            started.append(processes.failures_and_repairs(clock, world, world.failures))
+        for process in started:
+            clock.start(process)
+
+    @property
+    def network(self) -> LiveNetwork:
+        """The network; its `graph` shows who is where, with whom, and what is up, now."""
+        return self.world.live
 
     def snapshot(self) -> Snapshot:
         """What a simulation that goes on from here needs; to be saved before time goes on."""
-        next_ns = {name: clock.next_ns for name, (clock, _) in self.clocks.items()}
-        return Snapshot(self._now_ns(), next_ns, self.world, self._twin)
+        return Snapshot(self._clock.now_ns, self.world, self._twin)
 
     def run(self, until: int | None = None) -> bool:
         """Run to the last slot, or to the end of the slot in which `stop` was called.
@@ -131,7 +126,7 @@ class Simulation:
         """
         end = self.slots if until is None else min(until, self.slots)
         while self.world.state.slot < end and (observation := self.observe()) is not None:
-            self.act(self._ask(observation))
+            self.act(self._decision(observation))
         return self.world.state.slot >= end
 
     def observe(self) -> Any | None:
@@ -145,59 +140,49 @@ class Simulation:
         """
         if self._stopping or self.world.state.slot >= self.slots:
             return None
-        self._decision_due = False
-        while not self._decision_due:
-            self._env.step()
-        sight = self._twin.look(self.world.state.slot, self._now_ns())
-        self._observation = self.world.observation(sight)
+        if self._decided is None:
+            self._clock.run()
         return self._observation
 
     def act(self, decision: Any) -> Columns:
-        """Carry out the decision on what `observe` showed last, and record the slot.
+        """Decide upon what `observe` showed last, and let the slot pass.
 
         Returns:
             The slot's trace variables.
 
         Raises:
-            RunError: names the policy, the slot and the field that no network can do.
+            RunError: names the policy, the slot and the field that no network can do, or the model
+                that failed.
         """
+        assert self._decided is not None, "observe comes first"
         slot = self.world.state.slot
         try:
             decision = self.world.check(decision)
         except DecisionError as error:
             raise RunError(f"{self._policy}, slot {slot}, field {error}") from error
-        columns, ended = self.world.carry_out(decision, self._observation)
-        self._recorder.slot(slot, columns)
-        self._recorder.tasks(ended)
-        return columns
+        self._decided.succeed(decision)
+        self._decided = None
+        self._clock.run()
+        return self._recorded
 
     def stop(self) -> None:
         """End the run after the slot that is being carried out; safe in a signal handler."""
         self._stopping = True
 
-    def _now_ns(self) -> int:
-        return int(self._env.now)
+    def _ask(self, observation: Any) -> simpy.Event:
+        """The decision upon this is needed; `act` gives it."""
+        self._observation = observation
+        self._decided = self._clock.answer()
+        self._clock.pause()
+        return self._decided
 
-    def _move(self) -> None:
-        self.world.move(self._slot_ns)
+    def _record(self, columns: Columns, ended: TaskTable) -> None:
+        self._recorder.slot(self.world.state.slot - 1, columns)
+        self._recorder.tasks(ended)
+        self._recorded = columns
+        self._clock.pause()
 
-    def _change(self, clock: Clock, change: Change) -> None:
-        now_ns = self._now_ns()
-        change.act(now_ns)
-        next_ns = change.next_ns(now_ns)
-        # If nothing changes any more: the run ends long before this tick.
-        clock.next_ns = next_ns if next_ns is not None else now_ns + (1 << 62)
-
-    def _sync_devices(self) -> None:
-        self._twin.synchronise_devices(self.world.state, self._now_ns())
-
-    def _sync_stations(self) -> None:
-        self._twin.synchronise_stations(self.world.state, self._now_ns())
-
-    def _slot(self) -> None:
-        self._decision_due = True
-
-    def _ask(self, observation: Any) -> Any:
+    def _decision(self, observation: Any) -> Any:
         start = perf_counter()
         try:
             decision = self._decide(observation)
@@ -206,18 +191,12 @@ class Simulation:
         self._recorder.decision_time(perf_counter() - start)
         return decision
 
-    def _guarded(self, name: str, act: Callable[[], None]) -> Callable[[], None]:
-        """A model's act, such that whatever a user's own model raises is named and placed."""
-        if name not in MODELS:
-            return act
-
-        def guarded() -> None:
-            try:
-                act()
-            except Exception as error:
-                raise self._failed(f"{name} model", error) from error
-
-        return guarded
+    def _guarded(self, model: str, process: Process) -> Process:
+        """A process such that whatever a user's own model raises in it is named and placed."""
+        try:
+            yield from process
+        except Exception as error:
+            raise self._failed(model, error) from error
 
     def _failed(self, who: str, error: Exception) -> RunError:
         where = traceback.extract_tb(error.__traceback__)[-1]

@@ -5,7 +5,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from .core.arrays import FloatArray
+from .core.arrays import BoolArray, FloatArray
 from .network.cells import Cells
 
 Columns = dict[str, NDArray[Any]]
@@ -23,6 +23,7 @@ class State:
         path_gain: (R, N, B) r_ij^-alpha, mean power gain.
         cells: the association.
         carbon_g_per_j: (R, B) carbon intensity at each station.
+        station_up: (R, B) False while a station has failed.
     """
 
     slot: int
@@ -30,6 +31,7 @@ class State:
     path_gain: FloatArray
     cells: Cells
     carbon_g_per_j: FloatArray
+    station_up: BoolArray
 
     def device_columns(self) -> Columns:
         """What a device collects and reports."""

@@ -1,46 +1,36 @@
-"""The physical network: what all worlds share, and what the simulation asks of each."""
+"""The physical network: what both problems share, and what the processes ask of each."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from .core.arrays import BoolArray, FloatArray
-from .core.clock import NANOSECONDS, Turn
+from .core.clock import NANOSECONDS, to_ns
 from .core.recorder import TaskTable
 from .models.association import Association
 from .models.carbon import CarbonIntensity
 from .models.fading import PathLoss
 from .models.mobility import Mobility
 from .network.cells import Cells
+from .network.graph import LiveNetwork
 from .network.topology import Topology
 from .state import Columns, State
-from .twin.twin import Sight
-
-
-@dataclass(frozen=True)
-class Change:
-    """Something that happens at irregular times.
-
-    Attributes:
-        next_ns: when it happens next after a given time; None if never.
-        act: what happens at a given time.
-    """
-
-    next_ns: Callable[[int], int | None]
-    act: Callable[[int], None]
+from .twin.twin import TwinView
 
 
 @dataclass
 class World(ABC):
     """A network's models and its state, all replications in lock-step.
 
-    Every method replaces columns of `state`; none writes into one.
+    Every method replaces columns of `state`; none writes into one. A slot is served at its end:
+    `begin_slot`, then, one after another, `transmit`, `serve_devices`, `serve_stations`, `end_slot`.
 
     Attributes:
         slot_s: tau.
+        live: the network's parameters, and its graph, which follows the state.
         topology: where the stations stand.
         path_loss: mean gains from distances.
         mobility: how devices move.
@@ -50,6 +40,7 @@ class World(ABC):
     """
 
     slot_s: float
+    live: LiveNetwork
     topology: Topology
     path_loss: PathLoss
     mobility: Mobility
@@ -57,17 +48,32 @@ class World(ABC):
     carbon: CarbonIntensity
     state: State
 
-    def move(self, elapsed_ns: int) -> None:
-        """Devices move; path gains and the association follow."""
+    @cached_property
+    def slot_ns(self) -> int:
+        """Tau on the clock."""
+        return to_ns(self.slot_s)
+
+    @property
+    def slot_start_ns(self) -> int:
+        """When the slot that begins, or is under way, begins."""
+        return self.state.slot * self.slot_ns
+
+    def move(self) -> None:
+        """Devices move for a slot; path gains and the association follow."""
         state = self.state
-        state.position_m = self.mobility.advance(state.position_m, elapsed_ns / NANOSECONDS)
+        state.position_m = self.mobility.advance(state.position_m, self.slot_ns / NANOSECONDS)
         distance = self.topology.distance_m(state.position_m)
         state.path_gain = self.path_loss.gain(distance)
         self.update_channel()
         self.associate(distance)
 
     def associate(self, distance_m: FloatArray, chooses: BoolArray | None = None) -> None:
-        """Devices choose their stations anew; see `Association`."""
+        """Devices choose their stations anew; see `Association.associate`.
+
+        Args:
+            distance_m: (R, N, B), infinite to a station that is not to be chosen.
+            chooses: (R,) the replications whose devices choose; by default all.
+        """
         state = self.state
         path_gain = np.where(np.isinf(distance_m), 0.0, state.path_gain)
         station = self.association.associate(distance_m, path_gain, chooses)
@@ -82,9 +88,14 @@ class World(ABC):
             self.carbon.at(now_ns), self.state.carbon_g_per_j.shape
         )
 
-    def changes(self) -> dict[Turn, Change]:
-        """What happens at irregular times, by its turn."""
-        return {Turn.CARBON: Change(self.carbon.next_change_ns, self.update_carbon)}
+    def slot_carbon_g_per_j(self) -> FloatArray:
+        """(R, B) the time-weighted mean intensity over the slot that ends, C_IE of C(9)."""
+        present, start_ns = self.state.carbon_g_per_j, self.slot_start_ns
+        end_ns = start_ns + self.slot_ns
+        change_ns = self.carbon.next_change_ns(start_ns)
+        if change_ns is None or change_ns >= end_ns:
+            return present
+        return np.broadcast_to(self.carbon.mean(start_ns, end_ns), present.shape)
 
     @abstractmethod
     def update_channel(self) -> None:
@@ -99,20 +110,36 @@ class World(ABC):
         """Tasks of the slot that begins."""
 
     @abstractmethod
-    def observation(self, sight: Sight) -> Any:
+    def observation(self, view: TwinView) -> Any:
         """What the policy is shown of what the twin knows."""
 
     @abstractmethod
     def check(self, decision: Any) -> Any:
-        """The decision, in the types that this world wants.
+        """The decision, in the types that this problem wants.
 
         Raises:
             DecisionError: nothing that a network could do.
         """
 
     @abstractmethod
-    def carry_out(self, decision: Any, observation: Any) -> tuple[Columns, TaskTable]:
-        """One slot under a checked decision.
+    def begin_slot(self, decision: Any, observation: Any) -> None:
+        """Make a checked decision physical: it holds for the slot that begins."""
+
+    @abstractmethod
+    def transmit(self) -> None:
+        """What the radios could send in the slot that ends."""
+
+    @abstractmethod
+    def serve_devices(self) -> None:
+        """What the devices executed and sent."""
+
+    @abstractmethod
+    def serve_stations(self) -> None:
+        """What the stations executed, and what they received."""
+
+    @abstractmethod
+    def end_slot(self) -> tuple[Columns, TaskTable]:
+        """Account the slot; the state becomes that at the start of the next one.
 
         Returns:
             The trace variables of the slot, and the tasks that ended in it.

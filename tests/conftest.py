@@ -1,7 +1,7 @@
 """Runs without files: a recorder that keeps everything in memory."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,16 +10,15 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
 from edgesim.experiments.run import prepare
 from edgesim.scenarios.loading import parse_scenario
 from edgesim.scenarios.schema import Scenario
 from edgesim.simulator.core.randomness import Streams
-from edgesim.simulator.core.recorder import EndStatus, TaskTable
+from edgesim.simulator.core.recorder import NullRecorder, TaskTable
+from edgesim.simulator.network.network import Network
 from edgesim.simulator.simulation import Simulation
-from edgesim.simulator.stream.network import Network
 
 SMALL = """
 title = "test"
@@ -33,7 +32,7 @@ mean = "0.6 Mbit"
 
 
 @dataclass
-class Capture:
+class Capture(NullRecorder):
     """Keeps all columns, stacked over slots on the second axis, and all tasks."""
 
     rows: list[dict[str, NDArray[Any]]] = field(default_factory=list)
@@ -45,12 +44,6 @@ class Capture:
 
     def tasks(self, tasks: TaskTable) -> None:
         self.tables.append(tasks.copy())
-
-    def decision_time(self, seconds: float) -> None:
-        pass
-
-    def close(self, status: EndStatus) -> None:
-        pass
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         """(R, T, …)"""
@@ -121,11 +114,3 @@ def a_network(
         "noise_w": np.full(stations, 1e-14),
     }
     return Network(**(values | changes))
-
-
-@pytest.fixture
-def policies() -> Sequence[str]:
-    """All policies that come with the program."""
-    from edgesim.policies.registry import POLICIES
-
-    return tuple(POLICIES)

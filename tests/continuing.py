@@ -29,7 +29,7 @@ STREAMS = (
     "tasks.deadline=1 s",
     "run.replications=2",
 )
-"""World A: stations that fail, devices that move, batteries, messages under way to the twin."""
+"""The stream problem: stations that fail, devices that move, batteries, messages under way to the twin."""
 
 TASKS = (
     "mobility.model=random-waypoint",
@@ -41,23 +41,23 @@ TASKS = (
     'twin.deviation.device_cpu={noise="50 MHz"}',
     "run.replications=2",
 )
-"""World C has neither batteries nor stations that fail."""
+"""The task problem, which has neither batteries nor stations that fail."""
 
 LEARNERS = ("ddpg", "aac", "dqn")
 
 
-def everything(world: str, policy: str, folder: Path, *overrides: str) -> Scenario:
-    """World "A" or "C" with all of it; a learner's untrained network lies in the folder."""
+def everything(problem: str, policy: str, folder: Path, *overrides: str) -> Scenario:
+    """The problem "stream" or "tasks" with all of it; a learner's untrained network lies in the folder."""
 
     def made(*more: str) -> Scenario:
-        if world == "A":
+        if problem == "stream":
             name = f"policy.name={policy}"
             return parse_scenario(SMALL, "test", [*STREAMS, name, *more, *overrides])
         return load_scenario("carbon_6ue", [*TASKS, *more, *overrides], policy=policy)
 
     if policy not in LEARNERS:
         return made()
-    network = folder / f"{world}-{policy}.pt"
+    network = folder / f"{problem}-{policy}.pt"
     if not network.exists():
         save_untrained(made(), network)
     return made(f'policy.checkpoint="{network}"')

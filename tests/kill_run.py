@@ -1,6 +1,6 @@
 """Kills single runs at random moments, and tells whether anybody could see it in their traces.
 
-`python tests/kill_run.py [KILLS] [WORLD-POLICY…]`: each policy in each world ("A-lyapunov", "C-exact";
+`python tests/kill_run.py [KILLS] [PROBLEM-POLICY…]`: each policy on each problem ("stream-lyapunov", "tasks-exact";
 all of them if none is named), with everything that a checkpoint has to hold, killed with SIGKILL so
 often (50 times) and begun again with `--resume`. The trace must become, bit for bit, that of a run which
 nobody disturbed. Where it is complete before it was killed often enough, another one is begun.
@@ -22,11 +22,11 @@ import torch
 from continuing import assert_same, everything
 
 from edgesim.cli import main as edgesim
-from edgesim.experiments.checkpoint import beside
+from edgesim.experiments.checkpoint import checkpoint_path
 from edgesim.experiments.run import execute, prepare
 from edgesim.policies.registry import POLICIES
 
-WORLDS = {"A": "drift-plus-penalty", "C": "worst-case-emission"}
+PROBLEMS = {"stream": "drift-plus-penalty", "tasks": "worst-case-emission"}
 CHECKPOINTS = 30
 LENGTH_S = 0.3
 """Of a run in peace, at least, if 20,000 slots take so long."""
@@ -64,16 +64,16 @@ def wait_for_change(file: Path, pid: int) -> None:
         time.sleep(0.001)
 
 
-def survive(world: str, policy: str, folder: Path, kills: int) -> str:
+def survive(problem: str, policy: str, folder: Path, kills: int) -> str:
     """Kill runs so often; what happened, in a line."""
-    name = f"{world}-{policy}"
+    name = f"{problem}-{policy}"
     rng = random.Random(name)
-    execute(prepare(everything(world, policy, folder, "run.slots=10")), folder / "warm.h5")
+    execute(prepare(everything(problem, policy, folder, "run.slots=10")), folder / "warm.h5")
     slots, peace_s = CHECKPOINTS, 0.0
     whole, path = folder / f"{name}-whole.h5", folder / f"{name}.h5"
     while peace_s < LENGTH_S and slots < 20_000:
         slots *= 2
-        what = everything(world, policy, folder, f"run.slots={slots}")
+        what = everything(problem, policy, folder, f"run.slots={slots}")
         begin = time.perf_counter()
         execute(prepare(what), whole)
         peace_s = time.perf_counter() - begin
@@ -86,7 +86,7 @@ def survive(world: str, policy: str, folder: Path, kills: int) -> str:
     killed = resumed = complete = 0
     start_s = math.nan  # of an attempt, up to its first slot
     while True:
-        resumed += beside(path).exists()
+        resumed += checkpoint_path(path).exists()
         log.write_text("")
         begin = time.perf_counter()
         pid = fork(command, log)
@@ -95,7 +95,7 @@ def survive(world: str, policy: str, folder: Path, kills: int) -> str:
             if rng.random() < 0.3:
                 time.sleep(rng.uniform(0.0, start_s))
             else:
-                wait_for_change(beside(path), pid)
+                wait_for_change(checkpoint_path(path), pid)
                 time.sleep(rng.uniform(0.0, 2.0 * peace_s / CHECKPOINTS))
             os.kill(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
@@ -103,7 +103,7 @@ def survive(world: str, policy: str, folder: Path, kills: int) -> str:
             killed += 1
             continue
         assert os.WEXITSTATUS(status) == 0, log.read_text()
-        assert not beside(path).exists()
+        assert not checkpoint_path(path).exists()
         assert_same(path, whole)
         complete += 1
         if complete == 1:
@@ -120,11 +120,13 @@ def survive(world: str, policy: str, folder: Path, kills: int) -> str:
 def main(kills: int, names: list[str]) -> None:
     """Of each policy that is named."""
     torch.set_num_threads(1)  # a fork has no pool of threads, but would wait for it
-    known = [f"{world}-{policy}" for world, kind in WORLDS.items() for policy in POLICIES[kind]]
+    known = [
+        f"{problem}-{policy}" for problem, kind in PROBLEMS.items() for policy in POLICIES[kind]
+    ]
     with TemporaryDirectory() as folder:
         for name in names or known:
-            world, _, policy = name.partition("-")
-            print(survive(world, policy, Path(folder), kills), flush=True)
+            problem, _, policy = name.partition("-")
+            print(survive(problem, policy, Path(folder), kills), flush=True)
 
 
 if __name__ == "__main__":

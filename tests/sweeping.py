@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 
 from edgesim.experiments.sweeps.dataset import open_sweep
-from edgesim.experiments.sweeps.execute import Progress, execute_sweep, jobs, plan
+from edgesim.experiments.sweeps.execute import SweepProgress, execute_sweep, jobs, plan
 from edgesim.experiments.sweeps.sweep_file import load_sweep
 from edgesim.experiments.sweeps.table import SweepTable
 from edgesim.experiments.sweeps.workers import LocalPool
@@ -42,7 +42,9 @@ def write(folder: Path, sweep: str = SMALL, base: str = BASE) -> Path:
     return path
 
 
-def make(path: Path, folder: Path, pool: type[LocalPool] = LocalPool, workers: int = 2) -> Progress:
+def make(
+    path: Path, folder: Path, pool: type[LocalPool] = LocalPool, workers: int = 2
+) -> SweepProgress:
     """What the command does, in this process and a pool's."""
     sweep = load_sweep(path)
     plan(sweep, folder)

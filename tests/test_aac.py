@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from multiprocessing import Pipe
+from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
@@ -11,10 +12,11 @@ import torch
 from torch import nn
 
 from edgesim.experiments.train import make_environment
+from edgesim.policies.learning import aac
 from edgesim.policies.learning.aac import Aac, ActorCritic, GlobalAgent, LearningAgent
-from edgesim.policies.learning.aac_workers import Training
-from edgesim.policies.learning.environment import DigitalTwinNetworkVector
-from edgesim.policies.learning.networks import seeded, torch_seed
+from edgesim.policies.learning.aac_workers import Update
+from edgesim.policies.learning.environment import StreamVectorEnvironment
+from edgesim.policies.learning.seeding import seeded, torch_seed
 from edgesim.policies.learning.trainable import TrainingError
 from edgesim.scenarios.loading import load_scenario
 
@@ -24,8 +26,8 @@ T_MAX, EPISODE, EPISODES = 5, 20, 12
 RATE = 1e-3
 
 
-def environment(replicas: int = 1) -> DigitalTwinNetworkVector:
-    return DigitalTwinNetworkVector(replicas, overrides=SMALL, flat=False)
+def environment(replicas: int = 1) -> StreamVectorEnvironment:
+    return StreamVectorEnvironment(replicas, overrides=SMALL, flat=False)
 
 
 class OnLogits(gymnasium.Env[Any, Any]):
@@ -60,7 +62,7 @@ class OneDeviation(nn.Module):
 
 
 @pytest.fixture
-def keys() -> Aac:
+def config() -> Aac:
     return Aac(
         workers=1,
         replicas=1,
@@ -131,30 +133,30 @@ def difference(theirs: Any, model: ActorCritic) -> float:
     return max(float(one.detach().abs().max()) for one in [deviation, *sum(weights, ())])
 
 
-def test_one_agent_with_one_replica_is_a2c(keys: Aac) -> None:
+def test_one_agent_with_one_replica_is_a2c(config: Aac) -> None:
     """Same start, same noise, 12 episodes, 48 updates; a wrong discount is off by far more."""
 
-    def trained(discount: float) -> Training:
-        keys.discount = discount
-        training = Training(keys, lambda replicas, *_: environment(replicas), 0)
+    def trained(discount: float) -> GlobalAgent:
+        config.discount = discount
+        training = GlobalAgent(config, lambda replicas, *_: environment(replicas), 0)
         for _ in range(EPISODES):
             training.advance()
         return training
 
-    start = Training(keys, lambda replicas, *_: environment(replicas), 0)._global.model
+    start = GlobalAgent(config, lambda replicas, *_: environment(replicas), 0).model
     theirs = a2c(start)
     assert difference(theirs, start) == 0.0
     torch.manual_seed(torch_seed(0))  # as the agent's noise
     theirs.learn(EPISODES * EPISODE)
-    ours = trained(0.9)._global.model
+    ours = trained(0.9).model
     assert difference(theirs, start) > 1e-2
     assert difference(theirs, ours) < 1e-4
-    assert difference(theirs, trained(0.8)._global.model) > 1e-3
+    assert difference(theirs, trained(0.8).model) > 1e-3
 
 
-def test_an_episode_goes_on_bit_for_bit(keys: Aac) -> None:
-    def training() -> Training:
-        return Training(keys, lambda replicas, *_: environment(replicas), 3)
+def test_an_episode_goes_on_bit_for_bit(config: Aac) -> None:
+    def training() -> GlobalAgent:
+        return GlobalAgent(config, lambda replicas, *_: environment(replicas), 3)
 
     whole, first, second = training(), training(), training()
     for _ in range(4):
@@ -171,26 +173,28 @@ def test_an_episode_goes_on_bit_for_bit(keys: Aac) -> None:
     assert torch.equal(ours["noise"], theirs["noise"])
 
 
-def test_rollouts_end_with_the_episode(keys: Aac) -> None:
+def test_rollouts_end_with_the_episode(config: Aac) -> None:
     """20 slots in rollouts of 8: 8, 8, 4; the value of the last state is counted, as it goes on."""
-    keys.t_max = 8
-    agent = LearningAgent(keys, environment(), 0, 0, 1)
+    config.t_max = 8
+    agent = LearningAgent(config, lambda *_: environment(), 0)
     shared = agent.model
     assert [agent.work(shared).steps for _ in range(4)] == [8, 8, 4, 8]
 
 
-def test_a_gradient_that_is_no_number_changes_nothing(keys: Aac) -> None:
-    model = ActorCritic(keys, DEVICES, 17, 4)
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    gradients = [torch.full_like(parameter, torch.nan) for parameter in model.parameters()]
+def test_a_gradient_that_is_no_number_changes_nothing(config: Aac) -> None:
+    training = GlobalAgent(config, lambda *_: environment(), 0)
+    before = {name: value.clone() for name, value in training.model.state_dict().items()}
+    gradients = [torch.full_like(one, torch.nan) for one in training.model.parameters()]
     with pytest.raises(TrainingError, match="norm of a gradient"):
-        GlobalAgent(keys, model).update(gradients, 0)
-    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+        training.apply(Update(gradients, 5, {}))
+    assert training.steps == 0
+    after = training.model.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
 
 
-def test_the_density_is_that_of_a_normal_distribution(keys: Aac) -> None:
+def test_the_density_is_that_of_a_normal_distribution(config: Aac) -> None:
     """Up to its constant, for which torch's own distribution is asked."""
-    model = ActorCritic(keys, DEVICES, 17, 4)
+    model = ActorCritic(config, DEVICES, 17, 4)
     generator = torch.Generator().manual_seed(2)
     mean, logits = torch.randn(2, 3, DEVICES, 4, generator=generator)
     normal = torch.distributions.Normal(mean, model.log_deviation.exp())
@@ -201,17 +205,68 @@ def test_the_density_is_that_of_a_normal_distribution(keys: Aac) -> None:
     assert model.entropy(DEVICES).item() == pytest.approx(entropy.item(), abs=1e-5)
 
 
+class InTurn:
+    """A learning agent that works in this process, whenever the global agent asks."""
+
+    sent: ClassVar[list[Update]] = []
+
+    def __init__(self, make_agent: Any, shared: ActorCritic) -> None:
+        self.connection, self._other = Pipe()
+        self._agent, self._shared = make_agent(), shared
+        self.resume()
+
+    def resume(self) -> None:
+        self._other.send(None)
+
+    def receive(self) -> Update:
+        self.connection.recv()
+        update: Update = self._agent.work(self._shared)
+        kept = [gradient.clone() for gradient in update.gradients]
+        self.sent.append(update._replace(gradients=kept))
+        return update
+
+    def close(self) -> None:
+        self._agent.close()
+
+
+def test_the_global_agent_takes_every_agents_updates(
+    config: Aac, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Algorithm 3: each gradient is a step of its own of Adam, at the rates of that time."""
+    monkeypatch.setattr(aac, "RemoteAgent", InTurn)
+    InTurn.sent.clear()
+    config.workers, config.steps, config.final_rate = 3, 6 * EPISODE, 0.1
+    training = GlobalAgent(config, lambda *_: environment(), 0)
+    expected = [parameter.detach().clone() for parameter in training.model.parameters()]
+    training.advance()
+    assert training.steps == 3 * EPISODE
+    assert len(InTurn.sent) == 3 * EPISODE // T_MAX
+    # Three agents whose episodes differ.
+    assert len({update.means["reward"] for update in InTurn.sent}) == len(InTurn.sent)
+    adam = torch.optim.Adam(expected, lr=RATE, eps=1e-5)
+    for number, update in enumerate(InTurn.sent):
+        left = 1.0 - 0.9 * number * T_MAX / config.steps
+        adam.param_groups[0]["lr"] = RATE * left
+        for parameter, gradient in zip(expected, update.gradients, strict=True):
+            parameter.grad = gradient
+        nn.utils.clip_grad_norm_(expected, config.norm)
+        adam.step()
+    for parameter, ours in zip(expected, training.model.parameters(), strict=True):
+        torch.testing.assert_close(parameter, ours.detach())
+    training.close()
+
+
 @pytest.fixture
-def two_agents() -> Iterator[Training]:
-    keys = Aac(workers=2, replicas=4, hidden=[16], t_max=T_MAX, episode_slots=EPISODE)
+def two_agents() -> Iterator[GlobalAgent]:
+    config = Aac(workers=2, replicas=4, hidden=[16], t_max=T_MAX, episode_slots=EPISODE)
     scenario = load_scenario("iiot_20dev", SMALL)
-    training = Training(keys, partial(make_environment, scenario), 5)
+    training = GlobalAgent(config, partial(make_environment, scenario), 5)
     yield training
     training.close()
 
 
 @pytest.mark.slow
-def test_every_update_of_several_agents_is_applied_once(two_agents: Training) -> None:
+def test_every_update_of_several_agents_is_applied_once(two_agents: GlobalAgent) -> None:
     """The optimiser counts as many steps as there were updates, of 4 replicas and 5 slots each."""
     start = [one.clone() for one in two_agents.actor.parameters()]
     means = two_agents.advance()
@@ -227,11 +282,11 @@ def test_every_update_of_several_agents_is_applied_once(two_agents: Training) ->
 @pytest.mark.slow
 def test_it_learns_to_offload() -> None:
     """On the small network, beyond all-local and random, within a minute."""
-    keys = Aac(workers=1, replicas=32, steps=64_000, t_max=T_MAX, hidden=[32, 32])
+    config = Aac(workers=1, replicas=32, steps=64_000, t_max=T_MAX, hidden=[32, 32])
     scenario = load_scenario("iiot_20dev", SMALL)
-    training = Training(keys, partial(make_environment, scenario), 1)
+    training = GlobalAgent(config, partial(make_environment, scenario), 1)
     first = training.advance()["reward"]
-    while training.steps < keys.steps:
+    while training.steps < config.steps:
         last = training.advance()["reward"]
     assert last > 3.0 * max(first, 0.01)
 

@@ -6,12 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgesim.scenarios.loading import parse_scenario
+from edgesim.simulator.components import find_topology
 from edgesim.simulator.core.arrays import FloatArray, IntArray
 from edgesim.simulator.core.randomness import Streams
 from edgesim.simulator.models.association import LoadAware, Nearest
 from edgesim.simulator.models.fading import LogDistance
-from edgesim.simulator.network.topology import lay_out, uniform
-from edgesim.simulator.stream.network import Network
+from edgesim.simulator.network.network import Network
+from edgesim.simulator.network.topology import uniform
 
 
 def a_network(
@@ -146,7 +148,8 @@ def test_a_device_leaves_a_station_that_no_longer_covers_it() -> None:
 
 
 def test_load_is_spread_over_the_stations() -> None:
-    topology = lay_out((500.0, 500.0), 3, 150.0, radius_m=100.0)
+    scenario = parse_scenario('title = "test"', "test", ["stations.sbs.radius=100.0"])
+    topology = find_topology(scenario)
     rngs = Streams(2, 1).generators("positions")
     crowd = topology.station_position_m[1] + uniform(40, np.array([80.0, 80.0]), rngs) - 40.0
     distance = topology.distance_m(crowd)

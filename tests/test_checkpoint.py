@@ -17,8 +17,9 @@ from edgesim.experiments.errors import CheckpointError
 from edgesim.experiments.run import execute, prepare, resume
 from edgesim.scenarios.loading import parse_scenario
 from edgesim.scenarios.schema import Scenario
+from edgesim.simulator.core.clock import EventOrder
 from edgesim.traces.layout import TraceFile
-from edgesim.traces.statistics import summarise
+from edgesim.traces.reader import summarise
 
 SLOTS, EVERY = 40, 9
 
@@ -36,7 +37,7 @@ def killed_at(what: Scenario, path: Path, slot: int, kept: Path) -> None:
 
         def watched(observation: Any) -> Any:
             if observation.slot == slot:
-                for file in (path, checkpoint.beside(path)):
+                for file in (path, checkpoint.checkpoint_path(path)):
                     if file.exists():
                         shutil.copy(file, kept / file.name)
                 raise KeyboardInterrupt
@@ -60,17 +61,17 @@ def test_goes_on_as_if_nothing_had_happened(slot: int, level: str, tmp_path: Pat
     path = kept / "run.h5"
     assert resume(prepare(what), path) == "complete"
     assert_same(path, whole)
-    assert not checkpoint.beside(path).exists()
+    assert not checkpoint.checkpoint_path(path).exists()
 
 
 @pytest.mark.parametrize(
-    ("world", "policy"),
-    [("A", name) for name in ("random", "epr", "sca", "ddpg", "aac")]
-    + [("C", name) for name in ("sca", "exact", "lyapunov", "random", "epr-ep", "dqn")],
+    ("problem", "policy"),
+    [("stream", name) for name in ("random", "epr", "sca", "ddpg", "aac")]
+    + [("tasks", name) for name in ("sca", "exact", "lyapunov", "random", "epr-ep", "dqn")],
 )
-def test_every_family_of_policies_goes_on(world: str, policy: str, tmp_path: Path) -> None:
-    """With all that its world has at once."""
-    what = everything(world, policy, tmp_path, "run.slots=14")
+def test_every_family_of_policies_goes_on(problem: str, policy: str, tmp_path: Path) -> None:
+    """With all that its problem knows at once."""
+    what = everything(problem, policy, tmp_path, "run.slots=14")
     whole, kept = tmp_path / "whole.h5", tmp_path / "kept"
     kept.mkdir()
     execute(prepare(what), whole)
@@ -83,13 +84,14 @@ def test_a_checkpoint_meets_all_that_is_under_way(tmp_path: Path) -> None:
     """Else the tests here would show nothing."""
     kept = tmp_path / "kept"
     kept.mkdir()
-    killed_at(everything("A", "ddpg", tmp_path, "run.slots=30"), tmp_path / "run.h5", 29, kept)
-    saved = checkpoint.load(checkpoint.beside(kept / "run.h5"))
+    killed_at(everything("stream", "ddpg", tmp_path, "run.slots=30"), tmp_path / "run.h5", 29, kept)
+    saved = checkpoint.load(checkpoint.checkpoint_path(kept / "run.h5"))
     state: Any = saved.simulation.world.state
     assert not state.station_up.all()  # a failed station
     assert 0.0 < state.battery_j.min() < state.battery_j.max() <= 0.05  # batteries in use
     twin: Any = saved.simulation.twin
-    assert twin._to_stations.in_flight and twin._devices_to_mbs.in_flight
+    on_the_way = {report.order for report in twin.under_way}
+    assert on_the_way == {EventOrder.AT_STATION, EventOrder.AT_MBS}
     assert state.station_queue_bits.any() and saved.written.following == 27
 
 
@@ -108,7 +110,7 @@ def test_killed_as_soon_as_it_goes_on(
 
     def killed(file: TraceFile) -> None:
         appear(file)
-        for one in (path, checkpoint.beside(path)):
+        for one in (path, checkpoint.checkpoint_path(path)):
             shutil.copy(one, again / one.name)
         raise KeyboardInterrupt
 
@@ -154,7 +156,7 @@ def test_messages(tmp_path: Path) -> None:
     what, path, kept = scenario(), tmp_path / "run.h5", tmp_path / "kept"
     kept.mkdir()
     killed_at(what, path, 20, kept)
-    saved = checkpoint.beside(kept / "run.h5")
+    saved = checkpoint.checkpoint_path(kept / "run.h5")
     with pytest.raises(CheckpointError, match=r"of another scenario: run\.seed was 1"):
         resume(prepare(scenario("run.seed=2")), kept / "run.h5")
     with pytest.raises(CheckpointError, match="no such file"):
@@ -196,7 +198,7 @@ class Unsaveable:
 
 def test_a_policy_that_cannot_be_saved_is_told_so(tmp_path: Path) -> None:
     what = scenario("policy.name=test_checkpoint:Unsaveable")
-    with pytest.raises(CheckpointError, match=r"cannot be saved.*--checkpoint-every"):
+    with pytest.raises(CheckpointError, match=r"cannot be saved.*`checkpoint_every`"):
         execute(prepare(what), tmp_path / "run.h5", checkpoint_every=5)
     assert execute(prepare(what), tmp_path / "run.h5") == "complete"
 
@@ -226,7 +228,7 @@ def test_command(tmp_path: Path) -> None:
     for other in (["--checkpoint-every", "3"], ["--checkpoint-every", "20", "--seed", "5"], []):
         result = CliRunner().invoke(main, [*command[:4], *other, "--resume"])
         assert result.exit_code == 2 and "--overwrite" in result.output
-    checkpoint.beside(kept / "other.h5").write_bytes(b"rubbish")
+    checkpoint.checkpoint_path(kept / "other.h5").write_bytes(b"rubbish")
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 2 and "not a checkpoint" in result.output
 
@@ -235,10 +237,10 @@ KILLS = Path(__file__).parent / "kill_run.py"
 
 
 def test_killed_at_random_moments() -> None:
-    subprocess.run([sys.executable, KILLS, "3", "A-lyapunov"], check=True, timeout=300)
+    subprocess.run([sys.executable, KILLS, "3", "stream-lyapunov"], check=True, timeout=300)
 
 
 @pytest.mark.slow
 def test_fifty_kills() -> None:
-    """Of each policy in each world."""
+    """Of each policy on each problem."""
     subprocess.run([sys.executable, KILLS, "50"], check=True, timeout=3600)

@@ -20,15 +20,16 @@ from numpy.typing import NDArray
 from rich.console import Console
 from trace_recording import record, run_info
 
+from edgesim import run
 from edgesim.cli import main
-from edgesim.experiments.compare import execute_each, parse_policies, prepare_each, split
-from edgesim.experiments.run import run
+from edgesim.experiments.compare import execute_each, labelled, prepare_each
 from edgesim.scenarios.errors import ScenarioError
+from edgesim.scenarios.policy_list import split
 from edgesim.traces import figures
-from edgesim.traces.comparison import Comparison, compare_traces, holm, mean, p_value
+from edgesim.traces.comparison import Comparison, compare_traces, holm, p_value
 from edgesim.traces.comparison_figures import plot_comparison
-from edgesim.traces.reader import TraceError, open_trace
-from edgesim.traces.statistics import summarise
+from edgesim.traces.confidence_intervals import mean
+from edgesim.traces.reader import TraceError, open_trace, summarise
 from edgesim.traces.watch import watch
 
 Sample = NDArray[np.float64]
@@ -84,7 +85,7 @@ TASKS: dict[str, Callable[[dict[str, Sample]], Any]] = {
 
 
 @pytest.mark.parametrize(
-    ("world", "baseline", "other", "first", "formulas"),
+    ("problem", "baseline", "other", "first", "formulas"),
     [
         ("stream", "epr", "epr-ep", 10, STREAM),
         ("stream", "epr", "local", 10, STREAM),
@@ -94,13 +95,13 @@ TASKS: dict[str, Callable[[dict[str, Sample]], Any]] = {
 )
 def test_means_and_differences_are_scipys_on_the_slots(
     request: pytest.FixtureRequest,
-    world: str,
+    problem: str,
     baseline: str,
     other: str,
     first: int,
     formulas: dict[str, Callable[[dict[str, Sample]], Any]],
 ) -> None:
-    paths = request.getfixturevalue(world)
+    paths = request.getfixturevalue(problem)
     comparison = compare_traces({label: paths[label] for label in (baseline, other)})
     ours, base = comparison.policies[1], comparison.baseline
     tested = 0
@@ -131,11 +132,11 @@ def test_means_and_differences_are_scipys_on_the_slots(
     assert tested >= 3
 
 
-@pytest.mark.parametrize("world", ["stream", "tasks"])
+@pytest.mark.parametrize("problem", ["stream", "tasks"])
 def test_latencies_are_those_of_each_seeds_tasks(
-    request: pytest.FixtureRequest, world: str
+    request: pytest.FixtureRequest, problem: str
 ) -> None:
-    paths = request.getfixturevalue(world)
+    paths = request.getfixturevalue(problem)
     comparison = compare_traces(paths, warmup=0.0)
     for policy in comparison.policies:
         with open_trace(policy.trace) as trace:
@@ -162,7 +163,9 @@ def test_the_same_policy_differs_by_exactly_nothing(stream: dict[str, Path]) -> 
     assert comparison.tests == compare_traces(without).tests > 0
 
 
-def test_all_policies_meet_the_same_world(stream: dict[str, Path], tasks: dict[str, Path]) -> None:
+def test_all_policies_meet_the_same_conditions(
+    stream: dict[str, Path], tasks: dict[str, Path]
+) -> None:
     for paths, names in ((stream, ["arrived_bits", "x_m"]), (tasks, ["task_bits", "task_cycles"])):
         traces = [open_trace(path) for path in paths.values()]
         for name in names:
@@ -254,7 +257,7 @@ def test_commas_in_brackets_and_quotes_do_not_split(text: str, parts: list[str])
 
 
 def test_options_are_those_of_set() -> None:
-    assert parse_policies('a,a{x = [1, 2], y="p,q"},m:C{z=p}') == {
+    assert labelled('a,a{x = [1, 2], y="p,q"},m:C{z=p}') == {
         "a": ("a", []),
         'a{x = [1, 2], y="p,q"}': ("a", ["x = [1, 2]", 'y="p,q"']),
         "m:C{z=p}": ("m:C", ["z=p"]),
@@ -285,7 +288,7 @@ def test_all_mistakes_are_told_before_anything_runs(policies: str, messages: lis
 def test_a_mistake_of_the_scenario_is_told_once() -> None:
     with pytest.raises(ScenarioError) as error:
         prepare_each("iiot_20dev", "local,random", 2, ["devices.count=-1"])
-    assert len(error.value.problems) == 1
+    assert len(error.value.issues) == 1
 
 
 @pytest.mark.parametrize("change", [{"seed": 8}, {"slots": 99}, {"replications": 1}])
@@ -313,7 +316,7 @@ def test_a_picture_has_a_panel_for_each_number(tmp_path: Path, tasks: dict[str, 
         plot_comparison(comparison, tmp_path / "t.gif")
 
 
-def test_the_summary_of_a_run_has_the_numbers_of_its_world(tasks: dict[str, Path]) -> None:
+def test_the_summary_of_a_run_has_the_numbers_of_its_problem(tasks: dict[str, Path]) -> None:
     summary = summarise([tasks["random"]]).traces[0]
     sums = slots_of(tasks["random"], 2)
     for key, formula in TASKS.items():
@@ -322,7 +325,7 @@ def test_the_summary_of_a_run_has_the_numbers_of_its_world(tasks: dict[str, Path
     assert not {"queue_bits", "energy_per_bit_j", "dropped_share"} & set(summary.estimates)
 
 
-def test_pictures_and_watch_show_the_numbers_of_their_world(tasks: dict[str, Path]) -> None:
+def test_pictures_and_watch_show_the_numbers_of_their_problem(tasks: dict[str, Path]) -> None:
     with open_trace(tasks["random"]) as trace:
         worst, energy, share, emission = figures._series(trace).axes
         slots = trace.slots.load()
@@ -378,7 +381,7 @@ def test_the_command_prints_a_table_and_keeps_the_traces() -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["1-local.h5", "2-random.h5"]
     with open_trace(folder / "2-random.h5") as trace:
         assert (trace.status, trace.level, trace.policy) == ("complete", "summary", "random")
-        assert trace.summary["seed"].values.tolist() == [4, 5, 6]
+        assert trace.batches["seed"].values.tolist() == [4, 5, 6]
     assert "traces: runs/compare-carbon_6ue-2\n" in edgesim(*words).stdout
     refused = edgesim(*words, "-o", str(folder))
     assert refused.exit_code == 2 and "is not empty" in refused.stderr

@@ -26,8 +26,8 @@ from edgesim.experiments.run import execute, prepare
 from edgesim.experiments.sweeps.dataset import open_sweep
 from edgesim.experiments.train import FORMAT as TRAINING
 from edgesim.experiments.train import train
-from edgesim.policies.learning.trainable import FORMAT as POLICY
-from edgesim.policies.learning.trainable import read
+from edgesim.policies.learning.checkpoint import FORMAT as POLICY
+from edgesim.policies.learning.checkpoint import read
 from edgesim.scenarios.loading import load_scenario, parse_scenario
 from edgesim.traces.reader import TraceError
 from edgesim.traces.watch import watch
@@ -74,7 +74,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
         simulation._decide = watched
 
     execute(prepare(scenario), folder / "run.h5", follow, 12)
-    assert checkpoint.beside(folder / "run.h5").exists()
+    assert checkpoint.checkpoint_path(folder / "run.h5").exists()
     return folder
 
 
@@ -166,7 +166,7 @@ def check_traces(good: Path, folder: Path, seeds: range) -> None:
 
 
 def check_checkpoints(good: Path, folder: Path, seeds: range) -> None:
-    data = checkpoint.beside(good / "run.h5").read_bytes()
+    data = checkpoint.checkpoint_path(good / "run.h5").read_bytes()
     path = folder / "run.h5"
     resume = ["run", str(good / "small.toml"), "-o", str(path), "--resume"]
     for seed in seeds:
@@ -174,7 +174,7 @@ def check_checkpoints(good: Path, folder: Path, seeds: range) -> None:
         spoiled = damaged(data, random.Random(seed))
         if spoiled == data:
             continue  # zeros became zeros
-        checkpoint.beside(path).write_bytes(spoiled)
+        checkpoint.checkpoint_path(path).write_bytes(spoiled)
         result = CliRunner().invoke(main, resume)
         assert isinstance(result.exception, SystemExit), (seed, result.exception)
         assert result.exit_code == 2 and "run.h5.checkpoint" in result.output, (seed, result.output)

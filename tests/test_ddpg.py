@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from edgesim.policies.learning.ddpg import Agent, Ddpg
+from edgesim.policies.learning.ddpg import Ddpg, DdpgLearner
 from edgesim.policies.learning.dqn import Dqn
 from edgesim.policies.learning.exploration import OrnsteinUhlenbeck
-from edgesim.policies.learning.networks import Actor, Critic, Kind
-from edgesim.policies.learning.replay_buffer import Batch, Replay
-from edgesim.policies.learning.trainable import TrainingError
+from edgesim.policies.learning.networks import Actor, Critic
+from edgesim.policies.learning.replay_buffer import Batch, ReplayBuffer
+from edgesim.policies.learning.trainable import NetworkKind, TrainingError
 
 DEVICES, FEATURES, ACTIONS = 6, 5, 3
 UPDATES, BATCH, HIDDEN = 200, 64, [64, 48, 32]
@@ -38,6 +38,12 @@ class Blank(gymnasium.Env[Any, Any]):
 
     observation_space = gymnasium.spaces.Box(-5.0, 5.0, (DEVICES, FEATURES), np.float32)
     action_space = gymnasium.spaces.Box(-1.0, 1.0, (DEVICES, ACTIONS), np.float32)
+    single_observation_space, single_action_space = observation_space, action_space
+
+
+def blank(config: Ddpg) -> DdpgLearner:
+    """A learner to be given batches."""
+    return DdpgLearner(config, lambda *_: Blank(), 0)
 
 
 def batches(seed: int, dtype: torch.dtype) -> list[Batch]:
@@ -64,13 +70,13 @@ def test_an_update_is_that_of_stable_baselines(monkeypatch: pytest.MonkeyPatch) 
     from stable_baselines3.common.logger import Logger
     from stable_baselines3.common.type_aliases import ReplayBufferSamples
 
-    keys = Ddpg(network="flat", hidden=HIDDEN, actor_rate=1e-4, critic_rate=1e-4)
+    config = Ddpg(network="flat", hidden=HIDDEN, actor_rate=1e-4, critic_rate=1e-4)
     theirs = DDPG(
         "MlpPolicy",
         Blank(),
         learning_rate=1e-4,
-        tau=keys.soft_update,
-        gamma=keys.discount,
+        tau=config.soft_update,
+        gamma=config.discount,
         batch_size=BATCH,
         buffer_size=1,
         policy_kwargs={"net_arch": HIDDEN},
@@ -78,7 +84,7 @@ def test_an_update_is_that_of_stable_baselines(monkeypatch: pytest.MonkeyPatch) 
         device="cpu",
     )
     theirs.set_logger(Logger(None, []))
-    ours = Agent(keys, DEVICES, FEATURES, ACTIONS)
+    ours = blank(config)
     start = {
         ours.actor: theirs.actor,
         ours.target_actor: theirs.actor,
@@ -148,7 +154,7 @@ def test_noise_stays_within_the_actions() -> None:
 
 
 def test_replay_keeps_the_last_transitions_and_draws_them_uniformly() -> None:
-    replay = Replay(8, (2, 3), (2, 1), np.random.default_rng(3))
+    replay = ReplayBuffer(8, (2, 3), (2, 1), np.random.default_rng(3))
 
     def add(first: int, count: int) -> None:
         number = np.arange(first, first + count, dtype=np.float32)
@@ -176,10 +182,10 @@ def test_replay_keeps_the_last_transitions_and_draws_them_uniformly() -> None:
 
 def test_replay_goes_on_where_it_was() -> None:
     rows = np.random.default_rng(0).random((5, 2, 3))
-    replay = Replay(4, (2, 3), (2, 3), np.random.default_rng(3))
+    replay = ReplayBuffer(4, (2, 3), (2, 3), np.random.default_rng(3))
     replay.add(rows, rows, rows[:, 0, 0], rows)
     replay.sample(3)
-    other = Replay(4, (2, 3), (2, 3), np.random.default_rng(99))
+    other = ReplayBuffer(4, (2, 3), (2, 3), np.random.default_rng(99))
     other.load_state_dict(replay.state_dict())
     for one, two in zip(replay.sample(10), other.sample(10), strict=True):
         assert torch.equal(one, two)
@@ -187,8 +193,8 @@ def test_replay_goes_on_where_it_was() -> None:
 
 def test_shared_networks_do_not_care_for_the_order_or_number_of_devices() -> None:
     torch.manual_seed(0)
-    actor = Actor("shared", 6, FEATURES, ACTIONS, (16, 16))
-    critic = Critic("shared", 6, FEATURES, ACTIONS, (16, 16))
+    actor = Actor("shared", (16, 16), 6, FEATURES, ACTIONS)
+    critic = Critic("shared", (16, 16), 6, FEATURES, ACTIONS)
     s, a = torch.randn(4, 6, FEATURES), torch.rand(4, 6, ACTIONS)
     order = torch.randperm(6)
     torch.testing.assert_close(actor(s[:, order]), actor(s)[:, order])
@@ -202,25 +208,25 @@ def test_shared_networks_do_not_care_for_the_order_or_number_of_devices() -> Non
 
 
 @pytest.mark.parametrize("kind", ["flat", "shared"])
-def test_heads(kind: Kind) -> None:
+def test_heads(kind: NetworkKind) -> None:
     torch.manual_seed(0)
     s = 5.0 * torch.randn(3, DEVICES, FEATURES)
-    grouped = Actor(kind, DEVICES, FEATURES, ACTIONS, (16,))
+    grouped = Actor(kind, (16,), DEVICES, FEATURES, ACTIONS)
     assert grouped(s).abs().max() < 0.2  # starts in the middle
     with torch.no_grad():
         linear_layers(grouped)[-1].weight.mul_(1e4)
     assert grouped(s).abs().max() > 0.9
-    paper = Actor(kind, DEVICES, FEATURES, ACTIONS, (16,), "paper")
+    paper = Actor(kind, (16,), DEVICES, FEATURES, ACTIONS, "paper")
     share = (paper(s) + 1.0) / 2.0
     torch.testing.assert_close(share.sum(dim=(1, 2)), torch.ones(3))
     assert (share > 0.0).all()
 
 
 def test_losses_that_are_not_numbers_stop_learning() -> None:
-    agent = Agent(Ddpg(hidden=[8]), DEVICES, FEATURES, ACTIONS)
+    learner = blank(Ddpg(hidden=[8]))
     s, a, r, s2 = batches(2, torch.float32)[0]
     with pytest.raises(TrainingError, match="critic_loss is nan"):
-        agent.update((s, a, r * float("nan"), s2))
+        learner.update((s, a, r * float("nan"), s2))
 
 
 class Bandit:
@@ -268,15 +274,15 @@ def test_learns_what_is_best(policy: str, random_cost: float, most: float) -> No
         "soft_update": 0.01,
         "rate_decay": 0.9,
     }
-    keys: Ddpg | Dqn = (
+    config: Ddpg | Dqn = (
         Ddpg(actor_rate=2e-3, critic_rate=4e-3, **common)
         if policy == "ddpg"
         else Dqn(rate=4e-3, levels=5, **common)
     )
-    learner = keys.learner(None, Bandit, seed=1)  # type: ignore[arg-type]
+    learner = config.learner(Bandit, seed=1)
     first = learner.advance()["reward"]
     assert first == pytest.approx(-random_cost, rel=0.05)  # variances of uniform numbers
-    while learner.steps < keys.steps:
+    while learner.steps < config.steps:
         learner.advance()
     env = Bandit(2000, 1, 1.0)
     state, _ = env.reset(seed=99)

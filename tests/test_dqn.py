@@ -9,16 +9,30 @@ import pytest
 import torch
 from torch import nn
 
-from edgesim.policies.learning.dqn import Agent, Dqn, Greedy
+from edgesim.policies.learning.dqn import Dqn, DqnLearner, QNetwork
 from edgesim.policies.learning.exploration import EpsilonGreedy
 from edgesim.policies.learning.trainable import TrainingError
 
 FEATURES, ACTIONS, LEVELS = 5, 2, 3
 
 
-def greedy(devices: int, levels: int = LEVELS, actions: int = ACTIONS) -> Greedy:
+class Blank(gymnasium.Env[Any, Any]):
+    """Some devices' spaces, and nothing in them."""
+
+    observation_space = gymnasium.spaces.Box(-5.0, 5.0, (1, FEATURES), np.float32)
+    action_space = gymnasium.spaces.Discrete(LEVELS**ACTIONS)
+    single_observation_space = observation_space
+    single_action_space = gymnasium.spaces.Box(-1.0, 1.0, (1, ACTIONS), np.float32)
+
+
+def blank(config: Dqn) -> DqnLearner:
+    """A learner to be given batches."""
+    return DqnLearner(config, lambda *_: Blank(), 0)
+
+
+def greedy(devices: int, levels: int = LEVELS, actions: int = ACTIONS) -> QNetwork:
     torch.manual_seed(0)
-    network = Greedy("shared", (16, 16), levels, devices, FEATURES, actions)
+    network = QNetwork("shared", (16, 16), levels, devices, FEATURES, actions)
     with torch.no_grad():
         for parameter in network.q.parameters():
             parameter.mul_(3.0)
@@ -59,10 +73,6 @@ def test_an_update_is_that_of_stable_baselines() -> None:
     from stable_baselines3.common.logger import Logger
     from stable_baselines3.common.type_aliases import ReplayBufferSamples
 
-    class Blank(gymnasium.Env[Any, Any]):
-        observation_space = gymnasium.spaces.Box(-5.0, 5.0, (1, FEATURES), np.float32)
-        action_space = gymnasium.spaces.Discrete(LEVELS**ACTIONS)
-
     theirs = DQN(
         "MlpPolicy",
         Blank(),
@@ -75,8 +85,8 @@ def test_an_update_is_that_of_stable_baselines() -> None:
         device="cpu",
     )
     theirs.set_logger(Logger(None, []))
-    keys = Dqn(network="flat", hidden=[32, 32], rate=1e-3, discount=0.9, soft_update=0.0)
-    ours = Agent(keys, 1, FEATURES, ACTIONS)
+    config = Dqn(network="flat", hidden=[32, 32], rate=1e-3, discount=0.9, soft_update=0.0)
+    ours = blank(config)
 
     def linear(network: nn.Module) -> list[nn.Linear]:
         return [module for module in network.modules() if isinstance(module, nn.Linear)]
@@ -118,7 +128,7 @@ def test_exploration_takes_actions_of_the_table_at_its_share() -> None:
 
 
 def test_losses_that_are_not_numbers_stop_learning() -> None:
-    agent = Agent(Dqn(hidden=[8]), 3, FEATURES, ACTIONS)
-    s, a = torch.zeros(2, 3, FEATURES), torch.zeros(2, 3, ACTIONS)
+    learner = blank(Dqn(hidden=[8]))
+    s, a = torch.zeros(2, 1, FEATURES), torch.zeros(2, 1, ACTIONS)
     with pytest.raises(TrainingError, match="q_loss is nan"):
-        agent.update((s, a, torch.tensor([1.0, float("nan")]), s))
+        learner.update((s, a, torch.tensor([1.0, float("nan")]), s))

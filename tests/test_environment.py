@@ -14,10 +14,11 @@ from gymnasium.vector import AutoresetMode
 import edgesim
 from edgesim.policies.learning.encoding import encoding_of
 from edgesim.policies.learning.environment import (
-    CARBON_AWARE_EDGE,
-    DIGITAL_TWIN_NETWORK,
-    CarbonAwareEdgeVector,
-    DigitalTwinNetworkVector,
+    FORMER_IDS,
+    STREAM,
+    TASKS,
+    StreamVectorEnvironment,
+    TaskVectorEnvironment,
     VectorEnvironment,
 )
 from edgesim.scenarios.errors import ScenarioError
@@ -25,7 +26,7 @@ from edgesim.scenarios.loading import load_scenario, parse_scenario
 from edgesim.simulator.stream.problem import DriftPlusPenalty
 
 edgesim.register_envs()
-BOTH = (DIGITAL_TWIN_NETWORK, CARBON_AWARE_EDGE)
+BOTH = (STREAM, TASKS)
 SHORT = ["run.slots=5"]
 
 
@@ -75,7 +76,7 @@ def test_a_vector_is_made_of_its_single_environments(name: str) -> None:
 
 def test_an_episode_is_the_run_with_its_seed() -> None:
     """The same decisions in a run of the program: the rewards are A(22) of what it records."""
-    env = DigitalTwinNetworkVector(2, parse_scenario(SMALL, "test", SHORT), flat=False)
+    env = StreamVectorEnvironment(2, parse_scenario(SMALL, "test", SHORT), flat=False)
     chosen = actions(env)
     _, rewards = episode(env, chosen, 1)
     assert isinstance(env.problem, DriftPlusPenalty)
@@ -96,7 +97,7 @@ def test_the_reward_of_violated_limits() -> None:
     scenario = load_scenario("carbon_6ue", over)
     still = np.full((1, 6, 4), -1.0)
     for weight in (1.0, 3.0):
-        env = CarbonAwareEdgeVector(
+        env = TaskVectorEnvironment(
             1, scenario, flat=False, emission_weight=2.0, energy_weight=weight
         )
         env.reset()
@@ -110,7 +111,7 @@ def test_a_late_task_costs_its_weight_and_no_more() -> None:
     over = ["run.slots=1", "devices.count=1", 'tasks.cycles=["1e6 Mcycles", "1e6 Mcycles"]']
     rewards = []
     for weight in (0.0, 5.0):
-        env = CarbonAwareEdgeVector(
+        env = TaskVectorEnvironment(
             1,
             load_scenario("carbon_6ue", over),
             flat=False,
@@ -125,7 +126,7 @@ def test_a_late_task_costs_its_weight_and_no_more() -> None:
 
 def test_seeds() -> None:
     """Each seed is another episode; without one, episodes differ, and follow from the last seed."""
-    env = DigitalTwinNetworkVector(2, overrides=SHORT)
+    env = StreamVectorEnvironment(2, overrides=SHORT)
     chosen = actions(env)
     first, _ = episode(env, chosen, 5)
     second, _ = episode(env, chosen, None)
@@ -135,14 +136,14 @@ def test_seeds() -> None:
     assert np.array_equal(second, follows)
     assert not np.allclose(first, second)
     assert np.array_equal(env.reset(seed=6)[0][0], first[0, 1])
-    fresh = DigitalTwinNetworkVector(2, overrides=[*SHORT, "run.seed=5"])
+    fresh = StreamVectorEnvironment(2, overrides=[*SHORT, "run.seed=5"])
     assert np.array_equal(episode(fresh, chosen, None)[0], first)
 
 
 def test_what_happens_after_an_episode() -> None:
     """All three modes of Gymnasium; the state reached is seen before the next episode starts."""
     made = {
-        mode: DigitalTwinNetworkVector(2, overrides=SHORT, autoreset_mode=mode)
+        mode: StreamVectorEnvironment(2, overrides=SHORT, autoreset_mode=mode)
         for mode in AutoresetMode
     }
     chosen = actions(made[AutoresetMode.DISABLED])
@@ -172,8 +173,8 @@ def test_what_happens_after_an_episode() -> None:
 
 
 def test_flat_and_by_device_are_the_same_numbers() -> None:
-    flat = DigitalTwinNetworkVector(2, overrides=SHORT)
-    columns = DigitalTwinNetworkVector(2, overrides=SHORT, flat=False)
+    flat = StreamVectorEnvironment(2, overrides=SHORT)
+    columns = StreamVectorEnvironment(2, overrides=SHORT, flat=False)
     chosen = actions(columns)
     seen, rewards = episode(columns, chosen, 2)
     flat_seen, flat_rewards = episode(flat, chosen.reshape(5, 2, -1), 2)
@@ -182,10 +183,20 @@ def test_flat_and_by_device_are_the_same_numbers() -> None:
     assert flat_seen.shape[2:] == flat.single_observation_space.shape
 
 
+@pytest.mark.parametrize(("former", "name"), FORMER_IDS.items())
+def test_former_ids_make_the_same_environments_and_warn(former: str, name: str) -> None:
+    with pytest.warns(FutureWarning, match=f"{former} is now {name}"):
+        single = gymnasium.make(former, overrides=SHORT)
+    with pytest.warns(FutureWarning, match=f"{former} is now {name}"):
+        vector = gymnasium.make_vec(former, num_envs=2, overrides=SHORT)
+    assert type(single.unwrapped) is type(gymnasium.make(name, overrides=SHORT).unwrapped)
+    assert type(vector) is type(gymnasium.make_vec(name, num_envs=2, overrides=SHORT))
+
+
 def test_mistakes_are_told() -> None:
     with pytest.raises(ScenarioError, match=r"run\.problem"):
-        gymnasium.make(DIGITAL_TWIN_NETWORK, scenario="carbon_6ue")
-    env = DigitalTwinNetworkVector(1, overrides=SHORT)
+        gymnasium.make(STREAM, scenario="carbon_6ue")
+    env = StreamVectorEnvironment(1, overrides=SHORT)
     with pytest.raises(ResetNeeded):
         env.step(np.zeros((1, 80)))
     env.reset()

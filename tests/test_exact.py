@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize
 
-from edgesim.policies.tasks import exact
-from edgesim.policies.tasks.c10 import barrier as c10_convex
+from edgesim.policies.tasks.c10 import barrier, solver
 from edgesim.policies.tasks.c10.closed_form_rates import slowest_edge_hz, slowest_local_hz
-from edgesim.policies.tasks.exact import Solution, solve
+from edgesim.policies.tasks.c10.program import program_of
+from edgesim.policies.tasks.c10.slot import Slot
+from edgesim.policies.tasks.c10.solver import Solution, solve
 from edgesim.simulator.core.arrays import BoolArray, FloatArray
 from edgesim.simulator.tasks.channel import MrcChannel, path_gain
 from edgesim.simulator.tasks.network import CarbonAwareNetwork, RateFloor, Tasks
@@ -28,7 +29,7 @@ class Instance(NamedTuple):
     channel: MrcChannel
 
     def solve(self) -> Solution:
-        return solve(self.network, self.tasks, self.channel, CARBON)
+        return solve(Slot(*self, CARBON))
 
 
 def draw(
@@ -227,7 +228,7 @@ def test_no_set_of_offloaders_beats_the_one_that_the_level_decides(
     """All 2^6 offloading decisions, each by its own convex program."""
     for seed in range(4):
         instance = draw(seed, 6, theta_server, floor)
-        network, tasks, channel = instance
+        network, tasks, _ = instance
         local_j = network.theta_device * tasks.cycles * slowest_local_hz(network, tasks) ** 2
         best_j = np.inf
         for choice in itertools.product([False, True], repeat=6):
@@ -235,12 +236,12 @@ def test_no_set_of_offloaders_beats_the_one_that_the_level_decides(
             staying_j = local_j[~offload].max(initial=0.0)
             if staying_j > network.energy_max_j or staying_j >= best_j:
                 continue
-            program = exact._instance(network, tasks, channel, offload)
-            inside, relaxation, _ = c10_convex.least_relaxation(program)
+            program = program_of(Slot(*instance, CARBON), offload)
+            inside, relaxation, _ = barrier.least_relaxation(program)
             if relaxation < 0.0:
                 offloading_j = 0.0
                 if offload.any():
-                    offloading_j = np.exp(c10_convex.least_emission(program, inside)[1])
+                    offloading_j = np.exp(barrier.least_emission(program, inside)[1])
                 best_j = min(best_j, max(staying_j, offloading_j))
         solution = instance.solve()
         assert solution.feasible == np.isfinite(best_j)
@@ -369,7 +370,7 @@ def test_equal_tasks_reach_the_known_medians(
         rng = np.random.default_rng(seed)
         channel = table1.channel(rng)
         tasks = table1.tasks(rng, 6, size, cycles)
-        solutions.append(solve(table1.network(6, theta_server), tasks, channel, CARBON))
+        solutions.append(solve(Slot(table1.network(6, theta_server), tasks, channel, CARBON)))
     if mg is None:
         assert not any(solution.feasible for solution in solutions)
     else:
@@ -479,7 +480,7 @@ def test_a_device_without_a_task_stays_local_and_keeps_up_its_floor() -> None:
 
 
 def test_too_many_devices_are_refused() -> None:
-    with pytest.raises(exact.SizeError, match="33 devices"):
+    with pytest.raises(solver.SizeError, match="33 devices"):
         draw(0, 33).solve()
     assert draw(0, 32, 1e-28, "offloading").solve().gap < 1e-6
 
@@ -494,8 +495,8 @@ def test_a_time_limit_leaves_the_best_so_far_and_a_bound(
     gaps = []
     for looks in range(1, 12):
         clock = iter(range(1000))
-        monkeypatch.setattr(exact, "perf_counter", lambda clock=clock: float(next(clock)))
-        answer = solve(*instance, CARBON, time_limit_s=float(looks))
+        monkeypatch.setattr(solver, "perf_counter", lambda clock=clock: float(next(clock)))
+        answer = solve(Slot(*instance, CARBON), time_limit_s=float(looks))
         assert answer.feasible == optimum.feasible
         assert answer.worst_emission_g >= optimum.worst_emission_g * (1.0 - 1e-6)
         if optimum.feasible:
@@ -507,10 +508,10 @@ def test_a_time_limit_leaves_the_best_so_far_and_a_bound(
 
 def test_a_time_limit_admits_large_networks() -> None:
     instance = relaxed(draw(1, 40, rate_floor="offloading", server_cpu_hz=4e10), 1.3)
-    answer = solve(*instance, CARBON, time_limit_s=1e-9)
+    answer = solve(Slot(*instance, CARBON), time_limit_s=1e-9)
     assert answer.feasible
     assert 0.0 <= answer.lower_bound_g < answer.worst_emission_g
-    longer = solve(*instance, CARBON, time_limit_s=60.0)
+    longer = solve(Slot(*instance, CARBON), time_limit_s=60.0)
     assert answer.lower_bound_g <= longer.lower_bound_g <= longer.worst_emission_g
     assert longer.worst_emission_g <= answer.worst_emission_g
     assert longer.gap < 1e-3

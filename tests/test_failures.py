@@ -37,10 +37,11 @@ def test_times_have_the_stated_law() -> None:
     times: dict[bool, list[float]] = {True: [], False: []}
     now_ns = 0
     while len(times[True]) < 4000:
-        following = failures.next_change_ns(now_ns)
+        following = failures.next_change_ns()
         assert following is not None and following > now_ns
         now_ns = following
-        changed = up ^ failures.change(now_ns)
+        failures.change(now_ns)
+        changed = up ^ failures.up
         assert changed.any()
         for r, b in np.argwhere(changed):
             times[bool(up[r, b])].append(now_ns / 1e9 - since[r, b])
@@ -89,8 +90,11 @@ def test_bits_and_tasks_are_conserved(devices: str, queue: str) -> None:
     assert (lost > 0.0) == (queue == "lost")
 
     state: Any = run.simulation.world.state
-    assert not trace["offloaded_bits"][~_own(trace["station_up"], trace["station"])].any()
-    assert not served[trace["station_up"] == 0].any()
+    available = trace["station_availability"]
+    assert ((available > 0.0) & (available < 1.0)).any()
+    own = np.take_along_axis(available, trace["station"], axis=2)
+    assert not trace["offloaded_bits"][own == 0.0].any()
+    assert not served[available == 0.0].any()
 
     tasks = len(trace.column("outcome"))
     outcome = np.bincount(trace.column("outcome"), minlength=len(OUTCOMES))
@@ -178,7 +182,7 @@ def test_failures_leave_all_other_streams_alone() -> None:
     all_kinds = simulate(*moving, *failing(), *failing("mbs")).trace
     for name in ("arrived_bits", "x_m", "y_m"):
         np.testing.assert_array_equal(some[name], quiet[name], err_msg=name)
-    heard = some["station_up"][:, :, None, :] == 1
+    heard = some["station_availability"][:, :, None, :] > 0.0
     assert not heard.all()
     np.testing.assert_array_equal(some["channel_gain"], np.where(heard, quiet["channel_gain"], 0.0))
     np.testing.assert_array_equal(some["station_up"][..., 1:], all_kinds["station_up"][..., 1:])
@@ -255,14 +259,15 @@ def test_what_is_sent_to_a_station_that_is_down_stays_where_it_was() -> None:
         decide=everything,
     )
     trace = run.trace
-    down = ~_own(trace["station_up"], trace["station"])
+    available = np.take_along_axis(trace["station_availability"], trace["station"], axis=2)
+    down = available == 0.0
     waits = down & (trace["queue_bits"] > 0.0)
     assert waits.sum() > 100
     for name in ("offloaded_bits", "rate_bps", "power_w", "offload_energy_j", "bandwidth_hz"):
         assert not trace[name][down].any(), name
     up = ~down & (trace["queue_bits"] > 0.0)
     assert (trace["offloaded_bits"][up] > 0.0).all()
-    stopped = (trace["station_up"] == 0) & (trace["station_queue_bits"] > 0.0)
+    stopped = (trace["station_availability"] == 0.0) & (trace["station_queue_bits"] > 0.0)
     assert stopped.any() and not trace["station_served_bits"][stopped].any()
     following = trace["queue_bits"][:, 1:]
     expected = trace["queue_bits"] + trace["arrived_bits"]
@@ -334,7 +339,7 @@ def test_a_task_in_two_stations_is_lost_once() -> None:
     idle = np.zeros((1, 3))
     for slot, station in ((1, 1), (2, 2)):
         assert not len(ledger.serve(slot, np.full((1, 1), station), nothing, three, idle))
-    ledger.lose(np.array([[False, True, False]]))
+    ledger.lose(np.array([[0.0, np.inf, 0.0]]))
     assert [OUTCOMES[code] for code in ledger.pending()["outcome"]] == ["lost"]
     served = np.array([[0.0, 0.0, 3.0]])
     assert not len(ledger.serve(3, np.full((1, 1), 0), nothing, nothing, served))

@@ -12,7 +12,7 @@ from edgesim.simulator.core.randomness import Streams
 from edgesim.simulator.core.recorder import OUTCOMES, TASK_ROW, TaskTable
 from edgesim.simulator.models.arrivals import Poisson, Tasks
 from edgesim.simulator.stream.ledger import TaskLedger
-from edgesim.simulator.stream.queues import after_slot, drain
+from edgesim.simulator.stream.queues import after_service, drain
 
 TAU = 0.1
 COLUMNS = set(TASK_ROW.names or ())
@@ -297,9 +297,9 @@ class Case:
                 rows += [(r, device, *row) for row in zip(times, sizes, strict=True)]
                 arrived[device] = sizes.sum()
             yield station, local, offloaded, served, rows
-            queue = after_slot(queue, local + offloaded, arrived)
-            station_queue = after_slot(
-                station_queue, served, summed(offloaded, station, self.stations)
+            queue = after_service(queue, local + offloaded) + arrived
+            station_queue = after_service(station_queue, served) + summed(
+                offloaded, station, self.stations
             )
 
 
@@ -472,8 +472,8 @@ class TestLongRuns:
             yield Slot(station, local, offloaded, served, arriving)
             arrived = summed(arriving.bits, arriving.device, devices)[None]
             inflow = summed(offloaded[0], station[0], stations)[None]
-            queue = after_slot(queue, local + offloaded, arrived.astype(float))
-            station_queue = after_slot(station_queue, served, inflow)
+            queue = after_service(queue, local + offloaded) + arrived.astype(float)
+            station_queue = after_service(station_queue, served) + inflow
 
     def test_an_emptied_queue_leaves_no_task_and_memory_stays(self) -> None:
         ledger = TaskLedger(1, 30, 3, TAU)
@@ -542,7 +542,7 @@ def test_queueing_theory(served: int, load: float) -> None:
         queues.append(queue)
         local, offloaded = np.vectorize(drain)(queue, served * bits, nothing)
         tables.append(ledger.serve(t, station, local, offloaded, np.zeros((1, 1))).copy())
-        left = after_slot(queue, local, nothing)
+        left = after_service(queue, local) + nothing
         queue = left + ledger.admit(arrivals.slot(t), left).arrived_bits
     ended = joined(tables)
 

@@ -18,8 +18,8 @@ from edgesim.scenarios.loading import load_scenario
 from edgesim.simulator.core.arrays import read_only
 from edgesim.simulator.core.randomness import Streams
 from edgesim.simulator.network.cells import Cells
+from edgesim.simulator.network.network import NoiseModel
 from edgesim.simulator.stream.decision import Decision, check, fit
-from edgesim.simulator.stream.network import NoiseModel
 from edgesim.simulator.stream.observation import Observation
 from edgesim.simulator.stream.outcome import carry_out
 from edgesim.simulator.stream.problem import DriftPlusPenalty

@@ -8,12 +8,13 @@ from conftest import a_network
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgesim.simulator.core.errors import DecisionError
 from edgesim.simulator.network.cells import Cells
 from edgesim.simulator.stream.channel import interference_w
-from edgesim.simulator.stream.decision import Decision, DecisionError, check, fit
+from edgesim.simulator.stream.decision import Decision, check, fit
 from edgesim.simulator.stream.energy import within_battery
 from edgesim.simulator.stream.outcome import carry_out
-from edgesim.simulator.stream.queues import after_slot, drain
+from edgesim.simulator.stream.queues import after_service, drain
 
 # Devices 0 and 1 at the MBS, 2 at SBS 1, 3 at SBS 2.
 STATION = np.array([[0, 0, 1, 2]])
@@ -112,7 +113,7 @@ def test_drain_serves_in_proportion_and_never_more_than_is_there(
 
 
 def test_queue_recursion() -> None:
-    left = after_slot(np.array([5.0, 5.0]), np.array([2.0, 7.0]), np.array([1.0, 1.0]))
+    left = after_service(np.array([5.0, 5.0]), np.array([2.0, 7.0])) + np.array([1.0, 1.0])
     np.testing.assert_array_equal(left, [4.0, 1.0])
 
 

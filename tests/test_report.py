@@ -12,7 +12,7 @@ from browser import Browser
 from click.testing import CliRunner
 from numpy.testing import assert_allclose, assert_array_equal
 from sweeping import make, write
-from trace_recording import completed, random_columns, record, run_info, world_columns
+from trace_recording import completed, random_columns, record, run_info, zero_columns
 
 from edgesim.cli import main
 from edgesim.experiments.report import data as report_data
@@ -181,7 +181,7 @@ def test_the_diagrams_show_what_the_slots_say(folder: Path) -> None:
     assert_allclose(energy["mean"], per_bit, rtol=1e-4)
     emitted = slots["emission_mg"].sum("device").values.reshape(100, 3).sum(axis=1)
     assert_allclose(document.chart("emission")["lines"][0]["mean"], emitted / 0.3, rtol=1e-4)
-    working = 100.0 * batches("station_up", "station").mean(axis=1)
+    working = 100.0 * batches("station_availability", "station").mean(axis=1)
     assert 0.0 < working.min() < 100.0
     assert_allclose(document.chart("stations at work")["lines"][0]["mean"], working, rtol=1e-4)
     latency = tasks["completion_s"].values - tasks["arrival_s"].values
@@ -270,7 +270,7 @@ def test_the_page_is_small_however_large_the_run(tmp_path: Path) -> None:
     writer = TraceWriter(tmp_path / "large.h5", run)
     for slot in range(3):
         place = np.random.default_rng(slot).random((1, 5000)) * 400.0
-        writer.slot(slot, world_columns(run, x_m=place, y_m=place, queue_bits=1e4 * place))
+        writer.slot(slot, zero_columns(run, x_m=place, y_m=place, queue_bits=1e4 * place))
     writer.tasks(completed(np.random.default_rng(1).lognormal(sigma=4.0, size=100_000)))
     writer.close("complete")
     output = write_report([tmp_path / "large.h5"], tmp_path / "large.html")

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,23 +25,29 @@ from edgesim.experiments.reproduction.engine import (
     write_lines,
 )
 from edgesim.experiments.reproduction.figure import (
-    Axis,
     Check,
     Checks,
     Claim,
+    Diagram,
+    Factor,
     Figure,
-    Line,
-    Panel,
     Question,
     Results,
     Study,
-    Training,
+    Trainings,
     answer,
-    axis,
+    factor,
     verdict,
 )
-from edgesim.experiments.reproduction.measure import above, by_training, emission, rising, split
-from edgesim.experiments.reproduction.page import INTRO, QUICK, told, write_pages
+from edgesim.experiments.reproduction.measure import (
+    by_training,
+    conditions,
+    emission,
+    of_policy,
+    split,
+)
+from edgesim.experiments.reproduction.measure import steps as rises
+from edgesim.experiments.reproduction.page import INTRO, QUICK, best, write_pages
 from edgesim.experiments.reproduction.trainings import steps
 from edgesim.experiments.sweeps.sweep_file import load_sweep
 from edgesim.experiments.train import learning_policy
@@ -147,14 +154,15 @@ def test_what_is_nearest_to_failing_is_told() -> None:
         "test",
         "mg",
         lambda results: {"one": [wide, tight], "two": [Check("no", normal(-9.0), 0.0)]},
-        reasons={"reproduced": "wrong", "reproduced under stated conditions": "right"},
+        reason=lambda evidence: f"It holds under {list(evidence.answers.values()).count('holds')}.",
     )
     judged = judge(claim, {}, quick=False)
     assert judged["verdict"] == "reproduced under stated conditions"
-    assert judged["reason"] == "right"
+    assert judged["reason"] == "It holds under 1."
+    assert judge(replace(claim, explained="reproduced"), {}, quick=False)["reason"] == ""
     assert judged["conditions"][0]["tightest"]["what"] == "tight"
     assert judged["conditions"][0]["holding"] == 2
-    measured_cell, holding = told(judged)
+    measured_cell, holding = best(judged)
     assert "tight" in measured_cell and "mg" in measured_cell and holding == "1 of 2"
     json.dumps(judged, allow_nan=False)
 
@@ -188,12 +196,30 @@ def test_emission_is_compared_where_all_policies_keep_all_limits() -> None:
 
 def test_differences_are_paired_by_seed() -> None:
     data = dataset()["worst_emission_mg"]
-    checks = above(data.sel(policy="b"), data.sel(policy="a"), "x")
+    difference = data.sel(policy="b") - data.sel(policy="a")
+    (checks,) = conditions({"x = {}": difference}, along="x", low=0.0).values()
     assert [check.what for check in checks] == ["x = 1", "x = 2", "x = 3"]
-    assert all((check.sample == 12.0).all() for check in checks)
-    steps_up = rising(data.sel(policy="a"), "x")
+    assert all((check.sample == 12.0).all() and check.low == 0.0 for check in checks)
+    (steps_up,) = conditions(rises(data.sel(policy="a"), "x"), along="x").values()
     assert [check.what for check in steps_up] == ["x from 1 to 2", "x from 2 to 3"]
     assert all((check.sample == 4.0).all() for check in steps_up)
+
+
+def test_conditions_are_places_and_checks_are_names() -> None:
+    data = dataset()["worst_emission_mg"]
+    found = conditions({"one": data, "two": -data}, "policy", "x", prefix="here", high=1.0)
+    assert list(found)[:2] == ["here, policy = a, x = 1", "here, policy = a, x = 2"]
+    one, two = found["here, policy = b, x = 3"]
+    assert (one.what, two.what, one.high) == ("one", "two", 1.0)
+    assert one.sample.tolist() == [20.0, 21.0, 22.0, 23.0]
+    assert two.sample.tolist() == [-20.0, -21.0, -22.0, -23.0]
+
+
+def test_a_policy_that_learns_is_a_sample_of_trainings() -> None:
+    data = dataset().assign_coords(policy=["AAC 1", "AAC 2"])
+    values = data["worst_emission_mg"]
+    assert of_policy(values, data, "AAC").sel(x=1).values.tolist() == [1.5, 13.5]
+    assert of_policy(values, data, "AAC 1").sizes["seed"] == 4
 
 
 def test_trained_policies_are_a_sample_of_trainings() -> None:
@@ -212,7 +238,7 @@ def test_trainings_of_two_kinds_are_paired() -> None:
         {"policy": ["AAC 1", "AAC 2", "DQN 1", "DQN 2"], "x": [1, 2], "seed": [1, 2, 3]},
     )
     aac, dqn = (by_training(data["cost"], data, label) for label in ("AAC", "DQN"))
-    for check in above(dqn, aac, "x"):
+    for check in conditions(dqn - aac, along="x")[""]:
         assert check.sample.tolist() == [12.0, 12.0]
 
 
@@ -244,26 +270,25 @@ def test_any_two_lines_differ_in_more_than_colour() -> None:
 def a_figure(**changes: Any) -> Figure:
     values: dict[str, Any] = {
         "id": "t1",
-        "paper": "C",
         "title": "A <title> & more",
         "notes": "Notes | with a bar.",
         "x": "load [Mbit]",
-        "panels": lambda results: [],
+        "diagrams": lambda results: [],
         "minutes": (0.1, 0.1),
     }
     return Figure(**(values | changes))
 
 
-def panels() -> list[list[Panel]]:
-    x = np.array([1.0, 2.0])
-    lines = tuple(Line(name, x, np.array([[1.0, 2.0], [3.0, 5.0]])) for name in ("$a_1$", "b"))
-    return [[Panel("left", "y [mg]", lines), Panel("right", "y [mg]", lines)]]
+def diagrams() -> list[list[Diagram]]:
+    values = xr.DataArray([[1.0, 2.0], [3.0, 5.0]], {"x": [1.0, 2.0], "seed": [1, 2]})
+    lines = {name: values for name in ("$a_1$", "b")}
+    return [[Diagram("left", "y [mg]", lines), Diagram("right", "y [mg]", lines)]]
 
 
 def test_pictures_are_the_same_bytes_each_time(tmp_path: Path) -> None:
     """Vector and PNG; text that looks like mathematics is shown as it is."""
     for name in ("one", "two"):
-        draw(a_figure(), panels(), "edgesim reproduce t1", tmp_path / name)
+        draw(a_figure(), diagrams(), "edgesim reproduce t1", tmp_path / name)
     for suffix in (".svg", ".pdf", ".png"):
         first, second = ((tmp_path / name).with_suffix(suffix) for name in ("one", "two"))
         assert first.read_bytes() == second.read_bytes()
@@ -271,7 +296,7 @@ def test_pictures_are_the_same_bytes_each_time(tmp_path: Path) -> None:
 
 
 def test_the_numbers_of_a_picture_are_a_table(tmp_path: Path) -> None:
-    write_lines(panels(), "load [Mbit]", tmp_path / "lines.csv")
+    write_lines(diagrams(), "load [Mbit]", tmp_path / "lines.csv")
     rows = (tmp_path / "lines.csv").read_text().splitlines()
     assert rows[0] == "panel,number,line,load [Mbit],mean,low,high,seeds"
     assert len(rows) == 1 + 8
@@ -292,7 +317,7 @@ mean = "0.4 Mbit"
 
 
 def tiny(folder: Path) -> Figure:
-    """A study with an axis of one key and one of several, and what its claim says."""
+    """A study with a factor of one key and one of several, and what its claim says."""
     base = folder / "tiny.toml"
     base.write_text(TINY)
 
@@ -301,30 +326,24 @@ def tiny(folder: Path) -> Figure:
 
     def checks(results: Results) -> Checks:
         values = queues(results).sel(policy="nobody offloads")
-        return {name: rising(part, "load") for name, part in _by_network(values)}
+        rise = rises(values, "load").assign_coords(network=["in small", "in large"])
+        return conditions(rise, "network", along="load", low=0.0)
 
-    def drawn(results: Results) -> list[list[Panel]]:
+    def drawn(results: Results) -> list[list[Diagram]]:
         values = queues(results).sel(network="small")
-        lines = [
-            Line(
-                policy,
-                np.array([0.1, 0.9]),
-                values.sel(policy=policy).transpose("load", "seed").values,
-            )
-            for policy in values["policy"].values.tolist()
-        ]
-        return [[Panel("", "queue [bit]", tuple(lines))]]
+        lines = {policy: values.sel(policy=policy) for policy in values["policy"].values.tolist()}
+        return [[Diagram("", "queue [bit]", lines)]]
 
     return a_figure(
-        panels=drawn,
+        diagrams=drawn,
         studies=(
             Study(
                 "loads",
                 str(base),
                 {"nobody offloads": "local", "at random": "random"},
                 (
-                    axis("load", "tasks.mean", {0.1: "0.1 Mbit", 0.9: "0.9 Mbit"}),
-                    Axis(
+                    factor("load", "tasks.mean", {0.1: "0.1 Mbit", 0.9: "0.9 Mbit"}),
+                    Factor(
                         "network",
                         {
                             "small": {"devices.count": 2},
@@ -341,10 +360,6 @@ def tiny(folder: Path) -> Figure:
     )
 
 
-def _by_network(values: xr.DataArray) -> list[tuple[str, xr.DataArray]]:
-    return [(one, values.sel(network=one)) for one in ("small", "large")]
-
-
 @pytest.fixture
 def catalogue(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Figure:
     figure = tiny(tmp_path)
@@ -358,7 +373,7 @@ def test_a_figure_is_made_once_and_told(catalogue: Figure, tmp_path: Path) -> No
     (first,) = reproduce([catalogue], folder)
     claim = first["claims"][0]
     assert claim["verdict"] == "reproduced"
-    assert [one["name"] for one in claim["conditions"]] == ["small", "large"]
+    assert [one["name"] for one in claim["conditions"]] == ["in small", "in large"]
     traces = sorted((folder / "t1" / "sweeps" / "loads" / "traces").iterdir())
     before = {path: path.stat().st_mtime_ns for path in traces}
     files = ("lines.csv", "results.json", "t1.svg", "t1.png", "t1.pdf")
@@ -396,10 +411,10 @@ def test_seeds_of_questions_are_told() -> None:
 
 def test_a_training_is_named_after_what_it_depends_on(tmp_path: Path) -> None:
     """The same settings give the same folder in any figure; another seed or rate another."""
-    rates = Axis("rate", {1.0: {"policy.actor_rate": 1e-3}, 2.0: {"policy.actor_rate": 2e-3}})
+    rates = Factor("rate", {1.0: {"policy.actor_rate": 1e-3}, 2.0: {"policy.actor_rate": 2e-3}})
 
     def folders(**keys: Any) -> list[str]:
-        training = Training("x", "iiot_20dev", "aac", (rates,), keys=keys, seeds=2)
+        training = Trainings("x", "iiot_20dev", "aac", (rates,), keys=keys, seeds=2)
         return [step.folder.name for step in steps(training, tmp_path, quick=False)]
 
     found = folders()
@@ -442,7 +457,7 @@ def test_all_figures_of_both_papers_are_there() -> None:
 
 def test_what_figures_share_has_one_name() -> None:
     """Trainings are kept and counted by name."""
-    named: dict[str, Training] = {}
+    named: dict[str, Trainings] = {}
     for figure in FIGURES.values():
         for training in figure.trainings:
             assert named.setdefault(training.name, training) == training
@@ -452,14 +467,14 @@ def test_what_figures_share_has_one_name() -> None:
 
 @pytest.mark.parametrize("name", list(FIGURES))
 def test_a_figure_is_consistent(name: str) -> None:
-    """Seeds as the project asks for; what is trained is there; at most one axis of several keys."""
+    """Seeds as the project asks for; what is trained is there; at most one factor of several keys."""
     figure = FIGURES[name]
     trained = {training.name for training in figure.trainings}
     for study in figure.studies:
         assert set(study.learned.values()) <= trained
-        assert sum(one.key is None for one in study.axes) <= 1
+        assert sum(one.key is None for one in study.factors) <= 1
         assert study.seeds >= 10
-        for one in study.axes:
+        for one in study.factors:
             assert set(one.quick) <= set(one.settings)
     for training in figure.trainings:
         assert training.seeds >= 5

@@ -25,12 +25,12 @@ from edgesim.scenarios.components import configure, resolve
 from edgesim.scenarios.data import data_file, read_positions, read_series
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.loading import load_scenario, parse_scenario, shipped
-from edgesim.scenarios.schema import (
+from edgesim.scenarios.schema import Scenario
+from edgesim.scenarios.sections import (
     CarbonFile,
     ExponentialLatency,
     File,
     Rectangle,
-    Scenario,
     UniformLatency,
 )
 
@@ -50,8 +50,8 @@ def load(text: str = "", *overrides: str) -> Scenario:
 def errors(text: str = "", *overrides: str) -> list[str]:
     with pytest.raises(ScenarioError) as caught:
         load(text, *overrides)
-    assert str(caught.value) == "\n".join(map(str, caught.value.problems))
-    return [str(problem) for problem in caught.value.problems]
+    assert str(caught.value) == "\n".join(map(str, caught.value.issues))
+    return [str(issue) for issue in caught.value.issues]
 
 
 def parse(hint: Any, value: object) -> Any:
@@ -274,7 +274,8 @@ def test_all_errors_come_at_once_each_with_file_key_value_and_what_is_allowed() 
         "my.toml: key `twin.device.loss` = 1.5: too large; allowed: a number, >= 0, <= 1",
         (
             'my.toml: key `trce` = {level = "full"}: unknown key; allowed: title, run, area, devices, '
-            "mobility, association, stations, channel, tasks, energy, limits, carbon, twin, policy, trace; "
+            "mobility, association, stations, topology, backhaul, channel, tasks, energy, limits, carbon, "
+            "twin, policy, trace; "
             "did you mean `trace`?"
         ),
     ]
@@ -443,9 +444,9 @@ def test_a_data_file_is_looked_up_beside_the_scenario_then_in_the_data_folder(
     scenario = load_scenario(here / "my.toml", data_dir=data)
     with pytest.raises(ScenarioError) as caught:
         data_file(scenario, "grid.csv", "carbon.intensity.file")
-    [problem] = caught.value.problems
-    assert problem.key == "carbon.intensity.file" and problem.value == '"grid.csv"'
-    assert f"looked for {here / 'grid.csv'}, {data / 'grid.csv'}" in str(problem)
+    [issue] = caught.value.issues
+    assert issue.key == "carbon.intensity.file" and issue.value == '"grid.csv"'
+    assert f"looked for {here / 'grid.csv'}, {data / 'grid.csv'}" in str(issue)
     (data / "grid.csv").touch()
     assert data_file(scenario, "grid.csv", "") == data / "grid.csv"
     (here / "grid.csv").touch()
@@ -529,7 +530,7 @@ def test_a_malformed_series_is_refused(tmp_path: Path, text: str, message: str) 
         read_series(path)
     assert message in str(caught.value) and str(path) in str(caught.value)
     if "noon" in text:
-        assert len(caught.value.problems) == 3
+        assert len(caught.value.issues) == 3
         assert "row 5, column carbon intensity: missing" in str(caught.value)
 
 
@@ -641,7 +642,7 @@ def test_a_mutated_scenario_is_a_scenario_or_a_scenario_error(data: st.DataObjec
     try:
         scenario = parse_scenario(tomli_w.dumps(table), "fuzz")
     except ScenarioError as error:
-        assert error.problems and all(str(problem).strip() for problem in error.problems)
+        assert error.issues and all(str(issue).strip() for issue in error.issues)
     else:
         assert math.isfinite(scenario.run.slot * scenario.run.slots)
         # Through text, where nan equals nan.
@@ -657,7 +658,7 @@ def test_any_text_is_a_scenario_or_a_scenario_error(text: str, key: str, value: 
         try:
             parse_scenario(MINIMAL + text, "fuzz", overrides)
         except ScenarioError as error:
-            assert error.problems
+            assert error.issues
 
 
 @pytest.mark.parametrize("text", ["x = " + "[" * 5000, "x = " + "9" * 5000, "x = 0x" + "f" * 9000])
@@ -739,7 +740,7 @@ def test_wrong_keys_of_a_component_are_reported_together() -> None:
             source="my.toml",
         )
     keys = "mean, gap, size, shape, factor, layers, bits, exact, file"
-    assert [str(problem) for problem in caught.value.problems] == [
+    assert [str(issue) for issue in caught.value.issues] == [
         (
             f"my.toml: key `tasks.gapp` = 1: unknown key for Bursty; allowed: {keys}; "
             "did you mean `gap`?"

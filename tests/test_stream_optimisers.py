@@ -14,13 +14,13 @@ from edgesim.policies.offload_all import OffloadAll
 from edgesim.policies.random import Random
 from edgesim.policies.stream import sca as sca_stream
 from edgesim.policies.stream.lyapunov import Lyapunov
-from edgesim.policies.stream.multistart import MAX_DEVICES, MultiStart
-from edgesim.policies.stream.p2.slot import allocation, decision, instances, nothing
+from edgesim.policies.stream.exact import MAX_DEVICES, MultiStart
+from edgesim.policies.stream.p2.program import allocation, decision, programs, nothing
 from edgesim.policies.stream.sca import ScaStream
 from edgesim.simulator.core.arrays import FloatArray
 from edgesim.simulator.network.cells import Cells
+from edgesim.simulator.network.network import NoiseModel
 from edgesim.simulator.stream.decision import Decision, check, fit
-from edgesim.simulator.stream.network import NoiseModel
 from edgesim.simulator.stream.observation import Observation
 from edgesim.simulator.stream.problem import DriftPlusPenalty
 

@@ -25,10 +25,13 @@ from sweeping import BASE, SMALL, make, write
 
 import edgesim
 from edgesim.cli import main
+from edgesim.experiments.errors import SweepStoppedError
 from edgesim.experiments.sweeps.comparison import compare_sweep, summarise_sweep
-from edgesim.experiments.sweeps.dataset import load_results, open_sweep, sweep_status
-from edgesim.experiments.sweeps.execute import SweepStoppedError, execute_sweep, jobs, plan
+from edgesim.experiments.sweeps.dataset import open_sweep
+from edgesim.experiments.sweeps.execute import execute_sweep, jobs, plan
 from edgesim.experiments.sweeps.jobs import Outcome
+from edgesim.experiments.sweeps.results import load_results
+from edgesim.experiments.sweeps.status import sweep_status
 from edgesim.experiments.sweeps.sweep_file import load_sweep
 from edgesim.experiments.sweeps.table import NAME, SweepTable
 from edgesim.experiments.sweeps.workers import LocalPool
@@ -148,12 +151,12 @@ def test_a_run_gives_what_it_gives_alone(mixed: Path, tmp_path: Path) -> None:
     with edgesim.run(
         tmp_path / "base.toml", tmp_path / "t.h5", policy="lyapunov", overrides=changes
     ) as trace:
-        alone = replication_values(trace, 0.1)
+        alone = replication_values(trace.totals, 0.1)
     assert alone.keys() <= set(map(str, data.data_vars))
     for key, values in alone.items():
         np.testing.assert_array_equal(one[key].values, values[0])
     with edgesim.open_trace(mixed / "traces" / one["trace"].item()) as trace:
-        seeds = trace.summary["seed"].values
+        seeds = trace.batches["seed"].values
         assert seeds[one["replication"].item()] == 6
 
 
@@ -177,7 +180,7 @@ def test_another_warm_up_reads_the_traces(mixed: Path) -> None:
         data[key].isel(point=0, policy=1, seed=2).values[1] for key in ("trace", "replication")
     )
     with edgesim.open_trace(mixed / "traces" / name) as trace:
-        expected = replication_values(trace, 0.5)["queue_bits"][place]
+        expected = replication_values(trace.totals, 0.5)["queue_bits"][place]
     found = data["queue_bits"].isel({"point": 0, "policy": 1, "seed": 2, "tasks.mean": 1})
     assert (
         found
@@ -422,7 +425,7 @@ def test_runs_that_fail_are_told_and_the_others_are_made(tmp_path: Path) -> None
     )
     sweep, out, told = load_sweep(path), tmp_path / "out", list[str]()
     plan(sweep, out)
-    ended = execute_sweep(sweep, out, lambda: LocalPool(out, 2), tell=told.append)
+    ended = execute_sweep(sweep, out, lambda: LocalPool(out, 2), report=told.append)
     # In lock-step a run that fails takes its neighbours with it; they are made by themselves.
     assert 0 < ended.failed == len(told) < 12 and ended.complete + ended.failed == 48
     assert all("picky:Picky, seed" in one and "not this seed" in one for one in told)
@@ -432,7 +435,7 @@ def test_runs_that_fail_are_told_and_the_others_are_made(tmp_path: Path) -> None
     assert again.exit_code == 1 and again.stderr.count("failed: ") == ended.failed
     told.clear()
     plan(sweep, out)
-    execute_sweep(sweep, out, lambda: LocalPool(out, 1), fail_fast=True, tell=told.append)
+    execute_sweep(sweep, out, lambda: LocalPool(out, 1), fail_fast=True, report=told.append)
     assert len(told) == 1
 
 
@@ -613,14 +616,14 @@ def test_a_data_file_that_vanishes(tmp_path: Path) -> None:
     sweep, out, told = load_sweep(path), tmp_path / "out", list[str]()
     plan(sweep, out)
     (tmp_path / "load.csv").unlink()
-    ended = execute_sweep(sweep, out, lambda: LocalPool(out, 1), fail_fast=True, tell=told.append)
+    ended = execute_sweep(sweep, out, lambda: LocalPool(out, 1), fail_fast=True, report=told.append)
     assert ended.complete == 0 and len(told) == 1 and "no such data file" in told[0]
     again = cli("sweep", path, "-o", out)
     assert again.exit_code == 2 and "load.csv" in again.stderr
     assert len(again.stderr.strip().splitlines()) == 1
 
 
-def test_hopeless_errors_stop_the_sweep(tmp_path: Path) -> None:
+def test_fatal_errors_stop_the_sweep(tmp_path: Path) -> None:
     sweep, out = load_sweep(write(tmp_path)), tmp_path / "out"
     plan(sweep, out)
 
@@ -632,7 +635,7 @@ def test_hopeless_errors_stop_the_sweep(tmp_path: Path) -> None:
             self.handed = job.id
 
         def next(self, timeout_s: float) -> Outcome:
-            return Outcome(self.handed, "hopeless", "out: No space left on device")
+            return Outcome(self.handed, "fatal", "out: No space left on device")
 
         def close(self) -> None:
             pass
@@ -730,9 +733,9 @@ def test_ten_thousand_runs_answer_at_once(tmp_path: Path) -> None:
 
 
 def load_numbers() -> list[str]:
-    from edgesim.traces.statistics import ROWS
+    from edgesim.traces.metrics import METRICS
 
-    return list(ROWS)
+    return list(METRICS)
 
 
 def test_help_loads_nothing_heavy() -> None:

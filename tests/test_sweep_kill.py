@@ -14,12 +14,13 @@ from typing import ClassVar
 import pytest
 from sweeping import SMALL, assert_whole, kill_all, make, start, write
 
-from edgesim.experiments.sweeps.dataset import open_sweep, sweep_status
+from edgesim.experiments.sweeps.dataset import open_sweep
 from edgesim.experiments.sweeps.execute import execute_sweep, jobs, plan
 from edgesim.experiments.sweeps.jobs import Job, Outcome
+from edgesim.experiments.sweeps.status import sweep_status
 from edgesim.experiments.sweeps.sweep_file import load_sweep
 from edgesim.experiments.sweeps.table import SweepTable
-from edgesim.experiments.sweeps.workers import DaskPool, LocalPool, Task
+from edgesim.experiments.sweeps.workers import DaskPool, LocalPool, Submission
 
 KILLS = Path(__file__).parent / "kill_sweep.py"
 
@@ -57,7 +58,7 @@ class Killing(LocalPool):
 
     kills: ClassVar[list[int]] = []
 
-    def submit(self, job: Task) -> None:
+    def submit(self, job: Submission) -> None:
         super().submit(job)
         if len(self.kills) < 3:
             worker = max(self._workers, key=lambda one: len(one.jobs))
@@ -94,7 +95,7 @@ class Deadly(LocalPool):
 
     victim = ""
 
-    def submit(self, job: Task) -> None:
+    def submit(self, job: Submission) -> None:
         self.victim = self.victim or job.id
         super().submit(job)
 
@@ -110,7 +111,7 @@ def test_a_job_that_kills_its_process_is_given_up_and_the_others_are_made(tmp_pa
     plan(sweep, tmp_path / "out")
     told: list[str] = []
     ended = execute_sweep(
-        sweep, tmp_path / "out", lambda: Deadly(tmp_path / "out", 1), tell=told.append
+        sweep, tmp_path / "out", lambda: Deadly(tmp_path / "out", 1), report=told.append
     )
     assert (ended.complete, ended.failed) == (sweep.runs - 1, 1)
     assert len(told) == 1 and "its process died (SIGKILL), 3 times" in told[0]

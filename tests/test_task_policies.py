@@ -1,4 +1,4 @@
-"""Policies of world C: EPR and EPR-EP against brute force, lyapunov's queues, emission in order."""
+"""Policies of the task problem: EPR and EPR-EP against brute force, lyapunov's queues, emission in order."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,9 +12,10 @@ from conftest import Run, simulate
 from scipy import stats
 
 from edgesim.policies.epr import EqualRatesEqualPowerTasks, EqualRatesTasks
-from edgesim.policies.tasks import exact
+from edgesim.policies.tasks.c10.slot import unstack
+from edgesim.policies.tasks.c10.solver import Solution, solve
 from edgesim.policies.tasks.lyapunov import LyapunovTasks
-from edgesim.policies.tasks.sca import Sca
+from edgesim.policies.tasks.sca.policy import Sca
 from edgesim.scenarios.loading import shipped
 from edgesim.simulator.core.arrays import BoolArray, FloatArray
 from edgesim.simulator.tasks.channel import MrcChannel
@@ -317,17 +318,8 @@ def test_without_debts_it_is_nearly_the_optimum_without_energy_limits() -> None:
     assert np.quantile(excess, 0.95) < 0.02
 
 
-def optima(network: CarbonAwareNetwork, observation: TaskObservation) -> list[exact.Solution]:
-    tasks, channel = observation.tasks, observation.channel
-    return [
-        exact.solve(
-            network,
-            Tasks(tasks.bits[r], tasks.cycles[r], tasks.deadline_s[r]),
-            MrcChannel(channel.gain[r], channel.interference_gain[r]),
-            CARBON,
-        )
-        for r in range(len(tasks.bits))
-    ]
+def optima(network: CarbonAwareNetwork, observation: TaskObservation) -> list[Solution]:
+    return [solve(slot) for slot in unstack(network, observation)]
 
 
 @pytest.mark.parametrize("floor", FLOORS)
@@ -428,24 +420,14 @@ def test_nobody_is_better_than_the_optimum(floor: Any, theta_server: float) -> N
 @pytest.mark.parametrize(("theta_server", "edge_cpu"), [(1e-28, 2e9), (3e-28, 1.2e9)])
 @pytest.mark.parametrize("floor", FLOORS)
 def test_emission_in_order(floor: Any, theta_server: float, edge_cpu: float) -> None:
-    """exact <= sca < epr < epr-ep, where offloading pays at equal rates too; see docs/worlds.md.
+    """exact <= sca < epr < epr-ep, where offloading pays at equal rates too; see docs/problems.md.
 
     At equal power the rate floor cannot always be kept up by all; then emissions are compared both
     over all instances and over those in which all four hold all limits.
     """
     network = table1.network(6, theta_server, floor)
     observation = draw(range(100), 6, (1.0, 2.0), (1000.0, 1500.0))
-    sca = Sca()
-    tasks, channel = observation.tasks, observation.channel
-    solved = [
-        sca.solve(
-            network,
-            Tasks(tasks.bits[r], tasks.cycles[r], tasks.deadline_s[r]),
-            MrcChannel(channel.gain[r], channel.interference_gain[r]),
-            CARBON,
-        )
-        for r in range(100)
-    ]
+    solved = [Sca().solve(slot) for slot in unstack(network, observation)]
     epr, epr_ep = (
         outcome_of(network, observation, decided(make(edge_cpu=edge_cpu), network, observation))
         for make in (EqualRatesTasks, EqualRatesEqualPowerTasks)

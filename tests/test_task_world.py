@@ -1,4 +1,4 @@
-"""World C in whole runs: everything recomputed from what is recorded, laws, and reproducibility."""
+"""The task problem in whole runs: everything recomputed from what is recorded, laws, and reproducibility."""
 
 import math
 import tomllib

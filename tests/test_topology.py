@@ -1,31 +1,23 @@
+import pickle
 from math import dist
+from typing import Any
 
 import networkx as nx
 import numpy as np
 import pytest
+from conftest import SMALL, Capture, simulate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from edgesim.experiments.run import prepare
+from edgesim.scenarios.loading import parse_scenario
+from edgesim.simulator.components import find_topology
+from edgesim.simulator.core.arrays import BoolArray, FloatArray, IntArray
 from edgesim.simulator.core.randomness import Streams
-from edgesim.simulator.network.topology import circle, lay_out, uniform
-from edgesim.simulator.stream.network import Network
-
-
-def a_network(devices: int, stations: int) -> Network:
-    return Network(
-        replications=1,
-        slot_s=0.1,
-        station_names=lay_out((1.0, 1.0), stations - 1, 1.0).station_names,
-        device_cpu_hz=np.linspace(1e8, 5e8, devices),
-        device_power_max_w=np.linspace(0.1, 0.2, devices),
-        station_bandwidth_hz=np.linspace(10e6, 5e6, stations),
-        station_cpu_hz=np.linspace(50e9, 10e9, stations),
-        cycles_per_bit=100.0,
-        varsigma=1e-27,
-        epsilon_w=0.1,
-        noise_w=np.full(stations, 1e-14),
-    )
+from edgesim.simulator.models.association import Nearest
+from edgesim.simulator.network.graph import LiveNetwork
+from edgesim.simulator.network.topology import Topology, circle, uniform
 
 
 @settings(deadline=None, derandomize=True)
@@ -39,8 +31,12 @@ def test_sbss_stand_evenly_on_a_circle(count: int, radius: float) -> None:
     np.testing.assert_allclose(gaps, chord)
 
 
+def topology_of(*overrides: str) -> Topology:
+    return find_topology(parse_scenario('title = "test"', "test", overrides))
+
+
 def test_three_sbss_of_paper_a() -> None:
-    topology = lay_out((500.0, 500.0), 3, 120.0, radius_m=150.0)
+    topology = topology_of("stations.sbs.coverage=120.0")
     half_height = 75.0 * np.sqrt(3.0)
     expected = [
         [250.0, 250.0],
@@ -54,28 +50,21 @@ def test_three_sbss_of_paper_a() -> None:
 
 
 def test_given_positions_are_kept() -> None:
-    topology = lay_out(
-        (500.0, 300.0), 2, 100.0, mbs_position_m=[10, 20], sbs_position_m=[[1, 2], [3, 4]]
-    )
+    at = "stations.mbs.position=[10.0, 20.0]"
+    topology = topology_of(at, "stations.sbs.positions=[[1.0, 2.0], [3.0, 4.0]]")
     assert topology.station_position_m.tolist() == [[10.0, 20.0], [1.0, 2.0], [3.0, 4.0]]
-    around = lay_out((500.0, 300.0), 1, 100.0, radius_m=5.0, mbs_position_m=[10, 20])
+    around = topology_of(at, "stations.sbs.count=1", "stations.sbs.radius=5.0")
     assert around.station_position_m.tolist() == [[10.0, 20.0], [15.0, 20.0]]
 
 
 def test_an_mbs_alone() -> None:
-    topology = lay_out((500.0, 300.0), 0, 100.0, radius_m=150.0)
+    topology = topology_of("stations.sbs.count=0", "area.size=[500.0, 300.0]")
     assert topology.station_position_m.tolist() == [[250.0, 150.0]]
     assert topology.station_names == ("mbs",)
 
 
-@pytest.mark.parametrize("positions", [[[1.0, 2.0]], [1.0, 2.0], [[1, 2, 3], [4, 5, 6]]])
-def test_positions_that_are_not_one_point_for_each_sbs(positions: list[list[float]]) -> None:
-    with pytest.raises(ValueError, match="expected \\(2, 2\\)"):
-        lay_out((500.0, 300.0), 2, 100.0, sbs_position_m=positions)
-
-
 def test_distances_are_euclidean() -> None:
-    topology = lay_out((500.0, 300.0), 3, 100.0, radius_m=90.0)
+    topology = topology_of("area.size=[500.0, 300.0]", "stations.sbs.radius=90.0")
     position = uniform(7, topology.area_m, Streams(4, 2).generators("positions"))
     distance = topology.distance_m(position)
     for r in range(2):
@@ -103,12 +92,26 @@ def test_a_place_depends_on_seed_and_device_only() -> None:
     assert len(np.unique(together[..., 0])) == 36
 
 
+def live(*overrides: str) -> LiveNetwork:
+    """That of a simulation at its start."""
+    return simulate("run.slots=1", *overrides).simulation.network
+
+
 def test_graph_has_the_association_as_its_edges() -> None:
-    topology = lay_out((500.0, 500.0), 2, 150.0, radius_m=100.0)
-    position = np.array([[250.0, 250.0], [380.0, 250.0], [10.0, 10.0], [150.0, 210.0]])
-    station = np.array([0, 1, 0, 2])
-    network = a_network(4, 3)
-    graph = topology.graph(network, position, station)
+    network = live(
+        "stations.sbs.count=2",
+        "stations.sbs.radius=100.0",
+        "stations.sbs.coverage=99.0",
+        "stations.sbs.bandwidth=4 MHz",
+        "devices.positions=[[250.0, 250.0], [380.0, 250.0], [10.0, 10.0], [150.0, 210.0]]",
+        "devices.cpu=[1e8, 2e8, 3e8, 5e8]",
+        "devices.power_max=[0.1, 0.1, 0.1, 0.2]",
+        "devices.count=4",
+        "backhaul.latency=2 ms",
+        "twin.sync=periodic",
+        "backhaul.capacity=1 Gbit/s",
+    )
+    graph = network.graph
 
     access = {edge for edge in graph.edges if graph.edges[edge]["kind"] == "access"}
     assert access == {
@@ -120,6 +123,11 @@ def test_graph_has_the_association_as_its_edges() -> None:
     backhaul = {edge for edge in graph.edges if graph.edges[edge]["kind"] == "backhaul"}
     assert backhaul == {("mbs", "sbs-1"), ("sbs-1", "mbs"), ("mbs", "sbs-2"), ("sbs-2", "mbs")}
     assert graph.number_of_edges() == 8
+    assert graph.edges["sbs-1", "mbs"] == {
+        "kind": "backhaul",
+        "latency_s": 0.002,
+        "capacity_bps": 1e9,
+    }
     # The MBS is at (250, 250), sbs-1 at (350, 250), sbs-2 at (150, 250).
     assert graph.edges["device-1", "sbs-1"]["distance_m"] == pytest.approx(30.0)
     assert graph.edges["device-3", "sbs-2"]["distance_m"] == pytest.approx(40.0)
@@ -130,10 +138,11 @@ def test_graph_has_the_association_as_its_edges() -> None:
         "cpu_hz": 50e9,
         "bandwidth_hz": 10e6,
         "coverage_m": np.inf,
+        "up": True,
     }
     assert graph.nodes["sbs-2"]["kind"] == "sbs"
-    assert graph.nodes["sbs-2"]["bandwidth_hz"] == 5e6
-    assert graph.nodes["sbs-2"]["coverage_m"] == 150.0
+    assert graph.nodes["sbs-2"]["bandwidth_hz"] == 4e6
+    assert graph.nodes["sbs-2"]["coverage_m"] == 99.0
     assert graph.nodes["device-3"] == {
         "kind": "device",
         "position_m": (150.0, 210.0),
@@ -142,11 +151,104 @@ def test_graph_has_the_association_as_its_edges() -> None:
     }
 
 
-@pytest.mark.parametrize("stations", [1, 4])
-def test_every_device_reaches_the_mbs(stations: int) -> None:
-    topology = lay_out((500.0, 500.0), stations - 1, 150.0, radius_m=100.0)
-    position = uniform(20, topology.area_m, Streams(0, 1).generators("positions"))[0]
-    station = np.arange(20) % stations
-    graph = topology.graph(a_network(20, stations), position, station)
-    reached = nx.ancestors(graph, "mbs")
-    assert len(reached) == 20 + stations - 1
+@pytest.mark.parametrize("sbs", [0, 3])
+def test_every_device_reaches_the_mbs(sbs: int) -> None:
+    graph = live(f"stations.sbs.count={sbs}", "devices.count=20").graph
+    assert len(nx.ancestors(graph, "mbs")) == 20 + sbs
+
+
+def test_graph_is_true_while_devices_move_and_stations_fail() -> None:
+    """Asked for in some slots only, by a policy; built anew in each replication it is the same."""
+    slots: list[int] = []
+
+    def decide(observation: Any) -> Any:
+        slot = simulation.world.state.slot
+        if slot in (0, 1, 5, 12, 30, 49):
+            slots.append(slot)
+            for replication in range(2):
+                check(replication)
+        return experiment.policy.decide(observation)
+
+    def check(replication: int) -> None:
+        state: Any = simulation.world.state
+        graph = simulation.network.graph_of(replication)
+        stations = simulation.network.station_names
+        for j, name in enumerate(stations):
+            assert graph.nodes[name]["up"] == state.station_up[replication, j]
+        for i in range(20):
+            name = f"device-{i}"
+            place = tuple(state.position_m[replication, i])
+            assert graph.nodes[name]["position_m"] == place
+            ((_, station, edge),) = graph.out_edges(name, data=True)
+            assert station == stations[state.cells.station[replication, i]]
+            expected = dist(place, graph.nodes[station]["position_m"])
+            assert edge == {"kind": "access", "distance_m": pytest.approx(expected)}
+        assert graph.number_of_nodes() == 20 + len(stations)
+        assert graph.number_of_edges() == 20 + 2 * (len(stations) - 1)
+
+    scenario = parse_scenario(
+        SMALL,
+        "test",
+        [
+            "run.replications=2",
+            "devices.count=20",
+            "mobility.model=random-waypoint",
+            'mobility.speed=["20 m/s", "60 m/s"]',
+            'stations.sbs.failures={time_to_failure="1 s", time_to_repair="1 s"}',
+        ],
+    )
+    experiment = prepare(scenario)
+    plan, streams = experiment.blueprint, Streams(1, 2)
+    experiment.policy.reset(plan.problem.network, plan.problem, streams.generators("policy"))
+    simulation = plan.simulation(decide, Capture(), streams)
+    start = nx.DiGraph(simulation.network.graph)
+    simulation.run()
+    assert slots == [0, 1, 5, 12, 30, 49]
+    assert not nx.utils.graphs_equal(start, simulation.network.graph)
+    assert simulation.network.graph is simulation.network.graph_of(0)
+    with pytest.raises(IndexError):
+        simulation.network.graph_of(2)
+    again = pickle.loads(pickle.dumps(simulation.world))
+    assert nx.utils.graphs_equal(again.live.graph, simulation.network.graph)
+
+
+class Watching(Nearest):
+    """An association model that looks at the graph each time."""
+
+    def start(self, network: LiveNetwork, coverage_m: FloatArray) -> None:  # type: ignore[override]
+        super().start(network, coverage_m)
+        self.network = network
+        self.seen: list[tuple[Any, int, bool]] = []
+
+    def associate(
+        self, distance_m: FloatArray, path_gain: FloatArray, chooses: BoolArray | None = None
+    ) -> IntArray:
+        graph = self.network.graph_of(1)
+        at = graph.nodes["device-0"]["position_m"]
+        expected = dist(at, graph.nodes["mbs"]["position_m"])
+        near = distance_m[1, 0, 0] == pytest.approx(expected)
+        self.seen.append((at, graph.out_degree("device-0"), near))
+        return super().associate(distance_m, path_gain, chooses)
+
+
+def test_association_models_see_the_graph() -> None:
+    run = simulate(
+        "run.replications=2",
+        "run.slots=10",
+        "mobility.model=random-waypoint",
+        f"association.model={__name__}:Watching",
+    )
+    seen = run.simulation.world.association.seen  # type: ignore[attr-defined]
+    assert len(seen) == 10
+    assert all(near for *_, near in seen)
+    # At first the devices are nowhere yet; from then on each has its station.
+    assert [degree for _, degree, _ in seen] == [0] + [1] * 9
+
+
+def test_the_graph_is_there_from_the_start() -> None:
+    """Stations and backhaul before anything is asked; devices join the copy that is asked for."""
+    run = simulate("run.slots=1")
+    stations = run.simulation.network.stations_graph
+    assert list(stations) == ["mbs", "sbs-1", "sbs-2", "sbs-3"]
+    assert stations.edges["sbs-1", "mbs"]["kind"] == "backhaul"
+    assert len(run.simulation.network.graph) == 4 + 6 and len(stations) == 4

@@ -20,7 +20,7 @@ from matplotlib.patches import Circle
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 from rich.console import Console
-from trace_recording import completed, random_columns, record, run_info, world_columns
+from trace_recording import completed, random_columns, record, run_info, zero_columns
 
 from edgesim.simulator.core.recorder import OUTCOMES
 from edgesim.traces import export as export_module
@@ -67,7 +67,7 @@ def test_a_series_shows_the_totals_of_the_slots(tmp_path: Path) -> None:
         level = np.array([[1.0], [3.0]]) * (1.0 + slot) * 1e6
         writer.slot(
             slot,
-            world_columns(
+            zero_columns(
                 run,
                 queue_bits=np.repeat(level, 4, axis=1),
                 local_bits=np.full((2, 4), 3e6),
@@ -184,7 +184,7 @@ def test_watch_shows_a_finished_run_and_returns(tmp_path: Path) -> None:
     for slot in range(20):
         writer.slot(
             slot,
-            world_columns(
+            zero_columns(
                 run,
                 queue_bits=np.full((1, 5), 2e6),
                 local_bits=np.full((1, 5), 1e6),
@@ -206,13 +206,13 @@ UNTIL_TOLD = """
 import sys, time
 from pathlib import Path
 from edgesim.traces import writer as w
-from trace_recording import run_info, world_columns
+from trace_recording import run_info, zero_columns
 w.FLUSH_S = 0.0
 run = run_info(slots=10**6)
 trace = w.TraceWriter(sys.argv[1], run)
 slot = 0
 while not Path(sys.argv[2]).exists():
-    trace.slot(slot, world_columns(run))
+    trace.slot(slot, zero_columns(run))
     slot += 1
     time.sleep(0.02)
 trace.close("complete")
@@ -222,7 +222,7 @@ trace.close("complete")
 def _writing(path: Path, stop: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-c", UNTIL_TOLD, str(path), str(stop)],
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )
 
 
@@ -236,7 +236,7 @@ def _await(condition: Callable[[], bool]) -> None:
 def _has_begun(path: Path) -> bool:
     try:
         with open_trace(path) as trace:
-            return bool(trace.summary.sizes["batch"] > 0)
+            return bool(trace.batches.sizes["batch"] > 0)
     except TraceError:
         return False
 

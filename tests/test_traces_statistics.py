@@ -16,19 +16,14 @@ from trace_recording import (
     record_columns,
     run_info,
     task_table,
-    world_columns,
+    zero_columns,
 )
 
-from edgesim.traces.reader import TraceError
-from edgesim.traces.statistics import (
-    Estimate,
-    TraceSummary,
-    by_group,
-    format_estimate,
-    histogram_quantiles,
-    ratio,
-    summarise,
-)
+from edgesim.traces.confidence_intervals import Estimate, by_group, format_estimate, ratio
+from edgesim.traces.panels import panels
+from edgesim.traces.reader import TraceError, open_trace, summarise
+from edgesim.traces.statistics import histogram_quantiles
+from edgesim.traces.summary import TraceSummary
 from edgesim.traces.writer import TraceWriter
 
 Series = NDArray[np.float64]
@@ -145,7 +140,7 @@ def test_latency_quantiles_are_those_of_the_tasks(tmp_path: Path, replications: 
     writer = TraceWriter(tmp_path / "t.h5", run, level="summary")
     kept = []
     for slot in range(100):
-        writer.slot(slot, world_columns(run))
+        writer.slot(slot, zero_columns(run))
         for r in range(replications):
             latency = rng.exponential(0.3, 200)
             writer.tasks(completed(latency, r))
@@ -173,7 +168,7 @@ def test_late_and_lost_tasks(tmp_path: Path) -> None:
     run = run_info(slots=10)
     writer = TraceWriter(tmp_path / "t.h5", run)
     for slot in range(10):
-        writer.slot(slot, world_columns(run))
+        writer.slot(slot, zero_columns(run))
         rows = np.zeros(5)
         done = [1.0, 3.0, np.nan, np.nan, np.nan]
         writer.tasks(task_table(rows, rows, rows, rows, done, rows, rows + 2.0, [0, 1, 2, 3, 4]))
@@ -272,7 +267,7 @@ def test_the_table_has_a_column_for_each_trace(tmp_path: Path) -> None:
 def test_json_has_numbers_in_si_and_null_for_what_is_not_known(tmp_path: Path) -> None:
     run = run_info(slots=1)
     writer = TraceWriter(tmp_path / "t.h5", run)
-    writer.slot(0, world_columns(run, local_bits=np.ones((1, 5)), local_energy_j=np.ones((1, 5))))
+    writer.slot(0, zero_columns(run, local_bits=np.ones((1, 5)), local_energy_j=np.ones((1, 5))))
     writer.close("complete")
     summary: dict[str, Any] = json.loads(summarise([tmp_path / "t.h5"]).to_json())
     estimates = summary["traces"][0]["estimates"]
@@ -312,3 +307,22 @@ def test_what_cannot_be_summarised(
 ) -> None:
     with pytest.raises(error):
         call(tmp_path)
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_stations_at_work_is_their_availability_or_in_older_traces_their_state(
+    tmp_path: Path, older: bool
+) -> None:
+    run = run_info(slots=100)  # a batch for each slot
+    share = np.random.default_rng(5).random((100, 1, 3))
+    writer = TraceWriter(tmp_path / "t.h5", run)
+    for slot in range(100):
+        columns = zero_columns(run, station_up=share[slot] > 0.3, station_availability=share[slot])
+        if older:
+            del columns["station_availability"]
+        writer.slot(slot, columns)
+    writer.close("complete")
+    with open_trace(tmp_path / "t.h5") as trace:
+        shown = {panel.title: panel for panel in panels(trace)}["stations at work"]
+    expected = (share > 0.3 if older else share).mean(axis=2).T
+    assert_allclose(shown.lines[0].values, 100.0 * expected)

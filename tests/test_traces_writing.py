@@ -19,7 +19,7 @@ from trace_recording import (
     random_tasks,
     record,
     run_info,
-    world_columns,
+    zero_columns,
 )
 
 import edgesim
@@ -138,7 +138,7 @@ def test_summary_is_the_sum_of_the_slots(tmp_path: Path, small_buffers: None, sl
     length = -(-slots // 100)
     expected = [random_columns(run, slot) for slot in range(slots)]
     with open_trace(tmp_path / "t.h5") as trace:
-        summary = trace.summary.load()
+        summary = trace.batches.load()
         with pytest.raises(TraceError, match="level 'summary'"):
             _ = trace.slots
     batches = [slice(begin, begin + length) for begin in range(0, slots, length)]
@@ -164,7 +164,7 @@ def test_task_totals_agree_with_the_task_table(tmp_path: Path) -> None:
     run = run_info(replications=3, slots=230)
     record(tmp_path / "t.h5", run)
     with open_trace(tmp_path / "t.h5") as trace:
-        tasks, summary = trace.tasks.load(), trace.summary.load()
+        tasks, summary = trace.tasks.load(), trace.batches.load()
     latency = (tasks["completion_s"] - tasks["arrival_s"]).values
     batch = np.repeat(np.arange(230), 12) // 3
     for r in range(3):
@@ -198,7 +198,7 @@ def test_latencies_outside_the_bins_are_counted_too(tmp_path: Path) -> None:
     writer.tasks(completed(np.array([0.0, 1e-9, 2.0**24, 1e12])))
     writer.close("complete")
     with open_trace(tmp_path / "t.h5") as trace:
-        counts = trace.summary["latency_tasks"].values[0, 0]
+        counts = trace.batches["latency_tasks"].values[0, 0]
     assert (counts[0], counts[-1], counts.sum()) == (2, 2, 4)
 
 
@@ -210,11 +210,11 @@ def test_totals_depend_neither_on_flushes_nor_on_other_replications(
     monkeypatch.setattr(writer_module, "BUFFER_SLOTS", 7)
     monkeypatch.setattr(writer_module, "FLUSH_S", 0.0)
     with open_trace(tmp_path / "together.h5") as trace:
-        together = trace.summary.load()
+        together = trace.batches.load()
     for r in range(3):
         record(tmp_path / "alone.h5", run_info(slots=slots, seed=7 + r))
         with open_trace(tmp_path / "alone.h5") as trace:
-            alone = trace.summary.load()
+            alone = trace.batches.load()
         for name, column in alone.data_vars.items():
             if "replication" in column.dims:
                 assert column[0].values.tobytes() == together[name][r].values.tobytes(), name
@@ -268,7 +268,7 @@ def test_a_run_that_fails_before_its_first_slot_leaves_a_readable_trace(tmp_path
         with pytest.raises(TraceError, match="no slot was recorded"):
             _ = trace.slots
         with pytest.raises(TraceError, match="no slot was recorded"):
-            _ = trace.summary
+            _ = trace.batches
 
 
 def test_memory_does_not_grow_with_the_slots(tmp_path: Path) -> None:
@@ -298,27 +298,27 @@ def test_a_hundred_thousand_devices(tmp_path: Path) -> None:
     writer = TraceWriter(tmp_path / "t.h5", run)
     queues = rng.random((3, 1, 100_000))
     for slot in range(3):
-        writer.slot(slot, world_columns(run, queue_bits=queues[slot]))
+        writer.slot(slot, zero_columns(run, queue_bits=queues[slot]))
         writer.tasks(completed(rng.random(100_000)))
     writer.close("complete")
     with open_trace(tmp_path / "t.h5") as trace:
         assert_array_equal(trace.slots["queue_bits"].values[0], queues[:, 0])
         assert trace.tasks.sizes["task"] == 300_000
-        assert trace.summary["tasks"].sum() == 300_000
+        assert trace.batches["tasks"].sum() == 300_000
 
 
 ENDLESS = """
 import sys
 import numpy as np
 from edgesim.traces import writer as w
-from trace_recording import completed, run_info, world_columns  # type: ignore[import-not-found]
+from trace_recording import completed, run_info, zero_columns  # type: ignore[import-not-found]
 w.FLUSH_S, w.BUFFER_SLOTS, w.BUFFER_TASKS = 0.0, 50, 64
 run = run_info(replications=2, slots=10**7)
 trace = w.TraceWriter(sys.argv[1], run)
 for slot in range(run.slots):
     value = np.full((2, 5), slot + 1.0)
     trace.decision_time(slot + 1.0)
-    trace.slot(slot, world_columns(run, queue_bits=value, power_w=value, local_bits=value))
+    trace.slot(slot, zero_columns(run, queue_bits=value, power_w=value, local_bits=value))
     trace.tasks(completed(np.full(3, slot + 1.0)))
 """
 
@@ -327,7 +327,7 @@ def test_a_trace_is_whole_while_it_grows_and_after_the_writer_was_killed(tmp_pat
     path = tmp_path / "t.h5"
     process = subprocess.Popen(
         [sys.executable, "-c", ENDLESS, str(path)],
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )
     try:
         lengths = [0]
@@ -350,7 +350,7 @@ def test_a_trace_is_whole_while_it_grows_and_after_the_writer_was_killed(tmp_pat
     with open_trace(path) as trace:
         assert _whole(trace) >= lengths[-1]
         assert trace.status == "running"
-        assert trace.summary["local_bits"].isel(batch=0).values.min() > 0.0
+        assert trace.batches["local_bits"].isel(batch=0).values.min() > 0.0
 
 
 def _whole(trace) -> int:  # type: ignore[no-untyped-def]

@@ -14,10 +14,10 @@ from edgesim.simulator.models.arrivals import (
     PointProcess,
     Points,
     Poisson,
-    Replay,
     Tasks,
     Uniform,
 )
+from edgesim.simulator.models.replay import Replay
 
 SLOT_S = 0.1
 

@@ -18,7 +18,7 @@ from edgesim.cli import main
 from edgesim.experiments import evaluation
 from edgesim.experiments import train as training
 from edgesim.experiments.train import FORMAT, _Session, train
-from edgesim.policies.learning.trainable import read, shipped
+from edgesim.policies.learning.checkpoint import read, shipped
 from edgesim.scenarios.loading import load_scenario
 from edgesim.simulator.core.errors import RunError
 from edgesim.traces.reader import open_trace
@@ -247,14 +247,14 @@ def test_a_killed_training_resumes(tmp_path: Path) -> None:
 def test_not_a_number_stops_and_keeps_the_last_good_checkpoint(
     policy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from edgesim.policies.learning.environment import CarbonAwareEdgeVector
+    from edgesim.policies.learning.environment import TaskVectorEnvironment
 
     scenario = load_scenario("carbon_6ue", [*SMALL, "policy.episodes=4"], policy=policy)
     train(scenario, Path("out"))
     good = Path("out/checkpoint.pt").read_bytes()
-    reward = CarbonAwareEdgeVector.reward
+    reward = TaskVectorEnvironment.reward
     monkeypatch.setattr(
-        CarbonAwareEdgeVector, "reward", lambda self, columns: reward(self, columns) * float("nan")
+        TaskVectorEnvironment, "reward", lambda self, columns: reward(self, columns) * float("nan")
     )
     longer = load_scenario("carbon_6ue", [*SMALL, "policy.episodes=9"], policy=policy)
     with pytest.raises(RunError, match=r"stopped after 80 steps: .*_loss is nan; .*checkpoint\.pt"):

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from edgesim.cli import main
-from edgesim.policies.learning.trainable import FORMAT, TRAINED, read
+from edgesim.policies.learning.checkpoint import FORMAT, TRAINED, read
 
 
 def trained(name: str, folder: Path) -> dict[str, float]:

@@ -7,10 +7,19 @@ import numpy as np
 import pytest
 from conftest import observing
 
+from edgesim.scenarios.errors import ScenarioError
 from edgesim.simulator.core.arrays import FloatArray
-from edgesim.simulator.stream.network import Network
+from edgesim.simulator.core.clock import EventOrder
+from edgesim.simulator.network.network import Network
 from edgesim.simulator.twin.prediction import ArrivalPredictor, EnergyPredictor, LocationPredictor
-from edgesim.simulator.twin.synchronisation import LOST, Constant, Exponential, Hop, Mailbox, Model
+from edgesim.simulator.twin.synchronisation import (
+    LOST,
+    Constant,
+    Exponential,
+    Hop,
+    Model,
+    reports,
+)
 
 COLUMNS = (
     "station",
@@ -126,15 +135,50 @@ def test_mbs_hears_its_own_devices_without_the_second_hop() -> None:
         np.testing.assert_allclose(observation.age_s[~own], 0.1 * slot)
 
 
-def test_a_late_message_does_not_overwrite_a_newer_one() -> None:
-    model = Model({"x": np.array([[0.0]])}, np.array([[0]]))
-    box = Mailbox()
-    box.send({"x": np.array([[1.0]])}, np.array([[10]]), np.array([[100]]))
-    box.send({"x": np.array([[2.0]])}, np.array([[20]]), np.array([[30]]))
-    box.deliver(50, model)
-    assert model.columns["x"] == 2.0 and model.stamp_ns == 20
-    box.deliver(100, model)
-    assert model.columns["x"] == 2.0 and not box.in_flight
+def test_a_late_report_does_not_overwrite_a_newer_one() -> None:
+    def model(value: float, time_ns: int) -> Model:
+        return Model({"x": np.array([[value]])}, np.array([[time_ns]]), np.array([[time_ns]]))
+
+    here, under_way = model(0.0, 0), []  # type: ignore[var-annotated]
+    [late] = reports(model(1.0, 10), np.array([[100]]), EventOrder.AT_MBS, here, under_way, [40])
+    [soon] = reports(model(2.0, 20), np.array([[30]]), EventOrder.AT_MBS, here, under_way, [40])
+    assert (late.arrival_ns, soon.arrival_ns) == (100, 30)
+    for report in (soon, late):
+        report.deliver()
+        assert here.columns["x"] == 2.0 and here.stamp_ns == 20
+    assert not under_way
+
+
+def test_rows_that_arrive_between_two_readings_are_one_report() -> None:
+    """Readings at 0, 40, 60, 80, 120, …: rows at 1 and 39, at 41, at 60, at 61; two are lost."""
+    arrival = np.array([[1, 39, 41, LOST], [60, 61, LOST, 39]])
+    sent = Model({"x": np.arange(8.0).reshape(2, 4)}, *np.full((2, 2, 4), 1))
+    here, under_way = Model({"x": np.zeros((2, 4))}, *np.zeros((2, 2, 4), np.int64)), []  # type: ignore[var-annotated]
+    found = reports(sent, arrival, EventOrder.AT_STATION, here, under_way, [40, 60])
+    assert [report.arrival_ns for report in found] == [39, 60, 61] and under_way == found
+    for report in found:
+        report.deliver()
+    np.testing.assert_array_equal(here.columns["x"], [[0, 1, 2, 0], [4, 5, 0, 7]])
+
+
+def test_reports_within_a_slot_show_its_beginning() -> None:
+    """Every 0.25 s, at slots of 0.1 s: what is shown at 0.3 s was sent at 0.25 s and true at 0.2 s."""
+    seen: list[Any] = []
+    period = ("twin.device.period=0.25", "twin.station.period=0.25")
+    observing(seen, *MOVING, "twin.sync=periodic", *period)
+    for slot, (observation, _) in enumerate(seen):
+        true_at = int(np.floor(np.floor(slot * 0.1 / 0.25 + 1e-9) * 0.25 / 0.1 + 1e-9))
+        np.testing.assert_allclose(observation.age_s, 0.1 * (slot - true_at), atol=1e-12)
+        np.testing.assert_array_equal(observation.queue_bits, seen[true_at][1]["queue_bits"])
+
+
+@pytest.mark.parametrize("hop", ["device", "station"])
+def test_a_period_may_be_shorter_than_a_slot_but_not_by_a_unit_mistaken(hop: str) -> None:
+    seen: list[Any] = []
+    observing(seen, *MOVING, "twin.sync=periodic", f"twin.{hop}.period=0.05")
+    assert not any(observation.age_s.any() for observation, _ in seen)
+    with pytest.raises(ScenarioError, match=f"twin.{hop}.period.*too short.*>= 0.0001 s"):
+        observing(seen, "twin.sync=periodic", f"twin.{hop}.period=1e-8")
 
 
 def test_latencies_and_losses_have_their_laws() -> None:

@@ -123,6 +123,12 @@ def test_a_slot_by_hand() -> None:
     assert outcome.use.local_cpu == pytest.approx([0.0, 0.625])
 
 
+def test_the_worst_device_decides() -> None:
+    """C(10a): 0.4 J and the server's 1.2 J of device 0, not the 0.64 J of device 1, nor their mean."""
+    outcome = two_device_outcome(theta_server=1e-27)
+    assert outcome.worst_emission_g == pytest.approx(1.6 * table1.CARBON_G_PER_J)
+
+
 @pytest.mark.parametrize(
     ("changes", "held"),
     [

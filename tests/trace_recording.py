@@ -126,7 +126,7 @@ def record(
     writer.close(status)
 
 
-def world_columns(run: RunInfo, **given: NDArray[Any]) -> Columns:
+def zero_columns(run: RunInfo, **given: NDArray[Any]) -> Columns:
     """All columns of /slots that every level has, zero but for those given."""
     columns: Columns = {
         name: np.zeros(_shape(run, what), np.int64 if what.dtype != "f8" else float)
@@ -144,7 +144,7 @@ def record_columns(
     for name, values in series.items():
         share = len(run.station_names) if SLOT_VARIABLES[name].dims == STATION else run.devices
         spread[name] = np.repeat(values[:, :, None] / share, share, axis=2)
-    zero = world_columns(run)
+    zero = zero_columns(run)
     writer = TraceWriter(path, run, level=level)
     for slot in range(run.slots):
         writer.slot(slot, zero | {name: values[:, slot] for name, values in spread.items()})

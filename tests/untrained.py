@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from edgesim.policies.learning.trainable import Learned
+from edgesim.policies.learning.trainable import TrainablePolicy
 from edgesim.policies.registry import make_policy
 from edgesim.scenarios.schema import Scenario
 from edgesim.simulator.build import blueprint
@@ -11,6 +11,6 @@ from edgesim.simulator.build import blueprint
 def save_untrained(scenario: Scenario, path: Path) -> None:
     """The scenario's policy, with the weights as they are drawn."""
     policy, problem = make_policy(scenario), blueprint(scenario).problem
-    assert isinstance(policy, Learned)
-    policy.draw(problem, 1)
+    assert isinstance(policy, TrainablePolicy)
+    policy.init_random(problem, 1)
     policy.save(path, problem, "none")

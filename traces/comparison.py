@@ -1,29 +1,25 @@
 """Policies side by side on the same seeds: means, and paired differences to the first policy.
 
-Under common random numbers all policies of a seed meet the same world, so what differs from seed to
-seed cancels in the differences of one seed: their intervals are far narrower than those of the means.
+Under common random numbers all policies of a seed meet the same arrivals and channels, so variation
+from seed to seed cancels in paired differences: their intervals are far narrower than the means'.
 """
 
-import json
 import math
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..scenarios.sections import objective_keys
 from ..simulator.core.arrays import FloatArray
+from .confidence_intervals import CONFIDENCE, Estimate, format_estimate, mean
+from .metrics import METRICS
+from .printing import Printable, finite
 from .reader import TraceError, open_trace
-from .statistics import (
-    CONFIDENCE,
-    ROWS,
-    Estimate,
-    format_estimate,
-    replication_values,
-    student_t,
-)
+from .statistics import check_warmup, replication_values
+from .summary import WARMUP
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -45,7 +41,7 @@ COMPARED = (
     "offloaded_share",
     "objective",
 )
-"""Keys of `ROWS`; a comparison has those that its traces have, by the world that they come from, and
+"""Keys of `METRICS`; a comparison has those that its traces have, by the problem that they are of, and
 the objective only if all traces have the same."""
 
 
@@ -73,6 +69,14 @@ class Difference:
         level = 1.0 - CONFIDENCE
         return "**" if self.holm_p_value <= level else "*" if self.p_value <= level else ""
 
+    def to_dict(self) -> dict[str, float | None]:
+        """Numbers by name; None where there are none."""
+        return self.estimate.to_dict() | {
+            "relative": finite(self.relative),
+            "p_value": finite(self.p_value),
+            "holm_p_value": finite(self.holm_p_value),
+        }
+
 
 @dataclass(frozen=True)
 class PolicyResult:
@@ -94,7 +98,7 @@ class PolicyResult:
 
     def cells(self, key: str) -> list[str]:
         """A number as tables show it: mean, difference, its mark, and its share of the baseline."""
-        scale = ROWS[key].scale
+        scale = METRICS[key].scale
         shown = format_estimate(self.means[key], scale)
         difference = self.differences.get(key)
         if difference is None:
@@ -103,9 +107,19 @@ class PolicyResult:
         paired = _signed(estimate.value, format_estimate(estimate, scale))
         return [shown, paired, difference.mark, _percent(difference.relative)]
 
+    def to_dict(self) -> dict[str, Any]:
+        """Its part of a comparison's JSON."""
+        return {
+            "policy": self.label,
+            "trace": str(self.trace),
+            "means": {key: one.to_dict() for key, one in self.means.items()},
+            "differences": {key: one.to_dict() for key, one in self.differences.items()},
+            "by_seed": {key: list(map(finite, one.tolist())) for key, one in self.by_seed.items()},
+        }
+
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Printable):
     """Policies on the same seeds.
 
     Attributes:
@@ -161,16 +175,12 @@ class Comparison:
         table.add_column("", width=2)
         table.add_column("", justify="right")
         for key in self.shown:
-            row = ROWS[key]
+            row = METRICS[key]
             table.add_row(Text(row.heading, style="bold"))
             for policy in self.policies:
                 table.add_row(Text(f"  {policy.label}"), *policy.cells(key))
             table.add_section()
         return table
-
-    def to_json(self) -> str:
-        """The same for machines, SI units, full precision; null for what is not known."""
-        return json.dumps(self.to_dict(), indent=2, allow_nan=False)
 
     def to_dict(self) -> dict[str, Any]:
         """What `to_json` writes."""
@@ -181,11 +191,11 @@ class Comparison:
             "confidence": CONFIDENCE,
             "baseline": self.baseline.label,
             "tests": self.tests,
-            "policies": [_as_dict(policy) for policy in self.policies],
+            "policies": [policy.to_dict() for policy in self.policies],
         }
 
 
-def compare_traces(traces: Mapping[str, str | Path], warmup: float = 0.1) -> Comparison:
+def compare_traces(traces: Mapping[str, str | Path], warmup: float = WARMUP) -> Comparison:
     """Means and paired differences of traces with the same seeds.
 
     Args:
@@ -197,30 +207,28 @@ def compare_traces(traces: Mapping[str, str | Path], warmup: float = 0.1) -> Com
         TraceError: if a trace cannot be read, has fewer than two replications, or other seeds,
             slots or variables than the first.
     """
-    if not 0.0 <= warmup < 1.0:
-        raise ValueError(f"warmup is {warmup}, but must be at least 0 and below 1")
+    check_warmup(warmup)
     by_seed: dict[str, dict[str, FloatArray]] = {}
     first: tuple[list[int], int, list[str]] | None = None
-    scenarios = []
+    scenarios, titles = [], []
     for label, path in traces.items():
         with open_trace(path) as trace:
-            seeds = trace.summary["seed"].values.tolist()
-            if len(seeds) < 2:
+            totals = trace.totals
+            if len(trace.seeds) < 2:
                 raise TraceError(f"{path}: one replication has no interval; record two or more")
-            values = replication_values(trace, warmup)
+            values = replication_values(totals, warmup)
             by_seed[label] = {key: values[key] for key in COMPARED if key in values}
-            sampled = (seeds, int(trace.summary["slots"].sum()), list(by_seed[label]))
-            scenarios.append(tomllib.loads(trace.scenario))
+            sampled = trace.seeds, totals.recorded, list(by_seed[label])
+            scenarios.append(trace.scenario_table)
+            titles.append(trace.title)
         first = first or sampled
         if sampled != first:
             raise TraceError(f"{path}: other seeds, slots or variables than the first trace has")
     if first is None:
         raise ValueError("no traces to compare")
-    if any(_objective(scenario) != _objective(scenarios[0]) for scenario in scenarios):
-        for values in by_seed.values():
-            values.pop("objective", None)
+    drop_unlike_objectives(by_seed, scenarios)
     paths = {label: Path(path) for label, path in traces.items()}
-    return compare_samples({scenarios[0]["title"]: by_seed}, paths, first[0], warmup)[0]
+    return compare_samples({titles[0]: by_seed}, paths, first[0], warmup)[0]
 
 
 def compare_samples(
@@ -242,7 +250,11 @@ def compare_samples(
         baseline, *others = by_seed
         for label in others:
             paired[title, label] = _differences(by_seed[label], by_seed[baseline])
-    adjusted = _holm_adjusted(paired)
+    p_values = [one.p_value for found in paired.values() for one in found.values()]
+    adjusted = iter(holm(np.array(p_values)).tolist())
+    for found in paired.values():
+        for key, one in found.items():
+            found[key] = replace(one, holm_p_value=next(adjusted))
     comparisons = [
         Comparison(
             title=title,
@@ -252,7 +264,7 @@ def compare_samples(
                     trace=traces[label],
                     by_seed=values,
                     means={key: mean(sample) for key, sample in values.items()},
-                    differences=adjusted.get((title, label), {}),
+                    differences=paired.get((title, label), {}),
                 )
                 for label, values in by_seed.items()
             ],
@@ -263,18 +275,6 @@ def compare_samples(
     ]
     tests = sum(comparison.tests for comparison in comparisons)
     return [replace(one, tests_elsewhere=tests - one.tests) for one in comparisons]
-
-
-def mean(sample: FloatArray) -> Estimate:
-    """The mean of two or more independent values, with its Student-t interval.
-
-    Args:
-        sample: (R,); where one of them is not finite there is no mean.
-    """
-    if not np.isfinite(sample).all():
-        return Estimate(math.nan)
-    spread = float(sample.std(ddof=1)) / math.sqrt(len(sample))
-    return Estimate(float(sample.mean()), student_t(len(sample) - 1) * spread)
 
 
 def p_value(differences: FloatArray) -> float:
@@ -308,10 +308,19 @@ def holm(p_values: FloatArray) -> FloatArray:
     return adjusted
 
 
-def _objective(scenario: dict[str, Any]) -> list[Any]:
-    """The keys that settle what P2 is; its values cannot be compared where they differ."""
-    policy = scenario.get("policy", {})
-    return [policy.get(key) for key in ("V", "perturbation")]
+def drop_unlike_objectives(
+    by_seed: Mapping[str, dict[str, FloatArray]], scenarios: Iterable[Mapping[str, Any]]
+) -> None:
+    """Leave out values of P2, A(20), where not all scenarios have the same objective.
+
+    Args:
+        by_seed: by label and key; changed.
+        scenarios: that they are of.
+    """
+    first, *others = [objective_keys(scenario.get("policy", {})) for scenario in scenarios]
+    if any(objective != first for objective in others):
+        for values in by_seed.values():
+            values.pop("objective", None)
 
 
 def _differences(
@@ -328,46 +337,6 @@ def _differences(
     return found
 
 
-def _holm_adjusted(
-    paired: dict[tuple[str, str], dict[str, Difference]],
-) -> dict[tuple[str, str], dict[str, Difference]]:
-    places = [(label, key) for label, found in paired.items() for key in found]
-    adjusted = holm(np.array([paired[label][key].p_value for label, key in places]))
-    complete: dict[tuple[str, str], dict[str, Difference]] = {label: {} for label in paired}
-    for (label, key), value in zip(places, adjusted.tolist(), strict=True):
-        raw = paired[label][key]
-        complete[label][key] = Difference(raw.estimate, raw.relative, raw.p_value, value)
-    return complete
-
-
-def _as_dict(policy: PolicyResult) -> dict[str, Any]:
-    def interval(estimate: Estimate) -> dict[str, float | None]:
-        return {
-            "value": _known(estimate.value),
-            "low": _known(estimate.low),
-            "high": _known(estimate.high),
-        }
-
-    return {
-        "policy": policy.label,
-        "trace": str(policy.trace),
-        "means": {key: interval(estimate) for key, estimate in policy.means.items()},
-        "differences": {
-            key: interval(difference.estimate)
-            | {
-                "relative": _known(difference.relative),
-                "p_value": _known(difference.p_value),
-                "holm_p_value": _known(difference.holm_p_value),
-            }
-            for key, difference in policy.differences.items()
-        },
-        "by_seed": {
-            key: [_known(value) for value in sample.tolist()]
-            for key, sample in policy.by_seed.items()
-        },
-    }
-
-
 def _signed(value: float, text: str) -> str:
     return f"+{text}" if value > 0.0 else text
 
@@ -377,7 +346,3 @@ def _percent(share: float) -> str:
         return ""
     percent = 100.0 * share
     return _signed(share, f"{percent:,.0f} %" if abs(percent) >= 100.0 else f"{percent:.3g} %")
-
-
-def _known(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .comparison import Comparison
-from .figures import DARK, MIDDLE, STYLE, SUFFIXES, save
-from .statistics import ROWS
+from .figures import DARK, MIDDLE, STYLE, check_picture, save
+from .metrics import METRICS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +24,7 @@ def plot_comparison(comparison: Comparison, output: str | Path) -> Path:
 
     Args:
         comparison: what is drawn.
-        output: the picture; its suffix says PNG, SVG or PDF.
+        output: the picture, PNG, SVG or PDF by its suffix.
 
     Returns:
         The path of the picture.
@@ -36,9 +36,7 @@ def plot_comparison(comparison: Comparison, output: str | Path) -> Path:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-    output = Path(output)
-    if output.suffix.lower() not in SUFFIXES:
-        raise ValueError(f"{output}: a picture ends in {', '.join(SUFFIXES)}")
+    output = check_picture(output)
     keys = comparison.shown
     policies = len(comparison.policies)
     columns = min(COLUMNS, max(len(keys), 1))
@@ -81,7 +79,7 @@ def plot_comparison(comparison: Comparison, output: str | Path) -> Path:
 
 
 def _draw(comparison: Comparison, key: str, ax: "Axes") -> None:
-    row = ROWS[key]
+    row = METRICS[key]
     base = comparison.baseline.means[key].value
     ax.set_title(row.heading, parse_math=False)
     ax.axvline(base * row.scale, color="black", linestyle="--", linewidth=0.9, zorder=1)

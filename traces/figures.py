@@ -8,7 +8,8 @@ import numpy as np
 
 from ..simulator.core.arrays import FloatArray
 from .file_errors import indices, replaced
-from .panels import batch_middles, latency_distribution, panels, time_unit
+from .network_graph import backhaul_pairs
+from .panels import latency_distribution, panels, time_unit
 from .reader import Trace, TraceError, open_trace
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["all", "series", "latency", "map"]
 
-# Told apart by darkness too, so they survive a grey print.
+# Different in brightness too, for a grey print.
 DARK, MIDDLE = "#1b3a6b", "#d1682b"
 STATION_COLOURS = ("#444444", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 SUFFIXES = (".png", ".svg", ".pdf")
@@ -47,7 +48,7 @@ def plot(path: str | Path, output: str | Path, kind: Kind = "all") -> Path:
 
     Args:
         path: of the trace; it may still be running.
-        output: the picture; its suffix says PNG, SVG or PDF.
+        output: the picture, PNG, SVG or PDF by its suffix.
         kind: "series": queues or worst-case emission, energy, offloading and emission over time;
             "latency": the distribution function of the tasks' latencies; "map": stations, devices
             and who talks to whom in the last slot; "all": what the trace has of these, in one figure.
@@ -61,12 +62,21 @@ def plot(path: str | Path, output: str | Path, kind: Kind = "all") -> Path:
     """
     from matplotlib import rc_context
 
-    output = Path(output)
-    if output.suffix.lower() not in SUFFIXES:
-        raise ValueError(f"{output}: a picture ends in {', '.join(SUFFIXES)}")
+    output = check_picture(output)
     with open_trace(path) as trace, rc_context(STYLE):
         save(_FIGURES[kind](trace), output)
     return output
+
+
+def check_picture(output: str | Path) -> Path:
+    """The path, if a picture can be written there.
+
+    Raises:
+        ValueError: if the suffix is none of `SUFFIXES`.
+    """
+    if Path(output).suffix.lower() not in SUFFIXES:
+        raise ValueError(f"{output}: a picture ends in {', '.join(SUFFIXES)}")
+    return Path(output)
 
 
 def save(figure: "Figure", output: Path) -> None:
@@ -81,8 +91,8 @@ def _figure(trace: Trace, width: float, height: float) -> "Figure":
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    seeds = trace.summary["seed"].values
-    which = f"seed {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} replications"
+    runs = len(trace.seeds)
+    which = f"seed {trace.seeds[0]}" if runs == 1 else f"{runs} replications"
     status = "" if trace.status == "complete" else f", {trace.status}"
     figure.suptitle(
         f"{trace.path.name}: {trace.policy}, {which}{status}", x=0.01, ha="left", fontsize=10
@@ -132,7 +142,7 @@ _FIGURES: dict[Kind, Callable[[Trace], "Figure"]] = {
 
 def _draw_series(trace: Trace, axes: "list[Axes]") -> None:
     scale, unit = time_unit(trace.attrs["slots"] * trace.attrs["slot_s"])
-    time = batch_middles(trace) / scale
+    time = trace.totals.middles_s / scale
     for ax, panel in zip(axes, panels(trace)[: len(axes)], strict=True):
         looks = ((DARK, "-"), (MIDDLE, "--"))
         for line, (colour, style) in zip(panel.lines, looks, strict=False):
@@ -144,7 +154,7 @@ def _draw_series(trace: Trace, axes: "list[Axes]") -> None:
         ax.set_xlim(0.0, None)
     for ax in axes[-2:]:
         ax.set_xlabel(f"time, {unit}")
-    if len(trace.summary["seed"]) > 1:
+    if len(trace.seeds) > 1:
         axes[1].legend(
             [axes[1].lines[0], axes[1].collections[0]],
             ["mean of the replications", "their range"],
@@ -196,7 +206,7 @@ def _draw_latency(trace: Trace, ax: "Axes") -> None:
 
 
 def has_map(trace: Trace) -> bool:
-    """Whether the trace says where the devices are."""
+    """Whether the trace has the devices' positions."""
     return trace.level != "summary" and "x_m" in trace.slots and trace.slots.sizes["slot"] > 0
 
 
@@ -219,6 +229,9 @@ def _draw_map(trace: Trace, ax: "Axes") -> None:
             ax.add_patch(
                 Circle(tuple(centre), radius, fill=few, facecolor=edge, edgecolor=edge, alpha=0.12)
             )
+    if wires := [station[list(ends)] for ends in backhaul_pairs(trace)]:
+        dotted: Any = {"colors": "black", "linestyles": ":", "linewidths": 0.8, "alpha": 0.6}
+        ax.add_collection(LineCollection(wires, **dotted))
     size = float(np.clip(600.0 / len(device), 2.0, 22.0))
     ax.add_collection(
         LineCollection(

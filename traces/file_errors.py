@@ -1,4 +1,4 @@
-"""What a damaged file, or a full disk, makes libraries do, in one clear message."""
+"""Damaged files and full disks: one clear error instead of whatever HDF5 raises."""
 
 import os
 import re
@@ -18,7 +18,7 @@ class TraceError(Exception):
 
 @contextmanager
 def reported(path: object) -> Iterator[None]:
-    """Around each access to an HDF5 file, which raises all sorts of things where it is torn.
+    """Around each access to an HDF5 file, which may raise any exception where the file is torn.
 
     Raises:
         TraceError: instead of any of them.
@@ -32,7 +32,7 @@ def reported(path: object) -> Iterator[None]:
 
 
 def indices(values: NDArray[Any], count: int, path: object) -> NDArray[Any]:
-    """The values, which are places among so many.
+    """The values, checked to be indices below `count`.
 
     Raises:
         TraceError: they are not.
@@ -45,10 +45,10 @@ def indices(values: NDArray[Any], count: int, path: object) -> NDArray[Any]:
 
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """Where to write what takes the place of a file, once it is whole.
+    """A hidden path to write to, which takes the place of the file once it is whole.
 
     Raises:
-        OSError: the system refused; it names the file, with which nothing has happened.
+        OSError: the system refused; it names the file, which is unchanged.
     """
     hidden = path.with_name(f".{path.name}.new")
     try:
@@ -60,7 +60,7 @@ def replaced(path: Path) -> Iterator[Path]:
         raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
     finally:
         with suppress(OSError):
-            hidden.unlink(missing_ok=True)  # the disk may be full of it
+            hidden.unlink(missing_ok=True)  # it may have filled the disk
 
 
 def error_number(error: BaseException) -> int:

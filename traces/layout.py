@@ -1,10 +1,10 @@
-"""The file that a trace is: what lies where, and in which order it is written."""
+"""The HDF5 file of a trace: its groups and variables, and the order in which they are written."""
 
 import os
 import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, wraps
 from importlib.metadata import version
@@ -24,6 +24,7 @@ from .running_totals import BATCHES_PER_PART, LATENCY_EDGES_S, SlotTally, TaskTa
 from .swmr import open_swmr
 from .variables import (
     DECISION_S,
+    NETWORK_VARIABLES,
     SLOT_COORDINATES,
     SLOT_VARIABLES,
     SUMMARY_VARIABLES,
@@ -35,13 +36,13 @@ TASK_CHUNK = 1 << 14
 """Rows of /tasks in a chunk."""
 
 COPIED_BYTES, COPIED_TASKS = 1 << 24, 1 << 18
-"""Of each variable, what is copied at a time when a run goes on."""
+"""Copied at a time, of each variable, when a run is resumed."""
 
 CHUNK_CACHE_BYTES = 1 << 20
-"""Of each variable that is written; HDF5's own default of 8 MB is filled with what is never read."""
+"""For each variable that is written; HDF5's default of 8 MB would fill with data never read."""
 
 SUPERBLOCK_BYTES = 48
-"""At the start of a file (HDF5 specification, II.A, version 3); says how long it is."""
+"""At the start of a file (HDF5 specification, II.A, version 3); holds its length."""
 
 _OF_COLUMNS = {
     name for name in SUMMARY_VARIABLES if name.removeprefix("initial_") in SLOT_VARIABLES
@@ -52,7 +53,7 @@ _LIBRARIES = ("numpy", "scipy", "h5py", "simpy", "numba")
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What a trace says about its run, apart from what happened in it.
+    """The description of a run in its trace, apart from what happens in it.
 
     Attributes:
         scenario: the resolved scenario, TOML.
@@ -66,6 +67,7 @@ class RunInfo:
         slots: slots in the whole run.
         slot_s: tau.
         cycles_per_bit: c.
+        network: the columns of /network by name; it is left out if there are none.
     """
 
     scenario: str
@@ -79,11 +81,12 @@ class RunInfo:
     slots: int
     slot_s: float
     cycles_per_bit: float
+    network: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Lengths:
-    """Of what grows while a trace is written.
+    """How long the growing parts of a trace are.
 
     Attributes:
         slots: in /slots.
@@ -99,10 +102,10 @@ class Lengths:
 P = ParamSpec("P")
 
 
-def _told(
+def _system_errors(
     method: Callable[Concatenate["TraceFile", P], None],
 ) -> Callable[Concatenate["TraceFile", P], None]:
-    """Where the system refuses to write, its error as such, once and with the file's name."""
+    """Where the system refuses to write: one OSError with the file's name."""
 
     @wraps(method)
     def wrapped(self: "TraceFile", /, *args: P.args, **kwargs: P.kwargs) -> None:
@@ -125,9 +128,9 @@ class TraceFile:
     reader that goes by them sees whole slots and tasks, whenever the writer is killed.
 
     Args:
-        path: the file; what is there is overwritten.
-        run: what the trace says about its run.
-        level: what is kept of it.
+        path: the file; an earlier one is overwritten.
+        run: the run's description.
+        level: how much of the run is kept.
         goes_on: the trace that is there stays until `begin` has taken from it what it is given, and
             that was published.
 
@@ -149,12 +152,12 @@ class TraceFile:
         if not goes_on:
             self._begin_anew()
 
-    @_told
+    @_system_errors
     def _begin_anew(self) -> None:
         self._put(self._header())
         self.appear()
 
-    @_told
+    @_system_errors
     def begin(
         self,
         first: int,
@@ -163,7 +166,7 @@ class TraceFile:
         tally: SlotTally,
         earlier: Lengths | None = None,
     ) -> None:
-        """Make the datasets for these columns. Readers find the file when it is told to `appear`.
+        """Make the datasets for these columns. Readers find the file after `appear`.
 
         Args:
             first: the first slot.
@@ -181,6 +184,8 @@ class TraceFile:
         self._make_summary(file.create_group("summary"), columns, tally)
         if self.level != "summary":
             self._make_slots(file, columns, chunk_slots)
+            if self.run.network:
+                self._make_network(file.create_group("network"))
             self._make_tasks(file.create_group("tasks"))
             self._make_decisions(file["timing"])
         self._put(file)
@@ -189,9 +194,9 @@ class TraceFile:
             self._take_over(earlier)
 
     def appear(self) -> None:
-        """Let readers find it: it takes the place of what is there, with all that was published."""
-        if self._goes_on:  # what is there is worth something
-            _sync(self._hidden())
+        """Let readers find the file: it replaces an earlier one, with all that was published."""
+        if self._goes_on:  # the earlier file is worth something
+            sync(self._hidden())
         self._hidden().replace(self.path)
 
     def _take_over(self, earlier: Lengths) -> None:
@@ -213,10 +218,10 @@ class TraceFile:
 
     def sync(self) -> Lengths:
         """Have what was published survive a loss of power; its lengths."""
-        _sync(self.path)
+        sync(self.path)
         return Lengths(self._slots, self._tasks, self._decisions)
 
-    @_told
+    @_system_errors
     def append_slots(self, columns: Mapping[str, NDArray[Any]], count: int) -> None:
         """Append the first `count` slots of (R, >= count, …) columns."""
         for name, dataset in self._slot_variables.items():
@@ -224,7 +229,7 @@ class TraceFile:
             dataset[:, self._slots :] = columns[name][:, :count]
         self._slots += count
 
-    @_told
+    @_system_errors
     def append_tasks(self, columns: Mapping[str, NDArray[Any]], count: int) -> None:
         """Append the first `count` rows of the columns of /tasks."""
         for name, dataset in self._task_variables.items():
@@ -232,14 +237,14 @@ class TraceFile:
             dataset[self._tasks :] = columns[name][:count]
         self._tasks += count
 
-    @_told
+    @_system_errors
     def append_decisions(self, seconds: Sequence[float]) -> None:
         """Append the times of decisions."""
         self._decision_s.resize(self._decisions + len(seconds), axis=0)
         self._decision_s[self._decisions :] = seconds
         self._decisions += len(seconds)
 
-    @_told
+    @_system_errors
     def write_summary(self, slots: SlotTally, tasks: TaskTally, parts: slice) -> None:
         """Write all totals, and these parts of the latency histogram."""
         summary = self._summary
@@ -255,7 +260,7 @@ class TraceFile:
                 summary["latency_tasks"][:, part, hit] = counts[:, hit]
         summary["slots"][...] = slots.slots
 
-    @_told
+    @_system_errors
     def publish(self) -> None:
         """Put what was written so far into the file, then let the dimensions span it."""
         self._file.flush()
@@ -266,7 +271,7 @@ class TraceFile:
             self._file.flush()
         self._note_superblock()
 
-    @_told
+    @_system_errors
     def close(self, status: str) -> None:
         """Note how the run ended, and close the file; not of one that is lost."""
         if self.lost:
@@ -281,7 +286,7 @@ class TraceFile:
 
         HDF5 closes no file without having written all of it, and crashes the process at its end if
         that fails. So what is left goes to where there is always room. The superblock may already
-        tell of more than could be written; it becomes what it was.
+        count more than could be written; it becomes what it was.
         """
         self.lost = True
         with suppress(Exception):
@@ -388,6 +393,17 @@ class TraceFile:
             shape = {dim: scale.shape[0] for dim, scale in scales.items()} | {"slot": chunk_slots}
             netcdf.variable(group, name, what, scales, [shape[dim] for dim in what.dims])
 
+    def _make_network(self, group: h5py.Group) -> None:
+        columns = self.run.network
+        device, link = range(self.run.devices), range(len(columns["link_source"]))
+        scales = {
+            "station": group.file["station"],
+            "device": netcdf.coordinate(group, "device", device, long_name="device"),
+            "link": netcdf.coordinate(group, "link", link, long_name="backhaul link"),
+        }
+        for name, what in NETWORK_VARIABLES.items():
+            netcdf.overwrite(netcdf.variable(group, name, what, scales), columns[name])
+
     def _make_tasks(self, group: h5py.Group) -> None:
         task = netcdf.dimension(group, "task", 0, unlimited=True)
         for name, what in TASK_VARIABLES.items():
@@ -436,9 +452,13 @@ def _variables(group: h5py.Group, known: Iterable[str]) -> dict[str, h5py.Datase
     return {name: group[name] for name in known if name in group}
 
 
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+def sync(path: Path) -> None:
+    """Have a file, or the names in a folder, survive a loss of power."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _extend(scale: h5py.Dataset, first: int, size: int) -> None:

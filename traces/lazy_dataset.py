@@ -61,7 +61,7 @@ def lazy_dataset(group: h5py.Group, path: Path) -> xr.Dataset:
     for name in group:
         dataset = group[name]
         if group.file.swmr_mode:
-            # What HDF5 remembers of it may be older than the sizes: the listing above looked at it.
+            # HDF5 may have cached it, when listing it above, before the sizes were read.
             dataset.id.refresh()
         if dataset.attrs.get("NAME", b"").startswith(b"This is a netCDF dimension"):
             continue  # it has a size, but no values
@@ -85,7 +85,7 @@ def lazy_dataset(group: h5py.Group, path: Path) -> xr.Dataset:
 def lazy_variable(
     dims: Sequence[str], array: BackendArray, attrs: Mapping[str, Any]
 ) -> xr.Variable:
-    """A variable that reads what is used of it, as xarray's own `open_dataset` makes them."""
+    """A variable that reads the parts that are used, like those of xarray's own `open_dataset`."""
     column: Any = indexing.LazilyIndexedArray(array)
     return xr.Variable(dims, _cached(indexing.CopyOnWriteArray(column)), attrs)
 

@@ -1,12 +1,13 @@
-"""What is drawn of a trace: numbers over time and the distribution of latencies, for any renderer."""
+"""The diagrams of a trace, for any renderer: numbers over time and the distribution of latencies."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..simulator.core.arrays import FloatArray
+from .metrics import BATCH_METRICS
 from .reader import Trace
-from .statistics import ROWS, Row, batch_values
+from .statistics import batch_values
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Panel:
         title: what it shows.
         unit: of its values.
         lines: one or more.
-        top: upper end of the axis; None if the values say.
+        top: upper end of the axis; None if the values decide.
     """
 
     title: str
@@ -84,13 +85,9 @@ _BOTH = (
             "dropped_share": "bits dropped",
         },
     ),
-    _Spec("stations at work", {"station_up": ""}, 102.0),
+    _Spec("stations at work", {"stations_at_work": ""}, 102.0),
     _Spec("age of the twins", {"twin_age_s": ""}),
 )
-_OTHER_ROWS = {
-    "emission_mg_per_s": Row("emission", "mg/s", 1.0),
-    "station_up": Row("stations at work", "%", 100.0),
-}
 
 
 def panels(trace: Trace) -> list[Panel]:
@@ -99,24 +96,17 @@ def panels(trace: Trace) -> list[Panel]:
     Raises:
         TraceError: if no slot was recorded.
     """
-    values = batch_values(trace)
+    values = batch_values(trace.totals)
     found = []
     for spec in (*(_STREAM if "queue_bits" in values else _TASKS), *_BOTH):
         known = {key: label for key, label in spec.keys.items() if key in values}
         if not spec.always:
             known = {key: label for key, label in known.items() if np.nan_to_num(values[key]).any()}
         if known:
-            first = next(iter(known))
-            row = ROWS.get(first) or _OTHER_ROWS[first]
-            lines = [Line(label, values[key] * row.scale) for key, label in known.items()]
-            found.append(Panel(spec.title, row.unit, lines, spec.top))
+            metric = BATCH_METRICS[next(iter(known))]
+            lines = [Line(label, values[key] * metric.scale) for key, label in known.items()]
+            found.append(Panel(spec.title, metric.unit, lines, spec.top))
     return found
-
-
-def batch_middles(trace: Trace) -> FloatArray:
-    """(K,) seconds from the start of the run to the middle of each batch of slots."""
-    slots = trace.summary["slots"].values
-    return np.asarray((trace.summary["batch"].values + slots / 2) * trace.attrs["slot_s"])
 
 
 def time_unit(duration_s: float) -> tuple[float, str]:
@@ -154,7 +144,7 @@ def latency_distribution(trace: Trace) -> LatencyDistribution | None:
     Raises:
         TraceError: if no slot was recorded.
     """
-    summary, _ = trace.summary_arrays()
+    summary = trace.totals.arrays
     counts = summary["latency_tasks"].sum(axis=(0, 1))
     total = counts.sum()
     if total == 0:

@@ -1,8 +1,11 @@
-"""The trace reader: xarray datasets of a trace, also of one that is still being written."""
+"""The trace reader: xarray datasets and numbers of a trace, also of one that is still being written."""
 
+import tomllib
+from collections.abc import Iterable
+from contextlib import suppress
 from functools import cached_property
+from html import escape
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self, cast
 
 import h5py
@@ -12,10 +15,13 @@ from numpy.typing import NDArray
 
 from .file_errors import TraceError, reported
 from .lazy_dataset import decoded_attrs, lazy_dataset
+from .printing import spoken
+from .statistics import BatchTotals, CountedBatches, check_warmup
+from .summary import WARMUP, Summary, TraceSummary
 from .swmr import open_swmr
 from .variables import SUMMARY_VARIABLES, Level
 
-__all__ = ["Trace", "TraceError", "open_trace"]
+__all__ = ["Trace", "TraceError", "is_hdf5", "open_trace", "summarise"]
 
 _EXPECTED = {
     "status",
@@ -79,6 +85,34 @@ class Trace:
         """Name of the policy."""
         return str(self.attrs["policy"])
 
+    @cached_property
+    def scenario_table(self) -> dict[str, Any]:
+        """The same, parsed.
+
+        Raises:
+            TraceError: it is damaged.
+        """
+        with reported(self.path):
+            return tomllib.loads(self.scenario)
+
+    @property
+    def title(self) -> str:
+        """The scenario's, or else the file's name."""
+        return str(self.scenario_table.get("title", self.path.name))
+
+    @cached_property
+    def seeds(self) -> list[int]:
+        """One per replication; the first alone if no slot was recorded yet.
+
+        Raises:
+            TraceError: the file is torn.
+        """
+        with reported(self.path):
+            if "summary" not in self._file:
+                return [int(self.attrs["seed"])]
+            seeds: list[int] = self._file["summary/seed"][...].tolist()
+            return seeds
+
     @property
     def level(self) -> Level:
         """How much was recorded."""
@@ -94,6 +128,15 @@ class Trace:
         return self._group("slots")
 
     @cached_property
+    def network(self) -> xr.Dataset | None:
+        """/network, over station, device and link; None in a trace of an earlier version.
+
+        Raises:
+            TraceError: the file is torn.
+        """
+        return self._group("network") if "network" in self._file else None
+
+    @cached_property
     def tasks(self) -> xr.Dataset:
         """/tasks, one row per task that ended.
 
@@ -103,29 +146,55 @@ class Trace:
         return self._group("tasks")
 
     @cached_property
-    def summary(self) -> xr.Dataset:
-        """/summary, over replication and batch; of batches that have begun.
+    def batches(self) -> xr.Dataset:
+        """/summary: totals by batch of slots and replication, of batches that have begun.
 
         Raises:
             TraceError: if no slot was recorded.
         """
-        summary = self._group("summary")
+        batches = self._group("summary")
         with reported(self.path):
             begun, parts = self._begun(self._file["summary"])
-        return summary.isel(batch=slice(0, begun), part=slice(0, parts))
+        return batches.isel(batch=slice(0, begun), part=slice(0, parts))
 
-    @property
-    def recorded(self) -> int:
-        """Slots recorded, of one replication.
+    @cached_property
+    def timing(self) -> xr.Dataset:
+        """/timing: wall-clock time of each decision; when the run started and ended."""
+        return self._group("timing")
+
+    def summary(self, warmup: float = WARMUP) -> TraceSummary:
+        """Long-run means with 95 % intervals, latency quantiles, stability: as of `edgesim summary`.
+
+        Args:
+            warmup: share of the slots to leave out at the beginning, rounded up to whole batches (a
+                hundredth of the run), for latency quantiles to the nearest ten batches.
 
         Raises:
-            TraceError: the file is torn.
+            ValueError: if the warm-up is not in [0, 1).
+            TraceError: if no slot was recorded.
         """
+        check_warmup(warmup)
+        totals, decision_s = self.totals, None
         with reported(self.path):
-            return int(self._file["summary/slots"][...].sum()) if "summary" in self._file else 0
+            if "decision_s" in self.timing and self.timing.sizes["slot"]:
+                decision_s = float(np.median(self.timing["decision_s"].values))
+            counted = CountedBatches(totals, warmup)
+            return TraceSummary(
+                path=self.path,
+                policy=self.policy,
+                seeds=self.seeds,
+                status=self.status,
+                slots=totals.recorded,
+                counted_slots=counted.slots,
+                estimates=counted.estimates(),
+                growth=counted.growth(),
+                decision_s=decision_s,
+                warmup=warmup,
+            )
 
-    def summary_arrays(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        """Variables and attributes of /summary as plain arrays, in a tenth of `summary`'s time.
+    @cached_property
+    def totals(self) -> BatchTotals:
+        """/summary as plain arrays, in a tenth of `batches`' time.
 
         Raises:
             TraceError: if no slot was recorded.
@@ -141,7 +210,26 @@ class Trace:
                 for name, what in SUMMARY_VARIABLES.items()
                 if name in group
             }
-            return arrays, decoded_attrs(group)
+            about = decoded_attrs(group)
+            attrs = self.attrs
+            return BatchTotals(
+                arrays,
+                about["batch_slots"],
+                about["batches_per_part"],
+                attrs["slot_s"],
+                attrs["devices"],
+                attrs["stations"],
+            )
+
+    @property
+    def recorded(self) -> int:
+        """Slots recorded, of one replication.
+
+        Raises:
+            TraceError: the file is torn.
+        """
+        with reported(self.path):
+            return int(self._file["summary/slots"][...].sum()) if "summary" in self._file else 0
 
     def slot_shapes(self) -> dict[str, tuple[int, ...]]:
         """The variables of /slots and their shapes; none if the trace holds no slots.
@@ -156,7 +244,14 @@ class Trace:
             return {name: item.shape for name, item in group.items()}
 
     def slot_values(self, name: str, part: tuple[slice, ...]) -> NDArray[Any]:
-        """Values of a variable of /slots.
+        """Values of a variable of /slots, read at once.
+
+        Args:
+            name: of the variable.
+            part: a slice for each of its dimensions.
+
+        Returns:
+            Of the shape of the part, in the unit of the variable; texts as objects.
 
         Raises:
             TraceError: the file is torn.
@@ -173,11 +268,6 @@ class Trace:
             raise TraceError(f"{self.path}: no slot was recorded")
         return begun, -(-begun // int(summary.attrs["batches_per_part"]))
 
-    @cached_property
-    def timing(self) -> xr.Dataset:
-        """/timing: wall-clock time of each decision; when the run started and ended."""
-        return self._group("timing")
-
     def close(self) -> None:
         """Close the file; datasets that were not loaded cannot be read any more."""
         self._file.close()
@@ -185,13 +275,36 @@ class Trace:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __repr__(self) -> str:
+        facts = "".join(f"\n  {name:<9}{text}" for name, text in self._facts().items())
+        return f"Trace {self.path}{facts}"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>"
+            for name, text in self._facts().items()
+        )
+        return f"<table><caption>Trace {escape(str(self.path))}</caption>{rows}</table>"
+
+    def _facts(self) -> dict[str, str]:
+        """What a trace prints of itself, also when it is closed or torn."""
+        attrs = self.attrs
+        title, seeds, recorded = "", f"from {attrs['seed']}", ""
+        with suppress(TraceError):
+            title = self.title
+            if self._file:  # not closed
+                seeds, recorded = spoken(self.seeds), f"{self.recorded:,} of "
+        return {
+            "scenario": title,
+            "policy": self.policy,
+            "seeds": seeds,
+            "network": f"{attrs['devices']:,} devices, {attrs['stations']:,} stations",
+            "slots": f"{recorded}{attrs['slots']:,} of {attrs['slot_s']:g} s, level {self.level!r}",
+            "status": self.status,
+        }
 
     def _group(self, name: str) -> xr.Dataset:
         with reported(self.path):
@@ -217,6 +330,25 @@ def open_trace(path: str | Path) -> Trace:
         TraceError: if there is no such file, or it is not a trace, or it cannot be read.
     """
     return Trace(path)
+
+
+def summarise(paths: Iterable[str | Path], warmup: float = WARMUP) -> Summary:
+    """The summaries of traces, side by side.
+
+    Args:
+        paths: of the traces; they may still be running.
+        warmup: as for `Trace.summary`.
+
+    Raises:
+        ValueError: if the warm-up is not in [0, 1).
+        TraceError: if a trace cannot be read or holds no slot.
+    """
+    check_warmup(warmup)
+    summaries = []
+    for path in paths:
+        with open_trace(path) as trace:
+            summaries.append(trace.summary(warmup))
+    return Summary(summaries, warmup)
 
 
 def _open(path: Path) -> h5py.File:

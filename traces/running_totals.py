@@ -82,7 +82,7 @@ class SlotTally:
             begin = end
 
     def totals(self) -> dict[str, FloatArray]:
-        """By name, (R, K) each variable condensed as `Variable.total` says; NaN where no slots."""
+        """By name, (R, K) each variable condensed by its `Variable.total`; NaN where no slots."""
         slots = np.where(self.slots > 0, self.slots, np.nan)
         divisors = {"sum": lambda _: slots / slots, "level": lambda _: slots, "mean": slots.__mul__}
         return {

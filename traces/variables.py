@@ -51,7 +51,14 @@ SLOT_VARIABLES = {
     "offloaded_bits": _summed(DEVICE, "bit", "bits sent to the station, A(10)"),
     "station_served_bits": _summed(STATION, "bit", "bits executed by the station"),
     "station_up": Variable(
-        STATION, "1", "1 while the station works, 0 while it has failed", "i1", total="mean"
+        STATION,
+        "1",
+        "1 if the station works as the slot begins, 0 if it has failed",
+        "i1",
+        total="mean",
+    ),
+    "station_availability": Variable(
+        STATION, "1", "share of the slot in which the station works", total="mean"
     ),
     "lost_bits": _summed(STATION, "bit", "bits lost with the station since the last slot began"),
     "station": Variable(DEVICE, "1", "index of the device's station", "i4"),
@@ -74,7 +81,9 @@ SLOT_VARIABLES = {
     "objective": Variable(NETWORK, "bit2", "drift-plus-penalty P2, A(20)", total="level"),
     "energy_per_bit_j": Variable(NETWORK, "J/bit", "running ratio eta_EE that the decision used"),
     "scaled": _summed(NETWORK, "1", "entries of the decision scaled down to a capacity", "i8"),
-    "carbon_g_per_kwh": Variable(STATION, "g/kWh", "carbon intensity at the station"),
+    "carbon_g_per_kwh": Variable(
+        STATION, "g/kWh", "carbon intensity at the station, mean over the slot"
+    ),
     "task_bits": _summed(DEVICE, "bit", "size S_m of the slot's task"),
     "task_cycles": _summed(DEVICE, "1", "CPU cycles C_m of the slot's task"),
     "deadline_s": Variable(DEVICE, "s", "deadline D_m of the slot's task"),
@@ -117,6 +126,20 @@ SLOT_COORDINATES = {
     "station_coverage_m": Variable(_STATION, "m", "radius of the cell; inf if unbounded"),
 }
 """Labels of /slots beside its dimensions' own."""
+
+_DEVICE, _BACKHAUL = ("device",), ("link",)
+
+NETWORK_VARIABLES = {
+    "station_bandwidth_hz": Variable(_STATION, "Hz", "bandwidth of the station, A(14a)"),
+    "station_cpu_hz": Variable(_STATION, "Hz", "CPU speed of the station's server, A(14d)"),
+    "device_cpu_hz": Variable(_DEVICE, "Hz", "fastest CPU speed of the device, A(14c)"),
+    "device_power_max_w": Variable(_DEVICE, "W", "largest transmission power, without battery"),
+    "link_source": Variable(_BACKHAUL, "1", "index of the station at which the link begins", "i4"),
+    "link_target": Variable(_BACKHAUL, "1", "index of the station at which the link ends", "i4"),
+    "link_latency_s": Variable(_BACKHAUL, "s", "latency of the backhaul link"),
+    "link_capacity_bps": Variable(_BACKHAUL, "bit/s", "capacity of the link; inf if unlimited"),
+}
+"""/network: what stations, devices and backhaul links are, which does not change."""
 
 DECISION_S = Variable(("slot",), "s", "wall-clock time of the slot's decision")
 """The one variable of /timing."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..simulator.core.recorder import TASK_ROW, EndStatus, TaskTable
+from ..simulator.core.recorder import COUNTED_TASK_ROW, TASK_ROW, EndStatus, TaskTable
 from .layout import Lengths, RunInfo, TraceFile
 from .running_totals import BATCHES_PER_PART, SlotTally, TaskTally
 from .variables import SLOT_VARIABLES, Level, Variable
@@ -18,21 +18,22 @@ from .variables import SLOT_VARIABLES, Level, Variable
 BUFFER_BYTES = 64 << 20
 BUFFER_SLOTS = 4096
 BUFFER_TASKS = 1 << 16
+_PLAIN_BYTES = {row: np.dtype((np.void, row.itemsize)) for row in (TASK_ROW, COUNTED_TASK_ROW)}
 FLUSH_S = 1.0
 """A reader sees what happened until the last full buffer, or this long ago, whichever is later."""
 
 
 @dataclass(frozen=True)
 class Written:
-    """How far a trace has got: all that a writer needs to go on with it from there.
+    """How far a trace has got: the state from which a writer resumes it.
 
     Attributes:
         shapes: of each column of a slot.
         first: the first slot.
         following: the slot that comes next.
         lengths: of what grows in the file.
-        slot_tally: totals so far.
-        task_tally: likewise.
+        slot_tally: totals of the slots so far.
+        task_tally: totals of the tasks so far.
     """
 
     shapes: dict[str, tuple[int, ...]]
@@ -51,8 +52,8 @@ class TraceWriter:
     first slot.
 
     Args:
-        path: of the trace; what is there is overwritten.
-        run: what the trace says about its run.
+        path: of the trace; an earlier one is overwritten.
+        run: the run's description.
         level: "summary": totals by batch of slots; "slots": also every slot and every task;
             "full": also the gain of every link.
         earlier: go on with the trace that is there from this point, which it has passed.
@@ -78,6 +79,7 @@ class TraceWriter:
         self._flush_at = math.inf
         self._decisions_s: list[float] = []
         self._task_buffer = np.empty(0, TASK_ROW)
+        self._batch = self._tallied_rows = 0
         if earlier is not None:
             self._first, self._next = earlier.first, earlier.following
             self._make_buffers(earlier.shapes)
@@ -119,16 +121,20 @@ class TraceWriter:
             return
         if not self._begun:
             raise ValueError("tasks ended before the first slot")
-        self._task_tally.add((self._next - 1) // self._slot_tally.batch_slots, tasks)
+        batch = (self._next - 1) // self._slot_tally.batch_slots
         if self._level == "summary":
+            self._task_tally.add(batch, tasks)
             return
+        if batch != self._batch:
+            self._tally_tasks()
+            self._batch = batch
         end = self._task_rows + len(tasks)
         if end > len(self._task_buffer):
             self._append_tasks()
             self._task_buffer = np.empty(max(BUFFER_TASKS, len(tasks)), tasks.dtype)
             end = len(tasks)
         # As plain bytes, for numpy copies rows field by field.
-        raw = np.dtype((np.void, tasks.dtype.itemsize))
+        raw = _PLAIN_BYTES[tasks.dtype]
         self._task_buffer.view(raw)[self._task_rows : end] = tasks.view(raw)
         self._task_rows = end
 
@@ -211,15 +217,24 @@ class TraceWriter:
             return what.total is not None
         return self._level == "full" or not what.full
 
+    def _tally_tasks(self) -> None:
+        """Take in what was gathered of a batch since the last time."""
+        if self._task_rows > self._tallied_rows:
+            rows = self._task_buffer[self._tallied_rows : self._task_rows]
+            self._task_tally.add(self._batch, rows)
+            self._tallied_rows = self._task_rows
+
     def _append_tasks(self) -> None:
-        table, self._task_rows = self._task_buffer[: self._task_rows], 0
+        self._tally_tasks()
+        table = self._task_buffer[: self._task_rows]
+        self._task_rows = self._tallied_rows = 0
         columns = {name: table[name] for name in table.dtype.names or ()}
         # Unless the tasks know their cycles themselves.
         columns.setdefault("cycles", table["bits"] * self._run.cycles_per_bit)
         self._file.append_tasks(columns, len(table))
 
     def _flush(self) -> None:
-        """Empty the buffers into the file, and show readers what is there."""
+        """Empty the buffers into the file, and let readers see it."""
         start = time.monotonic()
         count, self._filled = self._filled, 0
         if count:

@@ -3,8 +3,8 @@
 Its size is bounded: a trace has at most a hundred batches, distributions and maps are thinned out.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,17 @@ from ...simulator.core.arrays import FloatArray
 from ...traces.comparison import COMPARED
 from ...traces.figures import has_map
 from ...traces.file_errors import indices
-from ...traces.panels import batch_middles, latency_distribution, panels, time_unit
+from ...traces.metrics import METRICS
+from ...traces.network_graph import backhaul_pairs
+from ...traces.panels import latency_distribution, panels, time_unit
+from ...traces.printing import finite
 from ...traces.reader import Trace
-from ...traces.statistics import ROWS
-from ..sweeps.comparison import POLICY, summarise_sweep
-from ..sweeps.dataset import SweepResults
-from ..sweeps.figures import NUMBERS, places_of
+from ..sweeps.comparison import summarise_sweep
+from ..sweeps.figures import NUMBERS
+from ..sweeps.results import POLICY, SweepResults
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 Json = Any
 
@@ -48,13 +53,13 @@ def series_charts(traces: Mapping[str, Trace]) -> list[Json]:
         TraceError: a trace cannot be read or holds no slot.
     """
     scale, unit = time_unit(max(t.attrs["slots"] * t.attrs["slot_s"] for t in traces.values()))
-    times = [_numbers(batch_middles(trace) / scale) for trace in traces.values()]
+    times = [_numbers(trace.totals.middles_s / scale) for trace in traces.values()]
     charts: dict[tuple[str, str], Json] = {}
     for number, (name, trace) in enumerate(traces.items()):
         alone = len(traces) == 1
         for panel in panels(trace):
             for place, line in enumerate(panel.lines):
-                # Lines of several traces are told apart by trace, so each number has its own diagram.
+                # A line stands for a trace here, so each number has its own diagram.
                 title = panel.title if alone or not line.label else f"{panel.title}: {line.label}"
                 chart = charts.setdefault(
                     (title, panel.unit),
@@ -128,96 +133,97 @@ def network_map(trace: Trace, title: str) -> Json | None:
     """
     if not has_map(trace):
         return None
-    slots = trace.slots
-    devices = _thinned(slots.sizes["device"], DRAWN_DEVICES)
-    frames = _thinned(slots.sizes["slot"], max(min(FRAMES, POSITIONS // len(devices)), 1))
-    chosen = slots.isel(replication=0).isel(slot=frames)
-    streamed = "queue_bits" in slots
-
-    if "station" in chosen.variables:
-        indices(chosen["station"].values, trace.attrs["stations"], trace.path)
-
-    def rows(name: str, decimals: int | None = None) -> Json:
-        """By slot and device; one row if all are the same."""
-        values = chosen[name].values
-        values = values[:, devices] if "device" in chosen[name].dims else values
-        if (values == values[:1]).all():
-            values = values[:1]
-        if decimals is None:
-            return values.tolist()
-        return [[_known(round(x, decimals)) for x in row] for row in values.tolist()]
-
+    slots, attrs = trace.slots, trace.attrs
     total = slots.sizes["device"]
-    shown = "" if len(devices) == total else f" {len(devices):,} of {total:,} devices are drawn."
-    links = (
-        "linked to it; the larger, the longer its queue."
-        if streamed
-        else "filled and linked to it if it offloads its task."
-    )
-    values = rows("queue_bits" if streamed else "offload", 0)
-    if streamed:
-        values = [[None if v is None else float(f"{v * 1e-6:.3g}") for v in row] for row in values]
-    scale, unit = time_unit(trace.attrs["slots"] * trace.attrs["slot_s"])
+    devices = _thinned(total, DRAWN_DEVICES)
+    frames = _thinned(slots.sizes["slot"], max(min(FRAMES, POSITIONS // len(devices)), 1))
+    drawn = slots.isel(replication=0).isel(slot=frames)
+    station: Json = [[0] * len(devices)]  # where there is only the one
+    if "station" in drawn.variables:
+        indices(drawn["station"].values, attrs["stations"], trace.path)
+        station = _frames(drawn["station"], devices)
+    scale, unit = time_unit(attrs["slots"] * attrs["slot_s"])
+    numbers = drawn["slot"].values.tolist()
     map_: Json = {
         "title": title,
-        "area": [float(size) for size in trace.attrs["area_m"]],
-        "stations": [
-            [str(name), x, y, _known(coverage)]
-            for name, x, y, coverage in zip(
-                slots["station_name"].values,
-                slots["station_x_m"].values.tolist(),
-                slots["station_y_m"].values.tolist(),
-                slots["station_coverage_m"].values.tolist(),
-                strict=True,
-            )
-        ],
-        "slots": chosen["slot"].values.tolist(),
-        "times": [
-            f"{slot * trace.attrs['slot_s'] / scale:.4g} {unit}"
-            for slot in chosen["slot"].values.tolist()
-        ],
-        "kind": "queue" if streamed else "offload",
+        "area": [float(size) for size in attrs["area_m"]],
+        "stations": _stations(slots),
+        "backhaul": backhaul_pairs(trace),
+        "slots": numbers,
+        "times": [f"{slot * attrs['slot_s'] / scale:.4g} {unit}" for slot in numbers],
+        "x": _frames(drawn["x_m"], devices, 1),
+        "y": _frames(drawn["y_m"], devices, 1),
+        "station": station,
         "label": "queue",
         "unit": "Mbit",
-        "x": rows("x_m", 1),
-        "y": rows("y_m", 1),
-        "station": rows("station")
-        if "station" in chosen.variables
-        else [[0] * len(devices)],  # there is only the one
-        "value": values,
-        "note": f"A dot is a device, in the colour of its station, {links}{shown}",
     }
+    if "queue_bits" in slots:
+        map_["kind"] = "queue"
+        map_["value"] = [
+            [value and float(f"{value * 1e-6:.3g}") for value in row]
+            for row in _frames(drawn["queue_bits"], devices, 0)
+        ]
+        links = "linked to it; the larger, the longer its queue."
+    else:
+        map_["kind"], map_["value"] = "offload", _frames(drawn["offload"], devices, 0)
+        links = "filled and linked to it if it offloads its task."
+    map_["note"] = f"A dot is a device, in the colour of its station, {links}"
     if len(devices) < total:
         map_["devices"] = devices.tolist()
-    if "station_up" in slots and trace.attrs["stations"] > 0:
-        map_["up"] = rows("station_up")
+        map_["note"] += f" {len(devices):,} of {total:,} devices are drawn."
+    if map_["backhaul"]:
+        map_["note"] += " Dotted: the backhaul."
+    if "station_up" in slots and attrs["stations"] > 0:
+        map_["up"] = _frames(drawn["station_up"], devices)
     return map_
+
+
+def _stations(slots: "xr.Dataset") -> Json:
+    """Name, position and radius of each station."""
+    columns = [slots[f"station_{name}"].values for name in ("name", "x_m", "y_m", "coverage_m")]
+    names, *rest = (column.tolist() for column in columns)
+    return [
+        [str(name), x, y, finite(radius)] for name, x, y, radius in zip(names, *rest, strict=True)
+    ]
+
+
+def _frames(column: "xr.DataArray", devices: NDArray[np.intp], decimals: int | None = None) -> Json:
+    """Values by slot and device, or slot and station; one row if all slots have the same."""
+    values = column.values[:, devices] if "device" in column.dims else column.values
+    if (values == values[:1]).all():
+        values = values[:1]
+    if decimals is None:
+        return values.tolist()
+    return [[finite(round(x, decimals)) for x in row] for row in values.tolist()]
 
 
 def sweep_charts(results: SweepResults) -> Json | None:
     """Numbers against the swept keys, means and intervals over seeds; None if no key varies."""
     if not results.keys or not results.complete.any():
         return None
-    names = NUMBERS if len(results.cases) > MANY_CASES else COMPARED
-    known = [name for name in names if np.nan_to_num(results.numbers.get(name, np.zeros(1))).any()]
-    summary = summarise_sweep(results, by=[*results.keys, POLICY], numbers=known)
-    places = {key: places_of(results, key) for key in results.keys}
+    known = results.nonzero(NUMBERS if len(results.cases) > MANY_CASES else COMPARED)
+    groups = summarise_sweep(results, by=[*results.keys, POLICY], numbers=known).groups
+    places = {key: results.places(key) for key in results.keys}
     labels = {key: list(places[key]) for key in results.keys}
     policies = list(dict.fromkeys(results.labels(POLICY)))
-    quantities = [key for key in results.keys if results.values(key) is not None]
-    groups = summary.groups
 
-    def column(name: str, values: Sequence[float]) -> list[float | None]:
-        return _numbers(np.array(values) * ROWS[name].scale)
+    def numbers(name: str) -> Json:
+        means, metric = [group.means[name] for group in groups], METRICS[name]
+        return {
+            "title": metric.label,
+            "unit": metric.unit,
+            "mean": _numbers(np.array([mean.value for mean in means]) * metric.scale),
+            "half": _numbers(np.array([mean.half_width for mean in means]) * metric.scale),
+        }
 
     return {
-        "axis": results.keys.index((quantities or results.keys)[0]),
+        "axis": results.keys.index(results.main_key),
         "keys": [
             {
                 "name": key,
-                "unit": (results.values(key) or (None, ""))[1],
+                "unit": results.unit(key),
                 "labels": labels[key],
-                "places": list(places[key].values()) if key in quantities else None,
+                "places": list(places[key].values()) if results.values(key) is not None else None,
             }
             for key in results.keys
         ],
@@ -229,15 +235,7 @@ def sweep_charts(results: SweepResults) -> Json | None:
             ]
             for group in groups
         ],
-        "numbers": [
-            {
-                "title": ROWS[name].label,
-                "unit": ROWS[name].unit,
-                "mean": column(name, [group.means[name].value for group in groups]),
-                "half": column(name, [group.means[name].half_width for group in groups]),
-            }
-            for name in known
-        ],
+        "numbers": [numbers(name) for name in known],
     }
 
 
@@ -264,8 +262,4 @@ def _thinned(length: int, most: int) -> NDArray[np.intp]:
 
 def _numbers(values: Any) -> list[float | None]:
     """Five digits are more than a screen shows."""
-    return [_known(float(f"{value:.5g}")) for value in values.tolist()]
-
-
-def _known(value: float) -> float | None:
-    return value if np.isfinite(value) else None
+    return [finite(float(f"{value:.5g}")) for value in values.tolist()]

@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 from ...traces.comparison import Comparison
-from ...traces.statistics import ROWS
+from ...traces.metrics import METRICS
 
 BAR_PX = 200
 """Width of the picture of an interval in a table."""
@@ -53,12 +53,10 @@ _ASSETS = ("report.css", "report.js")
 
 
 def header(title: str, lead: str, warnings: Iterable[str] = ()) -> str:
-    """What it is, and what a reader has to know first."""
-    told = "".join(f'<p class="warning" role="note">{escape(text)}</p>' for text in warnings)
+    """Title, summary line and warnings."""
+    notes = "".join(f'<p class="warning" role="note">{escape(text)}</p>' for text in warnings)
     script = '<noscript><p class="warning">The figures are drawn by a script.</p></noscript>'
-    return (
-        f'<header><h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p>{told}{script}</header>'
-    )
+    return f'<header><h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p>{notes}{script}</header>'
 
 
 def section(title: str, *content: str) -> str:
@@ -121,7 +119,7 @@ def comparison_table(comparison: Comparison) -> str:
     rows = [head]
     for key in comparison.shown:
         rows.append(
-            f'<tr class="head"><th scope="rowgroup" colspan="6">{escape(ROWS[key].heading)}</th></tr>'
+            f'<tr class="head"><th scope="rowgroup" colspan="6">{escape(METRICS[key].heading)}</th></tr>'
         )
         bars = _bars(comparison, key)
         for policy, bar in zip(comparison.policies, bars, strict=True):
@@ -177,5 +175,5 @@ def _bars(comparison: Comparison, key: str) -> list[str]:
 
 
 def _scrolling(content: str) -> str:
-    """What is wider than a phone scrolls by itself."""
+    """Content that scrolls by itself where it is wider than the screen."""
     return f'<div class="scroll" tabindex="0" role="region" aria-label="table">{content}</div>'

@@ -252,8 +252,8 @@ function lineChart(figure, chart) {
   return draw;
 }
 
-// The network in some slots: {title, area, stations: [[name, x, y, coverage]], slots, times, x, y,
-// station, value, up, label, unit, kind}; x, y, station and up have one row if nothing changes.
+// The network in some slots: {title, area, stations: [[name, x, y, coverage]], backhaul: [[station,
+// station]], slots, times, x, y, station, value, up, label, unit, kind}; x, y, station and up have one row if nothing changes.
 function networkMap(figure, map) {
   figure.replaceChildren();
   html("figcaption", {}, figure, map.title);
@@ -293,6 +293,8 @@ function networkMap(figure, map) {
       svg("circle", { cx: px(x), cy: py(y), r: coverage * scale, fill: many ? "none" : colour(j),
         "fill-opacity": 0.1, stroke: colour(j), "stroke-opacity": 0.5 }, cells);
     });
+    const wires = map.backhaul.map((ends) => "M" + ends.map((j) => `${px(map.stations[j][1])} ${py(map.stations[j][2])}`).join("L"));
+    svg("path", { d: wires.join(""), stroke: "var(--text)", "stroke-opacity": 0.45, "stroke-dasharray": "1 3", fill: "none" }, picture);
     const count = row(map.x, 0).length;
     const links = map.stations.map((_, j) => svg("path", { stroke: colour(j), "stroke-opacity": 0.55,
       "stroke-width": count > 300 ? 0.4 : 1, fill: "none" }, picture));

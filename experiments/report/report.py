@@ -2,21 +2,23 @@
 
 import json
 import shlex
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from ... import __version__
 from ...scenarios.errors import as_toml
+from ...scenarios.tables import flatten
 from ...traces.comparison import compare_traces
 from ...traces.file_errors import replaced
 from ...traces.panels import panels
+from ...traces.printing import spoken
 from ...traces.reader import Trace, TraceError, open_trace
-from ...traces.statistics import summarise
+from ...traces.statistics import check_warmup
+from ...traces.summary import Summary
 from ..sweeps.comparison import compare_sweep
-from ..sweeps.dataset import SweepResults, duration, load_results, sweep_status
+from ..sweeps.results import SweepResults, load_results
+from ..sweeps.status import duration, sweep_status
 from ..sweeps.table import NAME, WARMUP
 from .data import latency_chart, network_map, series_charts, sweep_charts
 from .page import (
@@ -32,10 +34,12 @@ from .page import (
 )
 
 MAX_TRACES = 12
-"""More lines in one diagram nobody can tell apart."""
+"""More lines in one diagram cannot be distinguished."""
 
 MAX_GROUPS = 12
 """Groups of a sweep whose comparison is shown."""
+
+_CONTROLS = "A click on a name hides a line; the cursor, or the arrow keys, read values."
 
 _ENDS = {
     "running": "still going, or killed, when this report was made",
@@ -54,7 +58,7 @@ def write_report(paths: Sequence[str | Path], output: str | Path, warmup: float 
 
     Args:
         paths: of traces, or one folder: of a sweep, or of traces. Traces may still be running. Of
-            several, those that cannot be read are left out, and the report says so.
+            several, those that cannot be read are left out, with a warning in the report.
         output: the HTML file; it is replaced in one step, or left as it is.
         warmup: share of the slots left out of the numbers and the comparison, not of the diagrams.
 
@@ -66,8 +70,7 @@ def write_report(paths: Sequence[str | Path], output: str | Path, warmup: float 
         ValueError: if the warm-up is not in [0, 1).
         OSError: the report cannot be written.
     """
-    if not 0.0 <= warmup < 1.0:
-        raise ValueError(f"warmup is {warmup}, but must be at least 0 and below 1")
+    check_warmup(warmup)
     output, found = Path(output), [Path(path) for path in paths]
     if len(found) == 1 and found[0].is_dir():
         folder = found[0]
@@ -95,7 +98,8 @@ def _traces_report(paths: Sequence[Path], warmup: float) -> str:
                 trace = open_trace(path)
                 stack.enter_context(trace)
                 panels(trace)
-                summarise([path], warmup)
+                trace.summary(warmup)
+                trace.scenario_table  # noqa: B018 - whether it can be read
             except TraceError as error:
                 errors.append(error)
             else:
@@ -107,14 +111,8 @@ def _traces_report(paths: Sequence[Path], warmup: float) -> str:
 
 def _page_of(traces: Mapping[str, Trace], warnings: list[str], warmup: float) -> str:
     first = next(iter(traces.values()))
-    scenarios = {name: tomllib.loads(trace.scenario) for name, trace in traces.items()}
     several = len(traces) > 1
-    for name, trace in traces.items():
-        if trace.status in _ENDS:
-            slots = int(trace.summary["slots"].sum())
-            what = f"The run {name} was" if several else "This run was"
-            planned = f"{slots:,} of {trace.attrs['slots']:,} slots are recorded"
-            warnings.append(f"{what} {_ENDS[trace.status]}: {planned}.")
+    warnings += _unfinished(traces)
     maps = []
     for name, trace in traces.items():
         try:
@@ -123,21 +121,20 @@ def _page_of(traces: Mapping[str, Trace], warnings: list[str], warmup: float) ->
             warnings.append(f"No map of {name}: {error}")
         else:
             maps += [drawn] if drawn else []
-    charts = series_charts(traces)
     latency = latency_chart(traces)
-    charts += [latency] if latency else []
-    numbers = summarise([trace.path for trace in traces.values()], warmup)
-    title = str(scenarios[next(iter(scenarios))].get("title", first.path.name))
-    seeds = _spoken(first.summary["seed"].values.tolist())
+    charts = series_charts(traces) + ([latency] if latency else [])
+    numbers = Summary([trace.summary(warmup) for trace in traces.values()], warmup)
     who = f"{len(traces)} runs: {', '.join(traces)}" if several else f"policy {first.policy}"
-    plural = "s" if first.summary.sizes["replication"] > 1 else ""
+    plural = "s" if len(first.seeds) > 1 else ""
     lead = (
-        f"{who}; seed{plural} {seeds}; {first.attrs['slots']:,} slots of {first.attrs['slot_s']:g} s; "
-        f"{first.attrs['devices']:,} devices, {first.attrs['stations']:,} stations"
+        f"{who}; seed{plural} {spoken(first.seeds)}; {first.attrs['slots']:,} slots of "
+        f"{first.attrs['slot_s']:g} s; {first.attrs['devices']:,} devices, "
+        f"{first.attrs['stations']:,} stations"
     )
-    bands = any(trace.summary.sizes["replication"] > 1 for trace in traces.values())
+    bands = any(len(trace.seeds) > 1 for trace in traces.values())
+    ranges = " and over replications; bands are the range of the replications" if bands else ""
     parts = [
-        header(title, lead, warnings),
+        header(first.title, lead, warnings),
         _comparison_of(traces, warmup) if several else "",
         section(
             "Numbers",
@@ -147,25 +144,25 @@ def _page_of(traces: Mapping[str, Trace], warnings: list[str], warmup: float) ->
         section(
             "Over time",
             figures("chart", len(charts)),
-            note(
-                "Each point is the mean over a batch of slots"
-                + (
-                    " and over replications; bands are the range of the replications"
-                    if bands
-                    else ""
-                )
-                + ". A click on a name hides a line; the cursor, or the arrow keys, read values."
-            ),
+            note(f"Each point is the mean over a batch of slots{ranges}. {_CONTROLS}"),
         ),
         section(
             "Network",
             figures("map", len(maps))
             or note(f"No positions were recorded (level {first.level}), so there is no map."),
         ),
-        section("Scenario", *_scenario_of(traces, scenarios)),
+        section("Scenario", *_scenario_of(traces)),
         section("Where this comes from", _origin_of(traces), code(_commands_of(traces))),
     ]
-    return page(f"{title}: {who}", parts, {"charts": charts, "maps": maps, "sweep": None})
+    return page(f"{first.title}: {who}", parts, {"charts": charts, "maps": maps, "sweep": None})
+
+
+def _unfinished(traces: Mapping[str, Trace]) -> Iterator[str]:
+    for name, trace in traces.items():
+        if trace.status in _ENDS:
+            what = f"The run {name} was" if len(traces) > 1 else "This run was"
+            planned = f"{trace.recorded:,} of {trace.attrs['slots']:,} slots are recorded"
+            yield f"{what} {_ENDS[trace.status]}: {planned}."
 
 
 def _comparison_of(traces: Mapping[str, Trace], warmup: float) -> str:
@@ -176,13 +173,13 @@ def _comparison_of(traces: Mapping[str, Trace], warmup: float) -> str:
     return section("Comparison", comparison_table(compared))
 
 
-def _scenario_of(traces: Mapping[str, Trace], scenarios: Mapping[str, dict[str, Any]]) -> list[str]:
+def _scenario_of(traces: Mapping[str, Trace]) -> list[str]:
     """The scenario of the first, and in which keys others differ."""
-    flat = {name: _flat(scenario) for name, scenario in scenarios.items()}
-    keys = dict.fromkeys(key for one in flat.values() for key in one)
+    flat = [flatten(trace.scenario_table) for trace in traces.values()]
+    keys = dict.fromkeys(key for one in flat for key in one)
     rows = []
     for key in keys:
-        texts = [as_toml(one[key]) if key in one else "" for one in flat.values()]
+        texts = [as_toml(one[key]) if key in one else "" for one in flat]
         if len(set(texts)) > 1:
             rows.append((key, texts))
     first, trace = next(iter(traces.items()))
@@ -206,7 +203,7 @@ def _origin_of(traces: Mapping[str, Trace]) -> str:
             "size": f"{trace.path.stat().st_size / 1e6:,.1f} MB",
             "level": trace.level,
             "status": trace.status,
-            "seeds": _spoken(trace.summary["seed"].values.tolist()),
+            "seeds": spoken(trace.seeds),
             "started": str(timing.get("started") or "-"),
             "ended": str(timing.get("ended") or "-"),
         } | {name: versions[name] for name in sorted(versions, key=lambda n: n != "edgesim")}
@@ -220,7 +217,8 @@ def _commands_of(traces: Mapping[str, Trace]) -> str:
     lines = ["# each trace holds its scenario, with policy and seed: run it again, bit for bit"]
     for trace in traces.values():
         lines += _again(trace.path)
-    return "\n".join([*lines, f"edgesim report {_joined(trace.path for trace in traces.values())}"])
+    paths = shlex.join(str(trace.path) for trace in traces.values())
+    return "\n".join([*lines, f"edgesim report {paths}"])
 
 
 def _again(path: Path) -> list[str]:
@@ -250,10 +248,7 @@ def _sweep_report(folder: Path, warmup: float) -> str:
     )
     drawn = (
         '<div id="sweep"></div>'
-        + note(
-            "Means over seeds, with 95 % intervals as bands. A click on a name hides a line; the "
-            "cursor, or the arrow keys, read values."
-        )
+        + note(f"Means over seeds, with 95 % intervals as bands. {_CONTROLS}")
         if charts
         else note("No key varies, or no run is complete: there is nothing to draw.")
     )
@@ -283,12 +278,12 @@ def _groups_of(results: SweepResults, warmup: float) -> list[str]:
 
 def _asked_for(results: SweepResults) -> str:
     rows = [(key, [", ".join(dict.fromkeys(results.labels(key)))]) for key in results.keys]
-    rows += [("policies", [", ".join(results.policies)]), ("seeds", [_spoken(results.seeds)])]
+    rows += [("policies", [", ".join(results.policies)]), ("seeds", [spoken(results.seeds)])]
     return table(["values"], [rows])
 
 
 def _origin_of_sweep(results: SweepResults, cpu_s: float, size: int) -> list[str]:
-    """A scenario of it, versions and commands, by a trace that can be read."""
+    """Versions, commands and one scenario, by the first trace that can be read."""
     folder = shlex.quote(str(results.folder))
     commands = [
         "# what is missing, or has changed, is made; what is there is kept",
@@ -333,28 +328,8 @@ def _labelled(traces: Sequence[Trace]) -> dict[str, Trace]:
     return dict(zip(names, traces, strict=True))
 
 
-def _flat(scenario: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Values by "a.b.c"."""
-    found: dict[str, Any] = {}
-    for key, value in scenario.items():
-        inner = _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else None
-        found |= inner if inner is not None else {f"{prefix}{key}": value}
-    return found
-
-
-def _spoken(seeds: Sequence[int]) -> str:
-    """'3', '1 to 30' or '1, 5, 9'."""
-    if len(seeds) > 1 and list(seeds) == list(range(seeds[0], seeds[0] + len(seeds))):
-        return f"{seeds[0]} to {seeds[-1]}"
-    return ", ".join(str(seed) for seed in seeds)
-
-
-def _joined(paths: Any) -> str:
-    return " ".join(shlex.quote(str(path)) for path in paths)
-
-
 def _write(output: Path, text: str) -> Path:
-    """All of it or nothing."""
+    """Write the page whole or not at all."""
     with replaced(output) as hidden:
         hidden.write_text(text, encoding="utf-8")
     return output

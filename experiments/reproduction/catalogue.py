@@ -1,35 +1,33 @@
-"""All figures, by the id that the command calls them by."""
+"""All figures, by the id that the command knows."""
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from importlib import import_module
 
-from ..sweeps.dataset import duration
-from .beyond import (
-    AGE_A,
-    AGE_C,
-    CARBON,
-    GAP_A,
-    GAP_C,
-    LEARNERS_A,
-    LEARNERS_C,
-    LOSS_A,
-    LOSS_C,
-    TIME,
-)
+from ..sweeps.status import duration
 from .figure import Figure
-from .paper_a import A4, A5, A6, A7, A8
-from .paper_c import C3, C4, C5, C6, C7, C8, C9
 
-_OF_A = (A4, A5, A6, A7, A8)
-_OF_C = (C3, C4, C5, C6, C7, C8, C9)
-_BEYOND = (GAP_A, GAP_C, LEARNERS_A, LEARNERS_C, AGE_A, AGE_C, LOSS_A, LOSS_C, CARBON, TIME)
+_OF_A = ("a4", "a5", "a6", "a7", "a8")
+_OF_C = ("c3", "c4", "c5", "c6", "c7", "c8", "c9")
+_GAPS = ("gap_a", "gap_c", "learners_a", "learners_c")
+_BEYOND = (*_GAPS, "age_a", "age_c", "loss_a", "loss_c", "carbon", "time")
 
-FIGURES: dict[str, Figure] = {figure.id: figure for figure in (*_OF_A, *_OF_C, *_BEYOND)}
+FIGURES: dict[str, Figure] = {
+    figure.id: figure
+    for name in (*_OF_A, *_OF_C, *_BEYOND)
+    for figure in [import_module(f".figures.{name}", __package__).FIGURE]
+}
 
 PAPERS = {
-    "A": "Paper A: digital twins in the industrial Internet of Things",
-    "C": "Paper C: carbon-aware edge computing",
-    "": "What the papers did not ask",
+    "A": (
+        "Paper A: Dai, Zhang, Maharjan, Zhang, Deep Reinforcement Learning for Stochastic Computation "
+        "Offloading in Digital Twin Networks"
+    ),
+    "C": (
+        "Paper C: Huynh et al., Carbon-Aware Edge Computing for Internet of Everything Networks: A "
+        "Digital Twin Approach"
+    ),
+    "": "Beyond the papers",
 }
 """By `Figure.paper`, a heading."""
 
@@ -62,9 +60,9 @@ def listing() -> str:
             paper = figure.paper
             lines += ["", PAPERS[paper]] if lines else [PAPERS[paper]]
         lines.append(f"  {figure.id:<10} {figure.title} ({_cost([figure])})")
-        told = [claim.says for claim in figure.claims]
-        told += [question.asks for question in figure.questions if not figure.claims]
-        lines += [f"  {'':<10} - {text}" for text in told]
+        texts = [claim.says for claim in figure.claims]
+        texts = texts or [question.asks for question in figure.questions]
+        lines += [f"  {'':<10} - {text}" for text in texts]
     return "\n".join([*lines, "", f"CPU time of all, about: {_cost(FIGURES.values())}"])
 
 

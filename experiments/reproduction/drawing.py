@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...simulator.core.arrays import FloatArray
+from ...traces.confidence_intervals import student_t
 from ...traces.figures import STYLE, save
-from ...traces.statistics import student_t
-from .figure import Figure, Panel
+from .figure import Diagram, Figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
 
 SUFFIXES = (".svg", ".pdf", ".png")
 
@@ -62,66 +63,25 @@ def band(sample: FloatArray) -> tuple[FloatArray, FloatArray]:
     return value, half
 
 
-def draw(figure: Figure, panels: list[list[Panel]], command: str, target: Path) -> None:
+def draw(figure: Figure, diagrams: list[list[Diagram]], command: str, target: Path) -> None:
     """Draw a figure in all formats.
 
     Args:
         figure: which.
-        panels: rows of them.
+        diagrams: rows of them.
         command: that makes it again.
         target: of the files, without suffix.
     """
     from matplotlib import rc_context
     from matplotlib.figure import Figure as Canvas
 
-    rows, columns = len(panels), max(len(row) for row in panels)
-    heights = [0.62 if row[0].percent and rows > 1 else 1.0 for row in panels]
+    columns = max(len(row) for row in diagrams)
+    heights = [0.62 if row[0].percent and len(diagrams) > 1 else 1.0 for row in diagrams]
+    width = max(1.0 + 2.4 * columns, 5.2)
     with rc_context({**STYLE, "svg.fonttype": "path"}):
-        width = max(1.0 + 2.4 * columns, 5.2)
         canvas = Canvas(figsize=(width, 1.5 + 2.5 * sum(heights)), layout="constrained")
-        alike = all(len({panel.y for panel in row}) == 1 for row in panels)
-        axes = canvas.subplots(
-            rows,
-            columns,
-            sharex=True,
-            sharey="row" if alike and not figure.free_y else "none",
-            squeeze=False,
-            height_ratios=heights,
-        )
-        looks: dict[str, int] = {}
-        every = [panel for row in panels for panel in row]
-        places = sorted({float(x) for panel in every for line in panel.lines for x in line.x})
-        above: list[str] = [""] * columns
-        for row, shown in zip(axes, panels, strict=True):
-            for column, (ax, panel) in enumerate(zip(row, shown, strict=False)):
-                _draw(ax, panel, looks, figure.log_x, places)
-                if panel.title != above[column]:
-                    above[column] = panel.title
-                    ax.set_title(panel.title.replace(", ", "\n"), fontsize=8, parse_math=False)
-                if column == 0 or not alike:
-                    ax.set_ylabel(panel.y, parse_math=False)
-            for ax in row[len(shown) :]:
-                ax.set_visible(False)
-        for ax in axes[-1]:
-            ax.set_xlabel(figure.x, parse_math=False)
-        # Beside the lines as they are drawn in every panel that has them.
-        named = {
-            text: handle
-            for ax in axes.flat
-            for handle, text in zip(*ax.get_legend_handles_labels(), strict=True)
-        }
-        longest = max(len(text) for text in named)
-        per_row = max(1, int(width / (0.65 + 0.068 * longest)))
-        legend = canvas.legend(
-            list(named.values()),
-            list(named),
-            loc="outside upper left",
-            ncols=min(per_row, len(named)),
-            fontsize=8,
-            handlelength=3.2,
-        )
-        for text in legend.get_texts():
-            text.set_parse_math(False)
+        _draw_all(canvas, figure, diagrams, columns, heights)
+        _add_legend(canvas, width)
         canvas.supxlabel(
             f"{command}; bands: 95 % intervals over seeds",
             fontsize=7,
@@ -134,32 +94,91 @@ def draw(figure: Figure, panels: list[list[Panel]], command: str, target: Path) 
             save(canvas, target.with_suffix(suffix))
 
 
-def _draw(
-    ax: "Axes", panel: Panel, looks: dict[str, int], log_x: bool, places: Sequence[float]
+def _draw_all(
+    canvas: "Canvas",
+    figure: Figure,
+    diagrams: list[list[Diagram]],
+    columns: int,
+    heights: list[float],
 ) -> None:
-    for line in panel.lines:
-        number = looks.setdefault(line.label, len(looks))
+    """The grid of diagrams; one that differs from the one above it alone has its title."""
+    alike = all(len({diagram.y for diagram in row}) == 1 for row in diagrams)
+    axes = canvas.subplots(
+        len(diagrams),
+        columns,
+        sharex=True,
+        sharey="row" if alike and not figure.free_y else "none",
+        squeeze=False,
+        height_ratios=heights,
+    )
+    lines = [line for row in diagrams for diagram in row for line in diagram.lines()]
+    looks = {label: k for k, label in enumerate(dict.fromkeys(label for label, _, _ in lines))}
+    places = sorted({float(x) for _, xs, _ in lines for x in xs})
+    above = [""] * columns
+    for row, shown in zip(axes, diagrams, strict=True):
+        for column, (ax, diagram) in enumerate(zip(row, shown, strict=False)):
+            _draw(ax, diagram, looks)
+            _set_axes(ax, diagram, places, figure.log_x)
+            if diagram.title != above[column]:
+                above[column] = diagram.title
+                ax.set_title(diagram.title.replace(", ", "\n"), fontsize=8, parse_math=False)
+            if column == 0 or not alike:
+                ax.set_ylabel(diagram.y, parse_math=False)
+        for ax in row[len(shown) :]:
+            ax.set_visible(False)
+    for ax in axes[-1]:
+        ax.set_xlabel(figure.x, parse_math=False)
+
+
+def _add_legend(canvas: "Canvas", width: float) -> None:
+    """Once for all diagrams, in as many columns as fit."""
+    named = {
+        text: handle
+        for ax in canvas.axes
+        for handle, text in zip(*ax.get_legend_handles_labels(), strict=True)
+    }
+    longest = max(len(text) for text in named)
+    per_row = max(1, int(width / (0.65 + 0.068 * longest)))
+    legend = canvas.legend(
+        list(named.values()),
+        list(named),
+        loc="outside upper left",
+        ncols=min(per_row, len(named)),
+        fontsize=8,
+        handlelength=3.2,
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+
+
+def _draw(ax: "Axes", diagram: Diagram, looks: dict[str, int]) -> None:
+    """Its lines, with their intervals."""
+    for label, x, sample in diagram.lines():
+        number = looks[label]
         colour, dashes, marker = LOOKS[number % len(LOOKS)]
-        value, half = band(line.sample)
-        every = max(1, len(line.x) // 10) if len(line.x) > MANY_POINTS else 1
+        value, half = band(sample)
         ax.plot(
-            line.x,
+            x,
             value,
             color=colour,
             linestyle=dashes,
             marker=marker,
-            # Open and of different sizes, such that lines that coincide are all seen.
+            # Open and of different sizes, so that lines that coincide are all seen.
             markersize=3.5 + 1.5 * (number % 4),
             markerfacecolor="none",
-            markevery=every,
+            markevery=max(1, len(x) // 10) if len(x) > MANY_POINTS else 1,
             linewidth=1.3,
-            label=line.label,
+            label=label,
         )
         half = np.nan_to_num(half)
-        ax.fill_between(line.x, value - half, value + half, color=colour, alpha=0.18, linewidth=0)
-    if panel.log:
+        ax.fill_between(x, value - half, value + half, color=colour, alpha=0.18, linewidth=0)
+
+
+def _set_axes(ax: "Axes", diagram: Diagram, places: Sequence[float], log_x: bool) -> None:
+    """Scales and ticks."""
+    if diagram.log:
         ax.set_yscale("log")
-    elif panel.percent:
+    elif diagram.percent:
         ax.set_ylim(0.0, 105.0)
     else:
         ax.ticklabel_format(axis="y", scilimits=(-3, 5))

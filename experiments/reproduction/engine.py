@@ -1,4 +1,4 @@
-"""Runs figures: their sweeps and trainings, as far as they are not there yet; then claims and pictures.
+"""Makes figures: their sweeps and trainings, as far as they are not there yet; then claims and pictures.
 
 Under the output folder each figure has its own:
 
@@ -9,7 +9,7 @@ Under the output folder each figure has its own:
 
     trainings/TRAINING/…        trainings' folders, which figures share
 
-and `index.md`, `index.html` tell of all figures that are there.
+and `index.md`, `index.html` present all figures that are there.
 """
 
 import csv
@@ -17,50 +17,124 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from ...simulator.core.errors import RunError
 from ...traces.reader import open_trace
-from ..sweeps.dataset import open_sweep, sweep_status
-from ..sweeps.execute import Progress, SweepStoppedError, execute_sweep, plan
+from ..errors import SweepStoppedError
+from ..sweeps.dataset import open_sweep
+from ..sweeps.execute import SweepProgress, execute_sweep, plan
+from ..sweeps.status import sweep_status
 from ..sweeps.sweep_file import load_sweep
 from ..sweeps.workers import LocalPool
 from .figure import (
+    Check,
     Claim,
+    Diagram,
+    Evidence,
     Figure,
-    Panel,
     Question,
     Results,
-    Shown,
     Study,
     answer,
     verdict,
 )
 from .trainings import checkpoints, train_all
 
-if TYPE_CHECKING:
-    import xarray as xr
-
-Follow = AbstractContextManager[tuple[Callable[[Progress], None], Callable[[str], None]]]
+Follow = AbstractContextManager[tuple[Callable[[SweepProgress], None], Callable[[str], None]]]
 
 
 @dataclass(frozen=True)
 class Reporter:
-    """How the user learns where it stands.
+    """How the user learns how far it is.
 
     Attributes:
-        say: a line.
-        runs: for the runs of a sweep, what shows their progress and what tells of failures.
+        log: a line.
+        runs: for the number of a sweep's runs, what shows their progress and what reports failures.
     """
 
-    say: Callable[[str], None] = lambda text: None
+    log: Callable[[str], None] = lambda text: None
     runs: Callable[[int], Follow] = lambda total: nullcontext(
         (lambda progress: None, lambda failure: None)
     )
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Where and how figures are made; the attributes are the arguments of `reproduce`."""
+
+    folder: Path
+    quick: bool = False
+    workers: int = 1
+    data_dir: Path | None = None
+    reporter: Reporter = field(default_factory=Reporter)
+
+    def make(self, figure: Figure) -> dict[str, Any]:
+        """One figure; what its `results.json` holds."""
+        from .drawing import draw
+
+        own = self.folder / figure.id
+        own.mkdir(parents=True, exist_ok=True)
+        results = self.results(figure)
+        command = f"edgesim reproduce {figure.id}" + (" --quick" if self.quick else "")
+        diagrams = figure.diagrams(results)
+        write_lines(diagrams, figure.x, own / "lines.csv")
+        draw(figure, diagrams, command, own / figure.id)
+        about = {name: getattr(figure, name) for name in ("id", "paper", "title", "notes", "x")} | {
+            "command": command,
+            "quick": self.quick,
+            "claims": [judge(claim, results, self.quick) for claim in figure.claims],
+            "questions": [measured(question, results) for question in figure.questions],
+        }
+        text = json.dumps(about, indent=2, ensure_ascii=False, allow_nan=False)
+        (own / "results.json").write_text(f"{text}\n", encoding="utf-8")
+        return about
+
+    def results(self, figure: Figure) -> Results:
+        """Of its trainings, and of its sweeps with the policies that were trained."""
+        place = self.folder / "trainings"
+        results: dict[str, xr.Dataset] = {}
+        for one in figure.trainings:
+            log = self.reporter.log
+            results[one.name] = train_all(one, place / one.name, self.quick, self.workers, log)
+        for study in figure.studies:
+            trained = {
+                f"{label} {number}": path
+                for label, name in study.learned.items()
+                for number, path in enumerate(
+                    checkpoints(results[name], place / "trained"), start=1
+                )
+            }
+            folder = self.folder / figure.id / "sweeps" / study.name
+            results[study.name] = self.run_study(study, folder, trained)
+        return results
+
+    def run_study(self, study: Study, folder: Path, trained: dict[str, Path]) -> xr.Dataset:
+        """Make the runs of a study that are missing, and read all of them."""
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / "sweep.toml"
+        file.write_text(document(study, self.quick, trained), encoding="utf-8")
+        sweep = load_sweep(file, self.data_dir)
+        plan(sweep, folder)
+        with self.reporter.runs(sweep.runs) as (watch, report):
+            try:
+                pool = lambda: LocalPool(folder, self.workers)
+                execute_sweep(sweep, folder, pool, watch=watch, report=report)
+            except SweepStoppedError as error:
+                raise RunError(f"{error}; what is complete is kept") from None
+        status = sweep_status(folder)
+        if missing := status.runs - status.complete:
+            why = "; ".join(status.failures) or "interrupted"
+            raise RunError(f"{folder}: {missing} of {status.runs} runs: {why}")
+        data = open_sweep(folder, warmup=study.warmup)
+        if study.timed:
+            data["decision_s"] = _decision_s(data, folder)
+        return labelled(study, data, self.quick, list(policies(study, trained)))
 
 
 def reproduce(
@@ -76,11 +150,11 @@ def reproduce(
 
     Args:
         figures: which.
-        folder: where to.
+        folder: for all that is made.
         quick: the small version of each.
         workers: processes.
-        data_dir: where data files are looked up, as for `load_scenario`.
-        reporter: is told of progress.
+        data_dir: of data files, as for `load_scenario`.
+        reporter: gets the progress.
 
     Returns:
         What is in each figure's `results.json`.
@@ -92,66 +166,20 @@ def reproduce(
     """
     from .page import write_pages
 
-    reporter = reporter or Reporter()
-    told = []
+    workshop = Workshop(folder, quick, workers, data_dir, reporter or Reporter())
+    log, made = workshop.reporter.log, []
     for figure in figures:
         began = time.monotonic()
-        reporter.say(f"{figure.id}: {figure.title}")
-        told.append(make(figure, folder, quick, workers, data_dir, reporter))
-        for claim in told[-1]["claims"]:
-            reporter.say(f"  {claim['verdict']}: {claim['says']}")
-        reporter.say(f"  {time.monotonic() - began:,.0f} s")
+        log(f"{figure.id}: {figure.title}")
+        made.append(workshop.make(figure))
+        for claim in made[-1]["claims"]:
+            log(f"  {claim['verdict']}: {claim['says']}")
+        log(f"  {time.monotonic() - began:,.0f} s")
         write_pages(folder)
-    return told
+    return made
 
 
-def make(
-    figure: Figure,
-    folder: Path,
-    quick: bool,
-    workers: int,
-    data_dir: Path | None,
-    reporter: Reporter,
-) -> dict[str, Any]:
-    """One figure; what its `results.json` says."""
-    from .drawing import draw
-
-    own = folder / figure.id
-    own.mkdir(parents=True, exist_ok=True)
-    results: dict[str, xr.Dataset] = {}
-    for training in figure.trainings:
-        results[training.name] = train_all(
-            training, folder / "trainings" / training.name, quick, workers, reporter.say
-        )
-    for study in figure.studies:
-        trained = {
-            f"{label} {number}": path
-            for label, name in study.learned.items()
-            for number, path in enumerate(
-                checkpoints(results[name], folder / "trainings" / "trained"), start=1
-            )
-        }
-        place = own / "sweeps" / study.name
-        results[study.name] = run_study(study, place, quick, workers, data_dir, reporter, trained)
-    command = f"edgesim reproduce {figure.id}" + (" --quick" if quick else "")
-    panels = figure.panels(results)
-    write_lines(panels, figure.x, own / "lines.csv")
-    draw(figure, panels, command, own / figure.id)
-    about = {
-        "id": figure.id,
-        "paper": figure.paper,
-        "title": figure.title,
-        "notes": figure.notes,
-        "x": figure.x,
-        "command": command,
-        "quick": quick,
-        "claims": [judge(claim, results, quick) for claim in figure.claims],
-        "questions": [measured(question, results) for question in figure.questions],
-    }
-    (own / "results.json").write_text(
-        json.dumps(about, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
-    )
-    return about
+# ---------------------------------------------------------------------------------------------- sweeps
 
 
 def document(study: Study, quick: bool, trained: dict[str, Path] | None = None) -> str:
@@ -166,7 +194,7 @@ def document(study: Study, quick: bool, trained: dict[str, Path] | None = None) 
 
     grid: dict[str, Any] = {}
     points: list[dict[str, Any]] = []
-    for one in study.axes:
+    for one in study.factors:
         settings = one.chosen(quick).values()
         if one.key is not None:
             grid[one.key] = [setting[one.key] for setting in settings]
@@ -188,144 +216,89 @@ def document(study: Study, quick: bool, trained: dict[str, Path] | None = None) 
 
 def policies(study: Study, trained: dict[str, Path]) -> dict[str, str]:
     """By label, the policies as a sweep file writes them."""
-    found = dict(study.policies)
-    for label, path in trained.items():
-        name = path.name.split("-")[0]
-        found[label] = f"{name}{{checkpoint={json.dumps(str(path))}}}"
-    return found
+    learned = {
+        label: f"{path.name.split('-')[0]}{{checkpoint={json.dumps(str(path))}}}"
+        for label, path in trained.items()
+    }
+    return {**study.policies, **learned}
 
 
-def run_study(
-    study: Study,
-    folder: Path,
-    quick: bool,
-    workers: int,
-    data_dir: Path | None = None,
-    reporter: Reporter | None = None,
-    trained: dict[str, Path] | None = None,
-) -> "xr.Dataset":
-    """Make the runs of a study that are missing, and read all of them.
-
-    Raises:
-        ScenarioError: a scenario is not right, or a data file is not there.
-        RunError: runs failed.
-    """
-    reporter = reporter or Reporter()
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "sweep.toml"
-    file.write_text(document(study, quick, trained), encoding="utf-8")
-    sweep = load_sweep(file, data_dir)
-    plan(sweep, folder)
-    with reporter.runs(sweep.runs) as (watch, tell):
-        try:
-            execute_sweep(sweep, folder, lambda: LocalPool(folder, workers), watch=watch, tell=tell)
-        except SweepStoppedError as error:
-            raise RunError(f"{error}; what is complete is kept") from None
-    status = sweep_status(folder)
-    if status.complete < status.runs:
-        why = "; ".join(status.failures) or "interrupted"
-        raise RunError(f"{folder}: {status.runs - status.complete} of {status.runs} runs: {why}")
-    data = open_sweep(folder, warmup=study.warmup)
-    if study.timed:
-        data["decision_s"] = _decision_s(data, folder)
-    return labelled(study, data, quick, list(policies(study, trained or {})))
-
-
-def labelled(study: Study, data: "xr.Dataset", quick: bool, labels: list[str]) -> "xr.Dataset":
+def labelled(study: Study, data: xr.Dataset, quick: bool, labels: list[str]) -> xr.Dataset:
     """A sweep's dataset with the study's own names of dimensions, values and policies."""
-    for one in study.axes:
+    for one in study.factors:
         dim = one.key or "point"
-        values: list[Shown] = list(one.chosen(quick))
         others = [name for name, coord in data.coords.items() if coord.dims == (dim,)]
-        data = data.drop_vars(others).rename({dim: one.name}).assign_coords({one.name: values})
+        data = data.drop_vars(others).rename({dim: one.name})
+        data = data.assign_coords({one.name: list(one.chosen(quick))})
     return data.assign_coords(policy=labels)
 
 
-def _decision_s(data: "xr.Dataset", folder: Path) -> "xr.DataArray":
+def _decision_s(data: xr.Dataset, folder: Path) -> xr.DataArray:
     """Median wall-clock time of a decision of each run's trace, for all of its replications."""
-    known: dict[str, float] = {}
+    medians: dict[str, float] = {}
+    for name in np.unique(data["trace"].values):
+        with open_trace(folder / "traces" / name) as trace:
+            medians[name] = float(np.median(trace.timing["decision_s"].values))
+    return data["trace"].copy(data=np.vectorize(medians.get, otypes=[float])(data["trace"].values))
 
-    def median(name: str) -> float:
-        if name not in known:
-            with open_trace(folder / "traces" / name) as trace:
-                known[name] = float(np.median(trace.timing["decision_s"].values))
-        return known[name]
 
-    values = np.vectorize(median, otypes=[float])(data["trace"].values)
-    return data["trace"].copy(data=values)
+# --------------------------------------------------------------------------------------------- answers
 
 
 def judge(claim: Claim, results: Results, quick: bool) -> dict[str, Any]:
     """A claim's verdict, and what it rests on."""
     least = 2 if quick else claim.least
-    found = claim.checks(results)
-    answers = {name: answer(checks, least) for name, checks in found.items()}
+    checks = claim.checks(results)
+    answers = {name: answer(of, least) for name, of in checks.items()}
     came_out = verdict(answers)
+    reason = claim.reason if came_out == claim.explained else None
     conditions = []
-    for name, checks in found.items():
-        # What is nearest to failing says most.
-        tight = min(
-            checks, key=lambda check: (check.answer(least) == "holds", _or_inf(check.margin))
-        )
+    for name, of in checks.items():
+        held = [check.answer(least) == "holds" for check in of]
+        # What is nearest to failing says most; where nothing is known, nothing is tighter.
+        margins = [-np.inf if np.isnan(check.margin) else check.margin for check in of]
+        tight = of[min(range(len(of)), key=lambda k: (held[k], margins[k]))]
         conditions.append(
             {
                 "name": name,
                 "answer": answers[name],
-                "checks": len(checks),
-                "holding": sum(check.answer(least) == "holds" for check in checks),
-                "tightest": {"what": tight.what, "seeds": tight.seeds} | _interval(tight),
+                "checks": len(of),
+                "holding": sum(held),
+                "tightest": _row(tight),
             }
         )
     return {
-        "id": claim.id,
-        "says": claim.says,
-        "test": claim.test,
-        "unit": claim.unit,
+        **{name: getattr(claim, name) for name in ("id", "says", "test", "unit")},
         "least_seeds": least,
         "verdict": came_out,
-        "reason": claim.reasons.get(came_out, ""),
+        "reason": reason(Evidence(results, checks, answers)) if reason else "",
         "conditions": conditions,
     }
 
 
 def measured(question: Question, results: Results) -> dict[str, Any]:
     """The numbers that answer a question."""
-    rows = [
-        {"name": name, "what": check.what, "seeds": check.seeds} | _interval(check)
-        for name, checks in question.checks(results).items()
-        for check in checks
-    ]
+    found = question.checks(results).items()
+    rows = [{"name": name} | _row(check) for name, checks in found for check in checks]
     return {"asks": question.asks, "unit": question.unit, "rows": rows}
 
 
-def _or_inf(margin: float) -> float:
-    """Where nothing is known, nothing is tighter."""
-    return -np.inf if np.isnan(margin) else margin
-
-
-def _interval(check: Any) -> dict[str, float | None]:
+def _row(check: Check) -> dict[str, Any]:
     ends = zip(("value", "low", "high"), check.interval(), strict=True)
-    return {name: value if np.isfinite(value) else None for name, value in ends}
+    known = {name: value if np.isfinite(value) else None for name, value in ends}
+    return {"what": check.what, "seeds": check.seeds, **known}
 
 
-def write_lines(panels: list[list[Panel]], x: str, path: Path) -> None:
+def write_lines(diagrams: list[list[Diagram]], x_axis: str, path: Path) -> None:
     """What the picture shows, as a table: a row for each point of each line."""
     from .drawing import band
 
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["panel", "number", "line", x, "mean", "low", "high", "seeds"])
-        for row in panels:
-            for panel in row:
-                for line in panel.lines:
-                    value, half = band(line.sample)
-                    seeds = np.isfinite(line.sample).sum(axis=1)
-                    rows = zip(
-                        line.x.tolist(),
-                        value.tolist(),
-                        (value - half).tolist(),
-                        (value + half).tolist(),
-                        seeds.tolist(),
-                        strict=True,
-                    )
-                    writer.writerows([panel.title, panel.y, line.label, *one] for one in rows)
+        writer.writerow(["panel", "number", "line", x_axis, "mean", "low", "high", "seeds"])
+        for diagram in (one for row in diagrams for one in row):
+            for label, x, sample in diagram.lines():
+                value, half = band(sample)
+                columns = (x, value, value - half, value + half, np.isfinite(sample).sum(axis=1))
+                for row in zip(*(column.tolist() for column in columns), strict=True):
+                    writer.writerow([diagram.title, diagram.y, label, *row])

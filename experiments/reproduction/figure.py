@@ -1,40 +1,40 @@
-"""What a figure is here: the runs behind it, its panels, and what its paper says about it.
+"""What a figure is here: the runs behind it, its diagrams, and what its paper says about it.
 
-`paper_a`, `paper_c` and `beyond` list figures as values of these classes; `engine` makes them.
+Each file of `figures` has one figure as a value of these classes; `engine` makes them.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
+import xarray as xr
 
 from ...simulator.core.arrays import FloatArray
-from ...traces.comparison import mean
-from ...traces.statistics import Estimate
-
-if TYPE_CHECKING:
-    import xarray as xr
+from ...traces.confidence_intervals import Estimate, mean
 
 Shown = str | int | float
-"""A value of an axis, as figures show it."""
+"""A level of a factor, as figures show it."""
 
-Results = Mapping[str, "xr.Dataset"]
-"""By name of a study or training. Dimensions are the axes' names, `policy` and `seed`."""
+Results = Mapping[str, xr.Dataset]
+"""By name of a study or of trainings. Dimensions are the factors' names, `policy` and `seed`."""
 
 Verdict = Literal["reproduced", "reproduced under stated conditions", "not reproduced"]
 Answer = Literal["holds", "fails", "undecided"]
 
+SOME: Verdict = "reproduced under stated conditions"
+NONE: Verdict = "not reproduced"
+
 
 @dataclass(frozen=True)
-class Axis:
+class Factor:
     """What a study varies.
 
     Attributes:
         name: of the dimension.
-        settings: by value as shown, keys of the scenario with their values as TOML has them.
-        quick: the values that `--quick` keeps; all, if empty.
+        settings: by level as shown, keys of the scenario with their values as TOML has them.
+        quick: the levels that `--quick` keeps; all, if empty.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Axis:
     def chosen(self, quick: bool) -> dict[Shown, Mapping[str, Any]]:
         """The settings of a full or a quick run."""
         kept = self.quick if quick and self.quick else tuple(self.settings)
-        return {value: self.settings[value] for value in kept}
+        return {level: self.settings[level] for level in kept}
 
     @property
     def key(self) -> str | None:
@@ -54,16 +54,19 @@ class Axis:
         return keys.pop() if len(keys) == 1 and whole else None
 
 
-def axis(name: str, key: str, values: Mapping[Shown, Any], quick: tuple[Shown, ...] = ()) -> Axis:
-    """An axis of one key.
+def factor(
+    name: str, key: str, levels: Mapping[Shown, Any] | Sequence[Any], quick: tuple[Shown, ...] = ()
+) -> Factor:
+    """A factor of one key.
 
     Args:
         name: of the dimension.
         key: of the scenario.
-        values: by value as shown, as TOML has it.
-        quick: the values that `--quick` keeps; all, if empty.
+        levels: by level as shown, the value as TOML has it; or values that are shown as they are.
+        quick: the levels that `--quick` keeps; all, if empty.
     """
-    return Axis(name, {shown: {key: value} for shown, value in values.items()}, quick)
+    by_level = levels if isinstance(levels, Mapping) else {value: value for value in levels}
+    return Factor(name, {shown: {key: value} for shown, value in by_level.items()}, quick)
 
 
 @dataclass(frozen=True)
@@ -74,13 +77,13 @@ class Study:
         name: of its folder, and in `Results`.
         scenario: the base.
         policies: by label, as a sweep file writes them.
-        axes: every combination is run; one axis at most has settings of several keys.
+        factors: every combination is run; one factor at most has settings of several keys.
         keys: of all runs.
         seeds: how many, in a full run.
         quick_seeds: how many, with `--quick`.
         quick_keys: of all runs, with `--quick`, beside `keys`.
         together: how many seeds run in lock-step.
-        learned: by label, the training in the same figure whose policies are run too: one for each
+        learned: by label, the trainings in the same figure whose policies are run too: one for each
             training seed, labelled "LABEL 1", "LABEL 2", …
         timed: whether `decision_s`, the median wall-clock time of a decision, is read too; it needs
             `trace.level = "slots"`.
@@ -90,7 +93,7 @@ class Study:
     name: str
     scenario: str
     policies: Mapping[str, str]
-    axes: tuple[Axis, ...] = ()
+    factors: tuple[Factor, ...] = ()
     keys: Mapping[str, Any] = field(default_factory=dict)
     seeds: int = 30
     quick_seeds: int = 4
@@ -102,7 +105,7 @@ class Study:
 
 
 @dataclass(frozen=True)
-class Training:
+class Trainings:
     """Trainings behind a figure: one for each setting and each training seed.
 
     Their dataset has `reward` and losses over `log` (200 of them, `steps` each), and the figures on
@@ -112,7 +115,7 @@ class Training:
         name: of its folder, and in `Results`.
         scenario: the base.
         policy: what learns.
-        axes: every combination is trained.
+        factors: every combination is trained.
         keys: of all trainings.
         seeds: how many, in a full run; they are `run.seed` 1, 2, ….
         quick_seeds: how many, with `--quick`.
@@ -123,7 +126,7 @@ class Training:
     name: str
     scenario: str
     policy: str
-    axes: tuple[Axis, ...] = ()
+    factors: tuple[Factor, ...] = ()
     keys: Mapping[str, Any] = field(default_factory=dict)
     seeds: int = 5
     quick_seeds: int = 2
@@ -132,40 +135,33 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Line:
-    """A line of a panel.
+class Diagram:
+    """One pair of axes of a figure.
 
     Attributes:
-        label: what the legend calls it.
-        x: (K,) where it stands.
-        sample: (K, S) by seed; NaN where a seed says nothing.
-    """
-
-    label: str
-    x: FloatArray
-    sample: FloatArray
-
-
-@dataclass(frozen=True)
-class Panel:
-    """A diagram.
-
-    Attributes:
-        title: which condition it is of; may be empty.
-        y: what its vertical axis shows, with the unit.
-        lines: from the first to the last of the legend.
+        title: the condition; may be empty.
+        y: quantity and unit of the vertical axis.
+        curves: by label, in the legend's order, over one dimension, whose values are the horizontal
+            places, and `seed`; NaN where a seed says nothing.
         log: whether the vertical axis is logarithmic.
     """
 
     title: str
     y: str
-    lines: tuple[Line, ...]
+    curves: Mapping[str, "xr.DataArray"]
     log: bool = False
 
     @property
     def percent(self) -> bool:
         """Whether it shows a share."""
         return self.y.endswith("feasible [%]")
+
+    def lines(self) -> Iterator[tuple[str, FloatArray, FloatArray]]:
+        """Label, (K,) places and (K, S) values by seed of each curve."""
+        for label, values in self.curves.items():
+            (x,) = (dim for dim in values.dims if dim != "seed")
+            places = np.asarray(values[x].values, dtype=float)
+            yield label, places, np.asarray(values.transpose(x, "seed").values, dtype=float)
 
 
 @dataclass(frozen=True)
@@ -240,8 +236,27 @@ class Check:
         return least / half if half > 0.0 else math.copysign(math.inf, least) if least else 0.0
 
 
-Checks = Mapping[str, list[Check]]
+Checks = dict[str, list[Check]]
 """By condition: what has to hold under it, all of it. A condition is what the paper leaves open."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a verdict rests on, for the sentence that explains it.
+
+    Attributes:
+        results: of the figure.
+        checks: of the claim.
+        answers: by condition.
+    """
+
+    results: Results
+    checks: Checks
+    answers: Mapping[str, Answer]
+
+
+Reason = Callable[[Evidence], str]
+"""Why a verdict came out so: a sentence whose numbers are computed from the evidence."""
 
 
 @dataclass(frozen=True)
@@ -256,7 +271,8 @@ class Claim:
         checks: from the results. A condition holds if all its checks do: each at its own 95 %
             interval, as a claim that needs all of them is not helped by their number.
         least: seeds that a verdict needs; fewer in a quick run.
-        reasons: by verdict, why it came out so. One that does not fit the verdict is not shown.
+        reason: why the verdict is `explained`; another verdict is shown without it.
+        explained: the verdict that the reason fits.
     """
 
     id: str
@@ -265,7 +281,8 @@ class Claim:
     unit: str
     checks: Callable[[Results], Checks]
     least: int = 10
-    reasons: Mapping[Verdict, str] = field(default_factory=dict)
+    reason: Reason | None = None
+    explained: Verdict = SOME
 
 
 @dataclass(frozen=True)
@@ -289,41 +306,44 @@ class Figure:
 
     Attributes:
         id: what the command calls it.
-        paper: "A", "C", or "" for neither.
         title: what it shows, in our words.
         notes: what the paper does not state, and what was chosen here.
         x: what the horizontal axis shows, with the unit.
-        panels: rows of panels, from the results.
+        diagrams: rows of them, from the results.
         studies: sweeps.
         trainings: of policies.
         claims: of the paper.
         questions: of ours.
         minutes: CPU time of a full and of a quick run, without trainings, about.
         log_x: whether the horizontal axis is logarithmic.
-        free_y: whether each panel has a vertical scale of its own.
+        free_y: whether each diagram has a vertical scale of its own.
     """
 
     id: str
-    paper: str
     title: str
     notes: str
     x: str
-    panels: Callable[[Results], list[list[Panel]]]
-    minutes: tuple[float, float]
+    diagrams: Callable[[Results], list[list[Diagram]]]
+    minutes: tuple[float, float] = (0.1, 0.1)
     studies: tuple[Study, ...] = ()
-    trainings: tuple[Training, ...] = ()
+    trainings: tuple[Trainings, ...] = ()
     claims: tuple[Claim, ...] = ()
     questions: tuple[Question, ...] = ()
     log_x: bool = False
     free_y: bool = False
+
+    @property
+    def paper(self) -> str:
+        """A or C if the id is a number of that paper's, as "a4"; empty for what no paper drew."""
+        return self.id[0].upper() if self.id[0] in "ac" and self.id[1:].isdigit() else ""
 
 
 def verdict(answers: Mapping[str, Answer]) -> Verdict:
     """Of a claim, from the answer under each condition."""
     held = sum(answer == "holds" for answer in answers.values())
     if held == 0:
-        return "not reproduced"
-    return "reproduced" if held == len(answers) else "reproduced under stated conditions"
+        return NONE
+    return "reproduced" if held == len(answers) else SOME
 
 
 def answer(checks: list[Check], least: int) -> Answer:

@@ -1,20 +1,23 @@
-"""What claims and panels are made of: slices of a study's dataset."""
+"""What claims and diagrams are made of: slices of a study's dataset."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise, product
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
 import numpy as np
+import xarray as xr
 
-from ...simulator.core.arrays import FloatArray
-from .figure import Check, Line, Panel
+from .figure import Check, Checks, Diagram
 
-if TYPE_CHECKING:
-    import xarray as xr
+Data = TypeVar("Data", xr.Dataset, xr.DataArray)
+
+EMISSION = "worst-case emission [mg]"
+FEASIBLE = "instances feasible [%]"
 
 
-def split(data: "xr.Dataset", *dims: str) -> "Iterator[tuple[str, xr.Dataset]]":
-    """The dataset at each combination of values of these dimensions, with its name."""
+def split(data: Data, *dims: str) -> Iterator[tuple[str, Data]]:
+    """The data at each combination of values of these dimensions, with its name."""
     for values in product(*(data[dim].values.tolist() for dim in dims)):
         at = dict(zip(dims, values, strict=True))
         yield named(at), data.sel(at)
@@ -28,12 +31,51 @@ def named(at: dict[str, object]) -> str:
     )
 
 
+def title_of(data: xr.Dataset, *dims: str) -> str:
+    """The name of a part that has one value of each of these dimensions."""
+    return named({dim: data[dim].item() for dim in dims})
+
+
 def short(value: object) -> str:
     """A number without needless digits."""
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def emission(data: "xr.Dataset", policies: Sequence[str] = ()) -> "xr.DataArray":
+def sample(values: xr.DataArray) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    """(S,) by seed."""
+    return np.asarray(values.transpose("seed").values, dtype=float)
+
+
+def trained(data: xr.Dataset, label: str) -> list[str]:
+    """The policies of a study that were trained under this label, one for each training seed."""
+    names: list[str] = data["policy"].values.tolist()
+    return [name for name in names if re.fullmatch(rf"{re.escape(label)} \d+", name)]
+
+
+def by_training(values: xr.DataArray, data: xr.Dataset, label: str) -> xr.DataArray:
+    """Means over the runs' seeds of trained policies: `seed` is then the number of the training."""
+    means = values.sel(policy=trained(data, label)).mean(dim="seed").rename(policy="seed")
+    return means.assign_coords(seed=np.arange(1, means.sizes["seed"] + 1))
+
+
+def labels(data: xr.Dataset) -> list[str]:
+    """The policies of a study; those of several trainings are one."""
+    names: list[str] = data["policy"].values.tolist()
+    return list(dict.fromkeys(re.sub(r" \d+$", "", name) for name in names))
+
+
+def of_policy(values: xr.DataArray, data: xr.Dataset, label: str) -> xr.DataArray:
+    """Values of a policy by seed, or of one that learns by training."""
+    learned = trained(data, label)
+    return by_training(values, data, label) if learned else values.sel(policy=label)
+
+
+def feasible(data: xr.Dataset) -> xr.DataArray:
+    """Whether all limits are kept, in all slots."""
+    return data["feasible_share"] > 1.0 - 1e-9
+
+
+def emission(data: xr.Dataset, policies: Sequence[str] = ()) -> xr.DataArray:
     """Worst-case emission, mg, in the instances where all these policies keep all limits; else NaN.
 
     An instance that one scheme cannot serve says nothing about what it emits: the least violation
@@ -44,127 +86,82 @@ def emission(data: "xr.Dataset", policies: Sequence[str] = ()) -> "xr.DataArray"
         policies: those that are compared; all of them by default.
     """
     chosen = data.sel(policy=list(policies)) if policies else data
-    possible = (chosen["feasible_share"] > 1.0 - 1e-9).all("policy")
-    return chosen["worst_emission_mg"].where(possible)
+    return chosen["worst_emission_mg"].where(feasible(chosen).all("policy"))
 
 
-def above(
-    upper: "xr.DataArray", lower: "xr.DataArray", along: str, least: float = 0.0, what: str = ""
-) -> list[Check]:
-    """That one exceeds the other at each value of a dimension, by more than `least`.
-
-    They are paired where both have the dimension `seed`.
-    """
-    difference = upper - lower
-    return [
-        Check(f"{what}{along} = {short(at)}", sample(difference.sel({along: at})), low=least)
-        for at in difference[along].values.tolist()
-    ]
+def geometric_mean(ratios: xr.DataArray, dim: str) -> xr.DataArray:
+    """Over a dimension; places where a seed says nothing are left out."""
+    logs = ratios.copy(data=np.log(ratios.values)).mean(dim)
+    return logs.copy(data=np.exp(logs.values))
 
 
-def rising(values: "xr.DataArray", along: str, what: str = "") -> list[Check]:
-    """That values rise from each place of a dimension to the next."""
-    places = values[along].values.tolist()
-    return [
-        Check(
-            f"{what}{along} from {short(a)} to {short(b)}",
-            sample(values.sel({along: b}) - values.sel({along: a})),
-            low=0.0,
-        )
-        for a, b in pairwise(places)
-    ]
-
-
-def trained(data: "xr.Dataset", label: str) -> list[str]:
-    """The policies of a study that were trained under this label, one for each training seed."""
-    names: list[str] = data["policy"].values.tolist()
-    return [
-        name for name in names if name.startswith(f"{label} ") and name[len(label) + 1].isdigit()
-    ]
-
-
-def by_training(values: "xr.DataArray", data: "xr.Dataset", label: str) -> "xr.DataArray":
-    """Means over the runs' seeds of what was trained: `seed` is then the number of the training."""
-    means = values.sel(policy=trained(data, label)).mean(dim="seed").rename(policy="seed")
-    return means.assign_coords(seed=np.arange(1, means.sizes["seed"] + 1))
-
-
-def curve(label: str, data: "xr.Dataset", value: str, steps: str, per_x: float) -> Line:
-    """A training's course, by training seed.
+def conditions(
+    values: xr.DataArray | Mapping[str, xr.DataArray],
+    *dims: str,
+    along: str = "",
+    prefix: str = "",
+    low: float = -np.inf,
+    high: float = np.inf,
+    log: bool = False,
+    skewed: bool = False,
+) -> Checks:
+    """A condition for each place of `dims`, with a check for each place of `along`, or with one.
 
     Args:
-        label: what the legend calls it.
-        data: of trainings with one setting.
-        value: which column of its tables.
-        steps: the variable with its steps.
-        per_x: how many of these are one on the horizontal axis.
+        values: by name of the check, over these dimensions and `seed`; braces in the name stand for
+            the place of `along`, which is the whole name where there is but one array.
+        dims: which.
+        along: a dimension.
+        prefix: of the conditions' names.
+        low: as for `Check`, and so the others.
+        high: see there.
+        log: see there.
+        skewed: see there.
     """
-    values = data[value].transpose(..., "seed")
-    x = data[steps].transpose(..., "seed").mean(dim="seed").values / per_x
-    return Line(label, np.asarray(x, dtype=float), np.asarray(values.values, dtype=float))
-
-
-def geometric_mean(ratios: "xr.DataArray", dim: str) -> FloatArray:
-    """(S,) by seed, over a dimension; places where a seed says nothing are left out."""
-    logs = ratios.copy(data=np.log(ratios.values))
-    return np.exp(sample(logs.mean(dim)))
-
-
-def sample(values: "xr.DataArray") -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
-    """(S,) by seed."""
-    return np.asarray(values.transpose("seed").values, dtype=float)
-
-
-def line(label: str, values: "xr.DataArray", x: str) -> Line:
-    """Of values over a dimension and `seed`."""
-    at = np.asarray(values[x].values, dtype=float)
-    return Line(label, at, np.asarray(values.transpose(x, "seed").values, dtype=float))
-
-
-def panel(
-    title: str, y: str, values: "xr.DataArray", x: str, by: str = "policy", log: bool = False
-) -> Panel:
-    """A panel of values over `x`, with a line for each value of `by`."""
-    lines = (
-        line(at if isinstance(at, str) else f"{by} = {short(at)}", values.sel({by: at}), x)
-        for at in values[by].values.tolist()
-    )
-    return Panel(title, y, tuple(lines), log)
-
-
-def emission_panels(
-    data: "xr.Dataset", x: str, columns: str, *rows: str, policies: Sequence[str] = ()
-) -> list[list[Panel]]:
-    """Emission, and below it the share of feasible instances, a column for each value of `columns`."""
-    shown = data.sel(policy=list(policies)) if policies else data
-    found = []
-    for _, row in split(shown, *rows):
-        parts = list(split(row, columns))
-        names = [title_of(part, columns, *rows) for _, part in parts]
-        found += with_shares(
-            [panel(n, EMISSION, emission(p), x) for n, (_, p) in zip(names, parts, strict=True)],
-            [
-                panel(n, FEASIBLE, 100.0 * p["feasible_share"], x)
-                for n, (_, p) in zip(names, parts, strict=True)
-            ],
-        )
+    found: Checks = {}
+    for what, array in (values if isinstance(values, Mapping) else {"{}": values}).items():
+        for name, part in split(array, *dims):
+            for at in part[along].values.tolist() if along else [""]:
+                one = sample(part.sel({along: at}) if along else part)
+                check = Check(what.format(short(at)), one, low, high, log, skewed)
+                found.setdefault(", ".join(filter(None, (prefix, name))), []).append(check)
     return found
 
 
-def with_shares(values: list[Panel], shares: list[Panel]) -> list[list[Panel]]:
-    """A row of panels, and below it the row of shares if any of them is not whole."""
-    whole = all(
-        np.nan_to_num(line.sample, nan=100.0).min(initial=100.0) > 99.9
-        for share in shares
-        for line in share.lines
-    )
+def steps(values: xr.DataArray, along: str) -> xr.DataArray:
+    """What values rise by from each place of a dimension to the next."""
+    places = map(short, values[along].values.tolist())
+    names = [f"{along} from {a} to {b}" for a, b in pairwise(places)]
+    return values.diff(along).assign_coords({along: names})
+
+
+def curves(
+    data: xr.Dataset, values: xr.DataArray, policies: Iterable[str] = ()
+) -> dict[str, xr.DataArray]:
+    """Of a study's policies, all by default; by training instead of by seed where one learns."""
+    return {label: of_policy(values, data, label) for label in policies or labels(data)}
+
+
+def level(values: xr.DataArray, ends: tuple[float, float]) -> xr.DataArray:
+    """A value by seed as a horizontal line."""
+    return values.expand_dims(x=np.array(ends))
+
+
+def course(data: xr.Dataset, value: str, steps: str, per_x: float = 1.0) -> xr.DataArray:
+    """A column of the tables of trainings with one setting, by training seed.
+
+    Args:
+        data: of the trainings.
+        value: the column.
+        steps: the variable with their steps.
+        per_x: how many of these are one on the horizontal axis.
+    """
+    x = data[steps].mean(dim="seed") / per_x
+    return data[value].assign_coords({x.dims[0]: x.values})
+
+
+def with_shares(values: list[Diagram], shares: list[Diagram]) -> list[list[Diagram]]:
+    """A row of diagrams, and below it the row of shares if any of them is not whole."""
+    samples = [of for share in shares for _, _, of in share.lines()]
+    whole = all(np.nan_to_num(of, nan=100.0).min(initial=100.0) > 99.9 for of in samples)
     return [values] if whole else [values, shares]
-
-
-def title_of(data: "xr.Dataset", *dims: str) -> str:
-    """Of a panel that has one value of each of these dimensions."""
-    return named({dim: data[dim].item() for dim in dims})
-
-
-EMISSION = "worst-case emission [mg]"
-FEASIBLE = "instances feasible [%]"

@@ -1,12 +1,15 @@
 """The page about all figures that were made: Markdown and HTML, from their `results.json`."""
 
 import json
+import math
+from collections.abc import Callable, Iterator, Sequence
 from html import escape
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from ...traces.statistics import Estimate, format_estimate
 from .catalogue import FIGURES, PAPERS
+from .sentences import interval
 
 INTRO = (
     "A claim is reproduced if it holds under every condition that the paper leaves open, reproduced "
@@ -18,7 +21,11 @@ INTRO = (
 
 QUICK = "From a quick run: few seeds, few points. Its verdicts say nothing."
 
+CLAIM = ("figure", "claim", "test", "measured", "holds under", "verdict", "reason")
 CONDITION = ("condition", "holds", "nearest to failing", "measured", "seeds")
+
+About = dict[str, Any]
+"""What is in a figure's `results.json`, or a part of it."""
 
 
 def write_pages(folder: Path) -> list[Path]:
@@ -30,114 +37,105 @@ def write_pages(folder: Path) -> list[Path]:
     Returns:
         Their paths.
     """
-    order = list(FIGURES)
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*/results.json")]
-    figures = sorted(
-        (about for about in found if about["id"] in order), key=lambda one: order.index(one["id"])
-    )
-    markdown, html = folder / "index.md", folder / "index.html"
-    markdown.write_text(_markdown(figures), encoding="utf-8")
-    html.write_text(_html(figures), encoding="utf-8")
-    return [markdown, html]
+    found = (json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*/results.json"))
+    by_id = {about["id"]: about for about in found}
+    figures = [by_id[name] for name in FIGURES if name in by_id]
+    pages = {folder / "index.md": _markdown(figures), folder / "index.html": _html(figures)}
+    for path, text in pages.items():
+        path.write_text(text, encoding="utf-8")
+    return list(pages)
 
 
-def interval(found: dict[str, Any], unit: str) -> str:
-    """'1.23 ± 0.04 mg', or with both ends where they are not alike."""
-    value, low, high = (found[name] for name in ("value", "low", "high"))
-    if value is None:
-        return "unknown"
-    suffix = "" if unit == "1" else f" {unit}"
-    if abs((high - value) - (value - low)) > 0.02 * (high - low):
-        return f"{value:.4g} ({low:.4g} to {high:.4g}){suffix}"
-    return f"{format_estimate(Estimate(value, high - value))}{suffix}"
+# ------------------------------------------------------------------------------------- rows of tables
 
 
-def told(claim: dict[str, Any]) -> tuple[str, str]:
-    """What was measured under the condition that decides, and which conditions hold."""
+def best(claim: About) -> tuple[str, str]:
+    """What was measured under the condition that decides, and how many conditions hold."""
     conditions = claim["conditions"]
-    holding = [one for one in conditions if one["answer"] == "holds"]
-    best = max(
+    holding = sum(one["answer"] == "holds" for one in conditions)
+    condition = max(
         conditions, key=lambda one: (one["answer"] == "holds", one["holding"] / one["checks"])
     )
-    tight = best["tightest"]
-    measured = f"{interval(tight, claim['unit'])} [{tight['seeds']}], {tight['what']}"
+    tight = condition["tightest"]
+    measured = f"{_interval(tight, claim['unit'])} [{tight['seeds']}], {tight['what']}"
     if len(conditions) > 1:
-        measured += f" ({best['name']})"
-    return measured, f"{len(holding)} of {len(conditions)}"
+        measured += f" ({condition['name']})"
+    return measured, f"{holding} of {len(conditions)}"
 
 
-def _markdown(figures: list[dict[str, Any]]) -> str:
+def _claim_rows(figures: Sequence[About]) -> Iterator[list[str]]:
+    for about in figures:
+        for claim in about["claims"]:
+            texts = (claim[name] for name in ("says", "test"))
+            yield [about["id"], *texts, *best(claim), claim["verdict"], claim["reason"]]
+
+
+def _condition_rows(claim: About) -> Iterator[list[str]]:
+    for one in claim["conditions"]:
+        text = {"holds": "yes", "fails": "no", "undecided": "undecided"}[one["answer"]]
+        if one["checks"] > 1:
+            text += f", {one['holding']} of {one['checks']}"
+        tight = one["tightest"]
+        measured = _interval(tight, claim["unit"])
+        yield [one["name"], text, tight["what"], measured, str(tight["seeds"])]
+
+
+def _number_rows(question: About) -> Iterator[list[str]]:
+    for row in question["rows"]:
+        yield [row["name"], row["what"], _interval(row, "1"), str(row["seeds"])]
+
+
+def _interval(found: About, unit: str) -> str:
+    names = ("value", "low", "high")
+    value, low, high = (math.nan if found[name] is None else found[name] for name in names)
+    return interval(value, low, high, unit)
+
+
+def _by_paper(figures: Sequence[About]) -> Iterator[tuple[str, Iterator[About]]]:
+    for paper, of_paper in groupby(figures, key=lambda about: str(about["paper"])):
+        yield PAPERS[paper], of_paper
+
+
+# ------------------------------------------------------------------------------------------- Markdown
+
+
+def _markdown(figures: Sequence[About]) -> str:
     lines = ["# Both papers, run again", "", INTRO, ""]
     if any(about["quick"] for about in figures):
         lines += [f"**{QUICK}**", ""]
-    rows = [(about, claim) for about in figures for claim in about["claims"]]
-    if rows:
-        lines += [
-            "| figure | claim | test | measured | holds under | verdict | reason |",
-            "| --- | --- | --- | --- | --- | --- | --- |",
-        ]
-    for about, claim in rows:
-        measured, holding = told(claim)
-        cells = [
-            f"[{about['id']}](#{about['id']})",
-            claim["says"],
-            claim["test"],
-            measured,
-            holding,
-            claim["verdict"],
-            claim["reason"],
-        ]
-        lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
-    paper = None
-    for about in figures:
-        if about["paper"] != paper:
-            paper = about["paper"]
-            lines += ["", f"## {PAPERS[paper]}"]
-        name = about["id"]
-        lines += [
-            "",
-            f'### <a id="{name}"></a>{name}: {about["title"]}',
-            "",
-            f"![{about['title']}]({name}/{name}.png)",
-            "",
-            (
-                f"`{about['command']}` ([SVG]({name}/{name}.svg), [PDF]({name}/{name}.pdf), "
-                f"[numbers]({name}/lines.csv)). {about['notes']}"
-            ),
-        ]
-        for claim in about["claims"]:
-            lines += ["", f"**{claim['says']}** {claim['verdict']}. {claim['reason']}".rstrip(), ""]
-            lines += ["| condition | holds | nearest to failing | measured | seeds |"]
-            lines += ["| --- | --- | --- | --- | --- |"]
-            for one in claim["conditions"]:
-                tight = one["tightest"]
-                cells = [
-                    one["name"],
-                    _answer(one),
-                    tight["what"],
-                    interval(tight, claim["unit"]),
-                    str(tight["seeds"]),
-                ]
-                lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
-        for question in about["questions"]:
-            lines += ["", f"**{question['asks']}**", "", f"| | | {question['unit']} | seeds |"]
-            lines += ["| --- | --- | --- | --- |"]
-            for row in question["rows"]:
-                cells = [row["name"], row["what"], interval(row, "1"), str(row["seeds"])]
-                lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
+    if claims := list(_claim_rows(figures)):
+        lines += _markdown_table(CLAIM, ([f"[{row[0]}](#{row[0]})", *row[1:]] for row in claims))
+    for heading, of_paper in _by_paper(figures):
+        lines += ["", f"## {heading}"]
+        for about in of_paper:
+            lines += _markdown_figure(about)
     return "\n".join([*lines, ""])
 
 
-def _answer(condition: dict[str, Any]) -> str:
-    text = {"holds": "yes", "fails": "no", "undecided": "undecided"}[condition["answer"]]
-    if condition["checks"] == 1:
-        return text
-    return f"{text}, {condition['holding']} of {condition['checks']}"
+def _markdown_figure(about: About) -> Iterator[str]:
+    name, title = about["id"], about["title"]
+    yield from ("", f'### <a id="{name}"></a>{name}: {title}')
+    yield from ("", f"![{title}]({name}/{name}.png)")
+    files = f"[SVG]({name}/{name}.svg), [PDF]({name}/{name}.pdf), [numbers]({name}/lines.csv)"
+    yield from ("", f"`{about['command']}` ({files}). {about['notes']}")
+    for claim in about["claims"]:
+        text = f"**{claim['says']}** {claim['verdict']}. {claim['reason']}"
+        yield from ("", text.rstrip(), "")
+        yield from _markdown_table(CONDITION, _condition_rows(claim))
+    for question in about["questions"]:
+        yield from ("", f"**{question['asks']}**", "")
+        yield from _markdown_table(("", "", question["unit"], "seeds"), _number_rows(question))
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+def _markdown_table(heads: Sequence[str], rows: Iterator[list[str]]) -> Iterator[str]:
+    yield "| " + " | ".join(heads) + " |"
+    yield "| " + " | ".join("---" for _ in heads) + " |"
+    for row in rows:
+        cells = (cell.replace("|", "\\|").replace("\n", " ") for cell in row)
+        yield "| " + " | ".join(cells) + " |"
 
+
+# ----------------------------------------------------------------------------------------------- HTML
 
 STYLE = """
 body { margin: 0 auto; padding: 1rem 2rem 3rem; max-width: 84rem; color: #1c2430; background: #fff;
@@ -153,66 +151,19 @@ details { margin: 0.4rem 0; } .note { color: #5b6675; max-width: 80ch; }
 """
 
 
-def _html(figures: list[dict[str, Any]]) -> str:
+def _html(figures: Sequence[About]) -> str:
     parts = ["<h1>Both papers, run again</h1>", f'<p class="note">{escape(INTRO)}</p>']
     if any(about["quick"] for about in figures):
         parts.append(f'<p class="warning">{escape(QUICK)}</p>')
-    heads = ("figure", "claim", "test", "measured", "holds under", "verdict", "reason")
-    rows = []
-    for about in figures:
-        for claim in about["claims"]:
-            measured, holding = told(claim)
-            name = about["id"]
-            kind = claim["verdict"].split()[0]
-            cells = [
-                f'<a href="#{name}">{name}</a>',
-                *(escape(text) for text in (claim["says"], claim["test"], measured, holding)),
-                f'<span class="{kind}">{escape(claim["verdict"])}</span>',
-                escape(claim["reason"]),
-            ]
-            rows.append(cells)
-    parts.append(_table(heads, rows))
-    paper = None
-    for about in figures:
-        if about["paper"] != paper:
-            paper = about["paper"]
-            parts.append(f"<h2>{escape(PAPERS[paper])}</h2>")
-        name, title = about["id"], escape(about["title"])
-        parts.append(
-            f'<h3 id="{name}">{name}: {title}</h3><img src="{name}/{name}.svg" alt="{title}">'
-            f'<p class="note"><code>{escape(about["command"])}</code> '
-            f'(<a href="{name}/{name}.pdf">PDF</a>, <a href="{name}/lines.csv">numbers</a>). '
-            f"{escape(about['notes'])}</p>"
-        )
-        for claim in about["claims"]:
-            rows = [
-                [
-                    escape(one["name"]),
-                    _answer(one),
-                    escape(one["tightest"]["what"]),
-                    escape(interval(one["tightest"], claim["unit"])),
-                    str(one["tightest"]["seeds"]),
-                ]
-                for one in claim["conditions"]
-            ]
-            says = f"<b>{escape(claim['says'])}</b> {escape(claim['verdict'])}."
-            parts.append(
-                f"<details><summary>{says} {escape(claim['reason'])}</summary>"
-                f"{_table(CONDITION, rows)}</details>"
-            )
-        for question in about["questions"]:
-            rows = [
-                [
-                    escape(row["name"]),
-                    escape(row["what"]),
-                    escape(interval(row, "1")),
-                    str(row["seeds"]),
-                ]
-                for row in question["rows"]
-            ]
-            table = _table(("", "", question["unit"], "seeds"), rows)
-            asks = f"<b>{escape(question['asks'])}</b>"
-            parts.append(f"<details><summary>{asks}</summary>{table}</details>")
+    links = {
+        0: lambda name: f'<a href="#{name}">{name}</a>',
+        5: lambda text: f'<span class="{text.split()[0]}">{escape(text)}</span>',
+    }
+    parts.append(_html_table(CLAIM, _claim_rows(figures), links))
+    for heading, of_paper in _by_paper(figures):
+        parts.append(f"<h2>{escape(heading)}</h2>")
+        for about in of_paper:
+            parts += _html_figure(about)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -221,8 +172,38 @@ def _html(figures: list[dict[str, Any]]) -> str:
     )
 
 
-def _table(heads: tuple[str, ...], rows: list[list[str]]) -> str:
-    """Of cells that are HTML already."""
+def _html_figure(about: About) -> Iterator[str]:
+    name, title = about["id"], escape(about["title"])
+    yield f'<h3 id="{name}">{name}: {title}</h3><img src="{name}/{name}.svg" alt="{title}">'
+    yield (
+        f'<p class="note"><code>{escape(about["command"])}</code> '
+        f'(<a href="{name}/{name}.pdf">PDF</a>, <a href="{name}/lines.csv">numbers</a>). '
+        f"{escape(about['notes'])}</p>"
+    )
+    for claim in about["claims"]:
+        says = (
+            f"<b>{escape(claim['says'])}</b> {escape(claim['verdict'])}. {escape(claim['reason'])}"
+        )
+        table = _html_table(CONDITION, _condition_rows(claim))
+        yield f"<details><summary>{says}</summary>{table}</details>"
+    for question in about["questions"]:
+        table = _html_table(("", "", question["unit"], "seeds"), _number_rows(question))
+        asks = f"<b>{escape(question['asks'])}</b>"
+        yield f"<details><summary>{asks}</summary>{table}</details>"
+
+
+def _html_table(
+    heads: Sequence[str],
+    rows: Iterator[list[str]],
+    markup: dict[int, Callable[[str], str]] | None = None,
+) -> str:
+    """With the markup of some columns."""
+    marked = markup or {}
     head = "".join(f"<th>{escape(one)}</th>" for one in heads)
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    body = "".join(
+        "<tr>"
+        + "".join(f"<td>{marked.get(k, escape)(cell)}</td>" for k, cell in enumerate(row))
+        + "</tr>"
+        for row in rows
+    )
     return f'<div class="scroll"><table><tr>{head}</tr>{body}</table></div>'

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from ... import __version__
 from ...scenarios.errors import ScenarioError, as_toml
@@ -22,10 +23,7 @@ from ...simulator.core.arrays import FloatArray
 from ...simulator.core.errors import RunError
 from ..sweeps.jobs import Outcome, locked
 from ..sweeps.workers import LocalPool
-from .figure import Training
-
-if TYPE_CHECKING:
-    import xarray as xr
+from .figure import Trainings
 
 _DONE = "done.json"
 
@@ -35,7 +33,7 @@ class _Step:
     """One training.
 
     Attributes:
-        place: on the axes and among the seeds.
+        place: (factors + 1) level of each factor, and seed.
         scenario: resolved.
         folder: named after the scenario and the version, so that another training has another one.
     """
@@ -51,12 +49,12 @@ class _Step:
 
 
 def train_all(
-    training: Training,
+    training: Trainings,
     folder: Path,
     quick: bool,
     workers: int,
-    say: Callable[[str], None] = lambda text: None,
-) -> "xr.Dataset":
+    log: Callable[[str], None] = lambda text: None,
+) -> xr.Dataset:
     """Make the trainings that are missing, go on with those that were stopped, and read all of them.
 
     Args:
@@ -64,10 +62,10 @@ def train_all(
         folder: for all of them.
         quick: the small version.
         workers: processes.
-        say: is told what is under way.
+        log: gets what is under way.
 
     Returns:
-        Over the axes, `seed`, and `log` or `evaluation`.
+        Over the factors, `seed`, and `log` or `evaluation`.
 
     Raises:
         ScenarioError: a scenario is not right.
@@ -76,7 +74,7 @@ def train_all(
     made = list(steps(training, folder, quick))
     missing = deque(step for step in made if not (step.folder / _DONE).exists())
     if missing:
-        say(f"  {training.name}: {len(missing)} of {len(made)} trainings to make")
+        log(f"  {training.name}: {len(missing)} of {len(made)} trainings to make")
         pool = LocalPool(folder, min(workers, len(missing)), run_training)
         try:
             _make(missing, pool)
@@ -104,13 +102,13 @@ def _make(missing: "deque[_Step]", pool: LocalPool) -> None:
             raise RunError(f"training {outcome.job}: {outcome.message}")
 
 
-def steps(training: Training, folder: Path, quick: bool) -> Iterator[_Step]:
+def steps(training: Trainings, folder: Path, quick: bool) -> Iterator[_Step]:
     """One for each setting and seed, checked.
 
     Raises:
         ScenarioError: a scenario is not right.
     """
-    settings = [list(axis.chosen(quick).values()) for axis in training.axes]
+    settings = [list(one.chosen(quick).values()) for one in training.factors]
     keys = {**training.keys, **(training.quick_keys if quick else {})}
     seeds = range(training.quick_seeds if quick else training.seeds)
     for place in product(*(range(len(one)) for one in settings), seeds):
@@ -134,7 +132,7 @@ def run_training(step: _Step, folder: Path) -> Outcome:
         step.folder.mkdir(parents=True, exist_ok=True)
         with locked(step.folder / ".lock") as mine:
             if not mine:
-                return Outcome(step.id, "elsewhere", "another process is at it")
+                return Outcome(step.id, "locked", "another process is at it")
             result = train(step.scenario, step.folder, resume=True, command="edgesim reproduce")
             if not result.complete:
                 return Outcome(step.id, "interrupted", "interrupted; start again to go on")
@@ -145,14 +143,12 @@ def run_training(step: _Step, folder: Path) -> Outcome:
     return Outcome(step.id, "complete", cpu_s=time.process_time() - started)
 
 
-def _dataset(training: Training, made: list[_Step], quick: bool) -> "xr.Dataset":
+def _dataset(training: Trainings, made: list[_Step], quick: bool) -> xr.Dataset:
     """Learning curves and evaluations; NaN where a value is missing."""
-    import xarray as xr
-
-    axes = {axis.name: list(axis.chosen(quick)) for axis in training.axes}
+    levels = {one.name: list(one.chosen(quick)) for one in training.factors}
     seeds = 1 + max(step.place[-1] for step in made)
-    shape = (*(len(values) for values in axes.values()), seeds)
-    dims = [*axes, "seed"]
+    shape = (*(len(values) for values in levels.values()), seeds)
+    dims = [*levels, "seed"]
     variables: dict[str, Any] = {}
     for file, dim, steps_name in (
         ("progress.csv", "log", "steps"),
@@ -174,7 +170,7 @@ def _dataset(training: Training, made: list[_Step], quick: bool) -> "xr.Dataset"
     for step in made:
         paths[step.place] = str(step.folder / "best.pt")
     variables["checkpoint"] = (dims, paths)
-    return xr.Dataset(variables, {**axes, "seed": np.arange(1, seeds + 1)})
+    return xr.Dataset(variables, {**levels, "seed": np.arange(1, seeds + 1)})
 
 
 def _columns(path: Path) -> dict[str, FloatArray]:
@@ -187,8 +183,8 @@ def _columns(path: Path) -> dict[str, FloatArray]:
     }
 
 
-def checkpoints(data: "xr.Dataset", folder: Path) -> list[Path]:
-    """The trained policies of a training without axes, by seed, as files named after their content.
+def checkpoints(data: xr.Dataset, folder: Path) -> list[Path]:
+    """The trained policies of a training without factors, by seed, as files named after their content.
 
     A sweep then runs them again when, and only when, they were trained anew.
 
@@ -210,6 +206,6 @@ def checkpoints(data: "xr.Dataset", folder: Path) -> list[Path]:
 
 def _policy(checkpoint: Path) -> str:
     """The name of the policy that a checkpoint is of."""
-    from ...policies.learning.trainable import FORMAT, read
+    from ...policies.learning.checkpoint import FORMAT, read
 
     return str(read(checkpoint, FORMAT)["policy"])

@@ -1,29 +1,29 @@
 """The runs of a sweep in groups: means over seeds, and paired differences within each group.
 
 The unit of statistics is a seed. Where a group holds several points, a seed's number is its mean over
-them: what their runs have in common, the world of the seed, then counts once.
+them: the arrivals and channels of a seed, which its runs share, then count once.
 """
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...simulator.core.arrays import FloatArray
-from ...traces.comparison import COMPARED, Comparison, compare_samples, mean
-from ...traces.export import Format, write_tables
+from ...traces.comparison import COMPARED, Comparison, compare_samples, drop_unlike_objectives
+from ...traces.confidence_intervals import CONFIDENCE, Estimate, format_estimate, mean
+from ...traces.metrics import METRICS
+from ...traces.printing import Printable
 from ...traces.reader import TraceError
-from ...traces.statistics import CONFIDENCE, ROWS, Estimate, format_estimate
-from .dataset import SweepResults
+from .results import POLICY, SweepResults
 from .table import consistent
 
 if TYPE_CHECKING:
+    from rich.console import Group
     from rich.table import Table
-
-POLICY = "policy"
 
 
 class GroupingError(TraceError):
@@ -31,7 +31,7 @@ class GroupingError(TraceError):
 
 
 @dataclass(frozen=True)
-class SweepComparison:
+class SweepComparison(Printable):
     """A comparison in each group; all differences count together for Holm's method.
 
     Attributes:
@@ -42,16 +42,15 @@ class SweepComparison:
     between: str
     groups: list[Comparison]
 
-    def to_table(self) -> Any:
+    def to_table(self) -> "Group":
         """Tables for people, one below the other."""
         from rich.console import Group
 
         return Group(*(comparison.to_table() for comparison in self.groups))
 
-    def to_json(self) -> str:
-        """The same for machines, SI units, full precision; null for what is not known."""
-        groups = [comparison.to_dict() for comparison in self.groups]
-        return json.dumps({"between": self.between, "groups": groups}, indent=2, allow_nan=False)
+    def to_dict(self) -> dict[str, Any]:
+        """What `to_json` writes."""
+        return {"between": self.between, "groups": [one.to_dict() for one in self.groups]}
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class GroupSummary:
     Attributes:
         labels: of the keys that it was grouped by.
         seeds: how many the means are over.
-        means: by key of `ROWS`, SI.
+        means: by key of `METRICS`, SI.
     """
 
     labels: dict[str, str]
@@ -70,15 +69,15 @@ class GroupSummary:
 
 
 @dataclass(frozen=True)
-class SweepSummary:
+class SweepSummary(Printable):
     """The means of a sweep, group by group.
 
     Attributes:
         title: of the sweep.
         by: the keys that it was grouped by.
         groups: in the sweep's order.
-        complete: runs that there are results of.
-        runs: that the sweep asks for.
+        complete: runs that have results.
+        runs: that the sweep file asks for.
     """
 
     title: str
@@ -88,55 +87,52 @@ class SweepSummary:
     runs: int
 
     def to_table(self) -> "Table":
-        """For people: a section for each number, a row for each group but for its policy."""
+        """A section for each number; in it a row for each group, and a column for each policy."""
         from rich.table import Table
         from rich.text import Text
 
         keys = [key for key in self.by if key != POLICY]
-        columns = list(dict.fromkeys(group.labels.get(POLICY, "") for group in self.groups))
-        rows = list(dict.fromkeys(tuple(g.labels[key] for key in keys) for g in self.groups))
-        cells = {
-            (tuple(g.labels[key] for key in keys), g.labels.get(POLICY, "")): g for g in self.groups
-        }
+        rows: dict[tuple[str, ...], dict[str, GroupSummary]] = {}
+        for group in self.groups:
+            row = rows.setdefault(tuple(group.labels[key] for key in keys), {})
+            row[group.labels.get(POLICY, "")] = group
+        policies = list(dict.fromkeys(group.labels.get(POLICY, "") for group in self.groups))
         table = Table(
             title=Text(self.title),
             caption=f"means and 95 % intervals over seeds; {self.complete:,} of {self.runs:,} runs",
         )
         for key in keys or [""]:
             table.add_column(Text(key))
-        for policy in columns:
+        for policy in policies:
             table.add_column(Text(policy or "mean"), justify="right")
         for name in dict.fromkeys(name for group in self.groups for name in group.means):
-            row = ROWS[name]
-            table.add_row(Text(row.heading, style="bold"))
-            for labels in rows:
-                found = [cells.get((labels, policy)) for policy in columns]
-                numbers = [group and group.means.get(name) for group in found]
-                texts = [format_estimate(number or None, row.scale) for number in numbers]
-                table.add_row(*(Text(label) for label in labels or ("",)), *texts)
+            metric = METRICS[name]
+            table.add_row(Text(metric.heading, style="bold"))
+            for labels, row in rows.items():
+                means = [
+                    row[policy].means.get(name) if policy in row else None for policy in policies
+                ]
+                texts = [format_estimate(one, metric.scale) for one in means]
+                table.add_row(*map(Text, labels or ("",)), *texts)
             table.add_section()
         return table
 
-    def to_json(self) -> str:
-        """For machines, SI units, full precision; null for what is not known."""
-        return json.dumps(
-            {
-                "title": self.title,
-                "confidence": CONFIDENCE,
-                "runs": self.runs,
-                "complete": self.complete,
-                "groups": [
-                    {
-                        "labels": group.labels,
-                        "seeds": group.seeds,
-                        "means": {key: _as_dict(one) for key, one in group.means.items()},
-                    }
-                    for group in self.groups
-                ],
-            },
-            indent=2,
-            allow_nan=False,
-        )
+    def to_dict(self) -> dict[str, Any]:
+        """What `to_json` writes."""
+        return {
+            "title": self.title,
+            "confidence": CONFIDENCE,
+            "runs": self.runs,
+            "complete": self.complete,
+            "groups": [
+                {
+                    "labels": group.labels,
+                    "seeds": group.seeds,
+                    "means": {key: one.to_dict() for key, one in group.means.items()},
+                }
+                for group in self.groups
+            ],
+        }
 
 
 def compare_sweep(
@@ -155,53 +151,39 @@ def compare_sweep(
     Args:
         results: of the sweep.
         between: the key whose values are compared.
-        values: of it, the baseline first; all of them, in the sweep's order, if not given.
+        values: of that key, the baseline first; all of them, in the sweep's order, if not given.
         by: the keys to group by; all other keys, if not given. Points that differ in no key of these
             are taken together.
-        numbers: keys of `ROWS`; those of `COMPARED` if not given.
+        numbers: keys of `METRICS`; those of `COMPARED` if not given.
         warmup: share of the slots that the results leave out.
 
     Raises:
         GroupingError: no such key or value.
         TraceError: fewer than two seeds are complete.
     """
-    others = [key for key in [*results.keys, POLICY] if key != between]
-    by = others if by is None else list(by)
+    by = [key for key in [*results.keys, POLICY] if key != between] if by is None else list(by)
     _check_keys(results, [between, *by])
-    compared = results.labels(between)
-    labels = list(values) or list(dict.fromkeys(compared))
-    if unknown := [label for label in labels if label not in compared]:
-        known = ", ".join(dict.fromkeys(compared))
-        raise GroupingError(f"no {between} {', '.join(unknown)} in the sweep; there are: {known}")
-    if len(labels) < 2:
-        raise GroupingError(f"the sweep has only one {between}, {labels[0]}: nothing to compare")
-    keys = _numbers(results, numbers or COMPARED, strict=bool(numbers))
-    members: dict[str, dict[str, list[int]]] = {}
-    for case, (title, label) in enumerate(zip(_titles(results, by), compared, strict=True)):
-        if label in labels:
-            members.setdefault(title, {one: [] for one in labels})[label].append(case)
-    # Listed points need not have every value beside every other.
-    members = {title: {k: v for k, v in one.items() if v} for title, one in members.items()}
-    members = {title: one for title, one in members.items() if len(one) > 1 and labels[0] in one}
-    used = [case for one in members.values() for cases in one.values() for case in cases]
-    seeds = results.complete[used].all(axis=0)
+    labels = _compared_labels(results, between, values)
+    keys = _chosen_numbers(results, numbers)
+    groups = _compared_cases(results, between, labels, by)
+    used = [case for one in groups.values() for cases in one.values() for case in cases]
+    seeds = np.all(results.complete[used], axis=0)
     if seeds.sum() < 2:
         what = f"{seeds.sum()} seeds are complete for all that is compared; two or more are needed"
         raise TraceError(f"{results.folder}: {what}")
-    groups = {}
-    for title, one in members.items():
-        groups[title] = {
+    samples = {}
+    for title, one in groups.items():
+        samples[title] = {
             label: _by_seed(results, cases, keys, seeds) for label, cases in one.items()
         }
-        scenarios = [results.cases[case].scenario for cases in one.values() for case in cases]
         with consistent(results.folder):
-            objectives = {_objective(scenario) for scenario in scenarios}
-        if len(objectives) > 1:
-            for sample in groups[title].values():
-                sample.pop("objective", None)
+            scenarios = [
+                json.loads(results.cases[case].scenario) for cases in one.values() for case in cases
+            ]
+            drop_unlike_objectives(samples[title], scenarios)
     chosen = np.array(results.seeds)[seeds].tolist()
-    folder = dict.fromkeys(labels, results.folder)
-    return SweepComparison(between, compare_samples(groups, folder, chosen, warmup))
+    folders = dict.fromkeys(labels, results.folder)
+    return SweepComparison(between, compare_samples(samples, folders, chosen, warmup))
 
 
 def summarise_sweep(
@@ -212,25 +194,19 @@ def summarise_sweep(
     Args:
         results: of the sweep.
         by: the keys to group by; all, if not given.
-        numbers: keys of `ROWS`; those of `COMPARED` if not given.
+        numbers: keys of `METRICS`; those of `COMPARED` if not given.
 
     Raises:
         GroupingError: no such key.
     """
     by = [*results.keys, POLICY] if by is None else list(by)
     _check_keys(results, by)
-    keys = _numbers(results, numbers or COMPARED, strict=bool(numbers))
-    members: dict[tuple[str, ...], list[int]] = {}
-    columns = [results.labels(key) for key in by]
-    for case, labels in enumerate(
-        zip(*columns, strict=True) if columns else [()] * len(results.cases)
-    ):
-        members.setdefault(tuple(labels), []).append(case)
+    keys = _chosen_numbers(results, numbers)
     groups = []
-    for labels, cases in members.items():
-        seeds = results.complete[cases].all(axis=0)
+    for labels, cases in results.grouped(by).items():
+        seeds = np.all(results.complete[cases], axis=0)
         by_seed = _by_seed(results, cases, keys, seeds)
-        means = {key: _mean(sample) for key, sample in by_seed.items()}
+        means = {key: mean(sample) for key, sample in by_seed.items()}
         groups.append(GroupSummary(dict(zip(by, labels, strict=True)), int(seeds.sum()), means))
     return SweepSummary(
         results.title, by, groups, int(results.complete.sum()), results.complete.size
@@ -244,82 +220,48 @@ def _check_keys(results: SweepResults, keys: Sequence[str]) -> None:
             raise GroupingError(f"the sweep does not vary {key}; it varies: {', '.join(known)}")
 
 
-def _numbers(results: SweepResults, names: Sequence[str], *, strict: bool) -> list[str]:
-    """The numbers that there are, and that are not zero throughout."""
-    unknown = [name for name in names if name not in results.numbers]
-    if strict and unknown:
+def _chosen_numbers(results: SweepResults, names: Sequence[str]) -> list[str]:
+    """Those that are asked for; or else of `COMPARED` those that are there, and not zero throughout."""
+    if not names:
+        return results.nonzero(COMPARED)
+    if unknown := [name for name in names if name not in results.numbers]:
         known = ", ".join(results.numbers)
         raise GroupingError(f"no number {', '.join(unknown)} in the sweep; there are: {known}")
-    if strict:
-        return list(names)
-    return [
-        name for name in names if name not in unknown and np.nan_to_num(results.numbers[name]).any()
-    ]
+    return list(names)
 
 
-def _titles(results: SweepResults, by: Sequence[str]) -> list[str]:
-    """(C,) what each case's group is called."""
-    columns = [results.labels(key) for key in by]
-    return [
-        ", ".join(f"{key} = {columns[k][case]}" for k, key in enumerate(by)) or results.title
-        for case in range(len(results.cases))
-    ]
+def _compared_labels(results: SweepResults, between: str, values: Sequence[str]) -> list[str]:
+    """The values of the key that are compared, the baseline first."""
+    known = dict.fromkeys(results.labels(between))
+    labels = list(values or known)
+    if unknown := [label for label in labels if label not in known]:
+        what = f"no {between} {', '.join(unknown)} in the sweep; there are: {', '.join(known)}"
+        raise GroupingError(what)
+    if len(labels) < 2:
+        raise GroupingError(f"the sweep has only one {between}, {labels[0]}: nothing to compare")
+    return labels
+
+
+def _compared_cases(
+    results: SweepResults, between: str, labels: Sequence[str], by: Sequence[str]
+) -> dict[str, dict[str, list[int]]]:
+    """By title of the group, and by label, the cases; of groups with the baseline and another label.
+
+    Listed points need not have every value beside every other.
+    """
+    compared = results.labels(between)
+    groups = {}
+    for place, cases in results.grouped(by).items():
+        title = ", ".join(f"{key} = {label}" for key, label in zip(by, place, strict=True))
+        by_label = {one: [case for case in cases if compared[case] == one] for one in labels}
+        found = {label: members for label, members in by_label.items() if members}
+        if len(found) > 1 and labels[0] in found:
+            groups[title or results.title] = found
+    return groups
 
 
 def _by_seed(
-    results: SweepResults, cases: list[int], keys: list[str], seeds: Any
+    results: SweepResults, cases: list[int], keys: list[str], seeds: NDArray[np.bool_]
 ) -> dict[str, FloatArray]:
     """By number, of each of these seeds the mean over cases."""
     return {key: results.numbers[key][cases][:, seeds].mean(axis=0) for key in keys}
-
-
-def _mean(sample: FloatArray) -> Estimate:
-    if len(sample) > 1:
-        return mean(sample)
-    return Estimate(float(sample[0]) if len(sample) else float("nan"))
-
-
-def _objective(scenario: str) -> tuple[Any, Any]:
-    """What settles what P2 is; its values cannot be compared where this differs."""
-    policy = json.loads(scenario)["policy"]
-    return policy["V"], policy["perturbation"]
-
-
-def _as_dict(estimate: Estimate) -> dict[str, float | None]:
-    named = (("value", estimate.value), ("low", estimate.low), ("high", estimate.high))
-    return {name: value if np.isfinite(value) else None for name, value in named}
-
-
-def export_sweep(results: SweepResults, directory: Path, file_format: Format) -> Path:
-    """Write a sweep's runs as a table: a row for each run, also for those that are missing.
-
-    Its columns are `id`, the swept keys (SI where they are quantities), `policy`, `seed`, `trace`,
-    `replication`, and the numbers of `ROWS`, SI, null where there are none.
-
-    Args:
-        results: of the sweep.
-        directory: where the table goes; made if it is not there.
-        file_format: "csv" or "parquet".
-
-    Returns:
-        The path of the table.
-    """
-    import pyarrow as pa
-
-    seeds = len(results.seeds)
-    runs = [run for case in results.runs for run in case]
-    columns: dict[str, Any] = {"id": [run.id for run in runs]}
-    for key in results.keys:
-        quantity = results.values(key)
-        column = results.labels(key) if quantity is None else quantity[0]
-        columns[key] = np.repeat(np.array(column, dtype=None if quantity else object), seeds)
-    columns[POLICY] = np.repeat(np.array(results.labels(POLICY), object), seeds)
-    columns["seed"] = np.tile(np.array(results.seeds), len(results.cases))
-    columns["trace"] = [run.trace for run in runs]
-    columns["replication"] = [run.replication for run in runs]
-    for key, values in results.numbers.items():
-        columns[key] = pa.array(values.ravel(), from_pandas=True)
-    directory.mkdir(parents=True, exist_ok=True)
-    target = directory / f"runs.{file_format}"
-    write_tables(target, iter([columns]), file_format)
-    return target

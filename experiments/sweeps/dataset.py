@@ -1,26 +1,18 @@
-"""A sweep's folder, read: its results as one labelled dataset, and how far it is."""
+"""The results of a sweep as one labelled dataset."""
 
-import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...scenarios.errors import as_toml
-from ...scenarios.units import in_si
-from ...simulator.core.arrays import FloatArray
-from ...traces.reader import TraceError, open_trace
-from ...traces.statistics import ROWS
-from .table import WARMUP, CaseRow, RunRow, SweepTable, consistent, read_numbers
+from ...traces.metrics import METRICS
+from .results import SweepResults, load_results
+from .table import WARMUP
 
 if TYPE_CHECKING:
     import xarray as xr
-    from rich.table import Table
 
 UNITS = {
     "": "1",
@@ -30,145 +22,7 @@ UNITS = {
     "Mbit": "bit",
     "bit²": "bit2",
 }
-"""SI units of `ROWS`, where they are not the table's."""
-
-
-@dataclass(frozen=True)
-class Axis:
-    """Keys of a sweep that vary together.
-
-    Attributes:
-        keys: of the scenario: one of a grid's, or those of the listed points.
-        where: "grid" or "points".
-        places: how many values it has.
-    """
-
-    keys: tuple[str, ...]
-    where: str
-    places: int
-
-    @property
-    def dim(self) -> str:
-        """The dimension of a dataset that it is."""
-        return "point" if self.where == "points" else self.keys[0]
-
-
-@dataclass(frozen=True)
-class SweepResults:
-    """What the runs of a sweep say, in C cases (a point under a policy) and S seeds.
-
-    Attributes:
-        folder: of the sweep.
-        title: of the sweep.
-        axes: of its points; the last one changes fastest.
-        policies: as the sweep file writes them; they change faster than the points.
-        seeds: S of them.
-        cases: C of them.
-        runs: (C, S) by case and seed.
-        complete: (C, S) whether there are results.
-        numbers: by key of `ROWS`, (C, S), SI; NaN where there are none.
-    """
-
-    folder: Path
-    title: str
-    axes: tuple[Axis, ...]
-    policies: tuple[str, ...]
-    seeds: tuple[int, ...]
-    cases: list[CaseRow]
-    runs: list[list[RunRow]]
-    complete: NDArray[np.bool_] = field(repr=False)
-    numbers: dict[str, FloatArray] = field(repr=False)
-
-    @property
-    def keys(self) -> list[str]:
-        """All swept keys."""
-        return [key for axis in self.axes for key in axis.keys]
-
-    def labels(self, key: str) -> list[str]:
-        """(C,) a swept key, or "policy", as a table shows it; "" where a listed point lacks it."""
-        if key == "policy":
-            return [case.policy for case in self.cases]
-        return [_label(case.keys[key]) if key in case.keys else "" for case in self.cases]
-
-    def values(self, key: str) -> tuple[FloatArray, str] | None:
-        """(C,) a swept key in SI, and its unit; None if it is no quantity in every case."""
-        found = [_quantity(case.keys.get(key)) for case in self.cases]
-        known = [one for one in found if one is not None]
-        if len(known) < len(found) or not known:
-            return None
-        units = dict.fromkeys(unit for _, unit in known if unit)
-        return np.array([value for value, _ in known]), " or ".join(units)
-
-
-def load_results(folder: str | Path, warmup: float = WARMUP) -> SweepResults:
-    """The results of a sweep, which may still be running.
-
-    Args:
-        folder: of the sweep.
-        warmup: share of the slots left out first. With another than the table's, all traces are
-            read, which takes some milliseconds each.
-
-    Raises:
-        TraceError: there is no sweep, or it cannot be read.
-        ValueError: if the warm-up is not in [0, 1).
-    """
-    if not 0.0 <= warmup < 1.0:
-        raise ValueError(f"warmup is {warmup}, but must be at least 0 and below 1")
-    folder = Path(folder)
-    with consistent(folder):
-        return _results(folder, warmup)
-
-
-def _results(folder: Path, warmup: float) -> SweepResults:
-    with SweepTable(folder) as table:
-        said = {name: table.said(name) for name in ("title", "axes", "policies", "seeds")}
-        if None in said.values():
-            raise TraceError(f"{folder}: the sweep did not get so far as to note what it asks for")
-        cases = table.cases()
-        rows = list(table.runs())
-    axes, policies, seeds = (json.loads(str(said[name])) for name in ("axes", "policies", "seeds"))
-    order = {seed: place for place, seed in enumerate(seeds)}
-    shape = len(cases), len(seeds)
-    runs: list[list[RunRow]] = [[row] * len(seeds) for row in rows[: len(cases)]]
-    complete = np.zeros(shape, bool)
-    numbers: dict[str, FloatArray] = {}
-    read = _reader(folder, warmup)
-    for row in rows:
-        place = row.case, order[row.seed]
-        runs[place[0]][place[1]] = row
-        if row.numbers is None:
-            continue
-        complete[place] = True
-        for key, value in (read(row) if warmup != WARMUP else row.numbers).items():
-            if key not in numbers:
-                numbers[key] = np.full(shape, np.nan)
-            numbers[key][place] = value
-    return SweepResults(
-        folder=folder,
-        title=str(said["title"]),
-        axes=tuple(Axis(tuple(axis["keys"]), axis["where"], axis["places"]) for axis in axes),
-        policies=tuple(policies),
-        seeds=tuple(seeds),
-        cases=cases,
-        runs=runs,
-        complete=complete,
-        numbers={key: numbers[key] for key in ROWS if key in numbers},
-    )
-
-
-def _reader(folder: Path, warmup: float) -> Any:
-    """Numbers of a run from its trace; a trace is read once for all of its runs."""
-    known: dict[str, dict[str, list[float]]] = {}
-
-    def read(row: RunRow) -> dict[str, float]:
-        name = str(row.trace)
-        if name not in known:
-            with open_trace(folder / "traces" / name) as trace:
-                known[name] = read_numbers(trace, warmup)
-        assert row.replication is not None  # complete runs have one
-        return {key: values[row.replication] for key, values in known[name].items()}
-
-    return read
+"""SI units of `METRICS`, where they are not the table's."""
 
 
 def open_sweep(
@@ -178,7 +32,7 @@ def open_sweep(
 
     Its dimensions are the keys of the grid, `point` if points were listed (their keys are labels of
     it), `policy` and `seed`; its variables are the numbers of `edgesim summary`, SI, NaN where a run
-    is missing, and `trace` and `replication`, which say where the rest of a run is:
+    is missing, and `trace` and `replication`, which lead to the rest of a run:
     `edgesim.open_trace(folder / "traces" / name)`.
 
     With `group="slots"` they are those of a trace's `slots` instead, over the same dimensions and
@@ -226,7 +80,7 @@ def _numbers(results: SweepResults, dims: list[str], shape: list[int]) -> dict[s
     traces = np.array([row.trace or "" for row in runs], object)
     places = np.array([-1 if row.replication is None else row.replication for row in runs])
     return {
-        key: (dims, values.reshape(shape), {"long_name": ROWS[key].label, "units": _unit(key)})
+        key: (dims, values.reshape(shape), {"long_name": METRICS[key].label, "units": _unit(key)})
         for key, values in results.numbers.items()
     } | {
         "trace": (
@@ -253,120 +107,4 @@ def _coordinate(
 
 def _unit(key: str) -> str:
     """SI unit of a number."""
-    return UNITS.get(ROWS[key].unit, ROWS[key].unit)
-
-
-def _label(value: object) -> str:
-    return value if isinstance(value, str) else as_toml(value)
-
-
-def _quantity(value: object) -> tuple[float, str] | None:
-    if isinstance(value, str):
-        return in_si(value)
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return (float(value), "") if number else None  # type: ignore[arg-type]
-
-
-@dataclass(frozen=True)
-class SweepStatus:
-    """How far a sweep is.
-
-    Attributes:
-        folder: of the sweep.
-        title: of the sweep.
-        runs: that it asks for.
-        complete: of them.
-        failed: of them, when they were last tried.
-        failures: by message, how many runs failed with it.
-        cpu_s: CPU time of what is complete.
-        size: bytes of the traces.
-        left_cpu_s: CPU time that what is missing will take, if it goes on like that; NaN if nothing
-            is complete.
-    """
-
-    folder: Path
-    title: str
-    runs: int
-    complete: int
-    failed: int
-    failures: Mapping[str, int]
-    cpu_s: float
-    size: int
-    left_cpu_s: float
-
-    def to_table(self) -> "Table":
-        """For people."""
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table(title=Text(self.title), show_header=False)
-        table.add_column("")
-        table.add_column("", justify="right", overflow="fold")
-        table.add_row("runs", f"{self.runs:,}")
-        table.add_row("complete", f"{self.complete:,}")
-        table.add_row("missing", f"{self.runs - self.complete:,}")
-        if self.failed:
-            table.add_row("of which failed", f"{self.failed:,}")
-        table.add_row("CPU time", duration(self.cpu_s))
-        if self.complete < self.runs and not math.isnan(self.left_cpu_s):
-            table.add_row("CPU time left, about", duration(self.left_cpu_s))
-        table.add_row("size", f"{self.size / 1e6:,.1f} MB")
-        if self.failures:
-            table.add_section()
-        for message, count in self.failures.items():
-            table.add_row(Text(f"{count:,} failed"), Text(message))
-        return table
-
-    def to_json(self) -> str:
-        """For machines."""
-        return json.dumps(
-            {
-                "folder": str(self.folder),
-                "title": self.title,
-                "runs": self.runs,
-                "complete": self.complete,
-                "failed": self.failed,
-                "failures": dict(self.failures),
-                "cpu_s": self.cpu_s,
-                "bytes": self.size,
-                "left_cpu_s": None if math.isnan(self.left_cpu_s) else self.left_cpu_s,
-            },
-            indent=2,
-        )
-
-
-def sweep_status(folder: str | Path) -> SweepStatus:
-    """How far a sweep is, by its table.
-
-    Raises:
-        TraceError: there is no sweep, or it cannot be read.
-    """
-    folder = Path(folder)
-    with consistent(folder), SweepTable(folder) as table:
-        runs, complete, failed = table.counts()
-        cpu_s, size, costed = table.cost()
-        return SweepStatus(
-            folder=folder,
-            title=table.said("title") or "",
-            runs=runs,
-            complete=complete,
-            failed=failed,
-            failures=table.failures(),
-            cpu_s=cpu_s,
-            size=size,
-            left_cpu_s=cpu_s / costed * (runs - complete) if costed else math.nan,
-        )
-
-
-def duration(seconds: float) -> str:
-    """'3 h 20 min', '2 min 5 s' or '0.4 s'."""
-    if seconds < 10.0:
-        return f"{seconds:.2g} s"
-    if seconds < 60.0:
-        return f"{seconds:.0f} s"
-    parts: Sequence[tuple[float, str]] = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
-    for (large, name), (small, lesser) in pairwise(parts):
-        if seconds >= large:
-            whole, rest = divmod(seconds, large)
-            return f"{whole:.0f} {name} {rest // small:.0f} {lesser}"
-    raise AssertionError("every duration of a minute or more has returned")
+    return UNITS.get(METRICS[key].unit, METRICS[key].unit)

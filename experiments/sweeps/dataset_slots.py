@@ -1,7 +1,7 @@
-"""The slots of all runs of a sweep as lazy variables: a value is read from its trace when it is used."""
+"""The slots of all runs of a sweep as lazy variables, read from the traces when they are used."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +19,20 @@ from .table import RunRow
 
 _KNOWN = SLOT_COORDINATES | SLOT_VARIABLES
 _RUN = ("replication", "seed")
-"""What the axes of the runs say instead."""
+"""Dimensions for which the axes of the runs stand."""
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """What the traces of a case hold; all of them the same.
+    """What the traces of a case hold, all of them the same; nothing where there is no trace.
 
     Attributes:
         names: of variables.
         sizes: by dimension.
     """
 
-    names: frozenset[str]
-    sizes: Mapping[str, int]
+    names: frozenset[str] = frozenset()
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
 
 def slot_variables(
@@ -41,8 +41,8 @@ def slot_variables(
     """The variables of /slots, over the axes of the runs and slot, device or station.
 
     Where runs differ in a size, the largest counts. What a run does not have is NaN, and "" in texts;
-    whole numbers become floats where something is missing. One trace of each case is looked at, and
-    no values are read.
+    whole numbers become floats where something is missing. One trace of each case is opened for its
+    layout, and no values are read.
 
     Args:
         traces: the folder.
@@ -57,52 +57,37 @@ def slot_variables(
         TraceError: no trace holds slots, or one cannot be read.
     """
     layouts = [_layout(traces, case) for case in cases]
-    found = [layout for layout in layouts if layout is not None]
-    if not found:
+    sizes: dict[str, int] = {}
+    for layout in layouts:
+        sizes |= {dim: max(size, sizes.get(dim, 0)) for dim, size in layout.sizes.items()}
+    if not sizes:
         raise TraceError(
             f'{traces}: no trace here holds slots; trace.level = "slots" in [set] records them'
         )
-    sizes = {
-        dim: max(one.sizes[dim] for one in found if dim in one.sizes)
-        for dim in dict.fromkeys(dim for one in found for dim in one.sizes)
-    }
-    runs = [row for case in cases for row in case]
-    of_run = [layout for case, layout in zip(cases, layouts, strict=True) for _ in case]
-    alike = all(layout is not None and layout.sizes == sizes for layout in layouts)
-    complete = alike and all(row.trace is not None for row in runs)
+    runs = [(row, layout) for case, layout in zip(cases, layouts, strict=True) for row in case]
+    complete = all(row.trace is not None and layout.sizes == sizes for row, layout in runs)
     variables = {
         dim: xr.Variable((dim,), np.arange(size), {"long_name": dim})
         for dim, size in sizes.items()
         if dim != "station"  # there is a variable of that name
     }
-    labels = []
     for name, what in _KNOWN.items():
-        having = [layout is not None and name in layout.names for layout in of_run]
-        if name in _RUN or not any(having):
+        rows = [row if name in layout.names else None for row, layout in runs]
+        if name in _RUN or not any(rows):
             continue
-        own = tuple(dim for dim in what.dims if dim not in _RUN)
-        dtype = np.dtype(object if what.dtype == "text" else what.dtype)
-        if not (complete and all(having)) and dtype.kind in "iu":
-            dtype = np.promote_types(dtype, np.float32)  # which has a NaN
-        rows = [row if has else None for row, has in zip(runs, having, strict=True)]
-        lengths = tuple(sizes[dim] for dim in own)
-        array = _Runs(traces, name, rows, tuple(shape), lengths, dtype, what.dims[0] in _RUN)
+        array = _Runs(traces, name, rows, tuple(shape), sizes, complete)
         attrs = {"long_name": what.long_name} | ({"units": what.units} if what.units else {})
-        variables[name] = lazy_variable((*dims, *own), array, attrs)
-        if name in SLOT_COORDINATES:
-            labels.append(name)
-    return variables, labels
+        variables[name] = lazy_variable((*dims, *array.dims), array, attrs)
+    return variables, [name for name in SLOT_COORDINATES if name in variables]
 
 
-def _layout(traces: Path, case: Sequence[RunRow]) -> _Layout | None:
-    """By the first trace of a case; None if there is none, or no slots in it."""
+def _layout(traces: Path, case: Sequence[RunRow]) -> _Layout:
+    """By the first trace of a case."""
     name = next((row.trace for row in case if row.trace is not None), None)
     if name is None:
-        return None
+        return _Layout()
     with open_trace(traces / name) as trace:
         shapes = trace.slot_shapes()
-    if not shapes:
-        return None
     sizes = {
         dim: size
         for variable, shape in shapes.items()
@@ -121,9 +106,11 @@ class _Runs(BackendArray):
         name: of the variable.
         rows: of each run; None where it lacks the variable.
         shape: of the runs.
-        lengths: of the variable's own axes, at least each run's.
-        dtype: with a NaN, or object for texts, where anything is missing.
-        replicated: whether its first axis in a trace is the replication.
+        sizes: by dimension, at least each run's.
+        complete: whether all runs have a trace, and these sizes.
+
+    Attributes:
+        dims: of the variable's own axes.
     """
 
     def __init__(
@@ -132,17 +119,20 @@ class _Runs(BackendArray):
         name: str,
         rows: Sequence[RunRow | None],
         shape: tuple[int, ...],
-        lengths: tuple[int, ...],
-        dtype: np.dtype[Any],
-        replicated: bool,
+        sizes: Mapping[str, int],
+        complete: bool,
     ) -> None:
         self._traces = traces
         self._name = name
         self._rows = rows
         self._runs = np.arange(len(rows)).reshape(shape)
-        self._replicated = replicated
-        self.shape = shape + lengths
-        self.dtype = dtype
+        what = _KNOWN[name]
+        self._replicated = what.dims[0] in _RUN
+        self.dims = tuple(dim for dim in what.dims if dim not in _RUN)
+        self.shape = shape + tuple(sizes[dim] for dim in self.dims)
+        self.dtype: np.dtype[Any] = np.dtype(object if what.dtype == "text" else what.dtype)
+        if self.dtype.kind in "iu" and not (complete and all(rows)):
+            self.dtype = np.promote_types(self.dtype, np.float32)  # which has a NaN
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
         return indexing.explicit_indexing_adapter(
@@ -157,20 +147,21 @@ class _Runs(BackendArray):
         runs, own = self._runs[np.ix_(*wanted[:axes])], wanted[axes:]
         fill: Any = "" if self.dtype == object else np.nan if self.dtype.kind == "f" else 0
         values = np.full([len(part) for part in wanted], fill, self.dtype)
-        for trace, places in self._by_trace(runs) if values.size else ():
-            self._fill(values, trace, places, own)
+        if values.size:
+            for trace, places in self._by_trace(runs).items():
+                self._fill(values, trace, places, own)
         # A number as key takes its axis away.
         kept = tuple(slice(None) if isinstance(part, slice | np.ndarray) else 0 for part in key)
         return values[kept]
 
-    def _by_trace(self, runs: IntArray) -> Iterator[tuple[str, list[tuple[tuple[int, ...], int]]]]:
+    def _by_trace(self, runs: IntArray) -> dict[str, list[tuple[tuple[int, ...], int]]]:
         """Each trace once, with the places among `runs` and the replications that are in it."""
         found: dict[str, list[tuple[tuple[int, ...], int]]] = {}
         for place in np.ndindex(runs.shape):
             row = self._rows[int(runs[place])]
             if row is not None and row.trace is not None and row.replication is not None:
                 found.setdefault(row.trace, []).append((place, row.replication))
-        yield from found.items()
+        return found
 
     def _fill(
         self,

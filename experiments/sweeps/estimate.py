@@ -1,4 +1,4 @@
-"""What a sweep will run, and what that will take, from a glimpse of some of its runs."""
+"""What a sweep will run, and what that will take, from the first slots of some of them."""
 
 import json
 import math
@@ -14,11 +14,12 @@ from ...scenarios.errors import as_toml
 from ...scenarios.schema import Scenario
 from ...simulator.core.errors import RunError
 from ...simulator.simulation import Simulation
+from ...traces.printing import Printable
 from ...traces.running_totals import BATCHES
 from ..run import execute, prepare
-from .dataset import duration
 from .execute import jobs
 from .jobs import TRACES
+from .status import duration
 from .sweep_file import Case, Sweep, place, points
 from .workers import LocalPool
 
@@ -26,14 +27,14 @@ if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
 
-GLIMPSE_S = 0.25
-"""Each run that is looked at gets so long, about, after its first slots."""
+PROBE_S = 0.25
+"""Seconds, about, that each probed run gets after its first slots."""
 
-GLIMPSES = 3
-"""Of each policy so many points are looked at, evenly spread over the sweep."""
+PROBES = 3
+"""Points that are probed of each policy, evenly spread over the sweep."""
 
 LISTED = 20
-"""So many runs are shown to people; machines are told all."""
+"""Runs that the table shows; JSON has all."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,9 @@ class PlannedRun:
     """A run that a sweep asks for.
 
     Attributes:
-        id: of it.
+        id: of the run.
         policy: as the sweep file writes it.
-        seed: of it.
+        seed: of the run.
         point: the values of the swept keys, as the file writes them.
     """
 
@@ -59,9 +60,9 @@ class PolicyEstimate:
 
     Attributes:
         policy: as the sweep file writes it.
-        runs: of it.
-        cpu_s: of a run, in the mean of the points looked at.
-        size: bytes that it leaves, likewise.
+        runs: of this policy.
+        cpu_s: of a run, mean over the points probed.
+        size: bytes of its trace, in the same mean.
         slowest: the point that took longest.
     """
 
@@ -73,19 +74,19 @@ class PolicyEstimate:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class SweepEstimate(Printable):
     """What a sweep will take.
 
     Attributes:
         title: of the sweep.
-        points: how many.
-        seeds: how many.
-        runs: how many.
+        points: number of points.
+        seeds: number of seeds.
+        runs: number of runs.
         planned: all of them, in the order of the file.
-        policies: what each will take, but for those that fail wherever they were looked at.
+        policies: what each will take, but for those that fail at all points probed.
         workers: processes that share the work, as far as there is work for them.
-        start_s: seconds until a process has started and has met each policy.
-        failures: runs that were looked at and failed, and why.
+        start_s: seconds until a process has started and has run each policy once.
+        failures: runs that were probed and failed, and why.
     """
 
     title: str
@@ -127,7 +128,7 @@ class Estimate:
         more = self.runs - len(shown)
         table = Table(
             title=Text(self.title),
-            caption=f"and {more:,} more; --json tells all" if more else None,
+            caption=f"and {more:,} more; --json has all" if more else None,
         )
         keys = list(dict.fromkeys(key for run in shown for key in run.point))
         for heading in ("run", *keys, "policy", "seed"):
@@ -149,7 +150,7 @@ class Estimate:
         table.add_column("policy")
         for heading in ("runs", "CPU time of one", "of all", "disk"):
             table.add_column(heading, justify="right")
-        table.add_column("slowest point looked at")
+        table.add_column("slowest point probed")
         for one in self.policies:
             table.add_row(
                 Text(one.policy),
@@ -168,29 +169,26 @@ class Estimate:
             table.add_row("fails", "", "", "", "", Text(failure))
         return table
 
-    def to_json(self) -> str:
-        """For machines."""
-        return json.dumps(
-            {
-                "title": self.title,
-                "points": self.points,
-                "seeds": self.seeds,
-                "runs": self.runs,
-                "cpu_s": self.cpu_s,
-                "wall_s": self.wall_s,
-                "bytes": self.size,
-                "workers": self.workers,
-                "start_s": self.start_s,
-                "policies": [asdict(one) for one in self.policies],
-                "failures": self.failures,
-                "planned": [asdict(one) for one in self.planned],
-            },
-            indent=2,
-        )
+    def to_dict(self) -> dict[str, Any]:
+        """What `to_json` writes."""
+        return {
+            "title": self.title,
+            "points": self.points,
+            "seeds": self.seeds,
+            "runs": self.runs,
+            "cpu_s": self.cpu_s,
+            "wall_s": self.wall_s,
+            "bytes": self.size,
+            "workers": self.workers,
+            "start_s": self.start_s,
+            "policies": [asdict(one) for one in self.policies],
+            "failures": self.failures,
+            "planned": [asdict(one) for one in self.planned],
+        }
 
 
-def estimate(sweep: Sweep, workers: int) -> Estimate:
-    """Look at some points of each policy for a moment, and reckon.
+def estimate(sweep: Sweep, workers: int) -> SweepEstimate:
+    """Run the first slots of some points of each policy, and extrapolate.
 
     Args:
         sweep: what will be run.
@@ -198,28 +196,28 @@ def estimate(sweep: Sweep, workers: int) -> Estimate:
     """
     total = math.prod(len(axis.settings) for axis in sweep.axes)
     keys = list(points(sweep.axes))
-    chosen = sorted({round(k * (total - 1) / (GLIMPSES - 1)) for k in range(GLIMPSES)})
+    chosen = sorted({round(k * (total - 1) / (PROBES - 1)) for k in range(PROBES)})
     found, failures = [], []
     for number, policy in enumerate(sweep.policies):
-        glimpses = []
+        probes = []
         for point in chosen:
             case = sweep.cases[point * len(sweep.policies) + number]
             try:
-                glimpses.append((*_glimpse(case, sweep), place(keys[point])))
+                probes.append((*_probe(case, sweep), place(keys[point])))
             except RunError as error:
                 failures.append(f"{place(keys[point], policy)}: {error}")
-        if not glimpses:
+        if not probes:
             continue
         found.append(
             PolicyEstimate(
                 policy=policy,
                 runs=total * len(sweep.seeds),
-                cpu_s=sum(cpu_s for cpu_s, _, _ in glimpses) / len(glimpses),
-                size=sum(size for _, size, _ in glimpses) / len(glimpses),
-                slowest=max(glimpses)[2],
+                cpu_s=sum(cpu_s for cpu_s, _, _ in probes) / len(probes),
+                size=sum(size for _, size, _ in probes) / len(probes),
+                slowest=max(probes)[2],
             )
         )
-    return Estimate(
+    return SweepEstimate(
         title=sweep.title,
         points=total,
         seeds=len(sweep.seeds),
@@ -242,7 +240,7 @@ def _planned(sweep: Sweep) -> Iterator[PlannedRun]:
 def _start_s(sweep: Sweep) -> float:
     """Seconds until a process of the sweep has started and run two slots of each policy.
 
-    What is compiled was compiled by the glimpses, and is loaded here, as in any such process.
+    What is compiled was compiled by the probes, and is loaded here, as in any such process.
     """
     cases = tuple(_shortened(case) for case in sweep.cases[: len(sweep.policies)])
     few = replace(sweep, cases=cases, seeds=sweep.seeds[:1])
@@ -267,7 +265,7 @@ def _shortened(case: Case) -> Case:
     return replace(case, scenario=json.dumps(table))
 
 
-def _glimpse(case: Case, sweep: Sweep) -> tuple[float, float]:
+def _probe(case: Case, sweep: Sweep) -> tuple[float, float]:
     """CPU seconds and bytes of a run, from its first slots, in lock-step with its neighbours."""
     first, count = sweep.blocks[0]
     scenario, begun = (
@@ -278,13 +276,13 @@ def _glimpse(case: Case, sweep: Sweep) -> tuple[float, float]:
     )
     slots = scenario.run.slots
     with TemporaryDirectory() as folder:
-        path = Path(folder, "glimpse.h5")
+        path = Path(folder, "probe.h5")
         execute(prepare(begun), path)  # compiles, reads files, fills caches
         start = time.process_time()
         execute(prepare(begun), path)
         fixed_s, fixed_size = time.process_time() - start, path.stat().st_size
         simulations: list[Simulation] = []
-        timer = threading.Timer(GLIMPSE_S, lambda: simulations[0].stop())
+        timer = threading.Timer(PROBE_S, lambda: simulations[0].stop())
 
         def follow(simulation: Simulation) -> None:
             simulations.append(simulation)
@@ -297,8 +295,7 @@ def _glimpse(case: Case, sweep: Sweep) -> tuple[float, float]:
         done = simulations[0].world.state.slot
         if scenario.trace.level == "summary" and 4 * done > BATCHES:
             # With a slot in every batch it is as large as it gets.
-            run = scenario.run.model_copy(update={"slots": min(slots, BATCHES)})
-            execute(prepare(scenario.model_copy(update={"run": run})), path)
+            execute(prepare(scenario.with_run(slots=min(slots, BATCHES))), path)
             fixed_size = size = path.stat().st_size
     share = slots / max(done, 1)
     seconds = fixed_s + max(taken_s - fixed_s, 0.0) * share

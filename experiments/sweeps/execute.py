@@ -1,4 +1,4 @@
-"""A sweep: many runs, of which those that are missing are made, wherever the last start got to."""
+"""Makes the runs of a sweep that are missing, also after a kill."""
 
 import json
 import os
@@ -6,34 +6,32 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from itertools import groupby
 from pathlib import Path
 
 from ...scenarios.errors import ScenarioError
 from ...scenarios.loading import parse_scenario
 from ...traces.reader import TraceError, open_trace
-from .jobs import TRACES, Job, Outcome, job_id, tidy
+from ..errors import SweepStoppedError
+from .jobs import TRACES, Job, Outcome, job_id, remove_stale_parts
 from .sweep_file import Digests, Sweep, place, points, run_id
 from .table import WARMUP, CaseRow, SweepTable, TraceFacts, digest
 from .workers import Pool
 
 ATTEMPTS = 3
-"""A job whose process died is tried so often."""
+"""Times that a job is tried whose process dies."""
 
 COMMIT_S = 0.25
-"""Results are noted in the table so often. What a kill loses of them is found in the traces."""
+"""Time between two notes of results in the table. What a kill loses of them is found in the traces."""
 
 WAIT_S = 0.5
-"""After so long, jobs that another process is at are looked at again."""
-
-
-class SweepStoppedError(Exception):
-    """Something stands in the way of all runs alike, such as a full disk."""
+"""Time after which jobs that another process has locked are tried again."""
 
 
 @dataclass
-class Progress:
+class SweepProgress:
     """How far a sweep is.
 
     Attributes:
@@ -52,12 +50,12 @@ class Progress:
         self.at_start = self.complete
 
 
-Watch = Callable[[Progress], None]
-Tell = Callable[[str], None]
+WatchSweep = Callable[[SweepProgress], None]
+ReportFailure = Callable[[str], None]
 
 
 def plan(sweep: Sweep, folder: Path) -> None:
-    """Note in the folder what the sweep asks for, and check what is there against the disk.
+    """Note in the folder what the sweep asks for, and check the table against the disk.
 
     Traces that the table does not know are taken in, if they are what they should be; of those that
     are gone or damaged the results are dropped, such that they are made again.
@@ -70,43 +68,40 @@ def plan(sweep: Sweep, folder: Path) -> None:
         OSError: it cannot be written.
     """
     (folder / TRACES).mkdir(parents=True, exist_ok=True)
-    tidy(folder / TRACES)
+    remove_stale_parts(folder / TRACES)
     with SweepTable(folder, create=True) as table:
-        if table.said("plan") != (fingerprint := _fingerprint(sweep)):
+        if table.metadata("plan") != (fingerprint := _fingerprint(sweep)):
             _write(sweep, folder, table, fingerprint)
         _check(folder / TRACES, table)
         _take_in(sweep, folder / TRACES, table)
 
 
 def jobs(sweep: Sweep, complete: set[str]) -> Iterator[Job]:
-    """What is missing: of each case the seeds that run together, but for those that are there.
+    """The jobs that are missing: of each case the seeds that run together, less the complete ones.
 
     Args:
         sweep: what is asked for.
-        complete: ids of the runs that are there.
+        complete: ids of the complete runs.
     """
     folders = tuple(path.resolve() for path in (Path.cwd(), *sweep.folders))
     axes = list(points(sweep.axes))
     for case in sweep.cases:
         for first, count in sweep.blocks:
             ids = [case.run_id(seed) for seed in range(first, first + count)]
-            begin = 0
-            while begin < count:
-                end = begin
-                while end < count and ids[end] not in complete:
-                    end += 1
-                if end > begin:
-                    run_ids = tuple(ids[begin:end])
-                    yield Job(
-                        id=job_id(run_ids),
-                        label=place(axes[case.point], case.policy),
-                        scenario=case.with_seeds(first + begin, end - begin),
-                        source=sweep.source,
-                        folders=folders,
-                        run_ids=run_ids,
-                        first_seed=first + begin,
-                    )
-                begin = end + 1
+            for is_complete, group in groupby(enumerate(ids), lambda item: item[1] in complete):
+                if is_complete:
+                    continue
+                places, run_ids = zip(*group, strict=True)
+                seed = first + places[0]
+                yield Job(
+                    id=job_id(run_ids),
+                    label=place(axes[case.point], case.policy),
+                    scenario=case.with_seeds(seed, len(run_ids)),
+                    source=sweep.source,
+                    folders=folders,
+                    run_ids=run_ids,
+                    first_seed=seed,
+                )
 
 
 def execute_sweep(
@@ -115,9 +110,9 @@ def execute_sweep(
     make_pool: Callable[[], Pool],
     *,
     fail_fast: bool = False,
-    watch: Watch = lambda progress: None,
-    tell: Tell = lambda failure: None,
-) -> Progress:
+    watch: WatchSweep = lambda progress: None,
+    report: ReportFailure = lambda failure: None,
+) -> SweepProgress:
     """Make the runs that are missing. Kill it at any moment, and start it again.
 
     Args:
@@ -125,11 +120,11 @@ def execute_sweep(
         folder: of the sweep.
         make_pool: for what makes the runs; called if any is missing.
         fail_fast: stop at the first run that fails.
-        watch: is shown the progress, several times a second.
-        tell: is told of each failure as it happens.
+        watch: is handed the progress, several times a second.
+        report: is handed each failure, in words, as it happens.
 
     Raises:
-        SweepStoppedError: something stands in the way of all runs alike.
+        SweepStoppedError: all runs fail alike, as on a full disk.
         KeyboardInterrupt: what is complete is noted.
         OSError: the table cannot be written.
     """
@@ -137,39 +132,39 @@ def execute_sweep(
         complete = table.complete()
         missing = deque(jobs(sweep, complete))
         here = sweep.runs - sum(len(job.run_ids) for job in missing)
-        course = _Course(table, missing, Progress(sweep.runs, here), fail_fast, tell)
-        watch(course.progress)
+        execution = _Execution(table, missing, SweepProgress(sweep.runs, here), fail_fast, report)
+        watch(execution.progress)
         if missing:
             pool = make_pool()
             try:
-                course.run(pool, watch)
+                execution.run(pool, watch)
             finally:
                 pool.close()
-                course.commit()
-            watch(course.progress)
-        return course.progress
+                execution.commit()
+            watch(execution.progress)
+        return execution.progress
 
 
 @dataclass
-class _Course:
-    """The jobs on their way."""
+class _Execution:
+    """The jobs that are missing, under way and done."""
 
     table: SweepTable
     missing: deque[Job]
-    progress: Progress
+    progress: SweepProgress
     fail_fast: bool
-    tell: Tell
+    report: ReportFailure
     _under_way: dict[str, Job] = field(default_factory=dict)
-    _elsewhere: list[Job] = field(default_factory=list)
+    _locked: list[Job] = field(default_factory=list)
     _deaths: dict[str, int] = field(default_factory=dict)
     _complete: list[tuple[tuple[str, ...], TraceFacts, float]] = field(default_factory=list)
     _failed: list[tuple[str, str]] = field(default_factory=list)
     _stopping: bool = False
 
-    def run(self, pool: Pool, watch: Watch) -> None:
+    def run(self, pool: Pool, watch: WatchSweep) -> None:
         """To the end."""
         committed = looked = time.monotonic()
-        while not self._stopping and (self.missing or self._under_way or self._elsewhere):
+        while not self._stopping and (self.missing or self._under_way or self._locked):
             self._fill(pool)
             outcome = pool.next(COMMIT_S if self._under_way else WAIT_S)
             if outcome is not None:
@@ -180,9 +175,9 @@ class _Course:
                 self.commit()
                 watch(self.progress)
                 committed = now
-            if self._elsewhere and now - looked >= WAIT_S:
-                self.missing += self._elsewhere
-                self._elsewhere.clear()
+            if self._locked and now - looked >= WAIT_S:
+                self.missing += self._locked
+                self._locked.clear()
                 looked = now
 
     def commit(self) -> None:
@@ -210,11 +205,11 @@ class _Course:
                 assert outcome.facts is not None
                 self._complete.append((job.run_ids, outcome.facts, outcome.cpu_s))
                 self.progress.complete += len(job.run_ids)
-            case "elsewhere":
-                self._elsewhere.append(job)
+            case "locked":
+                self._locked.append(job)
             case "interrupted":
                 raise KeyboardInterrupt
-            case "hopeless":
+            case "fatal":
                 raise SweepStoppedError(outcome.message)
             case "died":
                 deaths = self._deaths[job.id] = self._deaths.get(job.id, 0) + 1
@@ -230,7 +225,7 @@ class _Course:
         if len(job.run_ids) > 1 and not self.fail_fast:
             self.missing.extendleft(reversed(list(_apart(job))))
             return
-        self.tell(f"{job}: {message}")
+        self.report(f"{job}: {message}")
         self.progress.failed += len(job.run_ids)
         self._failed += [(run_id, message) for run_id in job.run_ids]
         self._stopping = self.fail_fast
@@ -242,22 +237,15 @@ def _apart(job: Job) -> Iterator[Job]:
     for r, one in enumerate(job.run_ids):
         seed = job.first_seed + r
         table["run"] |= {"seed": seed, "replications": 1}
-        yield Job(
-            id=job_id((one,)),
-            label=job.label,
-            scenario=json.dumps(table),
-            source=job.source,
-            folders=job.folders,
-            run_ids=(one,),
-            first_seed=seed,
-        )
+        text = json.dumps(table)
+        yield replace(job, id=job_id((one,)), scenario=text, run_ids=(one,), first_seed=seed)
 
 
 def _fingerprint(sweep: Sweep) -> str:
     """Of all that `_write` writes."""
-    said = [sweep.title, repr(sweep.axes), repr(sweep.seeds)]
+    about = [sweep.title, repr(sweep.axes), repr(sweep.seeds)]
     return sha256(
-        "\n".join([*said, *(f"{c.policy} {c.digest}" for c in sweep.cases)]).encode()
+        "\n".join([*about, *(f"{c.policy} {c.digest}" for c in sweep.cases)]).encode()
     ).hexdigest()
 
 
@@ -294,7 +282,7 @@ def _check(folder: Path, table: SweepTable) -> None:
             lost.append(name)
         elif state.st_mtime_ns != mtime_ns:
             if digest(folder / name) == known:
-                table.touched(name, state.st_mtime_ns)
+                table.note_time(name, state.st_mtime_ns)
             else:
                 lost.append(name)
     if lost:

@@ -1,19 +1,20 @@
 """Picture of a sweep: numbers against a swept key."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...traces.figures import STATION_COLOURS, STYLE, SUFFIXES, save
-from ...traces.statistics import ROWS
-from .comparison import POLICY, GroupingError, GroupSummary, summarise_sweep
-from .dataset import SweepResults
+from ...traces.figures import STATION_COLOURS, STYLE, check_picture, save
+from ...traces.metrics import METRICS
+from .comparison import GroupingError, GroupSummary, summarise_sweep
+from .results import POLICY, SweepResults
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 NUMBERS = (
     "energy_per_bit_j",
@@ -24,6 +25,9 @@ NUMBERS = (
     "emission_mg",
 )
 """Rows of panels where none are asked for; those that the sweep has."""
+
+Lines = dict[str, list[GroupSummary]]
+"""The groups of each policy, by its label."""
 
 MAX_PANELS = 60
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -42,9 +46,9 @@ def plot_sweep(
 
     Args:
         results: of the sweep.
-        output: the picture; its suffix says PNG, SVG or PDF.
+        output: the picture, PNG, SVG or PDF by its suffix.
         x: the swept key; if not given, the first that is a quantity, else the first.
-        numbers: keys of `ROWS`; if not given, those of `NUMBERS` that the sweep has.
+        numbers: keys of `METRICS`; if not given, those of `NUMBERS` that the sweep has.
 
     Returns:
         The path of the picture.
@@ -54,65 +58,57 @@ def plot_sweep(
         ValueError: if the suffix is none of these.
     """
     from matplotlib import rc_context
-    from matplotlib.figure import Figure
 
-    output = Path(output)
-    if output.suffix.lower() not in SUFFIXES:
-        raise ValueError(f"{output}: a picture ends in {', '.join(SUFFIXES)}")
+    output = check_picture(output)
     if not results.keys:
         raise GroupingError(
             "the sweep varies no key but the policy: there is nothing to draw against"
         )
-    quantities = [key for key in results.keys if results.values(key) is not None]
-    x = x or (quantities or results.keys)[0]
-    names = list(numbers) or [
-        name for name in NUMBERS if np.nan_to_num(results.numbers.get(name, np.zeros(1))).any()
-    ]
+    x = x or results.main_key
+    names = list(numbers) or results.nonzero(NUMBERS)
     others = [key for key in results.keys if key != x]
-    summary = summarise_sweep(results, by=[*others, x, POLICY], numbers=names)
-    places = places_of(results, x)
-    columns: dict[str, dict[str, list[GroupSummary]]] = {}
-    for group in summary.groups:
+    columns: dict[str, Lines] = {}
+    for group in summarise_sweep(results, by=[*others, x, POLICY], numbers=names).groups:
         title = ", ".join(f"{key} = {group.labels[key]}" for key in others if group.labels[key])
-        lines = columns.setdefault(title, {})
-        lines.setdefault(group.labels[POLICY], []).append(group)
+        columns.setdefault(title, {}).setdefault(group.labels[POLICY], []).append(group)
     if len(names) * len(columns) > MAX_PANELS:
         what = f"{len(names)} numbers and {len(columns)} settings of {', '.join(others)}"
         raise GroupingError(f"{what} make more than {MAX_PANELS} panels; ask for fewer numbers")
     with rc_context(STYLE):
-        size = (1.2 + 2.9 * len(columns), 1.0 + 2.1 * len(names))
-        figure = Figure(figsize=size, layout="constrained")
-        figure.suptitle(results.title, x=0.01, ha="left", fontsize=10, parse_math=False)
-        axes = figure.subplots(len(names), len(columns), sharex=True, sharey="row", squeeze=False)
-        for row, name in zip(axes, names, strict=True):
-            for ax, (title, lines) in zip(row, columns.items(), strict=True):
-                _draw(ax, name, x, places, lines)
-                if ax in axes[0] and title:
-                    ax.set_title(title, parse_math=False, fontsize=8)
-            row[0].set_ylabel(ROWS[name].heading, parse_math=False)
-        unit = (results.values(x) or (None, ""))[1]
-        for ax in axes[-1]:
-            ax.set_xlabel(f"{x} [{unit}]" if unit else x, parse_math=False)
-        handles, labels = axes[0, 0].get_legend_handles_labels()
-        legend = figure.legend(handles, labels, loc="outside lower left", ncols=4, fontsize=8)
-        for text in legend.get_texts():
-            text.set_parse_math(False)
-        save(figure, output)
+        save(_figure(results, x, names, columns), output)
     return output
 
 
-def places_of(results: SweepResults, x: str) -> dict[str, float]:
-    """Where each label of the key stands on an axis; those that are no quantities stand in a row."""
-    labels = results.labels(x)
-    if (found := results.values(x)) is not None:
-        return dict(zip(labels, found[0].tolist(), strict=True))
-    return {label: float(place) for place, label in enumerate(dict.fromkeys(labels))}
+def _figure(
+    results: SweepResults, x: str, names: list[str], columns: Mapping[str, Lines]
+) -> "Figure":
+    """A row of panels for each number, a column for each setting of the other keys."""
+    from matplotlib.figure import Figure
+
+    size = (1.2 + 2.9 * len(columns), 1.0 + 2.1 * len(names))
+    figure = Figure(figsize=size, layout="constrained")
+    figure.suptitle(results.title, x=0.01, ha="left", fontsize=10, parse_math=False)
+    axes = figure.subplots(len(names), len(columns), sharex=True, sharey="row", squeeze=False)
+    places = results.places(x)
+    for row, name in zip(axes, names, strict=True):
+        for ax, lines in zip(row, columns.values(), strict=True):
+            _draw(ax, name, x, places, lines)
+        row[0].set_ylabel(METRICS[name].heading, parse_math=False)
+    for ax, title in zip(axes[0], columns, strict=True):
+        if title:
+            ax.set_title(title, parse_math=False, fontsize=8)
+    unit = results.unit(x)
+    for ax in axes[-1]:
+        ax.set_xlabel(f"{x} [{unit}]" if unit else x, parse_math=False)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    legend = figure.legend(handles, labels, loc="outside lower left", ncols=4, fontsize=8)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+    return figure
 
 
-def _draw(
-    ax: "Axes", name: str, x: str, places: dict[str, float], lines: dict[str, list[GroupSummary]]
-) -> None:
-    scale = ROWS[name].scale
+def _draw(ax: "Axes", name: str, x: str, places: Mapping[str, float], lines: Lines) -> None:
+    scale = METRICS[name].scale
     styles = zip(cycle(STATION_COLOURS), cycle(MARKERS), strict=False)
     for (policy, groups), (colour, marker) in zip(lines.items(), styles, strict=False):
         groups = sorted(groups, key=lambda group: places[group.labels[x]])

@@ -1,7 +1,7 @@
-"""A job of a sweep: seeds of one case in lock-step, in whatever process, and the trace they leave.
+"""A job of a sweep: seeds of one case in lock-step, in any process, and the trace that they leave.
 
-What makes a sweep survive is here. A trace gets its name when it is complete, read back and on the
-disk; until then it is a hidden file that nobody counts. Who works on a job holds a lock that ends with
+A sweep survives a kill at any moment: a trace gets its name when it is complete, read back and on the
+disk; until then it is a hidden file that nobody counts. Who works on a job holds a lock, which ends with
 its process.
 """
 
@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +20,7 @@ from ...scenarios.errors import ScenarioError
 from ...scenarios.schema import Scenario
 from ...simulator.core.errors import RunError
 from ...traces.file_errors import error_number
+from ...traces.layout import sync
 from ...traces.reader import TraceError
 from ..run import execute, prepare
 from .table import WARMUP, TraceFacts
@@ -27,7 +28,7 @@ from .table import WARMUP, TraceFacts
 TRACES = "traces"
 """The folder of the traces, in the sweep's."""
 
-_HOPELESS = {
+_FATAL = {
     errno.ENOSPC,
     errno.EDQUOT,
     errno.EFBIG,
@@ -38,7 +39,7 @@ _HOPELESS = {
     errno.EMFILE,
     errno.ENFILE,
 }
-"""What no other run of the sweep would fare better with."""
+"""Errors of the system that stop all runs of a sweep alike."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,8 @@ class Outcome:
 
     Attributes:
         job: its id.
-        end: "complete"; "failed": its policy, model or scenario; "elsewhere": another process is at
-            it; "interrupted": by a signal; "died": with its process; "hopeless": the disk or the
+        end: "complete"; "failed": its policy, model or scenario; "locked": another process is at
+            it; "interrupted": by a signal; "died": with its process; "fatal": the disk or the
             system, for all jobs alike.
         message: why, in one line.
         facts: about its trace, if it is complete.
@@ -89,7 +90,7 @@ class Outcome:
     """
 
     job: str
-    end: Literal["complete", "failed", "elsewhere", "interrupted", "died", "hopeless"]
+    end: Literal["complete", "failed", "locked", "interrupted", "died", "fatal"]
     message: str = ""
     facts: TraceFacts | None = None
     cpu_s: float = field(default=0.0, compare=False)
@@ -107,7 +108,7 @@ def run_job(job: Job, folder: Path) -> Outcome:
     try:
         with locked(part.with_suffix(".lock")) as mine:
             if not mine:
-                return Outcome(job.id, "elsewhere")
+                return Outcome(job.id, "locked")
             facts = _facts(job, folder, part)
             if facts is None:
                 return Outcome(job.id, "interrupted")
@@ -118,9 +119,9 @@ def run_job(job: Job, folder: Path) -> Outcome:
         with suppress(OSError):
             part.unlink(missing_ok=True)
         number = error_number(error)
-        if number in _HOPELESS:
+        if number in _FATAL:
             name = getattr(error, "filename", None) or folder
-            return Outcome(job.id, "hopeless", f"{name}: {os.strerror(number)}")
+            return Outcome(job.id, "fatal", f"{name}: {os.strerror(number)}")
         return Outcome(job.id, "failed", f"{type(error).__name__}: {error}".replace("\n", "; "))
 
 
@@ -137,25 +138,17 @@ def _facts(job: Job, folder: Path, part: Path) -> TraceFacts | None:
     # It was read back before anybody can find it.
     facts = TraceFacts.read(part, scenario.to_toml(), WARMUP)
     publish(part, target)
-    return facts.named(target)
+    return replace(facts, name=target.name)
 
 
 def publish(part: Path, target: Path) -> None:
     """Give a finished file its name, such that it has it, and all its bytes, or neither."""
-    _sync(part)
+    sync(part)
     part.replace(target)
-    _sync(target.parent)
+    sync(target.parent)
 
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def tidy(folder: Path) -> None:
+def remove_stale_parts(folder: Path) -> None:
     """Remove what killed processes left in the folder of traces; what is in use is locked."""
     for path in folder.glob(".*.lock"):
         with locked(path) as mine:

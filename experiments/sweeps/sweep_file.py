@@ -9,24 +9,22 @@ from hashlib import sha256
 from itertools import product
 from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import Discriminator, Field, Tag
 
 from ... import __version__
+from ...policies.registry import policy_name
+from ...scenarios.base import Section, form
 from ...scenarios.components import KEYS, resolve
-from ...scenarios.errors import Problem, ScenarioError, as_toml
-from ...scenarios.loading import (
-    data_folders,
-    load_table,
-    parse_toml,
-    parse_value,
-    put,
-    replace_policy,
-)
-from ...scenarios.schema import MAX_REPLICATIONS, MAX_SEED, Scenario, Section, Whole
+from ...scenarios.errors import Issue, ScenarioError, as_toml
+from ...scenarios.loading import data_folders, load_table, replace_policy
+from ...scenarios.policy_list import parse_policy
+from ...scenarios.schema import Scenario
+from ...scenarios.sections import MAX_REPLICATIONS, MAX_SEED
+from ...scenarios.tables import copied, flatten, parse_toml, parse_value, put
+from ...scenarios.units import Count, Whole
 from ...scenarios.validation import validate
-from ..compare import parse_policy
 from ..run import prepare
 
 MAX_RUNS = 1_000_000
@@ -34,7 +32,7 @@ MAX_TRIED = 200
 """So many scenarios, about, are tried out with all models and files that they name: those that have
 each value of each key once. The schema checks all of them."""
 
-MAX_PROBLEMS = 50
+MAX_ISSUES = 50
 
 _RESERVED = {
     "run.seed": "`seeds`, at the top",
@@ -46,9 +44,8 @@ _RESERVED = {
 Key = str
 """A key of a scenario, as "tasks.mean"."""
 
-
-def _form(value: object) -> str:
-    return "<list>" if isinstance(value, list | tuple) else "<value>"
+AnySweep: TypeAlias = str | Path | Mapping[str, Any]
+"""A sweep file, or its tables."""
 
 
 class SweepFile(Section):
@@ -70,17 +67,16 @@ class SweepFile(Section):
         "given",
     )
     seeds: Annotated[
-        Annotated[Whole, Field(ge=1, le=MAX_RUNS), Tag("<value>")]
+        Annotated[Count, Field(le=MAX_RUNS), Tag("<value>")]
         | Annotated[
             tuple[Annotated[Whole, Field(ge=0, le=MAX_SEED)], ...],
             Field(min_length=1, max_length=MAX_RUNS),
             Tag("<list>"),
         ],
-        Discriminator(_form),
+        Discriminator(form),
     ] = Field(default=1, description="how many, from the scenario's own on, or a list of them")
-    replications: Whole = Field(
+    replications: Count = Field(
         default=10,
-        ge=1,
         le=MAX_REPLICATIONS,
         description="how many seeds of a point run in lock-step in one process, at most",
     )
@@ -186,25 +182,21 @@ class Sweep:
         return blocks
 
 
-def load_sweep(path: str | Path, data_dir: Path | None = None) -> Sweep:
+def load_sweep(sweep: AnySweep, data_dir: str | Path | None = None) -> Sweep:
     """Read a sweep file, and check every scenario that it asks for.
 
     Args:
-        path: of the file.
+        sweep: the file, or its tables, as if they stood in a file in the current directory; among their
+            `policies` there may be classes.
         data_dir: where data files are looked up, as for `load_scenario`.
 
     Raises:
         ScenarioError: no such file, not TOML, not a sweep, or scenarios that cannot be run; with all
             that is wrong.
     """
-    source, path = str(path), Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise ScenarioError([Problem(source, f"cannot be read: {reason}")]) from None
+    source, text, here = _read(sweep)
     file = validate(SweepFile, parse_toml(text, source), source)
-    beside = path.parent / file.scenario
+    beside = here / file.scenario
     base_name = beside if beside.is_file() else Path(file.scenario)
     base, folder = load_table(base_name)
     fixed, axes = _settings(file, source)
@@ -216,14 +208,14 @@ def load_sweep(path: str | Path, data_dir: Path | None = None) -> Sweep:
         fixed=fixed,
         axes=axes,
         policies=policies,
-        folders=tuple(dict.fromkeys([path.parent, *data_folders(folder, data_dir)])),
+        folders=tuple(dict.fromkeys([here, *data_folders(folder, data_dir)])),
     )
     seeds = file.seeds
     count = len(policies) * (seeds if isinstance(seeds, int) else len(seeds))
     for axis in axes:
         count *= len(axis.settings)
     if count > MAX_RUNS:
-        raise ScenarioError([Problem(source, f"{count:,} runs", allowed=f"<= {MAX_RUNS:,}")])
+        raise ScenarioError([Issue(source, f"{count:,} runs", allowed=f"<= {MAX_RUNS:,}")])
     cases, first = expansion.cases()
     if isinstance(seeds, int):
         seeds = tuple(range(first.run.seed, first.run.seed + seeds))
@@ -241,61 +233,79 @@ def load_sweep(path: str | Path, data_dir: Path | None = None) -> Sweep:
     )
 
 
+def _read(sweep: AnySweep) -> tuple[str, str, Path]:
+    """What messages call a sweep, its TOML text, and the folder that it lies in."""
+    if not isinstance(sweep, Mapping):
+        try:
+            return str(sweep), Path(sweep).read_text(encoding="utf-8"), Path(sweep).parent
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            raise ScenarioError([Issue(str(sweep), f"cannot be read: {reason}")]) from None
+    import tomli_w
+
+    table = dict(sweep)
+    if isinstance(policies := table.get("policies"), list | tuple):
+        table["policies"] = [policy_name(policy) for policy in policies]
+        known = [isinstance(policy, str | type) for policy in policies]
+        for name, is_known in zip(table["policies"], known, strict=True):
+            if not is_known or name.startswith("__main__:"):
+                what = f"{name} is not known to the processes that make the runs"
+                allowed = "a name, or a class of a module, as of a .py file beside"
+                raise ScenarioError([Issue("sweep", what, "policies", allowed=allowed)])
+    try:
+        return "sweep", tomli_w.dumps(table), Path()
+    except TypeError as error:
+        raise ScenarioError([Issue("sweep", str(error))]) from None
+
+
 def _check_seeds(seeds: tuple[int, ...], source: str) -> None:
     if len(set(seeds)) < len(seeds):
-        raise ScenarioError([Problem(source, "the same twice", "seeds", as_toml(seeds))])
+        raise ScenarioError([Issue(source, "the same twice", "seeds", as_toml(seeds))])
     if max(seeds) > MAX_SEED:
-        raise ScenarioError([Problem(source, "too many", "seeds", allowed=f"up to {MAX_SEED:,}")])
+        raise ScenarioError([Issue(source, "too many", "seeds", allowed=f"up to {MAX_SEED:,}")])
 
 
 def _settings(file: SweepFile, source: str) -> tuple[dict[Key, Any], tuple[Axis, ...]]:
-    """What all runs have in common, and the axes, the listed points first."""
-    problems: list[Problem] = []
-    fixed, grid = flat(file.set), flat(file.grid)
-    points = [flat(point) for point in file.points]
-    for where, keys in (
-        ("set", fixed),
-        ("grid", grid),
-        *((f"points[{n}]", point) for n, point in enumerate(points)),
-    ):
-        for key, value in keys.items():
-            if key in _RESERVED:
-                what = "not a key to sweep"
-                at = f"{where}.{key}"
-                problems.append(Problem(source, what, at, as_toml(value), _RESERVED[key]))
+    """What all runs have in common, and the axes, the listed points first.
+
+    Raises:
+        ScenarioError: with all keys that cannot be swept.
+    """
+    fixed, grid = flatten(file.set), flatten(file.grid)
+    points = [flatten(point) for point in file.points]
+    tables = {"set": fixed, "grid": grid} | {f"points[{n}]": one for n, one in enumerate(points)}
+    issues = [
+        Issue(source, "not a key to sweep", f"{where}.{key}", as_toml(value), _RESERVED[key])
+        for where, keys in tables.items()
+        for key, value in keys.items()
+        if key in _RESERVED
+    ]
     for key, values in grid.items():
-        if not isinstance(values, list) or not values:
-            what = "empty" if values == [] else "not a list"
-            allowed = "a list of values; for one value of all runs, [set]"
-            problems.append(Problem(source, what, f"grid.{key}", as_toml(values), allowed))
-        elif (twice := _repeated(values)) is not None:
-            what = f"{as_toml(twice)} is there twice"
-            problems.append(Problem(source, what, f"grid.{key}", as_toml(values)))
+        issues += _grid_issues(key, values, source)
     for n, point in enumerate(points):
         if not point:
-            problems.append(Problem(source, "empty", f"points[{n}]", "{}"))
+            issues.append(Issue(source, "empty", f"points[{n}]", "{}"))
         for key in point.keys() & grid.keys():
-            problems.append(Problem(source, "also in the grid", f"points[{n}].{key}"))
+            issues.append(Issue(source, "also in the grid", f"points[{n}].{key}"))
     listed = tuple(dict.fromkeys(key for point in points for key in point))
     for key in [*grid, *listed]:
         if key in fixed:
-            problems.append(Problem(source, "swept, and also in [set]", f"set.{key}"))
-    if problems:
-        raise ScenarioError(problems)
+            issues.append(Issue(source, "swept, and also in [set]", f"set.{key}"))
+    if issues:
+        raise ScenarioError(issues)
     axes = [Axis(listed, tuple(points), "points")] if points else []
     axes += [Axis((key,), tuple({key: value} for value in grid[key]), "grid") for key in grid]
     return fixed, tuple(axes)
 
 
-def flat(table: Mapping[str, Any], prefix: str = "") -> dict[Key, Any]:
-    """Tables within tables as keys with dots."""
-    found: dict[Key, Any] = {}
-    for name, value in table.items():
-        if isinstance(value, dict) and value:
-            found |= flat(value, f"{prefix}{name}.")
-        else:
-            found[f"{prefix}{name}"] = value
-    return found
+def _grid_issues(key: Key, values: Any, source: str) -> list[Issue]:
+    if not isinstance(values, list) or not values:
+        what = "empty" if values == [] else "not a list"
+        allowed = "a list of values; for one value of all runs, [set]"
+        return [Issue(source, what, f"grid.{key}", as_toml(values), allowed)]
+    if (twice := _repeated(values)) is not None:
+        return [Issue(source, f"{as_toml(twice)} is there twice", f"grid.{key}", as_toml(values))]
+    return []
 
 
 def _repeated(values: list[Any]) -> Any:
@@ -317,16 +327,16 @@ def _policies(
         name = section.get("name") if isinstance(section, dict) else None
         return {name if isinstance(name, str) else "lyapunov": (None, [])}
     found: dict[str, tuple[str | None, list[str]]] = {}
-    problems = []
+    issues = []
     for label in file.policies:
         if label in found:
-            problems.append(Problem(source, f"`{label}` is there twice", "policies"))
+            issues.append(Issue(source, f"`{label}` is there twice", "policies"))
         try:
             found[label] = parse_policy(label, source)
         except ScenarioError as error:
-            problems += error.problems
-    if problems:
-        raise ScenarioError(problems)
+            issues += error.issues
+    if issues:
+        raise ScenarioError(issues)
     return found
 
 
@@ -370,7 +380,7 @@ class Digests:
         seedless = text.replace(_SEEDS % (run.seed, run.replications), _SEEDS % (0, 1), 1)
         files = []
         if '"file":' in text:
-            named = flat(json.loads(text))
+            named = flatten(json.loads(text))
             files = [self._data(value) for key, value in named.items() if key.endswith(".file")]
         for kind, key in KEYS.items():
             if ":" in (name := attrgetter(key)(scenario)):
@@ -407,7 +417,7 @@ class _Expansion:
         Raises:
             ScenarioError: with what is wrong.
         """
-        problems: dict[Problem, None] = {}
+        issues: dict[Issue, None] = {}
         cases: list[Case] = []
         scenarios: list[Scenario] = []
         known: dict[str, tuple[Mapping[Key, Any], str]] = {}
@@ -420,18 +430,18 @@ class _Expansion:
                     text = scenario.model_dump_json(exclude_none=True)
                     digest = digests.of(scenario, text)
                 except ScenarioError as error:
-                    problems |= dict.fromkeys(error.problems)
+                    issues |= dict.fromkeys(error.issues)
                     continue
                 scenarios = scenarios or [scenario]
                 same = known.setdefault(digest, (point, label))
                 if same != (point, label):
                     what = f"{place(*same)} and {place(point, label)} are the same scenario"
-                    problems[Problem(self.source, what)] = None
+                    issues[Issue(self.source, what)] = None
                 cases.append(Case(number, label, text, digest))
-            if len(problems) >= MAX_PROBLEMS:
+            if len(issues) >= MAX_ISSUES:
                 break
-        if problems:
-            raise ScenarioError(list(problems)[:MAX_PROBLEMS])
+        if issues:
+            raise ScenarioError(list(issues)[:MAX_ISSUES])
         return tuple(cases), scenarios[0]
 
     def _tried(self) -> set[int]:
@@ -451,7 +461,7 @@ class _Expansion:
         Raises:
             ScenarioError: with the keys as the sweep file has them.
         """
-        table = _copied(self.base)
+        table = copied(self.base)
         name, options = self.policies[label]
         if name is not None:
             replace_policy(table, name)
@@ -476,20 +486,13 @@ class _Expansion:
             if tried:
                 prepare(scenario)
         except ScenarioError as error:
-            raise ScenarioError([self._traced(one, origin) for one in error.problems]) from None
+            raise ScenarioError([self._traced(one, origin) for one in error.issues]) from None
         return scenario
 
-    def _traced(self, problem: Problem, origin: Mapping[Key, str]) -> Problem:
-        """The same problem, at the key of the sweep file that it comes from."""
+    def _traced(self, issue: Issue, origin: Mapping[Key, str]) -> Issue:
+        """The same issue, at the key of the sweep file that it comes from."""
         for key, written in origin.items():
-            if problem.key == key or problem.key.startswith((f"{key}.", f"{key}[")):
-                rest = problem.key[len(key) :]
-                return replace(problem, source=self.source, key=f"{written}{rest}")
-        return problem
-
-
-def _copied(table: dict[str, Any]) -> dict[str, Any]:
-    """A copy whose tables can be changed; lists are shared."""
-    return {
-        key: _copied(value) if isinstance(value, dict) else value for key, value in table.items()
-    }
+            if issue.key == key or issue.key.startswith((f"{key}.", f"{key}[")):
+                rest = issue.key[len(key) :]
+                return replace(issue, source=self.source, key=f"{written}{rest}")
+        return issue

@@ -1,4 +1,4 @@
-"""The results of a sweep in one table: what its traces say, so that nobody has to open all of them.
+"""The table of a sweep: the numbers of all its traces, so that they need not all be opened.
 
 It is an SQLite file beside the traces, written in transactions while the sweep goes on. The traces
 remain the truth: a table that is lost is made again from them. It has SQLite's rollback journal, not
@@ -10,12 +10,12 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple, Self
 from zlib import crc32
 
+from ...traces.file_errors import reported
 from ...traces.reader import Trace, TraceError, open_trace
 from ...traces.statistics import replication_values
 
@@ -42,14 +42,14 @@ _COLUMNS = {
 
 @dataclass(frozen=True)
 class TraceFacts:
-    """What the table has of a trace.
+    """A trace, as the table has it.
 
     Attributes:
         name: of its file.
         size: bytes.
         mtime_ns: time of its last change.
         digest: of its bytes.
-        numbers: by key of `ROWS`, one for each replication, SI.
+        numbers: by key of `METRICS`, one for each replication, SI.
     """
 
     name: str
@@ -77,21 +77,17 @@ class TraceFacts:
         state = path.stat()
         return cls(path.name, state.st_size, state.st_mtime_ns, digest(path), numbers)
 
-    def named(self, path: Path) -> "TraceFacts":
-        """The same of the file that has got its name."""
-        return replace(self, name=path.name)
-
 
 def read_numbers(trace: Trace, warmup: float) -> dict[str, list[float]]:
-    """`replication_values` as plain numbers.
+    """`replication_values` as plain numbers, by key of `METRICS`: one for each replication, SI.
 
     Raises:
         TraceError: the trace is damaged.
     """
-    try:
-        return {key: value.tolist() for key, value in replication_values(trace, warmup).items()}
-    except (OSError, KeyError, RuntimeError) as error:
-        raise TraceError(f"{trace.path}: the file is damaged ({error})") from None
+    with reported(trace.path):
+        return {
+            key: value.tolist() for key, value in replication_values(trace.totals, warmup).items()
+        }
 
 
 def digest(path: Path) -> str:
@@ -125,7 +121,7 @@ class RunRow(NamedTuple):
         seed: of the run.
         trace: name of its file; None if there is none yet; so are the next.
         replication: its place in the trace.
-        numbers: by key of `ROWS`, SI.
+        numbers: by key of `METRICS`, SI.
         failure: why there is none; None if it was not tried.
     """
 
@@ -167,7 +163,7 @@ class SweepTable:
     def _open(self, create: bool) -> None:
         # Reading too: a transaction that was cut off has to be rolled back first.
         mode = "rwc" if create else "rw"
-        with self._told():
+        with self._reported():
             self._db = sqlite3.connect(
                 f"{self.path.resolve().as_uri()}?mode={mode}",
                 uri=True,
@@ -176,13 +172,13 @@ class SweepTable:
             )
         try:
             if create:
-                with self._told():
+                with self._reported():
                     for table, columns in _COLUMNS.items():
                         self._db.execute(
                             f"CREATE TABLE IF NOT EXISTS {table} "
                             f"({columns}, checksum INTEGER NOT NULL) WITHOUT ROWID"
                         )
-            kind = self.said("format")
+            kind = self.metadata("format")
             if kind not in (None, str(FORMAT)):
                 written = f"written by another version of edgesim (format {kind})"
                 raise TraceError(f"{self.path}: {written}")
@@ -200,33 +196,28 @@ class SweepTable:
         """
         found = str(self._all("PRAGMA integrity_check(1)")[0][0])
         if found != "ok":
-            raise damage(self.path, found)
+            raise damaged(self.path, found)
         for table in _COLUMNS:
             for row in self._all(f"SELECT * FROM {table}"):
                 if row[-1] != _checksum(table, row[:-1]):
-                    raise damage(self.path, f"a row of {table} is not what was written")
-        if (seeds := self.said("seeds")) is not None:
+                    raise damaged(self.path, f"a row of {table} is not what was written")
+        if (seeds := self.metadata("seeds")) is not None:
             cases, runs = self._all("SELECT (SELECT count(*) FROM cases), count(*) FROM runs")[0]
             if runs != cases * len(json.loads(seeds)):
-                raise damage(self.path, "rows of runs are missing")
+                raise damaged(self.path, "rows of runs are missing")
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
         """Close the file."""
         self._db.close()
 
-    def said(self, name: str) -> str | None:
-        """What the sweep says about itself: "title", "axes", "policies", "seeds"."""
+    def metadata(self, name: str) -> str | None:
+        """A text that the sweep notes about itself: "title", "axes", "policies", "seeds"."""
         found = self._all("SELECT value FROM sweep WHERE name = ?", (name,))
         return str(found[0][0]) if found else None
 
@@ -239,7 +230,7 @@ class SweepTable:
         """Note what the sweep asks for, instead of what it asked for before.
 
         Args:
-            about: by name, what it says about itself.
+            about: by name, its metadata.
             cases: by number.
             runs: id, number of the case, seed.
         """
@@ -264,7 +255,7 @@ class SweepTable:
         """Note how jobs ended, all of them or none.
 
         Args:
-            complete: ids of the runs in a trace, what it says, and the CPU time it took.
+            complete: ids of the runs in a trace, its facts, and the CPU time it took.
             failed: ids of runs, and why.
         """
         with self._transaction() as db:
@@ -280,13 +271,13 @@ class SweepTable:
             self._put("failures", failed)
 
     def forget(self, traces: Iterable[str]) -> None:
-        """Drop what traces said: they are gone, or not any more what they were."""
+        """Drop the results of traces that are gone or have changed."""
         with self._transaction() as db:
             for name in traces:
                 db.execute("DELETE FROM results WHERE trace = ?", (name,))
                 db.execute("DELETE FROM traces WHERE name = ?", (name,))
 
-    def touched(self, name: str, mtime_ns: int) -> None:
+    def note_time(self, name: str, mtime_ns: int) -> None:
         """Note that a trace has another time, but the same bytes."""
         with self._transaction():
             query = "SELECT name, bytes, ?, digest, cpu_s FROM traces WHERE name = ?"
@@ -304,7 +295,7 @@ class SweepTable:
         return bool(self._all(query, tuple(run_ids))[0][0] == len(run_ids))
 
     def complete(self) -> set[str]:
-        """Ids of all runs that there are results of."""
+        """Ids of all runs that have results."""
         return {row[0] for row in self._all("SELECT id FROM results")}
 
     def cases(self) -> list[CaseRow]:
@@ -347,7 +338,7 @@ class SweepTable:
         return cpu_s, int(size), int(self._all("SELECT count(*) FROM results")[0][0])
 
     def _all(self, query: str, values: tuple[Any, ...] = ()) -> list[Any]:
-        with self._told():
+        with self._reported():
             return self._db.execute(query, values).fetchall()
 
     def _put(self, table: str, rows: Iterable[Sequence[str | int | float]]) -> None:
@@ -360,7 +351,7 @@ class SweepTable:
 
     @contextmanager
     def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[sqlite3.Connection]:
-        with self._told():
+        with self._reported():
             self._db.execute(f"BEGIN {kind}")
             try:
                 yield self._db
@@ -371,23 +362,23 @@ class SweepTable:
                 raise
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """SQLite's errors in the program's words. Our SQL is right: if not to SQLite, it is damaged."""
+    def _reported(self) -> Iterator[None]:
+        """SQLite's errors as our own: our SQL is right, so where SQLite refuses it the table is damaged."""
         try:
             yield
         except sqlite3.DatabaseError as error:
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
             if isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR:
                 raise OSError(None, str(error), str(self.path)) from None
-            raise damage(self.path, error) from None
+            raise damaged(self.path, error) from None
 
 
 def _checksum(table: str, row: Sequence[str | int | float]) -> int:
     return crc32(repr((table, *row)).encode())
 
 
-def damage(path: Path, what: object) -> TraceError:
-    """Tell of a damaged table."""
+def damaged(path: Path, what: object) -> TraceError:
+    """The error of a damaged table."""
     return TraceError(f"{path}: the file is damaged ({what}); start the sweep again to mend it")
 
 
@@ -401,4 +392,4 @@ def consistent(folder: Path) -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError, LookupError) as error:
-        raise damage(folder / NAME, f"{type(error).__name__}: {error}") from error
+        raise damaged(folder / NAME, f"{type(error).__name__}: {error}") from error

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Protocol
 
-from ...scenarios.errors import Problem, ScenarioError
+from ...scenarios.errors import Issue, ScenarioError
 from .jobs import Job, Outcome, run_job
 
 AHEAD = 2
@@ -28,8 +28,8 @@ _ONE_THREAD = {
 }
 
 
-class Task(Protocol):
-    """What a process is handed: a job, or anything else that can be pickled and has an id."""
+class Submission(Protocol):
+    """What a process is handed: a job, or anything else with an id that can be pickled."""
 
     @property
     def id(self) -> str:
@@ -59,7 +59,7 @@ class _Worker:
 
     process: Any
     line: "Connection[Any, Any]"
-    jobs: deque[Task] = field(default_factory=deque)
+    jobs: deque[Submission] = field(default_factory=deque)
 
 
 class LocalPool:
@@ -90,7 +90,7 @@ class LocalPool:
         """How many jobs it takes."""
         return AHEAD * len(self._workers)
 
-    def submit(self, job: Task) -> None:
+    def submit(self, job: Submission) -> None:
         """Hand over a job."""
         worker = min(self._workers, key=lambda one: len(one.jobs))
         worker.jobs.append(job)
@@ -104,7 +104,7 @@ class LocalPool:
             try:
                 outcome: Outcome = worker.line.recv()
             except (EOFError, OSError):
-                return self._buried(worker)
+                return self._replace_dead_worker(worker)
             worker.jobs.popleft()
             return outcome
         return None
@@ -142,7 +142,7 @@ class LocalPool:
                 theirs.close()
         raise OSError(None, f"no process can be started: {failure or 'its server died'}")
 
-    def _buried(self, worker: _Worker) -> Outcome | None:
+    def _replace_dead_worker(self, worker: _Worker) -> Outcome | None:
         """Replace a worker that died; what it had not begun goes to the others."""
         worker.process.join()
         code = worker.process.exitcode or 0
@@ -163,7 +163,7 @@ def _work(
     line: "Connection[Any, Any]", run: Callable[[Any, Path], Outcome], folder: Path, directory: str
 ) -> None:
     """A worker's life: job after job, until the other end of the line is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent says what to do
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides
     threading.Thread(target=_die_with_parent, daemon=True).start()
     os.chdir(directory)
     with suppress(EOFError, OSError):
@@ -211,7 +211,7 @@ class DaskPool:
         except ImportError:
             what = "needs dask.distributed"
             allowed = "pip install 'edgesim[cluster]'"
-            raise ScenarioError([Problem("--scheduler", what, allowed=allowed)]) from None
+            raise ScenarioError([Issue("--scheduler", what, allowed=allowed)]) from None
         try:
             # Its methods are not typed.
             self._client: Any = distributed.Client(address, timeout=10, set_as_default=False)  # type: ignore[no-untyped-call]
@@ -224,7 +224,7 @@ class DaskPool:
 
     @property
     def capacity(self) -> int:
-        """How many jobs it takes: by the workers that there are now."""
+        """How many jobs it takes: by the present workers."""
         workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
         threads: int = sum(worker["nthreads"] for worker in workers)
         return AHEAD * max(threads, 1)

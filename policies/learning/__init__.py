@@ -1,1 +1,1 @@
-"""Policies that learn, what they see, and their environments."""
+"""Policies that learn, their features and actions, and their environments."""

@@ -1,101 +1,28 @@
 """Asynchronous actor-critic: Algorithms 2 and 3 of paper A. Line numbers are those algorithms'.
 
-Learning agents, each with replicas of the environment, act for t_max steps on a copy of the global
-parameters, work out what to change, and send it to the global agent, which changes the parameters
-without waiting for the others. `aac_training` puts them to work.
+Algorithm 2, `LearningAgent`: an agent with replicas of the environment acts for t_max steps on a copy of
+the global parameters, and works out the gradients. Algorithm 3, `GlobalAgent`: changes the global
+parameters by each agent's gradients as they arrive, without waiting for the others.
+
+Paper A: Y. Dai, K. Zhang, S. Maharjan, Y. Zhang, "Deep Reinforcement Learning for Stochastic Computation
+Offloading in Digital Twin Networks", IEEE Transactions on Industrial Informatics, doi
+10.1109/TII.2020.3016320.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, NamedTuple
+from functools import partial
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from .networks import Actor, Critic, Head, Kind, finite, torch_seed
-from .trainable import (
-    Count,
-    Learned,
-    Learner,
-    MakeEnvironment,
-    Positive,
-    Problem,
-    Share,
-    TrainingError,
-)
-
-
-@dataclass
-class Aac(Learned):
-    """AAC, Algorithms 2 and 3 of paper A: actors and critics that learn side by side; to be trained.
-
-    Attributes:
-        checkpoint: a file that `edgesim train` left, or the name of a shipped one; its own keys
-            `network`, `hidden` and `head` hold.
-        network: "flat" of all devices' features at once, as in the papers, for one N; or "shared",
-            the same weights for each device, for any N.
-        hidden: widths of the hidden layers; by default the paper's [128, 128, 128] of a flat network,
-            [64, 64] of a shared one.
-        head: the actor's last layer; "paper" is paper A's single softmax over all outputs.
-        workers: learning agents. The paper has one at each SBS; more than there are cores gain
-            nothing.
-        replicas: environments that each agent steps together.
-        steps: T_max, environment steps over all agents and replicas.
-        t_max: steps of each replica between two updates.
-        episode_slots: slots of an episode.
-        actor_rate: alpha_pi.
-        critic_rate: alpha_v.
-        discount: delta.
-        entropy: weight of the policy's entropy, which keeps it exploring.
-        deviation: standard deviation of the noise on the actor's logits, at the start; it is learned.
-        norm: longest gradient; a longer one is scaled down.
-        final_rate: both rates fall linearly over the training, to this share of what they were.
-        logit_penalty: weight of the mean square of the actor's outputs before they are squashed, which
-            keeps them where noise still tries something else.
-        limit_weight: in world C, what violated limits weigh in the reward C(22), l2 to l5.
-    """
-
-    name: ClassVar[str] = "aac"
-
-    checkpoint: str | None = None
-    network: Kind = "shared"
-    hidden: Sequence[Count] | None = None
-    head: Head = "grouped"
-    workers: Count = 2
-    replicas: Count = 64
-    steps: Count = 600_000
-    t_max: Count = 8
-    episode_slots: Count = 200
-    actor_rate: Positive = 1e-3
-    critic_rate: Positive = 1e-3
-    discount: Share = 0.5
-    entropy: Annotated[float, Field(ge=0)] = 0.0
-    deviation: Positive = 0.6
-    norm: Positive = 0.5
-    final_rate: Share = 0.05
-    logit_penalty: Annotated[float, Field(ge=0)] = 0.01
-    limit_weight: Positive = 1.0
-
-    @property
-    def architecture(self) -> dict[str, Any]:
-        """Of actor and critic."""
-        hidden = self.hidden or ([128, 128, 128] if self.network == "flat" else [64, 64])
-        return {"network": self.network, "hidden": list(hidden), "head": self.head}
-
-    @staticmethod
-    def make_actor(
-        architecture: Mapping[str, Any], devices: int, features: int, actions: int
-    ) -> Actor:
-        """pi(s | theta_pi), without its noise."""
-        a = architecture
-        return Actor(a["network"], devices, features, actions, a["hidden"], a["head"])
-
-    def learner(self, problem: Problem, make: MakeEnvironment, seed: int) -> Learner:
-        """Global agent and learning agents."""
-        from .aac_workers import Training
-
-        return Training(self, make, seed)
+from ...scenarios.units import Count, Positive, Share
+from .aac_workers import RemoteAgent, Update, received
+from .networks import Actor, Critic, check_finite, finite
+from .seeding import seeded, torch_seed
+from .trainable import Head, MakeEnvironment, TrainablePolicy, TrainingError
 
 
 class ActorCritic(nn.Module):
@@ -105,18 +32,18 @@ class ActorCritic(nn.Module):
     actions; squashing is part of the environment, so it has no part in the density.
 
     Args:
-        keys: of the policy.
+        config: the policy.
         devices: N.
         features: F.
         actions: A.
     """
 
-    def __init__(self, keys: Aac, devices: int, features: int, actions: int) -> None:
+    def __init__(self, config: "Aac", devices: int, features: int, actions: int) -> None:
         super().__init__()
-        shape = keys.architecture
-        self.actor = keys.make_actor(shape, devices, features, actions)
-        self.critic = Critic(shape["network"], devices, features, 0, shape["hidden"])
-        self.log_deviation = nn.Parameter(torch.full((actions,), keys.deviation).log())
+        shape = config.architecture
+        self.actor: Actor = config.make_actor(shape, devices, features, actions)
+        self.critic = Critic(shape["network"], shape["hidden"], devices, features, 0)
+        self.log_deviation = nn.Parameter(torch.full((actions,), config.deviation).log())
 
     def log_density(self, mean: Tensor, logits: Tensor) -> Tensor:
         """(R,) log pi(a | s) of (R, N, A) logits around the actor's, without the constant."""
@@ -124,62 +51,51 @@ class ActorCritic(nn.Module):
         return -(0.5 * standard * standard + self.log_deviation).sum(dim=(1, 2))
 
     def entropy(self, devices: int) -> Tensor:
-        """Of the policy's noise on all devices, without the constant."""
+        """() of the policy's noise on all devices, without the constant."""
         return self.log_deviation.sum() * devices
 
 
-class Update(NamedTuple):
-    """What an agent sends with its gradient.
+class LearningAgent:
+    """Algorithm 2, for each learning agent.
 
     Attributes:
-        steps: environment steps that it took.
-        means: reward and losses.
-    """
-
-    steps: int
-    means: dict[str, float]
-
-
-class LearningAgent:
-    """Algorithm 2.
+        model: the agent's parameters.
+        noise: the generator of its actions' noise.
+        episode_seed: of its next episode's first replica.
 
     Args:
-        keys: of the policy.
-        env: its replicas.
-        seed: of its noise.
-        first: seed of its first episode's first replica.
-        stride: from one of its episodes to the next.
+        config: the policy.
+        make: its replicas of the environment.
+        seed: of its noise, and of its first episode's first replica.
     """
 
-    def __init__(self, keys: Aac, env: Any, seed: int, first: int, stride: int) -> None:
-        self._keys = keys
-        self._env = env
-        self._episode_seed = first
-        self._stride = stride
-        self._state: Tensor | None = None
+    def __init__(self, config: "Aac", make: MakeEnvironment, seed: int) -> None:
+        self._config = config
+        self._env = env = make(config.replicas, config.episode_slots, config.limit_weight)
+        self.episode_seed = seed
         self.noise = torch.Generator().manual_seed(torch_seed(seed))
-        devices, features = env.single_observation_space.shape
+        self.sizes = (*env.single_observation_space.shape, env.single_action_space.shape[1])
         # 1: Agent parameters theta'_pi and theta'_v.
-        self.model = ActorCritic(keys, devices, features, env.single_action_space.shape[1])
-
-    @property
-    def between_episodes(self) -> bool:
-        """Whether the next step is an episode's first."""
-        return self._state is None
+        self.model = ActorCritic(config, *self.sizes)
+        # 2: No step yet: the next one is an episode's first.
+        self._state: Tensor | None = None
 
     def work(self, shared: nn.Module) -> Update:
-        """Lines 4 to 18, once: leaves the gradient in the parameters of `model`.
+        """Lines 4 to 18, which lines 3 and 19 repeat.
 
         Args:
             shared: the global parameters.
 
+        Returns:
+            The gradients, which lie in the parameters of `model`, and what goes with them.
+
         Raises:
             TrainingError: a loss is not a number.
         """
-        model, keys = self.model, self._keys
+        model, config = self.model, self._config
         # 4: Synchronise agent parameters.
         model.load_state_dict(shared.state_dict())
-        # 6 to 13: Act for t_max steps, or to the episode's end.
+        # 5 to 13: Act for t_max steps, or to the episode's end.
         states, logits, rewards = self._act()
         # 14: The value of the state reached. An episode's end is no end of the network.
         with torch.no_grad():
@@ -187,34 +103,39 @@ class LearningAgent:
         # 15 to 17: The rewards from each step on.
         returns = [reached]
         for reward in reversed(rewards):
-            returns.insert(0, reward + keys.discount * returns[0])
+            returns.insert(0, reward + config.discount * returns[0])
         s, a, R = torch.cat(states[:-1]), torch.cat(logits), torch.cat(returns[:-1])
-        # 18, and Algorithm 3, 3 to 7: Accumulate the gradients (24) and (27), as means over steps.
+        # 18, and Algorithm 3, 3 to 7: Accumulate the gradients A(24) and A(27), as means over steps.
         value = model.critic(s)
         advantage = R - value
         mean = model.actor.logits(s)
         actor_loss = -(advantage.detach() * model.log_density(mean, a)).mean()
         critic_loss = advantage.square().mean()
-        explore = keys.entropy * model.entropy(a.shape[1])
-        moderate = keys.logit_penalty * mean.square().mean()
+        explore = config.entropy * model.entropy(a.shape[1])
+        moderate = config.logit_penalty * mean.square().mean()
         model.zero_grad(set_to_none=False)
         (actor_loss + critic_loss - explore + moderate).backward()
         losses = finite(actor_loss=actor_loss, critic_loss=critic_loss)
-        reward_mean = torch.stack(rewards).mean().item()
-        deviation = model.log_deviation.detach().exp().mean().item()
-        return Update(len(R), {"reward": reward_mean, **losses, "deviation": deviation})
+        means = {
+            "reward": torch.stack(rewards).mean().item(),
+            **losses,
+            "deviation": model.log_deviation.detach().exp().mean().item(),
+        }
+        gradients = [one.grad for one in model.parameters() if one.grad is not None]
+        return Update(gradients, len(R), means)
 
     def _act(self) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-        """States (one more than steps), logits and rewards."""
-        env, model = self._env, self.model
+        """Lines 6 to 13: (R, N, F) states, one more than steps; (R, N, A) logits; (R,) rewards."""
+        env, model, config = self._env, self.model, self._config
         if self._state is None:
             # 7: Construct the current state.
-            self._state = torch.from_numpy(env.reset(seed=self._episode_seed)[0])
-            self._episode_seed += self._stride
+            self._state = torch.from_numpy(env.reset(seed=self.episode_seed)[0])
+            self.episode_seed += config.workers * config.replicas
         states, logits, rewards = [self._state], list[Tensor](), list[Tensor]()
         deviation = model.log_deviation.detach().exp()
         over = False
-        while len(rewards) < self._keys.t_max and not over:
+        # 8, 13: Repeat until t - t_start = t_max.
+        while len(rewards) < config.t_max and not over:
             # 9: Perform an action of the policy.
             with torch.inference_mode():
                 mean = model.actor.logits(states[-1])
@@ -223,6 +144,7 @@ class LearningAgent:
                 action = model.actor.squash(chosen).numpy()
             # 10: New state and immediate reward.
             state, reward, _, truncated, _ = env.step(action)
+            # 11: t <- t + 1. 12, T <- T + 1, is left to `GlobalAgent.apply`.
             states.append(torch.from_numpy(state))
             logits.append(chosen.clone())
             rewards.append(torch.from_numpy(reward).float())
@@ -236,46 +158,168 @@ class LearningAgent:
 
 
 class GlobalAgent:
-    """Algorithm 3: the global parameters, and their updates by what the agents send.
+    """Algorithm 3, for the global agent: the learner of AAC.
+
+    One learning agent works in this process, and its training can be repeated bit for bit; several
+    have processes of their own.
+
+    Attributes:
+        steps: T, environment steps so far, over all agents and replicas.
+        model: the global parameters theta_pi and theta_v.
+        actor: the part of them that acts.
 
     Args:
-        keys: of the policy.
-        model: the global parameters.
+        config: the policy.
+        make: the environments of each agent.
+        seed: of the weights, the noise, and the first episode's first replica.
     """
 
-    def __init__(self, keys: Aac, model: ActorCritic) -> None:
-        self.model = model
-        self._keys = keys
-        actor = [*model.actor.parameters(), model.log_deviation]
-        critic = [*model.critic.parameters()]
-        self.optimiser = torch.optim.Adam(
-            [
-                {"params": actor, "lr": keys.actor_rate},
-                {"params": critic, "lr": keys.critic_rate},
-            ],
-            eps=1e-5,
-            fused=True,
-        )
+    def __init__(self, config: "Aac", make: MakeEnvironment, seed: int) -> None:
+        self._config = config
+        self._make_agent = partial(LearningAgent, config, make)
+        self._seed = seed
+        agent = self._make_agent(seed)
+        # 1: Global parameters theta_pi and theta_v, and the global counter T.
+        with seeded(seed):
+            self.model = ActorCritic(config, *agent.sizes)
+        self.steps = 0
+        self.actor = self.model.actor
+        actor = [*self.actor.parameters(), self.model.log_deviation]
+        groups = [
+            {"params": actor, "lr": config.actor_rate},
+            {"params": [*self.model.critic.parameters()], "lr": config.critic_rate},
+        ]
+        self._optimiser = torch.optim.Adam(groups, eps=1e-5, fused=True)
+        self._alone: LearningAgent | None = agent if config.workers == 1 else None
+        self._others: list[RemoteAgent] = []
+        if self._alone is None:
+            agent.close()
+            self.model.share_memory()
 
-    def update(self, gradients: Sequence[Tensor], steps: int) -> None:
-        """8: Update theta_pi and theta_v by an agent's gradients.
+    def advance(self) -> dict[str, float]:
+        """Lines 2 to 12, for an episode of every agent, or as many steps.
 
-        Args:
-            gradients: of each parameter.
-            steps: T, environment steps so far.
+        Returns:
+            Means over these steps, by name: reward, losses, deviation.
 
         Raises:
-            TrainingError: one of them is not a number; nothing was changed.
+            TrainingError: a loss or a weight is not a number any more, or an agent failed.
         """
-        keys = self._keys
-        left = 1.0 - (1.0 - keys.final_rate) * min(steps / keys.steps, 1.0)
-        rates = (keys.actor_rate, keys.critic_rate)
-        for group, rate in zip(self.optimiser.param_groups, rates, strict=True):
+        config, updates = self._config, list[Update]()
+        # 9 to 11: T > T_max ends the training, between two calls.
+        enough = self.steps + config.workers * config.replicas * config.episode_slots
+        while self.steps < enough:
+            # 2: While receiving from an agent; its gradients are those of lines 3 to 7.
+            for update in self._received():
+                self.apply(update)
+                updates.append(update)
+        check_finite(self.model)
+        weight = [update.steps / sum(one.steps for one in updates) for update in updates]
+        return {
+            name: sum(w * update.means[name] for w, update in zip(weight, updates, strict=True))
+            for name in updates[0].means
+        }
+
+    def apply(self, update: Update) -> None:
+        """8: Update theta_pi and theta_v by an agent's gradients, and count its steps.
+
+        Raises:
+            TrainingError: a gradient is not a number; nothing was changed.
+        """
+        config = self._config
+        left = 1.0 - (1.0 - config.final_rate) * min(self.steps / config.steps, 1.0)
+        rates = (config.actor_rate, config.critic_rate)
+        for group, rate in zip(self._optimiser.param_groups, rates, strict=True):
             group["lr"] = rate * left
         parameters = [*self.model.parameters()]
-        for parameter, gradient in zip(parameters, gradients, strict=True):
+        for parameter, gradient in zip(parameters, update.gradients, strict=True):
             parameter.grad = gradient
-        norm = nn.utils.clip_grad_norm_(parameters, keys.norm)
+        norm = nn.utils.clip_grad_norm_(parameters, config.norm)
         if not torch.isfinite(norm):
             raise TrainingError(f"the norm of a gradient is {norm.item()}")
-        self.optimiser.step()
+        self._optimiser.step()
+        self.steps += update.steps
+
+    def _received(self) -> Iterator[Update]:
+        """What agents send: of the one agent here, or of those that are ready."""
+        if self._alone is not None:
+            yield self._alone.work(self.model)
+            return
+        if not self._others:
+            config = self._config
+            episodes = self.steps // (config.replicas * config.episode_slots)
+            seeds = [self._seed + (episodes + n) * config.replicas for n in range(config.workers)]
+            self._others = [
+                RemoteAgent(partial(self._make_agent, one), self.model) for one in seeds
+            ]
+        yield from received(self._others)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Parameters, optimiser, noise. Several agents start episodes afresh from it."""
+        return {
+            "steps": self.steps,
+            "model": self.model.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "noise": self._alone.noise.get_state() if self._alone else None,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """The inverse; before the first `advance`."""
+        self.steps = state["steps"]
+        self.model.load_state_dict(state["model"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        if self._alone is not None:
+            self._alone.episode_seed = self._seed + self.steps // self._config.episode_slots
+            self._alone.noise.set_state(state["noise"])
+
+    def close(self) -> None:
+        """End all agents."""
+        for agent in (self._alone, *self._others):
+            if agent is not None:
+                agent.close()
+
+
+@dataclass
+class Aac(TrainablePolicy):
+    """AAC, Algorithms 2 and 3 of paper A: actors and critics that learn side by side; to be trained.
+
+    Attributes:
+        head: the actor's last layer; "paper" is paper A's single softmax over all outputs.
+        workers: learning agents. The paper has one at each SBS; more than there are cores gain
+            nothing.
+        replicas: environments that each agent steps together.
+        steps: T_max, environment steps over all agents and replicas.
+        t_max: steps of each replica between two updates.
+        actor_rate: alpha_pi.
+        critic_rate: alpha_v.
+        discount: delta.
+        entropy: weight of the policy's entropy, which keeps it exploring.
+        deviation: standard deviation of the noise on the actor's logits, at the start; it is learned.
+        norm: longest gradient; a longer one is scaled down.
+        final_rate: both rates fall linearly over the training, to this share of what they were.
+        logit_penalty: weight of the mean square of the actor's outputs before they are squashed, which
+            keeps them where noise still tries something else.
+    """
+
+    head: Head = "grouped"
+    workers: Count = 2
+    replicas: Count = 64
+    steps: Count = 600_000
+    t_max: Count = 8
+    actor_rate: Positive = 1e-3
+    critic_rate: Positive = 1e-3
+    discount: Share = 0.5
+    entropy: Annotated[float, Field(ge=0)] = 0.0
+    deviation: Positive = 0.6
+    norm: Positive = 0.5
+    final_rate: Share = 0.05
+    logit_penalty: Annotated[float, Field(ge=0)] = 0.01
+
+    name = "aac"
+    learner_class = GlobalAgent
+    actor_class = Actor
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """Of actor and critic."""
+        return {**super().architecture, "head": self.head}

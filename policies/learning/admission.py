@@ -1,10 +1,8 @@
-"""Who can offload together on the MRC uplink of world C, and how their deadlines are divided.
+"""Admission of offloaders to the MRC uplink of the task problem, and the division of their deadlines.
 
-An offloader's deadline D is the radio's and then the server's: D = S / R + C / f^0. The longer the
-server may take the less it emits, and the faster all must send, until nobody has the power for it.
+An offloader's deadline D is shared by radio and server: D = S / R + C / f^0. The more time the server
+has, the less it emits, and the faster all devices must send, until their powers no longer suffice.
 """
-
-from typing import NamedTuple
 
 import numpy as np
 
@@ -13,12 +11,13 @@ from ...simulator.core.compiled import compiled
 from ...simulator.tasks.channel import MrcChannel
 from ...simulator.tasks.network import CarbonAwareNetwork
 from ...simulator.tasks.powers import solve_powers
+from ..tasks.c10.slot import SlotArrays
 
-LONGEST = 0.95
-"""The server has at most this share of a deadline."""
+SERVER_SHARE_MAX = 0.95
+"""The largest share of a deadline that the server has."""
 
-SMALLEST = 0.05
-"""And each offloader at least this share of what the one with the longest share has."""
+RELATIVE_SHARE_MIN = 0.05
+"""The smallest share that an offloader has, relative to the largest one."""
 
 _BISECTIONS = 30
 """On the logarithm of a share: to a relative 1e-8."""
@@ -38,30 +37,30 @@ def divide_deadlines(
     """Admit offloaders by priority, then give the server all the time that their powers allow.
 
     A device is admitted if it and those admitted before it can all be in time: within P_max and E_max,
-    with everybody's rate floor, the server at most at F_max. So who is refused has to execute its
-    task itself. Then the server's times C / f^0 grow in proportion to the weights, from what F_max
-    needs, until a radio comes to its power budget.
+    with the rate floors of all devices, the server at most at F_max. A device that is refused executes
+    its task itself. Then the server's times C / f^0 grow in proportion to the weights, from those at
+    F_max, until a radio comes to its power budget.
 
     Args:
         network: capacities and limits.
         channel: (R, N) and (R, N, N) gains.
         bits: (R, N) S.
         cycles: (R, N) C, positive.
-        time_s: (R, N) D.
-        floor_bps: (R, N) the least rate of a device that does not offload; offloaders have R_min.
-        priority: (R, N) the largest is admitted first; who has none (zero or less) stays local.
-        weight: (R, N) positive; of the server's time, in proportion.
+        time_s: (R, N) D, s.
+        floor_bps: (R, N) least rate of a device that does not offload; that of offloaders is R_min.
+        priority: (R, N) the largest is admitted first; with zero or less a device stays local.
+        weight: (R, N) positive; the server's times are proportional to it.
         budget: (R, N) in [0, 1]; the power that a radio may use, on a logarithmic scale from the
             least that the server's capacity allows to P_max.
 
     Returns:
-        (R, N) who offloads, and (R, N) the server's time, seconds, zero for who does not.
+        (R, N) offloading, and (R, N) the server's time in seconds, zero without offloading.
     """
     floor_bps = np.broadcast_to(floor_bps, bits.shape)
     offload = np.zeros(bits.shape, dtype=np.bool_)
     edge_s = np.zeros(bits.shape)
     for r in range(len(bits)):
-        one = Instance(
+        one = SlotArrays(
             channel.gain[r],
             channel.interference_gain[r],
             bits[r],
@@ -71,6 +70,7 @@ def divide_deadlines(
             network.device_power_max_w,
             network.bandwidth_hz,
             network.noise_w,
+            network.theta_server,
             network.server_cpu_hz,
             network.rate_min_bps,
             network.energy_max_j,
@@ -79,33 +79,16 @@ def divide_deadlines(
     return offload, edge_s
 
 
-class Instance(NamedTuple):
-    """What limits one slot of one replication; as for `divide_deadlines`, without its first axis."""
-
-    gain: FloatArray
-    cross: FloatArray
-    bits: FloatArray
-    cycles: FloatArray
-    time_s: FloatArray
-    floor_bps: FloatArray
-    power_max_w: FloatArray
-    bandwidth_hz: float
-    noise_w: float
-    server_cpu_hz: float
-    rate_min_bps: float
-    energy_max_j: float
-
-
 @compiled
 def _divide(
-    one: Instance,
+    one: SlotArrays,
     priority: FloatArray,
     weight: FloatArray,
     budget: FloatArray,
     offload: BoolArray,
     edge_s: FloatArray,
 ) -> None:
-    """Fill in who offloads, and the server's times."""
+    """Fill in (N,) offloading and (N,) server times."""
     devices = len(priority)
     cap, power = one.power_max_w.copy(), np.zeros(devices)
     for m in np.argsort(-priority, kind="mergesort"):
@@ -113,7 +96,7 @@ def _divide(
             break
         offload[m] = True
         least = _shares(one, offload, weight, edge_s)
-        if least > LONGEST or not _in_time(one, offload, edge_s, least, cap, power):
+        if least > SERVER_SHARE_MAX or not _in_time(one, offload, edge_s, least, cap, power):
             offload[m] = False
     if not offload.any():
         edge_s[:] = 0.0
@@ -123,7 +106,7 @@ def _divide(
     for m in range(devices):
         if offload[m]:
             cap[m] = power[m] ** (1.0 - budget[m]) * cap[m] ** budget[m] * (1.0 + 1e-9)
-    low, high = np.log(low), np.log(LONGEST)
+    low, high = np.log(low), np.log(SERVER_SHARE_MAX)
     for _ in range(_BISECTIONS):
         middle = 0.5 * (low + high)
         if _in_time(one, offload, edge_s, np.exp(middle), cap, power):
@@ -134,39 +117,39 @@ def _divide(
 
 
 @compiled
-def _shares(one: Instance, offload: BoolArray, weight: FloatArray, edge_s: FloatArray) -> float:
-    """The server's times for a longest share of 1, and the longest share that F_max needs."""
+def _shares(one: SlotArrays, offload: BoolArray, weight: FloatArray, edge_s: FloatArray) -> float:
+    """Fill in the server's times for a largest share of 1; the largest share that F_max needs."""
     longest = 0.0
     for m in range(len(weight)):
         edge_s[m] = weight[m] if offload[m] else 0.0
-        longest = max(longest, edge_s[m] / one.time_s[m])
+        longest = max(longest, edge_s[m] / one.deadline_s[m])
     needed_hz = 0.0
     for m in range(len(weight)):
         if offload[m]:
-            share = max(edge_s[m] / (longest * one.time_s[m]), SMALLEST)
-            edge_s[m] = share * one.time_s[m]
+            share = max(edge_s[m] / (longest * one.deadline_s[m]), RELATIVE_SHARE_MIN)
+            edge_s[m] = share * one.deadline_s[m]
             needed_hz += one.cycles[m] / edge_s[m]
     return needed_hz / one.server_cpu_hz
 
 
 @compiled
 def _in_time(
-    one: Instance,
+    one: SlotArrays,
     offload: BoolArray,
     edge_s: FloatArray,
     level: float,
     cap: FloatArray,
     power: FloatArray,
 ) -> bool:
-    """Whether powers within `cap` and E_max suffice if the server has `level` times its times."""
+    """Whether powers within `cap` and E_max suffice with `level` times the server's times."""
     devices = len(power)
     target, most = np.empty(devices), cap.copy()
     for m in range(devices):
         rate_bps = one.floor_bps[m]
         if offload[m]:
-            radio_s = one.time_s[m] - level * edge_s[m]
+            radio_s = one.deadline_s[m] - level * edge_s[m]
             rate_bps = max(one.bits[m] / radio_s, one.rate_min_bps)
             most[m] = min(most[m], one.energy_max_j / radio_s)
         sinr = np.exp2(min(rate_bps / one.bandwidth_hz, 512.0)) - 1.0
         target[m] = sinr / one.gain[m]
-    return solve_powers(target, one.cross, one.noise_w, most, power)
+    return solve_powers(target, one.cross_gain, one.noise_w, most, power)

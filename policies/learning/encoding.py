@@ -1,9 +1,9 @@
-"""What a learner sees of a network, and how its numbers become a decision.
+"""Features of a network for a learner, and decisions from its actions.
 
 Features are columns (R, N, F) on fixed scales, so that nothing has to be estimated or stored: logarithms
-of what spans orders of magnitude, centred on the network's own constants and cut at `FEATURE_MAX`.
-What is a station's is given to each of its devices. Actions are columns (R, N, A) in [-1, 1], all of
-which the network can carry out.
+of quantities that span orders of magnitude, centred on the network's own constants and cut at
+`FEATURE_MAX`. A station's quantities are given to each of its devices. Actions are columns (R, N, A) in
+[-1, 1], all of which the network can carry out.
 """
 
 from typing import Any, Protocol
@@ -27,13 +27,16 @@ FEATURE_MAX = 5.0
 """Features lie in [-FEATURE_MAX, FEATURE_MAX]."""
 
 HARDEST = 6
-"""So many devices are looked at one by one where devices disturb each other."""
+"""Devices whose channel each device is compared with."""
+
+AnyProblem = DriftPlusPenalty | WorstCaseEmission
 
 Features = NDArray[np.float32]
+"""(R, N, F) in [-FEATURE_MAX, FEATURE_MAX]."""
 
 
 class Encoding(Protocol):
-    """Of a world: features of its observations, decisions from actions.
+    """Of a problem: features from its observations, decisions from actions.
 
     Attributes:
         feature_count: F.
@@ -54,15 +57,15 @@ class Encoding(Protocol):
         """
 
 
-def encoding_of(problem: DriftPlusPenalty | WorstCaseEmission) -> Encoding:
-    """The encoding of the world that a problem is about."""
+def encoding_of(problem: AnyProblem) -> Encoding:
+    """The encoding of a problem."""
     if isinstance(problem, DriftPlusPenalty):
         return StreamEncoding(problem)
     return TaskEncoding(problem)
 
 
 class StreamEncoding(Encoding):
-    """World A: queues and gains; who offloads, bandwidth, power and CPU speeds.
+    """The stream problem: queues and gains; who offloads, bandwidth, power and CPU speeds.
 
     Bits are signed logarithms, sign(x) ln(1 + |x| / q) / 2 with q what a device's CPU can execute in a
     slot (the mean of all devices). Gains are decades of the ratio to the noise that a device reaches at
@@ -90,10 +93,10 @@ class StreamEncoding(Encoding):
     18. the largest u_i of the station, as the ratio to the largest of all stations that its devices
         disturb, ln(x)
 
-    The last two tell a device who else should send: a band is best given to few, and cells that
+    The last two tell a device which others should send: a band is best given to few, and cells that
     disturb each other are best served in turn.
 
-    Actions, in order. Zero is what P2's optimum would be if nobody heard another cell:
+    Actions, in order. Zero is P2's optimum without interference between cells:
 
     0. offloading: a device with a > -1/2 sends if k_i > 0, with weight (k_i e_i e^a)^8 in its
        station's band; e_i is its spectral efficiency at full power
@@ -103,7 +106,7 @@ class StreamEncoding(Encoding):
     3. edge CPU share: weight sqrt(D_i) e^(2 a) among the devices of the station that send, with D_i
        the bits that the band lets through
 
-    A band is divided by weight (a softmax over those who send), except that nobody is given more than
+    A band is divided by weight (a softmax over the senders), except that no device is given more than
     empties its queue while others lack. So weights are priorities: where they lie far apart the first
     in rank sends all that it has before the second is served, which is the shape of P2's optimum. A
     station serves all that it can, P2's optimum in Psi_j at no cost.
@@ -176,7 +179,7 @@ class StreamEncoding(Encoding):
         )
         needed_hz = self._needed_hz(observation, power_w)
         rank = _ln(worth) + offload
-        first = largest(np.where(sends, rank, -np.inf), cells.station, len(self._station_bits))
+        first = cells.largest(np.where(sends, rank, -np.inf))
         below = np.where(sends, rank - cells.at_station(first), 0.0)
         bandwidth_hz = priority_shares(
             np.where(sends, np.exp(np.maximum(8.0 * below, -50.0)), 0.0),
@@ -202,7 +205,7 @@ class StreamEncoding(Encoding):
         return value, value - observation.cells.at_station(observation.station_queue_bits)
 
     def _efficiency(self, observation: Observation) -> FloatArray:
-        """(R, N) bits per hertz and second at full power, with nobody else on the air."""
+        """(R, N) bits per hertz and second at full power without interference."""
         cells = observation.cells
         received_w = observation.power_max_w * cells.own(observation.channel_gain)
         efficiency: FloatArray = np.log2(1.0 + received_w / self._network.noise_w[cells.station])
@@ -216,7 +219,7 @@ class StreamEncoding(Encoding):
         alone = np.maximum(net, 0.0) * sent
         least = 1e-6 * self._unit_bits**2
         gain = np.log(np.maximum(alone, least))
-        best = np.maximum(largest(gain, cells.station, len(self._station_bits)), np.log(least))
+        best = np.maximum(cells.largest(gain), np.log(least))
         others = np.where(self._disturbs, best[:, None, :], np.log(least)).max(axis=2)
         in_station = np.where(alone > 0.0, gain - cells.at_station(best), -FEATURE_MAX)
         return np.stack((in_station, cells.at_station(best - others)), axis=2)
@@ -248,7 +251,7 @@ class StreamEncoding(Encoding):
 
 
 class TaskEncoding(Encoding):
-    """World C: a task and a channel per device; who offloads, and how a task's time is divided.
+    """The task problem: a task and a channel per device; offloading, and the division of a task's time.
 
     Rates, speeds and energies are decades of their ratio to what the network has. Features, in order:
 
@@ -265,26 +268,26 @@ class TaskEncoding(Encoding):
        channels have in common, 2 |h_m^H h_n|^2 / (||h_m||^2 ||h_n||^2); 2 with itself, so that a
        device sees its own place; 0 where there are fewer
 
-    Who offloads together can be fast only as far as their channels differ, and the hardest tasks are
-    those that gain by it: hence the last six.
+    Devices that offload together can be fast only as far as their channels differ, and the hardest
+    tasks gain most by offloading: hence the last six.
 
     Actions, in order:
 
-    0. offloading: a device with a > 0 asks for it; the largest a is admitted first, and whoever could
-       not be in time any more with those before it stays local (`admission`)
+    0. offloading: a device with a > 0 asks for it; the largest a is admitted first, and a device that
+       could no longer be in time beside those before it stays local (`admission`)
     1. where offloaded, power: the radio's budget, from the least power that it takes (a = -1) to
        P_max (a = 1), on a logarithmic scale
     2. where offloaded, the server's time: its weight is C^1.5 e^(a |a| / 2), at a = 0 that of equal
        emission by the server
     3. reserve, x = max(0, a)^2: the local CPU's speed is the slowest in time times r^x, r the ratio
-       of the fastest to it; the server's speed likewise, up to F_max in all; the rate floor of who
-       stays local is met 4^x times
+       of the fastest to it; the server's speed likewise, up to F_max in all; the rate of a device
+       that stays local is 4^x times its floor
 
     The deadline's division follows: the server's times grow by their weights as far as the power
     budgets allow. Powers are those that give the rates, as a closed power-control loop sets them: the
     least fixed point under everybody's interference. So at a_3 <= 0 every device is just in time by
     what the twin knows; more than that is a reserve against what it does not know. Where actions are
-    zero, all but the choice of who offloads is within a percent of the optimum of Table I; noise on
+    zero, all but the choice of the offloaders is within a percent of the optimum of Table I; noise on
     them costs little there.
 
     Args:
@@ -404,28 +407,18 @@ def _cut(columns: FloatArray) -> Features:
 
 
 @compiled
-def largest(column: FloatArray, station: NDArray[np.integer], stations: int) -> FloatArray:
-    """(R, N) -> (R, B): the largest of each station's devices; minus infinity where there are none."""
-    best = np.full((len(column), stations), -np.inf)
-    for r in range(len(column)):
-        for i in range(column.shape[1]):
-            best[r, station[r, i]] = max(best[r, station[r, i]], column[r, i])
-    return best
-
-
-@compiled
 def priority_shares(
     weight: FloatArray, needed: FloatArray, station: NDArray[np.integer], capacity: FloatArray
 ) -> FloatArray:
-    """Divide each station's capacity by weight, nobody getting more than needed while others lack.
+    """Divide each station's capacity by weight, no device getting more than needed while others lack.
 
-    Devices whose share by weight is more than they need are given just that; what is left is divided
+    Devices whose share by weight is more than they need are given just that; the remainder is divided
     again among the others. Where all have what they need the rest goes to them in proportion.
 
     Args:
-        weight: (R, N) not negative; zero for who is given nothing.
-        needed: (R, N) positive.
-        station: (R, N).
+        weight: (R, N) not negative; with zero a device is given nothing.
+        needed: (R, N) positive, in the unit of the capacity.
+        station: (R, N) of each device.
         capacity: (B,).
 
     Returns:

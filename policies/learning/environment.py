@@ -2,8 +2,8 @@
 
 `register_envs` registers two:
 
-- `edgesim/DigitalTwinNetwork-v0`: world A, reward A(22)
-- `edgesim/CarbonAwareEdge-v0`: world C, reward C(22)
+- `edgesim/Stream-v0`: the stream problem, reward A(22)
+- `edgesim/Tasks-v0`: the task problem, reward C(22)
 
 `gymnasium.make(id, scenario="mine.toml")` makes one, `gymnasium.make_vec(id, num_envs=64, …)` one of
 64 replications that step in lock-step, a slot of all of them in one set of numpy calls. Observations
@@ -11,8 +11,10 @@ and actions are those of `encoding`. An episode is a run of the scenario's `run.
 truncation, as the network goes on; nothing ever terminates.
 """
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,21 +26,31 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from ...scenarios.errors import Problem, ScenarioError, as_toml
+from ...scenarios.errors import Issue, ScenarioError, as_toml
 from ...scenarios.loading import load_scenario
-from ...scenarios.schema import MAX_SEED, Scenario
+from ...scenarios.schema import Scenario
+from ...scenarios.sections import MAX_SEED
 from ...simulator.build import blueprint
 from ...simulator.core.arrays import BoolArray, FloatArray
 from ...simulator.core.randomness import Streams
-from ...simulator.core.recorder import EndStatus, TaskTable
+from ...simulator.core.recorder import NullRecorder
 from ...simulator.simulation import Simulation
 from ...simulator.state import Columns
 from ...simulator.stream.problem import DriftPlusPenalty
 from ...simulator.tasks.problem import WorstCaseEmission
 from .encoding import FEATURE_MAX, Features, encoding_of
 
-DIGITAL_TWIN_NETWORK = "edgesim/DigitalTwinNetwork-v0"
-CARBON_AWARE_EDGE = "edgesim/CarbonAwareEdge-v0"
+STREAM = "edgesim/Stream-v0"
+TASKS = "edgesim/Tasks-v0"
+
+FORMER_IDS = {
+    "edgesim/DigitalTwinNetwork-v0": STREAM,
+    "edgesim/CarbonAwareEdge-v0": TASKS,
+}
+"""Accepted still, with a warning."""
+
+LIMIT_WEIGHTS = ("delay_weight", "energy_weight", "capacity_weight", "rate_weight")
+"""Of the reward C(22): l2 to l5."""
 
 Info = dict[str, Any]
 
@@ -61,11 +73,14 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
             resets.
 
     Raises:
-        ScenarioError: the scenario cannot be run, or is about the other world.
+        ScenarioError: the scenario cannot be run, or has the other problem.
     """
 
-    world: str
-    """The `run.problem` that it is about."""
+    problem_name: str
+    """Its `run.problem`."""
+
+    info_keys: tuple[str, ...]
+    """The (R,) trace variables of a slot that `step` returns in its info."""
 
     def __init__(
         self,
@@ -79,14 +94,13 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
     ) -> None:
         if not isinstance(scenario, Scenario):
             scenario = load_scenario(scenario, overrides, data_dir)
-        if scenario.run.problem != self.world:
+        if scenario.run.problem != self.problem_name:
             given = as_toml(scenario.run.problem)
-            what = f"{type(self).__name__} is about another problem"
+            what = f"{type(self).__name__} has another problem"
             raise ScenarioError(
-                [Problem(scenario.source, what, "run.problem", given, as_toml(self.world))]
+                [Issue(scenario.source, what, "run.problem", given, as_toml(self.problem_name))]
             )
-        run = scenario.run.model_copy(update={"replications": num_envs})
-        self.scenario = scenario.model_copy(update={"run": run})
+        self.scenario = scenario.with_run(replications=num_envs)
         self.num_envs = num_envs
         self.metadata = {"autoreset_mode": autoreset_mode}
         self._autoreset = autoreset_mode
@@ -116,6 +130,9 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
             seed: of the first replication. Without one, the episode's seed is drawn from a generator
                 that the last seed given has started, at first the scenario's.
             options: none are known.
+
+        Returns:
+            (R, N F) or (R, N, F) observations, and an empty info.
         """
         if seed is None and self._np_random is None:
             seed = self.scenario.run.seed
@@ -125,11 +142,11 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
         streams = Streams(seed, self.num_envs)
         # A blueprint is good for one simulation; its models are copied, before they are started.
         plan = deepcopy(self._plan, {id(self.scenario): self.scenario})
-        self._simulation = plan.simulation(_nobody, _Nothing(), streams)
+        self._simulation = plan.simulation(_no_policy, NullRecorder(), streams)
         # One more observation than decisions: an episode's last state has a value, too.
         self._simulation.slots += 1
         self._over = False
-        return self._look(), {}
+        return self._observe(), {}
 
     def step(
         self, actions: NDArray[np.floating]
@@ -140,8 +157,8 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
             actions: (R, N A) or (R, N, A) in [-1, 1]; beyond, they are cut.
 
         Returns:
-            Observations, (R,) rewards, (R,) False, (R,) whether the episode is over, and what else
-            there is to know: the columns named in `told`, and "final_obs".
+            (R, N F) or (R, N, F) observations, (R,) rewards, (R,) False, (R,) whether the episode is
+            over, and an info: the columns of `info_keys`, and "final_obs".
 
         Raises:
             ValueError: a wrong shape, or NaN.
@@ -157,9 +174,9 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
             np.asarray(actions).reshape(self._columns), self._observation
         )
         columns = self._simulation.act(decision)
-        observation = self._look()
+        observation = self._observe()
         self._over = self._simulation.world.state.slot >= self.scenario.run.slots
-        info = {name: columns[name] for name in self.told}
+        info = {name: columns[name] for name in self.info_keys}
         truncated = np.full(self.num_envs, self._over)
         if self._over and self._autoreset is AutoresetMode.SAME_STEP:
             info["final_obs"] = observation
@@ -168,29 +185,26 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
         info |= {f"_{name}": ~never for name in info}
         return observation, self.reward(columns), never, truncated, info
 
-    told: tuple[str, ...]
-    """The (R,) trace variables of a slot that `step` tells."""
-
     def reward(self, columns: Columns) -> FloatArray:
         """(R,) of a slot with these trace variables."""
         raise NotImplementedError
 
-    def _look(self) -> Features:
+    def _observe(self) -> Features:
         assert self._simulation is not None  # `reset` made it
         self._observation = self._simulation.observe()
         features = self.encoding.features(self._observation)
         return features.reshape(self.observation_space.shape)
 
 
-class DigitalTwinNetworkVector(VectorEnvironment):
-    """World A. The reward is A(22): minus P2's value, A(20), in units of 10 N q^2.
+class StreamVectorEnvironment(VectorEnvironment):
+    """The stream problem. The reward is A(22): minus P2's value, A(20), in units of 10 N q^2.
 
     q is what a device's CPU can execute in a slot (the mean of all devices), bits: a unit is ten
     slots' work in every queue, times one slot's work served. The keywords are `VectorEnvironment`'s.
     """
 
-    world = "drift-plus-penalty"
-    told = ("objective",)
+    problem_name = "drift-plus-penalty"
+    info_keys = ("objective",)
 
     def __init__(
         self, num_envs: int = 1, scenario: str | Path | Scenario = "iiot_20dev", **common: Any
@@ -202,16 +216,16 @@ class DigitalTwinNetworkVector(VectorEnvironment):
         self.reward_unit = 10.0 * network.devices * float(local_bits) ** 2
 
     def reward(self, columns: Columns) -> FloatArray:
-        """(R,) A(22)."""
+        """(R,) A(22), from the (R,) objective in bit^2."""
         return -columns["objective"] / self.reward_unit
 
 
-class CarbonAwareEdgeVector(VectorEnvironment):
-    """World C. The reward is C(22): minus the worst emission and what violated limits cost.
+class TaskVectorEnvironment(VectorEnvironment):
+    """The task problem. The reward is C(22): minus the worst emission and the penalties for violations.
 
     -(l1 xi + l2 rho^D + l3 rho^E + l4 rho^F + l5 rho^R), where xi is the slot's worst emission in
     units of that of a device that spends its energy budget, and each rho is the sum over devices of
-    how far its limit is exceeded, relative, at most 1 for each device.
+    the relative excess over its limit, at most 1 for each device.
 
     Args:
         num_envs: as for `VectorEnvironment`, and so are `scenario` and `common`.
@@ -224,8 +238,8 @@ class CarbonAwareEdgeVector(VectorEnvironment):
         common: the keywords of `VectorEnvironment`.
     """
 
-    world = "worst-case-emission"
-    told = ("worst_emission_mg", "feasible", "violation")
+    problem_name = "worst-case-emission"
+    info_keys = ("worst_emission_mg", "feasible", "violation")
 
     def __init__(
         self,
@@ -244,7 +258,7 @@ class CarbonAwareEdgeVector(VectorEnvironment):
         self._emission_weight = emission_weight
 
     def reward(self, columns: Columns) -> FloatArray:
-        """(R,) C(22)."""
+        """(R,) C(22), from (R, N) delays, energies, rates and CPU speeds and (R,) worst emissions."""
         assert isinstance(self.problem, WorstCaseEmission)  # by the problem's name
         network = self.problem.network
         offload = columns["offload"]
@@ -272,10 +286,14 @@ class Environment(gymnasium.Env[Features, NDArray[np.floating]]):
         vector: the vector.
     """
 
-    def __init__(self, vector: VectorEnvironment) -> None:
-        self.vector = vector
-        self.observation_space = vector.single_observation_space
-        self.action_space = vector.single_action_space
+    vector_class: type[Any]
+
+    def __init__(self, **keywords: Any) -> None:
+        self.vector: VectorEnvironment = self.vector_class(
+            **keywords, autoreset_mode=AutoresetMode.DISABLED
+        )
+        self.observation_space = self.vector.single_observation_space
+        self.action_space = self.vector.single_action_space
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -288,54 +306,45 @@ class Environment(gymnasium.Env[Features, NDArray[np.floating]]):
     def step(self, action: NDArray[np.floating]) -> tuple[Features, float, bool, bool, Info]:
         """One slot, see `VectorEnvironment.step`."""
         observation, reward, _, truncated, info = self.vector.step(np.asarray(action)[None])
-        told = {name: info[name][0].item() for name in self.vector.told}
-        return observation[0], float(reward[0]), False, bool(truncated[0]), told
+        info = {name: info[name][0].item() for name in self.vector.info_keys}
+        return observation[0], float(reward[0]), False, bool(truncated[0]), info
 
 
-class DigitalTwinNetwork(Environment):
-    """World A, see `DigitalTwinNetworkVector`, whose keywords it takes."""
+class StreamEnvironment(Environment):
+    """The stream problem; its keywords are those of `StreamVectorEnvironment`."""
 
-    def __init__(self, **keywords: Any) -> None:
-        super().__init__(DigitalTwinNetworkVector(**keywords, autoreset_mode=_BY_CALLER))
+    vector_class = StreamVectorEnvironment
 
 
-class CarbonAwareEdge(Environment):
-    """World C, see `CarbonAwareEdgeVector`, whose keywords it takes."""
+class TaskEnvironment(Environment):
+    """The task problem; its keywords are those of `TaskVectorEnvironment`."""
 
-    def __init__(self, **keywords: Any) -> None:
-        super().__init__(CarbonAwareEdgeVector(**keywords, autoreset_mode=_BY_CALLER))
+    vector_class = TaskVectorEnvironment
 
 
 def register_envs() -> None:
-    """Tell Gymnasium of both environments; once is enough, and more do no harm."""
+    """Register both environments with Gymnasium; once is enough, and more do no harm."""
     classes = {
-        DIGITAL_TWIN_NETWORK: (DigitalTwinNetwork, DigitalTwinNetworkVector),
-        CARBON_AWARE_EDGE: (CarbonAwareEdge, CarbonAwareEdgeVector),
+        STREAM: (StreamEnvironment, StreamVectorEnvironment),
+        TASKS: (TaskEnvironment, TaskVectorEnvironment),
     }
-    for name, (single, vector) in classes.items():
-        if name not in gymnasium.registry:
-            by_name = f"{__name__}:{vector.__name__}"
-            gymnasium.register(name, entry_point=single, vector_entry_point=by_name)
+    for name, makers in classes.items():
+        _register(name, *makers)
+    for former, name in FORMER_IDS.items():
+        _register(former, *(partial(_warn_and_make, former, name, make) for make in classes[name]))
 
 
-_BY_CALLER = AutoresetMode.DISABLED
+def _register(name: str, single: Callable[..., Any], vector: Callable[..., Any]) -> None:
+    if name not in gymnasium.registry:
+        gymnasium.register(name, entry_point=single, vector_entry_point=vector)
 
 
-class _Nothing:
-    """A recorder that keeps nothing."""
-
-    def slot(self, slot: int, columns: Mapping[str, NDArray[Any]]) -> None:
-        """Forget it."""
-
-    def tasks(self, tasks: TaskTable) -> None:
-        """Forget them."""
-
-    def decision_time(self, seconds: float) -> None:
-        """Forget it."""
-
-    def close(self, status: EndStatus) -> None:
-        """Nothing to close."""
+def _warn_and_make(former: str, name: str, make: Callable[..., Any], **keywords: Any) -> Any:
+    """An environment by its former id."""
+    # Unlike DeprecationWarning it is shown by default, whoever calls.
+    warnings.warn(f"{former} is now {name}", FutureWarning, stacklevel=2)
+    return make(**keywords)
 
 
-def _nobody(observation: Any) -> Any:
-    raise AssertionError("an environment's decisions come from outside")
+def _no_policy(observation: Any) -> Any:
+    raise AssertionError("decisions are the actions given to `step`")

@@ -6,26 +6,20 @@ Zaheer et al. 2017); it runs with any N, and the order in which devices are list
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .trainable import TrainingError
+from .trainable import Head, NetworkKind, TrainingError
 
-Kind = Literal["flat", "shared"]
-Head = Literal["grouped", "paper"]
-
-SMALL = 3e-3
-"""Last layers start uniform within this, so that squashed outputs start in the middle of their range
+OUTPUT_RANGE = 3e-3
+"""Output layers start uniform within this, so that squashed outputs start in the middle of their range
 and not saturated (Lillicrap et al. 2016)."""
 
 
-class Flat(nn.Module):
+class FlatNetwork(nn.Module):
     """One multi-layer perceptron with ReLU of all devices' inputs.
 
     Args:
@@ -45,7 +39,7 @@ class Flat(nn.Module):
         return out.view(x.shape[0], x.shape[1], -1)
 
 
-class Shared(nn.Module):
+class SharedNetwork(nn.Module):
     """The same weights for every device: an encoder, a pooled context, a head.
 
     The context is the mean and the maximum of all devices' codes: neither depends on how many there
@@ -68,7 +62,7 @@ class Shared(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(R, N, inputs) -> (R, N, outputs)."""
         code = self.encoder(x)
-        out: Tensor = self.head(self.own(code) + self.context(pooled(code))[:, None])
+        out: Tensor = self.head(self.own(code) + self.context(pool(code))[:, None])
         return out
 
 
@@ -76,11 +70,11 @@ class Actor(nn.Module):
     """What to do in a state: (R, N, F) features to (R, N, A) actions in [-1, 1].
 
     Args:
-        kind: of network.
+        network: its kind.
+        hidden: widths of the hidden layers.
         devices: N; a shared network runs with any other too.
         features: F.
         actions: A.
-        hidden: widths of the hidden layers.
         head: the last layer. "grouped": each action has its own range, by tanh, and the environment
             makes the shares of a station's devices out of it. "paper": one softmax over all N A
             outputs, as paper A has it, so that all of them together are at most one.
@@ -88,25 +82,25 @@ class Actor(nn.Module):
 
     def __init__(
         self,
-        kind: Kind,
+        network: NetworkKind,
+        hidden: Sequence[int],
         devices: int,
         features: int,
         actions: int,
-        hidden: Sequence[int],
         head: Head = "grouped",
     ) -> None:
         super().__init__()
         self.head = head
-        self.body = body(kind, devices, features, actions, hidden)
-        start_small(self)
+        self.body = build_network(network, hidden, devices, features, actions)
+        init_output_layer(self)
 
     def logits(self, features: Tensor) -> Tensor:
-        """(R, N, A) before they are squashed: where a stochastic policy puts its noise."""
+        """(R, N, F) -> (R, N, A) before the head: where a stochastic policy puts its noise."""
         out: Tensor = self.body(features)
         return out
 
     def squash(self, logits: Tensor) -> Tensor:
-        """From logits to actions."""
+        """(R, N, A) logits -> (R, N, A) actions in [-1, 1]."""
         if self.head == "grouped":
             return torch.tanh(logits)
         share = torch.softmax(logits.flatten(1), dim=1).view_as(logits)
@@ -118,28 +112,33 @@ class Actor(nn.Module):
 
 
 class Critic(nn.Module):
-    """What a state, or an action in it, is worth: (R, N, F) and (R, N, A) to (R,).
+    """The value of a state, or of an action in it: (R, N, F) and (R, N, A) to (R,).
 
     Args:
-        kind: of network.
+        network: its kind.
+        hidden: widths of the hidden layers.
         devices: N; a shared network runs with any other too.
         features: F.
         actions: A; zero for the value of a state.
-        hidden: widths of the hidden layers.
     """
 
     def __init__(
-        self, kind: Kind, devices: int, features: int, actions: int, hidden: Sequence[int]
+        self,
+        network: NetworkKind,
+        hidden: Sequence[int],
+        devices: int,
+        features: int,
+        actions: int,
     ) -> None:
         super().__init__()
         inputs = features + actions
-        self.flat = kind == "flat"
+        self.flat = network == "flat"
         if self.flat:
             self.body: nn.Module = perceptron([devices * inputs, *hidden, 1])
         else:
-            self.body = Shared(inputs, hidden[-1], hidden)
+            self.body = SharedNetwork(inputs, hidden[-1], hidden)
             self.value = nn.Sequential(nn.ReLU(), perceptron([2 * hidden[-1], hidden[-1], 1]))
-        start_small(self)
+        init_output_layer(self)
 
     def forward(self, features: Tensor, action: Tensor | None = None) -> Tensor:
         """(R, N, F), (R, N, A) -> (R,)."""
@@ -148,27 +147,27 @@ class Critic(nn.Module):
         if self.flat:
             out = self.body(torch.cat([part.flatten(1) for part in parts], dim=1))
         else:
-            out = self.value(pooled(self.body(torch.cat(parts, dim=2))))
+            out = self.value(pool(self.body(torch.cat(parts, dim=2))))
         return out.squeeze(1)
 
 
-def body(
-    kind: Kind, devices: int, inputs: int, outputs: int, hidden: Sequence[int]
-) -> Flat | Shared:
+def build_network(
+    network: NetworkKind, hidden: Sequence[int], devices: int, inputs: int, outputs: int
+) -> FlatNetwork | SharedNetwork:
     """A network from (R, N, inputs) to (R, N, outputs)."""
-    if kind == "flat":
-        return Flat(devices, inputs, outputs, hidden)
-    return Shared(inputs, outputs, hidden)
+    if network == "flat":
+        return FlatNetwork(devices, inputs, outputs, hidden)
+    return SharedNetwork(inputs, outputs, hidden)
 
 
-def start_small(network: nn.Module) -> None:
-    """Draw the last layer's parameters from within `SMALL`."""
+def init_output_layer(network: nn.Module) -> None:
+    """Draw the last layer's parameters from within `OUTPUT_RANGE`."""
     last = [module for module in network.modules() if isinstance(module, nn.Linear)][-1]
     for parameter in last.parameters():
-        nn.init.uniform_(parameter, -SMALL, SMALL)
+        nn.init.uniform_(parameter, -OUTPUT_RANGE, OUTPUT_RANGE)
 
 
-def pooled(code: Tensor) -> Tensor:
+def pool(code: Tensor) -> Tensor:
     """(R, N, H) -> (R, 2 H), mean and maximum over the devices."""
     return torch.cat((code.mean(dim=1), code.amax(dim=1)), dim=1)
 
@@ -179,19 +178,6 @@ def perceptron(widths: Sequence[int]) -> nn.Sequential:
     for inputs, outputs in pairwise(widths):
         layers += [nn.Linear(inputs, outputs), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Draw weights from this seed, and leave torch's own generator as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(torch_seed(seed))
-        yield
-
-
-def torch_seed(seed: int) -> int:
-    """For torch, which looks at the lowest 32 bits alone, a number that depends on all of them."""
-    return int(np.random.SeedSequence(seed).generate_state(1)[0])
 
 
 def finite(**losses: Tensor) -> dict[str, float]:
@@ -208,7 +194,7 @@ def finite(**losses: Tensor) -> dict[str, float]:
 
 
 def check_finite(network: nn.Module) -> None:
-    """Refuse a network whose weights are not numbers, which a gradient that is none has made.
+    """Refuse a network with a weight that is NaN or infinite.
 
     Raises:
         TrainingError: names the first such weight.

@@ -1,4 +1,4 @@
-"""The memory of what was tried and what came of it, from which off-policy algorithms learn."""
+"""Replay buffer."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,12 +12,12 @@ Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 """s (K, N, F), a (K, N, A), r (K,) and s' (K, N, F)."""
 
 
-class Replay:
-    """A ring of transitions (s, a, r, s').
+class ReplayBuffer:
+    """A ring of transitions (s, a, r, s'), B in Algorithm 2 of paper C.
 
     A transition is one row of numbers, as taking rows out of one table is several times faster than
-    out of four. There is no mark for the end of an episode: a scenario has an end only because
-    somebody stops to watch, so every s' has a value (truncation, not termination).
+    out of four. There is no mark for the end of an episode: the network goes on when an episode is
+    truncated, so every s' has a value.
 
     Args:
         capacity: how many transitions are kept; the oldest go first.
@@ -43,7 +43,7 @@ class Replay:
         return min(self._added, len(self._rows))
 
     def add(self, state: Any, action: Any, reward: NDArray[np.floating], next_state: Any) -> None:
-        """R transitions, with a leading axis R in all arrays."""
+        """Store R transitions: s (R, N, F), a (R, N, A), r (R,) and s' (R, N, F)."""
         count = len(reward)
         parts = [np.reshape(part, (count, -1)) for part in (state, action, reward, next_state)]
         at = (self._added + np.arange(count)) % len(self._rows)
@@ -51,7 +51,7 @@ class Replay:
         self._added += count
 
     def sample(self, count: int) -> Batch:
-        """So many transitions, each drawn uniformly of all that are kept."""
+        """`count` transitions, each drawn uniformly from all that are kept."""
         drawn = self._rng.integers(0, len(self), count)
         parts = torch.split(torch.from_numpy(self._rows.take(drawn, axis=0)), self._widths, dim=1)
         s, a, r, s2 = (
@@ -60,7 +60,7 @@ class Replay:
         return s, a, r, s2
 
     def state_dict(self) -> dict[str, Any]:
-        """What is kept, and where the generator stands."""
+        """The transitions and the generator's state."""
         return {
             "rows": torch.from_numpy(self._rows[: len(self)]),
             "added": self._added,

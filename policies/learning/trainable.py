@@ -1,63 +1,52 @@
 """What all policies that learn have in common: a trained network acts, and comes from a checkpoint."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
-from zipfile import BadZipFile, ZipFile
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
-from pydantic import Field
 
-from ...scenarios.errors import as_toml
+from ...scenarios.units import Count, Positive
 from ...simulator.core.randomness import Generators
 from ...simulator.stream.problem import DriftPlusPenalty
-from ...simulator.tasks.problem import WorstCaseEmission
-from .encoding import Encoding, encoding_of
+from .checkpoint import FORMAT, TRAINED, check_fit, fits, read, shipped, write
+from .encoding import AnyProblem, Encoding, encoding_of
 
 if TYPE_CHECKING:
     from torch import nn
 
-Problem = DriftPlusPenalty | WorstCaseEmission
+NetworkKind = Literal["flat", "shared"]
+Head = Literal["grouped", "paper"]
 
 MakeEnvironment = Callable[..., Any]
-"""From a number of replications, one of slots in an episode, and in world C the weight of violated limits
-(1 by default), to a vector environment (`simulator.environment`). It can be sent to other processes."""
-
-Actions = NDArray[np.float32]
-"""(R, N, A) in [-1, 1]."""
-
-Count = Annotated[int, Field(ge=1)]
-Positive = Annotated[float, Field(gt=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
-
-FORMAT = "edgesim policy 1"
-
-TRAINED = Path(__file__).resolve().parent / "trained"
-"""Checkpoints that come with the program, POLICY_SCENARIO.pt; docs/learning.md has their commands."""
+"""From R replications, an episode's slots and, in the task problem, the weight of violated limits (1 by
+default), to a `VectorEnvironment` of (R, N, F) features. It can be sent to other processes."""
 
 
 class TrainingError(Exception):
-    """Learning came to nothing: a loss or a parameter is not a number any more."""
+    """Training has failed: a loss or a parameter is not a number any more, or an agent has died."""
 
 
 class Learner(Protocol):
     """A training under way, as `edgesim train` drives it.
 
-    All that it is lies in `state_dict()` between two calls of `advance`: a learner that is made anew
-    and given it goes on bit for bit (AAC with several workers excepted).
+    Its whole state between two calls of `advance` is `state_dict()`: a new learner that loads it goes
+    on bit for bit (AAC with several workers excepted).
 
     Attributes:
         steps: environment steps so far, over all replicas.
-        actor: what has been learned so far, (R, N, F) features to (R, N, A) actions.
     """
 
     steps: int
-    actor: "nn.Module"
+
+    @property
+    def actor(self) -> "nn.Module":
+        """The network so far, (R, N, F) features to (R, N, A) actions."""
 
     def advance(self) -> Mapping[str, float]:
-        """Act and learn for a while: some seconds at most.
+        """Act and learn for some seconds at most, as a rule one episode.
 
         Returns:
             Means since the last call, by name: "reward", losses.
@@ -70,73 +59,97 @@ class Learner(Protocol):
         """Networks, optimisers, replay, noise, generators: tensors, numbers, text, dicts, lists."""
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from there."""
+        """Go on from there; before the first `advance`."""
 
     def close(self) -> None:
         """End its environments and processes."""
 
 
-class Learned(ABC):
-    """A policy that acts by a trained network, in both worlds. Its subclasses are dataclasses of keys.
+@dataclass
+class TrainablePolicy(ABC):
+    """A policy that acts by a trained network, in both problems. Subclasses add keys of their own.
 
     Attributes:
-        checkpoint: a file that `edgesim train` left, or the name of a shipped one.
+        checkpoint: a file that `edgesim train` left, or the name of a shipped one; its own keys
+            `network`, `hidden`, `head` and `levels` hold.
+        network: "flat" of all devices' features at once, as in the papers, for one N; or "shared",
+            the same weights for each device, for any N.
+        hidden: widths of the hidden layers; by default the paper's of a flat network ([512, 256, 128]
+            of `ddpg`, [128, 128, 128] of `aac` and `dqn`), [64, 64] of a shared one.
+        episode_slots: T, the slots of an episode.
+        limit_weight: in the task problem, what violated limits weigh in the reward C(22), l2 to l5.
         name: in the registry, which checkpoints carry.
+        flat_hidden: `hidden` of a flat network, by default.
+        actor_class: the network that acts.
+        learner_class: the `Learner` that trains it.
     """
 
-    checkpoint: str | None
+    checkpoint: str | None = None
+    network: NetworkKind = "shared"
+    hidden: Sequence[Count] | None = None
+    episode_slots: Count = 200
+    limit_weight: Positive = 1.0
+
     name: ClassVar[str]
-    _actor: "nn.Module | None" = None
-    _encoding: Encoding
+    flat_hidden: ClassVar[Sequence[int]] = (128, 128, 128)
+    actor_class: ClassVar[type[Any]]
+    learner_class: ClassVar[type[Any]]
+    _actor: "nn.Module | None" = field(default=None, init=False, repr=False)
+    _encoding: Encoding = field(init=False, repr=False)
 
     @property
     @abstractmethod
     def steps(self) -> int:
-        """How many environment steps a training has, over all replicas."""
+        """Environment steps of a training, over all replicas."""
 
     @property
-    @abstractmethod
     def architecture(self) -> dict[str, Any]:
-        """What `make_actor` needs to know beside the sizes, from the keys."""
+        """The keys that shape the networks, as `make_actor` takes them and checkpoints keep them."""
+        hidden = self.hidden or (self.flat_hidden if self.network == "flat" else (64, 64))
+        return {"network": self.network, "hidden": list(hidden)}
 
-    @staticmethod
-    @abstractmethod
+    @classmethod
     def make_actor(
-        architecture: Mapping[str, Any], devices: int, features: int, actions: int
-    ) -> "nn.Module":
-        """An untrained network from (R, N, F) features to (R, N, A) actions in [-1, 1]."""
+        cls, architecture: Mapping[str, Any], devices: int, features: int, actions: int
+    ) -> Any:
+        """An untrained `nn.Module` from (R, N, F) features to (R, N, A) actions in [-1, 1].
 
-    @abstractmethod
-    def learner(self, problem: Problem, make: MakeEnvironment, seed: int) -> Learner:
+        Args:
+            architecture: of this policy or a checkpoint.
+            devices: N.
+            features: F.
+            actions: A.
+        """
+        return cls.actor_class(**architecture, devices=devices, features=features, actions=actions)
+
+    def learner(self, make: MakeEnvironment, seed: int) -> Learner:
         """A training from its start.
 
         Args:
-            problem: what is minimised.
             make: its environments.
             seed: of networks, noise, replay and environments.
         """
+        learner: Learner = self.learner_class(self, make, seed)
+        return learner
 
-    def use(self, actor: "nn.Module") -> None:
+    def set_actor(self, actor: "nn.Module") -> None:
         """Act by this network."""
         self._actor = actor.eval()
 
-    def draw(self, problem: Problem, seed: int) -> None:
-        """Act by an untrained network."""
-        from .networks import seeded
+    def init_random(self, problem: AnyProblem, seed: int) -> None:
+        """Act by an untrained network with weights from this seed."""
+        from .seeding import seeded
 
-        encoding = encoding_of(problem)
-        sizes = (problem.network.devices, encoding.feature_count, encoding.action_count)
         with seeded(seed):
-            self.use(self.make_actor(self.architecture, *sizes))
+            self.set_actor(self.make_actor(self.architecture, **_sizes(problem)))
 
-    def load(self, problem: Problem) -> None:
+    def load(self, problem: AnyProblem) -> None:
         """Act by the network of `checkpoint`.
 
         Raises:
             ValueError: there is none, it is none, or it does not fit; says what to do.
         """
-        encoding = encoding_of(problem)
-        wanted = fit(self.name, problem, encoding)
+        wanted = self._requirements(problem)
         if self.checkpoint is None:
             fitting = [path.stem for path in shipped() if fits(path, wanted)]
             raise ValueError(
@@ -146,13 +159,12 @@ class Learned(ABC):
             )
         path, named = Path(self.checkpoint), TRAINED / f"{self.checkpoint}.pt"
         saved = read(named if named in shipped() and not path.exists() else path, FORMAT)
-        check_fit(saved, wanted, saved["architecture"])
-        sizes = (problem.network.devices, encoding.feature_count, encoding.action_count)
-        actor = self.make_actor(saved["architecture"], *sizes)
+        check_fit(saved, wanted)
+        actor = self.make_actor(saved["architecture"], **_sizes(problem))
         actor.load_state_dict(saved["actor"])
-        self.use(actor)
+        self.set_actor(actor)
 
-    def save(self, path: Path, problem: Problem, about: str) -> None:
+    def save(self, path: Path, problem: AnyProblem, about: str) -> None:
         """Write the network in use to a checkpoint that `load` reads.
 
         Args:
@@ -160,22 +172,25 @@ class Learned(ABC):
             problem: that it was trained for.
             about: the command that trained it.
         """
-        assert self._actor is not None  # `use` gave it
+        assert self._actor is not None  # by `set_actor`
         header = {"format": FORMAT, "about": about, "architecture": self.architecture}
-        write(
-            path,
-            {
-                **header,
-                **fit(self.name, problem, encoding_of(problem)),
-                "actor": self._actor.state_dict(),
-            },
-        )
+        actor = {"actor": self._actor.state_dict()}
+        write(path, {**header, **self._requirements(problem), **actor})
 
-    def reset(self, network: Any, problem: Problem, rngs: Generators) -> None:
+    def _requirements(self, problem: AnyProblem) -> dict[str, Any]:
+        """What a checkpoint and the scenario that it is used in must agree in."""
+        stream = isinstance(problem, DriftPlusPenalty)
+        kind = "drift-plus-penalty" if stream else "worst-case-emission"
+        return {"policy": self.name, "problem": kind, **_sizes(problem)}
+
+    def reset(self, network: Any, problem: AnyProblem, rngs: Generators) -> None:
         """Get the network ready, and torch to use one thread in this process.
 
-        Networks are so small that more would mostly wait for each other, and the last bit of what they
-        say may depend on how many there are.
+        Networks are so small that more threads would mostly wait for each other, and the last bit of
+        a result may depend on how many there are.
+
+        Raises:
+            ValueError: as `load`, where no network is in use yet.
         """
         import torch
 
@@ -185,7 +200,7 @@ class Learned(ABC):
         self._encoding = encoding_of(problem)
 
     def decide(self, observation: Any) -> Any:
-        """What the network says, without noise.
+        """The network's decision, without noise, as the encoding makes it from (R, N, A) actions.
 
         One replication at a time, in memory of its own: the last bit of a matrix product may depend
         on how many rows it has and on how they lie, and a replication's decisions must not depend
@@ -202,85 +217,11 @@ class Learned(ABC):
         return self._encoding.decision(action, observation)
 
 
-def shipped() -> list[Path]:
-    """The checkpoints that come with the program."""
-    return sorted(TRAINED.glob("*.pt"))
-
-
-def fit(name: str, problem: Problem, encoding: Encoding) -> dict[str, Any]:
-    """What a checkpoint and the scenario that it is used in must agree in."""
-    stream = isinstance(problem, DriftPlusPenalty)
+def _sizes(problem: AnyProblem) -> dict[str, int]:
+    """F, A and N."""
+    encoding = encoding_of(problem)
     return {
-        "policy": name,
-        "problem": "drift-plus-penalty" if stream else "worst-case-emission",
         "features": encoding.feature_count,
         "actions": encoding.action_count,
         "devices": problem.network.devices,
     }
-
-
-def check_fit(
-    saved: Mapping[str, Any], wanted: Mapping[str, Any], architecture: Mapping[str, Any]
-) -> None:
-    """Refuse a checkpoint of something else.
-
-    Raises:
-        ValueError: names the first thing in which they differ.
-    """
-    for key, here in wanted.items():
-        if key == "devices" and architecture.get("network") == "shared":
-            continue  # runs with any N
-        if saved.get(key) != here:
-            what = f"the checkpoint has {key} = {as_toml(saved.get(key))}, the scenario {as_toml(here)}"
-            if key == "devices":
-                what += (
-                    '; only network = "shared" runs with another number than it was trained with'
-                )
-            raise ValueError(what)
-
-
-def fits(path: Path, wanted: Mapping[str, Any]) -> bool:
-    """Whether a shipped checkpoint is of this, as `fit` says it."""
-    saved = read(path, FORMAT)
-    try:
-        check_fit(saved, wanted, saved["architecture"])
-    except ValueError:
-        return False
-    return True
-
-
-def read(path: Path, form: str) -> dict[str, Any]:
-    """A file written by `write`. No code in it is executed, and its checksums must be right.
-
-    Raises:
-        ValueError: there is no such file, it is not such a file, or it is damaged.
-    """
-    import torch
-
-    try:
-        with ZipFile(path) as file:  # torch itself takes any weights for what they are
-            if damaged := file.testzip():
-                raise BadZipFile(f"{damaged} is damaged")
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise ValueError(f"{path}: {error.strerror or error}") from None
-    except Exception as error:  # noqa: BLE001 - a damaged file raises whatever it likes
-        reason = f"{type(error).__name__}: {error}".partition("\n")[0]
-        raise ValueError(f"{path} is not a checkpoint ({reason})") from None
-    if not isinstance(saved, dict) or saved.get("format") != form:
-        raise ValueError(f"{path} is not a checkpoint of this kind ({form})")
-    return saved
-
-
-def write(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a file at once or not at all, whatever happens meanwhile."""
-    import os
-
-    import torch
-
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
-        torch.save(dict(content), file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 from ...simulator.core.randomness import Generators
+from ...simulator.network.network import Network
 from ...simulator.stream.decision import Decision
-from ...simulator.stream.network import Network
 from ...simulator.stream.observation import Observation
 from ...simulator.stream.problem import DriftPlusPenalty
 from .p2.solver import Solver

@@ -21,13 +21,13 @@ import numpy as np
 
 from ...simulator.core.arrays import FloatArray
 from ...simulator.core.randomness import Generators
+from ...simulator.network.network import Network
 from ...simulator.stream.decision import Decision
-from ...simulator.stream.network import Network
 from ...simulator.stream.observation import Observation
 from ...simulator.stream.problem import DriftPlusPenalty
 from ..base import Policy
+from ..convex_solver import solved
 from ..solver_cache import SolverCache
-from ..tasks.sca_subproblems import solved
 from .lyapunov import Lyapunov
 from .p2.program import Allocation, Program, decision, programs
 

@@ -1,4 +1,4 @@
-"""Lyapunov drift-plus-penalty on C(10): the counterpart in world C of paper A's Algorithm 1.
+"""Lyapunov drift-plus-penalty on C(10): paper A's Algorithm 1 carried over to the task problem.
 
 C(10) holds every device to its energy budget in every slot. Here (10c) is a limit on the long run,
 lim (1/T) sum_t E_m(t) <= E_max, as the budget of a battery or of a day is: a device may spend more on
@@ -12,8 +12,8 @@ at most a constant plus what is minimised in each slot:
 
     V max_m xi_m(t) + sum_m Z_m(t) E_m(t)    subject to (10b), (10d), (10e), (10f) in this slot.
 
-Deadline, rate floor and the server's capacity stay limits of each slot: what is late, or cut off, is
-not mended by another slot.
+Deadline, rate floor and the server's capacity stay limits of each slot: another slot does not make up
+for a late task or a lost connection.
 """
 
 from dataclasses import replace
@@ -27,15 +27,20 @@ from ...simulator.core.randomness import Generators
 from ...simulator.tasks.decision import TaskDecision
 from ...simulator.tasks.network import CarbonAwareNetwork
 from ...simulator.tasks.observation import TaskObservation
-from ...simulator.tasks.outcome import TOLERANCE, evaluate
+from ...simulator.tasks.outcome import TOLERANCE, local_energy_j
 from ...simulator.tasks.powers import least_powers
 from ...simulator.tasks.problem import WorstCaseEmission
 from ..base import Policy
 from .c10.closed_form_rates import slowest_edge_hz, slowest_local_hz
+from .c10.nested_sets import worst_alone_first
+from .c10.slot import SlotArrays, observed
 
 
 class LyapunovTasks(Policy):
     """Drift-plus-penalty with a virtual queue for each device's mean energy; emission as penalty.
+
+    Paper A's Algorithm 1 decides by drift-plus-penalty, for the stream problem; this is its natural
+    counterpart for paper C's C(10), which has none.
 
     For given offloading and airtimes, powers and rates are optimal: the least powers, and the slowest
     rates in time. Airtimes are found by moves along the axes, and who offloads by a local search,
@@ -68,44 +73,33 @@ class LyapunovTasks(Policy):
 
     def decide(self, observation: TaskObservation) -> TaskDecision:
         """Minimise the slot's drift-plus-penalty, then let the virtual queues follow."""
-        network, tasks, channel = self._network, observation.tasks, observation.channel
-        carbon_g_per_j = observation.carbon_g_per_j
+        network, tasks = self._network, observation.tasks
+        slots = observed(network, observation)
         slowest_hz = slowest_local_hz(network, tasks)
         local_hz = np.minimum(slowest_hz, network.device_cpu_max_hz)
-        local_j = network.theta_device * tasks.cycles * local_hz**2
+        local_j = local_energy_j(network, tasks, local_hz)
         local_excess = np.maximum(slowest_hz / network.device_cpu_max_hz - 1.0, 0.0)
-        price_per_j = self._emission_weight * carbon_g_per_j
-        local_price = local_j * (price_per_j + self.overdrawn_j)
+        price_per_j = self._emission_weight * observation.carbon_g_per_j
+        order = worst_alone_first(local_excess, local_j * (price_per_j + self.overdrawn_j))
         offload = np.zeros(tasks.bits.shape, dtype=np.bool_)
         power_w = np.zeros(tasks.bits.shape)
         for r in range(len(offload)):
-            slot = _Slot(
-                bits=tasks.bits[r],
-                cycles=tasks.cycles[r],
-                deadline_s=tasks.deadline_s[r],
-                gain=channel.gain[r],
-                cross=np.ascontiguousarray(channel.interference_gain[r : r + 1]),
+            problem = _Problem(
+                slot=slots.rows(r).arrays(),
                 local_j=local_j[r],
                 local_excess=local_excess[r],
-                order=np.lexsort((-local_price[r], -local_excess[r])),
+                order=order[r],
                 overdrawn_j=self.overdrawn_j[r],
                 emission_price=float(price_per_j[r, 0]),
-                power_max_w=network.device_power_max_w,
-                bandwidth_hz=network.bandwidth_hz,
-                noise_w=network.noise_w,
-                theta_server=network.theta_server,
-                server_cpu_hz=network.server_cpu_hz,
-                rate_min_bps=network.rate_min_bps,
-                floor_for_all=network.rate_floor == "all",
             )
-            offload[r], power_w[r] = _search(slot)
+            offload[r], power_w[r] = _search(problem)
         decision = TaskDecision(
             power_w=power_w,
             offload=offload,
             local_cpu_hz=np.where(offload, 0.0, local_hz),
             edge_cpu_hz=np.zeros(offload.shape),
         )
-        outcome = evaluate(network, tasks, channel, carbon_g_per_j, decision)
+        outcome = slots.evaluate(decision)
         self.overdrawn_j = np.maximum(
             self.overdrawn_j + outcome.energy_j - network.energy_max_j, 0.0
         )
@@ -119,46 +113,24 @@ class LyapunovTasks(Policy):
         )
 
 
-class _Slot(NamedTuple):
-    """The constants of one replication's slot.
+class _Problem(NamedTuple):
+    """One replication's drift-plus-penalty in one slot.
 
     Attributes:
-        bits: (N,) S_m.
-        cycles: (N,) C_m.
-        deadline_s: (N,) D_m.
-        gain: (N,) ||h_m||^2.
-        cross: (1, N, N) interference gains.
+        slot: tasks, gains and limits.
         local_j: (N,) energy of a device that stays local.
         local_excess: (N,) by how much its CPU is too slow for that, relative.
-        order: (N,) devices, from the one that had best offload: the latest, then the dearest.
+        order: (N,) devices in the order in which they begin to offload.
         overdrawn_j: (N,) Z_m.
         emission_price: V eta C_IE, J of Z_m E_m per J that the worst device emits for.
-        power_max_w: (N,) P_max.
-        bandwidth_hz: B.
-        noise_w: N_0.
-        theta_server: theta_0.
-        server_cpu_hz: F_max.
-        rate_min_bps: R_min.
-        floor_for_all: whether it is asked of those that stay local, too.
     """
 
-    bits: FloatArray
-    cycles: FloatArray
-    deadline_s: FloatArray
-    gain: FloatArray
-    cross: FloatArray
+    slot: SlotArrays
     local_j: FloatArray
     local_excess: FloatArray
     order: IntArray
     overdrawn_j: FloatArray
     emission_price: float
-    power_max_w: FloatArray
-    bandwidth_hz: float
-    noise_w: float
-    theta_server: float
-    server_cpu_hz: float
-    rate_min_bps: float
-    floor_for_all: bool
 
 
 _SHARES = np.array([0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
@@ -172,40 +144,40 @@ _FINE = np.array([[256.0, 1.05, 1.005]])
 
 
 @compiled
-def _powers(slot: _Slot, offload: BoolArray, airtime_s: FloatArray) -> FloatArray:
+def _powers(slot: SlotArrays, offload: BoolArray, airtime_s: FloatArray) -> FloatArray:
     """(N,) the least powers that send within the airtimes and keep up the rate floor."""
     devices = len(offload)
-    target = np.zeros((1, devices))
+    target = np.zeros(devices)
     for m in range(devices):
-        rate = slot.rate_min_bps if offload[m] or slot.floor_for_all else 0.0
+        rate = slot.floor_bps[m]
         if offload[m]:
-            rate = max(rate, slot.bits[m] / airtime_s[m])
-        target[0, m] = (2.0 ** min(rate / slot.bandwidth_hz, 512.0) - 1.0) / slot.gain[m]
-    power_w: FloatArray = least_powers(target, slot.cross, slot.noise_w, slot.power_max_w)[0]
-    return power_w
+            rate = max(slot.rate_min_bps, slot.bits[m] / airtime_s[m])
+        target[m] = (2.0 ** min(rate / slot.bandwidth_hz, 512.0) - 1.0) / slot.gain[m]
+    return least_powers(target, slot.cross_gain, slot.noise_w, slot.power_max_w)
 
 
 @compiled
 def _price(
-    slot: _Slot, offload: BoolArray, airtime_s: FloatArray, sharpness: float
+    problem: _Problem, offload: BoolArray, airtime_s: FloatArray, sharpness: float
 ) -> tuple[float, float]:
     """The violation of the slot's limits, zero if they hold, and the drift-plus-penalty, J^2.
 
     The worst case is the norm of that exponent over devices, or, at infinity, the maximum. Airtimes
     are replaced by those that come about: with P_max, some may be longer than asked for.
     """
+    slot = problem.slot
     power_w = _powers(slot, offload, airtime_s)
     devices = len(offload)
     violation, drift, asked_hz, worst_j = 0.0, 0.0, 0.0, 0.0
     emitting_j = np.zeros(devices)
     for m in range(devices):
-        device_j, server_j = slot.local_j[m], 0.0
+        device_j, server_j = problem.local_j[m], 0.0
         if not offload[m]:
-            violation = max(violation, slot.local_excess[m])
-        if offload[m] or slot.floor_for_all:
+            violation = max(violation, problem.local_excess[m])
+        if offload[m] or slot.floor_bps[m] > 0.0:
             heard_w = slot.noise_w
             for n in range(devices):
-                heard_w += slot.cross[0, m, n] * power_w[n]
+                heard_w += slot.cross_gain[m, n] * power_w[n]
             rate = slot.bandwidth_hz * np.log2(1.0 + power_w[m] * slot.gain[m] / heard_w)
             rate = max(rate, 1e-300)
             violation = max(violation, slot.rate_min_bps / rate - 1.0)
@@ -221,7 +193,7 @@ def _price(
                 server_j = slot.theta_server * slot.cycles[m] * edge_hz**2
         emitting_j[m] = device_j + server_j
         worst_j = max(worst_j, emitting_j[m])
-        drift += slot.overdrawn_j[m] * device_j
+        drift += problem.overdrawn_j[m] * device_j
     violation = max(violation, asked_hz / slot.server_cpu_hz - 1.0)
     if violation <= TOLERANCE:
         violation = 0.0
@@ -230,7 +202,7 @@ def _price(
         for m in range(devices):
             norm += (emitting_j[m] / worst_j) ** sharpness
         worst_j *= norm ** (1.0 / sharpness)
-    return violation, slot.emission_price * worst_j + drift
+    return violation, problem.emission_price * worst_j + drift
 
 
 @compiled
@@ -243,7 +215,7 @@ def _better(one: tuple[float, float], other: tuple[float, float]) -> bool:
 
 @compiled
 def _shift_airtimes(
-    slot: _Slot, offload: BoolArray, airtime_s: FloatArray, steps: FloatArray
+    problem: _Problem, offload: BoolArray, airtime_s: FloatArray, steps: FloatArray
 ) -> tuple[float, float]:
     """Lengthen and shorten airtimes, in place, by ever smaller factors: all at once, then singly.
 
@@ -256,7 +228,7 @@ def _shift_airtimes(
     devices = len(offload)
     for k in range(len(steps)):
         sharpness, step, last_step = steps[k]
-        best = _price(slot, offload, airtime_s, sharpness)
+        best = _price(problem, offload, airtime_s, sharpness)
         while step > last_step:
             improved = False
             for move in range(2 * (devices + 1)):
@@ -268,58 +240,60 @@ def _shift_airtimes(
                 for n in range(devices):
                     if m in (-1, n):
                         changed_s[n] *= factor
-                changed = _price(slot, offload, changed_s, sharpness)
+                changed = _price(problem, offload, changed_s, sharpness)
                 if _better(changed, best):
                     best, improved = changed, True
                     airtime_s[:] = changed_s
             if not improved:
                 step = np.sqrt(step)
-    return _price(slot, offload, airtime_s, np.inf)
+    return _price(problem, offload, airtime_s, np.inf)
 
 
-def _search(slot: _Slot) -> tuple[BoolArray, FloatArray]:
+def _search(problem: _Problem) -> tuple[BoolArray, FloatArray]:
     """(N,) who offloads, and the powers."""
-    offload, airtime_s, best = _best_nested_set(slot)
+    offload, airtime_s, best = _best_nested_set(problem)
     improved = True
     while improved:
         improved = False
         for m in range(len(offload)):
             offload[m] = not offload[m]
-            changed_s, changed = _coarse_airtimes(slot, offload)
+            changed_s, changed = _coarse_airtimes(problem, offload)
             if _better(changed, best):
                 airtime_s, best, improved = changed_s, changed, True
             else:
                 offload[m] = not offload[m]
-    _shift_airtimes(slot, offload, airtime_s, _FINE)
-    return offload, _powers(slot, offload, airtime_s)
+    _shift_airtimes(problem, offload, airtime_s, _FINE)
+    return offload, _powers(problem.slot, offload, airtime_s)
 
 
-def _best_nested_set(slot: _Slot) -> tuple[BoolArray, FloatArray, tuple[float, float]]:
+def _best_nested_set(problem: _Problem) -> tuple[BoolArray, FloatArray, tuple[float, float]]:
     """One device after another offloads, in order, until that does not help any more.
 
     Returns:
         (N,) who offloads, (N,) airtimes, and their price.
     """
-    offload = np.zeros(len(slot.bits), np.bool_)
-    best_s, best = _coarse_airtimes(slot, offload)
+    offload = np.zeros(len(problem.order), np.bool_)
+    best_s, best = _coarse_airtimes(problem, offload)
     best_count = 0
-    for count, device in enumerate(slot.order, start=1):
+    for count, device in enumerate(problem.order, start=1):
         offload[device] = True
-        airtime_s, price = _coarse_airtimes(slot, offload)
+        airtime_s, price = _coarse_airtimes(problem, offload)
         if _better(price, best):
             best_s, best, best_count = airtime_s, price, count
         elif count - best_count == 2:
             break
-    offload[slot.order[best_count:]] = False
+    offload[problem.order[best_count:]] = False
     return offload, best_s, best
 
 
-def _coarse_airtimes(slot: _Slot, offload: BoolArray) -> tuple[FloatArray, tuple[float, float]]:
+def _coarse_airtimes(
+    problem: _Problem, offload: BoolArray
+) -> tuple[FloatArray, tuple[float, float]]:
     """(N,) airtimes and their price: from the best one share of the deadline for everybody."""
-    best, best_s = (np.inf, np.inf), slot.deadline_s * _SHARES[0]
+    best, best_s = (np.inf, np.inf), problem.slot.deadline_s * _SHARES[0]
     for share in _SHARES:
-        airtime_s = slot.deadline_s * share
-        price = _price(slot, offload, airtime_s, _COARSE[0, 0])
+        airtime_s = problem.slot.deadline_s * share
+        price = _price(problem, offload, airtime_s, _COARSE[0, 0])
         if _better(price, best):
             best, best_s = price, airtime_s
-    return best_s, _shift_airtimes(slot, offload, best_s, _COARSE)
+    return best_s, _shift_airtimes(problem, offload, best_s, _COARSE)

@@ -5,6 +5,8 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from .compiled import compiled
+
 FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.int64]
 BoolArray: TypeAlias = NDArray[np.bool_]
@@ -16,3 +18,12 @@ def read_only(array: NDArray[Scalar]) -> NDArray[Scalar]:
     """The array, which from now on cannot be written through: whoever holds it may trust it."""
     array.flags.writeable = False
     return array
+
+
+@compiled
+def first_invalid(values: FloatArray) -> int:
+    """The first entry that is NaN, infinite or negative; -1 if there is none."""
+    for k in range(values.size):
+        if not (0.0 <= values[k] < np.inf):
+            return k
+    return -1

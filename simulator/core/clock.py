@@ -1,18 +1,21 @@
-"""SimPy's clock in whole nanoseconds, and the periodic processes that run on it.
+"""SimPy's clock in whole nanoseconds, and the order of what happens at one instant.
 
-Integers make processes that are meant to coincide do so, for ever; sums of floats drift apart. What
-happens at one instant happens in the order of `Turn`.
+Integers make processes that are meant to coincide do so, for ever; sums of floats drift apart.
 """
 
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator
 from enum import IntEnum
-from typing import cast
+from typing import TypeAlias
 
 import simpy
-from simpy.events import EventPriority
 
 NANOSECONDS = 1_000_000_000
+
+NEVER_NS = (1 << 63) - 1
+"""A time that does not come."""
+
+Process: TypeAlias = Generator[simpy.Event, object, None]
+"""A SimPy process."""
 
 
 def to_ns(seconds: float) -> int:
@@ -20,44 +23,111 @@ def to_ns(seconds: float) -> int:
     return round(seconds * NANOSECONDS)
 
 
-class Turn(IntEnum):
-    """The order of processes that fire at the same instant."""
+class EventOrder(IntEnum):
+    """The order of events at one instant: first what ends a slot, then what begins the next one.
 
-    ARRIVALS = 2
-    MOBILITY = 3
-    FADING = 4
-    FAILURES = 5
-    CARBON = 6
-    DEVICE_SYNC = 7
-    STATION_SYNC = 8
-    SLOT = 9
-
-
-@dataclass
-class Clock:
-    """When a process acts next. The process keeps nothing else, so this is all there is to save.
-
-    Attributes:
-        turn: its place among the processes of the same instant.
-        next_ns: when it acts next.
-        period_ns: added after each act.
+    SimPy's own priorities, URGENT = 0 and NORMAL = 1, come before all of them.
     """
 
-    turn: Turn
-    next_ns: int
-    period_ns: int
+    SLOT_END = 2
+    ARRIVALS = 3
+    MOBILITY = 4
+    FADING = 5
+    FAILURES = 6
+    CARBON = 7
+    DEVICE_SYNC = 8
+    AT_STATION = 9
+    STATION_SYNC = 10
+    AT_MBS = 11
+    SLOT_START = 12
 
 
-Process = Generator[simpy.Event, None, None]
+class Moment(simpy.Event):
+    """A point in time, to be waited for: SimPy's Timeout, with a priority among its instant's events.
+
+    Args:
+        env: whose time it is.
+        time_ns: when it comes; not in the past.
+        order: its place among the events of the same instant.
+    """
+
+    def __init__(self, env: simpy.Environment, time_ns: int, order: EventOrder) -> None:
+        # What simpy.Timeout does: it has happened as soon as its time has come.
+        self.env = env
+        self.callbacks = []
+        self._ok = True
+        self._value = None
+        env.schedule(self, order, time_ns - env.now)  # type: ignore[arg-type]
 
 
-def every(env: simpy.Environment, clock: Clock, act: Callable[[], None]) -> Process:
-    """Call `act` at each tick of `clock`."""
-    turn = cast(EventPriority, int(clock.turn))
-    while True:
-        tick = simpy.Event(env)
-        tick._ok, tick._value = True, None
-        env.schedule(tick, turn, clock.next_ns - env.now)
-        yield tick
-        clock.next_ns += clock.period_ns
-        act()
+class Clock:
+    """The time of one run.
+
+    Args:
+        start_ns: zero, or where the run goes on.
+    """
+
+    def __init__(self, start_ns: int = 0) -> None:
+        self._env = simpy.Environment(start_ns)
+        self._paused = False
+        self._slot_end = self._env.event()
+        self._slot_end_ns = -1
+
+    @property
+    def now_ns(self) -> int:
+        """The present."""
+        return self._env.now  # type: ignore[return-value]
+
+    def at(self, time_ns: int, order: EventOrder) -> Moment:
+        """A point in time, to be waited for."""
+        return Moment(self._env, time_ns, order)
+
+    def every(self, period_ns: int, order: EventOrder, first_ns: int = 0) -> Iterator[Moment]:
+        """The multiples of a period from the present on, which included, but none before the first.
+
+        So a process that goes on from a checkpoint knows its next moment from the time alone.
+        """
+        time_ns = max(-(-self.now_ns // period_ns) * period_ns, first_ns)
+        while True:
+            yield Moment(self._env, time_ns, order)
+            time_ns += period_ns
+
+    def slot_end(self, slot_ns: int) -> simpy.Event:
+        """The end of the slot under way, one event for all who wait for it.
+
+        They go on in the order in which they began to wait.
+        """
+        now_ns = self.now_ns
+        if self._slot_end_ns <= now_ns:
+            self._slot_end_ns = (now_ns // slot_ns + 1) * slot_ns
+            self._slot_end = self.at(self._slot_end_ns, EventOrder.SLOT_END)
+        return self._slot_end
+
+    def answer(self) -> simpy.Event:
+        """An event that fires when somebody answers, `event.succeed(answer)`."""
+        return simpy.Event(self._env)
+
+    def start(self, process: Process) -> None:
+        """Let a process run from the present on."""
+        self._env.process(process)
+
+    def pause(self) -> None:
+        """End `run` after the event that happens now: somebody is to look, or to decide."""
+        self._paused = True
+
+    def run(self) -> None:
+        """Let events happen, one after another, until one of them calls for a pause.
+
+        Raises:
+            BaseException: what a process raised.
+        """
+        self._paused, step = False, self._env.step
+        try:
+            while not self._paused:
+                step()
+            return
+        except BaseException as copy:  # noqa: BLE001
+            # SimPy raises a copy of what a process raised, made from its args, with the original as
+            # the cause: a copy loses what an exception keeps elsewhere (a file's name, its cause).
+            original = copy.__cause__ or copy
+        raise original

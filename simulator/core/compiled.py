@@ -27,7 +27,14 @@ def compiled(function: Callable[P, T]) -> Callable[P, T]:
 
 
 class _Cache(FunctionCache):
-    """A cache that a full disk does not keep from computing: the next run compiles again."""
+    """A cache whose failures do not keep from computing: what cannot be read or kept is compiled again."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]
+        except Exception:  # noqa: BLE001 - the file of an earlier version names classes that are gone
+            self.flush()  # type: ignore[no-untyped-call]
+            return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
         with suppress(OSError):

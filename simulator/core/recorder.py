@@ -54,3 +54,19 @@ class Recorder(Protocol):
 
     def close(self, status: EndStatus) -> None:
         """The run has ended; nothing follows."""
+
+
+class NullRecorder:
+    """Keeps nothing; also the base of recorders that keep only some of it."""
+
+    def slot(self, slot: int, columns: Mapping[str, NDArray[Any]]) -> None:
+        """Not kept."""
+
+    def tasks(self, tasks: TaskTable) -> None:
+        """Not kept."""
+
+    def decision_time(self, seconds: float) -> None:
+        """Not kept."""
+
+    def close(self, status: EndStatus) -> None:
+        """Nothing to close."""

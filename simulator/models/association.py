@@ -9,7 +9,8 @@ from pydantic import Field
 from ...scenarios.units import Number
 from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.compiled import compiled
-from ..stream.network import Network
+from ..network.graph import LiveNetwork
+from ..network.network import Network
 
 ASSOCIATION = {
     "nearest": f"{__package__}.association:Nearest",
@@ -25,11 +26,13 @@ class Association(Protocol):
     it knows between two calls lies in arrays, so that it can be pickled.
     """
 
-    def start(self, network: Network, coverage_m: FloatArray) -> None:
+    def start(self, network: LiveNetwork, coverage_m: FloatArray) -> None:
         """Begin a run.
 
         Args:
-            network: sizes, bands, powers and noise.
+            network: sizes, bands, powers and noise. Its `graph`, and `graph_of(replication)`, show in
+                each call of `associate` where the devices are, their stations up to then, which
+                stations are up, and the backhaul.
             coverage_m: (B,) how far a station reaches; the MBS, station 0, reaches everywhere.
         """
 

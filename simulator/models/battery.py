@@ -6,7 +6,7 @@ import numpy as np
 
 from ..core.arrays import FloatArray
 from ..core.randomness import Generators
-from ..stream.network import Network
+from ..network.network import Network
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Carbon intensity of the electricity at each station, over time."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -41,7 +42,7 @@ class CarbonIntensity:
     def __init__(self, series: Sequence[Series]) -> None:
         self._series = series
         changes = np.unique(np.concatenate([one.time_s for one in series]))
-        self._changes_ns = np.round(changes * NANOSECONDS).astype(np.int64)
+        self._changes_ns = np.round(changes * NANOSECONDS).astype(np.int64).tolist()
 
     def at(self, now_ns: int) -> FloatArray:
         """(B,) grams per joule, now."""
@@ -52,7 +53,17 @@ class CarbonIntensity:
             values.append(one.g_per_j[step])
         return np.array(values)
 
+    def mean(self, start_ns: int, end_ns: int) -> FloatArray:
+        """(B,) grams per joule, the time-weighted mean over an interval of positive length."""
+        total, now_ns = np.zeros(len(self._series)), start_ns
+        while now_ns < end_ns:
+            change_ns = self.next_change_ns(now_ns)
+            until_ns = end_ns if change_ns is None else min(change_ns, end_ns)
+            total += self.at(now_ns) * (until_ns - now_ns)
+            now_ns = until_ns
+        return np.asarray(total / (end_ns - start_ns))
+
     def next_change_ns(self, now_ns: int) -> int | None:
         """When some station's value changes next; None if never."""
-        step = int(np.searchsorted(self._changes_ns, now_ns, side="right"))
-        return int(self._changes_ns[step]) if step < len(self._changes_ns) else None
+        step = bisect_right(self._changes_ns, now_ns)
+        return self._changes_ns[step] if step < len(self._changes_ns) else None

@@ -55,3 +55,9 @@ class Cells:
         size = self.shape[0] * self.shape[1]
         total: FloatArray = np.bincount(self._flat_index, column.reshape(-1), size)  # type: ignore[assignment]
         return total.reshape(self.shape)
+
+    def largest(self, column: FloatArray) -> FloatArray:
+        """(R, N) -> (R, B): the largest of each station's devices; minus infinity without any."""
+        largest = np.full(self.shape[0] * self.shape[1], -np.inf)
+        np.maximum.at(largest, self._flat_index, column.reshape(-1))
+        return largest.reshape(self.shape)

@@ -1,15 +1,13 @@
-"""Where stations and devices stand, and the network as a graph G = (U, B, epsilon)."""
+"""What stands still: the area, the stations, and the backhaul links between them."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ..core.arrays import FloatArray, IntArray
 from ..core.compiled import compiled
 from ..core.randomness import Generators
-from ..stream.network import Network
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -17,44 +15,59 @@ if TYPE_CHECKING:
     Graph = nx.DiGraph[str]
 
 
+class Links(NamedTuple):
+    """Directed links between stations.
+
+    Attributes:
+        source: (L,) number of the station at which each begins.
+        target: (L,) number of the station at which it ends.
+        latency_s: (L,) from the end of sending to the arrival.
+        capacity_bps: (L,) bit/s; infinite where sending takes no time.
+    """
+
+    source: IntArray
+    target: IntArray
+    latency_s: FloatArray
+    capacity_bps: FloatArray
+
+
 @dataclass(frozen=True)
 class Topology:
-    """What stands still: the area and the stations. Station 0 is the MBS.
-
-    Columns (distances, association) are what the simulation works on; the graph is made of them
-    when someone asks for it.
+    """The area and the stations, as columns. Station 0 is the MBS.
 
     Attributes:
         area_m: (2,) width and height; coordinates run from (0, 0) to (width, height).
+        station_names: B names.
         station_position_m: (B, 2).
         coverage_m: (B,) the radius within which a station serves; infinite for the MBS.
+        station_bandwidth_hz: (B,) w_j, A(14a).
+        station_cpu_hz: (B,) f_j^e, A(14d).
+        links: the backhaul.
     """
 
     area_m: FloatArray
+    station_names: tuple[str, ...]
     station_position_m: FloatArray
     coverage_m: FloatArray
+    station_bandwidth_hz: FloatArray
+    station_cpu_hz: FloatArray
+    links: Links
 
     @property
-    def station_names(self) -> tuple[str, ...]:
-        """B names: "mbs", "sbs-1", "sbs-2" and so on."""
-        return ("mbs", *(f"sbs-{j}" for j in range(1, len(self.coverage_m))))
+    def stations(self) -> int:
+        """B = M + 1, the MBS included."""
+        return len(self.station_names)
 
     def distance_m(self, position_m: FloatArray) -> FloatArray:
         """(R, N, 2) positions of devices -> (R, N, B) r_ij, their distances to the stations."""
         return _distance_m(position_m, self.station_position_m)
 
-    def graph(self, network: Network, position_m: FloatArray, station: IntArray) -> "Graph":
-        """The network of one replication as a directed graph.
+    def graph(self) -> "Graph":
+        """The stations and the backhaul as a directed graph.
 
-        Nodes are the stations, by name, and "device-0", "device-1", …; each has its `kind` ("mbs",
-        "sbs" or "device"), `position_m` (x, y) and `cpu_hz`. Stations have `bandwidth_hz` and
-        `coverage_m`, devices `power_max_w`. Edges go from each device to its station (`kind`
-        "access", `distance_m`), and between each SBS and the MBS in both directions ("backhaul").
-
-        Args:
-            network: the capacities.
-            position_m: (N, 2) positions of the replication's devices.
-            station: (N,) their stations.
+        Nodes are the stations, by name, with `kind` ("mbs" or "sbs"), `position_m` (x, y),
+        `coverage_m`, `bandwidth_hz` and `cpu_hz`; edges are the links, with `kind` "backhaul",
+        `latency_s` and `capacity_bps`.
         """
         import networkx as nx
 
@@ -63,64 +76,36 @@ class Topology:
             graph.add_node(
                 name,
                 kind="sbs" if j else "mbs",
-                position_m=_point(self.station_position_m[j]),
-                cpu_hz=float(network.station_cpu_hz[j]),
-                bandwidth_hz=float(network.station_bandwidth_hz[j]),
+                position_m=tuple(self.station_position_m[j].tolist()),
                 coverage_m=float(self.coverage_m[j]),
+                bandwidth_hz=float(self.station_bandwidth_hz[j]),
+                cpu_hz=float(self.station_cpu_hz[j]),
             )
-            if j:
-                graph.add_edge(name, "mbs", kind="backhaul")
-                graph.add_edge("mbs", name, kind="backhaul")
-        distance_m = self.distance_m(position_m[None])[0]
-        for i, j in enumerate(station.tolist()):
-            name = f"device-{i}"
-            graph.add_node(
-                name,
-                kind="device",
-                position_m=_point(position_m[i]),
-                cpu_hz=float(network.device_cpu_hz[i]),
-                power_max_w=float(network.device_power_max_w[i]),
-            )
+        for source, target, latency_s, capacity_bps in zip(*self.links, strict=True):
             graph.add_edge(
-                name, self.station_names[j], kind="access", distance_m=float(distance_m[i, j])
+                self.station_names[source],
+                self.station_names[target],
+                kind="backhaul",
+                latency_s=float(latency_s),
+                capacity_bps=float(capacity_bps),
             )
         return graph
 
 
-def lay_out(
-    area_m: ArrayLike,
-    sbs: int,
-    coverage_m: float,
-    *,
-    radius_m: float = 0.0,
-    mbs_position_m: ArrayLike | None = None,
-    sbs_position_m: ArrayLike | None = None,
-) -> Topology:
-    """Place the stations.
+def station_names(sbs: int) -> tuple[str, ...]:
+    """The MBS is "mbs", the SBSs are "sbs-1", "sbs-2" and so on."""
+    return ("mbs", *(f"sbs-{j}" for j in range(1, sbs + 1)))
 
-    Args:
-        area_m: (2,) width and height.
-        sbs: M, how many SBSs there are.
-        coverage_m: the radius within which an SBS serves.
-        radius_m: of the circle around the MBS on which the SBSs stand, evenly spaced.
-        mbs_position_m: (2,) where the MBS stands; by default at the centre of the area.
-        sbs_position_m: (M, 2) where the SBSs stand, instead of on the circle.
 
-    Raises:
-        ValueError: if `sbs_position_m` has not one row (x, y) for each SBS.
-    """
-    area = np.asarray(area_m, dtype=np.float64)
-    mbs = area / 2.0 if mbs_position_m is None else np.asarray(mbs_position_m, dtype=np.float64)
-    if sbs_position_m is None:
-        positions = circle(mbs, radius_m, sbs)
-    else:
-        positions = np.asarray(sbs_position_m, dtype=np.float64)
-        if positions.shape != (sbs, 2):
-            raise ValueError(f"SBS positions of shape {positions.shape}, expected {(sbs, 2)}")
-    return Topology(
-        area_m=area,
-        station_position_m=np.concatenate([mbs[None], positions]),
-        coverage_m=np.concatenate([[np.inf], np.full(sbs, coverage_m)]),
+def star(sbs: int, latency_s: float = 0.0, capacity_bps: float = np.inf) -> Links:
+    """Links from each of so many SBSs to the MBS, and back, all alike."""
+    number = np.arange(1, sbs + 1)
+    mbs = np.zeros_like(number)
+    return Links(
+        np.concatenate([mbs, number]),
+        np.concatenate([number, mbs]),
+        np.full(2 * sbs, latency_s),
+        np.full(2 * sbs, capacity_bps),
     )
 
 
@@ -150,7 +135,3 @@ def _distance_m(position_m: FloatArray, station_position_m: FloatArray) -> Float
                 dy = position_m[r, i, 1] - station_position_m[j, 1]
                 distance_m[r, i, j] = np.sqrt(dx * dx + dy * dy)
     return distance_m
-
-
-def _point(position_m: FloatArray) -> tuple[float, float]:
-    return float(position_m[0]), float(position_m[1])

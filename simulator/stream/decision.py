@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ..core.arrays import FloatArray, IntArray
+from ..core.arrays import FloatArray, IntArray, first_invalid
 from ..core.compiled import compiled
+from ..core.errors import DecisionError
 from ..network.cells import Cells
-from .network import Network
+from ..network.network import Network
 
 
 @dataclass(frozen=True)
@@ -38,23 +39,6 @@ class Decision:
         device = np.zeros((network.replications, network.devices))
         station = np.zeros((network.replications, network.stations))
         return cls(device, device, device, device, station)
-
-
-class DecisionError(ValueError):
-    """A decision that cannot be carried out: a wrong shape or type, NaN, or a negative resource.
-
-    Attributes:
-        field: the field of `Decision`.
-        problem: what is wrong with it.
-    """
-
-    def __init__(self, field: str, problem: str) -> None:
-        super().__init__(field, problem)
-        self.field = field
-        self.problem = problem
-
-    def __str__(self) -> str:
-        return f"{self.field}: {self.problem}"
 
 
 def check(decision: Decision, network: Network) -> Decision:
@@ -175,15 +159,6 @@ def _clip(column: FloatArray, limit: FloatArray, scaled: IntArray) -> FloatArray
     over = column > limit * _TOLERANCE
     scaled += over.sum(axis=1)
     return np.where(over, limit, column)
-
-
-@compiled
-def first_invalid(values: FloatArray) -> int:
-    """The first entry that is NaN, infinite or negative; -1 if there is none."""
-    for k in range(values.size):
-        if not (0.0 <= values[k] < np.inf):
-            return k
-    return -1
 
 
 @compiled

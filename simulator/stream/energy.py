@@ -4,7 +4,7 @@ import numpy as np
 
 from ..core.arrays import FloatArray
 from ..core.compiled import compiled
-from .network import Network
+from ..network.network import Network
 
 
 @compiled

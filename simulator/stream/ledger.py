@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.arrays import BoolArray, FloatArray, IntArray
+from ..core.arrays import FloatArray, IntArray
 from ..core.compiled import compiled
 from ..core.recorder import OUTCOMES, TASK_ROW, TaskTable
 from ..models.arrivals import Tasks
+from ..models.failures import Availability
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,8 @@ class TaskLedger:
         self._ended, self._handed_over = np.zeros((2, 0), TASK_ROW)
         self._counters = np.zeros(_COUNTERS, np.int64)
         self._counters[[_FREE_TASK, _FREE_PART]] = _NONE
+        one_window = (replications, stations, 1)
+        self._throughout = np.zeros(one_window), np.ones(one_window)
 
     def admit(self, tasks: Tasks, queue_bits: FloatArray) -> Admission:
         """Let in the tasks that arrived in a slot, after its service.
@@ -121,6 +124,7 @@ class TaskLedger:
         local_bits: FloatArray,
         offloaded_bits: FloatArray,
         station_served_bits: FloatArray,
+        availability: Availability | None = None,
     ) -> TaskTable:
         """Carry out the service of a slot.
 
@@ -130,12 +134,16 @@ class TaskLedger:
             local_bits: (R, N) D^l.
             offloaded_bits: (R, N) D^e.
             station_served_bits: (R, B) Psi_j.
+            availability: when in the slot the stations served; throughout by default.
 
         Returns:
             The tasks that ended since the last call, those dropped meanwhile included, until the next
             call. For one replication their order does not depend on the others.
         """
         self._reserve(0)
+        begins, lengths = self._throughout
+        if availability is not None:
+            begins, lengths = availability.begins, availability.serving
         _serve(
             slot,
             self._slot_s,
@@ -144,6 +152,8 @@ class TaskLedger:
             local_bits,
             offloaded_bits,
             station_served_bits,
+            begins,
+            lengths,
             self._tasks,
             self._parts,
             self._device_queues,
@@ -153,18 +163,18 @@ class TaskLedger:
         )
         return self._take_ended()
 
-    def lose(self, failed: BoolArray) -> None:
-        """Empty the queues of stations; each task that has bits there is lost.
+    def lose(self, lost_bits: FloatArray) -> None:
+        """Empty the queues of stations from their heads; each task that has bits there is lost.
 
         What a lost task still has elsewhere goes its way; the task ends when that is gone.
 
         Args:
-            failed: (R, B) True where a queue is lost.
+            lost_bits: (R, B) how much of each queue is lost, zero for nothing, infinite for all.
         """
-        if failed.any():
+        if lost_bits.any():
             self._reserve(0)
             _lose(
-                failed,
+                lost_bits,
                 self._shape[1],
                 self._deadline_s,
                 self._tasks,
@@ -325,6 +335,8 @@ def _serve(
     local_bits: FloatArray,
     offloaded_bits: FloatArray,
     station_served_bits: FloatArray,
+    begins: FloatArray,
+    lengths: FloatArray,
     tasks: NDArray[Any],
     parts: NDArray[Any],
     device_queues: IntArray,
@@ -332,32 +344,32 @@ def _serve(
     ended: NDArray[Any],
     counters: IntArray,
 ) -> None:
+    """Stations first: what arrives there in this slot is served from the next one on."""
     replications, devices = station.shape
     stations = station_served_bits.shape[1]
-    waiting = counters[_WAITING]
     # What leaves for the stations in this slot, of one replication at a time.
-    sent_task = np.empty(waiting, np.int64)
-    sent_station = np.empty(waiting, np.int64)
-    sent_phase = np.empty(waiting)
+    sent_task = np.empty(counters[_WAITING], np.int64)
+    sent_station = np.empty(counters[_WAITING], np.int64)
+    sent_phase = np.empty(counters[_WAITING])
     inflow_bits = np.empty(stations)
     for r in range(replications):
-        # Stations first: what arrives there in this slot is served from the next one on.
         for j in range(stations):
-            psi = station_served_bits[r, j]
-            queue = r * stations + j
-            served = 0.0
-            f = station_queues[_HEAD, queue]
-            while psi > 0.0 and f != _NONE:
-                room = psi - served
-                if parts[f]["bits"] - room >= _TOLERANCE_BITS:
-                    parts[f]["bits"] -= room
-                    break
-                served += parts[f]["bits"]
-                k = parts[f]["task"]
-                completion_s = (slot + min(served / psi, 1.0)) * slot_s
-                tasks[k]["completion_s"] = max(tasks[k]["completion_s"], completion_s)
-                f = _remove_part(f, devices, deadline_s, tasks, parts, ended, counters)
-            station_queues[_HEAD, queue] = f
+            if station_served_bits[r, j] > 0.0:
+                _serve_station(
+                    station_served_bits[r, j],
+                    r * stations + j,
+                    slot,
+                    slot_s,
+                    begins[r, j],
+                    lengths[r, j],
+                    devices,
+                    deadline_s,
+                    tasks,
+                    parts,
+                    station_queues,
+                    ended,
+                    counters,
+                )
 
         sent = 0
         inflow_bits[:] = 0.0
@@ -411,8 +423,54 @@ def _serve(
 
 
 @compiled
+def _serve_station(
+    psi: float,
+    queue: int,
+    slot: int,
+    slot_s: float,
+    begins: FloatArray,
+    lengths: FloatArray,
+    devices: int,
+    deadline_s: float,
+    tasks: NDArray[Any],
+    parts: NDArray[Any],
+    station_queues: IntArray,
+    ended: NDArray[Any],
+    counters: IntArray,
+) -> None:
+    """A station executes `psi` bits from the head of its queue, evenly over the time that it serves."""
+    served = 0.0
+    f = station_queues[_HEAD, queue]
+    while f != _NONE:
+        room = psi - served
+        if parts[f]["bits"] - room >= _TOLERANCE_BITS:
+            parts[f]["bits"] -= room
+            break
+        served += parts[f]["bits"]
+        k = parts[f]["task"]
+        completion_s = (slot + _moment(min(served / psi, 1.0), begins, lengths)) * slot_s
+        tasks[k]["completion_s"] = max(tasks[k]["completion_s"], completion_s)
+        f = _remove_part(f, devices, deadline_s, tasks, parts, ended, counters)
+    station_queues[_HEAD, queue] = f
+
+
+@compiled
+def _moment(phase: float, begins: FloatArray, lengths: FloatArray) -> float:
+    """When, as a share of the slot, a share of a service is done that runs in these windows."""
+    rest = phase * lengths.sum()
+    moment = 0.0
+    for window in range(lengths.size):
+        if lengths[window] > 0.0:
+            moment = begins[window] + min(rest, lengths[window])
+            if rest <= lengths[window]:
+                break
+            rest -= lengths[window]
+    return moment
+
+
+@compiled
 def _lose(
-    failed: BoolArray,
+    lost_bits: FloatArray,
     devices: int,
     deadline_s: float,
     tasks: NDArray[Any],
@@ -422,17 +480,20 @@ def _lose(
     counters: IntArray,
 ) -> None:
     """A task without completion, of infinite time, is lost."""
-    replications, stations = failed.shape
+    replications, stations = lost_bits.shape
     for r in range(replications):
         for j in range(stations):
-            if not failed[r, j]:
-                continue
             queue = r * stations + j
+            rest = lost_bits[r, j]
             f = station_queues[_HEAD, queue]
-            while f != _NONE:
+            while rest > 0.0 and f != _NONE:
                 tasks[parts[f]["task"]]["completion_s"] = np.inf
+                if parts[f]["bits"] - rest >= _TOLERANCE_BITS:
+                    parts[f]["bits"] -= rest
+                    break
+                rest -= parts[f]["bits"]
                 f = _remove_part(f, devices, deadline_s, tasks, parts, ended, counters)
-            station_queues[_HEAD, queue] = _NONE
+            station_queues[_HEAD, queue] = f
 
 
 @compiled

@@ -11,10 +11,10 @@ import numpy as np
 from ..core.arrays import FloatArray, IntArray
 from ..core.compiled import compiled
 from ..network.cells import Cells
+from ..network.network import Network
 from .channel import interference_w, rate_bps
 from .decision import Decision
 from .energy import edge_energy_j, local_energy_j, radio_energy_j
-from .network import Network
 from .queues import drain
 
 
@@ -55,6 +55,31 @@ class Outcome:
     energy_j: FloatArray
 
 
+@dataclass(slots=True)
+class Transmission:
+    """What the radios could send in a slot.
+
+    Attributes:
+        columns: (3, R, N) side by side: `power_w`, zero where there is nothing to send or nothing to
+            send it with; `rate_bps`, R_ij of A(3), A(4), at these powers; and tau R of A(10), bits, or
+            as much of it as the time that the station is up gives.
+    """
+
+    columns: FloatArray
+
+    @property
+    def power_w(self) -> FloatArray:
+        """(R, N)."""
+        power_w: FloatArray = self.columns[0]
+        return power_w
+
+    @property
+    def rate_bps(self) -> FloatArray:
+        """(R, N)."""
+        rate_bps: FloatArray = self.columns[1]
+        return rate_bps
+
+
 def carry_out(
     network: Network,
     cells: Cells,
@@ -62,7 +87,7 @@ def carry_out(
     queue_bits: FloatArray,
     decision: Decision,
 ) -> Outcome:
-    """Serve the queues for one slot and account the energy, A(3) to A(11).
+    """Serve the queues for one slot and account the energy, A(3) to A(11); all stations are up.
 
     Args:
         network: capacities and constants.
@@ -71,13 +96,32 @@ def carry_out(
         queue_bits: (R, N) Q_i at the start of the slot.
         decision: one that fits the network (`decision.fit`).
     """
-    columns = np.empty((_COLUMNS, *queue_bits.shape))
-    inflow_bits = np.zeros(cells.shape)
-    _carry_out(
+    always = np.ones(cells.shape)
+    transmission = transmit(network, cells, gain, queue_bits, decision, always)
+    return serve(network, cells, queue_bits, decision, transmission)
+
+
+def transmit(
+    network: Network,
+    cells: Cells,
+    gain: FloatArray,
+    queue_bits: FloatArray,
+    decision: Decision,
+    availability: FloatArray,
+) -> Transmission:
+    """The radios, A(3), A(4) and A(10).
+
+    Args:
+        network: see `carry_out`; so are the following four.
+        cells: likewise.
+        gain: likewise.
+        queue_bits: likewise.
+        decision: likewise.
+        availability: (R, B) the share of the slot in which each station is up.
+    """
+    columns = np.empty((3, *queue_bits.shape))
+    _transmit(
         network.slot_s,
-        network.cycles_per_bit,
-        network.varsigma,
-        network.epsilon_w,
         network.fixed_noise_w,
         network.noise_w_per_hz,
         cells.station,
@@ -85,22 +129,58 @@ def carry_out(
         queue_bits,
         decision.bandwidth_hz,
         decision.power_w,
+        decision.edge_cpu_hz,
+        availability,
+        columns,
+    )
+    return Transmission(columns)
+
+
+def serve(
+    network: Network,
+    cells: Cells,
+    queue_bits: FloatArray,
+    decision: Decision,
+    transmission: Transmission,
+) -> Outcome:
+    """The devices' queues, A(8) and A(10), and all energy, A(9) and A(11).
+
+    Args:
+        network: see `carry_out`; so are the following three.
+        cells: likewise.
+        queue_bits: likewise.
+        decision: likewise.
+        transmission: what the radios could send.
+    """
+    columns = np.empty((_COLUMNS, *queue_bits.shape))
+    inflow_bits = np.zeros(cells.shape)
+    _serve(
+        network.slot_s,
+        network.cycles_per_bit,
+        network.varsigma,
+        network.epsilon_w,
+        cells.station,
+        queue_bits,
         decision.local_cpu_hz,
         decision.edge_cpu_hz,
+        transmission.columns,
         columns,
         inflow_bits,
     )
     return Outcome(
-        decision.bandwidth_hz, decision.edge_cpu_hz, decision.served_bits, inflow_bits, *columns
+        decision.bandwidth_hz,
+        decision.edge_cpu_hz,
+        decision.served_bits,
+        inflow_bits,
+        transmission.power_w,
+        transmission.rate_bps,
+        *columns,
     )
 
 
 @compiled
-def _carry_out(
+def _transmit(
     slot_s: float,
-    cycles_per_bit: float,
-    varsigma: float,
-    epsilon_w: float,
     fixed_noise_w: FloatArray,
     noise_w_per_hz: FloatArray,
     station: IntArray,
@@ -108,40 +188,61 @@ def _carry_out(
     queue_bits: FloatArray,
     bandwidth_hz: FloatArray,
     power_w: FloatArray,
-    local_cpu_hz: FloatArray,
     edge_cpu_hz: FloatArray,
+    availability: FloatArray,
     columns: FloatArray,
-    inflow_bits: FloatArray,
 ) -> None:
-    """Fills the columns of `Outcome`, in its order, and adds to the stations' inflow."""
+    """Fills the columns of `Transmission`, in its order."""
     power = columns[0]
     for r in range(len(station)):
         for i in range(station.shape[1]):
             sends = queue_bits[r, i] > 0.0 and bandwidth_hz[r, i] > 0.0 and edge_cpu_hz[r, i] > 0.0
             power[r, i] = power_w[r, i] if sends else 0.0
     interference = interference_w(power, gain, station)
-    bits_per_hz = slot_s / cycles_per_bit
     for r in range(len(station)):
         for i in range(station.shape[1]):
             j = station[r, i]
             hertz = bandwidth_hz[r, i]
             noise = fixed_noise_w[j] + noise_w_per_hz[j] * hertz
             rate = rate_bps(hertz, power[r, i] * gain[r, i, j], noise + interference[r, j])
-            local, sent = drain(queue_bits[r, i], local_cpu_hz[r, i] * bits_per_hz, rate * slot_s)
+            columns[1, r, i] = rate
+            columns[2, r, i] = rate * slot_s * availability[r, j]
+
+
+@compiled
+def _serve(
+    slot_s: float,
+    cycles_per_bit: float,
+    varsigma: float,
+    epsilon_w: float,
+    station: IntArray,
+    queue_bits: FloatArray,
+    local_cpu_hz: FloatArray,
+    edge_cpu_hz: FloatArray,
+    transmission: FloatArray,
+    columns: FloatArray,
+    inflow_bits: FloatArray,
+) -> None:
+    """Fills the columns of `Outcome` behind the rate, in its order, and adds to the inflow."""
+    bits_per_hz = slot_s / cycles_per_bit
+    for r in range(len(station)):
+        for i in range(station.shape[1]):
+            local, sent = drain(
+                queue_bits[r, i], local_cpu_hz[r, i] * bits_per_hz, transmission[2, r, i]
+            )
             speed = local / bits_per_hz
             local_energy = local_energy_j(varsigma, slot_s, speed)
-            radio_energy = radio_energy_j(sent, rate, power[r, i])
+            radio_energy = radio_energy_j(sent, transmission[1, r, i], transmission[0, r, i])
             edge_energy = edge_energy_j(epsilon_w, cycles_per_bit, sent, edge_cpu_hz[r, i])
-            columns[1, r, i] = rate
-            columns[2, r, i] = speed
-            columns[3, r, i] = local
-            columns[4, r, i] = sent
-            columns[5, r, i] = local + sent
-            columns[6, r, i] = local_energy
-            columns[7, r, i] = radio_energy
-            columns[8, r, i] = radio_energy + edge_energy
-            columns[9, r, i] = local_energy + (radio_energy + edge_energy)
-            inflow_bits[r, j] += sent
+            columns[0, r, i] = speed
+            columns[1, r, i] = local
+            columns[2, r, i] = sent
+            columns[3, r, i] = local + sent
+            columns[4, r, i] = local_energy
+            columns[5, r, i] = radio_energy
+            columns[6, r, i] = radio_energy + edge_energy
+            columns[7, r, i] = local_energy + (radio_energy + edge_energy)
+            inflow_bits[r, station[r, i]] += sent
 
 
-_COLUMNS = 10
+_COLUMNS = 8

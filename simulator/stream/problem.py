@@ -7,8 +7,8 @@ import numpy as np
 
 from ..core.arrays import FloatArray
 from ..core.compiled import compiled
+from ..network.network import Network
 from .decision import Decision
-from .network import Network
 from .observation import Observation
 from .outcome import Outcome, carry_out
 

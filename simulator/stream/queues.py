@@ -28,20 +28,16 @@ def drain(queue_bits: float, local_bits: float, radio_bits: float) -> tuple[floa
     return local, queue_bits - local if radio_bits > 0.0 else 0.0
 
 
-@compiled
-def after_slot(
-    queue_bits: FloatArray, served_bits: FloatArray, arrived_bits: FloatArray
-) -> FloatArray:
-    """A(5) and A(6): Q(t+1) = max(Q(t) - served(t), 0) + arrived(t).
+def after_service(queue_bits: FloatArray, served_bits: FloatArray) -> FloatArray:
+    """max(Q(t) - served(t), 0) of A(5) and A(6); Q(t+1) is this and what arrived in the slot.
 
     What arrives during a slot can be served from the next slot on.
 
     Args:
-        queue_bits: (R, N) or (R, B).
+        queue_bits: (R, N) or (R, B), at the start of the slot.
         served_bits: same shape.
-        arrived_bits: same shape.
 
     Returns:
-        The queues at the start of the next slot, bits.
+        What the slot's service leaves, bits.
     """
-    return np.maximum(queue_bits - served_bits, 0.0) + arrived_bits
+    return np.maximum(queue_bits - served_bits, 0.0)

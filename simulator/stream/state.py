@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..core.arrays import BoolArray, FloatArray
+from ..core.arrays import FloatArray
 from ..state import Columns, State
 
 
@@ -15,7 +15,6 @@ class StreamState(State):
         channel_gain: (R, N, B) path gain and fading together.
         queue_bits: (R, N) Q_i^l.
         station_queue_bits: (R, B) Q_j^e.
-        station_up: (R, B) False while a station has failed.
         lost_bits: (R, B) lost by stations that failed since the last slot began.
         battery_j: (R, N) charge; infinite on mains.
         power_max_w: (R, N) p_i,max, limited by the battery.
@@ -30,7 +29,6 @@ class StreamState(State):
     channel_gain: FloatArray
     queue_bits: FloatArray
     station_queue_bits: FloatArray
-    station_up: BoolArray
     lost_bits: FloatArray
     battery_j: FloatArray
     power_max_w: FloatArray

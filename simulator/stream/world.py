@@ -1,37 +1,73 @@
-"""World A: a stream of bits, queued at devices and stations, over an OFDMA network."""
+"""The stream problem's world: bits queued at devices and stations, over an OFDMA network."""
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from ..core.arrays import BoolArray, FloatArray, IntArray, read_only
-from ..core.clock import Turn
+from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.compiled import compiled
 from ..core.recorder import TaskTable
 from ..models.arrivals import Arrivals, Tasks
 from ..models.battery import Battery
 from ..models.carbon import JOULES_PER_KWH
 from ..models.fading import Fading
-from ..models.failures import Failures
+from ..models.failures import Availability, Failures
+from ..network.cells import Cells
+from ..network.network import Network
 from ..state import Columns
 from ..twin.deviation import Deviation
-from ..twin.twin import Sight
-from ..world import Change, World
+from ..twin.twin import TwinView
+from ..world import World
 from .decision import Decision, check, fit
 from .energy import within_battery
-from .ledger import TaskLedger
-from .network import Network
+from .ledger import Admission, TaskLedger
 from .observation import Observation
-from .outcome import Outcome, carry_out
+from .outcome import Outcome, Transmission, serve, transmit
 from .problem import DriftPlusPenalty
-from .queues import after_slot
+from .queues import after_service
 from .state import StreamState
+
+
+@dataclass(slots=True)
+class Slot:
+    """A slot under way: what was decided, what was true when it began, and how far its service is.
+
+    Attributes:
+        observation: what was decided upon.
+        diagnostics: what the policy records of how it decided.
+        decision: what the hardware makes of it, before stations fail.
+        scaled: (R,) how many entries were scaled down to a capacity.
+        cells: the association at its beginning, for which resources were shared out.
+        station_up: (R, B) at its beginning.
+        channel_gain: (R, N, B) power gains, those to stations that are down for all of it zero.
+        availability: when stations were up; None where none ever fails.
+        transmission: what the radios could send.
+        outcome: what was served.
+        station_queue_bits: (R, B) Q_j at its end.
+        lost_bits: (R, B) lost within it, by stations that failed.
+        ended: the tasks that ended.
+    """
+
+    observation: Observation
+    diagnostics: Columns
+    decision: Decision
+    scaled: IntArray
+    cells: Cells
+    station_up: BoolArray
+    channel_gain: FloatArray
+    availability: Availability | None = None
+    transmission: Transmission = field(init=False)
+    outcome: Outcome = field(init=False)
+    station_queue_bits: FloatArray = field(init=False)
+    lost_bits: FloatArray = field(init=False)
+    ended: TaskTable = field(init=False)
 
 
 @dataclass
 class StreamWorld(World):
-    """The world of paper A.
+    """The world of the stream problem (paper A).
 
     Attributes:
         network: sizes, capacities and constants.
@@ -40,7 +76,7 @@ class StreamWorld(World):
         arrivals: when tasks arrive, and how large they are.
         ledger: whose bits lie in the queues.
         battery: None on mains.
-        failures: None where no station ever fails.
+        failures: which stations are up; None where none ever fails.
         device_cpu: deviation of the devices' CPUs from what the twin believes.
         edge_cpu: the same of the edge CPUs.
         record_gain: whether the (R, N, B) channel gains are recorded.
@@ -58,6 +94,7 @@ class StreamWorld(World):
     edge_cpu: Deviation
     record_gain: bool
     _arriving: Tasks = field(init=False)
+    _slot: Slot = field(init=False)
 
     def update_channel(self) -> None:
         """h_ij r_ij^-alpha; nothing is heard of a station that is down."""
@@ -78,23 +115,19 @@ class StreamWorld(World):
             distance_m = np.where(gone[:, None, :], np.inf, distance_m)
         super().associate(distance_m, chooses)
 
-    def changes(self) -> dict[Turn, Change]:
-        """Carbon intensity, and failures."""
-        changes = super().changes()
-        if (failures := self.failures) is not None:
-            changes[Turn.FAILURES] = Change(
-                failures.next_change_ns, lambda now_ns: self.fail(failures, now_ns)
-            )
-        return changes
+    def fail_or_repair(self, failures: Failures, now_ns: int) -> None:
+        """Stations fail or are repaired now.
 
-    def fail(self, failures: Failures, now_ns: int) -> None:
-        """Stations fail or are repaired, which takes effect from the next slot on."""
+        Who is associated with them looks for another station, and shares its resources from the next
+        slot on. Within a slot, `serve_stations` has what is lost.
+        """
         state = self.state
-        was_up, state.station_up = state.station_up, failures.change(now_ns)
-        lost = was_up & ~state.station_up & failures.loses
-        state.lost_bits = state.lost_bits + np.where(lost, state.station_queue_bits, 0.0)
-        state.station_queue_bits = np.where(lost, 0.0, state.station_queue_bits)
-        self.ledger.lose(lost)
+        was_up, lost = failures.up, failures.change(now_ns)
+        state.station_up = failures.up
+        if now_ns == self.slot_start_ns:
+            state.lost_bits = state.lost_bits + np.where(lost, state.station_queue_bits, 0.0)
+            state.station_queue_bits = np.where(lost, 0.0, state.station_queue_bits)
+            self.ledger.lose(np.where(lost, np.inf, 0.0))
         self.update_channel()
         changed = (was_up != state.station_up).any(axis=1)
         self.associate(self.topology.distance_m(state.position_m), changed)
@@ -103,9 +136,9 @@ class StreamWorld(World):
         """Tasks arrive during the slot that begins; they are let in at its end."""
         self._arriving = self.arrivals.slot(self.state.slot)
 
-    def observation(self, sight: Sight) -> Observation:
+    def observation(self, view: TwinView) -> Observation:
         """The twin's columns, the running ratio eta, and the perturbation beta that it predicts."""
-        devices, stations = sight.devices, sight.stations
+        devices, stations = view.devices, view.stations
         ratio, earlier = _energy_per_bit(
             devices["total_energy_j"],
             devices["total_departed_bits"],
@@ -113,49 +146,123 @@ class StreamWorld(World):
             devices["departed_bits"],
         )
         beta = self.problem.perturbation_bits(earlier, devices["departed_bits"])
+        for column in (*devices.values(), *stations.values(), ratio, beta):
+            column.flags.writeable = False
         return Observation(
-            slot=sight.slot,
-            time_s=sight.time_s,
-            cells=sight.cells,
-            channel_gain=read_only(devices["channel_gain"]),
-            queue_bits=read_only(devices["queue_bits"]),
-            station_queue_bits=read_only(stations["station_queue_bits"]),
-            station_up=read_only(stations["station_up"]),
-            power_max_w=read_only(devices["power_max_w"]),
-            position_m=read_only(devices["position_m"]),
-            battery_j=read_only(devices["battery_j"]),
-            arrived_bits=read_only(devices["arrived_bits"]),
-            departed_bits=read_only(devices["departed_bits"]),
-            energy_per_bit_j=read_only(ratio),
-            perturbation_bits=read_only(beta),
-            carbon_g_per_j=read_only(stations["carbon_g_per_j"]),
-            age_s=sight.age_s,
-            station_age_s=sight.station_age_s,
+            slot=view.slot,
+            time_s=view.time_s,
+            cells=view.cells,
+            channel_gain=devices["channel_gain"],
+            queue_bits=devices["queue_bits"],
+            station_queue_bits=stations["station_queue_bits"],
+            station_up=stations["station_up"],
+            power_max_w=devices["power_max_w"],
+            position_m=devices["position_m"],
+            battery_j=devices["battery_j"],
+            arrived_bits=devices["arrived_bits"],
+            departed_bits=devices["departed_bits"],
+            energy_per_bit_j=ratio,
+            perturbation_bits=beta,
+            carbon_g_per_j=stations["carbon_g_per_j"],
+            age_s=view.age_s,
+            station_age_s=view.station_age_s,
         )
 
     def check(self, decision: Any) -> Decision:
         """Refuse what no network can do."""
         return check(decision, self.network)
 
-    def carry_out(self, decision: Decision, observation: Observation) -> tuple[Columns, TaskTable]:
-        """Make the decision physical, serve, account, and let in what arrived."""
-        state, network = self.state, self.network
+    def begin_slot(self, decision: Decision, observation: Observation) -> None:
+        """Scale down what exceeds a capacity; CPUs run at their real speeds, batteries set limits."""
+        state = self.state
         fitted, scaled = fit(
-            decision, network, state.cells, state.power_max_w, state.station_queue_bits
+            decision, self.network, state.cells, state.power_max_w, state.station_queue_bits
         )
-        outcome = carry_out(
-            network, state.cells, state.channel_gain, state.queue_bits, self._real(fitted)
+        if self.failures is not None:
+            self.failures.begin_slot()
+        self._slot = Slot(
+            observation,
+            dict(decision.diagnostics),
+            self._by_hardware(fitted),
+            scaled,
+            state.cells,
+            state.station_up,
+            state.channel_gain,
         )
-        ended = self.ledger.serve(
+
+    def transmit(self) -> None:
+        """A(3) and A(4), for as long as a device's station is up."""
+        state, slot = self.state, self._slot
+        share = self._always
+        if self.failures is not None:
+            slot.availability = self.failures.availability(self.slot_start_ns, self.slot_ns)
+            share = slot.availability.share
+            self._with_failures(slot, slot.availability)
+        slot.transmission = transmit(
+            self.network, slot.cells, slot.channel_gain, state.queue_bits, slot.decision, share
+        )
+
+    def serve_devices(self) -> None:
+        """A(5), A(8) to A(11)."""
+        slot = self._slot
+        slot.outcome = serve(
+            self.network, slot.cells, self.state.queue_bits, slot.decision, slot.transmission
+        )
+
+    def serve_stations(self) -> None:
+        """A(6), and the tasks that end at devices and stations; a station that fails may lose some."""
+        state, slot, outcome = self.state, self._slot, self._slot.outcome
+        slot.ended = self.ledger.serve(
             state.slot,
-            state.cells.station,
+            slot.cells.station,
             outcome.local_bits,
             outcome.offloaded_bits,
             outcome.station_served_bits,
+            slot.availability,
         )
+        inflow = outcome.station_inflow_bits
+        left = after_service(state.station_queue_bits, outcome.station_served_bits)
+        slot.station_queue_bits = left + inflow  # A(6)
+        slot.lost_bits = self._none_lost
+        if slot.availability is not None and (loses := slot.availability.loses).any():
+            kept = inflow * (1.0 - slot.availability.lost_share)
+            slot.lost_bits = np.where(loses, slot.station_queue_bits - kept, 0.0)
+            slot.station_queue_bits = np.where(loses, kept, slot.station_queue_bits)
+            everything = loses & (kept == 0.0)
+            self.ledger.lose(np.where(everything, np.inf, slot.lost_bits))
+
+    def end_slot(self) -> tuple[Columns, TaskTable]:
+        """Energy, emission and P2's value; what arrived is let in, A(5)."""
+        state, slot, outcome = self.state, self._slot, self._slot.outcome
         departed, energy = outcome.departed_bits, outcome.energy_j
-        left = np.maximum(state.queue_bits - departed, 0.0)
+        left = after_service(state.queue_bits, departed)
         admission = self.ledger.admit(self._arriving, left)
+        columns = self._columns(slot, outcome, admission)
+        state.slot += 1
+        state.queue_bits = left + admission.arrived_bits  # A(5)
+        state.station_queue_bits = slot.station_queue_bits
+        state.lost_bits = slot.lost_bits
+        state.arrived_bits = admission.arrived_bits
+        state.departed_bits = departed
+        state.energy_j = energy
+        state.total_energy_j = state.total_energy_j + energy
+        state.total_departed_bits = state.total_departed_bits + departed
+        if self.battery is not None:
+            used = outcome.local_energy_j + outcome.radio_energy_j
+            state.battery_j = self.battery.after_slot(state.battery_j, used)
+            state.power_max_w = self.battery.power_max_w(state.battery_j)
+        del self._slot
+        return columns, slot.ended
+
+    def unfinished(self) -> TaskTable:
+        """The tasks still in a queue."""
+        return self.ledger.pending()
+
+    def _columns(self, slot: Slot, outcome: Outcome, admission: Admission) -> Columns:
+        """The trace variables of a slot; `state` is still that at its beginning."""
+        state, observation = self.state, slot.observation
+        station = slot.cells.station
+        carbon = self.slot_carbon_g_per_j()
         columns: Columns = {
             "queue_bits": state.queue_bits,
             "station_queue_bits": state.station_queue_bits,
@@ -164,7 +271,7 @@ class StreamWorld(World):
             "local_bits": outcome.local_bits,
             "offloaded_bits": outcome.offloaded_bits,
             "station_served_bits": outcome.station_served_bits,
-            "station": state.cells.station,
+            "station": station,
             "rate_bps": outcome.rate_bps,
             "bandwidth_hz": outcome.bandwidth_hz,
             "power_w": outcome.power_w,
@@ -172,14 +279,14 @@ class StreamWorld(World):
             "edge_cpu_hz": outcome.edge_cpu_hz,
             "local_energy_j": outcome.local_energy_j,
             "offload_energy_j": outcome.offload_energy_j,
-            "emission_mg": _emission_mg(energy, state.cells.station, state.carbon_g_per_j),
-            "carbon_g_per_kwh": state.carbon_g_per_j * JOULES_PER_KWH,
+            "emission_mg": _emission_mg(outcome.energy_j, station, carbon),
+            "carbon_g_per_kwh": carbon * JOULES_PER_KWH,
             "twin_age_s": observation.age_s,
             "x_m": state.position_m[..., 0],
             "y_m": state.position_m[..., 1],
             "energy_per_bit_j": observation.energy_per_bit_j,
             "perturbation_bits": observation.perturbation_bits,
-            "scaled": scaled,
+            "scaled": slot.scaled,
             "objective": self.problem.objective(
                 outcome,
                 state.queue_bits,
@@ -189,54 +296,30 @@ class StreamWorld(World):
                 admission.arrived_bits,
             ),
         }
-        if self.failures is not None:
-            columns["station_up"] = state.station_up
+        if slot.availability is not None:
+            columns["station_up"] = slot.station_up
+            columns["station_availability"] = slot.availability.share
             columns["lost_bits"] = state.lost_bits
         if self.battery is not None:
             columns["battery_j"] = state.battery_j
             columns["power_max_w"] = state.power_max_w
         if self.record_gain:
-            columns["channel_gain"] = state.channel_gain
-        columns.update(decision.diagnostics)
-        self._go_on(outcome, departed, energy, admission.arrived_bits)
-        return columns, ended
+            columns["channel_gain"] = slot.channel_gain
+        columns.update(slot.diagnostics)
+        return columns
 
-    def unfinished(self) -> TaskTable:
-        """The tasks still in a queue."""
-        return self.ledger.pending()
+    @cached_property
+    def _always(self) -> FloatArray:
+        """(R, B) the availability of stations that never fail."""
+        return np.ones((self.network.replications, self.network.stations))
 
-    def _go_on(
-        self, outcome: Outcome, departed: FloatArray, energy: FloatArray, arrived: FloatArray
-    ) -> None:
-        """The state at the start of the next slot, A(5) and A(6)."""
-        state = self.state
-        state.slot += 1
-        state.queue_bits = after_slot(state.queue_bits, departed, arrived)
-        state.station_queue_bits = after_slot(
-            state.station_queue_bits, outcome.station_served_bits, outcome.station_inflow_bits
-        )
-        state.lost_bits = np.zeros(state.lost_bits.shape)
-        state.arrived_bits = arrived
-        state.departed_bits = departed
-        state.energy_j = energy
-        state.total_energy_j = state.total_energy_j + energy
-        state.total_departed_bits = state.total_departed_bits + departed
-        if self.battery is not None:
-            used = outcome.local_energy_j + outcome.radio_energy_j
-            state.battery_j = self.battery.after_slot(state.battery_j, used)
-            state.power_max_w = self.battery.power_max_w(state.battery_j)
+    @cached_property
+    def _none_lost(self) -> FloatArray:
+        """(R, B) the bits lost where no station fails."""
+        return np.zeros((self.network.replications, self.network.stations))
 
-    def _real(self, decision: Decision) -> Decision:
-        """What the hardware makes of it: stations down, CPUs' real speeds, batteries' limits."""
-        if self.failures is not None:
-            up = self.state.station_up.astype(np.float64)
-            here = self.state.cells.at_station(up)
-            decision = replace(
-                decision,
-                bandwidth_hz=decision.bandwidth_hz * here,
-                edge_cpu_hz=decision.edge_cpu_hz * here,
-                served_bits=decision.served_bits * up,
-            )
+    def _by_hardware(self, decision: Decision) -> Decision:
+        """What CPUs at their real speeds, and batteries, make of a decision."""
         if not (self.device_cpu.is_zero and self.edge_cpu.is_zero):
             decision = replace(
                 decision,
@@ -249,6 +332,18 @@ class StreamWorld(World):
             )
             decision = replace(decision, local_cpu_hz=local_cpu, power_w=power)
         return decision
+
+    def _with_failures(self, slot: Slot, availability: Availability) -> None:
+        """Nothing goes on at a station that is down; one that is up for a part serves in that part."""
+        ever = (availability.share > 0.0).astype(np.float64)
+        here = slot.cells.at_station(ever)
+        slot.decision = replace(
+            slot.decision,
+            bandwidth_hz=slot.decision.bandwidth_hz * here,
+            edge_cpu_hz=slot.decision.edge_cpu_hz * here,
+            served_bits=slot.decision.served_bits * availability.serving_share,
+        )
+        slot.channel_gain = self.state.path_gain * self.state.fading * ever[:, None, :]
 
 
 @compiled

@@ -1,4 +1,4 @@
-"""The radio of the task problem: an MRC uplink with L antennas, shared by all who transmit."""
+"""The radio of the task problem, C(1) and C(2): an uplink to L antennas, shared by all who transmit."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ ComplexArray = NDArray[np.complex128]
 
 @dataclass(frozen=True)
 class MrcChannel:
-    """What the powers of the devices do to the base station after maximum-ratio combining.
+    """Power gains at the base station after maximum-ratio combining, C(2).
 
     Attributes:
         gain: (…, N) ||h_m||^2, path loss included.
@@ -28,10 +28,13 @@ class MrcChannel:
 
 
 def path_gain(distance_m: FloatArray) -> FloatArray:
-    """g_m: path loss of -35.3 - 37.6 log10 d dB, as a power gain.
+    """g_m of paper C, section V: path loss of -35.3 - 37.6 log10 d dB, as a power gain.
 
     Args:
         distance_m: positive, any shape.
+
+    Returns:
+        The same shape, without unit.
     """
     gain: FloatArray = 10.0 ** ((-35.3 - 37.6 * np.log10(distance_m)) / 10.0)
     return gain
@@ -46,7 +49,7 @@ def draw_channels(distance_m: FloatArray, antennas: int, rngs: Generators) -> Co
         rngs: one generator per replication.
 
     Returns:
-        (R, N, L).
+        (R, N, L) amplitude gains.
     """
     fading = draw_fading(distance_m.shape[1], antennas, rngs)
     return fading * np.sqrt(path_gain(distance_m))[..., None]
@@ -64,7 +67,7 @@ def mrc_channel(channels: ComplexArray) -> MrcChannel:
     """The gains of C(2) after maximum-ratio combining.
 
     Args:
-        channels: (…, N, L) complex channel vectors, path loss included.
+        channels: (…, N, L) complex channel vectors h, path loss included.
     """
     devices, antennas = channels.shape[-2:]
     flat = np.ascontiguousarray(channels).reshape(-1, devices, antennas)
@@ -103,7 +106,7 @@ def rates_bps(network: CarbonAwareNetwork, channel: MrcChannel, power_w: FloatAr
     Args:
         network: gives B and N_0.
         channel: the gains.
-        power_w: (…, N) p, zero for who is silent.
+        power_w: (…, N) p, zero for silent devices.
 
     Returns:
         (…, N) bit/s.

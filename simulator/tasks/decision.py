@@ -1,4 +1,4 @@
-"""What a policy answers in the task problem: the variables of C(10)."""
+"""A decision of the task problem: the variables of C(10)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,14 +8,14 @@ from ..core.arrays import BoolArray, FloatArray
 
 @dataclass(frozen=True)
 class TaskDecision:
-    """The variables of C(10).
+    """The variables of C(10): p, alpha and f. SI units.
 
     Attributes:
         power_w: (…, N) p_m.
         offload: (…, N) alpha_m.
-        local_cpu_hz: (…, N) f_m; means nothing for a device that offloads.
-        edge_cpu_hz: (…, N) f_m^0; means nothing for a device that does not.
-        diagnostics: (…,) what a policy tells the trace of how it decided, by variable name.
+        local_cpu_hz: (…, N) f_m; without effect for a device that offloads.
+        edge_cpu_hz: (…, N) f_m^0; without effect for a device that does not.
+        diagnostics: (…,) further variables of the trace, by name.
     """
 
     power_w: FloatArray

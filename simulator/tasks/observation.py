@@ -1,4 +1,4 @@
-"""What a policy sees of the task problem: the network as its twin shows it."""
+"""The observation of the task problem: the network as its twin shows it."""
 
 from dataclasses import dataclass
 
@@ -9,17 +9,17 @@ from .network import Tasks
 
 @dataclass(slots=True)
 class TaskObservation:
-    """World C as the twin knows it at the start of a slot: one task per device. SI units.
+    """The task problem as the twin knows it at the start of a slot: one task per device. SI units.
 
     Attributes:
         slot: t.
-        time_s: start of the slot.
+        time_s: start of the slot, s.
         tasks: (R, N) sizes, cycles and deadlines.
         channel: (R, N) gains and (R, N, N) interference gains after combining.
-        carbon_g_per_j: (R, 1) carbon intensity.
-        position_m: (R, N, 2).
-        last_emission_g: (R, N) emissions of the last slot reported.
-        age_s: (R, N) time since the state of the device's twin was true.
+        carbon_g_per_j: (R, 1) carbon intensity eta C_IE of C(9), g/J.
+        position_m: (R, N, 2) of the devices, m.
+        last_emission_g: (R, N) emissions of the last slot reported, g.
+        age_s: (R, N) time since the state of the device's twin was true, s.
     """
 
     slot: int

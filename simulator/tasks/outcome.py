@@ -1,4 +1,4 @@
-"""What a decision does in the task problem, C(2) to C(9), and how far it uses the limits of C(10).
+"""The outcome of a decision in the task problem, C(2) to C(9), and its use of the limits of C(10).
 
 Everything acts on the last axis (or two), so a column is (R, N) for R replications or (N,) for one
 instance. A device either executes its whole task or offloads it. All devices share the band: who
@@ -71,7 +71,7 @@ class LimitUse:
 
 @dataclass(frozen=True)
 class TaskOutcome:
-    """What a decision does.
+    """Rates, delays, energies and emissions of a decision. SI units, and grams.
 
     Attributes:
         rate_bps: (…, N) R_m, C(2).
@@ -117,25 +117,110 @@ def evaluate(
         real_local_hz: (…, N) f + fhat of the devices, C(4) and C(7); None where the twin is right.
         real_edge_hz: (…, N) f^0 + fhat^0 of the server, C(5) and C(8); None where the twin is right.
 
-    Delays, energies and emissions are those of the real rates. What is asked for, f, is what counts
-    for the server's capacity (10e) and for the range of a device's CPU.
+    Delays, energies and emissions are those of the real rates; the server's capacity (10e) and the
+    range of a device's CPU limit the rates that are decided, f.
+    """
+    local_hz = decision.local_cpu_hz if real_local_hz is None else real_local_hz
+    edge_hz = decision.edge_cpu_hz if real_edge_hz is None else real_edge_hz
+    rate = rates_bps(network, channel, decision.power_w)
+    device = serve_device(network, tasks, decision, rate, local_hz)
+    server = serve_server(network, tasks, decision, edge_hz)
+    return account(network, tasks, carbon_g_per_j, decision, rate, device, server)
+
+
+@dataclass(frozen=True)
+class DeviceService:
+    """A task's way through its device.
+
+    Attributes:
+        transmission_s: (…, N) D_m^tx, C(3).
+        local_s: (…, N) C(4).
+        energy_j: (…, N) E_m, C(7).
+    """
+
+    transmission_s: FloatArray
+    local_s: FloatArray
+    energy_j: FloatArray
+
+
+@dataclass(frozen=True)
+class ServerService:
+    """A task's way through the server.
+
+    Attributes:
+        edge_s: (…, N) C(5).
+        energy_j: (…, N) E_m^0, C(8).
+    """
+
+    edge_s: FloatArray
+    energy_j: FloatArray
+
+
+def serve_device(
+    network: CarbonAwareNetwork,
+    tasks: Tasks,
+    decision: TaskDecision,
+    rate_bps: FloatArray,
+    real_local_hz: FloatArray,
+) -> DeviceService:
+    """C(3), C(4) and C(7): the device executes its task, or sends it.
+
+    Args:
+        network: see `evaluate`; so are the following two.
+        tasks: likewise.
+        decision: likewise.
+        rate_bps: (…, N) R_m, C(2).
+        real_local_hz: (…, N) f + fhat.
+    """
+    alpha = decision.offload
+    transmission_s = _time(alpha * tasks.bits, rate_bps)  # C(3)
+    local_s = _time(~alpha * tasks.cycles, real_local_hz)  # C(4)
+    # A silent radio spends nothing, however long (for ever) it takes.
+    radio_j = decision.power_w * np.where(decision.power_w > 0.0, transmission_s, 0.0)
+    energy_j = ~alpha * local_energy_j(network, tasks, real_local_hz) + radio_j  # C(7)
+    return DeviceService(transmission_s, local_s, energy_j)
+
+
+def serve_server(
+    network: CarbonAwareNetwork, tasks: Tasks, decision: TaskDecision, real_edge_hz: FloatArray
+) -> ServerService:
+    """C(5) and C(8): the server executes what was sent.
+
+    Args:
+        network: see `evaluate`; so are the following two.
+        tasks: likewise.
+        decision: likewise.
+        real_edge_hz: (…, N) f^0 + fhat^0.
+    """
+    alpha = decision.offload
+    edge_s = _time(alpha * tasks.cycles, real_edge_hz)  # C(5)
+    return ServerService(edge_s, alpha * network.theta_server * tasks.cycles * real_edge_hz**2)
+
+
+def account(
+    network: CarbonAwareNetwork,
+    tasks: Tasks,
+    carbon_g_per_j: FloatArray | float,
+    decision: TaskDecision,
+    rate_bps: FloatArray,
+    device: DeviceService,
+    server: ServerService,
+) -> TaskOutcome:
+    """C(6), C(9) and the limits (10b) to (10e).
+
+    Args:
+        network: see `evaluate`; so are the following three.
+        tasks: likewise.
+        carbon_g_per_j: likewise.
+        decision: likewise.
+        rate_bps: (…, N) R_m, C(2).
+        device: what happened at the devices.
+        server: what happened at the server.
     """
     alpha = decision.offload
     local_hz, edge_hz = decision.local_cpu_hz, decision.edge_cpu_hz
-    real_local_hz = local_hz if real_local_hz is None else real_local_hz
-    real_edge_hz = edge_hz if real_edge_hz is None else real_edge_hz
-    rate = rates_bps(network, channel, decision.power_w)
-
-    transmission_s = _time(alpha * tasks.bits, rate)  # C(3)
-    local_s = _time(~alpha * tasks.cycles, real_local_hz)  # C(4)
-    edge_s = _time(alpha * tasks.cycles, real_edge_hz)  # C(5)
-    delay_s = local_s + transmission_s + edge_s  # C(6)
-
-    # A silent radio spends nothing, however long (for ever) it takes.
-    radio_j = decision.power_w * np.where(decision.power_w > 0.0, transmission_s, 0.0)
-    energy_j = ~alpha * network.theta_device * tasks.cycles * real_local_hz**2 + radio_j  # C(7)
-    server_energy_j = alpha * network.theta_server * tasks.cycles * real_edge_hz**2  # C(8)
-    emission_g = carbon_g_per_j * (energy_j + server_energy_j)  # C(9)
+    delay_s = device.local_s + device.transmission_s + server.edge_s  # C(6)
+    emission_g = carbon_g_per_j * (device.energy_j + server.energy_j)  # C(9)
 
     floor = alpha if network.rate_floor == "offloading" else np.True_
     asked_hz = (alpha * edge_hz).sum(axis=-1, keepdims=True)
@@ -144,13 +229,36 @@ def evaluate(
     )
     use = LimitUse(
         delay=delay_s / tasks.deadline_s,
-        energy=energy_j / network.energy_max_j,
-        rate=_time(np.where(floor, network.rate_min_bps, 0.0), rate),
+        energy=device.energy_j / network.energy_max_j,
+        rate=_time(np.where(floor, network.rate_min_bps, 0.0), rate_bps),
         capacity=alpha * (asked_hz / network.server_cpu_hz),
         power=decision.power_w / network.device_power_max_w,
         local_cpu=np.where(alpha, 0.0, local_use),
     )
-    return TaskOutcome(rate, transmission_s, delay_s, energy_j, server_energy_j, emission_g, use)
+    return TaskOutcome(
+        rate_bps,
+        device.transmission_s,
+        delay_s,
+        device.energy_j,
+        server.energy_j,
+        emission_g,
+        use,
+    )
+
+
+def local_energy_j(network: CarbonAwareNetwork, tasks: Tasks, cpu_hz: FloatArray) -> FloatArray:
+    """E_m^cp of C(7): the energy of a device that executes its task itself.
+
+    Args:
+        network: gives theta_m.
+        tasks: (…, N) columns.
+        cpu_hz: (…, N) its processing rate.
+
+    Returns:
+        (…, N) J.
+    """
+    energy_j: FloatArray = network.theta_device * tasks.cycles * cpu_hz**2
+    return energy_j
 
 
 def _time(work: FloatArray, rate: FloatArray) -> FloatArray:

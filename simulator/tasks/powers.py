@@ -1,4 +1,9 @@
-"""Least powers for given rates on the MRC uplink of world C."""
+"""Least powers for given rates on the MRC uplink: the fixed point p = G (I(p) + N_0).
+
+Raising one power only raises what the others need, so the least powers are the limit of the iteration
+p_m <- gamma_m (I_m(p) + N_0) / ||h_m||^2 from p = 0 (Yates, 1995): with G = diag(gamma_m / ||h_m||^2)
+and the cross gains T, the solution of (I - G T) p = G N_0.
+"""
 
 import numpy as np
 
@@ -11,12 +16,9 @@ from .network import CarbonAwareNetwork
 def least_powers_w(
     network: CarbonAwareNetwork, channel: MrcChannel, rate_bps: FloatArray
 ) -> FloatArray:
-    """The least p with R_m(p) >= the rates asked for, cut at P_max.
+    """The least p with R_m(p), C(2), at least the rates asked for, cut at P_max.
 
-    Raising one power only raises what the others need, so the least powers are the limit of the
-    iteration p_m <- gamma_m (I_m(p) + N_0) / ||h_m||^2 from p = 0 (Yates, 1995), a fixed point, and
-    so the solution of a linear system. Where it passes P_max the device transmits with P_max, and
-    falls short.
+    Where the fixed point passes P_max the device transmits with P_max, and falls short.
 
     Args:
         network: gives B, N_0 and P_max.
@@ -26,9 +28,9 @@ def least_powers_w(
     Returns:
         (R, N) W.
     """
-    # Beyond any P_max, and within the range of floats: what is short of time asks for any rate.
+    # Beyond any P_max, and within the range of floats: a late device may ask for any rate.
     sinr = np.exp2(np.minimum(rate_bps / network.bandwidth_hz, 512.0)) - 1.0
-    return least_powers(
+    return _least_powers_each(
         np.ascontiguousarray(sinr / channel.gain),
         np.ascontiguousarray(channel.interference_gain),
         network.noise_w,
@@ -36,41 +38,87 @@ def least_powers_w(
     )
 
 
+def fixed_point_w(target: FloatArray, cross_gain: FloatArray, noise_w: float) -> FloatArray:
+    """The powers at which every SINR is just as high as it must be, whatever P_max is.
+
+    For many instances at once, by LAPACK; `solve_powers` is the same for one, within P_max, in
+    compiled code, and may differ from this in the last bits.
+
+    Args:
+        target: (…, N) SINR / ||h||^2.
+        cross_gain: (…, N, N) interference gains.
+        noise_w: N_0.
+
+    Returns:
+        (…, N) W; some are negative where no powers suffice.
+    """
+    matrix = np.eye(target.shape[-1]) - target[..., None] * cross_gain
+    power_w = np.linalg.solve(matrix, (target * noise_w)[..., None])[..., 0]
+    return np.asarray(power_w, np.float64)
+
+
+@compiled
+def _least_powers_each(
+    target: FloatArray, cross_gain: FloatArray, noise_w: float, power_max_w: FloatArray
+) -> FloatArray:
+    """(R, N) `least_powers` of (R, N) and (R, N, N) columns."""
+    power_w = np.empty(target.shape)
+    for r in range(len(target)):
+        power_w[r] = least_powers(target[r], cross_gain[r], noise_w, power_max_w)
+    return power_w
+
+
 @compiled
 def least_powers(
-    target: FloatArray, cross: FloatArray, noise_w: float, power_max_w: FloatArray
+    target: FloatArray, cross_gain: FloatArray, noise_w: float, power_max_w: FloatArray
 ) -> FloatArray:
-    """The same from (R, N) SINR / ||h||^2 and (R, N, N) interference gains, for compiled callers."""
-    power = np.zeros(target.shape)
-    for r in range(len(target)):
-        if not solve_powers(target[r], cross[r], noise_w, power_max_w, power[r]):
-            _iterate(target[r], cross[r], noise_w, power_max_w, power[r])
-        # What is short by rounding is not short of the limit C(10d).
-        for m in range(len(power_max_w)):
-            power[r, m] = min(power[r, m] * (1.0 + 1e-12), power_max_w[m])
-    return power
+    """The least powers of one instance, cut at P_max, for compiled callers.
+
+    Args:
+        target: (N,) SINR / ||h||^2.
+        cross_gain: (N, N) interference gains.
+        noise_w: N_0.
+        power_max_w: (N,) P_max.
+
+    Returns:
+        (N,) W.
+    """
+    power_w = np.zeros(len(target))
+    if not solve_powers(target, cross_gain, noise_w, power_max_w, power_w):
+        _iterate(target, cross_gain, noise_w, power_max_w, power_w)
+    # A rate that is short by rounding alone must not break C(10d).
+    for m in range(len(power_w)):
+        power_w[m] = min(power_w[m] * (1.0 + 1e-12), power_max_w[m])
+    return power_w
 
 
 @compiled
 def solve_powers(
     target: FloatArray,
-    cross: FloatArray,
+    cross_gain: FloatArray,
     noise_w: float,
     power_max_w: FloatArray,
-    power: FloatArray,
+    power_w: FloatArray,
 ) -> bool:
     """The fixed point, by elimination; False if there is none, or if it passes P_max.
 
-    There is one where the matrix I - diag(target) cross, whose other entries are not positive, has
-    positive pivots; so none has to be looked for.
+    There is one where the matrix I - diag(target) cross_gain, whose other entries are not positive,
+    has positive pivots; so none has to be looked for.
+
+    Args:
+        target: (N,) SINR / ||h||^2.
+        cross_gain: (N, N) interference gains.
+        noise_w: N_0.
+        power_max_w: (N,) P_max.
+        power_w: (N,) is filled with the powers.
     """
     devices = len(target)
     matrix = np.empty((devices, devices))
     for m in range(devices):
         for n in range(devices):
-            matrix[m, n] = -target[m] * cross[m, n]
+            matrix[m, n] = -target[m] * cross_gain[m, n]
         matrix[m, m] += 1.0
-        power[m] = target[m] * noise_w
+        power_w[m] = target[m] * noise_w
     for k in range(devices):
         if matrix[k, k] <= 0.0:
             return False
@@ -79,12 +127,12 @@ def solve_powers(
             if factor != 0.0:
                 for n in range(k + 1, devices):
                     matrix[m, n] -= factor * matrix[k, n]
-                power[m] -= factor * power[k]
+                power_w[m] -= factor * power_w[k]
     for k in range(devices - 1, -1, -1):
         for n in range(k + 1, devices):
-            power[k] -= matrix[k, n] * power[n]
-        power[k] /= matrix[k, k]
-        if power[k] > power_max_w[k]:
+            power_w[k] -= matrix[k, n] * power_w[n]
+        power_w[k] /= matrix[k, k]
+        if power_w[k] > power_max_w[k]:
             return False
     return True
 
@@ -92,22 +140,22 @@ def solve_powers(
 @compiled
 def _iterate(
     target: FloatArray,
-    cross: FloatArray,
+    cross_gain: FloatArray,
     noise_w: float,
     power_max_w: FloatArray,
-    power: FloatArray,
+    power_w: FloatArray,
 ) -> None:
-    """The limit of the iteration that is cut at P_max."""
+    """The limit of the iteration that is cut at P_max, into `power_w`."""
     devices = len(target)
-    power[:] = 0.0
+    power_w[:] = 0.0
     for _ in range(10_000):
         change = 0.0
         for m in range(devices):
-            heard = noise_w
+            heard_w = noise_w
             for n in range(devices):
-                heard += cross[m, n] * power[n]
-            needed = min(target[m] * heard, power_max_w[m])
-            change = max(change, needed - power[m] * (1.0 + 1e-13))
-            power[m] = needed
+                heard_w += cross_gain[m, n] * power_w[n]
+            needed_w = min(target[m] * heard_w, power_max_w[m])
+            change = max(change, needed_w - power_w[m] * (1.0 + 1e-13))
+            power_w[m] = needed_w
         if change <= 0.0:
             break

@@ -1,4 +1,4 @@
-"""The task problem: C(10), the least worst-case emission."""
+"""The task problem, C(10): the least worst-case emission."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from .network import CarbonAwareNetwork
 
 @dataclass(frozen=True)
 class WorstCaseEmission:
-    """C(10): the least worst-case emission under the network's limits.
+    """C(10) of paper C: the least worst-case emission within the network's limits.
 
     Attributes:
         network: capacities and limits.

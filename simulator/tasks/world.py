@@ -1,33 +1,66 @@
-"""World C: one task per device and slot, an MRC uplink to one base station, emissions."""
+"""The task problem's world: one task per device and slot, an MRC uplink to one station, emissions."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from ..core.arrays import FloatArray, read_only
+from ..core.arrays import FloatArray, IntArray, first_invalid, read_only
+from ..core.errors import DecisionError
 from ..core.randomness import Generators
 from ..core.recorder import COUNTED_TASK_ROW, OUTCOMES, TaskTable
 from ..models.arrivals import PerSlot
 from ..models.carbon import JOULES_PER_KWH
 from ..state import Columns
-from ..stream.decision import DecisionError, first_invalid
 from ..twin.deviation import Deviation
-from ..twin.twin import Sight
+from ..twin.twin import TwinView
 from ..world import World
-from .channel import ComplexArray, MrcChannel, draw_fading, mrc_channel
+from .channel import ComplexArray, MrcChannel, draw_fading, mrc_channel, rates_bps
 from .decision import TaskDecision
 from .network import CarbonAwareNetwork, Tasks
 from .observation import TaskObservation
-from .outcome import TOLERANCE, TaskOutcome, evaluate
+from .outcome import (
+    TOLERANCE,
+    DeviceService,
+    ServerService,
+    TaskOutcome,
+    account,
+    serve_device,
+    serve_server,
+)
 from .state import TaskState
 
 MILLIGRAMS = 1e3
 
 
+@dataclass(slots=True)
+class Slot:
+    """A slot under way: what was decided, and how far its service is.
+
+    Attributes:
+        observation: what was decided upon.
+        decision: scaled down to the capacities.
+        scaled: (R,) how many of its entries were scaled down.
+        local_hz: (R, N) f + fhat of the devices.
+        edge_hz: (R, N) f^0 + fhat^0 of the server.
+        rate_bps: (R, N) R_m.
+        device: what happened at the devices.
+        server: what happened at the server.
+    """
+
+    observation: TaskObservation
+    decision: TaskDecision
+    scaled: IntArray
+    local_hz: FloatArray
+    edge_hz: FloatArray
+    rate_bps: FloatArray = field(init=False)
+    device: DeviceService = field(init=False)
+    server: ServerService = field(init=False)
+
+
 @dataclass
 class TaskWorld(World):
-    """The world of paper C.
+    """The world of the task problem (paper C).
 
     Attributes:
         network: capacities and limits of C(10).
@@ -49,6 +82,7 @@ class TaskWorld(World):
     device_cpu: Deviation
     edge_cpu: Deviation
     record_gain: bool
+    _slot: Slot = field(init=False)
 
     def update_channel(self) -> None:
         """h_m = sqrt(g_m) hbar_m."""
@@ -64,18 +98,18 @@ class TaskWorld(World):
         bits, cycles = self.arrivals.next()
         self.state.tasks = Tasks(bits, cycles, np.full(bits.shape, self.deadline_s))
 
-    def observation(self, sight: Sight) -> TaskObservation:
+    def observation(self, view: TwinView) -> TaskObservation:
         """The twin's columns."""
-        columns = {name: read_only(column) for name, column in sight.devices.items()}
+        columns = {name: read_only(column) for name, column in view.devices.items()}
         return TaskObservation(
-            slot=sight.slot,
-            time_s=sight.time_s,
+            slot=view.slot,
+            time_s=view.time_s,
             tasks=Tasks(columns["task_bits"], columns["task_cycles"], columns["deadline_s"]),
             channel=MrcChannel(columns["gain"], columns["interference_gain"]),
-            carbon_g_per_j=read_only(sight.stations["carbon_g_per_j"]),
+            carbon_g_per_j=read_only(view.stations["carbon_g_per_j"]),
             position_m=columns["position_m"],
             last_emission_g=columns["emission_g"],
-            age_s=sight.age_s,
+            age_s=view.age_s,
         )
 
     def check(self, decision: Any) -> TaskDecision:
@@ -97,17 +131,61 @@ class TaskWorld(World):
                 raise DecisionError(name, f"{value} at {where}; allowed: finite and not negative")
         return decision
 
-    def carry_out(
-        self, decision: TaskDecision, observation: TaskObservation
-    ) -> tuple[Columns, TaskTable]:
-        """C(2) to C(10) at the real processing rates."""
-        state, network = self.state, self.network
+    def begin_slot(self, decision: TaskDecision, observation: TaskObservation) -> None:
+        """Scale down what exceeds a capacity; CPUs run at their real speeds, C(4) and C(5)."""
         fitted, scaled = self._fit(decision)
-        local_hz = self.device_cpu.real_hz(fitted.local_cpu_hz)
-        edge_hz = self.edge_cpu.real_hz(fitted.edge_cpu_hz)
-        outcome = evaluate(
-            network, state.tasks, state.channel, state.carbon_g_per_j, fitted, local_hz, edge_hz
+        self._slot = Slot(
+            observation,
+            fitted,
+            scaled,
+            self.device_cpu.real_hz(fitted.local_cpu_hz),
+            self.edge_cpu.real_hz(fitted.edge_cpu_hz),
         )
+
+    def transmit(self) -> None:
+        """C(2): who transmits disturbs everybody else."""
+        slot = self._slot
+        slot.rate_bps = rates_bps(self.network, self.state.channel, slot.decision.power_w)
+
+    def serve_devices(self) -> None:
+        """C(3), C(4) and C(7)."""
+        slot = self._slot
+        slot.device = serve_device(
+            self.network, self.state.tasks, slot.decision, slot.rate_bps, slot.local_hz
+        )
+
+    def serve_stations(self) -> None:
+        """C(5) and C(8)."""
+        slot = self._slot
+        slot.server = serve_server(self.network, self.state.tasks, slot.decision, slot.edge_hz)
+
+    def end_slot(self) -> tuple[Columns, TaskTable]:
+        """C(6), C(9) and the limits (10b) to (10e); all tasks of the slot end with it."""
+        state, slot = self.state, self._slot
+        carbon = self.slot_carbon_g_per_j()
+        outcome = account(
+            self.network,
+            state.tasks,
+            carbon,
+            slot.decision,
+            slot.rate_bps,
+            slot.device,
+            slot.server,
+        )
+        columns = self._columns(slot, outcome, carbon)
+        ended = self._ended(slot.decision, outcome)
+        state.slot += 1
+        state.emission_g = outcome.emission_g
+        del self._slot
+        return columns, ended
+
+    def unfinished(self) -> TaskTable:
+        """None: a slot's tasks end with it."""
+        return np.zeros(0, COUNTED_TASK_ROW)
+
+    def _columns(self, slot: Slot, outcome: TaskOutcome, carbon_g_per_j: FloatArray) -> Columns:
+        """The trace variables of a slot; `state` is still that at its beginning."""
+        state, fitted, scaled = self.state, slot.decision, slot.scaled
         columns: Columns = {
             "station": state.cells.station,
             "task_bits": state.tasks.bits,
@@ -116,8 +194,8 @@ class TaskWorld(World):
             "offload": fitted.offload,
             "rate_bps": outcome.rate_bps,
             "power_w": fitted.power_w,
-            "local_cpu_hz": local_hz,
-            "edge_cpu_hz": edge_hz,
+            "local_cpu_hz": slot.local_hz,
+            "edge_cpu_hz": slot.edge_hz,
             "delay_s": outcome.delay_s,
             "energy_j": outcome.energy_j,
             "server_energy_j": outcome.server_energy_j,
@@ -125,28 +203,21 @@ class TaskWorld(World):
             "worst_emission_mg": outcome.worst_emission_g * MILLIGRAMS,
             "feasible": outcome.use.feasible,
             "violation": outcome.use.violation,
-            "carbon_g_per_kwh": state.carbon_g_per_j * JOULES_PER_KWH,
-            "twin_age_s": observation.age_s,
+            "carbon_g_per_kwh": carbon_g_per_j * JOULES_PER_KWH,
+            "twin_age_s": slot.observation.age_s,
             "x_m": state.position_m[..., 0],
             "y_m": state.position_m[..., 1],
             "scaled": scaled,
         }
         if not (self.device_cpu.is_zero and self.edge_cpu.is_zero):
-            columns["local_deviation_hz"] = local_hz - fitted.local_cpu_hz
-            columns["edge_deviation_hz"] = edge_hz - fitted.edge_cpu_hz
+            columns["local_deviation_hz"] = slot.local_hz - fitted.local_cpu_hz
+            columns["edge_deviation_hz"] = slot.edge_hz - fitted.edge_cpu_hz
         if self.record_gain:
             columns["channel_gain"] = state.channel.gain[..., None]
             columns["interference_gain"] = state.channel.interference_gain
-        for name, values in decision.diagnostics.items():
+        for name, values in fitted.diagnostics.items():
             columns[name] = np.broadcast_to(values, scaled.shape)
-        ended = self._ended(fitted, outcome)
-        state.slot += 1
-        state.emission_g = outcome.emission_g
-        return columns, ended
-
-    def unfinished(self) -> TaskTable:
-        """None: a slot's tasks end with it."""
-        return np.zeros(0, COUNTED_TASK_ROW)
+        return columns
 
     def _fit(self, decision: TaskDecision) -> tuple[TaskDecision, Any]:
         """Scale down what exceeds P_max, a CPU's speed, or F_max, C(10e); (R,) how many entries."""

@@ -9,8 +9,8 @@ from typing import Protocol
 import numpy as np
 
 from ..core.arrays import BoolArray, FloatArray
+from ..network.network import Network
 from ..state import Columns
-from ..stream.network import Network
 
 HISTORY = 16
 """Reports of a device's position that are kept."""

@@ -1,5 +1,6 @@
-"""Messages from devices to stations to the MBS: what was true when, and when it is known where."""
+"""Reports from devices to stations to the MBS: what was true when, and when it is known where."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -7,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.arrays import BoolArray, FloatArray, IntArray
-from ..core.clock import to_ns
+from ..core.clock import NEVER_NS, EventOrder, to_ns
 from ..core.randomness import Generators
 from ..state import Columns
 
-LOST = np.iinfo(np.int64).max
+LOST = NEVER_NS
 """The arrival time of a message that never arrives."""
 
 
@@ -22,51 +23,87 @@ class Model:
     Attributes:
         columns: arrays whose axes are (R, n, …).
         stamp_ns: (R, n) the time at which each row was true.
+        sent_ns: (R, n) the time at which it was sent.
     """
 
     columns: Columns
     stamp_ns: IntArray
+    sent_ns: IntArray
 
-    def update(self, columns: Columns, stamp_ns: IntArray, rows: BoolArray) -> None:
-        """Take over the given rows (R, n)."""
+    def replace(self, other: "Model") -> None:
+        """Take over all rows."""
+        self.columns, self.stamp_ns, self.sent_ns = other.columns, other.stamp_ns, other.sent_ns
+
+    def update(self, other: "Model", rows: BoolArray) -> None:
+        """Take over those of the given rows (R, n) that are newer: none is overwritten by a late one."""
+        rows = rows & (other.sent_ns > self.sent_ns)
         if rows.all():
-            self.columns, self.stamp_ns = columns, stamp_ns
+            self.replace(other)
         elif rows.any():
             self.columns = {
                 name: np.where(_like(rows, new), new, self.columns[name])
-                for name, new in columns.items()
+                for name, new in other.columns.items()
             }
-            self.stamp_ns = np.where(rows, stamp_ns, self.stamp_ns)
+            self.stamp_ns = np.where(rows, other.stamp_ns, self.stamp_ns)
+            self.sent_ns = np.where(rows, other.sent_ns, self.sent_ns)
 
 
-@dataclass
-class Message:
-    """Rows under way, each with its own arrival time."""
+@dataclass(eq=False)
+class Report:
+    """Rows under way to a model, which arrive together.
 
-    columns: Columns
-    stamp_ns: IntArray
-    arrival_ns: IntArray
+    Attributes:
+        sent: what was true when, and sent when.
+        rows: (R, n) those that arrive.
+        arrival_ns: when they do.
+        order: before which other events of that instant.
+        model: where they arrive.
+        under_way: the reports that have not arrived, of which this is one until it does.
+    """
+
+    sent: Model
+    rows: BoolArray
+    arrival_ns: int
+    order: EventOrder
+    model: Model
+    under_way: "list[Report]"
+
+    def deliver(self) -> None:
+        """It arrives."""
+        self.model.update(self.sent, self.rows)
+        self.under_way.remove(self)
 
 
-class Mailbox:
-    """Messages in flight to one model. A late row never overwrites a newer one."""
+def reports(
+    sent: Model,
+    arrival_ns: IntArray,
+    order: EventOrder,
+    model: Model,
+    under_way: list[Report],
+    readings_ns: Sequence[int],
+) -> list[Report]:
+    """What is sent now, as reports, which are under way from now on.
 
-    def __init__(self) -> None:
-        self.in_flight: list[Message] = []
+    Rows that arrive between two readings of the model are one report, which arrives with the last of
+    them: nobody can tell the difference, and their number does not grow with that of the senders.
 
-    def send(self, columns: Columns, stamp_ns: IntArray, arrival_ns: IntArray) -> None:
-        """Put one row per sender on its way; rows with arrival `LOST` vanish."""
-        self.in_flight.append(Message(columns, stamp_ns, arrival_ns))
-
-    def deliver(self, now_ns: int, model: Model) -> None:
-        """Hand over what has arrived by now."""
-        for message in self.in_flight:
-            arrived = message.arrival_ns <= now_ns
-            model.update(
-                message.columns, message.stamp_ns, arrived & (message.stamp_ns > model.stamp_ns)
-            )
-            message.arrival_ns = np.where(arrived, LOST, message.arrival_ns)
-        self.in_flight = [m for m in self.in_flight if (m.arrival_ns != LOST).any()]
+    Args:
+        sent: one row per sender.
+        arrival_ns: (R, n) when each row arrives; `LOST` for those that do not.
+        order: see `Report`; so are the following two.
+        model: likewise.
+        under_way: likewise.
+        readings_ns: the periods at whose multiples the model is read.
+    """
+    found = []
+    arrives = arrival_ns != LOST
+    due_ns = np.where(arrives, arrival_ns, 0)
+    reading_ns = np.minimum.reduce([-(-due_ns // period) * period for period in readings_ns])
+    for reading in np.unique(reading_ns[arrives]):
+        rows = arrives & (reading_ns == reading)
+        found.append(Report(sent, rows, int(arrival_ns[rows].max()), order, model, under_way))
+    under_way += found
+    return found
 
 
 class Latency(Protocol):

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.arrays import FloatArray, IntArray
-from ..core.clock import NANOSECONDS
-from ..core.compiled import compiled
+from ..core.clock import NANOSECONDS, EventOrder
+from ..network.backhaul import Backhaul
 from ..network.cells import Cells
 from ..state import Columns, State
 from .prediction import Predictor
-from .synchronisation import Hop, Mailbox, Model
+from .synchronisation import LOST, Hop, Model, Report, reports
 
 
 @dataclass(slots=True)
-class Sight:
+class TwinView:
     """What the twin knows at one moment; a world makes its observation of it.
 
     Attributes:
@@ -41,63 +41,108 @@ class Twin:
     """The network's twin at the MBS, fed by devices through their stations.
 
     Devices report to their station (first hop), stations forward their local model of devices and
-    themselves to the MBS (second hop). What the MBS serves itself skips the second hop. At the start
-    everything is known: devices register with their state.
+    themselves to the MBS (second hop). What the MBS serves itself skips the second hop. Devices and
+    stations take stock when a slot begins: a report holds what was true then, and is stamped with
+    that moment, whenever it leaves. At the start everything is known: devices register with their
+    state.
 
     Args:
         state: the world at time zero.
         device_hop: from devices to stations.
-        station_hop: from stations to the MBS.
+        station_hop: what a station's report takes beside its way through the backhaul.
+        backhaul: over which stations reach the MBS.
+        device_readings_ns: periods at whose multiples a station's local model is read.
+        station_readings_ns: the same of the MBS's.
         predictors: applied in order to what is older than the present.
     """
 
     def __init__(
-        self, state: State, device_hop: Hop, station_hop: Hop, predictors: Sequence[Predictor] = ()
+        self,
+        state: State,
+        device_hop: Hop,
+        station_hop: Hop,
+        backhaul: Backhaul,
+        device_readings_ns: Sequence[int],
+        station_readings_ns: Sequence[int],
+        predictors: Sequence[Predictor] = (),
     ) -> None:
         now: IntArray = np.zeros(state.cells.station.shape, dtype=np.int64)
-        self._station_count = state.carbon_g_per_j.shape[1]
-        self._local = Model(state.device_columns(), now)
-        self._devices = Model(state.device_columns(), now)
         stations: IntArray = np.zeros(state.carbon_g_per_j.shape, dtype=np.int64)
-        self._stations = Model(state.station_columns(), stations)
-        self._to_stations = Mailbox()
-        self._devices_to_mbs = Mailbox()
-        self._stations_to_mbs = Mailbox()
+        self.under_way: list[Report] = []
+        self._local = Model(state.device_columns(), now, now)
+        self._devices = Model(state.device_columns(), now, now)
+        self._stations = Model(state.station_columns(), stations, stations)
         self._device_hop = device_hop
         self._station_hop = station_hop
+        self._backhaul = backhaul
+        self._device_readings_ns = device_readings_ns
+        self._station_readings_ns = station_readings_ns
         self._predictors = predictors
         self._learned_ns = now - 1
         self._at_once = now, stations
         self._cells = state.cells
 
-    def synchronise_devices(self, state: State, now_ns: int) -> None:
-        """First hop: every device sends its state to its station."""
-        columns = state.device_columns()
-        stamp = self._at_once[0] + now_ns
-        if self._device_hop.instant:
-            self._local = Model(columns, stamp)
-        else:
-            arrival = self._device_hop.arrival_ns(now_ns, stamp.shape[1])
-            self._to_stations.send(columns, stamp, arrival)
+    def devices_report(self, state: State, now_ns: int, stamp_ns: int) -> list[Report]:
+        """First hop: every device sends its state to its station.
 
-    def synchronise_stations(self, state: State, now_ns: int) -> None:
-        """Second hop: every station sends its local model, and its own state, to the MBS."""
-        self._to_stations.deliver(now_ns, self._local)
-        own = state.station_columns()
-        stamp = self._at_once[1] + now_ns
-        if self._station_hop.instant:
-            self._devices = Model(self._local.columns, self._local.stamp_ns)
-            self._stations = Model(own, stamp)
-            return
-        arrival = self._station_hop.arrival_ns(now_ns, self._station_count)
+        Args:
+            state: what is true.
+            now_ns: when.
+            stamp_ns: since when: the beginning of the slot.
+
+        Returns:
+            The reports that are under way from now on.
+        """
+        hop, at_once = self._device_hop, self._at_once[0]
+        stamp = at_once + stamp_ns
+        sent = Model(
+            state.device_columns(), stamp, stamp if now_ns == stamp_ns else at_once + now_ns
+        )
+        if hop.instant:
+            self._local.replace(sent)
+            return []
+        arrival = hop.arrival_ns(now_ns, stamp.shape[1])
+        readings = self._device_readings_ns
+        return reports(sent, arrival, EventOrder.AT_STATION, self._local, self.under_way, readings)
+
+    def stations_report(self, state: State, now_ns: int, stamp_ns: int) -> list[Report]:
+        """Second hop: every station sends its local model, and its own state, through the backhaul.
+
+        Args:
+            state: what is true.
+            now_ns: when.
+            stamp_ns: since when: the beginning of the slot.
+
+        Returns:
+            The reports that are under way from now on.
+        """
+        hop, at_once = self._station_hop, self._at_once[1]
+        stamp = at_once + stamp_ns
+        own = Model(
+            state.station_columns(), stamp, stamp if now_ns == stamp_ns else at_once + now_ns
+        )
+        if hop.instant and self._backhaul.instant:
+            self._devices.replace(self._local)
+            self._stations.replace(own)
+            return []
+        reached = self._backhaul.arrival_ns(now_ns, state.station_up)
+        late = hop.arrival_ns(now_ns, stamp.shape[1])
+        arrival = np.where((reached == LOST) | (late == LOST), LOST, reached + (late - now_ns))
         arrival[:, 0] = now_ns
-        through = np.take_along_axis(arrival, self._local.columns["station"], axis=1)
-        self._devices_to_mbs.send(self._local.columns, self._local.stamp_ns, through)
-        self._stations_to_mbs.send(own, stamp, arrival)
+        local = Model(self._local.columns, self._local.stamp_ns, self._local.sent_ns)
+        through = np.take_along_axis(arrival, local.columns["station"], axis=1)
+        order, readings = EventOrder.AT_MBS, self._station_readings_ns
+        return [
+            *reports(local, through, order, self._devices, self.under_way, readings),
+            *reports(own, arrival, order, self._stations, self.under_way, readings),
+        ]
 
-    def look(self, slot: int, now_ns: int) -> Sight:
+    def view(self, slot: int, now_ns: int) -> TwinView:
         """What is known at the start of a slot."""
-        self._receive(now_ns)
+        local = self._local
+        if local.stamp_ns is not self._devices.stamp_ns:
+            # What the MBS serves itself has reported to it.
+            self._devices.update(local, local.columns["station"] == 0)
         columns, stamp_ns = self._devices.columns, self._devices.stamp_ns
         now_s = now_ns / NANOSECONDS
         if self._predictors:
@@ -108,28 +153,13 @@ class Twin:
                 columns = predictor.predict(columns, stamp_s, now_s)
             self._learned_ns = stamp_ns
         if columns["station"] is not self._cells.station:
-            self._cells = Cells(columns["station"], self._station_count)
-        return Sight(
+            self._cells = Cells(columns["station"], self._stations.stamp_ns.shape[1])
+        return TwinView(
             slot=slot,
             time_s=now_s,
             cells=self._cells,
             devices=columns,
             stations=self._stations.columns,
-            age_s=_age_s(now_ns, stamp_ns),
-            station_age_s=_age_s(now_ns, self._stations.stamp_ns),
+            age_s=(now_ns - stamp_ns) / NANOSECONDS,
+            station_age_s=(now_ns - self._stations.stamp_ns) / NANOSECONDS,
         )
-
-    def _receive(self, now_ns: int) -> None:
-        """Everything that has reached the MBS by now."""
-        self._devices_to_mbs.deliver(now_ns, self._devices)
-        self._stations_to_mbs.deliver(now_ns, self._stations)
-        self._to_stations.deliver(now_ns, self._local)
-        if self._local.stamp_ns is not self._devices.stamp_ns:
-            served_here = self._local.columns["station"] == 0
-            newer = self._local.stamp_ns > self._devices.stamp_ns
-            self._devices.update(self._local.columns, self._local.stamp_ns, served_here & newer)
-
-
-@compiled
-def _age_s(now_ns: int, stamp_ns: IntArray) -> FloatArray:
-    return (now_ns - stamp_ns) / NANOSECONDS

@@ -1,1 +1,1 @@
-"""The solver of C(10): the least worst-case emission of one slot."""
+"""C(10) in one slot, shared by the policies that solve it; `solver` has the exact optimum."""

@@ -1,184 +1,49 @@
-"""C(10) at fixed processing rates: who should offload.
+"""The N + 1 sets of offloaders among which there is an optimum of C(10), each within the next.
 
-Let l_m be what device m emits if it stays local; at a fixed rate that is a constant. For any level of
-emission, whoever can stay within it should: an offloader that stays needs to transmit no more than its
-rate floor, so the others hear less interference, and what the server spends on them is fixed. So some
-optimum lets the k devices with the largest l_m offload. What offloaders emit at worst grows with k,
-what the others emit at worst falls, and bisection finds where they cross.
-
-The argument needs powers that fall when an offloader stays local, or do not change; it holds for the
-least powers and for equal powers alike.
+What a device costs if it stays local depends on nobody else, and whoever can stay local within a
+level should (`solver` has the proof). So the k devices offload that would cost most if they stayed,
+for some k: what the offloaders cost grows with k, what the others cost falls, and bisection finds
+where they cross.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
-from ....simulator.core.arrays import BoolArray, FloatArray, IntArray
-from ....simulator.tasks.channel import MrcChannel
-from ....simulator.tasks.decision import TaskDecision
-from ....simulator.tasks.network import CarbonAwareNetwork, Tasks
-from ....simulator.tasks.outcome import TOLERANCE, evaluate
-
-_RELAXATION_BITS = 64.0
-"""Limits are relaxed by at most two to this power."""
-
-_RELAXATION_STEPS = 40
-"""Halvings of its logarithm: to a relative precision of 4e-11, well within `TOLERANCE`."""
+from ....simulator.core.arrays import FloatArray, IntArray
 
 
-@dataclass(frozen=True)
-class FixedRates:
-    """Instances of C(10) with all processing rates given, one per replication.
-
-    Attributes:
-        network: capacities and limits.
-        tasks: (R, N) columns.
-        channel: (R, N) and (R, N, N) gains.
-        local_hz: (R, N) f_m.
-        edge_hz: f_m^0 of every device that offloads.
-    """
-
-    network: CarbonAwareNetwork
-    tasks: Tasks
-    channel: MrcChannel
-    local_hz: FloatArray
-    edge_hz: float
-
-    def rows(self, chosen: BoolArray) -> "FixedRates":
-        """The instances of some replications."""
-        tasks, channel = self.tasks, self.channel
-        return FixedRates(
-            self.network,
-            Tasks(tasks.bits[chosen], tasks.cycles[chosen], tasks.deadline_s[chosen]),
-            MrcChannel(channel.gain[chosen], channel.interference_gain[chosen]),
-            self.local_hz[chosen],
-            self.edge_hz,
-        )
-
-    def needed_bps(self, offload: BoolArray, relaxation: FloatArray) -> FloatArray:
-        """(R, N) the slowest rates within the limits (10b) and (10d).
-
-        S_m / (D_m - C_m / f_m^0) or R_min; R_min alone where the server takes too long.
-
-        Args:
-            offload: (R, N) alpha.
-            relaxation: (R, 1) factor by which limits are relaxed.
-        """
-        network, tasks = self.network, self.tasks
-        left_s = tasks.deadline_s * relaxation - tasks.cycles / self.edge_hz
-        in_time = offload & (left_s > 0.0)
-        needed = np.where(in_time, tasks.bits / np.where(in_time, left_s, 1.0), 0.0)
-        floor = offload | (network.rate_floor == "all")
-        return np.maximum(needed, np.where(floor, network.rate_min_bps / relaxation, 0.0))
-
-    def decision(self, offload: BoolArray, power_w: FloatArray) -> TaskDecision:
-        """The fixed rates, with offloading and powers."""
-        return TaskDecision(
-            power_w=power_w,
-            offload=offload,
-            local_cpu_hz=np.where(offload, 0.0, self.local_hz),
-            edge_cpu_hz=np.where(offload, self.edge_hz, 0.0),
-        )
-
-
-PowerRule = Callable[[FixedRates, BoolArray, FloatArray], FloatArray]
-"""(R, N) powers for (R, N) offloading within limits relaxed by (R, 1) factors."""
-
-
-def best_offloading(instance: FixedRates, powers: PowerRule) -> TaskDecision:
-    """The offloading with the least worst-case emission.
-
-    Where no offloading holds all limits, it is the best within limits that are relaxed by the least
-    factor that makes one hold them.
+def worst_alone_first(*costs: FloatArray) -> IntArray:
+    """The order in which devices begin to offload: the k-th set is its first k.
 
     Args:
-        instance: one per replication.
-        powers: gives the powers for an offloading.
+        costs: (…, N) of a device that stays local, any unit; the first decides, then the second, and
+            at last the device's number.
+
+    Returns:
+        (…, N) device numbers.
     """
-    relaxation = np.ones((len(instance.local_hz), 1))
-    offload, holds = _best_set(instance, powers, relaxation)
-    if not holds.all():
-        broken = ~holds
-        some = instance.rows(broken)
-        relaxation[broken] = _least_relaxation(some, powers)
-        offload[broken], _ = _best_set(some, powers, relaxation[broken])
-    return instance.decision(offload, powers(instance, offload, relaxation))
+    return np.lexsort([-cost for cost in reversed(costs)], axis=-1)
 
 
-def _best_set(
-    instance: FixedRates, powers: PowerRule, relaxation: FloatArray
-) -> tuple[BoolArray, BoolArray]:
-    """(R, N) who offloads, and (R,) whether that holds the relaxed limits."""
-    replications, devices = instance.local_hz.shape
-    can_stay = _stay_use(instance) <= relaxation * (1.0 + TOLERANCE)
-    local_j = np.where(can_stay, _local_j(instance), np.inf)
-    order = np.argsort(-local_j, axis=1, kind="stable")
-    place = np.argsort(order, axis=1, kind="stable")
-    # Of the k-th set, the worst of those that stay; falls with k.
-    stay_j = np.take_along_axis(local_j, order, axis=1)
-    stay_j = np.concatenate([stay_j, np.zeros((replications, 1))], axis=1)
+def crossing(
+    low: int, high: int, crossed: Callable[[int], bool], expired: Callable[[], bool] = lambda: False
+) -> tuple[int, int]:
+    """The least k from `low` to `high` that is `crossed`, or `high`; by bisection.
 
-    def offload_j(k: IntArray) -> FloatArray:
-        return _worst_offloader_j(instance, powers, place < k[:, None], relaxation)
+    Args:
+        low: the least k that comes into question.
+        high: the largest, of which is known that it is crossed.
+        crossed: whether the offloaders of the k-th set cost no less than those who stay.
+        expired: ends the bisection early.
 
-    def stay_at(k: IntArray) -> FloatArray:
-        return np.take_along_axis(stay_j, k[:, None], axis=1)[:, 0]
-
-    least = (~can_stay).sum(axis=1)
-    low, high = least, np.full(replications, devices)
-    while (low < high).any():
+    Returns:
+        Between which k it lies: they are equal unless the bisection was ended.
+    """
+    while low < high and not expired():
         middle = (low + high) // 2
-        crossed = offload_j(middle) >= stay_at(middle)
-        low, high = np.where(crossed, low, middle + 1), np.where(crossed, middle, high)
-        low = np.minimum(low, high)
-    at_crossing = np.maximum(offload_j(low), stay_at(low))
-    fewer = np.maximum(low - 1, least)
-    # Where they are not yet crossed, those who stay are the worst.
-    choose_fewer = (fewer < low) & (stay_at(fewer) <= at_crossing)
-    offload = place < np.where(choose_fewer, fewer, low)[:, None]
-    return offload, choose_fewer | (at_crossing < np.inf)
-
-
-def _least_relaxation(instance: FixedRates, powers: PowerRule) -> FloatArray:
-    """(R, 1) the least factor by which all limits must be relaxed so that they can be met."""
-    stay_use = _stay_use(instance)
-    low = np.zeros((len(stay_use), 1))
-    high = np.full((len(stay_use), 1), _RELAXATION_BITS)
-    for _ in range(_RELAXATION_STEPS):
-        middle = 0.5 * (low + high)
-        relaxation = np.exp2(middle)
-        must_leave = stay_use > relaxation * (1.0 + TOLERANCE)
-        worst_j = _worst_offloader_j(instance, powers, must_leave, relaxation)
-        holds = (worst_j < np.inf)[:, None]
-        low, high = np.where(holds, low, middle), np.where(holds, middle, high)
-    least: FloatArray = np.exp2(high)
-    return least
-
-
-def _worst_offloader_j(
-    instance: FixedRates, powers: PowerRule, offload: BoolArray, relaxation: FloatArray
-) -> FloatArray:
-    """(R,) energy of the worst offloader, its server's included; infinite if a limit breaks."""
-    decision = instance.decision(offload, powers(instance, offload, relaxation))
-    outcome = evaluate(instance.network, instance.tasks, instance.channel, 1.0, decision)
-    holds = outcome.use.worst.max(axis=1) <= relaxation[:, 0] * (1.0 + TOLERANCE)
-    worst_j = np.where(offload, outcome.emission_g, 0.0).max(axis=1)
-    return np.where(holds, worst_j, np.inf)
-
-
-def _local_j(instance: FixedRates) -> FloatArray:
-    """(R, N) theta_m C_m f_m^2, C(7)."""
-    energy_j: FloatArray = (
-        instance.network.theta_device * instance.tasks.cycles * instance.local_hz**2
-    )
-    return energy_j
-
-
-def _stay_use(instance: FixedRates) -> FloatArray:
-    """(R, N) how much of its deadline and of its energy a device uses if it stays local."""
-    tasks = instance.tasks
-    delay = tasks.cycles / (instance.local_hz * tasks.deadline_s)
-    use: FloatArray = np.maximum(delay, _local_j(instance) / instance.network.energy_max_j)
-    return use
+        if crossed(middle):
+            high = middle
+        else:
+            low = middle + 1
+    return low, high

@@ -1,0 +1,157 @@
+"""Progress bars on a terminal; runs, sweeps and trainings do not know of them."""
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console, RenderableType
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from ..simulator.simulation import Simulation
+    from .sweeps.execute import SweepProgress
+    from .train import TrainingProgress
+
+REFRESH_S = 0.2
+
+
+class _Count(ProgressColumn):
+    """How much is done of how much, once that is known."""
+
+    def render(self, task: Task) -> Text:
+        if task.total is None:
+            return Text("preparing")
+        return Text(f"{task.completed:,.0f} / {task.total:,.0f} {task.fields['unit']}")
+
+
+class _Bar(Progress):
+    """A bar on stderr that vanishes at its end, and below it a line of figures, if there are any.
+
+    Args:
+        unit: of the count.
+        what: stands before the bar.
+        style: of the text behind the bar.
+    """
+
+    def __init__(self, unit: str, what: str = "", style: str = "none") -> None:
+        super().__init__(
+            *([TextColumn("{task.description}", markup=False)] if what else []),
+            _Count(),
+            BarColumn(bar_width=20),
+            TextColumn("{task.fields[text]}", style, markup=False),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self.add_task(what, total=None, text="", unit=unit, figures="")
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        """The bar, and the line below it."""
+        yield from super().get_renderables()
+        for task in self.tasks:
+            if figures := task.fields["figures"]:
+                yield Text(figures, no_wrap=True, overflow="ellipsis")
+
+
+@contextmanager
+def run_progress(what: str = "") -> Iterator[Callable[["Simulation"], None]]:
+    """For a run: a bar with slots, slots/s and time left, from the first slot on.
+
+    Args:
+        what: stands before it.
+    """
+    if not sys.stderr.isatty():
+        yield lambda simulation: None
+        return
+    bar = _Bar("slots", what)
+    task = bar.tasks[0]
+    ended = threading.Event()
+
+    def watch(simulation: "Simulation") -> None:
+        while True:
+            rate = f"{task.speed:,.0f} slots/s" if task.speed else "compiling"
+            bar.update(task.id, completed=simulation.world.state.slot, text=rate)
+            if ended.wait(REFRESH_S):
+                return
+
+    threads: list[threading.Thread] = []
+
+    def follow(simulation: "Simulation") -> None:
+        bar.reset(task.id, total=simulation.slots)
+        bar.start()
+        threads.append(threading.Thread(target=watch, args=(simulation,), daemon=True))
+        threads[0].start()
+
+    try:
+        yield follow
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+        bar.stop()
+
+
+@contextmanager
+def sweep_progress(
+    total: int | None = None,
+) -> Iterator[tuple[Callable[["SweepProgress"], None], Callable[[str], None]]]:
+    """For a sweep: a bar with its runs, and a function that reports failures, on a terminal or not.
+
+    Args:
+        total: runs, which the bar learns from the sweep too.
+    """
+    if not sys.stderr.isatty():
+        yield lambda progress: None, lambda failure: print(f"failed: {failure}", file=sys.stderr)
+        return
+    bar = _Bar("runs", style="red")
+    task = bar.tasks[0]
+
+    def watch(progress: "SweepProgress") -> None:
+        if task.total is None:  # earlier runs are no measure of the time left
+            bar.reset(task.id, total=progress.total, completed=progress.complete)
+            bar.start()
+        failed = f"{progress.failed:,} failed" if progress.failed else ""
+        bar.update(task.id, completed=progress.complete + progress.failed, text=failed)
+
+    try:
+        yield watch, lambda failure: bar.console.print(f"failed: {failure}", markup=False)
+    finally:
+        bar.stop()
+
+
+@contextmanager
+def training_progress() -> Iterator[Callable[["TrainingProgress"], None]]:
+    """For a training: a bar with steps, steps/s, reward, losses and the last evaluation."""
+    if not sys.stderr.isatty():
+        yield lambda progress: None
+        return
+    bar = _Bar("steps")
+    task = bar.tasks[0]
+
+    def follow(progress: "TrainingProgress") -> None:
+        figures = dict(progress.means)
+        if progress.evaluation:
+            figures |= progress.evaluation.figures
+        bar.update(
+            task.id,
+            completed=progress.steps,
+            total=progress.total,
+            text=f"{progress.steps_per_s:,.0f} steps/s",
+            figures=", ".join(f"{name} {value:.4g}" for name, value in figures.items()),
+        )
+
+    with bar:
+        yield follow

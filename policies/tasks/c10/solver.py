@@ -1,0 +1,227 @@
+"""The global optimum of C(10), with a proof.
+
+Offloading is binary, and yet nothing has to be searched. Let l_m be the least emission of device m if
+it stays local, C(9) at the slowest rate in time; it depends on nobody else. For any emission level,
+whoever can stay local within it should: take a decision within the level in which such a device
+offloads, and let it execute its task itself, with its power reduced until it only keeps up its rate
+floor (which it kept as an offloader too). Everybody else hears less interference, so with unchanged
+powers sends faster, spends less, and the server has more left; no limit is broken and no other
+emission grows. So some optimum lets the devices with the largest l_m offload, k of them for some k,
+and N + 1 sets remain instead of 2^N. For each the best powers and rates are a convex program
+(`program`, solved by `barrier`). Its optimum grows with k while the worst l_m of the others falls, so
+bisection on k finds where they cross.
+
+The same argument, with "can stay local if all limits are relaxed by a factor 1 + s" in place of the
+emission level, gives the least violation s of an instance that has no feasible decision.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+import numpy as np
+
+from ....simulator.core.arrays import BoolArray, FloatArray
+from ....simulator.tasks.decision import TaskDecision
+from ....simulator.tasks.outcome import TOLERANCE, local_energy_j
+from .barrier import GAP, least_emission, least_relaxation
+from .closed_form_rates import slowest_local_hz
+from .nested_sets import crossing, worst_alone_first
+from .program import decision_at, program_of
+from .slot import Slot
+
+MAX_DEVICES = 32
+"""Above this many devices an instance is refused, unless there is a time limit."""
+
+EXTRA_VIOLATION = 1e-6
+"""Of an instance without a feasible decision, all limits are relaxed by this more than they must."""
+
+
+@dataclass(frozen=True)
+class Solution:
+    """An optimum and its certificate.
+
+    Attributes:
+        decision: (N,) columns. CPU rates are zero where they mean nothing.
+        worst_emission_g: its worst emission, C(10a).
+        lower_bound_g: proven: no decision within the limits emits less. Where the instance has no
+            feasible decision, the limits are those relaxed by the decision's violation.
+        feasible: the decision holds all limits, up to `TOLERANCE`.
+        violation: the least s such that limits relaxed by a factor 1 + s can be met, at most
+            `EXTRA_VIOLATION` above the least possible; zero where feasible.
+    """
+
+    decision: TaskDecision
+    worst_emission_g: float
+    lower_bound_g: float
+    feasible: bool
+    violation: float
+
+    @property
+    def gap(self) -> float:
+        """(worst_emission_g - lower_bound_g) / worst_emission_g."""
+        if self.worst_emission_g == 0.0:
+            return 0.0
+        return 1.0 - self.lower_bound_g / self.worst_emission_g
+
+
+class SizeError(ValueError):
+    """An instance with more devices than `MAX_DEVICES`."""
+
+
+Expired = Callable[[], bool]
+"""Whether the time for one decision is over."""
+
+
+def solve(slot: Slot, time_limit_s: float | None = None) -> Solution:
+    """The decision with the least worst-case emission, or with the least violation.
+
+    Args:
+        slot: (N,) columns of one replication, and a number for the carbon intensity; at most
+            `MAX_DEVICES` devices, unless time is limited.
+        time_limit_s: after so much time no further set is examined; the best decision so far and the
+            bound proven so far are the answer. Least violations are found whatever it takes.
+
+    Raises:
+        SizeError: more than `MAX_DEVICES` devices, and no limit.
+    """
+    devices = slot.network.devices
+    if time_limit_s is None and devices > MAX_DEVICES:
+        raise SizeError(
+            f"{devices} devices; the exact optimum is computed for at most {MAX_DEVICES}, "
+            "use sca for larger networks, or set time_limit to get the best decision and the bound "
+            "that are found within it"
+        )
+    end = np.inf if time_limit_s is None else perf_counter() + time_limit_s
+
+    def expired() -> bool:
+        return perf_counter() >= end
+
+    # Within half the tolerance, so that limits that can just be met leave the barrier some room.
+    relaxed = slot.relaxed(1.0 + 0.5 * TOLERANCE)
+    best = _least_emission(relaxed, expired)
+    if best.point is None:
+        relaxed = slot.relaxed(_least_relaxation(slot) * (1.0 + EXTRA_VIOLATION))
+        best = _least_emission(relaxed, expired)
+    assert best.point is not None
+    decision = decision_at(relaxed, best.offload, best.point)
+    outcome = slot.evaluate(decision)
+    return Solution(
+        decision=decision,
+        worst_emission_g=float(outcome.worst_emission_g),
+        lower_bound_g=float(slot.carbon_g_per_j * best.bound),
+        feasible=bool(outcome.use.feasible),
+        violation=float(outcome.use.violation),
+    )
+
+
+@dataclass(frozen=True)
+class _Best:
+    """The best set of offloaders.
+
+    Attributes:
+        offload: (N,).
+        value: what is minimised: emission in joules, or relaxation.
+        bound: proven lower bound of the value.
+        point: (M + K + 1,) of the convex `program`; None where limits cannot be met.
+    """
+
+    offload: BoolArray
+    value: float
+    bound: float
+    point: FloatArray | None
+
+
+def _least_emission(slot: Slot, expired: Expired) -> _Best:
+    """The least worst-case emission, in joules, within the slot's limits."""
+    network, tasks = slot.network, slot.tasks
+    local_hz = slowest_local_hz(network, tasks)
+    local_j = local_energy_j(network, tasks, local_hz)
+    can_stay = (local_hz <= network.device_cpu_max_hz) & (local_j <= network.energy_max_j)
+
+    def best_of(offload: BoolArray) -> _Best:
+        program = program_of(slot, offload)
+        inside, relaxation, bound = least_relaxation(program)
+        if relaxation > -GAP:
+            return _Best(offload, np.inf, np.inf if bound > 0.0 else 0.0, None)
+        if not offload.any():
+            return _Best(offload, 0.0, 0.0, inside)
+        point, value, bound = least_emission(program, inside)
+        return _Best(offload, float(np.exp(value)), float(np.exp(bound)), point)
+
+    return _best_set(np.where(can_stay, local_j, np.inf), best_of, expired)
+
+
+def _least_relaxation(slot: Slot) -> float:
+    """The least factor by which all limits must be relaxed so that they can be met."""
+    network, tasks = slot.network, slot.tasks
+    # A device on its own: C / (D x) <= f_max, and theta C max(f_min, C / (D x))^2 <= E_max x.
+    needed_hz = tasks.cycles / tasks.deadline_s
+    energy_coefficient = network.theta_device * tasks.cycles / network.energy_max_j
+    local = np.maximum(
+        needed_hz / network.device_cpu_max_hz,
+        np.maximum(
+            np.cbrt(energy_coefficient * needed_hz**2),
+            energy_coefficient * network.device_cpu_min_hz**2,
+        ),
+    )
+
+    def best_of(offload: BoolArray) -> _Best:
+        point, value, bound = least_relaxation(program_of(slot, offload))
+        return _Best(offload, float(np.exp(value)), float(np.exp(bound)), point)
+
+    return _best_set(local, best_of, lambda: False).value
+
+
+def _best_set(local: FloatArray, best_of: Callable[[BoolArray], _Best], expired: Expired) -> _Best:
+    """The best of the nested sets, by bisection.
+
+    Args:
+        local: (N,) what each device costs if it stays local; infinite where it cannot, and zero
+            where it has nothing to do.
+        best_of: what a set of offloaders, (N,), costs at best; grows with the set.
+        expired: ends the bisection before it is done.
+    """
+    order = worst_alone_first(local)
+    # Of the k-th set, the cost of those that stay; falls with k.
+    stay = np.append(local[order], 0.0)
+    answers: dict[int, _Best] = {}
+
+    def answer(k: int) -> _Best:
+        if k not in answers:
+            offload = np.zeros(len(local), dtype=np.bool_)
+            offload[order[:k]] = True
+            answers[k] = best_of(offload)
+        return answers[k]
+
+    least = int((local == np.inf).sum())
+    low, high = crossing(
+        least, int((local > 0.0).sum()), lambda k: bool(answer(k).value >= stay[k]), expired
+    )
+    if low < high:
+        answer(least)  # if any set is feasible, so is this one
+        return _best_so_far(answers, stay, least, low, high)
+    at_crossing = answer(low)
+    if low == least:
+        return at_crossing
+    # One fewer would be set by its worst device that stays, which bounds all smaller sets from below.
+    worst_stay = float(stay[low - 1])
+    bound = min(at_crossing.bound, worst_stay)
+    if worst_stay <= at_crossing.value:
+        within = answer(int((local > worst_stay).sum()))
+        return replace(within, value=worst_stay, bound=bound)
+    return replace(at_crossing, bound=bound)
+
+
+def _best_so_far(
+    answers: dict[int, _Best], stay: FloatArray, least: int, low: int, high: int
+) -> _Best:
+    """The best of the sets examined, while the crossing lies at some k from `low` to `high`."""
+    costs = {k: max(one.value, float(stay[k])) for k, one in answers.items()}
+    best = min(costs, key=lambda k: (costs[k], k))
+    # Sets below `low` are set by who stays; from there on, what fewer offloaders cost is a bound.
+    fewer = [one.bound for k, one in answers.items() if k < low]
+    bound = max([float(stay[high]), *fewer])
+    if low > least:
+        bound = min(bound, float(stay[low - 1]))
+    return replace(answers[best], value=costs[best], bound=min(bound, costs[best]))

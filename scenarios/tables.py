@@ -1,0 +1,76 @@
+"""Tables as TOML has them: nested dictionaries, read, flattened, and changed at a key with dots."""
+
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+from .errors import Issue, ScenarioError, as_toml
+
+
+def parse_toml(text: str, source: str) -> dict[str, Any]:
+    """The table that a TOML text describes.
+
+    Args:
+        text: the TOML.
+        source: its name in messages.
+
+    Raises:
+        ScenarioError: not TOML.
+    """
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ScenarioError([Issue(source, f"not valid TOML: {error}")]) from None
+
+
+def parse_value(text: str) -> object:
+    """The TOML value that a text is, or the text itself."""
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        return text
+    return parsed["value"] if parsed.keys() == {"value"} else text
+
+
+def flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The values of nested tables by keys with dots: `{"a": {"b": 1}}` gives `{"a.b": 1}`.
+
+    An empty table is a value. `put` is the way back.
+    """
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping) and value:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def put(table: dict[str, Any], key: str, value: object, source: str) -> None:
+    """Set the value at a key with dots; tables that are missing on the way are made.
+
+    Args:
+        table: is changed.
+        key: "a.b.c".
+        value: of it.
+        source: where the key was given, for the message.
+
+    Raises:
+        ScenarioError: something on the way is not a table.
+    """
+    *sections, last = key.split(".")
+    for depth, section in enumerate(sections, start=1):
+        inner = table.setdefault(section, {})
+        if not isinstance(inner, dict):
+            at = ".".join(sections[:depth])
+            what = f"`{at}` is {as_toml(inner)}, not a table"
+            raise ScenarioError([Issue(source, what, key, allowed=f"{at}={{{last} = …}}")])
+        table = inner
+    table[last] = value
+
+
+def copied(table: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy whose tables can be changed; other values are shared."""
+    return {
+        key: copied(value) if isinstance(value, Mapping) else value for key, value in table.items()
+    }

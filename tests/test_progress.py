@@ -1,0 +1,100 @@
+"""Progress bars on a terminal of 80 columns."""
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import sys
+import termios
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from conftest import SMALL
+
+import edgesim
+from edgesim.experiments.evaluation import Evaluation
+from edgesim.experiments.progress import run_progress, sweep_progress, training_progress
+from edgesim.experiments.sweeps.execute import SweepProgress
+from edgesim.experiments.train import TrainingProgress
+
+Screen = Callable[[], str]
+
+
+@contextmanager
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Screen]:
+    """A terminal in the place of stderr, and what is written on it, without control sequences."""
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    written: list[bytes] = []
+
+    def read() -> None:
+        try:
+            while data := os.read(leader, 65536):
+                written.append(data)
+        except OSError:  # the other end is closed
+            pass
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for name, value in (("TERM", "xterm"), ("COLUMNS", "80"), ("LINES", "24")):
+        monkeypatch.setenv(name, value)
+
+    def screen() -> str:
+        stream.close()
+        os.close(follower)
+        reader.join()
+        os.close(leader)
+        text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", b"".join(written).decode())
+        assert max(map(len, re.split(r"[\r\n]+", text))) <= 80
+        return text
+
+    with monkeypatch.context() as patch, os.fdopen(os.dup(follower), "w") as stream:
+        patch.setattr(sys, "stderr", stream)
+        yield screen
+
+
+def test_a_training_is_followed_before_and_after_its_first_report(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with terminal(monkeypatch) as screen:
+        with training_progress() as follow:
+            follow(TrainingProgress(1_000, 600_000, 1234.5, {"reward": 0.5}, None))
+            figures = {f"figure_{number}": float(number) for number in range(20)}
+            evaluation = Evaluation(figures, 0.0)
+            follow(TrainingProgress(300_000, 600_000, 1234.5, {"reward": 0.75}, evaluation))
+        text = screen()
+    assert "preparing" in text and "300,000 / 600,000 steps" in text and "1,234 steps/s" in text
+    assert "reward 0.75, figure_0 0" in text and "figure_19" not in text
+
+
+def test_a_run_is_followed_under_any_label(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with terminal(monkeypatch) as screen:
+        with run_progress("local{V=1e13} (1 of 2)") as follow:
+            edgesim.run(SMALL, tmp_path / "t.h5", policy="local", on_start=follow).close()
+        text = screen()
+    assert "local{V=1e13} (1 of 2)" in text and "/ 50 slots" in text
+
+
+def test_a_sweep_is_followed_with_its_failures(monkeypatch: pytest.MonkeyPatch) -> None:
+    with terminal(monkeypatch) as screen:
+        with sweep_progress() as (watch, report):
+            progress = SweepProgress(total=1_000, complete=400)
+            watch(progress)
+            progress.complete, progress.failed = 500, 2
+            report("devices.count = 3, [bold]: it failed")
+            watch(progress)
+        text = screen()
+    assert "502 / 1,000 runs" in text and "2 failed" in text
+    assert "failed: devices.count = 3, [bold]: it failed" in text
+
+
+def test_off_a_terminal_failures_alone_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    with sweep_progress() as (watch, report), run_progress(), training_progress() as follow:
+        watch(SweepProgress(total=3, complete=1))
+        report("it failed")
+        follow(TrainingProgress(1, 2, 3.0, {}, None))
+    assert capsys.readouterr().err == "failed: it failed\n"

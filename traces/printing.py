@@ -1,0 +1,54 @@
+"""How results are shown: as tables for people, as JSON for machines."""
+
+import json
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from html import escape
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+WIDTH = 200
+"""Columns of a printed table, at most."""
+
+
+class Printable(ABC):
+    """A result that prints as the table of its command."""
+
+    @abstractmethod
+    def to_table(self) -> "RenderableType":
+        """A table for people."""
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """What `to_json` writes."""
+
+    def to_json(self) -> str:
+        """For machines: SI units, full precision, null for what is not known."""
+        return json.dumps(self.to_dict(), indent=2, allow_nan=False)
+
+    def __str__(self) -> str:
+        from rich.console import Console
+
+        text = StringIO()
+        Console(file=text, width=WIDTH, color_system=None).print(self.to_table())
+        return text.getvalue().rstrip("\n")
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(str(self))}</pre>"
+
+
+def finite(value: float | None) -> float | None:
+    """The value, or None where JSON has no number for it."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def spoken(numbers: Sequence[int]) -> str:
+    """'3', '1 to 30' or '1, 5, 9'."""
+    first, last = numbers[0], numbers[-1]
+    if len(numbers) > 1 and list(numbers) == list(range(first, last + 1)):
+        return f"{first} to {last}"
+    return ", ".join(map(str, numbers))

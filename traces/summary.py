@@ -1,0 +1,152 @@
+"""The summary of a trace: long-run means with 95 % intervals, latency quantiles, queue stability."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from .confidence_intervals import CONFIDENCE, Estimate, format_estimate
+from .metrics import METRICS
+from .printing import Printable, finite, spoken
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+WARMUP = 0.1
+"""Share of the slots left out at the beginning, if nothing else is asked for."""
+
+NEGLIGIBLE_GROWTH = 0.01
+"""Queues that grow by less than this share of the arrivals are called stable."""
+
+Stability = Literal["stable", "growing", "undecided"]
+Section = list[tuple[str, list[str]]]
+"""Rows of a table: a label, and a text for each trace."""
+
+
+@dataclass(frozen=True)
+class TraceSummary(Printable):
+    """The numbers of one trace, SI; prints as the table of `edgesim summary`.
+
+    Attributes:
+        path: of the trace.
+        policy: its name.
+        seeds: one per replication.
+        status: of the run.
+        slots: recorded.
+        counted_slots: those that the estimates are taken from, after the warm-up.
+        estimates: by key of `METRICS`, what the trace has.
+        growth: of all queues together, as a share of the arrivals; None if there are no queues.
+        decision_s: median wall-clock time of a decision; None if not recorded.
+        warmup: share of the slots left out at the beginning.
+    """
+
+    path: Path
+    policy: str
+    seeds: list[int]
+    status: str
+    slots: int
+    counted_slots: int
+    estimates: dict[str, Estimate]
+    growth: Estimate | None
+    decision_s: float | None
+    warmup: float
+
+    @property
+    def stability(self) -> Stability | None:
+        """Whether queues are "stable", "growing", or "undecided" where the growth's interval allows both.
+
+        None where there are no queues.
+        """
+        if self.growth is None:
+            return None
+        if math.isnan(self.growth.half_width):
+            return "undecided"
+        if self.growth.high < NEGLIGIBLE_GROWTH:
+            return "stable"
+        return "growing" if self.growth.low > 0.0 else "undecided"
+
+    def to_table(self) -> "Table":
+        """A table for people, with 95 % intervals."""
+        return Summary([self], self.warmup).to_table()
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `to_json` writes."""
+        return Summary([self], self.warmup).to_dict()
+
+
+@dataclass(frozen=True)
+class Summary(Printable):
+    """The numbers of several traces, side by side.
+
+    Attributes:
+        traces: one each.
+        warmup: share of the slots left out at the beginning.
+    """
+
+    traces: list[TraceSummary]
+    warmup: float
+
+    def to_table(self) -> "Table":
+        """A table for people: one column per trace, with 95 % intervals."""
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(caption=f"95 % intervals; the first {self.warmup:.0%} of the slots left out")
+        table.add_column("")
+        names = [trace.path.name for trace in self.traces]
+        for trace in self.traces:
+            unique = names.count(trace.path.name) == 1
+            table.add_column(trace.path.name if unique else str(trace.path), justify="right")
+        for section in self.sections():
+            for label, cells in section:
+                table.add_row(Text(label), *cells)
+            table.add_section()
+        return table
+
+    def sections(self) -> list[Section]:
+        """The rows of a table, in its sections."""
+        traces = self.traces
+        about = [
+            ("policy", [trace.policy for trace in traces]),
+            ("seed", [spoken(trace.seeds) for trace in traces]),
+            ("status", [trace.status for trace in traces]),
+            ("slots (counted)", [f"{t.slots:,} ({t.counted_slots:,})" for t in traces]),
+        ]
+        numbers = [
+            (metric.heading, [format_estimate(t.estimates.get(key), metric.scale) for t in traces])
+            for key, metric in METRICS.items()
+            if any(key in trace.estimates for trace in traces)
+        ]
+        rest: Section = []
+        if any(trace.growth is not None for trace in traces):
+            rest.append(("queues", [str(trace.stability or "-") for trace in traces]))
+            growth = [format_estimate(trace.growth, 100.0) for trace in traces]
+            rest.append(("growth / arrivals [%]", growth))
+        times = [trace.decision_s for trace in traces]
+        if any(time is not None for time in times):
+            texts = ["-" if time is None else f"{1e3 * time:.3g}" for time in times]
+            rest.append(("decision, median [ms]", texts))
+        return [about, numbers, rest]
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `to_json` writes."""
+        return {
+            "warmup": self.warmup,
+            "confidence": CONFIDENCE,
+            "traces": [
+                {
+                    "trace": str(trace.path),
+                    "policy": trace.policy,
+                    "seed": trace.seeds[0],
+                    "replications": len(trace.seeds),
+                    "status": trace.status,
+                    "slots": trace.slots,
+                    "counted_slots": trace.counted_slots,
+                    "estimates": {key: one.to_dict() for key, one in trace.estimates.items()},
+                    "stability": trace.stability,
+                    "queue_growth": None if trace.growth is None else trace.growth.to_dict(),
+                    "decision_s": finite(trace.decision_s),
+                }
+                for trace in self.traces
+            ],
+        }
