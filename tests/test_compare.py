@@ -327,7 +327,7 @@ def test_the_summary_of_a_run_has_the_numbers_of_its_problem(tasks: dict[str, Pa
 
 def test_pictures_and_watch_show_the_numbers_of_their_problem(tasks: dict[str, Path]) -> None:
     with open_trace(tasks["random"]) as trace:
-        worst, energy, share, emission = figures._series(trace).axes
+        worst, energy, share, emission = figures.draw(trace, "series").axes
         slots = trace.slots.load()
     for line, series in (
         (worst.lines[0], slots["worst_emission_mg"].values.mean(axis=0)),

@@ -137,7 +137,7 @@ def test_gains_that_were_handed_out_stay(model: Callable[[], Fading]) -> None:
 
 def test_hash_seed_changes_nothing() -> None:
     program = (
-        "from edgesim.simulator.fading import Rician; from edgesim.simulator.randomness import *\n"
+        "from edgesim.simulator.models.fading import Rician; from edgesim.simulator.core.randomness import *\n"
         "model = Rician(); model.start(3, ('mbs', 'sbs-1'), Streams(1, 2).generators)\n"
         "print(model.next().tobytes().hex())"
     )

@@ -1,8 +1,10 @@
 """Figures of the papers: how a claim is judged, what is drawn and told, and a very small one made."""
 
+import ast
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +17,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from edgesim.experiments.reproduction import catalogue as catalogue_module
 from edgesim.experiments.reproduction.catalogue import FIGURES, chosen, listing
 from edgesim.experiments.reproduction.drawing import LOOKS, band, draw
 from edgesim.experiments.reproduction.engine import (
@@ -25,10 +28,12 @@ from edgesim.experiments.reproduction.engine import (
     write_lines,
 )
 from edgesim.experiments.reproduction.figure import (
+    Answer,
     Check,
     Checks,
     Claim,
     Diagram,
+    Evidence,
     Factor,
     Figure,
     Question,
@@ -171,6 +176,121 @@ def test_few_seeds_are_enough_for_a_quick_run_alone() -> None:
     claim = Claim("x", "", "", "1", lambda results: {"": [Check("", normal(9.0, 3), 0.0)]})
     assert judge(claim, {}, quick=True)["verdict"] == "reproduced"
     assert judge(claim, {}, quick=False)["verdict"] == "not reproduced"
+
+
+# ------------------------------------------------------------------------------- explaining sentences
+
+ROOM = Path(catalogue_module.__file__).parent
+ALLOWED = r"P[12]\b|theta_0|[AC]\(\d+\)|Figs?\. \d|Algorithm \d|\^2|\.\d?[fg]"
+"""Problems, equations, figures, algorithms, squares and formats: no measured numbers."""
+
+NUMBER = (
+    r"\d|\b(two|three|four|five|six|seven|eight|nine|ten|twenty|half|twice|hundreds?|thousands?)\b"
+)
+
+
+def sentences_of(function: ast.FunctionDef) -> list[str]:
+    """Texts in a function but its docstring, names of variables and keys."""
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    return [
+        part.value
+        for statement in body
+        for part in ast.walk(statement)
+        if isinstance(part, ast.Constant) and isinstance(part.value, str)
+    ]
+
+
+def explaining() -> dict[str, ast.FunctionDef]:
+    """All functions that get evidence: those of claims, and what they share."""
+    return {
+        f"{path.stem}.{node.name}": node
+        for path in ROOM.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef)
+        and any("Evidence" in ast.dump(one) for one in node.args.args)
+    }
+
+
+def test_no_number_is_typed_into_an_explaining_sentence() -> None:
+    found = explaining()
+    names = {name.split(".")[1] for name in found}
+    for figure in FIGURES.values():
+        for claim in figure.claims:
+            assert claim.reason is None or claim.reason.__name__ in names
+    for name, function in found.items():
+        for text in sentences_of(function):
+            typed = re.search(NUMBER, re.sub(ALLOWED, "", text))
+            assert typed is None, f"{name}: {text!r}"
+
+
+def made_up(figure: Figure, rng: np.random.Generator) -> dict[str, xr.Dataset]:
+    """Results of a quick run, drawn at random."""
+    found = {}
+    of: tuple[Study | Trainings, ...] = (*figure.studies, *figure.trainings)
+    for one in of:
+        coords: dict[str, Any] = {each.name: list(each.chosen(True)) for each in one.factors}
+        over: dict[str, tuple[str, ...]] = {}
+        if isinstance(one, Study):
+            learned = [f"{label} {number}" for label in one.learned for number in (1, 2)]
+            coords["policy"] = [*one.policies, *learned]
+            values = (
+                "objective energy_per_bit_j power_w queue_bits worst_emission_mg feasible_share"
+            )
+            over = dict.fromkeys([*values.split(), "offloaded_task_share"], ())
+        else:
+            over = {"reward": ("log",), "steps": ("log",), "system_cost": ("evaluation",)}
+        coords["seed"] = range(1, one.quick_seeds + 1)
+        data = {}
+        for name, dims in over.items():
+            shape = [*(len(coord) for coord in coords.values()), *(20 for _ in dims)]
+            data[name] = ((*coords, *dims), rng.uniform(0.1, 0.9, shape))
+        if "feasible_share" in data:
+            data["feasible_share"] = (data["feasible_share"][0], np.ones(shape))
+        found[one.name] = xr.Dataset(data, coords)
+    return found
+
+
+def explained(claim: Claim, results: Results, held: bool = False) -> str:
+    """The sentence, whatever the verdict; or as if the claim held under all conditions."""
+    checks = claim.checks(results)
+    answers: dict[str, Answer] = {
+        name: "holds" if held else answer(of, 2) for name, of in checks.items()
+    }
+    return claim.reason(Evidence(results, checks, answers)) if claim.reason else ""
+
+
+CLAIMS = [(figure, claim) for figure in FIGURES.values() for claim in figure.claims if claim.reason]
+
+
+@pytest.mark.parametrize(("figure", "claim"), CLAIMS, ids=[claim.id for _, claim in CLAIMS])
+def test_an_explaining_sentence_is_of_its_results(figure: Figure, claim: Claim) -> None:
+    """Another of other results and answers, and always one that can be read."""
+    first, other = (
+        explained(claim, made_up(figure, np.random.default_rng(seed)), held)
+        for seed, held in ((1, False), (2, True))
+    )
+    assert first != other
+    for text in (first, other):
+        assert text.endswith(".") and "nan" not in text and "  " not in text
+
+
+def test_numbers_of_an_explaining_sentence_follow_the_data() -> None:
+    """By hand: who is ahead in how many trainings, and which part is offloaded."""
+    results = made_up(FIGURES["c4"], np.random.default_rng(1))
+    reward = results["pairs"]["reward"]
+    reward[:] = 0.0
+    best, second, *_ = FIGURES["c4"].claims
+    assert "ahead in 0 of 6 pairs" in explained(best, results)
+    reward.loc[{"rates": "3e-5, 1e-4", "seed": 1}] = 0.25
+    assert "ahead in 3 of 6 pairs" in explained(best, results)
+    assert "in the median, 0.125 per slot" in explained(best, results)
+    assert "in 0 of 2 pairs" in explained(second, results)
+    results = made_up(FIGURES["c9"], np.random.default_rng(1))
+    share = results["sizes"]["offloaded_task_share"]
+    share[:] = 0.5
+    share.loc[{"theta_0": 3e-28, "size": 1}] = 0.875
+    larger = explained(FIGURES["c9"].claims[0], results)
+    assert "theta_0 = 1e-28, 50 and 50 %; theta_0 = 3e-28, 87.5 and 50 %" in larger
 
 
 # --------------------------------------------------------------------------------------- measurements

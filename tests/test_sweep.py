@@ -29,14 +29,15 @@ from edgesim.experiments.errors import SweepStoppedError
 from edgesim.experiments.sweeps.comparison import compare_sweep, summarise_sweep
 from edgesim.experiments.sweeps.dataset import open_sweep
 from edgesim.experiments.sweeps.execute import execute_sweep, jobs, plan
-from edgesim.experiments.sweeps.jobs import Outcome
+from edgesim.experiments.sweeps.jobs import JobOutcome
 from edgesim.experiments.sweeps.results import load_results
 from edgesim.experiments.sweeps.status import sweep_status
 from edgesim.experiments.sweeps.sweep_file import load_sweep
-from edgesim.experiments.sweeps.table import NAME, SweepTable
+from edgesim.experiments.sweeps.table import NAME, SweepTable, TraceFacts
 from edgesim.experiments.sweeps.workers import LocalPool
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.traces.comparison import holm
+from edgesim.traces.metrics import METRICS
 from edgesim.traces.reader import TraceError
 from edgesim.traces.statistics import replication_values
 
@@ -634,8 +635,8 @@ def test_fatal_errors_stop_the_sweep(tmp_path: Path) -> None:
         def submit(self, job: Any) -> None:
             self.handed = job.id
 
-        def next(self, timeout_s: float) -> Outcome:
-            return Outcome(self.handed, "fatal", "out: No space left on device")
+        def next(self, timeout_s: float) -> JobOutcome:
+            return JobOutcome(self.handed, "fatal", "out: No space left on device")
 
         def close(self) -> None:
             pass
@@ -715,27 +716,20 @@ def test_ten_thousand_runs_answer_at_once(tmp_path: Path) -> None:
     missing = list(jobs(sweep, set()))
     assert len(missing) == 5000
     assert time.process_time() - begin < 5.0
-    numbers = json.dumps({key: 1.5 for key in load_numbers()})
-    with SweepTable(out) as table, table._transaction():
-        table._put(
-            "results",
+    with SweepTable(out) as table:
+        table.record(
             (
-                (run, f"{job.id}.h5", r, numbers)
-                for job in missing
-                for r, run in enumerate(job.run_ids)
-            ),
+                job.run_ids,
+                TraceFacts(f"{job.id}.h5", 1, 1, "", {key: [1.5, 1.5] for key in METRICS}),
+                0.0,
+            )
+            for job in missing
         )
     begin = time.process_time()
     assert sweep_status(out).complete == 10_000
     data = open_sweep(out)
     assert data["power_w"].shape == (100, 2, 50) and (data["power_w"] == 1.5).all()
     assert time.process_time() - begin < 5.0
-
-
-def load_numbers() -> list[str]:
-    from edgesim.traces.metrics import METRICS
-
-    return list(METRICS)
 
 
 def test_help_loads_nothing_heavy() -> None:

@@ -16,7 +16,7 @@ from sweeping import SMALL, assert_whole, kill_all, make, start, write
 
 from edgesim.experiments.sweeps.dataset import open_sweep
 from edgesim.experiments.sweeps.execute import execute_sweep, jobs, plan
-from edgesim.experiments.sweeps.jobs import Job, Outcome
+from edgesim.experiments.sweeps.jobs import Job, JobOutcome
 from edgesim.experiments.sweeps.status import sweep_status
 from edgesim.experiments.sweeps.sweep_file import load_sweep
 from edgesim.experiments.sweeps.table import SweepTable
@@ -99,7 +99,7 @@ class Deadly(LocalPool):
         self.victim = self.victim or job.id
         super().submit(job)
 
-    def next(self, timeout_s: float) -> Outcome | None:
+    def next(self, timeout_s: float) -> JobOutcome | None:
         for worker in self._workers:
             if worker.jobs and worker.jobs[0].id == self.victim:
                 os.kill(worker.process.pid, signal.SIGKILL)

@@ -466,7 +466,7 @@ def test_the_maps_show_the_backhaul(trace: Path) -> None:
         # The tower, east, and far east: a chain.
         assert backhaul_pairs(opened) == [(0, 1), (1, 2)]
         drawn = network_map(opened, "map")
-        (ax,) = figures._map(opened).axes
+        (ax,) = figures.draw(opened, "map").axes
     wires, _ = (lines for lines in ax.collections if isinstance(lines, LineCollection))
     chain = [[[200, 100], [400, 100]], [[400, 100], [450, 120]]]
     np.testing.assert_array_equal(np.array(wires.get_segments()), chain)

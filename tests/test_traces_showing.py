@@ -78,7 +78,7 @@ def test_a_series_shows_the_totals_of_the_slots(tmp_path: Path) -> None:
         )
     writer.close("complete")
     with open_trace(tmp_path / "t.h5") as trace:
-        queues, energy, share, emission = figures._series(trace).axes
+        queues, energy, share, emission = figures.draw(trace, "series").axes
         time_s, device = _curve(queues)
         assert_allclose(time_s, 0.1 * (np.arange(50) + 0.5))
         assert_allclose(device, 2.0 * (1.0 + np.arange(50)))
@@ -99,7 +99,7 @@ def test_the_latency_curve_is_the_distribution_function(tmp_path: Path) -> None:
     writer.tasks(completed(latency))
     writer.close("complete")
     with open_trace(tmp_path / "t.h5") as trace:
-        (ax,) = figures._latency(trace).axes
+        (ax,) = figures.draw(trace, "latency").axes
     at, below = _curve(ax)
     exact = np.searchsorted(np.sort(latency), at, side="right") / 5000
     assert_allclose(below, exact, atol=2 / 5000)
@@ -108,7 +108,7 @@ def test_the_latency_curve_is_the_distribution_function(tmp_path: Path) -> None:
 
 def test_the_map_shows_the_last_slot(recorded: Path) -> None:
     with open_trace(recorded) as trace:
-        (ax,) = figures._map(trace).axes
+        (ax,) = figures.draw(trace, "map").axes
         last = trace.slots.isel(replication=0, slot=-1).load()
     (links,) = (c for c in ax.collections if isinstance(c, LineCollection))
     ends = np.array(links.get_segments())

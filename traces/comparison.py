@@ -314,7 +314,7 @@ def drop_unlike_objectives(
     """Leave out values of P2, A(20), where not all scenarios have the same objective.
 
     Args:
-        by_seed: by label and key; changed.
+        by_seed: by label and key, (R,) each; changed.
         scenarios: that they are of.
     """
     first, *others = [objective_keys(scenario.get("policy", {})) for scenario in scenarios]

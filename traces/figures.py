@@ -1,6 +1,5 @@
 """Pictures of a trace."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -64,7 +63,7 @@ def plot(path: str | Path, output: str | Path, kind: Kind = "all") -> Path:
 
     output = check_picture(output)
     with open_trace(path) as trace, rc_context(STYLE):
-        save(_FIGURES[kind](trace), output)
+        save(draw(trace, kind), output)
     return output
 
 
@@ -87,57 +86,43 @@ def save(figure: "Figure", output: Path) -> None:
         figure.savefig(hidden, dpi=200, format=form, metadata=undated.get(form))
 
 
-def _figure(trace: Trace, width: float, height: float) -> "Figure":
+_SIZES = {"all": (12.0, 6.5), "series": (7.5, 5.0), "latency": (5.5, 3.8), "map": (5.5, 5.8)}
+"""Width and height by kind, inches."""
+
+
+def draw(trace: Trace, kind: Kind = "all") -> "Figure":
+    """The figure that `plot` saves.
+
+    Raises:
+        TraceError: the trace does not hold what is to be drawn.
+    """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    if kind == "map" and not has_map(trace):
+        raise TraceError(f"{trace.path}: no positions were recorded, so there is no map to draw")
+    figure = Figure(figsize=_SIZES[kind], layout="constrained")
     runs = len(trace.seeds)
     which = f"seed {trace.seeds[0]}" if runs == 1 else f"{runs} replications"
     status = "" if trace.status == "complete" else f", {trace.status}"
     figure.suptitle(
         f"{trace.path.name}: {trace.policy}, {which}{status}", x=0.01, ha="left", fontsize=10
     )
+    match kind:
+        case "series":
+            _draw_series(trace, list(figure.subplots(2, 2, sharex=True).flat))
+        case "latency":
+            _draw_latency(trace, figure.subplots())
+        case "map":
+            _draw_map(trace, figure.subplots())
+        case "all":
+            widths, heights = [1.0, 1.0, 1.15], [1.15, 1.0]
+            grid = figure.add_gridspec(2, 3, width_ratios=widths, height_ratios=heights)
+            _draw_series(trace, [figure.add_subplot(grid[i, j]) for i in (0, 1) for j in (0, 1)])
+            mapped = has_map(trace)
+            if mapped:
+                _draw_map(trace, figure.add_subplot(grid[0, 2]))
+            _draw_latency(trace, figure.add_subplot(grid[1 if mapped else slice(None), 2]))
     return figure
-
-
-def _all(trace: Trace) -> "Figure":
-    figure = _figure(trace, 12.0, 6.5)
-    grid = figure.add_gridspec(2, 3, width_ratios=[1.0, 1.0, 1.15], height_ratios=[1.15, 1.0])
-    _draw_series(trace, [figure.add_subplot(grid[i, j]) for i in (0, 1) for j in (0, 1)])
-    if has_map(trace):
-        _draw_map(trace, figure.add_subplot(grid[0, 2]))
-        _draw_latency(trace, figure.add_subplot(grid[1, 2]))
-    else:
-        _draw_latency(trace, figure.add_subplot(grid[:, 2]))
-    return figure
-
-
-def _series(trace: Trace) -> "Figure":
-    figure = _figure(trace, 7.5, 5.0)
-    _draw_series(trace, list(figure.subplots(2, 2, sharex=True).flat))
-    return figure
-
-
-def _latency(trace: Trace) -> "Figure":
-    figure = _figure(trace, 5.5, 3.8)
-    _draw_latency(trace, figure.subplots())
-    return figure
-
-
-def _map(trace: Trace) -> "Figure":
-    if not has_map(trace):
-        raise TraceError(f"{trace.path}: no positions were recorded, so there is no map to draw")
-    figure = _figure(trace, 5.5, 5.8)
-    _draw_map(trace, figure.subplots())
-    return figure
-
-
-_FIGURES: dict[Kind, Callable[[Trace], "Figure"]] = {
-    "all": _all,
-    "series": _series,
-    "latency": _latency,
-    "map": _map,
-}
 
 
 def _draw_series(trace: Trace, axes: "list[Axes]") -> None:

@@ -32,7 +32,7 @@ def reported(path: object) -> Iterator[None]:
 
 
 def indices(values: NDArray[Any], count: int, path: object) -> NDArray[Any]:
-    """The values, checked to be indices below `count`.
+    """The values, of any shape, checked to be indices below `count`.
 
     Raises:
         TraceError: they are not.

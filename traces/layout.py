@@ -131,7 +131,7 @@ class TraceFile:
         path: the file; an earlier one is overwritten.
         run: the run's description.
         level: how much of the run is kept.
-        goes_on: the trace that is there stays until `begin` has taken from it what it is given, and
+        resumes: the trace that is there stays until `begin` has taken from it what it is given, and
             that was published.
 
     Attributes:
@@ -141,15 +141,15 @@ class TraceFile:
         OSError: if the file cannot be written; so do all methods that write.
     """
 
-    def __init__(self, path: Path, run: RunInfo, level: Level, *, goes_on: bool = False) -> None:
+    def __init__(self, path: Path, run: RunInfo, level: Level, *, resumes: bool = False) -> None:
         self.path = path
         self.run = run
         self.level = level
         self._file: Any = None
         self.lost = False
         self._started = _now()
-        self._goes_on = goes_on
-        if not goes_on:
+        self._resumes = resumes
+        if not resumes:
             self._begin_anew()
 
     @_system_errors
@@ -195,7 +195,7 @@ class TraceFile:
 
     def appear(self) -> None:
         """Let readers find the file: it replaces an earlier one, with all that was published."""
-        if self._goes_on:  # the earlier file is worth something
+        if self._resumes:  # the earlier file is worth something
             sync(self._hidden())
         self._hidden().replace(self.path)
 
@@ -231,7 +231,7 @@ class TraceFile:
 
     @_system_errors
     def append_tasks(self, columns: Mapping[str, NDArray[Any]], count: int) -> None:
-        """Append the first `count` rows of the columns of /tasks."""
+        """Append the first `count` rows of (>= count,) columns of /tasks."""
         for name, dataset in self._task_variables.items():
             dataset.resize(self._tasks + count, axis=0)
             dataset[self._tasks :] = columns[name][:count]

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from html import escape
 from io import StringIO
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -52,3 +53,12 @@ def spoken(numbers: Sequence[int]) -> str:
     if len(numbers) > 1 and list(numbers) == list(range(first, last + 1)):
         return f"{first} to {last}"
     return ", ".join(map(str, numbers))
+
+
+def duration(seconds: float) -> str:
+    """'3 h 20 min', '2 min 5 s' or '0.4 s'."""
+    if seconds < 60.0:
+        return f"{seconds:.2g} s" if seconds < 10.0 else f"{seconds:.0f} s"
+    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+    (name, large), (lesser, small) = next(two for two in pairwise(units) if seconds >= two[0][1])
+    return f"{seconds // large:.0f} {name} {seconds % large // small:.0f} {lesser}"

@@ -73,7 +73,7 @@ class TraceWriter:
         self._run = run
         self._replications = len(run.seeds)
         self._level = level
-        self._file = TraceFile(Path(path), run, level, goes_on=earlier is not None)
+        self._file = TraceFile(Path(path), run, level, resumes=earlier is not None)
         self._begun = False
         self._filled = self._task_rows = self._written_part = 0
         self._flush_at = math.inf

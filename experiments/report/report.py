@@ -12,14 +12,14 @@ from ...scenarios.tables import flatten
 from ...traces.comparison import compare_traces
 from ...traces.file_errors import replaced
 from ...traces.panels import panels
-from ...traces.printing import spoken
+from ...traces.printing import duration, spoken
 from ...traces.reader import Trace, TraceError, open_trace
 from ...traces.statistics import check_warmup
-from ...traces.summary import Summary
+from ...traces.summary import WARMUP, Summary
 from ..sweeps.comparison import compare_sweep
 from ..sweeps.results import SweepResults, load_results
-from ..sweeps.status import duration, sweep_status
-from ..sweeps.table import NAME, WARMUP
+from ..sweeps.status import SweepStatus, sweep_status
+from ..sweeps.table import NAME, TRACES
 from .data import latency_chart, network_map, series_charts, sweep_charts
 from .page import (
     code,
@@ -257,7 +257,7 @@ def _sweep_report(folder: Path, warmup: float) -> str:
         section("Numbers against swept keys", drawn),
         section("Comparison", *_groups_of(results, warmup)),
         section("Sweep", _asked_for(results)),
-        *_origin_of_sweep(results, status.cpu_s, status.size),
+        *_origin_of_sweep(results, status),
     ]
     return page(results.title, parts, {"charts": [], "maps": [], "sweep": charts})
 
@@ -282,7 +282,7 @@ def _asked_for(results: SweepResults) -> str:
     return table(["values"], [rows])
 
 
-def _origin_of_sweep(results: SweepResults, cpu_s: float, size: int) -> list[str]:
+def _origin_of_sweep(results: SweepResults, status: SweepStatus) -> list[str]:
     """Versions, commands and one scenario, by the first trace that can be read."""
     folder = shlex.quote(str(results.folder))
     commands = [
@@ -293,12 +293,12 @@ def _origin_of_sweep(results: SweepResults, cpu_s: float, size: int) -> list[str
     ]
     rows = [
         ("folder", [str(results.folder)]),
-        ("CPU time", [duration(cpu_s)]),
-        ("size of the traces", [f"{size / 1e6:,.1f} MB"]),
+        ("CPU time", [duration(status.cpu_s)]),
+        ("size of the traces", [f"{status.bytes / 1e6:,.1f} MB"]),
     ]
     scenario = ""
     for name in dict.fromkeys(run.trace for case in results.runs for run in case if run.trace):
-        path = results.folder / "traces" / name
+        path = results.folder / TRACES / name
         try:
             with open_trace(path) as trace:
                 scenario = section(

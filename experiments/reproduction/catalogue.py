@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from importlib import import_module
 
-from ..sweeps.status import duration
+from ...traces.printing import duration
 from .figure import Figure
 
 _OF_A = ("a4", "a5", "a6", "a7", "a8")

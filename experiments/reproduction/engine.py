@@ -179,9 +179,6 @@ def reproduce(
     return made
 
 
-# ---------------------------------------------------------------------------------------------- sweeps
-
-
 def document(study: Study, quick: bool, trained: dict[str, Path] | None = None) -> str:
     """The sweep file of a study.
 
@@ -240,9 +237,6 @@ def _decision_s(data: xr.Dataset, folder: Path) -> xr.DataArray:
         with open_trace(folder / "traces" / name) as trace:
             medians[name] = float(np.median(trace.timing["decision_s"].values))
     return data["trace"].copy(data=np.vectorize(medians.get, otypes=[float])(data["trace"].values))
-
-
-# --------------------------------------------------------------------------------------------- answers
 
 
 def judge(claim: Claim, results: Results, quick: bool) -> dict[str, Any]:

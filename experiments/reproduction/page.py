@@ -46,9 +46,6 @@ def write_pages(folder: Path) -> list[Path]:
     return list(pages)
 
 
-# ------------------------------------------------------------------------------------- rows of tables
-
-
 def best(claim: About) -> tuple[str, str]:
     """What was measured under the condition that decides, and how many conditions hold."""
     conditions = claim["conditions"]
@@ -96,9 +93,6 @@ def _by_paper(figures: Sequence[About]) -> Iterator[tuple[str, Iterator[About]]]
         yield PAPERS[paper], of_paper
 
 
-# ------------------------------------------------------------------------------------------- Markdown
-
-
 def _markdown(figures: Sequence[About]) -> str:
     lines = ["# Both papers, run again", "", INTRO, ""]
     if any(about["quick"] for about in figures):
@@ -134,8 +128,6 @@ def _markdown_table(heads: Sequence[str], rows: Iterator[list[str]]) -> Iterator
         cells = (cell.replace("|", "\\|").replace("\n", " ") for cell in row)
         yield "| " + " | ".join(cells) + " |"
 
-
-# ----------------------------------------------------------------------------------------------- HTML
 
 STYLE = """
 body { margin: 0 auto; padding: 1rem 2rem 3rem; max-width: 84rem; color: #1c2430; background: #fff;

@@ -12,17 +12,12 @@ from .figure import Evidence
 
 
 @cache
-def _table(scenario: str) -> dict[str, Any]:
-    return load_table(scenario)[0]
-
-
 def shipped(scenario: str, key: str) -> Any:
     """What a shipped scenario says, as written: `shipped("carbon_6ue", "tasks.deadline")` is "2 s"."""
-    section, name = key.rsplit(".", 1)
-    table = _table(scenario)
-    for part in section.split("."):
-        table = table[part]
-    return table[name]
+    found: Any = load_table(scenario)[0]
+    for part in key.split("."):
+        found = found[part]
+    return found
 
 
 def listed(items: Iterable[object]) -> str:

@@ -14,7 +14,17 @@ from typing import Any
 import xarray as xr
 
 from .figure import Checks, Claim, Diagram, Factor, Question, Reason, Results, Study, factor
-from .measure import EMISSION, FEASIBLE, conditions, emission, geometric_mean, steps, with_shares
+from .measure import (
+    EMISSION,
+    FEASIBLE,
+    conditions,
+    emission,
+    geometric_mean,
+    split,
+    steps,
+    title_of,
+    with_shares,
+)
 from .sentences import shipped
 from .training_settings import BASELINES, NETWORK_C
 
@@ -113,6 +123,19 @@ def claim(
 ) -> Claim:
     """About differences of emission."""
     return Claim(id, says, test, "mg", checks, reason=reason)
+
+
+def scheme_rows(
+    data: xr.Dataset, shown: Callable[[xr.Dataset], xr.Dataset] = lambda part: part
+) -> list[list[Diagram]]:
+    """Rows for each rate floor, with a column for each theta_0; `shown` chooses and names schemes."""
+    return [
+        row
+        for _, part in split(data, "rate floor")
+        for row in emission_rows(
+            (title_of(one, *OPEN), shown(one)) for _, one in split(part, "theta_0")
+        )
+    ]
 
 
 def emission_rows(

@@ -21,7 +21,7 @@ from ...scenarios.loading import load_scenario
 from ...scenarios.schema import Scenario
 from ...simulator.core.arrays import FloatArray
 from ...simulator.core.errors import RunError
-from ..sweeps.jobs import Outcome, locked
+from ..sweeps.jobs import JobOutcome, locked
 from ..sweeps.workers import LocalPool
 from .figure import Trainings
 
@@ -123,7 +123,7 @@ def steps(training: Trainings, folder: Path, quick: bool) -> Iterator[_Step]:
         yield _Step(place, scenario, folder / f"seed{place[-1] + 1}-{digest}")
 
 
-def run_training(step: _Step, folder: Path) -> Outcome:
+def run_training(step: _Step, folder: Path) -> JobOutcome:
     """One training to its end, in a process of its own; it goes on where an earlier one stopped."""
     from ..train import train
 
@@ -132,15 +132,15 @@ def run_training(step: _Step, folder: Path) -> Outcome:
         step.folder.mkdir(parents=True, exist_ok=True)
         with locked(step.folder / ".lock") as mine:
             if not mine:
-                return Outcome(step.id, "locked", "another process is at it")
+                return JobOutcome(step.id, "locked", "another process is at it")
             result = train(step.scenario, step.folder, resume=True, command="edgesim reproduce")
             if not result.complete:
-                return Outcome(step.id, "interrupted", "interrupted; start again to go on")
+                return JobOutcome(step.id, "interrupted", "interrupted; start again to go on")
             text = json.dumps({"steps": result.steps, **result.best}, indent=2)
             (step.folder / _DONE).write_text(text + "\n", encoding="utf-8")
     except (ScenarioError, RunError, OSError) as error:
-        return Outcome(step.id, "failed", str(error).replace("\n", "; "))
-    return Outcome(step.id, "complete", cpu_s=time.process_time() - started)
+        return JobOutcome(step.id, "failed", str(error).replace("\n", "; "))
+    return JobOutcome(step.id, "complete", cpu_s=time.process_time() - started)
 
 
 def _dataset(training: Trainings, made: list[_Step], quick: bool) -> xr.Dataset:

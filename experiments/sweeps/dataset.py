@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...traces.metrics import METRICS
+from ...traces.summary import WARMUP
 from .results import SweepResults, load_results
-from .table import WARMUP
+from .table import TRACES
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -70,7 +71,7 @@ def open_sweep(
         return xr.Dataset(variables, coords, {"title": results.title, "warmup": warmup})
     from .dataset_slots import slot_variables
 
-    slots, labels = slot_variables(results.folder / "traces", results.runs, dims, shape)
+    slots, labels = slot_variables(results.folder / TRACES, results.runs, dims, shape)
     return xr.Dataset(slots, coords, {"title": results.title}).set_coords(labels)
 
 
@@ -79,17 +80,13 @@ def _numbers(results: SweepResults, dims: list[str], shape: list[int]) -> dict[s
     runs = [row for case in results.runs for row in case]
     traces = np.array([row.trace or "" for row in runs], object)
     places = np.array([-1 if row.replication is None else row.replication for row in runs])
-    return {
-        key: (dims, values.reshape(shape), {"long_name": METRICS[key].label, "units": _unit(key)})
-        for key, values in results.numbers.items()
-    } | {
-        "trace": (
-            dims,
-            traces.reshape(shape),
-            {"long_name": "file in traces/; empty if there is none"},
-        ),
-        "replication": (dims, places.reshape(shape), {"long_name": "place in the trace"}),
-    }
+    found: dict[str, Any] = {}
+    for key, values in results.numbers.items():
+        unit = UNITS.get(METRICS[key].unit, METRICS[key].unit)
+        found[key] = values, {"long_name": METRICS[key].label, "units": unit}
+    found["trace"] = traces, {"long_name": "file in traces/; empty if there is none"}
+    found["replication"] = places, {"long_name": "place in the trace"}
+    return {key: (dims, values.reshape(shape), attrs) for key, (values, attrs) in found.items()}
 
 
 def _coordinate(
@@ -103,8 +100,3 @@ def _coordinate(
         values, unit = found
         return values[cases], {"units": unit or "1"}
     return np.array(results.labels(key)[cases], object), {}
-
-
-def _unit(key: str) -> str:
-    """SI unit of a number."""
-    return UNITS.get(METRICS[key].unit, METRICS[key].unit)

@@ -1,10 +1,8 @@
 """What a sweep will run, and what that will take, from the first slots of some of them."""
 
-import json
 import math
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,13 +12,12 @@ from ...scenarios.errors import as_toml
 from ...scenarios.schema import Scenario
 from ...simulator.core.errors import RunError
 from ...simulator.simulation import Simulation
-from ...traces.printing import Printable
+from ...traces.printing import Printable, duration
 from ...traces.running_totals import BATCHES
 from ..run import execute, prepare
 from .execute import jobs
-from .jobs import TRACES
-from .status import duration
-from .sweep_file import Case, Sweep, place, points
+from .sweep_file import Case, Sweep, json_with_run, place, points
+from .table import TRACES
 from .workers import LocalPool
 
 if TYPE_CHECKING:
@@ -171,20 +168,8 @@ class SweepEstimate(Printable):
 
     def to_dict(self) -> dict[str, Any]:
         """What `to_json` writes."""
-        return {
-            "title": self.title,
-            "points": self.points,
-            "seeds": self.seeds,
-            "runs": self.runs,
-            "cpu_s": self.cpu_s,
-            "wall_s": self.wall_s,
-            "bytes": self.size,
-            "workers": self.workers,
-            "start_s": self.start_s,
-            "policies": [asdict(one) for one in self.policies],
-            "failures": self.failures,
-            "planned": [asdict(one) for one in self.planned],
-        }
+        totals = {"cpu_s": self.cpu_s, "wall_s": self.wall_s, "bytes": self.size}
+        return asdict(self) | totals
 
 
 def estimate(sweep: Sweep, workers: int) -> SweepEstimate:
@@ -222,7 +207,11 @@ def estimate(sweep: Sweep, workers: int) -> SweepEstimate:
         points=total,
         seeds=len(sweep.seeds),
         runs=sweep.runs,
-        planned=list(_planned(sweep)),
+        planned=[
+            PlannedRun(case.run_id(seed), case.policy, seed, keys[case.point])
+            for case in sweep.cases
+            for seed in sweep.seeds
+        ],
         policies=found,
         workers=min(workers, len(sweep.cases) * len(sweep.blocks)),
         start_s=_start_s(sweep),
@@ -230,20 +219,14 @@ def estimate(sweep: Sweep, workers: int) -> SweepEstimate:
     )
 
 
-def _planned(sweep: Sweep) -> Iterator[PlannedRun]:
-    keys = list(points(sweep.axes))
-    for case in sweep.cases:
-        for seed in sweep.seeds:
-            yield PlannedRun(case.run_id(seed), case.policy, seed, keys[case.point])
-
-
 def _start_s(sweep: Sweep) -> float:
     """Seconds until a process of the sweep has started and run two slots of each policy.
 
     What is compiled was compiled by the probes, and is loaded here, as in any such process.
     """
-    cases = tuple(_shortened(case) for case in sweep.cases[: len(sweep.policies)])
-    few = replace(sweep, cases=cases, seeds=sweep.seeds[:1])
+    cases = sweep.cases[: len(sweep.policies)]
+    short = tuple(replace(case, scenario=json_with_run(case.scenario, slots=2)) for case in cases)
+    few = replace(sweep, cases=short, seeds=sweep.seeds[:1])
     begun = time.monotonic()
     with TemporaryDirectory() as folder:
         Path(folder, TRACES).mkdir()
@@ -258,23 +241,13 @@ def _start_s(sweep: Sweep) -> float:
         return time.monotonic() - begun
 
 
-def _shortened(case: Case) -> Case:
-    """The same, of two slots at most."""
-    table = json.loads(case.scenario)
-    table["run"]["slots"] = min(table["run"]["slots"], 2)
-    return replace(case, scenario=json.dumps(table))
-
-
 def _probe(case: Case, sweep: Sweep) -> tuple[float, float]:
     """CPU seconds and bytes of a run, from its first slots, in lock-step with its neighbours."""
     first, count = sweep.blocks[0]
-    scenario, begun = (
-        Scenario.model_validate_json(one.with_seeds(first, count)).located(
-            sweep.source, sweep.folders
-        )
-        for one in (case, _shortened(case))
-    )
+    text = json_with_run(case.scenario, seed=first, replications=count)
+    scenario = Scenario.model_validate_json(text).located(sweep.source, sweep.folders)
     slots = scenario.run.slots
+    begun = scenario.with_run(slots=min(slots, 2))
     with TemporaryDirectory() as folder:
         path = Path(folder, "probe.h5")
         execute(prepare(begun), path)  # compiles, reads files, fills caches

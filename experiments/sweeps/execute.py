@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -15,9 +15,9 @@ from ...scenarios.errors import ScenarioError
 from ...scenarios.loading import parse_scenario
 from ...traces.reader import TraceError, open_trace
 from ..errors import SweepStoppedError
-from .jobs import TRACES, Job, Outcome, job_id, remove_stale_parts
-from .sweep_file import Digests, Sweep, place, points, run_id
-from .table import WARMUP, CaseRow, SweepTable, TraceFacts, digest
+from .jobs import Job, JobOutcome, job_id, remove_stale_parts
+from .sweep_file import Digests, Sweep, json_with_run, place, points, run_id
+from .table import TRACES, CaseRow, SweepTable, TraceFacts, digest
 from .workers import Pool
 
 ATTEMPTS = 3
@@ -71,7 +71,7 @@ def plan(sweep: Sweep, folder: Path) -> None:
     remove_stale_parts(folder / TRACES)
     with SweepTable(folder, create=True) as table:
         if table.metadata("plan") != (fingerprint := _fingerprint(sweep)):
-            _write(sweep, folder, table, fingerprint)
+            _write(sweep, table, fingerprint)
         _check(folder / TRACES, table)
         _take_in(sweep, folder / TRACES, table)
 
@@ -94,9 +94,8 @@ def jobs(sweep: Sweep, complete: set[str]) -> Iterator[Job]:
                 places, run_ids = zip(*group, strict=True)
                 seed = first + places[0]
                 yield Job(
-                    id=job_id(run_ids),
                     label=place(axes[case.point], case.policy),
-                    scenario=case.with_seeds(seed, len(run_ids)),
+                    scenario=json_with_run(case.scenario, seed=seed, replications=len(run_ids)),
                     source=sweep.source,
                     folders=folders,
                     run_ids=run_ids,
@@ -156,7 +155,7 @@ class _Execution:
     report: ReportFailure
     _under_way: dict[str, Job] = field(default_factory=dict)
     _locked: list[Job] = field(default_factory=list)
-    _deaths: dict[str, int] = field(default_factory=dict)
+    _deaths: Counter[str] = field(default_factory=Counter)
     _complete: list[tuple[tuple[str, ...], TraceFacts, float]] = field(default_factory=list)
     _failed: list[tuple[str, str]] = field(default_factory=list)
     _stopping: bool = False
@@ -198,7 +197,7 @@ class _Execution:
             pool.submit(job)
             room -= 1
 
-    def _take(self, outcome: Outcome) -> None:
+    def _take(self, outcome: JobOutcome) -> None:
         job = self._under_way.pop(outcome.job)
         match outcome.end:
             case "complete":
@@ -212,18 +211,18 @@ class _Execution:
             case "fatal":
                 raise SweepStoppedError(outcome.message)
             case "died":
-                deaths = self._deaths[job.id] = self._deaths.get(job.id, 0) + 1
-                if deaths < ATTEMPTS:
+                self._deaths[job.id] += 1
+                if self._deaths[job.id] < ATTEMPTS:
                     self.missing.appendleft(job)
                 else:
-                    self._fail(job, f"{outcome.message}, {deaths} times")
+                    self._fail(job, f"{outcome.message}, {ATTEMPTS} times")
             case "failed":
                 self._fail(job, outcome.message)
 
     def _fail(self, job: Job, message: str) -> None:
         """A run failed. Of several in lock-step, find out which."""
         if len(job.run_ids) > 1 and not self.fail_fast:
-            self.missing.extendleft(reversed(list(_apart(job))))
+            self.missing.extendleft(reversed(_apart(job)))
             return
         self.report(f"{job}: {message}")
         self.progress.failed += len(job.run_ids)
@@ -231,25 +230,27 @@ class _Execution:
         self._stopping = self.fail_fast
 
 
-def _apart(job: Job) -> Iterator[Job]:
+def _apart(job: Job) -> list[Job]:
     """The runs of a job, each by itself."""
-    table = json.loads(job.scenario)
-    for r, one in enumerate(job.run_ids):
-        seed = job.first_seed + r
-        table["run"] |= {"seed": seed, "replications": 1}
-        text = json.dumps(table)
-        yield replace(job, id=job_id((one,)), scenario=text, run_ids=(one,), first_seed=seed)
+    return [
+        replace(
+            job,
+            scenario=json_with_run(job.scenario, seed=seed, replications=1),
+            run_ids=(run,),
+            first_seed=seed,
+        )
+        for seed, run in zip(job.seeds, job.run_ids, strict=True)
+    ]
 
 
 def _fingerprint(sweep: Sweep) -> str:
     """Of all that `_write` writes."""
     about = [sweep.title, repr(sweep.axes), repr(sweep.seeds)]
-    return sha256(
-        "\n".join([*about, *(f"{c.policy} {c.digest}" for c in sweep.cases)]).encode()
-    ).hexdigest()
+    about += [f"{case.policy} {case.digest}" for case in sweep.cases]
+    return sha256("\n".join(about).encode()).hexdigest()
 
 
-def _write(sweep: Sweep, folder: Path, table: SweepTable, fingerprint: str) -> None:
+def _write(sweep: Sweep, table: SweepTable, fingerprint: str) -> None:
     keys = list(points(sweep.axes))
     axes = [
         {"keys": axis.keys, "where": axis.where, "places": len(axis.settings)}
@@ -307,6 +308,6 @@ def _take_in(sweep: Sweep, folder: Path, table: SweepTable) -> None:
             of = digests.of(scenario, scenario.model_dump_json(exclude_none=True))
             run_ids = tuple(run_id(of, run.seed + r) for r in range(run.replications))
             if path.stem == job_id(run_ids):
-                found.append((run_ids, TraceFacts.read(path, text, WARMUP), 0.0))
+                found.append((run_ids, TraceFacts.read(path, text), 0.0))
     if found:
         table.record(found)

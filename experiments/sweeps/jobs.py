@@ -21,23 +21,14 @@ from ...scenarios.schema import Scenario
 from ...simulator.core.errors import RunError
 from ...traces.file_errors import error_number
 from ...traces.layout import sync
+from ...traces.printing import spoken
 from ...traces.reader import TraceError
 from ..run import execute, prepare
-from .table import WARMUP, TraceFacts
-
-TRACES = "traces"
-"""The folder of the traces, in the sweep's."""
+from .table import TRACES, TraceFacts
 
 _FATAL = {
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EFBIG,
-    errno.EROFS,
-    errno.EACCES,
-    errno.EPERM,
-    errno.EIO,
-    errno.EMFILE,
-    errno.ENFILE,
+    getattr(errno, name)
+    for name in ["ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "EIO", "EMFILE", "ENFILE"]
 }
 """Errors of the system that stop all runs of a sweep alike."""
 
@@ -47,7 +38,6 @@ class Job:
     """Runs that are made together: consecutive seeds of one case.
 
     Attributes:
-        id: of the job, and its trace's name; made of the runs' ids.
         label: as a message calls it, but for the seeds.
         scenario: JSON, with first seed and number of replications.
         source: the scenario's file, for messages.
@@ -56,7 +46,6 @@ class Job:
         first_seed: the others follow.
     """
 
-    id: str
     label: str
     scenario: str
     source: str
@@ -64,10 +53,18 @@ class Job:
     run_ids: tuple[str, ...]
     first_seed: int
 
+    @property
+    def id(self) -> str:
+        """The name of its trace."""
+        return job_id(self.run_ids)
+
+    @property
+    def seeds(self) -> range:
+        """One for each run."""
+        return range(self.first_seed, self.first_seed + len(self.run_ids))
+
     def __str__(self) -> str:
-        last = self.first_seed + len(self.run_ids) - 1
-        seeds = f"seed {last}" if last == self.first_seed else f"seeds {self.first_seed} to {last}"
-        return f"{self.label}, {seeds}"
+        return f"{self.label}, seed{'s' * (len(self.seeds) > 1)} {spoken(self.seeds)}"
 
 
 def job_id(run_ids: tuple[str, ...]) -> str:
@@ -76,7 +73,7 @@ def job_id(run_ids: tuple[str, ...]) -> str:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class JobOutcome:
     """How a job ended.
 
     Attributes:
@@ -96,7 +93,7 @@ class Outcome:
     cpu_s: float = field(default=0.0, compare=False)
 
 
-def run_job(job: Job, folder: Path) -> Outcome:
+def run_job(job: Job, folder: Path) -> JobOutcome:
     """Make the job's trace, unless it is there already.
 
     Args:
@@ -108,21 +105,21 @@ def run_job(job: Job, folder: Path) -> Outcome:
     try:
         with locked(part.with_suffix(".lock")) as mine:
             if not mine:
-                return Outcome(job.id, "locked")
+                return JobOutcome(job.id, "locked")
             facts = _facts(job, folder, part)
             if facts is None:
-                return Outcome(job.id, "interrupted")
-            return Outcome(job.id, "complete", "", facts, time.process_time() - started)
+                return JobOutcome(job.id, "interrupted")
+            return JobOutcome(job.id, "complete", "", facts, time.process_time() - started)
     except (ScenarioError, RunError, TraceError) as error:
-        return Outcome(job.id, "failed", str(error).replace("\n", "; "))
+        return JobOutcome(job.id, "failed", str(error).replace("\n", "; "))
     except Exception as error:  # noqa: BLE001 - one run's bug must not end the sweep
         with suppress(OSError):
             part.unlink(missing_ok=True)
         number = error_number(error)
         if number in _FATAL:
             name = getattr(error, "filename", None) or folder
-            return Outcome(job.id, "fatal", f"{name}: {os.strerror(number)}")
-        return Outcome(job.id, "failed", f"{type(error).__name__}: {error}".replace("\n", "; "))
+            return JobOutcome(job.id, "fatal", f"{name}: {os.strerror(number)}")
+        return JobOutcome(job.id, "failed", f"{type(error).__name__}: {error}".replace("\n", "; "))
 
 
 def _facts(job: Job, folder: Path, part: Path) -> TraceFacts | None:
@@ -131,21 +128,16 @@ def _facts(job: Job, folder: Path, part: Path) -> TraceFacts | None:
     scenario = Scenario.model_validate_json(job.scenario).located(job.source, job.folders)
     if target.is_file():
         with suppress(TraceError):
-            return TraceFacts.read(target, scenario.to_toml(), WARMUP)
+            return TraceFacts.read(target, scenario.to_toml())
     if execute(prepare(scenario), part) != "complete":
         part.unlink()
         return None
-    # It was read back before anybody can find it.
-    facts = TraceFacts.read(part, scenario.to_toml(), WARMUP)
-    publish(part, target)
-    return replace(facts, name=target.name)
-
-
-def publish(part: Path, target: Path) -> None:
-    """Give a finished file its name, such that it has it, and all its bytes, or neither."""
+    # It is read back before anybody can find it. Then it has its name and all its bytes, or neither.
+    facts = TraceFacts.read(part, scenario.to_toml())
     sync(part)
     part.replace(target)
     sync(target.parent)
+    return replace(facts, name=target.name)
 
 
 def remove_stale_parts(folder: Path) -> None:

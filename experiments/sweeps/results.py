@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from ...scenarios.errors import as_toml
 from ...scenarios.units import in_si
 from ...simulator.core.arrays import FloatArray
+from ...traces.file_errors import reported
 from ...traces.metrics import METRICS
 from ...traces.reader import TraceError, open_trace
-from ...traces.statistics import check_warmup
-from .table import WARMUP, CaseRow, RunRow, SweepTable, consistent, read_numbers
+from ...traces.statistics import check_warmup, replication_values
+from ...traces.summary import WARMUP
+from .table import TRACES, CaseRow, RunRow, SweepTable, consistent
 
 POLICY = "policy"
 """The key that is varied beside those of the scenario."""
@@ -150,11 +152,11 @@ def _results(folder: Path, warmup: float) -> SweepResults:
     read = _reader(folder, warmup)
     for row in rows:
         place = row.case, order[row.seed]
-        runs[place[0]][place[1]] = row
+        runs[row.case][order[row.seed]] = row
         if row.numbers is None:
             continue
         complete[place] = True
-        for key, value in (read(row) if warmup != WARMUP else row.numbers).items():
+        for key, value in (row.numbers if warmup == WARMUP else read(row)).items():
             if key not in numbers:
                 numbers[key] = np.full(shape, np.nan)
             numbers[key][place] = value
@@ -173,13 +175,13 @@ def _results(folder: Path, warmup: float) -> SweepResults:
 
 def _reader(folder: Path, warmup: float) -> Callable[[RunRow], dict[str, float]]:
     """Numbers of a run from its trace; a trace is read once for all of its runs."""
-    known: dict[str, dict[str, list[float]]] = {}
+    known: dict[str, dict[str, FloatArray]] = {}
 
     def read(row: RunRow) -> dict[str, float]:
         name = str(row.trace)
         if name not in known:
-            with open_trace(folder / "traces" / name) as trace:
-                known[name] = read_numbers(trace, warmup)
+            with open_trace(folder / TRACES / name) as trace, reported(trace.path):
+                known[name] = replication_values(trace.totals, warmup)
         assert row.replication is not None  # complete runs have one
         return {key: values[row.replication] for key, values in known[name].items()}
 

@@ -126,11 +126,12 @@ class Case:
         """The same for the same scenario, policy, seed and version, in any sweep."""
         return run_id(self.digest, seed)
 
-    def with_seeds(self, first: int, count: int) -> str:
-        """JSON of the scenario whose replications are these seeds."""
-        table = json.loads(self.scenario)
-        table["run"] |= {"seed": first, "replications": count}
-        return json.dumps(table)
+
+def json_with_run(scenario: str, **keys: int) -> str:
+    """JSON of a scenario, from JSON, with these keys of [run]."""
+    table = json.loads(scenario)
+    table["run"] |= keys
+    return json.dumps(table)
 
 
 def run_id(digest: str, seed: int) -> str:

@@ -16,13 +16,15 @@ from typing import Any, NamedTuple, Self
 from zlib import crc32
 
 from ...traces.file_errors import reported
-from ...traces.reader import Trace, TraceError, open_trace
+from ...traces.reader import TraceError, open_trace
 from ...traces.statistics import replication_values
+from ...traces.summary import WARMUP
 
 NAME = "sweep.sqlite"
+TRACES = "traces"
+"""The folder of the traces, beside the table."""
+
 FORMAT = 2
-WARMUP = 0.1
-"""Share of the slots that the table's numbers leave out at the beginning."""
 
 _COLUMNS = {
     "sweep": "name TEXT PRIMARY KEY, value TEXT NOT NULL",
@@ -49,7 +51,7 @@ class TraceFacts:
         size: bytes.
         mtime_ns: time of its last change.
         digest: of its bytes.
-        numbers: by key of `METRICS`, one for each replication, SI.
+        numbers: by key of `METRICS`, one for each replication, SI, without the warm-up.
     """
 
     name: str
@@ -59,13 +61,12 @@ class TraceFacts:
     numbers: dict[str, list[float]]
 
     @classmethod
-    def read(cls, path: Path, scenario: str, warmup: float) -> Self:
+    def read(cls, path: Path, scenario: str) -> Self:
         """Read a finished trace.
 
         Args:
             path: of the trace.
             scenario: the resolved scenario, TOML, that it has to be of.
-            warmup: share of the slots that the numbers leave out.
 
         Raises:
             TraceError: it cannot be read, is not complete, or of another scenario.
@@ -73,21 +74,11 @@ class TraceFacts:
         with open_trace(path) as trace:
             if trace.status != "complete" or trace.scenario != scenario:
                 raise TraceError(f"{path}: not complete, or of another scenario")
-            numbers = read_numbers(trace, warmup)
+            with reported(path):
+                values = replication_values(trace.totals, WARMUP)
         state = path.stat()
+        numbers = {key: value.tolist() for key, value in values.items()}
         return cls(path.name, state.st_size, state.st_mtime_ns, digest(path), numbers)
-
-
-def read_numbers(trace: Trace, warmup: float) -> dict[str, list[float]]:
-    """`replication_values` as plain numbers, by key of `METRICS`: one for each replication, SI.
-
-    Raises:
-        TraceError: the trace is damaged.
-    """
-    with reported(trace.path):
-        return {
-            key: value.tolist() for key, value in replication_values(trace.totals, warmup).items()
-        }
 
 
 def digest(path: Path) -> str:
@@ -122,7 +113,6 @@ class RunRow(NamedTuple):
         trace: name of its file; None if there is none yet; so are the next.
         replication: its place in the trace.
         numbers: by key of `METRICS`, SI.
-        failure: why there is none; None if it was not tried.
     """
 
     id: str
@@ -131,7 +121,6 @@ class RunRow(NamedTuple):
     trace: str | None
     replication: int | None
     numbers: dict[str, float] | None
-    failure: str | None
 
 
 class SweepTable:
@@ -172,12 +161,9 @@ class SweepTable:
             )
         try:
             if create:
-                with self._reported():
-                    for table, columns in _COLUMNS.items():
-                        self._db.execute(
-                            f"CREATE TABLE IF NOT EXISTS {table} "
-                            f"({columns}, checksum INTEGER NOT NULL) WITHOUT ROWID"
-                        )
+                for table, columns in _COLUMNS.items():
+                    columns += ", checksum INTEGER NOT NULL"
+                    self._all(f"CREATE TABLE IF NOT EXISTS {table} ({columns}) WITHOUT ROWID")
             kind = self.metadata("format")
             if kind not in (None, str(FORMAT)):
                 written = f"written by another version of edgesim (format {kind})"
@@ -308,13 +294,12 @@ class SweepTable:
     def runs(self) -> Iterator[RunRow]:
         """All runs that the sweep asks for, case by case, and by seed within a case."""
         rows = self._all(
-            "SELECT runs.id, case_number, seed, trace, replication, numbers, message FROM runs "
-            "LEFT JOIN results ON results.id = runs.id "
-            "LEFT JOIN failures ON failures.id = runs.id ORDER BY case_number, seed"
+            "SELECT runs.id, case_number, seed, trace, replication, numbers FROM runs "
+            "LEFT JOIN results ON results.id = runs.id ORDER BY case_number, seed"
         )
-        for run_id, case, seed, trace, replication, numbers, failure in rows:
+        for run_id, case, seed, trace, replication, numbers in rows:
             found = None if numbers is None else json.loads(numbers)
-            yield RunRow(run_id, case, seed, trace, replication, found, failure)
+            yield RunRow(run_id, case, seed, trace, replication, found)
 
     def counts(self) -> tuple[int, int, int]:
         """How many runs the sweep asks for, how many are complete, and how many failed."""

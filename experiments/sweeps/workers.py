@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ...scenarios.errors import Issue, ScenarioError
-from .jobs import Job, Outcome, run_job
+from .jobs import Job, JobOutcome, run_job
 
 AHEAD = 2
 """Jobs handed to each worker: the one it runs, and one that it finds when it is done."""
@@ -46,7 +46,7 @@ class Pool(Protocol):
     def submit(self, job: Job) -> None:
         """Hand over a job."""
 
-    def next(self, timeout_s: float) -> Outcome | None:
+    def next(self, timeout_s: float) -> JobOutcome | None:
         """How the next job ended; None if none did in this time."""
 
     def close(self) -> None:
@@ -75,7 +75,7 @@ class LocalPool:
     """
 
     def __init__(
-        self, folder: Path, workers: int, run: Callable[[Any, Path], Outcome] = run_job
+        self, folder: Path, workers: int, run: Callable[[Any, Path], JobOutcome] = run_job
     ) -> None:
         self._folder = folder.resolve()
         self._run = run
@@ -97,12 +97,12 @@ class LocalPool:
         with suppress(OSError):  # it has died: `next` will find its jobs
             worker.line.send(job)
 
-    def next(self, timeout_s: float) -> Outcome | None:
+    def next(self, timeout_s: float) -> JobOutcome | None:
         """How the next job ended; None if none did in this time."""
         for ready in wait([worker.line for worker in self._workers], timeout_s):
             worker = next(one for one in self._workers if one.line is ready)
             try:
-                outcome: Outcome = worker.line.recv()
+                outcome: JobOutcome = worker.line.recv()
             except (EOFError, OSError):
                 return self._replace_dead_worker(worker)
             worker.jobs.popleft()
@@ -142,7 +142,7 @@ class LocalPool:
                 theirs.close()
         raise OSError(None, f"no process can be started: {failure or 'its server died'}")
 
-    def _replace_dead_worker(self, worker: _Worker) -> Outcome | None:
+    def _replace_dead_worker(self, worker: _Worker) -> JobOutcome | None:
         """Replace a worker that died; what it had not begun goes to the others."""
         worker.process.join()
         code = worker.process.exitcode or 0
@@ -156,11 +156,14 @@ class LocalPool:
                 self.submit(job)
         if begun is None:
             return None
-        return Outcome(begun.id, "died", f"its process died ({how})")
+        return JobOutcome(begun.id, "died", f"its process died ({how})")
 
 
 def _work(
-    line: "Connection[Any, Any]", run: Callable[[Any, Path], Outcome], folder: Path, directory: str
+    line: "Connection[Any, Any]",
+    run: Callable[[Any, Path], JobOutcome],
+    folder: Path,
+    directory: str,
 ) -> None:
     """A worker's life: job after job, until the other end of the line is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides
@@ -236,20 +239,20 @@ class DaskPool:
         future = self._client.submit(run_job, job, self._folder, key=key, pure=False)
         future.add_done_callback(lambda ended: self._ended.put((job, ended)))
 
-    def next(self, timeout_s: float) -> Outcome | None:
+    def next(self, timeout_s: float) -> JobOutcome | None:
         """How the next job ended; None if none did in this time."""
         try:
             job, future = self._ended.get(timeout=timeout_s)
         except queue.Empty:
             return None
         if future.cancelled():
-            return Outcome(job.id, "died", "the scheduler lost it")
+            return JobOutcome(job.id, "died", "the scheduler lost it")
         error = future.exception()
         if error is None:
-            outcome: Outcome = future.result()
+            outcome: JobOutcome = future.result()
             return outcome
         # dask has tried it again by itself, on other workers, before it gives up.
-        return Outcome(job.id, "failed", f"{type(error).__name__}: {error}".partition("\n")[0])
+        return JobOutcome(job.id, "failed", f"{type(error).__name__}: {error}".partition("\n")[0])
 
     def close(self) -> None:
         """End all at once; the cluster stays."""

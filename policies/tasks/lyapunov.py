@@ -153,7 +153,9 @@ def _powers(slot: SlotArrays, offload: BoolArray, airtime_s: FloatArray) -> Floa
         if offload[m]:
             rate = max(slot.rate_min_bps, slot.bits[m] / airtime_s[m])
         target[m] = (2.0 ** min(rate / slot.bandwidth_hz, 512.0) - 1.0) / slot.gain[m]
-    return least_powers(target, slot.cross_gain, slot.noise_w, slot.power_max_w)
+    power_w = np.empty(devices)
+    least_powers(target, slot.cross_gain, slot.noise_w, slot.power_max_w, power_w)
+    return power_w
 
 
 @compiled
@@ -249,6 +251,7 @@ def _shift_airtimes(
     return _price(problem, offload, airtime_s, np.inf)
 
 
+@compiled
 def _search(problem: _Problem) -> tuple[BoolArray, FloatArray]:
     """(N,) who offloads, and the powers."""
     offload, airtime_s, best = _best_nested_set(problem)
@@ -266,6 +269,7 @@ def _search(problem: _Problem) -> tuple[BoolArray, FloatArray]:
     return offload, _powers(problem.slot, offload, airtime_s)
 
 
+@compiled
 def _best_nested_set(problem: _Problem) -> tuple[BoolArray, FloatArray, tuple[float, float]]:
     """One device after another offloads, in order, until that does not help any more.
 
@@ -275,7 +279,7 @@ def _best_nested_set(problem: _Problem) -> tuple[BoolArray, FloatArray, tuple[fl
     offload = np.zeros(len(problem.order), np.bool_)
     best_s, best = _coarse_airtimes(problem, offload)
     best_count = 0
-    for count, device in enumerate(problem.order, start=1):
+    for count, device in enumerate(problem.order, 1):
         offload[device] = True
         airtime_s, price = _coarse_airtimes(problem, offload)
         if _better(price, best):
@@ -286,6 +290,7 @@ def _best_nested_set(problem: _Problem) -> tuple[BoolArray, FloatArray, tuple[fl
     return offload, best_s, best
 
 
+@compiled
 def _coarse_airtimes(
     problem: _Problem, offload: BoolArray
 ) -> tuple[FloatArray, tuple[float, float]]:

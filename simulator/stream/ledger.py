@@ -353,23 +353,21 @@ def _serve(
     sent_phase = np.empty(counters[_WAITING])
     inflow_bits = np.empty(stations)
     for r in range(replications):
-        for j in range(stations):
-            if station_served_bits[r, j] > 0.0:
-                _serve_station(
-                    station_served_bits[r, j],
-                    r * stations + j,
-                    slot,
-                    slot_s,
-                    begins[r, j],
-                    lengths[r, j],
-                    devices,
-                    deadline_s,
-                    tasks,
-                    parts,
-                    station_queues,
-                    ended,
-                    counters,
-                )
+        _serve_stations(
+            r,
+            slot,
+            slot_s,
+            devices,
+            deadline_s,
+            station_served_bits,
+            begins,
+            lengths,
+            tasks,
+            parts,
+            station_queues,
+            ended,
+            counters,
+        )
 
         sent = 0
         inflow_bits[:] = 0.0
@@ -423,48 +421,52 @@ def _serve(
 
 
 @compiled
-def _serve_station(
-    psi: float,
-    queue: int,
+def _serve_stations(
+    r: int,
     slot: int,
     slot_s: float,
-    begins: FloatArray,
-    lengths: FloatArray,
     devices: int,
     deadline_s: float,
+    station_served_bits: FloatArray,
+    begins: FloatArray,
+    lengths: FloatArray,
     tasks: NDArray[Any],
     parts: NDArray[Any],
     station_queues: IntArray,
     ended: NDArray[Any],
     counters: IntArray,
 ) -> None:
-    """A station executes `psi` bits from the head of its queue, evenly over the time that it serves."""
-    served = 0.0
-    f = station_queues[_HEAD, queue]
-    while f != _NONE:
-        room = psi - served
-        if parts[f]["bits"] - room >= _TOLERANCE_BITS:
-            parts[f]["bits"] -= room
-            break
-        served += parts[f]["bits"]
-        k = parts[f]["task"]
-        completion_s = (slot + _moment(min(served / psi, 1.0), begins, lengths)) * slot_s
-        tasks[k]["completion_s"] = max(tasks[k]["completion_s"], completion_s)
-        f = _remove_part(f, devices, deadline_s, tasks, parts, ended, counters)
-    station_queues[_HEAD, queue] = f
+    """Stations of a replication serve the heads of their queues, evenly over the time they are up."""
+    stations = station_served_bits.shape[1]
+    for j in range(stations):
+        psi = station_served_bits[r, j]
+        queue = r * stations + j
+        served = 0.0
+        f = station_queues[_HEAD, queue]
+        while psi > 0.0 and f != _NONE:
+            room = psi - served
+            if parts[f]["bits"] - room >= _TOLERANCE_BITS:
+                parts[f]["bits"] -= room
+                break
+            served += parts[f]["bits"]
+            k = parts[f]["task"]
+            moment = _moment(min(served / psi, 1.0), begins, lengths, r, j)
+            tasks[k]["completion_s"] = max(tasks[k]["completion_s"], (slot + moment) * slot_s)
+            f = _remove_part(f, devices, deadline_s, tasks, parts, ended, counters)
+        station_queues[_HEAD, queue] = f
 
 
 @compiled
-def _moment(phase: float, begins: FloatArray, lengths: FloatArray) -> float:
-    """When, as a share of the slot, a share of a service is done that runs in these windows."""
-    rest = phase * lengths.sum()
-    moment = 0.0
-    for window in range(lengths.size):
-        if lengths[window] > 0.0:
-            moment = begins[window] + min(rest, lengths[window])
-            if rest <= lengths[window]:
+def _moment(phase: float, begins: FloatArray, lengths: FloatArray, r: int, j: int) -> float:
+    """When, as a share of the slot, a share of a service is done that runs in a station's windows."""
+    rest, moment = phase * lengths[r, j].sum(), 0.0
+    for window in range(lengths.shape[2]):
+        length = lengths[r, j, window]
+        if length > 0.0:
+            moment = begins[r, j, window] + min(rest, length)
+            if rest <= length:
                 break
-            rest -= lengths[window]
+            rest -= length
     return moment
 
 

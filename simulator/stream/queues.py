@@ -1,4 +1,7 @@
-"""Queues in bits: what is served in a slot, and the queues after it, A(5), A(6), A(8), A(10)."""
+"""Queues in bits: what is served in a slot, and the queues after it, A(5), A(6), A(8), A(10).
+
+The rules alone: `processes.device_queues` serves all devices by them, through `outcome.serve`.
+"""
 
 import numpy as np
 

@@ -263,5 +263,6 @@ def local_energy_j(network: CarbonAwareNetwork, tasks: Tasks, cpu_hz: FloatArray
 
 def _time(work: FloatArray, rate: FloatArray) -> FloatArray:
     """Work / rate: no work takes no time, work without a rate takes for ever."""
-    quotient = work / np.where(rate > 0.0, rate, 1.0)
-    return np.where((rate > 0.0) | (work == 0.0), quotient, np.inf)
+    runs = rate > 0.0
+    quotient = work / np.where(runs, rate, 1.0)
+    return np.where(runs | (work == 0.0), quotient, np.inf)

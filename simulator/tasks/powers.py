@@ -64,14 +64,18 @@ def _least_powers_each(
     """(R, N) `least_powers` of (R, N) and (R, N, N) columns."""
     power_w = np.empty(target.shape)
     for r in range(len(target)):
-        power_w[r] = least_powers(target[r], cross_gain[r], noise_w, power_max_w)
+        least_powers(target[r], cross_gain[r], noise_w, power_max_w, power_w[r])
     return power_w
 
 
 @compiled
 def least_powers(
-    target: FloatArray, cross_gain: FloatArray, noise_w: float, power_max_w: FloatArray
-) -> FloatArray:
+    target: FloatArray,
+    cross_gain: FloatArray,
+    noise_w: float,
+    power_max_w: FloatArray,
+    power_w: FloatArray,
+) -> None:
     """The least powers of one instance, cut at P_max, for compiled callers.
 
     Args:
@@ -79,17 +83,13 @@ def least_powers(
         cross_gain: (N, N) interference gains.
         noise_w: N_0.
         power_max_w: (N,) P_max.
-
-    Returns:
-        (N,) W.
+        power_w: (N,) is filled with the powers.
     """
-    power_w = np.zeros(len(target))
     if not solve_powers(target, cross_gain, noise_w, power_max_w, power_w):
         _iterate(target, cross_gain, noise_w, power_max_w, power_w)
     # A rate that is short by rounding alone must not break C(10d).
     for m in range(len(power_w)):
         power_w[m] = min(power_w[m] * (1.0 + 1e-12), power_max_w[m])
-    return power_w
 
 
 @compiled

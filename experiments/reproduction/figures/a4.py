@@ -42,7 +42,7 @@ def _why_radio(evidence: Evidence) -> str:
     return (
         f"It holds by {held_by(evidence, stream.BY_READING)} conditions. A CPU at full speed takes "
         f"varsigma f^2 c = {1e9 * per_bit_j:g} nJ/bit, so who may slow it down saves more than who "
-        "shares the band well; radio alone empties queues sooner. Which of the two counts, the paper "
+        "shares the band well; radio alone empties queues sooner. Which of these counts, the paper "
         "does not say: neither varsigma, V nor what the cost sums are given."
     )
 

@@ -109,8 +109,8 @@ def _why_fold(evidence: Evidence) -> str:
         "If all tasks end up local, the start is theta_0 / theta_m (F_max D / (M C))^2 times the end: "
         f"from the feasible start and with the floor for all, {by_tasks} for {highest}, and {by_theta}. "
         f"So it holds at {held_at(evidence)}. Started with all CPUs at their slowest, nearly every "
-        "local task is late, no step improves that, and the algorithm stands still: there the factors "
-        f"are {measured(PRINTED)}."
+        "local task is late, no step improves that, and the algorithm stands still: its factor is "
+        f"{measured(PRINTED)}."
     )
 
 
@@ -130,7 +130,7 @@ FIGURE = Figure(
         f"longer than the {tasks.DEADLINE} that it may, so the paper's own helper function would "
         f"refuse it; the feasible start has all device CPUs at {LOCAL_CPU} instead. Drawn are tasks of "
         f"{DRAWN['tasks']} and the floor for all. Instances without any solution are left out. Tasks "
-        f"that {between(*ADDED)} were added when the first results were known."
+        f"of {ADDED[0]} Mcycles each were added when the first results were known."
     ),
     x="iteration of Algorithm 1",
     diagrams=_diagrams,

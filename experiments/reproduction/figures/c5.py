@@ -44,7 +44,7 @@ def _why_later(evidence: Evidence) -> str:
     return (
         "Learning begins after random actions, and makes the reward worse at first: in the median of "
         f"the trainings it is lowest in episodes {span(episode.isel(log=course.argmin('log')))}, and "
-        f"{NEAR:.0%} of the gain away from its end until episodes {span(episode.where(away).max('log'))}. "
+        f"{100.0 * NEAR:g} % of the gain away from its end until episodes {span(episode.where(away).max('log'))}. "
         "The paper does not say how many slots an episode has; with more than the "
         f"{EPISODE_SLOTS} here all of this comes earlier."
     )

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import xarray as xr
 
 from .. import task_figures as tasks
 from ..figure import Checks, Diagram, Evidence, Figure, Results, factor
-from ..measure import conditions, emission, feasible, short, split, title_of
+from ..measure import conditions, emission, feasible, short, split
 from ..sentences import held_at, listed
 from ..task_figures import AT_CYCLES, CYCLES, EXACT, LOCAL_CPU, OPEN, PROPOSED, THETA_M, THETAS
 
@@ -48,13 +49,7 @@ def _diagrams(results: Results) -> list[list[Diagram]]:
         names |= {_at(kind, slower): _at(kind, "a rate that pays") for kind in (EPR, EPR_EP)}
         return part.sel(policy=list(names)).assign_coords(policy=list(names.values()))
 
-    return [
-        row
-        for _, data in split(results["schemes"].sel(size=DRAWN), "rate floor")
-        for row in tasks.emission_rows(
-            (title_of(part, *OPEN), named(part)) for _, part in split(data, "theta_0")
-        )
-    ]
+    return tasks.scheme_rows(results["schemes"].sel(size=DRAWN), named)
 
 
 def _conditions(results: Results) -> Iterator[tuple[str, xr.Dataset, str]]:
@@ -88,7 +83,7 @@ def _why_power_matters(evidence: Evidence) -> str:
     ghz = float(LOCAL_CPU.split()[0]) / 1e3
     slow = [f"{ghz * (THETA_M / theta_0) ** 0.5:.2f} GHz" for theta_0 in THETAS]
     equal = [
-        all((check.sample[check.sample == check.sample] == 0.0).all() for check in checks)
+        all(check.seeds and not np.nan_to_num(check.sample).any() for check in checks)
         for checks in evidence.checks.values()
     ]
     data = evidence.results["schemes"].sel({"policy": _at(EPR_EP, EQUAL), "rate floor": "all"})

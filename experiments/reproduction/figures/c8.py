@@ -6,7 +6,7 @@ from itertools import pairwise
 import xarray as xr
 
 from .. import task_figures as tasks
-from ..figure import Checks, Claim, Diagram, Evidence, Factor, Figure, Question, Results
+from ..figure import Checks, Claim, Diagram, Evidence, Factor, Figure, Question, Results, Shown
 from ..measure import conditions, feasible, split, steps
 from ..sentences import held_by, listed, span
 from ..task_figures import CYCLES, OPEN, PROPOSED
@@ -34,20 +34,17 @@ def _deviation(kind: str, percent: int) -> dict[str, object]:
 TWINS = {
     kind: [f"{kind} {percent} %" if percent else EXACT_TWIN for percent in LEVELS] for kind in KINDS
 }
-TWIN = Factor(
-    "twin",
-    {
-        twin: _deviation(kind, percent)
-        for kind, twins in TWINS.items()
-        for twin, percent in zip(twins, LEVELS, strict=True)
-    },
-)
+SETTINGS: dict[Shown, dict[str, object]] = {
+    twin: _deviation(kind, percent)
+    for kind, twins in TWINS.items()
+    for twin, percent in zip(twins, LEVELS, strict=True)
+}
 
 STUDIES = (
     tasks.instances(
         "twins",
         {PROPOSED: "sca"},
-        TWIN,
+        Factor("twin", SETTINGS),
         tasks.UP_TO_1500,
         tasks.THETA_0,
         tasks.FLOOR,

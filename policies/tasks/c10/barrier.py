@@ -125,7 +125,8 @@ def _barrier_derivatives(sharpness: float, limits: Limits) -> FloatArray:
                 scaled = gradient[i, a] / slack[i]
                 slope[a] += scaled
                 for b in range(size):
-                    hessian[a, b] += scaled * gradient[i, b] / slack[i]
+                    if gradient[i, b] != 0.0:
+                        hessian[a, b] += scaled * gradient[i, b] / slack[i]
     return slope
 
 

@@ -42,7 +42,7 @@ class Solution:
     """An optimum and its certificate.
 
     Attributes:
-        decision: (N,) columns. CPU rates are zero where they mean nothing.
+        decision: (N,) columns. CPU rates are zero where they have no effect.
         worst_emission_g: its worst emission, C(10a).
         lower_bound_g: proven: no decision within the limits emits less. Where the instance has no
             feasible decision, the limits are those relaxed by the decision's violation.

@@ -13,9 +13,9 @@ from .result import Result, Status, result
 class Algorithm1:
     """Algorithm 1: takes turns over powers (19), rates (20) and offloading (21).
 
-    Two things are not in print. A subproblem that is not solved, as when the start breaks limits,
-    leaves its variables alone; and so does an answer that breaks limits where the point did not, which
-    the solver's accuracy could bring about.
+    Three things are not in print. A subproblem that is not solved, as when the start breaks limits,
+    leaves its variables alone. So does an answer that breaks limits where the point did not, as the
+    solver's accuracy may bring about. And no power grows by more than `REACH` in one step.
 
     Args:
         devices: N.

@@ -60,8 +60,7 @@ class Search:
 
     Args:
         slot: (N,) columns of one replication.
-        start: its server rates are the server's, if rates stay as they start; so are its local rates
-            those of the devices that stay local.
+        start: gives the local and server rates, if rates stay as they start.
         subproblem: joint with the server's rates unless these stay.
         rates: "best", or "initial": they stay as they start.
         iterations_max: convex programs of each set of offloaders.
@@ -96,7 +95,7 @@ class Search:
         self._bound_g = self._least_offloaded_g()
 
     def run(self) -> Result:
-        """Bisection over the sets of offloaders; then the same for who is below the worst case."""
+        """Bisection over the sets of offloaders; then the same for the devices below the worst case."""
         order = self._order
         while True:
             count, _ = crossing(
@@ -114,13 +113,13 @@ class Search:
         return result(self._slot, point.decision, self._failed, status, np.array(self._history))
 
     def _is_below(self, offloaders: list[int], level: Level) -> bool:
-        """Whether a set of offloaders gets by with less than a level."""
+        """Whether a set of offloaders can stay below a level."""
         if offloaders and (0.0, float(self._bound_g[offloaders].max())) >= level:
             return False
         return self._improve(offloaders, level).level < level
 
     def _improve(self, offloaders: list[int], enough: Level) -> _Point:
-        """The best powers of a set that SCA finds, or the first that need less than `enough`."""
+        """The best point of a set that SCA finds, or the first below the level `enough`."""
         key = tuple(sorted(offloaders))
         if key not in self._points:
             self._keep(key, self._start(offloaders))

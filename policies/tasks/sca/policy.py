@@ -29,7 +29,7 @@ class Sca(Policy):
     rate".
 
     Attributes:
-        variant: "improved", or "paper": Algorithm 1 to the letter, its weaknesses included.
+        variant: "improved", or "paper": Algorithm 1 as printed, its weaknesses included.
         rates: "best", or "initial": they stay as they start.
         iterations_max: I_max; for "improved", of each set of offloaders.
         threshold: converged when the worst emission changes by no more than this, relative.

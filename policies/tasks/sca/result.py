@@ -1,4 +1,4 @@
-"""What SCA answers."""
+"""The answer of SCA, of either variant."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,10 +14,10 @@ Status = Literal["converged", "iteration limit", "infeasible"]
 
 @dataclass(frozen=True)
 class Result:
-    """What SCA answers.
+    """A decision, and how SCA came to it.
 
     Attributes:
-        decision: (N,) columns; rates are zero where they mean nothing.
+        decision: (N,) columns; rates are zero where they have no effect.
         worst_emission_g: C(10a).
         feasible: all limits hold, up to `TOLERANCE`.
         iterations: of Algorithm 1; for "improved", convex programs solved.
@@ -40,7 +40,7 @@ class Result:
 def result(
     slot: Slot, point: TaskDecision, failed: int, status: Status, history: FloatArray
 ) -> Result:
-    """The decision as it is carried out: no rates, and no power, where they mean nothing."""
+    """The result that ends in a point of (N,) columns: no rates, and no power, without effect."""
     offload, power_w = point.offload, point.power_w
     if slot.network.rate_floor == "offloading":
         power_w = np.where(offload, power_w, 0.0)
