@@ -55,9 +55,9 @@ def search(cell: Any, devices: Any, senders: IntArray, spare: Any) -> float:
             best = _exchange(cell, devices, senders, spare, best, entrant, -1)
         if best == before and leaver >= 0 and devices[leaver].gain_at_price <= 0.0:
             best = _exchange(cell, devices, senders, spare, best, -1, leaver)
-        if best == before and entrant >= 0 and leaver >= 0:
-            if devices[entrant].gain_at_price > devices[leaver].gain_at_price:
-                best = _exchange(cell, devices, senders, spare, best, entrant, leaver)
+        swap = best == before and entrant >= 0 and leaver >= 0
+        if swap and devices[entrant].gain_at_price > devices[leaver].gain_at_price:
+            best = _exchange(cell, devices, senders, spare, best, entrant, leaver)
         if best == before:
             break
     for i in range(len(devices)):
