@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.arrays import BoolArray, FloatArray, IntArray
+from ..core.arrays import BoolArray, FloatArray, IntArray, read_only
 from ..core.compiled import compiled
 from ..core.recorder import TaskTable
 from ..models.arrivals import Arrivals, Tasks
@@ -147,7 +147,7 @@ class StreamWorld(World):
         )
         beta = self.problem.perturbation_bits(earlier, devices["departed_bits"])
         for column in (*devices.values(), *stations.values(), ratio, beta):
-            column.flags.writeable = False
+            read_only(column)
         return Observation(
             slot=view.slot,
             time_s=view.time_s,
