@@ -1,4 +1,4 @@
-"""The best of a multi-start search on P2, A(20): what stands in for an exact optimum in world A.
+"""The best of a multi-start search on P2, A(20): what stands in for an exact optimum.
 
 P2 is neither convex nor has it a structure from which a bound could be had, so there is no
 certificate: `optimality_gap` in the trace is NaN. On a small network all sets of senders can be

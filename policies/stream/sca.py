@@ -1,4 +1,4 @@
-"""SCA in world A: successive convex approximation of P2, A(20).
+"""SCA in the stream problem: successive convex approximation of P2, A(20).
 
 Paper C's method, applied to paper A's problem. In the bandwidths w, powers p, efficiencies
 e = ln(1 + SINR), offloaded bits D and local bits l (see `p2_instance`) three things are not convex,
