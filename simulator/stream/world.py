@@ -270,7 +270,7 @@ class StreamWorld(World):
             "local_bits": outcome.local_bits,
             "offloaded_bits": outcome.offloaded_bits,
             "station_served_bits": outcome.station_served_bits,
-            "station": station,
+            "serving_station": station,
             "rate_bps": outcome.rate_bps,
             "bandwidth_hz": outcome.bandwidth_hz,
             "power_w": outcome.power_w,
