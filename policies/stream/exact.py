@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -45,6 +45,8 @@ class MultiStart(Policy):
     Raises:
         ValueError: fewer than no starts; in `reset`, more than `MAX_DEVICES` devices.
     """
+
+    remembers: ClassVar[tuple[str, ...]] = ("_rngs",)
 
     starts: int = 1
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -81,6 +81,14 @@ class StreamWorld(World):
         edge_cpu: the same of the edge CPUs.
         record_gain: whether the (R, N, B) channel gains are recorded.
     """
+
+    remembers: ClassVar[tuple[str, ...]] = (
+        *World.remembers,
+        "fading",
+        "ledger",
+        "battery",
+        "failures",
+    )
 
     state: StreamState
     network: Network
