@@ -189,7 +189,7 @@ class TaskWorld(World):
         """The trace variables of a slot; `state` is still that at its beginning."""
         state, fitted, scaled = self.state, slot.decision, slot.scaled
         columns: Columns = {
-            "station": state.cells.station,
+            "serving_station": state.cells.station,
             "task_bits": state.tasks.bits,
             "task_cycles": state.tasks.cycles,
             "deadline_s": state.tasks.deadline_s,

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core.arrays import FloatArray, IntArray
 from ..core.clock import NANOSECONDS, EventOrder
+from ..core.compiled import compiled
 from ..network.backhaul import Backhaul
 from ..network.cells import Cells, check_stations
 from ..state import Columns, State
@@ -208,6 +209,17 @@ class Twin:
             cells=self._cells,
             devices=columns,
             stations=self._stations.columns,
-            age_s=(now_ns - stamp_ns) / NANOSECONDS,
-            station_age_s=(now_ns - self._stations.stamp_ns) / NANOSECONDS,
+            age_s=_age_s(now_ns, stamp_ns),
+            station_age_s=_age_s(now_ns, self._stations.stamp_ns),
         )
+
+
+@compiled
+def _age_s(now_ns: int, stamp_ns: IntArray) -> FloatArray:
+    """(R, N) or (R, B) how long ago the stamps were."""
+    rows, columns = stamp_ns.shape
+    age_s = np.empty((rows, columns))
+    for r in range(rows):
+        for i in range(columns):
+            age_s[r, i] = (now_ns - stamp_ns[r, i]) / NANOSECONDS
+    return age_s
