@@ -14,6 +14,7 @@ They import the rest of the program when they are called.
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -432,7 +433,11 @@ def plot(
 
 
 def report(
-    traces: "AnyTrace | Sequence[AnyTrace]", output: AnyPath | None = None, warmup: float = 0.1
+    traces: "AnyTrace | Sequence[AnyTrace]",
+    output: AnyPath | None = None,
+    warmup: float = 0.1,
+    *,
+    overwrite: bool = True,
 ) -> Path:
     """Write one HTML file about traces, or about a sweep, to be read offline; its path.
 
@@ -440,10 +445,13 @@ def report(
         traces: one or several, or the folder of a sweep or of traces.
         output: the page; if not given, the trace's name with .html, or report.html in the folder.
         warmup: share of the slots that is left out of the numbers first.
+        overwrite: replace a file that is there under the name that `output` gives.
     """
     from .experiments.report.report import write_report
 
     paths = _paths(traces)
+    if output is not None and not overwrite and Path(output).exists():
+        raise ArgumentError(f"{output} exists; `overwrite=True` replaces it")
     first = paths[0]
     folder = first if first.is_dir() else first.parent
     single = len(paths) == 1 and not first.is_dir()
@@ -541,7 +549,8 @@ def reproduce(
 
 def _new_output(scenario: "Scenario", prefix: str = "", suffix: str = "") -> Path:
     """An unused path in `runs/`, named after scenario, policy and seed."""
-    policy = scenario.policy.name.partition("(")[0].removeprefix("__main__:").replace(":", ".")
+    policy = scenario.policy.name.partition("(")[0].removeprefix("__main__:")
+    policy = re.sub(r"[^\w.+-]+", ".", policy).lstrip(".")
     stem = Path(scenario.source).stem
     return _unused(f"{prefix}{stem}-{policy}-seed{scenario.run.seed}", suffix)
 

@@ -11,6 +11,7 @@ import click
 
 from edgesim import terminal
 from edgesim.exits import FAILED, Program, option_of, user_errors
+from edgesim.terminal import say
 
 if TYPE_CHECKING:
     from edgesim.experiments.train import TrainingResult
@@ -144,12 +145,12 @@ def run(train_first: bool, checkpoint: Path | None, as_json: bool, **arguments: 
             except Interrupted as ended:
                 interrupt, path = ended, ended.left
         if not started:
-            click.echo(f"{path} is complete", err=True)
+            say(f"{path} is complete", err=True)
         print_result(api.summarise(path), as_json)
         if interrupt:
             raise interrupt
         if not as_json:
-            click.echo(f"trace: {path}")
+            say(f"trace: {path}")
 
 
 @main.command()
@@ -223,7 +224,7 @@ def compare(
         )
         print_result(comparison, as_json)
         if not as_json:
-            click.echo(f"traces: {comparison.baseline.trace.parent}")
+            say(f"traces: {comparison.baseline.trace.parent}")
         if picture:
             api.plot(comparison, picture)
 
@@ -272,7 +273,7 @@ def sweep(
             ended = api.sweep(sweep, output, watch=watch, report=report, **arguments)
         print_result(ended, as_json)
         if not as_json:
-            click.echo(f"results: edgesim compare {ended.folder}")
+            say(f"results: edgesim compare {ended.folder}")
         if ended.complete < ended.runs:
             sys.exit(FAILED)
 
@@ -320,7 +321,7 @@ def reproduce(figures: Sequence[str], **arguments: Any) -> None:
     if not figures:
         from edgesim.experiments.reproduction.catalogue import listing
 
-        click.echo(listing())
+        say(listing())
         return
     with user_errors():
         from edgesim import api
@@ -328,7 +329,7 @@ def reproduce(figures: Sequence[str], **arguments: Any) -> None:
         from edgesim.experiments.reproduction.engine import Reporter
 
         reporter = Reporter(log=click.echo, runs=sweep_progress)
-        click.echo(f"page: {api.reproduce(figures, reporter=reporter, **arguments)}")
+        say(f"page: {api.reproduce(figures, reporter=reporter, **arguments)}")
 
 
 @main.command()
@@ -344,9 +345,9 @@ def validate(scenario: str, **arguments: Any) -> None:
 
         loaded = api.load_scenario(scenario, **arguments)
         network = api.validate(loaded)
-        click.echo(f"{scenario}: right; {network.devices} devices, {network.stations} stations")
+        say(f"{scenario}: right; {network.devices} devices, {network.stations} stations")
         for name in unseen(loaded):
-            click.echo(f"not looked at: {name}")
+            say(f"not looked at: {name}")
 
 
 @main.command()
@@ -355,7 +356,7 @@ def policies() -> None:
     from edgesim.policies.registry import POLICIES, descriptions
 
     for problem in POLICIES:
-        click.echo(f"{problem}:")
+        say(f"{problem}:")
         print_list([(f"  {name}", text) for name, text in descriptions(problem)])
 
 
@@ -414,7 +415,7 @@ def plot(
         check_picture(output)
         if not trace.is_dir():
             refuse({"x": x, "numbers": numbers}, "a trace")
-        click.echo(api.plot(trace, output, kind, x=x, numbers=numbers))
+        say(api.plot(trace, output, kind, x=x, numbers=numbers))
 
 
 @main.command()
@@ -426,8 +427,9 @@ def plot(
     "--output",
     text="The page.  [default: the trace's name with .html, or report.html in the folder]",
 )
+@click.option("--overwrite", is_flag=True, help="Replace the file that --output names.")
 @warmup_option("Share of the slots left out of the numbers first.")
-def report(traces: Sequence[Path], output: Path | None, warmup: float) -> None:
+def report(traces: Sequence[Path], output: Path | None, warmup: float, overwrite: bool) -> None:
     """Write one HTML file about traces, or about the folder of a sweep; it can be read offline.
 
     It shows the numbers, the network over time and on its map, comparisons, and where all of it comes
@@ -436,7 +438,7 @@ def report(traces: Sequence[Path], output: Path | None, warmup: float) -> None:
     with user_errors():
         from edgesim import api
 
-        click.echo(api.report(traces, output, warmup))
+        say(api.report(traces, output, warmup, overwrite=overwrite))
 
 
 @main.command()
@@ -487,11 +489,11 @@ def export(
             refuse({"output": output}, "--graph")
             if graph.suffix not in SUFFIXES:
                 raise click.UsageError(f"{graph}: a graph ends in {', '.join(SUFFIXES)}")
-            click.echo(api.export_graph(trace, graph, slot))
+            say(api.export_graph(trace, graph, slot))
             return
         refuse({"slot": slot}, "tables")
         for path in api.export(trace, output, file_format):
-            click.echo(path)
+            say(path)
 
 
 def trained(arguments: Mapping[str, Any], as_json: bool) -> Path:
@@ -504,11 +506,11 @@ def trained(arguments: Mapping[str, Any], as_json: bool) -> Path:
         result: TrainingResult = api.train(command=command, follow=follow, **arguments)
     figures = {"steps": result.steps, **result.best, "checkpoint": str(result.checkpoint)}
     if as_json:
-        click.echo(json.dumps(figures, indent=2))
+        say(json.dumps(figures, indent=2))
     else:
         for key, value in figures.items():
             text = f"{value:,.6g}" if isinstance(value, float) else f"{value}"
-            click.echo(f"{key:<26}{text}")
+            say(f"{key:<26}{text}")
     return result.checkpoint
 
 
@@ -530,7 +532,7 @@ def check_picture(path: Path | None) -> None:
 def print_result(result: Any, as_json: bool) -> None:
     """As JSON, or as a table as wide as it needs."""
     if as_json:
-        click.echo(result.to_json())
+        say(result.to_json())
         return
     terminal.print_table(result.to_table())
 
@@ -539,4 +541,4 @@ def print_list(rows: Sequence[tuple[str, str]]) -> None:
     """Names and their descriptions, in two columns."""
     width = max(len(name) for name, _ in rows)
     for name, text in rows:
-        click.echo(f"{name:<{width}}  {text}")
+        say(f"{name:<{width}}  {text}")

@@ -11,6 +11,7 @@ from ..policies.base import AnyPolicy, Policy
 from ..policies.learning.trainable import TrainablePolicy
 from ..policies.registry import make_policy, policy_name
 from ..scenarios.code import Code
+from ..scenarios.data import check_inside
 from ..scenarios.errors import Issue, ScenarioError, as_toml
 from ..scenarios.loading import AnyScenario, Overrides, load_scenario, parse_scenario
 from ..scenarios.schema import Scenario
@@ -73,7 +74,7 @@ def load(
         return load_scenario(scenario, overrides, data_dir, name, trust=trust)
     with open_trace(path) as trace:
         text = trace.scenario
-    code = Code(trust=trust)
+    code = Code(trust=trust, foreign=True)
     return parse_scenario(text, str(scenario), overrides, data_dir, name, path.parent, code)
 
 
@@ -99,6 +100,8 @@ def prepare(scenario: Scenario, policy: AnyPolicy | None = None) -> Experiment:
     if issues:
         raise ScenarioError(issues)
     if isinstance(made, TrainablePolicy):
+        if (name := made.checkpoint) is not None:
+            check_inside(scenario, Path(name), Path.cwd(), "policy.checkpoint", name)
         try:
             made.load(plan.problem)
         except ValueError as error:

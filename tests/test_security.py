@@ -1,5 +1,7 @@
 """What is read from a file runs nothing, and writes nowhere but where it was asked to: docs/security.md."""
 
+import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ import edgesim
 from edgesim.cli import main
 from edgesim.experiments.sweeps.execute import plan
 from edgesim.experiments.sweeps.sweep_file import load_sweep
+from edgesim.experiments.sweeps.table import SweepTable, TraceFacts
+from edgesim.traces.export import no_formula
 
 SCENARIO = """
 title = "small"
@@ -182,3 +186,181 @@ def test_what_the_caller_names_needs_no_trust(installed: Path) -> None:
     }
     with pytest.raises(edgesim.ScenarioError, match="would import `json`"):
         edgesim.run(tables)
+
+
+# Names from files that become paths, and outputs
+
+
+def test_a_sweeps_table_reaches_nothing_outside_of_its_folder(tmp_path: Path) -> None:
+    """With right checksums: it is written as the program writes it."""
+    (tmp_path / "small.toml").write_text(SCENARIO)
+    file, folder = tmp_path / "sweep.toml", tmp_path / "out"
+    file.write_text('scenario = "small.toml"\nseeds = 2\n')
+    kept = tmp_path / "kept.h5"
+    kept.write_text("mine")
+    for name in ("../../kept.h5", str(kept), "..", "a/../../kept.h5"):
+        sweep = load_sweep(file)
+        plan(sweep, folder)
+        with SweepTable(folder) as table:
+            facts = TraceFacts(name, 4, 0, "0" * 32, {"latency_s": [1.0]})
+            table.record([((sweep.cases[0].run_id(1),), facts, 0.0)])
+        for words in (["summary", str(folder)], ["sweep", str(folder), "--status"]):
+            status, told = command(*words)
+            assert status == 2 and "a trace outside of the folder" in told, told
+        plan(sweep, folder)
+        assert kept.read_text() == "mine"
+        with SweepTable(folder) as table:
+            assert not table.traces()
+
+
+def test_a_sweeps_table_is_no_link(tmp_path: Path) -> None:
+    kept, folder = tmp_path / "kept.sqlite", tmp_path / "out"
+    folder.mkdir()
+    kept.write_bytes(b"")
+    (folder / "sweep.sqlite").symlink_to(kept)
+    (tmp_path / "small.toml").write_text(SCENARIO)
+    (tmp_path / "sweep.toml").write_text('scenario = "small.toml"\n')
+    status, told = command("sweep", str(tmp_path / "sweep.toml"), "-o", str(folder))
+    assert status == 2 and "a link" in told and kept.read_bytes() == b""
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling", "device", "folder"])
+def test_outputs_replace_no_link_or_device(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    edgesim.run(SCENARIO, "t.h5").close()
+    Path("mine.toml").write_text(SCENARIO)
+    for suffix in ("h5", "png", "html", "json", "csv"):
+        path = Path(f"out.{suffix}")
+        if kind == "folder":
+            path.mkdir()
+        elif kind == "device":
+            os.mkfifo(path)
+        else:
+            path.symlink_to("kept" if kind == "link" else "nothing")
+    Path("kept").write_text("mine")
+    Path("tables").mkdir()
+    Path("tables/slots.csv").symlink_to("../kept")
+    for words in (
+        ["run", "mine.toml", "-o", "out.h5", "--overwrite"],
+        ["plot", "t.h5", "-o", "out.png"],
+        ["report", "t.h5", "-o", "out.html", "--overwrite"],
+        ["export", "t.h5", "--graph", "out.json"],
+        ["export", "t.h5", "--format", "csv", "-o", "tables"],
+    ):
+        status, told = command(*words)
+        assert status == 2, told
+    assert Path("kept").read_text() == "mine" and not Path("nothing").exists()
+    assert Path("out.h5").is_symlink() == (kind in ("link", "dangling"))
+
+
+def test_hidden_files_beside_an_output_are_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("kept").write_text("mine")
+    for name in (".t.h5.new", ".t.h5.checkpoint.new", ".t.html.new"):
+        Path(name).symlink_to("kept")
+    assert command("run", _written(SCENARIO), "-o", "t.h5", "--checkpoint-every", "2")[0] == 0
+    assert command("report", "t.h5")[0] == 0
+    assert Path("kept").read_text() == "mine" and Path("t.html").is_file()
+
+
+def _written(text: str) -> str:
+    Path("mine.toml").write_text(text)
+    return "mine.toml"
+
+
+def test_a_report_asks_before_it_replaces_what_output_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    edgesim.run(SCENARIO, "t.h5").close()
+    Path("mine.html").write_text("mine")
+    status, told = command("report", "t.h5", "-o", "mine.html")
+    assert status == 2 and "--overwrite" in told and Path("mine.html").read_text() == "mine"
+    assert command("report", "t.h5", "-o", "mine.html", "--overwrite")[0] == 0
+    assert "<html" in Path("mine.html").read_text()
+    assert command("report", "t.h5")[0] == command("report", "t.h5")[0] == 0
+
+
+@pytest.mark.parametrize("name", ["../outside.csv", "{outside}", "link.csv"])
+def test_a_trace_names_no_data_file_outside(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of its own scenario it may; of a trace, where it lies beside it, and otherwise with trust."""
+    here, outside = tmp_path / "here", tmp_path / "outside.csv"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    outside.write_text("time,size\n0,1000\n0.1,2000\n")
+    Path("link.csv").symlink_to(outside)
+    Path("inside.csv").write_text(outside.read_text())
+    name = name.format(outside=outside)
+    replay = 'arrivals = "replay"\nfile = "{}"\ntime_column = "time"\nbits = {{size = 1}}\n'
+    for file in (name, "inside.csv"):
+        text = SCENARIO.replace('mean = "0.1 Mbit"\n', replay.format(file))
+        Path("mine.toml").write_text(text)
+        assert command("run", "mine.toml", "-o", "t.h5", "--overwrite")[0] == 0
+        status, told = command("run", "t.h5", "-o", "again.h5", "--overwrite")
+        assert (status == 0) == (file == "inside.csv"), told
+        if status:
+            assert "leads out of" in told and "key `tasks.file`" in told
+            for more in (["--trust"], ["--set", f"tasks.file={name}"]):
+                assert command("run", "t.h5", "-o", "again.h5", "--overwrite", *more)[0] == 0
+
+
+def test_a_trace_names_no_checkpoint_outside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    edgesim.run(SCENARIO, "t.h5", policy="aac", checkpoint="aac_iiot_20dev").close()
+    assert command("run", "t.h5", "-o", "again.h5")[0] == 0
+    network = str(Path(edgesim.__file__).parent / "policies/learning/trained/aac_iiot_20dev.pt")
+    edgesim.run(SCENARIO, "t.h5", policy="aac", checkpoint=network).close()
+    status, told = command("run", "t.h5", "-o", "again.h5")
+    assert status == 2 and "key `policy.checkpoint`" in told and "leads out of" in told
+    assert command("run", "t.h5", "-o", "again.h5", "--checkpoint", network, "--overwrite")[0] == 0
+
+
+# Texts from files
+
+
+def test_titles_and_names_control_no_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    edgesim.run(SCENARIO, "t.h5").close()
+    evil = "a\x1b]0;owned\x07\x9b2J\u202egnp.exe"
+    with h5py.File("t.h5", "r+", locking=False) as file:
+        file.attrs["policy"] = evil
+        file.attrs["scenario"] = str(file.attrs["scenario"]).replace('"small"', json.dumps(evil))
+    for words in (
+        ["summary"],
+        ["summary", "--json"],
+        ["watch"],
+        ["validate"],
+        ["compare", "--seeds", "2"],
+    ):
+        _, told = command(words[0], "t.h5", *words[1:])
+        assert not any(character in told for character in "\x1b\x07\x9b\u202e"), words
+    print(edgesim.summarise("t.h5"))
+    assert "\x1b" not in str(edgesim.summarise("t.h5"))
+    status, told = command("run", "nothing\x1b[2J.toml")
+    assert status == 2 and "\x1b" not in told and "\\x1b[2J" in told
+    assert command("report", "t.h5")[0] == 0
+    assert "\x1b" not in Path("t.html").read_text()
+
+
+def test_no_text_in_a_csv_is_a_formula(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert [
+        no_formula(text) for text in ("=1+1", "+a", "-114 dBm", "@x", "\tx", "-5", "a=1", "")
+    ] == [*("'=1+1", "'+a", "'-114 dBm", "'@x", "'\tx", "-5", "a=1", "")]
+    edgesim.run(SCENARIO, "t.h5").close()
+    with h5py.File("t.h5", "r+", locking=False) as file:
+        names = file["slots/station_name"]
+        names[0] = b"=cmd|"
+    assert command("export", "t.h5", "--format", "csv", "-o", "out")[0] == 0
+    text = Path("out/stations.csv").read_text()
+    assert '"\'=cmd|"' in text and '"=cmd' not in text

@@ -1,7 +1,6 @@
 """One trace, opened in several ways at once: by edgesim, xarray and h5py, while a run writes it, after a kill."""
 
 import os
-import pickle
 import signal
 import subprocess
 import sys
@@ -13,18 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import numpy as np
 import pytest
 import xarray as xr
 from numpy.testing import assert_array_equal
 from test_traces_writing import ENDLESS
-from trace_recording import random_columns, record, run_info, zero_columns
+from trace_recording import random_columns, record, run_info
 
-from edgesim.simulator.core.recorder import TASK_ROW
-from edgesim.traces import growing_file, superblock
-from edgesim.traces.growing_file import GrowingFile
-from edgesim.traces.open_file import PAUSES_S
-from edgesim.traces.reader import TraceError, open_trace
+from edgesim.traces.reader import open_trace
 from edgesim.traces.writer import TraceWriter
 
 

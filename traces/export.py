@@ -105,14 +105,15 @@ def write_tables(target: Path, pieces: Iterator[dict[str, Any]], file_format: Fo
     """
     import pyarrow as pa
 
-    first = _arrow(next(pieces), pa)
+    guarded = file_format == "csv"
+    first = _arrow(next(pieces), pa, guarded)
     with (
         replaced(target) as hidden,
         _writer(hidden, first.schema, file_format) as writer,
     ):
         writer.write_table(first)
         for piece in pieces:
-            writer.write_table(_arrow(piece, pa))
+            writer.write_table(_arrow(piece, pa, guarded))
 
 
 def _writer(target: Path, schema: "pa.Schema", file_format: Format) -> Any:
@@ -125,5 +126,23 @@ def _writer(target: Path, schema: "pa.Schema", file_format: Format) -> Any:
     return ParquetWriter(str(target), schema)
 
 
-def _arrow(columns: dict[str, Any], pa: Any) -> "pa.Table":
-    return pa.table({name: pa.array(column) for name, column in columns.items()})
+def _arrow(columns: dict[str, Any], pa: Any, guarded: bool) -> "pa.Table":
+    """A table; if guarded, of texts that no spreadsheet takes for formulas."""
+    arrays = {name: pa.array(column) for name, column in columns.items()}
+    if not guarded:
+        return pa.table(arrays)
+    for name, array in arrays.items():
+        if pa.types.is_string(array.type):
+            arrays[name] = pa.array([text and no_formula(text) for text in array.to_pylist()])
+    return pa.table({no_formula(name): array for name, array in arrays.items()})
+
+
+def no_formula(text: str) -> str:
+    """A text for a cell of a CSV file: with an apostrophe where a spreadsheet would calculate."""
+    if not text.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}"
+    return text

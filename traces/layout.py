@@ -21,10 +21,10 @@ from .. import __version__
 from ..simulator.core.arrays import FloatArray
 from ..simulator.core.recorder import OUTCOMES
 from . import netcdf
-from .file_errors import TraceError, error_number
+from .file_errors import TraceError, check_output, error_number
 from .growing_file import FORMAT, GrowingFile, opened
-from .running_totals import BATCHES_PER_PART, LATENCY_EDGES_S, SlotTally, TaskTally
 from .open_file import OpenFile
+from .running_totals import BATCHES_PER_PART, LATENCY_EDGES_S, SlotTally, TaskTally
 from .variables import (
     DECISION_S,
     NETWORK_VARIABLES,
@@ -144,6 +144,7 @@ class TraceFile:
 
     Raises:
         OSError: if the file cannot be written; so do all methods that write.
+        OutputError: it would replace a link, a device or a folder.
     """
 
     def __init__(self, path: Path, run: RunInfo, level: Level, *, resumes: bool = False) -> None:
@@ -154,6 +155,7 @@ class TraceFile:
         self.lost = False
         self._started = _now()
         self._resumes = resumes
+        check_output(path)
         if not resumes:
             self._begin_anew()
 
@@ -225,7 +227,9 @@ class TraceFile:
         self.append_decisions(decisions)
         old.close()
         if self._lengths() != earlier:
-            raise TraceError(f"{self.path}: this is not the trace of its checkpoint, or it was changed")
+            raise TraceError(
+                f"{self.path}: this is not the trace of its checkpoint, or it was changed"
+            )
 
     def _part(self, group: str, rows: slice) -> Callable[[h5py.File], dict[str, NDArray[Any]]]:
         """Reads these slots, or tasks, of all variables."""
@@ -355,6 +359,7 @@ class TraceFile:
         with file:
             file.flush()
             image = file.id.get_file_image()
+        self._hidden().unlink(missing_ok=True)  # who follows a link there would write elsewhere
         self._hidden().write_bytes(image)
 
     def _open(self) -> None:
@@ -368,6 +373,7 @@ class TraceFile:
             self._task_variables = _variables(file["tasks"], TASK_VARIABLES)
             self._timing_slot = file["timing/slot"]
             self._decision_s = file["timing/decision_s"]
+
     def _hidden(self) -> Path:
         return self.path.with_name(f".{self.path.name}.new")
 

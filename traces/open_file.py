@@ -156,4 +156,3 @@ class _Bytes(io.RawIOBase):
         part = os.read(self._file, len(view))
         view[: len(part)] = part
         return len(part)
-

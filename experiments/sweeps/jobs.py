@@ -157,7 +157,7 @@ def remove_stale_parts(folder: Path) -> None:
 def locked(path: Path) -> Iterator[bool]:
     """Whether this process has the lock now; it is given up at the end, however that comes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
