@@ -260,6 +260,9 @@ def configure(
     except (ValueError, OSError) as error:
         reason = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else error
         raise ScenarioError([Issue(source, f"{cls.__name__}: {reason}", where)]) from None
+    except Exception as error:
+        what = f"{cls.__name__} cannot be made: {_in_one_line(error)}"
+        raise ScenarioError([Issue(source, what, where)]) from error
 
 
 @cache
