@@ -24,7 +24,7 @@ from ..simulator.core.saved_state import StateError, load_state
 from ..simulator.core.signals import stopped_by_signals
 from ..simulator.simulation import Simulation
 from ..traces.layout import RunInfo
-from ..traces.reader import is_hdf5, open_trace
+from ..traces.reader import TraceError, is_hdf5, open_trace
 from ..traces.writer import TraceWriter
 from . import checkpoint
 from .checkpoint import Checkpoint, checkpoint_path
@@ -212,7 +212,9 @@ def resume(
     writer.go_on()
     try:
         return _record(experiment, writer, simulation, path, on_start, saved.every)
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except (RunError, CheckpointError, TraceError, OSError):
+        raise
+    except Exception as error:
         # Of numbers that fit and mean nothing, nobody but the run itself can tell.
         what = f"the run that goes on from it fails: {type(error).__name__}: {error}"
         raise CheckpointError(f"{file}: {what}") from error

@@ -77,6 +77,7 @@ def put(table: dict[str, Any], key: str, value: object, source: str) -> None:
     Raises:
         ScenarioError: something on the way is not a table.
     """
+    check_depth({key: value}, source)
     *sections, last = key.split(".")
     if len(sections) >= MAX_DEPTH:
         what = f"a key of {len(sections) + 1} parts"

@@ -125,11 +125,11 @@ class Twin:
         self.under_way[:] = found
 
     def check_state(self) -> None:
-        """Stations that there are."""
-        sent = [report.sent for report in self.under_way if report.model is not self._stations]
-        for model in (self._local, self._devices, *sent):
-            shape, stations = model.stamp_ns.shape, self._stations.stamp_ns.shape[1]
-            check_stations(model.columns["station"], shape, stations)
+        """Stations that there are, and amounts that can be."""
+        sent = [report.sent for report in self.under_way]
+        for model in (self._local, self._devices, self._stations, *sent):
+            if (station := model.columns.get("station")) is not None:
+                check_stations(station, model.stamp_ns.shape, self._stations.stamp_ns.shape[1])
             for column in model.columns.values():
                 if column.dtype == np.float64:
                     check_amounts(column)
