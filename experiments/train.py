@@ -217,7 +217,7 @@ class _Session:
             ScenarioError: it is no state of this training.
         """
         best = {"figures": {}, "score": 0.0} if saved.get("best") is not None else None
-        fresh = {"format": "", "scenario": "", "learner": self._learner.state_dict()}
+        fresh: dict[str, Any] = {"format": "", "scenario": "", "learner": self._learner.state_dict()}
         fresh |= {"best": best, "since": [], "seconds": 0.0}
         try:
             check_alike(saved, fresh)

@@ -50,6 +50,11 @@ class Unseen:
     """Stands for a class that a scenario names, and that nobody looked at."""
 
 
+def is_unseen(component: object) -> bool:
+    """Whether it stands for a class, or an object of one, that nobody looked at."""
+    return component is Unseen or isinstance(component, Unseen)
+
+
 def named_classes(scenario: Scenario) -> dict[str, str]:
     """The classes that a scenario names "module:Class", by key."""
     names = {key: attrgetter(key)(scenario) for key in KEYS.values()}
@@ -99,7 +104,8 @@ def resolve(
         what = "is known only to the Python program that gave it"
         raise error(what, "give the class or the object again, as in edgesim.run(…, policy=…)")
     trusted = code.trust or code.is_given(KEYS[kind])
-    where, folders = name, [*([Path.cwd()] if trusted else []), *code.beside]
+    where = name
+    folders: list[Path] | None = [*([Path.cwd()] if trusted else []), *code.beside]
     if ":" not in name:
         installed = {point.name: point.value for point in entry_points(group=f"edgesim.{kind}")}
         if name not in installed:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..scenarios.components import Unseen, configure, resolve
+from ..scenarios.components import configure, is_unseen, resolve
 from ..scenarios.data import data_file, read_positions, read_series
 from ..scenarios.errors import Issue, ScenarioError, as_toml
 from ..scenarios.schema import Scenario
@@ -47,7 +47,7 @@ def find_model(scenario: Scenario, kind: str, builtins: Mapping[str, str]) -> An
     name, verbs = getattr(section, key), ("start", "next") if builtins is SLOT_TASKS else None
     cls = resolve(name, kind, builtins, source=scenario.source, code=scenario.code, verbs=verbs)
     model = configure(cls, options, section_name, source=scenario.source)
-    if kind == "mobility" and cls is not Unseen and not hasattr(model, "moves"):
+    if kind == "mobility" and not is_unseen(cls) and not hasattr(model, "moves"):
         what = "it has no attribute `moves`"
         raise ScenarioError([_issue(scenario, f"{section_name}.{key}", name, what)])
     return model

@@ -78,7 +78,7 @@ class Trace:
         if missing := _EXPECTED.keys() - self.attrs.keys():
             raise TraceError(f"{path}: the file is torn: it lacks {', '.join(missing)}")
         for name, kind in _EXPECTED.items():
-            value = self.attrs[name]
+            value: Any = self.attrs[name]
             if type(value) is not kind or not (
                 isinstance(value, str) or name == "seed" or 0 < value < _MOST
             ):

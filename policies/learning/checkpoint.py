@@ -141,7 +141,8 @@ def read(path: Path, file_format: str) -> dict[str, Any]:
     kind = saved.get("format") if isinstance(saved, dict) else None
     if not isinstance(kind, str) or kind != file_format:
         raise ValueError(f"{path} is not a checkpoint of this kind ({file_format})")
-    return saved
+    found: dict[str, Any] = saved
+    return found
 
 
 def write(path: Path, content: Mapping[str, Any]) -> None:
