@@ -4,6 +4,7 @@ Each ability of the command is a function here: `run`, `train`, `sweep`, `compar
 `report` and others. A name is loaded when it is first used; importing edgesim imports nothing else.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from edgesim.experiments.errors import ArgumentError, CheckpointError, SweepStoppedError
     from edgesim.experiments.sweeps.dataset import open_sweep
     from edgesim.policies.base import Policy
-    from edgesim.policies.learning.environment import register_envs
+    from edgesim.policies.learning.registration import register_envs
     from edgesim.scenarios.errors import ScenarioError
     from edgesim.scenarios.schema import Scenario
     from edgesim.simulator.core.errors import RunError
@@ -96,7 +97,7 @@ _MODULES = {
     "TraceError": "traces.file_errors",
     "open_sweep": "experiments.sweeps.dataset",
     "open_trace": "traces.reader",
-    "register_envs": "policies.learning.environment",
+    "register_envs": "policies.learning.registration",
     "watch": "traces.watch",
 }
 """Where a name is defined, if not in `api`."""
@@ -110,3 +111,8 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+if "gymnasium" in sys.modules:
+    # As `gymnasium.make("edgesim:edgesim/Stream-v0")` expects of the module that it imports.
+    import_module(f"{__name__}.policies.learning.registration").register_envs()

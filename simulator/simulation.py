@@ -25,17 +25,19 @@ Decide = Callable[[Any], Any]
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All that a simulation is between two slots.
+    """All that a simulation is between two slots, or before a decision.
 
     Attributes:
         now_ns: when the last slot ended.
         world: with its state and models.
         twin: with what is under way to it.
+        begun: the next slot has begun, and waits for the decision.
     """
 
     now_ns: int
     world: World
     twin: Twin
+    begun: bool = False
 
 
 class Simulation:
@@ -81,7 +83,7 @@ class Simulation:
         self._observation: Any = None
         self._decided: simpy.Event | None = None
         self._recorded: Columns = {}
-        self._clock = clock = Clock(snapshot.now_ns if snapshot else 0)
+        self._clock = clock = Clock(snapshot.now_ns, begun=snapshot.begun) if snapshot else Clock()
         started = [
             self._guarded("arrivals model", processes.task_arrivals(clock, world)),
             processes.carbon_intensity(clock, world),
@@ -110,7 +112,7 @@ class Simulation:
 
     def snapshot(self) -> Snapshot:
         """What a simulation that goes on from here needs; to be saved before time goes on."""
-        return Snapshot(self._clock.now_ns, self.world, self._twin)
+        return Snapshot(self._clock.now_ns, self.world, self._twin, self._decided is not None)
 
     def run(self, until: int | None = None) -> bool:
         """Run to the last slot, or to the end of the slot in which `stop` was called.

@@ -17,12 +17,14 @@ class Streams:
     run with seed s + r.
 
     Args:
-        seed: of the first replication.
+        seed: of the first replication, or of each.
         replications: R.
     """
 
-    def __init__(self, seed: int, replications: int) -> None:
-        self.seeds = [seed + r for r in range(replications)]
+    def __init__(self, seed: int | Sequence[int], replications: int) -> None:
+        self.seeds = (
+            [seed + r for r in range(replications)] if isinstance(seed, int) else list(seed)
+        )
 
     def generators(self, name: str) -> list[np.random.Generator]:
         """The stream `name`: one generator per replication, each at its beginning."""
