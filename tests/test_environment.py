@@ -299,14 +299,14 @@ def test_make_vec_takes_what_gymnasium_gives() -> None:
         STREAM, num_envs=2, overrides=["run.slots=9"], render_mode=None, max_episode_steps=3
     )
     assert (env.render_mode, env.scenario.run.slots) == (None, 3)
-    assert (
-        not gymnasium.make_vec(STREAM, overrides=SHORT, max_episode_steps=9).scenario.run.slots > 5
-    )  # type: ignore[attr-defined]
+    longer: Any = gymnasium.make_vec(STREAM, overrides=SHORT, max_episode_steps=9)
+    assert longer.scenario.run.slots == 5
     with pytest.raises(ValueError, match="render_mode = 'human'; allowed: None"):
         gymnasium.make_vec(STREAM, render_mode="human")
     for name in ("num_envs", "max_episode_steps"):
+        keywords: Any = {name: 0}
         with pytest.raises(ValueError, match=f"{name} = 0; allowed: 1 or more"):
-            StreamVectorEnvironment(**{name: 0})
+            StreamVectorEnvironment(**keywords)
     for mode in AutoresetMode:
         made: Any = gymnasium.make_vec(TASKS, autoreset_mode=mode.value)
         assert made.autoreset_mode is made.metadata["autoreset_mode"] is mode
@@ -367,7 +367,8 @@ def test_minari_collects_an_episode(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     collector.reset(seed=1)
     while not collector.step(collector.action_space.sample())[3]:
         pass
-    dataset = collector.create_dataset(dataset_id="edgesim/test-v0")
+    about = ("code_permalink", "author", "author_email", "algorithm_name", "description")
+    dataset = collector.create_dataset("edgesim/test-v0", **dict.fromkeys(about, "none"))
     assert dataset.total_steps == 5
     again = minari.load_dataset("edgesim/test-v0").recover_environment()
     assert type(again.unwrapped) is type(gymnasium.make(STREAM).unwrapped)
