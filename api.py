@@ -371,7 +371,7 @@ def summarise(traces: "AnyTrace | Sequence[AnyTrace]", warmup: float = 0.1) -> "
 
 
 def plot(
-    what: "AnyTrace | Comparison",
+    what: "AnyTrace | Comparison | SweepComparison",
     output: AnyPath | None = None,
     kind: "Kind" = "all",
     *,
@@ -381,7 +381,7 @@ def plot(
     """Draw a trace, a comparison, or the numbers of a sweep against a key that it varies.
 
     Args:
-        what: a trace, what `compare` returned, or the folder of a sweep.
+        what: a trace, what `compare` or `compare_sweep` returned, or the folder of a sweep.
         output: the picture, PNG, SVG or PDF by its suffix; if not given, the trace's name with .png,
             or sweep.png in the sweep's folder. A comparison needs one.
         kind: of a trace: "series", "latency", "map", or "all" in one.
@@ -391,15 +391,16 @@ def plot(
     Returns:
         The path of the picture.
     """
+    from .experiments.sweeps.comparison import SweepComparison
     from .traces.comparison import Comparison
     from .traces.figures import plot as plot_trace
 
-    if isinstance(what, Comparison):
+    if isinstance(what, Comparison | SweepComparison):
         from .traces.comparison_figures import plot_comparison
 
         if output is None:
             raise ArgumentError("the picture of a comparison needs `output`")
-        return plot_comparison(what, output)
+        return plot_comparison([what] if isinstance(what, Comparison) else what.groups, output)
     [path] = _paths(what)
     if path.is_dir():
         from .experiments.sweeps.figures import plot_sweep

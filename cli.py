@@ -192,13 +192,16 @@ def compare(
         name: given.pop(name) for name in ("by", "between", "numbers") if name in given
     }
     if Path(scenario).is_dir():
-        refuse({**given, "plot": picture}, "a sweep")
+        refuse(given, "a sweep")
         with user_errors():
             from edgesim import api
 
+            check_picture(picture)
             values = policies or ()
             compared = api.compare_sweep(scenario, values=values, warmup=warmup, **of_sweep)
             print_result(compared, as_json)
+            if picture:
+                api.plot(compared, picture)
         return
     with user_errors():
         from edgesim import api

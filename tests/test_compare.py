@@ -301,7 +301,7 @@ def test_traces_that_cannot_be_compared(tmp_path: Path, change: dict[str, int]) 
 
 def test_a_picture_has_a_panel_for_each_number(tmp_path: Path, tasks: dict[str, Path]) -> None:
     comparison = compare_traces(tasks)
-    text = plot_comparison(comparison, tmp_path / "t.svg").read_text()
+    text = plot_comparison([comparison], tmp_path / "t.svg").read_text()
     for words in (
         "worst-case emission [mg]",
         "slots feasible [%]",
@@ -310,10 +310,10 @@ def test_a_picture_has_a_panel_for_each_number(tmp_path: Path, tasks: dict[str, 
     ):
         assert f"<!-- {words}" in text
     assert text.count("<!-- random -->") == 2  # at the left of each row of panels
-    again = plot_comparison(comparison, tmp_path / "again.svg").read_text()
+    again = plot_comparison([comparison], tmp_path / "again.svg").read_text()
     assert text == again
     with pytest.raises(ValueError, match="a picture ends in"):
-        plot_comparison(comparison, tmp_path / "t.gif")
+        plot_comparison([comparison], tmp_path / "t.gif")
 
 
 def test_the_summary_of_a_run_has_the_numbers_of_its_problem(tasks: dict[str, Path]) -> None:

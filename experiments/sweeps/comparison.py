@@ -158,14 +158,22 @@ def compare_sweep(
         warmup: share of the slots that the results leave out.
 
     Raises:
-        GroupingError: no such key or value.
+        GroupingError: no such key or value, one that is compared and grouped by, or no two values of it
+            in any group.
         TraceError: fewer than two seeds are complete.
     """
     by = [key for key in [*results.keys, POLICY] if key != between] if by is None else list(by)
     _check_keys(results, [between, *by])
+    if between in by:
+        others = [key for key in [*results.keys, POLICY] if key != between]
+        what = f"the values of {between} are compared, so they cannot be the groups too"
+        raise GroupingError(f"{what}; group by: {', '.join(others) or 'nothing'}")
     labels = _compared_labels(results, between, values)
     keys = _chosen_numbers(results, numbers)
     groups = _compared_cases(results, between, labels, by)
+    if not groups:
+        what = f"no group has {labels[0]} and another {between} in it"
+        raise GroupingError(f"{what}: nothing to compare; group by fewer keys")
     used = [case for one in groups.values() for cases in one.values() for case in cases]
     seeds = np.all(results.complete[used], axis=0)
     if seeds.sum() < 2:

@@ -10,10 +10,12 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
+from ...scenarios.units import Whole
 from ...simulator.core.arrays import BoolArray, FloatArray
 from ...simulator.core.randomness import Generators
 from ...simulator.network.network import Network
@@ -46,7 +48,7 @@ class MultiStart(Policy):
         ValueError: fewer than no starts; in `reset`, more than `MAX_DEVICES` devices.
     """
 
-    starts: int = 1
+    starts: Annotated[Whole, Field(ge=0)] = 1
 
     def __post_init__(self) -> None:
         if self.starts < 0:

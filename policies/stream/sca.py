@@ -15,10 +15,12 @@ have become silent are left out of what follows.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field
 
+from ...scenarios.units import Count
 from ...simulator.core.arrays import FloatArray
 from ...simulator.core.randomness import Generators
 from ...simulator.network.network import Network
@@ -56,8 +58,8 @@ class ScaStream(Policy):
     """
 
     start: Literal["lyapunov", "equal"] = "lyapunov"
-    iterations_max: int = 50
-    threshold: float = 1e-4
+    iterations_max: Count = 50
+    threshold: Annotated[float, Field(ge=0)] = 1e-4
 
     def __post_init__(self) -> None:
         if self.iterations_max < 1:

@@ -6,7 +6,13 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from ...scenarios.units import Bits, Cycles, PerSecond, Seconds
+from ...scenarios.units import (
+    PerSecond,
+    PositiveBits,
+    PositiveCycles,
+    PositivePerSecond,
+    PositiveSeconds,
+)
 from ..core.arrays import FloatArray, IntArray
 from ..core.compiled import compiled
 from ..core.randomness import Generators
@@ -78,7 +84,7 @@ class Uniform:
         ValueError: if `mean` is not positive.
     """
 
-    mean: Bits
+    mean: PositiveBits
 
     def __post_init__(self) -> None:
         require_positive("mean", self.mean)
@@ -200,8 +206,8 @@ class Poisson(PointProcess):
         ValueError: if `mean` or `rate` is not positive.
     """
 
-    mean: Bits
-    rate: PerSecond
+    mean: PositiveBits
+    rate: PositivePerSecond
     sizes: Sizes = "exponential"
 
     def __post_init__(self) -> None:
@@ -238,9 +244,9 @@ class MarkovModulatedPoisson(PointProcess):
             sojourn is not positive, or no rate is.
     """
 
-    mean: Bits
+    mean: PositiveBits
     rates: list[PerSecond]
-    sojourns: list[Seconds]
+    sojourns: list[PositiveSeconds]
     sizes: Sizes = "exponential"
 
     def __post_init__(self) -> None:
@@ -391,8 +397,8 @@ class PerSlot:
         ValueError: if a least value exceeds the largest.
     """
 
-    size: tuple[Bits, Bits] = (8e6, 32e6)
-    cycles: tuple[Cycles, Cycles] = (1e9, 2e9)
+    size: tuple[PositiveBits, PositiveBits] = (8e6, 32e6)
+    cycles: tuple[PositiveCycles, PositiveCycles] = (1e9, 2e9)
 
     def __post_init__(self) -> None:
         for name, (least, largest) in (("size", self.size), ("cycles", self.cycles)):

@@ -8,7 +8,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ...scenarios.units import MetresPerSecond, Seconds
+from ...scenarios.units import PositiveMetresPerSecond, Seconds
 from ..core.arrays import FloatArray
 from ..core.compiled import compiled
 from ..core.randomness import Generators
@@ -102,7 +102,7 @@ class RandomWaypoint:
 
     moves: ClassVar[bool] = True
 
-    speed: tuple[MetresPerSecond, MetresPerSecond] = (0.5, 2.0)
+    speed: tuple[PositiveMetresPerSecond, PositiveMetresPerSecond] = (0.5, 2.0)
     pause: Seconds = 0.0
 
     def __post_init__(self) -> None:
