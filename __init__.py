@@ -4,10 +4,14 @@ Each ability of the command is a function here: `run`, `train`, `sweep`, `compar
 `report` and others. A name is loaded when it is first used; importing edgesim imports nothing else.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.2.0"
+
+if sys.platform == "win32":
+    raise ImportError("edgesim runs on Linux and macOS; on Windows, in its subsystem for Linux, WSL")
 
 if TYPE_CHECKING:
     from edgesim.api import (

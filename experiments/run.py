@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..policies.base import AnyPolicy, Policy
 from ..policies.learning.trainable import TrainablePolicy
@@ -16,8 +17,9 @@ from ..scenarios.tables import flatten
 from ..simulator.build import Blueprint, blueprint
 from ..simulator.core.randomness import Streams
 from ..simulator.core.recorder import EndStatus
+from ..simulator.core.saved_state import StateError, load_state
 from ..simulator.core.signals import stopped_by_signals
-from ..simulator.simulation import Simulation, Snapshot
+from ..simulator.simulation import Simulation
 from ..traces.layout import RunInfo
 from ..traces.reader import is_hdf5, open_trace
 from ..traces.writer import TraceWriter
@@ -129,12 +131,17 @@ def execute(
     policy.reset(problem.network, problem, experiment.streams.generators("policy"))
     saved = checkpoint_path(path)
     if checkpoint_every is not None:
-        checkpoint.pickled(policy, saved)
+        checkpoint.state_of({"policy": policy}, saved)
     path.parent.mkdir(parents=True, exist_ok=True)
     saved.unlink(missing_ok=True)
     level = experiment.scenario.trace.level
     writer = TraceWriter(path, _run_info(experiment), level=level)
-    return _record(experiment, policy, writer, path, checkpoint_every, on_start)
+    try:
+        simulation = experiment.blueprint.simulation(policy.decide, writer, experiment.streams)
+    except BaseException:
+        writer.close("failed")
+        raise
+    return _record(experiment, writer, simulation, path, on_start, checkpoint_every)
 
 
 def resume(
@@ -154,9 +161,21 @@ def resume(
         raise CheckpointError(f"{file}: there is no such file; `checkpoint_every` leaves one")
     saved = checkpoint.load(file)
     _check_same(file, saved.scenario, experiment.scenario)
-    level = experiment.scenario.trace.level
-    writer = TraceWriter(path, _run_info(experiment), level=level, earlier=saved.written)
-    return _record(experiment, saved.policy, writer, path, saved.every, on_start, saved.simulation)
+    policy, problem = experiment.policy, experiment.blueprint.problem
+    policy.reset(problem.network, problem, experiment.streams.generators("policy"))
+    level, info = experiment.scenario.trace.level, _run_info(experiment)
+    try:
+        load_state(saved.state, {"policy": policy})
+        writer = TraceWriter(path, info, level=level, earlier=saved.state)
+        simulation = experiment.blueprint.simulation(
+            policy.decide, writer, experiment.streams, saved.state
+        )
+        if simulation.world.state.slot != writer.following:
+            raise StateError("the trace and the run are not at the same slot")
+    except StateError as error:
+        raise CheckpointError(f"{file}: the checkpoint does not fit this run: {error}") from None
+    writer.go_on()
+    return _record(experiment, writer, simulation, path, on_start, saved.every)
 
 
 def execute_or_resume(
@@ -194,26 +213,26 @@ def execute_or_resume(
 
 def _record(
     experiment: Experiment,
-    policy: Policy,
     writer: TraceWriter,
+    simulation: Simulation,
     path: Path,
-    checkpoint_every: int | None,
     on_start: Follow,
-    snapshot: Snapshot | None = None,
+    checkpoint_every: int | None,
 ) -> EndStatus:
-    """Run from the start, or from a snapshot, to the end or a signal.
+    """Run from where the simulation stands to the end or a signal.
 
     Raises:
         Interrupted: as `execute`.
     """
     scenario, file = experiment.scenario, checkpoint_path(path)
+    parts: dict[str, Any] = {"policy": experiment.policy}
     status: EndStatus = "failed"
     try:
         with ExitStack() as signals:  # ends last: who handles a signal finds the trace whole
             try:
-                simulation = experiment.blueprint.simulation(
-                    policy.decide, writer, experiment.streams, snapshot
-                )
+                if checkpoint_every is not None:
+                    first = checkpoint.state_of(parts | simulation.parts(), file)
+                    places = first.places | {"slot_tally", "task_tally"}
                 on_start(simulation)
                 slots = scenario.run.slots
                 every = checkpoint_every or slots
@@ -223,11 +242,9 @@ def _record(
                     following = (simulation.world.state.slot // every + 1) * every
                     goes_on = simulation.run(following) and simulation.world.state.slot < slots
                     if checkpoint_every is not None and simulation.world.state.slot < slots:
-                        state = simulation.snapshot()
-                        saved = Checkpoint(
-                            scenario.to_toml(), every, policy, state, writer.written()
-                        )
-                        checkpoint.save(file, saved)
+                        parts |= simulation.parts() | writer.parts()
+                        state = checkpoint.state_of(parts, file, places)
+                        checkpoint.save(file, Checkpoint(scenario.to_toml(), every, state))
                 status = "complete" if simulation.world.state.slot >= slots else "interrupted"
                 writer.tasks(simulation.world.unfinished())
             except (KeyboardInterrupt, SystemExit):

@@ -260,8 +260,8 @@ def test_a_damaged_flag_keeps_nobody_waiting(good: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("name", "number", "command"),
     [
-        ("slots/station", -251658241, ["plot", "run.h5", "--kind", "map"]),
-        ("slots/station", 4, ["report", "run.h5"]),
+        ("slots/serving_station", -251658241, ["plot", "run.h5", "--kind", "map"]),
+        ("slots/serving_station", 4, ["report", "run.h5"]),
         ("tasks/outcome", 9, ["export", "run.h5"]),
     ],
 )
