@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.2.0"
 
 if sys.platform == "win32":
-    raise ImportError("edgesim runs on Linux and macOS; on Windows, in its subsystem for Linux, WSL")
+    raise ImportError(
+        "edgesim runs on Linux and macOS; on Windows, in its subsystem for Linux, WSL"
+    )
 
 if TYPE_CHECKING:
     from edgesim.api import (

@@ -81,8 +81,6 @@ def unread() -> bool:
 
 
 def _closed(descriptor: int) -> bool:
-    if not hasattr(select, "poll"):  # not on Windows, where it cannot be asked
-        return True
     poll = select.poll()
     poll.register(descriptor, 0)
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
