@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from edgesim.experiments.errors import (
         ArgumentError,
         CheckpointError,
-        Interrupted,
         SweepStoppedError,
     )
     from edgesim.experiments.sweeps.dataset import open_sweep
@@ -58,7 +57,6 @@ __all__ = [
     "ArgumentError",
     "CheckpointError",
     "Decision",
-    "Interrupted",
     "Observation",
     "Policy",
     "RunError",
@@ -96,7 +94,6 @@ _MODULES = {
     "ArgumentError": "experiments.errors",
     "CheckpointError": "experiments.errors",
     "Decision": "simulator.stream.decision",
-    "Interrupted": "experiments.errors",
     "Observation": "simulator.stream.observation",
     "Policy": "policies.base",
     "RunError": "simulator.core.errors",

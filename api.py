@@ -8,7 +8,8 @@ They raise
 - `RunError` where a policy or a model fails during a run, or a training comes to nothing;
 - `CheckpointError` where a run cannot be saved, or cannot go on from its checkpoint;
 - `OSError` where an output cannot be written;
-- `Interrupted`, a `KeyboardInterrupt`, after Ctrl-C, once what was made until then can be read.
+- `KeyboardInterrupt` after Ctrl-C, once what was made until then can be read; its attribute `left` is the
+  trace, or the folder.
 
 They import the rest of the program when they are called.
 """
@@ -18,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from .experiments.errors import ArgumentError, Interrupted
+from .experiments.errors import ArgumentError, interrupted
 
 if TYPE_CHECKING:
     from .experiments.compare import Policies, Watch
@@ -105,8 +106,8 @@ def run(
     """Run a scenario, and open the trace that it leaves.
 
     SIGINT and SIGTERM end the run after the current slot; the trace's status is then "interrupted".
-    Then the handler that the program had before is called: by itself, Python's raises `Interrupted` for
-    Ctrl-C, and ends the program for SIGTERM. Where a handler of the program's own returns, so does this.
+    Then the handler that the program had before is called: Python's own raises `KeyboardInterrupt` for
+    Ctrl-C, and SIGTERM ends the program. Where a handler of the program's own returns, so does this.
 
     Args:
         scenario: a file, the name of a shipped scenario, a trace, whose scenario is run again, TOML
@@ -215,7 +216,8 @@ def compare(
 ) -> "Comparison":
     """Run policies on a scenario under the same seeds, and pair their differences by seed.
 
-    Signals are as for `run`, but `Interrupted` is raised after each; the traces up to there can be read.
+    Signals are as for `run`, but `KeyboardInterrupt` is raised after each; the traces up to there can be
+    read.
 
     Args:
         scenario: as for `run`.
@@ -259,7 +261,8 @@ def sweep(
 ) -> "SweepStatus":
     """Make all runs of a sweep that are not there yet; `open_sweep` has their results.
 
-    Whatever ended it, the same call goes on from there. Ctrl-C raises `Interrupted`, and what stands in the way of all runs alike, such as a full disk, `SweepStoppedError`.
+    Whatever ended it, the same call goes on from there. Ctrl-C raises `KeyboardInterrupt`, and what
+    stands in the way of all runs alike, such as a full disk, `SweepStoppedError`.
 
     Args:
         sweep: a sweep file, or its tables, among whose `policies` there may be classes; of a module, as
@@ -291,7 +294,7 @@ def sweep(
         execute_sweep(asked, folder, pool, fail_fast=fail_fast, watch=watch, report=report)
     except KeyboardInterrupt:
         what = f"what is complete is in {folder}: start it again to go on"
-        raise Interrupted(what, folder) from None
+        raise interrupted(what, folder) from None
     return status.sweep_status(folder)
 
 
@@ -515,7 +518,7 @@ def reproduce(
         )
     except KeyboardInterrupt:
         what = f"what is complete is in {folder}: start it again to go on"
-        raise Interrupted(what, folder) from None
+        raise interrupted(what, folder) from None
     return folder / "index.html"
 
 

@@ -118,7 +118,6 @@ def run(train_first: bool, checkpoint: Path | None, as_json: bool, **arguments: 
     """
     with user_errors():
         from edgesim import api
-        from edgesim.experiments.errors import Interrupted
         from edgesim.experiments.progress import run_progress
 
         if checkpoint and train_first:
@@ -134,11 +133,13 @@ def run(train_first: bool, checkpoint: Path | None, as_json: bool, **arguments: 
                 started.append(simulation)
                 follow(simulation)
 
-            interrupt = None
+            interrupt: KeyboardInterrupt | None = None
             try:
                 with api.run(checkpoint=checkpoint, on_start=on_start, **arguments) as trace:
                     path = trace.path
-            except Interrupted as ended:
+            except KeyboardInterrupt as ended:
+                if not hasattr(ended, "left"):
+                    raise
                 interrupt, path = ended, ended.left
         if not started:
             click.echo(f"{path} is complete", err=True)

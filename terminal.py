@@ -1,4 +1,4 @@
-"""The command's process: streams that cannot show everything, signals, and what nobody reads to its end."""
+"""The command's process: its signals, and streams that cannot show everything or are cut."""
 
 import codecs
 import os

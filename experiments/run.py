@@ -25,7 +25,7 @@ from ..traces.reader import is_hdf5, open_trace
 from ..traces.writer import TraceWriter
 from . import checkpoint
 from .checkpoint import Checkpoint, checkpoint_path
-from .errors import ArgumentError, CheckpointError, Interrupted
+from .errors import ArgumentError, CheckpointError, interrupted
 
 Follow = Callable[[Simulation], None]
 """Is handed a simulation before its first slot, to follow its progress."""
@@ -122,7 +122,7 @@ def execute(
         How it ended: "complete" or, where the program's own handler of a signal goes on, "interrupted".
 
     Raises:
-        Interrupted: Ctrl-C, as Python handles it by itself.
+        KeyboardInterrupt: Ctrl-C, as Python handles it by itself.
         RunError: a policy or model failed; the slots up to there can be read.
         CheckpointError: the policy or a model has a state that cannot be saved.
         OSError: the trace or a checkpoint cannot be written.
@@ -222,7 +222,7 @@ def _record(
     """Run from where the simulation stands to the end or a signal.
 
     Raises:
-        Interrupted: as `execute`.
+        KeyboardInterrupt: as `execute`.
     """
     scenario, file = experiment.scenario, checkpoint_path(path)
     parts: dict[str, Any] = {"policy": experiment.policy}
@@ -255,7 +255,7 @@ def _record(
             if status == "complete":
                 file.unlink(missing_ok=True)
     except KeyboardInterrupt:
-        raise Interrupted(f"what was run is in {path}", path) from None
+        raise interrupted(f"what was run is in {path}", path) from None
     return status
 
 
