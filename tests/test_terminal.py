@@ -170,7 +170,7 @@ def written(encoding: str, write: Callable[[], object], monkeypatch: pytest.Monk
         terminal.take_over()
         write()
     stream.flush()
-    return stream.buffer.getvalue()  # type: ignore[attr-defined]
+    return stream.buffer.getvalue()
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
