@@ -23,8 +23,8 @@ from ..simulator.core.recorder import OUTCOMES
 from . import netcdf
 from .file_errors import TraceError, error_number
 from .growing_file import FORMAT, GrowingFile, opened
-from .running_totals import BATCHES_PER_PART, LATENCY_EDGES_S, SlotTally, TaskTally
 from .open_file import OpenFile
+from .running_totals import BATCHES_PER_PART, LATENCY_EDGES_S, SlotTally, TaskTally
 from .variables import (
     DECISION_S,
     NETWORK_VARIABLES,
@@ -225,7 +225,9 @@ class TraceFile:
         self.append_decisions(decisions)
         old.close()
         if self._lengths() != earlier:
-            raise TraceError(f"{self.path}: this is not the trace of its checkpoint, or it was changed")
+            raise TraceError(
+                f"{self.path}: this is not the trace of its checkpoint, or it was changed"
+            )
 
     def _part(self, group: str, rows: slice) -> Callable[[h5py.File], dict[str, NDArray[Any]]]:
         """Reads these slots, or tasks, of all variables."""
@@ -368,6 +370,7 @@ class TraceFile:
             self._task_variables = _variables(file["tasks"], TASK_VARIABLES)
             self._timing_slot = file["timing/slot"]
             self._decision_s = file["timing/decision_s"]
+
     def _hidden(self) -> Path:
         return self.path.with_name(f".{self.path.name}.new")
 

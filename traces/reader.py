@@ -360,4 +360,3 @@ def summarise(paths: Iterable[str | Path], warmup: float = WARMUP) -> Summary:
         with open_trace(path) as trace:
             summaries.append(trace.summary(warmup))
     return Summary(summaries, warmup)
-
