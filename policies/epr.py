@@ -90,12 +90,7 @@ class EqualRatesEqualPower(Policy):
         outcome = carry_out(
             network, observation.cells, observation.channel_gain, observation.queue_bits, decision
         )
-        perturbation = observation.perturbation_bits
-        value_per_bit = (
-            problem.V * observation.energy_per_bit_j[:, None]
-            + observation.queue_bits
-            - perturbation
-        )
+        value = problem.bit_value(observation)
         congestion = observation.cells.at_station(observation.station_queue_bits)
         # Offloading also takes the head of the queue from the local CPU; those bits would have had
         # the same value, at the energy of A(9).
@@ -103,7 +98,7 @@ class EqualRatesEqualPower(Policy):
         lost_bits = alone_bits - outcome.local_bits
         saved_j = network.varsigma * network.slot_s * decision.local_cpu_hz**3
         saved_j = saved_j - outcome.local_energy_j
-        gained = (value_per_bit - congestion) * outcome.offloaded_bits - value_per_bit * lost_bits
+        gained = (value - congestion) * outcome.offloaded_bits - value * lost_bits
         worthwhile: BoolArray = gained > problem.V * (outcome.offload_energy_j - saved_j)
         return worthwhile
 

@@ -17,7 +17,7 @@ POLICIES = {
         "epr": f"{__package__}.epr:EqualRates",
         "epr-ep": f"{__package__}.epr:EqualRatesEqualPower",
         "sca": f"{__package__}.stream.sca:ScaStream",
-        "exact": f"{__package__}.stream.multistart:MultiStart",
+        "exact": f"{__package__}.stream.exact:MultiStart",
         "ddpg": f"{__package__}.learning.ddpg:Ddpg",
         "aac": f"{__package__}.learning.aac:Aac",
         "dqn": f"{__package__}.learning.dqn:Dqn",

@@ -339,7 +339,7 @@ def test_a_task_in_two_stations_is_lost_once() -> None:
     idle = np.zeros((1, 3))
     for slot, station in ((1, 1), (2, 2)):
         assert not len(ledger.serve(slot, np.full((1, 1), station), nothing, three, idle))
-    ledger.lose(np.array([[0.0, np.inf, 0.0]]))
+    ledger.lose(np.array([[False, True, False]]))
     assert [OUTCOMES[code] for code in ledger.pending()["outcome"]] == ["lost"]
     served = np.array([[0.0, 0.0, 3.0]])
     assert not len(ledger.serve(3, np.full((1, 1), 0), nothing, nothing, served))

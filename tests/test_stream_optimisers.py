@@ -1,4 +1,4 @@
-"""World A's `sca` and `exact` against P2 itself: other policies, brute force, and each other."""
+"""The stream problem's `sca` and `exact` against P2 itself: other policies, brute force, and each other."""
 
 from dataclasses import fields, replace
 from typing import Any
@@ -13,9 +13,9 @@ from edgesim.policies.local import Local
 from edgesim.policies.offload_all import OffloadAll
 from edgesim.policies.random import Random
 from edgesim.policies.stream import sca as sca_stream
+from edgesim.policies.stream.exact import MAX_DEVICES, MultiStart
 from edgesim.policies.stream.lyapunov import Lyapunov
-from edgesim.policies.stream.multistart import MAX_DEVICES, MultiStart
-from edgesim.policies.stream.p2.slot import allocation, decision, instances, nothing
+from edgesim.policies.stream.p2.program import decision, programs
 from edgesim.policies.stream.sca import ScaStream
 from edgesim.simulator.core.arrays import FloatArray
 from edgesim.simulator.network.cells import Cells
@@ -87,8 +87,8 @@ def value(decision: Decision, state: State) -> FloatArray:
 
 def offloading_nothing(state: State) -> FloatArray:
     problem, observation = state
-    considered = instances(problem, observation)
-    silent = [nothing(one) for one in considered]
+    considered = programs(problem, observation)
+    silent = [one.silent() for one in considered]
     return value(decision(problem, observation, considered, silent, {}), state)
 
 
@@ -152,14 +152,14 @@ def test_no_step_of_sca_loses(noise: NoiseModel) -> None:
 def test_gain_of_an_allocation_is_what_p2_says(noise: NoiseModel) -> None:
     state = states(10, 9, 3, noise)
     problem, observation = state
-    considered = instances(problem, observation)
+    considered = programs(problem, observation)
     rng = np.random.default_rng(1)
     chosen = []
     for one in considered:
         share = rng.exponential(size=len(one.device))
         share /= np.maximum((one.together * share).sum(axis=1), 1e-9)
         power = one.power_max_w * 10.0 ** -rng.uniform(0.0, 5.0, len(share))
-        chosen.append(allocation(one, share * one.bandwidth_hz, power))
+        chosen.append(one.allocation(share * one.bandwidth_hz, power))
     claimed = np.array([one.gain for one in chosen])
     answer = decision(problem, observation, considered, chosen, {})
     assert is_within_limits(answer, state)
@@ -263,7 +263,7 @@ def test_exact_does_not_need_the_others(noise: NoiseModel) -> None:
     problem, observation = state = states(8, 4, 2, noise, seed=2)
     sca = gain(decided(ScaStream(), state), state)
     search, rng = MultiStart(), np.random.default_rng(0)
-    alone = np.array([search.search(one, [], rng).gain for one in instances(problem, observation)])
+    alone = np.array([search.search(one, [], rng).gain for one in programs(problem, observation)])
     some = sca > 0.0
     ratio = alone[some] / sca[some]
     assert some.sum() > 4

@@ -201,8 +201,7 @@ class StreamEncoding(Encoding):
 
     def _worth(self, observation: Observation) -> tuple[FloatArray, FloatArray]:
         """(R, N) v_i and k_i, bits."""
-        V_eta = (self._problem.V * observation.energy_per_bit_j)[:, None]
-        value = V_eta + observation.queue_bits - observation.perturbation_bits
+        value = self._problem.bit_value(observation)
         return value, value - observation.cells.at_station(observation.station_queue_bits)
 
     def _efficiency(self, observation: Observation) -> FloatArray:
@@ -230,9 +229,8 @@ class StreamEncoding(Encoding):
     ) -> FloatArray:
         """(R, N) CPU speeds around that of P2's optimum."""
         network = self._network
-        cost = 3.0 * self._problem.V * network.varsigma * network.cycles_per_bit
         most = network.device_cpu_hz
-        best = np.minimum(np.sqrt(np.maximum(value, 0.0) / cost), most) if cost > 0.0 else most
+        best = np.minimum(self._problem.best_local_hz(value), most)
         chosen = np.where(action < 0.0, best * (1.0 + action), best + (most - best) * action)
         to_empty = observation.queue_bits * (network.cycles_per_bit / network.slot_s)
         return np.minimum(chosen, to_empty)

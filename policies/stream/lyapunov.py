@@ -1,4 +1,4 @@
-"""Lyapunov drift-plus-penalty: Algorithm 1 of paper A, with P2 solved in each slot."""
+"""Lyapunov drift-plus-penalty: Algorithm 1 of paper A (Dai, Zhang, Maharjan, Zhang, IEEE TII)."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -8,8 +8,7 @@ from ...simulator.network.network import Network
 from ...simulator.stream.decision import Decision
 from ...simulator.stream.observation import Observation
 from ...simulator.stream.problem import DriftPlusPenalty
-from ..allocation_rules import station_service
-from .p2 import solver as p2
+from .p2.solver import Solver
 
 Part = Literal["radio", "compute"]
 
@@ -30,37 +29,20 @@ class Lyapunov:
     def __init__(self, optimise: Sequence[Part] = ("radio", "compute")) -> None:
         if not optimise or not set(optimise) <= {"radio", "compute"}:
             raise ValueError(f'optimise: {optimise!r}; allowed: "radio", "compute", or both')
-        self._radio = "radio" in optimise
-        self._compute = "compute" in optimise
+        self._optimise = optimise
 
     def reset(self, network: Network, problem: DriftPlusPenalty, rngs: Generators) -> None:
-        """Keep what does not change during a run."""
-        self._network = network
-        self._problem = problem
-        self._cells = p2.cells(network, problem.V)
+        """Set up the solver of P2."""
+        self._solver = Solver(problem, "radio" in self._optimise, "compute" in self._optimise)
 
     def decide(self, observation: Observation) -> Decision:
-        """Lines 1 and 2 of Algorithm 1, for all replications."""
-        V = self._problem.V
-        beta = observation.perturbation_bits
-        value = V * observation.energy_per_bit_j[:, None] + observation.queue_bits - beta
-        bandwidth_hz, power_w, local_bits, edge_share = p2.solve(
-            self._cells,
-            observation.station,
-            observation.channel_gain,
-            observation.queue_bits,
-            observation.station_queue_bits,
-            value,
-            observation.power_max_w,
-            self._network.device_service_bits,
-            V * self._network.slot_s,
-            self._radio,
-            self._compute,
-        )
-        return Decision(
-            bandwidth_hz=bandwidth_hz,
-            power_w=power_w,
-            local_cpu_hz=local_bits * (self._network.cycles_per_bit / self._network.slot_s),
-            edge_cpu_hz=edge_share * self._network.station_cpu_hz[observation.station],
-            served_bits=station_service(self._network, observation),
-        )
+        """One time slot of Algorithm 1, in all replications.
+
+        Line 1, "digital twin first predicts perturbation vector beta based on local task queue and
+        Eq. (19)": `observation.perturbation_bits`, from `DriftPlusPenalty.perturbation_bits`.
+
+        Line 2, "digital twin observes Theta(t) and lambda_i(t) and determines a(t) by solving P2":
+        Theta is `observation.queue_bits` and `observation.station_queue_bits`; lambda_i adds a
+        constant to P2, A(20), and changes no decision; a(t) is what `Solver.solve` answers.
+        """
+        return self._solver.solve(observation)

@@ -1,4 +1,4 @@
-"""SCA in world A: successive convex approximation of P2, A(20).
+"""SCA in the stream problem: successive convex approximation of P2, A(20).
 
 Paper C's method, applied to paper A's problem. In the bandwidths w, powers p, efficiencies
 e = ln(1 + SINR), offloaded bits D and local bits l (see `p2_instance`) three things are not convex,
@@ -27,9 +27,8 @@ from ...simulator.stream.observation import Observation
 from ...simulator.stream.problem import DriftPlusPenalty
 from ..base import Policy
 from ..convex_solver import solved
-from ..solver_cache import SolverCache
 from .lyapunov import Lyapunov
-from .p2.slot import Allocation, Instance, allocation, decision, instances
+from .p2.program import Allocation, Program, decision, programs
 
 _REACH = 100.0
 """No power or bandwidth grows by more than this factor in one step."""
@@ -64,7 +63,7 @@ class ScaStream(Policy):
             raise ValueError(f"iterations_max = {self.iterations_max}; allowed: at least 1")
         if self.threshold < 0.0:
             raise ValueError(f"threshold = {self.threshold}; allowed: not negative")
-        self._approximations: SolverCache[int, Approximation] = SolverCache()
+        self._approximations: dict[int, Approximation] = {}
 
     def reset(self, network: Network, problem: DriftPlusPenalty, rngs: Generators) -> None:
         """Keep the problem."""
@@ -74,17 +73,17 @@ class ScaStream(Policy):
 
     def decide(self, observation: Observation) -> Decision:
         """SCA in every replication; "iterations" and "failed_solves" go into the trace."""
-        considered = instances(self._problem, observation)
+        considered = programs(self._problem, observation)
         if self.start == "lyapunov":
             first = self._lyapunov.decide(observation)
             columns = list(zip(first.bandwidth_hz, first.power_w, strict=True))
             starts = [
-                allocation(one, bandwidth[one.device], power[one.device])
+                one.allocation(bandwidth[one.device], power[one.device])
                 for one, (bandwidth, power) in zip(considered, columns, strict=True)
             ]
         else:
             starts = [
-                allocation(one, one.bandwidth_hz / one.together.sum(axis=1), one.power_max_w)
+                one.allocation(one.bandwidth_hz / one.together.sum(axis=1), one.power_max_w)
                 for one in considered
             ]
         answers = [self.improve(*pair) for pair in zip(considered, starts, strict=True)]
@@ -95,7 +94,7 @@ class ScaStream(Policy):
         }
         return decision(self._problem, observation, considered, chosen, diagnostics)
 
-    def improve(self, instance: Instance, start: Allocation) -> tuple[Allocation, int, int]:
+    def improve(self, instance: Program, start: Allocation) -> tuple[Allocation, int, int]:
         """SCA from a start.
 
         Returns:
@@ -164,7 +163,7 @@ class Approximation:
             ],
         )
 
-    def solve(self, instance: Instance, point: Allocation) -> tuple[FloatArray, FloatArray] | None:
+    def solve(self, instance: Program, point: Allocation) -> tuple[FloatArray, FloatArray] | None:
         """The best bandwidths and powers by the approximation; None if the solver finds none."""
         w, p, bits = point.bandwidth_hz, point.power_w, point.bits
         disturbance_w = instance.disturbance_w(w, p)
@@ -200,7 +199,7 @@ class Approximation:
 
 
 def _prolonged(
-    instance: Instance, point: Allocation, bandwidth_hz: FloatArray, power_w: FloatArray
+    instance: Program, point: Allocation, bandwidth_hz: FloatArray, power_w: FloatArray
 ) -> Allocation:
     """The best point on the way from `point` through these, on a logarithmic scale.
 
@@ -214,7 +213,7 @@ def _prolonged(
         bandwidth_hz = point.bandwidth_hz * growth_w**length
         used = (instance.together * bandwidth_hz).sum(axis=1) / instance.bandwidth_hz
         power_w = np.minimum(point.power_w * growth_p**length, instance.power_max_w)
-        new = allocation(instance, bandwidth_hz / used, power_w)
+        new = instance.allocation(bandwidth_hz / used, power_w)
         if best is not None and new.gain <= best.gain:
             break
         best = new

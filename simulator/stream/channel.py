@@ -1,4 +1,4 @@
-"""The radio of world A: OFDMA rates with interference between the cells that reuse a band."""
+"""The radio of the stream problem: OFDMA rates with interference between the cells that reuse a band."""
 
 import math
 
@@ -6,6 +6,25 @@ import numpy as np
 
 from ..core.arrays import FloatArray, IntArray
 from ..core.compiled import compiled
+
+
+@compiled
+def add_interference(
+    power_w: float, gain: FloatArray, device: int, own: int, heard_w: FloatArray
+) -> None:
+    """Add what one device makes the stations of other SBS cells hear, A(3).
+
+    Args:
+        power_w: its transmission power.
+        gain: (N, B) power gains, path loss included.
+        device: its row there.
+        own: its station; the MBS, 0, has a band of its own.
+        heard_w: (B,) interference power at each station, W; added to.
+    """
+    if own > 0:
+        for b in range(1, len(heard_w)):
+            if b != own:
+                heard_w[b] += power_w * gain[device, b]
 
 
 @compiled
@@ -27,11 +46,8 @@ def interference_w(power_w: FloatArray, gain: FloatArray, station: IntArray) -> 
     heard = np.zeros((replications, stations))
     for r in range(replications):
         for i in range(devices):
-            power = power_w[r, i]
-            if power > 0.0 and station[r, i] > 0:
-                for b in range(1, stations):
-                    if b != station[r, i]:
-                        heard[r, b] += power * gain[r, i, b]
+            if power_w[r, i] > 0.0:
+                add_interference(power_w[r, i], gain[r], i, station[r, i], heard[r])
     return heard
 
 

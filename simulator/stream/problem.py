@@ -48,6 +48,29 @@ class DriftPlusPenalty:
         local_bits = self.network.device_service_bits
         return _perturbation(self.V, previous_energy_per_bit_j, departed_bits, local_bits, observed)
 
+    def bit_value(self, observation: Observation) -> FloatArray:
+        """(R, N) v_i = V eta + Q_i - beta_i, bit: what P2 gives for a bit that leaves queue i."""
+        V_eta = self.V * observation.energy_per_bit_j[:, None]
+        return V_eta + observation.queue_bits - observation.perturbation_bits
+
+    @property
+    def local_cost(self) -> float:
+        """The constant a = 3 V varsigma c^3 / tau^2, 1/bit: A(9) of l bits enters P2 as a l^3 / 3.
+
+        A device's CPU is therefore best used where a l^2 = v.
+        """
+        network = self.network
+        return 3.0 * self.V * network.varsigma * network.cycles_per_bit**3 / network.slot_s**2
+
+    def best_local_hz(self, bit_value: FloatArray) -> FloatArray:
+        """(R, N) sqrt(v / (3 V varsigma c)), Hz: the optimum of P2 in f_i without its limits.
+
+        Infinite where a CPU needs no energy.
+        """
+        cost = 3.0 * self.V * self.network.varsigma * self.network.cycles_per_bit
+        positive = np.maximum(bit_value, 0.0)
+        return np.sqrt(positive / cost) if cost > 0.0 else np.full(bit_value.shape, np.inf)
+
     def objective(
         self,
         outcome: Outcome,

@@ -1,58 +1,127 @@
-"""The interplay of cells in P2: bandwidths and powers of all, each cell at the others' interference."""
+"""What cells do to each other: bandwidths and powers of all, each cell at the others' interference.
 
-from typing import Any
+SBS cells meet only in one number per station, the interference I_j. For given rates the cost of
+interference is linear in it, so a cell pays for a watt of device i the price
+rho_i = V tau + sum_b G_ib Lambda_b, with Lambda_b what a watt of I_b costs cell b.
+"""
+
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ....simulator.core.arrays import FloatArray, IntArray
 from ....simulator.core.compiled import compiled
-from .allocation import local_gain, saving
-from .senders import copy, descending, search
+from ....simulator.stream.channel import add_interference
+from .allocation import local_gain, power_saving
+from .senders import copy, descending, search, silence
+from .slot import DEVICE, Slot
 
 _PRECISION = 1e-3  # of the objective
 _SAME = 1e-2  # relative change of interference and prices that needs no new answer
 _SWEEPS = 3  # over the cells, from each start; twice as many in small networks
-_BARRED = 1e200  # a price of power at which nobody sends
+_LEADS = 2  # cells that choose first, in turn; all in small networks
+_EXCLUDED_PRICE = 1e200  # of power, at which nobody sends
+
+
+class _Interplay(NamedTuple):
+    """What is kept while the cells of a slot answer each other.
+
+    Attributes:
+        leak_w: (B, B) what station b hears of cell j, in row j.
+        alone: (n,) the slot's devices as each cell would have them send if it were alone; and, in
+            the fields that are kept, the best decision so far.
+        spare: (n,) records `DEVICE`, scratch.
+        senders: (n,) scratch.
+    """
+
+    leak_w: FloatArray
+    alone: Any
+    spare: Any
+    senders: IntArray
 
 
 @compiled
-def true_gain(
-    cells: Any,
-    candidates: Any,
-    first: IntArray,
-    gain: FloatArray,
-    power_cost: float,
-    received: FloatArray,
-) -> float:
-    """P2's gain over offloading nothing, of the candidates' bandwidths and powers.
+def optimise_radio(slot: Slot, small: bool, target: float) -> bool:
+    """Set the devices' bandwidths and powers to the best that is met.
 
-    Fills `received` (B,) with interference, and in `candidates` the capacity of those who send and
-    the bits offloaded.
+    Each cell as if it were alone bounds the gain from above. Then the SBS cells answer each other in
+    turn, from several starts:
+
+    0. all as if they were alone;
+    1. and so on: one cell as if it were alone and the others silent, for those that would gain most;
+    2. (small networks) as 0 and as 1, with one of the senders of the best decision so far excluded.
+
+    Gives up where the bound does not exceed `target`.
+
+    Args:
+        slot: P2.
+        small: more starts, and more sweeps from each.
+        target: bit^2.
+
+    Returns:
+        Whether the gain comes close to the bound.
     """
-    stations = len(cells)
-    received[:] = 0.0
-    for j in range(1, stations):
-        for c in range(first[j], first[j + 1]):
-            device = candidates[c]
-            if device.power > 0.0:
-                for b in range(1, stations):
-                    if b != j:
-                        received[b] += device.power * gain[device.index, b]
+    if _gain_bound(slot) <= target:
+        return False
+    cells, devices = slot.cells, slot.devices
+    play = _Interplay(
+        np.zeros((len(cells), len(cells))),
+        np.empty(len(devices), DEVICE),
+        np.empty(len(devices), DEVICE),
+        np.empty(len(devices), np.int64),
+    )
+    found = _answer_alone(slot, play)
+    bound = found.sum()
+    if bound <= target:
+        return False
+    active = (found[1:] > 0.0).sum()
+    if active <= 1:
+        return True
+    order = descending(found[1:]) + 1
+    leads = active if small else min(active, _LEADS)
+    best = -np.inf
+    for start in range(1 + leads + 2 * len(devices) if small else 1 + leads):
+        lead = order[start - 1] if 1 <= start <= leads else 0
+        excluded = -1
+        if start > leads:
+            lead = order[0] if (start - leads) % 2 == 0 else 0
+            excluded = (start - leads - 1) // 2
+            if excluded < cells[0].end or play.alone[excluded].kept_power == 0.0:
+                continue
+        _begin(slot, play, found, lead)
+        best = _answer_in_turn(slot, play, order, excluded, small, small or start > 0, best)
+        if bound - best <= _PRECISION * bound:
+            break
+    for c in range(len(devices)):
+        devices[c].bandwidth = play.alone[c].kept_bandwidth
+        devices[c].power = play.alone[c].kept_power
+    return bool(bound - best <= _PRECISION * bound)
+
+
+@compiled
+def true_gain(slot: Slot) -> float:
+    """P2's gain over offloading nothing, of the devices' bandwidths and powers, bit^2.
+
+    Sets the slot's interference, and the devices' capacities and bits offloaded.
+    """
+    set_interference(slot)
+    cells, devices = slot.cells, slot.devices
     total = 0.0
-    for j in range(stations):
+    for j in range(len(cells)):
         cell = cells[j]
+        heard = slot.interference_w[j]
         roots = 0.0
-        for c in range(first[j], first[j + 1]):
-            device = candidates[c]
+        for c in range(cell.first, cell.end):
+            device = devices[c]
             device.bits = 0.0
             device.capacity = 0.0
             if device.power > 0.0:
-                noise = cell.noise_per_hz * device.bandwidth + cell.noise + received[j]
+                noise = cell.noise_per_hz * device.bandwidth + cell.noise + heard
                 device.capacity = cell.bits_per_hz * device.bandwidth
                 device.capacity *= np.log1p(device.power * device.gain / noise)
                 device.bits = min(device.capacity, device.queue - device.local_min)
                 total += (device.net - cell.edge_per_bit) * device.bits
-                total -= power_cost * device.power * device.bits / device.capacity
+                total -= cell.power_cost * device.power * device.bits / device.capacity
                 total += local_gain(cell, device, device.queue - device.bits)
                 total -= local_gain(cell, device, device.queue)
                 roots += np.sqrt(device.bits)
@@ -61,130 +130,52 @@ def true_gain(
 
 
 @compiled
-def _hear(cells: Any, leak: FloatArray, j: int) -> float:
-    """The disturbance at a station: noise, and the interference of the other SBS cells."""
-    heard = cells[j].noise
-    if j > 0:
-        for b in range(1, len(cells)):
-            if b != j:
-                heard += leak[b, j]
-    return float(heard)
+def set_interference(slot: Slot) -> None:
+    """Set the slot's interference at the devices' powers, A(3)."""
+    cells, devices, gain, interference_w = slot
+    interference_w[:] = 0.0
+    for j in range(1, len(cells)):
+        for c in range(cells[j].first, cells[j].end):
+            if devices[c].power > 0.0:
+                add_interference(devices[c].power, gain, devices[c].index, j, interference_w)
 
 
 @compiled
-def _leaks(cell: Any, devices: Any, gain: FloatArray, leak: FloatArray) -> float:
-    """Fill `leak` (B,) with the power that other stations _hear from a cell.
-
-    Returns:
-        Lambda, what a watt of interference costs the cell: by the envelope theorem
-        sum_i nu p_i / (-dp_i/dw (noise + I)), nu the price of bandwidth.
-    """
-    leak[:] = 0.0
-    marginal = 0.0
-    for i in range(len(devices)):
-        device = devices[i]
-        if device.sends:
-            for b in range(1, len(leak)):
-                leak[b] += device.power * gain[device.index, b]
-            growth = np.expm1(device.efficiency)
-            saved = saving(cell, device.bandwidth, device.efficiency, growth)
-            marginal += cell.band_price / saved * growth
-    return marginal
-
-
-@compiled
-def _settle(
-    cells: Any, candidates: Any, first: IntArray, gain: FloatArray, leak: FloatArray
-) -> None:
-    """Powers that keep everyone's rate at everyone's interference, as far as their limits allow."""
-    for c in range(len(candidates)):
-        if candidates[c].sends:
-            candidates[c].score = np.expm1(candidates[c].efficiency) / candidates[c].gain
-    for _ in range(2):
-        for j in range(1, len(cells)):
-            disturbance = _hear(cells, leak, j)
-            leak[j, :] = 0.0
-            for c in range(first[j], first[j + 1]):
-                device = candidates[c]
-                if device.sends:
-                    noise = cells[j].noise_per_hz * device.bandwidth + disturbance
-                    device.power = min(noise * device.score, device.power_max)
-                    for b in range(1, len(cells)):
-                        leak[j, b] += device.power * gain[device.index, b]
-
-
-@compiled
-def trim(
-    cells: Any,
-    candidates: Any,
-    first: IntArray,
-    gain: FloatArray,
-    power_cost: float,
-    received: FloatArray,
-) -> float:
+def power_trim(slot: Slot) -> float:
     """Take back power that would send more than there is, now that interference is settled.
 
     Returns:
-        The gain.
+        The gain over offloading nothing, bit^2.
     """
+    cells, devices = slot.cells, slot.devices
     for _ in range(200):
-        true_gain(cells, candidates, first, gain, power_cost, received)
+        true_gain(slot)
         trimmed = False
         for j in range(len(cells)):
-            for c in range(first[j], first[j + 1]):
-                device = candidates[c]
+            cell = cells[j]
+            heard = slot.interference_w[j]
+            for c in range(cell.first, cell.end):
+                device = devices[c]
                 if device.capacity > device.bits:
-                    noise = cells[j].noise_per_hz * device.bandwidth + cells[j].noise + received[j]
-                    sinr = np.expm1(device.bits / (cells[j].bits_per_hz * device.bandwidth))
+                    noise = cell.noise_per_hz * device.bandwidth + cell.noise + heard
+                    sinr = np.expm1(device.bits / (cell.bits_per_hz * device.bandwidth))
                     trimmed = trimmed or device.capacity > device.bits * (1.0 + 1e-12)
                     device.power = min(device.power, noise * sinr / device.gain)
         if not trimmed:
             break
-    return true_gain(cells, candidates, first, gain, power_cost, received)
+    return true_gain(slot)
 
 
 @compiled
-def _new_prices(
-    cells: Any,
-    candidates: Any,
-    first: IntArray,
-    j: int,
-    gain: FloatArray,
-    leak: FloatArray,
-    marginal: FloatArray,
-    power_cost: float,
-    barred: int,
-) -> bool:
-    """Set a cell's disturbance, and the prices of its devices' power.
-
-    Returns:
-        Whether any of them changed noticeably.
-    """
-    before = cells[j].disturbance
-    cells[j].disturbance = _hear(cells, leak, j)
-    changed = abs(cells[j].disturbance - before) > _SAME * before
-    for c in range(first[j], first[j + 1]):
-        device = candidates[c]
-        price = power_cost
-        for b in range(1, len(cells)):
-            if b != j and j > 0:
-                price += marginal[b] * gain[device.index, b]
-        if c == barred:
-            price = _BARRED
-        changed = changed or abs(price - device.price) > _SAME * device.price
-        device.price = price
-    return bool(changed)
-
-
-@compiled
-def _most(cells: Any, candidates: Any, first: IntArray) -> float:
-    """A bound of the gain: each candidate alone with its cell's band, and its power for nothing."""
+def _gain_bound(slot: Slot) -> float:
+    """A bound of the gain: each device alone with its cell's band, and its power for nothing."""
+    cells, devices = slot.cells, slot.devices
     bound = 0.0
     for j in range(len(cells)):
         cell = cells[j]
         noise = cell.noise + cell.noise_per_hz * cell.bandwidth
-        for c in range(first[j], first[j + 1]):
-            device = candidates[c]
+        for c in range(cell.first, cell.end):
+            device = devices[c]
             sinr = device.power_max * device.gain / noise
             bits = cell.bits_per_hz * cell.bandwidth * np.log1p(sinr)
             bits = min(bits, device.queue - device.local_min)
@@ -193,119 +184,166 @@ def _most(cells: Any, candidates: Any, first: IntArray) -> float:
 
 
 @compiled
-def optimise_radio(
-    cells: Any,
-    candidates: Any,
-    alone: Any,
-    spare: Any,
-    first: IntArray,
-    gain: FloatArray,
-    power_cost: float,
+def _answer_alone(slot: Slot, play: _Interplay) -> FloatArray:
+    """(B,) gain of each cell if it were alone; the decisions are left in `play.alone`."""
+    cells, devices = slot.cells, slot.devices
+    found = np.zeros(len(cells))
+    for j in range(len(cells)):
+        own = devices[cells[j].first : cells[j].end]
+        for i in range(len(own)):
+            own[i].power_price = cells[j].power_cost
+            own[i].sends = 0
+            own[i].bits = 0.0
+            own[i].efficiency_max = 0.0
+        if len(own) > 0:
+            cells[j].disturbance = cells[j].noise
+            found[j] = search(cells[j], own, play.senders, play.spare)
+    copy(devices, play.alone)
+    return found
+
+
+@compiled
+def _begin(slot: Slot, play: _Interplay, found: FloatArray, lead: int) -> None:
+    """Start from what the cell `lead` would do if it were alone, all others silent; all cells if 0."""
+    cells, devices = slot.cells, slot.devices
+    for j in range(1, len(cells)):
+        cells[j].disturbance = cells[j].noise
+        cells[j].interference_price = 0.0
+        cells[j].is_stale = 1
+        play.leak_w[j, :] = 0.0
+        for c in range(cells[j].first, cells[j].end):
+            devices[c] = play.alone[c]
+            if lead not in (0, j):
+                silence(devices[c])
+        if lead in (0, j) and found[j] > 0.0:
+            _set_leak(slot, play.leak_w[j], j)
+
+
+@compiled
+def _answer_in_turn(
+    slot: Slot,
+    play: _Interplay,
+    order: IntArray,
+    excluded: int,
     small: bool,
-    most_leads: int,
-    target: float,
-) -> bool:
-    """Set the candidates' bandwidths and powers to the best that is met.
+    answers: bool,
+    best: float,
+) -> float:
+    """Let the cells answer each other until nothing changes, and keep the best decision met.
 
-    Each cell as if it were alone bounds the gain from above. Then the SBS cells answer each other in
-    turn, from several starts:
-
-    0. all as if they were alone;
-    1. and so on: one cell as if it were alone and the others silent, for those that would gain most;
-    2. (small networks) as 0 and as 1, with one of the senders of the best decision so far barred.
-
-    Gives up where the bound does not exceed `target`.
+    Args:
+        slot: P2, as the start has it.
+        play: likewise.
+        order: (B - 1,) the SBS cells, who answers first.
+        excluded: a device that must not send; -1 if there is none.
+        small: twice as many sweeps.
+        answers: else only powers follow interference.
+        best: gain of the best decision so far.
 
     Returns:
-        Whether the gain comes close to the bound.
+        The gain of the best decision now.
     """
-    if _most(cells, candidates, first) <= target:
-        return False
-    stations = len(cells)
-    senders = np.empty(len(candidates), np.int64)
-    received = np.zeros(stations)
-    leak = np.zeros((stations, stations))
-    marginal = np.zeros(stations)
-    found = np.zeros(stations)
-    stale = np.zeros(stations, np.bool_)
-    bound = 0.0
-    active = 0
-    for c in range(len(candidates)):
-        candidates[c].price = power_cost
-        candidates[c].sends = 0
-        candidates[c].bits = 0.0
-        candidates[c].limit = 0.0
-    for j in range(stations):
-        if first[j] < first[j + 1]:
-            cells[j].disturbance = cells[j].noise
-            rivals = candidates[first[j] : first[j + 1]]
-            found[j] = search(cells[j], rivals, senders, spare)
-            bound += found[j]
-            active += int(j > 0 and found[j] > 0.0)
-    if bound <= target:
-        return False
-    if active <= 1:
-        return True
-    copy(candidates, alone, len(candidates))
-    best = -np.inf
-    order = descending(found[1:]) + 1
-    leads = active if small else min(active, most_leads)
-    starts = 1 + leads
-    for start in range(starts + 2 * len(candidates) if small else starts):
-        barred = (start - starts) // 2 if start >= starts else -1
-        if barred >= 0 and (alone[barred].kept_power == 0.0 or barred < first[1]):
-            continue
-        lead = order[start - 1] if 1 <= start < starts else 0
-        if start >= starts and (start - starts) % 2 == 1:
-            lead = order[0]
-        for j in range(1, stations):
-            cells[j].disturbance = cells[j].noise
-            leak[j, :] = 0.0
-            marginal[j] = 0.0
-            stale[j] = True
-            chooses = lead in (0, j)
-            for c in range(first[j], first[j + 1]):
-                candidates[c] = alone[c]
-                if not chooses:
-                    candidates[c].sends = 0
-                    candidates[c].bits = 0.0
-                    candidates[c].bandwidth = 0.0
-                    candidates[c].power = 0.0
-            if chooses and found[j] > 0.0:
-                rivals = candidates[first[j] : first[j + 1]]
-                marginal[j] = _leaks(cells[j], rivals, gain, leak[j])
-                stale[j] = False
-        last = -np.inf
-        for sweep in range(2 * _SWEEPS if small else _SWEEPS):
-            answered = False
-            for turn in range(stations - 1):
-                j = order[turn]
-                if first[j] == first[j + 1] or (start == 0 and not small):
-                    continue
-                changed = _new_prices(
-                    cells, candidates, first, j, gain, leak, marginal, power_cost, barred
-                )
-                if changed or stale[j]:
-                    rivals = candidates[first[j] : first[j + 1]]
-                    search(cells[j], rivals, senders, spare)
-                    marginal[j] = _leaks(cells[j], rivals, gain, leak[j])
-                    stale[j] = False
-                    answered = True
-            if sweep > 0 and not answered:
-                break
-            _settle(cells, candidates, first, gain, leak)
-            total = true_gain(cells, candidates, first, gain, power_cost, received)
-            if total > best:
-                best = total
-                for c in range(len(candidates)):
-                    alone[c].kept_bandwidth = candidates[c].bandwidth
-                    alone[c].kept_power = candidates[c].power
-            if abs(total - last) <= _PRECISION * abs(total):
-                break
-            last = total
-        if bound - best <= _PRECISION * bound:
+    cells, devices = slot.cells, slot.devices
+    last = -np.inf
+    for sweep in range(2 * _SWEEPS if small else _SWEEPS):
+        answered = False
+        for turn in range(len(order) if answers else 0):
+            j = order[turn]
+            if cells[j].first == cells[j].end:
+                continue
+            if _set_prices(slot, play.leak_w, j, excluded) or cells[j].is_stale:
+                own = devices[cells[j].first : cells[j].end]
+                search(cells[j], own, play.senders, play.spare)
+                _set_leak(slot, play.leak_w[j], j)
+                answered = True
+        if sweep > 0 and not answered:
             break
-    for c in range(len(candidates)):
-        candidates[c].bandwidth = alone[c].kept_bandwidth
-        candidates[c].power = alone[c].kept_power
-    return bound - best <= _PRECISION * bound
+        _power_update(slot, play.leak_w)
+        total = true_gain(slot)
+        if total > best:
+            best = total
+            for c in range(len(devices)):
+                play.alone[c].kept_bandwidth = devices[c].bandwidth
+                play.alone[c].kept_power = devices[c].power
+        if abs(total - last) <= _PRECISION * abs(total):
+            break
+        last = total
+    return best
+
+
+@compiled
+def _set_leak(slot: Slot, leak_w: FloatArray, j: int) -> None:
+    """Set what other stations hear (B,) of a cell that has just chosen its senders, and its Lambda.
+
+    By the envelope theorem, Lambda = sum_i nu p_i / (-dp_i/dw (noise + I)), nu the price of
+    bandwidth.
+    """
+    cells, devices, gain, _ = slot
+    cell = cells[j]
+    leak_w[:] = 0.0
+    price = 0.0
+    for c in range(cell.first, cell.end):
+        device = devices[c]
+        if device.sends:
+            add_interference(device.power, gain, device.index, j, leak_w)
+            growth = np.expm1(device.efficiency)
+            saved = power_saving(cell, device.bandwidth, device.efficiency, growth)
+            price += cell.band_price / saved * growth
+    cell.interference_price = price
+    cell.is_stale = 0
+
+
+@compiled
+def _disturbance(cells: Any, leak_w: FloatArray, j: int) -> float:
+    """The disturbance at a station: noise, and the interference of the other SBS cells."""
+    heard = cells[j].noise
+    if j > 0:
+        for b in range(1, len(cells)):
+            if b != j:
+                heard += leak_w[b, j]
+    return float(heard)
+
+
+@compiled
+def _set_prices(slot: Slot, leak_w: FloatArray, j: int, excluded: int) -> bool:
+    """Set an SBS cell's disturbance, and the prices of its devices' power.
+
+    Returns:
+        Whether any of them changed noticeably.
+    """
+    cells, devices, gain, _ = slot
+    before = cells[j].disturbance
+    cells[j].disturbance = _disturbance(cells, leak_w, j)
+    changed = abs(cells[j].disturbance - before) > _SAME * before
+    for c in range(cells[j].first, cells[j].end):
+        device = devices[c]
+        price = cells[j].power_cost
+        for b in range(1, len(cells)):
+            if b != j:
+                price += cells[b].interference_price * gain[device.index, b]
+        if c == excluded:
+            price = _EXCLUDED_PRICE
+        changed = changed or abs(price - device.power_price) > _SAME * device.power_price
+        device.power_price = price
+    return bool(changed)
+
+
+@compiled
+def _power_update(slot: Slot, leak_w: FloatArray) -> None:
+    """Powers that keep everyone's rate at everyone's interference, as far as their limits allow."""
+    cells, devices, gain, _ = slot
+    needed = np.empty(len(devices))  # power per watt of disturbance
+    for c in range(len(devices)):
+        if devices[c].sends:
+            needed[c] = np.expm1(devices[c].efficiency) / devices[c].gain
+    for _ in range(2):
+        for j in range(1, len(cells)):
+            disturbance = _disturbance(cells, leak_w, j)
+            leaving_w = leak_w[j]
+            leaving_w[:] = 0.0
+            for c in range(cells[j].first, cells[j].end):
+                device = devices[c]
+                if device.sends:
+                    noise = cells[j].noise_per_hz * device.bandwidth + disturbance
+                    device.power = min(noise * needed[c], device.power_max)
+                    add_interference(device.power, gain, device.index, j, leaving_w)

@@ -1,260 +1,221 @@
-"""P2 of one slot and replication as a program in bandwidths, powers and offloaded bits.
+"""P2 of one slot: a record of each station, its cell, and of each device that may offload.
 
-Beside these nothing needs a search: bits for a device's own CPU have a closed form, a station's CPU
-is shared as sqrt(D), the powers that carry given bits in given bandwidths are a least fixed point,
-and a station serves all it can. With v = V eta + Q_i - beta_i, k = v - Q_j and C = V epsilon c / F_j,
-what a decision gains over one that offloads nothing is
-
-    sum_i [k_i D_i - V tau p_i + L_i(Q_i - D_i) - L_i(Q_i)] - sum_j C_j (sum_i sqrt(D_i))^2
-
-where L_i(q) is what the CPU of a device is worth that is left q bits.
+The records are what the files of this room work on and where they leave their answer. `observe` takes
+what P2 needs from an observation, `collect` makes the records of one replication.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ....simulator.core.arrays import BoolArray, FloatArray, IntArray
-from ....simulator.stream.decision import Decision
+from ....simulator.core.arrays import FloatArray, IntArray
+from ....simulator.core.compiled import compiled
 from ....simulator.stream.observation import Observation
 from ....simulator.stream.problem import DriftPlusPenalty
-from ...allocation_rules import station_service
+
+CELL = np.dtype(
+    [
+        ("bandwidth", np.float64),  # W, Hz
+        ("cpu", np.float64),  # F, Hz
+        ("bits_per_hz", np.float64),  # kappa = tau / ln 2
+        ("noise", np.float64),  # W that do not grow with a device's bandwidth
+        ("noise_per_hz", np.float64),  # W/Hz that do
+        ("queue", np.float64),  # Q_j, bit
+        ("members", np.int64),  # devices of the station
+        ("first", np.int64),  # those of them that may offload are the slot's devices from here on
+        ("end", np.int64),  # up to here
+        ("power_cost", np.float64),  # V tau, what P2 counts for a watt, bit^2/W
+        ("edge_cost", np.float64),  # C = V epsilon c / F
+        ("local_cost", np.float64),  # a: l bits executed by a device's CPU cost a l^3 / 3
+        # How the station's CPU is shared:
+        ("edge", np.float64),  # cost of (sum sqrt D)^2: C, or 0 with equal shares
+        ("edge_per_bit", np.float64),  # with equal shares C times the members, else 0
+        # Set while P2 is solved:
+        ("disturbance", np.float64),  # noise and interference, W
+        ("band_price", np.float64),  # nu, of a hertz
+        ("interference_price", np.float64),  # Lambda, what a watt of interference costs the cell
+        ("is_stale", np.int64),  # 1 while its senders were not chosen since the start
+    ]
+)
+"""A station's cell."""
+
+DEVICE = np.dtype(
+    [
+        ("index", np.int64),  # its column in the network
+        ("queue", np.float64),  # Q_i, bit
+        ("value", np.float64),  # v_i, of a bit executed by its own CPU
+        ("net", np.float64),  # k_i = v_i - Q_j, of a bit offloaded
+        ("gain", np.float64),  # to its own station
+        ("power_max", np.float64),  # W
+        ("cpu", np.float64),  # bits that its CPU can execute at full speed
+        ("local_min", np.float64),  # the least and most bits that it may
+        ("local_max", np.float64),
+        # The decision:
+        ("sends", np.int64),  # 1 in the set of senders
+        ("bits", np.float64),  # D_i
+        ("bandwidth", np.float64),  # w_i, Hz
+        ("power", np.float64),  # p_i, W
+        ("capacity", np.float64),  # tau R_i, bit, at all devices' powers
+        ("kept_bandwidth", np.float64),  # w_i and p_i of the best decision so far
+        ("kept_power", np.float64),
+        # Within its cell:
+        ("is_candidate", np.int64),  # 1 if alone in the whole band its first bit is worth its cost
+        ("power_price", np.float64),  # rho_i, of a watt for the slot
+        ("efficiency", np.float64),  # e_i = ln(1 + SINR), so that D = kappa w e
+        ("efficiency_max", np.float64),  # the one that takes all its power
+        ("log_saving", np.float64),  # ln(-rho dp/dw), equal to ln nu at the optimum
+        ("steepness", np.float64),  # its derivative with respect to e
+        ("hz_per_bit", np.float64),  # bandwidth that carries one more bit at the same power
+        ("gain_at_price", np.float64),  # what sending gains at the price of bandwidth
+    ]
+)
+"""A device that may offload."""
 
 
-@dataclass(frozen=True)
-class Instance:
-    """Columns (n,) of the devices considered; those not considered offload nothing.
+class Observed(NamedTuple):
+    """What P2 takes from an observation, for all replications.
 
     Attributes:
-        device: their indices in the network.
-        station: their stations.
-        queue_bits: Q_i.
-        value: v_i, of a bit that the device's CPU executes, bit.
-        net: k_i, of a bit offloaded.
-        power_max_w: p_i,max.
-        gain: to the own station.
-        cross_gain: (n, n) of each device, the gains of all devices to its station where they
-            interfere, else 0.
-        together: (n, n) 1 where two devices share a station.
-        bandwidth_hz: W of the own station.
-        noise_w: noise that does not grow with bandwidth.
-        noise_w_per_hz: noise that does.
-        edge_cost: C of the own station.
-        local_max_bits: the most that the CPU can execute, at most Q_i.
-        local_cost: (n,) a; l bits executed locally cost a l^3 / 3.
-        power_cost: V tau.
-        bits_per_hz: tau / ln 2: D = bits_per_hz w ln(1 + SINR).
+        station: (R, N) of each device.
+        gain: (R, N, B) power gains, path loss included.
+        queue_bits: (R, N) Q_i.
+        station_queue_bits: (R, B) Q_j.
+        bit_value: (R, N) v_i = V eta + Q_i - beta_i, bit.
+        power_max_w: (R, N) p_i,max.
+        local_limit_bits: (N,) tau f_i / c, what a device's CPU can execute in a slot.
     """
 
-    device: IntArray
     station: IntArray
-    queue_bits: FloatArray
-    value: FloatArray
-    net: FloatArray
-    power_max_w: FloatArray
     gain: FloatArray
-    cross_gain: FloatArray
-    together: FloatArray
-    bandwidth_hz: FloatArray
-    noise_w: FloatArray
-    noise_w_per_hz: FloatArray
-    edge_cost: FloatArray
-    local_max_bits: FloatArray
-    local_cost: FloatArray
-    power_cost: float
-    bits_per_hz: float
-
-    def only(self, chosen: BoolArray) -> "Instance":
-        """The same with fewer devices."""
-        columns = {one.name: getattr(self, one.name) for one in fields(self)}
-        for name, column in columns.items():
-            if isinstance(column, np.ndarray):
-                both = column.ndim == 2
-                columns[name] = column[np.ix_(chosen, chosen)] if both else column[chosen]
-        return Instance(**columns)
-
-    def disturbance_w(self, bandwidth_hz: FloatArray, power_w: FloatArray) -> FloatArray:
-        """(n,) noise and interference at the own station, A(3)."""
-        heard: FloatArray = (self.cross_gain * power_w).sum(axis=1)
-        return self.noise_w + self.noise_w_per_hz * bandwidth_hz + heard
-
-    def capacity_bits(self, bandwidth_hz: FloatArray, power_w: FloatArray) -> FloatArray:
-        """(n,) tau R."""
-        disturbance = self.disturbance_w(bandwidth_hz, power_w)
-        sends = (bandwidth_hz > 0.0) & (power_w > 0.0)
-        sinr = power_w * self.gain / np.where(sends, disturbance, 1.0)
-        return np.where(sends, self.bits_per_hz * bandwidth_hz * np.log1p(sinr), 0.0)
-
-    def least_powers_w(self, bandwidth_hz: FloatArray, bits: FloatArray) -> FloatArray:
-        """(n,) the powers that just carry these bits, where there are any that carry them."""
-        load = self.bits_per_hz * np.where(bits > 0.0, bandwidth_hz, 1.0)
-        needed = np.expm1(bits / load) / self.gain
-        alone_w = needed * (self.noise_w + self.noise_w_per_hz * bandwidth_hz)
-        power_w = np.linalg.solve(np.eye(len(bits)) - needed[:, None] * self.cross_gain, alone_w)
-        capped: FloatArray = np.clip(power_w, 0.0, self.power_max_w)
-        return capped
-
-    def local_bits(self, left_bits: FloatArray) -> FloatArray:
-        """(n,) what is best executed locally, of bits that are left to the CPU."""
-        wanted = np.sqrt(np.maximum(self.value, 0.0) / self.local_cost)
-        return np.minimum(wanted, np.minimum(self.local_max_bits, left_bits))
-
-    def local_gain(self, left_bits: FloatArray) -> FloatArray:
-        """(n,) L_i."""
-        local = self.local_bits(left_bits)
-        return self.value * local - self.local_cost * local**3 / 3.0
-
-    def edge_slope(self, bits: FloatArray) -> FloatArray:
-        """(n,) what a further bit costs at the station: C sum sqrt(D) / sqrt(D_i)."""
-        root = np.sqrt(bits)
-        total: FloatArray = (self.together * root).sum(axis=1)
-        return self.edge_cost * total / np.where(root > 0.0, root, np.inf)
-
-    def gain_over_local(self, power_w: FloatArray, bits: FloatArray) -> float:
-        """P2's gain over offloading nothing, of bits that these powers just carry; bit^2."""
-        local = self.local_gain(self.queue_bits - bits) - self.local_gain(self.queue_bits)
-        gain = (self.net - self.edge_slope(bits)) * bits - self.power_cost * power_w + local
-        return float(gain.sum())
+    queue_bits: FloatArray
+    station_queue_bits: FloatArray
+    bit_value: FloatArray
+    power_max_w: FloatArray
+    local_limit_bits: FloatArray
 
 
-@dataclass(frozen=True)
-class Allocation:
-    """Who offloads what, in an instance.
+class Slot(NamedTuple):
+    """P2 of one slot and replication.
 
     Attributes:
-        bandwidth_hz: (n,) w_i.
-        power_w: (n,) p_i, which just carry the bits.
-        bits: (n,) D_i.
-        gain: over offloading nothing, bit^2.
+        cells: (B,) records `CELL`.
+        devices: (n,) records `DEVICE` of those that may offload, one cell after the other.
+        gain: (N, B) power gains of all devices of the network.
+        interference_w: (B,) I_j at the devices' powers, see `intercell.set_interference`.
     """
 
-    bandwidth_hz: FloatArray
-    power_w: FloatArray
-    bits: FloatArray
-    gain: float
-
-    def only(self, chosen: BoolArray) -> "Allocation":
-        """Of some of the devices."""
-        return Allocation(
-            self.bandwidth_hz[chosen], self.power_w[chosen], self.bits[chosen], self.gain
-        )
-
-    def within(self, chosen: BoolArray) -> "Allocation":
-        """The same among more devices, of which all others are silent."""
-        bandwidth_hz, power_w, bits = columns = np.zeros((3, len(chosen)))
-        columns[:, chosen] = self.bandwidth_hz, self.power_w, self.bits
-        return Allocation(bandwidth_hz, power_w, bits, self.gain)
+    cells: Any
+    devices: Any
+    gain: FloatArray
+    interference_w: FloatArray
 
 
-def nothing(instance: Instance) -> Allocation:
-    """Nobody sends."""
-    zero = np.zeros(len(instance.device))
-    return Allocation(zero, zero, zero, 0.0)
+def make_cells(problem: DriftPlusPenalty) -> NDArray[np.void]:
+    """(B,) records `CELL` with what does not change during a run."""
+    network = problem.network
+    cells = np.zeros(network.stations, CELL)
+    cells["bandwidth"] = network.station_bandwidth_hz
+    cells["cpu"] = network.station_cpu_hz
+    cells["bits_per_hz"] = network.slot_s / np.log(2.0)
+    cells["noise"] = network.fixed_noise_w
+    cells["noise_per_hz"] = network.noise_w_per_hz
+    energy_cost = problem.V * network.epsilon_w * network.cycles_per_bit
+    cells["edge_cost"] = energy_cost / network.station_cpu_hz
+    cells["local_cost"] = problem.local_cost
+    cells["power_cost"] = problem.V * network.slot_s
+    return cells
 
 
-def allocation(instance: Instance, bandwidth_hz: FloatArray, power_w: FloatArray) -> Allocation:
-    """Send what these carry, but no more than is there, and with no more power than that takes.
-
-    Bands in which more is given away than there is are scaled down.
-    """
-    used = (instance.together * bandwidth_hz).sum(axis=1) / instance.bandwidth_hz
-    bandwidth_hz = bandwidth_hz / np.maximum(used, 1.0)
-    bits = np.minimum(instance.capacity_bits(bandwidth_hz, power_w), instance.queue_bits)
-    sends = bits > 1e-9 * instance.queue_bits
-    bandwidth_hz, power_w, bits = (
-        np.where(sends, column, 0.0) for column in (bandwidth_hz, power_w, bits)
+def observe(problem: DriftPlusPenalty, observation: Observation) -> Observed:
+    """What P2 takes from an observation."""
+    return Observed(
+        observation.station,
+        observation.channel_gain,
+        observation.queue_bits,
+        observation.station_queue_bits,
+        problem.bit_value(observation),
+        observation.power_max_w,
+        problem.network.device_service_bits,
     )
-    power_w = instance.least_powers_w(bandwidth_hz, bits)
-    return Allocation(bandwidth_hz, power_w, bits, instance.gain_over_local(power_w, bits))
 
 
-def instances(problem: DriftPlusPenalty, observation: Observation) -> list[Instance]:
-    """One per replication, of the devices for which offloading could pay.
+@compiled
+def collect(cells: Any, observed: Observed, r: int, pool: Any) -> Slot:
+    """P2 of replication r, with the devices that may offload.
 
-    That is where a bit is worth more than it costs when it is its station's only one, and where the
-    station can hear the device.
-    """
-    network, cells, V = problem.network, observation.cells, problem.V
-    station = cells.station
-    value = V * observation.energy_per_bit_j[:, None] + observation.queue_bits
-    value = value - observation.perturbation_bits
-    net = value - cells.at_station(observation.station_queue_bits)
-    gain = cells.own(observation.channel_gain)
-    edge_cost = V * network.epsilon_w * network.cycles_per_bit / network.station_cpu_hz
-    local_limit_bits = network.device_service_bits
-    local_cost = 3.0 * V * network.varsigma * network.cycles_per_bit**3 / network.slot_s**2
-    considered = (net > edge_cost[station]) & (observation.queue_bits > 0.0)
-    considered &= observation.power_max_w * gain > 1e-6 * network.noise_w[station]
-    result = []
-    for r in range(network.replications):
-        device = np.flatnonzero(considered[r])
-        own = station[r, device]
-        # The entry (i, k): what i's station hears of k.
-        cross = np.where(cells.crosses[r], observation.channel_gain[r], 0.0)[np.ix_(device, own)].T
-        noise = network.noise_w[own]
-        by_share = network.noise_model == "density"
-        result.append(
-            Instance(
-                device=device,
-                station=own,
-                queue_bits=observation.queue_bits[r, device],
-                value=value[r, device],
-                net=net[r, device],
-                power_max_w=observation.power_max_w[r, device],
-                gain=gain[r, device],
-                cross_gain=cross,
-                together=(own[:, None] == own).astype(np.float64),
-                bandwidth_hz=network.station_bandwidth_hz[own],
-                noise_w=0.0 * noise if by_share else noise,
-                noise_w_per_hz=(noise if by_share else 0.0 * noise)
-                / network.station_bandwidth_hz[own],
-                edge_cost=edge_cost[own],
-                local_max_bits=np.minimum(local_limit_bits, observation.queue_bits[r])[device],
-                local_cost=np.full(len(device), local_cost),
-                power_cost=V * network.slot_s,
-                bits_per_hz=network.slot_s / np.log(2.0),
-            )
-        )
-    return result
-
-
-def decision(
-    problem: DriftPlusPenalty,
-    observation: Observation,
-    considered: Sequence[Instance],
-    chosen: Sequence[Allocation],
-    diagnostics: Mapping[str, FloatArray],
-) -> Decision:
-    """The decision that carries out one allocation per replication, and the rest at its best.
+    Those are the devices for which a bit is worth its cost when it is the station's only one, and
+    which the station can hear.
 
     Args:
-        problem: P2.
-        observation: of the slot.
-        considered: R instances, see `instances`.
-        chosen: R allocations.
-        diagnostics: (R,) columns for the trace.
+        cells: (B,) what `make_cells` gives; filled with what is observed.
+        observed: the observation.
+        r: the replication.
+        pool: (N,) records `DEVICE`, of which the first n become the slot's devices.
     """
-    network, cells = problem.network, observation.cells
-    bandwidth_hz, power_w, bits = np.zeros((3, *observation.queue_bits.shape))
-    for r, (instance, one) in enumerate(zip(considered, chosen, strict=True)):
-        bandwidth_hz[r, instance.device] = one.bandwidth_hz
-        power_w[r, instance.device] = one.power_w
-        bits[r, instance.device] = one.bits
-    value = problem.V * observation.energy_per_bit_j[:, None] + observation.queue_bits
-    value = value - observation.perturbation_bits
-    cycles = network.cycles_per_bit
-    joule = network.varsigma * cycles**3 / network.slot_s**2
-    local_bits = np.sqrt(np.maximum(value, 0.0) / (3.0 * problem.V * joule))
-    local_bits = np.minimum(local_bits, observation.queue_bits - bits)
-    root = np.sqrt(bits)
-    total = cells.at_station(cells.total(root))
-    share = root / np.where(total > 0.0, total, 1.0)
-    return Decision(
-        bandwidth_hz=bandwidth_hz,
-        power_w=power_w,
-        local_cpu_hz=np.minimum(local_bits * (cycles / network.slot_s), network.device_cpu_hz),
-        edge_cpu_hz=share * network.station_cpu_hz[cells.station],
-        served_bits=station_service(network, observation),
-        diagnostics=diagnostics,
-    )
+    station, gain = observed.station[r], observed.gain[r]
+    may_offload = np.empty(len(station), np.bool_)
+    for j in range(len(cells)):
+        cells[j].queue = observed.station_queue_bits[r, j]
+        cells[j].members = 0
+        cells[j].end = 0
+    for i in range(len(station)):
+        j = station[i]
+        cell = cells[j]
+        noise = cell.noise + cell.noise_per_hz * cell.bandwidth
+        may_offload[i] = (
+            observed.bit_value[r, i] - cell.queue > cell.edge_cost
+            and observed.queue_bits[r, i] > 0.0
+            and observed.power_max_w[r, i] * gain[i, j] > 1e-6 * noise
+        )
+        cell.members += 1
+        cell.end += may_offload[i]
+    count = 0
+    for j in range(len(cells)):
+        cells[j].first = count
+        count += cells[j].end
+        cells[j].end = cells[j].first
+    for i in range(len(station)):
+        if may_offload[i]:
+            cell = cells[station[i]]
+            device = pool[cell.end]
+            cell.end += 1
+            device.index = i
+            device.queue = observed.queue_bits[r, i]
+            device.value = observed.bit_value[r, i]
+            device.net = device.value - cell.queue
+            device.gain = gain[i, station[i]]
+            device.power_max = observed.power_max_w[r, i]
+            device.cpu = observed.local_limit_bits[i]
+            device.power = 0.0
+    return Slot(cells, pool[:count], gain, np.zeros(len(cells)))
+
+
+@compiled
+def local_optimum_bits(cell: Any, queue: float, value: float, cpu: float) -> float:
+    """Bits that a device's CPU executes at best if none are offloaded: a l^2 = v, within limits."""
+    return float(min(min(cpu, queue), np.sqrt(max(value, 0.0) / cell.local_cost)))
+
+
+@compiled
+def optimise_cpus(slot: Slot) -> None:
+    """From now on a device's CPU executes what is best, and a station's CPU is shared as sqrt(D)."""
+    cells, devices = slot.cells, slot.devices
+    for j in range(len(cells)):
+        cells[j].edge = cells[j].edge_cost
+        cells[j].edge_per_bit = 0.0
+    for c in range(len(devices)):
+        device = devices[c]
+        device.local_min = 0.0
+        device.local_max = local_optimum_bits(cells[0], device.queue, device.value, device.cpu)
+
+
+@compiled
+def fix_cpus(slot: Slot) -> None:
+    """From now on a device's CPU runs at full speed, and a station's CPU is shared equally."""
+    cells, devices = slot.cells, slot.devices
+    for j in range(len(cells)):
+        cells[j].edge = 0.0
+        cells[j].edge_per_bit = cells[j].edge_cost * cells[j].members
+    for c in range(len(devices)):
+        devices[c].local_min = devices[c].local_max = min(devices[c].cpu, devices[c].queue)

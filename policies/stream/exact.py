@@ -1,4 +1,4 @@
-"""The best of a multi-start search on P2, A(20): what stands in for an exact optimum in world A.
+"""The best of a multi-start search on P2, A(20): what stands in for an exact optimum.
 
 P2 is neither convex nor has it a structure from which a bound could be had, so there is no
 certificate: `optimality_gap` in the trace is NaN. On a small network all sets of senders can be
@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from ...simulator.stream.observation import Observation
 from ...simulator.stream.problem import DriftPlusPenalty
 from ..base import Policy
 from .lyapunov import Lyapunov
-from .p2.slot import Allocation, Instance, allocation, decision, instances, nothing
+from .p2.program import Allocation, Program, decision, programs
 from .sca import ScaStream
 
 MAX_DEVICES = 8
@@ -45,6 +45,8 @@ class MultiStart(Policy):
     Raises:
         ValueError: fewer than no starts; in `reset`, more than `MAX_DEVICES` devices.
     """
+
+    remembers: ClassVar[tuple[str, ...]] = ("_rngs",)
 
     starts: int = 1
 
@@ -72,20 +74,20 @@ class MultiStart(Policy):
 
     def decide(self, observation: Observation) -> Decision:
         """The best decision found in every replication."""
-        considered = instances(self._problem, observation)
+        considered = programs(self._problem, observation)
         found = [policy.decide(observation) for policy in self._others]
         chosen = []
         for r, (instance, rng) in enumerate(zip(considered, self._rngs, strict=True)):
             at = instance.device
             starts = [
-                allocation(instance, one.bandwidth_hz[r, at], one.power_w[r, at]) for one in found
+                instance.allocation(one.bandwidth_hz[r, at], one.power_w[r, at]) for one in found
             ]
             chosen.append(self.search(instance, starts, rng))
         none = {"optimality_gap": np.full(len(considered), np.nan)}
         return decision(self._problem, observation, considered, chosen, none)
 
     def search(
-        self, instance: Instance, starts: list[Allocation], rng: np.random.Generator
+        self, instance: Program, starts: list[Allocation], rng: np.random.Generator
     ) -> Allocation:
         """The best allocation found from these starts and from those of every set of senders."""
         columns = np.zeros((2, len(instance.device)))
@@ -93,14 +95,14 @@ class MultiStart(Policy):
             within = instance.only(band)
             best = self._best_of_band(within, [start.only(band) for start in starts], rng)
             columns[:, band] = best.bandwidth_hz, best.power_w
-        return allocation(instance, *columns)
+        return instance.allocation(*columns)
 
     def _best_of_band(
-        self, band: Instance, starts: list[Allocation], rng: np.random.Generator
+        self, band: Program, starts: list[Allocation], rng: np.random.Generator
     ) -> Allocation:
-        best = nothing(band)
+        best = band.silent()
         for start in starts:
-            start = allocation(band, start.bandwidth_hz, start.power_w)
+            start = band.allocation(start.bandwidth_hz, start.power_w)
             sends = start.bits > 0.0
             found = local_optimum(band.only(sends), start.only(sends)).within(sends)
             best = max(best, start, found, key=lambda one: one.gain)
@@ -111,7 +113,7 @@ class MultiStart(Policy):
                 best = max(best, found, key=lambda one: one.gain)
         return best
 
-    def _starts(self, senders: Instance, rng: np.random.Generator) -> Iterator[Allocation]:
+    def _starts(self, senders: Program, rng: np.random.Generator) -> Iterator[Allocation]:
         """Full powers, and bandwidths by what it takes to send everything.
 
         At an optimum all senders but one, or all, send about all that they had better not execute
@@ -126,7 +128,7 @@ class MultiStart(Policy):
         for part in parts:
             bandwidth_hz = needed_hz * part
             used = (senders.together * bandwidth_hz).sum(axis=1) / senders.bandwidth_hz
-            yield allocation(senders, bandwidth_hz / used, senders.power_max_w)
+            yield senders.allocation(bandwidth_hz / used, senders.power_max_w)
 
 
 def _sets(devices: int) -> Iterator[BoolArray]:
@@ -136,7 +138,7 @@ def _sets(devices: int) -> Iterator[BoolArray]:
             yield np.array(chosen)
 
 
-def local_optimum(instance: Instance, start: Allocation) -> Allocation:
+def local_optimum(instance: Program, start: Allocation) -> Allocation:
     """The local optimum that sequential quadratic programming finds if all devices send.
 
     Bits for the devices' own CPUs are variables too: their closed form has a kink, in which many an
@@ -162,14 +164,14 @@ def local_optimum(instance: Instance, start: Allocation) -> Allocation:
         )
     if not np.isfinite(answer.x).all():
         return start
-    found = allocation(instance, *program.bandwidths_and_powers(answer.x))
+    found = instance.allocation(*program.bandwidths_and_powers(answer.x))
     return max(start, found, key=lambda one: one.gain)
 
 
 class _SmoothProgram:
     """P2 where all n devices send, in x = (ln w/W, ln p/p_max, l/l_max)."""
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Program) -> None:
         self._instance = instance
         n = len(instance.device)
         self.bounds = [(np.log(_LEAST_SHARE), 0.0)] * (2 * n) + [(0.0, 1.0)] * n
