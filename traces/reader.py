@@ -21,7 +21,7 @@ from .open_file import OpenFile
 from .printing import spoken
 from .statistics import BatchTotals, CountedBatches, check_warmup
 from .summary import WARMUP, Summary, TraceSummary
-from .variables import SUMMARY_VARIABLES, Level
+from .variables import SLOT_VARIABLES, SUMMARY_VARIABLES, TABLES, TASK_VARIABLES, Level
 
 __all__ = ["Trace", "TraceError", "is_hdf5", "open_trace", "summarise"]
 
@@ -149,6 +149,27 @@ class Trace:
             TraceError: if the trace holds none.
         """
         return self._group("tasks")
+
+    def table(self, name: str) -> xr.Dataset:
+        """The variables that have the same dimensions, so that a frame of them repeats nothing.
+
+        Args:
+            name: "slots" (by replication and slot), "devices" (also by device), "stations" (by station
+                instead), "tasks", or, of level "full", "links" and "interference".
+
+        Returns:
+            A part of `slots` or `tasks`, which may be empty.
+
+        Raises:
+            TraceError: there is no such table, or the trace holds no slots.
+        """
+        if name not in TABLES:
+            raise TraceError(f"{self.path}: no table {name!r}; there are {', '.join(TABLES)}")
+        source, known = (
+            (self.tasks, TASK_VARIABLES) if name == "tasks" else (self.slots, SLOT_VARIABLES)
+        )
+        dims = TABLES[name]
+        return source[[key for key in known if key in source and source[key].dims == dims]]
 
     @cached_property
     def batches(self) -> xr.Dataset:
