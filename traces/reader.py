@@ -1,6 +1,7 @@
 """The trace reader: xarray datasets and numbers of a trace, also of one that is still being written."""
 
 import errno
+import json
 import os
 import tomllib
 from collections.abc import Iterable
@@ -86,6 +87,18 @@ class Trace:
     def policy(self) -> str:
         """Name of the policy."""
         return str(self.attrs["policy"])
+
+    @property
+    def inputs(self) -> dict[str, str] | None:
+        """Digests of the files and classes that the scenario names, by name; None in earlier versions.
+
+        Raises:
+            TraceError: it is damaged.
+        """
+        if "inputs" not in self.attrs:
+            return None
+        with reported(self.path):
+            return dict(json.loads(self.attrs["inputs"]))
 
     @cached_property
     def scenario_table(self) -> dict[str, Any]:
