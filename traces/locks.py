@@ -19,13 +19,13 @@ def lock_of(path: Path) -> Path:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[bool]:
+def locked(path: Path, without: bool = True) -> Iterator[bool]:
     """Whether this process has the lock now; it is given up at the end, however that comes.
 
-    Where the file system, or the system, has no locks, a warning says so, and everybody has it.
-
     Args:
-        path: of the lock.
+        path: of the lock; its file is made, and removed at the end.
+        without: the answer where the file system, or the system, has no locks; if it is yes, a warning
+            says so.
 
     Raises:
         OSError: the file of the lock cannot be made.
@@ -40,12 +40,12 @@ def locked(path: Path) -> Iterator[bool]:
         except (BlockingIOError, FileNotFoundError):
             mine = False
         except OSError as error:
-            warnings.warn(
-                f"{path.parent}: there are no locks here ({error.strerror}): what is started twice on "
-                "one output is not noticed",
-                stacklevel=3,
-            )
-            mine = True
+            if mine := without:
+                warnings.warn(
+                    f"{path.parent}: there are no locks here ({error.strerror}): nothing keeps two "
+                    "that are started on one output apart",
+                    stacklevel=3,
+                )
         yield mine
         if mine:
             path.unlink(missing_ok=True)
@@ -54,6 +54,20 @@ def locked(path: Path) -> Iterator[bool]:
 
 
 def _lock(descriptor: int) -> None:
+    """By `flock`, which holds between threads too, or else by POSIX locks, which network folders may have.
+
+    Raises:
+        BlockingIOError: another has it.
+        OSError: there are no locks.
+    """
     if fcntl is None:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except PermissionError as error:  # POSIX has either
+            raise BlockingIOError(*error.args) from None

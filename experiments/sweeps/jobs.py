@@ -142,7 +142,7 @@ def _facts(job: Job, folder: Path, part: Path) -> TraceFacts | None:
 def remove_stale_parts(folder: Path) -> None:
     """Remove what killed processes left in the folder of traces; what is in use is locked."""
     for path in folder.glob(".*.lock"):
-        with locked(path) as mine:
+        with locked(path, without=False) as mine:
             if mine:
                 part = path.with_suffix(".part")
                 for left in (part, part.with_name(f".{part.name}.new")):
