@@ -138,7 +138,7 @@ def test_names_of_earlier_versions_are_read_as_those_of_today(
 
 
 def test_csv_says_of_each_column_what_it_is(tmp_path: Path) -> None:
-    """As polars, DuckDB and pandas guess; the first two were tried (see CONTRIBUTING)."""
+    """As polars, DuckDB and pandas guess types; the first two were tried by hand."""
     whole = np.array([0.0, -0.0, 3.0, 1e22, 0.1])
     endless = np.array([np.inf, -np.inf, np.nan, 2.0**-1074, 1.0])
     names = np.array(["plain", 'a "quoted" one', "with, comma", "", "last"])
