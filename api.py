@@ -47,9 +47,6 @@ AnyPath: TypeAlias = str | Path
 Names: TypeAlias = str | Sequence[str]
 """Several names, or one text in which commas separate them."""
 
-RUNS = Path("runs")
-"""The folder of outputs that are given no path."""
-
 
 def load_scenario(
     scenario: "AnyScenario",
@@ -133,6 +130,7 @@ def run(
         on_start: is handed the simulation before its first slot, to follow it.
     """
     from .experiments.checkpoint import checkpoint_path
+    from .experiments.outputs import alone
     from .experiments.run import execute, execute_or_resume, prepare
     from .traces.reader import open_trace
 
@@ -151,13 +149,14 @@ def run(
     experiment = prepare(loaded, policy)
     path = Path(output) if output is not None else _new_output(loaded, suffix=".h5")
     overwrite = not resume if overwrite is None else overwrite
-    if resume and (not overwrite or checkpoint_path(path).exists()):
-        execute_or_resume(experiment, path, on_start, checkpoint_every)
-    elif path.exists() and not overwrite:
-        raise ArgumentError(f"{path} exists; `overwrite=True` replaces it")
-    else:
-        execute(experiment, path, on_start, checkpoint_every)
-    return open_trace(path)
+    with alone(path, reserved=output is None):
+        if resume and (not overwrite or checkpoint_path(path).exists()):
+            execute_or_resume(experiment, path, on_start, checkpoint_every)
+        elif output is not None and path.exists() and not overwrite:
+            raise ArgumentError(f"{path} exists; `overwrite=True` replaces it")
+        else:
+            execute(experiment, path, on_start, checkpoint_every)
+        return open_trace(path)
 
 
 def train(
@@ -189,16 +188,18 @@ def train(
         follow: is handed the progress from time to time.
     """
     from .experiments import train as training
+    from .experiments.outputs import alone
 
     loaded = load_scenario(scenario, overrides, data_dir, policy, seed=seed)
     if resume and output is None:
         raise ArgumentError("`resume` needs `output`, the folder of the training")
-    if not resume and output is not None and _filled(output):
-        raise ArgumentError(f"{output} is not empty; `resume=True` goes on with what is there")
     folder = Path(output) if output is not None else _new_output(loaded, "train-")
-    return training.train(
-        loaded, folder, policy=policy, resume=resume, command=command, follow=follow
-    )
+    with alone(folder, reserved=output is None):
+        if not resume and _filled(folder):
+            raise ArgumentError(f"{output} is not empty; `resume=True` goes on with what is there")
+        return training.train(
+            loaded, folder, policy=policy, resume=resume, command=command, follow=follow
+        )
 
 
 def compare(
@@ -233,19 +234,21 @@ def compare(
         watch: makes, for a label, its place and their number, a context that gives what follows a run.
     """
     from .experiments.compare import execute_each, prepare_each, unwatched
+    from .experiments.outputs import alone, reserve
     from .scenarios.loading import with_values
     from .traces.comparison import compare_traces
 
     if isinstance(scenario, str | Path) and "\n" not in str(scenario) and Path(scenario).is_dir():
         raise ArgumentError(f"{scenario} is a folder; the runs of a sweep are for `compare_sweep`")
-    if output is not None and _filled(output):
-        raise ArgumentError(f"{output} is not empty")
     changes = with_values(overrides, {"run.seed": seed, "run.slots": slots})
     experiments = prepare_each(scenario, policies, seeds, changes, data_dir)
     source = next(iter(experiments.values())).scenario.source
-    folder = Path(output) if output is not None else _unused(f"compare-{Path(source).stem}")
-    traces = execute_each(experiments, folder, watch or unwatched)
-    return compare_traces(traces, warmup)
+    folder = Path(output) if output is not None else reserve(f"compare-{Path(source).stem}")
+    with alone(folder, reserved=output is None):
+        if _filled(folder):
+            raise ArgumentError(f"{folder} is not empty")
+        traces = execute_each(experiments, folder, watch or unwatched)
+        return compare_traces(traces, warmup)
 
 
 def sweep(
@@ -523,17 +526,12 @@ def reproduce(
 
 
 def _new_output(scenario: "Scenario", prefix: str = "", suffix: str = "") -> Path:
-    """An unused path in `runs/`, named after scenario, policy and seed."""
+    """A new path in `runs/`, named after scenario, policy and seed."""
+    from .experiments.outputs import reserve
+
     policy = scenario.policy.name.partition("(")[0].removeprefix("__main__:").replace(":", ".")
     stem = Path(scenario.source).stem
-    return _unused(f"{prefix}{stem}-{policy}-seed{scenario.run.seed}", suffix)
-
-
-def _unused(stem: str, suffix: str = "") -> Path:
-    path, number = RUNS / f"{stem}{suffix}", 2
-    while path.exists():
-        path, number = RUNS / f"{stem}-{number}{suffix}", number + 1
-    return path
+    return reserve(f"{prefix}{stem}-{policy}-seed{scenario.run.seed}", suffix)
 
 
 def _filled(folder: AnyPath) -> bool:
@@ -546,6 +544,8 @@ def _sweep_folder(sweep: "AnySweep", output: AnyPath | None) -> Path:
         return Path(output)
     if isinstance(sweep, Mapping):
         raise ArgumentError("a sweep that is given as tables needs `output`, its folder")
+    from .experiments.outputs import RUNS
+
     return RUNS / Path(sweep).stem
 
 

@@ -119,6 +119,7 @@ def run(train_first: bool, checkpoint: Path | None, as_json: bool, **arguments: 
     with user_errors():
         from edgesim import api
         from edgesim.experiments.progress import run_progress
+        from edgesim.traces.reader import open_trace
 
         if checkpoint and train_first:
             raise click.UsageError("--checkpoint and --train-first exclude each other")
@@ -135,15 +136,16 @@ def run(train_first: bool, checkpoint: Path | None, as_json: bool, **arguments: 
 
             interrupt: KeyboardInterrupt | None = None
             try:
-                with api.run(checkpoint=checkpoint, on_start=on_start, **arguments) as trace:
-                    path = trace.path
+                trace = api.run(checkpoint=checkpoint, on_start=on_start, **arguments)
             except KeyboardInterrupt as ended:
                 if not hasattr(ended, "left"):
                     raise
-                interrupt, path = ended, ended.left
-        if not started:
-            click.echo(f"{path} is complete", err=True)
-        print_result(api.summarise(path), as_json)
+                interrupt, trace = ended, open_trace(ended.left)
+        with trace:
+            path = trace.path
+            if not started:
+                click.echo(f"{path} is complete", err=True)
+            print_result(trace.summary(), as_json)
         if interrupt:
             raise interrupt
         if not as_json:

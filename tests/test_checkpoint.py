@@ -275,7 +275,7 @@ def test_messages(tmp_path: Path) -> None:
     shutil.copy(kept / "run.h5", tmp_path / "long.h5")
     execute(prepare(scenario(slots=5)), tmp_path / "short.h5")
     shutil.copy(tmp_path / "short.h5", kept / "run.h5")
-    with pytest.raises(OSError, match="holds less than its checkpoint"):
+    with pytest.raises(CheckpointError, match=r"of another scenario: run\.slots was 5"):
         resume(prepare(what), kept / "run.h5")
     # What cannot be gone on with is left as it was.
     assert_same(kept / "run.h5", tmp_path / "short.h5")

@@ -15,9 +15,9 @@ from click.testing import CliRunner
 from sweeping import contents
 
 import edgesim
-from edgesim.api import RUNS
 from edgesim.cli import main
 from edgesim.experiments.checkpoint import checkpoint_path
+from edgesim.experiments.outputs import RUNS
 from edgesim.policies.local import Local
 from edgesim.traces.comparison import compare_traces
 from edgesim.traces.reader import open_trace

@@ -1,6 +1,7 @@
 """The HDF5 file of a trace: its groups and variables, and the order in which they are written."""
 
 import errno
+import json
 import os
 import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,8 +24,8 @@ from ..simulator.core.recorder import OUTCOMES
 from . import netcdf
 from .file_errors import TraceError, error_number
 from .growing_file import FORMAT, GrowingFile, opened
-from .running_totals import BATCHES_PER_PART, LATENCY_EDGES_S, SlotTally, TaskTally
 from .open_file import OpenFile
+from .running_totals import BATCHES_PER_PART, LATENCY_EDGES_S, SlotTally, TaskTally
 from .variables import (
     DECISION_S,
     NETWORK_VARIABLES,
@@ -66,6 +67,7 @@ class RunInfo:
         slot_s: tau.
         cycles_per_bit: c.
         network: the columns of /network by name; it is left out if there are none.
+        inputs: digests of the files and classes that the scenario names, by name.
     """
 
     scenario: str
@@ -80,6 +82,7 @@ class RunInfo:
     slot_s: float
     cycles_per_bit: float
     network: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -225,7 +228,9 @@ class TraceFile:
         self.append_decisions(decisions)
         old.close()
         if self._lengths() != earlier:
-            raise TraceError(f"{self.path}: this is not the trace of its checkpoint, or it was changed")
+            raise TraceError(
+                f"{self.path}: this is not the trace of its checkpoint, or it was changed"
+            )
 
     def _part(self, group: str, rows: slice) -> Callable[[h5py.File], dict[str, NDArray[Any]]]:
         """Reads these slots, or tasks, of all variables."""
@@ -248,6 +253,8 @@ class TraceFile:
         self, name: str, dataset: h5py.Dataset, axis: int, old: int, values: NDArray[Any]
     ) -> None:
         """Append values to a variable. Its checksum depends only on all of them, in their order."""
+        if not values.shape[axis]:
+            return
         values = np.ascontiguousarray(values.swapaxes(0, axis), dataset.dtype)
         self._checksums[name] = crc32(values, self._checksums.get(name, 0))
         dataset.resize(old + len(values), axis=axis)
@@ -333,6 +340,7 @@ class TraceFile:
                 "edgesim_version": __version__,
                 "scenario": run.scenario,
                 "policy": run.policy,
+                "inputs": json.dumps(dict(run.inputs)),
                 "seed": run.seeds[0],
                 "level": self.level,
                 "slots": run.slots,
@@ -368,6 +376,7 @@ class TraceFile:
             self._task_variables = _variables(file["tasks"], TASK_VARIABLES)
             self._timing_slot = file["timing/slot"]
             self._decision_s = file["timing/decision_s"]
+
     def _hidden(self) -> Path:
         return self.path.with_name(f".{self.path.name}.new")
 

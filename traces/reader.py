@@ -1,6 +1,7 @@
 """The trace reader: xarray datasets and numbers of a trace, also of one that is still being written."""
 
 import errno
+import json
 import os
 import tomllib
 from collections.abc import Iterable
@@ -21,7 +22,7 @@ from .open_file import OpenFile
 from .printing import spoken
 from .statistics import BatchTotals, CountedBatches, check_warmup
 from .summary import WARMUP, Summary, TraceSummary
-from .variables import SUMMARY_VARIABLES, Level
+from .variables import SLOT_VARIABLES, SUMMARY_VARIABLES, TABLES, TASK_VARIABLES, Level
 
 __all__ = ["Trace", "TraceError", "is_hdf5", "open_trace", "summarise"]
 
@@ -87,6 +88,18 @@ class Trace:
         """Name of the policy."""
         return str(self.attrs["policy"])
 
+    @property
+    def inputs(self) -> dict[str, str] | None:
+        """Digests of the files and classes that the scenario names, by name; None in earlier versions.
+
+        Raises:
+            TraceError: it is damaged.
+        """
+        if "inputs" not in self.attrs:
+            return None
+        with reported(self.path):
+            return dict(json.loads(self.attrs["inputs"]))
+
     @cached_property
     def scenario_table(self) -> dict[str, Any]:
         """The same, parsed.
@@ -149,6 +162,27 @@ class Trace:
             TraceError: if the trace holds none.
         """
         return self._group("tasks")
+
+    def table(self, name: str) -> xr.Dataset:
+        """The variables that have the same dimensions, so that a frame of them repeats nothing.
+
+        Args:
+            name: "slots" (by replication and slot), "devices" (also by device), "stations" (by station
+                instead), "tasks", or, of level "full", "links" and "interference".
+
+        Returns:
+            A part of `slots` or `tasks`, which may be empty.
+
+        Raises:
+            TraceError: there is no such table, or the trace holds no slots.
+        """
+        if name not in TABLES:
+            raise TraceError(f"{self.path}: no table {name!r}; there are {', '.join(TABLES)}")
+        source, known = (
+            (self.tasks, TASK_VARIABLES) if name == "tasks" else (self.slots, SLOT_VARIABLES)
+        )
+        dims = TABLES[name]
+        return source[[key for key in known if key in source and source[key].dims == dims]]
 
     @cached_property
     def batches(self) -> xr.Dataset:
@@ -360,4 +394,3 @@ def summarise(paths: Iterable[str | Path], warmup: float = WARMUP) -> Summary:
         with open_trace(path) as trace:
             summaries.append(trace.summary(warmup))
     return Summary(summaries, warmup)
-

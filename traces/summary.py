@@ -96,10 +96,11 @@ class Summary(Printable):
         names = [trace.path.name for trace in self.traces]
         for trace in self.traces:
             unique = names.count(trace.path.name) == 1
-            table.add_column(trace.path.name if unique else str(trace.path), justify="right")
+            name = Text(trace.path.name if unique else str(trace.path))
+            table.add_column(name, justify="right")
         for section in self.sections():
             for label, cells in section:
-                table.add_row(Text(label), *cells)
+                table.add_row(Text(label), *map(Text, cells))
             table.add_section()
         return table
 

@@ -116,6 +116,16 @@ SLOT_VARIABLES = {
 }
 """/slots: the columns that a simulation may hand over for each slot."""
 
+TABLES = {
+    "slots": NETWORK,
+    "devices": DEVICE,
+    "stations": STATION,
+    "links": LINK,
+    "interference": ("replication", "slot", "device", "interferer"),
+    "tasks": ("task",),
+}
+"""The variables of /slots and /tasks by their dimensions: a table for each set of them."""
+
 _STATION = ("station",)
 
 SLOT_COORDINATES = {

@@ -106,11 +106,11 @@ def _view(trace: Trace, rate: float, silent_s: float) -> "Group":
     head = Table.grid(padding=(0, 2))
     head.add_row(
         Text(trace.path.name, style="bold"),
-        trace.policy,
+        Text(trace.policy),
         ProgressBar(total=planned, completed=slots, width=20),
         f"{slots:,} of {planned:,} slots",
         f"{rate:,.0f} slots/s" if running and rate > 0.0 else "",
-        f"{_duration(left_s)} left" if running and left_s is not None else trace.status,
+        Text(f"{_duration(left_s)} left" if running and left_s is not None else trace.status),
     )
     columns = all_columns(trace.totals)
     newest = {name: np.asarray(column[:, -1].sum()) for name, column in columns.items()}
