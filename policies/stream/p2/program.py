@@ -182,7 +182,7 @@ def programs(problem: DriftPlusPenalty, observation: Observation) -> list[Progra
     result = []
     for r in range(problem.network.replications):
         slot = collect(cells, observed, r, np.zeros(problem.network.devices, DEVICE))
-        devices = slot.devices[np.argsort(slot.devices["index"])]
+        devices = slot.devices[np.argsort(slot.devices["index"], kind="stable")]
         device = devices["index"].copy()
         station = observed.station[r, device]
         own = slot.cells[station]

@@ -91,7 +91,7 @@ def descending(value: FloatArray) -> IntArray:
     """
     count = len(value)
     if count > _INSERTION_SORT_MAX:
-        return np.argsort(-value)
+        return np.argsort(-value, kind="mergesort")
     order = np.empty(count, np.int64)
     for i in range(count):
         place = i
