@@ -102,6 +102,8 @@ def test_small_systems_are_solved() -> None:
     swapped = np.array([[0.0, 2.0], [1.0, 0.0]])
     np.testing.assert_array_equal(solve(swapped, np.array([4.0, 3.0])), [3.0, 2.0])
     assert not np.isfinite(solve(np.zeros((2, 2)), np.ones(2))).any()
+    assert solve(np.zeros((0, 0)), np.zeros(0)).shape == (0,)
+    assert solve(np.zeros((3, 0, 0)), np.zeros((3, 0))).shape == (3, 0)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 8, 12, 100])

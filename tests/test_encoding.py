@@ -114,7 +114,7 @@ def only(observation: Observation, order: Any, replication: Any) -> Observation:
 
 
 @given(st.integers(0, 10_000), st.sampled_from(["total", "density"]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_every_action_is_within_the_physical_sets(seed: int, noise_model: str) -> None:
     """Nothing is scaled down; a band in which somebody sends is used up; who is off sends nothing."""
     encoding, observation = stream(seed, noise_model=noise_model)
@@ -201,7 +201,7 @@ def water_level(weight: FloatArray, needed: FloatArray, capacity: float) -> Floa
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_priority_shares_against_bisection(seed: int) -> None:
     rng = np.random.default_rng(seed)
     weight = rng.uniform(0.1, 10.0, (1, 6)) * (rng.random((1, 6)) > 0.3)
@@ -286,7 +286,7 @@ def test_what_is_no_action_is_refused(wrong: str) -> None:
 
 
 def task_slots(*overrides: str) -> tuple[WorstCaseEmission, Encoding, list[tuple[Any, Any]]]:
-    """World C's slots, each with its observation and what `exact` decides."""
+    """The task problem's slots, each with its observation and what `exact` decides."""
     seen: list[Any] = []
     found = observing(seen, "run.replications=2", *overrides, toml=TABLE_I)
     problem = found.simulation.world
@@ -345,7 +345,7 @@ def test_the_optimum_of_world_c_is_an_action() -> None:
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_tasks_are_in_time_wherever_powers_suffice(seed: int) -> None:
     """Delays, energies, capacity and floors hold of all who offload, and of others as far as they can."""
     rng = np.random.default_rng(seed)

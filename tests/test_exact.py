@@ -406,7 +406,7 @@ def instances(draw_from: st.DrawFn) -> Instance:
     return Instance(network, tasks, table1.channel(rng, devices))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(instance=instances())
 def test_limits_bounds_and_violations(instance: Instance) -> None:
     solution = instance.solve()
@@ -426,7 +426,7 @@ def test_limits_bounds_and_violations(instance: Instance) -> None:
             assert not relaxed(instance, 1.0 + solution.violation - 1e-4).solve().feasible
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(instance=instances(), factor=st.floats(1.0, 2.0))
 def test_looser_limits_never_cost_emissions(instance: Instance, factor: float) -> None:
     solution = instance.solve()
@@ -436,7 +436,7 @@ def test_looser_limits_never_cost_emissions(instance: Instance, factor: float) -
         assert looser.worst_emission_g <= solution.worst_emission_g * (1 + 1e-6)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(instance=instances(), seed=st.integers(0, 1000))
 def test_names_of_devices_do_not_matter(instance: Instance, seed: int) -> None:
     network, tasks, channel = instance

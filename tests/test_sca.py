@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import table1
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import optimize
 
@@ -63,7 +63,6 @@ def feasible_point(one: Slot) -> TaskDecision:
 positive = st.floats(1e-3, 1e3)
 
 
-@settings(deadline=None)
 @given(x=positive, y=positive, x_bar=positive, y_bar=positive)
 def test_inequality_12_as_used_bounds_the_rate_and_is_tight_at_the_point(
     x: float, y: float, x_bar: float, y_bar: float
@@ -82,7 +81,6 @@ def test_inequality_12_as_used_bounds_the_rate_and_is_tight_at_the_point(
     assert bound(x / x_bar, y / y_bar) <= np.log1p(x / y) + 1e-9 * (1.0 + abs(bound(1.0, 1.0)))
 
 
-@settings(deadline=None)  # The first example compiles.
 @given(seed=st.integers(0, 2**32 - 1))
 def test_inequality_12_with_interference_bounds_the_rates_of_c2(seed: int) -> None:
     one, rng = draw(seed), np.random.default_rng(seed)

@@ -509,9 +509,7 @@ VALUES = st.recursive(
 )  # fmt: skip
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.dictionaries(WORDS, VALUES, max_size=4),
     st.booleans(),

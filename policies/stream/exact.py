@@ -1,4 +1,4 @@
-"""The best of a multi-start search on P2, A(20): what stands in for an exact optimum in world A.
+"""The best of a multi-start search on P2, A(20): what stands in for an exact optimum.
 
 P2 is neither convex nor has it a structure from which a bound could be had, so there is no
 certificate: `optimality_gap` in the trace is NaN. On a small network all sets of senders can be
@@ -9,10 +9,12 @@ smooth in bandwidths and log powers, and a sequential quadratic program finds lo
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from ...simulator.core.arrays import BoolArray, FloatArray
 from ...simulator.core.elementary import exp_each, log, log1p_each, log_each
@@ -46,6 +48,8 @@ class MultiStart(Policy):
     Raises:
         ValueError: fewer than no starts; in `reset`, more than `MAX_DEVICES` devices.
     """
+
+    remembers: ClassVar[tuple[str, ...]] = ("_rngs",)
 
     starts: int = 1
 
@@ -90,10 +94,12 @@ class MultiStart(Policy):
     ) -> Allocation:
         """The best allocation found from these starts and from those of every set of senders."""
         columns = np.zeros((2, len(instance.device)))
-        for band in (instance.station == 0, instance.station > 0):
-            within = instance.only(band)
-            best = self._best_of_band(within, [start.only(band) for start in starts], rng)
-            columns[:, band] = best.bandwidth_hz, best.power_w
+        # On several threads, BLAS sums in an order that depends on how many they are.
+        with _blas().limit(limits=1, user_api="blas"):
+            for band in (instance.station == 0, instance.station > 0):
+                within = instance.only(band)
+                best = self._best_of_band(within, [start.only(band) for start in starts], rng)
+                columns[:, band] = best.bandwidth_hz, best.power_w
         return instance.allocation(*columns)
 
     def _best_of_band(
@@ -135,6 +141,14 @@ def _sets(devices: int) -> Iterator[BoolArray]:
     for chosen in product((False, True), repeat=devices):
         if any(chosen):
             yield np.array(chosen)
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    """The threads of BLAS, scipy's included, which is loaded by then."""
+    import scipy.optimize  # noqa: F401
+
+    return ThreadpoolController()
 
 
 def local_optimum(instance: Program, start: Allocation) -> Allocation:

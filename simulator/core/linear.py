@@ -15,8 +15,9 @@ def solve(matrix: FloatArray, right: FloatArray) -> FloatArray:
         (…, n); not finite where a matrix is singular.
     """
     size = right.shape[-1]
-    x = right.copy().reshape(-1, size)
-    _eliminate(matrix.copy().reshape(-1, size, size), x)
+    systems = right.size // max(size, 1)
+    x = right.copy().reshape(systems, size)
+    _eliminate(matrix.copy().reshape(systems, size, size), x)
     return x.reshape(right.shape)
 
 
