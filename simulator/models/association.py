@@ -9,11 +9,8 @@ from pydantic import Field
 from ...scenarios.units import Number
 from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.compiled import compiled
-<<<<<<< HEAD
 from ..core.elementary import log2
-=======
 from ..network.cells import check_stations
->>>>>>> main
 from ..network.graph import LiveNetwork
 from ..network.network import Network
 

@@ -9,13 +9,9 @@ from pydantic import Field
 
 from ...scenarios.units import Metres, Number, PowerRatio
 from ..core.arrays import FloatArray
-<<<<<<< HEAD
 from ..core.elementary import power_each
 from ..core.randomness import Generators, standard_exponential, standard_normal
-=======
-from ..core.randomness import Generators
 from .arrivals import check_used
->>>>>>> main
 
 PATH_LOSS = {"log-distance": f"{__package__}.fading:LogDistance"}
 """Path-loss models by the name that a scenario gives."""

@@ -8,13 +8,9 @@ from numpy.typing import NDArray
 
 from ..core.arrays import FloatArray
 from ..core.compiled import compiled
-<<<<<<< HEAD
 from ..core.elementary import log2_each, power_each
 from ..core.randomness import Generators, standard_normal
-=======
-from ..core.randomness import Generators
 from ..core.saved_state import ALL_FIELDS
->>>>>>> main
 from .network import CarbonAwareNetwork
 
 ComplexArray = NDArray[np.complex128]
