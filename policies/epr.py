@@ -96,7 +96,8 @@ class EqualRatesEqualPower(Policy):
         # the same value, at the energy of A(9).
         alone_bits = decision.local_cpu_hz * (network.slot_s / network.cycles_per_bit)
         lost_bits = alone_bits - outcome.local_bits
-        saved_j = network.varsigma * network.slot_s * decision.local_cpu_hz**3
+        cubed = decision.local_cpu_hz * decision.local_cpu_hz * decision.local_cpu_hz
+        saved_j = network.varsigma * network.slot_s * cubed
         saved_j = saved_j - outcome.local_energy_j
         gained = (value - congestion) * outcome.offloaded_bits - value * lost_bits
         worthwhile: BoolArray = gained > problem.V * (outcome.offload_energy_j - saved_j)

@@ -15,8 +15,10 @@ from typing import Any, Concatenate, ParamSpec
 from zlib import crc32
 
 import h5py
+import llvmlite.binding as llvm
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from .. import __version__
 from ..simulator.core.arrays import FloatArray
@@ -47,7 +49,7 @@ _OF_COLUMNS = {
     name for name in SUMMARY_VARIABLES if name.removeprefix("initial_") in SLOT_VARIABLES
 }
 
-_LIBRARIES = ("numpy", "scipy", "h5py", "simpy", "numba")
+_LIBRARIES = ("numpy", "scipy", "h5py", "simpy", "numba", "cvxpy", "clarabel", "torch")
 
 
 @dataclass(frozen=True)
@@ -351,6 +353,7 @@ class TraceFile:
                 "python_version": platform.python_version(),
             }
             | _library_versions()
+            | _machine()
         )
         netcdf.fixed_text(file, "status", "running", 16)
         timing = file.create_group("timing")
@@ -508,6 +511,20 @@ def _extend(scale: h5py.Dataset, first: int, size: int) -> None:
 def _library_versions() -> dict[str, str]:
     """Looked up once: it takes longer than the rest of the header."""
     return {f"{library}_version": version(library) for library in _LIBRARIES}
+
+
+@cache
+def _machine() -> dict[str, str]:
+    """What the last bits of solvers and learners may hang on."""
+    config: Any = np.show_config(mode="dicts")
+    blas = ThreadpoolController().select(user_api="blas").info()
+    kernels = {f"{one['internal_api']} {one['version']} {one.get('architecture')}" for one in blas}
+    return {
+        "processor": f"{platform.machine()} {llvm.get_host_cpu_name()}",
+        "processor_vectors": " ".join(config["SIMD Extensions"].get("found", ())),
+        "c_library": " ".join(platform.libc_ver()),
+        "blas": ", ".join(sorted(kernels)),
+    }
 
 
 def _now() -> str:

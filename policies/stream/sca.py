@@ -22,6 +22,7 @@ from pydantic import Field
 
 from ...scenarios.units import Count
 from ...simulator.core.arrays import FloatArray
+from ...simulator.core.elementary import log_each, power_each
 from ...simulator.core.randomness import Generators
 from ...simulator.network.network import Network
 from ...simulator.stream.decision import Decision
@@ -181,8 +182,8 @@ class Approximation:
         self._data.value = np.stack(
             [
                 instance.power_cost * p / scale,
-                instance.local_cost * local**3 / (3.0 * scale),
-                np.log(received_w / disturbance_w),
+                instance.local_cost * (local * local * local) / (3.0 * scale),
+                log_each(received_w / disturbance_w),
                 noise_w / disturbance_w,
                 noise_w / received_w,
                 instance.noise_w / received_w,
@@ -212,9 +213,9 @@ def _prolonged(
     best = None
     length = 1.0
     while length <= _LONGEST:
-        bandwidth_hz = point.bandwidth_hz * growth_w**length
+        bandwidth_hz = point.bandwidth_hz * power_each(growth_w, length)
         used = (instance.together * bandwidth_hz).sum(axis=1) / instance.bandwidth_hz
-        power_w = np.minimum(point.power_w * growth_p**length, instance.power_max_w)
+        power_w = np.minimum(point.power_w * power_each(growth_p, length), instance.power_max_w)
         new = instance.allocation(bandwidth_hz / used, power_w)
         if best is not None and new.gain <= best.gain:
             break

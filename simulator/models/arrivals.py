@@ -15,7 +15,7 @@ from ...scenarios.units import (
 )
 from ..core.arrays import FloatArray, IntArray
 from ..core.compiled import compiled
-from ..core.randomness import Generators
+from ..core.randomness import Generators, exponential_draw, standard_exponential
 
 ARRIVALS = {
     "uniform": f"{__package__}.arrivals:Uniform",
@@ -351,7 +351,7 @@ class _Candidates:
         event_rate = arrival_rate + 1.0 / np.array(sojourns)
         pace = event_rate.max()
         mean_gap = float(1.0 / (pace * state.shape[1] * slot_s))
-        wait = np.array([rng.standard_exponential() for rng in rngs]) * mean_gap
+        wait = np.array([standard_exponential(rng, 1)[0] for rng in rngs]) * mean_gap
         return cls(mean_gap, arrival_rate / pace, event_rate / pace, state, wait)
 
     def draw(
@@ -415,7 +415,7 @@ def _thinned(
                 phase[count] = now
                 device[count] = i
                 if sizes == _EXPONENTIAL:
-                    bits[count] = mean_bits * rng.standard_exponential()
+                    bits[count] = mean_bits * exponential_draw(rng)
                 elif sizes == _UNIFORM:
                     bits[count] = 2.0 * mean_bits * (1.0 - rng.random())
                 else:
@@ -423,7 +423,7 @@ def _thinned(
                 count += 1
             elif chance < happens[state[i]]:
                 state[i] = (state[i] + 1) % arrives.size
-            now += mean_gap * rng.standard_exponential()
+            now += mean_gap * exponential_draw(rng)
         now -= 1.0
     wait[0] = now
     return slot[:count], phase[:count], device[:count], bits[:count]
