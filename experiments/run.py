@@ -134,7 +134,7 @@ def execute(
     path.parent.mkdir(parents=True, exist_ok=True)
     saved.unlink(missing_ok=True)
     level = experiment.scenario.trace.level
-    writer = TraceWriter(path, _run_info(experiment), level=level)
+    writer = TraceWriter(path, run_info(experiment), level=level)
     return _record(experiment, policy, writer, path, checkpoint_every, on_start)
 
 
@@ -156,7 +156,7 @@ def resume(
     saved = checkpoint.load(file)
     _check_same(file, saved.scenario, experiment.scenario)
     level = experiment.scenario.trace.level
-    writer = TraceWriter(path, _run_info(experiment), level=level, earlier=saved.written)
+    writer = TraceWriter(path, run_info(experiment), level=level, earlier=saved.written)
     return _record(experiment, saved.policy, writer, path, saved.every, on_start, saved.simulation)
 
 
@@ -249,7 +249,8 @@ def _check_same(file: Path, saved: str, scenario: Scenario) -> None:
         raise CheckpointError(f"{file}: of another scenario: {', '.join(changes)}")
 
 
-def _run_info(experiment: Experiment) -> RunInfo:
+def run_info(experiment: Experiment) -> RunInfo:
+    """What its trace says of a run, apart from what happens in it."""
     network, topology = experiment.blueprint.network, experiment.blueprint.topology
     links = topology.links
     scenario = experiment.scenario

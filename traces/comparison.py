@@ -18,7 +18,7 @@ from .confidence_intervals import CONFIDENCE, Estimate, format_estimate, mean
 from .metrics import METRICS
 from .printing import Printable, finite
 from .reader import TraceError, open_trace
-from .statistics import check_warmup, replication_values
+from .statistics import check_warmup
 from .summary import WARMUP
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ def compare_traces(traces: Mapping[str, str | Path], warmup: float = WARMUP) -> 
             totals = trace.totals
             if len(trace.seeds) < 2:
                 raise TraceError(f"{path}: one replication has no interval; record two or more")
-            values = replication_values(totals, warmup)
+            values = trace.replication_values(warmup)
             by_seed[label] = {key: values[key] for key in COMPARED if key in values}
             sampled = trace.seeds, totals.recorded, list(by_seed[label])
             scenarios.append(trace.scenario_table)

@@ -139,7 +139,7 @@ def _page_of(traces: Mapping[str, Trace], warnings: list[str], warmup: float) ->
         section(
             "Numbers",
             table(list(traces), numbers.sections()),
-            note(f"95 % intervals; the first {100.0 * warmup:g} % of the slots left out."),
+            note(numbers.caption),
         ),
         section(
             "Over time",
