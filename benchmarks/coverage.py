@@ -17,7 +17,7 @@ import numpy as np
 
 from edgesim.experiments.run import prepare, run_info
 from edgesim.scenarios.loading import load_scenario
-from edgesim.simulator.core.recorder import NullRecorder, TaskTable
+from edgesim.simulator.core.recorder import EndStatus, NullRecorder, TaskTable
 from edgesim.traces.confidence_intervals import Estimate
 from edgesim.traces.latencies import TaskRecord, without_rounding
 from edgesim.traces.metrics import METRICS
@@ -66,26 +66,16 @@ _SERVED_MBIT = 0.5  # by a device of iiot_20dev, in a slot
 def cases() -> dict[str, tuple[str, dict[str, Any], tuple[int, ...]]]:
     """By name: a scenario, its changes, and numbers of slots."""
     found: dict[str, tuple[str, dict[str, Any], tuple[int, ...]]] = {}
+    long = 1_000, 3_000, 10_000
+    poisson = {"tasks.arrivals": "poisson", "tasks.sizes": "exponential", "tasks.rate": 10.0}
     for load in (0.5, 0.8, 0.95):
         mean = {"tasks.mean": f"{_SERVED_MBIT * load} Mbit"}
-        for name, law in (
-            ("uniform", {}),
-            (
-                "Poisson",
-                {"tasks.arrivals": "poisson", "tasks.sizes": "exponential", "tasks.rate": 10.0},
-            ),
-        ):
-            slots = (1_000, 3_000, 10_000)
-            found[f"queue {load} {name}"] = "iiot_20dev", _QUEUE | mean | law, slots
-    changes = {"devices.positions": _PLACES["iiot"]}
-    found["iiot"] = "iiot_20dev", changes, (1_000, 3_000, 10_000)
-    changes = {"devices.positions": _PLACES["carbon"]}
-    for policy, slots in (
-        ("local", (200, 1_000)),
-        ("offload-all", (200, 1_000)),
-        ("epr-ep", (200,)),
-    ):
-        found[f"carbon {policy}"] = "carbon_6ue", changes | {"policy.name": policy}, slots
+        found[f"queue {load} uniform"] = "iiot_20dev", _QUEUE | mean, long
+        found[f"queue {load} Poisson"] = "iiot_20dev", _QUEUE | mean | poisson, long
+    found["iiot"] = "iiot_20dev", {"devices.positions": _PLACES["iiot"]}, long
+    placed = {"devices.positions": _PLACES["carbon"]}
+    for policy in ("local", "offload-all", "epr-ep"):
+        found[f"carbon {policy}"] = "carbon_6ue", placed | {"policy.name": policy}, (200, 1_000)
     return found
 
 
@@ -96,7 +86,10 @@ class _Keeper(NullRecorder):
         self._writer = writer
         self._slot = 0
         self.kept: list[tuple[Any, ...]] = []
-        self.close = writer.close
+
+    def close(self, status: EndStatus) -> None:
+        """As the writer."""
+        self._writer.close(status)
 
     def slot(self, slot: int, columns: Mapping[str, Any]) -> None:
         """As the writer."""

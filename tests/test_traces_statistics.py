@@ -249,7 +249,7 @@ def test_json_has_numbers_in_si_and_null_for_what_is_not_known(tmp_path: Path) -
         "value": 1.0,
         "low": None,
         "high": None,
-        "slots_needed": 12,
+        "slots_needed": 9,
     }
     assert estimates["late_share"]["value"] is None
     assert summary["traces"][0]["stability"] == "undecided"

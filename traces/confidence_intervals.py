@@ -41,7 +41,7 @@ CONFIDENCE = 0.95
 COSINES = 24
 """Power is averaged over so many of the lowest frequencies, at most."""
 
-FEWEST_BATCHES = 10
+FEWEST_BATCHES = 8
 """A run of fewer is too short for whatever interval."""
 
 LEAST_FREEDOM = 3.0
@@ -285,7 +285,7 @@ def _spread_of_share(latencies: Latencies, value: float, longer: float) -> Sprea
 
 
 def _of_few_batches(value: float, batches: int, slots: int) -> Estimate:
-    return Estimate(value, slots_needed=_rounded(slots * (FEWEST_BATCHES + 2) / batches))
+    return Estimate(value, slots_needed=_rounded(slots * (FEWEST_BATCHES + 1) / batches))
 
 
 def _skewness(residuals: FloatArray) -> FloatArray:
@@ -295,7 +295,7 @@ def _skewness(residuals: FloatArray) -> FloatArray:
     means = np.add.reduceat(residuals, np.arange(groups) * batches // groups, axis=1)
     square = (means**2).mean(axis=1)
     deviation = np.sqrt(np.where(square > 0.0, square, 1.0))
-    return np.abs(((means / deviation[:, None]) ** 3).mean(axis=1))
+    return np.asarray(np.abs(((means / deviation[:, None]) ** 3).mean(axis=1)))
 
 
 def _bounded(
