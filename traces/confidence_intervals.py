@@ -15,6 +15,9 @@ A positive quantity gets it on the scale of 1 / sqrt(x), a share on that of log(
 its range, and both reach farther up, where a run that is too short misses what is rare. A half-width as
 large as the quantity itself is none: the run is too short.
 
+Whether a run has settled after its warm-up is looked at with MSER (White, Simulation 69, 1997): where leaving
+out what it would leave out moves the mean by half a half-width, the warm-up is too short.
+
 Bounds of a quantile are latencies whose share of longer ones is compatible with that of the quantile, so
 the density is not needed, and ties do no harm.
 
@@ -28,7 +31,7 @@ from functools import cache
 
 import numpy as np
 
-from ..simulator.core.arrays import FloatArray
+from ..simulator.core.arrays import FloatArray, IntArray
 from .latencies import Latencies
 from .printing import finite
 
@@ -46,6 +49,12 @@ FEWEST_BATCHES = 8
 
 LEAST_FREEDOM = 3.0
 """Of a t interval; below it, a run is too short for a quantity that has no bounds."""
+
+NOTICED = 0.5
+"""Share of a half-width by which a mean may move when more of the beginning is left out."""
+
+WARM_UP_SHARE = 0.1
+"""Of a run that is as long as it should be, at least so much is left out at the beginning."""
 
 Range = tuple[float, float]
 """Least and greatest value that a quantity can have."""
@@ -187,8 +196,13 @@ def series_ratios(
             found[k] = _of_few_batches(value, batches, slots)
         return found
     residuals = numerators[known] - values[:, None] * denominators[known]
-    spread = spread_of_means(residuals / denominators[known].mean(axis=1)[:, None])
+    residuals /= denominators[known].mean(axis=1)[:, None]
+    spread = spread_of_means(residuals)
+    unsettled = _unsettled(residuals)
     for place, (k, value) in enumerate(zip(known.tolist(), values.tolist(), strict=True)):
+        if unsettled[place]:
+            found[k] = _of_short_warm_up(value, int(unsettled[place]), batches, slots)
+            continue
         half_width, freedom = float(spread.half_width[place]), float(spread.freedom[place])
         found[k] = _bounded(value, half_width, freedom, within[k], slots)
     return found
@@ -225,6 +239,60 @@ def spread_of_means(residuals: FloatArray) -> Spread:
     return Spread(t * np.sqrt(variance), freedom, variance)
 
 
+def replicated_ratio(
+    numerators: FloatArray, denominators: FloatArray, within: Range, slots: int
+) -> Estimate:
+    """A ratio of sums over the batches of independent replications, if they have settled.
+
+    Args:
+        numerators: (R, K) sums by replication and batch.
+        denominators: (R, K) likewise.
+        within: the interval is cut to this range.
+        slots: that each replication has.
+    """
+    found = ratio(numerators.sum(axis=1), denominators.sum(axis=1), within)
+    if math.isnan(found.half_width) or numerators.shape[1] < FEWEST_BATCHES:
+        return found
+    residuals = (numerators - found.value * denominators).mean(axis=0) / denominators.mean()
+    more = int(_left_out(residuals[None, :])[0])
+    if more and _is_noticed(residuals, more, found.half_width):
+        return _of_short_warm_up(found.value, more, len(residuals), slots)
+    return found
+
+
+def _left_out(residuals: FloatArray) -> IntArray:
+    """(n,) batches at the beginning of (n, K), in the first half, that MSER leaves out."""
+    batches = residuals.shape[1]
+    lengths = np.arange(batches, batches - batches // 2, -1)  # after leaving out 0, 1, …
+    later = np.cumsum(residuals[:, ::-1], axis=1)[:, ::-1][:, : len(lengths)]
+    squares = np.cumsum(residuals[:, ::-1] ** 2, axis=1)[:, ::-1][:, : len(lengths)]
+    return np.argmin((squares - later**2 / lengths) / lengths**2, axis=1)
+
+
+def _is_noticed(residuals: FloatArray, more: int, half_width: float) -> bool:
+    """Whether leaving out more of a series of mean zero moves its mean by what one would notice."""
+    rounding = 1e-9 * float(np.abs(residuals).max())
+    return abs(float(residuals[more:].mean())) > NOTICED * half_width + rounding
+
+
+def _unsettled(residuals: FloatArray) -> IntArray:
+    """(n,) batches at the beginning of (n, K) that MSER leaves out, where one notices; else 0."""
+    left_out = _left_out(residuals)
+    for place in np.flatnonzero(left_out).tolist():
+        more, series = int(left_out[place]), residuals[place]
+        rest = series[None, more:]
+        half_width = float(spread_of_means(rest - rest.mean()).half_width[0])
+        if not _is_noticed(series, more, half_width):
+            left_out[place] = 0
+    return left_out
+
+
+def _of_short_warm_up(value: float, more: int, batches: int, slots: int) -> Estimate:
+    """Of a run that takes so many batches more, of those that count, to settle."""
+    settled = slots * (WARM_UP_SHARE + (1.0 - WARM_UP_SHARE) * more / batches)
+    return Estimate(value, slots_needed=_rounded(settled / WARM_UP_SHARE))
+
+
 def series_quantiles(latencies: Latencies, shares: FloatArray, slots: int) -> list[Estimate]:
     """Quantiles of the latencies of one run.
 
@@ -248,7 +316,10 @@ def _quantile(latencies: Latencies, share: float, value: float, slots: int) -> E
     if len(latencies.tasks) < FEWEST_BATCHES:
         return _of_few_batches(value, len(latencies.tasks), slots)
     longer = 1.0 - share  # the share of tasks that take longer than the quantile
-    here = _spread_of_share(latencies, value, longer)
+    at_value = _residuals_of_share(latencies, value, longer)
+    if more := int(_unsettled(at_value)[0]):
+        return _of_short_warm_up(value, more, len(latencies.tasks), slots)
+    here = spread_of_means(at_value)
     relative = float(here.half_width[0]) / longer
     needed = _rounded(slots * max(2.0 * relative, 2.0) ** 2)
     if relative >= 1.0:
@@ -273,15 +344,15 @@ def _quantile(latencies: Latencies, share: float, value: float, slots: int) -> E
     return Estimate(value, min(least, value), float(bounds[place + reached[0]]))
 
 
-def _spread_of_share(latencies: Latencies, value: float, longer: float) -> Spread:
-    """Of the share above a quantile, to which as many of the tasks at the quantile count as it takes."""
+def _residuals_of_share(latencies: Latencies, value: float, longer: float) -> FloatArray:
+    """(1, G) of the share above a quantile, to which as many of the tasks at it count as it takes."""
     reached, above = latencies.above(np.array([np.nextafter(value, -math.inf), value])).T
     ties = float((reached - above).sum())
     missing = longer * float(latencies.tasks.sum()) - float(above.sum())
     part = min(max(missing / ties, 0.0), 1.0) if ties > 0.0 else 0.0
     counts = above + part * (reached - above)
     residuals = counts - counts.sum() / latencies.tasks.sum() * latencies.tasks
-    return spread_of_means(residuals[None, :] / latencies.tasks.mean())
+    return np.asarray(residuals[None, :] / latencies.tasks.mean())
 
 
 def _of_few_batches(value: float, batches: int, slots: int) -> Estimate:

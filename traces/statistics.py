@@ -19,6 +19,7 @@ from .confidence_intervals import (
     Estimate,
     by_group,
     ratio,
+    replicated_ratio,
     sectioned,
     series_quantiles,
     series_ratios,
@@ -134,13 +135,17 @@ class CountedBatches:
         """
         parts = fractions(self.columns, METRICS)
         within = {key: METRICS[key].within for key in parts}
+        recorded = self._totals.recorded
         if self.replications > 1:
             means = {
-                key: ratio(by_group(over), by_group(under), within[key])
+                key: replicated_ratio(over, under, within[key], recorded)
                 for key, (over, under) in parts.items()
             }
-            return means | self._quantiles_over_replications(latencies)
-        recorded = self._totals.recorded
+            quantiles = self._quantiles_over_replications(latencies)
+            if needed := means["latency_s"].slots_needed:
+                for key, one in quantiles.items():
+                    quantiles[key] = Estimate(one.value, slots_needed=needed)
+            return means | quantiles
         over, under = (np.concatenate(one) for one in zip(*parts.values(), strict=True))
         ratios = series_ratios(over, under, list(within.values()), recorded)
         found = series_quantiles(latencies.by_batch(self._span), _SHARES, recorded)
