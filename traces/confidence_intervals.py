@@ -15,8 +15,8 @@ A positive quantity gets it on the scale of 1 / sqrt(x), a share on that of log(
 its range, and both reach farther up, where a run that is too short misses what is rare. A half-width as
 large as the quantity itself is none: the run is too short.
 
-Whether a run has settled after its warm-up is looked at with MSER (White, Simulation 69, 1997): where leaving
-out what it would leave out moves the mean by half a half-width, the warm-up is too short.
+Whether a run has settled after its warm-up is looked at with MSER (White, Simulation 69, 1997): where the mean
+without what it leaves out lies outside of the interval, the warm-up is too short.
 
 Bounds of a quantile are latencies whose share of longer ones is compatible with that of the quantile, so
 the density is not needed, and ties do no harm.
@@ -50,9 +50,6 @@ FEWEST_BATCHES = 8
 LEAST_FREEDOM = 3.0
 """Of a t interval; below it, a run is too short for a quantity that has no bounds."""
 
-NOTICED = 0.5
-"""Share of a half-width by which a mean may move when more of the beginning is left out."""
-
 WARM_UP_SHARE = 0.1
 """Of a run that is as long as it should be, at least so much is left out at the beginning."""
 
@@ -81,6 +78,11 @@ class Estimate:
     def half_width(self) -> float:
         """Half the interval's length; NaN where there is none."""
         return (self.high - self.low) / 2.0
+
+    @property
+    def arms(self) -> tuple[float, float]:
+        """How far the interval reaches below the value, and above."""
+        return self.value - self.low, self.high - self.value
 
     def to_dict(self) -> dict[str, float | None]:
         """Value and ends of the interval, None where there are none; "slots_needed" of too short a run."""
@@ -119,18 +121,19 @@ def student_t(freedom: int) -> float:
     return float(stdtrit(freedom, 0.5 + CONFIDENCE / 2.0))
 
 
-def mean(sample: FloatArray) -> Estimate:
+def mean(sample: FloatArray, within: Range = (-math.inf, math.inf)) -> Estimate:
     """The mean of independent values, with its Student-t interval.
 
     Args:
         sample: (R,); of one value there is no interval, and no mean where any is not finite.
+        within: the interval is cut to this range.
     """
     if not len(sample) or not np.isfinite(sample).all():
         return Estimate(math.nan)
     if len(sample) == 1:
         return Estimate(float(sample[0]))
     spread = float(sample.std(ddof=1)) / math.sqrt(len(sample))
-    return _symmetric(float(sample.mean()), student_t(len(sample) - 1) * spread)
+    return _symmetric(float(sample.mean()), student_t(len(sample) - 1) * spread, within)
 
 
 def ratio(
@@ -266,13 +269,13 @@ def _left_out(residuals: FloatArray) -> IntArray:
     lengths = np.arange(batches, batches - batches // 2, -1)  # after leaving out 0, 1, …
     later = np.cumsum(residuals[:, ::-1], axis=1)[:, ::-1][:, : len(lengths)]
     squares = np.cumsum(residuals[:, ::-1] ** 2, axis=1)[:, ::-1][:, : len(lengths)]
-    return np.argmin((squares - later**2 / lengths) / lengths**2, axis=1)
+    return np.asarray(np.argmin((squares - later**2 / lengths) / lengths**2, axis=1))
 
 
 def _is_noticed(residuals: FloatArray, more: int, half_width: float) -> bool:
-    """Whether leaving out more of a series of mean zero moves its mean by what one would notice."""
+    """Whether leaving out more of a series of mean zero moves its mean by more than this."""
     rounding = 1e-9 * float(np.abs(residuals).max())
-    return abs(float(residuals[more:].mean())) > NOTICED * half_width + rounding
+    return abs(float(residuals[more:].mean())) > half_width + rounding
 
 
 def _unsettled(residuals: FloatArray) -> IntArray:
@@ -377,7 +380,7 @@ def _bounded(
     room = min(value - least, greatest - value)
     if greatest < math.inf and room <= 0.0:
         return Estimate(value)  # a share of which nothing but the end was seen
-    if half_width == 0.0:
+    if half_width <= 1e-12 * abs(value):  # nothing but rounding
         return Estimate(value, value, value)
     relative = half_width / room
     if relative >= 1.0:

@@ -1,7 +1,7 @@
 """The summary of a trace: long-run means with 95 % intervals, latency quantiles, queue stability."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -43,6 +43,17 @@ def subject(scenario: Mapping[str, Any], replications: int) -> str:
     drawn = scenario.get("devices", {}).get("positions", "uniform") == "uniform"
     static = scenario.get("mobility", {}).get("model", "static") == "static"
     return LIKE_IT if replications > 1 and drawn and static else THIS
+
+
+def subjects(scenarios: Iterable[Mapping[str, Any]], replications: int) -> list[str]:
+    """What intervals of several scenarios are about, each once."""
+    return list(dict.fromkeys(subject(scenario, replications) for scenario in scenarios))
+
+
+def meaning(subjects: Iterable[str]) -> str:
+    """In a sentence, or two, what it means that intervals are about these."""
+    found = set(subjects)
+    return " ".join(text for about, text in _MEANT.items() if about in found)
 
 
 @dataclass(frozen=True)
@@ -131,15 +142,11 @@ class Summary(Printable):
     def caption(self) -> str:
         """What the numbers are, in a sentence or some."""
         text = f"95 % intervals; the first {100.0 * self.warmup:g} % of the slots left out."
-        text += "".join(f" {_MEANT[about]}" for about in _MEANT if about in self._about)
+        text += f" {meaning(trace.about for trace in self.traces)}"
         estimates = [one for trace in self.traces for one in trace.estimates.values()]
         if any(one.slots_needed for one in estimates):
             text += " Needs: the run is too short for an interval that holds what it says."
         return text
-
-    @property
-    def _about(self) -> set[str]:
-        return {trace.about for trace in self.traces}
 
     def sections(self) -> list[Section]:
         """The rows of a table, in its sections."""
