@@ -138,7 +138,7 @@ def execute(
     path.parent.mkdir(parents=True, exist_ok=True)
     saved.unlink(missing_ok=True)
     level = experiment.scenario.trace.level
-    writer = TraceWriter(path, _run_info(experiment), level=level)
+    writer = TraceWriter(path, run_info(experiment), level=level)
     try:
         simulation = experiment.blueprint.simulation(policy.decide, writer, experiment.streams)
     except BaseException:
@@ -163,7 +163,7 @@ def resume(
     if not file.exists():
         raise CheckpointError(f"{file}: there is no such file; `checkpoint_every` leaves one")
     saved = checkpoint.load(file)
-    info = _run_info(experiment)
+    info = run_info(experiment)
     _check_same(file, saved.scenario, None, info)
     with open_trace(path) as trace:
         _check_same(path, trace.scenario, trace.inputs, info)
@@ -212,7 +212,7 @@ def execute_or_resume(
     if path.exists():
         with open_trace(path) as trace:
             if trace.status == "complete":
-                _check_same(path, trace.scenario, trace.inputs, _run_info(experiment))
+                _check_same(path, trace.scenario, trace.inputs, run_info(experiment))
                 return "complete"
             same = trace.scenario == experiment.scenario.to_toml()
             if not same or checkpoint_every is None or trace.recorded > checkpoint_every:
@@ -294,7 +294,8 @@ def _check_same(file: Path, scenario: str, inputs: Mapping[str, str] | None, inf
         raise CheckpointError(f"{file}: {what}; {_ANEW}")
 
 
-def _run_info(experiment: Experiment) -> RunInfo:
+def run_info(experiment: Experiment) -> RunInfo:
+    """What its trace says of a run, apart from what happens in it."""
     network, topology = experiment.blueprint.network, experiment.blueprint.topology
     links = topology.links
     scenario = experiment.scenario

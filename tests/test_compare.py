@@ -394,8 +394,9 @@ def test_json_has_every_number_in_si() -> None:
     )  # fmt: skip
     found: dict[str, Any] = json.loads(result.stdout)
     assert set(found) == {
-        "title", "seeds", "warmup", "confidence", "baseline", "tests", "policies",
+        "title", "seeds", "warmup", "confidence", "intervals_about", "baseline", "tests", "policies",
     }  # fmt: skip
+    assert found["intervals_about"] == ["networks like it"]
     assert found["seeds"] == [1, 2, 3] and found["baseline"] == "local"
     comparison: Comparison = compare_traces(
         {"local": Path("out/1-local.h5"), "epr": Path("out/2-epr.h5")}

@@ -101,7 +101,7 @@ def _draw(comparison: Comparison, key: str, ax: "Axes") -> None:
         ax.errorbar(
             estimate.value * row.scale,
             place,
-            xerr=estimate.half_width * row.scale,
+            xerr=[[arm * row.scale] for arm in estimate.arms],
             color=DARK,
             fmt="o",
             markersize=4,

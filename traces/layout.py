@@ -297,6 +297,8 @@ class TraceFile:
             if len(bins):
                 hit = slice(bins[0], bins[-1] + 1)
                 summary["latency_tasks"][:, part, hit] = counts[:, hit]
+                for name in ("latency_bin_min_s", "latency_bin_max_s"):
+                    summary[name][:, hit] = getattr(tasks, name.removeprefix("latency_"))[:, hit]
         summary["slots"][...] = slots.slots
 
     @_system_errors
@@ -470,8 +472,12 @@ class TraceFile:
         for name, what in SUMMARY_VARIABLES.items():
             if name in _OF_COLUMNS and name.removeprefix("initial_") not in columns:
                 continue
-            chunks = (min(replications, 64), 1, 512) if name == "latency_tasks" else None
+            chunks = None
             fill = np.nan if what.dtype == "f8" else 0
+            if name in ("latency_tasks", "latency_bin_min_s", "latency_bin_max_s"):
+                # Few bins are hit, so only their chunks are written.
+                chunks = (min(replications, 64), 1, 128)[:: 1 if name == "latency_tasks" else 2]
+                fill = 0
             dataset = netcdf.variable(group, name, what, scales, chunks, fill)
             if chunks is None:
                 # Storage that is allocated in SWMR mode shows readers a header of the wrong size.

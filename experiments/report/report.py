@@ -14,8 +14,8 @@ from ...traces.panels import panels
 from ...traces.printing import duration, spoken
 from ...traces.reader import Trace, TraceError, open_trace
 from ...traces.statistics import check_warmup
-from ...traces.summary import WARMUP, Summary
-from ..sweeps.comparison import compare_sweep
+from ...traces.summary import WARMUP, Summary, meaning
+from ..sweeps.comparison import compare_sweep, summarise_sweep
 from ..sweeps.results import SweepResults, load_results
 from ..sweeps.status import SweepStatus, sweep_status
 from ..sweeps.table import NAME, TRACES
@@ -134,7 +134,7 @@ def _page_of(traces: Mapping[str, Trace], warnings: list[str], warmup: float) ->
         section(
             "Numbers",
             table(list(traces), numbers.sections()),
-            note(f"95 % intervals; the first {100.0 * warmup:g} % of the slots left out."),
+            note(numbers.caption),
         ),
         section(
             "Over time",
@@ -236,6 +236,11 @@ def _again(path: Path) -> str:
     return f"edgesim run {shlex.quote(str(path))} --output {shlex.quote(str(again))}"
 
 
+def _about(results: SweepResults) -> str:
+    """What the intervals of a sweep mean."""
+    return meaning(summarise_sweep(results).about)
+
+
 def _sweep_report(folder: Path, warmup: float) -> str:
     results = load_results(folder, warmup)
     status = sweep_status(folder)
@@ -251,7 +256,7 @@ def _sweep_report(folder: Path, warmup: float) -> str:
     )
     drawn = (
         '<div id="sweep"></div>'
-        + note(f"Means over seeds, with 95 % intervals as bands. {_CONTROLS}")
+        + note(f"Means over seeds, with 95 % intervals as bands. {_about(results)} {_CONTROLS}")
         if charts
         else note("No key varies, or no run is complete: there is nothing to draw.")
     )
