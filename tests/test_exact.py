@@ -11,6 +11,7 @@ from scipy import optimize
 
 from edgesim.policies.tasks.c10 import barrier, solver
 from edgesim.policies.tasks.c10.closed_form_rates import slowest_edge_hz, slowest_local_hz
+from edgesim.policies.tasks.c10.nested_sets import crossing, worst_alone_first
 from edgesim.policies.tasks.c10.program import program_of
 from edgesim.policies.tasks.c10.slot import Slot
 from edgesim.policies.tasks.c10.solver import Solution, solve
@@ -515,6 +516,18 @@ def test_a_time_limit_admits_large_networks() -> None:
     assert answer.lower_bound_g <= longer.lower_bound_g <= longer.worst_emission_g
     assert longer.worst_emission_g <= answer.worst_emission_g
     assert longer.gap < 1e-3
+
+
+def test_who_would_cost_most_alone_offloads_first() -> None:
+    """The first cost decides, then the second, then the number; the crossing is the first of all."""
+    assert worst_alone_first(np.array([1.0, 3.0, np.inf, 2.0])).tolist() == [2, 1, 3, 0]
+    first, second = np.array([[0.0, 0.0, 1.0], [2.0, 2.0, 2.0]]), np.array([5.0, 7.0, 0.0])
+    both = worst_alone_first(first, np.broadcast_to(second, (2, 3)))
+    assert both.tolist() == [[2, 1, 0], [1, 0, 2]]
+    assert worst_alone_first(np.ones(3)).tolist() == [0, 1, 2]
+    for low, high in itertools.product(range(9), repeat=2):
+        for least in range(low, high + 1):
+            assert crossing(low, high, lambda k, least=least: k >= least) == (least, least)  # type: ignore[misc]
 
 
 def test_slowest_rates_meet_the_deadline_exactly() -> None:

@@ -7,6 +7,7 @@ import csv
 import json
 import tomllib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import xarray as xr
 
 from edgesim.experiments.reproduction.catalogue import FIGURES
 from edgesim.experiments.reproduction.engine import (
+    Workshop,
     document,
     judge,
     labelled,
@@ -32,6 +34,7 @@ from edgesim.experiments.reproduction.figure import (
 )
 from edgesim.experiments.reproduction.measure import course, geometric_mean, level, with_shares
 from edgesim.experiments.reproduction.trainings import steps, train_all
+from edgesim.traces.reader import open_trace
 
 Results = dict[str, xr.Dataset]
 Change = Callable[[Results], None]
@@ -349,6 +352,34 @@ def test_a_claim_holds_where_its_sentence_is_true(name: str, expected: str, chan
     wrong = {one["name"]: one for one in judged["conditions"] if one["answer"] != expected}
     assert judged["conditions"] and not wrong
     assert judged["verdict"] == ("reproduced" if expected == "holds" else "not reproduced")
+
+
+@pytest.mark.parametrize(
+    ("name", "study", "names", "of", "places", "untouched"),
+    [
+        ("a6-rising", "schemes", COSTS, "policy", (JOINT, RADIO, COMPUTE), "AAC alone"),
+        ("c6-rising", "schemes", EMITTED, "policy", (PROPOSED, RATES), "nothing"),
+        ("c9-rising", "sizes", EMITTED, "size", (1, 4), "nothing"),
+    ],
+)
+def test_each_scheme_has_to_rise(
+    name: str, study: str, names: tuple[str, ...], of: str, places: tuple[Any, ...], untouched: str
+) -> None:
+    """One that falls is enough for conditions to fail."""
+    figure, claim = CLAIMS[name]
+    dim = next(dim for claimed, dim, _, _ in RISING if claimed == name)
+    for place in places:
+        results = alike(figure)
+        for data in results.values():
+            rank = data[dim].astype(float) if dim in data.dims else 1.0
+            falling = xr.where(data[of] == place, 1.0 / rank, rank) if of in data.dims else rank
+            for each in names:
+                if each in data:
+                    data[each] = data[each] * falling
+        judged = judge(claim, results, quick=False)
+        fails = [one["name"] for one in judged["conditions"] if one["answer"] == "fails"]
+        expected = [one["name"] for one in judged["conditions"] if untouched not in one["name"]]
+        assert fails == expected, place
 
 
 def test_all_claims_are_tried_both_ways() -> None:
@@ -720,6 +751,29 @@ def test_trainings_are_read_where_they_were_made(tmp_path: Path) -> None:
                 np.testing.assert_array_equal(of["steps"], [10.0, 20.0 if seed > 1 else np.nan])
                 folder = next(one.folder for one in made if one.place == (rate, seed - 1))
                 assert of["checkpoint"].item() == str(folder / "best.pt")
+
+
+def test_runs_of_a_study_are_told_without_their_warm_up(tmp_path: Path) -> None:
+    """By the traces themselves: who decided, on which load, and the second half of the slots."""
+    study = replace(
+        STUDY,
+        factors=STUDY.factors[:1],
+        keys={"run.slots": 10, "devices.count": 2, "trace.level": "slots"},
+        seeds=2,
+        together=1,
+        warmup=0.5,
+    )
+    data = Workshop(tmp_path).run_study(study, tmp_path / "loads", {})
+    assert dict(data.sizes) == {"load": 3, "policy": 2, "seed": 2}
+    for label, policy in study.policies.items():
+        for load, mean in study.factors[0].settings.items():
+            for seed in (1, 2):
+                one = data.sel(policy=label, load=load, seed=seed)
+                with open_trace(tmp_path / "loads" / "traces" / one["trace"].item()) as trace:
+                    queues = trace.slots["queue_bits"].values
+                    assert (trace.policy, trace.slots["seed"].values.tolist()) == (policy, [seed])
+                    assert f'mean = "{mean["tasks.mean"]}"' in trace.scenario
+                assert one["queue_bits"].item() == pytest.approx(queues[0, 5:].mean())
 
 
 # ---------------------------------------------------------------------------------------- measures

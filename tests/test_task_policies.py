@@ -12,6 +12,7 @@ from conftest import Run, simulate
 from scipy import stats
 
 from edgesim.policies.epr import EqualRatesEqualPowerTasks, EqualRatesTasks
+from edgesim.policies.tasks.c10.closed_form_rates import feasible_common_hz
 from edgesim.policies.tasks.c10.slot import unstack
 from edgesim.policies.tasks.c10.solver import Solution, solve
 from edgesim.policies.tasks.lyapunov import LyapunovTasks
@@ -262,6 +263,18 @@ def test_default_rate_executes_all_that_any_rate_can() -> None:
         assert outcome.use.feasible[0] == held
         assert outcome.use.delay[0, 1] == pytest.approx(1.0, rel=1e-5)
         assert outcome.use.energy[0, 1] == pytest.approx(1.0, rel=1e-5)
+
+
+def test_default_rate_is_that_of_the_hungriest_device() -> None:
+    """(E / (theta D))^(1/3) of 1 J: (1 / (8e-27 x 2))^(1/3) is half of the other's, within the range."""
+    network = replace(
+        table1.network(2),
+        theta_device=np.array([1e-27, 8e-27]),
+        device_cpu_min_hz=np.array([0.1e9, 0.45e9]),
+    )
+    tasks = Tasks(np.ones(2), np.ones(2), np.full(2, 2.0))
+    half = 0.5 * (1.0 / 2e-27) ** (1.0 / 3.0)
+    assert feasible_common_hz(network, tasks) == pytest.approx([half, 0.45e9])
 
 
 # Lyapunov
