@@ -1,5 +1,6 @@
 """AAC: with one agent of one replica it is Stable-Baselines3's A2C; with several none is lost."""
 
+import signal
 from collections.abc import Iterator
 from functools import partial
 from multiprocessing import Pipe
@@ -150,7 +151,7 @@ def their_layers(policy: Any) -> list[Any]:
     return [*actor, policy.action_net, *critic, policy.value_net]
 
 
-def our_layers(model: ActorCritic) -> list[Any]:
+def our_layers(model: nn.Module) -> list[Any]:
     return [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
 
 
@@ -265,7 +266,8 @@ def test_the_global_agent_takes_every_agents_updates(
 ) -> None:
     """Algorithm 3: each gradient is a step of its own of Adam, at the rates of that time."""
     monkeypatch.setattr(aac, "RemoteAgent", InTurn)
-    InTurn.sent.clear(), InTurn.senders.clear()
+    InTurn.sent.clear()
+    InTurn.senders.clear()
     config.workers, config.steps, config.final_rate = 3, 6 * EPISODE, 0.1
     training = GlobalAgent(config, lambda *_: environment(), 0)
     expected = [parameter.detach().clone() for parameter in training.model.parameters()]
@@ -369,7 +371,7 @@ def test_a_gradient_that_is_too_long_is_scaled_down(config: Aac) -> None:
 
 def test_an_agents_process_hands_over_its_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
     """It copies them to where the global agent looks, tells so, and waits; a failure is told as text."""
-    monkeypatch.setattr(aac_workers.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
     sent: list[Any] = []
 
     class Connection:

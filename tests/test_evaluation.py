@@ -9,6 +9,7 @@ from conftest import SMALL, simulate
 from edgesim.experiments import evaluation
 from edgesim.experiments.evaluation import Evaluation, Evaluator
 from edgesim.policies.local import Local
+from edgesim.policies.registry import make_policy
 from edgesim.scenarios.loading import load_scenario, parse_scenario
 
 
@@ -75,12 +76,11 @@ def test_policies_are_run_on_the_scenarios_seeds_without_the_first_quarter(
 ) -> None:
     """Against a run of the program with these seeds; its first 2 of 8 slots are left out."""
     monkeypatch.setattr(evaluation, "SHAPES", {"drift-plus-penalty": (3, 8)})
-    make = evaluation.make_policy
     names = {"lyapunov": "random"}  # what it is, is not the point
     monkeypatch.setattr(
         evaluation,
         "make_policy",
-        lambda one: make(one.with_policy(names.get(one.policy.name, one.policy.name))),
+        lambda one: make_policy(one.with_policy(names.get(one.policy.name, one.policy.name))),
     )
     scenario = parse_scenario(SMALL, "test", ["run.seed=7"])
     found = Evaluator(scenario).evaluate(Local())

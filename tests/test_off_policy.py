@@ -140,7 +140,7 @@ def test_rewards_as_they_are_learned() -> None:
     ],
 )
 def test_rewards_keep_their_sign_and_are_cut_from_below(
-    keys: dict[str, float], expected: list[float]
+    keys: dict[str, Any], expected: list[float]
 ) -> None:
     """sign(r) ln(1 + |r| / unit), of r = -6, -1/4, 0 and 2."""
 

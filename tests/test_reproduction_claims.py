@@ -371,11 +371,11 @@ def test_each_scheme_has_to_rise(
     for place in places:
         results = alike(figure)
         for data in results.values():
-            rank = data[dim].astype(float) if dim in data.dims else 1.0
-            falling = xr.where(data[of] == place, 1.0 / rank, rank) if of in data.dims else rank
+            rank = data[dim].astype(float) if dim in data.dims else xr.DataArray(1.0)
+            change = rank.where(data[of] != place, 1.0 / rank) if of in data.dims else rank
             for each in names:
                 if each in data:
-                    data[each] = data[each] * falling
+                    data[each] = data[each] * change
         judged = judge(claim, results, quick=False)
         fails = [one["name"] for one in judged["conditions"] if one["answer"] == "fails"]
         expected = [one["name"] for one in judged["conditions"] if untouched not in one["name"]]
@@ -739,7 +739,7 @@ def test_trainings_are_read_where_they_were_made(tmp_path: Path) -> None:
             rate, seed = one.place
             for file, cost in (("progress.csv", "reward"), ("evaluation.csv", "system_cost")):
                 with (one.folder / file).open("w", newline="") as opened:
-                    rows = [["steps", cost], [10, 100 * rate + seed], [20, ""]]
+                    rows: list[list[Any]] = [["steps", cost], [10, 100 * rate + seed], [20, ""]]
                     csv.writer(opened).writerows(rows[: 3 if seed else 2])
         data = train_all(training, tmp_path, quick, workers=1)
         for rate, label in enumerate(("slow", "fast")):
