@@ -44,6 +44,7 @@ class Drifting:
         return self._state, {}
 
     def step(self, action: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        assert self._slot < self._slots  # else a reset is due
         reward = -np.square(action - self._state[..., :ACTIONS]).mean(axis=(1, 2), dtype=np.float64)
         noise = self._rng.uniform(-1.0, 1.0, self._state.shape).astype(np.float32)
         self._state = np.float32(0.5) * (self._state + noise)
