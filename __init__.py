@@ -28,7 +28,12 @@ if TYPE_CHECKING:
         train,
         validate,
     )
-    from edgesim.experiments.errors import ArgumentError, CheckpointError, SweepStoppedError
+    from edgesim.experiments.errors import (
+        ArgumentError,
+        CheckpointError,
+        Interrupted,
+        SweepStoppedError,
+    )
     from edgesim.experiments.sweeps.dataset import open_sweep
     from edgesim.policies.base import Policy
     from edgesim.policies.learning.environment import register_envs
@@ -47,6 +52,7 @@ __all__ = [
     "ArgumentError",
     "CheckpointError",
     "Decision",
+    "Interrupted",
     "Observation",
     "Policy",
     "RunError",
@@ -84,6 +90,7 @@ _MODULES = {
     "ArgumentError": "experiments.errors",
     "CheckpointError": "experiments.errors",
     "Decision": "simulator.stream.decision",
+    "Interrupted": "experiments.errors",
     "Observation": "simulator.stream.observation",
     "Policy": "policies.base",
     "RunError": "simulator.core.errors",

@@ -7,7 +7,8 @@ They raise
 - `ArgumentError` where arguments exclude each other, or an output must not be replaced;
 - `RunError` where a policy or a model fails during a run, or a training comes to nothing;
 - `CheckpointError` where a run cannot be saved, or cannot go on from its checkpoint;
-- `OSError` where an output cannot be written.
+- `OSError` where an output cannot be written;
+- `Interrupted`, a `KeyboardInterrupt`, after Ctrl-C, once what was made until then can be read.
 
 They import the rest of the program when they are called.
 """
@@ -17,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from .experiments.errors import ArgumentError
+from .experiments.errors import ArgumentError, Interrupted
 
 if TYPE_CHECKING:
     from .experiments.compare import Policies, Watch
@@ -103,7 +104,9 @@ def run(
 ) -> "Trace":
     """Run a scenario, and open the trace that it leaves.
 
-    An interrupt ends the run after the current slot; the trace's status is then "interrupted".
+    SIGINT and SIGTERM end the run after the current slot; the trace's status is then "interrupted".
+    Then the handler that the program had before is called: by itself, Python's raises `Interrupted` for
+    Ctrl-C, and ends the program for SIGTERM. Where a handler of the program's own returns, so does this.
 
     Args:
         scenario: a file, the name of a shipped scenario, a trace, whose scenario is run again, TOML
@@ -170,8 +173,8 @@ def train(
 ) -> "TrainingResult":
     """Train a policy, and leave its best version, a checkpoint for `run`.
 
-    It is evaluated on the scenario's own seeds, which the training does not use. An interrupt ends the
-    training after its current step; the result is then not complete.
+    It is evaluated on the scenario's own seeds, which the training does not use. Signals are as for
+    `run`, after the current step.
 
     Args:
         scenario: as for `run`.
@@ -212,7 +215,7 @@ def compare(
 ) -> "Comparison":
     """Run policies on a scenario under the same seeds, and pair their differences by seed.
 
-    An interrupt raises `KeyboardInterrupt`; the traces up to there can be read.
+    Signals are as for `run`, but `Interrupted` is raised after each; the traces up to there can be read.
 
     Args:
         scenario: as for `run`.
@@ -240,8 +243,6 @@ def compare(
     source = next(iter(experiments.values())).scenario.source
     folder = Path(output) if output is not None else _unused(f"compare-{Path(source).stem}")
     traces = execute_each(experiments, folder, watch or unwatched)
-    if len(traces) < len(experiments):
-        raise KeyboardInterrupt(f"what was run is in {folder}")
     return compare_traces(traces, warmup)
 
 
@@ -258,8 +259,7 @@ def sweep(
 ) -> "SweepStatus":
     """Make all runs of a sweep that are not there yet; `open_sweep` has their results.
 
-    Whatever ended it, the same call goes on from there. An interrupt raises `KeyboardInterrupt`, and
-    what stands in the way of all runs alike, such as a full disk, `SweepStoppedError`.
+    Whatever ended it, the same call goes on from there. Ctrl-C raises `Interrupted`, and what stands in the way of all runs alike, such as a full disk, `SweepStoppedError`.
 
     Args:
         sweep: a sweep file, or its tables, among whose `policies` there may be classes; of a module, as
@@ -291,7 +291,7 @@ def sweep(
         execute_sweep(asked, folder, pool, fail_fast=fail_fast, watch=watch, report=report)
     except KeyboardInterrupt:
         what = f"what is complete is in {folder}: start it again to go on"
-        raise KeyboardInterrupt(what) from None
+        raise Interrupted(what, folder) from None
     return status.sweep_status(folder)
 
 
@@ -514,7 +514,7 @@ def reproduce(
         )
     except KeyboardInterrupt:
         what = f"what is complete is in {folder}: start it again to go on"
-        raise KeyboardInterrupt(what) from None
+        raise Interrupted(what, folder) from None
     return folder / "index.html"
 
 

@@ -1,36 +1,25 @@
 """The `edgesim` command: parses, calls, prints. The work is done by `api.py`."""
 
 import json
-import re
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from edgesim import terminal
+from edgesim.exits import FAILED, Program, option_of, user_errors
+
 if TYPE_CHECKING:
     from edgesim.experiments.train import TrainingResult
     from edgesim.simulator.simulation import Simulation
 
-MISTAKE = 2
-"""Exit status for mistakes that the user can correct."""
-
-FAILED = 1
-"""Exit status for a run that failed."""
-
-INTERRUPTED = 130
-"""Exit status for a run that was ended by Ctrl-C, as shells have it."""
-
-OPTIONS = {"data_dir": "data", "overrides": "set", "numbers": "number"}
-"""Options that have another name than the argument of the function."""
-
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="edgesim", message="%(prog)s %(version)s")
 def main() -> None:
     """Simulate edge networks that are managed through digital twins."""
@@ -129,6 +118,7 @@ def run(train_first: bool, checkpoint: Path | None, as_json: bool, **arguments: 
     """
     with user_errors():
         from edgesim import api
+        from edgesim.experiments.errors import Interrupted
         from edgesim.experiments.progress import run_progress
 
         if checkpoint and train_first:
@@ -144,18 +134,19 @@ def run(train_first: bool, checkpoint: Path | None, as_json: bool, **arguments: 
                 started.append(simulation)
                 follow(simulation)
 
-            trace = api.run(checkpoint=checkpoint, on_start=on_start, **arguments)
-        with trace:
-            path, status = trace.path, trace.status
+            interrupt = None
+            try:
+                with api.run(checkpoint=checkpoint, on_start=on_start, **arguments) as trace:
+                    path = trace.path
+            except Interrupted as ended:
+                interrupt, path = ended, ended.left
         if not started:
             click.echo(f"{path} is complete", err=True)
-        if status != "complete":
-            click.echo(f"interrupted; what was run is in {path}", err=True)
         print_result(api.summarise(path), as_json)
+        if interrupt:
+            raise interrupt
         if not as_json:
             click.echo(f"trace: {path}")
-        if status != "complete":
-            sys.exit(INTERRUPTED)
 
 
 @main.command()
@@ -504,10 +495,6 @@ def trained(arguments: Mapping[str, Any], as_json: bool) -> Path:
         for key, value in figures.items():
             text = f"{value:,.6g}" if isinstance(value, float) else f"{value}"
             click.echo(f"{key:<26}{text}")
-    if not result.complete:
-        folder = result.checkpoint.parent
-        click.echo(f"interrupted; --resume --output {folder} goes on", err=True)
-        sys.exit(INTERRUPTED)
     return result.checkpoint
 
 
@@ -518,11 +505,6 @@ def refuse(arguments: Mapping[str, object], what: str) -> None:
         raise click.UsageError(f"{', '.join(given)} cannot be used with {what}")
 
 
-def option_of(argument: str) -> str:
-    """The option that sets a function's argument."""
-    return f"--{OPTIONS.get(argument, argument).replace('_', '-')}"
-
-
 def check_picture(path: Path | None) -> None:
     """Refuse a picture that cannot be drawn before anything is run for it."""
     from edgesim.traces.figures import SUFFIXES
@@ -531,57 +513,12 @@ def check_picture(path: Path | None) -> None:
         raise click.UsageError(f"{path}: a picture ends in {', '.join(SUFFIXES)}")
 
 
-@contextmanager
-def user_errors() -> Iterator[None]:
-    """One clear message, and no traceback, for errors that are not the program's own."""
-    from edgesim.experiments.errors import ArgumentError, CheckpointError, SweepStoppedError
-    from edgesim.scenarios.errors import ScenarioError
-    from edgesim.simulator.core.errors import RunError
-    from edgesim.traces.reader import TraceError
-
-    try:
-        yield
-    except (ScenarioError, TraceError) as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(MISTAKE)
-    except CheckpointError as error:
-        click.echo(f"error: {in_options(error)}", err=True)
-        sys.exit(MISTAKE)
-    except ArgumentError as error:
-        raise click.UsageError(in_options(error)) from None
-    except SweepStoppedError as error:
-        click.echo(f"error: {error}; what is complete is kept, start it again to go on", err=True)
-        sys.exit(FAILED)
-    except RunError as error:
-        click.echo(f"run failed: {error}", err=True)
-        sys.exit(FAILED)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        click.echo(f"error: {where}{error.strerror or error}", err=True)
-        sys.exit(FAILED)
-    except KeyboardInterrupt as interrupt:
-        if not interrupt.args:
-            raise
-        click.echo(f"interrupted; {interrupt}", err=True)
-        sys.exit(INTERRUPTED)
-
-
-def in_options(error: Exception) -> str:
-    """A message in which arguments, `resume=True`, are the command's options, --resume."""
-    return re.sub(r"`(\w+)(=True)?`", lambda argument: option_of(argument[1]), str(error))
-
-
 def print_result(result: Any, as_json: bool) -> None:
     """As JSON, or as a table as wide as it needs."""
     if as_json:
         click.echo(result.to_json())
         return
-    from rich.console import Console
-
-    console = Console()
-    if not console.is_terminal:
-        console.width = 200
-    console.print(result.to_table())
+    terminal.print_table(result.to_table())
 
 
 def print_list(rows: Sequence[tuple[str, str]]) -> None:

@@ -51,8 +51,8 @@ def services(tasks: list[Tasks]) -> list[Service]:
         services.append((local, offloaded, served))
         inflow = offloaded.reshape(-1, STATIONS).sum(axis=0)
         arrived = np.bincount(some.device, some.bits, minlength=DEVICES).astype(float)
-        queue = after_service(queue, departed) + arrived[None]
-        station_queue = after_service(station_queue, served) + inflow[None]
+        queue = after_service(queue, departed, arrived[None])
+        station_queue = after_service(station_queue, served, inflow[None])
     return services
 
 

@@ -11,6 +11,7 @@ from ..policies.registry import policy_name
 from ..scenarios.errors import Issue, ScenarioError
 from ..scenarios.loading import AnyScenario, Overrides, with_overrides, with_values
 from ..scenarios.policy_list import FORM, parse_policy, split
+from .errors import Interrupted
 from .run import Experiment, Follow, execute, load, prepare
 
 Policies: TypeAlias = str | Sequence[AnyPolicy] | Mapping[str, AnyPolicy]
@@ -83,21 +84,25 @@ def execute_each(
         watch: is entered for each run.
 
     Returns:
-        The traces by label; an interrupt leaves out the run that it ended and those after it.
+        The traces by label.
 
     Raises:
+        Interrupted: a signal ended a run, whether or not the program's own handler goes on.
         RunError: a policy or model failed; the traces up to there are readable.
         OSError: a trace cannot be written.
     """
     traces = {}
-    for number, (label, experiment) in enumerate(experiments.items(), start=1):
-        name = re.sub(r"[^\w.]+", "-", label).strip("-.")[:60]
-        path = folder / f"{number}-{name}.h5"
-        with watch(label, number, len(experiments)) as follow:
-            status = execute(experiment, path, follow)
-        if status != "complete":
-            break
-        traces[label] = path
+    try:
+        for number, (label, experiment) in enumerate(experiments.items(), start=1):
+            name = re.sub(r"[^\w.]+", "-", label).strip("-.")[:60]
+            path = folder / f"{number}-{name}.h5"
+            with watch(label, number, len(experiments)) as follow:
+                status = execute(experiment, path, follow)
+            if status != "complete":
+                raise KeyboardInterrupt
+            traces[label] = path
+    except KeyboardInterrupt:
+        raise Interrupted(f"what was run is in {folder}", folder) from None
     return traces
 
 

@@ -1,13 +1,11 @@
 """One run: a scenario, its policy and a trace put together."""
 
-import signal
-import threading
 import tomllib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
+from typing import Any
 
 from ..policies.base import AnyPolicy, Policy
 from ..policies.learning.trainable import TrainablePolicy
@@ -19,13 +17,15 @@ from ..scenarios.tables import flatten
 from ..simulator.build import Blueprint, blueprint
 from ..simulator.core.randomness import Streams
 from ..simulator.core.recorder import EndStatus
-from ..simulator.simulation import Simulation, Snapshot
+from ..simulator.core.saved_state import StateError, load_state
+from ..simulator.core.signals import stopped_by_signals
+from ..simulator.simulation import Simulation
 from ..traces.layout import RunInfo
 from ..traces.reader import is_hdf5, open_trace
 from ..traces.writer import TraceWriter
 from . import checkpoint
 from .checkpoint import Checkpoint, checkpoint_path
-from .errors import ArgumentError, CheckpointError
+from .errors import ArgumentError, CheckpointError, Interrupted
 
 Follow = Callable[[Simulation], None]
 """Is handed a simulation before its first slot, to follow its progress."""
@@ -109,7 +109,7 @@ def execute(
     on_start: Follow = lambda simulation: None,
     checkpoint_every: int | None = None,
 ) -> EndStatus:
-    """Run an experiment and leave its trace; an interrupt ends it after the current slot.
+    """Run an experiment and leave its trace; SIGINT and SIGTERM end it after the current slot.
 
     Args:
         experiment: used up by this.
@@ -119,9 +119,10 @@ def execute(
             leaves one as well, a complete one leaves none.
 
     Returns:
-        How it ended: "complete" or "interrupted".
+        How it ended: "complete" or, where the program's own handler of a signal goes on, "interrupted".
 
     Raises:
+        Interrupted: Ctrl-C, as Python handles it by itself.
         RunError: a policy or model failed; the slots up to there can be read.
         CheckpointError: the policy or a model has a state that cannot be saved.
         OSError: the trace or a checkpoint cannot be written.
@@ -130,12 +131,17 @@ def execute(
     policy.reset(problem.network, problem, experiment.streams.generators("policy"))
     saved = checkpoint_path(path)
     if checkpoint_every is not None:
-        checkpoint.pickled(policy, saved)
+        checkpoint.state_of({"policy": policy}, saved)
     path.parent.mkdir(parents=True, exist_ok=True)
     saved.unlink(missing_ok=True)
     level = experiment.scenario.trace.level
     writer = TraceWriter(path, _run_info(experiment), level=level)
-    return _record(experiment, policy, writer, path, checkpoint_every, on_start)
+    try:
+        simulation = experiment.blueprint.simulation(policy.decide, writer, experiment.streams)
+    except BaseException:
+        writer.close("failed")
+        raise
+    return _record(experiment, writer, simulation, path, on_start, checkpoint_every)
 
 
 def resume(
@@ -155,9 +161,21 @@ def resume(
         raise CheckpointError(f"{file}: there is no such file; `checkpoint_every` leaves one")
     saved = checkpoint.load(file)
     _check_same(file, saved.scenario, experiment.scenario)
-    level = experiment.scenario.trace.level
-    writer = TraceWriter(path, _run_info(experiment), level=level, earlier=saved.written)
-    return _record(experiment, saved.policy, writer, path, saved.every, on_start, saved.simulation)
+    policy, problem = experiment.policy, experiment.blueprint.problem
+    policy.reset(problem.network, problem, experiment.streams.generators("policy"))
+    level, info = experiment.scenario.trace.level, _run_info(experiment)
+    try:
+        load_state(saved.state, {"policy": policy})
+        writer = TraceWriter(path, info, level=level, earlier=saved.state)
+        simulation = experiment.blueprint.simulation(
+            policy.decide, writer, experiment.streams, saved.state
+        )
+        if simulation.world.state.slot != writer.following:
+            raise StateError("the trace and the run are not at the same slot")
+    except StateError as error:
+        raise CheckpointError(f"{file}: the checkpoint does not fit this run: {error}") from None
+    writer.go_on()
+    return _record(experiment, writer, simulation, path, on_start, saved.every)
 
 
 def execute_or_resume(
@@ -195,41 +213,49 @@ def execute_or_resume(
 
 def _record(
     experiment: Experiment,
-    policy: Policy,
     writer: TraceWriter,
+    simulation: Simulation,
     path: Path,
-    checkpoint_every: int | None,
     on_start: Follow,
-    snapshot: Snapshot | None = None,
+    checkpoint_every: int | None,
 ) -> EndStatus:
-    """Run from the start, or from a snapshot, to the end or an interrupt."""
+    """Run from where the simulation stands to the end or a signal.
+
+    Raises:
+        Interrupted: as `execute`.
+    """
     scenario, file = experiment.scenario, checkpoint_path(path)
+    parts: dict[str, Any] = {"policy": experiment.policy}
     status: EndStatus = "failed"
     try:
-        simulation = experiment.blueprint.simulation(
-            policy.decide, writer, experiment.streams, snapshot
-        )
-        on_start(simulation)
-        slots = scenario.run.slots
-        every = checkpoint_every or slots
-        with stopped_by_signals(simulation.stop):
-            goes_on = True
-            while goes_on:
-                following = (simulation.world.state.slot // every + 1) * every
-                goes_on = simulation.run(following) and simulation.world.state.slot < slots
-                if checkpoint_every is not None and simulation.world.state.slot < slots:
-                    state = simulation.snapshot()
-                    saved = Checkpoint(scenario.to_toml(), every, policy, state, writer.written())
-                    checkpoint.save(file, saved)
-        status = "complete" if simulation.world.state.slot >= slots else "interrupted"
-        writer.tasks(simulation.world.unfinished())
+        with ExitStack() as signals:  # ends last: who handles a signal finds the trace whole
+            try:
+                if checkpoint_every is not None:
+                    first = checkpoint.state_of(parts | simulation.parts(), file)
+                    places = first.places | {"slot_tally", "task_tally"}
+                on_start(simulation)
+                slots = scenario.run.slots
+                every = checkpoint_every or slots
+                signals.enter_context(stopped_by_signals(simulation.stop))
+                goes_on = True
+                while goes_on:
+                    following = (simulation.world.state.slot // every + 1) * every
+                    goes_on = simulation.run(following) and simulation.world.state.slot < slots
+                    if checkpoint_every is not None and simulation.world.state.slot < slots:
+                        parts |= simulation.parts() | writer.parts()
+                        state = checkpoint.state_of(parts, file, places)
+                        checkpoint.save(file, Checkpoint(scenario.to_toml(), every, state))
+                status = "complete" if simulation.world.state.slot >= slots else "interrupted"
+                writer.tasks(simulation.world.unfinished())
+            except (KeyboardInterrupt, SystemExit):
+                status = "interrupted"
+                raise
+            finally:
+                writer.close(status)
+            if status == "complete":
+                file.unlink(missing_ok=True)
     except KeyboardInterrupt:
-        status = "interrupted"
-        raise
-    finally:
-        writer.close(status)
-    if status == "complete":
-        file.unlink(missing_ok=True)
+        raise Interrupted(f"what was run is in {path}", path) from None
     return status
 
 
@@ -276,28 +302,3 @@ def _run_info(experiment: Experiment) -> RunInfo:
             "link_capacity_bps": links.capacity_bps,
         },
     )
-
-
-@contextmanager
-def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """SIGINT and SIGTERM ask for an end, after the current slot; a second one ends it at once.
-
-    Args:
-        stop: is called in a signal handler.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        stop()
-        signal.signal(number, before[signal.Signals(number)])
-
-    for number in before:
-        signal.signal(number, handle)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,5 +1,7 @@
 """Random decisions: what a policy must beat."""
 
+from typing import ClassVar
+
 import numpy as np
 
 from ..simulator.core.arrays import FloatArray
@@ -21,6 +23,8 @@ class Random(Policy):
 
     Normalised exponential variables are uniform on the simplex.
     """
+
+    remembers: ClassVar[tuple[str, ...]] = ("_rngs",)
 
     def reset(self, network: Network, problem: DriftPlusPenalty, rngs: Generators) -> None:
         """Keep the capacities and the stream."""
@@ -49,6 +53,8 @@ class Random(Policy):
 
 class RandomTasks(Policy):
     """Coin flips for offloading, uniform powers and CPU speeds, server shares on the simplex."""
+
+    remembers: ClassVar[tuple[str, ...]] = ("_rngs",)
 
     def reset(
         self, network: CarbonAwareNetwork, problem: WorstCaseEmission, rngs: Generators

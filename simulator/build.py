@@ -28,6 +28,7 @@ from .core.arrays import FloatArray
 from .core.clock import to_ns
 from .core.randomness import Streams
 from .core.recorder import Recorder
+from .core.saved_state import Saved, StateError, load_state
 from .models.arrivals import ARRIVALS, SLOT_TASKS
 from .models.association import ASSOCIATION, Association
 from .models.battery import Battery
@@ -40,7 +41,7 @@ from .network.cells import Cells
 from .network.graph import LiveNetwork, Placement
 from .network.network import Network
 from .network.topology import Topology, uniform
-from .simulation import Decide, Simulation, Snapshot
+from .simulation import Decide, Simulation
 from .stream.ledger import TaskLedger
 from .stream.problem import DriftPlusPenalty
 from .stream.state import StreamState
@@ -92,18 +93,27 @@ class Blueprint:
         decide: Decide,
         recorder: Recorder,
         streams: Streams,
-        snapshot: Snapshot | None = None,
+        saved: Saved | None = None,
     ) -> Simulation:
-        """The run at time zero, or where a snapshot of it was taken.
+        """The run at time zero, or where its `Simulation.parts` were saved.
 
         The models are started: a blueprint is good for one simulation.
+
+        Raises:
+            StateError: what was saved is not of this run.
         """
         scenario = self.scenario
         slot_s = self.network.slot_s
-        world = snapshot.world if snapshot else self._world(streams)
+        world, now_ns = self._world(streams), 0
+        twin = self._twin(world, streams)
+        if saved is not None:
+            now_ns = load_state(saved, {"now_ns": None, "world": world, "twin": twin})["now_ns"]
+            slot = world.state.slot
+            if now_ns != world.slot_start_ns or not 0 <= slot <= scenario.run.slots:
+                raise StateError(f"{now_ns} ns is not the end of slot {slot - 1} of the run")
         return Simulation(
             world,
-            snapshot.twin if snapshot else self._twin(world, streams),
+            twin,
             scenario.policy.name,
             decide,
             recorder,
@@ -111,7 +121,7 @@ class Blueprint:
             coherence_s=self._coherence_s(),
             device_period_s=scenario.twin.device.period or slot_s,
             station_period_s=scenario.twin.station.period or slot_s,
-            snapshot=snapshot,
+            now_ns=now_ns,
         )
 
     def _world(self, streams: Streams) -> World:

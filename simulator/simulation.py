@@ -2,7 +2,6 @@
 
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -23,21 +22,6 @@ Decide = Callable[[Any], Any]
 """A policy's verb: from the world's observation to its decision."""
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """All that a simulation is between two slots.
-
-    Attributes:
-        now_ns: when the last slot ended.
-        world: with its state and models.
-        twin: with what is under way to it.
-    """
-
-    now_ns: int
-    world: World
-    twin: Twin
-
-
 class Simulation:
     """One run: a world seen through its twin, a policy, and a recorder.
 
@@ -54,7 +38,7 @@ class Simulation:
         coherence_s: time between fadings, a whole number of slots; None if nothing fades.
         device_period_s: time between reports of the devices.
         station_period_s: the same for the stations.
-        snapshot: where to go on; its world and twin are those given.
+        now_ns: where to go on, from the state that world and twin have.
     """
 
     def __init__(
@@ -69,7 +53,7 @@ class Simulation:
         coherence_s: float | None,
         device_period_s: float,
         station_period_s: float,
-        snapshot: Snapshot | None = None,
+        now_ns: int = 0,
     ) -> None:
         self.world = world
         self.slots = slots
@@ -81,7 +65,7 @@ class Simulation:
         self._observation: Any = None
         self._decided: simpy.Event | None = None
         self._recorded: Columns = {}
-        self._clock = clock = Clock(snapshot.now_ns if snapshot else 0)
+        self._clock = clock = Clock(now_ns)
         started = [
             self._guarded("arrivals model", processes.task_arrivals(clock, world)),
             processes.carbon_intensity(clock, world),
@@ -108,9 +92,9 @@ class Simulation:
         """The network; its `graph` shows who is where, with whom, and what is up, now."""
         return self.world.live
 
-    def snapshot(self) -> Snapshot:
-        """What a simulation that goes on from here needs; to be saved before time goes on."""
-        return Snapshot(self._clock.now_ns, self.world, self._twin)
+    def parts(self) -> dict[str, Any]:
+        """All that it is between two slots, for `save_state`; to be saved before time goes on."""
+        return {"now_ns": self._clock.now_ns, "world": self.world, "twin": self._twin}
 
     def run(self, until: int | None = None) -> bool:
         """Run to the last slot, or to the end of the slot in which `stop` was called.

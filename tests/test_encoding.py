@@ -313,7 +313,7 @@ def test_what_is_no_action_is_refused(wrong: str) -> None:
 
 
 def task_slots(*overrides: str) -> tuple[WorstCaseEmission, Encoding, list[tuple[Any, Any]]]:
-    """World C's slots, each with its observation and what `exact` decides."""
+    """The task problem's slots, each with its observation and what `exact` decides."""
     seen: list[Any] = []
     found = observing(seen, "run.replications=2", *overrides, toml=TABLE_I)
     problem = found.simulation.world

@@ -297,10 +297,9 @@ class Case:
                 rows += [(r, device, *row) for row in zip(times, sizes, strict=True)]
                 arrived[device] = sizes.sum()
             yield station, local, offloaded, served, rows
-            queue = after_service(queue, local + offloaded) + arrived
-            station_queue = after_service(station_queue, served) + summed(
-                offloaded, station, self.stations
-            )
+            queue = after_service(queue, local + offloaded, arrived)
+            inflow = summed(offloaded, station, self.stations)
+            station_queue = after_service(station_queue, served, inflow)
 
 
 def summed(values: np.ndarray, index: np.ndarray, length: int) -> np.ndarray:
@@ -472,8 +471,8 @@ class TestLongRuns:
             yield Slot(station, local, offloaded, served, arriving)
             arrived = summed(arriving.bits, arriving.device, devices)[None]
             inflow = summed(offloaded[0], station[0], stations)[None]
-            queue = after_service(queue, local + offloaded) + arrived.astype(float)
-            station_queue = after_service(station_queue, served) + inflow
+            queue = after_service(queue, local + offloaded, arrived)
+            station_queue = after_service(station_queue, served, inflow)
 
     def test_an_emptied_queue_leaves_no_task_and_memory_stays(self) -> None:
         ledger = TaskLedger(1, 30, 3, TAU)
@@ -542,8 +541,8 @@ def test_queueing_theory(served: int, load: float) -> None:
         queues.append(queue)
         local, offloaded = np.vectorize(drain)(queue, served * bits, nothing)
         tables.append(ledger.serve(t, station, local, offloaded, np.zeros((1, 1))).copy())
-        left = after_service(queue, local) + nothing
-        queue = left + ledger.admit(arrivals.slot(t), left).arrived_bits
+        left = np.maximum(queue - local, 0.0)
+        queue = after_service(queue, local, ledger.admit(arrivals.slot(t), left).arrived_bits)
     ended = joined(tables)
 
     def mean_and_error(by_device: np.ndarray) -> tuple[float, float]:

@@ -205,7 +205,10 @@ class Interrupting(Local):
 def test_an_interrupted_run_goes_on() -> None:
     expected = ran(SCENARIO, "whole.h5", policy=Interrupting(99))
     arguments: dict[str, Any] = {"policy": Interrupting(7), "checkpoint_every": 3}
-    with edgesim.run(SCENARIO, "t.h5", **arguments) as trace:
+    with pytest.raises(edgesim.Interrupted, match=r"^what was run is in t\.h5$") as interrupt:
+        edgesim.run(SCENARIO, "t.h5", **arguments)
+    assert interrupt.value.left == Path("t.h5")
+    with open_trace("t.h5") as trace:
         assert trace.status == "interrupted" and trace.slots.sizes["slot"] == 8
     assert checkpoint_path(Path("t.h5")).exists()
     with pytest.raises(edgesim.CheckpointError, match=r"of another scenario: run.seed was 1"):
@@ -223,7 +226,8 @@ def test_an_interrupted_run_goes_on() -> None:
 
 
 def test_without_a_checkpoint_none_is_left() -> None:
-    edgesim.run(SCENARIO, "t.h5", policy=Interrupting(7)).close()
+    with pytest.raises(KeyboardInterrupt):
+        edgesim.run(SCENARIO, "t.h5", policy=Interrupting(7))
     assert not checkpoint_path(Path("t.h5")).exists()
     with pytest.raises(edgesim.ArgumentError, match="no checkpoint to go on from"):
         edgesim.run(SCENARIO, "t.h5", policy=Interrupting(7), resume=True)
@@ -306,7 +310,8 @@ def test_a_class_of_the_notebook_itself_can_be_saved(monkeypatch: pytest.MonkeyP
 
     decide_of_class, cls.decide = cls.decide, decide
     monkeypatch.setattr(sys.modules["__main__"], "Half", cls, raising=False)
-    edgesim.run(SCENARIO, "t.h5", policy=cls, checkpoint_every=3).close()
+    with pytest.raises(KeyboardInterrupt):
+        edgesim.run(SCENARIO, "t.h5", policy=cls, checkpoint_every=3)
     cls.decide = decide_of_class
     assert ran(SCENARIO, "t.h5", policy=cls, resume=True) == ran(SCENARIO, policy=cls)
 
@@ -377,7 +382,7 @@ def test_compare_takes_names_classes_and_objects() -> None:
 
 def test_an_interrupted_comparison_says_where_its_traces_are() -> None:
     policies: list[Any] = ["local", Interrupting(3), "random"]
-    with pytest.raises(KeyboardInterrupt, match="what was run is in out"):
+    with pytest.raises(edgesim.Interrupted, match="what was run is in out"):
         edgesim.compare(SCENARIO, policies, "out", seeds=2)
     assert len(list(Path("out").iterdir())) == 2
 

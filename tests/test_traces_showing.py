@@ -114,7 +114,7 @@ def test_the_map_shows_the_last_slot(recorded: Path) -> None:
     ends = np.array(links.get_segments())
     assert_array_equal(ends[:, 0], np.column_stack([last["x_m"], last["y_m"]]))
     station = np.column_stack([last["station_x_m"], last["station_y_m"]])
-    assert_array_equal(ends[:, 1], station[last["station"].values])
+    assert_array_equal(ends[:, 1], station[last["serving_station"].values])
     # The MBS covers everything: no circle.
     assert [p.radius for p in ax.patches if isinstance(p, Circle)] == [150.0, 150.0]
     assert {"mbs", "sbs1", "sbs2"} <= {text.get_text() for text in ax.texts}

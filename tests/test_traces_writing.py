@@ -93,7 +93,7 @@ def test_xarray_opens_a_closed_trace_with_labels(tmp_path: Path) -> None:
         assert_array_equal(slots["device"], np.arange(5))
         assert slots["station_name"].values.tolist() == ["mbs", "sbs1", "sbs2"]
         assert_array_equal(slots["station_x_m"], [0.0, 200.0, 400.0])
-        assert slots["station"].dims == ("replication", "slot", "device")
+        assert slots["serving_station"].dims == ("replication", "slot", "device")
         assert slots["station_queue_bits"].sum("station").shape == (2, 10)
         assert "station_name" in slots["station_queue_bits"].coords
 

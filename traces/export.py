@@ -55,8 +55,6 @@ def export(path: str | Path, directory: str | Path, file_format: Format = "parqu
         if trace.level == "summary":
             raise TraceError(f"{path}: a trace of level 'summary' has no slots or tasks to export")
         slots = trace.slots
-        # In /slots a device's `station` is a label of its values; in a table it is a column.
-        slots = slots.reset_coords("station") if "station" in slots.coords else slots
         directory.mkdir(parents=True, exist_ok=True)
         for name, dims in _TABLES.items():
             dataset, known = (
@@ -85,7 +83,7 @@ def _pieces(
         for axis, dim in enumerate(dims):
             if dim == "task":
                 continue
-            labels = np.arange(shape[axis]) if dim == "station" else np.asarray(piece[dim].values)
+            labels = np.asarray(piece[dim].values)
             spread = labels.reshape([-1 if i == axis else 1 for i in range(len(dims))])
             table[dim] = np.broadcast_to(spread, shape).ravel()
         if "station" in dims and "station_name" in dataset:

@@ -21,13 +21,18 @@ def reported(path: object) -> Iterator[None]:
     """Around each access to an HDF5 file, which may raise any exception where the file is torn.
 
     Raises:
-        TraceError: instead of any of them.
+        TraceError: instead of any of them; it tells damage from what the system or its memory refuses.
     """
     try:
         yield
     except TraceError:
         raise
+    except MemoryError as error:
+        reason = f"more than the memory has room for: {error}" if str(error) else "too little memory"
+        raise TraceError(f"{path}: {reason}; read less at a time, as in .isel(slot=...)") from error
     except Exception as error:
+        if number := error_number(error):
+            raise TraceError(f"{path}: {os.strerror(number)}") from error
         raise TraceError(f"{path}: the file is torn: it was cut or damaged ({error})") from error
 
 

@@ -1,5 +1,7 @@
 """The trace reader: xarray datasets and numbers of a trace, also of one that is still being written."""
 
+import errno
+import os
 import tomllib
 from collections.abc import Iterable
 from contextlib import suppress
@@ -14,11 +16,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from .file_errors import TraceError, reported
-from .lazy_dataset import decoded_attrs, lazy_dataset
+from .lazy_dataset import current_name, decoded_attrs, lazy_dataset, stored_name
+from .open_file import OpenFile
 from .printing import spoken
 from .statistics import BatchTotals, CountedBatches, check_warmup
 from .summary import WARMUP, Summary, TraceSummary
-from .swmr import open_swmr
 from .variables import SUMMARY_VARIABLES, Level
 
 __all__ = ["Trace", "TraceError", "is_hdf5", "open_trace", "summarise"]
@@ -59,16 +61,16 @@ class Trace:
             raise TraceError(f"{path}: this is a folder, not a trace")
         if not self.path.is_file():
             raise TraceError(f"{path}: there is no such file")
+        if not os.access(self.path, os.R_OK):
+            raise TraceError(f"{path}: {os.strerror(errno.EACCES)}")
         if not is_hdf5(self.path):
             raise TraceError(f"{path}: this is not an HDF5 file")
-        with reported(path):
-            self._file = _open(self.path)
-            if "edgesim_version" not in self._file.attrs:
-                self._file.close()
-                raise TraceError(f"{path}: this is an HDF5 file, but not a trace of edgesim")
-            self.attrs = decoded_attrs(self._file)
-            if missing := _EXPECTED - self.attrs.keys():
-                raise TraceError(f"{path}: the file is torn: it lacks {', '.join(missing)}")
+        self._file = OpenFile(self.path)
+        self.attrs = self._file.read(decoded_attrs)
+        if "edgesim_version" not in self.attrs:
+            raise TraceError(f"{path}: this is an HDF5 file, but not a trace of edgesim")
+        if missing := _EXPECTED - self.attrs.keys():
+            raise TraceError(f"{path}: the file is torn: it lacks {', '.join(missing)}")
 
     @property
     def status(self) -> str:
@@ -107,11 +109,14 @@ class Trace:
         Raises:
             TraceError: the file is torn.
         """
-        with reported(self.path):
-            if "summary" not in self._file:
+
+        def seeds(file: h5py.File) -> list[int]:
+            if "summary" not in file:
                 return [int(self.attrs["seed"])]
-            seeds: list[int] = self._file["summary/seed"][...].tolist()
-            return seeds
+            known: list[int] = file["summary/seed"][...].tolist()
+            return known
+
+        return self._file.read(seeds)
 
     @property
     def level(self) -> Level:
@@ -134,7 +139,7 @@ class Trace:
         Raises:
             TraceError: the file is torn.
         """
-        return self._group("network") if "network" in self._file else None
+        return self._group("network") if self._file.read(lambda file: "network" in file) else None
 
     @cached_property
     def tasks(self) -> xr.Dataset:
@@ -153,8 +158,7 @@ class Trace:
             TraceError: if no slot was recorded.
         """
         batches = self._group("summary")
-        with reported(self.path):
-            begun, parts = self._begun(self._file["summary"])
+        begun, parts = self._file.read(lambda file: self._begun(file["summary"]))
         return batches.isel(batch=slice(0, begun), part=slice(0, parts))
 
     @cached_property
@@ -199,27 +203,29 @@ class Trace:
         Raises:
             TraceError: if no slot was recorded.
         """
-        with reported(self.path):
-            if "summary" not in self._file:
-                raise TraceError(f"{self.path}: no /summary here: no slot was recorded")
-            group = self._file["summary"]
-            begun, parts = self._begun(group)
-            ends = {"batch": begun, "part": parts}
-            arrays = {
-                name: group[name][tuple(slice(0, ends.get(dim)) for dim in what.dims)]
-                for name, what in SUMMARY_VARIABLES.items()
-                if name in group
-            }
-            about = decoded_attrs(group)
-            attrs = self.attrs
-            return BatchTotals(
-                arrays,
-                about["batch_slots"],
-                about["batches_per_part"],
-                attrs["slot_s"],
-                attrs["devices"],
-                attrs["stations"],
-            )
+        return self._file.read(self._totals)
+
+    def _totals(self, file: h5py.File) -> BatchTotals:
+        if "summary" not in file:
+            raise TraceError(f"{self.path}: no /summary here: no slot was recorded")
+        group = file["summary"]
+        begun, parts = self._begun(group)
+        ends = {"batch": begun, "part": parts}
+        arrays = {
+            name: group[name][tuple(slice(0, ends.get(dim)) for dim in what.dims)]
+            for name, what in SUMMARY_VARIABLES.items()
+            if name in group
+        }
+        about = decoded_attrs(group)
+        attrs = self.attrs
+        return BatchTotals(
+            arrays,
+            about["batch_slots"],
+            about["batches_per_part"],
+            attrs["slot_s"],
+            attrs["devices"],
+            attrs["stations"],
+        )
 
     @property
     def recorded(self) -> int:
@@ -228,8 +234,9 @@ class Trace:
         Raises:
             TraceError: the file is torn.
         """
-        with reported(self.path):
-            return int(self._file["summary/slots"][...].sum()) if "summary" in self._file else 0
+        return self._file.read(
+            lambda file: int(file["summary/slots"][...].sum()) if "summary" in file else 0
+        )
 
     def slot_shapes(self) -> dict[str, tuple[int, ...]]:
         """The variables of /slots and their shapes; none if the trace holds no slots.
@@ -239,9 +246,10 @@ class Trace:
         Raises:
             TraceError: the file is torn.
         """
-        with reported(self.path):
-            group = self._file.get("slots", {})
-            return {name: item.shape for name, item in group.items()}
+        shapes: dict[str, tuple[int, ...]] = self._file.read(
+            lambda file: {name: item.shape for name, item in file.get("slots", {}).items()}
+        )
+        return {current_name("slots", name, len(shape)): shape for name, shape in shapes.items()}
 
     def slot_values(self, name: str, part: tuple[slice, ...]) -> NDArray[Any]:
         """Values of a variable of /slots, read at once.
@@ -256,10 +264,14 @@ class Trace:
         Raises:
             TraceError: the file is torn.
         """
-        with reported(self.path):
-            dataset = self._file["slots"][name]
+
+        def values(file: h5py.File) -> NDArray[Any]:
+            group = file["slots"]
+            dataset = group[name if name in group else stored_name(name)]
             is_text = h5py.check_string_dtype(dataset.dtype) is not None
             return np.asarray((dataset.asstr() if is_text else dataset)[part])
+
+        return self._file.read(values)
 
     def _begun(self, summary: h5py.Group) -> tuple[int, int]:
         """How many batches have begun, and parts."""
@@ -295,8 +307,7 @@ class Trace:
         title, seeds, recorded = "", f"from {attrs['seed']}", ""
         with suppress(TraceError):
             title = self.title
-            if self._file:  # not closed
-                seeds, recorded = spoken(self.seeds), f"{self.recorded:,} of "
+            seeds, recorded = spoken(self.seeds), f"{self.recorded:,} of "
         return {
             "scenario": title,
             "policy": self.policy,
@@ -307,15 +318,15 @@ class Trace:
         }
 
     def _group(self, name: str) -> xr.Dataset:
+        if self._file.read(lambda file: name not in file):
+            reason = (
+                f"it was recorded at level {self.level!r}"
+                if self.level == "summary" and name != "summary"
+                else "no slot was recorded"
+            )
+            raise TraceError(f"{self.path}: no /{name} here: {reason}")
         with reported(self.path):
-            if name not in self._file:
-                reason = (
-                    f"it was recorded at level {self.level!r}"
-                    if self.level == "summary" and name != "summary"
-                    else "no slot was recorded"
-                )
-                raise TraceError(f"{self.path}: no /{name} here: {reason}")
-            return lazy_dataset(self._file[name], self.path)
+            return lazy_dataset(self._file, name)
 
 
 def is_hdf5(path: Path) -> bool:
@@ -350,31 +361,3 @@ def summarise(paths: Iterable[str | Path], warmup: float = WARMUP) -> Summary:
             summaries.append(trace.summary(warmup))
     return Summary(summaries, warmup)
 
-
-def _open(path: Path) -> h5py.File:
-    """Open a finished file as such, and one that is, or was, being written in SWMR mode.
-
-    Without a lock, so that a reader never stops a writer.
-    """
-    try:
-        return h5py.File(path, "r", locking=False)
-    except OSError:
-        if not _was_being_written(path):
-            raise
-        file = open_swmr(path)
-        # SWMR readers take any length for granted; a closed file must have its own.
-        if file.attrs.get("status") != b"running":
-            file.close()
-            raise
-        return file
-
-
-def _was_being_written(path: Path) -> bool:
-    """Whether nobody closed the file, by the flags of its superblock (HDF5 specification, II.A).
-
-    In SWMR mode HDF5 would try to read a file that was closed, and then cut, again and again.
-    """
-    with path.open("rb") as file:
-        head = file.read(36)
-    open_for_swmr = len(head) == 36 and head[8] == 3 and head[11] & 0x04 != 0
-    return open_for_swmr and path.stat().st_size >= int.from_bytes(head[28:36], "little")

@@ -5,7 +5,7 @@ when the buffers were emptied nor on how many replications ran beside it.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,8 @@ class SlotTally:
         slots: in the whole run.
         names: the columns that will come; those without a total are passed over.
     """
+
+    remembers: ClassVar[tuple[str, ...]] = ("slots", "_sums", "_entries", "initial")
 
     def __init__(self, replications: int, slots: int, names: list[str]) -> None:
         self.batch_slots = -(-slots // BATCHES)
@@ -117,6 +119,14 @@ class TaskTally:
         replications: R.
         batches: K.
     """
+
+    remembers: ClassVar[tuple[str, ...]] = (
+        "tasks",
+        "latency_sum_s",
+        "latency_min_s",
+        "latency_max_s",
+        "histogram",
+    )
 
     def __init__(self, replications: int, batches: int) -> None:
         shape = (replications, batches)

@@ -61,7 +61,7 @@ SLOT_VARIABLES = {
         STATION, "1", "share of the slot in which the station works", total="mean"
     ),
     "lost_bits": _summed(STATION, "bit", "bits lost with the station since the last slot began"),
-    "station": Variable(DEVICE, "1", "index of the device's station", "i4"),
+    "serving_station": Variable(DEVICE, "1", "index of the device's station", "i4"),
     "rate_bps": Variable(DEVICE, "bit/s", "rate to the station, A(3), A(4)"),
     "bandwidth_hz": Variable(DEVICE, "Hz", "bandwidth given to the device"),
     "power_w": Variable(DEVICE, "W", "transmission power"),

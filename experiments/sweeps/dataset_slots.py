@@ -69,7 +69,6 @@ def slot_variables(
     variables = {
         dim: xr.Variable((dim,), np.arange(size), {"long_name": dim})
         for dim, size in sizes.items()
-        if dim != "station"  # there is a variable of that name
     }
     for name, what in _KNOWN.items():
         rows = [row if name in layout.names else None for row, layout in runs]

@@ -12,6 +12,7 @@ import torch
 import torch.multiprocessing
 from torch import Tensor, nn
 
+from ...simulator.core.signals import interrupts_held
 from .trainable import TrainingError
 
 
@@ -56,7 +57,8 @@ class RemoteAgent:
         self.connection, theirs = context.Pipe()
         arguments = (make_agent, shared, self._gradients, theirs)
         self._process = context.Process(target=_learn, args=arguments, daemon=True)
-        self._process.start()
+        with interrupts_held():
+            self._process.start()
         theirs.close()
 
     def receive(self) -> Update:

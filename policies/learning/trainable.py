@@ -84,6 +84,8 @@ class TrainablePolicy(ABC):
         learner_class: the `Learner` that trains it.
     """
 
+    remembers: ClassVar[tuple[str, ...]] = ("_actor",)
+
     checkpoint: str | None = None
     network: NetworkKind = "shared"
     hidden: Sequence[Count] | None = None

@@ -1,4 +1,4 @@
-"""The best of a multi-start search on P2, A(20): what stands in for an exact optimum in world A.
+"""The best of a multi-start search on P2, A(20): what stands in for an exact optimum.
 
 P2 is neither convex nor has it a structure from which a bound could be had, so there is no
 certificate: `optimality_gap` in the trace is NaN. On a small network all sets of senders can be
@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -45,6 +45,8 @@ class MultiStart(Policy):
     Raises:
         ValueError: fewer than no starts; in `reset`, more than `MAX_DEVICES` devices.
     """
+
+    remembers: ClassVar[tuple[str, ...]] = ("_rngs",)
 
     starts: int = 1
 

@@ -1,4 +1,4 @@
-"""SCA in world A: successive convex approximation of P2, A(20).
+"""SCA in the stream problem: successive convex approximation of P2, A(20).
 
 Paper C's method, applied to paper A's problem. In the bandwidths w, powers p, efficiencies
 e = ln(1 + SINR), offloaded bits D and local bits l (see `p2_instance`) three things are not convex,
@@ -27,7 +27,6 @@ from ...simulator.stream.observation import Observation
 from ...simulator.stream.problem import DriftPlusPenalty
 from ..base import Policy
 from ..convex_solver import solved
-from ..solver_cache import SolverCache
 from .lyapunov import Lyapunov
 from .p2.program import Allocation, Program, decision, programs
 
@@ -64,7 +63,7 @@ class ScaStream(Policy):
             raise ValueError(f"iterations_max = {self.iterations_max}; allowed: at least 1")
         if self.threshold < 0.0:
             raise ValueError(f"threshold = {self.threshold}; allowed: not negative")
-        self._approximations: SolverCache[int, Approximation] = SolverCache()
+        self._approximations: dict[int, Approximation] = {}
 
     def reset(self, network: Network, problem: DriftPlusPenalty, rngs: Generators) -> None:
         """Keep the problem."""

@@ -59,6 +59,8 @@ class LyapunovTasks(Policy):
         ValueError: a weight that is not positive.
     """
 
+    remembers = ("overdrawn_j",)
+
     def __init__(self, emission_weight: float = 1e5) -> None:
         if not emission_weight > 0.0:
             raise ValueError(f"emission_weight = {emission_weight}; allowed: positive")

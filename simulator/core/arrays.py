@@ -27,3 +27,17 @@ def first_invalid(values: FloatArray) -> int:
         if not (0.0 <= values[k] < np.inf):
             return k
     return -1
+
+
+ROUNDING = 2.0**-47
+"""Relative; some dozen operations in double precision err by less."""
+
+
+def remainder(whole: FloatArray, taken: FloatArray, added: FloatArray | float = 0.0) -> FloatArray:
+    """max(whole - taken, 0) + added, or zero where that is no more than rounding of the whole.
+
+    Else a battery that was emptied would have something left to send with, and a queue that was
+    emptied something to send.
+    """
+    left = np.maximum(whole - taken, 0.0) + added
+    return np.where(left > whole * ROUNDING, left, 0.0)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 
@@ -50,8 +50,8 @@ class Arrivals(Protocol):
     """When and where tasks arrive. The same for every policy under one seed.
 
     A model's constructor keywords are its keys of the scenario's [tasks] section. All that it knows
-    between two slots lies in arrays and generators, so that it can be pickled. Tasks of points in
-    continuous time are most easily written as a subclass of `PointProcess`.
+    between two slots lies in its attributes, as numbers, text, arrays and generators, so that it can
+    be saved (core/saved_state.py). Tasks of points in continuous time are most easily written as a subclass of `PointProcess`.
     """
 
     def start(self, devices: int, slot_s: float, rngs_of: Callable[[str], Generators]) -> None:
@@ -78,10 +78,20 @@ class Uniform:
         ValueError: if `mean` is not positive.
     """
 
+    remembers: ClassVar[tuple[str, ...]] = ("_rngs", "_bits", "_used")
+    grows: ClassVar[tuple[str, ...]] = ("_bits",)
+
     mean: Bits
 
     def __post_init__(self) -> None:
         require_positive("mean", self.mean)
+
+    def check_state(self) -> None:
+        """Whole slots were drawn ahead, and some of them used."""
+        _, replications, devices = self._shape
+        if self._bits.shape[1:] != (replications * devices,):
+            raise ValueError("tasks of other devices")
+        check_used(self._used, len(self._bits))
 
     def start(self, devices: int, slot_s: float, rngs_of: Callable[[str], Generators]) -> None:
         """Begin a run; see `Arrivals`."""
@@ -137,6 +147,27 @@ class PointProcess:
     How many slots are drawn at once changes nothing but the time it takes: `draw` keeps what it
     needs to go on from where it stopped, and takes random numbers in the order of time only.
     """
+
+    remembers: ClassVar[tuple[str, ...]] = (
+        "rngs",
+        "_first",
+        "_starts",
+        "_replication",
+        "_device",
+        "_phase",
+        "_bits",
+    )
+    grows: ClassVar[tuple[str, ...]] = remembers
+
+    def check_state(self) -> None:
+        """Each slot's tasks lie in the columns of those drawn ahead."""
+        columns = [vars(self).get(name) for name in ("_replication", "_device", "_phase", "_bits")]
+        drawn = [column.shape for column in columns if isinstance(column, np.ndarray)]
+        starts, ends = self._starts, drawn[0][0] if drawn else 0
+        if drawn and (drawn != [(ends,)] * 4 or ends != starts[-1]):
+            raise ValueError("columns of other lengths than its slots")
+        if self._first < 0 or starts.ndim != 1 or starts[0] != 0 or (np.diff(starts) < 0).any():
+            raise ValueError("slots that are in no order")
 
     def draw(self, replication: int, rng: np.random.Generator, first: int, slots: int) -> Points:
         """The tasks of a replication in the slots `first`, …, `first + slots - 1`."""
@@ -200,6 +231,8 @@ class Poisson(PointProcess):
         ValueError: if `mean` or `rate` is not positive.
     """
 
+    remembers: ClassVar[tuple[str, ...]] = (*PointProcess.remembers, "_candidates")
+
     mean: Bits
     rate: PerSecond
     sizes: Sizes = "exponential"
@@ -237,6 +270,8 @@ class MarkovModulatedPoisson(PointProcess):
         ValueError: if there are fewer than two states, the lists differ in length, `mean` or a
             sojourn is not positive, or no rate is.
     """
+
+    remembers: ClassVar[tuple[str, ...]] = (*PointProcess.remembers, "_candidates")
 
     mean: Bits
     rates: list[PerSecond]
@@ -282,11 +317,20 @@ class _Candidates:
         wait: (R,) from the start of the next slot to the next point, slots.
     """
 
+    remembers: ClassVar[tuple[str, ...]] = ("state", "wait")
+
     mean_gap: float
     arrives: FloatArray
     happens: FloatArray
     state: IntArray
     wait: FloatArray
+
+    def check_state(self) -> None:
+        """States that there are, and points that come."""
+        if self.state.min() < 0 or self.state.max() >= len(self.arrives):
+            raise ValueError("a device in a state that there is not")
+        if not ((self.wait >= 0.0) & np.isfinite(self.wait)).all():
+            raise ValueError("a time that does not come")
 
     @classmethod
     def of(
@@ -391,6 +435,8 @@ class PerSlot:
         ValueError: if a least value exceeds the largest.
     """
 
+    remembers: ClassVar[tuple[str, ...]] = ("_rngs",)
+
     size: tuple[Bits, Bits] = (8e6, 32e6)
     cycles: tuple[Cycles, Cycles] = (1e9, 2e9)
 
@@ -412,6 +458,16 @@ class PerSlot:
             for (least, largest), share in zip((self.size, self.cycles), drawn, strict=True)
         )
         return bits, cycles
+
+
+def check_used(used: int, drawn: int) -> None:
+    """Look at how much was used of what was drawn ahead, as a file has it.
+
+    Raises:
+        ValueError: more than was drawn, or less than nothing.
+    """
+    if not 0 <= used <= drawn:
+        raise ValueError(f"{used} used of {drawn} that were drawn")
 
 
 def require_positive(name: str, value: float) -> None:

@@ -1,7 +1,7 @@
 """Which station each device talks to: the edge set epsilon of paper A's graph."""
 
 from dataclasses import dataclass
-from typing import Annotated, Protocol
+from typing import Annotated, ClassVar, Protocol
 
 import numpy as np
 from pydantic import Field
@@ -9,6 +9,7 @@ from pydantic import Field
 from ...scenarios.units import Number
 from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.compiled import compiled
+from ..network.cells import check_stations
 from ..network.graph import LiveNetwork
 from ..network.network import Network
 
@@ -23,7 +24,7 @@ class Association(Protocol):
     """Chooses a station for each device: at the start, and when devices moved or a station failed.
 
     A model's constructor keywords are its keys of the scenario's [association] section. All that
-    it knows between two calls lies in arrays, so that it can be pickled.
+    it knows between two calls lies in its attributes, so that it can be saved (core/saved_state.py).
     """
 
     def start(self, network: LiveNetwork, coverage_m: FloatArray) -> None:
@@ -82,6 +83,8 @@ class LoadAware:
         hysteresis: at least 1; large values mean few handovers.
     """
 
+    remembers: ClassVar[tuple[str, ...]] = ("_station",)
+
     hysteresis: Annotated[Number, Field(ge=1)] = 1.1
 
     def start(self, network: Network, coverage_m: FloatArray) -> None:
@@ -90,6 +93,11 @@ class LoadAware:
         self._snr_per_gain = network.device_power_max_w[:, None] / network.noise_w
         self._bandwidth_hz = network.station_bandwidth_hz
         self._station = np.full((network.replications, network.devices), _NOWHERE)
+
+    def check_state(self) -> None:
+        """Stations that there are."""
+        station, stations = self._station, len(self._bandwidth_hz)
+        check_stations(station, station.shape, stations, least=_NOWHERE)
 
     def associate(
         self, distance_m: FloatArray, path_gain: FloatArray, chooses: BoolArray | None = None

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -95,6 +95,8 @@ class Failures:
         models: B of them; None for a station that never fails.
         rngs: of each station, its stream, one generator per replication.
     """
+
+    remembers: ClassVar[tuple[str, ...]] = ("up", "_next_ns", "_rngs")
 
     def __init__(self, models: Sequence[FailureModel | None], rngs: Sequence[Generators]) -> None:
         self._models = models

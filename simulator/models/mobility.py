@@ -24,7 +24,8 @@ class Mobility(Protocol):
     """Moves all devices of all replications at once.
 
     A model's constructor keywords are its keys of the scenario's [mobility] section. All that it
-    knows between two calls lies in arrays and generators, so that it can be pickled.
+    knows between two calls lies in its attributes, as numbers, text, arrays and generators, so that it
+    can be saved (core/saved_state.py).
 
     Attributes:
         moves: False if positions never change, and nothing that follows from them need be redone.
@@ -101,6 +102,7 @@ class RandomWaypoint:
     """
 
     moves: ClassVar[bool] = True
+    remembers: ClassVar[tuple[str, ...]] = ("_generator", "_waypoint_m", "_velocity_mps", "_left_s")
 
     speed: tuple[MetresPerSecond, MetresPerSecond] = (0.5, 2.0)
     pause: Seconds = 0.0
@@ -141,6 +143,13 @@ class RandomWaypoint:
             self._pausing_share(),
             placed,
         )
+
+    def check_state(self) -> None:
+        """Legs that end within the area, and not for ever anew."""
+        walks = np.isfinite(self._velocity_mps).all() and (self._left_s >= 0.0).all()
+        within = ((self._waypoint_m >= 0.0) & (self._waypoint_m <= self._area_m)).all()
+        if not (walks and within):
+            raise ValueError("a leg that leads nowhere")
 
     def advance(self, position_m: FloatArray, dt_s: float) -> FloatArray:
         """(R, N, 2) where the devices are `dt_s` seconds later, in a new array."""

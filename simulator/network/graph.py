@@ -92,9 +92,6 @@ class LiveNetwork(Network):
             )
         return self._graphs[replication].at(_placement(self._state))
 
-    def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"_graphs": {}}
-
 
 def _placement(state: Followed | Placement) -> Placement:
     if isinstance(state, Placement):

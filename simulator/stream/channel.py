@@ -1,4 +1,4 @@
-"""The radio of world A: OFDMA rates with interference between the cells that reuse a band."""
+"""The radio of the stream problem: OFDMA rates with interference between the cells that reuse a band."""
 
 import math
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..core.arrays import FloatArray
+from ..core.arrays import FloatArray, remainder
 from ..core.compiled import compiled
 from ..network.network import Network
 
@@ -51,5 +51,5 @@ def within_battery(
     """
     joules_per_hz3 = network.varsigma * network.slot_s
     local_cpu_hz = np.minimum(local_cpu_hz, np.cbrt(battery_j / joules_per_hz3))
-    left_j = np.maximum(battery_j - joules_per_hz3 * local_cpu_hz**3, 0.0)
+    left_j = remainder(battery_j, joules_per_hz3 * local_cpu_hz**3)
     return local_cpu_hz, np.minimum(power_w, left_j / network.slot_s)

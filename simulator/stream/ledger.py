@@ -1,16 +1,18 @@
 """Tasks as entities: whose bits lie in the queues, and when the last bit of each is executed."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.arrays import FloatArray, IntArray
+from ..core.arrays import ROUNDING, BoolArray, FloatArray, IntArray
 from ..core.compiled import compiled
 from ..core.recorder import OUTCOMES, TASK_ROW, TaskTable
+from ..core.sorting import by_group_and_phase
 from ..models.arrivals import Tasks
 from ..models.failures import Availability
+from .ledger_check import check_ledger
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class TaskLedger:
     it used: the association may change while a task is half sent.
 
     The cost is that of the tasks that arrive, move on or end; those that wait cost nothing. Memory
-    is that of the tasks in the network. All state lies in arrays, so a ledger can be pickled.
+    is that of the tasks in the network.
 
     Args:
         replications: R.
@@ -52,6 +54,9 @@ class TaskLedger:
         deadline_s: from arrival; None if tasks have none.
         buffer_bits: the most that a device's queue holds; None if it is unbounded.
     """
+
+    remembers = ("_tasks", "_parts", "_device_queues", "_station_queues", "_ended", "_counters")
+    grows = ("_tasks", "_parts", "_ended")
 
     def __init__(
         self,
@@ -76,6 +81,11 @@ class TaskLedger:
         self._counters[[_FREE_TASK, _FREE_PART]] = _NONE
         one_window = (replications, stations, 1)
         self._throughout = np.zeros(one_window), np.ones(one_window)
+        self._none_lost = np.zeros((replications, stations))
+
+    def check_state(self) -> None:
+        """What compiled loops follow without a look."""
+        check_ledger(self._shape[1], *(getattr(self, name) for name in self.remembers))
 
     def admit(self, tasks: Tasks, queue_bits: FloatArray) -> Admission:
         """Let in the tasks that arrived in a slot, after its service.
@@ -134,7 +144,8 @@ class TaskLedger:
             local_bits: (R, N) D^l.
             offloaded_bits: (R, N) D^e.
             station_served_bits: (R, B) Psi_j.
-            availability: when in the slot the stations served; throughout by default.
+            availability: when in the slot the stations served, and which of them lost their queues
+                within it, with what they had received by then; all served throughout by default.
 
         Returns:
             The tasks that ended since the last call, those dropped meanwhile included, until the next
@@ -142,8 +153,10 @@ class TaskLedger:
         """
         self._reserve(0)
         begins, lengths = self._throughout
+        lost_share = self._none_lost
         if availability is not None:
             begins, lengths = availability.begins, availability.serving
+            lost_share = availability.lost_share
         _serve(
             slot,
             self._slot_s,
@@ -154,6 +167,7 @@ class TaskLedger:
             station_served_bits,
             begins,
             lengths,
+            lost_share,
             self._tasks,
             self._parts,
             self._device_queues,
@@ -163,18 +177,18 @@ class TaskLedger:
         )
         return self._take_ended()
 
-    def lose(self, lost_bits: FloatArray) -> None:
-        """Empty the queues of stations from their heads; each task that has bits there is lost.
+    def lose(self, lost: BoolArray) -> None:
+        """Empty queues of stations at the start of a slot; each task that has bits there is lost.
 
         What a lost task still has elsewhere goes its way; the task ends when that is gone.
 
         Args:
-            lost_bits: (R, B) how much of each queue is lost, zero for nothing, infinite for all.
+            lost: (R, B) True where the queue is lost.
         """
-        if lost_bits.any():
-            self._reserve(0)
+        self._reserve(0)
+        for r, j in np.argwhere(lost).tolist():
             _lose(
-                lost_bits,
+                r * lost.shape[1] + j,
                 self._shape[1],
                 self._deadline_s,
                 self._tasks,
@@ -215,7 +229,7 @@ class TaskLedger:
         if ended + live + new > self._ended.size:
             self._ended = np.resize(self._ended, 2 * (ended + live + new))
 
-    def _grown(self, pool: NDArray[Any], needed: int, free: int) -> NDArray[Any]:
+    def _grown(self, pool: "Pool", needed: int, free: int) -> "Pool":
         """A larger pool, its new entries in front of the list of free ones."""
         grown = np.zeros(max(2 * pool.size, needed, 64), pool.dtype)
         grown[: pool.size] = pool
@@ -233,6 +247,9 @@ class TaskLedger:
 
 _NONE = -1
 """Ends a linked list."""
+
+Pool: TypeAlias = NDArray[Any]
+"""Entries of tasks, of parts, or of rows."""
 
 # A task in the network: `left_bits` are those still at the device, `parts` how many of its parts lie
 # at stations, `next` the task behind it at the device. A free entry has no bits, and `next` is the
@@ -259,8 +276,9 @@ _DONE, _LATE, _QUEUED, _DROPPED, _LOST = (
     OUTCOMES.index(outcome) for outcome in ("done", "late", "queued", "dropped", "lost")
 )
 
-_TOLERANCE_BITS = 1e-3
-"""What is left of a task by rounding: the queues' own sums are not the ledger's."""
+_TOLERANCE = 1e-9
+"""A piece of a task is no part of it, but rounding, below so much of the task, or of what its queue
+serves in the slot: the queues' own sums are not the ledger's."""
 
 
 @compiled
@@ -274,9 +292,9 @@ def _admit(
     buffer_bits: float,
     arrived_bits: FloatArray,
     dropped_bits: FloatArray,
-    tasks: NDArray[Any],
+    tasks: Pool,
     device_queues: IntArray,
-    ended: NDArray[Any],
+    ended: Pool,
     counters: IntArray,
 ) -> int:
     """Adds to `arrived_bits` and `dropped_bits`; gives the first invalid task, -1 if there is none."""
@@ -316,7 +334,7 @@ def _admit(
 
 
 @compiled
-def _append(pool: NDArray[Any], queues: IntArray, queue: int, entry: int) -> None:
+def _append(pool: Pool, queues: IntArray, queue: int, entry: int) -> None:
     """Put an entry of a pool at the end of a linked queue."""
     pool[entry]["next"] = _NONE
     if queues[_HEAD, queue] == _NONE:
@@ -337,11 +355,12 @@ def _serve(
     station_served_bits: FloatArray,
     begins: FloatArray,
     lengths: FloatArray,
-    tasks: NDArray[Any],
-    parts: NDArray[Any],
+    lost_share: FloatArray,
+    tasks: Pool,
+    parts: Pool,
     device_queues: IntArray,
     station_queues: IntArray,
-    ended: NDArray[Any],
+    ended: Pool,
     counters: IntArray,
 ) -> None:
     """Stations first: what arrives there in this slot is served from the next one on."""
@@ -362,6 +381,7 @@ def _serve(
             station_served_bits,
             begins,
             lengths,
+            lost_share,
             tasks,
             parts,
             station_queues,
@@ -382,17 +402,24 @@ def _serve(
             while drained < psi and k != _NONE:
                 room = psi - drained
                 left = tasks[k]["left_bits"]
-                leaves = left - room < _TOLERANCE_BITS
+                tolerance_bits = _TOLERANCE * max(tasks[k]["bits"], psi)
+                leaves = left - room < tolerance_bits
                 tasks[k]["left_bits"] = 0.0 if leaves else left - room
-                if not leaves and room < _TOLERANCE_BITS:
+                if not leaves and room < tolerance_bits:
                     break  # Rounding, not service.
+                begin = drained / psi
                 drained += left
                 phase = min(drained / psi, 1.0)
-                if local > 0.0:
+                kept = max(begin, lost_share[r, j])  # from then on
+                least = _TOLERANCE * tasks[k]["bits"] / offloaded if offloaded > 0.0 else np.inf
+                if phase - begin > least:
+                    tasks[k]["station"] = j
+                if min(kept, phase) - begin > least:
+                    tasks[k]["completion_s"] = np.inf
+                if local > 0.0 or phase - begin <= least:
                     completion_s = (slot + phase) * slot_s
                     tasks[k]["completion_s"] = max(tasks[k]["completion_s"], completion_s)
-                if offloaded > 0.0:
-                    tasks[k]["station"] = j
+                if phase - kept > least:
                     tasks[k]["parts"] += 1
                     sent_task[sent] = k
                     sent_station[sent] = j
@@ -406,18 +433,27 @@ def _serve(
                     k = behind
             device_queues[_HEAD, queue] = k
 
-        order, starts = _by_station_and_phase(sent_station[:sent], sent_phase[:sent], stations)
+        order, starts = by_group_and_phase(sent_station[:sent], sent_phase[:sent], stations)
         for j in range(stations):
             position_bits = 0.0
             for n in order[starts[j] : starts[j + 1]]:
-                f = counters[_FREE_PART]
-                counters[_FREE_PART] = parts[f]["next"]
-                counters[_LIVE_PARTS] += 1
-                end_bits = sent_phase[n] * inflow_bits[j]
-                parts[f]["bits"] = end_bits - position_bits
-                parts[f]["task"] = sent_task[n]
-                _append(parts, station_queues, r * stations + j, f)
+                end_bits = (sent_phase[n] - lost_share[r, j]) * inflow_bits[j]
+                bits = end_bits - position_bits
+                _add_part(bits, sent_task[n], r * stations + j, parts, station_queues, counters)
                 position_bits = end_bits
+
+
+@compiled
+def _add_part(
+    bits: float, task: int, queue: int, parts: Pool, station_queues: IntArray, counters: IntArray
+) -> None:
+    """Put a part of a task at the end of a station's queue."""
+    f = counters[_FREE_PART]
+    counters[_FREE_PART] = parts[f]["next"]
+    counters[_LIVE_PARTS] += 1
+    parts[f]["bits"] = bits
+    parts[f]["task"] = task
+    _append(parts, station_queues, queue, f)
 
 
 @compiled
@@ -430,13 +466,17 @@ def _serve_stations(
     station_served_bits: FloatArray,
     begins: FloatArray,
     lengths: FloatArray,
-    tasks: NDArray[Any],
-    parts: NDArray[Any],
+    lost_share: FloatArray,
+    tasks: Pool,
+    parts: Pool,
     station_queues: IntArray,
-    ended: NDArray[Any],
+    ended: Pool,
     counters: IntArray,
 ) -> None:
-    """Stations of a replication serve the heads of their queues, evenly over the time they are up."""
+    """Stations of a replication serve the heads of their queues, evenly over the time they are up.
+
+    They lose what is left if they fail and lose anything.
+    """
     stations = station_served_bits.shape[1]
     for j in range(stations):
         psi = station_served_bits[r, j]
@@ -445,15 +485,17 @@ def _serve_stations(
         f = station_queues[_HEAD, queue]
         while psi > 0.0 and f != _NONE:
             room = psi - served
-            if parts[f]["bits"] - room >= _TOLERANCE_BITS:
+            k = parts[f]["task"]
+            if parts[f]["bits"] - room >= _TOLERANCE * max(tasks[k]["bits"], psi):
                 parts[f]["bits"] -= room
                 break
             served += parts[f]["bits"]
-            k = parts[f]["task"]
             moment = _moment(min(served / psi, 1.0), begins, lengths, r, j)
             tasks[k]["completion_s"] = max(tasks[k]["completion_s"], (slot + moment) * slot_s)
             f = _remove_part(f, devices, deadline_s, tasks, parts, ended, counters)
         station_queues[_HEAD, queue] = f
+        if lost_share[r, j] > 0.0:
+            _lose(queue, devices, deadline_s, tasks, parts, station_queues, ended, counters)
 
 
 @compiled
@@ -464,7 +506,7 @@ def _moment(phase: float, begins: FloatArray, lengths: FloatArray, r: int, j: in
         length = lengths[r, j, window]
         if length > 0.0:
             moment = begins[r, j, window] + min(rest, length)
-            if rest <= length:
+            if rest <= length + ROUNDING:
                 break
             rest -= length
     return moment
@@ -472,30 +514,21 @@ def _moment(phase: float, begins: FloatArray, lengths: FloatArray, r: int, j: in
 
 @compiled
 def _lose(
-    lost_bits: FloatArray,
+    queue: int,
     devices: int,
     deadline_s: float,
-    tasks: NDArray[Any],
-    parts: NDArray[Any],
+    tasks: Pool,
+    parts: Pool,
     station_queues: IntArray,
-    ended: NDArray[Any],
+    ended: Pool,
     counters: IntArray,
 ) -> None:
     """A task without completion, of infinite time, is lost."""
-    replications, stations = lost_bits.shape
-    for r in range(replications):
-        for j in range(stations):
-            queue = r * stations + j
-            rest = lost_bits[r, j]
-            f = station_queues[_HEAD, queue]
-            while rest > 0.0 and f != _NONE:
-                tasks[parts[f]["task"]]["completion_s"] = np.inf
-                if parts[f]["bits"] - rest >= _TOLERANCE_BITS:
-                    parts[f]["bits"] -= rest
-                    break
-                rest -= parts[f]["bits"]
-                f = _remove_part(f, devices, deadline_s, tasks, parts, ended, counters)
-            station_queues[_HEAD, queue] = f
+    f = station_queues[_HEAD, queue]
+    while f != _NONE:
+        tasks[parts[f]["task"]]["completion_s"] = np.inf
+        f = _remove_part(f, devices, deadline_s, tasks, parts, ended, counters)
+    station_queues[_HEAD, queue] = f
 
 
 @compiled
@@ -503,9 +536,9 @@ def _remove_part(
     f: int,
     devices: int,
     deadline_s: float,
-    tasks: NDArray[Any],
-    parts: NDArray[Any],
-    ended: NDArray[Any],
+    tasks: Pool,
+    parts: Pool,
+    ended: Pool,
     counters: IntArray,
 ) -> int:
     """Free a part's entry, and end its task if that was the last of it; gives the part behind."""
@@ -522,12 +555,7 @@ def _remove_part(
 
 @compiled
 def _end(
-    k: int,
-    devices: int,
-    deadline_s: float,
-    tasks: NDArray[Any],
-    ended: NDArray[Any],
-    counters: IntArray,
+    k: int, devices: int, deadline_s: float, tasks: Pool, ended: Pool, counters: IntArray
 ) -> None:
     """Note the end of a task, and free its entry."""
     row = counters[_ENDED_COUNT]
@@ -546,53 +574,3 @@ def _end(
     tasks[k]["next"] = counters[_FREE_TASK]
     counters[_FREE_TASK] = k
     counters[_LIVE] -= 1
-
-
-@compiled
-def _by_station_and_phase(
-    station: IntArray, phase: FloatArray, stations: int
-) -> tuple[IntArray, IntArray]:
-    """A stable sorting order, and (stations + 1,) where each station begins in it.
-
-    Phases are near uniform on [0, 1], often 1: as many buckets as there are entries leave next to
-    nothing to sort within one, so the cost is linear.
-    """
-    count = station.size
-    starts = np.zeros(stations + 1, np.int64)
-    for n in range(count):
-        starts[station[n] + 1] += 1
-    for j in range(stations):
-        starts[j + 1] += starts[j]
-    bucket = np.empty(count, np.int64)
-    place = np.zeros(count + stations + 1, np.int64)
-    for n in range(count):
-        j = station[n]
-        # A station has one bucket more than it has entries: those at phase 1 have their own.
-        bucket[n] = starts[j] + j + int(phase[n] * (starts[j + 1] - starts[j]))
-        place[bucket[n] + 1] += 1
-    for b in range(count + stations):
-        place[b + 1] += place[b]
-    order = np.empty(count, np.int64)
-    for n in range(count):
-        order[place[bucket[n]]] = n
-        place[bucket[n]] += 1
-    # Now place[b] is where bucket b ends.
-    start = 0
-    for b in range(count + stations):
-        end = place[b]
-        if end - start > _SMALL_BUCKET:
-            members = order[start:end].copy()
-            order[start:end] = members[np.argsort(phase[members], kind="mergesort")]
-        else:
-            for m in range(start + 1, end):
-                n = order[m]
-                while m > start and phase[order[m - 1]] > phase[n]:
-                    order[m] = order[m - 1]
-                    m -= 1
-                order[m] = n
-        start = end
-    return order, starts
-
-
-_SMALL_BUCKET = 32
-"""Up to so many entries are sorted by insertion."""

@@ -3,9 +3,7 @@
 The rules alone: `processes.device_queues` serves all devices by them, through `outcome.serve`.
 """
 
-import numpy as np
-
-from ..core.arrays import FloatArray
+from ..core.arrays import ROUNDING, FloatArray, remainder
 from ..core.compiled import compiled
 
 
@@ -28,19 +26,23 @@ def drain(queue_bits: float, local_bits: float, radio_bits: float) -> tuple[floa
     if capacity <= queue_bits:
         return local_bits, radio_bits
     local = local_bits * (queue_bits / capacity)
-    return local, queue_bits - local if radio_bits > 0.0 else 0.0
+    sent = queue_bits - local
+    return local, sent if radio_bits > 0.0 and sent > queue_bits * ROUNDING else 0.0
 
 
-def after_service(queue_bits: FloatArray, served_bits: FloatArray) -> FloatArray:
-    """max(Q(t) - served(t), 0) of A(5) and A(6); Q(t+1) is this and what arrived in the slot.
+def after_service(
+    queue_bits: FloatArray, served_bits: FloatArray, arrived_bits: FloatArray
+) -> FloatArray:
+    """Q(t+1) of A(5) and A(6): max(Q(t) - served(t), 0) and what arrived in the slot.
 
     What arrives during a slot can be served from the next slot on.
 
     Args:
         queue_bits: (R, N) or (R, B), at the start of the slot.
         served_bits: same shape.
+        arrived_bits: same shape.
 
     Returns:
-        What the slot's service leaves, bits.
+        Same shape; zero where only rounding is left.
     """
-    return np.maximum(queue_bits - served_bits, 0.0)
+    return remainder(queue_bits, served_bits, arrived_bits)

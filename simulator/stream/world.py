@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from ..core.arrays import BoolArray, FloatArray, IntArray, read_only
+from ..core.arrays import BoolArray, FloatArray, IntArray, read_only, remainder
 from ..core.compiled import compiled
 from ..core.recorder import TaskTable
 from ..models.arrivals import Arrivals, Tasks
@@ -82,6 +82,14 @@ class StreamWorld(World):
         record_gain: whether the (R, N, B) channel gains are recorded.
     """
 
+    remembers: ClassVar[tuple[str, ...]] = (
+        *World.remembers,
+        "fading",
+        "ledger",
+        "battery",
+        "failures",
+    )
+
     state: StreamState
     network: Network
     problem: DriftPlusPenalty
@@ -127,7 +135,7 @@ class StreamWorld(World):
         if now_ns == self.slot_start_ns:
             state.lost_bits = state.lost_bits + np.where(lost, state.station_queue_bits, 0.0)
             state.station_queue_bits = np.where(lost, 0.0, state.station_queue_bits)
-            self.ledger.lose(np.where(lost, np.inf, 0.0))
+            self.ledger.lose(lost)
         self.update_channel()
         changed = (was_up != state.station_up).any(axis=1)
         self.associate(self.topology.distance_m(state.position_m), changed)
@@ -221,25 +229,24 @@ class StreamWorld(World):
             slot.availability,
         )
         inflow = outcome.station_inflow_bits
-        left = after_service(state.station_queue_bits, outcome.station_served_bits)
-        slot.station_queue_bits = left + inflow  # A(6)
+        slot.station_queue_bits = after_service(
+            state.station_queue_bits, outcome.station_served_bits, inflow
+        )
         slot.lost_bits = self._none_lost
         if slot.availability is not None and (loses := slot.availability.loses).any():
             kept = inflow * (1.0 - slot.availability.lost_share)
-            slot.lost_bits = np.where(loses, slot.station_queue_bits - kept, 0.0)
+            slot.lost_bits = np.where(loses, remainder(slot.station_queue_bits, kept), 0.0)
             slot.station_queue_bits = np.where(loses, kept, slot.station_queue_bits)
-            everything = loses & (kept == 0.0)
-            self.ledger.lose(np.where(everything, np.inf, slot.lost_bits))
 
     def end_slot(self) -> tuple[Columns, TaskTable]:
         """Energy, emission and P2's value; what arrived is let in, A(5)."""
         state, slot, outcome = self.state, self._slot, self._slot.outcome
         departed, energy = outcome.departed_bits, outcome.energy_j
-        left = after_service(state.queue_bits, departed)
+        left = np.maximum(state.queue_bits - departed, 0.0)
         admission = self.ledger.admit(self._arriving, left)
         columns = self._columns(slot, outcome, admission)
         state.slot += 1
-        state.queue_bits = left + admission.arrived_bits  # A(5)
+        state.queue_bits = after_service(state.queue_bits, departed, admission.arrived_bits)
         state.station_queue_bits = slot.station_queue_bits
         state.lost_bits = slot.lost_bits
         state.arrived_bits = admission.arrived_bits
@@ -271,7 +278,7 @@ class StreamWorld(World):
             "local_bits": outcome.local_bits,
             "offloaded_bits": outcome.offloaded_bits,
             "station_served_bits": outcome.station_served_bits,
-            "station": station,
+            "serving_station": station,
             "rate_bps": outcome.rate_bps,
             "bandwidth_hz": outcome.bandwidth_hz,
             "power_w": outcome.power_w,

@@ -1,6 +1,7 @@
 """The radio of the task problem, C(1) and C(2): an uplink to L antennas, shared by all who transmit."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from ..core.arrays import FloatArray
 from ..core.compiled import compiled
 from ..core.randomness import Generators
+from ..core.saved_state import ALL_FIELDS
 from .network import CarbonAwareNetwork
 
 ComplexArray = NDArray[np.complex128]
@@ -22,6 +24,8 @@ class MrcChannel:
         interference_gain: (…, N, N) |h_m^H h_n|^2 / ||h_m||^2 of device m (second-last axis) and
             interferer n (last axis); zero where m = n.
     """
+
+    remembers: ClassVar[tuple[str, ...]] = ALL_FIELDS
 
     gain: FloatArray
     interference_gain: FloatArray

@@ -1,6 +1,7 @@
 """Deviation of the twin's processing rates from the real ones: fhat of C(4), C(5)."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -18,6 +19,8 @@ class Deviation:
         noise_hz: standard deviation of a normal term, drawn anew for each device and slot.
         rngs: its stream, one generator per replication.
     """
+
+    remembers: ClassVar[tuple[str, ...]] = ("rngs",)
 
     bias_hz: float
     relative: float

@@ -12,7 +12,6 @@ from ....simulator.tasks.network import CarbonAwareNetwork
 from ....simulator.tasks.observation import TaskObservation
 from ....simulator.tasks.problem import WorstCaseEmission
 from ...base import Policy
-from ...solver_cache import SolverCache
 from ..c10.closed_form_rates import feasible_common_hz
 from ..c10.slot import Slot, stack, unstack
 from .algorithm1 import Algorithm1
@@ -50,8 +49,8 @@ class Sca(Policy):
     edge_cpu: Hertz | None = None
 
     def __post_init__(self) -> None:
-        self._algorithm_1: SolverCache[int, Algorithm1] = SolverCache()
-        self._joint: SolverCache[int, JointSubproblem] = SolverCache()
+        self._algorithm_1: dict[int, Algorithm1] = {}
+        self._joint: dict[int, JointSubproblem] = {}
 
     def reset(
         self, network: CarbonAwareNetwork, problem: WorstCaseEmission, rngs: Generators
