@@ -24,6 +24,7 @@ from edgesim import run
 from edgesim.cli import main
 from edgesim.experiments import compare
 from edgesim.experiments.compare import execute_each, labelled, prepare_each
+from edgesim.experiments.errors import Interrupted
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.policy_list import split
 from edgesim.traces import figures
@@ -292,10 +293,10 @@ def test_a_mistake_of_the_scenario_is_told_once() -> None:
     assert len(error.value.issues) == 1
 
 
-def test_an_interrupt_leaves_out_what_it_ended_and_the_rest(
+def test_an_interrupt_ends_the_run_and_those_after_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Runs are told with their place among all, from 1 on; those of three labels, the second ended."""
+    """Runs are told with their place among all, from 1 on; of three the second is interrupted."""
     ended = {"a": "complete", "b{x=1}": "interrupted", "c": "complete"}
     files, watched = list[str](), list[Any]()
 
@@ -309,7 +310,8 @@ def test_an_interrupt_leaves_out_what_it_ended_and_the_rest(
 
     monkeypatch.setattr(compare, "execute", execute)
     experiments: Any = {label: label for label in ended}
-    assert execute_each(experiments, tmp_path, watch) == {"a": tmp_path / "1-a.h5"}
+    with pytest.raises(Interrupted, match=re.escape(str(tmp_path))):
+        execute_each(experiments, tmp_path, watch)
     assert files == ["1-a.h5", "2-b-x-1.h5"]
     assert watched == [("a", 1, 3), ("b{x=1}", 2, 3)]
 

@@ -289,8 +289,12 @@ def test_all_stations_down_at_once(devices: str) -> None:
     assert (home > 0).any()
     # Who looks for another station finds none: the MBS, which is asked last, is where it waits.
     there = np.zeros(home.shape) if devices == "reassociate" else home
-    np.testing.assert_array_equal(trace["serving_station"][0, down], np.tile(there, (down.sum(), 1)))
-    np.testing.assert_array_equal(trace["serving_station"][0, ~down], np.tile(home, ((~down).sum(), 1)))
+    np.testing.assert_array_equal(
+        trace["serving_station"][0, down], np.tile(there, (down.sum(), 1))
+    )
+    np.testing.assert_array_equal(
+        trace["serving_station"][0, ~down], np.tile(home, ((~down).sum(), 1))
+    )
 
 
 def test_without_the_mbs_only_small_cells_serve() -> None:

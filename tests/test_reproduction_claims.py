@@ -338,11 +338,14 @@ CASES: list[tuple[str, str, Change]] = [
 CLAIMS = {claim.id: (figure, claim) for figure in FIGURES.values() for claim in figure.claims}
 
 
-@pytest.mark.parametrize(
-    ("name", "expected", "change"),
-    CASES,
-    ids=[f"{name}-{expected}-{k}" for k, (name, expected, _) in enumerate(CASES)],
-)
+def names() -> list[str]:
+    """Of the cases: c9-size-holds, c9-size-holds-2, …"""
+    heads = [f"{name}-{expected}" for name, expected, _ in CASES]
+    counts = [heads[:k].count(head) for k, head in enumerate(heads)]
+    return [f"{head}-{k + 1}" if k else head for head, k in zip(heads, counts, strict=True)]
+
+
+@pytest.mark.parametrize(("name", "expected", "change"), CASES, ids=names())
 def test_a_claim_holds_where_its_sentence_is_true(name: str, expected: str, change: Change) -> None:
     """Under each of its conditions, and under none of them where it is not."""
     figure, claim = CLAIMS[name]

@@ -150,7 +150,10 @@ def test_whole_numbers_stay_whole_where_nothing_is_missing(tmp_path: Path) -> No
         table.forget([open_sweep(tmp_path / "out")["trace"].values[1, 2]])
     fewer = open_sweep(tmp_path / "out", group="slots")
     assert fewer["serving_station"].dtype == np.float64
-    assert fewer["serving_station"][1, 2].isnull().all() and fewer["serving_station"][1, 1].notnull().all()
+    assert (
+        fewer["serving_station"][1, 2].isnull().all()
+        and fewer["serving_station"][1, 1].notnull().all()
+    )
     xr.testing.assert_equal(fewer["queue_bits"][0], data["queue_bits"][0])
 
 
