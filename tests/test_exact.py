@@ -17,6 +17,7 @@ from edgesim.policies.tasks.c10.slot import Slot
 from edgesim.policies.tasks.c10.solver import Solution, solve
 from edgesim.simulator.core.arrays import BoolArray, FloatArray
 from edgesim.simulator.tasks.channel import MrcChannel, path_gain
+from edgesim.simulator.tasks.decision import TaskDecision
 from edgesim.simulator.tasks.network import CarbonAwareNetwork, RateFloor, Tasks
 from edgesim.simulator.tasks.outcome import evaluate
 
@@ -468,6 +469,27 @@ def test_least_violation_against_brute_force(floor: RateFloor) -> None:
     assert solution.violation > 0.05
     assert np.isinf(brute_force(relaxed(instance, 1.0 + solution.violation - 2e-3)))
     assert np.isfinite(brute_force(relaxed(instance, 1.0 + solution.violation + 2e-3)))
+
+
+def test_limits_that_are_relaxed_are_used_less() -> None:
+    """Whatever is decided: twice the room is half the use, of time, energy, capacity and rate."""
+    slot, rng = Slot(*draw(0, 6), CARBON), np.random.default_rng(0)
+    decision = TaskDecision(
+        rng.uniform(0.01, 0.1, 6), np.arange(6) < 3, np.full(6, 1e9), np.full(6, 9e9)
+    )
+    use, half = slot.evaluate(decision).use, slot.relaxed(2.0).evaluate(decision).use
+    for name in ("delay", "energy", "capacity", "rate"):
+        assert getattr(half, name) == pytest.approx(getattr(use, name) / 2.0, rel=1e-12)
+    assert (half.power == use.power).all()
+
+
+def test_least_violation_of_a_device_on_its_own_by_hand() -> None:
+    """3 Gcycles in 2 s take 6.75 J of 1 J. Relaxed by x: (3e9 / 2 x)^2 3e9 1e-27 = x, so x^3 = 6.75."""
+    instance = draw(0, 1, rate_floor="offloading")
+    tasks = Tasks(np.array([1e12]), np.array([3e9]), np.array([2.0]))  # far too much to send
+    solution = instance._replace(tasks=tasks).solve()
+    assert not solution.feasible and not solution.decision.offload.any()
+    assert solution.violation == pytest.approx(6.75 ** (1.0 / 3.0) - 1.0, abs=1e-5)
 
 
 def test_a_device_without_a_task_stays_local_and_keeps_up_its_floor() -> None:
