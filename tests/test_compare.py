@@ -22,7 +22,9 @@ from trace_recording import record, run_info
 
 from edgesim import run
 from edgesim.cli import main
+from edgesim.experiments import compare
 from edgesim.experiments.compare import execute_each, labelled, prepare_each
+from edgesim.experiments.errors import Interrupted
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.policy_list import split
 from edgesim.traces import figures
@@ -289,6 +291,29 @@ def test_a_mistake_of_the_scenario_is_told_once() -> None:
     with pytest.raises(ScenarioError) as error:
         prepare_each("iiot_20dev", "local,random", 2, ["devices.count=-1"])
     assert len(error.value.issues) == 1
+
+
+def test_an_interrupt_ends_the_run_and_those_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runs are told with their place among all, from 1 on; of three the second is interrupted."""
+    ended = {"a": "complete", "b{x=1}": "interrupted", "c": "complete"}
+    files, watched = list[str](), list[Any]()
+
+    def execute(experiment: Any, path: Path, follow: Any) -> str:
+        files.append(path.name)
+        return ended[experiment]
+
+    def watch(*place: Any) -> Any:
+        watched.append(place)
+        return compare.unwatched(*place)
+
+    monkeypatch.setattr(compare, "execute", execute)
+    experiments: Any = {label: label for label in ended}
+    with pytest.raises(Interrupted, match=re.escape(str(tmp_path))):
+        execute_each(experiments, tmp_path, watch)
+    assert files == ["1-a.h5", "2-b-x-1.h5"]
+    assert watched == [("a", 1, 3), ("b{x=1}", 2, 3)]
 
 
 @pytest.mark.parametrize("change", [{"seed": 8}, {"slots": 99}, {"replications": 1}])
