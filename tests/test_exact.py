@@ -48,10 +48,10 @@ def draw(
 
 
 def relaxed(instance: Instance, factor: float) -> Instance:
-    """All limits (10b) to (10e) relaxed."""
+    """What a decision can miss, relaxed: (10b) to (10d), and the least speeds of CPUs."""
     network = replace(
         instance.network,
-        server_cpu_hz=instance.network.server_cpu_hz * factor,
+        device_cpu_min_hz=instance.network.device_cpu_min_hz / factor,
         energy_max_j=instance.network.energy_max_j * factor,
         rate_min_bps=instance.network.rate_min_bps / factor,
     )
@@ -421,7 +421,8 @@ def test_limits_bounds_and_violations(instance: Instance) -> None:
     offload = solution.decision.offload
     assert (solution.decision.local_cpu_hz[offload] == 0.0).all()
     assert (solution.decision.edge_cpu_hz[~offload] == 0.0).all()
-    assert outcome.use.power.max() <= 1.0 + 1e-9  # powers and CPU ranges are never relaxed
+    assert outcome.use.power.max() <= 1.0 + 1e-9  # what hardware cannot exceed is never relaxed
+    assert outcome.use.capacity.max() <= 1.0 + 1e-9
     if not solution.feasible:
         assert relaxed(instance, 1.0 + solution.violation + 1e-5).solve().feasible
         if solution.violation > 1e-4:
