@@ -8,7 +8,8 @@ They raise
 - `RunError` where a policy or a model fails during a run, or a training comes to nothing;
 - `CheckpointError` where a run cannot be saved, or cannot go on from its checkpoint;
 - `OSError` where an output cannot be written;
-- `Interrupted`, a `KeyboardInterrupt`, after Ctrl-C, once what was made until then can be read.
+- `KeyboardInterrupt` after Ctrl-C, once what was made until then can be read; its attribute `left` is the
+  trace, or the folder.
 
 They import the rest of the program when they are called.
 """
@@ -18,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from .experiments.errors import ArgumentError, Interrupted
+from .experiments.errors import ArgumentError, interrupted
 
 if TYPE_CHECKING:
     from .experiments.compare import Policies, Watch
@@ -102,8 +103,8 @@ def run(
     """Run a scenario, and open the trace that it leaves.
 
     SIGINT and SIGTERM end the run after the current slot; the trace's status is then "interrupted".
-    Then the handler that the program had before is called: by itself, Python's raises `Interrupted` for
-    Ctrl-C, and ends the program for SIGTERM. Where a handler of the program's own returns, so does this.
+    Then the handler that the program had before is called: Python's own raises `KeyboardInterrupt` for
+    Ctrl-C, and SIGTERM ends the program. Where a handler of the program's own returns, so does this.
 
     Args:
         scenario: a file, the name of a shipped scenario, a trace, whose scenario is run again, TOML
@@ -216,7 +217,8 @@ def compare(
 ) -> "Comparison":
     """Run policies on a scenario under the same seeds, and pair their differences by seed.
 
-    Signals are as for `run`, but `Interrupted` is raised after each; the traces up to there can be read.
+    Signals are as for `run`, but `KeyboardInterrupt` is raised after each; the traces up to there can be
+    read.
 
     Args:
         scenario: as for `run`.
@@ -262,7 +264,8 @@ def sweep(
 ) -> "SweepStatus":
     """Make all runs of a sweep that are not there yet; `open_sweep` has their results.
 
-    Whatever ended it, the same call goes on from there. Ctrl-C raises `Interrupted`, and what stands in the way of all runs alike, such as a full disk, `SweepStoppedError`.
+    Whatever ended it, the same call goes on from there. Ctrl-C raises `KeyboardInterrupt`, and what
+    stands in the way of all runs alike, such as a full disk, `SweepStoppedError`.
 
     Args:
         sweep: a sweep file, or its tables, among whose `policies` there may be classes; of a module, as
@@ -294,7 +297,7 @@ def sweep(
         execute_sweep(asked, folder, pool, fail_fast=fail_fast, watch=watch, report=report)
     except KeyboardInterrupt:
         what = f"what is complete is in {folder}: start it again to go on"
-        raise Interrupted(what, folder) from None
+        raise interrupted(what, folder) from None
     return status.sweep_status(folder)
 
 
@@ -374,7 +377,7 @@ def summarise(traces: "AnyTrace | Sequence[AnyTrace]", warmup: float = 0.1) -> "
 
 
 def plot(
-    what: "AnyTrace | Comparison",
+    what: "AnyTrace | Comparison | SweepComparison",
     output: AnyPath | None = None,
     kind: "Kind" = "all",
     *,
@@ -384,7 +387,7 @@ def plot(
     """Draw a trace, a comparison, or the numbers of a sweep against a key that it varies.
 
     Args:
-        what: a trace, what `compare` returned, or the folder of a sweep.
+        what: a trace, what `compare` or `compare_sweep` returned, or the folder of a sweep.
         output: the picture, PNG, SVG or PDF by its suffix; if not given, the trace's name with .png,
             or sweep.png in the sweep's folder. A comparison needs one.
         kind: of a trace: "series", "latency", "map", or "all" in one.
@@ -394,15 +397,16 @@ def plot(
     Returns:
         The path of the picture.
     """
+    from .experiments.sweeps.comparison import SweepComparison
     from .traces.comparison import Comparison
     from .traces.figures import plot as plot_trace
 
-    if isinstance(what, Comparison):
+    if isinstance(what, Comparison | SweepComparison):
         from .traces.comparison_figures import plot_comparison
 
         if output is None:
             raise ArgumentError("the picture of a comparison needs `output`")
-        return plot_comparison(what, output)
+        return plot_comparison([what] if isinstance(what, Comparison) else what.groups, output)
     [path] = _paths(what)
     if path.is_dir():
         from .experiments.sweeps.figures import plot_sweep
@@ -517,7 +521,7 @@ def reproduce(
         )
     except KeyboardInterrupt:
         what = f"what is complete is in {folder}: start it again to go on"
-        raise Interrupted(what, folder) from None
+        raise interrupted(what, folder) from None
     return folder / "index.html"
 
 
@@ -559,4 +563,6 @@ def _names(names: Names) -> list[str]:
 
 def _cores() -> int:
     """The cores that this process may use."""
-    return len(os.sched_getaffinity(0))
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -118,7 +118,6 @@ def run(train_first: bool, checkpoint: Path | None, as_json: bool, **arguments: 
     """
     with user_errors():
         from edgesim import api
-        from edgesim.experiments.errors import Interrupted
         from edgesim.experiments.progress import run_progress
         from edgesim.traces.reader import open_trace
 
@@ -135,10 +134,12 @@ def run(train_first: bool, checkpoint: Path | None, as_json: bool, **arguments: 
                 started.append(simulation)
                 follow(simulation)
 
-            interrupt = None
+            interrupt: KeyboardInterrupt | None = None
             try:
                 trace = api.run(checkpoint=checkpoint, on_start=on_start, **arguments)
-            except Interrupted as ended:
+            except KeyboardInterrupt as ended:
+                if not hasattr(ended, "left"):
+                    raise
                 interrupt, trace = ended, open_trace(ended.left)
         with trace:
             path = trace.path
@@ -194,13 +195,16 @@ def compare(
         name: given.pop(name) for name in ("by", "between", "numbers") if name in given
     }
     if Path(scenario).is_dir():
-        refuse({**given, "plot": picture}, "a sweep")
+        refuse(given, "a sweep")
         with user_errors():
             from edgesim import api
 
+            check_picture(picture)
             values = policies or ()
             compared = api.compare_sweep(scenario, values=values, warmup=warmup, **of_sweep)
             print_result(compared, as_json)
+            if picture:
+                api.plot(compared, picture)
         return
     with user_errors():
         from edgesim import api

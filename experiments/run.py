@@ -25,7 +25,7 @@ from ..traces.reader import TraceError, is_hdf5, open_trace
 from ..traces.writer import TraceWriter
 from . import checkpoint
 from .checkpoint import Checkpoint, checkpoint_path
-from .errors import ArgumentError, CheckpointError, Interrupted
+from .errors import ArgumentError, CheckpointError, interrupted
 from .inputs import inputs_of
 
 _ANEW = "`overwrite=True` without `resume=True` starts it anew"
@@ -125,7 +125,7 @@ def execute(
         How it ended: "complete" or, where the program's own handler of a signal goes on, "interrupted".
 
     Raises:
-        Interrupted: Ctrl-C, as Python handles it by itself.
+        KeyboardInterrupt: Ctrl-C, as Python handles it by itself.
         RunError: a policy or model failed; the slots up to there can be read.
         CheckpointError: the policy or a model has a state that cannot be saved.
         OSError: the trace or a checkpoint cannot be written.
@@ -138,7 +138,7 @@ def execute(
     path.parent.mkdir(parents=True, exist_ok=True)
     saved.unlink(missing_ok=True)
     level = experiment.scenario.trace.level
-    writer = TraceWriter(path, _run_info(experiment), level=level)
+    writer = TraceWriter(path, run_info(experiment), level=level)
     try:
         simulation = experiment.blueprint.simulation(policy.decide, writer, experiment.streams)
     except BaseException:
@@ -163,7 +163,7 @@ def resume(
     if not file.exists():
         raise CheckpointError(f"{file}: there is no such file; `checkpoint_every` leaves one")
     saved = checkpoint.load(file)
-    info = _run_info(experiment)
+    info = run_info(experiment)
     _check_same(file, saved.scenario, None, info)
     with open_trace(path) as trace:
         _check_same(path, trace.scenario, trace.inputs, info)
@@ -212,7 +212,7 @@ def execute_or_resume(
     if path.exists():
         with open_trace(path) as trace:
             if trace.status == "complete":
-                _check_same(path, trace.scenario, trace.inputs, _run_info(experiment))
+                _check_same(path, trace.scenario, trace.inputs, run_info(experiment))
                 return "complete"
             same = trace.scenario == experiment.scenario.to_toml()
             if not same or checkpoint_every is None or trace.recorded > checkpoint_every:
@@ -232,7 +232,7 @@ def _record(
     """Run from where the simulation stands to the end or a signal.
 
     Raises:
-        Interrupted: as `execute`.
+        KeyboardInterrupt: as `execute`.
     """
     scenario, file = experiment.scenario, checkpoint_path(path)
     parts: dict[str, Any] = {"policy": experiment.policy}
@@ -265,7 +265,7 @@ def _record(
             if status == "complete":
                 file.unlink(missing_ok=True)
     except KeyboardInterrupt:
-        raise Interrupted(f"what was run is in {path}", path) from None
+        raise interrupted(f"what was run is in {path}", path) from None
     return status
 
 
@@ -294,7 +294,8 @@ def _check_same(file: Path, scenario: str, inputs: Mapping[str, str] | None, inf
         raise CheckpointError(f"{file}: {what}; {_ANEW}")
 
 
-def _run_info(experiment: Experiment) -> RunInfo:
+def run_info(experiment: Experiment) -> RunInfo:
+    """What its trace says of a run, apart from what happens in it."""
     network, topology = experiment.blueprint.network, experiment.blueprint.topology
     links = topology.links
     scenario = experiment.scenario

@@ -172,6 +172,14 @@ def test_what_is_nearest_to_failing_is_told() -> None:
     json.dumps(judged, allow_nan=False)
 
 
+def test_what_is_nearest_to_failing_is_told_where_one_fails() -> None:
+    """What fails, and of what fails the worst."""
+    checks = [Check(str(mean), normal(mean), 0.0) for mean in (1.0, -4.0, -9.0, 9.0)]
+    judged = judge(Claim("x", "", "", "1", lambda results: {"": checks}), {}, quick=False)
+    assert judged["conditions"][0]["tightest"]["what"] == "-9.0"
+    assert judged["conditions"][0]["holding"] == 2
+
+
 def test_few_seeds_are_enough_for_a_quick_run_alone() -> None:
     claim = Claim("x", "", "", "1", lambda results: {"": [Check("", normal(9.0, 3), 0.0)]})
     assert judge(claim, {}, quick=True)["verdict"] == "reproduced"

@@ -15,8 +15,10 @@ from typing import Any, Concatenate, ParamSpec
 from zlib import crc32
 
 import h5py
+import llvmlite.binding as llvm
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from .. import __version__
 from ..simulator.core.arrays import FloatArray
@@ -48,7 +50,7 @@ _OF_COLUMNS = {
     name for name in SUMMARY_VARIABLES if name.removeprefix("initial_") in SLOT_VARIABLES
 }
 
-_LIBRARIES = ("numpy", "scipy", "h5py", "simpy", "numba")
+_LIBRARIES = ("numpy", "scipy", "h5py", "simpy", "numba", "cvxpy", "clarabel", "torch")
 
 
 @dataclass(frozen=True)
@@ -296,6 +298,8 @@ class TraceFile:
             if len(bins):
                 hit = slice(bins[0], bins[-1] + 1)
                 summary["latency_tasks"][:, part, hit] = counts[:, hit]
+                for name in ("latency_bin_min_s", "latency_bin_max_s"):
+                    summary[name][:, hit] = getattr(tasks, name.removeprefix("latency_"))[:, hit]
         summary["slots"][...] = slots.slots
 
     @_system_errors
@@ -352,6 +356,7 @@ class TraceFile:
                 "python_version": platform.python_version(),
             }
             | _library_versions()
+            | _machine()
         )
         netcdf.fixed_text(file, "status", "running", 16)
         timing = file.create_group("timing")
@@ -470,8 +475,12 @@ class TraceFile:
         for name, what in SUMMARY_VARIABLES.items():
             if name in _OF_COLUMNS and name.removeprefix("initial_") not in columns:
                 continue
-            chunks = (min(replications, 64), 1, 512) if name == "latency_tasks" else None
+            chunks = None
             fill = np.nan if what.dtype == "f8" else 0
+            if name in ("latency_tasks", "latency_bin_min_s", "latency_bin_max_s"):
+                # Few bins are hit, so only their chunks are written.
+                chunks = (min(replications, 64), 1, 128)[:: 1 if name == "latency_tasks" else 2]
+                fill = 0
             dataset = netcdf.variable(group, name, what, scales, chunks, fill)
             if chunks is None:
                 # Storage that is allocated in SWMR mode shows readers a header of the wrong size.
@@ -511,6 +520,20 @@ def _extend(scale: h5py.Dataset, first: int, size: int) -> None:
 def _library_versions() -> dict[str, str]:
     """Looked up once: it takes longer than the rest of the header."""
     return {f"{library}_version": version(library) for library in _LIBRARIES}
+
+
+@cache
+def _machine() -> dict[str, str]:
+    """What the last bits of solvers and learners may hang on."""
+    config: Any = np.show_config(mode="dicts")
+    blas = ThreadpoolController().select(user_api="blas").info()
+    kernels = {f"{one['internal_api']} {one['version']} {one.get('architecture')}" for one in blas}
+    return {
+        "processor": f"{platform.machine()} {llvm.get_host_cpu_name()}",
+        "processor_vectors": " ".join(config["SIMD Extensions"].get("found", ())),
+        "c_library": " ".join(platform.libc_ver()),
+        "blas": ", ".join(sorted(kernels)),
+    }
 
 
 def _now() -> str:

@@ -16,15 +16,21 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ..simulator.core.arrays import FloatArray
+from ..simulator.core.recorder import OUTCOMES
 from .file_errors import TraceError, reported
+from .latencies import LatencyRecord, SketchRecord, TaskRecord, without_rounding
 from .lazy_dataset import current_name, decoded_attrs, lazy_dataset, stored_name
 from .open_file import OpenFile
 from .printing import spoken
-from .statistics import BatchTotals, CountedBatches, check_warmup
-from .summary import WARMUP, Summary, TraceSummary
+from .statistics import BatchTotals, CountedBatches, check_warmup, replication_values
+from .summary import WARMUP, Summary, TraceSummary, subject
 from .variables import SLOT_VARIABLES, SUMMARY_VARIABLES, TABLES, TASK_VARIABLES, Level
 
 __all__ = ["Trace", "TraceError", "is_hdf5", "open_trace", "summarise"]
+
+MOST_TASKS = 20_000_000
+"""Quantiles of more tasks than these come from the histogram: memory is bounded."""
 
 _EXPECTED = {
     "status",
@@ -205,7 +211,7 @@ class Trace:
 
         Args:
             warmup: share of the slots to leave out at the beginning, rounded up to whole batches (a
-                hundredth of the run), for latency quantiles to the nearest ten batches.
+                hundredth of the run), at level "summary" for latency quantiles to the nearest five.
 
         Raises:
             ValueError: if the warm-up is not in [0, 1).
@@ -224,10 +230,11 @@ class Trace:
                 status=self.status,
                 slots=totals.recorded,
                 counted_slots=counted.slots,
-                estimates=counted.estimates(),
+                estimates=counted.estimates(self.latencies),
                 growth=counted.growth(),
                 decision_s=decision_s,
                 warmup=warmup,
+                about=subject(self.scenario_table, len(self.seeds)),
             )
 
     @cached_property
@@ -260,6 +267,48 @@ class Trace:
             attrs["devices"],
             attrs["stations"],
         )
+
+    def replication_values(self, warmup: float = WARMUP) -> dict[str, FloatArray]:
+        """The numbers of each replication alone.
+
+        Args:
+            warmup: as for `summary`.
+
+        Returns:
+            By key of `METRICS`, those that the trace has: (R,) SI; NaN where there is nothing to divide by.
+
+        Raises:
+            TraceError: if no slot was recorded.
+        """
+        totals = self.totals
+        with reported(self.path):
+            return replication_values(totals, self.latencies, warmup)
+
+    @cached_property
+    def latencies(self) -> LatencyRecord:
+        """Of the completed tasks: from /tasks where the trace has them, else from its histogram.
+
+        Raises:
+            TraceError: if no slot was recorded, or the file is torn.
+        """
+        return self._file.read(self._latencies)
+
+    def _latencies(self, file: h5py.File) -> LatencyRecord:
+        totals = self.totals
+        ended = np.cumsum(totals.arrays["tasks"].sum(axis=(0, 2)))
+        until_s = totals.recorded * totals.slot_s
+        if "tasks" not in file or ended[-1] > MOST_TASKS:
+            return SketchRecord(totals.arrays, totals.batches_per_part, until_s)
+        group = file["tasks"]
+        rows = slice(
+            0, min(int(ended[-1]), len(group["completion_s"]))
+        )  # a run may be writing more
+        names = ("outcome", "replication", "arrival_s", "completion_s")
+        outcome, replication, arrival_s, completion_s = (group[name][rows] for name in names)
+        completed = outcome <= OUTCOMES.index("late")
+        batch = np.searchsorted(ended, np.flatnonzero(completed), side="right")
+        seconds = without_rounding((completion_s - arrival_s)[completed], until_s)
+        return TaskRecord(seconds, replication[completed], batch, len(totals.arrays["tasks"]))
 
     @property
     def recorded(self) -> int:

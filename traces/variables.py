@@ -182,6 +182,12 @@ SUMMARY_VARIABLES = {
     "latency_tasks": Variable(
         ("replication", "part", "latency_bin"), "1", "completed tasks by latency", "i8"
     ),
+    "latency_bin_min_s": Variable(
+        ("replication", "latency_bin"), "s", "least latency in the bin; 0 if none"
+    ),
+    "latency_bin_max_s": Variable(
+        ("replication", "latency_bin"), "s", "greatest latency in the bin; 0 if none"
+    ),
     "latency_low_s": Variable(("latency_bin",), "s", "lower edge of the latency bin, inclusive"),
     "latency_high_s": Variable(("latency_bin",), "s", "upper edge of the latency bin, exclusive"),
 } | {
