@@ -106,7 +106,7 @@ def test_so_it_does_in_the_process_that_writes_it(tmp_path: Path, order: Any) ->
             columns = random_columns(run, slot)
             writer.slot(slot, {name: columns[name] for name in COLUMNS})
             if slot in (9, 19, 29):
-                writer.written()
+                writer.parts()
                 reads = [way(tmp_path / "t.h5", stack) for way in order]
                 by_edgesim_now = by_edgesim(tmp_path / "t.h5", stack)
                 assert by_edgesim_now().shape == (2, slot + 1, 5), "whatever was open before"
@@ -271,7 +271,7 @@ def test_a_writer_whose_trace_is_harmed_stops_and_says_so(tmp_path: Path, harm: 
     path, run = tmp_path / "t.h5", run_info(slots=10_000)
     writer = TraceWriter(path, run)
     writer.slot(0, random_columns(run, 0))
-    writer.written()
+    writer.parts()
     if harm == "cut":
         os.truncate(path, 5000)
     elif harm == "removed":
