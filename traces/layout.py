@@ -28,6 +28,7 @@ from .file_errors import TraceError, error_number
 from .growing_file import FORMAT, GrowingFile, opened
 from .open_file import OpenFile
 from .running_totals import BATCHES_PER_PART, LATENCY_EDGES_S, SlotTally, TaskTally
+from .superblock import SIZE, as_closed, end_of
 from .variables import (
     DECISION_S,
     NETWORK_VARIABLES,
@@ -368,7 +369,9 @@ class TraceFile:
         with file:
             file.flush()
             image = file.id.get_file_image()
-        self._hidden().write_bytes(image)
+        head = image[:SIZE]
+        # HDF5 before 2.0 clears a mark in it, and leaves the checksum of before.
+        self._hidden().write_bytes(as_closed(head, end_of(head)) + image[SIZE:])
 
     def _open(self) -> None:
         """Open what `_put` wrote, with all that will be written."""
