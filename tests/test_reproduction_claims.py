@@ -306,7 +306,7 @@ CASES: list[tuple[str, str, Change]] = [
         "holds",
         both(
             scaled("schemes", EMITTED, policy={PROPOSED: 1.0, RATES: 2.0}),
-            useless("schemes", "policy", RATES, 0.1),
+            useless("schemes", "policy", PROPOSED, 99.0),
         ),
     ),
     ("c6-below-2", "holds", scaled("learned", EMITTED, policy={"Algorithm 2": 0.99})),
