@@ -746,6 +746,7 @@ def test_trainings_are_read_where_they_were_made(tmp_path: Path) -> None:
                     rows: list[list[Any]] = [["steps", cost], [10, 100 * rate + seed], [20, ""]]
                     csv.writer(opened).writerows(rows[: 3 if seed else 2])
         data = train_all(training, tmp_path, quick, workers=1)
+        assert data["seed"].values.tolist() == list(range(1, seeds + 1))
         for rate, label in enumerate(("slow", "fast")):
             for seed in range(1, seeds + 1):
                 of = data.sel(rate=label, seed=seed)
