@@ -4,10 +4,16 @@ Each ability of the command is a function here: `run`, `train`, `sweep`, `compar
 `report` and others. A name is loaded when it is first used; importing edgesim imports nothing else.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.2.0"
+
+if sys.platform == "win32":
+    raise ImportError(
+        "edgesim runs on Linux and macOS; on Windows, in its subsystem for Linux, WSL"
+    )
 
 if TYPE_CHECKING:
     from edgesim.api import (
@@ -31,7 +37,6 @@ if TYPE_CHECKING:
     from edgesim.experiments.errors import (
         ArgumentError,
         CheckpointError,
-        Interrupted,
         SweepStoppedError,
     )
     from edgesim.experiments.sweeps.dataset import open_sweep
@@ -52,7 +57,6 @@ __all__ = [
     "ArgumentError",
     "CheckpointError",
     "Decision",
-    "Interrupted",
     "Observation",
     "Policy",
     "RunError",
@@ -90,7 +94,6 @@ _MODULES = {
     "ArgumentError": "experiments.errors",
     "CheckpointError": "experiments.errors",
     "Decision": "simulator.stream.decision",
-    "Interrupted": "experiments.errors",
     "Observation": "simulator.stream.observation",
     "Policy": "policies.base",
     "RunError": "simulator.core.errors",

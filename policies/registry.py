@@ -55,7 +55,11 @@ def policy_name(policy: AnyPolicy) -> str:
     name = f"{cls.__module__}:{cls.__name__}" if known else f"__main__:{cls.__name__}"
     if isinstance(policy, type):
         return name
-    kept = {key: getattr(policy, key, None) for key in inspect.signature(cls).parameters}
+    try:
+        keys = list(inspect.signature(cls).parameters)
+    except ValueError:  # of a class that is not written in Python
+        keys = []
+    kept = {key: getattr(policy, key, None) for key in keys}
     shown = [f"{k}={as_toml(v)}" for k, v in kept.items() if isinstance(v, str | int | float)]
     return f"{name}({', '.join(shown)})"
 

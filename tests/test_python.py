@@ -15,9 +15,9 @@ from click.testing import CliRunner
 from sweeping import contents
 
 import edgesim
-from edgesim.api import RUNS
 from edgesim.cli import main
 from edgesim.experiments.checkpoint import checkpoint_path
+from edgesim.experiments.outputs import RUNS
 from edgesim.policies.local import Local
 from edgesim.traces.comparison import compare_traces
 from edgesim.traces.reader import open_trace
@@ -205,9 +205,9 @@ class Interrupting(Local):
 def test_an_interrupted_run_goes_on() -> None:
     expected = ran(SCENARIO, "whole.h5", policy=Interrupting(99))
     arguments: dict[str, Any] = {"policy": Interrupting(7), "checkpoint_every": 3}
-    with pytest.raises(edgesim.Interrupted, match=r"^what was run is in t\.h5$") as interrupt:
+    with pytest.raises(KeyboardInterrupt, match=r"^what was run is in t\.h5$") as interrupt:
         edgesim.run(SCENARIO, "t.h5", **arguments)
-    assert interrupt.value.left == Path("t.h5")
+    assert interrupt.value.left == Path("t.h5")  # type: ignore[attr-defined]
     with open_trace("t.h5") as trace:
         assert trace.status == "interrupted" and trace.slots.sizes["slot"] == 8
     assert checkpoint_path(Path("t.h5")).exists()
@@ -382,7 +382,7 @@ def test_compare_takes_names_classes_and_objects() -> None:
 
 def test_an_interrupted_comparison_says_where_its_traces_are() -> None:
     policies: list[Any] = ["local", Interrupting(3), "random"]
-    with pytest.raises(edgesim.Interrupted, match="what was run is in out"):
+    with pytest.raises(KeyboardInterrupt, match="what was run is in out"):
         edgesim.compare(SCENARIO, policies, "out", seeds=2)
     assert len(list(Path("out").iterdir())) == 2
 

@@ -28,7 +28,9 @@ def reported(path: object) -> Iterator[None]:
     except TraceError:
         raise
     except MemoryError as error:
-        reason = f"more than the memory has room for: {error}" if str(error) else "too little memory"
+        reason = (
+            f"more than the memory has room for: {error}" if str(error) else "too little memory"
+        )
         raise TraceError(f"{path}: {reason}; read less at a time, as in .isel(slot=...)") from error
     except Exception as error:
         if number := error_number(error):

@@ -238,7 +238,7 @@ def _read(sweep: AnySweep) -> tuple[str, str, Path]:
     """What messages call a sweep, its TOML text, and the folder that it lies in."""
     if not isinstance(sweep, Mapping):
         try:
-            return str(sweep), Path(sweep).read_text(encoding="utf-8"), Path(sweep).parent
+            return str(sweep), Path(sweep).read_text(encoding="utf-8-sig"), Path(sweep).parent
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
             raise ScenarioError([Issue(str(sweep), f"cannot be read: {reason}")]) from None

@@ -15,9 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 from zlib import crc32
 
-from ...traces.file_errors import reported
 from ...traces.reader import TraceError, open_trace
-from ...traces.statistics import replication_values
 from ...traces.summary import WARMUP
 
 NAME = "sweep.sqlite"
@@ -74,8 +72,7 @@ class TraceFacts:
         with open_trace(path) as trace:
             if trace.status != "complete" or trace.scenario != scenario:
                 raise TraceError(f"{path}: not complete, or of another scenario")
-            with reported(path):
-                values = replication_values(trace.totals, WARMUP)
+            values = trace.replication_values(WARMUP)
         state = path.stat()
         numbers = {key: value.tolist() for key, value in values.items()}
         return cls(path.name, state.st_size, state.st_mtime_ns, digest(path), numbers)

@@ -22,6 +22,7 @@ from time import perf_counter
 import numpy as np
 
 from ....simulator.core.arrays import BoolArray, FloatArray
+from ....simulator.core.elementary import cbrt_each, exp
 from ....simulator.tasks.decision import TaskDecision
 from ....simulator.tasks.outcome import TOLERANCE, local_energy_j
 from .barrier import GAP, least_emission, least_relaxation
@@ -147,7 +148,7 @@ def _least_emission(slot: Slot, expired: Expired) -> _Best:
         if not offload.any():
             return _Best(offload, 0.0, 0.0, inside)
         point, value, bound = least_emission(program, inside)
-        return _Best(offload, float(np.exp(value)), float(np.exp(bound)), point)
+        return _Best(offload, exp(value), exp(bound), point)
 
     return _best_set(np.where(can_stay, local_j, np.inf), best_of, expired)
 
@@ -161,14 +162,14 @@ def _least_relaxation(slot: Slot) -> float:
     local = np.maximum(
         needed_hz / network.device_cpu_max_hz,
         np.maximum(
-            np.cbrt(energy_coefficient * needed_hz**2),
+            cbrt_each(energy_coefficient * needed_hz**2),
             energy_coefficient * network.device_cpu_min_hz**2,
         ),
     )
 
     def best_of(offload: BoolArray) -> _Best:
         point, value, bound = least_relaxation(program_of(slot, offload))
-        return _Best(offload, float(np.exp(value)), float(np.exp(bound)), point)
+        return _Best(offload, exp(value), exp(bound), point)
 
     return _best_set(local, best_of, lambda: False).value
 
