@@ -81,7 +81,7 @@ def make_policy(scenario: Scenario, given: AnyPolicy | None = None) -> Policy:
     if given is None or isinstance(given, str):
         builtins = POLICIES[scenario.run.problem]
         given = resolve(section.name, "policies", builtins, source=source, code=scenario.code)
-    for verb in () if given is Unseen else VERBS["policies"]:
+    for verb in () if given is Unseen else VERBS["policies"]:  # type: ignore[comparison-overlap]
         if not callable(getattr(given, verb, None)):
             what = f"no policy: it has no method `{verb}`"
             raise ScenarioError([Issue(source, what, "policy.name", as_toml(section.name))])
