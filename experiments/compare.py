@@ -145,4 +145,5 @@ def _label(policy: AnyPolicy) -> str:
     """A name as it is written; of a class or an object its name without the module's."""
     if isinstance(policy, str):
         return policy
-    return policy_name(policy).partition(":")[2]
+    name = policy_name(policy)
+    return name[name.find(":") + 1 :]

@@ -393,7 +393,7 @@ def test_an_interrupted_comparison_says_where_its_traces_are() -> None:
     ("arguments", "message"),
     [
         ({"policies": ["local"]}, "only `local`"),
-        ({"policies": [Local, Local]}, "`Local` is there twice"),
+        ({"policies": [Local, Local]}, "`local` is there twice"),
         ({"scenario": "."}, "for `compare_sweep`"),
         ({"overrides": {"devices.count": 0}}, "overrides: key `devices.count` = 0"),
     ],

@@ -47,9 +47,11 @@ def locked(path: Path, without: bool = True) -> Iterator[bool]:
                     "that are started on one output apart",
                     stacklevel=3,
                 )
-        yield mine
-        if mine:
-            path.unlink(missing_ok=True)
+        try:
+            yield mine
+        finally:
+            if mine:
+                path.unlink(missing_ok=True)
     finally:
         os.close(descriptor)
 
