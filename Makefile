@@ -11,7 +11,7 @@ PIP      := $(BIN)/python -m pip --disable-pip-version-check
 FOLDERS  := $(shell find simulator policies scenarios traces experiments -type d ! -name __pycache__)
 RELINK   := $(if $(wildcard build/__editable__.*),,relink)
 
-.PHONY: run test test-slow bench lint types check wheel clean relink
+.PHONY: run test test-slow mutants bench lint types check wheel clean relink
 
 run: $(VENV)/linked
 	$(BIN)/edgesim run $(SCENARIO)
@@ -22,6 +22,10 @@ test: $(VENV)/compiled
 
 test-slow: $(VENV)/linked
 	$(BIN)/python -m pytest -n auto -m slow
+
+# Would the tests notice a wrong line? Takes hours; MUTANTS='--only REGEX' tries some.
+mutants: $(VENV)/compiled
+	$(BIN)/python tests/mutants.py $(MUTANTS)
 
 bench: $(VENV)/linked
 	$(BIN)/python -m benchmarks

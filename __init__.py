@@ -10,6 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.2.0"
 
+if sys.platform == "win32":
+    raise ImportError(
+        "edgesim runs on Linux and macOS; on Windows, in its subsystem for Linux, WSL"
+    )
+
 if TYPE_CHECKING:
     from edgesim.api import (
         compare,
@@ -29,7 +34,11 @@ if TYPE_CHECKING:
         train,
         validate,
     )
-    from edgesim.experiments.errors import ArgumentError, CheckpointError, SweepStoppedError
+    from edgesim.experiments.errors import (
+        ArgumentError,
+        CheckpointError,
+        SweepStoppedError,
+    )
     from edgesim.experiments.sweeps.dataset import open_sweep
     from edgesim.policies.base import Policy
     from edgesim.policies.learning.registration import register_envs

@@ -7,17 +7,21 @@ They raise
 - `ArgumentError` where arguments exclude each other, or an output must not be replaced;
 - `RunError` where a policy or a model fails during a run, or a training comes to nothing;
 - `CheckpointError` where a run cannot be saved, or cannot go on from its checkpoint;
-- `OSError` where an output cannot be written.
+- `OSError` where an output cannot be written;
+- `KeyboardInterrupt` after Ctrl-C, once what was made until then can be read; its attribute `left` is the
+  trace, or the folder.
 
 They import the rest of the program when they are called.
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from .experiments.errors import ArgumentError
+from .experiments.errors import ArgumentError, interrupted
 
 if TYPE_CHECKING:
     from .experiments.compare import Policies, Watch
@@ -45,9 +49,6 @@ AnyPath: TypeAlias = str | Path
 Names: TypeAlias = str | Sequence[str]
 """Several names, or one text in which commas separate them."""
 
-RUNS = Path("runs")
-"""The folder of outputs that are given no path."""
-
 
 def load_scenario(
     scenario: "AnyScenario",
@@ -59,6 +60,7 @@ def load_scenario(
     slots: int | None = None,
     replications: int | None = None,
     checkpoint: AnyPath | None = None,
+    trust: bool = False,
 ) -> "Scenario":
     """Read a scenario, and change it; the arguments are those of `run`."""
     from .experiments.run import load
@@ -70,11 +72,13 @@ def load_scenario(
         "run.replications": replications,
         "policy.checkpoint": checkpoint,
     }
-    return load(scenario, with_values(overrides, values), data_dir, policy)
+    return load(scenario, with_values(overrides, values), data_dir, policy, trust=trust)
 
 
 def validate(scenario: "AnyScenario", policy: "AnyPolicy | None" = None) -> "Network":
     """Check a scenario with all files, models and the policy that it names; its network, with all sizes.
+
+    Classes of its own that the file names are not imported, so neither they nor their keys are checked.
 
     Args:
         scenario: as for `run`, or as `load_scenario` has changed it.
@@ -82,7 +86,9 @@ def validate(scenario: "AnyScenario", policy: "AnyPolicy | None" = None) -> "Net
     """
     from .experiments.run import prepare
 
-    return prepare(load_scenario(scenario, policy=policy), policy).blueprint.network
+    loaded = load_scenario(scenario, policy=policy)
+    code = replace(loaded.code, trust=False, unseen=True)
+    return prepare(loaded.located(loaded.source, loaded.folders, code), policy).blueprint.network
 
 
 def run(
@@ -99,11 +105,14 @@ def run(
     overwrite: bool | None = None,
     overrides: "Overrides" = (),
     data_dir: AnyPath | None = None,
+    trust: bool = False,
     on_start: "Follow" = lambda simulation: None,
 ) -> "Trace":
     """Run a scenario, and open the trace that it leaves.
 
-    An interrupt ends the run after the current slot; the trace's status is then "interrupted".
+    SIGINT and SIGTERM end the run after the current slot; the trace's status is then "interrupted".
+    Then the handler that the program had before is called: Python's own raises `KeyboardInterrupt` for
+    Ctrl-C, and SIGTERM ends the program. Where a handler of the program's own returns, so does this.
 
     Args:
         scenario: a file, the name of a shipped scenario, a trace, whose scenario is run again, TOML
@@ -120,15 +129,19 @@ def run(
             an object to be run again, the class or the object has to be given again.
         checkpoint: of a policy that learns: what `train` left.
         checkpoint_every: slots between checkpoints of the run, for `resume`. The policy must be
-            picklable: its class must be one of a module, or of the notebook or script itself.
+            saveable, docs/python.md.
         resume: go on with the run whose trace is `output`, if there is one; do nothing if it is
             complete.
         overwrite: replace a trace that is there; the default is to, unless `resume` is given.
         overrides: of any key, `["run.slots=100"]` as for the command's --set, or `{"run.slots": 100}`.
         data_dir: where data files are looked up that do not lie beside the scenario.
+        trust: whether the scenario may name classes, "module:Class", of any module, and a trace of any at
+            all; else only those of a .py file beside the scenario's own (docs/security.md). What is given
+            as an argument here needs no trust.
         on_start: is handed the simulation before its first slot, to follow it.
     """
     from .experiments.checkpoint import checkpoint_path
+    from .experiments.outputs import alone
     from .experiments.run import execute, execute_or_resume, prepare
     from .traces.reader import open_trace
 
@@ -143,17 +156,19 @@ def run(
         slots=slots,
         replications=replications,
         checkpoint=checkpoint,
+        trust=trust,
     )
     experiment = prepare(loaded, policy)
     path = Path(output) if output is not None else _new_output(loaded, suffix=".h5")
     overwrite = not resume if overwrite is None else overwrite
-    if resume and (not overwrite or checkpoint_path(path).exists()):
-        execute_or_resume(experiment, path, on_start, checkpoint_every)
-    elif path.exists() and not overwrite:
-        raise ArgumentError(f"{path} exists; `overwrite=True` replaces it")
-    else:
-        execute(experiment, path, on_start, checkpoint_every)
-    return open_trace(path)
+    with alone(path, reserved=output is None):
+        if resume and (not overwrite or checkpoint_path(path).exists()):
+            execute_or_resume(experiment, path, on_start, checkpoint_every)
+        elif output is not None and path.exists() and not overwrite:
+            raise ArgumentError(f"{path} exists; `overwrite=True` replaces it")
+        else:
+            execute(experiment, path, on_start, checkpoint_every)
+        return open_trace(path)
 
 
 def train(
@@ -165,13 +180,14 @@ def train(
     resume: bool = False,
     overrides: "Overrides" = (),
     data_dir: AnyPath | None = None,
+    trust: bool = False,
     command: str = "",
     follow: "Callable[[TrainingProgress], None]" = lambda progress: None,
 ) -> "TrainingResult":
     """Train a policy, and leave its best version, a checkpoint for `run`.
 
-    It is evaluated on the scenario's own seeds, which the training does not use. An interrupt ends the
-    training after its current step; the result is then not complete.
+    It is evaluated on the scenario's own seeds, which the training does not use. Signals are as for
+    `run`, after the current step.
 
     Args:
         scenario: as for `run`.
@@ -181,20 +197,23 @@ def train(
         resume: go on with the training in `output`.
         overrides: as for `run`; options of the policy say how it learns.
         data_dir: as for `run`.
+        trust: as for `run`.
         command: noted in the checkpoint.
         follow: is handed the progress from time to time.
     """
     from .experiments import train as training
+    from .experiments.outputs import alone
 
-    loaded = load_scenario(scenario, overrides, data_dir, policy, seed=seed)
+    loaded = load_scenario(scenario, overrides, data_dir, policy, seed=seed, trust=trust)
     if resume and output is None:
         raise ArgumentError("`resume` needs `output`, the folder of the training")
-    if not resume and output is not None and _filled(output):
-        raise ArgumentError(f"{output} is not empty; `resume=True` goes on with what is there")
     folder = Path(output) if output is not None else _new_output(loaded, "train-")
-    return training.train(
-        loaded, folder, policy=policy, resume=resume, command=command, follow=follow
-    )
+    with alone(folder, reserved=output is None):
+        if not resume and _filled(folder):
+            raise ArgumentError(f"{output} is not empty; `resume=True` goes on with what is there")
+        return training.train(
+            loaded, folder, policy=policy, resume=resume, command=command, follow=follow
+        )
 
 
 def compare(
@@ -207,12 +226,14 @@ def compare(
     slots: int | None = None,
     overrides: "Overrides" = (),
     data_dir: AnyPath | None = None,
+    trust: bool = False,
     warmup: float = 0.1,
     watch: "Watch | None" = None,
 ) -> "Comparison":
     """Run policies on a scenario under the same seeds, and pair their differences by seed.
 
-    An interrupt raises `KeyboardInterrupt`; the traces up to there can be read.
+    Signals are as for `run`, but `KeyboardInterrupt` is raised after each; the traces up to there can be
+    read.
 
     Args:
         scenario: as for `run`.
@@ -224,25 +245,26 @@ def compare(
         slots: length of the runs.
         overrides: as for `run`, for all policies. Totals alone are recorded unless they say otherwise.
         data_dir: as for `run`.
+        trust: as for `run`.
         warmup: share of the slots that is left out first.
         watch: makes, for a label, its place and their number, a context that gives what follows a run.
     """
     from .experiments.compare import execute_each, prepare_each, unwatched
+    from .experiments.outputs import alone, reserve
     from .scenarios.loading import with_values
     from .traces.comparison import compare_traces
 
     if isinstance(scenario, str | Path) and "\n" not in str(scenario) and Path(scenario).is_dir():
         raise ArgumentError(f"{scenario} is a folder; the runs of a sweep are for `compare_sweep`")
-    if output is not None and _filled(output):
-        raise ArgumentError(f"{output} is not empty")
     changes = with_values(overrides, {"run.seed": seed, "run.slots": slots})
-    experiments = prepare_each(scenario, policies, seeds, changes, data_dir)
+    experiments = prepare_each(scenario, policies, seeds, changes, data_dir, trust=trust)
     source = next(iter(experiments.values())).scenario.source
-    folder = Path(output) if output is not None else _unused(f"compare-{Path(source).stem}")
-    traces = execute_each(experiments, folder, watch or unwatched)
-    if len(traces) < len(experiments):
-        raise KeyboardInterrupt(f"what was run is in {folder}")
-    return compare_traces(traces, warmup)
+    folder = Path(output) if output is not None else reserve(f"compare-{Path(source).stem}")
+    with alone(folder, reserved=output is None):
+        if _filled(folder):
+            raise ArgumentError(f"{folder} is not empty")
+        traces = execute_each(experiments, folder, watch or unwatched)
+        return compare_traces(traces, warmup)
 
 
 def sweep(
@@ -253,13 +275,14 @@ def sweep(
     scheduler: str | None = None,
     fail_fast: bool = False,
     data_dir: AnyPath | None = None,
+    trust: bool = False,
     watch: "WatchSweep" = lambda progress: None,
     report: "ReportFailure" = lambda failure: None,
 ) -> "SweepStatus":
     """Make all runs of a sweep that are not there yet; `open_sweep` has their results.
 
-    Whatever ended it, the same call goes on from there. An interrupt raises `KeyboardInterrupt`, and
-    what stands in the way of all runs alike, such as a full disk, `SweepStoppedError`.
+    Whatever ended it, the same call goes on from there. Ctrl-C raises `KeyboardInterrupt`, and what
+    stands in the way of all runs alike, such as a full disk, `SweepStoppedError`.
 
     Args:
         sweep: a sweep file, or its tables, among whose `policies` there may be classes; of a module, as
@@ -269,6 +292,7 @@ def sweep(
         scheduler: address of a dask.distributed scheduler, whose workers are used instead.
         fail_fast: stop at the first run that fails.
         data_dir: as for `run`.
+        trust: as for `run`, of the sweep's file and its scenario.
         watch: is handed the progress several times a second.
         report: is handed each failure, in words.
 
@@ -280,7 +304,7 @@ def sweep(
     from .experiments.sweeps.sweep_file import load_sweep
     from .experiments.sweeps.workers import DaskPool, LocalPool, Pool
 
-    asked = load_sweep(sweep, data_dir)
+    asked = load_sweep(sweep, data_dir, trust=trust)
     folder = _sweep_folder(sweep, output)
 
     def pool() -> Pool:
@@ -291,7 +315,7 @@ def sweep(
         execute_sweep(asked, folder, pool, fail_fast=fail_fast, watch=watch, report=report)
     except KeyboardInterrupt:
         what = f"what is complete is in {folder}: start it again to go on"
-        raise KeyboardInterrupt(what) from None
+        raise interrupted(what, folder) from None
     return status.sweep_status(folder)
 
 
@@ -305,13 +329,17 @@ def sweep_status(sweep: AnyPath, output: AnyPath | None = None) -> "SweepStatus"
 
 
 def estimate_sweep(
-    sweep: "AnySweep", *, workers: int | None = None, data_dir: AnyPath | None = None
+    sweep: "AnySweep",
+    *,
+    workers: int | None = None,
+    data_dir: AnyPath | None = None,
+    trust: bool = False,
 ) -> "SweepEstimate":
     """The runs of a sweep, about how long they take and how large they are; arguments as for `sweep`."""
     from .experiments.sweeps.estimate import estimate
     from .experiments.sweeps.sweep_file import load_sweep
 
-    return estimate(load_sweep(sweep, data_dir), workers or _cores())
+    return estimate(load_sweep(sweep, data_dir, trust=trust), workers or _cores())
 
 
 def compare_sweep(
@@ -371,7 +399,7 @@ def summarise(traces: "AnyTrace | Sequence[AnyTrace]", warmup: float = 0.1) -> "
 
 
 def plot(
-    what: "AnyTrace | Comparison",
+    what: "AnyTrace | Comparison | SweepComparison",
     output: AnyPath | None = None,
     kind: "Kind" = "all",
     *,
@@ -381,7 +409,7 @@ def plot(
     """Draw a trace, a comparison, or the numbers of a sweep against a key that it varies.
 
     Args:
-        what: a trace, what `compare` returned, or the folder of a sweep.
+        what: a trace, what `compare` or `compare_sweep` returned, or the folder of a sweep.
         output: the picture, PNG, SVG or PDF by its suffix; if not given, the trace's name with .png,
             or sweep.png in the sweep's folder. A comparison needs one.
         kind: of a trace: "series", "latency", "map", or "all" in one.
@@ -391,15 +419,16 @@ def plot(
     Returns:
         The path of the picture.
     """
+    from .experiments.sweeps.comparison import SweepComparison
     from .traces.comparison import Comparison
     from .traces.figures import plot as plot_trace
 
-    if isinstance(what, Comparison):
+    if isinstance(what, Comparison | SweepComparison):
         from .traces.comparison_figures import plot_comparison
 
         if output is None:
             raise ArgumentError("the picture of a comparison needs `output`")
-        return plot_comparison(what, output)
+        return plot_comparison([what] if isinstance(what, Comparison) else what.groups, output)
     [path] = _paths(what)
     if path.is_dir():
         from .experiments.sweeps.figures import plot_sweep
@@ -411,7 +440,11 @@ def plot(
 
 
 def report(
-    traces: "AnyTrace | Sequence[AnyTrace]", output: AnyPath | None = None, warmup: float = 0.1
+    traces: "AnyTrace | Sequence[AnyTrace]",
+    output: AnyPath | None = None,
+    warmup: float = 0.1,
+    *,
+    overwrite: bool = True,
 ) -> Path:
     """Write one HTML file about traces, or about a sweep, to be read offline; its path.
 
@@ -419,10 +452,13 @@ def report(
         traces: one or several, or the folder of a sweep or of traces.
         output: the page; if not given, the trace's name with .html, or report.html in the folder.
         warmup: share of the slots that is left out of the numbers first.
+        overwrite: replace a file that is there under the name that `output` gives.
     """
     from .experiments.report.report import write_report
 
     paths = _paths(traces)
+    if output is not None and not overwrite and Path(output).exists():
+        raise ArgumentError(f"{output} exists; `overwrite=True` replaces it")
     first = paths[0]
     folder = first if first.is_dir() else first.parent
     single = len(paths) == 1 and not first.is_dir()
@@ -514,22 +550,18 @@ def reproduce(
         )
     except KeyboardInterrupt:
         what = f"what is complete is in {folder}: start it again to go on"
-        raise KeyboardInterrupt(what) from None
+        raise interrupted(what, folder) from None
     return folder / "index.html"
 
 
 def _new_output(scenario: "Scenario", prefix: str = "", suffix: str = "") -> Path:
-    """An unused path in `runs/`, named after scenario, policy and seed."""
-    policy = scenario.policy.name.partition("(")[0].removeprefix("__main__:").replace(":", ".")
+    """A new path in `runs/`, named after scenario, policy and seed."""
+    from .experiments.outputs import reserve
+
+    policy = scenario.policy.name.partition("(")[0].removeprefix("__main__:")
+    policy = re.sub(r"[^\w.+-]+", ".", policy).lstrip(".")
     stem = Path(scenario.source).stem
-    return _unused(f"{prefix}{stem}-{policy}-seed{scenario.run.seed}", suffix)
-
-
-def _unused(stem: str, suffix: str = "") -> Path:
-    path, number = RUNS / f"{stem}{suffix}", 2
-    while path.exists():
-        path, number = RUNS / f"{stem}-{number}{suffix}", number + 1
-    return path
+    return reserve(f"{prefix}{stem}-{policy}-seed{scenario.run.seed}", suffix)
 
 
 def _filled(folder: AnyPath) -> bool:
@@ -542,6 +574,8 @@ def _sweep_folder(sweep: "AnySweep", output: AnyPath | None) -> Path:
         return Path(output)
     if isinstance(sweep, Mapping):
         raise ArgumentError("a sweep that is given as tables needs `output`, its folder")
+    from .experiments.outputs import RUNS
+
     return RUNS / Path(sweep).stem
 
 
@@ -559,4 +593,6 @@ def _names(names: Names) -> list[str]:
 
 def _cores() -> int:
     """The cores that this process may use."""
-    return len(os.sched_getaffinity(0))
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,36 +1,26 @@
 """The `edgesim` command: parses, calls, prints. The work is done by `api.py`."""
 
 import json
-import re
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from edgesim import terminal
+from edgesim.exits import FAILED, Program, option_of, user_errors
+from edgesim.terminal import say
+
 if TYPE_CHECKING:
     from edgesim.experiments.train import TrainingResult
     from edgesim.simulator.simulation import Simulation
 
-MISTAKE = 2
-"""Exit status for mistakes that the user can correct."""
-
-FAILED = 1
-"""Exit status for a run that failed."""
-
-INTERRUPTED = 130
-"""Exit status for a run that was ended by Ctrl-C, as shells have it."""
-
-OPTIONS = {"data_dir": "data", "overrides": "set", "numbers": "number"}
-"""Options that have another name than the argument of the function."""
-
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="edgesim", message="%(prog)s %(version)s")
 def main() -> None:
     """Simulate edge networks that are managed through digital twins."""
@@ -73,6 +63,8 @@ set_option = click.option(
 data_option = folder_option(
     "--data", "data_dir", text="Folder of data files.  [default: ../shared/data]"
 )
+trust_help = "Import all classes that the file names, a trace's too: it runs their code."
+trust_option = click.option("--trust", is_flag=True, help=trust_help)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 workers_option = click.option(
     "--workers", type=click.IntRange(min=1), help="Processes.  [default: one for each core]"
@@ -106,6 +98,7 @@ trace_argument = click.argument("trace", type=click.Path(path_type=Path))
 
 @main.command()
 @scenario_options
+@trust_option
 @file_option("-o", "--output", text="The trace.  [default: a new file in runs/]")
 @click.option("--overwrite", is_flag=True, help="Replace the trace that --output names.")
 @file_option("--checkpoint", text="Of a policy that learns: what `edgesim train` left.")
@@ -130,6 +123,7 @@ def run(train_first: bool, checkpoint: Path | None, as_json: bool, **arguments: 
     with user_errors():
         from edgesim import api
         from edgesim.experiments.progress import run_progress
+        from edgesim.traces.reader import open_trace
 
         if checkpoint and train_first:
             raise click.UsageError("--checkpoint and --train-first exclude each other")
@@ -144,22 +138,27 @@ def run(train_first: bool, checkpoint: Path | None, as_json: bool, **arguments: 
                 started.append(simulation)
                 follow(simulation)
 
-            trace = api.run(checkpoint=checkpoint, on_start=on_start, **arguments)
+            interrupt: KeyboardInterrupt | None = None
+            try:
+                trace = api.run(checkpoint=checkpoint, on_start=on_start, **arguments)
+            except KeyboardInterrupt as ended:
+                if not hasattr(ended, "left"):
+                    raise
+                interrupt, trace = ended, open_trace(ended.left)
         with trace:
-            path, status = trace.path, trace.status
-        if not started:
-            click.echo(f"{path} is complete", err=True)
-        if status != "complete":
-            click.echo(f"interrupted; what was run is in {path}", err=True)
-        print_result(api.summarise(path), as_json)
+            path = trace.path
+            if not started:
+                say(f"{path} is complete", err=True)
+            print_result(trace.summary(), as_json)
+        if interrupt:
+            raise interrupt
         if not as_json:
-            click.echo(f"trace: {path}")
-        if status != "complete":
-            sys.exit(INTERRUPTED)
+            say(f"trace: {path}")
 
 
 @main.command()
 @experiment_options
+@trust_option
 @click.option(
     "--policies",
     metavar="A,B,…",
@@ -196,18 +195,21 @@ def compare(
 
     SCENARIO may be the folder of a sweep: its runs are compared, group by group.
     """
-    given = {name: value for name, value in arguments.items() if value not in (None, ())}
+    given = {name: value for name, value in arguments.items() if value not in (None, (), False)}
     of_sweep: dict[str, Any] = {
         name: given.pop(name) for name in ("by", "between", "numbers") if name in given
     }
     if Path(scenario).is_dir():
-        refuse({**given, "plot": picture}, "a sweep")
+        refuse(given, "a sweep")
         with user_errors():
             from edgesim import api
 
+            check_picture(picture)
             values = policies or ()
             compared = api.compare_sweep(scenario, values=values, warmup=warmup, **of_sweep)
             print_result(compared, as_json)
+            if picture:
+                api.plot(compared, picture)
         return
     with user_errors():
         from edgesim import api
@@ -228,7 +230,7 @@ def compare(
         )
         print_result(comparison, as_json)
         if not as_json:
-            click.echo(f"traces: {comparison.baseline.trace.parent}")
+            say(f"traces: {comparison.baseline.trace.parent}")
         if picture:
             api.plot(comparison, picture)
 
@@ -244,6 +246,7 @@ def compare(
 @click.option("--status", is_flag=True, help="Tell how far it is.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first run that fails.")
 @data_option
+@trust_option
 @json_option
 def sweep(
     sweep: Path,
@@ -267,7 +270,8 @@ def sweep(
             print_result(api.sweep_status(sweep, output), as_json)
             return
         if dry_run:
-            estimate = api.estimate_sweep(sweep, workers=workers, data_dir=data_dir)
+            trust = arguments["trust"]
+            estimate = api.estimate_sweep(sweep, workers=workers, data_dir=data_dir, trust=trust)
             print_result(estimate, as_json)
             return
         with sweep_progress() as (watch, report):
@@ -275,7 +279,7 @@ def sweep(
             ended = api.sweep(sweep, output, watch=watch, report=report, **arguments)
         print_result(ended, as_json)
         if not as_json:
-            click.echo(f"results: edgesim compare {ended.folder}")
+            say(f"results: edgesim compare {ended.folder}")
         if ended.complete < ended.runs:
             sys.exit(FAILED)
 
@@ -286,6 +290,7 @@ def sweep(
 @click.option("--seed", type=int, help="Of the training; its own seeds are held out.")
 @set_option
 @data_option
+@trust_option
 @folder_option(
     "-o", "--output", text="Folder for what the training leaves.  [default: a new one in runs/]"
 )
@@ -322,7 +327,7 @@ def reproduce(figures: Sequence[str], **arguments: Any) -> None:
     if not figures:
         from edgesim.experiments.reproduction.catalogue import listing
 
-        click.echo(listing())
+        say(listing())
         return
     with user_errors():
         from edgesim import api
@@ -330,18 +335,25 @@ def reproduce(figures: Sequence[str], **arguments: Any) -> None:
         from edgesim.experiments.reproduction.engine import Reporter
 
         reporter = Reporter(log=click.echo, runs=sweep_progress)
-        click.echo(f"page: {api.reproduce(figures, reporter=reporter, **arguments)}")
+        say(f"page: {api.reproduce(figures, reporter=reporter, **arguments)}")
 
 
 @main.command()
 @scenario_options
 def validate(scenario: str, **arguments: Any) -> None:
-    """Check SCENARIO, with all files, models and the policy that it names."""
+    """Check SCENARIO, with all files, models and the policy that it names.
+
+    Classes of its own, "module:Class", are not imported, and not checked.
+    """
     with user_errors():
         from edgesim import api
+        from edgesim.scenarios.components import unseen
 
-        network = api.validate(api.load_scenario(scenario, **arguments))
-        click.echo(f"{scenario}: right; {network.devices} devices, {network.stations} stations")
+        loaded = api.load_scenario(scenario, **arguments)
+        network = api.validate(loaded)
+        say(f"{scenario}: right; {network.devices} devices, {network.stations} stations")
+        for name in unseen(loaded):
+            say(f"not looked at: {name}")
 
 
 @main.command()
@@ -350,7 +362,7 @@ def policies() -> None:
     from edgesim.policies.registry import POLICIES, descriptions
 
     for problem in POLICIES:
-        click.echo(f"{problem}:")
+        say(f"{problem}:")
         print_list([(f"  {name}", text) for name, text in descriptions(problem)])
 
 
@@ -409,7 +421,7 @@ def plot(
         check_picture(output)
         if not trace.is_dir():
             refuse({"x": x, "numbers": numbers}, "a trace")
-        click.echo(api.plot(trace, output, kind, x=x, numbers=numbers))
+        say(api.plot(trace, output, kind, x=x, numbers=numbers))
 
 
 @main.command()
@@ -421,8 +433,9 @@ def plot(
     "--output",
     text="The page.  [default: the trace's name with .html, or report.html in the folder]",
 )
+@click.option("--overwrite", is_flag=True, help="Replace the file that --output names.")
 @warmup_option("Share of the slots left out of the numbers first.")
-def report(traces: Sequence[Path], output: Path | None, warmup: float) -> None:
+def report(traces: Sequence[Path], output: Path | None, warmup: float, overwrite: bool) -> None:
     """Write one HTML file about traces, or about the folder of a sweep; it can be read offline.
 
     It shows the numbers, the network over time and on its map, comparisons, and where all of it comes
@@ -431,7 +444,7 @@ def report(traces: Sequence[Path], output: Path | None, warmup: float) -> None:
     with user_errors():
         from edgesim import api
 
-        click.echo(api.report(traces, output, warmup))
+        say(api.report(traces, output, warmup, overwrite=overwrite))
 
 
 @main.command()
@@ -482,11 +495,11 @@ def export(
             refuse({"output": output}, "--graph")
             if graph.suffix not in SUFFIXES:
                 raise click.UsageError(f"{graph}: a graph ends in {', '.join(SUFFIXES)}")
-            click.echo(api.export_graph(trace, graph, slot))
+            say(api.export_graph(trace, graph, slot))
             return
         refuse({"slot": slot}, "tables")
         for path in api.export(trace, output, file_format):
-            click.echo(path)
+            say(path)
 
 
 def trained(arguments: Mapping[str, Any], as_json: bool) -> Path:
@@ -499,15 +512,11 @@ def trained(arguments: Mapping[str, Any], as_json: bool) -> Path:
         result: TrainingResult = api.train(command=command, follow=follow, **arguments)
     figures = {"steps": result.steps, **result.best, "checkpoint": str(result.checkpoint)}
     if as_json:
-        click.echo(json.dumps(figures, indent=2))
+        say(json.dumps(figures, indent=2))
     else:
         for key, value in figures.items():
             text = f"{value:,.6g}" if isinstance(value, float) else f"{value}"
-            click.echo(f"{key:<26}{text}")
-    if not result.complete:
-        folder = result.checkpoint.parent
-        click.echo(f"interrupted; --resume --output {folder} goes on", err=True)
-        sys.exit(INTERRUPTED)
+            say(f"{key:<26}{text}")
     return result.checkpoint
 
 
@@ -518,11 +527,6 @@ def refuse(arguments: Mapping[str, object], what: str) -> None:
         raise click.UsageError(f"{', '.join(given)} cannot be used with {what}")
 
 
-def option_of(argument: str) -> str:
-    """The option that sets a function's argument."""
-    return f"--{OPTIONS.get(argument, argument).replace('_', '-')}"
-
-
 def check_picture(path: Path | None) -> None:
     """Refuse a picture that cannot be drawn before anything is run for it."""
     from edgesim.traces.figures import SUFFIXES
@@ -531,61 +535,16 @@ def check_picture(path: Path | None) -> None:
         raise click.UsageError(f"{path}: a picture ends in {', '.join(SUFFIXES)}")
 
 
-@contextmanager
-def user_errors() -> Iterator[None]:
-    """One clear message, and no traceback, for errors that are not the program's own."""
-    from edgesim.experiments.errors import ArgumentError, CheckpointError, SweepStoppedError
-    from edgesim.scenarios.errors import ScenarioError
-    from edgesim.simulator.core.errors import RunError
-    from edgesim.traces.reader import TraceError
-
-    try:
-        yield
-    except (ScenarioError, TraceError) as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(MISTAKE)
-    except CheckpointError as error:
-        click.echo(f"error: {in_options(error)}", err=True)
-        sys.exit(MISTAKE)
-    except ArgumentError as error:
-        raise click.UsageError(in_options(error)) from None
-    except SweepStoppedError as error:
-        click.echo(f"error: {error}; what is complete is kept, start it again to go on", err=True)
-        sys.exit(FAILED)
-    except RunError as error:
-        click.echo(f"run failed: {error}", err=True)
-        sys.exit(FAILED)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        click.echo(f"error: {where}{error.strerror or error}", err=True)
-        sys.exit(FAILED)
-    except KeyboardInterrupt as interrupt:
-        if not interrupt.args:
-            raise
-        click.echo(f"interrupted; {interrupt}", err=True)
-        sys.exit(INTERRUPTED)
-
-
-def in_options(error: Exception) -> str:
-    """A message in which arguments, `resume=True`, are the command's options, --resume."""
-    return re.sub(r"`(\w+)(=True)?`", lambda argument: option_of(argument[1]), str(error))
-
-
 def print_result(result: Any, as_json: bool) -> None:
     """As JSON, or as a table as wide as it needs."""
     if as_json:
-        click.echo(result.to_json())
+        say(result.to_json())
         return
-    from rich.console import Console
-
-    console = Console()
-    if not console.is_terminal:
-        console.width = 200
-    console.print(result.to_table())
+    terminal.print_table(result.to_table())
 
 
 def print_list(rows: Sequence[tuple[str, str]]) -> None:
     """Names and their descriptions, in two columns."""
     width = max(len(name) for name, _ in rows)
     for name, text in rows:
-        click.echo(f"{name:<{width}}  {text}")
+        say(f"{name:<{width}}  {text}")

@@ -11,6 +11,7 @@ from ..policies.registry import policy_name
 from ..scenarios.errors import Issue, ScenarioError
 from ..scenarios.loading import AnyScenario, Overrides, with_overrides, with_values
 from ..scenarios.policy_list import FORM, parse_policy, split
+from .errors import interrupted
 from .run import Experiment, Follow, execute, load, prepare
 
 Policies: TypeAlias = str | Sequence[AnyPolicy] | Mapping[str, AnyPolicy]
@@ -31,6 +32,8 @@ def prepare_each(
     seeds: int,
     overrides: Overrides = (),
     data_dir: str | Path | None = None,
+    *,
+    trust: bool = False,
 ) -> dict[str, Experiment]:
     """One experiment for each policy, alike in all else; nothing is run before all are right.
 
@@ -44,6 +47,7 @@ def prepare_each(
         seeds: how many; they follow the scenario's `run.seed`.
         overrides: see above.
         data_dir: see above.
+        trust: as for `load_scenario`.
 
     Returns:
         By label, in their order; a name is its own label.
@@ -62,7 +66,7 @@ def prepare_each(
     for label, (policy, options) in labelled(policies).items():
         try:
             own = with_overrides(changes, [f"policy.{option}" for option in options])
-            experiments[label] = prepare(load(scenario, own, data_dir, policy), policy)
+            experiments[label] = prepare(load(scenario, own, data_dir, policy, trust=trust), policy)
         except ScenarioError as error:
             issues += error.issues
     if issues:
@@ -83,21 +87,25 @@ def execute_each(
         watch: is entered for each run.
 
     Returns:
-        The traces by label; an interrupt leaves out the run that it ended and those after it.
+        The traces by label.
 
     Raises:
+        KeyboardInterrupt: a signal ended a run, whether or not the program's own handler goes on.
         RunError: a policy or model failed; the traces up to there are readable.
         OSError: a trace cannot be written.
     """
     traces = {}
-    for number, (label, experiment) in enumerate(experiments.items(), start=1):
-        name = re.sub(r"[^\w.]+", "-", label).strip("-.")[:60]
-        path = folder / f"{number}-{name}.h5"
-        with watch(label, number, len(experiments)) as follow:
-            status = execute(experiment, path, follow)
-        if status != "complete":
-            break
-        traces[label] = path
+    try:
+        for number, (label, experiment) in enumerate(experiments.items(), start=1):
+            name = re.sub(r"[^\w.]+", "-", label).strip("-.")[:60]
+            path = folder / f"{number}-{name}.h5"
+            with watch(label, number, len(experiments)) as follow:
+                status = execute(experiment, path, follow)
+            if status != "complete":
+                raise KeyboardInterrupt
+            traces[label] = path
+    except KeyboardInterrupt:
+        raise interrupted(f"what was run is in {folder}", folder) from None
     return traces
 
 
@@ -137,4 +145,5 @@ def _label(policy: AnyPolicy) -> str:
     """A name as it is written; of a class or an object its name without the module's."""
     if isinstance(policy, str):
         return policy
-    return policy_name(policy).partition(":")[2]
+    name = policy_name(policy)
+    return name[name.find(":") + 1 :]

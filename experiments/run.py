@@ -1,17 +1,17 @@
 """One run: a scenario, its policy and a trace put together."""
 
-import signal
-import threading
 import tomllib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
+from typing import Any
 
 from ..policies.base import AnyPolicy, Policy
 from ..policies.learning.trainable import TrainablePolicy
 from ..policies.registry import make_policy, policy_name
+from ..scenarios.code import Code
+from ..scenarios.data import check_inside
 from ..scenarios.errors import Issue, ScenarioError, as_toml
 from ..scenarios.loading import AnyScenario, Overrides, load_scenario, parse_scenario
 from ..scenarios.schema import Scenario
@@ -19,13 +19,18 @@ from ..scenarios.tables import flatten
 from ..simulator.build import Blueprint, blueprint
 from ..simulator.core.randomness import Streams
 from ..simulator.core.recorder import EndStatus
-from ..simulator.simulation import Simulation, Snapshot
+from ..simulator.core.saved_state import StateError, load_state
+from ..simulator.core.signals import stopped_by_signals
+from ..simulator.simulation import Simulation
 from ..traces.layout import RunInfo
-from ..traces.reader import is_hdf5, open_trace
+from ..traces.reader import TraceError, is_hdf5, open_trace
 from ..traces.writer import TraceWriter
 from . import checkpoint
 from .checkpoint import Checkpoint, checkpoint_path
-from .errors import ArgumentError, CheckpointError
+from .errors import ArgumentError, CheckpointError, interrupted
+from .inputs import inputs_of
+
+_ANEW = "`overwrite=True` without `resume=True` starts it anew"
 
 Follow = Callable[[Simulation], None]
 """Is handed a simulation before its first slot, to follow its progress."""
@@ -50,6 +55,8 @@ def load(
     overrides: Overrides = (),
     data_dir: str | Path | None = None,
     policy: AnyPolicy | None = None,
+    *,
+    trust: bool = False,
 ) -> Scenario:
     """The scenario of whatever has one: as `load_scenario`, and that of a trace, as it was run.
 
@@ -58,6 +65,7 @@ def load(
         overrides: as for `load_scenario`.
         data_dir: as for `load_scenario`.
         policy: as for `load_scenario`, or a class or an object, for which its name stands.
+        trust: as for `load_scenario`. A trace names no class without it.
 
     Raises:
         ScenarioError: no such file, or not a scenario; with all that is wrong.
@@ -66,10 +74,11 @@ def load(
     name = None if policy is None else policy_name(policy)
     named = isinstance(scenario, str | Path) and "\n" not in str(scenario)
     if not (named and is_hdf5(path := Path(str(scenario)))):
-        return load_scenario(scenario, overrides, data_dir, name)
+        return load_scenario(scenario, overrides, data_dir, name, trust=trust)
     with open_trace(path) as trace:
         text = trace.scenario
-    return parse_scenario(text, str(scenario), overrides, data_dir, name, path.parent)
+    code = Code(trust=trust, foreign=True)
+    return parse_scenario(text, str(scenario), overrides, data_dir, name, path.parent, code)
 
 
 def prepare(scenario: Scenario, policy: AnyPolicy | None = None) -> Experiment:
@@ -94,6 +103,8 @@ def prepare(scenario: Scenario, policy: AnyPolicy | None = None) -> Experiment:
     if issues:
         raise ScenarioError(issues)
     if isinstance(made, TrainablePolicy):
+        if (name := made.checkpoint) is not None:
+            check_inside(scenario, Path(name), Path.cwd(), "policy.checkpoint", name)
         try:
             made.load(plan.problem)
         except ValueError as error:
@@ -109,7 +120,7 @@ def execute(
     on_start: Follow = lambda simulation: None,
     checkpoint_every: int | None = None,
 ) -> EndStatus:
-    """Run an experiment and leave its trace; an interrupt ends it after the current slot.
+    """Run an experiment and leave its trace; SIGINT and SIGTERM end it after the current slot.
 
     Args:
         experiment: used up by this.
@@ -119,9 +130,10 @@ def execute(
             leaves one as well, a complete one leaves none.
 
     Returns:
-        How it ended: "complete" or "interrupted".
+        How it ended: "complete" or, where the program's own handler of a signal goes on, "interrupted".
 
     Raises:
+        KeyboardInterrupt: Ctrl-C, as Python handles it by itself.
         RunError: a policy or model failed; the slots up to there can be read.
         CheckpointError: the policy or a model has a state that cannot be saved.
         OSError: the trace or a checkpoint cannot be written.
@@ -130,12 +142,17 @@ def execute(
     policy.reset(problem.network, problem, experiment.streams.generators("policy"))
     saved = checkpoint_path(path)
     if checkpoint_every is not None:
-        checkpoint.pickled(policy, saved)
+        checkpoint.state_of({"policy": policy}, saved)
     path.parent.mkdir(parents=True, exist_ok=True)
     saved.unlink(missing_ok=True)
     level = experiment.scenario.trace.level
-    writer = TraceWriter(path, _run_info(experiment), level=level)
-    return _record(experiment, policy, writer, path, checkpoint_every, on_start)
+    writer = TraceWriter(path, run_info(experiment), level=level)
+    try:
+        simulation = experiment.blueprint.simulation(policy.decide, writer, experiment.streams)
+    except BaseException:
+        writer.close("failed")
+        raise
+    return _record(experiment, writer, simulation, path, on_start, checkpoint_every)
 
 
 def resume(
@@ -154,10 +171,28 @@ def resume(
     if not file.exists():
         raise CheckpointError(f"{file}: there is no such file; `checkpoint_every` leaves one")
     saved = checkpoint.load(file)
-    _check_same(file, saved.scenario, experiment.scenario)
+    info = run_info(experiment)
+    _check_same(file, saved.scenario, None, info)
+    with open_trace(path) as trace:
+        _check_same(path, trace.scenario, trace.inputs, info)
+    policy, problem = experiment.policy, experiment.blueprint.problem
+    policy.reset(problem.network, problem, experiment.streams.generators("policy"))
     level = experiment.scenario.trace.level
-    writer = TraceWriter(path, _run_info(experiment), level=level, earlier=saved.written)
-    return _record(experiment, saved.policy, writer, path, saved.every, on_start, saved.simulation)
+    try:
+        load_state(saved.state, {"policy": policy})
+        writer = TraceWriter(path, info, level=level, earlier=saved.state)
+        simulation = experiment.blueprint.simulation(
+            policy.decide, writer, experiment.streams, saved.state
+        )
+        if simulation.world.state.slot != writer.following:
+            raise StateError("the trace and the run are not at the same slot")
+    except StateError as error:
+        raise CheckpointError(f"{file}: the checkpoint does not fit this run: {error}") from None
+    try:
+        writer.go_on()
+    except TraceError as error:
+        raise CheckpointError(f"{error}; {_ANEW}") from None
+    return _record(experiment, writer, simulation, path, on_start, saved.every)
 
 
 def execute_or_resume(
@@ -169,7 +204,8 @@ def execute_or_resume(
     """Bring a run to its end, wherever an earlier start of it got to.
 
     It goes on from the checkpoint, if there is one, does nothing if the trace is complete, and begins
-    anew if the run was killed before its first checkpoint. Arguments and result as for `execute`.
+    anew if the run was killed before its first checkpoint, or its trace is gone, without which a
+    checkpoint is worth nothing. Arguments and result as for `execute`.
 
     Raises:
         ArgumentError: the trace is incomplete, has no checkpoint, and is too long to be begun anew
@@ -179,12 +215,12 @@ def execute_or_resume(
         RunError: as for `execute`.
         OSError: as for `execute`.
     """
-    if checkpoint_path(path).exists():
+    if checkpoint_path(path).exists() and path.exists():
         return resume(experiment, path, on_start)
     if path.exists():
         with open_trace(path) as trace:
             if trace.status == "complete":
-                _check_same(path, trace.scenario, experiment.scenario)
+                _check_same(path, trace.scenario, trace.inputs, run_info(experiment))
                 return "complete"
             same = trace.scenario == experiment.scenario.to_toml()
             if not same or checkpoint_every is None or trace.recorded > checkpoint_every:
@@ -195,51 +231,65 @@ def execute_or_resume(
 
 def _record(
     experiment: Experiment,
-    policy: Policy,
     writer: TraceWriter,
+    simulation: Simulation,
     path: Path,
-    checkpoint_every: int | None,
     on_start: Follow,
-    snapshot: Snapshot | None = None,
+    checkpoint_every: int | None,
 ) -> EndStatus:
-    """Run from the start, or from a snapshot, to the end or an interrupt."""
+    """Run from where the simulation stands to the end or a signal.
+
+    Raises:
+        KeyboardInterrupt: as `execute`.
+    """
     scenario, file = experiment.scenario, checkpoint_path(path)
+    parts: dict[str, Any] = {"policy": experiment.policy}
     status: EndStatus = "failed"
     try:
-        simulation = experiment.blueprint.simulation(
-            policy.decide, writer, experiment.streams, snapshot
-        )
-        on_start(simulation)
-        slots = scenario.run.slots
-        every = checkpoint_every or slots
-        with stopped_by_signals(simulation.stop):
-            goes_on = True
-            while goes_on:
-                following = (simulation.world.state.slot // every + 1) * every
-                goes_on = simulation.run(following) and simulation.world.state.slot < slots
-                if checkpoint_every is not None and simulation.world.state.slot < slots:
-                    state = simulation.snapshot()
-                    saved = Checkpoint(scenario.to_toml(), every, policy, state, writer.written())
-                    checkpoint.save(file, saved)
-        status = "complete" if simulation.world.state.slot >= slots else "interrupted"
-        writer.tasks(simulation.world.unfinished())
+        with ExitStack() as signals:  # ends last: who handles a signal finds the trace whole
+            try:
+                if checkpoint_every is not None:
+                    first = checkpoint.state_of(parts | simulation.parts(), file)
+                    places = first.places | {"slot_tally", "task_tally"}
+                on_start(simulation)
+                slots = scenario.run.slots
+                every = checkpoint_every or slots
+                signals.enter_context(stopped_by_signals(simulation.stop))
+                goes_on = True
+                while goes_on:
+                    following = (simulation.world.state.slot // every + 1) * every
+                    goes_on = simulation.run(following) and simulation.world.state.slot < slots
+                    if checkpoint_every is not None and simulation.world.state.slot < slots:
+                        parts |= simulation.parts() | writer.parts()
+                        state = checkpoint.state_of(parts, file, places)
+                        checkpoint.save(file, Checkpoint(scenario.to_toml(), every, state))
+                status = "complete" if simulation.world.state.slot >= slots else "interrupted"
+                writer.tasks(simulation.world.unfinished())
+            except (KeyboardInterrupt, SystemExit):
+                status = "interrupted"
+                raise
+            finally:
+                writer.close(status)
+            if status == "complete":
+                file.unlink(missing_ok=True)
     except KeyboardInterrupt:
-        status = "interrupted"
-        raise
-    finally:
-        writer.close(status)
-    if status == "complete":
-        file.unlink(missing_ok=True)
+        raise interrupted(f"what was run is in {path}", path) from None
     return status
 
 
-def _check_same(file: Path, saved: str, scenario: Scenario) -> None:
-    """Check that a trace or a checkpoint is of this scenario.
+def _check_same(file: Path, scenario: str, inputs: Mapping[str, str] | None, info: RunInfo) -> None:
+    """Check that a trace or a checkpoint is of this run.
+
+    Args:
+        file: for the message.
+        scenario: of the trace or the checkpoint.
+        inputs: likewise, if known.
+        info: of the run that is to go on.
 
     Raises:
-        CheckpointError: names the keys that differ.
+        CheckpointError: names the keys, or the files and classes, that differ.
     """
-    theirs, ours = (flatten(tomllib.loads(text)) for text in (saved, scenario.to_toml()))
+    theirs, ours = (flatten(tomllib.loads(text)) for text in (scenario, info.scenario))
     changes = [
         f"{key} was {as_toml(theirs.get(key))}"
         for key in sorted(ours.keys() | theirs.keys())
@@ -247,9 +297,13 @@ def _check_same(file: Path, saved: str, scenario: Scenario) -> None:
     ]
     if changes:
         raise CheckpointError(f"{file}: of another scenario: {', '.join(changes)}")
+    if inputs is not None and (changed := sorted(dict(info.inputs.items() ^ inputs.items()))):
+        what = f"{', '.join(changed)} changed since this run was begun"
+        raise CheckpointError(f"{file}: {what}; {_ANEW}")
 
 
-def _run_info(experiment: Experiment) -> RunInfo:
+def run_info(experiment: Experiment) -> RunInfo:
+    """What its trace says of a run, apart from what happens in it."""
     network, topology = experiment.blueprint.network, experiment.blueprint.topology
     links = topology.links
     scenario = experiment.scenario
@@ -265,6 +319,7 @@ def _run_info(experiment: Experiment) -> RunInfo:
         slots=scenario.run.slots,
         slot_s=network.slot_s,
         cycles_per_bit=network.cycles_per_bit,
+        inputs=inputs_of(scenario, experiment.blueprint, experiment.policy),
         network={
             "station_bandwidth_hz": network.station_bandwidth_hz,
             "station_cpu_hz": network.station_cpu_hz,
@@ -276,28 +331,3 @@ def _run_info(experiment: Experiment) -> RunInfo:
             "link_capacity_bps": links.capacity_bps,
         },
     )
-
-
-@contextmanager
-def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """SIGINT and SIGTERM ask for an end, after the current slot; a second one ends it at once.
-
-    Args:
-        stop: is called in a signal handler.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        stop()
-        signal.signal(number, before[signal.Signals(number)])
-
-    for number in before:
-        signal.signal(number, handle)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from ..policies.base import AnyPolicy
 from ..policies.learning.checkpoint import read, write
@@ -33,6 +32,7 @@ from ..policies.learning.environment import (
     TaskVectorEnvironment,
     VectorEnvironment,
 )
+from ..policies.learning.seeding import own_settings
 from ..policies.learning.trainable import Learner, TrainablePolicy, TrainingError
 from ..policies.registry import POLICIES, make_policy
 from ..scenarios.components import resolve
@@ -40,9 +40,10 @@ from ..scenarios.errors import Issue, ScenarioError, as_toml
 from ..scenarios.schema import Scenario
 from ..scenarios.tables import flatten
 from ..simulator.core.errors import RunError
-from ..traces.file_errors import replaced
+from ..simulator.core.signals import stopped_by_signals
+from ..traces.file_errors import check_output, put_text, replaced
+from .errors import interrupted
 from .evaluation import Evaluation, Evaluator
-from .run import stopped_by_signals
 
 LOGS = 200
 """Rows of progress.csv in a whole training."""
@@ -86,10 +87,11 @@ class TrainingResult:
     """What a training leaves.
 
     Attributes:
-        complete: whether it came to its end; False if it was interrupted.
+        complete: whether it came to its end; False where the program's own handler of a signal goes
+            on, and the training with `resume`.
         steps: environment steps, over all replicas.
-        best: figures of the policy in `checkpoint`.
-        checkpoint: best.pt.
+        best: figures of the policy in `checkpoint`; none before the first evaluation.
+        checkpoint: best.pt; not there before the first evaluation.
     """
 
     complete: bool
@@ -107,7 +109,7 @@ def train(
     command: str = "",
     follow: Callable[[TrainingProgress], None] = lambda progress: None,
 ) -> TrainingResult:
-    """Train the policy that a scenario names; an interrupt ends it after what is under way.
+    """Train the policy that a scenario names; SIGINT and SIGTERM end it after what is under way.
 
     Args:
         scenario: what to train for. It is evaluated on its own seeds, which training does not use.
@@ -121,22 +123,27 @@ def train(
         Whether it is complete, and the best policy with its figures.
 
     Raises:
+        KeyboardInterrupt: Ctrl-C, as Python handles it by itself.
         ScenarioError: the scenario or its policy cannot be trained, or is not that of the folder.
         RunError: a loss or a weight is not a number any more; the last good checkpoint is kept.
         OSError: the folder cannot be written.
     """
-    torch.set_num_threads(1)  # more of them wait for each other on a busy machine
-    learned = learning_policy(scenario, policy)
-    saved = _saved(scenario, folder / "checkpoint.pt") if resume else None
-    evaluator = Evaluator(scenario)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "scenario.toml").write_text(scenario.to_toml(), encoding="utf-8")
-    seed = (scenario.run.seed + 1) * FIRST_SEED
-    learner = learned.learner(partial(make_environment, scenario), seed)
-    try:
-        return _Session(learned, learner, evaluator, scenario, folder, command, saved).run(follow)
-    finally:
-        learner.close()
+    with own_settings(learning=True):
+        learned = learning_policy(scenario, policy)
+        saved = _saved(scenario, folder / "checkpoint.pt") if resume else None
+        evaluator = Evaluator(scenario)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("checkpoint.pt", "best.pt"):
+            check_output(folder / name)
+        put_text(folder / "scenario.toml", scenario.to_toml())
+        seed = (scenario.run.seed + 1) * FIRST_SEED
+        learner = learned.learner(partial(make_environment, scenario), seed)
+        try:
+            return _Session(learned, learner, evaluator, scenario, folder, command, saved).run(
+                follow
+            )
+        finally:
+            learner.close()
 
 
 def learning_policy(scenario: Scenario, given: AnyPolicy | None = None) -> TrainablePolicy:
@@ -224,6 +231,11 @@ class _Session:
                         follow(self._log(evaluation))
                     if time.monotonic() - self._saved_at > CHECKPOINT_S:
                         self._save()
+                self._save()
+        except KeyboardInterrupt:
+            what = f"`resume=True` goes on with the training in {self._folder}"
+            best = f"; the best policy so far is {self._folder / 'best.pt'}" * bool(self._best)
+            raise interrupted(what + best, self._folder) from None
         except TrainingError as error:
             what = f"training of {policy.name!r} stopped after {learner.steps:,} steps: {error}"
             checkpoint = self._folder / "checkpoint.pt"
@@ -231,7 +243,6 @@ class _Session:
             raise RunError(
                 f"{what}; {kept if checkpoint.exists() else 'nothing to keep'}"
             ) from error
-        self._save()
         figures = self._best.figures if self._best else {}
         complete = learner.steps >= policy.steps
         return TrainingResult(complete, learner.steps, figures, self._folder / "best.pt")

@@ -13,6 +13,9 @@ class Policy(Protocol):
     - drift-plus-penalty: `Network`, `DriftPlusPenalty`; `Observation` -> `Decision`
     - worst-case-emission: `CarbonAwareNetwork`, `WorstCaseEmission`; `TaskObservation` ->
       `TaskDecision`
+
+    What it knows between two slots is saved with a run as data (simulator/core/saved_state.py): its
+    attributes, or what `state_dict()` gives and `load_state_dict(state)` takes over after `reset`.
     """
 
     def reset(self, network: Any, problem: Any, rngs: Generators) -> None:

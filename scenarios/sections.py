@@ -6,7 +6,8 @@ Defaults are the settings of paper A; where it states none, the choice that docs
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from math import cos, radians
+from decimal import Decimal
+from math import radians
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
@@ -74,6 +75,16 @@ class RunSection(Section):
     )
 
 
+def _cos(angle: float) -> float:
+    """The cosine; the C library's last bit differs between processors."""
+    square = Decimal(angle) * Decimal(angle)
+    term = total = Decimal(1)
+    for n in range(1, 40, 2):
+        term *= -square / (n * (n + 1))
+        total += term
+    return float(total)
+
+
 class Rectangle(Section):
     """A rectangle of latitudes and longitudes, WGS 84 degrees."""
 
@@ -94,7 +105,7 @@ class Rectangle(Section):
     def scale(self) -> tuple[float, float]:
         """Metres per degree of longitude and of latitude at the rectangle's middle latitude."""
         per_degree = EARTH_RADIUS_M * radians(1.0)
-        return per_degree * cos(radians((self.south + self.north) / 2)), per_degree
+        return per_degree * _cos(radians((self.south + self.north) / 2)), per_degree
 
     @property
     def size(self) -> tuple[float, float]:

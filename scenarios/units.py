@@ -342,13 +342,22 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 PositiveMetres = Annotated[Metres, Field(gt=0)]
 PositiveSeconds = Annotated[Seconds, Field(gt=0)]
 PositiveHertz = Annotated[Hertz, Field(gt=0)]
+PositivePerSecond = Annotated[PerSecond, Field(gt=0)]
+PositiveMetresPerSecond = Annotated[MetresPerSecond, Field(gt=0)]
+PositiveWatts = Annotated[Watts, Field(gt=0)]
+PositiveBits = Annotated[Bits, Field(gt=0)]
+PositiveCycles = Annotated[Cycles, Field(gt=0)]
 Positive = Annotated[Number, Field(gt=0)]
 Share = Annotated[Number, Field(ge=0, le=1)]
 
 
 def _whole(value: object) -> object:
-    """Let 1e4 stand for 10000, as TOML has no other short form."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    """Let 1e4 stand for 10000, as TOML has no other short form; refuse what 64 bits do not hold."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+        raise PydanticCustomError("quantity", "{problem}", {"problem": "too large"})
+    return value
 
 
 Whole = Annotated[int, BeforeValidator(_whole)]

@@ -1,6 +1,6 @@
 """From a scenario to a simulation: the scenario's models, put together to a world and its twin."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -28,6 +28,7 @@ from .core.arrays import FloatArray
 from .core.clock import to_ns
 from .core.randomness import Streams
 from .core.recorder import Recorder
+from .core.saved_state import Saved, StateError, load_state
 from .models.arrivals import ARRIVALS, SLOT_TASKS
 from .models.association import ASSOCIATION, Association
 from .models.battery import Battery
@@ -40,7 +41,7 @@ from .network.cells import Cells
 from .network.graph import LiveNetwork, Placement
 from .network.network import Network
 from .network.topology import Topology, uniform
-from .simulation import Decide, Simulation, Snapshot
+from .simulation import Decide, Simulation
 from .stream.ledger import TaskLedger
 from .stream.problem import DriftPlusPenalty
 from .stream.state import StreamState
@@ -92,18 +93,50 @@ class Blueprint:
         decide: Decide,
         recorder: Recorder,
         streams: Streams,
-        snapshot: Snapshot | None = None,
+        saved: Saved | None = None,
     ) -> Simulation:
-        """The run at time zero, or where a snapshot of it was taken.
+        """The run at time zero, or where its `Simulation.parts` were saved.
 
         The models are started: a blueprint is good for one simulation.
+
+        Raises:
+            StateError: what was saved is not of this run.
         """
+        world, now_ns = self._world(streams), 0
+        twin = self._twin(world, streams)
+        if saved is not None:
+            now_ns = load_state(saved, {"now_ns": None, "world": world, "twin": twin})["now_ns"]
+            slot = world.state.slot
+            if now_ns != world.slot_start_ns or not 0 <= slot <= self.scenario.run.slots:
+                raise StateError(f"{now_ns} ns is not the end of slot {slot - 1} of the run")
+        return self._of(world, twin, decide, recorder, now_ns)
+
+    def waiting(self, decide: Decide, recorder: Recorder, parts: Mapping[str, Any]) -> Simulation:
+        """The run where another one, of the same scenario, waits for a decision.
+
+        Args:
+            decide: as for `simulation`.
+            recorder: likewise.
+            parts: a copy of the other's `Simulation.parts`.
+        """
+        world, twin, now_ns = parts["world"], parts["twin"], parts["now_ns"]
+        return self._of(world, twin, decide, recorder, now_ns, begun=True)
+
+    def _of(
+        self,
+        world: World,
+        twin: Twin,
+        decide: Decide,
+        recorder: Recorder,
+        now_ns: int,
+        *,
+        begun: bool = False,
+    ) -> Simulation:
         scenario = self.scenario
         slot_s = self.network.slot_s
-        world = snapshot.world if snapshot else self._world(streams)
         return Simulation(
             world,
-            snapshot.twin if snapshot else self._twin(world, streams),
+            twin,
             scenario.policy.name,
             decide,
             recorder,
@@ -111,7 +144,8 @@ class Blueprint:
             coherence_s=self._coherence_s(),
             device_period_s=scenario.twin.device.period or slot_s,
             station_period_s=scenario.twin.station.period or slot_s,
-            snapshot=snapshot,
+            now_ns=now_ns,
+            begun=begun,
         )
 
     def _world(self, streams: Streams) -> World:

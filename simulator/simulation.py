@@ -2,7 +2,6 @@
 
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -23,23 +22,6 @@ Decide = Callable[[Any], Any]
 """A policy's verb: from the world's observation to its decision."""
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """All that a simulation is between two slots, or before a decision.
-
-    Attributes:
-        now_ns: when the last slot ended.
-        world: with its state and models.
-        twin: with what is under way to it.
-        begun: the next slot has begun, and waits for the decision.
-    """
-
-    now_ns: int
-    world: World
-    twin: Twin
-    begun: bool = False
-
-
 class Simulation:
     """One run: a world seen through its twin, a policy, and a recorder.
 
@@ -56,7 +38,8 @@ class Simulation:
         coherence_s: time between fadings, a whole number of slots; None if nothing fades.
         device_period_s: time between reports of the devices.
         station_period_s: the same for the stations.
-        snapshot: where to go on; its world and twin are those given.
+        now_ns: where to go on, from the state that world and twin have.
+        begun: they have that of a slot that has begun and waits for the decision.
     """
 
     def __init__(
@@ -71,7 +54,8 @@ class Simulation:
         coherence_s: float | None,
         device_period_s: float,
         station_period_s: float,
-        snapshot: Snapshot | None = None,
+        now_ns: int = 0,
+        begun: bool = False,
     ) -> None:
         self.world = world
         self.slots = slots
@@ -83,7 +67,7 @@ class Simulation:
         self._observation: Any = None
         self._decided: simpy.Event | None = None
         self._recorded: Columns = {}
-        self._clock = clock = Clock(snapshot.now_ns, begun=snapshot.begun) if snapshot else Clock()
+        self._clock = clock = Clock(now_ns, begun=begun)
         started = [
             self._guarded("arrivals model", processes.task_arrivals(clock, world)),
             processes.carbon_intensity(clock, world),
@@ -110,9 +94,12 @@ class Simulation:
         """The network; its `graph` shows who is where, with whom, and what is up, now."""
         return self.world.live
 
-    def snapshot(self) -> Snapshot:
-        """What a simulation that goes on from here needs; to be saved before time goes on."""
-        return Snapshot(self._clock.now_ns, self.world, self._twin, self._decided is not None)
+    def parts(self) -> dict[str, Any]:
+        """All that it is between two slots, for `save_state`; to be saved before time goes on.
+
+        Before a decision it is all for `Blueprint.waiting`.
+        """
+        return {"now_ns": self._clock.now_ns, "world": self.world, "twin": self._twin}
 
     def run(self, until: int | None = None) -> bool:
         """Run to the last slot, or to the end of the slot in which `stop` was called.

@@ -1,11 +1,12 @@
 """The world's columns: all that is true of the network at the start of a slot."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
 from .core.arrays import BoolArray, FloatArray
+from .core.saved_state import ALL_FIELDS
 from .network.cells import Cells
 
 Columns = dict[str, NDArray[Any]]
@@ -25,6 +26,8 @@ class State:
         carbon_g_per_j: (R, B) carbon intensity at each station.
         station_up: (R, B) False while a station has failed.
     """
+
+    remembers: ClassVar[tuple[str, ...]] = ALL_FIELDS
 
     slot: int
     position_m: FloatArray

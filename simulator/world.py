@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -38,6 +38,16 @@ class World(ABC):
         carbon: intensity at the stations.
         state: what is true now.
     """
+
+    remembers: ClassVar[tuple[str, ...]] = (
+        "state",
+        "path_loss",
+        "mobility",
+        "association",
+        "arrivals",
+        "device_cpu",
+        "edge_cpu",
+    )
 
     slot_s: float
     live: LiveNetwork

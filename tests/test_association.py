@@ -3,7 +3,7 @@ from time import process_time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from edgesim.scenarios.loading import parse_scenario
@@ -38,7 +38,6 @@ def a_network(
     )
 
 
-@settings(deadline=None, derandomize=True)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.integers(1, 6), st.integers(1, 5))
 def test_nearest_is_what_brute_force_finds(
     seed: int, replications: int, devices: int, stations: int
@@ -82,7 +81,6 @@ class Reference:
         return [self.at[i] for i in range(self.network.devices)]
 
 
-@settings(deadline=None, derandomize=True)
 @given(
     st.integers(0, 2**32 - 1),
     st.integers(1, 12),

@@ -1,14 +1,23 @@
 """Runs that go on from a checkpoint leave the trace of a run that never stopped."""
 
+import json
+import pickle
 import shutil
 import subprocess
 import sys
+from collections import deque
+from dataclasses import replace
+from functools import cached_property
+from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
-from conftest import SMALL
+from conftest import SMALL, Capture
 from continuing import STREAMS, assert_same, content, everything
 
 from edgesim.cli import main
@@ -18,6 +27,9 @@ from edgesim.experiments.run import execute, prepare, resume
 from edgesim.scenarios.loading import parse_scenario
 from edgesim.scenarios.schema import Scenario
 from edgesim.simulator.core.clock import EventOrder
+from edgesim.simulator.core.saved_state import Saved, load_state, save_state
+from edgesim.simulator.simulation import Simulation
+from edgesim.simulator.stream.decision import Decision
 from edgesim.traces.layout import TraceFile
 from edgesim.traces.reader import summarise
 
@@ -80,19 +92,105 @@ def test_every_family_of_policies_goes_on(problem: str, policy: str, tmp_path: P
     assert_same(kept / "run.h5", whole)
 
 
+def gone_on(what: Scenario, saved: Saved) -> Simulation:
+    """A simulation that has taken over what was saved."""
+    experiment = prepare(what)
+    return experiment.blueprint.simulation(lambda _: None, Capture(), experiment.streams, saved)
+
+
 def test_a_checkpoint_meets_all_that_is_under_way(tmp_path: Path) -> None:
     """Else the tests here would show nothing."""
     kept = tmp_path / "kept"
     kept.mkdir()
-    killed_at(everything("stream", "ddpg", tmp_path, "run.slots=30"), tmp_path / "run.h5", 29, kept)
-    saved = checkpoint.load(checkpoint.checkpoint_path(kept / "run.h5"))
-    state: Any = saved.simulation.world.state
+    killed_at(everything("stream", "ddpg", tmp_path, "run.slots=30"), tmp_path / "run.h5", 20, kept)
+    saved = checkpoint.load(checkpoint.checkpoint_path(kept / "run.h5")).state
+    simulation = gone_on(everything("stream", "ddpg", tmp_path, "run.slots=30"), saved)
+    state: Any = simulation.world.state
     assert not state.station_up.all()  # a failed station
     assert 0.0 < state.battery_j.min() < state.battery_j.max() <= 0.05  # batteries in use
-    twin: Any = saved.simulation.twin
+    twin: Any = simulation.parts()["twin"]
     on_the_way = {report.order for report in twin.under_way}
     assert on_the_way == {EventOrder.AT_STATION, EventOrder.AT_MBS}
-    assert state.station_queue_bits.any() and saved.written.following == 27
+    assert state.station_queue_bits.any() and state.slot == 18
+
+
+def attributes(value: Any, where: str, found: dict[str, Any], seen: set[int]) -> dict[str, Any]:
+    """All arrays, numbers, texts and generators that an object leads to, by the way to them."""
+    if id(value) in seen:
+        return found
+    if isinstance(value, np.ndarray | int | float | str | np.generic):
+        found[where] = value
+    elif isinstance(value, np.random.Generator):
+        found[where] = str(value.bit_generator.state)
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            attributes(one, f"{where}[{key!r}]", found, seen)
+    elif isinstance(value, list | tuple):
+        for number, one in enumerate(value):
+            attributes(one, f"{where}[{number}]", found, seen)
+    elif type(value).__module__.startswith("edgesim."):
+        seen.add(id(value))
+        for name in [*getattr(value, "__dict__", ()), *getattr(value, "__slots__", ())]:
+            made = isinstance(getattr(type(value), name, None), cached_property)
+            if hasattr(value, name) and not made:
+                attributes(getattr(value, name), f"{where}.{name}", found, seen)
+    return found
+
+
+DERIVED = (
+    ".live",
+    "._topology",
+    "._known",
+    "._arriving",
+    "._cells",
+    "._handed_over",
+    "._in_slot",
+    ".slot_ns",
+)
+"""What is made again: the graph, routes, the last slot's tasks, look-up tables, spent rows, a unit."""
+
+
+@pytest.mark.parametrize(
+    ("problem", "policy", "overrides"),
+    [
+        ("stream", "lyapunov", ()),
+        (
+            "stream",
+            "random",
+            ('tasks={arrivals="uniform", mean="25 kbit"}', "channel.fading=rician"),
+        ),
+        ("stream", "epr", ("association.model=load-aware", "channel.fading=none")),
+        ("tasks", "lyapunov", ()),
+        ("tasks", "random", ()),
+        ("tasks", "dqn", ()),
+    ],
+)
+def test_nothing_that_changes_is_forgotten(
+    problem: str, policy: str, overrides: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Whatever is another in a run than in one made anew is the same again after it took over."""
+    what = everything(problem, policy, tmp_path, "run.slots=40", *overrides)
+    ran = prepare(what)
+    network, streams = ran.blueprint.problem.network, ran.streams
+    ran.policy.reset(network, ran.blueprint.problem, streams.generators("policy"))
+    first = ran.blueprint.simulation(ran.policy.decide, Capture(), streams)
+    first.run(23)
+    saved = save_state(first.parts() | {"policy": ran.policy})
+    anew = prepare(what)
+    anew.policy.reset(network, anew.blueprint.problem, anew.streams.generators("policy"))
+    load_state(saved, {"policy": anew.policy})
+    second = anew.blueprint.simulation(anew.policy.decide, Capture(), anew.streams, saved)
+    one, other = (
+        attributes(parts, "", {}, set())
+        for parts in (
+            first.parts() | {"policy": ran.policy},
+            second.parts() | {"policy": anew.policy},
+        )
+    )
+    compared = [name for name in one if not any(derived in name for derived in DERIVED)]
+    assert len(compared) > 40
+    for name in compared:
+        assert np.asarray(one[name]).tobytes() == np.asarray(other[name]).tobytes(), name
 
 
 @pytest.mark.parametrize("level", ["summary", "slots"])
@@ -177,7 +275,7 @@ def test_messages(tmp_path: Path) -> None:
     shutil.copy(kept / "run.h5", tmp_path / "long.h5")
     execute(prepare(scenario(slots=5)), tmp_path / "short.h5")
     shutil.copy(tmp_path / "short.h5", kept / "run.h5")
-    with pytest.raises(OSError, match="holds less than its checkpoint"):
+    with pytest.raises(CheckpointError, match=r"of another scenario: run\.slots was 5"):
         resume(prepare(what), kept / "run.h5")
     # What cannot be gone on with is left as it was.
     assert_same(kept / "run.h5", tmp_path / "short.h5")
@@ -188,12 +286,92 @@ class Unsaveable:
 
     def reset(self, network: Any, problem: Any, rngs: Any) -> None:
         self._idle = lambda: type("Idle", (), {})
-        from edgesim.simulator.stream.decision import Decision
-
         self._decision = Decision.idle(network)
 
     def decide(self, observation: Any) -> Any:
         return self._decision
+
+
+class Remembering:
+    """A user's policy with a state of every kind, which decides by it."""
+
+    class Helper:
+        """An object that is no data, but its attributes are."""
+
+        def __init__(self) -> None:
+            self.seen = deque([0.5], maxlen=3)
+
+    def reset(self, network: Any, problem: Any, rngs: Any) -> None:
+        self._network, self._rngs, self._mode = network, rngs, "begin"
+        self._helper = self.Helper()
+        self._counts: dict[int, float] = {}
+        self._shapes = {(1, 2), (3, 4)}
+        self._module = torch.nn.Linear(1, 1, dtype=torch.float64)
+
+    def decide(self, observation: Any) -> Any:
+        self._mode = "goes on"
+        self._helper.seen.append(float(self._rngs[0].random()))
+        self._counts[observation.slot % 5] = sum(self._helper.seen)
+        self._total = np.float64(sum(self._counts.values()))
+        with torch.no_grad():
+            share = min(abs(self._module(torch.tensor([self._total])).item()), 1.0)
+        assert len(self._shapes) == 2 and (self._mode == "goes on" or observation.slot == 0)
+        return replace(Decision.idle(self._network), local_cpu_hz=share * self._cpu())
+
+    def _cpu(self) -> Any:
+        return np.broadcast_to(self._network.device_cpu_hz, (self._network.replications, 6))
+
+
+def test_what_a_policy_of_ones_own_keeps_goes_on(tmp_path: Path) -> None:
+    """An object among its attributes, a module of torch, and generators; nothing is imported."""
+    what = scenario(slots=20)
+    whole, path = tmp_path / "whole.h5", tmp_path / "run.h5"
+    torch.manual_seed(1)
+    execute(prepare(what, Remembering()), whole)
+    torch.manual_seed(1)
+    assert execute(prepare(what, Remembering()), path, stop_at(12), EVERY) == "interrupted"
+    torch.manual_seed(2)  # its weights come from the checkpoint
+    assert resume(prepare(what, Remembering()), path) == "complete"
+    assert_same(path, whole)
+
+
+class Appears(Remembering):
+    """A policy with an object that is not there as the run begins."""
+
+    def decide(self, observation: Any) -> Any:
+        self._late = self.Helper()
+        return super().decide(observation)
+
+
+class Touch:
+    """What a pickle would call as it is read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return (Path.touch, (self.path,))
+
+
+def test_a_checkpoint_is_data(tmp_path: Path) -> None:
+    """A pickle in its place, or among its arrays, is not read as one."""
+    what, path, touched = scenario(), tmp_path / "run.h5", tmp_path / "touched"
+    execute(prepare(what), path, stop_at(12), EVERY)
+    saved = checkpoint.checkpoint_path(path)
+    header, _, content = saved.read_bytes().partition(b"\n")
+    with np.load(BytesIO(content), allow_pickle=False) as file:
+        arrays = dict(file)
+    hostile = np.empty(1, object)
+    hostile[0] = Touch(touched)
+    compressed, objects = BytesIO(), BytesIO()
+    np.savez_compressed(compressed, **arrays)
+    np.savez(objects, **arrays | {"0": hostile})
+    for bad in (pickle.dumps(Touch(touched)), objects.getvalue(), compressed.getvalue()):
+        about = json.loads(header) | {"sha256": sha256(bad).hexdigest()}
+        saved.write_bytes(json.dumps(about).encode() + b"\n" + bad)
+        with pytest.raises(CheckpointError, match=r"run.h5.checkpoint: it cannot be restored here"):
+            resume(prepare(what), path)
+    assert not touched.exists()
 
 
 def test_a_policy_that_cannot_be_saved_is_told_so(tmp_path: Path) -> None:
@@ -201,6 +379,8 @@ def test_a_policy_that_cannot_be_saved_is_told_so(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"cannot be saved.*`checkpoint_every`"):
         execute(prepare(what), tmp_path / "run.h5", checkpoint_every=5)
     assert execute(prepare(what), tmp_path / "run.h5") == "complete"
+    with pytest.raises(CheckpointError, match=r"policy\._late is an object that was not there"):
+        execute(prepare(scenario(), Appears()), tmp_path / "late.h5", checkpoint_every=5)
 
 
 def test_command(tmp_path: Path) -> None:

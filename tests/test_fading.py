@@ -37,7 +37,7 @@ def test_log_distance_by_hand() -> None:
 
 
 def test_log_distance_in_decibels() -> None:
-    # World C: -35.3 - 37.6 log10 d.
+    # Paper C: -35.3 - 37.6 log10 d.
     model = LogDistance(path_loss_exponent=3.76, reference_gain=10**-3.53, min_distance=1.0)
     distance = np.array([1.0, 2.0, 30.0, 141.0])
     decibel = 10.0 * np.log10(model.gain(distance))

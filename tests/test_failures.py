@@ -81,7 +81,7 @@ def test_bits_and_tasks_are_conserved(devices: str, queue: str) -> None:
     served, queued = trace["station_served_bits"], trace["station_queue_bits"]
     inflow = np.zeros(queued.shape)
     for b in range(queued.shape[2]):
-        inflow[..., b] = (trace["offloaded_bits"] * (trace["station"] == b)).sum(axis=2)
+        inflow[..., b] = (trace["offloaded_bits"] * (trace["serving_station"] == b)).sum(axis=2)
     after = np.maximum(queued - served, 0.0) + inflow
     np.testing.assert_allclose(
         queued[:, 1:], after[:, :-1] - trace["lost_bits"][:, 1:], rtol=1e-12, atol=1e-3
@@ -92,7 +92,7 @@ def test_bits_and_tasks_are_conserved(devices: str, queue: str) -> None:
     state: Any = run.simulation.world.state
     available = trace["station_availability"]
     assert ((available > 0.0) & (available < 1.0)).any()
-    own = np.take_along_axis(available, trace["station"], axis=2)
+    own = np.take_along_axis(available, trace["serving_station"], axis=2)
     assert not trace["offloaded_bits"][own == 0.0].any()
     assert not served[available == 0.0].any()
 
@@ -122,16 +122,16 @@ def _own(up: np.ndarray, station: np.ndarray) -> np.ndarray:
 
 def test_devices_reassociate_or_wait() -> None:
     quiet = simulate("run.slots=60")
-    home = quiet.trace["station"][0, 0]
+    home = quiet.trace["serving_station"][0, 0]
     assert (home > 0).any()
     for devices in ("reassociate", "wait"):
         run = simulate(*failing(devices=devices), "run.slots=60")
-        up, station = run.trace["station_up"][0], run.trace["station"][0]
+        up, station = run.trace["station_up"][0], run.trace["serving_station"][0]
         assert not up.all()
         if devices == "wait":
             np.testing.assert_array_equal(station, np.broadcast_to(home, station.shape))
         else:
-            assert _own(run.trace["station_up"], run.trace["station"]).all()
+            assert _own(run.trace["station_up"], run.trace["serving_station"]).all()
             # Static devices are at home whenever their home is up.
             at_home = np.take_along_axis(up, np.broadcast_to(home, station.shape), axis=1) == 1
             np.testing.assert_array_equal(station == home, at_home | (station == home))
@@ -141,7 +141,7 @@ def test_devices_reassociate_or_wait() -> None:
 def test_load_aware_devices_leave_a_station_that_is_down() -> None:
     run = simulate(*failing(), "association.model=load-aware", "run.slots=100")
     assert not run.trace["station_up"].all()
-    assert _own(run.trace["station_up"], run.trace["station"]).all()
+    assert _own(run.trace["station_up"], run.trace["serving_station"]).all()
 
 
 def test_the_twin_learns_of_a_failure_at_its_next_synchronisation() -> None:
@@ -259,7 +259,7 @@ def test_what_is_sent_to_a_station_that_is_down_stays_where_it_was() -> None:
         decide=everything,
     )
     trace = run.trace
-    available = np.take_along_axis(trace["station_availability"], trace["station"], axis=2)
+    available = np.take_along_axis(trace["station_availability"], trace["serving_station"], axis=2)
     down = available == 0.0
     waits = down & (trace["queue_bits"] > 0.0)
     assert waits.sum() > 100
@@ -285,18 +285,22 @@ def test_all_stations_down_at_once(devices: str) -> None:
     assert not trace["offloaded_bits"][0, down].any()
     assert trace["local_bits"][0, down].sum() > 0.0
     assert (trace["offloaded_bits"][0, ~down].reshape(3, -1).sum(axis=1) > 0.0).all()
-    home = trace["station"][0, 0]
+    home = trace["serving_station"][0, 0]
     assert (home > 0).any()
     # Who looks for another station finds none: the MBS, which is asked last, is where it waits.
     there = np.zeros(home.shape) if devices == "reassociate" else home
-    np.testing.assert_array_equal(trace["station"][0, down], np.tile(there, (down.sum(), 1)))
-    np.testing.assert_array_equal(trace["station"][0, ~down], np.tile(home, ((~down).sum(), 1)))
+    np.testing.assert_array_equal(
+        trace["serving_station"][0, down], np.tile(there, (down.sum(), 1))
+    )
+    np.testing.assert_array_equal(
+        trace["serving_station"][0, ~down], np.tile(home, ((~down).sum(), 1))
+    )
 
 
 def test_without_the_mbs_only_small_cells_serve() -> None:
     times = {"law": "fixed", "time_to_failure": "1 s", "time_to_repair": "100 s"}
     trace = simulate(*failing("mbs", **times), "run.slots=40").trace
-    station, later = trace["station"][0], slice(10, None)
+    station, later = trace["serving_station"][0], slice(10, None)
     np.testing.assert_array_equal(station, np.tile(station[0], (40, 1)))
     at_mbs = station[0] == 0
     assert at_mbs.any() and not at_mbs.all()

@@ -86,7 +86,8 @@ def use_of_radio_and_server(
         left_s = deadline_s * (low + width)[:, None] - sent_s
         enough = (cycles / np.maximum(left_s, 1e-250)).sum(axis=1) <= network.server_cpu_hz
         low = np.where(enough, low, low + width)
-    return np.asarray(np.maximum(worst, low))
+    least: FloatArray = np.maximum(worst, low)
+    return least
 
 
 def brute_force(instance: Instance) -> float:

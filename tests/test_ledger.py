@@ -393,7 +393,7 @@ cases = st.builds(
 
 class TestAgainstCumulativeCurves:
     @given(case=cases)
-    @settings(max_examples=120, deadline=None, derandomize=True)
+    @settings(max_examples=120)
     def test_every_task_ends_when_its_last_bit_does(self, case: Case) -> None:
         slots, ledger = case.run(), case.ledger()
         table = joined([*run(ledger, slots), ledger.pending()])
@@ -408,7 +408,7 @@ class TestAgainstCumulativeCurves:
         assert np.array_equal(queued, np.isnan(table["completion_s"]))
 
     @given(case=cases)
-    @settings(max_examples=30, deadline=None, derandomize=True)
+    @settings(max_examples=30)
     def test_a_replication_is_what_it_is_alone(self, case: Case) -> None:
         case = replace(case, replications=3)
         ledger = case.ledger()
@@ -423,7 +423,7 @@ class TestAgainstCumulativeCurves:
                 np.testing.assert_array_equal(column, alone[name])
 
     @given(case=cases, local_share=st.sampled_from([0.0, 1.0]))
-    @settings(max_examples=30, deadline=None, derandomize=True)
+    @settings(max_examples=30)
     def test_first_come_first_served_on_one_way_out(self, case: Case, local_share: float) -> None:
         # Where some bits are sent and some are not, those that are not overtake the others.
         case = replace(case, replications=1, change=0.0, local_share=local_share)

@@ -1,6 +1,5 @@
 """Files that may not grow as large as they have to (RLIMIT_FSIZE, as `ulimit -f` sets it)."""
 
-import pickle
 import resource
 import subprocess
 import sys
@@ -8,14 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numba
 import pytest
 from click.testing import CliRunner
 from sweeping import write
 
 import edgesim
 from edgesim.cli import main
-from edgesim.simulator.core.compiled import compiled
 from edgesim.traces.export import write_tables
 
 
@@ -84,7 +81,7 @@ def test_what_shows_a_trace_replaces_nothing_by_half(trace: Path, tmp_path: Path
     for name in ("p.png", "p.html", "slots.csv", "slots.parquet"):
         (tmp_path / name).write_text("of before")
     too_large(tmp_path / "p.png", "plot", trace, "-o", tmp_path / "p.png")
-    too_large(tmp_path / "p.html", "report", trace, "-o", tmp_path / "p.html")
+    too_large(tmp_path / "p.html", "report", trace, "-o", tmp_path / "p.html", "--overwrite")
     for form in ("csv", "parquet"):
         too_large(tmp_path / f"slots.{form}", "export", trace, "-o", tmp_path, "--format", form)
 
@@ -100,42 +97,6 @@ def test_a_table_is_there_when_it_is_whole(tmp_path: Path) -> None:
     write_tables(target, pieces(), "csv")
     assert target.read_text().split() == ['"a"', "1", "2"]
     assert [file.name for file in tmp_path.iterdir()] == ["t.csv"]
-
-
-def test_what_is_compiled_need_not_be_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
-
-    @compiled
-    def successor(number: float) -> float:
-        return number + 1
-
-    with limited(10):
-        assert successor(1) == 2
-    assert successor(1.5) == 2.5
-    assert [file.suffix for file in tmp_path.rglob("*.nb?")].count(".nbc") == 1
-
-
-def test_what_an_earlier_version_has_compiled_is_compiled_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its index names a class that is gone, which numba finds before it compares versions."""
-    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
-
-    def function(number: float) -> float:
-        return number + 1
-
-    class Gone(float):
-        pass
-
-    monkeypatch.setitem(globals(), "Gone", Gone)
-    Gone.__qualname__ = "Gone"
-    assert compiled(function)(1.5) == 2.5
-    (index,) = tmp_path.rglob("*.nbi")
-    version = pickle.dumps(numba.__version__)
-    index.write_bytes(version + pickle.dumps((Gone(1.0), {})))
-    monkeypatch.delitem(globals(), "Gone")
-    assert compiled(function)(2.5) == 3.5
-    assert b"Gone" not in index.read_bytes()
 
 
 @pytest.mark.slow

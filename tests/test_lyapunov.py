@@ -461,7 +461,7 @@ def test_a_replication_decides_as_it_would_alone(
 scales = st.sampled_from([0.0, 1e-12, 1.0, 1e3, 1e12])
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150)
 @given(
     seed=st.integers(0, 2**32 - 1),
     devices=st.integers(1, 16),

@@ -74,7 +74,7 @@ def test_mean_distance_in_the_unit_square() -> None:
     assert mean_distance_m(1.0, 1.0) == pytest.approx(0.5214054331647207, rel=1e-14)
 
 
-@settings(max_examples=50, deadline=None, derandomize=True)
+@settings(max_examples=50)
 @given(
     seed=st.integers(0, 1000),
     width=st.floats(1.0, 1000.0),

@@ -126,7 +126,7 @@ def run_to_the_end(toml: str, *overrides: str) -> Run:
         return run
     assert (trace["local_cpu_hz"] <= n.device_cpu_hz * room).all()
     for j in range(n.stations):
-        own = trace["station"] == j
+        own = trace["serving_station"] == j
         for share, capacity in (
             ("bandwidth_hz", n.station_bandwidth_hz[j]),
             ("edge_cpu_hz", n.station_cpu_hz[j]),

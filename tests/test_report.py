@@ -201,7 +201,7 @@ def test_the_map_shows_slots_from_the_first_to_the_last(folder: Path) -> None:
         seen = trace.slots.isel(replication=0, slot=slots).load()
     assert_allclose(drawn["x"], seen["x_m"].values, atol=0.051)
     assert_allclose(drawn["y"], seen["y_m"].values, atol=0.051)
-    assert_array_equal(drawn["station"], seen["station"].values)
+    assert_array_equal(drawn["station"], seen["serving_station"].values)
     assert_allclose(drawn["value"], seen["queue_bits"].values * 1e-6, rtol=6e-3, atol=1e-6)
     assert_array_equal(drawn["up"], seen["station_up"].values)
     assert [name for name, *_ in drawn["stations"]] == ["mbs", "sbs-1", "sbs-2"]

@@ -11,7 +11,8 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = (
     ("__main__",),
     ("cli",),
-    ("api", "experiments/progress.py"),
+    ("exits",),
+    ("api", "terminal", "experiments/progress.py"),
     ("experiments/report", "experiments/reproduction/figures"),
     ("experiments/reproduction",),
     ("experiments/sweeps",),
@@ -39,7 +40,7 @@ MOST_LINES, MOST_LINES_OF_A_FUNCTION, MOST_COMPLEX = 600, 80, 20
 def modules() -> dict[str, Path]:
     """All of the product, by dotted name below the package."""
     rooms = ("simulator", "policies", "scenarios", "traces", "experiments")
-    files = [ROOT / "api.py", ROOT / "cli.py", ROOT / "__main__.py"]
+    files = [ROOT / f"{name}.py" for name in ("api", "cli", "exits", "terminal", "__main__")]
     files += [path for room in rooms for path in sorted((ROOT / room).rglob("*.py"))]
     return {
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path

@@ -114,7 +114,7 @@ def reference(trace: Capture, losing: bool) -> dict[tuple[int, float], Task]:
     """All tasks of a run by device and arrival."""
     local, sent, served, station = (
         trace[name][0]
-        for name in ("local_bits", "offloaded_bits", "station_served_bits", "station")
+        for name in ("local_bits", "offloaded_bits", "station_served_bits", "serving_station")
     )
     slots, devices = local.shape
     stations = [Station() for _ in range(served.shape[1])]

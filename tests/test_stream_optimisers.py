@@ -1,4 +1,4 @@
-"""World A's `sca` and `exact` against P2 itself: other policies, brute force, and each other."""
+"""The stream problem's `sca` and `exact` against P2 itself: other policies, brute force, and each other."""
 
 from dataclasses import fields, replace
 from typing import Any

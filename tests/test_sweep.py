@@ -39,7 +39,6 @@ from edgesim.scenarios.errors import ScenarioError
 from edgesim.traces.comparison import holm
 from edgesim.traces.metrics import METRICS
 from edgesim.traces.reader import TraceError
-from edgesim.traces.statistics import replication_values
 
 MIXED = """
 title = "mixed"
@@ -152,7 +151,7 @@ def test_a_run_gives_what_it_gives_alone(mixed: Path, tmp_path: Path) -> None:
     with edgesim.run(
         tmp_path / "base.toml", tmp_path / "t.h5", policy="lyapunov", overrides=changes
     ) as trace:
-        alone = replication_values(trace.totals, 0.1)
+        alone = trace.replication_values(0.1)
     assert alone.keys() <= set(map(str, data.data_vars))
     for key, values in alone.items():
         np.testing.assert_array_equal(one[key].values, values[0])
@@ -181,7 +180,7 @@ def test_another_warm_up_reads_the_traces(mixed: Path) -> None:
         data[key].isel(point=0, policy=1, seed=2).values[1] for key in ("trace", "replication")
     )
     with edgesim.open_trace(mixed / "traces" / name) as trace:
-        expected = replication_values(trace.totals, 0.5)["queue_bits"][place]
+        expected = trace.replication_values(0.5)["queue_bits"][place]
     found = data["queue_bits"].isel({"point": 0, "policy": 1, "seed": 2, "tasks.mean": 1})
     assert (
         found
@@ -509,9 +508,7 @@ VALUES = st.recursive(
 )  # fmt: skip
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.dictionaries(WORDS, VALUES, max_size=4),
     st.booleans(),

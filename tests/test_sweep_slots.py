@@ -65,7 +65,7 @@ def test_values_are_each_traces_own(ragged: Path) -> None:
     names = set()
     for at, own in runs_of(ragged):
         one = data.isel(at)
-        for name in own.variables.keys() - {"seed", "replication", "slot", "device"}:
+        for name in own.variables.keys() - {"seed", "replication", "slot", "device", "station"}:
             assert one[name].attrs == own[name].attrs
             found, expected = one[name].values, own[name].values
             filled = tuple(slice(size) for size in expected.shape)
@@ -78,7 +78,7 @@ def test_values_are_each_traces_own(ragged: Path) -> None:
         for name in data.data_vars.keys() - own.variables.keys():
             assert one[name].isnull().all()
     swept = {name for name in data.variables if "." in str(name)}
-    assert names == data.variables.keys() - swept - (data.sizes.keys() - {"station"})
+    assert names == data.variables.keys() - swept - data.sizes.keys()
     assert data["station_up"].isel(point=0).isnull().all()
 
 
@@ -145,12 +145,15 @@ def test_dask_reads_it_in_parts(ragged: Path) -> None:
 def test_whole_numbers_stay_whole_where_nothing_is_missing(tmp_path: Path) -> None:
     make(write(tmp_path, ALIKE), tmp_path / "out", workers=1)
     data = open_sweep(tmp_path / "out", group="slots")
-    assert data["station"].dtype == np.int32 and data["scaled"].dtype.kind == "i"
+    assert data["serving_station"].dtype == np.int32 and data["scaled"].dtype.kind == "i"
     with SweepTable(tmp_path / "out") as table:
         table.forget([open_sweep(tmp_path / "out")["trace"].values[1, 2]])
     fewer = open_sweep(tmp_path / "out", group="slots")
-    assert fewer["station"].dtype == np.float64
-    assert fewer["station"][1, 2].isnull().all() and fewer["station"][1, 1].notnull().all()
+    assert fewer["serving_station"].dtype == np.float64
+    assert (
+        fewer["serving_station"][1, 2].isnull().all()
+        and fewer["serving_station"][1, 1].notnull().all()
+    )
     xr.testing.assert_equal(fewer["queue_bits"][0], data["queue_bits"][0])
 
 

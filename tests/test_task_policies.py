@@ -12,6 +12,7 @@ from conftest import Run, simulate
 from scipy import stats
 
 from edgesim.policies.epr import EqualRatesEqualPowerTasks, EqualRatesTasks
+from edgesim.policies.tasks.c10.closed_form_rates import feasible_common_hz
 from edgesim.policies.tasks.c10.slot import unstack
 from edgesim.policies.tasks.c10.solver import Solution, solve
 from edgesim.policies.tasks.lyapunov import LyapunovTasks
@@ -262,6 +263,31 @@ def test_default_rate_executes_all_that_any_rate_can() -> None:
         assert outcome.use.feasible[0] == held
         assert outcome.use.delay[0, 1] == pytest.approx(1.0, rel=1e-5)
         assert outcome.use.energy[0, 1] == pytest.approx(1.0, rel=1e-5)
+
+
+def test_who_spends_too_much_at_the_equal_rate_offloads_whatever_that_emits() -> None:
+    """1 Gcycle at 1.9 GHz takes 3.61 J of 1 J; at the server's 8 GHz it emits for 64 J."""
+    network = replace(table1.network(1, 1e-27), rate_floor="offloading")
+    tasks = Tasks(np.full((1, 1), 1e6), np.full((1, 1), 1e9), np.full((1, 1), 2.0))
+    observation = observed(tasks, MrcChannel(np.full((1, 1), 1e-8), np.zeros((1, 1, 1))))
+    for limit_j, offloads in ((1.0, True), (3.7, False)):
+        limited = replace(network, energy_max_j=limit_j)
+        policy = EqualRatesTasks(local_cpu=1.9e9, edge_cpu=8e9)
+        decision = decided(policy, limited, observation)
+        assert decision.offload.tolist() == [[offloads]]
+        assert outcome_of(limited, observation, decision).use.feasible.all()
+
+
+def test_default_rate_is_that_of_the_hungriest_device() -> None:
+    """(E / (theta D))^(1/3) of 1 J: (1 / (8e-27 x 2))^(1/3) is half of the other's, within the range."""
+    network = replace(
+        table1.network(2),
+        theta_device=np.array([1e-27, 8e-27]),
+        device_cpu_min_hz=np.array([0.1e9, 0.45e9]),
+    )
+    tasks = Tasks(np.ones(2), np.ones(2), np.full(2, 2.0))
+    half = 0.5 * (1.0 / 2e-27) ** (1.0 / 3.0)
+    assert feasible_common_hz(network, tasks) == pytest.approx([half, 0.45e9])
 
 
 # Lyapunov

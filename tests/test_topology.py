@@ -6,7 +6,7 @@ import networkx as nx
 import numpy as np
 import pytest
 from conftest import SMALL, Capture, simulate
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -20,7 +20,6 @@ from edgesim.simulator.network.graph import LiveNetwork
 from edgesim.simulator.network.topology import Topology, circle, uniform
 
 
-@settings(deadline=None, derandomize=True)
 @given(count=st.integers(2, 30), radius=st.floats(1.0, 1e4))
 def test_sbss_stand_evenly_on_a_circle(count: int, radius: float) -> None:
     centre = np.array([300.0, -20.0])

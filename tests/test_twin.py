@@ -280,6 +280,6 @@ def test_a_real_cpu_is_as_much_faster_than_its_limit_as_than_any_speed(relative:
     np.testing.assert_allclose(trace["local_energy_j"], 1e-27 * 0.1 * speed**3, rtol=1e-12)
     shared = np.zeros((30, 4))
     for j in range(4):
-        shared[:, j] = (trace["edge_cpu_hz"][0] * (trace["station"][0] == j)).sum(axis=1)
+        shared[:, j] = (trace["edge_cpu_hz"][0] * (trace["serving_station"][0] == j)).sum(axis=1)
     assert (shared.max(axis=0) / [50e9, 10e9, 10e9, 10e9]).max() == pytest.approx(1.0 + relative)
     assert not trace["scaled"].any()

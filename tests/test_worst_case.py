@@ -191,7 +191,7 @@ def test_what_never_gets_done_takes_for_ever() -> None:
     assert outcome.use.violation == np.inf
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(seed=st.integers(0, 10**6), replications=st.integers(1, 4), more=st.floats(0.0, 0.1))
 def test_violation_is_the_relaxation_that_makes_a_decision_feasible(
     seed: int, replications: int, more: float

@@ -202,7 +202,7 @@ def _draw_map(trace: Trace, ax: "Axes") -> None:
     last = trace.slots.isel(replication=0, slot=-1)
     device = np.column_stack([last["x_m"].values, last["y_m"].values])
     station = np.column_stack([last["station_x_m"].values, last["station_y_m"].values])
-    association = indices(last["station"].values, len(station), trace.path)
+    association = indices(last["serving_station"].values, len(station), trace.path)
     colours = np.array(STATION_COLOURS)
     sbs = 1 + (np.arange(len(station)) - 1) % (len(colours) - 1)
     colour = np.where(np.arange(len(station)) == 0, colours[0], colours[sbs])

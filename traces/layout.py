@@ -1,5 +1,7 @@
 """The HDF5 file of a trace: its groups and variables, and the order in which they are written."""
 
+import errno
+import json
 import os
 import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,18 +12,23 @@ from functools import cache, wraps
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
+from zlib import crc32
 
 import h5py
+import llvmlite.binding as llvm
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from .. import __version__
 from ..simulator.core.arrays import FloatArray
 from ..simulator.core.recorder import OUTCOMES
 from . import netcdf
-from .file_errors import error_number
+from .file_errors import TraceError, check_output, error_number
+from .growing_file import FORMAT, GrowingFile, opened
+from .open_file import OpenFile
 from .running_totals import BATCHES_PER_PART, LATENCY_EDGES_S, SlotTally, TaskTally
-from .swmr import open_swmr
+from .superblock import SIZE, as_closed, end_of
 from .variables import (
     DECISION_S,
     NETWORK_VARIABLES,
@@ -30,6 +37,7 @@ from .variables import (
     SUMMARY_VARIABLES,
     TASK_VARIABLES,
     Level,
+    Variable,
 )
 
 TASK_CHUNK = 1 << 14
@@ -38,17 +46,11 @@ TASK_CHUNK = 1 << 14
 COPIED_BYTES, COPIED_TASKS = 1 << 24, 1 << 18
 """Copied at a time, of each variable, when a run is resumed."""
 
-CHUNK_CACHE_BYTES = 1 << 20
-"""For each variable that is written; HDF5's default of 8 MB would fill with data never read."""
-
-SUPERBLOCK_BYTES = 48
-"""At the start of a file (HDF5 specification, II.A, version 3); holds its length."""
-
 _OF_COLUMNS = {
     name for name in SUMMARY_VARIABLES if name.removeprefix("initial_") in SLOT_VARIABLES
 }
 
-_LIBRARIES = ("numpy", "scipy", "h5py", "simpy", "numba")
+_LIBRARIES = ("numpy", "scipy", "h5py", "simpy", "numba", "cvxpy", "clarabel", "torch")
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class RunInfo:
         slot_s: tau.
         cycles_per_bit: c.
         network: the columns of /network by name; it is left out if there are none.
+        inputs: digests of the files and classes that the scenario names, by name.
     """
 
     scenario: str
@@ -82,6 +85,7 @@ class RunInfo:
     slot_s: float
     cycles_per_bit: float
     network: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -92,11 +96,13 @@ class Lengths:
         slots: in /slots.
         tasks: rows of /tasks.
         decisions: rows of /timing.
+        checksum: of all that.
     """
 
     slots: int
     tasks: int
     decisions: int
+    checksum: int
 
 
 P = ParamSpec("P")
@@ -113,9 +119,13 @@ def _system_errors(
             method(self, *args, **kwargs)
         except Exception as error:
             number = error_number(error)
-            if not number:
+            gone = self._file is not None and not self.lost and self._file.is_lost()
+            if not number and not gone:
                 raise
             self.lose()
+            if gone:
+                what = "it was cut, removed or replaced while the run wrote it"
+                raise OSError(errno.ESTALE, what, str(self.path)) from error
             raise OSError(number, os.strerror(number), str(self.path)) from error
 
     return wrapped
@@ -124,8 +134,9 @@ def _system_errors(
 class TraceFile:
     """An HDF5 file in netCDF-4 layout, in SWMR mode from `begin` on.
 
-    The dimensions `slot` and `task` are extended last, when all that they span is in the file: a
-    reader that goes by them sees whole slots and tasks, whenever the writer is killed.
+    Variables grow one after the other, and their labels first: a reader that goes by the shortest sees
+    whole slots and tasks, whenever the writer is killed. For readers that know no writers, such as those
+    of netCDF, the file looks closed at any time, and longer than it is by what comes next.
 
     Args:
         path: the file; an earlier one is overwritten.
@@ -139,16 +150,18 @@ class TraceFile:
 
     Raises:
         OSError: if the file cannot be written; so do all methods that write.
+        OutputError: it would replace a link, a device or a folder.
     """
 
     def __init__(self, path: Path, run: RunInfo, level: Level, *, resumes: bool = False) -> None:
         self.path = path
         self.run = run
         self.level = level
-        self._file: Any = None
+        self._file: GrowingFile | None = None
         self.lost = False
         self._started = _now()
         self._resumes = resumes
+        check_output(path)
         if not resumes:
             self._begin_anew()
 
@@ -180,6 +193,7 @@ class TraceFile:
         """
         self._first = first
         self._slots = self._tasks = self._decisions = 0
+        self._checksums: dict[str, int] = {}
         file = self._header()
         self._make_summary(file.create_group("summary"), columns, tally)
         if self.level != "summary":
@@ -191,58 +205,86 @@ class TraceFile:
         self._put(file)
         self._open()
         if earlier is not None and self.level != "summary":
-            self._take_over(earlier)
+            try:
+                self._take_over(earlier)
+            except TraceError:
+                self.lose()
+                raise
 
     def appear(self) -> None:
         """Let readers find the file: it replaces an earlier one, with all that was published."""
         if self._resumes:  # the earlier file is worth something
             sync(self._hidden())
         self._hidden().replace(self.path)
+        if self._file is not None:
+            self._file.path = self.path
 
     def _take_over(self, earlier: Lengths) -> None:
         """Copy the beginning of the trace that is there."""
-        with open_swmr(self.path) as old:
-            slots, tasks = old["slots"], old["tasks"]
-            if len(slots["slot"]) < earlier.slots or len(tasks["task"]) < earlier.tasks:
-                raise OSError(f"{self.path}: the trace holds less than its checkpoint")
-            block = max(COPIED_BYTES // max(8 * self.run.devices * len(self.run.seeds), 1), 1)
-            for start in range(0, earlier.slots, block):
-                end = min(start + block, earlier.slots)
-                part = {name: slots[name][:, start:end] for name in self._slot_variables}
-                self.append_slots(part, end - start)
-            for start in range(0, earlier.tasks, COPIED_TASKS):
-                end = min(start + COPIED_TASKS, earlier.tasks)
-                rows = {name: tasks[name][start:end] for name in self._task_variables}
-                self.append_tasks(rows, end - start)
-            self.append_decisions(old["timing/decision_s"][: earlier.decisions])
+        old = OpenFile(self.path)
+        block = max(COPIED_BYTES // max(8 * self.run.devices * len(self.run.seeds), 1), 1)
+        for start in range(0, earlier.slots, block):
+            end = min(start + block, earlier.slots)
+            self.append_slots(old.read(self._part("slots", slice(start, end))), end - start)
+        for start in range(0, earlier.tasks, COPIED_TASKS):
+            end = min(start + COPIED_TASKS, earlier.tasks)
+            self.append_tasks(old.read(self._part("tasks", slice(start, end))), end - start)
+        decisions = old.read(lambda file: file["timing/decision_s"][: earlier.decisions])
+        self.append_decisions(decisions)
+        old.close()
+        if self._lengths() != earlier:
+            raise TraceError(
+                f"{self.path}: this is not the trace of its checkpoint, or it was changed"
+            )
+
+    def _part(self, group: str, rows: slice) -> Callable[[h5py.File], dict[str, NDArray[Any]]]:
+        """Reads these slots, or tasks, of all variables."""
+        part, names = {
+            "slots": ((slice(None), rows), self._slot_variables),
+            "tasks": ((rows,), self._task_variables),
+        }[group]
+        return lambda file: {name: file[group][name][part] for name in names}
 
     def sync(self) -> Lengths:
         """Have what was published survive a loss of power; its lengths."""
         sync(self.path)
-        return Lengths(self._slots, self._tasks, self._decisions)
+        return self._lengths()
+
+    def _lengths(self) -> Lengths:
+        checksum = crc32(repr(sorted(self._checksums.items())).encode())
+        return Lengths(self._slots, self._tasks, self._decisions, checksum)
+
+    def _append(
+        self, name: str, dataset: h5py.Dataset, axis: int, old: int, values: NDArray[Any]
+    ) -> None:
+        """Append values to a variable. Its checksum depends only on all of them, in their order."""
+        if not values.shape[axis]:
+            return
+        values = np.ascontiguousarray(values.swapaxes(0, axis), dataset.dtype)
+        self._checksums[name] = crc32(values.data, self._checksums.get(name, 0))
+        dataset.resize(old + len(values), axis=axis)
+        dataset[(slice(None),) * axis + (slice(old, None),)] = values.swapaxes(0, axis)
 
     @_system_errors
     def append_slots(self, columns: Mapping[str, NDArray[Any]], count: int) -> None:
         """Append the first `count` slots of (R, >= count, …) columns."""
         for name, dataset in self._slot_variables.items():
-            dataset.resize(self._slots + count, axis=1)
-            dataset[:, self._slots :] = columns[name][:, :count]
+            self._append(f"slots/{name}", dataset, 1, self._slots, columns[name][:, :count])
         self._slots += count
 
     @_system_errors
     def append_tasks(self, columns: Mapping[str, NDArray[Any]], count: int) -> None:
         """Append the first `count` rows of (>= count,) columns of /tasks."""
         for name, dataset in self._task_variables.items():
-            dataset.resize(self._tasks + count, axis=0)
-            dataset[self._tasks :] = columns[name][:count]
+            self._append(f"tasks/{name}", dataset, 0, self._tasks, columns[name][:count])
         self._tasks += count
 
     @_system_errors
     def append_decisions(self, seconds: Sequence[float]) -> None:
         """Append the times of decisions."""
-        self._decision_s.resize(self._decisions + len(seconds), axis=0)
-        self._decision_s[self._decisions :] = seconds
-        self._decisions += len(seconds)
+        rows = np.asarray(seconds, np.float64)
+        self._append("timing/decision_s", self._decision_s, 0, self._decisions, rows)
+        self._decisions += len(rows)
 
     @_system_errors
     def write_summary(self, slots: SlotTally, tasks: TaskTally, parts: slice) -> None:
@@ -258,43 +300,38 @@ class TraceFile:
             if len(bins):
                 hit = slice(bins[0], bins[-1] + 1)
                 summary["latency_tasks"][:, part, hit] = counts[:, hit]
+                for name in ("latency_bin_min_s", "latency_bin_max_s"):
+                    summary[name][:, hit] = getattr(tasks, name.removeprefix("latency_"))[:, hit]
         summary["slots"][...] = slots.slots
 
     @_system_errors
     def publish(self) -> None:
-        """Put what was written so far into the file, then let the dimensions span it."""
-        self._file.flush()
+        """Let readers see what was written so far."""
+        assert self._file is not None
+        if self._file.is_lost():
+            raise ValueError("the file is not what was written")
         if self.level != "summary":
-            _extend(self._slot, self._first, self._slots)
-            _extend(self._timing_slot, self._first, self._decisions)
+            for scale, size in ((self._slot, self._slots), (self._timing_slot, self._decisions)):
+                _extend(scale, self._first, size)
+                scale.flush()
             self._task.resize(self._tasks, axis=0)
-            self._file.flush()
-        self._note_superblock()
+        self._file.flush()
 
     @_system_errors
     def close(self, status: str) -> None:
         """Note how the run ended, and close the file; not of one that is lost."""
         if self.lost:
             return
-        file = self._file or h5py.File(self.path, "r+", libver="latest", locking=False)
+        file = self._file.hdf5 if self._file is not None else opened(self.path)
         netcdf.set_fixed_text(file, "status", status)
         netcdf.set_fixed_text(file["timing"], "ended", _now())
-        file.close()
+        (self._file or file).close()
 
     def lose(self) -> None:
-        """Let go of a file that cannot be written: it stays as after a kill.
-
-        HDF5 closes no file without having written all of it, and crashes the process at its end if
-        that fails. So what is left goes to where there is always room. The superblock may already
-        count more than could be written; it becomes what it was.
-        """
+        """Let go of a file that cannot be written: it stays as after a kill."""
         self.lost = True
-        with suppress(Exception):
-            handle = self._file.id.get_vfd_handle()
-            with Path(os.devnull).open("r+b") as nowhere, os.fdopen(os.dup(handle), "wb") as ours:
-                os.dup2(nowhere.fileno(), handle)
-                self._file.close()
-                os.pwrite(ours.fileno(), self._superblock, 0)
+        if self._file is not None:
+            self._file.abandon()
         with suppress(OSError):
             self._hidden().unlink(missing_ok=True)
 
@@ -304,12 +341,13 @@ class TraceFile:
         HDF5 would crash the process, now or at its end, if the system refused to write what it closes.
         """
         run = self.run
-        file = h5py.File(self._hidden(), "w", driver="core", backing_store=False, libver="latest")
+        file = h5py.File(self._hidden(), "w", driver="core", backing_store=False, libver=FORMAT)
         file.attrs.update(
             {
                 "edgesim_version": __version__,
                 "scenario": run.scenario,
                 "policy": run.policy,
+                "inputs": json.dumps(dict(run.inputs)),
                 "seed": run.seeds[0],
                 "level": self.level,
                 "slots": run.slots,
@@ -320,6 +358,7 @@ class TraceFile:
                 "python_version": platform.python_version(),
             }
             | _library_versions()
+            | _machine()
         )
         netcdf.fixed_text(file, "status", "running", 16)
         timing = file.create_group("timing")
@@ -332,13 +371,15 @@ class TraceFile:
         with file:
             file.flush()
             image = file.id.get_file_image()
-        self._hidden().write_bytes(image)
+        head = image[:SIZE]
+        self._hidden().unlink(missing_ok=True)  # who follows a link there would write elsewhere
+        # HDF5 before 2.0 clears a mark in it, and leaves the checksum of before.
+        self._hidden().write_bytes(as_closed(head, end_of(head)) + image[SIZE:])
 
     def _open(self) -> None:
         """Open what `_put` wrote, with all that will be written."""
-        self._file = file = h5py.File(
-            self._hidden(), "r+", libver="latest", locking=False, rdcc_nbytes=CHUNK_CACHE_BYTES
-        )
+        self._file = GrowingFile(self._hidden())
+        file = self._file.hdf5
         self._summary = _variables(file["summary"], SUMMARY_VARIABLES)
         if self.level != "summary":
             self._slot, self._task = file["slots/slot"], file["tasks/task"]
@@ -346,11 +387,6 @@ class TraceFile:
             self._task_variables = _variables(file["tasks"], TASK_VARIABLES)
             self._timing_slot = file["timing/slot"]
             self._decision_s = file["timing/decision_s"]
-        file.swmr_mode = True
-        self._note_superblock()
-
-    def _note_superblock(self) -> None:
-        self._superblock = os.pread(self._file.id.get_vfd_handle(), SUPERBLOCK_BYTES, 0)
 
     def _hidden(self) -> Path:
         return self.path.with_name(f".{self.path.name}.new")
@@ -364,6 +400,11 @@ class TraceFile:
         seeds[...] = self.run.seeds
         return scale
 
+    def _station(self, group: h5py.Group) -> h5py.Dataset:
+        """The dimension of stations, labelled with their numbers."""
+        numbers = range(len(self.run.station_names))
+        return netcdf.coordinate(group, "station", numbers, long_name="station")
+
     def _make_slots(self, file: h5py.File, columns: Sequence[str], chunk_slots: int) -> None:
         group = file.create_group("slots")
         scales = {
@@ -372,8 +413,7 @@ class TraceFile:
             "device": netcdf.coordinate(
                 group, "device", range(self.run.devices), long_name="device"
             ),
-            # `station` in /slots is the association, so the dimension of that name lies above.
-            "station": netcdf.dimension(file, "station", len(self.run.station_names)),
+            "station": self._station(group),
         }
         if any("interferer" in SLOT_VARIABLES[name].dims for name in columns):
             scales["interferer"] = netcdf.coordinate(
@@ -391,13 +431,14 @@ class TraceFile:
         for name in columns:
             what = SLOT_VARIABLES[name]
             shape = {dim: scale.shape[0] for dim, scale in scales.items()} | {"slot": chunk_slots}
-            netcdf.variable(group, name, what, scales, [shape[dim] for dim in what.dims])
+            chunks = [shape[dim] for dim in what.dims]
+            netcdf.variable(group, name, what, scales, chunks, _missing(what))
 
     def _make_network(self, group: h5py.Group) -> None:
         columns = self.run.network
         device, link = range(self.run.devices), range(len(columns["link_source"]))
         scales = {
-            "station": group.file["station"],
+            "station": self._station(group),
             "device": netcdf.coordinate(group, "device", device, long_name="device"),
             "link": netcdf.coordinate(group, "link", link, long_name="backhaul link"),
         }
@@ -407,7 +448,7 @@ class TraceFile:
     def _make_tasks(self, group: h5py.Group) -> None:
         task = netcdf.dimension(group, "task", 0, unlimited=True)
         for name, what in TASK_VARIABLES.items():
-            netcdf.variable(group, name, what, {"task": task}, (TASK_CHUNK,))
+            netcdf.variable(group, name, what, {"task": task}, (TASK_CHUNK,), _missing(what))
         outcome = group["outcome"]
         outcome.attrs["flag_values"] = np.arange(len(OUTCOMES), dtype=np.uint8)
         outcome.attrs["flag_meanings"] = " ".join(OUTCOMES)
@@ -437,8 +478,12 @@ class TraceFile:
         for name, what in SUMMARY_VARIABLES.items():
             if name in _OF_COLUMNS and name.removeprefix("initial_") not in columns:
                 continue
-            chunks = (min(replications, 64), 1, 512) if name == "latency_tasks" else None
+            chunks = None
             fill = np.nan if what.dtype == "f8" else 0
+            if name in ("latency_tasks", "latency_bin_min_s", "latency_bin_max_s"):
+                # Few bins are hit, so only their chunks are written.
+                chunks = (min(replications, 64), 1, 128)[:: 1 if name == "latency_tasks" else 2]
+                fill = 0
             dataset = netcdf.variable(group, name, what, scales, chunks, fill)
             if chunks is None:
                 # Storage that is allocated in SWMR mode shows readers a header of the wrong size.
@@ -450,6 +495,12 @@ class TraceFile:
 def _variables(group: h5py.Group, known: Iterable[str]) -> dict[str, h5py.Dataset]:
     """Those of the group that are known, by name."""
     return {name: group[name] for name in known if name in group}
+
+
+def _missing(what: Variable) -> Any:
+    """What a reader sees of a variable that has not yet grown as far as others."""
+    kind = np.dtype(what.dtype).kind
+    return np.nan if kind == "f" else -1 if kind == "i" else np.iinfo(what.dtype).max
 
 
 def sync(path: Path) -> None:
@@ -472,6 +523,20 @@ def _extend(scale: h5py.Dataset, first: int, size: int) -> None:
 def _library_versions() -> dict[str, str]:
     """Looked up once: it takes longer than the rest of the header."""
     return {f"{library}_version": version(library) for library in _LIBRARIES}
+
+
+@cache
+def _machine() -> dict[str, str]:
+    """What the last bits of solvers and learners may hang on."""
+    config: Any = np.show_config(mode="dicts")
+    blas = ThreadpoolController().select(user_api="blas").info()
+    kernels = {f"{one['internal_api']} {one['version']} {one.get('architecture')}" for one in blas}
+    return {
+        "processor": f"{platform.machine()} {llvm.get_host_cpu_name()}",
+        "processor_vectors": " ".join(config["SIMD Extensions"].get("found", ())),
+        "c_library": " ".join(platform.libc_ver()),
+        "blas": ", ".join(sorted(kernels)),
+    }
 
 
 def _now() -> str:

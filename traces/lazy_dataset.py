@@ -5,7 +5,6 @@ them to be equally long, which they are not while the file is being written.
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import h5py
@@ -14,7 +13,7 @@ import xarray as xr
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from .file_errors import reported
+from .open_file import OpenFile
 
 _OF_NETCDF = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST"}
 _cached: Any = indexing.MemoryCachedArray  # xarray leaves it untyped
@@ -23,12 +22,14 @@ _cached: Any = indexing.MemoryCachedArray  # xarray leaves it untyped
 class _Column(BackendArray):
     """The first `shape` of an HDF5 dataset, which may be longer."""
 
-    def __init__(self, dataset: h5py.Dataset, shape: tuple[int, ...], path: Path) -> None:
-        self._path = path
-        self._is_text = h5py.check_string_dtype(dataset.dtype) is not None
-        self._dataset = dataset
+    def __init__(
+        self, file: OpenFile, name: str, shape: tuple[int, ...], dtype: np.dtype[Any], is_text: bool
+    ) -> None:
+        self._file = file
+        self._name = name
+        self._is_text = is_text
         self.shape = shape
-        self.dtype = np.dtype(object) if self._is_text else dataset.dtype
+        self.dtype = dtype
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
         return indexing.explicit_indexing_adapter(
@@ -40,29 +41,56 @@ class _Column(BackendArray):
             slice(*part.indices(size)) if isinstance(part, slice) else part
             for part, size in zip(key, self.shape, strict=True)
         )
-        with reported(self._path):
-            return (self._dataset.asstr() if self._is_text else self._dataset)[bounded]
+
+        def values(file: h5py.File) -> Any:
+            dataset = file[self._name]
+            return (dataset.asstr() if self._is_text else dataset)[bounded]
+
+        return self._file.read(values)
 
 
-def lazy_dataset(group: h5py.Group, path: Path) -> xr.Dataset:
-    """The variables of a netCDF-4 group; a growing dimension is as long as its scale is now.
+def lazy_dataset(file: OpenFile, group: str) -> xr.Dataset:
+    """The variables of a netCDF-4 group; a growing dimension is as long as all that spans it.
 
     Args:
-        group: of a file that stays open while the dataset is used.
-        path: of the file, for messages.
+        file: stays open while the dataset is used.
+        group: its name.
     """
-    sizes = {
-        name: item.shape[0]
-        for owner in (group.file, group)
-        for name, item in owner.items()
-        if isinstance(item, h5py.Dataset) and item.is_scale
-    }
+    columns, attrs = file.read(lambda opened: _described(opened[group]))
+    sizes: dict[str, int] = {}
+    for dims, shape, *_ in columns.values():
+        for dim, size in zip(dims, shape, strict=True):
+            sizes[dim] = min(size, sizes.get(dim, size))
     variables = {}
+    for name, (dims, _, dtype, is_text, about) in columns.items():
+        shape = tuple(sizes[dim] for dim in dims)
+        column = _Column(file, f"{group}/{name}", shape, dtype, is_text)
+        variables[current_name(group, name, len(dims))] = lazy_variable(dims, column, about)
+    labels = attrs.pop("coordinates", "").split()
+    dataset = xr.Dataset(variables, attrs=attrs).set_coords(labels)
+    if "station" in dataset.dims and "station" not in dataset.coords:  # of an earlier version
+        dataset = dataset.assign_coords(station=np.arange(dataset.sizes["station"]))
+    return dataset
+
+
+def current_name(group: str, name: str, dims: int) -> str:
+    """What a variable is called now, which earlier versions gave the name of a dimension."""
+    return "serving_station" if (group, name, dims) == ("slots", "station", 3) else name
+
+
+def stored_name(name: str) -> str:
+    """What earlier versions called it in /slots."""
+    return "station" if name == "serving_station" else name
+
+
+_Described = dict[str, tuple[tuple[str, ...], tuple[int, ...], np.dtype[Any], bool, dict[str, Any]]]
+
+
+def _described(group: h5py.Group) -> tuple[_Described, dict[str, Any]]:
+    """Of each variable its dimensions, shape, type, whether it is text, and attributes; the group's."""
+    columns: _Described = {}
     for name in group:
         dataset = group[name]
-        if group.file.swmr_mode:
-            # HDF5 may have cached it, when listing it above, before the sizes were read.
-            dataset.id.refresh()
         if dataset.attrs.get("NAME", b"").startswith(b"This is a netCDF dimension"):
             continue  # it has a size, but no values
         dims = (
@@ -70,16 +98,15 @@ def lazy_dataset(group: h5py.Group, path: Path) -> xr.Dataset:
             if dataset.is_scale
             else tuple(dim[0].name.rpartition("/")[2] for dim in dataset.dims)
         )
-        column = _Column(dataset, tuple(sizes[dim] for dim in dims), path)
         attrs = {
             key: value.tolist() if isinstance(value, np.generic) else value
             for key, value in dataset.attrs.items()
             if key not in _OF_NETCDF
         }
-        variables[name] = lazy_variable(dims, column, attrs)
-    attrs = decoded_attrs(group)
-    labels = attrs.pop("coordinates", "").split()
-    return xr.Dataset(variables, attrs=attrs).set_coords(labels)
+        is_text = h5py.check_string_dtype(dataset.dtype) is not None
+        dtype = np.dtype(object) if is_text else dataset.dtype
+        columns[name] = dims, dataset.shape, dtype, is_text, attrs
+    return columns, decoded_attrs(group)
 
 
 def lazy_variable(

@@ -79,7 +79,7 @@ def network_graph(trace: Trace, slot: int | None = None, replication: int = 0) -
         raise TraceError(f"{trace.path}: no replication {replication}")
     # As a part of one replication and slot, with those two axes.
     then = recorded.isel(replication=[replication], slot=np.flatnonzero(known == slot)[:1])
-    station = indices(then["station"].values[:, 0], len(topology.station_names), trace.path)
+    station = indices(then["serving_station"].values[:, 0], len(topology.station_names), trace.path)
     placement = Placement(
         np.stack([then["x_m"].values[:, 0], then["y_m"].values[:, 0]], axis=-1),
         station,

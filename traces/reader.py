@@ -1,5 +1,8 @@
 """The trace reader: xarray datasets and numbers of a trace, also of one that is still being written."""
 
+import errno
+import json
+import os
 import tomllib
 from collections.abc import Iterable
 from contextlib import suppress
@@ -13,15 +16,21 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ..simulator.core.arrays import FloatArray
+from ..simulator.core.recorder import OUTCOMES
 from .file_errors import TraceError, reported
-from .lazy_dataset import decoded_attrs, lazy_dataset
+from .latencies import LatencyRecord, SketchRecord, TaskRecord, without_rounding
+from .lazy_dataset import current_name, decoded_attrs, lazy_dataset, stored_name
+from .open_file import OpenFile
 from .printing import spoken
-from .statistics import BatchTotals, CountedBatches, check_warmup
-from .summary import WARMUP, Summary, TraceSummary
-from .swmr import open_swmr
-from .variables import SUMMARY_VARIABLES, Level
+from .statistics import BatchTotals, CountedBatches, check_warmup, replication_values
+from .summary import WARMUP, Summary, TraceSummary, subject
+from .variables import SLOT_VARIABLES, SUMMARY_VARIABLES, TABLES, TASK_VARIABLES, Level
 
 __all__ = ["Trace", "TraceError", "is_hdf5", "open_trace", "summarise"]
+
+MOST_TASKS = 20_000_000
+"""Quantiles of more tasks than these come from the histogram: memory is bounded."""
 
 _EXPECTED = {
     "status",
@@ -59,16 +68,16 @@ class Trace:
             raise TraceError(f"{path}: this is a folder, not a trace")
         if not self.path.is_file():
             raise TraceError(f"{path}: there is no such file")
+        if not os.access(self.path, os.R_OK):
+            raise TraceError(f"{path}: {os.strerror(errno.EACCES)}")
         if not is_hdf5(self.path):
             raise TraceError(f"{path}: this is not an HDF5 file")
-        with reported(path):
-            self._file = _open(self.path)
-            if "edgesim_version" not in self._file.attrs:
-                self._file.close()
-                raise TraceError(f"{path}: this is an HDF5 file, but not a trace of edgesim")
-            self.attrs = decoded_attrs(self._file)
-            if missing := _EXPECTED - self.attrs.keys():
-                raise TraceError(f"{path}: the file is torn: it lacks {', '.join(missing)}")
+        self._file = OpenFile(self.path)
+        self.attrs = self._file.read(decoded_attrs)
+        if "edgesim_version" not in self.attrs:
+            raise TraceError(f"{path}: this is an HDF5 file, but not a trace of edgesim")
+        if missing := _EXPECTED - self.attrs.keys():
+            raise TraceError(f"{path}: the file is torn: it lacks {', '.join(missing)}")
 
     @property
     def status(self) -> str:
@@ -84,6 +93,18 @@ class Trace:
     def policy(self) -> str:
         """Name of the policy."""
         return str(self.attrs["policy"])
+
+    @property
+    def inputs(self) -> dict[str, str] | None:
+        """Digests of the files and classes that the scenario names, by name; None in earlier versions.
+
+        Raises:
+            TraceError: it is damaged.
+        """
+        if "inputs" not in self.attrs:
+            return None
+        with reported(self.path):
+            return dict(json.loads(self.attrs["inputs"]))
 
     @cached_property
     def scenario_table(self) -> dict[str, Any]:
@@ -107,11 +128,14 @@ class Trace:
         Raises:
             TraceError: the file is torn.
         """
-        with reported(self.path):
-            if "summary" not in self._file:
+
+        def seeds(file: h5py.File) -> list[int]:
+            if "summary" not in file:
                 return [int(self.attrs["seed"])]
-            seeds: list[int] = self._file["summary/seed"][...].tolist()
-            return seeds
+            known: list[int] = file["summary/seed"][...].tolist()
+            return known
+
+        return self._file.read(seeds)
 
     @property
     def level(self) -> Level:
@@ -134,7 +158,7 @@ class Trace:
         Raises:
             TraceError: the file is torn.
         """
-        return self._group("network") if "network" in self._file else None
+        return self._group("network") if self._file.read(lambda file: "network" in file) else None
 
     @cached_property
     def tasks(self) -> xr.Dataset:
@@ -145,6 +169,27 @@ class Trace:
         """
         return self._group("tasks")
 
+    def table(self, name: str) -> xr.Dataset:
+        """The variables that have the same dimensions, so that a frame of them repeats nothing.
+
+        Args:
+            name: "slots" (by replication and slot), "devices" (also by device), "stations" (by station
+                instead), "tasks", or, of level "full", "links" and "interference".
+
+        Returns:
+            A part of `slots` or `tasks`, which may be empty.
+
+        Raises:
+            TraceError: there is no such table, or the trace holds no slots.
+        """
+        if name not in TABLES:
+            raise TraceError(f"{self.path}: no table {name!r}; there are {', '.join(TABLES)}")
+        source, known = (
+            (self.tasks, TASK_VARIABLES) if name == "tasks" else (self.slots, SLOT_VARIABLES)
+        )
+        dims = TABLES[name]
+        return source[[key for key in known if key in source and source[key].dims == dims]]
+
     @cached_property
     def batches(self) -> xr.Dataset:
         """/summary: totals by batch of slots and replication, of batches that have begun.
@@ -153,8 +198,7 @@ class Trace:
             TraceError: if no slot was recorded.
         """
         batches = self._group("summary")
-        with reported(self.path):
-            begun, parts = self._begun(self._file["summary"])
+        begun, parts = self._file.read(lambda file: self._begun(file["summary"]))
         return batches.isel(batch=slice(0, begun), part=slice(0, parts))
 
     @cached_property
@@ -167,7 +211,7 @@ class Trace:
 
         Args:
             warmup: share of the slots to leave out at the beginning, rounded up to whole batches (a
-                hundredth of the run), for latency quantiles to the nearest ten batches.
+                hundredth of the run), at level "summary" for latency quantiles to the nearest five.
 
         Raises:
             ValueError: if the warm-up is not in [0, 1).
@@ -186,10 +230,11 @@ class Trace:
                 status=self.status,
                 slots=totals.recorded,
                 counted_slots=counted.slots,
-                estimates=counted.estimates(),
+                estimates=counted.estimates(self.latencies),
                 growth=counted.growth(),
                 decision_s=decision_s,
                 warmup=warmup,
+                about=subject(self.scenario_table, len(self.seeds)),
             )
 
     @cached_property
@@ -199,27 +244,71 @@ class Trace:
         Raises:
             TraceError: if no slot was recorded.
         """
+        return self._file.read(self._totals)
+
+    def _totals(self, file: h5py.File) -> BatchTotals:
+        if "summary" not in file:
+            raise TraceError(f"{self.path}: no /summary here: no slot was recorded")
+        group = file["summary"]
+        begun, parts = self._begun(group)
+        ends = {"batch": begun, "part": parts}
+        arrays = {
+            name: group[name][tuple(slice(0, ends.get(dim)) for dim in what.dims)]
+            for name, what in SUMMARY_VARIABLES.items()
+            if name in group
+        }
+        about = decoded_attrs(group)
+        attrs = self.attrs
+        return BatchTotals(
+            arrays,
+            about["batch_slots"],
+            about["batches_per_part"],
+            attrs["slot_s"],
+            attrs["devices"],
+            attrs["stations"],
+        )
+
+    def replication_values(self, warmup: float = WARMUP) -> dict[str, FloatArray]:
+        """The numbers of each replication alone.
+
+        Args:
+            warmup: as for `summary`.
+
+        Returns:
+            By key of `METRICS`, those that the trace has: (R,) SI; NaN where there is nothing to divide by.
+
+        Raises:
+            TraceError: if no slot was recorded.
+        """
+        totals = self.totals
         with reported(self.path):
-            if "summary" not in self._file:
-                raise TraceError(f"{self.path}: no /summary here: no slot was recorded")
-            group = self._file["summary"]
-            begun, parts = self._begun(group)
-            ends = {"batch": begun, "part": parts}
-            arrays = {
-                name: group[name][tuple(slice(0, ends.get(dim)) for dim in what.dims)]
-                for name, what in SUMMARY_VARIABLES.items()
-                if name in group
-            }
-            about = decoded_attrs(group)
-            attrs = self.attrs
-            return BatchTotals(
-                arrays,
-                about["batch_slots"],
-                about["batches_per_part"],
-                attrs["slot_s"],
-                attrs["devices"],
-                attrs["stations"],
-            )
+            return replication_values(totals, self.latencies, warmup)
+
+    @cached_property
+    def latencies(self) -> LatencyRecord:
+        """Of the completed tasks: from /tasks where the trace has them, else from its histogram.
+
+        Raises:
+            TraceError: if no slot was recorded, or the file is torn.
+        """
+        return self._file.read(self._latencies)
+
+    def _latencies(self, file: h5py.File) -> LatencyRecord:
+        totals = self.totals
+        ended = np.cumsum(totals.arrays["tasks"].sum(axis=(0, 2)))
+        until_s = totals.recorded * totals.slot_s
+        if "tasks" not in file or ended[-1] > MOST_TASKS:
+            return SketchRecord(totals.arrays, totals.batches_per_part, until_s)
+        group = file["tasks"]
+        rows = slice(
+            0, min(int(ended[-1]), len(group["completion_s"]))
+        )  # a run may be writing more
+        names = ("outcome", "replication", "arrival_s", "completion_s")
+        outcome, replication, arrival_s, completion_s = (group[name][rows] for name in names)
+        completed = outcome <= OUTCOMES.index("late")
+        batch = np.searchsorted(ended, np.flatnonzero(completed), side="right")
+        seconds = without_rounding((completion_s - arrival_s)[completed], until_s)
+        return TaskRecord(seconds, replication[completed], batch, len(totals.arrays["tasks"]))
 
     @property
     def recorded(self) -> int:
@@ -228,8 +317,9 @@ class Trace:
         Raises:
             TraceError: the file is torn.
         """
-        with reported(self.path):
-            return int(self._file["summary/slots"][...].sum()) if "summary" in self._file else 0
+        return self._file.read(
+            lambda file: int(file["summary/slots"][...].sum()) if "summary" in file else 0
+        )
 
     def slot_shapes(self) -> dict[str, tuple[int, ...]]:
         """The variables of /slots and their shapes; none if the trace holds no slots.
@@ -239,9 +329,10 @@ class Trace:
         Raises:
             TraceError: the file is torn.
         """
-        with reported(self.path):
-            group = self._file.get("slots", {})
-            return {name: item.shape for name, item in group.items()}
+        shapes: dict[str, tuple[int, ...]] = self._file.read(
+            lambda file: {name: item.shape for name, item in file.get("slots", {}).items()}
+        )
+        return {current_name("slots", name, len(shape)): shape for name, shape in shapes.items()}
 
     def slot_values(self, name: str, part: tuple[slice, ...]) -> NDArray[Any]:
         """Values of a variable of /slots, read at once.
@@ -256,10 +347,14 @@ class Trace:
         Raises:
             TraceError: the file is torn.
         """
-        with reported(self.path):
-            dataset = self._file["slots"][name]
+
+        def values(file: h5py.File) -> NDArray[Any]:
+            group = file["slots"]
+            dataset = group[name if name in group else stored_name(name)]
             is_text = h5py.check_string_dtype(dataset.dtype) is not None
             return np.asarray((dataset.asstr() if is_text else dataset)[part])
+
+        return self._file.read(values)
 
     def _begun(self, summary: h5py.Group) -> tuple[int, int]:
         """How many batches have begun, and parts."""
@@ -295,8 +390,7 @@ class Trace:
         title, seeds, recorded = "", f"from {attrs['seed']}", ""
         with suppress(TraceError):
             title = self.title
-            if self._file:  # not closed
-                seeds, recorded = spoken(self.seeds), f"{self.recorded:,} of "
+            seeds, recorded = spoken(self.seeds), f"{self.recorded:,} of "
         return {
             "scenario": title,
             "policy": self.policy,
@@ -307,15 +401,15 @@ class Trace:
         }
 
     def _group(self, name: str) -> xr.Dataset:
+        if self._file.read(lambda file: name not in file):
+            reason = (
+                f"it was recorded at level {self.level!r}"
+                if self.level == "summary" and name != "summary"
+                else "no slot was recorded"
+            )
+            raise TraceError(f"{self.path}: no /{name} here: {reason}")
         with reported(self.path):
-            if name not in self._file:
-                reason = (
-                    f"it was recorded at level {self.level!r}"
-                    if self.level == "summary" and name != "summary"
-                    else "no slot was recorded"
-                )
-                raise TraceError(f"{self.path}: no /{name} here: {reason}")
-            return lazy_dataset(self._file[name], self.path)
+            return lazy_dataset(self._file, name)
 
 
 def is_hdf5(path: Path) -> bool:
@@ -349,32 +443,3 @@ def summarise(paths: Iterable[str | Path], warmup: float = WARMUP) -> Summary:
         with open_trace(path) as trace:
             summaries.append(trace.summary(warmup))
     return Summary(summaries, warmup)
-
-
-def _open(path: Path) -> h5py.File:
-    """Open a finished file as such, and one that is, or was, being written in SWMR mode.
-
-    Without a lock, so that a reader never stops a writer.
-    """
-    try:
-        return h5py.File(path, "r", locking=False)
-    except OSError:
-        if not _was_being_written(path):
-            raise
-        file = open_swmr(path)
-        # SWMR readers take any length for granted; a closed file must have its own.
-        if file.attrs.get("status") != b"running":
-            file.close()
-            raise
-        return file
-
-
-def _was_being_written(path: Path) -> bool:
-    """Whether nobody closed the file, by the flags of its superblock (HDF5 specification, II.A).
-
-    In SWMR mode HDF5 would try to read a file that was closed, and then cut, again and again.
-    """
-    with path.open("rb") as file:
-        head = file.read(36)
-    open_for_swmr = len(head) == 36 and head[8] == 3 and head[11] & 0x04 != 0
-    return open_for_swmr and path.stat().st_size >= int.from_bytes(head[28:36], "little")

@@ -61,7 +61,7 @@ SLOT_VARIABLES = {
         STATION, "1", "share of the slot in which the station works", total="mean"
     ),
     "lost_bits": _summed(STATION, "bit", "bits lost with the station since the last slot began"),
-    "station": Variable(DEVICE, "1", "index of the device's station", "i4"),
+    "serving_station": Variable(DEVICE, "1", "index of the device's station", "i4"),
     "rate_bps": Variable(DEVICE, "bit/s", "rate to the station, A(3), A(4)"),
     "bandwidth_hz": Variable(DEVICE, "Hz", "bandwidth given to the device"),
     "power_w": Variable(DEVICE, "W", "transmission power"),
@@ -115,6 +115,16 @@ SLOT_VARIABLES = {
     ),
 }
 """/slots: the columns that a simulation may hand over for each slot."""
+
+TABLES = {
+    "slots": NETWORK,
+    "devices": DEVICE,
+    "stations": STATION,
+    "links": LINK,
+    "interference": ("replication", "slot", "device", "interferer"),
+    "tasks": ("task",),
+}
+"""The variables of /slots and /tasks by their dimensions: a table for each set of them."""
 
 _STATION = ("station",)
 
@@ -171,6 +181,12 @@ SUMMARY_VARIABLES = {
     "latency_max_s": Variable(_BATCH, "s", "greatest latency of a completed task; -inf if none"),
     "latency_tasks": Variable(
         ("replication", "part", "latency_bin"), "1", "completed tasks by latency", "i8"
+    ),
+    "latency_bin_min_s": Variable(
+        ("replication", "latency_bin"), "s", "least latency in the bin; 0 if none"
+    ),
+    "latency_bin_max_s": Variable(
+        ("replication", "latency_bin"), "s", "greatest latency in the bin; 0 if none"
     ),
     "latency_low_s": Variable(("latency_bin",), "s", "lower edge of the latency bin, inclusive"),
     "latency_high_s": Variable(("latency_bin",), "s", "upper edge of the latency bin, exclusive"),

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..simulator.core.recorder import COUNTED_TASK_ROW, TASK_ROW, EndStatus, TaskTable
+from ..simulator.core.saved_state import Saved, StateError, load_state
 from .layout import Lengths, RunInfo, TraceFile
 from .running_totals import BATCHES_PER_PART, SlotTally, TaskTally
 from .variables import SLOT_VARIABLES, Level, Variable
@@ -19,29 +20,9 @@ BUFFER_BYTES = 64 << 20
 BUFFER_SLOTS = 4096
 BUFFER_TASKS = 1 << 16
 _PLAIN_BYTES = {row: np.dtype((np.void, row.itemsize)) for row in (TASK_ROW, COUNTED_TASK_ROW)}
+_LENGTHS = tuple(field.name for field in fields(Lengths))
 FLUSH_S = 1.0
 """A reader sees what happened until the last full buffer, or this long ago, whichever is later."""
-
-
-@dataclass(frozen=True)
-class Written:
-    """How far a trace has got: the state from which a writer resumes it.
-
-    Attributes:
-        shapes: of each column of a slot.
-        first: the first slot.
-        following: the slot that comes next.
-        lengths: of what grows in the file.
-        slot_tally: totals of the slots so far.
-        task_tally: totals of the tasks so far.
-    """
-
-    shapes: dict[str, tuple[int, ...]]
-    first: int
-    following: int
-    lengths: Lengths
-    slot_tally: SlotTally
-    task_tally: TaskTally
 
 
 class TraceWriter:
@@ -56,10 +37,12 @@ class TraceWriter:
         run: the run's description.
         level: "summary": totals by batch of slots; "slots": also every slot and every task;
             "full": also the gain of every link.
-        earlier: go on with the trace that is there from this point, which it has passed.
+        earlier: a state that holds a writer's `parts`: go on from there with the trace that is there,
+            once `go_on` is called.
 
     Raises:
-        OSError: if the file cannot be written, or does not reach the point.
+        OSError: if the file cannot be written.
+        StateError: `earlier` is of another run.
     """
 
     def __init__(
@@ -68,7 +51,7 @@ class TraceWriter:
         run: RunInfo,
         *,
         level: Level = "slots",
-        earlier: Written | None = None,
+        earlier: Saved | None = None,
     ) -> None:
         self._run = run
         self._replications = len(run.seeds)
@@ -80,11 +63,14 @@ class TraceWriter:
         self._decisions_s: list[float] = []
         self._task_buffer = np.empty(0, TASK_ROW)
         self._batch = self._tallied_rows = 0
+        self._lengths: Lengths | None = None
         if earlier is not None:
-            self._first, self._next = earlier.first, earlier.following
-            self._make_buffers(earlier.shapes)
-            self._slot_tally, self._task_tally = earlier.slot_tally, earlier.task_tally
-            self._begin_file(earlier.lengths)
+            self._restore(earlier)
+
+    @property
+    def following(self) -> int:
+        """The slot that comes next; 0 before the first."""
+        return self._next if self._begun or self._lengths is not None else 0
 
     def slot(self, slot: int, columns: Mapping[str, NDArray[Any]]) -> None:
         """Record one slot.
@@ -143,8 +129,8 @@ class TraceWriter:
         if self._level != "summary":
             self._decisions_s.append(seconds)
 
-    def written(self) -> Written:
-        """How far the trace has got, all of which is now in the file and on the disk.
+    def parts(self) -> dict[str, Any]:
+        """How far the trace has got, for `save_state`; all of that is now in the file and on the disk.
 
         Raises:
             ValueError: if no slot was recorded yet.
@@ -152,14 +138,50 @@ class TraceWriter:
         if not self._begun:
             raise ValueError("nothing was recorded yet")
         self._flush()
-        return Written(
-            self._shapes,
-            self._first,
-            self._next,
-            self._file.sync(),
-            self._slot_tally,
-            self._task_tally,
-        )
+        written = {
+            "columns": list(self._shapes),
+            "first": self._first,
+            "following": self._next,
+            **asdict(self._file.sync()),
+        }
+        return {
+            "written": written,
+            "slot_tally": self._slot_tally,
+            "task_tally": self._task_tally,
+        }
+
+    def _restore(self, saved: Saved) -> None:
+        written = load_state(saved, {"written": None})["written"]
+        try:
+            numbers = {name: written[name] for name in ("first", "following", *_LENGTHS)}
+            shapes = {name: self._shape(name) for name in written["columns"]}
+        except (TypeError, KeyError) as error:
+            raise StateError(f"written: no {error}") from None
+        whole = all(type(number) is int and number >= 0 for number in numbers.values())
+        if not whole or not numbers["first"] < numbers["following"] <= self._run.slots:
+            raise StateError(f"written: {numbers} of {self._run.slots} slots")
+        self._first, self._next = numbers["first"], numbers["following"]
+        self._make_buffers(shapes)
+        load_state(saved, {"slot_tally": self._slot_tally, "task_tally": self._task_tally})
+        self._lengths = Lengths(**{name: numbers[name] for name in _LENGTHS})
+
+    def go_on(self) -> None:
+        """Take over the beginning of the trace that is there, which goes on from `earlier`.
+
+        Raises:
+            OSError: the file cannot be written, or does not reach that point.
+        """
+        self._begin_file(self._lengths)
+
+    def _shape(self, name: str) -> tuple[int, ...]:
+        run = self._run
+        sizes = {
+            "replication": self._replications,
+            "device": run.devices,
+            "station": len(run.station_names),
+            "interferer": run.devices,
+        }
+        return tuple(sizes[dim] for dim in SLOT_VARIABLES[name].dims if dim != "slot")
 
     def close(self, status: EndStatus) -> None:
         """Write what is left, and how the run ended."""
@@ -168,23 +190,13 @@ class TraceWriter:
         self._file.close(status)
 
     def _begin(self, first: int, columns: Mapping[str, NDArray[Any]]) -> None:
-        run = self._run
-        sizes = {
-            "replication": self._replications,
-            "device": run.devices,
-            "station": len(run.station_names),
-            "interferer": run.devices,
-        }
         for name, column in columns.items():
             if name not in SLOT_VARIABLES:
                 raise ValueError(f"slot {first}: no trace knows a column {name!r}")
-            shape = tuple(sizes[dim] for dim in SLOT_VARIABLES[name].dims if dim != "slot")
-            if column.shape != shape:
+            if column.shape != (shape := self._shape(name)):
                 raise ValueError(f"slot {first}: {name} has shape {column.shape}, not {shape}")
         self._first = self._next = first
         self._make_buffers({name: column.shape for name, column in columns.items()})
-        self._slot_tally = SlotTally(self._replications, run.slots, list(self._buffers))
-        self._task_tally = TaskTally(self._replications, self._slot_tally.batches)
         self._begin_file(None)
 
     def _make_buffers(self, shapes: dict[str, tuple[int, ...]]) -> None:
@@ -201,6 +213,8 @@ class TraceWriter:
             .swapaxes(0, 1)
             for name, size, end in zip(kept, sizes, np.cumsum(sizes), strict=True)
         }
+        self._slot_tally = SlotTally(self._replications, self._run.slots, list(self._buffers))
+        self._task_tally = TaskTally(self._replications, self._slot_tally.batches)
 
     def _begin_file(self, earlier: Lengths | None) -> None:
         self._file.begin(
@@ -235,10 +249,10 @@ class TraceWriter:
 
     def _flush(self) -> None:
         """Empty the buffers into the file, and let readers see it."""
-        start = time.monotonic()
         count, self._filled = self._filled, 0
         if count:
             self._slot_tally.add(self._next - count, count, self._buffers)
+        start = time.monotonic()  # without what was compiled for the first of them
         if self._level != "summary":
             self._file.append_slots(self._buffers, count)
             self._append_tasks()

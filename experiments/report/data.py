@@ -139,9 +139,9 @@ def network_map(trace: Trace, title: str) -> Json | None:
     frames = _thinned(slots.sizes["slot"], max(min(FRAMES, POSITIONS // len(devices)), 1))
     drawn = slots.isel(replication=0).isel(slot=frames)
     station: Json = [[0] * len(devices)]  # where there is only the one
-    if "station" in drawn.variables:
-        indices(drawn["station"].values, attrs["stations"], trace.path)
-        station = _frames(drawn["station"], devices)
+    if "serving_station" in drawn.variables:
+        indices(drawn["serving_station"].values, attrs["stations"], trace.path)
+        station = _frames(drawn["serving_station"], devices)
     scale, unit = time_unit(attrs["slots"] * attrs["slot_s"])
     numbers = drawn["slot"].values.tolist()
     map_: Json = {
@@ -213,7 +213,8 @@ def sweep_charts(results: SweepResults) -> Json | None:
             "title": metric.label,
             "unit": metric.unit,
             "mean": _numbers(np.array([mean.value for mean in means]) * metric.scale),
-            "half": _numbers(np.array([mean.half_width for mean in means]) * metric.scale),
+            "low": _numbers(np.array([mean.low for mean in means]) * metric.scale),
+            "high": _numbers(np.array([mean.high for mean in means]) * metric.scale),
         }
 
     return {

@@ -67,9 +67,7 @@ def slot_variables(
     runs = [(row, layout) for case, layout in zip(cases, layouts, strict=True) for row in case]
     complete = all(row.trace is not None and layout.sizes == sizes for row, layout in runs)
     variables = {
-        dim: xr.Variable((dim,), np.arange(size), {"long_name": dim})
-        for dim, size in sizes.items()
-        if dim != "station"  # there is a variable of that name
+        dim: xr.Variable((dim,), np.arange(size), {"long_name": dim}) for dim, size in sizes.items()
     }
     for name, what in _KNOWN.items():
         rows = [row if name in layout.names else None for row, layout in runs]

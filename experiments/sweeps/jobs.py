@@ -6,21 +6,21 @@ its process.
 """
 
 import errno
-import fcntl
 import hashlib
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from ...scenarios.code import Code
 from ...scenarios.errors import ScenarioError
 from ...scenarios.schema import Scenario
 from ...simulator.core.errors import RunError
 from ...traces.file_errors import error_number
 from ...traces.layout import sync
+from ...traces.locks import locked
 from ...traces.printing import spoken
 from ...traces.reader import TraceError
 from ..run import execute, prepare
@@ -41,7 +41,8 @@ class Job:
         label: as a message calls it, but for the seeds.
         scenario: JSON, with first seed and number of replications.
         source: the scenario's file, for messages.
-        folders: where data files and classes are looked up.
+        folders: where data files are looked up.
+        code: which classes it may name.
         run_ids: one for each seed.
         first_seed: the others follow.
     """
@@ -50,6 +51,7 @@ class Job:
     scenario: str
     source: str
     folders: tuple[Path, ...]
+    code: Code
     run_ids: tuple[str, ...]
     first_seed: int
 
@@ -125,7 +127,7 @@ def run_job(job: Job, folder: Path) -> JobOutcome:
 def _facts(job: Job, folder: Path, part: Path) -> TraceFacts | None:
     """About the job's trace, made if it is not there; None after an interrupt."""
     target = folder / TRACES / f"{job.id}.h5"
-    scenario = Scenario.model_validate_json(job.scenario).located(job.source, job.folders)
+    scenario = Scenario.model_validate_json(job.scenario).located(job.source, job.folders, job.code)
     if target.is_file():
         with suppress(TraceError):
             return TraceFacts.read(target, scenario.to_toml())
@@ -143,27 +145,8 @@ def _facts(job: Job, folder: Path, part: Path) -> TraceFacts | None:
 def remove_stale_parts(folder: Path) -> None:
     """Remove what killed processes left in the folder of traces; what is in use is locked."""
     for path in folder.glob(".*.lock"):
-        with locked(path) as mine:
+        with locked(path, without=False) as mine:
             if mine:
                 part = path.with_suffix(".part")
                 for left in (part, part.with_name(f".{part.name}.new")):
                     left.unlink(missing_ok=True)
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[bool]:
-    """Whether this process has the lock now; it is given up at the end, however that comes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Whoever had it may have removed the file between our opening and our locking it.
-            locked = path.exists() and os.fstat(descriptor).st_ino == path.stat().st_ino
-        except (BlockingIOError, FileNotFoundError):
-            locked = False
-        yield locked
-        if locked:
-            path.unlink()
-    finally:
-        os.close(descriptor)

@@ -15,9 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 from zlib import crc32
 
-from ...traces.file_errors import reported
 from ...traces.reader import TraceError, open_trace
-from ...traces.statistics import replication_values
 from ...traces.summary import WARMUP
 
 NAME = "sweep.sqlite"
@@ -74,8 +72,7 @@ class TraceFacts:
         with open_trace(path) as trace:
             if trace.status != "complete" or trace.scenario != scenario:
                 raise TraceError(f"{path}: not complete, or of another scenario")
-            with reported(path):
-                values = replication_values(trace.totals, WARMUP)
+            values = trace.replication_values(WARMUP)
         state = path.stat()
         numbers = {key: value.tolist() for key, value in values.items()}
         return cls(path.name, state.st_size, state.st_mtime_ns, digest(path), numbers)
@@ -141,6 +138,8 @@ class SweepTable:
             raise TraceError(f"{folder}: there is no such file or folder")
         if not create and not self.path.is_file():
             raise TraceError(f"{folder}: no sweep was started here: there is no {NAME}")
+        if self.path.is_symlink():
+            raise TraceError(f"{self.path}: a link; a sweep's table is a file in its folder")
         try:
             self._open(create)
         except TraceError:
@@ -187,6 +186,15 @@ class SweepTable:
             for row in self._all(f"SELECT * FROM {table}"):
                 if row[-1] != _checksum(table, row[:-1]):
                     raise damaged(self.path, f"a row of {table} is not what was written")
+        named = self._all("SELECT name FROM traces UNION SELECT trace FROM results")
+        for (name,) in named:  # each becomes a path
+            if (
+                type(name) is not str
+                or Path(name).name != name
+                or name in ("", "..")
+                or "\0" in name
+            ):
+                raise damaged(self.path, f"a trace outside of the folder: {name!r}")
         if (seeds := self.metadata("seeds")) is not None:
             cases, runs = self._all("SELECT (SELECT count(*) FROM cases), count(*) FROM runs")[0]
             if runs != cases * len(json.loads(seeds)):

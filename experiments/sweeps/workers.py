@@ -10,11 +10,13 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Protocol
 
 from ...scenarios.errors import Issue, ScenarioError
+from ...simulator.core.signals import interrupts_held
 from .jobs import Job, JobOutcome, run_job
 
 AHEAD = 2
@@ -131,6 +133,8 @@ class LocalPool:
                 daemon=True,
             )
             try:
+                with interrupts_held():
+                    forkserver.ensure_running()
                 process.start()
             except (EOFError, OSError) as error:
                 ours.close()

@@ -12,6 +12,8 @@ import torch
 import torch.multiprocessing
 from torch import Tensor, nn
 
+from ...simulator.core.signals import interrupts_held
+from .seeding import own_settings
 from .trainable import TrainingError
 
 
@@ -56,7 +58,8 @@ class RemoteAgent:
         self.connection, theirs = context.Pipe()
         arguments = (make_agent, shared, self._gradients, theirs)
         self._process = context.Process(target=_learn, args=arguments, daemon=True)
-        self._process.start()
+        with interrupts_held():
+            self._process.start()
         theirs.close()
 
     def receive(self) -> Update:
@@ -105,16 +108,16 @@ def _learn(
 ) -> None:
     """A learning agent's process: works until the global agent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the global agent decides when to stop
-    torch.set_num_threads(1)
-    agent = make_agent()
-    try:
-        while True:
-            update = agent.work(shared)
-            for ours, theirs in zip(gradients, update.gradients, strict=True):
-                ours.copy_(theirs)
-            connection.send(update._replace(gradients=()))
-            connection.recv()
-    except (EOFError, BrokenPipeError):
-        pass
-    except Exception as failure:  # noqa: BLE001 - the global agent reports it
-        connection.send(f"{type(failure).__name__}: {failure}")
+    with own_settings(learning=True):
+        agent = make_agent()
+        try:
+            while True:
+                update = agent.work(shared)
+                for ours, theirs in zip(gradients, update.gradients, strict=True):
+                    ours.copy_(theirs)
+                connection.send(update._replace(gradients=()))
+                connection.recv()
+        except (EOFError, BrokenPipeError):
+            pass
+        except Exception as failure:  # noqa: BLE001 - the global agent reports it
+            connection.send(f"{type(failure).__name__}: {failure}")

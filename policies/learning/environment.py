@@ -206,13 +206,12 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
 
     def __getstate__(self) -> dict[str, Any]:
         simulation = self._simulation
-        return self.__dict__ | {"_simulation": simulation.snapshot() if simulation else None}
+        return self.__dict__ | {"_simulation": simulation.parts() if simulation else None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        if (snapshot := state["_simulation"]) is not None:
-            streams = Streams(self.scenario.run.seed, self.num_envs)  # the snapshot has its own
-            self._start(self._plan.simulation(_no_policy, NullRecorder(), streams, snapshot))
+        if (parts := state["_simulation"]) is not None:
+            self._start(self._plan.waiting(_no_policy, NullRecorder(), parts))
             self._observe()
 
     def _start(self, simulation: Simulation) -> None:

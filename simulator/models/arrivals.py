@@ -2,14 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 
-from ...scenarios.units import Bits, Cycles, PerSecond, Seconds
+from ...scenarios.units import (
+    PerSecond,
+    PositiveBits,
+    PositiveCycles,
+    PositivePerSecond,
+    PositiveSeconds,
+)
 from ..core.arrays import FloatArray, IntArray
 from ..core.compiled import compiled
-from ..core.randomness import Generators
+from ..core.randomness import Generators, exponential_draw, standard_exponential
 
 ARRIVALS = {
     "uniform": f"{__package__}.arrivals:Uniform",
@@ -50,8 +56,8 @@ class Arrivals(Protocol):
     """When and where tasks arrive. The same for every policy under one seed.
 
     A model's constructor keywords are its keys of the scenario's [tasks] section. All that it knows
-    between two slots lies in arrays and generators, so that it can be pickled. Tasks of points in
-    continuous time are most easily written as a subclass of `PointProcess`.
+    between two slots lies in its attributes, as numbers, text, arrays and generators, so that it can
+    be saved (core/saved_state.py). Tasks of points in continuous time are most easily written as a subclass of `PointProcess`.
     """
 
     def start(self, devices: int, slot_s: float, rngs_of: Callable[[str], Generators]) -> None:
@@ -78,10 +84,20 @@ class Uniform:
         ValueError: if `mean` is not positive.
     """
 
-    mean: Bits
+    remembers: ClassVar[tuple[str, ...]] = ("_rngs", "_bits", "_used")
+    grows: ClassVar[tuple[str, ...]] = ("_bits",)
+
+    mean: PositiveBits
 
     def __post_init__(self) -> None:
         require_positive("mean", self.mean)
+
+    def check_state(self) -> None:
+        """Whole slots were drawn ahead, and some of them used."""
+        _, replications, devices = self._shape
+        if self._bits.shape[1:] != (replications * devices,):
+            raise ValueError("tasks of other devices")
+        check_used(self._used, len(self._bits))
 
     def start(self, devices: int, slot_s: float, rngs_of: Callable[[str], Generators]) -> None:
         """Begin a run; see `Arrivals`."""
@@ -137,6 +153,27 @@ class PointProcess:
     How many slots are drawn at once changes nothing but the time it takes: `draw` keeps what it
     needs to go on from where it stopped, and takes random numbers in the order of time only.
     """
+
+    remembers: ClassVar[tuple[str, ...]] = (
+        "rngs",
+        "_first",
+        "_starts",
+        "_replication",
+        "_device",
+        "_phase",
+        "_bits",
+    )
+    grows: ClassVar[tuple[str, ...]] = remembers
+
+    def check_state(self) -> None:
+        """Each slot's tasks lie in the columns of those drawn ahead."""
+        columns = [vars(self).get(name) for name in ("_replication", "_device", "_phase", "_bits")]
+        drawn = [column.shape for column in columns if isinstance(column, np.ndarray)]
+        starts, ends = self._starts, drawn[0][0] if drawn else 0
+        if drawn and (drawn != [(ends,)] * 4 or ends != starts[-1]):
+            raise ValueError("columns of other lengths than its slots")
+        if self._first < 0 or starts.ndim != 1 or starts[0] != 0 or (np.diff(starts) < 0).any():
+            raise ValueError("slots that are in no order")
 
     def draw(self, replication: int, rng: np.random.Generator, first: int, slots: int) -> Points:
         """The tasks of a replication in the slots `first`, …, `first + slots - 1`."""
@@ -200,8 +237,10 @@ class Poisson(PointProcess):
         ValueError: if `mean` or `rate` is not positive.
     """
 
-    mean: Bits
-    rate: PerSecond
+    remembers: ClassVar[tuple[str, ...]] = (*PointProcess.remembers, "_candidates")
+
+    mean: PositiveBits
+    rate: PositivePerSecond
     sizes: Sizes = "exponential"
 
     def __post_init__(self) -> None:
@@ -238,9 +277,11 @@ class MarkovModulatedPoisson(PointProcess):
             sojourn is not positive, or no rate is.
     """
 
-    mean: Bits
+    remembers: ClassVar[tuple[str, ...]] = (*PointProcess.remembers, "_candidates")
+
+    mean: PositiveBits
     rates: list[PerSecond]
-    sojourns: list[Seconds]
+    sojourns: list[PositiveSeconds]
     sizes: Sizes = "exponential"
 
     def __post_init__(self) -> None:
@@ -282,11 +323,20 @@ class _Candidates:
         wait: (R,) from the start of the next slot to the next point, slots.
     """
 
+    remembers: ClassVar[tuple[str, ...]] = ("state", "wait")
+
     mean_gap: float
     arrives: FloatArray
     happens: FloatArray
     state: IntArray
     wait: FloatArray
+
+    def check_state(self) -> None:
+        """States that there are, and points that come."""
+        if self.state.min() < 0 or self.state.max() >= len(self.arrives):
+            raise ValueError("a device in a state that there is not")
+        if not ((self.wait >= 0.0) & np.isfinite(self.wait)).all():
+            raise ValueError("a time that does not come")
 
     @classmethod
     def of(
@@ -301,7 +351,7 @@ class _Candidates:
         event_rate = arrival_rate + 1.0 / np.array(sojourns)
         pace = event_rate.max()
         mean_gap = float(1.0 / (pace * state.shape[1] * slot_s))
-        wait = np.array([rng.standard_exponential() for rng in rngs]) * mean_gap
+        wait = np.array([standard_exponential(rng, 1)[0] for rng in rngs]) * mean_gap
         return cls(mean_gap, arrival_rate / pace, event_rate / pace, state, wait)
 
     def draw(
@@ -365,7 +415,7 @@ def _thinned(
                 phase[count] = now
                 device[count] = i
                 if sizes == _EXPONENTIAL:
-                    bits[count] = mean_bits * rng.standard_exponential()
+                    bits[count] = mean_bits * exponential_draw(rng)
                 elif sizes == _UNIFORM:
                     bits[count] = 2.0 * mean_bits * (1.0 - rng.random())
                 else:
@@ -373,7 +423,7 @@ def _thinned(
                 count += 1
             elif chance < happens[state[i]]:
                 state[i] = (state[i] + 1) % arrives.size
-            now += mean_gap * rng.standard_exponential()
+            now += mean_gap * exponential_draw(rng)
         now -= 1.0
     wait[0] = now
     return slot[:count], phase[:count], device[:count], bits[:count]
@@ -391,8 +441,10 @@ class PerSlot:
         ValueError: if a least value exceeds the largest.
     """
 
-    size: tuple[Bits, Bits] = (8e6, 32e6)
-    cycles: tuple[Cycles, Cycles] = (1e9, 2e9)
+    remembers: ClassVar[tuple[str, ...]] = ("_rngs",)
+
+    size: tuple[PositiveBits, PositiveBits] = (8e6, 32e6)
+    cycles: tuple[PositiveCycles, PositiveCycles] = (1e9, 2e9)
 
     def __post_init__(self) -> None:
         for name, (least, largest) in (("size", self.size), ("cycles", self.cycles)):
@@ -412,6 +464,16 @@ class PerSlot:
             for (least, largest), share in zip((self.size, self.cycles), drawn, strict=True)
         )
         return bits, cycles
+
+
+def check_used(used: int, drawn: int) -> None:
+    """Look at how much was used of what was drawn ahead, as a file has it.
+
+    Raises:
+        ValueError: more than was drawn, or less than nothing.
+    """
+    if not 0 <= used <= drawn:
+        raise ValueError(f"{used} used of {drawn} that were drawn")
 
 
 def require_positive(name: str, value: float) -> None:

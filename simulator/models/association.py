@@ -1,7 +1,7 @@
 """Which station each device talks to: the edge set epsilon of paper A's graph."""
 
 from dataclasses import dataclass
-from typing import Annotated, Protocol
+from typing import Annotated, ClassVar, Protocol
 
 import numpy as np
 from pydantic import Field
@@ -9,6 +9,8 @@ from pydantic import Field
 from ...scenarios.units import Number
 from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.compiled import compiled
+from ..core.elementary import log2
+from ..network.cells import check_stations
 from ..network.graph import LiveNetwork
 from ..network.network import Network
 
@@ -23,7 +25,7 @@ class Association(Protocol):
     """Chooses a station for each device: at the start, and when devices moved or a station failed.
 
     A model's constructor keywords are its keys of the scenario's [association] section. All that
-    it knows between two calls lies in arrays, so that it can be pickled.
+    it knows between two calls lies in its attributes, so that it can be saved (core/saved_state.py).
     """
 
     def start(self, network: LiveNetwork, coverage_m: FloatArray) -> None:
@@ -82,6 +84,8 @@ class LoadAware:
         hysteresis: at least 1; large values mean few handovers.
     """
 
+    remembers: ClassVar[tuple[str, ...]] = ("_station",)
+
     hysteresis: Annotated[Number, Field(ge=1)] = 1.1
 
     def start(self, network: Network, coverage_m: FloatArray) -> None:
@@ -90,6 +94,11 @@ class LoadAware:
         self._snr_per_gain = network.device_power_max_w[:, None] / network.noise_w
         self._bandwidth_hz = network.station_bandwidth_hz
         self._station = np.full((network.replications, network.devices), _NOWHERE)
+
+    def check_state(self) -> None:
+        """Stations that there are."""
+        station, stations = self._station, len(self._bandwidth_hz)
+        check_stations(station, station.shape, stations, least=_NOWHERE)
 
     def associate(
         self, distance_m: FloatArray, path_gain: FloatArray, chooses: BoolArray | None = None
@@ -149,7 +158,7 @@ def _best_share(
             best, best_share, current_share = 0, -1.0, -1.0
             for j in range(stations):
                 if j == 0 or distance_m[r, i, j] < coverage_m[j]:
-                    share_bps = bandwidth_hz[j] * np.log2(1.0 + snr[r, i, j]) / (1 + load[j])
+                    share_bps = bandwidth_hz[j] * log2(1.0 + snr[r, i, j]) / (1 + load[j])
                     if share_bps > best_share:
                         best, best_share = j, share_bps
                     if j == current:

@@ -1,6 +1,7 @@
 """Batteries that are drained by CPU and radio, and charged by harvesting."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -19,6 +20,8 @@ class Battery:
         harvest_w: mean power harvested; uniform on [0, 2 mean] in each slot.
         rngs: the stream of harvests, one generator per replication.
     """
+
+    remembers: ClassVar[tuple[str, ...]] = ("rngs",)
 
     network: Network
     capacity_j: float

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Protocol
+from typing import Annotated, ClassVar, Protocol
 
 import numpy as np
 from pydantic import Field
 
 from ...scenarios.units import Metres, Number, PowerRatio
 from ..core.arrays import FloatArray
-from ..core.randomness import Generators
+from ..core.elementary import power_each
+from ..core.randomness import Generators, standard_exponential, standard_normal
+from .arrivals import check_used
 
 PATH_LOSS = {"log-distance": f"{__package__}.fading:LogDistance"}
 """Path-loss models by the name that a scenario gives."""
@@ -55,15 +57,16 @@ class LogDistance:
     def gain(self, distance_m: FloatArray) -> FloatArray:
         """Mean power gains of links of these lengths, any shape."""
         far_m = np.maximum(distance_m, self.min_distance)
-        return self.reference_gain * far_m**-self.path_loss_exponent
+        return self.reference_gain * power_each(far_m, -self.path_loss_exponent)
 
 
 class Fading(Protocol):
     """Small-scale fading, constant for a coherence time, with power gains h_ij of mean 1.
 
     A model's constructor keywords are its keys of the scenario's [channel] section. All that it
-    knows between two blocks lies in arrays and generators, so that it can be pickled. A model whose
-    links and blocks are independent is most easily written as a subclass of `IndependentFading`.
+    knows between two blocks lies in its attributes, as numbers, text, arrays and generators, so that
+    it can be saved (core/saved_state.py). A model whose links and blocks are independent is most easily
+    written as a subclass of `IndependentFading`.
     """
 
     def start(
@@ -91,6 +94,15 @@ class IndependentFading:
     A station's stream is consumed block after block and, within a block, device after device;
     how many blocks are drawn at once changes nothing but the time it takes.
     """
+
+    remembers: ClassVar[tuple[str, ...]] = ("_rngs", "_drawn", "_used")
+    grows: ClassVar[tuple[str, ...]] = ("_drawn",)
+
+    def check_state(self) -> None:
+        """Whole blocks were drawn ahead, and some of them used."""
+        if self._drawn.shape[1:] != self._shape[1:]:
+            raise ValueError("gains of other links")
+        check_used(self._used, len(self._drawn))
 
     def sample(self, rng: np.random.Generator, blocks: int, devices: int) -> FloatArray:
         """(blocks, devices) gains of mean 1, drawn from `rng` in this order."""
@@ -135,7 +147,7 @@ class Rayleigh(IndependentFading):
 
     def sample(self, rng: np.random.Generator, blocks: int, devices: int) -> FloatArray:
         """(blocks, devices) gains of mean 1, drawn from `rng` in this order."""
-        return rng.standard_exponential((blocks, devices))
+        return standard_exponential(rng, (blocks, devices))
 
 
 @dataclass
@@ -151,7 +163,7 @@ class Rician(IndependentFading):
 
     def sample(self, rng: np.random.Generator, blocks: int, devices: int) -> FloatArray:
         """(blocks, devices) gains of mean 1, drawn from `rng` in this order."""
-        in_phase_quadrature = rng.standard_normal((blocks, devices, 2))
+        in_phase_quadrature = standard_normal(rng, (blocks, devices, 2))
         in_phase_quadrature *= np.sqrt(0.5 / (self.k_factor + 1.0))
         in_phase_quadrature[..., 0] += np.sqrt(self.k_factor / (self.k_factor + 1.0))
         in_phase_quadrature *= in_phase_quadrature

@@ -2,15 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import hypot, log
+from math import sqrt
 from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...scenarios.units import MetresPerSecond, Seconds
+from ...scenarios.units import PositiveMetresPerSecond, Seconds
 from ..core.arrays import FloatArray
 from ..core.compiled import compiled
+from ..core.elementary import log, power
 from ..core.randomness import Generators
 
 MOBILITY = {
@@ -24,7 +25,8 @@ class Mobility(Protocol):
     """Moves all devices of all replications at once.
 
     A model's constructor keywords are its keys of the scenario's [mobility] section. All that it
-    knows between two calls lies in arrays and generators, so that it can be pickled.
+    knows between two calls lies in its attributes, as numbers, text, arrays and generators, so that it
+    can be saved (core/saved_state.py).
 
     Attributes:
         moves: False if positions never change, and nothing that follows from them need be redone.
@@ -101,8 +103,9 @@ class RandomWaypoint:
     """
 
     moves: ClassVar[bool] = True
+    remembers: ClassVar[tuple[str, ...]] = ("_generator", "_waypoint_m", "_velocity_mps", "_left_s")
 
-    speed: tuple[MetresPerSecond, MetresPerSecond] = (0.5, 2.0)
+    speed: tuple[PositiveMetresPerSecond, PositiveMetresPerSecond] = (0.5, 2.0)
     pause: Seconds = 0.0
 
     def __post_init__(self) -> None:
@@ -142,6 +145,13 @@ class RandomWaypoint:
             placed,
         )
 
+    def check_state(self) -> None:
+        """Legs that end within the area, and not for ever anew."""
+        walks = np.isfinite(self._velocity_mps).all() and (self._left_s >= 0.0).all()
+        within = ((self._waypoint_m >= 0.0) & (self._waypoint_m <= self._area_m)).all()
+        if not (walks and within):
+            raise ValueError("a leg that leads nowhere")
+
     def advance(self, position_m: FloatArray, dt_s: float) -> FloatArray:
         """(R, N, 2) where the devices are `dt_s` seconds later, in a new array."""
         return _advance(
@@ -169,9 +179,10 @@ class RandomWaypoint:
 def mean_distance_m(width_m: float, height_m: float) -> float:
     """Mean distance of two uniform points in a rectangle (Ghosh, 1951)."""
     a, b = width_m, height_m
-    d = hypot(a, b)
-    cubes = a**3 / b**2 + b**3 / a**2 + d * (3.0 - a**2 / b**2 - b**2 / a**2)
-    return (cubes + 2.5 * (b**2 / a * log((a + d) / b) + a**2 / b * log((b + d) / a))) / 15.0
+    a2, b2 = a * a, b * b
+    d = sqrt(a2 + b2)
+    cubes = a * a2 / b2 + b * b2 / a2 + d * (3.0 - a2 / b2 - b2 / a2)
+    return (cubes + 2.5 * (b2 / a * log((a + d) / b) + a2 / b * log((b + d) / a))) / 15.0
 
 
 UnsignedArray = NDArray[np.uint64]
@@ -253,7 +264,7 @@ def _start(
                 position[1] = origin_y + done * dy
             # Slow legs take longer: the speed's density at a random time goes as 1 / v.
             ratio = speed_mps[1] / speed_mps[0]
-            now_mps = speed_mps[0] * ratio ** _uniform(generator, r, i)
+            now_mps = speed_mps[0] * power(ratio, _uniform(generator, r, i))
             left_s[r, i] = _set_out(position, waypoint, velocity_mps[r, i], now_mps)
     return position_m
 

@@ -4,10 +4,11 @@ import csv
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
-from ...scenarios.units import Bits
+from ...scenarios.units import Bits, Positive
 from ..core.arrays import FloatArray, IntArray
 from ..core.compiled import compiled
 from ..core.randomness import Generators
@@ -35,10 +36,12 @@ class Replay(PointProcess):
         OSError: the file cannot be read.
     """
 
+    remembers: ClassVar[tuple[str, ...]] = (*PointProcess.remembers, "_next")
+
     file: Path
     time_column: str
     bits: dict[str, Bits]
-    speedup: float = 1.0
+    speedup: Positive = 1.0
     repeat: bool = True
 
     def __post_init__(self) -> None:
@@ -54,6 +57,18 @@ class Replay(PointProcess):
         """Begin a run; see `Arrivals`."""
         super().start(devices, slot_s, rngs_of)
         self._next = np.zeros((len(self.rngs), 2), np.int64)
+
+    def check_state(self) -> None:
+        """The next request is one of the file's, and not long past."""
+        super().check_state()
+        cycle, row = self._next.T
+        if not ((cycle >= 0) & (row >= 0) & (row <= self._time_s.size)).all():
+            raise ValueError("a request that there is not")
+        row = np.minimum(row, self._time_s.size - 1)
+        due = self._time_s[row] + (cycle * self._period_s if self.repeat else 0.0)
+        ended = self._next[:, 1] == self._time_s.size
+        if not (ended | (due / self.slot_s >= self._first + len(self._starts) - 2)).all():
+            raise ValueError("a request that is long past")
 
     def draw(self, replication: int, rng: np.random.Generator, first: int, slots: int) -> Points:
         """The tasks of some slots; see `PointProcess`."""

@@ -2,7 +2,7 @@
 
 from heapq import heappop, heappush
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -45,8 +45,6 @@ class Backhaul:
     which they reach it, and those of an earlier round first; of two that reach it together, that of
     the station with the lower number. Each direction of a link sends by itself.
 
-    What it remembers lies in one array, so that it can be pickled.
-
     Args:
         topology: the stations and their links.
         report_bits: size of a report.
@@ -57,6 +55,8 @@ class Backhaul:
         instant: True if every report arrives as it leaves, whichever stations are down.
         free_ns: (R, links) from when on each link can send another report.
     """
+
+    remembers: ClassVar[tuple[str, ...]] = ("free_ns",)
 
     def __init__(
         self, topology: Topology, report_bits: float, replications: int, *, ideal: bool = False
@@ -140,10 +140,6 @@ class Backhaul:
             links[station, : len(taken)] = taken
             latency_ns[station] = min(sum(self._latency_ns[taken].tolist()), _NEVER_NS)
         return _Routes(links, latency_ns)
-
-    def __getstate__(self) -> dict[str, Any]:
-        # Both can be made again.
-        return vars(self) | {"_graph": None, "_known": {}}
 
 
 def _ns(seconds: FloatArray) -> IntArray:

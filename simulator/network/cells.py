@@ -1,6 +1,8 @@
 """Which device talks to which station, and the sums and look-ups that follow from it."""
 
+from collections.abc import Mapping
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +30,21 @@ class Cells:
             np.arange(devices)[None, :] + devices * replication
         )
         self.members: IntArray = self.total(np.ones(station.shape)).astype(np.int64)
+
+    def state_dict(self) -> dict[str, IntArray]:
+        """The association, from which all else follows."""
+        return {"station": self.station}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over an association of as many devices.
+
+        Raises:
+            ValueError: it is none.
+        """
+        station = state["station"]
+        check_stations(station, self.station.shape, self.shape[1])
+        vars(self).pop("crosses", None)
+        Cells.__init__(self, station, self.shape[1])
 
     @cached_property
     def crosses(self) -> BoolArray:
@@ -61,3 +78,21 @@ class Cells:
         largest = np.full(self.shape[0] * self.shape[1], -np.inf)
         np.maximum.at(largest, self._flat_index, column.reshape(-1))
         return largest.reshape(self.shape)
+
+
+def check_stations(station: Any, shape: tuple[int, ...], stations: int, least: int = 0) -> None:
+    """Look at numbers of stations that come from a file.
+
+    Args:
+        station: the numbers.
+        shape: that they should have.
+        stations: B.
+        least: of the numbers.
+
+    Raises:
+        ValueError: no whole numbers in this shape, or one of a station that there is not.
+    """
+    if not isinstance(station, np.ndarray) or station.dtype != np.int64 or station.shape != shape:
+        raise ValueError("not a station for each device")
+    if station.size and not least <= station.min() <= station.max() < stations:
+        raise ValueError(f"a station that is none of {stations}")

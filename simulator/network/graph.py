@@ -92,9 +92,6 @@ class LiveNetwork(Network):
             )
         return self._graphs[replication].at(_placement(self._state))
 
-    def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"_graphs": {}}
-
 
 def _placement(state: Followed | Placement) -> Placement:
     if isinstance(state, Placement):
@@ -154,7 +151,11 @@ class NetworkGraph:
             devices = np.union1d(moved, joined)
             station = now.station[r, devices]
             apart_m = now.position_m[r, devices] - self._topology.station_position_m[station]
-            columns = (devices, station, np.hypot(*apart_m.T))
+            columns = (
+                devices,
+                station,
+                np.sqrt(apart_m[:, 0] * apart_m[:, 0] + apart_m[:, 1] * apart_m[:, 1]),
+            )
             for i, j, distance_m in zip(*(column.tolist() for column in columns), strict=True):
                 name = self._topology.station_names[j]
                 graph.add_edge(f"device-{i}", name, kind="access", distance_m=distance_m)

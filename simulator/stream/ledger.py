@@ -12,6 +12,7 @@ from ..core.recorder import OUTCOMES, TASK_ROW, TaskTable
 from ..core.sorting import by_group_and_phase
 from ..models.arrivals import Tasks
 from ..models.failures import Availability
+from .ledger_check import check_ledger
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class TaskLedger:
     it used: the association may change while a task is half sent.
 
     The cost is that of the tasks that arrive, move on or end; those that wait cost nothing. Memory
-    is that of the tasks in the network. All state lies in arrays, so a ledger can be pickled.
+    is that of the tasks in the network.
 
     Args:
         replications: R.
@@ -53,6 +54,9 @@ class TaskLedger:
         deadline_s: from arrival; None if tasks have none.
         buffer_bits: the most that a device's queue holds; None if it is unbounded.
     """
+
+    remembers = ("_tasks", "_parts", "_device_queues", "_station_queues", "_ended", "_counters")
+    grows = ("_tasks", "_parts", "_ended")
 
     def __init__(
         self,
@@ -78,6 +82,10 @@ class TaskLedger:
         one_window = (replications, stations, 1)
         self._throughout = np.zeros(one_window), np.ones(one_window)
         self._none_lost = np.zeros((replications, stations))
+
+    def check_state(self) -> None:
+        """What compiled loops follow without a look."""
+        check_ledger(self._shape[1], *(getattr(self, name) for name in self.remembers))
 
     def admit(self, tasks: Tasks, queue_bits: FloatArray) -> Admission:
         """Let in the tasks that arrived in a slot, after its service.

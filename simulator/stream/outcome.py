@@ -1,4 +1,4 @@
-"""One slot of world A: what a decision does to queues and energy.
+"""One slot of the stream problem: what a decision does to queues and energy.
 
 The same function serves the world, which applies it to what is, and a policy, which may apply it to
 what its twin believes.

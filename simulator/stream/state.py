@@ -8,7 +8,7 @@ from ..state import Columns, State
 
 @dataclass
 class StreamState(State):
-    """The columns of world A, a stream of bits through queues.
+    """The columns of the stream problem, a stream of bits through queues.
 
     Attributes:
         fading: (R, N, B) h_ij, mean 1.

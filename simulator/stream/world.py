@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from ..core.arrays import BoolArray, FloatArray, IntArray, remainder
+from ..core.arrays import BoolArray, FloatArray, IntArray, read_only, remainder
 from ..core.compiled import compiled
 from ..core.recorder import TaskTable
 from ..models.arrivals import Arrivals, Tasks
@@ -82,6 +82,14 @@ class StreamWorld(World):
         record_gain: whether the (R, N, B) channel gains are recorded.
     """
 
+    remembers: ClassVar[tuple[str, ...]] = (
+        *World.remembers,
+        "fading",
+        "ledger",
+        "battery",
+        "failures",
+    )
+
     state: StreamState
     network: Network
     problem: DriftPlusPenalty
@@ -147,7 +155,7 @@ class StreamWorld(World):
         )
         beta = self.problem.perturbation_bits(earlier, devices["departed_bits"])
         for column in (*devices.values(), *stations.values(), ratio, beta):
-            column.flags.writeable = False
+            read_only(column)
         return Observation(
             slot=view.slot,
             time_s=view.time_s,
@@ -270,7 +278,7 @@ class StreamWorld(World):
             "local_bits": outcome.local_bits,
             "offloaded_bits": outcome.offloaded_bits,
             "station_served_bits": outcome.station_served_bits,
-            "station": station,
+            "serving_station": station,
             "rate_bps": outcome.rate_bps,
             "bandwidth_hz": outcome.bandwidth_hz,
             "power_w": outcome.power_w,

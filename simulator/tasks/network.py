@@ -1,9 +1,10 @@
 """The network of the task problem: what does not change during a run, and a slot's tasks."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from ..core.arrays import FloatArray
+from ..core.saved_state import ALL_FIELDS
 
 RateFloor = Literal["all", "offloading"]
 
@@ -54,6 +55,8 @@ class Tasks:
         cycles: (…, N) C_m.
         deadline_s: (…, N) D_m^max.
     """
+
+    remembers: ClassVar[tuple[str, ...]] = ALL_FIELDS
 
     bits: FloatArray
     cycles: FloatArray

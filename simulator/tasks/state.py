@@ -10,7 +10,7 @@ from .network import Tasks
 
 @dataclass
 class TaskState(State):
-    """The columns of world C, one task per device and slot.
+    """The columns of the task problem, one task per device and slot.
 
     Attributes:
         fading: (R, N, L) hbar_m ~ CN(0, I).

@@ -1,7 +1,7 @@
 """The task problem's world: one task per device and slot, an MRC uplink to one station, emissions."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -72,6 +72,8 @@ class TaskWorld(World):
         edge_cpu: fhat of the server, C(5) and C(8).
         record_gain: whether the channel gains are recorded.
     """
+
+    remembers: ClassVar[tuple[str, ...]] = (*World.remembers, "fading_rngs")
 
     state: TaskState
     network: CarbonAwareNetwork
@@ -187,7 +189,7 @@ class TaskWorld(World):
         """The trace variables of a slot; `state` is still that at its beginning."""
         state, fitted, scaled = self.state, slot.decision, slot.scaled
         columns: Columns = {
-            "station": state.cells.station,
+            "serving_station": state.cells.station,
             "task_bits": state.tasks.bits,
             "task_cycles": state.tasks.cycles,
             "deadline_s": state.tasks.deadline_s,

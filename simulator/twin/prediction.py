@@ -4,7 +4,7 @@ Each learns from the rows that were newly reported, and moves the rows it is giv
 which they were true to the present.
 """
 
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -32,6 +32,9 @@ class Predictor(Protocol):
 class RunningMean:
     """The mean of a column over all reports so far, one per device."""
 
+    remembers: ClassVar[tuple[str, ...]] = ("count", "mean")
+    grows: ClassVar[tuple[str, ...]] = remembers
+
     def __init__(self) -> None:
         self.count: FloatArray | None = None
         self.mean: FloatArray = np.zeros(0)
@@ -47,6 +50,8 @@ class RunningMean:
 
 class ArrivalPredictor:
     """Queues go on as A(5) with each device's running mean of arrivals and departures."""
+
+    remembers: ClassVar[tuple[str, ...]] = ("_arrived", "_departed")
 
     def __init__(self, network: Network) -> None:
         self._slot_s = network.slot_s
@@ -79,6 +84,9 @@ class LocationPredictor:
         path_gain: (R, N, 2) positions -> (R, N, B) mean power gains.
         area_m: (2,) devices do not leave it.
     """
+
+    remembers: ClassVar[tuple[str, ...]] = ("_position", "_time")
+    grows: ClassVar[tuple[str, ...]] = remembers
 
     def __init__(self, path_gain: "PathGain", area_m: FloatArray) -> None:
         self._path_gain = path_gain
@@ -122,6 +130,8 @@ class LocationPredictor:
 
 class EnergyPredictor:
     """The battery goes on at its mean net rate, between empty and full, and limits p_max."""
+
+    remembers: ClassVar[tuple[str, ...]] = ("_rate_w", "_before")
 
     def __init__(self, network: Network, capacity_j: float) -> None:
         self._network = network

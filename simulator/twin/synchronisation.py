@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.clock import NEVER_NS, EventOrder, to_ns
-from ..core.randomness import Generators
+from ..core.randomness import Generators, standard_exponential
+from ..core.saved_state import ALL_FIELDS
 from ..state import Columns
 
 LOST = NEVER_NS
@@ -26,9 +27,25 @@ class Model:
         sent_ns: (R, n) the time at which it was sent.
     """
 
+    remembers: ClassVar[tuple[str, ...]] = ALL_FIELDS
+
     columns: Columns
     stamp_ns: IntArray
     sent_ns: IntArray
+
+    def check_alike(self, other: "Model") -> None:
+        """Look at whether rows of another one can take the place of its own.
+
+        Raises:
+            ValueError: they have other columns, shapes or types.
+        """
+
+        def forms(model: "Model") -> dict[str, Any]:
+            arrays = model.columns | {"stamp": model.stamp_ns, "sent": model.sent_ns}
+            return {name: (array.dtype, array.shape) for name, array in arrays.items()}
+
+        if forms(self) != forms(other):
+            raise ValueError("a report with other columns")
 
     def replace(self, other: "Model") -> None:
         """Take over all rows."""
@@ -127,6 +144,8 @@ class Hop:
         loss_rngs: one generator per replication.
     """
 
+    remembers: ClassVar[tuple[str, ...]] = ("_latency_rngs", "_loss_rngs")
+
     def __init__(
         self, latency: Latency, loss: float, latency_rngs: Generators, loss_rngs: Generators
     ) -> None:
@@ -188,4 +207,4 @@ class Exponential:
 
     def sample(self, rng: np.random.Generator, size: int) -> FloatArray:
         """(size,) latencies, s."""
-        return self.mean_s * rng.standard_exponential(size)
+        return self.mean_s * standard_exponential(rng, size)

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..core.arrays import FloatArray, IntArray
 from ..core.clock import NANOSECONDS, EventOrder
+from ..core.compiled import compiled
 from ..network.backhaul import Backhaul
-from ..network.cells import Cells
+from ..network.cells import Cells, check_stations
 from ..state import Columns, State
 from .prediction import Predictor
 from .synchronisation import LOST, Hop, Model, Report, reports
@@ -56,6 +58,18 @@ class Twin:
         predictors: applied in order to what is older than the present.
     """
 
+    remembers: ClassVar[tuple[str, ...]] = (
+        "_local",
+        "_devices",
+        "_stations",
+        "reports",
+        "_learned_ns",
+        "_predictors",
+        "_device_hop",
+        "_station_hop",
+        "_backhaul",
+    )
+
     def __init__(
         self,
         state: State,
@@ -81,6 +95,41 @@ class Twin:
         self._learned_ns = now - 1
         self._at_once = now, stations
         self._cells = state.cells
+
+    @property
+    def reports(self) -> list[dict[str, Any]]:
+        """What is under way, as data; it can be set, before time goes on."""
+        models = [self._local, self._devices, self._stations]
+        return [
+            {
+                "to": next(n for n, model in enumerate(models) if model is report.model),
+                "order": int(report.order),
+                "arrival_ns": report.arrival_ns,
+                "rows": report.rows,
+                "sent": [report.sent.columns, report.sent.stamp_ns, report.sent.sent_ns],
+            }
+            for report in self.under_way
+        ]
+
+    @reports.setter
+    def reports(self, saved: list[dict[str, Any]]) -> None:
+        models = [self._local, self._devices, self._stations]
+        found = []
+        for one in saved:
+            model, sent, rows = models[one["to"]], Model(*one["sent"]), one["rows"]
+            model.check_alike(sent)
+            if rows.dtype != np.bool_ or rows.shape != model.stamp_ns.shape:
+                raise ValueError("rows of other senders")
+            order = EventOrder(one["order"])
+            found.append(Report(sent, rows, int(one["arrival_ns"]), order, model, self.under_way))
+        self.under_way[:] = found
+
+    def check_state(self) -> None:
+        """Stations that there are."""
+        sent = [report.sent for report in self.under_way if report.model is not self._stations]
+        for model in (self._local, self._devices, *sent):
+            shape, stations = model.stamp_ns.shape, self._stations.stamp_ns.shape[1]
+            check_stations(model.columns["station"], shape, stations)
 
     def devices_report(self, state: State, now_ns: int, stamp_ns: int) -> list[Report]:
         """First hop: every device sends its state to its station.
@@ -160,6 +209,17 @@ class Twin:
             cells=self._cells,
             devices=columns,
             stations=self._stations.columns,
-            age_s=(now_ns - stamp_ns) / NANOSECONDS,
-            station_age_s=(now_ns - self._stations.stamp_ns) / NANOSECONDS,
+            age_s=_age_s(now_ns, stamp_ns),
+            station_age_s=_age_s(now_ns, self._stations.stamp_ns),
         )
+
+
+@compiled
+def _age_s(now_ns: int, stamp_ns: IntArray) -> FloatArray:
+    """(R, N) or (R, B) how long ago the stamps were."""
+    rows, columns = stamp_ns.shape
+    age_s = np.empty((rows, columns))
+    for r in range(rows):
+        for i in range(columns):
+            age_s[r, i] = (now_ns - stamp_ns[r, i]) / NANOSECONDS
+    return age_s

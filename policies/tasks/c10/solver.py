@@ -23,6 +23,7 @@ from time import perf_counter
 import numpy as np
 
 from ....simulator.core.arrays import BoolArray, FloatArray
+from ....simulator.core.elementary import cbrt_each, exp
 from ....simulator.tasks.decision import TaskDecision
 from ....simulator.tasks.outcome import TOLERANCE, local_energy_j
 from .barrier import GAP, least_emission, least_relaxation
@@ -151,7 +152,7 @@ def _least_emission(slot: Slot, expired: Expired) -> _Best:
         if not offload.any():
             return _Best(offload, 0.0, 0.0, inside)
         point, value, bound = least_emission(program, inside)
-        return _Best(offload, float(np.exp(value)), float(np.exp(bound)), point)
+        return _Best(offload, exp(value), exp(bound), point)
 
     return _best_set(np.where(can_stay, local_j, np.inf), best_of, expired)
 
@@ -163,12 +164,12 @@ def _least_relaxation(slot: Slot) -> float:
     energy_j = local_energy_j(network, tasks, slowest_local_hz(network, tasks))
     needed_hz = tasks.cycles / tasks.deadline_s
     local = np.maximum(
-        needed_hz / network.device_cpu_max_hz, np.cbrt(energy_j / network.energy_max_j)
+        needed_hz / network.device_cpu_max_hz, cbrt_each(energy_j / network.energy_max_j)
     )
 
     def best_of(offload: BoolArray) -> _Best:
         point, value, bound = least_relaxation(program_of(slot, offload))
-        return _Best(offload, float(np.exp(value)), float(np.exp(bound)), point)
+        return _Best(offload, exp(value), exp(bound), point)
 
     return _best_set(local, best_of, lambda: False).value
 

@@ -1,18 +1,18 @@
 """SCA on C(10): paper C's Algorithm 1, as printed and as it should be (section III)."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field
 
-from ....scenarios.units import Hertz, Watts
+from ....scenarios.units import Count, PositiveHertz, Watts
 from ....simulator.core.randomness import Generators
 from ....simulator.tasks.decision import TaskDecision
 from ....simulator.tasks.network import CarbonAwareNetwork
 from ....simulator.tasks.observation import TaskObservation
 from ....simulator.tasks.problem import WorstCaseEmission
 from ...base import Policy
-from ...solver_cache import SolverCache
 from ..c10.closed_form_rates import feasible_common_hz
 from ..c10.slot import Slot, stack, unstack
 from .algorithm1 import Algorithm1
@@ -43,15 +43,15 @@ class Sca(Policy):
 
     variant: Literal["improved", "paper"] = "improved"
     rates: Literal["best", "initial"] = "best"
-    iterations_max: int = 30
-    threshold: float = 1e-3
+    iterations_max: Count = 30
+    threshold: Annotated[float, Field(ge=0)] = 1e-3
     power_min: Watts = 1e-2
-    local_cpu: Hertz | None = None
-    edge_cpu: Hertz | None = None
+    local_cpu: PositiveHertz | None = None
+    edge_cpu: PositiveHertz | None = None
 
     def __post_init__(self) -> None:
-        self._algorithm_1: SolverCache[int, Algorithm1] = SolverCache()
-        self._joint: SolverCache[int, JointSubproblem] = SolverCache()
+        self._algorithm_1: dict[int, Algorithm1] = {}
+        self._joint: dict[int, JointSubproblem] = {}
 
     def reset(
         self, network: CarbonAwareNetwork, problem: WorstCaseEmission, rngs: Generators
