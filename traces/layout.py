@@ -259,7 +259,7 @@ class TraceFile:
         if not values.shape[axis]:
             return
         values = np.ascontiguousarray(values.swapaxes(0, axis), dataset.dtype)
-        self._checksums[name] = crc32(values, self._checksums.get(name, 0))
+        self._checksums[name] = crc32(values.data, self._checksums.get(name, 0))
         dataset.resize(old + len(values), axis=axis)
         dataset[(slice(None),) * axis + (slice(old, None),)] = values.swapaxes(0, axis)
 

@@ -21,7 +21,8 @@ from ...scenarios.loading import load_scenario
 from ...scenarios.schema import Scenario
 from ...simulator.core.arrays import FloatArray
 from ...simulator.core.errors import RunError
-from ..sweeps.jobs import JobOutcome, locked
+from ...traces.locks import locked
+from ..sweeps.jobs import JobOutcome
 from ..sweeps.workers import LocalPool
 from .figure import Trainings
 
