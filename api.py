@@ -15,7 +15,9 @@ They import the rest of the program when they are called.
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -58,6 +60,7 @@ def load_scenario(
     slots: int | None = None,
     replications: int | None = None,
     checkpoint: AnyPath | None = None,
+    trust: bool = False,
 ) -> "Scenario":
     """Read a scenario, and change it; the arguments are those of `run`."""
     from .experiments.run import load
@@ -69,11 +72,13 @@ def load_scenario(
         "run.replications": replications,
         "policy.checkpoint": checkpoint,
     }
-    return load(scenario, with_values(overrides, values), data_dir, policy)
+    return load(scenario, with_values(overrides, values), data_dir, policy, trust=trust)
 
 
 def validate(scenario: "AnyScenario", policy: "AnyPolicy | None" = None) -> "Network":
     """Check a scenario with all files, models and the policy that it names; its network, with all sizes.
+
+    Classes of its own that the file names are not imported, so neither they nor their keys are checked.
 
     Args:
         scenario: as for `run`, or as `load_scenario` has changed it.
@@ -81,7 +86,9 @@ def validate(scenario: "AnyScenario", policy: "AnyPolicy | None" = None) -> "Net
     """
     from .experiments.run import prepare
 
-    return prepare(load_scenario(scenario, policy=policy), policy).blueprint.network
+    loaded = load_scenario(scenario, policy=policy)
+    code = replace(loaded.code, trust=False, unseen=True)
+    return prepare(loaded.located(loaded.source, loaded.folders, code), policy).blueprint.network
 
 
 def run(
@@ -98,6 +105,7 @@ def run(
     overwrite: bool | None = None,
     overrides: "Overrides" = (),
     data_dir: AnyPath | None = None,
+    trust: bool = False,
     on_start: "Follow" = lambda simulation: None,
 ) -> "Trace":
     """Run a scenario, and open the trace that it leaves.
@@ -121,12 +129,15 @@ def run(
             an object to be run again, the class or the object has to be given again.
         checkpoint: of a policy that learns: what `train` left.
         checkpoint_every: slots between checkpoints of the run, for `resume`. The policy must be
-            picklable: its class must be one of a module, or of the notebook or script itself.
+            saveable, docs/python.md.
         resume: go on with the run whose trace is `output`, if there is one; do nothing if it is
             complete.
         overwrite: replace a trace that is there; the default is to, unless `resume` is given.
         overrides: of any key, `["run.slots=100"]` as for the command's --set, or `{"run.slots": 100}`.
         data_dir: where data files are looked up that do not lie beside the scenario.
+        trust: whether the scenario may name classes, "module:Class", of any module, and a trace of any at
+            all; else only those of a .py file beside the scenario's own (docs/security.md). What is given
+            as an argument here needs no trust.
         on_start: is handed the simulation before its first slot, to follow it.
     """
     from .experiments.checkpoint import checkpoint_path
@@ -145,6 +156,7 @@ def run(
         slots=slots,
         replications=replications,
         checkpoint=checkpoint,
+        trust=trust,
     )
     experiment = prepare(loaded, policy)
     path = Path(output) if output is not None else _new_output(loaded, suffix=".h5")
@@ -168,6 +180,7 @@ def train(
     resume: bool = False,
     overrides: "Overrides" = (),
     data_dir: AnyPath | None = None,
+    trust: bool = False,
     command: str = "",
     follow: "Callable[[TrainingProgress], None]" = lambda progress: None,
 ) -> "TrainingResult":
@@ -184,13 +197,14 @@ def train(
         resume: go on with the training in `output`.
         overrides: as for `run`; options of the policy say how it learns.
         data_dir: as for `run`.
+        trust: as for `run`.
         command: noted in the checkpoint.
         follow: is handed the progress from time to time.
     """
     from .experiments import train as training
     from .experiments.outputs import alone
 
-    loaded = load_scenario(scenario, overrides, data_dir, policy, seed=seed)
+    loaded = load_scenario(scenario, overrides, data_dir, policy, seed=seed, trust=trust)
     if resume and output is None:
         raise ArgumentError("`resume` needs `output`, the folder of the training")
     folder = Path(output) if output is not None else _new_output(loaded, "train-")
@@ -212,6 +226,7 @@ def compare(
     slots: int | None = None,
     overrides: "Overrides" = (),
     data_dir: AnyPath | None = None,
+    trust: bool = False,
     warmup: float = 0.1,
     watch: "Watch | None" = None,
 ) -> "Comparison":
@@ -230,6 +245,7 @@ def compare(
         slots: length of the runs.
         overrides: as for `run`, for all policies. Totals alone are recorded unless they say otherwise.
         data_dir: as for `run`.
+        trust: as for `run`.
         warmup: share of the slots that is left out first.
         watch: makes, for a label, its place and their number, a context that gives what follows a run.
     """
@@ -241,7 +257,7 @@ def compare(
     if isinstance(scenario, str | Path) and "\n" not in str(scenario) and Path(scenario).is_dir():
         raise ArgumentError(f"{scenario} is a folder; the runs of a sweep are for `compare_sweep`")
     changes = with_values(overrides, {"run.seed": seed, "run.slots": slots})
-    experiments = prepare_each(scenario, policies, seeds, changes, data_dir)
+    experiments = prepare_each(scenario, policies, seeds, changes, data_dir, trust=trust)
     source = next(iter(experiments.values())).scenario.source
     folder = Path(output) if output is not None else reserve(f"compare-{Path(source).stem}")
     with alone(folder, reserved=output is None):
@@ -259,6 +275,7 @@ def sweep(
     scheduler: str | None = None,
     fail_fast: bool = False,
     data_dir: AnyPath | None = None,
+    trust: bool = False,
     watch: "WatchSweep" = lambda progress: None,
     report: "ReportFailure" = lambda failure: None,
 ) -> "SweepStatus":
@@ -275,6 +292,7 @@ def sweep(
         scheduler: address of a dask.distributed scheduler, whose workers are used instead.
         fail_fast: stop at the first run that fails.
         data_dir: as for `run`.
+        trust: as for `run`, of the sweep's file and its scenario.
         watch: is handed the progress several times a second.
         report: is handed each failure, in words.
 
@@ -286,7 +304,7 @@ def sweep(
     from .experiments.sweeps.sweep_file import load_sweep
     from .experiments.sweeps.workers import DaskPool, LocalPool, Pool
 
-    asked = load_sweep(sweep, data_dir)
+    asked = load_sweep(sweep, data_dir, trust=trust)
     folder = _sweep_folder(sweep, output)
 
     def pool() -> Pool:
@@ -311,13 +329,17 @@ def sweep_status(sweep: AnyPath, output: AnyPath | None = None) -> "SweepStatus"
 
 
 def estimate_sweep(
-    sweep: "AnySweep", *, workers: int | None = None, data_dir: AnyPath | None = None
+    sweep: "AnySweep",
+    *,
+    workers: int | None = None,
+    data_dir: AnyPath | None = None,
+    trust: bool = False,
 ) -> "SweepEstimate":
     """The runs of a sweep, about how long they take and how large they are; arguments as for `sweep`."""
     from .experiments.sweeps.estimate import estimate
     from .experiments.sweeps.sweep_file import load_sweep
 
-    return estimate(load_sweep(sweep, data_dir), workers or _cores())
+    return estimate(load_sweep(sweep, data_dir, trust=trust), workers or _cores())
 
 
 def compare_sweep(
@@ -418,7 +440,11 @@ def plot(
 
 
 def report(
-    traces: "AnyTrace | Sequence[AnyTrace]", output: AnyPath | None = None, warmup: float = 0.1
+    traces: "AnyTrace | Sequence[AnyTrace]",
+    output: AnyPath | None = None,
+    warmup: float = 0.1,
+    *,
+    overwrite: bool = True,
 ) -> Path:
     """Write one HTML file about traces, or about a sweep, to be read offline; its path.
 
@@ -426,10 +452,13 @@ def report(
         traces: one or several, or the folder of a sweep or of traces.
         output: the page; if not given, the trace's name with .html, or report.html in the folder.
         warmup: share of the slots that is left out of the numbers first.
+        overwrite: replace a file that is there under the name that `output` gives.
     """
     from .experiments.report.report import write_report
 
     paths = _paths(traces)
+    if output is not None and not overwrite and Path(output).exists():
+        raise ArgumentError(f"{output} exists; `overwrite=True` replaces it")
     first = paths[0]
     folder = first if first.is_dir() else first.parent
     single = len(paths) == 1 and not first.is_dir()
@@ -529,7 +558,8 @@ def _new_output(scenario: "Scenario", prefix: str = "", suffix: str = "") -> Pat
     """A new path in `runs/`, named after scenario, policy and seed."""
     from .experiments.outputs import reserve
 
-    policy = scenario.policy.name.partition("(")[0].removeprefix("__main__:").replace(":", ".")
+    policy = scenario.policy.name.partition("(")[0].removeprefix("__main__:")
+    policy = re.sub(r"[^\w.+-]+", ".", policy).lstrip(".")
     stem = Path(scenario.source).stem
     return reserve(f"{prefix}{stem}-{policy}-seed{scenario.run.seed}", suffix)
 

@@ -11,6 +11,7 @@ import click
 
 from edgesim import terminal
 from edgesim.exits import FAILED, Program, option_of, user_errors
+from edgesim.terminal import say
 
 if TYPE_CHECKING:
     from edgesim.experiments.train import TrainingResult
@@ -62,6 +63,8 @@ set_option = click.option(
 data_option = folder_option(
     "--data", "data_dir", text="Folder of data files.  [default: ../shared/data]"
 )
+trust_help = "Import all classes that the file names, a trace's too: it runs their code."
+trust_option = click.option("--trust", is_flag=True, help=trust_help)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 workers_option = click.option(
     "--workers", type=click.IntRange(min=1), help="Processes.  [default: one for each core]"
@@ -95,6 +98,7 @@ trace_argument = click.argument("trace", type=click.Path(path_type=Path))
 
 @main.command()
 @scenario_options
+@trust_option
 @file_option("-o", "--output", text="The trace.  [default: a new file in runs/]")
 @click.option("--overwrite", is_flag=True, help="Replace the trace that --output names.")
 @file_option("--checkpoint", text="Of a policy that learns: what `edgesim train` left.")
@@ -144,16 +148,17 @@ def run(train_first: bool, checkpoint: Path | None, as_json: bool, **arguments: 
         with trace:
             path = trace.path
             if not started:
-                click.echo(f"{path} is complete", err=True)
+                say(f"{path} is complete", err=True)
             print_result(trace.summary(), as_json)
         if interrupt:
             raise interrupt
         if not as_json:
-            click.echo(f"trace: {path}")
+            say(f"trace: {path}")
 
 
 @main.command()
 @experiment_options
+@trust_option
 @click.option(
     "--policies",
     metavar="A,B,…",
@@ -190,7 +195,7 @@ def compare(
 
     SCENARIO may be the folder of a sweep: its runs are compared, group by group.
     """
-    given = {name: value for name, value in arguments.items() if value not in (None, ())}
+    given = {name: value for name, value in arguments.items() if value not in (None, (), False)}
     of_sweep: dict[str, Any] = {
         name: given.pop(name) for name in ("by", "between", "numbers") if name in given
     }
@@ -225,7 +230,7 @@ def compare(
         )
         print_result(comparison, as_json)
         if not as_json:
-            click.echo(f"traces: {comparison.baseline.trace.parent}")
+            say(f"traces: {comparison.baseline.trace.parent}")
         if picture:
             api.plot(comparison, picture)
 
@@ -241,6 +246,7 @@ def compare(
 @click.option("--status", is_flag=True, help="Tell how far it is.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first run that fails.")
 @data_option
+@trust_option
 @json_option
 def sweep(
     sweep: Path,
@@ -264,7 +270,8 @@ def sweep(
             print_result(api.sweep_status(sweep, output), as_json)
             return
         if dry_run:
-            estimate = api.estimate_sweep(sweep, workers=workers, data_dir=data_dir)
+            trust = arguments["trust"]
+            estimate = api.estimate_sweep(sweep, workers=workers, data_dir=data_dir, trust=trust)
             print_result(estimate, as_json)
             return
         with sweep_progress() as (watch, report):
@@ -272,7 +279,7 @@ def sweep(
             ended = api.sweep(sweep, output, watch=watch, report=report, **arguments)
         print_result(ended, as_json)
         if not as_json:
-            click.echo(f"results: edgesim compare {ended.folder}")
+            say(f"results: edgesim compare {ended.folder}")
         if ended.complete < ended.runs:
             sys.exit(FAILED)
 
@@ -283,6 +290,7 @@ def sweep(
 @click.option("--seed", type=int, help="Of the training; its own seeds are held out.")
 @set_option
 @data_option
+@trust_option
 @folder_option(
     "-o", "--output", text="Folder for what the training leaves.  [default: a new one in runs/]"
 )
@@ -319,7 +327,7 @@ def reproduce(figures: Sequence[str], **arguments: Any) -> None:
     if not figures:
         from edgesim.experiments.reproduction.catalogue import listing
 
-        click.echo(listing())
+        say(listing())
         return
     with user_errors():
         from edgesim import api
@@ -327,18 +335,25 @@ def reproduce(figures: Sequence[str], **arguments: Any) -> None:
         from edgesim.experiments.reproduction.engine import Reporter
 
         reporter = Reporter(log=click.echo, runs=sweep_progress)
-        click.echo(f"page: {api.reproduce(figures, reporter=reporter, **arguments)}")
+        say(f"page: {api.reproduce(figures, reporter=reporter, **arguments)}")
 
 
 @main.command()
 @scenario_options
 def validate(scenario: str, **arguments: Any) -> None:
-    """Check SCENARIO, with all files, models and the policy that it names."""
+    """Check SCENARIO, with all files, models and the policy that it names.
+
+    Classes of its own, "module:Class", are not imported, and not checked.
+    """
     with user_errors():
         from edgesim import api
+        from edgesim.scenarios.components import unseen
 
-        network = api.validate(api.load_scenario(scenario, **arguments))
-        click.echo(f"{scenario}: right; {network.devices} devices, {network.stations} stations")
+        loaded = api.load_scenario(scenario, **arguments)
+        network = api.validate(loaded)
+        say(f"{scenario}: right; {network.devices} devices, {network.stations} stations")
+        for name in unseen(loaded):
+            say(f"not looked at: {name}")
 
 
 @main.command()
@@ -347,7 +362,7 @@ def policies() -> None:
     from edgesim.policies.registry import POLICIES, descriptions
 
     for problem in POLICIES:
-        click.echo(f"{problem}:")
+        say(f"{problem}:")
         print_list([(f"  {name}", text) for name, text in descriptions(problem)])
 
 
@@ -406,7 +421,7 @@ def plot(
         check_picture(output)
         if not trace.is_dir():
             refuse({"x": x, "numbers": numbers}, "a trace")
-        click.echo(api.plot(trace, output, kind, x=x, numbers=numbers))
+        say(api.plot(trace, output, kind, x=x, numbers=numbers))
 
 
 @main.command()
@@ -418,8 +433,9 @@ def plot(
     "--output",
     text="The page.  [default: the trace's name with .html, or report.html in the folder]",
 )
+@click.option("--overwrite", is_flag=True, help="Replace the file that --output names.")
 @warmup_option("Share of the slots left out of the numbers first.")
-def report(traces: Sequence[Path], output: Path | None, warmup: float) -> None:
+def report(traces: Sequence[Path], output: Path | None, warmup: float, overwrite: bool) -> None:
     """Write one HTML file about traces, or about the folder of a sweep; it can be read offline.
 
     It shows the numbers, the network over time and on its map, comparisons, and where all of it comes
@@ -428,7 +444,7 @@ def report(traces: Sequence[Path], output: Path | None, warmup: float) -> None:
     with user_errors():
         from edgesim import api
 
-        click.echo(api.report(traces, output, warmup))
+        say(api.report(traces, output, warmup, overwrite=overwrite))
 
 
 @main.command()
@@ -479,11 +495,11 @@ def export(
             refuse({"output": output}, "--graph")
             if graph.suffix not in SUFFIXES:
                 raise click.UsageError(f"{graph}: a graph ends in {', '.join(SUFFIXES)}")
-            click.echo(api.export_graph(trace, graph, slot))
+            say(api.export_graph(trace, graph, slot))
             return
         refuse({"slot": slot}, "tables")
         for path in api.export(trace, output, file_format):
-            click.echo(path)
+            say(path)
 
 
 def trained(arguments: Mapping[str, Any], as_json: bool) -> Path:
@@ -496,11 +512,11 @@ def trained(arguments: Mapping[str, Any], as_json: bool) -> Path:
         result: TrainingResult = api.train(command=command, follow=follow, **arguments)
     figures = {"steps": result.steps, **result.best, "checkpoint": str(result.checkpoint)}
     if as_json:
-        click.echo(json.dumps(figures, indent=2))
+        say(json.dumps(figures, indent=2))
     else:
         for key, value in figures.items():
             text = f"{value:,.6g}" if isinstance(value, float) else f"{value}"
-            click.echo(f"{key:<26}{text}")
+            say(f"{key:<26}{text}")
     return result.checkpoint
 
 
@@ -522,7 +538,7 @@ def check_picture(path: Path | None) -> None:
 def print_result(result: Any, as_json: bool) -> None:
     """As JSON, or as a table as wide as it needs."""
     if as_json:
-        click.echo(result.to_json())
+        say(result.to_json())
         return
     terminal.print_table(result.to_table())
 
@@ -531,4 +547,4 @@ def print_list(rows: Sequence[tuple[str, str]]) -> None:
     """Names and their descriptions, in two columns."""
     width = max(len(name) for name, _ in rows)
     for name, text in rows:
-        click.echo(f"{name:<{width}}  {text}")
+        say(f"{name:<{width}}  {text}")

@@ -36,7 +36,7 @@ class Program(click.Group):
         except KeyboardInterrupt as interrupt:
             terminal.show_cursor()
             about = [in_options(interrupt)] if interrupt.args else []
-            click.echo("; ".join(["interrupted", *about]), err=True)
+            terminal.say("; ".join(["interrupted", *about]), err=True)
             sys.exit(INTERRUPTED)
         except OSError as error:
             gone = isinstance(error, BrokenPipeError) and terminal.unread()
@@ -44,7 +44,7 @@ class Program(click.Group):
             if gone:
                 sys.exit(UNREAD)
             where = f"{error.filename}: " if error.filename else ""
-            click.echo(f"error: {where}{error.strerror or error}", err=True)
+            terminal.say(f"error: {where}{error.strerror or error}", err=True)
             sys.exit(FAILED)
 
 
@@ -54,23 +54,24 @@ def user_errors() -> Iterator[None]:
     from edgesim.experiments.errors import ArgumentError, CheckpointError, SweepStoppedError
     from edgesim.scenarios.errors import ScenarioError
     from edgesim.simulator.core.errors import RunError
+    from edgesim.traces.printing import shown
     from edgesim.traces.reader import TraceError
 
     try:
         yield
     except (ScenarioError, TraceError) as error:
-        click.echo(f"error: {error}", err=True)
+        terminal.say(f"error: {error}", err=True)
         sys.exit(MISTAKE)
     except CheckpointError as error:
-        click.echo(f"error: {in_options(error)}", err=True)
+        terminal.say(f"error: {in_options(error)}", err=True)
         sys.exit(MISTAKE)
     except ArgumentError as error:
-        raise click.UsageError(in_options(error)) from None
+        raise click.UsageError(shown(in_options(error))) from None
     except SweepStoppedError as error:
-        click.echo(f"error: {error}; what is complete is kept, start it again to go on", err=True)
+        terminal.say(f"error: {error}; what is complete is kept, start it again to go on", err=True)
         sys.exit(FAILED)
     except RunError as error:
-        click.echo(f"run failed: {error}", err=True)
+        terminal.say(f"run failed: {error}", err=True)
         sys.exit(FAILED)
 
 

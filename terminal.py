@@ -6,9 +6,10 @@ import select
 import signal
 import sys
 import unicodedata
+from collections.abc import Iterator
 from contextlib import suppress
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -100,13 +101,25 @@ def _showable(error: UnicodeError) -> tuple[str | bytes, int]:
 codecs.register_error(SHOWABLE, _showable)
 
 
+def say(message: object, *, err: bool = False) -> None:
+    """Print a message; what it quotes of files controls no terminal."""
+    import click
+
+    from edgesim.traces.printing import shown
+
+    click.echo(shown(message), err=err)
+
+
 def print_table(table: "RenderableType") -> None:
     """Print a table as wide as the terminal, or as it needs where there is none.
 
     Where its columns are too many, the table comes in parts: a number is never cut in two.
     """
     from rich.console import Console
+    from rich.segment import Segment
     from rich.text import Text
+
+    from edgesim.traces.printing import shown
 
     class Showing(Console):
         """Replaces characters before a table is laid out, and leaves broken pipes to its caller."""
@@ -114,6 +127,10 @@ def print_table(table: "RenderableType") -> None:
         def render_str(self, text: str, **how: object) -> Text:
             shown = text.encode(self.encoding, SHOWABLE).decode(self.encoding)
             return super().render_str(shown, **how)  # type: ignore[arg-type]
+
+        def render(self, renderable: Any, options: Any = None) -> Iterator[Segment]:
+            for text, style, control in super().render(renderable, options):
+                yield Segment(text if control else shown(text), style, control)
 
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError

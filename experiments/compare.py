@@ -32,6 +32,8 @@ def prepare_each(
     seeds: int,
     overrides: Overrides = (),
     data_dir: str | Path | None = None,
+    *,
+    trust: bool = False,
 ) -> dict[str, Experiment]:
     """One experiment for each policy, alike in all else; nothing is run before all are right.
 
@@ -45,6 +47,7 @@ def prepare_each(
         seeds: how many; they follow the scenario's `run.seed`.
         overrides: see above.
         data_dir: see above.
+        trust: as for `load_scenario`.
 
     Returns:
         By label, in their order; a name is its own label.
@@ -63,7 +66,7 @@ def prepare_each(
     for label, (policy, options) in labelled(policies).items():
         try:
             own = with_overrides(changes, [f"policy.{option}" for option in options])
-            experiments[label] = prepare(load(scenario, own, data_dir, policy), policy)
+            experiments[label] = prepare(load(scenario, own, data_dir, policy, trust=trust), policy)
         except ScenarioError as error:
             issues += error.issues
     if issues:
@@ -142,4 +145,5 @@ def _label(policy: AnyPolicy) -> str:
     """A name as it is written; of a class or an object its name without the module's."""
     if isinstance(policy, str):
         return policy
-    return policy_name(policy).partition(":")[2]
+    name = policy_name(policy)
+    return name[name.find(":") + 1 :]

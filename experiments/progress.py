@@ -18,6 +18,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from ..traces.printing import shown
+
 if TYPE_CHECKING:
     from ..simulator.simulation import Simulation
     from .sweeps.execute import SweepProgress
@@ -114,7 +116,10 @@ def sweep_progress(
         total: runs, which the bar learns from the sweep too.
     """
     if not sys.stderr.isatty():
-        yield lambda progress: None, lambda failure: print(f"failed: {failure}", file=sys.stderr)
+        yield (
+            lambda progress: None,
+            lambda failure: print(f"failed: {shown(failure)}", file=sys.stderr),
+        )
         return
     bar = _Bar("runs", style="red")
     task = bar.tasks[0]
@@ -127,7 +132,7 @@ def sweep_progress(
         bar.update(task.id, completed=progress.complete + progress.failed, text=failed)
 
     try:
-        yield watch, lambda failure: bar.console.print(f"failed: {failure}", markup=False)
+        yield watch, lambda failure: bar.console.print(f"failed: {shown(failure)}", markup=False)
     finally:
         bar.stop()
 

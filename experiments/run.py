@@ -10,6 +10,8 @@ from typing import Any
 from ..policies.base import AnyPolicy, Policy
 from ..policies.learning.trainable import TrainablePolicy
 from ..policies.registry import make_policy, policy_name
+from ..scenarios.code import Code
+from ..scenarios.data import check_inside
 from ..scenarios.errors import Issue, ScenarioError, as_toml
 from ..scenarios.loading import AnyScenario, Overrides, load_scenario, parse_scenario
 from ..scenarios.schema import Scenario
@@ -53,6 +55,8 @@ def load(
     overrides: Overrides = (),
     data_dir: str | Path | None = None,
     policy: AnyPolicy | None = None,
+    *,
+    trust: bool = False,
 ) -> Scenario:
     """The scenario of whatever has one: as `load_scenario`, and that of a trace, as it was run.
 
@@ -61,6 +65,7 @@ def load(
         overrides: as for `load_scenario`.
         data_dir: as for `load_scenario`.
         policy: as for `load_scenario`, or a class or an object, for which its name stands.
+        trust: as for `load_scenario`. A trace names no class without it.
 
     Raises:
         ScenarioError: no such file, or not a scenario; with all that is wrong.
@@ -69,10 +74,11 @@ def load(
     name = None if policy is None else policy_name(policy)
     named = isinstance(scenario, str | Path) and "\n" not in str(scenario)
     if not (named and is_hdf5(path := Path(str(scenario)))):
-        return load_scenario(scenario, overrides, data_dir, name)
+        return load_scenario(scenario, overrides, data_dir, name, trust=trust)
     with open_trace(path) as trace:
         text = trace.scenario
-    return parse_scenario(text, str(scenario), overrides, data_dir, name, path.parent)
+    code = Code(trust=trust, foreign=True)
+    return parse_scenario(text, str(scenario), overrides, data_dir, name, path.parent, code)
 
 
 def prepare(scenario: Scenario, policy: AnyPolicy | None = None) -> Experiment:
@@ -97,6 +103,8 @@ def prepare(scenario: Scenario, policy: AnyPolicy | None = None) -> Experiment:
     if issues:
         raise ScenarioError(issues)
     if isinstance(made, TrainablePolicy):
+        if (name := made.checkpoint) is not None:
+            check_inside(scenario, Path(name), Path.cwd(), "policy.checkpoint", name)
         try:
             made.load(plan.problem)
         except ValueError as error:

@@ -41,7 +41,7 @@ from ..scenarios.schema import Scenario
 from ..scenarios.tables import flatten
 from ..simulator.core.errors import RunError
 from ..simulator.core.signals import stopped_by_signals
-from ..traces.file_errors import replaced
+from ..traces.file_errors import check_output, put_text, replaced
 from .errors import interrupted
 from .evaluation import Evaluation, Evaluator
 
@@ -133,7 +133,9 @@ def train(
         saved = _saved(scenario, folder / "checkpoint.pt") if resume else None
         evaluator = Evaluator(scenario)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "scenario.toml").write_text(scenario.to_toml(), encoding="utf-8")
+        for name in ("checkpoint.pt", "best.pt"):
+            check_output(folder / name)
+        put_text(folder / "scenario.toml", scenario.to_toml())
         seed = (scenario.run.seed + 1) * FIRST_SEED
         learner = learned.learner(partial(make_environment, scenario), seed)
         try:

@@ -3,7 +3,7 @@
 import inspect
 import sys
 
-from ..scenarios.components import configure, resolve
+from ..scenarios.components import VERBS, Unseen, configure, resolve
 from ..scenarios.errors import Issue, ScenarioError, as_toml
 from ..scenarios.schema import Scenario
 from .base import AnyPolicy, Policy
@@ -42,8 +42,9 @@ POLICIES = {
 def policy_name(policy: AnyPolicy) -> str:
     """What a scenario, and so a trace, calls a policy that is given in Python.
 
-    A class is "module:Class", by which it is found again where the module can be; one that only the
-    caller's program knows, as of a notebook, is "__main__:Class". An object is its class and those
+    A class that comes with the program has its name, any other is "module:Class", by which it is found
+    again where the module can be; one that only the caller's program knows, as of a notebook, is
+    "__main__:Class". An object is its class and those
     keywords of its constructor that it keeps as attributes, "module:Class(key=value)", from
     which it cannot be made again.
     """
@@ -51,10 +52,11 @@ def policy_name(policy: AnyPolicy) -> str:
         return policy
     cls = policy if isinstance(policy, type) else type(policy)
     module = sys.modules.get(cls.__module__)
-    known = getattr(module, cls.__qualname__, None) is cls
-    name = f"{cls.__module__}:{cls.__name__}" if known else f"__main__:{cls.__name__}"
+    found = getattr(module, cls.__qualname__, None) is cls
+    name = f"{cls.__module__}:{cls.__name__}" if found else f"__main__:{cls.__name__}"
     if isinstance(policy, type):
-        return name
+        own = {where: known for builtins in POLICIES.values() for known, where in builtins.items()}
+        return own.get(name, name)
     try:
         keys = list(inspect.signature(cls).parameters)
     except ValueError:  # of a class that is not written in Python
@@ -77,9 +79,9 @@ def make_policy(scenario: Scenario, given: AnyPolicy | None = None) -> Policy:
     """
     section, source = scenario.policy, scenario.source
     if given is None or isinstance(given, str):
-        builtins, folders = POLICIES[scenario.run.problem], scenario.folders
-        given = resolve(section.name, "policies", builtins, source=source, folders=folders)
-    for verb in ("reset", "decide"):
+        builtins = POLICIES[scenario.run.problem]
+        given = resolve(section.name, "policies", builtins, source=source, code=scenario.code)
+    for verb in () if given is Unseen else VERBS["policies"]:  # type: ignore[comparison-overlap]
         if not callable(getattr(given, verb, None)):
             what = f"no policy: it has no method `{verb}`"
             raise ScenarioError([Issue(source, what, "policy.name", as_toml(section.name))])

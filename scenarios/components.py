@@ -1,6 +1,8 @@
 """Models and policies by name: one class in one file, whose constructor keywords are its keys."""
 
 import inspect
+import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -8,6 +10,7 @@ from hashlib import sha256
 from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from operator import attrgetter
 from pathlib import Path
 from traceback import extract_tb
 from types import ModuleType
@@ -15,6 +18,7 @@ from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, create_model
 
+from .code import NO_CODE, Code
 from .errors import Issue, ScenarioError, as_toml, nearest
 from .schema import Scenario
 from .validation import validate
@@ -29,6 +33,34 @@ KEYS = {
 }
 """Of each kind of component, the key that names it. Its entry-point group is "edgesim.<kind>"."""
 
+VERBS = {
+    "policies": ("reset", "decide"),
+    "arrivals": ("start", "slot"),
+    "fading": ("start", "next"),
+    "path_loss": ("gain",),
+    "mobility": ("start", "advance"),
+    "association": ("start", "associate"),
+}
+"""Of each kind of component, the methods that a class of it has."""
+
+_MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+
+class Unseen:
+    """Stands for a class that a scenario names, and that nobody looked at."""
+
+
+def named_classes(scenario: Scenario) -> dict[str, str]:
+    """The classes that a scenario names "module:Class", by key."""
+    names = {key: attrgetter(key)(scenario) for key in KEYS.values()}
+    return {key: name for key, name in names.items() if ":" in name}
+
+
+def unseen(scenario: Scenario) -> list[str]:
+    """The classes of its own that a scenario's file names, as its keys have them."""
+    named = named_classes(scenario).items()
+    return [f"{key} = {as_toml(name)}" for key, name in named if not scenario.code.is_given(key)]
+
 
 def resolve(
     name: str,
@@ -36,25 +68,28 @@ def resolve(
     builtins: Mapping[str, str],
     *,
     source: str = "scenario",
-    folders: Sequence[Path] = (),
+    code: Code = NO_CODE,
+    verbs: Sequence[str] | None = None,
 ) -> type:
-    """The class that a scenario names.
+    """The class that a scenario names; nothing is imported that it may not name.
 
     Args:
-        name: a name from `builtins` or of an entry point, or "module:Class" of the user's own, where
-            the module is installed or a .py file in the current directory or one of `folders`.
+        name: a name from `builtins` or of an entry point, or "module:Class" of the user's own: of a .py
+            file beside the scenario; what the caller gave or trusts also of one in the current
+            directory, or of an installed module.
         kind: one of `KEYS`.
         builtins: the program's own, name -> "module:Class".
         source: the scenario's file, for messages.
-        folders: where modules are looked for after the current directory.
+        code: which classes it may name.
+        verbs: methods that the class must have, instead of `VERBS`.
 
     Raises:
-        ScenarioError: no such name, module or class, or a module that fails when it is imported.
+        ScenarioError: no such name, module or class, a module that fails when it is imported, one that
+            the scenario may not name, or a class of another kind.
     """
 
     def error(what: str, allowed: str = "", near: str = "") -> ScenarioError:
-        key = KEYS.get(kind, kind)
-        return ScenarioError([Issue(source, what, key, as_toml(name), allowed, near)])
+        return ScenarioError([Issue(source, what, KEYS[kind], as_toml(name), allowed, near)])
 
     if name in builtins:
         module_name, _, class_name = builtins[name].partition(":")
@@ -63,48 +98,87 @@ def resolve(
     if name.startswith("__main__:") or "(" in name:
         what = "is known only to the Python program that gave it"
         raise error(what, "give the class or the object again, as in edgesim.run(…, policy=…)")
-    where, folders = name, [Path.cwd(), *folders]
+    trusted = code.trust or code.is_given(KEYS[kind])
+    where, folders = name, [*([Path.cwd()] if trusted else []), *code.beside]
     if ":" not in name:
         installed = {point.name: point.value for point in entry_points(group=f"edgesim.{kind}")}
         if name not in installed:
             known = [*builtins, *sorted(installed)]
             allowed = f'{", ".join(known)}, or "module:Class" of your own'
             raise error("not known", allowed, nearest(name, known))
-        where, folders = installed[name], []
-    module_name, _, class_name = where.partition(":")
+        where, folders = installed[name], None
+    if code.unseen and not trusted:
+        return Unseen
     try:
-        module = _users_module(module_name, folders)
-    except _NotFoundError:
-        raise error(
+        return _class(where, folders, VERBS[kind] if verbs is None else verbs, trusted)
+    except _WrongNameError as failure:
+        raise error(*failure.args) from None
+
+
+def _class(where: str, folders: Sequence[Path] | None, verbs: Sequence[str], trusted: bool) -> type:
+    """The class "module:Class" of a .py file in one of the folders, or of an installed module.
+
+    Args:
+        where: "module:Class".
+        folders: None for an entry point, which is of an installed module.
+        verbs: methods that it must have.
+        trusted: whether it may be of an installed module.
+
+    Raises:
+        _WrongNameError: with the fault, what is allowed, and what is near.
+    """
+    module_name, _, class_name = where.partition(":")
+    if not _MODULE.fullmatch(module_name):
+        what = f"{json.dumps(module_name)} is not the name of a module"
+        raise _WrongNameError(what, '"module:Class"')
+    path = _file_of(module_name, folders or ())
+    if path is None and folders is not None and not trusted:
+        raise _WrongNameError(
+            f"would import `{module_name}` and call its `{class_name}`, which this file may not name",
+            "a class of a .py file beside a scenario of your own; of anything else, or of a trace, "
+            "with --trust (in Python `trust=True`) if you know what it runs",
+        )
+    if path is None and not _is_installed(module_name):
+        raise _WrongNameError(
             f"no module `{module_name}`",
             f"an installed module, or {module_name.replace('.', '/')}.py in the current directory "
             "or beside the scenario",
-        ) from None
-    except Exception as failure:  # noqa: BLE001 - whatever it is, the module's author wants it
-        raise error(f"importing {module_name} failed: {_in_one_line(failure)}") from None
-    users = getattr(module, class_name, None)
-    if not isinstance(users, type):
-        classes = [key for key, value in vars(module).items() if isinstance(value, type)]
-        raise error(f"{module_name} has no class `{class_name}`", near=nearest(class_name, classes))
-    return users
-
-
-class _NotFoundError(Exception):
-    """There is no such module."""
-
-
-def _users_module(name: str, folders: Sequence[Path]) -> ModuleType:
-    for folder in folders:
-        path = (folder / Path(*name.split("."))).with_suffix(".py").resolve()
-        if path.is_file():
-            return _module_of_file(path, folder)
+        )
     try:
-        missing = find_spec(name) is None
-    except (ImportError, ValueError):  # no parent package, or not a module's name at all
-        missing = True
-    if missing:
-        raise _NotFoundError
-    return import_module(name)
+        module = _module_of_file(*path) if path else import_module(module_name)
+    except Exception as failure:  # noqa: BLE001 - whatever it is, the module's author wants it
+        what = f"importing {module_name} failed: {_in_one_line(failure)}"
+        raise _WrongNameError(what) from None
+    found = getattr(module, class_name, None)
+    if not isinstance(found, type):
+        classes = [key for key, value in vars(module).items() if isinstance(value, type)]
+        what = f"{module_name} has no class `{class_name}`"
+        raise _WrongNameError(what, "", nearest(class_name, classes))
+    for verb in verbs:
+        if not callable(getattr(found, verb, None)):
+            what = f"{class_name} cannot do this: it has no method `{verb}`"
+            raise _WrongNameError(what, f"a class with {', '.join(verbs)}")
+    return found
+
+
+class _WrongNameError(Exception):
+    """What an `Issue` says after its source: the fault, what is allowed, and what is near."""
+
+
+def _file_of(module: str, folders: Sequence[Path]) -> tuple[Path, Path] | None:
+    """The first of the folders' .py files with the name of a module, and its folder."""
+    for folder in folders:
+        path = (folder / Path(*module.split("."))).with_suffix(".py").resolve()
+        if path.is_file():
+            return path, folder
+    return None
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):  # no parent package
+        return False
 
 
 def _module_of_file(path: Path, folder: Path) -> ModuleType:
@@ -152,6 +226,8 @@ def configure(
         ScenarioError: an unknown or missing key, a value of the wrong kind, or one that the
             constructor refuses with a ValueError or OSError.
     """
+    if cls is Unseen:
+        return Unseen()
     try:
         keys = parameters(cls)
     except NameError as error:

@@ -44,15 +44,38 @@ def data_file(scenario: Scenario, name: str, key: str) -> Path:
 
     Raises:
         ScenarioError: it is nowhere; with the places that were searched, and the origin of public data.
+            Or a trace names it, and it lies in none of them.
     """
     candidates = list(dict.fromkeys(folder / name for folder in scenario.folders))
-    for path in candidates:
+    for folder in scenario.folders:
+        path = folder / name
         if path.is_file():
+            check_inside(scenario, path, folder, key, name)
             return path
     what = f"no such data file; looked for {', '.join(str(path) for path in candidates)}"
     allowed = "a file beside the scenario, or in a folder given with --data"
     if origin := _PUBLIC.get(Path(name).name):
         allowed += f". This one is {origin}"
+    raise ScenarioError([Issue(scenario.source, what, key, as_toml(name), allowed)])
+
+
+def check_inside(scenario: Scenario, path: Path, folder: Path, key: str, name: str) -> None:
+    """Refuse a path that a trace names, and that leads out of the folder where it is looked up.
+
+    Args:
+        scenario: the trace's, or one whose files may lie anywhere.
+        path: that it leads to.
+        folder: where it was looked up.
+        key: that names it.
+        name: as the scenario has it.
+
+    Raises:
+        ScenarioError: it does.
+    """
+    if scenario.code.may_leave(key) or path.resolve().is_relative_to(folder.resolve()):
+        return
+    what = f"leads out of {folder}, and a trace names it"
+    allowed = f"--set {key}=… or, if you know what it reads, --trust (in Python `trust=True`)"
     raise ScenarioError([Issue(scenario.source, what, key, as_toml(name), allowed)])
 
 

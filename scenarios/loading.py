@@ -4,9 +4,11 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
+from .code import NO_CODE, Code
 from .errors import Issue, ScenarioError, nearest
 from .schema import Scenario
 from .sections import PolicySection, objective_keys
@@ -44,6 +46,8 @@ def load_scenario(
     overrides: Overrides = (),
     data_dir: str | Path | None = None,
     policy: str | None = None,
+    *,
+    trust: bool = False,
 ) -> Scenario:
     """Read a scenario, and check all of it but the models, files and policy that it names.
 
@@ -55,23 +59,29 @@ def load_scenario(
         data_dir: where data files are looked up that do not lie beside the scenario. By default
             `../shared/data`, seen from the current directory, then from the program's folder.
         policy: this one instead of the scenario's own, whose options are then left out.
+        trust: whether it may name classes of any module, not only of files beside it (`Code`).
 
     Raises:
         ScenarioError: no such file, not TOML, or not a scenario; with all that is wrong.
     """
+    code = Code(trust=trust)
     if isinstance(scenario, Scenario):
+        code = scenario.code.adding((), trust=trust)
         if not overrides and data_dir is None and policy is None:
-            return scenario
+            return scenario.located(scenario.source, scenario.folders, code)
         table, source = parse_toml(scenario.to_toml(), scenario.source), scenario.source
         folders = [*([Path(data_dir)] if data_dir else []), *scenario.folders]
     elif isinstance(scenario, Mapping):
         table, source, folders = copied(scenario), "scenario", data_folders(None, data_dir)
+        code = replace(code, beside=(Path.cwd(),))
     elif isinstance(scenario, str) and "\n" in scenario:
-        return parse_scenario(scenario, "scenario", overrides, data_dir, policy)
+        code = replace(code, beside=(Path.cwd(),))
+        return parse_scenario(scenario, "scenario", overrides, data_dir, policy, code=code)
     else:
         table, folder = load_table(scenario)
         source, folders = str(scenario), data_folders(folder, data_dir)
-    return _scenario(table, source, overrides, policy, folders)
+        code = replace(code, beside=beside(folder))
+    return _scenario(table, source, overrides, policy, folders, code)
 
 
 def parse_scenario(
@@ -81,6 +91,7 @@ def parse_scenario(
     data_dir: str | Path | None = None,
     policy: str | None = None,
     folder: Path | None = None,
+    code: Code = NO_CODE,
 ) -> Scenario:
     """The scenario that a TOML text describes, such as the one that a trace holds.
 
@@ -91,12 +102,13 @@ def parse_scenario(
         data_dir: as for `load_scenario`.
         policy: as for `load_scenario`.
         folder: where it lies, if it lies anywhere; data files are looked up there first.
+        code: which classes it may name; by default none but those of entry points.
 
     Raises:
         ScenarioError: not TOML, or not a scenario; with all that is wrong.
     """
     folders = data_folders(folder, data_dir)
-    return _scenario(parse_toml(text, source), source, overrides, policy, folders)
+    return _scenario(parse_toml(text, source), source, overrides, policy, folders, code)
 
 
 def _scenario(
@@ -105,6 +117,7 @@ def _scenario(
     overrides: Overrides,
     policy: str | None,
     folders: Sequence[Path],
+    code: Code,
 ) -> Scenario:
     if policy is not None:
         replace_policy(table, policy)
@@ -117,7 +130,9 @@ def _scenario(
             raise ScenarioError([Issue(origin, f"{key!r} is not a key, as run.slots is one")])
         put(table, key, value, origin)
     overridden = dict.fromkeys((key for key, _ in values), origin)
-    return validate(Scenario, table, source, overridden=overridden).located(source, folders)
+    given = [*overridden, *([] if policy is None else ["policy.name"])]
+    loaded = validate(Scenario, table, source, overridden=overridden)
+    return loaded.located(source, folders, code.adding(given))
 
 
 def load_table(path_or_name: str | Path) -> tuple[dict[str, Any], Path]:
@@ -143,6 +158,11 @@ def data_folders(folder: Path | None, data_dir: str | Path | None) -> list[Path]
     shared = Path("shared", "data")
     folders = [Path.cwd().parent / shared, _SHIPPED.parents[1] / shared]
     return [*([folder] if folder else []), *([Path(data_dir)] if data_dir else folders)]
+
+
+def beside(folder: Path) -> tuple[Path, ...]:
+    """The folder in which a scenario file may name classes: its own, but not the program's."""
+    return () if folder == _SHIPPED else (folder,)
 
 
 def find_scenario(path_or_name: str | Path) -> Path:

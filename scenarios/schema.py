@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import Field, PrivateAttr, model_validator
 
 from .base import Inconsistency, Section, reject
+from .code import Code
 from .sections import (
     AreaSection,
     AssociationSection,
@@ -58,6 +59,7 @@ class Scenario(Section):
     # Origin and folders of data are no part of the scenario, so not in `to_toml`.
     _source: str = PrivateAttr("scenario")
     _folders: tuple[Path, ...] = PrivateAttr(())
+    _code: Code = PrivateAttr(Code())
 
     @property
     def source(self) -> str:
@@ -66,13 +68,19 @@ class Scenario(Section):
 
     @property
     def folders(self) -> tuple[Path, ...]:
-        """Where its data files and classes are looked up, in this order."""
+        """Where its data files are looked up, in this order."""
         return self._folders
 
-    def located(self, source: str, folders: Sequence[Path]) -> "Scenario":
+    @property
+    def code(self) -> Code:
+        """Which classes of its own it may name."""
+        return self._code
+
+    def located(self, source: str, folders: Sequence[Path], code: Code | None = None) -> "Scenario":
         """The same scenario, with the place that it came from and the folders of its data."""
         located = self.model_copy()
         located._source, located._folders = source, tuple(folders)
+        located._code = code or self._code
         return located
 
     def with_policy(self, name: str) -> "Scenario":

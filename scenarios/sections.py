@@ -36,6 +36,7 @@ from .units import (
     PositiveMetres,
     PositiveSeconds,
     PowerRatio,
+    RadioWatts,
     Seconds,
     Share,
     SignedHertz,
@@ -162,8 +163,8 @@ Points: TypeAlias = (
     | Annotated[File, Tag("<table>")]
 )
 PowerColumn: TypeAlias = Annotated[
-    Annotated[Watts, Tag("<value>")]
-    | Annotated[tuple[Watts, ...], Field(max_length=MAX_DEVICES), Tag("<list>")],
+    Annotated[RadioWatts, Tag("<value>")]
+    | Annotated[tuple[RadioWatts, ...], Field(max_length=MAX_DEVICES), Tag("<list>")],
     Discriminator(form),
 ]
 SpeedColumn: TypeAlias = Annotated[
@@ -374,10 +375,11 @@ class EnergySection(Section):
     varsigma: Number = Field(
         default=1e-27,
         gt=0,
+        le=1e-15,
         description="effective switched capacitance of a device, W s^3; A(9), theta_m of C(7)",
     )
     theta_0: Number = Field(
-        default=1e-27, gt=0, description="the same of the edge server, C(8); C(10) only"
+        default=1e-27, gt=0, le=1e-15, description="the same of the edge server, C(8); C(10) only"
     )
     epsilon: Watts = Field(default=0.1, description="power of an edge CPU, A(11)")
 
@@ -479,7 +481,10 @@ class HopSection(Section):
 
 
 class DeviationSection(Section):
-    """How a CPU's speed in the twin deviates from its real speed."""
+    """How much faster a CPU really runs than the twin believes, whatever the speed.
+
+    The greatest speed, too, is what the twin believes: the real one may exceed it.
+    """
 
     bias: SignedHertz = Field(default=0.0, description="constant difference")
     relative: Number = Field(
@@ -510,7 +515,8 @@ class TwinSection(Section):
     predict: tuple[Literal["location", "arrivals", "energy"], ...] = Field(
         default=(),
         max_length=3,
-        description="what is predicted for the time since the last message",
+        description="what is predicted for the time since the last message; energy is that of batteries, "
+        "and of none on mains",
     )
     deviation: DeviationsSection = Field(default_factory=DeviationsSection)
 

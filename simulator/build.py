@@ -264,10 +264,9 @@ class Blueprint:
         makers: dict[str, Callable[[], Predictor]] = {
             "location": lambda: LocationPredictor(path_gain, topology.area_m),
             "arrivals": lambda: ArrivalPredictor(self.network),
-            "energy": lambda: EnergyPredictor(
-                self.network, battery.capacity if battery else np.inf
-            ),
         }
+        if battery is not None:  # on mains there is nothing to predict
+            makers["energy"] = lambda: EnergyPredictor(self.network, battery.capacity)
         slot_ns = to_ns(self.network.slot_s)
         station_ns = to_ns(keys.station.period) if keys.station.period else slot_ns
         return Twin(
@@ -277,7 +276,7 @@ class Blueprint:
             self._backhaul(),
             (station_ns, slot_ns),
             (slot_ns,),
-            [makers[name]() for name in keys.predict],
+            [makers[name]() for name in keys.predict if name in makers],
         )
 
     def _backhaul(self) -> Backhaul:

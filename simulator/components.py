@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from ..scenarios.components import configure, resolve
+from ..scenarios.components import Unseen, configure, resolve
 from ..scenarios.data import data_file, read_positions, read_series
 from ..scenarios.errors import Issue, ScenarioError, as_toml
 from ..scenarios.schema import Scenario
 from ..scenarios.sections import CarbonFile, File
 from ..scenarios.topology_file import read_topology
 from .core.arrays import FloatArray
+from .models.arrivals import SLOT_TASKS
 from .models.carbon import CarbonIntensity, Series
 from .models.fading import PATH_LOSS, PathLoss
 from .network.topology import Links, Topology, circle, star, station_names
@@ -41,10 +42,13 @@ def find_model(scenario: Scenario, kind: str, builtins: Mapping[str, str]) -> An
     options = dict(section.options)
     if isinstance(file := options.get("file"), str):
         options["file"] = data_file(scenario, file, f"{section_name}.file")
-    cls = resolve(
-        getattr(section, key), kind, builtins, source=scenario.source, folders=scenario.folders
-    )
-    return configure(cls, options, section_name, source=scenario.source)
+    name, verbs = getattr(section, key), ("start", "next") if builtins is SLOT_TASKS else None
+    cls = resolve(name, kind, builtins, source=scenario.source, code=scenario.code, verbs=verbs)
+    model = configure(cls, options, section_name, source=scenario.source)
+    if kind == "mobility" and cls is not Unseen and not hasattr(model, "moves"):
+        what = "it has no attribute `moves`"
+        raise ScenarioError([_issue(scenario, f"{section_name}.{key}", name, what)])
+    return model
 
 
 def only(scenario: Scenario, key: str, value: str) -> None:
@@ -74,7 +78,7 @@ def find_path_loss(scenario: Scenario) -> PathLoss:
         "path_loss",
         PATH_LOSS,
         source=scenario.source,
-        folders=scenario.folders,
+        code=scenario.code,
     )
     options = {
         name: getattr(channel, name)

@@ -24,7 +24,6 @@ from edgesim import run
 from edgesim.cli import main
 from edgesim.experiments import compare
 from edgesim.experiments.compare import execute_each, labelled, prepare_each
-from edgesim.experiments.errors import Interrupted
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.policy_list import split
 from edgesim.traces import figures
@@ -310,7 +309,7 @@ def test_an_interrupt_ends_the_run_and_those_after_it(
 
     monkeypatch.setattr(compare, "execute", execute)
     experiments: Any = {label: label for label in ended}
-    with pytest.raises(Interrupted, match=re.escape(str(tmp_path))):
+    with pytest.raises(KeyboardInterrupt, match=re.escape(str(tmp_path))):
         execute_each(experiments, tmp_path, watch)
     assert files == ["1-a.h5", "2-b-x-1.h5"]
     assert watched == [("a", 1, 3), ("b{x=1}", 2, 3)]

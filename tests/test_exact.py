@@ -48,10 +48,10 @@ def draw(
 
 
 def relaxed(instance: Instance, factor: float) -> Instance:
-    """All limits (10b) to (10e) relaxed."""
+    """What a decision can miss, relaxed: (10b) to (10d), and the least speeds of CPUs."""
     network = replace(
         instance.network,
-        server_cpu_hz=instance.network.server_cpu_hz * factor,
+        device_cpu_min_hz=instance.network.device_cpu_min_hz / factor,
         energy_max_j=instance.network.energy_max_j * factor,
         rate_min_bps=instance.network.rate_min_bps / factor,
     )
@@ -421,7 +421,8 @@ def test_limits_bounds_and_violations(instance: Instance) -> None:
     offload = solution.decision.offload
     assert (solution.decision.local_cpu_hz[offload] == 0.0).all()
     assert (solution.decision.edge_cpu_hz[~offload] == 0.0).all()
-    assert outcome.use.power.max() <= 1.0 + 1e-9  # powers and CPU ranges are never relaxed
+    assert outcome.use.power.max() <= 1.0 + 1e-9  # what hardware cannot exceed is never relaxed
+    assert outcome.use.capacity.max() <= 1.0 + 1e-9
     if not solution.feasible:
         assert relaxed(instance, 1.0 + solution.violation + 1e-5).solve().feasible
         if solution.violation > 1e-4:
@@ -472,15 +473,16 @@ def test_least_violation_against_brute_force(floor: RateFloor) -> None:
 
 
 def test_limits_that_are_relaxed_are_used_less() -> None:
-    """Whatever is decided: twice the room is half the use, of time, energy, capacity and rate."""
+    """Whatever is decided: twice the room is half the use, of time, energy and rate."""
     slot, rng = Slot(*draw(0, 6), CARBON), np.random.default_rng(0)
     decision = TaskDecision(
         rng.uniform(0.01, 0.1, 6), np.arange(6) < 3, np.full(6, 1e9), np.full(6, 9e9)
     )
     use, half = slot.evaluate(decision).use, slot.relaxed(2.0).evaluate(decision).use
-    for name in ("delay", "energy", "capacity", "rate"):
+    for name in ("delay", "energy", "rate"):
         assert getattr(half, name) == pytest.approx(getattr(use, name) / 2.0, rel=1e-12)
-    assert (half.power == use.power).all()
+    # What exceeds these is scaled down, so no decision can use more.
+    assert (half.power == use.power).all() and (half.capacity == use.capacity).all()
 
 
 def test_least_violation_of_a_device_on_its_own_by_hand() -> None:

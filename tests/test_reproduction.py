@@ -429,6 +429,9 @@ def test_the_numbers_of_a_picture_are_a_table(tmp_path: Path) -> None:
     assert rows[0] == "panel,number,line,load [Mbit],mean,low,high,seeds"
     assert len(rows) == 1 + 8
     assert rows[1].startswith("left,y [mg],$a_1$,1.0,1.5,") and rows[1].endswith(",2")
+    # Of 1 and 2: t(1) is 12.706, the standard error 0.5.
+    low, high = map(float, rows[1].split(",")[5:7])
+    assert (low, high) == pytest.approx((1.5 - 6.353102, 1.5 + 6.353102))
 
 
 # ---------------------------------------------------------------------------------------------- a run

@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from pydantic import Field, TypeAdapter, ValidationError
 
 from edgesim.scenarios import units
-from edgesim.scenarios.components import configure, resolve
+from edgesim.scenarios.code import Code
+from edgesim.scenarios.components import Unseen, configure, resolve
 from edgesim.scenarios.data import data_file, read_positions, read_series
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.loading import load_scenario, parse_scenario, shipped
@@ -156,12 +157,78 @@ def test_units_agree_with_those_of_pint(hint: Any, unit: str, si: str) -> None:
         (units.Watts, "1e99999999999 dBm", "not finite"),
         (units.NoiseLevel, 0, "not positive"),
         (units.NoiseLevel, "3 MHz", "not a power"),
+        # A thousandth of what is counted is a slip of the finger.
+        (units.Bits, "600 mbit", "unknown unit 'mbit', did you mean 'Mbit'"),
+        (units.Hertz, "10 mHz", "unknown unit 'mHz', did you mean 'MHz'"),
+        (units.BitsPerSecond, "1 mbps", "unknown unit 'mbps', did you mean 'Mbps'"),
+        (units.BitsPerSecond, "1 mbit/s", "unknown unit 'mbit/s', did you mean 'Mbit/s'"),
+        (units.Cycles, "1000 mcycles", "unknown unit 'mcycles', did you mean 'Mcycles'"),
+        # No advice that changes the meaning: a b may be a bit or a byte, an m milli or mega.
+        (units.Bits, "1 mb", "unknown unit 'mb', did you mean 'Mbit' or 'MB'"),
+        (units.BitsPerSecond, "1 MBps", "unknown unit 'MBps', did you mean 'Mbit/s' or 'MB/s'"),
+        (units.Watts, "100 mw", "unknown unit 'mw', did you mean 'mW' or 'MW'"),
+        (units.NoiseLevel, "-114 dbm/MHz", "unknown unit 'dbm/MHz', did you mean 'dBm/MHz'"),
+        (units.NoiseLevel, "-114 dBm/THz", "unknown unit 'dBm/THz'"),
     ],
 )
 def test_what_is_no_such_quantity_is_refused(hint: Any, value: object, problem: str) -> None:
     with pytest.raises(ValidationError) as caught:
         parse(hint, value)
     assert problem in caught.value.errors()[0]["msg"]
+
+
+def test_noise_per_bandwidth_may_be_in_any_bandwidth() -> None:
+    """-174 dBm/Hz are -114 dBm/MHz and -144 dBm/kHz."""
+    for text in ("-114 dBm/MHz", "-144 dBm/kHz", "-204 dBW/Hz", "-144 dBW/MHz"):
+        noise = parse(units.NoiseLevel, text)
+        assert noise.per_hertz
+        assert noise.level == pytest.approx(10.0**-20.4, rel=1e-14)
+    assert parse(units.NoiseLevel, "4e-12 mW/MHz").level == pytest.approx(4e-21)
+
+
+@pytest.mark.parametrize(
+    ("key", "number", "meant", "si"),
+    [
+        ("carbon.intensity", 182, "182 g/kWh", "182 g/J"),
+        ("carbon.mbs", 0.182, "0.182 kg/kWh", "0.182 g/J"),
+        ("carbon.sbs", 182, "182 g/kWh", "182 g/J"),
+        ("devices.power_max", 100, "100 mW", "100 W"),
+        ("devices.power_max", 23, "23 dBm", "23 W"),
+        ("devices.cpu", 0.5, "0.5 GHz", "0.5 Hz"),
+        ("devices.cpu_min", 0.5, "0.5 GHz", "0.5 Hz"),
+        ("stations.mbs.bandwidth", 10, "10 MHz", "10 Hz"),
+        ("stations.mbs.cpu", 50, "50 GHz", "50 Hz"),
+        ("stations.sbs.bandwidth", 5, "5 MHz", "5 Hz"),
+        ("stations.sbs.cpu", 10, "10 GHz", "10 Hz"),
+        ("twin.deviation.device_cpu.noise", 50, "50 MHz", "50 Hz"),
+        ("twin.deviation.device_cpu.bias", -50, "-50 MHz", "-50 Hz"),
+        ("limits.rate_min", 1, "1 Mbps", "1 bit/s"),
+        ("backhaul.capacity", 1, "1 Mbps", "1 bit/s"),
+        ("backhaul.report", 0.6, "0.6 kbit", "0.6 bit"),
+        ("tasks.buffer", 0.5, "0.5 Mbit", "0.5 bit"),
+        ("tasks.cycles_per_bit", 1e12, "", "1000000000000 1/bit"),
+        ("channel.noise", 1e-3, "0.001 nW", "0.001 W"),
+        ("run.slot", 1e-12, "", "1e-12 s"),
+        ("area.size", [1e9, 1e9], "1000000000 mm", "1000000000 m"),
+    ],
+)
+def test_a_bare_number_that_no_network_has_is_asked_about(
+    key: str, number: Any, meant: str, si: str
+) -> None:
+    [found, *_] = errors("", f"{key}={number}")
+    assert f"key `{key}" in found
+    assert f"without a unit this is {si}, which no network has" in found
+    assert f'if it is meant, "{si}"' in found
+    assert f'"{meant}"' in found or not meant
+
+
+def test_what_is_meant_can_be_said_and_is_kept() -> None:
+    """With its unit no value is asked about, and a trace's scenario has the unit, too."""
+    scenario = load("", "carbon.intensity=182 g/J", "stations.mbs.bandwidth=10 Hz")
+    assert scenario.carbon.intensity == 182.0
+    assert scenario.stations.mbs.bandwidth == 10.0
+    assert 'intensity = "182.0 g/J"' in scenario.to_toml()
+    assert_round_trip(scenario)
 
 
 # What a scenario says
@@ -291,7 +358,7 @@ def test_all_errors_come_at_once_each_with_file_key_value_and_what_is_allowed() 
             "area.size",
             "not the size of",
         ),
-        ("[devices]\ncpu = ['1 GHz', 2]", "devices.cpu", "2 values for 20 devices"),
+        ("[devices]\ncpu = ['1 GHz', 2e9]", "devices.cpu", "2 values for 20 devices"),
         ("[devices]\ncpu = 0", "devices.cpu", "too small"),
         ("[devices]\ncount = 3\npositions = [[1, 2]]", "devices.count", "more than the 1 position"),
         ("[devices]\npositions = []", "devices.positions", "empty"),
@@ -301,7 +368,7 @@ def test_all_errors_come_at_once_each_with_file_key_value_and_what_is_allowed() 
         ("[devices]\nbattery = {capacity = 1, initial = 2}", "devices.battery.initial", "large"),
         ("[stations.mbs]\nposition = [9, 600]", "stations.mbs.position", "outside of the area"),
         ("[stations.sbs]\nradius = '1 km'", "stations.sbs.radius", "outside of the area"),
-        ("[carbon]\nsbs = [1, 2]", "carbon.sbs", "2 values for 3 SBSs"),
+        ("[carbon]\nsbs = [1e-4, 2e-4]", "carbon.sbs", "2 values for 3 SBSs"),
         ("[carbon]\nintensity = {file = 'x'}", "carbon.intensity.start", "missing"),
         (
             "[carbon]\nintensity = {file = 'x', start = 2020-06-01T00:00:00, strat = 1}",
@@ -350,7 +417,7 @@ def test_overrides_are_toml_or_else_text() -> None:
         'devices.power_max="23 dBm"',
         "area.size=[100, '0.2 km']",
         "stations.sbs.radius=50",
-        "carbon.intensity=0.1",
+        "carbon.intensity=0.001",
         "policy.name=mine:Mine",
         "policy.name=local",
         "twin={sync='periodic'}",
@@ -360,7 +427,7 @@ def test_overrides_are_toml_or_else_text() -> None:
     assert scenario.run.slot == 0.01
     assert scenario.devices.power_max == pytest.approx(0.19953, rel=1e-4)
     assert scenario.area.size == (100, 200)
-    assert scenario.carbon.intensity == 0.1
+    assert scenario.carbon.intensity == 0.001
     assert scenario.policy.name == "local"
     assert scenario.twin.station.loss == 0.5
 
@@ -580,7 +647,7 @@ def assert_round_trip(scenario: Scenario) -> None:
             "[devices]\npositions = [[1, 2], [0.1, 4]]\npower_max = ['23 dBm', 0.1]\n"
             "battery = {capacity = '1 kWh', harvest = '1 W'}"
         ),
-        "[carbon]\nsbs = [1, '182 g/kWh', { file = 'b.csv', start = 2020-06-01T02:00:00.5Z }]",
+        "[carbon]\nsbs = ['1 g/J', '182 g/kWh', { file = 'b.csv', start = 2020-06-01T02:00:00.5Z }]",
         (
             "[twin]\nsync = 'periodic'\ndevice.latency = { uniform = ['1 ms', '3 ms'] }\n"
             "station.latency = { exponential = '5 ms' }\npredict = ['location', 'energy']"
@@ -768,6 +835,18 @@ def test_what_a_constructor_refuses_is_a_scenario_error() -> None:
         configure(Bursty, {"mean": 1, "gap": 2}, "tasks")
 
 
+POLICY = "    def reset(self): ...\n    def decide(self): ...\n"
+"""The verbs of a policy, in the file of a user's class."""
+
+
+def named(name: str, *folders: Path, given: bool = False) -> Any:
+    """The class that a scenario in these folders names as its policy, or, given, the caller."""
+    keys = frozenset({"policy.name"} if given else ())
+    return resolve(
+        name, "policies", {"lyapunov": "a:B"}, source="my.toml", code=Code(folders, keys)
+    )
+
+
 def test_a_component_is_found_by_name_or_in_the_users_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -780,22 +859,22 @@ def test_a_component_is_found_by_name_or_in_the_users_file(
         (folder / "neighbour.py").write_text(f"VALUE = {value}\n", encoding="utf-8")
         (folder / "json.py").write_text(
             "from dataclasses import dataclass\n"
-            "@dataclass\nclass Mine:\n    value: int = "
-            f"{value}\n",
+            f"@dataclass\nclass Mine:\n    value: int = {value}\n{POLICY}",
             encoding="utf-8",
         )
     # A user's file wins over an installed module of its name, and each folder has its own.
-    assert [resolve("json:Mine", "policies", {}, folders=[f])().value for f in (one, two)] == [1, 2]
-    first = resolve("json:Mine", "policies", {}, folders=[one])
-    assert first is resolve("json:Mine", "policies", {}, folders=[one, two])
-    assert resolve("collections:Counter", "policies", {}).__name__ == "Counter"
+    assert [named("json:Mine", folder)().value for folder in (one, two)] == [1, 2]
+    assert named("json:Mine", one) is named("json:Mine", one, two)
     monkeypatch.chdir(two)
-    assert resolve("json:Mine", "policies", {}, folders=[one])().value == 2
+    assert named("json:Mine", one)().value == 1
+    assert named("json:Mine", one, given=True)().value == 2
     path = list(sys.path)
-    (two / "importer.py").write_text("import neighbour\nclass A: pass\n", encoding="utf-8")
-    resolve("importer:A", "policies", {})
+    (two / "importer.py").write_text(f"import neighbour\nclass A:\n{POLICY}", encoding="utf-8")
+    named("importer:A", given=True)
     assert sys.path == path
     monkeypatch.delitem(sys.modules, "neighbour")
+    found = named("edgesim.policies.local:Local", given=True)
+    assert found.__name__ == "Local"
 
 
 def test_hints_of_a_users_class_are_read_in_its_own_module(tmp_path: Path) -> None:
@@ -803,15 +882,13 @@ def test_hints_of_a_users_class_are_read_in_its_own_module(tmp_path: Path) -> No
         "from __future__ import annotations\n"
         "from dataclasses import dataclass\n"
         "from edgesim.scenarios.units import Seconds\n"
-        "@dataclass\nclass Good:\n    gap: Seconds = 1.0\n"
-        "@dataclass\nclass Bad:\n    gap: Secnds = 1.0\n",
+        f"@dataclass\nclass Good:\n    gap: Seconds = 1.0\n{POLICY}"
+        f"@dataclass\nclass Bad:\n    gap: Secnds = 1.0\n{POLICY}",
         encoding="utf-8",
     )
-    good = resolve("late:Good", "policies", {}, folders=[tmp_path])
-    assert configure(good, {"gap": "3 ms"}, "policy").gap == 0.003
-    bad = resolve("late:Bad", "policies", {}, folders=[tmp_path])
+    assert configure(named("late:Good", tmp_path), {"gap": "3 ms"}, "policy").gap == 0.003
     with pytest.raises(ScenarioError, match=r"key `policy`: Bad's constructor has .* 'Secnds'"):
-        configure(bad, {}, "policy")
+        configure(named("late:Bad", tmp_path), {}, "policy")
 
 
 def test_a_component_of_another_package_is_found_by_its_entry_point(
@@ -821,11 +898,13 @@ def test_a_component_of_another_package_is_found_by_its_entry_point(
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: other\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[edgesim.policies]\ngreedy = other_package:Greedy\n")
-    (tmp_path / "other_package.py").write_text("class Greedy: pass\n")
+    (tmp_path / "other_package.py").write_text(f"class Greedy:\n{POLICY}")
     monkeypatch.syspath_prepend(tmp_path)
-    assert resolve("greedy", "policies", {}).__name__ == "Greedy"
+    assert resolve("greedy", "policies", {}, code=Code(unseen=True)) is Unseen
+    assert "other_package" not in sys.modules
+    assert named("greedy").__name__ == "Greedy"
     with pytest.raises(ScenarioError, match=r"allowed: lyapunov, greedy, or .* mean `greedy`"):
-        resolve("gredy", "policies", {"lyapunov": "a:B"})
+        named("gredy")
     with pytest.raises(ScenarioError, match="not known"):
         resolve("greedy", "mobility", {})
 
@@ -835,10 +914,13 @@ def test_a_component_of_another_package_is_found_by_its_entry_point(
     [
         ("lypunov", "allowed: lyapunov, or .module:Class. of your own; did you mean `lyapunov`"),
         ("no.such.module:A", "no module `no.such.module`; allowed: .* no/such/module.py"),
-        ("..:A", "no module"),
-        (":A", "no module"),
+        ("..:A", r'"\.\." is not the name of a module'),
+        (":A", '"" is not the name of a module'),
+        ("/tmp/broken:A", '"/tmp/broken" is not the name of a module'),
+        ("../broken:A", '"../broken" is not the name of a module'),
         ("collections:counter", "collections has no class `counter`; did you mean `Counter`"),
         ("collections:namedtuple", "no class"),
+        ("collections:Counter", "Counter cannot do this: it has no method `reset`; allowed: .*"),
         ("broken:A", "importing broken failed: ZeroDivisionError: .*broken.py, line 2"),
         ("unreadable:A", "importing unreadable failed: SyntaxError"),
     ],
@@ -847,7 +929,7 @@ def test_a_component_that_is_not_there(tmp_path: Path, name: str, message: str) 
     (tmp_path / "broken.py").write_text("\n1 / 0\n", encoding="utf-8")
     (tmp_path / "unreadable.py").write_text("def\n", encoding="utf-8")
     with pytest.raises(ScenarioError, match=f"my.toml: key `policy.name` = .*{message}"):
-        resolve(name, "policies", {"lyapunov": "a:B"}, source="my.toml", folders=[tmp_path])
+        named(name, tmp_path, given=True)
 
 
 # The rest

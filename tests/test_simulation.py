@@ -28,7 +28,7 @@ EVERYTHING = (
 
 def per_station(run: Run, column: Any) -> Any:
     """(R, T, N) -> (R, T, B) sums over each station's devices, by a plain loop over stations."""
-    station = run.trace["station"]
+    station = run.trace["serving_station"]
     return np.stack(
         [np.where(station == j, column, 0.0).sum(axis=2) for j in range(run.network.stations)],
         axis=2,
@@ -43,7 +43,7 @@ def test_everything_can_be_recomputed_from_the_trace(
     run = simulate(*overrides, f"channel.noise_model={noise_model}", "run.replications=2")
     t, n = run.trace, run.network
     tau, c = n.slot_s, n.cycles_per_bit
-    station, gain, power = t["station"], t["channel_gain"], t["power_w"]
+    station, gain, power = t["serving_station"], t["channel_gain"], t["power_w"]
     close: Any = {"rtol": 1e-9, "atol": 1e-9}
     # A(5), A(6)
     served = t["local_bits"] + t["offloaded_bits"]

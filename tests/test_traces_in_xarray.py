@@ -6,7 +6,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import pandas as pd
+import pandas as pd  # type: ignore[import-untyped]
 import pytest
 import xarray as xr
 from numpy.testing import assert_allclose, assert_array_equal

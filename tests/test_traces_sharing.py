@@ -106,7 +106,7 @@ def test_so_it_does_in_the_process_that_writes_it(tmp_path: Path, order: Any) ->
             columns = random_columns(run, slot)
             writer.slot(slot, {name: columns[name] for name in COLUMNS})
             if slot in (9, 19, 29):
-                writer.written()
+                writer.parts()
                 reads = [way(tmp_path / "t.h5", stack) for way in order]
                 by_edgesim_now = by_edgesim(tmp_path / "t.h5", stack)
                 assert by_edgesim_now().shape == (2, slot + 1, 5), "whatever was open before"
@@ -140,6 +140,17 @@ def _looked_open(path: Path) -> bool:
         return superblock.says_open(file.read(superblock.SIZE))
 
 
+def _patiently(way: Any, path: Path, stack: ExitStack) -> Callable[[], Any]:
+    """Open again what says that it is open, as it does for microseconds, and longer on a busy machine."""
+    for _ in range(20):
+        try:
+            return way(path, stack)  # type: ignore[no-any-return]
+        except OSError as error:
+            assert "already open for write" in str(error)
+            time.sleep(0.01)
+    raise AssertionError("it stays open")
+
+
 @pytest.mark.usefixtures("locking")
 def test_it_opens_in_all_ways_while_another_process_writes_and_once_that_is_killed(
     tmp_path: Path,
@@ -149,7 +160,7 @@ def test_it_opens_in_all_ways_while_another_process_writes_and_once_that_is_kill
     try:
         for order in (WAYS, WAYS[::-1]):
             with ExitStack() as stack:
-                for read in [way(path, stack) for way in order]:
+                for read in [_patiently(way, path, stack) for way in order]:
                     values = read()[0, :, 0]
                     there = np.isfinite(values)  # xarray shows NaN where a variable lags behind
                     assert_array_equal(values[there], np.arange(1.0, len(values) + 1.0)[there])
@@ -161,9 +172,15 @@ def test_it_opens_in_all_ways_while_another_process_writes_and_once_that_is_kill
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
+    if _looked_open(path):  # killed in these microseconds
+        os.utime(path, (time.time() - 60.0,) * 2)
     with ExitStack() as stack:
-        counts = {way(path, stack)().shape[1] for way in WAYS}
-    assert len(counts) == 1 and counts.pop() > 0
+        shown, *others = [way(path, stack)() for way in WAYS]
+    # edgesim shows whole slots; a variable may have grown before another, by a buffer at most.
+    assert shown.shape[1] > 0
+    for other in others:
+        assert 0 <= other.shape[1] - shown.shape[1] <= 50
+        assert_array_equal(other[:, : shown.shape[1]], shown)
     assert not _looked_open(path)
 
 
@@ -271,7 +288,7 @@ def test_a_writer_whose_trace_is_harmed_stops_and_says_so(tmp_path: Path, harm: 
     path, run = tmp_path / "t.h5", run_info(slots=10_000)
     writer = TraceWriter(path, run)
     writer.slot(0, random_columns(run, 0))
-    writer.written()
+    writer.parts()
     if harm == "cut":
         os.truncate(path, 5000)
     elif harm == "removed":

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import observing
+from conftest import observing, simulate
 
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.simulator.core.arrays import FloatArray
@@ -257,3 +257,29 @@ def _network() -> Network:
 
 def _columns(**values: Any) -> dict[str, Any]:
     return {name: np.array([[value]], dtype=np.float64) for name, value in values.items()}
+
+
+def test_on_mains_there_is_no_energy_to_predict() -> None:
+    """Warnings are errors here: infinite charges are not subtracted."""
+    late = ("twin.sync=periodic", "twin.device.period=0.3 s", "run.slots=20")
+    plain = simulate(*late).trace
+    predicted = simulate(*late, 'twin.predict=["energy"]').trace
+    for name in plain.rows[0]:
+        np.testing.assert_array_equal(plain[name], predicted[name], err_msg=name)
+
+
+@pytest.mark.parametrize("relative", [0.35, -0.35])
+def test_a_real_cpu_is_as_much_faster_than_its_limit_as_than_any_speed(relative: float) -> None:
+    """The limit is what the twin believes; A(8) and A(9) are at the real speed, and nothing is scaled."""
+    keys = (f"twin.deviation.{which}.relative={relative}" for which in ("device_cpu", "edge_cpu"))
+    trace = simulate(*keys, "tasks.mean=2 Mbit", "policy.name=epr", "run.slots=30").trace
+    real = 0.5e9 * (1.0 + relative)
+    speed = trace["local_cpu_hz"]
+    assert speed.max() == pytest.approx(real)
+    np.testing.assert_allclose(trace["local_bits"], speed * 0.1 / 100.0, rtol=1e-12)
+    np.testing.assert_allclose(trace["local_energy_j"], 1e-27 * 0.1 * speed**3, rtol=1e-12)
+    shared = np.zeros((30, 4))
+    for j in range(4):
+        shared[:, j] = (trace["edge_cpu_hz"][0] * (trace["serving_station"][0] == j)).sum(axis=1)
+    assert (shared.max(axis=0) / [50e9, 10e9, 10e9, 10e9]).max() == pytest.approx(1.0 + relative)
+    assert not trace["scaled"].any()

@@ -90,12 +90,14 @@ def write_tables(target: Path, pieces: Iterator[dict[str, Any]], file_format: Fo
     """
     import pyarrow as pa
 
+    guarded = file_format == "csv"
     with replaced(target) as hidden:
-        first = _arrow(next(pieces), pa)
-        if file_format == "csv":
+        first = _arrow(next(pieces), pa, guarded)
+        if guarded:
             with hidden.open("wb") as file:
-                file.write(",".join(f'"{name}"' for name in first.column_names).encode() + b"\n")
-                for table in chain([first], (_arrow(piece, pa) for piece in pieces)):
+                names = (name.replace('"', '""') for name in first.column_names)
+                file.write(",".join(f'"{name}"' for name in names).encode() + b"\n")
+                for table in chain([first], (_arrow(piece, pa, guarded) for piece in pieces)):
                     file.write(_csv_lines(table))
             return
         from pyarrow.parquet import ParquetWriter
@@ -103,7 +105,7 @@ def write_tables(target: Path, pieces: Iterator[dict[str, Any]], file_format: Fo
         with ParquetWriter(str(hidden), first.schema) as writer:
             writer.write_table(first)
             for piece in pieces:
-                writer.write_table(_arrow(piece, pa))
+                writer.write_table(_arrow(piece, pa, guarded))
 
 
 def _csv_lines(table: "pa.Table") -> bytes:
@@ -136,5 +138,23 @@ def _csv_cells(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
     return text
 
 
-def _arrow(columns: dict[str, Any], pa: Any) -> "pa.Table":
-    return pa.table({name: pa.array(column) for name, column in columns.items()})
+def _arrow(columns: dict[str, Any], pa: Any, guarded: bool) -> "pa.Table":
+    """A table; if guarded, of texts that no spreadsheet takes for formulas."""
+    arrays = {name: pa.array(column) for name, column in columns.items()}
+    if not guarded:
+        return pa.table(arrays)
+    for name, array in arrays.items():
+        if pa.types.is_string(array.type):
+            arrays[name] = pa.array([text and no_formula(text) for text in array.to_pylist()])
+    return pa.table({no_formula(name): array for name, array in arrays.items()})
+
+
+def no_formula(text: str) -> str:
+    """A text for a cell of a CSV file: with an apostrophe where a spreadsheet would calculate."""
+    if not text.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}"
+    return text

@@ -16,6 +16,22 @@ class TraceError(Exception):
     """A trace that cannot be read; the message says which and why."""
 
 
+class OutputError(TraceError):
+    """An output that nothing is written to; the message says which and why."""
+
+
+def check_output(path: Path) -> None:
+    """Refuse an output in the place of a link, a device or a folder.
+
+    Raises:
+        OutputError: there is one.
+    """
+    if path.is_symlink():
+        raise OutputError(f"{path}: a link, which is not replaced; name the file that it leads to")
+    if path.exists() and not path.is_file():
+        raise OutputError(f"{path}: a folder or a device, which is not replaced")
+
+
 @contextmanager
 def reported(path: object) -> Iterator[None]:
     """Around each access to an HDF5 file, which may raise any exception where the file is torn.
@@ -56,9 +72,12 @@ def replaced(path: Path) -> Iterator[Path]:
 
     Raises:
         OSError: the system refused; it names the file, which is unchanged.
+        OutputError: it would replace a link, a device or a folder.
     """
+    check_output(path)
     hidden = path.with_name(f".{path.name}.new")
     try:
+        hidden.unlink(missing_ok=True)  # who follows a link there would write elsewhere
         yield hidden
         hidden.replace(path)
     except OSError as error:
@@ -68,6 +87,12 @@ def replaced(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             hidden.unlink(missing_ok=True)  # it may have filled the disk
+
+
+def put_text(path: Path, text: str) -> None:
+    """Write a text file at once or not at all, as `replaced` does."""
+    with replaced(path) as hidden:
+        hidden.write_text(text, encoding="utf-8")
 
 
 def error_number(error: BaseException) -> int:

@@ -24,10 +24,11 @@ from .. import __version__
 from ..simulator.core.arrays import FloatArray
 from ..simulator.core.recorder import OUTCOMES
 from . import netcdf
-from .file_errors import TraceError, error_number
+from .file_errors import TraceError, check_output, error_number
 from .growing_file import FORMAT, GrowingFile, opened
 from .open_file import OpenFile
 from .running_totals import BATCHES_PER_PART, LATENCY_EDGES_S, SlotTally, TaskTally
+from .superblock import SIZE, as_closed, end_of
 from .variables import (
     DECISION_S,
     NETWORK_VARIABLES,
@@ -149,6 +150,7 @@ class TraceFile:
 
     Raises:
         OSError: if the file cannot be written; so do all methods that write.
+        OutputError: it would replace a link, a device or a folder.
     """
 
     def __init__(self, path: Path, run: RunInfo, level: Level, *, resumes: bool = False) -> None:
@@ -159,6 +161,7 @@ class TraceFile:
         self.lost = False
         self._started = _now()
         self._resumes = resumes
+        check_output(path)
         if not resumes:
             self._begin_anew()
 
@@ -258,7 +261,7 @@ class TraceFile:
         if not values.shape[axis]:
             return
         values = np.ascontiguousarray(values.swapaxes(0, axis), dataset.dtype)
-        self._checksums[name] = crc32(values, self._checksums.get(name, 0))
+        self._checksums[name] = crc32(values.data, self._checksums.get(name, 0))
         dataset.resize(old + len(values), axis=axis)
         dataset[(slice(None),) * axis + (slice(old, None),)] = values.swapaxes(0, axis)
 
@@ -368,7 +371,10 @@ class TraceFile:
         with file:
             file.flush()
             image = file.id.get_file_image()
-        self._hidden().write_bytes(image)
+        head = image[:SIZE]
+        self._hidden().unlink(missing_ok=True)  # who follows a link there would write elsewhere
+        # HDF5 before 2.0 clears a mark in it, and leaves the checksum of before.
+        self._hidden().write_bytes(as_closed(head, end_of(head)) + image[SIZE:])
 
     def _open(self) -> None:
         """Open what `_put` wrote, with all that will be written."""

@@ -31,7 +31,8 @@ def locked(path: Path, without: bool = True) -> Iterator[bool]:
         OSError: the file of the lock cannot be made.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    descriptor = os.open(path, flags, 0o666)
     try:
         try:
             _lock(descriptor)
@@ -46,9 +47,11 @@ def locked(path: Path, without: bool = True) -> Iterator[bool]:
                     "that are started on one output apart",
                     stacklevel=3,
                 )
-        yield mine
-        if mine:
-            path.unlink(missing_ok=True)
+        try:
+            yield mine
+        finally:
+            if mine:
+                path.unlink(missing_ok=True)
     finally:
         os.close(descriptor)
 

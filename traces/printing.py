@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from html import escape
@@ -36,10 +37,19 @@ class Printable(ABC):
 
         text = StringIO()
         Console(file=text, width=WIDTH, color_system=None).print(self.to_table())
-        return text.getvalue().rstrip("\n")
+        return shown(text.getvalue().rstrip("\n"))
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(str(self))}</pre>"
+
+
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""What moves a terminal's cursor, changes it, or turns text around; not the ends of lines, and tabs."""
+
+
+def shown(text: object) -> str:
+    """A text for a terminal, in which characters that would control it are written out."""
+    return _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], str(text))
 
 
 def finite(value: float | None) -> float | None:

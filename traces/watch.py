@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .metrics import METRICS, metric_values
+from .printing import shown
 from .reader import Trace, TraceError, open_trace
 from .statistics import all_columns
 
@@ -105,12 +106,14 @@ def _view(trace: Trace, rate: float, silent_s: float) -> "Group":
     running = trace.status == "running"
     head = Table.grid(padding=(0, 2))
     head.add_row(
-        Text(trace.path.name, style="bold"),
-        Text(trace.policy),
+        Text(shown(trace.path.name), style="bold"),
+        Text(shown(trace.policy)),
         ProgressBar(total=planned, completed=slots, width=20),
         f"{slots:,} of {planned:,} slots",
         f"{rate:,.0f} slots/s" if running and rate > 0.0 else "",
-        Text(f"{_duration(left_s)} left" if running and left_s is not None else trace.status),
+        Text(
+            f"{_duration(left_s)} left" if running and left_s is not None else shown(trace.status)
+        ),
     )
     columns = all_columns(trace.totals)
     newest = {name: np.asarray(column[:, -1].sum()) for name, column in columns.items()}

@@ -9,9 +9,9 @@ from ... import __version__
 from ...scenarios.errors import as_toml
 from ...scenarios.tables import flatten
 from ...traces.comparison import compare_traces
-from ...traces.file_errors import replaced
+from ...traces.file_errors import put_text
 from ...traces.panels import panels
-from ...traces.printing import duration, spoken
+from ...traces.printing import duration, shown, spoken
 from ...traces.reader import Trace, TraceError, open_trace
 from ...traces.statistics import check_warmup
 from ...traces.summary import WARMUP, Summary, meaning
@@ -338,6 +338,5 @@ def _labelled(traces: Sequence[Trace]) -> dict[str, Trace]:
 
 def _write(output: Path, text: str) -> Path:
     """Write the page whole or not at all."""
-    with replaced(output) as hidden:
-        hidden.write_text(text, encoding="utf-8")
+    put_text(output, shown(text))
     return output

@@ -25,6 +25,7 @@ import numpy as np
 import xarray as xr
 
 from ...simulator.core.errors import RunError
+from ...traces.file_errors import put_text, replaced
 from ...traces.reader import open_trace
 from ..errors import SweepStoppedError
 from ..sweeps.dataset import open_sweep
@@ -92,7 +93,7 @@ class Workshop:
             "questions": [measured(question, results) for question in figure.questions],
         }
         text = json.dumps(about, indent=2, ensure_ascii=False, allow_nan=False)
-        (own / "results.json").write_text(f"{text}\n", encoding="utf-8")
+        put_text(own / "results.json", f"{text}\n")
         return about
 
     def results(self, figure: Figure) -> Results:
@@ -118,7 +119,7 @@ class Workshop:
         """Make the runs of a study that are missing, and read all of them."""
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / "sweep.toml"
-        file.write_text(document(study, self.quick, trained), encoding="utf-8")
+        put_text(file, document(study, self.quick, trained))
         sweep = load_sweep(file, self.data_dir)
         plan(sweep, folder)
         with self.reporter.runs(sweep.runs) as (watch, report):
@@ -287,7 +288,7 @@ def write_lines(diagrams: list[list[Diagram]], x_axis: str, path: Path) -> None:
     """What the picture shows, as a table: a row for each point of each line."""
     from .drawing import band
 
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with replaced(path) as hidden, hidden.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["panel", "number", "line", x_axis, "mean", "low", "high", "seeds"])
         for diagram in (one for row in diagrams for one in row):

@@ -8,6 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from ...traces.file_errors import put_text
 from .catalogue import FIGURES, PAPERS
 from .sentences import interval
 
@@ -42,7 +43,7 @@ def write_pages(folder: Path) -> list[Path]:
     figures = [by_id[name] for name in FIGURES if name in by_id]
     pages = {folder / "index.md": _markdown(figures), folder / "index.html": _html(figures)}
     for path, text in pages.items():
-        path.write_text(text, encoding="utf-8")
+        put_text(path, text)
     return list(pages)
 
 

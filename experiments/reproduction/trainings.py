@@ -21,7 +21,9 @@ from ...scenarios.loading import load_scenario
 from ...scenarios.schema import Scenario
 from ...simulator.core.arrays import FloatArray
 from ...simulator.core.errors import RunError
-from ..sweeps.jobs import JobOutcome, locked
+from ...traces.file_errors import put_text, replaced
+from ...traces.locks import locked
+from ..sweeps.jobs import JobOutcome
 from ..sweeps.workers import LocalPool
 from .figure import Trainings
 
@@ -137,7 +139,7 @@ def run_training(step: _Step, folder: Path) -> JobOutcome:
             if not result.complete:
                 return JobOutcome(step.id, "interrupted", "interrupted; start again to go on")
             text = json.dumps({"steps": result.steps, **result.best}, indent=2)
-            (step.folder / _DONE).write_text(text + "\n", encoding="utf-8")
+            put_text(step.folder / _DONE, text + "\n")
     except (ScenarioError, RunError, OSError) as error:
         return JobOutcome(step.id, "failed", str(error).replace("\n", "; "))
     return JobOutcome(step.id, "complete", cpu_s=time.process_time() - started)
@@ -199,7 +201,8 @@ def checkpoints(data: xr.Dataset, folder: Path) -> list[Path]:
         policy = _policy(Path(name))
         path = folder / f"{policy}-{sha256(content).hexdigest()[:16]}.pt"
         if not path.exists():
-            path.write_bytes(content)
+            with replaced(path) as hidden:
+                hidden.write_bytes(content)
         found.append(path)
     return found
 

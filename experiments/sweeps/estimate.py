@@ -245,7 +245,7 @@ def _probe(case: Case, sweep: Sweep) -> tuple[float, float]:
     """CPU seconds and bytes of a run, from its first slots, in lock-step with its neighbours."""
     first, count = sweep.blocks[0]
     text = json_with_run(case.scenario, seed=first, replications=count)
-    scenario = Scenario.model_validate_json(text).located(sweep.source, sweep.folders)
+    scenario = Scenario.model_validate_json(text).located(sweep.source, sweep.folders, sweep.code)
     slots = scenario.run.slots
     begun = scenario.with_run(slots=min(slots, 2))
     with TemporaryDirectory() as folder:

@@ -11,6 +11,7 @@ from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
 
+from ...scenarios.components import named_classes
 from ...scenarios.errors import ScenarioError
 from ...scenarios.loading import parse_scenario
 from ...traces.reader import TraceError, open_trace
@@ -83,7 +84,9 @@ def jobs(sweep: Sweep, complete: set[str]) -> Iterator[Job]:
         sweep: what is asked for.
         complete: ids of the complete runs.
     """
-    folders = tuple(path.resolve() for path in (Path.cwd(), *sweep.folders))
+    folders = tuple(path.resolve() for path in sweep.folders)
+    here = tuple(path.resolve() for path in sweep.code.beside)
+    code = replace(sweep.code, beside=here)
     axes = list(points(sweep.axes))
     for case in sweep.cases:
         for first, count in sweep.blocks:
@@ -98,6 +101,7 @@ def jobs(sweep: Sweep, complete: set[str]) -> Iterator[Job]:
                     scenario=json_with_run(case.scenario, seed=seed, replications=len(run_ids)),
                     source=sweep.source,
                     folders=folders,
+                    code=code,
                     run_ids=run_ids,
                     first_seed=seed,
                 )
@@ -296,6 +300,7 @@ def _take_in(sweep: Sweep, folder: Path, table: SweepTable) -> None:
     """Take in traces that the table does not know: made before a kill, or before it was lost."""
     known = table.traces()
     digests = Digests(sweep.folders)
+    asked = sweep.classes
     found = []
     for path in sorted(folder.glob("*.h5")):
         if path.name in known:
@@ -303,7 +308,9 @@ def _take_in(sweep: Sweep, folder: Path, table: SweepTable) -> None:
         with suppress(TraceError, ScenarioError):
             with open_trace(path) as trace:
                 text = trace.scenario
-            scenario = parse_scenario(text, str(path))
+            scenario = parse_scenario(text, str(path), code=sweep.code)
+            if not asked.issuperset(named_classes(scenario).items()):
+                continue  # it is of no run that is asked for, and its classes are nobody's
             run = scenario.run
             of = digests.of(scenario, scenario.model_dump_json(exclude_none=True))
             run_ids = tuple(run_id(of, run.seed + r) for r in range(run.replications))

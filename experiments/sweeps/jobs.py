@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from ...scenarios.code import Code
 from ...scenarios.errors import ScenarioError
 from ...scenarios.schema import Scenario
 from ...simulator.core.errors import RunError
@@ -40,7 +41,8 @@ class Job:
         label: as a message calls it, but for the seeds.
         scenario: JSON, with first seed and number of replications.
         source: the scenario's file, for messages.
-        folders: where data files and classes are looked up.
+        folders: where data files are looked up.
+        code: which classes it may name.
         run_ids: one for each seed.
         first_seed: the others follow.
     """
@@ -49,6 +51,7 @@ class Job:
     scenario: str
     source: str
     folders: tuple[Path, ...]
+    code: Code
     run_ids: tuple[str, ...]
     first_seed: int
 
@@ -124,7 +127,7 @@ def run_job(job: Job, folder: Path) -> JobOutcome:
 def _facts(job: Job, folder: Path, part: Path) -> TraceFacts | None:
     """About the job's trace, made if it is not there; None after an interrupt."""
     target = folder / TRACES / f"{job.id}.h5"
-    scenario = Scenario.model_validate_json(job.scenario).located(job.source, job.folders)
+    scenario = Scenario.model_validate_json(job.scenario).located(job.source, job.folders, job.code)
     if target.is_file():
         with suppress(TraceError):
             return TraceFacts.read(target, scenario.to_toml())

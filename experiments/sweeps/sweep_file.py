@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from itertools import product
-from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -16,9 +15,10 @@ from pydantic import Discriminator, Field, Tag
 from ... import __version__
 from ...policies.registry import policy_name
 from ...scenarios.base import Section, form
-from ...scenarios.components import KEYS, resolve
+from ...scenarios.code import Code
+from ...scenarios.components import KEYS, named_classes, resolve
 from ...scenarios.errors import Issue, ScenarioError, as_toml
-from ...scenarios.loading import data_folders, load_table, replace_policy
+from ...scenarios.loading import beside, data_folders, load_table, replace_policy
 from ...scenarios.policy_list import parse_policy
 from ...scenarios.schema import Scenario
 from ...scenarios.sections import MAX_REPLICATIONS, MAX_SEED
@@ -152,7 +152,9 @@ class Sweep:
         seeds: of every point.
         replications: seeds that run in lock-step, at most.
         cases: point by point, and policy by policy within a point.
-        folders: where data files and classes are looked up.
+        folders: where data files are looked up.
+        code: which classes it may name.
+        classes: those that it does name, with their keys.
     """
 
     source: str
@@ -164,6 +166,8 @@ class Sweep:
     replications: int
     cases: tuple[Case, ...]
     folders: tuple[Path, ...]
+    code: Code
+    classes: frozenset[tuple[Key, str]]
 
     @property
     def runs(self) -> int:
@@ -183,22 +187,25 @@ class Sweep:
         return blocks
 
 
-def load_sweep(sweep: AnySweep, data_dir: str | Path | None = None) -> Sweep:
+def load_sweep(
+    sweep: AnySweep, data_dir: str | Path | None = None, *, trust: bool = False
+) -> Sweep:
     """Read a sweep file, and check every scenario that it asks for.
 
     Args:
         sweep: the file, or its tables, as if they stood in a file in the current directory; among their
             `policies` there may be classes.
         data_dir: where data files are looked up, as for `load_scenario`.
+        trust: whether it may name classes of any module, as for `load_scenario`.
 
     Raises:
         ScenarioError: no such file, not TOML, not a sweep, or scenarios that cannot be run; with all
             that is wrong.
     """
-    source, text, here = _read(sweep)
+    source, text, here, given = _read(sweep)
     file = validate(SweepFile, parse_toml(text, source), source)
-    beside = here / file.scenario
-    base_name = beside if beside.is_file() else Path(file.scenario)
+    own = here / file.scenario
+    base_name = own if own.is_file() else Path(file.scenario)
     base, folder = load_table(base_name)
     fixed, axes = _settings(file, source)
     policies = _policies(file, base, source)
@@ -210,6 +217,7 @@ def load_sweep(sweep: AnySweep, data_dir: str | Path | None = None) -> Sweep:
         axes=axes,
         policies=policies,
         folders=tuple(dict.fromkeys([here, *data_folders(folder, data_dir)])),
+        code=Code((here, *beside(folder)), frozenset(given), trust),
     )
     seeds = file.seeds
     count = len(policies) * (seeds if isinstance(seeds, int) else len(seeds))
@@ -217,7 +225,7 @@ def load_sweep(sweep: AnySweep, data_dir: str | Path | None = None) -> Sweep:
         count *= len(axis.settings)
     if count > MAX_RUNS:
         raise ScenarioError([Issue(source, f"{count:,} runs", allowed=f"<= {MAX_RUNS:,}")])
-    cases, first = expansion.cases()
+    cases, first, classes = expansion.cases()
     if isinstance(seeds, int):
         seeds = tuple(range(first.run.seed, first.run.seed + seeds))
     _check_seeds(seeds, source)
@@ -231,30 +239,34 @@ def load_sweep(sweep: AnySweep, data_dir: str | Path | None = None) -> Sweep:
         replications=file.replications,
         cases=cases,
         folders=expansion.folders,
+        code=expansion.code,
+        classes=classes,
     )
 
 
-def _read(sweep: AnySweep) -> tuple[str, str, Path]:
-    """What messages call a sweep, its TOML text, and the folder that it lies in."""
+def _read(sweep: AnySweep) -> tuple[str, str, Path, tuple[Key, ...]]:
+    """What messages call a sweep, its TOML text, its folder, and keys whose classes the caller gave."""
     if not isinstance(sweep, Mapping):
         try:
-            return str(sweep), Path(sweep).read_text(encoding="utf-8-sig"), Path(sweep).parent
+            text = Path(sweep).read_text(encoding="utf-8-sig")
+            return str(sweep), text, Path(sweep).parent, ()
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
             raise ScenarioError([Issue(str(sweep), f"cannot be read: {reason}")]) from None
     import tomli_w
 
-    table = dict(sweep)
+    table, given = dict(sweep), False
     if isinstance(policies := table.get("policies"), list | tuple):
         table["policies"] = [policy_name(policy) for policy in policies]
         known = [isinstance(policy, str | type) for policy in policies]
+        given = any(isinstance(policy, type) for policy in policies)
         for name, is_known in zip(table["policies"], known, strict=True):
             if not is_known or name.startswith("__main__:"):
                 what = f"{name} is not known to the processes that make the runs"
                 allowed = "a name, or a class of a module, as of a .py file beside"
                 raise ScenarioError([Issue("sweep", what, "policies", allowed=allowed)])
     try:
-        return "sweep", tomli_w.dumps(table), Path()
+        return "sweep", tomli_w.dumps(table), Path(), ("policy.name",) if given else ()
     except TypeError as error:
         raise ScenarioError([Issue("sweep", str(error))]) from None
 
@@ -383,10 +395,11 @@ class Digests:
         if '"file":' in text:
             named = flatten(json.loads(text))
             files = [self._data(value) for key, value in named.items() if key.endswith(".file")]
-        for kind, key in KEYS.items():
-            if ":" in (name := attrgetter(key)(scenario)):
-                cls = resolve(name, kind, {}, source=scenario.source, folders=self._folders)
-                files.append(self._content(Path(inspect.getfile(cls))))
+        kinds = {key: kind for kind, key in KEYS.items()}
+        for key, name in named_classes(scenario).items():
+            source, code = scenario.source, scenario.code
+            cls = resolve(name, kinds[key], {}, source=source, code=code, verbs=())
+            files.append(self._content(Path(inspect.getfile(cls))))
         return sha256("\n".join([__version__, seedless, *files]).encode()).hexdigest()
 
     def _data(self, name: str) -> str:
@@ -411,9 +424,13 @@ class _Expansion:
     axes: tuple[Axis, ...]
     policies: dict[str, tuple[str | None, list[str]]]
     folders: tuple[Path, ...]
+    code: Code
 
-    def cases(self) -> tuple[tuple[Case, ...], Scenario]:
-        """All cases, distinct, and right as far as they can be tried out; the first one's scenario.
+    def cases(self) -> tuple[tuple[Case, ...], Scenario, frozenset[tuple[Key, str]]]:
+        """All cases, distinct, and right as far as they can be tried out.
+
+        Returns:
+            With them the first one's scenario, and all classes that they name, with their keys.
 
         Raises:
             ScenarioError: with what is wrong.
@@ -423,7 +440,7 @@ class _Expansion:
         scenarios: list[Scenario] = []
         known: dict[str, tuple[Mapping[Key, Any], str]] = {}
         tried = self._tried()
-        digests = Digests(self.folders)
+        digests, classes = Digests(self.folders), set[tuple[Key, str]]()
         for number, point in enumerate(points(self.axes)):
             for label in self.policies:
                 try:
@@ -434,6 +451,7 @@ class _Expansion:
                     issues |= dict.fromkeys(error.issues)
                     continue
                 scenarios = scenarios or [scenario]
+                classes |= named_classes(scenario).items()
                 same = known.setdefault(digest, (point, label))
                 if same != (point, label):
                     what = f"{place(*same)} and {place(point, label)} are the same scenario"
@@ -443,7 +461,7 @@ class _Expansion:
                 break
         if issues:
             raise ScenarioError(list(issues)[:MAX_ISSUES])
-        return tuple(cases), scenarios[0]
+        return tuple(cases), scenarios[0], frozenset(classes)
 
     def _tried(self) -> set[int]:
         """Numbers of points in which each value of each axis occurs, if they are not too many."""
@@ -483,7 +501,7 @@ class _Expansion:
         put(table, "run.replications", 1, self.source)
         try:
             scenario = validate(Scenario, table, self.base_name)
-            scenario = scenario.located(self.base_name, self.folders)
+            scenario = scenario.located(self.base_name, self.folders, self.code)
             if tried:
                 prepare(scenario)
         except ScenarioError as error:

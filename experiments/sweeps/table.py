@@ -138,6 +138,8 @@ class SweepTable:
             raise TraceError(f"{folder}: there is no such file or folder")
         if not create and not self.path.is_file():
             raise TraceError(f"{folder}: no sweep was started here: there is no {NAME}")
+        if self.path.is_symlink():
+            raise TraceError(f"{self.path}: a link; a sweep's table is a file in its folder")
         try:
             self._open(create)
         except TraceError:
@@ -184,6 +186,15 @@ class SweepTable:
             for row in self._all(f"SELECT * FROM {table}"):
                 if row[-1] != _checksum(table, row[:-1]):
                     raise damaged(self.path, f"a row of {table} is not what was written")
+        named = self._all("SELECT name FROM traces UNION SELECT trace FROM results")
+        for (name,) in named:  # each becomes a path
+            if (
+                type(name) is not str
+                or Path(name).name != name
+                or name in ("", "..")
+                or "\0" in name
+            ):
+                raise damaged(self.path, f"a trace outside of the folder: {name!r}")
         if (seeds := self.metadata("seeds")) is not None:
             cases, runs = self._all("SELECT (SELECT count(*) FROM cases), count(*) FROM runs")[0]
             if runs != cases * len(json.loads(seeds)):

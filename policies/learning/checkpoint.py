@@ -79,6 +79,7 @@ def write(path: Path, content: Mapping[str, Any]) -> None:
     import torch
 
     partial = path.with_name(path.name + ".partial")
+    partial.unlink(missing_ok=True)  # who follows a link there would write elsewhere
     with partial.open("wb") as file:
         torch.save(dict(content), file)
         file.flush()

@@ -15,8 +15,8 @@ The server's capacity couples the offloaders: more power buys a shorter airtime 
 Without it, the least powers at a given emission level would be a least fixed point; with it they
 are not, and the convex program is what stays true.
 
-Relaxing all limits of an instance by one factor e^sigma (D, E_max, F_max times it, R_min divided by
-it) keeps this convex in (q, s, sigma) jointly: D e^sigma - e^s = e^sigma (D - e^(s - sigma)). The
+Relaxing what a decision can miss by one factor e^sigma (D, E_max times it, R_min divided by it; P_max
+and F_max are what they are) keeps this convex in (q, s, sigma) jointly: D e^sigma - e^s = e^sigma (D - e^(s - sigma)). The
 least such sigma is the first phase: it finds a strictly feasible point, or proves that there is none.
 
 A point x is (w, s, sigma) in the first phase and (w, s, t) in the second, with K airtimes s and M
@@ -156,7 +156,7 @@ def relaxed_start(program: Program) -> FloatArray:
         else:
             sigma = max(sigma, log(program.floor / log_rate))
     if offloaders > 0:
-        sigma = max(sigma, 0.5 * log(busy_hz / program.server_cpu_hz))
+        sigma = max(sigma, log(busy_hz / program.server_cpu_hz))
     x[-1] = sigma + 0.1
     return x
 
@@ -229,7 +229,7 @@ def slacks(program: Program, x: FloatArray, emission: bool, slack: FloatArray) -
             server_j = program.theta_server * program.cycles[k] ** 3 / left_s**2
             slack[row + 2 * offloaders + 1 + k] = x[-1] - log(exp(radio) + server_j)
     if offloaders > 0:
-        slack[row + 2 * offloaders] = log(program.server_cpu_hz / busy_hz) + sigma
+        slack[row + 2 * offloaders] = log(program.server_cpu_hz / busy_hz)
     for value in slack:
         if not value > 0.0:
             return False
@@ -331,8 +331,6 @@ def _server_derivatives(program: Program, x: FloatArray, emission: bool, limits:
         for j in range(transmitters, last + 1):
             outer = gradient[capacity, i] * gradient[capacity, j]
             hessian[i, j] -= outer / slack[capacity]
-    if not emission:
-        gradient[capacity, last] -= 1.0
 
 
 @compiled
