@@ -198,7 +198,7 @@ def test_all_policies_meet_the_same_world(policy: str) -> None:
     common = (*EVERYTHING, "tasks.buffer=1e12")
     one = simulate(*common)
     other = simulate(*common, f"policy.name={policy}")
-    for name in ("arrived_bits", "channel_gain", "x_m", "y_m", "station"):
+    for name in ("arrived_bits", "channel_gain", "x_m", "y_m", "serving_station"):
         np.testing.assert_array_equal(one.trace[name], other.trace[name], err_msg=name)
 
 
