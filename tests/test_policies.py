@@ -253,9 +253,10 @@ def test_networks_act_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     before, inference = torch.get_num_threads(), torch.inference_mode
     threads = []
 
-    def watched() -> Any:
-        threads.append(torch.get_num_threads())
-        return inference()
+    def watched(mode: bool = True) -> Any:
+        if mode:
+            threads.append(torch.get_num_threads())
+        return inference(mode)
 
     monkeypatch.setattr(torch, "inference_mode", watched)
     torch.set_num_threads(2)
