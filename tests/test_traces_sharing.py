@@ -140,6 +140,17 @@ def _looked_open(path: Path) -> bool:
         return superblock.says_open(file.read(superblock.SIZE))
 
 
+def _patiently(way: Any, path: Path, stack: ExitStack) -> Callable[[], Any]:
+    """Open again what says that it is open, as it does for microseconds, and longer on a busy machine."""
+    for _ in range(20):
+        try:
+            return way(path, stack)  # type: ignore[no-any-return]
+        except OSError as error:
+            assert "already open for write" in str(error)
+            time.sleep(0.01)
+    raise AssertionError("it stays open")
+
+
 @pytest.mark.usefixtures("locking")
 def test_it_opens_in_all_ways_while_another_process_writes_and_once_that_is_killed(
     tmp_path: Path,
@@ -149,7 +160,7 @@ def test_it_opens_in_all_ways_while_another_process_writes_and_once_that_is_kill
     try:
         for order in (WAYS, WAYS[::-1]):
             with ExitStack() as stack:
-                for read in [way(path, stack) for way in order]:
+                for read in [_patiently(way, path, stack) for way in order]:
                     values = read()[0, :, 0]
                     there = np.isfinite(values)  # xarray shows NaN where a variable lags behind
                     assert_array_equal(values[there], np.arange(1.0, len(values) + 1.0)[there])
@@ -161,9 +172,15 @@ def test_it_opens_in_all_ways_while_another_process_writes_and_once_that_is_kill
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
+    if _looked_open(path):  # killed in these microseconds
+        os.utime(path, (time.time() - 60.0,) * 2)
     with ExitStack() as stack:
-        counts = {way(path, stack)().shape[1] for way in WAYS}
-    assert len(counts) == 1 and counts.pop() > 0
+        shown, *others = [way(path, stack)() for way in WAYS]
+    # edgesim shows whole slots; a variable may have grown before another, by a buffer at most.
+    assert shown.shape[1] > 0
+    for other in others:
+        assert 0 <= other.shape[1] - shown.shape[1] <= 50
+        assert_array_equal(other[:, : shown.shape[1]], shown)
     assert not _looked_open(path)
 
 

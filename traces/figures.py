@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ..simulator.core.arrays import FloatArray
-from .file_errors import indices, replaced
+from .file_errors import indices, replaced, reported
 from .network_graph import backhaul_pairs
 from .panels import latency_distribution, panels, time_unit
 from .reader import Trace, TraceError, open_trace
@@ -63,7 +63,9 @@ def plot(path: str | Path, output: str | Path, kind: Kind = "all") -> Path:
 
     output = check_picture(output)
     with open_trace(path) as trace, rc_context(STYLE):
-        save(draw(trace, kind), output)
+        with reported(path):
+            figure = draw(trace, kind)
+        save(figure, output)
     return output
 
 

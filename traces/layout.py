@@ -26,7 +26,7 @@ from ..simulator.core.recorder import OUTCOMES
 from . import netcdf
 from .file_errors import TraceError, check_output, error_number
 from .growing_file import FORMAT, GrowingFile, opened
-from .open_file import OpenFile
+from .open_file import OpenFile, read_values
 from .running_totals import BATCHES_PER_PART, LATENCY_EDGES_S, SlotTally, TaskTally
 from .superblock import SIZE, as_closed, end_of
 from .variables import (
@@ -229,7 +229,9 @@ class TraceFile:
         for start in range(0, earlier.tasks, COPIED_TASKS):
             end = min(start + COPIED_TASKS, earlier.tasks)
             self.append_tasks(old.read(self._part("tasks", slice(start, end))), end - start)
-        decisions = old.read(lambda file: file["timing/decision_s"][: earlier.decisions])
+        decisions = old.read(
+            lambda file: read_values(file, "timing/decision_s", (slice(earlier.decisions),))
+        )
         self.append_decisions(decisions)
         old.close()
         if self._lengths() != earlier:
@@ -243,7 +245,7 @@ class TraceFile:
             "slots": ((slice(None), rows), self._slot_variables),
             "tasks": ((rows,), self._task_variables),
         }[group]
-        return lambda file: {name: file[group][name][part] for name in names}
+        return lambda file: {name: read_values(file[group], name, part) for name in names}
 
     def sync(self) -> Lengths:
         """Have what was published survive a loss of power; its lengths."""

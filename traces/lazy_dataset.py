@@ -13,7 +13,7 @@ import xarray as xr
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from .open_file import OpenFile
+from .open_file import OpenFile, read_values
 
 _OF_NETCDF = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST"}
 _cached: Any = indexing.MemoryCachedArray  # xarray leaves it untyped
@@ -23,11 +23,10 @@ class _Column(BackendArray):
     """The first `shape` of an HDF5 dataset, which may be longer."""
 
     def __init__(
-        self, file: OpenFile, name: str, shape: tuple[int, ...], dtype: np.dtype[Any], is_text: bool
+        self, file: OpenFile, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]
     ) -> None:
         self._file = file
         self._name = name
-        self._is_text = is_text
         self.shape = shape
         self.dtype = dtype
 
@@ -42,11 +41,7 @@ class _Column(BackendArray):
             for part, size in zip(key, self.shape, strict=True)
         )
 
-        def values(file: h5py.File) -> Any:
-            dataset = file[self._name]
-            return (dataset.asstr() if self._is_text else dataset)[bounded]
-
-        return self._file.read(values)
+        return self._file.read(lambda file: read_values(file, self._name, bounded))
 
 
 def lazy_dataset(file: OpenFile, group: str) -> xr.Dataset:
@@ -62,9 +57,9 @@ def lazy_dataset(file: OpenFile, group: str) -> xr.Dataset:
         for dim, size in zip(dims, shape, strict=True):
             sizes[dim] = min(size, sizes.get(dim, size))
     variables = {}
-    for name, (dims, _, dtype, is_text, about) in columns.items():
+    for name, (dims, _, dtype, about) in columns.items():
         shape = tuple(sizes[dim] for dim in dims)
-        column = _Column(file, f"{group}/{name}", shape, dtype, is_text)
+        column = _Column(file, f"{group}/{name}", shape, dtype)
         variables[current_name(group, name, len(dims))] = lazy_variable(dims, column, about)
     labels = attrs.pop("coordinates", "").split()
     dataset = xr.Dataset(variables, attrs=attrs).set_coords(labels)
@@ -83,11 +78,11 @@ def stored_name(name: str) -> str:
     return "station" if name == "serving_station" else name
 
 
-_Described = dict[str, tuple[tuple[str, ...], tuple[int, ...], np.dtype[Any], bool, dict[str, Any]]]
+_Described = dict[str, tuple[tuple[str, ...], tuple[int, ...], np.dtype[Any], dict[str, Any]]]
 
 
 def _described(group: h5py.Group) -> tuple[_Described, dict[str, Any]]:
-    """Of each variable its dimensions, shape, type, whether it is text, and attributes; the group's."""
+    """Of each variable its dimensions, shape, type and attributes; the group's."""
     columns: _Described = {}
     for name in group:
         dataset = group[name]
@@ -105,7 +100,7 @@ def _described(group: h5py.Group) -> tuple[_Described, dict[str, Any]]:
         }
         is_text = h5py.check_string_dtype(dataset.dtype) is not None
         dtype = np.dtype(object) if is_text else dataset.dtype
-        columns[name] = dims, dataset.shape, dtype, is_text, attrs
+        columns[name] = dims, dataset.shape, dtype, attrs
     return columns, decoded_attrs(group)
 
 

@@ -9,7 +9,7 @@ import xarray as xr
 
 from ..simulator.network.graph import NetworkGraph, Placement
 from ..simulator.network.topology import Links, Topology
-from .file_errors import indices, replaced
+from .file_errors import indices, replaced, reported
 from .reader import Trace, TraceError, open_trace
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def export_graph(
     target = Path(target)
     if target.suffix not in SUFFIXES:
         raise ValueError(f"{target}: a graph ends in {', '.join(SUFFIXES)}")
-    with open_trace(path) as trace:
+    with open_trace(path) as trace, reported(path):
         graph = network_graph(trace, slot, replication)
     with replaced(target) as hidden:
         if target.suffix == ".json":

@@ -15,15 +15,22 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import h5py
+import numpy as np
 
 from . import superblock
-from .file_errors import TraceError, error_number, reported
+from .file_errors import TraceError, error_number, memory_bytes, reported
 
 PAUSES_S = (0.005, 0.02, 0.1)
 """Before each new attempt to read what does not match its checksum, as it may just be written."""
 
 LEFT_AFTER_S = 10.0
 """A writer lets a file say that it is open for some microseconds; after this time it is dead."""
+
+_PLAIN_BYTES = 1 << 28
+"""Values of this size are read without a look at the memory."""
+
+_CLAIM = 1000
+"""What is not stored is zero: a histogram of a long run has so many times the bytes that it takes."""
 
 _LONGEST = 1 << 60
 """More bytes than any file has."""
@@ -113,6 +120,35 @@ def mend(path: Path) -> None:
         if left and time.time() - path.stat().st_mtime > LEFT_AFTER_S:
             with path.open("r+b") as same:
                 same.write(superblock.as_closed(head, superblock.end_of(head)))
+
+
+def read_values(group: h5py.Group, name: str, part: Any = ...) -> Any:
+    """The values of a dataset, or of a part of it; texts as objects.
+
+    Args:
+        group: that it lies in.
+        name: its name there.
+        part: a number, slice or list of numbers for each axis.
+
+    Raises:
+        KeyError: there is none.
+        ValueError: its values lie in other files.
+        MemoryError: it has more than the memory has room for, or than such a file ever tells.
+    """
+    dataset = group[name]
+    about = dataset.id.get_create_plist()
+    if about.get_external_count() or about.get_layout() == h5py.h5d.VIRTUAL:
+        raise ValueError(f"{dataset.name} lies in another file")
+    axes = zip(part, dataset.shape, strict=False) if isinstance(part, tuple) else ()
+    count = dataset.size
+    for taken, size in axes:
+        inner = len(range(*taken.indices(size))) if isinstance(taken, slice) else np.size(taken)
+        count = count // max(size, 1) * inner
+    size = count * dataset.dtype.itemsize
+    if size > _PLAIN_BYTES and size > min(memory_bytes(), _CLAIM * dataset.id.get_storage_size()):
+        raise MemoryError(f"{size / 1e9:.3g} GB of {dataset.name}")
+    is_text = h5py.check_string_dtype(dataset.dtype) is not None
+    return (dataset.asstr() if is_text else dataset)[part]
 
 
 class _Bytes(io.RawIOBase):

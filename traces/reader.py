@@ -16,12 +16,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ..scenarios.errors import as_toml
 from ..simulator.core.arrays import FloatArray
 from ..simulator.core.recorder import OUTCOMES
 from .file_errors import TraceError, reported
 from .latencies import LatencyRecord, SketchRecord, TaskRecord, without_rounding
 from .lazy_dataset import current_name, decoded_attrs, lazy_dataset, stored_name
-from .open_file import OpenFile
+from .open_file import OpenFile, read_values
 from .printing import spoken
 from .statistics import BatchTotals, CountedBatches, check_warmup, replication_values
 from .summary import WARMUP, Summary, TraceSummary, subject
@@ -33,16 +34,21 @@ MOST_TASKS = 20_000_000
 """Quantiles of more tasks than these come from the histogram: memory is bounded."""
 
 _EXPECTED = {
-    "status",
-    "scenario",
-    "policy",
-    "seed",
-    "level",
-    "slots",
-    "slot_s",
-    "devices",
-    "stations",
+    "status": str,
+    "scenario": str,
+    "policy": str,
+    "seed": int,
+    "level": str,
+    "slots": int,
+    "slot_s": float,
+    "devices": int,
+    "stations": int,
 }
+"""Root attributes of every trace, and their types; numbers are positive and finite, but for the seed."""
+
+
+_MOST = 1 << 53
+"""More slots or devices than any run has."""
 
 
 class Trace:
@@ -76,8 +82,14 @@ class Trace:
         self.attrs = self._file.read(decoded_attrs)
         if "edgesim_version" not in self.attrs:
             raise TraceError(f"{path}: this is an HDF5 file, but not a trace of edgesim")
-        if missing := _EXPECTED - self.attrs.keys():
+        if missing := _EXPECTED.keys() - self.attrs.keys():
             raise TraceError(f"{path}: the file is torn: it lacks {', '.join(missing)}")
+        for name, kind in _EXPECTED.items():
+            value = self.attrs[name]
+            if type(value) is not kind or not (
+                isinstance(value, str) or name == "seed" or 0 < value < _MOST
+            ):
+                raise TraceError(f"{path}: the file is damaged: its {name} is {as_toml(value)}")
 
     @property
     def status(self) -> str:
@@ -132,7 +144,7 @@ class Trace:
         def seeds(file: h5py.File) -> list[int]:
             if "summary" not in file:
                 return [int(self.attrs["seed"])]
-            known: list[int] = file["summary/seed"][...].tolist()
+            known: list[int] = read_values(file, "summary/seed").tolist()
             return known
 
         return self._file.read(seeds)
@@ -253,7 +265,7 @@ class Trace:
         begun, parts = self._begun(group)
         ends = {"batch": begun, "part": parts}
         arrays = {
-            name: group[name][tuple(slice(0, ends.get(dim)) for dim in what.dims)]
+            name: read_values(group, name, tuple(slice(0, ends.get(dim)) for dim in what.dims))
             for name, what in SUMMARY_VARIABLES.items()
             if name in group
         }
@@ -318,7 +330,7 @@ class Trace:
             TraceError: the file is torn.
         """
         return self._file.read(
-            lambda file: int(file["summary/slots"][...].sum()) if "summary" in file else 0
+            lambda file: int(read_values(file, "summary/slots").sum()) if "summary" in file else 0
         )
 
     def slot_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -348,17 +360,17 @@ class Trace:
             TraceError: the file is torn.
         """
 
-        def values(file: h5py.File) -> NDArray[Any]:
+        def read(file: h5py.File) -> NDArray[Any]:
             group = file["slots"]
-            dataset = group[name if name in group else stored_name(name)]
-            is_text = h5py.check_string_dtype(dataset.dtype) is not None
-            return np.asarray((dataset.asstr() if is_text else dataset)[part])
+            return np.asarray(
+                read_values(group, name if name in group else stored_name(name), part)
+            )
 
-        return self._file.read(values)
+        return self._file.read(read)
 
     def _begun(self, summary: h5py.Group) -> tuple[int, int]:
         """How many batches have begun, and parts."""
-        begun = int(np.count_nonzero(summary["slots"][...]))
+        begun = int(np.count_nonzero(read_values(summary, "slots")))
         if begun == 0:
             raise TraceError(f"{self.path}: no slot was recorded")
         return begun, -(-begun // int(summary.attrs["batches_per_part"]))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .file_errors import reported
 from .metrics import METRICS, metric_values
 from .printing import shown
 from .reader import Trace, TraceError, open_trace
@@ -66,7 +67,9 @@ def watch(
                 if slots > recorded:
                     recorded, grown = slots, now
                 rate = (slots - first[1]) / (now - first[0]) if now > first[0] else 0.0
-                live.update(_view(seen, rate, now - grown), refresh=True)
+                with reported(path):
+                    view = _view(seen, rate, now - grown)
+                live.update(view, refresh=True)
                 patience_s = max(patience_s, 20.0 / rate if rate > 0.0 else 0.0)
             gone = not Path(path).is_file() and (last is not None or not _may_come(Path(path)))
             at_end = once or now - grown > patience_s or gone

@@ -9,7 +9,7 @@ from ... import __version__
 from ...scenarios.errors import as_toml
 from ...scenarios.tables import flatten
 from ...traces.comparison import compare_traces
-from ...traces.file_errors import put_text
+from ...traces.file_errors import put_text, reported
 from ...traces.panels import panels
 from ...traces.printing import duration, shown, spoken
 from ...traces.reader import Trace, TraceError, open_trace
@@ -96,16 +96,18 @@ def _traces_report(paths: Sequence[Path], warmup: float) -> str:
             try:
                 trace = open_trace(path)
                 stack.enter_context(trace)
-                panels(trace)
-                trace.summary(warmup)
-                trace.scenario_table  # noqa: B018 - whether it can be read
+                with reported(path):
+                    panels(trace)
+                    trace.summary(warmup)
+                    trace.scenario_table  # noqa: B018 - whether it can be read
             except TraceError as error:
                 errors.append(error)
             else:
                 traces.append(trace)
         if not traces:
             raise errors[0]
-        return _page_of(_labelled(traces), [f"Left out: {error}" for error in errors], warmup)
+        with reported(", ".join(str(trace.path) for trace in traces)):
+            return _page_of(_labelled(traces), [f"Left out: {error}" for error in errors], warmup)
 
 
 def _page_of(traces: Mapping[str, Trace], warnings: list[str], warmup: float) -> str:
