@@ -19,6 +19,7 @@ from edgesim.cli import main
 from edgesim.experiments.checkpoint import checkpoint_path
 from edgesim.experiments.outputs import RUNS
 from edgesim.policies.local import Local
+from edgesim.simulator.core.recorder import OUTCOMES
 from edgesim.traces.comparison import compare_traces
 from edgesim.traces.reader import open_trace
 
@@ -130,6 +131,18 @@ def test_arguments_change_the_scenario(overrides: Any) -> None:
     assert scenario["policy"]["name"] == "local" and scenario["run"]["slots"] == 9
     with edgesim.run(SCENARIO, "t.h5", slots=7, overrides=overrides) as trace:
         assert trace.slots.sizes["slot"] == 7  # as of two options, the flag counts
+
+
+def test_tasks_that_wait_at_the_end_are_in_the_trace() -> None:
+    """All bits that arrived are some task's, and those that are left those of the tasks that wait."""
+    with edgesim.run(SCENARIO, "t.h5", slots=5, policy="local") as trace:
+        slots, tasks = trace.slots.load(), trace.tasks.load()
+    waits = tasks["outcome"].values == OUTCOMES.index("queued")
+    assert waits.any()
+    np.testing.assert_allclose(tasks["bits"].sum(), slots["arrived_bits"].sum(), rtol=1e-12)
+    assert tasks["bits"].values[waits].sum() >= 0.99 * float(
+        slots["arrived_bits"].sum() - slots["local_bits"].sum()
+    )
 
 
 def test_overrides_also_change_what_is_loaded_or_recorded() -> None:

@@ -95,6 +95,22 @@ def test_a_quantity_is_the_si_number_exactly(hint: Any, written: object, si: flo
     assert parse(hint, written) == si
 
 
+@pytest.mark.parametrize(
+    ("hint", "si", "text"),
+    [
+        (units.Hertz, 5e6, "5 MHz"),
+        (units.Hertz, 1500.0, "1.5 kHz"),
+        (units.Hertz, 999.0, "999 Hz"),
+        (units.Seconds, 0.1, "100 ms"),
+        (units.Watts, 1e-4, "100 uW"),
+        (units.Metres, 1000.0, "1 km"),
+        (units.GramsPerJoule, 1e-4, "360 g/kWh"),
+    ],
+)
+def test_quantities_are_written_with_one_to_three_digits(hint: Any, si: float, text: str) -> None:
+    assert hint.__metadata__[0].write(si) == text
+
+
 def test_levels_in_decibels_match_published_values() -> None:
     assert parse(units.Watts, "23 dBm") == pytest.approx(0.19952623149688797, rel=1e-15)
     noise = parse(units.NoiseLevel, "-174 dBm/Hz")

@@ -20,6 +20,7 @@ from trace_recording import (
 )
 
 from edgesim.traces.confidence_intervals import Estimate, by_group, format_estimate, ratio
+from edgesim.traces.metrics import BATCH_METRICS
 from edgesim.traces.panels import panels
 from edgesim.traces.reader import TraceError, open_trace, summarise
 from edgesim.traces.summary import TraceSummary
@@ -236,6 +237,15 @@ def test_the_table_has_a_column_for_each_trace(tmp_path: Path) -> None:
     for label in ("energy per bit [nJ/bit]", "latency, p99 [s]", "queue of a device [Mbit]"):
         assert label in text
     assert "±" in text
+
+
+def test_units_of_the_table() -> None:
+    """Numbers are kept in SI, but for milligrams; how many of the unit shown one of those is."""
+    units = {"nJ/bit": 1e9, "Mbit": 1e-6, "mg/Mbit": 1e6, "%": 100.0}
+    same = {"", "mg", "mg/s", "J", "W", "s", "bit²"}
+    for key, metric in BATCH_METRICS.items():
+        assert metric.unit in units or metric.unit in same
+        assert metric.scale == units.get(metric.unit, 1.0), key
 
 
 def test_json_has_numbers_in_si_and_null_for_what_is_not_known(tmp_path: Path) -> None:
