@@ -4,10 +4,16 @@ Each ability of the command is a function here: `run`, `train`, `sweep`, `compar
 `report` and others. A name is loaded when it is first used; importing edgesim imports nothing else.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.2.0"
+
+if sys.platform == "win32":
+    raise ImportError(
+        "edgesim runs on Linux and macOS; on Windows, in its subsystem for Linux, WSL"
+    )
 
 if TYPE_CHECKING:
     from edgesim.api import (
@@ -31,12 +37,11 @@ if TYPE_CHECKING:
     from edgesim.experiments.errors import (
         ArgumentError,
         CheckpointError,
-        Interrupted,
         SweepStoppedError,
     )
     from edgesim.experiments.sweeps.dataset import open_sweep
     from edgesim.policies.base import Policy
-    from edgesim.policies.learning.environment import register_envs
+    from edgesim.policies.learning.registration import register_envs
     from edgesim.scenarios.errors import ScenarioError
     from edgesim.scenarios.schema import Scenario
     from edgesim.simulator.core.errors import RunError
@@ -52,7 +57,6 @@ __all__ = [
     "ArgumentError",
     "CheckpointError",
     "Decision",
-    "Interrupted",
     "Observation",
     "Policy",
     "RunError",
@@ -90,7 +94,6 @@ _MODULES = {
     "ArgumentError": "experiments.errors",
     "CheckpointError": "experiments.errors",
     "Decision": "simulator.stream.decision",
-    "Interrupted": "experiments.errors",
     "Observation": "simulator.stream.observation",
     "Policy": "policies.base",
     "RunError": "simulator.core.errors",
@@ -103,7 +106,7 @@ _MODULES = {
     "TraceError": "traces.file_errors",
     "open_sweep": "experiments.sweeps.dataset",
     "open_trace": "traces.reader",
-    "register_envs": "policies.learning.environment",
+    "register_envs": "policies.learning.registration",
     "watch": "traces.watch",
 }
 """Where a name is defined, if not in `api`."""
@@ -117,3 +120,8 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+if "gymnasium" in sys.modules:
+    # As `gymnasium.make("edgesim:edgesim/Stream-v0")` expects of the module that it imports.
+    import_module(f"{__name__}.policies.learning.registration").register_envs()

@@ -8,7 +8,8 @@ They raise
 - `RunError` where a policy or a model fails during a run, or a training comes to nothing;
 - `CheckpointError` where a run cannot be saved, or cannot go on from its checkpoint;
 - `OSError` where an output cannot be written;
-- `Interrupted`, a `KeyboardInterrupt`, after Ctrl-C, once what was made until then can be read.
+- `KeyboardInterrupt` after Ctrl-C, once what was made until then can be read; its attribute `left` is the
+  trace, or the folder.
 
 They import the rest of the program when they are called.
 """
@@ -20,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from .experiments.errors import ArgumentError, Interrupted
+from .experiments.errors import ArgumentError, interrupted
 
 if TYPE_CHECKING:
     from .experiments.compare import Policies, Watch
@@ -47,9 +48,6 @@ if TYPE_CHECKING:
 AnyPath: TypeAlias = str | Path
 Names: TypeAlias = str | Sequence[str]
 """Several names, or one text in which commas separate them."""
-
-RUNS = Path("runs")
-"""The folder of outputs that are given no path."""
 
 
 def load_scenario(
@@ -113,8 +111,8 @@ def run(
     """Run a scenario, and open the trace that it leaves.
 
     SIGINT and SIGTERM end the run after the current slot; the trace's status is then "interrupted".
-    Then the handler that the program had before is called: by itself, Python's raises `Interrupted` for
-    Ctrl-C, and ends the program for SIGTERM. Where a handler of the program's own returns, so does this.
+    Then the handler that the program had before is called: Python's own raises `KeyboardInterrupt` for
+    Ctrl-C, and SIGTERM ends the program. Where a handler of the program's own returns, so does this.
 
     Args:
         scenario: a file, the name of a shipped scenario, a trace, whose scenario is run again, TOML
@@ -143,6 +141,7 @@ def run(
         on_start: is handed the simulation before its first slot, to follow it.
     """
     from .experiments.checkpoint import checkpoint_path
+    from .experiments.outputs import alone
     from .experiments.run import execute, execute_or_resume, prepare
     from .traces.reader import open_trace
 
@@ -162,13 +161,14 @@ def run(
     experiment = prepare(loaded, policy)
     path = Path(output) if output is not None else _new_output(loaded, suffix=".h5")
     overwrite = not resume if overwrite is None else overwrite
-    if resume and (not overwrite or checkpoint_path(path).exists()):
-        execute_or_resume(experiment, path, on_start, checkpoint_every)
-    elif path.exists() and not overwrite:
-        raise ArgumentError(f"{path} exists; `overwrite=True` replaces it")
-    else:
-        execute(experiment, path, on_start, checkpoint_every)
-    return open_trace(path)
+    with alone(path, reserved=output is None):
+        if resume and (not overwrite or checkpoint_path(path).exists()):
+            execute_or_resume(experiment, path, on_start, checkpoint_every)
+        elif output is not None and path.exists() and not overwrite:
+            raise ArgumentError(f"{path} exists; `overwrite=True` replaces it")
+        else:
+            execute(experiment, path, on_start, checkpoint_every)
+        return open_trace(path)
 
 
 def train(
@@ -202,16 +202,18 @@ def train(
         follow: is handed the progress from time to time.
     """
     from .experiments import train as training
+    from .experiments.outputs import alone
 
     loaded = load_scenario(scenario, overrides, data_dir, policy, seed=seed, trust=trust)
     if resume and output is None:
         raise ArgumentError("`resume` needs `output`, the folder of the training")
-    if not resume and output is not None and _filled(output):
-        raise ArgumentError(f"{output} is not empty; `resume=True` goes on with what is there")
     folder = Path(output) if output is not None else _new_output(loaded, "train-")
-    return training.train(
-        loaded, folder, policy=policy, resume=resume, command=command, follow=follow
-    )
+    with alone(folder, reserved=output is None):
+        if not resume and _filled(folder):
+            raise ArgumentError(f"{output} is not empty; `resume=True` goes on with what is there")
+        return training.train(
+            loaded, folder, policy=policy, resume=resume, command=command, follow=follow
+        )
 
 
 def compare(
@@ -230,7 +232,8 @@ def compare(
 ) -> "Comparison":
     """Run policies on a scenario under the same seeds, and pair their differences by seed.
 
-    Signals are as for `run`, but `Interrupted` is raised after each; the traces up to there can be read.
+    Signals are as for `run`, but `KeyboardInterrupt` is raised after each; the traces up to there can be
+    read.
 
     Args:
         scenario: as for `run`.
@@ -247,19 +250,21 @@ def compare(
         watch: makes, for a label, its place and their number, a context that gives what follows a run.
     """
     from .experiments.compare import execute_each, prepare_each, unwatched
+    from .experiments.outputs import alone, reserve
     from .scenarios.loading import with_values
     from .traces.comparison import compare_traces
 
     if isinstance(scenario, str | Path) and "\n" not in str(scenario) and Path(scenario).is_dir():
         raise ArgumentError(f"{scenario} is a folder; the runs of a sweep are for `compare_sweep`")
-    if output is not None and _filled(output):
-        raise ArgumentError(f"{output} is not empty")
     changes = with_values(overrides, {"run.seed": seed, "run.slots": slots})
     experiments = prepare_each(scenario, policies, seeds, changes, data_dir, trust=trust)
     source = next(iter(experiments.values())).scenario.source
-    folder = Path(output) if output is not None else _unused(f"compare-{Path(source).stem}")
-    traces = execute_each(experiments, folder, watch or unwatched)
-    return compare_traces(traces, warmup)
+    folder = Path(output) if output is not None else reserve(f"compare-{Path(source).stem}")
+    with alone(folder, reserved=output is None):
+        if _filled(folder):
+            raise ArgumentError(f"{folder} is not empty")
+        traces = execute_each(experiments, folder, watch or unwatched)
+        return compare_traces(traces, warmup)
 
 
 def sweep(
@@ -276,7 +281,8 @@ def sweep(
 ) -> "SweepStatus":
     """Make all runs of a sweep that are not there yet; `open_sweep` has their results.
 
-    Whatever ended it, the same call goes on from there. Ctrl-C raises `Interrupted`, and what stands in the way of all runs alike, such as a full disk, `SweepStoppedError`.
+    Whatever ended it, the same call goes on from there. Ctrl-C raises `KeyboardInterrupt`, and what
+    stands in the way of all runs alike, such as a full disk, `SweepStoppedError`.
 
     Args:
         sweep: a sweep file, or its tables, among whose `policies` there may be classes; of a module, as
@@ -309,7 +315,7 @@ def sweep(
         execute_sweep(asked, folder, pool, fail_fast=fail_fast, watch=watch, report=report)
     except KeyboardInterrupt:
         what = f"what is complete is in {folder}: start it again to go on"
-        raise Interrupted(what, folder) from None
+        raise interrupted(what, folder) from None
     return status.sweep_status(folder)
 
 
@@ -393,7 +399,7 @@ def summarise(traces: "AnyTrace | Sequence[AnyTrace]", warmup: float = 0.1) -> "
 
 
 def plot(
-    what: "AnyTrace | Comparison",
+    what: "AnyTrace | Comparison | SweepComparison",
     output: AnyPath | None = None,
     kind: "Kind" = "all",
     *,
@@ -403,7 +409,7 @@ def plot(
     """Draw a trace, a comparison, or the numbers of a sweep against a key that it varies.
 
     Args:
-        what: a trace, what `compare` returned, or the folder of a sweep.
+        what: a trace, what `compare` or `compare_sweep` returned, or the folder of a sweep.
         output: the picture, PNG, SVG or PDF by its suffix; if not given, the trace's name with .png,
             or sweep.png in the sweep's folder. A comparison needs one.
         kind: of a trace: "series", "latency", "map", or "all" in one.
@@ -413,15 +419,16 @@ def plot(
     Returns:
         The path of the picture.
     """
+    from .experiments.sweeps.comparison import SweepComparison
     from .traces.comparison import Comparison
     from .traces.figures import plot as plot_trace
 
-    if isinstance(what, Comparison):
+    if isinstance(what, Comparison | SweepComparison):
         from .traces.comparison_figures import plot_comparison
 
         if output is None:
             raise ArgumentError("the picture of a comparison needs `output`")
-        return plot_comparison(what, output)
+        return plot_comparison([what] if isinstance(what, Comparison) else what.groups, output)
     [path] = _paths(what)
     if path.is_dir():
         from .experiments.sweeps.figures import plot_sweep
@@ -543,23 +550,18 @@ def reproduce(
         )
     except KeyboardInterrupt:
         what = f"what is complete is in {folder}: start it again to go on"
-        raise Interrupted(what, folder) from None
+        raise interrupted(what, folder) from None
     return folder / "index.html"
 
 
 def _new_output(scenario: "Scenario", prefix: str = "", suffix: str = "") -> Path:
-    """An unused path in `runs/`, named after scenario, policy and seed."""
+    """A new path in `runs/`, named after scenario, policy and seed."""
+    from .experiments.outputs import reserve
+
     policy = scenario.policy.name.partition("(")[0].removeprefix("__main__:")
     policy = re.sub(r"[^\w.+-]+", ".", policy).lstrip(".")
     stem = Path(scenario.source).stem
-    return _unused(f"{prefix}{stem}-{policy}-seed{scenario.run.seed}", suffix)
-
-
-def _unused(stem: str, suffix: str = "") -> Path:
-    path, number = RUNS / f"{stem}{suffix}", 2
-    while path.exists():
-        path, number = RUNS / f"{stem}-{number}{suffix}", number + 1
-    return path
+    return reserve(f"{prefix}{stem}-{policy}-seed{scenario.run.seed}", suffix)
 
 
 def _filled(folder: AnyPath) -> bool:
@@ -572,6 +574,8 @@ def _sweep_folder(sweep: "AnySweep", output: AnyPath | None) -> Path:
         return Path(output)
     if isinstance(sweep, Mapping):
         raise ArgumentError("a sweep that is given as tables needs `output`, its folder")
+    from .experiments.outputs import RUNS
+
     return RUNS / Path(sweep).stem
 
 
@@ -589,4 +593,6 @@ def _names(names: Names) -> list[str]:
 
 def _cores() -> int:
     """The cores that this process may use."""
-    return len(os.sched_getaffinity(0))
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -134,8 +134,8 @@ def run(train_first: bool, checkpoint: Path | None, as_json: bool, **arguments: 
     """
     with user_errors():
         from edgesim import api
-        from edgesim.experiments.errors import Interrupted
         from edgesim.experiments.progress import run_progress
+        from edgesim.traces.reader import open_trace
 
         if checkpoint and train_first:
             raise click.UsageError("--checkpoint and --train-first exclude each other")
@@ -150,15 +150,18 @@ def run(train_first: bool, checkpoint: Path | None, as_json: bool, **arguments: 
                 started.append(simulation)
                 follow(simulation)
 
-            interrupt = None
+            interrupt: KeyboardInterrupt | None = None
             try:
-                with api.run(checkpoint=checkpoint, on_start=on_start, **arguments) as trace:
-                    path = trace.path
-            except Interrupted as ended:
-                interrupt, path = ended, ended.left
-        if not started:
-            say(f"{path} is complete", err=True)
-        print_result(api.summarise(path), as_json)
+                trace = api.run(checkpoint=checkpoint, on_start=on_start, **arguments)
+            except KeyboardInterrupt as ended:
+                if not hasattr(ended, "left"):
+                    raise
+                interrupt, trace = ended, open_trace(ended.left)
+        with trace:
+            path = trace.path
+            if not started:
+                say(f"{path} is complete", err=True)
+            print_result(trace.summary(), as_json)
         if interrupt:
             raise interrupt
         if not as_json:
@@ -209,13 +212,16 @@ def compare(
         name: given.pop(name) for name in ("by", "between", "numbers") if name in given
     }
     if Path(scenario).is_dir():
-        refuse({**given, "plot": picture}, "a sweep")
+        refuse(given, "a sweep")
         with user_errors():
             from edgesim import api
 
+            check_picture(picture)
             values = policies or ()
             compared = api.compare_sweep(scenario, values=values, warmup=warmup, **of_sweep)
             print_result(compared, as_json)
+            if picture:
+                api.plot(compared, picture)
         return
     with user_errors():
         from edgesim import api

@@ -1,4 +1,4 @@
-"""The command's process: streams that cannot show everything, signals, and what nobody reads to its end."""
+"""The command's process: its signals, and streams that cannot show everything or are cut."""
 
 import codecs
 import os
@@ -12,7 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
 
 SHOWABLE = "edgesim-showable"
 """Error handler of streams: a character that an encoding has not is written with those that all have."""
@@ -82,8 +82,6 @@ def unread() -> bool:
 
 
 def _closed(descriptor: int) -> bool:
-    if not hasattr(select, "poll"):  # not on Windows, where it cannot be asked
-        return True
     poll = select.poll()
     poll.register(descriptor, 0)
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
@@ -113,7 +111,10 @@ def say(message: object, *, err: bool = False) -> None:
 
 
 def print_table(table: "RenderableType") -> None:
-    """Print a table as wide as the terminal; as wide as it needs where there is none."""
+    """Print a table as wide as the terminal, or as it needs where there is none.
+
+    Where its columns are too many, the table comes in parts: a number is never cut in two.
+    """
     from rich.console import Console
     from rich.segment import Segment
     from rich.text import Text
@@ -137,4 +138,38 @@ def print_table(table: "RenderableType") -> None:
     console = Showing()
     if not console.is_terminal:
         console.width = 200
-    console.print(table)
+    for part in _parts(table, console):
+        console.print(part)
+
+
+def _parts(table: "RenderableType", console: "Console") -> list["RenderableType"]:
+    """A table, or several with its first column and some of the others."""
+    from rich.measure import Measurement
+    from rich.table import Table
+
+    def fits(one: Table) -> bool:
+        least = Measurement.get(console, console.options.update_width(sys.maxsize), one).minimum
+        return least <= console.width
+
+    if not isinstance(table, Table) or len(table.columns) < 3 or fits(table):
+        return [table]
+    first, *others = table.columns
+    half = len(others) // 2
+    parts: list[RenderableType] = []
+    for chosen in (others[:half], others[half:]):
+        last = chosen[-1] is others[-1]
+        part = Table(
+            title=None if parts else table.title,
+            caption=table.caption if last else None,
+            box=table.box,
+            show_header=table.show_header,
+        )
+        columns = [first, *chosen]
+        for column in columns:
+            part.add_column(column.header, justify=column.justify, no_wrap=column.no_wrap)
+        for row, cells in zip(
+            table.rows, zip(*(one.cells for one in columns), strict=True), strict=True
+        ):
+            part.add_row(*cells, style=row.style, end_section=row.end_section)
+        parts += _parts(part, console)
+    return parts

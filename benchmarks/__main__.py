@@ -44,6 +44,8 @@ def number(value: float) -> str:
 
 def target(row: Row) -> str:
     """What the value is held against."""
+    if row.at_least is not None and row.at_most is not None:
+        return f"{number(row.at_least)} to {number(row.at_most)}"
     if row.at_least is not None:
         return f">= {number(row.at_least)}"
     return "" if row.at_most is None else f"<= {number(row.at_most)}"

@@ -22,8 +22,8 @@ class Row:
         what: was measured.
         value: of it.
         unit: of the value.
-        at_least: the target, where there is one; so is the next.
-        at_most: likewise.
+        at_least: the target, where there is one.
+        at_most: likewise; there may be both.
     """
 
     what: str
@@ -35,9 +35,11 @@ class Row:
     @property
     def met(self) -> bool | None:
         """Whether the target is met; None if there is none."""
-        if self.at_least is not None:
-            return self.value >= self.at_least
-        return None if self.at_most is None else self.value <= self.at_most
+        if self.at_least is None and self.at_most is None:
+            return None
+        least = self.value if self.at_least is None else self.at_least
+        most = self.value if self.at_most is None else self.at_most
+        return least <= self.value <= most
 
 
 Measure = Callable[[], Iterator[Row]]

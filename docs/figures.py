@@ -53,7 +53,7 @@ def tradeoff(folder: Path) -> None:
             ax.errorbar(
                 WEIGHTS,
                 [scale * one.value for one in estimates],
-                [scale * one.half_width for one in estimates],
+                [[scale * one.arms[side] for one in estimates] for side in (0, 1)],
                 color=colour,
                 linestyle=line,
                 marker=marker,

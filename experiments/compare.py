@@ -11,7 +11,7 @@ from ..policies.registry import policy_name
 from ..scenarios.errors import Issue, ScenarioError
 from ..scenarios.loading import AnyScenario, Overrides, with_overrides, with_values
 from ..scenarios.policy_list import FORM, parse_policy, split
-from .errors import Interrupted
+from .errors import interrupted
 from .run import Experiment, Follow, execute, load, prepare
 
 Policies: TypeAlias = str | Sequence[AnyPolicy] | Mapping[str, AnyPolicy]
@@ -90,7 +90,7 @@ def execute_each(
         The traces by label.
 
     Raises:
-        Interrupted: a signal ended a run, whether or not the program's own handler goes on.
+        KeyboardInterrupt: a signal ended a run, whether or not the program's own handler goes on.
         RunError: a policy or model failed; the traces up to there are readable.
         OSError: a trace cannot be written.
     """
@@ -105,7 +105,7 @@ def execute_each(
                 raise KeyboardInterrupt
             traces[label] = path
     except KeyboardInterrupt:
-        raise Interrupted(f"what was run is in {folder}", folder) from None
+        raise interrupted(f"what was run is in {folder}", folder) from None
     return traces
 
 
@@ -145,4 +145,5 @@ def _label(policy: AnyPolicy) -> str:
     """A name as it is written; of a class or an object its name without the module's."""
     if isinstance(policy, str):
         return policy
-    return policy_name(policy).partition(":")[2]
+    name = policy_name(policy)
+    return name[name.find(":") + 1 :]

@@ -19,13 +19,16 @@ class SweepStoppedError(Exception):
     """Something stands in the way of all runs of a sweep alike, such as a full disk."""
 
 
-class Interrupted(KeyboardInterrupt):
-    """An interrupt, as of Ctrl-C, and what was made until then.
+def interrupted(message: str, left: Path) -> KeyboardInterrupt:
+    """An interrupt, as of Ctrl-C, with what was made until then, as its attribute `left`.
 
-    Attributes:
+    It has no class of its own: a program that nobody catches it in ends by its signal, as shells expect,
+    for `KeyboardInterrupt` itself alone.
+
+    Args:
+        message: what is left, and how to go on.
         left: the trace of a run, or the folder of several runs or of a training.
     """
-
-    def __init__(self, message: str, left: Path) -> None:
-        super().__init__(message)
-        self.left = left
+    interrupt = KeyboardInterrupt(message)
+    interrupt.left = left  # type: ignore[attr-defined]
+    return interrupt

@@ -1,7 +1,7 @@
 """One run: a scenario, its policy and a trace put together."""
 
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,10 @@ from ..traces.reader import TraceError, is_hdf5, open_trace
 from ..traces.writer import TraceWriter
 from . import checkpoint
 from .checkpoint import Checkpoint, checkpoint_path
-from .errors import ArgumentError, CheckpointError, Interrupted
+from .errors import ArgumentError, CheckpointError, interrupted
+from .inputs import inputs_of
+
+_ANEW = "`overwrite=True` without `resume=True` starts it anew"
 
 Follow = Callable[[Simulation], None]
 """Is handed a simulation before its first slot, to follow its progress."""
@@ -156,7 +159,7 @@ def execute(
         How it ended: "complete" or, where the program's own handler of a signal goes on, "interrupted".
 
     Raises:
-        Interrupted: Ctrl-C, as Python handles it by itself.
+        KeyboardInterrupt: Ctrl-C, as Python handles it by itself.
         RunError: a policy or model failed, or there is too little memory; the slots up to there can be
             read.
         CheckpointError: the policy or a model has a state that cannot be saved.
@@ -169,7 +172,7 @@ def execute(
     path.parent.mkdir(parents=True, exist_ok=True)
     saved.unlink(missing_ok=True)
     level = experiment.scenario.trace.level
-    writer = TraceWriter(path, _run_info(experiment), level=level)
+    writer = TraceWriter(path, run_info(experiment), level=level)
     try:
         simulation = experiment.blueprint.simulation(policy.decide, writer, experiment.streams)
     except Exception as error:
@@ -195,10 +198,13 @@ def resume(
     if not file.exists():
         raise CheckpointError(f"{file}: there is no such file; `checkpoint_every` leaves one")
     saved = checkpoint.load(file)
-    _check_same(file, saved.scenario, experiment.scenario)
+    info = run_info(experiment)
+    _check_same(file, saved.scenario, None, info)
+    with open_trace(path) as trace:
+        _check_same(path, trace.scenario, trace.inputs, info)
     policy = experiment.policy
     _begin(experiment)
-    level, info = experiment.scenario.trace.level, _run_info(experiment)
+    level = experiment.scenario.trace.level
     try:
         load_state(saved.state, {"policy": policy})
         writer = TraceWriter(path, info, level=level, earlier=saved.state)
@@ -209,7 +215,10 @@ def resume(
             raise StateError("the trace and the run are not at the same slot")
     except StateError as error:
         raise CheckpointError(f"{file}: the checkpoint does not fit this run: {error}") from None
-    writer.go_on()
+    try:
+        writer.go_on()
+    except TraceError as error:
+        raise CheckpointError(f"{error}; {_ANEW}") from None
     try:
         return _record(experiment, writer, simulation, path, on_start, saved.every)
     except (RunError, CheckpointError, TraceError, OSError):
@@ -229,7 +238,8 @@ def execute_or_resume(
     """Bring a run to its end, wherever an earlier start of it got to.
 
     It goes on from the checkpoint, if there is one, does nothing if the trace is complete, and begins
-    anew if the run was killed before its first checkpoint. Arguments and result as for `execute`.
+    anew if the run was killed before its first checkpoint, or its trace is gone, without which a
+    checkpoint is worth nothing. Arguments and result as for `execute`.
 
     Raises:
         ArgumentError: the trace is incomplete, has no checkpoint, and is too long to be begun anew
@@ -239,12 +249,12 @@ def execute_or_resume(
         RunError: as for `execute`.
         OSError: as for `execute`.
     """
-    if checkpoint_path(path).exists():
+    if checkpoint_path(path).exists() and path.exists():
         return resume(experiment, path, on_start)
     if path.exists():
         with open_trace(path) as trace:
             if trace.status == "complete":
-                _check_same(path, trace.scenario, experiment.scenario)
+                _check_same(path, trace.scenario, trace.inputs, run_info(experiment))
                 return "complete"
             same = trace.scenario == experiment.scenario.to_toml()
             if not same or checkpoint_every is None or trace.recorded > checkpoint_every:
@@ -264,7 +274,7 @@ def _record(
     """Run from where the simulation stands to the end or a signal.
 
     Raises:
-        Interrupted: as `execute`.
+        KeyboardInterrupt: as `execute`.
     """
     scenario, file = experiment.scenario, checkpoint_path(path)
     parts: dict[str, Any] = {"policy": experiment.policy}
@@ -299,21 +309,27 @@ def _record(
             if status == "complete":
                 file.unlink(missing_ok=True)
     except KeyboardInterrupt:
-        raise Interrupted(f"what was run is in {path}", path) from None
+        raise interrupted(f"what was run is in {path}", path) from None
     return status
 
 
-def _check_same(file: Path, saved: str, scenario: Scenario) -> None:
-    """Check that a trace or a checkpoint is of this scenario.
+def _check_same(file: Path, scenario: str, inputs: Mapping[str, str] | None, info: RunInfo) -> None:
+    """Check that a trace or a checkpoint is of this run.
+
+    Args:
+        file: for the message.
+        scenario: of the trace or the checkpoint.
+        inputs: likewise, if known.
+        info: of the run that is to go on.
 
     Raises:
-        CheckpointError: names the keys that differ.
+        CheckpointError: names the keys, or the files and classes, that differ.
     """
     try:
-        theirs = flatten(parse_toml(saved, str(file)))
+        theirs = flatten(parse_toml(scenario, str(file)))
     except ScenarioError as error:
-        raise CheckpointError(f"{file}: the checkpoint is damaged: {error}") from None
-    ours = flatten(tomllib.loads(scenario.to_toml()))
+        raise CheckpointError(f"{file}: it is damaged: {error}") from None
+    ours = flatten(tomllib.loads(info.scenario))
     changes = [
         f"{key} was {as_toml(theirs.get(key))}"
         for key in sorted(ours.keys() | theirs.keys())
@@ -321,9 +337,13 @@ def _check_same(file: Path, saved: str, scenario: Scenario) -> None:
     ]
     if changes:
         raise CheckpointError(f"{file}: of another scenario: {', '.join(changes)}")
+    if inputs is not None and (changed := sorted(dict(info.inputs.items() ^ inputs.items()))):
+        what = f"{', '.join(changed)} changed since this run was begun"
+        raise CheckpointError(f"{file}: {what}; {_ANEW}")
 
 
-def _run_info(experiment: Experiment) -> RunInfo:
+def run_info(experiment: Experiment) -> RunInfo:
+    """What its trace says of a run, apart from what happens in it."""
     network, topology = experiment.blueprint.network, experiment.blueprint.topology
     links = topology.links
     scenario = experiment.scenario
@@ -339,6 +359,7 @@ def _run_info(experiment: Experiment) -> RunInfo:
         slots=scenario.run.slots,
         slot_s=network.slot_s,
         cycles_per_bit=network.cycles_per_bit,
+        inputs=inputs_of(scenario, experiment.blueprint, experiment.policy),
         network={
             "station_bandwidth_hz": network.station_bandwidth_hz,
             "station_cpu_hz": network.station_cpu_hz,

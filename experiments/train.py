@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from ..policies.base import AnyPolicy
 from ..policies.learning.checkpoint import check_alike, read, write
@@ -33,6 +32,7 @@ from ..policies.learning.environment import (
     TaskVectorEnvironment,
     VectorEnvironment,
 )
+from ..policies.learning.seeding import own_settings
 from ..policies.learning.trainable import Learner, TrainablePolicy, TrainingError
 from ..policies.registry import POLICIES, make_policy
 from ..scenarios.components import resolve
@@ -42,7 +42,7 @@ from ..scenarios.tables import flatten
 from ..simulator.core.errors import RunError
 from ..simulator.core.signals import stopped_by_signals
 from ..traces.file_errors import check_output, put_text, replaced
-from .errors import Interrupted
+from .errors import interrupted
 from .evaluation import Evaluation, Evaluator
 
 LOGS = 200
@@ -123,25 +123,27 @@ def train(
         Whether it is complete, and the best policy with its figures.
 
     Raises:
-        Interrupted: Ctrl-C, as Python handles it by itself.
+        KeyboardInterrupt: Ctrl-C, as Python handles it by itself.
         ScenarioError: the scenario or its policy cannot be trained, or is not that of the folder.
         RunError: a loss or a weight is not a number any more; the last good checkpoint is kept.
         OSError: the folder cannot be written.
     """
-    torch.set_num_threads(1)  # more of them wait for each other on a busy machine
-    learned = learning_policy(scenario, policy)
-    saved = _saved(scenario, folder / "checkpoint.pt") if resume else None
-    evaluator = Evaluator(scenario)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("checkpoint.pt", "best.pt"):
-        check_output(folder / name)
-    put_text(folder / "scenario.toml", scenario.to_toml())
-    seed = (scenario.run.seed + 1) * FIRST_SEED
-    learner = learned.learner(partial(make_environment, scenario), seed)
-    try:
-        return _Session(learned, learner, evaluator, scenario, folder, command, saved).run(follow)
-    finally:
-        learner.close()
+    with own_settings(learning=True):
+        learned = learning_policy(scenario, policy)
+        saved = _saved(scenario, folder / "checkpoint.pt") if resume else None
+        evaluator = Evaluator(scenario)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("checkpoint.pt", "best.pt"):
+            check_output(folder / name)
+        put_text(folder / "scenario.toml", scenario.to_toml())
+        seed = (scenario.run.seed + 1) * FIRST_SEED
+        learner = learned.learner(partial(make_environment, scenario), seed)
+        try:
+            return _Session(learned, learner, evaluator, scenario, folder, command, saved).run(
+                follow
+            )
+        finally:
+            learner.close()
 
 
 def learning_policy(scenario: Scenario, given: AnyPolicy | None = None) -> TrainablePolicy:
@@ -217,7 +219,11 @@ class _Session:
             ScenarioError: it is no state of this training.
         """
         best = {"figures": {}, "score": 0.0} if saved.get("best") is not None else None
-        fresh: dict[str, Any] = {"format": "", "scenario": "", "learner": self._learner.state_dict()}
+        fresh: dict[str, Any] = {
+            "format": "",
+            "scenario": "",
+            "learner": self._learner.state_dict(),
+        }
         fresh |= {"best": best, "since": [], "seconds": 0.0}
         try:
             check_alike(saved, fresh)
@@ -252,7 +258,7 @@ class _Session:
         except KeyboardInterrupt:
             what = f"`resume=True` goes on with the training in {self._folder}"
             best = f"; the best policy so far is {self._folder / 'best.pt'}" * bool(self._best)
-            raise Interrupted(what + best, self._folder) from None
+            raise interrupted(what + best, self._folder) from None
         except TrainingError as error:
             what = f"training of {policy.name!r} stopped after {learner.steps:,} steps: {error}"
             checkpoint = self._folder / "checkpoint.pt"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..scenarios.units import Hertz, Watts
+from ..scenarios.units import PositiveHertz, PositiveWatts
 from ..simulator.core.arrays import BoolArray
 from ..simulator.core.randomness import Generators
 from ..simulator.network.network import Network
@@ -47,7 +47,7 @@ class EqualRates(Policy):
         local_cpu: the common speed of the device CPUs; by default full speed of the slowest.
     """
 
-    local_cpu: Hertz | None = None
+    local_cpu: PositiveHertz | None = None
 
     def reset(self, network: Network, problem: DriftPlusPenalty, rngs: Generators) -> None:
         """Hand the network with equal CPUs to the radio optimisation."""
@@ -68,7 +68,7 @@ class EqualRatesEqualPower(Policy):
         local_cpu: the common speed of the device CPUs; by default full speed of the slowest.
     """
 
-    local_cpu: Hertz | None = None
+    local_cpu: PositiveHertz | None = None
 
     def reset(self, network: Network, problem: DriftPlusPenalty, rngs: Generators) -> None:
         """Keep the network with equal CPUs."""
@@ -96,7 +96,8 @@ class EqualRatesEqualPower(Policy):
         # the same value, at the energy of A(9).
         alone_bits = decision.local_cpu_hz * (network.slot_s / network.cycles_per_bit)
         lost_bits = alone_bits - outcome.local_bits
-        saved_j = network.varsigma * network.slot_s * decision.local_cpu_hz**3
+        cubed = decision.local_cpu_hz * decision.local_cpu_hz * decision.local_cpu_hz
+        saved_j = network.varsigma * network.slot_s * cubed
         saved_j = saved_j - outcome.local_energy_j
         gained = (value - congestion) * outcome.offloaded_bits - value * lost_bits
         worthwhile: BoolArray = gained > problem.V * (outcome.offload_energy_j - saved_j)
@@ -135,8 +136,8 @@ class EqualRatesTasks(Policy):
         ValueError: a rate of zero.
     """
 
-    local_cpu: Hertz | None = None
-    edge_cpu: Hertz | None = None
+    local_cpu: PositiveHertz | None = None
+    edge_cpu: PositiveHertz | None = None
 
     def __post_init__(self) -> None:
         _require_positive(local_cpu=self.local_cpu, edge_cpu=self.edge_cpu)
@@ -172,9 +173,9 @@ class EqualRatesEqualPowerTasks(Policy):
         ValueError: a rate or power of zero.
     """
 
-    local_cpu: Hertz | None = None
-    edge_cpu: Hertz | None = None
-    power: Watts | None = None
+    local_cpu: PositiveHertz | None = None
+    edge_cpu: PositiveHertz | None = None
+    power: PositiveWatts | None = None
 
     def __post_init__(self) -> None:
         _require_positive(local_cpu=self.local_cpu, edge_cpu=self.edge_cpu, power=self.power)

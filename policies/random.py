@@ -5,7 +5,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..simulator.core.arrays import FloatArray
-from ..simulator.core.randomness import Generators
+from ..simulator.core.randomness import Generators, standard_exponential
 from ..simulator.network.network import Network
 from ..simulator.stream.decision import Decision
 from ..simulator.stream.observation import Observation
@@ -36,7 +36,7 @@ class Random(Policy):
         network, cells = self._network, observation.cells
         devices = network.devices
         uniform = np.stack([rng.random((2, devices)) for rng in self._rngs], axis=1)
-        weight = np.stack([rng.standard_exponential((2, devices)) for rng in self._rngs], axis=1)
+        weight = np.stack([standard_exponential(rng, (2, devices)) for rng in self._rngs], axis=1)
 
         def share(capacity: FloatArray, weights: FloatArray) -> FloatArray:
             total = cells.total(weights)
@@ -67,7 +67,7 @@ class RandomTasks(Policy):
         """A fresh draw in every slot, whatever is observed."""
         network = self._network
         uniform = np.stack([rng.random((3, network.devices)) for rng in self._rngs], axis=1)
-        draws = [rng.standard_exponential(network.devices) for rng in self._rngs]
+        draws = [standard_exponential(rng, network.devices) for rng in self._rngs]
         weight = np.stack(draws)
         slack = network.device_cpu_max_hz - network.device_cpu_min_hz
         share = weight / weight.sum(axis=1, keepdims=True)

@@ -57,7 +57,11 @@ def policy_name(policy: AnyPolicy) -> str:
     if isinstance(policy, type):
         own = {where: known for builtins in POLICIES.values() for known, where in builtins.items()}
         return own.get(name, name)
-    kept = {key: getattr(policy, key, None) for key in inspect.signature(cls).parameters}
+    try:
+        keys = list(inspect.signature(cls).parameters)
+    except ValueError:  # of a class that is not written in Python
+        keys = []
+    kept = {key: getattr(policy, key, None) for key in keys}
     shown = [f"{k}={as_toml(v)}" for k, v in kept.items() if isinstance(v, str | int | float)]
     return f"{name}({', '.join(shown)})"
 

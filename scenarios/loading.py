@@ -147,7 +147,7 @@ def load_table(path_or_name: str | Path) -> tuple[dict[str, Any], Path]:
     """
     path = find_scenario(path_or_name)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # Windows' editors put a mark before it
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise ScenarioError([Issue(str(path_or_name), f"cannot be read: {reason}")]) from None

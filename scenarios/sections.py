@@ -6,7 +6,8 @@ Defaults are the settings of paper A; where it states none, the choice that docs
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from math import cos, radians
+from decimal import Decimal
+from math import radians
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
@@ -35,6 +36,7 @@ from .units import (
     PositiveMetres,
     PositiveSeconds,
     PowerRatio,
+    RadioWatts,
     Seconds,
     Share,
     SignedHertz,
@@ -73,6 +75,16 @@ class RunSection(Section):
     )
 
 
+def _cos(angle: float) -> float:
+    """The cosine; the C library's last bit differs between processors."""
+    square = Decimal(angle) * Decimal(angle)
+    term = total = Decimal(1)
+    for n in range(1, 40, 2):
+        term *= -square / (n * (n + 1))
+        total += term
+    return float(total)
+
+
 class Rectangle(Section):
     """A rectangle of latitudes and longitudes, WGS 84 degrees."""
 
@@ -93,7 +105,7 @@ class Rectangle(Section):
     def scale(self) -> tuple[float, float]:
         """Metres per degree of longitude and of latitude at the rectangle's middle latitude."""
         per_degree = EARTH_RADIUS_M * radians(1.0)
-        return per_degree * cos(radians((self.south + self.north) / 2)), per_degree
+        return per_degree * _cos(radians((self.south + self.north) / 2)), per_degree
 
     @property
     def size(self) -> tuple[float, float]:
@@ -151,8 +163,8 @@ Points: TypeAlias = (
     | Annotated[File, Tag("<table>")]
 )
 PowerColumn: TypeAlias = Annotated[
-    Annotated[Watts, Tag("<value>")]
-    | Annotated[tuple[Watts, ...], Field(max_length=MAX_DEVICES), Tag("<list>")],
+    Annotated[RadioWatts, Tag("<value>")]
+    | Annotated[tuple[RadioWatts, ...], Field(max_length=MAX_DEVICES), Tag("<list>")],
     Discriminator(form),
 ]
 SpeedColumn: TypeAlias = Annotated[
@@ -363,10 +375,11 @@ class EnergySection(Section):
     varsigma: Number = Field(
         default=1e-27,
         gt=0,
+        le=1e-15,
         description="effective switched capacitance of a device, W s^3; A(9), theta_m of C(7)",
     )
     theta_0: Number = Field(
-        default=1e-27, gt=0, description="the same of the edge server, C(8); C(10) only"
+        default=1e-27, gt=0, le=1e-15, description="the same of the edge server, C(8); C(10) only"
     )
     epsilon: Watts = Field(default=0.1, description="power of an edge CPU, A(11)")
 
@@ -475,7 +488,10 @@ class HopSection(Section):
 
 
 class DeviationSection(Section):
-    """How a CPU's speed in the twin deviates from its real speed."""
+    """How much faster a CPU really runs than the twin believes, whatever the speed.
+
+    The greatest speed, too, is what the twin believes: the real one may exceed it.
+    """
 
     bias: SignedHertz = Field(default=0.0, description="constant difference")
     relative: Number = Field(
@@ -506,7 +522,8 @@ class TwinSection(Section):
     predict: tuple[Literal["location", "arrivals", "energy"], ...] = Field(
         default=(),
         max_length=3,
-        description="what is predicted for the time since the last message",
+        description="what is predicted for the time since the last message; energy is that of batteries, "
+        "and of none on mains",
     )
     deviation: DeviationsSection = Field(default_factory=DeviationsSection)
 

@@ -151,7 +151,7 @@ def _read_json(path: Path) -> "Graph":
     """With all that the file says twice: networkx would let the last one count."""
     import networkx as nx
 
-    data = json.loads(path.read_text(encoding="utf-8"))
+    data = json.loads(path.read_text(encoding="utf-8-sig"))
     if not isinstance(data, dict) or not {"edges", "links"} & data.keys() or "nodes" not in data:
         raise ValueError("it has no `nodes` and `edges`")
     twice = [

@@ -5,9 +5,8 @@ Quantities are plain floats once validated: text is read with its unit, a bare n
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from difflib import get_close_matches
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -56,7 +55,16 @@ _DECIBELS = {
     "dBW": ("W", Decimal(1)),
     "dBm": ("W", Decimal("1e-3")),
     "dBm/Hz": ("W/Hz", Decimal("1e-3")),
+    "dBm/kHz": ("W/Hz", Decimal("1e-6")),
+    "dBm/MHz": ("W/Hz", Decimal("1e-9")),
+    "dBW/Hz": ("W/Hz", Decimal(1)),
+    "dBW/MHz": ("W/Hz", Decimal("1e-6")),
 }
+
+# A thousandth of a bit is a million bits, mistyped; of a watt it is not.
+_COUNTED = re.compile(
+    r"(?:milli|micro|nano|pico|femto|centi|[munpfcµμ])(?=(?:bit|byte|B|bps|Hz|hertz|cycle|task)s?$)"
+)
 
 _QUANTITY = re.compile(r"\s*([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*", re.DOTALL)
 _LONGEST = 200
@@ -83,7 +91,7 @@ def _factor(unit: str, si_unit: str) -> Decimal | None:
     """
     import pint
 
-    if not _UNIT.fullmatch(unit):
+    if not _UNIT.fullmatch(unit) or any(_COUNTED.match(one) for one in re.split("[/*]", unit)):
         raise LookupError(unit)
     registry = _registry()
     try:
@@ -104,12 +112,15 @@ class Quantity:
         unit: the SI unit in which a bare number is read, and of the float that comes out.
         written: units that a user may want, the commonest first.
         example: a quantity as a user writes it.
+        plausible: from the least to the greatest that a network has, in SI; beyond, a bare number is
+            asked about. Zero is always plausible.
     """
 
     kind: str
     unit: str
     written: tuple[str, ...]
     example: str
+    plausible: tuple[float, float] = (0.0, float("inf"))
 
     @property
     def allowed(self) -> str:
@@ -124,9 +135,10 @@ class Quantity:
             value: a string with number and unit, or a bare SI number.
 
         Raises:
-            PydanticCustomError: not a number, no or an unknown unit, another kind of quantity, or
-                not finite.
+            PydanticCustomError: not a number, no or an unknown unit, another kind of quantity, not
+                finite, or a bare number that no network has in SI.
         """
+        bare = not isinstance(value, str)
         if isinstance(value, str):
             value = self._from_text(value)
         elif isinstance(value, bool) or not isinstance(value, int | float):
@@ -137,7 +149,31 @@ class Quantity:
             number = float("inf")
         if not abs(number) < float("inf"):
             raise self._error("not finite")
+        if bare and not self._is_plausible(number):
+            meant = " or ".join(f'"{one}"' for one in self._meant(number))
+            hint = f"did you mean {meant}; " if meant else ""
+            si = f"{_exact(number)} {self.unit}"
+            raise self._error(
+                f'without a unit this is {si}, which no network has; {hint}if it is meant, "{si}"'
+            )
         return number
+
+    def _is_plausible(self, value: float) -> bool:
+        low, high = self.plausible
+        return value == 0.0 or low <= abs(value) <= high
+
+    def _meant(self, number: float) -> list[str]:
+        """The number with those units that make it plausible."""
+        found: dict[float, str] = {}
+        for unit in self.written:
+            text = f"{_exact(number)} {unit}"
+            if self._is_plausible(value := self._from_text(text)):
+                found.setdefault(value, text)
+        return list(found.values())[:3]
+
+    def serialise(self, value: float) -> float | str:
+        """A number that is read back as the same: bare, or with its unit where it would be asked about."""
+        return value if self._is_plausible(value) else f"{value!r} {self.unit}"
 
     def write(self, value: float) -> str:
         """A value as a user would write it: in the first unit that leaves one to three digits."""
@@ -168,13 +204,26 @@ class Quantity:
                 raise self._error(f"not {self.kind}")
             return float(number * factor)
         except LookupError:
-            near = get_close_matches(unit, self.written, n=1, cutoff=0.5) or [
-                known for known in self.written if known.lower() == unit.lower()
-            ]
-            hint = f", did you mean {near[0]!r}" if near else ""
+            hint = " or ".join(repr(near) for near in self._respelt(unit))
+            hint = f", did you mean {hint}" if hint else ""
             raise self._error(f"unknown unit {unit!r}{hint}") from None
         except ArithmeticError:
             raise self._error("not finite") from None
+
+    def _respelt(self, unit: str) -> list[str]:
+        """Units that differ in upper and lower case only; never another one that looks alike."""
+        known = [*self.written, *(unit for unit in _DECIBELS if _DECIBELS[unit][0] == self.unit)]
+        if self is _DATA or self is _DATA_RATE:
+            # A b is a bit to some and a byte to others.
+            size, per, time = unit.replace("ps", "/s").partition("/")
+            if size[-1:] in ("b", "B") and size[:-1].lower() in ("", "k", "m", "g", "t"):
+                prefix = {"k": "k"}.get(size[:-1].lower(), size[:-1].upper())
+                if unit.endswith("bps"):
+                    return [f"{prefix}bps"]
+                return [f"{prefix}{base}{per}{time}" for base in ("bit", "B")]
+        known += [prefix + one for one in self.written for prefix in ("k", "M", "G")]
+        near = [one for one in dict.fromkeys(known) if one.lower() == unit.lower() != one]
+        return [one for one in near if one != unit and not _COUNTED.match(one)]
 
     def _error(self, problem: str) -> PydanticCustomError:
         return PydanticCustomError("quantity", "{problem}", {"problem": problem})
@@ -182,27 +231,63 @@ class Quantity:
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> core_schema.CoreSchema:
-        return core_schema.no_info_before_validator_function(self.parse, handler(source))
+        return core_schema.no_info_before_validator_function(
+            self.parse,
+            handler(source),
+            serialization=core_schema.plain_serializer_function_ser_schema(self.serialise),
+        )
 
 
-_LENGTH = Quantity("a length", "m", ("m", "km", "cm", "mm"), "150 m")
-_DURATION = Quantity("a time", "s", ("s", "ms", "us", "µs", "ns", "min", "h", "d"), "100 ms")
-_SPEED = Quantity("a speed", "m/s", ("m/s", "km/h", "m/min"), "1.4 m/s")
-_FREQUENCY = Quantity(
-    "a frequency", "Hz", ("Hz", "kHz", "MHz", "GHz", "1/s", "cycle/s", "Gcycle/s"), "10 MHz"
+def _exact(number: float) -> str:
+    return repr(number).removesuffix(".0")
+
+
+_LENGTH = Quantity("a length", "m", ("m", "km", "cm", "mm"), "150 m", (0.0, 1e7))
+_DURATION = Quantity(
+    "a time", "s", ("s", "ms", "us", "µs", "ns", "min", "h", "d"), "100 ms", (1e-9, 1e9)
 )
-_RATE = Quantity("a rate", "1/s", ("1/s", "1/min", "1/h", "task/s", "tasks/s", "Hz"), "5 tasks/s")
-_POWER = Quantity("a power", "W", ("W", "mW", "uW", "nW", "kW", "dBm", "dBW"), "100 mW")
-_POWER_DENSITY = Quantity("a power per bandwidth", "W/Hz", ("dBm/Hz", "W/Hz"), "-174 dBm/Hz")
-_ENERGY = Quantity("an energy", "J", ("J", "mJ", "uJ", "kJ", "Wh", "mWh", "kWh"), "10 J")
-_DATA = Quantity("an amount of data", "bit", ("bit", "kbit", "Mbit", "B", "kB", "MB"), "0.6 Mbit")
-_DATA_RATE = Quantity("a data rate", "bit/s", ("bps", "kbps", "Mbps", "bit/s", "Mbit/s"), "1 Mbps")
-_CYCLES = Quantity("CPU cycles", "cycle", ("cycle", "cycles", "Mcycle", "Mcycles"), "1000 Mcycles")
+_SPEED = Quantity("a speed", "m/s", ("m/s", "km/h", "m/min"), "1.4 m/s", (0.0, 1e4))
+_FREQUENCY = Quantity(
+    "a frequency",
+    "Hz",
+    ("Hz", "kHz", "MHz", "GHz", "1/s", "cycle/s", "Gcycle/s"),
+    "10 MHz",
+    (100.0, 1e14),
+)
+_RATE = Quantity(
+    "a rate", "1/s", ("1/s", "1/min", "1/h", "task/s", "tasks/s", "Hz"), "5 tasks/s", (0.0, 1e9)
+)
+_POWER = Quantity("a power", "W", ("W", "mW", "dBm", "uW", "nW", "kW", "dBW"), "100 mW", (0.0, 1e5))
+_RADIO_POWER = replace(_POWER, plausible=(1e-9, 20.0))
+_NOISE_POWER = replace(_POWER, example="1e-11 mW", plausible=(1e-25, 1e-6))
+_POWER_DENSITY = Quantity(
+    "a power per bandwidth", "W/Hz", ("dBm/Hz", "dBm/MHz", "W/Hz", "W/MHz"), "-174 dBm/Hz"
+)
+_ENERGY = Quantity(
+    "an energy", "J", ("J", "mJ", "uJ", "kJ", "Wh", "mWh", "kWh"), "10 J", (1e-12, 1e9)
+)
+_DATA = Quantity(
+    "an amount of data", "bit", ("bit", "kbit", "Mbit", "B", "kB", "MB"), "0.6 Mbit", (1.0, 1e15)
+)
+_DATA_RATE = Quantity(
+    "a data rate", "bit/s", ("bps", "kbps", "Mbps", "bit/s", "Mbit/s"), "1 Mbps", (10.0, 1e15)
+)
+_CYCLES = Quantity(
+    "CPU cycles", "cycle", ("cycle", "cycles", "Mcycle", "Mcycles"), "1000 Mcycles", (1e5, 1e16)
+)
 _CYCLES_PER_BIT = Quantity(
-    "CPU cycles per bit", "1/bit", ("cycle/bit", "cycles/bit", "cycles/B"), "100 cycles/bit"
+    "CPU cycles per bit",
+    "1/bit",
+    ("cycle/bit", "cycles/bit", "cycles/B"),
+    "100 cycles/bit",
+    (1e-2, 1e9),
 )
 _CARBON_INTENSITY = Quantity(
-    "a carbon intensity", "g/J", ("g/kWh", "kg/kWh", "gCO2/kWh", "kg/MWh", "g/J"), "182 g/kWh"
+    "a carbon intensity",
+    "g/J",
+    ("g/kWh", "kg/kWh", "gCO2/kWh", "kg/MWh", "g/J"),
+    "182 g/kWh",
+    (0.0, 1e-2),
 )
 _POWER_RATIO = Quantity("a ratio of powers", "", ("dB",), "3 dB")
 
@@ -246,6 +331,8 @@ Hertz = Annotated[float, _FREQUENCY, Field(ge=0)]
 SignedHertz = Annotated[float, _FREQUENCY]
 PerSecond = Annotated[float, _RATE, Field(ge=0)]
 Watts = Annotated[float, _POWER, Field(ge=0)]
+RadioWatts = Annotated[float, _RADIO_POWER, Field(ge=0)]
+"""Of a device's transmitter."""
 Joules = Annotated[float, _ENERGY, Field(ge=0)]
 Bits = Annotated[float, _DATA, Field(ge=0)]
 BitsPerSecond = Annotated[float, _DATA_RATE, Field(ge=0)]
@@ -259,13 +346,22 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 PositiveMetres = Annotated[Metres, Field(gt=0)]
 PositiveSeconds = Annotated[Seconds, Field(gt=0)]
 PositiveHertz = Annotated[Hertz, Field(gt=0)]
+PositivePerSecond = Annotated[PerSecond, Field(gt=0)]
+PositiveMetresPerSecond = Annotated[MetresPerSecond, Field(gt=0)]
+PositiveWatts = Annotated[Watts, Field(gt=0)]
+PositiveBits = Annotated[Bits, Field(gt=0)]
+PositiveCycles = Annotated[Cycles, Field(gt=0)]
 Positive = Annotated[Number, Field(gt=0)]
 Share = Annotated[Number, Field(ge=0, le=1)]
 
 
 def _whole(value: object) -> object:
-    """Let 1e4 stand for 10000, as TOML has no other short form."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    """Let 1e4 stand for 10000, as TOML has no other short form; refuse what 64 bits do not hold."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+        raise PydanticCustomError("quantity", "{problem}", {"problem": "too large"})
+    return value
 
 
 Whole = Annotated[int, BeforeValidator(_whole)]
@@ -298,17 +394,16 @@ class _NoiseParser:
     def parse(value: object) -> Noise:
         if isinstance(value, Noise):
             return value
-        try:
-            noise = Noise(_POWER_DENSITY.parse(value), per_hertz=isinstance(value, str))
-        except PydanticCustomError:
-            noise = Noise(_POWER.parse(value))
+        per_hertz = isinstance(value, str) and "/" in value
+        level = (_POWER_DENSITY if per_hertz else _NOISE_POWER).parse(value)
+        noise = Noise(level, per_hertz)
         if noise.level <= 0:
             raise PydanticCustomError("quantity", "{problem}", {"problem": "not positive"})
         return noise
 
     @staticmethod
     def write(noise: Noise) -> float | str:
-        return f"{noise.level!r} W/Hz" if noise.per_hertz else noise.level
+        return f"{noise.level!r} W/Hz" if noise.per_hertz else _NOISE_POWER.serialise(noise.level)
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler

@@ -1,6 +1,6 @@
 """From a scenario to a simulation: the scenario's models, put together to a world and its twin."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -104,19 +104,39 @@ class Blueprint:
         Raises:
             StateError: what was saved is not of this run.
         """
-        scenario = self.scenario
-        slot_s = self.network.slot_s
         world, now_ns = self._world(streams), 0
         twin = self._twin(world, streams)
         if saved is not None:
             now_ns = load_state(saved, {"now_ns": None, "world": world, "twin": twin})["now_ns"]
             slot = world.state.slot
-            if (
-                type(now_ns) is not int
-                or now_ns != world.slot_start_ns
-                or not 0 <= slot <= scenario.run.slots
-            ):
+            whole = type(now_ns) is int and now_ns == world.slot_start_ns
+            if not (whole and 0 <= slot <= self.scenario.run.slots):
                 raise StateError(f"{now_ns} ns is not the end of slot {slot - 1} of the run")
+        return self._of(world, twin, decide, recorder, now_ns)
+
+    def waiting(self, decide: Decide, recorder: Recorder, parts: Mapping[str, Any]) -> Simulation:
+        """The run where another one, of the same scenario, waits for a decision.
+
+        Args:
+            decide: as for `simulation`.
+            recorder: likewise.
+            parts: a copy of the other's `Simulation.parts`.
+        """
+        world, twin, now_ns = parts["world"], parts["twin"], parts["now_ns"]
+        return self._of(world, twin, decide, recorder, now_ns, begun=True)
+
+    def _of(
+        self,
+        world: World,
+        twin: Twin,
+        decide: Decide,
+        recorder: Recorder,
+        now_ns: int,
+        *,
+        begun: bool = False,
+    ) -> Simulation:
+        scenario = self.scenario
+        slot_s = self.network.slot_s
         return Simulation(
             world,
             twin,
@@ -128,6 +148,7 @@ class Blueprint:
             device_period_s=scenario.twin.device.period or slot_s,
             station_period_s=scenario.twin.station.period or slot_s,
             now_ns=now_ns,
+            begun=begun,
         )
 
     def _world(self, streams: Streams) -> World:
@@ -270,10 +291,9 @@ class Blueprint:
         makers: dict[str, Callable[[], Predictor]] = {
             "location": lambda: LocationPredictor(path_gain, topology.area_m),
             "arrivals": lambda: ArrivalPredictor(self.network),
-            "energy": lambda: EnergyPredictor(
-                self.network, battery.capacity if battery else np.inf
-            ),
         }
+        if battery is not None:  # on mains there is nothing to predict
+            makers["energy"] = lambda: EnergyPredictor(self.network, battery.capacity)
         slot_ns = to_ns(self.network.slot_s)
         station_ns = to_ns(keys.station.period) if keys.station.period else slot_ns
         return Twin(
@@ -283,7 +303,7 @@ class Blueprint:
             self._backhaul(),
             (station_ns, slot_ns),
             (slot_ns,),
-            [makers[name]() for name in keys.predict],
+            [makers[name]() for name in keys.predict if name in makers],
         )
 
     def _backhaul(self) -> Backhaul:

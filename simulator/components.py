@@ -32,6 +32,9 @@ _SECTIONS = {
 MAX_LEGS = 1000
 """Waypoints that a device passes within a slot."""
 
+MOST_HELD = 3.0
+"""So many times the median of its steps a file's carbon intensity may hold; more is a hole in it."""
+
 
 def find_model(scenario: Scenario, kind: str, builtins: Mapping[str, str]) -> Any:
     """The model of a kind that the scenario names, with its keys.
@@ -209,6 +212,12 @@ def _series(scenario: Scenario, source: float | CarbonFile, key: str) -> Series:
         raise ScenarioError([_issue(scenario, f"{key}.start", str(source.start), what)])
     begins = int(np.searchsorted(elapsed_s, 0.0, side="right")) - 1
     ends = int(np.searchsorted(elapsed_s, end_s, side="right"))
+    usual_s, held_s = np.median(np.diff(elapsed_s)), np.diff(elapsed_s[begins : ends + 1])
+    if (held_s > MOST_HELD * usual_s).any():
+        hole = begins + int(np.argmax(held_s))
+        what = f"{source.file} has no value between {times[hole]} and {times[hole + 1]}"
+        allowed = f"rows at most {MOST_HELD:g} times their usual {usual_s:g} s apart during the run"
+        raise ScenarioError([_issue(scenario, f"{key}.file", source.file, what, allowed)])
     return Series(elapsed_s[begins:ends], values[begins:ends])
 
 

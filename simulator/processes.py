@@ -52,7 +52,7 @@ def failures_and_repairs(clock: Clock, world: StreamWorld, failures: Failures) -
 
 def carbon_intensity(clock: Clock, world: World) -> Process:
     """The electricity of some station becomes greener or dirtier."""
-    moment_ns = world.carbon.next_change_ns(clock.now_ns - 1)
+    moment_ns = world.carbon.next_change_ns(clock.now_ns - (not clock.begun))
     while moment_ns is not None:
         yield clock.at(moment_ns, EventOrder.CARBON)
         world.update_carbon(clock.now_ns)

@@ -39,6 +39,7 @@ class Simulation:
         device_period_s: time between reports of the devices.
         station_period_s: the same for the stations.
         now_ns: where to go on, from the state that world and twin have.
+        begun: they have that of a slot that has begun and waits for the decision.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Simulation:
         device_period_s: float,
         station_period_s: float,
         now_ns: int = 0,
+        begun: bool = False,
     ) -> None:
         self.world = world
         self.slots = slots
@@ -65,7 +67,7 @@ class Simulation:
         self._observation: Any = None
         self._decided: simpy.Event | None = None
         self._recorded: Columns = {}
-        self._clock = clock = Clock(now_ns)
+        self._clock = clock = Clock(now_ns, begun=begun)
         started = [
             self._guarded("arrivals model", processes.task_arrivals(clock, world)),
             processes.carbon_intensity(clock, world),
@@ -93,7 +95,10 @@ class Simulation:
         return self.world.live
 
     def parts(self) -> dict[str, Any]:
-        """All that it is between two slots, for `save_state`; to be saved before time goes on."""
+        """All that it is between two slots, for `save_state`; to be saved before time goes on.
+
+        Before a decision it is all for `Blueprint.waiting`.
+        """
         return {"now_ns": self._clock.now_ns, "world": self.world, "twin": self._twin}
 
     def run(self, until: int | None = None) -> bool:

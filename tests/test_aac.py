@@ -1,5 +1,6 @@
 """AAC: with one agent of one replica it is Stable-Baselines3's A2C; with several none is lost."""
 
+import signal
 from collections.abc import Iterator
 from functools import partial
 from multiprocessing import Pipe
@@ -12,22 +13,52 @@ import torch
 from torch import nn
 
 from edgesim.experiments.train import make_environment
-from edgesim.policies.learning import aac
+from edgesim.policies.learning import aac, aac_workers
 from edgesim.policies.learning.aac import Aac, ActorCritic, GlobalAgent, LearningAgent
 from edgesim.policies.learning.aac_workers import Update
-from edgesim.policies.learning.environment import StreamVectorEnvironment
 from edgesim.policies.learning.seeding import seeded, torch_seed
 from edgesim.policies.learning.trainable import TrainingError
 from edgesim.scenarios.loading import load_scenario
 
-DEVICES = 4
+DEVICES, FEATURES, ACTIONS = 4, 7, 3
 SMALL = [f"devices.count={DEVICES}", "stations.sbs.count=1", "run.slots=20"]
 T_MAX, EPISODE, EPISODES = 5, 20, 12
 RATE = 1e-3
 
 
-def environment(replicas: int = 1) -> StreamVectorEnvironment:
-    return StreamVectorEnvironment(replicas, overrides=SMALL, flat=False)
+class Drifting:
+    """A state that drifts with the actions, and a reward that is better the nearer they are to it."""
+
+    single_observation_space = gymnasium.spaces.Box(-5.0, 5.0, (DEVICES, FEATURES), np.float32)
+    single_action_space = gymnasium.spaces.Box(-1.0, 1.0, (DEVICES, ACTIONS), np.float32)
+    seeds: ClassVar[list[int]] = []
+
+    def __init__(self, replicas: int = 1, slots: int = EPISODE, limit_weight: float = 1.0) -> None:
+        self._replicas, self._slots = replicas, slots
+
+    def reset(self, seed: int) -> tuple[Any, dict[str, Any]]:
+        self.seeds.append(seed)
+        self._rng, self._slot = np.random.default_rng(seed), 0
+        shape = (self._replicas, DEVICES, FEATURES)
+        self._state = self._rng.uniform(-1.0, 1.0, shape).astype(np.float32)
+        return self._state, {}
+
+    def step(self, action: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        assert self._slot < self._slots  # else a reset is due
+        reward = -np.square(action - self._state[..., :ACTIONS]).mean(axis=(1, 2), dtype=np.float64)
+        noise = self._rng.uniform(-1.0, 1.0, self._state.shape).astype(np.float32)
+        self._state = np.float32(0.5) * (self._state + noise)
+        self._state[..., :ACTIONS] += np.float32(0.2) * action
+        self._slot += 1
+        over = np.full(self._replicas, self._slot == self._slots)
+        return self._state, reward, ~over & over, over, {}
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def environment(replicas: int = 1) -> Drifting:
+    return Drifting(replicas)
 
 
 class OnLogits(gymnasium.Env[Any, Any]):
@@ -36,8 +67,8 @@ class OnLogits(gymnasium.Env[Any, Any]):
     Episode k has seed k, as the learning agent's.
     """
 
-    observation_space = gymnasium.spaces.Box(-5.0, 5.0, (DEVICES * 19,), np.float32)
-    action_space = gymnasium.spaces.Box(-100.0, 100.0, (DEVICES * 4,), np.float32)
+    observation_space = gymnasium.spaces.Box(-5.0, 5.0, (DEVICES * FEATURES,), np.float32)
+    action_space = gymnasium.spaces.Box(-100.0, 100.0, (DEVICES * ACTIONS,), np.float32)
 
     def __init__(self) -> None:
         self.env = environment()
@@ -49,7 +80,7 @@ class OnLogits(gymnasium.Env[Any, Any]):
         return observation.reshape(-1), {}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        squashed = torch.tanh(torch.from_numpy(action).view(1, DEVICES, 4)).numpy()
+        squashed = torch.tanh(torch.from_numpy(action).view(1, DEVICES, ACTIONS)).numpy()
         observation, reward, _, truncated, _ = self.env.step(squashed)
         return observation.reshape(-1), float(reward[0]), False, bool(truncated[0]), {}
 
@@ -121,7 +152,7 @@ def their_layers(policy: Any) -> list[Any]:
     return [*actor, policy.action_net, *critic, policy.value_net]
 
 
-def our_layers(model: ActorCritic) -> list[Any]:
+def our_layers(model: nn.Module) -> list[Any]:
     return [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
 
 
@@ -129,7 +160,7 @@ def difference(theirs: Any, model: ActorCritic) -> float:
     """The largest difference of any weight, deviations included."""
     pairs = zip(their_layers(theirs.policy), our_layers(model), strict=True)
     weights = [(a.weight - b.weight, a.bias - b.bias) for a, b in pairs]
-    deviation = theirs.policy.log_std[:4] - model.log_deviation
+    deviation = theirs.policy.log_std[:ACTIONS] - model.log_deviation
     return max(float(one.detach().abs().max()) for one in [deviation, *sum(weights, ())])
 
 
@@ -209,6 +240,7 @@ class InTurn:
     """A learning agent that works in this process, whenever the global agent asks."""
 
     sent: ClassVar[list[Update]] = []
+    senders: ClassVar[list[Any]] = []
 
     def __init__(self, make_agent: Any, shared: ActorCritic) -> None:
         self.connection, self._other = Pipe()
@@ -223,6 +255,7 @@ class InTurn:
         update: Update = self._agent.work(self._shared)
         kept = [gradient.clone() for gradient in update.gradients]
         self.sent.append(update._replace(gradients=kept))
+        self.senders.append(self)
         return update
 
     def close(self) -> None:
@@ -235,13 +268,16 @@ def test_the_global_agent_takes_every_agents_updates(
     """Algorithm 3: each gradient is a step of its own of Adam, at the rates of that time."""
     monkeypatch.setattr(aac, "RemoteAgent", InTurn)
     InTurn.sent.clear()
+    InTurn.senders.clear()
     config.workers, config.steps, config.final_rate = 3, 6 * EPISODE, 0.1
     training = GlobalAgent(config, lambda *_: environment(), 0)
     expected = [parameter.detach().clone() for parameter in training.model.parameters()]
     training.advance()
     assert training.steps == 3 * EPISODE
     assert len(InTurn.sent) == 3 * EPISODE // T_MAX
-    # Three agents whose episodes differ.
+    # Three agents, none of which waits for another, whose episodes differ.
+    turns = [InTurn.senders.count(one) for one in set(InTurn.senders)]
+    assert turns == [EPISODE // T_MAX] * 3
     assert len({update.means["reward"] for update in InTurn.sent}) == len(InTurn.sent)
     adam = torch.optim.Adam(expected, lr=RATE, eps=1e-5)
     for number, update in enumerate(InTurn.sent):
@@ -254,6 +290,122 @@ def test_the_global_agent_takes_every_agents_updates(
     for parameter, ours in zip(expected, training.model.parameters(), strict=True):
         torch.testing.assert_close(parameter, ours.detach())
     training.close()
+
+
+def test_no_two_episodes_of_any_replicas_have_a_seed_in_common(
+    config: Aac, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Replica r of seed s has seed s + r: three agents of two replicas, two episodes of each, and on."""
+    monkeypatch.setattr(aac, "RemoteAgent", InTurn)
+    config.workers, config.replicas = 3, 2
+
+    def seeds(training: GlobalAgent) -> list[int]:
+        monkeypatch.setattr(Drifting, "seeds", [])
+        for _ in range(2):
+            training.advance()
+        training.close()
+        return sorted(seed + r for seed in Drifting.seeds for r in range(2))
+
+    first = GlobalAgent(config, Drifting, 100)
+    assert seeds(first) == list(range(100, 112))
+    second = GlobalAgent(config, Drifting, 100)
+    second.load_state_dict(first.state_dict())
+    assert seeds(second) == list(range(112, 124))
+
+
+class Still(Drifting):
+    """Nothing to see, and in each slot of an episode one less to get."""
+
+    def reset(self, seed: int) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed)
+        return np.zeros_like(self._state), {}
+
+    def step(self, action: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        state, _, terminated, truncated, info = super().step(action)
+        return (
+            np.zeros_like(state),
+            np.full(self._replicas, 1.0 - self._slot),
+            *(
+                terminated,
+                truncated,
+                info,
+            ),
+        )
+
+
+def test_means_are_over_steps(config: Aac) -> None:
+    """Rewards 0, -1, … -19 in rollouts of 8, 8 and 4: their mean is -9.5, that of rollouts' means not."""
+    config.t_max = 8
+    training = GlobalAgent(config, Still, 0)
+    assert training.advance()["reward"] == pytest.approx(-9.5)
+    assert training.steps == EPISODE
+
+
+def test_the_penalty_on_logits_pulls_them_to_zero(config: Aac) -> None:
+    """Of equal states, mean square's slope at each of the last biases: 2 logit / (N A)."""
+    shared = ActorCritic(config, DEVICES, FEATURES, ACTIONS)
+    with torch.no_grad():
+        our_layers(shared.actor)[-1].bias.add_(torch.linspace(-1.0, 2.0, DEVICES * ACTIONS))
+        logits = shared.actor.logits(torch.zeros(1, DEVICES, FEATURES)).flatten()
+    slopes = []
+    for weight in (0.0, 1.0):
+        config.logit_penalty = weight
+        agent = LearningAgent(config, Still, 0)
+        agent.work(shared)
+        slopes.append(our_layers(agent.model.actor)[-1].bias.grad)
+    torch.testing.assert_close(
+        slopes[1] - slopes[0], 2.0 * logits / (DEVICES * ACTIONS), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_a_gradient_that_is_too_long_is_scaled_down(config: Aac) -> None:
+    """Of length 100 and then of 0.25, of which 0.5 is the most: as if the first had been of 0.5."""
+    first, second = (GlobalAgent(config, Drifting, 0) for _ in range(2))
+    direction = [torch.ones_like(one) for one in first.model.parameters()]
+    length = sum(one.numel() for one in direction) ** 0.5
+    for training, lengths in ((first, (100.0, 0.25)), (second, (0.5, 0.25))):
+        for wanted in lengths:
+            training.apply(Update([wanted / length * one for one in direction], 5, {}))
+    for one, other in zip(first.model.parameters(), second.model.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=0.0, atol=1e-6)
+
+
+def test_an_agents_process_hands_over_its_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It copies them to where the global agent looks, tells so, and waits; a failure is told as text."""
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    sent: list[Any] = []
+
+    class Connection:
+        def send(self, message: Any) -> None:
+            sent.append(message)
+
+        def recv(self) -> None:
+            raise EOFError  # the global agent is gone
+
+    class Agent:
+        def work(self, shared: nn.Module) -> Update:
+            if not isinstance(shared, nn.Linear):
+                raise TrainingError("a loss is nan")
+            return Update([torch.full((1, 2), 3.0), torch.full((1,), 4.0)], 40, {"reward": -1.0})
+
+    shared = nn.Linear(2, 1)
+    gradients = [torch.zeros(1, 2), torch.zeros(1)]
+    for model in (shared, nn.Identity()):
+        aac_workers._learn(Agent, model, gradients, Connection())  # type: ignore[arg-type]
+    assert [one.tolist() for one in gradients] == [[[3.0, 3.0]], [4.0]]
+    assert sent == [Update((), 40, {"reward": -1.0}), "TrainingError: a loss is nan"]
+
+
+def test_environments_are_those_of_the_policy(config: Aac) -> None:
+    made = []
+
+    def make(*asked: Any) -> Drifting:
+        made.append(asked)
+        return Drifting(*asked)
+
+    config.replicas, config.limit_weight = 3, 2.5
+    LearningAgent(config, make, 0)
+    assert made == [(3, EPISODE, 2.5)]
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from trace_recording import record, run_info
 
 from edgesim import run
 from edgesim.cli import main
+from edgesim.experiments import compare
 from edgesim.experiments.compare import execute_each, labelled, prepare_each
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.policy_list import split
@@ -291,6 +292,29 @@ def test_a_mistake_of_the_scenario_is_told_once() -> None:
     assert len(error.value.issues) == 1
 
 
+def test_an_interrupt_ends_the_run_and_those_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runs are told with their place among all, from 1 on; of three the second is interrupted."""
+    ended = {"a": "complete", "b{x=1}": "interrupted", "c": "complete"}
+    files, watched = list[str](), list[Any]()
+
+    def execute(experiment: Any, path: Path, follow: Any) -> str:
+        files.append(path.name)
+        return ended[experiment]
+
+    def watch(*place: Any) -> Any:
+        watched.append(place)
+        return compare.unwatched(*place)
+
+    monkeypatch.setattr(compare, "execute", execute)
+    experiments: Any = {label: label for label in ended}
+    with pytest.raises(KeyboardInterrupt, match=re.escape(str(tmp_path))):
+        execute_each(experiments, tmp_path, watch)
+    assert files == ["1-a.h5", "2-b-x-1.h5"]
+    assert watched == [("a", 1, 3), ("b{x=1}", 2, 3)]
+
+
 @pytest.mark.parametrize("change", [{"seed": 8}, {"slots": 99}, {"replications": 1}])
 def test_traces_that_cannot_be_compared(tmp_path: Path, change: dict[str, int]) -> None:
     record(tmp_path / "one.h5", run_info(replications=2), level="summary")
@@ -301,7 +325,7 @@ def test_traces_that_cannot_be_compared(tmp_path: Path, change: dict[str, int]) 
 
 def test_a_picture_has_a_panel_for_each_number(tmp_path: Path, tasks: dict[str, Path]) -> None:
     comparison = compare_traces(tasks)
-    text = plot_comparison(comparison, tmp_path / "t.svg").read_text()
+    text = plot_comparison([comparison], tmp_path / "t.svg").read_text()
     for words in (
         "worst-case emission [mg]",
         "slots feasible [%]",
@@ -310,10 +334,10 @@ def test_a_picture_has_a_panel_for_each_number(tmp_path: Path, tasks: dict[str, 
     ):
         assert f"<!-- {words}" in text
     assert text.count("<!-- random -->") == 2  # at the left of each row of panels
-    again = plot_comparison(comparison, tmp_path / "again.svg").read_text()
+    again = plot_comparison([comparison], tmp_path / "again.svg").read_text()
     assert text == again
     with pytest.raises(ValueError, match="a picture ends in"):
-        plot_comparison(comparison, tmp_path / "t.gif")
+        plot_comparison([comparison], tmp_path / "t.gif")
 
 
 def test_the_summary_of_a_run_has_the_numbers_of_its_problem(tasks: dict[str, Path]) -> None:
@@ -394,8 +418,9 @@ def test_json_has_every_number_in_si() -> None:
     )  # fmt: skip
     found: dict[str, Any] = json.loads(result.stdout)
     assert set(found) == {
-        "title", "seeds", "warmup", "confidence", "baseline", "tests", "policies",
+        "title", "seeds", "warmup", "confidence", "intervals_about", "baseline", "tests", "policies",
     }  # fmt: skip
+    assert found["intervals_about"] == ["networks like it"]
     assert found["seeds"] == [1, 2, 3] and found["baseline"] == "local"
     comparison: Comparison = compare_traces(
         {"local": Path("out/1-local.h5"), "epr": Path("out/2-epr.h5")}

@@ -235,12 +235,17 @@ def test_without_a_home_it_is_kept_among_temporary_files(
         assert len(files(private)) == count
 
 
-def test_where_nothing_can_be_written_it_is_compiled(nowhere: dict[str, str]) -> None:
+def test_where_nothing_can_be_written_it_is_compiled(
+    tmp_path: Path, nowhere: dict[str, str]
+) -> None:
+    """But for the folder in which the user works, which is not littered."""
     show = (
-        "import tempfile\n"
-        "tempfile._candidate_tempdir_list = lambda: []\n"
+        "import os, tempfile\n"
+        "tempfile._candidate_tempdir_list = lambda: [os.getcwd()]\n"
         "from test_compiled import compiled, successor\n"
         "print(compiled(successor)(1.5))"
     )
     where = nowhere | {"PYTHONPATH": f"{os.environ.get('PYTHONPATH', '')}:{ROOT / 'tests'}"}
-    assert printed(ROOT, show, **where) == ["2.5"]
+    (tmp_path / "work").mkdir()
+    assert printed(tmp_path / "work", show, **where) == ["2.5"]
+    assert not list((tmp_path / "work").iterdir())

@@ -22,7 +22,6 @@ from sweeping import make, write
 
 from edgesim.cli import main
 from edgesim.experiments import checkpoint
-from edgesim.experiments.errors import Interrupted
 from edgesim.experiments.run import execute, prepare
 from edgesim.experiments.sweeps.dataset import open_sweep
 from edgesim.experiments.train import FORMAT as TRAINING
@@ -95,7 +94,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def interrupt(progress: Any) -> None:
         signal.raise_signal(signal.SIGINT)
 
-    with pytest.raises(Interrupted):
+    with pytest.raises(KeyboardInterrupt):
         train(load_scenario("carbon_6ue", LEARNING), folder, follow=interrupt)
     return folder
 

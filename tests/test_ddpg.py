@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from edgesim.policies.learning.ddpg import Ddpg, DdpgLearner
 from edgesim.policies.learning.dqn import Dqn
 from edgesim.policies.learning.exploration import OrnsteinUhlenbeck
-from edgesim.policies.learning.networks import Actor, Critic
+from edgesim.policies.learning.networks import Actor, Critic, SharedNetwork, check_finite, pool
 from edgesim.policies.learning.replay_buffer import Batch, ReplayBuffer
 from edgesim.policies.learning.trainable import NetworkKind, TrainingError
 
@@ -167,6 +167,8 @@ def test_replay_keeps_the_last_transitions_and_draws_them_uniformly() -> None:
 
     add(0, 5)
     assert len(replay) == 5
+    after = replay.sample(1000)[3][:, 0, 0].tolist()
+    assert set(after) == {100.0, 101.0, 102.0, 103.0, 104.0}  # none before it is there
     add(5, 6)  # over the end: 3 to 10 are left
     assert len(replay) == 8
     s, a, r, s2 = replay.sample(8000)
@@ -207,6 +209,35 @@ def test_shared_networks_do_not_care_for_the_order_or_number_of_devices() -> Non
     assert (actor(s)[:, 1:] - actor(s.roll(1, 0))[:, 1:]).abs().max() > 1e-6
 
 
+def test_pooling_is_the_mean_and_the_maximum() -> None:
+    code = torch.tensor([[[1.0, 2.0], [5.0, -2.0]], [[-3.0, 0.5], [-1.0, 0.5]]])
+    assert pool(code).tolist() == [[3.0, 0.0, 5.0, 2.0], [-2.0, 0.5, -1.0, 0.5]]
+
+
+def test_a_shared_network_by_hand() -> None:
+    """Codes relu(x); of the sum of own code, 10 times the mean and 100 times the maximum, a third."""
+    network = SharedNetwork(1, 1, (1,))
+    encoder, head = linear_layers(network.encoder)[0], linear_layers(network.head)[0]
+    with torch.no_grad():
+        for layer, weight in ((encoder, 1.0), (network.own, 1.0), (head, 1.0 / 3.0)):
+            layer.weight.fill_(weight)
+            layer.bias.zero_()
+        network.context.weight.copy_(torch.tensor([[10.0, 100.0]]))
+    found = network(torch.tensor([[[-2.0], [1.0], [4.0]]])).squeeze(2)
+    mean, most = 5.0 / 3.0, 4.0
+    expected = [(code + 10.0 * mean + 100.0 * most) / 3.0 for code in (0.0, 1.0, 4.0)]
+    torch.testing.assert_close(found, torch.tensor([expected]))
+
+
+def test_a_weight_that_is_infinite_is_named() -> None:
+    actor = Actor("flat", (4,), DEVICES, FEATURES, ACTIONS)
+    check_finite(actor)
+    with torch.no_grad():
+        linear_layers(actor)[1].bias[2] = torch.inf
+    with pytest.raises(TrainingError, match=r"weight body\.layers\.2\.bias is not a number"):
+        check_finite(actor)
+
+
 @pytest.mark.parametrize("kind", ["flat", "shared"])
 def test_heads(kind: NetworkKind) -> None:
     torch.manual_seed(0)
@@ -215,7 +246,7 @@ def test_heads(kind: NetworkKind) -> None:
     assert grouped(s).abs().max() < 0.2  # starts in the middle
     with torch.no_grad():
         linear_layers(grouped)[-1].weight.mul_(1e4)
-    assert grouped(s).abs().max() > 0.9
+    assert 0.9 < grouped(s).abs().max() <= 1.0
     paper = Actor(kind, (16,), DEVICES, FEATURES, ACTIONS, "paper")
     share = (paper(s) + 1.0) / 2.0
     torch.testing.assert_close(share.sum(dim=(1, 2)), torch.ones(3))

@@ -30,6 +30,10 @@ def blank(config: Dqn) -> DqnLearner:
     return DqnLearner(config, lambda *_: Blank(), 0)
 
 
+def linear_layers(network: nn.Module) -> list[nn.Linear]:
+    return [module for module in network.modules() if isinstance(module, nn.Linear)]
+
+
 def greedy(devices: int, levels: int = LEVELS, actions: int = ACTIONS) -> QNetwork:
     torch.manual_seed(0)
     network = QNetwork("shared", (16, 16), levels, devices, FEATURES, actions)
@@ -88,15 +92,12 @@ def test_an_update_is_that_of_stable_baselines() -> None:
     config = Dqn(network="flat", hidden=[32, 32], rate=1e-3, discount=0.9, soft_update=0.0)
     ours = blank(config)
 
-    def linear(network: nn.Module) -> list[nn.Linear]:
-        return [module for module in network.modules() if isinstance(module, nn.Linear)]
-
     with torch.no_grad():
         for mine in (ours.actor, ours.target):
-            for a, b in zip(linear(mine), linear(theirs.q_net), strict=True):
+            for a, b in zip(linear_layers(mine), linear_layers(theirs.q_net), strict=True):
                 a.weight.copy_(b.weight)
                 a.bias.copy_(b.bias)
-    start = linear(theirs.q_net)[0].weight.detach().clone()
+    start = linear_layers(theirs.q_net)[0].weight.detach().clone()
     generator = torch.Generator().manual_seed(1)
     for _ in range(100):
         s, s2 = torch.randn(2, 32, 1, FEATURES, generator=generator)
@@ -111,10 +112,40 @@ def test_an_update_is_that_of_stable_baselines() -> None:
         theirs.replay_buffer = Prepared()  # type: ignore[assignment]
         theirs.train(gradient_steps=1, batch_size=32)
         ours.update((s, ours.actor.table[index], r, s2))
-    for a, b in zip(linear(ours.actor), linear(theirs.q_net), strict=True):
+    for a, b in zip(linear_layers(ours.actor), linear_layers(theirs.q_net), strict=True):
         torch.testing.assert_close(a.weight, b.weight, rtol=0.0, atol=1e-4)
         torch.testing.assert_close(a.bias, b.bias, rtol=0.0, atol=1e-4)
-    assert (linear(theirs.q_net)[0].weight - start).abs().max() > 1e-2
+    assert (linear_layers(theirs.q_net)[0].weight - start).abs().max() > 1e-2
+
+
+def test_the_loss_of_two_devices_by_hand() -> None:
+    """Values that hang on nothing but the device: means over devices of what is chosen, and of the best."""
+
+    class Two(Blank):
+        single_observation_space = gymnasium.spaces.Box(-5.0, 5.0, (2, FEATURES), np.float32)
+        single_action_space = gymnasium.spaces.Box(-1.0, 1.0, (2, 1), np.float32)
+
+    config = Dqn(network="flat", hidden=[8], levels=2, discount=0.5, soft_update=0.0)
+    learner = DqnLearner(config, lambda *_: Two(), 0)
+    for network, values in (
+        (
+            learner.actor,
+            [1.0, 2.0, 4.0, -1.0],
+        ),  # of the first device's two actions, of the second's
+        (learner.target, [0.0, 3.0, 7.0, 5.0]),
+    ):
+        for layer in linear_layers(network):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        with torch.no_grad():
+            linear_layers(network)[-1].bias.copy_(torch.tensor(values))
+    s = torch.zeros(3, 2, FEATURES)
+    a = torch.tensor([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0]])[:, :, None]
+    r = torch.tensor([-0.25, 0.0, 1.0])
+    # y = r + (3 + 7) / 4; chosen: (1 + 4) / 2, (2 + 4) / 2 and (2 - 1) / 2.
+    errors = np.array([2.25 - 2.5, 2.5 - 3.0, 3.5 - 0.5])
+    huber = np.where(np.abs(errors) < 1.0, errors**2 / 2.0, np.abs(errors) - 0.5)
+    assert learner.update((s, a, r, s))["q_loss"] == pytest.approx(huber.mean(), rel=1e-6)
 
 
 def test_exploration_takes_actions_of_the_table_at_its_share() -> None:

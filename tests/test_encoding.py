@@ -269,6 +269,33 @@ def test_features_of_a_hand_computed_state() -> None:
     assert second[10] == pytest.approx(np.log(2.0) / 2)
 
 
+def test_what_a_device_learns_of_its_rivals() -> None:
+    """Two devices at SBS 1, one at SBS 2, one at the MBS; all can send all: u = Q^2."""
+    encoding, observation = stream(7, replications=1, devices=4, stations=3)
+    gain = np.full((4, 3), 1e-6)
+    gain[0, 2], gain[1, 2], gain[2, 1] = 1e-9, 1e-10, 1e-10
+    observation = replace(
+        observation,
+        cells=Cells(np.array([[1, 1, 2, 0]]), 3),
+        queue_bits=1e6 * np.exp([[0.0, -1.0, 0.5, 0.0]]),
+        station_queue_bits=np.zeros((1, 3)),
+        channel_gain=gain[None],
+        energy_per_bit_j=np.zeros(1),
+        perturbation_bits=np.zeros((1, 4)),
+    )
+    found = encoding.features(observation)[0].T
+    assert found[17] == pytest.approx([0.0, -2.0, 0.0, 0.0], abs=1e-6)
+    # ln of 1e12 over e 1e12, and the reverse; the MBS disturbs nobody.
+    assert found[18] == pytest.approx([-1.0, -1.0, 1.0, 5.0], abs=1e-6)
+    # What they disturb and hear at 0.1 W, over 1e-14 W: (log10(1 + x) - 5) / 2.5.
+    disturbed, heard = np.array([1e4, 1e3, 1e3, 0.0]), np.array([1e3, 1e3, 1.1e4, 0.0])
+    assert found[7] == pytest.approx((np.log10(1.0 + disturbed) - 5.0) / 2.5, abs=1e-6)
+    assert found[8] == pytest.approx((np.log10(1.0 + heard) - 5.0) / 2.5, abs=1e-6)
+    assert found[9] == pytest.approx(np.log([2.0, 2.0, 1.0, 1.0]) / 2.0, abs=1e-6)
+    assert found[10] == pytest.approx(np.log([3.0, 3.0, 2.0, 2.0]) / 2.0, abs=1e-6)
+    assert found[12] == pytest.approx([np.log10(0.5)] * 3 + [0.0], abs=1e-6)
+
+
 def test_features_stay_in_their_range_whatever_happens() -> None:
     encoding, observation = stream(8)
     for scale in (0.0, 1e30):
@@ -342,6 +369,97 @@ def test_the_optimum_of_world_c_is_an_action() -> None:
         assert (result.worst_emission_g[possible] * 1e3 <= 1.05 * best).all()
         offloaded += offload.sum()
     assert offloaded > 0
+
+
+def two_tasks(**changes: Any) -> tuple[TaskEncoding, TaskObservation]:
+    """Of 20 and 2 Mbit, and 2 and 0.4 Gcycles, within 2 s; the second is heard less well."""
+    network = CarbonAwareNetwork(
+        bandwidth_hz=10e6,
+        noise_w=1e-13,
+        device_power_max_w=np.full(2, 0.1),
+        device_cpu_min_hz=np.full(2, 0.1e9),
+        device_cpu_max_hz=np.full(2, 2e9),
+        server_cpu_hz=20e9,
+        theta_device=np.full(2, 1e-27),
+        theta_server=1e-28,
+        rate_min_bps=1e6,
+        energy_max_j=1.0,
+    )
+    observation = TaskObservation(
+        slot=3,
+        time_s=6.0,
+        tasks=Tasks(np.array([[20e6, 2e6]]), np.array([[2e9, 4e8]]), np.full((1, 2), 2.0)),
+        channel=MrcChannel(np.array([[1e-8, 1e-9]]), np.array([[[0.0, 2e-12], [5e-12, 0.0]]])),
+        carbon_g_per_j=np.full((1, 1), 5e-5),
+        position_m=np.zeros((1, 2, 2)),
+        last_emission_g=np.array([[5e-6, 0.0]]),
+        age_s=np.array([[4.0, 0.0]]),
+    )
+    return TaskEncoding(WorstCaseEmission(network)), replace(observation, **changes)
+
+
+def test_features_of_tasks_by_hand() -> None:
+    encoding, observation = two_tasks()
+    log10 = np.log10
+    expected = [
+        [0.0, -0.5],  # 40 dB and 30 dB above the noise
+        [log10(3.0) / 2.0, log10(6.0) / 2.0],  # heard: 0.1 W of 2e-12 and of 5e-12, over 1e-13 W
+        [log10(6.0) / 2.0, log10(3.0) / 2.0],  # and caused
+        [0.0, -2.0],  # 10 and 1 Mbit/s, over 10 MHz
+        [5.0 * (log10(0.5) + 0.5), -2.5],  # 1 and 0.2 GHz, of 2
+        [5.0 * log10(2.0), -5.0],  # 2 J and 0.016 J, of 1 J: the latter is cut
+        [5.0 * log10(0.2), -5.0],
+        [0.0, -5.0],  # a tenth of 1 J's emission, and none
+        [np.log(3.0) / 2.0, 0.0],  # two slots old, and none
+        [2.0, 2.0 * 5e-12 / 1e-8],  # in common with the harder task's, the first
+        [2.0 * 2e-12 / 1e-9, 2.0],
+        *[[0.0, 0.0]] * 4,
+    ]
+    np.testing.assert_allclose(encoding.features(observation)[0].T, expected, atol=1e-6)
+
+
+def test_reserves_of_who_stays_local_by_hand() -> None:
+    """From the slowest in time to the fastest, and from the floor to four times it, as max(0, a)^2."""
+    encoding, observation = two_tasks()
+    action = np.full((1, 2, 4), -1.0)
+    slowest, most = np.array([1e9, 0.2e9]), 2e9
+    for a, share in ((-1.0, 0.0), (0.0, 0.0), (0.5, 0.25), (1.0, 1.0)):
+        action[..., 3] = a
+        decision = encoding.decision(action, observation)
+        assert not decision.offload.any() and not decision.edge_cpu_hz.any()
+        np.testing.assert_allclose(decision.local_cpu_hz[0], slowest * (most / slowest) ** share)
+        problem = WorstCaseEmission(encoding._network)
+        rate_bps = outcome(problem, observation, decision).rate_bps[0]
+        np.testing.assert_allclose(rate_bps, 1e6 * 4.0**share, rtol=1e-6)
+
+
+def test_an_offloaders_time_is_shared_with_its_server_by_hand() -> None:
+    """Alone on the uplink of 10 MHz: power from the least at F_max to P_max, in logarithms."""
+    encoding, observation = two_tasks()
+    network = encoding._network
+    network = replace(network, rate_floor="offloading")
+    encoding = TaskEncoding(WorstCaseEmission(network))
+    action = np.full((1, 2, 4), -1.0)
+    action[0, 1] = 0.5, -1.0, 0.0, 0.0
+    # 2 Mbit and 0.4 Gcycles in 2 s: at 20 GHz 1.98 s are left for sending.
+    least = (2.0 ** (2e6 / 1.98 / 10e6) - 1.0) * 1e-13 / 1e-9
+    for budget in (-1.0, -0.9):
+        action[0, 1, 1] = budget
+        decision = encoding.decision(action, observation)
+        assert decision.offload.tolist() == [[False, True]]
+        share = 0.5 * (1.0 + budget)
+        expected = least ** (1.0 - share) * 0.1**share
+        assert decision.power_w[0, 1] == pytest.approx(expected, rel=1e-6)
+        sending_s = 2e6 / (10e6 * np.log2(1.0 + expected * 1e-9 / 1e-13))
+        edge_hz = 4e8 / (2.0 - sending_s)
+        assert decision.edge_cpu_hz[0, 1] == pytest.approx(edge_hz, rel=1e-4)
+    # The largest priority first: at 0.2 GHz for the server there is room for one of them.
+    busy = TaskEncoding(WorstCaseEmission(replace(network, server_cpu_hz=0.3e9)))
+    tasks = Tasks(np.full((1, 2), 2e6), np.full((1, 2), 4e8), np.full((1, 2), 2.0))
+    for first, priorities in ((0, (0.6, 0.5)), (1, (0.5, 0.6))):
+        action[..., 0] = priorities
+        decision = busy.decision(action, replace(observation, tasks=tasks))
+        assert np.flatnonzero(decision.offload[0]).tolist() == [first]
 
 
 @given(st.integers(0, 10_000))

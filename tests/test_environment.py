@@ -1,5 +1,10 @@
 """Gymnasium environments: the checkers', Stable-Baselines3's and the simulation's own view of them."""
 
+import pickle
+import subprocess
+import sys
+from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +19,11 @@ from gymnasium.vector import AutoresetMode
 import edgesim
 from edgesim.policies.learning.encoding import encoding_of
 from edgesim.policies.learning.environment import (
-    FORMER_IDS,
-    STREAM,
-    TASKS,
     StreamVectorEnvironment,
     TaskVectorEnvironment,
     VectorEnvironment,
 )
+from edgesim.policies.learning.registration import FORMER_IDS, STREAM, TASKS
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.loading import load_scenario, parse_scenario
 from edgesim.simulator.stream.problem import DriftPlusPenalty
@@ -130,11 +133,13 @@ def test_seeds() -> None:
     chosen = actions(env)
     first, _ = episode(env, chosen, 5)
     second, _ = episode(env, chosen, None)
+    third, _ = episode(env, chosen, None)
     again, _ = episode(env, chosen, 5)
     follows, _ = episode(env, chosen, None)
     assert np.array_equal(first, again)
     assert np.array_equal(second, follows)
-    assert not np.allclose(first, second)
+    for one, other in ((first, second), (second, third), (first, third)):
+        assert not np.allclose(one, other)
     assert np.array_equal(env.reset(seed=6)[0][0], first[0, 1])
     fresh = StreamVectorEnvironment(2, overrides=[*SHORT, "run.seed=5"])
     assert np.array_equal(episode(fresh, chosen, None)[0], first)
@@ -219,3 +224,164 @@ def test_stable_baselines_trains_saves_loads_and_acts(name: str, tmp_path: Path)
     assert not np.allclose(before, model.policy.state_dict()["action_net.weight"])
     assert np.array_equal(action, loaded.predict(observation, deterministic=True)[0])
     env.step(action)
+
+
+ROUGH = (
+    "run.slots=8",
+    "twin.sync=periodic",
+    "twin.device.period=0.15 s",
+    "twin.device.latency={exponential=0.1}",
+    "twin.station.loss=0.2",
+    'twin.predict=["location", "arrivals", "energy"]',
+    "twin.deviation.device_cpu.noise=20 MHz",
+    "mobility.model=random-waypoint",
+    'mobility.speed=["5 m/s", "15 m/s"]',
+    "devices.battery={capacity=0.05, harvest=0.06}",
+    'stations.sbs.failures={time_to_failure=0.4, time_to_repair=0.1, queue="lost"}',
+    "channel.coherence=0.2 s",
+    "tasks.arrivals=poisson",
+    "tasks.rate=20 tasks/s",
+)
+COPIES = {"copy": deepcopy, "pickle": lambda env: pickle.loads(pickle.dumps(env))}
+
+
+@pytest.mark.parametrize("how", COPIES)
+@pytest.mark.parametrize(("name", "overrides"), [(STREAM, ROUGH), (TASKS, ("run.slots=6",))])
+def test_a_copy_goes_on_bit_for_bit(name: str, overrides: Any, how: str) -> None:
+    """Made before the first reset, after it, at any step, and where the episode is over."""
+    env: Any = gymnasium.make_vec(name, num_envs=2, overrides=list(overrides))
+    chosen = actions(env)
+    expected, _ = episode(COPIES[how](env), chosen, 4)
+    env.reset(seed=4)
+    for t in range(len(chosen) + 1):
+        other = COPIES[how](env)
+        for later in range(t, min(t + 4, len(chosen))):
+            observation = other.step(chosen[later])[0]
+            assert np.array_equal(observation, expected[later + 1])
+        if t < len(chosen):  # the original does not notice
+            assert np.array_equal(env.step(chosen[t])[0], expected[t + 1])
+    # What follows the episode is the same episode, too.
+    assert np.array_equal(env.step(chosen[0])[0], other.step(chosen[0])[0])
+
+
+def test_a_single_environment_can_be_copied() -> None:
+    env = gymnasium.make(STREAM, overrides=SHORT)
+    env.reset(seed=1)
+    action = np.full(env.action_space.shape or (), 0.5)
+    env.step(action)
+    for other in (deepcopy(env), pickle.loads(pickle.dumps(env.unwrapped))):
+        assert np.array_equal(other.step(action)[0], deepcopy(env).step(action)[0])
+
+
+@pytest.mark.parametrize("known", [f"edgesim:{STREAM}", gymnasium.spec(STREAM)])
+def test_subprocesses_under_spawn_know_the_environments(known: Any) -> None:
+    """By the package's name before the id, or by a specification, whose entry point is text."""
+    make = partial(gymnasium.make, known, overrides=SHORT)
+    many = gymnasium.vector.AsyncVectorEnv([make] * 2, context="spawn")
+    try:
+        seen, _ = many.reset(seed=5)
+    finally:
+        many.close()
+    alone, _ = gymnasium.make_vec(STREAM, num_envs=2, overrides=SHORT).reset(seed=5)
+    assert np.array_equal(seen, alone)
+
+
+def test_registering_loads_nothing_else() -> None:
+    code = (
+        f"import gymnasium, edgesim, sys; gymnasium.spec({STREAM!r}); print('numba' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n"
+
+
+def test_make_vec_takes_what_gymnasium_gives() -> None:
+    env: Any = gymnasium.make_vec(
+        STREAM, num_envs=2, overrides=["run.slots=9"], render_mode=None, max_episode_steps=3
+    )
+    assert (env.render_mode, env.scenario.run.slots) == (None, 3)
+    longer: Any = gymnasium.make_vec(STREAM, overrides=SHORT, max_episode_steps=9)
+    assert longer.scenario.run.slots == 5
+    with pytest.raises(ValueError, match="render_mode = 'human'; allowed: None"):
+        gymnasium.make_vec(STREAM, render_mode="human")
+    for name in ("num_envs", "max_episode_steps"):
+        keywords: Any = {name: 0}
+        with pytest.raises(ValueError, match=f"{name} = 0; allowed: 1 or more"):
+            StreamVectorEnvironment(**keywords)
+    for mode in AutoresetMode:
+        made: Any = gymnasium.make_vec(TASKS, autoreset_mode=mode.value)
+        assert made.autoreset_mode is made.metadata["autoreset_mode"] is mode
+    with pytest.raises(ValueError, match="autoreset_mode = 'never'; allowed: NextStep, SameStep"):
+        gymnasium.make_vec(TASKS, autoreset_mode="never")
+
+
+def test_options_of_reset_are_known_or_refused() -> None:
+    env = StreamVectorEnvironment(3, overrides=SHORT)
+    whole = np.ones(3, dtype=np.bool_)
+    assert np.array_equal(
+        env.reset(seed=2, options={"reset_mask": whole})[0], env.reset(seed=2, options={})[0]
+    )
+    for mask in (np.array([True, False, True]), np.ones(2, dtype=np.bool_), np.ones(3)):
+        with pytest.raises(ValueError, match=r"reset_mask = .*; allowed: 3 times True"):
+            env.reset(options={"reset_mask": mask})
+    for made in (env, gymnasium.make(TASKS)):
+        with pytest.raises(
+            ValueError, match="options: colour, size not known; allowed: reset_mask"
+        ):
+            made.reset(options={"size": 3, "colour": "red"})
+
+
+def test_a_seed_for_each_replication() -> None:
+    env = StreamVectorEnvironment(3, overrides=SHORT)
+    chosen = actions(env)
+    listed, _ = episode(env, chosen, [9, 4, 9])  # type: ignore[arg-type]
+    for r, seed in enumerate((9, 4, 9)):
+        alone = gymnasium.make(STREAM, overrides=SHORT)
+        assert np.array_equal(alone.reset(seed=seed)[0], listed[0, r])
+        assert np.array_equal(alone.step(chosen[0, r])[0], listed[1, r])
+    assert np.array_equal(episode(env, chosen, [4, 5, 6])[0], episode(env, chosen, 4)[0])  # type: ignore[arg-type]
+    env.reset(seed=[None, None, None])
+    for seeds in ([1, 2], [1, None, 2], [1, 2, 3, 4]):
+        with pytest.raises(ValueError, match="allowed: one, or 3, or None"):
+            env.reset(seed=seeds)
+
+
+def test_same_step_has_the_last_info() -> None:
+    env = StreamVectorEnvironment(
+        2, overrides=["run.slots=1"], autoreset_mode=AutoresetMode.SAME_STEP
+    )
+    ended = StreamVectorEnvironment(2, overrides=["run.slots=1"], autoreset_mode="Disabled")
+    env.reset(seed=3)
+    ended.reset(seed=3)
+    chosen = actions(env)[0]
+    _, _, _, truncated, info = env.step(chosen)
+    assert truncated.all() and info["_final_info"].all() and info["_final_obs"].all()
+    expected = ended.step(chosen)[4]
+    assert set(info["final_info"]) == {"objective", "_objective"}
+    assert np.array_equal(info["final_info"]["objective"], expected["objective"])
+
+
+@pytest.mark.filterwarnings("default::ResourceWarning")  # of files that Minari leaves
+@pytest.mark.filterwarnings("default::pytest.PytestUnraisableExceptionWarning")
+def test_minari_collects_an_episode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    minari = pytest.importorskip("minari")
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
+    collector = minari.DataCollector(gymnasium.make(STREAM, overrides=SHORT))
+    collector.reset(seed=1)
+    while not collector.step(collector.action_space.sample())[3]:
+        pass
+    about = ("code_permalink", "author", "author_email", "algorithm_name", "description")
+    described: Any = dict.fromkeys(about, "none") | {"eval_env": STREAM}
+    dataset = collector.create_dataset("edgesim/test-v0", **described)
+    collector.close()
+    assert dataset.total_steps == 5
+    again = minari.load_dataset("edgesim/test-v0").recover_environment()
+    assert type(again.unwrapped) is type(gymnasium.make(STREAM).unwrapped)
+
+
+def test_torchrl_wraps_a_vector() -> None:
+    envs = pytest.importorskip("torchrl.envs")
+    made = gymnasium.make_vec(STREAM, num_envs=2, overrides=SHORT, autoreset_mode="SameStep")
+    rollout = envs.GymWrapper(made).rollout(4)
+    assert rollout["observation"].shape[:2] == (2, 4)

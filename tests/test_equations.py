@@ -55,7 +55,7 @@ def test_p2_bounds_the_drift(policy: str) -> None:
     """
     run = simulate(f"policy.name={policy}", *SLOW_STATIONS)
     t, V = run.trace, run.scenario.policy.V
-    station = t["station"]
+    station = t["serving_station"]
     served = t["local_bits"] + t["offloaded_bits"]
     inflow = np.stack(
         [np.where(station == j, t["offloaded_bits"], 0.0).sum(axis=2) for j in range(4)], axis=2
@@ -93,7 +93,7 @@ def test_stations_serve_all_that_they_can() -> None:
 def test_edge_cpus_are_shared_as_the_root_of_what_is_sent() -> None:
     """Minimising sum D / f over sum f = F, the second term of A(11), gives f in proportion to sqrt(D)."""
     run = simulate("devices.count=12", "run.slots=100")
-    station, sent = run.trace["station"], run.trace["offloaded_bits"]
+    station, sent = run.trace["serving_station"], run.trace["offloaded_bits"]
     edge_hz, together = run.trace["edge_cpu_hz"], 0
     for r, k in np.ndindex(*station.shape[:2]):
         for j, capacity in enumerate(run.network.station_cpu_hz):

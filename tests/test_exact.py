@@ -11,11 +11,13 @@ from scipy import optimize
 
 from edgesim.policies.tasks.c10 import barrier, solver
 from edgesim.policies.tasks.c10.closed_form_rates import slowest_edge_hz, slowest_local_hz
+from edgesim.policies.tasks.c10.nested_sets import crossing, worst_alone_first
 from edgesim.policies.tasks.c10.program import program_of
 from edgesim.policies.tasks.c10.slot import Slot
 from edgesim.policies.tasks.c10.solver import Solution, solve
 from edgesim.simulator.core.arrays import BoolArray, FloatArray
 from edgesim.simulator.tasks.channel import MrcChannel, path_gain
+from edgesim.simulator.tasks.decision import TaskDecision
 from edgesim.simulator.tasks.network import CarbonAwareNetwork, RateFloor, Tasks
 from edgesim.simulator.tasks.outcome import evaluate
 
@@ -46,10 +48,10 @@ def draw(
 
 
 def relaxed(instance: Instance, factor: float) -> Instance:
-    """All limits (10b) to (10e) relaxed."""
+    """What a decision can miss, relaxed: (10b) to (10d), and the least speeds of CPUs."""
     network = replace(
         instance.network,
-        server_cpu_hz=instance.network.server_cpu_hz * factor,
+        device_cpu_min_hz=instance.network.device_cpu_min_hz / factor,
         energy_max_j=instance.network.energy_max_j * factor,
         rate_min_bps=instance.network.rate_min_bps / factor,
     )
@@ -419,7 +421,8 @@ def test_limits_bounds_and_violations(instance: Instance) -> None:
     offload = solution.decision.offload
     assert (solution.decision.local_cpu_hz[offload] == 0.0).all()
     assert (solution.decision.edge_cpu_hz[~offload] == 0.0).all()
-    assert outcome.use.power.max() <= 1.0 + 1e-9  # powers and CPU ranges are never relaxed
+    assert outcome.use.power.max() <= 1.0 + 1e-9  # what hardware cannot exceed is never relaxed
+    assert outcome.use.capacity.max() <= 1.0 + 1e-9
     if not solution.feasible:
         assert relaxed(instance, 1.0 + solution.violation + 1e-5).solve().feasible
         if solution.violation > 1e-4:
@@ -469,6 +472,28 @@ def test_least_violation_against_brute_force(floor: RateFloor) -> None:
     assert np.isfinite(brute_force(relaxed(instance, 1.0 + solution.violation + 2e-3)))
 
 
+def test_limits_that_are_relaxed_are_used_less() -> None:
+    """Whatever is decided: twice the room is half the use, of time, energy and rate."""
+    slot, rng = Slot(*draw(0, 6), CARBON), np.random.default_rng(0)
+    decision = TaskDecision(
+        rng.uniform(0.01, 0.1, 6), np.arange(6) < 3, np.full(6, 1e9), np.full(6, 9e9)
+    )
+    use, half = slot.evaluate(decision).use, slot.relaxed(2.0).evaluate(decision).use
+    for name in ("delay", "energy", "rate"):
+        assert getattr(half, name) == pytest.approx(getattr(use, name) / 2.0, rel=1e-12)
+    # What exceeds these is scaled down, so no decision can use more.
+    assert (half.power == use.power).all() and (half.capacity == use.capacity).all()
+
+
+def test_least_violation_of_a_device_on_its_own_by_hand() -> None:
+    """3 Gcycles in 2 s take 6.75 J of 1 J. Relaxed by x: (3e9 / 2 x)^2 3e9 1e-27 = x, so x^3 = 6.75."""
+    instance = draw(0, 1, rate_floor="offloading")
+    tasks = Tasks(np.array([1e12]), np.array([3e9]), np.array([2.0]))  # far too much to send
+    solution = instance._replace(tasks=tasks).solve()
+    assert not solution.feasible and not solution.decision.offload.any()
+    assert solution.violation == pytest.approx(6.75 ** (1.0 / 3.0) - 1.0, abs=1e-5)
+
+
 def test_a_device_without_a_task_stays_local_and_keeps_up_its_floor() -> None:
     instance = draw(0, 3, 1e-28)
     bits, cycles = instance.tasks.bits.copy(), instance.tasks.cycles.copy()
@@ -515,6 +540,18 @@ def test_a_time_limit_admits_large_networks() -> None:
     assert answer.lower_bound_g <= longer.lower_bound_g <= longer.worst_emission_g
     assert longer.worst_emission_g <= answer.worst_emission_g
     assert longer.gap < 1e-3
+
+
+def test_who_would_cost_most_alone_offloads_first() -> None:
+    """The first cost decides, then the second, then the number; the crossing is the first of all."""
+    assert worst_alone_first(np.array([1.0, 3.0, np.inf, 2.0])).tolist() == [2, 1, 3, 0]
+    first, second = np.array([[0.0, 0.0, 1.0], [2.0, 2.0, 2.0]]), np.array([5.0, 7.0, 0.0])
+    both = worst_alone_first(first, np.broadcast_to(second, (2, 3)))
+    assert both.tolist() == [[2, 1, 0], [1, 0, 2]]
+    assert worst_alone_first(np.ones(3)).tolist() == [0, 1, 2]
+    for low, high in itertools.product(range(9), repeat=2):
+        for least in range(low, high + 1):
+            assert crossing(low, high, lambda k, least=least: k >= least) == (least, least)  # type: ignore[misc]
 
 
 def test_slowest_rates_meet_the_deadline_exactly() -> None:

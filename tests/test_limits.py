@@ -81,7 +81,7 @@ def test_what_shows_a_trace_replaces_nothing_by_half(trace: Path, tmp_path: Path
     for name in ("p.png", "p.html", "slots.csv", "slots.parquet"):
         (tmp_path / name).write_text("of before")
     too_large(tmp_path / "p.png", "plot", trace, "-o", tmp_path / "p.png")
-    too_large(tmp_path / "p.html", "report", trace, "-o", tmp_path / "p.html")
+    too_large(tmp_path / "p.html", "report", trace, "-o", tmp_path / "p.html", "--overwrite")
     for form in ("csv", "parquet"):
         too_large(tmp_path / f"slots.{form}", "export", trace, "-o", tmp_path, "--format", form)
 

@@ -14,6 +14,15 @@ from numpy.typing import NDArray
 from edgesim.experiments.run import prepare
 from edgesim.policies.local import Local
 from edgesim.policies.stream.lyapunov import Lyapunov
+from edgesim.policies.stream.p2.intercell import true_gain
+from edgesim.policies.stream.p2.slot import (
+    DEVICE,
+    collect,
+    fix_cpus,
+    make_cells,
+    observe,
+    optimise_cpus,
+)
 from edgesim.scenarios.loading import load_scenario
 from edgesim.simulator.core.arrays import read_only
 from edgesim.simulator.core.randomness import Streams
@@ -359,6 +368,42 @@ def test_values_and_costs_of_bits_by_hand() -> None:
     assert state.problem.best_local_hz(value)[1, 0] == 0.0
     free = replace(state.problem, network=replace(state.network, varsigma=0.0))
     assert (free.best_local_hz(value) == np.inf).all()
+
+
+@pytest.mark.parametrize("compute", [True, False])
+@pytest.mark.parametrize("noise_model", NOISE_MODELS)
+def test_the_gain_of_a_decision_by_p2_itself(noise_model: NoiseModel, compute: bool) -> None:
+    """Two devices at each of the MBS and two SBSs, which send what little they can."""
+    rng = np.random.default_rng(3)
+    station = np.array([0, 0, 1, 1, 2, 2])
+    gain = rng.exponential(size=(6, 3)) * 150.0**-4.0
+    state = State(
+        station, gain, rng.uniform(4e6, 8e6, 6), [1e4, 2e4, 3e4], V=1e12, noise_model=noise_model
+    )
+    network, observation = state.network, state.observation
+    slot = collect(
+        make_cells(state.problem), observe(state.problem, observation), 0, np.zeros(6, DEVICE)
+    )
+    (optimise_cpus if compute else fix_cpus)(slot)
+    index = slot.devices["index"]
+    assert sorted(index) == list(range(6))
+    power, band = rng.uniform(1e-4, 1e-1, 6), rng.uniform(0.2e6, 0.8e6, 6)
+    slot.devices["power"], slot.devices["bandwidth"] = power[index], band[index]
+    found = true_gain(slot)
+
+    bits = np.zeros(6)
+    bits[index] = slot.devices["bits"]
+    most = slot.devices["local_max"]
+    local_hz = np.zeros(6)
+    local_hz[index] = np.minimum(most, slot.devices["queue"] - slot.devices["bits"]) * 100 / 0.1
+    share = np.sqrt(bits) if compute else np.ones(6)
+    edge_hz = network.station_cpu_hz[station] * share / np.bincount(station, share)[station]
+    sending = Decision(*(np.array([one]) for one in (band, power, local_hz, edge_hz, [0.0] * 3)))
+    alone_hz = np.zeros(6)
+    alone_hz[index] = np.minimum(most, slot.devices["queue"]) * 100 / 0.1
+    silent = replace(sending, power_w=np.zeros((1, 6)), local_cpu_hz=alone_hz[None])
+    assert (bits > 100.0).all()
+    assert found == pytest.approx(state.gain(sending) - state.gain(silent), rel=1e-9)
 
 
 def test_local_cpu_has_its_closed_form() -> None:

@@ -12,6 +12,7 @@ from edgesim.policies.learning.ddpg import Ddpg, DdpgLearner
 from edgesim.policies.learning.dqn import Dqn, DqnLearner
 from edgesim.policies.learning.exploration import OrnsteinUhlenbeck
 from edgesim.policies.learning.replay_buffer import Batch
+from edgesim.policies.learning.trainable import TrainingError
 
 REPLICAS, SLOTS, EPISODES = 2, 10, 4
 SHORT: dict[str, Any] = {
@@ -87,8 +88,9 @@ def test_an_episode_of_algorithm_2_line_by_line(monkeypatch: pytest.MonkeyPatch)
     learner = config.learner(Diary, seed=7)
     for _ in range(2):
         learner.advance()
-    # 4 to 6: each episode begins with a reset and has T steps.
-    assert len(set(Diary.seeds)) == 2
+    # 4 to 6: each episode begins with a reset and has T steps. Replica r of seed s has seed s + r.
+    assert Diary.seeds == [7, 7 + replicas]
+    assert learner.steps == 2 * slots * replicas
     assert sorted(Diary.actions) == [*range(slots), *range(slots + 1, 2 * slots + 1)]
     # 10 to 14 once for each step after the warm-up, here twice.
     assert len(batches) == 2 * (2 * slots - warmup)
@@ -128,6 +130,50 @@ def test_rewards_as_they_are_learned() -> None:
     assert np.allclose(rows[:, 2], -np.log(1.0 + least / 0.5))
 
 
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({}, [-6.0, -0.25, 0.0, 2.0]),
+        ({"reward_unit": 0.5}, [-np.log(13.0), -np.log(1.5), 0.0, np.log(5.0)]),
+        ({"reward_floor": -1.0}, [-1.0, -0.25, 0.0, 2.0]),
+        ({"reward_unit": 0.5, "reward_floor": -1.0}, [-np.log(3.0), -np.log(1.5), 0, np.log(5.0)]),
+    ],
+)
+def test_rewards_keep_their_sign_and_are_cut_from_below(
+    keys: dict[str, Any], expected: list[float]
+) -> None:
+    """sign(r) ln(1 + |r| / unit), of r = -6, -1/4, 0 and 2."""
+
+    class Gains(Diary):
+        def step(self, action: Any) -> tuple[Any, Any, None, None, dict[str, Any]]:
+            return self._next(), np.array([-6.0, -0.25, 0.0, 2.0]), None, None, {}
+
+    learner = DdpgLearner(Ddpg(**SHORT | {"replicas": 4, "warmup": 100}, **keys), Gains, 1)
+    learner.advance()
+    rows = learner.state_dict()["replay"]["rows"]
+    np.testing.assert_allclose(rows[:4, 2], expected, rtol=1e-6)
+
+
+def test_environments_are_those_of_the_policy() -> None:
+    made = []
+
+    def make(*asked: Any) -> Diary:
+        made.append(asked)
+        return Diary(*asked)
+
+    DdpgLearner(Ddpg(**SHORT, limit_weight=3.0), make, 1)
+    assert made == [(REPLICAS, SLOTS, 3.0)]
+
+
+def test_a_weight_that_is_no_number_ends_the_training() -> None:
+    learner = DdpgLearner(Ddpg(**SHORT | {"warmup": 1000}), Diary, 1)
+    learner.advance()
+    with torch.no_grad():
+        next(learner.actor.parameters()).view(-1)[0] = torch.nan
+    with pytest.raises(TrainingError, match="weight"):
+        learner.advance()
+
+
 def batch() -> Batch:
     generator = torch.Generator().manual_seed(1)
     s, s2 = torch.randn(2, 4, 1, 1, generator=generator)
@@ -162,6 +208,12 @@ def test_learning_rates_fall_over_the_training(cls: Any) -> None:
         assert rates == pytest.approx([rate * (1 - 0.9 * episode / EPISODES) for rate in first])
 
 
+def test_learning_rates_are_each_networks_own() -> None:
+    learner = DdpgLearner(Ddpg(**SHORT, actor_rate=1e-3, critic_rate=3e-3), Diary, 1)
+    rates = [getattr(learner, name).param_groups[0]["lr"] for name in learner.optimisers]
+    assert dict(zip(learner.networks, rates, strict=True)) == {"actor": 1e-3, "critic": 3e-3}
+
+
 def test_noise_falls_over_the_training() -> None:
     def spread(progress: float) -> float:
         noise = OrnsteinUhlenbeck((4000, 1, 1), 0.2, 0.15, 1.0, 0.0, 0.75, np.random.default_rng(1))
@@ -170,6 +222,40 @@ def test_noise_falls_over_the_training() -> None:
 
     assert spread(1.0) == pytest.approx(0.25 * spread(0.0))
     assert spread(0.5) == pytest.approx(0.625 * spread(0.0))
+
+
+def test_random_numbers_become_fewer_over_the_training() -> None:
+    """At the end of a decay of 3/4, a quarter of the 40 %; without noise they are all that changes."""
+    noise = OrnsteinUhlenbeck((4000, 1, 1), 0.0, 0.15, 1.0, 0.4, 0.75, np.random.default_rng(1))
+    for progress, share in ((0.0, 0.4), (1.0, 0.1)):
+        noise.anneal(progress)
+        changed = noise.explore(np.zeros((4000, 1, 1), np.float32)) != 0.0
+        assert changed.mean() == pytest.approx(share, abs=0.03)  # four standard errors
+
+
+def test_a_training_explores_less_from_episode_to_episode(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Noise without memory, of which all is gone at the end of four episodes."""
+    monkeypatch.setattr(DdpgLearner, "update", lambda *_: {})
+    monkeypatch.setattr(Diary, "actions", {})
+    replicas, slots = 500, 4
+    config = Ddpg(
+        hidden=[8],
+        episodes=EPISODES,
+        episode_slots=slots,
+        replicas=replicas,
+        warmup=replicas,
+        noise=0.1,
+        noise_reversion=1.0,
+        noise_decay=1.0,
+    )
+    learner = config.learner(Diary, seed=3)
+    for episode in range(EPISODES):
+        learner.advance()
+        number = episode * (slots + 1) + slots - 1  # of the episode's last step
+        state = torch.full((replicas, 1, 1), float(number))
+        with torch.inference_mode():
+            noise = Diary.actions[number] - learner.actor(state).numpy()
+        assert np.std(noise) == pytest.approx(0.1 * (1.0 - episode / EPISODES), rel=0.15)
 
 
 def test_the_penalty_on_logits_falls_to_nothing() -> None:

@@ -1,6 +1,8 @@
 """One slot by hand: rates, service, energy. Numbers worked out on paper from A(3) to A(12)."""
 
+from dataclasses import replace
 from math import log2
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgesim.simulator.core.errors import DecisionError
+from edgesim.simulator.models.battery import Battery
 from edgesim.simulator.network.cells import Cells
 from edgesim.simulator.stream.channel import interference_w
 from edgesim.simulator.stream.decision import Decision, check, fit
 from edgesim.simulator.stream.energy import within_battery
 from edgesim.simulator.stream.outcome import carry_out
+from edgesim.simulator.stream.problem import DriftPlusPenalty
 from edgesim.simulator.stream.queues import after_service, drain
 
 # Devices 0 and 1 at the MBS, 2 at SBS 1, 3 at SBS 2.
@@ -26,6 +30,12 @@ def test_interference_is_heard_between_sbs_cells_only() -> None:
     heard = interference_w(power, GAIN, STATION)
     # SBS 1 hears device 3 through its gain to SBS 1; SBS 2 hears device 2; the MBS hears nobody.
     np.testing.assert_allclose(heard, [[0.0, 0.04 * 2e-9, 0.02 * 1e-9]], rtol=1e-15)
+
+
+def test_who_hears_whom() -> None:
+    """SBS 1 hears device 3, SBS 2 hears device 2; the MBS and its devices have their own band."""
+    heard = np.argwhere(Cells(STATION, 3).crosses[0]).tolist()
+    assert heard == [[2, 2], [3, 1]]
 
 
 @pytest.mark.parametrize("model", ["total", "density"])
@@ -85,6 +95,11 @@ def test_a_slot_by_hand() -> None:
     edge = [0.1 * b * 100.0 / f for b, f in zip(sent, [20e9, 20e9, 10e9, 10e9], strict=True)]
     expected = [0.1 * t + e for t, e in zip(airtime, edge, strict=True)]
     np.testing.assert_allclose(outcome.offload_energy_j[0], expected, rtol=1e-13)
+    # A(12), and what a battery gives of it.
+    total = [1e-28 * f**3 + e for f, e in zip(speeds, expected, strict=True)]
+    np.testing.assert_allclose(outcome.energy_j[0], total, rtol=1e-13)
+    radio = [0.1 * t for t in airtime]
+    np.testing.assert_allclose(outcome.radio_energy_j[0], radio, rtol=1e-13)
 
 
 def test_no_edge_cpu_no_offloading() -> None:
@@ -140,6 +155,37 @@ def test_fit_scales_down_what_exceeds_a_capacity_and_counts_it() -> None:
 
 
 @pytest.mark.parametrize(
+    ("field", "asked", "given"),
+    [
+        ("bandwidth_hz", [8e6, 4e6, 5e6, 5e6], [20e6 / 3, 10e6 / 3, 5e6, 5e6]),
+        ("power_w", [0.1, 0.1, 0.2, 0.1], [0.1, 0.1, 0.1, 0.1]),
+        ("local_cpu_hz", [0.5e9, 0.5e9, 0.5e9, 1e9], [0.5e9] * 4),
+        ("edge_cpu_hz", [25e9, 25e9, 10e9, 40e9], [25e9, 25e9, 10e9, 10e9]),
+        ("served_bits", [60e6, 1e3, 0.0], [50e6, 1e3, 0.0]),
+        ("served_bits", [50e6, 3e3, 0.0], [50e6, 2e3, 0.0]),
+    ],
+)
+def test_each_limit_is_looked_at(field: str, asked: list[float], given: list[float]) -> None:
+    """All else is exactly what the network can do."""
+    full: dict[str, Any] = {
+        "bandwidth_hz": [5e6, 5e6, 5e6, 5e6],
+        "power_w": [0.1] * 4,
+        "local_cpu_hz": [0.5e9] * 4,
+        "edge_cpu_hz": [25e9, 25e9, 10e9, 10e9],
+        "served_bits": [50e6, 2e3, 0.0],
+    }
+    full = {name: np.array([values]) for name, values in full.items()}
+    limits = a_network(), Cells(STATION, 3), np.full((1, 4), 0.1), np.array([[1e9, 2e3, 0.0]])
+    fitted, scaled = fit(Decision(**full), *limits)
+    assert scaled.tolist() == [0]
+    fitted, scaled = fit(Decision(**full | {field: np.array([asked])}), *limits)
+    for name, values in (full | {field: np.array([given])}).items():
+        np.testing.assert_allclose(getattr(fitted, name), values, rtol=1e-15, err_msg=name)
+    # Both devices of the MBS share its band; serving less because the queue is shorter is no fault.
+    assert scaled.tolist() == [{"bandwidth_hz": 2}.get(field, int(asked[1] != 3e3))]
+
+
+@pytest.mark.parametrize(
     ("field", "value", "message"),
     [
         ("power_w", np.full((1, 4), np.nan), "power_w: nan at replication 0, device 0"),
@@ -178,3 +224,57 @@ def test_battery_feeds_the_cpu_first() -> None:
     speed, power = within_battery(network, battery, np.full((1, 3), 0.5e9), np.full((1, 3), 0.1))
     np.testing.assert_allclose(speed[0], [0.5e9, 0.5e9, (5e-3 / 1e-28) ** (1 / 3)], rtol=1e-12)
     np.testing.assert_allclose(power[0], [0.1, 0.025, 0.0], atol=1e-12)
+
+
+class Draws:
+    """A generator of which it is known what it draws."""
+
+    def __init__(self, *values: float) -> None:
+        self.values = values
+
+    def random(self, size: int) -> Any:
+        assert size == len(self.values)
+        return np.array(self.values)
+
+
+def test_a_battery_by_hand() -> None:
+    """2 W on average for 0.1 s: up to 0.4 J; 0.1 J each slot, of at most 1 J, for a radio of 0.1 W."""
+    battery = Battery(a_network(devices=3), 1.0, 2.0, [Draws(0.25, 0.999, 0.0)])  # type: ignore[list-item]
+    charge = battery.after_slot(np.array([[0.5, 0.9, 0.009]]), np.array([[0.2, 0.1, 0.003]]))
+    np.testing.assert_allclose(charge, [[0.4, 1.0, 0.006]], rtol=1e-14)
+    np.testing.assert_allclose(battery.power_max_w(charge), [[0.1, 0.1, 0.06]], rtol=1e-14)
+
+
+def test_the_value_of_a_slot_by_hand() -> None:
+    """10 [(3 + 1) - 0.5 (4 + 2)] - (7 - 2)(4 - 1) - (5 - 9)(2 - 3) + 6 (3 - 1) + 2 (1 - 2) = 1."""
+    network = a_network(stations=2, devices=2)
+    cells, idle = Cells(np.zeros((1, 2), np.int64), 2), Decision.idle(network)
+    outcome = replace(
+        carry_out(network, cells, np.ones((1, 2, 2)), np.zeros((1, 2)), idle),
+        energy_j=np.array([[3.0, 1.0]]),
+        departed_bits=np.array([[4.0, 2.0]]),
+        station_inflow_bits=np.array([[3.0, 1.0]]),
+        station_served_bits=np.array([[1.0, 2.0]]),
+    )
+    queues = np.array([[7.0, 5.0]]), np.array([[6.0, 2.0]])
+    beta, eta, arrived = np.array([[2.0, 9.0]]), np.array([0.5]), np.array([[1.0, 3.0]])
+    problem = DriftPlusPenalty(network, 10.0)
+    assert problem.objective(outcome, *queues, beta, eta, arrived).tolist() == [1.0]
+    # Without the arrivals' (7 - 2) 1 + (5 - 9) 3.
+    assert problem.objective(outcome, *queues, beta, eta).tolist() == [1.0 - 5.0 + 12.0]
+
+
+@pytest.mark.parametrize(
+    ("perturbation", "beta"),
+    [
+        ("observed", [4e5, 4e5]),  # the largest departure, 3e5 bit
+        ("local", [6e5, 2e5]),  # 0.5 and 0.1 GHz for 0.1 s at 100 cycles/bit
+        ("none", [0.0, 0.0]),
+    ],
+)
+def test_perturbation_by_hand(perturbation: Any, beta: list[float]) -> None:
+    """V eta' = 1e13 bit^2/J x 10 nJ/bit = 1e5 bit."""
+    network = a_network(devices=2, device_cpu_hz=np.array([0.5e9, 0.1e9]))
+    problem = DriftPlusPenalty(network, 1e13, perturbation)
+    found = problem.perturbation_bits(np.array([1e-8]), np.array([[2e5, 3e5]]))
+    np.testing.assert_allclose(found, [beta], rtol=1e-14)

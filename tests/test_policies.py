@@ -246,10 +246,22 @@ def test_who_beats_whom_on_paper_a_network() -> None:
     np.testing.assert_array_equal(objective["epr"], objective["lyapunov radio"])
 
 
-def test_networks_act_on_one_thread() -> None:
-    """More would wait for each other, and change the last bit of a sum."""
+def test_networks_act_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More would wait for each other, and change the last bit of a sum; the program's own are left."""
     import torch
 
+    before, inference = torch.get_num_threads(), torch.inference_mode
+    threads = []
+
+    def watched(mode: bool = True) -> Any:
+        if mode:
+            threads.append(torch.get_num_threads())
+        return inference(mode)
+
+    monkeypatch.setattr(torch, "inference_mode", watched)
     torch.set_num_threads(2)
-    simulate("policy.name=aac", f"policy.checkpoint={UNTRAINED}/drift-plus-penalty-aac.pt")
-    assert torch.get_num_threads() == 1
+    try:
+        simulate("policy.name=aac", f"policy.checkpoint={UNTRAINED}/drift-plus-penalty-aac.pt")
+        assert threads and set(threads) == {1} and torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

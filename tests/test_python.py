@@ -15,10 +15,11 @@ from click.testing import CliRunner
 from sweeping import contents
 
 import edgesim
-from edgesim.api import RUNS
 from edgesim.cli import main
 from edgesim.experiments.checkpoint import checkpoint_path
+from edgesim.experiments.outputs import RUNS
 from edgesim.policies.local import Local
+from edgesim.simulator.core.recorder import OUTCOMES
 from edgesim.traces.comparison import compare_traces
 from edgesim.traces.reader import open_trace
 
@@ -132,6 +133,18 @@ def test_arguments_change_the_scenario(overrides: Any) -> None:
         assert trace.slots.sizes["slot"] == 7  # as of two options, the flag counts
 
 
+def test_tasks_that_wait_at_the_end_are_in_the_trace() -> None:
+    """All bits that arrived are some task's, and those that are left those of the tasks that wait."""
+    with edgesim.run(SCENARIO, "t.h5", slots=5, policy="local") as trace:
+        slots, tasks = trace.slots.load(), trace.tasks.load()
+    waits = tasks["outcome"].values == OUTCOMES.index("queued")
+    assert waits.any()
+    np.testing.assert_allclose(tasks["bits"].sum(), slots["arrived_bits"].sum(), rtol=1e-12)
+    assert tasks["bits"].values[waits].sum() >= 0.99 * float(
+        slots["arrived_bits"].sum() - slots["local_bits"].sum()
+    )
+
+
 def test_overrides_also_change_what_is_loaded_or_recorded() -> None:
     loaded = edgesim.load_scenario(SCENARIO, seed=3)
     edgesim.run(loaded, "t.h5").close()
@@ -205,9 +218,9 @@ class Interrupting(Local):
 def test_an_interrupted_run_goes_on() -> None:
     expected = ran(SCENARIO, "whole.h5", policy=Interrupting(99))
     arguments: dict[str, Any] = {"policy": Interrupting(7), "checkpoint_every": 3}
-    with pytest.raises(edgesim.Interrupted, match=r"^what was run is in t\.h5$") as interrupt:
+    with pytest.raises(KeyboardInterrupt, match=r"^what was run is in t\.h5$") as interrupt:
         edgesim.run(SCENARIO, "t.h5", **arguments)
-    assert interrupt.value.left == Path("t.h5")
+    assert interrupt.value.left == Path("t.h5")  # type: ignore[attr-defined]
     with open_trace("t.h5") as trace:
         assert trace.status == "interrupted" and trace.slots.sizes["slot"] == 8
     assert checkpoint_path(Path("t.h5")).exists()
@@ -384,7 +397,7 @@ def test_compare_takes_names_classes_and_objects() -> None:
 
 def test_an_interrupted_comparison_says_where_its_traces_are() -> None:
     policies: list[Any] = ["local", Interrupting(3), "random"]
-    with pytest.raises(edgesim.Interrupted, match="what was run is in out"):
+    with pytest.raises(KeyboardInterrupt, match="what was run is in out"):
         edgesim.compare(SCENARIO, policies, "out", seeds=2)
     assert len(list(Path("out").iterdir())) == 2
 
@@ -393,7 +406,7 @@ def test_an_interrupted_comparison_says_where_its_traces_are() -> None:
     ("arguments", "message"),
     [
         ({"policies": ["local"]}, "only `local`"),
-        ({"policies": [Local, Local]}, "`Local` is there twice"),
+        ({"policies": [Local, Local]}, "`local` is there twice"),
         ({"scenario": "."}, "for `compare_sweep`"),
         ({"overrides": {"devices.count": 0}}, "overrides: key `devices.count` = 0"),
     ],

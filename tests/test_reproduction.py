@@ -172,6 +172,14 @@ def test_what_is_nearest_to_failing_is_told() -> None:
     json.dumps(judged, allow_nan=False)
 
 
+def test_what_is_nearest_to_failing_is_told_where_one_fails() -> None:
+    """What fails, and of what fails the worst."""
+    checks = [Check(str(mean), normal(mean), 0.0) for mean in (1.0, -4.0, -9.0, 9.0)]
+    judged = judge(Claim("x", "", "", "1", lambda results: {"": checks}), {}, quick=False)
+    assert judged["conditions"][0]["tightest"]["what"] == "-9.0"
+    assert judged["conditions"][0]["holding"] == 2
+
+
 def test_few_seeds_are_enough_for_a_quick_run_alone() -> None:
     claim = Claim("x", "", "", "1", lambda results: {"": [Check("", normal(9.0, 3), 0.0)]})
     assert judge(claim, {}, quick=True)["verdict"] == "reproduced"
@@ -421,6 +429,9 @@ def test_the_numbers_of_a_picture_are_a_table(tmp_path: Path) -> None:
     assert rows[0] == "panel,number,line,load [Mbit],mean,low,high,seeds"
     assert len(rows) == 1 + 8
     assert rows[1].startswith("left,y [mg],$a_1$,1.0,1.5,") and rows[1].endswith(",2")
+    # Of 1 and 2: t(1) is 12.706, the standard error 0.5.
+    low, high = map(float, rows[1].split(",")[5:7])
+    assert (low, high) == pytest.approx((1.5 - 6.353102, 1.5 + 6.353102))
 
 
 # ---------------------------------------------------------------------------------------------- a run

@@ -13,7 +13,14 @@ import xarray as xr
 
 import edgesim.experiments.reproduction as room
 from edgesim.experiments.reproduction.catalogue import FIGURES
-from edgesim.experiments.reproduction.figure import Claim, Evidence, Figure, Results, answer
+from edgesim.experiments.reproduction.figure import (
+    Answer,
+    Claim,
+    Evidence,
+    Figure,
+    Results,
+    answer,
+)
 from edgesim.experiments.reproduction.sentences import (
     ahead,
     held_at,
@@ -331,9 +338,10 @@ def test_words_for_numbers() -> None:
 
 
 def test_what_holds_is_counted_by_parts_of_names() -> None:
-    evidence = Evidence({}, {}, {"a, b": "holds", "a, c": "fails", "ab, c": "holds"})
-    assert held_by(evidence, ("a", "c")) == "a in 1 of 2, c in 1 of 2"
-    assert held_at(evidence) == "(a, b) and (ab, c)"
+    of: dict[str, Answer] = {"a, b": "holds", "a, c": "fails", "a, d": "holds", "ab, c": "holds"}
+    evidence = Evidence({}, {}, of)
+    assert held_by(evidence, ("a", "c")) == "a in 2 of 3, c in 1 of 2"
+    assert held_at(evidence) == "(a, b), (a, d) and (ab, c)"
 
 
 def test_seeds_on_the_right_side_are_counted() -> None:

@@ -114,7 +114,7 @@ def reference(trace: Capture, losing: bool) -> dict[tuple[int, float], Task]:
     """All tasks of a run by device and arrival."""
     local, sent, served, station = (
         trace[name][0]
-        for name in ("local_bits", "offloaded_bits", "station_served_bits", "station")
+        for name in ("local_bits", "offloaded_bits", "station_served_bits", "serving_station")
     )
     slots, devices = local.shape
     stations = [Station() for _ in range(served.shape[1])]
@@ -132,7 +132,7 @@ def reference(trace: Capture, losing: bool) -> dict[tuple[int, float], Task]:
                 while one.batches:
                     one.batches[0].lose(one.batches.popleft().bits)
             batch = Batch(sum((Fraction(b) for b in sent[t, station[t] == j]), Fraction(0)))
-            for i in np.flatnonzero(station[t] == j):
+            for i in np.flatnonzero(station[t] == j).tolist():
                 drain_device(t, i, Fraction(local[t, i]), Fraction(sent[t, i]), queues[i], batch)
             if fails:
                 lengths = [b - a for a, b in up]

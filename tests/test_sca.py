@@ -337,6 +337,19 @@ def test_a_joint_step_stays_within_limits_and_emits_no_more_than_the_program_say
     assert joint or np.array_equal(found.edge_cpu_hz, point.edge_cpu_hz)
 
 
+def test_a_joint_step_fills_the_server_and_no_more() -> None:
+    """Where the server emits next to nothing, all that it has is used, and buys time for the radio."""
+    one = draw(0, theta_server=1e-32)
+    point = feasible_point(one)
+    asked_hz = (point.edge_cpu_hz * point.offload).sum()
+    one = replace(one, network=replace(one.network, server_cpu_hz=1.05 * asked_hz))
+    found = JointSubproblem(6, joint=True).least_emission(one, point)
+    assert found is not None
+    after = one.evaluate(found)
+    assert after.use.feasible
+    assert after.use.capacity.max() == pytest.approx(1.0, abs=1e-4)
+
+
 def test_powers_converge_to_the_best_on_a_grid() -> None:
     one = draw(5, devices=2, theta_server=1e-28, megabytes=(2.0, 4.0))
     point = feasible_point(one)

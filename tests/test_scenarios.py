@@ -95,6 +95,22 @@ def test_a_quantity_is_the_si_number_exactly(hint: Any, written: object, si: flo
     assert parse(hint, written) == si
 
 
+@pytest.mark.parametrize(
+    ("hint", "si", "text"),
+    [
+        (units.Hertz, 5e6, "5 MHz"),
+        (units.Hertz, 1500.0, "1.5 kHz"),
+        (units.Hertz, 999.0, "999 Hz"),
+        (units.Seconds, 0.1, "100 ms"),
+        (units.Watts, 1e-4, "100 uW"),
+        (units.Metres, 1000.0, "1 km"),
+        (units.GramsPerJoule, 1e-4, "360 g/kWh"),
+    ],
+)
+def test_quantities_are_written_with_one_to_three_digits(hint: Any, si: float, text: str) -> None:
+    assert hint.__metadata__[0].write(si) == text
+
+
 def test_levels_in_decibels_match_published_values() -> None:
     assert parse(units.Watts, "23 dBm") == pytest.approx(0.19952623149688797, rel=1e-15)
     noise = parse(units.NoiseLevel, "-174 dBm/Hz")
@@ -157,12 +173,78 @@ def test_units_agree_with_those_of_pint(hint: Any, unit: str, si: str) -> None:
         (units.Watts, "1e99999999999 dBm", "not finite"),
         (units.NoiseLevel, 0, "not positive"),
         (units.NoiseLevel, "3 MHz", "not a power"),
+        # A thousandth of what is counted is a slip of the finger.
+        (units.Bits, "600 mbit", "unknown unit 'mbit', did you mean 'Mbit'"),
+        (units.Hertz, "10 mHz", "unknown unit 'mHz', did you mean 'MHz'"),
+        (units.BitsPerSecond, "1 mbps", "unknown unit 'mbps', did you mean 'Mbps'"),
+        (units.BitsPerSecond, "1 mbit/s", "unknown unit 'mbit/s', did you mean 'Mbit/s'"),
+        (units.Cycles, "1000 mcycles", "unknown unit 'mcycles', did you mean 'Mcycles'"),
+        # No advice that changes the meaning: a b may be a bit or a byte, an m milli or mega.
+        (units.Bits, "1 mb", "unknown unit 'mb', did you mean 'Mbit' or 'MB'"),
+        (units.BitsPerSecond, "1 MBps", "unknown unit 'MBps', did you mean 'Mbit/s' or 'MB/s'"),
+        (units.Watts, "100 mw", "unknown unit 'mw', did you mean 'mW' or 'MW'"),
+        (units.NoiseLevel, "-114 dbm/MHz", "unknown unit 'dbm/MHz', did you mean 'dBm/MHz'"),
+        (units.NoiseLevel, "-114 dBm/THz", "unknown unit 'dBm/THz'"),
     ],
 )
 def test_what_is_no_such_quantity_is_refused(hint: Any, value: object, problem: str) -> None:
     with pytest.raises(ValidationError) as caught:
         parse(hint, value)
     assert problem in caught.value.errors()[0]["msg"]
+
+
+def test_noise_per_bandwidth_may_be_in_any_bandwidth() -> None:
+    """-174 dBm/Hz are -114 dBm/MHz and -144 dBm/kHz."""
+    for text in ("-114 dBm/MHz", "-144 dBm/kHz", "-204 dBW/Hz", "-144 dBW/MHz"):
+        noise = parse(units.NoiseLevel, text)
+        assert noise.per_hertz
+        assert noise.level == pytest.approx(10.0**-20.4, rel=1e-14)
+    assert parse(units.NoiseLevel, "4e-12 mW/MHz").level == pytest.approx(4e-21)
+
+
+@pytest.mark.parametrize(
+    ("key", "number", "meant", "si"),
+    [
+        ("carbon.intensity", 182, "182 g/kWh", "182 g/J"),
+        ("carbon.mbs", 0.182, "0.182 kg/kWh", "0.182 g/J"),
+        ("carbon.sbs", 182, "182 g/kWh", "182 g/J"),
+        ("devices.power_max", 100, "100 mW", "100 W"),
+        ("devices.power_max", 23, "23 dBm", "23 W"),
+        ("devices.cpu", 0.5, "0.5 GHz", "0.5 Hz"),
+        ("devices.cpu_min", 0.5, "0.5 GHz", "0.5 Hz"),
+        ("stations.mbs.bandwidth", 10, "10 MHz", "10 Hz"),
+        ("stations.mbs.cpu", 50, "50 GHz", "50 Hz"),
+        ("stations.sbs.bandwidth", 5, "5 MHz", "5 Hz"),
+        ("stations.sbs.cpu", 10, "10 GHz", "10 Hz"),
+        ("twin.deviation.device_cpu.noise", 50, "50 MHz", "50 Hz"),
+        ("twin.deviation.device_cpu.bias", -50, "-50 MHz", "-50 Hz"),
+        ("limits.rate_min", 1, "1 Mbps", "1 bit/s"),
+        ("backhaul.capacity", 1, "1 Mbps", "1 bit/s"),
+        ("backhaul.report", 0.6, "0.6 kbit", "0.6 bit"),
+        ("tasks.buffer", 0.5, "0.5 Mbit", "0.5 bit"),
+        ("tasks.cycles_per_bit", 1e12, "", "1000000000000 1/bit"),
+        ("channel.noise", 1e-3, "0.001 nW", "0.001 W"),
+        ("run.slot", 1e-12, "", "1e-12 s"),
+        ("area.size", [1e9, 1e9], "1000000000 mm", "1000000000 m"),
+    ],
+)
+def test_a_bare_number_that_no_network_has_is_asked_about(
+    key: str, number: Any, meant: str, si: str
+) -> None:
+    [found, *_] = errors("", f"{key}={number}")
+    assert f"key `{key}" in found
+    assert f"without a unit this is {si}, which no network has" in found
+    assert f'if it is meant, "{si}"' in found
+    assert f'"{meant}"' in found or not meant
+
+
+def test_what_is_meant_can_be_said_and_is_kept() -> None:
+    """With its unit no value is asked about, and a trace's scenario has the unit, too."""
+    scenario = load("", "carbon.intensity=182 g/J", "stations.mbs.bandwidth=10 Hz")
+    assert scenario.carbon.intensity == 182.0
+    assert scenario.stations.mbs.bandwidth == 10.0
+    assert 'intensity = "182.0 g/J"' in scenario.to_toml()
+    assert_round_trip(scenario)
 
 
 # What a scenario says
@@ -292,7 +374,7 @@ def test_all_errors_come_at_once_each_with_file_key_value_and_what_is_allowed() 
             "area.size",
             "not the size of",
         ),
-        ("[devices]\ncpu = ['1 GHz', 2]", "devices.cpu", "2 values for 20 devices"),
+        ("[devices]\ncpu = ['1 GHz', 2e9]", "devices.cpu", "2 values for 20 devices"),
         ("[devices]\ncpu = 0", "devices.cpu", "too small"),
         ("[devices]\ncount = 3\npositions = [[1, 2]]", "devices.count", "more than the 1 position"),
         ("[devices]\npositions = []", "devices.positions", "empty"),
@@ -302,7 +384,7 @@ def test_all_errors_come_at_once_each_with_file_key_value_and_what_is_allowed() 
         ("[devices]\nbattery = {capacity = 1, initial = 2}", "devices.battery.initial", "large"),
         ("[stations.mbs]\nposition = [9, 600]", "stations.mbs.position", "outside of the area"),
         ("[stations.sbs]\nradius = '1 km'", "stations.sbs.radius", "outside of the area"),
-        ("[carbon]\nsbs = [1, 2]", "carbon.sbs", "2 values for 3 SBSs"),
+        ("[carbon]\nsbs = [1e-4, 2e-4]", "carbon.sbs", "2 values for 3 SBSs"),
         ("[carbon]\nintensity = {file = 'x'}", "carbon.intensity.start", "missing"),
         (
             "[carbon]\nintensity = {file = 'x', start = 2020-06-01T00:00:00, strat = 1}",
@@ -351,7 +433,7 @@ def test_overrides_are_toml_or_else_text() -> None:
         'devices.power_max="23 dBm"',
         "area.size=[100, '0.2 km']",
         "stations.sbs.radius=50",
-        "carbon.intensity=0.1",
+        "carbon.intensity=0.001",
         "policy.name=mine:Mine",
         "policy.name=local",
         "twin={sync='periodic'}",
@@ -361,7 +443,7 @@ def test_overrides_are_toml_or_else_text() -> None:
     assert scenario.run.slot == 0.01
     assert scenario.devices.power_max == pytest.approx(0.19953, rel=1e-4)
     assert scenario.area.size == (100, 200)
-    assert scenario.carbon.intensity == 0.1
+    assert scenario.carbon.intensity == 0.001
     assert scenario.policy.name == "local"
     assert scenario.twin.station.loss == 0.5
 
@@ -581,7 +663,7 @@ def assert_round_trip(scenario: Scenario) -> None:
             "[devices]\npositions = [[1, 2], [0.1, 4]]\npower_max = ['23 dBm', 0.1]\n"
             "battery = {capacity = '1 kWh', harvest = '1 W'}"
         ),
-        "[carbon]\nsbs = [1, '182 g/kWh', { file = 'b.csv', start = 2020-06-01T02:00:00.5Z }]",
+        "[carbon]\nsbs = ['1 g/J', '182 g/kWh', { file = 'b.csv', start = 2020-06-01T02:00:00.5Z }]",
         (
             "[twin]\nsync = 'periodic'\ndevice.latency = { uniform = ['1 ms', '3 ms'] }\n"
             "station.latency = { exponential = '5 ms' }\npredict = ['location', 'energy']"

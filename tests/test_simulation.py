@@ -28,7 +28,7 @@ EVERYTHING = (
 
 def per_station(run: Run, column: Any) -> Any:
     """(R, T, N) -> (R, T, B) sums over each station's devices, by a plain loop over stations."""
-    station = run.trace["station"]
+    station = run.trace["serving_station"]
     return np.stack(
         [np.where(station == j, column, 0.0).sum(axis=2) for j in range(run.network.stations)],
         axis=2,
@@ -43,7 +43,7 @@ def test_everything_can_be_recomputed_from_the_trace(
     run = simulate(*overrides, f"channel.noise_model={noise_model}", "run.replications=2")
     t, n = run.trace, run.network
     tau, c = n.slot_s, n.cycles_per_bit
-    station, gain, power = t["station"], t["channel_gain"], t["power_w"]
+    station, gain, power = t["serving_station"], t["channel_gain"], t["power_w"]
     close: Any = {"rtol": 1e-9, "atol": 1e-9}
     # A(5), A(6)
     served = t["local_bits"] + t["offloaded_bits"]
@@ -198,7 +198,7 @@ def test_all_policies_meet_the_same_world(policy: str) -> None:
     common = (*EVERYTHING, "tasks.buffer=1e12")
     one = simulate(*common)
     other = simulate(*common, f"policy.name={policy}")
-    for name in ("arrived_bits", "channel_gain", "x_m", "y_m", "station"):
+    for name in ("arrived_bits", "channel_gain", "x_m", "y_m", "serving_station"):
         np.testing.assert_array_equal(one.trace[name], other.trace[name], err_msg=name)
 
 
@@ -260,6 +260,34 @@ def test_the_world_charges_the_real_rates(relative: float, bias: float, noise: f
     real = run.trace["local_cpu_hz"][busy]
     assert real.mean() == pytest.approx(asked * (1 + relative) + bias, rel=0.01)
     assert real.std() == pytest.approx(noise, rel=0.05, abs=1.0)
+
+
+def test_places_are_recorded_as_they_are() -> None:
+    places = [[10.0 * i, 500.0 - 20.0 * i] for i in range(6)]
+    t = simulate("policy.name=local", "run.slots=2", f"devices.positions={places}").trace
+    for slot in range(2):
+        np.testing.assert_array_equal(np.stack([t["x_m"], t["y_m"]], axis=-1)[0, slot], places)
+
+
+def test_edge_cpus_run_at_their_real_rates() -> None:
+    def decide(observation: Any) -> Decision:
+        ones = np.ones_like(observation.queue_bits)
+        served = np.zeros_like(observation.station_queue_bits)
+        return Decision(ones * 0.5e6, ones * 0.1, ones * 0.0, ones * 1e9, served)
+
+    deviation = "{relative=-0.3, bias=2e7}"
+    run = simulate("run.slots=3", f"twin.deviation.edge_cpu={deviation}", decide=decide)
+    np.testing.assert_allclose(run.trace["edge_cpu_hz"], 0.72e9, rtol=1e-12)
+
+
+def test_a_buffer_takes_what_fits_after_the_slots_service() -> None:
+    """One task per device and slot, of up to 1.2 Mbit; a CPU executes 0.5 Mbit in the slot before."""
+    t = simulate("policy.name=local", "tasks.buffer=1 Mbit", "tasks.mean=0.6 Mbit").trace
+    left = np.maximum(t["queue_bits"] - t["local_bits"], 0.0)
+    offered = t["arrived_bits"] + t["dropped_bits"]
+    fits = left + offered <= 1e6
+    np.testing.assert_array_equal(t["dropped_bits"], np.where(fits, 0.0, offered))
+    assert (fits & (t["queue_bits"] + offered > 1e6)).any() and not fits.all()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from conftest import a_network, simulate
 
 from edgesim.policies.base import Policy
-from edgesim.policies.epr import EqualRates, EqualRatesEqualPower
+from edgesim.policies.epr import EqualRates, EqualRatesEqualPower, with_equal_cpus
 from edgesim.policies.local import Local
 from edgesim.policies.offload_all import OffloadAll
 from edgesim.policies.random import Random
@@ -333,3 +333,67 @@ def test_exact_refuses_large_networks() -> None:
 def test_refuses_keys_that_mean_nothing(make: Any) -> None:
     with pytest.raises(ValueError, match="allowed"):
         make()
+
+
+# The simple policies
+
+
+@both_noises
+def test_epr_ep_sends_where_that_lowers_p2(noise: NoiseModel) -> None:
+    """Of one device there are two decisions, and P2 says which is better."""
+    state = states(200, 1, 2, noise, seed=4)
+    answer = decided(EqualRatesEqualPower(), state)
+    sends = answer.power_w[:, 0] > 0.0
+    by_power = [value(replace(answer, power_w=np.full((200, 1), p)), state) for p in (0.0, 0.1)]
+    clear = np.abs(by_power[1] - by_power[0]) > 1e-9 * np.abs(by_power[0])
+    np.testing.assert_array_equal(sends[clear], (by_power[1] < by_power[0])[clear])
+    assert 20 < sends.sum() < 180
+
+
+def test_equal_rates_are_the_slowest_ones() -> None:
+    network = a_network(device_cpu_hz=np.array([0.5e9, 0.3e9, 0.9e9, 0.4e9]))
+    for asked, found in ((None, 0.3e9), (0.2e9, 0.2e9), (0.4e9, 0.3e9)):
+        np.testing.assert_array_equal(with_equal_cpus(network, asked).device_cpu_hz, [found] * 4)
+
+
+def test_simple_policies_by_hand() -> None:
+    """Devices 0 and 1 at the MBS, 2 at an SBS; 0.1 s at 100 cycles/bit."""
+    state = states(
+        1,
+        3,
+        3,
+        "total",
+        cells=Cells(np.array([[0, 0, 1]]), 3),
+        queue_bits=np.array([[1e5, 8e6, 2e5]]),
+        station_queue_bits=np.array([[6e7, 6e6, 2e7]]),
+    )
+    local, offload = decided(Local(), state), decided(OffloadAll(), state)
+    np.testing.assert_allclose(local.local_cpu_hz, [[0.1e9, 0.5e9, 0.2e9]], rtol=1e-15)
+    np.testing.assert_allclose(offload.bandwidth_hz, [[5e6, 5e6, 5e6]], rtol=1e-15)
+    np.testing.assert_allclose(offload.edge_cpu_hz, [[25e9, 25e9, 10e9]], rtol=1e-15)
+    assert (offload.power_w == 0.1).all()
+    for silent in (local.bandwidth_hz, local.power_w, local.edge_cpu_hz, offload.local_cpu_hz):
+        assert not silent.any()
+    # 50 and 10 Mbit at most, and what is there.
+    for answer in (local, offload):
+        np.testing.assert_allclose(answer.served_bits, [[5e7, 6e6, 1e7]], rtol=1e-15)
+
+
+def test_random_decisions_have_their_laws() -> None:
+    """Two devices at the MBS, one at an SBS: powers and speeds uniform, shares uniform on a simplex."""
+    count = 4000
+    cells = Cells(np.tile([0, 0, 1], (count, 1)), 3)
+    answer = decided(Random(), states(count, 3, 3, "total", cells=cells))
+    columns = {
+        "power": answer.power_w[:, 0] / 0.1,
+        "speed": answer.local_cpu_hz[:, 0] / 0.5e9,
+        "band": answer.bandwidth_hz[:, 0] / 10e6,
+        "share": answer.edge_cpu_hz[:, 0] / 50e9,
+    }
+    for name, column in columns.items():
+        below = [(column < level).mean() for level in (0.25, 0.5, 0.75, 1.0)]
+        assert below == pytest.approx([0.25, 0.5, 0.75, 1.0], abs=0.03), name
+    others = np.corrcoef(list(columns.values())) - np.eye(4)
+    assert np.abs(others).max() < 0.06
+    np.testing.assert_allclose(answer.bandwidth_hz[:, :2].sum(axis=1), 10e6, rtol=1e-12)
+    np.testing.assert_allclose(answer.edge_cpu_hz[:, 2], 10e9, rtol=1e-12)

@@ -28,7 +28,8 @@ from edgesim.cli import main
 from edgesim.experiments.errors import SweepStoppedError
 from edgesim.experiments.sweeps.comparison import compare_sweep, summarise_sweep
 from edgesim.experiments.sweeps.dataset import open_sweep
-from edgesim.experiments.sweeps.execute import execute_sweep, jobs, plan
+from edgesim.experiments.sweeps.estimate import PolicyEstimate, SweepEstimate
+from edgesim.experiments.sweeps.execute import _apart, execute_sweep, jobs, plan
 from edgesim.experiments.sweeps.jobs import JobOutcome
 from edgesim.experiments.sweeps.results import load_results
 from edgesim.experiments.sweeps.status import sweep_status
@@ -39,7 +40,6 @@ from edgesim.scenarios.errors import ScenarioError
 from edgesim.traces.comparison import holm
 from edgesim.traces.metrics import METRICS
 from edgesim.traces.reader import TraceError
-from edgesim.traces.statistics import replication_values
 
 MIXED = """
 title = "mixed"
@@ -152,7 +152,7 @@ def test_a_run_gives_what_it_gives_alone(mixed: Path, tmp_path: Path) -> None:
     with edgesim.run(
         tmp_path / "base.toml", tmp_path / "t.h5", policy="lyapunov", overrides=changes
     ) as trace:
-        alone = replication_values(trace.totals, 0.1)
+        alone = trace.replication_values(0.1)
     assert alone.keys() <= set(map(str, data.data_vars))
     for key, values in alone.items():
         np.testing.assert_array_equal(one[key].values, values[0])
@@ -181,7 +181,7 @@ def test_another_warm_up_reads_the_traces(mixed: Path) -> None:
         data[key].isel(point=0, policy=1, seed=2).values[1] for key in ("trace", "replication")
     )
     with edgesim.open_trace(mixed / "traces" / name) as trace:
-        expected = replication_values(trace.totals, 0.5)["queue_bits"][place]
+        expected = trace.replication_values(0.5)["queue_bits"][place]
     found = data["queue_bits"].isel({"point": 0, "policy": 1, "seed": 2, "tasks.mean": 1})
     assert (
         found
@@ -641,6 +641,52 @@ def test_fatal_errors_stop_the_sweep(tmp_path: Path) -> None:
 
     with pytest.raises(SweepStoppedError, match="No space left"):
         execute_sweep(sweep, out, Full)
+
+
+def test_a_job_whose_process_dies_is_tried_three_times(tmp_path: Path) -> None:
+    sweep, out = (
+        load_sweep(write(tmp_path, SMALL.replace("seeds = 4", "seeds = 1"))),
+        tmp_path / "out",
+    )
+    plan(sweep, out)
+    submitted: list[str] = []
+
+    class Dying:
+        capacity = 1
+
+        def submit(self, job: Any) -> None:
+            submitted.append(job.id)
+
+        def next(self, timeout_s: float) -> JobOutcome:
+            return JobOutcome(submitted[-1], "died", "its process was killed")
+
+        def close(self) -> None:
+            pass
+
+    told: list[str] = []
+    ended = execute_sweep(sweep, out, Dying, report=told.append)
+    assert (ended.failed, ended.complete) == (4, 0)
+    assert sorted(submitted) == sorted(3 * sorted(set(submitted))) and len(submitted) == 12
+    assert len(told) == 4 and all("killed, 3 times" in one for one in told)
+
+
+def test_a_job_taken_apart_is_the_runs_of_its_seeds(tmp_path: Path) -> None:
+    sweep = load_sweep(write(tmp_path, MIXED))
+    first, *others = jobs(sweep, set())
+    assert list(first.seeds) == [4, 5, 6] and str(first).endswith("seeds 4 to 6")
+    parts = _apart(first)
+    assert [json.loads(part.scenario)["run"]["seed"] for part in parts] == [4, 5, 6]
+    assert [part.run_ids for part in parts] == [
+        (sweep.cases[0].run_id(seed),) for seed in (4, 5, 6)
+    ]
+    assert all(json.loads(part.scenario)["run"]["replications"] == 1 for part in parts)
+    assert len({one.id for one in (first, *others, *parts)}) == len(others) + 4
+
+
+def test_what_a_sweep_takes_is_the_sum_of_its_runs() -> None:
+    policies = [PolicyEstimate("a", 10, 2.0, 1e3, ""), PolicyEstimate("b", 5, 4.0, 2e3, "")]
+    found = SweepEstimate("t", 5, 1, 15, [], policies, workers=4, start_s=1.0, failures=[])
+    assert (found.cpu_s, found.wall_s, found.size) == (40.0, 11.0, 2e4)
 
 
 def test_dry_run_tells_and_writes_nothing(tmp_path: Path) -> None:

@@ -12,6 +12,10 @@ from conftest import Run, simulate
 from scipy import stats
 
 from edgesim.policies.epr import EqualRatesEqualPowerTasks, EqualRatesTasks
+from edgesim.policies.local import LocalTasks
+from edgesim.policies.offload_all import OffloadAllTasks
+from edgesim.policies.random import RandomTasks
+from edgesim.policies.tasks.c10.closed_form_rates import feasible_common_hz
 from edgesim.policies.tasks.c10.slot import unstack
 from edgesim.policies.tasks.c10.solver import Solution, solve
 from edgesim.policies.tasks.lyapunov import LyapunovTasks
@@ -82,6 +86,46 @@ def draw(
         channel = table1.channel(rng, devices)
         found.append((table1.tasks(rng, devices, megabytes, megacycles), channel))
     return stacked(found)
+
+
+# The simple policies
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_simple_policies_by_hand(floor: Any) -> None:
+    """All in 2 s: 1.2 Gcycle at 0.6 GHz, 5 Gcycle not even at 2 GHz; 1 kbit takes a millisecond."""
+    network = table1.network(2, 0.0, floor)
+    tasks = Tasks(np.array([[8e6, 1e3]]), np.array([[1.2e9, 5e9]]), np.full((1, 2), 2.0))
+    observation = observed(tasks, MrcChannel(np.full((1, 2), 1e-8), np.zeros((1, 2, 2))))
+    local = decided(LocalTasks(), network, observation)
+    np.testing.assert_allclose(local.local_cpu_hz, [[0.6e9, 2e9]], rtol=1e-12)
+    outcome = outcome_of(network, observation, local)
+    kept_up = 1e6 if floor == "all" else 0.0
+    np.testing.assert_allclose(outcome.rate_bps, [[kept_up] * 2], rtol=1e-9)
+    np.testing.assert_allclose(outcome.delay_s, [[2.0, 2.5]], rtol=1e-12)
+    # At 10 GHz each: 8 Mbit in what is left of 2 s, 1 kbit at the least rate.
+    outcome = outcome_of(network, observation, decided(OffloadAllTasks(), network, observation))
+    np.testing.assert_allclose(outcome.rate_bps, [[8e6 / 1.88, 1e6]], rtol=1e-9)
+    np.testing.assert_allclose(outcome.delay_s, [[2.0, 0.501]], rtol=1e-9)
+
+
+def test_random_decisions_have_their_laws() -> None:
+    network, policy = table1.network(2), RandomTasks()
+    policy.reset(network, WorstCaseEmission(network), [np.random.default_rng(r) for r in range(4)])
+    observation = draw(range(4), 2)
+    answers = [policy.decide(observation) for _ in range(500)]
+    speed = np.concatenate([one.local_cpu_hz for one in answers]).ravel()
+    columns = {
+        "speed": (speed - 0.5e9) / 1.5e9,
+        "power": np.concatenate([one.power_w for one in answers]).ravel() / 10**2.3 * 1e3,
+        "share": np.concatenate([one.edge_cpu_hz for one in answers]).ravel() / 20e9,
+    }
+    for name, column in columns.items():
+        below = [(column < level).mean() for level in (0.0, 0.25, 0.5, 0.75, 1.0)]
+        assert below == pytest.approx([0.0, 0.25, 0.5, 0.75, 1.0], abs=0.03), name
+    assert np.mean([one.offload for one in answers]) == pytest.approx(0.5, abs=0.03)
+    shared = np.concatenate([one.edge_cpu_hz.sum(axis=1) for one in answers])
+    np.testing.assert_allclose(shared, 20e9, rtol=1e-12)
 
 
 # EPR and EPR-EP against all 2^N sets of offloaders
@@ -262,6 +306,31 @@ def test_default_rate_executes_all_that_any_rate_can() -> None:
         assert outcome.use.feasible[0] == held
         assert outcome.use.delay[0, 1] == pytest.approx(1.0, rel=1e-5)
         assert outcome.use.energy[0, 1] == pytest.approx(1.0, rel=1e-5)
+
+
+def test_who_spends_too_much_at_the_equal_rate_offloads_whatever_that_emits() -> None:
+    """1 Gcycle at 1.9 GHz takes 3.61 J of 1 J; at the server's 8 GHz it emits for 64 J."""
+    network = replace(table1.network(1, 1e-27), rate_floor="offloading")
+    tasks = Tasks(np.full((1, 1), 1e6), np.full((1, 1), 1e9), np.full((1, 1), 2.0))
+    observation = observed(tasks, MrcChannel(np.full((1, 1), 1e-8), np.zeros((1, 1, 1))))
+    for limit_j, offloads in ((1.0, True), (3.7, False)):
+        limited = replace(network, energy_max_j=limit_j)
+        policy = EqualRatesTasks(local_cpu=1.9e9, edge_cpu=8e9)
+        decision = decided(policy, limited, observation)
+        assert decision.offload.tolist() == [[offloads]]
+        assert outcome_of(limited, observation, decision).use.feasible.all()
+
+
+def test_default_rate_is_that_of_the_hungriest_device() -> None:
+    """(E / (theta D))^(1/3) of 1 J: (1 / (8e-27 x 2))^(1/3) is half of the other's, within the range."""
+    network = replace(
+        table1.network(2),
+        theta_device=np.array([1e-27, 8e-27]),
+        device_cpu_min_hz=np.array([0.1e9, 0.45e9]),
+    )
+    tasks = Tasks(np.ones(2), np.ones(2), np.full(2, 2.0))
+    half = 0.5 * (1.0 / 2e-27) ** (1.0 / 3.0)
+    assert feasible_common_hz(network, tasks) == pytest.approx([half, 0.45e9])
 
 
 # Lyapunov

@@ -186,6 +186,24 @@ def test_deviations_are_bias_share_and_noise() -> None:
     assert not trace["edge_deviation_hz"].any()  # a server that nobody uses
 
 
+def test_the_last_slots_emission_is_shown() -> None:
+    """1e-27 W s^3 x 1.5 Gcycles x (1 GHz)^2 = 1.5 J, at 182 g/kWh."""
+    shown = []
+
+    def decide(observation: Any) -> TaskDecision:
+        shown.append(observation.last_emission_g)
+        devices = observation.tasks.bits.shape
+        everywhere = np.full(devices, 1e9)
+        return TaskDecision(
+            np.zeros(devices), np.zeros(devices, dtype=np.bool_), everywhere, everywhere
+        )
+
+    cycles = 'tasks.cycles=["1500 Mcycles", "1500 Mcycles"]'
+    simulated("policy.name=local", cycles, slots=3, decide=decide)
+    assert not shown[0].any()
+    np.testing.assert_allclose(shown[1:], np.full((2, 1, 6), 1.5 * 182.0 / 3.6e6), rtol=1e-12)
+
+
 def test_planning_with_wrong_rates_makes_tasks_late() -> None:
     """Slower devices than believed miss a deadline that was met to the instant; faster ones pay."""
     for sign, late in ((-1, True), (1, False)):

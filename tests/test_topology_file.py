@@ -136,7 +136,7 @@ def test_a_file_runs_and_is_found_beside_its_scenario(tmp_path: Path) -> None:
     file = tmp_path / "own.toml"
     file.write_text(
         'title = "own"\n[topology]\nfile = "net.graphml"\n[area]\nsize = [500, 150]\n'
-        "[carbon]\nsbs = [1.0, 2.0]\n[tasks]\nmean = 1.0\n[twin]\nsync = 'periodic'\n"
+        "[carbon]\nsbs = [1e-4, 2e-4]\n[tasks]\nmean = 1.0\n[twin]\nsync = 'periodic'\n"
     )
     scenario = load_scenario(file)
     plan = blueprint(scenario)

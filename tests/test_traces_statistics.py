@@ -20,10 +20,11 @@ from trace_recording import (
 )
 
 from edgesim.traces.confidence_intervals import Estimate, by_group, format_estimate, ratio
+from edgesim.traces.metrics import BATCH_METRICS
 from edgesim.traces.panels import panels
 from edgesim.traces.reader import TraceError, open_trace, summarise
-from edgesim.traces.statistics import histogram_quantiles
 from edgesim.traces.summary import TraceSummary
+from edgesim.traces.variables import Level
 from edgesim.traces.writer import TraceWriter
 
 Series = NDArray[np.float64]
@@ -54,33 +55,6 @@ def test_a_ratio_of_unequal_groups_is_that_of_the_sums_and_covers() -> None:
 def test_one_group_has_no_interval_and_nothing_has_no_value() -> None:
     assert np.isnan(ratio(np.array([1.0]), np.array([2.0])).half_width)
     assert np.isnan(ratio(np.zeros(4), np.zeros(4)).value)
-
-
-@pytest.mark.parametrize("replications", [1, 8])
-def test_intervals_cover_the_mean_of_a_correlated_process(replications: int) -> None:
-    """AR(1) around 10 with correlation 0.8 from slot to slot, 1000 slots in 100 batches."""
-    rng = np.random.default_rng(3)
-    slots, runs = 1000, 2000
-    values = rng.normal(0.0, np.sqrt(1.0 - 0.8**2), (slots, runs, replications))
-    values[0] = rng.normal(size=(runs, replications))
-    for slot in range(1, slots):
-        values[slot] += 0.8 * values[slot - 1]
-    batches = 10.0 + values.reshape(100, 10, runs, replications).mean(axis=1)
-    estimates = [
-        ratio(by_group(batches[:, k].T), by_group(np.ones((replications, 100))))
-        for k in range(runs)
-    ]
-    covered = np.mean([e.low <= 10.0 <= e.high for e in estimates])
-    # Batches of 40 slots still know a little of each other.
-    assert (0.91 if replications == 1 else 0.935) <= covered <= 0.965
-    # The standard deviation of the mean is 3 / sqrt(n): the interval is no wider than it must be.
-    exact = 3.0 / np.sqrt(slots * replications)
-    freedom = 24 if replications == 1 else 7
-    assert_allclose(
-        np.mean([e.half_width for e in estimates]),
-        exact * scipy.stats.t.ppf(0.975, freedom),
-        rtol=0.1,
-    )
 
 
 def test_groups_take_in_every_batch() -> None:
@@ -133,35 +107,31 @@ def test_the_warm_up_leaves_out_a_transient(tmp_path: Path) -> None:
     assert only(tmp_path / "t.h5", 0.19).estimates["queue_bits"].value > 1e5
 
 
+@pytest.mark.parametrize("level", ["summary", "slots"])
 @pytest.mark.parametrize("replications", [1, 4])
-def test_latency_quantiles_are_those_of_the_tasks(tmp_path: Path, replications: int) -> None:
+def test_latency_quantiles_are_those_of_the_tasks(
+    tmp_path: Path, replications: int, level: Level
+) -> None:
     rng = np.random.default_rng(5)
-    run = run_info(replications, devices=1, slots=100)
-    writer = TraceWriter(tmp_path / "t.h5", run, level="summary")
+    run = run_info(replications, devices=1, slots=200)
+    writer = TraceWriter(tmp_path / "t.h5", run, level=level)
     kept = []
-    for slot in range(100):
+    for slot in range(200):
         writer.slot(slot, zero_columns(run))
         for r in range(replications):
             latency = rng.exponential(0.3, 200)
             writer.tasks(completed(latency, r))
-            kept.append(latency if slot >= 10 else latency[:0])
+            kept.append(latency if slot >= 20 else latency[:0])
     writer.close("complete")
     estimates = only(tmp_path / "t.h5").estimates
     latency = np.concatenate(kept)
     assert_allclose(estimates["latency_s"].value, latency.mean(), rtol=1e-12)
     for name, share in (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99)):
         estimate = estimates[f"latency_{name}_s"]
-        assert_allclose(estimate.value, np.quantile(latency, share), rtol=0.01)
+        error = 1e-10 if level == "slots" else 1.0 / 128.0
+        assert_allclose(estimate.value, np.quantile(latency, share), rtol=error)
         exact = -0.3 * np.log(1.0 - share)
-        assert abs(estimate.value - exact) < 2.0 * estimate.half_width < 0.2 * exact
-
-
-def test_quantiles_of_a_histogram_interpolate() -> None:
-    edges = np.array([0.0, 1.0, 2.0, 4.0])
-    shares = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
-    assert_allclose(
-        histogram_quantiles(np.array([2, 0, 2]), edges, shares), [0.0, 0.5, 1.0, 3.0, 4.0]
-    )
+        assert estimate.low < exact < estimate.high < estimate.low + 0.2 * exact
 
 
 def test_late_and_lost_tasks(tmp_path: Path) -> None:
@@ -241,14 +211,19 @@ def test_a_run_cut_short_is_summarised_over_what_there_is(tmp_path: Path) -> Non
 
 
 def test_all_levels_give_the_same_numbers(tmp_path: Path) -> None:
-    run = run_info(replications=2, slots=120)
+    run = run_info(replications=2, slots=100)  # the warm-up is two parts of the histogram
     for level in ("summary", "slots", "full"):
         record(tmp_path / f"{level}.h5", run, level=level)
     paths = [tmp_path / f"{level}.h5" for level in ("summary", "slots", "full")]
     a, b, c = summarise(paths).traces
-    assert repr(a.estimates) == repr(b.estimates) == repr(c.estimates)
+    assert repr(b.estimates) == repr(c.estimates)
+    for key, estimate in a.estimates.items():
+        if key.startswith("latency_p"):  # from the sketch
+            assert_allclose(estimate.value, b.estimates[key].value, rtol=1.0 / 128.0)
+        else:
+            assert repr(estimate) == repr(b.estimates[key])
     assert a.decision_s is None
-    assert_allclose(b.decision_s or 0.0, np.median(1e-3 * np.arange(1, 121)))
+    assert_allclose(b.decision_s or 0.0, np.median(1e-3 * np.arange(1, 101)))
 
 
 def test_the_table_has_a_column_for_each_trace(tmp_path: Path) -> None:
@@ -264,6 +239,15 @@ def test_the_table_has_a_column_for_each_trace(tmp_path: Path) -> None:
     assert "±" in text
 
 
+def test_units_of_the_table() -> None:
+    """Numbers are kept in SI, but for milligrams; how many of the unit shown one of those is."""
+    units = {"nJ/bit": 1e9, "Mbit": 1e-6, "mg/Mbit": 1e6, "%": 100.0}
+    same = {"", "mg", "mg/s", "J", "W", "s", "bit²"}
+    for key, metric in BATCH_METRICS.items():
+        assert metric.unit in units or metric.unit in same
+        assert metric.scale == units.get(metric.unit, 1.0), key
+
+
 def test_json_has_numbers_in_si_and_null_for_what_is_not_known(tmp_path: Path) -> None:
     run = run_info(slots=1)
     writer = TraceWriter(tmp_path / "t.h5", run)
@@ -271,28 +255,41 @@ def test_json_has_numbers_in_si_and_null_for_what_is_not_known(tmp_path: Path) -
     writer.close("complete")
     summary: dict[str, Any] = json.loads(summarise([tmp_path / "t.h5"]).to_json())
     estimates = summary["traces"][0]["estimates"]
-    assert estimates["energy_per_bit_j"] == {"value": 1.0, "low": None, "high": None}
+    assert estimates["energy_per_bit_j"] == {
+        "value": 1.0,
+        "low": None,
+        "high": None,
+        "slots_needed": 9,
+    }
     assert estimates["late_share"]["value"] is None
     assert summary["traces"][0]["stability"] == "undecided"
 
 
 @pytest.mark.parametrize(
-    ("value", "half_width", "text"),
+    ("value", "low", "high", "text"),
     [
-        (12.3456, 0.0321, "12.346 ± 0.032"),
-        (12.3456, 41.0, "12 ± 41"),
-        (1234567.0, 4321.0, "1,234,567 ± 4,321"),
-        (1.5e9, 2.0e7, "(1.500 ± 0.020)e+9"),
-        (3.21e-6, 4.0e-8, "(3.210 ± 0.040)e-6"),
-        (7.0, float("nan"), "7"),
-        (float("nan"), float("nan"), "-"),
-        (0.0, 0.0, "0"),
+        (12.3456, 12.3135, 12.3777, "12.346 ± 0.032"),
+        (12.3456, -28.7, 53.3, "12 ± 41"),
+        (1234567.0, 1230246.0, 1238888.0, "1,234,567 ± 4,321"),
+        (1.5e9, 1.48e9, 1.52e9, "(1.500 ± 0.020)e+9"),
+        (3.21e-6, 3.17e-6, 3.25e-6, "(3.210 ± 0.040)e-6"),
+        (12.3, 11.9, 13.2, "12.30 (11.90 to 13.20)"),
+        (97.8, 86.1, 99.7, "98 (86 to 100)"),
+        (3.2e-6, 3.1e-6, 3.5e-6, "(3.20 (3.10 to 3.50))e-6"),
+        (2.0, 2.0, 2.0, "2"),
+        (7.0, np.nan, np.nan, "7"),
+        (np.nan, np.nan, np.nan, "-"),
+        (0.0, 0.0, 0.0, "0"),
     ],
 )
 def test_an_estimate_is_printed_with_the_digits_it_supports(
-    value: float, half_width: float, text: str
+    value: float, low: float, high: float, text: str
 ) -> None:
-    assert format_estimate(Estimate(value, half_width)) == text
+    assert format_estimate(Estimate(value, low, high)) == text
+
+
+def test_too_short_a_run_says_what_it_needs() -> None:
+    assert format_estimate(Estimate(12.3456, slots_needed=24_000)) == "12.3 (needs 24,000 slots)"
 
 
 @pytest.mark.parametrize(

@@ -178,10 +178,20 @@ def test_task_totals_agree_with_the_task_table(tmp_path: Path) -> None:
             assert summary["latency_min_s"][r, k] == min(ended, default=np.inf)
             assert summary["latency_max_s"][r, k] == max(ended, default=-np.inf)
         edges = np.append(summary["latency_low_s"], summary["latency_high_s"][-1])
-        for part in range(8):
-            rows = mine & (tasks["outcome"].values <= 1) & (batch // 10 == part)
+        for part in range(16):
+            rows = mine & (tasks["outcome"].values <= 1) & (batch // 5 == part)
             counts = np.histogram(latency[rows], edges)[0]
             assert_array_equal(summary["latency_tasks"][r, part], counts)
+        ended = latency[mine & (tasks["outcome"].values <= 1)]
+        for low, high, least, most in zip(
+            edges,
+            edges[1:],
+            summary["latency_bin_min_s"].values[r],
+            summary["latency_bin_max_s"].values[r],
+            strict=False,
+        ):
+            inside = ended[(ended >= low) & (ended < high)]
+            assert (least, most) == ((inside.min(), inside.max()) if len(inside) else (0.0, 0.0))
 
 
 @given(st.floats(2.0**-20, 2.0**24, exclude_max=True))

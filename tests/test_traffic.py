@@ -1,6 +1,7 @@
 import pickle
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -130,6 +131,17 @@ class TestUniform:
         by_slot = bits.reshape(2000, 20)
         assert abs(np.corrcoef(by_slot[:-1, 0], by_slot[1:, 0])[0, 1]) < 0.07
         assert abs(np.corrcoef(by_slot[:, 0], by_slot[:, 1])[0, 1]) < 0.07
+
+    def test_no_task_is_empty(self) -> None:
+        """A generator draws from [0, 1), a size is from (0, 2 mean]."""
+
+        class Zeros:
+            def random(self, shape: tuple[int, ...]) -> Any:
+                return np.zeros(shape)
+
+        model = traffic.Uniform(3.0)
+        model.start(4, 0.1, lambda name: [Zeros()])  # type: ignore[list-item]
+        np.testing.assert_array_equal(model.slot(0).bits, np.full(4, 6.0))
 
 
 class TestPoisson:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
@@ -17,9 +18,11 @@ from click.testing import CliRunner, Result
 from edgesim.cli import main
 from edgesim.experiments import evaluation
 from edgesim.experiments import train as training
-from edgesim.experiments.train import FORMAT, _Session, train
+from edgesim.experiments.evaluation import Evaluation
+from edgesim.experiments.train import FORMAT, TrainingProgress, _Session, make_environment, train
 from edgesim.policies.learning.checkpoint import read, shipped
 from edgesim.scenarios.loading import load_scenario
+from edgesim.simulator.build import blueprint
 from edgesim.simulator.core.errors import RunError
 from edgesim.traces.reader import open_trace
 
@@ -66,6 +69,139 @@ def flat(state: Any) -> list[Any]:
     if isinstance(state, list | tuple):
         return [leaf for value in state for leaf in flat(value)]
     return [state]
+
+
+class Walking:
+    """A learner of 100 steps at a time; it earns as many as it has made."""
+
+    actor = None
+
+    def __init__(self) -> None:
+        self.steps = 0
+
+    def advance(self) -> dict[str, float]:
+        self.steps += 100
+        return {"reward": float(self.steps)} | ({"loss": 1.0} if self.steps > 200 else {})
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"steps": self.steps}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.steps = state["steps"]
+
+
+class Scored:
+    """A policy whose evaluations have the scores that they are given, and that notes when it is kept."""
+
+    name, problem = "scored", None
+
+    def __init__(self, steps: int, scores: list[float]) -> None:
+        self.steps, self.scores, self.kept = steps, iter(scores), list[float]()
+
+    def set_actor(self, actor: None) -> None:
+        """All are alike."""
+
+    def evaluate(self, policy: "Scored") -> Evaluation:
+        self.score = next(self.scores)
+        return Evaluation({"figure": self.score}, self.score)
+
+    def save(self, path: Path, problem: None, about: str) -> None:
+        assert path.name == "best.pt" and about == "the command"
+        self.kept.append(self.score)
+
+    def train(self, saved: dict[str, Any] | None = None) -> tuple[Any, list[TrainingProgress]]:
+        told: list[TrainingProgress] = []
+        scenario = load_scenario("carbon_6ue", policy="ddpg")
+        about: Any = (self, Walking(), self, scenario, Path(), "the command", saved)
+        return _Session(*about).run(told.append), told
+
+
+def test_the_policy_with_the_least_score_is_kept() -> None:
+    scores = [5.0, 3.0, 4.0, 3.0, 2.0, 2.5, *[6.0] * 14]
+    policy = Scored(4000, scores)
+    result, told = policy.train()
+    assert policy.kept == [5.0, 3.0, 2.0]
+    assert result.complete and result.steps == 4000 and result.best == {"figure": 2.0}
+    # Every twentieth of the steps, the last at the end; as many rows of the log as there is to say.
+    found = rows(Path("evaluation.csv"))
+    assert [int(row["steps"]) for row in found] == list(range(200, 4001, 200))
+    assert [float(row["figure"]) for row in found] == scores
+    assert [one.steps for one in told] == list(range(100, 4001, 100))
+    assert told[0].evaluation is None and told[1].evaluation == Evaluation({"figure": 5.0}, 5.0)
+
+
+def test_the_best_of_an_earlier_part_is_beaten_or_stays() -> None:
+    for scores, kept in (([2.0] * 10, []), ([2.0, 0.5, 0.75, *[2.0] * 7], [0.5])):
+        policy = Scored(4000, scores)
+        best = {"figures": {"figure": 1.0}, "score": 1.0}
+        saved = {"learner": {"steps": 2000}, "best": best, "since": [], "seconds": 0.0}
+        result, _ = policy.train(saved)
+        assert policy.kept == kept
+        assert result.best == {"figure": min([1.0, *kept])}
+
+
+def test_the_log_has_means_since_its_last_row() -> None:
+    """400 episodes in 200 rows: of rewards 100 and 200, 300 and 400, …; losses where there are any."""
+    _, told = Scored(40_000, [0.0] * 20).train()
+    assert len(told) == 200
+    assert [one.means["reward"] for one in told] == [200.0 * k + 150.0 for k in range(200)]
+    assert "loss" not in told[0].means and {one.means["loss"] for one in told[1:]} == {1.0}
+    assert rows(Path("progress.csv"))[0]["loss"] == ""
+
+
+def test_trainings_meet_neither_the_seeds_of_evaluations_nor_each_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Seeds of scenarios are below 2^32; trainings' are above, 2^32 of them for each."""
+    met: list[int] = []
+
+    class Blank:
+        single_observation_space = single_action_space = np.empty((6, 2))
+
+        def __init__(self, scenario: Any, replicas: int, slots: int, weight: float) -> None:
+            self._shape = replicas, 6, 2
+
+        def reset(self, seed: int) -> tuple[Any, dict[str, Any]]:
+            met.extend(seed + r for r in range(self._shape[0]))
+            return np.zeros(self._shape, np.float32), {}
+
+        def step(self, action: Any) -> tuple[Any, ...]:
+            return np.zeros(self._shape, np.float32), np.zeros(self._shape[0]), None, None, {}
+
+        def close(self) -> None:
+            """Nothing is held."""
+
+    class Nobody:
+        def __init__(self, scenario: Any) -> None:
+            self.problem = blueprint(scenario).problem
+
+        def evaluate(self, policy: Any) -> Evaluation:
+            return Evaluation({}, 0.0)
+
+    monkeypatch.setattr(training, "make_environment", Blank)
+    monkeypatch.setattr(training, "Evaluator", Nobody)
+    for seed in (0, 1, 2, 4294967295):
+        keys = [*SMALL, "policy.episodes=3", "policy.updates=1", f"run.seed={seed}"]
+        train(load_scenario("carbon_6ue", keys, policy="ddpg"), Path(f"seed{seed}"))
+    assert len(set(met)) == len(met) == 4 * 3 * 4
+    assert min(met) >= 1 << 32
+
+
+def test_the_weight_of_limits_is_that_of_all_four() -> None:
+    """Each limit exceeded by a quarter by one device: 4 times 3 times 1/4."""
+    env: Any = make_environment(load_scenario("carbon_6ue"), 1, 7, 3.0)
+    assert env.scenario.run.slots == 7
+    columns = {
+        "delay_s": [2.5, 1.0, 1.0, 1.0, 1.0, 1.0],
+        "energy_j": [1.25, 0.0, 0.0, 0.0, 0.0, 0.0],
+        "rate_bps": [0.8e6, 2e6, 2e6, 2e6, 2e6, 2e6],
+        "offload": [True, False, False, False, False, False],
+        "edge_cpu_hz": [25e9, 0.0, 0.0, 0.0, 0.0, 0.0],
+        "deadline_s": [2.0] * 6,
+    }
+    given = {name: np.array([values]) for name, values in columns.items()}
+    given |= {"worst_emission_mg": np.zeros(1), "carbon_g_per_kwh": np.array([[182.0]])}
+    assert env.reward(given)[0] == pytest.approx(-3.0)
 
 
 @pytest.mark.parametrize("policy", ["ddpg", "dqn"])

@@ -5,19 +5,26 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import observing
+from conftest import observing, simulate
 
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.simulator.core.arrays import FloatArray
 from edgesim.simulator.core.clock import EventOrder
 from edgesim.simulator.network.network import Network
-from edgesim.simulator.twin.prediction import ArrivalPredictor, EnergyPredictor, LocationPredictor
+from edgesim.simulator.twin.deviation import Deviation
+from edgesim.simulator.twin.prediction import (
+    ArrivalPredictor,
+    EnergyPredictor,
+    LocationPredictor,
+    RunningMean,
+)
 from edgesim.simulator.twin.synchronisation import (
     LOST,
     Constant,
     Exponential,
     Hop,
     Model,
+    Uniform,
     reports,
 )
 
@@ -190,6 +197,10 @@ def test_latencies_and_losses_have_their_laws() -> None:
     lost = arrival == LOST
     assert lost.mean() == pytest.approx(0.25, abs=0.005)
     assert (arrival[~lost] - 7).mean() == pytest.approx(0.02e9, rel=0.01)
+    assert (arrival[~lost] - 7 > 0.02e9).mean() == pytest.approx(np.exp(-1.0), abs=0.01)
+    even = Uniform(0.1, 0.3).sample(rngs(9)[0], 40_000)
+    assert 0.1 <= even.min() < 0.101 and 0.299 < even.max() <= 0.3
+    assert (even < 0.15).mean() == pytest.approx(0.25, abs=0.01)
     assert Hop(Constant(0.0), 0.0, rngs(1), rngs(2)).instant
 
 
@@ -220,6 +231,54 @@ def test_location_predictor_carries_on_with_the_velocity_of_the_nearest_neighbou
     now = predictor.predict(columns, stamp, 3.5 + 1.5)
     np.testing.assert_allclose(now["position_m"], [[[24.0 + 6.0, 43.0 - 3.0]]])
     np.testing.assert_allclose(now["channel_gain"], (124.0 / 130.0) ** 2 * np.ones((1, 1, 1)))
+
+
+def test_location_predictor_goes_where_the_device_went_when_it_was_near() -> None:
+    """It left three places around its last one with 4 m/s east, 8 m/s north, 6 west and 10 south."""
+    places = [
+        (100, 100), (104, 100), (300, 300), (101, 100), (101, 108),
+        (500, 500), (100, 102), (94, 92), (400, 400), (100.5, 100),
+    ]  # fmt: skip
+    predictor = LocationPredictor(
+        lambda place: np.ones((*place.shape[:2], 1)), np.array([1e3, 1e3])
+    )
+    new = np.ones((1, 1), dtype=np.bool_)
+    for k, place in enumerate(places):
+        columns, stamp = _columns(position_m=place, channel_gain=[1.0]), np.full((1, 1), float(k))
+        predictor.learn(columns, stamp, new)
+    # A mean of -2/3 m/s either way; it does not leave the area.
+    for after_s, expected in ((3.0, (98.5, 98.0)), (600.0, (0.0, 0.0))):
+        found = predictor.predict(columns, stamp, 9.0 + after_s)["position_m"]
+        np.testing.assert_allclose(found, [[expected]], rtol=1e-12, atol=1e-12)
+
+
+def test_running_mean_is_of_what_was_reported() -> None:
+    mean = RunningMean()
+    for values, new in (([1.0, 5.0], [1, 1]), ([3.0, 100.0], [1, 0]), ([8.0, 7.0], [1, 1])):
+        mean.learn(np.array([values]), np.array([new], dtype=np.bool_))
+    np.testing.assert_allclose(mean.mean, [[4.0, 6.0]], rtol=1e-15)
+
+
+def test_a_predictor_learns_each_report_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    learned: list[tuple[FloatArray, Any]] = []
+    monkeypatch.setattr(
+        ArrivalPredictor, "learn", lambda self, columns, stamp, new: learned.append((stamp, new))
+    )
+    monkeypatch.setattr(ArrivalPredictor, "predict", lambda self, columns, stamp, now: columns)
+    late = ("twin.sync=periodic", "twin.device.period=0.3", "twin.device.loss=0.3")
+    observing([], "policy.name=local", "run.slots=20", *late, 'twin.predict=["arrivals"]')
+    assert len(learned) == 20 and learned[0][1].all()
+    for (before, _), (stamp, new) in pairwise(learned):
+        np.testing.assert_array_equal(new, stamp > before)
+    assert any(new.any() for _, new in learned[1:])
+
+
+def test_deviation_by_hand() -> None:
+    """A tenth more, less 0.1 GHz; not below a standstill; what is not used stays unused."""
+    believed = np.array([[2e9, 0.05e9, 0.0]])
+    real = Deviation(-0.1e9, 0.1, 0.0, []).real_hz(believed)
+    np.testing.assert_allclose(real, [[2.1e9, 0.0, 0.0]], rtol=1e-15)
+    assert Deviation(0.1e9, 0.0, 0.0, []).real_hz(believed)[0, 2] == 0.0
 
 
 def test_energy_predictor_drains_the_battery_at_its_mean_rate() -> None:
@@ -257,3 +316,29 @@ def _network() -> Network:
 
 def _columns(**values: Any) -> dict[str, Any]:
     return {name: np.array([[value]], dtype=np.float64) for name, value in values.items()}
+
+
+def test_on_mains_there_is_no_energy_to_predict() -> None:
+    """Warnings are errors here: infinite charges are not subtracted."""
+    late = ("twin.sync=periodic", "twin.device.period=0.3 s", "run.slots=20")
+    plain = simulate(*late).trace
+    predicted = simulate(*late, 'twin.predict=["energy"]').trace
+    for name in plain.rows[0]:
+        np.testing.assert_array_equal(plain[name], predicted[name], err_msg=name)
+
+
+@pytest.mark.parametrize("relative", [0.35, -0.35])
+def test_a_real_cpu_is_as_much_faster_than_its_limit_as_than_any_speed(relative: float) -> None:
+    """The limit is what the twin believes; A(8) and A(9) are at the real speed, and nothing is scaled."""
+    keys = (f"twin.deviation.{which}.relative={relative}" for which in ("device_cpu", "edge_cpu"))
+    trace = simulate(*keys, "tasks.mean=2 Mbit", "policy.name=epr", "run.slots=30").trace
+    real = 0.5e9 * (1.0 + relative)
+    speed = trace["local_cpu_hz"]
+    assert speed.max() == pytest.approx(real)
+    np.testing.assert_allclose(trace["local_bits"], speed * 0.1 / 100.0, rtol=1e-12)
+    np.testing.assert_allclose(trace["local_energy_j"], 1e-27 * 0.1 * speed**3, rtol=1e-12)
+    shared = np.zeros((30, 4))
+    for j in range(4):
+        shared[:, j] = (trace["edge_cpu_hz"][0] * (trace["serving_station"][0] == j)).sum(axis=1)
+    assert (shared.max(axis=0) / [50e9, 10e9, 10e9, 10e9]).max() == pytest.approx(1.0 + relative)
+    assert not trace["scaled"].any()

@@ -18,8 +18,8 @@ from .confidence_intervals import CONFIDENCE, Estimate, format_estimate, mean
 from .metrics import METRICS
 from .printing import Printable, finite
 from .reader import TraceError, open_trace
-from .statistics import check_warmup, replication_values
-from .summary import WARMUP
+from .statistics import check_warmup
+from .summary import WARMUP, meaning, subjects
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -127,6 +127,7 @@ class Comparison(Printable):
         policies: the baseline first.
         seeds: R of them.
         warmup: share of the slots left out at the beginning.
+        about: what the intervals are about, of `summary.subject`, each once.
         tests_elsewhere: differences of other comparisons that count together with these for Holm's
             method.
     """
@@ -135,6 +136,7 @@ class Comparison(Printable):
     policies: list[PolicyResult]
     seeds: list[int]
     warmup: float
+    about: list[str]
     tests_elsewhere: int = 0
 
     @property
@@ -166,7 +168,7 @@ class Comparison(Printable):
             title=Text(self.title),
             caption=f"95 % intervals over {len(self.seeds)} seeds ({min(self.seeds)} to "
             f"{max(self.seeds)}), differences paired by seed; the first {self.warmup:.0%} of the "
-            "slots left out\n* interval excludes zero   ** also by Holm's method for all "
+            f"slots left out. {meaning(self.about)}\n* interval excludes zero   ** also by Holm's method for all "
             f"{self.tests} differences",
         )
         table.add_column("")
@@ -189,6 +191,7 @@ class Comparison(Printable):
             "seeds": self.seeds,
             "warmup": self.warmup,
             "confidence": CONFIDENCE,
+            "intervals_about": self.about,
             "baseline": self.baseline.label,
             "tests": self.tests,
             "policies": [policy.to_dict() for policy in self.policies],
@@ -216,7 +219,7 @@ def compare_traces(traces: Mapping[str, str | Path], warmup: float = WARMUP) -> 
             totals = trace.totals
             if len(trace.seeds) < 2:
                 raise TraceError(f"{path}: one replication has no interval; record two or more")
-            values = replication_values(totals, warmup)
+            values = trace.replication_values(warmup)
             by_seed[label] = {key: values[key] for key in COMPARED if key in values}
             sampled = trace.seeds, totals.recorded, list(by_seed[label])
             scenarios.append(trace.scenario_table)
@@ -228,7 +231,8 @@ def compare_traces(traces: Mapping[str, str | Path], warmup: float = WARMUP) -> 
         raise ValueError("no traces to compare")
     drop_unlike_objectives(by_seed, scenarios)
     paths = {label: Path(path) for label, path in traces.items()}
-    return compare_samples({titles[0]: by_seed}, paths, first[0], warmup)[0]
+    about = {titles[0]: subjects(scenarios, len(first[0]))}
+    return compare_samples({titles[0]: by_seed}, paths, first[0], warmup, about)[0]
 
 
 def compare_samples(
@@ -236,6 +240,7 @@ def compare_samples(
     traces: Mapping[str, Path],
     seeds: list[int],
     warmup: float,
+    about: Mapping[str, list[str]],
 ) -> list[Comparison]:
     """Comparisons whose differences count together for Holm's method.
 
@@ -244,6 +249,7 @@ def compare_samples(
         traces: by label, where the numbers come from.
         seeds: R of them.
         warmup: share of the slots that were left out.
+        about: by title, what the intervals are about.
     """
     paired: dict[tuple[str, str], dict[str, Difference]] = {}
     for title, by_seed in groups.items():
@@ -263,13 +269,16 @@ def compare_samples(
                     label=label,
                     trace=traces[label],
                     by_seed=values,
-                    means={key: mean(sample) for key, sample in values.items()},
+                    means={
+                        key: mean(sample, METRICS[key].within) for key, sample in values.items()
+                    },
                     differences=paired.get((title, label), {}),
                 )
                 for label, values in by_seed.items()
             ],
             seeds=seeds,
             warmup=warmup,
+            about=about[title],
         )
         for title, by_seed in groups.items()
     ]

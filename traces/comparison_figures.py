@@ -1,11 +1,13 @@
-"""Picture of a comparison of policies."""
+"""Picture of comparisons of policies."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .comparison import Comparison
 from .figures import DARK, MIDDLE, STYLE, check_picture, save
+from .file_errors import TraceError
 from .metrics import METRICS
 
 if TYPE_CHECKING:
@@ -14,16 +16,18 @@ if TYPE_CHECKING:
 COLUMNS = 4
 """Panels side by side."""
 
+MAX_PANELS = 60
 
-def plot_comparison(comparison: Comparison, output: str | Path) -> Path:
-    """Draw a panel for each number, with a line for each policy.
+
+def plot_comparison(comparisons: Sequence[Comparison], output: str | Path) -> Path:
+    """Draw a panel for each number, with a line for each policy; comparisons one below the other.
 
     A dot is a policy's mean with its 95 % interval; below it, the thick bar is the interval of its
     difference to the baseline, drawn from the baseline's mean: where it misses the dashed line, the
     policies differ.
 
     Args:
-        comparison: what is drawn.
+        comparisons: what is drawn.
         output: the picture, PNG, SVG or PDF by its suffix.
 
     Returns:
@@ -31,33 +35,42 @@ def plot_comparison(comparison: Comparison, output: str | Path) -> Path:
 
     Raises:
         ValueError: if the suffix is none of these.
+        TraceError: there are more panels than a picture has room for.
     """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
     output = check_picture(output)
-    keys = comparison.shown
-    policies = len(comparison.policies)
-    columns = min(COLUMNS, max(len(keys), 1))
-    rows = max(math.ceil(len(keys) / columns), 1)
+    panels = sum(len(one.shown) for one in comparisons)
+    if panels > MAX_PANELS:
+        what = f"{panels} panels, of which a picture has room for {MAX_PANELS}"
+        raise TraceError(f"{what}: ask for fewer numbers, or fewer keys to group by")
+    columns = min(COLUMNS, max(len(one.shown) for one in comparisons) or 1)
+    rows = [max(math.ceil(len(one.shown) / columns), 1) for one in comparisons]
+    heights = [
+        0.4 + n * (0.75 + 0.36 * len(one.policies))
+        for n, one in zip(rows, comparisons, strict=True)
+    ]
     with rc_context(STYLE):
-        longest = max(len(policy.label) for policy in comparison.policies)
-        size = (0.8 + 0.07 * longest + 2.5 * columns, 0.9 + rows * (0.75 + 0.36 * policies))
+        longest = max(len(policy.label) for one in comparisons for policy in one.policies)
+        size = (0.8 + 0.07 * longest + 2.5 * columns, 0.5 + sum(heights))
         figure = Figure(figsize=size, layout="constrained")
-        figure.suptitle(
-            f"{comparison.title}: {len(comparison.seeds)} seeds, {comparison.seeds[0]} to "
-            f"{comparison.seeds[-1]}; differences to {comparison.baseline.label}, paired by seed",
-            x=0.01,
-            ha="left",
-            fontsize=10,
-            parse_math=False,
-        )
-        axes = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
-        for ax, key in zip(axes, keys, strict=False):
-            _draw(comparison, key, ax)
-        for ax in axes[len(keys) :]:
-            ax.set_visible(False)
+        parts = figure.subfigures(len(comparisons), squeeze=False, height_ratios=heights).ravel()
+        for comparison, part, n in zip(comparisons, parts, rows, strict=True):
+            part.suptitle(
+                f"{comparison.title}: {len(comparison.seeds)} seeds, {comparison.seeds[0]} to "
+                f"{comparison.seeds[-1]}; differences to {comparison.baseline.label}, paired by seed",
+                x=0.01,
+                ha="left",
+                fontsize=10,
+                parse_math=False,
+            )
+            axes = part.subplots(n, columns, sharey=True, squeeze=False).ravel()
+            for ax, key in zip(axes, comparison.shown, strict=False):
+                _draw(comparison, key, ax)
+            for ax in axes[len(comparison.shown) :]:
+                ax.set_visible(False)
         figure.legend(
             handles=[
                 Line2D([], [], color=DARK, marker="o", markersize=4, label="mean, 95 % interval"),
@@ -88,7 +101,7 @@ def _draw(comparison: Comparison, key: str, ax: "Axes") -> None:
         ax.errorbar(
             estimate.value * row.scale,
             place,
-            xerr=estimate.half_width * row.scale,
+            xerr=[[arm * row.scale] for arm in estimate.arms],
             color=DARK,
             fmt="o",
             markersize=4,

@@ -1,6 +1,7 @@
 """A trace as plain tables, for tools that do not read HDF5."""
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,7 +11,7 @@ import xarray as xr
 from ..simulator.core.recorder import OUTCOMES
 from .file_errors import indices, replaced
 from .reader import TraceError, open_trace
-from .variables import SLOT_VARIABLES, TASK_VARIABLES
+from .variables import TABLES
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -19,15 +20,6 @@ Format = Literal["csv", "parquet"]
 
 CHUNK_ROWS = 1 << 18
 """Rows held in memory at a time."""
-
-_TABLES = {
-    "slots": ("replication", "slot"),
-    "devices": ("replication", "slot", "device"),
-    "stations": ("replication", "slot", "station"),
-    "links": ("replication", "slot", "device", "station"),
-    "interference": ("replication", "slot", "device", "interferer"),
-    "tasks": ("task",),
-}
 
 
 def export(path: str | Path, directory: str | Path, file_format: Format = "parquet") -> list[Path]:
@@ -54,30 +46,23 @@ def export(path: str | Path, directory: str | Path, file_format: Format = "parqu
     with open_trace(path) as trace:
         if trace.level == "summary":
             raise TraceError(f"{path}: a trace of level 'summary' has no slots or tasks to export")
-        slots = trace.slots
         directory.mkdir(parents=True, exist_ok=True)
-        for name, dims in _TABLES.items():
-            dataset, known = (
-                (trace.tasks, TASK_VARIABLES) if name == "tasks" else (slots, SLOT_VARIABLES)
-            )
-            columns = [key for key in known if key in dataset and dataset[key].dims == dims]
-            if columns:
+        for name, dims in TABLES.items():
+            if (table := trace.table(name)).data_vars:
                 target = directory / f"{name}.{file_format}"
-                write_tables(target, _pieces(dataset, columns, dims, path), file_format)
+                write_tables(target, _pieces(table, dims, path), file_format)
                 tables.append(target)
     return tables
 
 
-def _pieces(
-    dataset: xr.Dataset, columns: list[str], dims: tuple[str, ...], path: object
-) -> Iterator[dict[str, Any]]:
+def _pieces(dataset: xr.Dataset, dims: tuple[str, ...], path: object) -> Iterator[dict[str, Any]]:
     """Column by name, all of one piece's rows; the slots and tasks go by in order."""
     along = "task" if dims == ("task",) else "slot"
     row_size = max(1, int(np.prod([dataset.sizes[dim] for dim in dims if dim != along])))
     step = max(1, CHUNK_ROWS // row_size)
     length = dataset.sizes[along]
     for begin in range(0, max(length, 1), step):
-        piece = dataset[columns].isel({along: slice(begin, begin + step)})
+        piece = dataset.isel({along: slice(begin, begin + step)})
         shape = tuple(piece.sizes[dim] for dim in dims)
         table: dict[str, Any] = {}
         for axis, dim in enumerate(dims):
@@ -88,7 +73,7 @@ def _pieces(
             table[dim] = np.broadcast_to(spread, shape).ravel()
         if "station" in dims and "station_name" in dataset:
             table["station_name"] = dataset["station_name"].values[table["station"]]
-        for name in columns:
+        for name in map(str, dataset.data_vars):
             table[name] = piece[name].values.ravel()
         if "outcome" in table:
             table["outcome"] = np.array(OUTCOMES)[indices(table["outcome"], len(OUTCOMES), path)]
@@ -106,24 +91,51 @@ def write_tables(target: Path, pieces: Iterator[dict[str, Any]], file_format: Fo
     import pyarrow as pa
 
     guarded = file_format == "csv"
-    first = _arrow(next(pieces), pa, guarded)
-    with (
-        replaced(target) as hidden,
-        _writer(hidden, first.schema, file_format) as writer,
-    ):
-        writer.write_table(first)
-        for piece in pieces:
-            writer.write_table(_arrow(piece, pa, guarded))
+    with replaced(target) as hidden:
+        first = _arrow(next(pieces), pa, guarded)
+        if guarded:
+            with hidden.open("wb") as file:
+                names = (name.replace('"', '""') for name in first.column_names)
+                file.write(",".join(f'"{name}"' for name in names).encode() + b"\n")
+                for table in chain([first], (_arrow(piece, pa, guarded) for piece in pieces)):
+                    file.write(_csv_lines(table))
+            return
+        from pyarrow.parquet import ParquetWriter
+
+        with ParquetWriter(str(hidden), first.schema) as writer:
+            writer.write_table(first)
+            for piece in pieces:
+                writer.write_table(_arrow(piece, pa, guarded))
 
 
-def _writer(target: Path, schema: "pa.Schema", file_format: Format) -> Any:
-    if file_format == "csv":
-        from pyarrow.csv import CSVWriter
+def _csv_lines(table: "pa.Table") -> bytes:
+    """The rows of a table. pyarrow's own writer has no way to say how a number looks."""
+    import pyarrow.compute as pc
 
-        return CSVWriter(str(target), schema)
-    from pyarrow.parquet import ParquetWriter
+    cells = [_csv_cells(column) for column in table.combine_chunks().columns]
+    lines = pc.binary_join_element_wise(*cells, ",", null_handling="replace")
+    ended = pc.binary_join_element_wise(lines, "", "\n")
+    return "".join(ended.to_pylist()).encode()
 
-    return ParquetWriter(str(target), schema)
+
+def _csv_cells(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
+    """Text as every reader of CSV takes it for the same type.
+
+    A float has a point or an exponent, else polars calls a column that begins so whole. Infinity is a
+    number beyond all floats, as some readers take its names for dates or text.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_string(column.type):
+        doubled = pc.replace_substring(column, '"', '""')
+        return pc.binary_join_element_wise('"', doubled, '"', "")
+    text = pc.cast(column, pa.string())
+    if pa.types.is_floating(column.type):
+        text = pc.replace_substring_regex(text, r"^(-?\d+)$", r"\1.0")
+        text = pc.replace_substring(text, "inf", "1e999")
+        text = pc.replace_substring(text, "nan", "NaN")
+    return text
 
 
 def _arrow(columns: dict[str, Any], pa: Any, guarded: bool) -> "pa.Table":

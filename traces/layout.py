@@ -1,6 +1,7 @@
 """The HDF5 file of a trace: its groups and variables, and the order in which they are written."""
 
 import errno
+import json
 import os
 import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,8 +15,10 @@ from typing import Any, Concatenate, ParamSpec
 from zlib import crc32
 
 import h5py
+import llvmlite.binding as llvm
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from .. import __version__
 from ..simulator.core.arrays import FloatArray
@@ -25,6 +28,7 @@ from .file_errors import TraceError, check_output, error_number
 from .growing_file import FORMAT, GrowingFile, opened
 from .open_file import OpenFile, read_values
 from .running_totals import BATCHES_PER_PART, LATENCY_EDGES_S, SlotTally, TaskTally
+from .superblock import SIZE, as_closed, end_of
 from .variables import (
     DECISION_S,
     NETWORK_VARIABLES,
@@ -46,7 +50,7 @@ _OF_COLUMNS = {
     name for name in SUMMARY_VARIABLES if name.removeprefix("initial_") in SLOT_VARIABLES
 }
 
-_LIBRARIES = ("numpy", "scipy", "h5py", "simpy", "numba")
+_LIBRARIES = ("numpy", "scipy", "h5py", "simpy", "numba", "cvxpy", "clarabel", "torch")
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ class RunInfo:
         slot_s: tau.
         cycles_per_bit: c.
         network: the columns of /network by name; it is left out if there are none.
+        inputs: digests of the files and classes that the scenario names, by name.
     """
 
     scenario: str
@@ -80,6 +85,7 @@ class RunInfo:
     slot_s: float
     cycles_per_bit: float
     network: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -254,8 +260,10 @@ class TraceFile:
         self, name: str, dataset: h5py.Dataset, axis: int, old: int, values: NDArray[Any]
     ) -> None:
         """Append values to a variable. Its checksum depends only on all of them, in their order."""
+        if not values.shape[axis]:
+            return
         values = np.ascontiguousarray(values.swapaxes(0, axis), dataset.dtype)
-        self._checksums[name] = crc32(values, self._checksums.get(name, 0))
+        self._checksums[name] = crc32(values.data, self._checksums.get(name, 0))
         dataset.resize(old + len(values), axis=axis)
         dataset[(slice(None),) * axis + (slice(old, None),)] = values.swapaxes(0, axis)
 
@@ -294,6 +302,8 @@ class TraceFile:
             if len(bins):
                 hit = slice(bins[0], bins[-1] + 1)
                 summary["latency_tasks"][:, part, hit] = counts[:, hit]
+                for name in ("latency_bin_min_s", "latency_bin_max_s"):
+                    summary[name][:, hit] = getattr(tasks, name.removeprefix("latency_"))[:, hit]
         summary["slots"][...] = slots.slots
 
     @_system_errors
@@ -339,6 +349,7 @@ class TraceFile:
                 "edgesim_version": __version__,
                 "scenario": run.scenario,
                 "policy": run.policy,
+                "inputs": json.dumps(dict(run.inputs)),
                 "seed": run.seeds[0],
                 "level": self.level,
                 "slots": run.slots,
@@ -349,6 +360,7 @@ class TraceFile:
                 "python_version": platform.python_version(),
             }
             | _library_versions()
+            | _machine()
         )
         netcdf.fixed_text(file, "status", "running", 16)
         timing = file.create_group("timing")
@@ -361,8 +373,10 @@ class TraceFile:
         with file:
             file.flush()
             image = file.id.get_file_image()
+        head = image[:SIZE]
         self._hidden().unlink(missing_ok=True)  # who follows a link there would write elsewhere
-        self._hidden().write_bytes(image)
+        # HDF5 before 2.0 clears a mark in it, and leaves the checksum of before.
+        self._hidden().write_bytes(as_closed(head, end_of(head)) + image[SIZE:])
 
     def _open(self) -> None:
         """Open what `_put` wrote, with all that will be written."""
@@ -466,8 +480,12 @@ class TraceFile:
         for name, what in SUMMARY_VARIABLES.items():
             if name in _OF_COLUMNS and name.removeprefix("initial_") not in columns:
                 continue
-            chunks = (min(replications, 64), 1, 512) if name == "latency_tasks" else None
+            chunks = None
             fill = np.nan if what.dtype == "f8" else 0
+            if name in ("latency_tasks", "latency_bin_min_s", "latency_bin_max_s"):
+                # Few bins are hit, so only their chunks are written.
+                chunks = (min(replications, 64), 1, 128)[:: 1 if name == "latency_tasks" else 2]
+                fill = 0
             dataset = netcdf.variable(group, name, what, scales, chunks, fill)
             if chunks is None:
                 # Storage that is allocated in SWMR mode shows readers a header of the wrong size.
@@ -507,6 +525,20 @@ def _extend(scale: h5py.Dataset, first: int, size: int) -> None:
 def _library_versions() -> dict[str, str]:
     """Looked up once: it takes longer than the rest of the header."""
     return {f"{library}_version": version(library) for library in _LIBRARIES}
+
+
+@cache
+def _machine() -> dict[str, str]:
+    """What the last bits of solvers and learners may hang on."""
+    config: Any = np.show_config(mode="dicts")
+    blas = ThreadpoolController().select(user_api="blas").info()
+    kernels = {f"{one['internal_api']} {one['version']} {one.get('architecture')}" for one in blas}
+    return {
+        "processor": f"{platform.machine()} {llvm.get_host_cpu_name()}",
+        "processor_vectors": " ".join(config["SIMD Extensions"].get("found", ())),
+        "c_library": " ".join(platform.libc_ver()),
+        "blas": ", ".join(sorted(kernels)),
+    }
 
 
 def _now() -> str:

@@ -1,5 +1,6 @@
 """The numbers of a summary: what each is called, its unit, and the sums whose ratio it is."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
@@ -19,6 +20,7 @@ class Metric:
         scale: from SI to that unit.
         over: the sums in the numerator, as "a + b"; empty for latency quantiles.
         under: the sums in the denominator.
+        signed: whether it may be negative.
     """
 
     label: str
@@ -26,6 +28,14 @@ class Metric:
     scale: float
     over: str = ""
     under: str = ""
+    signed: bool = False
+
+    @property
+    def within(self) -> tuple[float, float]:
+        """Least and greatest value that it can have, SI."""
+        if self.unit == "%":
+            return 0.0, 1.0
+        return (-math.inf if self.signed else 0.0), math.inf
 
     @property
     def heading(self) -> str:
@@ -65,7 +75,7 @@ METRICS = {
     "lost_share": Metric("tasks lost", "%", 100.0, "lost", "completed + lost"),
     "latency_s": Metric("latency, mean", "s", 1.0, "latency_sum_s", "completed"),
     **{f"latency_{name}_s": Metric(f"latency, {name}", "s", 1.0) for name in QUANTILES},
-    "objective": Metric("objective per slot", "bit²", 1.0, "objective", "slots"),
+    "objective": Metric("objective per slot", "bit²", 1.0, "objective", "slots", signed=True),
     "twin_age_s": Metric("age of the twins", "s", 1.0, "twin_age_s", "slots"),
     "scaled": Metric("decision entries scaled down", "", 1.0, "scaled", _RUNS),
     "failed_solves": Metric("programs not solved", "", 1.0, "failed_solves", _RUNS),

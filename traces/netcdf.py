@@ -37,8 +37,8 @@ def coordinate(group: h5py.Group, name: str, values: ArrayLike, *, long_name: st
 
 
 def growing_coordinate(group: h5py.Group, name: str, chunk: int, *, long_name: str) -> h5py.Dataset:
-    """An unlimited dimension with a number for each place; empty at first."""
-    scale = group.create_dataset(name, (0,), "i8", maxshape=(None,), chunks=(chunk,))
+    """An unlimited dimension with a number for each place, -1 where there is none yet; empty at first."""
+    scale = group.create_dataset(name, (0,), "i8", maxshape=(None,), chunks=(chunk,), fillvalue=-1)
     scale.make_scale(name)
     scale.attrs["long_name"] = long_name
     return scale

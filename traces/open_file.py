@@ -10,6 +10,7 @@ import io
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -22,6 +23,9 @@ from .file_errors import TraceError, error_number, reported
 
 PAUSES_S = (0.005, 0.02, 0.1)
 """Before each new attempt to read what does not match its checksum, as it may just be written."""
+
+LEFT_AFTER_S = 10.0
+"""A writer lets a file say that it is open for some microseconds; after this time it is dead."""
 
 _PLAIN_BYTES = 1 << 28
 """Values of this size are read without a look at the memory."""
@@ -80,6 +84,7 @@ class OpenFile:
     def _opened(self) -> h5py.File:
         if self._bytes is None:
             self._bytes = _Bytes(self.path)
+            mend(self.path)
         self._bytes.check()
         self._file = file = h5py.File(self._bytes, "r")
         origin = bytes(file["timing"].attrs["started"]) if "timing" in file else b""
@@ -103,6 +108,19 @@ class OpenFile:
 
     def __deepcopy__(self, memo: object) -> Self:
         return self
+
+
+def mend(path: Path) -> None:
+    """Let other readers open a trace whose writer was killed: it says of itself that it is closed.
+
+    Nothing happens to what is closed, was written just now, or cannot be changed.
+    """
+    with suppress(OSError), path.open("rb") as file:
+        head = file.read(superblock.SIZE)
+        left = superblock.is_superblock(head) and superblock.says_open(head)
+        if left and time.time() - path.stat().st_mtime > LEFT_AFTER_S:
+            with path.open("r+b") as same:
+                same.write(superblock.as_closed(head, superblock.end_of(head)))
 
 
 def read_values(group: h5py.Group, name: str, part: Any = ...) -> Any:

@@ -5,9 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..simulator.core.arrays import FloatArray
+from .latencies import Latencies
 from .metrics import BATCH_METRICS
 from .reader import Trace
 from .statistics import batch_values
+
+DRAWN_SHARES = 1001
+"""Points of a distribution function."""
 
 
 @dataclass(frozen=True)
@@ -126,16 +130,18 @@ class LatencyDistribution:
         below: (n,) share of the tasks that took no longer.
         left_s: where an axis begins: a few tasks that were done at once must not fill a log axis.
         log: whether the axis is better logarithmic.
+        latencies: that it is of.
     """
 
     latency_s: FloatArray
     below: FloatArray
     left_s: float
     log: bool
+    latencies: Latencies
 
     def quantile(self, share: float) -> float:
         """Latency that this share of the tasks does not exceed, seconds."""
-        return float(np.interp(share, self.below, self.latency_s))
+        return float(self.latencies.quantiles(np.array([share]))[0])
 
 
 def latency_distribution(trace: Trace) -> LatencyDistribution | None:
@@ -144,18 +150,11 @@ def latency_distribution(trace: Trace) -> LatencyDistribution | None:
     Raises:
         TraceError: if no slot was recorded.
     """
-    summary = trace.totals.arrays
-    counts = summary["latency_tasks"].sum(axis=(0, 1))
-    total = counts.sum()
-    if total == 0:
+    latencies = trace.latencies.by_replication(slice(0, len(trace.totals.arrays["slots"])))
+    if not latencies.tasks.any():
         return None
-    hit = slice(np.flatnonzero(counts)[0], np.flatnonzero(counts)[-1] + 1)
-    # The ends of the outermost bins lie where no task was.
-    low = max(summary["latency_low_s"][hit][0], float(summary["latency_min_s"].min()))
-    high = summary["latency_high_s"][hit].copy()
-    high[-1] = float(summary["latency_max_s"].max())
-    latency = np.concatenate([[low], high])
-    below = np.concatenate([[0.0], np.cumsum(counts[hit]) / total])
-    left = float(np.interp(0.001, below, latency))
+    below = np.linspace(0.0, 1.0, DRAWN_SHARES)
+    latency = latencies.quantiles(below)
+    left = float(latencies.quantiles(np.array([0.001]))[0])
     log = bool(latency[-1] > 5.0 * left)
-    return LatencyDistribution(latency, below, left if log else 0.0, log)
+    return LatencyDistribution(latency, below, left if log else 0.0, log, latencies)

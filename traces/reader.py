@@ -1,6 +1,7 @@
 """The trace reader: xarray datasets and numbers of a trace, also of one that is still being written."""
 
 import errno
+import json
 import os
 import tomllib
 from collections.abc import Iterable
@@ -16,15 +17,21 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ..scenarios.errors import as_toml
+from ..simulator.core.arrays import FloatArray
+from ..simulator.core.recorder import OUTCOMES
 from .file_errors import TraceError, reported
+from .latencies import LatencyRecord, SketchRecord, TaskRecord, without_rounding
 from .lazy_dataset import current_name, decoded_attrs, lazy_dataset, stored_name
 from .open_file import OpenFile, read_values
 from .printing import spoken
-from .statistics import BatchTotals, CountedBatches, check_warmup
-from .summary import WARMUP, Summary, TraceSummary
-from .variables import SUMMARY_VARIABLES, Level
+from .statistics import BatchTotals, CountedBatches, check_warmup, replication_values
+from .summary import WARMUP, Summary, TraceSummary, subject
+from .variables import SLOT_VARIABLES, SUMMARY_VARIABLES, TABLES, TASK_VARIABLES, Level
 
 __all__ = ["Trace", "TraceError", "is_hdf5", "open_trace", "summarise"]
+
+MOST_TASKS = 20_000_000
+"""Quantiles of more tasks than these come from the histogram: memory is bounded."""
 
 _EXPECTED = {
     "status": str,
@@ -78,10 +85,11 @@ class Trace:
         if missing := _EXPECTED.keys() - self.attrs.keys():
             raise TraceError(f"{path}: the file is torn: it lacks {', '.join(missing)}")
         for name, kind in _EXPECTED.items():
-            value: Any = self.attrs[name]
-            if type(value) is not kind or not (
-                isinstance(value, str) or name == "seed" or 0 < value < _MOST
-            ):
+            value = self.attrs[name]
+            right = type(value) is kind
+            if right and kind is not str and name != "seed":
+                right = 0 < float(value) < _MOST
+            if not right:
                 raise TraceError(f"{path}: the file is damaged: its {name} is {as_toml(value)}")
 
     @property
@@ -98,6 +106,18 @@ class Trace:
     def policy(self) -> str:
         """Name of the policy."""
         return str(self.attrs["policy"])
+
+    @property
+    def inputs(self) -> dict[str, str] | None:
+        """Digests of the files and classes that the scenario names, by name; None in earlier versions.
+
+        Raises:
+            TraceError: it is damaged.
+        """
+        if "inputs" not in self.attrs:
+            return None
+        with reported(self.path):
+            return dict(json.loads(self.attrs["inputs"]))
 
     @cached_property
     def scenario_table(self) -> dict[str, Any]:
@@ -162,6 +182,27 @@ class Trace:
         """
         return self._group("tasks")
 
+    def table(self, name: str) -> xr.Dataset:
+        """The variables that have the same dimensions, so that a frame of them repeats nothing.
+
+        Args:
+            name: "slots" (by replication and slot), "devices" (also by device), "stations" (by station
+                instead), "tasks", or, of level "full", "links" and "interference".
+
+        Returns:
+            A part of `slots` or `tasks`, which may be empty.
+
+        Raises:
+            TraceError: there is no such table, or the trace holds no slots.
+        """
+        if name not in TABLES:
+            raise TraceError(f"{self.path}: no table {name!r}; there are {', '.join(TABLES)}")
+        source, known = (
+            (self.tasks, TASK_VARIABLES) if name == "tasks" else (self.slots, SLOT_VARIABLES)
+        )
+        dims = TABLES[name]
+        return source[[key for key in known if key in source and source[key].dims == dims]]
+
     @cached_property
     def batches(self) -> xr.Dataset:
         """/summary: totals by batch of slots and replication, of batches that have begun.
@@ -183,7 +224,7 @@ class Trace:
 
         Args:
             warmup: share of the slots to leave out at the beginning, rounded up to whole batches (a
-                hundredth of the run), for latency quantiles to the nearest ten batches.
+                hundredth of the run), at level "summary" for latency quantiles to the nearest five.
 
         Raises:
             ValueError: if the warm-up is not in [0, 1).
@@ -202,10 +243,11 @@ class Trace:
                 status=self.status,
                 slots=totals.recorded,
                 counted_slots=counted.slots,
-                estimates=counted.estimates(),
+                estimates=counted.estimates(self.latencies),
                 growth=counted.growth(),
                 decision_s=decision_s,
                 warmup=warmup,
+                about=subject(self.scenario_table, len(self.seeds)),
             )
 
     @cached_property
@@ -238,6 +280,48 @@ class Trace:
             attrs["devices"],
             attrs["stations"],
         )
+
+    def replication_values(self, warmup: float = WARMUP) -> dict[str, FloatArray]:
+        """The numbers of each replication alone.
+
+        Args:
+            warmup: as for `summary`.
+
+        Returns:
+            By key of `METRICS`, those that the trace has: (R,) SI; NaN where there is nothing to divide by.
+
+        Raises:
+            TraceError: if no slot was recorded.
+        """
+        totals = self.totals
+        with reported(self.path):
+            return replication_values(totals, self.latencies, warmup)
+
+    @cached_property
+    def latencies(self) -> LatencyRecord:
+        """Of the completed tasks: from /tasks where the trace has them, else from its histogram.
+
+        Raises:
+            TraceError: if no slot was recorded, or the file is torn.
+        """
+        return self._file.read(self._latencies)
+
+    def _latencies(self, file: h5py.File) -> LatencyRecord:
+        totals = self.totals
+        ended = np.cumsum(totals.arrays["tasks"].sum(axis=(0, 2)))
+        until_s = totals.recorded * totals.slot_s
+        if "tasks" not in file or ended[-1] > MOST_TASKS:
+            return SketchRecord(totals.arrays, totals.batches_per_part, until_s)
+        group = file["tasks"]
+        rows = slice(
+            0, min(int(ended[-1]), len(group["completion_s"]))
+        )  # a run may be writing more
+        names = ("outcome", "replication", "arrival_s", "completion_s")
+        outcome, replication, arrival_s, completion_s = (group[name][rows] for name in names)
+        completed = outcome <= OUTCOMES.index("late")
+        batch = np.searchsorted(ended, np.flatnonzero(completed), side="right")
+        seconds = without_rounding((completion_s - arrival_s)[completed], until_s)
+        return TaskRecord(seconds, replication[completed], batch, len(totals.arrays["tasks"]))
 
     @property
     def recorded(self) -> int:

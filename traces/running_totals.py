@@ -18,7 +18,7 @@ from .variables import SLOT_VARIABLES
 BATCHES = 100
 """Batches that a run is divided into, at most."""
 
-BATCHES_PER_PART = 10
+BATCHES_PER_PART = 5
 """A latency histogram covers this many batches."""
 
 # A latency's bin is the exponent and the first seven bits of the mantissa of its float64: 128 bins
@@ -114,6 +114,8 @@ class TaskTally:
         latency_min_s: (R, K); inf if none.
         latency_max_s: (R, K); -inf if none.
         histogram: (R, parts, bins) completed tasks. Pages never counted in take no memory.
+        bin_min_s: (R, bins) least latency in each bin of the histogram; 0 if none.
+        bin_max_s: (R, bins) greatest latency likewise.
 
     Args:
         replications: R.
@@ -126,6 +128,8 @@ class TaskTally:
         "latency_min_s",
         "latency_max_s",
         "histogram",
+        "bin_min_s",
+        "bin_max_s",
     )
 
     def __init__(self, replications: int, batches: int) -> None:
@@ -135,7 +139,10 @@ class TaskTally:
         self.latency_sum_s = np.zeros(shape)
         self.latency_min_s = np.full(shape, np.inf)
         self.latency_max_s = np.full(shape, -np.inf)
-        self.histogram = np.zeros((replications, parts, len(LATENCY_EDGES_S) - 1), np.int64)
+        bins = len(LATENCY_EDGES_S) - 1
+        self.histogram = np.zeros((replications, parts, bins), np.int64)
+        self.bin_min_s = np.zeros((replications, bins))
+        self.bin_max_s = np.zeros((replications, bins))
 
     def add(self, batch: int, tasks: TaskTable) -> None:
         """Take in tasks that ended in this batch."""
@@ -147,6 +154,8 @@ class TaskTally:
             self.latency_min_s,
             self.latency_max_s,
             self.histogram,
+            self.bin_min_s,
+            self.bin_max_s,
         )
 
 
@@ -159,6 +168,8 @@ def _tally(
     latency_min_s: FloatArray,
     latency_max_s: FloatArray,
     histogram: IntArray,
+    bin_min_s: FloatArray,
+    bin_max_s: FloatArray,
 ) -> None:
     latency_s = ended["completion_s"] - ended["arrival_s"]
     code = latency_s.view(np.int64) >> _SHIFT
@@ -172,4 +183,9 @@ def _tally(
             latency_sum_s[r, batch] += latency
             latency_min_s[r, batch] = min(latency_min_s[r, batch], latency)
             latency_max_s[r, batch] = max(latency_max_s[r, batch], latency)
-            histogram[r, part, min(max(code[k] - _LOWEST + 1, 0), last)] += 1
+            bin_ = min(max(code[k] - _LOWEST + 1, 0), last)
+            histogram[r, part, bin_] += 1
+            # Zero is none yet; only the first bin may have it as a latency.
+            if latency < bin_min_s[r, bin_] or (bin_min_s[r, bin_] == 0.0 and bin_ > 0):
+                bin_min_s[r, bin_] = latency
+            bin_max_s[r, bin_] = max(bin_max_s[r, bin_], latency)

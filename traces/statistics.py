@@ -1,7 +1,7 @@
 """From the totals of a trace to its numbers: over the slots that count, by replication and by batch.
 
-Everything comes from /summary, which every trace has, so the cost does not grow with the length of the
-run. Intervals are made in `confidence_intervals`.
+All but latency quantiles comes from /summary, which every trace has, so the cost does not grow with the
+length of the run. Intervals are made in `confidence_intervals`.
 """
 
 import math
@@ -13,13 +13,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..simulator.core.arrays import FloatArray, IntArray
+from ..simulator.core.arrays import FloatArray
 from ..simulator.core.recorder import OUTCOMES
-from .confidence_intervals import Estimate, by_group, ratio, sectioned
+from .confidence_intervals import (
+    Estimate,
+    by_group,
+    ratio,
+    replicated_ratio,
+    sectioned,
+    series_quantiles,
+    series_ratios,
+)
+from .latencies import LatencyRecord
 from .metrics import BATCH_METRICS, METRICS, QUANTILES, fractions, metric_values
 from .variables import SLOT_VARIABLES, SUMMARY_VARIABLES
 
 _SHARES = np.array(list(QUANTILES.values()))
+QUEUES = ("queue_bits", "station_queue_bits")
+"""Keys of `METRICS` that the rest of a run follows."""
+
+_QUANTILES = [f"latency_{name}_s" for name in QUANTILES]
 
 
 @dataclass(frozen=True)
@@ -69,8 +82,7 @@ class CountedBatches:
 
     Args:
         totals: of a trace.
-        warmup: share of the slots to leave out at the beginning, rounded up to whole batches, for
-            latency quantiles to the nearest part.
+        warmup: share of the slots to leave out at the beginning, rounded up to whole batches.
         partial: whether the batch that a run ended in counts.
     """
 
@@ -82,8 +94,7 @@ class CountedBatches:
         last = len(self._all["slots"]) if partial else max(whole, 1)
         first = min(math.ceil(warmup * whole - 1e-9), last - 1)
         self._span = slice(first, last)
-        self.replications, parts = self._all["latency_tasks"].shape[:2]
-        self._parts = slice(min(round(first / totals.batches_per_part), parts - 1), parts)
+        self.replications = len(self._all["latency_tasks"])
 
     @property
     def slots(self) -> int:
@@ -116,15 +127,49 @@ class CountedBatches:
                 columns["stations_at_work"] = columns[name]
         return columns
 
-    def estimates(self) -> dict[str, Estimate]:
-        """By key of `METRICS`, those whose variables were recorded."""
-        sums = {name: by_group(column) for name, column in self.columns.items()}
-        found = {key: ratio(*parts) for key, parts in fractions(sums, METRICS).items()}
-        return found | self._quantile_estimates()
+    def estimates(self, latencies: LatencyRecord) -> dict[str, Estimate]:
+        """By key of `METRICS`, those whose variables were recorded.
+
+        Args:
+            latencies: of the same trace.
+        """
+        parts = fractions(self.columns, METRICS)
+        within = {key: METRICS[key].within for key in parts}
+        recorded = self._totals.recorded
+        if self.replications > 1:
+            means = {
+                key: replicated_ratio(over, under, within[key], recorded)
+                for key, (over, under) in parts.items()
+            }
+            quantiles = self._quantiles_over_replications(latencies)
+            if needed := means["latency_s"].slots_needed:
+                for key, one in quantiles.items():
+                    quantiles[key] = Estimate(one.value, slots_needed=needed)
+            return means | quantiles
+        over, under = (np.concatenate(one) for one in zip(*parts.values(), strict=True))
+        ratios = series_ratios(over, under, list(within.values()), recorded)
+        found = series_quantiles(latencies.by_batch(self._span), _SHARES, recorded)
+        return self._marked(
+            dict(zip(parts, ratios, strict=True)) | dict(zip(_QUANTILES, found, strict=True))
+        )
+
+    def _marked(self, estimates: dict[str, Estimate]) -> dict[str, Estimate]:
+        """Where the queues are not known yet, nothing is that follows them; where they grow, they have no mean."""
+        growth = self.growth()
+        grows = growth is not None and growth.low > 0.0
+        queues = [estimates[key] for key in QUEUES if key in estimates]
+        needed = max((one.slots_needed or 0 for one in queues), default=0)
+        marked = {}
+        for key, one in estimates.items():
+            if one.slots_needed or (needed and one.low < one.high and not grows):
+                most = max(needed, one.slots_needed or 0)
+                one = Estimate(one.value, slots_needed=None if grows else most)
+            marked[key] = one
+        return marked
 
     def growth(self) -> Estimate | None:
         """Growth of all queues together, as a share of the arrivals; None if there are no queues."""
-        names = [f"initial_{name}" for name in ("queue_bits", "station_queue_bits")]
+        names = [f"initial_{name}" for name in QUEUES]
         if any(name not in self._all for name in (*names, "arrived_bits")):
             return None
         queued = np.add(*(self._all[name][:, self._span.start :] for name in names))
@@ -135,66 +180,29 @@ class CountedBatches:
         arrived = self._all["arrived_bits"][:, self._span]
         return ratio(by_group(increments[:, :batches]), by_group(arrived[:, :batches]))
 
-    def replication_quantiles(self) -> dict[str, FloatArray]:
+    def replication_quantiles(self, latencies: LatencyRecord) -> dict[str, FloatArray]:
         """Latency quantiles of each replication alone, (R,) s; NaN where it completed no task."""
-        counts = self._histogram.sum(axis=1)
-        none = np.full(len(QUANTILES), np.nan)
         values = np.array(
-            [self._quantiles(c, slice(r, r + 1)) if c.any() else none for r, c in enumerate(counts)]
+            [latencies.of(r, self._span).quantiles(_SHARES) for r in range(self.replications)]
         )
-        return {f"latency_{name}_s": values[:, k] for k, name in enumerate(QUANTILES)}
+        return {name: values[:, k] for k, name in enumerate(_QUANTILES)}
 
-    def _quantile_estimates(self) -> dict[str, Estimate]:
-        """Latency quantiles, with intervals from replications or else parts of the run."""
-        histogram = self._histogram
-        sections = histogram.sum(axis=1) if self.replications > 1 else histogram[0]
-        sections = sections[sections.sum(axis=1) > 0]
-        if not len(sections):
-            return {}
-        values = self._quantiles(sections.sum(axis=0))
-        parts = np.array([self._quantiles(section) for section in sections])
-        names = [f"latency_{name}_s" for name in QUANTILES]
-        return dict(zip(names, sectioned(values, parts), strict=True))
-
-    @cached_property
-    def _histogram(self) -> IntArray:
-        """(R, parts, bins) completed tasks by latency."""
-        return np.asarray(self._all["latency_tasks"][:, self._parts])
-
-    def _quantiles(self, counts: IntArray, of: slice = slice(None)) -> FloatArray:
-        """Of a histogram (bins,) of these replications, within the range that was recorded, s."""
-        edges = np.append(self._all["latency_low_s"], self._all["latency_high_s"][-1])
-        least = float(self._all["latency_min_s"][of].min())
-        greatest = float(self._all["latency_max_s"][of].max())
-        edges[0], edges[-1] = min(edges[1], least), max(edges[-2], greatest)
-        return np.clip(histogram_quantiles(counts, edges, _SHARES), least, greatest)
+    def _quantiles_over_replications(self, latencies: LatencyRecord) -> dict[str, Estimate]:
+        """Of all together, with intervals from each alone."""
+        values = latencies.by_replication(self._span).quantiles(_SHARES)
+        alone = np.stack(list(self.replication_quantiles(latencies).values()), axis=1)
+        known = alone[np.isfinite(alone).all(axis=1)]
+        return dict(zip(_QUANTILES, sectioned(values, known, (0.0, math.inf)), strict=True))
 
 
-def histogram_quantiles(counts: IntArray, edges: FloatArray, shares: FloatArray) -> FloatArray:
-    """Quantiles of a histogram, linear within a bin.
-
-    Args:
-        counts: (bins,).
-        edges: (bins + 1,) finite.
-        shares: (n,) in [0, 1].
-
-    Returns:
-        (n,), in the unit of the edges.
-    """
-    hit = np.flatnonzero(counts)
-    cumulated = np.cumsum(counts[hit])
-    rank = shares * cumulated[-1]
-    place = np.minimum(np.searchsorted(cumulated, rank), len(hit) - 1)
-    bins = hit[place]
-    inside = (rank - (cumulated[place] - counts[bins])) / counts[bins]
-    return np.asarray(edges[bins] + inside * (edges[bins + 1] - edges[bins]))
-
-
-def replication_values(totals: BatchTotals, warmup: float) -> dict[str, FloatArray]:
+def replication_values(
+    totals: BatchTotals, latencies: LatencyRecord, warmup: float
+) -> dict[str, FloatArray]:
     """The numbers of each replication alone.
 
     Args:
         totals: of a trace.
+        latencies: of the same.
         warmup: share of the slots to leave out at the beginning.
 
     Returns:
@@ -202,7 +210,7 @@ def replication_values(totals: BatchTotals, warmup: float) -> dict[str, FloatArr
     """
     counted = CountedBatches(totals, warmup)
     sums = {name: column.sum(axis=1) for name, column in counted.columns.items()}
-    return metric_values(sums, METRICS) | counted.replication_quantiles()
+    return metric_values(sums, METRICS) | counted.replication_quantiles(latencies)
 
 
 def batch_values(totals: BatchTotals) -> dict[str, FloatArray]:

@@ -1,6 +1,7 @@
 """The summary of a trace: long-run means with 95 % intervals, latency quantiles, queue stability."""
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,9 +19,41 @@ WARMUP = 0.1
 NEGLIGIBLE_GROWTH = 0.01
 """Queues that grow by less than this share of the arrivals are called stable."""
 
+THIS, LIKE_IT = "this network", "networks like it"
+
+_MEANT = {
+    THIS: "This network: with its devices where they are, as a longer run would have it.",
+    LIKE_IT: "Networks like it: each seed places the devices anew.",
+}
+
 Stability = Literal["stable", "growing", "undecided"]
 Section = list[tuple[str, list[str]]]
 """Rows of a table: a label, and a text for each trace."""
+
+
+def subject(scenario: Mapping[str, Any], replications: int) -> str:
+    """What intervals are about: "this network", or "networks like it" where replications differ in places.
+
+    Devices that move forget where they began.
+
+    Args:
+        scenario: resolved, as a table.
+        replications: that the interval is made from.
+    """
+    drawn = scenario.get("devices", {}).get("positions", "uniform") == "uniform"
+    static = scenario.get("mobility", {}).get("model", "static") == "static"
+    return LIKE_IT if replications > 1 and drawn and static else THIS
+
+
+def subjects(scenarios: Iterable[Mapping[str, Any]], replications: int) -> list[str]:
+    """What intervals of several scenarios are about, each once."""
+    return list(dict.fromkeys(subject(scenario, replications) for scenario in scenarios))
+
+
+def meaning(subjects: Iterable[str]) -> str:
+    """In a sentence, or two, what it means that intervals are about these."""
+    found = set(subjects)
+    return " ".join(text for about, text in _MEANT.items() if about in found)
 
 
 @dataclass(frozen=True)
@@ -38,6 +71,7 @@ class TraceSummary(Printable):
         growth: of all queues together, as a share of the arrivals; None if there are no queues.
         decision_s: median wall-clock time of a decision; None if not recorded.
         warmup: share of the slots left out at the beginning.
+        about: what the intervals are about, of `subject`.
     """
 
     path: Path
@@ -50,6 +84,7 @@ class TraceSummary(Printable):
     growth: Estimate | None
     decision_s: float | None
     warmup: float
+    about: str
 
     @property
     def stability(self) -> Stability | None:
@@ -91,17 +126,28 @@ class Summary(Printable):
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(caption=f"95 % intervals; the first {self.warmup:.0%} of the slots left out")
+        table = Table(caption=Text(self.caption))
         table.add_column("")
         names = [trace.path.name for trace in self.traces]
         for trace in self.traces:
             unique = names.count(trace.path.name) == 1
-            table.add_column(trace.path.name if unique else str(trace.path), justify="right")
+            name = Text(trace.path.name if unique else str(trace.path))
+            table.add_column(name, justify="right")
         for section in self.sections():
             for label, cells in section:
-                table.add_row(Text(label), *cells)
+                table.add_row(Text(label), *map(Text, cells))
             table.add_section()
         return table
+
+    @property
+    def caption(self) -> str:
+        """What the numbers are, in a sentence or some."""
+        text = f"95 % intervals; the first {100.0 * self.warmup:g} % of the slots left out."
+        text += f" {meaning(trace.about for trace in self.traces)}"
+        estimates = [one for trace in self.traces for one in trace.estimates.values()]
+        if any(one.slots_needed for one in estimates):
+            text += " Needs: the run is too short for an interval that holds what it says."
+        return text
 
     def sections(self) -> list[Section]:
         """The rows of a table, in its sections."""
@@ -111,6 +157,7 @@ class Summary(Printable):
             ("seed", [spoken(trace.seeds) for trace in traces]),
             ("status", [trace.status for trace in traces]),
             ("slots (counted)", [f"{t.slots:,} ({t.counted_slots:,})" for t in traces]),
+            ("intervals are about", [trace.about for trace in traces]),
         ]
         numbers = [
             (metric.heading, [format_estimate(t.estimates.get(key), metric.scale) for t in traces])
@@ -142,6 +189,7 @@ class Summary(Printable):
                     "status": trace.status,
                     "slots": trace.slots,
                     "counted_slots": trace.counted_slots,
+                    "intervals_about": trace.about,
                     "estimates": {key: one.to_dict() for key, one in trace.estimates.items()},
                     "stability": trace.stability,
                     "queue_growth": None if trace.growth is None else trace.growth.to_dict(),

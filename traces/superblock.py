@@ -49,9 +49,8 @@ def lookup3(content: bytes) -> int:
     a = b = c = (0xDEADBEEF + len(content)) & _WORD
     if not content:
         return c
-    words = struct.unpack(
-        f"<{-(-len(content) // 12) * 3}I", content.ljust(-(-len(content) // 12) * 12, b"\0")
-    )
+    blocks = -(-len(content) // 12)
+    words: tuple[int, ...] = struct.unpack(f"<{3 * blocks}I", content.ljust(12 * blocks, b"\0"))
     for place in range(0, len(words) - 3, 3):
         a, b, c = ((old + words[place + i]) & _WORD for i, old in enumerate((a, b, c)))
         a = (a - c) & _WORD ^ _rotated(c, 4)

@@ -65,8 +65,8 @@ SLOT_VARIABLES = {
     "rate_bps": Variable(DEVICE, "bit/s", "rate to the station, A(3), A(4)"),
     "bandwidth_hz": Variable(DEVICE, "Hz", "bandwidth given to the device"),
     "power_w": Variable(DEVICE, "W", "transmission power"),
-    "local_cpu_hz": Variable(DEVICE, "Hz", "CPU speed of the device"),
-    "edge_cpu_hz": Variable(DEVICE, "Hz", "CPU share at the station"),
+    "local_cpu_hz": Variable(DEVICE, "Hz", "CPU speed of the device, as it really runs"),
+    "edge_cpu_hz": Variable(DEVICE, "Hz", "CPU share at the station, as it really runs"),
     "local_energy_j": _summed(DEVICE, "J", "energy of local execution, A(9)"),
     "offload_energy_j": _summed(DEVICE, "J", "energy of offloading, A(11)"),
     "emission_mg": _summed(DEVICE, "mg", "CO2 emitted for the device's tasks"),
@@ -115,6 +115,16 @@ SLOT_VARIABLES = {
     ),
 }
 """/slots: the columns that a simulation may hand over for each slot."""
+
+TABLES = {
+    "slots": NETWORK,
+    "devices": DEVICE,
+    "stations": STATION,
+    "links": LINK,
+    "interference": ("replication", "slot", "device", "interferer"),
+    "tasks": ("task",),
+}
+"""The variables of /slots and /tasks by their dimensions: a table for each set of them."""
 
 _STATION = ("station",)
 
@@ -171,6 +181,12 @@ SUMMARY_VARIABLES = {
     "latency_max_s": Variable(_BATCH, "s", "greatest latency of a completed task; -inf if none"),
     "latency_tasks": Variable(
         ("replication", "part", "latency_bin"), "1", "completed tasks by latency", "i8"
+    ),
+    "latency_bin_min_s": Variable(
+        ("replication", "latency_bin"), "s", "least latency in the bin; 0 if none"
+    ),
+    "latency_bin_max_s": Variable(
+        ("replication", "latency_bin"), "s", "greatest latency in the bin; 0 if none"
     ),
     "latency_low_s": Variable(("latency_bin",), "s", "lower edge of the latency bin, inclusive"),
     "latency_high_s": Variable(("latency_bin",), "s", "upper edge of the latency bin, exclusive"),

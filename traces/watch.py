@@ -39,13 +39,13 @@ def watch(
     once: bool = False,
     console: "Console | None" = None,
 ) -> str:
-    """Show a run's progress until it ends.
+    """Show a run's progress until it ends; wait for it where it has not begun to write.
 
     Args:
         path: of the trace.
         interval_s: time between two looks.
         patience_s: a run whose trace has not grown for this time, or for the time of twenty slots, is
-            taken for dead.
+            taken for dead; so is one whose trace does not appear.
         once: look once and return.
         console: where to show it.
 
@@ -53,10 +53,11 @@ def watch(
         The status of the run; "running" if it still runs or seems dead.
 
     Raises:
-        TraceError: if there is no trace, or it stays unreadable.
+        TraceError: if no trace appears, there is not even its folder, or it stays unreadable.
         ValueError: an interval that is not positive, or longer than a day.
     """
     from rich.live import Live
+    from rich.text import Text
 
     if not 0.0 < interval_s <= LONGEST_S:
         raise ValueError(f"interval_s = {interval_s}; allowed: > 0, <= {LONGEST_S:g}")
@@ -76,12 +77,20 @@ def watch(
                     view = _view(seen, rate, now - grown)
                 live.update(view, refresh=True)
                 patience_s = max(patience_s, 20.0 / rate if rate > 0.0 else 0.0)
-            at_end = once or now - grown > patience_s or not Path(path).is_file()
+            gone = not Path(path).is_file() and (last is not None or not _may_come(Path(path)))
+            at_end = once or now - grown > patience_s or gone
             if at_end and isinstance(seen, TraceError):
                 raise seen
             if last is not None and (at_end or last.status != "running"):
                 return last.status
+            if last is None:
+                live.update(Text(f"waiting for {path}"), refresh=True)
             time.sleep(interval_s)
+
+
+def _may_come(path: Path) -> bool:
+    """Whether a run may still make this file."""
+    return path.parent.is_dir() and not path.is_dir()
 
 
 def _probe(path: str | Path) -> Trace | TraceError:
@@ -111,7 +120,9 @@ def _view(trace: Trace, rate: float, silent_s: float) -> "Group":
         ProgressBar(total=planned, completed=slots, width=20),
         f"{slots:,} of {planned:,} slots",
         f"{rate:,.0f} slots/s" if running and rate > 0.0 else "",
-        f"{_duration(left_s)} left" if running and left_s is not None else shown(trace.status),
+        Text(
+            f"{_duration(left_s)} left" if running and left_s is not None else shown(trace.status)
+        ),
     )
     columns = all_columns(trace.totals)
     newest = {name: np.asarray(column[:, -1].sum()) for name, column in columns.items()}

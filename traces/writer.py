@@ -249,10 +249,10 @@ class TraceWriter:
 
     def _flush(self) -> None:
         """Empty the buffers into the file, and let readers see it."""
-        start = time.monotonic()
         count, self._filled = self._filled, 0
         if count:
             self._slot_tally.add(self._next - count, count, self._buffers)
+        start = time.monotonic()  # without what was compiled for the first of them
         if self._level != "summary":
             self._file.append_slots(self._buffers, count)
             self._append_tasks()

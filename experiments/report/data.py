@@ -213,7 +213,8 @@ def sweep_charts(results: SweepResults) -> Json | None:
             "title": metric.label,
             "unit": metric.unit,
             "mean": _numbers(np.array([mean.value for mean in means]) * metric.scale),
-            "half": _numbers(np.array([mean.half_width for mean in means]) * metric.scale),
+            "low": _numbers(np.array([mean.low for mean in means]) * metric.scale),
+            "high": _numbers(np.array([mean.high for mean in means]) * metric.scale),
         }
 
     return {

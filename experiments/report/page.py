@@ -11,6 +11,7 @@ from typing import Any
 
 from ...traces.comparison import Comparison
 from ...traces.metrics import METRICS
+from ...traces.summary import meaning
 
 BAR_PX = 200
 """Width of the picture of an interval in a table."""
@@ -132,7 +133,8 @@ def comparison_table(comparison: Comparison) -> str:
     seeds = comparison.seeds
     caption = (
         f"95 % intervals over {len(seeds)} seeds ({min(seeds)} to {max(seeds)}), differences paired "
-        f"by seed; the first {100.0 * comparison.warmup:g} % of the slots left out. * interval excludes "
+        f"by seed; the first {100.0 * comparison.warmup:g} % of the slots left out. "
+        f"{meaning(comparison.about)} * interval excludes "
         f"zero; ** also by Holm's method for all {comparison.tests} differences. In the pictures, "
         f"a dot is a mean in its interval, the dashed line the mean of {baseline}, and the bar below "
         "the interval of the difference, drawn from there: where it misses the line, they differ."

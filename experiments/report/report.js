@@ -383,10 +383,8 @@ function sweepCharts(host, sweep) {
           .filter(([labels]) => labels.at(-1) === p && settings.every((select, k) => !select || k === chosen || Number(select.value) === labels[k]))
           .sort(([a], [b]) => place(a) - place(b));
         if (!cases.length) return;
-        const mean = cases.map(([, k]) => number.mean[k]);
-        const half = cases.map(([, k]) => number.half[k]);
-        const end = (sign) => mean.map((value, k) => value === null || half[k] === null ? null : value + sign * half[k]);
-        chart.lines.push({ label: policy, series: p, x: chart.x.length, mean, low: end(-1), high: end(1) });
+        const [mean, low, high] = ["mean", "low", "high"].map((end) => cases.map(([, k]) => number[end][k]));
+        chart.lines.push({ label: policy, series: p, x: chart.x.length, mean, low, high });
         chart.x.push(cases.map(([labels]) => place(labels)));
       });
       return lineChart(figures[n], chart);

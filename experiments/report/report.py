@@ -1,6 +1,5 @@
 """A report: one HTML file, readable offline, of a trace, of several, or of a sweep."""
 
-import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -15,8 +14,8 @@ from ...traces.panels import panels
 from ...traces.printing import duration, shown, spoken
 from ...traces.reader import Trace, TraceError, open_trace
 from ...traces.statistics import check_warmup
-from ...traces.summary import WARMUP, Summary
-from ..sweeps.comparison import compare_sweep
+from ...traces.summary import WARMUP, Summary, meaning
+from ..sweeps.comparison import compare_sweep, summarise_sweep
 from ..sweeps.results import SweepResults, load_results
 from ..sweeps.status import SweepStatus, sweep_status
 from ..sweeps.table import NAME, TRACES
@@ -127,21 +126,17 @@ def _page_of(traces: Mapping[str, Trace], warnings: list[str], warmup: float) ->
     charts = series_charts(traces) + ([latency] if latency else [])
     numbers = Summary([trace.summary(warmup) for trace in traces.values()], warmup)
     who = f"{len(traces)} runs: {', '.join(traces)}" if several else f"policy {first.policy}"
-    plural = "s" if len(first.seeds) > 1 else ""
-    lead = (
-        f"{who}; seed{plural} {spoken(first.seeds)}; {first.attrs['slots']:,} slots of "
-        f"{first.attrs['slot_s']:g} s; {first.attrs['devices']:,} devices, "
-        f"{first.attrs['stations']:,} stations"
-    )
+    title = "; ".join(dict.fromkeys(trace.title for trace in traces.values()))
+    lead = "; ".join([who, *map(_one_or_all, zip(*map(_sizes, traces.values()), strict=True))])
     bands = any(len(trace.seeds) > 1 for trace in traces.values())
     ranges = " and over replications; bands are the range of the replications" if bands else ""
     parts = [
-        header(first.title, lead, warnings),
+        header(title, lead, warnings),
         _comparison_of(traces, warmup) if several else "",
         section(
             "Numbers",
             table(list(traces), numbers.sections()),
-            note(f"95 % intervals; the first {100.0 * warmup:g} % of the slots left out."),
+            note(numbers.caption),
         ),
         section(
             "Over time",
@@ -156,7 +151,22 @@ def _page_of(traces: Mapping[str, Trace], warnings: list[str], warmup: float) ->
         section("Scenario", *_scenario_of(traces)),
         section("Where this comes from", _origin_of(traces), code(_commands_of(traces))),
     ]
-    return page(f"{first.title}: {who}", parts, {"charts": charts, "maps": maps, "sweep": None})
+    return page(f"{title}: {who}", parts, {"charts": charts, "maps": maps, "sweep": None})
+
+
+def _sizes(trace: Trace) -> list[str]:
+    """Seeds and sizes of a run, in words."""
+    about = trace.attrs
+    return [
+        f"seed{'s' * (len(trace.seeds) > 1)} {spoken(trace.seeds)}",
+        f"{about['slots']:,} slots of {about['slot_s']:g} s",
+        f"{about['devices']:,} devices, {about['stations']:,} stations",
+    ]
+
+
+def _one_or_all(texts: Sequence[str]) -> str:
+    """What all traces have, or what each has, in their order."""
+    return " | ".join(texts if len(set(texts)) > 1 else texts[:1])
 
 
 def _unfinished(traces: Mapping[str, Trace]) -> Iterator[str]:
@@ -217,22 +227,20 @@ def _origin_of(traces: Mapping[str, Trace]) -> str:
 
 def _commands_of(traces: Mapping[str, Trace]) -> str:
     lines = ["# each trace holds its scenario, with policy and seed: run it again, bit for bit"]
-    for trace in traces.values():
-        lines += _again(trace.path)
+    lines += [_again(trace.path) for trace in traces.values()]
     paths = shlex.join(str(trace.path) for trace in traces.values())
     return "\n".join([*lines, f"edgesim report {paths}"])
 
 
-def _again(path: Path) -> list[str]:
-    """Commands that repeat a run."""
-    name = json.dumps(str(path), ensure_ascii=False)  # a literal of Python, too
-    program = f"import edgesim; print(edgesim.open_trace({name}).scenario)"
-    scenario = shlex.quote(f"{path.stem}.toml")
-    again = shlex.quote(f"{path.stem}-again.h5")
-    return [
-        f"python -c {shlex.quote(program)} > {scenario}",
-        f"edgesim run {scenario} --output {again}",
-    ]
+def _again(path: Path) -> str:
+    """The command that repeats a run; it replaces nothing."""
+    again = path.with_name(f"{path.stem}-again.h5")
+    return f"edgesim run {shlex.quote(str(path))} --output {shlex.quote(str(again))}"
+
+
+def _about(results: SweepResults) -> str:
+    """What the intervals of a sweep mean."""
+    return meaning(summarise_sweep(results).about)
 
 
 def _sweep_report(folder: Path, warmup: float) -> str:
@@ -250,7 +258,7 @@ def _sweep_report(folder: Path, warmup: float) -> str:
     )
     drawn = (
         '<div id="sweep"></div>'
-        + note(f"Means over seeds, with 95 % intervals as bands. {_CONTROLS}")
+        + note(f"Means over seeds, with 95 % intervals as bands. {_about(results)} {_CONTROLS}")
         if charts
         else note("No key varies, or no run is complete: there is nothing to draw.")
     )

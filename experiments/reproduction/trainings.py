@@ -22,7 +22,8 @@ from ...scenarios.schema import Scenario
 from ...simulator.core.arrays import FloatArray
 from ...simulator.core.errors import RunError
 from ...traces.file_errors import put_text, replaced
-from ..sweeps.jobs import JobOutcome, locked
+from ...traces.locks import locked
+from ..sweeps.jobs import JobOutcome
 from ..sweeps.workers import LocalPool
 from .figure import Trainings
 

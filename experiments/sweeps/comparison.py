@@ -18,6 +18,7 @@ from ...traces.confidence_intervals import CONFIDENCE, Estimate, format_estimate
 from ...traces.metrics import METRICS
 from ...traces.printing import Printable
 from ...traces.reader import TraceError
+from ...traces.summary import meaning, subjects
 from .results import POLICY, SweepResults
 from .table import consistent
 
@@ -78,6 +79,7 @@ class SweepSummary(Printable):
         groups: in the sweep's order.
         complete: runs that have results.
         runs: that the sweep file asks for.
+        about: what the intervals are about, of `traces.summary.subject`, each once.
     """
 
     title: str
@@ -85,6 +87,7 @@ class SweepSummary(Printable):
     groups: list[GroupSummary]
     complete: int
     runs: int
+    about: list[str]
 
     def to_table(self) -> "Table":
         """A section for each number; in it a row for each group, and a column for each policy."""
@@ -99,7 +102,8 @@ class SweepSummary(Printable):
         policies = list(dict.fromkeys(group.labels.get(POLICY, "") for group in self.groups))
         table = Table(
             title=Text(self.title),
-            caption=f"means and 95 % intervals over seeds; {self.complete:,} of {self.runs:,} runs",
+            caption=f"means and 95 % intervals over seeds; {self.complete:,} of {self.runs:,} runs. "
+            f"{meaning(self.about)}",
         )
         for key in keys or [""]:
             table.add_column(Text(key))
@@ -122,6 +126,7 @@ class SweepSummary(Printable):
         return {
             "title": self.title,
             "confidence": CONFIDENCE,
+            "intervals_about": self.about,
             "runs": self.runs,
             "complete": self.complete,
             "groups": [
@@ -158,20 +163,28 @@ def compare_sweep(
         warmup: share of the slots that the results leave out.
 
     Raises:
-        GroupingError: no such key or value.
+        GroupingError: no such key or value, one that is compared and grouped by, or no two values of it
+            in any group.
         TraceError: fewer than two seeds are complete.
     """
     by = [key for key in [*results.keys, POLICY] if key != between] if by is None else list(by)
     _check_keys(results, [between, *by])
+    if between in by:
+        others = [key for key in [*results.keys, POLICY] if key != between]
+        what = f"the values of {between} are compared, so they cannot be the groups too"
+        raise GroupingError(f"{what}; group by: {', '.join(others) or 'nothing'}")
     labels = _compared_labels(results, between, values)
     keys = _chosen_numbers(results, numbers)
     groups = _compared_cases(results, between, labels, by)
+    if not groups:
+        what = f"no group has {labels[0]} and another {between} in it"
+        raise GroupingError(f"{what}: nothing to compare; group by fewer keys")
     used = [case for one in groups.values() for cases in one.values() for case in cases]
     seeds = np.all(results.complete[used], axis=0)
     if seeds.sum() < 2:
         what = f"{seeds.sum()} seeds are complete for all that is compared; two or more are needed"
         raise TraceError(f"{results.folder}: {what}")
-    samples = {}
+    samples, about = {}, {}
     for title, one in groups.items():
         samples[title] = {
             label: _by_seed(results, cases, keys, seeds) for label, cases in one.items()
@@ -181,9 +194,10 @@ def compare_sweep(
                 json.loads(results.cases[case].scenario) for cases in one.values() for case in cases
             ]
             drop_unlike_objectives(samples[title], scenarios)
+            about[title] = subjects(scenarios, int(seeds.sum()))
     chosen = np.array(results.seeds)[seeds].tolist()
     folders = dict.fromkeys(labels, results.folder)
-    return SweepComparison(between, compare_samples(samples, folders, chosen, warmup))
+    return SweepComparison(between, compare_samples(samples, folders, chosen, warmup, about))
 
 
 def summarise_sweep(
@@ -206,10 +220,13 @@ def summarise_sweep(
     for labels, cases in results.grouped(by).items():
         seeds = np.all(results.complete[cases], axis=0)
         by_seed = _by_seed(results, cases, keys, seeds)
-        means = {key: mean(sample) for key, sample in by_seed.items()}
+        means = {key: mean(sample, METRICS[key].within) for key, sample in by_seed.items()}
         groups.append(GroupSummary(dict(zip(by, labels, strict=True)), int(seeds.sum()), means))
+    with consistent(results.folder):
+        scenarios = [json.loads(case.scenario) for case in results.cases]
+        about = subjects(scenarios, len(results.seeds))
     return SweepSummary(
-        results.title, by, groups, int(results.complete.sum()), results.complete.size
+        results.title, by, groups, int(results.complete.sum()), results.complete.size, about
     )
 
 

@@ -114,9 +114,11 @@ def _draw(ax: "Axes", name: str, x: str, places: Mapping[str, float], lines: Lin
         groups = sorted(groups, key=lambda group: places[group.labels[x]])
         at = [places[group.labels[x]] for group in groups]
         values = scale * np.array([group.means[name].value for group in groups])
-        halves = scale * np.array([group.means[name].half_width for group in groups])
+        ends = scale * np.array(
+            [(group.means[name].low, group.means[name].high) for group in groups]
+        )
         ax.plot(at, values, color=colour, marker=marker, markersize=4, linewidth=1.3, label=policy)
-        ax.fill_between(at, values - halves, values + halves, color=colour, alpha=0.2, linewidth=0)
+        ax.fill_between(at, *ends.T, color=colour, alpha=0.2, linewidth=0)
     spread = sorted(places.values())
     if spread[0] > 0.0 and spread[-1] / spread[0] >= 50.0:
         ax.set_xscale("log")

@@ -6,12 +6,10 @@ its process.
 """
 
 import errno
-import fcntl
 import hashlib
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -22,6 +20,7 @@ from ...scenarios.schema import Scenario
 from ...simulator.core.errors import RunError
 from ...traces.file_errors import error_number
 from ...traces.layout import sync
+from ...traces.locks import locked
 from ...traces.printing import spoken
 from ...traces.reader import TraceError
 from ..run import execute, prepare
@@ -146,27 +145,8 @@ def _facts(job: Job, folder: Path, part: Path) -> TraceFacts | None:
 def remove_stale_parts(folder: Path) -> None:
     """Remove what killed processes left in the folder of traces; what is in use is locked."""
     for path in folder.glob(".*.lock"):
-        with locked(path) as mine:
+        with locked(path, without=False) as mine:
             if mine:
                 part = path.with_suffix(".part")
                 for left in (part, part.with_name(f".{part.name}.new")):
                     left.unlink(missing_ok=True)
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[bool]:
-    """Whether this process has the lock now; it is given up at the end, however that comes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Whoever had it may have removed the file between our opening and our locking it.
-            locked = path.exists() and os.fstat(descriptor).st_ino == path.stat().st_ino
-        except (BlockingIOError, FileNotFoundError):
-            locked = False
-        yield locked
-        if locked:
-            path.unlink()
-    finally:
-        os.close(descriptor)

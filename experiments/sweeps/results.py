@@ -11,10 +11,9 @@ from pydantic import TypeAdapter
 from ...scenarios.errors import as_toml
 from ...scenarios.units import in_si
 from ...simulator.core.arrays import FloatArray
-from ...traces.file_errors import reported
 from ...traces.metrics import METRICS
 from ...traces.reader import TraceError, open_trace
-from ...traces.statistics import check_warmup, replication_values
+from ...traces.statistics import check_warmup
 from ...traces.summary import WARMUP
 from .table import TRACES, CaseRow, RunRow, SweepTable, consistent
 
@@ -185,8 +184,8 @@ def _reader(folder: Path, warmup: float) -> Callable[[RunRow], dict[str, float]]
     def read(row: RunRow) -> dict[str, float]:
         name = str(row.trace)
         if name not in known:
-            with open_trace(folder / TRACES / name) as trace, reported(trace.path):
-                known[name] = replication_values(trace.totals, warmup)
+            with open_trace(folder / TRACES / name) as trace:
+                known[name] = trace.replication_values(warmup)
         assert row.replication is not None  # complete runs have one
         return {key: values[row.replication] for key, values in known[name].items()}
 

@@ -248,7 +248,8 @@ def _read(sweep: AnySweep) -> tuple[str, str, Path, tuple[Key, ...]]:
     """What messages call a sweep, its TOML text, its folder, and keys whose classes the caller gave."""
     if not isinstance(sweep, Mapping):
         try:
-            return str(sweep), Path(sweep).read_text(encoding="utf-8"), Path(sweep).parent, ()
+            text = Path(sweep).read_text(encoding="utf-8-sig")
+            return str(sweep), text, Path(sweep).parent, ()
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
             raise ScenarioError([Issue(str(sweep), f"cannot be read: {reason}")]) from None

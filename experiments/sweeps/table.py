@@ -17,9 +17,7 @@ from zlib import crc32
 
 from pydantic import TypeAdapter
 
-from ...traces.file_errors import reported
 from ...traces.reader import TraceError, open_trace
-from ...traces.statistics import replication_values
 from ...traces.summary import WARMUP
 
 NAME = "sweep.sqlite"
@@ -76,8 +74,7 @@ class TraceFacts:
         with open_trace(path) as trace:
             if trace.status != "complete" or trace.scenario != scenario:
                 raise TraceError(f"{path}: not complete, or of another scenario")
-            with reported(path):
-                values = replication_values(trace.totals, WARMUP)
+            values = trace.replication_values(WARMUP)
         state = path.stat()
         numbers = {key: value.tolist() for key, value in values.items()}
         return cls(path.name, state.st_size, state.st_mtime_ns, digest(path), numbers)

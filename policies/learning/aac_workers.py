@@ -13,6 +13,7 @@ import torch.multiprocessing
 from torch import Tensor, nn
 
 from ...simulator.core.signals import interrupts_held
+from .seeding import own_settings
 from .trainable import TrainingError
 
 
@@ -107,16 +108,16 @@ def _learn(
 ) -> None:
     """A learning agent's process: works until the global agent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the global agent decides when to stop
-    torch.set_num_threads(1)
-    agent = make_agent()
-    try:
-        while True:
-            update = agent.work(shared)
-            for ours, theirs in zip(gradients, update.gradients, strict=True):
-                ours.copy_(theirs)
-            connection.send(update._replace(gradients=()))
-            connection.recv()
-    except (EOFError, BrokenPipeError):
-        pass
-    except Exception as failure:  # noqa: BLE001 - the global agent reports it
-        connection.send(f"{type(failure).__name__}: {failure}")
+    with own_settings(learning=True):
+        agent = make_agent()
+        try:
+            while True:
+                update = agent.work(shared)
+                for ours, theirs in zip(gradients, update.gradients, strict=True):
+                    ours.copy_(theirs)
+                connection.send(update._replace(gradients=()))
+                connection.recv()
+        except (EOFError, BrokenPipeError):
+            pass
+        except Exception as failure:  # noqa: BLE001 - the global agent reports it
+            connection.send(f"{type(failure).__name__}: {failure}")

@@ -1,6 +1,6 @@
 """The simulation as Gymnasium environments, single and vector, for learners of any library.
 
-`register_envs` registers two:
+`registration.register_envs` registers two:
 
 - `edgesim/Stream-v0`: the stream problem, reward A(22)
 - `edgesim/Tasks-v0`: the task problem, reward C(22)
@@ -11,10 +11,8 @@ and actions are those of `encoding`. An episode is a run of the scenario's `run.
 truncation, as the network goes on; nothing ever terminates.
 """
 
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,15 +38,6 @@ from ...simulator.stream.problem import DriftPlusPenalty
 from ...simulator.tasks.problem import WorstCaseEmission
 from .encoding import FEATURE_MAX, Features, encoding_of
 
-STREAM = "edgesim/Stream-v0"
-TASKS = "edgesim/Tasks-v0"
-
-FORMER_IDS = {
-    "edgesim/DigitalTwinNetwork-v0": STREAM,
-    "edgesim/CarbonAwareEdge-v0": TASKS,
-}
-"""Accepted still, with a warning."""
-
 LIMIT_WEIGHTS = ("delay_weight", "energy_weight", "capacity_weight", "rate_weight")
 """Of the reward C(22): l2 to l5."""
 
@@ -69,11 +58,16 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
             it; else they are (N, F) and (N, A).
         autoreset_mode: what happens after an episode's last slot. NEXT_STEP, Gymnasium's default:
             the next call of `step` ignores its actions and starts the next episode. SAME_STEP: it is
-            started at once, and `info["final_obs"]` has what was seen last. DISABLED: the caller
-            resets.
+            started at once; `info["final_obs"]` has what was seen last, `info["final_info"]` its
+            info. DISABLED: the caller resets. Its text, "NextStep", will do.
+        max_episode_steps: an episode ends after so many slots if it is shorter than the scenario's.
+        render_mode: None; nothing is drawn.
+
+    A copy, and one that is pickled, goes on where the environment is, bit for bit.
 
     Raises:
         ScenarioError: the scenario cannot be run, or has the other problem.
+        ValueError: no replications, no slots, or a mode that is not known.
     """
 
     problem_name: str
@@ -90,8 +84,18 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
         data_dir: Path | None = None,
         *,
         flat: bool = True,
-        autoreset_mode: AutoresetMode = AutoresetMode.NEXT_STEP,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        max_episode_steps: int | None = None,
+        render_mode: None = None,
     ) -> None:
+        for name, count in (("num_envs", num_envs), ("max_episode_steps", max_episode_steps)):
+            if count is not None and count < 1:
+                raise ValueError(f"{name} = {count}; allowed: 1 or more")
+        if render_mode is not None:
+            raise ValueError(f"render_mode = {render_mode!r}; allowed: None, nothing is drawn")
+        if autoreset_mode not in [kind for mode in AutoresetMode for kind in (mode, mode.value)]:
+            known = ", ".join(mode.value for mode in AutoresetMode)
+            raise ValueError(f"autoreset_mode = {autoreset_mode!r}; allowed: {known}")
         if not isinstance(scenario, Scenario):
             scenario = load_scenario(scenario, overrides, data_dir)
         if scenario.run.problem != self.problem_name:
@@ -100,10 +104,12 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
             raise ScenarioError(
                 [Issue(scenario.source, what, "run.problem", given, as_toml(self.problem_name))]
             )
-        self.scenario = scenario.with_run(replications=num_envs)
+        slots = min(scenario.run.slots, max_episode_steps or scenario.run.slots)
+        self.scenario = scenario.with_run(replications=num_envs, slots=slots)
         self.num_envs = num_envs
-        self.metadata = {"autoreset_mode": autoreset_mode}
-        self._autoreset = autoreset_mode
+        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.render_mode = render_mode
+        self.metadata = {"autoreset_mode": self.autoreset_mode, "render_modes": []}
         self._plan = plan = blueprint(self.scenario)
         self.problem = plan.problem
         self.encoding = encoding_of(plan.problem)
@@ -122,29 +128,37 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
         self._over = False
 
     def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: dict[str, Any] | None = None,
     ) -> tuple[Features, Info]:
         """Start an episode.
 
         Args:
-            seed: of the first replication. Without one, the episode's seed is drawn from a generator
-                that the last seed given has started, at first the scenario's.
-            options: none are known.
+            seed: of the first replication, or R of them, one each; of a list all or none are given.
+                Without one, the episode's seed is drawn from a generator that the last seed given
+                has started, at first the scenario's.
+            options: "reset_mask", (R,) bool, is known. It has to be True for all of them: they end,
+                and begin, together.
 
         Returns:
             (R, N F) or (R, N, F) observations, and an empty info.
+
+        Raises:
+            ValueError: other options, or a mask or seeds that are not as above.
         """
-        if seed is None and self._np_random is None:
-            seed = self.scenario.run.seed
-        super().reset(seed=seed)
-        if seed is None:
-            seed = int(self.np_random.integers(MAX_SEED))
-        streams = Streams(seed, self.num_envs)
+        self._check_options(options)
+        seeds = _seeds(seed, self.num_envs)
+        if seeds is None and self._np_random is None:
+            seeds = self.scenario.run.seed
+        super().reset(seed=seeds[0] if isinstance(seeds, list) else seeds)
+        if seeds is None:
+            seeds = int(self.np_random.integers(MAX_SEED))
+        streams = Streams(seeds, self.num_envs)
         # A blueprint is good for one simulation; its models are copied, before they are started.
         plan = deepcopy(self._plan, {id(self.scenario): self.scenario})
-        self._simulation = plan.simulation(_no_policy, NullRecorder(), streams)
-        # One more observation than decisions: an episode's last state has a value, too.
-        self._simulation.slots += 1
+        self._start(plan.simulation(_no_policy, NullRecorder(), streams))
         self._over = False
         return self._observe(), {}
 
@@ -165,7 +179,7 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
             ResetNeeded: there is no episode under way.
         """
         never = np.zeros(self.num_envs, dtype=np.bool_)
-        if self._over and self._autoreset is AutoresetMode.NEXT_STEP:
+        if self._over and self.autoreset_mode is AutoresetMode.NEXT_STEP:
             observation, info = self.reset()
             return observation, np.zeros(self.num_envs), never, never, info
         if self._simulation is None or self._over:
@@ -178,16 +192,45 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
         self._over = self._simulation.world.state.slot >= self.scenario.run.slots
         info = {name: columns[name] for name in self.info_keys}
         truncated = np.full(self.num_envs, self._over)
-        if self._over and self._autoreset is AutoresetMode.SAME_STEP:
-            info["final_obs"] = observation
-            observation, _ = self.reset()
         # Which replications an entry is about, as Gymnasium has it: all of them.
         info |= {f"_{name}": ~never for name in info}
+        if self._over and self.autoreset_mode is AutoresetMode.SAME_STEP:
+            final = {"final_obs": observation, "final_info": dict(info)}
+            info |= final | {f"_{name}": ~never for name in final}
+            observation, _ = self.reset()
         return observation, self.reward(columns), never, truncated, info
 
     def reward(self, columns: Columns) -> FloatArray:
         """(R,) of a slot with these trace variables."""
         raise NotImplementedError
+
+    def __getstate__(self) -> dict[str, Any]:
+        simulation = self._simulation
+        return self.__dict__ | {"_simulation": simulation.parts() if simulation else None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if (parts := state["_simulation"]) is not None:
+            self._start(self._plan.waiting(_no_policy, NullRecorder(), parts))
+            self._observe()
+
+    def _start(self, simulation: Simulation) -> None:
+        self._simulation = simulation
+        # One more observation than decisions: an episode's last state has a value, too.
+        simulation.slots += 1
+
+    def _check_options(self, options: dict[str, Any] | None) -> None:
+        """Raises ValueError for what `reset` would have to ignore."""
+        options = options or {}
+        if unknown := sorted(options.keys() - {"reset_mask"}):
+            raise ValueError(f"options: {', '.join(unknown)} not known; allowed: reset_mask")
+        if "reset_mask" in options:
+            mask = np.asarray(options["reset_mask"])
+            if mask.shape != (self.num_envs,) or mask.dtype != np.bool_ or not mask.all():
+                raise ValueError(
+                    f"options: reset_mask = {mask.tolist()}; allowed: {self.num_envs} times True, as "
+                    "the replications step, end and begin together"
+                )
 
     def _observe(self) -> Features:
         assert self._simulation is not None  # `reset` made it
@@ -322,28 +365,16 @@ class TaskEnvironment(Environment):
     vector_class = TaskVectorEnvironment
 
 
-def register_envs() -> None:
-    """Register both environments with Gymnasium; once is enough, and more do no harm."""
-    classes = {
-        STREAM: (StreamEnvironment, StreamVectorEnvironment),
-        TASKS: (TaskEnvironment, TaskVectorEnvironment),
-    }
-    for name, makers in classes.items():
-        _register(name, *makers)
-    for former, name in FORMER_IDS.items():
-        _register(former, *(partial(_warn_and_make, former, name, make) for make in classes[name]))
-
-
-def _register(name: str, single: Callable[..., Any], vector: Callable[..., Any]) -> None:
-    if name not in gymnasium.registry:
-        gymnasium.register(name, entry_point=single, vector_entry_point=vector)
-
-
-def _warn_and_make(former: str, name: str, make: Callable[..., Any], **keywords: Any) -> Any:
-    """An environment by its former id."""
-    # Unlike DeprecationWarning it is shown by default, whoever calls.
-    warnings.warn(f"{former} is now {name}", FutureWarning, stacklevel=2)
-    return make(**keywords)
+def _seeds(seed: int | Sequence[int | None] | None, count: int) -> int | list[int] | None:
+    """One for the first replication, one for each, or none."""
+    if seed is None or isinstance(seed, int | np.integer):
+        return None if seed is None else int(seed)
+    given = [int(one) for one in seed if one is not None]
+    if not given and len(seed) == count:
+        return None
+    if len(given) != count or len(seed) != count:
+        raise ValueError(f"seed = {list(seed)}; allowed: one, or {count}, or None")
+    return given
 
 
 def _no_policy(observation: Any) -> Any:

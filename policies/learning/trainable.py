@@ -140,9 +140,9 @@ class TrainablePolicy(ABC):
 
     def init_random(self, problem: AnyProblem, seed: int) -> None:
         """Act by an untrained network with weights from this seed."""
-        from .seeding import seeded
+        from .seeding import own_settings, seeded
 
-        with seeded(seed):
+        with own_settings(learning=True), seeded(seed):
             self.set_actor(self.make_actor(self.architecture, **_sizes(problem)))
 
     def load(self, problem: AnyProblem) -> None:
@@ -151,6 +151,8 @@ class TrainablePolicy(ABC):
         Raises:
             ValueError: there is none, it is none, or it does not fit; says what to do.
         """
+        from .seeding import own_settings
+
         wanted = self._requirements(problem)
         if self.checkpoint is None:
             fitting = [path.stem for path in shipped() if fits(path, wanted)]
@@ -165,8 +167,9 @@ class TrainablePolicy(ABC):
         check_fit(saved, wanted)
         try:
             check_network(saved, path.stat().st_size)
-            actor = self.make_actor(saved["architecture"], **_sizes(problem))
-            actor.load_state_dict(saved["actor"])
+            with own_settings(learning=True):
+                actor = self.make_actor(saved["architecture"], **_sizes(problem))
+                actor.load_state_dict(saved["actor"])
         except Exception as error:
             reason = str(error).partition("\n")[0] or type(error).__name__
             raise ValueError(f"{path}: the checkpoint is damaged: {reason}") from error
@@ -192,17 +195,11 @@ class TrainablePolicy(ABC):
         return {"policy": self.name, "problem": kind, **_sizes(problem)}
 
     def reset(self, network: Any, problem: AnyProblem, rngs: Generators) -> None:
-        """Get the network ready, and torch to use one thread in this process.
-
-        Networks are so small that more threads would mostly wait for each other, and the last bit of
-        a result may depend on how many there are.
+        """Get the network ready.
 
         Raises:
             ValueError: as `load`, where no network is in use yet.
         """
-        import torch
-
-        torch.set_num_threads(1)
         if self._actor is None:
             self.load(problem)
         self._encoding = encoding_of(problem)
@@ -216,9 +213,11 @@ class TrainablePolicy(ABC):
         """
         import torch
 
+        from .seeding import own_settings
+
         assert self._actor is not None  # by `reset`
         features = torch.from_numpy(self._encoding.features(observation))
-        with torch.inference_mode():
+        with own_settings(), torch.inference_mode():
             action = np.concatenate(
                 [self._actor(one.clone()).numpy() for one in torch.split(features, 1)]
             )

@@ -9,12 +9,17 @@ smooth in bandwidths and log powers, and a sequential quadratic program finds lo
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
+from pydantic import Field
+from threadpoolctl import ThreadpoolController
 
+from ...scenarios.units import Whole
 from ...simulator.core.arrays import BoolArray, FloatArray
+from ...simulator.core.elementary import exp_each, log, log1p_each, log_each
 from ...simulator.core.randomness import Generators
 from ...simulator.network.network import Network
 from ...simulator.stream.decision import Decision
@@ -48,7 +53,7 @@ class MultiStart(Policy):
 
     remembers: ClassVar[tuple[str, ...]] = ("_rngs",)
 
-    starts: int = 1
+    starts: Annotated[Whole, Field(ge=0)] = 1
 
     def __post_init__(self) -> None:
         if self.starts < 0:
@@ -91,10 +96,12 @@ class MultiStart(Policy):
     ) -> Allocation:
         """The best allocation found from these starts and from those of every set of senders."""
         columns = np.zeros((2, len(instance.device)))
-        for band in (instance.station == 0, instance.station > 0):
-            within = instance.only(band)
-            best = self._best_of_band(within, [start.only(band) for start in starts], rng)
-            columns[:, band] = best.bandwidth_hz, best.power_w
+        # On several threads, BLAS sums in an order that depends on how many they are.
+        with _blas().limit(limits=1, user_api="blas"):
+            for band in (instance.station == 0, instance.station > 0):
+                within = instance.only(band)
+                best = self._best_of_band(within, [start.only(band) for start in starts], rng)
+                columns[:, band] = best.bandwidth_hz, best.power_w
         return instance.allocation(*columns)
 
     def _best_of_band(
@@ -121,7 +128,7 @@ class MultiStart(Policy):
         own, and then on random parts.
         """
         alone_w = senders.noise_w + senders.noise_w_per_hz * senders.bandwidth_hz
-        nats = np.log1p(senders.power_max_w * senders.gain / alone_w)
+        nats = log1p_each(senders.power_max_w * senders.gain / alone_w)
         needed_hz = senders.queue_bits / (senders.bits_per_hz * nats)
         parts = [np.ones(len(nats)), *(1.0 - 0.9 * np.eye(len(nats)))]
         parts += list(rng.uniform(size=(self.starts, len(nats))))
@@ -136,6 +143,14 @@ def _sets(devices: int) -> Iterator[BoolArray]:
     for chosen in product((False, True), repeat=devices):
         if any(chosen):
             yield np.array(chosen)
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    """The threads of BLAS, scipy's included, which is loaded by then."""
+    import scipy.optimize  # noqa: F401
+
+    return ThreadpoolController()
 
 
 def local_optimum(instance: Program, start: Allocation) -> Allocation:
@@ -174,7 +189,7 @@ class _SmoothProgram:
     def __init__(self, instance: Program) -> None:
         self._instance = instance
         n = len(instance.device)
-        self.bounds = [(np.log(_LEAST_SHARE), 0.0)] * (2 * n) + [(0.0, 1.0)] * n
+        self.bounds = [(log(_LEAST_SHARE), 0.0)] * (2 * n) + [(0.0, 1.0)] * n
         self._local_max_bits = instance.local_bits(instance.queue_bits)
         self._scale = (instance.net * instance.queue_bits).sum()
         # Each station's band once: rows of `together` that are the first of their kind.
@@ -188,11 +203,11 @@ class _SmoothProgram:
         shares = np.append(point.bandwidth_hz / one.bandwidth_hz, point.power_w / one.power_max_w)
         local = one.local_bits(one.queue_bits - point.bits)
         most = np.where(self._local_max_bits > 0.0, self._local_max_bits, 1.0)
-        return np.append(np.log(np.maximum(shares, _LEAST_SHARE)), local / most)
+        return np.append(log_each(np.maximum(shares, _LEAST_SHARE)), local / most)
 
     def bandwidths_and_powers(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         """(n,) w and p."""
-        share, power, _ = np.split(np.exp(x), 3)
+        share, power, _ = np.split(exp_each(x), 3)
         return share * self._instance.bandwidth_hz, power * self._instance.power_max_w
 
     def loss(self, x: FloatArray) -> tuple[float, FloatArray]:
@@ -202,7 +217,7 @@ class _SmoothProgram:
         _, power_w = self.bandwidths_and_powers(x)
         local = self._local_bits(x)
         gain = (one.net - one.edge_slope(bits)) * bits - one.power_cost * power_w
-        gain += one.value * local - one.local_cost * local**3 / 3.0
+        gain += one.value * local - one.local_cost * (local * local * local) / 3.0
         per_bit = one.net - one.edge_slope(bits)
         by_radio = (per_bit[:, None] * slope).sum(axis=0)
         by_radio[len(bits) :] -= one.power_cost * power_w
@@ -213,7 +228,7 @@ class _SmoothProgram:
         """What is left of queues and bands, relative."""
         queue_bits = self._instance.queue_bits
         bits, _ = self._bits(x)
-        share = np.exp(x[: len(bits)])
+        share = exp_each(x[: len(bits)])
         left = 1.0 - (bits + self._local_bits(x)) / queue_bits
         free: FloatArray = 1.0 - (self._together * share).sum(axis=1)
         return np.append(left, free)
@@ -222,7 +237,7 @@ class _SmoothProgram:
         """(n + stations, 3n)."""
         queue_bits = self._instance.queue_bits
         bits, slope = self._bits(x)
-        share = np.exp(x[: len(bits)])
+        share = exp_each(x[: len(bits)])
         bands, n = self._together.shape
         return np.block(
             [
@@ -246,7 +261,7 @@ class _SmoothProgram:
         bandwidth_hz, power_w = self.bandwidths_and_powers(x)
         disturbance_w = one.disturbance_w(bandwidth_hz, power_w)
         sinr = power_w * one.gain / disturbance_w
-        nats = np.log1p(sinr)
+        nats = log1p_each(sinr)
         lost = sinr / (1.0 + sinr)
         scale = one.bits_per_hz * bandwidth_hz
         own_noise = lost * one.noise_w_per_hz * bandwidth_hz / disturbance_w

@@ -15,11 +15,14 @@ have become silent are left out of what follows.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field
 
+from ...scenarios.units import Count
 from ...simulator.core.arrays import FloatArray
+from ...simulator.core.elementary import log_each, power_each
 from ...simulator.core.randomness import Generators
 from ...simulator.network.network import Network
 from ...simulator.stream.decision import Decision
@@ -55,8 +58,8 @@ class ScaStream(Policy):
     """
 
     start: Literal["lyapunov", "equal"] = "lyapunov"
-    iterations_max: int = 50
-    threshold: float = 1e-4
+    iterations_max: Count = 50
+    threshold: Annotated[float, Field(ge=0)] = 1e-4
 
     def __post_init__(self) -> None:
         if self.iterations_max < 1:
@@ -179,8 +182,8 @@ class Approximation:
         self._data.value = np.stack(
             [
                 instance.power_cost * p / scale,
-                instance.local_cost * local**3 / (3.0 * scale),
-                np.log(received_w / disturbance_w),
+                instance.local_cost * (local * local * local) / (3.0 * scale),
+                log_each(received_w / disturbance_w),
                 noise_w / disturbance_w,
                 noise_w / received_w,
                 instance.noise_w / received_w,
@@ -210,9 +213,9 @@ def _prolonged(
     best = None
     length = 1.0
     while length <= _LONGEST:
-        bandwidth_hz = point.bandwidth_hz * growth_w**length
+        bandwidth_hz = point.bandwidth_hz * power_each(growth_w, length)
         used = (instance.together * bandwidth_hz).sum(axis=1) / instance.bandwidth_hz
-        power_w = np.minimum(point.power_w * growth_p**length, instance.power_max_w)
+        power_w = np.minimum(point.power_w * power_each(growth_p, length), instance.power_max_w)
         new = instance.allocation(bandwidth_hz / used, power_w)
         if best is not None and new.gain <= best.gain:
             break

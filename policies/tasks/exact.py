@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...scenarios.units import Seconds
+from ...scenarios.units import PositiveSeconds
 from ...simulator.core.randomness import Generators
 from ...simulator.tasks.decision import TaskDecision
 from ...simulator.tasks.network import CarbonAwareNetwork
@@ -31,7 +31,7 @@ class Exact(Policy):
         ValueError: the limit is not positive.
     """
 
-    time_limit: Seconds | None = None
+    time_limit: PositiveSeconds | None = None
 
     def __post_init__(self) -> None:
         if self.time_limit is not None and self.time_limit <= 0.0:

@@ -23,6 +23,7 @@ import numpy as np
 
 from ...simulator.core.arrays import BoolArray, FloatArray, IntArray
 from ...simulator.core.compiled import compiled
+from ...simulator.core.elementary import exp2, log2, power
 from ...simulator.core.randomness import Generators
 from ...simulator.tasks.decision import TaskDecision
 from ...simulator.tasks.network import CarbonAwareNetwork
@@ -154,7 +155,7 @@ def _powers(slot: SlotArrays, offload: BoolArray, airtime_s: FloatArray) -> Floa
         rate = slot.floor_bps[m]
         if offload[m]:
             rate = max(slot.rate_min_bps, slot.bits[m] / airtime_s[m])
-        target[m] = (2.0 ** min(rate / slot.bandwidth_hz, 512.0) - 1.0) / slot.gain[m]
+        target[m] = (exp2(min(rate / slot.bandwidth_hz, 512.0)) - 1.0) / slot.gain[m]
     power_w = np.empty(devices)
     least_powers(target, slot.cross_gain, slot.noise_w, slot.power_max_w, power_w)
     return power_w
@@ -182,7 +183,7 @@ def _price(
             heard_w = slot.noise_w
             for n in range(devices):
                 heard_w += slot.cross_gain[m, n] * power_w[n]
-            rate = slot.bandwidth_hz * np.log2(1.0 + power_w[m] * slot.gain[m] / heard_w)
+            rate = slot.bandwidth_hz * log2(1.0 + power_w[m] * slot.gain[m] / heard_w)
             rate = max(rate, 1e-300)
             violation = max(violation, slot.rate_min_bps / rate - 1.0)
             if offload[m]:
@@ -204,8 +205,8 @@ def _price(
     if sharpness < np.inf and worst_j > 0.0:
         norm = 0.0
         for m in range(devices):
-            norm += (emitting_j[m] / worst_j) ** sharpness
-        worst_j *= norm ** (1.0 / sharpness)
+            norm += power(emitting_j[m] / worst_j, sharpness)
+        worst_j *= power(norm, 1.0 / sharpness)
     return violation, problem.emission_price * worst_j + drift
 
 

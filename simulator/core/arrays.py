@@ -16,7 +16,7 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 
 def read_only(array: NDArray[Scalar]) -> NDArray[Scalar]:
     """The array, which from now on cannot be written through: whoever holds it may trust it."""
-    array.setflags(False)  # type: ignore[call-overload]  # write=False, at a third of its time
+    array.setflags(False)  # type: ignore[call-arg]  # write=False, at a third of its time
     return array
 
 

@@ -65,13 +65,20 @@ class Clock:
 
     Args:
         start_ns: zero, or where the run goes on.
+        begun: what happens at that instant has happened, up to the decision upon the slot that begins.
     """
 
-    def __init__(self, start_ns: int = 0) -> None:
+    def __init__(self, start_ns: int = 0, *, begun: bool = False) -> None:
+        self._begun_ns = start_ns if begun else -1
         self._env = simpy.Environment(start_ns)
         self._paused = False
         self._slot_end = self._env.event()
         self._slot_end_ns = -1
+
+    @property
+    def begun(self) -> bool:
+        """Whether only the decision is left to be made at the present."""
+        return self.now_ns == self._begun_ns
 
     @property
     def now_ns(self) -> int:
@@ -87,7 +94,8 @@ class Clock:
 
         So a process that goes on from a checkpoint knows its next moment from the time alone.
         """
-        time_ns = max(-(-self.now_ns // period_ns) * period_ns, first_ns)
+        over = self.begun and order != EventOrder.SLOT_START
+        time_ns = max(-(-(self.now_ns + over) // period_ns) * period_ns, first_ns)
         while True:
             yield Moment(self._env, time_ns, order)
             time_ns += period_ns

@@ -235,8 +235,9 @@ def _of_user(chosen: str) -> Path | None:
 
 
 def _temporary(chosen: str) -> Path | None:
-    user = getattr(os, "getuid", int)()
-    return Path(tempfile.gettempdir()) / f"{_ROOT}-{user}"
+    folder = Path(tempfile.gettempdir())
+    # Python's last resort is the folder in which the user works.
+    return None if folder == Path.cwd() else folder / f"{_ROOT}-{getattr(os, 'getuid', int)()}"
 
 
 def _own(folder: Path) -> bool:

@@ -1,9 +1,20 @@
-"""One seed, many independent streams, each known by its name."""
+"""One seed, many independent streams, each known by its name; and two laws with the same bits everywhere.
+
+NumPy's normal and exponential draws call exp and log1p of the C library, whose last bits differ between
+processors and systems. Those below are the same draws (Marsaglia and Tsang, 2000, with the tables that
+numba has from NumPy), on `elementary`.
+"""
 
 from collections.abc import Sequence
 from hashlib import sha256
 
 import numpy as np
+from numba.np.random import _constants as ziggurat
+from numba.np.random.generator_core import next_double, next_uint64
+
+from .arrays import FloatArray
+from .compiled import compiled
+from .elementary import exp, log1p
 
 Generators = Sequence[np.random.Generator]
 """One generator per replication."""
@@ -17,12 +28,14 @@ class Streams:
     run with seed s + r.
 
     Args:
-        seed: of the first replication.
+        seed: of the first replication, or of each.
         replications: R.
     """
 
-    def __init__(self, seed: int, replications: int) -> None:
-        self.seeds = [seed + r for r in range(replications)]
+    def __init__(self, seed: int | Sequence[int], replications: int) -> None:
+        self.seeds = (
+            [seed + r for r in range(replications)] if isinstance(seed, int) else list(seed)
+        )
 
     def generators(self, name: str) -> list[np.random.Generator]:
         """The stream `name`: one generator per replication, each at its beginning."""
@@ -31,3 +44,80 @@ class Streams:
             np.random.Generator(np.random.PCG64DXSM(np.random.SeedSequence([seed, key])))
             for seed in self.seeds
         ]
+
+
+def standard_exponential(rng: np.random.Generator, shape: int | tuple[int, ...]) -> FloatArray:
+    """Exponential draws of mean 1, as `rng.standard_exponential(shape)`."""
+    draws = np.empty(shape)
+    _fill_exponential(rng, draws.reshape(-1))
+    return draws
+
+
+def standard_normal(rng: np.random.Generator, shape: int | tuple[int, ...]) -> FloatArray:
+    """Normal draws of mean 0 and variance 1, as `rng.standard_normal(shape)`."""
+    draws = np.empty(shape)
+    _fill_normal(rng, draws.reshape(-1))
+    return draws
+
+
+_LAYER, _SIGN, _BEYOND = np.uint64(0xFF), np.uint64(0x100), np.uint64(0x20000)
+_EXPONENTIAL_END = float(ziggurat.ziggurat_exp_r)
+_NORMAL_END, _PER_NORMAL_END = float(ziggurat.ziggurat_nor_r), float(ziggurat.ziggurat_nor_inv_r)
+_EXPONENTIAL_HEIGHT, _EXPONENTIAL_STEP = ziggurat.fe_double, ziggurat.we_double
+_EXPONENTIAL_INSIDE = ziggurat.ke_double
+_NORMAL_HEIGHT, _NORMAL_STEP = ziggurat.fi_double, ziggurat.wi_double
+_NORMAL_INSIDE = ziggurat.ki_double
+
+
+@compiled
+def exponential_draw(rng: np.random.Generator) -> float:
+    """One exponential draw of mean 1, for compiled callers."""
+    bits = rng.bit_generator
+    while True:
+        drawn = next_uint64(bits) >> np.uint64(3)
+        layer = int(drawn & _LAYER)
+        within = drawn >> np.uint64(8)
+        x = within * _EXPONENTIAL_STEP[layer]
+        if within < _EXPONENTIAL_INSIDE[layer]:
+            return float(x)
+        if layer == 0:
+            return _EXPONENTIAL_END - log1p(-next_double(bits))
+        top, bottom = _EXPONENTIAL_HEIGHT[layer - 1], _EXPONENTIAL_HEIGHT[layer]
+        if (top - bottom) * next_double(bits) + bottom < exp(-x):
+            return float(x)
+
+
+@compiled
+def _normal_draw(rng: np.random.Generator) -> float:
+    bits = rng.bit_generator
+    while True:
+        drawn = next_uint64(bits)
+        layer = int(drawn & _LAYER)
+        within = (drawn >> np.uint64(9)) & np.uint64(0x000FFFFFFFFFFFFF)
+        x = within * _NORMAL_STEP[layer]
+        if drawn & _SIGN:
+            x = -x
+        if within < _NORMAL_INSIDE[layer]:
+            return float(x)
+        if layer == 0:
+            while True:
+                beyond = -_PER_NORMAL_END * log1p(-next_double(bits))
+                height = -log1p(-next_double(bits))
+                if height + height > beyond * beyond:
+                    end = _NORMAL_END + beyond
+                    return -end if drawn & _BEYOND else end
+        top, bottom = _NORMAL_HEIGHT[layer - 1], _NORMAL_HEIGHT[layer]
+        if (top - bottom) * next_double(bits) + bottom < exp(-0.5 * x * x):
+            return float(x)
+
+
+@compiled
+def _fill_exponential(rng: np.random.Generator, draws: FloatArray) -> None:
+    for i in range(draws.size):
+        draws[i] = exponential_draw(rng)
+
+
+@compiled
+def _fill_normal(rng: np.random.Generator, draws: FloatArray) -> None:
+    for i in range(draws.size):
+        draws[i] = _normal_draw(rng)

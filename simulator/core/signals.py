@@ -49,9 +49,6 @@ def interrupts_held() -> Iterator[None]:
     Else those that have not yet come to ignore it end in tracebacks of their own. In this process it
     arrives afterwards.
     """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
     resource_tracker.ensure_running()  # it unblocks SIGINT as it starts
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:

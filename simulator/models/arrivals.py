@@ -6,10 +6,16 @@ from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 
-from ...scenarios.units import Bits, Cycles, PerSecond, Seconds
+from ...scenarios.units import (
+    PerSecond,
+    PositiveBits,
+    PositiveCycles,
+    PositivePerSecond,
+    PositiveSeconds,
+)
 from ..core.arrays import FloatArray, IntArray
 from ..core.compiled import compiled
-from ..core.randomness import Generators
+from ..core.randomness import Generators, exponential_draw, standard_exponential
 
 ARRIVALS = {
     "uniform": f"{__package__}.arrivals:Uniform",
@@ -81,7 +87,7 @@ class Uniform:
     remembers: ClassVar[tuple[str, ...]] = ("_rngs", "_bits", "_used")
     grows: ClassVar[tuple[str, ...]] = ("_bits",)
 
-    mean: Bits
+    mean: PositiveBits
 
     def __post_init__(self) -> None:
         require_positive("mean", self.mean)
@@ -235,8 +241,8 @@ class Poisson(PointProcess):
 
     remembers: ClassVar[tuple[str, ...]] = (*PointProcess.remembers, "_candidates")
 
-    mean: Bits
-    rate: PerSecond
+    mean: PositiveBits
+    rate: PositivePerSecond
     sizes: Sizes = "exponential"
 
     def __post_init__(self) -> None:
@@ -275,9 +281,9 @@ class MarkovModulatedPoisson(PointProcess):
 
     remembers: ClassVar[tuple[str, ...]] = (*PointProcess.remembers, "_candidates")
 
-    mean: Bits
+    mean: PositiveBits
     rates: list[PerSecond]
-    sojourns: list[Seconds]
+    sojourns: list[PositiveSeconds]
     sizes: Sizes = "exponential"
 
     def __post_init__(self) -> None:
@@ -347,7 +353,7 @@ class _Candidates:
         event_rate = arrival_rate + 1.0 / np.array(sojourns)
         pace = event_rate.max()
         mean_gap = float(1.0 / (pace * state.shape[1] * slot_s))
-        wait = np.array([rng.standard_exponential() for rng in rngs]) * mean_gap
+        wait = np.array([standard_exponential(rng, 1)[0] for rng in rngs]) * mean_gap
         return cls(mean_gap, arrival_rate / pace, event_rate / pace, state, wait)
 
     def draw(
@@ -411,7 +417,7 @@ def _thinned(
                 phase[count] = now
                 device[count] = i
                 if sizes == _EXPONENTIAL:
-                    bits[count] = mean_bits * rng.standard_exponential()
+                    bits[count] = mean_bits * exponential_draw(rng)
                 elif sizes == _UNIFORM:
                     bits[count] = 2.0 * mean_bits * (1.0 - rng.random())
                 else:
@@ -419,7 +425,7 @@ def _thinned(
                 count += 1
             elif chance < happens[state[i]]:
                 state[i] = (state[i] + 1) % arrives.size
-            now += mean_gap * rng.standard_exponential()
+            now += mean_gap * exponential_draw(rng)
         now -= 1.0
     wait[0] = now
     return slot[:count], phase[:count], device[:count], bits[:count]
@@ -439,8 +445,8 @@ class PerSlot:
 
     remembers: ClassVar[tuple[str, ...]] = ("_rngs",)
 
-    size: tuple[Bits, Bits] = (8e6, 32e6)
-    cycles: tuple[Cycles, Cycles] = (1e9, 2e9)
+    size: tuple[PositiveBits, PositiveBits] = (8e6, 32e6)
+    cycles: tuple[PositiveCycles, PositiveCycles] = (1e9, 2e9)
 
     def __post_init__(self) -> None:
         for name, (least, largest) in (("size", self.size), ("cycles", self.cycles)):

@@ -9,6 +9,7 @@ from pydantic import Field
 from ...scenarios.units import Number
 from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.compiled import compiled
+from ..core.elementary import log2
 from ..network.cells import check_stations
 from ..network.graph import LiveNetwork
 from ..network.network import Network
@@ -157,7 +158,7 @@ def _best_share(
             best, best_share, current_share = 0, -1.0, -1.0
             for j in range(stations):
                 if j == 0 or distance_m[r, i, j] < coverage_m[j]:
-                    share_bps = bandwidth_hz[j] * np.log2(1.0 + snr[r, i, j]) / (1 + load[j])
+                    share_bps = bandwidth_hz[j] * log2(1.0 + snr[r, i, j]) / (1 + load[j])
                     if share_bps > best_share:
                         best, best_share = j, share_bps
                     if j == current:

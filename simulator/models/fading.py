@@ -9,7 +9,8 @@ from pydantic import Field
 
 from ...scenarios.units import Metres, Number, PowerRatio
 from ..core.arrays import FloatArray
-from ..core.randomness import Generators
+from ..core.elementary import power_each
+from ..core.randomness import Generators, standard_exponential, standard_normal
 from .arrivals import check_used
 
 PATH_LOSS = {"log-distance": f"{__package__}.fading:LogDistance"}
@@ -56,7 +57,7 @@ class LogDistance:
     def gain(self, distance_m: FloatArray) -> FloatArray:
         """Mean power gains of links of these lengths, any shape."""
         far_m = np.maximum(distance_m, self.min_distance)
-        return self.reference_gain * far_m**-self.path_loss_exponent
+        return self.reference_gain * power_each(far_m, -self.path_loss_exponent)
 
 
 class Fading(Protocol):
@@ -146,7 +147,7 @@ class Rayleigh(IndependentFading):
 
     def sample(self, rng: np.random.Generator, blocks: int, devices: int) -> FloatArray:
         """(blocks, devices) gains of mean 1, drawn from `rng` in this order."""
-        return rng.standard_exponential((blocks, devices))
+        return standard_exponential(rng, (blocks, devices))
 
 
 @dataclass
@@ -162,7 +163,7 @@ class Rician(IndependentFading):
 
     def sample(self, rng: np.random.Generator, blocks: int, devices: int) -> FloatArray:
         """(blocks, devices) gains of mean 1, drawn from `rng` in this order."""
-        in_phase_quadrature = rng.standard_normal((blocks, devices, 2))
+        in_phase_quadrature = standard_normal(rng, (blocks, devices, 2))
         in_phase_quadrature *= np.sqrt(0.5 / (self.k_factor + 1.0))
         in_phase_quadrature[..., 0] += np.sqrt(self.k_factor / (self.k_factor + 1.0))
         in_phase_quadrature *= in_phase_quadrature

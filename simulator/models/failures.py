@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.clock import NEVER_NS, to_ns
-from ..core.randomness import Generators
+from ..core.randomness import Generators, standard_exponential
 
 Law = Literal["exponential", "fixed"]
 
@@ -160,6 +160,6 @@ class Failures:
             if model is None:
                 continue
             mean_s = model.time_to_failure_s if self.up[r, b] else model.time_to_repair_s
-            share = 1.0 if model.law == "fixed" else self._rngs[b][r].standard_exponential()
+            share = 1.0 if model.law == "fixed" else standard_exponential(self._rngs[b][r], 1)[0]
             # At least a tick, so that time goes on; at most what the clock can count.
             self._next_ns[r, b] = min(now_ns + max(to_ns(mean_s * share), 1), NEVER_NS)

@@ -2,15 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import hypot, log
+from math import sqrt
 from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...scenarios.units import MetresPerSecond, Seconds
+from ...scenarios.units import PositiveMetresPerSecond, Seconds
 from ..core.arrays import FloatArray
 from ..core.compiled import compiled
+from ..core.elementary import log, power
 from ..core.randomness import Generators
 
 MOBILITY = {
@@ -104,7 +105,7 @@ class RandomWaypoint:
     moves: ClassVar[bool] = True
     remembers: ClassVar[tuple[str, ...]] = ("_generator", "_waypoint_m", "_velocity_mps", "_left_s")
 
-    speed: tuple[MetresPerSecond, MetresPerSecond] = (0.5, 2.0)
+    speed: tuple[PositiveMetresPerSecond, PositiveMetresPerSecond] = (0.5, 2.0)
     pause: Seconds = 0.0
 
     def __post_init__(self) -> None:
@@ -178,9 +179,10 @@ class RandomWaypoint:
 def mean_distance_m(width_m: float, height_m: float) -> float:
     """Mean distance of two uniform points in a rectangle (Ghosh, 1951)."""
     a, b = width_m, height_m
-    d = hypot(a, b)
-    cubes = a**3 / b**2 + b**3 / a**2 + d * (3.0 - a**2 / b**2 - b**2 / a**2)
-    return (cubes + 2.5 * (b**2 / a * log((a + d) / b) + a**2 / b * log((b + d) / a))) / 15.0
+    a2, b2 = a * a, b * b
+    d = sqrt(a2 + b2)
+    cubes = a * a2 / b2 + b * b2 / a2 + d * (3.0 - a2 / b2 - b2 / a2)
+    return (cubes + 2.5 * (b2 / a * log((a + d) / b) + a2 / b * log((b + d) / a))) / 15.0
 
 
 UnsignedArray = NDArray[np.uint64]
@@ -262,7 +264,7 @@ def _start(
                 position[1] = origin_y + done * dy
             # Slow legs take longer: the speed's density at a random time goes as 1 / v.
             ratio = speed_mps[1] / speed_mps[0]
-            now_mps = speed_mps[0] * ratio ** _uniform(generator, r, i)
+            now_mps = speed_mps[0] * power(ratio, _uniform(generator, r, i))
             left_s[r, i] = _set_out(position, waypoint, velocity_mps[r, i], now_mps)
     return position_m
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ...scenarios.units import Bits
+from ...scenarios.units import Bits, Positive
 from ..core.arrays import FloatArray, IntArray
 from ..core.compiled import compiled
 from ..core.randomness import Generators
@@ -42,7 +42,7 @@ class Replay(PointProcess):
     file: Path
     time_column: str
     bits: dict[str, Bits]
-    speedup: float = 1.0
+    speedup: Positive = 1.0
     repeat: bool = True
 
     def __post_init__(self) -> None:

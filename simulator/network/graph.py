@@ -151,7 +151,11 @@ class NetworkGraph:
             devices = np.union1d(moved, joined)
             station = now.station[r, devices]
             apart_m = now.position_m[r, devices] - self._topology.station_position_m[station]
-            columns = (devices, station, np.hypot(*apart_m.T))
+            columns = (
+                devices,
+                station,
+                np.sqrt(apart_m[:, 0] * apart_m[:, 0] + apart_m[:, 1] * apart_m[:, 1]),
+            )
             for i, j, distance_m in zip(*(column.tolist() for column in columns), strict=True):
                 name = self._topology.station_names[j]
                 graph.add_edge(f"device-{i}", name, kind="access", distance_m=distance_m)

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..core.arrays import FloatArray, IntArray
 from ..core.compiled import compiled
+from ..core.elementary import unit_vector
 from ..core.randomness import Generators
 
 if TYPE_CHECKING:
@@ -111,8 +112,8 @@ def star(sbs: int, latency_s: float = 0.0, capacity_bps: float = np.inf) -> Link
 
 def circle(centre_m: FloatArray, radius_m: float, count: int) -> FloatArray:
     """(count, 2) points evenly spaced on a circle; the first lies due east of its centre."""
-    angle = 2.0 * np.pi * np.arange(count) / max(count, 1)
-    return centre_m + radius_m * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    points = np.array([unit_vector(k, count) for k in range(count)]).reshape(count, 2)
+    return centre_m + radius_m * points
 
 
 def uniform(devices: int, area_m: FloatArray, rngs: Generators) -> FloatArray:

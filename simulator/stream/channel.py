@@ -1,11 +1,10 @@
 """The radio of the stream problem: OFDMA rates with interference between the cells that reuse a band."""
 
-import math
-
 import numpy as np
 
 from ..core.arrays import FloatArray, IntArray
 from ..core.compiled import compiled
+from ..core.elementary import log2
 
 
 @compiled
@@ -62,4 +61,4 @@ def rate_bps(bandwidth_hz: float, received_w: float, disturbance_w: float) -> fl
     """
     if bandwidth_hz == 0.0:
         return 0.0
-    return bandwidth_hz * math.log2(1.0 + received_w / disturbance_w)
+    return bandwidth_hz * log2(1.0 + received_w / disturbance_w)

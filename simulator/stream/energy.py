@@ -4,6 +4,7 @@ import numpy as np
 
 from ..core.arrays import FloatArray, remainder
 from ..core.compiled import compiled
+from ..core.elementary import cbrt_each
 from ..network.network import Network
 
 
@@ -50,6 +51,7 @@ def within_battery(
         (R, N) CPU speeds and (R, N) powers; together they use no more than the battery holds.
     """
     joules_per_hz3 = network.varsigma * network.slot_s
-    local_cpu_hz = np.minimum(local_cpu_hz, np.cbrt(battery_j / joules_per_hz3))
-    left_j = remainder(battery_j, joules_per_hz3 * local_cpu_hz**3)
+    local_cpu_hz = np.minimum(local_cpu_hz, cbrt_each(battery_j / joules_per_hz3))
+    cubed = local_cpu_hz * local_cpu_hz * local_cpu_hz
+    left_j = remainder(battery_j, joules_per_hz3 * cubed)
     return local_cpu_hz, np.minimum(power_w, left_j / network.slot_s)

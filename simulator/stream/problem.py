@@ -60,7 +60,9 @@ class DriftPlusPenalty:
         A device's CPU is therefore best used where a l^2 = v.
         """
         network = self.network
-        return 3.0 * self.V * network.varsigma * network.cycles_per_bit**3 / network.slot_s**2
+        cycles, slot_s = network.cycles_per_bit, network.slot_s
+        cubed = cycles * cycles * cycles
+        return 3.0 * self.V * network.varsigma * cubed / (slot_s * slot_s)
 
     def best_local_hz(self, bit_value: FloatArray) -> FloatArray:
         """(R, N) sqrt(v / (3 V varsigma c)), Hz: the optimum of P2 in f_i without its limits.

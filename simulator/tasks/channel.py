@@ -8,11 +8,15 @@ from numpy.typing import NDArray
 
 from ..core.arrays import FloatArray
 from ..core.compiled import compiled
-from ..core.randomness import Generators
+from ..core.elementary import log2_each, power_each
+from ..core.randomness import Generators, standard_normal
 from ..core.saved_state import ALL_FIELDS
 from .network import CarbonAwareNetwork
 
 ComplexArray = NDArray[np.complex128]
+
+_GAIN_AT_1_M = 0.0002951209226666386
+"""-35.3 dB."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +44,7 @@ def path_gain(distance_m: FloatArray) -> FloatArray:
     Returns:
         The same shape, without unit.
     """
-    gain: FloatArray = 10.0 ** ((-35.3 - 37.6 * np.log10(distance_m)) / 10.0)
-    return gain
+    return _GAIN_AT_1_M * power_each(distance_m, -3.76)
 
 
 def draw_channels(distance_m: FloatArray, antennas: int, rngs: Generators) -> ComplexArray:
@@ -61,7 +64,7 @@ def draw_channels(distance_m: FloatArray, antennas: int, rngs: Generators) -> Co
 
 def draw_fading(devices: int, antennas: int, rngs: Generators) -> ComplexArray:
     """(R, N, L) hbar_m ~ CN(0, I_L), one generator per replication."""
-    parts = np.stack([rng.standard_normal((2, devices, antennas)) for rng in rngs])
+    parts = np.stack([standard_normal(rng, (2, devices, antennas)) for rng in rngs])
     # Real and imaginary part have variance 1/2 each.
     fading: ComplexArray = (parts[:, 0] + 1j * parts[:, 1]) * np.sqrt(0.5)
     return fading
@@ -117,5 +120,4 @@ def rates_bps(network: CarbonAwareNetwork, channel: MrcChannel, power_w: FloatAr
     """
     interference = (channel.interference_gain * power_w[..., None, :]).sum(axis=-1)
     sinr = power_w * channel.gain / (interference + network.noise_w)
-    rate: FloatArray = network.bandwidth_hz * np.log2(1.0 + sinr)
-    return rate
+    return network.bandwidth_hz * log2_each(1.0 + sinr)

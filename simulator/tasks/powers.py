@@ -9,6 +9,8 @@ import numpy as np
 
 from ..core.arrays import FloatArray
 from ..core.compiled import compiled
+from ..core.elementary import exp2_each
+from ..core.linear import solve
 from .channel import MrcChannel
 from .network import CarbonAwareNetwork
 
@@ -29,7 +31,7 @@ def least_powers_w(
         (R, N) W.
     """
     # Beyond any P_max, and within the range of floats: a late device may ask for any rate.
-    sinr = np.exp2(np.minimum(rate_bps / network.bandwidth_hz, 512.0)) - 1.0
+    sinr = exp2_each(np.minimum(rate_bps / network.bandwidth_hz, 512.0)) - 1.0
     return _least_powers_each(
         np.ascontiguousarray(sinr / channel.gain),
         np.ascontiguousarray(channel.interference_gain),
@@ -41,8 +43,7 @@ def least_powers_w(
 def fixed_point_w(target: FloatArray, cross_gain: FloatArray, noise_w: float) -> FloatArray:
     """The powers at which every SINR is just as high as it must be, whatever P_max is.
 
-    For many instances at once, by LAPACK; `solve_powers` is the same for one, within P_max, in
-    compiled code, and may differ from this in the last bits.
+    For many instances at once; `solve_powers` is the same for one, within P_max, for compiled callers.
 
     Args:
         target: (…, N) SINR / ||h||^2.
@@ -53,8 +54,7 @@ def fixed_point_w(target: FloatArray, cross_gain: FloatArray, noise_w: float) ->
         (…, N) W; some are negative where no powers suffice.
     """
     matrix = np.eye(target.shape[-1]) - target[..., None] * cross_gain
-    power_w = np.linalg.solve(matrix, (target * noise_w)[..., None])[..., 0]
-    return np.asarray(power_w, np.float64)
+    return solve(matrix, target * noise_w)
 
 
 @compiled

@@ -154,7 +154,7 @@ class EnergyPredictor:
 
     def predict(self, columns: Columns, stamp_s: FloatArray, now_s: float) -> Columns:
         """Charge and p_max by now."""
-        if self._rate_w.count is None or not np.isfinite(self._capacity_j):
+        if self._rate_w.count is None:
             return columns
         charge = columns["battery_j"] + self._rate_w.mean * (now_s - stamp_s)
         charge = np.clip(charge, 0.0, self._capacity_j)

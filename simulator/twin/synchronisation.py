@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.clock import NEVER_NS, EventOrder, to_ns
-from ..core.randomness import Generators
+from ..core.randomness import Generators, standard_exponential
 from ..core.saved_state import ALL_FIELDS
 from ..state import Columns
 
@@ -207,4 +207,4 @@ class Exponential:
 
     def sample(self, rng: np.random.Generator, size: int) -> FloatArray:
         """(size,) latencies, s."""
-        return self.mean_s * rng.standard_exponential(size)
+        return self.mean_s * standard_exponential(rng, size)

@@ -19,6 +19,7 @@ import numpy as np
 
 from ....simulator.core.arrays import IntArray
 from ....simulator.core.compiled import compiled
+from ....simulator.core.elementary import exp, expm1, log, log1p
 
 INFINITE = 1e300
 INFEASIBLE = -INFINITE
@@ -105,7 +106,7 @@ def greatest_efficiency(cell: Any, device: Any, load: float) -> float:
         diluted = cell.noise_per_hz * load / e
         sinr = snr / (cell.disturbance + diluted)
         slope = sinr / (1.0 + sinr) * diluted / ((cell.disturbance + diluted) * e)
-        step = (np.log1p(sinr) - e) / (1.0 - slope) if slope < 0.99 else 2.0 * e
+        step = (log1p(sinr) - e) / (1.0 - slope) if slope < 0.99 else 2.0 * e
         e = max(e + step, 1e-6)
         if abs(step) <= 1e-4 * e:
             break
@@ -168,7 +169,7 @@ def _share(cell: Any, devices: Any, senders: IntArray, skip: int, bandwidth: flo
         if change < _PRECISION:
             break
     _hand_out(cell, devices, senders, skip, bandwidth)
-    return float(np.exp(log_price))
+    return float(exp(log_price))
 
 
 @compiled
@@ -211,9 +212,9 @@ def _differentiate(cell: Any, device: Any) -> float:
     """Set a sender's derivatives at its bits and efficiency; returns its bandwidth."""
     e = device.efficiency
     w = device.bits / (cell.bits_per_hz * e)
-    growth = np.exp(e) - 1.0
+    growth = exp(e) - 1.0
     saved = power_saving(cell, w, e, growth)
-    device.log_saving = np.log(saved * device.power_price / device.gain)
+    device.log_saving = log(saved * device.power_price / device.gain)
     device.steepness = steepness(cell, w, e, growth, saved)
     device.hz_per_bit = (cell.noise_per_hz + cell.disturbance / w) * (1.0 + growth)
     device.hz_per_bit /= cell.bits_per_hz * saved  # (dp/dD) / (-dp/dw)
@@ -230,7 +231,7 @@ def _newton_step(
         Their greatest relative change; by how many hertz the bits fall as the price's logarithm
         grows; sum of sqrt(D), which was `roots`.
     """
-    price = np.exp(log_price)
+    price = exp(log_price)
     change, elastic, roots_after = 0.0, 0.0, 0.0
     for i in senders:
         device = devices[i]
@@ -266,10 +267,10 @@ def _hand_out(cell: Any, devices: Any, senders: IntArray, skip: int, bandwidth: 
         w = device.bits / (cell.bits_per_hz * device.efficiency) * bandwidth / total
         noise = cell.noise_per_hz * w + cell.disturbance
         e = device.efficiency * total / bandwidth
-        power = noise * np.expm1(e) / device.gain
+        power = noise * expm1(e) / device.gain
         if power > device.power_max:  # what is left over for it falls short of its bits
             power = device.power_max
-            e = np.log1p(power * device.gain / noise)
+            e = log1p(power * device.gain / noise)
             device.bits = cell.bits_per_hz * w * e
         device.bandwidth, device.efficiency, device.power = w, e, power
 
@@ -310,11 +311,11 @@ def _partial_sender(cell: Any, devices: Any, senders: IntArray, partial: int) ->
             break
         # The others' band at this one's price, to first order in the logarithm.
         given = 0.0
-        log_ratio = np.log(price / of_others)
+        log_ratio = log(price / of_others)
         for i in senders:
             if i != partial:
                 other = devices[i]
-                given += other.bandwidth * np.exp(-log_ratio / (other.efficiency * other.steepness))
+                given += other.bandwidth * exp(-log_ratio / (other.efficiency * other.steepness))
         bandwidth = cell.bandwidth - given
         if not low < bandwidth < high:
             bandwidth = 0.5 * (low + high)
@@ -337,7 +338,7 @@ def _single_sender(cell: Any, device: Any, bandwidth: float, others: float) -> f
     noise = cell.noise_per_hz * bandwidth + cell.disturbance
     scale = cell.bits_per_hz * bandwidth
     snr = device.power_max * device.gain / noise
-    most = min(scale * np.log1p(snr), device.queue - device.local_min)
+    most = min(scale * log1p(snr), device.queue - device.local_min)
     watt = device.power_price * noise / (device.gain * scale)
     bits = most
     for _ in range(30):
@@ -346,7 +347,7 @@ def _single_sender(cell: Any, device: Any, bandwidth: float, others: float) -> f
         edge = cell.edge * (1.0 + others / np.sqrt(bits)) + cell.edge_per_bit
         if edge >= device.net:
             return 0.0
-        radio = watt * np.exp(bits / scale)
+        radio = watt * exp(bits / scale)
         # The CPU must not be the cheaper one: a Newton step.
         local = np.sqrt((cell.queue + edge + radio) / cell.local_cost)
         slope = 0.5 * local / (cell.queue + edge + radio) * radio / scale
@@ -358,7 +359,7 @@ def _single_sender(cell: Any, device: Any, bandwidth: float, others: float) -> f
         # The last bit must be worth its cost.
         worth = device.net - edge
         if radio > worth or wanted > bits:
-            wanted = min(wanted, scale * np.log(max(worth / watt, 1.0)))
+            wanted = min(wanted, scale * log(max(worth / watt, 1.0)))
         done = abs(wanted - bits) <= 1e-3 * bits
         bits = wanted
         if done:
@@ -366,7 +367,7 @@ def _single_sender(cell: Any, device: Any, bandwidth: float, others: float) -> f
     device.bits = bits
     device.bandwidth = bandwidth
     device.efficiency = bits / scale
-    growth = np.expm1(device.efficiency)
+    growth = expm1(device.efficiency)
     device.power = min(noise * growth / device.gain, device.power_max)
     marginal = watt * (1.0 + growth)
     if device.power >= device.power_max * (1.0 - 1e-9):

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from ....simulator.core.compiled import compiled
+from ....simulator.core.elementary import log1p
 from .allocation import full_bits, local_gain
 from .intercell import set_interference
 from .senders import descending
@@ -37,7 +38,7 @@ def optimise_compute(slot: Slot, small: bool, target: float) -> None:
             device.power = 0.0
             device.bandwidth = bandwidth
             device.capacity = cell.bits_per_hz * bandwidth
-            device.capacity *= np.log1p(device.power_max * device.gain / noise)
+            device.capacity *= log1p(device.power_max * device.gain / noise)
             worth[c] = _set_bits(cell, device, 0.0) - cell.edge * device.bits
             bound += max(worth[c], 0.0)
     if bound <= target:
@@ -101,7 +102,7 @@ def _full_power_gain(slot: Slot) -> float:
             if device.power > 0.0:
                 sinr = device.power_max * device.gain
                 sinr /= noise + cell.noise_per_hz * device.bandwidth
-                device.capacity = cell.bits_per_hz * device.bandwidth * np.log1p(sinr)
+                device.capacity = cell.bits_per_hz * device.bandwidth * log1p(sinr)
                 roots += np.sqrt(min(device.capacity, device.queue))
         others = 0.0
         for c in range(cell.first, cell.end):

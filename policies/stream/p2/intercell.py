@@ -11,6 +11,7 @@ import numpy as np
 
 from ....simulator.core.arrays import FloatArray, IntArray
 from ....simulator.core.compiled import compiled
+from ....simulator.core.elementary import expm1, log1p
 from ....simulator.stream.channel import add_interference
 from .allocation import local_gain, power_saving
 from .senders import copy, descending, search, silence
@@ -118,7 +119,7 @@ def true_gain(slot: Slot) -> float:
             if device.power > 0.0:
                 noise = cell.noise_per_hz * device.bandwidth + cell.noise + heard
                 device.capacity = cell.bits_per_hz * device.bandwidth
-                device.capacity *= np.log1p(device.power * device.gain / noise)
+                device.capacity *= log1p(device.power * device.gain / noise)
                 device.bits = min(device.capacity, device.queue - device.local_min)
                 total += (device.net - cell.edge_per_bit) * device.bits
                 total -= cell.power_cost * device.power * device.bits / device.capacity
@@ -158,7 +159,7 @@ def power_trim(slot: Slot) -> float:
                 device = devices[c]
                 if device.capacity > device.bits:
                     noise = cell.noise_per_hz * device.bandwidth + cell.noise + heard
-                    sinr = np.expm1(device.bits / (cell.bits_per_hz * device.bandwidth))
+                    sinr = expm1(device.bits / (cell.bits_per_hz * device.bandwidth))
                     trimmed = trimmed or device.capacity > device.bits * (1.0 + 1e-12)
                     device.power = min(device.power, noise * sinr / device.gain)
         if not trimmed:
@@ -177,7 +178,7 @@ def _gain_bound(slot: Slot) -> float:
         for c in range(cell.first, cell.end):
             device = devices[c]
             sinr = device.power_max * device.gain / noise
-            bits = cell.bits_per_hz * cell.bandwidth * np.log1p(sinr)
+            bits = cell.bits_per_hz * cell.bandwidth * log1p(sinr)
             bits = min(bits, device.queue - device.local_min)
             bound += max(device.net - cell.edge - cell.edge_per_bit, 0.0) * bits
     return float(bound)
@@ -286,7 +287,7 @@ def _set_leak(slot: Slot, leak_w: FloatArray, j: int) -> None:
         device = devices[c]
         if device.sends:
             add_interference(device.power, gain, device.index, j, leak_w)
-            growth = np.expm1(device.efficiency)
+            growth = expm1(device.efficiency)
             saved = power_saving(cell, device.bandwidth, device.efficiency, growth)
             price += cell.band_price / saved * growth
     cell.interference_price = price
@@ -335,7 +336,7 @@ def _power_update(slot: Slot, leak_w: FloatArray) -> None:
     needed = np.empty(len(devices))  # power per watt of disturbance
     for c in range(len(devices)):
         if devices[c].sends:
-            needed[c] = np.expm1(devices[c].efficiency) / devices[c].gain
+            needed[c] = expm1(devices[c].efficiency) / devices[c].gain
     for _ in range(2):
         for j in range(1, len(cells)):
             disturbance = _disturbance(cells, leak_w, j)

@@ -17,6 +17,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from ....simulator.core.arrays import BoolArray, FloatArray, IntArray
+from ....simulator.core.elementary import expm1_each, log1p_each
+from ....simulator.core.linear import solve
 from ....simulator.stream.decision import Decision
 from ....simulator.stream.observation import Observation
 from ....simulator.stream.problem import DriftPlusPenalty
@@ -140,14 +142,14 @@ class Program:
         disturbance = self.disturbance_w(bandwidth_hz, power_w)
         sends = (bandwidth_hz > 0.0) & (power_w > 0.0)
         sinr = power_w * self.gain / np.where(sends, disturbance, 1.0)
-        return np.where(sends, self.bits_per_hz * bandwidth_hz * np.log1p(sinr), 0.0)
+        return np.where(sends, self.bits_per_hz * bandwidth_hz * log1p_each(sinr), 0.0)
 
     def least_powers_w(self, bandwidth_hz: FloatArray, bits: FloatArray) -> FloatArray:
         """(n,) the powers that just carry these bits, where there are any that carry them."""
         load = self.bits_per_hz * np.where(bits > 0.0, bandwidth_hz, 1.0)
-        needed = np.expm1(bits / load) / self.gain
+        needed = expm1_each(bits / load) / self.gain
         alone_w = needed * (self.noise_w + self.noise_w_per_hz * bandwidth_hz)
-        power_w = np.linalg.solve(np.eye(len(bits)) - needed[:, None] * self.cross_gain, alone_w)
+        power_w = solve(np.eye(len(bits)) - needed[:, None] * self.cross_gain, alone_w)
         capped: FloatArray = np.clip(power_w, 0.0, self.power_max_w)
         return capped
 
@@ -159,7 +161,7 @@ class Program:
     def local_gain(self, left_bits: FloatArray) -> FloatArray:
         """(n,) L_i, bit^2, of (n,) bits that are left to the CPU."""
         local = self.local_bits(left_bits)
-        return self.value * local - self.local_cost * local**3 / 3.0
+        return self.value * local - self.local_cost * (local * local * local) / 3.0
 
     def edge_slope(self, bits: FloatArray) -> FloatArray:
         """(n,) what a further bit costs at the station, bit: C sum sqrt(D) / sqrt(D_i)."""
@@ -180,7 +182,7 @@ def programs(problem: DriftPlusPenalty, observation: Observation) -> list[Progra
     result = []
     for r in range(problem.network.replications):
         slot = collect(cells, observed, r, np.zeros(problem.network.devices, DEVICE))
-        devices = slot.devices[np.argsort(slot.devices["index"])]
+        devices = slot.devices[np.argsort(slot.devices["index"], kind="stable")]
         device = devices["index"].copy()
         station = observed.station[r, device]
         own = slot.cells[station]
@@ -234,7 +236,11 @@ def decision(
         bits[r, program.device] = one.bits
     cycles = network.cycles_per_bit
     # As `problem.local_cost`, multiplied in the order that the last bits of traces rest on.
-    local_cost = 3.0 * problem.V * (network.varsigma * cycles**3 / network.slot_s**2)
+    local_cost = (
+        3.0
+        * problem.V
+        * (network.varsigma * (cycles * cycles * cycles) / (network.slot_s * network.slot_s))
+    )
     local_bits = np.sqrt(np.maximum(problem.bit_value(observation), 0.0) / local_cost)
     local_bits = np.minimum(local_bits, observation.queue_bits - bits)
     root = np.sqrt(bits)

@@ -9,6 +9,7 @@ import numpy as np
 
 from ....simulator.core.arrays import FloatArray, IntArray
 from ....simulator.core.compiled import compiled
+from ....simulator.core.elementary import exp, log, log1p
 from .allocation import (
     INFEASIBLE,
     INFINITE,
@@ -90,7 +91,7 @@ def descending(value: FloatArray) -> IntArray:
     """
     count = len(value)
     if count > _INSERTION_SORT_MAX:
-        return np.argsort(-value)
+        return np.argsort(-value, kind="mergesort")
     order = np.empty(count, np.int64)
     for i in range(count):
         place = i
@@ -120,7 +121,7 @@ def _find_candidates(cell: Any, devices: Any) -> int:
             device.sends = 0
         elif cell.noise_per_hz == 0.0:
             snr = device.power_max * device.gain / cell.disturbance
-            device.efficiency_max = max(np.log1p(snr), 1e-6)
+            device.efficiency_max = max(log1p(snr), 1e-6)
     return count
 
 
@@ -237,9 +238,9 @@ def _gain_at_price(cell: Any, device: Any, others: float) -> float:
     w, growth = 0.0, 0.0
     for _ in range(4):
         w = load / e
-        growth = np.exp(e) - 1.0
+        growth = exp(e) - 1.0
         saved = power_saving(cell, w, e, growth)
-        excess = np.log(saved * device.power_price / (device.gain * cell.band_price))
+        excess = log(saved * device.power_price / (device.gain * cell.band_price))
         if (e == cap and excess < 0.0) or abs(excess) < 0.1:
             break
         e = min(max(e - excess / steepness(cell, w, e, growth, saved), 0.3 * e), cap)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ....simulator.core.arrays import FloatArray, IntArray
 from ....simulator.core.compiled import compiled
+from ....simulator.core.elementary import LN_2
 from ....simulator.stream.observation import Observation
 from ....simulator.stream.problem import DriftPlusPenalty
 
@@ -117,7 +118,7 @@ def make_cells(problem: DriftPlusPenalty) -> NDArray[np.void]:
     cells = np.zeros(network.stations, CELL)
     cells["bandwidth"] = network.station_bandwidth_hz
     cells["cpu"] = network.station_cpu_hz
-    cells["bits_per_hz"] = network.slot_s / np.log(2.0)
+    cells["bits_per_hz"] = network.slot_s / LN_2
     cells["noise"] = network.fixed_noise_w
     cells["noise_per_hz"] = network.noise_w_per_hz
     energy_cost = problem.V * network.epsilon_w * network.cycles_per_bit

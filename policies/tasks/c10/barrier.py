@@ -10,6 +10,7 @@ import numpy as np
 
 from ....simulator.core.arrays import FloatArray
 from ....simulator.core.compiled import compiled
+from ....simulator.core.elementary import exp, log
 from .program import (
     Limits,
     Program,
@@ -101,7 +102,7 @@ def _minimise(program: Program, x: FloatArray, emission: bool) -> tuple[FloatArr
             if slacks(program, trial, emission, trial_slack):
                 change = sharpness * (trial[-1] - x[-1])
                 for i in range(count):
-                    change -= np.log(trial_slack[i] / slack[i])
+                    change -= log(trial_slack[i] / slack[i])
                 if change <= -0.1 * length * decrement:
                     break
             length *= 0.5
@@ -142,7 +143,7 @@ def _bound(
         pull -= gradient[i, last] * multiplier[i]
     bound = float(x[-1]) - _dot(multiplier, limits.slack) / pull
     # The box need only hold those that are as good as this point.
-    looser = 1.0 if emission else np.exp(max(x[-1], 0.0))
+    looser = 1.0 if emission else exp(max(x[-1], 0.0))
     for j in range(last):
         residual = 0.0
         for i in range(len(multiplier)):

@@ -7,6 +7,7 @@ the best rate is the one that meets the deadline exactly, whatever the rest of t
 import numpy as np
 
 from ....simulator.core.arrays import FloatArray
+from ....simulator.core.elementary import cbrt_each
 from ....simulator.tasks.network import CarbonAwareNetwork, Tasks
 
 
@@ -53,7 +54,7 @@ def feasible_common_hz(network: CarbonAwareNetwork, tasks: Tasks) -> FloatArray:
     Returns:
         (…, N) Hz: the least of these rates over the devices, within the range of each CPU.
     """
-    rate_hz = np.cbrt(network.energy_max_j / (network.theta_device * tasks.deadline_s))
+    rate_hz = cbrt_each(network.energy_max_j / (network.theta_device * tasks.deadline_s))
     common_hz = rate_hz.min(axis=-1, keepdims=True)
     cut_hz: FloatArray = np.clip(common_hz, network.device_cpu_min_hz, network.device_cpu_max_hz)
     return cut_hz

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ....simulator.core.arrays import BoolArray, FloatArray, IntArray
+from ....simulator.core.elementary import exp2_each
 from ....simulator.tasks.decision import TaskDecision
 from ....simulator.tasks.outcome import TOLERANCE, local_energy_j
 from .nested_sets import worst_alone_first
@@ -151,13 +152,12 @@ def _least_relaxation(instance: FixedRates, powers: PowerRule) -> FloatArray:
     high = np.full((len(local_use), 1), _RELAXATION_BITS)
     for _ in range(_RELAXATION_STEPS):
         middle = 0.5 * (low + high)
-        relaxation = np.exp2(middle)
+        relaxation = exp2_each(middle)
         must_leave = local_use > relaxation * (1.0 + TOLERANCE)
         worst_j = _worst_offloader_j(instance, powers, must_leave, relaxation)
         holds = (worst_j < np.inf)[:, None]
         low, high = np.where(holds, low, middle), np.where(holds, middle, high)
-    least: FloatArray = np.exp2(high)
-    return least
+    return exp2_each(high)
 
 
 def _worst_offloader_j(

@@ -15,8 +15,8 @@ The server's capacity couples the offloaders: more power buys a shorter airtime 
 Without it, the least powers at a given emission level would be a least fixed point; with it they
 are not, and the convex program is what stays true.
 
-Relaxing all limits of an instance by one factor e^sigma (D, E_max, F_max times it, R_min divided by
-it) keeps this convex in (q, s, sigma) jointly: D e^sigma - e^s = e^sigma (D - e^(s - sigma)). The
+Relaxing what a decision can miss by one factor e^sigma (D, E_max times it, R_min divided by it; P_max
+and F_max are what they are) keeps this convex in (q, s, sigma) jointly: D e^sigma - e^s = e^sigma (D - e^(s - sigma)). The
 least such sigma is the first phase: it finds a strictly feasible point, or proves that there is none.
 
 A point x is (w, s, sigma) in the first phase and (w, s, t) in the second, with K airtimes s and M
@@ -29,6 +29,17 @@ import numpy as np
 
 from ....simulator.core.arrays import BoolArray, FloatArray, IntArray
 from ....simulator.core.compiled import compiled
+from ....simulator.core.elementary import (
+    LN_2,
+    exp,
+    exp_all,
+    exp_each,
+    expm1,
+    expm1_each,
+    log,
+    log1p,
+    log_each,
+)
 from ....simulator.tasks.decision import TaskDecision
 from ....simulator.tasks.powers import fixed_point_w
 from .closed_form_rates import slowest_edge_hz, slowest_local_hz
@@ -73,20 +84,20 @@ def program_of(slot: Slot, offload: BoolArray) -> Program:
     sends = _transmitters(slot, offload)
     offloaders = sends[: int(offload.sum())]
     gain = channel.gain[sends]
-    nats = np.log(2.0) / network.bandwidth_hz
+    nats = LN_2 / network.bandwidth_hz
     deadline_s, bits = tasks.deadline_s[offloaders], tasks.bits[offloaders]
     slowest_s = bits / network.rate_min_bps if network.rate_min_bps > 0.0 else np.inf
     return Program(
         cross_gain=channel.interference_gain[np.ix_(sends, sends)] / gain,
-        power_max=np.log(network.device_power_max_w[sends] * gain / network.noise_w),
-        energy_coefficient=np.log(network.noise_w / channel.gain[offloaders]),
+        power_max=log_each(network.device_power_max_w[sends] * gain / network.noise_w),
+        energy_coefficient=log_each(network.noise_w / channel.gain[offloaders]),
         size=bits * nats,
-        airtime_max=np.log(np.minimum(slowest_s, deadline_s)),
+        airtime_max=log_each(np.minimum(slowest_s, deadline_s)),
         deadline_s=deadline_s,
         cycles=tasks.cycles[offloaders],
         theta_server=network.theta_server,
         server_cpu_hz=network.server_cpu_hz,
-        energy_max=float(np.log(network.energy_max_j)),
+        energy_max=log(network.energy_max_j),
         floor=network.rate_min_bps * nats,
     )
 
@@ -100,8 +111,8 @@ def decision_at(slot: Slot, offload: BoolArray, x: FloatArray) -> TaskDecision:
     program = program_of(slot, offload)
     sends, offloaders = _transmitters(slot, offload), len(program.size)
     log_rate = np.full(len(sends), program.floor)
-    log_rate[:offloaders] = program.size * np.exp(-x[len(sends) : len(sends) + offloaders])
-    received = fixed_point_w(np.expm1(log_rate), program.cross_gain, 1.0)
+    log_rate[:offloaders] = program.size * exp_each(-x[len(sends) : len(sends) + offloaders])
+    received = fixed_point_w(expm1_each(log_rate), program.cross_gain, 1.0)
     power_w = np.zeros(network.devices)
     power_w[sends] = received * network.noise_w / slot.channel.gain[sends]
     transmission_s = tasks.bits / np.where(offload, slot.rates_bps(power_w), np.inf)
@@ -127,25 +138,25 @@ def relaxed_start(program: Program) -> FloatArray:
     offloaders, transmitters = len(program.size), len(program.power_max)
     x = np.zeros(transmitters + offloaders + 1)
     x[:transmitters] = program.power_max - 1.0
-    received = np.exp(x[:transmitters])
+    received = exp_all(x[:transmitters])
     sigma, busy_hz = 0.0, 0.0
     for m in range(transmitters):
         disturbance = 1.0
         for n in range(transmitters):
             disturbance += program.cross_gain[m, n] * received[n]
-        log_rate = np.log1p(received[m] / disturbance)
+        log_rate = log1p(received[m] / disturbance)
         if m < offloaders:
-            s = np.log(program.size[m] / log_rate) + 0.1
+            s = log(program.size[m] / log_rate) + 0.1
             x[transmitters + m] = s
-            deadline = np.log(program.deadline_s[m])
+            deadline = log(program.deadline_s[m])
             # Half the deadline is left for the server.
-            sigma = max(sigma, s + np.log(2.0) - deadline, s - program.airtime_max[m])
+            sigma = max(sigma, s + LN_2 - deadline, s - program.airtime_max[m])
             sigma = max(sigma, x[m] + s + program.energy_coefficient[m] - program.energy_max)
             busy_hz += 2.0 * program.cycles[m] / program.deadline_s[m]
         else:
-            sigma = max(sigma, np.log(program.floor / log_rate))
+            sigma = max(sigma, log(program.floor / log_rate))
     if offloaders > 0:
-        sigma = max(sigma, 0.5 * np.log(busy_hz / program.server_cpu_hz))
+        sigma = max(sigma, log(busy_hz / program.server_cpu_hz))
     x[-1] = sigma + 0.1
     return x
 
@@ -154,10 +165,10 @@ def emission_start(program: Program, inside: FloatArray) -> FloatArray:
     """(M + K + 1,) a point of the second phase from one of the first with sigma < 0."""
     offloaders, transmitters = len(program.size), len(program.power_max)
     w, s = inside[:offloaders], inside[transmitters:-1]
-    edge_hz = program.cycles / (program.deadline_s - np.exp(s))
-    radio_j = np.exp(w + s + program.energy_coefficient)
+    edge_hz = program.cycles / (program.deadline_s - exp_each(s))
+    radio_j = exp_each(w + s + program.energy_coefficient)
     emitting_j = radio_j + program.theta_server * program.cycles * edge_hz**2
-    return np.append(inside[:-1], np.log(emitting_j.max()) + 1.0)
+    return np.append(inside[:-1], log(emitting_j.max()) + 1.0)
 
 
 class Limits(NamedTuple):
@@ -191,18 +202,18 @@ def slacks(program: Program, x: FloatArray, emission: bool, slack: FloatArray) -
     """Minus the value of every limit, into `slack`; False where one is not met."""
     offloaders, transmitters = len(program.size), len(program.power_max)
     sigma = 0.0 if emission else x[-1]
-    received = np.exp(x[:transmitters])
+    received = exp_all(x[:transmitters])
     busy_hz = 0.0
     for m in range(transmitters):
         disturbance = 1.0
         for n in range(transmitters):
             disturbance += program.cross_gain[m, n] * received[n]
         if m < offloaders:
-            u = program.size[m] * np.exp(-x[transmitters + m])
+            u = program.size[m] * exp(-x[transmitters + m])
         else:
-            u = program.floor * np.exp(-sigma)
-        log_sinr = u + np.log(-np.expm1(-u))
-        slack[m] = x[m] - log_sinr - np.log(disturbance)
+            u = program.floor * exp(-sigma)
+        log_sinr = u + log(-expm1(-u))
+        slack[m] = x[m] - log_sinr - log(disturbance)
         slack[transmitters + m] = program.power_max[m] - x[m]
     row = 2 * transmitters
     for k in range(offloaders):
@@ -210,15 +221,15 @@ def slacks(program: Program, x: FloatArray, emission: bool, slack: FloatArray) -
         radio = w + s + program.energy_coefficient[k]
         slack[row + k] = program.energy_max + sigma - radio
         slack[row + offloaders + k] = program.airtime_max[k] + sigma - s
-        left_s = program.deadline_s[k] * np.exp(sigma) - np.exp(s)
+        left_s = program.deadline_s[k] * exp(sigma) - exp(s)
         if not left_s > 0.0:
             return False
         busy_hz += program.cycles[k] / left_s
         if emission:
             server_j = program.theta_server * program.cycles[k] ** 3 / left_s**2
-            slack[row + 2 * offloaders + 1 + k] = x[-1] - np.log(np.exp(radio) + server_j)
+            slack[row + 2 * offloaders + 1 + k] = x[-1] - log(exp(radio) + server_j)
     if offloaders > 0:
-        slack[row + 2 * offloaders] = np.log(program.server_cpu_hz / busy_hz) + sigma
+        slack[row + 2 * offloaders] = log(program.server_cpu_hz / busy_hz)
     for value in slack:
         if not value > 0.0:
             return False
@@ -242,7 +253,7 @@ def _radio_derivatives(program: Program, x: FloatArray, emission: bool, limits: 
     offloaders, transmitters = len(program.size), len(program.power_max)
     last = len(x) - 1
     sigma = 0.0 if emission else x[-1]
-    received = np.exp(x[:transmitters])
+    received = exp_all(x[:transmitters])
     share = np.empty(transmitters)
     for m in range(transmitters):
         disturbance = 1.0
@@ -259,11 +270,11 @@ def _radio_derivatives(program: Program, x: FloatArray, emission: bool, limits: 
         gradient[m, m] = -1.0
         # log(e^u - 1), u falling as e^-s of an offloader or as e^-sigma of the others.
         at = transmitters + m if m < offloaders else last
-        u = program.size[m] * np.exp(-x[at]) if m < offloaders else program.floor * np.exp(-sigma)
+        u = program.size[m] * exp(-x[at]) if m < offloaders else program.floor * exp(-sigma)
         if m < offloaders or not emission:
-            idle = -np.expm1(-u)
+            idle = -expm1(-u)
             gradient[m, at] = -u / idle
-            hessian[at, at] += u * (idle - u * np.exp(-u)) / idle**2 / slack[m]
+            hessian[at, at] += u * (idle - u * exp(-u)) / idle**2 / slack[m]
         gradient[transmitters + m, m] = 1.0
 
 
@@ -278,22 +289,22 @@ def _server_derivatives(program: Program, x: FloatArray, emission: bool, limits:
     capacity = row + 2 * offloaders
     busy_hz = 0.0
     for k in range(offloaders):
-        left_s = program.deadline_s[k] * np.exp(sigma) - np.exp(x[transmitters + k])
+        left_s = program.deadline_s[k] * exp(sigma) - exp(x[transmitters + k])
         busy_hz += program.cycles[k] / left_s
     for k in range(offloaders):
         at = transmitters + k
         gradient[row + k, k] = 1.0
         gradient[row + k, at] = 1.0
         gradient[row + offloaders + k, at] = 1.0
-        left_s = program.deadline_s[k] * np.exp(sigma) - np.exp(x[at])
-        ratio = np.exp(x[at]) / left_s
+        left_s = program.deadline_s[k] * exp(sigma) - exp(x[at])
+        ratio = exp(x[at]) / left_s
         curve = ratio + ratio**2
         part = program.cycles[k] / left_s / busy_hz
         gradient[capacity, at] = part * ratio
         weight = part / slack[capacity]
         hessian[at, at] += weight * (curve + ratio**2)
         if emission:
-            radio_j = np.exp(x[k] + x[at] + program.energy_coefficient[k])
+            radio_j = exp(x[k] + x[at] + program.energy_coefficient[k])
             server_j = program.theta_server * program.cycles[k] ** 3 / left_s**2
             by_radio = radio_j / (radio_j + server_j)
             by_server = 1.0 - by_radio
@@ -320,8 +331,6 @@ def _server_derivatives(program: Program, x: FloatArray, emission: bool, limits:
         for j in range(transmitters, last + 1):
             outer = gradient[capacity, i] * gradient[capacity, j]
             hessian[i, j] -= outer / slack[capacity]
-    if not emission:
-        gradient[capacity, last] -= 1.0
 
 
 @compiled
@@ -331,8 +340,8 @@ def in_box(program: Program, j: int, looser: float) -> tuple[float, float]:
     if j < transmitters:
         least = program.floor
         if j < len(program.size):
-            least = program.size[j] * np.exp(-program.airtime_max[j])
-        return np.log(np.expm1(least / looser)), program.power_max[j]
+            least = program.size[j] * exp(-program.airtime_max[j])
+        return log(expm1(least / looser)), program.power_max[j]
     k = j - transmitters
-    low = np.log(program.size[k] / np.log1p(np.exp(program.power_max[k])))
-    return low, program.airtime_max[k] + np.log(looser)
+    low = log(program.size[k] / log1p(exp(program.power_max[k])))
+    return low, program.airtime_max[k] + log(looser)

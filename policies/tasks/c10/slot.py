@@ -49,7 +49,10 @@ class Slot:
         )
 
     def relaxed(self, factor: float) -> "Slot":
-        """All limits (10b) to (10e) relaxed by the same factor."""
+        """The limits that a decision can miss, relaxed by the same factor: (10b) to (10d) and f_min.
+
+        P_max, f_max and F_max are not among them: a decision beyond them is scaled down.
+        """
         network, tasks = self.network, self.tasks
         return replace(
             self,
@@ -57,7 +60,7 @@ class Slot:
                 network,
                 energy_max_j=network.energy_max_j * factor,
                 rate_min_bps=network.rate_min_bps / factor,
-                server_cpu_hz=network.server_cpu_hz * factor,
+                device_cpu_min_hz=network.device_cpu_min_hz / factor,
             ),
             tasks=replace(tasks, deadline_s=tasks.deadline_s * factor),
         )

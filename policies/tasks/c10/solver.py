@@ -11,8 +11,9 @@ and N + 1 sets remain instead of 2^N. For each the best powers and rates are a c
 (`program`, solved by `barrier`). Its optimum grows with k while the worst l_m of the others falls, so
 bisection on k finds where they cross.
 
-The same argument, with "can stay local if all limits are relaxed by a factor 1 + s" in place of the
-emission level, gives the least violation s of an instance that has no feasible decision.
+The same argument, with "can stay local if limits are relaxed by a factor 1 + s" in place of the emission
+level, gives the least violation s of an instance that has no feasible decision. Relaxed is what a decision
+can miss: D_max, E_max, R_min and f_min, not P_max, f_max and F_max, to which it is scaled down.
 """
 
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from time import perf_counter
 import numpy as np
 
 from ....simulator.core.arrays import BoolArray, FloatArray
+from ....simulator.core.elementary import cbrt_each, exp
 from ....simulator.tasks.decision import TaskDecision
 from ....simulator.tasks.outcome import TOLERANCE, local_energy_j
 from .barrier import GAP, least_emission, least_relaxation
@@ -34,7 +36,7 @@ MAX_DEVICES = 32
 """Above this many devices an instance is refused, unless there is a time limit."""
 
 EXTRA_VIOLATION = 1e-6
-"""Of an instance without a feasible decision, all limits are relaxed by this more than they must."""
+"""Of an instance without a feasible decision, limits are relaxed by this more than they must."""
 
 
 @dataclass(frozen=True)
@@ -98,10 +100,13 @@ def solve(slot: Slot, time_limit_s: float | None = None) -> Solution:
         return perf_counter() >= end
 
     # Within half the tolerance, so that limits that can just be met leave the barrier some room.
-    relaxed = slot.relaxed(1.0 + 0.5 * TOLERANCE)
+    room = 1.0 + 0.5 * TOLERANCE
+    network = replace(slot.network, server_cpu_hz=slot.network.server_cpu_hz * room)
+    roomy = replace(slot, network=network)
+    relaxed = roomy.relaxed(room)
     best = _least_emission(relaxed, expired)
     if best.point is None:
-        relaxed = slot.relaxed(_least_relaxation(slot) * (1.0 + EXTRA_VIOLATION))
+        relaxed = roomy.relaxed(_least_relaxation(roomy) * (1.0 + EXTRA_VIOLATION))
         best = _least_emission(relaxed, expired)
     assert best.point is not None
     decision = decision_at(relaxed, best.offload, best.point)
@@ -147,28 +152,24 @@ def _least_emission(slot: Slot, expired: Expired) -> _Best:
         if not offload.any():
             return _Best(offload, 0.0, 0.0, inside)
         point, value, bound = least_emission(program, inside)
-        return _Best(offload, float(np.exp(value)), float(np.exp(bound)), point)
+        return _Best(offload, exp(value), exp(bound), point)
 
     return _best_set(np.where(can_stay, local_j, np.inf), best_of, expired)
 
 
 def _least_relaxation(slot: Slot) -> float:
-    """The least factor by which all limits must be relaxed so that they can be met."""
+    """The least factor by which limits must be relaxed so that they can be met."""
     network, tasks = slot.network, slot.tasks
-    # A device on its own: C / (D x) <= f_max, and theta C max(f_min, C / (D x))^2 <= E_max x.
+    # A device on its own: C / (D x) <= f_max, and theta C (max(f_min, C / D) / x)^2 <= E_max x.
+    energy_j = local_energy_j(network, tasks, slowest_local_hz(network, tasks))
     needed_hz = tasks.cycles / tasks.deadline_s
-    energy_coefficient = network.theta_device * tasks.cycles / network.energy_max_j
     local = np.maximum(
-        needed_hz / network.device_cpu_max_hz,
-        np.maximum(
-            np.cbrt(energy_coefficient * needed_hz**2),
-            energy_coefficient * network.device_cpu_min_hz**2,
-        ),
+        needed_hz / network.device_cpu_max_hz, cbrt_each(energy_j / network.energy_max_j)
     )
 
     def best_of(offload: BoolArray) -> _Best:
         point, value, bound = least_relaxation(program_of(slot, offload))
-        return _Best(offload, float(np.exp(value)), float(np.exp(bound)), point)
+        return _Best(offload, exp(value), exp(bound), point)
 
     return _best_set(local, best_of, lambda: False).value
 

@@ -19,6 +19,7 @@ from typing import Literal
 import numpy as np
 
 from ....simulator.core.arrays import BoolArray, FloatArray
+from ....simulator.core.elementary import LN_2, cbrt_each, expm1_each, log2_each, power_each
 from ....simulator.tasks.decision import TaskDecision
 from ....simulator.tasks.network import CarbonAwareNetwork, Tasks
 from ....simulator.tasks.outcome import TOLERANCE
@@ -161,7 +162,7 @@ class Search:
             np.maximum(tasks.bits / (_AIRTIME_SHARES[:, None] * time_s), network.rate_min_bps),
             floor_bps,
         )
-        needed = np.expm1(np.log(2.0) * rate_bps / network.bandwidth_hz) / channel.gain
+        needed = expm1_each(LN_2 * rate_bps / network.bandwidth_hz) / channel.gain
         power_w = fixed_point_w(needed, channel.interference_gain, network.noise_w)
         exists = (power_w >= 0.0).all(axis=-1, keepdims=True)
         full_w = np.where(needed > 0.0, network.device_power_max_w, 0.0)
@@ -178,7 +179,7 @@ class Search:
             return replace(point, steps=point.steps + 1, converged=True)
         # Steps are short where (12) and (17) bend more than what they bound; longer ones are tried.
         ratio = step.power_w / np.where(here.power_w > 0.0, here.power_w, 1.0)
-        longer_w = here.power_w * ratio ** np.array([[1.0], [1.0], [2.0], [4.0]])
+        longer_w = here.power_w * power_each(ratio, np.array([[1.0], [1.0], [2.0], [4.0]]))
         power_w = np.minimum(longer_w, self._slot.network.device_power_max_w)
         edge_hz = self._server_rates(here.offload, power_w)
         edge_hz[0] = step.edge_cpu_hz
@@ -217,14 +218,14 @@ class Search:
         """
         network, tasks, channel = self._slot.network, self._slot.tasks, self._slot.channel
         gain = channel.gain / network.noise_w
-        most_bps = network.bandwidth_hz * np.log2(1.0 + network.device_power_max_w * gain)
+        most_bps = network.bandwidth_hz * log2_each(1.0 + network.device_power_max_w * gain)
         longest_s = tasks.deadline_s
         if network.rate_min_bps > 0.0:
             longest_s = np.minimum(longest_s, tasks.bits / network.rate_min_bps)
         shortest_s = np.minimum(tasks.bits / most_bps, longest_s)
         steps = np.linspace(0.0, 1.0, _BOUND_STEPS)[:, None]
-        airtime_s = shortest_s * (longest_s / shortest_s) ** steps
-        sinr = np.expm1(np.log(2.0) * tasks.bits / (network.bandwidth_hz * airtime_s))
+        airtime_s = shortest_s * power_each(longest_s / shortest_s, steps)
+        sinr = expm1_each(LN_2 * tasks.bits / (network.bandwidth_hz * airtime_s))
         radio_j = sinr / gain * airtime_s
         edge_hz = self._edge_hz
         if self._rates == "best":
@@ -241,7 +242,7 @@ def _best_local_hz(network: CarbonAwareNetwork, tasks: Tasks) -> FloatArray:
     energy_coefficient = network.theta_device * tasks.cycles
     alike_hz = np.minimum(
         np.sqrt(slowest_hz * network.device_cpu_max_hz),
-        np.cbrt(slowest_hz * network.energy_max_j / energy_coefficient),
+        cbrt_each(slowest_hz * network.energy_max_j / energy_coefficient),
     )
     return np.minimum(slowest_hz, alike_hz)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ....simulator.core.arrays import FloatArray
+from ....simulator.core.elementary import log1p_each
 from ..c10.slot import Slot
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def rate_bound(slot: Slot, power_w: FloatArray) -> RateBound:
     heard_w = slot.channel.interference_gain * power_w
     disturbance_w = heard_w.sum(axis=-1) + noise_w
     sinr = power_w * slot.channel.gain / disturbance_w
-    nats = np.where(power_w > 0.0, np.log1p(sinr), 1.0)
+    nats = np.where(power_w > 0.0, log1p_each(sinr), 1.0)
     v = sinr / (1.0 + sinr) / nats
     w = v[:, None] * heard_w / disturbance_w[:, None]
     return RateBound(1.0 + 2.0 * v, v, w, v * noise_w / disturbance_w)

@@ -1,0 +1,53 @@
+"""Outputs: names that nobody else takes, and one writer for each at a time."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ..traces.locks import lock_of, locked
+from .errors import ArgumentError
+
+RUNS = Path("runs")
+"""The folder of outputs that are given no path."""
+
+
+def reserve(stem: str, suffix: str = "") -> Path:
+    """A new file in `runs/`, empty, or a folder if it has no suffix: whoever asks next gets another.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    RUNS.mkdir(parents=True, exist_ok=True)
+    path, number = RUNS / f"{stem}{suffix}", 2
+    while True:
+        try:
+            path.touch(exist_ok=False) if suffix else path.mkdir()
+            return path
+        except FileExistsError:
+            path, number = RUNS / f"{stem}-{number}{suffix}", number + 1
+
+
+@contextmanager
+def alone(path: Path, *, reserved: bool) -> Iterator[None]:
+    """While this process writes an output, nobody else does.
+
+    Args:
+        path: of the output, a file or a folder.
+        reserved: whether `reserve` made it; it is removed if nothing comes of it.
+
+    Raises:
+        ArgumentError: another is at it.
+        OSError: its folder cannot be made or written.
+    """
+    with locked(lock_of(path.resolve())) as mine:
+        if not mine:
+            raise ArgumentError(f"{path}: another run is at work on it; nothing was changed")
+        try:
+            yield
+        finally:
+            if reserved:
+                with suppress(OSError):
+                    if path.is_dir():
+                        path.rmdir()  # if it is empty
+                    elif path.stat().st_size == 0:
+                        path.unlink()

@@ -1,0 +1,55 @@
+"""The names by which Gymnasium knows the environments of `environment`; light, so as to be soon there.
+
+Entry points are text, so that what Gymnasium makes of them can be sent to other processes. Importing
+`edgesim` where Gymnasium is loaded registers them, too: "edgesim:edgesim/Stream-v0" is an id that any
+process knows, also one that a vector of subprocesses has started.
+"""
+
+import warnings
+from importlib import import_module
+from typing import Any
+
+STREAM = "edgesim/Stream-v0"
+TASKS = "edgesim/Tasks-v0"
+
+FORMER_IDS = {
+    "edgesim/DigitalTwinNetwork-v0": STREAM,
+    "edgesim/CarbonAwareEdge-v0": TASKS,
+}
+"""Accepted still, with a warning."""
+
+_CLASSES = {STREAM: "Stream{}Environment", TASKS: "Task{}Environment"}
+
+
+def register_envs() -> None:
+    """Register both environments with Gymnasium; once is enough, and more do no harm."""
+    from gymnasium.envs.registration import register, registry
+
+    for name in (*_CLASSES, *FORMER_IDS):
+        if name in registry:
+            continue
+        if name in FORMER_IDS:
+            makers = [f"{__name__}:make_former", f"{__name__}:make_former_vector"]
+            register(name, makers[0], vector_entry_point=makers[1], kwargs={"former": name})
+        else:
+            module = f"{__package__}.environment"
+            single, vector = (f"{module}:{_CLASSES[name].format(kind)}" for kind in ("", "Vector"))
+            register(name, single, vector_entry_point=vector)
+
+
+def make_former(former: str, **keywords: Any) -> Any:
+    """An environment by its former id."""
+    return _make("", former, keywords)
+
+
+def make_former_vector(former: str, **keywords: Any) -> Any:
+    """A vector of environments by their former id."""
+    return _make("Vector", former, keywords)
+
+
+def _make(kind: str, former: str, keywords: dict[str, Any]) -> Any:
+    name = FORMER_IDS[former]
+    # Unlike DeprecationWarning it is shown by default, whoever calls.
+    warnings.warn(f"{former} is now {name}", FutureWarning, stacklevel=3)
+    module = import_module(f"{__package__}.environment")
+    return getattr(module, _CLASSES[name].format(kind))(**keywords)
