@@ -11,6 +11,7 @@ from ..policies.base import AnyPolicy, Policy
 from ..policies.learning.trainable import TrainablePolicy
 from ..policies.registry import make_policy, policy_name
 from ..scenarios.code import Code
+from ..scenarios.components import is_unseen
 from ..scenarios.data import check_inside
 from ..scenarios.errors import Issue, ScenarioError, as_toml
 from ..scenarios.loading import AnyScenario, Overrides, load_scenario, parse_scenario
@@ -112,7 +113,8 @@ def prepare(scenario: Scenario, policy: AnyPolicy | None = None) -> Experiment:
             value = made.checkpoint and as_toml(made.checkpoint)
             issue = Issue(scenario.source, str(error), "policy.checkpoint", value)
             raise ScenarioError([issue]) from None
-    if type(made).__module__.startswith(f"{__package__.partition('.')[0]}."):
+    ours = type(made).__module__.startswith(f"{__package__.partition('.')[0]}.")
+    if ours and not is_unseen(made):
         try:  # of the program's own it costs nothing, and shows what one cannot do
             made.reset(plan.problem.network, plan.problem, _streams(scenario).generators("policy"))
         except ValueError as error:

@@ -299,7 +299,7 @@ def test_hostile_values(keys: str) -> None:
 
 
 def test_a_cell_that_covers_the_world_is_drawn() -> None:
-    edgesim.run("cells.toml", "t.h5", overrides={"stations.sbs.coverage": 1e30}).close()
+    edgesim.run("cells.toml", "t.h5", overrides={"stations.sbs.coverage": "1e30 m"}).close()
     for words in (["plot", "t.h5", "--kind", "map"], ["report", "t.h5"]):
         answered(words, "")
     assert Path("t.png").is_file()
