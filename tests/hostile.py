@@ -4,6 +4,7 @@ Each function changes a good file at random, harmlessly: what it could reach are
 """
 
 import json
+import math
 import random
 import sqlite3
 from collections.abc import Callable
@@ -284,9 +285,8 @@ def table(path: Path, rng: random.Random, checksum: Callable[..., int]) -> str:
             row[at] = json.dumps(tree(json.loads(old), rng))
         else:
             new = anything(rng)
-            row[at] = (
-                json.dumps(new) if isinstance(new, list) or new != new else new
-            )  # SQLite knows no NaN
+            plain = isinstance(new, str | int) or (isinstance(new, float) and not math.isnan(new))
+            row[at] = new if plain else json.dumps(new)  # SQLite knows no NaN
         db.execute(f"DELETE FROM {name} WHERE {key} = ?", (row[0],))
         marks = "?, " * len(row)
         db.execute(f"INSERT INTO {name} VALUES ({marks}?)", (*row, checksum(name, row)))
