@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import h5py
 import hostile
 import pytest
 from click.testing import CliRunner
@@ -272,6 +273,7 @@ def test_two_thousand_hostile_files(kind: str, folder: Path) -> None:
         ("traces", 131),
         ("traces", 236),
         ("traces", 1260),
+        ("traces", 1561),
         ("checkpoints", 191),
         ("checkpoints", 350),
         ("checkpoints", 1202),
@@ -313,6 +315,24 @@ def test_a_cell_that_covers_the_world_is_drawn() -> None:
     for words in (["plot", "t.h5", "--kind", "map"], ["report", "t.h5"]):
         answered(words, "")
     assert Path("t.png").is_file()
+
+
+@pytest.mark.parametrize("value", [3, [1.0, 2.0, 3.0], "x", h5py.Empty("f8")])
+def test_dimensions_of_another_type_crash_nobody(value: Any) -> None:
+    """HDF5's own functions follow them without a look; in a process of its own, to see it."""
+    edgesim.run("cells.toml", "t.h5").close()
+    with h5py.File("t.h5", "r+", locking=False) as file:
+        for name in ("slots/queue_bits", "tasks/bits", "summary/tasks"):
+            del file[name].attrs["DIMENSION_LIST"]
+            file[name].attrs["DIMENSION_LIST"] = value
+    program = "import edgesim\nfor part in ('slots', 'tasks', 'batches'):\n" + (
+        "    try:\n        getattr(edgesim.open_trace('t.h5'), part).load()\n"
+        "    except edgesim.TraceError as error:\n        print(error)\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert told.stdout.count("t.h5: the file is torn") == 3
 
 
 @pytest.mark.parametrize("words", [["watch", "--interval"], ["summary", "--warmup"]])

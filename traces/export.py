@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from ..simulator.core.recorder import OUTCOMES
-from .file_errors import indices, replaced
+from .file_errors import indices, replaced, reported
 from .reader import TraceError, open_trace
 from .variables import TABLES
 
@@ -62,21 +62,24 @@ def _pieces(dataset: xr.Dataset, dims: tuple[str, ...], path: object) -> Iterato
     step = max(1, CHUNK_ROWS // row_size)
     length = dataset.sizes[along]
     for begin in range(0, max(length, 1), step):
-        piece = dataset.isel({along: slice(begin, begin + step)})
-        shape = tuple(piece.sizes[dim] for dim in dims)
-        table: dict[str, Any] = {}
-        for axis, dim in enumerate(dims):
-            if dim == "task":
-                continue
-            labels = np.asarray(piece[dim].values)
-            spread = labels.reshape([-1 if i == axis else 1 for i in range(len(dims))])
-            table[dim] = np.broadcast_to(spread, shape).ravel()
-        if "station" in dims and "station_name" in dataset:
-            table["station_name"] = dataset["station_name"].values[table["station"]]
-        for name in map(str, dataset.data_vars):
-            table[name] = piece[name].values.ravel()
-        if "outcome" in table:
-            table["outcome"] = np.array(OUTCOMES)[indices(table["outcome"], len(OUTCOMES), path)]
+        with reported(path):
+            piece = dataset.isel({along: slice(begin, begin + step)})
+            shape = tuple(piece.sizes[dim] for dim in dims)
+            table: dict[str, Any] = {}
+            for axis, dim in enumerate(dims):
+                if dim == "task":
+                    continue
+                labels = np.asarray(piece[dim].values)
+                spread = labels.reshape([-1 if i == axis else 1 for i in range(len(dims))])
+                table[dim] = np.broadcast_to(spread, shape).ravel()
+            if "station" in dims and "station_name" in dataset:
+                table["station_name"] = dataset["station_name"].values[table["station"]]
+            for name in map(str, dataset.data_vars):
+                table[name] = piece[name].values.ravel()
+            if "outcome" in table:
+                table["outcome"] = np.array(OUTCOMES)[
+                    indices(table["outcome"], len(OUTCOMES), path)
+                ]
         yield table
 
 

@@ -203,7 +203,7 @@ def _draw_map(trace: Trace, ax: "Axes") -> None:
 
     last = trace.slots.isel(replication=0, slot=-1)
     width, height = trace.attrs["area_m"]
-    far_m = 10.0 * np.hypot(width, height)  # matplotlib takes for ever for what is farther outside
+    far_m = 1e6 * np.hypot(width, height)  # matplotlib takes for ever for what is farther outside
     device = np.column_stack([last["x_m"].values, last["y_m"].values]).clip(-far_m, far_m)
     station = np.column_stack([last["station_x_m"].values, last["station_y_m"].values])
     station = station.clip(-far_m, far_m)
@@ -219,7 +219,7 @@ def _draw_map(trace: Trace, ax: "Axes") -> None:
             ax.add_patch(
                 Circle(
                     tuple(centre),
-                    min(radius, 2.0 * far_m),
+                    min(radius, 1e-5 * far_m),
                     fill=few,
                     facecolor=edge,
                     edgecolor=edge,

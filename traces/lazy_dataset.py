@@ -88,11 +88,8 @@ def _described(group: h5py.Group) -> tuple[_Described, dict[str, Any]]:
         dataset = group[name]
         if dataset.attrs.get("NAME", b"").startswith(b"This is a netCDF dimension"):
             continue  # it has a size, but no values
-        dims = (
-            (name,)
-            if dataset.is_scale
-            else tuple(dim[0].name.rpartition("/")[2] for dim in dataset.dims)
-        )
+        is_scale = dataset.attrs.get("CLASS", b"") == b"DIMENSION_SCALE"
+        dims = (name,) if is_scale else _dims(dataset)
         attrs = {
             key: value.tolist() if isinstance(value, np.generic) else value
             for key, value in dataset.attrs.items()
@@ -102,6 +99,27 @@ def _described(group: h5py.Group) -> tuple[_Described, dict[str, Any]]:
         dtype = np.dtype(object) if is_text else dataset.dtype
         columns[name] = dims, dataset.shape, dtype, attrs
     return columns, decoded_attrs(group)
+
+
+def _dims(dataset: h5py.Dataset) -> tuple[str, ...]:
+    """The names of a variable's dimensions, as its attribute DIMENSION_LIST refers to their scales.
+
+    HDF5's own functions for this crash the process where the attribute is of another type.
+
+    Raises:
+        ValueError: it is.
+    """
+    if not dataset.ndim:
+        return ()
+    kept = h5py.h5a.open(dataset.id, b"DIMENSION_LIST")
+    kind = kept.get_type()
+    is_list = isinstance(kind, h5py.h5t.TypeVlenID)
+    if not (is_list and kind.get_super().get_class() == h5py.h5t.REFERENCE) or kept.shape != (
+        dataset.ndim,
+    ):
+        raise ValueError(f"the dimensions of {dataset.name} are not told")
+    names = [h5py.h5r.get_name(scales[0], dataset.id) for scales in dataset.attrs["DIMENSION_LIST"]]
+    return tuple(name.decode().rpartition("/")[2] for name in names)
 
 
 def lazy_variable(
