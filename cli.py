@@ -1,6 +1,7 @@
 """The `edgesim` command: parses, calls, prints. The work is done by `api.py`."""
 
 import json
+import math
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -47,9 +48,20 @@ def file_option(*names: str, text: str, **more: Any) -> Callable[[Command], Comm
     return click.option(*names, type=click.Path(dir_okay=False, path_type=Path), help=text, **more)
 
 
+def finite_range(least: float, most: float, **more: bool) -> click.FloatRange:
+    """A number between two; NaN is none."""
+
+    class Finite(click.FloatRange):
+        def convert(self, value: Any, param: Any, ctx: Any) -> float:
+            number = float(super().convert(value, param, ctx))
+            return self.fail("nan is not a number", param, ctx) if math.isnan(number) else number
+
+    return Finite(least, most, **more)
+
+
 def warmup_option(text: str = "Share of the slots left out first.") -> Callable[[Command], Command]:
     """How much of a run is not counted."""
-    share = click.FloatRange(0.0, 1.0, max_open=True)
+    share = finite_range(0.0, 1.0, max_open=True)
     return click.option("--warmup", type=share, default=0.1, show_default=True, help=text)
 
 
@@ -449,7 +461,13 @@ def report(traces: Sequence[Path], output: Path | None, warmup: float, overwrite
 
 @main.command()
 @trace_argument
-@click.option("--interval", default=1.0, show_default=True, help="Seconds between two looks.")
+@click.option(
+    "--interval",
+    type=finite_range(0.01, 86_400.0),
+    default=1.0,
+    show_default=True,
+    help="Seconds between two looks.",
+)
 def watch(trace: Path, interval: float) -> None:
     """Follow a run by the trace that it writes, until it ends."""
     with user_errors():

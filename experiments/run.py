@@ -11,12 +11,14 @@ from ..policies.base import AnyPolicy, Policy
 from ..policies.learning.trainable import TrainablePolicy
 from ..policies.registry import make_policy, policy_name
 from ..scenarios.code import Code
+from ..scenarios.components import is_unseen
 from ..scenarios.data import check_inside
 from ..scenarios.errors import Issue, ScenarioError, as_toml
 from ..scenarios.loading import AnyScenario, Overrides, load_scenario, parse_scenario
 from ..scenarios.schema import Scenario
-from ..scenarios.tables import flatten
+from ..scenarios.tables import flatten, parse_toml
 from ..simulator.build import Blueprint, blueprint
+from ..simulator.core.errors import RunError
 from ..simulator.core.randomness import Streams
 from ..simulator.core.recorder import EndStatus
 from ..simulator.core.saved_state import StateError, load_state
@@ -47,7 +49,7 @@ class Experiment:
     @property
     def streams(self) -> Streams:
         """The random streams of its seeds."""
-        return Streams(self.scenario.run.seed, self.scenario.run.replications)
+        return _streams(self.scenario)
 
 
 def load(
@@ -111,7 +113,33 @@ def prepare(scenario: Scenario, policy: AnyPolicy | None = None) -> Experiment:
             value = made.checkpoint and as_toml(made.checkpoint)
             issue = Issue(scenario.source, str(error), "policy.checkpoint", value)
             raise ScenarioError([issue]) from None
+    ours = type(made).__module__.startswith(f"{__package__.partition('.')[0]}.")
+    if ours and not is_unseen(made):
+        try:  # of the program's own it costs nothing, and shows what one cannot do
+            made.reset(plan.problem.network, plan.problem, _streams(scenario).generators("policy"))
+        except ValueError as error:
+            name = as_toml(scenario.policy.name)
+            issue = Issue(scenario.source, str(error), "policy.name", name)
+            raise ScenarioError([issue]) from None
     return Experiment(scenario, plan, made)
+
+
+def _streams(scenario: Scenario) -> Streams:
+    return Streams(scenario.run.seed, scenario.run.replications)
+
+
+def _begin(experiment: Experiment) -> None:
+    """Reset the policy.
+
+    Raises:
+        RunError: it failed.
+    """
+    policy, problem = experiment.policy, experiment.blueprint.problem
+    try:
+        policy.reset(problem.network, problem, experiment.streams.generators("policy"))
+    except Exception as error:
+        name = experiment.scenario.policy.name
+        raise RunError(f"policy {name!r}, reset: {type(error).__name__}: {error}") from error
 
 
 def execute(
@@ -134,13 +162,13 @@ def execute(
 
     Raises:
         KeyboardInterrupt: Ctrl-C, as Python handles it by itself.
-        RunError: a policy or model failed; the slots up to there can be read.
+        RunError: a policy or model failed, or there is too little memory; the slots up to there can be
+            read.
         CheckpointError: the policy or a model has a state that cannot be saved.
         OSError: the trace or a checkpoint cannot be written.
     """
-    policy, problem = experiment.policy, experiment.blueprint.problem
-    policy.reset(problem.network, problem, experiment.streams.generators("policy"))
-    saved = checkpoint_path(path)
+    policy, saved = experiment.policy, checkpoint_path(path)
+    _begin(experiment)
     if checkpoint_every is not None:
         checkpoint.state_of({"policy": policy}, saved)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -149,9 +177,10 @@ def execute(
     writer = TraceWriter(path, run_info(experiment), level=level)
     try:
         simulation = experiment.blueprint.simulation(policy.decide, writer, experiment.streams)
-    except BaseException:
+    except Exception as error:
         writer.close("failed")
-        raise
+        what = "too little memory" if isinstance(error, MemoryError) else "a model does not start"
+        raise RunError(f"{what}: {type(error).__name__}: {error}") from error
     return _record(experiment, writer, simulation, path, on_start, checkpoint_every)
 
 
@@ -175,8 +204,8 @@ def resume(
     _check_same(file, saved.scenario, None, info)
     with open_trace(path) as trace:
         _check_same(path, trace.scenario, trace.inputs, info)
-    policy, problem = experiment.policy, experiment.blueprint.problem
-    policy.reset(problem.network, problem, experiment.streams.generators("policy"))
+    policy = experiment.policy
+    _begin(experiment)
     level = experiment.scenario.trace.level
     try:
         load_state(saved.state, {"policy": policy})
@@ -192,7 +221,14 @@ def resume(
         writer.go_on()
     except TraceError as error:
         raise CheckpointError(f"{error}; {_ANEW}") from None
-    return _record(experiment, writer, simulation, path, on_start, saved.every)
+    try:
+        return _record(experiment, writer, simulation, path, on_start, saved.every)
+    except (RunError, CheckpointError, TraceError, OSError):
+        raise
+    except Exception as error:
+        # Of numbers that fit and mean nothing, nobody but the run itself can tell.
+        what = f"the run that goes on from it fails: {type(error).__name__}: {error}"
+        raise CheckpointError(f"{file}: {what}") from error
 
 
 def execute_or_resume(
@@ -268,6 +304,8 @@ def _record(
             except (KeyboardInterrupt, SystemExit):
                 status = "interrupted"
                 raise
+            except MemoryError as error:
+                raise RunError(f"too little memory: {error}") from error
             finally:
                 writer.close(status)
             if status == "complete":
@@ -289,7 +327,11 @@ def _check_same(file: Path, scenario: str, inputs: Mapping[str, str] | None, inf
     Raises:
         CheckpointError: names the keys, or the files and classes, that differ.
     """
-    theirs, ours = (flatten(tomllib.loads(text)) for text in (scenario, info.scenario))
+    try:
+        theirs = flatten(parse_toml(scenario, str(file)))
+    except ScenarioError as error:
+        raise CheckpointError(f"{file}: it is damaged: {error}") from None
+    ours = flatten(tomllib.loads(info.scenario))
     changes = [
         f"{key} was {as_toml(theirs.get(key))}"
         for key in sorted(ours.keys() | theirs.keys())

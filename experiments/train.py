@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from ..policies.base import AnyPolicy
-from ..policies.learning.checkpoint import read, write
+from ..policies.learning.checkpoint import check_alike, read, write
 from ..policies.learning.environment import (
     LIMIT_WEIGHTS,
     StreamVectorEnvironment,
@@ -206,14 +206,37 @@ class _Session:
         self._since: list[Mapping[str, float]] = []
         self._seconds = 0.0
         if saved is not None:
-            learner.load_state_dict(saved["learner"])
-            self._best = saved["best"] and Evaluation(**saved["best"])
-            self._since = saved["since"]
-            self._seconds = saved["seconds"]
+            self._restore(saved, folder / "checkpoint.pt")
         self._first = learner.steps
         self._begun = self._saved_at = time.monotonic()
         self._progress = Table(folder / "progress.csv", learner.steps)
         self._evaluations = Table(folder / "evaluation.csv", learner.steps)
+
+    def _restore(self, saved: Mapping[str, Any], path: Path) -> None:
+        """Take over what a checkpoint holds.
+
+        Raises:
+            ScenarioError: it is no state of this training.
+        """
+        best = {"figures": {}, "score": 0.0} if saved.get("best") is not None else None
+        fresh: dict[str, Any] = {
+            "format": "",
+            "scenario": "",
+            "learner": self._learner.state_dict(),
+        }
+        fresh |= {"best": best, "since": [], "seconds": 0.0}
+        try:
+            check_alike(saved, fresh)
+            self._learner.load_state_dict(saved["learner"])
+            self._best = Evaluation(**saved["best"]) if best else None
+            self._since = [
+                {name: float(mean) for name, mean in one.items()} for one in saved["since"]
+            ]
+            self._seconds = saved["seconds"]
+        except Exception as error:
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            what = f"{path}: the checkpoint is damaged: {reason}"
+            raise ScenarioError([Issue("--resume", what)]) from error
 
     def run(self, follow: Callable[[TrainingProgress], None]) -> TrainingResult:
         """Until all steps are done, or a signal comes."""
@@ -371,7 +394,11 @@ def _saved(scenario: Scenario, checkpoint: Path) -> dict[str, Any] | None:
         saved = read(checkpoint, FORMAT)
     except ValueError as error:
         raise ScenarioError([Issue("--resume", str(error))]) from None
-    then = flatten(tomllib.loads(saved["scenario"]))
+    try:
+        then = flatten(tomllib.loads(saved["scenario"]))
+    except Exception as error:
+        what = f"{checkpoint}: the checkpoint is damaged: it has no scenario"
+        raise ScenarioError([Issue("--resume", what)]) from error
     now = flatten(tomllib.loads(scenario.to_toml()))
     differing = [
         Issue(

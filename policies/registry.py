@@ -3,7 +3,7 @@
 import inspect
 import sys
 
-from ..scenarios.components import VERBS, Unseen, configure, resolve
+from ..scenarios.components import VERBS, configure, is_unseen, resolve
 from ..scenarios.errors import Issue, ScenarioError, as_toml
 from ..scenarios.schema import Scenario
 from .base import AnyPolicy, Policy
@@ -81,7 +81,7 @@ def make_policy(scenario: Scenario, given: AnyPolicy | None = None) -> Policy:
     if given is None or isinstance(given, str):
         builtins = POLICIES[scenario.run.problem]
         given = resolve(section.name, "policies", builtins, source=source, code=scenario.code)
-    for verb in () if given is Unseen else VERBS["policies"]:  # type: ignore[comparison-overlap]
+    for verb in () if is_unseen(given) else VERBS["policies"]:
         if not callable(getattr(given, verb, None)):
             what = f"no policy: it has no method `{verb}`"
             raise ScenarioError([Issue(source, what, "policy.name", as_toml(section.name))])

@@ -50,6 +50,11 @@ class Unseen:
     """Stands for a class that a scenario names, and that nobody looked at."""
 
 
+def is_unseen(component: object) -> bool:
+    """Whether it stands for a class, or an object of one, that nobody looked at."""
+    return component is Unseen or isinstance(component, Unseen)
+
+
 def named_classes(scenario: Scenario) -> dict[str, str]:
     """The classes that a scenario names "module:Class", by key."""
     names = {key: attrgetter(key)(scenario) for key in KEYS.values()}
@@ -261,6 +266,9 @@ def configure(
     except (ValueError, OSError) as error:
         reason = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else error
         raise ScenarioError([Issue(source, f"{cls.__name__}: {reason}", where)]) from None
+    except Exception as error:
+        what = f"{cls.__name__} cannot be made: {_in_one_line(error)}"
+        raise ScenarioError([Issue(source, what, where)]) from error
 
 
 @cache

@@ -12,7 +12,7 @@ from .code import NO_CODE, Code
 from .errors import Issue, ScenarioError, nearest
 from .schema import Scenario
 from .sections import PolicySection, objective_keys
-from .tables import copied, parse_toml, parse_value, put
+from .tables import check_depth, copied, parse_toml, parse_value, put
 from .validation import validate
 
 AnyScenario: TypeAlias = str | Path | Mapping[str, Any] | Scenario
@@ -72,6 +72,7 @@ def load_scenario(
         table, source = parse_toml(scenario.to_toml(), scenario.source), scenario.source
         folders = [*([Path(data_dir)] if data_dir else []), *scenario.folders]
     elif isinstance(scenario, Mapping):
+        check_depth(scenario, "scenario")
         table, source, folders = copied(scenario), "scenario", data_folders(None, data_dir)
         code = replace(code, beside=(Path.cwd(),))
     elif isinstance(scenario, str) and "\n" in scenario:

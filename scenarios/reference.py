@@ -97,7 +97,10 @@ def _metadata(hint: object) -> Iterator[object]:
 
 def _choices(kind: str, key: str, builtins: Mapping[str, str]) -> list[str]:
     """The classes that a key can name, and the keys of each class."""
-    lines = ["", f'`{key.rpartition(".")[2]}` is one of these, or `"module:Class"` of your own:']
+    lines = [
+        "",
+        f'`{key.rpartition(".")[2]}` is one of these, or `"module:Class"` of a .py file beside the scenario:',
+    ]
     for name in builtins:
         cls = resolve(name, kind, builtins)
         summary, meanings = _docstring(cls)

@@ -385,8 +385,15 @@ class EnergySection(Section):
 
 
 def utc(moment: datetime) -> datetime:
-    """A moment without a time zone; one that has a zone is turned into UTC first."""
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    """A moment without a time zone; one that has a zone is turned into UTC first.
+
+    Raises:
+        ValueError: in UTC it is beyond the years that there are.
+    """
+    try:
+        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    except OverflowError:
+        raise ValueError("in UTC a year that there is not") from None
 
 
 class LimitsSection(Section):

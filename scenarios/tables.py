@@ -6,6 +6,9 @@ from typing import Any
 
 from .errors import Issue, ScenarioError, as_toml
 
+MAX_DEPTH = 30
+"""Levels of tables and lists."""
+
 
 def parse_toml(text: str, source: str) -> dict[str, Any]:
     """The table that a TOML text describes.
@@ -18,9 +21,25 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
         ScenarioError: not TOML.
     """
     try:
-        return tomllib.loads(text)
+        table = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise ScenarioError([Issue(source, f"not valid TOML: {error}")]) from None
+    check_depth(table, source)
+    return table
+
+
+def check_depth(table: Mapping[str, Any], source: str) -> None:
+    """Refuse tables and lists that are nested deeper than any file is.
+
+    Raises:
+        ScenarioError: they are.
+    """
+    level: list[Any] = [table]
+    for _ in range(MAX_DEPTH):
+        inner = [one.values() if isinstance(one, Mapping) else one for one in level]
+        level = [one for held in inner for one in held if isinstance(one, Mapping | list | tuple)]
+    if level:
+        raise ScenarioError([Issue(source, f"tables or lists nested over {MAX_DEPTH} times")])
 
 
 def parse_value(text: str) -> object:
@@ -58,7 +77,11 @@ def put(table: dict[str, Any], key: str, value: object, source: str) -> None:
     Raises:
         ScenarioError: something on the way is not a table.
     """
+    check_depth({key: value}, source)
     *sections, last = key.split(".")
+    if len(sections) >= MAX_DEPTH:
+        what = f"a key of {len(sections) + 1} parts"
+        raise ScenarioError([Issue(source, what, as_toml(key))])
     for depth, section in enumerate(sections, start=1):
         inner = table.setdefault(section, {})
         if not isinstance(inner, dict):

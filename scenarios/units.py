@@ -67,6 +67,9 @@ _COUNTED = re.compile(
 )
 
 _QUANTITY = re.compile(r"\s*([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*", re.DOTALL)
+_LONGEST = 200
+"""Characters of a quantity: who writes more means something else, and finding out takes long."""
+
 _UNIT = re.compile(r"(1|[^\W\d]\w*)([/*][^\W\d]\w*)*")
 
 
@@ -183,11 +186,12 @@ class Quantity:
 
     @lru_cache(4096)  # noqa: B019 - there are few kinds, and they live as long as the program
     def _from_text(self, text: str) -> float:
-        match = _QUANTITY.fullmatch(text)
+        match = _QUANTITY.fullmatch(text) if len(text) <= _LONGEST else None
         if match is None:
             raise self._error(f"not {self.kind}")
-        number, unit = Decimal(match[1]), match[2].replace(" ", "")
+        unit = match[2].replace(" ", "")
         try:
+            number = Decimal(match[1])
             if unit in _DECIBELS:
                 unit, reference = _DECIBELS[unit]
                 number = reference * 10 ** (number / 10)

@@ -132,7 +132,11 @@ def _issues(
             )
         return
     hints = list(_hints(model, path[:-1] if kind == "extra_forbidden" else path))
-    what = context["problem"] if kind == "quantity" else _WHAT.get(kind, details["msg"])
+    what = (
+        context["problem"]
+        if kind == "quantity"
+        else _WHAT.get(kind, details["msg"].removeprefix("Value error, "))
+    )
     near = ""
     if kind == "extra_forbidden":
         keys = [key for hint in hints for key in _fields(hint)]

@@ -16,6 +16,8 @@ from ..scenarios.sections import (
     UniformLatency,
 )
 from .components import (
+    check_size,
+    check_speed,
     check_times,
     find_carbon,
     find_device_positions,
@@ -107,7 +109,8 @@ class Blueprint:
         if saved is not None:
             now_ns = load_state(saved, {"now_ns": None, "world": world, "twin": twin})["now_ns"]
             slot = world.state.slot
-            if now_ns != world.slot_start_ns or not 0 <= slot <= self.scenario.run.slots:
+            whole = type(now_ns) is int and now_ns == world.slot_start_ns
+            if not (whole and 0 <= slot <= self.scenario.run.slots):
                 raise StateError(f"{now_ns} ns is not the end of slot {slot - 1} of the run")
         return self._of(world, twin, decide, recorder, now_ns)
 
@@ -347,9 +350,11 @@ def blueprint(scenario: Scenario) -> Blueprint:
     positions = attempt(lambda: find_device_positions(scenario))
     carbon = topology and attempt(lambda: find_carbon(scenario, len(topology.station_names)))
     attempt(lambda: check_times(scenario))
+    attempt(lambda: check_speed(scenario, models["mobility"]))
     if issues:
         raise ScenarioError(issues)
     devices = len(positions) if positions is not None else scenario.devices.count or 0
+    check_size(scenario, len(topology.station_names), devices)
     network = _network(scenario, topology, devices)
     problem: DriftPlusPenalty | WorstCaseEmission
     if streamed:

@@ -6,16 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from ..scenarios.components import Unseen, configure, resolve
+from ..scenarios.components import configure, is_unseen, resolve
 from ..scenarios.data import data_file, read_positions, read_series
 from ..scenarios.errors import Issue, ScenarioError, as_toml
 from ..scenarios.schema import Scenario
 from ..scenarios.sections import CarbonFile, File
 from ..scenarios.topology_file import read_topology
 from .core.arrays import FloatArray
+from .core.memory import memory_bytes
 from .models.arrivals import SLOT_TASKS
 from .models.carbon import CarbonIntensity, Series
 from .models.fading import PATH_LOSS, PathLoss
+from .models.mobility import RandomWaypoint, mean_distance_m
 from .network.topology import Links, Topology, circle, star, station_names
 
 _SECTIONS = {
@@ -26,6 +28,9 @@ _SECTIONS = {
 }
 """Of each kind of model, the section whose further keys are the model's, and the key naming it."""
 
+
+MAX_LEGS = 1000
+"""Waypoints that a device passes within a slot."""
 
 MOST_HELD = 3.0
 """So many times the median of its steps a file's carbon intensity may hold; more is a hole in it."""
@@ -45,7 +50,7 @@ def find_model(scenario: Scenario, kind: str, builtins: Mapping[str, str]) -> An
     name, verbs = getattr(section, key), ("start", "next") if builtins is SLOT_TASKS else None
     cls = resolve(name, kind, builtins, source=scenario.source, code=scenario.code, verbs=verbs)
     model = configure(cls, options, section_name, source=scenario.source)
-    if kind == "mobility" and cls is not Unseen and not hasattr(model, "moves"):
+    if kind == "mobility" and not is_unseen(cls) and not hasattr(model, "moves"):
         what = "it has no attribute `moves`"
         raise ScenarioError([_issue(scenario, f"{section_name}.{key}", name, what)])
     return model
@@ -234,6 +239,40 @@ def check_times(scenario: Scenario) -> None:
         issues.append(_issue(scenario, "run.slot", slot_s, what))
     if issues:
         raise ScenarioError(issues)
+
+
+def check_size(scenario: Scenario, stations: int, devices: int) -> None:
+    """What the state takes, about, and what memory there is.
+
+    Raises:
+        ScenarioError: it is more.
+    """
+    replications, antennas = scenario.run.replications, scenario.channel.antennas
+    if scenario.run.problem == "drift-plus-penalty":
+        row = 6 * stations + 40
+    else:
+        row = 4 * devices + 4 * antennas + 40
+    needed, there = 8 * replications * devices * row, memory_bytes()
+    if needed > there:
+        what = (
+            f"{replications:,} replications of {devices:,} devices and {stations:,} stations take "
+        )
+        what += f"{needed / 1e9:,.0f} GB of memory, and there are {there / 1e9:,.0f}"
+        raise ScenarioError([_issue(scenario, "devices.count", devices, what)])
+
+
+def check_speed(scenario: Scenario, mobility: Any) -> None:
+    """How many waypoints a device passes in a slot, each of which takes its time here.
+
+    Raises:
+        ScenarioError: more than anybody waits for.
+    """
+    if not isinstance(mobility, RandomWaypoint):
+        return
+    fastest, leg_m = mobility.speed[1], mean_distance_m(*scenario.area.size)
+    if not fastest * scenario.run.slot <= MAX_LEGS * leg_m:
+        what = f"a device passes over {MAX_LEGS:,} waypoints, {leg_m:.3g} m apart, within a slot"
+        raise ScenarioError([_issue(scenario, "mobility.speed", mobility.speed, what)])
 
 
 def _issue(scenario: Scenario, key: str, value: object, what: str, allowed: str = "") -> Issue:

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from .core.arrays import BoolArray, FloatArray
 from .core.saved_state import ALL_FIELDS
-from .network.cells import Cells
+from .network.cells import Cells, check_amounts
 
 Columns = dict[str, NDArray[Any]]
 
@@ -35,6 +36,12 @@ class State:
     cells: Cells
     carbon_g_per_j: FloatArray
     station_up: BoolArray
+
+    def check_state(self) -> None:
+        """No column has what no network has: all are amounts."""
+        for column in vars(self).values():
+            if isinstance(column, np.ndarray) and column.dtype == np.float64:
+                check_amounts(column)
 
     def device_columns(self) -> Columns:
         """What a device collects and reports."""

@@ -680,6 +680,16 @@ def test_shipped_scenarios_read_back_exactly() -> None:
         assert_round_trip(load_scenario(scenario.path))
 
 
+MONSTROUS: list[Any] = [
+    "1e99999999999999999999 m",
+    "1 " + "*".join(["Hz"] * 2000),
+    "1" + " " * 60_000 + "m",
+    "9999-12-31T23:59:59-12:00",
+    "1e150 m/s",
+    1e150,
+    1e30,
+    "json:loads",
+]
 TOML_VALUES = st.recursive(
     st.booleans()
     | st.integers()
@@ -687,6 +697,7 @@ TOML_VALUES = st.recursive(
     | st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12)
     | st.datetimes()
     | st.sampled_from(["1 m", "23 dBm", "-174 dBm/Hz", "182 g/kWh", "3 furlong", "uniform", "<x>"])
+    | st.sampled_from(MONSTROUS)
     | st.sampled_from([0, 1, 3, -1, ENDLESS, 1e308, 5e-324, [[1, 2]], {"file": "x"}]),
     lambda inner: (
         st.lists(inner, max_size=3) | st.dictionaries(st.text("abfile.<>", max_size=4), inner)

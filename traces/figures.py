@@ -202,8 +202,11 @@ def _draw_map(trace: Trace, ax: "Axes") -> None:
     from matplotlib.patches import Circle
 
     last = trace.slots.isel(replication=0, slot=-1)
-    device = np.column_stack([last["x_m"].values, last["y_m"].values])
+    width, height = trace.attrs["area_m"]
+    far_m = 10.0 * np.hypot(width, height)  # matplotlib takes for ever for what is farther outside
+    device = np.column_stack([last["x_m"].values, last["y_m"].values]).clip(-far_m, far_m)
     station = np.column_stack([last["station_x_m"].values, last["station_y_m"].values])
+    station = station.clip(-far_m, far_m)
     association = indices(last["serving_station"].values, len(station), trace.path)
     colours = np.array(STATION_COLOURS)
     sbs = 1 + (np.arange(len(station)) - 1) % (len(colours) - 1)
@@ -214,7 +217,14 @@ def _draw_map(trace: Trace, ax: "Axes") -> None:
     ):
         if np.isfinite(radius):
             ax.add_patch(
-                Circle(tuple(centre), radius, fill=few, facecolor=edge, edgecolor=edge, alpha=0.12)
+                Circle(
+                    tuple(centre),
+                    min(radius, 2.0 * far_m),
+                    fill=few,
+                    facecolor=edge,
+                    edgecolor=edge,
+                    alpha=0.12,
+                )
             )
     if wires := [station[list(ends)] for ends in backhaul_pairs(trace)]:
         dotted: Any = {"colors": "black", "linestyles": ":", "linewidths": 0.8, "alpha": 0.6}
@@ -247,7 +257,6 @@ def _draw_map(trace: Trace, ax: "Axes") -> None:
                 fontweight="bold",
                 zorder=5,
             )
-    width, height = trace.attrs["area_m"]
     ax.set_xlim(0.0, width)
     ax.set_ylim(0.0, height)
     ax.set_aspect("equal")

@@ -54,16 +54,6 @@ def reported(path: object) -> Iterator[None]:
         raise TraceError(f"{path}: the file is torn: it was cut or damaged ({error})") from error
 
 
-def memory_bytes() -> int:
-    """The memory of this machine, or what its control group leaves of it; no limit where none is told."""
-    found = [1 << 62]
-    with suppress(OSError, ValueError, AttributeError):
-        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    with suppress(OSError, ValueError):
-        found.append(int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    return min(size for size in found if size > 0)
-
-
 def indices(values: NDArray[Any], count: int, path: object) -> NDArray[Any]:
     """The values, of any shape, checked to be indices below `count`.
 

@@ -17,8 +17,9 @@ from typing import Any, Self, TypeVar
 import h5py
 import numpy as np
 
+from ..simulator.core.memory import memory_bytes
 from . import superblock
-from .file_errors import TraceError, error_number, memory_bytes, reported
+from .file_errors import TraceError, error_number, reported
 
 PAUSES_S = (0.005, 0.02, 0.1)
 """Before each new attempt to read what does not match its checksum, as it may just be written."""

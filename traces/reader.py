@@ -86,9 +86,10 @@ class Trace:
             raise TraceError(f"{path}: the file is torn: it lacks {', '.join(missing)}")
         for name, kind in _EXPECTED.items():
             value = self.attrs[name]
-            if type(value) is not kind or not (
-                isinstance(value, str) or name == "seed" or 0 < float(str(value)) < _MOST
-            ):
+            right = type(value) is kind
+            if right and kind is not str and name != "seed":
+                right = 0 < float(str(value)) < _MOST
+            if not right:
                 raise TraceError(f"{path}: the file is damaged: its {name} is {as_toml(value)}")
 
     @property

@@ -24,6 +24,9 @@ SHOWN = (
 )
 """Keys of `METRICS`, of the newest batch of slots; a run has those of its problem."""
 
+LONGEST_S = 86_400.0
+"""Between two looks."""
+
 SILENT_S = 10.0
 """Seconds after which a trace that does not grow is marked."""
 
@@ -51,10 +54,13 @@ def watch(
 
     Raises:
         TraceError: if no trace appears, there is not even its folder, or it stays unreadable.
+        ValueError: an interval that is not positive, or longer than a day.
     """
     from rich.live import Live
     from rich.text import Text
 
+    if not 0.0 < interval_s <= LONGEST_S:
+        raise ValueError(f"interval_s = {interval_s}; allowed: > 0, <= {LONGEST_S:g}")
     first: tuple[float, int] | None = None
     last: Trace | None = None
     recorded, grown = -1, time.monotonic()

@@ -1,12 +1,12 @@
 """The results of a sweep, read from its folder: a number per run, by case and seed."""
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from ...scenarios.errors import as_toml
 from ...scenarios.units import in_si
@@ -39,6 +39,9 @@ class SweptAxis:
     def dim(self) -> str:
         """The dimension of a dataset that it is."""
         return "point" if self.where == "points" else self.keys[0]
+
+
+_AXES, _NAMES, _SEEDS = TypeAdapter(list[SweptAxis]), TypeAdapter(list[str]), TypeAdapter(list[int])
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,9 @@ def _results(folder: Path, warmup: float) -> SweepResults:
             raise TraceError(f"{folder}: the sweep was ended before it noted what it asks for")
         cases = table.cases()
         rows = list(table.runs())
-    axes, policies, seeds = (json.loads(str(about[name])) for name in ("axes", "policies", "seeds"))
+    axes = _AXES.validate_json(str(about["axes"]), strict=True)
+    policies = _NAMES.validate_json(str(about["policies"]), strict=True)
+    seeds = _SEEDS.validate_json(str(about["seeds"]), strict=True)
     order = {seed: place for place, seed in enumerate(seeds)}
     shape = len(cases), len(seeds)
     runs: list[list[RunRow]] = [[row] * len(seeds) for row in rows[: len(cases)]]
@@ -162,7 +167,7 @@ def _results(folder: Path, warmup: float) -> SweepResults:
     return SweepResults(
         folder=folder,
         title=str(about["title"]),
-        axes=tuple(SweptAxis(tuple(axis["keys"]), axis["where"], axis["places"]) for axis in axes),
+        axes=tuple(axes),
         policies=tuple(policies),
         seeds=tuple(seeds),
         cases=cases,

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 from zlib import crc32
 
+from pydantic import TypeAdapter
+
 from ...traces.reader import TraceError, open_trace
 from ...traces.summary import WARMUP
 
@@ -118,6 +120,9 @@ class RunRow(NamedTuple):
     trace: str | None
     replication: int | None
     numbers: dict[str, float] | None
+
+
+_CASES, _RUN = TypeAdapter(list[CaseRow]), TypeAdapter(RunRow)
 
 
 class SweepTable:
@@ -295,9 +300,8 @@ class SweepTable:
     def cases(self) -> list[CaseRow]:
         """Of what the sweep asks for, by number."""
         rows = self._all("SELECT point, policy, keys, scenario FROM cases ORDER BY number")
-        return [
-            CaseRow(point, policy, json.loads(keys), text) for point, policy, keys, text in rows
-        ]
+        found = [(point, policy, json.loads(keys), text) for point, policy, keys, text in rows]
+        return _CASES.validate_python(found, strict=True)
 
     def runs(self) -> Iterator[RunRow]:
         """All runs that the sweep asks for, case by case, and by seed within a case."""
@@ -305,9 +309,9 @@ class SweepTable:
             "SELECT runs.id, case_number, seed, trace, replication, numbers FROM runs "
             "LEFT JOIN results ON results.id = runs.id ORDER BY case_number, seed"
         )
-        for run_id, case, seed, trace, replication, numbers in rows:
+        for *about, numbers in rows:
             found = None if numbers is None else json.loads(numbers)
-            yield RunRow(run_id, case, seed, trace, replication, found)
+            yield _RUN.validate_python((*about, found), strict=True)
 
     def counts(self) -> tuple[int, int, int]:
         """How many runs the sweep asks for, how many are complete, and how many failed."""
@@ -384,5 +388,5 @@ def consistent(folder: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (ValueError, TypeError, LookupError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise damaged(folder / NAME, f"{type(error).__name__}: {error}") from error

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from ...scenarios.units import Count, Positive, Share
 from .aac_workers import RemoteAgent, Update, received
-from .networks import Actor, Critic, check_finite, finite
+from .networks import Actor, Critic, check_finite, check_moments, finite
 from .seeding import seeded, torch_seed
 from .trainable import Head, MakeEnvironment, TrainablePolicy, TrainingError
 
@@ -268,6 +268,7 @@ class GlobalAgent:
         self.steps = state["steps"]
         self.model.load_state_dict(state["model"])
         self._optimiser.load_state_dict(state["optimiser"])
+        check_moments(self._optimiser)
         if self._alone is not None:
             self._alone.episode_seed = self._seed + self.steps // self._config.episode_slots
             self._alone.noise.set_state(state["noise"])

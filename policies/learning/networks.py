@@ -193,6 +193,24 @@ def finite(**losses: Tensor) -> dict[str, float]:
     return values
 
 
+def check_moments(part: object) -> None:
+    """Look at what an optimiser keeps for each weight, as a file has it; nothing else has any.
+
+    Raises:
+        ValueError: of another shape than the weight: compiled loops would not look.
+    """
+    if not isinstance(part, torch.optim.Optimizer):
+        return
+    for weight, kept in part.state.items():
+        for name, value in kept.items():
+            is_count = name == "step"
+            shape = () if is_count else weight.shape
+            if not isinstance(value, torch.Tensor) or value.shape != shape:
+                raise ValueError(f"an optimiser's {name} is of another shape")
+            if value.dtype != torch.float32:
+                raise ValueError(f"an optimiser's {name} is of {value.dtype}")
+
+
 def check_finite(network: nn.Module) -> None:
     """Refuse a network with a weight that is NaN or infinite.
 

@@ -16,7 +16,7 @@ from torch import nn
 from ...scenarios.units import Count, Positive, Share
 from ...simulator.core.arrays import FloatArray
 from .exploration import Actions, Exploration
-from .networks import check_finite
+from .networks import check_finite, check_moments
 from .replay_buffer import Batch, ReplayBuffer
 from .seeding import seeded
 from .trainable import MakeEnvironment, TrainablePolicy
@@ -217,6 +217,7 @@ class OffPolicyLearner(ABC, Generic[Config]):
         self.steps = state["steps"]
         for name, part in self._parts((*self.networks, *self.targets, *self.optimisers)).items():
             part.load_state_dict(state["agent"][name])
+            check_moments(part)
         self._noise.load_state_dict(state["exploration"])
         self._replay.load_state_dict(state["replay"])
 

@@ -68,8 +68,14 @@ class ReplayBuffer:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """The inverse."""
+        """The inverse.
+
+        Raises:
+            ValueError: it has not as many transitions as it says.
+        """
         rows = state["rows"].numpy()
+        if len(rows) != min(state["added"], len(self._rows)):
+            raise ValueError(f"{len(rows)} transitions of {state['added']}")
         self._rows[: len(rows)] = rows
         self._added = state["added"]
         self._rng.bit_generator.state = state["rng"]

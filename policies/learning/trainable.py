@@ -11,7 +11,7 @@ import numpy as np
 from ...scenarios.units import Count, Positive
 from ...simulator.core.randomness import Generators
 from ...simulator.stream.problem import DriftPlusPenalty
-from .checkpoint import FORMAT, TRAINED, check_fit, fits, read, shipped, write
+from .checkpoint import FORMAT, TRAINED, check_fit, check_network, fits, read, shipped, write
 from .encoding import AnyProblem, Encoding, encoding_of
 
 if TYPE_CHECKING:
@@ -162,11 +162,17 @@ class TrainablePolicy(ABC):
                 + (f"; shipped for --checkpoint: {', '.join(fitting)}" if fitting else "")
             )
         path, named = Path(self.checkpoint), TRAINED / f"{self.checkpoint}.pt"
-        saved = read(named if named in shipped() and not path.exists() else path, FORMAT)
+        path = named if named in shipped() and not path.exists() else path
+        saved = read(path, FORMAT)
         check_fit(saved, wanted)
-        with own_settings(learning=True):
-            actor = self.make_actor(saved["architecture"], **_sizes(problem))
-            actor.load_state_dict(saved["actor"])
+        try:
+            check_network(saved, path.stat().st_size)
+            with own_settings(learning=True):
+                actor = self.make_actor(saved["architecture"], **_sizes(problem))
+                actor.load_state_dict(saved["actor"])
+        except Exception as error:
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            raise ValueError(f"{path}: the checkpoint is damaged: {reason}") from error
         self.set_actor(actor)
 
     def save(self, path: Path, problem: AnyProblem, about: str) -> None:

@@ -97,6 +97,8 @@ class Uniform:
         _, replications, devices = self._shape
         if self._bits.shape[1:] != (replications * devices,):
             raise ValueError("tasks of other devices")
+        if not ((self._bits > 0.0) & np.isfinite(self._bits)).all():
+            raise ValueError("a task of no bits")
         check_used(self._used, len(self._bits))
 
     def start(self, devices: int, slot_s: float, rngs_of: Callable[[str], Generators]) -> None:

@@ -1,6 +1,7 @@
 """Arrivals as recorded: requests of a CSV file."""
 
 import csv
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,6 +121,15 @@ def _read_requests(
     file: Path, time_column: str, bits: dict[str, float]
 ) -> tuple[FloatArray, FloatArray]:
     """Times in seconds, ascending, and sizes in bits, of all requests that have any."""
+    try:
+        return _requests(file, time_column, bits)
+    except (csv.Error, UnicodeDecodeError, OverflowError) as error:
+        raise ValueError(f"{file}: {error}") from None
+
+
+def _requests(
+    file: Path, time_column: str, bits: dict[str, float]
+) -> tuple[FloatArray, FloatArray]:
     times, sizes = [], []
     with file.open(newline="", encoding="utf-8-sig") as lines:
         reader = csv.DictReader(lines)
@@ -151,9 +161,11 @@ def _seconds(text: str | None, where: str) -> float:
         seconds = float(text or "")
     except ValueError:
         try:
-            date = np.datetime64((text or "").strip().removesuffix("Z"), "ns")
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")  # numpy would leave out a time zone
+                date = np.datetime64((text or "").strip().removesuffix("Z"), "ns")
             seconds = float((date - _EPOCH) / np.timedelta64(1, "s"))
-        except ValueError:
+        except (ValueError, UserWarning, DeprecationWarning):
             seconds = np.nan
     if not np.isfinite(seconds):
         raise ValueError(f"{where}: {text!r} is neither a number of seconds nor a date")

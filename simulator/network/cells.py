@@ -80,6 +80,16 @@ class Cells:
         return largest.reshape(self.shape)
 
 
+def check_amounts(column: FloatArray) -> None:
+    """Look at amounts that come from a file.
+
+    Raises:
+        ValueError: one is negative, or no number.
+    """
+    if not (column >= 0.0).all():
+        raise ValueError("an amount that is negative, or no number")
+
+
 def check_stations(station: Any, shape: tuple[int, ...], stations: int, least: int = 0) -> None:
     """Look at numbers of stations that come from a file.
 

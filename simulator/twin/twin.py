@@ -10,7 +10,7 @@ from ..core.arrays import FloatArray, IntArray
 from ..core.clock import NANOSECONDS, EventOrder
 from ..core.compiled import compiled
 from ..network.backhaul import Backhaul
-from ..network.cells import Cells, check_stations
+from ..network.cells import Cells, check_amounts, check_stations
 from ..state import Columns, State
 from .prediction import Predictor
 from .synchronisation import LOST, Hop, Model, Report, reports
@@ -125,11 +125,14 @@ class Twin:
         self.under_way[:] = found
 
     def check_state(self) -> None:
-        """Stations that there are."""
-        sent = [report.sent for report in self.under_way if report.model is not self._stations]
-        for model in (self._local, self._devices, *sent):
-            shape, stations = model.stamp_ns.shape, self._stations.stamp_ns.shape[1]
-            check_stations(model.columns["station"], shape, stations)
+        """Stations that there are, and amounts that can be."""
+        sent = [report.sent for report in self.under_way]
+        for model in (self._local, self._devices, self._stations, *sent):
+            if (station := model.columns.get("station")) is not None:
+                check_stations(station, model.stamp_ns.shape, self._stations.stamp_ns.shape[1])
+            for column in model.columns.values():
+                if column.dtype == np.float64:
+                    check_amounts(column)
 
     def devices_report(self, state: State, now_ns: int, stamp_ns: int) -> list[Report]:
         """First hop: every device sends its state to its station.

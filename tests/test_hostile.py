@@ -1,0 +1,331 @@
+"""Traces, checkpoints, networks, tables and data files as somebody might send them, to every command.
+
+An answer or one message and status 2, within seconds; nothing is read that lies in other files. Changes
+are drawn by `hostile.py`, the same in each run; the slow test draws two thousand of them.
+"""
+
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import hostile
+import pytest
+from click.testing import CliRunner
+from continuing import STREAMS
+from rich.console import Console
+
+import edgesim
+from edgesim.cli import main
+from edgesim.experiments.run import execute, prepare
+from edgesim.experiments.sweeps.table import _checksum
+from edgesim.experiments.train import train
+from edgesim.scenarios.loading import load_scenario
+from edgesim.traces.reader import TraceError
+from edgesim.traces.watch import watch
+
+PATIENCE_S = 20
+
+SMALL = """
+title = "small"
+[run]
+slots = 20
+[devices]
+count = 3
+[tasks]
+mean = "0.1 Mbit"
+[policy]
+name = "random"
+"""
+WITH_CELLS = SMALL + "[stations.sbs]\ncount = 2\n"
+SECRET = b"SECRET-CONTENT-"
+LEARNING = (
+    "policy.name=ddpg",
+    "policy.episodes=20",
+    "policy.episode_slots=2",
+    "policy.replicas=2",
+    "policy.warmup=4",
+    "policy.batch=4",
+    "policy.hidden=[4, 4]",
+    "run.slots=4",
+)
+
+Check = Callable[[Path, Iterable[int]], None]
+
+
+def sets(keys: Iterable[str]) -> list[str]:
+    return [word for key in keys for word in ("--set", key)]
+
+
+@contextmanager
+def in_time() -> Iterator[None]:
+    """A hang is a failure that says where."""
+
+    def handle(number: int, frame: Any) -> None:
+        pytest.fail(f"over {PATIENCE_S} s:\n{''.join(traceback.format_stack(frame)[-6:])}")
+
+    before = signal.signal(signal.SIGALRM, handle)
+    signal.alarm(PATIENCE_S)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def answered(words: list[str], about: object) -> None:
+    """A command ends well, or with one message and status 2."""
+    with warnings.catch_warnings(), in_time():
+        warnings.simplefilter("ignore", RuntimeWarning)  # there is no number that is too large
+        result = CliRunner().invoke(main, words)
+    fault = result.exception
+    if fault is not None and not isinstance(fault, SystemExit):
+        raise AssertionError((words, about)) from fault
+    assert result.exit_code in (0, 2), (words, about, result.output)
+    if result.exit_code:
+        assert result.output.strip(), (words, about)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("small.toml").write_text(SMALL)
+    Path("cells.toml").write_text(WITH_CELLS)
+    return tmp_path
+
+
+def check_traces(folder: Path, seeds: Iterable[int]) -> None:
+    secret = folder / "secret.txt"
+    secret.write_bytes(SECRET * 4000)
+    edgesim.run("cells.toml", "good.h5").close()
+    for seed in seeds:
+        rng = random.Random(seed)
+        shutil.copy("good.h5", "t.h5")
+        what = seed, hostile.trace(Path("t.h5"), rng, secret)
+        commands = [
+            ["summary", "t.h5"],
+            ["summary", "--json", "t.h5"],
+            ["export", "t.h5", "--format", "csv", "-o", "out"],
+            ["export", "t.h5", "--graph", "g.json"],
+            ["validate", "t.h5"],
+            ["report", "t.h5", "-o", "r.html", "--overwrite"],
+        ]
+        if seed % 5 == 0:
+            commands.append(["plot", "t.h5", "-o", "p.png"])
+            commands.append(["run", "t.h5", "-o", "again.h5", "--overwrite", "--slots", "3"])
+        for words in commands:
+            answered(words, what)
+        with in_time():
+            try:
+                watch("t.h5", once=True, console=Console(quiet=True))
+            except TraceError as error:
+                assert str(error), what
+        found = [
+            path
+            for path in (*Path("out").glob("*"), Path("r.html"), Path("g.json"))
+            if path.exists()
+        ]
+        assert not any(SECRET in path.read_bytes() for path in found), what
+        for path in found:
+            path.unlink()
+    assert secret.read_bytes() == SECRET * 4000
+
+
+def check_checkpoints(folder: Path, seeds: Iterable[int]) -> None:
+    def follow(simulation: Any) -> None:
+        decide = simulation._decide
+
+        def watched(observation: Any) -> Any:
+            if observation.slot == 11:
+                simulation.stop()
+            return decide(observation)
+
+        simulation._decide = watched
+
+    execute(prepare(load_scenario("cells.toml", STREAMS)), Path("good.h5"), follow, 5)
+    good = Path("good.h5.checkpoint").read_bytes()
+    for seed in seeds:
+        shutil.copy("good.h5", "t.h5")
+        content, what = hostile.checkpoint(good, random.Random(seed))
+        Path("t.h5.checkpoint").write_bytes(content)
+        answered(["run", "cells.toml", *sets(STREAMS), "-o", "t.h5", "--resume"], (seed, what))
+
+
+def check_networks(folder: Path, seeds: Iterable[int]) -> None:
+    def interrupt(progress: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(load_scenario("carbon_6ue", LEARNING), Path("good"), follow=interrupt)
+    run = ["run", "carbon_6ue", *sets(LEARNING), "--overwrite", "-o", "r.h5"]
+    more = [*sets(LEARNING), "--set", "policy.episodes=22"]
+    for seed in seeds:
+        shutil.rmtree("out", ignore_errors=True)
+        shutil.copytree("good", "out")
+        rng = random.Random(seed)
+        name = rng.choice(["best.pt", "checkpoint.pt"])
+        hostile.network(Path("out", name), rng)
+        if name == "best.pt":
+            answered([*run, "--checkpoint", "out/best.pt"], (seed, name))
+        else:
+            answered(["train", "carbon_6ue", *more, "--resume", "-o", "out"], (seed, name))
+
+
+def check_data(folder: Path, seeds: Iterable[int]) -> None:
+    hours = [
+        f"2020-06-01 0{hour}:{minute:02}:00,{100 + hour}" for hour in range(3) for minute in (0, 30)
+    ]
+    places = [f"-37.8{n},144.9{n}" for n in range(8)]
+    replay = 'tasks={arrivals="replay", file="f.csv", time_column="time", bits={size=1.0}}'
+    rectangle = "area.rectangle={south=-38.0, west=144.0, north=-37.0, east=145.5}"
+    files = {
+        "carbon": ["Time,Carbon Intensity", *hours],
+        "places": ["Latitude,Longitude", *places],
+        "replay": ["time,size", "0,1000", "0.1,2000", "0.3,300"],
+        "dates": ["time,size", "2023-11-16 18:17:03.9,300", "2023-11-16 18:17:04,400"],
+    }
+    texts = {kind: "\n".join(lines) for kind, lines in files.items()}
+    keys = {
+        "carbon": ['carbon.intensity={file="f.csv", start="2020-06-01T00:10:00"}'],
+        "places": [rectangle, 'devices.positions={file="f.csv"}'],
+        "replay": [replay],
+        "dates": [replay],
+    }
+    edgesim.run("cells.toml", "g.h5").close()
+    for suffix in ("json", "graphml"):
+        texts[suffix] = edgesim.export_graph("g.h5", f"net.{suffix}").read_text()
+        keys[suffix] = [f"topology.file=f.{suffix}"]
+    for seed in seeds:
+        rng = random.Random(seed)
+        kind = rng.choice(sorted(texts))
+        name = f"f.{kind}" if kind in ("json", "graphml") else "f.csv"
+        Path(name).write_text(hostile.text(texts[kind], rng), encoding="utf-8")
+        words = ["run", "small.toml", "-o", "t.h5", "--overwrite", "--slots", "3"]
+        answered([*words, *sets(keys[kind])], (seed, kind))
+
+
+def check_tables(folder: Path, seeds: Iterable[int]) -> None:
+    Path("sweep.toml").write_text(
+        'scenario = "cells.toml"\nseeds = 2\n[grid]\n"devices.count" = [2, 3]\n'
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "edgesim",
+        "sweep",
+        "sweep.toml",
+        "-o",
+        "good",
+        "--workers",
+        "1",
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    for seed in seeds:
+        shutil.rmtree("out", ignore_errors=True)
+        shutil.copytree("good", "out")
+        what = hostile.table(Path("out/sweep.sqlite"), random.Random(seed), _checksum)
+        for words in (
+            ["sweep", "out", "--status"],
+            ["summary", "out"],
+            ["compare", "out", "--between", "devices.count"],
+            ["export", "out", "--format", "csv"],
+            ["plot", "out"],
+            ["report", "out"],
+        ):
+            answered(words, (seed, what))
+
+
+CHECKS: dict[str, tuple[Check, range, range]] = {
+    "traces": (check_traces, range(3), range(1000, 1700)),
+    "checkpoints": (check_checkpoints, range(30), range(1000, 1500)),
+    "networks": (check_networks, range(3), range(1000, 1200)),
+    "data": (check_data, range(30), range(1000, 1500)),
+    "tables": (check_tables, range(1), range(1000, 1200)),
+}
+"""Each with the seeds of every day, and those of the slow test: 2,100 files."""
+
+
+@pytest.mark.parametrize("kind", CHECKS)
+def test_hostile_files(kind: str, folder: Path) -> None:
+    check, seeds, _ = CHECKS[kind]
+    check(folder, seeds)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", CHECKS)
+def test_two_thousand_hostile_files(kind: str, folder: Path) -> None:
+    check, _, seeds = CHECKS[kind]
+    check(folder, seeds)
+
+
+@pytest.mark.parametrize(
+    ("kind", "seed"),
+    [("traces", 131), ("traces", 236), ("checkpoints", 350), ("checkpoints", 191), ("data", 78)],
+)
+def test_what_was_found(kind: str, seed: int, folder: Path) -> None:
+    """By an earlier draw of the slow test; each was a traceback or a run that failed."""
+    CHECKS[kind][0](folder, [seed])
+
+
+HOSTILE_KEYS = [
+    ".".join(["a"] * 500) + "=1",
+    'area.size=["1e99999999999999999999 m", "1 m"]',
+    "devices.cpu=1 " + "*".join(["Hz"] * 2000),
+    "devices.cpu=1 " + " " * 60_000 + "x",
+    'mobility={model="random-waypoint", speed=["1 m/s", "1e150 m/s"]}',
+    'carbon.intensity={file="x.csv", start="9999-12-31T23:59:59-12:00"}',
+    'carbon.intensity={file="x.csv", start="0001-01-01T00:00:00+12:00"}',
+    "devices.count=1000000 run.replications=100000",
+    "tasks.x=" + "[" * 400 + "]" * 400,
+    "policy.name=exact devices.count=20",
+]
+
+
+@pytest.mark.parametrize("keys", HOSTILE_KEYS, ids=lambda keys: keys[:30])
+def test_hostile_values(keys: str) -> None:
+    each = keys.split() if keys.count("=") == 2 and "{" not in keys and "[" not in keys else [keys]
+    with in_time():
+        result = CliRunner().invoke(main, ["run", "cells.toml", "-o", "t.h5", *sets(each)])
+    assert isinstance(result.exception, SystemExit) and result.exit_code == 2, result.output
+    assert result.output.count("\n") == 1 and len(result.output) < 500
+    assert not Path("t.h5").exists()
+
+
+def test_a_cell_that_covers_the_world_is_drawn() -> None:
+    edgesim.run("cells.toml", "t.h5", overrides={"stations.sbs.coverage": "1e30 m"}).close()
+    for words in (["plot", "t.h5", "--kind", "map"], ["report", "t.h5"]):
+        answered(words, "")
+    assert Path("t.png").is_file()
+
+
+@pytest.mark.parametrize("words", [["watch", "--interval"], ["summary", "--warmup"]])
+@pytest.mark.parametrize("number", ["-1", "nan", "inf"])
+def test_numbers_of_options(words: list[str], number: str) -> None:
+    edgesim.run("cells.toml", "t.h5").close()
+    result = CliRunner().invoke(main, [words[0], "t.h5", words[1], number])
+    assert result.exit_code == 2 and words[1] in result.output
+    with pytest.raises(ValueError, match="allowed: > 0"):
+        watch("t.h5", float(number))
+
+
+@pytest.mark.slow
+def test_a_full_disk_ends_a_training_with_a_message() -> None:
+    """A file can have no more bytes than the process may write: the system refuses as a full disk does."""
+    program = (
+        "import resource, sys\n"
+        "from edgesim.cli import main\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000))\n"
+        "main(sys.argv[1:])\n"
+    )
+    words = ["train", "carbon_6ue", *sets(LEARNING), "-o", "out"]
+    command = [sys.executable, "-c", program, *words]
+    told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
+    assert told.returncode == 1 and "Traceback" not in told.stderr, told.stderr
+    assert "File too large" in told.stderr
