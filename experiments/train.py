@@ -219,14 +219,9 @@ class _Session:
             ScenarioError: it is no state of this training.
         """
         best = {"figures": {}, "score": 0.0} if saved.get("best") is not None else None
-        fresh: dict[str, Any] = {
-            "format": "",
-            "scenario": "",
-            "learner": self._learner.state_dict(),
-        }
-        fresh |= {"best": best, "since": [], "seconds": 0.0}
+        fresh = {"learner": self._learner.state_dict(), "best": best, "since": [], "seconds": 0.0}
         try:
-            check_alike(saved, fresh)
+            check_alike({name: saved.get(name) for name in fresh}, fresh)
             self._learner.load_state_dict(saved["learner"])
             self._best = Evaluation(**saved["best"]) if best else None
             self._since = [

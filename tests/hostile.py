@@ -284,7 +284,9 @@ def table(path: Path, rng: random.Random, checksum: Callable[..., int]) -> str:
             row[at] = json.dumps(tree(json.loads(old), rng))
         else:
             new = anything(rng)
-            row[at] = json.dumps(new) if isinstance(new, list) else new
+            row[at] = (
+                json.dumps(new) if isinstance(new, list) or new != new else new
+            )  # SQLite knows no NaN
         db.execute(f"DELETE FROM {name} WHERE {key} = ?", (row[0],))
         marks = "?, " * len(row)
         db.execute(f"INSERT INTO {name} VALUES ({marks}?)", (*row, checksum(name, row)))

@@ -162,6 +162,7 @@ def check_networks(folder: Path, seeds: Iterable[int]) -> None:
     def interrupt(progress: Any) -> None:
         signal.raise_signal(signal.SIGINT)
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
     with pytest.raises(KeyboardInterrupt):
         train(load_scenario("carbon_6ue", LEARNING), Path("good"), follow=interrupt)
     run = ["run", "carbon_6ue", *sets(LEARNING), "--overwrite", "-o", "r.h5"]
@@ -267,7 +268,16 @@ def test_two_thousand_hostile_files(kind: str, folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "seed"),
-    [("traces", 131), ("traces", 236), ("checkpoints", 350), ("checkpoints", 191), ("data", 78)],
+    [
+        ("traces", 131),
+        ("traces", 236),
+        ("traces", 1260),
+        ("checkpoints", 191),
+        ("checkpoints", 350),
+        ("checkpoints", 1202),
+        ("data", 78),
+        pytest.param("tables", 1154, marks=pytest.mark.slow),
+    ],
 )
 def test_what_was_found(kind: str, seed: int, folder: Path) -> None:
     """By an earlier draw of the slow test; each was a traceback or a run that failed."""

@@ -1,6 +1,7 @@
 """The network of a trace as a networkx graph, and as a file that other programs read."""
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,11 +119,13 @@ def export_graph(
         raise ValueError(f"{target}: a graph ends in {', '.join(SUFFIXES)}")
     with open_trace(path) as trace, reported(path):
         graph = network_graph(trace, slot, replication)
+    if target.suffix == ".json":
+        data = nx.node_link_data(graph, edges="edges")
+        parts = {name: [_finite(row) for row in data[name]] for name in ("nodes", "edges")}
+        with reported(path):
+            text = json.dumps(data | parts, indent=1, allow_nan=False)
     with replaced(target) as hidden:
         if target.suffix == ".json":
-            data = nx.node_link_data(graph, edges="edges")
-            parts = {name: [_finite(row) for row in data[name]] for name in ("nodes", "edges")}
-            text = json.dumps(data | parts, indent=1, allow_nan=False)
             hidden.write_text(text + "\n", encoding="utf-8")
         else:
             for _, attributes in graph.nodes(data=True):
@@ -132,7 +135,11 @@ def export_graph(
 
 
 def _finite(attributes: dict[str, Any]) -> dict[str, Any]:
-    return {key: None if value == np.inf else value for key, value in attributes.items()}
+    return {key: value if _is_json(value) else None for key, value in attributes.items()}
+
+
+def _is_json(value: object) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _network(trace: Trace) -> xr.Dataset:

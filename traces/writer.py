@@ -155,7 +155,7 @@ class TraceWriter:
         try:
             numbers = {name: written[name] for name in ("first", "following", *_LENGTHS)}
             shapes = {name: self._shape(name) for name in written["columns"]}
-        except (TypeError, KeyError) as error:
+        except (TypeError, LookupError) as error:
             raise StateError(f"written: no {error}") from None
         whole = all(type(number) is int and number >= 0 for number in numbers.values())
         if not whole or not numbers["first"] < numbers["following"] <= self._run.slots:

@@ -388,5 +388,5 @@ def consistent(folder: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (ValueError, TypeError, LookupError, AttributeError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise damaged(folder / NAME, f"{type(error).__name__}: {error}") from error
