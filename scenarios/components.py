@@ -99,7 +99,8 @@ def resolve(
         what = "is known only to the Python program that gave it"
         raise error(what, "give the class or the object again, as in edgesim.run(…, policy=…)")
     trusted = code.trust or code.is_given(KEYS[kind])
-    where, folders = name, [*([Path.cwd()] if trusted else []), *code.beside]
+    where = name
+    folders: list[Path] | None = [*([Path.cwd()] if trusted else []), *code.beside]
     if ":" not in name:
         installed = {point.name: point.value for point in entry_points(group=f"edgesim.{kind}")}
         if name not in installed:

@@ -91,7 +91,7 @@ def test_a_bound_that_may_be_reached_is_taken(kind: str) -> None:
         ("mobility", "random-waypoint", {"speed": [0.0, 1.0]}),
         ("policies of worst-case-emission", "epr", {"local_cpu": 0.0}),
         ("policies of worst-case-emission", "sca", {"edge_cpu": 0.0}),
-        ("policies of worst-case-emission", "sca", {"iterations_max": 0}),
+        ("policies of worst-case-emission", "sca", {"iterations_max": -1}),
         ("policies of worst-case-emission", "exact", {"time_limit": 0.0}),
         ("policies of drift-plus-penalty", "exact", {"starts": -1}),
     ],

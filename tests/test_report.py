@@ -318,7 +318,7 @@ def test_mistakes_are_told_in_one_line(tmp_path: Path) -> None:
     ):
         output = tmp_path / "kept.html"
         output.write_text("before")
-        result = CliRunner().invoke(main, ["report", *words, "-o", str(output)])
+        result = CliRunner().invoke(main, ["report", *words, "--overwrite", "-o", str(output)])
         assert result.exit_code == 2, (words, result.output)
         assert message in result.stderr
         assert result.stderr.count("\n") == 1

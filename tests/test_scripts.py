@@ -94,7 +94,9 @@ for number in range(3):
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_a_scripts_loop_ends_with_the_run(number: int) -> None:
     code = LOOP.format(tests=str(Path(__file__).parent), signal=int(number))
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)

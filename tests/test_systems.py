@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from pseudo_terminal import COMMAND
 from sweeping import write
 
@@ -19,6 +20,7 @@ for name in (
 """
 
 
+@pytest.mark.slow
 def test_without_what_macos_lacks_runs_and_sweeps_are_made(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(NOT_ON_MACOS)
     path = write(tmp_path)

@@ -87,7 +87,7 @@ class Trace:
         for name, kind in _EXPECTED.items():
             value = self.attrs[name]
             if type(value) is not kind or not (
-                isinstance(value, str) or name == "seed" or 0 < value < _MOST
+                isinstance(value, str) or name == "seed" or 0 < float(str(value)) < _MOST
             ):
                 raise TraceError(f"{path}: the file is damaged: its {name} is {as_toml(value)}")
 

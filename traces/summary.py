@@ -123,6 +123,7 @@ class Summary(Printable):
 
     def to_table(self) -> "Table":
         """A table for people: one column per trace, with 95 % intervals."""
+        from rich.markup import escape
         from rich.table import Table
         from rich.text import Text
 
@@ -135,7 +136,7 @@ class Summary(Printable):
             table.add_column(name, justify="right")
         for section in self.sections():
             for label, cells in section:
-                table.add_row(Text(label), *map(Text, cells))
+                table.add_row(*map(escape, (label, *cells)))
             table.add_section()
         return table
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from ....scenarios.units import Count, PositiveHertz, Watts
+from ....scenarios.units import PositiveHertz, Watts, Whole
 from ....simulator.core.randomness import Generators
 from ....simulator.tasks.decision import TaskDecision
 from ....simulator.tasks.network import CarbonAwareNetwork
@@ -31,7 +31,7 @@ class Sca(Policy):
     Attributes:
         variant: "improved", or "paper": Algorithm 1 as printed, its weaknesses included.
         rates: "best", or "initial": they stay as they start.
-        iterations_max: I_max; for "improved", of each set of offloaders.
+        iterations_max: I_max; for "improved", of each set of offloaders; 0 leaves the start.
         threshold: converged when the worst emission changes by no more than this, relative.
         power_min: P_min, all powers at the start of "paper"; the paper does not state it.
         local_cpu: the rate at which all devices start. By default, as printed, the least speed of
@@ -43,7 +43,7 @@ class Sca(Policy):
 
     variant: Literal["improved", "paper"] = "improved"
     rates: Literal["best", "initial"] = "best"
-    iterations_max: Count = 30
+    iterations_max: Annotated[Whole, Field(ge=0)] = 30
     threshold: Annotated[float, Field(ge=0)] = 1e-3
     power_min: Watts = 1e-2
     local_cpu: PositiveHertz | None = None
