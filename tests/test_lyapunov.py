@@ -398,8 +398,8 @@ def test_the_gain_of_a_decision_by_p2_itself(noise_model: NoiseModel, compute: b
     local_hz[index] = np.minimum(most, slot.devices["queue"] - slot.devices["bits"]) * 100 / 0.1
     share = np.sqrt(bits) if compute else np.ones(6)
     edge_hz = network.station_cpu_hz[station] * share / np.bincount(station, share)[station]
-    columns: Any = (np.array([one]) for one in (band, power, local_hz, edge_hz, [0.0] * 3))
-    sending = Decision(*columns)
+    served = np.zeros((1, 3))
+    sending = Decision(band[None], power[None], local_hz[None], edge_hz[None], served)
     alone_hz = np.zeros(6)
     alone_hz[index] = np.minimum(most, slot.devices["queue"]) * 100 / 0.1
     silent = replace(sending, power_w=np.zeros((1, 6)), local_cpu_hz=alone_hz[None])

@@ -127,9 +127,10 @@ def test_age_of_information_under_loss_has_its_law() -> None:
 def test_latency_delays_by_whole_deliveries() -> None:
     """A constant 130 ms on the first hop: reports of slot t are seen at the sync of slot t + 2."""
     seen: list[Any] = []
-    observing(seen, "policy.name=local", "twin.sync=periodic", "twin.device.latency=0.13")
+    run = observing(seen, "policy.name=local", "twin.sync=periodic", "twin.device.latency=0.13")
     for observation, _ in seen[2:]:
         np.testing.assert_allclose(observation.age_s, 0.2, atol=1e-12)
+    np.testing.assert_allclose(run.trace["twin_age_s"][0, 2:], 0.2, atol=1e-12)
 
 
 def test_mbs_hears_its_own_devices_without_the_second_hop() -> None:
