@@ -4,6 +4,7 @@ Each function changes a good file at random, harmlessly: what it could reach are
 """
 
 import json
+import math
 import random
 import sqlite3
 from collections.abc import Callable
@@ -285,7 +286,9 @@ def table(path: Path, rng: random.Random, checksum: Callable[..., int]) -> str:
         else:
             new = anything(rng)
             row[at] = (
-                json.dumps(new) if isinstance(new, list) or new != new else new
+                json.dumps(new)
+                if isinstance(new, list) or (isinstance(new, float) and math.isnan(new))
+                else new
             )  # SQLite knows no NaN
         db.execute(f"DELETE FROM {name} WHERE {key} = ?", (row[0],))
         marks = "?, " * len(row)
