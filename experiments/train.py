@@ -219,7 +219,12 @@ class _Session:
             ScenarioError: it is no state of this training.
         """
         best = {"figures": {}, "score": 0.0} if saved.get("best") is not None else None
-        fresh = {"learner": self._learner.state_dict(), "best": best, "since": [], "seconds": 0.0}
+        fresh: dict[str, Any] = {
+            "learner": self._learner.state_dict(),
+            "best": best,
+            "since": [],
+            "seconds": 0.0,
+        }
         try:
             check_alike({name: saved.get(name) for name in fresh}, fresh)
             self._learner.load_state_dict(saved["learner"])
