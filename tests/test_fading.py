@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from conftest import simulate
 from scipy import stats
 
 from edgesim.simulator.core.arrays import FloatArray
@@ -112,6 +113,15 @@ def test_a_station_draws_from_the_stream_of_its_name() -> None:
     gains = draw(Rayleigh(), 100, seed=3, devices=8)
     rng = Streams(3, 1).generators("fading/sbs-2")[0]
     np.testing.assert_array_equal(gains[:, 0, :, 2], rng.standard_exponential((100, 8)))
+
+
+def test_a_run_begins_with_the_first_gains_of_its_stream() -> None:
+    """Six devices 100 m east of the MBS: (100 m)^-4, times one draw after another, slot by slot."""
+    there = f"devices.positions={[[350.0, 250.0]] * 6}"
+    trace = simulate("policy.name=local", "run.slots=3", there).trace
+    rng = Streams(1, 1).generators("fading/mbs")[0]
+    expected = 1e-8 * rng.standard_exponential((3, 6))
+    np.testing.assert_allclose(trace["channel_gain"][0, :, :, 0], expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("model", [*MODELS, NoFading])

@@ -132,6 +132,30 @@ class TestByHand:
         assert done["completion_s"] == pytest.approx([0.5])
         assert done["station"].tolist() == [1]
 
+    def test_the_later_of_two_moments_of_one_slot_counts(self) -> None:
+        # At two stations: one is done at the end of slot 3, the other in its middle.
+        one = OneReplication(stations=3)
+        one.admit((0, 0.0, 1000.0))
+        one.serve(1, [0.0], [600.0], [0.0, 0.0, 0.0], [1])
+        one.serve(2, [0.0], [400.0], [0.0, 0.0, 0.0], [2])
+        done = one.serve(3, [0.0], [0.0], [0.0, 600.0, 800.0])
+        assert done["completion_s"] == pytest.approx([0.4])
+        # At a station, which is done at the end of slot 2, and at the device, in its middle.
+        one = OneReplication()
+        one.admit((0, 0.0, 1000.0), (0, 0.0, 500.0))
+        one.serve(1, [0.0], [500.0], [0.0])
+        done = one.serve(2, [1000.0], [0.0], [500.0])
+        assert done["bits"].tolist() == [1000.0, 500.0]
+        assert done["completion_s"] == pytest.approx([0.3, 0.3])
+
+    def test_what_a_station_loses_is_lost(self) -> None:
+        one = OneReplication()
+        one.admit((0, 0.0, 1000.0))
+        one.serve(1, [0.0], [1000.0], [0.0])
+        one.ledger.lose(np.array([[True]]))
+        lost = one.serve(2, [0.0], [0.0], [0.0])
+        assert outcomes(lost) == ["lost"] and np.isnan(lost["completion_s"]).all()
+
     def test_rounding_sends_nothing_of_the_next_task(self) -> None:
         one = OneReplication(stations=2)
         one.admit((0, 0.0, 1000.0), (0, 0.0, 500.0))

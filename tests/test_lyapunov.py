@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edgesim.experiments.run import prepare
 from edgesim.policies.local import Local
 from edgesim.policies.stream.lyapunov import Lyapunov
-from edgesim.policies.stream.p2.intercell import true_gain
+from edgesim.policies.stream.p2.intercell import _set_prices, true_gain
 from edgesim.policies.stream.p2.slot import (
     DEVICE,
     collect,
@@ -398,8 +398,8 @@ def test_the_gain_of_a_decision_by_p2_itself(noise_model: NoiseModel, compute: b
     local_hz[index] = np.minimum(most, slot.devices["queue"] - slot.devices["bits"]) * 100 / 0.1
     share = np.sqrt(bits) if compute else np.ones(6)
     edge_hz = network.station_cpu_hz[station] * share / np.bincount(station, share)[station]
-    columns: Any = (np.array([one]) for one in (band, power, local_hz, edge_hz, [0.0] * 3))
-    sending = Decision(*columns)
+    served = np.zeros((1, 3))
+    sending = Decision(band[None], power[None], local_hz[None], edge_hz[None], served)
     alone_hz = np.zeros(6)
     alone_hz[index] = np.minimum(most, slot.devices["queue"]) * 100 / 0.1
     silent = replace(sending, power_w=np.zeros((1, 6)), local_cpu_hz=alone_hz[None])
@@ -442,6 +442,42 @@ def test_one_device_is_as_good_as_a_fine_grid(noise_model: NoiseModel) -> None:
             gains(state, *[np.zeros((1, 1))] * 2)[0],
         )
         assert state.gain(state.decide()) >= best - 1e-6 * abs(best)
+
+
+def test_compute_alone_of_one_device_is_as_good_as_a_grid_of_speeds() -> None:
+    """Full power in the whole band could send more than is there, so the CPU's share is to be chosen."""
+    rng = np.random.default_rng(6)
+    between = 0
+    for _ in range(6):
+        distance, queue = rng.uniform(5.0, 30.0), rng.uniform(2e5, 1.5e6)
+        state = State(
+            [1], [[0.0, distance**-4.0]], [queue], [0.0, 1e4], V=10 ** rng.uniform(12, 14)
+        )
+        decision = state.decide("compute")
+        assert decision.power_w[0, 0] == 0.1
+        grid = [
+            state.gain(replace(decision, local_cpu_hz=np.array([[speed]])))
+            for speed in np.linspace(0.0, 0.5e9, 101)
+        ]
+        assert state.gain(decision) >= max(grid) - 1e-6 * abs(max(grid))
+        between += 0.0 < decision.local_cpu_hz[0, 0] < 0.5e9
+    assert between > 1
+
+
+def test_a_watt_costs_what_others_lose_by_it() -> None:
+    """V tau = 1e13 x 0.1, and at each other SBS what a watt of interference costs there times the gain."""
+    gain = np.array([[1e-9, 2e-9, 3e-9], [4e-9, 5e-9, 6e-9], [7e-9, 8e-9, 9e-9]])
+    state = State([0, 1, 2], gain, [4e6] * 3, [0.0] * 3)
+    problem = state.problem
+    slot = collect(make_cells(problem), observe(problem, state.observation), 0, np.zeros(3, DEVICE))
+    slot.cells["interference_price"] = [1e20, 2e20, 3e20]
+    leak_w = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 1e-12], [0.0, 2e-12, 0.0]])
+    for j, price in ((1, 1e12 + 3e20 * 6e-9), (2, 1e12 + 2e20 * 8e-9)):
+        _set_prices(slot, leak_w, j, -1)
+        assert slot.devices["power_price"][slot.devices["index"] == j] == pytest.approx(price)
+        # Noise, and what the other one leaks here.
+        heard = 1e-14 + leak_w[3 - j, j]
+        assert slot.cells["disturbance"][j] == pytest.approx(heard)
 
 
 def test_equal_devices_share_equally() -> None:

@@ -178,11 +178,11 @@ def test_speed_has_its_stationary_law_from_the_start(time_s: float) -> None:
 
 @pytest.mark.parametrize("time_s", [0.0, 90.0])
 def test_share_of_pausing_devices_is_stationary(time_s: float) -> None:
-    model = RandomWaypoint(speed=(2.0, 8.0), pause=60.0)
+    model = RandomWaypoint(speed=(2.0, 8.0), pause=20.0)
     position = begin(model, 20_000, seed=3)
     pausing = speeds(model, model.advance(position, time_s)) < 1e-6
     walk_s = 0.5214054331647207 * 500.0 * np.log(4.0) / 6.0
-    expected = 60.0 / (60.0 + walk_s)
+    expected = 20.0 / (20.0 + walk_s)  # a quarter
     assert abs(pausing.mean() - expected) < 4 * np.sqrt(expected * (1 - expected) / 20_000)
 
 

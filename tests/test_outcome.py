@@ -98,8 +98,7 @@ def test_a_slot_by_hand() -> None:
     # A(12), and what a battery gives of it.
     total = [1e-28 * f**3 + e for f, e in zip(speeds, expected, strict=True)]
     np.testing.assert_allclose(outcome.energy_j[0], total, rtol=1e-13)
-    radio_j = [0.1 * t for t in airtime]
-    np.testing.assert_allclose(outcome.radio_energy_j[0], radio_j, rtol=1e-13)
+    np.testing.assert_allclose(outcome.radio_energy_j[0], 0.1 * np.array(airtime), rtol=1e-13)
 
 
 def test_no_edge_cpu_no_offloading() -> None:

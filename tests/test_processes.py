@@ -173,6 +173,16 @@ def served_at(availability: Availability, phase: float) -> float:
     return float(ended["completion_s"][0])
 
 
+@pytest.mark.parametrize(
+    ("phase", "moment"), [(0.25, 0.15), (0.5, 0.5), (0.75, 0.85), (0.9, 0.94), (1.0, 1.0)]
+)
+def test_a_service_goes_on_in_the_next_window(phase: float, moment: float) -> None:
+    """Up for 0.2, 0.2 and 0.2 of a slot: a quarter of the service is done 0.15 into the first."""
+    begins, ends = np.array([[[0.0, 0.4, 0.8]]]), np.array([[[0.2, 0.6, 1.0]]])
+    never, none = np.array([[3]]), np.array([[0]])
+    assert served_at(Availability(begins, ends, never, none), phase) == pytest.approx(1.0 + moment)
+
+
 def test_emission_is_energy_times_the_intensity_of_its_time(tmp_path: Path) -> None:
     """Slots of a day, a value each half hour: the mean over the slot, not the value at its start."""
     hours = np.arange(96) / 2.0

@@ -212,12 +212,14 @@ def test_replications_have_bands(folder: Path) -> None:
     (worst,) = document.chart("worst-case emission")["lines"]
     with open_trace(folder / "tasks.h5") as trace:
         values = trace.slots["worst_emission_mg"].values
+        place = trace.slots["x_m"].isel(replication=0, slot=0).values
     assert_allclose(worst["mean"], values.mean(axis=0), rtol=1e-4)
     assert_allclose(worst["low"], values.min(axis=0), rtol=1e-4)
     assert_allclose(worst["high"], values.max(axis=0), rtol=1e-4)
     (drawn,) = document.data["maps"]
     assert drawn["kind"] == "offload"
     assert len(drawn["x"]) == 1  # nobody moves
+    assert_allclose(drawn["x"][0], place, atol=0.051)
     assert "seeds 1 to 3" in document.said
 
 

@@ -269,6 +269,16 @@ def test_places_are_recorded_as_they_are() -> None:
         np.testing.assert_array_equal(np.stack([t["x_m"], t["y_m"]], axis=-1)[0, slot], places)
 
 
+def test_moving_devices_begin_where_they_are_put() -> None:
+    """And go 0.3 m in a slot of 0.1 s, at 3 m/s."""
+    places = [[10.0 * i + 50.0, 400.0 - 20.0 * i] for i in range(6)]
+    moving = ("mobility.model=random-waypoint", "mobility.speed=[3.0, 3.0]")
+    t = simulate("policy.name=local", "run.slots=4", f"devices.positions={places}", *moving).trace
+    place = np.stack([t["x_m"], t["y_m"]], axis=-1)[0]
+    np.testing.assert_array_equal(place[0], places)
+    np.testing.assert_allclose(np.linalg.norm(np.diff(place, axis=0), axis=-1), 0.3, rtol=1e-9)
+
+
 def test_edge_cpus_run_at_their_real_rates() -> None:
     def decide(observation: Any) -> Decision:
         ones = np.ones_like(observation.queue_bits)

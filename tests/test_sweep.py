@@ -304,6 +304,8 @@ def test_missing_runs_are_missing_and_not_zero(tmp_path: Path) -> None:
     plan(sweep, out)
     data = open_sweep(out)
     assert int(data["power_w"].isnull().sum()) == 2 == int((data["trace"] == "").sum())
+    status = sweep_status(out)
+    assert status.left_cpu_s == pytest.approx(2 * status.cpu_s / 14)
 
 
 def damage(how: str, path: Path) -> None:

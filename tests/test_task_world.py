@@ -204,6 +204,23 @@ def test_the_last_slots_emission_is_shown() -> None:
     np.testing.assert_allclose(shown[1:], np.full((2, 1, 6), 1.5 * 182.0 / 3.6e6), rtol=1e-12)
 
 
+def test_the_server_runs_at_its_real_rate() -> None:
+    """1.5 Gcycles at 1 GHz (1 - 0.3) + 0.05 GHz take 2 s, and 1e-27 W s^3 x 1.5e9 x (0.75e9)^2 J."""
+
+    def decide(observation: Any) -> TaskDecision:
+        devices = observation.tasks.bits.shape
+        full = np.full(devices, 0.1)
+        return TaskDecision(full, full > 0.0, 0.0 * full, 1e10 * full)
+
+    cycles = 'tasks.cycles=["1500 Mcycles", "1500 Mcycles"]'
+    deviation = "twin.deviation.edge_cpu={relative=-0.3, bias=5e7}"
+    trace = simulated(cycles, deviation, "energy.theta_0=1e-27", slots=2, decide=decide).trace
+    np.testing.assert_allclose(trace["edge_cpu_hz"], 0.75e9, rtol=1e-12)
+    executing_s = trace["delay_s"] - trace["task_bits"] / trace["rate_bps"]
+    np.testing.assert_allclose(executing_s, 2.0, rtol=1e-9)
+    np.testing.assert_allclose(trace["server_energy_j"], 0.84375, rtol=1e-12)
+
+
 def test_planning_with_wrong_rates_makes_tasks_late() -> None:
     """Slower devices than believed miss a deadline that was met to the instant; faster ones pay."""
     for sign, late in ((-1, True), (1, False)):

@@ -56,6 +56,22 @@ def test_given_positions_are_kept() -> None:
     assert around.station_position_m.tolist() == [[10.0, 20.0], [15.0, 20.0]]
 
 
+def test_stations_and_devices_have_what_the_scenario_gives_them() -> None:
+    """-170 dBm/Hz are 1e-20 W/Hz."""
+    keys = (
+        "stations.sbs.count=2", "stations.mbs.cpu=40 GHz", "stations.sbs.cpu=9 GHz",
+        "stations.mbs.bandwidth=12 MHz", "stations.sbs.bandwidth=4 MHz",
+        "devices.cpu=[1e8, 2e8]", "devices.power_max=[0.1, 0.2]", "devices.count=2",
+        "channel.noise=-170 dBm/Hz",
+    )  # fmt: skip
+    network = prepare(parse_scenario(SMALL, "test", keys)).blueprint.network
+    assert network.station_cpu_hz.tolist() == [40e9, 9e9, 9e9]
+    assert network.station_bandwidth_hz.tolist() == [12e6, 4e6, 4e6]
+    assert network.device_cpu_hz.tolist() == [1e8, 2e8]
+    assert network.device_power_max_w.tolist() == [0.1, 0.2]
+    np.testing.assert_allclose(network.noise_w, [12e-14, 4e-14, 4e-14], rtol=1e-12)
+
+
 def test_an_mbs_alone() -> None:
     topology = topology_of("stations.sbs.count=0", "area.size=[500.0, 300.0]")
     assert topology.station_position_m.tolist() == [[250.0, 150.0]]

@@ -134,6 +134,26 @@ def test_latency_quantiles_are_those_of_the_tasks(
         assert estimate.low < exact < estimate.high < estimate.low + 0.2 * exact
 
 
+@pytest.mark.parametrize("level", ["summary", "slots"])
+@pytest.mark.parametrize("replications", [1, 2])
+def test_latencies_of_the_warm_up_are_left_out(
+    tmp_path: Path, level: Level, replications: int
+) -> None:
+    """100 s in the first fifth of the run, then 1 s."""
+    run = run_info(slots=200, replications=replications)
+    writer = TraceWriter(tmp_path / "t.h5", run, level=level)
+    for slot in range(200):
+        writer.slot(slot, zero_columns(run))
+        tasks = [completed(np.full(3, 100.0 if slot < 40 else 1.0)) for _ in range(replications)]
+        for r, table in enumerate(tasks):
+            table["replication"] = r
+        writer.tasks(np.concatenate(tasks))
+    writer.close("complete")
+    for warmup, largest in ((0.2, 1.0), (0.0, 100.0)):
+        estimates = only(tmp_path / "t.h5", warmup).estimates
+        assert_allclose(estimates["latency_p99_s"].value, largest, rtol=1e-12)
+
+
 def test_late_and_lost_tasks(tmp_path: Path) -> None:
     run = run_info(slots=10)
     writer = TraceWriter(tmp_path / "t.h5", run)

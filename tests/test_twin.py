@@ -127,9 +127,10 @@ def test_age_of_information_under_loss_has_its_law() -> None:
 def test_latency_delays_by_whole_deliveries() -> None:
     """A constant 130 ms on the first hop: reports of slot t are seen at the sync of slot t + 2."""
     seen: list[Any] = []
-    observing(seen, "policy.name=local", "twin.sync=periodic", "twin.device.latency=0.13")
+    run = observing(seen, "policy.name=local", "twin.sync=periodic", "twin.device.latency=0.13")
     for observation, _ in seen[2:]:
         np.testing.assert_allclose(observation.age_s, 0.2, atol=1e-12)
+    np.testing.assert_allclose(run.trace["twin_age_s"][0, 2:], 0.2, atol=1e-12)
 
 
 def test_mbs_hears_its_own_devices_without_the_second_hop() -> None:
@@ -140,6 +141,21 @@ def test_mbs_hears_its_own_devices_without_the_second_hop() -> None:
         assert own.any() and not own.all()
         np.testing.assert_allclose(observation.age_s[own], 0.0)
         np.testing.assert_allclose(observation.age_s[~own], 0.1 * slot)
+
+
+def test_what_reaches_a_station_between_two_of_its_rounds_goes_with_the_next() -> None:
+    """Rounds at 0, 50 and 100 ms, each on the way for 40 ms: half of the devices are in time for the
+    second, whose reports are there as the next slot begins."""
+    seen: list[Any] = []
+    hops = ("twin.device.latency={uniform=[0, 0.1]}", "twin.station.period=0.05")
+    observing(
+        seen, "policy.name=local", "twin.sync=periodic", *hops, "backhaul.latency=40 ms",
+        "devices.count=60",
+    )  # fmt: skip
+    ages = np.concatenate([o.age_s[o.station > 0] for o, _ in seen[2:]])
+    early = np.isclose(ages, 0.1)
+    assert (early | np.isclose(ages, 0.2)).all()
+    assert early.mean() == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(ages.size))
 
 
 def test_a_late_report_does_not_overwrite_a_newer_one() -> None:

@@ -88,7 +88,7 @@ class Trace:
             value = self.attrs[name]
             right = type(value) is kind
             if right and kind is not str and name != "seed":
-                right = 0 < float(value) < _MOST
+                right = 0 < float(str(value)) < _MOST
             if not right:
                 raise TraceError(f"{path}: the file is damaged: its {name} is {as_toml(value)}")
 
