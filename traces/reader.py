@@ -313,11 +313,12 @@ class Trace:
         if "tasks" not in file or ended[-1] > MOST_TASKS:
             return SketchRecord(totals.arrays, totals.batches_per_part, until_s)
         group = file["tasks"]
-        rows = slice(
-            0, min(int(ended[-1]), len(group["completion_s"]))
-        )  # a run may be writing more
+        # A run may be writing more.
+        rows = slice(0, min(int(ended[-1]), len(group["completion_s"])))
         names = ("outcome", "replication", "arrival_s", "completion_s")
-        outcome, replication, arrival_s, completion_s = (group[name][rows] for name in names)
+        outcome, replication, arrival_s, completion_s = (
+            read_values(group, name, (rows,)) for name in names
+        )
         completed = outcome <= OUTCOMES.index("late")
         batch = np.searchsorted(ended, np.flatnonzero(completed), side="right")
         seconds = without_rounding((completion_s - arrival_s)[completed], until_s)
