@@ -10,8 +10,8 @@ from types import ModuleType
 from typing import Any
 
 from ..policies.learning.trainable import TrainablePolicy
+from ..scenarios.data import look_up, named_files
 from ..scenarios.schema import Scenario
-from ..scenarios.tables import flatten
 from ..simulator.build import Blueprint
 
 _OWN = __name__.partition(".")[0]
@@ -47,10 +47,9 @@ def inputs_of(scenario: Scenario, blueprint: Blueprint, policy: Any) -> dict[str
 
 
 def _data_files(scenario: Scenario) -> Iterator[Path]:
-    for key, name in flatten(scenario.model_dump(mode="json", exclude_none=True)).items():
-        if key.endswith(".file") and isinstance(name, str):
-            found = (folder / name for folder in scenario.folders if (folder / name).is_file())
-            yield from [path for path in [next(found, None)] if path is not None]
+    for name in named_files(scenario.model_dump(mode="json", exclude_none=True)):
+        if found := look_up(name, scenario.folders):
+            yield found[0]
 
 
 def _checkpoints(policy: Any) -> Iterator[Path]:

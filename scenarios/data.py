@@ -1,7 +1,7 @@
 """Data files that a scenario names: looked up, and read in SI."""
 
 import csv
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .errors import Issue, ScenarioError, as_toml
 from .schema import Scenario
 from .sections import Rectangle, utc
+from .tables import flatten
 
 _ISSUES = 5
 """A file with more malformed rows than this is of another kind: no use to list them all."""
@@ -46,17 +47,26 @@ def data_file(scenario: Scenario, name: str, key: str) -> Path:
         ScenarioError: it is nowhere; with the places that were searched, and the origin of public data.
             Or a trace names it, and it lies in none of them.
     """
-    candidates = list(dict.fromkeys(folder / name for folder in scenario.folders))
-    for folder in scenario.folders:
-        path = folder / name
-        if path.is_file():
-            check_inside(scenario, path, folder, key, name)
-            return path
-    what = f"no such data file; looked for {', '.join(str(path) for path in candidates)}"
+    if found := look_up(name, scenario.folders):
+        check_inside(scenario, *found, key, name)
+        return found[0]
+    candidates = dict.fromkeys(str(folder / name) for folder in scenario.folders)
+    what = f"no such data file; looked for {', '.join(candidates)}"
     allowed = "a file beside the scenario, or in a folder given with --data"
     if origin := _PUBLIC.get(Path(name).name):
         allowed += f". This one is {origin}"
     raise ScenarioError([Issue(scenario.source, what, key, as_toml(name), allowed)])
+
+
+def look_up(name: str, folders: Iterable[Path]) -> tuple[Path, Path] | None:
+    """The first file of this name in the folders, and its folder; None if there is none."""
+    return next(((folder / name, folder) for folder in folders if (folder / name).is_file()), None)
+
+
+def named_files(table: Mapping[str, Any]) -> list[str]:
+    """The data files that a scenario names, which is given as a table."""
+    named = flatten(table).items()
+    return [name for key, name in named if key.endswith(".file") and isinstance(name, str)]
 
 
 def check_inside(scenario: Scenario, path: Path, folder: Path, key: str, name: str) -> None:

@@ -17,6 +17,7 @@ from ...policies.registry import policy_name
 from ...scenarios.base import Section, form
 from ...scenarios.code import Code
 from ...scenarios.components import KEYS, named_classes, resolve
+from ...scenarios.data import look_up, named_files
 from ...scenarios.errors import Issue, ScenarioError, as_toml
 from ...scenarios.loading import beside, data_folders, load_table, replace_policy
 from ...scenarios.policy_list import parse_policy
@@ -393,8 +394,7 @@ class Digests:
         seedless = text.replace(_SEEDS % (run.seed, run.replications), _SEEDS % (0, 1), 1)
         files = []
         if '"file":' in text:
-            named = flatten(json.loads(text))
-            files = [self._data(value) for key, value in named.items() if key.endswith(".file")]
+            files = [self._data(name) for name in named_files(json.loads(text))]
         kinds = {key: kind for kind, key in KEYS.items()}
         for key, name in named_classes(scenario).items():
             source, code = scenario.source, scenario.code
@@ -403,9 +403,8 @@ class Digests:
         return sha256("\n".join([__version__, seedless, *files]).encode()).hexdigest()
 
     def _data(self, name: str) -> str:
-        found = (folder / name for folder in self._folders if (folder / name).is_file())
-        path = next(found, None)
-        return self._content(path) if path else ""
+        found = look_up(name, self._folders)
+        return self._content(found[0]) if found else ""
 
     def _content(self, path: Path) -> str:
         if path not in self._of_file:
