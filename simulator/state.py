@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from .core.arrays import BoolArray, FloatArray
 from .core.saved_state import ALL_FIELDS
-from .network.cells import Cells, check_amounts
+from .core.state_checks import check_amounts
+from .network.cells import Cells
 
 Columns = dict[str, NDArray[Any]]
 

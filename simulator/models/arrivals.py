@@ -16,6 +16,7 @@ from ...scenarios.units import (
 from ..core.arrays import FloatArray, IntArray
 from ..core.compiled import compiled
 from ..core.randomness import Generators, exponential_draw, standard_exponential
+from ..core.state_checks import check_used
 
 ARRIVALS = {
     "uniform": f"{__package__}.arrivals:Uniform",
@@ -57,7 +58,8 @@ class Arrivals(Protocol):
 
     A model's constructor keywords are its keys of the scenario's [tasks] section. All that it knows
     between two slots lies in its attributes, as numbers, text, arrays and generators, so that it can
-    be saved (core/saved_state.py). Tasks of points in continuous time are most easily written as a subclass of `PointProcess`.
+    be saved (core/saved_state.py). Tasks of points in continuous time are most easily written as a
+    subclass of `PointProcess`.
     """
 
     def start(self, devices: int, slot_s: float, rngs_of: Callable[[str], Generators]) -> None:
@@ -466,16 +468,6 @@ class PerSlot:
             for (least, largest), share in zip((self.size, self.cycles), drawn, strict=True)
         )
         return bits, cycles
-
-
-def check_used(used: int, drawn: int) -> None:
-    """Look at how much was used of what was drawn ahead, as a file has it.
-
-    Raises:
-        ValueError: more than was drawn, or less than nothing.
-    """
-    if not 0 <= used <= drawn:
-        raise ValueError(f"{used} used of {drawn} that were drawn")
 
 
 def require_positive(name: str, value: float) -> None:

@@ -10,7 +10,7 @@ from ...scenarios.units import Number
 from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.compiled import compiled
 from ..core.elementary import log2
-from ..network.cells import check_stations
+from ..core.state_checks import check_stations
 from ..network.graph import LiveNetwork
 from ..network.network import Network
 

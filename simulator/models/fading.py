@@ -11,7 +11,7 @@ from ...scenarios.units import Metres, Number, PowerRatio
 from ..core.arrays import FloatArray
 from ..core.elementary import power_each
 from ..core.randomness import Generators, standard_exponential, standard_normal
-from .arrivals import check_used
+from ..core.state_checks import check_used
 
 PATH_LOSS = {"log-distance": f"{__package__}.fading:LogDistance"}
 """Path-loss models by the name that a scenario gives."""

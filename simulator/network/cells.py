@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import BoolArray, FloatArray, IntArray, read_only
+from ..core.state_checks import check_stations
 
 
 class Cells:
@@ -78,31 +79,3 @@ class Cells:
         largest = np.full(self.shape[0] * self.shape[1], -np.inf)
         np.maximum.at(largest, self._flat_index, column.reshape(-1))
         return largest.reshape(self.shape)
-
-
-def check_amounts(column: FloatArray) -> None:
-    """Look at amounts that come from a file.
-
-    Raises:
-        ValueError: one is negative, or no number.
-    """
-    if not (column >= 0.0).all():
-        raise ValueError("an amount that is negative, or no number")
-
-
-def check_stations(station: Any, shape: tuple[int, ...], stations: int, least: int = 0) -> None:
-    """Look at numbers of stations that come from a file.
-
-    Args:
-        station: the numbers.
-        shape: that they should have.
-        stations: B.
-        least: of the numbers.
-
-    Raises:
-        ValueError: no whole numbers in this shape, or one of a station that there is not.
-    """
-    if not isinstance(station, np.ndarray) or station.dtype != np.int64 or station.shape != shape:
-        raise ValueError("not a station for each device")
-    if station.size and not least <= station.min() <= station.max() < stations:
-        raise ValueError(f"a station that is none of {stations}")

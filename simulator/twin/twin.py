@@ -9,8 +9,9 @@ import numpy as np
 from ..core.arrays import FloatArray, IntArray
 from ..core.clock import NANOSECONDS, EventOrder
 from ..core.compiled import compiled
+from ..core.state_checks import check_amounts, check_stations
 from ..network.backhaul import Backhaul
-from ..network.cells import Cells, check_amounts, check_stations
+from ..network.cells import Cells
 from ..state import Columns, State
 from .prediction import Predictor
 from .synchronisation import LOST, Hop, Model, Report, reports
