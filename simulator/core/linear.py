@@ -36,13 +36,23 @@ def _eliminate(matrix: FloatArray, x: FloatArray) -> None:
                 for j in range(k, size):
                     a[k, j], a[pivot, j] = a[pivot, j], a[k, j]
                 b[k], b[pivot] = b[pivot], b[k]
-            for i in range(k + 1, size):
-                factor = a[i, k] / a[k, k]
-                if factor != 0.0:
-                    for j in range(k + 1, size):
-                        a[i, j] -= factor * a[k, j]
-                    b[i] -= factor * b[k]
+            clear_below(a, b, k)
         for k in range(size - 1, -1, -1):
             for j in range(k + 1, size):
                 b[k] -= a[k, j] * b[j]
             b[k] /= a[k, k]
+
+
+@compiled
+def clear_below(a: FloatArray, b: FloatArray, k: int) -> None:
+    """Take row k of (n, n) `a` and (n,) `b` from the rows below, so that column k would be zero there.
+
+    What is in the column itself is left: nobody looks at it again.
+    """
+    size = len(b)
+    for i in range(k + 1, size):
+        factor = a[i, k] / a[k, k]
+        if factor != 0.0:
+            for j in range(k + 1, size):
+                a[i, j] -= factor * a[k, j]
+            b[i] -= factor * b[k]

@@ -10,7 +10,7 @@ import numpy as np
 from ..core.arrays import FloatArray
 from ..core.compiled import compiled
 from ..core.elementary import exp2_each
-from ..core.linear import solve
+from ..core.linear import clear_below, solve
 from .channel import MrcChannel
 from .network import CarbonAwareNetwork
 
@@ -122,12 +122,7 @@ def solve_powers(
     for k in range(devices):
         if matrix[k, k] <= 0.0:
             return False
-        for m in range(k + 1, devices):
-            factor = matrix[m, k] / matrix[k, k]
-            if factor != 0.0:
-                for n in range(k + 1, devices):
-                    matrix[m, n] -= factor * matrix[k, n]
-                power_w[m] -= factor * power_w[k]
+        clear_below(matrix, power_w, k)
     for k in range(devices - 1, -1, -1):
         for n in range(k + 1, devices):
             power_w[k] -= matrix[k, n] * power_w[n]
