@@ -34,11 +34,7 @@ if TYPE_CHECKING:
         train,
         validate,
     )
-    from edgesim.experiments.errors import (
-        ArgumentError,
-        CheckpointError,
-        SweepStoppedError,
-    )
+    from edgesim.experiments.errors import ArgumentError, CheckpointError, SweepStoppedError
     from edgesim.experiments.sweeps.dataset import open_sweep
     from edgesim.policies.base import Policy
     from edgesim.policies.learning.registration import register_envs

@@ -125,8 +125,8 @@ def print_table(table: "RenderableType") -> None:
         """Replaces characters before a table is laid out, and leaves broken pipes to its caller."""
 
         def render_str(self, text: str, **how: object) -> Text:
-            shown = text.encode(self.encoding, SHOWABLE).decode(self.encoding)
-            return super().render_str(shown, **how)  # type: ignore[arg-type]
+            plain = text.encode(self.encoding, SHOWABLE).decode(self.encoding)
+            return super().render_str(plain, **how)  # type: ignore[arg-type]
 
         def render(self, renderable: Any, options: Any = None) -> Iterator[Segment]:
             for text, style, control in super().render(renderable, options):

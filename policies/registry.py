@@ -44,9 +44,8 @@ def policy_name(policy: AnyPolicy) -> str:
 
     A class that comes with the program has its name, any other is "module:Class", by which it is found
     again where the module can be; one that only the caller's program knows, as of a notebook, is
-    "__main__:Class". An object is its class and those
-    keywords of its constructor that it keeps as attributes, "module:Class(key=value)", from
-    which it cannot be made again.
+    "__main__:Class". An object is its class and those keywords of its constructor that it keeps as
+    attributes, "module:Class(key=value)", from which it cannot be made again.
     """
     if isinstance(policy, str):
         return policy

@@ -28,6 +28,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -107,18 +108,20 @@ class Spread:
 
 @cache
 def _t_quantiles() -> tuple[FloatArray, FloatArray]:
-    from scipy.special import stdtrit
-
     freedom = np.concatenate([np.arange(1.0, 4.0, 0.01), np.arange(4.0, 201.0, 0.25)])
-    return freedom, np.asarray(stdtrit(freedom, 0.5 + CONFIDENCE / 2.0))
+    return freedom, _student_t(freedom)
 
 
 @cache
 def student_t(freedom: int) -> float:
     """The quantile of Student's t distribution that makes a 95 % interval."""
+    return float(_student_t(freedom))
+
+
+def _student_t(freedom: Any) -> Any:
     from scipy.special import stdtrit
 
-    return float(stdtrit(freedom, 0.5 + CONFIDENCE / 2.0))
+    return stdtrit(freedom, 0.5 + CONFIDENCE / 2.0)
 
 
 def mean(sample: FloatArray, within: Range = (-math.inf, math.inf)) -> Estimate:

@@ -15,7 +15,7 @@ from ...traces.printing import duration, shown, spoken
 from ...traces.reader import Trace, TraceError, open_trace
 from ...traces.statistics import check_warmup
 from ...traces.summary import WARMUP, Summary, meaning
-from ..sweeps.comparison import compare_sweep, summarise_sweep
+from ..sweeps.comparison import compare_sweep, intervals_about
 from ..sweeps.results import SweepResults, load_results
 from ..sweeps.status import SweepStatus, sweep_status
 from ..sweeps.table import NAME, TRACES
@@ -238,11 +238,6 @@ def _again(path: Path) -> str:
     return f"edgesim run {shlex.quote(str(path))} --output {shlex.quote(str(again))}"
 
 
-def _about(results: SweepResults) -> str:
-    """What the intervals of a sweep mean."""
-    return meaning(summarise_sweep(results).about)
-
-
 def _sweep_report(folder: Path, warmup: float) -> str:
     results = load_results(folder, warmup)
     status = sweep_status(folder)
@@ -258,7 +253,9 @@ def _sweep_report(folder: Path, warmup: float) -> str:
     )
     drawn = (
         '<div id="sweep"></div>'
-        + note(f"Means over seeds, with 95 % intervals as bands. {_about(results)} {_CONTROLS}")
+        + note(
+            f"Means over seeds, with 95 % intervals as bands. {meaning(intervals_about(results))} {_CONTROLS}"
+        )
         if charts
         else note("No key varies, or no run is complete: there is nothing to draw.")
     )

@@ -222,12 +222,19 @@ def summarise_sweep(
         by_seed = _by_seed(results, cases, keys, seeds)
         means = {key: mean(sample, METRICS[key].within) for key, sample in by_seed.items()}
         groups.append(GroupSummary(dict(zip(by, labels, strict=True)), int(seeds.sum()), means))
+    complete, runs = int(results.complete.sum()), results.complete.size
+    return SweepSummary(results.title, by, groups, complete, runs, intervals_about(results))
+
+
+def intervals_about(results: SweepResults) -> list[str]:
+    """What the intervals of a sweep's means are about, of `traces.summary.subject`, each once.
+
+    Raises:
+        TraceError: its table is damaged.
+    """
     with consistent(results.folder):
         scenarios = [json.loads(case.scenario) for case in results.cases]
-        about = subjects(scenarios, len(results.seeds))
-    return SweepSummary(
-        results.title, by, groups, int(results.complete.sum()), results.complete.size, about
-    )
+        return subjects(scenarios, len(results.seeds))
 
 
 def _check_keys(results: SweepResults, keys: Sequence[str]) -> None:
