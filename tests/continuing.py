@@ -43,6 +43,18 @@ TASKS = (
 )
 """The task problem, which has neither batteries nor stations that fail."""
 
+LEARNING = (
+    "policy.name=ddpg",
+    "policy.episodes=20",
+    "policy.episode_slots=2",
+    "policy.replicas=2",
+    "policy.warmup=4",
+    "policy.batch=4",
+    "policy.hidden=[4, 4]",
+    "run.slots=4",
+)
+"""Of `carbon_6ue`: a training of a moment."""
+
 LEARNERS = ("ddpg", "aac", "dqn")
 
 
@@ -61,6 +73,22 @@ def everything(problem: str, policy: str, folder: Path, *overrides: str) -> Scen
     if not network.exists():
         save_untrained(made(), network)
     return made(f'policy.checkpoint="{network}"')
+
+
+def stop_at(slot: int) -> Any:
+    """To follow a simulation with, until the end of this slot."""
+
+    def follow(simulation: Any) -> None:
+        decide = simulation._decide
+
+        def watched(observation: Any) -> Any:
+            if observation.slot == slot:
+                simulation.stop()
+            return decide(observation)
+
+        simulation._decide = watched
+
+    return follow
 
 
 def content(path: Path) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from conftest import SMALL, Capture
-from continuing import STREAMS, assert_same, content, everything
+from continuing import STREAMS, assert_same, content, everything, stop_at
 
 from edgesim.cli import main
 from edgesim.experiments import checkpoint
@@ -219,22 +219,6 @@ def test_killed_as_soon_as_it_goes_on(
     assert summarise([again / "run.h5"])  # and it can be read
     assert resume(prepare(what), again / "run.h5") == "complete"
     assert_same(again / "run.h5", whole)
-
-
-def stop_at(slot: int) -> Any:
-    """To follow a simulation with, until the end of this slot."""
-
-    def follow(simulation: Any) -> None:
-        decide = simulation._decide
-
-        def watched(observation: Any) -> Any:
-            if observation.slot == slot:
-                simulation.stop()
-            return decide(observation)
-
-        simulation._decide = watched
-
-    return follow
 
 
 def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from conftest import SMALL
+from continuing import LEARNING, stop_at
 from rich.console import Console
 from sweeping import SMALL as SWEEP
 from sweeping import make, write
@@ -63,17 +64,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "small.toml").write_text(SMALL)
     scenario = parse_scenario(SMALL, "small.toml")
 
-    def follow(simulation: Any) -> None:
-        decide = simulation._decide
-
-        def watched(observation: Any) -> Any:
-            if observation.slot == 25:
-                simulation.stop()
-            return decide(observation)
-
-        simulation._decide = watched
-
-    execute(prepare(scenario), folder / "run.h5", follow, 12)
+    execute(prepare(scenario), folder / "run.h5", stop_at(25), 12)
     assert checkpoint.checkpoint_path(folder / "run.h5").exists()
     return folder
 
@@ -97,18 +88,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.raises(KeyboardInterrupt):
         train(load_scenario("carbon_6ue", LEARNING), folder, follow=interrupt)
     return folder
-
-
-LEARNING = (
-    "policy.name=ddpg",
-    "policy.episodes=20",
-    "policy.episode_slots=2",
-    "policy.replicas=2",
-    "policy.warmup=4",
-    "policy.batch=4",
-    "policy.hidden=[4, 4]",
-    "run.slots=4",
-)
 
 
 def reading(path: Path, rng: random.Random) -> list[list[str]]:

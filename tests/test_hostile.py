@@ -20,7 +20,7 @@ import h5py
 import hostile
 import pytest
 from click.testing import CliRunner
-from continuing import STREAMS
+from continuing import LEARNING, STREAMS, stop_at
 from rich.console import Console
 
 import edgesim
@@ -47,16 +47,6 @@ name = "random"
 """
 WITH_CELLS = SMALL + "[stations.sbs]\ncount = 2\n"
 SECRET = b"SECRET-CONTENT-"
-LEARNING = (
-    "policy.name=ddpg",
-    "policy.episodes=20",
-    "policy.episode_slots=2",
-    "policy.replicas=2",
-    "policy.warmup=4",
-    "policy.batch=4",
-    "policy.hidden=[4, 4]",
-    "run.slots=4",
-)
 
 Check = Callable[[Path, Iterable[int]], None]
 
@@ -140,17 +130,7 @@ def check_traces(folder: Path, seeds: Iterable[int]) -> None:
 
 
 def check_checkpoints(folder: Path, seeds: Iterable[int]) -> None:
-    def follow(simulation: Any) -> None:
-        decide = simulation._decide
-
-        def watched(observation: Any) -> Any:
-            if observation.slot == 11:
-                simulation.stop()
-            return decide(observation)
-
-        simulation._decide = watched
-
-    execute(prepare(load_scenario("cells.toml", STREAMS)), Path("good.h5"), follow, 5)
+    execute(prepare(load_scenario("cells.toml", STREAMS)), Path("good.h5"), stop_at(11), 5)
     good = Path("good.h5.checkpoint").read_bytes()
     for seed in seeds:
         shutil.copy("good.h5", "t.h5")

@@ -17,7 +17,7 @@ import h5py
 import pytest
 from click.testing import CliRunner, Result
 from conftest import SMALL
-from continuing import assert_same
+from continuing import assert_same, stop_at
 from sweeping import SMALL as SWEEP
 from sweeping import make, write
 
@@ -204,17 +204,9 @@ def go_on(scenario: str = "run.toml") -> Result:
 
 
 def stop_in_between(scenario: str, trace: str, seed: int = 1) -> None:
-    def follow(simulation: Any) -> None:
-        decide = simulation._decide
-
-        def watched(observation: Any) -> Any:
-            if observation.slot == 25:
-                simulation.stop()
-            return decide(observation)
-
-        simulation._decide = watched
-
-    edgesim.run(scenario, trace, slots=50, seed=seed, checkpoint_every=10, on_start=follow).close()
+    edgesim.run(
+        scenario, trace, slots=50, seed=seed, checkpoint_every=10, on_start=stop_at(25)
+    ).close()
 
 
 def test_a_run_goes_on_from_its_own_only(

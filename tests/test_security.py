@@ -16,6 +16,7 @@ from edgesim.experiments.sweeps.execute import plan
 from edgesim.experiments.sweeps.sweep_file import load_sweep
 from edgesim.experiments.sweeps.table import SweepTable, TraceFacts
 from edgesim.traces.export import no_formula
+from edgesim.traces.file_errors import TraceError
 
 SCENARIO = """
 title = "small"
@@ -324,6 +325,19 @@ def test_a_trace_names_no_checkpoint_outside(
 
 
 # Texts from files
+
+
+def test_latencies_come_from_the_trace_alone(tmp_path: Path) -> None:
+    path, other = tmp_path / "t.h5", tmp_path / "other"
+    edgesim.run(SCENARIO, path).close()
+    with h5py.File(path, "r+") as file:
+        tasks = file["tasks"]
+        count = len(tasks["completion_s"])
+        other.write_bytes(bytes(8 * count))
+        del tasks["completion_s"]
+        tasks.create_dataset("completion_s", (count,), "f8", external=[(str(other), 0, 8 * count)])
+    with edgesim.open_trace(path) as trace, pytest.raises(TraceError, match="in another file"):
+        trace.summary()
 
 
 def test_titles_and_names_control_no_terminal(
