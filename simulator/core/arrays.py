@@ -33,11 +33,20 @@ ROUNDING = 2.0**-47
 """Relative; some dozen operations in double precision err by less."""
 
 
-def remainder(whole: FloatArray, taken: FloatArray, added: FloatArray | float = 0.0) -> FloatArray:
+def remainder(whole: FloatArray, taken: FloatArray, added: FloatArray | None = None) -> FloatArray:
     """max(whole - taken, 0) + added, or zero where that is no more than rounding of the whole.
 
     Else a battery that was emptied would have something left to send with, and a queue that was
-    emptied something to send.
+    emptied something to send. All have the same shape.
     """
-    left = np.maximum(whole - taken, 0.0) + added
-    return np.where(left > whole * ROUNDING, left, 0.0)
+    left = np.zeros(whole.shape) if added is None else added.copy()
+    _add_remainder(whole.ravel(), taken.ravel(), left.reshape(-1))
+    return left
+
+
+@compiled
+def _add_remainder(whole: FloatArray, taken: FloatArray, left: FloatArray) -> None:
+    for k in range(left.size):
+        left[k] += max(whole[k] - taken[k], 0.0)
+        if not left[k] > whole[k] * ROUNDING:
+            left[k] = 0.0

@@ -30,7 +30,7 @@ class Battery:
 
     def after_slot(self, charge_j: FloatArray, used_j: FloatArray) -> FloatArray:
         """(R, N) charge at the end of a slot in which `used_j` was drawn."""
-        harvest_j: FloatArray | float = 0.0
+        harvest_j: FloatArray | None = None
         if self.harvest_w > 0.0:
             mean_j = self.harvest_w * self.network.slot_s
             draws = np.stack([rng.random(charge_j.shape[1]) for rng in self.rngs])
