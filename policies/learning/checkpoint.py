@@ -31,8 +31,7 @@ def check_fit(saved: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     Raises:
         ValueError: names the first thing in which they differ.
     """
-    architecture = saved.get("architecture")
-    kind = architecture.get("network") if isinstance(architecture, dict) else None
+    kind = _architecture(saved).get("network")
     for key, here in wanted.items():
         if key == "devices" and kind == "shared":
             continue  # runs with any N
@@ -57,8 +56,7 @@ def check_network(saved: Mapping[str, Any], size: int) -> None:
     """
     import torch
 
-    architecture, actor = saved.get("architecture"), saved.get("actor")
-    hidden = architecture.get("hidden") if isinstance(architecture, dict) else None
+    hidden, actor = _architecture(saved).get("hidden"), saved.get("actor")
     if not isinstance(hidden, list) or not all(type(n) is int and 0 < n <= size for n in hidden):
         raise ValueError(f"hidden = {as_toml(hidden)}")
     if 4 * sum(one * other for one, other in pairwise(hidden)) > size:
@@ -66,6 +64,11 @@ def check_network(saved: Mapping[str, Any], size: int) -> None:
     for name, weight in actor.items() if isinstance(actor, dict) else [("", None)]:
         if not isinstance(weight, torch.Tensor) or not torch.isfinite(weight).all():
             raise ValueError(f"weight {as_toml(name)} has no numbers")
+
+
+def _architecture(saved: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = saved.get("architecture")
+    return found if isinstance(found, dict) else {}
 
 
 def check_alike(saved: Any, fresh: Any, where: str = "it") -> None:
