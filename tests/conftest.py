@@ -1,6 +1,7 @@
 """Runs without files: a recorder that keeps everything in memory."""
 
 import os
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,6 +9,9 @@ from typing import Any
 # Before the first import of numpy or torch, and for the processes that tests start: on networks this
 # small more threads only wait for each other, and for those of the tests beside.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# What is started in the background of a script ignores Ctrl-C, and so would all that tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import numpy as np
 from hypothesis import settings

@@ -66,6 +66,12 @@ def by_xarray(path: Path, stack: ExitStack) -> Callable[[], Any]:
     return lambda: slots["queue_bits"].values
 
 
+def labels_by_xarray(path: Path, stack: ExitStack) -> Callable[[], Any]:
+    opened = xr.open_dataset(path, engine="h5netcdf", group="slots")
+    slots = stack.enter_context(opened)
+    return lambda: slots["slot"].values
+
+
 def by_h5py(path: Path, stack: ExitStack) -> Callable[[], Any]:
     file = stack.enter_context(h5py.File(path, "r"))
     return lambda: file["slots/queue_bits"][...]
@@ -165,8 +171,8 @@ def test_it_opens_in_all_ways_while_another_process_writes_and_once_that_is_kill
                     there = np.isfinite(values)  # xarray shows NaN where a variable lags behind
                     assert_array_equal(values[there], np.arange(1.0, len(values) + 1.0)[there])
                     assert there.sum() >= len(values) // 2
-        with xr.open_dataset(path, engine="h5netcdf", group="slots") as slots:
-            labels = slots["slot"].values
+        with ExitStack() as stack:
+            labels = _patiently(labels_by_xarray, path, stack)()
         assert_array_equal(labels[labels >= 0], np.arange((labels >= 0).sum()))
         assert process.poll() is None, "nobody stopped it"
     finally:
