@@ -168,8 +168,8 @@ class Comparison(Printable):
             title=Text(self.title),
             caption=f"95 % intervals over {len(self.seeds)} seeds ({min(self.seeds)} to "
             f"{max(self.seeds)}), differences paired by seed; the first {self.warmup:.0%} of the "
-            f"slots left out. {meaning(self.about)}\n* interval excludes zero   ** also by Holm's method for all "
-            f"{self.tests} differences",
+            f"slots left out. {meaning(self.about)}\n"
+            f"* interval excludes zero   ** also by Holm's method for all {self.tests} differences",
         )
         table.add_column("")
         table.add_column("mean", justify="right")

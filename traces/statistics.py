@@ -154,7 +154,10 @@ class CountedBatches:
         )
 
     def _marked(self, estimates: dict[str, Estimate]) -> dict[str, Estimate]:
-        """Where the queues are not known yet, nothing is that follows them; where they grow, they have no mean."""
+        """Where the queues are not known yet, nothing is that follows them.
+
+        Where they grow, they have no mean.
+        """
         growth = self.growth()
         grows = growth is not None and growth.low > 0.0
         queues = [estimates[key] for key in QUEUES if key in estimates]

@@ -16,8 +16,9 @@ Without it, the least powers at a given emission level would be a least fixed po
 are not, and the convex program is what stays true.
 
 Relaxing what a decision can miss by one factor e^sigma (D, E_max times it, R_min divided by it; P_max
-and F_max are what they are) keeps this convex in (q, s, sigma) jointly: D e^sigma - e^s = e^sigma (D - e^(s - sigma)). The
-least such sigma is the first phase: it finds a strictly feasible point, or proves that there is none.
+and F_max are what they are) keeps this convex in (q, s, sigma) jointly:
+D e^sigma - e^s = e^sigma (D - e^(s - sigma)). The least such sigma is the first phase: it finds a
+strictly feasible point, or proves that there is none.
 
 A point x is (w, s, sigma) in the first phase and (w, s, t) in the second, with K airtimes s and M
 powers w = q + log(||h||^2 / N_0), in units of the noise as received.
