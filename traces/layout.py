@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, wraps
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
 from zlib import crc32
@@ -523,8 +523,12 @@ def _extend(scale: h5py.Dataset, first: int, size: int) -> None:
 
 @cache
 def _library_versions() -> dict[str, str]:
-    """Looked up once: it takes longer than the rest of the header."""
-    return {f"{library}_version": version(library) for library in _LIBRARIES}
+    """Of those that are installed; looked up once, as it takes longer than the rest of the header."""
+    found = {}
+    for library in _LIBRARIES:
+        with suppress(PackageNotFoundError):  # torch, where nothing learns
+            found[f"{library}_version"] = version(library)
+    return found
 
 
 @cache
