@@ -165,7 +165,8 @@ class CountedBatches:
         if any(name not in self._all for name in (*names, *QUEUES, "arrived_bits")):
             return CALM
         queued, at_start = (
-            sum(self._all[name][0, self._span] for name in one) for one in (QUEUES, names)
+            np.sum([self._all[name][0, self._span] for name in one], axis=0)
+            for one in (QUEUES, names)
         )
         arrived = self._all["arrived_bits"][0, self._span]
         return caution(queued, at_start, arrived, self._totals.devices, self._totals.recorded)
