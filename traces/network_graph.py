@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from ..simulator.core.outputs import replaced
 from ..simulator.network.graph import NetworkGraph, Placement
@@ -15,6 +14,8 @@ from .file_errors import indices, reported
 from .reader import Trace, TraceError, open_trace
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from ..simulator.network.topology import Graph
 
 SUFFIXES = (".graphml", ".json")
@@ -143,7 +144,7 @@ def _is_json(value: object) -> bool:
     return not isinstance(value, float) or math.isfinite(value)
 
 
-def _network(trace: Trace) -> xr.Dataset:
+def _network(trace: Trace) -> "xr.Dataset":
     if trace.network is None:
         raise TraceError(f"{trace.path}: an earlier version recorded it, without the backhaul")
     return trace.network

@@ -9,11 +9,10 @@ from contextlib import suppress
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import h5py
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from ..scenarios.errors import as_toml
@@ -21,12 +20,15 @@ from ..simulator.core.arrays import FloatArray
 from ..simulator.core.recorder import OUTCOMES
 from .file_errors import TraceError, reported
 from .latencies import LatencyRecord, SketchRecord, TaskRecord, without_rounding
-from .lazy_dataset import current_name, decoded_attrs, lazy_dataset, stored_name
+from .netcdf import current_name, decoded_attrs, stored_name
 from .open_file import OpenFile, read_values
 from .printing import spoken
 from .statistics import BatchTotals, CountedBatches, check_warmup, replication_values
 from .summary import WARMUP, Summary, TraceSummary, subject
 from .variables import SLOT_VARIABLES, SUMMARY_VARIABLES, TABLES, TASK_VARIABLES, Level
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["Trace", "TraceError", "is_hdf5", "open_trace", "summarise"]
 
@@ -156,7 +158,7 @@ class Trace:
         return cast(Level, self.attrs["level"])
 
     @cached_property
-    def slots(self) -> xr.Dataset:
+    def slots(self) -> "xr.Dataset":
         """/slots, over replication, slot, device and station.
 
         Raises:
@@ -165,7 +167,7 @@ class Trace:
         return self._group("slots")
 
     @cached_property
-    def network(self) -> xr.Dataset | None:
+    def network(self) -> "xr.Dataset | None":
         """/network, over station, device and link; None in a trace of an earlier version.
 
         Raises:
@@ -174,7 +176,7 @@ class Trace:
         return self._group("network") if self._file.read(lambda file: "network" in file) else None
 
     @cached_property
-    def tasks(self) -> xr.Dataset:
+    def tasks(self) -> "xr.Dataset":
         """/tasks, one row per task that ended.
 
         Raises:
@@ -182,7 +184,7 @@ class Trace:
         """
         return self._group("tasks")
 
-    def table(self, name: str) -> xr.Dataset:
+    def table(self, name: str) -> "xr.Dataset":
         """The variables that have the same dimensions, so that a frame of them repeats nothing.
 
         Args:
@@ -204,7 +206,7 @@ class Trace:
         return source[[key for key in known if key in source and source[key].dims == dims]]
 
     @cached_property
-    def batches(self) -> xr.Dataset:
+    def batches(self) -> "xr.Dataset":
         """/summary: totals by batch of slots and replication, of batches that have begun.
 
         Raises:
@@ -215,7 +217,7 @@ class Trace:
         return batches.isel(batch=slice(0, begun), part=slice(0, parts))
 
     @cached_property
-    def timing(self) -> xr.Dataset:
+    def timing(self) -> "xr.Dataset":
         """/timing: wall-clock time of each decision; when the run started and ended."""
         return self._group("timing")
 
@@ -231,10 +233,8 @@ class Trace:
             TraceError: if no slot was recorded.
         """
         check_warmup(warmup)
-        totals, decision_s = self.totals, None
+        totals, decisions = self.totals, self._file.read(_decisions_s)
         with reported(self.path):
-            if "decision_s" in self.timing and self.timing.sizes["slot"]:
-                decision_s = float(np.median(self.timing["decision_s"].values))
             counted = CountedBatches(totals, warmup)
             return TraceSummary(
                 path=self.path,
@@ -245,7 +245,7 @@ class Trace:
                 counted_slots=counted.slots,
                 estimates=counted.estimates(self.latencies),
                 growth=counted.growth(),
-                decision_s=decision_s,
+                decision_s=float(np.median(decisions)) if len(decisions) else None,
                 warmup=warmup,
                 about=subject(self.scenario_table, len(self.seeds)),
             )
@@ -414,7 +414,7 @@ class Trace:
             "status": self.status,
         }
 
-    def _group(self, name: str) -> xr.Dataset:
+    def _group(self, name: str) -> "xr.Dataset":
         if self._file.read(lambda file: name not in file):
             reason = (
                 f"it was recorded at level {self.level!r}"
@@ -422,8 +422,18 @@ class Trace:
                 else "no slot was recorded"
             )
             raise TraceError(f"{self.path}: no /{name} here: {reason}")
+        from .lazy_dataset import lazy_dataset  # xarray takes a third of the command's start
+
         with reported(self.path):
             return lazy_dataset(self._file, name)
+
+
+def _decisions_s(file: h5py.File) -> FloatArray:
+    """(T,) s, of the slots that are labelled so far."""
+    if "decision_s" not in file["timing"]:
+        return np.empty(0)
+    labelled = file["timing/slot"].shape[0]
+    return np.asarray(read_values(file, "timing/decision_s", (slice(labelled),)), float)
 
 
 def is_hdf5(path: Path) -> bool:
