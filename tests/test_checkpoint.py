@@ -19,6 +19,7 @@ import torch
 from click.testing import CliRunner
 from conftest import SMALL, Capture
 from continuing import STREAMS, assert_same, content, everything, stop_at
+from kill_run import survive
 
 from edgesim.cli import main
 from edgesim.experiments import checkpoint
@@ -400,8 +401,8 @@ def test_command(tmp_path: Path) -> None:
 KILLS = Path(__file__).parent / "kill_run.py"
 
 
-def test_killed_at_random_moments() -> None:
-    subprocess.run([sys.executable, KILLS, "3", "stream-lyapunov"], check=True, timeout=300)
+def test_killed_at_random_moments(tmp_path: Path) -> None:
+    assert "3 kills" in survive("stream", "lyapunov", tmp_path, 3)
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ import scipy.stats
 import tomli_w
 import torch
 from click.testing import CliRunner, Result
+from forked import run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow.csv import read_csv
@@ -615,9 +616,9 @@ def test_a_full_disk_is_told_once_and_nothing_torn_counts(small_disk: Path, tmp_
 def test_a_run_on_a_full_disk_is_told_once(small_disk: Path, level: str) -> None:
     """In a process of its own: HDF5 by itself would crash it."""
     path = small_disk / "run.h5"
-    command = [sys.executable, "-m", "edgesim", "run", "iiot_20dev", "-o", str(path)]
+    command = ["run", "iiot_20dev", "-o", path, "--policy", "local"]
     command += ["--replications", "200", "--slots", "1000", "--set", f"trace.level={level}"]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    ended = run(*command)
     assert ended.returncode == 1
     assert ended.stderr == f"error: {path}: No space left on device\n"
     assert [file.name for file in small_disk.iterdir()] == ["run.h5"]

@@ -148,7 +148,7 @@ def test_a_dask_worker_that_is_killed_loses_nothing(tmp_path: Path, undisturbed:
     sweep = load_sweep(path)
     plan(sweep, out)
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
+        n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=50
     ) as cluster:
         killed: list[int] = []
 
