@@ -84,12 +84,12 @@ def test_goes_on_as_if_nothing_had_happened(slot: int, level: str, tmp_path: Pat
 )
 def test_every_family_of_policies_goes_on(problem: str, policy: str, tmp_path: Path) -> None:
     """With all that its problem knows at once."""
-    slots = 8 if policy == "sca" else 14  # whose slots take longest, and that remembers little
+    slots = 11 if policy == "sca" else 14  # whose slots take longest, and that remembers little
     what = everything(problem, policy, tmp_path, f"run.slots={slots}")
     whole, kept = tmp_path / "whole.h5", tmp_path / "kept"
     kept.mkdir()
     execute(prepare(what), whole)
-    killed_at(what, tmp_path / "run.h5", slots - 3, kept)
+    killed_at(what, tmp_path / "run.h5", slots - 2, kept)
     assert resume(prepare(what), kept / "run.h5") == "complete"
     assert_same(kept / "run.h5", whole)
 
