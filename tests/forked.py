@@ -95,7 +95,8 @@ def run(
     *words: object, before: Callable[[], object] = lambda: None
 ) -> "subprocess.CompletedProcess[str]":
     """The command with these arguments, to its end."""
-    process = Forked([str(word) for word in words], before)
+    arguments = [str(word) for word in words]
+    process = Forked(arguments, before)
     out, err = process.communicate()
     assert process.returncode is not None
-    return subprocess.CompletedProcess(words, process.returncode, out, err)
+    return subprocess.CompletedProcess(arguments, process.returncode, out, err)

@@ -214,8 +214,8 @@ def report(slots: int, words: Sequence[str]) -> list[str]:
     names = ("exp", "exp2", "expm1", "log", "log1p", "log2", "cbrt")
     found = [sha256(getattr(elementary, f"{name}_each")(x)).hexdigest() for name in names]
     rng = np.random.default_rng(2)
-    found.append(sha256(randomness.standard_exponential(rng, (100_000,))).hexdigest())
-    found.append(sha256(randomness.standard_normal(rng, (100_000,))).hexdigest())
+    found.append(sha256(randomness.standard_exponential(rng, (100_000,)).tobytes()).hexdigest())
+    found.append(sha256(randomness.standard_normal(rng, (100_000,)).tobytes()).hexdigest())
     battery = {"capacity": 0.05, "initial": 0.5, "harvest": 0.06}
     more = {"devices.battery": battery, "mobility.model": "random-waypoint"}
     for word in words:
