@@ -13,9 +13,8 @@ from typing import Any
 import simpy
 
 from .core.clock import Clock, EventOrder, Process
-from .core.recorder import TaskTable
+from .core.recorder import SlotColumns, TaskTable
 from .models.failures import Failures
-from .state import Columns
 from .stream.world import StreamWorld
 from .twin.synchronisation import Report
 from .twin.twin import Twin
@@ -107,7 +106,7 @@ def slots(
     world: World,
     twin: Twin,
     ask: Callable[[Any], simpy.Event],
-    record: Callable[[Columns, TaskTable], None],
+    record: Callable[[SlotColumns, TaskTable], None],
 ) -> Process:
     """The life of a slot: observe, decide, serve, account, record."""
     for slot in clock.every(world.slot_ns, EventOrder.SLOT_START):

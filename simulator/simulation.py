@@ -11,9 +11,8 @@ import simpy
 from . import processes
 from .core.clock import Clock, Process, to_ns
 from .core.errors import DecisionError, RunError
-from .core.recorder import Recorder, TaskTable
+from .core.recorder import Recorder, SlotColumns, TaskTable
 from .network.graph import LiveNetwork
-from .state import Columns
 from .stream.world import StreamWorld
 from .twin.twin import Twin
 from .world import World
@@ -66,7 +65,7 @@ class Simulation:
         self._stopping = False
         self._observation: Any = None
         self._decided: simpy.Event | None = None
-        self._recorded: Columns = {}
+        self._recorded: SlotColumns = {}
         self._clock = clock = Clock(now_ns, begun=begun)
         started = [
             self._guarded("arrivals model", processes.task_arrivals(clock, world)),
@@ -133,7 +132,7 @@ class Simulation:
             self._clock.run()
         return self._observation
 
-    def act(self, decision: Any) -> Columns:
+    def act(self, decision: Any) -> SlotColumns:
         """Decide upon what `observe` showed last, and let the slot pass.
 
         Returns:
@@ -165,7 +164,7 @@ class Simulation:
         self._clock.pause()
         return self._decided
 
-    def _record(self, columns: Columns, ended: TaskTable) -> None:
+    def _record(self, columns: SlotColumns, ended: TaskTable) -> None:
         self._recorder.slot(self.world.state.slot - 1, columns)
         self._recorder.tasks(ended)
         self._recorded = columns
