@@ -135,11 +135,11 @@ def _is_plain(decision: Decision, network: Network) -> bool:
     )
     shape = (network.replications, network.devices)
     for column in devices:
-        if type(column) is not np.ndarray or column.dtype is not _FLOAT or column.shape != shape:
+        if type(column) is not np.ndarray or column.dtype != _FLOAT or column.shape != shape:
             return False
     return (
         type(served) is np.ndarray
-        and served.dtype is _FLOAT
+        and served.dtype == _FLOAT
         and served.shape == (network.replications, network.stations)
     )
 
