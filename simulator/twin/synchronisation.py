@@ -57,7 +57,6 @@ class Model:
     """
 
     remembers: ClassVar[tuple[str, ...]] = ("columns", "stamp_ns", "sent_ns")
-    __slots__ = ("columns", "sent", "stamp")
 
     def __init__(self, columns: Columns, stamp: Times, sent: Times) -> None:
         self.columns = columns
