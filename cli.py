@@ -73,7 +73,9 @@ set_option = click.option(
     help="Override any key of the scenario, as in stations.sbs.count=5. Repeatable.",
 )
 data_option = folder_option(
-    "--data", "data_dir", text="Folder of data files.  [default: ../shared/data]"
+    "--data",
+    "data_dir",
+    text="Folder of data files, looked into before those that `edgesim data` names.",
 )
 trust_help = "Import all classes that the file names, a trace's too: it runs their code."
 trust_option = click.option("--trust", is_flag=True, help=trust_help)

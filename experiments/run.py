@@ -12,7 +12,7 @@ from ..policies.learning.trainable import TrainablePolicy
 from ..policies.registry import make_policy, policy_name
 from ..scenarios.code import Code
 from ..scenarios.components import is_unseen
-from ..scenarios.data import check_inside
+from ..scenarios.data.lookup import check_inside
 from ..scenarios.errors import Issue, ScenarioError, as_toml
 from ..scenarios.loading import AnyScenario, Overrides, load_scenario, parse_scenario
 from ..scenarios.schema import Scenario
@@ -362,6 +362,7 @@ def run_info(experiment: Experiment) -> RunInfo:
         slot_s=network.slot_s,
         cycles_per_bit=network.cycles_per_bit,
         inputs=inputs_of(scenario, experiment.blueprint, experiment.policy),
+        carbon=experiment.blueprint.carbon_about,
         network={
             "station_bandwidth_hz": network.station_bandwidth_hz,
             "station_cpu_hz": network.station_cpu_hz,

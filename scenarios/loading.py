@@ -1,6 +1,7 @@
 """Loading a scenario from a file, text or tables, with overrides of its keys."""
 
 import json
+import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -56,8 +57,7 @@ def load_scenario(
             tables as TOML has them, or a scenario that is already loaded.
         overrides: "a.b.c=VALUE", with VALUE as TOML writes it, or text; or values by "a.b.c". They
             count in their order, and a table takes the place of the whole table.
-        data_dir: where data files are looked up that do not lie beside the scenario. By default
-            `../shared/data`, seen from the current directory, then from the program's folder.
+        data_dir: where data files are looked up that do not lie beside the scenario; see `data_folders`.
         policy: this one instead of the scenario's own, whose options are then left out.
         trust: whether it may name classes of any module, not only of files beside it (`Code`).
 
@@ -155,10 +155,15 @@ def load_table(path_or_name: str | Path) -> tuple[dict[str, Any], Path]:
 
 
 def data_folders(folder: Path | None, data_dir: str | Path | None) -> list[Path]:
-    """Where data files are looked up: beside the scenario, then in the folder given or by default."""
-    shared = Path("shared", "data")
-    folders = [Path.cwd().parent / shared, _SHIPPED.parents[1] / shared]
-    return [*([folder] if folder else []), *([Path(data_dir)] if data_dir else folders)]
+    """Where data files are looked up, in this order; what ships comes last, and is not among them.
+
+    Beside the scenario, in the folder given, in that of the environment variable EDGESIM_DATA, and in
+    the user's folder for data (of platformdirs: ~/.local/share/edgesim on Linux).
+    """
+    from platformdirs import user_data_path
+
+    given = (folder, data_dir, os.environ.get("EDGESIM_DATA"))
+    return [*(Path(one) for one in given if one), user_data_path("edgesim", appauthor=False)]
 
 
 def beside(folder: Path) -> tuple[Path, ...]:

@@ -7,12 +7,12 @@ from pathlib import Path
 from pydantic import Field, PrivateAttr, model_validator
 
 from .base import Inconsistency, Section, reject
+from .carbon_section import CarbonSection
 from .code import Code
 from .sections import (
     AreaSection,
     AssociationSection,
     BackhaulSection,
-    CarbonSection,
     ChannelSection,
     DevicesSection,
     EnergySection,

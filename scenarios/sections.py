@@ -5,13 +5,11 @@ Defaults are the settings of paper A; where it states none, the choice that docs
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from decimal import Decimal
 from math import radians
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
-    AfterValidator,
     Discriminator,
     Field,
     Tag,
@@ -25,7 +23,6 @@ from .units import (
     BitsPerSecond,
     Count,
     CyclesPerBit,
-    GramsPerJoule,
     Hertz,
     Joules,
     Metres,
@@ -141,9 +138,7 @@ class AreaSection(Section):
 class File(Section):
     """A CSV of latitudes and longitudes; what lies outside of `area.rectangle` is left out."""
 
-    file: str = Field(
-        min_length=1, description="name, looked up beside the scenario, then in --data"
-    )
+    file: str = Field(min_length=1, description="name; `edgesim data` says where it is looked up")
 
 
 class BatterySection(Section):
@@ -311,8 +306,8 @@ class TopologySection(Section):
     file: str | None = Field(
         default=None,
         min_length=1,
-        description="GraphML (.graphml) or node-link JSON (.json) as networkx writes them, looked up "
-        "beside the scenario, then in --data",
+        description="GraphML (.graphml) or node-link JSON (.json) as networkx writes them; `edgesim data` "
+        "says where it is looked up",
     )
 
 
@@ -384,18 +379,6 @@ class EnergySection(Section):
     epsilon: Watts = Field(default=0.1, description="power of an edge CPU, A(11)")
 
 
-def utc(moment: datetime) -> datetime:
-    """A moment without a time zone; one that has a zone is turned into UTC first.
-
-    Raises:
-        ValueError: in UTC it is beyond the years that there are.
-    """
-    try:
-        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
-    except OverflowError:
-        raise ValueError("in UTC a year that there is not") from None
-
-
 class LimitsSection(Section):
     """What C(10) asks of every device in every slot. The deadline, C(10b), is that of [tasks]."""
 
@@ -404,41 +387,6 @@ class LimitsSection(Section):
     rate_floor: Literal["all", "offloading"] = Field(
         default="all", description="who must reach R_min; C(10d) as printed asks it of all"
     )
-
-
-class CarbonFile(Section):
-    """Carbon intensity over time from a CSV with columns for time and gCO2/kWh."""
-
-    file: str = Field(
-        min_length=1, description="name, looked up beside the scenario, then in --data"
-    )
-    start: Annotated[datetime, AfterValidator(utc)] = Field(
-        description="moment of the file's clock at which the run begins"
-    )
-
-
-CarbonIntensity: TypeAlias = Annotated[
-    Annotated[GramsPerJoule, Tag("<value>")] | Annotated[CarbonFile, Tag("<table>")],
-    Discriminator(form),
-]
-
-
-class CarbonSection(Section):
-    """Carbon intensity of the electricity, also of the devices that a station serves."""
-
-    intensity: CarbonIntensity = Field(
-        default=182 / 3.6e6, description="everywhere, unless given below; a constant or a file"
-    )
-    mbs: CarbonIntensity | None = Field(default=None, description="at the MBS")
-    sbs: (
-        Annotated[
-            Annotated[GramsPerJoule, Tag("<value>")]
-            | Annotated[CarbonFile, Tag("<table>")]
-            | Annotated[tuple[CarbonIntensity, ...], Tag("<list>")],
-            Discriminator(form),
-        ]
-        | None
-    ) = Field(default=None, description="at the SBSs; one for all, or a list")
 
 
 class UniformLatency(Section):

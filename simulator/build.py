@@ -71,6 +71,7 @@ class Blueprint:
         topology: where the stations stand.
         device_position_m: (N, 2), or None if each replication draws its own.
         carbon: intensity at the stations.
+        carbon_about: where it is from, by the keys that state it; see `find_carbon`.
         mobility: configured, not started; so are the following.
         association: which station serves whom.
         path_loss: mean gains.
@@ -84,6 +85,7 @@ class Blueprint:
     topology: Topology
     device_position_m: FloatArray | None
     carbon: CarbonIntensity
+    carbon_about: Mapping[str, Mapping[str, Any]]
     mobility: Mobility
     association: Association
     path_loss: PathLoss
@@ -353,6 +355,7 @@ def blueprint(scenario: Scenario) -> Blueprint:
     attempt(lambda: check_speed(scenario, models["mobility"]))
     if issues:
         raise ScenarioError(issues)
+    intensity, carbon_about = carbon
     devices = len(positions) if positions is not None else scenario.devices.count or 0
     check_size(scenario, len(topology.station_names), devices)
     network = _network(scenario, topology, devices)
@@ -361,7 +364,9 @@ def blueprint(scenario: Scenario) -> Blueprint:
         problem = DriftPlusPenalty(network, scenario.policy.V, scenario.policy.perturbation)
     else:
         problem = WorstCaseEmission(_carbon_aware(scenario, network))
-    return Blueprint(scenario, network, problem, topology, positions, carbon, **models)
+    return Blueprint(
+        scenario, network, problem, topology, positions, intensity, carbon_about, **models
+    )
 
 
 def _network(scenario: Scenario, topology: Topology, devices: int) -> Network:

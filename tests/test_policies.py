@@ -16,8 +16,6 @@ from edgesim.policies.registry import POLICIES
 from edgesim.scenarios.loading import load_scenario, shipped
 from edgesim.simulator.core.arrays import FloatArray
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
-
 ABLATIONS: dict[str, tuple[str, ...]] = {
     "lyapunov radio": ("policy.name=lyapunov", 'policy.optimise=["radio"]'),
     "lyapunov compute": ("policy.name=lyapunov", 'policy.optimise=["compute"]'),
@@ -64,12 +62,8 @@ def cells(*problems: str) -> pytest.MarkDecorator:
         table = tomllib.loads(toml)
         if (problem := table["run"].get("problem", "drift-plus-penalty")) not in problems:
             continue
-        needs_data = pytest.mark.skipif(
-            "file" in str(table["devices"]) and not DATA.is_dir(),
-            reason="no ../shared/data beside the clone",
-        )
         parameters += [
-            pytest.param(toml, policy, id=f"{scenario.name}-{name}", marks=needs_data)
+            pytest.param(toml, policy, id=f"{scenario.name}-{name}")
             for name, policy in cases(problem).items()
         ]
     return pytest.mark.parametrize(("toml", "policy"), parameters)
