@@ -146,8 +146,12 @@ def test_the_shipped_grid_is_as_described() -> None:
     assert series.g_per_kwh.mean() == pytest.approx(217.6, abs=0.05)
     assert series.g_per_kwh.min() == pytest.approx(63.7, abs=0.05)
     # UTC, as the sun stands highest over Great Britain a little after noon: gas is then least needed.
-    june = (series.times >= np.datetime64("2020-05-01")) & (series.times < np.datetime64("2020-07-01"))
-    hour = (series.times[june] - series.times[june].astype("datetime64[D]")) / np.timedelta64(1, "h")
+    june = (series.times >= np.datetime64("2020-05-01")) & (
+        series.times < np.datetime64("2020-07-01")
+    )
+    hour = (series.times[june] - series.times[june].astype("datetime64[D]")) / np.timedelta64(
+        1, "h"
+    )
     by_hour = [series.g_per_kwh[june][hour == h].mean() for h in np.arange(8, 18)]
     assert 11 <= 8 + int(np.argmin(by_hour)) <= 15
 

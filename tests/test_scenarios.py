@@ -302,7 +302,10 @@ def test_alternative_forms() -> None:
     midnight = datetime(2020, 6, 1)
     assert scenario.carbon.intensity == CarbonFile(file="grid.csv", start=midnight)
     assert scenario.carbon.mbs == pytest.approx(1e-4)
-    assert scenario.carbon.sbs == (1e-4, CarbonFile(file="b.csv", start=midnight.replace(tzinfo=UTC)))
+    assert scenario.carbon.sbs == (
+        1e-4,
+        CarbonFile(file="b.csv", start=midnight.replace(tzinfo=UTC)),
+    )
     assert scenario.twin.device.latency == UniformLatency(uniform=(0.001, 0.003))
     assert scenario.twin.station.latency == ExponentialLatency(exponential=0.005)
     assert load("[twin]\nsync = 'periodic'\ndevice.latency = '2 ms'").twin.device.latency == 0.002

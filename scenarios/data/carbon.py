@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..carbon_section import Basis, CarbonReading, Kind, Unit
 from ..errors import Issue, ScenarioError, as_toml, nearest
 from .carbon_formats import G_PER_KWH, Said, of_column, of_table, time_columns, value_columns
-from .moments import are_aware, in_utc, is_doubled, moment, zone
+from .moments import are_aware, in_utc, moment, zone
 from .records import ISSUES, Table, number, read_table, refuse
 
 MOST_G_PER_KWH = 3000.0
@@ -109,12 +109,12 @@ class CarbonSeries:
             return np.datetime64(start, "us")
         try:
             found = in_utc(start, self.place)
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise ValueError(f"{error}; allowed: a time with its offset from UTC") from None
-        if is_doubled(start, self.place):
+        if len(found) > 1:
             what = f"clocks in {self.place} show this twice, as they are put back"
             raise ValueError(f"{what}; allowed: a time with its offset from UTC")
-        return np.datetime64(found, "us")
+        return np.datetime64(found[0], "us")
 
 
 def read_carbon(path: Path, reading: CarbonReading) -> CarbonSeries:
@@ -268,7 +268,7 @@ def _times(
         if reading.time_zone is not None:
             what = f"`time_zone` = {as_toml(reading.time_zone)}, and its times have offsets of their own"
             refuse(table.path, what, "`time_zone` not given")
-        return "offsets", None, _utc(table, begins, kept)
+        return "offsets", None, _in_utc(table, begins, kept)
     utc = said.utc or of_column(time).utc
     place: tzinfo | None = UTC if utc else None
     if reading.time_zone is not None:
@@ -280,12 +280,15 @@ def _times(
         if utc and place is not UTC:
             what = f"`time_zone` = {as_toml(reading.time_zone)}, and column {time} is in UTC"
             refuse(table.path, what, '"UTC", or not given')
-    if place is None:
-        return "none", None, np.array(begins, dtype="datetime64[us]")
+    if place is None or place is UTC:
+        clock: Clock = "none" if place is None else "zone"
+        return clock, place, np.array(begins, dtype="datetime64[us]")
     return "zone", place, _local(table, begins, kept, place)
 
 
-def _utc(table: Table, begins: Sequence[datetime], kept: Sequence[int]) -> NDArray[np.datetime64]:
+def _in_utc(
+    table: Table, begins: Sequence[datetime], kept: Sequence[int]
+) -> NDArray[np.datetime64]:
     found = []
     for i, one in enumerate(begins):
         try:
@@ -298,12 +301,20 @@ def _utc(table: Table, begins: Sequence[datetime], kept: Sequence[int]) -> NDArr
 def _local(
     table: Table, begins: Sequence[datetime], kept: Sequence[int], place: tzinfo
 ) -> NDArray[np.datetime64]:
-    """Of two times that a clock shows, the second is meant where the first does not come after the row before."""
+    """Of two moments at which a clock shows the same, the one is meant that keeps the step of the rows."""
     found: list[datetime] = []
     issues = []
+    step = timedelta(0)
     for i, one in enumerate(begins):
         try:
-            found.append(in_utc(one, place, found[-1] if found else None))
+            moments = in_utc(one, place)
+            if found and len(moments) > 1:
+                before = found[-1]
+                moments = [each for each in moments if each > before] or moments
+                moments.sort(key=lambda each: abs(each - before - step))
+            if found:
+                step = moments[0] - found[-1]
+            found.append(moments[0])
         except (ValueError, OverflowError) as error:
             reason = (
                 str(error) if isinstance(error, ValueError) else "beyond the years that there are"

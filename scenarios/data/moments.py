@@ -26,10 +26,11 @@ def moment(value: Any) -> datetime:
         ValueError: with what is allowed.
     """
     text = str(value).strip() if isinstance(value, str | int | float) else ""
-    for ending in (" UTC", " GMT"):
-        if text.endswith(ending):
-            text = f"{text.removesuffix(ending)}+00:00"
+    if text.endswith((" UTC", " GMT")):
+        text = f"{text[:-4]}+00:00"
     try:
+        if text[4:5] == "-":
+            return datetime.fromisoformat(text)
         if re.fullmatch(r"\d{9,13}(\.\d*)?", text):
             return _of_epoch(float(text))
         if found := _GERMAN.fullmatch(text):
@@ -71,32 +72,25 @@ def zone(name: str) -> tzinfo:
         raise ValueError("a time zone") from None
 
 
-def in_utc(clock: datetime, place: tzinfo, after: datetime | None = None) -> datetime:
-    """A moment of a local clock, in UTC.
+def in_utc(clock: datetime, place: tzinfo) -> list[datetime]:
+    """The moments at which a local clock shows something, in UTC and without a zone.
 
     Args:
         clock: what it shows, without a zone.
         place: its zone.
-        after: a moment in UTC that comes before it: tells which of two is meant where the clock is put
-            back; without it the first.
+
+    Returns:
+        One; two where the clock is put back over it.
 
     Raises:
         ValueError: the clock never shows this, as it is put forward over it; with the reason.
+        OverflowError: beyond the years that there are.
     """
-    first, second = (
-        clock.replace(tzinfo=place, fold=fold).astimezone(UTC).replace(tzinfo=None)
-        for fold in (0, 1)
-    )
-    shown = first.replace(tzinfo=UTC).astimezone(place).replace(tzinfo=None)
-    if shown != clock:
+    folds = (clock.replace(tzinfo=place, fold=fold).astimezone(UTC) for fold in (0, 1))
+    found = sorted({one for one in folds if one.astimezone(place).replace(tzinfo=None) == clock})
+    if not found:
         raise ValueError(f"a time that clocks in {place} skip, as they are put forward")
-    return second if after is not None and first <= after else first
-
-
-def is_doubled(clock: datetime, place: tzinfo) -> bool:
-    """Whether a local clock shows this twice, as it is put back."""
-    first, second = (clock.replace(tzinfo=place, fold=fold).utcoffset() for fold in (0, 1))
-    return first != second
+    return [one.replace(tzinfo=None) for one in found]
 
 
 def are_aware(moments: Sequence[datetime]) -> bool | None:
