@@ -122,10 +122,8 @@ def _scenario(
 ) -> Scenario:
     if policy is not None:
         replace_policy(table, policy)
-    if isinstance(overrides, Mapping):
-        origin, values = "overrides", list(overrides.items())
-    else:
-        origin, values = "--set", [_parse_override(override) for override in overrides]
+    origin = "overrides" if isinstance(overrides, Mapping) else "--set"
+    values = values_of(overrides)
     for key, value in values:
         if not _KEY.fullmatch(key):
             raise ScenarioError([Issue(origin, f"{key!r} is not a key, as run.slots is one")])
@@ -198,6 +196,17 @@ def replace_policy(table: dict[str, Any], policy: str) -> None:
     section = table.setdefault("policy", {})
     if isinstance(section, dict) and section.get("name", PolicySection().name) != policy:
         table["policy"] = {**objective_keys(section), "name": policy}
+
+
+def values_of(overrides: Overrides) -> list[tuple[str, object]]:
+    """Keys and their values, in their order.
+
+    Raises:
+        ScenarioError: one is not KEY=VALUE.
+    """
+    if isinstance(overrides, Mapping):
+        return list(overrides.items())
+    return [_parse_override(override) for override in overrides]
 
 
 def with_values(overrides: Overrides, values: Mapping[str, object]) -> Overrides:

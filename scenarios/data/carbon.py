@@ -18,7 +18,7 @@ from .records import ISSUES, Table, number, read_table, refuse
 MOST_G_PER_KWH = 3000.0
 """More than any grid has: one of oil shale alone emits 1,500."""
 
-Word = TypeVar("Word", bound=str)
+Word = TypeVar("Word", Unit, Kind, Basis)
 
 Clock = Literal["offsets", "zone", "none"]
 """Whether rows have a time zone each, or one is stated for all, or there is none."""

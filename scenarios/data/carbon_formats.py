@@ -136,13 +136,10 @@ def of_table(table: Table) -> Said:
     said = next((one.said for one in _SOURCES if one.columns <= names.keys()), Said())
     if names.keys() == {"time", "carbon intensity"}:
         said = _PLAIN
-    said = said._replace(
-        **{
-            role: names.get(column)
-            for role in ("time", "value", "end")
-            if (column := getattr(said, role)) is not None
-        }
+    time, value, end = (
+        None if one is None else names.get(one) for one in (said.time, said.value, said.end)
     )
+    said = said._replace(time=time, value=value, end=end)
     about = {normal(key): value for key, value in table.about.items()}
     units = next((about[key] for key in ("meta.units", "units", "unit") if key in about), None)
     if isinstance(units, str):

@@ -6,6 +6,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn, TextIO, TypeVar
 
@@ -105,10 +106,14 @@ class Table:
         raise AssertionError("only called for a row that cannot be read")
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, most: int | None = None) -> Table:
     """The table of a CSV with a header, or of JSON, by the file's name; each may be compressed, ".gz".
 
     A CSV's columns are separated by commas, semicolons or tabs, whichever its header has most.
+
+    Args:
+        path: the file.
+        most: rows of a CSV that are read; all if not given.
 
     Raises:
         ScenarioError: it cannot be read, or is no table.
@@ -116,13 +121,13 @@ def read_table(path: Path) -> Table:
     is_json = path.name.lower().removesuffix(".gz").endswith(".json")
     try:
         with open_text(path) as lines:
-            return _json(path, lines) if is_json else _csv(path, lines)
+            return _json(path, lines) if is_json else _csv(path, lines, most)
     except UNREADABLE as error:
         reason = error.strerror if isinstance(error, OSError) else None
         refuse(path, f"cannot be read: {reason or error}")
 
 
-def _csv(path: Path, lines: TextIO) -> Table:
+def _csv(path: Path, lines: TextIO, most: int | None) -> Table:
     first = lines.readline()
     separator = max(_SEPARATORS, key=first.count)
 
@@ -133,7 +138,7 @@ def _csv(path: Path, lines: TextIO) -> Table:
     reader = csv.reader(text(), delimiter=separator)
     header = tuple(name.strip() for name in next(reader, []))
     rows, places = [], []
-    for row in reader:
+    for row in islice(reader, most):
         if row:
             rows.append(row)
             places.append(f"row {reader.line_num}")
