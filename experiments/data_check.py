@@ -1,5 +1,6 @@
 """What a data file is, before a scenario names it: columns, period, step, gaps, zone, what it becomes."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
@@ -13,6 +14,7 @@ from ..scenarios.carbon_section import CarbonReading
 from ..scenarios.data.carbon import read_carbon
 from ..scenarios.data.carbon_formats import time_columns
 from ..scenarios.data.catalogue import catalogue
+from ..scenarios.data.graphs import around, degrees, plane, read_graph
 from ..scenarios.data.lookup import look_up
 from ..scenarios.data.moments import are_aware, moment
 from ..scenarios.data.positions import coordinate_columns, coordinates
@@ -196,6 +198,58 @@ def _positions(path: Path, keys: Mapping[str, Any]) -> dict[str, str | int | flo
     }
 
 
+def _topology(path: Path, keys: Mapping[str, Any]) -> dict[str, str | int | float]:
+    import networkx as nx
+
+    _no_keys(keys, ())
+    graph = read_graph(path)
+    said = [attributes for _, attributes in graph.nodes(data=True)]
+    links = [attributes for _, _, attributes in graph.edges(data=True)]
+    own = any("kind" in one for one in said)
+    placed = [at for one in said if (at := degrees(one) or plane(one))]
+    parts = list(nx.connected_components(graph.to_undirected()))
+    ends = Counter(frozenset(pair) for pair in graph.edges())
+    same = sum(
+        (degrees(graph.nodes[a]) or plane(graph.nodes[a]))
+        == (degrees(graph.nodes[b]) or plane(graph.nodes[b]))
+        for a, b in graph.edges()
+        if a != b and (degrees(graph.nodes[a]) or plane(graph.nodes[a]))
+    )
+    facts: Facts = {
+        "nodes": len(said),
+        "attributes of nodes": ", ".join(dict.fromkeys(key for one in said for key in one))
+        or "none",
+        "links": len(links),
+        "attributes of links": ", ".join(dict.fromkeys(key for one in links for key in one))
+        or "none",
+        "links without `LinkSpeedRaw`": sum("LinkSpeedRaw" not in one for one in links),
+        "links beside another": sum(count - 1 for count in ends.values()),
+        "links to the same node": nx.number_of_selfloops(graph),
+        "links of length 0": same,
+        "parts that no link joins": len(parts),
+    }
+    if own:
+        kinds = Counter(str(one.get("kind")) for one in said)
+        facts["kinds"] = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
+        facts["becomes"] = f"[topology] file = {as_toml(path.name)}"
+        return facts
+    facts["nodes with coordinates"] = len(placed)
+    facts["coordinates"] = (
+        "Longitude, Latitude"
+        if any(degrees(one) for one in said)
+        else "`pos`"
+        if placed
+        else "none"
+    )
+    if any("Internal" in one for one in said):
+        facts["nodes with `Internal` = 1"] = sum(one.get("Internal") in (1, True) for one in said)
+    facts["node of most links"] = max(graph, key=lambda node: int(graph.degree(node)))
+    if placed:
+        facts["area"] = around(placed)
+    facts["becomes"] = f"[topology] file = {as_toml(path.name)}, mbs = …"
+    return facts
+
+
 Facts = dict[str, str | int | float]
 
 KINDS: Mapping[str, Callable[[Path, Mapping[str, Any]], Facts]] = {
@@ -203,6 +257,7 @@ KINDS: Mapping[str, Callable[[Path, Mapping[str, Any]], Facts]] = {
     "arrivals": _arrivals,
     "mobility": _mobility,
     "positions": _positions,
+    "topology": _topology,
 }
 """What a file may be taken for."""
 

@@ -143,8 +143,12 @@ def _positions(scenario: Scenario) -> Iterator[Inconsistency]:
 
 
 def _placed_by_file(scenario: Scenario) -> Iterator[Inconsistency]:
-    """Places of stations beside the file that has them."""
+    """Places of stations beside the file that has them, and how a file is read that there is not."""
     if scenario.topology.file is None:
+        for key in scenario.topology.of_others():
+            yield Inconsistency(
+                "has no effect without a file", f"topology.{key}", "`topology.file`"
+            )
         return
     for station, keys in (("mbs", ("position",)), ("sbs", ("count", "positions", "radius"))):
         for key in keys:

@@ -10,6 +10,7 @@ from math import radians
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
+    BeforeValidator,
     Discriminator,
     Field,
     Tag,
@@ -292,6 +293,12 @@ class StationsSection(Section):
     sbs: SbsSection = Field(default_factory=SbsSection)
 
 
+NodeName: TypeAlias = Annotated[
+    str, BeforeValidator(lambda name: str(name) if type(name) is int else name), Field(min_length=1)
+]
+"""Files name nodes by numbers, too."""
+
+
 class TopologySection(Section):
     """Stations and backhaul from a file, instead of a star around the MBS.
 
@@ -301,14 +308,56 @@ class TopologySection(Section):
     directions unless the graph is directed, and may have `latency_s` and `capacity_bps`, without
     limit where it is infinite (in JSON: null); what is missing is as in [backhaul]. Devices are left
     out, so that what `edgesim export --graph` has written can be read.
+
+    Graphs of the Internet Topology Zoo and of topohub, and others whose nodes have `Latitude` and
+    `Longitude` or `pos`, say nothing of `kind`: the keys after `file` are for them. Their links take
+    the time that light takes in fibre over the distance of their ends, and have the capacity that
+    `LinkSpeedRaw` says, in bit/s, else that of [backhaul]. See docs/data.md.
     """
 
     file: str | None = Field(
         default=None,
         min_length=1,
-        description="GraphML (.graphml) or node-link JSON (.json) as networkx writes them; `edgesim data` "
-        "says where it is looked up",
+        description="GraphML (.graphml), GML (.gml) or node-link JSON (.json) as networkx writes them; "
+        "`edgesim data` says where it is looked up",
     )
+    mbs: NodeName | None = Field(
+        default=None, description="the node that is the MBS, by its name or its label"
+    )
+    stations: Annotated[
+        Annotated[Literal["all", "internal"], Tag("<value>")]
+        | Annotated[
+            tuple[NodeName, ...], Field(min_length=1, max_length=MAX_STATIONS), Tag("<list>")
+        ],
+        Discriminator(form),
+    ] = Field(
+        default="all",
+        description="which nodes are stations: all, those with `Internal` = 1, or these, by name or label",
+    )
+    coordinates: Literal["degrees", "km", "m"] | None = Field(
+        default=None,
+        description="what `pos` = [x, y] is: longitude and latitude, or a place in the area",
+    )
+    parallel: Literal["refuse", "join"] = Field(
+        default="refuse",
+        description="links between the same two nodes: a mistake, or one link with their capacities "
+        "together and the least latency",
+    )
+    min_length: PositiveMetres | None = Field(
+        default=None,
+        description="no link is taken to be shorter; without it one of length 0 is refused",
+    )
+    fibre_index: Number = Field(
+        default=1.468,
+        ge=1,
+        le=10,
+        description="refractive index of the fibre: light is so much slower",
+    )
+
+    def of_others(self) -> list[str]:
+        """The keys for graphs without `kind` that are not as they are by default."""
+        fields = type(self).model_fields.items()
+        return [key for key, one in fields if key != "file" and getattr(self, key) != one.default]
 
 
 class BackhaulSection(Section):

@@ -14,10 +14,10 @@ from ..scenarios.data.carbon import longest_hold, read_carbon
 from ..scenarios.data.catalogue import SHIPPED
 from ..scenarios.data.lookup import data_file
 from ..scenarios.data.positions import read_positions
+from ..scenarios.data.topology import read_topology
 from ..scenarios.errors import Issue, ScenarioError, as_toml
 from ..scenarios.schema import Scenario
 from ..scenarios.sections import File
-from ..scenarios.topology_file import read_topology
 from .core.arrays import FloatArray
 from .core.memory import memory_bytes
 from .models.arrivals import SLOT_TASKS
