@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from ..scenarios.carbon_section import CarbonReading
 from ..scenarios.data.carbon import read_carbon
 from ..scenarios.data.carbon_formats import time_columns
 from ..scenarios.data.catalogue import catalogue
-from ..scenarios.data.graphs import around, degrees, plane, read_graph
+from ..scenarios.data.graphs import around, degrees, place, read_graph
 from ..scenarios.data.lookup import look_up
 from ..scenarios.data.moments import are_aware, moment
 from ..scenarios.data.positions import coordinate_columns, coordinates
@@ -32,6 +32,9 @@ MOST_ROWS = 1_000_000
 
 GAP = 3.0
 """Rows that are so many times their usual step apart have a gap between them."""
+
+
+Facts: TypeAlias = dict[str, str | int | float]
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def check_data(file: str | Path, kind: str, overrides: Overrides = ()) -> DataCh
     return DataCheck(str(file), kind, KINDS[kind](path, dict(values_of(overrides))))
 
 
-def _carbon(path: Path, keys: Mapping[str, Any]) -> dict[str, str | int | float]:
+def _carbon(path: Path, keys: Mapping[str, Any]) -> Facts:
     series = read_carbon(path, validate(CarbonReading, keys, "--set"))
     about, table = series.about, read_table(path)
     clock = "" if about.time_zone == "none" else " UTC"
@@ -94,10 +97,10 @@ def _carbon(path: Path, keys: Mapping[str, Any]) -> dict[str, str | int | float]
     mean = float(series.g_per_kwh @ held / held.sum()) if held.sum() else float(series.g_per_kwh[0])
     start = str(series.times[0].astype("datetime64[s]")) + ("Z" if clock else "")
     keys = {key: value for key, value in keys.items() if value is not None}
-    becomes = as_toml({"file": path.name.removesuffix(".gz"), "start": start} | keys)
+    becomes = _inline({"file": _name(path), "start": start} | keys)
     return {
         "form": table.form,
-        "format of": about.source,
+        **({"format of": about.source} if about.source != table.form else {}),
         "columns": ", ".join(table.columns),
         "time column": about.time_column,
         "value column": about.value_column,
@@ -115,10 +118,9 @@ def _carbon(path: Path, keys: Mapping[str, Any]) -> dict[str, str | int | float]
     }
 
 
-def _arrivals(path: Path, keys: Mapping[str, Any]) -> dict[str, str | int | float]:
+def _arrivals(path: Path, keys: Mapping[str, Any]) -> Facts:
     table = read_table(path, MOST_ROWS)
     column, times, zone = _times_of(table, keys)
-    order = np.diff(times)
     numbers = {
         name: f"{least:g} to {most:g}, mean {mean:.6g}"
         for name in table.columns
@@ -132,17 +134,17 @@ def _arrivals(path: Path, keys: Mapping[str, Any]) -> dict[str, str | int | floa
         "time column": column,
         **_rows(table),
         **_period(np.sort(times), " UTC" if zone else ""),
-        "rows out of order": int((order < np.timedelta64(0)).sum()),
+        "rows out of order": int((times[1:] < times[:-1]).sum()),
         "rows at the time of another": int(times.size - np.unique(times).size),
         "time zone": zone or "none",
         **numbers,
         "becomes": '[tasks] arrivals = "replay", '
-        f"file = {as_toml(path.name.removesuffix('.gz'))}, time_column = {as_toml(column)}, "
-        f"bits = {as_toml(sizes)}",
+        f"file = {as_toml(_name(path))}, time_column = {as_toml(column)}, "
+        f"bits = {_inline(sizes)}",
     }
 
 
-def _mobility(path: Path, keys: Mapping[str, Any]) -> dict[str, str | int | float]:
+def _mobility(path: Path, keys: Mapping[str, Any]) -> Facts:
     table = read_table(path, MOST_ROWS)
     column, times, zone = _times_of(table, keys)
     identity = _one_of(table, ("id", "vehicle_id", "person_id", "node", "object"))
@@ -156,8 +158,7 @@ def _mobility(path: Path, keys: Mapping[str, Any]) -> dict[str, str | int | floa
     at = np.array([_coordinate(table, axis) for axis in axes])
     order = np.lexsort((times, who))
     same = who[order][1:] == who[order][:-1]
-    steps = np.diff(times[order])[same]
-    facts: dict[str, str | int | float] = {
+    facts: Facts = {
         "form": table.form,
         "columns": ", ".join(table.columns),
         "time column": column,
@@ -166,8 +167,9 @@ def _mobility(path: Path, keys: Mapping[str, Any]) -> dict[str, str | int | floa
         **_period(np.unique(times), " UTC" if zone else ""),
         "time zone": zone or "none",
     }
-    if steps.size:
-        facts["rows of one object at one time"] = int((steps == np.timedelta64(0)).sum())
+    if same.any():
+        again = times[order][1:][same] == times[order][:-1][same]
+        facts["rows of one object at one time"] = int(again.sum())
         jump = np.hypot(*np.diff(at[:, order], axis=1))[same]
         facts["largest jump"] = f"{jump.max():.6g}, in the unit of the columns"
     for axis, values in zip(axes, at, strict=True):
@@ -176,29 +178,27 @@ def _mobility(path: Path, keys: Mapping[str, Any]) -> dict[str, str | int | floa
     return facts
 
 
-def _positions(path: Path, keys: Mapping[str, Any]) -> dict[str, str | int | float]:
+def _positions(path: Path, keys: Mapping[str, Any]) -> Facts:
     _no_keys(keys, ())
     table = read_table(path, MOST_ROWS)
     latitude, longitude = coordinate_columns(table)
-    degrees = coordinates(table)
-    if not len(degrees):
+    places = coordinates(table)
+    if not len(places):
         refuse(path, "empty", "rows with a latitude and a longitude")
-    (west, south), (east, north) = degrees.min(axis=0), degrees.max(axis=0)
-    around = as_toml({"south": south, "west": west, "north": north, "east": east})
-    name = as_toml({"file": path.name.removesuffix(".gz")})
+    (west, south), (east, north) = places.min(axis=0), places.max(axis=0)
     return {
         "form": table.form,
         "columns": ", ".join(table.columns),
         **_rows(table),
         latitude: f"{south:.9g} to {north:.9g} degrees",
         longitude: f"{west:.9g} to {east:.9g} degrees",
-        "rows at the place of another": len(degrees) - len(np.unique(degrees, axis=0)),
-        "becomes": f"positions = {name}, of which `area.rectangle` takes its part; all of it are "
-        f"rectangle = {around}",
+        "rows at the place of another": len(places) - len(np.unique(places, axis=0)),
+        "area": around([(west, south), (east, north)]),
+        "becomes": f"positions = {_inline({'file': _name(path)})}, those in `area.rectangle`",
     }
 
 
-def _topology(path: Path, keys: Mapping[str, Any]) -> dict[str, str | int | float]:
+def _topology(path: Path, keys: Mapping[str, Any]) -> Facts:
     import networkx as nx
 
     _no_keys(keys, ())
@@ -206,15 +206,11 @@ def _topology(path: Path, keys: Mapping[str, Any]) -> dict[str, str | int | floa
     said = [attributes for _, attributes in graph.nodes(data=True)]
     links = [attributes for _, _, attributes in graph.edges(data=True)]
     own = any("kind" in one for one in said)
-    placed = [at for one in said if (at := degrees(one) or plane(one))]
+    placed = [found for one in said if (found := place(one))]
     parts = list(nx.connected_components(graph.to_undirected()))
     ends = Counter(frozenset(pair) for pair in graph.edges())
-    same = sum(
-        (degrees(graph.nodes[a]) or plane(graph.nodes[a]))
-        == (degrees(graph.nodes[b]) or plane(graph.nodes[b]))
-        for a, b in graph.edges()
-        if a != b and (degrees(graph.nodes[a]) or plane(graph.nodes[a]))
-    )
+    at = {node: place(one) for node, one in graph.nodes(data=True)}
+    same = sum(a != b and at[a] is not None and at[a] == at[b] for a, b in graph.edges())
     facts: Facts = {
         "nodes": len(said),
         "attributes of nodes": ", ".join(dict.fromkeys(key for one in said for key in one))
@@ -231,26 +227,19 @@ def _topology(path: Path, keys: Mapping[str, Any]) -> dict[str, str | int | floa
     if own:
         kinds = Counter(str(one.get("kind")) for one in said)
         facts["kinds"] = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
-        facts["becomes"] = f"[topology] file = {as_toml(path.name)}"
+        facts["becomes"] = f"[topology] file = {as_toml(_name(path))}"
         return facts
     facts["nodes with coordinates"] = len(placed)
-    facts["coordinates"] = (
-        "Longitude, Latitude"
-        if any(degrees(one) for one in said)
-        else "`pos`"
-        if placed
-        else "none"
-    )
+    named = any(degrees(one) for one in said)
+    facts["coordinates"] = "Longitude, Latitude" if named else "`pos`" if placed else "none"
     if any("Internal" in one for one in said):
         facts["nodes with `Internal` = 1"] = sum(one.get("Internal") in (1, True) for one in said)
     facts["node of most links"] = max(graph, key=lambda node: int(graph.degree(node)))
     if placed:
         facts["area"] = around(placed)
-    facts["becomes"] = f"[topology] file = {as_toml(path.name)}, mbs = …"
+    facts["becomes"] = f"[topology] file = {as_toml(_name(path))}, mbs = …"
     return facts
 
-
-Facts = dict[str, str | int | float]
 
 KINDS: Mapping[str, Callable[[Path, Mapping[str, Any]], Facts]] = {
     "carbon": _carbon,
@@ -262,6 +251,16 @@ KINDS: Mapping[str, Callable[[Path, Mapping[str, Any]], Facts]] = {
 """What a file may be taken for."""
 
 
+def _name(path: Path) -> str:
+    """As a scenario names it."""
+    return path.name.removesuffix(".gz")
+
+
+def _inline(table: Mapping[str, Any]) -> str:
+    """A table in a line, of whatever length."""
+    return "{" + ", ".join(f"{key} = {as_toml(value)}" for key, value in table.items()) + "}"
+
+
 def _no_keys(keys: Mapping[str, Any], known: Sequence[str]) -> None:
     for key in keys:
         if key not in known:
@@ -270,19 +269,21 @@ def _no_keys(keys: Mapping[str, Any], known: Sequence[str]) -> None:
             raise ScenarioError([issue])
 
 
-def _rows(table: Table) -> dict[str, str | int | float]:
+def _rows(table: Table) -> Facts:
     cut = len(table.rows) == MOST_ROWS
     return {"rows": f"the first {MOST_ROWS:,}, no more are looked at" if cut else len(table.rows)}
 
 
-def _period(times: NDArray[Any], clock: str) -> dict[str, str | int | float]:
+def _period(times: NDArray[Any], clock: str) -> Facts:
     """Of times in order, datetime64 or seconds."""
     seconds = times.dtype.kind != "M"
     first, last = times[0], times[-1]
     steps = np.diff(times) if seconds else np.diff(times) / np.timedelta64(1, "s")
     steps = steps[steps > 0.0]
-    told: dict[str, str | int | float] = {
-        "period": f"{first:g} s to {last:g} s" if seconds else f"{first} to {last}{clock}"
+    told: Facts = {
+        "period": f"{first:g} s to {last:g} s"
+        if seconds
+        else f"{_short(first)} to {_short(last)}{clock}"
     }
     if steps.size:
         usual, longest = float(np.median(steps)), int(np.argmax(steps))
@@ -291,6 +292,12 @@ def _period(times: NDArray[Any], clock: str) -> dict[str, str | int | float]:
         told[f"gaps, over {GAP:g} usual steps"] = int((steps > GAP * usual).sum())
         told["longest step"] = duration(float(steps[longest]))
     return told
+
+
+def _short(moment: np.datetime64) -> str:
+    """Without zeros at its end."""
+    text = str(moment)
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _times_of(table: Table, keys: Mapping[str, Any]) -> tuple[str, NDArray[Any], str]:

@@ -403,6 +403,19 @@ def test_local_times_are_right_when_clocks_change(
     assert series.about.time_zone in (place, "UTC+05:30")
 
 
+def test_of_two_moments_that_a_clock_shows_the_one_after_the_row_before_is_meant(
+    tmp_path: Path,
+) -> None:
+    """Where rows are missing, too: a quarter before two in the hour that is there twice."""
+    shown = ["00:30", "00:45", "01:00", "01:00", "01:15", "02:00"]
+    rows = [f"2024-10-27 {text},100" for text in shown]
+    path = write(tmp_path, "\n".join(["Time,Carbon Intensity", *rows]))
+    hours = (
+        read(path, time_zone="Europe/London").times - np.datetime64("2024-10-27")
+    ) / np.timedelta64(1, "h")
+    assert hours.tolist() == [-0.5, -0.25, 0.0, 1.0, 1.25, 2.0]
+
+
 def test_a_time_that_clocks_skip_is_refused(tmp_path: Path) -> None:
     """As in a file whose clock is UTC."""
     rows = [f"2024-03-31 0{hour}:00,100" for hour in range(4)]

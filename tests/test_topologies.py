@@ -159,6 +159,12 @@ def test_parallel_links_are_joined_where_it_is_said(tmp_path: Path) -> None:
         assert joined.capacity_bps.tolist() == [3e9, 3e9, np.inf, np.inf]
 
 
+def test_a_speed_of_0_is_unknown(tmp_path: Path) -> None:
+    path = write(tmp_path, graphml(links=[("0", "1", {"LinkSpeedRaw": 0.0}), *LINKS[1:]]))
+    found = read(path, AREA, *INTERNAL, "backhaul.capacity=7 Mbps").links.capacity_bps
+    assert found.tolist() == [7e6] * 4
+
+
 def test_links_of_length_zero_are_refused_or_take_the_least_length(tmp_path: Path) -> None:
     nodes = NODES | {"1": NODES["1"] | {"Latitude": 50.0}}
     path = write(tmp_path, graphml(nodes))

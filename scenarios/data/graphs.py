@@ -175,6 +175,11 @@ def plane(said: Mapping[str, Any]) -> tuple[float, float] | None:
         return None
 
 
+def place(said: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Either."""
+    return degrees(said) or plane(said)
+
+
 def _unsaid(graph: Graph, keys: TopologySection) -> Iterator[tuple[str, str]]:
     """What is wrong and what is allowed."""
     called = labels(graph)
@@ -228,7 +233,7 @@ def _unplaced(graph: Graph, nodes: list[str], keys: TopologySection) -> Iterator
         odd = [
             node
             for node in named
-            if not (at := degrees(said[node]) or plane(said[node]) or (0.0, 0.0))
+            if not (at := place(said[node]) or (0.0, 0.0))
             or not (-180.0 <= at[0] <= 180.0 and -90.0 <= at[1] <= 90.0)
         ]
         if odd:
@@ -270,9 +275,7 @@ def _as_stations(graph: Graph, path: Path, scenario: Scenario) -> Graph:
 
     keys, rectangle = scenario.topology, scenario.area.rectangle
     nodes = chosen_nodes(graph, keys)
-    at = {
-        node: degrees(graph.nodes[node]) or plane(graph.nodes[node]) or (0.0, 0.0) for node in nodes
-    }
+    at = {node: place(graph.nodes[node]) or (0.0, 0.0) for node in nodes}
     on_earth = keys.coordinates in (None, "degrees")
     if on_earth and rectangle is None:
         raise ScenarioError(
