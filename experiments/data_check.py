@@ -152,7 +152,8 @@ def _mobility(path: Path, keys: Mapping[str, Any]) -> Facts:
     if any(one.lower() in names[0] for one in table.columns):
         axes = (_one_of(table, names[0]), _one_of(table, names[1]))
     else:
-        axes = tuple(reversed(coordinate_columns(table)))
+        latitude, longitude = coordinate_columns(table)
+        axes = (longitude, latitude)
     index = table.columns.index(identity)
     who = np.array([str(row[index]) if len(row) > index else "" for row in table.rows])
     at = np.array([_coordinate(table, axis) for axis in axes])

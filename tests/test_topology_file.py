@@ -288,7 +288,8 @@ def test_all_that_is_wrong_comes_at_once(tmp_path: Path) -> None:
     messages = refused(write(graph, tmp_path / "a.json"))
     assert len(messages) == 3
     many: nx.Graph[str] = nx.empty_graph(100)
-    nx.set_node_attributes(many, "sbs", "kind")
+    for node in many:
+        many.nodes[node]["kind"] = "sbs"
     assert len(refused(write(many, tmp_path / "b.json"))) == 10
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,6 @@ from .records import ISSUES, Table, number, read_table, refuse
 
 MOST_G_PER_KWH = 3000.0
 """More than any grid has: one of oil shale alone emits 1,500."""
-
-Word = TypeVar("Word", Unit, Kind, Basis)
 
 Clock = Literal["offsets", "zone", "none"]
 """Whether rows have a time zone each, or one is stated for all, or there is none."""
@@ -137,8 +135,9 @@ def read_carbon(path: Path, reading: CarbonReading) -> CarbonSeries:
     column = of_column(value)
     known = said if value == said.value else said._replace(unit=None, rank=False, unknown_unit="")
     unit = _unit(path, value, reading, column, known)
-    kind = _agreed(path, "kind", reading.kind, column.kind or said.kind)
-    basis = _agreed(path, "basis", reading.basis, column.basis or known.basis)
+    kind, basis = column.kind or said.kind, column.basis or known.basis
+    _check(path, "kind", reading.kind, kind)
+    _check(path, "basis", reading.basis, basis)
     begins, values, left_out, kept = _rows(table, time, value, unit)
     clock, place, times = _times(table, time, begins, kept, reading, said)
     _increasing(table, kept, begins, times)
@@ -148,7 +147,9 @@ def read_carbon(path: Path, reading: CarbonReading) -> CarbonSeries:
         refuse(path, what, '`unit`, as in unit = "kg/kWh"')
     form = said.source or table.form
     zoned = {"offsets": "offsets in the rows", "zone": str(place), "none": "none"}[clock]
-    about = CarbonAbout(form, time, value, unit, kind, basis, zoned, left_out)
+    about = CarbonAbout(
+        form, time, value, unit, reading.kind or kind, reading.basis or basis, zoned, left_out
+    )
     end = _end(table, said, kept, times, clock)
     return CarbonSeries(times, grams, end, clock, place if clock == "zone" else None, about)
 
@@ -206,19 +207,20 @@ def _value_column(table: Table, reading: CarbonReading, said: Said) -> str:
 def _unit(path: Path, value: str, reading: CarbonReading, column: Said, said: Said) -> Unit:
     if unknown := column.unknown_unit or said.unknown_unit:
         refuse(path, f"column {value}: its unit is {unknown}", ", ".join(G_PER_KWH))
-    found = _agreed(path, "unit", reading.unit, column.unit or said.unit)
+    stated = column.unit or said.unit
+    _check(path, "unit", reading.unit, stated)
+    found = reading.unit or stated
     if found is None:
         what = f"column {value}: its unit is not stated"
         refuse(path, what, f"`unit`, one of {', '.join(G_PER_KWH)}")
     return found
 
 
-def _agreed(path: Path, key: str, given: Word | None, said: Word | None) -> Word | None:
-    """What scenario and file say of a key, where they do not contradict each other."""
+def _check(path: Path, key: str, given: str | None, said: str | None) -> None:
+    """Refuse what the scenario says of a key where the file says otherwise."""
     if said is not None and given is not None and given != said:
         what = f"`{key}` = {as_toml(given)}, and by its own words it is {as_toml(said)}"
         refuse(path, what, f"{key} = {as_toml(said)}, or not given")
-    return given or said
 
 
 def _rows(
