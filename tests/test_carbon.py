@@ -30,6 +30,19 @@ Data Estimated,Data Estimation Method
 2022-01-01 00:00:00,Here,Here,HE,10.5,40.25,90.1,60.2,example.org,false,
 2022-01-01 01:00:00,Here,Here,HE,11.5,41.25,90.0,60.1,example.org,true,MEASURED
 """
+ELECTRICITY_MAPS_JSON = {
+    "zone": "HE",
+    "history": [
+        {
+            "zone": "HE",
+            "carbonIntensity": value,
+            "datetime": f"2025-01-01T0{hour}:00:00.000Z",
+            "updatedAt": "2025-01-02T00:00:00.000Z",
+            "emissionFactorType": "lifecycle",
+        }
+        for hour, value in ((0, 302), (1, 305))
+    ],
+}
 UK_API = {
     "data": [
         {

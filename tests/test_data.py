@@ -5,6 +5,7 @@ import gzip
 import io
 import tomllib
 from collections import Counter
+from configparser import ConfigParser
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +91,16 @@ def test_what_ships_is_all_that_shipped_scenarios_need() -> None:
     assert sum(path.stat().st_size for path in SHIPPED.iterdir()) < 3_000_000
     for one in catalogue().shipped:
         assert all(len(text) > 3 for text in one) and one.path.is_file()
+
+
+def test_what_ships_is_in_the_wheel() -> None:
+    setup = ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    assert "edgesim.scenarios.data" in setup["options"]["packages"].split()
+    patterns = setup["options.package_data"]["edgesim.scenarios.data"].split(", ")
+    packed = {path for pattern in patterns for path in SHIPPED.parent.glob(pattern)}
+    files = {path for path in SHIPPED.parent.rglob("*") if path.is_file()}
+    assert packed == {path for path in files if path.suffix not in (".py", ".pyc")}
 
 
 def test_the_shipped_places_are_as_described() -> None:
