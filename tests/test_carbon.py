@@ -188,6 +188,13 @@ MOER = [1000 * 0.45359237, 900 * 0.45359237]
             [0, 480, 960],
         ),
         (
+            ELECTRICITY_MAPS_JSON,
+            {},
+            [302, 305],
+            ("Electricity Maps", "g/kWh", "average", "life-cycle", "offsets in the rows"),
+            [0, 60, 120],
+        ),
+        (
             PLAIN,
             {},
             [360, 180],

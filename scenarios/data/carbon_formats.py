@@ -140,6 +140,10 @@ def of_table(table: Table) -> Said:
         None if one is None else names.get(one) for one in (said.time, said.value, said.end)
     )
     said = said._replace(time=time, value=value, end=end)
+    if factors := names.get("emissionfactortype"):
+        index = table.columns.index(factors)
+        bases = {of_column(str(row[index])).basis for row in table.rows if len(row) > index}
+        said = said._replace(basis=bases.pop() if len(bases) == 1 else None)
     about = {normal(key): value for key, value in table.about.items()}
     units = next((about[key] for key in ("meta.units", "units", "unit") if key in about), None)
     if isinstance(units, str):
