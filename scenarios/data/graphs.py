@@ -134,7 +134,7 @@ def labels(graph: Graph) -> dict[str, list[str]]:
     """Nodes by what they are called: names, and labels."""
     found: dict[str, list[str]] = {}
     for node, said in graph.nodes(data=True):
-        for name in {node, *(str(said[key]) for key in ("label", "name") if key in said)}:
+        for name in {node, *(str(said[key]).strip() for key in ("label", "name") if key in said)}:
             found.setdefault(name, []).append(node)
     return found
 
