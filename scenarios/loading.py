@@ -23,6 +23,12 @@ Overrides: TypeAlias = Sequence[str] | Mapping[str, Any]
 """Values of keys, as `["run.slots=100", "tasks.mean=0.5 Mbit"]` or `{"run.slots": 100}`."""
 
 _SHIPPED = Path(__file__).resolve().parent
+_ROUNDS = 4
+"""As often keys are taken out that are wrong once others are."""
+
+_ALONE = {"title", "policy", "trace", "energy", "limits", "mobility", "association"}
+"""Sections that no check of several sections looks at."""
+
 _KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
 
@@ -130,8 +136,53 @@ def _scenario(
         put(table, key, value, origin)
     overridden = dict.fromkeys((key for key, _ in values), origin)
     given = [*overridden, *([] if policy is None else ["policy.name"])]
-    loaded = validate(Scenario, table, source, overridden=overridden)
+    try:
+        loaded = validate(Scenario, table, source, overridden=overridden)
+    except ScenarioError as error:
+        raise _with_the_rest(error, table, source, folders, code.adding(given)) from None
     return loaded.located(source, folders, code.adding(given))
+
+
+def _with_the_rest(
+    error: ScenarioError,
+    table: Mapping[str, Any],
+    source: str,
+    folders: Sequence[Path],
+    code: Code,
+) -> ScenarioError:
+    """The same error, with what is wrong between keys that are right, and with the scenario without the others."""
+    rest, doubtful, issues = copied(table), set[str](), list(error.issues)
+    for _ in range(_ROUNDS):
+        for issue in error.issues:
+            doubtful |= _take_out(rest, issue)
+        rest.setdefault("title", "untitled")
+        try:
+            found = validate(Scenario, rest, source).doubting(doubtful)
+        except ScenarioError as next_error:
+            error = next_error
+            if {key.partition(".")[0] for key in doubtful} <= _ALONE:
+                issues += [issue for issue in error.issues if issue not in issues]
+        else:
+            whole = ScenarioError(issues)
+            whole.rest = found.located(source, folders, code)
+            return whole
+    return ScenarioError(issues)
+
+
+def _take_out(table: dict[str, Any], issue: Issue) -> set[str]:
+    """Take a key that is wrong out of a table, or what a missing one stands in; the keys that are doubtful then."""
+    path = issue.key.partition("[")[0].split(".")
+    doubtful = {".".join(path)}
+    if issue.near:
+        doubtful.add(".".join([*path[:-1], issue.near.rpartition(".")[2]]))
+    if issue.value is None and len(path) > 1:
+        path = path[:-1]
+    at: Any = table
+    for key in path[:-1]:
+        at = at.get(key) if isinstance(at, Mapping) else None
+    if isinstance(at, dict):
+        at.pop(path[-1], None)
+    return doubtful
 
 
 def load_table(path_or_name: str | Path) -> tuple[dict[str, Any], Path]:

@@ -1,6 +1,6 @@
 """A scenario: its sections, and the checks that concern several of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import hypot
 from pathlib import Path
 
@@ -60,6 +60,7 @@ class Scenario(Section):
     _source: str = PrivateAttr("scenario")
     _folders: tuple[Path, ...] = PrivateAttr(())
     _code: Code = PrivateAttr(Code())
+    _doubtful: frozenset[str] = PrivateAttr(frozenset())
 
     @property
     def source(self) -> str:
@@ -75,6 +76,25 @@ class Scenario(Section):
     def code(self) -> Code:
         """Which classes of its own it may name."""
         return self._code
+
+    @property
+    def doubtful(self) -> frozenset[str]:
+        """Keys that are wrong in the file, and are as by default here: such a scenario is not run."""
+        return self._doubtful
+
+    def doubts(self, *keys: str) -> bool:
+        """Whether one of these keys, or what they stand in or what stands in them, is doubtful."""
+        return any(
+            one == key or one.startswith(f"{key}.") or key.startswith(f"{one}.")
+            for key in keys
+            for one in self._doubtful
+        )
+
+    def doubting(self, keys: Iterable[str]) -> "Scenario":
+        """The same, with doubtful keys."""
+        copied = self.model_copy()
+        copied._doubtful = frozenset(keys)
+        return copied
 
     def located(self, source: str, folders: Sequence[Path], code: Code | None = None) -> "Scenario":
         """The same scenario, with the place that it came from and the folders of its data."""

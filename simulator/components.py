@@ -214,6 +214,25 @@ def find_carbon(
     return CarbonIntensity(series), {key: about for key, (_, about) in read.items()}
 
 
+def check_carbon_files(scenario: Scenario) -> None:
+    """Read the carbon files where it is not known what run and what stations they are for.
+
+    Raises:
+        ScenarioError: with all that is wrong.
+    """
+    carbon, issues = scenario.carbon, list[Issue]()
+    listed = carbon.sbs if isinstance(carbon.sbs, tuple) else (carbon.sbs,)
+    keys = ["carbon.intensity", "carbon.mbs", *["carbon.sbs"] * len(listed)]
+    for key, source in zip(keys, (carbon.intensity, carbon.mbs, *listed), strict=True):
+        if isinstance(source, CarbonFile):
+            try:
+                read_carbon(data_file(scenario, source.file, f"{key}.file"), source)
+            except ScenarioError as error:
+                issues.extend(error.issues)
+    if issues:
+        raise ScenarioError(issues)
+
+
 def _series(
     scenario: Scenario, source: float | CarbonFile, key: str
 ) -> tuple[Series, dict[str, Any]]:
