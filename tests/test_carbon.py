@@ -12,7 +12,9 @@ from conftest import SMALL, simulate
 
 import edgesim
 from edgesim.scenarios.carbon_section import CarbonReading
+from edgesim.scenarios.data import records
 from edgesim.scenarios.data.carbon import CarbonSeries, read_carbon
+from edgesim.scenarios.data.graphs import read_graph
 from edgesim.scenarios.errors import ScenarioError
 
 # Small files of the layouts of their sources, with values of our own.
@@ -369,6 +371,19 @@ def test_what_cannot_be_read_is_refused_by_name(
 
     said = refused(path, **keys)
     assert re.search(re.escape(message) if ".*" not in message else message, said), said
+
+
+@pytest.mark.parametrize("name", ["f.csv.gz", "f.json.gz", "f.graphml.gz"])
+def test_a_small_file_without_an_end_is_refused(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "MOST_CHARACTERS", 100_000)
+    path = tmp_path / name
+    for text in ("x" * 1_000_000, PLAIN + "2025-01-01 00:30:00,180\n" * 10_000):
+        path.write_bytes(gzip.compress(text.encode()))
+        read_file: Any = read_graph if "graphml" in name else read
+        with pytest.raises(ScenarioError, match="too large; allowed: at most 100,000 characters"):
+            read_file(path)
 
 
 def test_all_malformed_rows_are_told_up_to_five(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from ..errors import Issue, ScenarioError, as_toml, nearest
 from ..schema import Scenario
 from ..sections import EARTH_RADIUS_M, Rectangle, TopologySection
-from .records import UNREADABLE, open_text
+from .records import UNREADABLE, whole_text
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -53,14 +53,15 @@ def read_graph(path: Path) -> Graph:
         )
     name, read = readers[suffix]
     try:
-        with open_text(path) as lines:
-            text = lines.read()
+        text = whole_text(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             graph = read(text)
         if not graph:
             raise ValueError("it has no nodes")
         return nx.relabel_nodes(graph, {node: _name(node) for node in graph})
+    except ScenarioError:
+        raise
     except OSError as error:
         reason = error.strerror or error
         raise ScenarioError([Issue(str(path), f"cannot be read: {reason}")]) from None

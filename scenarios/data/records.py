@@ -6,7 +6,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NoReturn, TextIO, TypeVar
 
@@ -16,6 +16,9 @@ T = TypeVar("T")
 
 ISSUES = 5
 """A file with more malformed rows than this is of another kind: no use to list them all."""
+
+MOST_CHARACTERS = 500_000_000
+"""Of a file that is read as a whole: a small one may be packed that has no end."""
 
 _SEPARATORS = ",;\t"
 _DEPTH = 4
@@ -30,6 +33,27 @@ def open_text(path: Path) -> TextIO:
     if path.suffix == ".gz":
         return gzip.open(path, "rt", newline="", encoding="utf-8-sig")
     return path.open(newline="", encoding="utf-8-sig")
+
+
+def whole_text(path: Path) -> str:
+    """All of a file's text.
+
+    Raises:
+        ScenarioError: there is more of it than any table or graph has.
+        OSError: and others of `UNREADABLE`: it cannot be read.
+    """
+    with open_text(path) as lines:
+        return "".join(_counted(path, lines))
+
+
+def _counted(path: Path, lines: TextIO) -> Iterator[str]:
+    """The lines of a file, as long as they are not too much of it."""
+    room = MOST_CHARACTERS
+    while line := lines.readline(room + 1):
+        room -= len(line)
+        if room < 0:
+            refuse(path, "too large", f"at most {MOST_CHARACTERS:,} characters")
+        yield line
 
 
 def refuse(path: Path, what: str, allowed: str = "") -> NoReturn:
@@ -120,22 +144,19 @@ def read_table(path: Path, most: int | None = None) -> Table:
     """
     is_json = path.name.lower().removesuffix(".gz").endswith(".json")
     try:
+        if is_json:
+            return _json(path, whole_text(path))
         with open_text(path) as lines:
-            return _json(path, lines) if is_json else _csv(path, lines, most)
+            return _csv(path, _counted(path, lines), most)
     except UNREADABLE as error:
         reason = error.strerror if isinstance(error, OSError) else None
         refuse(path, f"cannot be read: {reason or error}")
 
 
-def _csv(path: Path, lines: TextIO, most: int | None) -> Table:
-    first = lines.readline()
+def _csv(path: Path, lines: Iterator[str], most: int | None) -> Table:
+    first = next(lines, "")
     separator = max(_SEPARATORS, key=first.count)
-
-    def text() -> Iterator[str]:
-        yield first
-        yield from lines
-
-    reader = csv.reader(text(), delimiter=separator)
+    reader = csv.reader(chain([first], lines), delimiter=separator)
     header = tuple(name.strip() for name in next(reader, []))
     rows, places = [], []
     for row in islice(reader, most):
@@ -147,9 +168,9 @@ def _csv(path: Path, lines: TextIO, most: int | None) -> Table:
     return Table(path, form, header, rows, places, decimal_comma=separator != ",")
 
 
-def _json(path: Path, lines: TextIO) -> Table:
+def _json(path: Path, text: str) -> Table:
     try:
-        value = json.loads(lines.read())
+        value = json.loads(text)
     except (ValueError, RecursionError) as error:
         refuse(path, f"not valid JSON: {error or 'nested too deeply'}")
     found = list(_lists(value, ""))
