@@ -393,6 +393,15 @@ def test_all_malformed_rows_are_told_up_to_five(tmp_path: Path) -> None:
     assert len(caught.value.issues) == 5
 
 
+def test_a_file_is_read_once_as_long_as_it_is_the_same(tmp_path: Path) -> None:
+    path = write(tmp_path, PLAIN)
+    first = read(path)
+    assert read(path) is first and not first.g_per_kwh.flags.writeable
+    assert read(path, unit="g/kWh") is not first
+    write(tmp_path, PLAIN.replace("360", "361"))
+    assert read(path).g_per_kwh.tolist() == [361.0, 180.0]
+
+
 # Clocks
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
+from hashlib import file_digest
 from pathlib import Path
 from typing import Literal
 
@@ -126,6 +128,19 @@ def read_carbon(path: Path, reading: CarbonReading) -> CarbonSeries:
         ScenarioError: it cannot be read; it is no such table; something has to be said of it, or is said
             otherwise by the file; malformed rows, or such that are not in order of time.
     """
+    # Of its keys those alone that it is read by: runs of a sweep start at different moments of one file.
+    words = CarbonReading(**{key: getattr(reading, key) for key in CarbonReading.model_fields})
+    try:
+        with path.open("rb") as content:
+            digest = file_digest(content, "sha256").digest()
+    except OSError as error:
+        refuse(path, f"cannot be read: {error.strerror}")
+    return _read(path, digest, words)
+
+
+@lru_cache(maxsize=8)
+def _read(path: Path, digest: bytes, reading: CarbonReading) -> CarbonSeries:
+    """Once for a file of a content, in a process that runs it many times."""
     table = read_table(path)
     if not table.columns:
         refuse(path, "empty", "a header, and rows")
@@ -142,6 +157,8 @@ def read_carbon(path: Path, reading: CarbonReading) -> CarbonSeries:
     clock, place, times = _times(table, time, begins, kept, reading, said)
     _increasing(table, kept, begins, times)
     grams = np.array(values)
+    for column_of in (times, grams):
+        column_of.flags.writeable = False
     if reading.unit is None and column.unit is None and 0.0 < grams.max() < 1.0:
         what = f"column {value}: all values are below 1 g/kWh, and the file does not say that it is g/kWh"
         refuse(path, what, '`unit`, as in unit = "kg/kWh"')
