@@ -34,7 +34,7 @@ class CarbonReading(Section):
     value_column: str | None = Field(
         default=None, min_length=1, description='column of the values; in JSON with dots, "a.b"'
     )
-    unit: Unit | None = Field(default=None, description="of the values; that of carbon dioxide")
+    unit: Unit | None = Field(default=None, description="of the values, mass of CO2 per energy")
     time_zone: str | None = Field(
         default=None,
         min_length=1,
@@ -43,10 +43,11 @@ class CarbonReading(Section):
     )
     kind: Kind | None = Field(
         default=None,
-        description="what all of the electricity emits per kWh, or what one more kWh would",
+        description="what the grid emits per kWh of all, or per kWh that is drawn in addition",
     )
     basis: Basis | None = Field(
-        default=None, description="at the power stations, or with all before and after it"
+        default=None,
+        description="what power stations emit, or also what building and fuelling them does",
     )
 
 

@@ -170,6 +170,27 @@ MOER = [1000 * 0.45359237, 900 * 0.45359237]
         ),
         (
             WATT_TIME_CSV,
+            {"unit": "lb/MWh", "kind": "average"},
+            MOER,
+            ("WattTime", "lb/MWh", "average", None, "offsets in the rows"),
+            [0, 5, 10],
+        ),
+        (
+            WATT_TIME | {"meta": {"signal_type": "co2_aoer", "units": "lbs_co2_per_mwh"}},
+            {},
+            MOER,
+            ("WattTime", "lb/MWh", "average", None, "offsets in the rows"),
+            [0, 5, 10],
+        ),
+        (
+            "time,CO2 g/kWh\n2025-01-01T00:00Z,5\n2025-01-01T01:00Z, \n2025-01-01T02:00Z,7\n",
+            {},
+            [5, 7],
+            ("CSV, separated by commas", "g/kWh", None, None, "offsets in the rows"),
+            [0, 120, 240],
+        ),
+        (
+            WATT_TIME_CSV,
             {"unit": "lb/MWh"},
             MOER,
             ("WattTime", "lb/MWh", "marginal", None, "offsets in the rows"),
@@ -343,6 +364,11 @@ def test_files_of_many_sources_have_their_values(
             '`basis` = "life-cycle", and by its own words it is "direct"',
         ),
         (ELECTRICITY_MAPS, {"basis": "direct", "time_zone": "Europe/London"}, "is in UTC"),
+        (
+            WATT_TIME,
+            {"kind": "average"},
+            '`kind` = "average", and by its own words it is "marginal"',
+        ),
         (WATT_TIME, {"time_zone": "UTC"}, "its times have offsets of their own"),
         (
             PLAIN,

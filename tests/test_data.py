@@ -19,6 +19,7 @@ from edgesim.scenarios.data.lookup import data_file
 from edgesim.scenarios.data.positions import read_positions
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.loading import data_folders, load_scenario, shipped
+from edgesim.scenarios.sections import Rectangle
 from edgesim.scenarios.tables import flatten
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -76,6 +77,27 @@ def test_no_folder_beside_the_clone_is_named_anywhere() -> None:
     files = [one for one in files if not {".venv", ".git", "build"} & set(one.parts)]
     assert len(files) > 200
     assert [one for one in files if beside in one.read_text(encoding="utf-8")] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # As OpenCellID has it, as ACMA's register has it, and with decimal commas.
+        "radio,mcc,net,area,cell,unit,lon,lat,range,samples,changeable,created,updated,averageSignal\n"
+        "LTE,505,2,1,1,0,8.25,50.5,0,1,1,1,1,0\nLTE,505,2,1,2,0,8.25,50.5,0,1,1,1,1,0\n",
+        "SITE_ID,LATITUDE,LONGITUDE,NAME\n1,50.5,8.25,a\n2,50.5,8.25,b\n",
+        "Name;Latitude;Longitude\na;50,5;8,25\nb;50,5;8,25\n",
+    ],
+)
+def test_places_of_other_sources(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "sites.csv"
+    path.write_text(text, encoding="utf-8")
+    rectangle = Rectangle(south=50.0, west=8.0, north=51.0, east=9.0)
+    metres = read_positions(path, rectangle)
+    np.testing.assert_allclose(metres, [[0.25 * rectangle.scale[0], 0.5 * rectangle.scale[1]]] * 2)
+    path.write_text("lat,latitude,lon\n1,1,1\n", encoding="utf-8")
+    with pytest.raises(ScenarioError, match="several columns of latitude: lat, latitude"):
+        read_positions(path, rectangle)
 
 
 # What ships

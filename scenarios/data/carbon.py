@@ -165,7 +165,14 @@ def _read(path: Path, digest: bytes, reading: CarbonReading) -> CarbonSeries:
     form = said.source or table.form
     zoned = {"offsets": "offsets in the rows", "zone": str(place), "none": "none"}[clock]
     about = CarbonAbout(
-        form, time, value, unit, reading.kind or kind, reading.basis or basis, zoned, left_out
+        form,
+        time,
+        value,
+        unit,
+        reading.kind or kind or said.usual,
+        reading.basis or basis,
+        zoned,
+        left_out,
     )
     end = _end(table, said, kept, times, clock)
     return CarbonSeries(times, grams, end, clock, place if clock == "zone" else None, about)
@@ -252,7 +259,11 @@ def _rows(
         return number(cell, 0.0, most, allowed, table.decimal_comma) * factor
 
     index = table.columns.index(value)
-    empty = [len(row) > index and (row[index] is None or row[index] == "") for row in table.rows]
+
+    def is_empty(cell: object) -> bool:
+        return cell is None or (isinstance(cell, str) and not cell.strip())
+
+    empty = [len(row) > index and is_empty(row[index]) for row in table.rows]
     kept = [i for i, none in enumerate(empty) if not none]
     if not kept:
         what = f"column {value} has no value" if table.rows else "empty"

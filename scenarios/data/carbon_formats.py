@@ -37,6 +37,7 @@ class Said(NamedTuple):
         kind: of intensity.
         basis: of it.
         utc: whether times without a zone are in UTC.
+        usual: kind of intensity if nobody says.
         end: column of the moment at which a value ends.
         rank: whether it is a share or an index, and no intensity.
         unknown_unit: a unit of emission per energy that is none of those that are read.
@@ -49,6 +50,7 @@ class Said(NamedTuple):
     kind: Kind | None = None
     basis: Basis | None = None
     utc: bool = False
+    usual: Kind | None = None
     end: str | None = None
     rank: bool = False
     unknown_unit: str = ""
@@ -88,7 +90,7 @@ _SOURCES = (
     ),
     _Source(
         frozenset({"point time", "value"}),
-        Said("WattTime", "point time", "value", kind="marginal"),
+        Said("WattTime", "point time", "value", usual="marginal"),
     ),
     _Source(
         frozenset({"location", "rating", "time"}),
@@ -154,7 +156,7 @@ def of_table(table: Table) -> Said:
             said = said._replace(unknown_unit=units)
     signal = about.get("meta.signal type", about.get("signal type"))
     if isinstance(signal, str):
-        said = said._replace(kind=_SIGNALS.get(normal(signal)))
+        said = said._replace(kind=_SIGNALS.get(normal(signal)), usual=None)
     return said
 
 
