@@ -84,7 +84,7 @@ def test_no_folder_beside_the_clone_is_named_anywhere() -> None:
     [
         # As OpenCellID has it, as ACMA's register has it, and with decimal commas.
         "radio,mcc,net,area,cell,unit,lon,lat,range,samples,changeable,created,updated,averageSignal\n"
-        "LTE,505,2,1,1,0,8.25,50.5,0,1,1,1,1,0\nLTE,505,2,1,2,0,8.25,50.5,0,1,1,1,1,0\n",
+        + "LTE,505,2,1,1,0,8.25,50.5,0,1,1,1,1,0\nLTE,505,2,1,2,0,8.25,50.5,0,1,1,1,1,0\n",
         "SITE_ID,LATITUDE,LONGITUDE,NAME\n1,50.5,8.25,a\n2,50.5,8.25,b\n",
         "Name;Latitude;Longitude\na;50,5;8,25\nb;50,5;8,25\n",
     ],
