@@ -71,6 +71,8 @@ class RunInfo:
         cycles_per_bit: c.
         network: the columns of /network by name; it is left out if there are none.
         inputs: digests of the files and classes that the scenario names, by name.
+        carbon: where the carbon intensity is from, by the keys that state it: `g_per_kwh` of a constant;
+            of a file its name and what it says, as in `Trace.carbon`.
     """
 
     scenario: str
@@ -86,6 +88,7 @@ class RunInfo:
     cycles_per_bit: float
     network: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
+    carbon: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -368,6 +371,7 @@ class TraceFile:
                 "scenario": run.scenario,
                 "policy": run.policy,
                 "inputs": json.dumps(dict(run.inputs)),
+                "carbon": json.dumps({key: dict(about) for key, about in run.carbon.items()}),
                 "seed": run.seeds[0],
                 "level": self.level,
                 "slots": run.slots,
