@@ -27,7 +27,6 @@ import numba
 import numpy as np
 import platformdirs
 from numba.core import caching, compiler, serialize
-from numba.core.dispatcher import Dispatcher
 from numba.np.ufunc.dufunc import DUFunc
 
 from ... import __version__
@@ -42,6 +41,13 @@ _LIBRARIES = frozenset({"numpy", "numba", "math", "builtins"})
 """What is reached in these is known by their version."""
 
 _ROOT = __name__.partition(".")[0]
+
+
+def dispatcher(function: Callable[..., object]) -> Any:
+    """numba's, which compiles a function for the types of its arguments, and keeps the code here."""
+    made: Any = numba.njit(**OPTIONS)(function)
+    made._cache = Cache(function)
+    return made
 
 
 class Cache(caching.NullCache):  # type: ignore[misc]
@@ -170,8 +176,7 @@ def _reached(function: FunctionType) -> Iterator[tuple[str, Any]]:
     for name, value in found:
         if isinstance(value, DUFunc):
             value = value._dispatcher
-        if isinstance(value, Dispatcher):
-            value = value.py_func
+        value = getattr(value, "py_func", value)
         if not isinstance(value, FunctionType | type) or _root(value.__module__) not in _LIBRARIES:
             yield name, value
 
@@ -249,20 +254,17 @@ def _own(folder: Path) -> bool:
     return stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid() and not others
 
 
-def watch_other_caches() -> None:
-    """Have functions that others compile with numba's `cache=True` notice what they call in here."""
-    classes: Any = caching.CacheImpl._locator_classes
-    if _OfCallers not in classes:
-        classes.insert(0, _OfCallers)
-
-
 class _OfCallers(caching._CacheLocator):  # type: ignore[misc]
-    """Numba's own places, for functions in files that use compiled functions of this package."""
+    """Numba's own places, for functions in files that use compiled functions of this package.
+
+    So functions that others compile with numba's `cache=True` notice what they call in here.
+    """
 
     @classmethod
     def from_function(cls, py_func: Any, py_file: str) -> Any:
         """A locator whose stamp is numba's and the content of what the file uses; None for others."""
-        used = [one.py_func for one in py_func.__globals__.values() if isinstance(one, Dispatcher)]
+        used = [getattr(one, "py_func", None) for one in py_func.__globals__.values()]
+        used = [one for one in used if isinstance(one, FunctionType)]
         used += [one for _, one in _reached(py_func) if isinstance(one, FunctionType)]
         content = list(_content(used))
         if not any(part.startswith(f"{_ROOT}.".encode()) for part in content):
@@ -275,3 +277,7 @@ class _OfCallers(caching._CacheLocator):  # type: ignore[misc]
             stamp = locator.get_source_stamp(), sha256(b"".join(content)).hexdigest()
             locator.get_source_stamp = lambda: stamp
         return locator
+
+
+_locators: Any = caching.CacheImpl._locator_classes
+_locators.insert(0, _OfCallers)
