@@ -8,7 +8,7 @@ numba, half a second of imports, is imported when the first of them is called.
 
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial, update_wrapper
+from functools import cached_property, partial, update_wrapper
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
@@ -44,7 +44,7 @@ class Compiled(partial[Any]):
 
     @property
     def dispatcher(self) -> Any:
-        """numba's, made at the first call, or when what calls this function is compiled."""
+        """numba's, made at the first call."""
         if not hasattr(self.func, "py_func"):
             from . import compiled_cache
 
@@ -53,10 +53,17 @@ class Compiled(partial[Any]):
             super().__setstate__(state)  # type: ignore[misc]
         return self.func
 
+    @cached_property
+    def inner(self) -> Any:
+        """Another, for callers that are compiled; they hold it by a weak reference."""
+        from . import compiled_cache
+
+        return compiled_cache.dispatcher(self.py_func, inner=True)
+
     @property
     def _numba_type_(self) -> Any:
-        """As what numba sees it where compiled code names it."""
-        return self.dispatcher._numba_type_
+        """What numba takes it for where compiled code names it."""
+        return self.inner._numba_type_
 
     def __reduce__(self) -> str:
         """Pickled and copied by its name, as a function."""

@@ -3,7 +3,8 @@
 A function's machine code holds the functions that it calls and the constants that it reads, from whichever
 file. So its key is the content of all of these, as they are in memory: byte code, constants, the fields of
 named tuples, and so on through whatever they reach in turn; further numba, numpy, edgesim, the processor and
-the types of the arguments. A changed key is another file; of each function the last few are kept.
+the types of the arguments. A changed key is another file; of each function the last few are kept. Files that
+come with the package are looked up first (`shipped_code`), under the same key but for the processor.
 
 A file begins with the checksum of the rest. One that is torn, or cannot be read, is written anew.
 """
@@ -13,26 +14,33 @@ import pickle
 import stat
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from enum import Enum
 from functools import cache
 from hashlib import sha256
+from importlib.util import MAGIC_NUMBER
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 from uuid import uuid4
 
+import llvmlite.binding as llvm
 import numba
 import numpy as np
 import platformdirs
+from llvmlite import ir
 from numba.core import caching, compiler, serialize
 from numba.np.ufunc.dufunc import DUFunc
 
 from ... import __version__
+from . import shipped_code
 
 OPTIONS: Any = {"error_model": "numpy"}
 """Numba's, for all functions."""
+
+_WITHOUT_WRAPPERS: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+"""Python does not call them."""
 
 _KEPT = 16
 """Files of each function: kinds of argument, times processors, times versions."""
@@ -43,37 +51,47 @@ _LIBRARIES = frozenset({"numpy", "numba", "math", "builtins"})
 _ROOT = __name__.partition(".")[0]
 
 
-def dispatcher(function: Callable[..., object]) -> Any:
-    """numba's, which compiles a function for the types of its arguments, and keeps the code here."""
-    made: Any = numba.njit(**OPTIONS)(function)
-    made._cache = Cache(function)
+def dispatcher(function: Callable[..., object], *, inner: bool = False) -> Any:
+    """numba's, which compiles a function for the types of its arguments, and keeps the code here.
+
+    Args:
+        function: in Python.
+        inner: whether compiled code calls it, not Python.
+    """
+    made: Any = numba.njit(**OPTIONS, **(_WITHOUT_WRAPPERS if inner else {}))(function)
+    made._cache = Cache(function, inner=inner)
     return made
 
 
 class Cache(caching.NullCache):  # type: ignore[misc]
-    """What numba asks for a function's machine code, and hands it."""
+    """What numba asks for a function's machine code, and hands it.
 
-    def __init__(self, function: Callable[..., object]) -> None:
+    Of a function that compiled code calls, it has its bitcode too, which goes into the caller's code. Of
+    one that Python calls, it may come with the package.
+    """
+
+    def __init__(self, function: Callable[..., object], *, inner: bool = False) -> None:
         self._function = function
+        self._inner = inner
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The compiled function of a signature, or None."""
         target_context.refresh()
+        target = target_context.codegen().magic_tuple()
+        if not self._inner and shipped_code.runs_on(target):
+            content = shipped_code.read(self._name(sig, shipped_code.target(target)))
+            if found := _rebuilt(content, target_context):
+                return found
         folder = _folder(numba.config.CACHE_DIR)
-        if folder is None:
-            return None
-        path = folder / self._name(sig, target_context.codegen())
-        try:
-            content = path.read_bytes()
-            if sha256(content[32:]).digest() != content[:32]:
-                return None
-            kept = pickle.loads(content[32:])
-            found = compiler.CompileResult._rebuild(target_context, *kept)
-        except Exception:  # noqa: BLE001 - whatever is wrong with it, it is compiled again
-            return None
-        with suppress(OSError):
-            os.utime(path)
-        return found
+        if folder is not None:
+            path = folder / self._name(sig, target)
+            with suppress(OSError):
+                if found := _rebuilt(path.read_bytes(), target_context):
+                    os.utime(path)
+                    return found
+        if not self._inner and _root(self._function.__module__) == _ROOT:
+            shipped_code.about_to_compile()
+        return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep the compiled function of a signature, if it can be kept."""
@@ -81,8 +99,12 @@ class Cache(caching.NullCache):  # type: ignore[misc]
         lifted = any(not one.can_cache for one in data.lifted)
         if folder is None or lifted or data.library.has_dynamic_globals:
             return
-        content = serialize.dumps(data._reduce())
-        path = folder / self._name(sig, data.codegen)
+        library, *others = data._reduce()
+        if not self._inner:
+            name, kind, (code, _) = library
+            library = name, kind, (code, _names_alone(data.fndesc))
+        content = serialize.dumps((library, *others))
+        path = folder / self._name(sig, data.codegen.magic_tuple())
         part = path.with_name(f"{path.name}.{uuid4().hex}")
         try:
             part.write_bytes(sha256(content).digest() + content)
@@ -96,11 +118,12 @@ class Cache(caching.NullCache):  # type: ignore[misc]
     def _stem(self) -> str:
         function = self._function
         whole = f"{function.__module__}.{function.__qualname__}".replace("<locals>.", "")
-        return f"{whole[-150:]}-py{sys.version_info[0]}{sys.version_info[1]}"
+        inner = "-inner" if self._inner else ""
+        return f"{whole[-150:]}{inner}-py{sys.version_info[0]}{sys.version_info[1]}"
 
-    def _name(self, sig: Any, codegen: Any) -> str:
+    def _name(self, sig: Any, target: Sequence[str]) -> str:
         key = sha256(_versions())
-        key.update(repr(codegen.magic_tuple()).encode())
+        key.update(repr(tuple(target)).encode())
         key.update(str(sig).encode())
         for part in _content([self._function, *_classes(sig)]):
             key.update(part)
@@ -113,9 +136,35 @@ class Cache(caching.NullCache):  # type: ignore[misc]
                 path.unlink()
 
 
+def _rebuilt(content: bytes | None, target_context: Any) -> Any:
+    """The compiled function that a file holds; None if it is torn, or anything is wrong with it."""
+    if content is None or sha256(content[32:]).digest() != content[:32]:
+        return None
+    try:
+        return compiler.CompileResult._rebuild(target_context, *pickle.loads(content[32:]))
+    except Exception:  # noqa: BLE001 - whatever is wrong with it, it is compiled again
+        return None
+
+
+def _names_alone(about: Any) -> bytes:
+    """Bitcode in which the functions that Python calls have no content.
+
+    numba looks up in it what the machine code has. The content is for compiled callers; to load it would
+    take as long as to load the machine code.
+    """
+    module = ir.Module()
+    names = about.llvm_func_name, about.llvm_cpython_wrapper_name, about.llvm_cfunc_wrapper_name
+    for name in names:
+        function = ir.Function(module, ir.FunctionType(ir.VoidType(), ()), name)
+        ir.IRBuilder(function.append_basic_block()).ret_void()
+    bitcode: bytes = llvm.parse_assembly(str(module)).as_bitcode()
+    return bitcode
+
+
 @cache
 def _versions() -> bytes:
-    return repr((__version__, numba.__version__, np.__version__, sys.version, OPTIONS)).encode()
+    python = sys.implementation.name, sys.version_info[:2], MAGIC_NUMBER
+    return repr((__version__, numba.__version__, np.__version__, python, OPTIONS)).encode()
 
 
 def _classes(sig: Any) -> Iterator[type]:
