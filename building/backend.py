@@ -16,7 +16,7 @@ from warnings import warn
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from setuptools import build_meta
-from setuptools.build_meta import *  # noqa: F403 - the hooks, of which one is another
+from setuptools.build_meta import *
 from setuptools.command.build_py import build_py
 
 RUNS = Path(__file__).with_name("runs.py")
@@ -84,4 +84,5 @@ def run_all(lib: Path, kept: str) -> bool:
         subprocess.Popen([sys.executable, RUNS, problem], env=os.environ | where | what, cwd=kept)
         for problem in PROBLEMS
     ]
-    return not any([run.wait() for run in runs])
+    statuses = [run.wait() for run in runs]
+    return not any(statuses)

@@ -10,16 +10,28 @@ import io
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from zipfile import ZipFile
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zipfile import ZipFile
 
 ARCHIVE = Path(__file__).resolve().parents[2] / "compiled" / "x86-64-v3.zip"
 
 PROCESSOR = "x86-64-v3"
 """As LLVM calls it."""
 
-_FEATURES = frozenset(
-    "cx16 sahf popcnt sse3 sse4.1 sse4.2 ssse3 avx avx2 bmi bmi2 f16c fma lzcnt movbe xsave".split()
-)
+_FEATURES = {"cx16", "sahf", "popcnt", "sse3", "sse4.1", "sse4.2", "ssse3"} | {
+    "avx",
+    "avx2",
+    "bmi",
+    "bmi2",
+    "f16c",
+    "fma",
+    "lzcnt",
+    "movbe",
+    "xsave",
+}
+"""LLVM's names of what level 3 has."""
 
 
 def target(host: tuple[str, str, str]) -> tuple[str, str, str]:
@@ -34,7 +46,7 @@ def target(host: tuple[str, str, str]) -> tuple[str, str, str]:
 def runs_on(host: tuple[str, str, str]) -> bool:
     """Whether it runs where this process compiles for."""
     features = {one[1:] for one in host[2].split(",") if one.startswith("+")}
-    return host == target(host) or _FEATURES <= features
+    return host == target(host) or features >= _FEATURES
 
 
 def read(name: str) -> bytes | None:
@@ -47,7 +59,9 @@ def read(name: str) -> bytes | None:
 
 
 @cache
-def _files() -> ZipFile | None:
+def _files() -> "ZipFile | None":
+    from zipfile import ZipFile
+
     # Read at once: processes that are forked would share the place in an open file.
     try:
         return ZipFile(io.BytesIO(ARCHIVE.read_bytes()))
