@@ -51,7 +51,7 @@ clean:
 
 $(VENV)/installed: setup.cfg pyproject.toml
 	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
-	$(PIP) install --no-compile $(PIPFLAGS) -e .
+	$(PIP) install --no-compile $(PIPFLAGS) -e . 'setuptools>=77'
 	rm -f $(VENV)/linked
 	touch $@
 
