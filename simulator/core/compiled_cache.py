@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from enum import Enum
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from importlib.util import MAGIC_NUMBER
 from pathlib import Path
@@ -60,7 +60,17 @@ def dispatcher(function: Callable[..., object], *, inner: bool = False) -> Any:
     """
     made: Any = numba.njit(**OPTIONS, **(_WITHOUT_WRAPPERS if inner else {}))(function)
     made._cache = Cache(function, inner=inner)
+    if inner:
+        made.get_call_template = partial(_of_any_value, made.get_call_template)
     return made
+
+
+def _of_any_value(resolve: Any, args: Any, kws: Any) -> Any:
+    """For numba's calls among compiled functions: it would compile one more for each number in a call."""
+    numbers = numba.types.IntegerLiteral | numba.types.BooleanLiteral
+    return resolve(
+        [numba.types.unliteral(one) if isinstance(one, numbers) else one for one in args], kws
+    )
 
 
 class Cache(caching.NullCache):  # type: ignore[misc]
