@@ -374,7 +374,7 @@ def validate(scenario: str, **arguments: Any) -> None:
 @main.command()
 def policies() -> None:
     """List the policies, by the problem that they solve."""
-    from edgesim.policies.registry import POLICIES, descriptions
+    from edgesim.policies.catalogue import POLICIES, descriptions
 
     for problem in POLICIES:
         say(f"{problem}:")
@@ -384,7 +384,7 @@ def policies() -> None:
 @main.command()
 def scenarios() -> None:
     """List the shipped scenarios."""
-    from edgesim.scenarios.loading import shipped
+    from edgesim.scenarios.shipped import shipped
 
     print_list([(scenario.name, scenario.title) for scenario in shipped()])
 

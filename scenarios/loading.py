@@ -3,16 +3,16 @@
 import json
 import os
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from .code import NO_CODE, Code
 from .errors import Issue, ScenarioError, nearest
 from .schema import Scenario
 from .sections import PolicySection, objective_keys
+from .shipped import FOLDER, shipped
 from .tables import check_depth, copied, parse_toml, parse_value, put
 from .validation import validate
 
@@ -22,7 +22,6 @@ AnyScenario: TypeAlias = str | Path | Mapping[str, Any] | Scenario
 Overrides: TypeAlias = Sequence[str] | Mapping[str, Any]
 """Values of keys, as `["run.slots=100", "tasks.mean=0.5 Mbit"]` or `{"run.slots": 100}`."""
 
-_SHIPPED = Path(__file__).resolve().parent
 _ROUNDS = 4
 """As often keys are taken out that are wrong once others are."""
 
@@ -30,22 +29,6 @@ _ALONE = {"title", "policy", "trace", "energy", "limits", "mobility", "associati
 """Sections that no check of several sections looks at."""
 
 _KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
-
-
-class Shipped(NamedTuple):
-    """A scenario that comes with the program."""
-
-    name: str
-    title: str
-    path: Path
-
-
-def shipped() -> list[Shipped]:
-    """The scenarios that come with the program, by name."""
-    return [
-        Shipped(path.stem, tomllib.loads(path.read_text(encoding="utf-8"))["title"], path)
-        for path in sorted(_SHIPPED.glob("*.toml"))
-    ]
 
 
 def load_scenario(
@@ -217,7 +200,7 @@ def data_folders(folder: Path | None, data_dir: str | Path | None) -> list[Path]
 
 def beside(folder: Path) -> tuple[Path, ...]:
     """The folder in which a scenario file may name classes: its own, but not the program's."""
-    return () if folder == _SHIPPED else (folder,)
+    return () if folder == FOLDER else (folder,)
 
 
 def find_scenario(path_or_name: str | Path) -> Path:

@@ -13,8 +13,10 @@ import pytest
 from conftest import Run, simulate
 from untrained import save_untrained
 
-from edgesim.policies.registry import POLICIES
-from edgesim.scenarios.loading import load_scenario, shipped
+from edgesim.policies.catalogue import POLICIES, descriptions
+from edgesim.scenarios.components import resolve
+from edgesim.scenarios.loading import load_scenario
+from edgesim.scenarios.shipped import shipped
 from edgesim.simulator.core.arrays import FloatArray
 
 ABLATIONS: dict[str, tuple[str, ...]] = {
@@ -71,6 +73,16 @@ def cells(*problems: str) -> pytest.MarkDecorator:
 
 
 every_cell = cells(*POLICIES)
+
+
+@pytest.mark.parametrize("problem", POLICIES)
+def test_descriptions_are_those_of_the_classes(problem: str) -> None:
+    known = {
+        name: str(resolve(name, "policies", POLICIES[problem]).__doc__)
+        for name in POLICIES[problem]
+    }
+    assert descriptions(problem) == [(name, text.split("\n")[0]) for name, text in known.items()]
+
 
 MOVING = ("mobility.model=random-waypoint", 'mobility.speed=["20 m/s", "30 m/s"]')
 BATTERIES = 'devices.battery={capacity="0.05 J", initial=0.5, harvest="60 mW"}'

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import xarray as xr
 
 from ..simulator.core.recorder import OUTCOMES
 from .file_errors import indices, replaced, reported
@@ -15,6 +14,7 @@ from .variables import TABLES
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import xarray as xr
 
 Format = Literal["csv", "parquet"]
 
@@ -55,7 +55,7 @@ def export(path: str | Path, directory: str | Path, file_format: Format = "parqu
     return tables
 
 
-def _pieces(dataset: xr.Dataset, dims: tuple[str, ...], path: object) -> Iterator[dict[str, Any]]:
+def _pieces(dataset: "xr.Dataset", dims: tuple[str, ...], path: object) -> Iterator[dict[str, Any]]:
     """Column by name, all of one piece's rows; the slots and tasks go by in order."""
     along = "task" if dims == ("task",) else "slot"
     row_size = max(1, int(np.prod([dataset.sizes[dim] for dim in dims if dim != along])))

@@ -15,7 +15,6 @@ from typing import Any, Concatenate, ParamSpec
 from zlib import crc32
 
 import h5py
-import llvmlite.binding as llvm
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
@@ -556,6 +555,8 @@ def _library_versions() -> dict[str, str]:
 @cache
 def _machine() -> dict[str, str]:
     """What the last bits of solvers and learners may hang on."""
+    import llvmlite.binding as llvm
+
     config: Any = np.show_config(mode="dicts")
     blas = ThreadpoolController().select(user_api="blas").info()
     kernels = {f"{one['internal_api']} {one['version']} {one.get('architecture')}" for one in blas}

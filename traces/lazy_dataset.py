@@ -13,7 +13,9 @@ import xarray as xr
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
+from .netcdf import decoded_attrs
 from .open_file import OpenFile, read_values
+from .variables import current_name
 
 _OF_NETCDF = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST"}
 _cached: Any = indexing.MemoryCachedArray  # xarray leaves it untyped
@@ -68,16 +70,6 @@ def lazy_dataset(file: OpenFile, group: str) -> xr.Dataset:
     return dataset
 
 
-def current_name(group: str, name: str, dims: int) -> str:
-    """What a variable is called now, which earlier versions gave the name of a dimension."""
-    return "serving_station" if (group, name, dims) == ("slots", "station", 3) else name
-
-
-def stored_name(name: str) -> str:
-    """What earlier versions called it in /slots."""
-    return "station" if name == "serving_station" else name
-
-
 _Described = dict[str, tuple[tuple[str, ...], tuple[int, ...], np.dtype[Any], dict[str, Any]]]
 
 
@@ -128,15 +120,3 @@ def lazy_variable(
     """A variable that reads the parts that are used, like those of xarray's own `open_dataset`."""
     column: Any = indexing.LazilyIndexedArray(array)
     return xr.Variable(dims, _cached(indexing.CopyOnWriteArray(column)), attrs)
-
-
-def decoded_attrs(owner: h5py.HLObject) -> dict[str, Any]:
-    """The attributes of a file or group as plain Python values."""
-    return {
-        name: value.decode()
-        if isinstance(value, np.bytes_)
-        else value.tolist()
-        if isinstance(value, np.generic | np.ndarray)
-        else value
-        for name, value in owner.attrs.items()
-    }

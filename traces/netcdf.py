@@ -101,3 +101,15 @@ def fixed_text(owner: h5py.HLObject, name: str, text: str, width: int) -> None:
 def set_fixed_text(owner: h5py.HLObject, name: str, text: str) -> None:
     """Change an attribute made by `fixed_text`."""
     owner.attrs.modify(name, np.array(np.bytes_(text), dtype=owner.attrs.get_id(name).dtype))
+
+
+def decoded_attrs(owner: h5py.HLObject) -> dict[str, Any]:
+    """The attributes of a file or group as plain Python values."""
+    return {
+        name: value.decode()
+        if isinstance(value, np.bytes_)
+        else value.tolist()
+        if isinstance(value, np.generic | np.ndarray)
+        else value
+        for name, value in owner.attrs.items()
+    }

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from ..simulator.network.graph import NetworkGraph, Placement
 from ..simulator.network.topology import Links, Topology
@@ -14,6 +13,8 @@ from .file_errors import indices, replaced, reported
 from .reader import Trace, TraceError, open_trace
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from ..simulator.network.topology import Graph
 
 SUFFIXES = (".graphml", ".json")
@@ -142,7 +143,7 @@ def _is_json(value: object) -> bool:
     return not isinstance(value, float) or math.isfinite(value)
 
 
-def _network(trace: Trace) -> xr.Dataset:
+def _network(trace: Trace) -> "xr.Dataset":
     if trace.network is None:
         raise TraceError(f"{trace.path}: an earlier version recorded it, without the backhaul")
     return trace.network

@@ -9,11 +9,10 @@ from contextlib import suppress
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import h5py
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from ..scenarios.errors import as_toml
@@ -21,12 +20,23 @@ from ..simulator.core.arrays import FloatArray
 from ..simulator.core.recorder import OUTCOMES
 from .file_errors import TraceError, reported
 from .latencies import LatencyRecord, SketchRecord, TaskRecord, without_rounding
-from .lazy_dataset import current_name, decoded_attrs, lazy_dataset, stored_name
+from .netcdf import decoded_attrs
 from .open_file import OpenFile, read_values
 from .printing import spoken
 from .statistics import BatchTotals, CountedBatches, check_warmup, replication_values
 from .summary import WARMUP, Summary, TraceSummary, subject
-from .variables import SLOT_VARIABLES, SUMMARY_VARIABLES, TABLES, TASK_VARIABLES, Level
+from .variables import (
+    SLOT_VARIABLES,
+    SUMMARY_VARIABLES,
+    TABLES,
+    TASK_VARIABLES,
+    Level,
+    current_name,
+    stored_name,
+)
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["Trace", "TraceError", "is_hdf5", "open_trace", "summarise"]
 
@@ -171,7 +181,7 @@ class Trace:
         return cast(Level, self.attrs["level"])
 
     @cached_property
-    def slots(self) -> xr.Dataset:
+    def slots(self) -> "xr.Dataset":
         """/slots, over replication, slot, device and station.
 
         Raises:
@@ -180,7 +190,7 @@ class Trace:
         return self._group("slots")
 
     @cached_property
-    def network(self) -> xr.Dataset | None:
+    def network(self) -> "xr.Dataset | None":
         """/network, over station, device and link; None in a trace of an earlier version.
 
         Raises:
@@ -189,7 +199,7 @@ class Trace:
         return self._group("network") if self._file.read(lambda file: "network" in file) else None
 
     @cached_property
-    def tasks(self) -> xr.Dataset:
+    def tasks(self) -> "xr.Dataset":
         """/tasks, one row per task that ended.
 
         Raises:
@@ -197,7 +207,7 @@ class Trace:
         """
         return self._group("tasks")
 
-    def table(self, name: str) -> xr.Dataset:
+    def table(self, name: str) -> "xr.Dataset":
         """The variables that have the same dimensions, so that a frame of them repeats nothing.
 
         Args:
@@ -219,7 +229,7 @@ class Trace:
         return source[[key for key in known if key in source and source[key].dims == dims]]
 
     @cached_property
-    def batches(self) -> xr.Dataset:
+    def batches(self) -> "xr.Dataset":
         """/summary: totals by batch of slots and replication, of batches that have begun.
 
         Raises:
@@ -230,7 +240,7 @@ class Trace:
         return batches.isel(batch=slice(0, begun), part=slice(0, parts))
 
     @cached_property
-    def timing(self) -> xr.Dataset:
+    def timing(self) -> "xr.Dataset":
         """/timing: wall-clock time of each decision; when the run started and ended."""
         return self._group("timing")
 
@@ -246,10 +256,8 @@ class Trace:
             TraceError: if no slot was recorded.
         """
         check_warmup(warmup)
-        totals, decision_s = self.totals, None
+        totals, decision_s = self.totals, self._file.read(self._median_decision_s)
         with reported(self.path):
-            if "decision_s" in self.timing and self.timing.sizes["slot"]:
-                decision_s = float(np.median(self.timing["decision_s"].values))
             counted = CountedBatches(totals, warmup)
             return TraceSummary(
                 path=self.path,
@@ -266,6 +274,15 @@ class Trace:
                 carbon=self.carbon,
             )
 
+    def _median_decision_s(self, file: h5py.File) -> float | None:
+        self._need(file, "timing")
+        group = file["timing"]
+        if "decision_s" not in group:
+            return None
+        count = min(len(group["slot"]), len(group["decision_s"]))
+        taken_s = read_values(group, "decision_s", (slice(count),))
+        return float(np.median(taken_s)) if count else None
+
     @cached_property
     def totals(self) -> BatchTotals:
         """/summary as plain arrays, in a tenth of `batches`' time.
@@ -276,8 +293,7 @@ class Trace:
         return self._file.read(self._totals)
 
     def _totals(self, file: h5py.File) -> BatchTotals:
-        if "summary" not in file:
-            raise TraceError(f"{self.path}: no /summary here: no slot was recorded")
+        self._need(file, "summary")
         group = file["summary"]
         begun, parts = self._begun(group)
         ends = {"batch": begun, "part": parts}
@@ -430,16 +446,22 @@ class Trace:
             "status": self.status,
         }
 
-    def _group(self, name: str) -> xr.Dataset:
-        if self._file.read(lambda file: name not in file):
-            reason = (
-                f"it was recorded at level {self.level!r}"
-                if self.level == "summary" and name != "summary"
-                else "no slot was recorded"
-            )
-            raise TraceError(f"{self.path}: no /{name} here: {reason}")
+    def _group(self, name: str) -> "xr.Dataset":
+        from .lazy_dataset import lazy_dataset
+
+        self._file.read(lambda file: self._need(file, name))
         with reported(self.path):
             return lazy_dataset(self._file, name)
+
+    def _need(self, file: h5py.File, group: str) -> None:
+        if group in file:
+            return
+        reason = (
+            f"it was recorded at level {self.level!r}"
+            if self.level == "summary" and group != "summary"
+            else "no slot was recorded"
+        )
+        raise TraceError(f"{self.path}: no /{group} here: {reason}")
 
 
 def is_hdf5(path: Path) -> bool:
