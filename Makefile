@@ -37,7 +37,7 @@ lint: $(VENV)/developed
 
 types: $(VENV)/developed
 	$(BIN)/mypy
-	$(BIN)/mypy tests benchmarks
+	$(BIN)/mypy tests benchmarks building
 
 check: lint types test
 

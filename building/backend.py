@@ -41,7 +41,7 @@ def get_requires_for_build_wheel(config_settings: Any = None) -> list[str]:
     return [*build_meta.get_requires_for_build_wheel(config_settings), *NEEDED]
 
 
-class BuildPy(build_py):
+class BuildPy(build_py):  # type: ignore[misc]
     """The package's files, and the archive of compiled functions."""
 
     def run(self) -> None:

@@ -62,6 +62,18 @@ def test_a_kept_function_is_not_compiled_again(kept: Path, monkeypatch: pytest.M
     assert not saved
 
 
+def test_numbers_in_a_call_are_no_further_kinds_of_argument(kept: Path) -> None:
+    @compiled
+    def plus(a: float, b: int, more: bool) -> float:
+        return a + b if more else a - b
+
+    def sums(a: float) -> float:
+        return plus(a, 1, True) + plus(a, -1, True) + plus(a, 1, False) + plus(a, int(a), a > 0)
+
+    assert compiled(sums)(2.0) == 3.0 + 1.0 + 1.0 + 4.0
+    assert sorted("inner" in file.name for file in files(kept)) == [False, True]
+
+
 def test_a_compiled_function_is_pickled_and_copied_by_its_name() -> None:
     assert pickle.loads(pickle.dumps(exp)) is exp is copy.deepcopy(exp)
     assert inspect.signature(exp) == inspect.signature(exp.py_func)
