@@ -19,8 +19,8 @@ from edgesim.scenarios.data.lookup import data_file
 from edgesim.scenarios.data.positions import read_positions
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.loading import data_folders, load_scenario
-from edgesim.scenarios.shipped import shipped
 from edgesim.scenarios.sections import Rectangle
+from edgesim.scenarios.shipped import shipped
 from edgesim.scenarios.tables import flatten
 
 ROOT = Path(__file__).resolve().parents[1]
