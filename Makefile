@@ -1,5 +1,6 @@
 # `make run` runs the main job, `make test` passes the tests.
-# Each first sets up .venv when it is missing or out of date.
+# Each first sets up .venv when it is missing or out of date. Byte code is left to the first import:
+# most of what is installed is never imported, and would take half of the time.
 PYTHON   ?= python3
 VENV     ?= .venv
 SCENARIO ?= scenarios/iiot_20dev.toml
@@ -20,28 +21,28 @@ run: $(VENV)/linked
 test: $(VENV)/compiled
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
-test-slow: $(VENV)/linked
+test-slow: $(VENV)/developed
 	$(BIN)/python -m pytest -n auto -m slow
 
 # Would the tests notice a wrong line? Takes hours; MUTANTS='--only REGEX' tries some.
 mutants: $(VENV)/compiled
 	$(BIN)/python tests/mutants.py $(MUTANTS)
 
-bench: $(VENV)/linked
+bench: $(VENV)/developed
 	$(BIN)/python -m benchmarks
 
-lint: $(VENV)/linked
+lint: $(VENV)/developed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(VENV)/linked
+types: $(VENV)/developed
 	$(BIN)/mypy
-	$(BIN)/mypy tests benchmarks
+	$(BIN)/mypy tests benchmarks building
 
 check: lint types test
 
 # build/lib is never cleaned by setuptools: a deleted module would be shipped again.
-wheel: $(VENV)/linked
+wheel: $(VENV)/developed
 	rm -rf dist build/lib build/bdist.*
 	$(BIN)/python -m build
 
@@ -50,7 +51,7 @@ clean:
 
 $(VENV)/installed: setup.cfg pyproject.toml
 	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
-	$(PIP) install $(PIPFLAGS) -e '.[dev]'
+	$(PIP) install --no-compile $(PIPFLAGS) -e . 'setuptools>=77'
 	rm -f $(VENV)/linked
 	touch $@
 
@@ -58,7 +59,11 @@ $(VENV)/linked: $(VENV)/installed $(FOLDERS) $(RELINK)
 	if test -e $@; then $(PIP) install -q --no-deps --no-build-isolation -e .; fi
 	touch $@
 
+$(VENV)/developed: setup.cfg pyproject.toml | $(VENV)/linked
+	$(PIP) install --no-compile $(PIPFLAGS) -e '.[dev]'
+	touch $@
+
 # Else each of the tests' processes compiles the same functions.
-$(VENV)/compiled: $(VENV)/linked tests/compile_first.py $(shell find simulator policies -name "*.py")
+$(VENV)/compiled: $(VENV)/developed $(VENV)/linked tests/compile_first.py $(shell find simulator policies -name "*.py")
 	$(BIN)/python tests/compile_first.py
 	touch $@

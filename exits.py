@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from edgesim import terminal
+from edgesim.simulator.core.shipped_code import tell_of_compilation
 
 MISTAKE = 2
 """Exit status for mistakes that the user can correct."""
@@ -31,6 +32,7 @@ class Program(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run what was parsed."""
+        tell_of_compilation(_tell)
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:
@@ -46,6 +48,12 @@ class Program(click.Group):
             where = f"{error.filename}: " if error.filename else ""
             terminal.say(f"error: {where}{error.strerror or error}", err=True)
             sys.exit(FAILED)
+
+
+def _tell() -> None:
+    if sys.stderr.isatty():
+        text = "compiling the simulation for this machine, once: it takes up to a minute"
+        terminal.say(text, err=True)
 
 
 @contextmanager

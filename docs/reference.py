@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from edgesim.policies.registry import POLICIES
+from edgesim.policies.catalogue import POLICIES
 from edgesim.scenarios.reference import reference
 from edgesim.simulator.models.arrivals import ARRIVALS
 from edgesim.simulator.models.association import ASSOCIATION

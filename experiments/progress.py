@@ -6,18 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.console import Console, RenderableType
-from rich.progress import (
-    BarColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
-
 from ..traces.printing import shown
 
 if TYPE_CHECKING:
@@ -26,46 +14,6 @@ if TYPE_CHECKING:
     from .train import TrainingProgress
 
 REFRESH_S = 0.2
-
-
-class _Count(ProgressColumn):
-    """How much is done of how much, once that is known."""
-
-    def render(self, task: Task) -> Text:
-        if task.total is None:
-            return Text("preparing")
-        return Text(f"{task.completed:,.0f} / {task.total:,.0f} {task.fields['unit']}")
-
-
-class _Bar(Progress):
-    """A bar on stderr that vanishes at its end, and below it a line of figures, if there are any.
-
-    Args:
-        unit: of the count.
-        what: stands before the bar.
-        style: of the text behind the bar.
-    """
-
-    def __init__(self, unit: str, what: str = "", style: str = "none") -> None:
-        super().__init__(
-            *([TextColumn("{task.description}", markup=False)] if what else []),
-            _Count(),
-            BarColumn(bar_width=20),
-            TextColumn("{task.fields[text]}", style, markup=False),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        self.add_task(what, total=None, text="", unit=unit, figures="")
-
-    def get_renderables(self) -> Iterator[RenderableType]:
-        """The bar, and the line below it."""
-        yield from super().get_renderables()
-        for task in self.tasks:
-            if figures := task.fields["figures"]:
-                yield Text(figures, no_wrap=True, overflow="ellipsis")
 
 
 @contextmanager
@@ -78,7 +26,9 @@ def run_progress(what: str = "") -> Iterator[Callable[["Simulation"], None]]:
     if not sys.stderr.isatty():
         yield lambda simulation: None
         return
-    bar = _Bar("slots", what)
+    from .progress_bar import Bar
+
+    bar = Bar("slots", what)
     task = bar.tasks[0]
     ended = threading.Event()
 
@@ -121,7 +71,9 @@ def sweep_progress(
             lambda failure: print(f"failed: {shown(failure)}", file=sys.stderr),
         )
         return
-    bar = _Bar("runs", style="red")
+    from .progress_bar import Bar
+
+    bar = Bar("runs", style="red")
     task = bar.tasks[0]
 
     def watch(progress: "SweepProgress") -> None:
@@ -143,7 +95,9 @@ def training_progress() -> Iterator[Callable[["TrainingProgress"], None]]:
     if not sys.stderr.isatty():
         yield lambda progress: None
         return
-    bar = _Bar("steps")
+    from .progress_bar import Bar
+
+    bar = Bar("steps")
     task = bar.tasks[0]
 
     def follow(progress: "TrainingProgress") -> None:

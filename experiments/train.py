@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from ..policies.base import AnyPolicy
+from ..policies.catalogue import POLICIES
 from ..policies.learning.checkpoint import check_alike, read, write
 from ..policies.learning.environment import (
     LIMIT_WEIGHTS,
@@ -34,7 +35,7 @@ from ..policies.learning.environment import (
 )
 from ..policies.learning.seeding import own_settings
 from ..policies.learning.trainable import Learner, TrainablePolicy, TrainingError
-from ..policies.registry import POLICIES, make_policy
+from ..policies.registry import make_policy
 from ..scenarios.components import resolve
 from ..scenarios.errors import Issue, ScenarioError, as_toml
 from ..scenarios.schema import Scenario

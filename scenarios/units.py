@@ -49,6 +49,29 @@ bps = bit / second
 gram = [mass] = g = gCO2 = gCO2eq = gCO2e
 """
 
+# What most scenarios are written in, and what it is in SI; for these pint is not imported.
+_IN_SI = {
+    "m": {"m": "1", "km": "1e3", "cm": "0.01", "mm": "0.001"},
+    "s": {"s": "1", "ms": "1e-3", "us": "1e-6", "µs": "1e-6", "ns": "1e-9"}
+    | {"min": "60", "h": "3600", "d": "86400"},
+    "m/s": {"m/s": "1", "km/h": "1/3.6", "m/min": "1/60"},
+    "1/s": {"1/s": "1", "task/s": "1", "tasks/s": "1", "1/min": "1/60", "1/h": "1/3600"}
+    | {"Hz": "1", "kHz": "1e3", "MHz": "1e6", "GHz": "1e9", "cycle/s": "1", "Gcycle/s": "1e9"},
+    "W": {"W": "1", "mW": "1e-3", "uW": "1e-6", "nW": "1e-9", "kW": "1e3"},
+    "J": {"J": "1", "mJ": "1e-3", "uJ": "1e-6", "kJ": "1e3", "W/Hz": "1", "W/MHz": "1e-6"}
+    | {"Wh": "3600", "mWh": "3.6", "kWh": "3.6e6"},
+    "bit": {"bit": "1", "kbit": "1e3", "Mbit": "1e6", "Gbit": "1e9"}
+    | {"B": "8", "kB": "8e3", "MB": "8e6", "GB": "8e9"},
+    "bit/s": {"bit/s": "1", "kbit/s": "1e3", "Mbit/s": "1e6", "Gbit/s": "1e9"}
+    | {"bps": "1", "kbps": "1e3", "Mbps": "1e6", "Gbps": "1e9"},
+    "": {"": "1", "task": "1", "tasks": "1", "cycle": "1", "cycles": "1"}
+    | {"Mcycle": "1e6", "Mcycles": "1e6", "Gcycle": "1e9", "Gcycles": "1e9"},
+    "1/bit": {"1/bit": "1", "cycle/bit": "1", "cycles/bit": "1", "cycles/B": "1/8"},
+    "g/J": {"g/J": "1", "g/kWh": "1/3.6e6", "gCO2/kWh": "1/3.6e6"}
+    | {"kg/kWh": "1/3.6e3", "kg/MWh": "1/3.6e6"},
+}
+_KNOWN = {unit: si for si, units in _IN_SI.items() for unit in units}
+
 # Levels in decibels, with what 0 dB stands for. Not left to pint, which converts them in floats.
 _DECIBELS = {
     "dB": ("", Decimal(1)),
@@ -89,6 +112,15 @@ def _factor(unit: str, si_unit: str) -> Decimal | None:
     Raises:
         LookupError: the unit is unknown.
     """
+    if unit in _KNOWN and si_unit in _KNOWN:
+        if _KNOWN[unit] != _KNOWN[si_unit]:
+            return None
+        number, _, divisor = _IN_SI[_KNOWN[unit]][unit].partition("/")
+        return Decimal(number) / Decimal(divisor or 1)
+    return _factor_of_pint(unit, si_unit)
+
+
+def _factor_of_pint(unit: str, si_unit: str) -> Decimal | None:
     import pint
 
     if not _UNIT.fullmatch(unit) or any(_COUNTED.match(one) for one in re.split("[/*]", unit)):

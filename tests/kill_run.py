@@ -24,7 +24,7 @@ from continuing import assert_same, everything
 from edgesim.cli import main as edgesim
 from edgesim.experiments.checkpoint import checkpoint_path
 from edgesim.experiments.run import execute, prepare
-from edgesim.policies.registry import POLICIES
+from edgesim.policies.catalogue import POLICIES
 
 PROBLEMS = {"stream": "drift-plus-penalty", "tasks": "worst-case-emission"}
 CHECKPOINTS = 30

@@ -1,6 +1,9 @@
 """Compiled functions are kept while nothing has changed of what they reach, and only then."""
 
+import copy
+import inspect
 import os
+import pickle
 import resource
 import shutil
 import subprocess
@@ -17,6 +20,7 @@ import pytest
 
 from edgesim.simulator.core import compiled_cache
 from edgesim.simulator.core.compiled import compiled
+from edgesim.simulator.core.elementary import exp
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("simulator", "policies", "scenarios", "traces", "experiments")
@@ -56,6 +60,23 @@ def test_a_kept_function_is_not_compiled_again(kept: Path, monkeypatch: pytest.M
     monkeypatch.setattr(compiled_cache.Cache, "save_overload", lambda *args: saved.append(args))
     assert compiled(successor)(2.5) == 3.5
     assert not saved
+
+
+def test_numbers_in_a_call_are_no_further_kinds_of_argument(kept: Path) -> None:
+    @compiled
+    def plus(a: float, b: int, more: bool) -> float:
+        return a + b if more else a - b
+
+    def sums(a: float) -> float:
+        return plus(a, 1, True) + plus(a, -1, True) + plus(a, 1, False) + plus(a, int(a), a > 0)
+
+    assert compiled(sums)(2.0) == 3.0 + 1.0 + 1.0 + 4.0
+    assert sorted("inner" in file.name for file in files(kept)) == [False, True]
+
+
+def test_a_compiled_function_is_pickled_and_copied_by_its_name() -> None:
+    assert pickle.loads(pickle.dumps(exp)) is exp is copy.deepcopy(exp)
+    assert inspect.signature(exp) == inspect.signature(exp.py_func)
 
 
 def cut(content: bytes) -> bytes:
@@ -151,6 +172,8 @@ PLUG_INS = {
     "numba": "import numba\nkept = numba.njit(cache=True)",
 }
 
+PLUG_INS["numba, imported last"] = "kept = __import__('numba').njit(cache=True)"
+
 PLUG_IN = """
 from edgesim.simulator.stream.energy import local_energy_j
 import edgesim.simulator.stream.queues as queues
@@ -187,7 +210,8 @@ def test_an_edited_callee_is_seen(copied: Path, kind: str) -> None:
     """A plug-in of users, compiled by either decorator, and by way of a module of theirs."""
     head = PLUG_INS[kind]
     (copied / "own.py").write_text(head + "\n@kept\ndef double(x):\n    return 2.0 * x\n")
-    (copied / "plug_in.py").write_text(head + PLUG_IN)
+    first = "import edgesim.simulator.core.compiled\n" if "last" in kind else ""
+    (copied / "plug_in.py").write_text(first + head + PLUG_IN)
     show = "from plug_in import *; print(of_the_package(), through_another())"
     assert printed(copied, show) == ["8.0", "2.0"]
     energy = copied / "edgesim" / "simulator" / "stream" / "energy.py"

@@ -16,7 +16,7 @@ from test_terminal import FEW_STEPS
 
 import edgesim
 from edgesim.cli import main
-from edgesim.policies.registry import POLICIES
+from edgesim.policies.catalogue import POLICIES
 from edgesim.scenarios.components import configure, parameters, resolve
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.validation import describe

@@ -16,7 +16,7 @@ import pytest
 from digests import digest
 
 import edgesim
-from edgesim.simulator.core import elementary, randomness
+from edgesim.simulator.core import elementary, randomness, shipped_code
 from edgesim.simulator.core.arrays import FloatArray
 from edgesim.simulator.core.linear import solve
 from edgesim.simulator.network.topology import circle
@@ -201,6 +201,7 @@ VECTORS = {"NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR AVX2
 FUSED = {"GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX,-AVX2,-FMA,-FMA4,-AVX512F"}
 KERNELS = {"OPENBLAS_CORETYPE": "Nehalem"}
 GENERATED = {"NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": ""}
+SHIPPED = {"NUMBA_CPU_NAME": shipped_code.PROCESSOR, "NUMBA_CPU_FEATURES": ""}
 
 RUNS = {
     "iiot_20dev": ("lyapunov", "random", "epr-ep"),
@@ -263,7 +264,7 @@ def test_exact_does_not_hang_on_the_threads_of_blas(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("masks", [VECTORS, FUSED, KERNELS, GENERATED])
+@pytest.mark.parametrize("masks", [VECTORS, FUSED, KERNELS, GENERATED, SHIPPED])
 def test_every_policy_of_ours_gives_the_same_bits(tmp_path: Path, masks: dict[str, str]) -> None:
     words = [f"{scenario}:{policy}" for scenario, names in RUNS.items() for policy in names]
     assert printed(tmp_path, 200, words, masks) == printed(tmp_path, 200, words, {})

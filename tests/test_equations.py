@@ -8,7 +8,8 @@ import table1
 from conftest import observing, simulate
 
 from edgesim.policies.learning.environment import TaskVectorEnvironment
-from edgesim.scenarios.loading import load_scenario, shipped
+from edgesim.scenarios.loading import load_scenario
+from edgesim.scenarios.shipped import shipped
 from edgesim.simulator.core.errors import RunError
 from edgesim.simulator.tasks.channel import mrc_channel, rates_bps
 from edgesim.simulator.tasks.decision import TaskDecision

@@ -20,7 +20,7 @@ from edgesim.policies.tasks.c10.slot import unstack
 from edgesim.policies.tasks.c10.solver import Solution, solve
 from edgesim.policies.tasks.lyapunov import LyapunovTasks
 from edgesim.policies.tasks.sca.policy import Sca
-from edgesim.scenarios.loading import shipped
+from edgesim.scenarios.shipped import shipped
 from edgesim.simulator.core.arrays import BoolArray, FloatArray
 from edgesim.simulator.tasks.channel import MrcChannel
 from edgesim.simulator.tasks.decision import TaskDecision

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from edgesim.cli import main
-from edgesim.scenarios.loading import shipped
+from edgesim.scenarios.shipped import shipped
 from edgesim.simulator.core.recorder import OUTCOMES
 from edgesim.simulator.tasks.decision import TaskDecision
 

@@ -13,8 +13,9 @@ import xarray as xr
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from .netcdf import current_name, decoded_attrs
+from .netcdf import decoded_attrs
 from .open_file import OpenFile, read_values
+from .variables import current_name
 
 _OF_NETCDF = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST"}
 _cached: Any = indexing.MemoryCachedArray  # xarray leaves it untyped

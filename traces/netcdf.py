@@ -103,16 +103,6 @@ def set_fixed_text(owner: h5py.HLObject, name: str, text: str) -> None:
     owner.attrs.modify(name, np.array(np.bytes_(text), dtype=owner.attrs.get_id(name).dtype))
 
 
-def current_name(group: str, name: str, dims: int) -> str:
-    """What a variable is called now, which earlier versions gave the name of a dimension."""
-    return "serving_station" if (group, name, dims) == ("slots", "station", 3) else name
-
-
-def stored_name(name: str) -> str:
-    """What earlier versions called it in /slots."""
-    return "station" if name == "serving_station" else name
-
-
 def decoded_attrs(owner: h5py.HLObject) -> dict[str, Any]:
     """The attributes of a file or group as plain Python values."""
     return {

@@ -20,12 +20,20 @@ from ..simulator.core.arrays import FloatArray
 from ..simulator.core.recorder import OUTCOMES
 from .file_errors import TraceError, reported
 from .latencies import LatencyRecord, SketchRecord, TaskRecord, without_rounding
-from .netcdf import current_name, decoded_attrs, stored_name
+from .netcdf import decoded_attrs
 from .open_file import OpenFile, read_values
 from .printing import spoken
 from .statistics import BatchTotals, CountedBatches, check_warmup, replication_values
 from .summary import WARMUP, Summary, TraceSummary, subject
-from .variables import SLOT_VARIABLES, SUMMARY_VARIABLES, TABLES, TASK_VARIABLES, Level
+from .variables import (
+    SLOT_VARIABLES,
+    SUMMARY_VARIABLES,
+    TABLES,
+    TASK_VARIABLES,
+    Level,
+    current_name,
+    stored_name,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -120,6 +128,21 @@ class Trace:
             return None
         with reported(self.path):
             return dict(json.loads(self.attrs["inputs"]))
+
+    @property
+    def carbon(self) -> dict[str, dict[str, Any]]:
+        """Where the carbon intensity is from, by the keys that state it; empty in earlier versions.
+
+        Of a constant, `g_per_kwh`. Of a file: `file`, `source` (whose format it is), `time_column`,
+        `value_column`, `unit` (in the file), `kind` ("average", "marginal" or None if nobody says),
+        `basis` ("direct", "life-cycle" or None), `time_zone` (in the file), `left_out` (rows without value).
+
+        Raises:
+            TraceError: it is damaged.
+        """
+        with reported(self.path):
+            found = json.loads(self.attrs.get("carbon", "{}"))
+            return {str(key): dict(about) for key, about in found.items()}
 
     @cached_property
     def scenario_table(self) -> dict[str, Any]:
@@ -233,7 +256,7 @@ class Trace:
             TraceError: if no slot was recorded.
         """
         check_warmup(warmup)
-        totals, decisions = self.totals, self._file.read(_decisions_s)
+        totals, decision_s = self.totals, self._file.read(self._median_decision_s)
         with reported(self.path):
             counted = CountedBatches(totals, warmup)
             return TraceSummary(
@@ -245,10 +268,20 @@ class Trace:
                 counted_slots=counted.slots,
                 estimates=counted.estimates(self.latencies),
                 growth=counted.growth(),
-                decision_s=float(np.median(decisions)) if len(decisions) else None,
+                decision_s=decision_s,
                 warmup=warmup,
                 about=subject(self.scenario_table, len(self.seeds)),
+                carbon=self.carbon,
             )
+
+    def _median_decision_s(self, file: h5py.File) -> float | None:
+        self._need(file, "timing")
+        group = file["timing"]
+        if "decision_s" not in group:
+            return None
+        count = min(len(group["slot"]), len(group["decision_s"]))
+        taken_s = read_values(group, "decision_s", (slice(count),))
+        return float(np.median(taken_s)) if count else None
 
     @cached_property
     def totals(self) -> BatchTotals:
@@ -260,8 +293,7 @@ class Trace:
         return self._file.read(self._totals)
 
     def _totals(self, file: h5py.File) -> BatchTotals:
-        if "summary" not in file:
-            raise TraceError(f"{self.path}: no /summary here: no slot was recorded")
+        self._need(file, "summary")
         group = file["summary"]
         begun, parts = self._begun(group)
         ends = {"batch": begun, "part": parts}
@@ -415,25 +447,21 @@ class Trace:
         }
 
     def _group(self, name: str) -> "xr.Dataset":
-        if self._file.read(lambda file: name not in file):
-            reason = (
-                f"it was recorded at level {self.level!r}"
-                if self.level == "summary" and name != "summary"
-                else "no slot was recorded"
-            )
-            raise TraceError(f"{self.path}: no /{name} here: {reason}")
-        from .lazy_dataset import lazy_dataset  # xarray takes a third of the command's start
+        from .lazy_dataset import lazy_dataset
 
+        self._file.read(lambda file: self._need(file, name))
         with reported(self.path):
             return lazy_dataset(self._file, name)
 
-
-def _decisions_s(file: h5py.File) -> FloatArray:
-    """(T,) s, of the slots that are labelled so far."""
-    if "decision_s" not in file["timing"]:
-        return np.empty(0)
-    labelled = file["timing/slot"].shape[0]
-    return np.asarray(read_values(file, "timing/decision_s", (slice(labelled),)), float)
+    def _need(self, file: h5py.File, group: str) -> None:
+        if group in file:
+            return
+        reason = (
+            f"it was recorded at level {self.level!r}"
+            if self.level == "summary" and group != "summary"
+            else "no slot was recorded"
+        )
+        raise TraceError(f"{self.path}: no /{group} here: {reason}")
 
 
 def is_hdf5(path: Path) -> bool:

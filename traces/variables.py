@@ -205,3 +205,13 @@ SUMMARY_VARIABLES = {
     if variable.total is not None
 }
 """/summary: network totals by batch of slots, and the latency histogram by part of the run."""
+
+
+def current_name(group: str, name: str, dims: int) -> str:
+    """What a variable is called now, which earlier versions gave the name of a dimension."""
+    return "serving_station" if (group, name, dims) == ("slots", "station", 3) else name
+
+
+def stored_name(name: str) -> str:
+    """What earlier versions called it in /slots."""
+    return "station" if name == "serving_station" else name

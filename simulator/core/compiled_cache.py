@@ -3,7 +3,8 @@
 A function's machine code holds the functions that it calls and the constants that it reads, from whichever
 file. So its key is the content of all of these, as they are in memory: byte code, constants, the fields of
 named tuples, and so on through whatever they reach in turn; further numba, numpy, edgesim, the processor and
-the types of the arguments. A changed key is another file; of each function the last few are kept.
+the types of the arguments. A changed key is another file; of each function the last few are kept. Files that
+come with the package are looked up first (`shipped_code`), under the same key but for the processor.
 
 A file begins with the checksum of the rest. One that is torn, or cannot be read, is written anew.
 """
@@ -13,27 +14,33 @@ import pickle
 import stat
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from enum import Enum
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
+from importlib.util import MAGIC_NUMBER
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 from uuid import uuid4
 
+import llvmlite.binding as llvm
 import numba
 import numpy as np
 import platformdirs
+from llvmlite import ir
 from numba.core import caching, compiler, serialize
-from numba.core.dispatcher import Dispatcher
 from numba.np.ufunc.dufunc import DUFunc
 
 from ... import __version__
+from . import shipped_code
 
 OPTIONS: Any = {"error_model": "numpy"}
 """Numba's, for all functions."""
+
+_WITHOUT_WRAPPERS: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+"""Python does not call them."""
 
 _KEPT = 16
 """Files of each function: kinds of argument, times processors, times versions."""
@@ -44,30 +51,57 @@ _LIBRARIES = frozenset({"numpy", "numba", "math", "builtins"})
 _ROOT = __name__.partition(".")[0]
 
 
-class Cache(caching.NullCache):  # type: ignore[misc]
-    """What numba asks for a function's machine code, and hands it."""
+def dispatcher(function: Callable[..., object], *, inner: bool = False) -> Any:
+    """numba's, which compiles a function for the types of its arguments, and keeps the code here.
 
-    def __init__(self, function: Callable[..., object]) -> None:
+    Args:
+        function: in Python.
+        inner: whether compiled code calls it, not Python.
+    """
+    made: Any = numba.njit(**OPTIONS, **(_WITHOUT_WRAPPERS if inner else {}))(function)
+    made._cache = Cache(function, inner=inner)
+    if inner:
+        made.get_call_template = partial(_of_any_value, made.get_call_template)
+    return made
+
+
+def _of_any_value(resolve: Any, args: Any, kws: Any) -> Any:
+    """For numba's calls among compiled functions: it would compile one more for each number in a call."""
+    numbers = numba.types.IntegerLiteral | numba.types.BooleanLiteral
+    return resolve(
+        [numba.types.unliteral(one) if isinstance(one, numbers) else one for one in args], kws
+    )
+
+
+class Cache(caching.NullCache):  # type: ignore[misc]
+    """What numba asks for a function's machine code, and hands it.
+
+    Of a function that compiled code calls, it has its bitcode too, which goes into the caller's code. Of
+    one that Python calls, it may come with the package.
+    """
+
+    def __init__(self, function: Callable[..., object], *, inner: bool = False) -> None:
         self._function = function
+        self._inner = inner
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The compiled function of a signature, or None."""
         target_context.refresh()
+        target = target_context.codegen().magic_tuple()
+        if not self._inner and shipped_code.runs_on(target):
+            content = shipped_code.read(self._name(sig, shipped_code.target(target)))
+            if found := _rebuilt(content, target_context):
+                return found
         folder = _folder(numba.config.CACHE_DIR)
-        if folder is None:
-            return None
-        path = folder / self._name(sig, target_context.codegen())
-        try:
-            content = path.read_bytes()
-            if sha256(content[32:]).digest() != content[:32]:
-                return None
-            kept = pickle.loads(content[32:])
-            found = compiler.CompileResult._rebuild(target_context, *kept)
-        except Exception:  # noqa: BLE001 - whatever is wrong with it, it is compiled again
-            return None
-        with suppress(OSError):
-            os.utime(path)
-        return found
+        if folder is not None:
+            path = folder / self._name(sig, target)
+            with suppress(OSError):
+                if found := _rebuilt(path.read_bytes(), target_context):
+                    os.utime(path)
+                    return found
+        if not self._inner and _root(self._function.__module__) == _ROOT:
+            shipped_code.about_to_compile()
+        return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep the compiled function of a signature, if it can be kept."""
@@ -75,8 +109,12 @@ class Cache(caching.NullCache):  # type: ignore[misc]
         lifted = any(not one.can_cache for one in data.lifted)
         if folder is None or lifted or data.library.has_dynamic_globals:
             return
-        content = serialize.dumps(data._reduce())
-        path = folder / self._name(sig, data.codegen)
+        library, *others = data._reduce()
+        if not self._inner:
+            name, kind, (code, _) = library
+            library = name, kind, (code, _names_alone(data.fndesc))
+        content = serialize.dumps((library, *others))
+        path = folder / self._name(sig, data.codegen.magic_tuple())
         part = path.with_name(f"{path.name}.{uuid4().hex}")
         try:
             part.write_bytes(sha256(content).digest() + content)
@@ -90,11 +128,12 @@ class Cache(caching.NullCache):  # type: ignore[misc]
     def _stem(self) -> str:
         function = self._function
         whole = f"{function.__module__}.{function.__qualname__}".replace("<locals>.", "")
-        return f"{whole[-150:]}-py{sys.version_info[0]}{sys.version_info[1]}"
+        inner = "-inner" if self._inner else ""
+        return f"{whole[-150:]}{inner}-py{sys.version_info[0]}{sys.version_info[1]}"
 
-    def _name(self, sig: Any, codegen: Any) -> str:
+    def _name(self, sig: Any, target: Sequence[str]) -> str:
         key = sha256(_versions())
-        key.update(repr(codegen.magic_tuple()).encode())
+        key.update(repr(tuple(target)).encode())
         key.update(str(sig).encode())
         for part in _content([self._function, *_classes(sig)]):
             key.update(part)
@@ -107,9 +146,35 @@ class Cache(caching.NullCache):  # type: ignore[misc]
                 path.unlink()
 
 
+def _rebuilt(content: bytes | None, target_context: Any) -> Any:
+    """The compiled function that a file holds; None if it is torn, or anything is wrong with it."""
+    if content is None or sha256(content[32:]).digest() != content[:32]:
+        return None
+    try:
+        return compiler.CompileResult._rebuild(target_context, *pickle.loads(content[32:]))
+    except Exception:  # noqa: BLE001 - whatever is wrong with it, it is compiled again
+        return None
+
+
+def _names_alone(about: Any) -> bytes:
+    """Bitcode in which the functions that Python calls have no content.
+
+    numba looks up in it what the machine code has. The content is for compiled callers; to load it would
+    take as long as to load the machine code.
+    """
+    module = ir.Module()
+    names = about.llvm_func_name, about.llvm_cpython_wrapper_name, about.llvm_cfunc_wrapper_name
+    for name in names:
+        function = ir.Function(module, ir.FunctionType(ir.VoidType(), ()), name)
+        ir.IRBuilder(function.append_basic_block()).ret_void()
+    bitcode: bytes = llvm.parse_assembly(str(module)).as_bitcode()
+    return bitcode
+
+
 @cache
 def _versions() -> bytes:
-    return repr((__version__, numba.__version__, np.__version__, sys.version, OPTIONS)).encode()
+    python = sys.implementation.name, sys.version_info[:2], MAGIC_NUMBER
+    return repr((__version__, numba.__version__, np.__version__, python, OPTIONS)).encode()
 
 
 def _classes(sig: Any) -> Iterator[type]:
@@ -170,8 +235,7 @@ def _reached(function: FunctionType) -> Iterator[tuple[str, Any]]:
     for name, value in found:
         if isinstance(value, DUFunc):
             value = value._dispatcher
-        if isinstance(value, Dispatcher):
-            value = value.py_func
+        value = getattr(value, "py_func", value)
         if not isinstance(value, FunctionType | type) or _root(value.__module__) not in _LIBRARIES:
             yield name, value
 
@@ -249,20 +313,17 @@ def _own(folder: Path) -> bool:
     return stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid() and not others
 
 
-def watch_other_caches() -> None:
-    """Have functions that others compile with numba's `cache=True` notice what they call in here."""
-    classes: Any = caching.CacheImpl._locator_classes
-    if _OfCallers not in classes:
-        classes.insert(0, _OfCallers)
-
-
 class _OfCallers(caching._CacheLocator):  # type: ignore[misc]
-    """Numba's own places, for functions in files that use compiled functions of this package."""
+    """Numba's own places, for functions in files that use compiled functions of this package.
+
+    So functions that others compile with numba's `cache=True` notice what they call in here.
+    """
 
     @classmethod
     def from_function(cls, py_func: Any, py_file: str) -> Any:
         """A locator whose stamp is numba's and the content of what the file uses; None for others."""
-        used = [one.py_func for one in py_func.__globals__.values() if isinstance(one, Dispatcher)]
+        used = [getattr(one, "py_func", None) for one in py_func.__globals__.values()]
+        used = [one for one in used if isinstance(one, FunctionType)]
         used += [one for _, one in _reached(py_func) if isinstance(one, FunctionType)]
         content = list(_content(used))
         if not any(part.startswith(f"{_ROOT}.".encode()) for part in content):
@@ -275,3 +336,7 @@ class _OfCallers(caching._CacheLocator):  # type: ignore[misc]
             stamp = locator.get_source_stamp(), sha256(b"".join(content)).hexdigest()
             locator.get_source_stamp = lambda: stamp
         return locator
+
+
+_locators: Any = caching.CacheImpl._locator_classes
+_locators.insert(0, _OfCallers)

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 import numpy as np
-from numba.np.random import _constants as ziggurat
-from numba.np.random.generator_core import next_double, next_uint64
 
+from . import ziggurat
 from .arrays import FloatArray
 from .compiled import compiled
 from .elementary import exp, log1p
@@ -61,12 +60,6 @@ def standard_normal(rng: np.random.Generator, shape: int | tuple[int, ...]) -> F
 
 
 _LAYER, _SIGN, _BEYOND = np.uint64(0xFF), np.uint64(0x100), np.uint64(0x20000)
-_EXPONENTIAL_END = float(ziggurat.ziggurat_exp_r)
-_NORMAL_END, _PER_NORMAL_END = float(ziggurat.ziggurat_nor_r), float(ziggurat.ziggurat_nor_inv_r)
-_EXPONENTIAL_HEIGHT, _EXPONENTIAL_STEP = ziggurat.fe_double, ziggurat.we_double
-_EXPONENTIAL_INSIDE = ziggurat.ke_double
-_NORMAL_HEIGHT, _NORMAL_STEP = ziggurat.fi_double, ziggurat.wi_double
-_NORMAL_INSIDE = ziggurat.ki_double
 
 
 @compiled
@@ -74,16 +67,16 @@ def exponential_draw(rng: np.random.Generator) -> float:
     """One exponential draw of mean 1, for compiled callers."""
     bits = rng.bit_generator
     while True:
-        drawn = next_uint64(bits) >> np.uint64(3)
+        drawn = ziggurat.next_uint64(bits) >> np.uint64(3)
         layer = int(drawn & _LAYER)
         within = drawn >> np.uint64(8)
-        x = within * _EXPONENTIAL_STEP[layer]
-        if within < _EXPONENTIAL_INSIDE[layer]:
+        x = within * ziggurat.we_double[layer]
+        if within < ziggurat.ke_double[layer]:
             return float(x)
         if layer == 0:
-            return _EXPONENTIAL_END - log1p(-next_double(bits))
-        top, bottom = _EXPONENTIAL_HEIGHT[layer - 1], _EXPONENTIAL_HEIGHT[layer]
-        if (top - bottom) * next_double(bits) + bottom < exp(-x):
+            return float(ziggurat.ziggurat_exp_r - log1p(-ziggurat.next_double(bits)))
+        top, bottom = ziggurat.fe_double[layer - 1], ziggurat.fe_double[layer]
+        if (top - bottom) * ziggurat.next_double(bits) + bottom < exp(-x):
             return float(x)
 
 
@@ -91,23 +84,23 @@ def exponential_draw(rng: np.random.Generator) -> float:
 def _normal_draw(rng: np.random.Generator) -> float:
     bits = rng.bit_generator
     while True:
-        drawn = next_uint64(bits)
+        drawn = ziggurat.next_uint64(bits)
         layer = int(drawn & _LAYER)
         within = (drawn >> np.uint64(9)) & np.uint64(0x000FFFFFFFFFFFFF)
-        x = within * _NORMAL_STEP[layer]
+        x = within * ziggurat.wi_double[layer]
         if drawn & _SIGN:
             x = -x
-        if within < _NORMAL_INSIDE[layer]:
+        if within < ziggurat.ki_double[layer]:
             return float(x)
         if layer == 0:
             while True:
-                beyond = -_PER_NORMAL_END * log1p(-next_double(bits))
-                height = -log1p(-next_double(bits))
+                beyond = -ziggurat.ziggurat_nor_inv_r * log1p(-ziggurat.next_double(bits))
+                height = -log1p(-ziggurat.next_double(bits))
                 if height + height > beyond * beyond:
-                    end = _NORMAL_END + beyond
+                    end = float(ziggurat.ziggurat_nor_r + beyond)
                     return -end if drawn & _BEYOND else end
-        top, bottom = _NORMAL_HEIGHT[layer - 1], _NORMAL_HEIGHT[layer]
-        if (top - bottom) * next_double(bits) + bottom < exp(-0.5 * x * x):
+        top, bottom = ziggurat.fi_double[layer - 1], ziggurat.fi_double[layer]
+        if (top - bottom) * ziggurat.next_double(bits) + bottom < exp(-0.5 * x * x):
             return float(x)
 
 

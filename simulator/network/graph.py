@@ -1,6 +1,7 @@
 """The network as it is now: its parameters, and a networkx graph that follows the simulation."""
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -52,15 +53,18 @@ class LiveNetwork(Network):
 
     Attributes:
         topology: the same.
-        stations_graph: stations and backhaul alone, which do not change.
     """
 
     def __init__(self, network: Network, topology: Topology) -> None:
         super().__init__(**{field.name: getattr(network, field.name) for field in fields(network)})
         self.topology = topology
-        self.stations_graph = topology.graph()
         self._state: Followed | Placement = Placement()
         self._graphs: dict[int, NetworkGraph] = {}
+
+    @cached_property
+    def stations_graph(self) -> "Graph":
+        """Stations and backhaul alone, which do not change."""
+        return self.topology.graph()
 
     def follow(self, state: Followed | Placement) -> None:
         """Show from now on what this state holds, whenever the graph is asked for."""

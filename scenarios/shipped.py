@@ -1,0 +1,24 @@
+"""The scenarios that come with the program."""
+
+import tomllib
+from pathlib import Path
+from typing import NamedTuple
+
+FOLDER = Path(__file__).resolve().parent
+"""Where they are."""
+
+
+class Shipped(NamedTuple):
+    """A scenario that comes with the program."""
+
+    name: str
+    title: str
+    path: Path
+
+
+def shipped() -> list[Shipped]:
+    """The scenarios that come with the program, by name."""
+    return [
+        Shipped(path.stem, tomllib.loads(path.read_text(encoding="utf-8"))["title"], path)
+        for path in sorted(FOLDER.glob("*.toml"))
+    ]

@@ -1,0 +1,141 @@
+"""Compiled functions that come with the package are found where they fit, and only there."""
+
+import os
+import platform
+import resource
+import runpy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from zipfile import ZipFile
+
+import llvmlite.binding as llvm
+import numba
+import pytest
+
+from edgesim.simulator.core import shipped_code
+from edgesim.simulator.core.compiled import compiled
+
+ROOT = Path(__file__).resolve().parents[1]
+ROOMS = ("simulator", "policies", "scenarios", "traces", "experiments")
+
+needs_level_3 = pytest.mark.skipif(
+    platform.machine() != "x86_64" or not llvm.get_host_cpu_features().get("avx2"),
+    reason="no x86-64 processor of level 3",
+)
+
+HOST = ("x86_64-unknown-linux-gnu", "znver4", "+adx,+" + ",+".join(shipped_code._FEATURES))
+
+
+def test_it_runs_on_processors_that_have_all_of_level_3() -> None:
+    assert shipped_code.runs_on(HOST)
+    assert shipped_code.runs_on(shipped_code.target(HOST))
+    for feature in shipped_code._FEATURES:
+        without = ",".join(one for one in HOST[2].split(",") if one != f"+{feature}")
+        assert not shipped_code.runs_on((*HOST[:2], f"{without},-{feature}"))
+    assert not shipped_code.runs_on((HOST[0], "x86-64", ""))
+
+
+COMPILE = """
+from pathlib import Path
+from edgesim.simulator.core import compiled_cache, shipped_code
+from edgesim.simulator.core.compiled import compiled
+shipped_code.ARCHIVE = Path("shipped.zip")
+def twice(x): return 2.0 * x
+def same(x): return twice(x) / 2.0
+twice = compiled(twice)
+saved = []
+save = compiled_cache.Cache.save_overload
+def watched(self, *about):
+    saved.append(self._inner)
+    save(self, *about)
+compiled_cache.Cache.save_overload = watched
+print(compiled(same)(3.5), twice(1.0), len(saved), saved.count(True))
+"""
+LEVEL_3 = {"NUMBA_CPU_NAME": shipped_code.PROCESSOR, "NUMBA_CPU_FEATURES": ""}
+
+
+def printed(folder: Path, code: str, kept: str, **more: str) -> list[str]:
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(folder / kept)} | more
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env=environment,
+    )
+    assert not done.returncode, done.stderr
+    return done.stdout.split()
+
+
+@needs_level_3
+def test_it_is_read_where_it_fits(tmp_path: Path) -> None:
+    assert printed(tmp_path, COMPILE, "made", **LEVEL_3) == ["3.5", "2.0", "3", "1"]
+    with ZipFile(tmp_path / "shipped.zip", "w") as archive:
+        for path in (tmp_path / "made" / "edgesim").glob("*.code"):
+            if "inner" not in path.name:
+                archive.write(path, path.name)
+    assert printed(tmp_path, COMPILE, "empty") == ["3.5", "2.0", "0", "0"]
+    assert not (tmp_path / "empty").exists()
+    # Other code, another processor, a damaged archive: it is compiled.
+    other = COMPILE.replace("2.0 *", "4.0 *")
+    assert printed(tmp_path, other, "other") == ["7.0", "4.0", "3", "1"]
+    older = {"NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": ""}
+    assert printed(tmp_path, COMPILE, "older", **older) == ["3.5", "2.0", "3", "1"]
+    whole = (tmp_path / "shipped.zip").read_bytes()
+    (tmp_path / "shipped.zip").write_bytes(whole[: len(whole) // 2])
+    assert printed(tmp_path, COMPILE, "damaged") == ["3.5", "2.0", "3", "1"]
+
+
+def test_it_is_told_once_that_the_program_compiles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(shipped_code, "_to_tell", [])
+    told: list[str] = []
+    shipped_code.tell_of_compilation(lambda: told.append("compiling"))
+
+    def third(x: float) -> float:
+        return x / 3.0
+
+    assert compiled(third)(3.0) == 1.0
+    assert not told  # a function of the user's
+    third.__module__ = "edgesim.tried"
+    assert compiled(third)(6.0) == 2.0 and compiled(third)(9) == 3.0
+    assert told == ["compiling"]
+
+
+RUN = ("run", "iiot_20dev", "--slots", "5", "-o")
+
+
+@needs_level_3
+@pytest.mark.slow
+def test_a_built_package_runs_without_compiling(tmp_path: Path) -> None:
+    """With no home to write into, and 32 at once: each takes a few seconds, and the same bits come out."""
+    lib = tmp_path / "lib"
+    package = lib / "edgesim"
+    package.mkdir(parents=True)
+    for path in ROOT.glob("*.py"):
+        shutil.copy(path, package)
+    for room in ROOMS:
+        shutil.copytree(ROOT / room, package / room, ignore=shutil.ignore_patterns("__pycache__"))
+    runpy.run_path(str(ROOT / "building" / "backend.py"))["add_compiled"](lib)
+    file = tmp_path / "file"
+    file.touch()
+    nowhere = {name: str(file / "no") for name in ("HOME", "XDG_CACHE_HOME", "TMPDIR")}
+    environment = os.environ | {"PYTHONPATH": str(lib), "NUMBA_CACHE_DIR": ""} | nowhere
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-m", "edgesim", *RUN, f"{k}.h5"],
+            env=environment,
+            cwd=tmp_path,
+            stdout=subprocess.DEVNULL,
+        )
+        for k in range(32)
+    ]
+    assert not any([run.wait() for run in runs])  # noqa: C419 - all are waited for
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert (after.ru_utime - before.ru_utime) / 32 < 8.0
