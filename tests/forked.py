@@ -78,7 +78,7 @@ class Forked:
         if self.poll() is None:
             os.kill(self.pid, number)
 
-    def communicate(self, timeout: float = 120.0) -> tuple[str, str]:
+    def communicate(self, timeout: float = 600.0) -> tuple[str, str]:
         """What it wrote, once it has ended."""
         until = time.monotonic() + timeout
         while self.poll() is None:
