@@ -13,8 +13,9 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import Discriminator, Field, Tag
 
 from ... import __version__
+from ...policies.catalogue import POLICIES
 from ...policies.learning.trainable import TrainablePolicy
-from ...policies.registry import POLICIES, policy_name
+from ...policies.registry import policy_name
 from ...scenarios.base import Section, form
 from ...scenarios.code import Code
 from ...scenarios.components import KEYS, installed, named_classes, resolve
