@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from edgesim.experiments.train import TrainingResult
     from edgesim.simulator.simulation import Simulation
 
+DATA_KINDS = ("carbon", "arrivals", "mobility", "positions", "topology")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -73,7 +74,9 @@ set_option = click.option(
     help="Override any key of the scenario, as in stations.sbs.count=5. Repeatable.",
 )
 data_option = folder_option(
-    "--data", "data_dir", text="Folder of data files.  [default: ../shared/data]"
+    "--data",
+    "data_dir",
+    text="Folder of data files, looked into before those that `edgesim data` names.",
 )
 trust_help = "Import all classes that the file names, a trace's too: it runs their code."
 trust_option = click.option("--trust", is_flag=True, help=trust_help)
@@ -384,6 +387,29 @@ def scenarios() -> None:
     from edgesim.scenarios.shipped import shipped
 
     print_list([(scenario.name, scenario.title) for scenario in shipped()])
+
+
+@main.group(invoke_without_command=True)
+@click.pass_context
+def data(context: click.Context) -> None:
+    """List the data that ship, and where others are published; `check` says what a file is."""
+    if context.invoked_subcommand is None:
+        from edgesim.experiments.data_check import listing
+
+        say(listing())
+
+
+@data.command("check")
+@click.argument("file")
+@click.option("--as", "kind", required=True, type=click.Choice(DATA_KINDS), help="What it is of.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="How it is read.")
+@json_option
+def check_data(file: str, kind: str, overrides: Sequence[str], as_json: bool) -> None:
+    """Say what FILE is: columns, period, step, gaps, time zone, and what a scenario makes of it."""
+    with user_errors():
+        from edgesim.experiments.data_check import check_data
+
+        print_result(check_data(file, kind, overrides), as_json)
 
 
 @main.command()

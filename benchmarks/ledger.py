@@ -60,11 +60,11 @@ def compiled(tasks: list[Tasks], services: list[Service]) -> np.ndarray:
     """Latencies, by the ledger."""
     ledger = TaskLedger(1, DEVICES, STATIONS, SLOT_S)
     station = np.arange(DEVICES)[None] % STATIONS
-    unbounded = np.zeros((1, DEVICES))
+    unbounded, admitted = np.zeros((1, DEVICES)), np.empty((2, 1, DEVICES))
     latencies = []
     for slot, (some, service) in enumerate(zip(tasks, services, strict=True)):
         ended = ledger.serve(slot, station, *service)
-        ledger.admit(some, unbounded)
+        ledger.admit(some, unbounded, unbounded, admitted)
         latencies.append(ended["completion_s"] - ended["arrival_s"])
     return np.concatenate(latencies)
 

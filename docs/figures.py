@@ -1,7 +1,7 @@
 """Makes the pictures of README and docs: `python docs/figures.py` (a few minutes).
 
 - docs/iiot_20dev.png: what `edgesim plot` draws of a run of the shipped scenario
-- docs/melbourne_cbd.png: its map of Melbourne; needs ../shared/data, and is left alone without it
+- docs/melbourne_cbd.png: its map of Melbourne
 - docs/tradeoff.svg: energy against queues, by V and by the reading of the perturbation
 - docs/scaling.svg: CPU time against the number of devices, as `python -m benchmarks scaling` has it
 

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from ..policies.learning.trainable import TrainablePolicy
-from ..scenarios.data import look_up, named_files
+from ..scenarios.data.lookup import look_up, named_files
 from ..scenarios.schema import Scenario
 from ..simulator.build import Blueprint
 

@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from ..policies.learning.trainable import TrainablePolicy
 from ..policies.registry import make_policy, policy_name
 from ..scenarios.code import Code
 from ..scenarios.components import is_unseen
-from ..scenarios.data import check_inside
+from ..scenarios.data.lookup import check_inside
 from ..scenarios.errors import Issue, ScenarioError, as_toml
 from ..scenarios.loading import AnyScenario, Overrides, load_scenario, parse_scenario
 from ..scenarios.schema import Scenario
@@ -76,11 +76,26 @@ def load(
     name = None if policy is None else policy_name(policy)
     named = isinstance(scenario, str | Path) and "\n" not in str(scenario)
     if not (named and is_hdf5(path := Path(str(scenario)))):
-        return load_scenario(scenario, overrides, data_dir, name, trust=trust)
+        try:
+            return load_scenario(scenario, overrides, data_dir, name, trust=trust)
+        except ScenarioError as error:
+            raise ScenarioError([*error.issues, *_mistakes(error.rest, policy)]) from None
     with open_trace(path) as trace:
         text = trace.scenario
     code = Code(trust=trust, foreign=True)
     return parse_scenario(text, str(scenario), overrides, data_dir, name, path.parent, code)
+
+
+def _mistakes(rest: object, policy: AnyPolicy | None) -> list[Issue]:
+    """What is wrong with the files, models and policy of a scenario that has mistakes in its keys, too."""
+    if not isinstance(rest, Scenario):
+        return []
+    code = replace(rest.code, trust=False, unseen=True)
+    try:
+        prepare(rest.located(rest.source, rest.folders, code), policy)
+    except ScenarioError as error:
+        return list(error.issues)
+    return []
 
 
 def prepare(scenario: Scenario, policy: AnyPolicy | None = None) -> Experiment:
@@ -95,14 +110,15 @@ def prepare(scenario: Scenario, policy: AnyPolicy | None = None) -> Experiment:
     """
     issues: list[Issue] = []
     try:
-        made = make_policy(scenario, policy)
+        if not scenario.doubts("policy.name", "run.problem"):
+            made = make_policy(scenario, policy)
     except ScenarioError as error:
         issues.extend(error.issues)
     try:
         plan = blueprint(scenario)
     except ScenarioError as error:
         issues.extend(error.issues)
-    if issues:
+    if issues or scenario.doubtful:
         raise ScenarioError(issues)
     if isinstance(made, TrainablePolicy):
         if (name := made.checkpoint) is not None:
@@ -362,6 +378,7 @@ def run_info(experiment: Experiment) -> RunInfo:
         slot_s=network.slot_s,
         cycles_per_bit=network.cycles_per_bit,
         inputs=inputs_of(scenario, experiment.blueprint, experiment.policy),
+        carbon=experiment.blueprint.carbon_about,
         network={
             "station_bandwidth_hz": network.station_bandwidth_hz,
             "station_cpu_hz": network.station_cpu_hz,

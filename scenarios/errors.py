@@ -47,11 +47,13 @@ class ScenarioError(ValueError):
 
     Attributes:
         issues: all that was found wrong, not only the first.
+        rest: the scenario without the keys that are wrong, if it is one: what else is wrong can be told.
     """
 
     def __init__(self, issues: Sequence[Issue]) -> None:
         super().__init__(*issues)
         self.issues = tuple(issues)
+        self.rest: object = None
 
     def __str__(self) -> str:
         return "\n".join(str(issue) for issue in self.issues)

@@ -1,6 +1,7 @@
 """Loading a scenario from a file, text or tables, with overrides of its keys."""
 
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -21,6 +22,12 @@ AnyScenario: TypeAlias = str | Path | Mapping[str, Any] | Scenario
 Overrides: TypeAlias = Sequence[str] | Mapping[str, Any]
 """Values of keys, as `["run.slots=100", "tasks.mean=0.5 Mbit"]` or `{"run.slots": 100}`."""
 
+_ROUNDS = 4
+"""As often keys are taken out that are wrong once others are."""
+
+_ALONE = {"title", "policy", "trace", "energy", "limits", "mobility", "association"}
+"""Sections that no check of several sections looks at."""
+
 _KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
 
@@ -39,8 +46,7 @@ def load_scenario(
             tables as TOML has them, or a scenario that is already loaded.
         overrides: "a.b.c=VALUE", with VALUE as TOML writes it, or text; or values by "a.b.c". They
             count in their order, and a table takes the place of the whole table.
-        data_dir: where data files are looked up that do not lie beside the scenario. By default
-            `../shared/data`, seen from the current directory, then from the program's folder.
+        data_dir: where data files are looked up that do not lie beside the scenario; see `data_folders`.
         policy: this one instead of the scenario's own, whose options are then left out.
         trust: whether it may name classes of any module, not only of files beside it (`Code`).
 
@@ -105,18 +111,61 @@ def _scenario(
 ) -> Scenario:
     if policy is not None:
         replace_policy(table, policy)
-    if isinstance(overrides, Mapping):
-        origin, values = "overrides", list(overrides.items())
-    else:
-        origin, values = "--set", [_parse_override(override) for override in overrides]
+    origin = "overrides" if isinstance(overrides, Mapping) else "--set"
+    values = values_of(overrides)
     for key, value in values:
         if not _KEY.fullmatch(key):
             raise ScenarioError([Issue(origin, f"{key!r} is not a key, as run.slots is one")])
         put(table, key, value, origin)
     overridden = dict.fromkeys((key for key, _ in values), origin)
     given = [*overridden, *([] if policy is None else ["policy.name"])]
-    loaded = validate(Scenario, table, source, overridden=overridden)
+    try:
+        loaded = validate(Scenario, table, source, overridden=overridden)
+    except ScenarioError as error:
+        raise _with_the_rest(error, table, source, folders, code.adding(given)) from None
     return loaded.located(source, folders, code.adding(given))
+
+
+def _with_the_rest(
+    error: ScenarioError,
+    table: Mapping[str, Any],
+    source: str,
+    folders: Sequence[Path],
+    code: Code,
+) -> ScenarioError:
+    """The same error, with what is wrong between keys that are right, and with the scenario without the others."""
+    rest, doubtful, issues = copied(table), set[str](), list(error.issues)
+    for _ in range(_ROUNDS):
+        for issue in error.issues:
+            doubtful |= _take_out(rest, issue)
+        rest.setdefault("title", "untitled")
+        try:
+            found = validate(Scenario, rest, source).doubting(doubtful)
+        except ScenarioError as next_error:
+            error = next_error
+            if {key.partition(".")[0] for key in doubtful} <= _ALONE:
+                issues += [issue for issue in error.issues if issue not in issues]
+        else:
+            whole = ScenarioError(issues)
+            whole.rest = found.located(source, folders, code)
+            return whole
+    return ScenarioError(issues)
+
+
+def _take_out(table: dict[str, Any], issue: Issue) -> set[str]:
+    """Take a key that is wrong out of a table, or what a missing one stands in; the keys that are doubtful then."""
+    path = issue.key.partition("[")[0].split(".")
+    doubtful = {".".join(path)}
+    if issue.near:
+        doubtful.add(".".join([*path[:-1], issue.near.rpartition(".")[2]]))
+    if issue.value is None and len(path) > 1:
+        path = path[:-1]
+    at: Any = table
+    for key in path[:-1]:
+        at = at.get(key) if isinstance(at, Mapping) else None
+    if isinstance(at, dict):
+        at.pop(path[-1], None)
+    return doubtful
 
 
 def load_table(path_or_name: str | Path) -> tuple[dict[str, Any], Path]:
@@ -138,10 +187,15 @@ def load_table(path_or_name: str | Path) -> tuple[dict[str, Any], Path]:
 
 
 def data_folders(folder: Path | None, data_dir: str | Path | None) -> list[Path]:
-    """Where data files are looked up: beside the scenario, then in the folder given or by default."""
-    shared = Path("shared", "data")
-    folders = [Path.cwd().parent / shared, FOLDER.parents[1] / shared]
-    return [*([folder] if folder else []), *([Path(data_dir)] if data_dir else folders)]
+    """Where data files are looked up, in this order; what ships comes last, and is not among them.
+
+    Beside the scenario, in the folder given, in that of the environment variable EDGESIM_DATA, and in
+    the user's folder for data (of platformdirs: ~/.local/share/edgesim on Linux).
+    """
+    from platformdirs import user_data_path
+
+    given = (folder, data_dir, os.environ.get("EDGESIM_DATA"))
+    return [*(Path(one) for one in given if one), user_data_path("edgesim", appauthor=False)]
 
 
 def beside(folder: Path) -> tuple[Path, ...]:
@@ -176,6 +230,17 @@ def replace_policy(table: dict[str, Any], policy: str) -> None:
     section = table.setdefault("policy", {})
     if isinstance(section, dict) and section.get("name", PolicySection().name) != policy:
         table["policy"] = {**objective_keys(section), "name": policy}
+
+
+def values_of(overrides: Overrides) -> list[tuple[str, object]]:
+    """Keys and their values, in their order.
+
+    Raises:
+        ScenarioError: one is not KEY=VALUE.
+    """
+    if isinstance(overrides, Mapping):
+        return list(overrides.items())
+    return [_parse_override(override) for override in overrides]
 
 
 def with_values(overrides: Overrides, values: Mapping[str, object]) -> Overrides:

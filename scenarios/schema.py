@@ -1,18 +1,18 @@
 """A scenario: its sections, and the checks that concern several of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import hypot
 from pathlib import Path
 
 from pydantic import Field, PrivateAttr, model_validator
 
 from .base import Inconsistency, Section, reject
+from .carbon_section import CarbonSection
 from .code import Code
 from .sections import (
     AreaSection,
     AssociationSection,
     BackhaulSection,
-    CarbonSection,
     ChannelSection,
     DevicesSection,
     EnergySection,
@@ -60,6 +60,7 @@ class Scenario(Section):
     _source: str = PrivateAttr("scenario")
     _folders: tuple[Path, ...] = PrivateAttr(())
     _code: Code = PrivateAttr(Code())
+    _doubtful: frozenset[str] = PrivateAttr(frozenset())
 
     @property
     def source(self) -> str:
@@ -75,6 +76,25 @@ class Scenario(Section):
     def code(self) -> Code:
         """Which classes of its own it may name."""
         return self._code
+
+    @property
+    def doubtful(self) -> frozenset[str]:
+        """Keys that are wrong in the file, and are as by default here: such a scenario is not run."""
+        return self._doubtful
+
+    def doubts(self, *keys: str) -> bool:
+        """Whether one of these keys, or what they stand in or what stands in them, is doubtful."""
+        return any(
+            one == key or one.startswith(f"{key}.") or key.startswith(f"{one}.")
+            for key in keys
+            for one in self._doubtful
+        )
+
+    def doubting(self, keys: Iterable[str]) -> "Scenario":
+        """The same, with doubtful keys."""
+        copied = self.model_copy()
+        copied._doubtful = frozenset(keys)
+        return copied
 
     def located(self, source: str, folders: Sequence[Path], code: Code | None = None) -> "Scenario":
         """The same scenario, with the place that it came from and the folders of its data."""
@@ -143,8 +163,12 @@ def _positions(scenario: Scenario) -> Iterator[Inconsistency]:
 
 
 def _placed_by_file(scenario: Scenario) -> Iterator[Inconsistency]:
-    """Places of stations beside the file that has them."""
+    """Places of stations beside the file that has them, and how a file is read that there is not."""
     if scenario.topology.file is None:
+        for key in scenario.topology.of_others():
+            yield Inconsistency(
+                "has no effect without a file", f"topology.{key}", "`topology.file`"
+            )
         return
     for station, keys in (("mbs", ("position",)), ("sbs", ("count", "positions", "radius"))):
         for key in keys:

@@ -5,13 +5,12 @@ Defaults are the settings of paper A; where it states none, the choice that docs
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from decimal import Decimal
 from math import radians
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
-    AfterValidator,
+    BeforeValidator,
     Discriminator,
     Field,
     Tag,
@@ -25,7 +24,6 @@ from .units import (
     BitsPerSecond,
     Count,
     CyclesPerBit,
-    GramsPerJoule,
     Hertz,
     Joules,
     Metres,
@@ -141,9 +139,7 @@ class AreaSection(Section):
 class File(Section):
     """A CSV of latitudes and longitudes; what lies outside of `area.rectangle` is left out."""
 
-    file: str = Field(
-        min_length=1, description="name, looked up beside the scenario, then in --data"
-    )
+    file: str = Field(min_length=1, description="name; `edgesim data` says where it is looked up")
 
 
 class BatterySection(Section):
@@ -297,6 +293,12 @@ class StationsSection(Section):
     sbs: SbsSection = Field(default_factory=SbsSection)
 
 
+NodeName: TypeAlias = Annotated[
+    str, BeforeValidator(lambda name: str(name) if type(name) is int else name), Field(min_length=1)
+]
+"""Files name nodes by numbers, too."""
+
+
 class TopologySection(Section):
     """Stations and backhaul from a file, instead of a star around the MBS.
 
@@ -306,14 +308,56 @@ class TopologySection(Section):
     directions unless the graph is directed, and may have `latency_s` and `capacity_bps`, without
     limit where it is infinite (in JSON: null); what is missing is as in [backhaul]. Devices are left
     out, so that what `edgesim export --graph` has written can be read.
+
+    Graphs of the Internet Topology Zoo and of topohub, and others whose nodes have `Latitude` and
+    `Longitude` or `pos`, say nothing of `kind`: the keys after `file` are for them. Their links take
+    the time that light takes in fibre over the distance of their ends, and have the capacity that
+    `LinkSpeedRaw` says, in bit/s, else that of [backhaul]. See docs/data.md.
     """
 
     file: str | None = Field(
         default=None,
         min_length=1,
-        description="GraphML (.graphml) or node-link JSON (.json) as networkx writes them, looked up "
-        "beside the scenario, then in --data",
+        description="GraphML (.graphml), GML (.gml) or node-link JSON (.json) as networkx writes them; "
+        "`edgesim data` says where it is looked up",
     )
+    mbs: NodeName | None = Field(
+        default=None, description="the node that is the MBS, by its name or its label"
+    )
+    stations: Annotated[
+        Annotated[Literal["all", "internal"], Tag("<value>")]
+        | Annotated[
+            tuple[NodeName, ...], Field(min_length=1, max_length=MAX_STATIONS), Tag("<list>")
+        ],
+        Discriminator(form),
+    ] = Field(
+        default="all",
+        description="which nodes are stations: all, those with `Internal` = 1, or these, by name or label",
+    )
+    coordinates: Literal["degrees", "km", "m"] | None = Field(
+        default=None,
+        description="what `pos` = [x, y] is: longitude and latitude, or a place in the area",
+    )
+    parallel: Literal["refuse", "join"] = Field(
+        default="refuse",
+        description="links between the same two nodes: a mistake, or one link with their capacities "
+        "together and the least latency",
+    )
+    min_length: PositiveMetres | None = Field(
+        default=None,
+        description="no link is taken to be shorter; without it one of length 0 is refused",
+    )
+    fibre_index: Number = Field(
+        default=1.468,
+        ge=1,
+        le=10,
+        description="refractive index of the fibre: light is so much slower",
+    )
+
+    def of_others(self) -> list[str]:
+        """The keys for graphs without `kind` that are not as they are by default."""
+        fields = type(self).model_fields.items()
+        return [key for key, one in fields if key != "file" and getattr(self, key) != one.default]
 
 
 class BackhaulSection(Section):
@@ -384,18 +428,6 @@ class EnergySection(Section):
     epsilon: Watts = Field(default=0.1, description="power of an edge CPU, A(11)")
 
 
-def utc(moment: datetime) -> datetime:
-    """A moment without a time zone; one that has a zone is turned into UTC first.
-
-    Raises:
-        ValueError: in UTC it is beyond the years that there are.
-    """
-    try:
-        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
-    except OverflowError:
-        raise ValueError("in UTC a year that there is not") from None
-
-
 class LimitsSection(Section):
     """What C(10) asks of every device in every slot. The deadline, C(10b), is that of [tasks]."""
 
@@ -404,41 +436,6 @@ class LimitsSection(Section):
     rate_floor: Literal["all", "offloading"] = Field(
         default="all", description="who must reach R_min; C(10d) as printed asks it of all"
     )
-
-
-class CarbonFile(Section):
-    """Carbon intensity over time from a CSV with columns for time and gCO2/kWh."""
-
-    file: str = Field(
-        min_length=1, description="name, looked up beside the scenario, then in --data"
-    )
-    start: Annotated[datetime, AfterValidator(utc)] = Field(
-        description="moment of the file's clock at which the run begins"
-    )
-
-
-CarbonIntensity: TypeAlias = Annotated[
-    Annotated[GramsPerJoule, Tag("<value>")] | Annotated[CarbonFile, Tag("<table>")],
-    Discriminator(form),
-]
-
-
-class CarbonSection(Section):
-    """Carbon intensity of the electricity, also of the devices that a station serves."""
-
-    intensity: CarbonIntensity = Field(
-        default=182 / 3.6e6, description="everywhere, unless given below; a constant or a file"
-    )
-    mbs: CarbonIntensity | None = Field(default=None, description="at the MBS")
-    sbs: (
-        Annotated[
-            Annotated[GramsPerJoule, Tag("<value>")]
-            | Annotated[CarbonFile, Tag("<table>")]
-            | Annotated[tuple[CarbonIntensity, ...], Tag("<list>")],
-            Discriminator(form),
-        ]
-        | None
-    ) = Field(default=None, description="at the SBSs; one for all, or a list")
 
 
 class UniformLatency(Section):

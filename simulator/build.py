@@ -16,6 +16,7 @@ from ..scenarios.sections import (
     UniformLatency,
 )
 from .components import (
+    check_carbon_files,
     check_size,
     check_speed,
     check_times,
@@ -71,6 +72,7 @@ class Blueprint:
         topology: where the stations stand.
         device_position_m: (N, 2), or None if each replication draws its own.
         carbon: intensity at the stations.
+        carbon_about: where it is from, by the keys that state it; see `find_carbon`.
         mobility: configured, not started; so are the following.
         association: which station serves whom.
         path_loss: mean gains.
@@ -84,6 +86,7 @@ class Blueprint:
     topology: Topology
     device_position_m: FloatArray | None
     carbon: CarbonIntensity
+    carbon_about: Mapping[str, Mapping[str, Any]]
     mobility: Mobility
     association: Association
     path_loss: PathLoss
@@ -331,28 +334,45 @@ def blueprint(scenario: Scenario) -> Blueprint:
             issues.extend(error.issues)
             return None
 
+    def sure(make: Callable[[], Any], *keys: str) -> Any:
+        """What is made from keys, if none of them is doubtful."""
+        return None if scenario.doubts(*keys) else attempt(make)
+
     streamed = scenario.run.problem == "drift-plus-penalty"
     tasks = ARRIVALS if streamed else SLOT_TASKS
     models = {
-        "mobility": attempt(lambda: find_model(scenario, "mobility", MOBILITY)),
-        "association": attempt(lambda: find_model(scenario, "association", ASSOCIATION)),
-        "path_loss": attempt(lambda: find_path_loss(scenario)),
-        "arrivals": attempt(lambda: find_model(scenario, "arrivals", tasks)),
-        "fading": attempt(
+        "mobility": sure(lambda: find_model(scenario, "mobility", MOBILITY), "mobility.model"),
+        "association": sure(
+            lambda: find_model(scenario, "association", ASSOCIATION), "association.model"
+        ),
+        "path_loss": sure(lambda: find_path_loss(scenario), "channel.path_loss"),
+        "arrivals": sure(
+            lambda: find_model(scenario, "arrivals", tasks), "tasks.arrivals", "run.problem"
+        ),
+        "fading": sure(
             lambda: (
                 find_model(scenario, "fading", FADING)
                 if streamed
                 else only(scenario, "channel.fading", "rayleigh")
-            )
+            ),
+            "channel.fading",
+            "run.problem",
         ),
     }
-    topology = attempt(lambda: find_topology(scenario))
-    positions = attempt(lambda: find_device_positions(scenario))
-    carbon = topology and attempt(lambda: find_carbon(scenario, len(topology.station_names)))
-    attempt(lambda: check_times(scenario))
-    attempt(lambda: check_speed(scenario, models["mobility"]))
-    if issues:
-        raise ScenarioError(issues)
+    topology = sure(
+        lambda: find_topology(scenario), "run", "area", "stations", "topology", "backhaul", "twin"
+    )
+    positions = sure(lambda: find_device_positions(scenario), "area", "devices")
+    carbon = topology and sure(
+        lambda: find_carbon(scenario, len(topology.station_names)), "run", "carbon"
+    )
+    if carbon is None:
+        attempt(lambda: check_carbon_files(scenario))
+    sure(lambda: check_times(scenario), "run", "channel")
+    sure(lambda: check_speed(scenario, models["mobility"]), "run", "area", "mobility")
+    if issues or scenario.doubtful:
+        raise ScenarioError(list(dict.fromkeys(issues)))
+    intensity, carbon_about = carbon
     devices = len(positions) if positions is not None else scenario.devices.count or 0
     check_size(scenario, len(topology.station_names), devices)
     network = _network(scenario, topology, devices)
@@ -361,7 +381,9 @@ def blueprint(scenario: Scenario) -> Blueprint:
         problem = DriftPlusPenalty(network, scenario.policy.V, scenario.policy.perturbation)
     else:
         problem = WorstCaseEmission(_carbon_aware(scenario, network))
-    return Blueprint(scenario, network, problem, topology, positions, carbon, **models)
+    return Blueprint(
+        scenario, network, problem, topology, positions, intensity, carbon_about, **models
+    )
 
 
 def _network(scenario: Scenario, topology: Topology, devices: int) -> Network:

@@ -1,21 +1,27 @@
 """What a scenario names: models found and configured, files read, positions and series checked."""
 
 import inspect
+import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
+from ..scenarios.carbon_section import CarbonFile
 from ..scenarios.components import configure, is_unseen, resolve
-from ..scenarios.data import data_file, read_positions, read_series
+from ..scenarios.data.carbon import longest_hold, read_carbon
+from ..scenarios.data.catalogue import SHIPPED
+from ..scenarios.data.lookup import data_file
+from ..scenarios.data.positions import read_positions
+from ..scenarios.data.topology import read_topology
 from ..scenarios.errors import Issue, ScenarioError, as_toml
 from ..scenarios.schema import Scenario
-from ..scenarios.sections import CarbonFile, File
-from ..scenarios.topology_file import read_topology
+from ..scenarios.sections import File
 from .core.arrays import FloatArray
 from .core.memory import memory_bytes
 from .models.arrivals import SLOT_TASKS
-from .models.carbon import CarbonIntensity, Series
+from .models.carbon import JOULES_PER_KWH, CarbonIntensity, Series
 from .models.fading import PATH_LOSS, PathLoss
 from .models.mobility import RandomWaypoint, mean_distance_m
 from .network.topology import Links, Topology, circle, star, station_names
@@ -177,48 +183,95 @@ def _positions(scenario: Scenario, listed: Any, count: int | None, where: str) -
     return found[:count]
 
 
-def find_carbon(scenario: Scenario, stations: int) -> CarbonIntensity:
-    """Carbon intensity at each of the stations.
+def find_carbon(
+    scenario: Scenario, stations: int
+) -> tuple[CarbonIntensity, dict[str, dict[str, Any]]]:
+    """Carbon intensity at each of the stations, and where it is from.
+
+    Returns:
+        The intensity; by the key that states one, its `g_per_kwh`, or its `file` and what is known of
+        that (`CarbonAbout`).
 
     Raises:
-        ScenarioError: a file is missing or does not cover the run, or a list has the wrong length.
+        ScenarioError: a file is missing, wrong, or does not cover the run, or a list has the wrong length.
     """
     carbon = scenario.carbon
     sbs = carbon.sbs if isinstance(carbon.sbs, tuple) else (carbon.sbs,) * (stations - 1)
     if len(sbs) != stations - 1:
         what = f"{len(sbs)} values for {stations - 1} SBSs"
         raise ScenarioError([_issue(scenario, "carbon.sbs", carbon.sbs, what)])
-    chosen = [carbon.mbs, *sbs]
-    keys = ["carbon.mbs", *["carbon.sbs"] * (stations - 1)]
-    read: dict[int, Series] = {}
+    listed = [
+        f"carbon.sbs.{j}" if isinstance(carbon.sbs, tuple) else "carbon.sbs"
+        for j in range(len(sbs))
+    ]
+    read: dict[str, tuple[Series, dict[str, Any]]] = {}
     series = []
-    for one, key in zip(chosen, keys, strict=True):
+    for one, key in zip([carbon.mbs, *sbs], ["carbon.mbs", *listed], strict=True):
         source, key = (carbon.intensity, "carbon.intensity") if one is None else (one, key)
-        if id(source) not in read:
-            read[id(source)] = _series(scenario, source, key)
-        series.append(read[id(source)])
-    return CarbonIntensity(series)
+        if key not in read:
+            read[key] = _series(scenario, source, key)
+        series.append(read[key][0])
+    return CarbonIntensity(series), {key: about for key, (_, about) in read.items()}
 
 
-def _series(scenario: Scenario, source: float | CarbonFile, key: str) -> Series:
+def check_carbon_files(scenario: Scenario) -> None:
+    """Read the carbon files where it is not known what run and what stations they are for.
+
+    Raises:
+        ScenarioError: with all that is wrong.
+    """
+    carbon, issues = scenario.carbon, list[Issue]()
+    listed = carbon.sbs if isinstance(carbon.sbs, tuple) else (carbon.sbs,)
+    keys = ["carbon.intensity", "carbon.mbs", *["carbon.sbs"] * len(listed)]
+    for key, source in zip(keys, (carbon.intensity, carbon.mbs, *listed), strict=True):
+        if isinstance(source, CarbonFile):
+            try:
+                read_carbon(data_file(scenario, source.file, f"{key}.file"), source)
+            except ScenarioError as error:
+                issues.extend(error.issues)
+    if issues:
+        raise ScenarioError(issues)
+
+
+def _series(
+    scenario: Scenario, source: float | CarbonFile, key: str
+) -> tuple[Series, dict[str, Any]]:
     if not isinstance(source, CarbonFile):
-        return Series.constant(source)
-    times, values = read_series(data_file(scenario, source.file, f"{key}.file"))
-    start = np.datetime64(source.start, "us")
-    elapsed_s = (times - start) / np.timedelta64(1, "s")
-    end_s = scenario.run.slots * scenario.run.slot
-    if elapsed_s[0] > 0.0 or elapsed_s[-1] < end_s:
-        what = f"{source.file} covers {times[0]} to {times[-1]}, not the run's {end_s:g} s from it"
-        raise ScenarioError([_issue(scenario, f"{key}.start", str(source.start), what)])
-    begins = int(np.searchsorted(elapsed_s, 0.0, side="right")) - 1
-    ends = int(np.searchsorted(elapsed_s, end_s, side="right"))
-    usual_s, held_s = np.median(np.diff(elapsed_s)), np.diff(elapsed_s[begins : ends + 1])
-    if (held_s > MOST_HELD * usual_s).any():
-        hole = begins + int(np.argmax(held_s))
-        what = f"{source.file} has no value between {times[hole]} and {times[hole + 1]}"
-        allowed = f"rows at most {MOST_HELD:g} times their usual {usual_s:g} s apart during the run"
+        return Series.constant(source), {"g_per_kwh": source * JOULES_PER_KWH}
+    path = data_file(scenario, source.file, f"{key}.file")
+    file = read_carbon(path, source)
+    try:
+        start = file.moment(source.start)
+    except ValueError as error:
+        what, _, allowed = str(error).partition("; allowed: ")
+        raise ScenarioError(
+            [_issue(scenario, f"{key}.start", source.start, what, allowed)]
+        ) from None
+    # Rounded up: a run that ends within a microsecond is in need of that one, too.
+    length = np.timedelta64(math.ceil(scenario.run.slots * scenario.run.slot * 1e6), "us")
+    if start < file.times[0] or file.end < start + length:
+        what = f"{source.file} covers {file.times[0]} to {file.end}, not the run's {length} from it"
+        raise ScenarioError([_issue(scenario, f"{key}.start", source.start, what)])
+    row, held_s = longest_hold(file, start, start + length)
+    usual_s = file.usual_step_s
+    most_s = source.max_gap if source.max_gap is not None else MOST_HELD * usual_s
+    if held_s > most_s:
+        what = f"{source.file} has no value between {file.times[row]} and {file.until(row)}"
+        allowed = f"rows at most {most_s:g} s apart during the run"
+        if source.max_gap is None:
+            allowed = (
+                f"rows at most {MOST_HELD:g} times their usual {usual_s:g} s apart during the run"
+            )
+            allowed += ", or a longer `max_gap`"
         raise ScenarioError([_issue(scenario, f"{key}.file", source.file, what, allowed)])
-    return Series(elapsed_s[begins:ends], values[begins:ends])
+    elapsed_s = (file.times - start) / np.timedelta64(1, "s")
+    begins = int(np.searchsorted(elapsed_s, 0.0, side="right")) - 1
+    ends = int(np.searchsorted(elapsed_s, scenario.run.slots * scenario.run.slot, side="right"))
+    values = file.g_per_kwh[begins:ends] / JOULES_PER_KWH
+    about = {"file": source.file, **asdict(file.about)}
+    if path.parent == SHIPPED:
+        about["source"] = "ships with edgesim"
+    return Series(elapsed_s[begins:ends], values), about
 
 
 def check_times(scenario: Scenario) -> None:

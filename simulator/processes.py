@@ -10,12 +10,9 @@ its radio, its devices and its stations, in the order in which they were started
 from collections.abc import Callable
 from typing import Any
 
-import simpy
-
-from .core.clock import Clock, EventOrder, Process
-from .core.recorder import TaskTable
+from .core.clock import Answer, Clock, EventOrder, Process
+from .core.recorder import SlotColumns, TaskTable
 from .models.failures import Failures
-from .state import Columns
 from .stream.world import StreamWorld
 from .twin.synchronisation import Report
 from .twin.twin import Twin
@@ -106,14 +103,14 @@ def slots(
     clock: Clock,
     world: World,
     twin: Twin,
-    ask: Callable[[Any], simpy.Event],
-    record: Callable[[Columns, TaskTable], None],
+    ask: Callable[[Any], Answer],
+    record: Callable[[SlotColumns, TaskTable], None],
 ) -> Process:
     """The life of a slot: observe, decide, serve, account, record."""
     for slot in clock.every(world.slot_ns, EventOrder.SLOT_START):
         yield slot
         observation = world.observation(twin.view(world.state.slot, clock.now_ns))
-        decision = yield ask(observation)
+        decision = yield from ask(observation)
         world.begin_slot(decision, observation)
         yield clock.slot_end(world.slot_ns)  # until when radio, devices and stations serve
         columns, ended = world.end_slot()

@@ -9,11 +9,10 @@ from typing import Any
 import simpy
 
 from . import processes
-from .core.clock import Clock, Process, to_ns
+from .core.clock import Answer, Clock, Process, to_ns
 from .core.errors import DecisionError, RunError
-from .core.recorder import Recorder, TaskTable
+from .core.recorder import Recorder, SlotColumns, TaskTable
 from .network.graph import LiveNetwork
-from .state import Columns
 from .stream.world import StreamWorld
 from .twin.twin import Twin
 from .world import World
@@ -63,10 +62,11 @@ class Simulation:
         self._policy = f"policy {policy!r}"
         self._decide = decide
         self._recorder = recorder
-        self._stopping = False
+        self._stopping = self._running = False
+        self._until = slots
         self._observation: Any = None
         self._decided: simpy.Event | None = None
-        self._recorded: Columns = {}
+        self._recorded: SlotColumns = {}
         self._clock = clock = Clock(now_ns, begun=begun)
         started = [
             self._guarded("arrivals model", processes.task_arrivals(clock, world)),
@@ -113,10 +113,16 @@ class Simulation:
         Raises:
             RunError: names the slot, and the model, or the policy's field or exception.
         """
-        end = self.slots if until is None else min(until, self.slots)
-        while self.world.state.slot < end and (observation := self.observe()) is not None:
-            self.act(self._decision(observation))
-        return self.world.state.slot >= end
+        self._until = self.slots if until is None else min(until, self.slots)
+        if self._decided is not None and not self._stopping and self.world.state.slot < self._until:
+            self.act(self._decision(self._observation))
+        if not self._stopping and self.world.state.slot < self._until:
+            self._running = True
+            try:
+                self._clock.run()
+            finally:
+                self._running = False
+        return self.world.state.slot >= self._until
 
     def observe(self) -> Any | None:
         """Let time pass up to the next decision.
@@ -133,7 +139,7 @@ class Simulation:
             self._clock.run()
         return self._observation
 
-    def act(self, decision: Any) -> Columns:
+    def act(self, decision: Any) -> SlotColumns:
         """Decide upon what `observe` showed last, and let the slot pass.
 
         Returns:
@@ -144,12 +150,7 @@ class Simulation:
                 that failed.
         """
         assert self._decided is not None, "observe comes first"
-        slot = self.world.state.slot
-        try:
-            decision = self.world.check(decision)
-        except DecisionError as error:
-            raise RunError(f"{self._policy}, slot {slot}, field {error}") from error
-        self._decided.succeed(decision)
+        self._decided.succeed(self._checked(decision))
         self._decided = None
         self._clock.run()
         return self._recorded
@@ -158,18 +159,29 @@ class Simulation:
         """End the run after the slot that is being carried out; safe in a signal handler."""
         self._stopping = True
 
-    def _ask(self, observation: Any) -> simpy.Event:
-        """The decision upon this is needed; `act` gives it."""
+    def _ask(self, observation: Any) -> Answer:
+        """The decision upon this is needed: the policy's, or what `act` gives after `observe`."""
+        if self._running:
+            return self._checked(self._decision(observation))
         self._observation = observation
         self._decided = self._clock.answer()
         self._clock.pause()
-        return self._decided
+        return (yield self._decided)
 
-    def _record(self, columns: Columns, ended: TaskTable) -> None:
-        self._recorder.slot(self.world.state.slot - 1, columns)
+    def _checked(self, decision: Any) -> Any:
+        try:
+            return self.world.check(decision)
+        except DecisionError as error:
+            slot = self.world.state.slot
+            raise RunError(f"{self._policy}, slot {slot}, field {error}") from error
+
+    def _record(self, columns: SlotColumns, ended: TaskTable) -> None:
+        next_slot = self.world.state.slot
+        self._recorder.slot(next_slot - 1, columns)
         self._recorder.tasks(ended)
         self._recorded = columns
-        self._clock.pause()
+        if not self._running or self._stopping or next_slot >= self._until:
+            self._clock.pause()
 
     def _decision(self, observation: Any) -> Any:
         start = perf_counter()

@@ -9,7 +9,7 @@ import numpy as np
 
 from .core.arrays import BoolArray, FloatArray
 from .core.clock import NANOSECONDS, to_ns
-from .core.recorder import TaskTable
+from .core.recorder import SlotColumns, TaskTable
 from .models.association import Association
 from .models.carbon import CarbonIntensity
 from .models.fading import PathLoss
@@ -17,7 +17,7 @@ from .models.mobility import Mobility
 from .network.cells import Cells
 from .network.graph import LiveNetwork
 from .network.topology import Topology
-from .state import Columns, State
+from .state import State
 from .twin.twin import TwinView
 
 
@@ -125,7 +125,7 @@ class World(ABC):
 
     @abstractmethod
     def check(self, decision: Any) -> Any:
-        """The decision, in the types that this problem wants.
+        """A decision as `begin_slot` wants it: one that the network can carry out.
 
         Raises:
             DecisionError: nothing that a network could do.
@@ -148,7 +148,7 @@ class World(ABC):
         """What the stations executed, and what they received."""
 
     @abstractmethod
-    def end_slot(self) -> tuple[Columns, TaskTable]:
+    def end_slot(self) -> tuple[SlotColumns, TaskTable]:
         """Account the slot; the state becomes that at the start of the next one.
 
         Returns:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,10 +19,13 @@ from numpy.typing import NDArray
 from edgesim.experiments.run import prepare
 from edgesim.scenarios.loading import parse_scenario
 from edgesim.scenarios.schema import Scenario
+from edgesim.simulator.core.arrays import FloatArray
 from edgesim.simulator.core.randomness import Streams
-from edgesim.simulator.core.recorder import NullRecorder, TaskTable
+from edgesim.simulator.core.recorder import NullRecorder, SlotColumns, TaskTable
+from edgesim.simulator.models.arrivals import Tasks
 from edgesim.simulator.network.network import Network
 from edgesim.simulator.simulation import Simulation
+from edgesim.simulator.stream.ledger import TaskLedger
 
 # Generated examples are the same in every run, so the suite cannot fail by chance; slow tests that draw
 # anew say so, and what they find becomes an example. No deadline: the first example may compile.
@@ -48,7 +50,7 @@ class Capture(NullRecorder):
     rows: list[dict[str, NDArray[Any]]] = field(default_factory=list)
     tables: list[TaskTable] = field(default_factory=list)
 
-    def slot(self, slot: int, columns: Mapping[str, NDArray[Any]]) -> None:
+    def slot(self, slot: int, columns: SlotColumns) -> None:
         assert slot == len(self.rows)
         self.rows.append({name: column.copy() for name, column in columns.items()})
 
@@ -124,3 +126,10 @@ def a_network(
         "noise_w": np.full(stations, 1e-14),
     }
     return Network(**(values | changes))
+
+
+def admit(ledger: TaskLedger, tasks: Tasks, queue_bits: FloatArray) -> FloatArray:
+    """(2, R, N) bits that joined the queues and bits refused, where a slot's service took nothing."""
+    admitted = np.full((2, *queue_bits.shape), np.nan)
+    ledger.admit(tasks, queue_bits, np.zeros(queue_bits.shape), admitted)
+    return admitted

@@ -10,6 +10,7 @@ movement, bounded buffers, bursts and three replications; learners have weights 
 """
 
 import argparse
+import gzip
 import json
 import os
 import re
@@ -125,6 +126,7 @@ class Checkout:
     """The command of one checkout, whatever is installed."""
 
     def __init__(self, root: Path, folder: Path) -> None:
+        self._data: list[str] = []
         folder.mkdir(parents=True)
         (folder / "edgesim").symlink_to(root)
         self._folder = folder
@@ -144,6 +146,10 @@ class Checkout:
         if done.returncode:
             raise SystemExit(f"{' '.join(words)}\n{done.stdout}{done.stderr}")
 
+    def look_into(self, data: Path) -> None:
+        """Look up data files there."""
+        self._data = ["--data", str(data)]
+
     def trained(self, policy: str, scenario: str) -> str:
         """Weights after a few steps of training."""
         folder = self._folder / f"{scenario}-{policy}"
@@ -157,7 +163,7 @@ class Checkout:
     def run(self, name: str, scenario: str, overrides: tuple[str, ...]) -> dict[str, str]:
         """The digests of one case."""
         trace = self._folder / f"{name.replace(' ', '_')}.h5"
-        words = ["run", scenario, "-o", str(trace), "--data", str(data_folder())]
+        words = ["run", scenario, "-o", str(trace), *self._data]
         policy = overrides[0].partition("=")[2]
         if policy in LEARNED:
             kind = "carbon_6ue" if scenario == "carbon_6ue" else "iiot_20dev"
@@ -178,14 +184,19 @@ class Checkout:
             under_way = {
                 name: pool.submit(self.run, name, scenario, overrides)
                 for name, (scenario, overrides) in chosen.items()
-                if scenario != "melbourne_cbd" or data_folder().is_dir()
             }
             return {name: one.result() for name, one in under_way.items()}
 
 
-def data_folder() -> Path:
-    """Where the data of `melbourne_cbd` are."""
-    return ROOT.parent / "shared" / "data"
+def plain_data(folder: Path) -> Path:
+    """The data of `melbourne_cbd` as revisions read them that shipped none."""
+    folder.mkdir()
+    for path in (ROOT / "scenarios" / "data" / "shipped").glob("*.gz"):
+        text = gzip.decompress(path.read_bytes()).decode()
+        if path.name.startswith("carbon"):
+            text = "Time,Carbon Intensity\n" + text.partition("\n")[2]
+        (folder / path.stem).write_text(text, encoding="utf-8")
+    return folder
 
 
 def earlier(revision: str, folder: Path, only: str) -> dict[str, dict[str, str]]:
@@ -196,7 +207,10 @@ def earlier(revision: str, folder: Path, only: str) -> dict[str, dict[str, str]]
         ["git", "archive", revision], cwd=ROOT, capture_output=True, check=True
     ).stdout
     subprocess.run(["tar", "-x", "-C", str(source)], input=archive, check=True)
-    return Checkout(source, folder / "base").all(only)
+    checkout = Checkout(source, folder / "base")
+    if not (source / "scenarios" / "data").is_dir():
+        checkout.look_into(plain_data(folder / "data"))
+    return checkout.all(only)
 
 
 def main() -> int:

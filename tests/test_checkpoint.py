@@ -30,6 +30,7 @@ from edgesim.simulator.core.clock import EventOrder
 from edgesim.simulator.core.saved_state import Saved, load_state, save_state
 from edgesim.simulator.simulation import Simulation
 from edgesim.simulator.stream.decision import Decision
+from edgesim.simulator.twin.synchronisation import Times
 from edgesim.traces.layout import TraceFile
 from edgesim.traces.reader import summarise
 
@@ -118,6 +119,8 @@ def attributes(value: Any, where: str, found: dict[str, Any], seen: set[int]) ->
     """All arrays, numbers, texts and generators that an object leads to, by the way to them."""
     if id(value) in seen:
         return found
+    if isinstance(value, Times):
+        value = value.ns
     if isinstance(value, np.ndarray | int | float | str | np.generic):
         found[where] = value
     elif isinstance(value, np.random.Generator):

@@ -1,9 +1,11 @@
 """Traces, checkpoints, networks, tables and data files as somebody might send them, to every command.
 
 An answer or one message and status 2, within seconds; nothing is read that lies in other files. Changes
-are drawn by `hostile.py`, the same in each run; the slow test draws two thousand of them.
+are drawn by `hostile.py`, the same in each run; the slow test draws thousands of them.
 """
 
+import gzip
+import json
 import random
 import shutil
 import signal
@@ -19,6 +21,8 @@ from typing import Any
 import h5py
 import hostile
 import pytest
+import test_carbon
+import test_topologies
 from click.testing import CliRunner
 from continuing import LEARNING, STREAMS, stop_at
 from rich.console import Console
@@ -193,6 +197,75 @@ def check_data(folder: Path, seeds: Iterable[int]) -> None:
         answered([*words, *sets(keys[kind])], (seed, kind))
 
 
+START = 'start="2025-01-01T00:00:00{}"'
+GRIDS: dict[str, tuple[str, str]] = {
+    "maps.csv": (test_carbon.ELECTRICITY_MAPS, f'{START.format("")}, basis="direct"'),
+    "api.json": (json.dumps(test_carbon.UK_API, indent=1), START.format("Z")),
+    "neso.csv": (test_carbon.NESO, f'{START.format("")}, time_zone="Europe/London"'),
+    "watt.json": (json.dumps(test_carbon.WATT_TIME, indent=1), START.format("Z")),
+    "watt.csv": (test_carbon.WATT_TIME_CSV, f'{START.format("Z")}, unit="lb/MWh"'),
+    "sdk.json": (json.dumps(test_carbon.SDK, indent=1), START.format("Z")),
+    "german.csv": (test_carbon.GERMAN, f'{START.format("")}, time_column="Datum", max_gap="1 h"'),
+    "tabs.csv": (test_carbon.TABS, START.format("Z")),
+    "clock.csv": (test_carbon.LONDON, 'start="2024-10-27T00:30Z", time_zone="Europe/London"'),
+}
+"""Carbon files of each layout, and the rest of the keys that read them."""
+
+
+def check_carbon(folder: Path, seeds: Iterable[int]) -> None:
+    for name, (text, keys) in GRIDS.items():
+        Path(name).write_text(text, encoding="utf-8")
+        key = f'carbon.intensity={{file="{name}", {keys}}}'
+        assert CliRunner().invoke(main, ["validate", "small.toml", "--set", key]).exit_code == 0
+    for seed in seeds:
+        rng = random.Random(seed)
+        kind = rng.choice(sorted(GRIDS))
+        text, keys = GRIDS[kind]
+        name, content = f"f.{kind}", hostile.text(text, rng).encode()
+        if rng.random() < 0.1:  # compressed, and damaged
+            name, packed = f"{name}.gz", bytearray(gzip.compress(content, mtime=0))
+            packed[rng.randrange(len(packed))] ^= 1 << rng.randrange(8)
+            content = bytes(packed[: rng.choice([None, -3])])
+        Path(name).write_bytes(content)
+        key = f'carbon.intensity={{file="{name}", {keys}}}'
+        answered(["validate", "small.toml", "--set", key], (seed, kind))
+        told = [one for one in keys.split(", ")[1:] if not one.startswith("max_gap")]
+        answered(["data", "check", name, "--as", "carbon", *sets(told)], (seed, kind))
+        Path(name).unlink()
+
+
+def check_topologies(folder: Path, seeds: Iterable[int]) -> None:
+    links = [("0", "1", {"LinkSpeedRaw": 1e9}), ("1", "2", {}), ("2", "1", {})]
+    lines = test_topologies.graphml(links=links).replace("<", "\n<")
+    texts = {
+        "f.graphml": (lines.lstrip(), ["topology.stations=internal"]),
+        "f.gml": (test_topologies.gml(links=links), ["topology.stations=internal"]),
+        "f.json": (
+            json.dumps(test_topologies.node_link(), indent=1),
+            ["topology.coordinates=degrees"],
+        ),
+    }
+    more = [
+        test_topologies.AREA,
+        "topology.mbs=Alpha",
+        "topology.parallel=join",
+        "twin.sync=periodic",
+    ]
+    for name, (text, keys) in texts.items():
+        Path(name).write_text(text, encoding="utf-8")
+        words = ["validate", "small.toml", *sets([*more, *keys, f"topology.file={name}"])]
+        begun = CliRunner().invoke(main, words)
+        assert begun.exit_code == 0, begun.output
+    for seed in seeds:
+        rng = random.Random(seed)
+        name = rng.choice(sorted(texts))
+        text, keys = texts[name]
+        Path(name).write_text(hostile.text(text, rng), encoding="utf-8")
+        words = ["validate", "small.toml", *sets([*more, *keys, f"topology.file={name}"])]
+        answered(words, (seed, name))
+        answered(["data", "check", name, "--as", "topology"], (seed, name))
+
+
 def check_tables(folder: Path, seeds: Iterable[int]) -> None:
     Path("sweep.toml").write_text(
         'scenario = "cells.toml"\nseeds = 2\n[grid]\n"devices.count" = [2, 3]\n'
@@ -228,10 +301,12 @@ CHECKS: dict[str, tuple[Check, range, range]] = {
     "traces": (check_traces, range(3), range(1000, 1700)),
     "checkpoints": (check_checkpoints, range(30), range(1000, 1500)),
     "networks": (check_networks, range(3), range(1000, 1200)),
-    "data": (check_data, range(30), range(1000, 1500)),
+    "data": (check_data, range(30), range(1000, 5000)),
+    "carbon": (check_carbon, range(60), range(1000, 3000)),
+    "topologies": (check_topologies, range(60), range(1000, 3000)),
     "tables": (check_tables, range(1), range(1000, 1200)),
 }
-"""Each with the seeds of every day, and those of the slow test: 2,100 files."""
+"""Each with the seeds of every day, and those of the slow test: 9,600 files."""
 
 
 @pytest.mark.parametrize("kind", CHECKS)
@@ -242,7 +317,7 @@ def test_hostile_files(kind: str, folder: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", CHECKS)
-def test_two_thousand_hostile_files(kind: str, folder: Path) -> None:
+def test_thousands_of_hostile_files(kind: str, folder: Path) -> None:
     check, _, seeds = CHECKS[kind]
     check(folder, seeds)
 

@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 import numpy as np
 import pytest
+from conftest import admit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -51,7 +52,7 @@ class OneReplication:
 
     def admit(self, *rows: tuple[int, float, float]) -> None:
         """Of (device, arrival_s, bits)."""
-        self.ledger.admit(tasks(*((0, *row) for row in rows)), self.no_queue)
+        admit(self.ledger, tasks(*((0, *row) for row in rows)), self.no_queue)
 
     def serve(
         self,
@@ -217,10 +218,10 @@ class TestByHand:
             (0, 1, 0.01, 1000.0),
             (1, 1, 0.01, 1000.5),
         )
-        admission = ledger.admit(arriving, np.array([[250.0, 0.0], [0.0, 0.0]]))
+        arrived, dropped = admit(ledger, arriving, np.array([[250.0, 0.0], [0.0, 0.0]]))
         # 250 + 500 leave no room for 400, nor for 300 behind it; 1000 just fit.
-        assert admission.arrived_bits.tolist() == [[500.0, 1000.0], [0.0, 0.0]]
-        assert admission.dropped_bits.tolist() == [[700.0, 0.0], [0.0, 1000.5]]
+        assert arrived.tolist() == [[500.0, 1000.0], [0.0, 0.0]]
+        assert dropped.tolist() == [[700.0, 0.0], [0.0, 1000.5]]
         none = np.zeros((2, 2))
         ended = ledger.serve(1, none.astype(int), none, none, np.zeros((2, 1)))
         assert outcomes(ended) == ["dropped"] * 3
@@ -230,8 +231,10 @@ class TestByHand:
         assert ended["deadline_s"] == pytest.approx([1.02, 1.03, 1.01])
         assert np.isnan(ended["completion_s"]).all()
         # A smaller task behind one that was dropped may fit.
-        ledger.admit(
-            tasks((0, 0, 0.11, 501.0), (0, 0, 0.12, 499.0)), np.array([[501.0, 0.0], [0.0, 0.0]])
+        admit(
+            ledger,
+            tasks((0, 0, 0.11, 501.0), (0, 0, 0.12, 499.0)),
+            np.array([[501.0, 0.0], [0.0, 0.0]]),
         )
         pending = ledger.pending()
         assert outcomes(pending) == ["dropped", "queued", "queued", "queued"]
@@ -244,7 +247,7 @@ class TestByHand:
     )
     def test_what_cannot_be_a_task_is_refused(self, row: Row) -> None:
         with pytest.raises(ValueError, match=rf"{row[3]} bits at replication {row[0]}, device"):
-            TaskLedger(1, 2, 1, TAU).admit(tasks((0, 0, 0.0, 1.0), row), np.zeros((1, 2)))
+            admit(TaskLedger(1, 2, 1, TAU), tasks((0, 0, 0.0, 1.0), row), np.zeros((1, 2)))
 
 
 @dataclass
@@ -340,7 +343,7 @@ def run(ledger: TaskLedger, slots: list[Slot], first: int = 0) -> list[TaskTable
                 t, slot.station, slot.local_bits, slot.offloaded_bits, slot.served_bits
             ).copy()
         )
-        ledger.admit(slot.arriving, np.zeros(slot.station.shape))
+        admit(ledger, slot.arriving, np.zeros(slot.station.shape))
     return ended
 
 
@@ -565,8 +568,9 @@ def test_queueing_theory(served: int, load: float) -> None:
         queues.append(queue)
         local, offloaded = np.vectorize(drain)(queue, served * bits, nothing)
         tables.append(ledger.serve(t, station, local, offloaded, np.zeros((1, 1))).copy())
-        left = np.maximum(queue - local, 0.0)
-        queue = after_service(queue, local, ledger.admit(arrivals.slot(t), left).arrived_bits)
+        admitted = np.empty((2, *queue.shape))
+        ledger.admit(arrivals.slot(t), queue, local, admitted)
+        queue = after_service(queue, local, admitted[0])
     ended = joined(tables)
 
     def mean_and_error(by_device: np.ndarray) -> tuple[float, float]:

@@ -273,18 +273,6 @@ def test_close_to_brute_force(layout: str, noise_model: NoiseModel) -> None:
     assert shares.min() >= 0.95
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("noise_model", NOISE_MODELS)
-@pytest.mark.parametrize(("layout", "states"), [("sbs+sbs", 200), ("mbs+sbs", 50)])
-def test_close_to_brute_force_on_many_states(
-    layout: str, states: int, noise_model: NoiseModel
-) -> None:
-    shares = share_of_brute_force(range(100, 100 + states), layout, noise_model)
-    print(layout, noise_model, np.quantile(shares, [0.0, 0.01, 0.05, 0.25, 0.5, 1.0]))
-    assert np.median(shares) >= 0.99
-    assert np.quantile(shares, 0.05) >= 0.95
-
-
 @pytest.mark.parametrize("noise_model", NOISE_MODELS)
 def test_no_ablation_is_better(noise_model: NoiseModel) -> None:
     differs = 0

@@ -275,5 +275,9 @@ def test_perturbation_by_hand(perturbation: Any, beta: list[float]) -> None:
     """V eta' = 1e13 bit^2/J x 10 nJ/bit = 1e5 bit."""
     network = a_network(devices=2, device_cpu_hz=np.array([0.5e9, 0.1e9]))
     problem = DriftPlusPenalty(network, 1e13, perturbation)
-    found = problem.perturbation_bits(np.array([1e-8]), np.array([[2e5, 3e5]]))
+    departed = np.array([[2e5, 3e5]])  # bit, in the last slot; 5e5 bit at 5 mJ before it
+    eta, found = problem.predict(
+        np.array([[8e-3, 7e-3]]), departed + 2.5e5, np.array([[4e-3, 6e-3]]), departed
+    )
+    assert eta.tolist() == [1.5e-2 / 1e6]
     np.testing.assert_allclose(found, [beta], rtol=1e-14)

@@ -1,5 +1,6 @@
 """Every policy on every shipped scenario of its problem, and what all policies have in common."""
 
+import json
 import shutil
 import tempfile
 import tomllib
@@ -17,8 +18,6 @@ from edgesim.scenarios.components import resolve
 from edgesim.scenarios.loading import load_scenario
 from edgesim.scenarios.shipped import shipped
 from edgesim.simulator.core.arrays import FloatArray
-
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 ABLATIONS: dict[str, tuple[str, ...]] = {
     "lyapunov radio": ("policy.name=lyapunov", 'policy.optimise=["radio"]'),
@@ -66,12 +65,8 @@ def cells(*problems: str) -> pytest.MarkDecorator:
         table = tomllib.loads(toml)
         if (problem := table["run"].get("problem", "drift-plus-penalty")) not in problems:
             continue
-        needs_data = pytest.mark.skipif(
-            "file" in str(table["devices"]) and not DATA.is_dir(),
-            reason="no ../shared/data beside the clone",
-        )
         parameters += [
-            pytest.param(toml, policy, id=f"{scenario.name}-{name}", marks=needs_data)
+            pytest.param(toml, policy, id=f"{scenario.name}-{name}")
             for name, policy in cases(problem).items()
         ]
     return pytest.mark.parametrize(("toml", "policy"), parameters)
@@ -215,6 +210,34 @@ def test_nothing_is_done_before_the_first_arrival(toml: str, policy: tuple[str, 
     trace = simulate("run.slots=1", *policy, toml=toml).trace
     for name in ("local_bits", "offloaded_bits", "local_energy_j", "offload_energy_j"):
         assert not trace[name].any(), name
+
+
+def backhaul_graph(folder: Path) -> tuple[str, ...]:
+    """Six stations of a network as others draw it: a ring with a chord, its links 15 to 30 km long."""
+    places = [(8.2, 50.1), (8.4, 50.1), (8.5, 50.3), (8.4, 50.5), (8.2, 50.5), (8.1, 50.3)]
+    links = [*((n, (n + 1) % 6) for n in range(6)), (1, 4)]
+    graph = {
+        "nodes": [{"id": n, "pos": list(at)} for n, at in enumerate(places)],
+        "edges": [{"source": a, "target": b} for a, b in links],
+    }
+    path = folder / "ring.json"
+    path.write_text(json.dumps(graph), encoding="utf-8")
+    return (
+        "area={rectangle={south=50.0, west=8.0, north=50.6, east=8.6}}",
+        "stations={sbs={coverage='20 km'}}",
+        f"topology={{file='{path}', mbs=1, coordinates='degrees'}}",
+        "backhaul={report='1 kbit', capacity='1 Mbit/s'}",
+        "channel.path_loss_exponent=2.5",  # else nothing reaches a station kilometres away
+    )
+
+
+@pytest.mark.parametrize("name", cases("drift-plus-penalty"))
+def test_runs_over_a_backhaul_graph(name: str, tmp_path: Path) -> None:
+    toml = IIOT.path.read_text(encoding="utf-8")
+    policy = cases("drift-plus-penalty")[name]
+    run = run_to_the_end(toml, *policy, *stale(toml), *backhaul_graph(tmp_path))
+    assert run.network.stations == 6
+    assert run.trace["twin_age_s"].max() > 0.0
 
 
 IIOT = next(scenario for scenario in shipped() if scenario.name == "iiot_20dev")

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import SMALL, Capture, simulate
+from conftest import SMALL, Capture, admit, simulate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -166,7 +166,7 @@ def served_at(availability: Availability, phase: float) -> float:
     ledger = TaskLedger(1, 1, 1, 1.0)
     zero = np.zeros(1, np.int64)
     for bits in (1e6 * phase, 1e6 * (1.0 - phase) + 1e6):
-        ledger.admit(Tasks(zero, zero, np.zeros(1), np.full(1, bits)), np.zeros((1, 1)))
+        admit(ledger, Tasks(zero, zero, np.zeros(1), np.full(1, bits)), np.zeros((1, 1)))
     station, none = np.zeros((1, 1), np.int64), np.zeros((1, 1))
     ledger.serve(0, station, none, np.full((1, 1), 2e6), none)
     ended = ledger.serve(1, station, none, none, np.full((1, 1), 1e6), availability)

@@ -655,11 +655,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     assert failed.stderr.count("\n") == 1 and "file" in failed.stderr
 
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
-
-
 @pytest.mark.slow
-@pytest.mark.skipif(not DATA.is_dir(), reason="no ../shared/data beside the clone")
 def test_all_figures_quickly(tmp_path: Path) -> None:
     """And what was killed in the middle goes on: c9 is killed as soon as runs are there."""
     folder = tmp_path / "out"
@@ -677,7 +673,7 @@ def test_all_figures_quickly(tmp_path: Path) -> None:
     os.killpg(killed.pid, signal.SIGKILL)
     killed.wait()
     assert list(traces.glob("*.h5")) and not (folder / "c9" / "results.json").exists()
-    done = edgesim("all", "--quick", "-o", folder, "--data", DATA, "--workers", 2)
+    done = edgesim("all", "--quick", "-o", folder, "--workers", 2)
     assert done.returncode == 0, done.stderr
     page = (folder / "index.html").read_text()
     for name, figure in FIGURES.items():

@@ -10,7 +10,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from conftest import Capture, a_network, simulate
+from conftest import Capture, a_network, admit, simulate
 from test_ledger import OneReplication, tasks
 
 from edgesim.simulator.core.recorder import OUTCOMES
@@ -246,7 +246,7 @@ def test_a_task_of_which_a_part_is_lost_is_lost() -> None:
     Device 0 sends one task throughout, device 1 two, of which the second begins in the second half.
     """
     ledger = TaskLedger(1, 2, 1, 0.1)
-    ledger.admit(tasks((0, 0, 0.0, 1e3), (0, 1, 0.0, 6e2), (0, 1, 0.01, 4e2)), np.zeros((1, 2)))
+    admit(ledger, tasks((0, 0, 0.0, 1e3), (0, 1, 0.0, 6e2), (0, 1, 0.01, 4e2)), np.zeros((1, 2)))
     begins, ends = np.array([[[0.0, 0.75]]]), np.array([[[0.25, 1.0]]])
     one = np.ones((1, 1), np.int64)
     nothing = np.zeros((1, 2))

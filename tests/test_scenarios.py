@@ -6,12 +6,11 @@ import runpy
 import sys
 import tomllib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
 import pint
 import pytest
 import tomli_w
@@ -20,14 +19,15 @@ from hypothesis import strategies as st
 from pydantic import Field, TypeAdapter, ValidationError
 
 from edgesim.scenarios import units
+from edgesim.scenarios.carbon_section import CarbonFile
 from edgesim.scenarios.code import Code
 from edgesim.scenarios.components import Unseen, configure, resolve
-from edgesim.scenarios.data import data_file, read_positions, read_series
+from edgesim.scenarios.data.lookup import data_file
+from edgesim.scenarios.data.positions import read_positions
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.loading import load_scenario, parse_scenario
 from edgesim.scenarios.schema import Scenario
 from edgesim.scenarios.sections import (
-    CarbonFile,
     ExponentialLatency,
     File,
     Rectangle,
@@ -36,12 +36,9 @@ from edgesim.scenarios.sections import (
 from edgesim.scenarios.shipped import shipped
 
 ROOT = Path(__file__).resolve().parents[1]
-DATA = ROOT.parent / "shared" / "data"
 MINIMAL = 'title = "minimal"\n'
 ENDLESS = 10**400
 PINT: pint.UnitRegistry[float] = pint.UnitRegistry()
-
-needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="no ../shared/data beside the clone")
 
 
 def load(text: str = "", *overrides: str) -> Scenario:
@@ -311,7 +308,10 @@ def test_alternative_forms() -> None:
     midnight = datetime(2020, 6, 1)
     assert scenario.carbon.intensity == CarbonFile(file="grid.csv", start=midnight)
     assert scenario.carbon.mbs == pytest.approx(1e-4)
-    assert scenario.carbon.sbs == (1e-4, CarbonFile(file="b.csv", start=midnight))
+    assert scenario.carbon.sbs == (
+        1e-4,
+        CarbonFile(file="b.csv", start=midnight.replace(tzinfo=UTC)),
+    )
     assert scenario.twin.device.latency == UniformLatency(uniform=(0.001, 0.003))
     assert scenario.twin.station.latency == ExponentialLatency(exponential=0.005)
     assert load("[twin]\nsync = 'periodic'\ndevice.latency = '2 ms'").twin.device.latency == 0.002
@@ -542,24 +542,6 @@ def test_a_data_file_is_looked_up_beside_the_scenario_then_in_the_data_folder(
     assert data_file(scenario, "grid.csv", "") == here / "grid.csv"
 
 
-@pytest.mark.parametrize(
-    ("name", "origin"),
-    [
-        ("carbon_intensity_gb_2020.csv", "dos-group/lets-wait-awhile"),
-        ("eua_users_melbourne_cbd.csv", "PhuLai/eua-dataset"),
-        ("eua_stations_melbourne_cbd.csv", "PhuLai/eua-dataset"),
-        ("azure_llm_code_2023.csv", "Azure/AzurePublicDataset"),
-    ],
-)
-def test_missing_public_data_say_where_they_come_from(
-    tmp_path: Path, name: str, origin: str
-) -> None:
-    melbourne = load_scenario("melbourne_cbd", data_dir=tmp_path)
-    assert name in melbourne.to_toml()
-    with pytest.raises(ScenarioError, match=f"--data.*{origin}"):
-        data_file(melbourne, name, "some.key")
-
-
 RECTANGLE = Rectangle(south=-37.82, west=144.95, north=-37.81, east=144.97)
 
 
@@ -586,43 +568,6 @@ def haversine(lat1: float, lon1: float, lat2: float, lon2: float) -> float:
     return 2 * 6_371_008.8 * math.asin(math.sqrt(h))
 
 
-def test_a_series_is_in_grams_per_joule(tmp_path: Path) -> None:
-    path = tmp_path / "grid.csv"
-    path.write_text(
-        "Time,Carbon Intensity\n2020-06-01 00:00:00,360\n2020-06-01T00:30Z,180\n", encoding="utf-8"
-    )
-    times, values = read_series(path)
-    assert values == pytest.approx([1e-4, 5e-5])
-    assert np.diff(times) == [np.timedelta64(30, "m")]
-    assert times[0] == np.datetime64("2020-06-01T00:00")
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "no column time nor carbon intensity"),
-        ("Time,Watts\n", "no column carbon intensity; its columns: Time, Watts"),
-        ("Time,Carbon Intensity\n", "empty"),
-        (
-            "Time,Carbon Intensity\n2020-06-01,1\nnoon,2\n2020-06-02,-2\n2020-06-03\n",
-            'row 3, column time: "noon" is not a date and time',
-        ),
-        ("Time,Carbon Intensity\n2020-06-01,x\n", 'row 2, column carbon intensity: "x" is not a'),
-        ("Time,Carbon Intensity\n2020-06-01,nan\n", '"nan" is not a carbon intensity in g/kWh'),
-        ("Time,Carbon Intensity\n2020-06-02,1\n2020-06-01,1\n", "does not come after"),
-    ],
-)
-def test_a_malformed_series_is_refused(tmp_path: Path, text: str, message: str) -> None:
-    path = tmp_path / "grid.csv"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(ScenarioError) as caught:
-        read_series(path)
-    assert message in str(caught.value) and str(path) in str(caught.value)
-    if "noon" in text:
-        assert len(caught.value.issues) == 3
-        assert "row 5, column carbon intensity: missing" in str(caught.value)
-
-
 def test_malformed_coordinates_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "sites.csv"
     path.write_text("latitude,longitude\n91,0\n", encoding="utf-8")
@@ -630,24 +575,6 @@ def test_malformed_coordinates_are_refused(tmp_path: Path) -> None:
         read_positions(path, RECTANGLE)
     with pytest.raises(ScenarioError, match="cannot be read"):
         read_positions(tmp_path, RECTANGLE)
-
-
-@needs_data
-def test_the_public_data_are_as_described() -> None:
-    melbourne = load_scenario("melbourne_cbd", data_dir=DATA)
-    rectangle = melbourne.area.rectangle
-    assert rectangle is not None
-    assert melbourne.area.size == pytest.approx((500, 500), rel=0.01)
-    users = read_positions(DATA / "eua_users_melbourne_cbd.csv", rectangle)
-    sites = read_positions(DATA / "eua_stations_melbourne_cbd.csv", rectangle)
-    assert len(sites) == 12
-    assert len(users) >= (melbourne.devices.count or 0) == 60
-    for metres in (users, sites):
-        assert (metres >= 0).all() and (metres <= melbourne.area.size).all()
-    times, values = read_series(DATA / "carbon_intensity_gb_2020.csv")
-    assert len(times) == 21_980
-    assert values.mean() * 3.6e6 == pytest.approx(217.6, abs=0.05)
-    assert values.min() * 3.6e6 == pytest.approx(63.7, abs=0.05)
 
 
 # Round trips and fuzz

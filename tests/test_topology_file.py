@@ -288,6 +288,8 @@ def test_all_that_is_wrong_comes_at_once(tmp_path: Path) -> None:
     messages = refused(write(graph, tmp_path / "a.json"))
     assert len(messages) == 3
     many: nx.Graph[str] = nx.empty_graph(100)
+    for node in many:
+        many.nodes[node]["kind"] = "sbs"
     assert len(refused(write(many, tmp_path / "b.json"))) == 10
 
 
@@ -315,7 +317,9 @@ BOMB = f'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">{ENTITIES}]><graphml>&j;</graphml>
             "no node-link JSON of a graph: ValueError: node 1 is there twice",
         ),
         ("a.json", "[" * 100_000, "no node-link JSON of a graph: RecursionError"),
-        ("a.gml", "graph []", "of another format; allowed: .graphml or .json"),
+        ("a.gml", "graph []", "no GML of a graph: ValueError: it has no nodes"),
+        ("a.gml", "graph [ node [", "no GML of a graph: NetworkXError"),
+        ("a.xml", "<x/>", "of another format; allowed: .graphml, .gml, .json, or .gz of them"),
     ],
 )
 def test_a_file_that_is_no_graph(tmp_path: Path, name: str, content: str, message: str) -> None:

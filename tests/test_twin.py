@@ -24,6 +24,7 @@ from edgesim.simulator.twin.synchronisation import (
     Exponential,
     Hop,
     Model,
+    Times,
     Uniform,
     reports,
 )
@@ -160,7 +161,8 @@ def test_what_reaches_a_station_between_two_of_its_rounds_goes_with_the_next() -
 
 def test_a_late_report_does_not_overwrite_a_newer_one() -> None:
     def model(value: float, time_ns: int) -> Model:
-        return Model({"x": np.array([[value]])}, np.array([[time_ns]]), np.array([[time_ns]]))
+        at = Times((1, 1), time_ns)
+        return Model({"x": np.array([[value]])}, at, at)
 
     here, under_way = model(0.0, 0), []  # type: ignore[var-annotated]
     [late] = reports(model(1.0, 10), np.array([[100]]), EventOrder.AT_MBS, here, under_way, [40])
@@ -175,8 +177,9 @@ def test_a_late_report_does_not_overwrite_a_newer_one() -> None:
 def test_rows_that_arrive_between_two_readings_are_one_report() -> None:
     """Readings at 0, 40, 60, 80, 120, …: rows at 1 and 39, at 41, at 60, at 61; two are lost."""
     arrival = np.array([[1, 39, 41, LOST], [60, 61, LOST, 39]])
-    sent = Model({"x": np.arange(8.0).reshape(2, 4)}, *np.full((2, 2, 4), 1))
-    here, under_way = Model({"x": np.zeros((2, 4))}, *np.zeros((2, 2, 4), np.int64)), []  # type: ignore[var-annotated]
+    now, before = Times((2, 4), 1), Times((2, 4), 0)
+    sent = Model({"x": np.arange(8.0).reshape(2, 4)}, now, now)
+    here, under_way = Model({"x": np.zeros((2, 4))}, before, before), []  # type: ignore[var-annotated]
     found = reports(sent, arrival, EventOrder.AT_STATION, here, under_way, [40, 60])
     assert [report.arrival_ns for report in found] == [39, 60, 61] and under_way == found
     for report in found:

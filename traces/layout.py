@@ -70,6 +70,8 @@ class RunInfo:
         cycles_per_bit: c.
         network: the columns of /network by name; it is left out if there are none.
         inputs: digests of the files and classes that the scenario names, by name.
+        carbon: where the carbon intensity is from, by the keys that state it: `g_per_kwh` of a constant;
+            of a file its name and what it says, as in `Trace.carbon`.
     """
 
     scenario: str
@@ -85,6 +87,7 @@ class RunInfo:
     cycles_per_bit: float
     network: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
+    carbon: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -192,7 +195,7 @@ class TraceFile:
         """
         self._first = first
         self._slots = self._tasks = self._decisions = 0
-        self._checksums: dict[str, int] = {}
+        self._checksums: dict[str, tuple[int, int]] = {}
         file = self._header()
         self._make_summary(file.create_group("summary"), columns, tally)
         if self.level != "summary":
@@ -252,39 +255,57 @@ class TraceFile:
         return self._lengths()
 
     def _lengths(self) -> Lengths:
-        checksum = crc32(repr(sorted(self._checksums.items())).encode())
+        """How long it is, with a checksum of each variable's values in the order of slots, or of tasks."""
+        if self.level != "summary":
+            for group, variables, axis, length in (
+                ("slots", self._slot_variables, 1, self._slots),
+                ("tasks", self._task_variables, 0, self._tasks),
+                ("timing", {"decision_s": self._decision_s}, 0, self._decisions),
+            ):
+                for name, dataset in variables.items():
+                    self._check(f"{group}/{name}", dataset, axis, length)
+        checksums = sorted((name, checksum) for name, (_, checksum) in self._checksums.items())
+        checksum = crc32(repr(checksums).encode())
         return Lengths(self._slots, self._tasks, self._decisions, checksum)
 
-    def _append(
-        self, name: str, dataset: h5py.Dataset, axis: int, old: int, values: NDArray[Any]
-    ) -> None:
-        """Append values to a variable. Its checksum depends only on all of them, in their order."""
+    def _check(self, name: str, dataset: h5py.Dataset, axis: int, length: int) -> None:
+        """Take what was appended to a variable since the last time into its checksum."""
+        begin, checksum = self._checksums.get(name, (0, 0))
+        at_once = max(COPIED_BYTES * length // max(dataset.size * dataset.dtype.itemsize, 1), 1)
+        for start in range(begin, length, at_once):
+            rows = (slice(None),) * axis + (slice(start, min(start + at_once, length)),)
+            values = np.ascontiguousarray(dataset[rows].swapaxes(0, axis))
+            checksum = crc32(values.data, checksum)
+        if length:
+            self._checksums[name] = length, checksum
+
+    def _append(self, dataset: h5py.Dataset, axis: int, old: int, values: NDArray[Any]) -> None:
+        """Append values to a variable."""
         if not values.shape[axis]:
             return
-        values = np.ascontiguousarray(values.swapaxes(0, axis), dataset.dtype)
-        self._checksums[name] = crc32(values.data, self._checksums.get(name, 0))
-        dataset.resize(old + len(values), axis=axis)
-        dataset[(slice(None),) * axis + (slice(old, None),)] = values.swapaxes(0, axis)
+        dataset.resize(old + values.shape[axis], axis=axis)
+        rows = (slice(None),) * axis + (slice(old, None),)
+        dataset[rows] = np.ascontiguousarray(values, dataset.dtype)
 
     @_system_errors
     def append_slots(self, columns: Mapping[str, NDArray[Any]], count: int) -> None:
         """Append the first `count` slots of (R, >= count, …) columns."""
         for name, dataset in self._slot_variables.items():
-            self._append(f"slots/{name}", dataset, 1, self._slots, columns[name][:, :count])
+            self._append(dataset, 1, self._slots, columns[name][:, :count])
         self._slots += count
 
     @_system_errors
     def append_tasks(self, columns: Mapping[str, NDArray[Any]], count: int) -> None:
         """Append the first `count` rows of (>= count,) columns of /tasks."""
         for name, dataset in self._task_variables.items():
-            self._append(f"tasks/{name}", dataset, 0, self._tasks, columns[name][:count])
+            self._append(dataset, 0, self._tasks, columns[name][:count])
         self._tasks += count
 
     @_system_errors
     def append_decisions(self, seconds: Sequence[float]) -> None:
         """Append the times of decisions."""
         rows = np.asarray(seconds, np.float64)
-        self._append("timing/decision_s", self._decision_s, 0, self._decisions, rows)
+        self._append(self._decision_s, 0, self._decisions, rows)
         self._decisions += len(rows)
 
     @_system_errors
@@ -349,6 +370,7 @@ class TraceFile:
                 "scenario": run.scenario,
                 "policy": run.policy,
                 "inputs": json.dumps(dict(run.inputs)),
+                "carbon": json.dumps({key: dict(about) for key, about in run.carbon.items()}),
                 "seed": run.seeds[0],
                 "level": self.level,
                 "slots": run.slots,

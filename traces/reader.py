@@ -129,6 +129,21 @@ class Trace:
         with reported(self.path):
             return dict(json.loads(self.attrs["inputs"]))
 
+    @property
+    def carbon(self) -> dict[str, dict[str, Any]]:
+        """Where the carbon intensity is from, by the keys that state it; empty in earlier versions.
+
+        Of a constant, `g_per_kwh`. Of a file: `file`, `source` (whose format it is), `time_column`,
+        `value_column`, `unit` (in the file), `kind` ("average", "marginal" or None if nobody says),
+        `basis` ("direct", "life-cycle" or None), `time_zone` (in the file), `left_out` (rows without value).
+
+        Raises:
+            TraceError: it is damaged.
+        """
+        with reported(self.path):
+            found = json.loads(self.attrs.get("carbon", "{}"))
+            return {str(key): dict(about) for key, about in found.items()}
+
     @cached_property
     def scenario_table(self) -> dict[str, Any]:
         """The same, parsed.
@@ -256,6 +271,7 @@ class Trace:
                 decision_s=decision_s,
                 warmup=warmup,
                 about=subject(self.scenario_table, len(self.seeds)),
+                carbon=self.carbon,
             )
 
     def _median_decision_s(self, file: h5py.File) -> float | None:

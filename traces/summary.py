@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -56,6 +56,26 @@ def meaning(subjects: Iterable[str]) -> str:
     return " ".join(text for about, text in _MEANT.items() if about in found)
 
 
+def carbon_words(carbon: Mapping[str, Mapping[str, Any]]) -> str:
+    """Where carbon intensity is from, kind, basis, unit in the file, and the file of each source.
+
+    Args:
+        carbon: as `Trace.carbon`.
+    """
+
+    def words(source: Mapping[str, Any]) -> str:
+        if "file" not in source:
+            return f"{source.get('g_per_kwh', math.nan):g} g/kWh, constant"
+        kind, basis = (source.get(key) or f"{key} not stated" for key in ("kind", "basis"))
+        of = f"{source['file']}, {source.get('source')}"
+        return f"{kind}, {basis}, {source.get('unit')} in\n{of}"
+
+    texts = {key: words(source) for key, source in carbon.items()}
+    if len(texts) < 2:
+        return "".join(texts.values()) or "-"
+    return "\n".join(f"{key.removeprefix('carbon.')}: {text}" for key, text in texts.items())
+
+
 @dataclass(frozen=True)
 class TraceSummary(Printable):
     """The numbers of one trace, SI; prints as the table of `edgesim summary`.
@@ -72,6 +92,7 @@ class TraceSummary(Printable):
         decision_s: median wall-clock time of a decision; None if not recorded.
         warmup: share of the slots left out at the beginning.
         about: what the intervals are about, of `subject`.
+        carbon: where the carbon intensity is from, as `Trace.carbon`.
     """
 
     path: Path
@@ -85,6 +106,7 @@ class TraceSummary(Printable):
     decision_s: float | None
     warmup: float
     about: str
+    carbon: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def stability(self) -> Stability | None:
@@ -160,6 +182,8 @@ class Summary(Printable):
             ("slots (counted)", [f"{t.slots:,} ({t.counted_slots:,})" for t in traces]),
             ("intervals are about", [trace.about for trace in traces]),
         ]
+        if any("file" in source for trace in traces for source in trace.carbon.values()):
+            about.append(("carbon intensity", [carbon_words(trace.carbon) for trace in traces]))
         numbers = [
             (metric.heading, [format_estimate(t.estimates.get(key), metric.scale) for t in traces])
             for key, metric in METRICS.items()
@@ -191,6 +215,7 @@ class Summary(Printable):
                     "slots": trace.slots,
                     "counted_slots": trace.counted_slots,
                     "intervals_about": trace.about,
+                    "carbon": {key: dict(source) for key, source in trace.carbon.items()},
                     "estimates": {key: one.to_dict() for key, one in trace.estimates.items()},
                     "stability": trace.stability,
                     "queue_growth": None if trace.growth is None else trace.growth.to_dict(),

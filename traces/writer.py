@@ -2,16 +2,20 @@
 
 import math
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..simulator.core.recorder import COUNTED_TASK_ROW, TASK_ROW, EndStatus, TaskTable
+from ..simulator.core.recorder import (
+    TASK_ROW,
+    EndStatus,
+    SlotColumns,
+    TaskTable,
+)
 from ..simulator.core.saved_state import Saved, StateError, load_state
+from .column_buffer import ColumnBuffer
 from .layout import Lengths, RunInfo, TraceFile
 from .running_totals import BATCHES_PER_PART, SlotTally, TaskTally
 from .variables import SLOT_VARIABLES, Level, Variable
@@ -19,7 +23,6 @@ from .variables import SLOT_VARIABLES, Level, Variable
 BUFFER_BYTES = 64 << 20
 BUFFER_SLOTS = 4096
 BUFFER_TASKS = 1 << 16
-_PLAIN_BYTES = {row: np.dtype((np.void, row.itemsize)) for row in (TASK_ROW, COUNTED_TASK_ROW)}
 _LENGTHS = tuple(field.name for field in fields(Lengths))
 FLUSH_S = 1.0
 """A reader sees what happened until the last full buffer, or this long ago, whichever is later."""
@@ -58,10 +61,11 @@ class TraceWriter:
         self._level = level
         self._file = TraceFile(Path(path), run, level, resumes=earlier is not None)
         self._begun = False
+        self._buffer: ColumnBuffer | None = None
         self._filled = self._task_rows = self._written_part = 0
         self._flush_at = math.inf
         self._decisions_s: list[float] = []
-        self._task_buffer = np.empty(0, TASK_ROW)
+        self._make_task_buffer(0, TASK_ROW)
         self._batch = self._tallied_rows = 0
         self._lengths: Lengths | None = None
         if earlier is not None:
@@ -72,7 +76,7 @@ class TraceWriter:
         """The slot that comes next; 0 before the first."""
         return self._next if self._begun or self._lengths is not None else 0
 
-    def slot(self, slot: int, columns: Mapping[str, NDArray[Any]]) -> None:
+    def slot(self, slot: int, columns: SlotColumns) -> None:
         """Record one slot.
 
         Args:
@@ -85,13 +89,14 @@ class TraceWriter:
         """
         if not self._begun:
             self._begin(slot, columns)
-        elif len(columns) != len(self._shapes):
-            raise ValueError(f"slot {slot}: the set of columns changed during the run")
+        if self._buffer is None:
+            self._buffer = ColumnBuffer(columns, self._capacity, self._kept)
         try:
-            row = [columns[name].ravel() for name in self._buffers]
+            self._buffer.put(self._filled, columns)
         except KeyError as error:
             raise ValueError(f"slot {slot}: column {error} is missing") from None
-        np.concatenate(row, out=self._buffer[self._filled])
+        except ValueError as error:
+            raise ValueError(f"slot {slot}: {error}") from None
         self._filled += 1
         self._next = slot + 1
         if self._filled == self._capacity or time.monotonic() >= self._flush_at:
@@ -117,12 +122,15 @@ class TraceWriter:
         end = self._task_rows + len(tasks)
         if end > len(self._task_buffer):
             self._append_tasks()
-            self._task_buffer = np.empty(max(BUFFER_TASKS, len(tasks)), tasks.dtype)
+            self._make_task_buffer(max(BUFFER_TASKS, len(tasks)), tasks.dtype)
             end = len(tasks)
-        # As plain bytes, for numpy copies rows field by field.
-        raw = _PLAIN_BYTES[tasks.dtype]
-        self._task_buffer.view(raw)[self._task_rows : end] = tasks.view(raw)
+        self._task_bytes[self._task_rows : end] = tasks.view(self._task_bytes.dtype)
         self._task_rows = end
+
+    def _make_task_buffer(self, rows: int, dtype: "np.dtype[np.void]") -> None:
+        self._task_buffer = np.empty(rows, dtype)
+        # The same as plain bytes, for numpy copies rows field by field.
+        self._task_bytes = self._task_buffer.view(np.dtype((np.void, dtype.itemsize)))
 
     def decision_time(self, seconds: float) -> None:
         """Record the wall-clock time of a slot's decision."""
@@ -139,7 +147,7 @@ class TraceWriter:
             raise ValueError("nothing was recorded yet")
         self._flush()
         written = {
-            "columns": list(self._shapes),
+            "columns": self._columns,
             "first": self._first,
             "following": self._next,
             **asdict(self._file.sync()),
@@ -161,7 +169,7 @@ class TraceWriter:
         if not whole or not numbers["first"] < numbers["following"] <= self._run.slots:
             raise StateError(f"written: {numbers} of {self._run.slots} slots")
         self._first, self._next = numbers["first"], numbers["following"]
-        self._make_buffers(shapes)
+        self._lay_out(shapes)
         load_state(saved, {"slot_tally": self._slot_tally, "task_tally": self._task_tally})
         self._lengths = Lengths(**{name: numbers[name] for name in _LENGTHS})
 
@@ -189,37 +197,28 @@ class TraceWriter:
             self._flush()
         self._file.close(status)
 
-    def _begin(self, first: int, columns: Mapping[str, NDArray[Any]]) -> None:
+    def _begin(self, first: int, columns: SlotColumns) -> None:
         for name, column in columns.items():
             if name not in SLOT_VARIABLES:
                 raise ValueError(f"slot {first}: no trace knows a column {name!r}")
             if column.shape != (shape := self._shape(name)):
                 raise ValueError(f"slot {first}: {name} has shape {column.shape}, not {shape}")
         self._first = self._next = first
-        self._make_buffers({name: column.shape for name, column in columns.items()})
+        self._lay_out({name: column.shape for name, column in columns.items()})
         self._begin_file(None)
 
-    def _make_buffers(self, shapes: dict[str, tuple[int, ...]]) -> None:
-        """All columns of a slot lie side by side in one row: one copy instead of many."""
-        self._shapes = shapes
-        kept = {name: shape for name, shape in shapes.items() if self._keeps(SLOT_VARIABLES[name])}
-        sizes = [math.prod(shape) for shape in kept.values()]
+    def _lay_out(self, shapes: dict[str, tuple[int, ...]]) -> None:
+        """Settle which columns there are, and how many slots are gathered before they are written."""
+        self._columns = list(shapes)
+        self._kept = [name for name in shapes if self._keeps(SLOT_VARIABLES[name])]
+        slot_bytes = 8 * sum(math.prod(shapes[name]) for name in self._kept)
         most = min(BUFFER_SLOTS, self._run.slots)
-        self._capacity = min(max(BUFFER_BYTES // max(8 * sum(sizes), 1), 1), most)
-        self._buffer = np.empty((self._capacity, sum(sizes)))
-        self._buffers = {
-            name: self._buffer[:, end - size : end]
-            .reshape(self._capacity, *kept[name])
-            .swapaxes(0, 1)
-            for name, size, end in zip(kept, sizes, np.cumsum(sizes), strict=True)
-        }
-        self._slot_tally = SlotTally(self._replications, self._run.slots, list(self._buffers))
+        self._capacity = min(max(BUFFER_BYTES // max(slot_bytes, 1), 1), most)
+        self._slot_tally = SlotTally(self._replications, self._run.slots, self._kept)
         self._task_tally = TaskTally(self._replications, self._slot_tally.batches)
 
     def _begin_file(self, earlier: Lengths | None) -> None:
-        self._file.begin(
-            self._first, list(self._buffers), self._capacity, self._slot_tally, earlier
-        )
+        self._file.begin(self._first, self._kept, self._capacity, self._slot_tally, earlier)
         if earlier is not None:
             self._write_totals()  # else a kill would leave less than was there
         self._file.appear()
@@ -250,11 +249,13 @@ class TraceWriter:
     def _flush(self) -> None:
         """Empty the buffers into the file, and let readers see it."""
         count, self._filled = self._filled, 0
+        columns = {} if self._buffer is None else self._buffer.columns
         if count:
-            self._slot_tally.add(self._next - count, count, self._buffers)
+            self._slot_tally.add(self._next - count, count, columns)
         start = time.monotonic()  # without what was compiled for the first of them
         if self._level != "summary":
-            self._file.append_slots(self._buffers, count)
+            if count:
+                self._file.append_slots(columns, count)
             self._append_tasks()
             self._file.append_decisions(self._decisions_s)
             self._decisions_s.clear()

@@ -17,7 +17,7 @@ from ...policies.registry import policy_name
 from ...scenarios.base import Section, form
 from ...scenarios.code import Code
 from ...scenarios.components import KEYS, named_classes, resolve
-from ...scenarios.data import look_up, named_files
+from ...scenarios.data.lookup import look_up, named_files
 from ...scenarios.errors import Issue, ScenarioError, as_toml
 from ...scenarios.loading import beside, data_folders, load_table, replace_policy
 from ...scenarios.policy_list import parse_policy

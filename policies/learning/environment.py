@@ -31,9 +31,8 @@ from ...scenarios.sections import MAX_SEED
 from ...simulator.build import blueprint
 from ...simulator.core.arrays import BoolArray, FloatArray
 from ...simulator.core.randomness import Streams
-from ...simulator.core.recorder import NullRecorder
+from ...simulator.core.recorder import NullRecorder, SlotColumns
 from ...simulator.simulation import Simulation
-from ...simulator.state import Columns
 from ...simulator.stream.problem import DriftPlusPenalty
 from ...simulator.tasks.problem import WorstCaseEmission
 from .encoding import FEATURE_MAX, Features, encoding_of
@@ -200,7 +199,7 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
             observation, _ = self.reset()
         return observation, self.reward(columns), never, truncated, info
 
-    def reward(self, columns: Columns) -> FloatArray:
+    def reward(self, columns: SlotColumns) -> FloatArray:
         """(R,) of a slot with these trace variables."""
         raise NotImplementedError
 
@@ -258,7 +257,7 @@ class StreamVectorEnvironment(VectorEnvironment):
         local_bits = network.device_cpu_hz.mean() * network.slot_s / network.cycles_per_bit
         self.reward_unit = 10.0 * network.devices * float(local_bits) ** 2
 
-    def reward(self, columns: Columns) -> FloatArray:
+    def reward(self, columns: SlotColumns) -> FloatArray:
         """(R,) A(22), from the (R,) objective in bit^2."""
         return -columns["objective"] / self.reward_unit
 
@@ -300,7 +299,7 @@ class TaskVectorEnvironment(VectorEnvironment):
         self._weights = (delay_weight, energy_weight, capacity_weight, rate_weight)
         self._emission_weight = emission_weight
 
-    def reward(self, columns: Columns) -> FloatArray:
+    def reward(self, columns: SlotColumns) -> FloatArray:
         """(R,) C(22), from (R, N) delays, energies, rates and CPU speeds and (R,) worst emissions."""
         assert isinstance(self.problem, WorstCaseEmission)  # by the problem's name
         network = self.problem.network

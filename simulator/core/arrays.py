@@ -47,6 +47,11 @@ def remainder(whole: FloatArray, taken: FloatArray, added: FloatArray | None = N
 @compiled
 def _add_remainder(whole: FloatArray, taken: FloatArray, left: FloatArray) -> None:
     for k in range(left.size):
-        left[k] += max(whole[k] - taken[k], 0.0)
-        if not left[k] > whole[k] * ROUNDING:
-            left[k] = 0.0
+        left[k] = rest(whole[k], taken[k], left[k])
+
+
+@compiled
+def rest(whole: float, taken: float, added: float) -> float:
+    """`remainder` of one entry, for compiled callers."""
+    left = added + max(whole - taken, 0.0)
+    return left if left > whole * ROUNDING else 0.0

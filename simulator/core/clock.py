@@ -5,7 +5,7 @@ Integers make processes that are meant to coincide do so, for ever; sums of floa
 
 from collections.abc import Generator, Iterator
 from enum import IntEnum
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import simpy
 
@@ -16,6 +16,9 @@ NEVER_NS = (1 << 63) - 1
 
 Process: TypeAlias = Generator[simpy.Event, object, None]
 """A SimPy process."""
+
+Answer: TypeAlias = Generator[simpy.Event, object, Any]
+"""What a process waits for with `yield from`: at once, or after an event."""
 
 
 def to_ns(seconds: float) -> int:

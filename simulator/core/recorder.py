@@ -13,6 +13,9 @@ run ended; refused by a full buffer; lost with a failed part of the network."""
 EndStatus = Literal["complete", "interrupted", "failed"]
 
 
+SlotColumns: TypeAlias = Mapping[str, NDArray[Any]]
+"""The trace variables of a slot by name: (R,), (R, N), (R, B), … each. See also `ColumnBlocks`."""
+
 TaskTable: TypeAlias = NDArray[np.void]
 """Tasks that ended, one row each: an array of `TASK_ROW` or `COUNTED_TASK_ROW`."""
 
@@ -38,12 +41,12 @@ COUNTED_TASK_ROW = np.dtype([*_COLUMNS, ("cycles", "f8")], align=True)
 class Recorder(Protocol):
     """Keeps what a run leaves. It must copy what it keeps: the arrays are not its own."""
 
-    def slot(self, slot: int, columns: Mapping[str, NDArray[Any]]) -> None:
+    def slot(self, slot: int, columns: SlotColumns) -> None:
         """One slot, in order. The set of columns is the same in every slot of a run.
 
         Args:
             slot: t.
-            columns: by name, arrays of (R,), (R, N), (R, B) or (R, N, B).
+            columns: by name, arrays of (R,), (R, N), (R, B) or (R, N, B), many perhaps in blocks.
         """
 
     def tasks(self, tasks: TaskTable) -> None:
@@ -59,7 +62,7 @@ class Recorder(Protocol):
 class NullRecorder:
     """Keeps nothing; also the base of recorders that keep only some of it."""
 
-    def slot(self, slot: int, columns: Mapping[str, NDArray[Any]]) -> None:
+    def slot(self, slot: int, columns: SlotColumns) -> None:
         """Not kept."""
 
     def tasks(self, tasks: TaskTable) -> None:

@@ -36,7 +36,7 @@ TASKS_AT_ONCE = 2**17
 """Bounds the memory that tasks drawn ahead take, whatever their rate."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Tasks:
     """The tasks that arrive in one slot, sorted by replication, device and arrival.
 

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ...scenarios.data.records import UNREADABLE, open_text
 from ...scenarios.units import Bits, Positive
 from ..core.arrays import FloatArray, IntArray
 from ..core.compiled import compiled
@@ -123,7 +124,7 @@ def _read_requests(
     """Times in seconds, ascending, and sizes in bits, of all requests that have any."""
     try:
         return _requests(file, time_column, bits)
-    except (csv.Error, UnicodeDecodeError, OverflowError) as error:
+    except (*UNREADABLE, OverflowError) as error:
         raise ValueError(f"{file}: {error}") from None
 
 
@@ -131,7 +132,7 @@ def _requests(
     file: Path, time_column: str, bits: dict[str, float]
 ) -> tuple[FloatArray, FloatArray]:
     times, sizes = [], []
-    with file.open(newline="", encoding="utf-8-sig") as lines:
+    with open_text(file) as lines:
         reader = csv.DictReader(lines)
         for column in (time_column, *bits):
             if column not in (reader.fieldnames or ()):

@@ -49,30 +49,6 @@ def check(decision: Decision, network: Network) -> Decision:
     """
     if not isinstance(decision, Decision):
         raise DecisionError("decision", f"expected a Decision, got {type(decision).__name__}")
-    return decision if _sound(decision, network) else _converted(decision, network)
-
-
-def _sound(decision: Decision, network: Network) -> bool:
-    """Whether nothing has to be converted or refused, as is the rule."""
-    columns = (
-        decision.bandwidth_hz,
-        decision.power_w,
-        decision.local_cpu_hz,
-        decision.edge_cpu_hz,
-        decision.served_bits,
-    )
-    for column in columns:
-        if type(column) is not np.ndarray or column.dtype != _FLOAT:
-            return False
-    device = (network.replications, network.devices)
-    for column in columns[:-1]:
-        if column.shape != device:
-            return False
-    return columns[-1].shape == (network.replications, network.stations) and _all_valid(*columns)
-
-
-def _converted(decision: Decision, network: Network) -> Decision:
-    """The decision in float arrays; refuses, field by field, what no network can do."""
     converted: dict[str, Any] = {}
     for name in _FIELDS:
         values = getattr(decision, name)
@@ -101,10 +77,10 @@ def fit(
     power_max_w: FloatArray,
     station_queue_bits: FloatArray,
 ) -> tuple[Decision, IntArray]:
-    """Scale down what exceeds a capacity, A(14a) to A(14e).
+    """Check a decision, and scale down what exceeds a capacity, A(14a) to A(14e).
 
     Args:
-        decision: a checked decision.
+        decision: as a policy answers.
         network: the capacities.
         cells: the association.
         power_max_w: (R, N) p_i,max(t).
@@ -113,9 +89,12 @@ def fit(
     Returns:
         The decision that the network can carry out, and (R,) how many of its entries were scaled
         down (serving less because the queue is shorter is not counted).
+
+    Raises:
+        DecisionError: nothing that a network could do, see `check`.
     """
     scaled = np.zeros(network.replications, dtype=np.int64)
-    if _fits(
+    if _is_plain(decision, network) and _fits(
         cells.station,
         decision.bandwidth_hz,
         network.station_bandwidth_hz,
@@ -130,6 +109,7 @@ def fit(
         station_queue_bits,
     ):
         return decision, scaled
+    decision = check(decision, network)
     served = _clip(decision.served_bits, network.station_service_bits, scaled)
     fitted = Decision(
         bandwidth_hz=_share(decision.bandwidth_hz, network.station_bandwidth_hz, cells, scaled),
@@ -137,8 +117,31 @@ def fit(
         local_cpu_hz=_clip(decision.local_cpu_hz, network.device_cpu_hz, scaled),
         edge_cpu_hz=_share(decision.edge_cpu_hz, network.station_cpu_hz, cells, scaled),
         served_bits=np.minimum(served, station_queue_bits),
+        diagnostics=decision.diagnostics,
     )
     return fitted, scaled
+
+
+def _is_plain(decision: Decision, network: Network) -> bool:
+    """Whether all is in float arrays of the right shapes, as is the rule."""
+    if type(decision) is not Decision:
+        return False
+    served = decision.served_bits
+    devices = (
+        decision.bandwidth_hz,
+        decision.power_w,
+        decision.local_cpu_hz,
+        decision.edge_cpu_hz,
+    )
+    shape = (network.replications, network.devices)
+    for column in devices:
+        if type(column) is not np.ndarray or column.dtype != _FLOAT or column.shape != shape:
+            return False
+    return (
+        type(served) is np.ndarray
+        and served.dtype == _FLOAT
+        and served.shape == (network.replications, network.stations)
+    )
 
 
 # Rounding in a policy that divides a capacity among devices is not worth counting or correcting.
@@ -162,32 +165,6 @@ def _clip(column: FloatArray, limit: FloatArray, scaled: IntArray) -> FloatArray
 
 
 @compiled
-def _valid(column: FloatArray) -> bool:
-    for r in range(column.shape[0]):
-        for i in range(column.shape[1]):
-            if not (0.0 <= column[r, i] < np.inf):
-                return False
-    return True
-
-
-@compiled
-def _all_valid(
-    bandwidth_hz: FloatArray,
-    power_w: FloatArray,
-    local_cpu_hz: FloatArray,
-    edge_cpu_hz: FloatArray,
-    served_bits: FloatArray,
-) -> bool:
-    return (
-        _valid(bandwidth_hz)
-        and _valid(power_w)
-        and _valid(local_cpu_hz)
-        and _valid(edge_cpu_hz)
-        and _valid(served_bits)
-    )
-
-
-@compiled
 def _fits(
     station: IntArray,
     bandwidth_hz: FloatArray,
@@ -202,7 +179,7 @@ def _fits(
     service_bits: FloatArray,
     queue_bits: FloatArray,
 ) -> bool:
-    """True if nothing exceeds its limit by more than rounding, as is the rule."""
+    """True if all can be done, and nothing exceeds its limit by more than rounding, as is the rule."""
     stations = len(service_bits)
     bandwidth, edge_cpu = np.empty(stations), np.empty(stations)
     for r in range(len(station)):
@@ -210,16 +187,19 @@ def _fits(
         for i in range(station.shape[1]):
             bandwidth[station[r, i]] += bandwidth_hz[r, i]
             edge_cpu[station[r, i]] += edge_cpu_hz[r, i]
-            if (
-                power_w[r, i] > power_max_w[r, i] * _TOLERANCE
-                or local_cpu_hz[r, i] > device_cpu_hz[i] * _TOLERANCE
+            # Whatever is no number is no less than anything.
+            if not (
+                0.0 <= power_w[r, i] <= power_max_w[r, i] * _TOLERANCE
+                and 0.0 <= local_cpu_hz[r, i] <= device_cpu_hz[i] * _TOLERANCE
+                and 0.0 <= bandwidth_hz[r, i] < np.inf
+                and 0.0 <= edge_cpu_hz[r, i] < np.inf
             ):
                 return False
         for j in range(stations):
             if (
                 bandwidth[j] > station_bandwidth_hz[j] * _TOLERANCE
                 or edge_cpu[j] > station_cpu_hz[j] * _TOLERANCE
-                or served_bits[r, j] > service_bits[j] * _TOLERANCE
+                or not 0.0 <= served_bits[r, j] <= service_bits[j] * _TOLERANCE
                 or served_bits[r, j] > queue_bits[r, j]
             ):
                 return False

@@ -1,6 +1,5 @@
 """Tasks as entities: whose bits lie in the queues, and when the last bit of each is executed."""
 
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,19 +12,6 @@ from ..core.sorting import by_group_and_phase
 from ..models.arrivals import Tasks
 from ..models.failures import Availability
 from .ledger_check import check_ledger
-
-
-@dataclass(frozen=True)
-class Admission:
-    """What became of the bits that arrived.
-
-    Attributes:
-        arrived_bits: (R, N) admitted to the queues.
-        dropped_bits: (R, N) refused by a full buffer.
-    """
-
-    arrived_bits: FloatArray
-    dropped_bits: FloatArray
 
 
 class TaskLedger:
@@ -87,14 +73,22 @@ class TaskLedger:
         """What compiled loops follow without a look."""
         check_ledger(self._shape[1], *(getattr(self, name) for name in self.remembers))
 
-    def admit(self, tasks: Tasks, queue_bits: FloatArray) -> Admission:
+    def admit(
+        self,
+        tasks: Tasks,
+        queue_bits: FloatArray,
+        departed_bits: FloatArray,
+        admitted: FloatArray,
+    ) -> None:
         """Let in the tasks that arrived in a slot, after its service.
 
         A task that does not fit into what is left of its device's buffer is dropped as a whole.
 
         Args:
             tasks: in the order in which they join the queues.
-            queue_bits: (R, N) what the slot's service left in the queues.
+            queue_bits: (R, N) at the slot's beginning.
+            departed_bits: (R, N) what its service took from them.
+            admitted: (2, R, N) is filled: bits that joined the queues, and bits refused by a full buffer.
 
         Raises:
             ValueError: a task with a replication or device that does not exist, or with bits that are
@@ -102,18 +96,16 @@ class TaskLedger:
         """
         new = tasks.bits.size
         self._reserve(new)
-        arrived = np.zeros(self._shape)
-        dropped = np.zeros(self._shape)
         invalid = _admit(
             tasks.replication,
             tasks.device,
             tasks.arrival_s,
             tasks.bits,
             queue_bits,
+            departed_bits,
             self._deadline_s,
             self._buffer_bits,
-            arrived,
-            dropped,
+            admitted,
             self._tasks,
             self._device_queues,
             self._ended,
@@ -125,7 +117,6 @@ class TaskLedger:
                 f"replication {tasks.replication[invalid]}, device {tasks.device[invalid]}; "
                 f"allowed: more than 0 bits, replications and devices below {self._shape}"
             )
-        return Admission(arrived, dropped)
 
     def serve(
         self,
@@ -288,22 +279,25 @@ def _admit(
     arrival_s: FloatArray,
     bits: FloatArray,
     queue_bits: FloatArray,
+    departed_bits: FloatArray,
     deadline_s: float,
     buffer_bits: float,
-    arrived_bits: FloatArray,
-    dropped_bits: FloatArray,
+    admitted: FloatArray,
     tasks: Pool,
     device_queues: IntArray,
     ended: Pool,
     counters: IntArray,
 ) -> int:
-    """Adds to `arrived_bits` and `dropped_bits`; gives the first invalid task, -1 if there is none."""
+    """Gives the first invalid task, -1 if there is none."""
     replications, devices = queue_bits.shape
+    arrived_bits, dropped_bits = admitted
+    admitted[:] = 0.0
     for n in range(bits.size):
         r, i = replication[n], device[n]
         if not (0 <= r < replications and 0 <= i < devices and 0.0 < bits[n] < np.inf):
             return n
-        if queue_bits[r, i] + arrived_bits[r, i] + bits[n] > buffer_bits:
+        left_bits = max(queue_bits[r, i] - departed_bits[r, i], 0.0)
+        if left_bits + arrived_bits[r, i] + bits[n] > buffer_bits:
             dropped_bits[r, i] += bits[n]
             row = counters[_ENDED_COUNT]
             counters[_ENDED_COUNT] += 1

@@ -16,6 +16,20 @@ from .channel import interference_w, rate_bps
 from .decision import Decision
 from .energy import edge_energy_j, local_energy_j, radio_energy_j
 from .queues import drain
+from .slot_columns import (
+    DEPARTED,
+    LOCAL,
+    LOCAL_CPU,
+    LOCAL_J,
+    OFFLOAD_J,
+    OFFLOADED,
+    POWER,
+    RADIO_J,
+    RATE,
+    SENDABLE,
+    SERVICE_ROWS,
+    TOTAL_J,
+)
 
 
 @dataclass(slots=True)
@@ -55,31 +69,6 @@ class Outcome:
     energy_j: FloatArray
 
 
-@dataclass(slots=True)
-class Transmission:
-    """What the radios could send in a slot.
-
-    Attributes:
-        columns: (3, R, N) side by side: `power_w`, zero where there is nothing to send or nothing to
-            send it with; `rate_bps`, R_ij of A(3), A(4), at these powers; and tau R of A(10), bits, or
-            as much of it as the time that the station is up gives.
-    """
-
-    columns: FloatArray
-
-    @property
-    def power_w(self) -> FloatArray:
-        """(R, N)."""
-        power_w: FloatArray = self.columns[0]
-        return power_w
-
-    @property
-    def rate_bps(self) -> FloatArray:
-        """(R, N)."""
-        rate_bps: FloatArray = self.columns[1]
-        return rate_bps
-
-
 def carry_out(
     network: Network,
     cells: Cells,
@@ -96,9 +85,26 @@ def carry_out(
         queue_bits: (R, N) Q_i at the start of the slot.
         decision: one that fits the network (`decision.fit`).
     """
-    always = np.ones(cells.shape)
-    transmission = transmit(network, cells, gain, queue_bits, decision, always)
-    return serve(network, cells, queue_bits, decision, transmission)
+    columns = np.empty((SERVICE_ROWS, *queue_bits.shape))
+    inflow_bits = np.empty(cells.shape)
+    transmit(network, cells, gain, queue_bits, decision, np.ones(cells.shape), columns)
+    serve(network, cells, queue_bits, decision, columns, inflow_bits)
+    return Outcome(
+        bandwidth_hz=decision.bandwidth_hz,
+        edge_cpu_hz=decision.edge_cpu_hz,
+        station_served_bits=decision.served_bits,
+        station_inflow_bits=inflow_bits,
+        power_w=columns[POWER],
+        rate_bps=columns[RATE],
+        local_cpu_hz=columns[LOCAL_CPU],
+        local_bits=columns[LOCAL],
+        offloaded_bits=columns[OFFLOADED],
+        departed_bits=columns[DEPARTED],
+        local_energy_j=columns[LOCAL_J],
+        radio_energy_j=columns[RADIO_J],
+        offload_energy_j=columns[OFFLOAD_J],
+        energy_j=columns[TOTAL_J],
+    )
 
 
 def transmit(
@@ -108,7 +114,8 @@ def transmit(
     queue_bits: FloatArray,
     decision: Decision,
     availability: FloatArray,
-) -> Transmission:
+    columns: FloatArray,
+) -> None:
     """The radios, A(3), A(4) and A(10).
 
     Args:
@@ -118,8 +125,8 @@ def transmit(
         queue_bits: likewise.
         decision: likewise.
         availability: (R, B) the share of the slot in which each station is up.
+        columns: of the slot, see `slot_columns`; the radios' rows are filled.
     """
-    columns = np.empty((3, *queue_bits.shape))
     _transmit(
         network.slot_s,
         network.fixed_noise_w,
@@ -133,7 +140,6 @@ def transmit(
         availability,
         columns,
     )
-    return Transmission(columns)
 
 
 def serve(
@@ -141,8 +147,9 @@ def serve(
     cells: Cells,
     queue_bits: FloatArray,
     decision: Decision,
-    transmission: Transmission,
-) -> Outcome:
+    columns: FloatArray,
+    inflow_bits: FloatArray,
+) -> None:
     """The devices' queues, A(8) and A(10), and all energy, A(9) and A(11).
 
     Args:
@@ -150,10 +157,9 @@ def serve(
         cells: likewise.
         queue_bits: likewise.
         decision: likewise.
-        transmission: what the radios could send.
+        columns: of the slot, those of the radios filled; all others of a service are.
+        inflow_bits: (R, B) is filled: what each station received.
     """
-    columns = np.empty((_COLUMNS, *queue_bits.shape))
-    inflow_bits = np.zeros(cells.shape)
     _serve(
         network.slot_s,
         network.cycles_per_bit,
@@ -163,18 +169,8 @@ def serve(
         queue_bits,
         decision.local_cpu_hz,
         decision.edge_cpu_hz,
-        transmission.columns,
         columns,
         inflow_bits,
-    )
-    return Outcome(
-        decision.bandwidth_hz,
-        decision.edge_cpu_hz,
-        decision.served_bits,
-        inflow_bits,
-        transmission.power_w,
-        transmission.rate_bps,
-        *columns,
     )
 
 
@@ -192,8 +188,7 @@ def _transmit(
     availability: FloatArray,
     columns: FloatArray,
 ) -> None:
-    """Fills the columns of `Transmission`, in its order."""
-    power = columns[0]
+    power = columns[POWER]
     for r in range(len(station)):
         for i in range(station.shape[1]):
             sends = queue_bits[r, i] > 0.0 and bandwidth_hz[r, i] > 0.0 and edge_cpu_hz[r, i] > 0.0
@@ -205,8 +200,8 @@ def _transmit(
             hertz = bandwidth_hz[r, i]
             noise = fixed_noise_w[j] + noise_w_per_hz[j] * hertz
             rate = rate_bps(hertz, power[r, i] * gain[r, i, j], noise + interference[r, j])
-            columns[1, r, i] = rate
-            columns[2, r, i] = rate * slot_s * availability[r, j]
+            columns[RATE, r, i] = rate
+            columns[SENDABLE, r, i] = rate * slot_s * availability[r, j]
 
 
 @compiled
@@ -219,30 +214,26 @@ def _serve(
     queue_bits: FloatArray,
     local_cpu_hz: FloatArray,
     edge_cpu_hz: FloatArray,
-    transmission: FloatArray,
     columns: FloatArray,
     inflow_bits: FloatArray,
 ) -> None:
-    """Fills the columns of `Outcome` behind the rate, in its order, and adds to the inflow."""
     bits_per_hz = slot_s / cycles_per_bit
+    inflow_bits[:] = 0.0
     for r in range(len(station)):
         for i in range(station.shape[1]):
             local, sent = drain(
-                queue_bits[r, i], local_cpu_hz[r, i] * bits_per_hz, transmission[2, r, i]
+                queue_bits[r, i], local_cpu_hz[r, i] * bits_per_hz, columns[SENDABLE, r, i]
             )
             speed = local / bits_per_hz
             local_energy = local_energy_j(varsigma, slot_s, speed)
-            radio_energy = radio_energy_j(sent, transmission[1, r, i], transmission[0, r, i])
+            radio_energy = radio_energy_j(sent, columns[RATE, r, i], columns[POWER, r, i])
             edge_energy = edge_energy_j(epsilon_w, cycles_per_bit, sent, edge_cpu_hz[r, i])
-            columns[0, r, i] = speed
-            columns[1, r, i] = local
-            columns[2, r, i] = sent
-            columns[3, r, i] = local + sent
-            columns[4, r, i] = local_energy
-            columns[5, r, i] = radio_energy
-            columns[6, r, i] = radio_energy + edge_energy
-            columns[7, r, i] = local_energy + (radio_energy + edge_energy)
+            columns[LOCAL_CPU, r, i] = speed
+            columns[LOCAL, r, i] = local
+            columns[OFFLOADED, r, i] = sent
+            columns[DEPARTED, r, i] = local + sent
+            columns[LOCAL_J, r, i] = local_energy
+            columns[RADIO_J, r, i] = radio_energy
+            columns[OFFLOAD_J, r, i] = radio_energy + edge_energy
+            columns[TOTAL_J, r, i] = local_energy + (radio_energy + edge_energy)
             inflow_bits[r, station[r, i]] += sent
-
-
-_COLUMNS = 8

@@ -33,20 +33,33 @@ class DriftPlusPenalty:
     V: float
     perturbation: Perturbation = "observed"
 
-    def perturbation_bits(
-        self, previous_energy_per_bit_j: FloatArray, departed_bits: FloatArray
-    ) -> FloatArray:
-        """(R, N) beta_i = V eta' + Psi_max, A(19).
+    def predict(
+        self,
+        total_energy_j: FloatArray,
+        total_departed_bits: FloatArray,
+        energy_j: FloatArray,
+        departed_bits: FloatArray,
+    ) -> tuple[FloatArray, FloatArray]:
+        """(R,) eta_EE of A(13), J/bit, and (R, N) beta_i = V eta' + Psi_max of A(19), bit.
+
+        eta' is the running ratio one slot earlier.
 
         Args:
-            previous_energy_per_bit_j: (R,) eta'_EE, the running ratio one slot earlier.
+            total_energy_j: (R, N) all energy up to the last slot.
+            total_departed_bits: (R, N) all bits that left the devices' queues up to the last slot.
+            energy_j: (R, N) of the last slot.
             departed_bits: (R, N) Psi_i of the last slot.
         """
-        if self.perturbation == "none":
-            return np.zeros(departed_bits.shape)
-        observed = self.perturbation == "observed"
-        local_bits = self.network.device_service_bits
-        return _perturbation(self.V, previous_energy_per_bit_j, departed_bits, local_bits, observed)
+        return _predict(
+            total_energy_j,
+            total_departed_bits,
+            energy_j,
+            departed_bits,
+            self.V,
+            self.network.device_service_bits,
+            self.perturbation == "observed",
+            self.perturbation != "none",
+        )
 
     def bit_value(self, observation: Observation) -> FloatArray:
         """(R, N) v_i = V eta + Q_i - beta_i, bit: what P2 gives for a bit that leaves queue i."""
@@ -95,7 +108,7 @@ class DriftPlusPenalty:
         """
         if arrived_bits is None:
             arrived_bits = np.zeros(queue_bits.shape)
-        return _objective(
+        return _objectives(
             self.V,
             outcome.energy_j,
             outcome.departed_bits,
@@ -130,6 +143,45 @@ class DriftPlusPenalty:
 
 
 @compiled
+def _predict(
+    total_energy_j: FloatArray,
+    total_bits: FloatArray,
+    energy_j: FloatArray,
+    bits: FloatArray,
+    V: float,
+    local_bits: FloatArray,
+    observed: bool,
+    perturbed: bool,
+) -> tuple[FloatArray, FloatArray]:
+    ratio, earlier = energy_per_bit(total_energy_j, total_bits, energy_j, bits)
+    if not perturbed:
+        return ratio, np.zeros(bits.shape)
+    return ratio, _perturbation(V, earlier, bits, local_bits, observed)
+
+
+@compiled
+def energy_per_bit(
+    total_energy_j: FloatArray, total_bits: FloatArray, energy_j: FloatArray, bits: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """(R,) eta_EE and eta'_EE, the ratio one slot earlier, J/bit; zero before the first bit."""
+    replications, devices = bits.shape
+    ratio, earlier = np.zeros(replications), np.zeros(replications)
+    for r in range(replications):
+        joules, joules_before, all_bits, bits_before = 0.0, 0.0, 0.0, 0.0
+        for i in range(devices):
+            joules += total_energy_j[r, i]
+            all_bits += total_bits[r, i]
+            # One slot earlier: without the last slot's share.
+            joules_before += total_energy_j[r, i] - energy_j[r, i]
+            bits_before += total_bits[r, i] - bits[r, i]
+        if all_bits > 0.0:
+            ratio[r] = joules / all_bits
+        if bits_before > 0.0:
+            earlier[r] = joules_before / bits_before
+    return ratio, earlier
+
+
+@compiled
 def _perturbation(
     V: float,
     previous_energy_per_bit_j: FloatArray,
@@ -148,7 +200,7 @@ def _perturbation(
 
 
 @compiled
-def _objective(
+def _objectives(
     V: float,
     energy_j: FloatArray,
     departed_bits: FloatArray,
@@ -160,12 +212,42 @@ def _objective(
     energy_per_bit_j: FloatArray,
     arrived_bits: FloatArray,
 ) -> FloatArray:
-    value = np.zeros(len(queue_bits))
+    value = np.empty(len(queue_bits))
     for r in range(len(value)):
-        for i in range(queue_bits.shape[1]):
-            excess_bits = queue_bits[r, i] - perturbation_bits[r, i]
-            value[r] += V * (energy_j[r, i] - energy_per_bit_j[r] * departed_bits[r, i])
-            value[r] -= excess_bits * (departed_bits[r, i] - arrived_bits[r, i])
-        for b in range(station_queue_bits.shape[1]):
-            value[r] += station_queue_bits[r, b] * (inflow_bits[r, b] - served_bits[r, b])
+        value[r] = objective(
+            V,
+            energy_j[r],
+            departed_bits[r],
+            inflow_bits[r],
+            served_bits[r],
+            queue_bits[r],
+            station_queue_bits[r],
+            perturbation_bits[r],
+            energy_per_bit_j[r],
+            arrived_bits[r],
+        )
+    return value
+
+
+@compiled
+def objective(
+    V: float,
+    energy_j: FloatArray,
+    departed_bits: FloatArray,
+    inflow_bits: FloatArray,
+    served_bits: FloatArray,
+    queue_bits: FloatArray,
+    station_queue_bits: FloatArray,
+    perturbation_bits: FloatArray,
+    energy_per_bit_j: float,
+    arrived_bits: FloatArray,
+) -> float:
+    """`DriftPlusPenalty.objective` of one replication, from its columns, for compiled callers."""
+    value = 0.0
+    for i in range(len(queue_bits)):
+        excess_bits = queue_bits[i] - perturbation_bits[i]
+        value += V * (energy_j[i] - energy_per_bit_j * departed_bits[i])
+        value -= excess_bits * (departed_bits[i] - arrived_bits[i])
+    for b in range(len(station_queue_bits)):
+        value += station_queue_bits[b] * (inflow_bits[b] - served_bits[b])
     return value

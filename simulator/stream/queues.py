@@ -3,8 +3,9 @@
 The rules alone: `processes.device_queues` serves all devices by them, through `outcome.serve`.
 """
 
-from ..core.arrays import ROUNDING, FloatArray, remainder
+from ..core.arrays import ROUNDING, FloatArray, remainder, rest
 from ..core.compiled import compiled
+from .slot_columns import INFLOW, NEXT_STATION_QUEUE
 
 
 @compiled
@@ -46,3 +47,21 @@ def after_service(
         Same shape; zero where only rounding is left.
     """
     return remainder(queue_bits, served_bits, arrived_bits)
+
+
+@compiled
+def stations_after_service(
+    queue_bits: FloatArray, served_bits: FloatArray, station_columns: FloatArray
+) -> None:
+    """`after_service` of the stations, A(6), from the inflow in a slot's columns to the next queue there.
+
+    Args:
+        queue_bits: (R, B) at the start of the slot.
+        served_bits: (R, B) Psi_j.
+        station_columns: (STATION_ROWS, R, B), see `slot_columns`.
+    """
+    for r in range(queue_bits.shape[0]):
+        for b in range(queue_bits.shape[1]):
+            station_columns[NEXT_STATION_QUEUE, r, b] = rest(
+                queue_bits[r, b], served_bits[r, b], station_columns[INFLOW, r, b]
+            )

@@ -7,26 +7,26 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..core.arrays import BoolArray, FloatArray, IntArray, read_only, remainder
-from ..core.compiled import compiled
-from ..core.recorder import TaskTable
+from ..core.columns import ColumnBlocks
+from ..core.recorder import SlotColumns, TaskTable
 from ..models.arrivals import Arrivals, Tasks
 from ..models.battery import Battery
-from ..models.carbon import JOULES_PER_KWH
 from ..models.fading import Fading
 from ..models.failures import Availability, Failures
 from ..network.cells import Cells
 from ..network.network import Network
-from ..state import Columns
 from ..twin.deviation import Deviation
 from ..twin.twin import TwinView
 from ..world import World
-from .decision import Decision, check, fit
+from . import slot_columns as at
+from .account import account
+from .decision import Decision, fit
 from .energy import within_battery
-from .ledger import Admission, TaskLedger
+from .ledger import TaskLedger
 from .observation import Observation
-from .outcome import Outcome, Transmission, serve, transmit
+from .outcome import serve, transmit
 from .problem import DriftPlusPenalty
-from .queues import after_service
+from .queues import stations_after_service
 from .state import StreamState
 
 
@@ -36,32 +36,28 @@ class Slot:
 
     Attributes:
         observation: what was decided upon.
-        diagnostics: what the policy records of how it decided.
         decision: what the hardware makes of it, before stations fail.
         scaled: (R,) how many entries were scaled down to a capacity.
         cells: the association at its beginning, for which resources were shared out.
         station_up: (R, B) at its beginning.
         channel_gain: (R, N, B) power gains, those to stations that are down for all of it zero.
-        availability: when stations were up; None where none ever fails.
-        transmission: what the radios could send.
-        outcome: what was served.
-        station_queue_bits: (R, B) Q_j at its end.
+        columns: (DEVICE_ROWS, R, N) of the devices, filled process by process; see `slot_columns`.
+        station_columns: (STATION_ROWS, R, B) likewise.
         lost_bits: (R, B) lost within it, by stations that failed.
+        availability: when stations were up; None where none ever fails.
         ended: the tasks that ended.
     """
 
     observation: Observation
-    diagnostics: Columns
     decision: Decision
     scaled: IntArray
     cells: Cells
     station_up: BoolArray
     channel_gain: FloatArray
+    columns: FloatArray
+    station_columns: FloatArray
+    lost_bits: FloatArray
     availability: Availability | None = None
-    transmission: Transmission = field(init=False)
-    outcome: Outcome = field(init=False)
-    station_queue_bits: FloatArray = field(init=False)
-    lost_bits: FloatArray = field(init=False)
     ended: TaskTable = field(init=False)
 
 
@@ -147,15 +143,14 @@ class StreamWorld(World):
     def observation(self, view: TwinView) -> Observation:
         """The twin's columns, the running ratio eta, and the perturbation beta that it predicts."""
         devices, stations = view.devices, view.stations
-        ratio, earlier = _energy_per_bit(
+        ratio, beta = self.problem.predict(
             devices["total_energy_j"],
             devices["total_departed_bits"],
             devices["energy_j"],
             devices["departed_bits"],
         )
-        beta = self.problem.perturbation_bits(earlier, devices["departed_bits"])
         for column in (*devices.values(), *stations.values(), ratio, beta):
-            read_only(column)
+            column.setflags(False)  # type: ignore[call-arg]  # as `read_only` does
         return Observation(
             slot=view.slot,
             time_s=view.time_s,
@@ -176,26 +171,27 @@ class StreamWorld(World):
             station_age_s=view.station_age_s,
         )
 
-    def check(self, decision: Any) -> Decision:
-        """Refuse what no network can do."""
-        return check(decision, self.network)
-
-    def begin_slot(self, decision: Decision, observation: Observation) -> None:
-        """Scale down what exceeds a capacity; CPUs run at their real speeds, batteries set limits."""
+    def check(self, decision: Any) -> tuple[Decision, IntArray]:
+        """Refuse what no network can do, scale down what exceeds a capacity; see `decision.fit`."""
         state = self.state
-        fitted, scaled = fit(
-            decision, self.network, state.cells, state.power_max_w, state.station_queue_bits
-        )
+        return fit(decision, self.network, state.cells, state.power_max_w, state.station_queue_bits)
+
+    def begin_slot(self, decision: tuple[Decision, IntArray], observation: Observation) -> None:
+        """CPUs run at their real speeds, batteries set limits."""
+        state = self.state
+        fitted, scaled = decision
         if self.failures is not None:
             self.failures.begin_slot()
         self._slot = Slot(
             observation,
-            dict(decision.diagnostics),
             self._by_hardware(fitted),
             scaled,
             state.cells,
             state.station_up,
             state.channel_gain,
+            np.empty((at.DEVICE_ROWS, *state.queue_bits.shape)),
+            np.empty((at.STATION_ROWS, *state.station_queue_bits.shape)),
+            self._none_lost,
         )
 
     def transmit(self) -> None:
@@ -206,114 +202,108 @@ class StreamWorld(World):
             slot.availability = self.failures.availability(self.slot_start_ns, self.slot_ns)
             share = slot.availability.share
             self._with_failures(slot, slot.availability)
-        slot.transmission = transmit(
-            self.network, slot.cells, slot.channel_gain, state.queue_bits, slot.decision, share
+        transmit(
+            self.network,
+            slot.cells,
+            slot.channel_gain,
+            state.queue_bits,
+            slot.decision,
+            share,
+            slot.columns,
         )
 
     def serve_devices(self) -> None:
         """A(5), A(8) to A(11)."""
         slot = self._slot
-        slot.outcome = serve(
-            self.network, slot.cells, self.state.queue_bits, slot.decision, slot.transmission
+        serve(
+            self.network,
+            slot.cells,
+            self.state.queue_bits,
+            slot.decision,
+            slot.columns,
+            slot.station_columns[at.INFLOW],
         )
 
     def serve_stations(self) -> None:
         """A(6), and the tasks that end at devices and stations; a station that fails may lose some."""
-        state, slot, outcome = self.state, self._slot, self._slot.outcome
+        state, slot = self.state, self._slot
+        served = slot.decision.served_bits
         slot.ended = self.ledger.serve(
             state.slot,
             slot.cells.station,
-            outcome.local_bits,
-            outcome.offloaded_bits,
-            outcome.station_served_bits,
+            slot.columns[at.LOCAL],
+            slot.columns[at.OFFLOADED],
+            served,
             slot.availability,
         )
-        inflow = outcome.station_inflow_bits
-        slot.station_queue_bits = after_service(
-            state.station_queue_bits, outcome.station_served_bits, inflow
-        )
-        slot.lost_bits = self._none_lost
+        columns = slot.station_columns
+        stations_after_service(state.station_queue_bits, served, columns)
         if slot.availability is not None and (loses := slot.availability.loses).any():
-            kept = inflow * (1.0 - slot.availability.lost_share)
-            slot.lost_bits = np.where(loses, remainder(slot.station_queue_bits, kept), 0.0)
-            slot.station_queue_bits = np.where(loses, kept, slot.station_queue_bits)
+            queue_bits = columns[at.NEXT_STATION_QUEUE]
+            kept = columns[at.INFLOW] * (1.0 - slot.availability.lost_share)
+            slot.lost_bits = np.where(loses, remainder(queue_bits, kept), 0.0)
+            columns[at.NEXT_STATION_QUEUE] = np.where(loses, kept, queue_bits)
 
-    def end_slot(self) -> tuple[Columns, TaskTable]:
+    def end_slot(self) -> tuple[SlotColumns, TaskTable]:
         """Energy, emission and P2's value; what arrived is let in, A(5)."""
-        state, slot, outcome = self.state, self._slot, self._slot.outcome
-        departed, energy = outcome.departed_bits, outcome.energy_j
-        left = np.maximum(state.queue_bits - departed, 0.0)
-        admission = self.ledger.admit(self._arriving, left)
-        columns = self._columns(slot, outcome, admission)
+        state, slot = self.state, self._slot
+        columns, station_columns = slot.columns, slot.station_columns
+        self.ledger.admit(
+            self._arriving, state.queue_bits, columns[at.DEPARTED], columns[at.ADMITTED]
+        )
+        network_columns = np.empty((at.NETWORK_ROWS, len(columns[0])))
+        account(
+            self.problem,
+            state,
+            slot.observation,
+            slot.decision,
+            slot.scaled,
+            slot.cells.station,
+            self.slot_carbon_g_per_j(),
+            columns,
+            station_columns,
+            network_columns,
+        )
+        recorded = self._recorded(slot, network_columns)
         state.slot += 1
-        state.queue_bits = after_service(state.queue_bits, departed, admission.arrived_bits)
-        state.station_queue_bits = slot.station_queue_bits
+        state.queue_bits = columns[at.NEXT_QUEUE]
+        state.station_queue_bits = station_columns[at.NEXT_STATION_QUEUE]
         state.lost_bits = slot.lost_bits
-        state.arrived_bits = admission.arrived_bits
-        state.departed_bits = departed
-        state.energy_j = energy
-        state.total_energy_j = state.total_energy_j + energy
-        state.total_departed_bits = state.total_departed_bits + departed
+        state.arrived_bits = columns[at.ARRIVED]
+        state.departed_bits = columns[at.DEPARTED]
+        state.energy_j = columns[at.TOTAL_J]
+        state.total_energy_j = columns[at.ALL_J]
+        state.total_departed_bits = columns[at.ALL_DEPARTED]
         if self.battery is not None:
-            used = outcome.local_energy_j + outcome.radio_energy_j
+            used = columns[at.LOCAL_J] + columns[at.RADIO_J]
             state.battery_j = self.battery.after_slot(state.battery_j, used)
             state.power_max_w = self.battery.power_max_w(state.battery_j)
         del self._slot
-        return columns, slot.ended
+        return recorded, slot.ended
 
     def unfinished(self) -> TaskTable:
         """The tasks still in a queue."""
         return self.ledger.pending()
 
-    def _columns(self, slot: Slot, outcome: Outcome, admission: Admission) -> Columns:
+    def _recorded(self, slot: Slot, network_columns: FloatArray) -> SlotColumns:
         """The trace variables of a slot; `state` is still that at its beginning."""
-        state, observation = self.state, slot.observation
-        station = slot.cells.station
-        carbon = self.slot_carbon_g_per_j()
-        columns: Columns = {
-            "queue_bits": state.queue_bits,
-            "station_queue_bits": state.station_queue_bits,
-            "arrived_bits": admission.arrived_bits,
-            "dropped_bits": admission.dropped_bits,
-            "local_bits": outcome.local_bits,
-            "offloaded_bits": outcome.offloaded_bits,
-            "station_served_bits": outcome.station_served_bits,
-            "serving_station": station,
-            "rate_bps": outcome.rate_bps,
-            "bandwidth_hz": outcome.bandwidth_hz,
-            "power_w": outcome.power_w,
-            "local_cpu_hz": outcome.local_cpu_hz,
-            "edge_cpu_hz": outcome.edge_cpu_hz,
-            "local_energy_j": outcome.local_energy_j,
-            "offload_energy_j": outcome.offload_energy_j,
-            "emission_mg": _emission_mg(outcome.energy_j, station, carbon),
-            "carbon_g_per_kwh": carbon * JOULES_PER_KWH,
-            "twin_age_s": observation.age_s,
-            "x_m": state.position_m[..., 0],
-            "y_m": state.position_m[..., 1],
-            "energy_per_bit_j": observation.energy_per_bit_j,
-            "perturbation_bits": observation.perturbation_bits,
-            "scaled": slot.scaled,
-            "objective": self.problem.objective(
-                outcome,
-                state.queue_bits,
-                state.station_queue_bits,
-                observation.perturbation_bits,
-                observation.energy_per_bit_j,
-                admission.arrived_bits,
-            ),
-        }
+        state, stations = self.state, slot.station_columns
+        layout, of_stations = at.LAYOUT, at.TRACED_STATION
+        others = dict(slot.decision.diagnostics)
         if slot.availability is not None:
-            columns["station_up"] = slot.station_up
-            columns["station_availability"] = slot.availability.share
-            columns["lost_bits"] = state.lost_bits
+            layout, of_stations = at.LAYOUT_WITH_FAILURES, at.TRACED_FAILING_STATION
+            stations[at.UP] = slot.station_up
+            stations[at.AVAILABILITY] = slot.availability.share
+            stations[at.LOST] = state.lost_bits
         if self.battery is not None:
-            columns["battery_j"] = state.battery_j
-            columns["power_max_w"] = state.power_max_w
+            others["battery_j"] = state.battery_j
+            others["power_max_w"] = state.power_max_w
         if self.record_gain:
-            columns["channel_gain"] = slot.channel_gain
-        columns.update(slot.diagnostics)
-        return columns
+            others["channel_gain"] = slot.channel_gain
+        for block in (slot.columns, stations, network_columns):
+            read_only(block)
+        blocks = slot.columns[at.TRACED_DEVICE], stations[of_stations], network_columns
+        return ColumnBlocks(layout, blocks, others)
 
     @cached_property
     def _always(self) -> FloatArray:
@@ -351,39 +341,3 @@ class StreamWorld(World):
             served_bits=slot.decision.served_bits * availability.serving_share,
         )
         slot.channel_gain = self.state.path_gain * self.state.fading * ever[:, None, :]
-
-
-@compiled
-def _energy_per_bit(
-    total_energy_j: FloatArray,
-    total_bits: FloatArray,
-    energy_j: FloatArray,
-    bits: FloatArray,
-) -> tuple[FloatArray, FloatArray]:
-    """(R,) eta_EE and eta'_EE, the ratio one slot earlier, J/bit; zero before the first bit."""
-    replications, devices = bits.shape
-    ratio = np.zeros((2, replications))
-    for r in range(replications):
-        joules, joules_before, all_bits, bits_before = 0.0, 0.0, 0.0, 0.0
-        for i in range(devices):
-            joules += total_energy_j[r, i]
-            all_bits += total_bits[r, i]
-            # One slot earlier: without the last slot's share.
-            joules_before += total_energy_j[r, i] - energy_j[r, i]
-            bits_before += total_bits[r, i] - bits[r, i]
-        if all_bits > 0.0:
-            ratio[0, r] = joules / all_bits
-        if bits_before > 0.0:
-            ratio[1, r] = joules_before / bits_before
-    return ratio[0], ratio[1]
-
-
-@compiled
-def _emission_mg(energy_j: FloatArray, station: IntArray, carbon_g_per_j: FloatArray) -> FloatArray:
-    """(R, N) what each device's tasks emit, at its station's intensity."""
-    replications, devices = energy_j.shape
-    emission = np.empty((replications, devices))
-    for r in range(replications):
-        for i in range(devices):
-            emission[r, i] = energy_j[r, i] * (carbon_g_per_j[r, station[r, i]] * 1e3)
-    return emission

@@ -10,28 +10,76 @@ from numpy.typing import NDArray
 from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.clock import NEVER_NS, EventOrder, to_ns
 from ..core.randomness import Generators, standard_exponential
-from ..core.saved_state import ALL_FIELDS
 from ..state import Columns
 
 LOST = NEVER_NS
 """The arrival time of a message that never arrives."""
 
 
-@dataclass
+class Times:
+    """(R, n) a time for each row of a table; mostly one for all, and then an array only when asked for.
+
+    Args:
+        shape: (R, n).
+        of_all_ns: of all rows.
+        by_row_ns: of each.
+    """
+
+    __slots__ = ("_by_row_ns", "of_all_ns", "shape")
+
+    def __init__(
+        self, shape: tuple[int, ...], of_all_ns: int | None, by_row_ns: IntArray | None = None
+    ) -> None:
+        self.shape = shape
+        self.of_all_ns = of_all_ns
+        self._by_row_ns = by_row_ns
+
+    @classmethod
+    def by_row(cls, times_ns: IntArray) -> "Times":
+        """From an array."""
+        return cls(times_ns.shape, None, times_ns)
+
+    @property
+    def ns(self) -> IntArray:
+        """(R, n)."""
+        if self._by_row_ns is None:
+            self._by_row_ns = np.full(self.shape, self.of_all_ns, np.int64)
+        return self._by_row_ns
+
+
 class Model:
     """A table of devices (or stations) as last reported.
 
-    Attributes:
+    Args:
         columns: arrays whose axes are (R, n, …).
-        stamp_ns: (R, n) the time at which each row was true.
-        sent_ns: (R, n) the time at which it was sent.
+        stamp: when each row was true.
+        sent: when it was sent.
     """
 
-    remembers: ClassVar[tuple[str, ...]] = ALL_FIELDS
+    remembers: ClassVar[tuple[str, ...]] = ("columns", "stamp_ns", "sent_ns")
 
-    columns: Columns
-    stamp_ns: IntArray
-    sent_ns: IntArray
+    def __init__(self, columns: Columns, stamp: Times, sent: Times) -> None:
+        self.columns = columns
+        self.stamp = stamp
+        self.sent = sent
+
+    @property
+    def stamp_ns(self) -> IntArray:
+        """(R, n) the time at which each row was true."""
+        return self.stamp.ns
+
+    @stamp_ns.setter
+    def stamp_ns(self, stamp_ns: IntArray) -> None:
+        self.stamp = Times.by_row(stamp_ns)
+
+    @property
+    def sent_ns(self) -> IntArray:
+        """(R, n) the time at which each row was sent."""
+        return self.sent.ns
+
+    @sent_ns.setter
+    def sent_ns(self, sent_ns: IntArray) -> None:
+        self.sent = Times.by_row(sent_ns)
 
     def check_alike(self, other: "Model") -> None:
         """Look at whether rows of another one can take the place of its own.
@@ -49,7 +97,7 @@ class Model:
 
     def replace(self, other: "Model") -> None:
         """Take over all rows."""
-        self.columns, self.stamp_ns, self.sent_ns = other.columns, other.stamp_ns, other.sent_ns
+        self.columns, self.stamp, self.sent = other.columns, other.stamp, other.sent
 
     def update(self, other: "Model", rows: BoolArray) -> None:
         """Take over those of the given rows (R, n) that are newer: none is overwritten by a late one."""

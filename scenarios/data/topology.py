@@ -1,28 +1,22 @@
-"""Stations and backhaul from a file that networkx reads: GraphML, or node-link JSON."""
+"""Stations and backhaul from a file that networkx reads: GraphML, GML, or node-link JSON."""
 
-import json
 import re
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from .base import Section
-from .errors import Issue, ScenarioError, as_toml
-from .schema import Scenario
-from .sections import MAX_STATIONS, MbsSection, Point, SbsSection
-from .units import BitsPerSecond, Metres, PositiveHertz, PositiveMetres, Seconds
-from .validation import ModelT, validate
-
-if TYPE_CHECKING:
-    import networkx as nx
-
-    Graph = nx.Graph[Any]
+from ..base import Section
+from ..errors import Issue, ScenarioError, as_toml
+from ..schema import Scenario
+from ..sections import MAX_STATIONS, MbsSection, Point, SbsSection
+from ..units import BitsPerSecond, Metres, PositiveHertz, PositiveMetres, Seconds
+from ..validation import ModelT, validate
+from .graphs import Graph, read_graph, stations_of
 
 _ISSUES = 10
 """A file with more that is wrong is of another kind: no use to list it all."""
@@ -81,13 +75,13 @@ def read_topology(path: Path, scenario: Scenario) -> TopologyColumns:
     """The stations and links of a file; what it leaves out is as in [stations] and [backhaul].
 
     Args:
-        path: ends in .graphml or .json.
+        path: ends in .graphml, .gml or .json; each may be compressed, .gz.
         scenario: has those sections, and the area.
 
     Raises:
         ScenarioError: with all that is wrong, by node, edge and attribute.
     """
-    graph = _read(path)
+    graph = stations_of(read_graph(path), path, scenario)
     issues: list[Issue] = []
 
     def checked(model: type[ModelT], attributes: Mapping[str, Any], where: str) -> ModelT | None:
@@ -116,58 +110,6 @@ def read_topology(path: Path, scenario: Scenario) -> TopologyColumns:
         raise ScenarioError(issues[:_ISSUES])
     known = {node: station for node, station in stations.items() if station is not None}
     return _columns(known, {ends: link for ends, link in links.items() if link}, scenario)
-
-
-def _read(path: Path) -> "Graph":
-    """The graph that a file describes, with text for nodes."""
-    import networkx as nx
-
-    readers = {".graphml": ("GraphML", _read_graphml), ".json": ("node-link JSON", _read_json)}
-    if path.suffix not in readers:
-        raise ScenarioError([Issue(str(path), "of another format", allowed=".graphml or .json")])
-    name, read = readers[path.suffix]
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            graph = read(path)
-        if not graph:
-            raise ValueError("it has no nodes")
-        return nx.relabel_nodes(graph, {node: _name(node) for node in graph})
-    except OSError as error:
-        raise ScenarioError([Issue(str(path), f"cannot be read: {error.strerror}")]) from None
-    except Exception as error:  # noqa: BLE001 - networkx raises whatever comes first
-        reason = f"{type(error).__name__}: {error}".partition("\n")[0][:200]
-        raise ScenarioError([Issue(str(path), f"no {name} of a graph: {reason}")]) from None
-
-
-def _read_graphml(path: Path) -> "Graph":
-    import networkx as nx
-
-    graph: Graph = nx.read_graphml(path)
-    return graph
-
-
-def _read_json(path: Path) -> "Graph":
-    """With all that the file says twice: networkx would let the last one count."""
-    import networkx as nx
-
-    data = json.loads(path.read_text(encoding="utf-8-sig"))
-    if not isinstance(data, dict) or not {"edges", "links"} & data.keys() or "nodes" not in data:
-        raise ValueError("it has no `nodes` and `edges`")
-    twice = [
-        name for name, n in Counter(_name(node["id"]) for node in data["nodes"]).items() if n > 1
-    ]
-    if twice:
-        raise ValueError(f"node {twice[0]} is there twice")
-    edges = "edges" if "edges" in data else "links"
-    graph: Graph = nx.node_link_graph(data | {"multigraph": True}, edges=edges)
-    return graph
-
-
-def _name(node: object) -> str:
-    if isinstance(node, bool) or not isinstance(node, str | int) or node == "":
-        raise ValueError(f"{node!r} is no name of a node")
-    return str(node)
 
 
 def _finite(attributes: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,371 @@
+"""What a data file is, before a scenario names it: columns, period, step, gaps, zone, what it becomes."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..scenarios.carbon_section import CarbonReading
+from ..scenarios.data.carbon import read_carbon
+from ..scenarios.data.carbon_formats import time_columns
+from ..scenarios.data.catalogue import catalogue
+from ..scenarios.data.graphs import around, degrees, place, read_graph
+from ..scenarios.data.lookup import look_up
+from ..scenarios.data.moments import are_aware, moment
+from ..scenarios.data.positions import coordinate_columns, coordinates
+from ..scenarios.data.records import Table, number, read_table, refuse
+from ..scenarios.errors import Issue, ScenarioError, as_toml, nearest
+from ..scenarios.loading import Overrides, data_folders, values_of
+from ..scenarios.validation import validate
+from ..traces.printing import Printable, duration
+
+if TYPE_CHECKING:
+    from rich.table import Table as RichTable
+
+MOST_ROWS = 1_000_000
+"""Rows of a table that are looked at: more say no more of what it is."""
+
+GAP = 3.0
+"""Rows that are so many times their usual step apart have a gap between them."""
+
+
+Facts: TypeAlias = dict[str, str | int | float]
+
+
+@dataclass(frozen=True)
+class DataCheck(Printable):
+    """What a file was found to be.
+
+    Attributes:
+        file: as named.
+        kind: of data that it was taken for.
+        facts: in words or numbers, by what they are about, in the order in which they are shown.
+    """
+
+    file: str
+    kind: str
+    facts: Mapping[str, str | int | float]
+
+    def to_table(self) -> "RichTable":
+        """A table for people."""
+        from rich.markup import escape
+        from rich.table import Table as RichTable
+
+        table = RichTable(show_header=False)
+        table.add_row("file", escape(self.file))
+        for name, fact in self.facts.items():
+            table.add_row(name, escape(f"{fact:,}" if isinstance(fact, int) else f"{fact}"))
+        return table
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `to_json` writes."""
+        return {"file": self.file, "as": self.kind, **self.facts}
+
+
+def check_data(file: str | Path, kind: str, overrides: Overrides = ()) -> DataCheck:
+    """Read a data file as a scenario would, and say what it is.
+
+    Args:
+        file: its path, or the name of one that ships or lies in a data folder.
+        kind: one of `KINDS`.
+        overrides: how it is to be read: keys of a carbon file (`unit`, `time_zone`, …), `time_column` of
+            arrivals and movements.
+
+    Raises:
+        ScenarioError: it cannot be read, or is no such data, or a key is unknown.
+    """
+    path = Path(file)
+    if not path.is_file():
+        found = look_up(str(file), [Path.cwd(), *data_folders(None, None)])
+        if found is None:
+            allowed = "a file, or one that `edgesim data` lists"
+            raise ScenarioError([Issue(str(file), "no such data file", allowed=allowed)])
+        path = found[0]
+    return DataCheck(str(file), kind, KINDS[kind](path, dict(values_of(overrides))))
+
+
+def _carbon(path: Path, keys: Mapping[str, Any]) -> Facts:
+    series = read_carbon(path, validate(CarbonReading, keys, "--set"))
+    about, table = series.about, read_table(path)
+    clock = "" if about.time_zone == "none" else " UTC"
+    held = np.append(np.diff(series.times), series.end - series.times[-1]) / np.timedelta64(1, "s")
+    mean = float(series.g_per_kwh @ held / held.sum()) if held.sum() else float(series.g_per_kwh[0])
+    start = str(series.times[0].astype("datetime64[s]")) + ("Z" if clock else "")
+    keys = {key: value for key, value in keys.items() if value is not None}
+    becomes = _inline({"file": _name(path), "start": start} | keys)
+    return {
+        "form": table.form,
+        **({"format of": about.source} if about.source != table.form else {}),
+        "columns": ", ".join(table.columns),
+        "time column": about.time_column,
+        "value column": about.value_column,
+        "rows": len(table.rows),
+        "rows without value": about.left_out,
+        **_period(series.times, clock),
+        "time zone": about.time_zone,
+        "unit": about.unit,
+        "kind": about.kind or "not stated: `kind`",
+        "basis": about.basis or "not stated: `basis`",
+        "g/kWh, least": float(series.g_per_kwh.min()),
+        "g/kWh, mean over time": mean,
+        "g/kWh, most": float(series.g_per_kwh.max()),
+        "becomes": f"[carbon] intensity = {becomes}",
+    }
+
+
+def _arrivals(path: Path, keys: Mapping[str, Any]) -> Facts:
+    table = read_table(path, MOST_ROWS)
+    column, times, zone = _times_of(table, keys)
+    numbers = {
+        name: f"{least:g} to {most:g}, mean {mean:.6g}"
+        for name in table.columns
+        if name != column and (found := _numbers(table, name)) is not None
+        for least, mean, most in [found]
+    }
+    sizes = {name: "… bit" for name in numbers}
+    return {
+        "form": table.form,
+        "columns": ", ".join(table.columns),
+        "time column": column,
+        **_rows(table),
+        **_period(np.sort(times), " UTC" if zone else ""),
+        "rows out of order": int((times[1:] < times[:-1]).sum()),
+        "rows at the time of another": int(times.size - np.unique(times).size),
+        "time zone": zone or "none",
+        **numbers,
+        "becomes": '[tasks] arrivals = "replay", '
+        f"file = {as_toml(_name(path))}, time_column = {as_toml(column)}, "
+        f"bits = {_inline(sizes)}",
+    }
+
+
+def _mobility(path: Path, keys: Mapping[str, Any]) -> Facts:
+    table = read_table(path, MOST_ROWS)
+    column, times, zone = _times_of(table, keys)
+    identity = _one_of(table, ("id", "vehicle_id", "person_id", "node", "object"))
+    names = ("x", "vehicle_x", "person_x"), ("y", "vehicle_y", "person_y")
+    if any(one.lower() in names[0] for one in table.columns):
+        axes = (_one_of(table, names[0]), _one_of(table, names[1]))
+    else:
+        latitude, longitude = coordinate_columns(table)
+        axes = (longitude, latitude)
+    index = table.columns.index(identity)
+    who = np.array([str(row[index]) if len(row) > index else "" for row in table.rows])
+    at = np.array([_coordinate(table, axis) for axis in axes])
+    order = np.lexsort((times, who))
+    same = who[order][1:] == who[order][:-1]
+    facts: Facts = {
+        "form": table.form,
+        "columns": ", ".join(table.columns),
+        "time column": column,
+        **_rows(table),
+        "objects": int(np.unique(who).size),
+        **_period(np.unique(times), " UTC" if zone else ""),
+        "time zone": zone or "none",
+    }
+    if same.any():
+        again = times[order][1:][same] == times[order][:-1][same]
+        facts["rows of one object at one time"] = int(again.sum())
+        jump = np.hypot(*np.diff(at[:, order], axis=1))[same]
+        facts["largest jump"] = f"{jump.max():.6g}, in the unit of the columns"
+    for axis, values in zip(axes, at, strict=True):
+        facts[axis] = f"{values.min():.9g} to {values.max():.9g}"
+    facts["becomes"] = f"movements of {facts['objects']:,} objects, by {identity}"
+    return facts
+
+
+def _positions(path: Path, keys: Mapping[str, Any]) -> Facts:
+    _no_keys(keys, ())
+    table = read_table(path, MOST_ROWS)
+    latitude, longitude = coordinate_columns(table)
+    places = coordinates(table)
+    if not len(places):
+        refuse(path, "empty", "rows with a latitude and a longitude")
+    (west, south), (east, north) = places.min(axis=0), places.max(axis=0)
+    return {
+        "form": table.form,
+        "columns": ", ".join(table.columns),
+        **_rows(table),
+        latitude: f"{south:.9g} to {north:.9g} degrees",
+        longitude: f"{west:.9g} to {east:.9g} degrees",
+        "rows at the place of another": len(places) - len(np.unique(places, axis=0)),
+        "area": around([(west, south), (east, north)]),
+        "becomes": f"positions = {_inline({'file': _name(path)})}, those in `area.rectangle`",
+    }
+
+
+def _topology(path: Path, keys: Mapping[str, Any]) -> Facts:
+    import networkx as nx
+
+    _no_keys(keys, ())
+    graph = read_graph(path)
+    said = [attributes for _, attributes in graph.nodes(data=True)]
+    links = [attributes for _, _, attributes in graph.edges(data=True)]
+    own = any("kind" in one for one in said)
+    placed = [found for one in said if (found := place(one))]
+    parts = list(nx.connected_components(graph.to_undirected()))
+    ends = Counter(frozenset(pair) for pair in graph.edges())
+    at = {node: place(one) for node, one in graph.nodes(data=True)}
+    same = sum(a != b and at[a] is not None and at[a] == at[b] for a, b in graph.edges())
+    facts: Facts = {
+        "nodes": len(said),
+        "attributes of nodes": ", ".join(dict.fromkeys(key for one in said for key in one))
+        or "none",
+        "links": len(links),
+        "attributes of links": ", ".join(dict.fromkeys(key for one in links for key in one))
+        or "none",
+        "links without `LinkSpeedRaw`": sum("LinkSpeedRaw" not in one for one in links),
+        "links beside another": sum(count - 1 for count in ends.values()),
+        "links to the same node": nx.number_of_selfloops(graph),
+        "links of length 0": same,
+        "parts that no link joins": len(parts),
+    }
+    if own:
+        kinds = Counter(str(one.get("kind")) for one in said)
+        facts["kinds"] = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
+        facts["becomes"] = f"[topology] file = {as_toml(_name(path))}"
+        return facts
+    facts["nodes with coordinates"] = len(placed)
+    named = any(degrees(one) for one in said)
+    facts["coordinates"] = "Longitude, Latitude" if named else "`pos`" if placed else "none"
+    if any("Internal" in one for one in said):
+        facts["nodes with `Internal` = 1"] = sum(one.get("Internal") in (1, True) for one in said)
+    facts["node of most links"] = max(graph, key=lambda node: int(graph.degree(node)))
+    if placed:
+        facts["area"] = around(placed)
+    facts["becomes"] = f"[topology] file = {as_toml(_name(path))}, mbs = …"
+    return facts
+
+
+KINDS: Mapping[str, Callable[[Path, Mapping[str, Any]], Facts]] = {
+    "carbon": _carbon,
+    "arrivals": _arrivals,
+    "mobility": _mobility,
+    "positions": _positions,
+    "topology": _topology,
+}
+"""What a file may be taken for."""
+
+
+def _name(path: Path) -> str:
+    """As a scenario names it."""
+    return path.name.removesuffix(".gz")
+
+
+def _inline(table: Mapping[str, Any]) -> str:
+    """A table in a line, of whatever length."""
+    return "{" + ", ".join(f"{key} = {as_toml(value)}" for key, value in table.items()) + "}"
+
+
+def _no_keys(keys: Mapping[str, Any], known: Sequence[str]) -> None:
+    for key in keys:
+        if key not in known:
+            allowed = ", ".join(known) or "none for these data"
+            issue = Issue("--set", "unknown key", key, allowed=allowed, near=nearest(key, known))
+            raise ScenarioError([issue])
+
+
+def _rows(table: Table) -> Facts:
+    cut = len(table.rows) == MOST_ROWS
+    return {"rows": f"the first {MOST_ROWS:,}, no more are looked at" if cut else len(table.rows)}
+
+
+def _period(times: NDArray[Any], clock: str) -> Facts:
+    """Of times in order, datetime64 or seconds."""
+    seconds = times.dtype.kind != "M"
+    first, last = times[0], times[-1]
+    steps = np.diff(times) if seconds else np.diff(times) / np.timedelta64(1, "s")
+    steps = steps[steps > 0.0]
+    told: Facts = {
+        "period": f"{first:g} s to {last:g} s"
+        if seconds
+        else f"{_short(first)} to {_short(last)}{clock}"
+    }
+    if steps.size:
+        usual, longest = float(np.median(steps)), int(np.argmax(steps))
+        told["usual step"] = duration(usual)
+        told["other steps"] = int((np.abs(steps - usual) > 1e-6 * usual).sum())
+        told[f"gaps, over {GAP:g} usual steps"] = int((steps > GAP * usual).sum())
+        told["longest step"] = duration(float(steps[longest]))
+    return told
+
+
+def _short(moment: np.datetime64) -> str:
+    """Without zeros at its end."""
+    text = str(moment)
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _times_of(table: Table, keys: Mapping[str, Any]) -> tuple[str, NDArray[Any], str]:
+    """The column of times, the times as datetime64 or seconds, and whether they have a zone."""
+    _no_keys(keys, ("time_column",))
+    named = keys.get("time_column")
+    fits = [named] if named in table.columns else time_columns(table)
+    if named is not None and named not in table.columns:
+        refuse(table.path, f"no column {as_toml(named)}", ", ".join(table.columns))
+    if len(fits) != 1:
+        what = (
+            f"several columns of times: {', '.join(fits)}"
+            if fits
+            else "no column of times by its name"
+        )
+        refuse(table.path, f"{what}; its columns: {', '.join(table.columns)}", "`time_column`")
+    if not table.rows:
+        refuse(table.path, "empty", "rows")
+    try:
+        seconds = table.column(fits[0], lambda cell: number(cell, -1e8, 1e8, "seconds"))
+    except ScenarioError:
+        moments = table.column(fits[0], moment)
+    else:
+        return fits[0], np.array(seconds), ""
+    aware = are_aware(moments)
+    if aware is None:
+        refuse(table.path, "some times have a zone and some have none", "one or the other")
+    if aware:
+        try:
+            moments = [one.astimezone(UTC).replace(tzinfo=None) for one in moments]
+        except OverflowError:
+            refuse(table.path, "a time that is in UTC in a year that there is not")
+    return fits[0], np.array(moments, "datetime64[us]"), "in the rows" if aware else ""
+
+
+def _numbers(table: Table, name: str) -> tuple[float, float, float] | None:
+    """Least, mean and most of a column, if it has numbers only."""
+    try:
+        found = np.array(table.column(name, lambda cell: number(cell, -1e300, 1e300, "a number")))
+    except ScenarioError:
+        return None
+    return float(found.min()), float(found.mean()), float(found.max())
+
+
+def _one_of(table: Table, names: Sequence[str]) -> str:
+    found = [column for column in table.columns if column.lower() in names]
+    if len(found) != 1:
+        what = f"{len(found)} columns of these names; its columns: {', '.join(table.columns)}"
+        refuse(table.path, what, f"one of {', '.join(names)}")
+    return found[0]
+
+
+def _coordinate(table: Table, name: str) -> list[float]:
+    return table.column(
+        name, lambda cell: number(cell, -1e9, 1e9, "a coordinate", table.decimal_comma)
+    )
+
+
+def listing() -> str:
+    """What ships, with all that is known of it, and where other data are published."""
+    lines = ["Ships with edgesim; named in a scenario by the file's name:"]
+    for one in catalogue().shipped:
+        lines += ["", f"{one.file}: {one.title}"]
+        lines += [f"  {key}: {getattr(one, key)}" for key in one._fields[2:]]
+    lines += ["", "Published elsewhere; a file is looked up beside the scenario, then in:"]
+    lines += [f"  {folder}" for folder in ("the folder of --data", "that of EDGESIM_DATA")]
+    lines += [f"  {folder}" for folder in data_folders(None, None)[-1:]]
+    for other in catalogue().published:
+        lines += ["", f"{other.name} (--as {other.kind}): {other.where}", f"  {other.note}"]
+    return "\n".join(lines)

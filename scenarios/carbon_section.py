@@ -1,0 +1,93 @@
+"""The section [carbon] of a scenario file: constants, and files with how they are to be read."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import AfterValidator, Discriminator, Field, Tag
+
+from .base import Section, form
+from .units import GramsPerJoule, PositiveSeconds
+
+Unit: TypeAlias = Literal["g/kWh", "kg/kWh", "kg/MWh", "t/MWh", "lb/MWh"]
+Kind: TypeAlias = Literal["average", "marginal"]
+Basis: TypeAlias = Literal["direct", "life-cycle"]
+
+
+def aware_in_utc(moment: datetime) -> datetime:
+    """A moment with a time zone turned into UTC; one without stays as it is.
+
+    Raises:
+        ValueError: in UTC it is beyond the years that there are.
+    """
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment
+    except OverflowError:
+        raise ValueError("in UTC a year that there is not") from None
+
+
+class CarbonReading(Section):
+    """How a file of carbon intensity is read; what the file says by itself need not be given."""
+
+    time_column: str | None = Field(
+        default=None, min_length=1, description="column of the times at which values begin"
+    )
+    value_column: str | None = Field(
+        default=None, min_length=1, description='column of the values; in JSON with dots, "a.b"'
+    )
+    unit: Unit | None = Field(default=None, description="of the values, mass of CO2 per energy")
+    time_zone: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=100,
+        description='of times without one: "UTC", "Europe/London", "+10:00"',
+    )
+    kind: Kind | None = Field(
+        default=None,
+        description="what the grid emits per kWh of all, or per kWh that is drawn in addition",
+    )
+    basis: Basis | None = Field(
+        default=None,
+        description="what power stations emit, or also what building and fuelling them does",
+    )
+
+
+class CarbonFile(CarbonReading):
+    """Carbon intensity over time from a file, each value from its time to the next.
+
+    CSV with a header, separated by commas, semicolons or tabs, and JSON; each may be compressed
+    (.gz). What the file says by itself need not be given: see docs/data.md.
+    """
+
+    file: str = Field(min_length=1, description="name; `edgesim data` says where it is looked up")
+    start: Annotated[datetime, AfterValidator(aware_in_utc)] = Field(
+        description="moment at which the run begins; with a time zone where the file's times have one, "
+        "else on the file's clock"
+    )
+    max_gap: PositiveSeconds | None = Field(
+        default=None,
+        description="longest time that a value may hold; three of the file's usual steps if not given",
+    )
+
+
+CarbonIntensity: TypeAlias = Annotated[
+    Annotated[GramsPerJoule, Tag("<value>")] | Annotated[CarbonFile, Tag("<table>")],
+    Discriminator(form),
+]
+
+
+class CarbonSection(Section):
+    """Carbon intensity of the electricity, also of the devices that a station serves."""
+
+    intensity: CarbonIntensity = Field(
+        default=182 / 3.6e6, description="everywhere, unless given below; a constant or a file"
+    )
+    mbs: CarbonIntensity | None = Field(default=None, description="at the MBS")
+    sbs: (
+        Annotated[
+            Annotated[GramsPerJoule, Tag("<value>")]
+            | Annotated[CarbonFile, Tag("<table>")]
+            | Annotated[tuple[CarbonIntensity, ...], Tag("<list>")],
+            Discriminator(form),
+        ]
+        | None
+    ) = Field(default=None, description="at the SBSs; one for all, or a list")

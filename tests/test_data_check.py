@@ -1,0 +1,156 @@
+"""`edgesim data` and `edgesim data check`: what a file is, before a scenario names it."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from test_carbon import ELECTRICITY_MAPS, LONDON, UK_API
+from test_topologies import graphml, node_link
+
+import edgesim
+from edgesim.cli import DATA_KINDS, main
+from edgesim.experiments.data_check import KINDS, check_data
+from edgesim.scenarios.data.catalogue import catalogue
+from edgesim.scenarios.errors import ScenarioError
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def command(*words: str) -> Result:
+    return CliRunner().invoke(main, ["data", *words])
+
+
+def facts(
+    content: str | dict[str, Any], kind: str, *keys: str, name: str = "f.csv"
+) -> dict[str, Any]:
+    Path(name).write_text(
+        content if isinstance(content, str) else json.dumps(content), encoding="utf-8"
+    )
+    return check_data(name, kind, keys).to_dict()
+
+
+def test_the_list_has_all_that_ships_and_where_the_rest_is() -> None:
+    said = command().stdout
+    for one in catalogue().shipped:
+        assert all(text in said for text in one)
+    for other in catalogue().published:
+        assert other.name in said and other.where in said and other.kind in DATA_KINDS
+    assert "--data" in said and "EDGESIM_DATA" in said
+    assert set(KINDS) == set(DATA_KINDS)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("carbon_intensity_gb_2020.csv", "carbon"),
+        ("azure_llm_code_2023.csv", "arrivals"),
+        ("eua_users_melbourne_cbd.csv", "positions"),
+    ],
+)
+def test_what_ships_is_checked_by_its_name(name: str, kind: str) -> None:
+    told = json.loads(command("check", name, "--as", kind, "--json").stdout)
+    assert told["rows"] in (21_976, 8_819, 816) and name in told["becomes"]
+    assert name in command("check", name, "--as", kind).stdout
+
+
+def test_a_carbon_file() -> None:
+    told = facts(ELECTRICITY_MAPS, "carbon", "basis=direct")
+    assert told["columns"].startswith("Datetime (UTC), Country, ")
+    assert told["format of"] == "Electricity Maps"
+    assert told["value column"] == "Carbon intensity gCO₂eq/kWh (direct)"
+    assert told["period"] == "2025-01-01T00:00:00 to 2025-01-01T01:00:00 UTC"
+    assert (told["usual step"], told["time zone"], told["unit"]) == ("1 h 0 min", "UTC", "g/kWh")
+    assert (told["kind"], told["basis"]) == ("average", "direct")
+    assert told["g/kWh, mean over time"] == pytest.approx(11.0)
+    # What it becomes can be pasted.
+    table = tomllib.loads(told["becomes"].replace("[carbon] ", "[carbon]\n"))
+    scenario = edgesim.load_scenario(
+        {"title": "x", "run": {"slots": 1}, "tasks": {"mean": 1.0}, **table}, data_dir="."
+    )
+    edgesim.validate(scenario)
+
+
+def test_gaps_and_doubled_hours_of_a_carbon_file() -> None:
+    told = facts(UK_API, "carbon", name="uk.json")
+    assert (told["rows"], told["rows without value"]) == (4, 1)
+    assert (told["usual step"], told["longest step"]) == ("45 min 0 s", "1 h 0 min")
+    told = facts(LONDON, "carbon", "time_zone=Europe/London")
+    assert told["period"] == "2024-10-26T23:00:00 to 2024-10-27T03:00:00 UTC"
+    assert (told["other steps"], told["kind"]) == (0, "not stated: `kind`")
+    hours = [0, 1, 2, 6, 7]
+    rows = [f"2025-01-01 0{hour}:00,100" for hour in hours]
+    told = facts("\n".join(["Time,Carbon Intensity", *rows]), "carbon")
+    assert (told["gaps, over 3 usual steps"], told["longest step"]) == (1, "4 h 0 min")
+
+
+def test_arrivals() -> None:
+    rows = ["t,size,name", "2025-01-01T00:00:10Z,5,a", "2025-01-01T00:00:00Z,1,b"]
+    rows += ["2025-01-01T00:00:10Z,3,c"]
+    told = facts("\n".join(rows), "arrivals", "time_column=t")
+    assert (told["rows out of order"], told["rows at the time of another"]) == (1, 1)
+    assert told["period"] == "2025-01-01T00:00:00 to 2025-01-01T00:00:10 UTC"
+    assert told["size"] == "1 to 5, mean 3" and "name" not in told
+    assert 'time_column = "t", bits = {size = "… bit"}' in told["becomes"]
+    told = facts("time,size\n0.5,1\n2.5,1\n", "arrivals")
+    assert (told["period"], told["usual step"]) == ("0.5 s to 2.5 s", "2 s")
+
+
+def test_movements() -> None:
+    told = facts("t,id,x,y\n0,a,0,0\n0,b,5,5\n1,a,3,4\n1,b,5,5\n", "mobility", "time_column=t")
+    assert (told["objects"], told["largest jump"]) == (2, "5, in the unit of the columns")
+    assert (told["x"], told["usual step"]) == ("0 to 5", "1 s")
+    assert told["rows of one object at one time"] == 0
+    told = facts("time;id;lat;lon\n0;a;50;8\n60;a;51;8\n", "mobility")
+    assert told["lat"] == "50 to 51" and told["longest step"] == "1 min 0 s"
+
+
+def test_topologies() -> None:
+    told = facts(graphml(), "topology", name="n.graphml")
+    assert (told["nodes"], told["nodes with coordinates"], told["links"]) == (5, 3, 4)
+    assert (told["nodes with `Internal` = 1"], told["node of most links"]) == (3, "2")
+    assert told["links without `LinkSpeedRaw`"] == 3
+    assert told["area"] == "{south = 49.99, west = 7.99, north = 52.01, east = 8.01}"
+    told = facts(node_link(), "topology", name="n.json")
+    assert (told["coordinates"], told["attributes of links"]) == ("`pos`", "dist")
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "keys", "message"),
+    [
+        (ELECTRICITY_MAPS, "carbon", (), "2 columns fit for the carbon intensity"),
+        (ELECTRICITY_MAPS, "carbon", ("unit=stone/kWh",), 'key `unit` = "stone/kWh": '),
+        (ELECTRICITY_MAPS, "carbon", ("untit=g/kWh",), "did you mean `unit`?"),
+        ("a,b\n1,2\n", "arrivals", (), "no column of times by its name; its columns: a, b"),
+        ("a,b\n1,2\n", "arrivals", ("time_column=c",), 'no column "c"; allowed: a, b'),
+        ("time,b\n2025-01-01,2\n2025-01-01T00:00Z,2\n", "arrivals", (), "some times have a zone"),
+        ("time,b\nx,2\n", "arrivals", (), 'row 2, column time: "x" is not a date and time'),
+        ("a,b\n1,2\n", "positions", (), "no column latitude nor longitude; its columns: a, b"),
+        ("lat,lon\n", "positions", (), "empty"),
+        ("lat,lon\n1,200\n", "positions", (), "is not an angle within ±180 degrees"),
+        ("lat,lon\n1,2\n", "positions", ("unit=m",), "key `unit`: unknown key"),
+        ("t,x,y\n1,2,3\n", "mobility", ("time_column=t",), "0 columns of these names"),
+        ("a", "topology", (), "of another format"),
+    ],
+)
+def test_what_is_no_such_file_is_told_in_one_message(
+    content: str, kind: str, keys: tuple[str, ...], message: str
+) -> None:
+    Path("f.csv").write_text(content, encoding="utf-8")
+    given = [word for key in keys for word in ("--set", key)]
+    result = command("check", "f.csv", "--as", kind, *given)
+    assert result.exit_code == 2 and message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_file_that_there_is_not() -> None:
+    result = command("check", "nix.csv", "--as", "carbon")
+    assert result.exit_code == 2 and "nix.csv: no such data file" in result.stderr
+    with pytest.raises(ScenarioError, match="no such data file"):
+        check_data("nix.csv", "carbon")
+    assert command("check", "nix.csv", "--as", "grid").exit_code == 2
