@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from edgesim.scenarios.errors import ScenarioError
     from edgesim.scenarios.schema import Scenario
     from edgesim.simulator.core.errors import RunError
+    from edgesim.simulator.core.outputs import OutputError
     from edgesim.simulator.stream.decision import Decision
     from edgesim.simulator.stream.observation import Observation
     from edgesim.simulator.tasks.decision import TaskDecision
@@ -54,6 +55,7 @@ __all__ = [
     "CheckpointError",
     "Decision",
     "Observation",
+    "OutputError",
     "Policy",
     "RunError",
     "Scenario",
@@ -91,6 +93,7 @@ _MODULES = {
     "CheckpointError": "experiments.errors",
     "Decision": "simulator.stream.decision",
     "Observation": "simulator.stream.observation",
+    "OutputError": "simulator.core.outputs",
     "Policy": "policies.base",
     "RunError": "simulator.core.errors",
     "Scenario": "scenarios.schema",

@@ -5,6 +5,7 @@ They raise
 - `ScenarioError` where a scenario or a sweep file cannot be run, with all that is wrong;
 - `TraceError` where a trace or a sweep cannot be read, or has no such numbers;
 - `ArgumentError` where arguments exclude each other, or an output must not be replaced;
+- `OutputError` where a link, a device or a folder is in the place of an output;
 - `RunError` where a policy or a model fails during a run, or a training comes to nothing;
 - `CheckpointError` where a run cannot be saved, or cannot go on from its checkpoint;
 - `OSError` where an output cannot be written;

@@ -62,12 +62,13 @@ def user_errors() -> Iterator[None]:
     from edgesim.experiments.errors import ArgumentError, CheckpointError, SweepStoppedError
     from edgesim.scenarios.errors import ScenarioError
     from edgesim.simulator.core.errors import RunError
+    from edgesim.simulator.core.outputs import OutputError
     from edgesim.traces.printing import shown
     from edgesim.traces.reader import TraceError
 
     try:
         yield
-    except (ScenarioError, TraceError) as error:
+    except (ScenarioError, OutputError, TraceError) as error:
         terminal.say(f"error: {error}", err=True)
         sys.exit(MISTAKE)
     except CheckpointError as error:

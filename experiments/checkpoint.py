@@ -5,7 +5,6 @@ them, arrays, the first of which is the text of a JSON tree. Nothing in it is co
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -17,8 +16,8 @@ from zipfile import ZIP_STORED, ZipFile
 import numpy as np
 
 from .. import __version__
+from ..simulator.core.outputs import put_bytes
 from ..simulator.core.saved_state import Saved, StateError, save_state
-from ..traces.file_errors import replaced
 from .errors import CheckpointError
 
 SUFFIX = ".checkpoint"
@@ -66,11 +65,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         "edgesim_version": __version__,
         "sha256": sha256(content.getbuffer()).hexdigest(),
     }
-    with replaced(path) as hidden, hidden.open("wb") as file:
-        file.write(json.dumps(header).encode() + b"\n")
-        file.write(content.getbuffer())
-        file.flush()
-        os.fsync(file.fileno())
+    put_bytes(path, json.dumps(header).encode() + b"\n", content.getbuffer())
 
 
 def state_of(parts: Mapping[str, Any], path: Path, known: frozenset[str] | None = None) -> Saved:

@@ -49,7 +49,8 @@ class Evaluator:
     Stream problem: the "system cost" is minus the mean reward A(22), that is P2's objective; `local`
     closes 0 % of the gap, `lyapunov`, which solves P2, 100 %. Task problem: the mean worst-case
     emission beyond that of `exact`, and the share of feasible slots, both over the slots that `exact`
-    finds feasible.
+    finds feasible. There is no gap where both cost the same, as where nothing arrives, no excess where
+    `exact` emits nothing, and neither emission nor excess where it finds no slot feasible.
 
     Args:
         scenario: what is trained for; its seeds are the ones held out.
@@ -80,25 +81,26 @@ class Evaluator:
             "system_cost": cost,
             "lyapunov_system_cost": best,
             "local_system_cost": zero,
-            "gap_closed": (zero - cost) / (zero - best),
             "energy_per_bit_nj": float(joule.sum() / max(bits.sum(), 1.0)) * 1e9,
             "queue_mbit": float(columns["queue_bits"].mean()) * 1e-6,
         }
+        if zero != best:
+            figures["gap_closed"] = (zero - cost) / (zero - best)
         return Evaluation(figures, cost)
 
     def _task_figures(self, columns: _Columns) -> Evaluation:
         best = self._references["exact"]
         possible: BoolArray = best["feasible"].astype(bool)
-        feasible = float(columns["feasible"][possible].mean()) if possible.any() else 1.0
+        if not possible.any():
+            return Evaluation({"feasible": 1.0}, 0.0)
+        feasible = float(columns["feasible"][possible].mean())
         emission = float(columns["worst_emission_mg"][possible].mean())
         least = float(best["worst_emission_mg"][possible].mean())
-        figures = {
-            "worst_emission_mg": emission,
-            "exact_worst_emission_mg": least,
-            "excess": emission / least - 1.0,
-            "feasible": feasible,
-        }
-        return Evaluation(figures, figures["excess"] + INFEASIBLE * (1.0 - feasible))
+        figures = {"worst_emission_mg": emission, "exact_worst_emission_mg": least}
+        if least > 0.0:
+            figures["excess"] = emission / least - 1.0
+        figures["feasible"] = feasible
+        return Evaluation(figures, figures.get("excess", 0.0) + INFEASIBLE * (1.0 - feasible))
 
     def _run(self, policy: Policy) -> _Columns:
         plan = blueprint(self._scenario)

@@ -1,8 +1,9 @@
 """What a run is made of beside its scenario's text: the content of the files and classes that it names."""
 
 import inspect
+import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -18,45 +19,79 @@ _OWN = __name__.partition(".")[0]
 _MODELS = ("mobility", "association", "path_loss", "fading", "arrivals")
 
 
+class Inputs:
+    """Digests of what may change while scenarios stay the same. Each file is read once."""
+
+    def __init__(self) -> None:
+        self._of_file: dict[Path, str] = {}
+        self._of_class: dict[type, tuple[set[Path], dict[str, str]]] = {}
+
+    def of(
+        self, scenario: Scenario, text: str, classes: Iterable[type], checkpoint: str | None
+    ) -> dict[str, str]:
+        """By the name of a file or of a notebook's class, hexadecimal; sorted.
+
+        Args:
+            scenario: names data files.
+            text: its JSON.
+            classes: of its policy and models: the user's count, with what their files import from
+                beside them.
+            checkpoint: of a policy that learns.
+        """
+        paths = set(_data_files(scenario, text))
+        if checkpoint is not None and (path := Path(checkpoint)).is_file():
+            paths.add(path)  # else it is a shipped one, which the version stands for
+        found: dict[str, str] = {}
+        for cls in classes:
+            files, notebook = self._written(cls)
+            paths |= files
+            found |= notebook
+        for path in sorted(paths):
+            if path not in self._of_file:
+                self._of_file[path] = _digest(path.read_bytes())
+            more, name = self._of_file[path], path.name
+            found[name] = _digest(f"{found[name]}{more}".encode()) if name in found else more
+        return dict(sorted(found.items()))
+
+    def _written(self, given: type) -> tuple[set[Path], dict[str, str]]:
+        """The user's files that a class is written in, and what is written in a notebook."""
+        if given not in self._of_class:
+            paths: set[Path] = set()
+            notebook: dict[str, str] = {}
+            for cls in given.__mro__:
+                module = sys.modules.get(cls.__module__)
+                if module is not None and _is_users(module):
+                    sources = _sources(module, set())
+                    paths |= sources
+                    if not sources:
+                        with suppress(OSError, TypeError):
+                            notebook[cls.__qualname__] = _digest(inspect.getsource(cls).encode())
+            self._of_class[given] = paths, notebook
+        return self._of_class[given]
+
+
 def inputs_of(scenario: Scenario, blueprint: Blueprint, policy: Any) -> dict[str, str]:
     """Digests of what may change while the scenario stays the same.
 
     Args:
         scenario: names data files.
         blueprint: has the models.
-        policy: its class's file counts, with what that imports from beside it; of a policy that learns,
-            its checkpoint.
+        policy: an object; of one that learns, its checkpoint counts.
 
     Returns:
-        By the name of a file, hexadecimal; sorted.
+        As `Inputs.of`.
     """
-    paths = {*_data_files(scenario), *_checkpoints(policy)}
-    found: dict[str, str] = {}
-    for item in (policy, *(getattr(blueprint, name) for name in _MODELS)):
-        for cls in type(item).__mro__:
-            module = sys.modules.get(cls.__module__)
-            if module is not None and _is_users(module):
-                sources = _sources(module, set())
-                paths |= sources
-                if not sources:  # of a notebook
-                    with suppress(OSError, TypeError):
-                        found[cls.__qualname__] = _digest(inspect.getsource(cls).encode())
-    for path in sorted(paths):
-        found[path.name] = _digest(f"{found.get(path.name, '')}".encode() + path.read_bytes())
-    return dict(sorted(found.items()))
+    text = scenario.model_dump_json(exclude_none=True)
+    classes = [type(policy), *(type(getattr(blueprint, name)) for name in _MODELS)]
+    checkpoint = policy.checkpoint if isinstance(policy, TrainablePolicy) else None
+    return Inputs().of(scenario, text, classes, checkpoint)
 
 
-def _data_files(scenario: Scenario) -> Iterator[Path]:
-    for name in named_files(scenario.model_dump(mode="json", exclude_none=True)):
-        if found := look_up(name, scenario.folders):
-            yield found[0]
-
-
-def _checkpoints(policy: Any) -> Iterator[Path]:
-    if isinstance(policy, TrainablePolicy) and policy.checkpoint is not None:
-        path = Path(policy.checkpoint)
-        if path.is_file():  # else it is a shipped one, which the version stands for
-            yield path
+def _data_files(scenario: Scenario, text: str) -> Iterator[Path]:
+    if '"file":' in text:
+        for name in named_files(json.loads(text)):
+            if found := look_up(name, scenario.folders):
+                yield found[0]
 
 
 def _sources(module: ModuleType, seen: set[Path]) -> set[Path]:

@@ -11,7 +11,6 @@ from ..policies.base import AnyPolicy, Policy
 from ..policies.learning.trainable import TrainablePolicy
 from ..policies.registry import make_policy, policy_name
 from ..scenarios.code import Code
-from ..scenarios.components import is_unseen
 from ..scenarios.data.lookup import check_inside
 from ..scenarios.errors import Issue, ScenarioError, as_toml
 from ..scenarios.loading import AnyScenario, Overrides, load_scenario, parse_scenario
@@ -19,6 +18,7 @@ from ..scenarios.schema import Scenario
 from ..scenarios.tables import flatten, parse_toml
 from ..simulator.build import Blueprint, blueprint
 from ..simulator.core.errors import RunError
+from ..simulator.core.outputs import OutputError
 from ..simulator.core.randomness import Streams
 from ..simulator.core.recorder import EndStatus
 from ..simulator.core.saved_state import StateError, load_state
@@ -129,10 +129,9 @@ def prepare(scenario: Scenario, policy: AnyPolicy | None = None) -> Experiment:
             value = made.checkpoint and as_toml(made.checkpoint)
             issue = Issue(scenario.source, str(error), "policy.checkpoint", value)
             raise ScenarioError([issue]) from None
-    ours = type(made).__module__.startswith(f"{__package__.partition('.')[0]}.")
-    if ours and not is_unseen(made):
-        try:  # of the program's own it costs nothing, and shows what one cannot do
-            made.reset(plan.problem.network, plan.problem, _streams(scenario).generators("policy"))
+    if (check := getattr(made, "check", None)) is not None:
+        try:
+            check(plan.problem.network, plan.problem)
         except ValueError as error:
             name = as_toml(scenario.policy.name)
             issue = Issue(scenario.source, str(error), "policy.name", name)
@@ -239,7 +238,7 @@ def resume(
         raise CheckpointError(f"{error}; {_ANEW}") from None
     try:
         return _record(experiment, writer, simulation, path, on_start, saved.every)
-    except (RunError, CheckpointError, TraceError, OSError):
+    except (RunError, CheckpointError, OutputError, TraceError, OSError):
         raise
     except Exception as error:
         # Of numbers that fit and mean nothing, nobody but the run itself can tell.

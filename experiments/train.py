@@ -12,13 +12,13 @@ learns; seeds, evaluation, logs and checkpoints are here. The folder holds
 """
 
 import csv
-import os
 import threading
 import time
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +41,8 @@ from ..scenarios.errors import Issue, ScenarioError, as_toml
 from ..scenarios.schema import Scenario
 from ..scenarios.tables import flatten
 from ..simulator.core.errors import RunError
+from ..simulator.core.outputs import check_output, make_folder, put_bytes, put_text
 from ..simulator.core.signals import stopped_by_signals
-from ..traces.file_errors import check_output, put_text, replaced
 from .errors import interrupted
 from .evaluation import Evaluation, Evaluator
 
@@ -128,6 +128,7 @@ def train(
         ScenarioError: the scenario or its policy cannot be trained, or is not that of the folder.
         RunError: a loss or a weight is not a number any more; the last good checkpoint is kept.
         OSError: the folder cannot be written.
+        OutputError: there is a link, a device or a folder in the place of what it writes.
     """
     with own_settings(learning=True):
         learned = learning_policy(scenario, policy)
@@ -343,7 +344,7 @@ class Table:
         except ImportError:
             self._board = None
         else:  # later events of a killed training are dropped
-            folder = path.parent / "tensorboard" / path.stem
+            folder = make_folder(path.parent, "tensorboard", path.stem)
             self._board = SummaryWriter(str(folder), purge_step=steps + 1)
 
     def add(self, row: Mapping[str, float]) -> None:
@@ -358,15 +359,11 @@ class Table:
     def _write(self) -> None:
         """All rows, as a column may appear late: a loss, once learning has begun."""
         names = dict.fromkeys(name for row in self._rows for name in row)
-        with (
-            replaced(self._path) as hidden,
-            hidden.open("w", newline="", encoding="utf-8") as file,
-        ):
-            writer = csv.DictWriter(file, list(names), restval="")
-            writer.writeheader()
-            writer.writerows(self._rows)
-            file.flush()
-            os.fsync(file.fileno())
+        text = StringIO(newline="")
+        writer = csv.DictWriter(text, list(names), restval="")
+        writer.writeheader()
+        writer.writerows(self._rows)
+        put_bytes(self._path, text.getvalue().encode())
 
 
 def _rows_until(path: Path, steps: int) -> list[dict[str, str]]:

@@ -16,6 +16,9 @@ class Policy(Protocol):
 
     What it knows between two slots is saved with a run as data (simulator/core/saved_state.py): its
     attributes, or what `state_dict()` gives and `load_state_dict(state)` takes over after `reset`.
+
+    Where it cannot do a network or problem, a method `check(network, problem)` may say so by a
+    `ValueError`, whose message is told before the run begins.
     """
 
     def reset(self, network: Any, problem: Any, rngs: Generators) -> None:

@@ -61,6 +61,11 @@ def named_classes(scenario: Scenario) -> dict[str, str]:
     return {key: name for key, name in names.items() if ":" in name}
 
 
+def installed(kind: str) -> dict[str, str]:
+    """Of a kind of components those that installed packages have, name -> "module:Class"."""
+    return {point.name: point.value for point in entry_points(group=f"edgesim.{kind}")}
+
+
 def unseen(scenario: Scenario) -> list[str]:
     """The classes of its own that a scenario's file names, as its keys have them."""
     named = named_classes(scenario).items()
@@ -107,12 +112,12 @@ def resolve(
     where = name
     folders: list[Path] | None = [*([Path.cwd()] if trusted else []), *code.beside]
     if ":" not in name:
-        installed = {point.name: point.value for point in entry_points(group=f"edgesim.{kind}")}
-        if name not in installed:
-            known = [*builtins, *sorted(installed)]
+        found_there = installed(kind)
+        if name not in found_there:
+            known = [*builtins, *sorted(found_there)]
             allowed = f'{", ".join(known)}, or "module:Class" of your own'
             raise error("not known", allowed, nearest(name, known))
-        where, folders = installed[name], None
+        where, folders = found_there[name], None
     if code.unseen and not trusted:
         return Unseen
     try:

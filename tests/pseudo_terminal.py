@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from fcntl import ioctl
 from pathlib import Path
 
+from forked import become
+
 COMMAND = (sys.executable, "-m", "edgesim")
 CTRL_C = b"\x03"
 
@@ -54,7 +56,7 @@ def in_terminal(
     """Run a program with a terminal as its stdin, stdout and stderr.
 
     Args:
-        words: the program and its arguments.
+        words: the program and its arguments; `COMMAND` is a fork.
         folder: where it runs.
         columns: of the terminal, which has 24 rows.
         environment: changes of this process's, in which it is an xterm.
@@ -69,6 +71,10 @@ def in_terminal(
         try:
             os.chdir(folder)
             ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+            if tuple(words[: len(COMMAND)]) == COMMAND:
+                os.environ.clear()
+                os.environ.update(variables)
+                become(words[len(COMMAND) :])
             os.execvpe(words[0], list(words), variables)
         finally:
             os._exit(127)

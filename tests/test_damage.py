@@ -3,8 +3,6 @@
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import warnings
 from contextlib import suppress
 from io import BytesIO
@@ -17,6 +15,7 @@ import torch
 from click.testing import CliRunner
 from conftest import SMALL
 from continuing import LEARNING, stop_at
+from forked import run
 from rich.console import Console
 from sweeping import SMALL as SWEEP
 from sweeping import make, write
@@ -230,8 +229,7 @@ def test_a_damaged_flag_keeps_nobody_waiting(good: Path, tmp_path: Path) -> None
     data[44] ^= 0xFF
     path = tmp_path / "run.h5"
     path.write_bytes(data)
-    command = [sys.executable, "-m", "edgesim", "summary", str(path)]
-    told = subprocess.run(command, timeout=100, capture_output=True, text=True, check=False)
+    told = run("summary", path)
     assert told.returncode == 2 and "run.h5: the file is torn" in told.stderr
 
 

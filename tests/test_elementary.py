@@ -5,13 +5,17 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal, localcontext
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from digests import digest
 
+import edgesim
 from edgesim.simulator.core import elementary, randomness, shipped_code
 from edgesim.simulator.core.arrays import FloatArray
 from edgesim.simulator.core.linear import solve
@@ -204,36 +208,33 @@ RUNS = {
     "carbon_6ue": ("lyapunov", "random", "exact"),
 }
 
-CHILD = """
-import sys
-from hashlib import sha256
-import numpy as np
-from digests import digest
-import edgesim
-from pathlib import Path
-from edgesim.simulator.core import elementary, randomness
-x = np.random.default_rng(1).random(100_000) * 50.0
-for name in ("exp", "exp2", "expm1", "log", "log1p", "log2", "cbrt"):
-    print(name, sha256(getattr(elementary, f"{name}_each")(x)).hexdigest())
-rng = np.random.default_rng(2)
-print(sha256(randomness.standard_exponential(rng, 100_000)).hexdigest())
-print(sha256(randomness.standard_normal(rng, 100_000)).hexdigest())
-more = {"iiot_20dev": {"devices.battery": {"capacity": 0.05, "initial": 0.5, "harvest": 0.06},
-                       "mobility.model": "random-waypoint", "channel.fading": "rician"}}
-for word in sys.argv[2:]:
-    scenario, policy = word.split(":")
-    keys = more.get(scenario, {}) | ({"devices.count": 3} if word == "iiot_20dev:exact" else {})
-    trace = edgesim.run(scenario, "t.h5", policy=policy, slots=int(sys.argv[1]), overrides=keys,
-                        overwrite=True)
-    trace.close()
-    print(word, digest(Path("t.h5")))
-"""
+
+def report(slots: int, words: Sequence[str]) -> list[str]:
+    """Digests of functions, of draws, and of runs in the current folder, "SCENARIO:POLICY" each."""
+    x = np.random.default_rng(1).random(100_000) * 50.0
+    names = ("exp", "exp2", "expm1", "log", "log1p", "log2", "cbrt")
+    found = [sha256(getattr(elementary, f"{name}_each")(x)).hexdigest() for name in names]
+    rng = np.random.default_rng(2)
+    found.append(sha256(randomness.standard_exponential(rng, (100_000,)).tobytes()).hexdigest())
+    found.append(sha256(randomness.standard_normal(rng, (100_000,)).tobytes()).hexdigest())
+    battery = {"capacity": 0.05, "initial": 0.5, "harvest": 0.06}
+    more = {"devices.battery": battery, "mobility.model": "random-waypoint"}
+    for word in words:
+        scenario, policy = word.split(":")
+        keys: dict[str, Any] = {}
+        if scenario == "iiot_20dev":
+            keys = more | {"channel.fading": "rician"}
+        if word == "iiot_20dev:exact":
+            keys["devices.count"] = 3
+        edgesim.run(scenario, "t.h5", policy=policy, slots=slots, overrides=keys).close()
+        found.append(f"{word} {digest(Path('t.h5'))}")
+    return found
 
 
 def printed(folder: Path, slots: int, words: list[str], masks: dict[str, str]) -> list[str]:
     paths = os.pathsep.join([str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, str(slots), *words],
+        [sys.executable, __file__, str(slots), *words],
         capture_output=True,
         text=True,
         check=False,
@@ -244,9 +245,12 @@ def printed(folder: Path, slots: int, words: list[str], masks: dict[str, str]) -
     return done.stdout.splitlines()
 
 
-def test_the_same_bits_with_instruction_sets_masked(tmp_path: Path) -> None:
+def test_the_same_bits_with_instruction_sets_masked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     words = ["iiot_20dev:lyapunov", "carbon_6ue:lyapunov"]
-    bare = printed(tmp_path, 30, words, {})
+    monkeypatch.chdir(tmp_path)
+    bare = report(30, words)
     assert len(bare) == 11
     assert printed(tmp_path, 30, words, VECTORS | FUSED | KERNELS) == bare
 
@@ -264,3 +268,7 @@ def test_exact_does_not_hang_on_the_threads_of_blas(tmp_path: Path) -> None:
 def test_every_policy_of_ours_gives_the_same_bits(tmp_path: Path, masks: dict[str, str]) -> None:
     words = [f"{scenario}:{policy}" for scenario, names in RUNS.items() for policy in names]
     assert printed(tmp_path, 200, words, masks) == printed(tmp_path, 200, words, {})
+
+
+if __name__ == "__main__":
+    print(*report(int(sys.argv[1]), sys.argv[2:]), sep="\n")

@@ -273,11 +273,11 @@ def test_a_single_environment_can_be_copied() -> None:
         assert np.array_equal(other.step(action)[0], deepcopy(env).step(action)[0])
 
 
-@pytest.mark.parametrize("known", [f"edgesim:{STREAM}", gymnasium.spec(STREAM)])
-def test_subprocesses_under_spawn_know_the_environments(known: Any) -> None:
+def test_subprocesses_under_spawn_know_the_environments() -> None:
     """By the package's name before the id, or by a specification, whose entry point is text."""
-    make = partial(gymnasium.make, known, overrides=SHORT)
-    many = gymnasium.vector.AsyncVectorEnv([make] * 2, context="spawn")
+    known: list[Any] = [f"edgesim:{STREAM}", gymnasium.spec(STREAM)]
+    makes = [partial(gymnasium.make, one, overrides=SHORT) for one in known]
+    many = gymnasium.vector.AsyncVectorEnv(makes, context="spawn")
     try:
         seen, _ = many.reset(seed=5)
     finally:

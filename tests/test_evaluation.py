@@ -54,6 +54,29 @@ def test_the_gap_is_that_from_local_execution_to_p2_in_each_slot(
     assert found.figures == pytest.approx(expected)
 
 
+def test_there_is_no_gap_between_references_that_cost_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    columns = {name: [[-2.0]] for name in evaluation._STREAM}
+    found = evaluated(
+        "iiot_20dev", dict.fromkeys(("lyapunov", "local", "ours"), columns), monkeypatch
+    )
+    assert found.score == -2.0 and found.figures["system_cost"] == -2.0
+    assert "gap_closed" not in found.figures
+
+
+def test_nor_an_excess_over_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where `exact` emits nothing, as without carbon; and where it can serve no slot."""
+    clean = {"worst_emission_mg": [[0.0, 0.0]], "feasible": [[1, 1]]}
+    ours = {"worst_emission_mg": [[0.0, 0.0]], "feasible": [[1, 0]]}
+    found = evaluated("carbon_6ue", {"exact": clean, "ours": ours}, monkeypatch)
+    assert "excess" not in found.figures and found.figures["feasible"] == 0.5
+    assert found.score == 5.0
+    never = {"worst_emission_mg": [[3.0, 4.0]], "feasible": [[0, 0]]}
+    found = evaluated("carbon_6ue", {"exact": never, "ours": ours}, monkeypatch)
+    assert found == Evaluation({"feasible": 1.0}, 0.0)
+
+
 def test_slots_that_a_policy_cannot_serve_cost_ten_optima(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of four slots `exact` can serve three: there it emits 7 mg, the policy 8, which misses one."""
     exact = {"worst_emission_mg": [[1.0, 2.0], [4.0, 99.0]], "feasible": [[1, 1], [1, 0]]}

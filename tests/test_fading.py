@@ -1,7 +1,4 @@
-import os
 import pickle
-import subprocess
-import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -143,22 +140,3 @@ def test_gains_that_were_handed_out_stay(model: Callable[[], Fading]) -> None:
     for _ in range(200):
         instance.next()
     np.testing.assert_array_equal(first, kept)
-
-
-def test_hash_seed_changes_nothing() -> None:
-    program = (
-        "from edgesim.simulator.models.fading import Rician; from edgesim.simulator.core.randomness import *\n"
-        "model = Rician(); model.start(3, ('mbs', 'sbs-1'), Streams(1, 2).generators)\n"
-        "print(model.next().tobytes().hex())"
-    )
-    outputs = {
-        subprocess.run(
-            [sys.executable, "-c", program],
-            env={**os.environ, "PYTHONHASHSEED": hash_seed},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for hash_seed in ("1", "2")
-    }
-    assert len(outputs) == 1

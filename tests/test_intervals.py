@@ -15,6 +15,8 @@ from edgesim import api
 from edgesim.experiments.report.report import write_report
 from edgesim.traces.comparison import compare_traces
 from edgesim.traces.confidence_intervals import (
+    CALM,
+    Caution,
     Estimate,
     Range,
     mean,
@@ -25,6 +27,7 @@ from edgesim.traces.confidence_intervals import (
     spread_of_means,
 )
 from edgesim.traces.latencies import TaskLatencies
+from edgesim.traces.queue_looks import caution
 from edgesim.traces.reader import summarise
 from edgesim.traces.summary import subject
 
@@ -235,6 +238,119 @@ def test_a_quantile_beyond_what_was_seen_has_no_interval() -> None:
     latency = queue(0.95, 40, 1000)
     _, stated = held(quantile_estimates(latency, 0.99), 0.0)
     assert stated < 0.1
+
+
+def cautions(load: float, runs: int, slots: int, together: int = 1) -> list[Caution]:
+    """Of the last nine tenths of a hundred batches of Lindley's queues, so many of them summed."""
+    each = queue(load, runs * together, slots + 1)
+    length = slots // 100
+    arrived = (np.diff(each, axis=1) + np.minimum(each, 1.0)[:, :-1]).reshape(runs, together, -1)
+    arrived, queued = arrived.sum(axis=1), each.reshape(runs, together, -1).sum(axis=1)
+    batches = queued[:, :-1].reshape(runs, 100, length)
+    sums = arrived.reshape(runs, 100, length).sum(axis=2)
+    return [
+        caution(one.mean(axis=1), one[:, 0], sum_, together, slots)
+        for one, sum_ in zip(batches[:, 10:], sums[:, 10:], strict=True)
+    ]
+
+
+@pytest.mark.parametrize(("load", "slots"), [(0.8, 10_000), (0.9, 20_000)])
+def test_a_queue_is_seen_anew_as_often_as_its_mean_scatters(load: float, slots: int) -> None:
+    """Near capacity, the variance of a run's mean, relative to its square, is one over the looks."""
+    means = queue(load, 400, slots)[:, slots // 10 :].mean(axis=1)
+    looks = np.median([one.looks for one in cautions(load, 400, slots)])
+    assert means.var() / means.mean() ** 2 * looks == pytest.approx(1.0, rel=0.35)
+
+
+@pytest.mark.parametrize("load", [0.95, 0.98])
+def test_a_short_run_of_a_busy_queue_is_not_believed_however_calm_it_was(load: float) -> None:
+    """Those that saw no busy spell, a tenth of them, would state an interval that misses."""
+    found = cautions(load, 400, 1000)
+    needed = np.array([one.slots_needed or 0 for one in found])
+    assert (needed > 0).mean() > 0.99
+    assert np.median(needed) > 3000
+    assert np.mean([(one.slots_needed or 0) > 0 for one in cautions(0.5, 400, 1000)]) < 0.01
+
+
+def test_alike_queues_together_are_seen_anew_more_often() -> None:
+    alone, together = (
+        np.median([one.looks for one in cautions(0.8, 60, 6000, count)]) for count in (1, 9)
+    )
+    assert 6.0 < together / alone < 14.0
+
+
+def test_so_they_are_believed_sooner() -> None:
+    alone, together = (cautions(0.9, 100, 1000, count) for count in (1, 9))
+    assert np.mean([one.slots_needed is None for one in alone]) < 0.1
+    assert np.mean([one.slots_needed is None for one in together]) > 0.5
+
+
+def test_few_looks_are_the_least_that_a_mean_may_be_off() -> None:
+    found = cautions(0.8, 200, 1000)
+    for one in found:
+        assert one.least == (
+            pytest.approx(1.96 / math.sqrt(one.looks)) if one.looks < 40.0 else 0.0
+        )
+        assert one.factor >= 1.0
+    assert 0.05 < np.mean([one.factor > 1.0 for one in found]) < 0.5
+    assert all(one.factor == 1.0 for one in cautions(0.5, 50, 10_000))
+
+
+def test_a_calm_run_of_a_busy_queue_says_that_it_is_short(tmp_path: Path) -> None:
+    """By its autocorrelation alone it would have an interval."""
+    queued = queue(0.95, 400, 1000)
+    stated = [one.slots_needed is None for one in estimates(queued, POSITIVE)]
+    calm = stated.index(True)
+    arrived = np.diff(queued, axis=1, append=0.0) + np.minimum(queued, 1.0)
+    arrived[:, -1] = 0.95
+    series = {
+        "queue_bits": queued[calm : calm + 1],
+        "arrived_bits": arrived[calm : calm + 1],
+        "local_bits": np.minimum(queued, 1.0)[calm : calm + 1],
+    }
+    record_columns(tmp_path / "t.h5", run_info(slots=1000), series)
+    (summary,) = summarise([tmp_path / "t.h5"]).traces
+    assert (summary.estimates["queue_bits"].slots_needed or 0) > 2000
+
+
+def test_a_queue_about_a_level_is_believed() -> None:
+    """It does not empty, and need not: nothing but its autocorrelation speaks."""
+    noise = autoregression(0.5, 50, 90)
+    for series in noise:
+        assert caution(100.0 + series, 100.0 + series, 10.0 + series, 1, 1000).slots_needed is None
+    still = np.full(90, 5.0)
+    assert caution(still, still, still, 1, 1000) == caution(0.0 * still, still, still, 1, 9) == CALM
+    assert caution(still[:7], still[:7], noise[0, :7], 1, 1000) == CALM
+
+
+def test_few_looks_widen_what_follows_the_queues() -> None:
+    values = 10.0 + autoregression(0.5, 1, 90)
+    over = np.ones((1, 90))
+    (plain,) = series_ratios(values, over, [ANY], 1000)
+    (wider,) = series_ratios(values, over, [ANY], 1000, factor=1.5)
+    assert wider.half_width == pytest.approx(1.5 * plain.half_width)
+    (least,) = series_ratios(values, over, [ANY], 1000, least=[0.3])
+    assert least.half_width == pytest.approx(0.3 * least.value)
+    (still,) = series_ratios(np.ones((1, 90)), over, [ANY], 1000, least=[0.3])
+    assert still.half_width == 0.0
+
+
+def test_a_quantile_needs_some_busy_spells_above_it() -> None:
+    """Of 40 looks, two are above p95, and too few; none is above p99, nor is there one beyond."""
+    latencies = TaskLatencies(np.exp(autoregression(0.1, 1, 9000)[0]), np.arange(9000) // 100, 90)
+    shares = np.array([0.5, 0.95, 0.99])
+
+    def stated(looks: float, factor: float = 1.0) -> list[Estimate]:
+        return series_quantiles(latencies, shares, 1000, Caution(factor, 0.0, looks, None))
+
+    assert [one.slots_needed for one in stated(math.inf)] == [None] * 3
+    assert [one.slots_needed is None for one in stated(40.0)] == [True, False, False]
+    assert [one.slots_needed is None for one in stated(200.0)] == [True, True, False]
+    assert stated(200.0)[2].slots_needed == 4000
+    assert stated(110.0)[1].slots_needed is None
+    assert stated(110.0)[1].half_width > stated(math.inf)[1].half_width
+    plain, wide = (stated(math.inf, factor)[0].half_width for factor in (1.0, 2.0))
+    assert wide / plain == pytest.approx(2.0, rel=0.2)
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,13 @@
 
 import resource
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from forked import run
 from sweeping import write
 
 import edgesim
@@ -45,13 +45,7 @@ def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def edgesim_within(size: int, *words: object) -> "subprocess.CompletedProcess[str]":
     """In a process of its own: HDF5 by itself would crash it."""
-    return subprocess.run(
-        [sys.executable, "-m", "edgesim", *(str(word) for word in words)],
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)),
-    )
+    return run(*words, before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)))
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ def test_mutated_scenarios_are_told_all_that_is_wrong(data: st.DataObject) -> No
 
 
 @pytest.mark.slow
-@test_fuzz.thousands
+@settings(test_fuzz.thousands, max_examples=1000)
 @given(st.data())
-def test_thousands_of_mutated_scenarios_are_told_all_that_is_wrong(data: st.DataObject) -> None:
+def test_a_thousand_mutated_scenarios_are_told_all_that_is_wrong(data: st.DataObject) -> None:
     check(test_scenarios.mutated(data))

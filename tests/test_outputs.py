@@ -18,6 +18,7 @@ import pytest
 from click.testing import CliRunner, Result
 from conftest import SMALL
 from continuing import assert_same, stop_at
+from forked import Forked, run
 from sweeping import SMALL as SWEEP
 from sweeping import make, write
 
@@ -91,12 +92,7 @@ def test_names_are_given_once() -> None:
 
 def test_a_job_array_in_one_folder() -> None:
     """Two processes, one folder, no -o: each has a trace, and prints its own numbers."""
-    command = [sys.executable, "-m", "edgesim", "run", "small.toml", "--json", "--seed"]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    jobs = [
-        subprocess.Popen([*command, "1"], env=environment, stdout=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
+    jobs = [Forked(["run", "small.toml", "--json", "--seed", "1"]) for _ in range(2)]
     told = [job.communicate()[0] for job in jobs]
     assert [job.returncode for job in jobs] == [0, 0]
     names = sorted(path.name for path in Path("runs").iterdir())
@@ -132,18 +128,18 @@ def test_two_starts_of_the_restartable_command(tmp_path: Path) -> None:
     """The second is refused while the first runs, and takes nothing away from it."""
     whole = tmp_path / "whole.h5"
     edgesim.run("small.toml", whole, slots=150)
-    command = [sys.executable, "-m", "edgesim", "run", "small.toml", "--slots", "150"]
+    command = ["run", "small.toml", "--slots", "150"]
     command += ["-o", "t.h5", "--checkpoint-every", "5", "--resume"]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    first = subprocess.Popen(command, env=environment)
+    first = Forked(command)
     saved = checkpoint_path(Path("t.h5"))
     while not saved.exists() and first.poll() is None:
         time.sleep(0.01)
-    second = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    second = run(*command)
     if first.poll() is None:  # else it was too quick for the second to meet it
         assert second.returncode == 2 and "another run is at work" in second.stderr
-    assert first.wait() == 0
-    third = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    first.communicate()
+    assert first.returncode == 0
+    third = run(*command)
     assert third.returncode == 0 and "is complete" in third.stderr
     assert_same(Path("t.h5"), whole)
 

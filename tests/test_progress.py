@@ -8,9 +8,12 @@ import struct
 import sys
 import termios
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from conftest import SMALL
@@ -79,16 +82,31 @@ def test_a_run_is_followed_under_any_label(monkeypatch: pytest.MonkeyPatch, tmp_
     assert "local{V=1e13} (1 of 2)" in text and "/ 50 slots" in text
 
 
+def test_a_run_shows_how_far_it_is_and_how_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgesim.experiments.progress.REFRESH_S", 0.02)
+    state = SimpleNamespace(slot=0)
+    simulation: Any = SimpleNamespace(slots=60, world=SimpleNamespace(state=state))
+    with terminal(monkeypatch) as screen:
+        with run_progress() as follow:
+            follow(simulation)
+            for _ in range(30):
+                state.slot += 1
+                time.sleep(0.02)
+        written = screen()
+    assert re.search(r"\d slots/s", written) and re.search(r"2\d / 60 slots", written)
+
+
 def test_a_sweep_is_followed_with_its_failures(monkeypatch: pytest.MonkeyPatch) -> None:
     with terminal(monkeypatch) as screen:
         with sweep_progress() as (watch, report):
             progress = SweepProgress(total=1_000, complete=400)
             watch(progress)
+            watch(progress)
             progress.complete, progress.failed = 500, 2
             report("devices.count = 3, [bold]: it failed")
             watch(progress)
         text = screen()
-    assert "502 / 1,000 runs" in text and "2 failed" in text
+    assert "502 / 1,000 runs" in text and "2 failed" in text and " 0 failed" not in text
     assert "failed: devices.count = 3, [bold]: it failed" in text
 
 
@@ -97,4 +115,4 @@ def test_off_a_terminal_failures_alone_are_shown(capsys: pytest.CaptureFixture[s
         watch(SweepProgress(total=3, complete=1))
         report("it failed")
         follow(TrainingProgress(1, 2, 3.0, {}, None))
-    assert capsys.readouterr().err == "failed: it failed\n"
+    assert capsys.readouterr() == ("", "failed: it failed\n")

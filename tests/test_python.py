@@ -286,6 +286,30 @@ def test_a_class_of_a_module_is_found_again_by_its_name() -> None:
     assert ran("t.h5") == contents(Path("t.h5"))
 
 
+def test_a_policy_is_reset_once_and_says_beforehand_what_it_cannot_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    resets, reset = [], Local.reset
+
+    def counted(self: Local, network: Any, problem: Any, rngs: Any) -> None:
+        resets.append(type(self).__name__)
+        reset(self, network, problem, rngs)
+
+    monkeypatch.setattr(Local, "reset", counted)
+
+    class Few(Local):
+        def check(self, network: Any, problem: Any) -> None:
+            if network.devices > 4:
+                raise ValueError(f"{network.devices} devices are too many")
+
+    for policy in ("local", Few, Few()):
+        edgesim.run(SCENARIO, policy=policy).close()
+    for policy in (Few, Few()):
+        with pytest.raises(edgesim.ScenarioError, match=r"policy\.name.* 5 devices are too many"):
+            edgesim.run(SCENARIO, policy=policy, overrides={"devices.count": 5})
+    assert resets == ["Local", "Few", "Few"]
+
+
 def test_what_cannot_decide_is_no_policy() -> None:
     class Nothing:
         def reset(self, network: Any, problem: Any, rngs: Any) -> None: ...

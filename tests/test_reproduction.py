@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+from forked import run
 
 from edgesim.experiments.reproduction import catalogue as catalogue_module
 from edgesim.experiments.reproduction.catalogue import FIGURES, chosen, listing
@@ -631,12 +632,7 @@ def test_the_list_needs_no_heavy_library() -> None:
 
 
 def edgesim(*arguments: object) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "edgesim", "reproduce", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run("reproduce", *arguments)
 
 
 def test_the_command_lists_figures_and_refuses_others() -> None:

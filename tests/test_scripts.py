@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import SMALL
+from signalling import Signalling
 from sweeping import contents
 
 import edgesim
@@ -23,18 +24,6 @@ from edgesim.policies.local import Local
 @pytest.fixture(autouse=True)
 def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-class Signalling(Local):
-    """Sends its process a signal in slot 7."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-    def decide(self, observation: Any) -> Any:
-        if observation.slot == 7:
-            signal.raise_signal(signal.Signals(self.number))
-        return super().decide(observation)
 
 
 def whole(path: str) -> bool:
@@ -87,7 +76,7 @@ import signal, sys
 sys.path.insert(0, {tests!r})
 import edgesim
 from conftest import SMALL
-from test_scripts import Signalling
+from signalling import Signalling
 for number in range(3):
     print(number, flush=True)
     edgesim.run(SMALL, f"{{number}}.h5", policy=Signalling({signal}))

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import h5py
@@ -12,9 +13,13 @@ from click.testing import CliRunner
 
 import edgesim
 from edgesim.cli import main
+from edgesim.experiments.reproduction.engine import Workshop
+from edgesim.experiments.reproduction.figure import Figure, Trainings
 from edgesim.experiments.sweeps.execute import plan
 from edgesim.experiments.sweeps.sweep_file import load_sweep
 from edgesim.experiments.sweeps.table import SweepTable, TraceFacts
+from edgesim.experiments.train import Table
+from edgesim.simulator.core.outputs import OutputError
 from edgesim.traces.export import no_formula
 from edgesim.traces.file_errors import TraceError
 
@@ -254,6 +259,46 @@ def test_outputs_replace_no_link_or_device(
         assert status == 2, told
     assert Path("kept").read_text() == "mine" and not Path("nothing").exists()
     assert Path("out.h5").is_symlink() == (kind in ("link", "dangling"))
+
+
+def test_no_folder_in_an_output_is_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the user names may be one; what lies in it leads nowhere else."""
+    monkeypatch.chdir(tmp_path)
+    Path("real").mkdir()
+    Path("named").symlink_to("real")
+    Path("elsewhere").mkdir()
+    _written(SCENARIO)
+    Path("sweep.toml").write_text('scenario = "mine.toml"\n')
+    assert command("sweep", "sweep.toml", "-o", "named", "--workers", "1")[0] == 0
+    assert list(Path("real/traces").glob("*.h5"))
+
+    class Board:
+        """As tensorboard's, where that is installed."""
+
+        def __init__(self, folder: str, purge_step: int) -> None:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            Path(folder, "events").touch()
+
+    board = SimpleNamespace(SummaryWriter=Board)
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", board)
+    Table(Path("real/progress.csv"), 0)
+    assert Path("real/tensorboard/progress/events").exists()
+    for name in ("traces", "tensorboard", "tensorboard/progress", "a3", "trainings"):
+        (out := Path("out", name)).parent.mkdir(parents=True, exist_ok=True)
+        out.symlink_to(Path("elsewhere").resolve())
+        if name == "traces":
+            status, told = command("sweep", "sweep.toml", "-o", "out")
+            assert status == 2 and "out/traces: a link, which is not followed" in told
+        elif name.startswith("tensorboard"):
+            with pytest.raises(OutputError, match=f"out/{name}: a link"):
+                Table(Path("out/progress.csv"), 0)
+        else:
+            learners = (Trainings("t", "iiot_20dev", "aac"),)
+            figure = Figure("a3", "title", "notes", "x", lambda results: [], trainings=learners)
+            with pytest.raises(OutputError, match=f"out/{name}: a link"):
+                Workshop(Path("out")).make(figure)
+        out.unlink()
+    assert not list(Path("elsewhere").iterdir())
 
 
 def test_hidden_files_beside_an_output_are_not_followed(

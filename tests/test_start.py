@@ -55,7 +55,7 @@ def test_help_imports_the_parser_alone(name: str, tmp_path: Path) -> None:
         (["run", "iiot_20dev", "--slots", "1", "-o", "t.h5"], ALWAYS),
         (["run", "carbon_6ue", "--slots", "1", "-o", "t.h5", "--policy", "exact"], ALWAYS),
     ],
-    ids=" ".join,
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_a_command_imports_what_it_needs(
     words: list[str], without: set[str], tmp_path: Path

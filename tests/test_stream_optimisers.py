@@ -295,13 +295,12 @@ def test_nobody_to_offload_for() -> None:
 @pytest.mark.parametrize(
     ("policy", "overrides"),
     [
-        ("sca", ("run.slots=8",)),
         ("sca", ("run.slots=8", *STALE)),
-        ("exact", ("run.slots=4", "devices.count=3", "policy.starts=1")),
         ("exact", ("run.slots=4", "devices.count=3", "policy.starts=1", *STALE)),
     ],
 )
 def test_runs_alike_alone_and_among_others(policy: str, overrides: tuple[str, ...]) -> None:
+    """With a stale twin; without, test_policies.py has them among all others."""
     common = (f"policy.name={policy}", *overrides)
     together = simulate(*common, "run.seed=2", "run.replications=2").trace
     for r in range(2):

@@ -16,7 +16,9 @@ import numpy as np
 import pytest
 import scipy.stats
 import tomli_w
+import torch
 from click.testing import CliRunner, Result
+from forked import run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow.csv import read_csv
@@ -30,12 +32,13 @@ from edgesim.experiments.sweeps.comparison import compare_sweep, summarise_sweep
 from edgesim.experiments.sweeps.dataset import open_sweep
 from edgesim.experiments.sweeps.estimate import PolicyEstimate, SweepEstimate
 from edgesim.experiments.sweeps.execute import _apart, execute_sweep, jobs, plan
-from edgesim.experiments.sweeps.jobs import JobOutcome
+from edgesim.experiments.sweeps.jobs import JobOutcome, run_job
 from edgesim.experiments.sweeps.results import load_results
 from edgesim.experiments.sweeps.status import sweep_status
 from edgesim.experiments.sweeps.sweep_file import load_sweep
 from edgesim.experiments.sweeps.table import NAME, SweepTable, TraceFacts
 from edgesim.experiments.sweeps.workers import LocalPool
+from edgesim.policies.learning.checkpoint import TRAINED
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.traces.comparison import holm
 from edgesim.traces.metrics import METRICS
@@ -141,6 +144,43 @@ def test_ids_follow_the_policys_file_and_the_data(tmp_path: Path) -> None:
     with (tmp_path / "max_weight.py").open("a") as file:
         file.write("# changed\n")
     assert len({first, second, load_sweep(path).cases[0].digest}) == 3
+
+
+def test_ids_follow_what_a_run_notes_as_its_inputs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trained network, and what a policy's file imports: an edited one makes the run anew, once."""
+    shutil.copy(TRAINED / "aac_iiot_20dev.pt", tmp_path / "net.pt")
+    (tmp_path / "share.py").write_text("SHARE = 0.5\n")
+    (tmp_path / "own.py").write_text(
+        "import share\nfrom edgesim.policies.local import Local\nclass Own(Local):\n    pass\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    policies = "['aac{checkpoint=net.pt}', 'own:Own', 'local']"
+    text = f'scenario = "base.toml"\npolicies = {policies}\nseeds = 1\n[set]\nrun.slots = 3\n'
+    path = write(tmp_path, text)
+    (tmp_path / "traces").mkdir()
+
+    def made() -> list[set[str]]:
+        """Inputs of the traces that this start of the sweep made."""
+        new = []
+        for job in jobs(load_sweep(path), set()):
+            there = (tmp_path / "traces" / f"{job.id}.h5").exists()
+            assert run_job(job, tmp_path).end == "complete"
+            if not there:
+                with edgesim.open_trace(tmp_path / "traces" / f"{job.id}.h5") as trace:
+                    new.append(set(trace.inputs or {}))
+        return new
+
+    assert made() == [{"net.pt"}, {"own.py", "share.py"}, set()]
+    assert made() == []
+    saved = torch.load("net.pt", weights_only=True)
+    next(iter(saved["actor"].values())).mul_(0.5)
+    torch.save(saved, "net.pt")
+    assert made() == [{"net.pt"}]
+    (tmp_path / "share.py").write_text("SHARE = 0.25\n")
+    assert made() == [{"own.py", "share.py"}]
+    assert made() == []
 
 
 def test_a_run_gives_what_it_gives_alone(mixed: Path, tmp_path: Path) -> None:
@@ -576,9 +616,9 @@ def test_a_full_disk_is_told_once_and_nothing_torn_counts(small_disk: Path, tmp_
 def test_a_run_on_a_full_disk_is_told_once(small_disk: Path, level: str) -> None:
     """In a process of its own: HDF5 by itself would crash it."""
     path = small_disk / "run.h5"
-    command = [sys.executable, "-m", "edgesim", "run", "iiot_20dev", "-o", str(path)]
+    command = ["run", "iiot_20dev", "-o", path, "--policy", "local"]
     command += ["--replications", "200", "--slots", "1000", "--set", f"trace.level={level}"]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    ended = run(*command)
     assert ended.returncode == 1
     assert ended.stderr == f"error: {path}: No space left on device\n"
     assert [file.name for file in small_disk.iterdir()] == ["run.h5"]

@@ -85,7 +85,7 @@ def test_the_server_that_forks_the_workers_may_be_killed(tmp_path: Path, undistu
     server: int = multiprocessing.forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
     os.kill(server, signal.SIGSTOP)
     threading.Timer(0.5, os.kill, (server, signal.SIGKILL)).start()
-    ended = execute_sweep(sweep, out, lambda: LocalPool(out, 2))
+    ended = execute_sweep(sweep, out, lambda: LocalPool(out, 1))
     assert (ended.complete, ended.failed) == (sweep.runs, 0)
     assert_whole(path, out, undisturbed)
 
@@ -148,7 +148,7 @@ def test_a_dask_worker_that_is_killed_loses_nothing(tmp_path: Path, undisturbed:
     sweep = load_sweep(path)
     plan(sweep, out)
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
+        n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=50
     ) as cluster:
         killed: list[int] = []
 

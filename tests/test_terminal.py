@@ -7,12 +7,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
 from conftest import SMALL
+from forked import Forked
 from pseudo_terminal import COMMAND, CTRL_C, Ended, in_terminal, once
 
 import edgesim
@@ -143,12 +145,13 @@ def test_ctrl_c_later_leaves_trace_table_and_cursor(tmp_path: Path) -> None:
 
 
 def test_a_terminated_run_leaves_its_trace(tmp_path: Path) -> None:
-    words = [*COMMAND, "run", "iiot_20dev", "--policy", "local", "--slots", "9999999", "-o", "t.h5"]
-    process = subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    words = ["run", "iiot_20dev", "--policy", "local", "--slots", "9999999"]
+    process = Forked([*words, "-o", str(tmp_path / "t.h5")])
     while not (tmp_path / "t.h5").exists() or (tmp_path / "t.h5").stat().st_size < 100_000:
         assert process.poll() is None
-    process.terminate()
-    assert process.communicate(timeout=60)[1] == "terminated\n" and process.returncode == 143
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate()[1] == "terminated\n" and process.returncode == 143
     with edgesim.open_trace(tmp_path / "t.h5") as trace:
         assert trace.status == "interrupted" and trace.recorded > 0
 

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -147,12 +148,15 @@ def _looked_open(path: Path) -> bool:
 
 
 def _patiently(way: Any, path: Path, stack: ExitStack) -> Callable[[], Any]:
-    """Open again what says that it is open, as it does for microseconds, and longer on a busy machine."""
+    """Open again what says that it is open, or longer than it is yet, as it does within a flush.
+
+    That takes microseconds, and longer on a busy machine.
+    """
     for _ in range(20):
         try:
             return way(path, stack)  # type: ignore[no-any-return]
         except OSError as error:
-            assert "already open for write" in str(error)
+            assert re.search("already open for write|truncated file", str(error))
             time.sleep(0.01)
     raise AssertionError("it stays open")
 

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -260,6 +261,87 @@ def test_watch_follows_a_run_until_it_ends(tmp_path: Path) -> None:
     finally:
         stop.touch()
         process.wait()
+
+
+class Steps:
+    """In the place of `time`: a clock that goes on by what is listed, and does something each time."""
+
+    def __init__(self, *steps: tuple[float, Callable[[], object]]) -> None:
+        self.now, self.steps = 100.0, list(steps)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        assert self.steps, "it looks once more"
+        passed, do = self.steps.pop(0)
+        self.now += passed
+        do()
+
+
+@pytest.fixture
+def growing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Two replications of 4,000 slots, in batches of 40, of which so many more are written."""
+    monkeypatch.setattr("edgesim.traces.writer.FLUSH_S", 0.0)
+    run = run_info(replications=2, slots=4000)
+    writer = TraceWriter(tmp_path / "t.h5", run)
+    slots = iter(range(4000))
+
+    def grow(count: int) -> None:
+        for slot in islice(slots, count):
+            queued = np.full((2, 5), 1e6 if slot < 80 else 3e6)
+            emitted = np.full((2, 5), 0.25)
+            writer.slot(slot, zero_columns(run, queue_bits=queued, emission_mg=emitted))
+        writer.parts()
+
+    return grow
+
+
+def watched(path: Path, clock: Any, monkeypatch: pytest.MonkeyPatch, **how: Any) -> tuple[str, str]:
+    """The status that `watch` tells, and all that it showed."""
+    out = io.StringIO()
+    monkeypatch.setattr("edgesim.traces.watch.time", clock)
+    console = Console(file=out, width=140, force_terminal=True, color_system=None)
+    status = watch(path, console=console, **how)
+    return status, " ".join(out.getvalue().split())
+
+
+def test_watch_shows_the_newest_batch_and_what_is_left(
+    growing: Callable[[int], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    growing(50)
+    clock = Steps((1.0, lambda: growing(50)), (11.0, lambda: None), (50.0, lambda: None))
+    status, text = watched(tmp_path / "t.h5", clock, monkeypatch)
+    assert status == "running" and not clock.steps, "dead after a minute without a slot"
+    assert "100 of 4,000 slots 50 slots/s 1:18 left" in text
+    assert "3 Mbit" in text, "of slots 80 to 99 alone"
+    assert "emission so far 125 mg" in text, "of a replication"
+    assert "nothing new for 11 s" in text and "nothing new for 0 s" not in text
+
+
+def test_watch_has_patience_with_slow_runs(
+    growing: Callable[[int], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty slots' time; of one slot each ten seconds 200 s, and 4,000 slots take eleven hours."""
+    growing(50)
+    clock = Steps((10.0, lambda: growing(1)), (100.0, lambda: growing(1)), (1101.0, lambda: None))
+    _, text = watched(tmp_path / "t.h5", clock, monkeypatch)
+    assert not clock.steps and "10:58:10 left" in text
+
+
+def test_watch_ends_at_once(
+    growing: Callable[[int], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    growing(50)
+    assert watched(tmp_path / "t.h5", Steps(), monkeypatch, once=True)[0] == "running"
+    record(tmp_path / "i.h5", run_info(slots=20), slots=9, status="interrupted")
+    status, text = watched(tmp_path / "i.h5", Steps(), monkeypatch)
+    assert status == "interrupted" and "9 of 20 slots interrupted" in text
+    with pytest.raises(TraceError):
+        watched(tmp_path, Steps(), monkeypatch)  # no run will make a file of it
+    for interval_s in (0.0, 86_401.0):
+        with pytest.raises(ValueError, match="interval_s"):
+            watch(tmp_path / "t.h5", interval_s)
 
 
 def test_watch_ends_when_the_writer_was_killed(tmp_path: Path) -> None:

@@ -54,6 +54,18 @@ LEAST_FREEDOM = 3.0
 WARM_UP_SHARE = 0.1
 """Of a run that is as long as it should be, at least so much is left out at the beginning."""
 
+TAIL_CLUSTERS = 2.7
+"""So many clusters of busy spells above a quantile a run must have seen, about, for its interval."""
+
+FEW_CLUSTERS = 6.0
+"""Where there are fewer, their number says how wide the interval has to be at least."""
+
+CLUSTER_VARIANCE = 0.4
+"""Of the share of time above a quantile, relative to its square, times the clusters, at least."""
+
+_ROUNDING = 1e-12
+"""A relative half-width of this is nothing but rounding."""
+
 Range = tuple[float, float]
 """Least and greatest value that a quantity can have."""
 
@@ -104,6 +116,27 @@ class Spread:
     half_width: FloatArray
     freedom: FloatArray
     variance: FloatArray
+
+
+@dataclass(frozen=True)
+class Caution:
+    """What the queues of a run say about the intervals of all that follows them.
+
+    Attributes:
+        factor: by which half-widths are too small.
+        least: relative half-width of queues and mean latency, at least.
+        looks: independent ones that the run had at its queues.
+        slots_needed: if it had too few, about how many slots it must have.
+    """
+
+    factor: float
+    least: float
+    looks: float
+    slots_needed: int | None
+
+
+CALM = Caution(1.0, 0.0, math.inf, None)
+"""Of a run without queues, or of which nothing speaks against its intervals."""
 
 
 @cache
@@ -182,7 +215,12 @@ def sectioned(values: FloatArray, sections: FloatArray, within: Range) -> list[E
 
 
 def series_ratios(
-    numerators: FloatArray, denominators: FloatArray, within: Sequence[Range], slots: int
+    numerators: FloatArray,
+    denominators: FloatArray,
+    within: Sequence[Range],
+    slots: int,
+    factor: float = 1.0,
+    least: Sequence[float] = (),
 ) -> list[Estimate]:
     """Ratios of sums over the batches of one run.
 
@@ -191,6 +229,8 @@ def series_ratios(
         denominators: (n, K) likewise.
         within: n ranges of what the ratios can be.
         slots: that the run has, for how many it would need.
+        factor: of a `Caution`.
+        least: n relative half-widths that there are at least, where anything varies; by default none.
     """
     totals, over = numerators.sum(axis=1), denominators.sum(axis=1)
     batches = numerators.shape[1]
@@ -209,7 +249,9 @@ def series_ratios(
         if unsettled[place]:
             found[k] = _of_short_warm_up(value, int(unsettled[place]), batches, slots)
             continue
-        half_width, freedom = float(spread.half_width[place]), float(spread.freedom[place])
+        half_width, freedom = factor * float(spread.half_width[place]), float(spread.freedom[place])
+        if least and half_width > _ROUNDING * abs(value):
+            half_width = max(half_width, least[k] * abs(value))
         found[k] = _bounded(value, half_width, freedom, within[k], slots)
     return found
 
@@ -296,25 +338,34 @@ def _unsettled(residuals: FloatArray) -> IntArray:
 def _of_short_warm_up(value: float, more: int, batches: int, slots: int) -> Estimate:
     """Of a run that takes so many batches more, of those that count, to settle."""
     settled = slots * (WARM_UP_SHARE + (1.0 - WARM_UP_SHARE) * more / batches)
-    return Estimate(value, slots_needed=_rounded(settled / WARM_UP_SHARE))
+    return Estimate(value, slots_needed=rounded(settled / WARM_UP_SHARE))
 
 
-def series_quantiles(latencies: Latencies, shares: FloatArray, slots: int) -> list[Estimate]:
+def series_quantiles(
+    latencies: Latencies, shares: FloatArray, slots: int, caution: Caution = CALM
+) -> list[Estimate]:
     """Quantiles of the latencies of one run.
 
     Args:
         latencies: by batch of slots.
-        shares: (n,) in (0, 1).
+        shares: (n,) in (0, 1), ascending; beyond one for which the run is too short, it is for all.
         slots: that the run has, for how many it would need.
+        caution: of its queues.
     """
-    values = latencies.quantiles(shares)
-    return [
-        _quantile(latencies, float(share), float(value), slots)
-        for share, value in zip(shares, values, strict=True)
-    ]
+    found: list[Estimate] = []
+    needed = 0
+    for share, value in zip(shares.tolist(), latencies.quantiles(shares).tolist(), strict=True):
+        one = _quantile(latencies, share, value, slots, caution)
+        if needed or one.slots_needed:
+            needed = max(needed, one.slots_needed or 0)
+            one = Estimate(value, slots_needed=needed)
+        found.append(one)
+    return found
 
 
-def _quantile(latencies: Latencies, share: float, value: float, slots: int) -> Estimate:
+def _quantile(
+    latencies: Latencies, share: float, value: float, slots: int, caution: Caution
+) -> Estimate:
     """One of them: the least and the greatest latency that the quantile may be."""
     tasks = int(latencies.tasks.sum())
     if not tasks:
@@ -327,8 +378,13 @@ def _quantile(latencies: Latencies, share: float, value: float, slots: int) -> E
         return _of_short_warm_up(value, more, len(latencies.tasks), slots)
     here = spread_of_means(at_value)
     relative = float(here.half_width[0]) / longer
-    needed = _rounded(slots * max(2.0 * relative, 2.0) ** 2)
-    if relative >= 1.0:
+    factor, clusters = caution.factor, caution.looks * longer
+    if clusters < FEW_CLUSTERS and relative > 0.0:
+        least = 1.96 * math.sqrt(CLUSTER_VARIANCE / clusters)
+        factor = max(factor, least / relative)
+    relative *= factor
+    needed = rounded(slots * max((2.0 * relative) ** 2, 4.0, 2.0 * TAIL_CLUSTERS / clusters))
+    if relative >= 1.0 or (clusters < TAIL_CLUSTERS and relative > 0.0):
         return Estimate(value, slots_needed=needed)
     reach = min(max(4.0 * relative / share, 0.02), 12.0)
     levels = 1.0 / (1.0 + longer / share * np.exp(-np.linspace(-reach, reach, 65)))
@@ -337,17 +393,17 @@ def _quantile(latencies: Latencies, share: float, value: float, slots: int) -> E
     above = latencies.above(bounds).T
     shares = above.sum(axis=1) / tasks
     residuals = (above - shares[:, None] * latencies.tasks) / latencies.tasks.mean()
-    low, high = _power_ends(shares, spread_of_means(residuals).half_width)
+    low, high = _power_ends(shares, factor * spread_of_means(residuals).half_width)
     # Of no task above a bound, as many as may have been missed, in clusters as large as the quantile's.
-    cluster = max(float(here.variance[0]) * tasks / (longer * share), 1.0)
+    cluster = max(factor**2 * float(here.variance[0]) * tasks / (longer * share), 1.0)
     high = np.where(shares > 0.0, high, -math.log((1.0 - CONFIDENCE) / 2.0) * cluster / tasks)
     place = int(np.searchsorted(bounds, value))
     too_low = np.flatnonzero(low[: place + 1] > longer)
     reached = np.flatnonzero(high[place:] < longer)
     if not len(reached):
         return Estimate(value, slots_needed=needed)
-    least = latencies.following(float(bounds[too_low[-1]])) if len(too_low) else float(bounds[0])
-    return Estimate(value, min(least, value), float(bounds[place + reached[0]]))
+    first = latencies.following(float(bounds[too_low[-1]])) if len(too_low) else float(bounds[0])
+    return Estimate(value, min(first, value), float(bounds[place + reached[0]]))
 
 
 def _residuals_of_share(latencies: Latencies, value: float, longer: float) -> FloatArray:
@@ -362,7 +418,7 @@ def _residuals_of_share(latencies: Latencies, value: float, longer: float) -> Fl
 
 
 def _of_few_batches(value: float, batches: int, slots: int) -> Estimate:
-    return Estimate(value, slots_needed=_rounded(slots * (FEWEST_BATCHES + 1) / batches))
+    return Estimate(value, slots_needed=rounded(slots * (FEWEST_BATCHES + 1) / batches))
 
 
 def _skewness(residuals: FloatArray) -> FloatArray:
@@ -383,14 +439,14 @@ def _bounded(
     room = min(value - least, greatest - value)
     if greatest < math.inf and room <= 0.0:
         return Estimate(value)  # a share of which nothing but the end was seen
-    if half_width <= 1e-12 * abs(value):  # nothing but rounding
+    if half_width <= _ROUNDING * abs(value):
         return Estimate(value, value, value)
     relative = half_width / room
     if relative >= 1.0:
-        return Estimate(value, slots_needed=_rounded(slots * (2.0 * relative) ** 2))
+        return Estimate(value, slots_needed=rounded(slots * (2.0 * relative) ** 2))
     if room == math.inf:
         if freedom < LEAST_FREEDOM:
-            return Estimate(value, slots_needed=_rounded(slots * LEAST_FREEDOM / freedom))
+            return Estimate(value, slots_needed=rounded(slots * LEAST_FREEDOM / freedom))
         return _symmetric(value, half_width)
     if greatest == math.inf:
         low, high = _power_ends(np.array([room]), np.array([half_width]))
@@ -420,8 +476,8 @@ def _symmetric(value: float, half_width: float, within: Range = (-math.inf, math
     return Estimate(value, max(value - half_width, within[0]), min(value + half_width, within[1]))
 
 
-def _rounded(slots: float) -> int:
-    """Up to two digits."""
+def rounded(slots: float) -> int:
+    """A number of slots, up to two digits."""
     unit = 10.0 ** (math.floor(math.log10(slots)) - 1) if slots > 0.0 else 1.0
     return int(math.ceil(slots / unit - 1e-9) * unit)
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from ..simulator.core.outputs import replaced
 from ..simulator.core.recorder import OUTCOMES
-from .file_errors import indices, replaced, reported
+from .file_errors import indices, reported
 from .reader import TraceError, open_trace
 from .variables import TABLES
 

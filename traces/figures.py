@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ..simulator.core.arrays import FloatArray
-from .file_errors import indices, replaced, reported
+from ..simulator.core.outputs import replaced
+from .file_errors import indices, reported
 from .network_graph import backhaul_pairs
 from .panels import latency_distribution, panels, time_unit
 from .reader import Trace, TraceError, open_trace

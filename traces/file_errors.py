@@ -3,8 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any
 
 from numpy.typing import NDArray
@@ -14,22 +13,6 @@ _ERRNO = re.compile(r"errno = (\d+)")
 
 class TraceError(Exception):
     """A trace that cannot be read; the message says which and why."""
-
-
-class OutputError(TraceError):
-    """An output that nothing is written to; the message says which and why."""
-
-
-def check_output(path: Path) -> None:
-    """Refuse an output in the place of a link, a device or a folder.
-
-    Raises:
-        OutputError: there is one.
-    """
-    if path.is_symlink():
-        raise OutputError(f"{path}: a link, which is not replaced; name the file that it leads to")
-    if path.exists() and not path.is_file():
-        raise OutputError(f"{path}: a folder or a device, which is not replaced")
 
 
 @contextmanager
@@ -64,35 +47,6 @@ def indices(values: NDArray[Any], count: int, path: object) -> NDArray[Any]:
         found = values.min() if values.min() < 0 else values.max()
         raise TraceError(f"{path}: the file is damaged: it names number {found} of {count}")
     return values
-
-
-@contextmanager
-def replaced(path: Path) -> Iterator[Path]:
-    """A hidden path to write to, which takes the place of the file once it is whole.
-
-    Raises:
-        OSError: the system refused; it names the file, which is unchanged.
-        OutputError: it would replace a link, a device or a folder.
-    """
-    check_output(path)
-    hidden = path.with_name(f".{path.name}.new")
-    try:
-        hidden.unlink(missing_ok=True)  # who follows a link there would write elsewhere
-        yield hidden
-        hidden.replace(path)
-    except OSError as error:
-        if not error.errno:
-            raise
-        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
-    finally:
-        with suppress(OSError):
-            hidden.unlink(missing_ok=True)  # it may have filled the disk
-
-
-def put_text(path: Path, text: str) -> None:
-    """Write a text file at once or not at all, as `replaced` does."""
-    with replaced(path) as hidden:
-        hidden.write_text(text, encoding="utf-8")
 
 
 def error_number(error: BaseException) -> int:

@@ -21,9 +21,10 @@ from threadpoolctl import ThreadpoolController
 
 from .. import __version__
 from ..simulator.core.arrays import FloatArray
+from ..simulator.core.outputs import check_output
 from ..simulator.core.recorder import OUTCOMES
 from . import netcdf
-from .file_errors import TraceError, check_output, error_number
+from .file_errors import TraceError, error_number
 from .growing_file import FORMAT, GrowingFile, opened
 from .open_file import OpenFile, read_values
 from .running_totals import BATCHES_PER_PART, LATENCY_EDGES_S, SlotTally, TaskTally

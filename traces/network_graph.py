@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..simulator.core.outputs import replaced
 from ..simulator.network.graph import NetworkGraph, Placement
 from ..simulator.network.topology import Links, Topology
-from .file_errors import indices, replaced, reported
+from .file_errors import indices, reported
 from .reader import Trace, TraceError, open_trace
 
 if TYPE_CHECKING:

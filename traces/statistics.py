@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from ..simulator.core.arrays import FloatArray
 from ..simulator.core.recorder import OUTCOMES
 from .confidence_intervals import (
+    CALM,
+    Caution,
     Estimate,
     by_group,
     ratio,
@@ -26,6 +28,7 @@ from .confidence_intervals import (
 )
 from .latencies import LatencyRecord
 from .metrics import BATCH_METRICS, METRICS, QUANTILES, fractions, metric_values
+from .queue_looks import caution
 from .variables import SLOT_VARIABLES, SUMMARY_VARIABLES
 
 _SHARES = np.array(list(QUANTILES.values()))
@@ -146,14 +149,29 @@ class CountedBatches:
                 for key, one in quantiles.items():
                     quantiles[key] = Estimate(one.value, slots_needed=needed)
             return means | quantiles
+        queues = self._caution()
         over, under = (np.concatenate(one) for one in zip(*parts.values(), strict=True))
-        ratios = series_ratios(over, under, list(within.values()), recorded)
-        found = series_quantiles(latencies.by_batch(self._span), _SHARES, recorded)
+        least = [queues.least if key in (*QUEUES, "latency_s") else 0.0 for key in parts]
+        ratios = series_ratios(over, under, list(within.values()), recorded, queues.factor, least)
+        found = series_quantiles(latencies.by_batch(self._span), _SHARES, recorded, queues)
         return self._marked(
-            dict(zip(parts, ratios, strict=True)) | dict(zip(_QUANTILES, found, strict=True))
+            dict(zip(parts, ratios, strict=True)) | dict(zip(_QUANTILES, found, strict=True)),
+            queues.slots_needed or 0,
         )
 
-    def _marked(self, estimates: dict[str, Estimate]) -> dict[str, Estimate]:
+    def _caution(self) -> Caution:
+        """What the queues of the one replication say."""
+        names = [f"initial_{name}" for name in QUEUES]
+        if any(name not in self._all for name in (*names, *QUEUES, "arrived_bits")):
+            return CALM
+        queued, at_start = (
+            np.sum([self._all[name][0, self._span] for name in one], axis=0)
+            for one in (QUEUES, names)
+        )
+        arrived = self._all["arrived_bits"][0, self._span]
+        return caution(queued, at_start, arrived, self._totals.devices, self._totals.recorded)
+
+    def _marked(self, estimates: dict[str, Estimate], needed: int) -> dict[str, Estimate]:
         """Where the queues are not known yet, nothing is that follows them.
 
         Where they grow, they have no mean.
@@ -161,7 +179,7 @@ class CountedBatches:
         growth = self.growth()
         grows = growth is not None and growth.low > 0.0
         queues = [estimates[key] for key in QUEUES if key in estimates]
-        needed = max((one.slots_needed or 0 for one in queues), default=0)
+        needed = max([needed, *(one.slots_needed or 0 for one in queues)])
         marked = {}
         for key, one in estimates.items():
             if one.slots_needed or (needed and one.low < one.high and not grows):

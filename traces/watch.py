@@ -72,11 +72,12 @@ def watch(
                 first = first or (now, slots)
                 if slots > recorded:
                     recorded, grown = slots, now
+                    if slots > first[1]:  # as long as it grew: silence is no slow slot
+                        patience_s = max(patience_s, 20.0 * (now - first[0]) / (slots - first[1]))
                 rate = (slots - first[1]) / (now - first[0]) if now > first[0] else 0.0
                 with reported(path):
                     view = _view(seen, rate, now - grown)
                 live.update(view, refresh=True)
-                patience_s = max(patience_s, 20.0 / rate if rate > 0.0 else 0.0)
             gone = not Path(path).is_file() and (last is not None or not _may_come(Path(path)))
             at_end = once or now - grown > patience_s or gone
             if at_end and isinstance(seen, TraceError):

@@ -8,8 +8,9 @@ from pathlib import Path
 from ... import __version__
 from ...scenarios.errors import as_toml
 from ...scenarios.tables import flatten
+from ...simulator.core.outputs import put_text
 from ...traces.comparison import compare_traces
-from ...traces.file_errors import put_text, reported
+from ...traces.file_errors import reported
 from ...traces.panels import panels
 from ...traces.printing import duration, shown, spoken
 from ...traces.reader import Trace, TraceError, open_trace

@@ -25,7 +25,7 @@ import numpy as np
 import xarray as xr
 
 from ...simulator.core.errors import RunError
-from ...traces.file_errors import put_text, replaced
+from ...simulator.core.outputs import make_folder, put_text, replaced
 from ...traces.reader import open_trace
 from ..errors import SweepStoppedError
 from ..sweeps.dataset import open_sweep
@@ -79,8 +79,7 @@ class Workshop:
         """One figure; what its `results.json` holds."""
         from .drawing import draw
 
-        own = self.folder / figure.id
-        own.mkdir(parents=True, exist_ok=True)
+        own = make_folder(self.folder, figure.id)
         results = self.results(figure)
         command = f"edgesim reproduce {figure.id}" + (" --quick" if self.quick else "")
         diagrams = figure.diagrams(results)
@@ -98,26 +97,26 @@ class Workshop:
 
     def results(self, figure: Figure) -> Results:
         """Of its trainings, and of its sweeps with the policies that were trained."""
-        place = self.folder / "trainings"
         results: dict[str, xr.Dataset] = {}
         for one in figure.trainings:
             log = self.reporter.log
-            results[one.name] = train_all(one, place / one.name, self.quick, self.workers, log)
+            folder = make_folder(self.folder, "trainings", one.name)
+            results[one.name] = train_all(one, folder, self.quick, self.workers, log)
         for study in figure.studies:
             trained = {
                 f"{label} {number}": path
                 for label, name in study.learned.items()
                 for number, path in enumerate(
-                    checkpoints(results[name], place / "trained"), start=1
+                    checkpoints(results[name], make_folder(self.folder, "trainings", "trained")),
+                    start=1,
                 )
             }
-            folder = self.folder / figure.id / "sweeps" / study.name
+            folder = make_folder(self.folder, figure.id, "sweeps", study.name)
             results[study.name] = self.run_study(study, folder, trained)
         return results
 
     def run_study(self, study: Study, folder: Path, trained: dict[str, Path]) -> xr.Dataset:
         """Make the runs of a study that are missing, and read all of them."""
-        folder.mkdir(parents=True, exist_ok=True)
         file = folder / "sweep.toml"
         put_text(file, document(study, self.quick, trained))
         sweep = load_sweep(file, self.data_dir)

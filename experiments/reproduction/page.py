@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from ...traces.file_errors import put_text
+from ...simulator.core.outputs import put_text
 from .catalogue import FIGURES, PAPERS
 from .sentences import interval
 

@@ -21,7 +21,7 @@ from ...scenarios.loading import load_scenario
 from ...scenarios.schema import Scenario
 from ...simulator.core.arrays import FloatArray
 from ...simulator.core.errors import RunError
-from ...traces.file_errors import put_text, replaced
+from ...simulator.core.outputs import OutputError, make_folder, put_bytes, put_text
 from ...traces.locks import locked
 from ..sweeps.jobs import JobOutcome
 from ..sweeps.workers import LocalPool
@@ -131,7 +131,7 @@ def run_training(step: _Step, folder: Path) -> JobOutcome:
 
     started = time.process_time()
     try:
-        step.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(step.folder.parent, step.folder.name)
         with locked(step.folder / ".lock") as mine:
             if not mine:
                 return JobOutcome(step.id, "locked", "another process is at it")
@@ -140,7 +140,7 @@ def run_training(step: _Step, folder: Path) -> JobOutcome:
                 return JobOutcome(step.id, "interrupted", "interrupted; start again to go on")
             text = json.dumps({"steps": result.steps, **result.best}, indent=2)
             put_text(step.folder / _DONE, text + "\n")
-    except (ScenarioError, RunError, OSError) as error:
+    except (ScenarioError, RunError, OutputError, OSError) as error:
         return JobOutcome(step.id, "failed", str(error).replace("\n", "; "))
     return JobOutcome(step.id, "complete", cpu_s=time.process_time() - started)
 
@@ -194,15 +194,13 @@ def checkpoints(data: xr.Dataset, folder: Path) -> list[Path]:
         data: of `train_all`.
         folder: for the files.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     found = []
     for name in data["checkpoint"].values.tolist():
         content = Path(name).read_bytes()
         policy = _policy(Path(name))
         path = folder / f"{policy}-{sha256(content).hexdigest()[:16]}.pt"
         if not path.exists():
-            with replaced(path) as hidden:
-                hidden.write_bytes(content)
+            put_bytes(path, content)
         found.append(path)
     return found
 

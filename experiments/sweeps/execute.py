@@ -14,6 +14,7 @@ from pathlib import Path
 from ...scenarios.components import named_classes
 from ...scenarios.errors import ScenarioError
 from ...scenarios.loading import parse_scenario
+from ...simulator.core.outputs import make_folder
 from ...traces.reader import TraceError, open_trace
 from ..errors import SweepStoppedError
 from .jobs import Job, JobOutcome, job_id, remove_stale_parts
@@ -68,7 +69,7 @@ def plan(sweep: Sweep, folder: Path) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    (folder / TRACES).mkdir(parents=True, exist_ok=True)
+    make_folder(folder, TRACES)
     remove_stale_parts(folder / TRACES)
     with SweepTable(folder, create=True) as table:
         if table.metadata("plan") != (fingerprint := _fingerprint(sweep)):
@@ -299,7 +300,7 @@ def _check(folder: Path, table: SweepTable) -> None:
 def _take_in(sweep: Sweep, folder: Path, table: SweepTable) -> None:
     """Take in traces that the table does not know: made before a kill, or before it was lost."""
     known = table.traces()
-    digests = Digests(sweep.folders)
+    digests = Digests()
     asked = sweep.classes
     found = []
     for path in sorted(folder.glob("*.h5")):
@@ -309,6 +310,7 @@ def _take_in(sweep: Sweep, folder: Path, table: SweepTable) -> None:
             with open_trace(path) as trace:
                 text = trace.scenario
             scenario = parse_scenario(text, str(path), code=sweep.code)
+            scenario = scenario.located(str(path), sweep.folders, sweep.code)
             if not asked.issuperset(named_classes(scenario).items()):
                 continue  # it is of no run that is asked for, and its classes are nobody's
             run = scenario.run

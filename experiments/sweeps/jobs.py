@@ -18,6 +18,7 @@ from ...scenarios.code import Code
 from ...scenarios.errors import ScenarioError
 from ...scenarios.schema import Scenario
 from ...simulator.core.errors import RunError
+from ...simulator.core.outputs import OutputError
 from ...traces.file_errors import error_number
 from ...traces.layout import sync
 from ...traces.locks import locked
@@ -112,7 +113,7 @@ def run_job(job: Job, folder: Path) -> JobOutcome:
             if facts is None:
                 return JobOutcome(job.id, "interrupted")
             return JobOutcome(job.id, "complete", "", facts, time.process_time() - started)
-    except (ScenarioError, RunError, TraceError) as error:
+    except (ScenarioError, RunError, OutputError, TraceError) as error:
         return JobOutcome(job.id, "failed", str(error).replace("\n", "; "))
     except Exception as error:  # noqa: BLE001 - one run's bug must not end the sweep
         with suppress(OSError):

@@ -1,23 +1,24 @@
 """A sweep file: which scenarios, policies and seeds it asks for, all of them checked."""
 
-import inspect
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from itertools import product
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import Discriminator, Field, Tag
 
 from ... import __version__
+from ...policies.catalogue import POLICIES
+from ...policies.learning.trainable import TrainablePolicy
 from ...policies.registry import policy_name
 from ...scenarios.base import Section, form
 from ...scenarios.code import Code
-from ...scenarios.components import KEYS, named_classes, resolve
-from ...scenarios.data.lookup import look_up, named_files
+from ...scenarios.components import KEYS, installed, named_classes, resolve
 from ...scenarios.errors import Issue, ScenarioError, as_toml
 from ...scenarios.loading import beside, data_folders, load_table, replace_policy
 from ...scenarios.policy_list import parse_policy
@@ -26,6 +27,7 @@ from ...scenarios.sections import MAX_REPLICATIONS, MAX_SEED
 from ...scenarios.tables import copied, flatten, parse_toml, parse_value, put
 from ...scenarios.units import Count, Whole
 from ...scenarios.validation import validate
+from ..inputs import Inputs
 from ..run import prepare
 
 MAX_RUNS = 1_000_000
@@ -370,15 +372,11 @@ _SEEDS = '"seed":%d,"replications":%d'
 
 
 class Digests:
-    """What makes two runs the same, but for their seed: scenario, files that it reads, version.
+    """What makes two runs the same, but for their seed: scenario, `Inputs`, version."""
 
-    Args:
-        folders: where the files are looked up.
-    """
-
-    def __init__(self, folders: Sequence[Path]) -> None:
-        self._folders = folders
-        self._of_file: dict[Path, str] = {}
+    def __init__(self) -> None:
+        self._inputs = Inputs()
+        self._installed = {kind: installed(kind) for kind in KEYS}
 
     def of(self, scenario: Scenario, text: str) -> str:
         """Hexadecimal.
@@ -392,24 +390,20 @@ class Digests:
         """
         run = scenario.run
         seedless = text.replace(_SEEDS % (run.seed, run.replications), _SEEDS % (0, 1), 1)
-        files = []
-        if '"file":' in text:
-            files = [self._data(name) for name in named_files(json.loads(text))]
-        kinds = {key: kind for kind, key in KEYS.items()}
-        for key, name in named_classes(scenario).items():
+        classes, checkpoint = [], None
+        for kind, key in KEYS.items():
+            name = attrgetter(key)(scenario)
+            builtins = POLICIES[run.problem] if kind == "policies" else {}
+            if name not in builtins and name not in self._installed[kind] and ":" not in name:
+                continue  # a model of the program's own, which the version stands for
             source, code = scenario.source, scenario.code
-            cls = resolve(name, kinds[key], {}, source=source, code=code, verbs=())
-            files.append(self._content(Path(inspect.getfile(cls))))
-        return sha256("\n".join([__version__, seedless, *files]).encode()).hexdigest()
-
-    def _data(self, name: str) -> str:
-        found = look_up(name, self._folders)
-        return self._content(found[0]) if found else ""
-
-    def _content(self, path: Path) -> str:
-        if path not in self._of_file:
-            self._of_file[path] = sha256(path.read_bytes()).hexdigest()
-        return self._of_file[path]
+            cls = resolve(name, kind, builtins, source=source, code=code, verbs=())
+            classes.append(cls)
+            if issubclass(cls, TrainablePolicy):
+                checkpoint = scenario.policy.options.get("checkpoint", cls.checkpoint)
+        inputs = self._inputs.of(scenario, text, classes, checkpoint)
+        about = [f"{name} {digest}" for name, digest in inputs.items()]
+        return sha256("\n".join([__version__, seedless, *about]).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -439,7 +433,7 @@ class _Expansion:
         scenarios: list[Scenario] = []
         known: dict[str, tuple[Mapping[Key, Any], str]] = {}
         tried = self._tried()
-        digests, classes = Digests(self.folders), set[tuple[Key, str]]()
+        digests, classes = Digests(), set[tuple[Key, str]]()
         for number, point in enumerate(points(self.axes)):
             for label in self.policies:
                 try:

@@ -9,6 +9,7 @@ from typing import Any
 from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 from ...scenarios.errors import as_toml
+from ...simulator.core.outputs import put_bytes
 
 FORMAT = "edgesim policy 1"
 
@@ -149,17 +150,14 @@ def read(path: Path, file_format: str) -> dict[str, Any]:
 
 
 def write(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a file at once or not at all, whatever happens meanwhile."""
-    import os
+    """Write a file at once or not at all, whatever happens meanwhile.
 
+    Raises:
+        OSError: it cannot be written.
+        OutputError: there is a link, a device or a folder in its place.
+    """
     import torch
 
-    partial = path.with_name(path.name + ".partial")
-    partial.unlink(missing_ok=True)  # who follows a link there would write elsewhere
     written = BytesIO()
     torch.save(dict(content), written)  # torch itself does not tell that a disk is full
-    with partial.open("wb") as file:
-        file.write(written.getbuffer())
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    put_bytes(path, written.getbuffer())

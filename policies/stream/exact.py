@@ -59,13 +59,25 @@ class MultiStart(Policy):
         if self.starts < 0:
             raise ValueError(f"starts = {self.starts}; allowed: not negative")
 
-    def reset(self, network: Network, problem: DriftPlusPenalty, rngs: Generators) -> None:
-        """Refuse large networks; get the policies ready whose decisions are starts."""
+    def check(self, network: Network, problem: DriftPlusPenalty) -> None:
+        """Refuse large networks.
+
+        Raises:
+            ValueError: it is one.
+        """
         if network.devices > MAX_DEVICES:
             raise ValueError(
                 f"{network.devices} devices; exact searches all sets of senders of at most "
                 f"{MAX_DEVICES} devices: use sca or lyapunov for larger networks"
             )
+
+    def reset(self, network: Network, problem: DriftPlusPenalty, rngs: Generators) -> None:
+        """Get the policies ready whose decisions are starts.
+
+        Raises:
+            ValueError: as `check`.
+        """
+        self.check(network, problem)
         self._problem = problem
         self._rngs = rngs
         self._others: list[Policy] = [
