@@ -56,8 +56,9 @@ def find_model(scenario: Scenario, kind: str, builtins: Mapping[str, str]) -> An
     name, verbs = getattr(section, key), ("start", "next") if builtins is SLOT_TASKS else None
     cls = resolve(name, kind, builtins, source=scenario.source, code=scenario.code, verbs=verbs)
     model = configure(cls, options, section_name, source=scenario.source)
-    if kind == "mobility" and not is_unseen(cls) and not hasattr(model, "moves"):
-        what = "it has no attribute `moves`"
+    moves = getattr(model, "moves", None)
+    if kind == "mobility" and not is_unseen(cls) and not isinstance(moves, bool):
+        what = f"its attribute `moves` is {moves!r}; allowed: True or False"
         raise ScenarioError([_issue(scenario, f"{section_name}.{key}", name, what)])
     return model
 
