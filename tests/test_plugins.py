@@ -229,7 +229,7 @@ def answering(component: str, wrong: Callable[[Any], Any], *overrides: str) -> R
     """A run in which a model of somebody else's answers wrongly from its sixth answer on."""
     scenario = parse_scenario(SMALL, "test", ["run.slots=12", "run.replications=2", *overrides])
     plan = (experiment := prepare(scenario)).blueprint
-    model = Model(wrong, getattr(plan, component))
+    model: Any = Model(wrong, getattr(plan, component))
     plan = replace(plan, **{component: model})
     policy, given = experiment.policy, Streams(1, 2)
     policy.reset(plan.problem.network, plan.problem, given.generators("policy"))
@@ -319,9 +319,7 @@ WRONG: dict[str, tuple[str, str, list[tuple[Callable[[Any], Any], str]]]] = {
             (column("replication", 0, 1), "replication: 0 of task 1 .* after 1; allowed: sorted"),
             (
                 lambda tasks: Tasks(
-                    *(c[[0, 0]] for c in (tasks.replication, tasks.device)),
-                    np.array([0.59, 0.51]),
-                    tasks.bits[:2],
+                    np.zeros(2, int), np.zeros(2, int), np.array([0.59, 0.51]), np.ones(2)
                 ),
                 "arrival_s: 0.51 of task 1 .* after 0.59; allowed: sorted",
             ),
@@ -463,8 +461,8 @@ def test_moments_that_rounding_moves_are_in_their_slot() -> None:
 def test_nothing_may_arrive() -> None:
     class Never:
         def slot(self, slot: int) -> Tasks:
-            none = np.array([])
-            return Tasks(none, none, none, none)  # type: ignore[arg-type]
+            none: Any = []
+            return Tasks(none, none, none, none)
 
     tasks = checked("arrivals", Never(), "never", a_network()).slot(0)
     assert tasks.device.dtype == np.int64

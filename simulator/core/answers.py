@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .arrays import FloatArray, IntArray, first_invalid
+from .arrays import FloatArray, first_invalid
 from .errors import AnswerError
 
 LINK = ("replication", "device", "station")
@@ -28,12 +28,13 @@ def amounts(field: str, values: Any, shape: tuple[int, ...], axes: Sequence[str]
     Raises:
         AnswerError: there is another one, or no numbers, or none in this shape.
     """
-    values = numbers(field, values, shape)
-    at = first_invalid(values.reshape(-1))
-    if at >= 0:
-        found, where = values.reshape(-1)[at], place(np.unravel_index(at, shape), axes)
-        raise AnswerError(field, f"{found} at {where}; allowed: finite and not negative")
-    return values
+    found = numbers(field, values, shape)
+    if first_invalid(found.reshape(-1)) >= 0:
+        at = first(~((found >= 0.0) & (found < np.inf)))
+        assert at is not None
+        what = f"{found[at]} at {place(at, axes)}"
+        raise AnswerError(field, f"{what}; allowed: finite and not negative")
+    return found
 
 
 def numbers(field: str, values: Any, shape: tuple[int, ...]) -> FloatArray:
@@ -44,9 +45,9 @@ def numbers(field: str, values: Any, shape: tuple[int, ...]) -> FloatArray:
     """
     if not (type(values) is np.ndarray and values.dtype == np.float64):
         values = _array(field, values, "biuf", "numbers").astype(np.float64)
-    _check_shape(field, values, shape)
-    numbers: FloatArray = values
-    return numbers
+    found: FloatArray = values
+    _check_shape(field, found, shape)
+    return found
 
 
 def whole_numbers(
@@ -70,8 +71,8 @@ def first(wrong: NDArray[np.bool_]) -> tuple[int, ...] | None:
     return tuple(int(n) for n in np.unravel_index(int(wrong.argmax()), wrong.shape))
 
 
-def place(index: Sequence[int | IntArray], axes: Sequence[str]) -> str:
-    """An entry, in words."""
+def place(index: Sequence[int], axes: Sequence[str]) -> str:
+    """An entry, in words; of an array with as many axes, or fewer."""
     return ", ".join(f"{axis} {number}" for axis, number in zip(axes, index, strict=False))
 
 

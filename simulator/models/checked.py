@@ -143,7 +143,7 @@ class CheckedMobility(_Checked):
         if (at := first(~within.all(axis=2))) is not None:
             what = f"{_pair(position_m[at])} at {place(at, DEVICE)}"
             raise AnswerError("position_m", f"{what}; allowed: from (0, 0) to {_pair(area_m)}")
-        return np.clip(position_m, 0.0, area_m)
+        return np.clip(position_m.copy(), 0.0, area_m)
 
 
 class CheckedAssociation(_Checked):
@@ -165,10 +165,11 @@ class CheckedAssociation(_Checked):
             stations = distance_m.shape[2]
             if chooses is not None:
                 station = np.where(chooses[:, None], station, 0)
-            if (at := first((station < 0) | (station >= stations))) is not None:
+            outside: Any = (station < 0) | (station >= stations)
+            if (at := first(outside)) is not None:
                 what = f"{station[at]} at {place(at, DEVICE)}"
                 raise AnswerError("station", f"{what}; allowed: 0 to {stations - 1}")
-            return station.astype(np.int64)
+            return station.astype(np.int64, order="C")
 
         return self._ask(check, "associate", distance_m, path_gain, chooses)
 
