@@ -390,6 +390,20 @@ def test_a_model_may_go_on_writing_into_what_it_answered(component: str) -> None
         np.testing.assert_array_equal(run.trace[name], own.trace[name])
 
 
+def test_gains_stay_what_they_were() -> None:
+    class Fades:
+        def __init__(self) -> None:
+            self.gains = np.zeros((1, 4, 3))
+
+        def next(self) -> Any:
+            self.gains += 1.0
+            return self.gains
+
+    model = checked("fading", Fades(), "fades", a_network())
+    one, other = model.next(), model.next()
+    assert (one == 1.0).all() and (other == 2.0).all()
+
+
 @dataclass
 class Drifts:
     """Moves devices in the array that it is handed."""
