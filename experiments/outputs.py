@@ -17,6 +17,7 @@ def reserve(stem: str, suffix: str = "") -> Path:
     Raises:
         OSError: it cannot be made.
     """
+    _import_first()
     RUNS.mkdir(parents=True, exist_ok=True)
     path, number = RUNS / f"{stem}{suffix}", 2
     while True:
@@ -25,6 +26,11 @@ def reserve(stem: str, suffix: str = "") -> Path:
             return path
         except FileExistsError:
             path, number = RUNS / f"{stem}-{number}{suffix}", number + 1
+
+
+def _import_first() -> None:
+    """What takes long to import and every run needs: Ctrl-C meanwhile ends the process at once."""
+    import numba  # noqa: F401
 
 
 @contextmanager
@@ -39,6 +45,7 @@ def alone(path: Path, *, reserved: bool) -> Iterator[None]:
         ArgumentError: another is at it.
         OSError: its folder cannot be made or written.
     """
+    _import_first()
     with locked(lock_of(path.resolve())) as mine:
         if not mine:
             raise ArgumentError(f"{path}: another run is at work on it; nothing was changed")

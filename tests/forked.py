@@ -16,6 +16,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NoReturn
 
+import rich
+
 from edgesim import __main__
 
 
@@ -30,6 +32,7 @@ def become(words: Sequence[str]) -> NoReturn:
         sys.stdin = open(0, closefd=False)  # noqa: SIM115
         sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
         sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
+        rich._console = None  # it knows the streams of before
         sys.argv = ["edgesim", *words]
         __main__.main()
         status = 0
@@ -78,7 +81,7 @@ class Forked:
         if self.poll() is None:
             os.kill(self.pid, number)
 
-    def communicate(self, timeout: float = 120.0) -> tuple[str, str]:
+    def communicate(self, timeout: float = 600.0) -> tuple[str, str]:
         """What it wrote, once it has ended."""
         until = time.monotonic() + timeout
         while self.poll() is None:

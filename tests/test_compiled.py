@@ -148,6 +148,7 @@ def test_the_key_is_what_a_function_reaches() -> None:
         "a callee": base.replace("return x\n", "return -x\n"),
         "another of numpy's": base.replace("np.exp", "np.log"),
         "an operator": base.replace(") * A", ") + A"),
+        "references counted": base + "vars(h)['in_place'] = True\n",
     }
     keys = {name: content(source) for name, source in changed.items()}
     assert len({content(base), *keys.values()}) == len(changed) + 1

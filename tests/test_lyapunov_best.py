@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from global_search import best_gain
-from test_lyapunov import NOISE_MODELS, State, random_state
+from numba.core.runtime import _nrt_python, rtsys
+from test_lyapunov import NOISE_MODELS, State, network_of_20, random_state
 
 from edgesim.simulator.network.network import NoiseModel
 
@@ -96,3 +97,22 @@ def test_close_to_the_best_decision_in_all_states(
         if reached < LEAST_SHARE * best:
             far.append((seed, best, 1 - reached / best))
     assert not far
+
+
+def test_a_decision_leaves_no_array_behind() -> None:
+    """Functions that count no references (`compiled_in_place`) would never free one that they are given."""
+    states = [network_of_20(seed, "total") for seed in range(20)]
+    states += [state_of("sbs+sbs", "density", seed) for seed in range(20)]
+    states[0].decide()
+    _nrt_python.memsys_enable_stats()
+    try:
+        before = rtsys.get_allocation_stats()
+        for state in states:
+            state.decide()
+            state.decide("radio")
+            state.decide("compute")
+        after = rtsys.get_allocation_stats()
+    finally:
+        _nrt_python.memsys_disable_stats()
+    assert after.alloc - before.alloc > 1000
+    assert after.free - before.free == after.alloc - before.alloc

@@ -34,6 +34,7 @@ from edgesim.experiments.reproduction.figure import (
 )
 from edgesim.experiments.reproduction.measure import course, geometric_mean, level, with_shares
 from edgesim.experiments.reproduction.trainings import steps, train_all
+from edgesim.simulator.core.outputs import make_folder
 from edgesim.traces.reader import open_trace
 
 Results = dict[str, xr.Dataset]
@@ -768,7 +769,7 @@ def test_runs_of_a_study_are_told_without_their_warm_up(tmp_path: Path) -> None:
         together=1,
         warmup=0.5,
     )
-    data = Workshop(tmp_path).run_study(study, tmp_path / "loads", {})
+    data = Workshop(tmp_path).run_study(study, make_folder(tmp_path, "loads"), {})
     assert dict(data.sizes) == {"load": 3, "policy": 2, "seed": 2}
     for label, policy in study.policies.items():
         for load, mean in study.factors[0].settings.items():

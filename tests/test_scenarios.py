@@ -900,3 +900,14 @@ def test_the_reference_is_in_step_with_the_schema() -> None:
     assert page["PAGE"].read_text(encoding="utf-8") == page["text"](), (
         "docs/scenario.md is out of date: python docs/reference.py"
     )
+
+
+def test_a_mistake_is_told_of_where_it_was_made() -> None:
+    """`run.slot` on the command line is not `run.slots` of the file; 2.5 devices are no whole number."""
+    text = "[run]\nslots = 0\n[devices]\ncount = 2.5\n"
+    with pytest.raises(ScenarioError) as caught:
+        parse_scenario(text, "mine.toml", ["run.slot=-1"])
+    told = {issue.key: (issue.source, issue.what) for issue in caught.value.issues}
+    assert told["run.slots"] == ("mine.toml", "too small")
+    assert told["run.slot"][0] == "--set"
+    assert told["devices.count"] == ("mine.toml", "not a whole number")

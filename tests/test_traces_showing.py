@@ -315,7 +315,7 @@ def test_watch_shows_the_newest_batch_and_what_is_left(
     assert status == "running" and not clock.steps, "dead after a minute without a slot"
     assert "100 of 4,000 slots 50 slots/s 1:18 left" in text
     assert "3 Mbit" in text, "of slots 80 to 99 alone"
-    assert "emission so far 125 mg" in text, "of a replication"
+    assert "emission so far 125 mg" in text and "250 mg" not in text, "of a replication"
     assert "nothing new for 11 s" in text and "nothing new for 0 s" not in text
 
 
@@ -324,7 +324,8 @@ def test_watch_has_patience_with_slow_runs(
 ) -> None:
     """Twenty slots' time; of one slot each ten seconds 200 s, and 4,000 slots take eleven hours."""
     growing(50)
-    clock = Steps((10.0, lambda: growing(1)), (100.0, lambda: growing(1)), (1101.0, lambda: None))
+    more, none = lambda: growing(1), lambda: None
+    clock = Steps((10.0, more), (100.0, none), (10.0, more), (1201.0, none))
     _, text = watched(tmp_path / "t.h5", clock, monkeypatch)
     assert not clock.steps and "10:58:10 left" in text
 

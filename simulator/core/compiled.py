@@ -31,6 +31,17 @@ def compiled(function: Callable[P, T]) -> Callable[P, T]:
     return cast(Callable[P, T], found)
 
 
+def compiled_in_place(function: Callable[P, T]) -> Callable[P, T]:
+    """As `compiled`, of a function that makes no array, and gets none from what it calls, views apart.
+
+    Its arrays are its callers', who keep them alive, so nobody counts references to them: in short loops
+    over short arrays counting takes longer than the arithmetic. An array made in it is refused by numba;
+    one that a function hands it would never be freed.
+    """
+    vars(function)["in_place"] = True
+    return compiled(function)
+
+
 class Compiled(partial[Any]):
     """What `compiled` makes of a function: from its first use on, numba's dispatcher of it.
 

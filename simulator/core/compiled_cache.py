@@ -58,11 +58,18 @@ def dispatcher(function: Callable[..., object], *, inner: bool = False) -> Any:
         function: in Python.
         inner: whether compiled code calls it, not Python.
     """
-    made: Any = numba.njit(**OPTIONS, **(_WITHOUT_WRAPPERS if inner else {}))(function)
+    # References are counted by "nrt". Said of all: else numba takes what holds for the caller.
+    options = OPTIONS | {"_nrt": not _in_place(function)} | (_WITHOUT_WRAPPERS if inner else {})
+    made: Any = numba.njit(**options)(function)
     made._cache = Cache(function, inner=inner)
     if inner:
         made.get_call_template = partial(_of_any_value, made.get_call_template)
     return made
+
+
+def _in_place(function: object) -> bool:
+    """Whether it is of `compiled_in_place`."""
+    return "in_place" in getattr(function, "__dict__", {})
 
 
 def _of_any_value(resolve: Any, args: Any, kws: Any) -> Any:
@@ -195,7 +202,7 @@ def _content(start: Iterable[Any]) -> Iterator[bytes]:
         if id(one) in seen:
             continue
         seen.add(id(one))
-        yield f"{one.__module__}.{one.__qualname__}".encode()
+        yield f"{one.__module__}.{one.__qualname__}{' in place' * _in_place(one)}".encode()
         if isinstance(one, type):
             yield _class_content(one)
             continue

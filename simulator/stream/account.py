@@ -1,7 +1,7 @@
 """The account of a slot: emission, P2's value, the queues and totals that the next slot begins with."""
 
 from ..core.arrays import FloatArray, IntArray, rest
-from ..core.compiled import compiled
+from ..core.compiled import compiled_in_place
 from ..models.carbon import JOULES_PER_KWH
 from .decision import Decision
 from .observation import Observation
@@ -81,7 +81,7 @@ def account(
     )
 
 
-@compiled
+@compiled_in_place
 def _account(
     V: float,
     queue_bits: FloatArray,

@@ -3,11 +3,11 @@
 import numpy as np
 
 from ..core.arrays import FloatArray, IntArray
-from ..core.compiled import compiled
+from ..core.compiled import compiled, compiled_in_place
 from ..core.elementary import log2
 
 
-@compiled
+@compiled_in_place
 def add_interference(
     power_w: float, gain: FloatArray, device: int, own: int, heard_w: FloatArray
 ) -> None:

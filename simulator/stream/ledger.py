@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.arrays import ROUNDING, BoolArray, FloatArray, IntArray
-from ..core.compiled import compiled
+from ..core.compiled import compiled, compiled_in_place
 from ..core.recorder import OUTCOMES, TASK_ROW, TaskTable
 from ..core.sorting import by_group_and_phase
 from ..models.arrivals import Tasks
@@ -272,7 +272,7 @@ _TOLERANCE = 1e-9
 serves in the slot: the queues' own sums are not the ledger's."""
 
 
-@compiled
+@compiled_in_place
 def _admit(
     replication: IntArray,
     device: IntArray,
@@ -327,7 +327,7 @@ def _admit(
     return -1
 
 
-@compiled
+@compiled_in_place
 def _append(pool: Pool, queues: IntArray, queue: int, entry: int) -> None:
     """Put an entry of a pool at the end of a linked queue."""
     pool[entry]["next"] = _NONE
@@ -437,7 +437,7 @@ def _serve(
                 position_bits = end_bits
 
 
-@compiled
+@compiled_in_place
 def _add_part(
     bits: float, task: int, queue: int, parts: Pool, station_queues: IntArray, counters: IntArray
 ) -> None:
@@ -450,7 +450,7 @@ def _add_part(
     _append(parts, station_queues, queue, f)
 
 
-@compiled
+@compiled_in_place
 def _serve_stations(
     r: int,
     slot: int,
@@ -492,7 +492,7 @@ def _serve_stations(
             _lose(queue, devices, deadline_s, tasks, parts, station_queues, ended, counters)
 
 
-@compiled
+@compiled_in_place
 def _moment(phase: float, begins: FloatArray, lengths: FloatArray, r: int, j: int) -> float:
     """When, as a share of the slot, a share of a service is done that runs in a station's windows."""
     rest, moment = phase * lengths[r, j].sum(), 0.0
@@ -506,7 +506,7 @@ def _moment(phase: float, begins: FloatArray, lengths: FloatArray, r: int, j: in
     return moment
 
 
-@compiled
+@compiled_in_place
 def _lose(
     queue: int,
     devices: int,
@@ -525,7 +525,7 @@ def _lose(
     station_queues[_HEAD, queue] = f
 
 
-@compiled
+@compiled_in_place
 def _remove_part(
     f: int,
     devices: int,
@@ -547,7 +547,7 @@ def _remove_part(
     return behind
 
 
-@compiled
+@compiled_in_place
 def _end(
     k: int, devices: int, deadline_s: float, tasks: Pool, ended: Pool, counters: IntArray
 ) -> None:

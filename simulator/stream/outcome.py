@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.arrays import FloatArray, IntArray
-from ..core.compiled import compiled
+from ..core.compiled import compiled, compiled_in_place
 from ..network.cells import Cells
 from ..network.network import Network
 from .channel import interference_w, rate_bps
@@ -204,7 +204,7 @@ def _transmit(
             columns[SENDABLE, r, i] = rate * slot_s * availability[r, j]
 
 
-@compiled
+@compiled_in_place
 def _serve(
     slot_s: float,
     cycles_per_bit: float,

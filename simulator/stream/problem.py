@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from ..core.arrays import FloatArray
-from ..core.compiled import compiled
+from ..core.compiled import compiled, compiled_in_place
 from ..network.network import Network
 from .decision import Decision
 from .observation import Observation
@@ -229,7 +229,7 @@ def _objectives(
     return value
 
 
-@compiled
+@compiled_in_place
 def objective(
     V: float,
     energy_j: FloatArray,

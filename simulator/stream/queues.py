@@ -4,7 +4,7 @@ The rules alone: `processes.device_queues` serves all devices by them, through `
 """
 
 from ..core.arrays import ROUNDING, FloatArray, remainder, rest
-from ..core.compiled import compiled
+from ..core.compiled import compiled, compiled_in_place
 from .slot_columns import INFLOW, NEXT_STATION_QUEUE
 
 
@@ -49,7 +49,7 @@ def after_service(
     return remainder(queue_bits, served_bits, arrived_bits)
 
 
-@compiled
+@compiled_in_place
 def stations_after_service(
     queue_bits: FloatArray, served_bits: FloatArray, station_columns: FloatArray
 ) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ....simulator.core.arrays import IntArray
-from ....simulator.core.compiled import compiled
+from ....simulator.core.compiled import compiled, compiled_in_place
 from ....simulator.core.elementary import exp, expm1, log, log1p
 
 INFINITE = 1e300
@@ -26,7 +26,7 @@ INFEASIBLE = -INFINITE
 _PRECISION = 0.15  # before the last Newton step, which converges quadratically
 
 
-@compiled
+@compiled_in_place
 def allocate(cell: Any, devices: Any, senders: IntArray) -> float:
     """Set bits, bandwidth and power of a set of senders, and the cell's price of bandwidth.
 
@@ -128,7 +128,7 @@ def steepness(cell: Any, bandwidth: float, efficiency: float, growth: float, sav
     return float((1.0 + growth) * slope / saved)
 
 
-@compiled
+@compiled_in_place
 def _share(cell: Any, devices: Any, senders: IntArray, skip: int, bandwidth: float) -> float:
     """Share a band among senders, but `skip` (-1: nobody), who send in full.
 
@@ -172,7 +172,7 @@ def _share(cell: Any, devices: Any, senders: IntArray, skip: int, bandwidth: flo
     return float(exp(log_price))
 
 
-@compiled
+@compiled_in_place
 def _full_load(
     cell: Any, devices: Any, senders: IntArray, skip: int, bandwidth: float
 ) -> tuple[float, float]:
@@ -221,7 +221,7 @@ def _differentiate(cell: Any, device: Any) -> float:
     return float(w)
 
 
-@compiled
+@compiled_in_place
 def _newton_step(
     cell: Any, devices: Any, senders: IntArray, skip: int, log_price: float, roots: float
 ) -> tuple[float, float, float]:
@@ -253,7 +253,7 @@ def _newton_step(
     return change, elastic, roots_after
 
 
-@compiled
+@compiled_in_place
 def _hand_out(cell: Any, devices: Any, senders: IntArray, skip: int, bandwidth: float) -> None:
     """Give the whole band away, in proportion to what all need, and set the powers."""
     total = 0.0
@@ -275,7 +275,7 @@ def _hand_out(cell: Any, devices: Any, senders: IntArray, skip: int, bandwidth: 
         device.bandwidth, device.efficiency, device.power = w, e, power
 
 
-@compiled
+@compiled_in_place
 def _partial_sender(cell: Any, devices: Any, senders: IntArray, partial: int) -> float:
     """All senders but one send in full; that one takes the bandwidth that is best for it.
 
@@ -381,7 +381,7 @@ def _single_sender(cell: Any, device: Any, bandwidth: float, others: float) -> f
     return float(marginal * cell.bits_per_hz * (device.efficiency - dilution))
 
 
-@compiled
+@compiled_in_place
 def _sum_roots(devices: Any, senders: IntArray, skip: int) -> float:
     """Sum of sqrt(D) over the senders but `skip` (-1: nobody)."""
     total = 0.0
@@ -391,7 +391,7 @@ def _sum_roots(devices: Any, senders: IntArray, skip: int) -> float:
     return total
 
 
-@compiled
+@compiled_in_place
 def _gain(cell: Any, devices: Any, senders: IntArray) -> float:
     """The cell's objective, over what it is when nobody sends."""
     total = 0.0

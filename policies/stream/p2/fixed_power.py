@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ....simulator.core.compiled import compiled
+from ....simulator.core.compiled import compiled, compiled_in_place
 from ....simulator.core.elementary import log1p
 from .allocation import full_bits, local_gain
 from .intercell import set_interference
@@ -68,7 +68,7 @@ def optimise_compute(slot: Slot, small: bool, target: float) -> None:
             device.local_min = device.queue - device.bits
 
 
-@compiled
+@compiled_in_place
 def _switch_devices(slot: Slot, worth: Any, best: float) -> None:
     """Let single devices begin or cease to send for as long as that is a gain over `best`."""
     devices = slot.devices
@@ -87,7 +87,7 @@ def _switch_devices(slot: Slot, worth: Any, best: float) -> None:
                     device.power = device.power_max - device.power
 
 
-@compiled
+@compiled_in_place
 def _full_power_gain(slot: Slot) -> float:
     """Gain over offloading nothing of those whose power is not zero, and their best bits."""
     cells, devices = slot.cells, slot.devices

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ....simulator.core.arrays import FloatArray, IntArray
-from ....simulator.core.compiled import compiled
+from ....simulator.core.compiled import compiled, compiled_in_place
 from ....simulator.core.elementary import expm1, log1p
 from ....simulator.stream.channel import add_interference
 from .allocation import local_gain, power_saving
@@ -99,7 +99,7 @@ def optimise_radio(slot: Slot, small: bool, target: float) -> bool:
     return bool(bound - best <= _PRECISION * bound)
 
 
-@compiled
+@compiled_in_place
 def true_gain(slot: Slot) -> float:
     """P2's gain over offloading nothing, of the devices' bandwidths and powers, bit^2.
 
@@ -130,7 +130,7 @@ def true_gain(slot: Slot) -> float:
     return float(total)
 
 
-@compiled
+@compiled_in_place
 def set_interference(slot: Slot) -> None:
     """Set the slot's interference at the devices' powers, A(3)."""
     cells, devices, gain, interference_w = slot
@@ -141,7 +141,7 @@ def set_interference(slot: Slot) -> None:
                 add_interference(devices[c].power, gain, devices[c].index, j, interference_w)
 
 
-@compiled
+@compiled_in_place
 def power_trim(slot: Slot) -> float:
     """Take back power that would send more than there is, now that interference is settled.
 
@@ -167,7 +167,7 @@ def power_trim(slot: Slot) -> float:
     return true_gain(slot)
 
 
-@compiled
+@compiled_in_place
 def _gain_bound(slot: Slot) -> float:
     """A bound of the gain: each device alone with its cell's band, and its power for nothing."""
     cells, devices = slot.cells, slot.devices
@@ -203,7 +203,7 @@ def _answer_alone(slot: Slot, play: _Interplay) -> FloatArray:
     return found
 
 
-@compiled
+@compiled_in_place
 def _begin(slot: Slot, play: _Interplay, found: FloatArray, lead: int) -> None:
     """Start from what the cell `lead` would do if it were alone, all others silent; all cells if 0."""
     cells, devices = slot.cells, slot.devices
@@ -220,7 +220,7 @@ def _begin(slot: Slot, play: _Interplay, found: FloatArray, lead: int) -> None:
             _set_leak(slot, play.leak_w[j], j)
 
 
-@compiled
+@compiled_in_place
 def _answer_in_turn(
     slot: Slot,
     play: _Interplay,
@@ -272,7 +272,7 @@ def _answer_in_turn(
     return best
 
 
-@compiled
+@compiled_in_place
 def _set_leak(slot: Slot, leak_w: FloatArray, j: int) -> None:
     """Set what other stations hear (B,) of a cell that has just chosen its senders, and its Lambda.
 
@@ -294,7 +294,7 @@ def _set_leak(slot: Slot, leak_w: FloatArray, j: int) -> None:
     cell.is_stale = 0
 
 
-@compiled
+@compiled_in_place
 def _disturbance(cells: Any, leak_w: FloatArray, j: int) -> float:
     """The disturbance at a station: noise, and the interference of the other SBS cells."""
     heard = cells[j].noise
@@ -305,7 +305,7 @@ def _disturbance(cells: Any, leak_w: FloatArray, j: int) -> float:
     return float(heard)
 
 
-@compiled
+@compiled_in_place
 def _set_prices(slot: Slot, leak_w: FloatArray, j: int, excluded: int) -> bool:
     """Set an SBS cell's disturbance, and the prices of its devices' power.
 
@@ -332,8 +332,13 @@ def _set_prices(slot: Slot, leak_w: FloatArray, j: int, excluded: int) -> bool:
 @compiled
 def _power_update(slot: Slot, leak_w: FloatArray) -> None:
     """Powers that keep everyone's rate at everyone's interference, as far as their limits allow."""
+    needed = np.empty(len(slot.devices))  # power per watt of disturbance
+    _follow(slot, leak_w, needed)
+
+
+@compiled_in_place
+def _follow(slot: Slot, leak_w: FloatArray, needed: FloatArray) -> None:
     cells, devices, gain, _ = slot
-    needed = np.empty(len(devices))  # power per watt of disturbance
     for c in range(len(devices)):
         if devices[c].sends:
             needed[c] = expm1(devices[c].efficiency) / devices[c].gain

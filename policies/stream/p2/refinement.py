@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ....simulator.core.arrays import FloatArray
-from ....simulator.core.compiled import compiled
+from ....simulator.core.compiled import compiled, compiled_in_place
 from ....simulator.core.elementary import expm1
 from .intercell import set_interference, true_gain
 from .slot import Slot
@@ -290,7 +290,7 @@ def _climb(slot: Slot, point: FloatArray, gain: float, target: float) -> float:
     return _settle(slot, point)
 
 
-@compiled
+@compiled_in_place
 def _step(
     slot: Slot, point: FloatArray, c: int, d: int, together: bool, step: FloatArray, gain: float
 ) -> float:
@@ -338,7 +338,7 @@ def _step(
     return gain
 
 
-@compiled
+@compiled_in_place
 def _moved_bits(device: Any, point: FloatArray, c: int, step: float) -> float:
     """Bits to be sent after a relative step, which stops where the CPU becomes or ceases to be busy."""
     at = point[_WANTED, c] if step > 0.0 else point[_SENT, c]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ....simulator.core.arrays import FloatArray, IntArray
-from ....simulator.core.compiled import compiled
+from ....simulator.core.compiled import compiled, compiled_in_place
 from ....simulator.core.elementary import exp, log, log1p
 from .allocation import (
     INFEASIBLE,
@@ -27,7 +27,7 @@ _INSERTION_SORT_MAX = 32  # values that are best sorted by insertion
 _FINEST = 32  # a prefix is found to one part in so many; what is left is for the changes
 
 
-@compiled
+@compiled_in_place
 def search(cell: Any, devices: Any, senders: IntArray, spare: Any) -> float:
     """Find who sends, from who does; if nobody, from the best prefix of a ranking.
 
@@ -76,7 +76,7 @@ def silence(device: Any) -> None:
     device.power = 0.0
 
 
-@compiled
+@compiled_in_place
 def copy(source: Any, target: Any) -> None:
     """Copy records one by one, which numba does without a temporary array."""
     for i in range(len(source)):
@@ -102,7 +102,7 @@ def descending(value: FloatArray) -> IntArray:
     return order
 
 
-@compiled
+@compiled_in_place
 def _find_candidates(cell: Any, devices: Any) -> int:
     """Find who gains by the first bit if alone in the whole band; all others do not send.
 
@@ -125,7 +125,7 @@ def _find_candidates(cell: Any, devices: Any) -> int:
     return count
 
 
-@compiled
+@compiled_in_place
 def _allocate_to_senders(cell: Any, devices: Any, senders: IntArray) -> float:
     """Allocate to those who send; returns the cell's gain."""
     count = 0
@@ -154,7 +154,7 @@ def _rank(cell: Any, devices: Any) -> IntArray:
     return descending(score)
 
 
-@compiled
+@compiled_in_place
 def _allocate_to_prefix(
     cell: Any, devices: Any, senders: IntArray, order: IntArray, count: int
 ) -> float:
@@ -248,7 +248,7 @@ def _gain_at_price(cell: Any, device: Any, others: float) -> float:
     return float(gain - device.power_price * power - cell.band_price * w)
 
 
-@compiled
+@compiled_in_place
 def _next_exchange(cell: Any, devices: Any, least_gain: float) -> tuple[int, int]:
     """Who would gain most by sending too, and who gains least by sending; -1 if nobody."""
     roots = 0.0
@@ -270,7 +270,7 @@ def _next_exchange(cell: Any, devices: Any, least_gain: float) -> tuple[int, int
     return entrant, leaver
 
 
-@compiled
+@compiled_in_place
 def _exchange(
     cell: Any, devices: Any, senders: IntArray, spare: Any, best: float, entrant: int, leaver: int
 ) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....simulator.core.arrays import FloatArray, IntArray
-from ....simulator.core.compiled import compiled
+from ....simulator.core.compiled import compiled, compiled_in_place
 from ....simulator.core.elementary import LN_2
 from ....simulator.stream.observation import Observation
 from ....simulator.stream.problem import DriftPlusPenalty
@@ -198,7 +198,7 @@ def local_optimum_bits(cell: Any, queue: float, value: float, cpu: float) -> flo
     return float(min(min(cpu, queue), np.sqrt(max(value, 0.0) / cell.local_cost)))
 
 
-@compiled
+@compiled_in_place
 def optimise_cpus(slot: Slot) -> None:
     """From now on a device's CPU executes what is best, and a station's CPU is shared as sqrt(D)."""
     cells, devices = slot.cells, slot.devices
@@ -211,7 +211,7 @@ def optimise_cpus(slot: Slot) -> None:
         device.local_max = local_optimum_bits(cells[0], device.queue, device.value, device.cpu)
 
 
-@compiled
+@compiled_in_place
 def fix_cpus(slot: Slot) -> None:
     """From now on a device's CPU runs at full speed, and a station's CPU is shared equally."""
     cells, devices = slot.cells, slot.devices

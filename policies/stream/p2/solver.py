@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ....simulator.core.arrays import FloatArray
-from ....simulator.core.compiled import compiled
+from ....simulator.core.compiled import compiled, compiled_in_place
 from ....simulator.stream.decision import Decision
 from ....simulator.stream.observation import Observation
 from ....simulator.stream.problem import DriftPlusPenalty
@@ -97,7 +97,7 @@ def _solve(
     return decision
 
 
-@compiled
+@compiled_in_place
 def _offload_nothing(
     cells: Any, observed: Observed, r: int, radio: bool, compute: bool, decision: FloatArray
 ) -> None:
@@ -145,7 +145,7 @@ def _choose(slot: Slot, observed: Observed, r: int, radio: bool, compute: bool) 
     true_gain(slot)
 
 
-@compiled
+@compiled_in_place
 def _set_cpus(slot: Slot, compute: bool) -> None:
     """How CPUs are used."""
     if compute:
@@ -154,7 +154,7 @@ def _set_cpus(slot: Slot, compute: bool) -> None:
         fix_cpus(slot)
 
 
-@compiled
+@compiled_in_place
 def _keep_better(devices: Any, plan: FloatArray, gain: float, best: float) -> float:
     """Keep this decision as the plan (3, n) if its gain is greater; returns the greater gain."""
     if gain <= best:
@@ -167,7 +167,7 @@ def _keep_better(devices: Any, plan: FloatArray, gain: float, best: float) -> fl
     return gain
 
 
-@compiled
+@compiled_in_place
 def _restore(devices: Any, plan: FloatArray) -> None:
     """Set the devices to the plan (3, n)."""
     for c in range(len(devices)):
@@ -175,7 +175,7 @@ def _restore(devices: Any, plan: FloatArray) -> None:
         device.bandwidth, device.power, device.local_min = plan[0, c], plan[1, c], plan[2, c]
 
 
-@compiled
+@compiled_in_place
 def _full_speed_gain(cell: Any, observed: Observed, r: int) -> float:
     """What running the CPUs of all the network's devices at full speed adds to the best, bit^2."""
     gain = 0.0
@@ -189,7 +189,7 @@ def _full_speed_gain(cell: Any, observed: Observed, r: int) -> float:
     return gain
 
 
-@compiled
+@compiled_in_place
 def _write(slot: Slot, radio: bool, compute: bool, decision: FloatArray) -> None:
     """Enter what the devices that may offload do into a replication's decision (4, N)."""
     cells, devices = slot.cells, slot.devices
