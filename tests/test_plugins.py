@@ -194,11 +194,11 @@ def _reset(file: str, **keys: Any) -> Any:
 
 
 class Model:
-    """A model that answers as the test says, from slot 5 on, and else as it should."""
+    """A model that answers as it should, and after some answers as the test says."""
 
     moves: ClassVar[bool] = True
 
-    def __init__(self, wrong: Callable[[Any], Any], right: Any, after: int = 5) -> None:
+    def __init__(self, wrong: Callable[[Any], Any], right: Any, after: int) -> None:
         self.wrong, self.right, self.left = wrong, right, after
 
     def start(self, *given: Any) -> Any:
@@ -225,11 +225,11 @@ class Model:
         return self._answer("slot", *given)
 
 
-def answering(component: str, wrong: Callable[[Any], Any], *overrides: str) -> Run:
-    """A run in which a model of somebody else's answers wrongly from its sixth answer on."""
+def answering(component: str, wrong: Callable[[Any], Any], *overrides: str, after: int = 5) -> Run:
+    """A run in which a model of somebody else's answers wrongly after some right answers."""
     scenario = parse_scenario(SMALL, "test", ["run.slots=12", "run.replications=2", *overrides])
     plan = (experiment := prepare(scenario)).blueprint
-    model: Any = Model(wrong, getattr(plan, component))
+    model: Any = Model(wrong, getattr(plan, component), after)
     plan = replace(plan, **{component: model})
     policy, given = experiment.policy, Streams(1, 2)
     policy.reset(plan.problem.network, plan.problem, given.generators("policy"))
@@ -360,6 +360,31 @@ def test_a_right_answer_changes_nothing(component: str) -> None:
     for name in own.trace.rows[0]:
         if name != "channel_gain":
             np.testing.assert_array_equal(run.trace[name], own.trace[name])
+
+
+@pytest.mark.parametrize(
+    ("component", "wrong", "overrides", "message"),
+    [
+        (
+            "path_loss",
+            at((0, 2, 1), np.nan),
+            ("twin.sync=periodic", "twin.device.period=0.3", 'twin.predict=["location"]'),
+            "^path-loss model 'log-distance', slot 1, field path_gain: nan at replication 0, device 2",
+        ),
+        (
+            "association",
+            at((slice(None), 3), 9),
+            ("stations.sbs.failures={time_to_failure=0.3, time_to_repair=0.3}",),
+            r"^association model 'nearest', slot \d+, field station: 9 at replication \d, device 3",
+        ),
+    ],
+)
+def test_a_wrong_answer_ends_the_run_wherever_it_is_asked_for(
+    component: str, wrong: Callable[[Any], Any], overrides: tuple[str, ...], message: str
+) -> None:
+    """In the twin's prediction, and where stations fail within a slot; nothing moves."""
+    with pytest.raises(RunError, match=message):
+        answering(component, wrong, *overrides, after=1)
 
 
 @pytest.mark.parametrize("component", WRONG)

@@ -5,6 +5,7 @@ a model is handed is its own to change, and what it answers stays as it is when 
 """
 
 from collections.abc import Callable, Sequence
+from math import ulp
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -140,10 +141,11 @@ class CheckedMobility(_Checked):
         slack_m = ROUNDING * area_m
         # Whatever is no number is not within anything.
         within = (position_m >= -slack_m) & (position_m <= area_m + slack_m)
-        if (at := first(~within.all(axis=2))) is not None:
-            what = f"{_pair(position_m[at])} at {place(at, DEVICE)}"
+        if (at := first(~within)) is not None:
+            what = f"{_pair(position_m[at[:2]])} at {place(at[:2], DEVICE)}"
             raise AnswerError("position_m", f"{what}; allowed: from (0, 0) to {_pair(area_m)}")
-        return np.clip(position_m.copy(), 0.0, area_m)
+        inside: FloatArray = np.minimum(np.maximum(position_m, 0.0), area_m)
+        return np.ascontiguousarray(inside)
 
 
 class CheckedAssociation(_Checked):
@@ -161,15 +163,15 @@ class CheckedAssociation(_Checked):
         """(R, N) the station of each device; zero where it was not time to choose."""
 
         def check(answer: Any) -> IntArray:
-            station = whole_numbers("station", answer, distance_m.shape[:2])
-            stations = distance_m.shape[2]
+            given = whole_numbers("station", answer, distance_m.shape[:2])
+            station: IntArray = given.astype(np.int64, order="C")
             if chooses is not None:
                 station = np.where(chooses[:, None], station, 0)
-            outside: Any = (station < 0) | (station >= stations)
-            if (at := first(outside)) is not None:
+            stations = distance_m.shape[2]
+            if (at := first(~_below(station, stations))) is not None:
                 what = f"{station[at]} at {place(at, DEVICE)}"
                 raise AnswerError("station", f"{what}; allowed: 0 to {stations - 1}")
-            return station.astype(np.int64, order="C")
+            return station
 
         return self._ask(check, "associate", distance_m, path_gain, chooses)
 
@@ -200,21 +202,13 @@ class CheckedArrivals(_Checked):
         network = self._network
         # The end of a slot may be what rounding makes of a moment just before it.
         begins_s, ends_s = slot * network.slot_s, (slot + 1) * network.slot_s
-        slack_s = ROUNDING * network.slot_s + 4.0 * np.spacing(ends_s)
+        slack_s = ROUNDING * network.slot_s + 4.0 * ulp(ends_s)
+        begun = arrival_s >= begins_s - slack_s
         columns = {
             "replication": (replication, _below(replication, network.replications)),
             "device": (device, _below(device, network.devices)),
             "bits": (bits, (bits > 0.0) & (bits < np.inf)),
-            "arrival_s": (
-                arrival_s,
-                (arrival_s >= begins_s - slack_s) & (arrival_s <= ends_s + slack_s),
-            ),
-        }
-        allowed = {
-            "replication": f"0 to {network.replications - 1}",
-            "device": f"0 to {network.devices - 1}",
-            "bits": "finite and positive",
-            "arrival_s": f"{begins_s} to {ends_s}",
+            "arrival_s": (arrival_s, begun & (arrival_s <= ends_s + slack_s)),
         }
 
         def of(task: int) -> str:
@@ -222,9 +216,14 @@ class CheckedArrivals(_Checked):
 
         for name, (column, right) in columns.items():
             if (at := first(~right)) is not None:
-                what = f"{column[at]} of {of(at[0])}; allowed: {allowed[name]}"
-                raise AnswerError(name, what)
-        arrival_s = np.clip(arrival_s, begins_s, ends_s)
+                allowed = {
+                    "replication": f"0 to {network.replications - 1}",
+                    "device": f"0 to {network.devices - 1}",
+                    "bits": "finite and positive",
+                    "arrival_s": f"{begins_s} to {ends_s}",
+                }[name]
+                raise AnswerError(name, f"{column[at]} of {of(at[0])}; allowed: {allowed}")
+        arrival_s = np.minimum(np.maximum(arrival_s, begins_s), ends_s)
         keys = {"replication": replication, "device": device, "arrival_s": arrival_s}
         if (fault := _out_of_order(keys)) is not None:
             name, task = fault
@@ -270,10 +269,10 @@ def _out_of_order(keys: dict[str, Any]) -> tuple[str, int] | None:
     equal: Any = True
     faults = []
     for name, column in keys.items():
-        step = np.diff(column)
-        if (at := first(equal & (step < 0))) is not None:
+        before, after = column[:-1], column[1:]
+        if (at := first(equal & (after < before))) is not None:
             faults.append((at[0] + 1, name))
-        equal = equal & (step == 0)
+        equal = equal & (after == before)
     return min(faults)[::-1] if faults else None
 
 
