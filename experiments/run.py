@@ -194,6 +194,8 @@ def execute(
         simulation = experiment.blueprint.simulation(policy.decide, writer, experiment.streams)
     except Exception as error:
         writer.close("failed")
+        if isinstance(error, RunError):
+            raise
         what = "too little memory" if isinstance(error, MemoryError) else "a model does not start"
         raise RunError(f"{what}: {type(error).__name__}: {error}") from error
     return _record(experiment, writer, simulation, path, on_start, checkpoint_every)

@@ -376,7 +376,7 @@ class BackhaulSection(Section):
 
 
 class ChannelSection(ModelSection):
-    """The radio channel. Further keys are the fading model's."""
+    """The radio channel. Further keys are those of the fading and of the path loss."""
 
     access: Literal["ofdma", "mrc"] = Field(
         default="ofdma",

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
+from ..scenarios.components import KEYS
 from ..scenarios.errors import Issue, ScenarioError
 from ..scenarios.schema import Scenario
 from ..scenarios.sections import (
@@ -29,6 +31,7 @@ from .components import (
 )
 from .core.arrays import FloatArray
 from .core.clock import to_ns
+from .core.errors import ModelError, RunError
 from .core.randomness import Streams
 from .core.recorder import Recorder
 from .core.saved_state import Saved, StateError, load_state
@@ -36,6 +39,7 @@ from .models.arrivals import ARRIVALS, SLOT_TASKS
 from .models.association import ASSOCIATION, Association
 from .models.battery import Battery
 from .models.carbon import CarbonIntensity
+from .models.checked import checked
 from .models.fading import FADING, NoFading, PathLoss
 from .models.failures import FailureModel, Failures
 from .models.mobility import MOBILITY, Mobility
@@ -105,9 +109,13 @@ class Blueprint:
         The models are started: a blueprint is good for one simulation.
 
         Raises:
+            RunError: a model that is not the program's own does not start.
             StateError: what was saved is not of this run.
         """
-        world, now_ns = self._world(streams), 0
+        try:
+            world, now_ns = self._world(streams), 0
+        except ModelError as error:
+            raise RunError(error.in_slot(0)) from error
         twin = self._twin(world, streams)
         if saved is not None:
             now_ns = load_state(saved, {"now_ns": None, "world": world, "twin": twin})["now_ns"]
@@ -164,13 +172,16 @@ class Blueprint:
             )
         else:
             position = np.broadcast_to(self.device_position_m, (*shape, 2)).copy()
-        position = self.mobility.start(position, self.topology.area_m, streams.generators, placed)
+        mobility, path_loss, association = (
+            self._checked(kind) for kind in ("mobility", "path_loss", "association")
+        )
+        position = mobility.start(position, self.topology.area_m, streams.generators, placed)
         distance = self.topology.distance_m(position)
-        path_gain = self.path_loss.gain(distance)
+        path_gain = path_loss.gain(distance)
         live = LiveNetwork(network, self.topology)
         live.follow(Placement(position))
-        self.association.start(live, self.topology.coverage_m)
-        station = self.association.associate(distance, path_gain)
+        association.start(live, self.topology.coverage_m)
+        station = association.associate(distance, path_gain)
         at_start = {
             "slot": 0,
             "position_m": position,
@@ -186,11 +197,10 @@ class Blueprint:
             "slot_s": network.slot_s,
             "live": live,
             "topology": self.topology,
-            "path_loss": self.path_loss,
-            "mobility": self.mobility,
-            "association": self.association,
+            "path_loss": path_loss,
+            "mobility": mobility,
+            "association": association,
             "carbon": self.carbon,
-            "arrivals": self.arrivals,
             "device_cpu": _deviation(deviation.device_cpu, streams, "deviation/device_cpu"),
             "edge_cpu": _deviation(deviation.edge_cpu, streams, "deviation/edge_cpu"),
             "record_gain": scenario.trace.level == "full",
@@ -203,6 +213,10 @@ class Blueprint:
         live.follow(world.state)
         return world
 
+    def _checked(self, component: str, kind: str | None = None) -> Any:
+        name = attrgetter(KEYS[component])(self.scenario)
+        return checked(kind or component, getattr(self, component), name, self.network)
+
     def _stream_world(
         self,
         problem: DriftPlusPenalty,
@@ -212,8 +226,9 @@ class Blueprint:
     ) -> StreamWorld:
         network, scenario = self.network, self.scenario
         shape = (network.replications, network.devices)
-        self.fading.start(network.devices, network.station_names, streams.generators)
-        self.arrivals.start(network.devices, network.slot_s, streams.generators)
+        fading, arrivals = self._checked("fading"), self._checked("arrivals")
+        fading.start(network.devices, network.station_names, streams.generators)
+        arrivals.start(network.devices, network.slot_s, streams.generators)
         battery, charge = None, np.full(shape, np.inf)
         power_max = np.broadcast_to(network.device_power_max_w, shape)
         if (keys := scenario.devices.battery) is not None:
@@ -221,12 +236,12 @@ class Blueprint:
             battery = Battery(network, keys.capacity, keys.harvest, harvest)
             charge = np.full(shape, keys.initial * keys.capacity)
             power_max = battery.power_max_w(charge)
-        fading = self.fading.next()
+        gain = fading.next()
         zeros = np.zeros(shape)
         state = StreamState(
             **at_start,
-            fading=fading,
-            channel_gain=at_start["path_gain"] * fading,
+            fading=gain,
+            channel_gain=at_start["path_gain"] * gain,
             queue_bits=zeros,
             station_queue_bits=np.zeros((network.replications, network.stations)),
             lost_bits=np.zeros((network.replications, network.stations)),
@@ -250,7 +265,8 @@ class Blueprint:
             state=state,
             network=network,
             problem=problem,
-            fading=self.fading,
+            fading=fading,
+            arrivals=arrivals,
             ledger=ledger,
             battery=battery,
             failures=_failures(scenario, network, streams),
@@ -265,7 +281,8 @@ class Blueprint:
     ) -> TaskWorld:
         network, channel = self.network, self.scenario.channel
         zeros = np.zeros((network.replications, network.devices))
-        self.arrivals.start(network.devices, streams.generators)
+        arrivals = self._checked("arrivals", "tasks")
+        arrivals.start(network.devices, streams.generators)
         rngs = streams.generators(f"fading/{network.station_names[0]}")
         fading = draw_fading(network.devices, channel.antennas, rngs)
         deadline_s = self.scenario.tasks.deadline or np.inf
@@ -282,6 +299,7 @@ class Blueprint:
             state=state,
             network=problem.network,
             antennas=channel.antennas,
+            arrivals=arrivals,
             fading_rngs=rngs,
             deadline_s=deadline_s,
         )
@@ -290,7 +308,7 @@ class Blueprint:
         keys = self.scenario.twin
         battery = self.scenario.devices.battery
         topology = self.topology
-        path_gain = partial(_path_gain, topology, self.path_loss)
+        path_gain = partial(_path_gain, topology, world.path_loss)
         makers: dict[str, Callable[[], Predictor]] = {
             "location": lambda: LocationPredictor(path_gain, topology.area_m),
             "arrivals": lambda: ArrivalPredictor(self.network),

@@ -55,9 +55,17 @@ def find_model(scenario: Scenario, kind: str, builtins: Mapping[str, str]) -> An
         options["file"] = data_file(scenario, file, f"{section_name}.file")
     name, verbs = getattr(section, key), ("start", "next") if builtins is SLOT_TASKS else None
     cls = resolve(name, kind, builtins, source=scenario.source, code=scenario.code, verbs=verbs)
+    if kind == "fading":  # which shares its section with the path loss
+        takes = inspect.signature(cls).parameters
+        options = {
+            key: value
+            for key, value in options.items()
+            if key in takes or not _path_loss_takes(scenario, key)
+        }
     model = configure(cls, options, section_name, source=scenario.source)
-    if kind == "mobility" and not is_unseen(cls) and not hasattr(model, "moves"):
-        what = "it has no attribute `moves`"
+    moves = getattr(model, "moves", None)
+    if kind == "mobility" and not is_unseen(cls) and not isinstance(moves, bool):
+        what = f"its attribute `moves` is {moves!r}; allowed: True or False"
         raise ScenarioError([_issue(scenario, f"{section_name}.{key}", name, what)])
     return model
 
@@ -74,6 +82,7 @@ def only(scenario: Scenario, key: str, value: str) -> None:
     issues = [
         _issue(scenario, f"{section_name}.{extra}", given, what, "not given")
         for extra, given in section.options.items()
+        if section_name != "channel" or not _path_loss_takes(scenario, extra)
     ]
     if (given := getattr(section, name)) != value:
         issues.append(_issue(scenario, key, given, what, as_toml(value)))
@@ -82,22 +91,31 @@ def only(scenario: Scenario, key: str, value: str) -> None:
 
 
 def find_path_loss(scenario: Scenario) -> PathLoss:
-    """The path-loss model; of the keys that the section itself knows, it is given those it takes."""
-    channel = scenario.channel
-    cls = resolve(
-        channel.path_loss,
-        "path_loss",
-        PATH_LOSS,
-        source=scenario.source,
-        code=scenario.code,
-    )
-    options = {
-        name: getattr(channel, name)
-        for name in inspect.signature(cls).parameters
-        if name in type(channel).model_fields
-    }
+    """The path-loss model; of the keys of [channel] it is given those that it takes.
+
+    Raises:
+        ScenarioError: unknown name, or a value that the model refuses.
+    """
+    channel, cls = scenario.channel, _path_loss_class(scenario)
+    known = {name: getattr(channel, name) for name in type(channel).model_fields}
+    takes = inspect.signature(cls).parameters
+    options = {key: value for key, value in (known | channel.options).items() if key in takes}
     model: PathLoss = configure(cls, options, "channel", source=scenario.source)
     return model
+
+
+def _path_loss_class(scenario: Scenario) -> type:
+    name, source = scenario.channel.path_loss, scenario.source
+    return resolve(name, "path_loss", PATH_LOSS, source=source, code=scenario.code)
+
+
+def _path_loss_takes(scenario: Scenario, key: str) -> bool:
+    """Whether a further key of [channel] is the path loss's; also where that cannot be told."""
+    try:
+        cls = _path_loss_class(scenario)
+    except ScenarioError:
+        return True
+    return is_unseen(cls) or key in inspect.signature(cls).parameters
 
 
 def find_topology(scenario: Scenario) -> Topology:

@@ -1,8 +1,6 @@
 """One run: a world seen through its twin, a policy, and the processes that they live by."""
 
-import traceback
 from collections.abc import Callable
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -10,7 +8,7 @@ import simpy
 
 from . import processes
 from .core.clock import Answer, Clock, Process, to_ns
-from .core.errors import DecisionError, RunError
+from .core.errors import AnswerError, ModelError, RunError, in_one_line
 from .core.recorder import Recorder, SlotColumns, TaskTable
 from .network.graph import LiveNetwork
 from .stream.world import StreamWorld
@@ -66,6 +64,7 @@ class Simulation:
         self._until = slots
         self._observation: Any = None
         self._decided: simpy.Event | None = None
+        self._diagnostics: set[str] | None = None
         self._recorded: SlotColumns = {}
         self._clock = clock = Clock(now_ns, begun=begun)
         started = [
@@ -119,7 +118,7 @@ class Simulation:
         if not self._stopping and self.world.state.slot < self._until:
             self._running = True
             try:
-                self._clock.run()
+                self._pass_time()
             finally:
                 self._running = False
         return self.world.state.slot >= self._until
@@ -136,7 +135,7 @@ class Simulation:
         if self._stopping or self.world.state.slot >= self.slots:
             return None
         if self._decided is None:
-            self._clock.run()
+            self._pass_time()
         return self._observation
 
     def act(self, decision: Any) -> SlotColumns:
@@ -152,7 +151,7 @@ class Simulation:
         assert self._decided is not None, "observe comes first"
         self._decided.succeed(self._checked(decision))
         self._decided = None
-        self._clock.run()
+        self._pass_time()
         return self._recorded
 
     def stop(self) -> None:
@@ -168,12 +167,26 @@ class Simulation:
         self._clock.pause()
         return (yield self._decided)
 
+    def _pass_time(self) -> None:
+        """Until the clock is paused, or nothing is left to happen."""
+        try:
+            self._clock.run()
+        except ModelError as error:
+            raise RunError(error.in_slot(self.world.state.slot)) from error
+
     def _checked(self, decision: Any) -> Any:
         try:
-            return self.world.check(decision)
-        except DecisionError as error:
+            checked = self.world.check(decision)
+            given = decision.diagnostics.keys()
+            if self._diagnostics is None:
+                self._diagnostics = set(given)
+            elif given != self._diagnostics:
+                what = f"{sorted(given)}, in the first slot {sorted(self._diagnostics)}"
+                raise AnswerError("diagnostics", what)
+        except AnswerError as error:
             slot = self.world.state.slot
             raise RunError(f"{self._policy}, slot {slot}, field {error}") from error
+        return checked
 
     def _record(self, columns: SlotColumns, ended: TaskTable) -> None:
         next_slot = self.world.state.slot
@@ -196,12 +209,10 @@ class Simulation:
         """A process such that whatever a user's own model raises in it is named and placed."""
         try:
             yield from process
+        except ModelError:
+            raise
         except Exception as error:
             raise self._failed(model, error) from error
 
     def _failed(self, who: str, error: Exception) -> RunError:
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{Path(where.filename).name}, line {where.lineno}"
-        slot = self.world.state.slot
-        what = f"{type(error).__name__}: {error}".partition("\n")[0]
-        return RunError(f"{who}, slot {slot}: {what} ({place})")
+        return RunError(f"{who}, slot {self.world.state.slot}: {in_one_line(error)}")

@@ -128,7 +128,7 @@ class World(ABC):
         """A decision as `begin_slot` wants it: one that the network can carry out.
 
         Raises:
-            DecisionError: nothing that a network could do.
+            AnswerError: nothing that a network could do.
         """
 
     @abstractmethod

@@ -10,7 +10,7 @@ from conftest import a_network
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgesim.simulator.core.errors import DecisionError
+from edgesim.simulator.core.errors import AnswerError
 from edgesim.simulator.models.battery import Battery
 from edgesim.simulator.network.cells import Cells
 from edgesim.simulator.stream.channel import interference_w
@@ -202,7 +202,7 @@ def test_each_limit_is_looked_at(field: str, asked: list[float], given: list[flo
 def test_check_names_the_field(field: str, value: object, message: str) -> None:
     network = a_network()
     values = {**{f: getattr(Decision.idle(network), f) for f in FIELDS}, field: value}
-    with pytest.raises(DecisionError, match=message):
+    with pytest.raises(AnswerError, match=message):
         check(Decision(**values), network)
 
 

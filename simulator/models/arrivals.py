@@ -43,7 +43,7 @@ class Tasks:
     Attributes:
         replication: (K,)
         device: (K,)
-        arrival_s: (K,) within the slot.
+        arrival_s: (K,) from the start of the run, within the slot.
         bits: (K,) positive.
     """
 

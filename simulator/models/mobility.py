@@ -51,11 +51,11 @@ class Mobility(Protocol):
                 a model may replace by draws from its own stationary law.
 
         Returns:
-            (R, N, 2) where the devices are at time zero.
+            (R, N, 2) where the devices are at time zero, in the area.
         """
 
     def advance(self, position_m: FloatArray, dt_s: float) -> FloatArray:
-        """(R, N, 2) where the devices are `dt_s` seconds later, in a new array."""
+        """(R, N, 2) where the devices are `dt_s` seconds later, in the area, in a new array."""
 
 
 @dataclass

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core.arrays import FloatArray, IntArray, first_invalid
+from ..core.answers import DEVICE, STATION, amounts, diagnostics
+from ..core.arrays import FloatArray, IntArray
 from ..core.compiled import compiled
-from ..core.errors import DecisionError
+from ..core.errors import AnswerError
 from ..network.cells import Cells
 from ..network.network import Network
 
@@ -45,28 +46,20 @@ def check(decision: Decision, network: Network) -> Decision:
     """Refuse what no network can do; convert what is harmless (lists, integers) to float arrays.
 
     Raises:
-        DecisionError: names the field, and the replication and device (or station) at fault.
+        AnswerError: names the field, and the replication and device (or station) at fault.
     """
     if not isinstance(decision, Decision):
-        raise DecisionError("decision", f"expected a Decision, got {type(decision).__name__}")
+        raise AnswerError("decision", f"expected a Decision, got {type(decision).__name__}")
+    shape = (network.replications, network.devices)
     converted: dict[str, Any] = {}
     for name in _FIELDS:
         values = getattr(decision, name)
-        width = network.stations if name == "served_bits" else network.devices
-        if not (type(values) is np.ndarray and values.dtype == np.float64):
-            try:
-                values = converted[name] = np.asarray(values, dtype=np.float64)
-            except (TypeError, ValueError):
-                raise DecisionError(name, f"not an array of numbers: {values!r}") from None
-        if values.shape != (network.replications, width):
-            expected = (network.replications, width)
-            raise DecisionError(name, f"shape {values.shape}, expected {expected}")
-        at = first_invalid(values.reshape(-1))
-        if at >= 0:
-            who = "station" if name == "served_bits" else "device"
-            where = f"replication {at // width}, {who} {at % width}"
-            value = values.reshape(-1)[at]
-            raise DecisionError(name, f"{value} at {where}; allowed: finite and not negative")
+        if name == "served_bits":
+            checked = amounts(name, values, (network.replications, network.stations), STATION)
+        else:
+            checked = amounts(name, values, shape, DEVICE)
+        if checked is not values:
+            converted[name] = checked
     return replace(decision, **converted) if converted else decision
 
 
@@ -91,9 +84,13 @@ def fit(
         down (serving less because the queue is shorter is not counted).
 
     Raises:
-        DecisionError: nothing that a network could do, see `check`.
+        AnswerError: nothing that a network could do, see `check`.
     """
     scaled = np.zeros(network.replications, dtype=np.int64)
+    if isinstance(decision, Decision):
+        given = diagnostics(decision.diagnostics, network.replications)
+        if given is not decision.diagnostics:
+            decision = replace(decision, diagnostics=given)
     if _is_plain(decision, network) and _fits(
         cells.station,
         decision.bandwidth_hz,

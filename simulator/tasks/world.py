@@ -5,8 +5,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..core.arrays import FloatArray, IntArray, first_invalid, read_only
-from ..core.errors import DecisionError
+from ..core.answers import DEVICE, amounts, diagnostics
+from ..core.arrays import FloatArray, IntArray, read_only
+from ..core.errors import AnswerError
 from ..core.randomness import Generators
 from ..core.recorder import COUNTED_TASK_ROW, OUTCOMES, TaskTable
 from ..models.arrivals import PerSlot
@@ -118,20 +119,23 @@ class TaskWorld(World):
         """Refuse what no network can do."""
         if not isinstance(decision, TaskDecision):
             found = type(decision).__name__
-            raise DecisionError("decision", f"expected a TaskDecision, got {found}")
+            raise AnswerError("decision", f"expected a TaskDecision, got {found}")
         shape = self.state.tasks.bits.shape
-        for name in ("power_w", "local_cpu_hz", "edge_cpu_hz", "offload"):
+        converted: dict[str, Any] = {}
+        for name in ("power_w", "local_cpu_hz", "edge_cpu_hz"):
             values = getattr(decision, name)
-            if not isinstance(values, np.ndarray) or values.shape != shape:
-                raise DecisionError(name, f"shape {np.shape(values)}, expected {shape}")
-            if name == "offload":
-                if values.dtype != np.bool_:
-                    raise DecisionError(name, f"{values.dtype}, expected bool, C(10f)")
-            elif (at := first_invalid(values.astype(np.float64).reshape(-1))) >= 0:
-                where = f"replication {at // shape[1]}, device {at % shape[1]}"
-                value = values.reshape(-1)[at]
-                raise DecisionError(name, f"{value} at {where}; allowed: finite and not negative")
-        return decision
+            if (checked := amounts(name, values, shape, DEVICE)) is not values:
+                converted[name] = checked
+        offload = decision.offload
+        if not isinstance(offload, np.ndarray) or offload.dtype != np.bool_:
+            found = getattr(offload, "dtype", type(offload).__name__)
+            raise AnswerError("offload", f"{found}, expected bool, C(10f)")
+        if offload.shape != shape:
+            raise AnswerError("offload", f"shape {offload.shape}, expected {shape}")
+        given = diagnostics(decision.diagnostics, shape[0])
+        if given is not decision.diagnostics:
+            converted["diagnostics"] = given
+        return replace(decision, **converted) if converted else decision
 
     def begin_slot(self, decision: TaskDecision, observation: TaskObservation) -> None:
         """Scale down what exceeds a capacity; CPUs run at their real speeds, C(4) and C(5)."""
@@ -217,9 +221,7 @@ class TaskWorld(World):
         if self.record_gain:
             columns["channel_gain"] = state.channel.gain[..., None]
             columns["interference_gain"] = state.channel.interference_gain
-        for name, values in fitted.diagnostics.items():
-            columns[name] = np.broadcast_to(values, scaled.shape)
-        return columns
+        return columns | dict(fitted.diagnostics)
 
     def _fit(self, decision: TaskDecision) -> tuple[TaskDecision, Any]:
         """Scale down what exceeds P_max, a CPU's speed, or F_max, C(10e); (R,) how many entries."""
