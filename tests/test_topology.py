@@ -253,7 +253,7 @@ def test_association_models_see_the_graph() -> None:
         "mobility.model=random-waypoint",
         f"association.model={__name__}:Watching",
     )
-    seen = run.simulation.world.association.seen  # type: ignore[attr-defined]
+    seen = run.simulation.world.association.model.seen  # type: ignore[attr-defined]
     assert len(seen) == 10
     assert all(near for *_, near in seen)
     # At first the devices are nowhere yet; from then on each has its station.
