@@ -215,11 +215,11 @@ def check_trainings(trained: Path, folder: Path, seeds: range) -> None:
 
 
 def test_damaged_traces(good: Path, tmp_path: Path) -> None:
-    check_traces(good, tmp_path, range(25))
+    check_traces(good, tmp_path, range(8))
 
 
 def test_damaged_checkpoints(good: Path, tmp_path: Path) -> None:
-    check_checkpoints(good, tmp_path, range(25))
+    check_checkpoints(good, tmp_path, range(12))
 
 
 def test_a_damaged_flag_keeps_nobody_waiting(good: Path, tmp_path: Path) -> None:
@@ -266,11 +266,11 @@ def test_numbers_of_what_there_is_not(
 
 
 def test_damaged_sweeps(swept: Path, tmp_path: Path) -> None:
-    check_sweeps(swept, tmp_path, range(5))
+    check_sweeps(swept, tmp_path, range(3))
 
 
 def test_damaged_trainings(trained: Path, tmp_path: Path) -> None:
-    check_trainings(trained, tmp_path, range(8))
+    check_trainings(trained, tmp_path, range(5))
 
 
 @pytest.mark.slow

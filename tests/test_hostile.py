@@ -291,11 +291,11 @@ def check_tables(folder: Path, seeds: Iterable[int]) -> None:
 
 CHECKS: dict[str, tuple[Check, range, range]] = {
     "traces": (check_traces, range(3), range(1000, 1700)),
-    "checkpoints": (check_checkpoints, range(30), range(1000, 1500)),
-    "networks": (check_networks, range(3), range(1000, 1200)),
-    "data": (check_data, range(30), range(1000, 5000)),
-    "carbon": (check_carbon, range(60), range(1000, 3000)),
-    "topologies": (check_topologies, range(60), range(1000, 3000)),
+    "checkpoints": (check_checkpoints, range(12), range(1000, 1500)),
+    "networks": (check_networks, range(2), range(1000, 1200)),
+    "data": (check_data, range(15), range(1000, 5000)),
+    "carbon": (check_carbon, range(25), range(1000, 3000)),
+    "topologies": (check_topologies, range(25), range(1000, 3000)),
     "tables": (check_tables, range(1), range(1000, 1200)),
 }
 """Each with the seeds of every day, and those of the slow test: 9,600 files."""
