@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from edgesim.simulator.core.arrays import remainder
 from edgesim.simulator.core.randomness import Streams
 from edgesim.simulator.models.arrivals import Poisson, Tasks
 from edgesim.simulator.stream.ledger import TaskLedger
-from edgesim.simulator.stream.queues import after_service
 
 from .measure import Row
 
@@ -51,8 +51,8 @@ def services(tasks: list[Tasks]) -> list[Service]:
         services.append((local, offloaded, served))
         inflow = offloaded.reshape(-1, STATIONS).sum(axis=0)
         arrived = np.bincount(some.device, some.bits, minlength=DEVICES).astype(float)
-        queue = after_service(queue, departed, arrived[None])
-        station_queue = after_service(station_queue, served, inflow[None])
+        queue = remainder(queue, departed, arrived[None])
+        station_queue = remainder(station_queue, served, inflow[None])
     return services
 
 

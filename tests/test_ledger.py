@@ -324,9 +324,9 @@ class Case:
                 rows += [(r, device, *row) for row in zip(times, sizes, strict=True)]
                 arrived[device] = sizes.sum()
             yield station, local, offloaded, served, rows
-            queue = after_service(queue, local + offloaded, arrived)
+            queue = np.vectorize(after_service)(queue, local + offloaded, arrived)
             inflow = summed(offloaded, station, self.stations)
-            station_queue = after_service(station_queue, served, inflow)
+            station_queue = np.vectorize(after_service)(station_queue, served, inflow)
 
 
 def summed(values: np.ndarray, index: np.ndarray, length: int) -> np.ndarray:
@@ -498,8 +498,8 @@ class TestLongRuns:
             yield Slot(station, local, offloaded, served, arriving)
             arrived = summed(arriving.bits, arriving.device, devices)[None]
             inflow = summed(offloaded[0], station[0], stations)[None]
-            queue = after_service(queue, local + offloaded, arrived)
-            station_queue = after_service(station_queue, served, inflow)
+            queue = np.vectorize(after_service)(queue, local + offloaded, arrived)
+            station_queue = np.vectorize(after_service)(station_queue, served, inflow)
 
     def test_an_emptied_queue_leaves_no_task_and_memory_stays(self) -> None:
         ledger = TaskLedger(1, 30, 3, TAU)
@@ -570,7 +570,7 @@ def test_queueing_theory(served: int, load: float) -> None:
         tables.append(ledger.serve(t, station, local, offloaded, np.zeros((1, 1))).copy())
         admitted = np.empty((2, *queue.shape))
         ledger.admit(arrivals.slot(t), queue, local, admitted)
-        queue = after_service(queue, local, admitted[0])
+        queue = np.vectorize(after_service)(queue, local, admitted[0])
     ended = joined(tables)
 
     def mean_and_error(by_device: np.ndarray) -> tuple[float, float]:

@@ -127,7 +127,9 @@ def test_drain_serves_in_proportion_and_never_more_than_is_there(
 
 
 def test_queue_recursion() -> None:
-    left = after_service(np.array([5.0, 5.0]), np.array([2.0, 7.0]), np.array([1.0, 1.0]))
+    left = np.vectorize(after_service)(
+        np.array([5.0, 5.0]), np.array([2.0, 7.0]), np.array([1.0, 1.0])
+    )
     np.testing.assert_array_equal(left, [4.0, 1.0])
 
 

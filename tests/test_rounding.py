@@ -219,10 +219,12 @@ def test_a_queue_that_is_emptied_is_empty() -> None:
     queue, local = rng.uniform(1e5, 1e6, (2, 1000))
     for radio in (0.0, 1e-12, 1e5):
         served = np.array([drain(q, q + f, radio) for q, f in zip(queue, local, strict=True)])
-        assert not after_service(queue, served.sum(axis=1), np.zeros(1000)).any()
+        assert not np.vectorize(after_service)(queue, served.sum(axis=1), np.zeros(1000)).any()
         assert (served[:, 1] > 0.0).all() == (radio == 1e5)
         assert (served[:, 1] == 0.0).all() == (radio != 1e5)
-    some = after_service(np.full(2, 1e6), np.full(2, 1e6 - 1e-6), np.array([0.0, 3.0]))
+    some = np.vectorize(after_service)(
+        np.full(2, 1e6), np.full(2, 1e6 - 1e-6), np.array([0.0, 3.0])
+    )
     np.testing.assert_array_equal(some, [1e6 - (1e6 - 1e-6), 3.0 + (1e6 - (1e6 - 1e-6))])
 
 

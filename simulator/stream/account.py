@@ -1,11 +1,12 @@
 """The account of a slot: emission, P2's value, the queues and totals that the next slot begins with."""
 
-from ..core.arrays import FloatArray, IntArray, rest
+from ..core.arrays import FloatArray, IntArray
 from ..core.compiled import compiled_in_place
 from ..models.carbon import JOULES_PER_KWH
 from .decision import Decision
 from .observation import Observation
 from .problem import DriftPlusPenalty, objective
+from .queues import after_service
 from .slot_columns import (
     AGE,
     ALL_DEPARTED,
@@ -116,7 +117,9 @@ def _account(
             columns[X, r, i] = position_m[r, i, 0]
             columns[Y, r, i] = position_m[r, i, 1]
             columns[PERTURBATION, r, i] = perturbation_bits[r, i]
-            columns[NEXT_QUEUE, r, i] = rest(queue_bits[r, i], departed, columns[ARRIVED, r, i])
+            columns[NEXT_QUEUE, r, i] = after_service(
+                queue_bits[r, i], departed, columns[ARRIVED, r, i]
+            )
             columns[ALL_J, r, i] = total_energy_j[r, i] + energy
             columns[ALL_DEPARTED, r, i] = total_departed_bits[r, i] + departed
         for b in range(station_queue_bits.shape[1]):

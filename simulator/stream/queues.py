@@ -3,7 +3,7 @@
 The rules alone: `processes.device_queues` serves all devices by them, through `outcome.serve`.
 """
 
-from ..core.arrays import ROUNDING, FloatArray, remainder, rest
+from ..core.arrays import ROUNDING, FloatArray, rest
 from ..core.compiled import compiled, compiled_in_place
 from .slot_columns import INFLOW, NEXT_STATION_QUEUE
 
@@ -31,22 +31,21 @@ def drain(queue_bits: float, local_bits: float, radio_bits: float) -> tuple[floa
     return local, sent if radio_bits > 0.0 and sent > queue_bits * ROUNDING else 0.0
 
 
-def after_service(
-    queue_bits: FloatArray, served_bits: FloatArray, arrived_bits: FloatArray
-) -> FloatArray:
+@compiled_in_place
+def after_service(queue_bits: float, served_bits: float, arrived_bits: float) -> float:
     """Q(t+1) of A(5) and A(6): max(Q(t) - served(t), 0) and what arrived in the slot.
 
     What arrives during a slot can be served from the next slot on.
 
     Args:
-        queue_bits: (R, N) or (R, B), at the start of the slot.
-        served_bits: same shape.
-        arrived_bits: same shape.
+        queue_bits: of a device or a station, at the start of the slot.
+        served_bits: in the slot.
+        arrived_bits: in the slot.
 
     Returns:
-        Same shape; zero where only rounding is left.
+        Zero where only rounding is left.
     """
-    return remainder(queue_bits, served_bits, arrived_bits)
+    return rest(queue_bits, served_bits, arrived_bits)
 
 
 @compiled_in_place
@@ -62,6 +61,6 @@ def stations_after_service(
     """
     for r in range(queue_bits.shape[0]):
         for b in range(queue_bits.shape[1]):
-            station_columns[NEXT_STATION_QUEUE, r, b] = rest(
+            station_columns[NEXT_STATION_QUEUE, r, b] = after_service(
                 queue_bits[r, b], served_bits[r, b], station_columns[INFLOW, r, b]
             )
