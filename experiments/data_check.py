@@ -22,6 +22,7 @@ from ..scenarios.data.records import Table, number, read_table, refuse
 from ..scenarios.errors import Issue, ScenarioError, as_toml, nearest
 from ..scenarios.loading import Overrides, data_folders, values_of
 from ..scenarios.validation import validate
+from ..simulator.components import MOST_HELD
 from ..traces.printing import Printable, duration
 
 if TYPE_CHECKING:
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 1_000_000
 """Rows of a table that are looked at: more say no more of what it is."""
-
-GAP = 3.0
-"""Rows that are so many times their usual step apart have a gap between them."""
 
 
 Facts: TypeAlias = dict[str, str | int | float]
@@ -91,7 +89,7 @@ def check_data(file: str | Path, kind: str, overrides: Overrides = ()) -> DataCh
 
 def _carbon(path: Path, keys: Mapping[str, Any]) -> Facts:
     series = read_carbon(path, validate(CarbonReading, keys, "--set"))
-    about, table = series.about, read_table(path)
+    about, table = series.about, read_table(path, 0)  # of a CSV, its header alone
     clock = "" if about.time_zone == "none" else " UTC"
     held = np.append(np.diff(series.times), series.end - series.times[-1]) / np.timedelta64(1, "s")
     mean = float(series.g_per_kwh @ held / held.sum()) if held.sum() else float(series.g_per_kwh[0])
@@ -104,7 +102,7 @@ def _carbon(path: Path, keys: Mapping[str, Any]) -> Facts:
         "columns": ", ".join(table.columns),
         "time column": about.time_column,
         "value column": about.value_column,
-        "rows": len(table.rows),
+        "rows": len(series.times) + about.left_out,
         "rows without value": about.left_out,
         **_period(series.times, clock),
         "time zone": about.time_zone,
@@ -290,7 +288,7 @@ def _period(times: NDArray[Any], clock: str) -> Facts:
         usual, longest = float(np.median(steps)), int(np.argmax(steps))
         told["usual step"] = duration(usual)
         told["other steps"] = int((np.abs(steps - usual) > 1e-6 * usual).sum())
-        told[f"gaps, over {GAP:g} usual steps"] = int((steps > GAP * usual).sum())
+        told[f"gaps, over {MOST_HELD:g} usual steps"] = int((steps > MOST_HELD * usual).sum())
         told["longest step"] = duration(float(steps[longest]))
     return told
 

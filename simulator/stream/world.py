@@ -150,7 +150,7 @@ class StreamWorld(World):
             devices["departed_bits"],
         )
         for column in (*devices.values(), *stations.values(), ratio, beta):
-            column.setflags(False)  # type: ignore[call-arg]  # as `read_only` does
+            read_only(column)
         return Observation(
             slot=view.slot,
             time_s=view.time_s,

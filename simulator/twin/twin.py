@@ -94,7 +94,9 @@ class Twin:
         self._station_readings_ns = station_readings_ns
         self._predictors = predictors
         self._learned_ns = devices.ns - 1
-        self._no_age_s = tuple(read_only(np.zeros(times.shape)) for times in (devices, stations))
+        self._no_age_s = {
+            times.shape: read_only(np.zeros(times.shape)) for times in (devices, stations)
+        }
         self._cells = state.cells
 
     @property
@@ -214,14 +216,14 @@ class Twin:
             cells=self._cells,
             devices=columns,
             stations=self._stations.columns,
-            age_s=self._age_s(now_ns, self._devices.stamp, 0),
-            station_age_s=self._age_s(now_ns, self._stations.stamp, 1),
+            age_s=self._age_s(now_ns, self._devices.stamp),
+            station_age_s=self._age_s(now_ns, self._stations.stamp),
         )
 
-    def _age_s(self, now_ns: int, stamp: Times, of: int) -> FloatArray:
+    def _age_s(self, now_ns: int, stamp: Times) -> FloatArray:
         """(R, N) or (R, B) how long ago the stamps were."""
         if stamp.of_all_ns == now_ns:
-            return self._no_age_s[of]
+            return self._no_age_s[stamp.shape]
         return (now_ns - stamp.ns) / NANOSECONDS
 
     @staticmethod

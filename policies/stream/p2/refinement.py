@@ -17,11 +17,8 @@ from ....simulator.core.elementary import expm1
 from .intercell import set_interference, true_gain
 from .slot import Slot
 
-_WANTED, _HERTZ, _SENT = (
-    0,
-    1,
-    2,
-)  # rows of a point: bits to send, band; bits that its powers can send
+# Rows of a point: bits to send, band; bits that its powers can send.
+_WANTED, _HERTZ, _SENT = range(3)
 _FIRST_STEP = 0.2  # relative, of bits or hertz
 _LAST_STEP = 1e-3
 _SWEEPS_MAX = 40
