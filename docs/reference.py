@@ -8,6 +8,7 @@ from edgesim.simulator.models.arrivals import ARRIVALS
 from edgesim.simulator.models.association import ASSOCIATION
 from edgesim.simulator.models.fading import FADING
 from edgesim.simulator.models.mobility import MOBILITY
+from edgesim.simulator.models.path_loss import PATH_LOSS
 
 PAGE = Path(__file__).with_name("scenario.md")
 
@@ -19,6 +20,7 @@ def text() -> str:
             "policies": POLICIES["drift-plus-penalty"],
             "arrivals": ARRIVALS,
             "fading": FADING,
+            "path_loss": PATH_LOSS,
             "mobility": MOBILITY,
             "association": ASSOCIATION,
         }

@@ -19,6 +19,7 @@ from ..scenarios.sections import (
 )
 from .components import (
     check_carbon_files,
+    check_path_loss,
     check_size,
     check_speed,
     check_times,
@@ -26,6 +27,7 @@ from .components import (
     find_device_positions,
     find_model,
     find_path_loss,
+    find_sites,
     find_topology,
     only,
 )
@@ -40,9 +42,10 @@ from .models.association import ASSOCIATION, Association
 from .models.battery import Battery
 from .models.carbon import CarbonIntensity
 from .models.checked import checked
-from .models.fading import FADING, NoFading, PathLoss
+from .models.fading import FADING, NoFading
 from .models.failures import FailureModel, Failures
 from .models.mobility import MOBILITY, Mobility
+from .models.path_loss import DistanceLaw, Links, OfDistance, PathLoss, Sites, is_law
 from .network.backhaul import Backhaul
 from .network.cells import Cells
 from .network.graph import LiveNetwork, Placement
@@ -80,6 +83,7 @@ class Blueprint:
         mobility: configured, not started; so are the following.
         association: which station serves whom.
         path_loss: mean gains.
+        sites: what a path loss is told of the stations.
         fading: gains around the mean; None where the channel is drawn antenna by antenna.
         arrivals: tasks.
     """
@@ -93,7 +97,8 @@ class Blueprint:
     carbon_about: Mapping[str, Mapping[str, Any]]
     mobility: Mobility
     association: Association
-    path_loss: PathLoss
+    path_loss: PathLoss | DistanceLaw
+    sites: Sites
     fading: Any
     arrivals: Any
 
@@ -177,7 +182,10 @@ class Blueprint:
         )
         position = mobility.start(position, self.topology.area_m, streams.generators, placed)
         distance = self.topology.distance_m(position)
-        path_gain = path_loss.gain(distance)
+        if is_law(path_loss):
+            path_loss = OfDistance(path_loss)
+        path_loss.start(self.sites, streams.generators)
+        path_gain = path_loss.gain(Links(position, distance))
         live = LiveNetwork(network, self.topology)
         live.follow(Placement(position))
         association.start(live, self.topology.coverage_m)
@@ -380,6 +388,14 @@ def blueprint(scenario: Scenario) -> Blueprint:
     topology = sure(
         lambda: find_topology(scenario), "run", "area", "stations", "topology", "backhaul", "twin"
     )
+    sites = topology and find_sites(scenario, topology)
+    if sites is not None and models["path_loss"] is not None:
+        sure(
+            lambda: check_path_loss(scenario, models["path_loss"], sites),
+            "devices",
+            "stations",
+            "area",
+        )
     positions = sure(lambda: find_device_positions(scenario), "area", "devices")
     carbon = topology and sure(
         lambda: find_carbon(scenario, len(topology.station_names)), "run", "carbon"
@@ -400,12 +416,20 @@ def blueprint(scenario: Scenario) -> Blueprint:
     else:
         problem = WorstCaseEmission(_carbon_aware(scenario, network))
     return Blueprint(
-        scenario, network, problem, topology, positions, intensity, carbon_about, **models
+        scenario,
+        network,
+        problem,
+        topology,
+        positions,
+        intensity,
+        carbon_about,
+        sites=sites,
+        **models,
     )
 
 
 def _network(scenario: Scenario, topology: Topology, devices: int) -> Network:
-    bandwidth = topology.station_bandwidth_hz
+    channel, bandwidth = scenario.channel, topology.station_bandwidth_hz
     return Network(
         replications=scenario.run.replications,
         slot_s=scenario.run.slot,
@@ -417,8 +441,10 @@ def _network(scenario: Scenario, topology: Topology, devices: int) -> Network:
         cycles_per_bit=scenario.tasks.cycles_per_bit,
         varsigma=scenario.energy.varsigma,
         epsilon_w=scenario.energy.epsilon,
-        noise_w=np.array([scenario.channel.noise.power_w(hertz) for hertz in bandwidth]),
-        noise_model=scenario.channel.noise_model,
+        noise_w=np.array(
+            [channel.noise.power_w(hertz) * channel.noise_figure for hertz in bandwidth]
+        ),
+        noise_model=channel.noise_model,
     )
 
 
@@ -441,7 +467,7 @@ def _carbon_aware(scenario: Scenario, network: Network) -> CarbonAwareNetwork:
 
 
 def _path_gain(topology: Topology, path_loss: PathLoss, position_m: FloatArray) -> FloatArray:
-    return path_loss.gain(topology.distance_m(position_m))
+    return path_loss.gain(Links(position_m, topology.distance_m(position_m)))
 
 
 def _deviation(keys: DeviationSection, streams: Streams, name: str) -> Deviation:

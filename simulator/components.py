@@ -22,8 +22,8 @@ from .core.arrays import FloatArray
 from .core.memory import memory_bytes
 from .models.arrivals import SLOT_TASKS
 from .models.carbon import JOULES_PER_KWH, CarbonIntensity, Series
-from .models.fading import PATH_LOSS, PathLoss
 from .models.mobility import RandomWaypoint, mean_distance_m
+from .models.path_loss import PATH_LOSS, DistanceLaw, PathLoss, Sites
 from .network.topology import Links, Topology, circle, star, station_names
 
 _SECTIONS = {
@@ -90,7 +90,7 @@ def only(scenario: Scenario, key: str, value: str) -> None:
         raise ScenarioError(issues)
 
 
-def find_path_loss(scenario: Scenario) -> PathLoss:
+def find_path_loss(scenario: Scenario) -> PathLoss | DistanceLaw:
     """The path-loss model; of the keys of [channel] it is given those that it takes.
 
     Raises:
@@ -99,9 +99,40 @@ def find_path_loss(scenario: Scenario) -> PathLoss:
     channel, cls = scenario.channel, _path_loss_class(scenario)
     known = {name: getattr(channel, name) for name in type(channel).model_fields}
     takes = inspect.signature(cls).parameters
-    options = {key: value for key, value in (known | channel.options).items() if key in takes}
-    model: PathLoss = configure(cls, options, "channel", source=scenario.source)
+    options = {
+        key: value
+        for key, value in (known | channel.options).items()
+        if key in takes and value is not None
+    }
+    model: PathLoss | DistanceLaw = configure(cls, options, "channel", source=scenario.source)
     return model
+
+
+def find_sites(scenario: Scenario, topology: Topology) -> Sites:
+    """What a path loss is told of where stations and antennas are."""
+    mbs, sbs = scenario.stations.mbs, scenario.stations.sbs
+    return Sites(
+        area_m=topology.area_m.copy(),
+        station_names=topology.station_names,
+        station_position_m=topology.station_position_m.copy(),
+        station_height_m=np.array([mbs.height] + [sbs.height] * (topology.stations - 1)),
+        device_height_m=scenario.devices.height,
+    )
+
+
+def check_path_loss(scenario: Scenario, model: Any, sites: Sites) -> None:
+    """Whether a path loss can do the network.
+
+    Raises:
+        ScenarioError: it says that it cannot.
+    """
+    try:
+        if hasattr(model, "check"):
+            model.check(sites)
+    except ValueError as error:
+        what, _, allowed = str(error).partition("; allowed: ")
+        name = scenario.channel.path_loss
+        raise ScenarioError([_issue(scenario, "channel.path_loss", name, what, allowed)]) from None
 
 
 def _path_loss_class(scenario: Scenario) -> type:
