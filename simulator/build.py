@@ -23,13 +23,13 @@ from .components import (
     check_size,
     check_speed,
     check_times,
+    find_antenna_fading,
     find_carbon,
     find_device_positions,
     find_model,
     find_path_loss,
     find_sites,
     find_topology,
-    only,
 )
 from .core.arrays import FloatArray
 from .core.clock import to_ns
@@ -56,7 +56,7 @@ from .stream.ledger import TaskLedger
 from .stream.problem import DriftPlusPenalty
 from .stream.state import StreamState
 from .stream.world import StreamWorld
-from .tasks.channel import draw_fading
+from .tasks.channel import AntennaFading, BlockFading, WaveFading
 from .tasks.network import CarbonAwareNetwork, Tasks
 from .tasks.problem import WorstCaseEmission
 from .tasks.state import TaskState
@@ -84,7 +84,7 @@ class Blueprint:
         association: which station serves whom.
         path_loss: mean gains.
         sites: what a path loss is told of the stations.
-        fading: gains around the mean; None where the channel is drawn antenna by antenna.
+        fading: gains around the mean; None where each antenna's are drawn block by block.
         arrivals: tasks.
     """
 
@@ -280,6 +280,15 @@ class Blueprint:
             failures=_failures(scenario, network, streams),
         )
 
+    def _antenna_fading(self, streams: Streams) -> AntennaFading:
+        network, antennas = self.network, self.scenario.channel.antennas
+        station = network.station_names[0]
+        if self.fading is None:
+            rngs = streams.generators(f"fading/{station}")
+            return BlockFading(network.devices, antennas, rngs)
+        self.fading.start(network.devices * antennas, (station,), streams.generators)
+        return WaveFading(self.fading, antennas)
+
     def _task_world(
         self,
         problem: WorstCaseEmission,
@@ -287,12 +296,12 @@ class Blueprint:
         at_start: dict[str, Any],
         common: dict[str, Any],
     ) -> TaskWorld:
-        network, channel = self.network, self.scenario.channel
+        network = self.network
         zeros = np.zeros((network.replications, network.devices))
         arrivals = self._checked("arrivals", "tasks")
         arrivals.start(network.devices, streams.generators)
-        rngs = streams.generators(f"fading/{network.station_names[0]}")
-        fading = draw_fading(network.devices, channel.antennas, rngs)
+        fades = self._antenna_fading(streams)
+        fading = fades.next()
         deadline_s = self.scenario.tasks.deadline or np.inf
         state = TaskState(
             **at_start,
@@ -306,9 +315,8 @@ class Blueprint:
             **common,
             state=state,
             network=problem.network,
-            antennas=channel.antennas,
+            fades=fades,
             arrivals=arrivals,
-            fading_rngs=rngs,
             deadline_s=deadline_s,
         )
 
@@ -379,7 +387,7 @@ def blueprint(scenario: Scenario) -> Blueprint:
             lambda: (
                 find_model(scenario, "fading", FADING)
                 if streamed
-                else only(scenario, "channel.fading", "rayleigh")
+                else find_antenna_fading(scenario)
             ),
             "channel.fading",
             "run.problem",

@@ -22,6 +22,8 @@ from .core.arrays import FloatArray
 from .core.memory import memory_bytes
 from .models.arrivals import SLOT_TASKS
 from .models.carbon import JOULES_PER_KWH, CarbonIntensity, Series
+from .models.clarke import Clarke
+from .models.fading import FADING
 from .models.mobility import RandomWaypoint, mean_distance_m
 from .models.path_loss import PATH_LOSS, DistanceLaw, PathLoss, Sites
 from .network.topology import Links, Topology, circle, star, station_names
@@ -57,11 +59,13 @@ def find_model(scenario: Scenario, kind: str, builtins: Mapping[str, str]) -> An
     cls = resolve(name, kind, builtins, source=scenario.source, code=scenario.code, verbs=verbs)
     if kind == "fading":  # which shares its section with the path loss
         takes = inspect.signature(cls).parameters
+        channel = scenario.channel
+        known = {"carrier": channel.carrier, "coherence": channel.coherence or scenario.run.slot}
         options = {
             key: value
             for key, value in options.items()
             if key in takes or not _path_loss_takes(scenario, key)
-        }
+        } | {key: value for key, value in known.items() if key in takes and value is not None}
     model = configure(cls, options, section_name, source=scenario.source)
     moves = getattr(model, "moves", None)
     if kind == "mobility" and not is_unseen(cls) and not isinstance(moves, bool):
@@ -70,24 +74,30 @@ def find_model(scenario: Scenario, kind: str, builtins: Mapping[str, str]) -> An
     return model
 
 
-def only(scenario: Scenario, key: str, value: str) -> None:
-    """Refuse any other value of a key, and all further keys of its section.
+def find_antenna_fading(scenario: Scenario) -> Clarke | None:
+    """What fades antenna by antenna in the task problem; None for Rayleigh fading block by block.
 
     Raises:
-        ScenarioError: names the key.
+        ScenarioError: another fading, or a key that it does not take.
     """
-    section_name, _, name = key.partition(".")
-    section = getattr(scenario, section_name)
-    what = f"does not go with the problem {scenario.run.problem}"
+    channel, what = scenario.channel, f"does not go with the problem {scenario.run.problem}"
+    if channel.fading == "clarke":
+        found: Clarke = find_model(scenario, "fading", FADING)
+        if found.k_factor > 0.0:
+            issue = _issue(scenario, "channel.k_factor", found.k_factor, what, "0")
+            raise ScenarioError([issue])
+        return found
     issues = [
-        _issue(scenario, f"{section_name}.{extra}", given, what, "not given")
-        for extra, given in section.options.items()
-        if section_name != "channel" or not _path_loss_takes(scenario, extra)
+        _issue(scenario, f"channel.{extra}", given, what, "not given")
+        for extra, given in channel.options.items()
+        if not _path_loss_takes(scenario, extra)
     ]
-    if (given := getattr(section, name)) != value:
-        issues.append(_issue(scenario, key, given, what, as_toml(value)))
+    if channel.fading != "rayleigh":
+        allowed = '"rayleigh" or "clarke"'
+        issues.append(_issue(scenario, "channel.fading", channel.fading, what, allowed))
     if issues:
         raise ScenarioError(issues)
+    return None
 
 
 def find_path_loss(scenario: Scenario) -> PathLoss | DistanceLaw:

@@ -40,6 +40,7 @@ REQUIRED: dict[str, Any] = {
     "rates": [1.0, 5.0],
     "sojourns": [1.0, 1.0],
     "carrier": 3.5e9,
+    "speed": 1.0,
 }
 
 
@@ -80,7 +81,7 @@ def test_a_bound_that_may_be_reached_is_taken(kind: str) -> None:
                     value = [value, value]
                 elif describe(hint).startswith("a list"):
                     value = [value]
-                if key in REQUIRED and isinstance(value, list):
+                if isinstance(value, list) and isinstance(REQUIRED.get(key), list):
                     value = [end, *REQUIRED[key][1:]]
                 if key == "capacity":  # at least its warm-up
                     given["warmup"] = 1

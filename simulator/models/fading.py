@@ -14,6 +14,7 @@ from ..core.state_checks import check_used
 FADING = {
     "rayleigh": f"{__package__}.fading:Rayleigh",
     "rician": f"{__package__}.fading:Rician",
+    "clarke": f"{__package__}.clarke:Clarke",
     "none": f"{__package__}.fading:NoFading",
 }
 """Fading models by the name that a scenario gives."""
