@@ -337,6 +337,6 @@ def test_a_noise_figure_raises_the_noise(scenario: str) -> None:
         ).blueprint.problem.network.noise_w
         for figure in ("0 dB", "7 dB")
     ]
-    np.testing.assert_allclose(np.divide(*noise_w[::-1]), 10**0.7, rtol=1e-14)
+    np.testing.assert_allclose(np.asarray(noise_w[1]) / noise_w[0], 10**0.7, rtol=1e-14)
     with pytest.raises(ScenarioError, match=r"`channel.noise_figure` = .*: too small"):
         edgesim.load_scenario(scenario, {"channel.noise_figure": "-1 dB"})
