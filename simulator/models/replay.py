@@ -1,186 +1,222 @@
-"""Arrivals as recorded: requests of a CSV file."""
+"""Arrivals as recorded: requests of a file."""
 
-import csv
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
+from pydantic import Discriminator, Tag
 
-from ...scenarios.data.records import UNREADABLE, open_text
-from ...scenarios.units import Bits, Positive
+from ...scenarios.base import form
+from ...scenarios.data.workloads import Workload, read_workload
+from ...scenarios.units import Bits, Positive, PositiveBits
+from ...scenarios.workload_section import TimeUnit, WorkloadReading
 from ..core.arrays import FloatArray, IntArray
-from ..core.compiled import compiled
 from ..core.randomness import Generators
 from .arrivals import PointProcess, Points, require_positive
+from .requests import Requests
+
+SizesOfRequests = Annotated[
+    Annotated[PositiveBits, Tag("<value>")] | Annotated[dict[str, Bits], Tag("<table>")],
+    Discriminator(form),
+]
+MoreIds = Literal["refuse", "wrap"]
+"""What happens if there are more ids than devices."""
+
+MOST_IN_A_SLOT = 1_000_000
+"""Requests in the mean; more come of a unit mistaken."""
+
+FEW = 1 / 20
+"""A run that uses less of its file than this has it said."""
 
 
 @dataclass
 class Replay(PointProcess):
-    """Recorded requests from a CSV file with a header; each goes to a device chosen at random.
+    """Recorded requests of a file: CSV, SWF or Parquet, of any length (docs/data.md).
 
-    The first request arrives at time zero. The chosen devices differ between replications, times
-    and sizes do not. Requests of no bits are left out.
+    The first request arrives at time zero. Each goes to a device chosen at random, unless the file has a
+    column of devices. The chosen devices differ between replications, times and sizes do not; where the
+    file counts requests by the minute, they are spread over it at random, and times do, too. Requests of
+    no bits are left out.
 
     Args:
-        file: the CSV file.
-        time_column: its column of times, either in seconds or as dates like
-            "2023-11-16 18:17:03.98".
-        bits: by column, how many bits one unit of it stands for; a request's size is the sum.
+        file: CSV (commas, semicolons or tabs), .swf, each also .gz, or .parquet.
+        bits: by column, how many bits one unit of it stands for; a request's size is the sum. Or the size
+            of every request.
+        time_column: its column of times; found, where the file is of a known format or has only one.
+        time_unit: of times that are numbers; found from a known format, or from numbers since 1970.
+        time_zone: of dates without one, for the hours when clocks change: "Europe/London".
+        duration_column: the times are those of ends, and requests arrived by so much earlier; in the
+            unit of times that are numbers, else seconds.
+        device_column: whose a request is: each id is a device, in the order in which they appear in the
+            file.
+        more_ids: than devices: a mistake, or the next device is the first again.
+        cycles_column: only in the problem worst-case-emission; here it is `cycles_per_bit` for all.
+        deadline_column: seconds from arrival to completion; where it is unknown, `deadline` holds.
+        unknown: what stands for unknown: requests without time or size are left out, and counted; as a
+            known format has it if not given, else nothing does.
         speedup: how many times faster than recorded the requests arrive.
         repeat: begin again after the last request, and the mean time between two.
 
     Raises:
         ValueError: the file lacks a column, a request or a readable value, or `speedup` is not
-            positive; names the file, and the line and column of the value.
-        OSError: the file cannot be read.
+            positive, or `cycles_column` is given; names the file, and the row and column of the value.
+        OSError: there is no room for what is read, in the folder that TMPDIR names.
     """
 
-    remembers: ClassVar[tuple[str, ...]] = (*PointProcess.remembers, "_next")
+    remembers: ClassVar[tuple[str, ...]] = (*PointProcess.remembers, "_next", "_seeds")
 
     file: Path
-    time_column: str
-    bits: dict[str, Bits]
+    bits: SizesOfRequests
+    time_column: str | None = None
+    time_unit: TimeUnit | None = None
+    time_zone: str | None = None
+    duration_column: str | None = None
+    device_column: str | None = None
+    more_ids: MoreIds = "refuse"
+    cycles_column: str | None = None
+    deadline_column: str | None = None
+    unknown: list[str] | None = None
     speedup: Positive = 1.0
     repeat: bool = True
 
     def __post_init__(self) -> None:
         require_positive("speedup", self.speedup)
-        time_s, self._request_bits = _read_requests(Path(self.file), self.time_column, self.bits)
-        self._time_s = (time_s - time_s[0]) / self.speedup
-        last_s = self._time_s[-1]
+        if self.cycles_column is not None:
+            what = "cycles_column: in the problem drift-plus-penalty a bit takes the same cycles in all"
+            raise ValueError(
+                f'{what}; allowed: `tasks.cycles_per_bit`, or problem "worst-case-emission"'
+            )
+        self.requests = Requests(_read(self), self.speedup)
+        last_s = self.requests.last_s
         if self.repeat and not last_s > 0.0:
             raise ValueError(f"{self.file}: cannot repeat, all requests have the same time")
-        self._period_s = last_s + last_s / (time_s.size - 1) if self.repeat else np.inf
+        self._period_s = last_s if self.requests.workload.minutes else _period(self.requests)
+        if not self.repeat:
+            self._period_s = np.inf
+
+    def check(self, devices: int, slot_s: float) -> None:
+        """Refuse a file that does not go with a run.
+
+        Raises:
+            ValueError: it has more ids than devices, or more requests than anybody waits for.
+        """
+        if self.more_ids == "refuse":
+            _check_ids(self.requests.workload, devices)
+        if self.requests.count / self._period_s * slot_s > MOST_IN_A_SLOT:
+            what = f"{self.file}: {self.requests.count:,} requests in {self._period_s:.3g} s"
+            raise ValueError(
+                f"{what}; allowed: at most {MOST_IN_A_SLOT:,} in a slot of {slot_s:g} s"
+            )
+
+    def notes(self, devices: int, run_s: float) -> list[str]:
+        """What a user should know of a run with this file, a line each."""
+        return notes(self.requests, self.requests.before(run_s), run_s)
 
     def start(self, devices: int, slot_s: float, rngs_of: Callable[[str], Generators]) -> None:
         """Begin a run; see `Arrivals`."""
         super().start(devices, slot_s, rngs_of)
+        self.check(devices, slot_s)
         self._next = np.zeros((len(self.rngs), 2), np.int64)
+        self._seeds = np.zeros(len(self.rngs), np.int64)
+        if self.requests.workload.minutes:
+            self._seeds = np.array([rng.integers(1 << 62) for rng in self.rngs])
 
     def check_state(self) -> None:
         """The next request is one of the file's, and not long past."""
         super().check_state()
-        cycle, row = self._next.T
-        if not ((cycle >= 0) & (row >= 0) & (row <= self._time_s.size)).all():
+        if self._next.shape != (len(self.rngs), 2) or self._seeds.shape != (len(self.rngs),):
+            raise ValueError("a request of another replication")
+        cycle, request = self._next.T
+        count = self.requests.count
+        if not ((cycle >= 0) & (request >= 0) & (request <= count) & (self._seeds >= 0)).all():
             raise ValueError("a request that there is not")
-        row = np.minimum(row, self._time_s.size - 1)
-        due = self._time_s[row] + (cycle * self._period_s if self.repeat else 0.0)
-        ended = self._next[:, 1] == self._time_s.size
-        if not (ended | (due / self.slot_s >= self._first + len(self._starts) - 2)).all():
-            raise ValueError("a request that is long past")
+        for (cycle, request), seed in zip(self._next.tolist(), self._seeds.tolist(), strict=True):
+            if request < count:
+                due = self.requests.time_s(request, cycle, seed)
+                due += cycle * self._period_s if self.repeat else 0.0
+                if due / self.slot_s < self._first + len(self._starts) - 2:
+                    raise ValueError("a request that is long past")
 
     def draw(self, replication: int, rng: np.random.Generator, first: int, slots: int) -> Points:
         """The tasks of some slots; see `PointProcess`."""
-        slot, phase, request = _replayed(
-            self._time_s / self.slot_s,
-            self._period_s / self.slot_s,
-            self._next[replication],
-            first,
-            slots,
+        cycle, request = self._next[replication].tolist()
+        seed, count = int(self._seeds[replication]), self.requests.count
+        at, rows = [np.empty(0)], []
+        while request < count:
+            time_s, some = self.requests.window(request, cycle, seed)
+            due = time_s / self.slot_s
+            if cycle > 0:  # 0 * inf, where the file is not repeated, would not be a number
+                due = due + cycle * (self._period_s / self.slot_s)
+            taken = int(np.searchsorted(due, first + slots))
+            at.append(due[:taken])
+            rows.append(some[:taken])
+            request += taken
+            if taken < due.size:
+                break
+            if request == count and self.repeat:
+                cycle, request = cycle + 1, 0
+        self._next[replication] = cycle, request
+        return self._points(rng, np.concatenate(at), rows, first)
+
+    def _points(
+        self, rng: np.random.Generator, at: FloatArray, rows: list[FloatArray], first: int
+    ) -> Points:
+        """Of requests that arrive at a time in slots."""
+
+        def column(name: str) -> FloatArray:
+            return np.concatenate([np.empty(0), *(some[name] for some in rows)])
+
+        slot: IntArray = at.astype(np.int64)
+        phase = at - slot
+        if self.device_column is None:
+            device = rng.integers(self.devices, size=slot.size)
+        else:
+            device = column("device").astype(np.int64) % self.devices
+        deadline_s = None if self.deadline_column is None else column("deadline_s")
+        return Points(slot - first, phase, device, column("bits"), deadline_s)
+
+
+def _period(requests: Requests) -> float:
+    """Of a file that is repeated: the mean time between two requests passes after the last."""
+    return requests.last_s + requests.last_s / max(requests.count - 1, 1)
+
+
+def _read(keys: "Replay") -> Workload:
+    reading = WorkloadReading(
+        time_column=keys.time_column,
+        time_unit=keys.time_unit,
+        time_zone=keys.time_zone,
+        duration_column=keys.duration_column,
+        device_column=keys.device_column,
+        cycles_column=keys.cycles_column,
+        deadline_column=keys.deadline_column,
+        unknown=None if keys.unknown is None else tuple(keys.unknown),
+    )
+    return read_workload(Path(keys.file), reading, keys.bits)
+
+
+def _check_ids(workload: Workload, devices: int) -> None:
+    if len(workload.ids) > devices:
+        what = f"{workload.path}: {len(workload.ids):,} ids of devices for {devices:,} devices"
+        raise ValueError(f'{what}; allowed: at least as many devices, or more_ids = "wrap"')
+
+
+def notes(requests: Requests, used: int, run_s: float) -> list[str]:
+    """What a user should know of a run that uses some of a file's requests, a line each."""
+    workload = requests.workload
+    name, count = workload.path.name, requests.count
+    told = []
+    if used < FEW * count:
+        what = f"{name}: the run uses {used:,} of {count:,} requests, {used / count:.2g} of all"
+        told.append(what)
+    if workload.out_of_order[0]:
+        behind, first = workload.out_of_order
+        told.append(
+            f"{name}: {behind:,} requests stood behind a later one, the first is record {first:,}; "
+            "they were put in order"
         )
-        device = rng.integers(self.devices, size=slot.size)
-        return Points(slot, phase, device, self._request_bits[request])
-
-
-@compiled
-def _replayed(
-    time: FloatArray, period: float, following: IntArray, first: int, slots: int
-) -> tuple[IntArray, FloatArray, IntArray]:
-    """Slot, phase and row of the requests in some slots; times in slots.
-
-    `following` is the next request: how many times the file has been gone through, and its row.
-    """
-    cycle, row = following
-    slot = np.empty(64, np.int64)
-    phase = np.empty(64)
-    request = np.empty(64, np.int64)
-    count = 0
-    while row < time.size:
-        # 0 * inf, where the file is not repeated, would not be a number.
-        at = time[row] + cycle * period if cycle > 0 else time[row]
-        if at >= first + slots:
-            break
-        if count == slot.size:
-            slot = np.concatenate((slot, np.empty_like(slot)))
-            phase = np.concatenate((phase, np.empty_like(phase)))
-            request = np.concatenate((request, np.empty_like(request)))
-        slot[count] = int(at) - first
-        phase[count] = at - int(at)
-        request[count] = row
-        count += 1
-        row += 1
-        if row == time.size and period < np.inf:
-            cycle, row = cycle + 1, 0
-    following[0], following[1] = cycle, row
-    return slot[:count], phase[:count], request[:count]
-
-
-def _read_requests(
-    file: Path, time_column: str, bits: dict[str, float]
-) -> tuple[FloatArray, FloatArray]:
-    """Times in seconds, ascending, and sizes in bits, of all requests that have any."""
-    try:
-        return _requests(file, time_column, bits)
-    except (*UNREADABLE, OverflowError) as error:
-        raise ValueError(f"{file}: {error}") from None
-
-
-def _requests(
-    file: Path, time_column: str, bits: dict[str, float]
-) -> tuple[FloatArray, FloatArray]:
-    times, sizes = [], []
-    with open_text(file) as lines:
-        reader = csv.DictReader(lines)
-        for column in (time_column, *bits):
-            if column not in (reader.fieldnames or ()):
-                raise ValueError(
-                    f"{file}: no column {column!r}; it has {', '.join(reader.fieldnames or ())}"
-                )
-        for row in reader:
-            line = f"{file}, line {reader.line_num}"
-            times.append(_seconds(row[time_column], f"{line}, column {time_column}"))
-            sizes.append(
-                sum(
-                    factor * _amount(row[column], f"{line}, column {column}")
-                    for column, factor in bits.items()
-                )
-            )
-    time_s, request_bits = np.array(times), np.array(sizes, dtype=float)
-    order = np.argsort(time_s, kind="stable")
-    order = order[request_bits[order] > 0.0]
-    if order.size == 0:
-        raise ValueError(f"{file}: no request that has any bits")
-    return time_s[order], request_bits[order]
-
-
-def _seconds(text: str | None, where: str) -> float:
-    """A time in seconds, or a date, from whatever origin."""
-    try:
-        seconds = float(text or "")
-    except ValueError:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error")  # numpy would leave out a time zone
-                date = np.datetime64((text or "").strip().removesuffix("Z"), "ns")
-            seconds = float((date - _EPOCH) / np.timedelta64(1, "s"))
-        except (ValueError, UserWarning, DeprecationWarning):
-            seconds = np.nan
-    if not np.isfinite(seconds):
-        raise ValueError(f"{where}: {text!r} is neither a number of seconds nor a date")
-    return seconds
-
-
-def _amount(text: str | None, where: str) -> float:
-    try:
-        amount = float(text or "")
-    except ValueError:
-        amount = np.nan
-    if not 0.0 <= amount < np.inf:
-        raise ValueError(f"{where}: {text!r} is not a number that is finite and not negative")
-    return amount
-
-
-_EPOCH = np.datetime64("2000-01-01", "ns")
+    for reason, rows in workload.left_out.items():
+        told.append(f"{name}: {rows:,} rows left out: {reason}")
+    return told
