@@ -250,8 +250,8 @@ class TestReplay:
     @pytest.mark.parametrize(
         ("text", "message"),
         [
-            ("time,n\n0,1\n", r"no column 'when'; it has time, n"),
-            ("when,m\n0,1\n", r"no column 'n'; it has when, m"),
+            ("time,n\n0,1\n", r'no column "when"; allowed: time, n'),
+            ("when,m\n0,1\n", r'no column "n"; allowed: when, m'),
             ("when,n\n0,1\nsoon,1\n", r'row 3, column when: "soon"'),
             ("when,n\n0,1\nnan,1\n", r'row 3, column when: "nan"'),
             ("when,n\n0,1\n1,-4\n", r'row 3, column n: "-4"'),

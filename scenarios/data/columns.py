@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-
 PER_SECOND: dict[TimeUnit, float] = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 
 AMOUNT = "a number that is finite and not negative"
@@ -27,11 +26,11 @@ _EPOCH_NS = 946_684_800_000_000_000
 _QUARTER_NS = 900 * 10**9
 """Clocks are put forward and back at such times."""
 
-_STAMP: TimeUnit = "YYYYMMDDhhmmss"
+STAMP: TimeUnit = "YYYYMMDDhhmmss"
 _SINCE_1970: tuple[tuple[TimeUnit, float, float], ...] = (
     ("s", -4.2e9, 4.2e9),
     ("ms", 6.3e11, 4.2e12),
-    (_STAMP, 1.99e13, 2.1e13),
+    (STAMP, 1.99e13, 2.1e13),
     ("us", 6.3e14, 4.2e15),
     ("ns", 6.3e17, 4.2e18),
 )
@@ -129,7 +128,8 @@ def _floats(
     words = {
         marker: found
         for marker in unknown
-        if marker and _number(marker) is None
+        if marker
+        and _number(marker) is None
         and (found := np.array(compute.equal(text, marker))).any()
     }
     none = np.logical_or.reduce([empty, *words.values()])
@@ -196,7 +196,9 @@ class Clock:
         for found in [*unknown.values(), *([] if wrong is None else [wrong])]:
             values[found] = np.nan
         allowed += f"; the first times are {self.kind}"
-        return Column(values, unknown, wrong if wrong is not None and wrong.any() else None, allowed)
+        return Column(
+            values, unknown, wrong if wrong is not None and wrong.any() else None, allowed
+        )
 
     def _find_kind(self, cells: "pa.Array") -> None:
         import pyarrow as pa
@@ -208,7 +210,7 @@ class Clock:
             self.kind = "numbers"
         else:
             self.kind = next(filter(None, (self._kind_of(cell) for cell in cells.to_pylist())), "")
-        if self.kind == "numbers" and self.zone is not None and self.unit not in (None, _STAMP):
+        if self.kind == "numbers" and self.zone is not None and self.unit not in (None, STAMP):
             raise ValueError("times that are numbers are on no clock", "no `time_zone`")
         if self.kind == "dates with a zone" and self.zone is not None:
             raise ValueError("the times have a zone", "no `time_zone`")
@@ -233,7 +235,7 @@ class Clock:
         known = values[np.isfinite(values)]
         if known.size and (self.unit is None or self._guessed):
             self._find_unit(float(known.min()), float(known.max()))
-        if self.unit == _STAMP:
+        if self.unit == STAMP:
             ns, right = _of_stamps(values)
             if self.zone is not None:
                 right &= ~self._to_utc(ns)
@@ -241,7 +243,7 @@ class Clock:
             for found in column.unknown.values():
                 wrong &= ~found
             values = np.where(right, (ns - _EPOCH_NS).astype(np.float64) / 1e9, np.nan)
-            return Column(values, column.unknown, wrong if wrong.any() else None, _STAMP)
+            return Column(values, column.unknown, wrong if wrong.any() else None, STAMP)
         if self.zone is not None and self.unit is not None:
             raise ValueError("times that are numbers are on no clock", "no `time_zone`")
         values = values / PER_SECOND[self.unit or "s"]

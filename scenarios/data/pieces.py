@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
+from ..errors import as_toml
 from .records import UNREADABLE, open_text, refuse, separator_of
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ PIECE_ROWS = 1 << 15
 
 MOST_MALFORMED = 1000
 """A file with more rows of other lengths is read no further."""
+
+MOST_LISTED = 40
+"""Names of columns in a message."""
 
 _MOST_COLUMNS = 100_000
 
@@ -62,6 +66,18 @@ class Pieces:
     header: bool
     malformed: list[tuple[int, int]] = field(default_factory=list)
 
+    @property
+    def decimal_comma(self) -> bool:
+        """Whether numbers may be written as 1,5."""
+        return self.separator in (";", "\t")
+
+    @property
+    def listed(self) -> str:
+        """The names of the first columns."""
+        shown = ", ".join(self.columns[:MOST_LISTED])
+        count = len(self.columns)
+        return f"{shown}, … ({count:,})" if count > MOST_LISTED else shown or "none"
+
     def named(self, columns: Sequence[str]) -> "Pieces":
         """The same table of a file without a header, whose columns these are."""
         form = f"{self.form}, without a header" if self.separator != " " else self.form
@@ -94,8 +110,9 @@ class Pieces:
         with _refusing(self.path), open_text(self.path) as lines:
             if self.separator == " ":
                 wanted = (
-                    number for number, line in enumerate(lines, 1) if line.strip(" \t\r\n;") != ""
-                    and not line.lstrip().startswith(";")
+                    number
+                    for number, line in enumerate(lines, 1)
+                    if line.strip(" \t\r\n;") != "" and not line.lstrip().startswith(";")
                 )
             else:
                 reader = csv.reader(lines, delimiter=self.separator)
@@ -107,8 +124,8 @@ class Pieces:
 
     def _index(self, column: str) -> int:
         if (count := self.columns.count(column)) != 1:
-            what = f"{count} columns {column!r}" if count else f"no column {column!r}"
-            refuse(self.path, f"{what}; it has {', '.join(self.columns) or 'none'}")
+            what = f"{count} columns" if count else "no column"
+            refuse(self.path, f"{what} {as_toml(column)}", self.listed)
         return self.columns.index(column)
 
     def _csv(self, indices: Sequence[int]) -> Iterator["pa.RecordBatch"]:

@@ -4,7 +4,6 @@ import re
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-
 from ..workload_section import TimeUnit
 from .pieces import Pieces
 from .records import normal, refuse

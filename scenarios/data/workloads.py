@@ -1,11 +1,11 @@
 """Recorded requests of a file: when each arrived, how large it is, and whose it is."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,20 +13,20 @@ from numpy.typing import NDArray
 from ..errors import Issue, ScenarioError, as_toml
 from ..workload_section import WorkloadReading
 from .carbon_formats import time_columns
-from .columns import PER_SECOND, Clock, Column, amounts
+from .columns import PER_SECOND, STAMP, Clock, Column, amounts
 from .moments import zone
 from .pieces import MOST_MALFORMED, Piece, Pieces, open_pieces
 from .records import refuse
 from .row_store import Rows, RowStore
 from .workload_formats import Format, format_of
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 MOST_IDS = 1_000_000
 """Of a column of devices."""
 
 MINUTE_S = 60.0
+
+_BEGUN_S = 6.3e8
+"""Seconds since 1970 are more, from 1990 on."""
 
 _LATEST_S = 1e15
 """Times beyond have no fractions of a second."""
@@ -40,9 +40,10 @@ class Workload:
         path: of the file.
         form: what it is, in words.
         format: whose it is; "" if nobody's that is known.
-        columns: its columns.
+        columns: its columns, in words.
         time_column: of the arrivals; "" where a column counts those of a minute.
-        times: what kind they are, "dates with a zone" or "numbers, s".
+        times: what they are, in words.
+        since: from when `time_s` counts, if that is known.
         requests: by their times: `time_s`, from whatever origin, and `bits`; `device`, `cycles` and
             `deadline_s` (NaN if unknown), where there is a column of them; `count` of a whole minute.
         ids: what the devices are called, in the order of their first appearance in the file.
@@ -54,9 +55,10 @@ class Workload:
     path: Path
     form: str
     format: str
-    columns: tuple[str, ...]
+    columns: str
     time_column: str = ""
     times: str = ""
+    since: np.datetime64 | None = None
     requests: RowStore = field(default_factory=lambda: RowStore([]))
     ids: tuple[str, ...] = ()
     rows: int = 0
@@ -113,14 +115,14 @@ class _Faults:
             column, allowed = kind
             what = f"{table.place(row)}, column {column}: {cell} is not {allowed}"
             if (more := self.count[kind] - 1) > 0:
-                what += f"; and {more:,} more rows"
+                what += f"; and {more:,} more"
             issues.append(Issue(str(table.path), what, allowed=_SAID if cell in _EMPTY else ""))
         if table.malformed:
             row, found = table.malformed[0]
             more, least = len(table.malformed) - 1, len(table.malformed) > MOST_MALFORMED
             what = f"{table.place_of(row)}: {found} columns, not {len(table.columns)}"
             if more:
-                what += f"; and {more:,} more rows" + ", at which reading ended" * least
+                what += f"; and {more:,} more" + ", at which reading ended" * least
             issues.append(Issue(str(table.path), what))
         if issues:
             raise ScenarioError(issues)
@@ -143,7 +145,6 @@ class _Reader:
         self.table, self.format, self.keys = table, format_, keys
         self.sizes = sizes if isinstance(sizes, Mapping) else {}
         self.constant = 0.0 if isinstance(sizes, Mapping) else sizes
-        self.comma = table.separator in (";", "\t")
         self.faults = _Faults(table)
         self.ids: dict[str, int] = {}
         self.rows = self.behind = self.first_behind = 0
@@ -184,10 +185,9 @@ class _Reader:
         if column is None:
             fits = [format_.time_column] if format_.time_column else time_columns(table.columns)
             if len(fits) != 1:
-                what = f"{len(fits)} columns fit for the times"
-                what += f": {', '.join(fits)}" if fits else ""
-                what += f"; its columns: {', '.join(table.columns)}"
-                refuse(table.path, what, "`time_column`")
+                what = f"several columns of times: {', '.join(fits)}"
+                what = what if fits else "no column of times by its name"
+                refuse(table.path, f"{what}; its columns: {table.listed}", "`time_column`")
             column = fits[0]
         known = column == format_.time_column
         if known and keys.duration_column is None:
@@ -198,13 +198,11 @@ class _Reader:
                 place = zone(keys.time_zone)
             except ValueError:
                 what, allowed = "no such time zone", '"UTC", "Europe/London", "+10:00", …'
-                issue = Issue(
-                    str(table.path), what, "time_zone", as_toml(keys.time_zone), allowed
-                )
+                issue = Issue(str(table.path), what, "time_zone", as_toml(keys.time_zone), allowed)
                 raise ScenarioError([issue]) from None
         unit = keys.time_unit or (format_.time_unit if known else None)
         self.time_column = column
-        self.clock = Clock(column, unit, place, self._unknown_in(column), self.comma)
+        self.clock = Clock(column, unit, place, self._unknown_in(column), self.table.decimal_comma)
 
     def _unknown_in(self, column: str) -> Collection[str]:
         given = self.keys.unknown
@@ -234,17 +232,22 @@ class _Reader:
 
     def workload(self) -> Workload:
         """What was read."""
-        times = self.clock.kind
-        if times == "numbers":
-            times += f", {self.clock.unit or 's'}"
         ordered = self.store.sorted("time_s") if self.behind or self.format.minutes else self.store
+        since, times = None, self.clock.kind or "counted in each minute"
+        if self.clock.kind == "numbers":
+            times = f"numbers, {self.clock.unit}"
+            if self.clock.unit != STAMP and ordered.read(0, 1)["time_s"][0] >= _BEGUN_S:
+                since, times = np.datetime64("1970-01-01", "us"), f"{times} since 1970"
+        if self.clock.kind.startswith("dates") or self.clock.unit == STAMP:
+            since = np.datetime64("2000-01-01", "us")
         return Workload(
             self.table.path,
             self.table.form,
             self.format.name,
-            self.table.columns,
+            self.table.listed,
             self.time_column,
-            times or "counted in each minute",
+            times,
+            since,
             ordered,
             tuple(self.ids),
             self.rows,
@@ -271,7 +274,9 @@ class _Reader:
             rows["cycles"] = self._amounts(column, piece, kept)
             self._leave_out(rows["cycles"] == 0.0, f"0 in {column}", kept)
         if (column := self.keys.deadline_column) is not None:
-            read = amounts(piece.columns[column], self._unknown_in(column), self.comma)
+            read = amounts(
+                piece.columns[column], self._unknown_in(column), self.table.decimal_comma
+            )
             nothing = read.values == 0.0
             if nothing.any():
                 read = read._replace(wrong=nothing if read.wrong is None else read.wrong | nothing)
@@ -317,7 +322,7 @@ class _Reader:
         return bits
 
     def _amounts(self, column: str, piece: Piece, kept: NDArray[np.bool_]) -> Any:
-        read = amounts(piece.columns[column], self._unknown_in(column), self.comma)
+        read = amounts(piece.columns[column], self._unknown_in(column), self.table.decimal_comma)
         return self._known(column, piece, read, kept)
 
     def _known(self, column: str, piece: Piece, read: Column, kept: NDArray[np.bool_]) -> Any:
@@ -329,9 +334,7 @@ class _Reader:
             self._leave_out(found, f"{as_toml(marker) if marker else 'nothing'} in {column}", kept)
         return read.values
 
-    def _leave_out(
-        self, found: NDArray[np.bool_], reason: str, kept: NDArray[np.bool_]
-    ) -> None:
+    def _leave_out(self, found: NDArray[np.bool_], reason: str, kept: NDArray[np.bool_]) -> None:
         if count := int(np.count_nonzero(found & kept)):
             self.left_out[reason] += count
             kept &= ~found
@@ -373,5 +376,3 @@ class _Reader:
             self.behind += int(np.count_nonzero(behind))
         self.last_s = float(time_s[-1])
         self.store.append(rows)
-
-

@@ -26,7 +26,10 @@ ARRIVALS = {
 }
 """Arrival models by the name that a scenario gives."""
 
-SLOT_TASKS = {"per-slot": f"{__package__}.arrivals:PerSlot"}
+SLOT_TASKS = {
+    "per-slot": f"{__package__}.arrivals:PerSlot",
+    "replay": f"{__package__}.replay:ReplayPerSlot",
+}
 """Models of one task per device and slot, C(10), by the name that a scenario gives."""
 
 SLOTS_AT_ONCE = 256
@@ -76,6 +79,18 @@ class Arrivals(Protocol):
 
     def slot(self, slot: int) -> Tasks:
         """The tasks of a slot. Slots are asked for in order from 0, each once."""
+
+
+class SlotTasks(Protocol):
+    """One task per device in each slot, C(10). A model is made and saved as `Arrivals` are."""
+
+    def start(self, devices: int, rngs_of: Callable[[str], Generators]) -> None:
+        """Begin a run of N devices."""
+
+    def next(self) -> tuple[FloatArray, ...]:
+        """(R, N) bits and (R, N) cycles of the next slot's tasks; and their (R, N) deadlines, s, if they
+        are not all the scenario's.
+        """
 
 
 @dataclass

@@ -9,8 +9,9 @@ import numpy as np
 from pydantic import Discriminator, Tag
 
 from ...scenarios.base import form
+from ...scenarios.data.row_store import RowStore
 from ...scenarios.data.workloads import Workload, read_workload
-from ...scenarios.units import Bits, Positive, PositiveBits
+from ...scenarios.units import Bits, Positive, PositiveBits, PositiveCycles
 from ...scenarios.workload_section import TimeUnit, WorkloadReading
 from ..core.arrays import FloatArray, IntArray
 from ..core.randomness import Generators
@@ -31,8 +32,55 @@ FEW = 1 / 20
 """A run that uses less of its file than this has it said."""
 
 
+class Recorded:
+    """What models of recorded requests have in common: their file is read when they are made."""
+
+    file: Path
+    more_ids: MoreIds
+    workload: Workload
+
+    def check(self, devices: int, slot_s: float) -> None:
+        """Refuse a file that does not go with a run.
+
+        Raises:
+            ValueError: it has more ids than devices, or more requests than anybody waits for.
+        """
+        ids = len(self.workload.ids)
+        if ids > devices and self.more_ids == "refuse":
+            what = f"{self.file}: {ids:,} ids of devices for {devices:,} devices"
+            raise ValueError(f'{what}; allowed: at least as many devices, or more_ids = "wrap"')
+
+    def notes(self, devices: int, slots: int, slot_s: float) -> list[str]:
+        """What a user should know of a run with this file, a line each."""
+        workload, name = self.workload, self.file.name
+        used, count = self.used(devices, slots, slot_s)
+        told = []
+        if used < FEW * count:
+            share = 100.0 * used / count
+            told.append(f"{name}: the run uses {used:,} of {count:,} requests, {share:.2g} %")
+        if workload.out_of_order[0]:
+            behind, first = workload.out_of_order
+            what = f"{behind:,} requests stand behind a later one, the first is record {first:,}"
+            told.append(f"{name}: {what}; they are put in order")
+        told += [
+            f"{name}: {rows:,} rows left out: {reason}"
+            for reason, rows in workload.left_out.items()
+        ]
+        return told
+
+    def used(self, devices: int, slots: int, slot_s: float) -> tuple[int, int]:
+        """How many of the file's requests a run uses, and how many there are."""
+        raise NotImplementedError
+
+    def _read(self, bits: dict[str, float] | float) -> Workload:
+        given = {key: vars(self).get(key) for key in WorkloadReading.model_fields}
+        if given["unknown"] is not None:
+            given["unknown"] = tuple(given["unknown"])
+        return read_workload(Path(self.file), WorkloadReading(**given), bits)
+
+
 @dataclass
-class Replay(PointProcess):
+class Replay(PointProcess, Recorded):
     """Recorded requests of a file: CSV, SWF or Parquet, of any length (docs/data.md).
 
     The first request arrives at time zero. Each goes to a device chosen at random, unless the file has a
@@ -88,31 +136,26 @@ class Replay(PointProcess):
             raise ValueError(
                 f'{what}; allowed: `tasks.cycles_per_bit`, or problem "worst-case-emission"'
             )
-        self.requests = Requests(_read(self), self.speedup)
-        last_s = self.requests.last_s
+        self.workload = self._read(self.bits)
+        self._requests = Requests(self.workload, self.speedup)
+        last_s, count = self._requests.last_s, self._requests.count
         if self.repeat and not last_s > 0.0:
             raise ValueError(f"{self.file}: cannot repeat, all requests have the same time")
-        self._period_s = last_s if self.requests.workload.minutes else _period(self.requests)
-        if not self.repeat:
-            self._period_s = np.inf
+        pause_s = 0.0 if self.workload.minutes else last_s / max(count - 1, 1)
+        self._period_s = last_s + pause_s if self.repeat else np.inf
 
     def check(self, devices: int, slot_s: float) -> None:
-        """Refuse a file that does not go with a run.
+        """Refuse a file that does not go with a run; see `Recorded`."""
+        super().check(devices, slot_s)
+        count = self._requests.count
+        if count / self._period_s * slot_s > MOST_IN_A_SLOT:
+            what = f"{self.file}: {count:,} requests in {self._period_s:.3g} s"
+            allowed = f"at most {MOST_IN_A_SLOT:,} in a slot of {slot_s:g} s"
+            raise ValueError(f"{what}; allowed: {allowed}")
 
-        Raises:
-            ValueError: it has more ids than devices, or more requests than anybody waits for.
-        """
-        if self.more_ids == "refuse":
-            _check_ids(self.requests.workload, devices)
-        if self.requests.count / self._period_s * slot_s > MOST_IN_A_SLOT:
-            what = f"{self.file}: {self.requests.count:,} requests in {self._period_s:.3g} s"
-            raise ValueError(
-                f"{what}; allowed: at most {MOST_IN_A_SLOT:,} in a slot of {slot_s:g} s"
-            )
-
-    def notes(self, devices: int, run_s: float) -> list[str]:
-        """What a user should know of a run with this file, a line each."""
-        return notes(self.requests, self.requests.before(run_s), run_s)
+    def used(self, devices: int, slots: int, slot_s: float) -> tuple[int, int]:
+        """How many of the file's requests a run uses, and how many there are."""
+        return self._requests.before(slots * slot_s), self._requests.count
 
     def start(self, devices: int, slot_s: float, rngs_of: Callable[[str], Generators]) -> None:
         """Begin a run; see `Arrivals`."""
@@ -120,7 +163,7 @@ class Replay(PointProcess):
         self.check(devices, slot_s)
         self._next = np.zeros((len(self.rngs), 2), np.int64)
         self._seeds = np.zeros(len(self.rngs), np.int64)
-        if self.requests.workload.minutes:
+        if self.workload.minutes:
             self._seeds = np.array([rng.integers(1 << 62) for rng in self.rngs])
 
     def check_state(self) -> None:
@@ -129,12 +172,12 @@ class Replay(PointProcess):
         if self._next.shape != (len(self.rngs), 2) or self._seeds.shape != (len(self.rngs),):
             raise ValueError("a request of another replication")
         cycle, request = self._next.T
-        count = self.requests.count
+        count = self._requests.count
         if not ((cycle >= 0) & (request >= 0) & (request <= count) & (self._seeds >= 0)).all():
             raise ValueError("a request that there is not")
         for (cycle, request), seed in zip(self._next.tolist(), self._seeds.tolist(), strict=True):
             if request < count:
-                due = self.requests.time_s(request, cycle, seed)
+                due = self._requests.time_s(request, cycle, seed)
                 due += cycle * self._period_s if self.repeat else 0.0
                 if due / self.slot_s < self._first + len(self._starts) - 2:
                     raise ValueError("a request that is long past")
@@ -142,10 +185,10 @@ class Replay(PointProcess):
     def draw(self, replication: int, rng: np.random.Generator, first: int, slots: int) -> Points:
         """The tasks of some slots; see `PointProcess`."""
         cycle, request = self._next[replication].tolist()
-        seed, count = int(self._seeds[replication]), self.requests.count
+        seed, count = int(self._seeds[replication]), self._requests.count
         at, rows = [np.empty(0)], []
         while request < count:
-            time_s, some = self.requests.window(request, cycle, seed)
+            time_s, some = self._requests.window(request, cycle, seed)
             due = time_s / self.slot_s
             if cycle > 0:  # 0 * inf, where the file is not repeated, would not be a number
                 due = due + cycle * (self._period_s / self.slot_s)
@@ -178,45 +221,114 @@ class Replay(PointProcess):
         return Points(slot - first, phase, device, column("bits"), deadline_s)
 
 
-def _period(requests: Requests) -> float:
-    """Of a file that is repeated: the mean time between two requests passes after the last."""
-    return requests.last_s + requests.last_s / max(requests.count - 1, 1)
+@dataclass
+class ReplayPerSlot(Recorded):
+    """Recorded requests of a file, as for the stream problem, one for each device in each slot.
 
+    They are taken in the order of their arrival, which is all that their times are used for, and again from
+    the first after the last. The next N are dealt out at random among the N devices, unless the file has a
+    column of devices: each device then has its own.
 
-def _read(keys: "Replay") -> Workload:
-    reading = WorkloadReading(
-        time_column=keys.time_column,
-        time_unit=keys.time_unit,
-        time_zone=keys.time_zone,
-        duration_column=keys.duration_column,
-        device_column=keys.device_column,
-        cycles_column=keys.cycles_column,
-        deadline_column=keys.deadline_column,
-        unknown=None if keys.unknown is None else tuple(keys.unknown),
-    )
-    return read_workload(Path(keys.file), reading, keys.bits)
+    Args:
+        file: CSV (commas, semicolons or tabs), .swf, each also .gz, or .parquet.
+        bits: by column, how many bits one unit of it stands for; a request's size S_m is the sum. Or the
+            size of every request.
+        cycles_column: of C_m.
+        cycles_per_unit: how many cycles one unit of it stands for.
+        time_column: its column of times; found, where the file is of a known format or has only one.
+        time_unit: of times that are numbers; found from a known format, or from numbers since 1970.
+        time_zone: of dates without one, for the hours when clocks change: "Europe/London".
+        duration_column: the times are those of ends, and requests arrived by so much earlier; in the
+            unit of times that are numbers, else seconds.
+        device_column: whose a request is: each id is a device, in the order in which they appear in the
+            file.
+        more_ids: than devices: a mistake, or the next device is the first again.
+        deadline_column: D_m^max, seconds; where it is unknown, `deadline` holds.
+        unknown: what stands for unknown: requests without time, size or cycles are left out, and counted;
+            as a known format has it if not given, else nothing does.
 
+    Raises:
+        ValueError: the file lacks a column, a request or a readable value; names the file, and the row
+            and column of the value.
+        OSError: there is no room for what is read, in the folder that TMPDIR names.
+    """
 
-def _check_ids(workload: Workload, devices: int) -> None:
-    if len(workload.ids) > devices:
-        what = f"{workload.path}: {len(workload.ids):,} ids of devices for {devices:,} devices"
-        raise ValueError(f'{what}; allowed: at least as many devices, or more_ids = "wrap"')
+    remembers: ClassVar[tuple[str, ...]] = ("_rngs", "_slot")
 
+    file: Path
+    bits: SizesOfRequests
+    cycles_column: str
+    cycles_per_unit: PositiveCycles = 1.0
+    time_column: str | None = None
+    time_unit: TimeUnit | None = None
+    time_zone: str | None = None
+    duration_column: str | None = None
+    device_column: str | None = None
+    more_ids: MoreIds = "refuse"
+    deadline_column: str | None = None
+    unknown: list[str] | None = None
 
-def notes(requests: Requests, used: int, run_s: float) -> list[str]:
-    """What a user should know of a run that uses some of a file's requests, a line each."""
-    workload = requests.workload
-    name, count = workload.path.name, requests.count
-    told = []
-    if used < FEW * count:
-        what = f"{name}: the run uses {used:,} of {count:,} requests, {used / count:.2g} of all"
-        told.append(what)
-    if workload.out_of_order[0]:
-        behind, first = workload.out_of_order
-        told.append(
-            f"{name}: {behind:,} requests stood behind a later one, the first is record {first:,}; "
-            "they were put in order"
+    def __post_init__(self) -> None:
+        self.workload = self._read(self.bits)
+
+    def check(self, devices: int, slot_s: float) -> None:
+        """Refuse a file that does not go with a run; see `Recorded`.
+
+        Raises:
+            ValueError: also where a device would have nothing to do.
+        """
+        super().check(devices, slot_s)
+        if self.device_column is not None and len(self.workload.ids) < devices:
+            what = f"{self.file}: {len(self.workload.ids):,} ids of devices for {devices:,} devices"
+            raise ValueError(
+                f"{what}; allowed: one for each device, as each has a task in each slot"
+            )
+
+    def used(self, devices: int, slots: int, slot_s: float) -> tuple[int, int]:
+        """How many of the file's requests a run uses at most, and how many there are."""
+        count = self.workload.requests.size
+        return min(slots * devices, count), count
+
+    def start(self, devices: int, rngs_of: Callable[[str], Generators]) -> None:
+        """Begin a run of N devices."""
+        self.check(devices, 1.0)
+        self._rngs = rngs_of("arrivals")
+        self._slot = 0
+        self._order, self._starts = self.workload.requests, np.empty(0, np.int64)
+        if self.device_column is not None:
+            self._order = _by_device(self._order, devices)
+            starts = [self._order.below("device", device) for device in range(devices + 1)]
+            self._starts = np.array(starts)
+        self._devices = devices
+
+    def check_state(self) -> None:
+        """A slot that there is."""
+        if self._slot < 0:
+            raise ValueError("a slot before the first")
+
+    def next(self) -> tuple[FloatArray, ...]:
+        """(R, N) bits, cycles and deadlines of the next slot's tasks; see `SlotTasks`."""
+        if self.device_column is None:
+            numbers = self._slot * self._devices + np.arange(self._devices)
+            rows = self._order.take(numbers % self._order.size)
+            dealt = [rows[rng.permutation(self._devices)] for rng in self._rngs]
+        else:
+            first = self._starts[:-1]
+            rows = self._order.take(first + self._slot % np.diff(self._starts))
+            dealt = [rows] * len(self._rngs)
+        self._slot += 1
+        tasks = np.stack(dealt)
+        bits, cycles = tasks["bits"].copy(), tasks["cycles"] * self.cycles_per_unit
+        return (
+            (bits, cycles) if self.deadline_column is None else (bits, cycles, tasks["deadline_s"])
         )
-    for reason, rows in workload.left_out.items():
-        told.append(f"{name}: {rows:,} rows left out: {reason}")
-    return told
+
+
+def _by_device(requests: RowStore, devices: int) -> RowStore:
+    """Requests by their device, those of each in order; of more ids than devices several share one."""
+    shared = RowStore(requests.dtype)
+    for rows in requests.blocks():
+        mine = rows.copy()
+        mine["device"] %= devices
+        shared.append(mine)
+    return shared.sorted("device")
