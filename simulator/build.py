@@ -46,6 +46,7 @@ from .models.fading import FADING, NoFading
 from .models.failures import FailureModel, Failures
 from .models.mobility import MOBILITY, Mobility
 from .models.path_loss import DistanceLaw, Links, OfDistance, PathLoss, Sites, is_law
+from .models.replay import Recorded
 from .network.backhaul import Backhaul
 from .network.cells import Cells
 from .network.graph import LiveNetwork, Placement
@@ -86,6 +87,7 @@ class Blueprint:
         sites: what a path loss is told of the stations.
         fading: gains around the mean; None where each antenna's are drawn block by block.
         arrivals: tasks.
+        notes: what a user should know before a run, a line each.
     """
 
     scenario: Scenario
@@ -101,6 +103,7 @@ class Blueprint:
     sites: Sites
     fading: Any
     arrivals: Any
+    notes: tuple[str, ...] = ()
 
     def simulation(
         self,
@@ -165,6 +168,7 @@ class Blueprint:
             station_period_s=scenario.twin.station.period or slot_s,
             now_ns=now_ns,
             begun=begun,
+            notes=self.notes,
         )
 
     def _world(self, streams: Streams) -> World:
@@ -417,6 +421,7 @@ def blueprint(scenario: Scenario) -> Blueprint:
     intensity, carbon_about = carbon
     devices = len(positions) if positions is not None else scenario.devices.count or 0
     check_size(scenario, len(topology.station_names), devices)
+    notes = _notes(scenario, models["arrivals"], devices)
     network = _network(scenario, topology, devices)
     problem: DriftPlusPenalty | WorstCaseEmission
     if streamed:
@@ -433,7 +438,24 @@ def blueprint(scenario: Scenario) -> Blueprint:
         carbon_about,
         sites=sites,
         **models,
+        notes=notes,
     )
+
+
+def _notes(scenario: Scenario, arrivals: Any, devices: int) -> tuple[str, ...]:
+    """What is to be known of recorded requests, once it is known what run they are for.
+
+    Raises:
+        ScenarioError: they do not go with it.
+    """
+    if not isinstance(arrivals, Recorded):
+        return ()
+    run = scenario.run
+    try:
+        arrivals.check(devices, run.slot)
+    except ValueError as error:
+        raise ScenarioError([Issue(scenario.source, str(error), "tasks.file")]) from None
+    return tuple(arrivals.notes(devices, run.slots, run.slot))
 
 
 def _network(scenario: Scenario, topology: Topology, devices: int) -> Network:
