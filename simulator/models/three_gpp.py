@@ -190,6 +190,23 @@ class ThreeGpp(ABC):
         """
         self.laws(sites)
 
+    def median_loss_db(self, sites: Sites, distance_m: FloatArray) -> FloatArray:
+        """(places, B) losses without shadows, in sight where that is as probable as not.
+
+        Args:
+            sites: what stands still.
+            distance_m: (places, B) on the map.
+
+        Raises:
+            ValueError: as `laws`.
+        """
+        laws, loss_db = self.laws(sites), np.empty(distance_m.shape)
+        middle, sees = np.zeros(len(laws[0])), np.empty(len(laws[0]))
+        for row, found in zip(distance_m, loss_db, strict=True):
+            find_sight(laws, row, middle, sees)
+            find_loss(laws, row, sees, found)
+        return loss_db
+
     def start(self, sites: Sites, rngs_of: Callable[[str], Generators]) -> None:
         """Begin a run; see `path_loss.PathLoss`."""
         self._laws = self.laws(sites)
