@@ -22,6 +22,9 @@ SLACK_DB = 3.0
 _PLACES = 24
 """Along each side of the area, where devices have no places of their own."""
 
+_MOST = 2000
+"""Of many devices some are enough to know the median."""
+
 _READ = "docs/radio.md"
 
 
@@ -33,7 +36,11 @@ def radio_notes(plan: Blueprint) -> list[str]:
     """
     network, topology, sites = plan.network, plan.topology, plan.sites
     channel, position_m = plan.scenario.channel, plan.device_position_m
-    at_m = _places(topology.area_m) if position_m is None else position_m
+    at_m = (
+        _places(topology.area_m)
+        if position_m is None
+        else position_m[:: 1 + len(position_m) // _MOST]
+    )
     apart = at_m[:, None] - topology.station_position_m
     distance_m = np.sqrt((apart * apart).sum(axis=2))
     loss_db = _loss_db(plan.path_loss, sites, distance_m)
