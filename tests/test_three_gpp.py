@@ -63,6 +63,20 @@ def model_of(case: dict[str, Any], carrier_hz: float) -> ThreeGpp:
     return found
 
 
+def losses(laws: FloatArray, distance_m: FloatArray, sees: bool) -> FloatArray:
+    """(B,) dB without shadows."""
+    found = np.empty((1, len(distance_m)))
+    find_loss(laws, distance_m[None], np.full(found.shape, 1.0 if sees else -1.0), found)
+    return found[0]
+
+
+def sight(laws: FloatArray, distance_m: FloatArray, field: float = -40.0) -> FloatArray:
+    """(B,) how probable line of sight is, less Phi(field)."""
+    found = np.empty((1, len(distance_m)))
+    find_sight(laws, distance_m[None], np.full(found.shape, field), found)
+    return found[0]
+
+
 # Values
 
 
@@ -73,12 +87,9 @@ def test_losses_and_probabilities_are_those_of_tr3gpp(case: dict[str, Any]) -> N
         distance_m = rows[:, 1].copy()
         laws = model_of(case, carrier_ghz * 1e9).laws(sites(case["hBS"], case["hUT"]))
         laws = np.repeat(laws, len(rows), axis=1)
-        loss_db, sight = np.empty(len(rows)), np.empty(len(rows))
-        for sees, column in ((1.0, 2), (-1.0, 3)):
-            find_loss(laws, distance_m, np.full(len(rows), sees), loss_db)
-            np.testing.assert_allclose(loss_db, rows[:, column], rtol=1e-13)
-        find_sight(laws, distance_m, np.full(len(rows), -40.0), sight)
-        np.testing.assert_allclose(sight, rows[:, 4], rtol=1e-13)
+        for sees, column in ((True, 2), (False, 3)):
+            np.testing.assert_allclose(losses(laws, distance_m, sees), rows[:, column], rtol=1e-13)
+        np.testing.assert_allclose(sight(laws, distance_m), rows[:, 4], rtol=1e-13)
 
 
 @pytest.mark.parametrize("case", CASES, ids=IDS)
@@ -121,9 +132,9 @@ def test_the_normal_law_of_the_sight_is_right() -> None:
 
     field = np.linspace(-8.0, 8.0, 4001)
     laws = np.repeat(StreetCanyon(3.5e9).laws(sites()), len(field), axis=1)
-    sees = np.empty(len(field))
-    find_sight(laws, np.full(len(field), 5.0), field, sees)  # so near, p = 1
-    np.testing.assert_allclose(1.0 - sees, ndtr(field), atol=7.6e-8)
+    sees = np.empty((1, len(field)))
+    find_sight(laws, np.full(sees.shape, 5.0), field[None], sees)  # so near, p = 1
+    np.testing.assert_allclose(1.0 - sees[0], ndtr(field), atol=7.6e-8)
     assert (sees >= 0.0).all()
 
 
@@ -144,14 +155,13 @@ def test_as_many_links_are_in_sight_as_are_probable(name: str, distance_m: float
     model.sigma_db = (0.0, 0.0)
     place = at.station_position_m + np.array([[distance_m, 0.0]])
     loss_db = -10.0 * np.log10(gains(model, at, place, 1500)[:, 0, 0])
-    laws, sight, exact = model.laws(at), np.empty(1), np.empty(1)
-    find_sight(laws, np.array([distance_m]), np.array([-40.0]), sight)
-    found = []
-    for sees in (1.0, -1.0):
-        find_loss(laws, np.array([distance_m]), np.array([sees]), exact)
-        found.append(np.isclose(loss_db, exact[0], rtol=1e-9).mean())
+    laws, there = model.laws(at), np.array([distance_m])
+    found = [
+        np.isclose(loss_db, losses(laws, there, sees), rtol=1e-9).mean() for sees in (True, False)
+    ]
     assert sum(found) == 1.0
-    assert abs(found[0] - sight[0]) < 4.0 * np.sqrt(sight[0] * (1.0 - sight[0]) / 1500)
+    (p,) = sight(laws, there)
+    assert abs(found[0] - p) < 4.0 * np.sqrt(p * (1.0 - p) / 1500)
 
 
 def test_shadows_have_their_deviation_and_their_distance() -> None:
@@ -160,9 +170,8 @@ def test_shadows_have_their_deviation_and_their_distance() -> None:
     steps_m = np.array([0.0, 2.5, 5.0, 10.0, 20.0, 30.0])
     places = np.stack([70.0 + steps_m, np.full(6, 41.0)], axis=1)
     loss_db = -10.0 * np.log10(gains(model, at, places, 700)[..., 0])
-    mean_db = np.empty(6)
     distance_m = links(places[None], at).distance_m[0, :, 0].copy()
-    find_loss(np.repeat(model.laws(at), 6, axis=1), distance_m, np.ones(6), mean_db)
+    mean_db = losses(np.repeat(model.laws(at), 6, axis=1), distance_m, True)
     shadow = (loss_db - mean_db) / 4.3
     assert np.abs(shadow.mean(axis=0)).max() < 4.0 / np.sqrt(700)
     assert np.abs(shadow.var(axis=0) - 1.0).max() < 4.0 * np.sqrt(2.0 / 700)

@@ -74,6 +74,9 @@ _NEVER = (-1e300, 0.0)
 """A line that is never the greatest."""
 
 
+# Loops over stations are without branches and each in a function of its own, so that they become vectors.
+
+
 @compiled_in_place
 def find_sight(
     laws: FloatArray, distance_m: FloatArray, field: FloatArray, sees: FloatArray
@@ -82,20 +85,22 @@ def find_sight(
 
     Args:
         laws: (12, B) `Law.row` of each station.
-        distance_m: (B,) on the map.
-        field: (B,) standard normal.
-        sees: (B,) p - Phi(field), to 7.5e-8 (Abramowitz and Stegun, 26.2.17); negative without line of sight.
+        distance_m: (K, B) on the map.
+        field: (K, B) standard normal.
+        sees: (K, B) p - Phi(field), to 7.5e-8 (Abramowitz and Stegun, 26.2.17); negative without line of
+            sight.
     """
     clear_m, decay_per_m = laws[2], laws[3]
-    for j in range(len(sees)):
-        z = field[j]
-        t = 1.0 / (1.0 + 0.2316419 * abs(z))
-        tail = -1.821255978 + t * 1.330274429
-        tail = t * (0.319381530 + t * (-0.356563782 + t * (1.781477937 + t * tail)))
-        tail *= 0.3989422804014327 * exp(-0.5 * z * z)
-        share = clear_m[j] / max(distance_m[j], max(clear_m[j], 1e-300))
-        probability = share + exp(-distance_m[j] * decay_per_m[j]) * (1.0 - share)
-        sees[j] = probability - (1.0 - tail if z > 0.0 else tail)
+    for i in range(len(sees)):
+        for j in range(len(clear_m)):
+            z = field[i, j]
+            t = 1.0 / (1.0 + 0.2316419 * abs(z))
+            tail = -1.821255978 + t * 1.330274429
+            tail = t * (0.319381530 + t * (-0.356563782 + t * (1.781477937 + t * tail)))
+            tail *= 0.3989422804014327 * exp(-0.5 * z * z)
+            share = clear_m[j] / max(distance_m[i, j], max(clear_m[j], 1e-300))
+            probability = share + exp(-distance_m[i, j] * decay_per_m[j]) * (1.0 - share)
+            sees[i, j] = probability - (1.0 - tail if z > 0.0 else tail)
 
 
 @compiled_in_place
@@ -106,43 +111,48 @@ def find_loss(
 
     Args:
         laws: (12, B) `Law.row` of each station.
-        distance_m: (B,) on the map.
-        sees: (B,) negative without line of sight.
-        loss_db: (B,) what is found.
+        distance_m: (K, B) on the map.
+        sees: (K, B) negative without line of sight.
+        loss_db: (K, B) what is found.
     """
-    for j in range(len(loss_db)):
-        square = log(max(distance_m[j] * distance_m[j] + laws[0, j], 1.0))
-        near, far = laws[4, j] + laws[5, j] * square, laws[6, j] + laws[7, j] * square
-        in_sight = near if distance_m[j] <= laws[1, j] else far
-        blocked = max(laws[8, j] + laws[9, j] * square, laws[10, j] + laws[11, j] * square)
-        loss_db[j] = in_sight if sees[j] >= 0.0 else max(in_sight, blocked)
+    for i in range(len(loss_db)):
+        for j in range(laws.shape[1]):
+            far_m = distance_m[i, j]
+            square = log(max(far_m * far_m + laws[0, j], 1.0))
+            near, far = laws[4, j] + laws[5, j] * square, laws[6, j] + laws[7, j] * square
+            in_sight = near if far_m <= laws[1, j] else far
+            blocked = max(laws[8, j] + laws[9, j] * square, laws[10, j] + laws[11, j] * square)
+            loss_db[i, j] = in_sight if sees[i, j] >= 0.0 else max(in_sight, blocked)
 
 
 @compiled_in_place
-def _fill_gains(
-    position_m: FloatArray,
-    distance_m: FloatArray,
-    laws: FloatArray,
-    cells_per_m: FloatArray,
+def _find_fields(
+    position_m: FloatArray, cells_per_m: FloatArray, fields: Fields, found: FloatArray
+) -> None:
+    """(3, R N, B) what the fields are where devices are."""
+    replications, devices, _ = position_m.shape
+    for one in range(_FIELDS):
+        per_m = cells_per_m[one]
+        for r in range(replications):
+            for i in range(devices):
+                x, y = position_m[r, i, 0] * per_m, position_m[r, i, 1] * per_m
+                values_at(fields[one, r], x, y, found[one, r * devices + i])
+
+
+@compiled_in_place
+def _find_gains(
     sigma_db: FloatArray,
-    fields: Fields,
     found: FloatArray,
+    sees: FloatArray,
+    loss_db: FloatArray,
     gains: FloatArray,
 ) -> None:
-    """(R, N, B) gains. Loops over stations have neither branches nor long calls: they become vectors."""
-    replications, devices, stations = distance_m.shape
-    sees, loss_db = found[_FIELDS], found[_FIELDS + 1]
-    for r in range(replications):
-        for i in range(devices):
-            x, y = position_m[r, i, 0], position_m[r, i, 1]
-            for one in range(_FIELDS):
-                values_at(fields[one, r], x * cells_per_m[one], y * cells_per_m[one], found[one])
-            find_sight(laws, distance_m[r, i], found[0], sees)
-            find_loss(laws, distance_m[r, i], sees, loss_db)
-            for j in range(stations):
-                in_sight, blocked = sigma_db[1] * found[1, j], sigma_db[2] * found[2, j]
-                shadow_db = in_sight if sees[j] >= 0.0 else blocked
-                gains[r, i, j] = exp(-_NEPER * (loss_db[j] + shadow_db))
+    """(K, B) gains, with shadows."""
+    for i in range(len(gains)):
+        for j in range(gains.shape[1]):
+            in_sight_db, blocked_db = sigma_db[0] * found[1, i, j], sigma_db[1] * found[2, i, j]
+            shadow_db = in_sight_db if sees[i, j] >= 0.0 else blocked_db
+            gains[i, j] = exp(-_NEPER * (loss_db[i, j] + shadow_db))
 
 
 class ThreeGpp(ABC):
@@ -200,18 +210,20 @@ class ThreeGpp(ABC):
         Raises:
             ValueError: as `laws`.
         """
-        laws, loss_db = self.laws(sites), np.empty(distance_m.shape)
-        middle, sees = np.zeros(len(laws[0])), np.empty(len(laws[0]))
-        for row, found in zip(distance_m, loss_db, strict=True):
-            find_sight(laws, row, middle, sees)
-            find_loss(laws, row, sees, found)
+        laws, loss_db, sees = (
+            self.laws(sites),
+            np.empty(distance_m.shape),
+            np.empty(distance_m.shape),
+        )
+        find_sight(laws, distance_m, np.zeros(distance_m.shape), sees)
+        find_loss(laws, distance_m, sees, loss_db)
         return loss_db
 
     def start(self, sites: Sites, rngs_of: Callable[[str], Generators]) -> None:
         """Begin a run; see `path_loss.PathLoss`."""
         self._laws = self.laws(sites)
         self._cells_per_m = CELLS / np.array(self.correlation_m)
-        self._sigma_db = np.array((0.0, *self.sigma_db))
+        self._sigma_db = np.array(self.sigma_db)
         count = nodes(float(sites.area_m.max()), min(self.correlation_m))
         rngs = [rngs_of(f"path_loss/{name}") for name in sites.station_names]
         self._fields = np.empty((_FIELDS, len(rngs[0]), count, count, len(rngs)), np.float32)
@@ -222,11 +234,14 @@ class ThreeGpp(ABC):
 
     def gain(self, links: Links) -> FloatArray:
         """(R, N, B) mean power gains; see `path_loss.PathLoss`."""
-        gains, found = np.empty_like(links.distance_m), np.empty((_FIELDS + 2, self._laws.shape[1]))
-        _fill_gains(
-            *links, self._laws, self._cells_per_m, self._sigma_db, self._fields, found, gains
-        )
-        return gains
+        distance_m = links.distance_m.reshape(-1, len(self._laws[0]))
+        gains, loss_db, sees = (np.empty(distance_m.shape) for _ in range(3))
+        found = np.empty((_FIELDS, *distance_m.shape))
+        _find_fields(links.position_m, self._cells_per_m, self._fields, found)
+        find_sight(self._laws, distance_m, found[0], sees)
+        find_loss(self._laws, distance_m, sees, loss_db)
+        _find_gains(self._sigma_db, found, sees, loss_db, gains)
+        return gains.reshape(links.distance_m.shape)
 
 
 @dataclass
