@@ -47,7 +47,7 @@ def radio_notes(plan: Blueprint) -> list[str]:
     if loss_db is None:
         return []
     near_m = np.where(distance_m < topology.coverage_m, distance_m, np.inf)
-    near_m[:, 0] = np.where(np.isinf(near_m[:, 1:]).all(axis=1), near_m[:, 0], np.inf)
+    near_m[:, 0] = np.inf  # the MBS comes first, and is found where no SBS covers
     station = near_m.argmin(axis=1)[:, None]
     serving_m = np.take_along_axis(distance_m, station, axis=1)[:, 0]
     serving_db = np.take_along_axis(loss_db, station, axis=1)[:, 0]

@@ -179,6 +179,40 @@ def test_shadows_have_their_deviation_and_their_distance() -> None:
     assert np.abs(correlation - np.exp(-steps_m / 10.0)).max() < 0.02 + 4.0 * np.sqrt(2.0 / 700)
 
 
+def test_shadows_in_sight_and_without_have_nothing_to_do_with_each_other() -> None:
+    """Where all, and where nearly nothing, is in sight: one field's shadows and the other's."""
+    at = sites()
+    places = np.random.default_rng(2).uniform(25.0, 60.0, (40, 2))
+    seen, unseen = (
+        Factory(3.5e9, "DH", clutter_density=0.0),
+        Factory(3.5e9, "DH", clutter_density=0.99999),
+    )
+    shadow = []
+    for model, sees in ((seen, True), (unseen, False)):
+        loss_db = -10.0 * np.log10(gains(model, at, places, 300)[..., 0])
+        distance_m = links(places[None], at).distance_m[0, :, 0].copy()
+        laws = np.repeat(model.laws(at), len(places), axis=1)
+        shadow.append((loss_db - losses(laws, distance_m, sees)).reshape(-1))
+    # Places within 35 m are some three independent ones: 900 of them.
+    assert abs(np.corrcoef(*shadow)[0, 1]) < 4.0 / np.sqrt(900)
+    assert np.std(shadow[0]) == pytest.approx(4.3, rel=0.1)
+    assert np.std(shadow[1]) == pytest.approx(4.0, rel=0.1)
+
+
+def test_sight_hangs_on_a_field_of_its_own() -> None:
+    """At a place where it is as probable as not, shadows in sight are as deep as their law has them."""
+    at, model = sites(), StreetCanyon(3.5e9)
+    place = at.station_position_m + np.array([[36.5, 0.0]])
+    (p,) = sight(model.laws(at), np.array([36.5]))
+    assert 0.55 < p < 0.75
+    loss_db = -10.0 * np.log10(gains(model, at, place, 1500)[:, 0, 0])
+    model.sigma_db = (0.0, 0.0)
+    mean_db = -10.0 * np.log10(gains(model, at, place, 1500)[:, 0, 0])
+    shadow = (loss_db - mean_db)[mean_db == mean_db.min()]
+    assert abs(shadow.mean()) < 4.0 * 4.0 / np.sqrt(len(shadow))
+    assert shadow.std() == pytest.approx(4.0, rel=0.1)
+
+
 def test_sight_and_shadow_change_with_the_place_and_with_nothing_else() -> None:
     at, rng = sites(side_m=400.0), np.random.default_rng(3)
     model = StreetCanyon(3.5e9)
