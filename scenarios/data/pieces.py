@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import as_toml
 from .records import UNREADABLE, open_text, refuse, separator_of
@@ -194,7 +194,7 @@ class _Blanks(io.RawIOBase):
     _COMMENT = re.compile(rb"^ ?;[^\n]*\n?", re.MULTILINE)
     _AS_BLANKS = bytes.maketrans(b"\t\r", b"  ")
 
-    def __init__(self, path: Path, raw: IO[bytes]) -> None:
+    def __init__(self, path: Path, raw: Any) -> None:
         self._path, self._raw = path, raw
         self._tail, self._ready = b"", b""
 
