@@ -226,10 +226,11 @@ class _Reader:
                 columns[column] = None
         for piece in self.table.read(list(columns)):
             self.rows = piece.first + len(next(iter(piece.columns.values())))
-            if self.format.minutes:
-                self._counts(piece)
-            else:
-                self._requests(piece)
+            with np.errstate(over="ignore", invalid="ignore"):  # what it comes to is looked at
+                if self.format.minutes:
+                    self._counts(piece)
+                else:
+                    self._requests(piece)
         self.faults.raise_all()
         if self.store.size == 0:
             refuse(self.table.path, "no request that has any bits")
