@@ -242,7 +242,9 @@ def check_workloads(folder: Path, seeds: Iterable[int]) -> None:
     published = {name: bits for name, (_, bits, *_) in test_workloads.PUBLISHED.items()}
     contents = {name: one[0].encode() for name, one in test_workloads.PUBLISHED.items()}
     contents["counts.csv"] = test_workloads.FUNCTIONS_2019.encode()
-    contents["mixed.csv"] = b"time;n;who\n31.12.2025 23:00;1,5;a\n01.01.2026 00:00;;b\n"
+    contents["mixed.csv"] = (
+        b"time;n;who\n31.12.2025 23:00;1,5;a\n01.01.2026 00:00;;b\n01.01.2026 01:00;2;b\n"
+    )
     table = pd.read_csv(io.StringIO(test_workloads.LLM_2024), parse_dates=["TIMESTAMP"])
     table.to_parquet(packed := io.BytesIO())
     contents["table.parquet"] = packed.getvalue()
