@@ -89,6 +89,8 @@ class Pieces:
         Raises:
             ScenarioError: no such column, or two of one name, or the file is damaged.
         """
+        import pyarrow as pa
+
         indices = [self._index(column) for column in columns]
         self.malformed.clear()
         first = 0
@@ -96,6 +98,7 @@ class Pieces:
             for batch in self._parquet(columns) if not self.separator else self._csv(indices):
                 yield Piece(first, dict(zip(columns, batch.columns, strict=True)))
                 first += batch.num_rows
+        pa.default_memory_pool().release_unused()
 
     def place(self, row: int) -> str:
         """Where one of the rows without a fault stands: "row 3" (lines count from 1), or "record 3"."""
