@@ -45,12 +45,31 @@ def requests_csv(tmp_path: Path) -> Path:
     return file
 
 
+def counted(file: Path) -> Path:
+    """A file beside another that counts requests by the minute."""
+    lines = ["HashOwner,HashApp,HashFunction,Trigger,1,2,3,4"]
+    lines += [f"o,a,f{k},http,{3 * k},{k},0,{40 - k}" for k in range(30)]
+    path = file.with_name("counted.csv")
+    path.write_text("\n".join(lines))
+    return path
+
+
 MODELS: dict[str, Callable[[Path], Arrivals]] = {
     "uniform": lambda file: Uniform(6e5),
     "poisson": lambda file: Poisson(1e5, 6.0),
     "poisson-fixed": lambda file: Poisson(1e5, 30.0, "fixed"),
     "mmpp": lambda file: MarkovModulatedPoisson(1e5, [1.0, 80.0], [0.7, 0.2], "uniform"),
     "replay": lambda file: Replay(file, {"in": 10.0, "out": 1.0}, "when", speedup=40.0),
+    "replay-minutes": lambda file: Replay(counted(file), 1e5, speedup=40.0),
+    "replay-deadlines": lambda file: Replay(
+        file,
+        {"in": 1.0},
+        "when",
+        device_column="out",
+        deadline_column="in",
+        speedup=40.0,
+        unknown=["0"],
+    ),
 }
 
 
@@ -62,7 +81,7 @@ def make(request: pytest.FixtureRequest, requests_csv: Path) -> Callable[[], Arr
 def same(one: Tasks, other: Tasks) -> bool:
     return all(
         np.array_equal(getattr(one, name), getattr(other, name))
-        for name in ("replication", "device", "arrival_s", "bits")
+        for name in ("replication", "device", "arrival_s", "bits", "deadline_s")
     )
 
 

@@ -139,8 +139,8 @@ def _floats(
     try:
         return _array(text.cast(pa.float64())), empty, words
     except pa.ArrowInvalid:
-        found = [_number(cell) for cell in text.to_pylist()]
-        return np.array([np.nan if one is None else one for one in found]), empty, words
+        each = [_number(cell) for cell in text.to_pylist()]
+        return np.array([np.nan if one is None else one for one in each]), empty, words
 
 
 def _array(cells: "pa.Array") -> NDArray[np.float64]:
@@ -292,9 +292,9 @@ class Clock:
         try:
             return _counted(text, kind), unknown, None
         except pa.ArrowInvalid:
-            found = [None if cell is None else self._one(cell) for cell in text.to_pylist()]
-        ns = np.array([one or 0 for one in found], np.int64)
-        wrong = np.array([one is None for one in found], np.bool_) & ~none
+            each = [None if cell is None else self._one(cell) for cell in text.to_pylist()]
+        ns = np.array([one or 0 for one in each], np.int64)
+        wrong = np.array([one is None for one in each], np.bool_) & ~none
         return ns, unknown, wrong
 
     def _one(self, cell: str) -> int | None:

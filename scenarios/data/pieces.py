@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import as_toml
 from .records import UNREADABLE, open_text, refuse, separator_of
@@ -89,6 +89,8 @@ class Pieces:
         Raises:
             ScenarioError: no such column, or two of one name, or the file is damaged.
         """
+        import pyarrow as pa
+
         indices = [self._index(column) for column in columns]
         self.malformed.clear()
         first = 0
@@ -96,6 +98,7 @@ class Pieces:
             for batch in self._parquet(columns) if not self.separator else self._csv(indices):
                 yield Piece(first, dict(zip(columns, batch.columns, strict=True)))
                 first += batch.num_rows
+        pa.default_memory_pool().release_unused()
 
     def place(self, row: int) -> str:
         """Where one of the rows without a fault stands: "row 3" (lines count from 1), or "record 3"."""
@@ -194,7 +197,7 @@ class _Blanks(io.RawIOBase):
     _COMMENT = re.compile(rb"^ ?;[^\n]*\n?", re.MULTILINE)
     _AS_BLANKS = bytes.maketrans(b"\t\r", b"  ")
 
-    def __init__(self, path: Path, raw: IO[bytes]) -> None:
+    def __init__(self, path: Path, raw: Any) -> None:
         self._path, self._raw = path, raw
         self._tail, self._ready = b"", b""
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from tempfile import TemporaryFile
 from typing import IO, Any, Self, TypeAlias
+from weakref import finalize
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -53,6 +54,7 @@ class RowStore:
         self._parts.append(rows)
         if self.size * self.dtype.itemsize > HELD_BYTES:
             self._file = TemporaryFile()  # noqa: SIM115 - it lives as long as this
+            finalize(self, self._file.close)
             for part in self._parts:
                 self._file.write(part.tobytes())
             self._parts = []

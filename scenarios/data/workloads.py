@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from .carbon_formats import time_columns
 from .columns import PER_SECOND, STAMP, Clock, Column, amounts
 from .moments import zone
 from .pieces import MOST_MALFORMED, Piece, Pieces, open_pieces
-from .records import refuse
+from .records import ISSUES, refuse
 from .row_store import Rows, RowStore
 from .workload_formats import Format, format_of
 
@@ -24,6 +25,9 @@ MOST_IDS = 1_000_000
 """Of a column of devices."""
 
 MINUTE_S = 60.0
+
+MOST_IN_A_MINUTE = 10_000_000
+"""Requests that are drawn within it."""
 
 _BEGUN_S = 6.3e8
 """Seconds since 1970 are more, from 1990 on."""
@@ -111,7 +115,7 @@ class _Faults:
 
     def raise_all(self) -> None:
         table, issues = self.table, list[Issue]()
-        for kind, (row, cell) in self.first.items():
+        for kind, (row, cell) in islice(self.first.items(), ISSUES):
             column, allowed = kind
             what = f"{table.place(row)}, column {column}: {cell} is not {allowed}"
             if (more := self.count[kind] - 1) > 0:
@@ -222,10 +226,11 @@ class _Reader:
                 columns[column] = None
         for piece in self.table.read(list(columns)):
             self.rows = piece.first + len(next(iter(piece.columns.values())))
-            if self.format.minutes:
-                self._counts(piece)
-            else:
-                self._requests(piece)
+            with np.errstate(over="ignore", invalid="ignore"):  # what it comes to is looked at
+                if self.format.minutes:
+                    self._counts(piece)
+                else:
+                    self._requests(piece)
         self.faults.raise_all()
         if self.store.size == 0:
             refuse(self.table.path, "no request that has any bits")
@@ -233,7 +238,8 @@ class _Reader:
     def workload(self) -> Workload:
         """What was read."""
         ordered = self.store.sorted("time_s") if self.behind or self.format.minutes else self.store
-        since, times = None, self.clock.kind or "counted in each minute"
+        since: np.datetime64 | None = None
+        times: str = self.clock.kind or "counted in each minute"
         if self.clock.kind == "numbers":
             times = f"numbers, {self.clock.unit}"
             if self.clock.unit != STAMP and ordered.read(0, 1)["time_s"][0] >= _BEGUN_S:
@@ -303,6 +309,9 @@ class _Reader:
                 wrong = Column(count, {}, here & ~whole, "a whole number")
                 self.faults.add(minute, piece, wrong)
             here &= (count > 0.0) & whole
+            if (most := float(count[here].max(initial=0.0))) > MOST_IN_A_MINUTE:
+                what = f"column {minute}: {most:,.0f} requests of one function"
+                refuse(self.table.path, what, f"at most {MOST_IN_A_MINUTE:,}")
             some: Rows = np.empty(int(here.sum()), self.store.dtype)
             some["time_s"] = (int(minute) - 1) * MINUTE_S
             some["bits"], some["count"] = self.constant, count[here]
@@ -360,7 +369,8 @@ class _Reader:
         if len(self.ids) > MOST_IDS:
             what = f"column {column}: over {MOST_IDS:,} devices"
             refuse(self.table.path, what, "a column of the devices' ids")
-        return numbers[codes]
+        devices: NDArray[np.int32] = numbers[codes]
+        return devices
 
     def _keep(self, rows: Rows, kept: NDArray[np.bool_], first: int) -> None:
         if not kept.all():

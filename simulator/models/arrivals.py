@@ -88,8 +88,9 @@ class SlotTasks(Protocol):
         """Begin a run of N devices."""
 
     def next(self) -> tuple[FloatArray, ...]:
-        """(R, N) bits and (R, N) cycles of the next slot's tasks; and their (R, N) deadlines, s, if they
-        are not all the scenario's.
+        """(R, N) bits and cycles of the next slot's tasks, and deadlines, s, if not all the scenario's.
+
+        A deadline that is NaN is the scenario's.
         """
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Discriminator, Tag
 
 from ...scenarios.base import form
-from ...scenarios.data.row_store import RowStore
+from ...scenarios.data.row_store import Rows, RowStore
 from ...scenarios.data.workloads import Workload, read_workload
 from ...scenarios.units import Bits, Positive, PositiveBits, PositiveCycles
 from ...scenarios.workload_section import TimeUnit, WorkloadReading
@@ -175,10 +175,10 @@ class Replay(PointProcess, Recorded):
         count = self._requests.count
         if not ((cycle >= 0) & (request >= 0) & (request <= count) & (self._seeds >= 0)).all():
             raise ValueError("a request that there is not")
-        for (cycle, request), seed in zip(self._next.tolist(), self._seeds.tolist(), strict=True):
-            if request < count:
-                due = self._requests.time_s(request, cycle, seed)
-                due += cycle * self._period_s if self.repeat else 0.0
+        for (through, at), seed in zip(self._next.tolist(), self._seeds.tolist(), strict=True):
+            if at < count:
+                due = self._requests.time_s(at, through, seed)
+                due += through * float(self._period_s) if self.repeat else 0.0
                 if due / self.slot_s < self._first + len(self._starts) - 2:
                     raise ValueError("a request that is long past")
 
@@ -186,7 +186,7 @@ class Replay(PointProcess, Recorded):
         """The tasks of some slots; see `PointProcess`."""
         cycle, request = self._next[replication].tolist()
         seed, count = int(self._seeds[replication]), self._requests.count
-        at, rows = [np.empty(0)], []
+        at, rows = [np.empty(0)], list[Rows]()
         while request < count:
             time_s, some = self._requests.window(request, cycle, seed)
             due = time_s / self.slot_s
@@ -204,7 +204,7 @@ class Replay(PointProcess, Recorded):
         return self._points(rng, np.concatenate(at), rows, first)
 
     def _points(
-        self, rng: np.random.Generator, at: FloatArray, rows: list[FloatArray], first: int
+        self, rng: np.random.Generator, at: FloatArray, rows: list[Rows], first: int
     ) -> Points:
         """Of requests that arrive at a time in slots."""
 

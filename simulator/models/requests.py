@@ -44,8 +44,7 @@ class Requests:
     @cached_property
     def _minutes(self) -> tuple[FloatArray, IntArray, IntArray]:
         """Of the minutes with requests: when they begin; their first rows and requests, and the ends."""
-        starts, rows, counts = [], [], []
-        row = 0
+        starts, rows, counts, row = list[float](), list[int](), list[int](), 0
         for block in self._store.blocks():
             time_s, first = np.unique(block["time_s"], return_index=True)
             count = np.add.reduceat(block["count"], first)
