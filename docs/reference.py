@@ -4,7 +4,7 @@ from pathlib import Path
 
 from edgesim.policies.catalogue import POLICIES
 from edgesim.scenarios.reference import reference
-from edgesim.simulator.models.arrivals import ARRIVALS
+from edgesim.simulator.models.arrivals import ARRIVALS, SLOT_TASKS
 from edgesim.simulator.models.association import ASSOCIATION
 from edgesim.simulator.models.fading import FADING
 from edgesim.simulator.models.mobility import MOBILITY
@@ -18,6 +18,7 @@ def text() -> str:
         {
             "policies": POLICIES["drift-plus-penalty"],
             "arrivals": ARRIVALS,
+            "arrivals of worst-case-emission": SLOT_TASKS,
             "fading": FADING,
             "mobility": MOBILITY,
             "association": ASSOCIATION,

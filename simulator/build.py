@@ -43,6 +43,7 @@ from .models.checked import checked
 from .models.fading import FADING, NoFading, PathLoss
 from .models.failures import FailureModel, Failures
 from .models.mobility import MOBILITY, Mobility
+from .models.replay import Recorded
 from .network.backhaul import Backhaul
 from .network.cells import Cells
 from .network.graph import LiveNetwork, Placement
@@ -82,6 +83,7 @@ class Blueprint:
         path_loss: mean gains.
         fading: gains around the mean; None where the channel is drawn antenna by antenna.
         arrivals: tasks.
+        notes: what a user should know before a run, a line each.
     """
 
     scenario: Scenario
@@ -96,6 +98,7 @@ class Blueprint:
     path_loss: PathLoss
     fading: Any
     arrivals: Any
+    notes: tuple[str, ...] = ()
 
     def simulation(
         self,
@@ -160,6 +163,7 @@ class Blueprint:
             station_period_s=scenario.twin.station.period or slot_s,
             now_ns=now_ns,
             begun=begun,
+            notes=self.notes,
         )
 
     def _world(self, streams: Streams) -> World:
@@ -393,6 +397,7 @@ def blueprint(scenario: Scenario) -> Blueprint:
     intensity, carbon_about = carbon
     devices = len(positions) if positions is not None else scenario.devices.count or 0
     check_size(scenario, len(topology.station_names), devices)
+    notes = _notes(scenario, models["arrivals"], devices)
     network = _network(scenario, topology, devices)
     problem: DriftPlusPenalty | WorstCaseEmission
     if streamed:
@@ -400,8 +405,32 @@ def blueprint(scenario: Scenario) -> Blueprint:
     else:
         problem = WorstCaseEmission(_carbon_aware(scenario, network))
     return Blueprint(
-        scenario, network, problem, topology, positions, intensity, carbon_about, **models
+        scenario,
+        network,
+        problem,
+        topology,
+        positions,
+        intensity,
+        carbon_about,
+        **models,
+        notes=notes,
     )
+
+
+def _notes(scenario: Scenario, arrivals: Any, devices: int) -> tuple[str, ...]:
+    """What is to be known of recorded requests, once it is known what run they are for.
+
+    Raises:
+        ScenarioError: they do not go with it.
+    """
+    if not isinstance(arrivals, Recorded):
+        return ()
+    run = scenario.run
+    try:
+        arrivals.check(devices, run.slot)
+    except ValueError as error:
+        raise ScenarioError([Issue(scenario.source, str(error), "tasks.file")]) from None
+    return tuple(arrivals.notes(devices, run.slots, run.slot))
 
 
 def _network(scenario: Scenario, topology: Topology, devices: int) -> Network:

@@ -463,7 +463,10 @@ def test_a_model_may_write_into_what_it_is_handed() -> None:
         ((np.ones((1, 6)), np.zeros((1, 6))), "field cycles: 0.0 at replication 0, device 0"),
         ((np.full((1, 6), np.nan), np.ones((1, 6))), "field bits: nan at replication 0, device 0"),
         ((np.ones((6,)), np.ones((1, 6))), r"field bits: shape \(6,\), expected \(1, 6\)"),
-        (np.ones((3, 6)), "field tasks: expected a pair of bits and cycles, got ndarray"),
+        (
+            np.ones((3, 6)),
+            "field tasks: expected bits and cycles, and perhaps deadlines, got ndarray",
+        ),
     ],
 )
 def test_tasks_of_the_task_problem(answer: Any, message: str) -> None:

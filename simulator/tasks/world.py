@@ -10,7 +10,7 @@ from ..core.arrays import FloatArray, IntArray, read_only
 from ..core.errors import AnswerError
 from ..core.randomness import Generators
 from ..core.recorder import COUNTED_TASK_ROW, OUTCOMES, TaskTable
-from ..models.arrivals import PerSlot
+from ..models.arrivals import SlotTasks
 from ..models.carbon import JOULES_PER_KWH
 from ..state import Columns
 from ..twin.deviation import Deviation
@@ -68,7 +68,7 @@ class TaskWorld(World):
         antennas: L.
         fading_rngs: the channel's stream, one generator per replication.
         arrivals: sizes and cycles of the tasks.
-        deadline_s: D_max.
+        deadline_s: D_max, of tasks that have none of their own.
         device_cpu: fhat of the devices, C(4) and C(7).
         edge_cpu: fhat of the server, C(5) and C(8).
         record_gain: whether the channel gains are recorded.
@@ -80,7 +80,7 @@ class TaskWorld(World):
     network: CarbonAwareNetwork
     antennas: int
     fading_rngs: Generators
-    arrivals: PerSlot
+    arrivals: SlotTasks
     deadline_s: float
     device_cpu: Deviation
     edge_cpu: Deviation
@@ -98,8 +98,10 @@ class TaskWorld(World):
 
     def arrive(self) -> None:
         """Every device has a new task."""
-        bits, cycles = self.arrivals.next()
-        self.state.tasks = Tasks(bits, cycles, np.full(bits.shape, self.deadline_s))
+        bits, cycles, *own = self.arrivals.next()
+        deadline_s = own[0] if own else np.full(bits.shape, np.nan)
+        deadline_s = np.where(np.isnan(deadline_s), self.deadline_s, deadline_s)
+        self.state.tasks = Tasks(bits, cycles, deadline_s)
 
     def observation(self, view: TwinView) -> TaskObservation:
         """The twin's columns."""
