@@ -65,16 +65,18 @@ def model_of(case: dict[str, Any], carrier_hz: float) -> ThreeGpp:
 
 def losses(laws: FloatArray, distance_m: FloatArray, sees: bool) -> FloatArray:
     """(B,) dB without shadows."""
-    found = np.empty((1, len(distance_m)))
+    found: FloatArray = np.empty((1, len(distance_m)))
     find_loss(laws, distance_m[None], np.full(found.shape, 1.0 if sees else -1.0), found)
-    return found[0]
+    first: FloatArray = found[0]
+    return first
 
 
 def sight(laws: FloatArray, distance_m: FloatArray, field: float = -40.0) -> FloatArray:
     """(B,) how probable line of sight is, less Phi(field)."""
-    found = np.empty((1, len(distance_m)))
+    found: FloatArray = np.empty((1, len(distance_m)))
     find_sight(laws, distance_m[None], np.full(found.shape, field), found)
-    return found[0]
+    first: FloatArray = found[0]
+    return first
 
 
 # Values
@@ -194,7 +196,7 @@ def test_shadows_in_sight_and_without_have_nothing_to_do_with_each_other() -> No
         laws = np.repeat(model.laws(at), len(places), axis=1)
         shadow.append((loss_db - losses(laws, distance_m, sees)).reshape(-1))
     # Places within 35 m are some three independent ones: 900 of them.
-    assert abs(np.corrcoef(*shadow)[0, 1]) < 4.0 / np.sqrt(900)
+    assert abs(np.corrcoef(shadow[0], shadow[1])[0, 1]) < 4.0 / np.sqrt(900)
     assert np.std(shadow[0]) == pytest.approx(4.3, rel=0.1)
     assert np.std(shadow[1]) == pytest.approx(4.0, rel=0.1)
 
