@@ -420,7 +420,7 @@ def blueprint(scenario: Scenario) -> Blueprint:
         raise ScenarioError(list(dict.fromkeys(issues)))
     intensity, carbon_about = carbon
     devices = len(positions) if positions is not None else scenario.devices.count or 0
-    check_size(scenario, len(topology.station_names), devices)
+    check_size(scenario, devices, sites, models["path_loss"])
     notes = _notes(scenario, models["arrivals"], devices)
     network = _network(scenario, topology, devices)
     problem: DriftPlusPenalty | WorstCaseEmission

@@ -26,6 +26,7 @@ from .models.clarke import Clarke
 from .models.fading import FADING
 from .models.mobility import RandomWaypoint, mean_distance_m
 from .models.path_loss import PATH_LOSS, DistanceLaw, PathLoss, Sites
+from .models.three_gpp import ThreeGpp
 from .network.topology import Links, Topology, circle, star, station_names
 
 _SECTIONS = {
@@ -353,18 +354,21 @@ def check_times(scenario: Scenario) -> None:
         raise ScenarioError(issues)
 
 
-def check_size(scenario: Scenario, stations: int, devices: int) -> None:
+def check_size(scenario: Scenario, devices: int, sites: Sites, path_loss: Any) -> None:
     """What the state takes, about, and what memory there is.
 
     Raises:
         ScenarioError: it is more.
     """
     replications, antennas = scenario.run.replications, scenario.channel.antennas
+    stations = len(sites.station_names)
     if scenario.run.problem == "drift-plus-penalty":
         row = 6 * stations + 40
     else:
         row = 4 * devices + 4 * antennas + 40
     needed, there = 8 * replications * devices * row, memory_bytes()
+    if isinstance(path_loss, ThreeGpp):
+        needed += path_loss.memory_bytes(sites, replications)
     if needed > there:
         what = (
             f"{replications:,} replications of {devices:,} devices and {stations:,} stations take "

@@ -65,21 +65,18 @@ def model_of(case: dict[str, Any], carrier_hz: float) -> ThreeGpp:
 
 def losses(laws: FloatArray, distance_m: FloatArray, sees: bool) -> FloatArray:
     """(B,) dB without shadows."""
-    found: FloatArray = np.empty(len(distance_m))
-    find_loss(
-        laws,
-        distance_m[None],
-        np.full((1, len(found)), 1.0 if sees else -1.0),
-        found.reshape(1, -1),
-    )
-    return found
+    found: FloatArray = np.empty((1, len(distance_m)))
+    find_loss(laws, distance_m[None], np.full(found.shape, 1.0 if sees else -1.0), found)
+    first: FloatArray = found[0]
+    return first
 
 
 def sight(laws: FloatArray, distance_m: FloatArray, field: float = -40.0) -> FloatArray:
     """(B,) how probable line of sight is, less Phi(field)."""
-    found: FloatArray = np.empty(len(distance_m))
-    find_sight(laws, distance_m[None], np.full((1, len(found)), field), found.reshape(1, -1))
-    return found
+    found: FloatArray = np.empty((1, len(distance_m)))
+    find_sight(laws, distance_m[None], np.full(found.shape, field), found)
+    first: FloatArray = found[0]
+    return first
 
 
 # Values
@@ -375,6 +372,15 @@ def test_the_task_problem_has_it_too(name: str) -> None:
 def test_what_3gpp_has_no_law_for_is_refused(given: dict[str, Any], message: str) -> None:
     with pytest.raises(ScenarioError, match=message):
         edgesim.validate(edgesim.load_scenario("iiot_20dev", given))
+
+
+def test_fields_that_no_memory_holds_are_refused() -> None:
+    """0.8 MB for each of 4 stations and 100,000 replications."""
+    given = {"channel.carrier": 3.5e9, "run.replications": 100_000, "devices.count": 1}
+    with pytest.raises(ScenarioError, match=r"devices.count.*take 315 GB of memory"):
+        edgesim.validate(
+            edgesim.load_scenario("iiot_20dev", given | {"channel.path_loss": "3gpp-umi"})
+        )
 
 
 @pytest.mark.parametrize("scenario", ["iiot_20dev", "carbon_6ue"])

@@ -200,6 +200,13 @@ class ThreeGpp(ABC):
         """
         self.laws(sites)
 
+    def memory_bytes(self, sites: Sites, replications: int) -> int:
+        """Of the fields."""
+        return 4 * _FIELDS * replications * len(sites.station_names) * self._nodes(sites) ** 2
+
+    def _nodes(self, sites: Sites) -> int:
+        return nodes(float(sites.area_m.max()), min(self.correlation_m))
+
     def median_loss_db(self, sites: Sites, distance_m: FloatArray) -> FloatArray:
         """(places, B) losses without shadows, in sight where that is as probable as not.
 
@@ -224,7 +231,7 @@ class ThreeGpp(ABC):
         self._laws = self.laws(sites)
         self._cells_per_m = CELLS / np.array(self.correlation_m)
         self._sigma_db = np.array(self.sigma_db)
-        count = nodes(float(sites.area_m.max()), min(self.correlation_m))
+        count = self._nodes(sites)
         rngs = [rngs_of(f"path_loss/{name}") for name in sites.station_names]
         self._fields = np.empty((_FIELDS, len(rngs[0]), count, count, len(rngs)), np.float32)
         for station, of_station in enumerate(rngs):
