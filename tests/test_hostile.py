@@ -21,7 +21,7 @@ from typing import Any
 
 import h5py
 import hostile
-import pandas as pd
+import pandas as pd  # type: ignore[import-untyped]
 import pytest
 import test_carbon
 import test_topologies
