@@ -8,6 +8,7 @@ from edgesim.simulator.models.arrivals import ARRIVALS, SLOT_TASKS
 from edgesim.simulator.models.association import ASSOCIATION
 from edgesim.simulator.models.fading import FADING
 from edgesim.simulator.models.mobility import MOBILITY
+from edgesim.simulator.models.path_loss import PATH_LOSS
 
 PAGE = Path(__file__).with_name("scenario.md")
 
@@ -20,6 +21,7 @@ def text() -> str:
             "arrivals": ARRIVALS,
             "arrivals of worst-case-emission": SLOT_TASKS,
             "fading": FADING,
+            "path_loss": PATH_LOSS,
             "mobility": MOBILITY,
             "association": ASSOCIATION,
         }

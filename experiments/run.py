@@ -32,6 +32,7 @@ from . import checkpoint
 from .checkpoint import Checkpoint, checkpoint_path
 from .errors import ArgumentError, CheckpointError, interrupted
 from .inputs import inputs_of
+from .radio_notes import radio_notes
 
 _ANEW = "`overwrite=True` without `resume=True` starts it anew"
 
@@ -161,7 +162,7 @@ def prepare(scenario: Scenario, policy: AnyPolicy | None = None) -> Experiment:
             name = as_toml(scenario.policy.name)
             issue = Issue(scenario.source, str(error), "policy.name", name)
             raise ScenarioError([issue]) from None
-    return Experiment(scenario, plan, made)
+    return Experiment(scenario, replace(plan, notes=(*plan.notes, *radio_notes(plan))), made)
 
 
 def _streams(scenario: Scenario) -> Streams:

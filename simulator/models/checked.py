@@ -17,6 +17,7 @@ from ..core.randomness import Generators
 from ..network.graph import LiveNetwork
 from ..network.network import Network
 from .arrivals import Tasks
+from .path_loss import Links, Sites, is_law
 
 Answer = TypeVar("Answer")
 
@@ -73,17 +74,24 @@ class _Checked:
 
 
 class CheckedPathLoss(_Checked):
-    """Gains that are finite and not negative; see `fading.PathLoss`."""
+    """Gains that are finite and not negative; see `path_loss.PathLoss` and `path_loss.DistanceLaw`."""
 
     kind = "path-loss"
 
-    def gain(self, distance_m: FloatArray) -> FloatArray:
-        """Mean power gains of links of these lengths."""
+    def start(self, sites: Sites, rngs_of: Callable[[str], Generators]) -> None:
+        """Begin a run."""
+        if not is_law(self.model):
+            self._start(sites, rngs_of)
+
+    def gain(self, links: Links) -> FloatArray:
+        """(R, N, B) mean power gains."""
+        shape = links.distance_m.shape
 
         def check(gain: Any) -> FloatArray:
-            return amounts("path_gain", gain, distance_m.shape, LINK).copy()
+            return amounts("path_gain", gain, shape, LINK).copy()
 
-        return self._ask(check, "gain", distance_m)
+        own = Links(*[column.copy() for column in links])
+        return self._ask(check, "gain", own.distance_m if is_law(self.model) else own)
 
 
 class CheckedFading(_Checked):

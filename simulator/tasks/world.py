@@ -8,7 +8,6 @@ import numpy as np
 from ..core.answers import DEVICE, amounts, diagnostics
 from ..core.arrays import FloatArray, IntArray, read_only
 from ..core.errors import AnswerError
-from ..core.randomness import Generators
 from ..core.recorder import COUNTED_TASK_ROW, OUTCOMES, TaskTable
 from ..models.arrivals import SlotTasks
 from ..models.carbon import JOULES_PER_KWH
@@ -16,7 +15,7 @@ from ..state import Columns
 from ..twin.deviation import Deviation
 from ..twin.twin import TwinView
 from ..world import World
-from .channel import ComplexArray, MrcChannel, draw_fading, mrc_channel, rates_bps
+from .channel import AntennaFading, ComplexArray, MrcChannel, mrc_channel, rates_bps
 from .decision import TaskDecision
 from .network import CarbonAwareNetwork, Tasks
 from .observation import TaskObservation
@@ -65,8 +64,7 @@ class TaskWorld(World):
 
     Attributes:
         network: capacities and limits of C(10).
-        antennas: L.
-        fading_rngs: the channel's stream, one generator per replication.
+        fades: what fades between devices and antennas.
         arrivals: sizes and cycles of the tasks.
         deadline_s: D_max, of tasks that have none of their own.
         device_cpu: fhat of the devices, C(4) and C(7).
@@ -74,12 +72,11 @@ class TaskWorld(World):
         record_gain: whether the channel gains are recorded.
     """
 
-    remembers: ClassVar[tuple[str, ...]] = (*World.remembers, "fading_rngs")
+    remembers: ClassVar[tuple[str, ...]] = (*World.remembers, "fades")
 
     state: TaskState
     network: CarbonAwareNetwork
-    antennas: int
-    fading_rngs: Generators
+    fades: AntennaFading
     arrivals: SlotTasks
     deadline_s: float
     device_cpu: Deviation
@@ -93,7 +90,7 @@ class TaskWorld(World):
 
     def fade(self) -> None:
         """A new coherence block."""
-        self.state.fading = draw_fading(self.network.devices, self.antennas, self.fading_rngs)
+        self.state.fading = self.fades.next()
         self.update_channel()
 
     def arrive(self) -> None:
