@@ -14,10 +14,13 @@ import numpy as np
 import pandas as pd  # type: ignore[import-untyped]
 import pytest
 from click.testing import CliRunner
+from continuing import assert_same, stop_at
 from scipy import stats
 
 import edgesim
 from edgesim.cli import main
+from edgesim.experiments.data_check import check_data
+from edgesim.experiments.run import execute, prepare, resume
 from edgesim.scenarios.data import pieces, row_store
 from edgesim.scenarios.data.row_store import RowStore
 from edgesim.scenarios.data.workloads import Workload, read_workload
@@ -562,6 +565,53 @@ class TestPerSlot:
         assert cycles == pytest.approx((10.0 * (bits / 1e6 - 1.0) + 5.0) * 1e7)
 
 
+GOING_ON: dict[str, tuple[str, dict[str, Any]]] = {
+    "minutes": (FUNCTIONS_2019, {"bits": 1e4, "device_column": "HashFunction", "speedup": 60.0}),
+    "deadlines": (
+        "time,n,d\n" + "".join(f"{k / 7},{k + 1},{k % 5 or ''}\n" for k in range(30)),
+        {"bits": {"n": 1e4}, "deadline_column": "d", "unknown": [""]},
+    ),
+    "per-slot": (
+        TestPerSlot.TEXT.replace(",a", ",").replace(",b", ","),
+        {"bits": {"n": 1e6}, "cycles_column": "c", "cycles_per_unit": 1e7},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", GOING_ON)
+def test_an_interrupted_run_goes_on_where_it_stopped(kind: str) -> None:
+    content, keys = GOING_ON[kind]
+    written(content)
+    own = scenario(**keys, deadline=1.0) | {"policy": {"name": "local"}}
+    if kind == "per-slot":
+        own["run"] = own["run"] | {"problem": "worst-case-emission"}
+        own |= {"stations": {"sbs": {"count": 0}}, "channel": {"access": "mrc"}}
+    what = edgesim.load_scenario(own, {"run.replications": 2}, data_dir=".")
+    assert execute(prepare(what), Path("whole.h5")) == "complete"
+    assert execute(prepare(what), Path("run.h5"), stop_at(17), 5) == "interrupted"
+    assert resume(prepare(what), Path("run.h5")) == "complete"
+    assert_same(Path("run.h5"), Path("whole.h5"))
+    with edgesim.open_trace("whole.h5") as trace:
+        assert len(trace.tasks["bits"]) > 20
+
+
+def test_a_check_reads_all_of_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgesim.experiments.data_check.MOST_ROWS", 10)
+    monkeypatch.setattr(row_store, "BLOCK", 64)
+    monkeypatch.setattr(pieces, "PIECE_BYTES", 500)
+    lines = [f"{2 * k + (k > 900)},{k % 3 - 1},{k}" for k in range(1000)]
+    lines[700], lines[701] = lines[701], lines[700]
+    written("time,n,m\n" + "\n".join([*lines, "1999,,7"]))
+    told = check_data("f.csv", "arrivals").to_dict()
+    assert (told["rows"], told["rows out of order"]) == (1001, 1)
+    assert (told["usual step"], told["other steps"], told["longest step"]) == ("2 s", 1, "3 s")
+    assert told["rows at the time of another"] == 1
+    assert told["n"] == "-1 to 1, mean -0.001; nothing in 1 rows"
+    assert told["m"] == f"0 to 999, mean {(999 * 500 + 7) / 1001:.6g}"
+    with pytest.raises(ScenarioError, match=r"f.json: JSON; allowed: CSV, .swf or .parquet"):
+        check_data(written("[]", "f.json"), "arrivals")
+
+
 class TestNotes:
     def told(self, *words: str) -> tuple[str, str]:
         result = CliRunner().invoke(main, list(words))
@@ -593,4 +643,4 @@ class TestNotes:
             own = edgesim.load_scenario(scenario(file="f.csv", bits=8.0), over)
             Path("s.toml").write_text(own.to_toml())
             said = self.told("validate", "s.toml")[0]
-            assert ("uses 4 of 100 requests, 4 %" in said) == ("note" in said) == told
+            assert ("uses 4 of 100 requests, 4 %" in said) == ("note: f.csv" in said) == told

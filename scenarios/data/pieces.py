@@ -243,6 +243,8 @@ def open_pieces(path: Path) -> Pieces:
         with _refusing(path), parquet.ParquetFile(path) as file:
             columns = tuple(file.schema_arrow.names)
         return Pieces(path, "Parquet", columns, columns, "", header=True)
+    if name.endswith(".json"):
+        refuse(path, "JSON", "CSV, .swf or .parquet")
     with _refusing(path):
         with open_text(path) as lines:
             first = _first_line(path, lines)
