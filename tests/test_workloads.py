@@ -5,13 +5,14 @@ import gzip
 import io
 import pickle
 import random
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd  # type: ignore[import-untyped]
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 from continuing import assert_same, stop_at
@@ -275,6 +276,20 @@ class TestTimes:
         assert times(read("time\n-5\n7.25\n")) == [0.0, 12.25]
         assert read("time\n1\n1\n2\n").out_of_order == (0, 0)
 
+    def test_of_numbers_in_parquet_are_told_likewise(self) -> None:
+        for numbers in (
+            [1715299200123456789, 1715299207123456789],
+            [20240510000000, 20240510000007],
+            [1.5, 8.5],
+            [date(2024, 2, 28), date(2024, 3, 1)],
+        ):
+            buffer = io.BytesIO()
+            pd.DataFrame({"time": numbers, "n": [1, 2]}).to_parquet(buffer)
+            found = read(buffer.getvalue(), {"n": 1.0}, "f.parquet")
+            apart = 2 * 86400.0 if "date" in found.times else 7.0
+            assert times(found) == pytest.approx([0.0, apart], abs=1e-6)
+            assert rows(found)["bits"].tolist() == [1.0, 2.0]
+
     def test_as_one_number_are_dates(self) -> None:
         rng = random.Random(4)
         moments = sorted(
@@ -386,6 +401,24 @@ class TestAgainstPandas:
             unknown=("",),
         )
         self.check(found, frame)
+
+
+@pytest.mark.parametrize("name", ["f.csv", "f.parquet"])
+def test_a_piece_is_held_at_a_time(name: str) -> None:
+    """Of Parquet also where all rows are one group."""
+    numbers = np.random.default_rng(1).integers(0, 1 << 62, 600_000)
+    frame = pd.DataFrame({"time": np.arange(600_000), "n": numbers})
+    if name == "f.csv":
+        frame.to_csv(name, index=False)
+    else:
+        frame.to_parquet(name, row_group_size=600_000)
+    before = pa.total_allocated_bytes()
+    held, seen = 0, 0
+    for piece in pieces.open_pieces(Path(name)).read(["time", "n"]):
+        held = max(held, pa.total_allocated_bytes() - before)
+        seen += len(piece.columns["n"])
+    assert seen == 600_000
+    assert held < 6e6 < Path(name).stat().st_size
 
 
 class TestRowStore:
