@@ -5,19 +5,24 @@ import gzip
 import io
 import pickle
 import random
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd  # type: ignore[import-untyped]
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner
+from continuing import assert_same, stop_at
+from pyarrow import csv, parquet
 from scipy import stats
 
 import edgesim
 from edgesim.cli import main
+from edgesim.experiments.data_check import check_data
+from edgesim.experiments.run import execute, prepare, resume
 from edgesim.scenarios.data import pieces, row_store
 from edgesim.scenarios.data.row_store import RowStore
 from edgesim.scenarios.data.workloads import Workload, read_workload
@@ -223,6 +228,7 @@ class TestPublished:
             ("time\n5\n", 1.0, {"time_zone": "UTC"}, "on no clock; allowed: no `time_zone`"),
             ("time\n5\n", 1.0, {"time_zone": "Nix/Nix"}, 'key `time_zone` = "Nix/Nix": no such'),
             ("time\n20251301000000\n", 1.0, {}, 'row 2, column time: "20251301000000" is not YYYY'),
+            ("time\n20250230000000\n", 1.0, {}, 'row 2, column time: "20250230000000" is not YYYY'),
             ("time,n\n0,1e200\n", {"n": 1e200}, {}, "infinitely many bits, by n"),
             ("time\n1e300\n", 1.0, {"time_unit": "s"}, "times beyond 1e"),
             ("time,n\n0,0\n", 1.0, {"deadline_column": "n"}, "is not a positive number of sec"),
@@ -269,6 +275,21 @@ class TestTimes:
         assert times(read("time [us]\n500\n750\n")) == pytest.approx([0.0, 250e-6])
         assert times(read("time\n60000\n120000\n", time_unit="ms")) == [0.0, 60.0]
         assert times(read("time\n-5\n7.25\n")) == [0.0, 12.25]
+        assert read("time\n1\n1\n2\n").out_of_order == (0, 0)
+
+    def test_of_numbers_in_parquet_are_told_likewise(self) -> None:
+        for numbers in (
+            [1715299200123456789, 1715299207123456789],
+            [20240510000000, 20240510000007],
+            [1.5, 8.5],
+            [date(2024, 2, 28), date(2024, 3, 1)],
+        ):
+            buffer = io.BytesIO()
+            pd.DataFrame({"time": numbers, "n": [1, 2]}).to_parquet(buffer)
+            found = read(buffer.getvalue(), {"n": 1.0}, "f.parquet")
+            apart = 2 * 86400.0 if "date" in found.times else 7.0
+            assert times(found) == pytest.approx([0.0, apart], abs=1e-6)
+            assert rows(found)["bits"].tolist() == [1.0, 2.0]
 
     def test_as_one_number_are_dates(self) -> None:
         rng = random.Random(4)
@@ -381,6 +402,26 @@ class TestAgainstPandas:
             unknown=("",),
         )
         self.check(found, frame)
+
+
+@pytest.mark.parametrize(("name", "most"), [("f.csv", 45e6), ("f.parquet", 15e6)])
+def test_some_pieces_are_held_at_a_time(name: str, most: float) -> None:
+    """Of text some are read ahead; of Parquet none, also where all rows are one group."""
+    count = 3_000_000
+    numbers = np.random.default_rng(1).integers(0, 1 << 62, count)
+    table = pa.table({"time": np.arange(count), "n": numbers})
+    if name == "f.csv":
+        csv.write_csv(table, name)
+    else:
+        parquet.write_table(table, name, row_group_size=count)
+    del table
+    before = pa.total_allocated_bytes()
+    held, seen = 0, 0
+    for piece in pieces.open_pieces(Path(name)).read(["time", "n"]):
+        held = max(held, pa.total_allocated_bytes() - before)
+        seen += len(piece.columns["n"])
+    assert seen == count
+    assert held < most < 0.7 * Path(name).stat().st_size
 
 
 class TestRowStore:
@@ -560,6 +601,53 @@ class TestPerSlot:
         assert cycles == pytest.approx((10.0 * (bits / 1e6 - 1.0) + 5.0) * 1e7)
 
 
+GOING_ON: dict[str, tuple[str, dict[str, Any]]] = {
+    "minutes": (FUNCTIONS_2019, {"bits": 1e4, "device_column": "HashFunction", "speedup": 60.0}),
+    "deadlines": (
+        "time,n,d\n" + "".join(f"{k / 7},{k + 1},{k % 5 or ''}\n" for k in range(30)),
+        {"bits": {"n": 1e4}, "deadline_column": "d", "unknown": [""]},
+    ),
+    "per-slot": (
+        TestPerSlot.TEXT.replace(",a", ",").replace(",b", ","),
+        {"bits": {"n": 1e6}, "cycles_column": "c", "cycles_per_unit": 1e7},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", GOING_ON)
+def test_an_interrupted_run_goes_on_where_it_stopped(kind: str) -> None:
+    content, keys = GOING_ON[kind]
+    written(content)
+    own = scenario(**keys, deadline=1.0) | {"policy": {"name": "local"}}
+    if kind == "per-slot":
+        own["run"] = own["run"] | {"problem": "worst-case-emission"}
+        own |= {"stations": {"sbs": {"count": 0}}, "channel": {"access": "mrc"}}
+    what = edgesim.load_scenario(own, {"run.replications": 2}, data_dir=".")
+    assert execute(prepare(what), Path("whole.h5")) == "complete"
+    assert execute(prepare(what), Path("run.h5"), stop_at(17), 5) == "interrupted"
+    assert resume(prepare(what), Path("run.h5")) == "complete"
+    assert_same(Path("run.h5"), Path("whole.h5"))
+    with edgesim.open_trace("whole.h5") as trace:
+        assert len(trace.tasks["bits"]) > 20
+
+
+def test_a_check_reads_all_of_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgesim.experiments.data_check.MOST_ROWS", 10)
+    monkeypatch.setattr(row_store, "BLOCK", 64)
+    monkeypatch.setattr(pieces, "PIECE_BYTES", 500)
+    lines = [f"{2 * k + (k > 900)},{k % 3 - 1},{k}" for k in range(1000)]
+    lines[700], lines[701] = lines[701], lines[700]
+    written("time,n,m\n" + "\n".join([*lines, "1999,,7"]))
+    told = check_data("f.csv", "arrivals").to_dict()
+    assert (told["rows"], told["rows out of order"]) == (1001, 1)
+    assert (told["usual step"], told["other steps"], told["longest step"]) == ("2 s", 1, "3 s")
+    assert told["rows at the time of another"] == 1
+    assert told["n"] == "-1 to 1, mean -0.001; nothing in 1 rows"
+    assert told["m"] == f"0 to 999, mean {(999 * 500 + 7) / 1001:.6g}"
+    with pytest.raises(ScenarioError, match=r"f.json: JSON; allowed: CSV, .swf or .parquet"):
+        check_data(written("[]", "f.json"), "arrivals")
+
+
 class TestNotes:
     def told(self, *words: str) -> tuple[str, str]:
         result = CliRunner().invoke(main, list(words))
@@ -590,4 +678,5 @@ class TestNotes:
             over = {"run.slots": slots}
             own = edgesim.load_scenario(scenario(file="f.csv", bits=8.0), over)
             Path("s.toml").write_text(own.to_toml())
-            assert ("uses 4 of 100 requests, 4 %" in self.told("validate", "s.toml")[0]) == told
+            said = self.told("validate", "s.toml")[0]
+            assert ("uses 4 of 100 requests, 4 %" in said) == ("note: f.csv" in said) == told

@@ -116,10 +116,11 @@ def _floats(
         cells = cells.dictionary_decode()
     try:
         if cells.null_count == 0:
-            return _array(cells.cast(pa.float64())), None, {}
+            # Whole numbers beyond 2^53, as nanoseconds since 1970, are rounded.
+            return _array(cells.cast(pa.float64(), safe=_is_text(cells))), None, {}
         if not _is_text(cells):
             empty = np.array(cells.is_null())
-            return _array(cells.cast(pa.float64()).fill_null(np.nan)), empty, {}
+            return _array(cells.cast(pa.float64(), safe=False).fill_null(np.nan)), empty, {}
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         if not _is_text(cells):
             return np.full(len(cells), np.nan), None, {}

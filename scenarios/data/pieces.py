@@ -186,7 +186,8 @@ class Pieces:
     def _parquet(self, columns: Sequence[str]) -> Iterator["pa.RecordBatch"]:
         from pyarrow import parquet
 
-        with parquet.ParquetFile(self.path, buffer_size=PIECE_BYTES) as file:
+        # `pre_buffer` would hold a whole row group, whatever `buffer_size` says.
+        with parquet.ParquetFile(self.path, buffer_size=PIECE_BYTES, pre_buffer=False) as file:
             for batch in file.iter_batches(PIECE_ROWS, columns=list(columns), use_threads=False):
                 yield batch.select(list(columns))
 
@@ -243,6 +244,8 @@ def open_pieces(path: Path) -> Pieces:
         with _refusing(path), parquet.ParquetFile(path) as file:
             columns = tuple(file.schema_arrow.names)
         return Pieces(path, "Parquet", columns, columns, "", header=True)
+    if name.endswith(".json"):
+        refuse(path, "JSON", "CSV, .swf or .parquet")
     with _refusing(path):
         with open_text(path) as lines:
             first = _first_line(path, lines)
