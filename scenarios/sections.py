@@ -192,6 +192,11 @@ class DevicesSection(Section):
         default=0.0, description="slowest CPU speed at which a task is executed; C(10) only"
     )
     battery: BatterySection | None = Field(default=None, description="none: on mains")
+    absent_queue: Literal["wait", "hand-over", "lost"] = Field(
+        default="wait",
+        description="of a device that leaves the network, its queue waits until it is back, is handed "
+        "over to its station, or is lost; not C(10)",
+    )
 
     @model_validator(mode="after")
     def _counted(self) -> "DevicesSection":

@@ -42,7 +42,7 @@ from .models.carbon import CarbonIntensity
 from .models.checked import checked
 from .models.fading import FADING, NoFading, PathLoss
 from .models.failures import FailureModel, Failures
-from .models.mobility import MOBILITY, Mobility
+from .models.mobility import MOBILITY, Mobility, present_of
 from .network.backhaul import Backhaul
 from .network.cells import Cells
 from .network.graph import LiveNetwork, Placement
@@ -179,14 +179,18 @@ class Blueprint:
         distance = self.topology.distance_m(position)
         path_gain = path_loss.gain(distance)
         live = LiveNetwork(network, self.topology)
-        live.follow(Placement(position))
+        present = present_of(mobility)
+        present = np.ones(shape, np.bool_) if present is None else present.copy()
+        live.follow(Placement(position, present=present))
         association.start(live, self.topology.coverage_m)
-        station = association.associate(distance, path_gain)
+        # Who is not there yet has been at no station; the first stands for it.
+        station = np.where(present, association.associate(distance, path_gain), 0)
         at_start = {
             "slot": 0,
             "position_m": position,
+            "present": present,
             "path_gain": path_gain,
-            "cells": Cells(station, network.stations),
+            "cells": Cells(station, network.stations, present),
             "carbon_g_per_j": np.broadcast_to(
                 self.carbon.at(0), (network.replications, network.stations)
             ),
@@ -245,6 +249,7 @@ class Blueprint:
             queue_bits=zeros,
             station_queue_bits=np.zeros((network.replications, network.stations)),
             lost_bits=np.zeros((network.replications, network.stations)),
+            left_bits=zeros,
             battery_j=charge,
             power_max_w=power_max,
             arrived_bits=zeros,
@@ -270,6 +275,7 @@ class Blueprint:
             ledger=ledger,
             battery=battery,
             failures=_failures(scenario, network, streams),
+            absent_queue=scenario.devices.absent_queue,
         )
 
     def _task_world(

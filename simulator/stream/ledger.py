@@ -189,6 +189,38 @@ class TaskLedger:
                 self._counters,
             )
 
+    def leave(self, left: BoolArray, station: IntArray | None) -> None:
+        """Empty queues of devices at the start of a slot: they leave the network.
+
+        What is handed over goes behind all that its station has, one device after another, and can be
+        served from this slot on. Of what is lost, each task is lost, as in `lose`; its row has no
+        station.
+
+        Args:
+            left: (R, N) True where a device leaves.
+            station: (R, N) the stations that take over what it has; None if it is lost.
+        """
+        self._reserve(0)
+        for r, i in np.argwhere(left).tolist():
+            queue = r * self._shape[1] + i
+            to, to_queue = _NONE, _NONE
+            if station is not None:
+                to = int(station[r, i])
+                to_queue = r * (self._station_queues.shape[1] // self._shape[0]) + to
+            _leave(
+                queue,
+                to,
+                to_queue,
+                self._shape[1],
+                self._deadline_s,
+                self._tasks,
+                self._parts,
+                self._device_queues,
+                self._station_queues,
+                self._ended,
+                self._counters,
+            )
+
     def pending(self) -> TaskTable:
         """The tasks still in a queue, by replication, device and arrival; to be called at the end.
 
@@ -523,6 +555,41 @@ def _lose(
         tasks[parts[f]["task"]]["completion_s"] = np.inf
         f = _remove_part(f, devices, deadline_s, tasks, parts, ended, counters)
     station_queues[_HEAD, queue] = f
+
+
+@compiled
+def _leave(
+    queue: int,
+    station: int,
+    station_queue: int,
+    devices: int,
+    deadline_s: float,
+    tasks: Pool,
+    parts: Pool,
+    device_queues: IntArray,
+    station_queues: IntArray,
+    ended: Pool,
+    counters: IntArray,
+) -> None:
+    """A device's whole queue goes to a station's, or, without one, is lost."""
+    k = device_queues[_HEAD, queue]
+    device_queues[_HEAD, queue] = _NONE
+    while k != _NONE:
+        behind = tasks[k]["next"]
+        counters[_WAITING] -= 1
+        left_bits = tasks[k]["left_bits"]
+        tasks[k]["left_bits"] = 0.0
+        if station != _NONE:
+            tasks[k]["station"] = station
+            tasks[k]["parts"] += 1
+            _add_part(left_bits, k, station_queue, parts, station_queues, counters)
+        else:
+            if tasks[k]["completion_s"] != np.inf:
+                tasks[k]["station"] = _NONE
+                tasks[k]["completion_s"] = np.inf
+            if tasks[k]["parts"] == 0:
+                _end(k, devices, deadline_s, tasks, ended, counters)
+        k = behind
 
 
 @compiled_in_place
