@@ -177,6 +177,52 @@ def test_runs_with_devices_that_move(toml: str, policy: tuple[str, ...]) -> None
     assert not run.trace["scaled"].any()
 
 
+COMING_AND_GOING = ("mobility.model=shifts:Shifts", "mobility.change=0.4")
+
+
+@every_cell
+def test_runs_with_devices_that_come_and_go(toml: str, policy: tuple[str, ...]) -> None:
+    run = run_to_the_end(toml, *policy, *COMING_AND_GOING, "run.replications=2")
+    trace, absent = run.trace, ~run.trace["present"]
+    assert absent.any() and not absent.all()
+    for name in ("bandwidth_hz", "power_w", "local_cpu_hz", "edge_cpu_hz", "emission_mg"):
+        if name in trace.rows[0]:
+            assert not trace[name][absent].any(), name
+    # Who is there gets what there is: nothing was shared out to others, and then cut.
+    assert not trace["scaled"].any()
+    alone = simulate(
+        "run.seed=2",
+        f"run.slots={few_slots(toml, *policy)}",
+        *policy,
+        *COMING_AND_GOING,
+        toml=toml,
+    ).trace
+    for name in trace.rows[0]:
+        np.testing.assert_array_equal(trace[name][1], alone[name][0], err_msg=name)
+
+
+@every_cell
+def test_runs_where_nobody_is(toml: str, policy: tuple[str, ...]) -> None:
+    """All leave after two slots, in which the first tasks arrive, and are back after two more."""
+    away = [[i, 2, 2] for i in range(3)]
+    run = simulate(
+        "run.slots=5",
+        *policy,
+        "devices.count=3",
+        "mobility.model=shifts:Shifts",
+        f"mobility.absent={away}",
+        toml=toml,
+    )
+    trace = run.trace
+    assert (trace["present"] == [[[1], [1], [0], [0], [1]]]).all()
+    for name in ("bandwidth_hz", "power_w", "local_cpu_hz", "edge_cpu_hz", "emission_mg"):
+        if name in trace.rows[0]:
+            assert not trace[name][:, 2:4].any(), name
+    for name in trace.rows[0]:
+        if name not in ("optimality_gap", "delay_s"):
+            assert np.isfinite(trace[name]).all(), name
+
+
 @cells("drift-plus-penalty")
 def test_runs_with_batteries_and_failures(toml: str, policy: tuple[str, ...]) -> None:
     run = run_to_the_end(toml, *policy, BATTERIES, *MOVING, *FAILING)
