@@ -25,9 +25,9 @@ from ..simulator.tasks.observation import TaskObservation
 from ..simulator.tasks.powers import least_powers_w
 from ..simulator.tasks.problem import WorstCaseEmission
 from .allocation_rules import equal_shares, local_cpu_to_empty, station_service
+from .among_present import Rows, among_present
 from .base import Policy
 from .stream.lyapunov import Lyapunov
-from .tasks.among_present import Rows, among_present
 from .tasks.c10.closed_form_rates import feasible_common_hz
 from .tasks.c10.fixed_rates import FixedRates, best_offloading
 from .tasks.c10.slot import observed

@@ -13,8 +13,8 @@ from ..simulator.tasks.observation import TaskObservation
 from ..simulator.tasks.powers import least_powers_w
 from ..simulator.tasks.problem import WorstCaseEmission
 from .allocation_rules import local_cpu_to_empty, station_service
+from .among_present import Rows, among_present
 from .base import Policy
-from .tasks.among_present import Rows, among_present
 from .tasks.c10.closed_form_rates import slowest_local_hz
 
 

@@ -22,7 +22,7 @@ from ...simulator.tasks.network import CarbonAwareNetwork
 from ...simulator.tasks.observation import TaskObservation
 from ...simulator.tasks.powers import least_powers_w
 from ...simulator.tasks.problem import WorstCaseEmission
-from ..tasks.among_present import Rows, among_present
+from ..among_present import Rows, among_present
 from .admission import divide_deadlines
 
 FEATURE_MAX = 5.0

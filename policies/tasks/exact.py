@@ -10,8 +10,8 @@ from ...simulator.tasks.decision import TaskDecision
 from ...simulator.tasks.network import CarbonAwareNetwork
 from ...simulator.tasks.observation import TaskObservation
 from ...simulator.tasks.problem import WorstCaseEmission
+from ..among_present import Rows, among_present
 from ..base import Policy
-from .among_present import Rows, among_present
 from .c10.slot import stack, unstack
 from .c10.solver import solve
 

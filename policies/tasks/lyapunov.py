@@ -31,8 +31,8 @@ from ...simulator.tasks.observation import TaskObservation
 from ...simulator.tasks.outcome import TOLERANCE, local_energy_j
 from ...simulator.tasks.powers import least_powers
 from ...simulator.tasks.problem import WorstCaseEmission
+from ..among_present import Rows, among_present
 from ..base import Policy
-from .among_present import Rows, among_present
 from .c10.closed_form_rates import slowest_edge_hz, slowest_local_hz
 from .c10.nested_sets import worst_alone_first
 from .c10.slot import SlotArrays, observed

@@ -12,8 +12,8 @@ from ....simulator.tasks.decision import TaskDecision
 from ....simulator.tasks.network import CarbonAwareNetwork
 from ....simulator.tasks.observation import TaskObservation
 from ....simulator.tasks.problem import WorstCaseEmission
+from ...among_present import Rows, among_present
 from ...base import Policy
-from ..among_present import Rows, among_present
 from ..c10.closed_form_rates import feasible_common_hz
 from ..c10.slot import Slot, stack, unstack
 from .algorithm1 import Algorithm1

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ...simulator.core.arrays import BoolArray, IntArray, read_only
-from ...simulator.tasks.channel import MrcChannel
-from ...simulator.tasks.decision import TaskDecision
-from ...simulator.tasks.network import CarbonAwareNetwork, Tasks
-from ...simulator.tasks.observation import TaskObservation
+from ..simulator.core.arrays import BoolArray, IntArray, read_only
+from ..simulator.tasks.channel import MrcChannel
+from ..simulator.tasks.decision import TaskDecision
+from ..simulator.tasks.network import CarbonAwareNetwork, Tasks
+from ..simulator.tasks.observation import TaskObservation
 
 Rows = tuple[Any, Any]
 """What takes the entries of the devices that a decision is about out of (R, N) columns."""
