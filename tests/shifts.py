@@ -1,4 +1,4 @@
-"""A mobility model whose devices come and go: some by a list, or all at random."""
+"""Models for tests: devices that come and go, by a list or at random; arrivals without chance."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -6,7 +6,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from edgesim.scenarios.units import Bits
 from edgesim.simulator.core.randomness import Generators
+from edgesim.simulator.models.arrivals import Tasks
 
 
 class Shifts:
@@ -50,3 +52,22 @@ class Shifts:
         for device, first, slots in self._absent:
             if first <= self._slot < first + slots:
                 self.present[:, device] = False
+
+
+class Steady:
+    """A task for each device in each slot, as large as all others of the slot.
+
+    Args:
+        mean: of the sizes, which take turns.
+    """
+
+    def __init__(self, mean: Bits) -> None:
+        self._mean = mean
+
+    def start(self, devices: int, slot_s: float, rngs_of: Callable[[str], Generators]) -> None:
+        self._devices, self._slot_s = devices, slot_s
+
+    def slot(self, slot: int) -> Tasks:
+        every = np.arange(self._devices)
+        bits = np.full(self._devices, 0.5 * self._mean * (1 + slot % 3))
+        return Tasks(np.zeros_like(every), every, np.full(bits.shape, slot * self._slot_s), bits)
