@@ -352,7 +352,7 @@ def test_the_graph_shows_who_is_there() -> None:
     plan = prepare(scenario).blueprint
     run_of = [plan.simulation(look, Capture(), Streams(1, 1))]
     run_of[0].run()
-    absent = [{5}, {2, 5}, {2}, set()]
+    absent: list[set[int]] = [{5}, {2, 5}, {2}, set()]
     assert graphs == [[f"device-{i}" for i in range(6) if i not in one] for one in absent]
 
 
@@ -383,7 +383,8 @@ def test_a_wrong_presence_ends_the_run(wrong: str, message: str) -> None:
             return position_m
 
     scenario = parse_scenario(SMALL, "test", ["mobility.model=random-waypoint"])
-    plan = replace(prepare(scenario).blueprint, mobility=Wrong())
+    model: Any = Wrong()
+    plan = replace(prepare(scenario).blueprint, mobility=model)
     simulation = plan.simulation(idle_but, Capture(), Streams(1, 1))
     where = r"^mobility model 'random-waypoint', slot 3(, field present)?: .*"
     with pytest.raises(RunError, match=where + message):
@@ -506,7 +507,8 @@ def test_limits_bind_only_who_is_there() -> None:
     np.testing.assert_array_equal(trace["worst_emission_mg"][0, 1:3], alone)
     # All that device 0 asks for holds; with both there, each disturbs the other at the same power.
     gain = trace["channel_gain"][0, 1:3, 0, 0]
-    network = run.simulation.world.network
+    world: Any = run.simulation.world
+    network = world.network
     free = network.bandwidth_hz * np.log2(1.0 + 0.1 * gain / network.noise_w)
     np.testing.assert_allclose(trace["rate_bps"][0, 1:3, 0], free, rtol=1e-12)
     assert trace["feasible"][0, 1:3].all()

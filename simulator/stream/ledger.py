@@ -56,7 +56,7 @@ class TaskLedger:
         devices: N.
         stations: B.
         slot_s: tau.
-        deadline_s: from arrival; None if tasks have none.
+        deadline_s: from arrival, of tasks that have none of their own; None if they have none.
         buffer_bits: the most that a device's queue holds; None if it is unbounded.
     """
 
@@ -122,7 +122,7 @@ class TaskLedger:
             tasks.bits,
             queue_bits,
             departed_bits,
-            self._deadline_s,
+            self._deadlines(tasks),
             self._buffer_bits,
             admitted,
             self._tasks,
@@ -170,7 +170,6 @@ class TaskLedger:
         _serve(
             slot,
             self._slot_s,
-            self._deadline_s,
             station,
             local_bits,
             offloaded_bits,
@@ -200,7 +199,6 @@ class TaskLedger:
             lose_queue(
                 r * lost.shape[1] + j,
                 self._shape[1],
-                self._deadline_s,
                 self._tasks,
                 self._parts,
                 self._station_queues,
@@ -231,7 +229,6 @@ class TaskLedger:
                 to,
                 to_queue,
                 self._shape[1],
-                self._deadline_s,
                 self._tasks,
                 self._parts,
                 self._device_queues,
@@ -255,10 +252,16 @@ class TaskLedger:
         queued["replication"], queued["device"] = np.divmod(tasks["queue"], self._shape[1])
         queued["completion_s"] = np.nan
         queued["outcome"] = np.where(tasks["completion_s"] == np.inf, LOST, QUEUED)
-        queued["deadline_s"] = tasks["arrival_s"] + self._deadline_s
-        for name in ("station", "arrival_s", "bits"):
+        for name in ("station", "arrival_s", "bits", "deadline_s"):
             queued[name] = tasks[name]
         return np.concatenate((dropped, queued))
+
+    def _deadlines(self, tasks: Tasks) -> FloatArray:
+        """(K,) from arrival."""
+        own = tasks.deadline_s
+        if own is None:
+            return np.full(tasks.bits.size, self._deadline_s)
+        return np.where(np.isnan(own), self._deadline_s, own)
 
     def _reserve(self, new: int) -> None:
         """Make room for what one call can add at most; arrays double, and are used again."""
@@ -300,7 +303,7 @@ def _admit(
     bits: FloatArray,
     queue_bits: FloatArray,
     departed_bits: FloatArray,
-    deadline_s: float,
+    deadline_s: FloatArray,
     buffer_bits: float,
     admitted: FloatArray,
     tasks: Pool,
@@ -328,7 +331,7 @@ def _admit(
             ended[row]["arrival_s"] = arrival_s[n]
             ended[row]["completion_s"] = np.nan
             ended[row]["bits"] = bits[n]
-            ended[row]["deadline_s"] = arrival_s[n] + deadline_s
+            ended[row]["deadline_s"] = arrival_s[n] + deadline_s[n]
             continue
         arrived_bits[r, i] += bits[n]
         k = counters[FREE_TASK]
@@ -337,6 +340,7 @@ def _admit(
         counters[WAITING] += 1
         queue = r * devices + i
         tasks[k]["arrival_s"] = arrival_s[n]
+        tasks[k]["deadline_s"] = arrival_s[n] + deadline_s[n]
         tasks[k]["bits"] = bits[n]
         tasks[k]["left_bits"] = bits[n]
         tasks[k]["completion_s"] = 0.0
@@ -351,7 +355,6 @@ def _admit(
 def _serve(
     slot: int,
     slot_s: float,
-    deadline_s: float,
     station: IntArray,
     local_bits: FloatArray,
     offloaded_bits: FloatArray,
@@ -380,7 +383,6 @@ def _serve(
             slot,
             slot_s,
             devices,
-            deadline_s,
             station_served_bits,
             begins,
             lengths,
@@ -432,7 +434,7 @@ def _serve(
                     behind = tasks[k]["next"]
                     counters[WAITING] -= 1
                     if tasks[k]["parts"] == 0:
-                        end_task(k, devices, deadline_s, tasks, ended, counters)
+                        end_task(k, devices, tasks, ended, counters)
                     k = behind
             device_queues[HEAD, queue] = k
 
@@ -452,7 +454,6 @@ def _serve_stations(
     slot: int,
     slot_s: float,
     devices: int,
-    deadline_s: float,
     station_served_bits: FloatArray,
     begins: FloatArray,
     lengths: FloatArray,
@@ -482,10 +483,10 @@ def _serve_stations(
             served += parts[f]["bits"]
             moment = _moment(min(served / psi, 1.0), begins, lengths, r, j)
             tasks[k]["completion_s"] = max(tasks[k]["completion_s"], (slot + moment) * slot_s)
-            f = remove_part(f, devices, deadline_s, tasks, parts, ended, counters)
+            f = remove_part(f, devices, tasks, parts, ended, counters)
         station_queues[HEAD, queue] = f
         if lost_share[r, j] > 0.0:
-            lose_queue(queue, devices, deadline_s, tasks, parts, station_queues, ended, counters)
+            lose_queue(queue, devices, tasks, parts, station_queues, ended, counters)
 
 
 @compiled_in_place

@@ -21,6 +21,7 @@ Pool: TypeAlias = NDArray[Any]
 TASK = np.dtype(
     [
         ("arrival_s", "f8"),
+        ("deadline_s", "f8"),
         ("bits", "f8"),
         ("left_bits", "f8"),
         ("completion_s", "f8"),
@@ -69,7 +70,6 @@ def add_part(
 def lose_queue(
     queue: int,
     devices: int,
-    deadline_s: float,
     tasks: Pool,
     parts: Pool,
     station_queues: IntArray,
@@ -80,7 +80,7 @@ def lose_queue(
     f = station_queues[HEAD, queue]
     while f != NONE:
         tasks[parts[f]["task"]]["completion_s"] = np.inf
-        f = remove_part(f, devices, deadline_s, tasks, parts, ended, counters)
+        f = remove_part(f, devices, tasks, parts, ended, counters)
     station_queues[HEAD, queue] = f
 
 
@@ -90,7 +90,6 @@ def leave_queue(
     station: int,
     station_queue: int,
     devices: int,
-    deadline_s: float,
     tasks: Pool,
     parts: Pool,
     device_queues: IntArray,
@@ -115,7 +114,7 @@ def leave_queue(
                 tasks[k]["station"] = NONE
                 tasks[k]["completion_s"] = np.inf
             if tasks[k]["parts"] == 0:
-                end_task(k, devices, deadline_s, tasks, ended, counters)
+                end_task(k, devices, tasks, ended, counters)
         k = behind
 
 
@@ -123,7 +122,6 @@ def leave_queue(
 def remove_part(
     f: int,
     devices: int,
-    deadline_s: float,
     tasks: Pool,
     parts: Pool,
     ended: Pool,
@@ -133,7 +131,7 @@ def remove_part(
     k = parts[f]["task"]
     tasks[k]["parts"] -= 1
     if tasks[k]["parts"] == 0 and tasks[k]["left_bits"] == 0.0:
-        end_task(k, devices, deadline_s, tasks, ended, counters)
+        end_task(k, devices, tasks, ended, counters)
     behind = int(parts[f]["next"])
     parts[f]["next"] = counters[FREE_PART]
     counters[FREE_PART] = f
@@ -142,13 +140,11 @@ def remove_part(
 
 
 @compiled_in_place
-def end_task(
-    k: int, devices: int, deadline_s: float, tasks: Pool, ended: Pool, counters: IntArray
-) -> None:
+def end_task(k: int, devices: int, tasks: Pool, ended: Pool, counters: IntArray) -> None:
     """Note the end of a task, and free its entry."""
     row = counters[ENDED_COUNT]
     counters[ENDED_COUNT] += 1
-    ended[row]["deadline_s"] = tasks[k]["arrival_s"] + deadline_s
+    ended[row]["deadline_s"] = tasks[k]["deadline_s"]
     lost = tasks[k]["completion_s"] == np.inf
     late = tasks[k]["completion_s"] > ended[row]["deadline_s"]
     ended[row]["replication"] = tasks[k]["queue"] // devices

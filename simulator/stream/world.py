@@ -371,7 +371,8 @@ class StreamWorld(World):
         if cells.complete:
             return tasks
         happens = cells.present[tasks.replication, tasks.device]
-        return Tasks(*(getattr(tasks, one.name)[happens] for one in fields(Tasks)))
+        columns = (getattr(tasks, one.name) for one in fields(Tasks))
+        return Tasks(*(None if column is None else column[happens] for column in columns))
 
     def _by_hardware(self, decision: Decision) -> Decision:
         """What CPUs at their real speeds, and batteries, make of a decision; absent devices nothing."""
