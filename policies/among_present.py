@@ -47,7 +47,8 @@ def among_present(
         at = np.flatnonzero(there)
         if not at.size:
             continue
-        one = decide(_only(network, at), _seen(observation, r, at), np.ix_([r], at))
+        rows = np.array([[r]]), at[None]
+        one = decide(_only(network, at), _seen(observation, r, at), rows)
         for name, column in columns.items():
             column[r, at] = getattr(one, name)[0]
         for name, values in diagnostics.items():

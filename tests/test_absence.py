@@ -341,11 +341,12 @@ def test_who_is_absent_is_no_load_and_keeps_its_station() -> None:
 
 
 def test_the_graph_shows_who_is_there() -> None:
-    graphs = []
+    graphs: list[list[str]] = []
 
     def look(observation: Any) -> Decision:
         graph = run_of[0].network.graph
-        graphs.append(sorted(u for u, _, kind in graph.edges(data="kind") if kind == "access"))
+        edges: Any = graph.edges(data="kind")
+        graphs.append(sorted(u for u, _, kind in edges if kind == "access"))
         return idle_but(observation)
 
     scenario = parse_scenario(SMALL, "test", [*away((2, 1, 2), (5, 0, 2)), "run.slots=4"])

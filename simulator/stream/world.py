@@ -371,8 +371,10 @@ class StreamWorld(World):
         if cells.complete:
             return tasks
         happens = cells.present[tasks.replication, tasks.device]
-        columns = (getattr(tasks, one.name) for one in fields(Tasks))
-        return Tasks(*(None if column is None else column[happens] for column in columns))
+        columns = {one.name: getattr(tasks, one.name) for one in fields(Tasks)}
+        return replace(
+            tasks, **{name: one[happens] for name, one in columns.items() if one is not None}
+        )
 
     def _by_hardware(self, decision: Decision) -> Decision:
         """What CPUs at their real speeds, and batteries, make of a decision; absent devices nothing."""
