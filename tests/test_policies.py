@@ -108,7 +108,8 @@ def few_slots(toml: str, *overrides: str) -> int:
     if "worst-case-emission" in toml:
         return 6
     if "policy.name=exact" in overrides:
-        return 8 if "twin.sync=periodic" in overrides else 4  # until news of work has come
+        late = "twin.sync=periodic" in overrides or COMING_AND_GOING[0] in overrides
+        return 8 if late else 4  # until there is work, and news of it
     return 30
 
 
@@ -177,7 +178,7 @@ def test_runs_with_devices_that_move(toml: str, policy: tuple[str, ...]) -> None
     assert not run.trace["scaled"].any()
 
 
-COMING_AND_GOING = ("mobility.model=shifts:Shifts", "mobility.change=0.4")
+COMING_AND_GOING = ("mobility={model='shifts:Shifts', change=0.4}",)
 
 
 @every_cell
@@ -192,7 +193,7 @@ def test_runs_with_devices_that_come_and_go(toml: str, policy: tuple[str, ...]) 
     assert not trace["scaled"].any()
     alone = simulate(
         "run.seed=2",
-        f"run.slots={few_slots(toml, *policy)}",
+        f"run.slots={few_slots(toml, *policy, *COMING_AND_GOING)}",
         *policy,
         *COMING_AND_GOING,
         toml=toml,
@@ -209,8 +210,7 @@ def test_runs_where_nobody_is(toml: str, policy: tuple[str, ...]) -> None:
         "run.slots=5",
         *policy,
         "devices.count=3",
-        "mobility.model=shifts:Shifts",
-        f"mobility.absent={away}",
+        f"mobility={{model='shifts:Shifts', absent={away}}}",
         toml=toml,
     )
     trace = run.trace
