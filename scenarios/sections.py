@@ -196,6 +196,11 @@ class DevicesSection(Section):
         description="of their antennas above the ground, where the path loss asks for it",
     )
     battery: BatterySection | None = Field(default=None, description="none: on mains")
+    absent_queue: Literal["wait", "hand-over", "lost"] = Field(
+        default="wait",
+        description="of a device that leaves the network, its queue waits until it is back, is handed "
+        "over to its station, or is lost; not C(10)",
+    )
 
     @model_validator(mode="after")
     def _counted(self) -> "DevicesSection":

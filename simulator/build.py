@@ -44,7 +44,7 @@ from .models.carbon import CarbonIntensity
 from .models.checked import checked
 from .models.fading import FADING, NoFading
 from .models.failures import FailureModel, Failures
-from .models.mobility import MOBILITY, Mobility
+from .models.mobility import MOBILITY, Mobility, present_of
 from .models.path_loss import DistanceLaw, Links, OfDistance, PathLoss, Sites, is_law
 from .models.replay import Recorded
 from .network.backhaul import Backhaul
@@ -191,14 +191,18 @@ class Blueprint:
         path_loss.start(self.sites, streams.generators)
         path_gain = path_loss.gain(Links(position, distance))
         live = LiveNetwork(network, self.topology)
-        live.follow(Placement(position))
+        present = present_of(mobility)
+        present = np.ones(shape, np.bool_) if present is None else present.copy()
+        live.follow(Placement(position, present=present))
         association.start(live, self.topology.coverage_m)
-        station = association.associate(distance, path_gain)
+        # Who is not there yet has been at no station; the first stands for it.
+        station = np.where(present, association.associate(distance, path_gain), 0)
         at_start = {
             "slot": 0,
             "position_m": position,
+            "present": present,
             "path_gain": path_gain,
-            "cells": Cells(station, network.stations),
+            "cells": Cells(station, network.stations, present),
             "carbon_g_per_j": np.broadcast_to(
                 self.carbon.at(0), (network.replications, network.stations)
             ),
@@ -257,6 +261,7 @@ class Blueprint:
             queue_bits=zeros,
             station_queue_bits=np.zeros((network.replications, network.stations)),
             lost_bits=np.zeros((network.replications, network.stations)),
+            left_bits=zeros,
             battery_j=charge,
             power_max_w=power_max,
             arrived_bits=zeros,
@@ -282,6 +287,7 @@ class Blueprint:
             ledger=ledger,
             battery=battery,
             failures=_failures(scenario, network, streams),
+            absent_queue=scenario.devices.absent_queue,
         )
 
     def _antenna_fading(self, streams: Streams) -> AntennaFading:

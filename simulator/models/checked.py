@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from ..core.answers import DEVICE, LINK, amounts, first, numbers, place, whole_numbers
+from ..core.answers import DEVICE, LINK, amounts, first, numbers, place, truths, whole_numbers
 from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.errors import AnswerError, ModelError, in_one_line
 from ..core.randomness import Generators
@@ -60,8 +60,12 @@ class _Checked:
     def _ask(self, check: Callable[[Any], Answer], verb: str, *given: Any) -> Answer:
         """The model's answer to a verb, looked at."""
         own = [one.copy() if isinstance(one, np.ndarray) else one for one in given]
+        return self._look(check, lambda: getattr(self.model, verb)(*own))
+
+    def _look(self, check: Callable[[Any], Answer], ask: Callable[[], Any]) -> Answer:
+        """What the model gives, looked at."""
         try:
-            answer = getattr(self.model, verb)(*own)
+            answer = ask()
         except Exception as error:
             raise ModelError(self._name, in_one_line(error)) from error
         try:
@@ -128,6 +132,17 @@ class CheckedMobility(_Checked):
         """False if positions never change."""
         return bool(self.model.moves)
 
+    @property
+    def present(self) -> BoolArray | None:
+        """(R, N) which devices are there; None of a model that did not tell as it started."""
+        if not self._tells_presence:
+            return None
+
+        def check(present: Any) -> BoolArray:
+            return truths("present", present, (self._network.replications, self._network.devices))
+
+        return self._look(check, lambda: self.model.present)
+
     def start(
         self,
         position_m: FloatArray,
@@ -137,7 +152,9 @@ class CheckedMobility(_Checked):
     ) -> FloatArray:
         """Begin a run; (R, N, 2) where the devices are at time zero."""
         self._area_m = area_m
-        return self._ask(self._in_area, "start", position_m, area_m, rngs_of, placed)
+        started = self._ask(self._in_area, "start", position_m, area_m, rngs_of, placed)
+        self._tells_presence = getattr(self.model, "present", None) is not None
+        return started
 
     def advance(self, position_m: FloatArray, dt_s: float) -> FloatArray:
         """(R, N, 2) where the devices are `dt_s` seconds later."""

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..core.answers import DEVICE, amounts, diagnostics
-from ..core.arrays import FloatArray, IntArray, read_only
+from ..core.arrays import BoolArray, FloatArray, IntArray, read_only
 from ..core.errors import AnswerError
 from ..core.recorder import COUNTED_TASK_ROW, OUTCOMES, TaskTable
 from ..models.arrivals import SlotTasks
@@ -88,6 +88,9 @@ class TaskWorld(World):
         """h_m = sqrt(g_m) hbar_m."""
         self.state.channel = channel_of(self.state.path_gain, self.state.fading)
 
+    def leave(self, left: BoolArray) -> None:
+        """They leave nothing behind: the tasks of a slot have ended with it."""
+
     def fade(self) -> None:
         """A new coherence block."""
         self.state.fading = self.fades.next()
@@ -102,7 +105,14 @@ class TaskWorld(World):
 
     def observation(self, view: TwinView) -> TaskObservation:
         """The twin's columns."""
-        columns = {name: read_only(column) for name, column in view.devices.items()}
+        columns, cells = view.devices, view.cells
+        if not cells.complete:
+            present = cells.present
+            none = {name: np.where(present, columns[name], 0.0) for name in _OF_PRESENT}
+            both = present[:, :, None] & present[:, None, :]
+            none["interference_gain"] = np.where(both, columns["interference_gain"], 0.0)
+            columns = columns | none
+        columns = {name: read_only(column) for name, column in columns.items()}
         return TaskObservation(
             slot=view.slot,
             time_s=view.time_s,
@@ -112,6 +122,7 @@ class TaskWorld(World):
             position_m=columns["position_m"],
             last_emission_g=columns["emission_g"],
             age_s=view.age_s,
+            present=cells.present,
         )
 
     def check(self, decision: Any) -> TaskDecision:
@@ -137,7 +148,21 @@ class TaskWorld(World):
         return replace(decision, **converted) if converted else decision
 
     def begin_slot(self, decision: TaskDecision, observation: TaskObservation) -> None:
-        """Scale down what exceeds a capacity; CPUs run at their real speeds, C(4) and C(5)."""
+        """Scale down what exceeds a capacity; CPUs run at their real speeds, C(4) and C(5).
+
+        Who is absent has no task in this slot, and does nothing.
+        """
+        state = self.state
+        if not state.cells.complete:
+            present, tasks = state.cells.present, state.tasks
+            state.tasks = Tasks(tasks.bits * present, tasks.cycles * present, tasks.deadline_s)
+            decision = replace(
+                decision,
+                power_w=decision.power_w * present,
+                offload=decision.offload & present,
+                local_cpu_hz=decision.local_cpu_hz * present,
+                edge_cpu_hz=decision.edge_cpu_hz * present,
+            )
         fitted, scaled = self._fit(decision)
         self._slot = Slot(
             observation,
@@ -176,6 +201,7 @@ class TaskWorld(World):
             slot.rate_bps,
             slot.device,
             slot.server,
+            None if state.cells.complete else state.cells.present,
         )
         columns = self._columns(slot, outcome, carbon)
         ended = self._ended(slot.decision, outcome)
@@ -214,6 +240,8 @@ class TaskWorld(World):
             "y_m": state.position_m[..., 1],
             "scaled": scaled,
         }
+        if self.tells_presence:
+            columns["present"] = state.cells.present
         if not (self.device_cpu.is_zero and self.edge_cpu.is_zero):
             columns["local_deviation_hz"] = slot.local_hz - fitted.local_cpu_hz
             columns["edge_deviation_hz"] = slot.edge_hz - fitted.edge_cpu_hz
@@ -257,12 +285,15 @@ class TaskWorld(World):
         ended["bits"] = tasks.bits
         ended["deadline_s"] = arrival_s + tasks.deadline_s
         ended["cycles"] = tasks.cycles
-        return ended.reshape(-1)
+        return ended[self.state.cells.present]
 
 
 def channel_of(path_gain: FloatArray, fading: ComplexArray) -> MrcChannel:
     """The gains of C(2) from (R, N, 1) path gains and (R, N, L) fading."""
     return mrc_channel(np.sqrt(path_gain) * fading)
 
+
+_OF_PRESENT = ("task_bits", "task_cycles", "emission_g")
+"""Columns that an absent device has no part in."""
 
 _DONE, _LATE, _LOST = (OUTCOMES.index(name) for name in ("done", "late", "lost"))
