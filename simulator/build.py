@@ -22,6 +22,7 @@ from .components import (
     check_size,
     check_speed,
     check_times,
+    count_devices,
     find_carbon,
     find_device_positions,
     find_model,
@@ -388,10 +389,16 @@ def blueprint(scenario: Scenario) -> Blueprint:
         attempt(lambda: check_carbon_files(scenario))
     sure(lambda: check_times(scenario), "run", "channel")
     sure(lambda: check_speed(scenario, models["mobility"]), "run", "area", "mobility")
+    devices = sure(
+        lambda: count_devices(scenario, models["mobility"], positions),
+        "run",
+        "area",
+        "devices",
+        "mobility",
+    )
     if issues or scenario.doubtful:
         raise ScenarioError(list(dict.fromkeys(issues)))
     intensity, carbon_about = carbon
-    devices = len(positions) if positions is not None else scenario.devices.count or 0
     check_size(scenario, len(topology.station_names), devices)
     network = _network(scenario, topology, devices)
     problem: DriftPlusPenalty | WorstCaseEmission
