@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ...scenarios.data.movement import KINDS, MOST_METRES, Kind, Piece, clock_s
 from ...scenarios.data.records import UNREADABLE, refuse
 from ..core.arrays import FloatArray, IntArray
-from ..core.compiled import compiled
+from ..core.compiled import compiled_in_place
 
 Bytes = NDArray[np.uint8]
 
@@ -169,6 +169,7 @@ class _Found:
         self.step_span = np.empty((most, 2), np.int64)
         self.hard = np.empty((2 * most, 4), np.int64)
         self.counts = np.zeros(3, np.int64)
+        self.spans = np.empty((4, 2), np.int64)
 
 
 class _Ids:
@@ -205,6 +206,7 @@ class _Ids:
                 out.step_span,
                 out.hard,
                 out.counts,
+                out.spans,
             )
             if stop != _FULL:
                 return int(stop), int(at)
@@ -230,7 +232,7 @@ def _open(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-@compiled
+@compiled_in_place
 def _hash(data: Bytes, start: int, end: int, kind: int) -> int:
     """FNV-1a, of 64 bits."""
     found = (np.uint64(14695981039346656037) ^ np.uint64(kind)) * np.uint64(1099511628211)
@@ -239,7 +241,7 @@ def _hash(data: Bytes, start: int, end: int, kind: int) -> int:
     return np.int64((found ^ (found >> np.uint64(32))) & np.uint64(0x7FFFFFFF))
 
 
-@compiled
+@compiled_in_place
 def _fill(table: IntArray, pool: Bytes, starts: IntArray, count: int) -> None:
     """Put all ids into a table that has none."""
     for thing in range(count):
@@ -250,7 +252,7 @@ def _fill(table: IntArray, pool: Bytes, starts: IntArray, count: int) -> None:
         table[slot] = thing
 
 
-@compiled
+@compiled_in_place
 def _number_of(
     data: Bytes,
     start: int,
@@ -290,7 +292,7 @@ def _number_of(
     return int(thing)
 
 
-@compiled
+@compiled_in_place
 def _decimal(data: Bytes, start: int, end: int) -> float:
     """A number of at most 15 digits without exponent, as exact as float(); NaN where it is none.
 
@@ -321,25 +323,25 @@ def _decimal(data: Bytes, start: int, end: int) -> float:
     return -found if negative else found
 
 
-@compiled
+@compiled_in_place
 def _tag_end(data: Bytes, at: int) -> int:
-    """Of the tag that begins at `at` with `<`, where its `>` stands; -1: not here, -2: another `<`."""
-    quote = 0
-    for k in range(at + 1, data.size):
-        byte = data[k]
-        if quote:
-            if byte == quote:
-                quote = 0
-        elif byte == 62:
-            return k
-        elif byte == 34 or byte == 39:
-            quote = byte
+    """From within a tag, outside of quotes, to its `>`; -1: not here, -2: another `<` comes before."""
+    size = data.size
+    while at < size:
+        byte = data[at]
+        if byte == 62:
+            return at
         if byte == 60:
             return -2
+        at += 1
+        if byte == 34 or byte == 39:
+            while at < size and data[at] != byte:
+                at += 1
+            at += 1
     return -1
 
 
-@compiled
+@compiled_in_place
 def _special_end(data: Bytes, at: int) -> int:
     """Of a comment or an instruction, where its `>` stands; -1: not here, -3: neither of them."""
     size = data.size
@@ -358,44 +360,52 @@ def _special_end(data: Bytes, at: int) -> int:
     return -1
 
 
-@compiled
-def _attributes(data: Bytes, at: int, end: int, spans: IntArray) -> bool:
-    """Where the values of id, x, y and time stand, rows of `spans`, -1 if nowhere; whether it is well-formed."""
-    spans[:] = -1
+@compiled_in_place
+def _attributes(data: Bytes, at: int, wanted: int, spans: IntArray) -> int:
+    """Where the values of id, x, y and time stand, rows of `spans`, -1 if nowhere; as `_tag_end`.
+
+    When `wanted` of them are found the others are passed over.
+    """
+    size = data.size
+    for row in range(4):
+        spans[row, 0] = -1
     while True:
-        while at < end and data[at] <= 32:
+        while at < size and data[at] <= 32:
             at += 1
-        if at >= end or (data[at] == 47 and at + 1 == end):
-            return True
+        if at >= size or wanted == 0 or data[at] == 47 or data[at] == 62:
+            return _tag_end(data, at)
         name = at
-        while at < end and data[at] != 61 and data[at] > 32:
+        while at < size and data[at] != 61 and data[at] > 32 and data[at] != 62:
             at += 1
         length = at - name
-        while at < end and data[at] <= 32:
+        while at < size and data[at] <= 32:
             at += 1
-        if at >= end or data[at] != 61:
-            return False
+        if at < size and data[at] != 61:
+            return -2
         at += 1
-        while at < end and data[at] <= 32:
+        while at < size and data[at] <= 32:
             at += 1
-        if at >= end or (data[at] != 34 and data[at] != 39):
-            return False
+        if at >= size:
+            return -1
         quote = data[at]
+        if quote != 34 and quote != 39:
+            return -2
         value = at + 1
         at = value
-        while at < end and data[at] != quote:
+        while at < size and data[at] != quote:
             at += 1
-        if at >= end:
-            return False
+        if at >= size:
+            return -1
         which = _attribute(data, name, length)
         if which >= 0:
             if spans[which, 0] >= 0:
-                return False
+                return -2
             spans[which, 0], spans[which, 1] = value, at
+            wanted -= 1
         at += 1
 
 
-@compiled
+@compiled_in_place
 def _attribute(data: Bytes, name: int, length: int) -> int:
     """0: id, 1: x, 2: y, 3: time; -1: another."""
     if length == 1:
@@ -407,16 +417,14 @@ def _attribute(data: Bytes, name: int, length: int) -> int:
     return -1
 
 
-@compiled
-def _is(data: Bytes, at: int, end: int, word: Bytes) -> bool:
-    """Whether the name that begins at `at` is this one."""
+@compiled_in_place
+def _is(data: Bytes, at: int, word: Bytes) -> bool:
+    """Whether the name that begins at `at` is this one; there are as many bytes as `_CLOSING`."""
     size = word.size
-    if at + size > end:
-        return False
     for k in range(size):
         if data[at + k] != word[k]:
             return False
-    return at + size == end or data[at + size] <= 32 or data[at + size] == 47
+    return data[at + size] <= 32 or data[at + size] == 47 or data[at + size] == 62
 
 
 _STEP = np.frombuffer(b"timestep", np.uint8).copy()
@@ -424,46 +432,45 @@ _VEHICLE = np.frombuffer(b"vehicle", np.uint8).copy()
 _PERSON = np.frombuffer(b"person", np.uint8).copy()
 _CONTAINER = np.frombuffer(b"container", np.uint8).copy()
 _CLOSES = np.frombuffer(b"/fcd-export", np.uint8).copy()
+_CLOSING = len(b"</fcd-export>")
+"""Bytes of the longest tag that is looked for, which a file has at its end."""
 
 
-@compiled
-def _kind_of(data: Bytes, at: int, end: int) -> int:
-    """0 to 2: an object of `KINDS`; 3: a step; 4: the end; -1: whatever else."""
+@compiled_in_place
+def _kind_of(data: Bytes, at: int) -> tuple[int, int]:
+    """0 to 2: an object of `KINDS`; 3: a step; 4: the end; -1: whatever else. Length of the name."""
     first = data[at]
-    if first == 118:
-        return 0 if _is(data, at, end, _VEHICLE) else -1
-    if first == 112:
-        return 1 if _is(data, at, end, _PERSON) else -1
-    if first == 99:
-        return 2 if _is(data, at, end, _CONTAINER) else -1
-    if first == 116:
-        return 3 if _is(data, at, end, _STEP) else -1
-    if first == 47:
-        return 4 if _is(data, at, end, _CLOSES) else -1
-    return -1
+    if first == 118 and _is(data, at, _VEHICLE):
+        return 0, 7
+    if first == 112 and _is(data, at, _PERSON):
+        return 1, 6
+    if first == 99 and _is(data, at, _CONTAINER):
+        return 2, 9
+    if first == 116 and _is(data, at, _STEP):
+        return 3, 8
+    if first == 47 and _is(data, at, _CLOSES):
+        return 4, 11
+    return -1, 0
 
 
-@compiled
-def _next_tag(data: Bytes, at: int) -> tuple[int, int, int]:
-    """Why to stop, where the next tag begins, and its `>`, comments and instructions skipped."""
+@compiled_in_place
+def _next_tag(data: Bytes, at: int) -> tuple[int, int]:
+    """Why to stop, or -1, and where the next tag begins, comments and instructions skipped."""
     size = data.size
     while True:
         while at < size and data[at] != 60:
             at += 1
-        if at + 2 > size:
-            return _MORE, at, at
-        special = data[at + 1] == 33 or data[at + 1] == 63
-        end = _special_end(data, at) if special else _tag_end(data, at)
-        if end == -1:
-            return _MORE, at, at
+        if at + _CLOSING > size:
+            return _MORE, at
+        if data[at + 1] != 33 and data[at + 1] != 63:
+            return -1, at
+        end = _special_end(data, at)
         if end < 0:
-            return (_SYNTAX if end == -2 else _DTD), at, at
-        if not special:
-            return -1, at, end
+            return (_MORE if end == -1 else _DTD), at
         at = end + 1
 
 
-@compiled
+@compiled_in_place
 def _scan(
     data: Bytes,
     at: int,
@@ -479,29 +486,30 @@ def _scan(
     step_span: IntArray,
     hard: IntArray,
     counts: IntArray,
+    spans: IntArray,
 ) -> tuple[int, int]:
     """Read whole tags from `at` on; why it stops, and where. `counts`: rows, steps, numbers left over."""
-    spans = np.empty((4, 2), np.int64)
     while True:
-        stop, at, end = _next_tag(data, at)
+        stop, at = _next_tag(data, at)
         if stop >= 0:
             return stop, at
-        kind = _kind_of(data, at + 1, end)
+        kind, length = _kind_of(data, at + 1)
         if kind == 4:
             return _ENDED, at
         if kind < 0 or (kind < 3 and not wanted[kind]):
+            end = _tag_end(data, at + 1)
+        else:
+            end = _attributes(data, at + 1 + length, 1 if kind == 3 else 3, spans)
+        if end < 0:
+            return (_MORE if end == -1 else _SYNTAX), at
+        if kind < 0 or (kind < 3 and not wanted[kind]):
             at = end + 1
             continue
-        name = at + 1
-        while name < end and data[name] > 32 and data[name] != 47:
-            name += 1
-        if not _attributes(data, name, end, spans):
-            return _SYNTAX, at
         if kind == 3:
             if spans[3, 0] < 0:
                 return _LACKS, at
             step_row[counts[1]] = counts[0]
-            step_span[counts[1]] = spans[3]
+            step_span[counts[1], 0], step_span[counts[1], 1] = spans[3, 0], spans[3, 1]
             counts[1] += 1
         else:
             if spans[0, 0] < 0 or spans[1, 0] < 0 or spans[2, 0] < 0:
@@ -516,7 +524,7 @@ def _scan(
             for axis in range(2):
                 if not abs(x[row] if axis == 0 else y[row]) <= 1e9:
                     hard[counts[2], 0], hard[counts[2], 1] = row, axis
-                    hard[counts[2], 2:] = spans[1 + axis]
+                    hard[counts[2], 2], hard[counts[2], 3] = spans[1 + axis, 0], spans[1 + axis, 1]
                     counts[2] += 1
             counts[0] += 1
         at = end + 1
