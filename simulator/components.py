@@ -22,8 +22,10 @@ from .core.arrays import FloatArray
 from .core.memory import memory_bytes
 from .models.arrivals import SLOT_TASKS
 from .models.carbon import JOULES_PER_KWH, CarbonIntensity, Series
-from .models.fading import PATH_LOSS, PathLoss
+from .models.clarke import Clarke
+from .models.fading import FADING
 from .models.mobility import RandomWaypoint, mean_distance_m
+from .models.path_loss import PATH_LOSS, DistanceLaw, PathLoss, Sites
 from .models.trace_mobility import TraceMobility
 from .network.topology import Links, Topology, circle, star, station_names
 
@@ -61,11 +63,13 @@ def find_model(scenario: Scenario, kind: str, builtins: Mapping[str, str]) -> An
     cls = resolve(name, kind, builtins, source=scenario.source, code=scenario.code, verbs=verbs)
     if kind == "fading":  # which shares its section with the path loss
         takes = inspect.signature(cls).parameters
+        channel = scenario.channel
+        known = {"carrier": channel.carrier, "coherence": channel.coherence or scenario.run.slot}
         options = {
             key: value
             for key, value in options.items()
             if key in takes or not _path_loss_takes(scenario, key)
-        }
+        } | {key: value for key, value in known.items() if key in takes and value is not None}
     model = configure(cls, options, section_name, source=scenario.source)
     moves = getattr(model, "moves", None)
     if kind == "mobility" and not is_unseen(cls) and not isinstance(moves, bool):
@@ -74,27 +78,33 @@ def find_model(scenario: Scenario, kind: str, builtins: Mapping[str, str]) -> An
     return model
 
 
-def only(scenario: Scenario, key: str, value: str) -> None:
-    """Refuse any other value of a key, and all further keys of its section.
+def find_antenna_fading(scenario: Scenario) -> Clarke | None:
+    """What fades antenna by antenna in the task problem; None for Rayleigh fading block by block.
 
     Raises:
-        ScenarioError: names the key.
+        ScenarioError: another fading, or a key that it does not take.
     """
-    section_name, _, name = key.partition(".")
-    section = getattr(scenario, section_name)
-    what = f"does not go with the problem {scenario.run.problem}"
+    channel, what = scenario.channel, f"does not go with the problem {scenario.run.problem}"
+    if channel.fading == "clarke":
+        found: Clarke = find_model(scenario, "fading", FADING)
+        if found.k_factor > 0.0:
+            issue = _issue(scenario, "channel.k_factor", found.k_factor, what, "0")
+            raise ScenarioError([issue])
+        return found
     issues = [
-        _issue(scenario, f"{section_name}.{extra}", given, what, "not given")
-        for extra, given in section.options.items()
-        if section_name != "channel" or not _path_loss_takes(scenario, extra)
+        _issue(scenario, f"channel.{extra}", given, what, "not given")
+        for extra, given in channel.options.items()
+        if not _path_loss_takes(scenario, extra)
     ]
-    if (given := getattr(section, name)) != value:
-        issues.append(_issue(scenario, key, given, what, as_toml(value)))
+    if channel.fading != "rayleigh":
+        allowed = '"rayleigh" or "clarke"'
+        issues.append(_issue(scenario, "channel.fading", channel.fading, what, allowed))
     if issues:
         raise ScenarioError(issues)
+    return None
 
 
-def find_path_loss(scenario: Scenario) -> PathLoss:
+def find_path_loss(scenario: Scenario) -> PathLoss | DistanceLaw:
     """The path-loss model; of the keys of [channel] it is given those that it takes.
 
     Raises:
@@ -103,9 +113,40 @@ def find_path_loss(scenario: Scenario) -> PathLoss:
     channel, cls = scenario.channel, _path_loss_class(scenario)
     known = {name: getattr(channel, name) for name in type(channel).model_fields}
     takes = inspect.signature(cls).parameters
-    options = {key: value for key, value in (known | channel.options).items() if key in takes}
-    model: PathLoss = configure(cls, options, "channel", source=scenario.source)
+    options = {
+        key: value
+        for key, value in (known | channel.options).items()
+        if key in takes and value is not None
+    }
+    model: PathLoss | DistanceLaw = configure(cls, options, "channel", source=scenario.source)
     return model
+
+
+def find_sites(scenario: Scenario, topology: Topology) -> Sites:
+    """What a path loss is told of where stations and antennas are."""
+    mbs, sbs = scenario.stations.mbs, scenario.stations.sbs
+    return Sites(
+        area_m=topology.area_m.copy(),
+        station_names=topology.station_names,
+        station_position_m=topology.station_position_m.copy(),
+        station_height_m=np.array([mbs.height] + [sbs.height] * (topology.stations - 1)),
+        device_height_m=scenario.devices.height,
+    )
+
+
+def check_path_loss(scenario: Scenario, model: Any, sites: Sites) -> None:
+    """Whether a path loss can do the network.
+
+    Raises:
+        ScenarioError: it says that it cannot.
+    """
+    try:
+        if hasattr(model, "check"):
+            model.check(sites)
+    except ValueError as error:
+        what, _, allowed = str(error).partition("; allowed: ")
+        name = scenario.channel.path_loss
+        raise ScenarioError([_issue(scenario, "channel.path_loss", name, what, allowed)]) from None
 
 
 def _path_loss_class(scenario: Scenario) -> type:

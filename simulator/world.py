@@ -12,8 +12,8 @@ from .core.clock import NANOSECONDS, to_ns
 from .core.recorder import SlotColumns, TaskTable
 from .models.association import Association
 from .models.carbon import CarbonIntensity
-from .models.fading import PathLoss
 from .models.mobility import Mobility
+from .models.path_loss import Links, PathLoss
 from .network.cells import Cells
 from .network.graph import LiveNetwork
 from .network.topology import Topology
@@ -32,7 +32,7 @@ class World(ABC):
         slot_s: tau.
         live: the network's parameters, and its graph, which follows the state.
         topology: where the stations stand.
-        path_loss: mean gains from distances.
+        path_loss: mean gains of links.
         mobility: how devices move.
         association: which station serves whom.
         carbon: intensity at the stations.
@@ -73,7 +73,7 @@ class World(ABC):
         state = self.state
         state.position_m = self.mobility.advance(state.position_m, self.slot_ns / NANOSECONDS)
         distance = self.topology.distance_m(state.position_m)
-        state.path_gain = self.path_loss.gain(distance)
+        state.path_gain = self.path_loss.gain(Links(state.position_m, distance))
         self.update_channel()
         self.associate(distance)
 

@@ -11,7 +11,7 @@ from edgesim.simulator.components import find_topology
 from edgesim.simulator.core.arrays import FloatArray, IntArray
 from edgesim.simulator.core.randomness import Streams
 from edgesim.simulator.models.association import LoadAware, Nearest
-from edgesim.simulator.models.fading import LogDistance
+from edgesim.simulator.models.path_loss import LogDistance
 from edgesim.simulator.network.network import Network
 from edgesim.simulator.network.topology import uniform
 

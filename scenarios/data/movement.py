@@ -54,13 +54,15 @@ class Piece(NamedTuple):
         thing: (K,) the number of the object, from 0 in order of appearance.
         x: (K,) as the file has it.
         y: (K,) likewise.
-        reaches_s: the last time that is begun, which may have no samples.
+        begins_s: the first time, which may have no samples, and
+        reaches_s: the last one that is begun.
     """
 
     time_s: NDArray[np.float64]
     thing: NDArray[np.int64]
     x: NDArray[np.float64]
     y: NDArray[np.float64]
+    begins_s: float
     reaches_s: float
 
 
@@ -72,12 +74,14 @@ class Source(Protocol):
         form: what it is, in words.
         legs: whether objects go straight from sample to sample and are there from the first time to the
             last, as NS-2 and BonnMotion mean it; else samples are all that is known.
+        ordered: whether its format has samples in order of time; else only its end tells.
         degrees: whether x and y are longitude and latitude; None where the file does not say.
     """
 
     path: Path
     form: str
     legs: bool
+    ordered: bool
     degrees: bool | None
 
     def pieces(self) -> Iterator[Piece]:
@@ -102,6 +106,7 @@ class Known:
         names: by number.
         piece: all samples.
         degrees: whether they are longitude and latitude.
+        ordered: they are.
     """
 
     path: Path
@@ -110,6 +115,7 @@ class Known:
     names: list[str]
     piece: Piece
     degrees: bool | None = False
+    ordered: bool = True
 
     def pieces(self) -> Iterator[Piece]:
         """All at once."""
@@ -160,7 +166,7 @@ class Samples:
         order = np.argsort(np.array(self.time_s), kind="stable")
         columns = (np.array(one)[order] for one in (self.time_s, self.thing, self.x, self.y))
         time_s, thing, x, y = columns
-        piece = Piece(time_s, thing.astype(np.int64), x, y, end_s)
+        piece = Piece(time_s, thing.astype(np.int64), x, y, float(time_s[0]), end_s)
         return Known(path, form, legs, list(self.numbers), piece)
 
 
@@ -235,7 +241,7 @@ def detect(path: Path) -> Format:
     words = [_count(line) for line in lines[:2]]
     if words[0] in (6, 8) and len(words) == 2 and words[1] in (4, 5):
         return "one"
-    if path.name.removesuffix(".gz").endswith(".movements") or words[0] and words[0] % 3 == 0:
+    if path.name.removesuffix(".gz").endswith(".movements") or (words[0] and words[0] % 3 == 0):
         return "bonnmotion"
     if re.search(r"[,;\t]", lines[0]):
         return "csv"

@@ -48,7 +48,7 @@ def plane(
         return lambda x, y: _on_earth(rectangle, x, y)
     if degrees and net is None:
         refuse(path, "degrees without a place", "`area.rectangle`, or the `net` of SUMO")
-    if net is None or rectangle is None and not degrees:
+    if net is None or (rectangle is None and not degrees):
         if net is not None:
             refuse(path, "`net` has no effect on metres without `area.rectangle`", "both, or none")
         return lambda x, y: (x - origin[0], y - origin[1])

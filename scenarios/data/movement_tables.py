@@ -37,7 +37,10 @@ _NAMES = {
     "longitude": ("longitude", "lon", "lng", "long"),
     "latitude": ("latitude", "lat"),
 }
-_KIND = {"lane": ("lane", "vehicle lane"), "edge": ("edge", "vehicle edge", "person edge")}
+_KIND = {
+    key: (key, *(f"{kind} {key}" for kind in ("vehicle", "person", "container")))
+    for key in ("lane", "edge")
+}
 
 
 class _Columns(NamedTuple):
@@ -68,6 +71,7 @@ class TableSource:
     """
 
     legs = False
+    ordered = False
 
     def __init__(self, path: Path, reading: Reading, *, parquet: bool) -> None:
         self.path = path
@@ -115,16 +119,24 @@ class TableSource:
             pieces.append(piece)
             rows += piece.time_s.size
             if rows > MOST_UNSORTED:
-                refuse(self.path, "rows out of order", f"at most {MOST_UNSORTED:,} of them, or sorted")
+                refuse(
+                    self.path, "rows out of order", f"at most {MOST_UNSORTED:,} of them, or sorted"
+                )
         order = np.argsort(np.concatenate([one.time_s for one in pieces]), kind="stable")
-        time_s, thing, x, y = (np.concatenate(one)[order] for one in list(zip(*pieces, strict=True))[:4])
+        time_s, thing, x, y = (
+            np.concatenate(one)[order] for one in list(zip(*pieces, strict=True))[:4]
+        )
         # Numbers are by appearance in time.
         _, first, back = np.unique(thing, return_index=True, return_inverse=True)
         rank = np.empty(first.size, np.int64)
         rank[np.argsort(first, kind="stable")] = np.arange(first.size)
         names = [name for name, _ in sorted(self._numbers.items(), key=lambda one: rank[one[1]])]
         self._numbers = {name: number for number, name in enumerate(names)}
-        return Piece(time_s, rank[back], x, y, max(one.reaches_s for one in pieces))
+        begins_s, reaches_s = (
+            min(one.begins_s for one in pieces),
+            max(one.reaches_s for one in pieces),
+        )
+        return Piece(time_s, rank[back], x, y, begins_s, reaches_s)
 
     def _in_order_of_rows(self) -> Iterator[Piece]:
         self._numbers = {}
@@ -218,7 +230,8 @@ class TableSource:
         code = np.array(ids.indices.fill_null(-1), np.int64)
         blank = np.array([*(not one for one in values), True])[code]
         x, y = (
-            self._floats(batch, one, row, MOST_METRES, blank) for one in (self._found.x, self._found.y)
+            self._floats(batch, one, row, MOST_METRES, blank)
+            for one in (self._found.x, self._found.y)
         )
         keep = ~blank
         if self._kinds is not None:
@@ -232,7 +245,8 @@ class TableSource:
             key = ((*_OF, "")[k], values[c])
             number[at] = self._numbers.setdefault(key, len(self._numbers))
         reaches_s = float(time_s.max()) if time_s.size else -MOST_SECONDS
-        return Piece(time_s[keep], number[back], x[keep], y[keep], reaches_s)
+        begins_s = float(time_s.min()) if time_s.size else -MOST_SECONDS
+        return Piece(time_s[keep], number[back], x[keep], y[keep], begins_s, reaches_s)
 
     def _kind(self, batch: "pa.RecordBatch") -> NDArray[np.int64]:
         """0: vehicle, 1: person, 2: none."""
@@ -310,7 +324,7 @@ class TableSource:
             except ValueError:
                 value = moment(value)
         if not isinstance(value, datetime):
-            raise ValueError("not a time")
+            raise ValueError("not a time")  # noqa: TRY004 - a value of a file
         if self._dates is None:
             self._dates = value
         found = seconds_between(self._dates, value)

@@ -67,7 +67,9 @@ def read_ns2(path: Path, goals: bool | None) -> Known:
             refuse(path, f"node {node} is nowhere before it moves", "`set X_` and `set Y_` of it")
     if goals is None:
         goals = not going or any(
-            (at["X"], at["Y"]) != going[node][0][1:3] for node, at in placed.items() if node in going
+            (at["X"], at["Y"]) != going[node][0][1:3]
+            for node, at in placed.items()
+            if node in going
         )
     samples = Samples()
     for node, at in placed.items():
@@ -137,7 +139,9 @@ def read_bonnmotion(path: Path, *, spatial: bool) -> Known:
             if time_s < before_s:
                 refuse(path, f"{place}: time {time_s:g} after {before_s:g}", "times in order")
             before_s = time_s
-            x, y = (number_at(path, place, one, MOST_METRES) for one in words[first + 1 : first + 3])
+            x, y = (
+                number_at(path, place, one, MOST_METRES) for one in words[first + 1 : first + 3]
+            )
             samples.add(time_s, thing, x, y)
     return samples.source(path, f"BonnMotion, {'3D' if spatial else '2D'}", legs=True)
 

@@ -129,12 +129,13 @@ class _Surveyor:
         found = self._found
         for piece in self._source.pieces():
             if np.isnan(found.first_s):
-                found.first_s = float(piece.time_s[0]) if piece.time_s.size else piece.reaches_s
+                found.first_s = piece.begins_s
                 start_s = found.first_s if start_s is None else start_s
             found.last_s = piece.reaches_s
             self._look(piece, start_s or 0.0, (start_s or 0.0) + length_s)
             ahead_s = 3.0 * self._usual() if gap_s is None else gap_s
-            if piece.reaches_s > (start_s or 0.0) + length_s + ahead_s:
+            needed_s = (start_s or 0.0) + length_s + ahead_s
+            if self._source.ordered and piece.reaches_s > needed_s:
                 break
         else:
             found.whole = True
@@ -170,7 +171,9 @@ class _Surveyor:
         if (at := np.flatnonzero(~(np.isfinite(x) & np.isfinite(y)))).size:
             shown = f"({piece.x[at[0]]:.9g}, {piece.y[at[0]]:.9g})"
             who = f"time {piece.time_s[at[0]]:g} s, object {self._source.name(int(piece.thing[at[0]]))}"
-            refuse(self._source.path, f"{who}: {shown} is no place on the Earth", "longitude, latitude")
+            refuse(
+                self._source.path, f"{who}: {shown} is no place on the Earth", "longitude, latitude"
+            )
         self._grow(int(piece.thing.max()) + 1)
         interval = np.empty(size)
         bounds = np.array([*found.low, *found.high])
@@ -241,8 +244,7 @@ def _go_through(
         if interval[k] == 0.0 and twice < 0:
             twice = k
         way = np.sqrt(dx * dx + dy * dy)
-        if way > jump:
-            jump = way
+        jump = max(jump, way)
         last[who, 0], last[who, 1], last[who, 2] = time_s[k], x[k], y[k]
         if start_s <= time_s[k] <= end_s:
             if device_of[who] < 0:

@@ -37,6 +37,7 @@ class FcdXml:
     """
 
     legs = False
+    ordered = True
     form = "SUMO FCD, XML"
 
     def __init__(self, path: Path, kinds: tuple[Kind, ...] | None = None) -> None:
@@ -154,8 +155,10 @@ class FcdXml:
                 what = f"{where}: {'xy'[axis]} = {shown!r} is not a number"
                 refuse(self.path, what, f"within ±{MOST_METRES:g}")
         times = np.repeat(time_s, np.diff(bounds))
-        piece = Piece(times, out.thing[:rows], out.x[:rows], out.y[:rows], float(time_s[-1]))
-        return float(time_s[-1]), piece
+        begins_s = float(time_s[1] if np.isnan(time_s[0]) else time_s[0])
+        reaches_s = float(time_s[-1])
+        piece = Piece(times, out.thing[:rows], out.x[:rows], out.y[:rows], begins_s, reaches_s)
+        return reaches_s, piece
 
 
 class _Found:

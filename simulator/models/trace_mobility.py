@@ -9,7 +9,6 @@ import numpy as np
 
 from ...scenarios.data.movement import Format, Kind, Piece, Reading
 from ...scenarios.data.movement_plane import plane
-from ...scenarios.data.movement_tables import OutOfOrderError
 from ...scenarios.data.records import refuse
 from ...scenarios.sections import File, Rectangle
 from ...scenarios.units import Number, PositiveMetres, Seconds
@@ -88,7 +87,7 @@ class TraceMobility:
     y_column: str | None = None
 
     def __post_init__(self) -> None:
-        self._source = open_movement(
+        self.source = open_movement(
             self.file,
             Reading(
                 self.format,
@@ -101,14 +100,14 @@ class TraceMobility:
             ),
         )
         said = self.coordinates and self.coordinates == "degrees"
-        has = self._source.degrees
+        has = self.source.degrees
         if has and said is False and self.file.suffix not in (".xml", ".gz"):
             refuse(self.file, "columns of longitude and latitude", 'coordinates = "degrees"')
-        if has and said is None and self._source.form.endswith("XML"):
+        if has and said is None and self.source.form.endswith("XML"):
             what = "was asked to have longitudes and latitudes (fcd-output.geo)"
             allowed = 'coordinates = "degrees", or "metres" if the net had no projection'
             refuse(self.file, what, allowed)
-        self._degrees = bool(has) if said is None else said
+        self.in_degrees = bool(has) if said is None else said
         self._now_ns = 0
         self._window: _Window | None = None
         self.present: BoolArray = np.zeros((0, 0), np.bool_)
@@ -131,10 +130,10 @@ class TraceMobility:
             ScenarioError: the file cannot be read, has no object then, or one outside of the area.
         """
         net = None if self.net is None else Path(self.net.file)
-        self._place = plane(self.file, self._degrees, rectangle, net, self.origin)
-        gap_s = self.max_gap if self.max_gap is not None else np.inf if self._source.legs else None
+        self._place = plane(self.file, self.in_degrees, rectangle, net, self.origin)
+        gap_s = self.max_gap if self.max_gap is not None else np.inf if self.source.legs else None
         end_s = np.inf if self.at_end == "repeat" else length_s
-        found = survey(self._source, self._place, area_m, self.begin, end_s, gap_s)
+        found = survey(self.source, self._place, area_m, self.begin, end_s, gap_s)
         self._begin_s = found.first_s if self.begin is None else self.begin
         if found.whole and self._begin_s > found.last_s:
             what = f"`begin` = {self._begin_s:g} s is after all of it"
@@ -146,9 +145,7 @@ class TraceMobility:
         if found.outside and self.outside == "refuse":
             self._refuse_outside(found, area_m)
         self._gap_s = gap_s if gap_s is not None else _GAP * found.usual_s
-        self._period_s = found.last_s - found.first_s + (
-            0.0 if self._source.legs else found.usual_s
-        )
+        self._period_s = found.last_s - found.first_s + (0.0 if self.source.legs else found.usual_s)
         if self.at_end == "repeat" and not self._period_s > 0.0:
             refuse(self.file, "cannot repeat, all samples are of one time")
         self._found = found
@@ -160,7 +157,7 @@ class TraceMobility:
         what += f"area of {area_m[0]:.9g} x {area_m[1]:.9g} m"
         size = np.ceil(found.high - found.low)
         corner = np.floor(np.array(self.origin) + found.low)
-        if self.net is None and not self._degrees:
+        if self.net is None and not self.in_degrees:
             allowed = f"origin = [{corner[0]:.9g}, {corner[1]:.9g}] with area.size of at least "
             allowed += f'[{size[0] + 1:.9g}, {size[1] + 1:.9g}], or outside = "clip" or "absent"'
         else:
@@ -204,11 +201,13 @@ class TraceMobility:
         cycle = 0
         while True:
             kept = self._found.kept if self._found.whole else None
-            for piece in self._source.pieces() if kept is None else kept:
+            for piece in self.source.pieces() if kept is None else kept:
                 shift_s = cycle * self._period_s
                 yield (
                     cycle,
-                    piece._replace(time_s=piece.time_s + shift_s, reaches_s=piece.reaches_s + shift_s),
+                    piece._replace(
+                        time_s=piece.time_s + shift_s, reaches_s=piece.reaches_s + shift_s
+                    ),
                 )
             if self.at_end != "repeat":
                 return
@@ -250,7 +249,7 @@ class _Window:
         ahead_s = min(gap_s, model._period_s) if model.at_end == "repeat" else gap_s
         while self._end_s == np.inf and not self._reaches_s > now_s + ahead_s:
             self._read(now_s)
-        legs = model._source.legs
+        legs = model.source.legs
         stays = model.at_end == "stay" and self._end_s < np.inf
         slack_s = np.inf if legs else model._found.usual_s
         self._position_m = self._position_m.copy()
@@ -290,7 +289,7 @@ class _Window:
         if (most := self._size + piece.time_s.size) > len(self._samples):
             self._samples = np.concatenate((self._samples, np.empty((most, 4))))
             self._next = np.concatenate((self._next, np.empty(most, np.int64)))
-        legs, jump = model._source.legs, model.max_jump
+        legs, jump = model.source.legs, model.max_jump
         self._size = _append(
             piece.time_s,
             piece.thing,

@@ -37,7 +37,7 @@ class TaskLedger:
         devices: N.
         stations: B.
         slot_s: tau.
-        deadline_s: from arrival; None if tasks have none.
+        deadline_s: from arrival, of tasks that have none of their own; None if they have none.
         buffer_bits: the most that a device's queue holds; None if it is unbounded.
     """
 
@@ -103,7 +103,7 @@ class TaskLedger:
             tasks.bits,
             queue_bits,
             departed_bits,
-            self._deadline_s,
+            self._deadlines(tasks),
             self._buffer_bits,
             admitted,
             self._tasks,
@@ -151,7 +151,6 @@ class TaskLedger:
         _serve(
             slot,
             self._slot_s,
-            self._deadline_s,
             station,
             local_bits,
             offloaded_bits,
@@ -181,7 +180,6 @@ class TaskLedger:
             _lose(
                 r * lost.shape[1] + j,
                 self._shape[1],
-                self._deadline_s,
                 self._tasks,
                 self._parts,
                 self._station_queues,
@@ -204,10 +202,16 @@ class TaskLedger:
         queued["replication"], queued["device"] = np.divmod(tasks["queue"], self._shape[1])
         queued["completion_s"] = np.nan
         queued["outcome"] = np.where(tasks["completion_s"] == np.inf, _LOST, _QUEUED)
-        queued["deadline_s"] = tasks["arrival_s"] + self._deadline_s
-        for name in ("station", "arrival_s", "bits"):
+        for name in ("station", "arrival_s", "bits", "deadline_s"):
             queued[name] = tasks[name]
         return np.concatenate((dropped, queued))
+
+    def _deadlines(self, tasks: Tasks) -> FloatArray:
+        """(K,) from arrival."""
+        own = tasks.deadline_s
+        if own is None:
+            return np.full(tasks.bits.size, self._deadline_s)
+        return np.where(np.isnan(own), self._deadline_s, own)
 
     def _reserve(self, new: int) -> None:
         """Make room for what one call can add at most; arrays double, and are used again."""
@@ -248,6 +252,7 @@ Pool: TypeAlias = NDArray[Any]
 _TASK = np.dtype(
     [
         ("arrival_s", "f8"),
+        ("deadline_s", "f8"),
         ("bits", "f8"),
         ("left_bits", "f8"),
         ("completion_s", "f8"),
@@ -280,7 +285,7 @@ def _admit(
     bits: FloatArray,
     queue_bits: FloatArray,
     departed_bits: FloatArray,
-    deadline_s: float,
+    deadline_s: FloatArray,
     buffer_bits: float,
     admitted: FloatArray,
     tasks: Pool,
@@ -308,7 +313,7 @@ def _admit(
             ended[row]["arrival_s"] = arrival_s[n]
             ended[row]["completion_s"] = np.nan
             ended[row]["bits"] = bits[n]
-            ended[row]["deadline_s"] = arrival_s[n] + deadline_s
+            ended[row]["deadline_s"] = arrival_s[n] + deadline_s[n]
             continue
         arrived_bits[r, i] += bits[n]
         k = counters[_FREE_TASK]
@@ -317,6 +322,7 @@ def _admit(
         counters[_WAITING] += 1
         queue = r * devices + i
         tasks[k]["arrival_s"] = arrival_s[n]
+        tasks[k]["deadline_s"] = arrival_s[n] + deadline_s[n]
         tasks[k]["bits"] = bits[n]
         tasks[k]["left_bits"] = bits[n]
         tasks[k]["completion_s"] = 0.0
@@ -342,7 +348,6 @@ def _append(pool: Pool, queues: IntArray, queue: int, entry: int) -> None:
 def _serve(
     slot: int,
     slot_s: float,
-    deadline_s: float,
     station: IntArray,
     local_bits: FloatArray,
     offloaded_bits: FloatArray,
@@ -371,7 +376,6 @@ def _serve(
             slot,
             slot_s,
             devices,
-            deadline_s,
             station_served_bits,
             begins,
             lengths,
@@ -423,7 +427,7 @@ def _serve(
                     behind = tasks[k]["next"]
                     counters[_WAITING] -= 1
                     if tasks[k]["parts"] == 0:
-                        _end(k, devices, deadline_s, tasks, ended, counters)
+                        _end(k, devices, tasks, ended, counters)
                     k = behind
             device_queues[_HEAD, queue] = k
 
@@ -456,7 +460,6 @@ def _serve_stations(
     slot: int,
     slot_s: float,
     devices: int,
-    deadline_s: float,
     station_served_bits: FloatArray,
     begins: FloatArray,
     lengths: FloatArray,
@@ -486,10 +489,10 @@ def _serve_stations(
             served += parts[f]["bits"]
             moment = _moment(min(served / psi, 1.0), begins, lengths, r, j)
             tasks[k]["completion_s"] = max(tasks[k]["completion_s"], (slot + moment) * slot_s)
-            f = _remove_part(f, devices, deadline_s, tasks, parts, ended, counters)
+            f = _remove_part(f, devices, tasks, parts, ended, counters)
         station_queues[_HEAD, queue] = f
         if lost_share[r, j] > 0.0:
-            _lose(queue, devices, deadline_s, tasks, parts, station_queues, ended, counters)
+            _lose(queue, devices, tasks, parts, station_queues, ended, counters)
 
 
 @compiled_in_place
@@ -510,7 +513,6 @@ def _moment(phase: float, begins: FloatArray, lengths: FloatArray, r: int, j: in
 def _lose(
     queue: int,
     devices: int,
-    deadline_s: float,
     tasks: Pool,
     parts: Pool,
     station_queues: IntArray,
@@ -521,7 +523,7 @@ def _lose(
     f = station_queues[_HEAD, queue]
     while f != _NONE:
         tasks[parts[f]["task"]]["completion_s"] = np.inf
-        f = _remove_part(f, devices, deadline_s, tasks, parts, ended, counters)
+        f = _remove_part(f, devices, tasks, parts, ended, counters)
     station_queues[_HEAD, queue] = f
 
 
@@ -529,7 +531,6 @@ def _lose(
 def _remove_part(
     f: int,
     devices: int,
-    deadline_s: float,
     tasks: Pool,
     parts: Pool,
     ended: Pool,
@@ -539,7 +540,7 @@ def _remove_part(
     k = parts[f]["task"]
     tasks[k]["parts"] -= 1
     if tasks[k]["parts"] == 0 and tasks[k]["left_bits"] == 0.0:
-        _end(k, devices, deadline_s, tasks, ended, counters)
+        _end(k, devices, tasks, ended, counters)
     behind = int(parts[f]["next"])
     parts[f]["next"] = counters[_FREE_PART]
     counters[_FREE_PART] = f
@@ -548,13 +549,11 @@ def _remove_part(
 
 
 @compiled_in_place
-def _end(
-    k: int, devices: int, deadline_s: float, tasks: Pool, ended: Pool, counters: IntArray
-) -> None:
+def _end(k: int, devices: int, tasks: Pool, ended: Pool, counters: IntArray) -> None:
     """Note the end of a task, and free its entry."""
     row = counters[_ENDED_COUNT]
     counters[_ENDED_COUNT] += 1
-    ended[row]["deadline_s"] = tasks[k]["arrival_s"] + deadline_s
+    ended[row]["deadline_s"] = tasks[k]["deadline_s"]
     lost = tasks[k]["completion_s"] == np.inf
     late = tasks[k]["completion_s"] > ended[row]["deadline_s"]
     ended[row]["replication"] = tasks[k]["queue"] // devices

@@ -8,15 +8,14 @@ import numpy as np
 from ..core.answers import DEVICE, amounts, diagnostics
 from ..core.arrays import FloatArray, IntArray, read_only
 from ..core.errors import AnswerError
-from ..core.randomness import Generators
 from ..core.recorder import COUNTED_TASK_ROW, OUTCOMES, TaskTable
-from ..models.arrivals import PerSlot
+from ..models.arrivals import SlotTasks
 from ..models.carbon import JOULES_PER_KWH
 from ..state import Columns
 from ..twin.deviation import Deviation
 from ..twin.twin import TwinView
 from ..world import World
-from .channel import ComplexArray, MrcChannel, draw_fading, mrc_channel, rates_bps
+from .channel import AntennaFading, ComplexArray, MrcChannel, mrc_channel, rates_bps
 from .decision import TaskDecision
 from .network import CarbonAwareNetwork, Tasks
 from .observation import TaskObservation
@@ -65,22 +64,20 @@ class TaskWorld(World):
 
     Attributes:
         network: capacities and limits of C(10).
-        antennas: L.
-        fading_rngs: the channel's stream, one generator per replication.
+        fades: what fades between devices and antennas.
         arrivals: sizes and cycles of the tasks.
-        deadline_s: D_max.
+        deadline_s: D_max, of tasks that have none of their own.
         device_cpu: fhat of the devices, C(4) and C(7).
         edge_cpu: fhat of the server, C(5) and C(8).
         record_gain: whether the channel gains are recorded.
     """
 
-    remembers: ClassVar[tuple[str, ...]] = (*World.remembers, "fading_rngs")
+    remembers: ClassVar[tuple[str, ...]] = (*World.remembers, "fades")
 
     state: TaskState
     network: CarbonAwareNetwork
-    antennas: int
-    fading_rngs: Generators
-    arrivals: PerSlot
+    fades: AntennaFading
+    arrivals: SlotTasks
     deadline_s: float
     device_cpu: Deviation
     edge_cpu: Deviation
@@ -93,13 +90,15 @@ class TaskWorld(World):
 
     def fade(self) -> None:
         """A new coherence block."""
-        self.state.fading = draw_fading(self.network.devices, self.antennas, self.fading_rngs)
+        self.state.fading = self.fades.next()
         self.update_channel()
 
     def arrive(self) -> None:
         """Every device has a new task."""
-        bits, cycles = self.arrivals.next()
-        self.state.tasks = Tasks(bits, cycles, np.full(bits.shape, self.deadline_s))
+        bits, cycles, *own = self.arrivals.next()
+        deadline_s = own[0] if own else np.full(bits.shape, np.nan)
+        deadline_s = np.where(np.isnan(deadline_s), self.deadline_s, deadline_s)
+        self.state.tasks = Tasks(bits, cycles, deadline_s)
 
     def observation(self, view: TwinView) -> TaskObservation:
         """The twin's columns."""
