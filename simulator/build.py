@@ -18,6 +18,7 @@ from ..scenarios.sections import (
     UniformLatency,
 )
 from .components import (
+    COUNTED_BY,
     check_carbon_files,
     check_path_loss,
     check_size,
@@ -417,13 +418,7 @@ def blueprint(scenario: Scenario) -> Blueprint:
         attempt(lambda: check_carbon_files(scenario))
     sure(lambda: check_times(scenario), "run", "channel")
     sure(lambda: check_speed(scenario, models["mobility"]), "run", "area", "mobility")
-    devices = sure(
-        lambda: count_devices(scenario, models["mobility"], positions),
-        "run",
-        "area",
-        "devices",
-        "mobility",
-    )
+    devices = sure(lambda: count_devices(scenario, models["mobility"], positions), *COUNTED_BY)
     if issues or scenario.doubtful:
         raise ScenarioError(list(dict.fromkeys(issues)))
     intensity, carbon_about = carbon

@@ -228,6 +228,10 @@ def find_device_positions(scenario: Scenario) -> FloatArray | None:
     return positions
 
 
+COUNTED_BY = ("run", "area", "devices", "mobility")
+"""Keys that `count_devices` looks at."""
+
+
 def count_devices(scenario: Scenario, mobility: Any, positions: FloatArray | None) -> int:
     """N: as many as are placed, or asked for, or as objects move during the run in a file.
 

@@ -213,7 +213,7 @@ def test_a_net_s_projection(tmp_path: Path) -> None:
     )
     path = write(tmp_path, "t,id,lon,lat\n0,a,13.40,52.50\n", "f.csv")
     try:
-        import pyproj
+        import pyproj  # type: ignore[import-not-found, unused-ignore]
     except ImportError:
         with pytest.raises(ScenarioError, match=r"needs pyproj.*pip install 'edgesim\[geo\]'"):
             begin(path, net=File(file=str(net)))
