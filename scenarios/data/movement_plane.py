@@ -97,8 +97,10 @@ def _location(net: Path) -> tuple[float, float, Any]:
         what = f"its projection is {projection!r}, so its metres have no place on the Earth"
         refuse(net, what, 'a net with projParameter="+proj=…"')
     try:
-        from pyproj import Proj
-        from pyproj.exceptions import ProjError
+        from pyproj import Proj  # type: ignore[import-not-found, unused-ignore]
+        from pyproj.exceptions import (  # type: ignore[import-not-found, unused-ignore]
+            ProjError,
+        )
     except ImportError:
         what = "`net` needs pyproj, which is not installed"
         raise ScenarioError([Issue(str(net), what, allowed="pip install 'edgesim[geo]'")]) from None

@@ -58,8 +58,8 @@ def read_ns2(path: Path, goals: bool | None) -> Known:
             going.setdefault(node, []).append((time_s, x, y, speed))
         elif found := _LATER.fullmatch(line) or _SET.fullmatch(line):
             node, axis, value = found.groups()[-3:]
-            at = number_at(path, place, value, MOST_METRES)
-            placed.setdefault(node, {}).setdefault(axis, at)
+            metres = number_at(path, place, value, MOST_METRES)
+            placed.setdefault(node, {}).setdefault(axis, metres)
         elif not _OTHER.match(line):
             refuse(path, f"{place}: {line[:60]!r} is no movement", 'set X_, or at T "… setdest …"')
     for node in going:

@@ -241,7 +241,7 @@ def _hash(data: Bytes, start: int, end: int, kind: int) -> int:
     found = (np.uint64(14695981039346656037) ^ np.uint64(kind)) * np.uint64(1099511628211)
     for at in range(start, end):
         found = (found ^ np.uint64(data[at])) * np.uint64(1099511628211)
-    return np.int64((found ^ (found >> np.uint64(32))) & np.uint64(0x7FFFFFFF))
+    return int((found ^ (found >> np.uint64(32))) & np.uint64(0x7FFFFFFF))
 
 
 @compiled_in_place
@@ -309,7 +309,7 @@ def _decimal(data: Bytes, start: int, end: int) -> float:
     while at < end:
         byte = data[at]
         if 48 <= byte <= 57:
-            digits = digits * 10 + (np.int64(byte) - 48)
+            digits = digits * 10 + (int(byte) - 48)
             count += 1
             if point:
                 scale *= 10.0
@@ -427,7 +427,8 @@ def _is(data: Bytes, at: int, word: Bytes) -> bool:
     for k in range(size):
         if data[at + k] != word[k]:
             return False
-    return data[at + size] <= 32 or data[at + size] == 47 or data[at + size] == 62
+    after = int(data[at + size])
+    return after <= 32 or after == 47 or after == 62
 
 
 _STEP = np.frombuffer(b"timestep", np.uint8).copy()
