@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -12,15 +11,13 @@ from numpy.typing import NDArray
 
 from ..scenarios.carbon_section import CarbonReading
 from ..scenarios.data.carbon import read_carbon
-from ..scenarios.data.carbon_formats import time_columns
 from ..scenarios.data.catalogue import catalogue
 from ..scenarios.data.columns import amounts
 from ..scenarios.data.graphs import around, degrees, place, read_graph
 from ..scenarios.data.lookup import look_up
-from ..scenarios.data.moments import are_aware, moment
 from ..scenarios.data.pieces import open_pieces
 from ..scenarios.data.positions import coordinate_columns, coordinates
-from ..scenarios.data.records import Table, number, read_table, refuse
+from ..scenarios.data.records import Table, read_table, refuse
 from ..scenarios.data.workload_formats import format_of
 from ..scenarios.data.workloads import Workload, read_workload
 from ..scenarios.errors import Issue, ScenarioError, as_toml, nearest
@@ -29,6 +26,7 @@ from ..scenarios.validation import validate
 from ..scenarios.workload_section import WorkloadReading
 from ..simulator.components import MOST_HELD
 from ..traces.printing import Printable, duration
+from .movement_check import movement_facts
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
@@ -233,41 +231,6 @@ def _number_columns(path: Path, reading: WorkloadReading, time_column: str) -> d
     return told
 
 
-def _mobility(path: Path, keys: Mapping[str, Any]) -> Facts:
-    table = read_table(path, MOST_ROWS)
-    column, times, zone = _times_of(table, keys)
-    identity = _one_of(table, ("id", "vehicle_id", "person_id", "node", "object"))
-    names = ("x", "vehicle_x", "person_x"), ("y", "vehicle_y", "person_y")
-    if any(one.lower() in names[0] for one in table.columns):
-        axes = (_one_of(table, names[0]), _one_of(table, names[1]))
-    else:
-        latitude, longitude = coordinate_columns(table)
-        axes = (longitude, latitude)
-    index = table.columns.index(identity)
-    who = np.array([str(row[index]) if len(row) > index else "" for row in table.rows])
-    at = np.array([_coordinate(table, axis) for axis in axes])
-    order = np.lexsort((times, who))
-    same = who[order][1:] == who[order][:-1]
-    facts: Facts = {
-        "form": table.form,
-        "columns": ", ".join(table.columns),
-        "time column": column,
-        **_rows(table),
-        "objects": int(np.unique(who).size),
-        **_period(np.unique(times), " UTC" if zone else ""),
-        "time zone": zone or "none",
-    }
-    if same.any():
-        again = times[order][1:][same] == times[order][:-1][same]
-        facts["rows of one object at one time"] = int(again.sum())
-        jump = np.hypot(*np.diff(at[:, order], axis=1))[same]
-        facts["largest jump"] = f"{jump.max():.6g}, in the unit of the columns"
-    for axis, values in zip(axes, at, strict=True):
-        facts[axis] = f"{values.min():.9g} to {values.max():.9g}"
-    facts["becomes"] = f"movements of {facts['objects']:,} objects, by {identity}"
-    return facts
-
-
 def _positions(path: Path, keys: Mapping[str, Any]) -> Facts:
     _no_keys(keys, ())
     table = read_table(path, MOST_ROWS)
@@ -334,7 +297,7 @@ def _topology(path: Path, keys: Mapping[str, Any]) -> Facts:
 KINDS: Mapping[str, Callable[[Path, Mapping[str, Any]], Facts]] = {
     "carbon": _carbon,
     "arrivals": _arrivals,
-    "mobility": _mobility,
+    "mobility": movement_facts,
     "positions": _positions,
     "topology": _topology,
 }
@@ -395,53 +358,6 @@ def _short(moment: np.datetime64) -> str:
     """Without zeros at its end."""
     text = str(moment)
     return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _times_of(table: Table, keys: Mapping[str, Any]) -> tuple[str, NDArray[Any], str]:
-    """The column of times, the times as datetime64 or seconds, and whether they have a zone."""
-    _no_keys(keys, ("time_column",))
-    named = keys.get("time_column")
-    fits = [named] if named in table.columns else time_columns(table.columns)
-    if named is not None and named not in table.columns:
-        refuse(table.path, f"no column {as_toml(named)}", ", ".join(table.columns))
-    if len(fits) != 1:
-        what = (
-            f"several columns of times: {', '.join(fits)}"
-            if fits
-            else "no column of times by its name"
-        )
-        refuse(table.path, f"{what}; its columns: {', '.join(table.columns)}", "`time_column`")
-    if not table.rows:
-        refuse(table.path, "empty", "rows")
-    try:
-        seconds = table.column(fits[0], lambda cell: number(cell, -1e8, 1e8, "seconds"))
-    except ScenarioError:
-        moments = table.column(fits[0], moment)
-    else:
-        return fits[0], np.array(seconds), ""
-    aware = are_aware(moments)
-    if aware is None:
-        refuse(table.path, "some times have a zone and some have none", "one or the other")
-    if aware:
-        try:
-            moments = [one.astimezone(UTC).replace(tzinfo=None) for one in moments]
-        except OverflowError:
-            refuse(table.path, "a time that is in UTC in a year that there is not")
-    return fits[0], np.array(moments, "datetime64[us]"), "in the rows" if aware else ""
-
-
-def _one_of(table: Table, names: Sequence[str]) -> str:
-    found = [column for column in table.columns if column.lower() in names]
-    if len(found) != 1:
-        what = f"{len(found)} columns of these names; its columns: {', '.join(table.columns)}"
-        refuse(table.path, what, f"one of {', '.join(names)}")
-    return found[0]
-
-
-def _coordinate(table: Table, name: str) -> list[float]:
-    return table.column(
-        name, lambda cell: number(cell, -1e9, 1e9, "a coordinate", table.decimal_comma)
-    )
 
 
 def listing() -> str:

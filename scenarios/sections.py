@@ -174,7 +174,9 @@ class DevicesSection(Section):
     """The devices: their number, their places at the start, and their capacities."""
 
     count: Count | None = Field(
-        default=None, le=MAX_DEVICES, description="N; 20, or as many as `positions` lists"
+        default=None,
+        le=MAX_DEVICES,
+        description="N; 20, or as many as `positions` lists, or move in the file of `mobility`",
     )
     positions: Annotated[
         Annotated[Literal["uniform"], Tag("<value>")] | Points, Discriminator(form)

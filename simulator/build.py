@@ -18,11 +18,13 @@ from ..scenarios.sections import (
     UniformLatency,
 )
 from .components import (
+    COUNTED_BY,
     check_carbon_files,
     check_path_loss,
     check_size,
     check_speed,
     check_times,
+    count_devices,
     find_antenna_fading,
     find_carbon,
     find_device_positions,
@@ -422,10 +424,10 @@ def blueprint(scenario: Scenario) -> Blueprint:
         attempt(lambda: check_carbon_files(scenario))
     sure(lambda: check_times(scenario), "run", "channel")
     sure(lambda: check_speed(scenario, models["mobility"]), "run", "area", "mobility")
+    devices = sure(lambda: count_devices(scenario, models["mobility"], positions), *COUNTED_BY)
     if issues or scenario.doubtful:
         raise ScenarioError(list(dict.fromkeys(issues)))
     intensity, carbon_about = carbon
-    devices = len(positions) if positions is not None else scenario.devices.count or 0
     check_size(scenario, devices, sites, models["path_loss"])
     notes = _notes(scenario, models["arrivals"], devices)
     network = _network(scenario, topology, devices)

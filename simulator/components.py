@@ -17,7 +17,7 @@ from ..scenarios.data.positions import read_positions
 from ..scenarios.data.topology import read_topology
 from ..scenarios.errors import Issue, ScenarioError, as_toml
 from ..scenarios.schema import Scenario
-from ..scenarios.sections import File
+from ..scenarios.sections import MAX_DEVICES, File
 from .core.arrays import FloatArray
 from .core.memory import memory_bytes
 from .models.arrivals import SLOT_TASKS
@@ -27,6 +27,7 @@ from .models.fading import FADING
 from .models.mobility import RandomWaypoint, mean_distance_m
 from .models.path_loss import PATH_LOSS, DistanceLaw, PathLoss, Sites
 from .models.three_gpp import ThreeGpp
+from .models.trace_mobility import TraceMobility
 from .network.topology import Links, Topology, circle, star, station_names
 
 _SECTIONS = {
@@ -56,6 +57,9 @@ def find_model(scenario: Scenario, kind: str, builtins: Mapping[str, str]) -> An
     options = dict(section.options)
     if isinstance(file := options.get("file"), str):
         options["file"] = data_file(scenario, file, f"{section_name}.file")
+    if isinstance(net := options.get("net"), dict) and isinstance(net.get("file"), str):
+        path = data_file(scenario, net["file"], f"{section_name}.net.file")
+        options["net"] = net | {"file": str(path)}
     name, verbs = getattr(section, key), ("start", "next") if builtins is SLOT_TASKS else None
     cls = resolve(name, kind, builtins, source=scenario.source, code=scenario.code, verbs=verbs)
     if kind == "fading":  # which shares its section with the path loss
@@ -223,6 +227,32 @@ def find_device_positions(scenario: Scenario) -> FloatArray | None:
             what = f"{len(column)} values for {len(positions)} devices"
             raise ScenarioError([_issue(scenario, f"devices.{key}", column, what)])
     return positions
+
+
+COUNTED_BY = ("run", "area", "devices", "mobility")
+"""Keys that `count_devices` looks at."""
+
+
+def count_devices(scenario: Scenario, mobility: Any, positions: FloatArray | None) -> int:
+    """N: as many as are placed, or asked for, or as objects move during the run in a file.
+
+    Raises:
+        ScenarioError: the file of the movements is wrong, or does not go with the scenario.
+    """
+    if not isinstance(mobility, TraceMobility):
+        return len(positions) if positions is not None else scenario.devices.count or 0
+    if positions is not None:
+        what = 'mobility.model = "trace" places the devices'
+        given = scenario.model_dump(include={"devices": {"positions"}})["devices"]["positions"]
+        raise ScenarioError([_issue(scenario, "devices.positions", given, what, "not given")])
+    area, length_s = scenario.area, scenario.run.slots * scenario.run.slot
+    count = mobility.survey(np.array(area.size), area.rectangle, length_s, scenario.devices.count)
+    if count > MAX_DEVICES:
+        what = f"{count:,} objects move during the run"
+        raise ScenarioError(
+            [_issue(scenario, "devices.count", None, what, f"at most {MAX_DEVICES:,} of them")]
+        )
+    return count
 
 
 def _positions(scenario: Scenario, listed: Any, count: int | None, where: str) -> FloatArray | None:

@@ -17,6 +17,7 @@ from ..core.randomness import Generators
 MOBILITY = {
     "static": f"{__package__}.mobility:Static",
     "random-waypoint": f"{__package__}.mobility:RandomWaypoint",
+    "trace": f"{__package__}.trace_mobility:TraceMobility",
 }
 """Mobility models by the name that a scenario gives."""
 
