@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from ..scenarios.units import LIGHT_M_PER_S
 from ..simulator.build import Blueprint
 from ..simulator.core.arrays import FloatArray
-from ..simulator.models.clarke import SPEED_OF_LIGHT
 from ..simulator.models.path_loss import LogDistance, Sites
 from ..simulator.models.three_gpp import ThreeGpp
 
@@ -67,7 +67,7 @@ def radio_notes(plan: Blueprint) -> list[str]:
         )
     if (carrier_hz := channel.carrier) is not None:
         rise_m = sites.station_height_m[station[:, 0]] - sites.device_height_m
-        wave_m = SPEED_OF_LIGHT / carrier_hz
+        wave_m = LIGHT_M_PER_S / carrier_hz
         space_m = np.maximum(np.sqrt(serving_m * serving_m + rise_m * rise_m), wave_m)
         free_db = 20.0 * np.log10(4.0 * np.pi * space_m / wave_m)
         worst = int((free_db - serving_db).argmax())

@@ -16,10 +16,10 @@ from edgesim.simulator.core.arrays import FloatArray
 from edgesim.simulator.core.compiled import compiled_in_place
 from edgesim.simulator.core.randomness import Streams
 from edgesim.simulator.core.saved_state import load_state, save_state
-from edgesim.simulator.models.clarke import PAIRS, SPEED_OF_LIGHT, Clarke, _turned
+from edgesim.simulator.models.clarke import PAIRS, Clarke, _turned
 
 SPEED, CARRIER, STEP = 1.5, 3.5e9, 0.004
-SHIFT = SPEED * CARRIER / SPEED_OF_LIGHT
+SHIFT = SPEED * CARRIER / 299_792_458.0
 """f_D: 17.5 Hz."""
 
 

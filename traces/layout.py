@@ -267,14 +267,13 @@ class TraceFile:
         return lambda file: {name: read_values(file[group], name, part) for name in names}
 
     def sync(self) -> Lengths:
-        """Have all that was appended survive a loss of power; its lengths."""
-        self.publish()
+        """Have what was published survive a loss of power; its lengths, where all was."""
+        sync(self.path)
         return self._lengths()
 
     def _lengths(self) -> Lengths:
         """How long it is, with a checksum of each variable's values in the order of slots, or of tasks."""
         assert self._file is not None
-        sync(self._file.path)
         # Who writes a chunk as it is cannot read it: HDF5 2.0 looks for the filters that it has not.
         file = OpenFile(self._file.path)
         rows = {"slots": 0, "tasks": 0, "timing": 0}

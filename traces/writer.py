@@ -196,9 +196,9 @@ class TraceWriter:
         """Write what is left, and how the run ended."""
         anew = None
         if self._begun and not self._file.lost:
-            self._flush(math.inf)
+            self._empty_buffers()
             self._file.end()
-            self._file.publish()
+            self._write_totals()
             anew = self._file.sync() if self._file.wasted else None
         self._file.close(status)
         if anew is not None:
@@ -265,21 +265,26 @@ class TraceWriter:
 
     def _flush(self, waited_s: float) -> None:
         """Empty the buffers into the file, and let readers see what has waited there for so long."""
+        start = self._empty_buffers()
+        self._write_totals(waited_s)
+        end = time.monotonic()
+        # Writing takes a twentieth of the time at most, however much there is.
+        self._flush_at = end + max(FLUSH_S, 20.0 * (end - start))
+
+    def _empty_buffers(self) -> float:
+        """Hand what they hold to the file; when that began, without what was compiled for the first."""
         count, self._filled = self._filled, 0
         columns = {} if self._buffer is None else self._buffer.columns
         if count:
             self._slot_tally.add(self._next - count, count, columns)
-        start = time.monotonic()  # without what was compiled for the first of them
+        start = time.monotonic()
         if self._level != "summary":
             self._file.append("slots", columns, count)
             self._append_tasks()
             decisions = np.asarray(self._decisions_s, np.float64)
             self._file.append("timing", {"decision_s": decisions}, len(decisions))
             self._decisions_s.clear()
-        self._write_totals(waited_s)
-        end = time.monotonic()
-        # Writing takes a twentieth of the time at most, however much there is.
-        self._flush_at = end + max(FLUSH_S, 20.0 * (end - start))
+        return start
 
     def _write_totals(self, waited_s: float = 0.0) -> None:
         part = (self._next - 1) // self._slot_tally.batch_slots // BATCHES_PER_PART

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ScenarioError
+from .columns import amounts
 from .moments import moment
 from .movement import (
     MOST_METRES,
@@ -18,7 +19,8 @@ from .movement import (
     clock_s,
     seconds_between,
 )
-from .records import UNREADABLE, normal, open_text, refuse
+from .positions import ANGLES
+from .records import UNREADABLE, normal, open_text, refuse, separator_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,8 +36,7 @@ _NAMES = {
     "id": ("id", "vehicle id", "person id", "container id", "node", "object", "object id", "name"),
     "x": ("x", "vehicle x", "person x", "container x", "x m"),
     "y": ("y", "vehicle y", "person y", "container y", "y m"),
-    "longitude": ("longitude", "lon", "lng", "long"),
-    "latitude": ("latitude", "lat"),
+    **ANGLES,
 }
 _KIND = {
     key: (key, *(f"{kind} {key}" for kind in ("vehicle", "person", "container")))
@@ -188,7 +189,7 @@ class TableSource:
                 line = text.readline(65_536).strip()
         except (*UNREADABLE, ValueError) as error:
             refuse(self.path, f"cannot be read: {' '.join(str(error).split())[:200]}")
-        separator = max(";,\t", key=line.count)
+        separator, _ = separator_of(line)
         return [one.strip().strip('"') for one in line.split(separator)], separator
 
     def _find(self, reading: Reading) -> _Columns:
@@ -264,20 +265,8 @@ class TableSource:
         self, batch: "pa.RecordBatch", name: str, row: int, most: float, blank: NDArray[np.bool_]
     ) -> NDArray[np.float64]:
         """A column of numbers; where `blank`, whatever."""
-        import pyarrow as pa
-        from pyarrow import compute
-
-        cells = batch.column(name)
-        try:
-            if pa.types.is_string(cells.type):
-                cells = compute.utf8_trim_whitespace(cells.fill_null(""))
-                empty = np.array(compute.equal(cells, ""))
-                cells = compute.if_else(pa.array(empty), "nan", cells)
-                if self._separator != ",":
-                    cells = compute.replace_substring(cells, ",", ".")
-            found = np.array(cells.cast(pa.float64()).fill_null(np.nan), np.float64)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            found = np.array([_number(one) for one in cells.to_pylist()])
+        comma = self._separator != ","
+        found = amounts(batch.column(name), comma=comma, signed=True).values
         wrong = ~(np.abs(found) <= most) & ~blank
         if wrong.any():
             at = int(np.argmax(wrong))
@@ -348,10 +337,3 @@ def _dictionary(cells: "pa.Array") -> "pa.DictionaryArray":
     if not pa.types.is_string(cells.type) and not pa.types.is_temporal(cells.type):
         cells = cells.cast(pa.string())
     return cells.dictionary_encode()
-
-
-def _number(value: object) -> float:
-    try:
-        return float(str(value))
-    except ValueError:
-        return float("nan")

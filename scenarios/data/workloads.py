@@ -173,9 +173,10 @@ class _Reader:
         self.store = RowStore(fields)
 
     def _no_keys_of_columns(self) -> None:
-        given = {key for key in ("time_column", "duration_column") if getattr(self.keys, key)}
-        given |= {key for key in ("time_unit", "time_zone") if getattr(self.keys, key)}
-        given |= {key for key in ("cycles_column", "deadline_column") if getattr(self.keys, key)}
+        of_rows = ("time_column", "time_unit", "time_zone", "duration_column")
+        given = [
+            key for key in (*of_rows, "cycles_column", "deadline_column") if getattr(self.keys, key)
+        ]
         if given:
             what = f"{self.format.name} counts requests by the minute"
             refuse(self.table.path, what, f"no {', '.join(f'`{key}`' for key in sorted(given))}")

@@ -13,15 +13,19 @@ from typing import ClassVar, Final
 
 import numpy as np
 
-from ...scenarios.units import PositiveHertz, PositiveMetresPerSecond, PositiveSeconds, PowerRatio
+from ...scenarios.units import (
+    LIGHT_M_PER_S,
+    PositiveHertz,
+    PositiveMetresPerSecond,
+    PositiveSeconds,
+    PowerRatio,
+)
 from ..core.arrays import FloatArray
 from ..core.compiled import compiled_in_place
 from ..core.randomness import Generators
 
 PAIRS: Final = 16
 """Of waves from opposite directions, whose Doppler shifts are opposite, too."""
-
-SPEED_OF_LIGHT: Final = 299_792_458.0
 
 
 @dataclass
@@ -60,7 +64,7 @@ class Clarke:
         """Begin a run; see `fading.Fading`."""
         rngs = [rngs_of(f"fading/{name}") for name in station_names]
         shape = (len(rngs[0]), PAIRS + 1, 5, devices, len(rngs))
-        shifts = self.speed * self.carrier / SPEED_OF_LIGHT * self.coherence
+        shifts = self.speed * self.carrier / LIGHT_M_PER_S * self.coherence
         scattered = float(np.sqrt(1.0 / (self.k_factor + 1.0) / (2 * PAIRS)))
         direct = float(np.sqrt(self.k_factor / (self.k_factor + 1.0)))
         self._waves = np.empty(shape)

@@ -1,7 +1,7 @@
 """Movements of a file: devices are where its objects are, and absent where it has none."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -215,9 +215,10 @@ class TraceMobility:
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy reads the file anew."""
-        found = Survey(**(vars(self._found) | {"kept": None})) if "_found" in vars(self) else None
         state = vars(self) | {"_window": None}
-        return state if found is None else state | {"_found": found}
+        if "_found" in state:
+            state["_found"] = replace(self._found, kept=None)
+        return state
 
 
 class _Window:
