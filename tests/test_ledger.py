@@ -547,6 +547,19 @@ class TestRoom:
         assert left > 0.99 * slots * each
         assert peak < 120 * left
 
+    @pytest.mark.parametrize("rows", [1, 1 << 14])
+    def test_two_that_arrive_together_come_by_size_and_then_by_station(
+        self, rows: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(ledger_pending, "ROWS", rows)
+        one = OneReplication(devices=2, stations=2)
+        one.admit((1, 0.0, 7.0), (0, 0.0, 9.0), (0, 0.0, 3.0), (1, 0.0, 5.0), (1, 0.0, 7.0))
+        one.serve(1, [0.0, 0.0], [0.0, 3.5], [0.0, 0.0], [0, 1])
+        left = pending(one.ledger)
+        assert left["device"].tolist() == [0, 0, 1, 1, 1]
+        assert left["bits"].tolist() == [3.0, 9.0, 5.0, 7.0, 7.0]
+        assert left["station"].tolist() == [-1, -1, -1, -1, 1]
+
     def test_one_whose_entries_are_views_of_a_file_grows(self) -> None:
         case = Case(5, replications=1, devices=3, stations=2, slots=20, change=0.3)
         slots, first, second = case.run(), case.ledger(), case.ledger()
