@@ -188,6 +188,7 @@ def execute(
     path: Path,
     on_start: Follow = lambda simulation: None,
     checkpoint_every: int | None = None,
+    on_end: Callable[[TraceWriter], None] = lambda writer: None,
 ) -> EndStatus:
     """Run an experiment and leave its trace; SIGINT and SIGTERM end it after the current slot.
 
@@ -197,6 +198,7 @@ def execute(
         on_start: is handed the simulation before its first slot.
         checkpoint_every: slots between checkpoints, from which `resume` goes on; an interrupted run
             leaves one as well, a complete one leaves none.
+        on_end: is handed what wrote the trace, once that is closed and if the run did not fail.
 
     Returns:
         How it ended: "complete" or, where the program's own handler of a signal goes on, "interrupted".
@@ -224,7 +226,9 @@ def execute(
             raise
         what = "too little memory" if isinstance(error, MemoryError) else "a model does not start"
         raise RunError(f"{what}: {type(error).__name__}: {error}") from error
-    return _record(experiment, writer, simulation, path, on_start, checkpoint_every)
+    status = _record(experiment, writer, simulation, path, on_start, checkpoint_every)
+    on_end(writer)
+    return status
 
 
 def resume(

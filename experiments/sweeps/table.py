@@ -17,6 +17,7 @@ from zlib import crc32
 
 from pydantic import TypeAdapter
 
+from ...simulator.core.arrays import FloatArray
 from ...traces.reader import TraceError, open_trace
 from ...traces.summary import WARMUP
 
@@ -61,12 +62,15 @@ class TraceFacts:
     numbers: dict[str, list[float]]
 
     @classmethod
-    def read(cls, path: Path, scenario: str) -> Self:
+    def read(
+        cls, path: Path, scenario: str, values: Mapping[str, FloatArray] | None = None
+    ) -> Self:
         """Read a finished trace.
 
         Args:
             path: of the trace.
             scenario: the resolved scenario, TOML, that it has to be of.
+            values: its numbers, by whom they are known who wrote it.
 
         Raises:
             TraceError: it cannot be read, is not complete, or of another scenario.
@@ -74,7 +78,7 @@ class TraceFacts:
         with open_trace(path) as trace:
             if trace.status != "complete" or trace.scenario != scenario:
                 raise TraceError(f"{path}: not complete, or of another scenario")
-            values = trace.replication_values(WARMUP)
+            values = values or trace.replication_values(WARMUP)
         state = path.stat()
         numbers = {key: value.tolist() for key, value in values.items()}
         return cls(path.name, state.st_size, state.st_mtime_ns, digest(path), numbers)
