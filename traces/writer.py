@@ -46,6 +46,9 @@ class TraceWriter:
         earlier: a state that holds a writer's `parts`: go on from there with the trace that is there,
             once `go_on` is called.
 
+    Attributes:
+        run: the run's description.
+
     Raises:
         OSError: if the file cannot be written.
         StateError: `earlier` is of another run.
@@ -59,7 +62,7 @@ class TraceWriter:
         level: Level = "slots",
         earlier: Saved | None = None,
     ) -> None:
-        self._run = run
+        self.run = run
         self._replications = len(run.seeds)
         self._level = level
         self._file = TraceFile(Path(path), run, level, resumes=earlier is not None)
@@ -105,7 +108,7 @@ class TraceWriter:
         self._filled += 1
         self._next = slot + 1
         # After the last slot of the run, `close` does it.
-        full = self._filled == self._capacity and self._next < self._run.slots
+        full = self._filled == self._capacity and self._next < self.run.slots
         if full or time.monotonic() >= self._flush_at:
             self._flush(FLUSH_S)
 
@@ -178,8 +181,8 @@ class TraceWriter:
         except (TypeError, LookupError) as error:
             raise StateError(f"written: no {error}") from None
         whole = all(type(number) is int and number >= 0 for number in numbers.values())
-        if not whole or not numbers["first"] < numbers["following"] <= self._run.slots:
-            raise StateError(f"written: {numbers} of {self._run.slots} slots")
+        if not whole or not numbers["first"] < numbers["following"] <= self.run.slots:
+            raise StateError(f"written: {numbers} of {self.run.slots} slots")
         self._first, self._next = numbers["first"], numbers["following"]
         self._lay_out(shapes)
         load_state(saved, {"slot_tally": self._slot_tally, "task_tally": self._task_tally})
@@ -194,7 +197,7 @@ class TraceWriter:
         self._begin_file(self._lengths)
 
     def _shape(self, name: str) -> tuple[int, ...]:
-        run = self._run
+        run = self.run
         sizes = {
             "replication": self._replications,
             "device": run.devices,
@@ -238,7 +241,7 @@ class TraceWriter:
                 "latency_bin_min_s": tasks.bin_min_s,
                 "latency_bin_max_s": tasks.bin_max_s,
             }
-        run = self._run
+        run = self.run
         totals = BatchTotals(
             arrays,
             slots.batch_slots,
@@ -278,9 +281,9 @@ class TraceWriter:
         self._columns = list(shapes)
         self._kept = [name for name in shapes if self._keeps(SLOT_VARIABLES[name])]
         slot_bytes = 8 * sum(math.prod(shapes[name]) for name in self._kept)
-        most = min(BUFFER_SLOTS, self._run.slots)
+        most = min(BUFFER_SLOTS, self.run.slots)
         self._capacity = min(max(BUFFER_BYTES // max(slot_bytes, 1), 1), most)
-        self._slot_tally = SlotTally(self._replications, self._run.slots, self._kept)
+        self._slot_tally = SlotTally(self._replications, self.run.slots, self._kept)
         self._task_tally = TaskTally(self._replications, self._slot_tally.batches)
 
     def _begin_file(self, earlier: Lengths | None) -> None:
@@ -310,7 +313,7 @@ class TraceWriter:
         self._task_rows = self._tallied_rows = 0
         columns = {name: table[name] for name in table.dtype.names or ()}
         # Unless the tasks know their cycles themselves.
-        columns.setdefault("cycles", table["bits"] * self._run.cycles_per_bit)
+        columns.setdefault("cycles", table["bits"] * self.run.cycles_per_bit)
         self._file.append("tasks", columns, len(table))
 
     def _flush(self, waited_s: float) -> None:

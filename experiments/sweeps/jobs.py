@@ -131,16 +131,16 @@ def _facts(job: Job, folder: Path, part: Path) -> TraceFacts | None:
     """About the job's trace, made if it is not there; None after an interrupt."""
     target = folder / TRACES / f"{job.id}.h5"
     scenario = Scenario.model_validate_json(job.scenario).located(job.source, job.folders, job.code)
-    text = scenario.to_toml()
     if target.is_file():
         with suppress(TraceError):
-            return TraceFacts.read(target, text)
+            return TraceFacts.read(target, scenario.to_toml())
     written: list[TraceWriter] = []
     if execute(prepare(scenario), part, on_end=written.append) != "complete":
         part.unlink()
         return None
     # It is opened again before anybody can find it. Then it has its name and all its bytes, or neither.
-    facts = TraceFacts.read(part, text, written[0].replication_values(WARMUP))
+    writer = written[0]
+    facts = TraceFacts.read(part, writer.run.scenario, writer.replication_values(WARMUP))
     sync(part)
     part.replace(target)
     sync(target.parent)

@@ -18,7 +18,7 @@ from zlib import crc32
 from pydantic import TypeAdapter
 
 from ...simulator.core.arrays import FloatArray
-from ...traces.reader import TraceError, open_trace
+from ...traces.reader import TraceError, ended, open_trace
 from ...traces.summary import WARMUP
 
 NAME = "sweep.sqlite"
@@ -75,10 +75,11 @@ class TraceFacts:
         Raises:
             TraceError: it cannot be read, is not complete, or of another scenario.
         """
-        with open_trace(path) as trace:
-            if trace.status != "complete" or trace.scenario != scenario:
-                raise TraceError(f"{path}: not complete, or of another scenario")
-            values = values or trace.replication_values(WARMUP)
+        if ended(path) != ("complete", scenario):
+            raise TraceError(f"{path}: not complete, or of another scenario")
+        if values is None:
+            with open_trace(path) as trace:
+                values = trace.replication_values(WARMUP)
         state = path.stat()
         numbers = {key: value.tolist() for key, value in values.items()}
         return cls(path.name, state.st_size, state.st_mtime_ns, digest(path), numbers)
