@@ -42,6 +42,11 @@ DONE, LATE, QUEUED, DROPPED, LOST = (
 )
 
 
+TOLERANCE = 1e-9
+"""A piece of a task is no part of it, but rounding, below so much of the task, or of what its queue
+serves in the slot: the queues' own sums are not the ledger's."""
+
+
 @compiled_in_place
 def append(pool: Pool, queues: IntArray, queue: int, entry: int) -> None:
     """Put an entry of a pool at the end of one of (2, n) linked queues."""

@@ -1,5 +1,6 @@
 """The stream problem's world: bits queued at devices and stations, over an OFDMA network."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal
@@ -324,7 +325,7 @@ class StreamWorld(World):
         del self._slot
         return recorded, slot.ended
 
-    def unfinished(self) -> TaskTable:
+    def unfinished(self) -> Iterator[TaskTable]:
         """The tasks still in a queue."""
         return self.ledger.pending()
 
