@@ -16,10 +16,10 @@ def grown(pool: Pool, needed: int, free: int, counters: IntArray) -> Pool:
     The system moves a large one to where there is room for it without a copy (`mremap`, on Linux).
 
     Args:
-        pool: entries, used up by this. Nobody may hold a view of them.
+        pool: (n,) entries, used up by this. Nobody may hold a view of them.
         needed: entries.
         free: which counter names the first free entry.
-        counters: of the ledger; that one is changed.
+        counters: (COUNTERS,) of the ledger; that one is changed.
     """
     if not pool.flags.owndata:  # it is from a checkpoint
         pool = pool.copy()

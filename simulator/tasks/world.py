@@ -90,7 +90,7 @@ class TaskWorld(World):
         self.state.channel = channel_of(self.state.path_gain, self.state.fading)
 
     def leave(self, left: BoolArray) -> None:
-        """They leave nothing behind: the tasks of a slot have ended with it."""
+        """Those of (R, N) that leave leave nothing behind: the tasks of a slot have ended with it."""
 
     def fade(self) -> None:
         """A new coherence block."""
