@@ -315,7 +315,7 @@ class TestOwnModel:
                     np.array([slot * slots]), np.zeros(1), np.array([device]), np.full(1, 1e5)
                 )
 
-        with pytest.raises(ValueError, match="outside"):
+        with pytest.raises(ValueError, match=r"(slot|device): .*; allowed: 0 to"):
             run(Wrong(), 1, devices=3)
 
 
