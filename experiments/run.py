@@ -18,7 +18,7 @@ from ..scenarios.loading import AnyScenario, Overrides, load_scenario, parse_sce
 from ..scenarios.schema import Scenario
 from ..scenarios.tables import flatten, parse_toml
 from ..simulator.build import Blueprint, blueprint
-from ..simulator.core.errors import RunError
+from ..simulator.core.errors import RunError, in_one_line
 from ..simulator.core.outputs import OutputError
 from ..simulator.core.randomness import Streams
 from ..simulator.core.recorder import EndStatus
@@ -155,13 +155,13 @@ def prepare(scenario: Scenario, policy: AnyPolicy | None = None) -> Experiment:
             value = made.checkpoint and as_toml(made.checkpoint)
             issue = Issue(scenario.source, str(error), "policy.checkpoint", value)
             raise ScenarioError([issue]) from None
-    if (check := getattr(made, "check", None)) is not None:
-        try:
+    try:
+        if (check := getattr(made, "check", None)) is not None:
             check(plan.problem.network, plan.problem)
-        except ValueError as error:
-            name = as_toml(scenario.policy.name)
-            issue = Issue(scenario.source, str(error), "policy.name", name)
-            raise ScenarioError([issue]) from None
+    except Exception as error:
+        what = str(error) if isinstance(error, ValueError) else f"its `check`: {in_one_line(error)}"
+        issue = Issue(scenario.source, what, "policy.name", as_toml(scenario.policy.name))
+        raise ScenarioError([issue]) from error
     return Experiment(scenario, replace(plan, notes=(*plan.notes, *radio_notes(plan))), made)
 
 

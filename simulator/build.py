@@ -19,7 +19,7 @@ from ..scenarios.sections import (
 )
 from .components import (
     COUNTED_BY,
-    check_carbon_files,
+    check_files,
     check_path_loss,
     check_size,
     check_speed,
@@ -420,12 +420,11 @@ def blueprint(scenario: Scenario) -> Blueprint:
     carbon = topology and sure(
         lambda: find_carbon(scenario, len(topology.station_names)), "run", "carbon"
     )
-    if carbon is None:
-        attempt(lambda: check_carbon_files(scenario))
     sure(lambda: check_times(scenario), "run", "channel")
     sure(lambda: check_speed(scenario, models["mobility"]), "run", "area", "mobility")
     devices = sure(lambda: count_devices(scenario, models["mobility"], positions), *COUNTED_BY)
     if issues or scenario.doubtful:
+        attempt(lambda: check_files(scenario, models["mobility"]))
         raise ScenarioError(list(dict.fromkeys(issues)))
     intensity, carbon_about = carbon
     check_size(scenario, devices, sites, models["path_loss"])

@@ -103,6 +103,12 @@ def test_arrivals() -> None:
     assert 'time_column = "t", bits = {size = "… bit"}' in told["becomes"]
     told = facts("time,size\n0.5,1\n2.5,1\n", "arrivals")
     assert (told["period"], told["usual step"]) == ("0.5 s to 2.5 s", "2 s")
+    counts = (
+        "HashOwner,HashApp,HashFunction,Trigger,1,2,3,4\no,a,f,http,0,5,2,0\no,a,g,timer,0,1,1,0\n"
+    )
+    told = facts(counts, "arrivals")
+    assert (told["requests"], told["period"]) == (9, "minute 2 to 3")
+    assert told["usual step"] == "1 min 0 s"
 
 
 def test_movements() -> None:
