@@ -2,6 +2,7 @@
 
 import copy
 import gzip
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -204,25 +205,50 @@ def test_coordinates_have_a_place_on_the_earth(tmp_path: Path) -> None:
         begin(wrong, rectangle=rectangle, area_m=rectangle.size)
 
 
-def test_a_net_s_projection(tmp_path: Path) -> None:
-    net = write(
-        tmp_path,
-        '<net><location netOffset="-391000.00,-5817000.00" convBoundary="0,0,1,1" '
-        'projParameter="+proj=utm +zone=33 +ellps=WGS84 +datum=WGS84 +units=m +no_defs"/></net>',
-        "n.net.xml",
+LOCATION = (
+    '<net><location netOffset="-390754.14,-5819516.05" convBoundary="0.00,0.00,1012.84,563.62" '
+    'origBoundary="13.390000,52.515000,13.405000,52.520000" projParameter="+proj=utm +zone=33 '
+    '+ellps=WGS84 +datum=WGS84 +units=m +no_defs"/></net>'
+)
+"""Of netconvert 1.28.0."""
+XY = np.array([[5.305808117613196, 245.69929462019354], [946.2077139081666, 57.112139897421]])
+LON_LAT = np.array(
+    [[13.390077901066553, 52.51700736463943], [13.404827132987338, 52.51527188208045]]
+)
+
+
+def test_a_net_s_projection_is_what_sumolib_makes_of_it(tmp_path: Path) -> None:
+    """Both ways; the values are those of sumolib 1.28.0, convertLonLat2XY and convertXY2LonLat."""
+    pytest.importorskip("pyproj", reason="pip install 'edgesim[geo]'")
+    net = File(file=str(write(tmp_path, LOCATION, "n.net.xml")))
+    degrees = write(
+        tmp_path, "t,id,lon,lat\n0,a,13.390078,52.517007\n0,b,13.404,52.5155\n", "f.csv"
     )
+    at, _ = follow(degrees, 0, 1.0, net=net, area_m=[2000.0, 1000.0])
+    np.testing.assert_allclose(at[0], XY, atol=1e-6)
+    at, _ = follow(degrees, 0, 1.0, net=net, area_m=[2000.0, 1000.0], origin=(-10.0, 5.0))
+    np.testing.assert_allclose(at[0], XY - [-10.0, 5.0], atol=1e-6)
+    metres = write(tmp_path, "t,id,x,y\n0,a,5.30,245.74\n0,b,1001.77,30.5\n", "g.csv")
+    rectangle = Rectangle(south=52.51, west=13.385, north=52.525, east=13.41)
+    at, _ = follow(metres, 0, 1.0, net=net, rectangle=rectangle, area_m=rectangle.size)
+    right = (LON_LAT - [rectangle.west, rectangle.south]) * rectangle.scale
+    np.testing.assert_allclose(at[0], right, atol=1e-6)
+
+
+def test_a_net_s_projection_needs_pyproj(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyproj", None)
+    net = File(file=str(write(tmp_path, LOCATION, "n.net.xml")))
     path = write(tmp_path, "t,id,lon,lat\n0,a,13.40,52.50\n", "f.csv")
-    try:
-        import pyproj  # type: ignore[import-not-found, unused-ignore]
-    except ImportError:
-        with pytest.raises(ScenarioError, match=r"needs pyproj.*pip install 'edgesim\[geo\]'"):
-            begin(path, net=File(file=str(net)))
-        return
-    right = pyproj.Transformer.from_crs("EPSG:4326", "EPSG:32633", always_xy=True).transform(
-        13.40, 52.50
-    )
-    at, _ = follow(path, 0, 1.0, net=File(file=str(net)), area_m=[20_000.0, 20_000.0])
-    np.testing.assert_allclose(at[0, 0], [right[0] - 391_000.0, right[1] - 5_817_000.0], atol=1e-3)
+    with pytest.raises(ScenarioError, match=r"needs pyproj.*pip install 'edgesim\[geo\]'"):
+        begin(path, net=net)
+
+
+def test_a_projection_that_is_none(tmp_path: Path) -> None:
+    pytest.importorskip("pyproj", reason="pip install 'edgesim[geo]'")
+    net = write(tmp_path, LOCATION.replace("+proj=utm", "+proj=none"), "n.net.xml")
+    path = write(tmp_path, "t,id,lon,lat\n0,a,13.40,52.50\n", "f.csv")
+    with pytest.raises(ScenarioError, match=r"n.net.xml: projection '\+proj=none .* is not known"):
+        begin(path, net=File(file=str(net)))
 
 
 def test_a_net_without_a_projection(tmp_path: Path) -> None:
