@@ -115,6 +115,37 @@ def test_kinds_and_which_objects_are_devices(tmp_path: Path) -> None:
     assert model.present.shape == (1, 1)
 
 
+RIDES = """timestep_time;vehicle_id;vehicle_x;vehicle_y;vehicle_type;vehicle_lane;vehicle_edge
+14.00;7;127.64;302.56;truck;ab_0;
+14.00;7;127.64;302.56;DEFAULT_PEDTYPE;;ab
+14.00;7;127.64;302.56;DEFAULT_CONTAINERTYPE;;ab
+"""
+
+
+def test_who_rides_is_beside_the_vehicle_and_keyed_by_its_kind(tmp_path: Path) -> None:
+    """As SUMO 1.28.0 writes a truck with a person and a container, all of one id."""
+    rows = [line.split(";") for line in RIDES.splitlines()[1:]]
+    objects = "".join(
+        f'<{kind} id="{row[1]}" x="{row[2]}" y="{row[3]}" type="{row[4]}"/>'
+        for kind, row in zip(("vehicle", "person", "container"), rows, strict=True)
+    )
+    xml = f'<fcd-export><timestep time="14.00">{objects}</timestep></fcd-export>'
+    pq.write_table(
+        pa.table(dict(zip(RIDES.split("\n")[0].split(";"), zip(*rows, strict=True), strict=True))),
+        tmp_path / "f.parquet",
+    )
+    write(tmp_path, xml, "f.xml")
+    write(tmp_path, RIDES, "f.csv")
+    for name in ("f.xml", "f.csv", "f.parquet"):
+        model, at = begin(tmp_path / name)
+        assert at[0].tolist() == [[127.64, 302.56]] * 3 and model.present.all()
+        names = [model.source.name(thing) for thing in range(3)]
+        assert names == ["vehicle 7", "person 7", "container 7"]
+        for kind in ("vehicle", "person", "container"):
+            model, at = begin(tmp_path / name, kinds=(kind,))
+            assert at.shape == (1, 1, 2) and model.source.name(0) == f"{kind} 7"
+
+
 def test_all_replications_see_the_same(tmp_path: Path) -> None:
     model, at = begin(write(tmp_path, BONNMOTION, "f.movements"), replications=3)
     at = model.advance(at, 5.0)
