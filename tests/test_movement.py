@@ -2,6 +2,7 @@
 
 import copy
 import gzip
+import pickle
 import sys
 from pathlib import Path
 from typing import Any
@@ -391,6 +392,75 @@ def test_pieces_of_whatever_size_are_the_same(
         for column in range(4):
             joined = np.concatenate([one[column] for one in pieces])
             np.testing.assert_array_equal(joined, np.concatenate([one[column] for one in whole]))
+
+
+def many_steps(ids: int = 3, steps: int = 60) -> str:
+    """Vehicles on circles, each there for half of the time."""
+    text = "<fcd-export>\n"
+    for step in range(steps):
+        text += f'<timestep time="{step}.00">\n'
+        for i in range(ids):
+            if (step + 17 * i) % steps < steps // 2:
+                x, y = (250 + 200 * f(0.1 * step + i) for f in (np.cos, np.sin))
+                text += f'<vehicle id="v{i}" x="{x:.2f}" y="{y:.2f}"/>\n'
+        text += "</timestep>\n"
+    return text + "</fcd-export>\n"
+
+
+@pytest.mark.parametrize("held", [0, 1 << 25])
+def test_pieces_are_kept_and_where_they_are_not_the_file_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: int
+) -> None:
+    """In memory or in a temporary file; in a copy; in a pickled one, which keeps none; without room."""
+    path = write(tmp_path, many_steps(), "f.xml")
+    expected = follow(path, 118, 0.5)
+    monkeypatch.setattr("edgesim.simulator.models.movement_xml._CHUNK", 300)
+    monkeypatch.setattr("edgesim.scenarios.data.row_store.HELD_BYTES", held)
+    parsed = []
+    pieces = FcdXml.pieces
+    monkeypatch.setattr(FcdXml, "pieces", lambda source: parsed.append(source) or pieces(source))
+    # The file may go on beyond what was looked at; who appears later is no device then.
+    for length_s, changed, times in (
+        (100.0, lambda model: model, 1),
+        (100.0, copy.deepcopy, 1),
+        (100.0, lambda model: pickle.loads(pickle.dumps(model)), 2),
+        (40.0, lambda model: model, 2),
+    ):
+        parsed.clear()
+        model = TraceMobility(path)
+        count = model.survey(LARGE, None, length_s, None)
+        assert count == 3 and len(model._found.kept) > 10
+        model = changed(model)
+        at = model.start(np.full((1, count, 2), 1.0), LARGE, Streams(1, 1).generators, False)
+        for step in range(119):
+            np.testing.assert_array_equal(model.present[0], expected[1][step])
+            np.testing.assert_array_equal(at[0], expected[0][step])
+            at = model.advance(at, 0.5)
+        assert len(parsed) == times, length_s
+    with monkeypatch.context() as full:
+        full.setattr("edgesim.scenarios.data.row_store.RowStore.append", no_room)
+        for found, right in zip(follow(path, 118, 0.5), expected, strict=True):
+            np.testing.assert_array_equal(found, right)
+
+
+def no_room(*_: Any) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_line_is_that_of_the_file_wherever_pieces_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgesim.simulator.models.movement_xml._CHUNK", 300)
+    lines = many_steps().splitlines()
+    for number in (len(lines) // 2, len(lines) - 4):
+        wrong = [*lines[:number], "<vehicle id='x' x='1'/>", *lines[number:]]
+        for name in ("f.xml", "f.xml.gz"):
+            path = write(tmp_path, "\n".join(wrong), name)
+            with pytest.raises(ScenarioError, match=f"line {number + 1}: a tag lacks"):
+                begin(path)
+    path = write(tmp_path, "\n".join(lines[:-1]), "f.xml")
+    with pytest.raises(ScenarioError, match=f"line {len(lines) - 1}: ends before"):
+        begin(path)
 
 
 def test_numbers_are_as_exact_as_python_s(tmp_path: Path) -> None:
