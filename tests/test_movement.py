@@ -158,7 +158,9 @@ def test_bonnmotion(tmp_path: Path) -> None:
     assert at[:, 0].tolist() == [list(map(float, one)) for one in along]
     assert present.all() and (at[:, 1] == 5.0).all()
     # However fast; and it begins again as it ends, without a step in between.
-    at, _ = follow(write(tmp_path, "0 0 5 1 400 5 4 400 5\n", "h.movements"), 9, 0.5, at_end="repeat")
+    at, _ = follow(
+        write(tmp_path, "0 0 5 1 400 5 4 400 5\n", "h.movements"), 9, 0.5, at_end="repeat"
+    )
     assert at[:, 0, 0].tolist() == [0.0, 200.0, *[400.0] * 6, 0.0, 200.0]
     spatial = write(tmp_path, "0 10 20 3 10 110 20 3\n", "g.movements")
     with pytest.raises(ScenarioError, match="bonnmotion-3d"):
@@ -350,7 +352,9 @@ def test_as_much_of_a_file_is_looked_at_as_a_run_reads(
     def text(wrong_at: int) -> str:
         steps = "".join(
             f'<timestep time="{t}">'
-            + "".join(f'<vehicle id="v{i}" x="{t}{"O" * (t == wrong_at)}" y="{i}"/>' for i in range(5))
+            + "".join(
+                f'<vehicle id="v{i}" x="{t}{"O" * (t == wrong_at)}" y="{i}"/>' for i in range(5)
+            )
             + "</timestep>\n"
             for t in range(30)
         )
