@@ -48,7 +48,8 @@ def simulate(scenario: str) -> None:
     experiment.policy.reset(problem.network, problem, streams.generators("policy"))
     simulation = plan_.simulation(experiment.policy.decide, NullRecorder(), streams)
     simulation.run()
-    simulation.world.unfinished()
+    for _ in simulation.world.unfinished():
+        pass
 
 
 def overhead(folder: Path) -> Iterator[Row]:

@@ -265,7 +265,9 @@ def resume(
     except TraceError as error:
         raise CheckpointError(f"{error}; {_ANEW}") from None
     try:
-        return _record(experiment, writer, simulation, path, on_start, saved.every)
+        every = saved.every
+        del saved  # with arrays that grow in the run
+        return _record(experiment, writer, simulation, path, on_start, every)
     except (RunError, CheckpointError, OutputError, TraceError, OSError):
         raise
     except Exception as error:
@@ -343,7 +345,8 @@ def _record(
                         state = checkpoint.state_of(parts, file, places)
                         checkpoint.save(file, Checkpoint(scenario.to_toml(), every, state))
                 status = "complete" if simulation.world.state.slot >= slots else "interrupted"
-                writer.tasks(simulation.world.unfinished())
+                for tasks in simulation.world.unfinished():
+                    writer.tasks(tasks)
             except (KeyboardInterrupt, SystemExit):
                 status = "interrupted"
                 raise

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import table1
-from conftest import SMALL, Capture, admit, observing, simulate
+from conftest import SMALL, Capture, admit, observing, pending, simulate
 from continuing import STREAMS
 from test_ledger import outcomes, tasks
 from test_task_policies import decided, draw
@@ -136,7 +136,8 @@ def conserved(queue: str, slots: int, *overrides: str) -> Conservation:
 
     world.ledger.admit = watched
     simulation.run()
-    trace.tasks(world.unfinished())
+    for rows in world.unfinished():
+        trace.tasks(rows)
     state, sums = world.state, trace.sums
     queued = state.queue_bits.sum() + state.station_queue_bits.sum()
     # The failures of the last slot would be in the row of the next.
@@ -235,7 +236,7 @@ def test_a_task_that_is_half_sent_by_hand(lost: bool) -> None:
         # 16 bits could be served, and 8 are there: the first task's other 6, then the second's 2.
         np.testing.assert_allclose(ended[1]["completion_s"], [0.3 + 0.0375, 0.35], rtol=1e-12)
         assert ended[1]["station"].tolist() == [1, 1]
-    assert not len(ledger.pending())
+    assert not len(pending(ledger))
     ledger.check_state()
 
 

@@ -1,6 +1,8 @@
 """`edgesim data` and `edgesim data check`: what a file is, before a scenario names it."""
 
+import gzip
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from test_carbon import ELECTRICITY_MAPS, LONDON, UK_API
-from test_topologies import graphml, node_link
+from test_topologies import LINKS, gml, graphml, node_link
 
 import edgesim
 from edgesim.cli import DATA_KINDS, main
@@ -51,11 +53,13 @@ def test_the_list_has_all_that_ships_and_where_the_rest_is() -> None:
         ("carbon_intensity_gb_2020.csv", "carbon"),
         ("azure_llm_code_2023.csv", "arrivals"),
         ("eua_users_melbourne_cbd.csv", "positions"),
+        ("sumo_crossing_fcd.xml", "mobility"),
     ],
 )
 def test_what_ships_is_checked_by_its_name(name: str, kind: str) -> None:
     told = json.loads(command("check", name, "--as", kind, "--json").stdout)
-    assert told["rows"] in (21_976, 8_819, 816) and name in told["becomes"]
+    rows = told["samples"] if kind == "mobility" else told["rows"]
+    assert rows in (21_976, 8_819, 816, 5_217) and name in told["becomes"]
     assert name in command("check", name, "--as", kind).stdout
 
 
@@ -117,6 +121,48 @@ def test_topologies() -> None:
     assert told["area"] == "{south = 49.99, west = 7.99, north = 52.01, east = 8.01}"
     told = facts(node_link(), "topology", name="n.json")
     assert (told["coordinates"], told["attributes of links"]) == ("`pos`", "dist")
+    told = facts(node_link(10.0), "topology", name="drawing.json")
+    assert (told["x"], told["coordinates that are no degrees"]) == ("80 to 80", 3)
+    assert 'coordinates = "…"' in told["becomes"] and "area" not in told
+
+
+BESIDE = [*LINKS, ("1", "0", {})]
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "keys", "inner"),
+    [
+        (graphml(), "n.graphml", (), 'stations = "internal", mbs = "2"'),
+        (gml(links=BESIDE), "n.gml.gz", (), 'stations = "internal", mbs = "1", parallel = "join"'),
+        (
+            graphml(links=LINKS[1:]),
+            "n.graphml",
+            ("fibre_index=1.5",),
+            'stations = ["1", "2"], mbs = "2", fibre_index = 1.5',
+        ),
+        (
+            graphml(),
+            "n.graphml",
+            ('stations=["Beta", "2"]',),
+            'mbs = "2", stations = ["Beta", "2"]',
+        ),
+        (node_link(), "n.json", (), 'mbs = "1", coordinates = "degrees"'),
+    ],
+)
+def test_what_a_topology_becomes_is_right_as_it_stands(
+    content: Any, name: str, keys: tuple[str, ...], inner: str
+) -> None:
+    text = content if isinstance(content, str) else json.dumps(content)
+    Path("x.toml").write_text('title = "x"\n[tasks]\nmean = "1 kbit"\n')
+    path = Path(name)
+    path.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+    becomes = str(check_data(path, "topology", keys).facts["becomes"])
+    found = re.fullmatch(r"\[topology\] (.*), with \[area\] (.*), \[twin\] (.*)", becomes)
+    assert found is not None, becomes
+    file = f'file = "{name.removesuffix(".gz")}"'
+    assert found[1] == f"{file}, {inner}"
+    overrides = [f"topology={{{found[1]}}}", f"area={{{found[2]}}}", f"twin={{{found[3]}}}"]
+    edgesim.validate(edgesim.load_scenario("x.toml", overrides))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import SMALL, Capture, admit, observing, simulate
+from conftest import SMALL, Capture, admit, observing, pending, simulate
 from scipy import stats
 
 from edgesim.experiments.run import prepare
@@ -234,7 +234,8 @@ def test_every_task_has_one_outcome_in_a_long_run() -> None:
 
     world.ledger.admit = watched
     simulation.run()
-    trace.tasks(world.unfinished())
+    for rows in world.unfinished():
+        trace.tasks(rows)
     ours = np.column_stack([trace.column(name) for name in ("device", "arrival_s", "bits")])
     theirs = np.concatenate(arrived)
     assert len(theirs) > 20_000
@@ -358,13 +359,13 @@ def test_a_task_in_two_stations_is_lost_once() -> None:
     for slot, station in ((1, 1), (2, 2)):
         assert not len(ledger.serve(slot, np.full((1, 1), station), nothing, three, idle))
     ledger.lose(np.array([[False, True, False]]))
-    assert [OUTCOMES[code] for code in ledger.pending()["outcome"]] == ["lost"]
+    assert [OUTCOMES[code] for code in pending(ledger)["outcome"]] == ["lost"]
     served = np.array([[0.0, 0.0, 3.0]])
     assert not len(ledger.serve(3, np.full((1, 1), 0), nothing, nothing, served))
     ended = ledger.serve(4, np.full((1, 1), 0), np.full((1, 1), 2.0), nothing, idle)
     assert [OUTCOMES[code] for code in ended["outcome"]] == ["lost"]
     assert np.isnan(ended["completion_s"]).all()
-    assert not len(ledger.pending())
+    assert not len(pending(ledger))
 
 
 def test_keys() -> None:

@@ -120,10 +120,15 @@ class TraceWriter:
         if batch != self._batch:
             self._tally_tasks()
             self._batch = batch
+        for first in range(0, len(tasks), BUFFER_TASKS):
+            self._keep_tasks(tasks[first : first + BUFFER_TASKS])
+
+    def _keep_tasks(self, tasks: TaskTable) -> None:
+        """Put as many tasks into the buffer as it holds at most."""
         end = self._task_rows + len(tasks)
         if end > len(self._task_buffer):
             self._append_tasks()
-            self._make_task_buffer(max(BUFFER_TASKS, len(tasks)), tasks.dtype)
+            self._make_task_buffer(BUFFER_TASKS, tasks.dtype)
             end = len(tasks)
         self._task_bytes[self._task_rows : end] = tasks.view(self._task_bytes.dtype)
         self._task_rows = end

@@ -167,7 +167,7 @@ class Approximation:
         )
 
     def solve(self, instance: Program, point: Allocation) -> tuple[FloatArray, FloatArray] | None:
-        """The best bandwidths and powers by the approximation; None if the solver finds none."""
+        """The best (n,) bandwidths, Hz, and powers, W, by the approximation; None if there are none."""
         w, p, bits = point.bandwidth_hz, point.power_w, point.bits
         disturbance_w = instance.disturbance_w(w, p)
         received_w = disturbance_w + p * instance.gain

@@ -46,7 +46,7 @@ class Cells:
         self.members: IntArray = self.total(present.astype(np.float64)).astype(np.int64)
 
     def state_dict(self) -> dict[str, NDArray[Any]]:
-        """The association and who is there, from which all else follows."""
+        """(R, N) the association and who is there, from which all else follows."""
         return {"station": self.station, "present": self.present}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """The stream problem's world: bits queued at devices and stations, over an OFDMA network."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal
@@ -121,7 +122,10 @@ class StreamWorld(World):
         self.update_channel()
 
     def associate(self, distance_m: FloatArray, chooses: BoolArray | None = None) -> None:
-        """Devices choose among the stations that are up, and those that they wait for."""
+        """Devices choose among the stations that are up, and those that they wait for, by (R, N, B) m.
+
+        `chooses` is (R,): the replications for which it is time to; all by default.
+        """
         if self.failures is not None:
             gone = self.failures.reassociates & ~self.state.station_up
             distance_m = np.where(gone[:, None, :], np.inf, distance_m)
@@ -145,7 +149,7 @@ class StreamWorld(World):
         self.associate(self.topology.distance_m(state.position_m), changed)
 
     def leave(self, left: BoolArray) -> None:
-        """The queues of those that leave wait, are handed over to their stations, or are lost.
+        """The queues of those of (R, N) that leave wait, are handed over to their stations, or are lost.
 
         A station that is down takes over none, which then waits.
         """
@@ -205,12 +209,12 @@ class StreamWorld(World):
         )
 
     def check(self, decision: Any) -> tuple[Decision, IntArray]:
-        """Refuse what no network can do, scale down what exceeds a capacity; see `decision.fit`."""
+        """Refuse what no network can do, scale down what exceeds a capacity; shapes as of `decision.fit`."""
         state = self.state
         return fit(decision, self.network, state.cells, state.power_max_w, state.station_queue_bits)
 
     def begin_slot(self, decision: tuple[Decision, IntArray], observation: Observation) -> None:
-        """CPUs run at their real speeds, batteries set limits."""
+        """CPUs run at their real speeds, batteries set limits; the (R, N) decision is what `check` gave."""
         state = self.state
         fitted, scaled = decision
         if self.failures is not None:
@@ -321,7 +325,7 @@ class StreamWorld(World):
         del self._slot
         return recorded, slot.ended
 
-    def unfinished(self) -> TaskTable:
+    def unfinished(self) -> Iterator[TaskTable]:
         """The tasks still in a queue."""
         return self.ledger.pending()
 

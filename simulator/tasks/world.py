@@ -1,5 +1,6 @@
 """The task problem's world: one task per device and slot, an MRC uplink to one station, emissions."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -89,7 +90,7 @@ class TaskWorld(World):
         self.state.channel = channel_of(self.state.path_gain, self.state.fading)
 
     def leave(self, left: BoolArray) -> None:
-        """They leave nothing behind: the tasks of a slot have ended with it."""
+        """Those of (R, N) that leave leave nothing behind: the tasks of a slot have ended with it."""
 
     def fade(self) -> None:
         """A new coherence block."""
@@ -210,9 +211,9 @@ class TaskWorld(World):
         del self._slot
         return columns, ended
 
-    def unfinished(self) -> TaskTable:
+    def unfinished(self) -> Iterator[TaskTable]:
         """None: a slot's tasks end with it."""
-        return np.zeros(0, COUNTED_TASK_ROW)
+        return iter(())
 
     def _columns(self, slot: Slot, outcome: TaskOutcome, carbon_g_per_j: FloatArray) -> Columns:
         """The trace variables of a slot; `state` is still that at its beginning."""

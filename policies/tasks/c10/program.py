@@ -200,7 +200,7 @@ def empty_limits(program: Program, size: int, emission: bool) -> Limits:
 
 @compiled
 def slacks(program: Program, x: FloatArray, emission: bool, slack: FloatArray) -> bool:
-    """Minus the value of every limit, into `slack`; False where one is not met."""
+    """Minus the value of every limit at (n,) x, into (limits,) `slack`; False where one is not met."""
     offloaders, transmitters = len(program.size), len(program.power_max)
     sigma = 0.0 if emission else x[-1]
     received = exp_all(x[:transmitters])
@@ -239,7 +239,7 @@ def slacks(program: Program, x: FloatArray, emission: bool, slack: FloatArray) -
 
 @compiled
 def derivatives(program: Program, x: FloatArray, emission: bool, limits: Limits) -> None:
-    """Fill in the gradients and Hessians of the limits at a point inside all of them."""
+    """Fill in the gradients and Hessians of the limits at (n,) x, a point inside all of them."""
     limits.gradient[:] = 0.0
     limits.hessian[:] = 0.0
     _radio_derivatives(program, x, emission, limits)

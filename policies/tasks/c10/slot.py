@@ -39,7 +39,7 @@ class Slot:
         return rates_bps(self.network, self.channel, power_w)
 
     def rows(self, chosen: BoolArray | int) -> "Slot":
-        """Those replications of R that are chosen, by a mask or a number."""
+        """Those replications of R that are chosen, by an (R,) mask or a number."""
         tasks, channel, carbon = self.tasks, self.channel, self.carbon_g_per_j
         return Slot(
             self.network,
@@ -66,7 +66,7 @@ class Slot:
         )
 
     def arrays(self) -> "SlotArrays":
-        """The same for compiled functions; of a single replication."""
+        """The same for compiled functions, (N,); of a single replication."""
         network, tasks = self.network, self.tasks
         floor_bps = network.rate_min_bps if network.rate_floor == "all" else 0.0
         return SlotArrays(
