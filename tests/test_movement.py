@@ -190,6 +190,11 @@ def test_bonnmotion(tmp_path: Path) -> None:
     along = [(10, 20), (60, 20), (110, 20), (110, 20), (110, 45), (110, 70), (110, 70)]
     assert at[:, 0].tolist() == [list(map(float, one)) for one in along]
     assert present.all() and (at[:, 1] == 5.0).all()
+    # However fast; and it begins again as it ends, without a step in between.
+    at, _ = follow(
+        write(tmp_path, "0 0 5 1 400 5 4 400 5\n", "h.movements"), 9, 0.5, at_end="repeat"
+    )
+    assert at[:, 0, 0].tolist() == [0.0, 200.0, *[400.0] * 6, 0.0, 200.0]
     spatial = write(tmp_path, "0 10 20 3 10 110 20 3\n", "g.movements")
     with pytest.raises(ScenarioError, match="bonnmotion-3d"):
         TraceMobility(spatial)
@@ -389,6 +394,8 @@ def test_pieces_of_whatever_size_are_the_same(
             continue
         pieces = list(FcdXml(path).pieces())
         assert len(pieces) > 1
+        with pytest.raises(ScenarioError, match="line 12: x = '1O' is not a number"):
+            list(FcdXml(write(tmp_path, FCD.replace('"18.14"', '"1O"'), "g.xml")).pieces())
         for column in range(4):
             joined = np.concatenate([one[column] for one in pieces])
             np.testing.assert_array_equal(joined, np.concatenate([one[column] for one in whole]))
@@ -461,6 +468,30 @@ def test_a_line_is_that_of_the_file_wherever_pieces_end(
     path = write(tmp_path, "\n".join(lines[:-1]), "f.xml")
     with pytest.raises(ScenarioError, match=f"line {len(lines) - 1}: ends before"):
         begin(path)
+
+
+def test_as_much_of_a_file_is_looked_at_as_a_run_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three seconds and, as an object may be without a sample so long, four more."""
+    monkeypatch.setattr("edgesim.simulator.models.movement_xml._CHUNK", 200)
+
+    def text(wrong_at: int) -> str:
+        steps = "".join(
+            f'<timestep time="{t}">'
+            + "".join(
+                f'<vehicle id="v{i}" x="{t}{"O" * (t == wrong_at)}" y="{i}"/>' for i in range(5)
+            )
+            + "</timestep>\n"
+            for t in range(30)
+        )
+        return f"<fcd-export>{steps}</fcd-export>"
+
+    with pytest.raises(ScenarioError, match="line 8: x = '7O'"):
+        begin(write(tmp_path, text(7), "f.xml"), 3.0, max_gap=4.0)
+    begin(write(tmp_path, text(20), "f.xml"), 3.0, max_gap=4.0)
+    told = check_data(write(tmp_path, text(-1), "f.xml"), "mobility").to_dict()
+    assert (told["samples"], told["most samples at one time"]) == (150, 5)
 
 
 def test_numbers_are_as_exact_as_python_s(tmp_path: Path) -> None:

@@ -515,6 +515,18 @@ class TestReplay:
         devices = [one.device.tolist() for one in replayed(model, 6, devices=2)]
         assert devices == [[1], [0], [0], [], [0], []]
 
+    def test_how_much_of_a_file_a_run_uses(self) -> None:
+        text = "time\n" + "\n".join(map(str, range(10, 60)))
+        # Ten slots of half a second, in which four times as much is gone through.
+        assert Replay(written(text), 8.0, speedup=4.0).used(3, 10, 0.5) == (20, 50)
+        # Of a minute that is begun all count.
+        for slots, used in ((60, 1), (61, 7), (121, 10)):
+            assert Replay(written(FUNCTIONS_2019), 8.0).used(3, slots, 1.0) == (used, 10)
+        model = Replay(written(FUNCTIONS_2019), 8.0, speedup=2.0)
+        assert model.used(3, 60, 1.0) == (7, 10)
+        per_slot = ReplayPerSlot(written(TestPerSlot.TEXT), {"n": 8.0}, "c")
+        assert [per_slot.used(2, slots, 1.0) for slots in (3, 9)] == [(6, 11), (11, 11)]
+
     def test_requests_without_end_in_a_slot_are_refused(self) -> None:
         model = Replay(written("time\n0\n1e-9\n"), 8.0)
         with pytest.raises(ValueError, match="2 requests in 2e-09 s; allowed: at most 1,000,000"):
