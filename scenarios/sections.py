@@ -24,6 +24,7 @@ from .units import (
     BitsPerSecond,
     Count,
     CyclesPerBit,
+    EfficiencyKey,
     Hertz,
     Joules,
     Metres,
@@ -399,6 +400,10 @@ class ChannelSection(ModelSection):
     noise_model: Literal["total", "density"] = Field(
         default="total",
         description="sigma^2 whatever a device's bandwidth (A(3)), or in proportion to it",
+    )
+    spectral_efficiency: EfficiencyKey = Field(
+        default="shannon",
+        description="what a link carries: log2(1 + SINR), that up to a cap, or the steps of a CQI table",
     )
 
 

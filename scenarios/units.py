@@ -446,3 +446,30 @@ class _NoiseParser:
 
 
 NoiseLevel = Annotated[Noise, _NoiseParser()]
+
+EFFICIENCIES = ("shannon", "cqi-table-1", "cqi-table-2", "cqi-table-3")
+"""Names of what links carry; the tables are those of TS 38.214, 5.2.2.1-2 to -4."""
+
+
+class _EfficiencyParser:
+    """Annotates a spectral efficiency: a name, or a cap in bit/s/Hz."""
+
+    allowed = ", ".join(f'"{name}"' for name in EFFICIENCIES) + ", or a cap in bit/s/Hz, up to 100"
+
+    @staticmethod
+    def parse(value: object) -> float | str:
+        if isinstance(value, str) and value in EFFICIENCIES:
+            return value
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not 0.0 < value <= 100.0:
+            problem = "out of range" if number else "neither a number nor a name that is known"
+            raise PydanticCustomError("quantity", "{problem}", {"problem": problem})
+        return float(value)
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.parse)
+
+
+EfficiencyKey = Annotated[Any, _EfficiencyParser()]

@@ -47,6 +47,7 @@ from .network.backhaul import Backhaul
 from .network.cells import Cells
 from .network.graph import LiveNetwork, Placement
 from .network.network import Network
+from .network.spectral_efficiency import spectral_efficiency
 from .network.topology import Topology, uniform
 from .simulation import Decide, Simulation
 from .stream.ledger import TaskLedger
@@ -419,6 +420,7 @@ def _network(scenario: Scenario, topology: Topology, devices: int) -> Network:
         epsilon_w=scenario.energy.epsilon,
         noise_w=np.array([scenario.channel.noise.power_w(hertz) for hertz in bandwidth]),
         noise_model=scenario.channel.noise_model,
+        efficiency=spectral_efficiency(scenario.channel.spectral_efficiency),
     )
 
 
@@ -437,6 +439,7 @@ def _carbon_aware(scenario: Scenario, network: Network) -> CarbonAwareNetwork:
         rate_min_bps=limits.rate_min,
         energy_max_j=limits.energy_max,
         rate_floor=limits.rate_floor,
+        efficiency=network.efficiency,
     )
 
 

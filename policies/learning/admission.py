@@ -8,6 +8,7 @@ import numpy as np
 
 from ...simulator.core.arrays import BoolArray, FloatArray
 from ...simulator.core.compiled import compiled
+from ...simulator.network.spectral_efficiency import to_carry
 from ...simulator.tasks.channel import MrcChannel
 from ...simulator.tasks.network import CarbonAwareNetwork
 from ...simulator.tasks.powers import solve_powers
@@ -150,6 +151,10 @@ def _in_time(
             radio_s = one.deadline_s[m] - level * edge_s[m]
             rate_bps = max(one.bits[m] / radio_s, one.rate_min_bps)
             most[m] = min(most[m], one.energy_max_j / radio_s)
-        sinr = np.exp2(min(rate_bps / one.bandwidth_hz, 512.0)) - 1.0
+        efficiency = rate_bps / one.bandwidth_hz
+        if efficiency > one.efficiency.cap * (1.0 + 1e-9):
+            return False
+        efficiency = to_carry(one.efficiency, efficiency)
+        sinr = np.exp2(min(efficiency, 512.0)) - 1.0
         target[m] = sinr / one.gain[m]
     return solve_powers(target, one.cross_gain, one.noise_w, most, power)

@@ -13,6 +13,7 @@ from ..core.elementary import log2
 from ..core.state_checks import check_stations
 from ..network.graph import LiveNetwork
 from ..network.network import Network
+from ..network.spectral_efficiency import SpectralEfficiency, carried
 
 ASSOCIATION = {
     "nearest": f"{__package__}.association:Nearest",
@@ -79,6 +80,7 @@ class LoadAware:
     the mean one at full power without interference and n_j the number of other devices that are at
     the station just then. It leaves a station that still covers it only for one that promises more
     than `hysteresis` times as much. Of two that promise the same the first is taken.
+    Spectral efficiencies are capped as all rates are.
 
     Args:
         hysteresis: at least 1; large values mean few handovers.
@@ -93,6 +95,7 @@ class LoadAware:
         self._coverage_m = coverage_m
         self._snr_per_gain = network.device_power_max_w[:, None] / network.noise_w
         self._bandwidth_hz = network.station_bandwidth_hz
+        self._limit = network.efficiency
         self._station = np.full((network.replications, network.devices), _NOWHERE)
 
     def check_state(self) -> None:
@@ -111,6 +114,7 @@ class LoadAware:
             self._bandwidth_hz,
             self._station,
             self.hysteresis,
+            self._limit,
         )
         if chooses is not None:
             station = np.where(chooses[:, None], station, self._station)
@@ -143,6 +147,7 @@ def _best_share(
     bandwidth_hz: FloatArray,
     previous: IntArray,
     hysteresis: float,
+    limit: SpectralEfficiency,
 ) -> IntArray:
     replications, devices, stations = distance_m.shape
     station = previous.copy()
@@ -158,7 +163,8 @@ def _best_share(
             best, best_share, current_share = 0, -1.0, -1.0
             for j in range(stations):
                 if j == 0 or distance_m[r, i, j] < coverage_m[j]:
-                    share_bps = bandwidth_hz[j] * log2(1.0 + snr[r, i, j]) / (1 + load[j])
+                    efficiency = carried(limit, log2(1.0 + snr[r, i, j]))
+                    share_bps = bandwidth_hz[j] * efficiency / (1 + load[j])
                     if share_bps > best_share:
                         best, best_share = j, share_bps
                     if j == current:

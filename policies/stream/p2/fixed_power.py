@@ -38,7 +38,8 @@ def optimise_compute(slot: Slot, small: bool, target: float) -> None:
             device.power = 0.0
             device.bandwidth = bandwidth
             device.capacity = cell.bits_per_hz * bandwidth
-            device.capacity *= log1p(device.power_max * device.gain / noise)
+            snr = device.power_max * device.gain / noise
+            device.capacity *= min(log1p(snr), cell.efficiency_cap)
             worth[c] = _set_bits(cell, device, 0.0) - cell.edge * device.bits
             bound += max(worth[c], 0.0)
     if bound <= target:
@@ -102,7 +103,8 @@ def _full_power_gain(slot: Slot) -> float:
             if device.power > 0.0:
                 sinr = device.power_max * device.gain
                 sinr /= noise + cell.noise_per_hz * device.bandwidth
-                device.capacity = cell.bits_per_hz * device.bandwidth * log1p(sinr)
+                efficiency = min(log1p(sinr), cell.efficiency_cap)
+                device.capacity = cell.bits_per_hz * device.bandwidth * efficiency
                 roots += np.sqrt(min(device.capacity, device.queue))
         others = 0.0
         for c in range(cell.first, cell.end):

@@ -13,6 +13,7 @@ of the radio alone only where devices are few. In small networks the best is ref
 so that those of up to six devices end within 0.5 % of the optimum's gain.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,7 @@ from .slot import (
     observe,
     optimise_cpus,
 )
+from .steps import choose_steps
 
 _SMALL_NETWORK = 12  # devices up to which many starts are cheap
 _FEWEST = 6  # devices up to which all exchanges of senders are cheap
@@ -77,6 +79,26 @@ class Solver:
         )
 
 
+def on_steps(problem: DriftPlusPenalty, observation: Observation, decision: Decision) -> Decision:
+    """A decision for links that carry all up to a cap, moved to the steps that they do carry."""
+    network = problem.network
+    if len(network.efficiency.steps) == 0:
+        return decision
+    bandwidth_hz, power_w, local_cpu_hz, edge_cpu_hz = _given_to_steps(
+        make_cells(problem),
+        observe(problem, observation),
+        network.cycles_per_bit / network.slot_s,
+        np.stack([decision.bandwidth_hz, decision.power_w]),
+    )
+    return replace(
+        decision,
+        bandwidth_hz=bandwidth_hz,
+        power_w=power_w,
+        local_cpu_hz=local_cpu_hz,
+        edge_cpu_hz=edge_cpu_hz,
+    )
+
+
 @compiled
 def _solve(
     cells: Any, observed: Observed, hz_per_bit: float, radio: bool, compute: bool
@@ -90,7 +112,47 @@ def _solve(
         _offload_nothing(cells, observed, r, radio, compute, decision[:, r])
         if len(slot.devices) > 0:
             _choose(slot, observed, r, radio, compute)
+            _to_steps(slot, observed, radio, compute)
             _write(slot, radio, compute, decision[:, r])
+        for i in range(devices):
+            decision[2, r, i] *= hz_per_bit
+            decision[3, r, i] *= cells[observed.station[r, i]].cpu
+    return decision
+
+
+@compiled
+def _to_steps(slot: Slot, observed: Observed, radio: bool, compute: bool) -> None:
+    """Where links carry steps alone: move the decision to them; powers that are given stay."""
+    if len(observed.limit.steps) == 0:
+        return
+    stepped = Slot(slot.cells, slot.devices, slot.gain, slot.interference_w, observed.limit)
+    devices = len(observed.local_limit_bits)
+    if radio:
+        if not compute:
+            fix_cpus(slot)
+        choose_steps(stepped, devices <= _FEW, devices <= _SMALL_NETWORK)
+    true_gain(stepped)
+
+
+@compiled
+def _given_to_steps(
+    cells: Any, observed: Observed, hz_per_bit: float, given: FloatArray
+) -> FloatArray:
+    """As `_solve`, with (2, R, N) bandwidths and powers given that are moved to steps."""
+    replications, devices = observed.station.shape
+    decision = np.zeros((4, replications, devices))
+    pool = np.zeros(devices, DEVICE)
+    for r in range(replications):
+        slot = collect(cells, observed, r, pool)
+        _offload_nothing(cells, observed, r, True, True, decision[:, r])
+        optimise_cpus(slot)
+        for c in range(len(slot.devices)):
+            device = slot.devices[c]
+            device.bandwidth, device.power = given[0, r, device.index], given[1, r, device.index]
+        true_gain(slot)
+        if len(slot.devices) > 0:
+            _to_steps(slot, observed, True, True)
+            _write(slot, True, True, decision[:, r])
         for i in range(devices):
             decision[2, r, i] *= hz_per_bit
             decision[3, r, i] *= cells[observed.station[r, i]].cpu

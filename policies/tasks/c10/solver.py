@@ -31,6 +31,7 @@ from .closed_form_rates import slowest_local_hz
 from .nested_sets import crossing, worst_alone_first
 from .program import decision_at, program_of
 from .slot import Slot
+from .steps import on_steps
 
 MAX_DEVICES = 32
 """Above this many devices an instance is refused, unless there is a time limit."""
@@ -102,6 +103,8 @@ def solve(slot: Slot, time_limit_s: float | None = None) -> Solution:
     # Within half the tolerance, so that limits that can just be met leave the barrier some room.
     room = 1.0 + 0.5 * TOLERANCE
     network = replace(slot.network, server_cpu_hz=slot.network.server_cpu_hz * room)
+    # A link by the cap alone carries no less than one by steps: what is proven of it holds.
+    network = replace(network, efficiency=network.efficiency.without_steps())
     roomy = replace(slot, network=network)
     relaxed = roomy.relaxed(room)
     best = _least_emission(relaxed, expired)
@@ -110,7 +113,13 @@ def solve(slot: Slot, time_limit_s: float | None = None) -> Solution:
         best = _least_emission(relaxed, expired)
     assert best.point is not None
     decision = decision_at(relaxed, best.offload, best.point)
+    if len(slot.network.efficiency.steps) > 0:
+        decision = on_steps(slot, decision)
     outcome = slot.evaluate(decision)
+    if len(slot.network.efficiency.steps) > 0 and not outcome.use.feasible:
+        # By steps more is violated, and limits that are relaxed by that much allow less emission.
+        violation = float(outcome.use.violation)
+        best = _least_emission(roomy.relaxed(1.0 + violation), expired)
     return Solution(
         decision=decision,
         worst_emission_g=float(outcome.worst_emission_g),

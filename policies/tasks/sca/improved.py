@@ -20,6 +20,7 @@ import numpy as np
 
 from ....simulator.core.arrays import BoolArray, FloatArray
 from ....simulator.core.elementary import LN_2, cbrt_each, expm1_each, log2_each, power_each
+from ....simulator.network.spectral_efficiency import to_carry_each
 from ....simulator.tasks.decision import TaskDecision
 from ....simulator.tasks.network import CarbonAwareNetwork, Tasks
 from ....simulator.tasks.outcome import TOLERANCE
@@ -27,6 +28,7 @@ from ....simulator.tasks.powers import fixed_point_w
 from ..c10.closed_form_rates import slowest_edge_hz, slowest_local_hz
 from ..c10.nested_sets import crossing, worst_alone_first
 from ..c10.slot import Slot
+from ..c10.steps import trimmed_w
 from .joint_subproblem import JointSubproblem
 from .result import Result, Status, result
 
@@ -162,6 +164,9 @@ class Search:
             np.maximum(tasks.bits / (_AIRTIME_SHARES[:, None] * time_s), network.rate_min_bps),
             floor_bps,
         )
+        if not network.efficiency.is_shannon:
+            wanted = rate_bps / network.bandwidth_hz
+            rate_bps = network.bandwidth_hz * to_carry_each(network.efficiency, wanted)
         needed = expm1_each(LN_2 * rate_bps / network.bandwidth_hz) / channel.gain
         power_w = fixed_point_w(needed, channel.interference_gain, network.noise_w)
         exists = (power_w >= 0.0).all(axis=-1, keepdims=True)
@@ -181,6 +186,7 @@ class Search:
         ratio = step.power_w / np.where(here.power_w > 0.0, here.power_w, 1.0)
         longer_w = here.power_w * power_each(ratio, np.array([[1.0], [1.0], [2.0], [4.0]]))
         power_w = np.minimum(longer_w, self._slot.network.device_power_max_w)
+        power_w = trimmed_w(self._slot, power_w)
         edge_hz = self._server_rates(here.offload, power_w)
         edge_hz[0] = step.edge_cpu_hz
         found = self._pick(here.offload, power_w, edge_hz)
@@ -218,7 +224,10 @@ class Search:
         """
         network, tasks, channel = self._slot.network, self._slot.tasks, self._slot.channel
         gain = channel.gain / network.noise_w
-        most_bps = network.bandwidth_hz * log2_each(1.0 + network.device_power_max_w * gain)
+        most = np.minimum(
+            log2_each(1.0 + network.device_power_max_w * gain), network.efficiency.cap
+        )
+        most_bps = network.bandwidth_hz * most
         longest_s = tasks.deadline_s
         if network.rate_min_bps > 0.0:
             longest_s = np.minimum(longest_s, tasks.bits / network.rate_min_bps)
