@@ -18,7 +18,6 @@ They import the rest of the program when they are called.
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -85,11 +84,9 @@ def validate(scenario: "AnyScenario", policy: "AnyPolicy | None" = None) -> "Net
         scenario: as for `run`, or as `load_scenario` has changed it.
         policy: as for `run`.
     """
-    from .experiments.run import prepare
+    from .experiments.run import look
 
-    loaded = load_scenario(scenario, policy=policy)
-    code = replace(loaded.code, trust=False, unseen=True)
-    return prepare(loaded.located(loaded.source, loaded.folders, code), policy).blueprint.network
+    return look(load_scenario(scenario, policy=policy), policy).network
 
 
 def run(

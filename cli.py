@@ -151,6 +151,8 @@ def run(train_first: bool, checkpoint: Path | None, as_json: bool, **arguments: 
 
             def on_start(simulation: "Simulation") -> None:
                 started.append(simulation)
+                for note in simulation.notes:
+                    say(f"note: {note}", err=True)
                 follow(simulation)
 
             interrupt: KeyboardInterrupt | None = None
@@ -362,13 +364,10 @@ def validate(scenario: str, **arguments: Any) -> None:
     """
     with user_errors():
         from edgesim import api
-        from edgesim.scenarios.components import unseen
+        from edgesim.experiments.run import verdict
 
-        loaded = api.load_scenario(scenario, **arguments)
-        network = api.validate(loaded)
-        say(f"{scenario}: right; {network.devices} devices, {network.stations} stations")
-        for name in unseen(loaded):
-            say(f"not looked at: {name}")
+        for line in verdict(api.load_scenario(scenario, **arguments)):
+            say(line)
 
 
 @main.command()

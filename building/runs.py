@@ -22,6 +22,16 @@ VARIANTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "poisson": ("local", ("tasks.arrivals=poisson", "tasks.rate=5 tasks/s", "tasks.deadline=1 s")),
     "mmpp": ("local", ("tasks.arrivals=mmpp", "tasks.rates=[5.0, 40.0]", "tasks.sojourns=[1, 1]")),
     "rician": ("local", ("channel.fading=rician", "association.model=load-aware")),
+    "3gpp": (
+        "local",
+        (
+            "channel.path_loss=3gpp-umi",
+            "channel.carrier=3.5 GHz",
+            "channel.fading=clarke",
+            "channel.speed=1 m/s",
+            "mobility.model=random-waypoint",
+        ),
+    ),
     "rough": ("lyapunov", (*ROUGH, 'twin.predict=["location", "arrivals"]')),
     "battery": ("random", ('devices.battery={capacity="1 J", initial=0.5, harvest="60 mW"}',)),
     "failures": (

@@ -4,10 +4,11 @@ from pathlib import Path
 
 from edgesim.policies.catalogue import POLICIES
 from edgesim.scenarios.reference import reference
-from edgesim.simulator.models.arrivals import ARRIVALS
+from edgesim.simulator.models.arrivals import ARRIVALS, SLOT_TASKS
 from edgesim.simulator.models.association import ASSOCIATION
 from edgesim.simulator.models.fading import FADING
 from edgesim.simulator.models.mobility import MOBILITY
+from edgesim.simulator.models.path_loss import PATH_LOSS
 
 PAGE = Path(__file__).with_name("scenario.md")
 
@@ -18,7 +19,9 @@ def text() -> str:
         {
             "policies": POLICIES["drift-plus-penalty"],
             "arrivals": ARRIVALS,
+            "arrivals of worst-case-emission": SLOT_TASKS,
             "fading": FADING,
+            "path_loss": PATH_LOSS,
             "mobility": MOBILITY,
             "association": ASSOCIATION,
         }

@@ -1,9 +1,8 @@
 """What a data file is, before a scenario names it: columns, period, step, gaps, zone, what it becomes."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -12,25 +11,29 @@ from numpy.typing import NDArray
 
 from ..scenarios.carbon_section import CarbonReading
 from ..scenarios.data.carbon import read_carbon
-from ..scenarios.data.carbon_formats import time_columns
 from ..scenarios.data.catalogue import catalogue
+from ..scenarios.data.columns import amounts
 from ..scenarios.data.graphs import around, degrees, place, read_graph
 from ..scenarios.data.lookup import look_up
-from ..scenarios.data.moments import are_aware, moment
+from ..scenarios.data.pieces import open_pieces
 from ..scenarios.data.positions import coordinate_columns, coordinates
-from ..scenarios.data.records import Table, number, read_table, refuse
+from ..scenarios.data.records import Table, read_table, refuse
+from ..scenarios.data.workload_formats import format_of
+from ..scenarios.data.workloads import Workload, read_workload
 from ..scenarios.errors import Issue, ScenarioError, as_toml, nearest
 from ..scenarios.loading import Overrides, data_folders, values_of
 from ..scenarios.validation import validate
+from ..scenarios.workload_section import WorkloadReading
 from ..simulator.components import MOST_HELD
 from ..traces.printing import Printable, duration
+from .movement_check import movement_facts
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
 MOST_ROWS = 1_000_000
-"""Rows of a table that are looked at: more say no more of what it is."""
-
+"""Rows of a table of movements or positions that are looked at, and steps of requests that the usual one is
+the median of: more say no more of what it is."""
 
 Facts: TypeAlias = dict[str, str | int | float]
 
@@ -117,64 +120,115 @@ def _carbon(path: Path, keys: Mapping[str, Any]) -> Facts:
 
 
 def _arrivals(path: Path, keys: Mapping[str, Any]) -> Facts:
-    table = read_table(path, MOST_ROWS)
-    column, times, zone = _times_of(table, keys)
-    numbers = {
-        name: f"{least:g} to {most:g}, mean {mean:.6g}"
-        for name in table.columns
-        if name != column and (found := _numbers(table, name)) is not None
-        for least, mean, most in [found]
-    }
-    sizes = {name: "… bit" for name in numbers}
-    return {
-        "form": table.form,
-        "columns": ", ".join(table.columns),
-        "time column": column,
-        **_rows(table),
-        **_period(np.sort(times), " UTC" if zone else ""),
-        "rows out of order": int((times[1:] < times[:-1]).sum()),
-        "rows at the time of another": int(times.size - np.unique(times).size),
-        "time zone": zone or "none",
-        **numbers,
-        "becomes": '[tasks] arrivals = "replay", '
-        f"file = {as_toml(_name(path))}, time_column = {as_toml(column)}, "
-        f"bits = {_inline(sizes)}",
-    }
-
-
-def _mobility(path: Path, keys: Mapping[str, Any]) -> Facts:
-    table = read_table(path, MOST_ROWS)
-    column, times, zone = _times_of(table, keys)
-    identity = _one_of(table, ("id", "vehicle_id", "person_id", "node", "object"))
-    names = ("x", "vehicle_x", "person_x"), ("y", "vehicle_y", "person_y")
-    if any(one.lower() in names[0] for one in table.columns):
-        axes = (_one_of(table, names[0]), _one_of(table, names[1]))
-    else:
-        latitude, longitude = coordinate_columns(table)
-        axes = (longitude, latitude)
-    index = table.columns.index(identity)
-    who = np.array([str(row[index]) if len(row) > index else "" for row in table.rows])
-    at = np.array([_coordinate(table, axis) for axis in axes])
-    order = np.lexsort((times, who))
-    same = who[order][1:] == who[order][:-1]
+    reading = validate(WorkloadReading, keys, "--set")
+    found = read_workload(path, reading, 1.0)
+    requests = found.requests
     facts: Facts = {
-        "form": table.form,
-        "columns": ", ".join(table.columns),
-        "time column": column,
-        **_rows(table),
-        "objects": int(np.unique(who).size),
-        **_period(np.unique(times), " UTC" if zone else ""),
-        "time zone": zone or "none",
+        "form": found.form,
+        **({"format of": found.format} if found.format else {}),
+        "columns": found.columns,
+        **({"time column": found.time_column} if found.time_column else {}),
+        "times": found.times,
+        "rows": found.rows,
+        **{f"rows left out: {reason}": rows for reason, rows in found.left_out.items()},
     }
-    if same.any():
-        again = times[order][1:][same] == times[order][:-1][same]
-        facts["rows of one object at one time"] = int(again.sum())
-        jump = np.hypot(*np.diff(at[:, order], axis=1))[same]
-        facts["largest jump"] = f"{jump.max():.6g}, in the unit of the columns"
-    for axis, values in zip(axes, at, strict=True):
-        facts[axis] = f"{values.min():.9g} to {values.max():.9g}"
-    facts["becomes"] = f"movements of {facts['objects']:,} objects, by {identity}"
+    if reading.device_column is not None:
+        facts["devices"] = len(found.ids)
+    if found.minutes:
+        counts = [int(block["count"].sum()) for block in requests.blocks()]
+        facts["requests"] = sum(counts)
+        sizes: Any = "… bit"
+    else:
+        facts |= _steps(found)
+        facts["rows out of order"] = found.out_of_order[0]
+        numbers = _number_columns(path, reading, found.time_column)
+        facts |= numbers
+        sizes = dict.fromkeys(numbers, "… bit")
+    named = {"time_column": found.time_column} if found.time_column else {}
+    given = {key: value for key, value in keys.items() if value is not None}
+    written = ", ".join(f"{key} = {as_toml(value)}" for key, value in (named | given).items())
+    facts["becomes"] = (
+        f'[tasks] arrivals = "replay", file = {as_toml(_name(path))}, '
+        + f"{written}, " * bool(written)
+        + f"bits = {_inline(sizes) if isinstance(sizes, dict) else as_toml(sizes)}"
+    )
     return facts
+
+
+def _steps(found: Workload) -> Facts:
+    """Period and steps of requests, of which little is held at a time."""
+    requests = found.requests
+    every = -(-requests.size // MOST_ROWS)
+    last = requests.read(0, 1)["time_s"]
+    first_s, sample, alike, longest, begin = float(last[0]), list[Any](), 0, 0.0, 0
+
+    def steps() -> Iterator[NDArray[Any]]:
+        before = requests.read(0, 1)["time_s"]
+        for block in requests.blocks():
+            times = np.concatenate((before, block["time_s"]))
+            before = times[-1:]
+            yield np.diff(times)
+
+    for some in steps():
+        sample.append(some[-begin % every :: every])
+        begin += some.size
+        alike += int(np.count_nonzero(some == 0.0))
+        longest = max(longest, float(some.max()))
+    last_s = float(requests.read(requests.size - 1, requests.size)["time_s"][0])
+    moments = [first_s, last_s]
+    if found.since is None:
+        told: Facts = {"period": f"{first_s:g} s to {last_s:g} s"}
+    else:
+        dates = [_short(found.since + np.timedelta64(round(at * 1e6), "us")) for at in moments]
+        zone = " UTC" if found.times == "dates with a zone" or "since 1970" in found.times else ""
+        told = {"period": f"{dates[0]} to {dates[1]}{zone}"}
+    positive = np.concatenate(sample)
+    positive = positive[positive > 0.0]
+    if positive.size:
+        usual = float(np.median(positive))
+        slack = max(1e-6 * usual, 4.0 * float(np.spacing(abs(last_s))))
+        other = gaps = 0
+        for some in steps():
+            other += int(np.count_nonzero((some > 0.0) & (np.abs(some - usual) > slack)))
+            gaps += int(np.count_nonzero(some > MOST_HELD * usual))
+        told |= _told(usual, other, gaps, longest)
+    # The first step is from the first row to itself.
+    return told | {"rows at the time of another": alike - 1}
+
+
+def _number_columns(path: Path, reading: WorkloadReading, time_column: str) -> dict[str, str]:
+    """Columns of numbers only, and of what is unknown: least, mean and most."""
+    format_, table = format_of(open_pieces(path))
+    names = [
+        name for name in table.columns if name != time_column and table.columns.count(name) == 1
+    ]
+    least, most = dict.fromkeys(names, np.inf), dict.fromkeys(names, -np.inf)
+    total, count = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0)
+    unknown: dict[str, Counter[str]] = {name: Counter() for name in names}
+    for piece in table.read(names) if names else ():
+        for name in [name for name in names if name in total]:
+            given = reading.unknown if reading.unknown is not None else format_.unknown_in(name)
+            markers = dict.fromkeys(("", *given))
+            read = amounts(piece.columns[name], markers, table.decimal_comma, signed=True)
+            if read.wrong is not None:
+                del total[name]
+                continue
+            known = read.values[~np.isnan(read.values)]
+            if known.size:
+                least[name] = min(least[name], float(known.min()))
+                most[name] = max(most[name], float(known.max()))
+                total[name] += float(known.sum())
+                count[name] += known.size
+            for marker, found in read.unknown.items():
+                unknown[name][marker] += int(np.count_nonzero(found))
+    told = {}
+    for name in total:
+        if count[name]:
+            text = f"{least[name]:g} to {most[name]:g}, mean {total[name] / count[name]:.6g}"
+            for marker, rows in unknown[name].items():
+                text += f"; {as_toml(marker) if marker else 'nothing'} in {rows:,} rows"
+            told[name] = text
+    return told
 
 
 def _positions(path: Path, keys: Mapping[str, Any]) -> Facts:
@@ -243,7 +297,7 @@ def _topology(path: Path, keys: Mapping[str, Any]) -> Facts:
 KINDS: Mapping[str, Callable[[Path, Mapping[str, Any]], Facts]] = {
     "carbon": _carbon,
     "arrivals": _arrivals,
-    "mobility": _mobility,
+    "mobility": movement_facts,
     "positions": _positions,
     "topology": _topology,
 }
@@ -285,74 +339,25 @@ def _period(times: NDArray[Any], clock: str) -> Facts:
         else f"{_short(first)} to {_short(last)}{clock}"
     }
     if steps.size:
-        usual, longest = float(np.median(steps)), int(np.argmax(steps))
-        told["usual step"] = duration(usual)
-        told["other steps"] = int((np.abs(steps - usual) > 1e-6 * usual).sum())
-        told[f"gaps, over {MOST_HELD:g} usual steps"] = int((steps > MOST_HELD * usual).sum())
-        told["longest step"] = duration(float(steps[longest]))
+        usual = float(np.median(steps))
+        other = int((np.abs(steps - usual) > 1e-6 * usual).sum())
+        told |= _told(usual, other, int((steps > MOST_HELD * usual).sum()), float(steps.max()))
     return told
+
+
+def _told(usual_s: float, other: int, gaps: int, longest_s: float) -> Facts:
+    return {
+        "usual step": duration(usual_s),
+        "other steps": other,
+        f"gaps, over {MOST_HELD:g} usual steps": gaps,
+        "longest step": duration(longest_s),
+    }
 
 
 def _short(moment: np.datetime64) -> str:
     """Without zeros at its end."""
     text = str(moment)
     return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _times_of(table: Table, keys: Mapping[str, Any]) -> tuple[str, NDArray[Any], str]:
-    """The column of times, the times as datetime64 or seconds, and whether they have a zone."""
-    _no_keys(keys, ("time_column",))
-    named = keys.get("time_column")
-    fits = [named] if named in table.columns else time_columns(table)
-    if named is not None and named not in table.columns:
-        refuse(table.path, f"no column {as_toml(named)}", ", ".join(table.columns))
-    if len(fits) != 1:
-        what = (
-            f"several columns of times: {', '.join(fits)}"
-            if fits
-            else "no column of times by its name"
-        )
-        refuse(table.path, f"{what}; its columns: {', '.join(table.columns)}", "`time_column`")
-    if not table.rows:
-        refuse(table.path, "empty", "rows")
-    try:
-        seconds = table.column(fits[0], lambda cell: number(cell, -1e8, 1e8, "seconds"))
-    except ScenarioError:
-        moments = table.column(fits[0], moment)
-    else:
-        return fits[0], np.array(seconds), ""
-    aware = are_aware(moments)
-    if aware is None:
-        refuse(table.path, "some times have a zone and some have none", "one or the other")
-    if aware:
-        try:
-            moments = [one.astimezone(UTC).replace(tzinfo=None) for one in moments]
-        except OverflowError:
-            refuse(table.path, "a time that is in UTC in a year that there is not")
-    return fits[0], np.array(moments, "datetime64[us]"), "in the rows" if aware else ""
-
-
-def _numbers(table: Table, name: str) -> tuple[float, float, float] | None:
-    """Least, mean and most of a column, if it has numbers only."""
-    try:
-        found = np.array(table.column(name, lambda cell: number(cell, -1e300, 1e300, "a number")))
-    except ScenarioError:
-        return None
-    return float(found.min()), float(found.mean()), float(found.max())
-
-
-def _one_of(table: Table, names: Sequence[str]) -> str:
-    found = [column for column in table.columns if column.lower() in names]
-    if len(found) != 1:
-        what = f"{len(found)} columns of these names; its columns: {', '.join(table.columns)}"
-        refuse(table.path, what, f"one of {', '.join(names)}")
-    return found[0]
-
-
-def _coordinate(table: Table, name: str) -> list[float]:
-    return table.column(
-        name, lambda cell: number(cell, -1e9, 1e9, "a coordinate", table.decimal_comma)
-    )
 
 
 def listing() -> str:

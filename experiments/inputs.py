@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -48,7 +48,7 @@ class Inputs:
             found |= notebook
         for path in sorted(paths):
             if path not in self._of_file:
-                self._of_file[path] = _digest(path.read_bytes())
+                self._of_file[path] = _digest_of_file(path)
             more, name = self._of_file[path], path.name
             found[name] = _digest(f"{found[name]}{more}".encode()) if name in found else more
         return dict(sorted(found.items()))
@@ -119,3 +119,9 @@ def _is_users(module: ModuleType) -> bool:
 
 def _digest(content: bytes) -> str:
     return sha256(content).hexdigest()[:16]
+
+
+def _digest_of_file(path: Path) -> str:
+    """The same of a file's content, of which it holds little at a time."""
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()[:16]

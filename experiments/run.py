@@ -11,6 +11,7 @@ from ..policies.base import AnyPolicy, Policy
 from ..policies.learning.trainable import TrainablePolicy
 from ..policies.registry import make_policy, policy_name
 from ..scenarios.code import Code
+from ..scenarios.components import unseen
 from ..scenarios.data.lookup import check_inside
 from ..scenarios.errors import Issue, ScenarioError, as_toml
 from ..scenarios.loading import AnyScenario, Overrides, load_scenario, parse_scenario
@@ -31,6 +32,7 @@ from . import checkpoint
 from .checkpoint import Checkpoint, checkpoint_path
 from .errors import ArgumentError, CheckpointError, interrupted
 from .inputs import inputs_of
+from .radio_notes import radio_notes
 
 _ANEW = "`overwrite=True` without `resume=True` starts it anew"
 
@@ -90,12 +92,36 @@ def _mistakes(rest: object, policy: AnyPolicy | None) -> list[Issue]:
     """What is wrong with the files, models and policy of a scenario that has mistakes in its keys, too."""
     if not isinstance(rest, Scenario):
         return []
-    code = replace(rest.code, trust=False, unseen=True)
     try:
-        prepare(rest.located(rest.source, rest.folders, code), policy)
+        look(rest, policy)
     except ScenarioError as error:
         return list(error.issues)
     return []
+
+
+def look(scenario: Scenario, policy: AnyPolicy | None = None) -> Blueprint:
+    """What `prepare` would make of a scenario, but for classes of its own, which are not imported.
+
+    Raises:
+        ScenarioError: with all that is wrong.
+    """
+    code = replace(scenario.code, trust=False, unseen=True)
+    return prepare(scenario.located(scenario.source, scenario.folders, code), policy).blueprint
+
+
+def verdict(scenario: Scenario) -> list[str]:
+    """What `edgesim validate` says of a scenario that is right, a line each.
+
+    Raises:
+        ScenarioError: it is not; with all that is wrong.
+    """
+    plan = look(scenario)
+    devices, stations = plan.network.devices, plan.network.stations
+    return [
+        f"{scenario.source}: right; {devices} devices, {stations} stations",
+        *(f"note: {note}" for note in plan.notes),
+        *(f"not looked at: {name}" for name in unseen(scenario)),
+    ]
 
 
 def prepare(scenario: Scenario, policy: AnyPolicy | None = None) -> Experiment:
@@ -136,7 +162,7 @@ def prepare(scenario: Scenario, policy: AnyPolicy | None = None) -> Experiment:
             name = as_toml(scenario.policy.name)
             issue = Issue(scenario.source, str(error), "policy.name", name)
             raise ScenarioError([issue]) from None
-    return Experiment(scenario, plan, made)
+    return Experiment(scenario, replace(plan, notes=(*plan.notes, *radio_notes(plan))), made)
 
 
 def _streams(scenario: Scenario) -> Streams:

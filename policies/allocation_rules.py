@@ -9,8 +9,8 @@ from ..simulator.stream.observation import Observation
 
 
 def equal_shares(capacity: FloatArray, cells: Cells) -> FloatArray:
-    """(R, N) each station's capacity (B,), divided equally among the devices it serves."""
-    return cells.at_station(capacity / np.maximum(cells.members, 1))
+    """(R, N) each station's capacity (B,), divided equally among those of its devices that are there."""
+    return cells.at_station(capacity / np.maximum(cells.members, 1)) * cells.present
 
 
 def local_cpu_to_empty(network: Network, observation: Observation) -> FloatArray:

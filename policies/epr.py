@@ -25,6 +25,7 @@ from ..simulator.tasks.observation import TaskObservation
 from ..simulator.tasks.powers import least_powers_w
 from ..simulator.tasks.problem import WorstCaseEmission
 from .allocation_rules import equal_shares, local_cpu_to_empty, station_service
+from .among_present import Rows, among_present
 from .base import Policy
 from .stream.lyapunov import Lyapunov
 from .tasks.c10.closed_form_rates import feasible_common_hz
@@ -130,7 +131,7 @@ class EqualRatesTasks(Policy):
             0.794 GHz, for tasks of up to 1587 Mcycles; tasks of at most 1500 Mcycles leave a choice
             between 0.75 GHz (in time) and 0.816 GHz (within 1 J).
         edge_cpu: the server's rate for each offloaded task; by default F_max / N, so that all
-            devices can offload at once.
+            devices that are there can offload at once.
 
     Raises:
         ValueError: a rate of zero.
@@ -150,10 +151,15 @@ class EqualRatesTasks(Policy):
 
     def decide(self, observation: TaskObservation) -> TaskDecision:
         """Offloading and powers of least worst-case emission at the equal rates."""
+        return among_present(self._network, observation, self._decide)
+
+    def _decide(
+        self, network: CarbonAwareNetwork, observation: TaskObservation, rows: Rows
+    ) -> TaskDecision:
         return best_offloading(
-            at_equal_rates(self._network, observation, self.local_cpu, self.edge_cpu),
+            at_equal_rates(network, observation, self.local_cpu, self.edge_cpu),
             lambda instance, offload, relaxation: least_powers_w(
-                self._network, instance.slot.channel, instance.needed_bps(offload, relaxation)
+                network, instance.slot.channel, instance.needed_bps(offload, relaxation)
             ),
         )
 
@@ -183,18 +189,23 @@ class EqualRatesEqualPowerTasks(Policy):
     def reset(
         self, network: CarbonAwareNetwork, problem: WorstCaseEmission, rngs: Generators
     ) -> None:
-        """Keep the network's limits, and the power of those who transmit."""
+        """Keep the network's limits."""
         self._network = network
-        self._power_w = network.device_power_max_w
-        if self.power is not None:
-            self._power_w = np.minimum(self.power, self._power_w)
 
     def decide(self, observation: TaskObservation) -> TaskDecision:
         """Offloading of least worst-case emission at the equal rates and powers."""
-        everybody = self._network.rate_floor == "all" and self._network.rate_min_bps > 0.0
+        return among_present(self._network, observation, self._decide)
+
+    def _decide(
+        self, network: CarbonAwareNetwork, observation: TaskObservation, rows: Rows
+    ) -> TaskDecision:
+        everybody = network.rate_floor == "all" and network.rate_min_bps > 0.0
+        power_w = network.device_power_max_w
+        if self.power is not None:
+            power_w = np.minimum(self.power, power_w)
         return best_offloading(
-            at_equal_rates(self._network, observation, self.local_cpu, self.edge_cpu),
-            lambda instance, offload, relaxation: self._power_w * (offload | everybody),
+            at_equal_rates(network, observation, self.local_cpu, self.edge_cpu),
+            lambda instance, offload, relaxation: power_w * (offload | everybody),
         )
 
 

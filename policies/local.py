@@ -13,6 +13,7 @@ from ..simulator.tasks.observation import TaskObservation
 from ..simulator.tasks.powers import least_powers_w
 from ..simulator.tasks.problem import WorstCaseEmission
 from .allocation_rules import local_cpu_to_empty, station_service
+from .among_present import Rows, among_present
 from .base import Policy
 from .tasks.c10.closed_form_rates import slowest_local_hz
 
@@ -50,7 +51,13 @@ class LocalTasks(Policy):
 
     def decide(self, observation: TaskObservation) -> TaskDecision:
         """alpha_m = 0, f_m = C_m / D_m, the least powers for the rate floor."""
-        network, tasks = self._network, observation.tasks
+        return among_present(self._network, observation, self._decide)
+
+    @staticmethod
+    def _decide(
+        network: CarbonAwareNetwork, observation: TaskObservation, rows: Rows
+    ) -> TaskDecision:
+        tasks = observation.tasks
         floor = network.rate_min_bps if network.rate_floor == "all" else 0.0
         rate = np.full(tasks.bits.shape, floor)
         return TaskDecision(

@@ -13,6 +13,7 @@ from ..simulator.tasks.observation import TaskObservation
 from ..simulator.tasks.powers import least_powers_w
 from ..simulator.tasks.problem import WorstCaseEmission
 from .allocation_rules import equal_shares, station_service
+from .among_present import Rows, among_present
 from .base import Policy
 
 
@@ -45,8 +46,17 @@ class OffloadAllTasks(Policy):
         self._network = network
 
     def decide(self, observation: TaskObservation) -> TaskDecision:
-        """alpha_m = 1, f_m^0 = F_max / N, and R_m = S_m / (D_m - C_m / f_m^0) or the floor."""
-        network, tasks = self._network, observation.tasks
+        """alpha_m = 1, f_m^0 = F_max / N, and R_m = S_m / (D_m - C_m / f_m^0) or the floor.
+
+        N are the devices that are there.
+        """
+        return among_present(self._network, observation, self._decide)
+
+    @staticmethod
+    def _decide(
+        network: CarbonAwareNetwork, observation: TaskObservation, rows: Rows
+    ) -> TaskDecision:
+        tasks = observation.tasks
         shape = tasks.bits.shape
         edge_hz = np.full(shape, network.server_cpu_hz / network.devices)
         left_s = tasks.deadline_s - tasks.cycles / edge_hz

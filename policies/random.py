@@ -39,13 +39,14 @@ class Random(Policy):
         weight = np.stack([standard_exponential(rng, (2, devices)) for rng in self._rngs], axis=1)
 
         def share(capacity: FloatArray, weights: FloatArray) -> FloatArray:
+            weights = weights * cells.present
             total = cells.total(weights)
             return weights * cells.at_station(capacity / np.where(total > 0.0, total, 1.0))
 
         return Decision(
             bandwidth_hz=share(network.station_bandwidth_hz, weight[0]),
             power_w=uniform[0] * observation.power_max_w,
-            local_cpu_hz=uniform[1] * network.device_cpu_hz,
+            local_cpu_hz=uniform[1] * network.device_cpu_hz * cells.present,
             edge_cpu_hz=share(network.station_cpu_hz, weight[1]),
             served_bits=station_service(network, observation),
         )
@@ -68,12 +69,13 @@ class RandomTasks(Policy):
         network = self._network
         uniform = np.stack([rng.random((3, network.devices)) for rng in self._rngs], axis=1)
         draws = [standard_exponential(rng, network.devices) for rng in self._rngs]
-        weight = np.stack(draws)
+        present = observation.present
+        weight = np.stack(draws) * present
+        total = weight.sum(axis=1, keepdims=True)
         slack = network.device_cpu_max_hz - network.device_cpu_min_hz
-        share = weight / weight.sum(axis=1, keepdims=True)
         return TaskDecision(
-            power_w=uniform[0] * network.device_power_max_w,
-            offload=uniform[1] < 0.5,
-            local_cpu_hz=network.device_cpu_min_hz + uniform[2] * slack,
-            edge_cpu_hz=network.server_cpu_hz * share,
+            power_w=uniform[0] * network.device_power_max_w * present,
+            offload=(uniform[1] < 0.5) & present,
+            local_cpu_hz=(network.device_cpu_min_hz + uniform[2] * slack) * present,
+            edge_cpu_hz=network.server_cpu_hz * (weight / np.where(total > 0.0, total, 1.0)),
         )

@@ -268,6 +268,8 @@ def configure(
         raise ScenarioError(issues)
     try:
         return cls(**arguments)
+    except ScenarioError:  # which says itself in which file and row it is
+        raise
     except (ValueError, OSError) as error:
         reason = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else error
         raise ScenarioError([Issue(source, f"{cls.__name__}: {reason}", where)]) from None

@@ -19,7 +19,8 @@ def reference(components: Mapping[str, Mapping[str, str]]) -> str:
     """All keys as Markdown, each with its meaning, its allowed values and its default.
 
     Args:
-        components: of each kind in `components.KEYS`, the built-in names and their classes.
+        components: of each kind in `components.KEYS`, the built-in names and their classes; "KIND of
+            PROBLEM" has those that a problem alone has.
     """
     lines = [
         "# Keys of a scenario",
@@ -36,8 +37,10 @@ def reference(components: Mapping[str, Mapping[str, str]]) -> str:
             heading = ", ".join(f"[{path}]" for path in at) or "Outside of the sections"
             lines += ["", f"## {heading}", "", inspect.getdoc(model) or "", "", *_table(rows)]
         for kind, key in KEYS.items():
-            if key.rpartition(".")[0] in at and kind in components:
-                lines += _choices(kind, key, components[kind])
+            for name, builtins in components.items() if key.rpartition(".")[0] in at else ():
+                of, _, problem = name.partition(" of ")
+                if of == kind:
+                    lines += _choices(kind, key, builtins, problem)
     return "\n".join(lines) + "\n"
 
 
@@ -95,12 +98,11 @@ def _metadata(hint: object) -> Iterator[object]:
         yield from _metadata(part)
 
 
-def _choices(kind: str, key: str, builtins: Mapping[str, str]) -> list[str]:
+def _choices(kind: str, key: str, builtins: Mapping[str, str], problem: str) -> list[str]:
     """The classes that a key can name, and the keys of each class."""
-    lines = [
-        "",
-        f'`{key.rpartition(".")[2]}` is one of these, or `"module:Class"` of a .py file beside the scenario:',
-    ]
+    own = '`"module:Class"` of a .py file beside the scenario'
+    where = f" in the problem {problem}" if problem else ""
+    lines = ["", f"`{key.rpartition('.')[2]}`{where} is one of these, or {own}:"]
     for name in builtins:
         cls = resolve(name, kind, builtins)
         summary, meanings = _docstring(cls)

@@ -129,6 +129,8 @@ class Scenario(Section):
     def _fits_together(self) -> "Scenario":
         if self.topology.file is not None:  # which has their number
             self.stations.sbs.__dict__["count"] = None
+        if self.mobility.model == "trace" and "count" not in self.devices.model_fields_set:
+            self.devices.__dict__["count"] = None  # as many as the file has
         checks = (
             _positions,
             _placed_by_file,

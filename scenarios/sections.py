@@ -175,7 +175,9 @@ class DevicesSection(Section):
     """The devices: their number, their places at the start, and their capacities."""
 
     count: Count | None = Field(
-        default=None, le=MAX_DEVICES, description="N; 20, or as many as `positions` lists"
+        default=None,
+        le=MAX_DEVICES,
+        description="N; 20, or as many as `positions` lists, or move in the file of `mobility`",
     )
     positions: Annotated[
         Annotated[Literal["uniform"], Tag("<value>")] | Points, Discriminator(form)
@@ -192,7 +194,16 @@ class DevicesSection(Section):
     cpu_min: Hertz = Field(
         default=0.0, description="slowest CPU speed at which a task is executed; C(10) only"
     )
+    height: Metres = Field(
+        default=1.5,
+        description="of their antennas above the ground, where the path loss asks for it",
+    )
     battery: BatterySection | None = Field(default=None, description="none: on mains")
+    absent_queue: Literal["wait", "hand-over", "lost"] = Field(
+        default="wait",
+        description="of a device that leaves the network, its queue waits until it is back, is handed "
+        "over to its station, or is lost; not C(10)",
+    )
 
     @model_validator(mode="after")
     def _counted(self) -> "DevicesSection":
@@ -260,6 +271,9 @@ class MbsSection(Section):
     position: Point | None = Field(
         default=None, description="[x, y]; the middle of the area if not given"
     )
+    height: Metres = Field(
+        default=25.0, description="of its antennas, where the path loss asks for it"
+    )
     failures: FailuresSection | None = Field(default=None, description="none: it never fails")
 
 
@@ -278,6 +292,9 @@ class SbsSection(Section):
     positions: Annotated[Points, Discriminator(form)] | None = Field(
         default=None,
         description="instead of the circle: listed as [x, y], or from a file; the first `count`",
+    )
+    height: Metres = Field(
+        default=10.0, description="of their antennas, where the path loss asks for it"
     )
     failures: FailuresSection | None = Field(default=None, description="none: they never fail")
 
@@ -389,6 +406,9 @@ class ChannelSection(ModelSection):
     coherence: PositiveSeconds | None = Field(
         default=None, description="how long a fading gain lasts; one slot if not given"
     )
+    carrier: PositiveHertz | None = Field(
+        default=None, description="carrier frequency; the 3GPP models and Clarke's fading need it"
+    )
     path_loss: str = Field(default="log-distance", description="path-loss model")
     path_loss_exponent: Number = Field(default=4.0, ge=0, le=10, description="alpha")
     reference_gain: PowerRatio = Field(default=1.0, gt=0, description="power gain at 1 m")
@@ -396,6 +416,9 @@ class ChannelSection(ModelSection):
     noise: NoiseLevel = Field(
         default=Noise(1e-14),
         description="sigma^2: power over a station's whole band, or power per bandwidth",
+    )
+    noise_figure: PowerRatio = Field(
+        default=1.0, ge=1, description="by so much a receiver raises the noise; 1 is 0 dB"
     )
     noise_model: Literal["total", "density"] = Field(
         default="total",

@@ -16,6 +16,9 @@ from pydantic_core import PydanticCustomError, core_schema
 if TYPE_CHECKING:
     import pint
 
+LIGHT_M_PER_S = 299_792_458.0
+"""In vacuum."""
+
 # A registry of our own: it loads in milliseconds where pint's takes a quarter of a second, keeps
 # bits apart from hertz, and does not read a CPU cycle as 2 pi radian.
 _DEFINITIONS = """

@@ -18,16 +18,20 @@ from ..scenarios.sections import (
     UniformLatency,
 )
 from .components import (
+    COUNTED_BY,
     check_carbon_files,
+    check_path_loss,
     check_size,
     check_speed,
     check_times,
+    count_devices,
+    find_antenna_fading,
     find_carbon,
     find_device_positions,
     find_model,
     find_path_loss,
+    find_sites,
     find_topology,
-    only,
 )
 from .core.arrays import FloatArray
 from .core.clock import to_ns
@@ -40,9 +44,11 @@ from .models.association import ASSOCIATION, Association
 from .models.battery import Battery
 from .models.carbon import CarbonIntensity
 from .models.checked import checked
-from .models.fading import FADING, NoFading, PathLoss
+from .models.fading import FADING, NoFading
 from .models.failures import FailureModel, Failures
-from .models.mobility import MOBILITY, Mobility
+from .models.mobility import MOBILITY, Mobility, present_of
+from .models.path_loss import DistanceLaw, Links, OfDistance, PathLoss, Sites, is_law
+from .models.replay import Recorded
 from .network.backhaul import Backhaul
 from .network.cells import Cells
 from .network.graph import LiveNetwork, Placement
@@ -54,7 +60,7 @@ from .stream.ledger import TaskLedger
 from .stream.problem import DriftPlusPenalty
 from .stream.state import StreamState
 from .stream.world import StreamWorld
-from .tasks.channel import draw_fading
+from .tasks.channel import AntennaFading, BlockFading, WaveFading
 from .tasks.network import CarbonAwareNetwork, Tasks
 from .tasks.problem import WorstCaseEmission
 from .tasks.state import TaskState
@@ -81,8 +87,10 @@ class Blueprint:
         mobility: configured, not started; so are the following.
         association: which station serves whom.
         path_loss: mean gains.
-        fading: gains around the mean; None where the channel is drawn antenna by antenna.
+        sites: what a path loss is told of the stations.
+        fading: gains around the mean; None where each antenna's are drawn block by block.
         arrivals: tasks.
+        notes: what a user should know before a run, a line each.
     """
 
     scenario: Scenario
@@ -94,9 +102,11 @@ class Blueprint:
     carbon_about: Mapping[str, Mapping[str, Any]]
     mobility: Mobility
     association: Association
-    path_loss: PathLoss
+    path_loss: PathLoss | DistanceLaw
+    sites: Sites
     fading: Any
     arrivals: Any
+    notes: tuple[str, ...] = ()
 
     def simulation(
         self,
@@ -161,6 +171,7 @@ class Blueprint:
             station_period_s=scenario.twin.station.period or slot_s,
             now_ns=now_ns,
             begun=begun,
+            notes=self.notes,
         )
 
     def _world(self, streams: Streams) -> World:
@@ -178,16 +189,23 @@ class Blueprint:
         )
         position = mobility.start(position, self.topology.area_m, streams.generators, placed)
         distance = self.topology.distance_m(position)
-        path_gain = path_loss.gain(distance)
+        if is_law(path_loss):
+            path_loss = OfDistance(path_loss)
+        path_loss.start(self.sites, streams.generators)
+        path_gain = path_loss.gain(Links(position, distance))
         live = LiveNetwork(network, self.topology)
-        live.follow(Placement(position))
+        present = present_of(mobility)
+        present = np.ones(shape, np.bool_) if present is None else present.copy()
+        live.follow(Placement(position, present=present))
         association.start(live, self.topology.coverage_m)
-        station = association.associate(distance, path_gain)
+        # Who is not there yet has been at no station; the first stands for it.
+        station = np.where(present, association.associate(distance, path_gain), 0)
         at_start = {
             "slot": 0,
             "position_m": position,
+            "present": present,
             "path_gain": path_gain,
-            "cells": Cells(station, network.stations),
+            "cells": Cells(station, network.stations, present),
             "carbon_g_per_j": np.broadcast_to(
                 self.carbon.at(0), (network.replications, network.stations)
             ),
@@ -246,6 +264,7 @@ class Blueprint:
             queue_bits=zeros,
             station_queue_bits=np.zeros((network.replications, network.stations)),
             lost_bits=np.zeros((network.replications, network.stations)),
+            left_bits=zeros,
             battery_j=charge,
             power_max_w=power_max,
             arrived_bits=zeros,
@@ -271,7 +290,17 @@ class Blueprint:
             ledger=ledger,
             battery=battery,
             failures=_failures(scenario, network, streams),
+            absent_queue=scenario.devices.absent_queue,
         )
+
+    def _antenna_fading(self, streams: Streams) -> AntennaFading:
+        network, antennas = self.network, self.scenario.channel.antennas
+        station = network.station_names[0]
+        if self.fading is None:
+            rngs = streams.generators(f"fading/{station}")
+            return BlockFading(network.devices, antennas, rngs)
+        self.fading.start(network.devices * antennas, (station,), streams.generators)
+        return WaveFading(self.fading, antennas)
 
     def _task_world(
         self,
@@ -280,12 +309,12 @@ class Blueprint:
         at_start: dict[str, Any],
         common: dict[str, Any],
     ) -> TaskWorld:
-        network, channel = self.network, self.scenario.channel
+        network = self.network
         zeros = np.zeros((network.replications, network.devices))
         arrivals = self._checked("arrivals", "tasks")
         arrivals.start(network.devices, streams.generators)
-        rngs = streams.generators(f"fading/{network.station_names[0]}")
-        fading = draw_fading(network.devices, channel.antennas, rngs)
+        fades = self._antenna_fading(streams)
+        fading = fades.next()
         deadline_s = self.scenario.tasks.deadline or np.inf
         state = TaskState(
             **at_start,
@@ -299,9 +328,8 @@ class Blueprint:
             **common,
             state=state,
             network=problem.network,
-            antennas=channel.antennas,
+            fades=fades,
             arrivals=arrivals,
-            fading_rngs=rngs,
             deadline_s=deadline_s,
         )
 
@@ -372,7 +400,7 @@ def blueprint(scenario: Scenario) -> Blueprint:
             lambda: (
                 find_model(scenario, "fading", FADING)
                 if streamed
-                else only(scenario, "channel.fading", "rayleigh")
+                else find_antenna_fading(scenario)
             ),
             "channel.fading",
             "run.problem",
@@ -381,6 +409,14 @@ def blueprint(scenario: Scenario) -> Blueprint:
     topology = sure(
         lambda: find_topology(scenario), "run", "area", "stations", "topology", "backhaul", "twin"
     )
+    sites = topology and find_sites(scenario, topology)
+    if sites is not None and models["path_loss"] is not None:
+        sure(
+            lambda: check_path_loss(scenario, models["path_loss"], sites),
+            "devices",
+            "stations",
+            "area",
+        )
     positions = sure(lambda: find_device_positions(scenario), "area", "devices")
     carbon = topology and sure(
         lambda: find_carbon(scenario, len(topology.station_names)), "run", "carbon"
@@ -389,11 +425,12 @@ def blueprint(scenario: Scenario) -> Blueprint:
         attempt(lambda: check_carbon_files(scenario))
     sure(lambda: check_times(scenario), "run", "channel")
     sure(lambda: check_speed(scenario, models["mobility"]), "run", "area", "mobility")
+    devices = sure(lambda: count_devices(scenario, models["mobility"], positions), *COUNTED_BY)
     if issues or scenario.doubtful:
         raise ScenarioError(list(dict.fromkeys(issues)))
     intensity, carbon_about = carbon
-    devices = len(positions) if positions is not None else scenario.devices.count or 0
-    check_size(scenario, len(topology.station_names), devices)
+    check_size(scenario, devices, sites, models["path_loss"])
+    notes = _notes(scenario, models["arrivals"], devices)
     network = _network(scenario, topology, devices)
     problem: DriftPlusPenalty | WorstCaseEmission
     if streamed:
@@ -401,12 +438,37 @@ def blueprint(scenario: Scenario) -> Blueprint:
     else:
         problem = WorstCaseEmission(_carbon_aware(scenario, network))
     return Blueprint(
-        scenario, network, problem, topology, positions, intensity, carbon_about, **models
+        scenario,
+        network,
+        problem,
+        topology,
+        positions,
+        intensity,
+        carbon_about,
+        sites=sites,
+        **models,
+        notes=notes,
     )
 
 
+def _notes(scenario: Scenario, arrivals: Any, devices: int) -> tuple[str, ...]:
+    """What is to be known of recorded requests, once it is known what run they are for.
+
+    Raises:
+        ScenarioError: they do not go with it.
+    """
+    if not isinstance(arrivals, Recorded):
+        return ()
+    run = scenario.run
+    try:
+        arrivals.check(devices, run.slot)
+    except ValueError as error:
+        raise ScenarioError([Issue(scenario.source, str(error), "tasks.file")]) from None
+    return tuple(arrivals.notes(devices, run.slots, run.slot))
+
+
 def _network(scenario: Scenario, topology: Topology, devices: int) -> Network:
-    bandwidth = topology.station_bandwidth_hz
+    channel, bandwidth = scenario.channel, topology.station_bandwidth_hz
     return Network(
         replications=scenario.run.replications,
         slot_s=scenario.run.slot,
@@ -418,9 +480,11 @@ def _network(scenario: Scenario, topology: Topology, devices: int) -> Network:
         cycles_per_bit=scenario.tasks.cycles_per_bit,
         varsigma=scenario.energy.varsigma,
         epsilon_w=scenario.energy.epsilon,
-        noise_w=np.array([scenario.channel.noise.power_w(hertz) for hertz in bandwidth]),
-        noise_model=scenario.channel.noise_model,
-        efficiency=spectral_efficiency(scenario.channel.spectral_efficiency),
+        noise_w=np.array(
+            [channel.noise.power_w(hertz) * channel.noise_figure for hertz in bandwidth]
+        ),
+        noise_model=channel.noise_model,
+        efficiency=spectral_efficiency(channel.spectral_efficiency),
     )
 
 
@@ -444,7 +508,7 @@ def _carbon_aware(scenario: Scenario, network: Network) -> CarbonAwareNetwork:
 
 
 def _path_gain(topology: Topology, path_loss: PathLoss, position_m: FloatArray) -> FloatArray:
-    return path_loss.gain(topology.distance_m(position_m))
+    return path_loss.gain(Links(position_m, topology.distance_m(position_m)))
 
 
 def _deviation(keys: DeviationSection, streams: Streams, name: str) -> Deviation:

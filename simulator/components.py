@@ -17,13 +17,17 @@ from ..scenarios.data.positions import read_positions
 from ..scenarios.data.topology import read_topology
 from ..scenarios.errors import Issue, ScenarioError, as_toml
 from ..scenarios.schema import Scenario
-from ..scenarios.sections import File
+from ..scenarios.sections import MAX_DEVICES, File
 from .core.arrays import FloatArray
 from .core.memory import memory_bytes
 from .models.arrivals import SLOT_TASKS
 from .models.carbon import JOULES_PER_KWH, CarbonIntensity, Series
-from .models.fading import PATH_LOSS, PathLoss
+from .models.clarke import Clarke
+from .models.fading import FADING
 from .models.mobility import RandomWaypoint, mean_distance_m
+from .models.path_loss import PATH_LOSS, DistanceLaw, PathLoss, Sites
+from .models.three_gpp import ThreeGpp
+from .models.trace_mobility import TraceMobility
 from .network.topology import Links, Topology, circle, star, station_names
 
 _SECTIONS = {
@@ -53,15 +57,20 @@ def find_model(scenario: Scenario, kind: str, builtins: Mapping[str, str]) -> An
     options = dict(section.options)
     if isinstance(file := options.get("file"), str):
         options["file"] = data_file(scenario, file, f"{section_name}.file")
+    if isinstance(net := options.get("net"), dict) and isinstance(net.get("file"), str):
+        path = data_file(scenario, net["file"], f"{section_name}.net.file")
+        options["net"] = net | {"file": str(path)}
     name, verbs = getattr(section, key), ("start", "next") if builtins is SLOT_TASKS else None
     cls = resolve(name, kind, builtins, source=scenario.source, code=scenario.code, verbs=verbs)
     if kind == "fading":  # which shares its section with the path loss
         takes = inspect.signature(cls).parameters
+        channel = scenario.channel
+        known = {"carrier": channel.carrier, "coherence": channel.coherence or scenario.run.slot}
         options = {
             key: value
             for key, value in options.items()
             if key in takes or not _path_loss_takes(scenario, key)
-        }
+        } | {key: value for key, value in known.items() if key in takes and value is not None}
     model = configure(cls, options, section_name, source=scenario.source)
     moves = getattr(model, "moves", None)
     if kind == "mobility" and not is_unseen(cls) and not isinstance(moves, bool):
@@ -70,27 +79,33 @@ def find_model(scenario: Scenario, kind: str, builtins: Mapping[str, str]) -> An
     return model
 
 
-def only(scenario: Scenario, key: str, value: str) -> None:
-    """Refuse any other value of a key, and all further keys of its section.
+def find_antenna_fading(scenario: Scenario) -> Clarke | None:
+    """What fades antenna by antenna in the task problem; None for Rayleigh fading block by block.
 
     Raises:
-        ScenarioError: names the key.
+        ScenarioError: another fading, or a key that it does not take.
     """
-    section_name, _, name = key.partition(".")
-    section = getattr(scenario, section_name)
-    what = f"does not go with the problem {scenario.run.problem}"
+    channel, what = scenario.channel, f"does not go with the problem {scenario.run.problem}"
+    if channel.fading == "clarke":
+        found: Clarke = find_model(scenario, "fading", FADING)
+        if found.k_factor > 0.0:
+            issue = _issue(scenario, "channel.k_factor", found.k_factor, what, "0")
+            raise ScenarioError([issue])
+        return found
     issues = [
-        _issue(scenario, f"{section_name}.{extra}", given, what, "not given")
-        for extra, given in section.options.items()
-        if section_name != "channel" or not _path_loss_takes(scenario, extra)
+        _issue(scenario, f"channel.{extra}", given, what, "not given")
+        for extra, given in channel.options.items()
+        if not _path_loss_takes(scenario, extra)
     ]
-    if (given := getattr(section, name)) != value:
-        issues.append(_issue(scenario, key, given, what, as_toml(value)))
+    if channel.fading != "rayleigh":
+        allowed = '"rayleigh" or "clarke"'
+        issues.append(_issue(scenario, "channel.fading", channel.fading, what, allowed))
     if issues:
         raise ScenarioError(issues)
+    return None
 
 
-def find_path_loss(scenario: Scenario) -> PathLoss:
+def find_path_loss(scenario: Scenario) -> PathLoss | DistanceLaw:
     """The path-loss model; of the keys of [channel] it is given those that it takes.
 
     Raises:
@@ -99,9 +114,40 @@ def find_path_loss(scenario: Scenario) -> PathLoss:
     channel, cls = scenario.channel, _path_loss_class(scenario)
     known = {name: getattr(channel, name) for name in type(channel).model_fields}
     takes = inspect.signature(cls).parameters
-    options = {key: value for key, value in (known | channel.options).items() if key in takes}
-    model: PathLoss = configure(cls, options, "channel", source=scenario.source)
+    options = {
+        key: value
+        for key, value in (known | channel.options).items()
+        if key in takes and value is not None
+    }
+    model: PathLoss | DistanceLaw = configure(cls, options, "channel", source=scenario.source)
     return model
+
+
+def find_sites(scenario: Scenario, topology: Topology) -> Sites:
+    """What a path loss is told of where stations and antennas are."""
+    mbs, sbs = scenario.stations.mbs, scenario.stations.sbs
+    return Sites(
+        area_m=topology.area_m.copy(),
+        station_names=topology.station_names,
+        station_position_m=topology.station_position_m.copy(),
+        station_height_m=np.array([mbs.height] + [sbs.height] * (topology.stations - 1)),
+        device_height_m=scenario.devices.height,
+    )
+
+
+def check_path_loss(scenario: Scenario, model: Any, sites: Sites) -> None:
+    """Whether a path loss can do the network.
+
+    Raises:
+        ScenarioError: it says that it cannot.
+    """
+    try:
+        if hasattr(model, "check"):
+            model.check(sites)
+    except ValueError as error:
+        what, _, allowed = str(error).partition("; allowed: ")
+        name = scenario.channel.path_loss
+        raise ScenarioError([_issue(scenario, "channel.path_loss", name, what, allowed)]) from None
 
 
 def _path_loss_class(scenario: Scenario) -> type:
@@ -181,6 +227,32 @@ def find_device_positions(scenario: Scenario) -> FloatArray | None:
             what = f"{len(column)} values for {len(positions)} devices"
             raise ScenarioError([_issue(scenario, f"devices.{key}", column, what)])
     return positions
+
+
+COUNTED_BY = ("run", "area", "devices", "mobility")
+"""Keys that `count_devices` looks at."""
+
+
+def count_devices(scenario: Scenario, mobility: Any, positions: FloatArray | None) -> int:
+    """N: as many as are placed, or asked for, or as objects move during the run in a file.
+
+    Raises:
+        ScenarioError: the file of the movements is wrong, or does not go with the scenario.
+    """
+    if not isinstance(mobility, TraceMobility):
+        return len(positions) if positions is not None else scenario.devices.count or 0
+    if positions is not None:
+        what = 'mobility.model = "trace" places the devices'
+        given = scenario.model_dump(include={"devices": {"positions"}})["devices"]["positions"]
+        raise ScenarioError([_issue(scenario, "devices.positions", given, what, "not given")])
+    area, length_s = scenario.area, scenario.run.slots * scenario.run.slot
+    count = mobility.survey(np.array(area.size), area.rectangle, length_s, scenario.devices.count)
+    if count > MAX_DEVICES:
+        what = f"{count:,} objects move during the run"
+        raise ScenarioError(
+            [_issue(scenario, "devices.count", None, what, f"at most {MAX_DEVICES:,} of them")]
+        )
+    return count
 
 
 def _positions(scenario: Scenario, listed: Any, count: int | None, where: str) -> FloatArray | None:
@@ -312,18 +384,21 @@ def check_times(scenario: Scenario) -> None:
         raise ScenarioError(issues)
 
 
-def check_size(scenario: Scenario, stations: int, devices: int) -> None:
+def check_size(scenario: Scenario, devices: int, sites: Sites, path_loss: Any) -> None:
     """What the state takes, about, and what memory there is.
 
     Raises:
         ScenarioError: it is more.
     """
     replications, antennas = scenario.run.replications, scenario.channel.antennas
+    stations = len(sites.station_names)
     if scenario.run.problem == "drift-plus-penalty":
         row = 6 * stations + 40
     else:
         row = 4 * devices + 4 * antennas + 40
     needed, there = 8 * replications * devices * row, memory_bytes()
+    if isinstance(path_loss, ThreeGpp):
+        needed += path_loss.memory_bytes(sites, replications)
     if needed > there:
         what = (
             f"{replications:,} replications of {devices:,} devices and {stations:,} stations take "

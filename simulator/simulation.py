@@ -37,6 +37,7 @@ class Simulation:
         station_period_s: the same for the stations.
         now_ns: where to go on, from the state that world and twin have.
         begun: they have that of a slot that has begun and waits for the decision.
+        notes: what is to be known of the run, a line each.
     """
 
     def __init__(
@@ -53,8 +54,10 @@ class Simulation:
         station_period_s: float,
         now_ns: int = 0,
         begun: bool = False,
+        notes: tuple[str, ...] = (),
     ) -> None:
         self.world = world
+        self.notes = notes
         self.slots = slots
         self._twin = twin
         self._policy = f"policy {policy!r}"

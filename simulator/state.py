@@ -23,6 +23,7 @@ class State:
     Attributes:
         slot: t, the slot that begins (or is being carried out).
         position_m: (R, N, 2).
+        present: (R, N) False while a device is not in the network.
         path_gain: (R, N, B) r_ij^-alpha, mean power gain.
         cells: the association.
         carbon_g_per_j: (R, B) carbon intensity at each station.
@@ -33,6 +34,7 @@ class State:
 
     slot: int
     position_m: FloatArray
+    present: BoolArray
     path_gain: FloatArray
     cells: Cells
     carbon_g_per_j: FloatArray
@@ -46,7 +48,11 @@ class State:
 
     def device_columns(self) -> Columns:
         """What a device collects and reports."""
-        return {"station": self.cells.station, "position_m": self.position_m}
+        return {
+            "station": self.cells.station,
+            "present": self.cells.present,
+            "position_m": self.position_m,
+        }
 
     def station_columns(self) -> Columns:
         """What a station knows of itself."""

@@ -12,8 +12,8 @@ from .core.clock import NANOSECONDS, to_ns
 from .core.recorder import SlotColumns, TaskTable
 from .models.association import Association
 from .models.carbon import CarbonIntensity
-from .models.fading import PathLoss
-from .models.mobility import Mobility
+from .models.mobility import Mobility, present_of
+from .models.path_loss import Links, PathLoss
 from .network.cells import Cells
 from .network.graph import LiveNetwork
 from .network.topology import Topology
@@ -32,7 +32,7 @@ class World(ABC):
         slot_s: tau.
         live: the network's parameters, and its graph, which follows the state.
         topology: where the stations stand.
-        path_loss: mean gains from distances.
+        path_loss: mean gains of links.
         mobility: how devices move.
         association: which station serves whom.
         carbon: intensity at the stations.
@@ -58,6 +58,11 @@ class World(ABC):
     carbon: CarbonIntensity
     state: State
 
+    @property
+    def tells_presence(self) -> bool:
+        """Whether devices may be absent, by the mobility model."""
+        return present_of(self.mobility) is not None
+
     @cached_property
     def slot_ns(self) -> int:
         """Tau on the clock."""
@@ -72,13 +77,19 @@ class World(ABC):
         """Devices move for a slot; path gains and the association follow."""
         state = self.state
         state.position_m = self.mobility.advance(state.position_m, self.slot_ns / NANOSECONDS)
+        present = present_of(self.mobility)
+        if present is not None and not np.array_equal(present, state.present):
+            left = state.present & ~present
+            state.present = present.copy()
+            if left.any():
+                self.leave(left)
         distance = self.topology.distance_m(state.position_m)
-        state.path_gain = self.path_loss.gain(distance)
+        state.path_gain = self.path_loss.gain(Links(state.position_m, distance))
         self.update_channel()
         self.associate(distance)
 
     def associate(self, distance_m: FloatArray, chooses: BoolArray | None = None) -> None:
-        """Devices choose their stations anew; see `Association.associate`.
+        """Devices choose their stations anew, if they are there; see `Association.associate`.
 
         Args:
             distance_m: (R, N, B), infinite to a station that is not to be chosen.
@@ -87,10 +98,13 @@ class World(ABC):
         state = self.state
         path_gain = np.where(np.isinf(distance_m), 0.0, state.path_gain)
         station = self.association.associate(distance_m, path_gain, chooses)
+        before, present = state.cells, state.present
         if chooses is not None:
-            station = np.where(chooses[:, None], station, state.cells.station)
-        if not np.array_equal(station, state.cells.station):
-            state.cells = Cells(station, state.path_gain.shape[2])
+            station = np.where(chooses[:, None], station, before.station)
+        if present is not before.present or not before.complete:
+            station = np.where(present, station, before.station)
+        if present is not before.present or not np.array_equal(station, before.station):
+            state.cells = Cells(station, state.path_gain.shape[2], present)
 
     def update_carbon(self, now_ns: int) -> None:
         """The intensity that holds from now on."""
@@ -110,6 +124,14 @@ class World(ABC):
     @abstractmethod
     def update_channel(self) -> None:
         """Channel gains after path gains or fading have changed."""
+
+    @abstractmethod
+    def leave(self, left: BoolArray) -> None:
+        """Devices leave, as a slot begins.
+
+        Args:
+            left: (R, N) those that were there in the slot before.
+        """
 
     @abstractmethod
     def fade(self) -> None:

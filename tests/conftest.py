@@ -128,6 +128,12 @@ def a_network(
     return Network(**(values | changes))
 
 
+def mistakes(stderr: str) -> str:
+    """What a command says on stderr, without its notes."""
+    lines = stderr.splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("note: "))
+
+
 def admit(ledger: TaskLedger, tasks: Tasks, queue_bits: FloatArray) -> FloatArray:
     """(2, R, N) bits that joined the queues and bits refused, where a slot's service took nothing."""
     admitted = np.full((2, *queue_bits.shape), np.nan)

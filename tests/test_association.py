@@ -11,9 +11,10 @@ from edgesim.simulator.components import find_topology
 from edgesim.simulator.core.arrays import FloatArray, IntArray
 from edgesim.simulator.core.randomness import Streams
 from edgesim.simulator.models.association import LoadAware, Nearest
-from edgesim.simulator.models.fading import LogDistance
+from edgesim.simulator.models.path_loss import LogDistance
+from edgesim.simulator.network.graph import LiveNetwork
 from edgesim.simulator.network.network import Network
-from edgesim.simulator.network.topology import uniform
+from edgesim.simulator.network.topology import Topology, star, station_names, uniform
 
 
 def a_network(
@@ -21,21 +22,25 @@ def a_network(
     power_w: FloatArray,
     bandwidth_hz: FloatArray,
     noise_w: FloatArray | float = 1e-14,
-) -> Network:
+) -> LiveNetwork:
     devices, stations = len(power_w), len(bandwidth_hz)
-    return Network(
+    names, cpu_hz = ("mbs", *station_names(stations - 1)), np.full(stations, 10e9)
+    network = Network(
         replications=replications,
         slot_s=0.1,
-        station_names=("mbs", *(f"sbs-{j}" for j in range(1, stations))),
+        station_names=names,
         device_cpu_hz=np.full(devices, 5e8),
         device_power_max_w=power_w,
         station_bandwidth_hz=bandwidth_hz,
-        station_cpu_hz=np.full(stations, 10e9),
+        station_cpu_hz=cpu_hz,
         cycles_per_bit=100.0,
         varsigma=1e-27,
         epsilon_w=0.1,
         noise_w=np.broadcast_to(noise_w, stations),
     )
+    at, reach_m = np.zeros((stations, 2)), np.full(stations, np.inf)
+    area_m, links = np.ones(2), star(stations - 1)
+    return LiveNetwork(network, Topology(area_m, names, at, reach_m, bandwidth_hz, cpu_hz, links))
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.integers(1, 6), st.integers(1, 5))

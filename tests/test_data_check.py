@@ -103,11 +103,10 @@ def test_arrivals() -> None:
 
 def test_movements() -> None:
     told = facts("t,id,x,y\n0,a,0,0\n0,b,5,5\n1,a,3,4\n1,b,5,5\n", "mobility", "time_column=t")
-    assert (told["objects"], told["largest jump"]) == (2, "5, in the unit of the columns")
-    assert (told["x"], told["usual step"]) == ("0 to 5", "1 s")
-    assert told["rows of one object at one time"] == 0
+    assert (told["objects"], told["largest jump"]) == (2, "5 m")
+    assert (told["x"], told["usual step"]) == ("0 to 5 m", "1 s")
     told = facts("time;id;lat;lon\n0;a;50;8\n60;a;51;8\n", "mobility")
-    assert told["lat"] == "50 to 51" and told["longest step"] == "1 min 0 s"
+    assert told["y"] == "50 to 51 degrees" and told["longest step"] == "1 min 0 s"
 
 
 def test_topologies() -> None:
@@ -128,13 +127,18 @@ def test_topologies() -> None:
         (ELECTRICITY_MAPS, "carbon", ("untit=g/kWh",), "did you mean `unit`?"),
         ("a,b\n1,2\n", "arrivals", (), "no column of times by its name; its columns: a, b"),
         ("a,b\n1,2\n", "arrivals", ("time_column=c",), 'no column "c"; allowed: a, b'),
-        ("time,b\n2025-01-01,2\n2025-01-01T00:00Z,2\n", "arrivals", (), "some times have a zone"),
-        ("time,b\nx,2\n", "arrivals", (), 'row 2, column time: "x" is not a date and time'),
+        ("time,b\n2025-01-01,2\n2025-01-01T00:00Z,2\n", "arrivals", (), "without a zone"),
+        (
+            "time,b\nx,2\n",
+            "arrivals",
+            (),
+            'row 2, column time: "x" is not a number or a date and time',
+        ),
         ("a,b\n1,2\n", "positions", (), "no column latitude nor longitude; its columns: a, b"),
         ("lat,lon\n", "positions", (), "empty"),
         ("lat,lon\n1,200\n", "positions", (), "is not an angle within ±180 degrees"),
         ("lat,lon\n1,2\n", "positions", ("unit=m",), "key `unit`: unknown key"),
-        ("t,x,y\n1,2,3\n", "mobility", ("time_column=t",), "0 columns of these names"),
+        ("t,x,y\n1,2,3\n", "mobility", ("time_column=t",), "no columns that may be id"),
         ("a", "topology", (), "of another format"),
     ],
 )

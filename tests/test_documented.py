@@ -22,8 +22,9 @@ from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.validation import describe
 from edgesim.simulator.models.arrivals import ARRIVALS
 from edgesim.simulator.models.association import ASSOCIATION
-from edgesim.simulator.models.fading import FADING, PATH_LOSS
+from edgesim.simulator.models.fading import FADING
 from edgesim.simulator.models.mobility import MOBILITY
+from edgesim.simulator.models.path_loss import PATH_LOSS
 
 COMPONENTS = {
     **{f"policies of {problem}": ("policies", table) for problem, table in POLICIES.items()},
@@ -33,7 +34,14 @@ COMPONENTS = {
     "path_loss": ("path_loss", PATH_LOSS),
     "mobility": ("mobility", MOBILITY),
 }
-REQUIRED: dict[str, Any] = {"mean": 1e5, "rate": 5.0, "rates": [1.0, 5.0], "sojourns": [1.0, 1.0]}
+REQUIRED: dict[str, Any] = {
+    "mean": 1e5,
+    "rate": 5.0,
+    "rates": [1.0, 5.0],
+    "sojourns": [1.0, 1.0],
+    "carrier": 3.5e9,
+    "speed": 1.0,
+}
 
 
 def command(*words: object) -> Result:
@@ -73,7 +81,7 @@ def test_a_bound_that_may_be_reached_is_taken(kind: str) -> None:
                     value = [value, value]
                 elif describe(hint).startswith("a list"):
                     value = [value]
-                if key in REQUIRED and isinstance(value, list):
+                if isinstance(value, list) and isinstance(REQUIRED.get(key), list):
                     value = [end, *REQUIRED[key][1:]]
                 if key == "capacity":  # at least its warm-up
                     given["warmup"] = 1

@@ -394,6 +394,7 @@ def two_tasks(**changes: Any) -> tuple[TaskEncoding, TaskObservation]:
         position_m=np.zeros((1, 2, 2)),
         last_emission_g=np.array([[5e-6, 0.0]]),
         age_s=np.array([[4.0, 0.0]]),
+        present=np.ones((1, 2), np.bool_),
     )
     return TaskEncoding(WorstCaseEmission(network)), replace(observation, **changes)
 
@@ -492,6 +493,7 @@ def test_tasks_are_in_time_wherever_powers_suffice(seed: int) -> None:
         position_m=np.zeros((2, 5, 2)),
         last_emission_g=np.zeros((2, 5)),
         age_s=np.zeros((2, 5)),
+        present=np.ones((2, 5), np.bool_),
     )
     problem = WorstCaseEmission(network)
     encoding = TaskEncoding(problem)

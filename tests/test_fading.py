@@ -9,7 +9,8 @@ from scipy import stats
 from edgesim.simulator.core.arrays import FloatArray
 from edgesim.simulator.core.randomness import Streams
 from edgesim.simulator.models import fading
-from edgesim.simulator.models.fading import Fading, LogDistance, NoFading, Rayleigh, Rician
+from edgesim.simulator.models.fading import Fading, NoFading, Rayleigh, Rician
+from edgesim.simulator.models.path_loss import LogDistance
 
 NAMES = ("mbs", "sbs-1", "sbs-2")
 MODELS: list[Callable[[], Fading]] = [Rayleigh, Rician]

@@ -5,6 +5,7 @@ are drawn by `hostile.py`, the same in each run; the slow test draws thousands o
 """
 
 import gzip
+import io
 import json
 import random
 import shutil
@@ -20,9 +21,11 @@ from typing import Any
 
 import h5py
 import hostile
+import pandas as pd  # type: ignore[import-untyped]
 import pytest
 import test_carbon
 import test_topologies
+import test_workloads
 from click.testing import CliRunner
 from continuing import LEARNING, STREAMS, stop_at
 from rich.console import Console
@@ -234,6 +237,59 @@ def check_carbon(folder: Path, seeds: Iterable[int]) -> None:
         Path(name).unlink()
 
 
+def check_workloads(folder: Path, seeds: Iterable[int]) -> None:
+    """Of each published form, and as Parquet; damaged as text, and packed also as bytes."""
+    published = {name: bits for name, (_, bits, *_) in test_workloads.PUBLISHED.items()}
+    contents = {name: one[0].encode() for name, one in test_workloads.PUBLISHED.items()}
+    contents["counts.csv"] = test_workloads.FUNCTIONS_2019.encode()
+    contents["mixed.csv"] = (
+        b"time;n;who\n31.12.2025 23:00;1,5;a\n01.01.2026 00:00;;b\n01.01.2026 01:00;2;b\n"
+    )
+    table = pd.read_csv(io.StringIO(test_workloads.LLM_2024), parse_dates=["TIMESTAMP"])
+    table.to_parquet(packed := io.BytesIO())
+    contents["table.parquet"] = packed.getvalue()
+    more = {
+        "counts.csv": ["tasks.bits=1e5", "tasks.device_column=HashFunction"],
+        "mixed.csv": ["tasks.bits={n=1e5}", 'tasks.unknown=[""]', "tasks.device_column=who"],
+        "table.parquet": ["tasks.bits={ContextTokens=1.0}"],
+        "functions-2021.txt": ["tasks.device_column=app"],
+        "jobs.swf": ["tasks.deadline_column=requested_time", "tasks.device_column=user"],
+    }
+    text = SMALL.replace('mean = "0.1 Mbit"', 'arrivals = "replay"\nmore_ids = "wrap"')
+    Path("w.toml").write_text(text.replace('"random"', '"local"'))
+
+    def words(name: str, file: str) -> list[str]:
+        bits = published.get(name, {}).items()
+        sizes = ", ".join(f"{json.dumps(key)}={value}" for key, value in bits)
+        keys = ([f"tasks.bits={{{sizes}}}"] if sizes else []) + more.get(name, [])
+        return ["w.toml", "--slots", "3", *sets([*keys, f"tasks.file={file}"])]
+
+    for name, content in contents.items():
+        Path(name).write_bytes(content)
+        result = CliRunner().invoke(main, ["validate", *words(name, name)])
+        assert result.exit_code == 0, result.output
+    for seed in seeds:
+        rng = random.Random(seed)
+        name = rng.choice(sorted(contents))
+        content, file = contents[name], f"f-{name}"
+        if name != "table.parquet":
+            content = hostile.text(content.decode(), rng).encode()
+        if rng.random() < 0.1 and name != "table.parquet":
+            file, content = f"{file}.gz", gzip.compress(content, mtime=0)
+        if file.endswith((".gz", ".parquet")):
+            spoiled = bytearray(content)
+            for _ in range(rng.choice([0, 1, 1, 3])):
+                spoiled[rng.randrange(len(spoiled))] ^= 1 << rng.randrange(8)
+            content = bytes(spoiled[: rng.choice([None, None, -3])])
+        Path(file).write_bytes(content)
+        if rng.random() < 0.3:
+            answered(["run", *words(name, file), "-o", "t.h5", "--overwrite"], (seed, name))
+        else:
+            answered(["validate", *words(name, file)], (seed, name))
+        answered(["data", "check", file, "--as", "arrivals"], (seed, name))
+        Path(file).unlink()
+
+
 def check_topologies(folder: Path, seeds: Iterable[int]) -> None:
     links = [("0", "1", {"LinkSpeedRaw": 1e9}), ("1", "2", {}), ("2", "1", {})]
     lines = test_topologies.graphml(links=links).replace("<", "\n<")
@@ -295,10 +351,11 @@ CHECKS: dict[str, tuple[Check, range, range]] = {
     "networks": (check_networks, range(2), range(1000, 1200)),
     "data": (check_data, range(15), range(1000, 5000)),
     "carbon": (check_carbon, range(25), range(1000, 3000)),
+    "workloads": (check_workloads, range(25), range(1000, 3000)),
     "topologies": (check_topologies, range(25), range(1000, 3000)),
     "tables": (check_tables, range(1), range(1000, 1200)),
 }
-"""Each with the seeds of every day, and those of the slow test: 9,600 files."""
+"""Each with the seeds of every day, and those of the slow test: 11,600 files."""
 
 
 @pytest.mark.parametrize("kind", CHECKS)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from conftest import SMALL, Capture, Run, a_network, simulate
+from conftest import SMALL, Capture, Run, a_network, mistakes, simulate
 
 import edgesim
 from edgesim.cli import main
@@ -27,8 +27,9 @@ from edgesim.simulator.core.saved_state import load_state, save_state
 from edgesim.simulator.models.arrivals import ARRIVALS, SLOT_TASKS, Tasks
 from edgesim.simulator.models.association import ASSOCIATION
 from edgesim.simulator.models.checked import checked
-from edgesim.simulator.models.fading import FADING, PATH_LOSS
+from edgesim.simulator.models.fading import FADING
 from edgesim.simulator.models.mobility import MOBILITY
+from edgesim.simulator.models.path_loss import PATH_LOSS, OfDistance
 from edgesim.simulator.stream.decision import Decision
 from edgesim.simulator.tasks.decision import TaskDecision
 from edgesim.traces.variables import NETWORK, SLOT_VARIABLES
@@ -193,16 +194,13 @@ def _reset(file: str, **keys: Any) -> Any:
 # What they answer
 
 
-class Model:
-    """A model that answers as it should, and after some answers as the test says."""
+class Answers:
+    """A model that answers as it should, and after some answers as the test says; a law has no `start`."""
 
     moves: ClassVar[bool] = True
 
     def __init__(self, wrong: Callable[[Any], Any], right: Any, after: int) -> None:
         self.wrong, self.right, self.left = wrong, right, after
-
-    def start(self, *given: Any) -> Any:
-        return self.right.start(*given)
 
     def _answer(self, verb: str, *given: Any) -> Any:
         answer = getattr(self.right, verb)(*given)
@@ -225,11 +223,19 @@ class Model:
         return self._answer("slot", *given)
 
 
+class Model(Answers):
+    """One that is begun."""
+
+    def start(self, *given: Any) -> Any:
+        return self.right.start(*given)
+
+
 def answering(component: str, wrong: Callable[[Any], Any], *overrides: str, after: int = 5) -> Run:
     """A run in which a model of somebody else's answers wrongly after some right answers."""
     scenario = parse_scenario(SMALL, "test", ["run.slots=12", "run.replications=2", *overrides])
     plan = (experiment := prepare(scenario)).blueprint
-    model: Any = Model(wrong, getattr(plan, component), after)
+    right = getattr(plan, component)
+    model: Any = (Model if hasattr(right, "start") else Answers)(wrong, right, after)
     plan = replace(plan, **{component: model})
     policy, given = experiment.policy, Streams(1, 2)
     policy.reset(plan.problem.network, plan.problem, given.generators("policy"))
@@ -463,7 +469,10 @@ def test_a_model_may_write_into_what_it_is_handed() -> None:
         ((np.ones((1, 6)), np.zeros((1, 6))), "field cycles: 0.0 at replication 0, device 0"),
         ((np.full((1, 6), np.nan), np.ones((1, 6))), "field bits: nan at replication 0, device 0"),
         ((np.ones((6,)), np.ones((1, 6))), r"field bits: shape \(6,\), expected \(1, 6\)"),
-        (np.ones((3, 6)), "field tasks: expected a pair of bits and cycles, got ndarray"),
+        (
+            np.ones((3, 6)),
+            "field tasks: expected bits and cycles, and perhaps deadlines, got ndarray",
+        ),
     ],
 )
 def test_tasks_of_the_task_problem(answer: Any, message: str) -> None:
@@ -511,8 +520,10 @@ def test_nothing_may_arrive() -> None:
 def test_the_programs_own_models_are_not_looked_at() -> None:
     plan = prepare(parse_scenario(SMALL, "test")).blueprint
     world = plan.simulation(lambda _: None, None, Streams(1, 1)).world  # type: ignore[arg-type]
-    for name in ("mobility", "path_loss", "association", "fading", "arrivals"):
+    for name in ("mobility", "association", "fading", "arrivals"):
         assert getattr(world, name) is getattr(plan, name)
+    assert isinstance(world.path_loss, OfDistance)
+    assert world.path_loss.law is plan.path_loss
 
 
 def broken_run(key: str) -> Result:
@@ -537,7 +548,7 @@ def test_the_command_ends_with_one_message_and_a_trace_that_failed(
     )
     result = broken_run("channel.fading")
     assert result.exit_code == 1
-    assert result.stderr == (
+    assert mistakes(result.stderr) == (
         "run failed: fading model 'broken:Broken', slot 9, field fading: nan at replication 0, "
         "device 2, station 0; allowed: finite and not negative\n"
     )

@@ -108,7 +108,8 @@ def few_slots(toml: str, *overrides: str) -> int:
     if "worst-case-emission" in toml:
         return 6
     if "policy.name=exact" in overrides:
-        return 8 if "twin.sync=periodic" in overrides else 4  # until news of work has come
+        late = "twin.sync=periodic" in overrides or COMING_AND_GOING[0] in overrides
+        return 8 if late else 4  # until there is work, and news of it
     return 30
 
 
@@ -175,6 +176,51 @@ def test_runs_with_devices_that_move(toml: str, policy: tuple[str, ...]) -> None
     moved = np.abs(np.diff(run.trace["x_m"], axis=1)) + np.abs(np.diff(run.trace["y_m"], axis=1))
     assert (moved > 0.0).all()
     assert not run.trace["scaled"].any()
+
+
+COMING_AND_GOING = ("mobility={model='shifts:Shifts', change=0.4}",)
+
+
+@every_cell
+def test_runs_with_devices_that_come_and_go(toml: str, policy: tuple[str, ...]) -> None:
+    run = run_to_the_end(toml, *policy, *COMING_AND_GOING, "run.replications=2")
+    trace, absent = run.trace, ~run.trace["present"]
+    assert absent.any() and not absent.all()
+    for name in ("bandwidth_hz", "power_w", "local_cpu_hz", "edge_cpu_hz", "emission_mg"):
+        if name in trace.rows[0]:
+            assert not trace[name][absent].any(), name
+    # Who is there gets what there is: nothing was shared out to others, and then cut.
+    assert not trace["scaled"].any()
+    alone = simulate(
+        "run.seed=2",
+        f"run.slots={few_slots(toml, *policy, *COMING_AND_GOING)}",
+        *policy,
+        *COMING_AND_GOING,
+        toml=toml,
+    ).trace
+    for name in trace.rows[0]:
+        np.testing.assert_array_equal(trace[name][1], alone[name][0], err_msg=name)
+
+
+@every_cell
+def test_runs_where_nobody_is(toml: str, policy: tuple[str, ...]) -> None:
+    """All leave after two slots, in which the first tasks arrive, and are back after two more."""
+    away = [[i, 2, 2] for i in range(3)]
+    run = simulate(
+        "run.slots=5",
+        *policy,
+        "devices.count=3",
+        f"mobility={{model='shifts:Shifts', absent={away}}}",
+        toml=toml,
+    )
+    trace = run.trace
+    assert (trace["present"] == [[[1], [1], [0], [0], [1]]]).all()
+    for name in ("bandwidth_hz", "power_w", "local_cpu_hz", "edge_cpu_hz", "emission_mg"):
+        if name in trace.rows[0]:
+            assert not trace[name][:, 2:4].any(), name
+    for name in trace.rows[0]:
+        if name not in ("optimality_gap", "delay_s"):
+            assert np.isfinite(trace[name]).all(), name
 
 
 @cells("drift-plus-penalty")

@@ -45,6 +45,7 @@ def observed(tasks: Tasks, channel: MrcChannel) -> TaskObservation:
         position_m=np.zeros((*devices.shape, 2)),
         last_emission_g=devices,
         age_s=devices,
+        present=np.ones(devices.shape, np.bool_),
     )
 
 

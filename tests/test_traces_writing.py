@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
+import zlib
 from pathlib import Path
 
 import h5py
@@ -25,6 +26,7 @@ from trace_recording import (
 import edgesim
 from edgesim.simulator.core.recorder import OUTCOMES, TASK_ROW
 from edgesim.traces import writer as writer_module
+from edgesim.traces.layout import TraceFile
 from edgesim.traces.reader import TraceError, open_trace
 from edgesim.traces.running_totals import LATENCY_EDGES_S
 from edgesim.traces.variables import SLOT_VARIABLES
@@ -416,3 +418,75 @@ def test_what_is_not_a_trace_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "torn.h5").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(TraceError, match="torn"):
         open_trace(tmp_path / "torn.h5")
+
+
+@pytest.mark.parametrize("slots", [49, 50, 51, 333])
+def test_a_trace_has_no_room_that_nobody_uses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slots: int
+) -> None:
+    """Who watches a slow run sees each slot; the file is then as long as if nobody had watched."""
+    run = run_info(slots=slots)
+    monkeypatch.setattr(writer_module, "BUFFER_SLOTS", 50)
+    monkeypatch.setattr("edgesim.traces.layout.TASK_CHUNK", 64)
+    sizes = []
+    for name, flush_s in (("fast.h5", 1e9), ("slow.h5", 0.0)):
+        monkeypatch.setattr(writer_module, "FLUSH_S", flush_s)
+        record(tmp_path / name, run)
+        sizes.append((tmp_path / name).stat().st_size)
+    assert sizes[1] < 1.15 * sizes[0]
+    with open_trace(tmp_path / "fast.h5") as fast, open_trace(tmp_path / "slow.h5") as slow:
+        assert fast.status == slow.status == "complete"
+        xr.testing.assert_identical(fast.slots.load(), slow.slots.load())
+        xr.testing.assert_identical(fast.tasks.load(), slow.tasks.load())
+
+
+def test_what_cannot_be_written_anew_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "FLUSH_S", 0.0)
+
+    def full(self: TraceFile) -> TraceFile:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(TraceFile, "again", full)
+    run = run_info(slots=30)
+    record(tmp_path / "t.h5", run)
+    with open_trace(tmp_path / "t.h5") as trace:
+        assert trace.status == "complete"
+        assert trace.slots.sizes["slot"] == 30
+
+
+def test_deflated_chunks_of_any_length_are_read_as_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HDF5 2.0 would read one that is as long as it was undeflated as other numbers."""
+
+    class Longer:
+        @staticmethod
+        def compress(data: bytes, level: int) -> bytes:
+            return zlib.compress(data, level).ljust(len(data), b"\0")
+
+    monkeypatch.setattr("edgesim.traces.growing_table.isal_zlib", Longer)
+    monkeypatch.setattr(writer_module, "FLUSH_S", 0.0)
+    monkeypatch.setattr(writer_module, "BUFFER_SLOTS", 10)
+    run = run_info(slots=20)
+    queues = np.arange(100.0).reshape(20, 1, 5)
+    writer = TraceWriter(tmp_path / "t.h5", run)
+    for slot in range(20):
+        writer.slot(slot, zero_columns(run, queue_bits=queues[slot]))
+    writer.close("complete")
+    with open_trace(tmp_path / "t.h5") as trace:
+        assert_array_equal(trace.slots["queue_bits"].values, queues.swapaxes(0, 1))
+
+
+def test_slots_take_a_third_of_their_bytes(tmp_path: Path) -> None:
+    """Of the shipped flagship: random numbers stay what they are, zeros and high bytes go."""
+    edgesim.run("iiot_20dev", tmp_path / "t.h5", slots=2048)
+    with h5py.File(tmp_path / "t.h5") as file:
+        columns = [
+            (column.size * column.dtype.itemsize, column.id.get_storage_size())
+            for group in ("slots", "tasks")
+            for column in file[group].values()
+            if column.compression
+        ]
+    plain, stored = np.sum(columns, axis=0)
+    assert len(columns) > 25
+    assert stored < plain / 3.2

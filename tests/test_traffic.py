@@ -45,12 +45,31 @@ def requests_csv(tmp_path: Path) -> Path:
     return file
 
 
+def counted(file: Path) -> Path:
+    """A file beside another that counts requests by the minute."""
+    lines = ["HashOwner,HashApp,HashFunction,Trigger,1,2,3,4"]
+    lines += [f"o,a,f{k},http,{3 * k},{k},0,{40 - k}" for k in range(30)]
+    path = file.with_name("counted.csv")
+    path.write_text("\n".join(lines))
+    return path
+
+
 MODELS: dict[str, Callable[[Path], Arrivals]] = {
     "uniform": lambda file: Uniform(6e5),
     "poisson": lambda file: Poisson(1e5, 6.0),
     "poisson-fixed": lambda file: Poisson(1e5, 30.0, "fixed"),
     "mmpp": lambda file: MarkovModulatedPoisson(1e5, [1.0, 80.0], [0.7, 0.2], "uniform"),
-    "replay": lambda file: Replay(file, "when", {"in": 10.0, "out": 1.0}, speedup=40.0),
+    "replay": lambda file: Replay(file, {"in": 10.0, "out": 1.0}, "when", speedup=40.0),
+    "replay-minutes": lambda file: Replay(counted(file), 1e5, speedup=40.0),
+    "replay-deadlines": lambda file: Replay(
+        file,
+        {"in": 1.0},
+        "when",
+        device_column="out",
+        deadline_column="in",
+        speedup=40.0,
+        unknown=["0"],
+    ),
 }
 
 
@@ -62,7 +81,7 @@ def make(request: pytest.FixtureRequest, requests_csv: Path) -> Callable[[], Arr
 def same(one: Tasks, other: Tasks) -> bool:
     return all(
         np.array_equal(getattr(one, name), getattr(other, name))
-        for name in ("replication", "device", "arrival_s", "bits")
+        for name in ("replication", "device", "arrival_s", "bits", "deadline_s")
     )
 
 
@@ -216,7 +235,7 @@ class TestMarkovModulatedPoisson:
 
 class TestReplay:
     def test_reproduces_the_file(self, requests_csv: Path) -> None:
-        model = Replay(requests_csv, "when", {"in": 10.0, "out": 1.0}, repeat=False)
+        model = Replay(requests_csv, {"in": 10.0, "out": 1.0}, "when", repeat=False)
         tasks = run(model, 40, replications=2)
         for r in range(2):
             mine = joined(tasks)
@@ -226,7 +245,7 @@ class TestReplay:
             assert mine.bits[of_r][order].tolist() == [21.0, 10.0, 77.0, 3.0]
 
     def test_repeats_after_the_mean_time_between_requests(self, requests_csv: Path) -> None:
-        model = Replay(requests_csv, "when", {"in": 10.0, "out": 1.0}, speedup=2.0)
+        model = Replay(requests_csv, {"in": 10.0, "out": 1.0}, "when", speedup=2.0)
         tasks = joined(run(model, 40))
         # Recorded in 2 s, so 1 s; then 1/3 s of pause.
         once = np.array([0.0, 0.275, 0.75, 1.0])
@@ -234,7 +253,7 @@ class TestReplay:
         assert np.sort(tasks.arrival_s) == pytest.approx(expected, abs=1e-12)
 
     def test_devices_are_chosen_evenly(self, requests_csv: Path) -> None:
-        model = Replay(requests_csv, "when", {"in": 1.0}, speedup=400.0)
+        model = Replay(requests_csv, {"in": 1.0}, "when", speedup=400.0)
         tasks = joined(run(model, 2000))
         assert tasks.bits.size > 20_000
         assert stats.chisquare(np.bincount(tasks.device, minlength=20)).pvalue > 0.01
@@ -244,21 +263,21 @@ class TestReplay:
         file.write_text(
             "TIMESTAMP,n\n2023-11-16 23:59:59.9500000,1\n2023-11-17 00:00:00.2000000,2\n"
         )
-        tasks = joined(run(Replay(file, "TIMESTAMP", {"n": 8.0}, repeat=False), 10))
+        tasks = joined(run(Replay(file, {"n": 8.0}, "TIMESTAMP", repeat=False), 10))
         assert np.sort(tasks.arrival_s) == pytest.approx([0.0, 0.25], abs=1e-6)
 
     @pytest.mark.parametrize(
         ("text", "message"),
         [
-            ("time,n\n0,1\n", r"no column 'when'; it has time, n"),
-            ("when,m\n0,1\n", r"no column 'n'; it has when, m"),
-            ("when,n\n0,1\nsoon,1\n", r"line 3, column when: 'soon'"),
-            ("when,n\n0,1\nnan,1\n", r"line 3, column when: 'nan'"),
-            ("when,n\n0,1\n1,-4\n", r"line 3, column n: '-4'"),
-            ("when,n\n0,1\n1\n", r"line 3, column n: None"),
-            ("when,n\n0,1\n1,inf\n", r"line 3, column n: 'inf'"),
+            ("time,n\n0,1\n", r'no column "when"; allowed: time, n'),
+            ("when,m\n0,1\n", r'no column "n"; allowed: when, m'),
+            ("when,n\n0,1\nsoon,1\n", r'row 3, column when: "soon"'),
+            ("when,n\n0,1\nnan,1\n", r'row 3, column when: "nan"'),
+            ("when,n\n0,1\n1,-4\n", r'row 3, column n: "-4"'),
+            ("when,n\n0,1\n1\n", r"row 3: 1 columns, not 2"),
+            ("when,n\n0,1\n1,inf\n", r'row 3, column n: "inf"'),
             ("when,n\n0,0\n", r"no request that has any bits"),
-            ("", r"no column 'when'"),
+            ("", r"empty; allowed: rows"),
             ("when,n\n3,1\n3,1\n", r"cannot repeat"),
         ],
     )
@@ -266,7 +285,7 @@ class TestReplay:
         file = tmp_path / "requests.csv"
         file.write_text(text)
         with pytest.raises(ValueError, match=message) as error:
-            Replay(file, "when", {"n": 8.0})
+            Replay(file, {"n": 8.0}, "when")
         assert str(file) in str(error.value)
 
 

@@ -203,6 +203,8 @@ def _draw_map(trace: Trace, ax: "Axes") -> None:
     from matplotlib.patches import Circle
 
     last = trace.slots.isel(replication=0, slot=-1)
+    if "present" in last:
+        last = last.isel(device=np.flatnonzero(last["present"].values))
     width, height = trace.attrs["area_m"]
     far_m = 1e6 * np.hypot(width, height)  # matplotlib takes for ever for what is farther outside
     device = np.column_stack([last["x_m"].values, last["y_m"].values]).clip(-far_m, far_m)
@@ -230,7 +232,7 @@ def _draw_map(trace: Trace, ax: "Axes") -> None:
     if wires := [station[list(ends)] for ends in backhaul_pairs(trace)]:
         dotted: Any = {"colors": "black", "linestyles": ":", "linewidths": 0.8, "alpha": 0.6}
         ax.add_collection(LineCollection(wires, **dotted))
-    size = float(np.clip(600.0 / len(device), 2.0, 22.0))
+    size = float(np.clip(600.0 / max(len(device), 1), 2.0, 22.0))
     ax.add_collection(
         LineCollection(
             list(np.stack([device, station[association]], axis=1)),

@@ -38,6 +38,7 @@ class GrowingFile:
     Attributes:
         path: where the file is now.
         hdf5: open in the mode.
+        end: bytes of the file, as of the last flush.
 
     Raises:
         OSError: it cannot be opened.
@@ -47,7 +48,7 @@ class GrowingFile:
         self.path = path
         self.hdf5 = opened(path, h5py.h5f.ACC_SWMR_WRITE)
         self._handle: int = self.hdf5.id.get_vfd_handle()
-        self._end = 0
+        self.end = 0
         self._look_closed()
 
     def flush(self) -> None:
@@ -58,8 +59,8 @@ class GrowingFile:
     def _look_closed(self) -> None:
         """Who begins to read now reads without error what the next flush writes, too."""
         self._superblock = os.pread(self._handle, SIZE, 0)
-        grown, self._end = end_of(self._superblock) - self._end, end_of(self._superblock)
-        ahead = self._end + max(4 * grown, AHEAD_BYTES)
+        grown, self.end = end_of(self._superblock) - self.end, end_of(self._superblock)
+        ahead = self.end + max(4 * grown, AHEAD_BYTES)
         with suppress(OSError):  # there may be a limit on the size of files
             os.truncate(self._handle, ahead)
         self._size = os.fstat(self._handle).st_size
@@ -93,7 +94,7 @@ class GrowingFile:
             os.dup2(nowhere, self._handle)
             try:
                 self.hdf5.close()
-                os.pwrite(ours, as_closed(self._superblock, self._end), 0)
+                os.pwrite(ours, as_closed(self._superblock, self.end), 0)
             finally:
                 os.close(nowhere)
                 os.close(ours)

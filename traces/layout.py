@@ -26,6 +26,7 @@ from ..simulator.core.recorder import OUTCOMES
 from . import netcdf
 from .file_errors import TraceError, error_number
 from .growing_file import FORMAT, GrowingFile, opened
+from .growing_table import GrowingTable
 from .open_file import OpenFile, read_values
 from .running_totals import BATCHES_PER_PART, LATENCY_EDGES_S, SlotTally, TaskTally
 from .superblock import SIZE, as_closed, end_of
@@ -43,7 +44,7 @@ from .variables import (
 TASK_CHUNK = 1 << 14
 """Rows of /tasks in a chunk."""
 
-COPIED_BYTES, COPIED_TASKS = 1 << 24, 1 << 18
+COPIED_BYTES, COPIED_ROWS = 1 << 24, 1 << 18
 """Copied at a time, of each variable, when a run is resumed."""
 
 _OF_COLUMNS = {
@@ -164,6 +165,7 @@ class TraceFile:
         self.lost = False
         self._started = _now()
         self._resumes = resumes
+        self._goes_on = True
         check_output(path)
         if not resumes:
             self._begin_anew()
@@ -172,6 +174,12 @@ class TraceFile:
     def _begin_anew(self) -> None:
         self._put(self._header())
         self.appear()
+
+    def again(self) -> "TraceFile":
+        """The same trace once more, to be begun with what is there, and nothing more."""
+        other = TraceFile(self.path, self.run, self.level, resumes=True)
+        other._started, other._goes_on = self._started, False
+        return other
 
     @_system_errors
     def begin(
@@ -195,7 +203,6 @@ class TraceFile:
             OSError: the trace that is there is shorter, or cannot be read.
         """
         self._first = first
-        self._slots = self._tasks = self._decisions = 0
         self._checksums: dict[str, tuple[int, int]] = {}
         file = self._header()
         self._make_summary(file.create_group("summary"), columns, tally)
@@ -222,92 +229,88 @@ class TraceFile:
         if self._file is not None:
             self._file.path = self.path
 
+    @property
+    def wasted(self) -> bool:
+        """Whether an eighth of the file or more is in places that are no longer used."""
+        assert self._file is not None
+        wasted_bytes = sum(table.wasted_bytes for table in self._tables.values())
+        return 8 * wasted_bytes > self._file.end
+
     def _take_over(self, earlier: Lengths) -> None:
         """Copy the beginning of the trace that is there."""
         old = OpenFile(self.path)
         block = max(COPIED_BYTES // max(8 * self.run.devices * len(self.run.seeds), 1), 1)
-        for start in range(0, earlier.slots, block):
-            end = min(start + block, earlier.slots)
-            self.append_slots(old.read(self._part("slots", slice(start, end))), end - start)
-        for start in range(0, earlier.tasks, COPIED_TASKS):
-            end = min(start + COPIED_TASKS, earlier.tasks)
-            self.append_tasks(old.read(self._part("tasks", slice(start, end))), end - start)
-        decisions = old.read(
-            lambda file: read_values(file, "timing/decision_s", (slice(earlier.decisions),))
-        )
-        self.append_decisions(decisions)
+        for group, rows, at_once in (
+            ("slots", earlier.slots, block),
+            ("tasks", earlier.tasks, COPIED_ROWS),
+            ("timing", earlier.decisions, COPIED_ROWS),
+        ):
+            for start in range(0, rows, at_once):
+                end = min(start + at_once, rows)
+                names = self._tables[group].datasets
+                part = old.read(self._part(group, slice(start, end), names))
+                self.append(group, part, end - start)
         old.close()
+        if not self._goes_on:
+            self.end()
+        self.publish()
         if self._lengths() != earlier:
             raise TraceError(
                 f"{self.path}: this is not the trace of its checkpoint, or it was changed"
             )
 
-    def _part(self, group: str, rows: slice) -> Callable[[h5py.File], dict[str, NDArray[Any]]]:
-        """Reads these slots, or tasks, of all variables."""
-        part, names = {
-            "slots": ((slice(None), rows), self._slot_variables),
-            "tasks": ((rows,), self._task_variables),
-        }[group]
+    def _part(
+        self, group: str, rows: slice, names: Iterable[str]
+    ) -> Callable[[h5py.File], dict[str, NDArray[Any]]]:
+        """Reads these slots, tasks or decisions, of some variables."""
+        part = (slice(None), rows) if group == "slots" else (rows,)
         return lambda file: {name: read_values(file[group], name, part) for name in names}
 
     def sync(self) -> Lengths:
-        """Have what was published survive a loss of power; its lengths."""
+        """Have what was published survive a loss of power; its lengths, where all was."""
         sync(self.path)
         return self._lengths()
 
     def _lengths(self) -> Lengths:
         """How long it is, with a checksum of each variable's values in the order of slots, or of tasks."""
-        if self.level != "summary":
-            for group, variables, axis, length in (
-                ("slots", self._slot_variables, 1, self._slots),
-                ("tasks", self._task_variables, 0, self._tasks),
-                ("timing", {"decision_s": self._decision_s}, 0, self._decisions),
-            ):
-                for name, dataset in variables.items():
-                    self._check(f"{group}/{name}", dataset, axis, length)
+        assert self._file is not None
+        # Who writes a chunk as it is cannot read it: HDF5 2.0 looks for the filters that it has not.
+        file = OpenFile(self._file.path)
+        rows = {"slots": 0, "tasks": 0, "timing": 0}
+        for group, table in self._tables.items():
+            rows[group] = table.rows
+            for name, dataset in table.datasets.items():
+                self._check(file, dataset, group, name, table.rows)
+        file.close()
         checksums = sorted((name, checksum) for name, (_, checksum) in self._checksums.items())
         checksum = crc32(repr(checksums).encode())
-        return Lengths(self._slots, self._tasks, self._decisions, checksum)
+        return Lengths(rows["slots"], rows["tasks"], rows["timing"], checksum)
 
-    def _check(self, name: str, dataset: h5py.Dataset, axis: int, length: int) -> None:
+    def _check(
+        self, file: OpenFile, dataset: h5py.Dataset, group: str, name: str, rows: int
+    ) -> None:
         """Take what was appended to a variable since the last time into its checksum."""
-        begin, checksum = self._checksums.get(name, (0, 0))
-        at_once = max(COPIED_BYTES * length // max(dataset.size * dataset.dtype.itemsize, 1), 1)
-        for start in range(begin, length, at_once):
-            rows = (slice(None),) * axis + (slice(start, min(start + at_once, length)),)
-            values = np.ascontiguousarray(dataset[rows].swapaxes(0, axis))
-            checksum = crc32(values.data, checksum)
-        if length:
-            self._checksums[name] = length, checksum
-
-    def _append(self, dataset: h5py.Dataset, axis: int, old: int, values: NDArray[Any]) -> None:
-        """Append values to a variable."""
-        if not values.shape[axis]:
-            return
-        dataset.resize(old + values.shape[axis], axis=axis)
-        rows = (slice(None),) * axis + (slice(old, None),)
-        dataset[rows] = np.ascontiguousarray(values, dataset.dtype)
+        begin, checksum = self._checksums.get(f"{group}/{name}", (0, 0))
+        at_once = max(COPIED_BYTES * rows // max(dataset.size * dataset.dtype.itemsize, 1), 1)
+        for start in range(begin, rows, at_once):
+            part = slice(start, min(start + at_once, rows))
+            values = file.read(self._part(group, part, [name]))[name]
+            if group == "slots":
+                values = values.swapaxes(0, 1)
+            checksum = crc32(np.ascontiguousarray(values).data, checksum)
+        if rows:
+            self._checksums[f"{group}/{name}"] = rows, checksum
 
     @_system_errors
-    def append_slots(self, columns: Mapping[str, NDArray[Any]], count: int) -> None:
-        """Append the first `count` slots of (R, >= count, …) columns."""
-        for name, dataset in self._slot_variables.items():
-            self._append(dataset, 1, self._slots, columns[name][:, :count])
-        self._slots += count
+    def append(self, group: str, columns: Mapping[str, NDArray[Any]], rows: int) -> None:
+        """Append to the variables of a group.
 
-    @_system_errors
-    def append_tasks(self, columns: Mapping[str, NDArray[Any]], count: int) -> None:
-        """Append the first `count` rows of (>= count,) columns of /tasks."""
-        for name, dataset in self._task_variables.items():
-            self._append(dataset, 0, self._tasks, columns[name][:count])
-        self._tasks += count
-
-    @_system_errors
-    def append_decisions(self, seconds: Sequence[float]) -> None:
-        """Append the times of decisions."""
-        rows = np.asarray(seconds, np.float64)
-        self._append(self._decision_s, 0, self._decisions, rows)
-        self._decisions += len(rows)
+        Args:
+            group: "slots", "tasks" or "timing".
+            columns: by name, (R, >= rows, …) of slots, (>= rows,) of tasks and decisions.
+            rows: how many of them.
+        """
+        self._tables[group].append(columns, rows)
 
     @_system_errors
     def write_summary(self, slots: SlotTally, tasks: TaskTally, parts: slice) -> None:
@@ -328,17 +331,30 @@ class TraceFile:
         summary["slots"][...] = slots.slots
 
     @_system_errors
-    def publish(self) -> None:
-        """Let readers see what was written so far."""
+    def end(self) -> None:
+        """Write all that was appended; nothing may follow but totals."""
+        for table in self._tables.values():
+            table.end()
+
+    @_system_errors
+    def publish(self, waited_s: float = 0.0) -> None:
+        """Let readers see what was written so far, and what has waited for as long as that."""
         assert self._file is not None
         if self._file.is_lost():
             raise ValueError("the file is not what was written")
-        if self.level != "summary":
-            for scale, size in ((self._slot, self._slots), (self._timing_slot, self._decisions)):
-                _extend(scale, self._first, size)
-                scale.flush()
-            self._task.resize(self._tasks, axis=0)
+        for table in self._tables.values():
+            table.publish(waited_s)
+        self._label()
         self._file.flush()
+
+    def _label(self) -> None:
+        for name, table in self._tables.items():
+            if name == "tasks":
+                self._task.resize(table.written, axis=0)
+            else:
+                scale = self._slots[name]
+                _extend(scale, self._first, table.written)
+                scale.flush()
 
     @_system_errors
     def close(self, status: str) -> None:
@@ -405,12 +421,16 @@ class TraceFile:
         self._file = GrowingFile(self._hidden())
         file = self._file.hdf5
         self._summary = _variables(file["summary"], SUMMARY_VARIABLES)
+        self._tables: dict[str, GrowingTable] = {}
         if self.level != "summary":
-            self._slot, self._task = file["slots/slot"], file["tasks/task"]
-            self._slot_variables = _variables(file["slots"], SLOT_VARIABLES)
-            self._task_variables = _variables(file["tasks"], TASK_VARIABLES)
-            self._timing_slot = file["timing/slot"]
-            self._decision_s = file["timing/decision_s"]
+            self._task = file["tasks/task"]
+            self._slots = {name: file[name]["slot"] for name in ("slots", "timing")}
+            for name, known, axis in (
+                ("slots", SLOT_VARIABLES, 1),
+                ("tasks", TASK_VARIABLES, 0),
+                ("timing", ("decision_s",), 0),
+            ):
+                self._tables[name] = GrowingTable(_variables(file[name], known), axis)
 
     def _hidden(self) -> Path:
         return self.path.with_name(f".{self.path.name}.new")
@@ -456,7 +476,7 @@ class TraceFile:
             what = SLOT_VARIABLES[name]
             shape = {dim: scale.shape[0] for dim, scale in scales.items()} | {"slot": chunk_slots}
             chunks = [shape[dim] for dim in what.dims]
-            netcdf.variable(group, name, what, scales, chunks, _missing(what))
+            netcdf.variable(group, name, what, scales, chunks, _missing(what), compressed=True)
 
     def _make_network(self, group: h5py.Group) -> None:
         columns = self.run.network
@@ -472,14 +492,16 @@ class TraceFile:
     def _make_tasks(self, group: h5py.Group) -> None:
         task = netcdf.dimension(group, "task", 0, unlimited=True)
         for name, what in TASK_VARIABLES.items():
-            netcdf.variable(group, name, what, {"task": task}, (TASK_CHUNK,), _missing(what))
+            netcdf.variable(
+                group, name, what, {"task": task}, (TASK_CHUNK,), _missing(what), compressed=True
+            )
         outcome = group["outcome"]
         outcome.attrs["flag_values"] = np.arange(len(OUTCOMES), dtype=np.uint8)
         outcome.attrs["flag_meanings"] = " ".join(OUTCOMES)
 
     def _make_decisions(self, group: h5py.Group) -> None:
         slot = netcdf.growing_coordinate(group, "slot", 1024, long_name="slot")
-        netcdf.variable(group, "decision_s", DECISION_S, {"slot": slot}, (1024,))
+        netcdf.variable(group, "decision_s", DECISION_S, {"slot": slot}, (1024,), compressed=True)
 
     def _make_summary(self, group: h5py.Group, columns: Sequence[str], tally: SlotTally) -> None:
         batch_slots, batches = tally.batch_slots, tally.batches

@@ -55,9 +55,9 @@ METRICS = {
     "lower_bound_mg": Metric("lower bound of it", "mg", 1.0, "lower_bound_mg", "slots"),
     "feasible_share": Metric("slots feasible", "%", 100.0, "feasible", "slots"),
     "energy_per_task_j": Metric(
-        "energy per task", "J", 1.0, "energy_j + server_energy_j", "device_slots"
+        "energy per task", "J", 1.0, "energy_j + server_energy_j", "device_tasks"
     ),
-    "offloaded_task_share": Metric("tasks offloaded", "%", 100.0, "offload", "slots"),
+    "offloaded_task_share": Metric("tasks offloaded", "%", 100.0, "offload", "there"),
     "energy_per_bit_j": Metric("energy per bit", "nJ/bit", 1e9, _ENERGY, _DEPARTED),
     "power_w": Metric("energy per second", "W", 1.0, _ENERGY, "seconds"),
     "emission_mg": Metric("emission", "mg", 1.0, "emission_mg", _RUNS),
@@ -76,6 +76,7 @@ METRICS = {
     "latency_s": Metric("latency, mean", "s", 1.0, "latency_sum_s", "completed"),
     **{f"latency_{name}_s": Metric(f"latency, {name}", "s", 1.0) for name in QUANTILES},
     "objective": Metric("objective per slot", "bit²", 1.0, "objective", "slots", signed=True),
+    "present_share": Metric("devices present", "%", 100.0, "present", "slots"),
     "twin_age_s": Metric("age of the twins", "s", 1.0, "twin_age_s", "slots"),
     "scaled": Metric("decision entries scaled down", "", 1.0, "scaled", _RUNS),
     "failed_solves": Metric("programs not solved", "", 1.0, "failed_solves", _RUNS),

@@ -11,6 +11,14 @@ from .variables import Variable
 
 TEXT = h5py.string_dtype()
 _TEXT_KIND, _ONE = h5py.h5t.py_create(TEXT, logical=True), h5py.h5s.create(h5py.h5s.SCALAR)
+DEFLATE_LEVEL = 1
+SHUFFLED_AND_DEFLATED: dict[str, Any] = {
+    "shuffle": True,
+    "compression": "gzip",
+    "compression_opts": DEFLATE_LEVEL,
+}
+"""The filters of variables that grow, in their order; every reader of netCDF-4 has them."""
+
 _WITHOUT_VALUES = "This is a netCDF dimension but not a netCDF variable."
 
 
@@ -51,6 +59,8 @@ def variable(
     scales: Mapping[str, h5py.Dataset],
     chunks: Sequence[int] | None = None,
     fill: Any = None,
+    *,
+    compressed: bool = False,
 ) -> h5py.Dataset:
     """A variable over the given dimensions; along an unlimited one it grows.
 
@@ -61,6 +71,7 @@ def variable(
         scales: the dimensions by name.
         chunks: shape of a chunk; None for one block.
         fill: value of what was never written.
+        compressed: whether its chunks are.
     """
     dims = [scales[dim] for dim in what.dims]
     dataset = group.create_dataset(
@@ -70,6 +81,7 @@ def variable(
         maxshape=tuple(scale.maxshape[0] for scale in dims) if chunks else None,
         chunks=tuple(chunks) if chunks else None,
         fillvalue=fill,
+        **SHUFFLED_AND_DEFLATED if compressed else {},
     )
     for axis, scale in enumerate(dims):
         h5py.h5ds.attach_scale(dataset.id, scale.id, axis)

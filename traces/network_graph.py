@@ -87,6 +87,7 @@ def network_graph(trace: Trace, slot: int | None = None, replication: int = 0) -
         np.stack([then["x_m"].values[:, 0], then["y_m"].values[:, 0]], axis=-1),
         station,
         then["station_up"].values[:, 0] > 0 if "station_up" in then else None,
+        then["present"].values[:, 0] > 0 if "present" in then else None,
     )
     columns = network["device_cpu_hz"].values, network["device_power_max_w"].values
     return NetworkGraph(topology.graph(), topology, *columns).at(placement)

@@ -90,6 +90,7 @@ _BOTH = (
         },
     ),
     _Spec("stations at work", {"stations_at_work": ""}, 102.0),
+    _Spec("devices present", {"present_share": ""}, 102.0),
     _Spec("age of the twins", {"twin_age_s": ""}),
 )
 

@@ -125,6 +125,8 @@ class CountedBatches:
             if SUMMARY_VARIABLES[name].dims == ("replication", "batch"):
                 kind = SLOT_VARIABLES[name].total if name in SLOT_VARIABLES else "sum"
                 columns[name] = column[:, self._span] * (1.0 if kind == "sum" else slots)
+        columns["there"] = columns.get("present", slots)
+        columns["device_tasks"] = columns["there"] * self._totals.devices
         for name in ("station_up", "station_availability"):  # older traces lack the second
             if name in columns:
                 columns["stations_at_work"] = columns[name]

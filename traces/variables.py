@@ -61,6 +61,13 @@ SLOT_VARIABLES = {
         STATION, "1", "share of the slot in which the station works", total="mean"
     ),
     "lost_bits": _summed(STATION, "bit", "bits lost with the station since the last slot began"),
+    "present": Variable(
+        DEVICE, "1", "1 if the device is in the network, 0 if it is absent", "i1", total="mean"
+    ),
+    "left_bits": _summed(DEVICE, "bit", "bits lost as the device left, when the slot began"),
+    "handed_over_bits": _summed(
+        DEVICE, "bit", "bits handed over to the station as the device left, when the slot began"
+    ),
     "serving_station": Variable(DEVICE, "1", "index of the device's station", "i4"),
     "rate_bps": Variable(DEVICE, "bit/s", "rate to the station, A(3), A(4)"),
     "bandwidth_hz": Variable(DEVICE, "Hz", "bandwidth given to the device"),
@@ -159,7 +166,9 @@ _TASK = ("task",)
 TASK_VARIABLES = {
     "replication": Variable(_TASK, "1", "replication", "i4"),
     "device": Variable(_TASK, "1", "device that the task arrived at", "i4"),
-    "station": Variable(_TASK, "1", "station that executed a part; -1 if wholly local", "i4"),
+    "station": Variable(
+        _TASK, "1", "station that executed a part; -1 if wholly local, or lost by its device", "i4"
+    ),
     "arrival_s": Variable(_TASK, "s", "arrival, from the start of the run"),
     "completion_s": Variable(_TASK, "s", "execution of the last bit; NaN if never"),
     "bits": Variable(_TASK, "bit", "size"),

@@ -2,6 +2,7 @@
 
 import math
 import time
+from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,12 @@ from .layout import Lengths, RunInfo, TraceFile
 from .running_totals import BATCHES_PER_PART, SlotTally, TaskTally
 from .variables import SLOT_VARIABLES, Level, Variable
 
-BUFFER_BYTES = 64 << 20
-BUFFER_SLOTS = 4096
+BUFFER_BYTES = 32 << 20
+BUFFER_SLOTS = 2048
 BUFFER_TASKS = 1 << 16
 _LENGTHS = tuple(field.name for field in fields(Lengths))
 FLUSH_S = 1.0
-"""A reader sees what happened until the last full buffer, or this long ago, whichever is later."""
+"""A reader sees what happened until twice as long ago, or more while writing takes more of the time."""
 
 
 class TraceWriter:
@@ -100,7 +101,7 @@ class TraceWriter:
         self._filled += 1
         self._next = slot + 1
         if self._filled == self._capacity or time.monotonic() >= self._flush_at:
-            self._flush()
+            self._flush(FLUSH_S)
 
     def tasks(self, tasks: TaskTable) -> None:
         """Record tasks that ended in the last slot recorded.
@@ -145,7 +146,7 @@ class TraceWriter:
         """
         if not self._begun:
             raise ValueError("nothing was recorded yet")
-        self._flush()
+        self._flush(0.0)
         written = {
             "columns": self._columns,
             "first": self._first,
@@ -193,9 +194,25 @@ class TraceWriter:
 
     def close(self, status: EndStatus) -> None:
         """Write what is left, and how the run ended."""
+        anew = None
         if self._begun and not self._file.lost:
-            self._flush()
+            self._empty_buffers()
+            self._file.end()
+            self._write_totals()
+            anew = self._file.sync() if self._file.wasted else None
         self._file.close(status)
+        if anew is not None:
+            self._write_anew(status, anew)
+
+    def _write_anew(self, status: EndStatus, lengths: Lengths) -> None:
+        """Put a file in its place that has nothing but what is read; where that fails, it stays."""
+        with suppress(OSError):
+            self._file = self._file.again()
+            self._file.begin(self._first, self._kept, self._capacity, self._slot_tally, lengths)
+            self._written_part = 0
+            self._write_totals()
+            self._file.close(status)
+            self._file.appear()
 
     def _begin(self, first: int, columns: SlotColumns) -> None:
         for name, column in columns.items():
@@ -244,29 +261,34 @@ class TraceWriter:
         columns = {name: table[name] for name in table.dtype.names or ()}
         # Unless the tasks know their cycles themselves.
         columns.setdefault("cycles", table["bits"] * self._run.cycles_per_bit)
-        self._file.append_tasks(columns, len(table))
+        self._file.append("tasks", columns, len(table))
 
-    def _flush(self) -> None:
-        """Empty the buffers into the file, and let readers see it."""
-        count, self._filled = self._filled, 0
-        columns = {} if self._buffer is None else self._buffer.columns
-        if count:
-            self._slot_tally.add(self._next - count, count, columns)
-        start = time.monotonic()  # without what was compiled for the first of them
-        if self._level != "summary":
-            if count:
-                self._file.append_slots(columns, count)
-            self._append_tasks()
-            self._file.append_decisions(self._decisions_s)
-            self._decisions_s.clear()
-        self._write_totals()
+    def _flush(self, waited_s: float) -> None:
+        """Empty the buffers into the file, and let readers see what has waited there for so long."""
+        start = self._empty_buffers()
+        self._write_totals(waited_s)
         end = time.monotonic()
         # Writing takes a twentieth of the time at most, however much there is.
         self._flush_at = end + max(FLUSH_S, 20.0 * (end - start))
 
-    def _write_totals(self) -> None:
+    def _empty_buffers(self) -> float:
+        """Hand what they hold to the file; when that began, without what was compiled for the first."""
+        count, self._filled = self._filled, 0
+        columns = {} if self._buffer is None else self._buffer.columns
+        if count:
+            self._slot_tally.add(self._next - count, count, columns)
+        start = time.monotonic()
+        if self._level != "summary":
+            self._file.append("slots", columns, count)
+            self._append_tasks()
+            decisions = np.asarray(self._decisions_s, np.float64)
+            self._file.append("timing", {"decision_s": decisions}, len(decisions))
+            self._decisions_s.clear()
+        return start
+
+    def _write_totals(self, waited_s: float = 0.0) -> None:
         part = (self._next - 1) // self._slot_tally.batch_slots // BATCHES_PER_PART
         parts = slice(self._written_part, part + 1)
         self._file.write_summary(self._slot_tally, self._task_tally, parts)
         self._written_part = part
-        self._file.publish()
+        self._file.publish(waited_s)

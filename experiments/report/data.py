@@ -151,8 +151,8 @@ def network_map(trace: Trace, title: str) -> Json | None:
         "backhaul": backhaul_pairs(trace),
         "slots": numbers,
         "times": [f"{slot * attrs['slot_s'] / scale:.4g} {unit}" for slot in numbers],
-        "x": _frames(drawn["x_m"], devices, 1),
-        "y": _frames(drawn["y_m"], devices, 1),
+        "x": _frames(_there(drawn, "x_m"), devices, 1),
+        "y": _frames(_there(drawn, "y_m"), devices, 1),
         "station": station,
         "label": "queue",
         "unit": "Mbit",
@@ -185,6 +185,11 @@ def _stations(slots: "xr.Dataset") -> Json:
     return [
         [str(name), x, y, finite(radius)] for name, x, y, radius in zip(names, *rest, strict=True)
     ]
+
+
+def _there(drawn: "xr.Dataset", name: str) -> "xr.DataArray":
+    """A column of those that are there; of the others there is nothing to be drawn."""
+    return drawn[name].where(drawn["present"] > 0) if "present" in drawn else drawn[name]
 
 
 def _frames(column: "xr.DataArray", devices: NDArray[np.intp], decimals: int | None = None) -> Json:

@@ -315,6 +315,9 @@ function networkMap(figure, map) {
       dots.forEach((dot, n) => {
         const j = station[n];
         const offloads = map.kind === "queue" || value[n] > 0;
+        const there = x[n] !== null && y[n] !== null;
+        dot.setAttribute("visibility", there ? "visible" : "hidden");
+        if (!there) return;
         if (offloads && j >= 0) paths[j] += `M${px(x[n]).toFixed(1)} ${py(y[n]).toFixed(1)}L${px(map.stations[j][1]).toFixed(1)} ${py(map.stations[j][2]).toFixed(1)}`;
         dot.setAttribute("cx", px(x[n]));
         dot.setAttribute("cy", py(y[n]));
@@ -335,7 +338,8 @@ function networkMap(figure, map) {
       const k = Number(slider.value);
       const [x, y] = [row(map.x, k), row(map.y, k)];
       const [mx, my] = [event.clientX - frame.left, event.clientY - frame.top];
-      const n = nearest(x.map((at, i) => Math.hypot(px(at) - mx, py(y[i]) - my)), 0);
+      const n = nearest(x.map((at, i) => at === null ? Infinity : Math.hypot(px(at) - mx, py(y[i]) - my)), 0);
+      if (x[n] === null) return;
       const value = row(map.value, k)[n];
       const said = map.kind === "queue" ? `${map.label} ${format(value)} ${map.unit}` : value > 0 ? "offloads" : "executes itself";
       note.textContent = `device ${map.devices ? map.devices[n] : n} at ${map.stations[row(map.station, k)[n]]?.[0] ?? "no station"}: ${said}`;

@@ -2,7 +2,7 @@
 
 Features are columns (R, N, F) on fixed scales, so that nothing has to be estimated or stored: logarithms
 of quantities that span orders of magnitude, centred on the network's own constants and cut at
-`FEATURE_MAX`. A station's quantities are given to each of its devices. Actions are columns (R, N, A) in
+`FEATURE_MAX`; all zero for a device that is absent. A station's quantities are given to each of its devices. Actions are columns (R, N, A) in
 [-1, 1], all of which the network can carry out.
 """
 
@@ -19,9 +19,11 @@ from ...simulator.stream.decision import Decision
 from ...simulator.stream.observation import Observation
 from ...simulator.stream.problem import DriftPlusPenalty
 from ...simulator.tasks.decision import TaskDecision
+from ...simulator.tasks.network import CarbonAwareNetwork
 from ...simulator.tasks.observation import TaskObservation
 from ...simulator.tasks.powers import least_powers_w
 from ...simulator.tasks.problem import WorstCaseEmission
+from ..among_present import Rows, among_present
 from .admission import divide_deadlines
 
 FEATURE_MAX = 5.0
@@ -153,7 +155,7 @@ class StreamEncoding(Encoding):
         columns[..., 7] = _decades(1.0 + power_max_w * crossing)
         columns[..., 8] = _decades(1.0 + heard_w / noise)
         columns[..., 9] = np.log(cells.at_station(np.maximum(cells.members, 1.0))) / 2.0
-        rivals = cells.total((net > 0.0).astype(np.float64))
+        rivals = cells.total(((net > 0.0) & cells.present).astype(np.float64))
         columns[..., 10] = np.log1p(cells.at_station(rivals)) / 2.0
         columns[..., 11] = self._station_bits[cells.station]
         columns[..., 12] = np.log10(network.station_bandwidth_hz / 10e6)[cells.station]
@@ -165,6 +167,7 @@ class StreamEncoding(Encoding):
             scaled = columns[..., bits] / self._unit_bits
             columns[..., bits] = np.copysign(np.log1p(np.abs(scaled)) / 2.0, scaled)
         columns[..., 17:19] = self._rivalry(observation, net)
+        columns[~cells.present] = 0.0
         return _cut(columns)
 
     def decision(self, action: NDArray[np.floating], observation: Observation) -> Decision:
@@ -305,7 +308,7 @@ class TaskEncoding(Encoding):
     def features(self, observation: TaskObservation) -> Features:
         """(R, N, 15), see the class."""
         network, tasks = self._network, observation.tasks
-        time_s = self._time_s(observation)
+        time_s = _time_s(network, observation)
         reach = observation.channel.gain * network.device_power_max_w / network.noise_w
         cross = observation.channel.interference_gain * (
             network.device_power_max_w / network.noise_w
@@ -324,13 +327,24 @@ class TaskEncoding(Encoding):
         columns[..., 7] = 1.0 + _log10(observation.last_emission_g / budget_g)
         columns[..., 8] = np.log1p(observation.age_s / tasks.deadline_s) / 2.0
         columns[..., 9:] = 2.0 * self._common(observation, network.theta_device * energy)
+        columns[~observation.present] = 0.0
         return _cut(columns)
 
     def decision(self, action: NDArray[np.floating], observation: TaskObservation) -> TaskDecision:
         """Offloading, powers and rates from an (R, N, 4) action, see the class."""
-        network, tasks = self._network, observation.tasks
-        heads = _heads(action, (*tasks.bits.shape, self.action_count))
-        time_s, reserve = self._time_s(observation), np.maximum(heads[3], 0.0) ** 2
+        heads = _heads(action, (*observation.tasks.bits.shape, self.action_count))
+
+        def decide(network: CarbonAwareNetwork, seen: TaskObservation, rows: Rows) -> TaskDecision:
+            return self._decision(network, seen, np.ascontiguousarray(heads[:, *rows]))
+
+        return among_present(self._network, observation, decide)
+
+    def _decision(
+        self, network: CarbonAwareNetwork, observation: TaskObservation, heads: FloatArray
+    ) -> TaskDecision:
+        """Of devices that are there, from (4, R, N) actions."""
+        tasks = observation.tasks
+        time_s, reserve = _time_s(network, observation), np.maximum(heads[3], 0.0) ** 2
         # A device of which no task was reported yet has a cycle to do.
         cycles = np.maximum(tasks.cycles, 1.0)
         local_floor_bps = network.rate_min_bps if network.rate_floor == "all" else 0.0
@@ -369,11 +383,12 @@ class TaskEncoding(Encoding):
         found = np.take_along_axis(common, hardest, axis=2)
         return np.pad(found, ((0, 0), (0, 0), (0, HARDEST - found.shape[2])))
 
-    def _time_s(self, observation: TaskObservation) -> FloatArray:
-        """(R, N) the deadline; where there is none, the time at a hundredth of the CPU's speed."""
-        tasks = observation.tasks
-        ample_s = tasks.cycles / (0.01 * self._network.device_cpu_max_hz)
-        return np.where(np.isfinite(tasks.deadline_s), tasks.deadline_s, np.maximum(ample_s, 1e-9))
+
+def _time_s(network: CarbonAwareNetwork, observation: TaskObservation) -> FloatArray:
+    """(R, N) the deadline; where there is none, the time at a hundredth of the CPU's speed."""
+    tasks = observation.tasks
+    ample_s = tasks.cycles / (0.01 * network.device_cpu_max_hz)
+    return np.where(np.isfinite(tasks.deadline_s), tasks.deadline_s, np.maximum(ample_s, 1e-9))
 
 
 def _heads(action: NDArray[np.floating], shape: tuple[int, ...]) -> FloatArray:

@@ -303,7 +303,7 @@ class TaskVectorEnvironment(VectorEnvironment):
         """(R,) C(22), from (R, N) delays, energies, rates and CPU speeds and (R,) worst emissions."""
         assert isinstance(self.problem, WorstCaseEmission)  # by the problem's name
         network = self.problem.network
-        offload = columns["offload"]
+        offload, present = columns["offload"], columns.get("present", np.True_)
         floor = network.rate_min_bps * (offload if network.rate_floor == "offloading" else 1.0)
         rate = np.maximum(columns["rate_bps"], 1e-9)
         asked_hz = (offload * columns["edge_cpu_hz"]).sum(axis=1, keepdims=True)
@@ -316,7 +316,7 @@ class TaskVectorEnvironment(VectorEnvironment):
         budget_mg = (columns["carbon_g_per_kwh"][:, 0] / 3.6e3) * network.energy_max_j
         cost = self._emission_weight * columns["worst_emission_mg"] / budget_mg
         for weight, use in zip(self._weights, uses, strict=True):
-            cost = cost + weight * np.clip(use - 1.0, 0.0, 1.0).sum(axis=1)
+            cost = cost + weight * (np.clip(use - 1.0, 0.0, 1.0) * present).sum(axis=1)
         reward: FloatArray = -cost
         return reward
 

@@ -10,6 +10,7 @@ from ...simulator.tasks.decision import TaskDecision
 from ...simulator.tasks.network import CarbonAwareNetwork
 from ...simulator.tasks.observation import TaskObservation
 from ...simulator.tasks.problem import WorstCaseEmission
+from ..among_present import Rows, among_present
 from ..base import Policy
 from .c10.slot import stack, unstack
 from .c10.solver import solve
@@ -45,7 +46,13 @@ class Exact(Policy):
 
     def decide(self, observation: TaskObservation) -> TaskDecision:
         """One replication after another."""
-        solutions = [solve(slot, self.time_limit) for slot in unstack(self._network, observation)]
+        nothing = {"lower_bound_mg": 0.0, "optimality_gap": 0.0}
+        return among_present(self._network, observation, self._decide, nothing)
+
+    def _decide(
+        self, network: CarbonAwareNetwork, observation: TaskObservation, rows: Rows
+    ) -> TaskDecision:
+        solutions = [solve(slot, self.time_limit) for slot in unstack(network, observation)]
         return stack(
             [solution.decision for solution in solutions],
             {

@@ -32,6 +32,7 @@ from ...simulator.tasks.observation import TaskObservation
 from ...simulator.tasks.outcome import TOLERANCE, local_energy_j
 from ...simulator.tasks.powers import least_powers
 from ...simulator.tasks.problem import WorstCaseEmission
+from ..among_present import Rows, among_present
 from ..base import Policy
 from .c10.closed_form_rates import slowest_edge_hz, slowest_local_hz
 from .c10.nested_sets import worst_alone_first
@@ -76,15 +77,23 @@ class LyapunovTasks(Policy):
         self.overdrawn_j = np.zeros((len(rngs), network.devices))
 
     def decide(self, observation: TaskObservation) -> TaskDecision:
-        """Minimise the slot's drift-plus-penalty, then let the virtual queues follow."""
-        network, tasks = self._network, observation.tasks
+        """Minimise the slot's drift-plus-penalty, then let the virtual queues follow.
+
+        That of a device that is absent waits.
+        """
+        return among_present(self._network, observation, self._decide)
+
+    def _decide(
+        self, network: CarbonAwareNetwork, observation: TaskObservation, rows: Rows
+    ) -> TaskDecision:
+        tasks, overdrawn_j = observation.tasks, self.overdrawn_j[rows]
         slots = observed(network, observation)
         slowest_hz = slowest_local_hz(network, tasks)
         local_hz = np.minimum(slowest_hz, network.device_cpu_max_hz)
         local_j = local_energy_j(network, tasks, local_hz)
         local_excess = np.maximum(slowest_hz / network.device_cpu_max_hz - 1.0, 0.0)
         price_per_j = self._emission_weight * observation.carbon_g_per_j
-        order = worst_alone_first(local_excess, local_j * (price_per_j + self.overdrawn_j))
+        order = worst_alone_first(local_excess, local_j * (price_per_j + overdrawn_j))
         offload = np.zeros(tasks.bits.shape, dtype=np.bool_)
         power_w = np.zeros(tasks.bits.shape)
         for r in range(len(offload)):
@@ -93,7 +102,7 @@ class LyapunovTasks(Policy):
                 local_j=local_j[r],
                 local_excess=local_excess[r],
                 order=order[r],
-                overdrawn_j=self.overdrawn_j[r],
+                overdrawn_j=overdrawn_j[r],
                 emission_price=float(price_per_j[r, 0]),
             )
             offload[r], power_w[r] = _search(problem)
@@ -104,9 +113,9 @@ class LyapunovTasks(Policy):
             edge_cpu_hz=np.zeros(offload.shape),
         )
         outcome = slots.evaluate(decision)
-        self.overdrawn_j = np.maximum(
-            self.overdrawn_j + outcome.energy_j - network.energy_max_j, 0.0
-        )
+        overdrawn_j = np.maximum(overdrawn_j + outcome.energy_j - network.energy_max_j, 0.0)
+        self.overdrawn_j = self.overdrawn_j.copy()
+        self.overdrawn_j[rows] = overdrawn_j
         edge_hz = np.where(offload, slowest_edge_hz(tasks, outcome.transmission_s), 0.0)
         edge_hz = np.minimum(edge_hz, network.server_cpu_hz)
         asked_hz = edge_hz.sum(axis=1, keepdims=True)

@@ -191,7 +191,7 @@ def _named(table: Table, key: str, name: str) -> str:
 def _time_column(table: Table, reading: CarbonReading, said: Said) -> str:
     if reading.time_column is not None:
         return _named(table, "time_column", reading.time_column)
-    fits = [said.time] if said.time else time_columns(table)
+    fits = [said.time] if said.time else time_columns(table.columns)
     if len(fits) == 1:
         return fits[0]
     if fits:

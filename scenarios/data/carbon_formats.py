@@ -1,6 +1,7 @@
 """What tables of carbon intensity say by themselves: known sources, and names of columns."""
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..carbon_section import Basis, Kind, Unit
@@ -160,12 +161,12 @@ def of_table(table: Table) -> Said:
     return said
 
 
-def time_columns(table: Table) -> list[str]:
+def time_columns(columns: Sequence[str]) -> list[str]:
     """Columns that may be the times: those of the usual names, else those whose names speak of time."""
     usual = {"time", "datetime", "date time", "timestamp", "date", "time stamp", "from", "start"}
     bare = {
         column: re.sub(r"\s*[(\[]?\b(utc|gmt)\b[)\]]?", "", normal(column)).strip()
-        for column in table.columns
+        for column in columns
     }
     return [column for column, name in bare.items() if name in usual] or [
         column for column, name in bare.items() if "time" in name or re.search(r"\bdate\b", name)

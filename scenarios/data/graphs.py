@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from ..errors import Issue, ScenarioError, as_toml, nearest
 from ..schema import Scenario
 from ..sections import EARTH_RADIUS_M, Rectangle, TopologySection
+from ..units import LIGHT_M_PER_S
 from .records import UNREADABLE, whole_text
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     Graph: TypeAlias = nx.Graph[Any]
 else:
     Graph = Any
-
-LIGHT_M_PER_S = 299_792_458.0
 
 MARGIN = 0.01
 """Degrees around a network that an area for it has."""

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from ..sections import Rectangle
 from .records import Table, normal, number, read_table, refuse
 
-_NAMES = {"latitude": ("latitude", "lat"), "longitude": ("longitude", "lon", "lng", "long")}
+ANGLES = {"latitude": ("latitude", "lat"), "longitude": ("longitude", "lon", "lng", "long")}
+"""Names of the columns of latitude and longitude."""
 
 
 def read_positions(path: Path, rectangle: Rectangle) -> NDArray[np.float64]:
@@ -40,7 +41,7 @@ def coordinate_columns(table: Table) -> tuple[str, str]:
     """
     fits = {
         axis: [column for column in table.columns if normal(column) in names]
-        for axis, names in _NAMES.items()
+        for axis, names in ANGLES.items()
     }
     if missing := [axis for axis, found in fits.items() if not found]:
         has = ", ".join(table.columns) or "none"

@@ -20,7 +20,7 @@ ISSUES = 5
 MOST_CHARACTERS = 500_000_000
 """Of a file that is read as a whole: a small one may be packed that has no end."""
 
-_SEPARATORS = ",;\t"
+_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _DEPTH = 4
 """Levels of a JSON file down to its list of records."""
 
@@ -155,7 +155,7 @@ def read_table(path: Path, most: int | None = None) -> Table:
 
 def _csv(path: Path, lines: Iterator[str], most: int | None) -> Table:
     first = next(lines, "")
-    separator = max(_SEPARATORS, key=first.count)
+    separator, words = separator_of(first)
     reader = csv.reader(chain([first], lines), delimiter=separator)
     header = tuple(name.strip() for name in next(reader, []))
     rows, places = [], []
@@ -163,9 +163,14 @@ def _csv(path: Path, lines: Iterator[str], most: int | None) -> Table:
         if row:
             rows.append(row)
             places.append(f"row {reader.line_num}")
-    name = {",": "commas", ";": "semicolons", "\t": "tabs"}[separator]
-    form = f"CSV, separated by {name}"
+    form = f"CSV, separated by {words}"
     return Table(path, form, header, rows, places, decimal_comma=separator != ",")
+
+
+def separator_of(header: str) -> tuple[str, str]:
+    """What separates the columns of a CSV, by its header, and its name."""
+    separator = max(_SEPARATORS, key=header.count)
+    return separator, _SEPARATORS[separator]
 
 
 def _json(path: Path, text: str) -> Table:

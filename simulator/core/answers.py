@@ -64,6 +64,17 @@ def whole_numbers(
     return array
 
 
+def truths(field: str, values: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """True or False, in a shape.
+
+    Raises:
+        AnswerError: there is something else, or in another shape.
+    """
+    array = _array(field, values, "b", "True or False")
+    _check_shape(field, array, shape)
+    return array.astype(np.bool_)
+
+
 def first(wrong: NDArray[np.bool_]) -> tuple[int, ...] | None:
     """The place of the first that is wrong; None if there is none."""
     if not wrong.any():

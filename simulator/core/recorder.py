@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 OUTCOMES = ("done", "late", "queued", "dropped", "lost")
 """How a task ends, by its code: completed; completed after its deadline; still in a queue when the
-run ended; refused by a full buffer; lost with a failed part of the network."""
+run ended; refused by a full buffer; lost with a station that failed, or a device that left."""
 
 EndStatus = Literal["complete", "interrupted", "failed"]
 
@@ -30,8 +30,8 @@ _COLUMNS = [
     ("deadline_s", "f8"),
 ]
 TASK_ROW = np.dtype(_COLUMNS, align=True)
-"""The device that a task arrived at; the station that executed a part of it, -1 if wholly local; how it
-ended, an index into `OUTCOMES`; when it arrived, from the start of the run; when its last bit was
+"""The device that a task arrived at; the station that executed a part of it, -1 if wholly local or if it
+was lost as its device left; how it ended, an index into `OUTCOMES`; when it arrived, from the start of the run; when its last bit was
 executed, NaN if it never was; its size; the time by which it had to be complete, inf if it has none."""
 
 COUNTED_TASK_ROW = np.dtype([*_COLUMNS, ("cycles", "f8")], align=True)

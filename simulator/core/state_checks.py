@@ -38,6 +38,16 @@ def check_stations(station: Any, shape: tuple[int, ...], stations: int, least: i
         raise ValueError(f"a station that is none of {stations}")
 
 
+def check_present(present: Any, shape: tuple[int, ...]) -> None:
+    """Look at who is there.
+
+    Raises:
+        ValueError: no True or False in this shape.
+    """
+    if not isinstance(present, np.ndarray) or present.dtype != np.bool_ or present.shape != shape:
+        raise ValueError("not whether each device is there")
+
+
 def check_used(used: int, drawn: int) -> None:
     """Look at how much was used of what was drawn ahead.
 

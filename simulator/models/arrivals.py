@@ -26,7 +26,10 @@ ARRIVALS = {
 }
 """Arrival models by the name that a scenario gives."""
 
-SLOT_TASKS = {"per-slot": f"{__package__}.arrivals:PerSlot"}
+SLOT_TASKS = {
+    "per-slot": f"{__package__}.arrivals:PerSlot",
+    "replay": f"{__package__}.replay:ReplayPerSlot",
+}
 """Models of one task per device and slot, C(10), by the name that a scenario gives."""
 
 SLOTS_AT_ONCE = 256
@@ -45,12 +48,15 @@ class Tasks:
         device: (K,)
         arrival_s: (K,) from the start of the run, within the slot.
         bits: (K,) positive.
+        deadline_s: (K,) from arrival to completion, NaN where the scenario's holds; None if it holds for
+            all.
     """
 
     replication: IntArray
     device: IntArray
     arrival_s: FloatArray
     bits: FloatArray
+    deadline_s: FloatArray | None = None
 
 
 class Arrivals(Protocol):
@@ -73,6 +79,19 @@ class Arrivals(Protocol):
 
     def slot(self, slot: int) -> Tasks:
         """The tasks of a slot. Slots are asked for in order from 0, each once."""
+
+
+class SlotTasks(Protocol):
+    """One task per device in each slot, C(10). A model is made and saved as `Arrivals` are."""
+
+    def start(self, devices: int, rngs_of: Callable[[str], Generators]) -> None:
+        """Begin a run of N devices."""
+
+    def next(self) -> tuple[FloatArray, ...]:
+        """(R, N) bits and cycles of the next slot's tasks, and deadlines, s, if not all the scenario's.
+
+        A deadline that is NaN is the scenario's.
+        """
 
 
 @dataclass
@@ -143,12 +162,14 @@ class Points:
         phase: (K,) when within the slot, as a fraction of it in [0, 1).
         device: (K,)
         bits: (K,) positive.
+        deadline_s: as of `Tasks`.
     """
 
     slot: IntArray
     phase: FloatArray
     device: IntArray
     bits: FloatArray
+    deadline_s: FloatArray | None = None
 
 
 class PointProcess:
@@ -166,6 +187,7 @@ class PointProcess:
         "_device",
         "_phase",
         "_bits",
+        "_deadline_s",
     )
     grows: ClassVar[tuple[str, ...]] = remembers
 
@@ -174,6 +196,8 @@ class PointProcess:
         columns = [vars(self).get(name) for name in ("_replication", "_device", "_phase", "_bits")]
         drawn = [column.shape for column in columns if isinstance(column, np.ndarray)]
         starts, ends = self._starts, drawn[0][0] if drawn else 0
+        if drawn and self._deadline_s.shape not in ((0,), (ends,)):
+            raise ValueError("deadlines of other tasks")
         if drawn and (drawn != [(ends,)] * 4 or ends != starts[-1]):
             raise ValueError("columns of other lengths than its slots")
         if self._first < 0 or starts.ndim != 1 or starts[0] != 0 or (np.diff(starts) < 0).any():
@@ -201,21 +225,25 @@ class PointProcess:
             self._device[within],
             (self._phase[within] + slot) * self.slot_s,
             self._bits[within],
+            self._deadline_s[within] if self._deadline_s.size else None,
         )
 
     def _draw_block(self, first: int) -> None:
         replications = len(self.rngs)
         slots = self._slots_at_once() if first > 0 else 1
         points = [self.draw(r, rng, first, slots) for r, rng in enumerate(self.rngs)]
-        self._replication, self._device, self._phase, self._bits, self._starts = _grouped(
+        deadlines = [one.deadline_s for one in points if one.deadline_s is not None]
+        grouped = _grouped(
             np.array([one.slot.size for one in points]),
             np.concatenate([one.slot for one in points]),
             np.concatenate([one.phase for one in points]),
             np.concatenate([one.device for one in points]),
             np.concatenate([one.bits for one in points]),
+            np.concatenate([np.empty(0), *deadlines]),
             (slots, replications, self.devices),
         )
-        self._first = first
+        self._replication, self._device, self._phase, self._bits, self._deadline_s = grouped[:-1]
+        self._first, self._starts = first, grouped[-1]
 
     def _slots_at_once(self) -> int:
         """From how many tasks the last block turned out to hold."""
@@ -487,8 +515,9 @@ def _grouped(
     phase: FloatArray,
     device: IntArray,
     bits: FloatArray,
+    deadline_s: FloatArray,
     shape: tuple[int, int, int],
-) -> tuple[IntArray, IntArray, FloatArray, FloatArray, IntArray]:
+) -> tuple[IntArray, IntArray, FloatArray, FloatArray, FloatArray, IntArray]:
     """Sort points by slot, replication and device; within a device they keep their order.
 
     Args:
@@ -497,10 +526,11 @@ def _grouped(
         phase: fractions of a slot.
         device: devices.
         bits: sizes.
+        deadline_s: deadlines, of all points or of none.
         shape: (slots, R, N).
 
     Returns:
-        Replication, device, phase and bits, and (slots + 1,) where each slot begins.
+        Replication, device, phase, bits and deadlines, and (slots + 1,) where each slot begins.
 
     Raises:
         ValueError: a slot or device is out of range.
@@ -522,6 +552,7 @@ def _grouped(
     sorted_device = np.empty_like(device)
     sorted_phase = np.empty_like(phase)
     sorted_bits = np.empty_like(bits)
+    sorted_deadline_s = np.empty_like(deadline_s)
     k = 0
     for r in range(replications):
         for _ in range(counts[r]):
@@ -532,5 +563,14 @@ def _grouped(
             sorted_device[at] = device[k]
             sorted_phase[at] = phase[k]
             sorted_bits[at] = bits[k]
+            if deadline_s.size > 0:
+                sorted_deadline_s[at] = deadline_s[k]
             k += 1
-    return sorted_replication, sorted_device, sorted_phase, sorted_bits, starts
+    return (
+        sorted_replication,
+        sorted_device,
+        sorted_phase,
+        sorted_bits,
+        sorted_deadline_s,
+        starts,
+    )

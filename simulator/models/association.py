@@ -33,16 +33,16 @@ class Association(Protocol):
         """Begin a run.
 
         Args:
-            network: sizes, bands, powers and noise. Its `graph`, and `graph_of(replication)`, show in
-                each call of `associate` where the devices are, their stations up to then, which
-                stations are up, and the backhaul.
+            network: sizes, bands, powers and noise. Its `present`, `graph` and
+                `graph_of(replication)` show in each call of `associate` who is there, where the
+                devices are, their stations up to then, which stations are up, and the backhaul.
             coverage_m: (B,) how far a station reaches; the MBS, station 0, reaches everywhere.
         """
 
     def associate(
         self, distance_m: FloatArray, path_gain: FloatArray, chooses: BoolArray | None = None
     ) -> IntArray:
-        """(R, N) the station of each device, in a new array.
+        """(R, N) the station of each device, in a new array; of one that is absent it is not used.
 
         Args:
             distance_m: (R, N, B) from device to station; infinite to one that is down.
@@ -79,8 +79,9 @@ class LoadAware:
     that cover it, the station with the largest W_j log2(1 + SNR_ij) / (1 + n_j), where SNR_ij is
     the mean one at full power without interference and n_j the number of other devices that are at
     the station just then. It leaves a station that still covers it only for one that promises more
-    than `hysteresis` times as much. Of two that promise the same the first is taken.
-    Spectral efficiencies are capped as all rates are.
+    than `hysteresis` times as much. Of two that promise the same the first is taken. Efficiencies are
+    capped as all rates are. A device that is absent is nowhere, and no load; it chooses anew when it is
+    back.
 
     Args:
         hysteresis: at least 1; large values mean few handovers.
@@ -90,8 +91,9 @@ class LoadAware:
 
     hysteresis: Annotated[Number, Field(ge=1)] = 1.1
 
-    def start(self, network: Network, coverage_m: FloatArray) -> None:
+    def start(self, network: LiveNetwork, coverage_m: FloatArray) -> None:
         """Begin a run; see `Association`."""
+        self._network = network
         self._coverage_m = coverage_m
         self._snr_per_gain = network.device_power_max_w[:, None] / network.noise_w
         self._bandwidth_hz = network.station_bandwidth_hz
@@ -112,6 +114,7 @@ class LoadAware:
             self._coverage_m,
             self._snr_per_gain * path_gain,
             self._bandwidth_hz,
+            self._network.present,
             self._station,
             self.hysteresis,
             self._limit,
@@ -145,6 +148,7 @@ def _best_share(
     coverage_m: FloatArray,
     snr: FloatArray,
     bandwidth_hz: FloatArray,
+    present: BoolArray,
     previous: IntArray,
     hysteresis: float,
     limit: SpectralEfficiency,
@@ -154,9 +158,13 @@ def _best_share(
     for r in range(replications):
         load = np.zeros(stations, np.int64)
         for i in range(devices):
+            if not present[r, i]:
+                station[r, i] = _NOWHERE
             if station[r, i] >= 0:
                 load[station[r, i]] += 1
         for i in range(devices):
+            if not present[r, i]:
+                continue
             current = station[r, i]
             if current >= 0:
                 load[current] -= 1

@@ -10,13 +10,14 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from ..core.answers import DEVICE, LINK, amounts, first, numbers, place, whole_numbers
+from ..core.answers import DEVICE, LINK, amounts, first, numbers, place, truths, whole_numbers
 from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.errors import AnswerError, ModelError, in_one_line
 from ..core.randomness import Generators
 from ..network.graph import LiveNetwork
 from ..network.network import Network
 from .arrivals import Tasks
+from .path_loss import Links, Sites, is_law
 
 Answer = TypeVar("Answer")
 
@@ -59,8 +60,12 @@ class _Checked:
     def _ask(self, check: Callable[[Any], Answer], verb: str, *given: Any) -> Answer:
         """The model's answer to a verb, looked at."""
         own = [one.copy() if isinstance(one, np.ndarray) else one for one in given]
+        return self._look(check, lambda: getattr(self.model, verb)(*own))
+
+    def _look(self, check: Callable[[Any], Answer], ask: Callable[[], Any]) -> Answer:
+        """What the model gives, looked at."""
         try:
-            answer = getattr(self.model, verb)(*own)
+            answer = ask()
         except Exception as error:
             raise ModelError(self._name, in_one_line(error)) from error
         try:
@@ -73,17 +78,24 @@ class _Checked:
 
 
 class CheckedPathLoss(_Checked):
-    """Gains that are finite and not negative; see `fading.PathLoss`."""
+    """Gains that are finite and not negative; see `path_loss.PathLoss` and `path_loss.DistanceLaw`."""
 
     kind = "path-loss"
 
-    def gain(self, distance_m: FloatArray) -> FloatArray:
-        """Mean power gains of links of these lengths."""
+    def start(self, sites: Sites, rngs_of: Callable[[str], Generators]) -> None:
+        """Begin a run."""
+        if not is_law(self.model):
+            self._start(sites, rngs_of)
+
+    def gain(self, links: Links) -> FloatArray:
+        """(R, N, B) mean power gains."""
+        shape = links.distance_m.shape
 
         def check(gain: Any) -> FloatArray:
-            return amounts("path_gain", gain, distance_m.shape, LINK).copy()
+            return amounts("path_gain", gain, shape, LINK).copy()
 
-        return self._ask(check, "gain", distance_m)
+        own = Links(*[column.copy() for column in links])
+        return self._ask(check, "gain", own.distance_m if is_law(self.model) else own)
 
 
 class CheckedFading(_Checked):
@@ -120,6 +132,17 @@ class CheckedMobility(_Checked):
         """False if positions never change."""
         return bool(self.model.moves)
 
+    @property
+    def present(self) -> BoolArray | None:
+        """(R, N) which devices are there; None of a model that did not tell as it started."""
+        if not self._tells_presence:
+            return None
+
+        def check(present: Any) -> BoolArray:
+            return truths("present", present, (self._network.replications, self._network.devices))
+
+        return self._look(check, lambda: self.model.present)
+
     def start(
         self,
         position_m: FloatArray,
@@ -129,7 +152,9 @@ class CheckedMobility(_Checked):
     ) -> FloatArray:
         """Begin a run; (R, N, 2) where the devices are at time zero."""
         self._area_m = area_m
-        return self._ask(self._in_area, "start", position_m, area_m, rngs_of, placed)
+        started = self._ask(self._in_area, "start", position_m, area_m, rngs_of, placed)
+        self._tells_presence = getattr(self.model, "present", None) is not None
+        return started
 
     def advance(self, position_m: FloatArray, dt_s: float) -> FloatArray:
         """(R, N, 2) where the devices are `dt_s` seconds later."""
@@ -199,6 +224,9 @@ class CheckedArrivals(_Checked):
         device = whole_numbers("device", tasks.device, shape).astype(np.int64)
         arrival_s = numbers("arrival_s", tasks.arrival_s, shape)
         bits = numbers("bits", tasks.bits, shape)
+        deadline_s = tasks.deadline_s
+        if deadline_s is not None:
+            deadline_s = numbers("deadline_s", deadline_s, shape).copy()
         network = self._network
         # The end of a slot may be what rounding makes of a moment just before it.
         begins_s, ends_s = slot * network.slot_s, (slot + 1) * network.slot_s
@@ -210,6 +238,8 @@ class CheckedArrivals(_Checked):
             "bits": (bits, (bits > 0.0) & (bits < np.inf)),
             "arrival_s": (arrival_s, begun & (arrival_s <= ends_s + slack_s)),
         }
+        if deadline_s is not None:
+            columns["deadline_s"] = (deadline_s, ~(deadline_s <= 0.0))
 
         def of(task: int) -> str:
             return f"task {task} (replication {replication[task]}, device {device[task]})"
@@ -221,6 +251,7 @@ class CheckedArrivals(_Checked):
                     "device": f"0 to {network.devices - 1}",
                     "bits": "finite and positive",
                     "arrival_s": f"{begins_s} to {ends_s}",
+                    "deadline_s": "positive, or NaN for the scenario's",
                 }[name]
                 raise AnswerError(name, f"{column[at]} of {of(at[0])}; allowed: {allowed}")
         arrival_s = np.minimum(np.maximum(arrival_s, begins_s), ends_s)
@@ -229,11 +260,11 @@ class CheckedArrivals(_Checked):
             name, task = fault
             what = f"{keys[name][task]} of {of(task)} after {keys[name][task - 1]}"
             raise AnswerError(name, f"{what}; allowed: sorted by replication, device and arrival")
-        return Tasks(replication, device, arrival_s, bits.copy())
+        return Tasks(replication, device, arrival_s, bits.copy(), deadline_s)
 
 
 class CheckedSlotTasks(_Checked):
-    """One task per device, with something to do; see `arrivals.PerSlot`."""
+    """One task per device, with something to do; see `arrivals.SlotTasks`."""
 
     kind = "arrivals"
 
@@ -241,22 +272,28 @@ class CheckedSlotTasks(_Checked):
         """Begin a run of N devices."""
         self._start(devices, rngs_of)
 
-    def next(self) -> tuple[FloatArray, FloatArray]:
-        """(R, N) bits and (R, N) cycles of the next slot's tasks."""
+    def next(self) -> tuple[FloatArray, ...]:
+        """(R, N) bits and cycles of the next slot's tasks, and deadlines if they have their own."""
         return self._ask(self._tasks, "next")
 
-    def _tasks(self, answer: Any) -> tuple[FloatArray, FloatArray]:
-        if not isinstance(answer, tuple | list) or len(answer) != 2:
+    def _tasks(self, answer: Any) -> tuple[FloatArray, ...]:
+        if not isinstance(answer, tuple | list) or len(answer) not in (2, 3):
             found = type(answer).__name__
-            raise AnswerError("tasks", f"expected a pair of bits and cycles, got {found}")
-        return self._positive("bits", answer[0]), self._positive("cycles", answer[1])
+            what = f"expected bits and cycles, and perhaps deadlines, got {found}"
+            raise AnswerError("tasks", what)
+        given = [self._positive("bits", answer[0]), self._positive("cycles", answer[1])]
+        return tuple(given + [self._positive("deadline_s", own, nan=True) for own in answer[2:]])
 
-    def _positive(self, field: str, values: Any) -> FloatArray:
+    def _positive(self, field: str, values: Any, *, nan: bool = False) -> FloatArray:
         shape = (self._network.replications, self._network.devices)
         column = numbers(field, values, shape)
-        if (at := first(~((column > 0.0) & (column < np.inf)))) is not None:
-            what = f"{column[at]} at {place(at, DEVICE)}; allowed: finite and positive"
-            raise AnswerError(field, what)
+        right = (column > 0.0) & (column < np.inf)
+        allowed = "finite and positive"
+        if nan:
+            right |= np.isnan(column)
+            allowed += ", or NaN for the scenario's"
+        if (at := first(~right)) is not None:
+            raise AnswerError(field, f"{column[at]} at {place(at, DEVICE)}; allowed: {allowed}")
         return column.copy()
 
 

@@ -1,24 +1,20 @@
-"""Path loss, and the block fading around it: together the power gains h_ij r_ij^-alpha of A(3)."""
+"""Fading around the path loss: together they are the power gains h_ij r_ij^-alpha of A(3)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
-from pydantic import Field
 
-from ...scenarios.units import Metres, Number, PowerRatio
+from ...scenarios.units import PowerRatio
 from ..core.arrays import FloatArray
-from ..core.elementary import power_each
 from ..core.randomness import Generators, standard_exponential, standard_normal
 from ..core.state_checks import check_used
-
-PATH_LOSS = {"log-distance": f"{__package__}.fading:LogDistance"}
-"""Path-loss models by the name that a scenario gives."""
 
 FADING = {
     "rayleigh": f"{__package__}.fading:Rayleigh",
     "rician": f"{__package__}.fading:Rician",
+    "clarke": f"{__package__}.clarke:Clarke",
     "none": f"{__package__}.fading:NoFading",
 }
 """Fading models by the name that a scenario gives."""
@@ -28,36 +24,6 @@ BLOCKS_AT_ONCE = 64
 
 BYTES_AT_ONCE = 4 * 2**20
 """Keeps what is drawn ahead in the cache, and a checkpoint that holds it small."""
-
-
-class PathLoss(Protocol):
-    """How the mean power gain of a link falls with its length.
-
-    A model's constructor keywords are its keys of the scenario's [channel] section.
-    """
-
-    def gain(self, distance_m: FloatArray) -> FloatArray:
-        """Mean power gains of links of these lengths, any shape."""
-
-
-@dataclass
-class LogDistance:
-    """Log-distance path loss g_0 (max(d, d_min) / 1 m)^-alpha; r_ij^-alpha of A(3) with g_0 = 1.
-
-    Args:
-        path_loss_exponent: alpha.
-        reference_gain: g_0, the power gain at 1 m, a ratio.
-        min_distance: d_min, m; shorter links are in the antenna's near field.
-    """
-
-    path_loss_exponent: Annotated[Number, Field(ge=0)] = 4.0
-    reference_gain: PowerRatio = 1.0
-    min_distance: Metres = 5.0
-
-    def gain(self, distance_m: FloatArray) -> FloatArray:
-        """Mean power gains of links of these lengths, any shape."""
-        far_m = np.maximum(distance_m, self.min_distance)
-        return self.reference_gain * power_each(far_m, -self.path_loss_exponent)
 
 
 class Fading(Protocol):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...scenarios.units import PositiveMetresPerSecond, Seconds
-from ..core.arrays import FloatArray
+from ..core.arrays import BoolArray, FloatArray
 from ..core.compiled import compiled
 from ..core.elementary import log, power
 from ..core.randomness import Generators
@@ -17,6 +17,7 @@ from ..core.randomness import Generators
 MOBILITY = {
     "static": f"{__package__}.mobility:Static",
     "random-waypoint": f"{__package__}.mobility:RandomWaypoint",
+    "trace": f"{__package__}.trace_mobility:TraceMobility",
 }
 """Mobility models by the name that a scenario gives."""
 
@@ -27,6 +28,8 @@ class Mobility(Protocol):
     A model's constructor keywords are its keys of the scenario's [mobility] section. All that it
     knows between two calls lies in its attributes, as numbers, text, arrays and generators, so that it
     can be saved (core/saved_state.py).
+
+    It may have a further attribute, `present`: see `present_of`.
 
     Attributes:
         moves: False if positions never change, and nothing that follows from them need be redone.
@@ -56,6 +59,16 @@ class Mobility(Protocol):
 
     def advance(self, position_m: FloatArray, dt_s: float) -> FloatArray:
         """(R, N, 2) where the devices are `dt_s` seconds later, in the area, in a new array."""
+
+
+def present_of(mobility: Mobility) -> BoolArray | None:
+    """(R, N) which devices are in the network, of a model whose devices come and go; else None.
+
+    It is true of the moment of the positions that `start` or `advance` answered last. Of a device that
+    is not there the position means nothing, but lies in the area.
+    """
+    present: BoolArray | None = getattr(mobility, "present", None)
+    return present
 
 
 @dataclass

@@ -5,24 +5,37 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..core.arrays import BoolArray, FloatArray, IntArray, read_only
-from ..core.state_checks import check_stations
+from ..core.state_checks import check_present, check_stations
 
 
 class Cells:
     """An association, with the index arrays that turn device columns into station columns and back.
 
-    Made anew only when a device changes its station.
+    Made anew only when a device changes its station, leaves or joins.
 
     Args:
-        station: (R, N) the station of each device; 0 is the MBS.
+        station: (R, N) the station of each device; 0 is the MBS. Of one that is absent, its last.
         stations: B.
+        present: (R, N) who is there; by default everybody.
+
+    Attributes:
+        station: likewise.
+        present: likewise.
+        shape: (R, B).
+        members: (R, B) how many devices of each station are there.
+        complete: whether everybody is there, in all replications.
     """
 
-    def __init__(self, station: IntArray, stations: int) -> None:
+    def __init__(self, station: IntArray, stations: int, present: BoolArray | None = None) -> None:
         replications, devices = station.shape
+        if present is None:
+            present = np.ones(station.shape, dtype=np.bool_)
         self.station = read_only(station)
+        self.present: BoolArray = read_only(present)
+        self.complete = bool(present.all())
         self.shape = (replications, stations)
         replication = np.arange(replications)[:, None]
         self._station_index = station + stations * replication
@@ -30,11 +43,11 @@ class Cells:
         self._link_index = station + stations * (
             np.arange(devices)[None, :] + devices * replication
         )
-        self.members: IntArray = self.total(np.ones(station.shape)).astype(np.int64)
+        self.members: IntArray = self.total(present.astype(np.float64)).astype(np.int64)
 
-    def state_dict(self) -> dict[str, IntArray]:
-        """The association, from which all else follows."""
-        return {"station": self.station}
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        """The association and who is there, from which all else follows."""
+        return {"station": self.station, "present": self.present}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over an association of as many devices.
@@ -42,10 +55,11 @@ class Cells:
         Raises:
             ValueError: it is none.
         """
-        station = state["station"]
+        station, present = state["station"], state["present"]
         check_stations(station, self.station.shape, self.shape[1])
+        check_present(present, self.station.shape)
         vars(self).pop("crosses", None)
-        Cells.__init__(self, station, self.shape[1])
+        Cells.__init__(self, station, self.shape[1], present)
 
     @cached_property
     def crosses(self) -> BoolArray:

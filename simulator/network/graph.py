@@ -20,6 +20,7 @@ class Followed(Protocol):
     """A world's state, whose columns are replaced and never written into."""
 
     position_m: FloatArray
+    present: BoolArray
     cells: Cells
     station_up: BoolArray
 
@@ -32,11 +33,13 @@ class Placement:
         position_m: (R, N, 2) of the devices; None before they are placed.
         station: (R, N) their stations; None before they have chosen.
         up: (R, B) which stations are up; None for all.
+        present: (R, N) which devices are there; None for all.
     """
 
     position_m: FloatArray | None = None
     station: IntArray | None = None
     up: BoolArray | None = None
+    present: BoolArray | None = None
 
 
 class LiveNetwork(Network):
@@ -71,6 +74,12 @@ class LiveNetwork(Network):
         self._state = state
 
     @property
+    def present(self) -> BoolArray:
+        """(R, N) which devices are there now."""
+        present = self._state.present
+        return np.ones((self.replications, self.devices), np.bool_) if present is None else present
+
+    @property
     def graph(self) -> "Graph":
         """The graph of the first replication; see `graph_of`."""
         return self.graph_of(0)
@@ -80,7 +89,7 @@ class LiveNetwork(Network):
 
         Nodes are the stations, by name, and "device-0", "device-1", …; each has its `kind` ("mbs",
         "sbs" or "device"), `position_m` (x, y) and `cpu_hz`. Stations have `coverage_m`,
-        `bandwidth_hz` and `up`, devices `power_max_w`. Edges go from each device to its station
+        `bandwidth_hz` and `up`, devices `power_max_w`. Edges go from each device that is there to its station
         (`kind` "access", `distance_m`), and between stations (`kind` "backhaul", `latency_s`,
         `capacity_bps`, infinite where it is unlimited).
 
@@ -100,7 +109,7 @@ class LiveNetwork(Network):
 def _placement(state: Followed | Placement) -> Placement:
     if isinstance(state, Placement):
         return state
-    return Placement(state.position_m, state.cells.station, state.station_up)
+    return Placement(state.position_m, state.cells.station, state.station_up, state.present)
 
 
 class NetworkGraph:
@@ -136,14 +145,16 @@ class NetworkGraph:
         """The graph, made to show what is true now."""
         before, self._shown = self._shown, now
         graph, r = self._graph, self._replication
-        moved, joined, switched = (
+        moved, joined, switched, came_or_went = (
             _changed(one, other, r)
             for one, other in (
                 (now.position_m, before.position_m),
                 (now.station, before.station),
                 (now.up, before.up),
+                (now.present, before.present),
             )
         )
+        joined = np.union1d(joined, came_or_went)
         if now.position_m is not None:
             for i, (x_m, y_m) in zip(
                 moved.tolist(), now.position_m[r, moved].tolist(), strict=True
@@ -153,6 +164,8 @@ class NetworkGraph:
             graph.remove_edges_from(list(graph.out_edges(f"device-{i}")))
         if now.position_m is not None and now.station is not None:
             devices = np.union1d(moved, joined)
+            if now.present is not None:
+                devices = devices[now.present[r, devices]]
             station = now.station[r, devices]
             apart_m = now.position_m[r, devices] - self._topology.station_position_m[station]
             columns = (

@@ -1,17 +1,36 @@
 """Tasks as entities: whose bits lie in the queues, and when the last bit of each is executed."""
 
-from typing import Any, TypeAlias
-
 import numpy as np
-from numpy.typing import NDArray
 
 from ..core.arrays import ROUNDING, BoolArray, FloatArray, IntArray
 from ..core.compiled import compiled, compiled_in_place
-from ..core.recorder import OUTCOMES, TASK_ROW, TaskTable
+from ..core.recorder import TASK_ROW, TaskTable
 from ..core.sorting import by_group_and_phase
 from ..models.arrivals import Tasks
 from ..models.failures import Availability
 from .ledger_check import check_ledger
+from .ledger_entries import (
+    COUNTERS,
+    DROPPED,
+    ENDED_COUNT,
+    FREE_PART,
+    FREE_TASK,
+    HEAD,
+    LIVE,
+    LOST,
+    NONE,
+    PART,
+    QUEUED,
+    TASK,
+    WAITING,
+    Pool,
+    add_part,
+    append,
+    end_task,
+    leave_queue,
+    lose_queue,
+    remove_part,
+)
 
 
 class TaskLedger:
@@ -37,7 +56,7 @@ class TaskLedger:
         devices: N.
         stations: B.
         slot_s: tau.
-        deadline_s: from arrival; None if tasks have none.
+        deadline_s: from arrival, of tasks that have none of their own; None if they have none.
         buffer_bits: the most that a device's queue holds; None if it is unbounded.
     """
 
@@ -57,14 +76,14 @@ class TaskLedger:
         self._slot_s = slot_s
         self._deadline_s = np.inf if deadline_s is None else deadline_s
         self._buffer_bits = np.inf if buffer_bits is None else buffer_bits
-        self._device_queues = np.full((2, replications * devices), _NONE)
-        self._station_queues = np.full((2, replications * stations), _NONE)
-        self._tasks = np.zeros(0, _TASK)
-        self._parts = np.zeros(0, _PART)
+        self._device_queues = np.full((2, replications * devices), NONE)
+        self._station_queues = np.full((2, replications * stations), NONE)
+        self._tasks = np.zeros(0, TASK)
+        self._parts = np.zeros(0, PART)
         # Rows are gathered in one while those of the last slot are read in the other.
         self._ended, self._handed_over = np.zeros((2, 0), TASK_ROW)
-        self._counters = np.zeros(_COUNTERS, np.int64)
-        self._counters[[_FREE_TASK, _FREE_PART]] = _NONE
+        self._counters = np.zeros(COUNTERS, np.int64)
+        self._counters[[FREE_TASK, FREE_PART]] = NONE
         one_window = (replications, stations, 1)
         self._throughout = np.zeros(one_window), np.ones(one_window)
         self._none_lost = np.zeros((replications, stations))
@@ -103,7 +122,7 @@ class TaskLedger:
             tasks.bits,
             queue_bits,
             departed_bits,
-            self._deadline_s,
+            self._deadlines(tasks),
             self._buffer_bits,
             admitted,
             self._tasks,
@@ -151,7 +170,6 @@ class TaskLedger:
         _serve(
             slot,
             self._slot_s,
-            self._deadline_s,
             station,
             local_bits,
             offloaded_bits,
@@ -178,12 +196,42 @@ class TaskLedger:
         """
         self._reserve(0)
         for r, j in np.argwhere(lost).tolist():
-            _lose(
+            lose_queue(
                 r * lost.shape[1] + j,
                 self._shape[1],
-                self._deadline_s,
                 self._tasks,
                 self._parts,
+                self._station_queues,
+                self._ended,
+                self._counters,
+            )
+
+    def leave(self, left: BoolArray, station: IntArray | None) -> None:
+        """Empty queues of devices at the start of a slot: they leave the network.
+
+        What is handed over goes behind all that its station has, one device after another, and can be
+        served from this slot on. Of what is lost, each task is lost, as in `lose`; its row has no
+        station.
+
+        Args:
+            left: (R, N) True where a device leaves.
+            station: (R, N) the stations that take over what it has; None if it is lost.
+        """
+        self._reserve(0)
+        for r, i in np.argwhere(left).tolist():
+            queue = r * self._shape[1] + i
+            to, to_queue = NONE, NONE
+            if station is not None:
+                to = int(station[r, i])
+                to_queue = r * (self._station_queues.shape[1] // self._shape[0]) + to
+            leave_queue(
+                queue,
+                to,
+                to_queue,
+                self._shape[1],
+                self._tasks,
+                self._parts,
+                self._device_queues,
                 self._station_queues,
                 self._ended,
                 self._counters,
@@ -194,7 +242,7 @@ class TaskLedger:
 
         Those that were dropped since the last call of `serve` come before them.
         """
-        dropped = self._ended[: self._counters[_ENDED_COUNT]]
+        dropped = self._ended[: self._counters[ENDED_COUNT]]
         tasks = self._tasks[self._tasks["bits"] > 0.0]
         # Of two alike in all of these, the order cannot be seen.
         tasks = tasks[
@@ -203,20 +251,26 @@ class TaskLedger:
         queued = np.zeros(len(tasks), TASK_ROW)
         queued["replication"], queued["device"] = np.divmod(tasks["queue"], self._shape[1])
         queued["completion_s"] = np.nan
-        queued["outcome"] = np.where(tasks["completion_s"] == np.inf, _LOST, _QUEUED)
-        queued["deadline_s"] = tasks["arrival_s"] + self._deadline_s
-        for name in ("station", "arrival_s", "bits"):
+        queued["outcome"] = np.where(tasks["completion_s"] == np.inf, LOST, QUEUED)
+        for name in ("station", "arrival_s", "bits", "deadline_s"):
             queued[name] = tasks[name]
         return np.concatenate((dropped, queued))
 
+    def _deadlines(self, tasks: Tasks) -> FloatArray:
+        """(K,) from arrival."""
+        own = tasks.deadline_s
+        if own is None:
+            return np.full(tasks.bits.size, self._deadline_s)
+        return np.where(np.isnan(own), self._deadline_s, own)
+
     def _reserve(self, new: int) -> None:
         """Make room for what one call can add at most; arrays double, and are used again."""
-        live, waiting, live_parts, ended = self._counters[:_FREE_TASK].tolist()
+        live, waiting, live_parts, ended = self._counters[:FREE_TASK].tolist()
         if live + new > self._tasks.size:
-            self._tasks = self._grown(self._tasks, live + new, _FREE_TASK)
+            self._tasks = self._grown(self._tasks, live + new, FREE_TASK)
         # A slot's service sends at most one part of each task that waits at a device.
         if live_parts + waiting > self._parts.size:
-            self._parts = self._grown(self._parts, live_parts + waiting, _FREE_PART)
+            self._parts = self._grown(self._parts, live_parts + waiting, FREE_PART)
         if ended + live + new > self._ended.size:
             self._ended = np.resize(self._ended, 2 * (ended + live + new))
 
@@ -230,42 +284,11 @@ class TaskLedger:
         return grown
 
     def _take_ended(self) -> TaskTable:
-        count = self._counters[_ENDED_COUNT]
-        self._counters[_ENDED_COUNT] = 0
+        count = self._counters[ENDED_COUNT]
+        self._counters[ENDED_COUNT] = 0
         self._ended, self._handed_over = self._handed_over, self._ended
         return self._handed_over[:count]
 
-
-_NONE = -1
-"""Ends a linked list."""
-
-Pool: TypeAlias = NDArray[Any]
-"""Entries of tasks, of parts, or of rows."""
-
-# A task in the network: `left_bits` are those still at the device, `parts` how many of its parts lie
-# at stations, `next` the task behind it at the device. A free entry has no bits, and `next` is the
-# next free one.
-_TASK = np.dtype(
-    [
-        ("arrival_s", "f8"),
-        ("bits", "f8"),
-        ("left_bits", "f8"),
-        ("completion_s", "f8"),
-        ("queue", "i4"),
-        ("station", "i4"),
-        ("parts", "i4"),
-        ("next", "i4"),
-    ],
-    align=True,
-)
-# What a task sent to a station in one slot, known by its end: `bits` lie between the end of the part
-# in front of it and its own, whosesoever they are. Where it begins does not matter to anyone.
-_PART = np.dtype([("bits", "f8"), ("task", "i4"), ("next", "i4")], align=True)
-_HEAD, _TAIL = range(2)
-_LIVE, _WAITING, _LIVE_PARTS, _ENDED_COUNT, _FREE_TASK, _FREE_PART, _COUNTERS = range(7)
-_DONE, _LATE, _QUEUED, _DROPPED, _LOST = (
-    OUTCOMES.index(outcome) for outcome in ("done", "late", "queued", "dropped", "lost")
-)
 
 _TOLERANCE = 1e-9
 """A piece of a task is no part of it, but rounding, below so much of the task, or of what its queue
@@ -280,7 +303,7 @@ def _admit(
     bits: FloatArray,
     queue_bits: FloatArray,
     departed_bits: FloatArray,
-    deadline_s: float,
+    deadline_s: FloatArray,
     buffer_bits: float,
     admitted: FloatArray,
     tasks: Pool,
@@ -299,50 +322,39 @@ def _admit(
         left_bits = max(queue_bits[r, i] - departed_bits[r, i], 0.0)
         if left_bits + arrived_bits[r, i] + bits[n] > buffer_bits:
             dropped_bits[r, i] += bits[n]
-            row = counters[_ENDED_COUNT]
-            counters[_ENDED_COUNT] += 1
+            row = counters[ENDED_COUNT]
+            counters[ENDED_COUNT] += 1
             ended[row]["replication"] = r
             ended[row]["device"] = i
-            ended[row]["station"] = _NONE
-            ended[row]["outcome"] = _DROPPED
+            ended[row]["station"] = NONE
+            ended[row]["outcome"] = DROPPED
             ended[row]["arrival_s"] = arrival_s[n]
             ended[row]["completion_s"] = np.nan
             ended[row]["bits"] = bits[n]
-            ended[row]["deadline_s"] = arrival_s[n] + deadline_s
+            ended[row]["deadline_s"] = arrival_s[n] + deadline_s[n]
             continue
         arrived_bits[r, i] += bits[n]
-        k = counters[_FREE_TASK]
-        counters[_FREE_TASK] = tasks[k]["next"]
-        counters[_LIVE] += 1
-        counters[_WAITING] += 1
+        k = counters[FREE_TASK]
+        counters[FREE_TASK] = tasks[k]["next"]
+        counters[LIVE] += 1
+        counters[WAITING] += 1
         queue = r * devices + i
         tasks[k]["arrival_s"] = arrival_s[n]
+        tasks[k]["deadline_s"] = arrival_s[n] + deadline_s[n]
         tasks[k]["bits"] = bits[n]
         tasks[k]["left_bits"] = bits[n]
         tasks[k]["completion_s"] = 0.0
         tasks[k]["queue"] = queue
-        tasks[k]["station"] = _NONE
+        tasks[k]["station"] = NONE
         tasks[k]["parts"] = 0
-        _append(tasks, device_queues, queue, k)
+        append(tasks, device_queues, queue, k)
     return -1
-
-
-@compiled_in_place
-def _append(pool: Pool, queues: IntArray, queue: int, entry: int) -> None:
-    """Put an entry of a pool at the end of a linked queue."""
-    pool[entry]["next"] = _NONE
-    if queues[_HEAD, queue] == _NONE:
-        queues[_HEAD, queue] = entry
-    else:
-        pool[queues[_TAIL, queue]]["next"] = entry
-    queues[_TAIL, queue] = entry
 
 
 @compiled
 def _serve(
     slot: int,
     slot_s: float,
-    deadline_s: float,
     station: IntArray,
     local_bits: FloatArray,
     offloaded_bits: FloatArray,
@@ -361,9 +373,9 @@ def _serve(
     replications, devices = station.shape
     stations = station_served_bits.shape[1]
     # What leaves for the stations in this slot, of one replication at a time.
-    sent_task = np.empty(counters[_WAITING], np.int64)
-    sent_station = np.empty(counters[_WAITING], np.int64)
-    sent_phase = np.empty(counters[_WAITING])
+    sent_task = np.empty(counters[WAITING], np.int64)
+    sent_station = np.empty(counters[WAITING], np.int64)
+    sent_phase = np.empty(counters[WAITING])
     inflow_bits = np.empty(stations)
     for r in range(replications):
         _serve_stations(
@@ -371,7 +383,6 @@ def _serve(
             slot,
             slot_s,
             devices,
-            deadline_s,
             station_served_bits,
             begins,
             lengths,
@@ -392,8 +403,8 @@ def _serve(
             psi = local + offloaded
             queue = r * devices + i
             drained = 0.0
-            k = device_queues[_HEAD, queue]
-            while drained < psi and k != _NONE:
+            k = device_queues[HEAD, queue]
+            while drained < psi and k != NONE:
                 room = psi - drained
                 left = tasks[k]["left_bits"]
                 tolerance_bits = _TOLERANCE * max(tasks[k]["bits"], psi)
@@ -421,11 +432,11 @@ def _serve(
                     sent += 1
                 if leaves:
                     behind = tasks[k]["next"]
-                    counters[_WAITING] -= 1
+                    counters[WAITING] -= 1
                     if tasks[k]["parts"] == 0:
-                        _end(k, devices, deadline_s, tasks, ended, counters)
+                        end_task(k, devices, tasks, ended, counters)
                     k = behind
-            device_queues[_HEAD, queue] = k
+            device_queues[HEAD, queue] = k
 
         order, starts = by_group_and_phase(sent_station[:sent], sent_phase[:sent], stations)
         for j in range(stations):
@@ -433,21 +444,8 @@ def _serve(
             for n in order[starts[j] : starts[j + 1]]:
                 end_bits = (sent_phase[n] - lost_share[r, j]) * inflow_bits[j]
                 bits = end_bits - position_bits
-                _add_part(bits, sent_task[n], r * stations + j, parts, station_queues, counters)
+                add_part(bits, sent_task[n], r * stations + j, parts, station_queues, counters)
                 position_bits = end_bits
-
-
-@compiled_in_place
-def _add_part(
-    bits: float, task: int, queue: int, parts: Pool, station_queues: IntArray, counters: IntArray
-) -> None:
-    """Put a part of a task at the end of a station's queue."""
-    f = counters[_FREE_PART]
-    counters[_FREE_PART] = parts[f]["next"]
-    counters[_LIVE_PARTS] += 1
-    parts[f]["bits"] = bits
-    parts[f]["task"] = task
-    _append(parts, station_queues, queue, f)
 
 
 @compiled_in_place
@@ -456,7 +454,6 @@ def _serve_stations(
     slot: int,
     slot_s: float,
     devices: int,
-    deadline_s: float,
     station_served_bits: FloatArray,
     begins: FloatArray,
     lengths: FloatArray,
@@ -476,8 +473,8 @@ def _serve_stations(
         psi = station_served_bits[r, j]
         queue = r * stations + j
         served = 0.0
-        f = station_queues[_HEAD, queue]
-        while psi > 0.0 and f != _NONE:
+        f = station_queues[HEAD, queue]
+        while psi > 0.0 and f != NONE:
             room = psi - served
             k = parts[f]["task"]
             if parts[f]["bits"] - room >= _TOLERANCE * max(tasks[k]["bits"], psi):
@@ -486,10 +483,10 @@ def _serve_stations(
             served += parts[f]["bits"]
             moment = _moment(min(served / psi, 1.0), begins, lengths, r, j)
             tasks[k]["completion_s"] = max(tasks[k]["completion_s"], (slot + moment) * slot_s)
-            f = _remove_part(f, devices, deadline_s, tasks, parts, ended, counters)
-        station_queues[_HEAD, queue] = f
+            f = remove_part(f, devices, tasks, parts, ended, counters)
+        station_queues[HEAD, queue] = f
         if lost_share[r, j] > 0.0:
-            _lose(queue, devices, deadline_s, tasks, parts, station_queues, ended, counters)
+            lose_queue(queue, devices, tasks, parts, station_queues, ended, counters)
 
 
 @compiled_in_place
@@ -504,67 +501,3 @@ def _moment(phase: float, begins: FloatArray, lengths: FloatArray, r: int, j: in
                 break
             rest -= length
     return moment
-
-
-@compiled_in_place
-def _lose(
-    queue: int,
-    devices: int,
-    deadline_s: float,
-    tasks: Pool,
-    parts: Pool,
-    station_queues: IntArray,
-    ended: Pool,
-    counters: IntArray,
-) -> None:
-    """A task without completion, of infinite time, is lost."""
-    f = station_queues[_HEAD, queue]
-    while f != _NONE:
-        tasks[parts[f]["task"]]["completion_s"] = np.inf
-        f = _remove_part(f, devices, deadline_s, tasks, parts, ended, counters)
-    station_queues[_HEAD, queue] = f
-
-
-@compiled_in_place
-def _remove_part(
-    f: int,
-    devices: int,
-    deadline_s: float,
-    tasks: Pool,
-    parts: Pool,
-    ended: Pool,
-    counters: IntArray,
-) -> int:
-    """Free a part's entry, and end its task if that was the last of it; gives the part behind."""
-    k = parts[f]["task"]
-    tasks[k]["parts"] -= 1
-    if tasks[k]["parts"] == 0 and tasks[k]["left_bits"] == 0.0:
-        _end(k, devices, deadline_s, tasks, ended, counters)
-    behind = int(parts[f]["next"])
-    parts[f]["next"] = counters[_FREE_PART]
-    counters[_FREE_PART] = f
-    counters[_LIVE_PARTS] -= 1
-    return behind
-
-
-@compiled_in_place
-def _end(
-    k: int, devices: int, deadline_s: float, tasks: Pool, ended: Pool, counters: IntArray
-) -> None:
-    """Note the end of a task, and free its entry."""
-    row = counters[_ENDED_COUNT]
-    counters[_ENDED_COUNT] += 1
-    ended[row]["deadline_s"] = tasks[k]["arrival_s"] + deadline_s
-    lost = tasks[k]["completion_s"] == np.inf
-    late = tasks[k]["completion_s"] > ended[row]["deadline_s"]
-    ended[row]["replication"] = tasks[k]["queue"] // devices
-    ended[row]["device"] = tasks[k]["queue"] % devices
-    ended[row]["station"] = tasks[k]["station"]
-    ended[row]["outcome"] = _LOST if lost else _LATE if late else _DONE
-    ended[row]["arrival_s"] = tasks[k]["arrival_s"]
-    ended[row]["completion_s"] = np.nan if lost else tasks[k]["completion_s"]
-    ended[row]["bits"] = tasks[k]["bits"]
-    tasks[k]["bits"] = 0.0
-    tasks[k]["next"] = counters[_FREE_TASK]
-    counters[_FREE_TASK] = k
-    counters[_LIVE] -= 1

@@ -16,6 +16,7 @@ class StreamState(State):
         queue_bits: (R, N) Q_i^l.
         station_queue_bits: (R, B) Q_j^e.
         lost_bits: (R, B) lost by stations that failed since the last slot began.
+        left_bits: (R, N) what devices that left since the last slot began have lost, or handed over.
         battery_j: (R, N) charge; infinite on mains.
         power_max_w: (R, N) p_i,max, limited by the battery.
         arrived_bits: (R, N) lambda_i of the last slot.
@@ -30,6 +31,7 @@ class StreamState(State):
     queue_bits: FloatArray
     station_queue_bits: FloatArray
     lost_bits: FloatArray
+    left_bits: FloatArray
     battery_j: FloatArray
     power_max_w: FloatArray
     arrived_bits: FloatArray
@@ -41,8 +43,7 @@ class StreamState(State):
     def device_columns(self) -> Columns:
         """What a device collects and reports."""
         return {
-            "station": self.cells.station,
-            "position_m": self.position_m,
+            **super().device_columns(),
             "channel_gain": self.channel_gain,
             "queue_bits": self.queue_bits,
             "power_max_w": self.power_max_w,

@@ -1,10 +1,11 @@
 """The stream problem's world: bits queued at devices and stations, over an OFDMA network."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..core.arrays import BoolArray, FloatArray, IntArray, read_only, remainder
 from ..core.columns import ColumnBlocks
@@ -28,6 +29,11 @@ from .outcome import serve, transmit
 from .problem import DriftPlusPenalty
 from .queues import stations_after_service
 from .state import StreamState
+
+AbsentQueue = Literal["wait", "hand-over", "lost"]
+
+_OF_PRESENT = ("queue_bits", "power_max_w", "arrived_bits", "departed_bits", "energy_j")
+"""Columns that an absent device has no part in."""
 
 
 @dataclass(slots=True)
@@ -73,6 +79,7 @@ class StreamWorld(World):
         ledger: whose bits lie in the queues.
         battery: None on mains.
         failures: which stations are up; None where none ever fails.
+        absent_queue: what becomes of the queue of a device that leaves.
         device_cpu: deviation of the devices' CPUs from what the twin believes.
         edge_cpu: the same of the edge CPUs.
         record_gain: whether the (R, N, B) channel gains are recorded.
@@ -94,6 +101,7 @@ class StreamWorld(World):
     ledger: TaskLedger
     battery: Battery | None
     failures: Failures | None
+    absent_queue: AbsentQueue
     device_cpu: Deviation
     edge_cpu: Deviation
     record_gain: bool
@@ -136,13 +144,38 @@ class StreamWorld(World):
         changed = (was_up != state.station_up).any(axis=1)
         self.associate(self.topology.distance_m(state.position_m), changed)
 
+    def leave(self, left: BoolArray) -> None:
+        """The queues of those that leave wait, are handed over to their stations, or are lost.
+
+        A station that is down takes over none, which then waits.
+        """
+        state = self.state
+        if self.absent_queue == "wait":
+            return
+        hands_over = self.absent_queue == "hand-over"
+        if hands_over:
+            left = left & np.take_along_axis(state.station_up, state.cells.station, axis=1)
+        state.left_bits = np.where(left, state.queue_bits, 0.0)
+        state.queue_bits = np.where(left, 0.0, state.queue_bits)
+        if hands_over:
+            handed_bits = state.cells.total(state.left_bits)
+            state.station_queue_bits = state.station_queue_bits + handed_bits
+        self.ledger.leave(left, state.cells.station if hands_over else None)
+
     def arrive(self) -> None:
         """Tasks arrive during the slot that begins; they are let in at its end."""
         self._arriving = self.arrivals.slot(self.state.slot)
 
     def observation(self, view: TwinView) -> Observation:
-        """The twin's columns, the running ratio eta, and the perturbation beta that it predicts."""
+        """The twin's columns, the running ratio eta, and the perturbation beta that it predicts.
+
+        An absent device has nothing to do, nothing to do it with, and did nothing in the last slot.
+        """
         devices, stations = view.devices, view.stations
+        if not view.cells.complete:
+            present = view.cells.present
+            none = {name: np.where(present, devices[name], 0.0) for name in _OF_PRESENT}
+            devices = devices | none
         ratio, beta = self.problem.predict(
             devices["total_energy_j"],
             devices["total_departed_bits"],
@@ -249,7 +282,10 @@ class StreamWorld(World):
         state, slot = self.state, self._slot
         columns, station_columns = slot.columns, slot.station_columns
         self.ledger.admit(
-            self._arriving, state.queue_bits, columns[at.DEPARTED], columns[at.ADMITTED]
+            self._arriving_at(slot.cells),
+            state.queue_bits,
+            columns[at.DEPARTED],
+            columns[at.ADMITTED],
         )
         network_columns = np.empty((at.NETWORK_ROWS, len(columns[0])))
         account(
@@ -269,6 +305,7 @@ class StreamWorld(World):
         state.queue_bits = columns[at.NEXT_QUEUE]
         state.station_queue_bits = station_columns[at.NEXT_STATION_QUEUE]
         state.lost_bits = slot.lost_bits
+        state.left_bits = self._none_left
         state.arrived_bits = columns[at.ARRIVED]
         state.departed_bits = columns[at.DEPARTED]
         state.energy_j = columns[at.TOTAL_J]
@@ -276,7 +313,10 @@ class StreamWorld(World):
         state.total_departed_bits = columns[at.ALL_DEPARTED]
         if self.battery is not None:
             used = columns[at.LOCAL_J] + columns[at.RADIO_J]
-            state.battery_j = self.battery.after_slot(state.battery_j, used)
+            charge_j = self.battery.after_slot(state.battery_j, used)
+            if not slot.cells.complete:
+                charge_j = np.where(slot.cells.present, charge_j, state.battery_j)
+            state.battery_j = charge_j
             state.power_max_w = self.battery.power_max_w(state.battery_j)
         del self._slot
         return recorded, slot.ended
@@ -289,7 +329,7 @@ class StreamWorld(World):
         """The trace variables of a slot; `state` is still that at its beginning."""
         state, stations = self.state, slot.station_columns
         layout, of_stations = at.LAYOUT, at.TRACED_STATION
-        others = dict(slot.decision.diagnostics)
+        others: dict[str, NDArray[Any]] = dict(slot.decision.diagnostics)
         if slot.availability is not None:
             layout, of_stations = at.LAYOUT_WITH_FAILURES, at.TRACED_FAILING_STATION
             stations[at.UP] = slot.station_up
@@ -298,6 +338,11 @@ class StreamWorld(World):
         if self.battery is not None:
             others["battery_j"] = state.battery_j
             others["power_max_w"] = state.power_max_w
+        if self.tells_presence:
+            others["present"] = slot.cells.present
+            if self.absent_queue != "wait":
+                left = "handed_over_bits" if self.absent_queue == "hand-over" else "left_bits"
+                others[left] = state.left_bits
         if self.record_gain:
             others["channel_gain"] = slot.channel_gain
         for block in (slot.columns, stations, network_columns):
@@ -315,8 +360,33 @@ class StreamWorld(World):
         """(R, B) the bits lost where no station fails."""
         return np.zeros((self.network.replications, self.network.stations))
 
+    @cached_property
+    def _none_left(self) -> FloatArray:
+        """(R, N) the bits that devices lose or hand over where none leaves."""
+        return np.zeros((self.network.replications, self.network.devices))
+
+    def _arriving_at(self, cells: Cells) -> Tasks:
+        """The slot's tasks; those of an absent device do not happen."""
+        tasks = self._arriving
+        if cells.complete:
+            return tasks
+        happens = cells.present[tasks.replication, tasks.device]
+        columns = {one.name: getattr(tasks, one.name) for one in fields(Tasks)}
+        return replace(
+            tasks, **{name: one[happens] for name, one in columns.items() if one is not None}
+        )
+
     def _by_hardware(self, decision: Decision) -> Decision:
-        """What CPUs at their real speeds, and batteries, make of a decision."""
+        """What CPUs at their real speeds, and batteries, make of a decision; absent devices nothing."""
+        if not self.state.cells.complete:
+            present = self.state.cells.present
+            decision = replace(
+                decision,
+                bandwidth_hz=decision.bandwidth_hz * present,
+                power_w=decision.power_w * present,
+                local_cpu_hz=decision.local_cpu_hz * present,
+                edge_cpu_hz=decision.edge_cpu_hz * present,
+            )
         if not (self.device_cpu.is_zero and self.edge_cpu.is_zero):
             decision = replace(
                 decision,

@@ -1,7 +1,7 @@
 """The radio of the task problem, C(1) and C(2): an uplink to L antennas, shared by all who transmit."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from ..core.compiled import compiled
 from ..core.elementary import log2_each, power_each
 from ..core.randomness import Generators, standard_normal
 from ..core.saved_state import ALL_FIELDS
+from ..models.clarke import Clarke
 from ..network.spectral_efficiency import carried_each
 from .network import CarbonAwareNetwork
 
@@ -69,6 +70,55 @@ def draw_fading(devices: int, antennas: int, rngs: Generators) -> ComplexArray:
     # Real and imaginary part have variance 1/2 each.
     fading: ComplexArray = (parts[:, 0] + 1j * parts[:, 1]) * np.sqrt(0.5)
     return fading
+
+
+class AntennaFading(Protocol):
+    """What fades between devices and antennas."""
+
+    def next(self) -> ComplexArray:
+        """(R, N, L) hbar_m of the next coherence block."""
+
+
+@dataclass
+class BlockFading:
+    """Rayleigh fading, new in each block.
+
+    Attributes:
+        devices: N.
+        antennas: L.
+        rngs: one generator per replication.
+    """
+
+    remembers: ClassVar[tuple[str, ...]] = ("rngs",)
+
+    devices: int
+    antennas: int
+    rngs: Generators
+
+    def next(self) -> ComplexArray:
+        """(R, N, L) hbar_m of the next coherence block."""
+        return draw_fading(self.devices, self.antennas, self.rngs)
+
+
+@dataclass
+class WaveFading:
+    """Rayleigh fading with Clarke's spectrum; antennas are far enough apart to fade by themselves.
+
+    Attributes:
+        waves: begun, with L links to each device.
+        antennas: L.
+    """
+
+    remembers: ClassVar[tuple[str, ...]] = ("waves",)
+
+    waves: Clarke
+    antennas: int
+
+    def next(self) -> ComplexArray:
+        """(R, N, L) hbar_m of the next coherence block."""
+        real, imaginary = self.waves.amplitudes()
+        fading: ComplexArray = (real + 1j * imaginary).reshape(len(real), -1, self.antennas)
+        return fading
 
 
 def mrc_channel(channels: ComplexArray) -> MrcChannel:

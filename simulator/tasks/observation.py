@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..core.arrays import FloatArray
+from ..core.arrays import BoolArray, FloatArray
 from .channel import MrcChannel
 from .network import Tasks
 
@@ -10,6 +10,8 @@ from .network import Tasks
 @dataclass(slots=True)
 class TaskObservation:
     """The task problem as the twin knows it at the start of a slot: one task per device. SI units.
+
+    A device that is absent has a task of no bits and no cycles, and hears and disturbs nobody.
 
     Attributes:
         slot: t.
@@ -20,6 +22,7 @@ class TaskObservation:
         position_m: (R, N, 2) of the devices, m.
         last_emission_g: (R, N) emissions of the last slot reported, g.
         age_s: (R, N) time since the state of the device's twin was true, s.
+        present: (R, N) which devices are there.
     """
 
     slot: int
@@ -30,3 +33,4 @@ class TaskObservation:
     position_m: FloatArray
     last_emission_g: FloatArray
     age_s: FloatArray
+    present: BoolArray

@@ -205,6 +205,7 @@ def account(
     rate_bps: FloatArray,
     device: DeviceService,
     server: ServerService,
+    present: BoolArray | None = None,
 ) -> TaskOutcome:
     """C(6), C(9) and the limits (10b) to (10e).
 
@@ -216,6 +217,7 @@ def account(
         rate_bps: (…, N) R_m, C(2).
         device: what happened at the devices.
         server: what happened at the server.
+        present: (…, N) those whom limits hold; by default all. Others have no task, and do nothing.
     """
     alpha = decision.offload
     local_hz, edge_hz = decision.local_cpu_hz, decision.edge_cpu_hz
@@ -223,6 +225,9 @@ def account(
     emission_g = carbon_g_per_j * (device.energy_j + server.energy_j)  # C(9)
 
     floor = alpha if network.rate_floor == "offloading" else np.True_
+    idle = alpha
+    if present is not None:
+        floor, idle = floor & present, alpha | ~present
     asked_hz = (alpha * edge_hz).sum(axis=-1, keepdims=True)
     local_use = np.maximum(
         local_hz / network.device_cpu_max_hz, _time(network.device_cpu_min_hz, local_hz)
@@ -233,7 +238,7 @@ def account(
         rate=_time(np.where(floor, network.rate_min_bps, 0.0), rate_bps),
         capacity=alpha * (asked_hz / network.server_cpu_hz),
         power=decision.power_w / network.device_power_max_w,
-        local_cpu=np.where(alpha, 0.0, local_use),
+        local_cpu=np.where(idle, 0.0, local_use),
     )
     return TaskOutcome(
         rate_bps,

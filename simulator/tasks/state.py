@@ -27,8 +27,7 @@ class TaskState(State):
     def device_columns(self) -> Columns:
         """What a device collects and reports."""
         return {
-            "station": self.cells.station,
-            "position_m": self.position_m,
+            **super().device_columns(),
             "gain": self.channel.gain,
             "interference_gain": self.channel.interference_gain,
             "task_bits": self.tasks.bits,

@@ -6,17 +6,16 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..core.answers import DEVICE, amounts, diagnostics
-from ..core.arrays import FloatArray, IntArray, read_only
+from ..core.arrays import BoolArray, FloatArray, IntArray, read_only
 from ..core.errors import AnswerError
-from ..core.randomness import Generators
 from ..core.recorder import COUNTED_TASK_ROW, OUTCOMES, TaskTable
-from ..models.arrivals import PerSlot
+from ..models.arrivals import SlotTasks
 from ..models.carbon import JOULES_PER_KWH
 from ..state import Columns
 from ..twin.deviation import Deviation
 from ..twin.twin import TwinView
 from ..world import World
-from .channel import ComplexArray, MrcChannel, draw_fading, mrc_channel, rates_bps
+from .channel import AntennaFading, ComplexArray, MrcChannel, mrc_channel, rates_bps
 from .decision import TaskDecision
 from .network import CarbonAwareNetwork, Tasks
 from .observation import TaskObservation
@@ -65,22 +64,20 @@ class TaskWorld(World):
 
     Attributes:
         network: capacities and limits of C(10).
-        antennas: L.
-        fading_rngs: the channel's stream, one generator per replication.
+        fades: what fades between devices and antennas.
         arrivals: sizes and cycles of the tasks.
-        deadline_s: D_max.
+        deadline_s: D_max, of tasks that have none of their own.
         device_cpu: fhat of the devices, C(4) and C(7).
         edge_cpu: fhat of the server, C(5) and C(8).
         record_gain: whether the channel gains are recorded.
     """
 
-    remembers: ClassVar[tuple[str, ...]] = (*World.remembers, "fading_rngs")
+    remembers: ClassVar[tuple[str, ...]] = (*World.remembers, "fades")
 
     state: TaskState
     network: CarbonAwareNetwork
-    antennas: int
-    fading_rngs: Generators
-    arrivals: PerSlot
+    fades: AntennaFading
+    arrivals: SlotTasks
     deadline_s: float
     device_cpu: Deviation
     edge_cpu: Deviation
@@ -91,19 +88,31 @@ class TaskWorld(World):
         """h_m = sqrt(g_m) hbar_m."""
         self.state.channel = channel_of(self.state.path_gain, self.state.fading)
 
+    def leave(self, left: BoolArray) -> None:
+        """They leave nothing behind: the tasks of a slot have ended with it."""
+
     def fade(self) -> None:
         """A new coherence block."""
-        self.state.fading = draw_fading(self.network.devices, self.antennas, self.fading_rngs)
+        self.state.fading = self.fades.next()
         self.update_channel()
 
     def arrive(self) -> None:
         """Every device has a new task."""
-        bits, cycles = self.arrivals.next()
-        self.state.tasks = Tasks(bits, cycles, np.full(bits.shape, self.deadline_s))
+        bits, cycles, *own = self.arrivals.next()
+        deadline_s = own[0] if own else np.full(bits.shape, np.nan)
+        deadline_s = np.where(np.isnan(deadline_s), self.deadline_s, deadline_s)
+        self.state.tasks = Tasks(bits, cycles, deadline_s)
 
     def observation(self, view: TwinView) -> TaskObservation:
         """The twin's columns."""
-        columns = {name: read_only(column) for name, column in view.devices.items()}
+        columns, cells = view.devices, view.cells
+        if not cells.complete:
+            present = cells.present
+            none = {name: np.where(present, columns[name], 0.0) for name in _OF_PRESENT}
+            both = present[:, :, None] & present[:, None, :]
+            none["interference_gain"] = np.where(both, columns["interference_gain"], 0.0)
+            columns = columns | none
+        columns = {name: read_only(column) for name, column in columns.items()}
         return TaskObservation(
             slot=view.slot,
             time_s=view.time_s,
@@ -113,6 +122,7 @@ class TaskWorld(World):
             position_m=columns["position_m"],
             last_emission_g=columns["emission_g"],
             age_s=view.age_s,
+            present=cells.present,
         )
 
     def check(self, decision: Any) -> TaskDecision:
@@ -138,7 +148,21 @@ class TaskWorld(World):
         return replace(decision, **converted) if converted else decision
 
     def begin_slot(self, decision: TaskDecision, observation: TaskObservation) -> None:
-        """Scale down what exceeds a capacity; CPUs run at their real speeds, C(4) and C(5)."""
+        """Scale down what exceeds a capacity; CPUs run at their real speeds, C(4) and C(5).
+
+        Who is absent has no task in this slot, and does nothing.
+        """
+        state = self.state
+        if not state.cells.complete:
+            present, tasks = state.cells.present, state.tasks
+            state.tasks = Tasks(tasks.bits * present, tasks.cycles * present, tasks.deadline_s)
+            decision = replace(
+                decision,
+                power_w=decision.power_w * present,
+                offload=decision.offload & present,
+                local_cpu_hz=decision.local_cpu_hz * present,
+                edge_cpu_hz=decision.edge_cpu_hz * present,
+            )
         fitted, scaled = self._fit(decision)
         self._slot = Slot(
             observation,
@@ -177,6 +201,7 @@ class TaskWorld(World):
             slot.rate_bps,
             slot.device,
             slot.server,
+            None if state.cells.complete else state.cells.present,
         )
         columns = self._columns(slot, outcome, carbon)
         ended = self._ended(slot.decision, outcome)
@@ -215,6 +240,8 @@ class TaskWorld(World):
             "y_m": state.position_m[..., 1],
             "scaled": scaled,
         }
+        if self.tells_presence:
+            columns["present"] = state.cells.present
         if not (self.device_cpu.is_zero and self.edge_cpu.is_zero):
             columns["local_deviation_hz"] = slot.local_hz - fitted.local_cpu_hz
             columns["edge_deviation_hz"] = slot.edge_hz - fitted.edge_cpu_hz
@@ -258,12 +285,15 @@ class TaskWorld(World):
         ended["bits"] = tasks.bits
         ended["deadline_s"] = arrival_s + tasks.deadline_s
         ended["cycles"] = tasks.cycles
-        return ended.reshape(-1)
+        return ended[self.state.cells.present]
 
 
 def channel_of(path_gain: FloatArray, fading: ComplexArray) -> MrcChannel:
     """The gains of C(2) from (R, N, 1) path gains and (R, N, L) fading."""
     return mrc_channel(np.sqrt(path_gain) * fading)
 
+
+_OF_PRESENT = ("task_bits", "task_cycles", "emission_g")
+"""Columns that an absent device has no part in."""
 
 _DONE, _LATE, _LOST = (OUTCOMES.index(name) for name in ("done", "late", "lost"))

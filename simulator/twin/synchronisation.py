@@ -106,7 +106,7 @@ class Model:
             self.replace(other)
         elif rows.any():
             self.columns = {
-                name: np.where(_like(rows, new), new, self.columns[name])
+                name: np.where(like(rows, new), new, self.columns[name])
                 for name, new in other.columns.items()
             }
             self.stamp_ns = np.where(rows, other.stamp_ns, self.stamp_ns)
@@ -211,7 +211,8 @@ class Hop:
         return np.where(lost, LOST, arrival)
 
 
-def _like(rows: BoolArray, column: NDArray[Any]) -> BoolArray:
+def like(rows: BoolArray, column: NDArray[Any]) -> BoolArray:
+    """Rows (R, n) with as many axes as a column (R, n, …)."""
     return rows.reshape(rows.shape + (1,) * (column.ndim - rows.ndim))
 
 

@@ -6,14 +6,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..core.arrays import FloatArray, IntArray, read_only
+from ..core.arrays import BoolArray, FloatArray, IntArray, read_only
 from ..core.clock import NANOSECONDS, EventOrder
-from ..core.state_checks import check_amounts, check_stations
+from ..core.state_checks import check_amounts, check_present, check_stations
 from ..network.backhaul import Backhaul
 from ..network.cells import Cells
 from ..state import Columns, State
 from .prediction import Predictor
-from .synchronisation import LOST, Hop, Model, Report, Times, reports
+from .synchronisation import LOST, Hop, Model, Report, Times, like, reports
 
 
 @dataclass(slots=True)
@@ -133,6 +133,7 @@ class Twin:
         for model in (self._local, self._devices, self._stations, *sent):
             if (station := model.columns.get("station")) is not None:
                 check_stations(station, model.stamp_ns.shape, self._stations.stamp_ns.shape[1])
+                check_present(model.columns["present"], model.stamp_ns.shape)
             for column in model.columns.values():
                 if column.dtype == np.float64:
                     check_amounts(column)
@@ -153,12 +154,27 @@ class Twin:
         sent = Model(
             state.device_columns(), stamp, stamp if now_ns == stamp_ns else Times(shape, now_ns)
         )
+        cells = state.cells
+        if not cells.complete:
+            sent = self._without(~cells.present, sent)
         if hop.instant:
             self._local.replace(sent)
             return []
         arrival = hop.arrival_ns(now_ns, shape[1])
+        if not cells.complete:
+            arrival = np.where(cells.present, arrival, now_ns)
         readings = self._device_readings_ns
         return reports(sent, arrival, EventOrder.AT_STATION, self._local, self.under_way, readings)
+
+    def _without(self, absent: BoolArray, sent: Model) -> Model:
+        """Devices that are absent send nothing: their stations note that, and keep what they knew."""
+        columns = {
+            name: np.where(like(absent, new), self._local.columns[name], new)
+            for name, new in sent.columns.items()
+        }
+        columns["present"] = sent.columns["present"]
+        stamp_ns = np.where(absent, self._local.stamp_ns, sent.stamp_ns)
+        return Model(columns, Times.by_row(stamp_ns), sent.sent)
 
     def stations_report(self, state: State, now_ns: int, stamp_ns: int) -> list[Report]:
         """Second hop: every station sends its local model, and its own state, through the backhaul.
@@ -208,8 +224,9 @@ class Twin:
                 predictor.learn(self._devices.columns, stamp_s, new)
                 columns = predictor.predict(columns, stamp_s, now_s)
             self._learned_ns = stamp_ns
-        if columns["station"] is not self._cells.station:
-            self._cells = Cells(columns["station"], self._stations.stamp_ns.shape[1])
+        station, present = columns["station"], columns["present"]
+        if station is not self._cells.station or present is not self._cells.present:
+            self._cells = Cells(station, self._stations.stamp_ns.shape[1], present)
         return TwinView(
             slot=slot,
             time_s=now_s,

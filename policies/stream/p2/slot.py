@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ....simulator.core.arrays import FloatArray, IntArray
+from ....simulator.core.arrays import BoolArray, FloatArray, IntArray
 from ....simulator.core.compiled import compiled, compiled_in_place
 from ....simulator.core.elementary import LN_2
 from ....simulator.network.spectral_efficiency import SpectralEfficiency
@@ -87,6 +87,7 @@ class Observed(NamedTuple):
         bit_value: (R, N) v_i = V eta + Q_i - beta_i, bit.
         power_max_w: (R, N) p_i,max.
         local_limit_bits: (N,) tau f_i / c, what a device's CPU can execute in a slot.
+        present: (R, N) which devices are there; the others have no queue.
         limit: the efficiencies that links carry, nats.
     """
 
@@ -97,6 +98,7 @@ class Observed(NamedTuple):
     bit_value: FloatArray
     power_max_w: FloatArray
     local_limit_bits: FloatArray
+    present: BoolArray
     limit: SpectralEfficiency
 
 
@@ -145,6 +147,7 @@ def observe(problem: DriftPlusPenalty, observation: Observation) -> Observed:
         problem.bit_value(observation),
         observation.power_max_w,
         problem.network.device_service_bits,
+        observation.cells.present,
         problem.network.efficiency.scaled(LN_2),
     )
 
@@ -177,7 +180,7 @@ def collect(cells: Any, observed: Observed, r: int, pool: Any) -> Slot:
             and observed.queue_bits[r, i] > 0.0
             and observed.power_max_w[r, i] * gain[i, j] > 1e-6 * noise
         )
-        cell.members += 1
+        cell.members += observed.present[r, i]
         cell.end += may_offload[i]
     count = 0
     for j in range(len(cells)):

@@ -165,6 +165,8 @@ def _offload_nothing(
 ) -> None:
     """The decision (4, N) if nobody offloads: bandwidth, power, bits and share of the edge CPU."""
     for i in range(decision.shape[1]):
+        if not observed.present[r, i]:
+            continue
         cell = cells[observed.station[r, i]]
         queue, cpu = observed.queue_bits[r, i], observed.local_limit_bits[i]
         decision[2, i] = min(cpu, queue)

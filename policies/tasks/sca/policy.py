@@ -12,6 +12,7 @@ from ....simulator.tasks.decision import TaskDecision
 from ....simulator.tasks.network import CarbonAwareNetwork
 from ....simulator.tasks.observation import TaskObservation
 from ....simulator.tasks.problem import WorstCaseEmission
+from ...among_present import Rows, among_present
 from ...base import Policy
 from ..c10.closed_form_rates import feasible_common_hz
 from ..c10.slot import Slot, stack, unstack
@@ -61,9 +62,13 @@ class Sca(Policy):
 
     def decide(self, observation: TaskObservation) -> TaskDecision:
         """One replication after another; `iterations` and `failed_solves` go into the trace."""
-        results = [
-            self.solve(_something_to_do(slot)) for slot in unstack(self._network, observation)
-        ]
+        nothing = {"iterations": 0.0, "failed_solves": 0.0}
+        return among_present(self._network, observation, self._decide, nothing)
+
+    def _decide(
+        self, network: CarbonAwareNetwork, observation: TaskObservation, rows: Rows
+    ) -> TaskDecision:
+        results = [self.solve(_something_to_do(slot)) for slot in unstack(network, observation)]
         return stack(
             [result.decision for result in results],
             {

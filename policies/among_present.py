@@ -1,0 +1,84 @@
+"""The task problem among the devices that are there: C(10) is about no others."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..simulator.core.arrays import BoolArray, IntArray, read_only
+from ..simulator.tasks.channel import MrcChannel
+from ..simulator.tasks.decision import TaskDecision
+from ..simulator.tasks.network import CarbonAwareNetwork, Tasks
+from ..simulator.tasks.observation import TaskObservation
+
+Rows = tuple[Any, Any]
+"""What takes the entries of the devices that a decision is about out of (R, N) columns."""
+
+Decide = Callable[[CarbonAwareNetwork, TaskObservation, Rows], TaskDecision]
+
+
+def among_present(
+    network: CarbonAwareNetwork,
+    observation: TaskObservation,
+    decide: Decide,
+    without_devices: Mapping[str, float] | None = None,
+) -> TaskDecision:
+    """A decision in which devices that are absent do nothing, and count nowhere.
+
+    Args:
+        network: capacities and limits.
+        observation: what the twin shows.
+        decide: answers for a network all of whose devices are there: once for all replications where
+            nobody is absent, else for each by itself, with columns of the devices that are there.
+        without_devices: its diagnostics for a replication in which nobody is; none by default.
+    """
+    present = observation.present
+    if present.all():
+        return decide(network, observation, np.s_[:, :])
+    columns: dict[str, Any] = {
+        name: np.zeros(present.shape) for name in ("power_w", "local_cpu_hz", "edge_cpu_hz")
+    }
+    columns["offload"] = np.zeros(present.shape, np.bool_)
+    diagnostics = {
+        name: np.full(len(present), value) for name, value in (without_devices or {}).items()
+    }
+    for r, there in enumerate(present):
+        at = np.flatnonzero(there)
+        if not at.size:
+            continue
+        rows = np.array([[r]]), at[None]
+        one = decide(_only(network, at), _seen(observation, r, at), rows)
+        for name, column in columns.items():
+            column[r, at] = getattr(one, name)[0]
+        for name, values in diagnostics.items():
+            values[r] = one.diagnostics[name][0]
+    return TaskDecision(**columns, diagnostics=diagnostics)
+
+
+def _only(network: CarbonAwareNetwork, at: IntArray) -> CarbonAwareNetwork:
+    """The network of some of its devices."""
+    names = ("device_power_max_w", "device_cpu_min_hz", "device_cpu_max_hz", "theta_device")
+    return replace(network, **{name: getattr(network, name)[at] for name in names})
+
+
+def _seen(observation: TaskObservation, r: int, at: IntArray) -> TaskObservation:
+    """What is shown of some devices of one replication."""
+
+    def only(column: Any) -> Any:
+        return read_only(column[r, at][None])
+
+    tasks, channel = observation.tasks, observation.channel
+    everybody: BoolArray = np.ones((1, at.size), np.bool_)
+    return replace(
+        observation,
+        tasks=Tasks(only(tasks.bits), only(tasks.cycles), only(tasks.deadline_s)),
+        channel=MrcChannel(
+            only(channel.gain), read_only(channel.interference_gain[r][np.ix_(at, at)][None])
+        ),
+        carbon_g_per_j=observation.carbon_g_per_j[r : r + 1],
+        position_m=only(observation.position_m),
+        last_emission_g=only(observation.last_emission_g),
+        age_s=only(observation.age_s),
+        present=everybody,
+    )

@@ -1,0 +1,534 @@
+"""SUMO's floating-car data in XML, read in pieces by a compiled loop.
+
+The loop knows tags and attributes, and nothing else of XML: a document type is refused, entities are never
+replaced, so a file can neither grow nor reach for another one.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...scenarios.data.movement import KINDS, MOST_METRES, Kind, Piece, clock_s
+from ...scenarios.data.records import UNREADABLE, refuse
+from ..core.arrays import FloatArray, IntArray
+from ..core.compiled import compiled_in_place
+
+Bytes = NDArray[np.uint8]
+
+_CHUNK = 4 << 20
+_LEAST_TAG = 8
+"""Bytes of a tag with an id: a chunk has not more of them than this allows."""
+
+_ROOT = b"fcd-export"
+
+# What the loop stops at.
+_MORE, _TAG, _LACKS, _DTD, _SYNTAX, _ENDED = 0, 1, 2, 3, 4, 5
+
+
+class FcdXml:
+    """An FCD file of SUMO; see `movement.Source`.
+
+    Args:
+        path: XML; compressed if its name ends in ".gz".
+        kinds: of objects that count; None: all.
+    """
+
+    legs = False
+    ordered = True
+    form = "SUMO FCD, XML"
+
+    def __init__(self, path: Path, kinds: tuple[Kind, ...] | None = None) -> None:
+        self.path = path
+        self._wanted = np.array([kinds is None or one in kinds for one in KINDS])
+        self.degrees = self._says_degrees()
+        self._ids = _Ids()
+
+    def name(self, thing: int) -> str:
+        """The kind and the id."""
+        return self._ids.name(thing)
+
+    def _says_degrees(self) -> bool | None:
+        """None, unless SUMO's configuration, a comment at the head of the file, asks for them."""
+        try:
+            with _open(self.path) as file:
+                return None if b'<fcd-output.geo value="true"' not in file.read(65_536) else True
+        except UNREADABLE as error:
+            refuse(self.path, f"cannot be read: {error}")
+
+    def pieces(self) -> Iterator[Piece]:
+        """Its samples; see `movement.Source`."""
+        self._ids = _Ids()
+        try:
+            with _open(self.path) as file:
+                yield from self._pieces(file)
+        except UNREADABLE as error:
+            refuse(self.path, f"cannot be read: {error}")
+
+    def _pieces(self, file: IO[bytes]) -> Iterator[Piece]:
+        rest, line, now_s, ended = b"", 1, np.nan, False
+        root = False
+        while block := file.read(_CHUNK):
+            text = rest + block
+            if not root:
+                root = self._root(text)
+            out = _Found(len(text))
+            stop, used = self._ids.scan(text, self._wanted, out)
+            if stop not in (_MORE, _ENDED):
+                self._refuse(text, stop, used, line)
+            now_s, piece = self._piece(text, out, now_s, line)
+            if piece is not None:
+                yield piece
+            if stop == _ENDED:
+                ended = True
+                break
+            if used == 0 and len(text) > 2 * _CHUNK:
+                refuse(self.path, f"line {line}: a tag or a comment without end", "XML of SUMO")
+            line += text.count(b"\n", 0, used)
+            rest = text[used:]
+        if not ended:
+            what = f"line {line + rest.count(bytes([10]))}: ends before </fcd-export>"
+            refuse(self.path, what, "a file that SUMO has closed")
+        if not np.isfinite(now_s):
+            refuse(self.path, "empty", "a <timestep>")
+
+    def _root(self, text: bytes) -> bool:
+        at = 0
+        while (at := text.find(b"<", at)) >= 0 and text[at + 1 : at + 2] in (b"?", b"!"):
+            if text[at : at + 4] == b"<!--":
+                at = text.find(b"-->", at)
+            elif text[at + 1 : at + 2] == b"!":
+                return True  # the loop refuses it
+            at = text.find(b">", at) if at >= 0 else -1
+            if at < 0:
+                return False
+        if at >= 0 and not text.startswith(_ROOT, at + 1):
+            name = text[at + 1 : at + 41].split(b" ")[0].split(b">")[0].decode("utf-8", "replace")
+            refuse(self.path, f"XML of <{name}>", "<fcd-export>, as sumo --fcd-output writes it")
+        return at >= 0
+
+    def _refuse(self, text: bytes, stop: int, at: int, line: int) -> None:
+        where = f"line {line + text.count(bytes([10]), 0, at)}"
+        what, allowed = {
+            _TAG: ("an object outside of a <timestep>", "<timestep time=…> around it"),
+            _LACKS: ("a tag lacks an attribute", "time, or id, x and y"),
+            _DTD: ("a document type or CDATA, which are not read", "XML of SUMO"),
+            _SYNTAX: ("not well-formed", "XML of SUMO"),
+        }[stop]
+        shown = " ".join(text[at : at + 80].decode("utf-8", "replace").split())
+        refuse(self.path, f"{where}: {what}: {shown}", allowed)
+
+    def _piece(
+        self, text: bytes, out: "_Found", now_s: float, line: int
+    ) -> tuple[float, Piece | None]:
+        """What was found, with times; the time that is begun."""
+        steps, rows = int(out.counts[1]), int(out.counts[0])
+        time_s = np.full(steps + 1, now_s)
+        for step in range(steps):
+            start, end = (int(one) for one in out.step_span[step])
+            try:
+                time_s[step + 1] = clock_s(text[start:end].decode("ascii"))
+            except ValueError:
+                time_s[step + 1] = np.nan
+            before, now = time_s[step], time_s[step + 1]
+            if not now >= before and not (np.isnan(before) and not np.isnan(now)):
+                where = f"line {line + text.count(bytes([10]), 0, start)}"
+                shown = text[start : min(end, start + 60)].decode("utf-8", "replace")
+                refuse(self.path, f"{where}: time {shown!r}", "seconds or hh:mm:ss, in order")
+        if not steps and not rows:
+            return now_s, None
+        bounds = np.concatenate(([0], out.step_row[:steps], [rows]))
+        if bounds[1] > 0 and np.isnan(time_s[0]):
+            self._refuse(text, _TAG, 0, line)
+        for hard in range(int(out.counts[2])):
+            row, axis, start, end = (int(one) for one in out.hard[hard])
+            place = out.x if axis == 0 else out.y
+            try:
+                place[row] = float(text[start:end].decode("ascii"))
+            except ValueError:
+                place[row] = np.nan
+            if not abs(place[row]) <= MOST_METRES:
+                where = f"line {line + text.count(bytes([10]), 0, start)}"
+                shown = text[start : min(end, start + 60)].decode("utf-8", "replace")
+                what = f"{where}: {'xy'[axis]} = {shown!r} is not a number"
+                refuse(self.path, what, f"within ±{MOST_METRES:g}")
+        times = np.repeat(time_s, np.diff(bounds))
+        begins_s = float(time_s[1] if np.isnan(time_s[0]) else time_s[0])
+        reaches_s = float(time_s[-1])
+        piece = Piece(times, out.thing[:rows], out.x[:rows], out.y[:rows], begins_s, reaches_s)
+        return reaches_s, piece
+
+
+class _Found:
+    """What a chunk has: rows, steps, and numbers that the loop leaves to Python."""
+
+    def __init__(self, size: int) -> None:
+        most = size // _LEAST_TAG + 1
+        self.thing = np.empty(most, np.int64)
+        self.x, self.y = np.empty(most), np.empty(most)
+        self.step_row = np.empty(most, np.int64)
+        self.step_span = np.empty((most, 2), np.int64)
+        self.hard = np.empty((2 * most, 4), np.int64)
+        self.counts = np.zeros(3, np.int64)
+        self.spans = np.empty((4, 2), np.int64)
+
+
+class _Ids:
+    """Numbers of kinds and ids, in order of appearance: a table of hashes that the loop fills."""
+
+    def __init__(self) -> None:
+        self._count = np.zeros(1, np.int64)
+        self._pool = np.empty(1 << 16, np.uint8)
+        self._starts = np.zeros(1 << 10, np.int64)
+        self._table = np.full(1 << 12, -1, np.int64)
+
+    def name(self, thing: int) -> str:
+        """Its kind and id."""
+        key = self._pool[self._starts[thing] : self._starts[thing + 1]].tobytes()
+        return f"{KINDS[key[0]]} {key[1:].decode('utf-8', 'replace')}"
+
+    def scan(self, text: bytes, wanted: NDArray[np.bool_], out: _Found) -> tuple[int, int]:
+        """All whole tags of a text: why it stops, and where."""
+        bytes_ = np.frombuffer(text, np.uint8)
+        at = 0
+        while True:
+            stop, at = _scan(
+                bytes_,
+                at,
+                wanted,
+                self._table,
+                self._pool,
+                self._starts,
+                self._count,
+                out.thing,
+                out.x,
+                out.y,
+                out.step_row,
+                out.step_span,
+                out.hard,
+                out.counts,
+                out.spans,
+            )
+            if stop != _FULL:
+                return int(stop), int(at)
+            self._grow(len(text))
+
+    def _grow(self, size: int) -> None:
+        """Room for another id, of whatever length the text allows."""
+        count = int(self._count[0])
+        self._starts = np.concatenate((self._starts, np.zeros_like(self._starts)))
+        self._pool = np.concatenate((self._pool, np.empty(self._pool.size + size + 1, np.uint8)))
+        self._table = np.full(2 * self._table.size, -1, np.int64)
+        _fill(self._table, self._pool, self._starts, count)
+
+
+_FULL = 6
+
+
+def _open(path: Path) -> IO[bytes]:
+    if path.suffix == ".gz":
+        import gzip
+
+        return cast(IO[bytes], gzip.open(path, "rb"))
+    return path.open("rb")
+
+
+@compiled_in_place
+def _hash(data: Bytes, start: int, end: int, kind: int) -> int:
+    """FNV-1a, of 64 bits."""
+    found = (np.uint64(14695981039346656037) ^ np.uint64(kind)) * np.uint64(1099511628211)
+    for at in range(start, end):
+        found = (found ^ np.uint64(data[at])) * np.uint64(1099511628211)
+    return int((found ^ (found >> np.uint64(32))) & np.uint64(0x7FFFFFFF))
+
+
+@compiled_in_place
+def _fill(table: IntArray, pool: Bytes, starts: IntArray, count: int) -> None:
+    """Put all ids into a table that has none."""
+    for thing in range(count):
+        start, end = starts[thing], starts[thing + 1]
+        slot = _hash(pool, start + 1, end, pool[start]) % table.size
+        while table[slot] >= 0:
+            slot = (slot + 1) % table.size
+        table[slot] = thing
+
+
+@compiled_in_place
+def _number_of(
+    data: Bytes,
+    start: int,
+    end: int,
+    kind: int,
+    table: IntArray,
+    pool: Bytes,
+    starts: IntArray,
+    count: IntArray,
+) -> int:
+    """The number of an id, new or not; -1 where there is no room for a new one."""
+    size = end - start
+    mask = table.size - 1
+    slot = _hash(data, start, end, kind) & mask
+    while table[slot] >= 0:
+        thing = table[slot]
+        begin = starts[thing]
+        if starts[thing + 1] - begin == size + 1 and pool[begin] == kind:
+            same = True
+            for at in range(size):
+                if pool[begin + 1 + at] != data[start + at]:
+                    same = False
+                    break
+            if same:
+                return int(thing)
+        slot = (slot + 1) & mask
+    thing = count[0]
+    begin = starts[thing]
+    if thing + 2 > starts.size or 2 * thing > table.size or begin + size + 1 > pool.size:
+        return -1
+    pool[begin] = kind
+    for at in range(size):
+        pool[begin + 1 + at] = data[start + at]
+    starts[thing + 1] = begin + size + 1
+    table[slot] = thing
+    count[0] += 1
+    return int(thing)
+
+
+@compiled_in_place
+def _decimal(data: Bytes, start: int, end: int) -> float:
+    """A number of at most 15 digits without exponent, as exact as float(); NaN where it is none.
+
+    Digits below 2**53 over a power of ten below 10**23 are one division of two exact doubles.
+    """
+    at, negative = start, False
+    if at < end and (data[at] == 45 or data[at] == 43):
+        negative = data[at] == 45
+        at += 1
+    digits, count, scale, point = 0, 0, 1.0, False
+    while at < end:
+        byte = data[at]
+        if 48 <= byte <= 57:
+            digits = digits * 10 + (int(byte) - 48)
+            count += 1
+            if point:
+                scale *= 10.0
+            if count > 15:
+                return np.nan
+        elif byte == 46 and not point:
+            point = True
+        else:
+            return np.nan
+        at += 1
+    if count == 0:
+        return np.nan
+    found = np.float64(digits) / scale
+    return -found if negative else found
+
+
+@compiled_in_place
+def _tag_end(data: Bytes, at: int) -> int:
+    """From within a tag, outside of quotes, to its `>`; -1: not here, -2: another `<` comes before."""
+    size = data.size
+    while at < size:
+        byte = data[at]
+        if byte == 62:
+            return at
+        if byte == 60:
+            return -2
+        at += 1
+        if byte == 34 or byte == 39:
+            while at < size and data[at] != byte:
+                at += 1
+            at += 1
+    return -1
+
+
+@compiled_in_place
+def _special_end(data: Bytes, at: int) -> int:
+    """Of a comment or an instruction, where its `>` stands; -1: not here, -3: neither of them."""
+    size = data.size
+    if at + 4 > size:
+        return -1
+    if data[at + 1] == 63:
+        for k in range(at + 3, size):
+            if data[k] == 62 and data[k - 1] == 63:
+                return k
+        return -1
+    if data[at + 2] != 45 or data[at + 3] != 45:
+        return -3
+    for k in range(at + 6, size):
+        if data[k] == 62 and data[k - 1] == 45 and data[k - 2] == 45:
+            return k
+    return -1
+
+
+@compiled_in_place
+def _attributes(data: Bytes, at: int, wanted: int, spans: IntArray) -> int:
+    """Where the values of id, x, y and time stand, rows of `spans`, -1 if nowhere; as `_tag_end`.
+
+    When `wanted` of them are found the others are passed over.
+    """
+    size = data.size
+    for row in range(4):
+        spans[row, 0] = -1
+    while True:
+        while at < size and data[at] <= 32:
+            at += 1
+        if at >= size or wanted == 0 or data[at] == 47 or data[at] == 62:
+            return _tag_end(data, at)
+        name = at
+        while at < size and data[at] != 61 and data[at] > 32 and data[at] != 62:
+            at += 1
+        length = at - name
+        while at < size and data[at] <= 32:
+            at += 1
+        if at < size and data[at] != 61:
+            return -2
+        at += 1
+        while at < size and data[at] <= 32:
+            at += 1
+        if at >= size:
+            return -1
+        quote = data[at]
+        if quote != 34 and quote != 39:
+            return -2
+        value = at + 1
+        at = value
+        while at < size and data[at] != quote:
+            at += 1
+        if at >= size:
+            return -1
+        which = _attribute(data, name, length)
+        if which >= 0:
+            if spans[which, 0] >= 0:
+                return -2
+            spans[which, 0], spans[which, 1] = value, at
+            wanted -= 1
+        at += 1
+
+
+@compiled_in_place
+def _attribute(data: Bytes, name: int, length: int) -> int:
+    """0: id, 1: x, 2: y, 3: time; -1: another."""
+    if length == 1:
+        return 1 if data[name] == 120 else 2 if data[name] == 121 else -1
+    if length == 2:
+        return 0 if data[name] == 105 and data[name + 1] == 100 else -1
+    if length == 4 and data[name] == 116 and data[name + 1] == 105 and data[name + 2] == 109:
+        return 3 if data[name + 3] == 101 else -1
+    return -1
+
+
+@compiled_in_place
+def _is(data: Bytes, at: int, word: Bytes) -> bool:
+    """Whether the name that begins at `at` is this one; there are as many bytes as `_CLOSING`."""
+    size = word.size
+    for k in range(size):
+        if data[at + k] != word[k]:
+            return False
+    after = int(data[at + size])
+    return after <= 32 or after == 47 or after == 62
+
+
+_STEP = np.frombuffer(b"timestep", np.uint8).copy()
+_VEHICLE = np.frombuffer(b"vehicle", np.uint8).copy()
+_PERSON = np.frombuffer(b"person", np.uint8).copy()
+_CONTAINER = np.frombuffer(b"container", np.uint8).copy()
+_CLOSES = np.frombuffer(b"/fcd-export", np.uint8).copy()
+_CLOSING = len(b"</fcd-export>")
+"""Bytes of the longest tag that is looked for, which a file has at its end."""
+
+
+@compiled_in_place
+def _kind_of(data: Bytes, at: int) -> tuple[int, int]:
+    """0 to 2: an object of `KINDS`; 3: a step; 4: the end; -1: whatever else. Length of the name."""
+    first = data[at]
+    if first == 118 and _is(data, at, _VEHICLE):
+        return 0, 7
+    if first == 112 and _is(data, at, _PERSON):
+        return 1, 6
+    if first == 99 and _is(data, at, _CONTAINER):
+        return 2, 9
+    if first == 116 and _is(data, at, _STEP):
+        return 3, 8
+    if first == 47 and _is(data, at, _CLOSES):
+        return 4, 11
+    return -1, 0
+
+
+@compiled_in_place
+def _next_tag(data: Bytes, at: int) -> tuple[int, int]:
+    """Why to stop, or -1, and where the next tag begins, comments and instructions skipped."""
+    size = data.size
+    while True:
+        while at < size and data[at] != 60:
+            at += 1
+        if at + _CLOSING > size:
+            return _MORE, at
+        if data[at + 1] != 33 and data[at + 1] != 63:
+            return -1, at
+        end = _special_end(data, at)
+        if end < 0:
+            return (_MORE if end == -1 else _DTD), at
+        at = end + 1
+
+
+@compiled_in_place
+def _scan(
+    data: Bytes,
+    at: int,
+    wanted: NDArray[np.bool_],
+    table: IntArray,
+    pool: Bytes,
+    starts: IntArray,
+    count: IntArray,
+    thing: IntArray,
+    x: FloatArray,
+    y: FloatArray,
+    step_row: IntArray,
+    step_span: IntArray,
+    hard: IntArray,
+    counts: IntArray,
+    spans: IntArray,
+) -> tuple[int, int]:
+    """Read whole tags from `at` on; why it stops, and where. `counts`: rows, steps, numbers left over."""
+    while True:
+        stop, at = _next_tag(data, at)
+        if stop >= 0:
+            return stop, at
+        kind, length = _kind_of(data, at + 1)
+        if kind == 4:
+            return _ENDED, at
+        if kind < 0 or (kind < 3 and not wanted[kind]):
+            end = _tag_end(data, at + 1)
+        else:
+            end = _attributes(data, at + 1 + length, 1 if kind == 3 else 3, spans)
+        if end < 0:
+            return (_MORE if end == -1 else _SYNTAX), at
+        if kind < 0 or (kind < 3 and not wanted[kind]):
+            at = end + 1
+            continue
+        if kind == 3:
+            if spans[3, 0] < 0:
+                return _LACKS, at
+            step_row[counts[1]] = counts[0]
+            step_span[counts[1], 0], step_span[counts[1], 1] = spans[3, 0], spans[3, 1]
+            counts[1] += 1
+        else:
+            if spans[0, 0] < 0 or spans[1, 0] < 0 or spans[2, 0] < 0:
+                return _LACKS, at
+            number = _number_of(data, spans[0, 0], spans[0, 1], kind, table, pool, starts, count)
+            if number < 0:
+                return _FULL, at
+            row = counts[0]
+            thing[row] = number
+            x[row] = _decimal(data, spans[1, 0], spans[1, 1])
+            y[row] = _decimal(data, spans[2, 0], spans[2, 1])
+            for axis in range(2):
+                if not abs(x[row] if axis == 0 else y[row]) <= 1e9:
+                    hard[counts[2], 0], hard[counts[2], 1] = row, axis
+                    hard[counts[2], 2], hard[counts[2], 3] = spans[1 + axis, 0], spans[1 + axis, 1]
+                    counts[2] += 1
+            counts[0] += 1
+        at = end + 1

@@ -1,0 +1,451 @@
+"""Movements of files: each format's values by hand, and what devices then do."""
+
+import copy
+import gzip
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import edgesim
+from edgesim.experiments.data_check import check_data
+from edgesim.experiments.run import prepare
+from edgesim.scenarios.data.movement import clock_s
+from edgesim.scenarios.errors import ScenarioError
+from edgesim.scenarios.sections import File, Rectangle
+from edgesim.simulator.core.randomness import Streams
+from edgesim.simulator.core.saved_state import load_state, save_state
+from edgesim.simulator.models.movement_xml import FcdXml
+from edgesim.simulator.models.trace_mobility import TraceMobility
+
+FCD = """<?xml version="1.0" encoding="UTF-8"?>
+<!-- <vehicle id="no" x="1" y="1"/> -->
+<fcd-export>
+    <timestep time="0.00">
+        <person id="7" x="0.00" y="-4.80" angle="90.00" speed="0.00" pos="0.00" edge="ab" slope="0.00"/>
+    </timestep>
+    <timestep time="1.00">
+        <vehicle id="7" x="5.10" y="-1.60" angle="90.00" type="a>b" speed="13.04" lane="ab_1"/>
+        <person id="7" x="1.21" y="-4.80" angle="90.00" speed="1.21" pos="1.21" edge="ab" slope="0.00"/>
+    </timestep>
+    <timestep time="2.00">
+        <vehicle id="7" x="18.14" y="-1.60" angle="90.00" type="car" speed="13.04" lane="ab_1"/>
+    </timestep>
+    <timestep time="3.00"/>
+</fcd-export>
+"""
+NS2 = """$node_(0) set X_ 10.0
+$node_(0) set Y_ 20.0
+$node_(0) set Z_ 0.0
+$ns_ at 2.0 "$node_(0) setdest 110.0 20.0 10.0"
+$ns_ at 7.0 "$node_(0) setdest 60.0 70.0 5.0"
+"""
+SUMO_NS2 = """$node_(a) set X_ 10
+$node_(a) set Y_ 20
+$ns_ at 2.0 "$node_(a) setdest 10 20 3.0"
+$ns_ at 3.0 "$node_(a) setdest 14 20 4.0"
+"""
+BONNMOTION = "0.0 10.0 20.0 10.0 110.0 20.0 15.0 110.0 20.0 25.0 110.0 70.0\n0.0 5.0 5.0\n"
+ONE = "10 20 100 300 50 250\n10 a 100 50\n10 b 110 50\n# comment\n11 a 104 53\n11 b 110 50\n12 c 300 250\n"
+TABLE = "t,id,x,y\n0,a,0,0\n0,b,5,5\n1,a,3,4\n1,b,5,5\n"
+LARGE = np.array([500.0, 500.0])
+
+
+def write(tmp_path: Path, text: str, name: str) -> Path:
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+    return path
+
+
+def begin(
+    path: Path,
+    length_s: float = 100.0,
+    devices: int | None = None,
+    area_m: Any = LARGE,
+    rectangle: Rectangle | None = None,
+    replications: int = 1,
+    **keys: Any,
+) -> tuple[TraceMobility, Any]:
+    model = TraceMobility(path, **keys)
+    count = model.survey(np.array(area_m, float), rectangle, length_s, devices)
+    streams = Streams(1, replications)
+    unseen = np.full((replications, count, 2), 1.0)
+    return model, model.start(unseen, np.array(area_m, float), streams.generators, False)
+
+
+def follow(path: Path, steps: int, dt_s: float, **keys: Any) -> tuple[Any, Any]:
+    """(steps + 1, N, 2) places, (steps + 1, N) presence, of the first replication."""
+    model, at = begin(path, **keys)
+    places, present = [at[0]], [model.present[0]]
+    for _ in range(steps):
+        at = model.advance(at, dt_s)
+        places.append(at[0])
+        present.append(model.present[0])
+    return np.array(places), np.array(present)
+
+
+@pytest.mark.parametrize("name", ["f.xml", "f.xml.gz"])
+def test_sumo_xml_by_hand(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path, FCD, name)
+    at, present = follow(path, 7, 0.5, origin=(0.0, -10.0))
+    assert present.T.tolist() == [[1, 1, 1, 0, 0, 0, 0, 0], [0, 0, 1, 1, 1, 0, 0, 0]]
+    np.testing.assert_allclose(at[:3, 0, 0], [0.0, 0.605, 1.21], rtol=1e-15)
+    np.testing.assert_allclose(at[2:5, 1], [[5.1, 8.4], [11.62, 8.4], [18.14, 8.4]], rtol=1e-15)
+    # Who is gone is where it was, and who is to come where it will be.
+    assert at[7].tolist() == [[1.21, 5.2], [18.14, 8.4]] and at[0, 1].tolist() == [5.1, 8.4]
+    told = check_data(path, "mobility").to_dict()
+    assert (told["objects"], told["samples"], told["first object"]) == (2, 4, "person 7")
+    assert told["period"] == "0 s to 3 s" and told["y"] == "-4.8 to -1.6 m"
+
+
+def test_kinds_and_which_objects_are_devices(tmp_path: Path) -> None:
+    path = write(tmp_path, FCD, "f.xml")
+    _, present = follow(path, 2, 1.0, origin=(0.0, -10.0), kinds=("vehicle",))
+    assert present.tolist() == [[False], [True], [True]]
+    _, present = follow(path, 2, 1.0, origin=(0.0, -10.0), devices=1)
+    assert present.tolist() == [[True], [True], [False]]  # the person, which is the first
+    _, present = follow(path, 1, 1.0, origin=(0.0, -10.0), devices=3)
+    assert present.tolist() == [[True, False, False], [True, True, False]]
+    # An object that is gone before the run begins is no device of it.
+    model, _ = begin(path, origin=(0.0, -10.0), begin=1.5)
+    assert model.present.shape == (1, 1)
+
+
+def test_all_replications_see_the_same(tmp_path: Path) -> None:
+    model, at = begin(write(tmp_path, BONNMOTION, "f.movements"), replications=3)
+    at = model.advance(at, 5.0)
+    assert at.shape == (3, 2, 2) and at[:, 0].tolist() == [[60.0, 20.0]] * 3 and model.present.all()
+
+
+@pytest.mark.parametrize("header", ["vehicle", "person", ""])
+def test_sumo_tables_have_the_xml_s_values(tmp_path: Path, header: str) -> None:
+    names = ["id", "x", "y", "lane", "edge"]
+    columns = ["timestep_time" if header else "time"]
+    columns += [f"{header}_{one}" if header else one for one in names]
+    rows = [(0.0, "7", 0.0, -4.8, "", "ab"), (1.0, "7", 5.1, -1.6, "ab_1", "")]
+    rows += [(1.0, "7", 1.21, -4.8, "", "ab"), (2.0, "7", 18.14, -1.6, "ab_1", "")]
+    text = ";".join(columns) + "\n" + "".join(";".join(map(str, row)) + "\n" for row in rows)
+    csv = write(tmp_path, text + "3.00;;;;;\n", "f.csv.gz")
+    table = pa.table(
+        {name: list(cells) for name, cells in zip(columns, zip(*rows, strict=True), strict=True)}
+    )
+    pq.write_table(table, tmp_path / "f.parquet")
+    right = follow(write(tmp_path, FCD, "f.xml"), 4, 0.5, origin=(0.0, -10.0))
+    for path in (csv, tmp_path / "f.parquet"):
+        for found, expected in zip(follow(path, 4, 0.5, origin=(0.0, -10.0)), right, strict=True):
+            np.testing.assert_array_equal(found, expected)
+
+
+def test_ns2_obeys_goals_and_tells_sumo_s_samples(tmp_path: Path) -> None:
+    at, present = follow(write(tmp_path, NS2, "f.tcl"), 10, 2.0)
+    by_hand = [(10, 20), (10, 20), (30, 20), (50, 20), (60, 25), (60, 35), (60, 45), (60, 55)]
+    np.testing.assert_allclose(at[:, 0], [*by_hand, (60, 65), (60, 70), (60, 70)], atol=1e-12)
+    assert present.all()
+    path = write(tmp_path, SUMO_NS2, "g.tcl")
+    at, present = follow(path, 2, 0.5, begin=2.0)
+    assert at[:, 0, 0].tolist() == [10.0, 12.0, 14.0] and present.all()
+    at, _ = follow(path, 4, 1.0, goals=True)
+    assert at[:, 0, 0].tolist() == [10.0, 10.0, 10.0, 10.0, 14.0]  # obeyed, it lags by a step
+
+
+def test_bonnmotion(tmp_path: Path) -> None:
+    path = write(tmp_path, BONNMOTION, "f.movements")
+    at, present = follow(path, 6, 5.0)
+    along = [(10, 20), (60, 20), (110, 20), (110, 20), (110, 45), (110, 70), (110, 70)]
+    assert at[:, 0].tolist() == [list(map(float, one)) for one in along]
+    assert present.all() and (at[:, 1] == 5.0).all()
+    spatial = write(tmp_path, "0 10 20 3 10 110 20 3\n", "g.movements")
+    with pytest.raises(ScenarioError, match="bonnmotion-3d"):
+        TraceMobility(spatial)
+    at, _ = follow(spatial, 1, 5.0, format="bonnmotion-3d")
+    assert at[:, 0].tolist() == [[10.0, 20.0], [60.0, 20.0]]
+
+
+def test_one_subtracts_its_minima(tmp_path: Path) -> None:
+    at, present = follow(write(tmp_path, ONE, "f.one"), 4, 0.5)
+    assert at[:3, 0].tolist() == [[0.0, 0.0], [2.0, 1.5], [4.0, 3.0]]
+    assert at[4, 2].tolist() == [200.0, 200.0] and present[4].tolist() == [False, False, True]
+
+
+def test_tables_may_be_out_of_order_and_have_dates_or_clocks(tmp_path: Path) -> None:
+    expected = follow(write(tmp_path, TABLE, "f.csv"), 2, 0.5)
+    assert expected[0][1].tolist() == [[1.5, 2.0], [5.0, 5.0]]
+    by_object = "t,id,x,y\n0,a,0,0\n1,a,3,4\n0,b,5,5\n1,b,5,5\n"
+    dates = TABLE.replace("\n0,", "\n2025-01-01T00:00:00Z,").replace(
+        "\n1,", "\n2025-01-01 00:00:01+00:00,"
+    )
+    clocks = TABLE.replace("\n0,", "\n1:00:00:00,").replace("\n1,", "\n1:00:00:01,")
+    for text in (by_object, dates, clocks, TABLE.replace(",", ";")):
+        for found, right in zip(
+            follow(write(tmp_path, text, "g.csv"), 2, 0.5), expected, strict=True
+        ):
+            np.testing.assert_array_equal(found, right)
+    # A run that ends early sees the objects that stand below.
+    model, _ = begin(write(tmp_path, by_object, "h.csv"), length_s=0.1)
+    assert model.present.tolist() == [[True, True]]
+    assert clock_s("1:01:00:00.5") == 90_000.5
+
+
+def test_coordinates_have_a_place_on_the_earth(tmp_path: Path) -> None:
+    path = write(tmp_path, "t,id,lat,lon\n0,a,50.001,8.002\n", "f.csv")
+    rectangle = Rectangle(south=50.0, west=8.0, north=50.01, east=8.01)
+    at, _ = follow(path, 0, 1.0, rectangle=rectangle, area_m=rectangle.size)
+    metres = 6_371_008.8 * np.pi / 180
+    np.testing.assert_allclose(
+        at[0, 0], [0.002 * metres * np.cos(np.radians(50.005)), 0.001 * metres], rtol=1e-6
+    )
+    with pytest.raises(ScenarioError, match=r"degrees without a place; allowed: `area.rectangle`"):
+        begin(path)
+    wrong = write(tmp_path, "t,id,lat,lon\n0,a,95,8\n", "g.csv")
+    with pytest.raises(ScenarioError, match="is no place on the Earth"):
+        begin(wrong, rectangle=rectangle, area_m=rectangle.size)
+
+
+def test_a_net_s_projection(tmp_path: Path) -> None:
+    net = write(
+        tmp_path,
+        '<net><location netOffset="-391000.00,-5817000.00" convBoundary="0,0,1,1" '
+        'projParameter="+proj=utm +zone=33 +ellps=WGS84 +datum=WGS84 +units=m +no_defs"/></net>',
+        "n.net.xml",
+    )
+    path = write(tmp_path, "t,id,lon,lat\n0,a,13.40,52.50\n", "f.csv")
+    try:
+        import pyproj  # type: ignore[import-not-found, unused-ignore]
+    except ImportError:
+        with pytest.raises(ScenarioError, match=r"needs pyproj.*pip install 'edgesim\[geo\]'"):
+            begin(path, net=File(file=str(net)))
+        return
+    right = pyproj.Transformer.from_crs("EPSG:4326", "EPSG:32633", always_xy=True).transform(
+        13.40, 52.50
+    )
+    at, _ = follow(path, 0, 1.0, net=File(file=str(net)), area_m=[20_000.0, 20_000.0])
+    np.testing.assert_allclose(at[0, 0], [right[0] - 391_000.0, right[1] - 5_817_000.0], atol=1e-3)
+
+
+def test_a_net_without_a_projection(tmp_path: Path) -> None:
+    net = write(
+        tmp_path, '<net><location netOffset="0.00,0.00" projParameter="!"/></net>', "n.net.xml"
+    )
+    path = write(tmp_path, "t,id,lon,lat\n0,a,13.40,52.50\n", "f.csv")
+    with pytest.raises(ScenarioError, match="its projection is '!'"):
+        begin(path, net=File(file=str(net)))
+
+
+def test_what_lies_outside(tmp_path: Path) -> None:
+    path = write(tmp_path, "t,id,x,y\n0,a,-2,1\n1,a,2,1\n", "f.csv")
+    with pytest.raises(
+        ScenarioError, match=r"from \(-2, 1\) to \(2, 1\) m, 1 samples .* origin = \[-2, 1\]"
+    ):
+        begin(path)
+    at, present = follow(path, 4, 0.25, outside="clip")
+    assert at[:, 0, 0].tolist() == [0.0, 0.0, 0.0, 1.0, 2.0] and present.all()
+    at, present = follow(path, 4, 0.25, outside="absent")
+    assert at[:, 0, 0].tolist() == [0.0, 0.0, 0.0, 1.0, 2.0]
+    assert present[:, 0].tolist() == [False, False, True, True, True]
+
+
+def test_gaps_and_jumps(tmp_path: Path) -> None:
+    rows = "".join(f"{t},a,{10 * t},0\n" for t in (0, 1, 2, 3, 7, 8))
+    path = write(tmp_path, "t,id,x,y\n" + rows, "f.csv")
+    at, present = follow(path, 8, 1.0)
+    assert present[:, 0].tolist() == [1, 1, 1, 1, 0, 0, 0, 1, 1] and at[5, 0, 0] == 30.0
+    at, present = follow(path, 8, 1.0, max_gap=4.0)
+    assert present.all() and at[5, 0, 0] == 50.0
+    at, present = follow(path, 16, 0.5, max_gap=4.0, max_jump=20.0)
+    assert present.all() and at[6:15, 0, 0].tolist() == [30.0] * 8 + [70.0]
+    fast = write(tmp_path, "t,id,x,y\n0,a,0,0\n1,a,101,0\n2,a,201,0\n", "g.csv")
+    assert follow(fast, 4, 0.5)[0][:, 0, 0].tolist() == [0.0, 0.0, 101.0, 151.0, 201.0]
+
+
+def test_after_the_end(tmp_path: Path) -> None:
+    path = write(tmp_path, TABLE.replace("1,b,5,5\n", ""), "f.csv")
+    at, present = follow(path, 4, 1.0)
+    assert present.T.tolist() == [[1, 1, 1, 1, 1], [1, 0, 0, 0, 0]]
+    assert at[4, 0].tolist() == [3.0, 4.0]
+    _, present = follow(path, 3, 1.0, at_end="absent")
+    assert present.T.tolist() == [[1, 1, 0, 0], [1, 0, 0, 0]]
+    at, present = follow(path, 8, 0.5, at_end="repeat")
+    # The file is 1 s and a step long; to its beginning there is no way, but a jump.
+    assert at[:, 0, 0].tolist() == [0.0, 1.5, 3.0, 3.0, 0.0, 1.5, 3.0, 3.0, 0.0]
+    assert present[:, 0].all()
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "message"),
+    [
+        (FCD.replace('time="2.00"', 'time="0.50"'), "f.xml", "line 11: time '0.50'"),
+        (FCD.replace('x="18.14"', 'x="1O"'), "f.xml", r"line 12: x = '1O' is not a number"),
+        (FCD.replace(' y="-1.60"', ""), "f.xml", "line 8: a tag lacks an attribute"),
+        (FCD.replace("</fcd-export>", ""), "f.xml", "ends before </fcd-export>"),
+        (
+            FCD.replace("<fcd-export>", '<!DOCTYPE a [<!ENTITY b "c">]><fcd-export>'),
+            "f.xml",
+            "document type",
+        ),
+        (FCD.replace("fcd-export", "routes"), "f.xml", "XML of <routes>"),
+        (
+            FCD.replace('time="1.00"', 'time="0.00"'),
+            "f.xml",
+            r"person 7 has two places at time 0 s",
+        ),
+        (
+            FCD.replace("-->", '<fcd-output.geo value="true"/>-->'),
+            "f.xml",
+            'coordinates = "degrees"',
+        ),
+        (NS2.replace('10.0"', 'fast"'), "f.tcl", "line 4: 'fast' is not a number"),
+        (NS2 + "rm all\n", "f.tcl", "line 6: 'rm all' is no movement"),
+        (NS2.replace("set X_", "set Q_"), "f.tcl", "is no movement"),
+        (BONNMOTION + "1 2\n", "f.movements", "line 3: 2 numbers"),
+        (ONE.replace("11 a", "9 a"), "f.one", "line 5: a time before"),
+        (TABLE.replace("3,4", "3,four"), "f.csv", "row 4, column y: 'four' is not a number"),
+        (TABLE.replace("1,a", "soon,a"), "f.csv", "row 4, column t: 'soon' is not a time"),
+        (TABLE.replace("t,id", "t,who"), "f.csv", "no columns that may be id"),
+        (TABLE + "1,a,9,9\n", "f.csv", "object a has two places at time 1 s"),
+        (TABLE + "1,a,9\n", "f.csv", "cannot be read"),
+        ("t,id,x,y\n", "f.csv", "empty"),
+        ("", "f.csv", "empty"),
+        ("a b\nc d\n", "f.txt", "movements of no known format"),
+    ],
+)
+def test_what_is_wrong_is_one_message(tmp_path: Path, text: str, name: str, message: str) -> None:
+    path = write(tmp_path, text, name)
+    with pytest.raises(ScenarioError, match=message) as error:
+        begin(path, origin=(0.0, -10.0))
+    assert len(error.value.issues) == 1 and str(path) in str(error.value)
+
+
+def test_pieces_of_whatever_size_are_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path, FCD, "f.xml")
+    whole = list(FcdXml(path).pieces())
+    for size in (7, 61, 300):
+        monkeypatch.setattr("edgesim.simulator.models.movement_xml._CHUNK", size)
+        if size == 7:
+            with pytest.raises(ScenarioError, match="without end"):
+                list(FcdXml(path).pieces())
+            continue
+        pieces = list(FcdXml(path).pieces())
+        assert len(pieces) > 1
+        for column in range(4):
+            joined = np.concatenate([one[column] for one in pieces])
+            np.testing.assert_array_equal(joined, np.concatenate([one[column] for one in whole]))
+
+
+def test_numbers_are_as_exact_as_python_s(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    numbers = [f"{one:.{digits}f}" for digits in range(17) for one in rng.uniform(-9, 9, 20)]
+    numbers += ["1e2", "+3.5", ".5", "7.", "123456789012345.0e-9", "1e-320"]
+    rows = "".join(f'<vehicle id="v{i}" x="{one}" y="0"/>' for i, one in enumerate(numbers))
+    text = f'<fcd-export><timestep time="0">{rows}</timestep></fcd-export>'
+    (piece,) = FcdXml(write(tmp_path, text, "f.xml")).pieces()
+    assert piece.x.tolist() == [float(one) for one in numbers]
+
+
+def test_many_ids_keep_their_numbers(tmp_path: Path) -> None:
+    ids = [f"{'x' * (i % 50)}{i}" for i in range(20_000)]
+    step = "".join(f"<vehicle id='{one}' x='{i}' y='0'/>" for i, one in enumerate(ids))
+    steps = "".join(f'<timestep time="{t}">{step}</timestep>' for t in range(2))
+    source = FcdXml(write(tmp_path, f"<fcd-export>{steps}</fcd-export>", "f.xml"))
+    thing = np.concatenate([one.thing for one in source.pieces()])
+    np.testing.assert_array_equal(thing, np.tile(np.arange(20_000), 2))
+    assert source.name(19_999) == f"vehicle {ids[-1]}"
+
+
+SCENARIO = """
+title = "t"
+run = {slots = 40, slot = "100 ms"}
+tasks.mean = "0.1 Mbit"
+policy.name = "local"
+[mobility]
+model = "trace"
+file = "f.xml"
+origin = [-10, -10]
+"""
+
+
+def test_a_run_goes_on_from_what_is_saved_and_a_copy_too(tmp_path: Path) -> None:
+    path = write(tmp_path, BONNMOTION, "f.movements")
+    model, at = begin(path, at_end="repeat")
+    for _ in range(7):
+        at = model.advance(at, 4.0)
+    saved, copied = save_state({"m": model}), copy.deepcopy(model)
+    assert sum(one.nbytes for one in saved.arrays) < 100
+    other, _ = begin(path, at_end="repeat")
+    load_state(saved, {"m": other})
+    following = model.advance(at, 4.0)
+    for one in (other, copied):
+        np.testing.assert_array_equal(one.advance(at, 4.0), following)
+        np.testing.assert_array_equal(one.present, model.present)
+
+
+def test_a_scenario_has_as_many_devices_as_its_file(tmp_path: Path) -> None:
+    write(tmp_path, FCD, "f.xml")
+    (tmp_path / "s.toml").write_text(SCENARIO)
+    scenario = edgesim.load_scenario(str(tmp_path / "s.toml"))
+    assert scenario.devices.count is None
+    assert prepare(scenario).blueprint.network.devices == 2
+    with pytest.raises(ScenarioError, match="places the devices; allowed: not given"):
+        prepare(edgesim.load_scenario(str(tmp_path / "s.toml"), {"devices.positions": [[1, 1]]}))
+
+
+def test_what_has_no_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "s.toml").write_text(SCENARIO)
+    with pytest.raises(ScenarioError, match=r"mobility.file.*no such data file"):
+        prepare(edgesim.load_scenario(str(tmp_path / "s.toml")))
+
+
+DAMAGED = {"f.xml": FCD, "f.tcl": NS2, "f.movements": BONNMOTION, "f.one": ONE, "f.csv": TABLE}
+
+
+def damaged(text: str, rng: np.random.Generator) -> bytes:
+    """A file with some bytes changed, cut out or doubled."""
+    data = bytearray(text.encode())
+    for _ in range(rng.integers(1, 5)):
+        at = int(rng.integers(len(data)))
+        match rng.integers(5):
+            case 0:
+                data[at] = int(rng.integers(256))
+            case 1:
+                del data[at : at + int(rng.integers(1, 30))]
+            case 2:
+                digits = [k for k, byte in enumerate(data) if 48 <= byte <= 57] or [0]
+                data[int(rng.choice(digits))] = int(rng.integers(48, 58))
+            case 3:
+                data[at:at] = data[at : at + int(rng.integers(1, 60))]
+            case _:
+                data[at:at] = rng.choice(
+                    [b"1e999", b"-", b"nan", b'"', b"<", b">", b",", b"\n", b"9" * 30]
+                )
+        if not data:
+            return b""
+    return bytes(data)
+
+
+def try_damaged(tmp_path: Path, name: str, count: int, seed: int) -> None:
+    rng, path, ended = np.random.default_rng(seed), tmp_path / name, 0
+    for _ in range(count):
+        path.write_bytes(damaged(DAMAGED[name], rng))
+        try:
+            at, present = follow(path, 3, 1.0, outside="clip", length_s=3.0)
+        except ScenarioError as error:
+            assert len(error.issues) == 1 and str(error).startswith(str(path))
+            continue
+        ended += 1
+        assert ((at >= 0.0) & (at <= 500.0)).all() and present.dtype == np.bool_
+    assert 0 < ended < count
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_damaged_files(tmp_path: Path, name: str) -> None:
+    try_damaged(tmp_path, name, 60, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DAMAGED)
+def test_many_damaged_files(tmp_path: Path, name: str) -> None:
+    try_damaged(tmp_path, name, 2_000, 2)
