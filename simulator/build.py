@@ -1,6 +1,6 @@
 """From a scenario to a simulation: the scenario's models, put together to a world and its twin."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
@@ -90,7 +90,7 @@ class Blueprint:
         sites: what a path loss is told of the stations.
         fading: gains around the mean; None where each antenna's are drawn block by block.
         arrivals: tasks.
-        notes: what a user should know before a run, a line each.
+        notes: tells what a user should know before a run, a line each; asked only where it is shown.
     """
 
     scenario: Scenario
@@ -106,7 +106,7 @@ class Blueprint:
     sites: Sites
     fading: Any
     arrivals: Any
-    notes: tuple[str, ...] = ()
+    notes: Callable[[], Sequence[str]] = tuple
 
     def simulation(
         self,
@@ -451,20 +451,20 @@ def blueprint(scenario: Scenario) -> Blueprint:
     )
 
 
-def _notes(scenario: Scenario, arrivals: Any, devices: int) -> tuple[str, ...]:
+def _notes(scenario: Scenario, arrivals: Any, devices: int) -> Callable[[], Sequence[str]]:
     """What is to be known of recorded requests, once it is known what run they are for.
 
     Raises:
         ScenarioError: they do not go with it.
     """
     if not isinstance(arrivals, Recorded):
-        return ()
+        return tuple
     run = scenario.run
     try:
         arrivals.check(devices, run.slot)
     except ValueError as error:
         raise ScenarioError([Issue(scenario.source, str(error), "tasks.file")]) from None
-    return tuple(arrivals.notes(devices, run.slots, run.slot))
+    return partial(arrivals.notes, devices, run.slots, run.slot)
 
 
 def _network(scenario: Scenario, topology: Topology, devices: int) -> Network:

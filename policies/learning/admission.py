@@ -75,6 +75,7 @@ def divide_deadlines(
             network.server_cpu_hz,
             network.rate_min_bps,
             network.energy_max_j,
+            network.efficiency,
         )
         _divide(one, priority[r], weight[r], budget[r], offload[r], edge_s[r])
     return offload, edge_s

@@ -171,7 +171,7 @@ def _trade(slot: Slot, plan: FloatArray, trial: FloatArray, best: float) -> floa
     return best
 
 
-@compiled_in_place
+@compiled
 def _keep(slot: Slot, plan: FloatArray, trial: FloatArray, best: float) -> float:
     """Keep the trial as the plan if that is a gain; returns the greater gain."""
     gain = _reachable(slot, trial)
