@@ -426,7 +426,8 @@ class ChannelSection(ModelSection):
     )
     spectral_efficiency: EfficiencyKey = Field(
         default="shannon",
-        description="what a link carries: log2(1 + SINR), that up to a cap, or the steps of a CQI table",
+        description="what a link carries: Shannon's log2(1 + SINR), that up to a cap, or the greatest "
+        "efficiency not above it in a CQI table of TS 38.214 (64-, 256-, 64- and 1024-QAM)",
     )
 
 

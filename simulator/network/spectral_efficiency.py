@@ -1,8 +1,10 @@
 """What modulation and coding make of a link: Shannon's efficiency, capped or in the steps of a CQI table.
 
-Shannon's log2(1 + SINR) has no end; a real link ends where its densest constellation does. A cap is that end:
-min(log2(1 + SINR), c). A CQI table of 3GPP TS 38.214 (V18, section 5.2.2.1) has steps too: a link carries the
-greatest efficiency of the table that Shannon's supports, and nothing below the first.
+Shannon's log2(1 + SINR) has no end; a real link ends where its densest constellation does. A cap is that
+end: min(log2(1 + SINR), cap). A CQI table of 3GPP TS 38.214 (clause 5.2.2.1) has steps too: a link carries
+the greatest efficiency of the table that is not above Shannon's, and nothing below the first. That is the
+most that any code of these efficiencies could do; real ones need some 1 to 3 dB more, which a
+`channel.noise_figure` may stand for.
 """
 
 from typing import NamedTuple
@@ -15,7 +17,7 @@ from ..core.compiled import compiled_in_place
 _SLACK = 1.0 + 1e-9
 """A step counts as reached, relative: powers that are to reach it just do, but for rounding."""
 
-_QPSK, _QAM16, _QAM64, _QAM256 = 2, 4, 6, 8
+_QPSK, _QAM16, _QAM64, _QAM256, _QAM1024 = 2, 4, 6, 8, 10
 """Bits of a symbol."""
 
 _CODE_RATES = {
@@ -35,8 +37,15 @@ _CODE_RATES = {
         _QAM16: (378, 490, 616),
         _QAM64: (466, 567, 666, 772),
     },
+    "cqi-table-4": {
+        _QPSK: (78, 193, 449),
+        _QAM16: (378, 616),
+        _QAM64: (567, 666, 772, 873),
+        _QAM256: (711, 797, 885, 948),
+        _QAM1024: (853, 948),
+    },
 }
-"""TS 38.214, Tables 5.2.2.1-2, -3 and -4: code rates times 1024 of CQI 1 to 15, by modulation."""
+"""TS 38.214, Tables 5.2.2.1-2 to 5.2.2.1-5: code rates times 1024 of CQI 1 to 15, by modulation."""
 
 
 class SpectralEfficiency(NamedTuple):

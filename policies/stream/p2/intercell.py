@@ -122,6 +122,8 @@ def true_gain(slot: Slot) -> float:
                 device.capacity = cell.bits_per_hz * device.bandwidth
                 efficiency = log1p(device.power * device.gain / noise)
                 device.capacity *= carried(slot.limit, efficiency)
+                if device.capacity == 0.0:  # less than the first step
+                    continue
                 device.bits = min(device.capacity, device.queue - device.local_min)
                 total += (device.net - cell.edge_per_bit) * device.bits
                 total -= cell.power_cost * device.power * device.bits / device.capacity
@@ -295,6 +297,9 @@ def _set_leak(slot: Slot, leak_w: FloatArray, j: int) -> None:
         if device.sends:
             add_interference(device.power, gain, device.index, j, leak_w)
             growth = expm1(device.efficiency)
+            if device.efficiency >= cell.efficiency_cap * (1.0 - 1e-9):  # it takes power, no hertz
+                price += device.power_price * growth / device.gain
+                continue
             saved = power_saving(cell, device.bandwidth, device.efficiency, growth)
             price += cell.band_price / saved * growth
     cell.interference_price = price

@@ -109,10 +109,13 @@ def _solve(
     pool = np.zeros(devices, DEVICE)
     for r in range(replications):
         slot = collect(cells, observed, r, pool)
+        if not radio:  # powers that are given have their steps
+            slot = _with_steps(slot, observed)
         _offload_nothing(cells, observed, r, radio, compute, decision[:, r])
         if len(slot.devices) > 0:
             _choose(slot, observed, r, radio, compute)
-            _to_steps(slot, observed, radio, compute)
+            if radio:
+                _to_steps(slot, observed, compute)
             _write(slot, radio, compute, decision[:, r])
         for i in range(devices):
             decision[2, r, i] *= hz_per_bit
@@ -121,17 +124,22 @@ def _solve(
 
 
 @compiled
-def _to_steps(slot: Slot, observed: Observed, radio: bool, compute: bool) -> None:
-    """Where links carry steps alone: move the decision to them; powers that are given stay."""
+def _with_steps(slot: Slot, observed: Observed) -> Slot:
+    """P2 with the steps of what links carry."""
+    return Slot(slot.cells, slot.devices, slot.gain, slot.interference_w, observed.limit)
+
+
+@compiled
+def _to_steps(slot: Slot, observed: Observed, compute: bool) -> None:
+    """Where links carry steps alone: move the decision to them."""
     if len(observed.limit.steps) == 0:
         return
-    stepped = Slot(slot.cells, slot.devices, slot.gain, slot.interference_w, observed.limit)
     devices = len(observed.local_limit_bits)
-    if radio:
-        if not compute:
-            fix_cpus(slot)
-        choose_steps(stepped, devices <= _FEW, devices <= _SMALL_NETWORK)
-    true_gain(stepped)
+    if not compute:
+        fix_cpus(slot)
+    choose_steps(
+        _with_steps(slot, observed), devices <= _FEW, devices <= _SMALL_NETWORK, devices <= _FEWEST
+    )
 
 
 @compiled
@@ -151,7 +159,7 @@ def _given_to_steps(
             device.bandwidth, device.power = given[0, r, device.index], given[1, r, device.index]
         true_gain(slot)
         if len(slot.devices) > 0:
-            _to_steps(slot, observed, True, True)
+            _to_steps(slot, observed, True)
             _write(slot, True, True, decision[:, r])
         for i in range(devices):
             decision[2, r, i] *= hz_per_bit
@@ -193,7 +201,9 @@ def _choose(slot: Slot, observed: Observed, r: int, radio: bool, compute: bool) 
         best = _keep_better(devices, plan, power_trim(slot), best)
     if not certain:  # be no worse than with one part of the optimisation
         optimise_compute(slot, few, best)
-        best = _keep_better(devices, plan, true_gain(slot), best)
+        trims = radio and slot.cells[0].efficiency_cap < np.inf
+        gain = power_trim(slot) if trims else true_gain(slot)
+        best = _keep_better(devices, plan, gain, best)
     if not certain and few and radio and compute:
         fix_cpus(slot)
         optimise_radio(slot, small, best - _full_speed_gain(slot.cells[0], observed, r))
