@@ -151,11 +151,14 @@ def _in_time(
         if offload[m]:
             radio_s = one.deadline_s[m] - level * edge_s[m]
             rate_bps = max(one.bits[m] / radio_s, one.rate_min_bps)
-            most[m] = min(most[m], one.energy_max_j / radio_s)
         efficiency = rate_bps / one.bandwidth_hz
         if efficiency > one.efficiency.cap * (1.0 + 1e-9):
             return False
         efficiency = to_carry(one.efficiency, efficiency)
+        if offload[m]:
+            if len(one.efficiency.steps) > 0:  # faster than asked for, it is done sooner
+                radio_s = one.bits[m] / (one.bandwidth_hz * efficiency)
+            most[m] = min(most[m], one.energy_max_j / radio_s)
         sinr = np.exp2(min(efficiency, 512.0)) - 1.0
         target[m] = sinr / one.gain[m]
     return solve_powers(target, one.cross_gain, one.noise_w, most, power)
