@@ -28,7 +28,7 @@ from ....simulator.tasks.powers import fixed_point_w
 from ..c10.closed_form_rates import slowest_edge_hz, slowest_local_hz
 from ..c10.nested_sets import crossing, worst_alone_first
 from ..c10.slot import Slot
-from ..c10.steps import trimmed_w
+from ..c10.steps import on_steps, trimmed_w
 from .joint_subproblem import JointSubproblem
 from .result import Result, Status, result
 
@@ -113,7 +113,10 @@ class Search:
         if self._whole(point) > self._whole(self._best):
             point = self._best
         status: Status = "converged" if point.converged else "iteration limit"
-        return result(self._slot, point.decision, self._failed, status, np.array(self._history))
+        decision = point.decision
+        if len(self._slot.network.efficiency.steps) > 0 and self._rates == "best":
+            _, decision = on_steps(self._slot, decision)
+        return result(self._slot, decision, self._failed, status, np.array(self._history))
 
     def _is_below(self, offloaders: list[int], level: Level) -> bool:
         """Whether a set of offloaders can stay below a level."""
@@ -201,6 +204,7 @@ class Search:
         if self._rates == "initial":
             return np.broadcast_to(self._edge_hz, power_w.shape).copy()
         rate_bps = np.where(offload, self._slot.rates_bps(power_w), np.inf)
+        rate_bps = np.maximum(rate_bps, 1e-200)  # zero below the first step of what links carry
         edge_hz = slowest_edge_hz(self._slot.tasks, self._slot.tasks.bits / rate_bps)
         return np.minimum(edge_hz, self._slot.network.server_cpu_hz)
 
