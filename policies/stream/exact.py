@@ -103,7 +103,7 @@ class MultiStart(Policy):
             chosen.append(self.search(instance, starts, rng))
         none = {"optimality_gap": np.full(len(considered), np.nan)}
         best = decision(self._problem, observation, considered, chosen, none)
-        return on_steps(self._problem, observation, best)
+        return on_steps(self._problem, observation, best, found)
 
     def search(
         self, instance: Program, starts: list[Allocation], rng: np.random.Generator

@@ -77,9 +77,9 @@ class ScaStream(Policy):
 
     def decide(self, observation: Observation) -> Decision:
         """SCA in every replication; "iterations" and "failed_solves" go into the trace."""
-        considered = programs(self._problem, observation)
+        considered, firsts = programs(self._problem, observation), []
         if self.start == "lyapunov":
-            first = self._lyapunov.decide(observation)
+            firsts = [first := self._lyapunov.decide(observation)]
             columns = list(zip(first.bandwidth_hz, first.power_w, strict=True))
             starts = [
                 one.allocation(bandwidth[one.device], power[one.device])
@@ -97,7 +97,7 @@ class ScaStream(Policy):
             "failed_solves": np.array(failed, dtype=np.float64),
         }
         best = decision(self._problem, observation, considered, chosen, diagnostics)
-        return on_steps(self._problem, observation, best)
+        return on_steps(self._problem, observation, best, firsts)
 
     def improve(self, instance: Program, start: Allocation) -> tuple[Allocation, int, int]:
         """SCA from a start.

@@ -13,6 +13,7 @@ of the radio alone only where devices are few. In small networks the best is ref
 so that those of up to six devices end within 0.5 % of the optimum's gain.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -79,8 +80,20 @@ class Solver:
         )
 
 
-def on_steps(problem: DriftPlusPenalty, observation: Observation, decision: Decision) -> Decision:
-    """A decision for links that carry all up to a cap, moved to the steps that they do carry."""
+def on_steps(
+    problem: DriftPlusPenalty,
+    observation: Observation,
+    decision: Decision,
+    others: Sequence[Decision],
+) -> Decision:
+    """A decision for links that carry all up to a cap, moved to the steps that they do carry.
+
+    Args:
+        problem: P2.
+        observation: of the slot.
+        decision: the one that is moved.
+        others: on steps already; where one of them has less of P2 it is taken.
+    """
     network = problem.network
     if len(network.efficiency.steps) == 0:
         return decision
@@ -90,13 +103,24 @@ def on_steps(problem: DriftPlusPenalty, observation: Observation, decision: Deci
         network.cycles_per_bit / network.slot_s,
         np.stack([decision.bandwidth_hz, decision.power_w]),
     )
-    return replace(
+    best = replace(
         decision,
         bandwidth_hz=bandwidth_hz,
         power_w=power_w,
         local_cpu_hz=local_cpu_hz,
         edge_cpu_hz=edge_cpu_hz,
     )
+    for other in others:
+        less = problem.value(observation, other) < problem.value(observation, best)
+        columns = ("bandwidth_hz", "power_w", "local_cpu_hz", "edge_cpu_hz")
+        best = replace(
+            best,
+            **{
+                name: np.where(less[:, None], getattr(other, name), getattr(best, name))
+                for name in columns
+            },
+        )
+    return best
 
 
 @compiled
