@@ -4,6 +4,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,7 @@ def verdict(scenario: Scenario) -> list[str]:
     devices, stations = plan.network.devices, plan.network.stations
     return [
         f"{scenario.source}: right; {devices} devices, {stations} stations",
-        *(f"note: {note}" for note in plan.notes),
+        *(f"note: {note}" for note in plan.notes()),
         *(f"not looked at: {name}" for name in unseen(scenario)),
     ]
 
@@ -162,7 +163,11 @@ def prepare(scenario: Scenario, policy: AnyPolicy | None = None) -> Experiment:
         what = str(error) if isinstance(error, ValueError) else f"its `check`: {in_one_line(error)}"
         issue = Issue(scenario.source, what, "policy.name", as_toml(scenario.policy.name))
         raise ScenarioError([issue]) from error
-    return Experiment(scenario, replace(plan, notes=(*plan.notes, *radio_notes(plan))), made)
+    return Experiment(scenario, replace(plan, notes=partial(_notes, plan)), made)
+
+
+def _notes(plan: Blueprint) -> list[str]:
+    return [*plan.notes(), *radio_notes(plan)]
 
 
 def _streams(scenario: Scenario) -> Streams:
