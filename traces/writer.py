@@ -219,7 +219,7 @@ class TraceWriter:
             self._write_anew(status, anew)
 
     def replication_values(self, warmup: float) -> dict[str, FloatArray] | None:
-        """As `Trace.replication_values` of the trace, once it is closed, but without a look at it.
+        """(R,) by name, as `Trace.replication_values`, once the trace is closed, without a look at it.
 
         None where it has tasks that are no longer in memory, or no slot.
         """

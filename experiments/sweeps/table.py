@@ -70,7 +70,7 @@ class TraceFacts:
         Args:
             path: of the trace.
             scenario: the resolved scenario, TOML, that it has to be of.
-            values: its numbers, by whom they are known who wrote it.
+            values: its numbers, (R,) by name, from whoever wrote it and knows them.
 
         Raises:
             TraceError: it cannot be read, is not complete, or of another scenario.
