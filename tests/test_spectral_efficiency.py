@@ -413,6 +413,18 @@ def test_a_rate_beyond_the_cap_is_reached_by_no_power(key: float | str) -> None:
     np.testing.assert_array_equal(more_bps, rate_bps)
 
 
+def test_a_radio_below_the_first_step_spends_nothing() -> None:
+    """Nobody can decode it, so it is not on the air; its task takes for ever."""
+    one = instance(0, 2, "cqi-table-1")
+    gain = np.full(2, 0.1 * one.network.noise_w / 0.1)  # an SNR of -10 dB, log2(1.1) = 0.14
+    slot = Slot(one.network, one.tasks, MrcChannel(gain, np.zeros((2, 2))), CARBON)
+    decision = TaskDecision(np.full(2, 0.1), np.ones(2, np.bool_), np.zeros(2), np.full(2, 1e9))
+    outcome = slot.evaluate(decision)
+    np.testing.assert_array_equal(outcome.rate_bps, 0.0)
+    np.testing.assert_array_equal(outcome.energy_j, 0.0)
+    assert np.isinf(outcome.delay_s).all() and not outcome.use.feasible
+
+
 @pytest.mark.parametrize("key", [0.5, "cqi-table-3"])
 def test_a_learner_admits_no_task_that_would_be_late(key: float | str) -> None:
     one = instance(3, 4, key, theta_server=1e-28, rate_floor="offloading")
