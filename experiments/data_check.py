@@ -1,5 +1,6 @@
 """What a data file is, before a scenario names it: columns, period, step, gaps, zone, what it becomes."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -147,7 +148,7 @@ def _arrivals(path: Path, keys: Mapping[str, Any]) -> Facts:
         facts["rows out of order"] = found.out_of_order[0]
         numbers = _number_columns(path, reading, found.time_column)
         facts |= numbers
-        sizes = dict.fromkeys(numbers, "… bit")
+        sizes = {name: "… bit" for name in numbers if _SIZE.search(name)} or "… bit"
     named = {"time_column": found.time_column} if found.time_column else {}
     given = {key: value for key, value in keys.items() if value is not None}
     written = ", ".join(f"{key} = {as_toml(value)}" for key, value in (named | given).items())
@@ -157,6 +158,10 @@ def _arrivals(path: Path, keys: Mapping[str, Any]) -> Facts:
         + f"bits = {_inline(sizes) if isinstance(sizes, dict) else as_toml(sizes)}"
     )
     return facts
+
+
+_SIZE = re.compile(r"(?i)(?<!total )(?<!total_)(?:bit|byte|octet|size|token|length|payload|images)")
+"""Names of columns that a request's size may be made of; other numbers are no sizes."""
 
 
 def _steps(found: Workload) -> Facts:

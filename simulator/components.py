@@ -247,7 +247,7 @@ COUNTED_BY = ("run", "area", "devices", "mobility")
 
 
 def count_devices(scenario: Scenario, mobility: Any, positions: FloatArray | None) -> int:
-    """N: as many as are placed, or asked for, or as objects move during the run in a file.
+    """N: as many as are placed at (N, 2) positions, or asked for, or as objects move in a file.
 
     Raises:
         ScenarioError: the file of the movements is wrong, or does not go with the scenario.

@@ -53,11 +53,13 @@ def test_the_list_has_all_that_ships_and_where_the_rest_is() -> None:
         ("carbon_intensity_gb_2020.csv", "carbon"),
         ("azure_llm_code_2023.csv", "arrivals"),
         ("eua_users_melbourne_cbd.csv", "positions"),
+        ("sumo_crossing_fcd.xml", "mobility"),
     ],
 )
 def test_what_ships_is_checked_by_its_name(name: str, kind: str) -> None:
     told = json.loads(command("check", name, "--as", kind, "--json").stdout)
-    assert told["rows"] in (21_976, 8_819, 816) and name in told["becomes"]
+    rows = told["samples"] if kind == "mobility" else told["rows"]
+    assert rows in (21_976, 8_819, 816, 5_217) and name in told["becomes"]
     assert name in command("check", name, "--as", kind).stdout
 
 
@@ -99,6 +101,12 @@ def test_arrivals() -> None:
     assert told["period"] == "2025-01-01T00:00:00 to 2025-01-01T00:00:10 UTC"
     assert told["size"] == "1 to 5, mean 3" and "name" not in told
     assert 'time_column = "t", bits = {size = "… bit"}' in told["becomes"]
+    told = facts("when_ms,prompt_tokens,total_tokens,cpu\n500,1,2,3\n2500,1,2,3\n", "arrivals")
+    assert (told["time column"], told["period"]) == ("when_ms", "0.5 s to 2.5 s")
+    assert told["becomes"].endswith('time_column = "when_ms", bits = {prompt_tokens = "… bit"}')
+    assert told["cpu"] == "3 to 3, mean 3"
+    told = facts("t,cpu\n0.5,1\n2.5,1\n", "arrivals")
+    assert told["time column"] == "t" and told["becomes"].endswith('bits = "… bit"')
     told = facts("time,size\n0.5,1\n2.5,1\n", "arrivals")
     assert (told["period"], told["usual step"]) == ("0.5 s to 2.5 s", "2 s")
     counts = (

@@ -515,6 +515,18 @@ class TestReplay:
         devices = [one.device.tolist() for one in replayed(model, 6, devices=2)]
         assert devices == [[1], [0], [0], [], [0], []]
 
+    def test_how_much_of_a_file_a_run_uses(self) -> None:
+        text = "time\n" + "\n".join(map(str, range(10, 60)))
+        # Ten slots of half a second, in which four times as much is gone through.
+        assert Replay(written(text), 8.0, speedup=4.0).used(3, 10, 0.5) == (20, 50)
+        # Of a minute that is begun all count.
+        for slots, used in ((60, 1), (61, 7), (121, 10)):
+            assert Replay(written(FUNCTIONS_2019), 8.0).used(3, slots, 1.0) == (used, 10)
+        model = Replay(written(FUNCTIONS_2019), 8.0, speedup=2.0)
+        assert model.used(3, 60, 1.0) == (7, 10)
+        per_slot = ReplayPerSlot(written(TestPerSlot.TEXT), {"n": 8.0}, "c")
+        assert [per_slot.used(2, slots, 1.0) for slots in (3, 9)] == [(6, 11), (11, 11)]
+
     def test_requests_without_end_in_a_slot_are_refused(self) -> None:
         model = Replay(written("time\n0\n1e-9\n"), 8.0)
         with pytest.raises(ValueError, match="2 requests in 2e-09 s; allowed: at most 1,000,000"):
@@ -550,7 +562,9 @@ class TestPerSlot:
     ORDER = sorted(range(11), key=lambda k: (7 * k) % 11)
 
     def test_deals_out_requests_in_their_order(self) -> None:
-        model = ReplayPerSlot(written(self.TEXT), {"n": 8.0}, "c", cycles_per_unit=2.0)
+        model = ReplayPerSlot(
+            written(self.TEXT), {"n": 8.0}, cycles_column="c", cycles_per_unit=2.0
+        )
         model.start(4, Streams(1, 2).generators)
         dealt = []
         for slot in range(9):
@@ -566,7 +580,9 @@ class TestPerSlot:
     def test_each_device_has_its_own(self, more_ids: Any) -> None:
         devices = 2 if more_ids == "refuse" else 1
         keys: dict[str, Any] = {"device_column": "who", "deadline_column": "d", "unknown": [""]}
-        model = ReplayPerSlot(written(self.TEXT), {"n": 8.0}, "c", more_ids=more_ids, **keys)
+        model = ReplayPerSlot(
+            written(self.TEXT), {"n": 8.0}, cycles_column="c", more_ids=more_ids, **keys
+        )
         model.start(devices, Streams(1, 1).generators)
         mine = [[k for k in self.ORDER if k % devices == device] for device in range(devices)]
         for slot in range(12):

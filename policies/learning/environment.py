@@ -346,7 +346,7 @@ class Environment(gymnasium.Env[Features, NDArray[np.floating]]):
         return observation[0], info
 
     def step(self, action: NDArray[np.floating]) -> tuple[Features, float, bool, bool, Info]:
-        """One slot, see `VectorEnvironment.step`."""
+        """One slot, after an action of the action space's shape; see `VectorEnvironment.step`."""
         observation, reward, _, truncated, info = self.vector.step(np.asarray(action)[None])
         info = {name: info[name][0].item() for name in self.vector.info_keys}
         return observation[0], float(reward[0]), False, bool(truncated[0]), info

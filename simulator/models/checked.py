@@ -85,7 +85,7 @@ class CheckedPathLoss(_Checked):
     kind = "path-loss"
 
     def start(self, sites: Sites, rngs_of: Callable[[str], Generators]) -> None:
-        """Begin a run."""
+        """Begin a run, with (B,) m of coverage; see `Association`."""
         if not is_law(self.model):
             self._start(sites, rngs_of)
 
@@ -111,7 +111,7 @@ class CheckedFading(_Checked):
         station_names: Sequence[str],
         rngs_of: Callable[[str], Generators],
     ) -> None:
-        """Begin a run."""
+        """Begin a run, with (B,) m of coverage; see `Association`."""
         self._start(devices, station_names, rngs_of)
 
     def next(self) -> FloatArray:
@@ -181,7 +181,7 @@ class CheckedAssociation(_Checked):
     kind = "association"
 
     def start(self, network: LiveNetwork, coverage_m: FloatArray) -> None:
-        """Begin a run."""
+        """Begin a run, with (B,) m of coverage; see `Association`."""
         self._live = network
         self._start(network, coverage_m)
 
@@ -211,7 +211,7 @@ class CheckedArrivals(_Checked):
     kind = "arrivals"
 
     def start(self, devices: int, slot_s: float, rngs_of: Callable[[str], Generators]) -> None:
-        """Begin a run."""
+        """Begin a run, with (B,) m of coverage; see `Association`."""
         self._start(devices, slot_s, rngs_of)
 
     def slot(self, slot: int) -> Tasks:
