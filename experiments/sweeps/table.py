@@ -70,7 +70,7 @@ class TraceFacts:
         Args:
             path: of the trace.
             scenario: the resolved scenario, TOML, that it has to be of.
-            values: its numbers, by whom they are known who wrote it.
+            values: its numbers, (R,) SI by key of `METRICS`, if who wrote it knows them.
 
         Raises:
             TraceError: it cannot be read, is not complete, or of another scenario.
