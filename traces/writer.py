@@ -219,9 +219,18 @@ class TraceWriter:
             self._write_anew(status, anew)
 
     def replication_values(self, warmup: float) -> dict[str, FloatArray] | None:
+<<<<<<< HEAD
         """(R,) by name, as `Trace.replication_values`, once the trace is closed, without a look at it.
+=======
+        """The numbers of each replication alone, once the trace is closed, but without a look at it.
+>>>>>>> h-memory
 
-        None where it has tasks that are no longer in memory, or no slot.
+        Args:
+            warmup: share of the slots to leave out at the beginning.
+
+        Returns:
+            As `Trace.replication_values`, (R,) SI by key of `METRICS`; None where tasks are no longer in
+            memory, or no slot was recorded.
         """
         if not self._begun or not self._all_in_memory:
             return None

@@ -1,6 +1,6 @@
 """A job of a sweep: seeds of one case in lock-step, in any process, and the trace that they leave.
 
-A sweep survives a kill at any moment: a trace gets its name when it is complete, read back and on the
+A sweep survives a kill at any moment: a trace gets its name when it is complete, opened again and on the
 disk; until then it is a hidden file that nobody counts. Who works on a job holds a lock, which ends with
 its process.
 """
