@@ -147,6 +147,19 @@ def test_a_billiard_keeps_its_speed_and_its_area() -> None:
     assert turned
 
 
+def test_visitors_come_and_go_as_a_markov_chain_does() -> None:
+    """Of two states that are left at rates 1/2 and 1/6: a quarter of the time, forgotten at their sum."""
+    model = example("visitors", stays=2.0, away=6.0)
+    at = model.start(np.zeros((2, 20_000, 2)), np.ones(2), streams(2), False)
+    before = model.present
+    for dt_s in (0.4, 0.6):
+        assert model.advance(at, dt_s) is at
+    for present in (before, model.present):
+        assert np.abs(present.mean(axis=1) - 0.25).max() < 5 * np.sqrt(0.25 * 0.75 / 20_000)
+    both = np.corrcoef(before.ravel(), model.present.ravel())[0, 1]
+    assert abs(both - np.exp(-(1 / 2 + 1 / 6))) < 0.02
+
+
 def test_day_and_night_have_their_rates() -> None:
     model = example("day_and_night", mean=1e5, rate=20.0, period=40.0)
     model.start(50, 1.0, streams(1))
