@@ -368,7 +368,11 @@ def test_files_of_many_sources_have_their_values(
             {"basis": "direct", "unit": "lb/MWh"},
             '`unit` = "lb/MWh", and by its own words',
         ),
-        (NESO, {"kind": "marginal"}, '`kind` = "marginal", and by its own words it is "average"'),
+        (
+            NESO,
+            {"kind": "marginal"},
+            '"marginal", and by its own words it is "average"; allowed: kind = "average", or not given',
+        ),
         (
             NESO,
             {"basis": "life-cycle"},

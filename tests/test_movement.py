@@ -16,6 +16,7 @@ import edgesim
 from edgesim.experiments.data_check import check_data
 from edgesim.experiments.run import prepare
 from edgesim.scenarios.data.movement import clock_s
+from edgesim.scenarios.data.movement_plane import plane
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.sections import File, Rectangle
 from edgesim.simulator.core.randomness import Streams
@@ -295,6 +296,23 @@ def test_a_net_without_a_projection(tmp_path: Path) -> None:
     path = write(tmp_path, "t,id,lon,lat\n0,a,13.40,52.50\n", "f.csv")
     with pytest.raises(ScenarioError, match="its projection is '!'"):
         begin(path, net=File(file=str(net)))
+
+
+def test_offsets_of_a_net_and_of_the_area_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A net whose metres are 1,000 to a degree of longitude and 2,000 to one of latitude, and 100 and 200 more."""
+
+    def projection(x: Any, y: Any, *, inverse: bool = False) -> Any:
+        return (x / 1000.0, y / 2000.0) if inverse else (1000.0 * x, 2000.0 * y)
+
+    located = lambda net: (100.0, 200.0, projection)
+    monkeypatch.setattr("edgesim.scenarios.data.movement_plane._location", located)
+    one = np.ones(1)
+    place = plane(Path("f"), True, None, Path("n"), (7.0, 30.0))
+    assert np.ravel(place(3.0 * one, 4.0 * one)).tolist() == [3093.0, 8170.0]
+    rectangle = Rectangle(south=50.0, west=8.0, north=50.01, east=8.01)
+    place = plane(Path("f"), False, rectangle, Path("n"), (7.0, 30.0))
+    metres = [place(8102.0 * one, 100_206.0 * one)[k][0] / rectangle.scale[k] for k in range(2)]
+    np.testing.assert_allclose(metres, [0.002, 0.003], rtol=1e-9)
 
 
 def test_what_lies_outside(tmp_path: Path) -> None:
