@@ -219,11 +219,7 @@ class TraceWriter:
             self._write_anew(status, anew)
 
     def replication_values(self, warmup: float) -> dict[str, FloatArray] | None:
-<<<<<<< HEAD
-        """(R,) by name, as `Trace.replication_values`, once the trace is closed, without a look at it.
-=======
         """The numbers of each replication alone, once the trace is closed, but without a look at it.
->>>>>>> h-memory
 
         Args:
             warmup: share of the slots to leave out at the beginning.

@@ -70,11 +70,7 @@ class TraceFacts:
         Args:
             path: of the trace.
             scenario: the resolved scenario, TOML, that it has to be of.
-<<<<<<< HEAD
-            values: its numbers, (R,) by name, from whoever wrote it and knows them.
-=======
             values: its numbers, (R,) SI by key of `METRICS`, if who wrote it knows them.
->>>>>>> h-memory
 
         Raises:
             TraceError: it cannot be read, is not complete, or of another scenario.
