@@ -302,7 +302,7 @@ class TraceFile:
             bins = _hit(tasks.histogram[:, part])
             if bins is not None:
                 summary["latency_tasks"][:, part, bins] = tasks.histogram[:, part, bins]
-        bins = _hit(tasks.histogram[:, parts].any(axis=1))
+        bins = _hit(np.asarray(tasks.histogram[:, parts].any(axis=1)))
         if bins is not None:
             summary["latency_bin_min_s"][:, bins] = tasks.bin_min_s[:, bins]
             summary["latency_bin_max_s"][:, bins] = tasks.bin_max_s[:, bins]
