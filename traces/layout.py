@@ -74,6 +74,7 @@ class RunInfo:
         inputs: digests of the files and classes that the scenario names, by name.
         carbon: where the carbon intensity is from, by the keys that state it: `g_per_kwh` of a constant;
             of a file its name and what it says, as in `Trace.carbon`.
+        encoding: of an agent's observations and actions, as in `Trace.encoding`.
     """
 
     scenario: str
@@ -90,6 +91,7 @@ class RunInfo:
     network: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
     carbon: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    encoding: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -388,6 +390,7 @@ class TraceFile:
                 "policy": run.policy,
                 "inputs": json.dumps(dict(run.inputs)),
                 "carbon": json.dumps({key: dict(about) for key, about in run.carbon.items()}),
+                "encoding": json.dumps(dict(run.encoding)),
                 "seed": run.seeds[0],
                 "level": self.level,
                 "slots": run.slots,
