@@ -284,8 +284,8 @@ def test_programs_of_torch_ask_for_trust(save: Any, what: str, tmp_path: Path) -
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_what_draws_random_numbers_is_refused(tmp_path: Path) -> None:
-    noisy = torch.jit.script(Noisy())  # type: ignore[no-untyped-call]
-    noisy.save(tmp_path / "noisy.pt")
+    noisy = torch.jit.script(Noisy())
+    noisy.save(tmp_path / "noisy.pt")  # type: ignore[no-untyped-call]
     with pytest.raises(ValueError, match="answers otherwise when asked again"):
         read_agent(tmp_path / "noisy.pt", SIX, trust=True)
 

@@ -200,7 +200,7 @@ def _script(content: bytes) -> Call:
     except Exception as error:
         raise ValueError(_damaged(error)) from error
     # Else the third call of a function is not computed as the first two.
-    return _module(network, lambda: torch.jit.optimized_execution(False))
+    return _module(network, lambda: torch.jit.optimized_execution(False))  # type: ignore[attr-defined]
 
 
 def _exported(content: bytes) -> Call:
