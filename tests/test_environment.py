@@ -12,6 +12,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
+import xarray
 from conftest import SMALL, simulate
 from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import check_env
@@ -105,7 +106,7 @@ def test_the_info_is_what_a_run_records(name: str, base: str, overrides: Any) ->
     """Of the same decisions: sums over devices, queues of the next slot, tasks one by one."""
     small = "\n" in base
     make = parse_scenario if small else load_scenario
-    scenario = make(*(base, "test", overrides) if small else (base, overrides))  # type: ignore[arg-type]
+    scenario = make(*(base, "test", overrides) if small else (base, overrides))
     env = gymnasium.make_vec(name, num_envs=3, scenario=scenario, flat=False)
     assert isinstance(env, VectorEnvironment)
     chosen = actions(env)
@@ -183,6 +184,65 @@ def test_the_info_says_who_is_present(tmp_path: Path) -> None:
     still = np.zeros(env.action_space.shape or 0)
     shown = [env.step(still)[4]["present"].tolist() for _ in range(5)]
     assert [True, False] in shown and [True, True] in shown
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_an_episode_leaves_the_trace_of_its_run(name: str, tmp_path: Path) -> None:
+    """The slots and tasks of the same decisions in a run of the program, each episode in its file."""
+    base = "iiot_20dev" if name == STREAM else "carbon_6ue"
+    path = tmp_path / "episode-{episode}.h5"
+    keys: Any = {"scenario": base, "overrides": SHORT, "record_trace": path, "flat": False}
+    env = gymnasium.make_vec(name, num_envs=2, **keys)
+    assert isinstance(env, VectorEnvironment)
+    chosen = actions(env)
+    env.reset(seed=7)
+    for action in chosen:
+        env.step(action)
+    env.reset(seed=8)
+    env.step(chosen[0])
+    env.close()
+    encoding = encoding_of(env.problem)
+
+    class Same:
+        def reset(self, network: Any, problem: Any, rngs: Any) -> None:
+            pass
+
+        def decide(self, observation: Any) -> Any:
+            return encoding.decision(chosen[observation.slot], observation)
+
+    expected = edgesim.run(
+        base, tmp_path / "run.h5", policy=Same(), overrides=SHORT, seed=7, replications=2
+    )
+    with edgesim.open_trace(tmp_path / "episode-0.h5") as trace, expected:
+        assert (trace.status, trace.policy) == ("complete", "__main__:Actions")
+        assert trace.encoding["version"] == 1
+        xarray.testing.assert_equal(trace.slots.load(), expected.slots.load())
+        xarray.testing.assert_equal(trace.tasks.load(), expected.tasks.load())
+    with edgesim.open_trace(tmp_path / "episode-1.h5") as trace:
+        assert (trace.status, trace.recorded, trace.seeds) == ("interrupted", 1, [8, 9])
+    with pytest.raises(ScenarioError, match="known only to the Python program"):
+        edgesim.run(tmp_path / "episode-0.h5", tmp_path / "again.h5")
+    for copied in COPIES.values():
+        with pytest.raises(TypeError, match="record_trace cannot be copied"):
+            copied(env)
+
+
+def test_a_single_environment_leaves_its_trace(tmp_path: Path) -> None:
+    env = gymnasium.make(STREAM, overrides=SHORT, record_trace=tmp_path / "t.h5")
+    again = gymnasium.make(env.spec or "")
+    assert again.spec == env.spec
+    total = 0.0
+    for seed in (1, 2):
+        env.reset(seed=seed)
+        for _ in range(5):
+            last = env.step(np.zeros(80))[4]
+            total += last["energy_j"] if seed == 2 else 0.0
+    with edgesim.open_trace(tmp_path / "t.h5") as trace:
+        assert list(trace.seeds) == [2]
+        slots = trace.slots
+        spent = float((slots["local_energy_j"] + slots["offload_energy_j"]).sum())
+        assert spent == pytest.approx(total, rel=1e-12)
+    env.close()
 
 
 def test_the_reward_of_violated_limits() -> None:

@@ -14,7 +14,7 @@ truncation, as the network goes on; nothing ever terminates.
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import gymnasium
 import numpy as np
@@ -28,10 +28,18 @@ from ...scenarios.errors import Issue, ScenarioError, as_toml
 from ...scenarios.loading import load_scenario
 from ...scenarios.schema import Scenario
 from ...scenarios.sections import MAX_SEED
-from ...simulator.build import blueprint
+from ...simulator.build import Blueprint, blueprint
 from ...simulator.core.arrays import BoolArray, FloatArray
 from ...simulator.core.randomness import Streams
-from ...simulator.core.recorder import OUTCOMES, TASK_ROW, NullRecorder, SlotColumns, TaskTable
+from ...simulator.core.recorder import (
+    OUTCOMES,
+    TASK_ROW,
+    EndStatus,
+    NullRecorder,
+    Recorder,
+    SlotColumns,
+    TaskTable,
+)
 from ...simulator.simulation import Simulation
 from ...simulator.stream.problem import DriftPlusPenalty
 from ...simulator.tasks.problem import WorstCaseEmission
@@ -41,6 +49,16 @@ LIMIT_WEIGHTS = ("delay_weight", "energy_weight", "capacity_weight", "rate_weigh
 """Of the reward C(22): l2 to l5."""
 
 Info = dict[str, Any]
+
+
+class Recording(Protocol):
+    """Keeps episodes of an environment."""
+
+    def begin(self, env: "VectorEnvironment", plan: Blueprint, streams: Streams) -> Recorder:
+        """Who is handed the slots of the episode that begins."""
+
+    def end(self, status: EndStatus, unfinished: TaskTable | None) -> None:
+        """The episode under way has ended, if there is one; the tasks that are still in a queue."""
 
 
 class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]]):
@@ -61,6 +79,8 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
             info. DISABLED: the caller resets. Its text, "NextStep", will do.
         max_episode_steps: an episode ends after so many slots if it is shorter than the scenario's.
         render_mode: None; nothing is drawn.
+        recording: is handed what a trace keeps of each episode. An environment with one cannot be
+            copied or pickled.
 
     A copy, and one that is pickled, goes on where the environment is, bit for bit.
 
@@ -75,7 +95,7 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
     info_keys: tuple[str, ...]
     """The (R,) trace variables of a slot that `step` returns in its info as they are."""
 
-    info_totals: Mapping[str, tuple[str, ...]]
+    info_totals: ClassVar[Mapping[str, tuple[str, ...]]]
     """By name in the info, the trace variables whose sums over devices are added up."""
 
     def __init__(
@@ -89,6 +109,7 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         max_episode_steps: int | None = None,
         render_mode: None = None,
+        recording: Recording | None = None,
     ) -> None:
         for name, count in (("num_envs", num_envs), ("max_episode_steps", max_episode_steps)):
             if count is not None and count < 1:
@@ -129,6 +150,7 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
         self._observation: Any = None
         self._over = False
         self._ended = _EndedTasks()
+        self._recording = recording
 
     def reset(
         self,
@@ -161,6 +183,8 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
         streams = Streams(seeds, self.num_envs)
         # A blueprint is good for one simulation; its models are copied, before they are started.
         plan = deepcopy(self._plan, {id(self.scenario): self.scenario})
+        if self._recording is not None:
+            self._ended.also = self._recording.begin(self, plan, streams)
         self._start(plan.simulation(_no_policy, self._ended, streams))
         self._over = False
         return self._observe(), {}
@@ -193,8 +217,11 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
             np.asarray(actions).reshape(self._columns), self._observation
         )
         columns = self._simulation.act(decision)
+        world = self._simulation.world
+        self._over = world.state.slot >= self.scenario.run.slots
+        if self._over and self._recording is not None:
+            self._recording.end("complete", world.unfinished())
         observation = self._observe()
-        self._over = self._simulation.world.state.slot >= self.scenario.run.slots
         info = self._info(columns)
         truncated = np.full(self.num_envs, self._over)
         if self._over and self.autoreset_mode is AutoresetMode.SAME_STEP:
@@ -241,7 +268,16 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
         """(R,) of a slot with these trace variables."""
         raise NotImplementedError
 
+    def close_extras(self, **keywords: Any) -> None:
+        """End the trace of an episode that is under way."""
+        if self._recording is not None:
+            self._recording.end("interrupted", None)
+
     def __getstate__(self) -> dict[str, Any]:
+        if self._recording is not None:
+            raise TypeError(
+                "an environment with record_trace cannot be copied: a trace has one writer"
+            )
         simulation = self._simulation
         return self.__dict__ | {"_simulation": simulation.parts() if simulation else None}
 
@@ -285,7 +321,7 @@ class StreamVectorEnvironment(VectorEnvironment):
 
     problem_name = "drift-plus-penalty"
     info_keys = ("objective",)
-    info_totals: ClassVar = {
+    info_totals: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "energy_j": ("local_energy_j", "offload_energy_j"),
         "emission_mg": ("emission_mg",),
     }
@@ -310,7 +346,7 @@ class StreamVectorEnvironment(VectorEnvironment):
 
     def _queues(self) -> Info:
         assert self._simulation is not None  # `reset` made it
-        state = self._simulation.world.state
+        state: Any = self._simulation.world.state
         return {
             "queue_bits": state.queue_bits.copy(),
             "station_queue_bits": state.station_queue_bits.copy(),
@@ -337,7 +373,7 @@ class TaskVectorEnvironment(VectorEnvironment):
 
     problem_name = "worst-case-emission"
     info_keys = ("worst_emission_mg", "violation")
-    info_totals: ClassVar = {
+    info_totals: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "energy_j": ("energy_j",),
         "server_energy_j": ("server_energy_j",),
         "emission_mg": ("emission_mg",),
@@ -409,6 +445,10 @@ class Environment(gymnasium.Env[Features, NDArray[np.floating]]):
         self._np_random, self._np_random_seed = self.vector.np_random, self.vector.np_random_seed
         return observation[0], info
 
+    def close(self) -> None:
+        """End the trace of an episode that is under way."""
+        self.vector.close()
+
     def step(self, action: NDArray[np.floating]) -> tuple[Features, float, bool, bool, Info]:
         """One slot, see `VectorEnvironment.step`."""
         observation, reward, _, truncated, info = self.vector.step(np.asarray(action)[None])
@@ -431,13 +471,18 @@ class TaskEnvironment(Environment):
 
 
 class _EndedTasks(NullRecorder):
-    """Keeps the tasks that ended in the slot recorded last."""
+    """Keeps the tasks that ended in the slot recorded last, and hands all on."""
 
     def __init__(self) -> None:
         self.table: TaskTable = np.zeros(0, TASK_ROW)
+        self.also: Recorder = NullRecorder()
+
+    def slot(self, slot: int, columns: SlotColumns) -> None:
+        self.also.slot(slot, columns)
 
     def tasks(self, tasks: TaskTable) -> None:
         self.table = tasks
+        self.also.tasks(tasks)
 
 
 def _seeds(seed: int | Sequence[int | None] | None, count: int) -> int | list[int] | None:
