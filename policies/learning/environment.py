@@ -450,7 +450,7 @@ class Environment(gymnasium.Env[Features, NDArray[np.floating]]):
         self.vector.close()
 
     def step(self, action: NDArray[np.floating]) -> tuple[Features, float, bool, bool, Info]:
-        """One slot, see `VectorEnvironment.step`."""
+        """One slot, after an action of the action space's shape; see `VectorEnvironment.step`."""
         observation, reward, _, truncated, info = self.vector.step(np.asarray(action)[None])
         names = [name for name in info if f"_{name}" in info and info[f"_{name}"][0]]
         one = {name: info[name][0] for name in names}

@@ -1,7 +1,6 @@
 """Tables of any length, read in pieces: CSV of any common dialect, SWF, Parquet."""
 
 import csv
-import gzip
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import as_toml
-from .records import UNREADABLE, open_text, refuse, separator_of
+from .records import UNREADABLE, open_bytes, open_text, refuse, separator_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -176,7 +175,7 @@ class Pieces:
         import pyarrow as pa
 
         if self.separator == " ":
-            with (gzip.open if self.path.suffix == ".gz" else open)(self.path, "rb") as raw:
+            with open_bytes(self.path) as raw:
                 yield io.BufferedReader(_Blanks(self.path, raw), PIECE_BYTES)
         else:
             packed = "gzip" if self.path.suffix == ".gz" else None
