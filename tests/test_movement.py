@@ -6,10 +6,11 @@ import gzip
 import io
 import pickle
 import sys
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -464,9 +465,14 @@ def test_pieces_are_kept_and_where_they_are_not_the_file_goes_on(
     expected = follow(path, 118, 0.5)
     monkeypatch.setattr("edgesim.simulator.models.movement_xml._CHUNK", 300)
     monkeypatch.setattr("edgesim.scenarios.data.row_store.HELD_BYTES", held)
-    parsed = []
+    parsed: list[FcdXml] = []
     pieces = FcdXml.pieces
-    monkeypatch.setattr(FcdXml, "pieces", lambda source: parsed.append(source) or pieces(source))
+
+    def counted(source: FcdXml) -> Any:
+        parsed.append(source)
+        return pieces(source)
+
+    monkeypatch.setattr(FcdXml, "pieces", counted)
     # The file may go on beyond what was looked at; who appears later is no device then.
     for length_s, changed, times in (
         (100.0, lambda model: model, 1),
@@ -478,7 +484,7 @@ def test_pieces_are_kept_and_where_they_are_not_the_file_goes_on(
         model = TraceMobility(path)
         count = model.survey(LARGE, None, length_s, None)
         assert count == 3 and len(model._found.kept) > 10
-        model = changed(model)
+        model = cast(Callable[[TraceMobility], TraceMobility], changed)(model)
         at = model.start(np.full((1, count, 2), 1.0), LARGE, Streams(1, 1).generators, False)
         for step in range(119):
             np.testing.assert_array_equal(model.present[0], expected[1][step])
@@ -641,7 +647,7 @@ def parquet(rng: np.random.Generator) -> bytes:
         "x": [0, 5, 3, 5],
         "y": [0, 5, 4, 5],
     }.items():
-        mixed: list[Any] = list(cells)
+        mixed: list[Any] = list(cast(Iterable[Any], cells))
         if rng.random() < 0.3:
             mixed = [ODD[int(rng.integers(len(ODD)))]] * 4
             mixed[int(rng.integers(4))] = None if rng.random() < 0.5 else mixed[0]

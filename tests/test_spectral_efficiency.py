@@ -220,7 +220,7 @@ def test_power_beyond_what_it_buys_is_left(key: float | str) -> None:
         outcome = carry_out(state.network, look.cells, look.channel_gain, look.queue_bits, changed)
         return float(outcome.rate_bps[0, i])
 
-    for i in np.flatnonzero(decision.power_w[0] > 0.0):
+    for i in np.flatnonzero(decision.power_w[0] > 0.0).tolist():
         efficiency = rate_bps(1.0, i) / decision.bandwidth_hz[0, i]
         if key == 2.0 and efficiency < 2.0 * (1.0 - 1e-9):
             continue
