@@ -120,6 +120,10 @@ def test_movements() -> None:
     assert (told["x"], told["usual step"]) == ("0 to 5 m", "1 s")
     told = facts("time;id;lat;lon\n0;a;50;8\n60;a;51;8\n", "mobility")
     assert told["y"] == "50 to 51 degrees" and told["longest step"] == "1 min 0 s"
+    # What it becomes holds all places, also those at the edges.
+    told = facts("t,id,x,y\n0,a,-2.5,1\n1,a,2,4\n3,a,3,6.5\n", "mobility")
+    assert told["becomes"].endswith("origin = [-3, 1], with [area] size = [7, 6]")
+    assert (told["usual step"], told["longest step"]) == ("1.5 s", "2 s")
 
 
 def test_topologies() -> None:
