@@ -1,5 +1,6 @@
 """What a data file is, before a scenario names it: columns, period, step, gaps, zone, what it becomes."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from ..scenarios.data.pieces import open_pieces
 from ..scenarios.data.positions import coordinate_columns, coordinates
 from ..scenarios.data.records import Table, read_table, refuse
 from ..scenarios.data.workload_formats import format_of
-from ..scenarios.data.workloads import Workload, read_workload
+from ..scenarios.data.workloads import MINUTE_S, Workload, read_workload
 from ..scenarios.errors import Issue, ScenarioError, as_toml, nearest
 from ..scenarios.loading import Overrides, data_folders, values_of
 from ..scenarios.validation import validate
@@ -138,13 +139,16 @@ def _arrivals(path: Path, keys: Mapping[str, Any]) -> Facts:
     if found.minutes:
         counts = [int(block["count"].sum()) for block in requests.blocks()]
         facts["requests"] = sum(counts)
+        ends = (requests.read(row, row + 1)["time_s"][0] for row in (0, requests.size - 1))
+        facts["period"] = "minute {:.0f} to {:.0f}".format(*(at / MINUTE_S + 1.0 for at in ends))
+        facts["usual step"] = duration(MINUTE_S)
         sizes: Any = "… bit"
     else:
         facts |= _steps(found)
         facts["rows out of order"] = found.out_of_order[0]
         numbers = _number_columns(path, reading, found.time_column)
         facts |= numbers
-        sizes = dict.fromkeys(numbers, "… bit")
+        sizes = {name: "… bit" for name in numbers if _SIZE.search(name)} or "… bit"
     named = {"time_column": found.time_column} if found.time_column else {}
     given = {key: value for key, value in keys.items() if value is not None}
     written = ", ".join(f"{key} = {as_toml(value)}" for key, value in (named | given).items())
@@ -154,6 +158,10 @@ def _arrivals(path: Path, keys: Mapping[str, Any]) -> Facts:
         + f"bits = {_inline(sizes) if isinstance(sizes, dict) else as_toml(sizes)}"
     )
     return facts
+
+
+_SIZE = re.compile(r"(?i)(?<!total )(?<!total_)(?:bit|byte|octet|size|token|length|payload|images)")
+"""Names of columns that a request's size may be made of; other numbers are no sizes."""
 
 
 def _steps(found: Workload) -> Facts:

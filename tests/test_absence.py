@@ -1,8 +1,10 @@
 """Devices that come and go: what becomes of their bits and tasks, and who learns of it when."""
 
 import math
+import tomllib
 from copy import deepcopy
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from continuing import STREAMS
 from test_ledger import outcomes, tasks
 from test_task_policies import decided, draw
 
+import edgesim
 from edgesim.experiments.run import prepare
 from edgesim.policies.among_present import among_present
 from edgesim.policies.catalogue import POLICIES
@@ -362,6 +365,24 @@ def test_an_ideal_twin_knows_who_is_there_and_how_old_its_news_of_the_others_is(
         np.testing.assert_array_equal(
             members, np.bincount(observation.station[0, present], minlength=4)
         )
+
+
+def test_ages_are_of_the_twins_of_who_is_there(tmp_path: Path) -> None:
+    """With news every slot they are 0; with news every 2 slots 0 and a slot in turn; at any absence."""
+    path = tmp_path / "t.h5"
+    for period, right in (("100 ms", 0.0), ("200 ms", 0.05)):
+        twin = ("twin.sync=periodic", f"twin.device.period={period}", "trace.level=full")
+        with edgesim.run(
+            tomllib.loads(SMALL),
+            path,
+            slots=200,
+            policy="local",
+            overrides=[*away((0, 0, 200), (1, 0, 100), (3, 4, 100)), *twin],
+        ) as trace:
+            assert 0.0 < trace.summary().estimates["present_share"].value < 1.0
+            assert trace.summary().estimates["twin_age_s"].value == pytest.approx(right, rel=0.02)
+            absent = trace.slots["present"].values == 0
+            assert not trace.slots["twin_age_s"].values[absent].any()
 
 
 def test_a_late_twin_learns_of_it_when_the_station_has_reported() -> None:

@@ -304,6 +304,17 @@ def test_files_of_many_sources_have_their_values(
             {},
             'row 3, column Carbon Intensity: "-2" is not a carbon intensity in g/kWh between 0 and 3,000',
         ),
+        (
+            # In order of time, so nothing else tells them apart.
+            {"Emissions": [SDK["Emissions"][0], SDK["Emissions"][1] | {"Location": "there"}]},
+            {},
+            "rows of 2 places by column Location: here, there; allowed: rows of one place",
+        ),
+        (
+            ELECTRICITY_MAPS.replace("HE,11.5", "XX,11.5"),
+            {"basis": "direct"},
+            "rows of 2 places by column Zone id: HE, XX; allowed: rows of one place",
+        ),
         ("Time,Carbon Intensity\n2025-01-01,nan\n", {}, '"nan" is not a carbon intensity in g/kWh'),
         ("Time,Carbon Intensity\n2025-01-01,1e9\n", {}, '"1e9" is not a carbon intensity'),
         (

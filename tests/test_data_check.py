@@ -110,8 +110,20 @@ def test_arrivals() -> None:
     assert told["period"] == "2025-01-01T00:00:00 to 2025-01-01T00:00:10 UTC"
     assert told["size"] == "1 to 5, mean 3" and "name" not in told
     assert 'time_column = "t", bits = {size = "… bit"}' in told["becomes"]
+    told = facts("when_ms,prompt_tokens,total_tokens,cpu\n500,1,2,3\n2500,1,2,3\n", "arrivals")
+    assert (told["time column"], told["period"]) == ("when_ms", "0.5 s to 2.5 s")
+    assert told["becomes"].endswith('time_column = "when_ms", bits = {prompt_tokens = "… bit"}')
+    assert told["cpu"] == "3 to 3, mean 3"
+    told = facts("t,cpu\n0.5,1\n2.5,1\n", "arrivals")
+    assert told["time column"] == "t" and told["becomes"].endswith('bits = "… bit"')
     told = facts("time,size\n0.5,1\n2.5,1\n", "arrivals")
     assert (told["period"], told["usual step"]) == ("0.5 s to 2.5 s", "2 s")
+    counts = (
+        "HashOwner,HashApp,HashFunction,Trigger,1,2,3,4\no,a,f,http,0,5,2,0\no,a,g,timer,0,1,1,0\n"
+    )
+    told = facts(counts, "arrivals")
+    assert (told["requests"], told["period"]) == (9, "minute 2 to 3")
+    assert told["usual step"] == "1 min 0 s"
 
 
 def test_movements() -> None:

@@ -2,6 +2,8 @@
 
 import copy
 import gzip
+import pickle
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +117,37 @@ def test_kinds_and_which_objects_are_devices(tmp_path: Path) -> None:
     assert model.present.shape == (1, 1)
 
 
+RIDES = """timestep_time;vehicle_id;vehicle_x;vehicle_y;vehicle_type;vehicle_lane;vehicle_edge
+14.00;7;127.64;302.56;truck;ab_0;
+14.00;7;127.64;302.56;DEFAULT_PEDTYPE;;ab
+14.00;7;127.64;302.56;DEFAULT_CONTAINERTYPE;;ab
+"""
+
+
+def test_who_rides_is_beside_the_vehicle_and_keyed_by_its_kind(tmp_path: Path) -> None:
+    """As SUMO 1.28.0 writes a truck with a person and a container, all of one id."""
+    rows = [line.split(";") for line in RIDES.splitlines()[1:]]
+    objects = "".join(
+        f'<{kind} id="{row[1]}" x="{row[2]}" y="{row[3]}" type="{row[4]}"/>'
+        for kind, row in zip(("vehicle", "person", "container"), rows, strict=True)
+    )
+    xml = f'<fcd-export><timestep time="14.00">{objects}</timestep></fcd-export>'
+    pq.write_table(
+        pa.table(dict(zip(RIDES.split("\n")[0].split(";"), zip(*rows, strict=True), strict=True))),
+        tmp_path / "f.parquet",
+    )
+    write(tmp_path, xml, "f.xml")
+    write(tmp_path, RIDES, "f.csv")
+    for name in ("f.xml", "f.csv", "f.parquet"):
+        model, at = begin(tmp_path / name)
+        assert at[0].tolist() == [[127.64, 302.56]] * 3 and model.present.all()
+        names = [model.source.name(thing) for thing in range(3)]
+        assert names == ["vehicle 7", "person 7", "container 7"]
+        for kind in ("vehicle", "person", "container"):
+            model, at = begin(tmp_path / name, kinds=(kind,))
+            assert at.shape == (1, 1, 2) and model.source.name(0) == f"{kind} 7"
+
+
 def test_all_replications_see_the_same(tmp_path: Path) -> None:
     model, at = begin(write(tmp_path, BONNMOTION, "f.movements"), replications=3)
     at = model.advance(at, 5.0)
@@ -210,25 +243,50 @@ def test_coordinates_have_a_place_on_the_earth(tmp_path: Path) -> None:
         begin(wrong, rectangle=rectangle, area_m=rectangle.size)
 
 
-def test_a_net_s_projection(tmp_path: Path) -> None:
-    net = write(
-        tmp_path,
-        '<net><location netOffset="-391000.00,-5817000.00" convBoundary="0,0,1,1" '
-        'projParameter="+proj=utm +zone=33 +ellps=WGS84 +datum=WGS84 +units=m +no_defs"/></net>',
-        "n.net.xml",
+LOCATION = (
+    '<net><location netOffset="-390754.14,-5819516.05" convBoundary="0.00,0.00,1012.84,563.62" '
+    'origBoundary="13.390000,52.515000,13.405000,52.520000" projParameter="+proj=utm +zone=33 '
+    '+ellps=WGS84 +datum=WGS84 +units=m +no_defs"/></net>'
+)
+"""Of netconvert 1.28.0."""
+XY = np.array([[5.305808117613196, 245.69929462019354], [946.2077139081666, 57.112139897421]])
+LON_LAT = np.array(
+    [[13.390077901066553, 52.51700736463943], [13.404827132987338, 52.51527188208045]]
+)
+
+
+def test_a_net_s_projection_is_what_sumolib_makes_of_it(tmp_path: Path) -> None:
+    """Both ways; the values are those of sumolib 1.28.0, convertLonLat2XY and convertXY2LonLat."""
+    pytest.importorskip("pyproj", reason="pip install 'edgesim[geo]'")
+    net = File(file=str(write(tmp_path, LOCATION, "n.net.xml")))
+    degrees = write(
+        tmp_path, "t,id,lon,lat\n0,a,13.390078,52.517007\n0,b,13.404,52.5155\n", "f.csv"
     )
+    at, _ = follow(degrees, 0, 1.0, net=net, area_m=[2000.0, 1000.0])
+    np.testing.assert_allclose(at[0], XY, atol=1e-6)
+    at, _ = follow(degrees, 0, 1.0, net=net, area_m=[2000.0, 1000.0], origin=(-10.0, 5.0))
+    np.testing.assert_allclose(at[0], XY - [-10.0, 5.0], atol=1e-6)
+    metres = write(tmp_path, "t,id,x,y\n0,a,5.30,245.74\n0,b,1001.77,30.5\n", "g.csv")
+    rectangle = Rectangle(south=52.51, west=13.385, north=52.525, east=13.41)
+    at, _ = follow(metres, 0, 1.0, net=net, rectangle=rectangle, area_m=rectangle.size)
+    right = (LON_LAT - [rectangle.west, rectangle.south]) * rectangle.scale
+    np.testing.assert_allclose(at[0], right, atol=1e-6)
+
+
+def test_a_net_s_projection_needs_pyproj(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyproj", None)
+    net = File(file=str(write(tmp_path, LOCATION, "n.net.xml")))
     path = write(tmp_path, "t,id,lon,lat\n0,a,13.40,52.50\n", "f.csv")
-    try:
-        import pyproj  # type: ignore[import-not-found, unused-ignore]
-    except ImportError:
-        with pytest.raises(ScenarioError, match=r"needs pyproj.*pip install 'edgesim\[geo\]'"):
-            begin(path, net=File(file=str(net)))
-        return
-    right = pyproj.Transformer.from_crs("EPSG:4326", "EPSG:32633", always_xy=True).transform(
-        13.40, 52.50
-    )
-    at, _ = follow(path, 0, 1.0, net=File(file=str(net)), area_m=[20_000.0, 20_000.0])
-    np.testing.assert_allclose(at[0, 0], [right[0] - 391_000.0, right[1] - 5_817_000.0], atol=1e-3)
+    with pytest.raises(ScenarioError, match=r"needs pyproj.*pip install 'edgesim\[geo\]'"):
+        begin(path, net=net)
+
+
+def test_a_projection_that_is_none(tmp_path: Path) -> None:
+    pytest.importorskip("pyproj", reason="pip install 'edgesim[geo]'")
+    net = write(tmp_path, LOCATION.replace("+proj=utm", "+proj=none"), "n.net.xml")
+    path = write(tmp_path, "t,id,lon,lat\n0,a,13.40,52.50\n", "f.csv")
+    with pytest.raises(ScenarioError, match=r"n.net.xml: projection '\+proj=none .* is not known"):
+        begin(path, net=File(file=str(net)))
 
 
 def test_a_net_without_a_projection(tmp_path: Path) -> None:
@@ -359,6 +417,75 @@ def test_pieces_of_whatever_size_are_the_same(
         for column in range(4):
             joined = np.concatenate([one[column] for one in pieces])
             np.testing.assert_array_equal(joined, np.concatenate([one[column] for one in whole]))
+
+
+def many_steps(ids: int = 3, steps: int = 60) -> str:
+    """Vehicles on circles, each there for half of the time."""
+    text = "<fcd-export>\n"
+    for step in range(steps):
+        text += f'<timestep time="{step}.00">\n'
+        for i in range(ids):
+            if (step + 17 * i) % steps < steps // 2:
+                x, y = (250 + 200 * f(0.1 * step + i) for f in (np.cos, np.sin))
+                text += f'<vehicle id="v{i}" x="{x:.2f}" y="{y:.2f}"/>\n'
+        text += "</timestep>\n"
+    return text + "</fcd-export>\n"
+
+
+@pytest.mark.parametrize("held", [0, 1 << 25])
+def test_pieces_are_kept_and_where_they_are_not_the_file_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: int
+) -> None:
+    """In memory or in a temporary file; in a copy; in a pickled one, which keeps none; without room."""
+    path = write(tmp_path, many_steps(), "f.xml")
+    expected = follow(path, 118, 0.5)
+    monkeypatch.setattr("edgesim.simulator.models.movement_xml._CHUNK", 300)
+    monkeypatch.setattr("edgesim.scenarios.data.row_store.HELD_BYTES", held)
+    parsed = []
+    pieces = FcdXml.pieces
+    monkeypatch.setattr(FcdXml, "pieces", lambda source: parsed.append(source) or pieces(source))
+    # The file may go on beyond what was looked at; who appears later is no device then.
+    for length_s, changed, times in (
+        (100.0, lambda model: model, 1),
+        (100.0, copy.deepcopy, 1),
+        (100.0, lambda model: pickle.loads(pickle.dumps(model)), 2),
+        (40.0, lambda model: model, 2),
+    ):
+        parsed.clear()
+        model = TraceMobility(path)
+        count = model.survey(LARGE, None, length_s, None)
+        assert count == 3 and len(model._found.kept) > 10
+        model = changed(model)
+        at = model.start(np.full((1, count, 2), 1.0), LARGE, Streams(1, 1).generators, False)
+        for step in range(119):
+            np.testing.assert_array_equal(model.present[0], expected[1][step])
+            np.testing.assert_array_equal(at[0], expected[0][step])
+            at = model.advance(at, 0.5)
+        assert len(parsed) == times, length_s
+    with monkeypatch.context() as full:
+        full.setattr("edgesim.scenarios.data.row_store.RowStore.append", no_room)
+        for found, right in zip(follow(path, 118, 0.5), expected, strict=True):
+            np.testing.assert_array_equal(found, right)
+
+
+def no_room(*_: Any) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_line_is_that_of_the_file_wherever_pieces_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgesim.simulator.models.movement_xml._CHUNK", 300)
+    lines = many_steps().splitlines()
+    for number in (len(lines) // 2, len(lines) - 4):
+        wrong = [*lines[:number], "<vehicle id='x' x='1'/>", *lines[number:]]
+        for name in ("f.xml", "f.xml.gz"):
+            path = write(tmp_path, "\n".join(wrong), name)
+            with pytest.raises(ScenarioError, match=f"line {number + 1}: a tag lacks"):
+                begin(path)
+    path = write(tmp_path, "\n".join(lines[:-1]), "f.xml")
+    with pytest.raises(ScenarioError, match=f"line {len(lines) - 1}: ends before"):
+        begin(path)
 
 
 def test_as_much_of_a_file_is_looked_at_as_a_run_reads(

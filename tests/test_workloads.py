@@ -577,7 +577,9 @@ class TestPerSlot:
     ORDER = sorted(range(11), key=lambda k: (7 * k) % 11)
 
     def test_deals_out_requests_in_their_order(self) -> None:
-        model = ReplayPerSlot(written(self.TEXT), {"n": 8.0}, "c", cycles_per_unit=2.0)
+        model = ReplayPerSlot(
+            written(self.TEXT), {"n": 8.0}, cycles_column="c", cycles_per_unit=2.0
+        )
         model.start(4, Streams(1, 2).generators)
         dealt = []
         for slot in range(9):
@@ -593,7 +595,9 @@ class TestPerSlot:
     def test_each_device_has_its_own(self, more_ids: Any) -> None:
         devices = 2 if more_ids == "refuse" else 1
         keys: dict[str, Any] = {"device_column": "who", "deadline_column": "d", "unknown": [""]}
-        model = ReplayPerSlot(written(self.TEXT), {"n": 8.0}, "c", more_ids=more_ids, **keys)
+        model = ReplayPerSlot(
+            written(self.TEXT), {"n": 8.0}, cycles_column="c", more_ids=more_ids, **keys
+        )
         model.start(devices, Streams(1, 1).generators)
         mine = [[k for k in self.ORDER if k % devices == device] for device in range(devices)]
         for slot in range(12):

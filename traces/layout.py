@@ -299,14 +299,14 @@ class TraceFile:
         for name in ("tasks", "latency_sum_s", "latency_min_s", "latency_max_s"):
             netcdf.overwrite(summary[name], getattr(tasks, name))
         for part in range(parts.start, parts.stop):
-            counts = tasks.histogram[:, part]
-            bins = np.flatnonzero(counts.any(axis=0))
-            if len(bins):
-                hit = slice(bins[0], bins[-1] + 1)
-                summary["latency_tasks"][:, part, hit] = counts[:, hit]
-                for name in ("latency_bin_min_s", "latency_bin_max_s"):
-                    summary[name][:, hit] = getattr(tasks, name.removeprefix("latency_"))[:, hit]
-        summary["slots"][...] = slots.slots
+            bins = _hit(tasks.histogram[:, part])
+            if bins is not None:
+                summary["latency_tasks"][:, part, bins] = tasks.histogram[:, part, bins]
+        bins = _hit(tasks.histogram[:, parts].any(axis=1))
+        if bins is not None:
+            summary["latency_bin_min_s"][:, bins] = tasks.bin_min_s[:, bins]
+            summary["latency_bin_max_s"][:, bins] = tasks.bin_max_s[:, bins]
+        netcdf.overwrite(summary["slots"], slots.slots)
 
     @_system_errors
     def end(self) -> None:
@@ -425,7 +425,18 @@ class TraceFile:
 
 def _variables(group: h5py.Group, known: Iterable[str]) -> dict[str, h5py.Dataset]:
     """Those of the group that are known, by name."""
-    return {name: group[name] for name in known if name in group}
+    there = set(group)
+    return {
+        name: h5py.Dataset(h5py.h5d.open(group.id, name.encode()))
+        for name in known
+        if name in there
+    }
+
+
+def _hit(counts: NDArray[Any]) -> slice | None:
+    """From the first bin to the last one that a replication has something in; None if there is none."""
+    bins = np.flatnonzero(counts.any(axis=0))
+    return slice(bins[0], bins[-1] + 1) if len(bins) else None
 
 
 def sync(path: Path) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ...simulator.core.arrays import FloatArray
 from ...simulator.core.compiled import compiled
+from ...simulator.network.spectral_efficiency import carried_each
 from ...simulator.stream.channel import interference_w
 from ...simulator.stream.decision import Decision
 from ...simulator.stream.observation import Observation
@@ -212,7 +213,7 @@ class StreamEncoding(Encoding):
         cells = observation.cells
         received_w = observation.power_max_w * cells.own(observation.channel_gain)
         efficiency: FloatArray = np.log2(1.0 + received_w / self._network.noise_w[cells.station])
-        return efficiency
+        return carried_each(self._network.efficiency, efficiency)
 
     def _rivalry(self, observation: Observation, net: FloatArray) -> FloatArray:
         """(R, N, 2) the last two features."""
@@ -248,6 +249,7 @@ class StreamEncoding(Encoding):
         heard_w = interference_w(power_w, gain, cells.station)
         disturbance = cells.at_station(heard_w + network.noise_w)
         efficiency = np.log2(1.0 + power_w * cells.own(gain) / disturbance)
+        efficiency = carried_each(network.efficiency, efficiency)
         return observation.queue_bits / (
             network.slot_s * np.where(efficiency > 0.0, efficiency, 1e-12)
         )

@@ -12,6 +12,7 @@ from ..errors import ScenarioError
 from .columns import amounts
 from .moments import moment
 from .movement import (
+    KINDS,
     MOST_METRES,
     MOST_SECONDS,
     Piece,
@@ -40,12 +41,14 @@ _NAMES = {
 }
 _KIND = {
     key: (key, *(f"{kind} {key}" for kind in ("vehicle", "person", "container")))
-    for key in ("lane", "edge")
+    for key in ("lane", "edge", "type")
 }
+_CONTAINER = "DEFAULT_CONTAINERTYPE"
+"""What SUMO calls the type of containers that were given none."""
 
 
 class _Columns(NamedTuple):
-    """Names of columns; lane and edge are SUMO's, and tell kinds."""
+    """Names of columns; lane, edge and type are SUMO's, and tell kinds."""
 
     time: str
     id: str
@@ -53,14 +56,15 @@ class _Columns(NamedTuple):
     y: str
     lane: str | None
     edge: str | None
+    type: str | None
 
 
 class TableSource:
     """A table of a row per object and time; see `movement.Source`.
 
     Rows may be in any order: then all are in memory at once. A row without an object is a time at which
-    there is none. Of SUMO's table an object with a lane is a vehicle, one with an edge alone a person:
-    containers cannot be told from persons there.
+    there is none. Of SUMO's table an object with a lane is a vehicle, one with an edge alone a person,
+    unless it has the type that containers have by default: others cannot be told from persons there.
 
     Args:
         path: CSV with a header, separated by `,`, `;` or tabs, or Parquet.
@@ -219,10 +223,14 @@ class TableSource:
             found[key] = one[0]
         if len(set(found.values())) < 4:
             refuse(self.path, f"one column for two things; its columns: {has}")
-        lane, edge = (
-            next((one for one in self.columns if normal(one) in _KIND[key]), None) for key in _KIND
+        lane, edge, kind = (
+            next((one for one in self.columns if normal(one) in names), None)
+            for names in _KIND.values()
         )
-        return _Columns(**found, lane=lane, edge=edge if lane else None)
+        both = bool(lane and edge)
+        return _Columns(
+            **found, lane=lane, edge=edge if both else None, type=kind if both else None
+        )
 
     def _piece(self, batch: "pa.RecordBatch", row: int) -> Piece:
         time_s = self._times(batch, row)
@@ -236,30 +244,34 @@ class TableSource:
         )
         keep = ~blank
         if self._kinds is not None:
-            wanted = np.array([*(one in self._kinds for one in _OF), True])
+            wanted = np.array([*(one in self._kinds for one in KINDS), True])
             keep &= wanted[kind]
         code, kind = code[keep], kind[keep]
         both, first, back = np.unique(code * 4 + kind, return_index=True, return_inverse=True)
         number = np.empty(both.size, np.int64)
         for at in np.argsort(first, kind="stable"):
             c, k = divmod(int(both[at]), 4)
-            key = ((*_OF, "")[k], values[c])
+            key = ((*KINDS, "")[k], values[c])
             number[at] = self._numbers.setdefault(key, len(self._numbers))
         reaches_s = float(time_s.max()) if time_s.size else -MOST_SECONDS
         begins_s = float(time_s.min()) if time_s.size else -MOST_SECONDS
         return Piece(time_s[keep], number[back], x[keep], y[keep], begins_s, reaches_s)
 
     def _kind(self, batch: "pa.RecordBatch") -> NDArray[np.int64]:
-        """0: vehicle, 1: person, 2: none."""
-        if not (self._found.lane and self._found.edge):
-            return np.full(batch.num_rows, 0 if self._found.lane else 2)
+        """0 to 2: of `KINDS`; 3: none."""
+        if not self._found.edge:
+            return np.full(batch.num_rows, 0 if self._found.lane else 3)
         from pyarrow import compute
 
         lane, edge = (
             np.array(compute.not_equal(batch.column(one).cast("string").fill_null(""), ""))
             for one in (self._found.lane, self._found.edge)
         )
-        return np.where(edge & ~lane, 1, 0)
+        kind = np.where(edge & ~lane, 1, 0)
+        if self._found.type:
+            types = batch.column(self._found.type).cast("string").fill_null("")
+            kind[np.array(compute.equal(types, _CONTAINER)) & (kind == 1)] = 2
+        return kind
 
     def _floats(
         self, batch: "pa.RecordBatch", name: str, row: int, most: float, blank: NDArray[np.bool_]
@@ -324,9 +336,6 @@ class TableSource:
 
 class OutOfOrderError(Exception):
     """Rows are out of order after some were handed out: go through the source anew."""
-
-
-_OF = ("vehicle", "person")
 
 
 def _dictionary(cells: "pa.Array") -> "pa.DictionaryArray":

@@ -264,6 +264,7 @@ class _Window:
             present,
             model._area_m,
             gap_s,
+            ahead_s,
             self._end_s - slack_s if stays else np.inf,
             stays,
             model.outside == "absent",
@@ -402,6 +403,7 @@ def _places(
     present: BoolArray,
     area_m: FloatArray,
     gap_s: float,
+    ahead_s: float,
     stays_from_s: float,
     stays: bool,
     leaves: bool,
@@ -416,7 +418,8 @@ def _places(
         before_s, x, y = past[i]
         if np.isnan(before_s):
             present[i] = False
-            if at < 0:
+            # What lies farther ahead is known by chance: it depends on how the file was read.
+            if at < 0 or samples[at, 0] - now_s > ahead_s:
                 continue
             x, y = samples[at, 1], samples[at, 2]
         elif at >= 0 and samples[at, 0] - before_s <= gap_s:

@@ -15,7 +15,7 @@ from ..models.arrivals import Arrivals, Tasks
 from ..models.battery import Battery
 from ..models.fading import Fading
 from ..models.failures import Availability, Failures
-from ..network.cells import Cells
+from ..network.cells import Cells, of_present
 from ..network.network import Network
 from ..twin.deviation import Deviation
 from ..twin.twin import TwinView
@@ -35,6 +35,8 @@ AbsentQueue = Literal["wait", "hand-over", "lost"]
 
 _OF_PRESENT = ("queue_bits", "power_max_w", "arrived_bits", "departed_bits", "energy_j")
 """Columns that an absent device has no part in."""
+
+_DECIDED = ("bandwidth_hz", "power_w", "local_cpu_hz", "edge_cpu_hz")
 
 
 @dataclass(slots=True)
@@ -176,10 +178,7 @@ class StreamWorld(World):
         An absent device has nothing to do, nothing to do it with, and did nothing in the last slot.
         """
         devices, stations = view.devices, view.stations
-        if not view.cells.complete:
-            present = view.cells.present
-            none = {name: np.where(present, devices[name], 0.0) for name in _OF_PRESENT}
-            devices = devices | none
+        devices = devices | view.cells.of_present({name: devices[name] for name in _OF_PRESENT})
         ratio, beta = self.problem.predict(
             devices["total_energy_j"],
             devices["total_departed_bits"],
@@ -344,6 +343,7 @@ class StreamWorld(World):
             others["power_max_w"] = state.power_max_w
         if self.tells_presence:
             others["present"] = slot.cells.present
+            slot.columns[at.AGE] *= slot.cells.present
             if self.absent_queue != "wait":
                 left = "handed_over_bits" if self.absent_queue == "hand-over" else "left_bits"
                 others[left] = state.left_bits
@@ -382,15 +382,7 @@ class StreamWorld(World):
 
     def _by_hardware(self, decision: Decision) -> Decision:
         """What CPUs at their real speeds, and batteries, make of a decision; absent devices nothing."""
-        if not self.state.cells.complete:
-            present = self.state.cells.present
-            decision = replace(
-                decision,
-                bandwidth_hz=decision.bandwidth_hz * present,
-                power_w=decision.power_w * present,
-                local_cpu_hz=decision.local_cpu_hz * present,
-                edge_cpu_hz=decision.edge_cpu_hz * present,
-            )
+        decision = of_present(self.state.cells, decision, _DECIDED)
         if not (self.device_cpu.is_zero and self.edge_cpu.is_zero):
             decision = replace(
                 decision,
