@@ -1,12 +1,14 @@
 """Paper C's Algorithm 1, line by line, from any start."""
 
+from typing import Literal
+
 import numpy as np
 
 from ....simulator.tasks.decision import TaskDecision
 from ..c10.slot import Slot
 from .offloading_subproblem import OffloadingSubproblem
-from .power_subproblem import PowerSubproblem
-from .rate_subproblem import RateSubproblem
+from .power_subproblem import CompiledPowerSubproblem, PowerSubproblem
+from .rate_subproblem import CompiledRateSubproblem, RateSubproblem
 from .result import Result, Status, result
 
 
@@ -20,11 +22,17 @@ class Algorithm1:
     Args:
         devices: N.
         optimise_rates: else line 4 is left out: "non-optimal computing rate" of Fig. 6.
+        solver: of (19) and (20).
     """
 
-    def __init__(self, devices: int, optimise_rates: bool) -> None:
-        self._power = PowerSubproblem(devices)
-        self._rates = RateSubproblem(devices) if optimise_rates else None
+    def __init__(
+        self, devices: int, optimise_rates: bool, solver: Literal["compiled", "cvxpy"] = "compiled"
+    ) -> None:
+        compiled = solver == "compiled"
+        self._power = CompiledPowerSubproblem() if compiled else PowerSubproblem(devices)
+        self._rates = None
+        if optimise_rates:
+            self._rates = CompiledRateSubproblem() if compiled else RateSubproblem(devices)
         self._offloading = OffloadingSubproblem(devices)
 
     def solve(

@@ -5,13 +5,17 @@ relative to it, limits to what is allowed, and emissions to the largest.
 """
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
+from ....simulator.core.arrays import BoolArray, FloatArray
+from ....simulator.core.compiled import compiled
 from ....simulator.tasks.decision import TaskDecision
 from ....simulator.tasks.outcome import TOLERANCE, TaskOutcome
 from ...convex_solver import Parameters, solved
 from ..c10.slot import Slot
+from .cones import add, empty, half_squares, inverse, long_limit, minimise, not_negative
 from .inequalities import MARGIN, product_bound, rate_bound, within_reach
 
 
@@ -62,29 +66,72 @@ class PowerSubproblem:
         beyond = np.maximum(outcome.use.delay, outcome.use.energy) > 1.0 + TOLERANCE
         if (beyond & ~point.offload).any():
             return None
-        assign_at(self._given, slot, point, outcome, everybody=True)
-        if not solved(self.problem, rough=True):
+        p = self._best(power_coefficients(slot, point, outcome, everybody=True), point)
+        if p is None:
             return None
-        power_w = point.power_w * self.p.value
-        return replace(point, power_w=np.minimum(power_w, slot.network.device_power_max_w))
+        power_w = np.minimum(point.power_w * p, slot.network.device_power_max_w)
+        return replace(point, power_w=power_w)
+
+    def _best(self, given: "PowerCoefficients", point: TaskDecision) -> FloatArray | None:
+        """(N,) p."""
+        self._given.assign(**given._asdict())
+        p: FloatArray | None = self.p.value if solved(self.problem, rough=True) else None
+        return p
 
 
-def power_parameters(devices: int) -> Parameters:
-    """The parameters of (19)."""
-    bound = "u v w_noise"
-    limits = "power_max slowest transmission execution server energy"
-    return Parameters(
-        devices, f"{bound} {limits} radio_emission server_emission local_emission", "w"
-    )
+class CompiledPowerSubproblem(PowerSubproblem):
+    """(19) without CVXPY."""
+
+    def __init__(self) -> None:
+        pass
+
+    def _best(self, given: "PowerCoefficients", point: TaskDecision) -> FloatArray | None:
+        if given.server.sum() > 1.0 - MARGIN:  # (10e)
+            return None
+        optimal, p = _least_emission(given, point.offload, point.power_w > 0.0)
+        return p if optimal else None
 
 
-def assign_at(
-    given: Parameters, slot: Slot, point: TaskDecision, outcome: TaskOutcome, everybody: bool
-) -> None:
-    """Give the parameters of (19) their values at a point.
+class PowerCoefficients(NamedTuple):
+    """(19) at a point: the (N,) coefficients of p, r and p r, which are relative to it.
+
+    Attributes:
+        u: of (13), see `RateBound`.
+        v: of 1 / p.
+        w: (N, N) of the interferers' p.
+        w_noise: of the noise.
+        power_max: P_max / p^(i).
+        slowest: the largest r, (14).
+        transmission: alpha S r^(i) / D_max.
+        execution: alpha C / f^0 / D_max.
+        server: alpha f^0 / F_max.
+        energy: alpha S p^(i) r^(i) / E_max.
+        radio_emission: of p r, over the largest emission of a device; so are the next.
+        server_emission: of what is offloaded.
+        local_emission: of who stays local.
+    """
+
+    u: FloatArray
+    v: FloatArray
+    w: FloatArray
+    w_noise: FloatArray
+    power_max: FloatArray
+    slowest: FloatArray
+    transmission: FloatArray
+    execution: FloatArray
+    server: FloatArray
+    energy: FloatArray
+    radio_emission: FloatArray
+    server_emission: FloatArray
+    local_emission: FloatArray
+
+
+def power_coefficients(
+    slot: Slot, point: TaskDecision, outcome: TaskOutcome, everybody: bool
+) -> PowerCoefficients:
+    """(19) at a point.
 
     Args:
-        given: those of a problem.
         slot: (N,) columns of one replication.
         point: (N,) columns; p^(i), f^(i) and alpha^(i).
         outcome: that of the point.
@@ -97,15 +144,81 @@ def assign_at(
     emission_g = slot.carbon_g_per_j * np.stack([radio_j, outcome.server_energy_j, local_j])
     largest_g = emission_g.sum(axis=0).max()
     emission = emission_g / (largest_g if largest_g > 0.0 else 1.0)
-    given.assign(
-        **rate_bound(slot, power_w)._asdict(),
-        power_max=within_reach(network.device_power_max_w, power_w),  # P_max / p^(i)
+    return PowerCoefficients(
+        *rate_bound(slot, power_w),
+        power_max=within_reach(network.device_power_max_w, power_w),
         slowest=within_reach(outcome.rate_bps, np.where(sends, network.rate_min_bps, 0.0)),
-        transmission=outcome.transmission_s / tasks.deadline_s,  # alpha S r^(i) / D_max
-        execution=offload * tasks.cycles / (edge_hz * tasks.deadline_s),  # alpha C / f^0 / D_max
-        server=offload * edge_hz / network.server_cpu_hz,  # alpha f^0 / F_max
-        energy=radio_j / network.energy_max_j,  # alpha S p^(i) r^(i) / E_max
+        transmission=outcome.transmission_s / tasks.deadline_s,
+        execution=offload * tasks.cycles / (edge_hz * tasks.deadline_s),
+        server=offload * edge_hz / network.server_cpu_hz,
+        energy=radio_j / network.energy_max_j,
         radio_emission=emission[0],
         server_emission=emission[1],
         local_emission=emission[2],
     )
+
+
+def power_parameters(devices: int) -> Parameters:
+    """The parameters of (19)."""
+    columns = [name for name in PowerCoefficients._fields if name != "w"]
+    return Parameters(devices, " ".join(columns), "w")
+
+
+@compiled
+def _least_emission(
+    given: PowerCoefficients, offload: BoolArray, sends: BoolArray
+) -> tuple[bool, FloatArray]:
+    """(19) as a cone program.
+
+    Left out are the p r of who does not offload, which means nothing, and its r: (13) and (14) are R_min
+    alone. Who is silent stays so.
+
+    Args:
+        given: the coefficients.
+        offload: (N,) alpha.
+        sends: (N,) whose power is not zero.
+
+    Returns:
+        Whether there is an optimum, and (N,) p.
+    """
+    devices = len(offload)
+    # p r, 1 / r, 1 / p, r and the multiplier of (13) of each device, then all p, then the worst emission.
+    worst = 6 * devices
+    program = empty(worst + 1, 20 * devices + 1, devices * (devices + 28) + 1)
+    room, staying = 1.0 - MARGIN, 0.0
+    program.cost[worst] = 1.0
+    for m in range(devices):
+        p_r, inverse_r, inverse_p, r, multiplier = 5 * m, 5 * m + 1, 5 * m + 2, 5 * m + 3, 5 * m + 4
+        p = 5 * devices + m
+        if not offload[m]:
+            staying = max(staying, given.local_emission[m])
+        if not sends[m]:
+            continue
+        add(program, -1.0, p)
+        not_negative(program, given.power_max[m] * room)  # p <= P_max
+        inverse(program, inverse_p, p)
+        add(program, -given.v[m], inverse_p)
+        for n in range(devices):
+            if sends[n] and n != m:
+                add(program, -given.w[m, n], 5 * devices + n)
+        if not offload[m]:
+            slowest = given.slowest[m] * room
+            long_limit(program, given.u[m] - given.w_noise[m] - 1.0 / slowest, multiplier)
+            continue
+        add(program, -1.0, inverse_r)
+        long_limit(program, given.u[m] - given.w_noise[m], multiplier)  # (13)
+        inverse(program, inverse_r, r)
+        half_squares(program, p_r, p, r)  # (17)
+        add(program, -given.transmission[m], r)
+        not_negative(program, room - given.execution[m])  # (15)
+        add(program, -given.energy[m], p_r)
+        not_negative(program, room)  # (18)
+        add(program, -1.0, r)
+        not_negative(program, given.slowest[m] * room)  # (14)
+        add(program, 1.0, worst)
+        add(program, -given.radio_emission[m], p_r)
+        not_negative(program, -given.server_emission[m])  # (19a)
+    add(program, 1.0, worst)
+    not_negative(program, -staying)  # (19a) of who stays local
+    x = np.ones(worst + 1)
+    return minimise(program, x), x[5 * devices : 6 * devices]
