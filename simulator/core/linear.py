@@ -21,13 +21,13 @@ def solve(matrix: FloatArray, right: FloatArray) -> FloatArray:
     size = right.shape[-1]
     systems = right.size // max(size, 1)
     x = right.copy().reshape(systems, size)
-    _eliminate(matrix.copy().reshape(systems, size, size), x)
+    eliminate(matrix.copy().reshape(systems, size, size), x)
     return x.reshape(right.shape)
 
 
 @compiled
-def _eliminate(matrix: FloatArray, x: FloatArray) -> None:
-    """Turn each (n,) right side in `x` into its solution."""
+def eliminate(matrix: FloatArray, x: FloatArray) -> None:
+    """Turn each right side in (K, n) `x` into its solution; (K, n, n) `matrix` is overwritten."""
     systems, size = x.shape
     for s in range(systems):
         a, b = matrix[s], x[s]

@@ -327,6 +327,11 @@ def _scale(program: Program, point: _Point) -> None:
     slack, multiplier = point.slack, point.multiplier
     for k in range(program.used[2]):
         first, end = program.cone[k], program.cone[k + 1]
+        if end == first + 1:
+            point.size[k] = np.sqrt(slack[first] / multiplier[first])
+            point.axis[first] = 1.0
+            point.scaled[first] = point.size[k] * multiplier[first]
+            continue
         s, z = np.sqrt(_det(slack, first, end)), np.sqrt(_det(multiplier, first, end))
         both = 0.0
         for i in range(first, end):
@@ -355,6 +360,9 @@ def _det(x: FloatArray, first: int, end: int) -> float:
 def _apply(axis: FloatArray, size: float, sign: float, first: int, end: int, x: FloatArray) -> None:
     """W x, or W^-1 x with a `sign` of -1, of one cone and in place."""
     factor = size if sign > 0.0 else 1.0 / size
+    if end == first + 1:
+        x[first] *= factor
+        return
     along = 0.0
     for i in range(first + 1, end):
         along += axis[i] * x[i]
@@ -412,6 +420,10 @@ def _corrected(
     scaled = point.scaled
     for k in range(program.used[2]):
         first, end = program.cone[k], program.cone[k + 1]
+        if end == first + 1:
+            aim[first] = (centre - to_slack[first] * to_multiplier[first]) / scaled[first]
+            aim[first] -= scaled[first]
+            continue
         _apply(point.axis, point.size[k], -1.0, first, end, to_slack)
         _apply(point.axis, point.size[k], 1.0, first, end, to_multiplier)
         # The product is (u' v, u_0 v_1 + v_0 u_1).
@@ -515,5 +527,5 @@ def _largest(x: FloatArray) -> float:
     largest = 0.0
     for value in x:
         if not abs(value) <= largest:
-            largest = abs(value) if abs(value) < np.inf else np.inf
+            largest = min(np.inf, abs(value))
     return largest

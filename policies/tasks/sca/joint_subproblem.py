@@ -5,16 +5,14 @@ and while the radio stands still the rates cannot fall. (15) and the energies ar
 together. All variables are relative to the point (p, r, f)^(i), as in `power_subproblem`.
 """
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ....simulator.core.arrays import BoolArray, FloatArray
 from ....simulator.core.compiled import compiled, compiled_in_place
-from ....simulator.tasks.decision import TaskDecision
 from ...convex_solver import solved
-from ..c10.slot import Slot
+from ..c10.slot import SlotArrays
 from .cones import (
     Program,
     add,
@@ -27,7 +25,8 @@ from .cones import (
     not_negative,
     square,
 )
-from .inequalities import MARGIN, product_bound, within_reach
+from .inequalities import MARGIN, REACH, product_bound
+from .points import Point
 from .power_subproblem import PowerCoefficients, power_coefficients, power_parameters
 
 if TYPE_CHECKING:
@@ -104,26 +103,38 @@ class JointSubproblem:
             "(17) p r": product_bound(p, r, p_r),
         }
 
-    def least_emission(self, slot: Slot, point: TaskDecision) -> TaskDecision | None:
-        """One step from a point of (N,) columns towards the least worst emission of offloaders."""
-        return self._step(slot, point, relaxed=False)
+    def step(
+        self, slot: SlotArrays, offload: BoolArray, point: Point, relaxed: bool
+    ) -> tuple[FloatArray, FloatArray] | None:
+        """One step of SCA.
 
-    def least_violation(self, slot: Slot, point: TaskDecision) -> TaskDecision | None:
-        """One step towards the least factor by which limits of radio and server must be relaxed."""
-        return self._step(slot, point, relaxed=True)
+        Args:
+            slot: of one replication.
+            offload: (N,) alpha.
+            point: where it begins.
+            relaxed: towards the least factor by which limits of radio and server must be relaxed, else
+                towards the least worst emission of offloaders.
 
-    def _step(self, slot: Slot, point: TaskDecision, relaxed: bool) -> TaskDecision | None:
-        network, edge_hz = slot.network, point.edge_cpu_hz
-        given = power_coefficients(slot, point, slot.evaluate(point), everybody=False)
-        best = self._best(given, within_reach(network.server_cpu_hz, edge_hz), point, relaxed)
+        Returns:
+            (N,) powers in W and server rates in Hz; None if the program is not solved.
+        """
+        given = power_coefficients(
+            slot, offload, point.power_w, point.edge_hz, point.rate_bps, np.zeros(len(offload))
+        )
+        server_max = np.minimum(slot.server_cpu_hz / point.edge_hz, REACH)
+        best = self._best(given, server_max, offload, point.power_w > 0.0, relaxed)
         if best is None:
             return None
         p, f = best
-        power_w = np.minimum(point.power_w * p, network.device_power_max_w)
-        return replace(point, power_w=power_w, edge_cpu_hz=edge_hz * f)
+        return np.minimum(point.power_w * p, slot.power_max_w), point.edge_hz * f
 
     def _best(
-        self, given: PowerCoefficients, server_max: FloatArray, point: TaskDecision, relaxed: bool
+        self,
+        given: PowerCoefficients,
+        server_max: FloatArray,
+        offload: BoolArray,
+        sends: BoolArray,
+        relaxed: bool,
     ) -> tuple[FloatArray, FloatArray] | None:
         """(N,) p = q / z and f."""
         self._given.assign(**given._asdict())
@@ -144,10 +155,14 @@ class CompiledJointSubproblem(JointSubproblem):
         self._joint = joint
 
     def _best(
-        self, given: PowerCoefficients, server_max: FloatArray, point: TaskDecision, relaxed: bool
+        self,
+        given: PowerCoefficients,
+        server_max: FloatArray,
+        offload: BoolArray,
+        sends: BoolArray,
+        relaxed: bool,
     ) -> tuple[FloatArray, FloatArray] | None:
-        sends = point.power_w > 0.0
-        optimal, p, f = _solved(given, server_max, point.offload, sends, self._joint, relaxed)
+        optimal, p, f = _solved(given, server_max, offload, sends, self._joint, relaxed)
         return (p, f) if optimal else None
 
 

@@ -12,11 +12,11 @@ import numpy as np
 from ....simulator.core.arrays import BoolArray, FloatArray
 from ....simulator.core.compiled import compiled
 from ....simulator.tasks.decision import TaskDecision
-from ....simulator.tasks.outcome import TOLERANCE, TaskOutcome
+from ....simulator.tasks.outcome import TOLERANCE
 from ...convex_solver import Parameters, solved
-from ..c10.slot import Slot
+from ..c10.slot import Slot, SlotArrays
 from .cones import add, empty, half_squares, inverse, long_limit, minimise, not_negative
-from .inequalities import MARGIN, product_bound, rate_bound, within_reach
+from .inequalities import MARGIN, REACH, product_bound, rate_bound
 
 
 class PowerSubproblem:
@@ -66,7 +66,15 @@ class PowerSubproblem:
         beyond = np.maximum(outcome.use.delay, outcome.use.energy) > 1.0 + TOLERANCE
         if (beyond & ~point.offload).any():
             return None
-        p = self._best(power_coefficients(slot, point, outcome, everybody=True), point)
+        given = power_coefficients(
+            slot.arrays(),
+            point.offload,
+            point.power_w,
+            point.edge_cpu_hz,
+            outcome.rate_bps,
+            outcome.energy_j,
+        )
+        p = self._best(given, point)
         if p is None:
             return None
         power_w = np.minimum(point.power_w * p, slot.network.device_power_max_w)
@@ -126,35 +134,62 @@ class PowerCoefficients(NamedTuple):
     local_emission: FloatArray
 
 
+@compiled
 def power_coefficients(
-    slot: Slot, point: TaskDecision, outcome: TaskOutcome, everybody: bool
+    slot: SlotArrays,
+    offload: BoolArray,
+    power_w: FloatArray,
+    edge_hz: FloatArray,
+    rate_bps: FloatArray,
+    local_j: FloatArray,
 ) -> PowerCoefficients:
     """(19) at a point.
 
     Args:
-        slot: (N,) columns of one replication.
-        point: (N,) columns; p^(i), f^(i) and alpha^(i).
-        outcome: that of the point.
-        everybody: the worst emission is that of all devices, else of those that offload.
+        slot: of one replication.
+        offload: (N,) alpha^(i).
+        power_w: (N,) p^(i).
+        edge_hz: (N,) f^0(i).
+        rate_bps: (N,) R at the point.
+        local_j: (N,) what those emit for that stay local; zero where they do not count.
     """
-    network, tasks, offload = slot.network, slot.tasks, point.offload
-    power_w, edge_hz, sends = point.power_w, point.edge_cpu_hz, point.power_w > 0.0
-    radio_j = power_w * np.where(sends, outcome.transmission_s, 0.0)
-    local_j = ~offload * outcome.energy_j * everybody
-    emission_g = slot.carbon_g_per_j * np.stack([radio_j, outcome.server_energy_j, local_j])
-    largest_g = emission_g.sum(axis=0).max()
-    emission = emission_g / (largest_g if largest_g > 0.0 else 1.0)
+    devices = len(offload)
+    bound = rate_bound(slot, power_w)
+    power_max, slowest = np.empty(devices), np.full(devices, REACH)
+    transmission, execution, server, energy = np.zeros((4, devices))
+    radio, edge, local = np.zeros((3, devices))
+    largest_j = 0.0
+    for m in range(devices):
+        power_max[m] = min(slot.power_max_w[m] / power_w[m], REACH) if power_w[m] > 0.0 else REACH
+        if power_w[m] > 0.0 and slot.rate_min_bps > 0.0:
+            slowest[m] = min(rate_bps[m] / slot.rate_min_bps, REACH)
+        if offload[m]:
+            airtime_s = slot.bits[m] / rate_bps[m]
+            radio[m] = power_w[m] * airtime_s if power_w[m] > 0.0 else 0.0
+            edge[m] = slot.theta_server * slot.cycles[m] * edge_hz[m] ** 2
+            transmission[m] = airtime_s / slot.deadline_s[m]
+            execution[m] = slot.cycles[m] / (edge_hz[m] * slot.deadline_s[m])
+            server[m] = edge_hz[m] / slot.server_cpu_hz
+            energy[m] = radio[m] / slot.energy_max_j
+        else:
+            local[m] = local_j[m]
+        largest_j = max(largest_j, radio[m] + edge[m] + local[m])
+    if largest_j > 0.0:
+        radio, edge, local = radio / largest_j, edge / largest_j, local / largest_j
     return PowerCoefficients(
-        *rate_bound(slot, power_w),
-        power_max=within_reach(network.device_power_max_w, power_w),
-        slowest=within_reach(outcome.rate_bps, np.where(sends, network.rate_min_bps, 0.0)),
-        transmission=outcome.transmission_s / tasks.deadline_s,
-        execution=offload * tasks.cycles / (edge_hz * tasks.deadline_s),
-        server=offload * edge_hz / network.server_cpu_hz,
-        energy=radio_j / network.energy_max_j,
-        radio_emission=emission[0],
-        server_emission=emission[1],
-        local_emission=emission[2],
+        bound.u,
+        bound.v,
+        bound.w,
+        bound.w_noise,
+        power_max,
+        slowest,
+        transmission,
+        execution,
+        server,
+        energy,
+        radio,
+        edge,
+        local,
     )
 
 
