@@ -6,7 +6,7 @@ import numpy as np
 
 from ....simulator.tasks.decision import TaskDecision
 from ..c10.slot import Slot
-from .offloading_subproblem import OffloadingSubproblem
+from .offloading_subproblem import CompiledOffloadingSubproblem, OffloadingSubproblem
 from .power_subproblem import CompiledPowerSubproblem, PowerSubproblem
 from .rate_subproblem import CompiledRateSubproblem, RateSubproblem
 from .result import Result, Status, result
@@ -22,18 +22,20 @@ class Algorithm1:
     Args:
         devices: N.
         optimise_rates: else line 4 is left out: "non-optimal computing rate" of Fig. 6.
-        solver: of (19) and (20).
+        solver: of the subproblems; see `Sca`.
     """
 
     def __init__(
-        self, devices: int, optimise_rates: bool, solver: Literal["compiled", "cvxpy"] = "compiled"
+        self, devices: int, optimise_rates: bool, solver: Literal["compiled", "cvxpy"]
     ) -> None:
         compiled = solver == "compiled"
         self._power = CompiledPowerSubproblem() if compiled else PowerSubproblem(devices)
         self._rates = None
         if optimise_rates:
             self._rates = CompiledRateSubproblem() if compiled else RateSubproblem(devices)
-        self._offloading = OffloadingSubproblem(devices)
+        self._offloading = (
+            CompiledOffloadingSubproblem() if compiled else OffloadingSubproblem(devices)
+        )
 
     def solve(
         self, slot: Slot, start: TaskDecision, iterations_max: int, threshold: float

@@ -137,7 +137,9 @@ class Search:
 
     def _found(self, offload: BoolArray, point: Point, steps: int, converged: bool) -> _Found:
         level = point.violation, float(self._slot.carbon_g_per_j * point.emission_j)
-        stay = [local for local, gone in zip(self._local, offload.tolist(), strict=True) if not gone]
+        stay = [
+            local for local, gone in zip(self._local, offload.tolist(), strict=True) if not gone
+        ]
         violations, emissions = zip(level, *stay, strict=True)
         whole = max(violations), max(emissions)
         return _Found(offload, point, level, whole, steps, converged)
