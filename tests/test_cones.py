@@ -204,8 +204,9 @@ def level(
 @pytest.mark.parametrize("rates", ["best", "initial"])
 def test_each_step_is_as_good_as_that_of_cvxpy(rates: Any) -> None:
     """All steps of a search: towards the limits they relax them alike, then they emit the same."""
-    policy, steps = Sca(rates=rates), []
+    steps = []
     for one in instances(4):
+        policy = Sca(rates=rates)
         stated = JointSubproblem(one.network.devices, rates == "best")
         policy.solve(one)
         ours = policy._joint[one.network.devices]
