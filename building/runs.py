@@ -43,7 +43,10 @@ POLICIES = ("lyapunov", "local", "offload-all", "random", "epr", "epr-ep")
 
 RUNS: dict[str, tuple[str, list[tuple[str, tuple[str, ...]]]]] = {
     "stream": ("iiot_20dev", [*((name, ()) for name in POLICIES), *VARIANTS.values()]),
-    "tasks": ("carbon_6ue", [*((name, ()) for name in (*POLICIES, "exact")), ("local", ROUGH)]),
+    "tasks": (
+        "carbon_6ue",
+        [*((name, ()) for name in (*POLICIES, "exact", "sca")), ("local", ROUGH)],
+    ),
 }
 
 
