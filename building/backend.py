@@ -24,6 +24,7 @@ PROBLEMS = ("stream", "tasks")
 NEEDED = (
     "click",
     "h5py",
+    "isal",
     "networkx",
     "numba",
     "platformdirs",

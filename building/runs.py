@@ -41,20 +41,24 @@ VARIANTS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 POLICIES = ("lyapunov", "local", "offload-all", "random", "epr", "epr-ep")
 
-RUNS: dict[str, tuple[str, list[tuple[str, tuple[str, ...]]]]] = {
-    "stream": ("iiot_20dev", [*((name, ()) for name in POLICIES), *VARIANTS.values()]),
-    "tasks": (
-        "carbon_6ue",
-        [*((name, ()) for name in (*POLICIES, "exact", "sca")), ("local", ROUGH)],
-    ),
+RUNS: dict[str, list[tuple[str, str, tuple[str, ...]]]] = {
+    "stream": [
+        *(("iiot_20dev", name, ()) for name in POLICIES),
+        *(("iiot_20dev", *variant) for variant in VARIANTS.values()),
+        ("sumo_crossing", "lyapunov", ()),
+    ],
+    "tasks": [
+        *(("carbon_6ue", name, ()) for name in (*POLICIES, "exact", "sca")),
+        ("carbon_6ue", "local", ROUGH),
+    ],
 }
+"""By problem: scenarios, policies, and overrides."""
 
 
 def main(problem: str) -> None:
     """Make all runs of a problem."""
-    scenario, runs = RUNS[problem]
     with TemporaryDirectory() as folder:
-        for policy, overrides in runs:
+        for scenario, policy, overrides in RUNS[problem]:
             edgesim.run(
                 scenario, f"{folder}/t.h5", policy=policy, slots=12, overrides=overrides
             ).close()

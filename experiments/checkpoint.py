@@ -7,16 +7,16 @@ them, arrays, the first of which is the text of a JSON tree. Nothing in it is co
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
-from io import BytesIO
+from hashlib import file_digest
+from os import SEEK_END
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from zipfile import ZIP_STORED, ZipFile
 
 import numpy as np
 
 from .. import __version__
-from ..simulator.core.outputs import put_bytes
+from ..simulator.core.outputs import put_file
 from ..simulator.core.saved_state import Saved, StateError, save_state
 from .errors import CheckpointError
 
@@ -58,14 +58,19 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
     }
     text = np.frombuffer(json.dumps(about).encode(), np.uint8)
     arrays = {str(number): array for number, array in enumerate(checkpoint.state.arrays)}
-    content = BytesIO()
-    np.savez(content, allow_pickle=False, **{_TREE: text}, **arrays)
-    header = {
-        "format": _MAGIC,
-        "edgesim_version": __version__,
-        "sha256": sha256(content.getbuffer()).hexdigest(),
-    }
-    put_bytes(path, json.dumps(header).encode() + b"\n", content.getbuffer())
+    with put_file(path) as file:  # at no time in memory as a whole
+        file.write(_header("0" * 64))
+        begin = file.tell()
+        np.savez(file, allow_pickle=False, **{_TREE: text}, **arrays)
+        file.seek(begin)
+        header = _header(file_digest(file, "sha256").hexdigest())
+        file.seek(0)
+        file.write(header)
+
+
+def _header(checksum: str) -> bytes:
+    header = {"format": _MAGIC, "edgesim_version": __version__, "sha256": checksum}
+    return json.dumps(header).encode() + b"\n"
 
 
 def state_of(parts: Mapping[str, Any], path: Path, known: frozenset[str] | None = None) -> Saved:
@@ -99,37 +104,39 @@ def load(path: Path) -> Checkpoint:
         CheckpointError: damaged, no checkpoint, or of another version.
         OSError: it cannot be read.
     """
-    first, _, content = path.read_bytes().partition(b"\n")
-    try:
-        header: Any = json.loads(first)
-        known = header["format"] == _MAGIC
-        version, checksum = header["edgesim_version"], header["sha256"]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        known = False
-    if not known:
-        raise CheckpointError(f"{path}: this is not a checkpoint of a run")
-    if version != __version__:
-        raise CheckpointError(f"{path}: of edgesim {version}; this is edgesim {__version__}")
-    if sha256(content).hexdigest() != checksum:
-        raise CheckpointError(f"{path}: the checkpoint is damaged")
-    try:
-        return _parsed(content)
-    except Exception as error:
-        raise CheckpointError(
-            f"{path}: it cannot be restored here: {type(error).__name__}: {error}"
-        ) from error
+    with path.open("rb") as file:
+        try:
+            header: Any = json.loads(file.readline())
+            known = header["format"] == _MAGIC
+            version, checksum = header["edgesim_version"], header["sha256"]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            known = False
+        if not known:
+            raise CheckpointError(f"{path}: this is not a checkpoint of a run")
+        if version != __version__:
+            raise CheckpointError(f"{path}: of edgesim {version}; this is edgesim {__version__}")
+        begin = file.tell()
+        if file_digest(file, "sha256").hexdigest() != checksum:
+            raise CheckpointError(f"{path}: the checkpoint is damaged")
+        try:
+            return _parsed(file, begin)
+        except Exception as error:
+            raise CheckpointError(
+                f"{path}: it cannot be restored here: {type(error).__name__}: {error}"
+            ) from error
 
 
-def _parsed(content: bytes) -> Checkpoint:
-    with ZipFile(BytesIO(content)) as file:  # arrays take no more memory than the file has bytes
-        entries = file.infolist()
+def _parsed(content: BinaryIO, begin: int) -> Checkpoint:
+    with ZipFile(content) as zipped:  # arrays take no more memory than the file has bytes
+        entries = zipped.infolist()
         if any(entry.compress_type != ZIP_STORED for entry in entries):
             raise ValueError("compressed")
-        if sum(entry.file_size for entry in entries) > len(content):
+        if sum(entry.file_size for entry in entries) > content.seek(0, SEEK_END) - begin:
             raise ValueError("entries that overlap")
-    with np.load(BytesIO(content), allow_pickle=False) as file:
-        tree = json.loads(file[_TREE].tobytes())
-        arrays = [file[str(number)] for number in range(len(file.files) - 1)]
+    content.seek(begin)
+    with np.load(content, allow_pickle=False) as arrays_by_name:
+        tree = json.loads(arrays_by_name[_TREE].tobytes())
+        arrays = [arrays_by_name[str(number)] for number in range(len(arrays_by_name.files) - 1)]
     scenario, every, state = tree["scenario"], tree["every"], tree["state"]
     if (type(scenario), type(every), type(state)) != (str, int, dict) or every <= 0:
         raise ValueError("not what a run saves")

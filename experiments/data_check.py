@@ -1,5 +1,6 @@
 """What a data file is, before a scenario names it: columns, period, step, gaps, zone, what it becomes."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,13 +14,13 @@ from ..scenarios.carbon_section import CarbonReading
 from ..scenarios.data.carbon import read_carbon
 from ..scenarios.data.catalogue import catalogue
 from ..scenarios.data.columns import amounts
-from ..scenarios.data.graphs import around, degrees, place, read_graph
+from ..scenarios.data.graphs import around
 from ..scenarios.data.lookup import look_up
 from ..scenarios.data.pieces import open_pieces
 from ..scenarios.data.positions import coordinate_columns, coordinates
 from ..scenarios.data.records import Table, read_table, refuse
 from ..scenarios.data.workload_formats import format_of
-from ..scenarios.data.workloads import Workload, read_workload
+from ..scenarios.data.workloads import MINUTE_S, Workload, read_workload
 from ..scenarios.errors import Issue, ScenarioError, as_toml, nearest
 from ..scenarios.loading import Overrides, data_folders, values_of
 from ..scenarios.validation import validate
@@ -27,6 +28,7 @@ from ..scenarios.workload_section import WorkloadReading
 from ..simulator.components import MOST_HELD
 from ..traces.printing import Printable, duration
 from .movement_check import movement_facts
+from .topology_check import topology_facts
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
@@ -74,8 +76,8 @@ def check_data(file: str | Path, kind: str, overrides: Overrides = ()) -> DataCh
     Args:
         file: its path, or the name of one that ships or lies in a data folder.
         kind: one of `KINDS`.
-        overrides: how it is to be read: keys of a carbon file (`unit`, `time_zone`, …), `time_column` of
-            arrivals and movements.
+        overrides: how it is to be read: keys of a carbon file (`unit`, `time_zone`, …), of
+            arrivals and movements (`time_column`, …), of [topology] (`stations`, …).
 
     Raises:
         ScenarioError: it cannot be read, or is no such data, or a key is unknown.
@@ -137,13 +139,16 @@ def _arrivals(path: Path, keys: Mapping[str, Any]) -> Facts:
     if found.minutes:
         counts = [int(block["count"].sum()) for block in requests.blocks()]
         facts["requests"] = sum(counts)
+        ends = (requests.read(row, row + 1)["time_s"][0] for row in (0, requests.size - 1))
+        facts["period"] = "minute {:.0f} to {:.0f}".format(*(at / MINUTE_S + 1.0 for at in ends))
+        facts["usual step"] = duration(MINUTE_S)
         sizes: Any = "… bit"
     else:
         facts |= _steps(found)
         facts["rows out of order"] = found.out_of_order[0]
         numbers = _number_columns(path, reading, found.time_column)
         facts |= numbers
-        sizes = dict.fromkeys(numbers, "… bit")
+        sizes = {name: "… bit" for name in numbers if _SIZE.search(name)} or "… bit"
     named = {"time_column": found.time_column} if found.time_column else {}
     given = {key: value for key, value in keys.items() if value is not None}
     written = ", ".join(f"{key} = {as_toml(value)}" for key, value in (named | given).items())
@@ -153,6 +158,10 @@ def _arrivals(path: Path, keys: Mapping[str, Any]) -> Facts:
         + f"bits = {_inline(sizes) if isinstance(sizes, dict) else as_toml(sizes)}"
     )
     return facts
+
+
+_SIZE = re.compile(r"(?i)(?<!total )(?<!total_)(?:bit|byte|octet|size|token|length|payload|images)")
+"""Names of columns that a request's size may be made of; other numbers are no sizes."""
 
 
 def _steps(found: Workload) -> Facts:
@@ -251,55 +260,12 @@ def _positions(path: Path, keys: Mapping[str, Any]) -> Facts:
     }
 
 
-def _topology(path: Path, keys: Mapping[str, Any]) -> Facts:
-    import networkx as nx
-
-    _no_keys(keys, ())
-    graph = read_graph(path)
-    said = [attributes for _, attributes in graph.nodes(data=True)]
-    links = [attributes for _, _, attributes in graph.edges(data=True)]
-    own = any("kind" in one for one in said)
-    placed = [found for one in said if (found := place(one))]
-    parts = list(nx.connected_components(graph.to_undirected()))
-    ends = Counter(frozenset(pair) for pair in graph.edges())
-    at = {node: place(one) for node, one in graph.nodes(data=True)}
-    same = sum(a != b and at[a] is not None and at[a] == at[b] for a, b in graph.edges())
-    facts: Facts = {
-        "nodes": len(said),
-        "attributes of nodes": ", ".join(dict.fromkeys(key for one in said for key in one))
-        or "none",
-        "links": len(links),
-        "attributes of links": ", ".join(dict.fromkeys(key for one in links for key in one))
-        or "none",
-        "links without `LinkSpeedRaw`": sum("LinkSpeedRaw" not in one for one in links),
-        "links beside another": sum(count - 1 for count in ends.values()),
-        "links to the same node": nx.number_of_selfloops(graph),
-        "links of length 0": same,
-        "parts that no link joins": len(parts),
-    }
-    if own:
-        kinds = Counter(str(one.get("kind")) for one in said)
-        facts["kinds"] = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
-        facts["becomes"] = f"[topology] file = {as_toml(_name(path))}"
-        return facts
-    facts["nodes with coordinates"] = len(placed)
-    named = any(degrees(one) for one in said)
-    facts["coordinates"] = "Longitude, Latitude" if named else "`pos`" if placed else "none"
-    if any("Internal" in one for one in said):
-        facts["nodes with `Internal` = 1"] = sum(one.get("Internal") in (1, True) for one in said)
-    facts["node of most links"] = max(graph, key=lambda node: int(graph.degree(node)))
-    if placed:
-        facts["area"] = around(placed)
-    facts["becomes"] = f"[topology] file = {as_toml(_name(path))}, mbs = …"
-    return facts
-
-
 KINDS: Mapping[str, Callable[[Path, Mapping[str, Any]], Facts]] = {
     "carbon": _carbon,
     "arrivals": _arrivals,
     "mobility": movement_facts,
     "positions": _positions,
-    "topology": _topology,
+    "topology": topology_facts,
 }
 """What a file may be taken for."""
 

@@ -1,6 +1,7 @@
 """The physical network: what both problems share, and what the processes ask of each."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -178,5 +179,5 @@ class World(ABC):
         """
 
     @abstractmethod
-    def unfinished(self) -> TaskTable:
-        """The tasks still in the network; asked for once, at the end of the run."""
+    def unfinished(self) -> Iterator[TaskTable]:
+        """The tasks still in the network, some at a time; asked for once, at the end of the run."""

@@ -85,7 +85,8 @@ def simulate(*overrides: str, toml: str = SMALL, decide: Any = None) -> Run:
     trace = Capture()
     simulation = plan.simulation(decide or experiment.policy.decide, trace, streams)
     simulation.run()
-    trace.tasks(simulation.world.unfinished())
+    for rows in simulation.world.unfinished():
+        trace.tasks(rows)
     return Run(scenario, plan.network, simulation, trace)
 
 
@@ -139,3 +140,8 @@ def admit(ledger: TaskLedger, tasks: Tasks, queue_bits: FloatArray) -> FloatArra
     admitted = np.full((2, *queue_bits.shape), np.nan)
     ledger.admit(tasks, queue_bits, np.zeros(queue_bits.shape), admitted)
     return admitted
+
+
+def pending(ledger: TaskLedger) -> TaskTable:
+    """All tasks still in a queue, and those dropped since the last service."""
+    return np.concatenate(list(ledger.pending()))

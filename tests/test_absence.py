@@ -1,19 +1,23 @@
 """Devices that come and go: what becomes of their bits and tasks, and who learns of it when."""
 
 import math
+import tomllib
 from copy import deepcopy
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import table1
-from conftest import SMALL, Capture, admit, observing, simulate
+from conftest import SMALL, Capture, admit, observing, pending, simulate
 from continuing import STREAMS
 from test_ledger import outcomes, tasks
 from test_task_policies import decided, draw
 
+import edgesim
 from edgesim.experiments.run import prepare
+from edgesim.policies.among_present import among_present
 from edgesim.policies.catalogue import POLICIES
 from edgesim.policies.learning.environment import (
     StreamVectorEnvironment,
@@ -31,7 +35,8 @@ from edgesim.simulator.stream.decision import Decision
 from edgesim.simulator.stream.ledger import TaskLedger
 from edgesim.simulator.tasks.channel import MrcChannel
 from edgesim.simulator.tasks.decision import TaskDecision
-from edgesim.simulator.tasks.network import Tasks
+from edgesim.simulator.tasks.network import CarbonAwareNetwork, Tasks
+from edgesim.simulator.tasks.observation import TaskObservation
 
 SHIFTS = "mobility.model=shifts:Shifts"
 CHANGING = (SHIFTS, "mobility.change=0.1")
@@ -134,7 +139,8 @@ def conserved(queue: str, slots: int, *overrides: str) -> Conservation:
 
     world.ledger.admit = watched
     simulation.run()
-    trace.tasks(world.unfinished())
+    for rows in world.unfinished():
+        trace.tasks(rows)
     state, sums = world.state, trace.sums
     queued = state.queue_bits.sum() + state.station_queue_bits.sum()
     # The failures of the last slot would be in the row of the next.
@@ -233,7 +239,7 @@ def test_a_task_that_is_half_sent_by_hand(lost: bool) -> None:
         # 16 bits could be served, and 8 are there: the first task's other 6, then the second's 2.
         np.testing.assert_allclose(ended[1]["completion_s"], [0.3 + 0.0375, 0.35], rtol=1e-12)
         assert ended[1]["station"].tolist() == [1, 1]
-    assert not len(ledger.pending())
+    assert not len(pending(ledger))
     ledger.check_state()
 
 
@@ -254,6 +260,70 @@ def test_a_station_that_is_down_takes_nothing_over() -> None:
     np.testing.assert_allclose(queue[3:, 1], [arrived[:3, 1].sum()] * 3, rtol=1e-12)
     # What was taken over is served for the quarter of slot 2 that the station is up, and then waits.
     assert trace["station_served_bits"][0, 2, 0] == pytest.approx(handed[2, 0] * 0.5)
+
+
+def test_a_decision_among_those_present_is_shown_them_alone() -> None:
+    """Each replication's own numbers, and the answers where they belong; of 4 devices 2, 0 and 3."""
+    rng = np.random.default_rng(5)
+    present = np.array([[0, 1, 0, 1], [0, 0, 0, 0], [1, 1, 1, 0]], np.bool_)
+    gain, *numbers = rng.uniform(1.0, 2.0, (10, 3, 4))
+    cross, carbon = rng.uniform(size=(3, 4, 4)), rng.uniform(size=(3, 1))
+    position = rng.uniform(size=(3, 4, 2))
+    seen = TaskObservation(
+        slot=7,
+        time_s=0.7,
+        tasks=Tasks(*numbers[:3]),
+        channel=MrcChannel(gain, cross),
+        carbon_g_per_j=carbon,
+        position_m=position,
+        last_emission_g=numbers[3],
+        age_s=numbers[4],
+        present=present,
+    )
+    limits = dict(
+        zip(
+            ("device_power_max_w", "device_cpu_min_hz", "device_cpu_max_hz", "theta_device"),
+            rng.uniform(1.0, 2.0, (4, 4)),
+            strict=True,
+        )
+    )
+    network = replace(table1.network(4), **limits)
+    answers = rng.uniform(size=(4, 3, 4))
+    asked = []
+
+    def decide(some: CarbonAwareNetwork, shown: TaskObservation, rows: Any) -> TaskDecision:
+        (r,) = rows[0].ravel()
+        at = np.flatnonzero(present[r])
+        asked.append(int(r))
+        for name, limit in limits.items():
+            np.testing.assert_array_equal(getattr(some, name), limit[at])
+        assert shown.present.shape == (1, len(at)) and shown.present.all()
+        for one, other in (
+            (shown.tasks.bits, numbers[0]),
+            (shown.tasks.cycles, numbers[1]),
+            (shown.tasks.deadline_s, numbers[2]),
+            (shown.channel.gain, gain),
+            (shown.last_emission_g, numbers[3]),
+            (shown.age_s, numbers[4]),
+            (shown.position_m, position),
+        ):
+            np.testing.assert_array_equal(one, other[r, at][None])
+        np.testing.assert_array_equal(shown.channel.interference_gain[0], cross[r][np.ix_(at, at)])
+        np.testing.assert_array_equal(shown.carbon_g_per_j, carbon[r][None])
+        power, local, edge, chance = answers[(slice(None), *rows)]
+        return TaskDecision(
+            power, chance > 0.5, local, edge, {"lower_bound_mg": np.array([9.0 + r])}
+        )
+
+    decision = among_present(network, seen, decide, {"lower_bound_mg": -3.0})
+    assert asked == [0, 2]
+    np.testing.assert_array_equal(decision.power_w, answers[0] * present)
+    np.testing.assert_array_equal(decision.local_cpu_hz, answers[1] * present)
+    np.testing.assert_array_equal(decision.edge_cpu_hz, answers[2] * present)
+    np.testing.assert_array_equal(decision.offload, (answers[3] > 0.5) & present)
+    assert {name: one.tolist() for name, one in decision.diagnostics.items()} == {
+        "lower_bound_mg": [9.0, -3.0, 11.0]
+    }
 
 
 def test_presence_leaves_all_streams_alone() -> None:
@@ -295,6 +365,24 @@ def test_an_ideal_twin_knows_who_is_there_and_how_old_its_news_of_the_others_is(
         np.testing.assert_array_equal(
             members, np.bincount(observation.station[0, present], minlength=4)
         )
+
+
+def test_ages_are_of_the_twins_of_who_is_there(tmp_path: Path) -> None:
+    """With news every slot they are 0; with news every 2 slots 0 and a slot in turn; at any absence."""
+    path = tmp_path / "t.h5"
+    for period, right in (("100 ms", 0.0), ("200 ms", 0.05)):
+        twin = ("twin.sync=periodic", f"twin.device.period={period}", "trace.level=full")
+        with edgesim.run(
+            tomllib.loads(SMALL),
+            path,
+            slots=200,
+            policy="local",
+            overrides=[*away((0, 0, 200), (1, 0, 100), (3, 4, 100)), *twin],
+        ) as trace:
+            assert 0.0 < trace.summary().estimates["present_share"].value < 1.0
+            assert trace.summary().estimates["twin_age_s"].value == pytest.approx(right, rel=0.02)
+            absent = trace.slots["present"].values == 0
+            assert not trace.slots["twin_age_s"].values[absent].any()
 
 
 def test_a_late_twin_learns_of_it_when_the_station_has_reported() -> None:
@@ -442,7 +530,7 @@ def test_who_is_always_absent_might_as_well_not_be(policy: str, more: tuple[str,
 @pytest.mark.parametrize("floor", ["all", "offloading"])
 def test_c10_is_about_those_who_are_there(policy: str, floor: Any) -> None:
     """Among others, who are absent, devices are given what they are given alone."""
-    if policy in ("ddpg", "dqn", "aac"):
+    if policy in ("ddpg", "dqn", "aac", "agent"):
         return
     made: Any = resolve(policy, "policies", POLICIES["worst-case-emission"])()
     full, few = draw(range(2), 5), [0, 2, 3]

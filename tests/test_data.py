@@ -7,6 +7,7 @@ import tomllib
 from collections import Counter
 from configparser import ConfigParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import platformdirs
@@ -158,6 +159,34 @@ def test_the_shipped_places_are_as_described() -> None:
     described = {one.file: one for one in catalogue().shipped}
     assert "785 of 816" in described["eua_users_melbourne_cbd.csv"].basis
     assert rows("eua_stations_melbourne_cbd.csv")[0].keys() == {"SITE_ID", "LATITUDE", "LONGITUDE"}
+
+
+def test_the_shipped_movements_are_as_described() -> None:
+    with gzip.open(SHIPPED / "sumo_crossing_fcd.xml.gz") as text:
+        steps = list(ElementTree.parse(text).getroot())
+    rows = [(step.get("time"), one) for step in steps for one in step]
+    objects = dict.fromkeys((one.tag, str(one.get("id"))) for _, one in rows)
+    kinds = Counter(kind for kind, _ in objects)
+    names = Counter(name.split(".")[0] for _, name in objects)
+    assert (len(rows), kinds) == (5217, {"vehicle": 59, "person": 26})
+    assert (names["bus"], names["rider"]) == (3, 10)
+    assert [step.get("time") for step in steps] == [f"{second}.00" for second in range(60, 361)]
+    places = np.array([[float(one.get(axis, "nan")) for axis in "xy"] for _, one in rows])
+    assert places.min() >= 0.0 and places.max() <= 300.0
+    # Who rides is listed beside the bus, and at its place.
+    at: dict[tuple[str, ...], list[str]] = {}
+    for time, one in rows:
+        at.setdefault((str(time), one.get("x", ""), one.get("y", "")), []).append(
+            str(one.get("id"))
+        )
+    assert {"bus.1", "rider.0", "rider.1", "rider.2"} in [set(one) for one in at.values()]
+    described = {one.file: one for one in catalogue().shipped}["sumo_crossing_fcd.xml"]
+    assert "59 vehicles, three of them buses, and 26 persons, ten of whom" in described.basis
+    assert "5,217 rows" in described.cut
+    script = (ROOT / "docs" / "examples" / "sumo_crossing.sh").read_text(encoding="utf-8")
+    for command in described.cut.partition("; without")[0].split("; "):
+        program, *words = command.split()
+        assert program in script and all(word in script for word in words)
 
 
 def test_the_shipped_grid_is_as_described() -> None:

@@ -1,6 +1,8 @@
 """`edgesim data` and `edgesim data check`: what a file is, before a scenario names it."""
 
+import gzip
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from test_carbon import ELECTRICITY_MAPS, LONDON, UK_API
-from test_topologies import graphml, node_link
+from test_topologies import LINKS, gml, graphml, node_link
 
 import edgesim
 from edgesim.cli import DATA_KINDS, main
@@ -51,11 +53,13 @@ def test_the_list_has_all_that_ships_and_where_the_rest_is() -> None:
         ("carbon_intensity_gb_2020.csv", "carbon"),
         ("azure_llm_code_2023.csv", "arrivals"),
         ("eua_users_melbourne_cbd.csv", "positions"),
+        ("sumo_crossing_fcd.xml", "mobility"),
     ],
 )
 def test_what_ships_is_checked_by_its_name(name: str, kind: str) -> None:
     told = json.loads(command("check", name, "--as", kind, "--json").stdout)
-    assert told["rows"] in (21_976, 8_819, 816) and name in told["becomes"]
+    rows = told["samples"] if kind == "mobility" else told["rows"]
+    assert rows in (21_976, 8_819, 816, 5_217) and name in told["becomes"]
     assert name in command("check", name, "--as", kind).stdout
 
 
@@ -74,6 +78,15 @@ def test_a_carbon_file() -> None:
         {"title": "x", "run": {"slots": 1}, "tasks": {"mean": 1.0}, **table}, data_dir="."
     )
     edgesim.validate(scenario)
+
+
+def test_a_mean_over_time_is_one_over_time() -> None:
+    """100 for an hour, 200 for two, and 300 for the usual hour and a half."""
+    rows = "2025-01-01 00:00,100\n2025-01-01 01:00,200\n2025-01-01 03:00,300\n"
+    told = facts(f"time,carbon intensity\n{rows}", "carbon")
+    mean = (100.0 * 1.0 + 200.0 * 2.0 + 300.0 * 1.5) / 4.5
+    assert told["g/kWh, mean over time"] == pytest.approx(mean, rel=1e-12)
+    assert (told["usual step"], told["longest step"]) == ("1 h 30 min", "2 h 0 min")
 
 
 def test_gaps_and_doubled_hours_of_a_carbon_file() -> None:
@@ -97,8 +110,20 @@ def test_arrivals() -> None:
     assert told["period"] == "2025-01-01T00:00:00 to 2025-01-01T00:00:10 UTC"
     assert told["size"] == "1 to 5, mean 3" and "name" not in told
     assert 'time_column = "t", bits = {size = "… bit"}' in told["becomes"]
+    told = facts("when_ms,prompt_tokens,total_tokens,cpu\n500,1,2,3\n2500,1,2,3\n", "arrivals")
+    assert (told["time column"], told["period"]) == ("when_ms", "0.5 s to 2.5 s")
+    assert told["becomes"].endswith('time_column = "when_ms", bits = {prompt_tokens = "… bit"}')
+    assert told["cpu"] == "3 to 3, mean 3"
+    told = facts("t,cpu\n0.5,1\n2.5,1\n", "arrivals")
+    assert told["time column"] == "t" and told["becomes"].endswith('bits = "… bit"')
     told = facts("time,size\n0.5,1\n2.5,1\n", "arrivals")
     assert (told["period"], told["usual step"]) == ("0.5 s to 2.5 s", "2 s")
+    counts = (
+        "HashOwner,HashApp,HashFunction,Trigger,1,2,3,4\no,a,f,http,0,5,2,0\no,a,g,timer,0,1,1,0\n"
+    )
+    told = facts(counts, "arrivals")
+    assert (told["requests"], told["period"]) == (9, "minute 2 to 3")
+    assert told["usual step"] == "1 min 0 s"
 
 
 def test_movements() -> None:
@@ -117,6 +142,48 @@ def test_topologies() -> None:
     assert told["area"] == "{south = 49.99, west = 7.99, north = 52.01, east = 8.01}"
     told = facts(node_link(), "topology", name="n.json")
     assert (told["coordinates"], told["attributes of links"]) == ("`pos`", "dist")
+    told = facts(node_link(10.0), "topology", name="drawing.json")
+    assert (told["x"], told["coordinates that are no degrees"]) == ("80 to 80", 3)
+    assert 'coordinates = "…"' in told["becomes"] and "area" not in told
+
+
+BESIDE = [*LINKS, ("1", "0", {})]
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "keys", "inner"),
+    [
+        (graphml(), "n.graphml", (), 'stations = "internal", mbs = "2"'),
+        (gml(links=BESIDE), "n.gml.gz", (), 'stations = "internal", mbs = "1", parallel = "join"'),
+        (
+            graphml(links=LINKS[1:]),
+            "n.graphml",
+            ("fibre_index=1.5",),
+            'stations = ["1", "2"], mbs = "2", fibre_index = 1.5',
+        ),
+        (
+            graphml(),
+            "n.graphml",
+            ('stations=["Beta", "2"]',),
+            'mbs = "2", stations = ["Beta", "2"]',
+        ),
+        (node_link(), "n.json", (), 'mbs = "1", coordinates = "degrees"'),
+    ],
+)
+def test_what_a_topology_becomes_is_right_as_it_stands(
+    content: Any, name: str, keys: tuple[str, ...], inner: str
+) -> None:
+    text = content if isinstance(content, str) else json.dumps(content)
+    Path("x.toml").write_text('title = "x"\n[tasks]\nmean = "1 kbit"\n')
+    path = Path(name)
+    path.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+    becomes = str(check_data(path, "topology", keys).facts["becomes"])
+    found = re.fullmatch(r"\[topology\] (.*), with \[area\] (.*), \[twin\] (.*)", becomes)
+    assert found is not None, becomes
+    file = f'file = "{name.removesuffix(".gz")}"'
+    assert found[1] == f"{file}, {inner}"
+    overrides = [f"topology={{{found[1]}}}", f"area={{{found[2]}}}", f"twin={{{found[3]}}}"]
+    edgesim.validate(edgesim.load_scenario("x.toml", overrides))
 
 
 @pytest.mark.parametrize(

@@ -290,6 +290,63 @@ def check_workloads(folder: Path, seeds: Iterable[int]) -> None:
         Path(file).unlink()
 
 
+PLACES: dict[str, tuple[str, bool]] = {
+    # A file, and whether it is one of cells or users.
+    "eua.csv": (
+        "SITE_ID,LATITUDE,LONGITUDE,NAME,ELEVATION\n"
+        + "".join(f'{n},-37.8{n},144.9{n},"Site {n}",\n' for n in range(8)),
+        False,
+    ),
+    "cells.csv": (
+        "radio,mcc,net,area,cell,unit,lon,lat,range,samples\n"
+        + "".join(f"LTE,505,1,{n},{n},-1,144.9{n},-37.8{n},0,5\n" for n in range(8)),
+        False,
+    ),
+    "german.csv": (
+        "Lat;Long\n" + "".join(f"-37,8{n};144,9{n}\n" for n in range(8)),
+        True,
+    ),
+    "places.json": (
+        json.dumps(
+            {"sites": [{"latitude": -37.8 - n / 100, "lng": 144.9 + n / 100} for n in range(8)]},
+            indent=1,
+        ),
+        True,
+    ),
+}
+"""Files of positions of each form, and whether devices are there, or stations."""
+
+
+def check_positions(folder: Path, seeds: Iterable[int]) -> None:
+    rectangle = "area.rectangle={south=-38.0, west=144.0, north=-37.0, east=145.5}"
+
+    def words(name: str, devices: bool) -> list[str]:
+        key = "devices.positions" if devices else "stations.sbs.positions"
+        return ["small.toml", *sets([rectangle, f"{key}={{file='{name}'}}"])]
+
+    for name, (text, devices) in PLACES.items():
+        Path(name).write_text(text, encoding="utf-8")
+        begun = CliRunner().invoke(main, ["validate", *words(name, devices)])
+        assert begun.exit_code == 0, begun.output
+    for seed in seeds:
+        rng = random.Random(seed)
+        kind = rng.choice(sorted(PLACES))
+        text, devices = PLACES[kind]
+        name, content = f"f.{kind}", hostile.text(text, rng).encode()
+        if rng.random() < 0.1:  # compressed, and damaged
+            name, packed = f"{name}.gz", bytearray(gzip.compress(content, mtime=0))
+            packed[rng.randrange(len(packed))] ^= 1 << rng.randrange(8)
+            content = bytes(packed[: rng.choice([None, -3])])
+        Path(name).write_bytes(content)
+        if rng.random() < 0.2:
+            run = ["run", *words(name, devices), "-o", "t.h5", "--overwrite", "--slots", "3"]
+            answered(run, (seed, kind))
+        else:
+            answered(["validate", *words(name, devices)], (seed, kind))
+        answered(["data", "check", name, "--as", "positions"], (seed, kind))
+        Path(name).unlink()
+
+
 def check_topologies(folder: Path, seeds: Iterable[int]) -> None:
     links = [("0", "1", {"LinkSpeedRaw": 1e9}), ("1", "2", {}), ("2", "1", {})]
     lines = test_topologies.graphml(links=links).replace("<", "\n<")
@@ -352,10 +409,11 @@ CHECKS: dict[str, tuple[Check, range, range]] = {
     "data": (check_data, range(15), range(1000, 5000)),
     "carbon": (check_carbon, range(25), range(1000, 3000)),
     "workloads": (check_workloads, range(25), range(1000, 3000)),
+    "positions": (check_positions, range(15), range(1000, 3000)),
     "topologies": (check_topologies, range(25), range(1000, 3000)),
     "tables": (check_tables, range(1), range(1000, 1200)),
 }
-"""Each with the seeds of every day, and those of the slow test: 11,600 files."""
+"""Each with the seeds of every day, and those of the slow test: 13,600 files."""
 
 
 @pytest.mark.parametrize("kind", CHECKS)

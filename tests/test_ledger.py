@@ -1,17 +1,22 @@
 import pickle
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 import pytest
-from conftest import admit
+from conftest import admit, pending
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgesim.simulator.core.randomness import Streams
 from edgesim.simulator.core.recorder import OUTCOMES, TASK_ROW, TaskTable
+from edgesim.simulator.core.saved_state import Saved, load_state, save_state
 from edgesim.simulator.models.arrivals import Poisson, Tasks
+from edgesim.simulator.models.failures import Availability
+from edgesim.simulator.stream import ledger as ledger_module
+from edgesim.simulator.stream import ledger_pending
 from edgesim.simulator.stream.ledger import TaskLedger
 from edgesim.simulator.stream.queues import after_service, drain
 
@@ -194,20 +199,20 @@ class TestByHand:
         done = one.serve(1, [1000.0], [0.0], [0.0])
         assert done["deadline_s"] == pytest.approx([0.17, 0.18])
         assert outcomes(done) == ["done", "late"]
-        pending = one.ledger.pending()
-        assert outcomes(pending) == ["queued"]
-        assert np.isnan(pending["completion_s"]).all()
-        assert pending["deadline_s"] == pytest.approx([0.19])
+        left = pending(one.ledger)
+        assert outcomes(left) == ["queued"]
+        assert np.isnan(left["completion_s"]).all()
+        assert left["deadline_s"] == pytest.approx([0.19])
 
     def test_pending_are_those_at_devices_and_at_stations(self) -> None:
         one = OneReplication(devices=2)
         one.admit((0, 0.01, 100.0), (0, 0.02, 300.0), (1, 0.015, 50.0))
         one.serve(1, [0.0, 0.0], [200.0, 0.0], [0.0])
-        pending = one.ledger.pending()
-        assert pending["device"].tolist() == [0, 0, 1]
-        assert pending["bits"].tolist() == [100.0, 300.0, 50.0]
-        assert pending["station"].tolist() == [0, 0, -1]
-        assert outcomes(pending) == ["queued"] * 3
+        left = pending(one.ledger)
+        assert left["device"].tolist() == [0, 0, 1]
+        assert left["bits"].tolist() == [100.0, 300.0, 50.0]
+        assert left["station"].tolist() == [0, 0, -1]
+        assert outcomes(left) == ["queued"] * 3
 
     def test_full_buffer_drops_whole_tasks(self) -> None:
         ledger = TaskLedger(2, 2, 1, TAU, deadline_s=1.0, buffer_bits=1000.0)
@@ -236,9 +241,9 @@ class TestByHand:
             tasks((0, 0, 0.11, 501.0), (0, 0, 0.12, 499.0)),
             np.array([[501.0, 0.0], [0.0, 0.0]]),
         )
-        pending = ledger.pending()
-        assert outcomes(pending) == ["dropped", "queued", "queued", "queued"]
-        assert pending["bits"].tolist() == [501.0, 500.0, 499.0, 1000.0]
+        left = pending(ledger)
+        assert outcomes(left) == ["dropped", "queued", "queued", "queued"]
+        assert left["bits"].tolist() == [501.0, 500.0, 499.0, 1000.0]
 
     @pytest.mark.parametrize(
         "row",
@@ -423,7 +428,7 @@ class TestAgainstCumulativeCurves:
     @settings(max_examples=120)
     def test_every_task_ends_when_its_last_bit_does(self, case: Case) -> None:
         slots, ledger = case.run(), case.ledger()
-        table = joined([*run(ledger, slots), ledger.pending()])
+        table = joined([*run(ledger, slots), *ledger.pending()])
         for r in range(case.replications):
             expected = np.array(reference(slots, r)).reshape(-1, 4)
             expected = expected[np.lexsort(expected.T[1::-1])]
@@ -439,11 +444,11 @@ class TestAgainstCumulativeCurves:
     def test_a_replication_is_what_it_is_alone(self, case: Case) -> None:
         case = replace(case, replications=3)
         ledger = case.ledger()
-        together = joined([*run(ledger, case.run()), ledger.pending()])
+        together = joined([*run(ledger, case.run()), *ledger.pending()])
         for r in range(3):
             single = replace(case, replications=1, seed=case.seed + r)
             ledger = single.ledger()
-            alone = joined([*run(ledger, single.run()), ledger.pending()])
+            alone = joined([*run(ledger, single.run()), *ledger.pending()])
             mine = together["replication"] == r
             for name in COLUMNS - {"replication"}:
                 column = together[name][mine]
@@ -475,6 +480,103 @@ def test_crowded_phases_are_sorted_all_the_same() -> None:
     assert len(done) == 2 * devices
     assert done["device"][:devices].tolist() == np.argsort(bits, kind="stable").tolist()
     assert np.all(np.diff(done["completion_s"]) >= 0.0)
+
+
+class TestRoom:
+    """However little room there is, nothing is lost: what a slot can add was counted before."""
+
+    @given(case=cases, seed=st.integers(0, 2**32))
+    @settings(max_examples=40)
+    def test_what_is_counted_is_enough(self, case: Case, seed: int) -> None:
+        tables = []
+        for few, rows in ((1 << 16, 1 << 14), (0, 1)):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(ledger_module, "FEW", few)
+                patch.setattr(ledger_pending, "ROWS", rows)
+                tables.append(self.hard_times(case, np.random.default_rng(seed)))
+        generous, counted = tables
+        assert len(generous) == len(counted)
+        for name in COLUMNS:
+            np.testing.assert_array_equal(counted[name], generous[name])
+
+    @staticmethod
+    def hard_times(case: Case, rng: np.random.Generator) -> TaskTable:
+        """Services that may be more than there is, stations that fail, and devices that leave."""
+        ledger, ended, arrived = case.ledger(), [], 0
+        at_devices = case.replications, case.devices
+        at_stations = case.replications, case.stations
+        for t, slot in enumerate(case.run()):
+            if rng.random() < 0.1:
+                ledger.lose(rng.random(at_stations) < 0.5)
+            if rng.random() < 0.1:
+                taken_over = slot.station if rng.random() < 0.5 else None
+                ledger.leave(rng.random(at_devices) < 0.5, taken_over)
+            windows = np.sort(rng.random((*at_stations, 2)))
+            fails = (rng.random(at_stations) < 0.2).astype(np.int64)
+            availability = Availability(windows[..., :1], windows[..., 1:], 1 - fails, fails)
+            more = 2.0 * rng.random()
+            services = more * slot.local_bits, more * slot.offloaded_bits, more * slot.served_bits
+            ended.append(ledger.serve(t, slot.station, *services, availability).copy())
+            ledger.check_state()
+            admit(ledger, slot.arriving, np.zeros(at_devices))
+            ledger.check_state()
+            arrived += slot.arriving.bits.size
+        table = joined([*ended, *ledger.pending()])
+        assert len(table) == arrived
+        return table
+
+    @pytest.mark.parametrize("local_share", [1.0, 0.0])
+    def test_a_waiting_task_takes_less_than_120_bytes(self, local_share: float) -> None:
+        """At its device, or all but the first ones at the station, and while the run ends."""
+        with pytest.MonkeyPatch.context() as patch:  # what is compiled is no task's
+            patch.setattr(ledger_module, "FEW", 0)
+            patch.setattr(ledger_pending, "ROWS", 1)
+            self.overloaded(local_share, slots=4, each=20)
+        tracemalloc.start()
+        left = self.overloaded(local_share, slots=66, each=5000)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert left > 0.99 * 330_000
+        assert peak < 120 * left
+
+    @staticmethod
+    def overloaded(local_share: float, slots: int, each: int) -> int:
+        """How many tasks of one bit are left at the end; a device serves one in a slot, or the station."""
+        devices = 10
+        ledger, nothing = TaskLedger(1, devices, 1, TAU), np.zeros((1, devices))
+        device, station = np.arange(each) % devices, np.zeros((1, devices), np.int64)
+        for t in range(slots):
+            sent = nothing if local_share else nothing + each / devices
+            served = np.array([[1.0 if t > 1 else 0.0]])
+            ledger.serve(t, station, nothing + local_share * (t > 0), sent * (t > 0), served)
+            arrival_s = (t + np.arange(each) / each) * TAU
+            admit(ledger, Tasks(np.zeros_like(device), device, arrival_s, np.ones(each)), nothing)
+        return sum(map(len, ledger.pending()))
+
+    @pytest.mark.parametrize("rows", [1, 1 << 14])
+    def test_two_that_arrive_together_come_by_size_and_then_by_station(
+        self, rows: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(ledger_pending, "ROWS", rows)
+        one = OneReplication(devices=2, stations=2)
+        one.admit((1, 0.0, 5.0), (0, 0.0, 9.0), (0, 0.0, 3.0), (1, 0.0, 7.0), (1, 0.0, 7.0))
+        one.serve(1, [0.0, 0.0], [0.0, 3.5], [0.0, 0.0], [0, 1])
+        left = pending(one.ledger)
+        assert left["device"].tolist() == [0, 0, 1, 1, 1]
+        assert left["bits"].tolist() == [3.0, 9.0, 5.0, 7.0, 7.0]
+        assert left["station"].tolist() == [-1, -1, 1, -1, -1]
+
+    def test_one_whose_entries_are_views_of_a_file_grows(self) -> None:
+        case = Case(5, replications=1, devices=3, stations=2, slots=20, change=0.3)
+        slots, first, second = case.run(), case.ledger(), case.ledger()
+        run(first, slots[:2])
+        saved = save_state({"ledger": first})
+        views = [array.copy()[:] for array in saved.arrays]
+        load_state(Saved(saved.tree, views), {"ledger": second})
+        resumed = joined([*run(second, slots[2:], first=2), *second.pending()])
+        whole = joined([*run(first, slots[2:], first=2), *first.pending()])
+        for name in COLUMNS:
+            np.testing.assert_array_equal(resumed[name], whole[name])
 
 
 class TestLongRuns:
@@ -509,7 +611,7 @@ class TestLongRuns:
             ended += sum(map(len, run(ledger, [slot], first=t)))
             admitted += slot.arriving.bits.size
             if t % 100 == 99:
-                assert len(ledger.pending()) == 0
+                assert len(pending(ledger)) == 0
                 assert ended == admitted
             if t == 500:
                 size = len(pickle.dumps(ledger))
@@ -519,10 +621,10 @@ class TestLongRuns:
     def test_continues_from_a_pickle(self) -> None:
         case = Case(7, replications=2, devices=5, stations=3, slots=60, change=0.3)
         slots, whole, first = case.run(), case.ledger(), case.ledger()
-        expected = joined([*run(whole, slots), whole.pending()])
+        expected = joined([*run(whole, slots), *whole.pending()])
         tables = run(first, slots[:23])
         second = pickle.loads(pickle.dumps(first))
-        resumed = joined([*tables, *run(second, slots[23:], first=23), second.pending()])
+        resumed = joined([*tables, *run(second, slots[23:], first=23), *second.pending()])
         for name in COLUMNS:
             np.testing.assert_array_equal(resumed[name], expected[name])
 

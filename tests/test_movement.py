@@ -1,7 +1,13 @@
 """Movements of files: each format's values by hand, and what devices then do."""
 
+import contextlib
 import copy
 import gzip
+import io
+import pickle
+import sys
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +20,7 @@ import edgesim
 from edgesim.experiments.data_check import check_data
 from edgesim.experiments.run import prepare
 from edgesim.scenarios.data.movement import clock_s
+from edgesim.scenarios.data.movement_plane import plane
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.sections import File, Rectangle
 from edgesim.simulator.core.randomness import Streams
@@ -114,6 +121,37 @@ def test_kinds_and_which_objects_are_devices(tmp_path: Path) -> None:
     assert model.present.shape == (1, 1)
 
 
+RIDES = """timestep_time;vehicle_id;vehicle_x;vehicle_y;vehicle_type;vehicle_lane;vehicle_edge
+14.00;7;127.64;302.56;truck;ab_0;
+14.00;7;127.64;302.56;DEFAULT_PEDTYPE;;ab
+14.00;7;127.64;302.56;DEFAULT_CONTAINERTYPE;;ab
+"""
+
+
+def test_who_rides_is_beside_the_vehicle_and_keyed_by_its_kind(tmp_path: Path) -> None:
+    """As SUMO 1.28.0 writes a truck with a person and a container, all of one id."""
+    rows = [line.split(";") for line in RIDES.splitlines()[1:]]
+    objects = "".join(
+        f'<{kind} id="{row[1]}" x="{row[2]}" y="{row[3]}" type="{row[4]}"/>'
+        for kind, row in zip(("vehicle", "person", "container"), rows, strict=True)
+    )
+    xml = f'<fcd-export><timestep time="14.00">{objects}</timestep></fcd-export>'
+    pq.write_table(
+        pa.table(dict(zip(RIDES.split("\n")[0].split(";"), zip(*rows, strict=True), strict=True))),
+        tmp_path / "f.parquet",
+    )
+    write(tmp_path, xml, "f.xml")
+    write(tmp_path, RIDES, "f.csv")
+    for name in ("f.xml", "f.csv", "f.parquet"):
+        model, at = begin(tmp_path / name)
+        assert at[0].tolist() == [[127.64, 302.56]] * 3 and model.present.all()
+        names = [model.source.name(thing) for thing in range(3)]
+        assert names == ["vehicle 7", "person 7", "container 7"]
+        for kind in ("vehicle", "person", "container"):
+            model, at = begin(tmp_path / name, kinds=(kind,))
+            assert at.shape == (1, 1, 2) and model.source.name(0) == f"{kind} 7"
+
+
 def test_all_replications_see_the_same(tmp_path: Path) -> None:
     model, at = begin(write(tmp_path, BONNMOTION, "f.movements"), replications=3)
     at = model.advance(at, 5.0)
@@ -157,6 +195,11 @@ def test_bonnmotion(tmp_path: Path) -> None:
     along = [(10, 20), (60, 20), (110, 20), (110, 20), (110, 45), (110, 70), (110, 70)]
     assert at[:, 0].tolist() == [list(map(float, one)) for one in along]
     assert present.all() and (at[:, 1] == 5.0).all()
+    # However fast; and it begins again as it ends, without a step in between.
+    at, _ = follow(
+        write(tmp_path, "0 0 5 1 400 5 4 400 5\n", "h.movements"), 9, 0.5, at_end="repeat"
+    )
+    assert at[:, 0, 0].tolist() == [0.0, 200.0, *[400.0] * 6, 0.0, 200.0]
     spatial = write(tmp_path, "0 10 20 3 10 110 20 3\n", "g.movements")
     with pytest.raises(ScenarioError, match="bonnmotion-3d"):
         TraceMobility(spatial)
@@ -189,6 +232,25 @@ def test_tables_may_be_out_of_order_and_have_dates_or_clocks(tmp_path: Path) -> 
     assert clock_s("1:01:00:00.5") == 90_000.5
 
 
+def test_parquet_s_moments_and_ids_of_whatever_type(tmp_path: Path) -> None:
+    expected = follow(write(tmp_path, TABLE, "f.csv"), 2, 0.5)
+    path = tmp_path / "f.parquet"
+    places = {"x": [0, 5, 3, 5], "y": [0.0, 5.0, 4.0, 5.0]}
+    ns = pa.array([1, 1, 10**9 + 1, 10**9 + 1]).cast(pa.timestamp("ns", "Europe/London"))
+    day = datetime(2025, 1, 1)
+    for times in (ns, ns.dictionary_encode(), ns.cast(pa.string()), pa.array([0.0, 0.0, 1.0, 1.0])):
+        for ids in ([1, 2, 1, 2], [day, day.replace(2024)] * 2, ["a", "b"] * 2, [1.5, 2.5] * 2):
+            coded = pa.array(ids).dictionary_encode()
+            for one in (coded, coded.dictionary_decode()):
+                pq.write_table(pa.table({"t": times, "id": one, **places}), path)
+                for found, right in zip(follow(path, 2, 0.5), expected, strict=True):
+                    np.testing.assert_allclose(found, right, atol=1e-5)
+    late = pa.array([0, 0, 10**18, 10**18]).cast(pa.timestamp("us"))
+    pq.write_table(pa.table({"t": late, "id": ["a", "b"] * 2, **places}), path)
+    with pytest.raises(ScenarioError, match="column t: a time of no calendar"):
+        begin(path)
+
+
 def test_coordinates_have_a_place_on_the_earth(tmp_path: Path) -> None:
     path = write(tmp_path, "t,id,lat,lon\n0,a,50.001,8.002\n", "f.csv")
     rectangle = Rectangle(south=50.0, west=8.0, north=50.01, east=8.01)
@@ -204,25 +266,50 @@ def test_coordinates_have_a_place_on_the_earth(tmp_path: Path) -> None:
         begin(wrong, rectangle=rectangle, area_m=rectangle.size)
 
 
-def test_a_net_s_projection(tmp_path: Path) -> None:
-    net = write(
-        tmp_path,
-        '<net><location netOffset="-391000.00,-5817000.00" convBoundary="0,0,1,1" '
-        'projParameter="+proj=utm +zone=33 +ellps=WGS84 +datum=WGS84 +units=m +no_defs"/></net>',
-        "n.net.xml",
+LOCATION = (
+    '<net><location netOffset="-390754.14,-5819516.05" convBoundary="0.00,0.00,1012.84,563.62" '
+    'origBoundary="13.390000,52.515000,13.405000,52.520000" projParameter="+proj=utm +zone=33 '
+    '+ellps=WGS84 +datum=WGS84 +units=m +no_defs"/></net>'
+)
+"""Of netconvert 1.28.0."""
+XY = np.array([[5.305808117613196, 245.69929462019354], [946.2077139081666, 57.112139897421]])
+LON_LAT = np.array(
+    [[13.390077901066553, 52.51700736463943], [13.404827132987338, 52.51527188208045]]
+)
+
+
+def test_a_net_s_projection_is_what_sumolib_makes_of_it(tmp_path: Path) -> None:
+    """Both ways; the values are those of sumolib 1.28.0, convertLonLat2XY and convertXY2LonLat."""
+    pytest.importorskip("pyproj", reason="pip install 'edgesim[geo]'")
+    net = File(file=str(write(tmp_path, LOCATION, "n.net.xml")))
+    degrees = write(
+        tmp_path, "t,id,lon,lat\n0,a,13.390078,52.517007\n0,b,13.404,52.5155\n", "f.csv"
     )
+    at, _ = follow(degrees, 0, 1.0, net=net, area_m=[2000.0, 1000.0])
+    np.testing.assert_allclose(at[0], XY, atol=1e-6)
+    at, _ = follow(degrees, 0, 1.0, net=net, area_m=[2000.0, 1000.0], origin=(-10.0, 5.0))
+    np.testing.assert_allclose(at[0], XY - [-10.0, 5.0], atol=1e-6)
+    metres = write(tmp_path, "t,id,x,y\n0,a,5.30,245.74\n0,b,1001.77,30.5\n", "g.csv")
+    rectangle = Rectangle(south=52.51, west=13.385, north=52.525, east=13.41)
+    at, _ = follow(metres, 0, 1.0, net=net, rectangle=rectangle, area_m=rectangle.size)
+    right = (LON_LAT - [rectangle.west, rectangle.south]) * rectangle.scale
+    np.testing.assert_allclose(at[0], right, atol=1e-6)
+
+
+def test_a_net_s_projection_needs_pyproj(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyproj", None)
+    net = File(file=str(write(tmp_path, LOCATION, "n.net.xml")))
     path = write(tmp_path, "t,id,lon,lat\n0,a,13.40,52.50\n", "f.csv")
-    try:
-        import pyproj  # type: ignore[import-not-found, unused-ignore]
-    except ImportError:
-        with pytest.raises(ScenarioError, match=r"needs pyproj.*pip install 'edgesim\[geo\]'"):
-            begin(path, net=File(file=str(net)))
-        return
-    right = pyproj.Transformer.from_crs("EPSG:4326", "EPSG:32633", always_xy=True).transform(
-        13.40, 52.50
-    )
-    at, _ = follow(path, 0, 1.0, net=File(file=str(net)), area_m=[20_000.0, 20_000.0])
-    np.testing.assert_allclose(at[0, 0], [right[0] - 391_000.0, right[1] - 5_817_000.0], atol=1e-3)
+    with pytest.raises(ScenarioError, match=r"needs pyproj.*pip install 'edgesim\[geo\]'"):
+        begin(path, net=net)
+
+
+def test_a_projection_that_is_none(tmp_path: Path) -> None:
+    pytest.importorskip("pyproj", reason="pip install 'edgesim[geo]'")
+    net = write(tmp_path, LOCATION.replace("+proj=utm", "+proj=none"), "n.net.xml")
+    path = write(tmp_path, "t,id,lon,lat\n0,a,13.40,52.50\n", "f.csv")
+    with pytest.raises(ScenarioError, match=r"n.net.xml: projection '\+proj=none .* is not known"):
+        begin(path, net=File(file=str(net)))
 
 
 def test_a_net_without_a_projection(tmp_path: Path) -> None:
@@ -232,6 +319,23 @@ def test_a_net_without_a_projection(tmp_path: Path) -> None:
     path = write(tmp_path, "t,id,lon,lat\n0,a,13.40,52.50\n", "f.csv")
     with pytest.raises(ScenarioError, match="its projection is '!'"):
         begin(path, net=File(file=str(net)))
+
+
+def test_offsets_of_a_net_and_of_the_area_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A net whose metres are 1,000 to a degree of longitude and 2,000 to one of latitude, and 100 and 200 more."""
+
+    def projection(x: Any, y: Any, *, inverse: bool = False) -> Any:
+        return (x / 1000.0, y / 2000.0) if inverse else (1000.0 * x, 2000.0 * y)
+
+    located = lambda net: (100.0, 200.0, projection)
+    monkeypatch.setattr("edgesim.scenarios.data.movement_plane._location", located)
+    one = np.ones(1)
+    place = plane(Path("f"), True, None, Path("n"), (7.0, 30.0))
+    assert np.ravel(place(3.0 * one, 4.0 * one)).tolist() == [3093.0, 8170.0]
+    rectangle = Rectangle(south=50.0, west=8.0, north=50.01, east=8.01)
+    place = plane(Path("f"), False, rectangle, Path("n"), (7.0, 30.0))
+    metres = [place(8102.0 * one, 100_206.0 * one)[k][0] / rectangle.scale[k] for k in range(2)]
+    np.testing.assert_allclose(metres, [0.002, 0.003], rtol=1e-9)
 
 
 def test_what_lies_outside(tmp_path: Path) -> None:
@@ -331,9 +435,104 @@ def test_pieces_of_whatever_size_are_the_same(
             continue
         pieces = list(FcdXml(path).pieces())
         assert len(pieces) > 1
+        with pytest.raises(ScenarioError, match="line 12: x = '1O' is not a number"):
+            list(FcdXml(write(tmp_path, FCD.replace('"18.14"', '"1O"'), "g.xml")).pieces())
         for column in range(4):
             joined = np.concatenate([one[column] for one in pieces])
             np.testing.assert_array_equal(joined, np.concatenate([one[column] for one in whole]))
+
+
+def many_steps(ids: int = 3, steps: int = 60) -> str:
+    """Vehicles on circles, each there for half of the time."""
+    text = "<fcd-export>\n"
+    for step in range(steps):
+        text += f'<timestep time="{step}.00">\n'
+        for i in range(ids):
+            if (step + 17 * i) % steps < steps // 2:
+                x, y = (250 + 200 * f(0.1 * step + i) for f in (np.cos, np.sin))
+                text += f'<vehicle id="v{i}" x="{x:.2f}" y="{y:.2f}"/>\n'
+        text += "</timestep>\n"
+    return text + "</fcd-export>\n"
+
+
+@pytest.mark.parametrize("held", [0, 1 << 25])
+def test_pieces_are_kept_and_where_they_are_not_the_file_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: int
+) -> None:
+    """In memory or in a temporary file; in a copy; in a pickled one, which keeps none; without room."""
+    path = write(tmp_path, many_steps(), "f.xml")
+    expected = follow(path, 118, 0.5)
+    monkeypatch.setattr("edgesim.simulator.models.movement_xml._CHUNK", 300)
+    monkeypatch.setattr("edgesim.scenarios.data.row_store.HELD_BYTES", held)
+    parsed = []
+    pieces = FcdXml.pieces
+    monkeypatch.setattr(FcdXml, "pieces", lambda source: parsed.append(source) or pieces(source))
+    # The file may go on beyond what was looked at; who appears later is no device then.
+    for length_s, changed, times in (
+        (100.0, lambda model: model, 1),
+        (100.0, copy.deepcopy, 1),
+        (100.0, lambda model: pickle.loads(pickle.dumps(model)), 2),
+        (40.0, lambda model: model, 2),
+    ):
+        parsed.clear()
+        model = TraceMobility(path)
+        count = model.survey(LARGE, None, length_s, None)
+        assert count == 3 and len(model._found.kept) > 10
+        model = changed(model)
+        at = model.start(np.full((1, count, 2), 1.0), LARGE, Streams(1, 1).generators, False)
+        for step in range(119):
+            np.testing.assert_array_equal(model.present[0], expected[1][step])
+            np.testing.assert_array_equal(at[0], expected[0][step])
+            at = model.advance(at, 0.5)
+        assert len(parsed) == times, length_s
+    with monkeypatch.context() as full:
+        full.setattr("edgesim.scenarios.data.row_store.RowStore.append", no_room)
+        for found, right in zip(follow(path, 118, 0.5), expected, strict=True):
+            np.testing.assert_array_equal(found, right)
+
+
+def no_room(*_: Any) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_line_is_that_of_the_file_wherever_pieces_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgesim.simulator.models.movement_xml._CHUNK", 300)
+    lines = many_steps().splitlines()
+    for number in (len(lines) // 2, len(lines) - 4):
+        wrong = [*lines[:number], "<vehicle id='x' x='1'/>", *lines[number:]]
+        for name in ("f.xml", "f.xml.gz"):
+            path = write(tmp_path, "\n".join(wrong), name)
+            with pytest.raises(ScenarioError, match=f"line {number + 1}: a tag lacks"):
+                begin(path)
+    path = write(tmp_path, "\n".join(lines[:-1]), "f.xml")
+    with pytest.raises(ScenarioError, match=f"line {len(lines) - 1}: ends before"):
+        begin(path)
+
+
+def test_as_much_of_a_file_is_looked_at_as_a_run_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three seconds and, as an object may be without a sample so long, four more."""
+    monkeypatch.setattr("edgesim.simulator.models.movement_xml._CHUNK", 200)
+
+    def text(wrong_at: int) -> str:
+        steps = "".join(
+            f'<timestep time="{t}">'
+            + "".join(
+                f'<vehicle id="v{i}" x="{t}{"O" * (t == wrong_at)}" y="{i}"/>' for i in range(5)
+            )
+            + "</timestep>\n"
+            for t in range(30)
+        )
+        return f"<fcd-export>{steps}</fcd-export>"
+
+    with pytest.raises(ScenarioError, match="line 8: x = '7O'"):
+        begin(write(tmp_path, text(7), "f.xml"), 3.0, max_gap=4.0)
+    begin(write(tmp_path, text(20), "f.xml"), 3.0, max_gap=4.0)
+    told = check_data(write(tmp_path, text(-1), "f.xml"), "mobility").to_dict()
+    assert (told["samples"], told["most samples at one time"]) == (150, 5)
 
 
 def test_numbers_are_as_exact_as_python_s(tmp_path: Path) -> None:
@@ -399,12 +598,78 @@ def test_what_has_no_file_is_refused(tmp_path: Path) -> None:
         prepare(edgesim.load_scenario(str(tmp_path / "s.toml")))
 
 
-DAMAGED = {"f.xml": FCD, "f.tcl": NS2, "f.movements": BONNMOTION, "f.one": ONE, "f.csv": TABLE}
+DAMAGED = {
+    "f.xml": FCD.encode(),
+    "f.tcl": NS2.encode(),
+    "f.movements": BONNMOTION.encode(),
+    "f.one": ONE.encode(),
+    "f.csv": TABLE.encode(),
+    "g.csv": RIDES.encode(),
+    "f.xml.gz": gzip.compress(FCD.encode(), mtime=0),
+    "f.parquet": b"",
+}
+ODD: list[Any] = [
+    0,
+    1.5,
+    -1,
+    2**62,
+    1e300,
+    float("nan"),
+    float("inf"),
+    None,
+    "1",
+    "",
+    "a",
+    "1:02:03",
+]
+ODD += [
+    datetime(2025, 1, 1),
+    datetime(2025, 1, 1, tzinfo=UTC),
+    date(2025, 1, 1),
+    time(1),
+    timedelta(1),
+]
+ODD += [b"1", True, [1.0], {"a": 1}, Decimal("1.5"), "2025-01-01"]
 
 
-def damaged(text: str, rng: np.random.Generator) -> bytes:
+def parquet(rng: np.random.Generator) -> bytes:
+    """A table of Parquet: columns of any type, most of them right, with some odd cells."""
+    columns: dict[str, pa.Array] = {}
+    for name, cells in {
+        "t": [0, 0, 1, 1],
+        "id": list("abab"),
+        "x": [0, 5, 3, 5],
+        "y": [0, 5, 4, 5],
+    }.items():
+        mixed: list[Any] = list(cells)
+        if rng.random() < 0.3:
+            mixed = [ODD[int(rng.integers(len(ODD)))]] * 4
+            mixed[int(rng.integers(4))] = None if rng.random() < 0.5 else mixed[0]
+        column = pa.array(mixed)
+        if rng.random() < 0.3:
+            to = [
+                pa.float32(),
+                pa.int8(),
+                pa.string(),
+                pa.large_string(),
+                pa.timestamp("ms", "UTC"),
+            ]
+            with contextlib.suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
+                column = column.cast(to[int(rng.integers(5))])
+        if rng.random() < 0.2 and not pa.types.is_null(column.type):
+            with contextlib.suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
+                column = column.dictionary_encode()
+        columns[name] = column
+    if rng.random() < 0.1:
+        columns["lane"], columns["edge"] = pa.array([1, 2, 3, 4]), pa.array(["", None, "a", "b"])
+    out = io.BytesIO()
+    pq.write_table(pa.table(columns), out)
+    return out.getvalue()
+
+
+def damaged(content: bytes, rng: np.random.Generator) -> bytes:
     """A file with some bytes changed, cut out or doubled."""
-    data = bytearray(text.encode())
+    data = bytearray(content)
     for _ in range(rng.integers(1, 5)):
         at = int(rng.integers(len(data)))
         match rng.integers(5):
@@ -429,11 +694,16 @@ def damaged(text: str, rng: np.random.Generator) -> bytes:
 def try_damaged(tmp_path: Path, name: str, count: int, seed: int) -> None:
     rng, path, ended = np.random.default_rng(seed), tmp_path / name, 0
     for _ in range(count):
-        path.write_bytes(damaged(DAMAGED[name], rng))
+        if content := DAMAGED[name]:
+            content = damaged(content, rng)
+        else:
+            content = parquet(rng)
+            content = damaged(content, rng) if rng.random() < 0.3 else content
+        path.write_bytes(content)
         try:
             at, present = follow(path, 3, 1.0, outside="clip", length_s=3.0)
         except ScenarioError as error:
-            assert len(error.issues) == 1 and str(error).startswith(str(path))
+            assert len(error.issues) == 1 and str(error).startswith(str(path)), error
             continue
         ended += 1
         assert ((at >= 0.0) & (at <= 500.0)).all() and present.dtype == np.bool_

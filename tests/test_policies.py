@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import Run, simulate
-from untrained import save_untrained
+from untrained import STEADY, save_untrained
 
 from edgesim.policies.catalogue import POLICIES, descriptions
 from edgesim.scenarios.components import resolve
@@ -51,6 +51,7 @@ def cases(problem: str) -> dict[str, tuple[str, ...]]:
     }
     for name in set(LEARNED) & set(named):
         named[name] += (f"policy.checkpoint={UNTRAINED}/{problem}-{name}.pt",)
+    named["agent"] = STEADY
     if problem != "drift-plus-penalty":
         return named
     # A search over all sets of senders is for small networks, and refuses others.
@@ -84,7 +85,7 @@ def test_descriptions_are_those_of_the_classes(problem: str) -> None:
     assert descriptions(problem) == [(name, text.split("\n")[0]) for name, text in known.items()]
 
 
-MOVING = ("mobility.model=random-waypoint", 'mobility.speed=["20 m/s", "30 m/s"]')
+MOVING = ("mobility={model='random-waypoint', speed=['20 m/s', '30 m/s']}",)
 BATTERIES = 'devices.battery={capacity="0.05 J", initial=0.5, harvest="60 mW"}'
 FAILURES = "failures={time_to_failure=1, time_to_repair=0.5}"
 FAILING = (f"stations.sbs.{FAILURES}", f"stations.mbs.{FAILURES}")
@@ -165,8 +166,8 @@ def test_runs_to_the_end_alike_alone_and_among_others(toml: str, policy: tuple[s
 @every_cell
 def test_runs_with_a_stale_and_lossy_twin(toml: str, policy: tuple[str, ...]) -> None:
     run = run_to_the_end(toml, *policy, *stale(toml))
-    # A static network's limits on mains never change, however old the news.
-    assert not run.trace["scaled"].any()
+    # The limits on mains of devices that are always there never change, however old the news.
+    assert run.simulation.world.tells_presence or not run.trace["scaled"].any()
     assert run.trace["twin_age_s"].max() > 3 * run.simulation.world.slot_s
 
 
@@ -200,6 +201,13 @@ def test_runs_with_devices_that_come_and_go(toml: str, policy: tuple[str, ...]) 
     ).trace
     for name in trace.rows[0]:
         np.testing.assert_array_equal(trace[name][1], alone[name][0], err_msg=name)
+
+
+def test_devices_of_sumo_crossing_come_and_go_within_these_slots() -> None:
+    toml = next(one.path for one in shipped() if one.name == "sumo_crossing").read_text("utf-8")
+    present = run_to_the_end(toml, "policy.name=local").trace["present"][0]
+    change = np.diff(present.astype(int), axis=0)
+    assert (change > 0).any() and (change < 0).any() and 0.0 < present.mean() < 1.0
 
 
 @every_cell

@@ -135,3 +135,26 @@ def test_functions_are_simple() -> None:
     found = subprocess.run([*words, *paths], check=False, capture_output=True, text=True).stdout
     complex_ = set(re.findall(r"C901 `(\w+)` is too complex", found))
     assert not complex_, found
+
+
+def test_functions_say_what_shape_their_arrays_have() -> None:
+    """Public ones that take or give arrays: (R, N), a dimension by name, any shape, or where to look."""
+    arrays = re.compile(r"\b(Float|Int|Bool|Data|ND)Array\b|ndarray")
+    shape = re.compile(r"\([\w…*][^()]*,[^()]*\)|shape|dimension|see `")
+    silent = []
+
+    def look(node: ast.Module | ast.ClassDef, path: Path) -> None:
+        for item in node.body:
+            if isinstance(item, ast.ClassDef) and not item.name.startswith("_"):
+                look(item, path)
+            elif isinstance(item, ast.FunctionDef) and not item.name.startswith("_"):
+                hints = [*(a.annotation for a in (*item.args.args, *item.args.kwonlyargs))]
+                typed = " ".join(ast.unparse(hint) for hint in (*hints, item.returns) if hint)
+                setter = any(ast.unparse(one).endswith(".setter") for one in item.decorator_list)
+                text = ast.get_docstring(item) or ""
+                if arrays.search(typed) and not setter and not shape.search(text):
+                    silent.append(f"{path.relative_to(ROOT)}:{item.lineno} {item.name}")
+
+    for path in modules().values():
+        look(ast.parse(path.read_text(encoding="utf-8")), path)
+    assert not silent

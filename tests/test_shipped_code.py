@@ -7,6 +7,8 @@ import runpy
 import shutil
 import subprocess
 import sys
+from configparser import ConfigParser
+from importlib import metadata
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -105,6 +107,32 @@ def test_it_is_told_once_that_the_program_compiles(
     third.__module__ = "edgesim.tried"
     assert compiled(third)(6.0) == 2.0 and compiled(third)(9) == 3.0
     assert told == ["compiling"]
+
+
+IMPORTED = """
+import sys
+import edgesim
+for scenario in ("iiot_20dev", "carbon_6ue"):
+    edgesim.run(scenario, f"{scenario}.h5", policy="local", slots=1).close()
+print(*{name.partition(".")[0] for name in sys.modules})
+"""
+
+
+def test_what_a_build_installs_is_all_that_its_runs_import(tmp_path: Path) -> None:
+    """Else nothing would be compiled ahead, in a wheel that is built none the less."""
+    setup = ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    required = {
+        line.partition(">")[0] for line in setup["options"]["install_requires"].split("\n") if line
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTED], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    owners = metadata.packages_distributions()
+    imported = {owner for name in done.stdout.split() for owner in owners.get(name, ())}
+    needed = runpy.run_path(str(ROOT / "building" / "backend.py"))["NEEDED"]
+    assert len(imported & required) > 8
+    assert imported & required <= {*needed, "numpy"}  # which numba installs
 
 
 RUN = ("run", "iiot_20dev", "--slots", "5", "-o")

@@ -237,7 +237,7 @@ def test_links_of_length_zero_are_refused_or_take_the_least_length(tmp_path: Pat
             NODES,
             [("0", "1", {"LinkSpeedRaw": -1.0}), ("1", "2", {})],
             INTERNAL,
-            ("`LinkSpeedRaw` of a link is -1.0; allowed: bit/s",),
+            ("`LinkSpeedRaw` of the link of 0 and 1 is -1.0; allowed: bit/s",),
         ),
         (
             {n: {k: v for k, v in said.items() if k != "Internal"} for n, said in NODES.items()},
@@ -262,6 +262,33 @@ def test_degrees_need_a_place_on_the_earth(tmp_path: Path) -> None:
         "its coordinates are degrees; allowed: `area.rectangle` around them, as in rectangle = "
         "{south = 49.99, west = 7.99, north = 52.01, east = 8.01}"
     )
+
+
+def test_all_that_a_file_does_not_say_comes_at_once(tmp_path: Path) -> None:
+    """Keys, coordinates, an area, links of no length, and a speed that is none: in one round."""
+    nodes = NODES | {"1": NODES["1"] | {"Latitude": 50.0}}
+    links = [*LINKS, ("0", "1", {"LinkSpeedRaw": 10**400})]
+    path = write(tmp_path, gml(nodes, links), "n.gml")
+    begins = [
+        "no node says that it is the MBS",
+        "2 of 5 nodes have no coordinates: 3, 4",
+        "several links between the same two nodes: 0 and 1",
+        "its coordinates are degrees; allowed: `area.rectangle` around them",
+        "1 links have a length of 0",
+        "`LinkSpeedRaw` of the link of 0 and 1 is ",
+    ]
+    found = refused(path)
+    assert len(found) == len(begins), found
+    for one, begin in zip(found, begins, strict=True):
+        assert one.startswith(begin)
+
+
+def test_a_place_that_is_too_large_a_number_is_none(tmp_path: Path) -> None:
+    content = node_link()
+    content["nodes"][1]["pos"] = [10**400, 51]
+    path = write(tmp_path, content, "n.json")
+    [message] = refused(path, AREA, "topology.mbs=Alpha", "topology.coordinates=degrees")
+    assert message.startswith("1 of 3 nodes have no coordinates: 1")
 
 
 def test_a_place_without_a_name_is_refused(tmp_path: Path) -> None:

@@ -203,7 +203,9 @@ def _draw_map(trace: Trace, ax: "Axes") -> None:
     from matplotlib.patches import Circle
 
     last = trace.slots.isel(replication=0, slot=-1)
+    of_all = ""
     if "present" in last:
+        of_all = f" of {last.sizes['device']}"
         last = last.isel(device=np.flatnonzero(last["present"].values))
     width, height = trace.attrs["area_m"]
     far_m = 1e6 * np.hypot(width, height)  # matplotlib takes for ever for what is farther outside
@@ -269,4 +271,4 @@ def _draw_map(trace: Trace, ax: "Axes") -> None:
     ax.set_ylabel("y, m")
     slot = int(last["slot"])
     time = slot * trace.attrs["slot_s"]
-    ax.set_title(f"network in slot {slot} ({time:g} s), {len(device)} devices")
+    ax.set_title(f"network in slot {slot} ({time:g} s), {len(device)}{of_all} devices")

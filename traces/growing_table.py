@@ -46,7 +46,7 @@ class GrowingTable:
         self._as_it_is = False
 
     def append(self, columns: Mapping[str, NDArray[Any]], rows: int) -> None:
-        """Append the first rows of some columns; whole chunks are written."""
+        """Append the first rows of some columns, (rows or more,); whole chunks are written."""
         taken = 0
         while taken < rows:
             filled = self.rows % self._chunk

@@ -59,7 +59,7 @@ class TaskLatencies(Latencies):
         self.tasks = np.bincount(groups, minlength=count)
 
     def quantiles(self, shares: FloatArray) -> FloatArray:
-        """As numpy has them."""
+        """(n,) s, as numpy has them."""
         last = len(self._seconds) - 1
         if last < 0:
             return np.full(len(shares), np.nan)
@@ -68,7 +68,7 @@ class TaskLatencies(Latencies):
         return np.asarray(low + (shares * last - below) * (high - low))
 
     def above(self, bounds: FloatArray) -> FloatArray:
-        """Counted."""
+        """(G, M), counted."""
         ends = np.searchsorted(self._seconds, bounds, side="right")
         lengths = np.diff(ends, prepend=0, append=len(self._seconds))
         interval = np.repeat(np.arange(len(bounds) + 1), lengths)
@@ -99,7 +99,7 @@ class SketchedLatencies(Latencies):
         self._ends = np.cumsum(self._together)
 
     def quantiles(self, shares: FloatArray) -> FloatArray:
-        """Between tasks where the sketch has them."""
+        """(n,) s, between tasks where the sketch has them."""
         if not len(self._ends):
             return np.full(len(shares), np.nan)
         last = self._ends[-1] - 1
@@ -108,7 +108,7 @@ class SketchedLatencies(Latencies):
         return np.asarray(low + (shares * last - below) * (high - low))
 
     def above(self, bounds: FloatArray) -> FloatArray:
-        """Of the bin that a bound lies in, the part above it."""
+        """(G, M); of the bin that a bound lies in, the part above it."""
         reached = np.searchsorted(self._least, bounds, side="right")
         higher = _above(np.concatenate([self._counts, np.zeros_like(self._counts[:, :1])], axis=1))
         beyond = np.concatenate([self.tasks[:, None], higher], axis=1)[:, reached]
@@ -144,7 +144,7 @@ def without_rounding(latencies: FloatArray, until_s: float) -> FloatArray:
     """Latencies as exact as the times are whose differences they are, so that ties are ties.
 
     Args:
-        latencies: s.
+        latencies: (n,) s.
         until_s: the latest of the times.
     """
     step = 64.0 * np.spacing(until_s)

@@ -3,13 +3,11 @@
 import errno
 import json
 import os
-import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache, wraps
-from importlib.metadata import PackageNotFoundError, version
+from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
 from zlib import crc32
@@ -17,28 +15,21 @@ from zlib import crc32
 import h5py
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
-from .. import __version__
 from ..simulator.core.arrays import FloatArray
 from ..simulator.core.outputs import check_output
-from ..simulator.core.recorder import OUTCOMES
 from . import netcdf
 from .file_errors import TraceError, error_number
-from .growing_file import FORMAT, GrowingFile, opened
+from .growing_file import GrowingFile, opened
 from .growing_table import GrowingTable
 from .open_file import OpenFile, read_values
-from .running_totals import BATCHES_PER_PART, LATENCY_EDGES_S, SlotTally, TaskTally
-from .superblock import SIZE, as_closed, end_of
+from .running_totals import SlotTally, TaskTally
+from .skeleton import Kind, Recorded, image, unfilled
 from .variables import (
-    DECISION_S,
-    NETWORK_VARIABLES,
-    SLOT_COORDINATES,
     SLOT_VARIABLES,
     SUMMARY_VARIABLES,
     TASK_VARIABLES,
     Level,
-    Variable,
 )
 
 TASK_CHUNK = 1 << 14
@@ -46,12 +37,6 @@ TASK_CHUNK = 1 << 14
 
 COPIED_BYTES, COPIED_ROWS = 1 << 24, 1 << 18
 """Copied at a time, of each variable, when a run is resumed."""
-
-_OF_COLUMNS = {
-    name for name in SUMMARY_VARIABLES if name.removeprefix("initial_") in SLOT_VARIABLES
-}
-
-_LIBRARIES = ("numpy", "scipy", "h5py", "simpy", "numba", "cvxpy", "clarabel", "torch")
 
 
 @dataclass(frozen=True)
@@ -74,6 +59,7 @@ class RunInfo:
         inputs: digests of the files and classes that the scenario names, by name.
         carbon: where the carbon intensity is from, by the keys that state it: `g_per_kwh` of a constant;
             of a file its name and what it says, as in `Trace.carbon`.
+        encoding: of an agent's observations and actions, as in `Trace.encoding`.
     """
 
     scenario: str
@@ -90,6 +76,7 @@ class RunInfo:
     network: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
     carbon: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    encoding: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -172,7 +159,7 @@ class TraceFile:
 
     @_system_errors
     def _begin_anew(self) -> None:
-        self._put(self._header())
+        self._put(self._filled(None))
         self.appear()
 
     def again(self) -> "TraceFile":
@@ -204,15 +191,8 @@ class TraceFile:
         """
         self._first = first
         self._checksums: dict[str, tuple[int, int]] = {}
-        file = self._header()
-        self._make_summary(file.create_group("summary"), columns, tally)
-        if self.level != "summary":
-            self._make_slots(file, columns, chunk_slots)
-            if self.run.network:
-                self._make_network(file.create_group("network"))
-            self._make_tasks(file.create_group("tasks"))
-            self._make_decisions(file["timing"])
-        self._put(file)
+        recorded = Recorded(tuple(columns), chunk_slots, tally.batch_slots, tally.batches)
+        self._put(self._filled(recorded))
         self._open()
         if earlier is not None and self.level != "summary":
             try:
@@ -321,14 +301,14 @@ class TraceFile:
         for name in ("tasks", "latency_sum_s", "latency_min_s", "latency_max_s"):
             netcdf.overwrite(summary[name], getattr(tasks, name))
         for part in range(parts.start, parts.stop):
-            counts = tasks.histogram[:, part]
-            bins = np.flatnonzero(counts.any(axis=0))
-            if len(bins):
-                hit = slice(bins[0], bins[-1] + 1)
-                summary["latency_tasks"][:, part, hit] = counts[:, hit]
-                for name in ("latency_bin_min_s", "latency_bin_max_s"):
-                    summary[name][:, hit] = getattr(tasks, name.removeprefix("latency_"))[:, hit]
-        summary["slots"][...] = slots.slots
+            bins = _hit(tasks.histogram[:, part])
+            if bins is not None:
+                summary["latency_tasks"][:, part, bins] = tasks.histogram[:, part, bins]
+        bins = _hit(np.asarray(tasks.histogram[:, parts].any(axis=1)))
+        if bins is not None:
+            summary["latency_bin_min_s"][:, bins] = tasks.bin_min_s[:, bins]
+            summary["latency_bin_max_s"][:, bins] = tasks.bin_max_s[:, bins]
+        netcdf.overwrite(summary["slots"], slots.slots)
 
     @_system_errors
     def end(self) -> None:
@@ -374,47 +354,57 @@ class TraceFile:
         with suppress(OSError):
             self._hidden().unlink(missing_ok=True)
 
-    def _header(self) -> h5py.File:
-        """The beginning of the file, in memory.
-
-        HDF5 would crash the process, now or at its end, if the system refused to write what it closes.
-        """
+    def _filled(self, recorded: Recorded | None) -> h5py.File:
+        """The beginning of the file, in memory, with the run's own."""
         run = self.run
-        file = h5py.File(self._hidden(), "w", driver="core", backing_store=False, libver=FORMAT)
-        file.attrs.update(
-            {
-                "edgesim_version": __version__,
-                "scenario": run.scenario,
-                "policy": run.policy,
-                "inputs": json.dumps(dict(run.inputs)),
-                "carbon": json.dumps({key: dict(about) for key, about in run.carbon.items()}),
-                "seed": run.seeds[0],
-                "level": self.level,
-                "slots": run.slots,
-                "slot_s": run.slot_s,
-                "devices": run.devices,
-                "stations": len(run.station_names),
-                "area_m": run.area_m,
-                "python_version": platform.python_version(),
-            }
-            | _library_versions()
-            | _machine()
+        about = {
+            "policy": run.policy,
+            "inputs": json.dumps(dict(run.inputs)),
+            "carbon": json.dumps({key: dict(about) for key, about in run.carbon.items()}),
+            "encoding": json.dumps(dict(run.encoding)),
+            "slots": run.slots,
+            "slot_s": run.slot_s,
+            "area_m": tuple(run.area_m),
+        }
+        links = len(run.network["link_source"]) if run.network else None
+        kind = Kind(
+            self.level,
+            tuple(about.items()),
+            len(run.seeds),
+            run.devices,
+            tuple(run.station_names),
+            links,
+            TASK_CHUNK,
+            recorded,
         )
-        netcdf.fixed_text(file, "status", "running", 16)
-        timing = file.create_group("timing")
-        netcdf.fixed_text(timing, "started", self._started, 40)
-        netcdf.fixed_text(timing, "ended", "", 40)
+        file = unfilled(kind)
+        file.attrs["scenario"] = run.scenario
+        file.attrs["seed"] = run.seeds[0]
+        netcdf.set_fixed_text(file["timing"], "started", self._started)
+        if recorded is not None:
+            netcdf.overwrite(file["summary/seed"], run.seeds)
+            if self.level != "summary":
+                self._fill(file)
         return file
+
+    def _fill(self, file: h5py.File) -> None:
+        run = self.run
+        group = file["slots"]
+        for name, values in (
+            ("seed", run.seeds),
+            ("station_x_m", run.station_position_m[:, 0]),
+            ("station_y_m", run.station_position_m[:, 1]),
+            ("station_coverage_m", run.station_coverage_m),
+        ):
+            netcdf.overwrite(group[name], values)
+        for name, values in run.network.items():
+            netcdf.overwrite(file["network"][name], values)
 
     def _put(self, file: h5py.File) -> None:
         """Write a file in memory under another name: no reader meets one that is half made."""
-        with file:
-            file.flush()
-            image = file.id.get_file_image()
-        head = image[:SIZE]
+        content = image(file)
         self._hidden().unlink(missing_ok=True)  # who follows a link there would write elsewhere
-        # HDF5 before 2.0 clears a mark in it, and leaves the checksum of before.
-        self._hidden().write_bytes(as_closed(head, end_of(head)) + image[SIZE:])
+        self._hidden().write_bytes(content)
 
     def _open(self) -> None:
         """Open what `_put` wrote, with all that will be written."""
@@ -435,118 +425,21 @@ class TraceFile:
     def _hidden(self) -> Path:
         return self.path.with_name(f".{self.path.name}.new")
 
-    def _replication(self, group: h5py.Group) -> h5py.Dataset:
-        """The dimension of replications, labelled with number and seed."""
-        scale = netcdf.coordinate(
-            group, "replication", range(len(self.run.seeds)), long_name="replication"
-        )
-        seeds = netcdf.variable(group, "seed", SLOT_COORDINATES["seed"], {"replication": scale})
-        seeds[...] = self.run.seeds
-        return scale
-
-    def _station(self, group: h5py.Group) -> h5py.Dataset:
-        """The dimension of stations, labelled with their numbers."""
-        numbers = range(len(self.run.station_names))
-        return netcdf.coordinate(group, "station", numbers, long_name="station")
-
-    def _make_slots(self, file: h5py.File, columns: Sequence[str], chunk_slots: int) -> None:
-        group = file.create_group("slots")
-        scales = {
-            "replication": self._replication(group),
-            "slot": netcdf.growing_coordinate(group, "slot", chunk_slots, long_name="slot"),
-            "device": netcdf.coordinate(
-                group, "device", range(self.run.devices), long_name="device"
-            ),
-            "station": self._station(group),
-        }
-        if any("interferer" in SLOT_VARIABLES[name].dims for name in columns):
-            scales["interferer"] = netcdf.coordinate(
-                group, "interferer", range(self.run.devices), long_name="device that interferes"
-            )
-        run = self.run
-        for name, values in (
-            ("station_name", run.station_names),
-            ("station_x_m", run.station_position_m[:, 0]),
-            ("station_y_m", run.station_position_m[:, 1]),
-            ("station_coverage_m", run.station_coverage_m),
-        ):
-            netcdf.variable(group, name, SLOT_COORDINATES[name], scales)[...] = values
-        group.attrs["coordinates"] = " ".join(SLOT_COORDINATES)
-        for name in columns:
-            what = SLOT_VARIABLES[name]
-            shape = {dim: scale.shape[0] for dim, scale in scales.items()} | {"slot": chunk_slots}
-            chunks = [shape[dim] for dim in what.dims]
-            netcdf.variable(group, name, what, scales, chunks, _missing(what), compressed=True)
-
-    def _make_network(self, group: h5py.Group) -> None:
-        columns = self.run.network
-        device, link = range(self.run.devices), range(len(columns["link_source"]))
-        scales = {
-            "station": self._station(group),
-            "device": netcdf.coordinate(group, "device", device, long_name="device"),
-            "link": netcdf.coordinate(group, "link", link, long_name="backhaul link"),
-        }
-        for name, what in NETWORK_VARIABLES.items():
-            netcdf.overwrite(netcdf.variable(group, name, what, scales), columns[name])
-
-    def _make_tasks(self, group: h5py.Group) -> None:
-        task = netcdf.dimension(group, "task", 0, unlimited=True)
-        for name, what in TASK_VARIABLES.items():
-            netcdf.variable(
-                group, name, what, {"task": task}, (TASK_CHUNK,), _missing(what), compressed=True
-            )
-        outcome = group["outcome"]
-        outcome.attrs["flag_values"] = np.arange(len(OUTCOMES), dtype=np.uint8)
-        outcome.attrs["flag_meanings"] = " ".join(OUTCOMES)
-
-    def _make_decisions(self, group: h5py.Group) -> None:
-        slot = netcdf.growing_coordinate(group, "slot", 1024, long_name="slot")
-        netcdf.variable(group, "decision_s", DECISION_S, {"slot": slot}, (1024,), compressed=True)
-
-    def _make_summary(self, group: h5py.Group, columns: Sequence[str], tally: SlotTally) -> None:
-        batch_slots, batches = tally.batch_slots, tally.batches
-        group.attrs["batch_slots"] = batch_slots
-        group.attrs["batches_per_part"] = BATCHES_PER_PART
-        group.attrs["coordinates"] = "seed latency_low_s latency_high_s"
-        first_slots = np.arange(batches) * batch_slots
-        scales = {
-            "replication": self._replication(group),
-            "batch": netcdf.coordinate(
-                group, "batch", first_slots, long_name="first slot of the batch"
-            ),
-            "outcome": netcdf.coordinate(group, "outcome", OUTCOMES, long_name="end of the task"),
-            "part": netcdf.coordinate(
-                group, "part", first_slots[::BATCHES_PER_PART], long_name="first slot of the part"
-            ),
-            "latency_bin": netcdf.dimension(group, "latency_bin", len(LATENCY_EDGES_S) - 1),
-        }
-        replications = len(self.run.seeds)
-        for name, what in SUMMARY_VARIABLES.items():
-            if name in _OF_COLUMNS and name.removeprefix("initial_") not in columns:
-                continue
-            chunks = None
-            fill = np.nan if what.dtype == "f8" else 0
-            if name in ("latency_tasks", "latency_bin_min_s", "latency_bin_max_s"):
-                # Few bins are hit, so only their chunks are written.
-                chunks = (min(replications, 64), 1, 128)[:: 1 if name == "latency_tasks" else 2]
-                fill = 0
-            dataset = netcdf.variable(group, name, what, scales, chunks, fill)
-            if chunks is None:
-                # Storage that is allocated in SWMR mode shows readers a header of the wrong size.
-                netcdf.overwrite(dataset, np.full(dataset.shape, fill))
-        netcdf.overwrite(group["latency_low_s"], LATENCY_EDGES_S[:-1])
-        netcdf.overwrite(group["latency_high_s"], LATENCY_EDGES_S[1:])
-
 
 def _variables(group: h5py.Group, known: Iterable[str]) -> dict[str, h5py.Dataset]:
     """Those of the group that are known, by name."""
-    return {name: group[name] for name in known if name in group}
+    there = set(group)
+    return {
+        name: h5py.Dataset(h5py.h5d.open(group.id, name.encode()))
+        for name in known
+        if name in there
+    }
 
 
-def _missing(what: Variable) -> Any:
-    """What a reader sees of a variable that has not yet grown as far as others."""
-    kind = np.dtype(what.dtype).kind
-    return np.nan if kind == "f" else -1 if kind == "i" else np.iinfo(what.dtype).max
+def _hit(counts: NDArray[Any]) -> slice | None:
+    """From the first bin to the last one that a replication has something in; None if there is none."""
+    bins = np.flatnonzero(counts.any(axis=0))
+    return slice(bins[0], bins[-1] + 1) if len(bins) else None
 
 
 def sync(path: Path) -> None:
@@ -563,32 +456,6 @@ def _extend(scale: h5py.Dataset, first: int, size: int) -> None:
     old = scale.shape[0]
     scale.resize(size, axis=0)
     scale[old:] = np.arange(first + old, first + size)
-
-
-@cache
-def _library_versions() -> dict[str, str]:
-    """Of those that are installed; looked up once, as it takes longer than the rest of the header."""
-    found = {}
-    for library in _LIBRARIES:
-        with suppress(PackageNotFoundError):  # torch, where nothing learns
-            found[f"{library}_version"] = version(library)
-    return found
-
-
-@cache
-def _machine() -> dict[str, str]:
-    """What the last bits of solvers and learners may hang on."""
-    import llvmlite.binding as llvm
-
-    config: Any = np.show_config(mode="dicts")
-    blas = ThreadpoolController().select(user_api="blas").info()
-    kernels = {f"{one['internal_api']} {one['version']} {one.get('architecture')}" for one in blas}
-    return {
-        "processor": f"{platform.machine()} {llvm.get_host_cpu_name()}",
-        "processor_vectors": " ".join(config["SIMD Extensions"].get("found", ())),
-        "c_library": " ".join(platform.libc_ver()),
-        "blas": ", ".join(sorted(kernels)),
-    }
 
 
 def _now() -> str:

@@ -117,6 +117,6 @@ def _dims(dataset: h5py.Dataset) -> tuple[str, ...]:
 def lazy_variable(
     dims: Sequence[str], array: BackendArray, attrs: Mapping[str, Any]
 ) -> xr.Variable:
-    """A variable that reads the parts that are used, like those of xarray's own `open_dataset`."""
+    """A variable of the array's shape that reads the parts that are used, as of xarray's own `open_dataset`."""
     column: Any = indexing.LazilyIndexedArray(array)
     return xr.Variable(dims, _cached(indexing.CopyOnWriteArray(column)), attrs)

@@ -77,7 +77,7 @@ METRICS = {
     **{f"latency_{name}_s": Metric(f"latency, {name}", "s", 1.0) for name in QUANTILES},
     "objective": Metric("objective per slot", "bit²", 1.0, "objective", "slots", signed=True),
     "present_share": Metric("devices present", "%", 100.0, "present", "slots"),
-    "twin_age_s": Metric("age of the twins", "s", 1.0, "twin_age_s", "slots"),
+    "twin_age_s": Metric("age of the twins", "s", 1.0, "twin_age_s", "there"),
     "scaled": Metric("decision entries scaled down", "", 1.0, "scaled", _RUNS),
     "failed_solves": Metric("programs not solved", "", 1.0, "failed_solves", _RUNS),
 }

@@ -77,7 +77,9 @@ SLOT_VARIABLES = {
     "local_energy_j": _summed(DEVICE, "J", "energy of local execution, A(9)"),
     "offload_energy_j": _summed(DEVICE, "J", "energy of offloading, A(11)"),
     "emission_mg": _summed(DEVICE, "mg", "CO2 emitted for the device's tasks"),
-    "twin_age_s": Variable(DEVICE, "s", "age of the device's twin", total="mean"),
+    "twin_age_s": Variable(
+        DEVICE, "s", "age of the device's twin; 0 of one that is absent", total="mean"
+    ),
     "battery_j": Variable(DEVICE, "J", "battery charge at the slot's start"),
     "power_max_w": Variable(
         DEVICE, "W", "largest transmission power, as the battery has it, A(14b)"

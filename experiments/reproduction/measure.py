@@ -53,7 +53,7 @@ def trained(data: xr.Dataset, label: str) -> list[str]:
 
 
 def by_training(values: xr.DataArray, data: xr.Dataset, label: str) -> xr.DataArray:
-    """Means over the runs' seeds of trained policies: `seed` is then the number of the training."""
+    """Means over the runs' seeds of trained policies: the dimension `seed` is then the training."""
     means = values.sel(policy=trained(data, label)).mean(dim="seed").rename(policy="seed")
     return means.assign_coords(seed=np.arange(1, means.sizes["seed"] + 1))
 
@@ -65,13 +65,13 @@ def labels(data: xr.Dataset) -> list[str]:
 
 
 def of_policy(values: xr.DataArray, data: xr.Dataset, label: str) -> xr.DataArray:
-    """Values of a policy by seed, or of one that learns by training."""
+    """Values, without the dimension `policy`, of one of them by seed, or by training if it learns."""
     learned = trained(data, label)
     return by_training(values, data, label) if learned else values.sel(policy=label)
 
 
 def feasible(data: xr.Dataset) -> xr.DataArray:
-    """Whether all limits are kept, in all slots."""
+    """Whether all limits are kept in all slots, over the dimensions of the data."""
     return data["feasible_share"] > 1.0 - 1e-9
 
 
@@ -79,7 +79,7 @@ def emission(data: xr.Dataset, policies: Sequence[str] = ()) -> xr.DataArray:
     """Worst-case emission, mg, in the instances where all these policies keep all limits; else NaN.
 
     An instance that one scheme cannot serve says nothing about what it emits: the least violation
-    often is to keep local what is over its budget.
+    often is to keep local what is over its budget. It has the dimensions of the data.
 
     Args:
         data: with `policy`.
@@ -90,7 +90,7 @@ def emission(data: xr.Dataset, policies: Sequence[str] = ()) -> xr.DataArray:
 
 
 def geometric_mean(ratios: xr.DataArray, dim: str) -> xr.DataArray:
-    """Over a dimension; places where a seed says nothing are left out."""
+    """Over one of the dimensions; places where a seed says nothing are left out."""
     logs = ratios.copy(data=np.log(ratios.values)).mean(dim)
     return logs.copy(data=np.exp(logs.values))
 
@@ -129,7 +129,7 @@ def conditions(
 
 
 def steps(values: xr.DataArray, along: str) -> xr.DataArray:
-    """What values rise by from each place of a dimension to the next."""
+    """What values rise by from each place of a dimension to the next, of which it has one fewer."""
     places = map(short, values[along].values.tolist())
     names = [f"{along} from {a} to {b}" for a, b in pairwise(places)]
     return values.diff(along).assign_coords({along: names})
@@ -138,17 +138,17 @@ def steps(values: xr.DataArray, along: str) -> xr.DataArray:
 def curves(
     data: xr.Dataset, values: xr.DataArray, policies: Iterable[str] = ()
 ) -> dict[str, xr.DataArray]:
-    """Of a study's policies, all by default; by training instead of by seed where one learns."""
+    """By policy, all by default, without that dimension; by training, not by seed, where one learns."""
     return {label: of_policy(values, data, label) for label in policies or labels(data)}
 
 
 def level(values: xr.DataArray, ends: tuple[float, float]) -> xr.DataArray:
-    """A value by seed as a horizontal line."""
+    """A value by seed as a horizontal line over a new dimension `x`, from end to end."""
     return values.expand_dims(x=np.array(ends))
 
 
 def course(data: xr.Dataset, value: str, steps: str, per_x: float = 1.0) -> xr.DataArray:
-    """A column of the tables of trainings with one setting, by training seed.
+    """A column of the tables of trainings with one setting, by training seed and over the dimension of steps.
 
     Args:
         data: of the trainings.

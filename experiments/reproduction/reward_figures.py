@@ -38,7 +38,7 @@ def trainings(
 
 
 def smoothed(reward: xr.DataArray) -> xr.DataArray:
-    """The running median over rows of the log."""
+    """The running median over the dimension `log`, its rows."""
     return reward.rolling(log=SMOOTH, center=True, min_periods=1).median()
 
 
@@ -55,10 +55,10 @@ def diagrams(data: xr.Dataset, dim: str, label: str) -> list[list[Diagram]]:
 
 
 def last(reward: xr.DataArray, share: float) -> xr.DataArray:
-    """The last part of a training's rewards."""
+    """The last part of a training's rewards, of the dimension `log`."""
     return reward.isel(log=slice(-max(2, round(share * reward.sizes["log"])), None))
 
 
 def at_end(data: xr.Dataset) -> xr.DataArray:
-    """The median reward of the last fifth of the episodes."""
+    """The median reward of the last fifth of the episodes, without the dimension `log`."""
     return last(data["reward"], 0.2).median(dim="log")

@@ -70,7 +70,7 @@ class Reading(NamedTuple):
         return "P2's value" if self.variable == "objective" else f"the {self.name}"
 
     def of(self, data: xr.Dataset) -> xr.DataArray:
-        """Of a study."""
+        """Of a study, over its dimensions."""
         return self.scale * data[self.variable]
 
 
@@ -116,7 +116,7 @@ def sca_study(*factors: Factor) -> Study:
 
 
 def costs(data: xr.Dataset) -> xr.DataArray:
-    """The system cost of a study by each reading, which is a dimension."""
+    """The system cost of a study by each reading, which is one dimension more."""
     values = [one.of(data) for one in READINGS]
     return xr.concat(values, "reading").assign_coords(reading=list(BY_READING))
 

@@ -162,15 +162,29 @@ def of_table(table: Table) -> Said:
 
 
 def time_columns(columns: Sequence[str]) -> list[str]:
-    """Columns that may be the times: those of the usual names, else those whose names speak of time."""
+    """Columns that may be the times: those of the usual names, else those whose names speak of time.
+
+    Else those of short names, which may be followed by a unit: `t`, `when_ms`.
+    """
     usual = {"time", "datetime", "date time", "timestamp", "date", "time stamp", "from", "start"}
     bare = {
         column: re.sub(r"\s*[(\[]?\b(utc|gmt)\b[)\]]?", "", normal(column)).strip()
         for column in columns
     }
-    return [column for column, name in bare.items() if name in usual] or [
-        column for column, name in bare.items() if "time" in name or re.search(r"\bdate\b", name)
-    ]
+    return (
+        [column for column, name in bare.items() if name in usual]
+        or [
+            column
+            for column, name in bare.items()
+            if "time" in name or re.search(r"\bdate\b", name)
+        ]
+        or [column for column, name in bare.items() if _SHORT.fullmatch(name)]
+    )
+
+
+_SHORT = re.compile(
+    r"(t|ts|when|arrival|moment)( ?[(\[]?(s|sec|seconds|ms|millis|us|µs|ns)[)\]]?)?"
+)
 
 
 def value_columns(table: Table) -> list[str]:

@@ -124,10 +124,24 @@ def stations_of(graph: Graph, path: Path, scenario: Scenario) -> Graph:
             what = f"its nodes say by `kind` which are stations: no effect of {', '.join(given)}"
             raise ScenarioError([Issue(str(path), what, allowed="not given")])
         return graph
-    issues = [Issue(str(path), what, allowed=allowed) for what, allowed in _unsaid(graph, keys)]
-    if issues:
+    found = [*_unsaid(graph, keys), *_wrong_speeds(graph, keys), *_misplaced(graph, scenario)]
+    _refuse_all(path, found)
+    return _as_stations(graph, scenario)
+
+
+def check_said(graph: Graph, path: Path, keys: TopologySection) -> None:
+    """Whether `stations_of` finds all that it needs, but for places in an area.
+
+    Raises:
+        ScenarioError: with all that it does not.
+    """
+    if not any("kind" in said for _, said in graph.nodes(data=True)):
+        _refuse_all(path, [*_unsaid(graph, keys), *_wrong_speeds(graph, keys)])
+
+
+def _refuse_all(path: Path, found: Iterable[tuple[str, str]]) -> None:
+    if issues := [Issue(str(path), what, allowed=allowed) for what, allowed in found]:
         raise ScenarioError(issues)
-    return _as_stations(graph, path, scenario)
 
 
 def labels(graph: Graph) -> dict[str, list[str]]:
@@ -162,7 +176,7 @@ def degrees(said: Mapping[str, Any]) -> tuple[float, float] | None:
     names = {key.lower(): value for key, value in said.items() if isinstance(key, str)}
     try:
         return float(names["longitude"]), float(names["latitude"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
 
 
@@ -171,7 +185,7 @@ def plane(said: Mapping[str, Any]) -> tuple[float, float] | None:
     try:
         x, y = said["pos"]
         return float(x), float(y)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
 
 
@@ -230,12 +244,7 @@ def _unplaced(graph: Graph, nodes: list[str], keys: TopologySection) -> Iterator
         what = f"{len(missing)} of {len(nodes)} nodes have no coordinates: {_listed(missing)}"
         yield what, '`topology.stations` without them: a list, or "internal" if they are external'
     if keys.coordinates in (None, "degrees"):
-        odd = [
-            node
-            for node in named
-            if not (at := place(said[node]) or (0.0, 0.0))
-            or not (-180.0 <= at[0] <= 180.0 and -90.0 <= at[1] <= 90.0)
-        ]
+        odd = [node for node in named if not ((at := place(said[node])) and is_on_earth(at))]
         if odd:
             what = f"{len(odd)} nodes lie nowhere on the Earth, as in a drawing: {_listed(odd)}"
             yield what, "longitude and latitude in degrees"
@@ -270,55 +279,104 @@ def _listed(names: Any) -> str:
     return ", ".join(found[:_SHOWN]) + more
 
 
-def _as_stations(graph: Graph, path: Path, scenario: Scenario) -> Graph:
-    import networkx as nx
+def placed_alike(graph: Graph, nodes: Iterable[str]) -> dict[str, tuple[float, float]]:
+    """Longitude and latitude of the nodes that have them; if none has, `pos`, whatever it is."""
+    said = {node: graph.nodes[node] for node in nodes}
+    for read in (degrees, plane):
+        if found := {node: at for node, one in said.items() if (at := read(one))}:
+            return found
+    return {}
 
-    keys, rectangle = scenario.topology, scenario.area.rectangle
+
+def _places(graph: Graph, keys: TopologySection) -> dict[str, tuple[float, float]]:
+    """Where stations are, as the file has it, as far as it is known what that means."""
     nodes = chosen_nodes(graph, keys)
-    at = {node: place(graph.nodes[node]) or (0.0, 0.0) for node in nodes}
+    at = placed_alike(graph, nodes)
+    if keys.coordinates in ("km", "m"):
+        return at
+    if keys.coordinates is None and not any(degrees(graph.nodes[node]) for node in nodes):
+        return {}
+    return {node: one for node, one in at.items() if is_on_earth(one)}
+
+
+def is_on_earth(at: tuple[float, float]) -> bool:
+    """Whether these may be a longitude and a latitude."""
+    return -180.0 <= at[0] <= 180.0 and -90.0 <= at[1] <= 90.0
+
+
+def _misplaced(graph: Graph, scenario: Scenario) -> Iterator[tuple[str, str]]:
+    """Stations that have no place in the area, and links that have no length."""
+    keys, area = scenario.topology, scenario.area
+    at = _places(graph, keys)
     on_earth = keys.coordinates in (None, "degrees")
-    if on_earth and rectangle is None:
-        raise ScenarioError(
-            [Issue(str(path), "its coordinates are degrees", allowed=_rectangle(at))]
-        )
-    mbs = find_node(graph, keys.mbs or "")
-    found: Graph = nx.DiGraph() if graph.is_directed() else nx.Graph()
-    scale = 1000.0 if keys.coordinates == "km" else 1.0
-    outside = []
-    for node in nodes:
-        x, y = at[node]
-        if on_earth and rectangle is not None:
-            metres = _projected(x, y, rectangle)
-        else:
-            metres = scale * x, scale * y
-        width, height = scenario.area.size
-        if not (0.0 <= metres[0] <= width and 0.0 <= metres[1] <= height):
-            outside.append(node)
-        kind = "mbs" if node == mbs else "sbs"
-        # With its unit no number is asked about, however large the network.
-        found.add_node(node, kind=kind, x_m=f"{metres[0]!r} m", y_m=f"{metres[1]!r} m")
-    if outside:
-        what = f"{len(outside)} nodes lie outside of the area: {_listed(outside)}"
-        allowed = _rectangle(at) if on_earth else "a larger `area.size`"
-        raise ScenarioError([Issue(str(path), what, allowed=allowed)])
-    short = []
-    for source, target, said in graph.subgraph(nodes).edges(data=True):
-        length = (
-            _distance(at[source], at[target])
-            if on_earth
-            else scale * hypot(at[source][0] - at[target][0], at[source][1] - at[target][1])
-        )
-        length = max(length, keys.min_length or 0.0)
-        if length == 0.0:
-            short.append(f"{source} and {target}")
-            continue
-        _join(found, source, target, length * keys.fibre_index / LIGHT_M_PER_S, _speed(said, path))
+    if on_earth and area.rectangle is None:
+        if at:
+            yield "its coordinates are degrees", _rectangle(at)
+    else:
+        outside = [
+            node
+            for node, (x, y) in at.items()
+            for east, north in [_metres(x, y, scenario)]
+            if not (0.0 <= east <= area.size[0] and 0.0 <= north <= area.size[1])
+        ]
+        if outside:
+            allowed = _rectangle(at) if on_earth else "a larger `area.size`"
+            yield f"{len(outside)} nodes lie outside of the area: {_listed(outside)}", allowed
+    short = [
+        f"{source} and {target}"
+        for source, target in dict.fromkeys(graph.subgraph(at).edges())
+        if source != target and _length(at[source], at[target], keys) == 0.0
+    ]
     if short:
         what = f"{len(short)} links have a length of 0, as their ends have the same place: {_listed(short)}"
-        raise ScenarioError(
-            [Issue(str(path), what, allowed="`topology.min_length`, or other stations")]
-        )
+        yield what, "`topology.min_length`, or other stations"
+
+
+def _wrong_speeds(graph: Graph, keys: TopologySection) -> Iterator[tuple[str, str]]:
+    between: Graph = graph.subgraph(chosen_nodes(graph, keys))
+    for source, target, said in between.edges(data=True):
+        try:
+            _speed(said)
+        except (ValueError, OverflowError):
+            value = as_toml(said["LinkSpeedRaw"])
+            yield f"`LinkSpeedRaw` of the link of {source} and {target} is {value}", "bit/s"
+            return
+
+
+def _as_stations(graph: Graph, scenario: Scenario) -> Graph:
+    import networkx as nx
+
+    keys = scenario.topology
+    at, mbs = _places(graph, keys), find_node(graph, keys.mbs or "")
+    found: Graph = nx.DiGraph() if graph.is_directed() else nx.Graph()
+    for node, (x, y) in at.items():
+        east, north = _metres(x, y, scenario)
+        kind = "mbs" if node == mbs else "sbs"
+        # With its unit no number is asked about, however large the network.
+        found.add_node(node, kind=kind, x_m=f"{east!r} m", y_m=f"{north!r} m")
+    for source, target, said in graph.subgraph(at).edges(data=True):
+        length = _length(at[source], at[target], keys)
+        _join(found, source, target, length * keys.fibre_index / LIGHT_M_PER_S, _speed(said))
     return found
+
+
+def _metres(x: float, y: float, scenario: Scenario) -> tuple[float, float]:
+    """Where a place lies in the area."""
+    coordinates, rectangle = scenario.topology.coordinates, scenario.area.rectangle
+    if coordinates in (None, "degrees") and rectangle is not None:
+        return _projected(x, y, rectangle)
+    scale = 1000.0 if coordinates == "km" else 1.0
+    return scale * x, scale * y
+
+
+def _length(one: tuple[float, float], other: tuple[float, float], keys: TopologySection) -> float:
+    """Metres of the link between two places."""
+    if keys.coordinates in (None, "degrees"):
+        length = _distance(one, other)
+    else:
+        scale = 1000.0 if keys.coordinates == "km" else 1.0
+        length = scale * hypot(one[0] - other[0], one[1] - other[1])
+    return max(length, keys.min_length or 0.0)
 
 
 def _projected(longitude: float, latitude: float, rectangle: Rectangle) -> tuple[float, float]:
@@ -346,22 +404,20 @@ def _distance(one: tuple[float, float], other: tuple[float, float]) -> float:
     return 2.0 * EARTH_RADIUS_M * asin(sqrt(min(half, 1.0)))
 
 
-def _speed(said: Mapping[str, Any], path: Path) -> float | None:
+def _speed(said: Mapping[str, Any]) -> float | None:
     """Bit/s of a link, where it says; 0 stands for what is not known.
 
     Raises:
-        ScenarioError: it is no number, or negative.
+        ValueError: it is no number, or negative.
+        OverflowError: it is larger than any.
     """
     value = said.get("LinkSpeedRaw")
     if value is None:
         return None
-    try:
-        speed = float(value)
-        if not 0.0 <= speed < float("inf"):
-            raise ValueError
-    except (TypeError, ValueError):
-        what = f"`LinkSpeedRaw` of a link is {as_toml(value)}"
-        raise ScenarioError([Issue(str(path), what, allowed="bit/s")]) from None
+    if not isinstance(value, int | float | str) or not 0.0 <= (speed := float(value)) < float(
+        "inf"
+    ):
+        raise ValueError(value)
     return speed or None
 
 

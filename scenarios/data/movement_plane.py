@@ -1,7 +1,7 @@
 """From the coordinates of a file of movements to metres from the area's south-west corner."""
 
 import re
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -13,13 +13,45 @@ from ..sections import Rectangle
 from .records import UNREADABLE, open_text, refuse
 
 Column: TypeAlias = NDArray[np.float64]
-Plane: TypeAlias = Callable[[Column, Column], tuple[Column, Column]]
-"""x and y of the file, (K,), to x and y in the area, (K,) metres; NaN for what is no place."""
+
 
 _HEAD = 1 << 20
 """Characters of a net file, within which its <location> stands."""
 
 _LOCATION = re.compile(r"<location\s([^>]*)>")
+
+
+@dataclass(frozen=True)
+class Plane:
+    """How places of a file become places in the area.
+
+    Attributes:
+        degrees: whether x and y are longitude and latitude; else metres.
+        rectangle: the area's piece of the Earth, if it is used.
+        net: offset to the east and to the north, and projection, of SUMO's net, if it is used.
+        origin: of metres, which are the area's south-west corner.
+    """
+
+    degrees: bool
+    rectangle: Rectangle | None
+    net: tuple[float, float, Any] | None
+    origin: tuple[float, float]
+
+    def __call__(self, x: Column, y: Column) -> tuple[Column, Column]:
+        """Places of the file, (K,) each, to places in the area, metres; NaN for what is none."""
+        if self.degrees:
+            x, y = _degrees(x, y)
+        if self.net is not None:
+            east, north, projection = self.net
+            if self.degrees:
+                x, y = projection(x, y)
+                x, y = x + east, y + north
+            else:
+                x, y = _degrees(*projection(x - east, y - north, inverse=True))
+        if self.rectangle is None:
+            return x - self.origin[0], y - self.origin[1]
+        per_x, per_y = self.rectangle.scale
+        return (x - self.rectangle.west) * per_x, (y - self.rectangle.south) * per_y
 
 
 def plane(
@@ -42,42 +74,21 @@ def plane(
         ScenarioError: they do not fit together, `pyproj` is needed and not installed, or the net has no
             projection.
     """
+    if net is None:
+        if degrees and rectangle is None:
+            refuse(path, "degrees without a place", "`area.rectangle`, or the `net` of SUMO")
+        return Plane(degrees, rectangle if degrees else None, None, origin)
     if degrees and rectangle is not None:
-        if net is not None:
-            refuse(path, "`net` has no effect on degrees with `area.rectangle`", "one of the two")
-        return lambda x, y: _on_earth(rectangle, x, y)
-    if degrees and net is None:
-        refuse(path, "degrees without a place", "`area.rectangle`, or the `net` of SUMO")
-    if net is None or (rectangle is None and not degrees):
-        if net is not None:
-            refuse(path, "`net` has no effect on metres without `area.rectangle`", "both, or none")
-        return lambda x, y: (x - origin[0], y - origin[1])
-    east, north, projection = _location(net)
-    if degrees:
-
-        def project(x: Column, y: Column) -> tuple[Column, Column]:
-            metres = projection(*_degrees(x, y))
-            return metres[0] + east - origin[0], metres[1] + north - origin[1]
-
-        return project
-    assert rectangle is not None
-
-    def unproject(x: Column, y: Column) -> tuple[Column, Column]:
-        return _on_earth(rectangle, *projection(x - east, y - north, inverse=True))
-
-    return unproject
+        refuse(path, "`net` has no effect on degrees with `area.rectangle`", "one of the two")
+    if rectangle is None and not degrees:
+        refuse(path, "`net` has no effect on metres without `area.rectangle`", "both, or none")
+    return Plane(degrees, rectangle, _location(net), origin)
 
 
 def _degrees(longitude: Column, latitude: Column) -> tuple[Column, Column]:
     """The same, NaN where they are no angles."""
     right = (np.abs(longitude) <= 180.0) & (np.abs(latitude) <= 90.0)
     return np.where(right, longitude, np.nan), np.where(right, latitude, np.nan)
-
-
-def _on_earth(rectangle: Rectangle, x: Column, y: Column) -> tuple[Column, Column]:
-    longitude, latitude = _degrees(x, y)
-    per_x, per_y = rectangle.scale
-    return (longitude - rectangle.west) * per_x, (latitude - rectangle.south) * per_y
 
 
 def _location(net: Path) -> tuple[float, float, Any]:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ScenarioError
 from .columns import amounts
 from .moments import moment
 from .movement import (
+    KINDS,
     MOST_METRES,
     MOST_SECONDS,
     Piece,
@@ -19,8 +19,9 @@ from .movement import (
     clock_s,
     seconds_between,
 )
+from .pieces import refusing
 from .positions import ANGLES
-from .records import UNREADABLE, normal, open_text, refuse, separator_of
+from .records import normal, open_text, refuse, separator_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,12 +41,14 @@ _NAMES = {
 }
 _KIND = {
     key: (key, *(f"{kind} {key}" for kind in ("vehicle", "person", "container")))
-    for key in ("lane", "edge")
+    for key in ("lane", "edge", "type")
 }
+_CONTAINER = "DEFAULT_CONTAINERTYPE"
+"""What SUMO calls the type of containers that were given none."""
 
 
 class _Columns(NamedTuple):
-    """Names of columns; lane and edge are SUMO's, and tell kinds."""
+    """Names of columns; lane, edge and type are SUMO's, and tell kinds."""
 
     time: str
     id: str
@@ -53,14 +56,15 @@ class _Columns(NamedTuple):
     y: str
     lane: str | None
     edge: str | None
+    type: str | None
 
 
 class TableSource:
     """A table of a row per object and time; see `movement.Source`.
 
     Rows may be in any order: then all are in memory at once. A row without an object is a time at which
-    there is none. Of SUMO's table an object with a lane is a vehicle, one with an edge alone a person:
-    containers cannot be told from persons there.
+    there is none. Of SUMO's table an object with a lane is a vehicle, one with an edge alone a person,
+    unless it has the type that containers have by default: others cannot be told from persons there.
 
     Args:
         path: CSV with a header, separated by `,`, `;` or tabs, or Parquet.
@@ -142,14 +146,10 @@ class TableSource:
     def _in_order_of_rows(self) -> Iterator[Piece]:
         self._numbers = {}
         row = 1 if self._parquet else 2
-        try:
+        with refusing(self.path):
             for batch in self._batches():
                 yield self._piece(batch, row)
                 row += batch.num_rows
-        except (*UNREADABLE, ValueError, NotImplementedError) as error:
-            if isinstance(error, ScenarioError | OutOfOrderError):
-                raise
-            refuse(self.path, f"cannot be read: {' '.join(str(error).split())[:200]}")
 
     def _batches(self) -> Iterator["pa.RecordBatch"]:
         import pyarrow as pa
@@ -179,7 +179,7 @@ class TableSource:
         return "gzip" if self.path.suffix == ".gz" else None
 
     def _header(self) -> tuple[list[str], str]:
-        try:
+        with refusing(self.path):
             if self._parquet:
                 from pyarrow.parquet import ParquetFile
 
@@ -187,8 +187,6 @@ class TableSource:
                     return list(file.schema_arrow.names), ""
             with open_text(self.path) as text:
                 line = text.readline(65_536).strip()
-        except (*UNREADABLE, ValueError) as error:
-            refuse(self.path, f"cannot be read: {' '.join(str(error).split())[:200]}")
         separator, _ = separator_of(line)
         return [one.strip().strip('"') for one in line.split(separator)], separator
 
@@ -219,14 +217,19 @@ class TableSource:
             found[key] = one[0]
         if len(set(found.values())) < 4:
             refuse(self.path, f"one column for two things; its columns: {has}")
-        lane, edge = (
-            next((one for one in self.columns if normal(one) in _KIND[key]), None) for key in _KIND
+        lane, edge, kind = (
+            next((one for one in self.columns if normal(one) in names), None)
+            for names in _KIND.values()
         )
-        return _Columns(**found, lane=lane, edge=edge if lane else None)
+        both = bool(lane and edge)
+        return _Columns(
+            **found, lane=lane, edge=edge if both else None, type=kind if both else None
+        )
 
     def _piece(self, batch: "pa.RecordBatch", row: int) -> Piece:
         time_s = self._times(batch, row)
-        kind, ids = self._kind(batch), _dictionary(batch.column(self._found.id))
+        kind = self._kind(batch)
+        ids = _dictionary(batch.column(self._found.id), text=True)
         values = [(one or "").strip() for one in ids.dictionary.to_pylist()]
         code = np.array(ids.indices.fill_null(-1), np.int64)
         blank = np.array([*(not one for one in values), True])[code]
@@ -236,30 +239,34 @@ class TableSource:
         )
         keep = ~blank
         if self._kinds is not None:
-            wanted = np.array([*(one in self._kinds for one in _OF), True])
+            wanted = np.array([*(one in self._kinds for one in KINDS), True])
             keep &= wanted[kind]
         code, kind = code[keep], kind[keep]
         both, first, back = np.unique(code * 4 + kind, return_index=True, return_inverse=True)
         number = np.empty(both.size, np.int64)
         for at in np.argsort(first, kind="stable"):
             c, k = divmod(int(both[at]), 4)
-            key = ((*_OF, "")[k], values[c])
+            key = ((*KINDS, "")[k], values[c])
             number[at] = self._numbers.setdefault(key, len(self._numbers))
         reaches_s = float(time_s.max()) if time_s.size else -MOST_SECONDS
         begins_s = float(time_s.min()) if time_s.size else -MOST_SECONDS
         return Piece(time_s[keep], number[back], x[keep], y[keep], begins_s, reaches_s)
 
     def _kind(self, batch: "pa.RecordBatch") -> NDArray[np.int64]:
-        """0: vehicle, 1: person, 2: none."""
-        if not (self._found.lane and self._found.edge):
-            return np.full(batch.num_rows, 0 if self._found.lane else 2)
+        """0 to 2: of `KINDS`; 3: none."""
+        if not self._found.edge:
+            return np.full(batch.num_rows, 0 if self._found.lane else 3)
         from pyarrow import compute
 
         lane, edge = (
             np.array(compute.not_equal(batch.column(one).cast("string").fill_null(""), ""))
             for one in (self._found.lane, self._found.edge)
         )
-        return np.where(edge & ~lane, 1, 0)
+        kind = np.where(edge & ~lane, 1, 0)
+        if self._found.type:
+            types = batch.column(self._found.type).cast("string").fill_null("")
+            kind[np.array(compute.equal(types, _CONTAINER)) & (kind == 1)] = 2
+        return kind
 
     def _floats(
         self, batch: "pa.RecordBatch", name: str, row: int, most: float, blank: NDArray[np.bool_]
@@ -270,7 +277,10 @@ class TableSource:
         wrong = ~(np.abs(found) <= most) & ~blank
         if wrong.any():
             at = int(np.argmax(wrong))
-            value = batch.column(name)[at].as_py()
+            try:
+                value = batch.column(name)[at].as_py()
+            except (OverflowError, ValueError, KeyError):  # a moment of no calendar
+                value = batch.column(name).type
             what = f"row {row + at}, column {name}: {str(value)[:60]!r} is not a number"
             refuse(self.path, what, f"within ±{most:g}")
         return found
@@ -290,9 +300,17 @@ class TableSource:
                 return found
         elif not pa.types.is_temporal(cells.type):
             return self._floats(batch, name, row, MOST_SECONDS, none)
+        if pa.types.is_timestamp(cells.type):
+            # Python's moments have microseconds.
+            kind = pa.timestamp("us", cells.type.tz)
+            cells = cells.cast(kind, safe=cells.type.unit != "ns")
         unique = _dictionary(cells)
+        try:
+            values = unique.dictionary.to_pylist()
+        except (OverflowError, ValueError, KeyError):
+            refuse(self.path, f"column {name}: a time of no calendar, or of an unknown zone")
         read = []
-        for at, value in enumerate(unique.dictionary.to_pylist()):
+        for at, value in enumerate(values):
             try:
                 read.append(self._time(value))
             except ValueError as error:
@@ -326,14 +344,14 @@ class OutOfOrderError(Exception):
     """Rows are out of order after some were handed out: go through the source anew."""
 
 
-_OF = ("vehicle", "person")
-
-
-def _dictionary(cells: "pa.Array") -> "pa.DictionaryArray":
+def _dictionary(cells: "pa.Array", *, text: bool = False) -> "pa.DictionaryArray":
+    """Different cells, as text or, unless all are to be, as moments; and which each row has."""
     import pyarrow as pa
 
     if pa.types.is_dictionary(cells.type):
-        return cells
-    if not pa.types.is_string(cells.type) and not pa.types.is_temporal(cells.type):
+        if pa.types.is_string(cells.type.value_type):
+            return cells
+        cells = cells.dictionary_decode()
+    if text or not pa.types.is_timestamp(cells.type):
         cells = cells.cast(pa.string())
     return cells.dictionary_encode()

@@ -1,14 +1,16 @@
 """Tables of data files: CSV of any common dialect and JSON, as columns of cells with the places of rows."""
 
 import csv
-import gzip
+import io
 import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, NoReturn, TextIO, TypeVar
+from typing import IO, Any, NoReturn, TextIO, TypeVar, cast
+
+from isal import igzip, igzip_lib
 
 from ..errors import Issue, ScenarioError, as_toml
 
@@ -24,15 +26,18 @@ _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _DEPTH = 4
 """Levels of a JSON file down to its list of records."""
 
-UNREADABLE = (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error)
+UNREADABLE = (OSError, EOFError, zlib.error, igzip_lib.error, UnicodeDecodeError, csv.Error)
 """What is raised where a file is no text, is damaged, or cannot be opened."""
+
+
+def open_bytes(path: Path) -> IO[bytes]:
+    """A file as it is, but decompressed if its name ends in ".gz"; three times as fast as by zlib."""
+    return cast(IO[bytes], igzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
 
 
 def open_text(path: Path) -> TextIO:
     """A file of text in UTF-8, with or without a mark before it; compressed if its name ends in ".gz"."""
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", newline="", encoding="utf-8-sig")
-    return path.open(newline="", encoding="utf-8-sig")
+    return io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig", newline="")
 
 
 def whole_text(path: Path) -> str:

@@ -93,7 +93,7 @@ class RowStore:
             yield self.read(start, min(start + BLOCK, self.size))
 
     def take(self, rows: NDArray[np.int64]) -> Rows:
-        """Some rows, by their numbers."""
+        """Some rows, by their (n,) numbers."""
         if self._file is None:
             return self.read(0, self.size)[rows]
         return np.concatenate([np.empty(0, self.dtype), *(self.read(row, row + 1) for row in rows)])

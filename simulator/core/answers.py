@@ -38,7 +38,7 @@ def amounts(field: str, values: Any, shape: tuple[int, ...], axes: Sequence[str]
 
 
 def numbers(field: str, values: Any, shape: tuple[int, ...]) -> FloatArray:
-    """Numbers in a shape.
+    """Numbers, in the shape that is asked for.
 
     Raises:
         AnswerError: there are none, or in another one.
@@ -65,7 +65,7 @@ def whole_numbers(
 
 
 def truths(field: str, values: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """True or False, in a shape.
+    """True or False, in the shape that is asked for.
 
     Raises:
         AnswerError: there is something else, or in another shape.
@@ -76,7 +76,7 @@ def truths(field: str, values: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]
 
 
 def first(wrong: NDArray[np.bool_]) -> tuple[int, ...] | None:
-    """The place of the first that is wrong; None if there is none."""
+    """The place of the first that is wrong, of any shape; None if there is none."""
     if not wrong.any():
         return None
     return tuple(int(n) for n in np.unravel_index(int(wrong.argmax()), wrong.shape))
@@ -88,7 +88,7 @@ def place(index: Sequence[int], axes: Sequence[str]) -> str:
 
 
 def diagnostics(given: Any, replications: int) -> dict[str, FloatArray]:
-    """What a policy tells the trace of how it decided: a number for each replication.
+    """What a policy tells the trace of how it decided: by name, (R,) a number for each replication.
 
     Raises:
         AnswerError: it is of a variable that a policy does not give, or no number for each replication.

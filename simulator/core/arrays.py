@@ -15,14 +15,14 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 def read_only(array: NDArray[Scalar]) -> NDArray[Scalar]:
-    """The array, which from now on cannot be written through: whoever holds it may trust it."""
+    """The array, of any shape, which from now on cannot be written through: it may be trusted."""
     array.setflags(False)  # type: ignore[call-arg]  # write=False, at a third of its time
     return array
 
 
 @compiled
 def first_invalid(values: FloatArray) -> int:
-    """The first entry that is NaN, infinite or negative; -1 if there is none."""
+    """The first entry of (n,) that is NaN, infinite or negative; -1 if there is none."""
     for k in range(values.size):
         if not (0.0 <= values[k] < np.inf):
             return k

@@ -51,7 +51,7 @@ class ColumnBlocks(Mapping[str, NDArray[Any]]):
 
     @classmethod
     def of(cls, columns: Mapping[str, NDArray[Any]]) -> "ColumnBlocks":
-        """Columns as they are, in blocks or each alone."""
+        """Columns of any shapes as they are, in blocks or each alone."""
         return columns if type(columns) is cls else cls(_NO_BLOCKS, (), columns)
 
     def __getitem__(self, name: str) -> NDArray[Any]:

@@ -309,37 +309,37 @@ def _each(which: int, x: FloatArray) -> FloatArray:
 
 
 def exp_each(x: FloatArray) -> FloatArray:
-    """e^x of each."""
+    """e^x of each, in any shape."""
     return _each(_EXP, x)
 
 
 def exp2_each(x: FloatArray) -> FloatArray:
-    """2^x of each."""
+    """2^x of each, in any shape."""
     return _each(_EXP2, x)
 
 
 def expm1_each(x: FloatArray) -> FloatArray:
-    """e^x - 1 of each."""
+    """e^x - 1 of each, in any shape."""
     return _each(_EXPM1, x)
 
 
 def log_each(x: FloatArray) -> FloatArray:
-    """Natural logarithm of each."""
+    """Natural logarithm of each, in any shape."""
     return _each(_LOG, x)
 
 
 def log1p_each(x: FloatArray) -> FloatArray:
-    """ln(1 + x) of each."""
+    """ln(1 + x) of each, in any shape."""
     return _each(_LOG1P, x)
 
 
 def log2_each(x: FloatArray) -> FloatArray:
-    """Logarithm to base 2 of each."""
+    """Logarithm to base 2 of each, in any shape."""
     return _each(_LOG2, x)
 
 
 def cbrt_each(x: FloatArray) -> FloatArray:
-    """Cube root of each."""
+    """Cube root of each, in any shape."""
     return _each(_CBRT, x)
 
 

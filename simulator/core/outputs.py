@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedRandom
 from pathlib import Path
 
 
@@ -71,10 +72,16 @@ def put_text(path: Path, text: str) -> None:
         hidden.write_text(text, encoding="utf-8")
 
 
-def put_bytes(path: Path, *parts: bytes | memoryview) -> None:
-    """Write a file of these parts as `replaced` does, and see it on the disk: it outlives a loss of power."""
-    with replaced(path) as hidden, hidden.open("wb") as file:
-        for part in parts:
-            file.write(part)
+@contextmanager
+def put_file(path: Path) -> Iterator[BufferedRandom]:
+    """A file to write and read, `replaced` once it is whole and on the disk: it outlives a loss of power."""
+    with replaced(path) as hidden, hidden.open("w+b") as file:
+        yield file
         file.flush()
         os.fsync(file.fileno())
+
+
+def put_bytes(path: Path, content: bytes | memoryview) -> None:
+    """Write a file as `put_file` does."""
+    with put_file(path) as file:
+        file.write(content)

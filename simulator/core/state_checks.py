@@ -11,7 +11,7 @@ from .arrays import FloatArray
 
 
 def check_amounts(column: FloatArray) -> None:
-    """Look at amounts.
+    """Look at amounts, in any shape.
 
     Raises:
         ValueError: one is negative, or no number.

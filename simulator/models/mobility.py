@@ -88,7 +88,7 @@ class Static:
         return position_m
 
     def advance(self, position_m: FloatArray, dt_s: float) -> FloatArray:
-        """The same positions."""
+        """(R, N, 2) the same positions."""
         return position_m
 
 

@@ -1,8 +1,9 @@
 """What a file of movements is: gone through once, before a run goes through it again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from ...scenarios.data.movement_plane import Column
 from ...scenarios.data.movement_tables import OutOfOrderError, TableSource
 from ...scenarios.data.movement_text import read_bonnmotion, read_ns2, read_one
 from ...scenarios.data.records import refuse
+from ...scenarios.data.row_store import RowStore
 from ..core.arrays import FloatArray, IntArray
 from ..core.compiled import compiled
 from .movement_xml import FcdXml
@@ -19,8 +21,7 @@ from .movement_xml import FcdXml
 _ENOUGH = 100_000
 """Intervals between samples whose median is the usual one."""
 
-_KEPT = 1_000_000
-"""Samples of a file that are kept, so that the run need not read it again."""
+_SAMPLE = np.dtype([("time_s", "f8"), ("thing", "i4"), ("x", "f8"), ("y", "f8")])
 
 
 def open_movement(path: Path, reading: Reading) -> Source:
@@ -39,6 +40,49 @@ def open_movement(path: Path, reading: Reading) -> Source:
     if form == "one":
         return read_one(path)
     return read_bonnmotion(path, spatial=form == "bonnmotion-3d")
+
+
+class Kept:
+    """The pieces of a file, as numbers, so that a run need not read it again; most in a temporary file.
+
+    A copy shares them. One that is pickled has none.
+    """
+
+    def __init__(self) -> None:
+        self._rows = RowStore(_SAMPLE)
+        self._ends: list[tuple[int, float, float]] = []
+        self._full = False
+
+    def __len__(self) -> int:
+        """How many pieces there are, from the beginning of the file on."""
+        return len(self._ends)
+
+    def append(self, piece: Piece) -> None:
+        """Keep the next one, unless there was no room for one before."""
+        rows = np.empty(piece.time_s.size, _SAMPLE)
+        for name in _SAMPLE.names or ():
+            rows[name] = getattr(piece, name)
+        try:
+            if not self._full:
+                self._rows.append(rows)
+                self._ends.append((self._rows.size, piece.begins_s, piece.reaches_s))
+        except OSError:
+            self._full, self._rows, self._ends = True, RowStore(_SAMPLE), []
+
+    def __iter__(self) -> Iterator[Piece]:
+        """All of them, as they were."""
+        start = 0
+        for end, begins_s, reaches_s in self._ends:
+            rows = self._rows.read(start, end)
+            time_s, x, y = (rows[name].astype(np.float64) for name in ("time_s", "x", "y"))
+            yield Piece(time_s, rows["thing"].astype(np.int64), x, y, begins_s, reaches_s)
+            start = end
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Kept, ()
 
 
 @dataclass
@@ -61,7 +105,7 @@ class Survey:
         at_once: most objects with a sample at one time.
         device_of: (objects,) number of each as a device: in order of their first sample in that time; -1
             of those that have none.
-        kept: all pieces, if they are few.
+        kept: the pieces that were read.
     """
 
     samples: int = 0
@@ -78,7 +122,7 @@ class Survey:
     outside: int = 0
     at_once: int = 0
     device_of: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
-    kept: list[Piece] | None = None
+    kept: Kept = field(default_factory=Kept)
 
 
 def survey(
@@ -118,7 +162,7 @@ class _Surveyor:
         self._source, self._place = source, place
         slack_m = np.where(np.isfinite(area_m), 1e-9 * area_m, 0.0)
         self._low_m, self._high_m = -slack_m, area_m + slack_m
-        self._found = Survey(kept=[])
+        self._found = Survey()
         self._last = np.full((0, 3), np.nan)
         self._intervals: list[NDArray[np.float64]] = []
         self._counted = 0
@@ -161,10 +205,7 @@ class _Surveyor:
         found = self._found
         size = piece.time_s.size
         found.samples += size
-        if found.kept is not None:
-            found.kept.append(piece)
-            if found.samples > _KEPT:
-                found.kept = None
+        found.kept.append(piece)
         if not size:
             return
         x, y = self._place(piece.x, piece.y)

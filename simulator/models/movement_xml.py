@@ -6,19 +6,21 @@ replaced, so a file can neither grow nor reach for another one.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...scenarios.data.movement import KINDS, MOST_METRES, Kind, Piece, clock_s
-from ...scenarios.data.records import UNREADABLE, refuse
+from ...scenarios.data.records import UNREADABLE, open_bytes, refuse
 from ..core.arrays import FloatArray, IntArray
 from ..core.compiled import compiled_in_place
 
 Bytes = NDArray[np.uint8]
 
-_CHUNK = 4 << 20
+_CHUNK = 1 << 20
+"""Bytes that are read at once; a tag or a comment is shorter."""
+
 _LEAST_TAG = 8
 """Bytes of a tag with an id: a chunk has not more of them than this allows."""
 
@@ -53,7 +55,7 @@ class FcdXml:
     def _says_degrees(self) -> bool | None:
         """None, unless SUMO's configuration, a comment at the head of the file, asks for them."""
         try:
-            with _open(self.path) as file:
+            with open_bytes(self.path) as file:
                 return None if b'<fcd-output.geo value="true"' not in file.read(65_536) else True
         except UNREADABLE as error:
             refuse(self.path, f"cannot be read: {error}")
@@ -62,37 +64,49 @@ class FcdXml:
         """Its samples; see `movement.Source`."""
         self._ids = _Ids()
         try:
-            with _open(self.path) as file:
+            with open_bytes(self.path) as file:
                 yield from self._pieces(file)
         except UNREADABLE as error:
             refuse(self.path, f"cannot be read: {error}")
 
     def _pieces(self, file: IO[bytes]) -> Iterator[Piece]:
-        rest, line, now_s, ended = b"", 1, np.nan, False
-        root = False
-        while block := file.read(_CHUNK):
-            text = rest + block
+        text = np.empty(2 * _CHUNK, np.uint8)
+        out = _Found(text.size)
+        # Bytes in memory, those of the file before them, and the time that is begun.
+        size, before, now_s = 0, 0, np.nan
+        root = ended = False
+        while more := file.readinto(memoryview(text)[size : size + _CHUNK]):  # type: ignore[attr-defined]
+            size += more
             if not root:
-                root = self._root(text)
-            out = _Found(len(text))
-            stop, used = self._ids.scan(text, self._wanted, out)
+                root = self._root(text[:size].tobytes())
+            stop, used = self._ids.scan(text[:size], self._wanted, out)
             if stop not in (_MORE, _ENDED):
-                self._refuse(text, stop, used, line)
-            now_s, piece = self._piece(text, out, now_s, line)
+                self._refuse(text[:size], stop, used, before)
+            now_s, piece = self._piece(text[:size], out, now_s, before)
             if piece is not None:
                 yield piece
             if stop == _ENDED:
                 ended = True
                 break
-            if used == 0 and len(text) > 2 * _CHUNK:
-                refuse(self.path, f"line {line}: a tag or a comment without end", "XML of SUMO")
-            line += text.count(b"\n", 0, used)
-            rest = text[used:]
+            text[: size - used] = text[used:size]
+            size, before = size - used, before + used
+            if size > _CHUNK:
+                where = self._where(before)
+                refuse(self.path, f"{where}: a tag or a comment without end", "XML of SUMO")
         if not ended:
-            what = f"line {line + rest.count(bytes([10]))}: ends before </fcd-export>"
+            what = f"{self._where(before + size)}: ends before </fcd-export>"
             refuse(self.path, what, "a file that SUMO has closed")
         if not np.isfinite(now_s):
             refuse(self.path, "empty", "a <timestep>")
+
+    def _where(self, byte: int) -> str:
+        """The line of a byte of the file; lines are counted only where one is asked for."""
+        line = 1
+        with open_bytes(self.path) as file:
+            while byte > 0 and (text := file.read(min(byte, _CHUNK))):
+                line += text.count(b"\n")
+                byte -= len(text)
+        return f"line {line}"
 
     def _root(self, text: bytes) -> bool:
         at = 0
@@ -109,60 +123,62 @@ class FcdXml:
             refuse(self.path, f"XML of <{name}>", "<fcd-export>, as sumo --fcd-output writes it")
         return at >= 0
 
-    def _refuse(self, text: bytes, stop: int, at: int, line: int) -> None:
-        where = f"line {line + text.count(bytes([10]), 0, at)}"
+    def _refuse(self, text: Bytes, stop: int, at: int, before: int) -> None:
         what, allowed = {
             _TAG: ("an object outside of a <timestep>", "<timestep time=…> around it"),
             _LACKS: ("a tag lacks an attribute", "time, or id, x and y"),
             _DTD: ("a document type or CDATA, which are not read", "XML of SUMO"),
             _SYNTAX: ("not well-formed", "XML of SUMO"),
         }[stop]
-        shown = " ".join(text[at : at + 80].decode("utf-8", "replace").split())
-        refuse(self.path, f"{where}: {what}: {shown}", allowed)
+        shown = " ".join(_shown(text, at, at + 80).split())
+        refuse(self.path, f"{self._where(before + at)}: {what}: {shown}", allowed)
 
     def _piece(
-        self, text: bytes, out: "_Found", now_s: float, line: int
+        self, text: Bytes, out: "_Found", now_s: float, before: int
     ) -> tuple[float, Piece | None]:
         """What was found, with times; the time that is begun."""
-        steps, rows = int(out.counts[1]), int(out.counts[0])
+        rows, steps, left = (int(count) for count in out.counts)
         time_s = np.full(steps + 1, now_s)
         for step in range(steps):
             start, end = (int(one) for one in out.step_span[step])
             try:
-                time_s[step + 1] = clock_s(text[start:end].decode("ascii"))
+                time_s[step + 1] = clock_s(text[start:end].tobytes().decode("ascii"))
             except ValueError:
                 time_s[step + 1] = np.nan
-            before, now = time_s[step], time_s[step + 1]
-            if not now >= before and not (np.isnan(before) and not np.isnan(now)):
-                where = f"line {line + text.count(bytes([10]), 0, start)}"
-                shown = text[start : min(end, start + 60)].decode("utf-8", "replace")
-                refuse(self.path, f"{where}: time {shown!r}", "seconds or hh:mm:ss, in order")
+            last, now = time_s[step], time_s[step + 1]
+            if not now >= last and not (np.isnan(last) and not np.isnan(now)):
+                what = f"{self._where(before + start)}: time {_shown(text, start, end)!r}"
+                refuse(self.path, what, "seconds or hh:mm:ss, in order")
         if not steps and not rows:
             return now_s, None
         bounds = np.concatenate(([0], out.step_row[:steps], [rows]))
         if bounds[1] > 0 and np.isnan(time_s[0]):
-            self._refuse(text, _TAG, 0, line)
-        for hard in range(int(out.counts[2])):
+            self._refuse(text, _TAG, 0, before)
+        for hard in range(left):
             row, axis, start, end = (int(one) for one in out.hard[hard])
             place = out.x if axis == 0 else out.y
             try:
-                place[row] = float(text[start:end].decode("ascii"))
+                place[row] = float(text[start:end].tobytes().decode("ascii"))
             except ValueError:
                 place[row] = np.nan
             if not abs(place[row]) <= MOST_METRES:
-                where = f"line {line + text.count(bytes([10]), 0, start)}"
-                shown = text[start : min(end, start + 60)].decode("utf-8", "replace")
-                what = f"{where}: {'xy'[axis]} = {shown!r} is not a number"
+                shown = f"{'xy'[axis]} = {_shown(text, start, end)!r}"
+                what = f"{self._where(before + start)}: {shown} is not a number"
                 refuse(self.path, what, f"within ±{MOST_METRES:g}")
         times = np.repeat(time_s, np.diff(bounds))
         begins_s = float(time_s[1] if np.isnan(time_s[0]) else time_s[0])
         reaches_s = float(time_s[-1])
-        piece = Piece(times, out.thing[:rows], out.x[:rows], out.y[:rows], begins_s, reaches_s)
-        return reaches_s, piece
+        columns = (one[:rows].copy() for one in (out.thing, out.x, out.y))
+        return reaches_s, Piece(times, *columns, begins_s, reaches_s)
+
+
+def _shown(text: Bytes, start: int, end: int) -> str:
+    """Some of a text, for a message."""
+    return text[start : min(end, start + 80)].tobytes().decode("utf-8", "replace")
 
 
 class _Found:
-    """What a chunk has: rows, steps, and numbers that the loop leaves to Python."""
+    """What a chunk has, taken anew for each: rows, steps, and numbers that the loop leaves to Python."""
 
     def __init__(self, size: int) -> None:
         most = size // _LEAST_TAG + 1
@@ -189,13 +205,13 @@ class _Ids:
         key = self._pool[self._starts[thing] : self._starts[thing + 1]].tobytes()
         return f"{KINDS[key[0]]} {key[1:].decode('utf-8', 'replace')}"
 
-    def scan(self, text: bytes, wanted: NDArray[np.bool_], out: _Found) -> tuple[int, int]:
+    def scan(self, text: Bytes, wanted: NDArray[np.bool_], out: _Found) -> tuple[int, int]:
         """All whole tags of a text: why it stops, and where."""
-        bytes_ = np.frombuffer(text, np.uint8)
         at = 0
+        out.counts[:] = 0
         while True:
             stop, at = _scan(
-                bytes_,
+                text,
                 at,
                 wanted,
                 self._table,
@@ -213,26 +229,18 @@ class _Ids:
             )
             if stop != _FULL:
                 return int(stop), int(at)
-            self._grow(len(text))
+            self._grow()
 
-    def _grow(self, size: int) -> None:
-        """Room for another id, of whatever length the text allows."""
+    def _grow(self) -> None:
+        """Twice the room for ids."""
         count = int(self._count[0])
         self._starts = np.concatenate((self._starts, np.zeros_like(self._starts)))
-        self._pool = np.concatenate((self._pool, np.empty(self._pool.size + size + 1, np.uint8)))
+        self._pool = np.concatenate((self._pool, np.empty_like(self._pool)))
         self._table = np.full(2 * self._table.size, -1, np.int64)
         _fill(self._table, self._pool, self._starts, count)
 
 
 _FULL = 6
-
-
-def _open(path: Path) -> IO[bytes]:
-    if path.suffix == ".gz":
-        import gzip
-
-        return cast(IO[bytes], gzip.open(path, "rb"))
-    return path.open("rb")
 
 
 @compiled_in_place

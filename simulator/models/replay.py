@@ -1,7 +1,7 @@
 """Arrivals as recorded: requests of a file."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -32,12 +32,51 @@ FEW = 1 / 20
 """A run that uses less of its file than this has it said."""
 
 
+@dataclass
 class Recorded:
-    """What models of recorded requests have in common: their file is read when they are made."""
+    """What models of recorded requests have in common: their file is read when they are made.
+
+    Args:
+        file: CSV (commas, semicolons or tabs), .swf, each also .gz, or .parquet.
+        bits: by column, how many bits one unit of it stands for; a request's size is the sum. Or the size
+            of every request.
+        time_column: its column of times; found, where the file is of a known format or has only one.
+        time_unit: of times that are numbers; found from a known format, or from numbers since 1970.
+        time_zone: of dates without one, for the hours when clocks change: "Europe/London".
+        duration_column: the times are those of ends, and requests arrived by so much earlier; in the
+            unit of times that are numbers, else seconds.
+        device_column: whose a request is: each id is a device, in the order in which they appear in the
+            file.
+        more_ids: than devices: a mistake, or the next device is the first again.
+        cycles_column: of each request's cycles.
+        deadline_column: seconds from arrival to completion; where it is unknown, `deadline` holds.
+        unknown: what stands for unknown: requests without time, size or cycles are left out, and counted;
+            as a known format has it if not given, else nothing does.
+
+    Raises:
+        ValueError: the file lacks a column, a request or a readable value; names the file, and the row
+            and column of the value.
+        OSError: there is no room for what is read, in the folder that TMPDIR names.
+    """
 
     file: Path
-    more_ids: MoreIds
-    workload: Workload
+    bits: SizesOfRequests
+    time_column: str | None = None
+    time_unit: TimeUnit | None = None
+    time_zone: str | None = None
+    duration_column: str | None = None
+    device_column: str | None = None
+    more_ids: MoreIds = "refuse"
+    cycles_column: str | None = None
+    deadline_column: str | None = None
+    unknown: list[str] | None = None
+    workload: Workload = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        given = {key: vars(self).get(key) for key in WorkloadReading.model_fields}
+        if given["unknown"] is not None:
+            given["unknown"] = tuple(given["unknown"])
+        self.workload = read_workload(Path(self.file), WorkloadReading(**given), self.bits)
 
     def check(self, devices: int, slot_s: float) -> None:
         """Refuse a file that does not go with a run.
@@ -72,15 +111,9 @@ class Recorded:
         """How many of the file's requests a run uses, and how many there are."""
         raise NotImplementedError
 
-    def _read(self, bits: dict[str, float] | float) -> Workload:
-        given = {key: vars(self).get(key) for key in WorkloadReading.model_fields}
-        if given["unknown"] is not None:
-            given["unknown"] = tuple(given["unknown"])
-        return read_workload(Path(self.file), WorkloadReading(**given), bits)
-
 
 @dataclass
-class Replay(PointProcess, Recorded):
+class Replay(Recorded, PointProcess):
     """Recorded requests of a file: CSV, SWF or Parquet, of any length (docs/data.md).
 
     The first request arrives at time zero. Each goes to a device chosen at random, unless the file has a
@@ -89,43 +122,16 @@ class Replay(PointProcess, Recorded):
     no bits are left out.
 
     Args:
-        file: CSV (commas, semicolons or tabs), .swf, each also .gz, or .parquet.
-        bits: by column, how many bits one unit of it stands for; a request's size is the sum. Or the size
-            of every request.
-        time_column: its column of times; found, where the file is of a known format or has only one.
-        time_unit: of times that are numbers; found from a known format, or from numbers since 1970.
-        time_zone: of dates without one, for the hours when clocks change: "Europe/London".
-        duration_column: the times are those of ends, and requests arrived by so much earlier; in the
-            unit of times that are numbers, else seconds.
-        device_column: whose a request is: each id is a device, in the order in which they appear in the
-            file.
-        more_ids: than devices: a mistake, or the next device is the first again.
         cycles_column: only in the problem worst-case-emission; here it is `cycles_per_bit` for all.
-        deadline_column: seconds from arrival to completion; where it is unknown, `deadline` holds.
-        unknown: what stands for unknown: requests without time or size are left out, and counted; as a
-            known format has it if not given, else nothing does.
         speedup: how many times faster than recorded the requests arrive.
         repeat: begin again after the last request, and the mean time between two.
 
     Raises:
-        ValueError: the file lacks a column, a request or a readable value, or `speedup` is not
-            positive, or `cycles_column` is given; names the file, and the row and column of the value.
-        OSError: there is no room for what is read, in the folder that TMPDIR names.
+        ValueError: as `Recorded`, or `speedup` is not positive, or `cycles_column` is given.
     """
 
     remembers: ClassVar[tuple[str, ...]] = (*PointProcess.remembers, "_next", "_seeds")
 
-    file: Path
-    bits: SizesOfRequests
-    time_column: str | None = None
-    time_unit: TimeUnit | None = None
-    time_zone: str | None = None
-    duration_column: str | None = None
-    device_column: str | None = None
-    more_ids: MoreIds = "refuse"
-    cycles_column: str | None = None
-    deadline_column: str | None = None
-    unknown: list[str] | None = None
     speedup: Positive = 1.0
     repeat: bool = True
 
@@ -136,11 +142,12 @@ class Replay(PointProcess, Recorded):
             raise ValueError(
                 f'{what}; allowed: `tasks.cycles_per_bit`, or problem "worst-case-emission"'
             )
-        self.workload = self._read(self.bits)
+        super().__post_init__()
         self._requests = Requests(self.workload, self.speedup)
         last_s, count = self._requests.last_s, self._requests.count
         if self.repeat and not last_s > 0.0:
-            raise ValueError(f"{self.file}: cannot repeat, all requests have the same time")
+            what = f"{self.file}: cannot repeat, all requests have the same time"
+            raise ValueError(f"{what}; allowed: repeat = false")
         pause_s = 0.0 if self.workload.minutes else last_s / max(count - 1, 1)
         self._period_s = last_s + pause_s if self.repeat else np.inf
 
@@ -230,46 +237,14 @@ class ReplayPerSlot(Recorded):
     column of devices: each device then has its own.
 
     Args:
-        file: CSV (commas, semicolons or tabs), .swf, each also .gz, or .parquet.
-        bits: by column, how many bits one unit of it stands for; a request's size S_m is the sum. Or the
-            size of every request.
         cycles_column: of C_m.
         cycles_per_unit: how many cycles one unit of it stands for.
-        time_column: its column of times; found, where the file is of a known format or has only one.
-        time_unit: of times that are numbers; found from a known format, or from numbers since 1970.
-        time_zone: of dates without one, for the hours when clocks change: "Europe/London".
-        duration_column: the times are those of ends, and requests arrived by so much earlier; in the
-            unit of times that are numbers, else seconds.
-        device_column: whose a request is: each id is a device, in the order in which they appear in the
-            file.
-        more_ids: than devices: a mistake, or the next device is the first again.
-        deadline_column: D_m^max, seconds; where it is unknown, `deadline` holds.
-        unknown: what stands for unknown: requests without time, size or cycles are left out, and counted;
-            as a known format has it if not given, else nothing does.
-
-    Raises:
-        ValueError: the file lacks a column, a request or a readable value; names the file, and the row
-            and column of the value.
-        OSError: there is no room for what is read, in the folder that TMPDIR names.
     """
 
     remembers: ClassVar[tuple[str, ...]] = ("_rngs", "_slot")
 
-    file: Path
-    bits: SizesOfRequests
-    cycles_column: str
+    cycles_column: str = field(kw_only=True)
     cycles_per_unit: PositiveCycles = 1.0
-    time_column: str | None = None
-    time_unit: TimeUnit | None = None
-    time_zone: str | None = None
-    duration_column: str | None = None
-    device_column: str | None = None
-    more_ids: MoreIds = "refuse"
-    deadline_column: str | None = None
-    unknown: list[str] | None = None
-
-    def __post_init__(self) -> None:
-        self.workload = self._read(self.bits)
 
     def check(self, devices: int, slot_s: float) -> None:
         """Refuse a file that does not go with a run; see `Recorded`.

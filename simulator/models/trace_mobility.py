@@ -1,7 +1,8 @@
 """Movements of a file: devices are where its objects are, and absent where it has none."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -200,8 +201,9 @@ class TraceMobility:
         """Of the file, and again and again if it repeats; how often it was gone through before."""
         cycle = 0
         while True:
-            kept = self._found.kept if self._found.whole else None
-            for piece in self.source.pieces() if kept is None else kept:
+            kept = self._found.kept
+            again = self.source.pieces() if not (kept and self._found.whole) else ()
+            for piece in chain(kept, islice(again, len(kept), None)):
                 shift_s = cycle * self._period_s
                 yield (
                     cycle,
@@ -214,11 +216,8 @@ class TraceMobility:
             cycle += 1
 
     def __getstate__(self) -> dict[str, Any]:
-        """A copy reads the file anew."""
-        state = vars(self) | {"_window": None}
-        if "_found" in state:
-            state["_found"] = replace(self._found, kept=None)
-        return state
+        """A copy begins with a window of its own."""
+        return vars(self) | {"_window": None}
 
 
 class _Window:
@@ -265,6 +264,7 @@ class _Window:
             present,
             model._area_m,
             gap_s,
+            ahead_s,
             self._end_s - slack_s if stays else np.inf,
             stays,
             model.outside == "absent",
@@ -282,14 +282,17 @@ class _Window:
             return
         model = self._model
         x, y = model._place(piece.x, piece.y)
-        if self._size:
+        if self._size + piece.time_s.size > len(self._samples):
             # Those that are past have given their room; the others move up.
             self._samples, self._next, self._size = _pack(
-                self._samples, self._next, self._head, self._tail, self._past, now_s
+                self._samples,
+                self._next,
+                self._head,
+                self._tail,
+                self._past,
+                now_s,
+                piece.time_s.size,
             )
-        if (most := self._size + piece.time_s.size) > len(self._samples):
-            self._samples = np.concatenate((self._samples, np.empty((most, 4))))
-            self._next = np.concatenate((self._next, np.empty(most, np.int64)))
         legs, jump = model.source.legs, model.max_jump
         self._size = _append(
             piece.time_s,
@@ -359,8 +362,9 @@ def _pack(
     tail: IntArray,
     past: FloatArray,
     now_s: float,
+    more: int,
 ) -> tuple[FloatArray, IntArray, int]:
-    """The samples to come alone, chain after chain, and their number."""
+    """The samples to come alone, chain after chain, with room for as many and `more`; their number."""
     count = 0
     for device in range(head.size):
         at = head[device]
@@ -371,7 +375,7 @@ def _pack(
         while at >= 0:
             count += 1
             at = following[at]
-    packed, chain = np.empty((2 * count + 1024, 4)), np.empty(2 * count + 1024, np.int64)
+    packed, chain = np.empty((2 * count + more, 4)), np.empty(2 * count + more, np.int64)
     size = 0
     for device in range(head.size):
         at = head[device]
@@ -399,6 +403,7 @@ def _places(
     present: BoolArray,
     area_m: FloatArray,
     gap_s: float,
+    ahead_s: float,
     stays_from_s: float,
     stays: bool,
     leaves: bool,
@@ -413,7 +418,8 @@ def _places(
         before_s, x, y = past[i]
         if np.isnan(before_s):
             present[i] = False
-            if at < 0:
+            # What lies farther ahead is known by chance: it depends on how the file was read.
+            if at < 0 or samples[at, 0] - now_s > ahead_s:
                 continue
             x, y = samples[at, 1], samples[at, 2]
         elif at >= 0 and samples[at, 0] - before_s <= gap_s:

@@ -1,14 +1,18 @@
 """Which device talks to which station, and the sums and look-ups that follow from it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.arrays import BoolArray, FloatArray, IntArray, read_only
 from ..core.state_checks import check_present, check_stations
+
+Record = TypeVar("Record", bound=Any)
+"""A dataclass."""
 
 
 class Cells:
@@ -45,8 +49,17 @@ class Cells:
         )
         self.members: IntArray = self.total(present.astype(np.float64)).astype(np.int64)
 
+    def of_present(self, columns: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Columns (R, N), with nothing in them of devices that are absent."""
+        if self.complete:
+            return dict(columns)
+        return {
+            name: np.where(self.present, column, np.zeros((), column.dtype))
+            for name, column in columns.items()
+        }
+
     def state_dict(self) -> dict[str, NDArray[Any]]:
-        """The association and who is there, from which all else follows."""
+        """(R, N) the association and who is there, from which all else follows."""
         return {"station": self.station, "present": self.present}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -93,3 +106,11 @@ class Cells:
         largest = np.full(self.shape[0] * self.shape[1], -np.inf)
         np.maximum.at(largest, self._flat_index, column.reshape(-1))
         return largest.reshape(self.shape)
+
+
+def of_present(cells: Cells, record: Record, names: tuple[str, ...]) -> Record:
+    """A record of columns, some of which (R, N) then have nothing in them of devices that are absent."""
+    if cells.complete:
+        return record
+    columns = cells.of_present({name: getattr(record, name) for name in names})
+    return replace(record, **columns)

@@ -1,5 +1,7 @@
 """Tasks as entities: whose bits lie in the queues, and when the last bit of each is executed."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from ..core.arrays import ROUNDING, BoolArray, FloatArray, IntArray
@@ -17,11 +19,11 @@ from .ledger_entries import (
     FREE_TASK,
     HEAD,
     LIVE,
-    LOST,
+    LIVE_PARTS,
     NONE,
     PART,
-    QUEUED,
     TASK,
+    TOLERANCE,
     WAITING,
     Pool,
     add_part,
@@ -31,6 +33,8 @@ from .ledger_entries import (
     lose_queue,
     remove_part,
 )
+from .ledger_pending import pending_rows
+from .ledger_room import FEW, grown, parts_in_front, tasks_in_front, with_room
 
 
 class TaskLedger:
@@ -49,7 +53,7 @@ class TaskLedger:
     it used: the association may change while a task is half sent.
 
     The cost is that of the tasks that arrive, move on or end; those that wait cost nothing. Memory
-    is that of the tasks in the network.
+    is that of the tasks in the network: 64 bytes each at most, and 18 for each part at a station.
 
     Args:
         replications: R.
@@ -114,7 +118,11 @@ class TaskLedger:
                 not positive and finite; the fault of the arrival model.
         """
         new = tasks.bits.size
-        self._reserve(new)
+        live, ended = self._counters[[LIVE, ENDED_COUNT]].tolist()
+        if live + new > self._tasks.size:
+            self._tasks = grown(self._tasks, live + new, FREE_TASK, self._counters)
+        if ended + new > self._ended.size:
+            self._ended = with_room(self._ended, ended, ended + new)
         invalid = _admit(
             tasks.replication,
             tasks.device,
@@ -161,12 +169,16 @@ class TaskLedger:
             The tasks that ended since the last call, those dropped meanwhile included, until the next
             call. For one replication their order does not depend on the others.
         """
-        self._reserve(0)
         begins, lengths = self._throughout
         lost_share = self._none_lost
         if availability is not None:
             begins, lengths = availability.begins, availability.serving
             lost_share = availability.lost_share
+        if self._may_lack_room():
+            lost = lost_share > 0.0
+            self._make_room(
+                local_bits + offloaded_bits, np.where(lost, np.inf, station_served_bits)
+            )
         _serve(
             slot,
             self._slot_s,
@@ -194,7 +206,8 @@ class TaskLedger:
         Args:
             lost: (R, B) True where the queue is lost.
         """
-        self._reserve(0)
+        if self._may_lack_room():
+            self._make_room(np.zeros(self._shape), np.where(lost, np.inf, 0.0))
         for r, j in np.argwhere(lost).tolist():
             lose_queue(
                 r * lost.shape[1] + j,
@@ -217,7 +230,8 @@ class TaskLedger:
             left: (R, N) True where a device leaves.
             station: (R, N) the stations that take over what it has; None if it is lost.
         """
-        self._reserve(0)
+        if self._may_lack_room():
+            self._make_room(np.where(left, np.inf, 0.0), np.zeros_like(self._none_lost))
         for r, i in np.argwhere(left).tolist():
             queue = r * self._shape[1] + i
             to, to_queue = NONE, NONE
@@ -237,24 +251,14 @@ class TaskLedger:
                 self._counters,
             )
 
-    def pending(self) -> TaskTable:
+    def pending(self) -> Iterator[TaskTable]:
         """The tasks still in a queue, by replication, device and arrival; to be called at the end.
 
         Those that were dropped since the last call of `serve` come before them.
         """
-        dropped = self._ended[: self._counters[ENDED_COUNT]]
-        tasks = self._tasks[self._tasks["bits"] > 0.0]
-        # Of two alike in all of these, the order cannot be seen.
-        tasks = tasks[
-            np.lexsort((tasks["station"], tasks["bits"], tasks["arrival_s"], tasks["queue"]))
-        ]
-        queued = np.zeros(len(tasks), TASK_ROW)
-        queued["replication"], queued["device"] = np.divmod(tasks["queue"], self._shape[1])
-        queued["completion_s"] = np.nan
-        queued["outcome"] = np.where(tasks["completion_s"] == np.inf, LOST, QUEUED)
-        for name in ("station", "arrival_s", "bits", "deadline_s"):
-            queued[name] = tasks[name]
-        return np.concatenate((dropped, queued))
+        yield self._ended[: self._counters[ENDED_COUNT]]
+        live, queues = int(self._counters[LIVE]), self._device_queues.shape[1]
+        yield from pending_rows(self._tasks, live, queues, self._shape[1])
 
     def _deadlines(self, tasks: Tasks) -> FloatArray:
         """(K,) from arrival."""
@@ -263,36 +267,35 @@ class TaskLedger:
             return np.full(tasks.bits.size, self._deadline_s)
         return np.where(np.isnan(own), self._deadline_s, own)
 
-    def _reserve(self, new: int) -> None:
-        """Make room for what one call can add at most; arrays double, and are used again."""
+    def _may_lack_room(self) -> bool:
+        """Whether there would be too little if all that is here moved on in one slot."""
         live, waiting, live_parts, ended = self._counters[:FREE_TASK].tolist()
-        if live + new > self._tasks.size:
-            self._tasks = self._grown(self._tasks, live + new, FREE_TASK)
-        # A slot's service sends at most one part of each task that waits at a device.
-        if live_parts + waiting > self._parts.size:
-            self._parts = self._grown(self._parts, live_parts + waiting, FREE_PART)
-        if ended + live + new > self._ended.size:
-            self._ended = np.resize(self._ended, 2 * (ended + live + new))
+        return bool(live_parts + waiting > self._parts.size or ended + live > self._ended.size)
 
-    def _grown(self, pool: "Pool", needed: int, free: int) -> "Pool":
-        """A larger pool, its new entries in front of the list of free ones."""
-        grown = np.zeros(max(2 * pool.size, needed, 64), pool.dtype)
-        grown[: pool.size] = pool
-        grown["next"][pool.size :] = np.arange(pool.size + 1, grown.size + 1)
-        grown["next"][-1] = self._counters[free]
-        self._counters[free] = pool.size
-        return grown
+    def _make_room(self, device_bits: FloatArray, station_bits: FloatArray) -> None:
+        """Make room for what one call can send on and end at most.
+
+        Args:
+            device_bits: (R, N) what is taken from the devices' queues; infinite if it is all.
+            station_bits: (R, B) the same of the stations' queues.
+        """
+        live, sent, live_parts, ended = self._counters[:FREE_TASK].tolist()
+        ends = live
+        if live > FEW:
+            # A task that moves on from its device leaves one part at most, one that ends one row.
+            sent = tasks_in_front(device_bits, self._tasks, self._device_queues)
+            served = parts_in_front(station_bits, self._tasks, self._parts, self._station_queues)
+            ends = min(live, sent + served)
+        if live_parts + sent > self._parts.size:
+            self._parts = grown(self._parts, live_parts + sent, FREE_PART, self._counters)
+        if ended + ends > self._ended.size:
+            self._ended = with_room(self._ended, ended, ended + ends)
 
     def _take_ended(self) -> TaskTable:
         count = self._counters[ENDED_COUNT]
         self._counters[ENDED_COUNT] = 0
         self._ended, self._handed_over = self._handed_over, self._ended
         return self._handed_over[:count]
-
-
-_TOLERANCE = 1e-9
-"""A piece of a task is no part of it, but rounding, below so much of the task, or of what its queue
-serves in the slot: the queues' own sums are not the ledger's."""
 
 
 @compiled_in_place
@@ -373,9 +376,10 @@ def _serve(
     replications, devices = station.shape
     stations = station_served_bits.shape[1]
     # What leaves for the stations in this slot, of one replication at a time.
-    sent_task = np.empty(counters[WAITING], np.int64)
-    sent_station = np.empty(counters[WAITING], np.int64)
-    sent_phase = np.empty(counters[WAITING])
+    most = min(counters[WAITING], parts.size - counters[LIVE_PARTS])
+    sent_task = np.empty(most, np.int64)
+    sent_station = np.empty(most, np.int64)
+    sent_phase = np.empty(most)
     inflow_bits = np.empty(stations)
     for r in range(replications):
         _serve_stations(
@@ -407,7 +411,7 @@ def _serve(
             while drained < psi and k != NONE:
                 room = psi - drained
                 left = tasks[k]["left_bits"]
-                tolerance_bits = _TOLERANCE * max(tasks[k]["bits"], psi)
+                tolerance_bits = TOLERANCE * max(tasks[k]["bits"], psi)
                 leaves = left - room < tolerance_bits
                 tasks[k]["left_bits"] = 0.0 if leaves else left - room
                 if not leaves and room < tolerance_bits:
@@ -416,7 +420,7 @@ def _serve(
                 drained += left
                 phase = min(drained / psi, 1.0)
                 kept = max(begin, lost_share[r, j])  # from then on
-                least = _TOLERANCE * tasks[k]["bits"] / offloaded if offloaded > 0.0 else np.inf
+                least = TOLERANCE * tasks[k]["bits"] / offloaded if offloaded > 0.0 else np.inf
                 if phase - begin > least:
                     tasks[k]["station"] = j
                 if min(kept, phase) - begin > least:
@@ -477,7 +481,7 @@ def _serve_stations(
         while psi > 0.0 and f != NONE:
             room = psi - served
             k = parts[f]["task"]
-            if parts[f]["bits"] - room >= _TOLERANCE * max(tasks[k]["bits"], psi):
+            if parts[f]["bits"] - room >= TOLERANCE * max(tasks[k]["bits"], psi):
                 parts[f]["bits"] -= room
                 break
             served += parts[f]["bits"]

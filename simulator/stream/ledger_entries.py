@@ -42,9 +42,14 @@ DONE, LATE, QUEUED, DROPPED, LOST = (
 )
 
 
+TOLERANCE = 1e-9
+"""A piece of a task is no part of it, but rounding, below so much of the task, or of what its queue
+serves in the slot: the queues' own sums are not the ledger's."""
+
+
 @compiled_in_place
 def append(pool: Pool, queues: IntArray, queue: int, entry: int) -> None:
-    """Put an entry of a pool at the end of a linked queue."""
+    """Put an entry of a pool at the end of one of (2, n) linked queues."""
     pool[entry]["next"] = NONE
     if queues[HEAD, queue] == NONE:
         queues[HEAD, queue] = entry
@@ -57,7 +62,7 @@ def append(pool: Pool, queues: IntArray, queue: int, entry: int) -> None:
 def add_part(
     bits: float, task: int, queue: int, parts: Pool, station_queues: IntArray, counters: IntArray
 ) -> None:
-    """Put a part of a task at the end of a station's queue."""
+    """Put a part of a task, bit, at the end of one of (2, R B) stations' queues."""
     f = counters[FREE_PART]
     counters[FREE_PART] = parts[f]["next"]
     counters[LIVE_PARTS] += 1
@@ -76,7 +81,7 @@ def lose_queue(
     ended: Pool,
     counters: IntArray,
 ) -> None:
-    """A task without completion, of infinite time, is lost."""
+    """Empty one of (2, R B) stations' queues: its tasks are lost, and complete at no finite time."""
     f = station_queues[HEAD, queue]
     while f != NONE:
         tasks[parts[f]["task"]]["completion_s"] = np.inf
@@ -97,7 +102,7 @@ def leave_queue(
     ended: Pool,
     counters: IntArray,
 ) -> None:
-    """A device's whole queue goes to a station's, or, without one, is lost."""
+    """One of (2, R N) devices' queues goes to one of (2, R B) stations', or, without one, is lost."""
     k = device_queues[HEAD, queue]
     device_queues[HEAD, queue] = NONE
     while k != NONE:
@@ -127,7 +132,10 @@ def remove_part(
     ended: Pool,
     counters: IntArray,
 ) -> int:
-    """Free a part's entry, and end its task if that was the last of it; gives the part behind."""
+    """Free a part's entry, and end its task if that was the last of it; gives the part behind.
+
+    `counters` has the shape (COUNTERS,).
+    """
     k = parts[f]["task"]
     tasks[k]["parts"] -= 1
     if tasks[k]["parts"] == 0 and tasks[k]["left_bits"] == 0.0:
@@ -141,7 +149,7 @@ def remove_part(
 
 @compiled_in_place
 def end_task(k: int, devices: int, tasks: Pool, ended: Pool, counters: IntArray) -> None:
-    """Note the end of a task, and free its entry."""
+    """Note the end of a task in `ended`, and free its entry; `counters` has the shape (COUNTERS,)."""
     row = counters[ENDED_COUNT]
     counters[ENDED_COUNT] += 1
     ended[row]["deadline_s"] = tasks[k]["deadline_s"]

@@ -242,7 +242,7 @@ def objective(
     energy_per_bit_j: float,
     arrived_bits: FloatArray,
 ) -> float:
-    """`DriftPlusPenalty.objective` of one replication, from its columns, for compiled callers."""
+    """`DriftPlusPenalty.objective` of one replication, from (N,) and (B,) columns, for kernels."""
     value = 0.0
     for i in range(len(queue_bits)):
         excess_bits = queue_bits[i] - perturbation_bits[i]

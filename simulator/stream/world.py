@@ -1,5 +1,6 @@
 """The stream problem's world: bits queued at devices and stations, over an OFDMA network."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal
@@ -14,7 +15,7 @@ from ..models.arrivals import Arrivals, Tasks
 from ..models.battery import Battery
 from ..models.fading import Fading
 from ..models.failures import Availability, Failures
-from ..network.cells import Cells
+from ..network.cells import Cells, of_present
 from ..network.network import Network
 from ..twin.deviation import Deviation
 from ..twin.twin import TwinView
@@ -34,6 +35,8 @@ AbsentQueue = Literal["wait", "hand-over", "lost"]
 
 _OF_PRESENT = ("queue_bits", "power_max_w", "arrived_bits", "departed_bits", "energy_j")
 """Columns that an absent device has no part in."""
+
+_DECIDED = ("bandwidth_hz", "power_w", "local_cpu_hz", "edge_cpu_hz")
 
 
 @dataclass(slots=True)
@@ -121,7 +124,10 @@ class StreamWorld(World):
         self.update_channel()
 
     def associate(self, distance_m: FloatArray, chooses: BoolArray | None = None) -> None:
-        """Devices choose among the stations that are up, and those that they wait for."""
+        """Devices choose among the stations that are up, and those that they wait for, by (R, N, B) m.
+
+        `chooses` is (R,): the replications for which it is time to; all by default.
+        """
         if self.failures is not None:
             gone = self.failures.reassociates & ~self.state.station_up
             distance_m = np.where(gone[:, None, :], np.inf, distance_m)
@@ -145,7 +151,7 @@ class StreamWorld(World):
         self.associate(self.topology.distance_m(state.position_m), changed)
 
     def leave(self, left: BoolArray) -> None:
-        """The queues of those that leave wait, are handed over to their stations, or are lost.
+        """The queues of those of (R, N) that leave wait, are handed over to their stations, or are lost.
 
         A station that is down takes over none, which then waits.
         """
@@ -172,10 +178,7 @@ class StreamWorld(World):
         An absent device has nothing to do, nothing to do it with, and did nothing in the last slot.
         """
         devices, stations = view.devices, view.stations
-        if not view.cells.complete:
-            present = view.cells.present
-            none = {name: np.where(present, devices[name], 0.0) for name in _OF_PRESENT}
-            devices = devices | none
+        devices = devices | view.cells.of_present({name: devices[name] for name in _OF_PRESENT})
         ratio, beta = self.problem.predict(
             devices["total_energy_j"],
             devices["total_departed_bits"],
@@ -205,12 +208,12 @@ class StreamWorld(World):
         )
 
     def check(self, decision: Any) -> tuple[Decision, IntArray]:
-        """Refuse what no network can do, scale down what exceeds a capacity; see `decision.fit`."""
+        """Refuse what no network can do, scale down what exceeds a capacity; shapes as of `decision.fit`."""
         state = self.state
         return fit(decision, self.network, state.cells, state.power_max_w, state.station_queue_bits)
 
     def begin_slot(self, decision: tuple[Decision, IntArray], observation: Observation) -> None:
-        """CPUs run at their real speeds, batteries set limits."""
+        """CPUs run at their real speeds, batteries set limits; the (R, N) decision is what `check` gave."""
         state = self.state
         fitted, scaled = decision
         if self.failures is not None:
@@ -321,7 +324,7 @@ class StreamWorld(World):
         del self._slot
         return recorded, slot.ended
 
-    def unfinished(self) -> TaskTable:
+    def unfinished(self) -> Iterator[TaskTable]:
         """The tasks still in a queue."""
         return self.ledger.pending()
 
@@ -340,6 +343,7 @@ class StreamWorld(World):
             others["power_max_w"] = state.power_max_w
         if self.tells_presence:
             others["present"] = slot.cells.present
+            slot.columns[at.AGE] *= slot.cells.present
             if self.absent_queue != "wait":
                 left = "handed_over_bits" if self.absent_queue == "hand-over" else "left_bits"
                 others[left] = state.left_bits
@@ -378,15 +382,7 @@ class StreamWorld(World):
 
     def _by_hardware(self, decision: Decision) -> Decision:
         """What CPUs at their real speeds, and batteries, make of a decision; absent devices nothing."""
-        if not self.state.cells.complete:
-            present = self.state.cells.present
-            decision = replace(
-                decision,
-                bandwidth_hz=decision.bandwidth_hz * present,
-                power_w=decision.power_w * present,
-                local_cpu_hz=decision.local_cpu_hz * present,
-                edge_cpu_hz=decision.edge_cpu_hz * present,
-            )
+        decision = of_present(self.state.cells, decision, _DECIDED)
         if not (self.device_cpu.is_zero and self.edge_cpu.is_zero):
             decision = replace(
                 decision,

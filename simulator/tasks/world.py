@@ -1,5 +1,6 @@
 """The task problem's world: one task per device and slot, an MRC uplink to one station, emissions."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -11,6 +12,7 @@ from ..core.errors import AnswerError
 from ..core.recorder import COUNTED_TASK_ROW, OUTCOMES, TaskTable
 from ..models.arrivals import SlotTasks
 from ..models.carbon import JOULES_PER_KWH
+from ..network.cells import of_present
 from ..state import Columns
 from ..twin.deviation import Deviation
 from ..twin.twin import TwinView
@@ -89,7 +91,7 @@ class TaskWorld(World):
         self.state.channel = channel_of(self.state.path_gain, self.state.fading)
 
     def leave(self, left: BoolArray) -> None:
-        """They leave nothing behind: the tasks of a slot have ended with it."""
+        """Those of (R, N) that leave leave nothing behind: the tasks of a slot have ended with it."""
 
     def fade(self) -> None:
         """A new coherence block."""
@@ -108,9 +110,9 @@ class TaskWorld(World):
         columns, cells = view.devices, view.cells
         if not cells.complete:
             present = cells.present
-            none = {name: np.where(present, columns[name], 0.0) for name in _OF_PRESENT}
             both = present[:, :, None] & present[:, None, :]
-            none["interference_gain"] = np.where(both, columns["interference_gain"], 0.0)
+            none = {"interference_gain": np.where(both, columns["interference_gain"], 0.0)}
+            none |= cells.of_present({name: columns[name] for name in _OF_PRESENT})
             columns = columns | none
         columns = {name: read_only(column) for name, column in columns.items()}
         return TaskObservation(
@@ -153,16 +155,8 @@ class TaskWorld(World):
         Who is absent has no task in this slot, and does nothing.
         """
         state = self.state
-        if not state.cells.complete:
-            present, tasks = state.cells.present, state.tasks
-            state.tasks = Tasks(tasks.bits * present, tasks.cycles * present, tasks.deadline_s)
-            decision = replace(
-                decision,
-                power_w=decision.power_w * present,
-                offload=decision.offload & present,
-                local_cpu_hz=decision.local_cpu_hz * present,
-                edge_cpu_hz=decision.edge_cpu_hz * present,
-            )
+        state.tasks = of_present(state.cells, state.tasks, ("bits", "cycles"))
+        decision = of_present(state.cells, decision, _DECIDED)
         fitted, scaled = self._fit(decision)
         self._slot = Slot(
             observation,
@@ -210,9 +204,9 @@ class TaskWorld(World):
         del self._slot
         return columns, ended
 
-    def unfinished(self) -> TaskTable:
+    def unfinished(self) -> Iterator[TaskTable]:
         """None: a slot's tasks end with it."""
-        return np.zeros(0, COUNTED_TASK_ROW)
+        return iter(())
 
     def _columns(self, slot: Slot, outcome: TaskOutcome, carbon_g_per_j: FloatArray) -> Columns:
         """The trace variables of a slot; `state` is still that at its beginning."""
@@ -242,6 +236,7 @@ class TaskWorld(World):
         }
         if self.tells_presence:
             columns["present"] = state.cells.present
+            columns["twin_age_s"] = columns["twin_age_s"] * state.cells.present
         if not (self.device_cpu.is_zero and self.edge_cpu.is_zero):
             columns["local_deviation_hz"] = slot.local_hz - fitted.local_cpu_hz
             columns["edge_deviation_hz"] = slot.edge_hz - fitted.edge_cpu_hz
@@ -295,5 +290,7 @@ def channel_of(path_gain: FloatArray, fading: ComplexArray) -> MrcChannel:
 
 _OF_PRESENT = ("task_bits", "task_cycles", "emission_g")
 """Columns that an absent device has no part in."""
+
+_DECIDED = ("power_w", "offload", "local_cpu_hz", "edge_cpu_hz")
 
 _DONE, _LATE, _LOST = (OUTCOMES.index(name) for name in ("done", "late", "lost"))

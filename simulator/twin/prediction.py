@@ -26,7 +26,10 @@ class Predictor(Protocol):
         """Take in the rows (R, N) that are new; `stamp_s` (R, N) is when each was true."""
 
     def predict(self, columns: Columns, stamp_s: FloatArray, now_s: float) -> Columns:
-        """The columns with this predictor's own replaced by what they should be by now."""
+        """The (R, N, …) columns with this predictor's own replaced by what they should be by now.
+
+        `stamp_s` (R, N) is when each row was true.
+        """
 
 
 class RunningMean:
@@ -59,12 +62,12 @@ class ArrivalPredictor:
         self._departed = RunningMean()
 
     def learn(self, columns: Columns, stamp_s: FloatArray, new: BoolArray) -> None:
-        """Add the reported arrivals and departures to their means."""
+        """Add the reported (R, N) arrivals and departures, bit, to their means."""
         self._arrived.learn(columns["arrived_bits"], new)
         self._departed.learn(columns["departed_bits"], new)
 
     def predict(self, columns: Columns, stamp_s: FloatArray, now_s: float) -> Columns:
-        """Queue and arrivals by now."""
+        """Queue and arrivals by now, (R, N) bit."""
         age = now_s - stamp_s
         slots = age / self._slot_s
         queue = np.maximum(columns["queue_bits"] - self._departed.mean * slots, 0.0)
@@ -95,7 +98,7 @@ class LocationPredictor:
         self._time = np.zeros(0)
 
     def learn(self, columns: Columns, stamp_s: FloatArray, new: BoolArray) -> None:
-        """Append the new positions to their devices' histories, the newest last."""
+        """Append the new (R, N, 2) positions, m, to their devices' histories, the newest last."""
         position = columns["position_m"]
         if self._position is None:
             self._position = np.repeat(position[:, :, None, :], HISTORY, axis=2)
@@ -107,7 +110,7 @@ class LocationPredictor:
         self._time = np.where(new[:, :, None], times, self._time)
 
     def predict(self, columns: Columns, stamp_s: FloatArray, now_s: float) -> Columns:
-        """Position and channel gain by now."""
+        """Position, (R, N, 2) m, and channel gain, (R, N, B), by now."""
         age = (now_s - stamp_s)[:, :, None]
         if self._position is None or not age.any():
             return columns
@@ -140,7 +143,7 @@ class EnergyPredictor:
         self._before: tuple[FloatArray, FloatArray] | None = None
 
     def learn(self, columns: Columns, stamp_s: FloatArray, new: BoolArray) -> None:
-        """Add the mean net power between a device's last two reports."""
+        """Add the mean net power between a device's last two reports, (R, N) W."""
         battery = columns["battery_j"]
         if self._before is None:
             self._before = battery, stamp_s
@@ -153,7 +156,7 @@ class EnergyPredictor:
         self._before = np.where(new, battery, charge), np.where(new, stamp_s, since)
 
     def predict(self, columns: Columns, stamp_s: FloatArray, now_s: float) -> Columns:
-        """Charge and p_max by now."""
+        """Charge, J, and p_max, W, by now, (R, N)."""
         if self._rate_w.count is None:
             return columns
         charge = columns["battery_j"] + self._rate_w.mean * (now_s - stamp_s)

@@ -36,7 +36,7 @@ class Times:
 
     @classmethod
     def by_row(cls, times_ns: IntArray) -> "Times":
-        """From an array."""
+        """From an array of (R, n) ns."""
         return cls(times_ns.shape, None, times_ns)
 
     @property
@@ -175,7 +175,7 @@ class Latency(Protocol):
     """A latency distribution, in seconds."""
 
     def sample(self, rng: np.random.Generator, size: int) -> FloatArray:
-        """`size` independent latencies, s."""
+        """(size,) independent latencies, s."""
 
     @property
     def is_zero(self) -> bool:
