@@ -17,7 +17,7 @@ from edgesim.policies.tasks.sca import joint_subproblem, power_subproblem
 from edgesim.policies.tasks.sca.algorithm1 import Algorithm1
 from edgesim.policies.tasks.sca.improved import Search
 from edgesim.policies.tasks.sca.inequalities import rate_bound
-from edgesim.policies.tasks.sca.joint_subproblem import JointSubproblem
+from edgesim.policies.tasks.sca.joint_subproblem import CompiledJointSubproblem, JointSubproblem
 from edgesim.policies.tasks.sca.offloading_subproblem import (
     CompiledOffloadingSubproblem,
     OffloadingSubproblem,
@@ -455,8 +455,7 @@ def test_the_bound_of_what_a_device_emits_alone_is_one_and_is_close(rate_min_bps
     one = draw(3, devices=4)
     one = replace(one, network=replace(one.network, rate_min_bps=rate_min_bps))
     start = TaskDecision(np.zeros(4), np.zeros(4, np.bool_), np.full(4, 1e9), np.full(4, 5e9))
-    search = Search(one, start, JointSubproblem(4, joint=True), "best", 1, 1e-3)
-    found = search._least_offloaded_g()
+    found = Search(one, start, CompiledJointSubproblem(True), "best", 1, 1e-3)._bound_g
     network, tasks, gain = one.network, one.tasks, one.channel.gain / one.network.noise_w
     for m in range(4):
         most_bps = network.bandwidth_hz * np.log2(1.0 + network.device_power_max_w[m] * gain[m])

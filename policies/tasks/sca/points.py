@@ -11,7 +11,9 @@ from ....simulator.core.arrays import BoolArray, FloatArray
 from ....simulator.core.compiled import compiled, compiled_in_place
 from ....simulator.core.elementary import LN_2, exp, expm1, log, log2
 from ....simulator.core.linear import eliminate
+from ....simulator.network.spectral_efficiency import carried, to_carry
 from ....simulator.tasks.outcome import TOLERANCE
+from ....simulator.tasks.powers import least_powers
 from ..c10.slot import SlotArrays
 
 Level = tuple[float, float]
@@ -72,7 +74,8 @@ def start(slot: SlotArrays, offload: BoolArray, edge_hz: FloatArray, slowest: bo
                 if not slowest:
                     time_s = max(time_s - slot.cycles[m] / edge_hz[m], 0.1 * time_s)
                 rate = max(slot.bits[m] / (share * time_s), slot.rate_min_bps)
-            target[0, m] = expm1(LN_2 * rate / slot.bandwidth_hz) / slot.gain[m]
+            efficiency = to_carry(slot.efficiency, rate / slot.bandwidth_hz)
+            target[0, m] = expm1(LN_2 * efficiency) / slot.gain[m]
         # The powers at which every SINR is as high as it must be, if there are any.
         for m in range(devices):
             power_w[0, m] = target[0, m] * slot.noise_w
@@ -122,6 +125,8 @@ def prolonged(
                 ratio = step_w[m] / here_w[m]
                 grown = ratio if _LENGTHS[k] == 1.0 else exp(_LENGTHS[k] * log(ratio))
                 trial.power_w[m] = min(here_w[m] * grown, slot.power_max_w[m])
+        if slot.efficiency.cap < np.inf:
+            _trim(slot, trial.power_w)
         _complete(slot, offload, step_hz, slowest and k > 0, trial)
         best_level = _keep_better(slot, offload, trial, best, best_level)
     return Point(best.power_w, best.edge_hz, best.rate_bps, best_level[0], best_level[1])
@@ -146,7 +151,8 @@ def least_offloaded_j(slot: SlotArrays, edge_hz: FloatArray, slowest: bool) -> F
         longest_s = slot.deadline_s[m]
         if slot.rate_min_bps > 0.0:
             longest_s = min(longest_s, slot.bits[m] / slot.rate_min_bps)
-        most_bps = slot.bandwidth_hz * log2(1.0 + slot.power_max_w[m] * gain)
+        most = min(log2(1.0 + slot.power_max_w[m] * gain), slot.efficiency.cap)
+        most_bps = slot.bandwidth_hz * most
         shortest_s = min(slot.bits[m] / most_bps, longest_s)
         growth = log(longest_s / shortest_s) / (_BOUND_STEPS - 1)
         before_s = shortest_s
@@ -160,6 +166,23 @@ def least_offloaded_j(slot: SlotArrays, edge_hz: FloatArray, slowest: bool) -> F
             least_j[m] = min(least_j[m], sinr / gain * airtime_s + server_j)
             before_s = airtime_s
     return least_j
+
+
+@compiled
+def _trim(slot: SlotArrays, power_w: FloatArray) -> None:
+    """As `trimmed_w`, in place: the least powers with the same rates."""
+    devices = len(power_w)
+    target, least_w = np.zeros(devices), np.empty(devices)
+    for m in range(devices):
+        heard_w = slot.noise_w
+        for n in range(devices):
+            heard_w += slot.cross_gain[m, n] * power_w[n]
+        efficiency = carried(slot.efficiency, log2(1.0 + power_w[m] * slot.gain[m] / heard_w))
+        wanted = to_carry(slot.efficiency, efficiency)
+        target[m] = expm1(LN_2 * min(wanted, 512.0)) / slot.gain[m]
+    least_powers(target, slot.cross_gain, slot.noise_w, slot.power_max_w, least_w)
+    for m in range(devices):
+        power_w[m] = min(power_w[m], least_w[m])
 
 
 @compiled
@@ -179,10 +202,11 @@ def _complete(
         for n in range(devices):
             heard_w += slot.cross_gain[m, n] * point.power_w[n]
         sinr = point.power_w[m] * slot.gain[m] / (heard_w + slot.noise_w)
-        point.rate_bps[m] = slot.bandwidth_hz * log2(1.0 + sinr)
+        point.rate_bps[m] = slot.bandwidth_hz * carried(slot.efficiency, log2(1.0 + sinr))
         point.edge_hz[m] = edge_hz[m]
         if slowest:
-            airtime_s = slot.bits[m] / point.rate_bps[m] if offload[m] else 0.0
+            # The rate is zero below the first step of what links carry.
+            airtime_s = slot.bits[m] / max(point.rate_bps[m], 1e-200) if offload[m] else 0.0
             point.edge_hz[m] = min(_slowest_hz(slot, m, airtime_s), slot.server_cpu_hz)
 
 
