@@ -6,11 +6,11 @@ import gzip
 import io
 import pickle
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +20,7 @@ import pytest
 import edgesim
 from edgesim.experiments.data_check import check_data
 from edgesim.experiments.run import prepare
-from edgesim.scenarios.data.movement import clock_s
+from edgesim.scenarios.data.movement import Piece, clock_s
 from edgesim.scenarios.data.movement_plane import plane
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.sections import File, Rectangle
@@ -470,25 +470,26 @@ def test_pieces_are_kept_and_where_they_are_not_the_file_goes_on(
     monkeypatch.setattr("edgesim.simulator.models.movement_xml._CHUNK", 300)
     monkeypatch.setattr("edgesim.scenarios.data.row_store.HELD_BYTES", held)
     parsed: list[FcdXml] = []
+    changes: list[tuple[float, Callable[[Any], Any], int]] = [
+        (100.0, lambda model: model, 1),
+        (100.0, copy.deepcopy, 1),
+        (100.0, lambda model: pickle.loads(pickle.dumps(model)), 2),
+        (40.0, lambda model: model, 2),
+    ]
     pieces = FcdXml.pieces
 
-    def counted(source: FcdXml) -> Any:
+    def counted(source: FcdXml) -> Iterator[Piece]:
         parsed.append(source)
         return pieces(source)
 
     monkeypatch.setattr(FcdXml, "pieces", counted)
     # The file may go on beyond what was looked at; who appears later is no device then.
-    for length_s, changed, times in (
-        (100.0, lambda model: model, 1),
-        (100.0, copy.deepcopy, 1),
-        (100.0, lambda model: pickle.loads(pickle.dumps(model)), 2),
-        (40.0, lambda model: model, 2),
-    ):
+    for length_s, changed, times in changes:
         parsed.clear()
         model = TraceMobility(path)
         count = model.survey(LARGE, None, length_s, None)
         assert count == 3 and len(model._found.kept) > 10
-        model = cast(Callable[[TraceMobility], TraceMobility], changed)(model)
+        model = changed(model)
         at = model.start(np.full((1, count, 2), 1.0), LARGE, Streams(1, 1).generators, False)
         for step in range(119):
             np.testing.assert_array_equal(model.present[0], expected[1][step])
@@ -645,13 +646,9 @@ ODD += [b"1", True, [1.0], {"a": 1}, Decimal("1.5"), "2025-01-01"]
 def parquet(rng: np.random.Generator) -> bytes:
     """A table of Parquet: columns of any type, most of them right, with some odd cells."""
     columns: dict[str, pa.Array] = {}
-    for name, cells in {
-        "t": [0, 0, 1, 1],
-        "id": list("abab"),
-        "x": [0, 5, 3, 5],
-        "y": [0, 5, 4, 5],
-    }.items():
-        mixed: list[Any] = list(cast(Iterable[Any], cells))
+    right: dict[str, list[Any]] = {"t": [0, 0, 1, 1], "id": [*"abab"], "x": [0, 5, 3, 5]}
+    for name, cells in (right | {"y": [0, 5, 4, 5]}).items():
+        mixed: list[Any] = list(cells)
         if rng.random() < 0.3:
             mixed = [ODD[int(rng.integers(len(ODD)))]] * 4
             mixed[int(rng.integers(4))] = None if rng.random() < 0.5 else mixed[0]
