@@ -151,7 +151,7 @@ def run(train_first: bool, checkpoint: Path | None, as_json: bool, **arguments: 
 
             def on_start(simulation: "Simulation") -> None:
                 started.append(simulation)
-                for note in simulation.notes:
+                for note in simulation.notes():
                     say(f"note: {note}", err=True)
                 follow(simulation)
 

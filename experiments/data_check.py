@@ -20,7 +20,7 @@ from ..scenarios.data.pieces import open_pieces
 from ..scenarios.data.positions import coordinate_columns, coordinates
 from ..scenarios.data.records import Table, read_table, refuse
 from ..scenarios.data.workload_formats import format_of
-from ..scenarios.data.workloads import Workload, read_workload
+from ..scenarios.data.workloads import MINUTE_S, Workload, read_workload
 from ..scenarios.errors import Issue, ScenarioError, as_toml, nearest
 from ..scenarios.loading import Overrides, data_folders, values_of
 from ..scenarios.validation import validate
@@ -139,6 +139,9 @@ def _arrivals(path: Path, keys: Mapping[str, Any]) -> Facts:
     if found.minutes:
         counts = [int(block["count"].sum()) for block in requests.blocks()]
         facts["requests"] = sum(counts)
+        ends = (requests.read(row, row + 1)["time_s"][0] for row in (0, requests.size - 1))
+        facts["period"] = "minute {:.0f} to {:.0f}".format(*(at / MINUTE_S + 1.0 for at in ends))
+        facts["usual step"] = duration(MINUTE_S)
         sizes: Any = "… bit"
     else:
         facts |= _steps(found)

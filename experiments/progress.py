@@ -57,14 +57,8 @@ def run_progress(what: str = "") -> Iterator[Callable[["Simulation"], None]]:
 
 
 @contextmanager
-def sweep_progress(
-    total: int | None = None,
-) -> Iterator[tuple[Callable[["SweepProgress"], None], Callable[[str], None]]]:
-    """For a sweep: a bar with its runs, and a function that reports failures, on a terminal or not.
-
-    Args:
-        total: runs, which the bar learns from the sweep too.
-    """
+def sweep_progress() -> Iterator[tuple[Callable[["SweepProgress"], None], Callable[[str], None]]]:
+    """For a sweep: a bar with its runs, and a function that reports failures, on a terminal or not."""
     if not sys.stderr.isatty():
         yield (
             lambda progress: None,

@@ -60,7 +60,7 @@ def radio_notes(plan: Blueprint) -> list[str]:
         notes.append(
             f"half of the devices have an SNR over {median_db:.0f} dB, radios have up to {SNR_DB:g}"
         )
-    per_hertz = float(np.log2(1.0 + 10.0 ** (median_db / 10.0)))
+    per_hertz = min(float(np.log2(1.0 + 10.0 ** (median_db / 10.0))), network.efficiency.cap)
     if per_hertz > BITS_PER_HERTZ:
         notes.append(
             f"half of the devices reach over {per_hertz:.0f} bit/s/Hz, radios up to {BITS_PER_HERTZ:g}"

@@ -4,10 +4,13 @@ import tomllib
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..policies.base import AnyPolicy, Policy
+from ..policies.learning.agent import Agent
+from ..policies.learning.encoding import encoding_about
 from ..policies.learning.trainable import TrainablePolicy
 from ..policies.registry import make_policy, policy_name
 from ..scenarios.code import Code
@@ -18,7 +21,7 @@ from ..scenarios.loading import AnyScenario, Overrides, load_scenario, parse_sce
 from ..scenarios.schema import Scenario
 from ..scenarios.tables import flatten, parse_toml
 from ..simulator.build import Blueprint, blueprint
-from ..simulator.core.errors import RunError
+from ..simulator.core.errors import RunError, in_one_line
 from ..simulator.core.outputs import OutputError
 from ..simulator.core.randomness import Streams
 from ..simulator.core.recorder import EndStatus
@@ -119,7 +122,7 @@ def verdict(scenario: Scenario) -> list[str]:
     devices, stations = plan.network.devices, plan.network.stations
     return [
         f"{scenario.source}: right; {devices} devices, {stations} stations",
-        *(f"note: {note}" for note in plan.notes),
+        *(f"note: {note}" for note in plan.notes()),
         *(f"not looked at: {name}" for name in unseen(scenario)),
     ]
 
@@ -155,14 +158,20 @@ def prepare(scenario: Scenario, policy: AnyPolicy | None = None) -> Experiment:
             value = made.checkpoint and as_toml(made.checkpoint)
             issue = Issue(scenario.source, str(error), "policy.checkpoint", value)
             raise ScenarioError([issue]) from None
-    if (check := getattr(made, "check", None)) is not None:
-        try:
+    if isinstance(made, Agent):
+        made.load(plan.problem, scenario)
+    try:
+        if (check := getattr(made, "check", None)) is not None:
             check(plan.problem.network, plan.problem)
-        except ValueError as error:
-            name = as_toml(scenario.policy.name)
-            issue = Issue(scenario.source, str(error), "policy.name", name)
-            raise ScenarioError([issue]) from None
-    return Experiment(scenario, replace(plan, notes=(*plan.notes, *radio_notes(plan))), made)
+    except Exception as error:
+        what = str(error) if isinstance(error, ValueError) else f"its `check`: {in_one_line(error)}"
+        issue = Issue(scenario.source, what, "policy.name", as_toml(scenario.policy.name))
+        raise ScenarioError([issue]) from error
+    return Experiment(scenario, replace(plan, notes=partial(_notes, plan)), made)
+
+
+def _notes(plan: Blueprint) -> list[str]:
+    return [*plan.notes(), *radio_notes(plan)]
 
 
 def _streams(scenario: Scenario) -> Streams:
@@ -188,6 +197,7 @@ def execute(
     path: Path,
     on_start: Follow = lambda simulation: None,
     checkpoint_every: int | None = None,
+    on_end: Callable[[TraceWriter], None] = lambda writer: None,
 ) -> EndStatus:
     """Run an experiment and leave its trace; SIGINT and SIGTERM end it after the current slot.
 
@@ -197,6 +207,7 @@ def execute(
         on_start: is handed the simulation before its first slot.
         checkpoint_every: slots between checkpoints, from which `resume` goes on; an interrupted run
             leaves one as well, a complete one leaves none.
+        on_end: is handed what wrote the trace, once that is closed and if the run did not fail.
 
     Returns:
         How it ended: "complete" or, where the program's own handler of a signal goes on, "interrupted".
@@ -224,7 +235,9 @@ def execute(
             raise
         what = "too little memory" if isinstance(error, MemoryError) else "a model does not start"
         raise RunError(f"{what}: {type(error).__name__}: {error}") from error
-    return _record(experiment, writer, simulation, path, on_start, checkpoint_every)
+    status = _record(experiment, writer, simulation, path, on_start, checkpoint_every)
+    on_end(writer)
+    return status
 
 
 def resume(
@@ -394,7 +407,11 @@ def run_info(experiment: Experiment) -> RunInfo:
     """What its trace says of a run, apart from what happens in it."""
     network, topology = experiment.blueprint.network, experiment.blueprint.topology
     links = topology.links
-    scenario = experiment.scenario
+    scenario, policy = experiment.scenario, experiment.policy
+    encoding = {}
+    if isinstance(policy, Agent | TrainablePolicy):
+        of_file = policy.about if isinstance(policy, Agent) else {}
+        encoding = encoding_about(experiment.blueprint.problem) | of_file
     return RunInfo(
         scenario=scenario.to_toml(),
         policy=scenario.policy.name,
@@ -409,6 +426,7 @@ def run_info(experiment: Experiment) -> RunInfo:
         cycles_per_bit=network.cycles_per_bit,
         inputs=inputs_of(scenario, experiment.blueprint, experiment.policy),
         carbon=experiment.blueprint.carbon_about,
+        encoding=encoding,
         network={
             "station_bandwidth_hz": network.station_bandwidth_hz,
             "station_cpu_hz": network.station_cpu_hz,

@@ -135,12 +135,13 @@ def _with_the_rest(
 ) -> ScenarioError:
     """The same error, with what is wrong between keys that are right, and with the scenario without the others."""
     rest, doubtful, issues = copied(table), set[str](), list(error.issues)
+    files = dict[str, str]()
     for _ in range(_ROUNDS):
         for issue in error.issues:
-            doubtful |= _take_out(rest, issue)
+            doubtful |= _take_out(rest, issue, files)
         rest.setdefault("title", "untitled")
         try:
-            found = validate(Scenario, rest, source).doubting(doubtful)
+            found = validate(Scenario, rest, source).doubting(doubtful, files)
         except ScenarioError as next_error:
             error = next_error
             if {key.partition(".")[0] for key in doubtful} <= _ALONE:
@@ -152,8 +153,12 @@ def _with_the_rest(
     return ScenarioError(issues)
 
 
-def _take_out(table: dict[str, Any], issue: Issue) -> set[str]:
-    """Take a key that is wrong out of a table, or what a missing one stands in; the keys that are doubtful then."""
+def _take_out(table: dict[str, Any], issue: Issue, files: dict[str, str]) -> set[str]:
+    """Take a key that is wrong out of a table, or what a missing one stands in.
+
+    Returns:
+        The keys that are doubtful then. A file that was named in what is taken out is added to `files`.
+    """
     path = issue.key.partition("[")[0].split(".")
     doubtful = {".".join(path)}
     if issue.near:
@@ -163,8 +168,9 @@ def _take_out(table: dict[str, Any], issue: Issue) -> set[str]:
     at: Any = table
     for key in path[:-1]:
         at = at.get(key) if isinstance(at, Mapping) else None
-    if isinstance(at, dict):
-        at.pop(path[-1], None)
+    taken = at.pop(path[-1], None) if isinstance(at, dict) else None
+    if isinstance(taken, Mapping) and isinstance(file := taken.get("file"), str) and file:
+        files[".".join([*path, "file"])] = file
     return doubtful
 
 

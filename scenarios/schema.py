@@ -1,6 +1,6 @@
 """A scenario: its sections, and the checks that concern several of them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import hypot
 from pathlib import Path
 
@@ -61,6 +61,7 @@ class Scenario(Section):
     _folders: tuple[Path, ...] = PrivateAttr(())
     _code: Code = PrivateAttr(Code())
     _doubtful: frozenset[str] = PrivateAttr(frozenset())
+    _lost_files: tuple[tuple[str, str], ...] = PrivateAttr(())
 
     @property
     def source(self) -> str:
@@ -90,10 +91,15 @@ class Scenario(Section):
             for one in self._doubtful
         )
 
-    def doubting(self, keys: Iterable[str]) -> "Scenario":
-        """The same, with doubtful keys."""
+    @property
+    def lost_files(self) -> tuple[tuple[str, str], ...]:
+        """Keys and names of files in tables that are wrong otherwise, and are as by default here."""
+        return self._lost_files
+
+    def doubting(self, keys: Iterable[str], files: Mapping[str, str]) -> "Scenario":
+        """The same, with doubtful keys, and with files that went with them."""
         copied = self.model_copy()
-        copied._doubtful = frozenset(keys)
+        copied._doubtful, copied._lost_files = frozenset(keys), tuple(files.items())
         return copied
 
     def located(self, source: str, folders: Sequence[Path], code: Code | None = None) -> "Scenario":

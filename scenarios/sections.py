@@ -24,6 +24,7 @@ from .units import (
     BitsPerSecond,
     Count,
     CyclesPerBit,
+    EfficiencyKey,
     Hertz,
     Joules,
     Metres,
@@ -422,6 +423,11 @@ class ChannelSection(ModelSection):
     noise_model: Literal["total", "density"] = Field(
         default="total",
         description="sigma^2 whatever a device's bandwidth (A(3)), or in proportion to it",
+    )
+    spectral_efficiency: EfficiencyKey = Field(
+        default="shannon",
+        description="what a link carries: Shannon's log2(1 + SINR), that up to a cap, or the greatest "
+        "efficiency not above it in a CQI table of TS 38.214 (64-, 256-, 64- and 1024-QAM)",
     )
 
 

@@ -324,6 +324,9 @@ _CARBON_INTENSITY = Quantity(
     "182 g/kWh",
     (0.0, 1e-2),
 )
+_EFFICIENCY = Quantity(
+    "a spectral efficiency", "bit/s/Hz", ("bit/s/Hz", "bps/Hz"), "7.4 bit/s/Hz", (1e-3, 100.0)
+)
 _POWER_RATIO = Quantity("a ratio of powers", "", ("dB",), "3 dB")
 
 _KINDS = (
@@ -449,3 +452,37 @@ class _NoiseParser:
 
 
 NoiseLevel = Annotated[Noise, _NoiseParser()]
+
+EFFICIENCIES = ("shannon", *(f"cqi-table-{number}" for number in (1, 2, 3, 4)))
+"""Names of what links carry; the tables are Tables 5.2.2.1-2 to 5.2.2.1-5 of TS 38.214."""
+
+
+class _EfficiencyParser:
+    """Annotates what a link carries: a name, or the greatest spectral efficiency."""
+
+    allowed = ", ".join(f'"{name}"' for name in EFFICIENCIES) + f", or {_EFFICIENCY.allowed}"
+
+    @staticmethod
+    def parse(value: object) -> float | str:
+        if isinstance(value, str) and value in EFFICIENCIES:
+            return value
+        if isinstance(value, str) and not _QUANTITY.fullmatch(value[:_LONGEST]):
+            raise PydanticCustomError("quantity", "{problem}", {"problem": "no such table"})
+        cap = _EFFICIENCY.parse(value)
+        if cap <= 0.0:
+            raise PydanticCustomError("quantity", "{problem}", {"problem": "not positive"})
+        return cap
+
+    @staticmethod
+    def write(value: float | str) -> float | str:
+        return value if isinstance(value, str) else _EFFICIENCY.serialise(value)
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            self.parse, serialization=core_schema.plain_serializer_function_ser_schema(self.write)
+        )
+
+
+EfficiencyKey = Annotated[float | str, _EfficiencyParser()]

@@ -30,7 +30,6 @@ _WHAT = {
     "finite_number": "not finite",
     "float_type": "not a number",
     "int_type": "not a whole number",
-    "int_from_float": "not a whole number",
     "int_parsing_size": "too large",
     "bool_type": "neither true nor false",
     "string_type": "not text",

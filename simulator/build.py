@@ -1,6 +1,6 @@
 """From a scenario to a simulation: the scenario's models, put together to a world and its twin."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
@@ -19,7 +19,7 @@ from ..scenarios.sections import (
 )
 from .components import (
     COUNTED_BY,
-    check_carbon_files,
+    check_files,
     check_path_loss,
     check_size,
     check_speed,
@@ -53,6 +53,7 @@ from .network.backhaul import Backhaul
 from .network.cells import Cells
 from .network.graph import LiveNetwork, Placement
 from .network.network import Network
+from .network.spectral_efficiency import spectral_efficiency
 from .network.topology import Topology, uniform
 from .simulation import Decide, Simulation
 from .stream.ledger import TaskLedger
@@ -89,7 +90,7 @@ class Blueprint:
         sites: what a path loss is told of the stations.
         fading: gains around the mean; None where each antenna's are drawn block by block.
         arrivals: tasks.
-        notes: what a user should know before a run, a line each.
+        notes: tells what a user should know before a run, a line each; asked only where it is shown.
     """
 
     scenario: Scenario
@@ -105,7 +106,7 @@ class Blueprint:
     sites: Sites
     fading: Any
     arrivals: Any
-    notes: tuple[str, ...] = ()
+    notes: Callable[[], Sequence[str]] = tuple
 
     def simulation(
         self,
@@ -420,12 +421,11 @@ def blueprint(scenario: Scenario) -> Blueprint:
     carbon = topology and sure(
         lambda: find_carbon(scenario, len(topology.station_names)), "run", "carbon"
     )
-    if carbon is None:
-        attempt(lambda: check_carbon_files(scenario))
     sure(lambda: check_times(scenario), "run", "channel")
     sure(lambda: check_speed(scenario, models["mobility"]), "run", "area", "mobility")
     devices = sure(lambda: count_devices(scenario, models["mobility"], positions), *COUNTED_BY)
     if issues or scenario.doubtful:
+        attempt(lambda: check_files(scenario, models["mobility"]))
         raise ScenarioError(list(dict.fromkeys(issues)))
     intensity, carbon_about = carbon
     check_size(scenario, devices, sites, models["path_loss"])
@@ -450,20 +450,20 @@ def blueprint(scenario: Scenario) -> Blueprint:
     )
 
 
-def _notes(scenario: Scenario, arrivals: Any, devices: int) -> tuple[str, ...]:
+def _notes(scenario: Scenario, arrivals: Any, devices: int) -> Callable[[], Sequence[str]]:
     """What is to be known of recorded requests, once it is known what run they are for.
 
     Raises:
         ScenarioError: they do not go with it.
     """
     if not isinstance(arrivals, Recorded):
-        return ()
+        return tuple
     run = scenario.run
     try:
         arrivals.check(devices, run.slot)
     except ValueError as error:
         raise ScenarioError([Issue(scenario.source, str(error), "tasks.file")]) from None
-    return tuple(arrivals.notes(devices, run.slots, run.slot))
+    return partial(arrivals.notes, devices, run.slots, run.slot)
 
 
 def _network(scenario: Scenario, topology: Topology, devices: int) -> Network:
@@ -483,6 +483,7 @@ def _network(scenario: Scenario, topology: Topology, devices: int) -> Network:
             [channel.noise.power_w(hertz) * channel.noise_figure for hertz in bandwidth]
         ),
         noise_model=channel.noise_model,
+        efficiency=spectral_efficiency(channel.spectral_efficiency),
     )
 
 
@@ -501,6 +502,7 @@ def _carbon_aware(scenario: Scenario, network: Network) -> CarbonAwareNetwork:
         rate_min_bps=limits.rate_min,
         energy_max_j=limits.energy_max,
         rate_floor=limits.rate_floor,
+        efficiency=network.efficiency,
     )
 
 

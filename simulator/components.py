@@ -2,8 +2,9 @@
 
 import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,19 +13,23 @@ from ..scenarios.carbon_section import CarbonFile
 from ..scenarios.components import configure, is_unseen, resolve
 from ..scenarios.data.carbon import longest_hold, read_carbon
 from ..scenarios.data.catalogue import SHIPPED
+from ..scenarios.data.graphs import check_said, read_graph
 from ..scenarios.data.lookup import data_file
-from ..scenarios.data.positions import read_positions
+from ..scenarios.data.positions import coordinates, read_positions
+from ..scenarios.data.records import read_table
 from ..scenarios.data.topology import read_topology
 from ..scenarios.errors import Issue, ScenarioError, as_toml
 from ..scenarios.schema import Scenario
 from ..scenarios.sections import MAX_DEVICES, File
 from .core.arrays import FloatArray
+from .core.errors import in_one_line
 from .core.memory import memory_bytes
 from .models.arrivals import SLOT_TASKS
 from .models.carbon import JOULES_PER_KWH, CarbonIntensity, Series
 from .models.clarke import Clarke
 from .models.fading import FADING
 from .models.mobility import RandomWaypoint, mean_distance_m
+from .models.movement_survey import survey
 from .models.path_loss import PATH_LOSS, DistanceLaw, PathLoss, Sites
 from .models.three_gpp import ThreeGpp
 from .models.trace_mobility import TraceMobility
@@ -72,10 +77,15 @@ def find_model(scenario: Scenario, kind: str, builtins: Mapping[str, str]) -> An
             if key in takes or not _path_loss_takes(scenario, key)
         } | {key: value for key, value in known.items() if key in takes and value is not None}
     model = configure(cls, options, section_name, source=scenario.source)
-    moves = getattr(model, "moves", None)
-    if kind == "mobility" and not is_unseen(cls) and not isinstance(moves, bool):
-        what = f"its attribute `moves` is {moves!r}; allowed: True or False"
-        raise ScenarioError([_issue(scenario, f"{section_name}.{key}", name, what)])
+    if kind == "mobility" and not is_unseen(cls):
+        try:
+            moves = getattr(model, "moves", None)
+        except Exception as error:
+            what = f"its attribute `moves`: {in_one_line(error)}"
+            raise ScenarioError([_issue(scenario, f"{section_name}.{key}", name, what)]) from error
+        if not isinstance(moves, bool):
+            what = f"its attribute `moves` is {moves!r}; allowed: True or False"
+            raise ScenarioError([_issue(scenario, f"{section_name}.{key}", name, what)])
     return model
 
 
@@ -148,6 +158,9 @@ def check_path_loss(scenario: Scenario, model: Any, sites: Sites) -> None:
         what, _, allowed = str(error).partition("; allowed: ")
         name = scenario.channel.path_loss
         raise ScenarioError([_issue(scenario, "channel.path_loss", name, what, allowed)]) from None
+    except Exception as error:
+        name, what = scenario.channel.path_loss, f"its `check`: {in_one_line(error)}"
+        raise ScenarioError([_issue(scenario, "channel.path_loss", name, what)]) from error
 
 
 def _path_loss_class(scenario: Scenario) -> type:
@@ -304,23 +317,62 @@ def find_carbon(
     return CarbonIntensity(series), {key: about for key, (_, about) in read.items()}
 
 
-def check_carbon_files(scenario: Scenario) -> None:
-    """Read the carbon files where it is not known what run and what stations they are for.
+def check_files(scenario: Scenario, mobility: Any) -> None:
+    """Read the files that are named, where it is not known what run, area and stations they are for.
+
+    Args:
+        scenario: with keys that are doubtful, or other mistakes.
+        mobility: its model, if it has one.
 
     Raises:
         ScenarioError: with all that is wrong.
     """
-    carbon, issues = scenario.carbon, list[Issue]()
-    listed = carbon.sbs if isinstance(carbon.sbs, tuple) else (carbon.sbs,)
-    keys = ["carbon.intensity", "carbon.mbs", *["carbon.sbs"] * len(listed)]
-    for key, source in zip(keys, (carbon.intensity, carbon.mbs, *listed), strict=True):
+    issues = list[Issue]()
+
+    def attempt(read: Callable[[], object]) -> None:
+        try:
+            read()
+        except ScenarioError as error:
+            issues.extend(error.issues)
+
+    def path(name: str, key: str) -> Path:
+        return data_file(scenario, name, f"{key}.file")
+
+    carbon, topology = scenario.carbon, scenario.topology.file
+    if topology is not None:
+        attempt(lambda: _read_graph(scenario, path(topology, "topology")))
+    for key, section in (("stations.sbs", scenario.stations.sbs), ("devices", scenario.devices)):
+        if isinstance(listed := section.positions, File):
+            name, where = listed.file, f"{key}.positions"
+            attempt(lambda: coordinates(read_table(path(name, where))))  # noqa: B023 - now
+    sbs = carbon.sbs if isinstance(carbon.sbs, tuple) else (carbon.sbs,)
+    keys = ["carbon.intensity", "carbon.mbs", *["carbon.sbs"] * len(sbs)]
+    for key, source in zip(keys, (carbon.intensity, carbon.mbs, *sbs), strict=True):
         if isinstance(source, CarbonFile):
-            try:
-                read_carbon(data_file(scenario, source.file, f"{key}.file"), source)
-            except ScenarioError as error:
-                issues.extend(error.issues)
+            attempt(lambda: read_carbon(path(source.file, key), source))  # noqa: B023 - now
+    for key, name in scenario.lost_files:
+        if key.endswith("positions.file"):
+            attempt(lambda: coordinates(read_table(data_file(scenario, name, key))))  # noqa: B023
+        else:
+            attempt(lambda: data_file(scenario, name, key))  # noqa: B023 - now
+    if isinstance(mobility, TraceMobility) and not scenario.doubts("run"):
+        attempt(lambda: _read_movements(mobility, scenario.run.slots * scenario.run.slot))
     if issues:
         raise ScenarioError(issues)
+
+
+def _read_graph(scenario: Scenario, path: Path) -> None:
+    """Read a graph, and look at what does not hang on the area."""
+    graph = read_graph(path)
+    if not scenario.doubts("topology"):
+        check_said(graph, path, scenario.topology)
+
+
+def _read_movements(mobility: TraceMobility, length_s: float) -> None:
+    """Go through the part of a file that a run uses, wherever its objects are."""
+    end_s = np.inf if mobility.at_end == "repeat" else length_s
+    whole = np.full(2, np.inf)
+    survey(mobility.source, lambda x, y: (x, y), whole, mobility.begin, end_s, mobility.max_gap)
 
 
 def _series(

@@ -1,6 +1,6 @@
 """One run: a world seen through its twin, a policy, and the processes that they live by."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -37,7 +37,7 @@ class Simulation:
         station_period_s: the same for the stations.
         now_ns: where to go on, from the state that world and twin have.
         begun: they have that of a slot that has begun and waits for the decision.
-        notes: what is to be known of the run, a line each.
+        notes: tells what is to be known of the run, a line each.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Simulation:
         station_period_s: float,
         now_ns: int = 0,
         begun: bool = False,
-        notes: tuple[str, ...] = (),
+        notes: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self.world = world
         self.notes = notes

@@ -28,11 +28,12 @@ SLOTS = 300
 
 LEARNED = ("aac", "ddpg", "dqn")
 STREAM = ("lyapunov", "local", "offload-all", "random", "epr", "epr-ep", "sca", "exact", *LEARNED)
-SCENARIOS = {"iiot_20dev": STREAM, "carbon_6ue": STREAM, "melbourne_cbd": STREAM}
+SCENARIOS = {name: STREAM for name in ("iiot_20dev", "carbon_6ue", "melbourne_cbd", "iiot_factory")}
 
 SMALLER = {
     ("iiot_20dev", "exact"): ("devices.count=3",),
     ("melbourne_cbd", "exact"): ("devices.count=3",),
+    ("iiot_factory", "exact"): ("devices.count=3",),
 }
 """A search over all sets of senders is for small networks, and refuses others."""
 

@@ -36,6 +36,8 @@ class P2(NamedTuple):
     V: float
     edge_cost: FloatArray  # (B,) of (sum sqrt D)^2
     power_max: FloatArray  # (n,)
+    cap: float  # the greatest spectral efficiency, bit/s/Hz
+    steps: FloatArray  # (K,) all there are, ascending; none where all up to the cap are
 
 
 def p2(state: Any) -> P2:
@@ -62,6 +64,8 @@ def p2(state: Any) -> P2:
         V,
         V * network.epsilon_w * c / np.array(network.station_cpu_hz),
         seen.power_max_w[0].copy(),
+        network.efficiency.cap,
+        network.efficiency.steps,
     )
 
 
@@ -86,7 +90,7 @@ def _value(p: P2, w: FloatArray, power: FloatArray) -> float:
         bits, rate = 0.0, 0.0
         if power[i] > 0.0:
             noise = p.noise + p.noise_per_hz[j] * w[i] + _interference(p, power, j)
-            rate = w[i] * np.log2(1 + power[i] * p.gain[i, j] / noise)
+            rate = w[i] * _efficiency(p, np.log2(1 + power[i] * p.gain[i, j] / noise))
             bits = min(p.tau * rate, p.queue[i])
         if bits > 0.0:
             total -= p.V * power[i] * bits / rate
@@ -95,6 +99,28 @@ def _value(p: P2, w: FloatArray, power: FloatArray) -> float:
         total -= p.local_cost * local**3 / 3
         roots[j] += np.sqrt(bits)
     return float(total - (p.edge_cost * roots**2).sum())
+
+
+@compiled
+def _efficiency(p: P2, shannon: float) -> float:
+    """What a link carries, bit/s/Hz."""
+    found = min(shannon, p.cap)
+    if len(p.steps):
+        found = 0.0
+        for step in p.steps:
+            if step <= shannon * (1.0 + 1e-9):
+                found = step
+    return found
+
+
+@compiled
+def _least(p: P2, wanted: float) -> float:
+    """The least of Shannon's efficiencies that carries so much, or as much as there is."""
+    found = min(wanted, p.cap)
+    for step in p.steps[::-1]:
+        if step >= wanted:
+            found = step
+    return found
 
 
 @compiled
@@ -126,7 +152,7 @@ def _decoded(
         for k in range(s):
             i, j = senders[k], p.station[senders[k]]
             bits = p.queue[i] / (1.0 + np.exp(-min(max(x[k], -30.0), 60.0)))
-            needed = 2.0 ** min(bits / (p.tau * w[i]), 900.0) - 1.0
+            needed = 2.0 ** min(_least(p, bits / (p.tau * w[i])), 900.0) - 1.0
             noise = p.noise + p.noise_per_hz[j] * w[i] + _interference(p, power, j)
             new = min(p.power_max[i], noise * needed / max(p.gain[i, j], 1e-300))
             change = max(change, abs(new - power[i]) / max(new, 1e-300))

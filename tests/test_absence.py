@@ -17,6 +17,7 @@ from test_task_policies import decided, draw
 
 import edgesim
 from edgesim.experiments.run import prepare
+from edgesim.policies.among_present import among_present
 from edgesim.policies.catalogue import POLICIES
 from edgesim.policies.learning.environment import (
     StreamVectorEnvironment,
@@ -34,7 +35,8 @@ from edgesim.simulator.stream.decision import Decision
 from edgesim.simulator.stream.ledger import TaskLedger
 from edgesim.simulator.tasks.channel import MrcChannel
 from edgesim.simulator.tasks.decision import TaskDecision
-from edgesim.simulator.tasks.network import Tasks
+from edgesim.simulator.tasks.network import CarbonAwareNetwork, Tasks
+from edgesim.simulator.tasks.observation import TaskObservation
 
 SHIFTS = "mobility.model=shifts:Shifts"
 CHANGING = (SHIFTS, "mobility.change=0.1")
@@ -260,6 +262,70 @@ def test_a_station_that_is_down_takes_nothing_over() -> None:
     assert trace["station_served_bits"][0, 2, 0] == pytest.approx(handed[2, 0] * 0.5)
 
 
+def test_a_decision_among_those_present_is_shown_them_alone() -> None:
+    """Each replication's own numbers, and the answers where they belong; of 4 devices 2, 0 and 3."""
+    rng = np.random.default_rng(5)
+    present = np.array([[0, 1, 0, 1], [0, 0, 0, 0], [1, 1, 1, 0]], np.bool_)
+    gain, *numbers = rng.uniform(1.0, 2.0, (10, 3, 4))
+    cross, carbon = rng.uniform(size=(3, 4, 4)), rng.uniform(size=(3, 1))
+    position = rng.uniform(size=(3, 4, 2))
+    seen = TaskObservation(
+        slot=7,
+        time_s=0.7,
+        tasks=Tasks(*numbers[:3]),
+        channel=MrcChannel(gain, cross),
+        carbon_g_per_j=carbon,
+        position_m=position,
+        last_emission_g=numbers[3],
+        age_s=numbers[4],
+        present=present,
+    )
+    limits = dict(
+        zip(
+            ("device_power_max_w", "device_cpu_min_hz", "device_cpu_max_hz", "theta_device"),
+            rng.uniform(1.0, 2.0, (4, 4)),
+            strict=True,
+        )
+    )
+    network = replace(table1.network(4), **limits)
+    answers = rng.uniform(size=(4, 3, 4))
+    asked = []
+
+    def decide(some: CarbonAwareNetwork, shown: TaskObservation, rows: Any) -> TaskDecision:
+        (r,) = rows[0].ravel()
+        at = np.flatnonzero(present[r])
+        asked.append(int(r))
+        for name, limit in limits.items():
+            np.testing.assert_array_equal(getattr(some, name), limit[at])
+        assert shown.present.shape == (1, len(at)) and shown.present.all()
+        for one, other in (
+            (shown.tasks.bits, numbers[0]),
+            (shown.tasks.cycles, numbers[1]),
+            (shown.tasks.deadline_s, numbers[2]),
+            (shown.channel.gain, gain),
+            (shown.last_emission_g, numbers[3]),
+            (shown.age_s, numbers[4]),
+            (shown.position_m, position),
+        ):
+            np.testing.assert_array_equal(one, other[r, at][None])
+        np.testing.assert_array_equal(shown.channel.interference_gain[0], cross[r][np.ix_(at, at)])
+        np.testing.assert_array_equal(shown.carbon_g_per_j, carbon[r][None])
+        power, local, edge, chance = answers[(slice(None), *rows)]
+        return TaskDecision(
+            power, chance > 0.5, local, edge, {"lower_bound_mg": np.array([9.0 + r])}
+        )
+
+    decision = among_present(network, seen, decide, {"lower_bound_mg": -3.0})
+    assert asked == [0, 2]
+    np.testing.assert_array_equal(decision.power_w, answers[0] * present)
+    np.testing.assert_array_equal(decision.local_cpu_hz, answers[1] * present)
+    np.testing.assert_array_equal(decision.edge_cpu_hz, answers[2] * present)
+    np.testing.assert_array_equal(decision.offload, (answers[3] > 0.5) & present)
+    assert {name: one.tolist() for name, one in decision.diagnostics.items()} == {
+        "lower_bound_mg": [9.0, -3.0, 11.0]
+    }
+
+
 def test_presence_leaves_all_streams_alone() -> None:
     """What others draw, and what the absent would have drawn, is as in a network where all stay."""
     common = (
@@ -464,7 +530,7 @@ def test_who_is_always_absent_might_as_well_not_be(policy: str, more: tuple[str,
 @pytest.mark.parametrize("floor", ["all", "offloading"])
 def test_c10_is_about_those_who_are_there(policy: str, floor: Any) -> None:
     """Among others, who are absent, devices are given what they are given alone."""
-    if policy in ("ddpg", "dqn", "aac"):
+    if policy in ("ddpg", "dqn", "aac", "agent"):
         return
     made: Any = resolve(policy, "policies", POLICIES["worst-case-emission"])()
     full, few = draw(range(2), 5), [0, 2, 3]

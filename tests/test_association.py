@@ -99,7 +99,8 @@ def test_load_aware_is_what_its_definition_says(
     bandwidth = rng.choice([5e6, 10e6], stations)
     noise = rng.choice([1e-14, 1e-11], stations)
     network = a_network(2, rng.choice([0.1, 0.2], devices), bandwidth, noise)
-    coverage = np.array([np.inf, *rng.uniform(50.0, 400.0, stations - 1)])
+    # Many devices exactly at the edge of a cell, which does not cover them.
+    coverage = np.array([np.inf, *rng.choice([60.0, 120.0, 300.0, 400.0], stations - 1)])
     model = LoadAware(hysteresis)
     model.start(network, coverage)
     references = [Reference(network, coverage, hysteresis) for _ in range(2)]
@@ -193,6 +194,21 @@ def test_a_pickled_model_goes_on_where_it_was_and_old_columns_stay() -> None:
     assert associate_at_shares(copy, [[0.5, 1.0, 1.1]]).tolist() == [1]
     assert associate_at_shares(model, [[0.5, 1.0, 1.3]]).tolist() == [2]
     assert before.tolist() == [1]
+
+
+def test_where_it_is_not_time_to_choose_nothing_is_forgotten() -> None:
+    model = LoadAware(1.2)
+    model.start(a_network(2, np.ones(1), np.ones(3), noise_w=1.0), np.array([np.inf, 50.0, 50.0]))
+
+    def choose(better: float, chooses: list[bool] | None) -> list[int]:
+        gain = np.exp2(np.array([[[0.5, 1.0, better]]] * 2)) - 1.0
+        who = None if chooses is None else np.array(chooses)
+        return model.associate(np.ones(gain.shape), gain, who)[:, 0].tolist()  # type: ignore[no-any-return]
+
+    assert choose(0.9, None) == [1, 1]
+    assert choose(2.0, [True, False])[0] == 2
+    # A tenth more is worth no handover: the second is still at its first.
+    assert choose(1.1, None) == [2, 1]
 
 
 @pytest.mark.parametrize("model", [Nearest, LoadAware])

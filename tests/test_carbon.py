@@ -304,6 +304,17 @@ def test_files_of_many_sources_have_their_values(
             {},
             'row 3, column Carbon Intensity: "-2" is not a carbon intensity in g/kWh between 0 and 3,000',
         ),
+        (
+            # In order of time, so nothing else tells them apart.
+            json.loads(json.dumps(SDK).replace("here", "there", 1)),
+            {},
+            "rows of 2 places by column Location: there, here; allowed: rows of one place",
+        ),
+        (
+            ELECTRICITY_MAPS.replace("HE,11.5", "XX,11.5"),
+            {"basis": "direct"},
+            "rows of 2 places by column Zone id: HE, XX; allowed: rows of one place",
+        ),
         ("Time,Carbon Intensity\n2025-01-01,nan\n", {}, '"nan" is not a carbon intensity in g/kWh'),
         ("Time,Carbon Intensity\n2025-01-01,1e9\n", {}, '"1e9" is not a carbon intensity'),
         (
@@ -357,7 +368,11 @@ def test_files_of_many_sources_have_their_values(
             {"basis": "direct", "unit": "lb/MWh"},
             '`unit` = "lb/MWh", and by its own words',
         ),
-        (NESO, {"kind": "marginal"}, '`kind` = "marginal", and by its own words it is "average"'),
+        (
+            NESO,
+            {"kind": "marginal"},
+            '"marginal", and by its own words it is "average"; allowed: kind = "average", or not given',
+        ),
         (
             NESO,
             {"basis": "life-cycle"},

@@ -80,6 +80,15 @@ def test_a_carbon_file() -> None:
     edgesim.validate(scenario)
 
 
+def test_a_mean_over_time_is_one_over_time() -> None:
+    """100 for an hour, 200 for two, and 300 for the usual hour and a half."""
+    rows = "2025-01-01 00:00,100\n2025-01-01 01:00,200\n2025-01-01 03:00,300\n"
+    told = facts(f"time,carbon intensity\n{rows}", "carbon")
+    mean = (100.0 * 1.0 + 200.0 * 2.0 + 300.0 * 1.5) / 4.5
+    assert told["g/kWh, mean over time"] == pytest.approx(mean, rel=1e-12)
+    assert (told["usual step"], told["longest step"]) == ("1 h 30 min", "2 h 0 min")
+
+
 def test_gaps_and_doubled_hours_of_a_carbon_file() -> None:
     told = facts(UK_API, "carbon", name="uk.json")
     assert (told["rows"], told["rows without value"]) == (4, 1)
@@ -109,6 +118,12 @@ def test_arrivals() -> None:
     assert told["time column"] == "t" and told["becomes"].endswith('bits = "… bit"')
     told = facts("time,size\n0.5,1\n2.5,1\n", "arrivals")
     assert (told["period"], told["usual step"]) == ("0.5 s to 2.5 s", "2 s")
+    counts = (
+        "HashOwner,HashApp,HashFunction,Trigger,1,2,3,4\no,a,f,http,0,5,2,0\no,a,g,timer,0,1,1,0\n"
+    )
+    told = facts(counts, "arrivals")
+    assert (told["requests"], told["period"]) == (9, "minute 2 to 3")
+    assert told["usual step"] == "1 min 0 s"
 
 
 def test_movements() -> None:

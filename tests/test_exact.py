@@ -68,7 +68,8 @@ def outcomes(
     """Joules of each device, and the share of each limit that is used, for (P, N) powers."""
     network, tasks, channel = instance
     heard = np.stack([(power_w * row).sum(axis=1) for row in channel.interference_gain], axis=1)
-    rate = network.bandwidth_hz * np.log2(1 + power_w * channel.gain / (heard + network.noise_w))
+    shannon = np.log2(1 + power_w * channel.gain / (heard + network.noise_w))
+    rate = network.bandwidth_hz * np.minimum(shannon, network.efficiency.cap)
     rate = np.maximum(rate, 1e-200)
     airtime_s = tasks.bits / rate
     left_s = tasks.deadline_s - airtime_s

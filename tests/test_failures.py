@@ -14,7 +14,7 @@ from edgesim.scenarios.loading import parse_scenario
 from edgesim.simulator.core.randomness import Streams
 from edgesim.simulator.core.recorder import OUTCOMES
 from edgesim.simulator.models.arrivals import Tasks
-from edgesim.simulator.models.failures import FailureModel, Failures
+from edgesim.simulator.models.failures import Availability, FailureModel, Failures
 from edgesim.simulator.stream.decision import Decision
 from edgesim.simulator.stream.ledger import TaskLedger
 
@@ -25,6 +25,20 @@ def failing(kind: str = "sbs", **keys: str) -> tuple[str, ...]:
     """Overrides: stations of a kind that are up for 1 s and down for 0.5 s in the mean."""
     values = {"time_to_failure": "1 s", "time_to_repair": "0.5 s"} | keys
     return tuple(f"stations.{kind}.failures.{key}={value}" for key, value in values.items())
+
+
+def test_what_is_served_and_lost_in_three_windows() -> None:
+    """Two stations: one loses its queue after its first window and again after its second; one never."""
+    begins, ends = (
+        np.array([[[0.0, 0.3, 0.8], [0.25, 1.0, 1.0]]]),
+        np.array([[[0.2, 0.7, 1.0], [1.0] * 3]]),
+    )
+    slot = Availability(begins, ends, np.array([[1, 3]]), np.array([[2, 0]]))
+    np.testing.assert_allclose(slot.share, [[0.8, 0.75]], rtol=1e-15)
+    np.testing.assert_allclose(slot.serving, [[[0.2, 0.0, 0.0], [0.75, 0.0, 0.0]]], rtol=1e-15)
+    np.testing.assert_allclose(slot.serving_share, [[0.2, 0.75]], rtol=1e-15)
+    assert slot.loses.tolist() == [[True, False]]
+    np.testing.assert_allclose(slot.lost_share, [[0.6 / 0.8, 0.0]], rtol=1e-15)
 
 
 def test_times_have_the_stated_law() -> None:

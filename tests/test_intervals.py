@@ -13,6 +13,7 @@ from trace_recording import record_columns, run_info
 
 from edgesim import api
 from edgesim.experiments.report.report import write_report
+from edgesim.traces import confidence_intervals
 from edgesim.traces.comparison import compare_traces
 from edgesim.traces.confidence_intervals import (
     CALM,
@@ -148,6 +149,34 @@ def test_a_run_that_has_not_settled_has_no_interval(amplitude: float, time: floa
     values = 10.0 + autoregression(0.3, 300, 1000) + amplitude * np.exp(-slots / 0.015)
     coverage, stated = held(estimates(values, ANY), 10.0)
     assert stated > 0.97 and coverage > 0.91
+
+
+def test_what_mser_leaves_out_is_what_brute_force_finds() -> None:
+    """White, Simulation 69 (1997): the least variance of the mean of the rest, within the first half."""
+    rng = np.random.default_rng(4)
+    for length in (8, 9, 41):
+        series = rng.normal(size=(40, length)) + rng.choice([0.0, 3.0], 40)[:, None] * np.exp(
+            -np.arange(length) / rng.uniform(1.0, length, 40)[:, None]
+        )
+        left_out = [
+            min(range(length // 2), key=lambda d: one[d:].var() / (length - d)) for one in series
+        ]
+        assert confidence_intervals._left_out(series).tolist() == left_out
+        assert len(set(left_out)) > 2
+
+
+@pytest.mark.parametrize(("share", "needed"), [(0.99, None), (1.01, 1900)])
+def test_a_transient_is_noticed_where_it_moves_the_mean_out_of_the_interval(
+    share: float, needed: int | None
+) -> None:
+    """Ten higher batches of 100: without them the mean is lower by a tenth of what they are higher by."""
+    rest = np.random.default_rng(2).permutation(np.repeat([-1.0, 1.0], 45))
+    half_width = float(spread_of_means(rest[None]).half_width[0])
+    batches = 10.0 + np.concatenate([np.full(10, 10.0 * share * half_width), rest])
+    [found] = series_ratios(batches[None], np.ones((1, 100)), [ANY], 1000)
+    # As warm-up a tenth of 1,000 slots and a tenth of the rest, which is a tenth of 1,900.
+    assert found.slots_needed == needed
+    assert math.isnan(found.low) == (needed is not None)
 
 
 def test_replications_that_have_not_settled_have_none_either() -> None:

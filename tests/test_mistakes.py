@@ -57,12 +57,79 @@ def test_keys_files_models_and_policy_are_told_together(tmp_path: Path) -> None:
         'my.toml: key `mobility.model` = "random-waypint": not known',
         "my.toml: key `tasks.deadlin` = 3: unknown key for Uniform",
         "my.toml: key `tasks.mean` = \"0.6 Mbitt\": unknown unit 'Mbitt'",
+        'my.toml: key `devices.positions.file` = "sites.csv": no such data file',
         'grid.csv: row 2, column Carbon Intensity: "abc" is not a carbon intensity in g/kWh',
         'grid.csv: row 3, column Time: "noon" is not a date and time',
     ]
     assert len(found) == len(expected), found
     for one, begin in zip(found, expected, strict=True):
         assert one.startswith(begin), one
+
+
+FILES = """
+title = "a file of each kind, with mistakes"
+[run]
+slots = 20
+[devices]
+positions = { file = "places.csv" }
+[mobility]
+model = "trace"
+file = "move.csv"
+[tasks]
+arrivals = "replay"
+file = "requests.csv"
+bits = { n = "512 bit" }
+[carbon]
+intensity = { file = "grid.csv", start = "2025-01-01T00:00" }
+mbs = { file = "mbs.csv", start = "2025-01-01T00:00Z" }
+[topology]
+file = "net.json"
+[policy]
+name = "lyapunov"
+depht = 3
+"""
+CONTENTS = {
+    "places.csv": "lat,lon\n1,2\nx,4\n3,400\n",
+    "move.csv": "t,id,x,y\n0,a,-5,zero\n1,a,1,1\n",
+    "requests.csv": "time,n\n0,5\nsoon,6\n2,-1\n",
+    "grid.csv": "Time,Carbon Intensity\n2025-01-01,abc\nnoon,5\n",
+    "mbs.csv": "Time,Carbon Intensity\n2025-01-01T00:00Z,5\n2025-01-02,7\n",
+    "net.json": '{"nodes": [{"id": 0, "pos": [1, 2]}, {"id": 1}], "edges": []}',
+}
+WRONG_IN_FILES = [
+    "my.toml: key `policy.depht` = 3: unknown key for Lyapunov",
+    'requests.csv: row 3, column time: "soon" is not a number',
+    'requests.csv: row 4, column n: "-1" is not a number that is finite and not negative',
+    "net.json: no node says that it is the MBS",
+    "net.json: nothing says whether `pos` are degrees",
+    "net.json: 2 parts that no link joins",
+    'grid.csv: row 2, column Carbon Intensity: "abc" is not a carbon intensity in g/kWh',
+    'grid.csv: row 3, column Time: "noon" is not a date and time',
+    "mbs.csv: row 3 has a time without a zone, row 2 one with",
+    'places.csv: row 3, column lat: "x" is not an angle within ±90 degrees',
+    'places.csv: row 4, column lon: "400" is not an angle within ±180 degrees',
+    "move.csv: row 2, column y: 'zero' is not a number",
+]
+
+
+@pytest.mark.parametrize(
+    ("more", "first"),
+    [
+        ("", 'my.toml: key `devices.positions` = {file = "places.csv"}: a file of coordinates nee'),
+        ("[area]\nsize = 3", "my.toml: key `area.size` = 3: not a list"),
+        ('[stations.mbs]\ncpu = "x"', 'my.toml: key `stations.mbs.cpu` = "x": not a freq'),
+    ],
+)
+def test_the_rows_of_all_files_are_told_together(tmp_path: Path, more: str, first: str) -> None:
+    """Whatever else is wrong: that no area is known for places does not hide what is wrong with them."""
+    for name, content in CONTENTS.items():
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    found = mistakes(f"{FILES}{more}\n", tmp_path)
+    assert any(one.startswith(first) for one in found), found
+    own = [one for one in found if not one.startswith("my.toml") or "depht" in one]
+    assert len(own) == len(WRONG_IN_FILES), own
+    for begin in WRONG_IN_FILES:
+        assert sum(one.startswith(begin) for one in own) == 1, (begin, own)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +154,7 @@ def test_keys_files_models_and_policy_are_told_together(tmp_path: Path) -> None:
         ),
         (
             "[carbon]\nintensity = {file = 'none.csv'}\n[tasks]\nmeen = 1",
-            ["carbon.intensity.start", "tasks.meen", "tasks.mean"],
+            ["carbon.intensity.start", "tasks.meen", "tasks.mean", "carbon.intensity.file"],
         ),
         # A list for as many SBSs as a broken topology would have: its file is looked at all the same.
         (

@@ -21,6 +21,7 @@ import edgesim
 from edgesim.experiments.data_check import check_data
 from edgesim.experiments.run import prepare
 from edgesim.scenarios.data.movement import Piece, clock_s
+from edgesim.scenarios.data.movement_plane import plane
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.sections import File, Rectangle
 from edgesim.simulator.core.randomness import Streams
@@ -195,6 +196,11 @@ def test_bonnmotion(tmp_path: Path) -> None:
     along = [(10, 20), (60, 20), (110, 20), (110, 20), (110, 45), (110, 70), (110, 70)]
     assert at[:, 0].tolist() == [list(map(float, one)) for one in along]
     assert present.all() and (at[:, 1] == 5.0).all()
+    # However fast; and it begins again as it ends, without a step in between.
+    at, _ = follow(
+        write(tmp_path, "0 0 5 1 400 5 4 400 5\n", "h.movements"), 9, 0.5, at_end="repeat"
+    )
+    assert at[:, 0, 0].tolist() == [0.0, 200.0, *[400.0] * 6, 0.0, 200.0]
     spatial = write(tmp_path, "0 10 20 3 10 110 20 3\n", "g.movements")
     with pytest.raises(ScenarioError, match="bonnmotion-3d"):
         TraceMobility(spatial)
@@ -316,6 +322,23 @@ def test_a_net_without_a_projection(tmp_path: Path) -> None:
         begin(path, net=File(file=str(net)))
 
 
+def test_offsets_of_a_net_and_of_the_area_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A net whose metres are 1,000 to a degree of longitude and 2,000 to one of latitude, and 100 and 200 more."""
+
+    def projection(x: Any, y: Any, *, inverse: bool = False) -> Any:
+        return (x / 1000.0, y / 2000.0) if inverse else (1000.0 * x, 2000.0 * y)
+
+    located = lambda net: (100.0, 200.0, projection)
+    monkeypatch.setattr("edgesim.scenarios.data.movement_plane._location", located)
+    one = np.ones(1)
+    place = plane(Path("f"), True, None, Path("n"), (7.0, 30.0))
+    assert np.ravel(place(3.0 * one, 4.0 * one)).tolist() == [3093.0, 8170.0]
+    rectangle = Rectangle(south=50.0, west=8.0, north=50.01, east=8.01)
+    place = plane(Path("f"), False, rectangle, Path("n"), (7.0, 30.0))
+    metres = [place(8102.0 * one, 100_206.0 * one)[k][0] / rectangle.scale[k] for k in range(2)]
+    np.testing.assert_allclose(metres, [0.002, 0.003], rtol=1e-9)
+
+
 def test_what_lies_outside(tmp_path: Path) -> None:
     path = write(tmp_path, "t,id,x,y\n0,a,-2,1\n1,a,2,1\n", "f.csv")
     with pytest.raises(
@@ -413,6 +436,8 @@ def test_pieces_of_whatever_size_are_the_same(
             continue
         pieces = list(FcdXml(path).pieces())
         assert len(pieces) > 1
+        with pytest.raises(ScenarioError, match="line 12: x = '1O' is not a number"):
+            list(FcdXml(write(tmp_path, FCD.replace('"18.14"', '"1O"'), "g.xml")).pieces())
         for column in range(4):
             joined = np.concatenate([one[column] for one in pieces])
             np.testing.assert_array_equal(joined, np.concatenate([one[column] for one in whole]))
@@ -491,6 +516,30 @@ def test_a_line_is_that_of_the_file_wherever_pieces_end(
     path = write(tmp_path, "\n".join(lines[:-1]), "f.xml")
     with pytest.raises(ScenarioError, match=f"line {len(lines) - 1}: ends before"):
         begin(path)
+
+
+def test_as_much_of_a_file_is_looked_at_as_a_run_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three seconds and, as an object may be without a sample so long, four more."""
+    monkeypatch.setattr("edgesim.simulator.models.movement_xml._CHUNK", 200)
+
+    def text(wrong_at: int) -> str:
+        steps = "".join(
+            f'<timestep time="{t}">'
+            + "".join(
+                f'<vehicle id="v{i}" x="{t}{"O" * (t == wrong_at)}" y="{i}"/>' for i in range(5)
+            )
+            + "</timestep>\n"
+            for t in range(30)
+        )
+        return f"<fcd-export>{steps}</fcd-export>"
+
+    with pytest.raises(ScenarioError, match="line 8: x = '7O'"):
+        begin(write(tmp_path, text(7), "f.xml"), 3.0, max_gap=4.0)
+    begin(write(tmp_path, text(20), "f.xml"), 3.0, max_gap=4.0)
+    told = check_data(write(tmp_path, text(-1), "f.xml"), "mobility").to_dict()
+    assert (told["samples"], told["most samples at one time"]) == (150, 5)
 
 
 def test_numbers_are_as_exact_as_python_s(tmp_path: Path) -> None:

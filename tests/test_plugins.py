@@ -20,14 +20,14 @@ from edgesim.scenarios.components import KEYS
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.loading import parse_scenario
 from edgesim.simulator.core.answers import DIAGNOSTICS
-from edgesim.simulator.core.errors import RunError
+from edgesim.simulator.core.errors import ModelError, RunError
 from edgesim.simulator.core.randomness import Streams
 from edgesim.simulator.core.recorder import NullRecorder
 from edgesim.simulator.core.saved_state import load_state, save_state
-from edgesim.simulator.models.arrivals import ARRIVALS, SLOT_TASKS, Tasks
+from edgesim.simulator.models.arrivals import ARRIVALS, SLOT_TASKS, PointProcess, Points, Tasks
 from edgesim.simulator.models.association import ASSOCIATION
 from edgesim.simulator.models.checked import checked
-from edgesim.simulator.models.fading import FADING
+from edgesim.simulator.models.fading import FADING, IndependentFading
 from edgesim.simulator.models.mobility import MOBILITY
 from edgesim.simulator.models.path_loss import PATH_LOSS, OfDistance
 from edgesim.simulator.stream.decision import Decision
@@ -504,6 +504,162 @@ def test_tasks_of_the_task_problem(answer: Any, message: str) -> None:
     simulation = plan.simulation(experiment.policy.decide, Capture(), given)
     with pytest.raises(RunError, match=f"^arrivals model 'per-slot', slot 0, {message}"):
         simulation.run()
+
+
+class Samples(IndependentFading):
+    def __init__(self, wrong: Callable[[Any], Any]) -> None:
+        self.wrong = wrong
+
+    def sample(self, rng: np.random.Generator, blocks: int, devices: int) -> Any:
+        return self.wrong(rng.random((blocks, devices)))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        # What numpy would stretch to the shape, or turn into numbers.
+        (lambda gains: 1.0, r"shape \(\), expected \(\d+, 6\)"),
+        (lambda gains: gains[0], r"shape \(6,\), expected \(\d+, 6\)"),
+        (lambda gains: gains[:1], r"shape \(1, 6\), expected \(\d+, 6\)"),
+        (lambda gains: gains[:, :1], r"shape \(\d+, 1\), expected \(\d+, 6\)"),
+        (lambda gains: gains.T, r"shape \(6, \d+\), expected \(\d+, 6\)"),
+        (lambda gains: gains + 0j, "not an array of numbers: ndarray of complex128"),
+        (lambda gains: gains.astype(str), "not an array of numbers: ndarray of <U"),
+        (lambda gains: None, "not an array of numbers: None"),
+        (lambda gains: np.ma.masked_less(gains, 0.5), "not an array of numbers: MaskedArray"),
+        (lambda gains: -gains, "-0.[0-9]+ at replication 0, device 0, station 0; allowed: finite"),
+    ],
+)
+def test_a_wrong_sample_is_named(wrong: Callable[[Any], Any], message: str) -> None:
+    network = a_network(4, 6)
+    model = checked("fading", Samples(wrong), "mine", network)
+    model.start(6, network.station_names, streams(1))
+    with pytest.raises(ModelError) as caught:
+        model.next()
+    assert re.match(
+        f"fading model 'mine', slot 3, field fading: {message}", caught.value.in_slot(3)
+    )
+
+
+class Draws(PointProcess):
+    def __init__(self, wrong: Callable[[Points], Any], only: int | None = None) -> None:
+        self.wrong, self.only = wrong, only
+
+    def draw(self, replication: int, rng: np.random.Generator, first: int, slots: int) -> Any:
+        k = 4 * slots
+        right = Points(np.arange(k) // 4, rng.random(k), np.arange(k) % 4, np.ones(k))
+        return self.wrong(right) if self.only in (None, replication) else right
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda points: None, "points: expected Points, got NoneType"),
+        (lambda points: (points.slot, points.phase), "points: expected Points, got tuple"),
+        (lambda points: replace(points, slot=points.slot - 1), "slot: -1 of point 0; allowed: 0 "),
+        (
+            lambda points: replace(points, slot=points.slot + 1),
+            "slot: 1 of point 0; allowed: 0 to 0",
+        ),
+        (lambda points: replace(points, slot=points.slot + 0.5), "slot: not an array of whole num"),
+        (lambda points: replace(points, slot=points.slot[None]), r"slot: shape \(1, 4\), expected"),
+        (
+            lambda points: replace(points, slot=points.slot[:3]),
+            r"device: shape \(4,\), expected \(3",
+        ),
+        (
+            lambda points: replace(points, device=points.device + 3),
+            "device: 6 of point 3; .* 0 to 5",
+        ),
+        (
+            lambda points: replace(points, device=points.device * 1.0),
+            "device: not an array of whole",
+        ),
+        (
+            lambda points: replace(points, phase=points.phase[:3]),
+            r"phase: shape \(3,\), expected \(4",
+        ),
+        (lambda points: replace(points, phase=0.5), r"phase: shape \(\), expected \(4,\)"),
+        (lambda points: replace(points, phase=points.phase + 1.0), "arrival_s: 0.1"),
+        (lambda points: replace(points, phase=points.phase * np.nan), "arrival_s: nan of task 0"),
+        (
+            lambda points: replace(points, bits=points.bits[:3]),
+            r"bits: shape \(3,\), expected \(4,\)",
+        ),
+        (lambda points: replace(points, bits=-points.bits), "bits: -1.0 of task 0 "),
+        (
+            lambda points: replace(points, bits=points.bits + 0j),
+            "bits: not an array of numbers: nda",
+        ),
+        (lambda points: replace(points, deadline_s=np.ones(2)), r"deadline_s: shape \(2,\), exp"),
+        (lambda points: replace(points, deadline_s=-points.bits), "deadline_s: -1.0 of task 0 "),
+    ],
+)
+def test_wrong_points_are_named(wrong: Callable[[Points], Any], message: str) -> None:
+    """Compiled code would go through columns that are too short beyond their ends."""
+    model = checked("arrivals", Draws(wrong), "mine", a_network(4, 6, 2))
+    model.start(6, 0.1, streams(2))
+    with pytest.raises(ModelError) as caught:
+        model.slot(0)
+    assert re.match(f"arrivals model 'mine', slot 0, field {message}", caught.value.in_slot(0))
+
+
+def test_all_replications_have_deadlines_or_none() -> None:
+    def own(points: Points) -> Points:
+        return replace(points, deadline_s=points.bits)
+
+    for only, wrong in ((None, False), (1, True)):
+        model = checked("arrivals", Draws(own, only), "mine", a_network(4, 6, 2))
+        model.start(6, 0.1, streams(2))
+        if not wrong:
+            assert model.slot(0).deadline_s.tolist() == [1.0] * 8
+            continue
+        with pytest.raises(ModelError, match="of 1 of 2 replications"):
+            model.slot(0)
+
+
+def test_what_is_answered_of_absent_devices_is_not_used() -> None:
+    class Nowhere:
+        """Says of who is absent that nobody serves it."""
+
+        def start(self, network: Any, coverage_m: Any) -> None:
+            self.network = network
+
+        def associate(self, distance_m: Any, path_gain: Any, chooses: Any = None) -> Any:
+            return np.where(self.network.present, distance_m.argmin(axis=2), -1)
+
+    scenario = parse_scenario(
+        SMALL,
+        "test",
+        ["run.slots=12", "mobility={model='shifts:Shifts', change=0.4}"],
+    )
+    plan = replace(prepare(scenario).blueprint, association=Nowhere())
+    simulation = plan.simulation(
+        lambda _: Decision.idle(plan.network), trace := Capture(), Streams(1, 1)
+    )
+    simulation.run()
+    assert not trace["present"].all() and len(trace.rows) == 12
+
+
+@pytest.mark.parametrize(
+    ("key", "code", "message"),
+    [
+        ("channel.path_loss", "    def check(self, sites)", "its `check`"),
+        ("policy.name", "    def check(self, network, problem)", "its `check`"),
+        ("mobility.model", "    @property\n    def moves(self)", "its attribute `moves`"),
+    ],
+)
+def test_what_is_asked_before_a_run_fails_in_a_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, code: str, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    verbs = ("start", "gain", "advance", "reset", "decide")
+    others = "".join(f"    def {verb}(self, *given): return given[0]\n" for verb in verbs)
+    text = f"class Broken:\n{others}{code}: raise KeyError('x')\n"
+    Path("broken.py").write_text(text, encoding="utf-8")
+    result = broken_run(key)
+    assert result.exit_code == 2
+    assert f"key `{key}` = \"broken:Broken\": {message}: KeyError: 'x' (broken.py" in result.stderr
 
 
 def test_moments_that_rounding_moves_are_in_their_slot() -> None:

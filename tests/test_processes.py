@@ -1,6 +1,7 @@
 """Events count from when they happen, in their order, and their number does not grow with the network."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from conftest import SMALL, Capture, admit, simulate
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from simpy.core import EmptySchedule
 
 from edgesim.experiments.run import prepare
 from edgesim.scenarios.loading import parse_scenario
@@ -17,6 +19,7 @@ from edgesim.simulator.core.recorder import OUTCOMES
 from edgesim.simulator.models.arrivals import Tasks
 from edgesim.simulator.models.carbon import CarbonIntensity, Series
 from edgesim.simulator.models.failures import Availability, FailureModel, Failures
+from edgesim.simulator.processes import carbon_intensity
 from edgesim.simulator.simulation import Simulation
 from edgesim.simulator.stream.decision import Decision
 from edgesim.simulator.stream.ledger import TaskLedger
@@ -41,6 +44,21 @@ def everything(observation: Any) -> Decision:
         edge_cpu_hz=full * 10e9 / devices,
         served_bits=np.minimum(queued, 0.2e6),
     )
+
+
+@pytest.mark.parametrize(("begun", "seen"), [(False, [300, 500]), (True, [500])])
+def test_a_run_that_goes_on_where_the_electricity_changes_sees_it_once(
+    begun: bool, seen: list[int]
+) -> None:
+    """Saved between two slots the change is still to come, saved before a decision it has been."""
+    series = Series(np.array([0.0, 0.3, 0.5]), np.array([1.0, 2.0, 3.0]))
+    updates: list[int] = []
+    world: Any = SimpleNamespace(carbon=CarbonIntensity([series]), update_carbon=updates.append)
+    clock = Clock(300_000_000, begun=begun)
+    clock.start(carbon_intensity(clock, world))
+    with pytest.raises(EmptySchedule):
+        clock.run()
+    assert updates == [one * 1_000_000 for one in seen]
 
 
 def test_a_station_serves_for_the_part_of_the_slot_in_which_it_is_up() -> None:

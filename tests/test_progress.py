@@ -11,12 +11,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from conftest import SMALL
+from rich.console import Console
 
 import edgesim
 from edgesim.experiments.evaluation import Evaluation
@@ -70,6 +72,7 @@ def test_a_training_is_followed_before_and_after_its_first_report(
             evaluation = Evaluation(figures, 0.0)
             follow(TrainingProgress(300_000, 600_000, 1234.5, {"reward": 0.75}, evaluation))
         text = screen()
+    assert "runs" not in text and "slots" not in text and "failed" not in text
     assert "preparing" in text and "300,000 / 600,000 steps" in text and "1,234 steps/s" in text
     assert "reward 0.75, figure_0 0" in text and "figure_19" not in text
 
@@ -108,6 +111,21 @@ def test_a_sweep_is_followed_with_its_failures(monkeypatch: pytest.MonkeyPatch) 
         text = screen()
     assert "502 / 1,000 runs" in text and "2 failed" in text and " 0 failed" not in text
     assert "failed: devices.count = 3, [bold]: it failed" in text
+
+
+def test_a_sweep_is_timed_from_its_first_run_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither what came before it nor earlier runs say how long the rest takes."""
+    now = [0.0]
+    console = partial(Console, get_time=lambda: now[0])
+    monkeypatch.setattr("edgesim.experiments.progress_bar.Console", console)
+    with terminal(monkeypatch) as screen:
+        with sweep_progress() as (watch, report):
+            for now[0], complete in ((100.0, 400), (110.0, 410), (120.0, 430)):
+                watch(SweepProgress(total=1_000, complete=complete))
+            report("of which nobody knows")
+        text = screen()
+    # Twenty in the last ten seconds: 570 are left.
+    assert re.search(r"430 / 1,000 runs .* 0:00:20 left 0:04:45", text)
 
 
 def test_off_a_terminal_failures_alone_are_shown(capsys: pytest.CaptureFixture[str]) -> None:

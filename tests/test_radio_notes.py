@@ -29,7 +29,7 @@ noise = "-100 dBm"
 
 
 def notes(*overrides: str) -> list[str]:
-    return list(prepare(parse_scenario(ONE, "test", overrides)).blueprint.notes)
+    return list(prepare(parse_scenario(ONE, "test", overrides)).blueprint.notes())
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_device_counts_at_the_station_that_covers_it() -> None:
 
 def test_antennas_are_counted() -> None:
     single, eight = (
-        prepare(edgesim.load_scenario("carbon_6ue", {"channel.antennas": count})).blueprint.notes
+        prepare(edgesim.load_scenario("carbon_6ue", {"channel.antennas": count})).blueprint.notes()
         for count in (1, 8)
     )
     assert "13 bit" in eight[0]
@@ -103,3 +103,17 @@ def test_validate_and_run_say_it(tmp_path: Path) -> None:
     ran = CliRunner().invoke(main, ["run", "iiot_20dev", "--slots", "2", "-o", trace, "--json"])
     assert ran.exit_code == 0
     assert note in ran.stderr and note not in ran.stdout
+
+
+def test_who_shows_no_notes_does_not_pay_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(plan: object) -> list[str]:
+        raise AssertionError("asked")
+
+    monkeypatch.setattr("edgesim.experiments.run.radio_notes", refuse)
+    trace = edgesim.run(ONE, tmp_path / "t.h5", slots=2, overrides={"policy.name": "local"})
+    assert trace.status == "complete"
+    edgesim.compare(ONE, ["local", "epr"], tmp_path / "runs", seeds=2, slots=2)
+    with pytest.raises(AssertionError, match="asked"):
+        prepare(parse_scenario(ONE, "test")).blueprint.notes()

@@ -4,21 +4,14 @@ import numpy as np
 import pytest
 
 from edgesim.simulator.core.arrays import FloatArray
-from edgesim.simulator.core.compiled import compiled_in_place
 from edgesim.simulator.models import random_field
 from edgesim.simulator.models.random_field import CELLS, Fields, draw_pair, nodes, values_at
-
-
-@compiled_in_place
-def _fill(fields: Fields, x: FloatArray, y: FloatArray, values: FloatArray) -> None:
-    for i in range(len(x)):
-        values_at(fields, x[i], y[i], values[i])
 
 
 def values(fields: Fields, x: FloatArray, y: FloatArray) -> FloatArray:
     """(places, F)."""
     found = np.empty((len(x), fields.shape[2]))
-    _fill(fields, x, y, found)
+    values_at(fields, np.stack([x, y], axis=1), 1.0, found)
     return found
 
 

@@ -20,6 +20,7 @@ from edgesim.experiments.report.page import page
 from edgesim.experiments.report.report import MAX_TRACES, write_report
 from edgesim.experiments.run import execute, prepare
 from edgesim.scenarios.loading import parse_scenario
+from edgesim.traces.panels import LatencyDistribution
 from edgesim.traces.reader import TraceError, open_trace
 from edgesim.traces.writer import TraceWriter
 
@@ -190,6 +191,23 @@ def test_the_diagrams_show_what_the_slots_say(folder: Path) -> None:
     below = np.searchsorted(latency, shown["x"][0], side="right") / len(latency)
     assert_allclose(np.array(shown["lines"][0]["mean"]) / 100.0, below, atol=0.02)
     assert_allclose(shown["marks"][0][0], np.quantile(latency, 0.5), rtol=0.02)
+
+
+def test_latencies_are_drawn_from_where_the_axis_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The leftmost beginning of all traces; what lies left of it, at zero here, is not drawn."""
+
+    def of(scale: float) -> LatencyDistribution:
+        latency_s = scale * np.array([0.0, 0.1, 0.4, 2.0])
+        below = np.array([0.0, 0.25, 0.5, 1.0])
+        return LatencyDistribution(latency_s, below, scale * 0.1, True, latencies=None)  # type: ignore[arg-type]
+
+    known: Any = {"a": 2.0, "none": None, "b": 1.0}
+    monkeypatch.setattr(report_data, "latency_distribution", lambda scale: scale and of(scale))
+    chart = report_data.latency_chart(known)
+    assert chart["x"] == [[0.2, 0.8, 4.0], [0.1, 0.4, 2.0]] and chart["left"] == 0.1
+    assert [line["mean"] for line in chart["lines"]] == [[25.0, 50.0, 100.0]] * 2
+    told = [(line["label"], line["series"], line["x"]) for line in chart["lines"]]
+    assert told == [("a", 0, 0), ("b", 2, 1)]
 
 
 def test_the_map_shows_slots_from_the_first_to_the_last(folder: Path) -> None:

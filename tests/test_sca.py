@@ -15,6 +15,7 @@ from edgesim.policies.tasks.c10.slot import Slot
 from edgesim.policies.tasks.c10.solver import solve as optimum
 from edgesim.policies.tasks.sca import joint_subproblem, power_subproblem
 from edgesim.policies.tasks.sca.algorithm1 import Algorithm1
+from edgesim.policies.tasks.sca.improved import Search
 from edgesim.policies.tasks.sca.inequalities import rate_bound
 from edgesim.policies.tasks.sca.joint_subproblem import JointSubproblem
 from edgesim.policies.tasks.sca.offloading_subproblem import OffloadingSubproblem
@@ -422,6 +423,26 @@ def test_offloading_is_the_best_of_all_sets(seed: int) -> None:
     assert (found is None) == np.isinf(best_g)
     if found is not None:
         assert outcome(found.offload).worst_emission_g == pytest.approx(best_g, rel=1e-6)
+
+
+@pytest.mark.parametrize("rate_min_bps", [1e6, 30e6])
+def test_the_bound_of_what_a_device_emits_alone_is_one_and_is_close(rate_min_bps: float) -> None:
+    """Against all airtimes up to the deadline's, or the rate floor's, on a fine grid."""
+    one = draw(3, devices=4)
+    one = replace(one, network=replace(one.network, rate_min_bps=rate_min_bps))
+    start = TaskDecision(np.zeros(4), np.zeros(4, np.bool_), np.full(4, 1e9), np.full(4, 5e9))
+    search = Search(one, start, JointSubproblem(4, joint=True), "best", 1, 1e-3)
+    found = search._least_offloaded_g()
+    network, tasks, gain = one.network, one.tasks, one.channel.gain / one.network.noise_w
+    for m in range(4):
+        most_bps = network.bandwidth_hz * np.log2(1.0 + network.device_power_max_w[m] * gain[m])
+        longest_s = min(tasks.bits[m] / rate_min_bps, tasks.deadline_s[m])
+        airtime_s = np.linspace(tasks.bits[m] / most_bps, longest_s, 20_001)[:-1]
+        power_w = (2.0 ** (tasks.bits[m] / (network.bandwidth_hz * airtime_s)) - 1.0) / gain[m]
+        edge_hz = tasks.cycles[m] / (tasks.deadline_s[m] - airtime_s)
+        server_j = network.theta_server * tasks.cycles[m] * edge_hz**2
+        least_g = CARBON * (power_w * airtime_s + server_j).min()
+        assert 0.8 * least_g < found[m] <= least_g * (1.0 + 1e-9)
 
 
 def test_programs_are_parametrised_so_that_they_compile_once() -> None:

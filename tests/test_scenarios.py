@@ -34,6 +34,7 @@ from edgesim.scenarios.sections import (
     UniformLatency,
 )
 from edgesim.scenarios.shipped import shipped
+from edgesim.scenarios.validation import describe
 
 ROOT = Path(__file__).resolve().parents[1]
 MINIMAL = 'title = "minimal"\n'
@@ -406,12 +407,39 @@ def test_all_errors_come_at_once_each_with_file_key_value_and_what_is_allowed() 
         ("[run]\nslots = 10_000_000_000", "run.slots", "too large"),
         (f"[run]\nseed = {ENDLESS}", "run.seed", "large"),
         ("run = 3", "run", "not a table"),
+        ("[stations]\nmbs = []", "stations.mbs", "not a table"),
+        ("[area]\nsize = 3", "area.size", "not a list; allowed: [a, b]"),
+        ("[area]\nsize = [1, 2, 3]", "area.size", "too many values"),
+        ("[twin]\npredict = 3", "twin.predict", "not a list; allowed: a list"),
+        ("[devices]\npositions = {file = ''}", "devices.positions.file", "empty; allowed: text"),
     ],
 )
 def test_each_error_names_its_key(text: str, key: str, what: str) -> None:
     [found] = errors(text)
     assert found.startswith(f"my.toml: key `{key}`")
     assert what in found
+
+
+def test_a_key_is_looked_for_in_other_sections_but_not_guessed_among_them() -> None:
+    """Three sections have a `cpu`: which of them is meant nobody knows."""
+    keys = "problem, slots, slot, seed, replications"
+    assert errors("[run]\ncpu = 1") == [f"my.toml: key `run.cpu` = 1: unknown key; allowed: {keys}"]
+    [found] = errors("[run]\nfibre_index = 1")
+    assert found.endswith("did you mean `topology.fibre_index`?")
+
+
+@pytest.mark.parametrize(
+    ("inner", "outer", "said"),
+    [
+        (Field(ge=1, le=5), Field(ge=2, le=9), ">= 2, <= 5"),
+        (Field(ge=2, le=9), Field(ge=1, le=5), ">= 2, <= 5"),
+        (Field(gt=1, le=5), Field(ge=1, lt=5), "> 1, < 5"),
+        (Field(ge=1, lt=5), Field(gt=1, le=5), "> 1, < 5"),
+        (Field(ge=0, lt=5), Field(gt=-1, le=4), ">= 0, <= 4"),
+    ],
+)
+def test_of_two_bounds_on_a_side_the_narrower_is_told(inner: Any, outer: Any, said: str) -> None:
+    assert describe(Annotated[Annotated[int, inner], outer]) == f"a whole number, {said}"
 
 
 def test_a_missing_title_is_missing() -> None:
@@ -760,6 +788,7 @@ def test_wrong_keys_of_a_component_are_reported_together() -> None:
                 "factor": True,
                 "cycles_per_bits": 1,
                 "bits": {"a": "1 m"},
+                "exact": 1,
             },
             "tasks",
             source="my.toml",
@@ -787,6 +816,7 @@ def test_wrong_keys_of_a_component_are_reported_together() -> None:
             'my.toml: key `tasks.bits.a` = "1 m": not an amount of data; '
             'allowed: an amount of data such as "0.6 Mbit", or a number of bit, >= 0'
         ),
+        "my.toml: key `tasks.exact` = 1: neither true nor false; allowed: true or false",
     ]
 
 

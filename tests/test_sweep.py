@@ -31,7 +31,7 @@ from edgesim.cli import main
 from edgesim.experiments.errors import SweepStoppedError
 from edgesim.experiments.sweeps.comparison import compare_sweep, summarise_sweep
 from edgesim.experiments.sweeps.dataset import open_sweep
-from edgesim.experiments.sweeps.estimate import PolicyEstimate, SweepEstimate
+from edgesim.experiments.sweeps.estimate import PolicyEstimate, SweepEstimate, estimate
 from edgesim.experiments.sweeps.execute import _apart, execute_sweep, jobs, plan
 from edgesim.experiments.sweeps.jobs import JobOutcome, run_job
 from edgesim.experiments.sweeps.results import load_results
@@ -730,6 +730,28 @@ def test_what_a_sweep_takes_is_the_sum_of_its_runs() -> None:
     policies = [PolicyEstimate("a", 10, 2.0, 1e3, ""), PolicyEstimate("b", 5, 4.0, 2e3, "")]
     found = SweepEstimate("t", 5, 1, 15, [], policies, workers=4, start_s=1.0, failures=[])
     assert (found.cpu_s, found.wall_s, found.size) == (40.0, 11.0, 2e4)
+
+
+def test_what_is_probed_are_the_first_the_middle_and_the_last_point(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of five points; the mean of these counts, and the slowest is named."""
+    taken = {0: 2.0, 2: 6.0, 4: 4.0}
+    probes: list[tuple[str, int]] = []
+
+    def probe(case: Any, sweep: Any) -> tuple[float, float]:
+        probes.append((case.policy, case.point))
+        return taken[case.point], 1e3 * taken[case.point]
+
+    monkeypatch.setattr("edgesim.experiments.sweeps.estimate._probe", probe)
+    monkeypatch.setattr("edgesim.experiments.sweeps.estimate._start_s", lambda sweep: 1.0)
+    path = write(tmp_path, SMALL.replace("[3, 5]", "[3, 4, 5, 6, 7]"))
+    found = estimate(load_sweep(path), workers=100)
+    assert probes == [(policy, point) for policy in ("local", "random") for point in (0, 2, 4)]
+    assert [(one.cpu_s, one.size, one.runs) for one in found.policies] == [(4.0, 4e3, 20)] * 2
+    assert all("devices.count = 5" in one.slowest for one in found.policies)
+    # Two seeds in lock-step are a job: of 5 points, 2 policies and 4 seeds there are 20.
+    assert (found.runs, found.points, found.seeds, found.workers) == (40, 5, 4, 20)
 
 
 def test_dry_run_tells_and_writes_nothing(tmp_path: Path) -> None:

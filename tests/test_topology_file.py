@@ -222,6 +222,16 @@ def test_what_is_wrong_with_a_node(tmp_path: Path, changes: dict[str, Any], mess
     assert found[0].startswith(message)
 
 
+def test_an_area_has_a_width_and_a_height(tmp_path: Path) -> None:
+    """Each bounds its own coordinate: nodes are at (400, 100), (200, 100) and (450, 120)."""
+    path = write(a_graph(), tmp_path / "a.json")
+    assert read(path, "area.size=[450, 120]").stations == 3
+    for size, number in (([500, 110], 1), ([300, 500], 2)):
+        told = f"lies outside of the area; allowed: x <= {size[0]} m, y <= {size[1]} m"
+        found = refused(path, f"area.size={size}")
+        assert [one.partition("]: ")[2] for one in found] == [told] * number
+
+
 @pytest.mark.parametrize(
     ("ends", "attributes", "message"),
     [

@@ -20,8 +20,8 @@ from trace_recording import (
 )
 
 from edgesim.traces.confidence_intervals import Estimate, by_group, format_estimate, ratio
-from edgesim.traces.metrics import BATCH_METRICS
-from edgesim.traces.panels import panels
+from edgesim.traces.metrics import BATCH_METRICS, metric_values
+from edgesim.traces.panels import panels, time_unit
 from edgesim.traces.reader import TraceError, open_trace, summarise
 from edgesim.traces.summary import TraceSummary
 from edgesim.traces.variables import Level
@@ -32,6 +32,90 @@ Series = NDArray[np.float64]
 
 def only(path: Path, warmup: float = 0.1) -> TraceSummary:
     return summarise([path], warmup).traces[0]
+
+
+def test_what_a_time_axis_counts_in() -> None:
+    """A unit of which there are three or more."""
+    told = [time_unit(seconds)[1] for seconds in (1.0, 179.0, 180.0, 10_799.0, 10_800.0, 259_200.0)]
+    assert told == ["s", "s", "min", "min", "h", "days"]
+    assert [time_unit(seconds)[0] for seconds in (1.0, 180.0, 1e4, 1e5, 1e6)] == [
+        1,
+        60,
+        60,
+        3600,
+        86400,
+    ]
+
+
+def test_metrics_by_hand() -> None:
+    """Each sum another power of two, so that none passes for another."""
+    names = [
+        "worst_emission_mg",
+        "lower_bound_mg",
+        "feasible",
+        "slots",
+        "energy_j",
+        "server_energy_j",
+        "device_tasks",
+        "offload",
+        "there",
+        "local_energy_j",
+        "offload_energy_j",
+        "local_bits",
+        "offloaded_bits",
+        "seconds",
+        "emission_mg",
+        "replications",
+        "queue_bits",
+        "device_slots",
+        "station_queue_bits",
+        "station_slots",
+        "dropped_bits",
+        "arrived_bits",
+        "completed",
+        "late",
+        "lost",
+        "latency_sum_s",
+        "objective",
+        "present",
+        "twin_age_s",
+        "scaled",
+        "failed_solves",
+        "stations_at_work",
+    ]
+    sums = {name: np.array(2.0**k) for k, name in enumerate(names)}
+    s = {name: float(value) for name, value in sums.items()}
+    energy, bits = (
+        s["local_energy_j"] + s["offload_energy_j"],
+        s["local_bits"] + s["offloaded_bits"],
+    )
+    runs = s["replications"]
+    assert {key: float(value) for key, value in metric_values(sums, BATCH_METRICS).items()} == {
+        "worst_emission_mg": s["worst_emission_mg"] / s["slots"],
+        "lower_bound_mg": s["lower_bound_mg"] / s["slots"],
+        "feasible_share": s["feasible"] / s["slots"],
+        "energy_per_task_j": (s["energy_j"] + s["server_energy_j"]) / s["device_tasks"],
+        "offloaded_task_share": s["offload"] / s["there"],
+        "energy_per_bit_j": energy / bits,
+        "power_w": energy / s["seconds"],
+        "emission_mg": s["emission_mg"] / runs,
+        "emission_mg_per_bit": s["emission_mg"] / bits,
+        "queue_bits": s["queue_bits"] / s["device_slots"],
+        "station_queue_bits": s["station_queue_bits"] / s["station_slots"],
+        "offloaded_share": s["offloaded_bits"] / bits,
+        "dropped_share": s["dropped_bits"] / (s["arrived_bits"] + s["dropped_bits"]),
+        "completed_tasks": s["completed"] / runs,
+        "late_share": s["late"] / s["completed"],
+        "lost_share": s["lost"] / (s["completed"] + s["lost"]),
+        "latency_s": s["latency_sum_s"] / s["completed"],
+        "objective": s["objective"] / s["slots"],
+        "present_share": s["present"] / s["slots"],
+        "twin_age_s": s["twin_age_s"] / s["slots"],
+        "scaled": s["scaled"] / runs,
+        "failed_solves": s["failed_solves"] / runs,
+        "emission_mg_per_s": s["emission_mg"] / s["seconds"],
+        "stations_at_work": s["stations_at_work"] / s["slots"],
+    }
 
 
 def test_a_ratio_over_equal_groups_is_the_mean_with_its_t_interval() -> None:

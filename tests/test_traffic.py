@@ -278,7 +278,7 @@ class TestReplay:
             ("when,n\n0,1\n1,inf\n", r'row 3, column n: "inf"'),
             ("when,n\n0,0\n", r"no request that has any bits"),
             ("", r"empty; allowed: rows"),
-            ("when,n\n3,1\n3,1\n", r"cannot repeat"),
+            ("when,n\n3,1\n3,1\n", r"cannot repeat, all .* time; allowed: repeat = false"),
         ],
     )
     def test_names_what_is_wrong(self, tmp_path: Path, text: str, message: str) -> None:
@@ -315,7 +315,7 @@ class TestOwnModel:
                     np.array([slot * slots]), np.zeros(1), np.array([device]), np.full(1, 1e5)
                 )
 
-        with pytest.raises(ValueError, match="outside"):
+        with pytest.raises(ValueError, match=r"(slot|device): .*; allowed: 0 to"):
             run(Wrong(), 1, devices=3)
 
 

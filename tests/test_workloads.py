@@ -300,6 +300,13 @@ class TestTimes:
         expected = [(moment - moments[0]).total_seconds() for moment in moments]
         assert times(read(text)) == expected
         assert times(read(text, time_unit="YYYYMMDDhhmmss")) == expected
+        assert times(read("time\n20161231235960\n20170101000001\n")) == [0.0, 1.0]  # a leap second
+        for wrong in ("0229000000", "1301000000", "0010000000", "0431000000", "0400000000"):
+            with pytest.raises(ScenarioError, match=f'row 3, .*2023{wrong}" is not'):
+                read(f"time\n20230101000000\n2023{wrong}\n")
+        for clock in ("240000", "236000", "235961"):
+            with pytest.raises(ScenarioError, match=f'row 3, .*20230101{clock}" is not'):
+                read(f"time\n20230101000000\n20230101{clock}\n")
 
     def test_of_a_clock_that_is_put_back_follow_the_rows(self) -> None:
         zone = ZoneInfo("Europe/London")
@@ -443,7 +450,15 @@ class TestRowStore:
         for part in np.array_split(given, 7):
             store.append(part)
         expected = given[np.argsort(given["t"], kind="stable")]
+        argsort, most = np.argsort, [0]
+
+        def watched(column: Any, **how: Any) -> Any:
+            most[0] = max(most[0], column.size)
+            return argsort(column, **how)
+
+        monkeypatch.setattr(np, "argsort", watched)
         found = store.sorted("t")
+        assert most[0] <= 4 * 128, "equal ones need no sorting, however many there are"
         assert np.array_equal(found.read(0, count), expected)
         assert np.array_equal(np.concatenate([given[:0], *found.blocks()]), expected)
         some = np.arange(0, count, 97)
@@ -514,6 +529,18 @@ class TestReplay:
         model = Replay(written(text), 8.0, device_column="who", more_ids="wrap", repeat=False)
         devices = [one.device.tolist() for one in replayed(model, 6, devices=2)]
         assert devices == [[1], [0], [0], [], [0], []]
+
+    def test_how_much_of_a_file_a_run_uses(self) -> None:
+        text = "time\n" + "\n".join(map(str, range(10, 60)))
+        # Ten slots of half a second, in which four times as much is gone through.
+        assert Replay(written(text), 8.0, speedup=4.0).used(3, 10, 0.5) == (20, 50)
+        # Of a minute that is begun all count.
+        for slots, used in ((60, 1), (61, 7), (121, 10)):
+            assert Replay(written(FUNCTIONS_2019), 8.0).used(3, slots, 1.0) == (used, 10)
+        model = Replay(written(FUNCTIONS_2019), 8.0, speedup=2.0)
+        assert model.used(3, 60, 1.0) == (7, 10)
+        per_slot = ReplayPerSlot(written(TestPerSlot.TEXT), {"n": 8.0}, "c")
+        assert [per_slot.used(2, slots, 1.0) for slots in (3, 9)] == [(6, 11), (11, 11)]
 
     def test_requests_without_end_in_a_slot_are_refused(self) -> None:
         model = Replay(written("time\n0\n1e-9\n"), 8.0)

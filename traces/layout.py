@@ -59,6 +59,7 @@ class RunInfo:
         inputs: digests of the files and classes that the scenario names, by name.
         carbon: where the carbon intensity is from, by the keys that state it: `g_per_kwh` of a constant;
             of a file its name and what it says, as in `Trace.carbon`.
+        encoding: of an agent's observations and actions, as in `Trace.encoding`.
     """
 
     scenario: str
@@ -75,6 +76,7 @@ class RunInfo:
     network: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
     carbon: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    encoding: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -299,14 +301,14 @@ class TraceFile:
         for name in ("tasks", "latency_sum_s", "latency_min_s", "latency_max_s"):
             netcdf.overwrite(summary[name], getattr(tasks, name))
         for part in range(parts.start, parts.stop):
-            counts = tasks.histogram[:, part]
-            bins = np.flatnonzero(counts.any(axis=0))
-            if len(bins):
-                hit = slice(bins[0], bins[-1] + 1)
-                summary["latency_tasks"][:, part, hit] = counts[:, hit]
-                for name in ("latency_bin_min_s", "latency_bin_max_s"):
-                    summary[name][:, hit] = getattr(tasks, name.removeprefix("latency_"))[:, hit]
-        summary["slots"][...] = slots.slots
+            bins = _hit(tasks.histogram[:, part])
+            if bins is not None:
+                summary["latency_tasks"][:, part, bins] = tasks.histogram[:, part, bins]
+        bins = _hit(np.asarray(tasks.histogram[:, parts].any(axis=1)))
+        if bins is not None:
+            summary["latency_bin_min_s"][:, bins] = tasks.bin_min_s[:, bins]
+            summary["latency_bin_max_s"][:, bins] = tasks.bin_max_s[:, bins]
+        netcdf.overwrite(summary["slots"], slots.slots)
 
     @_system_errors
     def end(self) -> None:
@@ -359,6 +361,7 @@ class TraceFile:
             "policy": run.policy,
             "inputs": json.dumps(dict(run.inputs)),
             "carbon": json.dumps({key: dict(about) for key, about in run.carbon.items()}),
+            "encoding": json.dumps(dict(run.encoding)),
             "slots": run.slots,
             "slot_s": run.slot_s,
             "area_m": tuple(run.area_m),
@@ -425,7 +428,18 @@ class TraceFile:
 
 def _variables(group: h5py.Group, known: Iterable[str]) -> dict[str, h5py.Dataset]:
     """Those of the group that are known, by name."""
-    return {name: group[name] for name in known if name in group}
+    there = set(group)
+    return {
+        name: h5py.Dataset(h5py.h5d.open(group.id, name.encode()))
+        for name in known
+        if name in there
+    }
+
+
+def _hit(counts: NDArray[Any]) -> slice | None:
+    """From the first bin to the last one that a replication has something in; None if there is none."""
+    bins = np.flatnonzero(counts.any(axis=0))
+    return slice(bins[0], bins[-1] + 1) if len(bins) else None
 
 
 def sync(path: Path) -> None:

@@ -93,10 +93,11 @@ def variable(
 
 def overwrite(dataset: h5py.Dataset, values: ArrayLike) -> None:
     """All values of a variable of fixed size, in its shape; a third of the time of `dataset[...] = …`."""
-    whole = np.ascontiguousarray(values, dataset.dtype)
-    if whole.shape != dataset.shape:
-        raise ValueError(f"{dataset.name} has shape {dataset.shape}, not {whole.shape}")
-    dataset.id.write(h5py.h5s.ALL, h5py.h5s.ALL, whole)
+    opened = dataset.id  # whose numbers `dataset` would ask for once more
+    whole = np.ascontiguousarray(values, opened.dtype)
+    if whole.shape != opened.shape:
+        raise ValueError(f"{dataset.name} has shape {opened.shape}, not {whole.shape}")
+    opened.write(h5py.h5s.ALL, h5py.h5s.ALL, whole)
 
 
 def _new_text(owner: h5py.HLObject, name: str, text: str) -> None:
@@ -117,11 +118,17 @@ def set_fixed_text(owner: h5py.HLObject, name: str, text: str) -> None:
 
 def decoded_attrs(owner: h5py.HLObject) -> dict[str, Any]:
     """The attributes of a file or group as plain Python values."""
-    return {
-        name: value.decode()
-        if isinstance(value, np.bytes_)
-        else value.tolist()
-        if isinstance(value, np.generic | np.ndarray)
-        else value
-        for name, value in owner.attrs.items()
-    }
+    found = {}
+    for name in owner.attrs:
+        attribute = h5py.h5a.open(owner.id, name.encode())
+        kind = attribute.dtype
+        if attribute.shape == () and (kind.kind in "fiu" or kind == TEXT):
+            one = np.empty((), kind)  # in a quarter of the time of `attrs`
+            attribute.read(one)
+            value = one.item()
+        else:
+            value = owner.attrs[name]
+        if isinstance(value, np.generic | np.ndarray) and not isinstance(value, bytes):
+            value = value.tolist()
+        found[name] = value.decode() if isinstance(value, bytes) else value
+    return found

@@ -7,6 +7,7 @@ What a writer of the single-writer mode leaves is whole at any time, in the orde
 """
 
 import io
+import math
 import os
 import time
 from collections.abc import Callable
@@ -137,19 +138,25 @@ def read_values(group: h5py.Group, name: str, part: Any = ...) -> Any:
         ValueError: its values lie in other files.
         MemoryError: it has more than the memory has room for, or than such a file ever tells.
     """
-    dataset = group[name]
-    about = dataset.id.get_create_plist()
+    opened = h5py.h5d.open(group.id, name.encode())
+    about = opened.get_create_plist()
     if about.get_external_count() or about.get_layout() == h5py.h5d.VIRTUAL:
-        raise ValueError(f"{dataset.name} lies in another file")
-    axes = zip(part, dataset.shape, strict=False) if isinstance(part, tuple) else ()
-    count = dataset.size
+        raise ValueError(f"{group.name}/{name} lies in another file")
+    shape, dtype = opened.shape, opened.dtype
+    axes = zip(part, shape, strict=False) if isinstance(part, tuple) else ()
+    count = math.prod(shape)
     for taken, size in axes:
         inner = len(range(*taken.indices(size))) if isinstance(taken, slice) else np.size(taken)
         count = count // max(size, 1) * inner
-    size = count * dataset.dtype.itemsize
-    if size > _PLAIN_BYTES and size > min(memory_bytes(), _CLAIM * dataset.id.get_storage_size()):
-        raise MemoryError(f"{size / 1e9:.3g} GB of {dataset.name}")
-    is_text = h5py.check_string_dtype(dataset.dtype) is not None
+    size = count * dtype.itemsize
+    if size > _PLAIN_BYTES and size > min(memory_bytes(), _CLAIM * opened.get_storage_size()):
+        raise MemoryError(f"{size / 1e9:.3g} GB of {group.name}/{name}")
+    if part is ... and dtype.kind in "fiu" and count:  # without h5py's looks at what a part may be
+        values = np.empty(shape, dtype)
+        opened.read(h5py.h5s.ALL, h5py.h5s.ALL, values)
+        return values
+    dataset = h5py.Dataset(opened)
+    is_text = h5py.check_string_dtype(dtype) is not None
     return (dataset.asstr() if is_text else dataset)[part]
 
 

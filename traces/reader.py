@@ -17,13 +17,19 @@ from numpy.typing import NDArray
 
 from ..scenarios.errors import as_toml
 from ..simulator.core.arrays import FloatArray
-from ..simulator.core.recorder import OUTCOMES
 from .file_errors import TraceError, reported
-from .latencies import LatencyRecord, SketchRecord, TaskRecord, without_rounding
+from .latencies import LatencyRecord
 from .netcdf import decoded_attrs
 from .open_file import OpenFile, read_values
 from .printing import spoken
-from .statistics import BatchTotals, CountedBatches, check_warmup, replication_values
+from .statistics import (
+    BatchTotals,
+    CountedBatches,
+    check_warmup,
+    recorded_tasks,
+    replication_values,
+    sketched_tasks,
+)
 from .summary import WARMUP, Summary, TraceSummary, subject
 from .variables import (
     SLOT_VARIABLES,
@@ -143,6 +149,19 @@ class Trace:
         with reported(self.path):
             found = json.loads(self.attrs.get("carbon", "{}"))
             return {str(key): dict(about) for key, about in found.items()}
+
+    @property
+    def encoding(self) -> dict[str, Any]:
+        """What a policy that has learned is shown, and its actions; empty for others, and in earlier versions.
+
+        `name` and `version` of the encoding, `devices`, `features` and `actions` of each,
+        `observation_bounds`, `action_bounds`; of an agent `file`, its `format` and `observation_shape`.
+
+        Raises:
+            TraceError: it is damaged.
+        """
+        with reported(self.path):
+            return dict(json.loads(self.attrs.get("encoding", "{}")))
 
     @cached_property
     def scenario_table(self) -> dict[str, Any]:
@@ -296,12 +315,18 @@ class Trace:
         self._need(file, "summary")
         group = file["summary"]
         begun, parts = self._begun(group)
+        tasks = read_values(group, "tasks")[:, :begun]
+        # The histogram is the better part of what is there to read.
+        sketched = "tasks" not in file or tasks.sum() > MOST_TASKS
         ends = {"batch": begun, "part": parts}
-        arrays = {
-            name: read_values(group, name, tuple(slice(0, ends.get(dim)) for dim in what.dims))
-            for name, what in SUMMARY_VARIABLES.items()
-            if name in group
-        }
+        arrays = {}
+        for name, what in SUMMARY_VARIABLES.items():
+            if name in group and (sketched or "latency_bin" not in what.dims):
+                part = tuple(slice(0, ends.get(dim)) for dim in what.dims)
+                if "latency_bin" in what.dims:
+                    arrays[name] = read_values(group, name, part)
+                else:  # at once, which is faster
+                    arrays[name] = read_values(group, name)[part]
         about = decoded_attrs(group)
         attrs = self.attrs
         return BatchTotals(
@@ -340,21 +365,16 @@ class Trace:
 
     def _latencies(self, file: h5py.File) -> LatencyRecord:
         totals = self.totals
-        ended = np.cumsum(totals.arrays["tasks"].sum(axis=(0, 2)))
-        until_s = totals.recorded * totals.slot_s
-        if "tasks" not in file or ended[-1] > MOST_TASKS:
-            return SketchRecord(totals.arrays, totals.batches_per_part, until_s)
+        if "latency_tasks" in totals.arrays:
+            return sketched_tasks(totals)
         group = file["tasks"]
         # A run may be writing more.
-        rows = slice(0, min(int(ended[-1]), len(group["completion_s"])))
+        rows = slice(0, min(int(totals.arrays["tasks"].sum()), len(group["completion_s"])))
         names = ("outcome", "replication", "arrival_s", "completion_s")
         outcome, replication, arrival_s, completion_s = (
             read_values(group, name, (rows,)) for name in names
         )
-        completed = outcome <= OUTCOMES.index("late")
-        batch = np.searchsorted(ended, np.flatnonzero(completed), side="right")
-        seconds = without_rounding((completion_s - arrival_s)[completed], until_s)
-        return TaskRecord(seconds, replication[completed], batch, len(totals.arrays["tasks"]))
+        return recorded_tasks(totals, outcome, replication, arrival_s, completion_s)
 
     @property
     def recorded(self) -> int:
@@ -476,6 +496,24 @@ def open_trace(path: str | Path) -> Trace:
         TraceError: if there is no such file, or it is not a trace, or it cannot be read.
     """
     return Trace(path)
+
+
+def ended(path: Path) -> tuple[str, str]:
+    """Status and scenario of a trace, in a third of the time of `open_trace`.
+
+    Raises:
+        TraceError: it is not a trace, or it cannot be read.
+    """
+    file = OpenFile(path)
+    try:
+        return file.read(lambda opened: (_text(opened, "status"), _text(opened, "scenario")))
+    finally:
+        file.close()
+
+
+def _text(file: h5py.File, name: str) -> str:
+    value = file.attrs[name]
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def summarise(paths: Iterable[str | Path], warmup: float = WARMUP) -> Summary:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..simulator.core.arrays import FloatArray
+from ..simulator.core.arrays import FloatArray, IntArray
 from ..simulator.core.recorder import OUTCOMES
 from .confidence_intervals import (
     CALM,
@@ -26,7 +26,7 @@ from .confidence_intervals import (
     series_quantiles,
     series_ratios,
 )
-from .latencies import LatencyRecord
+from .latencies import LatencyRecord, SketchRecord, TaskRecord, without_rounding
 from .metrics import BATCH_METRICS, METRICS, QUANTILES, fractions, metric_values
 from .queue_looks import caution
 from .variables import SLOT_VARIABLES, SUMMARY_VARIABLES
@@ -43,7 +43,8 @@ class BatchTotals:
     """/summary of a trace: totals by batch of slots, and the latency histogram by part of the run.
 
     Attributes:
-        arrays: by name as in `SUMMARY_VARIABLES`, what was recorded of batches that have begun.
+        arrays: by name as in `SUMMARY_VARIABLES`, what was recorded of batches that have begun; the
+            histogram only where latencies come from it.
         batch_slots: slots in a batch.
         batches_per_part: batches that a latency histogram covers.
         slot_s: tau.
@@ -68,6 +69,37 @@ class BatchTotals:
         """(K,) seconds from the start of the run to the middle of each batch."""
         slots = self.arrays["slots"]
         return (np.arange(len(slots)) * self.batch_slots + slots / 2) * self.slot_s
+
+
+def recorded_tasks(
+    totals: BatchTotals,
+    outcome: NDArray[np.uint8],
+    replication: IntArray,
+    arrival_s: FloatArray,
+    completion_s: FloatArray,
+) -> LatencyRecord:
+    """The latencies of a trace that has its tasks.
+
+    Args:
+        totals: of the trace.
+        outcome: (n,) of the first tasks that ended, as many as there are in `totals` or fewer.
+        replication: (n,) of each.
+        arrival_s: (n,) of each.
+        completion_s: (n,) of each.
+    """
+    tasks = totals.arrays["tasks"]
+    ended = np.cumsum(tasks.sum(axis=(0, 2)))
+    completed = outcome <= OUTCOMES.index("late")
+    batch = np.searchsorted(ended, np.flatnonzero(completed), side="right")
+    until_s = totals.recorded * totals.slot_s
+    seconds = without_rounding((completion_s - arrival_s)[completed], until_s)
+    return TaskRecord(seconds, replication[completed], batch, len(tasks))
+
+
+def sketched_tasks(totals: BatchTotals) -> LatencyRecord:
+    """The latencies of a trace that has a histogram alone."""
+    until_s = totals.recorded * totals.slot_s
+    return SketchRecord(totals.arrays, totals.batches_per_part, until_s)
 
 
 def check_warmup(warmup: float) -> None:
@@ -97,7 +129,7 @@ class CountedBatches:
         last = len(self._all["slots"]) if partial else max(whole, 1)
         first = min(math.ceil(warmup * whole - 1e-9), last - 1)
         self._span = slice(first, last)
-        self.replications = len(self._all["latency_tasks"])
+        self.replications = len(self._all["tasks"])
 
     @property
     def slots(self) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..simulator.core.arrays import FloatArray
 from ..simulator.core.recorder import (
     TASK_ROW,
     EndStatus,
@@ -19,6 +20,7 @@ from ..simulator.core.saved_state import Saved, StateError, load_state
 from .column_buffer import ColumnBuffer
 from .layout import Lengths, RunInfo, TraceFile
 from .running_totals import BATCHES_PER_PART, SlotTally, TaskTally
+from .statistics import BatchTotals, recorded_tasks, replication_values, sketched_tasks
 from .variables import SLOT_VARIABLES, Level, Variable
 
 BUFFER_BYTES = 32 << 20
@@ -44,6 +46,9 @@ class TraceWriter:
         earlier: a state that holds a writer's `parts`: go on from there with the trace that is there,
             once `go_on` is called.
 
+    Attributes:
+        run: the run's description.
+
     Raises:
         OSError: if the file cannot be written.
         StateError: `earlier` is of another run.
@@ -57,16 +62,18 @@ class TraceWriter:
         level: Level = "slots",
         earlier: Saved | None = None,
     ) -> None:
-        self._run = run
+        self.run = run
         self._replications = len(run.seeds)
         self._level = level
         self._file = TraceFile(Path(path), run, level, resumes=earlier is not None)
         self._begun = False
+        self._all_in_memory = earlier is None
         self._buffer: ColumnBuffer | None = None
         self._filled = self._task_rows = self._written_part = 0
         self._flush_at = math.inf
         self._decisions_s: list[float] = []
         self._make_task_buffer(0, TASK_ROW)
+        self._last_tasks: TaskTable = self._task_buffer
         self._batch = self._tallied_rows = 0
         self._lengths: Lengths | None = None
         if earlier is not None:
@@ -100,7 +107,9 @@ class TraceWriter:
             raise ValueError(f"slot {slot}: {error}") from None
         self._filled += 1
         self._next = slot + 1
-        if self._filled == self._capacity or time.monotonic() >= self._flush_at:
+        # After the last slot of the run, `close` does it.
+        full = self._filled == self._capacity and self._next < self.run.slots
+        if full or time.monotonic() >= self._flush_at:
             self._flush(FLUSH_S)
 
     def tasks(self, tasks: TaskTable) -> None:
@@ -172,8 +181,8 @@ class TraceWriter:
         except (TypeError, LookupError) as error:
             raise StateError(f"written: no {error}") from None
         whole = all(type(number) is int and number >= 0 for number in numbers.values())
-        if not whole or not numbers["first"] < numbers["following"] <= self._run.slots:
-            raise StateError(f"written: {numbers} of {self._run.slots} slots")
+        if not whole or not numbers["first"] < numbers["following"] <= self.run.slots:
+            raise StateError(f"written: {numbers} of {self.run.slots} slots")
         self._first, self._next = numbers["first"], numbers["following"]
         self._lay_out(shapes)
         load_state(saved, {"slot_tally": self._slot_tally, "task_tally": self._task_tally})
@@ -188,7 +197,7 @@ class TraceWriter:
         self._begin_file(self._lengths)
 
     def _shape(self, name: str) -> tuple[int, ...]:
-        run = self._run
+        run = self.run
         sizes = {
             "replication": self._replications,
             "device": run.devices,
@@ -208,6 +217,49 @@ class TraceWriter:
         self._file.close(status)
         if anew is not None:
             self._write_anew(status, anew)
+
+    def replication_values(self, warmup: float) -> dict[str, FloatArray] | None:
+        """The numbers of each replication alone, once the trace is closed, but without a look at it.
+
+        Args:
+            warmup: share of the slots to leave out at the beginning.
+
+        Returns:
+            As `Trace.replication_values`, (R,) SI by key of `METRICS`; None where tasks are no longer in
+            memory, or no slot was recorded.
+        """
+        if not self._begun or not self._all_in_memory:
+            return None
+        slots, tasks = self._slot_tally, self._task_tally
+        arrays = slots.totals() | slots.initial | {"slots": slots.slots}
+        for name in ("tasks", "latency_sum_s", "latency_min_s", "latency_max_s"):
+            arrays[name] = getattr(tasks, name)
+        begun = int(np.count_nonzero(slots.slots))
+        arrays = {
+            name: array[..., :begun] if array.ndim < 3 else array[:, :begun]
+            for name, array in arrays.items()
+        }
+        if self._level == "summary":
+            parts = -(-begun // BATCHES_PER_PART)
+            arrays |= {
+                "latency_tasks": tasks.histogram[:, :parts],
+                "latency_bin_min_s": tasks.bin_min_s,
+                "latency_bin_max_s": tasks.bin_max_s,
+            }
+        run = self.run
+        totals = BatchTotals(
+            arrays,
+            slots.batch_slots,
+            BATCHES_PER_PART,
+            run.slot_s,
+            run.devices,
+            len(run.station_names),
+        )
+        if self._level == "summary":
+            return replication_values(totals, sketched_tasks(totals), warmup)
+        names = ("outcome", "replication", "arrival_s", "completion_s")
+        columns = (self._last_tasks[name] for name in names)
+        return replication_values(totals, recorded_tasks(totals, *columns), warmup)
 
     def _write_anew(self, status: EndStatus, lengths: Lengths) -> None:
         """Put a file in its place that has nothing but what is read; where that fails, it stays."""
@@ -234,9 +286,9 @@ class TraceWriter:
         self._columns = list(shapes)
         self._kept = [name for name in shapes if self._keeps(SLOT_VARIABLES[name])]
         slot_bytes = 8 * sum(math.prod(shapes[name]) for name in self._kept)
-        most = min(BUFFER_SLOTS, self._run.slots)
+        most = min(BUFFER_SLOTS, self.run.slots)
         self._capacity = min(max(BUFFER_BYTES // max(slot_bytes, 1), 1), most)
-        self._slot_tally = SlotTally(self._replications, self._run.slots, self._kept)
+        self._slot_tally = SlotTally(self._replications, self.run.slots, self._kept)
         self._task_tally = TaskTally(self._replications, self._slot_tally.batches)
 
     def _begin_file(self, earlier: Lengths | None) -> None:
@@ -261,11 +313,12 @@ class TraceWriter:
 
     def _append_tasks(self) -> None:
         self._tally_tasks()
-        table = self._task_buffer[: self._task_rows]
+        self._all_in_memory &= not len(self._last_tasks)
+        self._last_tasks = table = self._task_buffer[: self._task_rows]
         self._task_rows = self._tallied_rows = 0
         columns = {name: table[name] for name in table.dtype.names or ()}
         # Unless the tasks know their cycles themselves.
-        columns.setdefault("cycles", table["bits"] * self._run.cycles_per_bit)
+        columns.setdefault("cycles", table["bits"] * self.run.cycles_per_bit)
         self._file.append("tasks", columns, len(table))
 
     def _flush(self, waited_s: float) -> None:

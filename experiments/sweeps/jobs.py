@@ -1,6 +1,6 @@
 """A job of a sweep: seeds of one case in lock-step, in any process, and the trace that they leave.
 
-A sweep survives a kill at any moment: a trace gets its name when it is complete, read back and on the
+A sweep survives a kill at any moment: a trace gets its name when it is complete, opened again and on the
 disk; until then it is a hidden file that nobody counts. Who works on a job holds a lock, which ends with
 its process.
 """
@@ -24,6 +24,8 @@ from ...traces.layout import sync
 from ...traces.locks import locked
 from ...traces.printing import spoken
 from ...traces.reader import TraceError
+from ...traces.summary import WARMUP
+from ...traces.writer import TraceWriter
 from ..run import execute, prepare
 from .table import TRACES, TraceFacts
 
@@ -132,11 +134,13 @@ def _facts(job: Job, folder: Path, part: Path) -> TraceFacts | None:
     if target.is_file():
         with suppress(TraceError):
             return TraceFacts.read(target, scenario.to_toml())
-    if execute(prepare(scenario), part) != "complete":
+    written: list[TraceWriter] = []
+    if execute(prepare(scenario), part, on_end=written.append) != "complete":
         part.unlink()
         return None
-    # It is read back before anybody can find it. Then it has its name and all its bytes, or neither.
-    facts = TraceFacts.read(part, scenario.to_toml())
+    # It is opened again before anybody can find it. Then it has its name and all its bytes, or neither.
+    writer = written[0]
+    facts = TraceFacts.read(part, writer.run.scenario, writer.replication_values(WARMUP))
     sync(part)
     part.replace(target)
     sync(target.parent)

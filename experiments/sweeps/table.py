@@ -17,7 +17,8 @@ from zlib import crc32
 
 from pydantic import TypeAdapter
 
-from ...traces.reader import TraceError, open_trace
+from ...simulator.core.arrays import FloatArray
+from ...traces.reader import TraceError, ended, open_trace
 from ...traces.summary import WARMUP
 
 NAME = "sweep.sqlite"
@@ -61,20 +62,24 @@ class TraceFacts:
     numbers: dict[str, list[float]]
 
     @classmethod
-    def read(cls, path: Path, scenario: str) -> Self:
+    def read(
+        cls, path: Path, scenario: str, values: Mapping[str, FloatArray] | None = None
+    ) -> Self:
         """Read a finished trace.
 
         Args:
             path: of the trace.
             scenario: the resolved scenario, TOML, that it has to be of.
+            values: its numbers, (R,) SI by key of `METRICS`, if who wrote it knows them.
 
         Raises:
             TraceError: it cannot be read, is not complete, or of another scenario.
         """
-        with open_trace(path) as trace:
-            if trace.status != "complete" or trace.scenario != scenario:
-                raise TraceError(f"{path}: not complete, or of another scenario")
-            values = trace.replication_values(WARMUP)
+        if ended(path) != ("complete", scenario):
+            raise TraceError(f"{path}: not complete, or of another scenario")
+        if values is None:
+            with open_trace(path) as trace:
+                values = trace.replication_values(WARMUP)
         state = path.stat()
         numbers = {key: value.tolist() for key, value in values.items()}
         return cls(path.name, state.st_size, state.st_mtime_ns, digest(path), numbers)

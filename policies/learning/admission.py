@@ -8,6 +8,7 @@ import numpy as np
 
 from ...simulator.core.arrays import BoolArray, FloatArray
 from ...simulator.core.compiled import compiled
+from ...simulator.network.spectral_efficiency import to_carry
 from ...simulator.tasks.channel import MrcChannel
 from ...simulator.tasks.network import CarbonAwareNetwork
 from ...simulator.tasks.powers import solve_powers
@@ -74,6 +75,7 @@ def divide_deadlines(
             network.server_cpu_hz,
             network.rate_min_bps,
             network.energy_max_j,
+            network.efficiency,
         )
         _divide(one, priority[r], weight[r], budget[r], offload[r], edge_s[r])
     return offload, edge_s
@@ -149,7 +151,14 @@ def _in_time(
         if offload[m]:
             radio_s = one.deadline_s[m] - level * edge_s[m]
             rate_bps = max(one.bits[m] / radio_s, one.rate_min_bps)
+        efficiency = rate_bps / one.bandwidth_hz
+        if efficiency > one.efficiency.cap * (1.0 + 1e-9):
+            return False
+        efficiency = to_carry(one.efficiency, efficiency)
+        if offload[m]:
+            if len(one.efficiency.steps) > 0:  # faster than asked for, it is done sooner
+                radio_s = one.bits[m] / (one.bandwidth_hz * efficiency)
             most[m] = min(most[m], one.energy_max_j / radio_s)
-        sinr = np.exp2(min(rate_bps / one.bandwidth_hz, 512.0)) - 1.0
+        sinr = np.exp2(min(efficiency, 512.0)) - 1.0
         target[m] = sinr / one.gain[m]
     return solve_powers(target, one.cross_gain, one.noise_w, most, power)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ...simulator.core.arrays import FloatArray
 from ...simulator.core.compiled import compiled
+from ...simulator.network.spectral_efficiency import carried_each
 from ...simulator.stream.channel import interference_w
 from ...simulator.stream.decision import Decision
 from ...simulator.stream.observation import Observation
@@ -43,10 +44,12 @@ class Encoding(Protocol):
     Attributes:
         feature_count: F.
         action_count: A.
+        version: of what features and actions mean; another one is another environment.
     """
 
     feature_count: int
     action_count: int
+    version: int = 1
 
     def features(self, observation: Any) -> Features:
         """(R, N, F) in [-5, 5]."""
@@ -64,6 +67,20 @@ def encoding_of(problem: AnyProblem) -> Encoding:
     if isinstance(problem, DriftPlusPenalty):
         return StreamEncoding(problem)
     return TaskEncoding(problem)
+
+
+def encoding_about(problem: AnyProblem) -> dict[str, Any]:
+    """What a trace says of a problem's encoding, and so of what an agent was shown and could do."""
+    encoding = encoding_of(problem)
+    return {
+        "name": type(encoding).__name__,
+        "version": encoding.version,
+        "devices": problem.network.devices,
+        "features": encoding.feature_count,
+        "actions": encoding.action_count,
+        "observation_bounds": [-FEATURE_MAX, FEATURE_MAX],
+        "action_bounds": [-1.0, 1.0],
+    }
 
 
 class StreamEncoding(Encoding):
@@ -212,7 +229,7 @@ class StreamEncoding(Encoding):
         cells = observation.cells
         received_w = observation.power_max_w * cells.own(observation.channel_gain)
         efficiency: FloatArray = np.log2(1.0 + received_w / self._network.noise_w[cells.station])
-        return efficiency
+        return carried_each(self._network.efficiency, efficiency)
 
     def _rivalry(self, observation: Observation, net: FloatArray) -> FloatArray:
         """(R, N, 2) the last two features."""
@@ -248,6 +265,7 @@ class StreamEncoding(Encoding):
         heard_w = interference_w(power_w, gain, cells.station)
         disturbance = cells.at_station(heard_w + network.noise_w)
         efficiency = np.log2(1.0 + power_w * cells.own(gain) / disturbance)
+        efficiency = carried_each(network.efficiency, efficiency)
         return observation.queue_bits / (
             network.slot_s * np.where(efficiency > 0.0, efficiency, 1e-12)
         )

@@ -28,6 +28,7 @@ from ...simulator.stream.problem import DriftPlusPenalty
 from ..base import Policy
 from .lyapunov import Lyapunov
 from .p2.program import Allocation, Program, decision, programs
+from .p2.solver import on_steps
 from .sca import ScaStream
 
 MAX_DEVICES = 8
@@ -101,7 +102,8 @@ class MultiStart(Policy):
             ]
             chosen.append(self.search(instance, starts, rng))
         none = {"optimality_gap": np.full(len(considered), np.nan)}
-        return decision(self._problem, observation, considered, chosen, none)
+        best = decision(self._problem, observation, considered, chosen, none)
+        return on_steps(self._problem, observation, best, found)
 
     def search(
         self, instance: Program, starts: list[Allocation], rng: np.random.Generator
@@ -141,6 +143,7 @@ class MultiStart(Policy):
         """
         alone_w = senders.noise_w + senders.noise_w_per_hz * senders.bandwidth_hz
         nats = log1p_each(senders.power_max_w * senders.gain / alone_w)
+        nats = np.minimum(nats, senders.efficiency_cap)
         needed_hz = senders.queue_bits / (senders.bits_per_hz * nats)
         parts = [np.ones(len(nats)), *(1.0 - 0.9 * np.eye(len(nats)))]
         parts += list(rng.uniform(size=(self.starts, len(nats))))
@@ -276,6 +279,8 @@ class _SmoothProgram:
         nats = log1p_each(sinr)
         lost = sinr / (1.0 + sinr)
         scale = one.bits_per_hz * bandwidth_hz
+        if (capped := nats >= one.efficiency_cap).any():  # as much, whatever the power
+            nats, lost = np.minimum(nats, one.efficiency_cap), np.where(capped, 0.0, lost)
         own_noise = lost * one.noise_w_per_hz * bandwidth_hz / disturbance_w
         heard = one.cross_gain * power_w / disturbance_w[:, None]
         by_power = (scale * lost)[:, None] * (np.eye(len(sinr)) - heard)

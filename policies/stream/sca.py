@@ -22,7 +22,7 @@ from pydantic import Field
 
 from ...scenarios.units import Count
 from ...simulator.core.arrays import FloatArray
-from ...simulator.core.elementary import log_each, power_each
+from ...simulator.core.elementary import LN_2, log_each, power_each
 from ...simulator.core.randomness import Generators
 from ...simulator.network.network import Network
 from ...simulator.stream.decision import Decision
@@ -32,6 +32,7 @@ from ..base import Policy
 from ..convex_solver import solved
 from .lyapunov import Lyapunov
 from .p2.program import Allocation, Program, decision, programs
+from .p2.solver import on_steps
 
 _REACH = 100.0
 """No power or bandwidth grows by more than this factor in one step."""
@@ -76,9 +77,9 @@ class ScaStream(Policy):
 
     def decide(self, observation: Observation) -> Decision:
         """SCA in every replication; "iterations" and "failed_solves" go into the trace."""
-        considered = programs(self._problem, observation)
+        considered, firsts = programs(self._problem, observation), []
         if self.start == "lyapunov":
-            first = self._lyapunov.decide(observation)
+            firsts = [first := self._lyapunov.decide(observation)]
             columns = list(zip(first.bandwidth_hz, first.power_w, strict=True))
             starts = [
                 one.allocation(bandwidth[one.device], power[one.device])
@@ -95,7 +96,8 @@ class ScaStream(Policy):
             "iterations": np.array(steps, dtype=np.float64),
             "failed_solves": np.array(failed, dtype=np.float64),
         }
-        return decision(self._problem, observation, considered, chosen, diagnostics)
+        best = decision(self._problem, observation, considered, chosen, diagnostics)
+        return on_steps(self._problem, observation, best, firsts)
 
     def improve(self, instance: Program, start: Allocation) -> tuple[Allocation, int, int]:
         """SCA from a start.
@@ -122,7 +124,8 @@ class ScaStream(Policy):
 
     def _approximation(self, devices: int) -> "Approximation":
         if devices not in self._approximations:
-            self._approximations[devices] = Approximation(devices)
+            cap = self._problem.network.efficiency.cap * LN_2
+            self._approximations[devices] = Approximation(devices, cap)
         return self._approximations[devices]
 
 
@@ -133,7 +136,7 @@ class Approximation:
     can execute, and the objective to what the point's bits are worth: all numbers are of order one.
     """
 
-    def __init__(self, devices: int) -> None:
+    def __init__(self, devices: int, efficiency_cap: float = np.inf) -> None:
         import cvxpy as cp
 
         n = devices
@@ -154,6 +157,8 @@ class Approximation:
             floor + cp.multiply(received_noise, w) + self._received @ p + cp.multiply(direct, p)
         )
         self._bandwidth, self._power = w, p
+        # The steps of a problem without a cap rest on the last bits of the program without one.
+        capped = [cp.multiply(nats, e) <= efficiency_cap] if efficiency_cap < np.inf else []
         self._problem = cp.Problem(
             cp.Maximize(worth @ bits + local_worth @ local - power @ p - cube @ cp.power(local, 3)),
             [
@@ -163,6 +168,7 @@ class Approximation:
                 p <= self._power_max,  # A(14b)
                 local <= 1.0,  # A(14c)
                 cp.multiply(queue, bits) + cp.multiply(queue_local, local) <= 1.0,
+                *capped,
             ],
         )
 

@@ -25,6 +25,7 @@ from ...simulator.core.arrays import BoolArray, FloatArray, IntArray
 from ...simulator.core.compiled import compiled
 from ...simulator.core.elementary import exp2, log2, power
 from ...simulator.core.randomness import Generators
+from ...simulator.network.spectral_efficiency import carried, to_carry
 from ...simulator.tasks.decision import TaskDecision
 from ...simulator.tasks.network import CarbonAwareNetwork
 from ...simulator.tasks.observation import TaskObservation
@@ -164,7 +165,8 @@ def _powers(slot: SlotArrays, offload: BoolArray, airtime_s: FloatArray) -> Floa
         rate = slot.floor_bps[m]
         if offload[m]:
             rate = max(slot.rate_min_bps, slot.bits[m] / airtime_s[m])
-        target[m] = (exp2(min(rate / slot.bandwidth_hz, 512.0)) - 1.0) / slot.gain[m]
+        efficiency = to_carry(slot.efficiency, rate / slot.bandwidth_hz)
+        target[m] = (exp2(min(efficiency, 512.0)) - 1.0) / slot.gain[m]
     power_w = np.empty(devices)
     least_powers(target, slot.cross_gain, slot.noise_w, slot.power_max_w, power_w)
     return power_w
@@ -192,7 +194,8 @@ def _price(
             heard_w = slot.noise_w
             for n in range(devices):
                 heard_w += slot.cross_gain[m, n] * power_w[n]
-            rate = slot.bandwidth_hz * log2(1.0 + power_w[m] * slot.gain[m] / heard_w)
+            efficiency = log2(1.0 + power_w[m] * slot.gain[m] / heard_w)
+            rate = slot.bandwidth_hz * carried(slot.efficiency, efficiency)
             rate = max(rate, 1e-300)
             violation = max(violation, slot.rate_min_bps / rate - 1.0)
             if offload[m]:

@@ -15,10 +15,22 @@ from ..carbon_section import Basis, CarbonReading, Kind, Unit
 from ..errors import Issue, ScenarioError, as_toml, nearest
 from .carbon_formats import G_PER_KWH, Said, of_column, of_table, time_columns, value_columns
 from .moments import are_aware, in_utc, moment, zone
-from .records import ISSUES, Table, number, read_table, refuse
+from .records import ISSUES, Table, normal, number, read_table, refuse
 
 MOST_G_PER_KWH = 3000.0
 """More than any grid has: one of oil shale alone emits 1,500."""
+
+PLACES = (
+    "zone",
+    "zone id",
+    "zone name",
+    "location",
+    "region",
+    "region id",
+    "regionid",
+    "balancing authority",
+)
+"""Names of columns that say where a value holds."""
 
 Clock = Literal["offsets", "zone", "none"]
 """Whether rows have a time zone each, or one is stated for all, or there is none."""
@@ -154,6 +166,7 @@ def _read(path: Path, digest: bytes, reading: CarbonReading) -> CarbonSeries:
     _check(path, "kind", reading.kind, kind)
     _check(path, "basis", reading.basis, basis)
     begins, values, left_out, kept = _rows(table, time, value, unit)
+    _one_place(table, kept)
     clock, place, times = _times(table, time, begins, kept, reading, said)
     _increasing(table, kept, begins, times)
     grams = np.array(values)
@@ -357,6 +370,17 @@ def _local(
     if issues:
         raise ScenarioError(issues)
     return np.array(found, dtype="datetime64[us]")
+
+
+def _one_place(table: Table, kept: Sequence[int]) -> None:
+    """Refuse rows of several places, whose values would take turns."""
+    for index, column in enumerate(table.columns):
+        if normal(column) in PLACES:
+            cells = (str(table.rows[i][index]) for i in kept if index < len(table.rows[i]))
+            found = list(dict.fromkeys(cells))
+            if len(found) > 1:
+                what = f"rows of {len(found)} places by column {column}: {', '.join(found[:3])}"
+                refuse(table.path, what + ", …" * (len(found) > 3), "rows of one place")
 
 
 def _increasing(

@@ -124,10 +124,24 @@ def stations_of(graph: Graph, path: Path, scenario: Scenario) -> Graph:
             what = f"its nodes say by `kind` which are stations: no effect of {', '.join(given)}"
             raise ScenarioError([Issue(str(path), what, allowed="not given")])
         return graph
-    found = [*_unsaid(graph, keys), *_misplaced(graph, scenario), *_wrong_speeds(graph, keys)]
-    if found:
-        raise ScenarioError([Issue(str(path), what, allowed=allowed) for what, allowed in found])
+    found = [*_unsaid(graph, keys), *_wrong_speeds(graph, keys), *_misplaced(graph, scenario)]
+    _refuse_all(path, found)
     return _as_stations(graph, scenario)
+
+
+def check_said(graph: Graph, path: Path, keys: TopologySection) -> None:
+    """Whether `stations_of` finds all that it needs, but for places in an area.
+
+    Raises:
+        ScenarioError: with all that it does not.
+    """
+    if not any("kind" in said for _, said in graph.nodes(data=True)):
+        _refuse_all(path, [*_unsaid(graph, keys), *_wrong_speeds(graph, keys)])
+
+
+def _refuse_all(path: Path, found: Iterable[tuple[str, str]]) -> None:
+    if issues := [Issue(str(path), what, allowed=allowed) for what, allowed in found]:
+        raise ScenarioError(issues)
 
 
 def labels(graph: Graph) -> dict[str, list[str]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
@@ -13,8 +13,10 @@ from ...scenarios.units import (
     PositivePerSecond,
     PositiveSeconds,
 )
+from ..core.answers import first, numbers, whole_numbers
 from ..core.arrays import FloatArray, IntArray
 from ..core.compiled import compiled
+from ..core.errors import AnswerError
 from ..core.randomness import Generators, exponential_draw, standard_exponential
 from ..core.state_checks import check_used
 
@@ -231,8 +233,14 @@ class PointProcess:
     def _draw_block(self, first: int) -> None:
         replications = len(self.rngs)
         slots = self._slots_at_once() if first > 0 else 1
-        points = [self.draw(r, rng, first, slots) for r, rng in enumerate(self.rngs)]
+        drawn = [self.draw(r, rng, first, slots) for r, rng in enumerate(self.rngs)]
+        points = [_looked_at(one, slots, self.devices) for one in drawn]
         deadlines = [one.deadline_s for one in points if one.deadline_s is not None]
+        if 0 < len(deadlines) < replications:
+            what = (
+                f"of {len(deadlines)} of {replications} replications; allowed: of all, or of none"
+            )
+            raise AnswerError("deadline_s", what)
         grouped = _grouped(
             np.array([one.slot.size for one in points]),
             np.concatenate([one.slot for one in points]),
@@ -250,6 +258,27 @@ class PointProcess:
         slots = len(self._starts) - 1
         per_slot = self._bits.size / slots + len(self.rngs) * self.devices
         return max(min(SLOTS_AT_ONCE, 4 * slots, int(TASKS_AT_ONCE / per_slot)), 1)
+
+
+def _looked_at(points: Any, slots: int, devices: int) -> Points:
+    """What a subclass drew, once it is known that compiled code may go through it.
+
+    Raises:
+        AnswerError: no numbers, columns of different lengths, or a slot or device that there is not.
+    """
+    if not isinstance(points, Points):
+        raise AnswerError("points", f"expected Points, got {type(points).__name__}")
+    slot = whole_numbers("slot", points.slot).astype(np.int64)
+    if slot.ndim != 1:
+        raise AnswerError("slot", f"shape {slot.shape}, expected (K,)")
+    device = whole_numbers("device", points.device, slot.shape).astype(np.int64)
+    for name, column, end in (("slot", slot, slots), ("device", device, devices)):
+        if (at := first((column < 0) | (column >= end))) is not None:
+            raise AnswerError(name, f"{column[at]} of point {at[0]}; allowed: 0 to {end - 1}")
+    phase = numbers("phase", points.phase, slot.shape)
+    bits, own = numbers("bits", points.bits, slot.shape), points.deadline_s
+    deadline_s = None if own is None else numbers("deadline_s", own, slot.shape)
+    return Points(slot, phase, device, bits, deadline_s)
 
 
 Sizes = Literal["fixed", "exponential", "uniform"]
@@ -531,9 +560,6 @@ def _grouped(
 
     Returns:
         Replication, device, phase, bits and deadlines, and (slots + 1,) where each slot begins.
-
-    Raises:
-        ValueError: a slot or device is out of range.
     """
     slots, replications, devices = shape
     # A counting sort: how many in each cell, where each cell begins, then each to its place.
@@ -541,8 +567,6 @@ def _grouped(
     k = 0
     for r in range(replications):
         for _ in range(counts[r]):
-            if not (0 <= slot[k] < slots and 0 <= device[k] < devices):
-                raise ValueError("an arrival outside the slots or devices that were asked for")
             place[(slot[k] * replications + r) * devices + device[k] + 1] += 1
             k += 1
     for cell in range(1, place.size):

@@ -13,6 +13,7 @@ from ..core.elementary import log2
 from ..core.state_checks import check_stations
 from ..network.graph import LiveNetwork
 from ..network.network import Network
+from ..network.spectral_efficiency import SpectralEfficiency, carried
 
 ASSOCIATION = {
     "nearest": f"{__package__}.association:Nearest",
@@ -78,8 +79,9 @@ class LoadAware:
     that cover it, the station with the largest W_j log2(1 + SNR_ij) / (1 + n_j), where SNR_ij is
     the mean one at full power without interference and n_j the number of other devices that are at
     the station just then. It leaves a station that still covers it only for one that promises more
-    than `hysteresis` times as much. Of two that promise the same the first is taken. A device that is
-    absent is nowhere, and no load; it chooses anew when it is back.
+    than `hysteresis` times as much. Of two that promise the same the first is taken. Efficiencies are
+    capped as all rates are. A device that is absent is nowhere, and no load; it chooses anew when it is
+    back.
 
     Args:
         hysteresis: at least 1; large values mean few handovers.
@@ -95,6 +97,7 @@ class LoadAware:
         self._coverage_m = coverage_m
         self._snr_per_gain = network.device_power_max_w[:, None] / network.noise_w
         self._bandwidth_hz = network.station_bandwidth_hz
+        self._limit = network.efficiency
         self._station = np.full((network.replications, network.devices), _NOWHERE)
 
     def check_state(self) -> None:
@@ -114,6 +117,7 @@ class LoadAware:
             self._network.present,
             self._station,
             self.hysteresis,
+            self._limit,
         )
         if chooses is not None:
             station = np.where(chooses[:, None], station, self._station)
@@ -147,6 +151,7 @@ def _best_share(
     present: BoolArray,
     previous: IntArray,
     hysteresis: float,
+    limit: SpectralEfficiency,
 ) -> IntArray:
     replications, devices, stations = distance_m.shape
     station = previous.copy()
@@ -166,7 +171,8 @@ def _best_share(
             best, best_share, current_share = 0, -1.0, -1.0
             for j in range(stations):
                 if j == 0 or distance_m[r, i, j] < coverage_m[j]:
-                    share_bps = bandwidth_hz[j] * log2(1.0 + snr[r, i, j]) / (1 + load[j])
+                    efficiency = carried(limit, log2(1.0 + snr[r, i, j]))
+                    share_bps = bandwidth_hz[j] * efficiency / (1 + load[j])
                     if share_bps > best_share:
                         best, best_share = j, share_bps
                     if j == current:

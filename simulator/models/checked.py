@@ -66,6 +66,8 @@ class _Checked:
         """What the model gives, looked at."""
         try:
             answer = ask()
+        except AnswerError as error:  # of what it answered to a class of ours that it is made from
+            raise ModelError(self._name, error) from error
         except Exception as error:
             raise ModelError(self._name, in_one_line(error)) from error
         try:
@@ -180,18 +182,20 @@ class CheckedAssociation(_Checked):
 
     def start(self, network: LiveNetwork, coverage_m: FloatArray) -> None:
         """Begin a run, with (B,) m of coverage; see `Association`."""
+        self._live = network
         self._start(network, coverage_m)
 
     def associate(
         self, distance_m: FloatArray, path_gain: FloatArray, chooses: BoolArray | None = None
     ) -> IntArray:
-        """(R, N) the station of each device; zero where it was not time to choose."""
+        """(R, N) the station of each device; zero where it is absent, or it was not time to choose."""
 
         def check(answer: Any) -> IntArray:
             given = whole_numbers("station", answer, distance_m.shape[:2])
             station: IntArray = given.astype(np.int64, order="C")
             if chooses is not None:
                 station = np.where(chooses[:, None], station, 0)
+            station = np.where(self._live.present, station, 0)
             stations = distance_m.shape[2]
             if (at := first(~_below(station, stations))) is not None:
                 what = f"{station[at]} at {place(at, DEVICE)}"

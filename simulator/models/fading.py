@@ -7,6 +7,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 
 from ...scenarios.units import PowerRatio
+from ..core.answers import numbers
 from ..core.arrays import FloatArray
 from ..core.randomness import Generators, standard_exponential, standard_normal
 from ..core.state_checks import check_used
@@ -103,7 +104,8 @@ class IndependentFading:
         self._drawn = np.empty(self._shape)
         for station, rngs in enumerate(self._rngs):
             for replication, rng in enumerate(rngs):
-                self._drawn[:, replication, :, station] = self.sample(rng, blocks, devices)
+                gains = numbers("fading", self.sample(rng, blocks, devices), (blocks, devices))
+                self._drawn[:, replication, :, station] = gains
         self._used = 0
 
 

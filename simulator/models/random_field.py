@@ -121,15 +121,31 @@ def _transform_row(row: NDArray[np.complex128], roots: NDArray[np.complex128]) -
 
 
 @compiled_in_place
-def values_at(fields: Fields, x: float, y: float, values: FloatArray) -> None:
-    """Some fields at one place.
+def values_at(fields: Fields, place: FloatArray, per_m: float, values: FloatArray) -> None:
+    """Some fields at some places.
 
     Args:
         fields: (count, count, F), beside each other at each node.
-        x: in cells of the lattice, not negative.
-        y: likewise.
-        values: (F,) what is found there.
+        place: (K, 2) m, not negative.
+        per_m: cells of the lattice per metre.
+        values: (K, F) what is found there.
     """
+    mask, last = len(fields) - 1, fields.shape[2] - 1
+    # A look at the corners of all cells first: so they come from memory at once, not one after another.
+    for i in range(len(place)):
+        column, row = int(place[i, 0] * per_m), int(place[i, 1] * per_m)
+        here, beyond = fields[column & mask], fields[(column + 1) & mask]
+        f00, f01 = here[row & mask], here[(row + 1) & mask]
+        f10, f11 = beyond[row & mask], beyond[(row + 1) & mask]
+        values[i, 0] = f00[0] + f01[0] + f10[0] + f11[0]
+        values[i, last] = f01[last] + f11[last]
+    for i in range(len(place)):
+        _values_at(fields, place[i, 0] * per_m, place[i, 1] * per_m, values[i])
+
+
+@compiled_in_place
+def _values_at(fields: Fields, x: float, y: float, values: FloatArray) -> None:
+    """(F,) the fields at a place in cells of the lattice."""
     mask = len(fields) - 1
     column, row = int(x), int(y)
     a, b = x - column, y - row

@@ -146,7 +146,8 @@ class Replay(Recorded, PointProcess):
         self._requests = Requests(self.workload, self.speedup)
         last_s, count = self._requests.last_s, self._requests.count
         if self.repeat and not last_s > 0.0:
-            raise ValueError(f"{self.file}: cannot repeat, all requests have the same time")
+            what = f"{self.file}: cannot repeat, all requests have the same time"
+            raise ValueError(f"{what}; allowed: repeat = false")
         pause_s = 0.0 if self.workload.minutes else last_s / max(count - 1, 1)
         self._period_s = last_s + pause_s if self.repeat else np.inf
 

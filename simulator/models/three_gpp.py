@@ -19,7 +19,7 @@ from pydantic import Field
 
 from ...scenarios.units import Hertz, Metres, Number, PositiveMetres
 from ..core.arrays import FloatArray
-from ..core.compiled import compiled_in_place
+from ..core.compiled import compiled, compiled_in_place
 from ..core.elementary import exp, log
 from ..core.randomness import Generators
 from .path_loss import Links, Sites
@@ -38,6 +38,9 @@ _NEPER: Final = 0.2302585092994046
 
 _FIELDS: Final = 3
 """Line of sight, shadows in it, shadows without it."""
+
+_BLOCK: Final = 768
+"""Links that are looked at together."""
 
 
 @dataclass(frozen=True)
@@ -126,33 +129,51 @@ def find_loss(
 
 
 @compiled_in_place
-def _find_fields(
-    position_m: FloatArray, cells_per_m: FloatArray, fields: Fields, found: FloatArray
-) -> None:
-    """(3, R N, B) what the fields are where devices are."""
-    replications, devices, _ = position_m.shape
-    for one in range(_FIELDS):
-        per_m = cells_per_m[one]
-        for r in range(replications):
-            for i in range(devices):
-                x, y = position_m[r, i, 0] * per_m, position_m[r, i, 1] * per_m
-                values_at(fields[one, r], x, y, found[one, r * devices + i])
-
-
-@compiled_in_place
 def _find_gains(
     sigma_db: FloatArray,
-    found: FloatArray,
+    clear: FloatArray,
+    blocked: FloatArray,
     sees: FloatArray,
     loss_db: FloatArray,
     gains: FloatArray,
 ) -> None:
-    """(K, B) gains, with shadows."""
+    """(K, B) gains, with the shadows of either state."""
     for i in range(len(gains)):
         for j in range(gains.shape[1]):
-            in_sight_db, blocked_db = sigma_db[0] * found[1, i, j], sigma_db[1] * found[2, i, j]
+            in_sight_db, blocked_db = sigma_db[0] * clear[i, j], sigma_db[1] * blocked[i, j]
             shadow_db = in_sight_db if sees[i, j] >= 0.0 else blocked_db
             gains[i, j] = exp(-_NEPER * (loss_db[i, j] + shadow_db))
+
+
+@compiled
+def _gains(
+    laws: FloatArray,
+    sigma_db: FloatArray,
+    cells_per_m: FloatArray,
+    fields: Fields,
+    position_m: FloatArray,
+    distance_m: FloatArray,
+) -> FloatArray:
+    """(R, N, B) gains, of some devices after others, so that what lies between stays in the cache."""
+    replications, devices, stations = distance_m.shape
+    gains = np.empty(distance_m.shape)
+    rows = max(1, _BLOCK // stations)
+    scratch = np.empty((_FIELDS + 2, rows, stations))
+    for r in range(replications):
+        for first in range(0, devices, rows):
+            end = min(first + rows, devices)
+            place, apart = position_m[r, first:end], distance_m[r, first:end]
+            here = gains[r, first:end]
+            sight, clear = scratch[0, : end - first], scratch[1, : end - first]
+            blocked, sees = scratch[2, : end - first], scratch[3, : end - first]
+            loss_db = scratch[4, : end - first]
+            values_at(fields[0, r], place, cells_per_m[0], sight)
+            values_at(fields[1, r], place, cells_per_m[1], clear)
+            values_at(fields[2, r], place, cells_per_m[2], blocked)
+            find_sight(laws, apart, sight, sees)
+            find_loss(laws, apart, sees, loss_db)
+            _find_gains(sigma_db, clear, blocked, sees, loss_db, here)
+    return gains
 
 
 class ThreeGpp(ABC):
@@ -241,14 +262,14 @@ class ThreeGpp(ABC):
 
     def gain(self, links: Links) -> FloatArray:
         """(R, N, B) mean power gains; see `path_loss.PathLoss`."""
-        distance_m = links.distance_m.reshape(-1, len(self._laws[0]))
-        gains, loss_db, sees = (np.empty(distance_m.shape) for _ in range(3))
-        found = np.empty((_FIELDS, *distance_m.shape))
-        _find_fields(links.position_m, self._cells_per_m, self._fields, found)
-        find_sight(self._laws, distance_m, found[0], sees)
-        find_loss(self._laws, distance_m, sees, loss_db)
-        _find_gains(self._sigma_db, found, sees, loss_db, gains)
-        return gains.reshape(links.distance_m.shape)
+        return _gains(
+            self._laws,
+            self._sigma_db,
+            self._cells_per_m,
+            self._fields,
+            links.position_m,
+            links.distance_m,
+        )
 
 
 @dataclass

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from ..core.arrays import FloatArray
+from .spectral_efficiency import SHANNON, SpectralEfficiency
 
 NoiseModel = Literal["total", "density"]
 
@@ -29,6 +30,7 @@ class Network:
         noise_w: (B,) sigma^2, the noise power in each station's band.
         noise_model: "total": sigma^2 whatever the bandwidth, as A(3) is printed;
             "density": sigma^2 times the share of the station's band.
+        efficiency: what links carry at most, bit/s/Hz.
     """
 
     replications: int
@@ -43,6 +45,7 @@ class Network:
     epsilon_w: float
     noise_w: FloatArray
     noise_model: NoiseModel = "total"
+    efficiency: SpectralEfficiency = SHANNON
 
     @property
     def devices(self) -> int:

@@ -5,6 +5,7 @@ import numpy as np
 from ..core.arrays import FloatArray, IntArray
 from ..core.compiled import compiled, compiled_in_place
 from ..core.elementary import log2
+from ..network.spectral_efficiency import SpectralEfficiency, carried
 
 
 @compiled_in_place
@@ -51,14 +52,19 @@ def interference_w(power_w: FloatArray, gain: FloatArray, station: IntArray) -> 
 
 
 @compiled
-def rate_bps(bandwidth_hz: float, received_w: float, disturbance_w: float) -> float:
+def rate_bps(
+    bandwidth_hz: float, received_w: float, disturbance_w: float, limit: SpectralEfficiency
+) -> float:
     """A(4): w log2(1 + p h r^-alpha / (sigma^2 + I)); zero where the bandwidth is zero.
+
+    Within what links carry: see `network.spectral_efficiency`.
 
     Args:
         bandwidth_hz: w_ij.
         received_w: p h r^-alpha.
         disturbance_w: sigma^2 + I, noise as the noise model has it for this bandwidth.
+        limit: what links carry, bit/s/Hz.
     """
     if bandwidth_hz == 0.0:
         return 0.0
-    return bandwidth_hz * log2(1.0 + received_w / disturbance_w)
+    return bandwidth_hz * carried(limit, log2(1.0 + received_w / disturbance_w))

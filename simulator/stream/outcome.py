@@ -12,6 +12,7 @@ from ..core.arrays import FloatArray, IntArray
 from ..core.compiled import compiled, compiled_in_place
 from ..network.cells import Cells
 from ..network.network import Network
+from ..network.spectral_efficiency import SpectralEfficiency
 from .channel import interference_w, rate_bps
 from .decision import Decision
 from .energy import edge_energy_j, local_energy_j, radio_energy_j
@@ -131,6 +132,7 @@ def transmit(
         network.slot_s,
         network.fixed_noise_w,
         network.noise_w_per_hz,
+        network.efficiency,
         cells.station,
         gain,
         queue_bits,
@@ -179,6 +181,7 @@ def _transmit(
     slot_s: float,
     fixed_noise_w: FloatArray,
     noise_w_per_hz: FloatArray,
+    limit: SpectralEfficiency,
     station: IntArray,
     gain: FloatArray,
     queue_bits: FloatArray,
@@ -199,7 +202,8 @@ def _transmit(
             j = station[r, i]
             hertz = bandwidth_hz[r, i]
             noise = fixed_noise_w[j] + noise_w_per_hz[j] * hertz
-            rate = rate_bps(hertz, power[r, i] * gain[r, i, j], noise + interference[r, j])
+            received = power[r, i] * gain[r, i, j]
+            rate = rate_bps(hertz, received, noise + interference[r, j], limit)
             columns[RATE, r, i] = rate
             columns[SENDABLE, r, i] = rate * slot_s * availability[r, j]
 

@@ -12,6 +12,7 @@ from ..core.elementary import log2_each, power_each
 from ..core.randomness import Generators, standard_normal
 from ..core.saved_state import ALL_FIELDS
 from ..models.clarke import Clarke
+from ..network.spectral_efficiency import carried_each
 from .network import CarbonAwareNetwork
 
 ComplexArray = NDArray[np.complex128]
@@ -161,7 +162,7 @@ def rates_bps(network: CarbonAwareNetwork, channel: MrcChannel, power_w: FloatAr
     """C(2): B log2(1 + p ||h||^2 / (I + N_0)), disturbed by everybody else who transmits.
 
     Args:
-        network: gives B and N_0.
+        network: gives B, N_0 and what links carry at most.
         channel: the gains.
         power_w: (…, N) p, zero for silent devices.
 
@@ -170,4 +171,4 @@ def rates_bps(network: CarbonAwareNetwork, channel: MrcChannel, power_w: FloatAr
     """
     interference = (channel.interference_gain * power_w[..., None, :]).sum(axis=-1)
     sinr = power_w * channel.gain / (interference + network.noise_w)
-    return network.bandwidth_hz * log2_each(1.0 + sinr)
+    return network.bandwidth_hz * carried_each(network.efficiency, log2_each(1.0 + sinr))

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 
 from ..core.arrays import FloatArray
 from ..core.saved_state import ALL_FIELDS
+from ..network.spectral_efficiency import SHANNON, SpectralEfficiency
 
 RateFloor = Literal["all", "offloading"]
 
@@ -26,6 +27,7 @@ class CarbonAwareNetwork:
         energy_max_j: E_max of a device and slot, C(10c).
         rate_floor: who must reach R_min: "all" devices, as C(10d) is printed, or only those that are
             "offloading".
+        efficiency: what links carry at most, bit/s/Hz.
     """
 
     bandwidth_hz: float
@@ -39,6 +41,7 @@ class CarbonAwareNetwork:
     rate_min_bps: float
     energy_max_j: float
     rate_floor: RateFloor = "all"
+    efficiency: SpectralEfficiency = SHANNON
 
     @property
     def devices(self) -> int:

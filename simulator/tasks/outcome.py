@@ -175,8 +175,9 @@ def serve_device(
     alpha = decision.offload
     transmission_s = _time(alpha * tasks.bits, rate_bps)  # C(3)
     local_s = _time(~alpha * tasks.cycles, real_local_hz)  # C(4)
-    # A silent radio spends nothing, however long (for ever) it takes.
-    radio_j = decision.power_w * np.where(decision.power_w > 0.0, transmission_s, 0.0)
+    # A silent radio spends nothing, however long (for ever) it takes; nor does one that nobody can decode.
+    sends = (decision.power_w > 0.0) & (rate_bps > 0.0)
+    radio_j = decision.power_w * np.where(sends, transmission_s, 0.0)
     energy_j = ~alpha * local_energy_j(network, tasks, real_local_hz) + radio_j  # C(7)
     return DeviceService(transmission_s, local_s, energy_j)
 

@@ -11,6 +11,7 @@ from ..core.arrays import FloatArray
 from ..core.compiled import compiled
 from ..core.elementary import exp2_each
 from ..core.linear import clear_below, solve
+from ..network.spectral_efficiency import to_carry_each
 from .channel import MrcChannel
 from .network import CarbonAwareNetwork
 
@@ -20,10 +21,11 @@ def least_powers_w(
 ) -> FloatArray:
     """The least p with R_m(p), C(2), at least the rates asked for, cut at P_max.
 
-    Where the fixed point passes P_max the device transmits with P_max, and falls short.
+    Where the fixed point passes P_max the device transmits with P_max, and falls short; likewise with what
+    reaches the cap on spectral efficiency where the rate is beyond it.
 
     Args:
-        network: gives B, N_0 and P_max.
+        network: gives B, N_0, P_max and what links carry at most.
         channel: (R, N) and (R, N, N) gains.
         rate_bps: (R, N) rates; a device that is asked for none is silent.
 
@@ -31,7 +33,8 @@ def least_powers_w(
         (R, N) W.
     """
     # Beyond any P_max, and within the range of floats: a late device may ask for any rate.
-    sinr = exp2_each(np.minimum(rate_bps / network.bandwidth_hz, 512.0)) - 1.0
+    efficiency = to_carry_each(network.efficiency, rate_bps / network.bandwidth_hz)
+    sinr = exp2_each(np.minimum(efficiency, 512.0)) - 1.0
     return _least_powers_each(
         np.ascontiguousarray(sinr / channel.gain),
         np.ascontiguousarray(channel.interference_gain),

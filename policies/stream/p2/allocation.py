@@ -94,7 +94,7 @@ def full_bits(cell: Any, device: Any, bit_cost: float) -> float:
 
 @compiled
 def greatest_efficiency(cell: Any, device: Any, load: float) -> float:
-    """The efficiency e at which `load` = D / kappa = w e takes all the power."""
+    """The efficiency e at which `load` = D / kappa = w e takes all the power, or the cap."""
     if cell.noise_per_hz == 0.0:
         return float(device.efficiency_max)
     snr = device.power_max * device.gain
@@ -110,7 +110,7 @@ def greatest_efficiency(cell: Any, device: Any, load: float) -> float:
         e = max(e + step, 1e-6)
         if abs(step) <= 1e-4 * e:
             break
-    return float(e)
+    return float(min(e, cell.efficiency_cap))
 
 
 @compiled
@@ -268,7 +268,12 @@ def _hand_out(cell: Any, devices: Any, senders: IntArray, skip: int, bandwidth: 
         noise = cell.noise_per_hz * w + cell.disturbance
         e = device.efficiency * total / bandwidth
         power = noise * expm1(e) / device.gain
-        if power > device.power_max:  # what is left over for it falls short of its bits
+        # What is left over for it may fall short of its bits.
+        if e > cell.efficiency_cap:
+            e = cell.efficiency_cap
+            power = noise * expm1(e) / device.gain
+            device.bits = cell.bits_per_hz * w * e
+        if power > device.power_max:
             power = device.power_max
             e = log1p(power * device.gain / noise)
             device.bits = cell.bits_per_hz * w * e
@@ -338,7 +343,8 @@ def _single_sender(cell: Any, device: Any, bandwidth: float, others: float) -> f
     noise = cell.noise_per_hz * bandwidth + cell.disturbance
     scale = cell.bits_per_hz * bandwidth
     snr = device.power_max * device.gain / noise
-    most = min(scale * log1p(snr), device.queue - device.local_min)
+    most = scale * min(log1p(snr), cell.efficiency_cap)
+    most = min(most, device.queue - device.local_min)
     watt = device.power_price * noise / (device.gain * scale)
     bits = most
     for _ in range(30):
@@ -370,13 +376,18 @@ def _single_sender(cell: Any, device: Any, bandwidth: float, others: float) -> f
     growth = expm1(device.efficiency)
     device.power = min(noise * growth / device.gain, device.power_max)
     marginal = watt * (1.0 + growth)
-    if device.power >= device.power_max * (1.0 - 1e-9):
+    at_cap = device.efficiency >= cell.efficiency_cap * (1.0 - 1e-9)
+    if at_cap or device.power >= device.power_max * (1.0 - 1e-9):
         edge = cell.edge * (1.0 + others / np.sqrt(bits)) + cell.edge_per_bit
         left = device.queue - bits
         own_cpu = device.net - edge
         if left < device.local_max:
             own_cpu = device.value - cell.local_cost * left * left - cell.queue - edge
         marginal = max(marginal, own_cpu)
+    if at_cap:  # a further hertz carries as much as each, with as much power
+        worth = marginal * cell.bits_per_hz * device.efficiency
+        worth -= device.power_price * cell.noise_per_hz * growth / device.gain
+        return float(max(worth, 1e-300))
     dilution = growth / (1.0 + growth) * cell.noise_per_hz * bandwidth / noise
     return float(marginal * cell.bits_per_hz * (device.efficiency - dilution))
 

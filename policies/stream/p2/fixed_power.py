@@ -6,6 +6,7 @@ import numpy as np
 
 from ....simulator.core.compiled import compiled, compiled_in_place
 from ....simulator.core.elementary import log1p
+from ....simulator.network.spectral_efficiency import carried
 from .allocation import full_bits, local_gain
 from .intercell import set_interference
 from .senders import descending
@@ -38,7 +39,7 @@ def optimise_compute(slot: Slot, small: bool, target: float) -> None:
             device.power = 0.0
             device.bandwidth = bandwidth
             device.capacity = cell.bits_per_hz * bandwidth
-            device.capacity *= log1p(device.power_max * device.gain / noise)
+            device.capacity *= carried(slot.limit, log1p(device.power_max * device.gain / noise))
             worth[c] = _set_bits(cell, device, 0.0) - cell.edge * device.bits
             bound += max(worth[c], 0.0)
     if bound <= target:
@@ -102,7 +103,8 @@ def _full_power_gain(slot: Slot) -> float:
             if device.power > 0.0:
                 sinr = device.power_max * device.gain
                 sinr /= noise + cell.noise_per_hz * device.bandwidth
-                device.capacity = cell.bits_per_hz * device.bandwidth * log1p(sinr)
+                device.capacity = cell.bits_per_hz * device.bandwidth
+                device.capacity *= carried(slot.limit, log1p(sinr))
                 roots += np.sqrt(min(device.capacity, device.queue))
         others = 0.0
         for c in range(cell.first, cell.end):
@@ -122,6 +124,9 @@ def _set_bits(cell: Any, device: Any, others: float) -> float:
     Returns:
         What the bits are worth without the station's CPU, bit^2.
     """
+    if device.capacity == 0.0:  # less than the first step of what links carry
+        device.bits = 0.0
+        return 0.0
     cost = cell.edge_per_bit + cell.power_cost * device.power_max / device.capacity
     bits = min(device.capacity, device.queue - device.local_min)
     if bits < device.capacity or device.queue - bits < device.local_max:

@@ -12,6 +12,7 @@ import numpy as np
 from ....simulator.core.arrays import FloatArray, IntArray
 from ....simulator.core.compiled import compiled, compiled_in_place
 from ....simulator.core.elementary import expm1, log1p
+from ....simulator.network.spectral_efficiency import carried
 from ....simulator.stream.channel import add_interference
 from .allocation import local_gain, power_saving
 from .senders import copy, descending, search, silence
@@ -119,7 +120,10 @@ def true_gain(slot: Slot) -> float:
             if device.power > 0.0:
                 noise = cell.noise_per_hz * device.bandwidth + cell.noise + heard
                 device.capacity = cell.bits_per_hz * device.bandwidth
-                device.capacity *= log1p(device.power * device.gain / noise)
+                efficiency = log1p(device.power * device.gain / noise)
+                device.capacity *= carried(slot.limit, efficiency)
+                if device.capacity == 0.0:  # less than the first step
+                    continue
                 device.bits = min(device.capacity, device.queue - device.local_min)
                 total += (device.net - cell.edge_per_bit) * device.bits
                 total -= cell.power_cost * device.power * device.bits / device.capacity
@@ -133,7 +137,7 @@ def true_gain(slot: Slot) -> float:
 @compiled_in_place
 def set_interference(slot: Slot) -> None:
     """Set the slot's interference at the devices' powers, A(3)."""
-    cells, devices, gain, interference_w = slot
+    cells, devices, gain, interference_w, _ = slot
     interference_w[:] = 0.0
     for j in range(1, len(cells)):
         for c in range(cells[j].first, cells[j].end):
@@ -143,7 +147,7 @@ def set_interference(slot: Slot) -> None:
 
 @compiled_in_place
 def power_trim(slot: Slot) -> float:
-    """Take back power that would send more than there is, now that interference is settled.
+    """Take back power that would send more than there is or can be, now that interference is settled.
 
     Returns:
         The gain over offloading nothing, bit^2.
@@ -162,6 +166,11 @@ def power_trim(slot: Slot) -> float:
                     sinr = expm1(device.bits / (cell.bits_per_hz * device.bandwidth))
                     trimmed = trimmed or device.capacity > device.bits * (1.0 + 1e-12)
                     device.power = min(device.power, noise * sinr / device.gain)
+                elif cell.efficiency_cap < np.inf and device.power > 0.0:
+                    noise = cell.noise_per_hz * device.bandwidth + cell.noise + heard
+                    enough = noise * expm1(cell.efficiency_cap) / device.gain
+                    trimmed = trimmed or device.power > enough * (1.0 + 1e-12)
+                    device.power = min(device.power, enough)
         if not trimmed:
             break
     return true_gain(slot)
@@ -178,7 +187,7 @@ def _gain_bound(slot: Slot) -> float:
         for c in range(cell.first, cell.end):
             device = devices[c]
             sinr = device.power_max * device.gain / noise
-            bits = cell.bits_per_hz * cell.bandwidth * log1p(sinr)
+            bits = cell.bits_per_hz * cell.bandwidth * min(log1p(sinr), cell.efficiency_cap)
             bits = min(bits, device.queue - device.local_min)
             bound += max(device.net - cell.edge - cell.edge_per_bit, 0.0) * bits
     return float(bound)
@@ -279,7 +288,7 @@ def _set_leak(slot: Slot, leak_w: FloatArray, j: int) -> None:
     By the envelope theorem, Lambda = sum_i nu p_i / (-dp_i/dw (noise + I)), nu the price of
     bandwidth.
     """
-    cells, devices, gain, _ = slot
+    cells, devices, gain, _, _ = slot
     cell = cells[j]
     leak_w[:] = 0.0
     price = 0.0
@@ -288,6 +297,9 @@ def _set_leak(slot: Slot, leak_w: FloatArray, j: int) -> None:
         if device.sends:
             add_interference(device.power, gain, device.index, j, leak_w)
             growth = expm1(device.efficiency)
+            if device.efficiency >= cell.efficiency_cap * (1.0 - 1e-9):  # it takes power, no hertz
+                price += device.power_price * growth / device.gain
+                continue
             saved = power_saving(cell, device.bandwidth, device.efficiency, growth)
             price += cell.band_price / saved * growth
     cell.interference_price = price
@@ -312,7 +324,7 @@ def _set_prices(slot: Slot, leak_w: FloatArray, j: int, excluded: int) -> bool:
     Returns:
         Whether any of them changed noticeably.
     """
-    cells, devices, gain, _ = slot
+    cells, devices, gain, _, _ = slot
     before = cells[j].disturbance
     cells[j].disturbance = _disturbance(cells, leak_w, j)
     changed = abs(cells[j].disturbance - before) > _SAME * before
@@ -338,7 +350,7 @@ def _power_update(slot: Slot, leak_w: FloatArray) -> None:
 
 @compiled_in_place
 def _follow(slot: Slot, leak_w: FloatArray, needed: FloatArray) -> None:
-    cells, devices, gain, _ = slot
+    cells, devices, gain, _, _ = slot
     for c in range(len(devices)):
         if devices[c].sends:
             needed[c] = expm1(devices[c].efficiency) / devices[c].gain

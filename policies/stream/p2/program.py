@@ -78,6 +78,7 @@ class Program:
         local_cost: a; l bits executed locally cost a l^3 / 3.
         power_cost: V tau.
         bits_per_hz: tau / ln 2: D = bits_per_hz w ln(1 + SINR).
+        efficiency_cap: the greatest ln(1 + SINR) that links carry.
     """
 
     device: IntArray
@@ -97,6 +98,7 @@ class Program:
     local_cost: FloatArray
     power_cost: float
     bits_per_hz: float
+    efficiency_cap: float = np.inf
 
     def only(self, chosen: BoolArray) -> "Program":
         """The same with fewer devices: `chosen` is (n,)."""
@@ -142,7 +144,8 @@ class Program:
         disturbance = self.disturbance_w(bandwidth_hz, power_w)
         sends = (bandwidth_hz > 0.0) & (power_w > 0.0)
         sinr = power_w * self.gain / np.where(sends, disturbance, 1.0)
-        return np.where(sends, self.bits_per_hz * bandwidth_hz * log1p_each(sinr), 0.0)
+        efficiency = np.minimum(log1p_each(sinr), self.efficiency_cap)
+        return np.where(sends, self.bits_per_hz * bandwidth_hz * efficiency, 0.0)
 
     def least_powers_w(self, bandwidth_hz: FloatArray, bits: FloatArray) -> FloatArray:
         """(n,) the powers that just carry these bits, where there are any that carry them."""
@@ -207,6 +210,7 @@ def programs(problem: DriftPlusPenalty, observation: Observation) -> list[Progra
                 local_cost=own["local_cost"].copy(),
                 power_cost=float(cells["power_cost"][0]),
                 bits_per_hz=float(cells["bits_per_hz"][0]),
+                efficiency_cap=float(cells["efficiency_cap"][0]),
             )
         )
     return result

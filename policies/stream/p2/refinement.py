@@ -227,7 +227,7 @@ def _settle(slot: Slot, point: FloatArray) -> float:
             devices[c].power = 0.0
             if point[_HERTZ, c] > 0.0:
                 efficiency = point[_WANTED, c] / (cells[j].bits_per_hz * point[_HERTZ, c])
-                needed[c] = expm1(efficiency) / devices[c].gain
+                needed[c] = expm1(min(efficiency, cells[j].efficiency_cap)) / devices[c].gain
     for _ in range(_PASSES_MAX):
         set_interference(slot)
         change = 0.0

@@ -121,7 +121,7 @@ def _find_candidates(cell: Any, devices: Any) -> int:
             device.sends = 0
         elif cell.noise_per_hz == 0.0:
             snr = device.power_max * device.gain / cell.disturbance
-            device.efficiency_max = max(log1p(snr), 1e-6)
+            device.efficiency_max = max(min(log1p(snr), cell.efficiency_cap), 1e-6)
     return count
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ....simulator.core.arrays import BoolArray, FloatArray, IntArray
 from ....simulator.core.compiled import compiled, compiled_in_place
 from ....simulator.core.elementary import LN_2
+from ....simulator.network.spectral_efficiency import SpectralEfficiency
 from ....simulator.stream.observation import Observation
 from ....simulator.stream.problem import DriftPlusPenalty
 
@@ -22,6 +23,7 @@ CELL = np.dtype(
         ("bits_per_hz", np.float64),  # kappa = tau / ln 2
         ("noise", np.float64),  # W that do not grow with a device's bandwidth
         ("noise_per_hz", np.float64),  # W/Hz that do
+        ("efficiency_cap", np.float64),  # the greatest e that a link carries
         ("queue", np.float64),  # Q_j, bit
         ("members", np.int64),  # devices of the station
         ("first", np.int64),  # those of them that may offload are the slot's devices from here on
@@ -86,6 +88,7 @@ class Observed(NamedTuple):
         power_max_w: (R, N) p_i,max.
         local_limit_bits: (N,) tau f_i / c, what a device's CPU can execute in a slot.
         present: (R, N) which devices are there; the others have no queue.
+        limit: the efficiencies that links carry, nats.
     """
 
     station: IntArray
@@ -96,6 +99,7 @@ class Observed(NamedTuple):
     power_max_w: FloatArray
     local_limit_bits: FloatArray
     present: BoolArray
+    limit: SpectralEfficiency
 
 
 class Slot(NamedTuple):
@@ -106,12 +110,14 @@ class Slot(NamedTuple):
         devices: (n,) records `DEVICE` of those that may offload, one cell after the other.
         gain: (N, B) power gains of all devices of the network.
         interference_w: (B,) I_j at the devices' powers, see `intercell.set_interference`.
+        limit: the efficiencies that links carry, nats.
     """
 
     cells: Any
     devices: Any
     gain: FloatArray
     interference_w: FloatArray
+    limit: SpectralEfficiency
 
 
 def make_cells(problem: DriftPlusPenalty) -> NDArray[np.void]:
@@ -123,6 +129,7 @@ def make_cells(problem: DriftPlusPenalty) -> NDArray[np.void]:
     cells["bits_per_hz"] = network.slot_s / LN_2
     cells["noise"] = network.fixed_noise_w
     cells["noise_per_hz"] = network.noise_w_per_hz
+    cells["efficiency_cap"] = network.efficiency.cap * LN_2
     energy_cost = problem.V * network.epsilon_w * network.cycles_per_bit
     cells["edge_cost"] = energy_cost / network.station_cpu_hz
     cells["local_cost"] = problem.local_cost
@@ -141,12 +148,13 @@ def observe(problem: DriftPlusPenalty, observation: Observation) -> Observed:
         observation.power_max_w,
         problem.network.device_service_bits,
         observation.cells.present,
+        problem.network.efficiency.scaled(LN_2),
     )
 
 
 @compiled
 def collect(cells: Any, observed: Observed, r: int, pool: Any) -> Slot:
-    """P2 of replication r, with the devices that may offload.
+    """P2 of replication r, with the devices that may offload, and the cap for all steps.
 
     Those are the devices for which a bit is worth its cost when it is the station's only one, and
     which the station can hear.
@@ -192,7 +200,8 @@ def collect(cells: Any, observed: Observed, r: int, pool: Any) -> Slot:
             device.power_max = observed.power_max_w[r, i]
             device.cpu = observed.local_limit_bits[i]
             device.power = 0.0
-    return Slot(cells, pool[:count], gain, np.zeros(len(cells)))
+    cap_alone = SpectralEfficiency(observed.limit.cap, observed.limit.steps[:0])
+    return Slot(cells, pool[:count], gain, np.zeros(len(cells)), cap_alone)
 
 
 @compiled

@@ -13,6 +13,8 @@ of the radio alone only where devices are few. In small networks the best is ref
 so that those of up to six devices end within 0.5 % of the optimum's gain.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +39,7 @@ from .slot import (
     observe,
     optimise_cpus,
 )
+from .steps import choose_steps
 
 _SMALL_NETWORK = 12  # devices up to which many starts are cheap
 _FEWEST = 6  # devices up to which all exchanges of senders are cheap
@@ -77,6 +80,49 @@ class Solver:
         )
 
 
+def on_steps(
+    problem: DriftPlusPenalty,
+    observation: Observation,
+    decision: Decision,
+    others: Sequence[Decision],
+) -> Decision:
+    """A decision for links that carry all up to a cap, moved to the steps that they do carry.
+
+    Args:
+        problem: P2.
+        observation: of the slot.
+        decision: the one that is moved.
+        others: on steps already; where one of them has less of P2 it is taken.
+    """
+    network = problem.network
+    if len(network.efficiency.steps) == 0:
+        return decision
+    bandwidth_hz, power_w, local_cpu_hz, edge_cpu_hz = _given_to_steps(
+        make_cells(problem),
+        observe(problem, observation),
+        network.cycles_per_bit / network.slot_s,
+        np.stack([decision.bandwidth_hz, decision.power_w]),
+    )
+    best = replace(
+        decision,
+        bandwidth_hz=bandwidth_hz,
+        power_w=power_w,
+        local_cpu_hz=local_cpu_hz,
+        edge_cpu_hz=edge_cpu_hz,
+    )
+    for other in others:
+        less = problem.value(observation, other) < problem.value(observation, best)
+        columns = ("bandwidth_hz", "power_w", "local_cpu_hz", "edge_cpu_hz")
+        best = replace(
+            best,
+            **{
+                name: np.where(less[:, None], getattr(other, name), getattr(best, name))
+                for name in columns
+            },
+        )
+    return best
+
+
 @compiled
 def _solve(
     cells: Any, observed: Observed, hz_per_bit: float, radio: bool, compute: bool
@@ -87,10 +133,58 @@ def _solve(
     pool = np.zeros(devices, DEVICE)
     for r in range(replications):
         slot = collect(cells, observed, r, pool)
+        if not radio:  # powers that are given have their steps
+            slot = _with_steps(slot, observed)
         _offload_nothing(cells, observed, r, radio, compute, decision[:, r])
         if len(slot.devices) > 0:
             _choose(slot, observed, r, radio, compute)
+            if radio:
+                _to_steps(slot, observed, compute)
             _write(slot, radio, compute, decision[:, r])
+        for i in range(devices):
+            decision[2, r, i] *= hz_per_bit
+            decision[3, r, i] *= cells[observed.station[r, i]].cpu
+    return decision
+
+
+@compiled
+def _with_steps(slot: Slot, observed: Observed) -> Slot:
+    """P2 with the steps of what links carry."""
+    return Slot(slot.cells, slot.devices, slot.gain, slot.interference_w, observed.limit)
+
+
+@compiled
+def _to_steps(slot: Slot, observed: Observed, compute: bool) -> None:
+    """Where links carry steps alone: move the decision to them."""
+    if len(observed.limit.steps) == 0:
+        return
+    devices = len(observed.local_limit_bits)
+    if not compute:
+        fix_cpus(slot)
+    choose_steps(
+        _with_steps(slot, observed), devices <= _FEW, devices <= _SMALL_NETWORK, devices <= _FEWEST
+    )
+
+
+@compiled
+def _given_to_steps(
+    cells: Any, observed: Observed, hz_per_bit: float, given: FloatArray
+) -> FloatArray:
+    """As `_solve`, with (2, R, N) bandwidths and powers given that are moved to steps."""
+    replications, devices = observed.station.shape
+    decision = np.zeros((4, replications, devices))
+    pool = np.zeros(devices, DEVICE)
+    for r in range(replications):
+        slot = collect(cells, observed, r, pool)
+        _offload_nothing(cells, observed, r, True, True, decision[:, r])
+        optimise_cpus(slot)
+        for c in range(len(slot.devices)):
+            device = slot.devices[c]
+            device.bandwidth, device.power = given[0, r, device.index], given[1, r, device.index]
+        true_gain(slot)
+        if len(slot.devices) > 0:
+            _to_steps(slot, observed, True)
+            _write(slot, True, True, decision[:, r])
         for i in range(devices):
             decision[2, r, i] *= hz_per_bit
             decision[3, r, i] *= cells[observed.station[r, i]].cpu
@@ -131,7 +225,9 @@ def _choose(slot: Slot, observed: Observed, r: int, radio: bool, compute: bool) 
         best = _keep_better(devices, plan, power_trim(slot), best)
     if not certain:  # be no worse than with one part of the optimisation
         optimise_compute(slot, few, best)
-        best = _keep_better(devices, plan, true_gain(slot), best)
+        trims = radio and slot.cells[0].efficiency_cap < np.inf
+        gain = power_trim(slot) if trims else true_gain(slot)
+        best = _keep_better(devices, plan, gain, best)
     if not certain and few and radio and compute:
         fix_cpus(slot)
         optimise_radio(slot, small, best - _full_speed_gain(slot.cells[0], observed, r))

@@ -8,6 +8,7 @@ s = log tau every limit is convex:
   log ||h_m||^2 <= 0. The second term is a log-sum-exp of q. The first, log(e^u - 1) with
   u = a e^-s, has the second derivative u e^u (e^u - 1 - u) / (e^u - 1)^2 >= 0.
 - (10c), q + s <= log E_max, and (10d), s <= log(S / R_min), are linear.
+- A cap c on spectral efficiency, s >= log(S / (B c)), is linear too. Steps are left to `steps`.
 - (10e), sum of C / (D - e^s) <= F_max: -log(D - e^s) is convex in s, so each term is log-convex.
 - C(9), e^(q + s) + theta_0 C^3 / (D - e^s)^2 <= e^t: a sum of log-convex terms.
 
@@ -64,6 +65,7 @@ class Program(NamedTuple):
         server_cpu_hz: F_max.
         energy_max: log E_max.
         floor: R_min ln 2 / B, the least log(1 + SINR) of those that do not offload.
+        airtime_min: (K,) the least s that the cap on spectral efficiency allows; none without one.
     """
 
     cross_gain: FloatArray
@@ -77,6 +79,7 @@ class Program(NamedTuple):
     server_cpu_hz: float
     energy_max: float
     floor: float
+    airtime_min: FloatArray
 
 
 def program_of(slot: Slot, offload: BoolArray) -> Program:
@@ -87,6 +90,7 @@ def program_of(slot: Slot, offload: BoolArray) -> Program:
     gain = channel.gain[sends]
     nats = LN_2 / network.bandwidth_hz
     deadline_s, bits = tasks.deadline_s[offloaders], tasks.bits[offloaders]
+    cap = network.efficiency.cap
     slowest_s = bits / network.rate_min_bps if network.rate_min_bps > 0.0 else np.inf
     return Program(
         cross_gain=channel.interference_gain[np.ix_(sends, sends)] / gain,
@@ -100,6 +104,9 @@ def program_of(slot: Slot, offload: BoolArray) -> Program:
         server_cpu_hz=network.server_cpu_hz,
         energy_max=log(network.energy_max_j),
         floor=network.rate_min_bps * nats,
+        airtime_min=(
+            np.zeros(0) if cap == np.inf else log_each(bits / (network.bandwidth_hz * cap))
+        ),
     )
 
 
@@ -148,6 +155,8 @@ def relaxed_start(program: Program) -> FloatArray:
         log_rate = log1p(received[m] / disturbance)
         if m < offloaders:
             s = log(program.size[m] / log_rate) + 0.1
+            if len(program.airtime_min) > 0:
+                s = max(s, program.airtime_min[m] + 0.1)
             x[transmitters + m] = s
             deadline = log(program.deadline_s[m])
             # Half the deadline is left for the server.
@@ -175,7 +184,8 @@ def emission_start(program: Program, inside: FloatArray) -> FloatArray:
 class Limits(NamedTuple):
     """All limits at a point.
 
-    Order: SINR (M), power (M), energy (K), airtime (K), capacity (1 if K), emission (K, 2nd phase).
+    Order: SINR (M), power (M), energy (K), airtime (K), capacity (1 if K), emission (K, 2nd phase),
+    cap on spectral efficiency (K, if there is one).
 
     Attributes:
         slack: (limits,) minus their values.
@@ -194,7 +204,7 @@ def empty_limits(program: Program, size: int, emission: bool) -> Limits:
     offloaders = len(program.size)
     count = 2 * len(program.power_max) + 2 * offloaders
     if offloaders > 0:
-        count += 1 + (offloaders if emission else 0)
+        count += 1 + (offloaders if emission else 0) + len(program.airtime_min)
     return Limits(np.empty(count), np.empty((count, size)), np.empty((size, size)))
 
 
@@ -231,6 +241,9 @@ def slacks(program: Program, x: FloatArray, emission: bool, slack: FloatArray) -
             slack[row + 2 * offloaders + 1 + k] = x[-1] - log(exp(radio) + server_j)
     if offloaders > 0:
         slack[row + 2 * offloaders] = log(program.server_cpu_hz / busy_hz)
+    first = len(slack) - len(program.airtime_min)
+    for k in range(len(program.airtime_min)):
+        slack[first + k] = x[transmitters + k] - program.airtime_min[k]
     for value in slack:
         if not value > 0.0:
             return False
@@ -245,6 +258,9 @@ def derivatives(program: Program, x: FloatArray, emission: bool, limits: Limits)
     _radio_derivatives(program, x, emission, limits)
     if len(program.size) > 0:
         _server_derivatives(program, x, emission, limits)
+    first = len(limits.slack) - len(program.airtime_min)
+    for k in range(len(program.airtime_min)):
+        limits.gradient[first + k, len(program.power_max) + k] = -1.0
 
 
 @compiled

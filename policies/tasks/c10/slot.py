@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ....simulator.core.arrays import BoolArray, FloatArray
+from ....simulator.network.spectral_efficiency import SpectralEfficiency
 from ....simulator.tasks.channel import MrcChannel, rates_bps
 from ....simulator.tasks.decision import TaskDecision
 from ....simulator.tasks.network import CarbonAwareNetwork, Tasks
@@ -83,6 +84,7 @@ class Slot:
             server_cpu_hz=network.server_cpu_hz,
             rate_min_bps=network.rate_min_bps,
             energy_max_j=network.energy_max_j,
+            efficiency=network.efficiency,
         )
 
 
@@ -103,6 +105,7 @@ class SlotArrays(NamedTuple):
         server_cpu_hz: F_max.
         rate_min_bps: R_min.
         energy_max_j: E_max.
+        efficiency: what links carry at most, bit/s/Hz.
     """
 
     gain: FloatArray
@@ -118,6 +121,7 @@ class SlotArrays(NamedTuple):
     server_cpu_hz: float
     rate_min_bps: float
     energy_max_j: float
+    efficiency: SpectralEfficiency
 
 
 def observed(network: CarbonAwareNetwork, observation: TaskObservation) -> Slot:

@@ -25,15 +25,20 @@ import numpy as np
 from ....simulator.core.arrays import BoolArray, FloatArray
 from ....simulator.core.elementary import cbrt_each, exp
 from ....simulator.tasks.decision import TaskDecision
+from ....simulator.tasks.network import CarbonAwareNetwork
 from ....simulator.tasks.outcome import TOLERANCE, local_energy_j
 from .barrier import GAP, least_emission, least_relaxation
 from .closed_form_rates import slowest_local_hz
 from .nested_sets import crossing, worst_alone_first
 from .program import decision_at, program_of
 from .slot import Slot
+from .steps import on_steps
 
 MAX_DEVICES = 32
 """Above this many devices an instance is refused, unless there is a time limit."""
+
+_SETS_BESIDE = 2
+"""So many more and fewer offloaders than without steps are tried with them."""
 
 EXTRA_VIOLATION = 1e-6
 """Of an instance without a feasible decision, limits are relaxed by this more than they must."""
@@ -50,7 +55,8 @@ class Solution:
             feasible decision, the limits are those relaxed by the decision's violation.
         feasible: the decision holds all limits, up to `TOLERANCE`.
         violation: the least s such that limits relaxed by a factor 1 + s can be met, at most
-            `EXTRA_VIOLATION` above the least possible; zero where feasible.
+            `EXTRA_VIOLATION` above the least possible; zero where feasible. Where links carry steps
+            alone it is that of the decision, which is searched and may not be the least.
     """
 
     decision: TaskDecision
@@ -78,6 +84,9 @@ Expired = Callable[[], bool]
 def solve(slot: Slot, time_limit_s: float | None = None) -> Solution:
     """The decision with the least worst-case emission, or with the least violation.
 
+    Where links carry steps of efficiency alone it is the best that is found around the optimum without
+    steps, and that optimum is the bound.
+
     Args:
         slot: (N,) columns of one replication, and a number for the carbon intensity; at most
             `MAX_DEVICES` devices, unless time is limited.
@@ -102,6 +111,8 @@ def solve(slot: Slot, time_limit_s: float | None = None) -> Solution:
     # Within half the tolerance, so that limits that can just be met leave the barrier some room.
     room = 1.0 + 0.5 * TOLERANCE
     network = replace(slot.network, server_cpu_hz=slot.network.server_cpu_hz * room)
+    # A link by the cap alone carries no less than one by steps: what is proven of it holds.
+    network = replace(network, efficiency=network.efficiency.without_steps())
     roomy = replace(slot, network=network)
     relaxed = roomy.relaxed(room)
     best = _least_emission(relaxed, expired)
@@ -110,7 +121,14 @@ def solve(slot: Slot, time_limit_s: float | None = None) -> Solution:
         best = _least_emission(relaxed, expired)
     assert best.point is not None
     decision = decision_at(relaxed, best.offload, best.point)
+    stepped = len(slot.network.efficiency.steps) > 0
+    if stepped:
+        decision = _on_steps(slot, relaxed, best, expired)
     outcome = slot.evaluate(decision)
+    if stepped and not outcome.use.feasible:
+        # By steps more is violated, and limits that are relaxed by that much allow less emission.
+        factor = (1.0 + float(outcome.use.violation)) * room
+        best = _least_emission(roomy.relaxed(factor), expired)
     return Solution(
         decision=decision,
         worst_emission_g=float(outcome.worst_emission_g),
@@ -118,6 +136,32 @@ def solve(slot: Slot, time_limit_s: float | None = None) -> Solution:
         feasible=bool(outcome.use.feasible),
         violation=float(outcome.use.violation),
     )
+
+
+def _on_steps(slot: Slot, relaxed: Slot, best: "_Best", expired: Expired) -> TaskDecision:
+    """The best decision by steps that is found, of this set of offloaders or of sets like it.
+
+    That some optimum is one of the nested sets holds with steps, too: who hears less is carried no less.
+
+    Args:
+        slot: with steps.
+        relaxed: without them, with limits that can be met.
+        best: its optimum.
+        expired: ends the search.
+    """
+    assert best.point is not None
+    order = worst_alone_first(_local_j(relaxed))
+    count = int(best.offload.sum())
+    found = [on_steps(slot, decision_at(relaxed, best.offload, best.point))]
+    for k in range(max(count - _SETS_BESIDE, 0), min(count + _SETS_BESIDE, len(order)) + 1):
+        if k == count or expired():
+            continue
+        offload = np.zeros(len(order), dtype=np.bool_)
+        offload[order[:k]] = True
+        one = _least_emission_of(relaxed, offload)
+        if one.point is not None:
+            found.append(on_steps(slot, decision_at(relaxed, offload, one.point)))
+    return min(found, key=lambda one: one[0])[1]
 
 
 @dataclass(frozen=True)
@@ -139,22 +183,37 @@ class _Best:
 
 def _least_emission(slot: Slot, expired: Expired) -> _Best:
     """The least worst-case emission, in joules, within the slot's limits."""
+    return _best_set(_local_j(slot), lambda offload: _least_emission_of(slot, offload), expired)
+
+
+def _local_j(slot: Slot) -> FloatArray:
+    """(N,) joules of each device if it stays local; infinite where it cannot."""
     network, tasks = slot.network, slot.tasks
     local_hz = slowest_local_hz(network, tasks)
     local_j = local_energy_j(network, tasks, local_hz)
     can_stay = (local_hz <= network.device_cpu_max_hz) & (local_j <= network.energy_max_j)
+    return np.where(can_stay, local_j, np.inf)
 
-    def best_of(offload: BoolArray) -> _Best:
-        program = program_of(slot, offload)
-        inside, relaxation, bound = least_relaxation(program)
-        if relaxation > -GAP:
-            return _Best(offload, np.inf, np.inf if bound > 0.0 else 0.0, None)
-        if not offload.any():
-            return _Best(offload, 0.0, 0.0, inside)
-        point, value, bound = least_emission(program, inside)
-        return _Best(offload, exp(value), exp(bound), point)
 
-    return _best_set(np.where(can_stay, local_j, np.inf), best_of, expired)
+def _least_emission_of(slot: Slot, offload: BoolArray) -> _Best:
+    """The least worst-case emission of a set of offloaders, in joules."""
+    if _floor_over_cap(slot.network) > 1.0:
+        return _Best(offload, np.inf, np.inf, None)
+    program = program_of(slot, offload)
+    inside, relaxation, bound = least_relaxation(program)
+    if relaxation > -GAP:
+        return _Best(offload, np.inf, np.inf if bound > 0.0 else 0.0, None)
+    if not offload.any():
+        return _Best(offload, 0.0, 0.0, inside)
+    point, value, bound = least_emission(program, inside)
+    return _Best(offload, exp(value), exp(bound), point)
+
+
+def _floor_over_cap(network: CarbonAwareNetwork) -> float:
+    """The rate floor of all devices over the greatest rate; offloaders' airtimes have both anyway."""
+    if network.rate_floor == "offloading":
+        return 0.0
+    return network.rate_min_bps / (network.bandwidth_hz * network.efficiency.cap)
 
 
 def _least_relaxation(slot: Slot) -> float:
@@ -167,9 +226,11 @@ def _least_relaxation(slot: Slot) -> float:
         needed_hz / network.device_cpu_max_hz, cbrt_each(energy_j / network.energy_max_j)
     )
 
+    carried = _floor_over_cap(network)
+
     def best_of(offload: BoolArray) -> _Best:
         point, value, bound = least_relaxation(program_of(slot, offload))
-        return _Best(offload, exp(value), exp(bound), point)
+        return _Best(offload, max(exp(value), carried), max(exp(bound), carried), point)
 
     return _best_set(local, best_of, lambda: False).value
 

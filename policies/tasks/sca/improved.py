@@ -20,6 +20,7 @@ import numpy as np
 
 from ....simulator.core.arrays import BoolArray, FloatArray
 from ....simulator.core.elementary import LN_2, cbrt_each, expm1_each, log2_each, power_each
+from ....simulator.network.spectral_efficiency import to_carry_each
 from ....simulator.tasks.decision import TaskDecision
 from ....simulator.tasks.network import CarbonAwareNetwork, Tasks
 from ....simulator.tasks.outcome import TOLERANCE
@@ -27,6 +28,7 @@ from ....simulator.tasks.powers import fixed_point_w
 from ..c10.closed_form_rates import slowest_edge_hz, slowest_local_hz
 from ..c10.nested_sets import crossing, worst_alone_first
 from ..c10.slot import Slot
+from ..c10.steps import on_steps, trimmed_w
 from .joint_subproblem import JointSubproblem
 from .result import Result, Status, result
 
@@ -111,7 +113,10 @@ class Search:
         if self._whole(point) > self._whole(self._best):
             point = self._best
         status: Status = "converged" if point.converged else "iteration limit"
-        return result(self._slot, point.decision, self._failed, status, np.array(self._history))
+        decision = point.decision
+        if len(self._slot.network.efficiency.steps) > 0 and self._rates == "best":
+            _, decision = on_steps(self._slot, decision)
+        return result(self._slot, decision, self._failed, status, np.array(self._history))
 
     def _is_below(self, offloaders: list[int], level: Level) -> bool:
         """Whether a set of offloaders can stay below a level."""
@@ -162,6 +167,9 @@ class Search:
             np.maximum(tasks.bits / (_AIRTIME_SHARES[:, None] * time_s), network.rate_min_bps),
             floor_bps,
         )
+        if not network.efficiency.is_shannon:
+            wanted = rate_bps / network.bandwidth_hz
+            rate_bps = network.bandwidth_hz * to_carry_each(network.efficiency, wanted)
         needed = expm1_each(LN_2 * rate_bps / network.bandwidth_hz) / channel.gain
         power_w = fixed_point_w(needed, channel.interference_gain, network.noise_w)
         exists = (power_w >= 0.0).all(axis=-1, keepdims=True)
@@ -181,6 +189,7 @@ class Search:
         ratio = step.power_w / np.where(here.power_w > 0.0, here.power_w, 1.0)
         longer_w = here.power_w * power_each(ratio, np.array([[1.0], [1.0], [2.0], [4.0]]))
         power_w = np.minimum(longer_w, self._slot.network.device_power_max_w)
+        power_w = trimmed_w(self._slot, power_w)
         edge_hz = self._server_rates(here.offload, power_w)
         edge_hz[0] = step.edge_cpu_hz
         found = self._pick(here.offload, power_w, edge_hz)
@@ -195,6 +204,7 @@ class Search:
         if self._rates == "initial":
             return np.broadcast_to(self._edge_hz, power_w.shape).copy()
         rate_bps = np.where(offload, self._slot.rates_bps(power_w), np.inf)
+        rate_bps = np.maximum(rate_bps, 1e-200)  # zero below the first step of what links carry
         edge_hz = slowest_edge_hz(self._slot.tasks, self._slot.tasks.bits / rate_bps)
         return np.minimum(edge_hz, self._slot.network.server_cpu_hz)
 
@@ -218,7 +228,10 @@ class Search:
         """
         network, tasks, channel = self._slot.network, self._slot.tasks, self._slot.channel
         gain = channel.gain / network.noise_w
-        most_bps = network.bandwidth_hz * log2_each(1.0 + network.device_power_max_w * gain)
+        most = np.minimum(
+            log2_each(1.0 + network.device_power_max_w * gain), network.efficiency.cap
+        )
+        most_bps = network.bandwidth_hz * most
         longest_s = tasks.deadline_s
         if network.rate_min_bps > 0.0:
             longest_s = np.minimum(longest_s, tasks.bits / network.rate_min_bps)

@@ -33,6 +33,7 @@ class JointSubproblem:
     Args:
         devices: N.
         joint: the server's rates are optimised; else they stay.
+        capped: links carry no more than a cap.
 
     Attributes:
         q: (N,) z p / p^(i).
@@ -43,10 +44,11 @@ class JointSubproblem:
         violation: the problem of the least factor 1 + excess by which limits must be relaxed.
     """
 
-    def __init__(self, devices: int, joint: bool) -> None:
+    def __init__(self, devices: int, joint: bool, capped: bool = False) -> None:
         import cvxpy as cp
 
         self._given, self._joint = power_parameters(devices), joint
+        self._fastest = cp.Parameter(devices, "fastest", nonneg=True) if capped else None
         self._server_max = cp.Parameter(devices, "server_max", nonneg=True)
         self.q, self.r, self.z = cp.Variable(devices, "q"), cp.Variable(devices, "r"), cp.Variable()
         self.f = cp.Variable(devices, "f") if joint else cp.Constant(np.ones(devices))
@@ -83,6 +85,8 @@ class JointSubproblem:
         }
         if self._joint:
             limits["f <= F_max"] = f <= self._server_max
+        if self._fastest is not None:
+            limits["r >= r_min"] = r >= self._fastest
         return limits | {
             "1 / z": cp.inv_pos(z) <= inverse,
             "(17) q (1 / z)": product_bound(q, inverse, p),
@@ -100,7 +104,12 @@ class JointSubproblem:
 
     def _step(self, problem: "cp.Problem", slot: Slot, point: TaskDecision) -> TaskDecision | None:
         network, edge_hz = slot.network, point.edge_cpu_hz
-        assign_at(self._given, slot, point, slot.evaluate(point), everybody=False)
+        outcome = slot.evaluate(point)
+        assign_at(self._given, slot, point, outcome, everybody=False)
+        if self._fastest is not None:
+            # A device at its cap, or silent, must have r = 1 within its limits.
+            fastest = outcome.rate_bps / (network.bandwidth_hz * network.efficiency.cap)
+            self._fastest.save_value(np.where(point.offload, np.minimum(fastest, 1.0), 0.0))
         self._server_max.save_value(within_reach(network.server_cpu_hz, edge_hz))
         if not solved(problem, rough=True):
             return None

@@ -90,7 +90,8 @@ class Sca(Policy):
                 self._algorithm_1[devices] = Algorithm1(devices, optimise_rates=best)
             return self._algorithm_1[devices].solve(slot, start, *limits)
         if devices not in self._joint:
-            self._joint[devices] = JointSubproblem(devices, joint=best)
+            capped = not slot.network.efficiency.is_shannon
+            self._joint[devices] = JointSubproblem(devices, joint=best, capped=capped)
         return Search(slot, start, self._joint[devices], self.rates, *limits).run()
 
     def _printed_start(self, slot: Slot) -> TaskDecision:

@@ -1,0 +1,125 @@
+"""What a writer shares with others, and what it still knows of its trace."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from trace_recording import random_columns, random_tasks, run_info
+
+from edgesim.simulator.core.saved_state import save_state
+from edgesim.traces import skeleton
+from edgesim.traces import writer as writer_module
+from edgesim.traces.layout import RunInfo
+from edgesim.traces.reader import open_trace
+from edgesim.traces.variables import Level
+from edgesim.traces.writer import TraceWriter
+
+
+@pytest.mark.parametrize("level", ["summary", "slots"])
+@pytest.mark.parametrize("slots", [3, 130, 300])
+def test_numbers_from_memory_are_those_of_the_file(
+    tmp_path: Path, level: Level, slots: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "FLUSH_S", 1e9)  # on a slow machine, too
+    run = run_info(replications=2, slots=300)
+    writer = recorded(tmp_path / "t.h5", run, slots, level)
+    values = writer.replication_values(0.1)
+    assert values is not None
+    with open_trace(tmp_path / "t.h5") as trace:
+        expected = trace.replication_values(0.1)
+    assert list(values) == list(expected)
+    for name, value in expected.items():
+        assert_array_equal(values[name], value)
+
+
+def test_numbers_of_tasks_that_left_the_memory_are_not_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "BUFFER_TASKS", 11)
+    run = run_info(slots=30)
+    assert recorded(tmp_path / "t.h5", run, 30, "slots").replication_values(0.1) is None
+    assert recorded(tmp_path / "t.h5", run, 30, "summary").replication_values(0.1) is not None
+    assert recorded(tmp_path / "t.h5", run, 0, "summary").replication_values(0.1) is None
+
+
+def test_numbers_of_a_run_that_goes_on_are_not_told(tmp_path: Path) -> None:
+    run, path = run_info(slots=30), tmp_path / "t.h5"
+    first = TraceWriter(path, run)
+    for slot in range(30):
+        if slot == 10:
+            saved = save_state(first.parts())
+            second = TraceWriter(path, run, earlier=saved)
+            second.go_on()
+        writer = first if slot < 10 else second
+        writer.slot(slot, random_columns(run, slot))
+        writer.tasks(random_tasks(run, slot))
+    second.close("complete")
+    assert second.replication_values(0.1) is None
+
+
+def recorded(path: Path, run: RunInfo, slots: int, level: Level) -> TraceWriter:
+    writer = TraceWriter(path, run, level=level)
+    for slot in range(slots):
+        writer.slot(slot, random_columns(run, slot))
+        writer.tasks(random_tasks(run, slot))
+    writer.close("complete")
+    return writer
+
+
+def test_a_trace_is_the_same_whatever_was_written_before(tmp_path: Path) -> None:
+    """Groups and variables are shared by runs that are alike, and nothing else is."""
+    network = {
+        "station_bandwidth_hz": np.arange(3.0),
+        "station_cpu_hz": np.arange(3.0) + 1.0,
+        "device_cpu_hz": np.arange(5.0),
+        "device_power_max_w": np.arange(5.0) + 1.0,
+        "link_source": np.array([0]),
+        "link_target": np.array([1]),
+        "link_latency_s": np.array([0.1]),
+        "link_capacity_bps": np.array([np.inf]),
+    }
+    first = replace(run_info(seed=7, slots=20), network=network)
+    others = {
+        "seed": replace(run_info(seed=8, slots=20), network=network),
+        "scenario": replace(first, scenario='title = "another one"\n' * 1000),
+        "policy": replace(first, policy="local", inputs={"a": "b"}),
+        "places": replace(first, station_position_m=np.ones((3, 2)), area_m=(1.0, 2.0)),
+        "names": replace(first, station_names=["mbs", "a", "a much longer name"]),
+        "network": replace(first, network={name: x + 1 for name, x in network.items()}),
+        "no network": replace(first, network={}),
+        "devices": replace(run_info(devices=4, slots=20)),
+        "slots": replace(first, slots=500),
+    }
+    for name, run in others.items():
+        skeleton._skeleton.cache_clear()
+        recorded(tmp_path / "alone.h5", run, 20, "slots")
+        skeleton._skeleton.cache_clear()
+        recorded(tmp_path / "before.h5", first, 20, "slots")
+        recorded(tmp_path / "after.h5", run, 20, "slots")
+        alone, after = (_content(tmp_path / f"{one}.h5") for one in ("alone", "after"))
+        assert alone == after, name
+        assert alone != _content(tmp_path / "before.h5"), name
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """All values and attributes, but for when the run was made."""
+    found: dict[str, Any] = {}
+
+    def look(name: str, item: h5py.Dataset | h5py.Group) -> None:
+        for key in item.attrs:
+            if key not in ("REFERENCE_LIST", "DIMENSION_LIST", "started", "ended"):
+                value = item.attrs[key]
+                found[f"{name}@{key}"] = type(value), np.asarray(value).tolist()
+        if isinstance(item, h5py.Dataset):
+            values = item[()]
+            plain = values.tolist() if values.dtype.hasobject else values.tobytes()
+            found[name] = item.dtype, item.shape, item.maxshape, item.chunks, plain
+
+    with h5py.File(path) as file:
+        look("", file)
+        file.visititems(look)
+    return found
