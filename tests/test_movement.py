@@ -183,6 +183,9 @@ def test_ns2_obeys_goals_and_tells_sumo_s_samples(tmp_path: Path) -> None:
     by_hand = [(10, 20), (10, 20), (30, 20), (50, 20), (60, 25), (60, 35), (60, 45), (60, 55)]
     np.testing.assert_allclose(at[:, 0], [*by_hand, (60, 65), (60, 70), (60, 70)], atol=1e-12)
     assert present.all()
+    # Where it is put first is where it begins.
+    again = write(tmp_path, NS2 + "$node_(0) set X_ 99.0\n", "h.tcl")
+    assert follow(again, 1, 2.0)[0][:, 0].tolist() == [[10.0, 20.0], [10.0, 20.0]]
     path = write(tmp_path, SUMO_NS2, "g.tcl")
     at, present = follow(path, 2, 0.5, begin=2.0)
     assert at[:, 0, 0].tolist() == [10.0, 12.0, 14.0] and present.all()
@@ -342,7 +345,8 @@ def test_offsets_of_a_net_and_of_the_area_by_hand(monkeypatch: pytest.MonkeyPatc
 def test_what_lies_outside(tmp_path: Path) -> None:
     path = write(tmp_path, "t,id,x,y\n0,a,-2,1\n1,a,2,1\n", "f.csv")
     with pytest.raises(
-        ScenarioError, match=r"from \(-2, 1\) to \(2, 1\) m, 1 samples .* origin = \[-2, 1\]"
+        ScenarioError,
+        match=r"from \(-2, 1\) to \(2, 1\) m, 1 samples .* origin = \[-2, 1\] with area.size of at least \[5, 1\]",
     ):
         begin(path)
     at, present = follow(path, 4, 0.25, outside="clip")
