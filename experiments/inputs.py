@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from ..policies.learning.agent import Agent
 from ..policies.learning.trainable import TrainablePolicy
 from ..scenarios.data.lookup import look_up, named_files
 from ..scenarios.schema import Scenario
@@ -27,7 +28,7 @@ class Inputs:
         self._of_class: dict[type, tuple[set[Path], dict[str, str]]] = {}
 
     def of(
-        self, scenario: Scenario, text: str, classes: Iterable[type], checkpoint: str | None
+        self, scenario: Scenario, text: str, classes: Iterable[type], trained: Path | None
     ) -> dict[str, str]:
         """By the name of a file or of a notebook's class, hexadecimal; sorted.
 
@@ -36,11 +37,11 @@ class Inputs:
             text: its JSON.
             classes: of its policy and models: the user's count, with what their files import from
                 beside them.
-            checkpoint: of a policy that learns.
+            trained: the file of a policy that has learned, as `trained_file`.
         """
         paths = set(_data_files(scenario, text))
-        if checkpoint is not None and (path := Path(checkpoint)).is_file():
-            paths.add(path)  # else it is a shipped one, which the version stands for
+        if trained is not None and trained.is_file():
+            paths.add(trained)  # else it is a shipped one, which the version stands for
         found: dict[str, str] = {}
         for cls in classes:
             files, notebook = self._written(cls)
@@ -76,15 +77,20 @@ def inputs_of(scenario: Scenario, blueprint: Blueprint, policy: Any) -> dict[str
     Args:
         scenario: names data files.
         blueprint: has the models.
-        policy: an object; of one that learns, its checkpoint counts.
+        policy: an object; of one that has learned, its file counts.
 
     Returns:
         As `Inputs.of`.
     """
     text = scenario.model_dump_json(exclude_none=True)
     classes = [type(policy), *(type(getattr(blueprint, name)) for name in _MODELS)]
-    checkpoint = policy.checkpoint if isinstance(policy, TrainablePolicy) else None
-    return Inputs().of(scenario, text, classes, checkpoint)
+    trained = None
+    if isinstance(policy, TrainablePolicy):
+        trained = Path(policy.checkpoint) if policy.checkpoint else None
+    elif isinstance(policy, Agent):
+        classes += policy.classes
+        trained = policy.path
+    return Inputs().of(scenario, text, classes, trained)
 
 
 def _data_files(scenario: Scenario, text: str) -> Iterator[Path]:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..policies.base import AnyPolicy, Policy
+from ..policies.learning.agent import Agent
+from ..policies.learning.encoding import encoding_about
 from ..policies.learning.trainable import TrainablePolicy
 from ..policies.registry import make_policy, policy_name
 from ..scenarios.code import Code
@@ -156,6 +158,8 @@ def prepare(scenario: Scenario, policy: AnyPolicy | None = None) -> Experiment:
             value = made.checkpoint and as_toml(made.checkpoint)
             issue = Issue(scenario.source, str(error), "policy.checkpoint", value)
             raise ScenarioError([issue]) from None
+    if isinstance(made, Agent):
+        made.load(plan.problem, scenario)
     try:
         if (check := getattr(made, "check", None)) is not None:
             check(plan.problem.network, plan.problem)
@@ -403,7 +407,11 @@ def run_info(experiment: Experiment) -> RunInfo:
     """What its trace says of a run, apart from what happens in it."""
     network, topology = experiment.blueprint.network, experiment.blueprint.topology
     links = topology.links
-    scenario = experiment.scenario
+    scenario, policy = experiment.scenario, experiment.policy
+    encoding = {}
+    if isinstance(policy, Agent | TrainablePolicy):
+        of_file = policy.about if isinstance(policy, Agent) else {}
+        encoding = encoding_about(experiment.blueprint.problem) | of_file
     return RunInfo(
         scenario=scenario.to_toml(),
         policy=scenario.policy.name,
@@ -418,6 +426,7 @@ def run_info(experiment: Experiment) -> RunInfo:
         cycles_per_bit=network.cycles_per_bit,
         inputs=inputs_of(scenario, experiment.blueprint, experiment.policy),
         carbon=experiment.blueprint.carbon_about,
+        encoding=encoding,
         network={
             "station_bandwidth_hz": network.station_bandwidth_hz,
             "station_cpu_hz": network.station_cpu_hz,

@@ -17,6 +17,7 @@ POLICIES = {
         "ddpg": f"{__package__}.learning.ddpg:Ddpg",
         "aac": f"{__package__}.learning.aac:Aac",
         "dqn": f"{__package__}.learning.dqn:Dqn",
+        "agent": f"{__package__}.learning.agent:Agent",
     },
     "worst-case-emission": {
         "lyapunov": f"{__package__}.tasks.lyapunov:LyapunovTasks",
@@ -30,6 +31,7 @@ POLICIES = {
         "ddpg": f"{__package__}.learning.ddpg:Ddpg",
         "aac": f"{__package__}.learning.aac:Aac",
         "dqn": f"{__package__}.learning.dqn:Dqn",
+        "agent": f"{__package__}.learning.agent:Agent",
     },
 }
 """Of each problem, the policies that come with the program: name -> "module:Class"."""

@@ -40,8 +40,12 @@ VERBS = {
     "path_loss": ("gain",),
     "mobility": ("start", "advance"),
     "association": ("start", "associate"),
+    "agents": ("predict",),
 }
 """Of each kind of component, the methods that a class of it has."""
+
+_NAMED_BY = {**KEYS, "agents": "policy.file"}
+"""Agents are what a policy names, not the scenario itself."""
 
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -58,7 +62,17 @@ def is_unseen(component: object) -> bool:
 def named_classes(scenario: Scenario) -> dict[str, str]:
     """The classes that a scenario names "module:Class", by key."""
     names = {key: attrgetter(key)(scenario) for key in KEYS.values()}
-    return {key: name for key, name in names.items() if ":" in name}
+    named = {key: name for key, name in names.items() if ":" in name}
+    file = str(scenario.policy.options.get("file", ""))
+    if scenario.policy.name == "agent" and is_class(file):
+        named[_NAMED_BY["agents"]] = file
+    return named
+
+
+def is_class(file: str) -> bool:
+    """Whether what names a file names a class, "module:Class"."""
+    module, _, name = file.partition(":")
+    return _MODULE.fullmatch(module) is not None and name.isidentifier()
 
 
 def installed(kind: str) -> dict[str, str]:
@@ -87,7 +101,7 @@ def resolve(
         name: a name from `builtins` or of an entry point, or "module:Class" of the user's own: of a .py
             file beside the scenario; what the caller gave or trusts also of one in the current
             directory, or of an installed module.
-        kind: one of `KEYS`.
+        kind: one of `KEYS`, or "agents".
         builtins: the program's own, name -> "module:Class".
         source: the scenario's file, for messages.
         code: which classes it may name.
@@ -99,7 +113,7 @@ def resolve(
     """
 
     def error(what: str, allowed: str = "", near: str = "") -> ScenarioError:
-        return ScenarioError([Issue(source, what, KEYS[kind], as_toml(name), allowed, near)])
+        return ScenarioError([Issue(source, what, _NAMED_BY[kind], as_toml(name), allowed, near)])
 
     if name in builtins:
         module_name, _, class_name = builtins[name].partition(":")
@@ -108,7 +122,7 @@ def resolve(
     if name.startswith("__main__:") or "(" in name:
         what = "is known only to the Python program that gave it"
         raise error(what, "give the class or the object again, as in edgesim.run(…, policy=…)")
-    trusted = code.trust or code.is_given(KEYS[kind])
+    trusted = code.trust or code.is_given(_NAMED_BY[kind])
     where = name
     folders: list[Path] | None = [*([Path.cwd()] if trusted else []), *code.beside]
     if ":" not in name:

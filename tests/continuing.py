@@ -6,7 +6,7 @@ from typing import Any
 import h5py
 import numpy as np
 from conftest import SMALL
-from untrained import save_untrained
+from untrained import STEADY, save_untrained
 
 from edgesim.scenarios.loading import load_scenario, parse_scenario
 from edgesim.scenarios.schema import Scenario
@@ -67,6 +67,8 @@ def everything(problem: str, policy: str, folder: Path, *overrides: str) -> Scen
             return parse_scenario(SMALL, "test", [*STREAMS, name, *more, *overrides])
         return load_scenario("carbon_6ue", [*TASKS, *more, *overrides], policy=policy)
 
+    if policy == "agent":
+        return made(*STEADY)
     if policy not in LEARNERS:
         return made()
     network = folder / f"{problem}-{policy}.pt"

@@ -80,7 +80,7 @@ def survive(problem: str, policy: str, folder: Path, kills: int) -> str:
     scenario = folder / f"{name}.toml"
     scenario.write_text(what.to_toml())
     # A run that was killed before its first checkpoint has nothing to go on from.
-    command = ["run", str(scenario), "-o", str(path), "--resume", "--overwrite"]
+    command = ["run", str(scenario), "-o", str(path), "--resume", "--overwrite", "--trust"]
     command += ["--checkpoint-every", str(max(slots // CHECKPOINTS, 1))]
     log = folder / "log"
     killed = resumed = complete = 0

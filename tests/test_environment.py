@@ -1,16 +1,19 @@
 """Gymnasium environments: the checkers', Stable-Baselines3's and the simulation's own view of them."""
 
+import math
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
 import numpy as np
 import pytest
+import xarray
 from conftest import SMALL, simulate
 from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import check_env
@@ -91,6 +94,156 @@ def test_an_episode_is_the_run_with_its_seed() -> None:
     )
     unit = 10.0 * 6 * 0.5e6**2  # ten slots' work of 0.5 Mbit in six queues, times one slot's
     assert np.array_equal(rewards.T, -run.trace["objective"] / unit)
+
+
+SPARSE = ("run.slots=12", "tasks.arrivals=poisson", "tasks.rate=1 tasks/s", "tasks.deadline=0.15 s")
+
+
+@pytest.mark.parametrize(
+    ("name", "base", "overrides"),
+    [(STREAM, SMALL, SPARSE), (TASKS, "carbon_6ue", ("run.slots=4",))],
+)
+def test_the_info_is_what_a_run_records(name: str, base: str, overrides: Any) -> None:
+    """Of the same decisions: sums over devices, queues of the next slot, tasks one by one."""
+    small = "\n" in base
+    make = parse_scenario if small else load_scenario
+    scenario = make(*(base, "test", overrides) if small else (base, overrides))
+    env = gymnasium.make_vec(name, num_envs=3, scenario=scenario, flat=False)
+    assert isinstance(env, VectorEnvironment)
+    chosen = actions(env)
+    env.reset(seed=1)
+    infos = [env.step(action)[4] for action in chosen]
+    encoding = encoding_of(env.problem)
+    run = simulate(
+        *overrides,
+        "run.replications=3",
+        "run.seed=1",
+        toml=env.scenario.to_toml(),
+        decide=lambda observation: encoding.decision(chosen[observation.slot], observation),
+    )
+    kinds = {"tasks_done": (0,), "tasks_late": (1,), "tasks_lost": (3, 4)}
+    silent = 0
+    for t, info in enumerate(infos):
+        row, table = run.trace.rows[t], run.trace.tables[t]
+        parts = ("local_energy_j", "offload_energy_j") if name == STREAM else ("energy_j",)
+        for r in range(3):
+            spent = sum(math.fsum(row[part][r]) for part in parts)
+            assert info["energy_j"][r] == pytest.approx(spent, rel=1e-12)
+            assert info["emission_mg"][r] == pytest.approx(
+                math.fsum(row["emission_mg"][r]), rel=1e-12
+            )
+            if name == TASKS:
+                spent = math.fsum(row["server_energy_j"][r])
+                assert info["server_energy_j"][r] == pytest.approx(spent, rel=1e-12)
+                assert info["feasible"][r] == bool(row["feasible"][r])
+            rows = [one for one in table if one["replication"] == r]
+            for key, codes in kinds.items():
+                assert info[key][r] == sum(one["outcome"] in codes for one in rows)
+            took = [o["completion_s"] - o["arrival_s"] for o in rows if o["outcome"] < 2]
+            assert info["_latency_s"][r] == bool(took)
+            silent += not took
+            assert info["latency_s"][r] == pytest.approx(sum(took) / max(len(took), 1), rel=1e-12)
+        if name == STREAM and t + 1 < len(infos):
+            assert np.array_equal(info["queue_bits"], run.trace.rows[t + 1]["queue_bits"])
+            after = run.trace.rows[t + 1]["station_queue_bits"]
+            assert np.array_equal(info["station_queue_bits"], after)
+    if name == STREAM:
+        assert silent > 3 and sum(info["tasks_late"].sum() for info in infos) > 0
+    else:
+        held = [info["feasible"].all() for info in infos]
+        assert not all(held)
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_a_single_info_is_its_part_of_a_vectors(name: str) -> None:
+    overrides = SPARSE if name == STREAM else SHORT
+    vector = gymnasium.make_vec(name, num_envs=2, overrides=overrides)
+    assert isinstance(vector, VectorEnvironment)
+    alone = gymnasium.make(name, overrides=overrides)
+    vector.reset(seed=4)
+    alone.reset(seed=5)
+    absent = 0
+    for action in actions(vector):
+        of_all, one = vector.step(action)[4], alone.step(action[1])[4]
+        told = {key for key in of_all if not key.startswith("_") and of_all[f"_{key}"][1]}
+        assert set(one) == told
+        absent += "latency_s" not in one
+        for key, value in one.items():
+            assert isinstance(value, float | int | bool | np.ndarray)
+            assert np.array_equal(value, of_all[key][1])
+            if isinstance(value, np.ndarray):
+                value[:] = 0  # nobody else's
+    assert absent > 0 or name == TASKS
+
+
+def test_the_info_says_who_is_present(tmp_path: Path) -> None:
+    positions = "t,id,x,y\n0,a,100,100\n9,a,100,100\n0.2,b,120,100\n0.3,b,120,100\n"
+    (tmp_path / "moves.csv").write_text(positions)
+    keys = ["devices.count=2", "mobility.model=trace", "mobility.file=moves.csv", "run.slots=5"]
+    env = gymnasium.make(STREAM, overrides=keys, data_dir=tmp_path)
+    env.reset(seed=1)
+    still = np.zeros(env.action_space.shape or 0)
+    shown = [env.step(still)[4]["present"].tolist() for _ in range(5)]
+    assert [True, False] in shown and [True, True] in shown
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_an_episode_leaves_the_trace_of_its_run(name: str, tmp_path: Path) -> None:
+    """The slots and tasks of the same decisions in a run of the program, each episode in its file."""
+    base = "iiot_20dev" if name == STREAM else "carbon_6ue"
+    path = tmp_path / "episode-{episode}.h5"
+    keys: Any = {"scenario": base, "overrides": SHORT, "record_trace": path, "flat": False}
+    env = gymnasium.make_vec(name, num_envs=2, **keys)
+    assert isinstance(env, VectorEnvironment)
+    chosen = actions(env)
+    env.reset(seed=7)
+    for action in chosen:
+        env.step(action)
+    env.reset(seed=8)
+    env.step(chosen[0])
+    env.close()
+    encoding = encoding_of(env.problem)
+
+    class Same:
+        def reset(self, network: Any, problem: Any, rngs: Any) -> None:
+            pass
+
+        def decide(self, observation: Any) -> Any:
+            return encoding.decision(chosen[observation.slot], observation)
+
+    expected = edgesim.run(
+        base, tmp_path / "run.h5", policy=Same(), overrides=SHORT, seed=7, replications=2
+    )
+    with edgesim.open_trace(tmp_path / "episode-0.h5") as trace, expected:
+        assert (trace.status, trace.policy) == ("complete", "__main__:Actions")
+        assert trace.encoding["version"] == 1
+        xarray.testing.assert_equal(trace.slots.load(), expected.slots.load())
+        xarray.testing.assert_equal(trace.tasks.load(), expected.tasks.load())
+    with edgesim.open_trace(tmp_path / "episode-1.h5") as trace:
+        assert (trace.status, trace.recorded, trace.seeds) == ("interrupted", 1, [8, 9])
+    with pytest.raises(ScenarioError, match="known only to the Python program"):
+        edgesim.run(tmp_path / "episode-0.h5", tmp_path / "again.h5")
+    for copied in COPIES.values():
+        with pytest.raises(TypeError, match="record_trace cannot be copied"):
+            cast(Callable[[object], object], copied)(env)
+
+
+def test_a_single_environment_leaves_its_trace(tmp_path: Path) -> None:
+    env = gymnasium.make(STREAM, overrides=SHORT, record_trace=tmp_path / "t.h5")
+    again = gymnasium.make(env.spec or "")
+    assert again.spec == env.spec
+    total = 0.0
+    for seed in (1, 2):
+        env.reset(seed=seed)
+        for _ in range(5):
+            last = env.step(np.zeros(80))[4]
+            total += last["energy_j"] if seed == 2 else 0.0
+    with edgesim.open_trace(tmp_path / "t.h5") as trace:
+        assert list(trace.seeds) == [2]
+        slots = trace.slots
+        spent = float((slots["local_energy_j"] + slots["offload_energy_j"]).sum())
+        assert spent == pytest.approx(total, rel=1e-12)
+    env.close()
 
 
 def test_the_reward_of_violated_limits() -> None:
@@ -358,7 +511,7 @@ def test_same_step_has_the_last_info() -> None:
     _, _, _, truncated, info = env.step(chosen)
     assert truncated.all() and info["_final_info"].all() and info["_final_obs"].all()
     expected = ended.step(chosen)[4]
-    assert set(info["final_info"]) == {"objective", "_objective"}
+    assert set(info["final_info"]) == set(expected)
     assert np.array_equal(info["final_info"]["objective"], expected["objective"])
 
 

@@ -1,9 +1,14 @@
 """Movements of files: each format's values by hand, and what devices then do."""
 
+import contextlib
 import copy
 import gzip
+import io
 import pickle
 import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +20,7 @@ import pytest
 import edgesim
 from edgesim.experiments.data_check import check_data
 from edgesim.experiments.run import prepare
-from edgesim.scenarios.data.movement import clock_s
+from edgesim.scenarios.data.movement import Piece, clock_s
 from edgesim.scenarios.data.movement_plane import plane
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.sections import File, Rectangle
@@ -229,6 +234,25 @@ def test_tables_may_be_out_of_order_and_have_dates_or_clocks(tmp_path: Path) -> 
     model, _ = begin(write(tmp_path, by_object, "h.csv"), length_s=0.1)
     assert model.present.tolist() == [[True, True]]
     assert clock_s("1:01:00:00.5") == 90_000.5
+
+
+def test_parquet_s_moments_and_ids_of_whatever_type(tmp_path: Path) -> None:
+    expected = follow(write(tmp_path, TABLE, "f.csv"), 2, 0.5)
+    path = tmp_path / "f.parquet"
+    places = {"x": [0, 5, 3, 5], "y": [0.0, 5.0, 4.0, 5.0]}
+    ns = pa.array([1, 1, 10**9 + 1, 10**9 + 1]).cast(pa.timestamp("ns", "Europe/London"))
+    day = datetime(2025, 1, 1)
+    for times in (ns, ns.dictionary_encode(), ns.cast(pa.string()), pa.array([0.0, 0.0, 1.0, 1.0])):
+        for ids in ([1, 2, 1, 2], [day, day.replace(2024)] * 2, ["a", "b"] * 2, [1.5, 2.5] * 2):
+            coded = pa.array(ids).dictionary_encode()
+            for one in (coded, coded.dictionary_decode()):
+                pq.write_table(pa.table({"t": times, "id": one, **places}), path)
+                for found, right in zip(follow(path, 2, 0.5), expected, strict=True):
+                    np.testing.assert_allclose(found, right, atol=1e-5)
+    late = pa.array([0, 0, 10**18, 10**18]).cast(pa.timestamp("us"))
+    pq.write_table(pa.table({"t": late, "id": ["a", "b"] * 2, **places}), path)
+    with pytest.raises(ScenarioError, match="column t: a time of no calendar"):
+        begin(path)
 
 
 def test_coordinates_have_a_place_on_the_earth(tmp_path: Path) -> None:
@@ -445,16 +469,22 @@ def test_pieces_are_kept_and_where_they_are_not_the_file_goes_on(
     expected = follow(path, 118, 0.5)
     monkeypatch.setattr("edgesim.simulator.models.movement_xml._CHUNK", 300)
     monkeypatch.setattr("edgesim.scenarios.data.row_store.HELD_BYTES", held)
-    parsed = []
-    pieces = FcdXml.pieces
-    monkeypatch.setattr(FcdXml, "pieces", lambda source: parsed.append(source) or pieces(source))
-    # The file may go on beyond what was looked at; who appears later is no device then.
-    for length_s, changed, times in (
+    parsed: list[FcdXml] = []
+    changes: list[tuple[float, Callable[[Any], Any], int]] = [
         (100.0, lambda model: model, 1),
         (100.0, copy.deepcopy, 1),
         (100.0, lambda model: pickle.loads(pickle.dumps(model)), 2),
         (40.0, lambda model: model, 2),
-    ):
+    ]
+    pieces = FcdXml.pieces
+
+    def counted(source: FcdXml) -> Iterator[Piece]:
+        parsed.append(source)
+        return pieces(source)
+
+    monkeypatch.setattr(FcdXml, "pieces", counted)
+    # The file may go on beyond what was looked at; who appears later is no device then.
+    for length_s, changed, times in changes:
         parsed.clear()
         model = TraceMobility(path)
         count = model.survey(LARGE, None, length_s, None)
@@ -579,12 +609,74 @@ def test_what_has_no_file_is_refused(tmp_path: Path) -> None:
         prepare(edgesim.load_scenario(str(tmp_path / "s.toml")))
 
 
-DAMAGED = {"f.xml": FCD, "f.tcl": NS2, "f.movements": BONNMOTION, "f.one": ONE, "f.csv": TABLE}
+DAMAGED = {
+    "f.xml": FCD.encode(),
+    "f.tcl": NS2.encode(),
+    "f.movements": BONNMOTION.encode(),
+    "f.one": ONE.encode(),
+    "f.csv": TABLE.encode(),
+    "g.csv": RIDES.encode(),
+    "f.xml.gz": gzip.compress(FCD.encode(), mtime=0),
+    "f.parquet": b"",
+}
+ODD: list[Any] = [
+    0,
+    1.5,
+    -1,
+    2**62,
+    1e300,
+    float("nan"),
+    float("inf"),
+    None,
+    "1",
+    "",
+    "a",
+    "1:02:03",
+]
+ODD += [
+    datetime(2025, 1, 1),
+    datetime(2025, 1, 1, tzinfo=UTC),
+    date(2025, 1, 1),
+    time(1),
+    timedelta(1),
+]
+ODD += [b"1", True, [1.0], {"a": 1}, Decimal("1.5"), "2025-01-01"]
 
 
-def damaged(text: str, rng: np.random.Generator) -> bytes:
+def parquet(rng: np.random.Generator) -> bytes:
+    """A table of Parquet: columns of any type, most of them right, with some odd cells."""
+    columns: dict[str, pa.Array] = {}
+    right: dict[str, list[Any]] = {"t": [0, 0, 1, 1], "id": [*"abab"], "x": [0, 5, 3, 5]}
+    for name, cells in (right | {"y": [0, 5, 4, 5]}).items():
+        mixed: list[Any] = list(cells)
+        if rng.random() < 0.3:
+            mixed = [ODD[int(rng.integers(len(ODD)))]] * 4
+            mixed[int(rng.integers(4))] = None if rng.random() < 0.5 else mixed[0]
+        column = pa.array(mixed)
+        if rng.random() < 0.3:
+            to = [
+                pa.float32(),
+                pa.int8(),
+                pa.string(),
+                pa.large_string(),
+                pa.timestamp("ms", "UTC"),
+            ]
+            with contextlib.suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
+                column = column.cast(to[int(rng.integers(5))])
+        if rng.random() < 0.2 and not pa.types.is_null(column.type):
+            with contextlib.suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
+                column = column.dictionary_encode()
+        columns[name] = column
+    if rng.random() < 0.1:
+        columns["lane"], columns["edge"] = pa.array([1, 2, 3, 4]), pa.array(["", None, "a", "b"])
+    out = io.BytesIO()
+    pq.write_table(pa.table(columns), out)
+    return out.getvalue()
+
+
+def damaged(content: bytes, rng: np.random.Generator) -> bytes:
     """A file with some bytes changed, cut out or doubled."""
-    data = bytearray(text.encode())
+    data = bytearray(content)
     for _ in range(rng.integers(1, 5)):
         at = int(rng.integers(len(data)))
         match rng.integers(5):
@@ -609,11 +701,16 @@ def damaged(text: str, rng: np.random.Generator) -> bytes:
 def try_damaged(tmp_path: Path, name: str, count: int, seed: int) -> None:
     rng, path, ended = np.random.default_rng(seed), tmp_path / name, 0
     for _ in range(count):
-        path.write_bytes(damaged(DAMAGED[name], rng))
+        if content := DAMAGED[name]:
+            content = damaged(content, rng)
+        else:
+            content = parquet(rng)
+            content = damaged(content, rng) if rng.random() < 0.3 else content
+        path.write_bytes(content)
         try:
             at, present = follow(path, 3, 1.0, outside="clip", length_s=3.0)
         except ScenarioError as error:
-            assert len(error.issues) == 1 and str(error).startswith(str(path))
+            assert len(error.issues) == 1 and str(error).startswith(str(path)), error
             continue
         ended += 1
         assert ((at >= 0.0) & (at <= 500.0)).all() and present.dtype == np.bool_

@@ -597,8 +597,8 @@ class Draws(PointProcess):
 )
 def test_wrong_points_are_named(wrong: Callable[[Points], Any], message: str) -> None:
     """Compiled code would go through columns that are too short beyond their ends."""
-    model = checked("arrivals", Draws(wrong), "mine", a_network(4, 6))
-    model.start(6, 0.1, streams(1))
+    model = checked("arrivals", Draws(wrong), "mine", a_network(4, 6, 2))
+    model.start(6, 0.1, streams(2))
     with pytest.raises(ModelError) as caught:
         model.slot(0)
     assert re.match(f"arrivals model 'mine', slot 0, field {message}", caught.value.in_slot(0))
@@ -614,7 +614,7 @@ def test_all_replications_have_deadlines_or_none() -> None:
         if not wrong:
             assert model.slot(0).deadline_s.tolist() == [1.0] * 8
             continue
-        with pytest.raises(ModelError, match="deadline_s"):
+        with pytest.raises(ModelError, match="of 1 of 2 replications"):
             model.slot(0)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import Run, simulate
-from untrained import save_untrained
+from untrained import STEADY, save_untrained
 
 from edgesim.policies.catalogue import POLICIES, descriptions
 from edgesim.scenarios.components import resolve
@@ -51,6 +51,7 @@ def cases(problem: str) -> dict[str, tuple[str, ...]]:
     }
     for name in set(LEARNED) & set(named):
         named[name] += (f"policy.checkpoint={UNTRAINED}/{problem}-{name}.pt",)
+    named["agent"] = STEADY
     if problem != "drift-plus-penalty":
         return named
     # A search over all sets of senders is for small networks, and refuses others.

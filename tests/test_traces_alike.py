@@ -103,6 +103,17 @@ def test_a_trace_is_the_same_whatever_was_written_before(tmp_path: Path) -> None
         alone, after = (_content(tmp_path / f"{one}.h5") for one in ("alone", "after"))
         assert alone == after, name
         assert alone != _content(tmp_path / "before.h5"), name
+        with h5py.File(tmp_path / "after.h5") as file:
+            for group in ("summary", "slots"):
+                assert file[group]["seed"][...].tolist() == run.seeds
+            assert_array_equal(file["slots/station_x_m"], run.station_position_m[:, 0])
+            assert_array_equal(file["slots/station_y_m"], run.station_position_m[:, 1])
+            assert_array_equal(file["slots/station_coverage_m"], run.station_coverage_m)
+            assert file["slots/station_name"].asstr()[...].tolist() == list(run.station_names)
+            for column, values in run.network.items():
+                assert_array_equal(file["network"][column], values)
+            assert ("network" in file) == bool(run.network)
+            assert file.attrs["scenario"] == run.scenario
 
 
 def _content(path: Path) -> dict[str, Any]:

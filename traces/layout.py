@@ -59,6 +59,7 @@ class RunInfo:
         inputs: digests of the files and classes that the scenario names, by name.
         carbon: where the carbon intensity is from, by the keys that state it: `g_per_kwh` of a constant;
             of a file its name and what it says, as in `Trace.carbon`.
+        encoding: of an agent's observations and actions, as in `Trace.encoding`.
     """
 
     scenario: str
@@ -75,6 +76,7 @@ class RunInfo:
     network: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
     carbon: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    encoding: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -302,7 +304,7 @@ class TraceFile:
             bins = _hit(tasks.histogram[:, part])
             if bins is not None:
                 summary["latency_tasks"][:, part, bins] = tasks.histogram[:, part, bins]
-        bins = _hit(tasks.histogram[:, parts].any(axis=1))
+        bins = _hit(np.asarray(tasks.histogram[:, parts].any(axis=1)))
         if bins is not None:
             summary["latency_bin_min_s"][:, bins] = tasks.bin_min_s[:, bins]
             summary["latency_bin_max_s"][:, bins] = tasks.bin_max_s[:, bins]
@@ -359,6 +361,7 @@ class TraceFile:
             "policy": run.policy,
             "inputs": json.dumps(dict(run.inputs)),
             "carbon": json.dumps({key: dict(about) for key, about in run.carbon.items()}),
+            "encoding": json.dumps(dict(run.encoding)),
             "slots": run.slots,
             "slot_s": run.slot_s,
             "area_m": tuple(run.area_m),

@@ -150,6 +150,19 @@ class Trace:
             found = json.loads(self.attrs.get("carbon", "{}"))
             return {str(key): dict(about) for key, about in found.items()}
 
+    @property
+    def encoding(self) -> dict[str, Any]:
+        """What a policy that has learned is shown, and its actions; empty for others, and in earlier versions.
+
+        `name` and `version` of the encoding, `devices`, `features` and `actions` of each,
+        `observation_bounds`, `action_bounds`; of an agent `file`, its `format` and `observation_shape`.
+
+        Raises:
+            TraceError: it is damaged.
+        """
+        with reported(self.path):
+            return dict(json.loads(self.attrs.get("encoding", "{}")))
+
     @cached_property
     def scenario_table(self) -> dict[str, Any]:
         """The same, parsed.

@@ -56,13 +56,11 @@ class Reporter:
 
     Attributes:
         log: a line.
-        runs: for the number of a sweep's runs, what shows their progress and what reports failures.
+        runs: of a sweep, what shows their progress and what reports failures.
     """
 
     log: Callable[[str], None] = lambda text: None
-    runs: Callable[[int], Follow] = lambda total: nullcontext(
-        (lambda progress: None, lambda failure: None)
-    )
+    runs: Callable[[], Follow] = lambda: nullcontext((lambda progress: None, lambda failure: None))
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,7 @@ class Workshop:
         put_text(file, document(study, self.quick, trained))
         sweep = load_sweep(file, self.data_dir)
         plan(sweep, folder)
-        with self.reporter.runs(sweep.runs) as (watch, report):
+        with self.reporter.runs() as (watch, report):
             try:
                 pool = lambda: LocalPool(folder, self.workers)
                 execute_sweep(sweep, folder, pool, watch=watch, report=report)

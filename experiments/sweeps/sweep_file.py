@@ -14,11 +14,12 @@ from pydantic import Discriminator, Field, Tag
 
 from ... import __version__
 from ...policies.catalogue import POLICIES
+from ...policies.learning.agent import Agent, agent_path
 from ...policies.learning.trainable import TrainablePolicy
 from ...policies.registry import policy_name
 from ...scenarios.base import Section, form
 from ...scenarios.code import Code
-from ...scenarios.components import KEYS, installed, named_classes, resolve
+from ...scenarios.components import KEYS, installed, is_class, named_classes, resolve
 from ...scenarios.errors import Issue, ScenarioError, as_toml
 from ...scenarios.loading import beside, data_folders, load_table, replace_policy
 from ...scenarios.policy_list import parse_policy
@@ -390,7 +391,8 @@ class Digests:
         """
         run = scenario.run
         seedless = text.replace(_SEEDS % (run.seed, run.replications), _SEEDS % (0, 1), 1)
-        classes, checkpoint = [], None
+        classes: list[type] = []
+        trained: Path | None = None
         for kind, key in KEYS.items():
             name = attrgetter(key)(scenario)
             builtins = POLICIES[run.problem] if kind == "policies" else {}
@@ -401,7 +403,13 @@ class Digests:
             classes.append(cls)
             if issubclass(cls, TrainablePolicy):
                 checkpoint = scenario.policy.options.get("checkpoint", cls.checkpoint)
-        inputs = self._inputs.of(scenario, text, classes, checkpoint)
+                trained = None if checkpoint is None else Path(checkpoint)
+            elif issubclass(cls, Agent):
+                if is_class(file := scenario.policy.options["file"]):
+                    classes.append(resolve(file, "agents", {}, source=source, code=code))
+                else:
+                    trained = agent_path(scenario, file)
+        inputs = self._inputs.of(scenario, text, classes, trained)
         about = [f"{name} {digest}" for name, digest in inputs.items()]
         return sha256("\n".join([__version__, seedless, *about]).encode()).hexdigest()
 

@@ -44,10 +44,12 @@ class Encoding(Protocol):
     Attributes:
         feature_count: F.
         action_count: A.
+        version: of what features and actions mean; another one is another environment.
     """
 
     feature_count: int
     action_count: int
+    version: int = 1
 
     def features(self, observation: Any) -> Features:
         """(R, N, F) in [-5, 5]."""
@@ -65,6 +67,20 @@ def encoding_of(problem: AnyProblem) -> Encoding:
     if isinstance(problem, DriftPlusPenalty):
         return StreamEncoding(problem)
     return TaskEncoding(problem)
+
+
+def encoding_about(problem: AnyProblem) -> dict[str, Any]:
+    """What a trace says of a problem's encoding, and so of what an agent was shown and could do."""
+    encoding = encoding_of(problem)
+    return {
+        "name": type(encoding).__name__,
+        "version": encoding.version,
+        "devices": problem.network.devices,
+        "features": encoding.feature_count,
+        "actions": encoding.action_count,
+        "observation_bounds": [-FEATURE_MAX, FEATURE_MAX],
+        "action_bounds": [-1.0, 1.0],
+    }
 
 
 class StreamEncoding(Encoding):

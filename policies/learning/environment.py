@@ -11,10 +11,10 @@ and actions are those of `encoding`. An episode is a run of the scenario's `run.
 truncation, as the network goes on; nothing ever terminates.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import gymnasium
 import numpy as np
@@ -28,10 +28,18 @@ from ...scenarios.errors import Issue, ScenarioError, as_toml
 from ...scenarios.loading import load_scenario
 from ...scenarios.schema import Scenario
 from ...scenarios.sections import MAX_SEED
-from ...simulator.build import blueprint
+from ...simulator.build import Blueprint, blueprint
 from ...simulator.core.arrays import BoolArray, FloatArray
 from ...simulator.core.randomness import Streams
-from ...simulator.core.recorder import NullRecorder, SlotColumns
+from ...simulator.core.recorder import (
+    OUTCOMES,
+    TASK_ROW,
+    EndStatus,
+    NullRecorder,
+    Recorder,
+    SlotColumns,
+    TaskTable,
+)
 from ...simulator.simulation import Simulation
 from ...simulator.stream.problem import DriftPlusPenalty
 from ...simulator.tasks.problem import WorstCaseEmission
@@ -41,6 +49,16 @@ LIMIT_WEIGHTS = ("delay_weight", "energy_weight", "capacity_weight", "rate_weigh
 """Of the reward C(22): l2 to l5."""
 
 Info = dict[str, Any]
+
+
+class Recording(Protocol):
+    """Keeps episodes of an environment."""
+
+    def begin(self, env: "VectorEnvironment", plan: Blueprint, streams: Streams) -> Recorder:
+        """Who is handed the slots of the episode that begins."""
+
+    def end(self, status: EndStatus, unfinished: Iterable[TaskTable] = ()) -> None:
+        """The episode under way has ended, if there is one; the tasks that are still in a queue."""
 
 
 class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]]):
@@ -61,6 +79,8 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
             info. DISABLED: the caller resets. Its text, "NextStep", will do.
         max_episode_steps: an episode ends after so many slots if it is shorter than the scenario's.
         render_mode: None; nothing is drawn.
+        recording: is handed what a trace keeps of each episode. An environment with one cannot be
+            copied or pickled.
 
     A copy, and one that is pickled, goes on where the environment is, bit for bit.
 
@@ -73,7 +93,10 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
     """Its `run.problem`."""
 
     info_keys: tuple[str, ...]
-    """The (R,) trace variables of a slot that `step` returns in its info."""
+    """The (R,) trace variables of a slot that `step` returns in its info as they are."""
+
+    info_totals: ClassVar[Mapping[str, tuple[str, ...]]]
+    """By name in the info, the trace variables whose sums over devices are added up."""
 
     def __init__(
         self,
@@ -86,6 +109,7 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         max_episode_steps: int | None = None,
         render_mode: None = None,
+        recording: Recording | None = None,
     ) -> None:
         for name, count in (("num_envs", num_envs), ("max_episode_steps", max_episode_steps)):
             if count is not None and count < 1:
@@ -125,6 +149,8 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
         self._simulation: Simulation | None = None
         self._observation: Any = None
         self._over = False
+        self._ended = _EndedTasks()
+        self._recording = recording
 
     def reset(
         self,
@@ -157,7 +183,9 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
         streams = Streams(seeds, self.num_envs)
         # A blueprint is good for one simulation; its models are copied, before they are started.
         plan = deepcopy(self._plan, {id(self.scenario): self.scenario})
-        self._start(plan.simulation(_no_policy, NullRecorder(), streams))
+        if self._recording is not None:
+            self._ended.also = self._recording.begin(self, plan, streams)
+        self._start(plan.simulation(_no_policy, self._ended, streams))
         self._over = False
         return self._observe(), {}
 
@@ -171,7 +199,9 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
 
         Returns:
             (R, N F) or (R, N, F) observations, (R,) rewards, (R,) False, (R,) whether the episode is
-            over, and an info: the columns of `info_keys`, and "final_obs".
+            over, and the slot's info, with whom each entry is about, `_NAME` (R,): all, but for
+            "latency_s", the mean of the tasks whose execution ended, of those in which any did. In
+            docs/environments.md are the others.
 
         Raises:
             ValueError: a wrong shape, or NaN.
@@ -187,30 +217,74 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
             np.asarray(actions).reshape(self._columns), self._observation
         )
         columns = self._simulation.act(decision)
+        world = self._simulation.world
+        self._over = world.state.slot >= self.scenario.run.slots
+        if self._over and self._recording is not None:
+            self._recording.end("complete", world.unfinished())
         observation = self._observe()
-        self._over = self._simulation.world.state.slot >= self.scenario.run.slots
-        info = {name: columns[name] for name in self.info_keys}
+        info = self._info(columns)
         truncated = np.full(self.num_envs, self._over)
-        # Which replications an entry is about, as Gymnasium has it: all of them.
-        info |= {f"_{name}": ~never for name in info}
         if self._over and self.autoreset_mode is AutoresetMode.SAME_STEP:
             final = {"final_obs": observation, "final_info": dict(info)}
             info |= final | {f"_{name}": ~never for name in final}
             observation, _ = self.reset()
         return observation, self.reward(columns), never, truncated, info
 
+    def _info(self, columns: SlotColumns) -> Info:
+        """Of a slot with these trace variables, as `step` gives it. Its arrays are nobody else's."""
+        replications, devices, _ = self._columns
+        info = {name: np.array(columns[name]) for name in self.info_keys}
+        for name, parts in self.info_totals.items():
+            info[name] = sum(columns[part].sum(axis=1) for part in parts)
+        info["feasible"] = self.feasible(columns)
+        info["present"] = np.ones((replications, devices), np.bool_)
+        if "present" in columns:
+            info["present"] &= columns["present"].astype(np.bool_)
+        info |= self._queues()
+        tasks = self._ended.table
+        of, outcome = tasks["replication"].astype(np.int64), tasks["outcome"]
+        counts = np.bincount(of * len(OUTCOMES) + outcome, minlength=replications * len(OUTCOMES))
+        count = dict(zip(OUTCOMES, counts.reshape(replications, -1).T, strict=True))
+        info["tasks_done"], info["tasks_late"] = count["done"].copy(), count["late"].copy()
+        info["tasks_lost"] = count["dropped"] + count["lost"]
+        # Which replications an entry is about, as Gymnasium has it: all of them.
+        everyone = np.ones(replications, np.bool_)
+        info |= {f"_{name}": everyone for name in info}
+        executed = outcome <= OUTCOMES.index("late")
+        took_s = (tasks["completion_s"] - tasks["arrival_s"])[executed]
+        number = count["done"] + count["late"]
+        total_s = np.bincount(of[executed], took_s, minlength=replications)
+        return info | {"latency_s": total_s / np.maximum(number, 1), "_latency_s": number > 0}
+
+    def _queues(self) -> Info:
+        """Of devices (R, N) and stations (R, B) as a slot has ended."""
+        return {}
+
+    def feasible(self, columns: SlotColumns) -> BoolArray:
+        """(R,) whether a slot with these trace variables held all limits."""
+        raise NotImplementedError
+
     def reward(self, columns: SlotColumns) -> FloatArray:
         """(R,) of a slot with these trace variables."""
         raise NotImplementedError
 
+    def close_extras(self, **keywords: Any) -> None:
+        """End the trace of an episode that is under way."""
+        if self._recording is not None:
+            self._recording.end("interrupted")
+
     def __getstate__(self) -> dict[str, Any]:
+        if self._recording is not None:
+            raise TypeError(
+                "an environment with record_trace cannot be copied: a trace has one writer"
+            )
         simulation = self._simulation
         return self.__dict__ | {"_simulation": simulation.parts() if simulation else None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         if (parts := state["_simulation"]) is not None:
-            self._start(self._plan.waiting(_no_policy, NullRecorder(), parts))
+            self._start(self._plan.waiting(_no_policy, self._ended, parts))
             self._observe()
 
     def _start(self, simulation: Simulation) -> None:
@@ -247,6 +321,10 @@ class StreamVectorEnvironment(VectorEnvironment):
 
     problem_name = "drift-plus-penalty"
     info_keys = ("objective",)
+    info_totals: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "energy_j": ("local_energy_j", "offload_energy_j"),
+        "emission_mg": ("emission_mg",),
+    }
 
     def __init__(
         self, num_envs: int = 1, scenario: str | Path | Scenario = "iiot_20dev", **common: Any
@@ -260,6 +338,19 @@ class StreamVectorEnvironment(VectorEnvironment):
     def reward(self, columns: SlotColumns) -> FloatArray:
         """(R,) A(22), from the (R,) objective in bit^2."""
         return -columns["objective"] / self.reward_unit
+
+    def feasible(self, columns: SlotColumns) -> BoolArray:
+        """(R,) whether nothing that was decided had to be scaled down to a capacity, A(14)."""
+        held: BoolArray = columns["scaled"] == 0
+        return held
+
+    def _queues(self) -> Info:
+        assert self._simulation is not None  # `reset` made it
+        state: Any = self._simulation.world.state
+        return {
+            "queue_bits": state.queue_bits.copy(),
+            "station_queue_bits": state.station_queue_bits.copy(),
+        }
 
 
 class TaskVectorEnvironment(VectorEnvironment):
@@ -281,7 +372,12 @@ class TaskVectorEnvironment(VectorEnvironment):
     """
 
     problem_name = "worst-case-emission"
-    info_keys = ("worst_emission_mg", "feasible", "violation")
+    info_keys = ("worst_emission_mg", "violation")
+    info_totals: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "energy_j": ("energy_j",),
+        "server_energy_j": ("server_energy_j",),
+        "emission_mg": ("emission_mg",),
+    }
 
     def __init__(
         self,
@@ -320,6 +416,10 @@ class TaskVectorEnvironment(VectorEnvironment):
         reward: FloatArray = -cost
         return reward
 
+    def feasible(self, columns: SlotColumns) -> BoolArray:
+        """(R,) whether (10b) to (10f) held."""
+        return columns["feasible"].astype(np.bool_)
+
 
 class Environment(gymnasium.Env[Features, NDArray[np.floating]]):
     """One environment: a vector of one, without its axis.
@@ -345,11 +445,17 @@ class Environment(gymnasium.Env[Features, NDArray[np.floating]]):
         self._np_random, self._np_random_seed = self.vector.np_random, self.vector.np_random_seed
         return observation[0], info
 
+    def close(self) -> None:
+        """End the trace of an episode that is under way."""
+        self.vector.close()
+
     def step(self, action: NDArray[np.floating]) -> tuple[Features, float, bool, bool, Info]:
         """One slot, after an action of the action space's shape; see `VectorEnvironment.step`."""
         observation, reward, _, truncated, info = self.vector.step(np.asarray(action)[None])
-        info = {name: info[name][0].item() for name in self.vector.info_keys}
-        return observation[0], float(reward[0]), False, bool(truncated[0]), info
+        names = [name for name in info if f"_{name}" in info and info[f"_{name}"][0]]
+        one = {name: info[name][0] for name in names}
+        one = {name: value if value.ndim else value.item() for name, value in one.items()}
+        return observation[0], float(reward[0]), False, bool(truncated[0]), one
 
 
 class StreamEnvironment(Environment):
@@ -362,6 +468,21 @@ class TaskEnvironment(Environment):
     """The task problem; its keywords are those of `TaskVectorEnvironment`."""
 
     vector_class = TaskVectorEnvironment
+
+
+class _EndedTasks(NullRecorder):
+    """Keeps the tasks that ended in the slot recorded last, and hands all on."""
+
+    def __init__(self) -> None:
+        self.table: TaskTable = np.zeros(0, TASK_ROW)
+        self.also: Recorder = NullRecorder()
+
+    def slot(self, slot: int, columns: SlotColumns) -> None:
+        self.also.slot(slot, columns)
+
+    def tasks(self, tasks: TaskTable) -> None:
+        self.table = tasks
+        self.also.tasks(tasks)
 
 
 def _seeds(seed: int | Sequence[int | None] | None, count: int) -> int | list[int] | None:

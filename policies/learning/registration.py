@@ -20,6 +20,9 @@ FORMER_IDS = {
 
 _CLASSES = {STREAM: "Stream{}Environment", TASKS: "Task{}Environment"}
 
+_MAKERS = {STREAM: "make_stream", TASKS: "make_tasks"}
+"""In `experiments/environments.py`."""
+
 
 def register_envs() -> None:
     """Register both environments with Gymnasium; once is enough, and more do no harm."""
@@ -32,9 +35,9 @@ def register_envs() -> None:
             makers = [f"{__name__}:make_former", f"{__name__}:make_former_vector"]
             register(name, makers[0], vector_entry_point=makers[1], kwargs={"former": name})
         else:
-            module = f"{__package__}.environment"
-            single, vector = (f"{module}:{_CLASSES[name].format(kind)}" for kind in ("", "Vector"))
-            register(name, single, vector_entry_point=vector)
+            package = __package__.partition(".")[0]
+            single = f"{package}.experiments.environments:{_MAKERS[name]}"
+            register(name, single, vector_entry_point=f"{single}_vector")
 
 
 def make_former(former: str, **keywords: Any) -> Any:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ScenarioError
 from .columns import amounts
 from .moments import moment
 from .movement import (
@@ -20,8 +19,9 @@ from .movement import (
     clock_s,
     seconds_between,
 )
+from .pieces import refusing
 from .positions import ANGLES
-from .records import UNREADABLE, normal, open_text, refuse, separator_of
+from .records import normal, open_text, refuse, separator_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -146,14 +146,10 @@ class TableSource:
     def _in_order_of_rows(self) -> Iterator[Piece]:
         self._numbers = {}
         row = 1 if self._parquet else 2
-        try:
+        with refusing(self.path):
             for batch in self._batches():
                 yield self._piece(batch, row)
                 row += batch.num_rows
-        except (*UNREADABLE, ValueError, NotImplementedError) as error:
-            if isinstance(error, ScenarioError | OutOfOrderError):
-                raise
-            refuse(self.path, f"cannot be read: {' '.join(str(error).split())[:200]}")
 
     def _batches(self) -> Iterator["pa.RecordBatch"]:
         import pyarrow as pa
@@ -183,7 +179,7 @@ class TableSource:
         return "gzip" if self.path.suffix == ".gz" else None
 
     def _header(self) -> tuple[list[str], str]:
-        try:
+        with refusing(self.path):
             if self._parquet:
                 from pyarrow.parquet import ParquetFile
 
@@ -191,8 +187,6 @@ class TableSource:
                     return list(file.schema_arrow.names), ""
             with open_text(self.path) as text:
                 line = text.readline(65_536).strip()
-        except (*UNREADABLE, ValueError) as error:
-            refuse(self.path, f"cannot be read: {' '.join(str(error).split())[:200]}")
         separator, _ = separator_of(line)
         return [one.strip().strip('"') for one in line.split(separator)], separator
 
@@ -234,7 +228,8 @@ class TableSource:
 
     def _piece(self, batch: "pa.RecordBatch", row: int) -> Piece:
         time_s = self._times(batch, row)
-        kind, ids = self._kind(batch), _dictionary(batch.column(self._found.id))
+        kind = self._kind(batch)
+        ids = _dictionary(batch.column(self._found.id), text=True)
         values = [(one or "").strip() for one in ids.dictionary.to_pylist()]
         code = np.array(ids.indices.fill_null(-1), np.int64)
         blank = np.array([*(not one for one in values), True])[code]
@@ -282,7 +277,10 @@ class TableSource:
         wrong = ~(np.abs(found) <= most) & ~blank
         if wrong.any():
             at = int(np.argmax(wrong))
-            value = batch.column(name)[at].as_py()
+            try:
+                value = batch.column(name)[at].as_py()
+            except (OverflowError, ValueError, KeyError):  # a moment of no calendar
+                value = batch.column(name).type
             what = f"row {row + at}, column {name}: {str(value)[:60]!r} is not a number"
             refuse(self.path, what, f"within ±{most:g}")
         return found
@@ -302,9 +300,17 @@ class TableSource:
                 return found
         elif not pa.types.is_temporal(cells.type):
             return self._floats(batch, name, row, MOST_SECONDS, none)
+        if pa.types.is_timestamp(cells.type):
+            # Python's moments have microseconds.
+            kind = pa.timestamp("us", cells.type.tz)
+            cells = cells.cast(kind, safe=cells.type.unit != "ns")
         unique = _dictionary(cells)
+        try:
+            values = unique.dictionary.to_pylist()
+        except (OverflowError, ValueError, KeyError):
+            refuse(self.path, f"column {name}: a time of no calendar, or of an unknown zone")
         read = []
-        for at, value in enumerate(unique.dictionary.to_pylist()):
+        for at, value in enumerate(values):
             try:
                 read.append(self._time(value))
             except ValueError as error:
@@ -338,11 +344,14 @@ class OutOfOrderError(Exception):
     """Rows are out of order after some were handed out: go through the source anew."""
 
 
-def _dictionary(cells: "pa.Array") -> "pa.DictionaryArray":
+def _dictionary(cells: "pa.Array", *, text: bool = False) -> "pa.DictionaryArray":
+    """Different cells, as text or, unless all are to be, as moments; and which each row has."""
     import pyarrow as pa
 
     if pa.types.is_dictionary(cells.type):
-        return cells
-    if not pa.types.is_string(cells.type) and not pa.types.is_temporal(cells.type):
+        if pa.types.is_string(cells.type.value_type):
+            return cells
+        cells = cells.dictionary_decode()
+    if text or not pa.types.is_timestamp(cells.type):
         cells = cells.cast(pa.string())
     return cells.dictionary_encode()

@@ -93,7 +93,7 @@ class Pieces:
         indices = [self._index(column) for column in columns]
         self.malformed.clear()
         first = 0
-        with _refusing(self.path):
+        with refusing(self.path):
             for batch in self._parquet(columns) if not self.separator else self._csv(indices):
                 yield Piece(first, dict(zip(columns, batch.columns, strict=True)))
                 first += batch.num_rows
@@ -109,7 +109,7 @@ class Pieces:
         """The same of any row, counted from 0 without the header."""
         if not self.separator:
             return f"record {row + 1}"
-        with _refusing(self.path), open_text(self.path) as lines:
+        with refusing(self.path), open_text(self.path) as lines:
             if self.separator == " ":
                 wanted = (
                     number
@@ -240,12 +240,12 @@ def open_pieces(path: Path) -> Pieces:
     if name.endswith(".parquet"):
         from pyarrow import parquet
 
-        with _refusing(path), parquet.ParquetFile(path) as file:
+        with refusing(path), parquet.ParquetFile(path) as file:
             columns = tuple(file.schema_arrow.names)
         return Pieces(path, "Parquet", columns, columns, "", header=True)
     if name.endswith(".json"):
         refuse(path, "JSON", "CSV, .swf or .parquet")
-    with _refusing(path):
+    with refusing(path):
         with open_text(path) as lines:
             first = _first_line(path, lines)
             if name.endswith(".swf") or first.startswith(";"):
@@ -280,7 +280,7 @@ def _lines_before(path: Path, separator: str) -> int:
 
 
 @contextmanager
-def _refusing(path: Path) -> Iterator[None]:
+def refusing(path: Path) -> Iterator[None]:
     """What cannot be read is a fault of the file, in one message."""
     import pyarrow as pa
 

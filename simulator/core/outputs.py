@@ -3,8 +3,8 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedRandom
 from pathlib import Path
-from typing import BinaryIO
 
 
 class OutputError(Exception):
@@ -73,7 +73,7 @@ def put_text(path: Path, text: str) -> None:
 
 
 @contextmanager
-def put_file(path: Path) -> Iterator[BinaryIO]:
+def put_file(path: Path) -> Iterator[BufferedRandom]:
     """A file to write and read, `replaced` once it is whole and on the disk: it outlives a loss of power."""
     with replaced(path) as hidden, hidden.open("w+b") as file:
         yield file

@@ -75,7 +75,7 @@ class FcdXml:
         # Bytes in memory, those of the file before them, and the time that is begun.
         size, before, now_s = 0, 0, np.nan
         root = ended = False
-        while more := file.readinto(memoryview(text)[size : size + _CHUNK]):  # type: ignore[attr-defined]
+        while more := file.readinto(text[size : size + _CHUNK].data):  # type: ignore[attr-defined]
             size += more
             if not root:
                 root = self._root(text[:size].tobytes())
@@ -168,8 +168,8 @@ class FcdXml:
         times = np.repeat(time_s, np.diff(bounds))
         begins_s = float(time_s[1] if np.isnan(time_s[0]) else time_s[0])
         reaches_s = float(time_s[-1])
-        columns = (one[:rows].copy() for one in (out.thing, out.x, out.y))
-        return reaches_s, Piece(times, *columns, begins_s, reaches_s)
+        thing, x, y = out.thing[:rows].copy(), out.x[:rows].copy(), out.y[:rows].copy()
+        return reaches_s, Piece(times, thing, x, y, begins_s, reaches_s)
 
 
 def _shown(text: Bytes, start: int, end: int) -> str:

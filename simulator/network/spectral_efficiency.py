@@ -116,7 +116,7 @@ def to_carry(limit: SpectralEfficiency, efficiency: float) -> float:
         return min(efficiency, limit.cap)
     for step in limit.steps:
         if step * _SLACK >= efficiency:
-            return step
+            return float(step)
     return limit.cap
 
 

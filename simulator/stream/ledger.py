@@ -270,7 +270,7 @@ class TaskLedger:
     def _may_lack_room(self) -> bool:
         """Whether there would be too little if all that is here moved on in one slot."""
         live, waiting, live_parts, ended = self._counters[:FREE_TASK].tolist()
-        return live_parts + waiting > self._parts.size or ended + live > self._ended.size
+        return bool(live_parts + waiting > self._parts.size or ended + live > self._ended.size)
 
     def _make_room(self, device_bits: FloatArray, station_bits: FloatArray) -> None:
         """Make room for what one call can send on and end at most.
