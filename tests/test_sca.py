@@ -449,10 +449,12 @@ def test_offloading_is_the_best_of_all_sets(seed: int) -> None:
         assert outcome(found.offload).worst_emission_g == pytest.approx(best_g, rel=1e-6)
 
 
-@pytest.mark.parametrize("rate_min_bps", [1e6, 30e6])
-def test_the_bound_of_what_a_device_emits_alone_is_one_and_is_close(rate_min_bps: float) -> None:
+@pytest.mark.parametrize(("rate_min_bps", "theta_server"), [(1e6, 1e-28), (40e6, 1e-32)])
+def test_the_bound_of_what_a_device_emits_alone_is_one_and_is_close(
+    rate_min_bps: float, theta_server: float
+) -> None:
     """Against all airtimes up to the deadline's, or the rate floor's, on a fine grid."""
-    one = draw(3, devices=4)
+    one = draw(3, 4, theta_server)
     one = replace(one, network=replace(one.network, rate_min_bps=rate_min_bps))
     start = TaskDecision(np.zeros(4), np.zeros(4, np.bool_), np.full(4, 1e9), np.full(4, 5e9))
     found = Search(one, start, CompiledJointSubproblem(True), "best", 1, 1e-3)._bound_g
