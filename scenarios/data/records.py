@@ -26,11 +26,12 @@ _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _DEPTH = 4
 """Levels of a JSON file down to its list of records."""
 
+_DAMAGED: Any = igzip_lib.IsalError
 UNREADABLE: tuple[type[Exception], ...] = (
     OSError,
     EOFError,
     zlib.error,
-    igzip_lib.IsalError,
+    _DAMAGED,
     UnicodeDecodeError,
     csv.Error,
 )
