@@ -48,7 +48,7 @@ RUNS: dict[str, list[tuple[str, str, tuple[str, ...]]]] = {
         ("sumo_crossing", "lyapunov", ()),
     ],
     "tasks": [
-        *(("carbon_6ue", name, ()) for name in (*POLICIES, "exact")),
+        *(("carbon_6ue", name, ()) for name in (*POLICIES, "exact", "sca")),
         ("carbon_6ue", "local", ROUGH),
     ],
 }

@@ -13,7 +13,8 @@ from conftest import SMALL, simulate
 import edgesim
 from edgesim.scenarios.carbon_section import CarbonReading
 from edgesim.scenarios.data import records
-from edgesim.scenarios.data.carbon import CarbonSeries, read_carbon
+from edgesim.scenarios.data.carbon import CarbonSeries, longest_hold, read_carbon
+from edgesim.scenarios.data.carbon_formats import of_column
 from edgesim.scenarios.data.graphs import read_graph
 from edgesim.scenarios.errors import ScenarioError
 
@@ -709,3 +710,28 @@ def test_a_scenario_with_all_keys_reads_back_exactly(tmp_path: Path) -> None:
     again = edgesim.load_scenario(given.to_toml())
     assert again.carbon == given.carbon
     assert again.carbon.intensity.start == datetime(2024, 12, 31, 22, tzinfo=UTC)  # type: ignore[union-attr]
+
+
+def test_the_longest_hold_is_that_of_the_values_that_hold_meanwhile(tmp_path: Path) -> None:
+    """Rows at 0, 1, 5, 6 and 8 h; the last holds for the median step of an hour and a half."""
+    hours = (0, 1, 5, 6, 8)
+    text = "".join(f"2025-01-01T{hour:02}:00Z,{hour}\n" for hour in hours)
+    (tmp_path / "f.csv").write_text(f"time,carbon intensity\n{text}")
+    series = read_carbon(tmp_path / "f.csv", CarbonReading())
+    begin = series.times[0]
+    for first, last, expected in (
+        (0.0, 0.5, (0, 1.0)),
+        (2.0, 3.0, (1, 4.0)),
+        (5.0, 9.0, (3, 2.0)),
+        (6.0, 6.0, (3, 2.0)),
+        (8.0, 9.0, (4, 1.5)),
+    ):
+        ends = (begin + np.timedelta64(round(hour * 3600), "s") for hour in (first, last))
+        row, held_s = longest_hold(series, *ends)
+        assert (row, held_s / 3600.0) == expected
+
+
+def test_a_name_that_says_two_things_says_none() -> None:
+    assert of_column("average carbon intensity, g/kWh").kind == "average"
+    assert of_column("marginal (not average) intensity, g/kWh").kind is None
+    assert of_column("direct and life-cycle, g/kWh").basis is None

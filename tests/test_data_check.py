@@ -80,6 +80,16 @@ def test_a_carbon_file() -> None:
     edgesim.validate(scenario)
 
 
+def test_rows_at_one_place_are_counted() -> None:
+    told = facts("lat,lon\n50,8\n8,50\n50,8\n50,9\n50,8\n", "positions")
+    assert (told["rows"], told["rows at the place of another"]) == (5, 2)
+
+
+def test_steps_that_differ_by_rounding_are_the_usual_one() -> None:
+    rows = "".join(f"{t},a,1,1\n" for t in (0, 10_000, 20_000.001, 30_000.001, 40_001))
+    assert facts(f"t,id,x,y\n{rows}", "mobility")["other steps"] == 1
+
+
 def test_a_mean_over_time_is_one_over_time() -> None:
     """100 for an hour, 200 for two, and 300 for the usual hour and a half."""
     rows = "2025-01-01 00:00,100\n2025-01-01 01:00,200\n2025-01-01 03:00,300\n"
@@ -132,6 +142,10 @@ def test_movements() -> None:
     assert (told["x"], told["usual step"]) == ("0 to 5 m", "1 s")
     told = facts("time;id;lat;lon\n0;a;50;8\n60;a;51;8\n", "mobility")
     assert told["y"] == "50 to 51 degrees" and told["longest step"] == "1 min 0 s"
+    # What it becomes holds all places, also those at the edges.
+    told = facts("t,id,x,y\n0,a,-2.5,1\n1,a,2,4\n3,a,3,6.5\n", "mobility")
+    assert told["becomes"].endswith("origin = [-3, 1], with [area] size = [7, 6]")
+    assert (told["usual step"], told["longest step"]) == ("1.5 s", "2 s")
 
 
 def test_topologies() -> None:

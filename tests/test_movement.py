@@ -6,6 +6,7 @@ import gzip
 import io
 import pickle
 import sys
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +20,7 @@ import pytest
 import edgesim
 from edgesim.experiments.data_check import check_data
 from edgesim.experiments.run import prepare
-from edgesim.scenarios.data.movement import clock_s
+from edgesim.scenarios.data.movement import Piece, clock_s
 from edgesim.scenarios.data.movement_plane import plane
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.sections import File, Rectangle
@@ -182,6 +183,9 @@ def test_ns2_obeys_goals_and_tells_sumo_s_samples(tmp_path: Path) -> None:
     by_hand = [(10, 20), (10, 20), (30, 20), (50, 20), (60, 25), (60, 35), (60, 45), (60, 55)]
     np.testing.assert_allclose(at[:, 0], [*by_hand, (60, 65), (60, 70), (60, 70)], atol=1e-12)
     assert present.all()
+    # Where it is put first is where it begins.
+    again = write(tmp_path, NS2 + "$node_(0) set X_ 99.0\n", "h.tcl")
+    assert follow(again, 1, 2.0)[0][:, 0].tolist() == [[10.0, 20.0], [10.0, 20.0]]
     path = write(tmp_path, SUMO_NS2, "g.tcl")
     at, present = follow(path, 2, 0.5, begin=2.0)
     assert at[:, 0, 0].tolist() == [10.0, 12.0, 14.0] and present.all()
@@ -341,7 +345,8 @@ def test_offsets_of_a_net_and_of_the_area_by_hand(monkeypatch: pytest.MonkeyPatc
 def test_what_lies_outside(tmp_path: Path) -> None:
     path = write(tmp_path, "t,id,x,y\n0,a,-2,1\n1,a,2,1\n", "f.csv")
     with pytest.raises(
-        ScenarioError, match=r"from \(-2, 1\) to \(2, 1\) m, 1 samples .* origin = \[-2, 1\]"
+        ScenarioError,
+        match=r"from \(-2, 1\) to \(2, 1\) m, 1 samples .* origin = \[-2, 1\] with area.size of at least \[5, 1\]",
     ):
         begin(path)
     at, present = follow(path, 4, 0.25, outside="clip")
@@ -464,16 +469,22 @@ def test_pieces_are_kept_and_where_they_are_not_the_file_goes_on(
     expected = follow(path, 118, 0.5)
     monkeypatch.setattr("edgesim.simulator.models.movement_xml._CHUNK", 300)
     monkeypatch.setattr("edgesim.scenarios.data.row_store.HELD_BYTES", held)
-    parsed = []
-    pieces = FcdXml.pieces
-    monkeypatch.setattr(FcdXml, "pieces", lambda source: parsed.append(source) or pieces(source))
-    # The file may go on beyond what was looked at; who appears later is no device then.
-    for length_s, changed, times in (
+    parsed: list[FcdXml] = []
+    changes: list[tuple[float, Callable[[Any], Any], int]] = [
         (100.0, lambda model: model, 1),
         (100.0, copy.deepcopy, 1),
         (100.0, lambda model: pickle.loads(pickle.dumps(model)), 2),
         (40.0, lambda model: model, 2),
-    ):
+    ]
+    pieces = FcdXml.pieces
+
+    def counted(source: FcdXml) -> Iterator[Piece]:
+        parsed.append(source)
+        return pieces(source)
+
+    monkeypatch.setattr(FcdXml, "pieces", counted)
+    # The file may go on beyond what was looked at; who appears later is no device then.
+    for length_s, changed, times in changes:
         parsed.clear()
         model = TraceMobility(path)
         count = model.survey(LARGE, None, length_s, None)
@@ -635,12 +646,8 @@ ODD += [b"1", True, [1.0], {"a": 1}, Decimal("1.5"), "2025-01-01"]
 def parquet(rng: np.random.Generator) -> bytes:
     """A table of Parquet: columns of any type, most of them right, with some odd cells."""
     columns: dict[str, pa.Array] = {}
-    for name, cells in {
-        "t": [0, 0, 1, 1],
-        "id": list("abab"),
-        "x": [0, 5, 3, 5],
-        "y": [0, 5, 4, 5],
-    }.items():
+    right: dict[str, list[Any]] = {"t": [0, 0, 1, 1], "id": [*"abab"], "x": [0, 5, 3, 5]}
+    for name, cells in (right | {"y": [0, 5, 4, 5]}).items():
         mixed: list[Any] = list(cells)
         if rng.random() < 0.3:
             mixed = [ODD[int(rng.integers(len(ODD)))]] * 4

@@ -56,6 +56,10 @@ def test_less_loss_than_free_space_is_said_where_a_carrier_is_stated() -> None:
     (said,) = notes(*quiet, "channel.carrier=3.5 GHz", "stations.mbs.height=101.5 m")
     assert said.startswith("a link of 141 m loses 80 dB, free space at 3.5 GHz 86")
     assert notes(*quiet, "channel.carrier=0.7 GHz") == []
+    # Right below an SBS of that height: 40 log10 5 = 28 dB, over 100 m.
+    below = ("stations.sbs.count=1", "stations.sbs.radius=100 m", "stations.sbs.height=101.5 m")
+    (said,) = notes("channel.noise=-30 dBm", "channel.carrier=3.5 GHz", *below)
+    assert said.startswith("a link of 100 m loses 28 dB, free space at 3.5 GHz 83")
 
 
 @pytest.mark.parametrize("name", ["3gpp-umi", "3gpp-uma"])

@@ -204,6 +204,7 @@ def test_latencies_are_drawn_from_where_the_axis_begins(monkeypatch: pytest.Monk
     known: Any = {"a": 2.0, "none": None, "b": 1.0}
     monkeypatch.setattr(report_data, "latency_distribution", lambda scale: scale and of(scale))
     chart = report_data.latency_chart(known)
+    assert chart is not None
     assert chart["x"] == [[0.2, 0.8, 4.0], [0.1, 0.4, 2.0]] and chart["left"] == 0.1
     assert [line["mean"] for line in chart["lines"]] == [[25.0, 50.0, 100.0]] * 2
     told = [(line["label"], line["series"], line["x"]) for line in chart["lines"]]

@@ -2,7 +2,7 @@ import itertools
 import subprocess
 import sys
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -17,11 +17,15 @@ from edgesim.policies.tasks.sca import joint_subproblem, power_subproblem
 from edgesim.policies.tasks.sca.algorithm1 import Algorithm1
 from edgesim.policies.tasks.sca.improved import Search
 from edgesim.policies.tasks.sca.inequalities import rate_bound
-from edgesim.policies.tasks.sca.joint_subproblem import JointSubproblem
-from edgesim.policies.tasks.sca.offloading_subproblem import OffloadingSubproblem
+from edgesim.policies.tasks.sca.joint_subproblem import CompiledJointSubproblem, JointSubproblem
+from edgesim.policies.tasks.sca.offloading_subproblem import (
+    CompiledOffloadingSubproblem,
+    OffloadingSubproblem,
+)
+from edgesim.policies.tasks.sca.points import Point
 from edgesim.policies.tasks.sca.policy import Sca
-from edgesim.policies.tasks.sca.power_subproblem import PowerSubproblem
-from edgesim.policies.tasks.sca.rate_subproblem import RateSubproblem
+from edgesim.policies.tasks.sca.power_subproblem import CompiledPowerSubproblem, PowerSubproblem
+from edgesim.policies.tasks.sca.rate_subproblem import CompiledRateSubproblem, RateSubproblem
 from edgesim.simulator.core.arrays import FloatArray
 from edgesim.simulator.tasks.channel import MrcChannel
 from edgesim.simulator.tasks.decision import TaskDecision
@@ -61,6 +65,15 @@ def feasible_point(one: Slot) -> TaskDecision:
     )
 
 
+def joint_step(
+    subproblem: JointSubproblem, one: Slot, point: TaskDecision, relaxed: bool = False
+) -> TaskDecision | None:
+    rate_bps = one.rates_bps(point.power_w)
+    here = Point(point.power_w, point.edge_cpu_hz, rate_bps, 0.0, 0.0)
+    found = subproblem.step(one.arrays(), point.offload, here, relaxed)
+    return None if found is None else replace(point, power_w=found[0], edge_cpu_hz=found[1])
+
+
 positive = st.floats(1e-3, 1e3)
 
 
@@ -73,7 +86,7 @@ def test_inequality_12_as_used_bounds_the_rate_and_is_tight_at_the_point(
     network = replace(table1.network(1), noise_w=y_bar)
     alone = MrcChannel(np.ones(1), np.zeros((1, 1)))
     one = Slot(network, table1.tasks(np.random.default_rng(0), 1), alone, CARBON)
-    u, v, _, w_noise = rate_bound(one, np.array([x_bar]))
+    u, v, _, w_noise = rate_bound(one.arrays(), np.array([x_bar]))
 
     def bound(P: float, z: float) -> float:
         return float((u - v / P - w_noise * z)[0] * np.log1p(x_bar / y_bar))
@@ -87,7 +100,7 @@ def test_inequality_12_with_interference_bounds_the_rates_of_c2(seed: int) -> No
     one, rng = draw(seed), np.random.default_rng(seed)
     power_w = 10.0 ** rng.uniform(-6.0, -0.7, 6)
     P = 10.0 ** rng.uniform(-1.0, 1.0, 6)
-    u, v, w, w_noise = rate_bound(one, power_w)
+    u, v, w, w_noise = rate_bound(one.arrays(), power_w)
     here = one.rates_bps(power_w)
     np.testing.assert_allclose(u - v - w.sum(axis=1) - w_noise, 1.0, rtol=1e-12)
     bound = here * (u - v / P - w @ P - w_noise)
@@ -247,17 +260,28 @@ def test_offloading_subproblem_is_21_as_printed(seed: int) -> None:
 # Algorithm 1
 
 
-def test_algorithm_1_takes_turns_as_printed() -> None:
+SUBPROBLEMS = {
+    "cvxpy": (PowerSubproblem(6), RateSubproblem(6), OffloadingSubproblem(6)),
+    "compiled": (
+        CompiledPowerSubproblem(),
+        CompiledRateSubproblem(),
+        CompiledOffloadingSubproblem(),
+    ),
+}
+
+
+@pytest.mark.parametrize("solver", ["cvxpy", "compiled"])
+def test_algorithm_1_takes_turns_as_printed(solver: Literal["cvxpy", "compiled"]) -> None:
     """Lines 2 to 7 from a feasible start, with the same subproblems called by hand."""
     one = draw(13, 6, 3e-28, megabytes=(1.0, 2.0), megacycles=(1000.0, 1500.0))
     start = TaskDecision(
         np.full(6, 0.01), np.arange(6) < 3, np.full(6, 0.78e9), np.full(6, 20e9 / 6)
     )
-    algorithm = Algorithm1(6, optimise_rates=True)
+    algorithm = Algorithm1(6, True, solver)
     result = algorithm.solve(one, start, iterations_max=2, threshold=0.0)
     point, history, moved = start, [float(one.evaluate(start).worst_emission_g)], set()
     for _ in range(2):
-        for subproblem in (PowerSubproblem(6), RateSubproblem(6), OffloadingSubproblem(6)):
+        for subproblem in SUBPROBLEMS[solver]:
             found = subproblem.solve(one, point)
             assert found is not None
             for name in ("power_w", "local_cpu_hz", "edge_cpu_hz", "offload"):
@@ -294,7 +318,7 @@ def test_algorithm_1_keeps_a_point_within_limits(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(
         PowerSubproblem, "solve", lambda _, slot, point: replace(point, power_w=np.zeros(6))
     )
-    result = Algorithm1(6, optimise_rates=False).solve(one, start, 1, 0.0)
+    result = Algorithm1(6, False, "compiled").solve(one, start, 1, 0.0)
     assert result.feasible
     assert result.failed_solves == 1
     np.testing.assert_array_equal(result.decision.power_w, start.power_w)
@@ -328,7 +352,7 @@ def test_a_joint_step_stays_within_limits_and_emits_no_more_than_the_program_say
     point = feasible_point(one)
     before_g = (one.evaluate(point).emission_g * point.offload).max()
     subproblem = JointSubproblem(6, joint)
-    found = subproblem.least_emission(one, point)
+    found = joint_step(subproblem, one, point)
     assert found is not None
     after = one.evaluate(found)
     assert after.use.feasible
@@ -344,7 +368,7 @@ def test_a_joint_step_fills_the_server_and_no_more() -> None:
     point = feasible_point(one)
     asked_hz = (point.edge_cpu_hz * point.offload).sum()
     one = replace(one, network=replace(one.network, server_cpu_hz=1.05 * asked_hz))
-    found = JointSubproblem(6, joint=True).least_emission(one, point)
+    found = joint_step(JointSubproblem(6, joint=True), one, point)
     assert found is not None
     after = one.evaluate(found)
     assert after.use.feasible
@@ -425,14 +449,15 @@ def test_offloading_is_the_best_of_all_sets(seed: int) -> None:
         assert outcome(found.offload).worst_emission_g == pytest.approx(best_g, rel=1e-6)
 
 
-@pytest.mark.parametrize("rate_min_bps", [1e6, 30e6])
-def test_the_bound_of_what_a_device_emits_alone_is_one_and_is_close(rate_min_bps: float) -> None:
+@pytest.mark.parametrize(("rate_min_bps", "theta_server"), [(1e6, 1e-28), (40e6, 1e-32)])
+def test_the_bound_of_what_a_device_emits_alone_is_one_and_is_close(
+    rate_min_bps: float, theta_server: float
+) -> None:
     """Against all airtimes up to the deadline's, or the rate floor's, on a fine grid."""
-    one = draw(3, devices=4)
+    one = draw(3, 4, theta_server)
     one = replace(one, network=replace(one.network, rate_min_bps=rate_min_bps))
     start = TaskDecision(np.zeros(4), np.zeros(4, np.bool_), np.full(4, 1e9), np.full(4, 5e9))
-    search = Search(one, start, JointSubproblem(4, joint=True), "best", 1, 1e-3)
-    found = search._least_offloaded_g()
+    found = Search(one, start, CompiledJointSubproblem(True), "best", 1, 1e-3)._bound_g
     network, tasks, gain = one.network, one.tasks, one.channel.gain / one.network.noise_w
     for m in range(4):
         most_bps = network.bandwidth_hz * np.log2(1.0 + network.device_power_max_w[m] * gain[m])
@@ -539,11 +564,13 @@ def test_an_infeasible_instance_has_a_decision(variant: Any, rates: Any) -> None
 
 
 def test_a_solver_that_fails_is_counted_and_survived(monkeypatch: pytest.MonkeyPatch) -> None:
-    one = draw(3)
+    one, ones = draw(3), np.ones(6)
     for module in (power_subproblem, joint_subproblem):
         monkeypatch.setattr(module, "solved", lambda *_, **__: False)
-    for variant in ("improved", "paper"):
-        result = Sca(variant).solve(one)
+    monkeypatch.setattr(power_subproblem, "_least_emission", lambda *_: (False, ones))
+    monkeypatch.setattr(joint_subproblem, "_solved", lambda *_: (False, ones, ones))
+    for variant, solver in itertools.product(("improved", "paper"), ("compiled", "cvxpy")):
+        result = Sca(variant, solver=solver).solve(one)  # type: ignore[arg-type]
         assert result.failed_solves > 0
         assert np.isfinite(result.decision.power_w).all()
 

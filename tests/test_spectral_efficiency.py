@@ -159,7 +159,7 @@ def test_no_rate_of_a_run_is_beyond(policy: str, key: float | str) -> None:
 
 STREAM_CASES = [
     (key, layout, noise, seed)
-    for key in (2.0, 5.0, "cqi-table-2", "cqi-table-4")
+    for key in (5.0, "cqi-table-2")
     for layout, noise, seed in (
         ("mbs+sbs", "total", 3004),
         ("sbs+sbs", "total", 3005),
@@ -220,7 +220,7 @@ def test_power_beyond_what_it_buys_is_left(key: float | str) -> None:
         outcome = carry_out(state.network, look.cells, look.channel_gain, look.queue_bits, changed)
         return float(outcome.rate_bps[0, i])
 
-    for i in np.flatnonzero(decision.power_w[0] > 0.0):
+    for i in np.flatnonzero(decision.power_w[0] > 0.0).tolist():
         efficiency = rate_bps(1.0, i) / decision.bandwidth_hz[0, i]
         if key == 2.0 and efficiency < 2.0 * (1.0 - 1e-9):
             continue

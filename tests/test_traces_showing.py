@@ -328,6 +328,27 @@ def test_watch_shows_the_newest_batch_and_what_is_left(
     assert "nothing new for 11 s" in text and "nothing new for 0 s" not in text
 
 
+def test_watch_says_how_a_run_ended(
+    growing: Callable[[int], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At its second look, when it knows how fast it was."""
+    run = run_info(slots=40)
+    writer, slots = TraceWriter(tmp_path / "e.h5", run), iter(range(40))
+
+    def grow() -> None:
+        for slot in islice(slots, 20):
+            writer.slot(slot, zero_columns(run))
+        writer.parts()
+
+    def end() -> None:
+        grow()
+        writer.close("complete")
+
+    grow()
+    status, text = watched(tmp_path / "e.h5", Steps((1.0, end)), monkeypatch)
+    assert status == "complete" and "40 of 40 slots complete" in text
+
+
 def test_watch_has_patience_with_slow_runs(
     growing: Callable[[int], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

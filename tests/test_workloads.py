@@ -539,7 +539,7 @@ class TestReplay:
             assert Replay(written(FUNCTIONS_2019), 8.0).used(3, slots, 1.0) == (used, 10)
         model = Replay(written(FUNCTIONS_2019), 8.0, speedup=2.0)
         assert model.used(3, 60, 1.0) == (7, 10)
-        per_slot = ReplayPerSlot(written(TestPerSlot.TEXT), {"n": 8.0}, "c")
+        per_slot = ReplayPerSlot(written(TestPerSlot.TEXT), {"n": 8.0}, cycles_column="c")
         assert [per_slot.used(2, slots, 1.0) for slots in (3, 9)] == [(6, 11), (11, 11)]
 
     def test_requests_without_end_in_a_slot_are_refused(self) -> None:

@@ -30,13 +30,14 @@ from ...simulator.tasks.decision import TaskDecision
 from ...simulator.tasks.network import CarbonAwareNetwork
 from ...simulator.tasks.observation import TaskObservation
 from ...simulator.tasks.outcome import TOLERANCE, local_energy_j
-from ...simulator.tasks.powers import least_powers
+from ...simulator.tasks.powers import solve_powers
 from ...simulator.tasks.problem import WorstCaseEmission
 from ..among_present import Rows, among_present
 from ..base import Policy
 from .c10.closed_form_rates import slowest_edge_hz, slowest_local_hz
 from .c10.nested_sets import worst_alone_first
 from .c10.slot import SlotArrays, observed
+from .sca.points import least_offloaded_j
 
 
 class LyapunovTasks(Policy):
@@ -153,73 +154,296 @@ _COARSE = np.array([[8.0, 1.5, 1.1], [64.0, 1.2, 1.02]])
 """Exponents of the norms that stand for the maximum, first and last factors of airtimes: to compare
 sets of offloaders, and for the best of them."""
 
+_ROUNDS = 30
+"""Most rounds of moves by one factor. A few do, but beyond P_max some gain next to nothing without end."""
+
 _FINE = np.array([[256.0, 1.05, 1.005]])
 
 
+class _Offloaders(NamedTuple):
+    """A set of K offloaders in the presence of the others, whose powers and emissions follow.
+
+    The L others that transmit keep up their floor, so their powers are linear in those of the offloaders,
+    who hear them as more noise and more of each other: what is left is an instance of K devices.
+
+    Attributes:
+        who: (K,) device numbers, ascending.
+        gain: (K,) as in `SlotArrays`, so that the noise can stay N_0.
+        cross_gain: (K, K) likewise; what a device hears of itself comes back through the others.
+        power_max_w: (K,) P_max.
+        echo: (L, K) powers of the others per W of the offloaders.
+        floor_w: (L,) their powers if nobody offloads.
+        others_max_w: (L,) their P_max.
+        excess: of those who stay local, the largest.
+        worst_j: their largest energy.
+        staying_j: (N - K,) their energies.
+        drift: sum of Z_m E_m over them.
+        short: by how much the others miss their floor, relative, as what links carry is capped.
+        settled: False where even the others have no powers within limits, and nothing above is known.
+    """
+
+    who: IntArray
+    gain: FloatArray
+    cross_gain: FloatArray
+    power_max_w: FloatArray
+    echo: FloatArray
+    floor_w: FloatArray
+    others_max_w: FloatArray
+    excess: float
+    worst_j: float
+    staying_j: FloatArray
+    drift: float
+    short: float
+    settled: bool
+
+
 @compiled
-def _powers(slot: SlotArrays, offload: BoolArray, airtime_s: FloatArray) -> FloatArray:
-    """(N,) the least powers that send within the airtimes and keep up the rate floor."""
-    devices = len(offload)
-    target = np.zeros(devices)
+def _offloaders(problem: _Problem, offload: BoolArray) -> _Offloaders:
+    """The set of those who offload, (N,)."""
+    slot = problem.slot
+    who = np.flatnonzero(offload)
+    others = np.flatnonzero(~offload & (slot.floor_bps > 0.0))
+    excess, worst_j, drift = 0.0, 0.0, 0.0
+    for m in range(len(offload)):
+        if not offload[m]:
+            excess = max(excess, problem.local_excess[m])
+            worst_j = max(worst_j, problem.local_j[m])
+            drift += problem.overdrawn_j[m] * problem.local_j[m]
+    short = 0.0
+    # (I - G T) p = G (N_0 + T p_K) of the others, by columns: for N_0, and for each offloader's W.
+    count = len(others)
+    matrix, answer = np.zeros((count, count)), np.zeros((count, len(who) + 1))
+    for i in range(count):
+        m = others[i]
+        efficiency = to_carry(slot.efficiency, slot.floor_bps[m] / slot.bandwidth_hz)
+        reached = slot.bandwidth_hz * carried(slot.efficiency, efficiency)
+        short = max(short, slot.rate_min_bps / max(reached, 1e-300) - 1.0)
+        target = (exp2(min(efficiency, 512.0)) - 1.0) / slot.gain[m]
+        for j in range(count):
+            matrix[i, j] = -target * slot.cross_gain[m, others[j]]
+        matrix[i, i] += 1.0
+        answer[i, 0] = target * slot.noise_w
+        for j in range(len(who)):
+            answer[i, j + 1] = target * slot.cross_gain[m, who[j]]
+    settled = _eliminate_rows(matrix, answer)
+    gain, cross_gain = np.zeros(len(who)), np.zeros((len(who), len(who)))
+    for i in range(len(who)):
+        noise_w = slot.noise_w
+        for j in range(count):
+            noise_w += slot.cross_gain[who[i], others[j]] * answer[j, 0]
+        share = slot.noise_w / noise_w
+        gain[i] = slot.gain[who[i]] * share
+        for j in range(len(who)):
+            heard = slot.cross_gain[who[i], who[j]]
+            for k in range(count):
+                heard += slot.cross_gain[who[i], others[k]] * answer[k, j + 1]
+            cross_gain[i, j] = heard * share
+    return _Offloaders(
+        who,
+        gain,
+        cross_gain,
+        slot.power_max_w[who],
+        answer[:, 1:].copy(),
+        answer[:, 0].copy(),
+        slot.power_max_w[others],
+        excess,
+        worst_j,
+        problem.local_j[~offload],
+        drift,
+        short,
+        settled,
+    )
+
+
+@compiled
+def _eliminate_rows(matrix: FloatArray, answer: FloatArray) -> bool:
+    """Turn the (n, k) right sides into solutions; False if a pivot is not positive."""
+    size = len(matrix)
+    for i in range(size):
+        if matrix[i, i] <= 0.0:
+            return False
+        for j in range(i + 1, size):
+            factor = matrix[j, i] / matrix[i, i]
+            if factor != 0.0:
+                for k in range(i + 1, size):
+                    matrix[j, k] -= factor * matrix[i, k]
+                for k in range(answer.shape[1]):
+                    answer[j, k] -= factor * answer[i, k]
+    for i in range(size - 1, -1, -1):
+        for k in range(answer.shape[1]):
+            for j in range(i + 1, size):
+                answer[i, k] -= matrix[i, j] * answer[j, k]
+            answer[i, k] /= matrix[i, i]
+    return True
+
+
+@compiled
+def _powers(slot: SlotArrays, who: IntArray, airtime_s: FloatArray) -> FloatArray:
+    """(N,) the least powers that send within the (K,) airtimes and keep up the rate floor, cut at P_max.
+
+    Cut, the powers at which every SINR is as high as it must be are a fixed point as well, and the only one
+    (Yates, 1995). From P_max for all, those who need less are set free, and the linear system of who is free
+    is solved, until nobody else is: powers only fall, so nobody has to be caught again.
+    """
+    devices = len(slot.gain)
+    target, power_w = np.zeros(devices), slot.power_max_w.copy()
+    rate_bps = slot.floor_bps.copy()
+    for k in range(len(who)):
+        m = who[k]
+        rate_bps[m] = max(slot.rate_min_bps, slot.bits[m] / airtime_s[k])
     for m in range(devices):
-        rate = slot.floor_bps[m]
-        if offload[m]:
-            rate = max(slot.rate_min_bps, slot.bits[m] / airtime_s[m])
-        efficiency = to_carry(slot.efficiency, rate / slot.bandwidth_hz)
+        efficiency = to_carry(slot.efficiency, rate_bps[m] / slot.bandwidth_hz)
         target[m] = (exp2(min(efficiency, 512.0)) - 1.0) / slot.gain[m]
-    power_w = np.empty(devices)
-    least_powers(target, slot.cross_gain, slot.noise_w, slot.power_max_w, power_w)
+    free = np.zeros(devices, np.bool_)
+    grown = True
+    while grown:
+        grown = False
+        for m in range(devices):
+            if not free[m]:
+                heard_w = slot.noise_w
+                for n in range(devices):
+                    heard_w += slot.cross_gain[m, n] * power_w[n]
+                if target[m] * heard_w < slot.power_max_w[m]:
+                    free[m] = grown = True
+        if grown:
+            _settle(slot, target, np.flatnonzero(free), np.flatnonzero(~free), power_w)
+    for m in range(devices):
+        # A rate that is short by rounding alone must not break C(10d).
+        power_w[m] = min(power_w[m] * (1.0 + 1e-12), slot.power_max_w[m])
     return power_w
 
 
 @compiled
+def _settle(
+    slot: SlotArrays, target: FloatArray, free: IntArray, cut: IntArray, power_w: FloatArray
+) -> None:
+    """Give those who are free the powers that they need; the others have P_max."""
+    size = len(free)
+    matrix, answer = np.zeros((size, size)), np.zeros((size, 1))
+    for i in range(size):
+        m = free[i]
+        heard_w = slot.noise_w
+        for n in cut:
+            heard_w += slot.cross_gain[m, n] * power_w[n]
+        answer[i, 0] = target[m] * heard_w
+        for j in range(size):
+            matrix[i, j] = -target[m] * slot.cross_gain[m, free[j]]
+        matrix[i, i] += 1.0
+    if _eliminate_rows(matrix, answer):  # else by rounding only
+        for i in range(size):
+            power_w[free[i]] = min(answer[i, 0], slot.power_max_w[free[i]])
+
+
+@compiled
+def _radio(
+    slot: SlotArrays, group: _Offloaders, airtime_s: FloatArray, power_w: FloatArray
+) -> tuple[float, FloatArray]:
+    """The offloaders' rates, (K,) bit/s, with powers that send within the airtimes, into `power_w`.
+
+    Returns:
+        The violation of rate floors by those who do not offload, and the rates.
+    """
+    count = len(group.who)
+    rate_bps = np.zeros(count)
+    for k in range(count):
+        m = group.who[k]
+        rate = max(slot.rate_min_bps, slot.bits[m] / airtime_s[k])
+        efficiency = to_carry(slot.efficiency, rate / slot.bandwidth_hz)
+        rate_bps[k] = (exp2(min(efficiency, 512.0)) - 1.0) / group.gain[k]
+    held = group.settled
+    held = held and solve_powers(
+        rate_bps, group.cross_gain, slot.noise_w, group.power_max_w, power_w
+    )
+    for i in range(len(group.floor_w)):
+        other_w = group.floor_w[i]
+        for k in range(count):
+            other_w += group.echo[i, k] * power_w[k]
+        held = held and other_w <= group.others_max_w[i]
+    if not held:
+        return _radio_at_limits(slot, group, airtime_s, power_w)
+    for k in range(count):
+        # As in `least_powers`.
+        power_w[k] = min(power_w[k] * (1.0 + 1e-12), group.power_max_w[k])
+    for k in range(count):
+        heard_w = slot.noise_w
+        for n in range(count):
+            heard_w += group.cross_gain[k, n] * power_w[n]
+        efficiency = log2(1.0 + power_w[k] * group.gain[k] / heard_w)
+        rate_bps[k] = slot.bandwidth_hz * carried(slot.efficiency, efficiency)
+    return group.short, rate_bps
+
+
+@compiled
+def _radio_at_limits(
+    slot: SlotArrays, group: _Offloaders, airtime_s: FloatArray, power_w: FloatArray
+) -> tuple[float, FloatArray]:
+    """As `_radio`, where somebody reaches P_max."""
+    all_w = _powers(slot, group.who, airtime_s)
+    violation, rate_bps, k = 0.0, np.zeros(len(group.who)), 0
+    for m in range(len(all_w)):
+        offloads = k < len(group.who) and group.who[k] == m
+        if offloads or slot.floor_bps[m] > 0.0:
+            heard_w = slot.noise_w
+            for n in range(len(all_w)):
+                heard_w += slot.cross_gain[m, n] * all_w[n]
+            efficiency = log2(1.0 + all_w[m] * slot.gain[m] / heard_w)
+            rate = slot.bandwidth_hz * carried(slot.efficiency, efficiency)
+            if offloads:
+                power_w[k], rate_bps[k] = all_w[m], rate
+                k += 1
+            else:
+                violation = max(violation, slot.rate_min_bps / max(rate, 1e-300) - 1.0)
+    return violation, rate_bps
+
+
+@compiled
 def _price(
-    problem: _Problem, offload: BoolArray, airtime_s: FloatArray, sharpness: float
+    problem: _Problem, group: _Offloaders, airtime_s: FloatArray, sharpness: float, crowd: float
 ) -> tuple[float, float]:
     """The violation of the slot's limits, zero if they hold, and the drift-plus-penalty, J^2.
 
-    The worst case is the norm of that exponent over devices, or, at infinity, the maximum. Airtimes
-    are replaced by those that come about: with P_max, some may be longer than asked for.
+    The worst case is the norm of that exponent over devices, of which `crowd` are like the worst that stays
+    local, or, at infinity, the maximum. Airtimes, (K,), are replaced by those that come about: with P_max, some may be
+    longer than asked for.
     """
-    slot = problem.slot
-    power_w = _powers(slot, offload, airtime_s)
-    devices = len(offload)
-    violation, drift, asked_hz, worst_j = 0.0, 0.0, 0.0, 0.0
-    emitting_j = np.zeros(devices)
-    for m in range(devices):
-        device_j, server_j = problem.local_j[m], 0.0
-        if not offload[m]:
-            violation = max(violation, problem.local_excess[m])
-        if offload[m] or slot.floor_bps[m] > 0.0:
-            heard_w = slot.noise_w
-            for n in range(devices):
-                heard_w += slot.cross_gain[m, n] * power_w[n]
-            efficiency = log2(1.0 + power_w[m] * slot.gain[m] / heard_w)
-            rate = slot.bandwidth_hz * carried(slot.efficiency, efficiency)
-            rate = max(rate, 1e-300)
-            violation = max(violation, slot.rate_min_bps / rate - 1.0)
-            if offload[m]:
-                sending_s = slot.bits[m] / rate
-                airtime_s[m] = max(airtime_s[m], sending_s)
-                fastest_s = slot.cycles[m] / slot.server_cpu_hz
-                left_s = max(slot.deadline_s[m] - sending_s, fastest_s)
-                violation = max(violation, (sending_s + left_s) / slot.deadline_s[m] - 1.0)
-                edge_hz = slot.cycles[m] / left_s
-                asked_hz += edge_hz
-                device_j = power_w[m] * sending_s
-                server_j = slot.theta_server * slot.cycles[m] * edge_hz**2
-        emitting_j[m] = device_j + server_j
-        worst_j = max(worst_j, emitting_j[m])
+    slot, count = problem.slot, len(group.who)
+    power_w, emitting_j = np.zeros(count), np.zeros(count)
+    violation, rate_bps = _radio(slot, group, airtime_s, power_w)
+    violation = max(violation, group.excess)
+    drift, asked_hz, worst_j = group.drift, 0.0, group.worst_j
+    for k in range(count):
+        m = group.who[k]
+        rate = max(rate_bps[k], 1e-300)
+        violation = max(violation, slot.rate_min_bps / rate - 1.0)
+        sending_s = slot.bits[m] / rate
+        airtime_s[k] = max(airtime_s[k], sending_s)
+        left_s = max(slot.deadline_s[m] - sending_s, slot.cycles[m] / slot.server_cpu_hz)
+        violation = max(violation, (sending_s + left_s) / slot.deadline_s[m] - 1.0)
+        edge_hz = slot.cycles[m] / left_s
+        asked_hz += edge_hz
+        device_j = power_w[k] * sending_s
+        emitting_j[k] = device_j + slot.theta_server * slot.cycles[m] * edge_hz**2
+        worst_j = max(worst_j, emitting_j[k])
         drift += problem.overdrawn_j[m] * device_j
     violation = max(violation, asked_hz / slot.server_cpu_hz - 1.0)
     if violation <= TOLERANCE:
         violation = 0.0
     if sharpness < np.inf and worst_j > 0.0:
-        norm = 0.0
-        for m in range(devices):
-            norm += power(emitting_j[m] / worst_j, sharpness)
+        norm = crowd * power(group.worst_j / worst_j, sharpness)
+        for k in range(count):
+            norm += power(emitting_j[k] / worst_j, sharpness)
         worst_j *= power(norm, 1.0 / sharpness)
     return violation, problem.emission_price * worst_j + drift
+
+
+@compiled
+def _crowd(group: _Offloaders, sharpness: float) -> float:
+    """How many devices that emit as the worst that stays local have the norm of all who stay."""
+    crowd = 0.0
+    if group.worst_j > 0.0 and sharpness < np.inf:
+        for joule in group.staying_j:
+            crowd += power(joule / group.worst_j, sharpness)
+    return crowd
 
 
 @compiled
@@ -232,9 +456,9 @@ def _better(one: tuple[float, float], other: tuple[float, float]) -> bool:
 
 @compiled
 def _shift_airtimes(
-    problem: _Problem, offload: BoolArray, airtime_s: FloatArray, steps: FloatArray
+    problem: _Problem, group: _Offloaders, airtime_s: FloatArray, steps: FloatArray
 ) -> tuple[float, float]:
-    """Lengthen and shorten airtimes, in place, by ever smaller factors: all at once, then singly.
+    """Lengthen and shorten (K,) airtimes, in place, by ever smaller factors: all at once, then singly.
 
     Within the limits the price is convex in the logarithms of the airtimes, and smooth where the
     maximum is replaced by a norm: then moves along the axes do not get stuck.
@@ -242,61 +466,65 @@ def _shift_airtimes(
     Returns:
         The price with the maximum itself.
     """
-    devices = len(offload)
+    count = len(airtime_s)
+    changed_s = np.empty(count)
     for k in range(len(steps)):
         sharpness, step, last_step = steps[k]
-        best = _price(problem, offload, airtime_s, sharpness)
+        crowd = _crowd(group, sharpness)
+        best = _price(problem, group, airtime_s, sharpness, crowd)
+        rounds = 0
         while step > last_step:
             improved = False
-            for move in range(2 * (devices + 1)):
-                m = move // 2 - 1
-                if m >= 0 and not offload[m]:
-                    continue
+            rounds += 1
+            for move in range(2 * (count + 1)):
+                moved = move // 2 - 1
                 factor = step if move % 2 == 0 else 1.0 / step
-                changed_s = airtime_s.copy()
-                for n in range(devices):
-                    if m in (-1, n):
-                        changed_s[n] *= factor
-                changed = _price(problem, offload, changed_s, sharpness)
+                for n in range(count):
+                    changed_s[n] = airtime_s[n] * (factor if moved in (-1, n) else 1.0)
+                changed = _price(problem, group, changed_s, sharpness, crowd)
                 if _better(changed, best):
                     best, improved = changed, True
                     airtime_s[:] = changed_s
-            if not improved:
-                step = np.sqrt(step)
-    return _price(problem, offload, airtime_s, np.inf)
+            if not improved or rounds == _ROUNDS:
+                step, rounds = np.sqrt(step), 0
+    return _price(problem, group, airtime_s, np.inf, 0.0)
 
 
 @compiled
 def _search(problem: _Problem) -> tuple[BoolArray, FloatArray]:
     """(N,) who offloads, and the powers."""
-    offload, airtime_s, best = _best_nested_set(problem)
+    least_j = least_offloaded_j(problem.slot, np.zeros(len(problem.order)), True)
+    offload, airtime_s, best = _best_nested_set(problem, least_j)
     improved = True
     while improved:
         improved = False
         for m in range(len(offload)):
             offload[m] = not offload[m]
-            changed_s, changed = _coarse_airtimes(problem, offload)
+            changed_s, changed = _coarse_airtimes(problem, offload, least_j, best)
             if _better(changed, best):
                 airtime_s, best, improved = changed_s, changed, True
             else:
                 offload[m] = not offload[m]
-    _shift_airtimes(problem, offload, airtime_s, _FINE)
-    return offload, _powers(problem.slot, offload, airtime_s)
+    group = _offloaders(problem, offload)
+    _shift_airtimes(problem, group, airtime_s, _FINE)
+    return offload, _powers(problem.slot, group.who, airtime_s)
 
 
 @compiled
-def _best_nested_set(problem: _Problem) -> tuple[BoolArray, FloatArray, tuple[float, float]]:
+def _best_nested_set(
+    problem: _Problem, least_j: FloatArray
+) -> tuple[BoolArray, FloatArray, tuple[float, float]]:
     """One device after another offloads, in order, until that does not help any more.
 
     Returns:
-        (N,) who offloads, (N,) airtimes, and their price.
+        (N,) who offloads, (K,) airtimes, and their price.
     """
     offload = np.zeros(len(problem.order), np.bool_)
-    best_s, best = _coarse_airtimes(problem, offload)
+    best_s, best = _coarse_airtimes(problem, offload, least_j, (np.inf, np.inf))
     best_count = 0
     for count, device in enumerate(problem.order, 1):
         offload[device] = True
-        airtime_s, price = _coarse_airtimes(problem, offload)
+        airtime_s, price = _coarse_airtimes(problem, offload, least_j, best)
         if _better(price, best):
             best_s, best, best_count = airtime_s, price, count
         elif count - best_count == 2:
@@ -307,13 +535,34 @@ def _best_nested_set(problem: _Problem) -> tuple[BoolArray, FloatArray, tuple[fl
 
 @compiled
 def _coarse_airtimes(
-    problem: _Problem, offload: BoolArray
+    problem: _Problem, offload: BoolArray, least_j: FloatArray, enough: tuple[float, float]
 ) -> tuple[FloatArray, tuple[float, float]]:
-    """(N,) airtimes and their price: from the best one share of the deadline for everybody."""
-    best, best_s = (np.inf, np.inf), problem.slot.deadline_s * _SHARES[0]
+    """(K,) airtimes and their price: from the best one share of the deadline for everybody.
+
+    Args:
+        problem: of the slot.
+        offload: (N,) alpha.
+        least_j: (N,) what each device emits at least if it offloads.
+        enough: a set that cannot have a lower price is not looked into; its price is infinite.
+    """
+    excess, worst_j, drift = 0.0, 0.0, 0.0
+    for m in range(len(offload)):
+        if offload[m]:
+            worst_j = max(worst_j, least_j[m])
+        else:
+            excess = max(excess, problem.local_excess[m])
+            worst_j = max(worst_j, problem.local_j[m])
+            drift += problem.overdrawn_j[m] * problem.local_j[m]
+    bound = excess if excess > TOLERANCE else 0.0, problem.emission_price * worst_j + drift
+    if enough[0] < np.inf and not _better(bound, enough):
+        return np.zeros(1), (np.inf, np.inf)
+    group = _offloaders(problem, offload)
+    deadline_s = problem.slot.deadline_s[group.who]
+    crowd = _crowd(group, _COARSE[0, 0])
+    best, best_s = (np.inf, np.inf), deadline_s * _SHARES[0]
     for share in _SHARES:
-        airtime_s = problem.slot.deadline_s * share
-        price = _price(problem, offload, airtime_s, _COARSE[0, 0])
+        airtime_s = deadline_s * share
+        price = _price(problem, group, airtime_s, _COARSE[0, 0], crowd)
         if _better(price, best):
             best, best_s = price, airtime_s
-    return best_s, _shift_airtimes(problem, offload, best_s, _COARSE)
+    return best_s, _shift_airtimes(problem, group, best_s, _COARSE)

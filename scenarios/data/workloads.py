@@ -110,7 +110,10 @@ class _Faults:
         self.count[kind] += int(np.count_nonzero(read.wrong))
         if kind not in self.first:
             row = int(np.argmax(read.wrong))
-            cell = piece.columns[column][row].as_py()
+            try:
+                cell = piece.columns[column][row].as_py()
+            except (OverflowError, ValueError, KeyError):  # a moment of no calendar
+                cell = str(piece.columns[column].type)
             self.first[kind] = piece.first + row, as_toml(cell if cell is not None else "")
 
     def raise_all(self) -> None:

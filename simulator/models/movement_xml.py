@@ -75,7 +75,7 @@ class FcdXml:
         # Bytes in memory, those of the file before them, and the time that is begun.
         size, before, now_s = 0, 0, np.nan
         root = ended = False
-        while more := file.readinto(text.data[size : size + _CHUNK]):  # type: ignore[attr-defined]
+        while more := file.readinto(text[size : size + _CHUNK].data):  # type: ignore[attr-defined]
             size += more
             if not root:
                 root = self._root(text[:size].tobytes())

@@ -67,17 +67,20 @@ class Slot:
         )
 
     def arrays(self) -> "SlotArrays":
-        """The same for compiled functions, (N,); of a single replication."""
+        """The same for compiled functions, which would be compiled again for columns that are read-only.
+
+        (N,) columns of a single replication.
+        """
         network, tasks = self.network, self.tasks
         floor_bps = network.rate_min_bps if network.rate_floor == "all" else 0.0
         return SlotArrays(
-            gain=self.channel.gain,
-            cross_gain=np.ascontiguousarray(self.channel.interference_gain),
-            bits=tasks.bits,
-            cycles=tasks.cycles,
-            deadline_s=tasks.deadline_s,
+            gain=np.array(self.channel.gain),
+            cross_gain=np.array(self.channel.interference_gain, order="C"),
+            bits=np.array(tasks.bits),
+            cycles=np.array(tasks.cycles),
+            deadline_s=np.array(tasks.deadline_s),
             floor_bps=np.full(network.devices, floor_bps),
-            power_max_w=network.device_power_max_w,
+            power_max_w=np.array(network.device_power_max_w),
             bandwidth_hz=network.bandwidth_hz,
             noise_w=network.noise_w,
             theta_server=network.theta_server,

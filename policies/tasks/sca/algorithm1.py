@@ -1,12 +1,14 @@
 """Paper C's Algorithm 1, line by line, from any start."""
 
+from typing import Literal
+
 import numpy as np
 
 from ....simulator.tasks.decision import TaskDecision
 from ..c10.slot import Slot
-from .offloading_subproblem import OffloadingSubproblem
-from .power_subproblem import PowerSubproblem
-from .rate_subproblem import RateSubproblem
+from .offloading_subproblem import CompiledOffloadingSubproblem, OffloadingSubproblem
+from .power_subproblem import CompiledPowerSubproblem, PowerSubproblem
+from .rate_subproblem import CompiledRateSubproblem, RateSubproblem
 from .result import Result, Status, result
 
 
@@ -20,12 +22,20 @@ class Algorithm1:
     Args:
         devices: N.
         optimise_rates: else line 4 is left out: "non-optimal computing rate" of Fig. 6.
+        solver: of the subproblems; see `Sca`.
     """
 
-    def __init__(self, devices: int, optimise_rates: bool) -> None:
-        self._power = PowerSubproblem(devices)
-        self._rates = RateSubproblem(devices) if optimise_rates else None
-        self._offloading = OffloadingSubproblem(devices)
+    def __init__(
+        self, devices: int, optimise_rates: bool, solver: Literal["compiled", "cvxpy"]
+    ) -> None:
+        compiled = solver == "compiled"
+        self._power = CompiledPowerSubproblem() if compiled else PowerSubproblem(devices)
+        self._rates = None
+        if optimise_rates:
+            self._rates = CompiledRateSubproblem() if compiled else RateSubproblem(devices)
+        self._offloading = (
+            CompiledOffloadingSubproblem() if compiled else OffloadingSubproblem(devices)
+        )
 
     def solve(
         self, slot: Slot, start: TaskDecision, iterations_max: int, threshold: float

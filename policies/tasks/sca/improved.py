@@ -19,43 +19,38 @@ from typing import Literal
 import numpy as np
 
 from ....simulator.core.arrays import BoolArray, FloatArray
-from ....simulator.core.elementary import LN_2, cbrt_each, expm1_each, log2_each, power_each
-from ....simulator.network.spectral_efficiency import to_carry_each
+from ....simulator.core.elementary import cbrt_each
 from ....simulator.tasks.decision import TaskDecision
 from ....simulator.tasks.network import CarbonAwareNetwork, Tasks
 from ....simulator.tasks.outcome import TOLERANCE
-from ....simulator.tasks.powers import fixed_point_w
-from ..c10.closed_form_rates import slowest_edge_hz, slowest_local_hz
+from ..c10.closed_form_rates import slowest_local_hz
 from ..c10.nested_sets import crossing, worst_alone_first
 from ..c10.slot import Slot
-from ..c10.steps import on_steps, trimmed_w
+from ..c10.steps import on_steps
 from .joint_subproblem import JointSubproblem
+from .points import Level, Point, least_offloaded_j, prolonged, start
 from .result import Result, Status, result
-
-Level = tuple[float, float]
-"""Violation, and emission in g: smaller is better, in this order."""
-
-_AIRTIME_SHARES = np.append(np.geomspace(0.02, 0.9, 12), 1.0 - 1e-6)
-"""A start gives every offloader the same share of its time for transmission: one of these."""
-
-_BOUND_STEPS = 48
 
 
 @dataclass(frozen=True)
-class _Point:
-    """A decision for a set of offloaders, and what it costs.
+class _Found:
+    """A point for a set of offloaders, and how the search came to it.
 
     Attributes:
-        decision: (N,) columns.
-        level: worst over the limits of radio and server, and over the emissions of offloaders.
+        offload: (N,) alpha.
+        point: powers and rates.
+        level: its violation and emission, g.
+        whole: the same of the decision: those who stay local count too.
         steps: of SCA that led here.
         converged: the last of them changed little, or nothing.
     """
 
-    decision: TaskDecision
+    offload: BoolArray
+    point: Point
     level: Level
-    steps: int = 0
-    converged: bool = False
+    whole: Level
+    steps: int
+    converged: bool
 
 
 class Search:
@@ -79,12 +74,13 @@ class Search:
         iterations_max: int,
         threshold: float,
     ) -> None:
-        self._slot, self._subproblem, self._rates = slot, subproblem, rates
+        self._slot, self._subproblem, self._slowest = slot, subproblem, rates == "best"
+        self._arrays = slot.arrays()
         self._iterations_max, self._threshold = iterations_max, threshold
         self._local_hz, self._edge_hz = start.local_cpu_hz, start.edge_cpu_hz
         if rates == "best":
             self._local_hz = _best_local_hz(slot.network, slot.tasks)
-        self._points: dict[tuple[int, ...], _Point] = {}
+        self._points: dict[tuple[int, ...], _Found] = {}
         self._failed = 0
         self._history: list[float] = []
 
@@ -92,10 +88,13 @@ class Search:
         alone = TaskDecision(np.zeros(len(nobody)), nobody, self._local_hz, self._edge_hz)
         outcome = slot.evaluate(alone)
         use = np.maximum(np.maximum(outcome.use.delay, outcome.use.energy), outcome.use.local_cpu)
-        violation, emission_g = _excess(use), outcome.emission_g
-        self._local: list[Level] = list(zip(violation.tolist(), emission_g.tolist(), strict=True))
-        self._order: list[int] = worst_alone_first(violation, emission_g).tolist()
-        self._bound_g = self._least_offloaded_g()
+        violation = np.where(use <= 1.0 + TOLERANCE, 0.0, use - 1.0)
+        self._local: list[Level] = list(
+            zip(violation.tolist(), outcome.emission_g.tolist(), strict=True)
+        )
+        self._order: list[int] = worst_alone_first(violation, outcome.emission_g).tolist()
+        least_j = least_offloaded_j(self._arrays, self._edge_hz, self._slowest)
+        self._bound_g: list[float] = (slot.carbon_g_per_j * least_j).tolist()
 
     def run(self) -> Result:
         """Bisection over the sets of offloaders; then the same for the devices below the worst case."""
@@ -109,143 +108,71 @@ class Search:
             if count == 0 or self._is_below(offloaders, self._local[order[count - 1]]):
                 break
             del order[count - 1]
-        point = self._improve(offloaders, (0.0, 0.0))
-        if self._whole(point) > self._whole(self._best):
-            point = self._best
-        status: Status = "converged" if point.converged else "iteration limit"
-        decision = point.decision
-        if len(self._slot.network.efficiency.steps) > 0 and self._rates == "best":
+        found = self._improve(offloaders, (0.0, 0.0))
+        if found.whole > self._best.whole:
+            found = self._best
+        point = found.point
+        status: Status = "converged" if found.converged else "iteration limit"
+        decision = TaskDecision(point.power_w, found.offload, self._local_hz, point.edge_hz)
+        if len(self._slot.network.efficiency.steps) > 0 and self._slowest:
             _, decision = on_steps(self._slot, decision)
         return result(self._slot, decision, self._failed, status, np.array(self._history))
 
     def _is_below(self, offloaders: list[int], level: Level) -> bool:
         """Whether a set of offloaders can stay below a level."""
-        if offloaders and (0.0, float(self._bound_g[offloaders].max())) >= level:
+        if offloaders and (0.0, max(self._bound_g[m] for m in offloaders)) >= level:
             return False
         return self._improve(offloaders, level).level < level
 
-    def _improve(self, offloaders: list[int], enough: Level) -> _Point:
+    def _improve(self, offloaders: list[int], enough: Level) -> _Found:
         """The best point of a set that SCA finds, or the first below the level `enough`."""
         key = tuple(sorted(offloaders))
         if key not in self._points:
-            self._keep(key, self._start(offloaders))
-        point = self._points[key]
-        while not (point.level < enough or point.converged or point.steps >= self._iterations_max):
+            offload = np.zeros(len(self._local), dtype=np.bool_)
+            offload[offloaders] = True
+            point = start(self._arrays, offload, self._edge_hz, self._slowest)
+            self._keep(key, self._found(offload, point, 0, False))
+        found = self._points[key]
+        while not (found.level < enough or found.converged or found.steps >= self._iterations_max):
             self._history.append(self._history[-1])
-            point = self._step(point)
-            self._keep(key, point)
-        return point
+            found = self._step(found)
+            self._keep(key, found)
+        return found
 
-    def _keep(self, key: tuple[int, ...], point: _Point) -> None:
+    def _found(self, offload: BoolArray, point: Point, steps: int, converged: bool) -> _Found:
+        level = point.violation, float(self._slot.carbon_g_per_j * point.emission_j)
+        stay = [
+            local for local, gone in zip(self._local, offload.tolist(), strict=True) if not gone
+        ]
+        violations, emissions = zip(level, *stay, strict=True)
+        whole = max(violations), max(emissions)
+        return _Found(offload, point, level, whole, steps, converged)
+
+    def _keep(self, key: tuple[int, ...], found: _Found) -> None:
         """Remember the point, and whether it is the best so far."""
-        self._points[key] = point
+        self._points[key] = found
         if not self._history:
             self._history.append(np.inf)
-            self._best = point
-        if self._whole(point) <= self._whole(self._best):
-            self._best = point
-            violation, emission_g = self._whole(point)
+            self._best = found
+        if found.whole <= self._best.whole:
+            self._best = found
+            violation, emission_g = found.whole
             self._history[-1] = np.inf if violation > 0.0 else emission_g
 
-    def _whole(self, point: _Point) -> Level:
-        """The level of the decision: those who stay local count too."""
-        stay = [self._local[m] for m in np.flatnonzero(~point.decision.offload)]
-        violations, emissions = zip(point.level, *stay, strict=True)
-        return max(violations), max(emissions)
-
-    def _start(self, offloaders: list[int]) -> _Point:
-        """The best point at which transmissions take equal shares of the time that there is."""
-        network, tasks, channel = self._slot.network, self._slot.tasks, self._slot.channel
-        offload = np.zeros(network.devices, dtype=np.bool_)
-        offload[offloaders] = True
-        time_s = tasks.deadline_s
-        if self._rates == "initial":
-            time_s = np.maximum(time_s - tasks.cycles / self._edge_hz, 0.1 * time_s)
-        floor_bps = network.rate_min_bps if network.rate_floor == "all" else 0.0
-        rate_bps = np.where(
-            offload,
-            np.maximum(tasks.bits / (_AIRTIME_SHARES[:, None] * time_s), network.rate_min_bps),
-            floor_bps,
-        )
-        if not network.efficiency.is_shannon:
-            wanted = rate_bps / network.bandwidth_hz
-            rate_bps = network.bandwidth_hz * to_carry_each(network.efficiency, wanted)
-        needed = expm1_each(LN_2 * rate_bps / network.bandwidth_hz) / channel.gain
-        power_w = fixed_point_w(needed, channel.interference_gain, network.noise_w)
-        exists = (power_w >= 0.0).all(axis=-1, keepdims=True)
-        full_w = np.where(needed > 0.0, network.device_power_max_w, 0.0)
-        power_w = np.where(exists, np.minimum(power_w, full_w), full_w)
-        return self._pick(offload, power_w, self._server_rates(offload, power_w))
-
-    def _step(self, point: _Point) -> _Point:
+    def _step(self, here: _Found) -> _Found:
         """One step of SCA: towards a feasible point, or from there towards less emission."""
-        here, infeasible = point.decision, point.level[0] > 0.0
-        program = self._subproblem
-        step = (program.least_violation if infeasible else program.least_emission)(self._slot, here)
+        steps, infeasible = here.steps + 1, here.level[0] > 0.0
+        step = self._subproblem.step(self._arrays, here.offload, here.point, relaxed=infeasible)
         if step is None:
             self._failed += 1
-            return replace(point, steps=point.steps + 1, converged=True)
-        # Steps are short where (12) and (17) bend more than what they bound; longer ones are tried.
-        ratio = step.power_w / np.where(here.power_w > 0.0, here.power_w, 1.0)
-        longer_w = here.power_w * power_each(ratio, np.array([[1.0], [1.0], [2.0], [4.0]]))
-        power_w = np.minimum(longer_w, self._slot.network.device_power_max_w)
-        power_w = trimmed_w(self._slot, power_w)
-        edge_hz = self._server_rates(here.offload, power_w)
-        edge_hz[0] = step.edge_cpu_hz
-        found = self._pick(here.offload, power_w, edge_hz)
-        if found.level >= point.level:
-            return replace(point, steps=point.steps + 1, converged=True)
+            return replace(here, steps=steps, converged=True)
+        point = prolonged(self._arrays, here.offload, here.point.power_w, *step, self._slowest)
+        found = self._found(here.offload, point, steps, False)
+        if found.level >= here.level:
+            return replace(here, steps=steps, converged=True)
         what = 0 if infeasible else 1
-        little = found.level[what] > (1.0 - self._threshold) * point.level[what]
-        return replace(found, steps=point.steps + 1, converged=little)
-
-    def _server_rates(self, offload: BoolArray, power_w: FloatArray) -> FloatArray:
-        """(…, N) the slowest in time, unless rates stay as they start."""
-        if self._rates == "initial":
-            return np.broadcast_to(self._edge_hz, power_w.shape).copy()
-        rate_bps = np.where(offload, self._slot.rates_bps(power_w), np.inf)
-        rate_bps = np.maximum(rate_bps, 1e-200)  # zero below the first step of what links carry
-        edge_hz = slowest_edge_hz(self._slot.tasks, self._slot.tasks.bits / rate_bps)
-        return np.minimum(edge_hz, self._slot.network.server_cpu_hz)
-
-    def _pick(self, offload: BoolArray, power_w: FloatArray, edge_hz: FloatArray) -> _Point:
-        """The best of several points, (K, N)."""
-        local_hz = np.broadcast_to(self._local_hz, power_w.shape)
-        outcome = self._slot.evaluate(TaskDecision(power_w, offload, local_hz, edge_hz))
-        use = np.where(offload, outcome.use.worst, np.maximum(outcome.use.rate, outcome.use.power))
-        violation = _excess(use.max(axis=-1))
-        emission_g = np.where(offload, outcome.emission_g, 0.0).max(axis=-1)
-        best = np.lexsort((emission_g, violation))[0]
-        level = float(violation[best]), float(emission_g[best])
-        decision = TaskDecision(power_w[best], offload, self._local_hz, edge_hz[best])
-        return _Point(decision, level)
-
-    def _least_offloaded_g(self) -> FloatArray:
-        """(N,) what each device emits at least if it offloads: as if it were alone.
-
-        The radio's energy falls with the airtime and the server's grows. Between two airtimes, there
-        is no less than the radio's at the longer and the server's at the shorter.
-        """
-        network, tasks, channel = self._slot.network, self._slot.tasks, self._slot.channel
-        gain = channel.gain / network.noise_w
-        most = np.minimum(
-            log2_each(1.0 + network.device_power_max_w * gain), network.efficiency.cap
-        )
-        most_bps = network.bandwidth_hz * most
-        longest_s = tasks.deadline_s
-        if network.rate_min_bps > 0.0:
-            longest_s = np.minimum(longest_s, tasks.bits / network.rate_min_bps)
-        shortest_s = np.minimum(tasks.bits / most_bps, longest_s)
-        steps = np.linspace(0.0, 1.0, _BOUND_STEPS)[:, None]
-        airtime_s = shortest_s * power_each(longest_s / shortest_s, steps)
-        sinr = expm1_each(LN_2 * tasks.bits / (network.bandwidth_hz * airtime_s))
-        radio_j = sinr / gain * airtime_s
-        edge_hz = self._edge_hz
-        if self._rates == "best":
-            edge_hz = np.minimum(slowest_edge_hz(tasks, airtime_s), network.server_cpu_hz)[:-1]
-        server_j = network.theta_server * tasks.cycles * edge_hz**2
-        bound_g: FloatArray = self._slot.carbon_g_per_j * (radio_j[1:] + server_j).min(axis=0)
-        return bound_g
+        little = found.level[what] > (1.0 - self._threshold) * here.level[what]
+        return replace(found, converged=little)
 
 
 def _best_local_hz(network: CarbonAwareNetwork, tasks: Tasks) -> FloatArray:
@@ -258,9 +185,3 @@ def _best_local_hz(network: CarbonAwareNetwork, tasks: Tasks) -> FloatArray:
         cbrt_each(slowest_hz * network.energy_max_j / energy_coefficient),
     )
     return np.minimum(slowest_hz, alike_hz)
-
-
-def _excess(use: FloatArray) -> FloatArray:
-    """How far beyond its limit; zero where it holds."""
-    excess: FloatArray = np.where(use <= 1.0 + TOLERANCE, 0.0, use - 1.0)
-    return excess

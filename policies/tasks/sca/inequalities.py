@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ....simulator.core.arrays import FloatArray
-from ....simulator.core.elementary import log1p_each
-from ..c10.slot import Slot
+from ....simulator.core.compiled import compiled
+from ....simulator.core.elementary import log1p
+from ..c10.slot import SlotArrays
 
 if TYPE_CHECKING:
     import cvxpy as cp
@@ -43,19 +44,29 @@ class RateBound(NamedTuple):
     w_noise: FloatArray
 
 
-def rate_bound(slot: Slot, power_w: FloatArray) -> RateBound:
+@compiled
+def rate_bound(slot: SlotArrays, power_w: FloatArray) -> RateBound:
     """(12) and (13) at (N,) powers p^(i).
 
     A silent device stays silent, and has R = R^(i) whatever R^(i) is.
     """
-    noise_w = slot.network.noise_w
-    heard_w = slot.channel.interference_gain * power_w
-    disturbance_w = heard_w.sum(axis=-1) + noise_w
-    sinr = power_w * slot.channel.gain / disturbance_w
-    nats = np.where(power_w > 0.0, log1p_each(sinr), 1.0)
-    v = sinr / (1.0 + sinr) / nats
-    w = v[:, None] * heard_w / disturbance_w[:, None]
-    return RateBound(1.0 + 2.0 * v, v, w, v * noise_w / disturbance_w)
+    devices = len(power_w)
+    bound = RateBound(
+        np.ones(devices), np.zeros(devices), np.zeros((devices, devices)), np.zeros(devices)
+    )
+    for m in range(devices):
+        if power_w[m] > 0.0:
+            disturbance_w = 0.0
+            for n in range(devices):
+                disturbance_w += slot.cross_gain[m, n] * power_w[n]
+            disturbance_w += slot.noise_w
+            sinr = power_w[m] * slot.gain[m] / disturbance_w
+            v = sinr / (1.0 + sinr) / log1p(sinr)
+            bound.u[m], bound.v[m] = 1.0 + 2.0 * v, v
+            bound.w_noise[m] = v * slot.noise_w / disturbance_w
+            for n in range(devices):
+                bound.w[m, n] = v * (slot.cross_gain[m, n] * power_w[n]) / disturbance_w
+    return bound
 
 
 def product_bound(x: "cp.Variable", y: "cp.Variable", bound: "cp.Variable") -> "cp.Constraint":
@@ -64,9 +75,3 @@ def product_bound(x: "cp.Variable", y: "cp.Variable", bound: "cp.Variable") -> "
 
     rows = [2.0 * x, 2.0 * cp.promote(y, x.shape), 2.0 * bound - 1.0]
     return cp.SOC(2.0 * bound + 1.0, cp.vstack(rows), axis=0)
-
-
-def within_reach(limit: FloatArray | float, value: FloatArray) -> FloatArray:
-    """(N,) limit over value, but no more than `REACH`."""
-    positive = value > 0.0
-    return np.where(positive, np.minimum(limit / np.where(positive, value, 1.0), REACH), REACH)

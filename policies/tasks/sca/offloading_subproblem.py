@@ -5,12 +5,15 @@ from, of which some are forbidden.
 """
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
+from ....simulator.core.arrays import BoolArray, FloatArray
 from ....simulator.tasks.decision import TaskDecision
 from ....simulator.tasks.outcome import TOLERANCE
 from ...convex_solver import Parameters, solved
+from ..c10.nested_sets import crossing
 from ..c10.slot import Slot
 
 
@@ -26,10 +29,7 @@ class OffloadingSubproblem:
     def __init__(self, devices: int) -> None:
         import cvxpy as cp
 
-        self._given = given = Parameters(
-            devices,
-            "local_emission edge_emission local_late edge_late local_overspent edge_overspent server",
-        )
+        self._given = given = Parameters(devices, " ".join(OffloadingCoefficients._fields))
         self.alpha = alpha = cp.Variable(devices, "alpha", boolean=True)
         worst = cp.Variable(name="worst emission")
 
@@ -52,15 +52,81 @@ class OffloadingSubproblem:
         emission = outcome.emission_g / outcome.emission_g.max()
         late = (outcome.use.delay > 1.0 + TOLERANCE).astype(np.float64)
         overspent = (outcome.use.energy > 1.0 + TOLERANCE).astype(np.float64)
-        self._given.assign(
-            local_emission=emission[0],  # xi_m at alpha_m = 0, and at alpha_m = 1
+        given = OffloadingCoefficients(
+            local_emission=emission[0],
             edge_emission=emission[1],
-            local_late=late[0],  # 1 where it breaks (21b), else 0
+            local_late=late[0],
             edge_late=late[1],
-            local_overspent=overspent[0],  # 1 where it breaks (21c), else 0
+            local_overspent=overspent[0],
             edge_overspent=overspent[1],
-            server=point.edge_cpu_hz / slot.network.server_cpu_hz,  # f_m^0(i) / F_max
+            server=point.edge_cpu_hz / slot.network.server_cpu_hz,
         )
+        offload = self._best(given)
+        return None if offload is None else replace(point, offload=offload)
+
+    def _best(self, given: "OffloadingCoefficients") -> BoolArray | None:
+        """(N,) alpha."""
+        self._given.assign(**given._asdict())
         if not solved(self.problem, mixed_integer=True):
             return None
-        return replace(point, offload=self.alpha.value > 0.5)
+        alpha: BoolArray = self.alpha.value > 0.5
+        return alpha
+
+
+class CompiledOffloadingSubproblem(OffloadingSubproblem):
+    """(21) without CVXPY.
+
+    Whoever can stay local within a level of emission frees a part of the server, so the least level is
+    the least at which there is room for all others. Of the decisions that reach it, each device takes the
+    one that emits less, for as long as the server has room; who gains most is first.
+    """
+
+    def __init__(self) -> None:
+        pass
+
+    def _best(self, given: "OffloadingCoefficients") -> BoolArray | None:
+        local = np.where(
+            given.local_late + given.local_overspent > 0.0, np.inf, given.local_emission
+        )
+        edge = np.where(given.edge_late + given.edge_overspent > 0.0, np.inf, given.edge_emission)
+        levels = np.unique([local, edge])
+        levels = levels[levels < np.inf]
+
+        def fits(level: float) -> bool:
+            must = local > level
+            return bool((edge[must] <= level).all() and given.server[must].sum() <= 1.0)
+
+        if not levels.size or not fits(levels[-1]):
+            return None
+        place, _ = crossing(0, levels.size - 1, lambda k: fits(levels[k]))
+        level = levels[place]
+        offload: BoolArray = local > level
+        room = 1.0 - given.server[offload].sum()
+        wins = np.flatnonzero((local <= level) & (edge < local))
+        for m in wins[np.argsort(edge[wins] - local[wins], kind="stable")]:
+            if given.server[m] <= room:
+                offload[m] = True
+                room -= given.server[m]
+        return offload
+
+
+class OffloadingCoefficients(NamedTuple):
+    """(21) at a point, (N,) each.
+
+    Attributes:
+        local_emission: xi_m at alpha_m = 0, over the largest.
+        edge_emission: at alpha_m = 1.
+        local_late: 1 where it breaks (21b), else 0.
+        edge_late: likewise.
+        local_overspent: 1 where it breaks (21c), else 0.
+        edge_overspent: likewise.
+        server: f_m^0(i) / F_max.
+    """
+
+    local_emission: FloatArray
+    edge_emission: FloatArray
+    local_late: FloatArray
+    edge_late: FloatArray
+    local_overspent: FloatArray
+    edge_overspent: FloatArray
+    server: FloatArray

@@ -5,14 +5,18 @@ relative to it, limits to what is allowed, and emissions to the largest.
 """
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
+from ....simulator.core.arrays import BoolArray, FloatArray
+from ....simulator.core.compiled import compiled
 from ....simulator.tasks.decision import TaskDecision
-from ....simulator.tasks.outcome import TOLERANCE, TaskOutcome
+from ....simulator.tasks.outcome import TOLERANCE
 from ...convex_solver import Parameters, solved
-from ..c10.slot import Slot
-from .inequalities import MARGIN, product_bound, rate_bound, within_reach
+from ..c10.slot import Slot, SlotArrays
+from .cones import add, empty, half_squares, inverse, long_limit, minimise, not_negative
+from .inequalities import MARGIN, REACH, product_bound, rate_bound
 
 
 class PowerSubproblem:
@@ -62,50 +66,194 @@ class PowerSubproblem:
         beyond = np.maximum(outcome.use.delay, outcome.use.energy) > 1.0 + TOLERANCE
         if (beyond & ~point.offload).any():
             return None
-        assign_at(self._given, slot, point, outcome, everybody=True)
-        if not solved(self.problem, rough=True):
+        given = power_coefficients(
+            slot.arrays(),
+            point.offload,
+            point.power_w,
+            point.edge_cpu_hz,
+            outcome.rate_bps,
+            outcome.energy_j,
+        )
+        p = self._best(given, point)
+        if p is None:
             return None
-        power_w = point.power_w * self.p.value
-        return replace(point, power_w=np.minimum(power_w, slot.network.device_power_max_w))
+        power_w = np.minimum(point.power_w * p, slot.network.device_power_max_w)
+        return replace(point, power_w=power_w)
+
+    def _best(self, given: "PowerCoefficients", point: TaskDecision) -> FloatArray | None:
+        """(N,) p."""
+        self._given.assign(**given._asdict())
+        p: FloatArray | None = self.p.value if solved(self.problem, rough=True) else None
+        return p
+
+
+class CompiledPowerSubproblem(PowerSubproblem):
+    """(19) without CVXPY."""
+
+    def __init__(self) -> None:
+        pass
+
+    def _best(self, given: "PowerCoefficients", point: TaskDecision) -> FloatArray | None:
+        if given.server.sum() > 1.0 - MARGIN:  # (10e)
+            return None
+        optimal, p = _least_emission(given, point.offload, point.power_w > 0.0)
+        return p if optimal else None
+
+
+class PowerCoefficients(NamedTuple):
+    """(19) at a point: the (N,) coefficients of p, r and p r, which are relative to it.
+
+    Attributes:
+        u: of (13), see `RateBound`.
+        v: of 1 / p.
+        w: (N, N) of the interferers' p.
+        w_noise: of the noise.
+        power_max: P_max / p^(i).
+        slowest: the largest r, (14).
+        transmission: alpha S r^(i) / D_max.
+        execution: alpha C / f^0 / D_max.
+        server: alpha f^0 / F_max.
+        energy: alpha S p^(i) r^(i) / E_max.
+        radio_emission: of p r, over the largest emission of a device; so are the next.
+        server_emission: of what is offloaded.
+        local_emission: of who stays local.
+    """
+
+    u: FloatArray
+    v: FloatArray
+    w: FloatArray
+    w_noise: FloatArray
+    power_max: FloatArray
+    slowest: FloatArray
+    transmission: FloatArray
+    execution: FloatArray
+    server: FloatArray
+    energy: FloatArray
+    radio_emission: FloatArray
+    server_emission: FloatArray
+    local_emission: FloatArray
+
+
+@compiled
+def power_coefficients(
+    slot: SlotArrays,
+    offload: BoolArray,
+    power_w: FloatArray,
+    edge_hz: FloatArray,
+    rate_bps: FloatArray,
+    local_j: FloatArray,
+) -> PowerCoefficients:
+    """(19) at a point.
+
+    Args:
+        slot: of one replication.
+        offload: (N,) alpha^(i).
+        power_w: (N,) p^(i).
+        edge_hz: (N,) f^0(i).
+        rate_bps: (N,) R at the point.
+        local_j: (N,) what those emit for that stay local; zero where they do not count.
+    """
+    devices = len(offload)
+    bound = rate_bound(slot, power_w)
+    power_max, slowest = np.empty(devices), np.full(devices, REACH)
+    transmission, execution, server, energy = np.zeros((4, devices))
+    radio, edge, local = np.zeros((3, devices))
+    largest_j = 0.0
+    for m in range(devices):
+        power_max[m] = min(slot.power_max_w[m] / power_w[m], REACH) if power_w[m] > 0.0 else REACH
+        if power_w[m] > 0.0 and slot.rate_min_bps > 0.0:
+            slowest[m] = min(rate_bps[m] / slot.rate_min_bps, REACH)
+        if offload[m]:
+            airtime_s = slot.bits[m] / rate_bps[m]
+            radio[m] = power_w[m] * airtime_s if power_w[m] > 0.0 else 0.0
+            edge[m] = slot.theta_server * slot.cycles[m] * edge_hz[m] ** 2
+            transmission[m] = airtime_s / slot.deadline_s[m]
+            execution[m] = slot.cycles[m] / (edge_hz[m] * slot.deadline_s[m])
+            server[m] = edge_hz[m] / slot.server_cpu_hz
+            energy[m] = radio[m] / slot.energy_max_j
+        else:
+            local[m] = local_j[m]
+        largest_j = max(largest_j, radio[m] + edge[m] + local[m])
+    if largest_j > 0.0:
+        radio, edge, local = radio / largest_j, edge / largest_j, local / largest_j
+    return PowerCoefficients(
+        bound.u,
+        bound.v,
+        bound.w,
+        bound.w_noise,
+        power_max,
+        slowest,
+        transmission,
+        execution,
+        server,
+        energy,
+        radio,
+        edge,
+        local,
+    )
 
 
 def power_parameters(devices: int) -> Parameters:
     """The parameters of (19)."""
-    bound = "u v w_noise"
-    limits = "power_max slowest transmission execution server energy"
-    return Parameters(
-        devices, f"{bound} {limits} radio_emission server_emission local_emission", "w"
-    )
+    columns = [name for name in PowerCoefficients._fields if name != "w"]
+    return Parameters(devices, " ".join(columns), "w")
 
 
-def assign_at(
-    given: Parameters, slot: Slot, point: TaskDecision, outcome: TaskOutcome, everybody: bool
-) -> None:
-    """Give the parameters of (19) their values at a point.
+@compiled
+def _least_emission(
+    given: PowerCoefficients, offload: BoolArray, sends: BoolArray
+) -> tuple[bool, FloatArray]:
+    """(19) as a cone program.
+
+    Left out are the p r of who does not offload, which means nothing, and its r: (13) and (14) are R_min
+    alone. Who is silent stays so.
 
     Args:
-        given: those of a problem.
-        slot: (N,) columns of one replication.
-        point: (N,) columns; p^(i), f^(i) and alpha^(i).
-        outcome: that of the point.
-        everybody: the worst emission is that of all devices, else of those that offload.
+        given: the coefficients.
+        offload: (N,) alpha.
+        sends: (N,) whose power is not zero.
+
+    Returns:
+        Whether there is an optimum, and (N,) p.
     """
-    network, tasks, offload = slot.network, slot.tasks, point.offload
-    power_w, edge_hz, sends = point.power_w, point.edge_cpu_hz, point.power_w > 0.0
-    radio_j = power_w * np.where(sends, outcome.transmission_s, 0.0)
-    local_j = ~offload * outcome.energy_j * everybody
-    emission_g = slot.carbon_g_per_j * np.stack([radio_j, outcome.server_energy_j, local_j])
-    largest_g = emission_g.sum(axis=0).max()
-    emission = emission_g / (largest_g if largest_g > 0.0 else 1.0)
-    given.assign(
-        **rate_bound(slot, power_w)._asdict(),
-        power_max=within_reach(network.device_power_max_w, power_w),  # P_max / p^(i)
-        slowest=within_reach(outcome.rate_bps, np.where(sends, network.rate_min_bps, 0.0)),
-        transmission=outcome.transmission_s / tasks.deadline_s,  # alpha S r^(i) / D_max
-        execution=offload * tasks.cycles / (edge_hz * tasks.deadline_s),  # alpha C / f^0 / D_max
-        server=offload * edge_hz / network.server_cpu_hz,  # alpha f^0 / F_max
-        energy=radio_j / network.energy_max_j,  # alpha S p^(i) r^(i) / E_max
-        radio_emission=emission[0],
-        server_emission=emission[1],
-        local_emission=emission[2],
-    )
+    devices = len(offload)
+    # p r, 1 / r, 1 / p, r and the multiplier of (13) of each device, then all p, then the worst emission.
+    worst = 6 * devices
+    program = empty(worst + 1, 20 * devices + 1, devices * (devices + 28) + 1)
+    room, staying = 1.0 - MARGIN, 0.0
+    program.cost[worst] = 1.0
+    for m in range(devices):
+        p_r, inverse_r, inverse_p, r, multiplier = 5 * m, 5 * m + 1, 5 * m + 2, 5 * m + 3, 5 * m + 4
+        p = 5 * devices + m
+        if not offload[m]:
+            staying = max(staying, given.local_emission[m])
+        if not sends[m]:
+            continue
+        add(program, -1.0, p)
+        not_negative(program, given.power_max[m] * room)  # p <= P_max
+        inverse(program, inverse_p, p)
+        add(program, -given.v[m], inverse_p)
+        for n in range(devices):
+            if sends[n] and n != m:
+                add(program, -given.w[m, n], 5 * devices + n)
+        if not offload[m]:
+            slowest = given.slowest[m] * room
+            long_limit(program, given.u[m] - given.w_noise[m] - 1.0 / slowest, multiplier)
+            continue
+        add(program, -1.0, inverse_r)
+        long_limit(program, given.u[m] - given.w_noise[m], multiplier)  # (13)
+        inverse(program, inverse_r, r)
+        half_squares(program, p_r, p, r)  # (17)
+        add(program, -given.transmission[m], r)
+        not_negative(program, room - given.execution[m])  # (15)
+        add(program, -given.energy[m], p_r)
+        not_negative(program, room)  # (18)
+        add(program, -1.0, r)
+        not_negative(program, given.slowest[m] * room)  # (14)
+        add(program, 1.0, worst)
+        add(program, -given.radio_emission[m], p_r)
+        not_negative(program, -given.server_emission[m])  # (19a)
+    add(program, 1.0, worst)
+    not_negative(program, -staying)  # (19a) of who stays local
+    x = np.ones(worst + 1)
+    return minimise(program, x), x[5 * devices : 6 * devices]
