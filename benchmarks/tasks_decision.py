@@ -38,21 +38,22 @@ EXACT_30_MS = 1000.0
 def compare(base: Path | None) -> Iterator[Comparison]:
     with checkouts(base) as each:
 
-        def took(one: Checkout, policy: str, devices: int, theta_0: str, slots: int) -> float:
+        def both(policy: str, devices: int, theta_0: str, slots: int) -> tuple[float | None, float]:
             words = (f"devices.count={devices}", f"energy.theta_0={theta_0}", f"run.slots={slots}")
-            return float(one.spent("-c", TIMED, policy, *words).printed)
+
+            def took(one: Checkout) -> float:
+                return float(one.spent("-c", TIMED, policy, *words).printed)
+
+            return in_turn(each, took, 3)
 
         for theta_0 in ("1e-27", "1e-28"):
             for devices, slots in ((6, 42), (20, 12)):
-                name = f"N = {devices}, theta_0 = {theta_0}"
-                given = devices, theta_0, slots
-                before, now = in_turn(each, lambda one, g=given: took(one, "sca", *g), 3)
-                yield Comparison(f"{name}: sca", before, now, "ms", TARGETS[devices])
-                before, exact = in_turn(each, lambda one, g=given: took(one, "exact", *g), 3)
+                name, given = f"N = {devices}, theta_0 = {theta_0}", (devices, theta_0, slots)
+                yield Comparison(f"{name}: sca", *both("sca", *given), "ms", TARGETS[devices])
+                before, exact = both("exact", *given)
                 yield Comparison(f"{name}: exact", before, exact, "ms")
-                before, now = in_turn(each, lambda one, g=given: took(one, "lyapunov", *g), 3)
-                yield Comparison(
-                    f"{name}: lyapunov, against exact", before, now, "ms", this_at_most=exact
-                )
-        before, now = in_turn(each, lambda one: took(one, "exact", 30, "1e-27", 8), 3)
-        yield Comparison("N = 30: exact", before, now, "ms", this_at_most=EXACT_30_MS)
+                what = f"{name}: lyapunov, against exact"
+                yield Comparison(what, *both("lyapunov", *given), "ms", this_at_most=exact)
+        yield Comparison(
+            "N = 30: exact", *both("exact", 30, "1e-27", 8), "ms", this_at_most=EXACT_30_MS
+        )

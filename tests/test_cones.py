@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import cvxpy as cp
 import numpy as np
@@ -220,7 +220,9 @@ def test_each_step_is_as_good_as_that_of_cvxpy(rates: Any) -> None:
                 ours: JointSubproblem = ours,
                 stated: JointSubproblem = stated,
             ) -> Any:
-                found, expected = (each.step(*given, relaxed=relaxed) for each in (ours, stated))
+                found, expected = (
+                    cast(Any, each).step(*given, relaxed=relaxed) for each in (ours, stated)
+                )
                 assert (found is None) == (expected is None)
                 if found is not None and expected is not None:
                     levels = [level(one, given[1], *each) for each in (found, expected)]
@@ -256,12 +258,9 @@ def test_the_printed_algorithm_ends_as_with_cvxpy() -> None:
 def test_who_offloads_is_as_good_as_what_highs_finds(seed: int) -> None:
     rng = np.random.default_rng(seed)
     late, spent = rng.random((2, 2, 5)) < 0.2
-    given_ = OffloadingCoefficients(
-        *rng.uniform(0.1, 1.0, (2, 5)),
-        *late.astype(np.float64),
-        *spent.astype(np.float64),
-        rng.uniform(0.05, 0.6, 5),
-    )
+    emitted, server = rng.uniform(0.1, 1.0, (2, 5)), rng.uniform(0.05, 0.6, 5)
+    broken = np.concatenate([late, spent]).astype(np.float64)
+    given_ = OffloadingCoefficients._make([*emitted, *broken, server])
     found = CompiledOffloadingSubproblem()._best(given_)
     expected = _HIGHS._best(given_)
     assert (found is None) == (expected is None)

@@ -30,7 +30,7 @@ UNREADABLE: tuple[type[Exception], ...] = (
     OSError,
     EOFError,
     zlib.error,
-    igzip_lib.IsalError,
+    cast(type[Exception], igzip_lib.IsalError),  # typed as an instance
     UnicodeDecodeError,
     csv.Error,
 )

@@ -353,7 +353,7 @@ def _det(x: FloatArray, first: int, end: int) -> float:
     for i in range(first + 1, end):
         length += x[i] * x[i]
     length = np.sqrt(length)
-    return max((x[first] - length) * (x[first] + length), 1e-300)
+    return float(max((x[first] - length) * (x[first] + length), 1e-300))
 
 
 @compiled_in_place
@@ -510,7 +510,7 @@ def _to_edge(x: FloatArray, step: FloatArray, first: int, end: int) -> float:
     if square >= 0.0 and (half >= 0.0 or inside < 0.0):
         return np.inf
     # The smaller root, in a form that does not cancel.
-    return det / (np.sqrt(max(inside, 0.0)) - half)
+    return float(det / (np.sqrt(max(inside, 0.0)) - half))
 
 
 @compiled_in_place

@@ -29,7 +29,7 @@ from ..c10.slot import Slot
 from ..c10.steps import on_steps
 from .joint_subproblem import JointSubproblem
 from .points import Level, Point, least_offloaded_j, prolonged, start
-from .result import Result, result
+from .result import Result, Status, result
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,8 @@ class Search:
         found = self._improve(offloaders, (0.0, 0.0))
         if found.whole > self._best.whole:
             found = self._best
-        point, status = found.point, "converged" if found.converged else "iteration limit"
+        point = found.point
+        status: Status = "converged" if found.converged else "iteration limit"
         decision = TaskDecision(point.power_w, found.offload, self._local_hz, point.edge_hz)
         if len(self._slot.network.efficiency.steps) > 0 and self._slowest:
             _, decision = on_steps(self._slot, decision)

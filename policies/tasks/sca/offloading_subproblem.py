@@ -100,7 +100,7 @@ class CompiledOffloadingSubproblem(OffloadingSubproblem):
             return None
         place, _ = crossing(0, levels.size - 1, lambda k: fits(levels[k]))
         level = levels[place]
-        offload = local > level
+        offload: BoolArray = local > level
         room = 1.0 - given.server[offload].sum()
         wins = np.flatnonzero((local <= level) & (edge < local))
         for m in wins[np.argsort(edge[wins] - local[wins], kind="stable")]:
