@@ -81,7 +81,7 @@ def test_a_carbon_file() -> None:
 
 
 def test_rows_at_one_place_are_counted() -> None:
-    told = facts("lat,lon\n50,8\n8,50\n50,8\n50,9\n50,8\n", "positions")
+    told = facts("lat,lon\n50,8\n51,9\n50,8\n50,10\n50,8\n", "positions")
     assert (told["rows"], told["rows at the place of another"]) == (5, 2)
 
 
