@@ -11,6 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import optimize
 
+from edgesim.policies.tasks.c10.points import Point
 from edgesim.policies.tasks.c10.slot import Slot
 from edgesim.policies.tasks.c10.solver import solve as optimum
 from edgesim.policies.tasks.sca import joint_subproblem, power_subproblem
@@ -22,7 +23,6 @@ from edgesim.policies.tasks.sca.offloading_subproblem import (
     CompiledOffloadingSubproblem,
     OffloadingSubproblem,
 )
-from edgesim.policies.tasks.sca.points import Point
 from edgesim.policies.tasks.sca.policy import Sca
 from edgesim.policies.tasks.sca.power_subproblem import CompiledPowerSubproblem, PowerSubproblem
 from edgesim.policies.tasks.sca.rate_subproblem import CompiledRateSubproblem, RateSubproblem

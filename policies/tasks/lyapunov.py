@@ -36,8 +36,8 @@ from ..among_present import Rows, among_present
 from ..base import Policy
 from .c10.closed_form_rates import slowest_edge_hz, slowest_local_hz
 from .c10.nested_sets import worst_alone_first
+from .c10.points import least_offloaded_j
 from .c10.slot import SlotArrays, observed
-from .sca.points import least_offloaded_j
 
 
 class LyapunovTasks(Policy):

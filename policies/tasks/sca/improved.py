@@ -25,10 +25,10 @@ from ....simulator.tasks.network import CarbonAwareNetwork, Tasks
 from ....simulator.tasks.outcome import TOLERANCE
 from ..c10.closed_form_rates import slowest_local_hz
 from ..c10.nested_sets import crossing, worst_alone_first
+from ..c10.points import Level, Point, least_offloaded_j, prolonged, start
 from ..c10.slot import Slot
 from ..c10.steps import on_steps
 from .joint_subproblem import JointSubproblem
-from .points import Level, Point, least_offloaded_j, prolonged, start
 from .result import Result, Status, result
 
 

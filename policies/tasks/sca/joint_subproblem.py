@@ -12,6 +12,7 @@ import numpy as np
 from ....simulator.core.arrays import BoolArray, FloatArray
 from ....simulator.core.compiled import compiled, compiled_in_place
 from ...convex_solver import solved
+from ..c10.points import Point
 from ..c10.slot import SlotArrays
 from .cones import (
     Program,
@@ -26,7 +27,6 @@ from .cones import (
     square,
 )
 from .inequalities import MARGIN, REACH, product_bound
-from .points import Point
 from .power_subproblem import PowerCoefficients, power_coefficients, power_parameters
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from ....simulator.core.linear import eliminate
 from ....simulator.network.spectral_efficiency import carried, to_carry
 from ....simulator.tasks.outcome import TOLERANCE
 from ....simulator.tasks.powers import least_powers
-from ..c10.slot import SlotArrays
+from .slot import SlotArrays
 
 Level = tuple[float, float]
 """Violation, and emission: smaller is better, in this order."""
