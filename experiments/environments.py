@@ -1,5 +1,6 @@
 """What `gymnasium.make` makes: the environments of `policies/learning/environment.py`, which may leave traces."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ class TraceOfEpisodes:
             OSError: the trace cannot be written.
             OutputError: it would replace a link, a device or a folder.
         """
-        self.end("interrupted", None)
+        self.end("interrupted")
         scenario = env.scenario.with_policy(ACTIONS).with_run(seed=streams.seeds[0])
         info = run_info(Experiment(scenario, plan, Actions()))
         info = replace(info, seeds=streams.seeds, encoding=encoding_about(plan.problem))
@@ -62,12 +63,12 @@ class TraceOfEpisodes:
         self._writer = TraceWriter(path, info, level=scenario.trace.level)
         return self._writer
 
-    def end(self, status: EndStatus, unfinished: TaskTable | None) -> None:
+    def end(self, status: EndStatus, unfinished: Iterable[TaskTable] = ()) -> None:
         """Close the trace of the episode under way, if there is one."""
         writer, self._writer = self._writer, None
         if writer is not None:
-            if unfinished is not None:
-                writer.tasks(unfinished)
+            for tasks in unfinished:
+                writer.tasks(tasks)
             writer.close(status)
 
 

@@ -11,7 +11,7 @@ and actions are those of `encoding`. An episode is a run of the scenario's `run.
 truncation, as the network goes on; nothing ever terminates.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -57,7 +57,7 @@ class Recording(Protocol):
     def begin(self, env: "VectorEnvironment", plan: Blueprint, streams: Streams) -> Recorder:
         """Who is handed the slots of the episode that begins."""
 
-    def end(self, status: EndStatus, unfinished: TaskTable | None) -> None:
+    def end(self, status: EndStatus, unfinished: Iterable[TaskTable] = ()) -> None:
         """The episode under way has ended, if there is one; the tasks that are still in a queue."""
 
 
@@ -271,7 +271,7 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
     def close_extras(self, **keywords: Any) -> None:
         """End the trace of an episode that is under way."""
         if self._recording is not None:
-            self._recording.end("interrupted", None)
+            self._recording.end("interrupted")
 
     def __getstate__(self) -> dict[str, Any]:
         if self._recording is not None:
