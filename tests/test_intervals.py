@@ -441,6 +441,7 @@ def test_what_follows_the_queues_is_too_short_with_them(tmp_path: Path) -> None:
     rng = np.random.default_rng(9)
     series = {
         "queue_bits": queued,
+        "present": np.ones((1, 1000)),
         "arrived_bits": rng.exponential(0.95, (1, 1000)),
         "local_bits": np.minimum(queued, 1.0),
         "local_energy_j": rng.uniform(0.9, 1.1, (1, 1000)) * np.minimum(queued, 1.0),

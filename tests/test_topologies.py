@@ -279,7 +279,7 @@ def test_all_that_a_file_does_not_say_comes_at_once(tmp_path: Path) -> None:
     ]
     found = refused(path)
     assert len(found) == len(begins), found
-    for one, begin in zip(found, begins, strict=True):
+    for one, begin in zip(sorted(found), sorted(begins), strict=True):
         assert one.startswith(begin)
 
 

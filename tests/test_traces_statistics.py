@@ -110,7 +110,7 @@ def test_metrics_by_hand() -> None:
         "latency_s": s["latency_sum_s"] / s["completed"],
         "objective": s["objective"] / s["slots"],
         "present_share": s["present"] / s["slots"],
-        "twin_age_s": s["twin_age_s"] / s["slots"],
+        "twin_age_s": s["twin_age_s"] / s["there"],
         "scaled": s["scaled"] / runs,
         "failed_solves": s["failed_solves"] / runs,
         "emission_mg_per_s": s["emission_mg"] / s["seconds"],
