@@ -273,13 +273,13 @@ def test_all_that_a_file_does_not_say_comes_at_once(tmp_path: Path) -> None:
         "no node says that it is the MBS",
         "2 of 5 nodes have no coordinates: 3, 4",
         "several links between the same two nodes: 0 and 1",
+        "`LinkSpeedRaw` of the link of 0 and 1 is ",
         "its coordinates are degrees; allowed: `area.rectangle` around them",
         "1 links have a length of 0",
-        "`LinkSpeedRaw` of the link of 0 and 1 is ",
     ]
     found = refused(path)
     assert len(found) == len(begins), found
-    for one, begin in zip(sorted(found), sorted(begins), strict=True):
+    for one, begin in zip(found, begins, strict=True):
         assert one.startswith(begin)
 
 
