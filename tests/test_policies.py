@@ -191,8 +191,6 @@ def test_runs_with_devices_that_come_and_go(toml: str, policy: tuple[str, ...]) 
         if name in trace.rows[0]:
             assert not trace[name][absent].any(), name
     # Who is there gets what there is: nothing was shared out to others, and then cut.
-    if policy[:1] == ("policy.name=sca",) and trace["scaled"].any() and "cqi-table" in toml:
-        pytest.xfail("P2 on steps gives out a little too much of a band, which the world cuts")
     assert not trace["scaled"].any()
     alone = simulate(
         "run.seed=2",

@@ -247,6 +247,8 @@ def _reachable(slot: Slot, plan: FloatArray) -> float:
                 if reached < plan[_STEP, c] * (1.0 - 1e-6):
                     lowered = True
                     plan[_STEP, c] = to_carry(slot.limit, reached * (1.0 - 1e-6))
+                    if plan[_STEP, c] == 0.0:  # its band is the others'
+                        plan[:, c] = 0.0
         if not lowered:
             break
     return gain
