@@ -343,6 +343,28 @@ def test_decisions_fit_and_are_what_happens(
     assert senders > 30
 
 
+def test_a_band_is_given_away_once() -> None:
+    """Two who cannot both send in full, found among thousands: 3.9 % more than the band was given."""
+    gain = np.array([[1.42e-10], [3.48e-11], [2.05e-7], [5.02e-12]])
+    queue = [3.29e6, 3.53e6, 6.06e6, 6.67e6]
+    state = State([0] * 4, gain, queue, [0.0], 8.7e-7, 8.7e5, 1e12, "density", 0.2)
+    state.network = a_network(
+        stations=1,
+        noise_model="density",
+        station_bandwidth_hz=np.array([20e6]),
+        noise_w=np.array([20e6 * 10**-19.9]),
+        station_cpu_hz=np.array([16.8e9]),
+        device_cpu_hz=np.full(4, 1.5e9),
+        cycles_per_bit=237.5,
+        epsilon_w=45.0,
+    )
+    state.problem = DriftPlusPenalty(state.network, 1e12)
+    decision = state.decide()
+    assert decision.bandwidth_hz.sum() <= 20e6 * (1.0 + 1e-9)
+    best = brute_force(state, np.random.default_rng(0))
+    assert state.gain(decision) == pytest.approx(best, rel=1e-4)
+
+
 def test_values_and_costs_of_bits_by_hand() -> None:
     queue, station_queue = [[3e5, 1e6], [0.0, 2e5]], np.zeros((2, 2))
     state = State([[1, 1], [1, 0]], np.ones((2, 2, 2)), queue, station_queue, 1e-8, 1.2e5, V=1e13)

@@ -74,6 +74,8 @@ def allocate(cell: Any, devices: Any, senders: IntArray) -> float:
             return partial
         devices[weakest].bits = 0.0
         cell.band_price = _share(cell, devices, senders, -1, cell.bandwidth)
+        if cell.band_price < 0.0:  # what that one wants now does not fit in with the others
+            return INFEASIBLE
     return gain
 
 
