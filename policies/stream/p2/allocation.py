@@ -58,24 +58,26 @@ def allocate(cell: Any, devices: Any, senders: IntArray) -> float:
             weakest, least_worth = i, worth
         if needed > most_needed:
             widest, most_needed = i, needed
-    if price < 0.0:
-        if needed_sum - most_needed > cell.bandwidth:
-            return INFEASIBLE
-        gain = _partial_sender(cell, devices, senders, weakest)
-        if gain == INFEASIBLE and widest != weakest:
-            devices[weakest].bits = full_bits(cell, devices[weakest], INFINITE)
-            gain = _partial_sender(cell, devices, senders, widest)
-        return gain
-    cell.band_price = price
-    gain = _gain(cell, devices, senders)
-    if least_worth < price:  # the weakest had better not send in full
+    if price >= 0.0:
+        cell.band_price = price
+        gain = _gain(cell, devices, senders)
+        if least_worth >= price:
+            return gain
+        # The weakest had better not send in full.
         partial = _partial_sender(cell, devices, senders, weakest)
         if partial >= gain:
             return partial
         devices[weakest].bits = 0.0
         cell.band_price = _share(cell, devices, senders, -1, cell.bandwidth)
-        if cell.band_price < 0.0:  # what that one wants now does not fit in with the others
-            return INFEASIBLE
+        if cell.band_price >= 0.0:
+            return gain
+        # They fitted in with fewer bits only, which an earlier set had left them.
+    if needed_sum - most_needed > cell.bandwidth:
+        return INFEASIBLE
+    gain = _partial_sender(cell, devices, senders, weakest)
+    if gain == INFEASIBLE and widest != weakest:
+        devices[weakest].bits = full_bits(cell, devices[weakest], INFINITE)
+        gain = _partial_sender(cell, devices, senders, widest)
     return gain
 
 
