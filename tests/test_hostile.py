@@ -215,6 +215,17 @@ GRIDS: dict[str, tuple[str, str]] = {
 """Carbon files of each layout, and the rest of the keys that read them."""
 
 
+def write_damaged(name: str, text: str, rng: random.Random) -> str:
+    """Write a text with some damage, now and then compressed and damaged there; gives the file's name."""
+    content = hostile.text(text, rng).encode()
+    if rng.random() < 0.1:
+        name, packed = f"{name}.gz", bytearray(gzip.compress(content, mtime=0))
+        packed[rng.randrange(len(packed))] ^= 1 << rng.randrange(8)
+        content = bytes(packed[: rng.choice([None, -3])])
+    Path(name).write_bytes(content)
+    return name
+
+
 def check_carbon(folder: Path, seeds: Iterable[int]) -> None:
     for name, (text, keys) in GRIDS.items():
         Path(name).write_text(text, encoding="utf-8")
@@ -224,12 +235,7 @@ def check_carbon(folder: Path, seeds: Iterable[int]) -> None:
         rng = random.Random(seed)
         kind = rng.choice(sorted(GRIDS))
         text, keys = GRIDS[kind]
-        name, content = f"f.{kind}", hostile.text(text, rng).encode()
-        if rng.random() < 0.1:  # compressed, and damaged
-            name, packed = f"{name}.gz", bytearray(gzip.compress(content, mtime=0))
-            packed[rng.randrange(len(packed))] ^= 1 << rng.randrange(8)
-            content = bytes(packed[: rng.choice([None, -3])])
-        Path(name).write_bytes(content)
+        name = write_damaged(f"f.{kind}", text, rng)
         key = f'carbon.intensity={{file="{name}", {keys}}}'
         answered(["validate", "small.toml", "--set", key], (seed, kind))
         told = [one for one in keys.split(", ")[1:] if not one.startswith("max_gap")]
@@ -332,12 +338,7 @@ def check_positions(folder: Path, seeds: Iterable[int]) -> None:
         rng = random.Random(seed)
         kind = rng.choice(sorted(PLACES))
         text, devices = PLACES[kind]
-        name, content = f"f.{kind}", hostile.text(text, rng).encode()
-        if rng.random() < 0.1:  # compressed, and damaged
-            name, packed = f"{name}.gz", bytearray(gzip.compress(content, mtime=0))
-            packed[rng.randrange(len(packed))] ^= 1 << rng.randrange(8)
-            content = bytes(packed[: rng.choice([None, -3])])
-        Path(name).write_bytes(content)
+        name = write_damaged(f"f.{kind}", text, rng)
         if rng.random() < 0.2:
             run = ["run", *words(name, devices), "-o", "t.h5", "--overwrite", "--slots", "3"]
             answered(run, (seed, kind))

@@ -62,6 +62,15 @@ def clear_below(a: FloatArray, b: FloatArray, k: int) -> None:
             b[i] -= factor * b[k]
 
 
+@compiled_in_place
+def dot(a: FloatArray, b: FloatArray) -> float:
+    """The product of (n,) `a` and (n,) `b`, added in their order."""
+    total = 0.0
+    for i in range(len(a)):
+        total += a[i] * b[i]
+    return total
+
+
 class Sparse(NamedTuple):
     """Room for symmetric (n, n) matrices with the same entries that are not zero, and their factors.
 

@@ -22,6 +22,7 @@ _PRECISION = 1e-3  # of the objective
 _SAME = 1e-2  # relative change of interference and prices that needs no new answer
 _SWEEPS = 3  # over the cells, from each start; twice as many in small networks
 _LEADS = 2  # cells that choose first, in turn; all in small networks
+_PASSES_MAX = 50  # of powers that follow interference
 _EXCLUDED_PRICE = 1e200  # of power, at which nobody sends
 
 
@@ -143,6 +144,37 @@ def set_interference(slot: Slot) -> None:
         for c in range(cells[j].first, cells[j].end):
             if devices[c].power > 0.0:
                 add_interference(devices[c].power, gain, devices[c].index, j, interference_w)
+
+
+@compiled_in_place
+def follow_interference(slot: Slot, needed: FloatArray, margin: float, at_rest: float) -> bool:
+    """Let the devices' powers, from what they are, follow each other's interference.
+
+    Args:
+        slot: its devices' powers are set.
+        needed: (n,) of each device, power per watt of noise and interference; 0 of who is silent.
+        margin: by which factor each has more.
+        at_rest: relative change of a pass that is none.
+
+    Returns:
+        Whether they came to rest.
+    """
+    cells, devices = slot.cells, slot.devices
+    for _ in range(_PASSES_MAX):
+        set_interference(slot)
+        change = 0.0
+        for j in range(len(cells)):
+            heard = cells[j].noise + slot.interference_w[j]
+            for c in range(cells[j].first, cells[j].end):
+                device = devices[c]
+                if needed[c] > 0.0:
+                    noise = heard + cells[j].noise_per_hz * device.bandwidth
+                    power = min(needed[c] * noise * margin, device.power_max)
+                    change = max(change, (power - device.power) / power)
+                    device.power = power
+        if change <= at_rest:
+            return True
+    return False
 
 
 @compiled_in_place

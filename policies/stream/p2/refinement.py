@@ -14,7 +14,7 @@ import numpy as np
 from ....simulator.core.arrays import FloatArray
 from ....simulator.core.compiled import compiled, compiled_in_place
 from ....simulator.core.elementary import expm1
-from .intercell import set_interference, true_gain
+from .intercell import follow_interference, true_gain
 from .slot import Slot
 
 # Rows of a point: bits to send, band; bits that its powers can send.
@@ -26,7 +26,6 @@ _CLOSE = 1e-3  # to a bound, relative: nothing better is looked for
 _LEAST_GAIN = 1e-5  # relative: less is no reason to go on
 _FEWEST_BITS = 1e-4  # of a queue: who sends less, sends none
 _PROSPECT = 10.0  # what is still to come is at most so many times what the last sweep has brought
-_PASSES_MAX = 50  # of powers that follow interference
 _ENTRIES = 8  # of a sender: all, or a part, or a part of that, the others' bits kept or reduced
 _PART = 0.2
 
@@ -228,20 +227,7 @@ def _settle(slot: Slot, point: FloatArray) -> float:
             if point[_HERTZ, c] > 0.0:
                 efficiency = point[_WANTED, c] / (cells[j].bits_per_hz * point[_HERTZ, c])
                 needed[c] = expm1(min(efficiency, cells[j].efficiency_cap)) / devices[c].gain
-    for _ in range(_PASSES_MAX):
-        set_interference(slot)
-        change = 0.0
-        for j in range(len(cells)):
-            heard = cells[j].noise + slot.interference_w[j]
-            for c in range(cells[j].first, cells[j].end):
-                device = devices[c]
-                if needed[c] > 0.0:
-                    noise = heard + cells[j].noise_per_hz * device.bandwidth
-                    power = min(needed[c] * noise, device.power_max)
-                    change = max(change, (power - device.power) / power)
-                    device.power = power
-        if change <= 1e-6:
-            break
+    follow_interference(slot, needed, 1.0, 1e-6)
     return true_gain(slot)
 
 

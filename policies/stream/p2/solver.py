@@ -141,9 +141,7 @@ def _solve(
             if radio:
                 _to_steps(slot, observed, compute)
             _write(slot, radio, compute, decision[:, r])
-        for i in range(devices):
-            decision[2, r, i] *= hz_per_bit
-            decision[3, r, i] *= cells[observed.station[r, i]].cpu
+        _to_hertz(cells, observed, r, hz_per_bit, decision[:, r])
     return decision
 
 
@@ -185,10 +183,18 @@ def _given_to_steps(
         if len(slot.devices) > 0:
             _to_steps(slot, observed, True)
             _write(slot, True, True, decision[:, r])
-        for i in range(devices):
-            decision[2, r, i] *= hz_per_bit
-            decision[3, r, i] *= cells[observed.station[r, i]].cpu
+        _to_hertz(cells, observed, r, hz_per_bit, decision[:, r])
     return decision
+
+
+@compiled_in_place
+def _to_hertz(
+    cells: Any, observed: Observed, r: int, hz_per_bit: float, decision: FloatArray
+) -> None:
+    """From bits and shares to CPUs' speeds, of a replication's decision (4, N)."""
+    for i in range(decision.shape[1]):
+        decision[2, i] *= hz_per_bit
+        decision[3, i] *= cells[observed.station[r, i]].cpu
 
 
 @compiled_in_place

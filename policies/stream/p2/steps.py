@@ -16,13 +16,13 @@ from ....simulator.core.compiled import compiled, compiled_in_place
 from ....simulator.core.elementary import expm1
 from ....simulator.core.linear import clear_below
 from ....simulator.network.spectral_efficiency import to_carry
-from .intercell import set_interference, true_gain
+from .intercell import follow_interference, true_gain
 from .slot import Slot
 
 # Rows of a plan.
 _BAND, _STEP, _WANTED = 0, 1, 2  # Hz; nats, 0 of who is silent; bits
 
-_PASSES_MAX = 50  # of powers that follow interference
+_MARGIN, _AT_REST = 1.0 + 1e-12, 1e-13  # interference still grows a little after the last pass
 _SWEEPS_MAX = 20  # over the senders
 _LEAST_GAIN = 1e-6  # relative, of a sweep: less is no reason to go on
 _HERTZ = (0.3, 0.1, 0.03)  # parts of a band that change hands
@@ -262,35 +262,13 @@ def _settle(slot: Slot, plan: FloatArray, needed: FloatArray) -> None:
         devices[c].bandwidth = plan[_BAND, c]
         devices[c].power = 0.0
         needed[c] = expm1(plan[_STEP, c]) / devices[c].gain
-    if _follow(slot, needed):
+    if follow_interference(slot, needed, _MARGIN, _AT_REST):
         return
     # Cells that hear each other well take many passes; elimination takes one.
     if not _eliminate(slot, needed):
         for c in range(len(devices)):
             devices[c].power = 0.0
-        _follow(slot, needed)
-
-
-@compiled_in_place
-def _follow(slot: Slot, needed: FloatArray) -> bool:
-    """Let powers follow interference; whether they came to rest."""
-    cells, devices = slot.cells, slot.devices
-    for _ in range(_PASSES_MAX):
-        set_interference(slot)
-        change = 0.0
-        for j in range(len(cells)):
-            heard = cells[j].noise + slot.interference_w[j]
-            for c in range(cells[j].first, cells[j].end):
-                device = devices[c]
-                if needed[c] > 0.0:
-                    noise = heard + cells[j].noise_per_hz * device.bandwidth
-                    # Interference still grows a little after the last pass.
-                    power = min(needed[c] * noise * (1.0 + 1e-12), device.power_max)
-                    change = max(change, (power - device.power) / power)
-                    device.power = power
-        if change <= 1e-13:
-            return True
-    return False
+        follow_interference(slot, needed, _MARGIN, _AT_REST)
 
 
 @compiled

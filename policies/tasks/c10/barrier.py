@@ -11,6 +11,7 @@ import numpy as np
 from ....simulator.core.arrays import FloatArray
 from ....simulator.core.compiled import compiled
 from ....simulator.core.elementary import exp, log
+from ....simulator.core.linear import dot
 from .program import (
     Limits,
     Program,
@@ -82,11 +83,11 @@ def _minimise(program: Program, x: FloatArray, emission: bool) -> tuple[FloatArr
         derivatives(program, x, emission, limits)
         slope = _barrier_derivatives(sharpness, limits)
         step = _solve(limits.hessian, slope)
-        decrement = _dot(slope, step)
+        decrement = dot(slope, step)
         if decrement < _CENTRED:
             # Those of the linearised central path; not negative, as the decrement is below one.
             for i in range(count):
-                share = _dot(gradient[i], step) / slack[i]
+                share = dot(gradient[i], step) / slack[i]
                 multiplier[i] = max(1.0 - share, 0.0) / slack[i]
             bound = max(bound, _bound(program, x, emission, limits, multiplier))
             if x[-1] - bound < GAP or (not emission and x[-1] < -_INTERIOR):
@@ -141,7 +142,7 @@ def _bound(
     pull = 0.0
     for i in range(len(multiplier)):
         pull -= gradient[i, last] * multiplier[i]
-    bound = float(x[-1]) - _dot(multiplier, limits.slack) / pull
+    bound = float(x[-1]) - dot(multiplier, limits.slack) / pull
     # The box need only hold those that are as good as this point.
     looser = 1.0 if emission else exp(max(x[-1], 0.0))
     for j in range(last):
@@ -152,14 +153,6 @@ def _bound(
         low, high = in_box(program, j, looser)
         bound += min(residual * (low - x[j]), residual * (high - x[j]))
     return float(bound)
-
-
-@compiled
-def _dot(a: FloatArray, b: FloatArray) -> float:
-    total = 0.0
-    for i in range(len(a)):
-        total += a[i] * b[i]
-    return total
 
 
 @compiled

@@ -17,6 +17,7 @@ from ....simulator.core.compiled import compiled, compiled_in_place
 from ....simulator.core.linear import (
     Sparse,
     clear,
+    dot,
     factorise,
     find_entries,
     no_entries,
@@ -226,7 +227,7 @@ def minimise(program: Program, x: FloatArray) -> bool:
     _mark_entries(program, point.sparse)
     find_entries(point.sparse)
     for _ in range(_STEPS):
-        gap = _dot(point.slack, point.multiplier)
+        gap = dot(point.slack, point.multiplier)
         _residuals(program, x, point)
         worst = max(gap, max(_largest(point.off), _largest(point.slope)))
         if worst < best:
@@ -511,14 +512,6 @@ def _to_edge(x: FloatArray, step: FloatArray, first: int, end: int) -> float:
         return np.inf
     # The smaller root, in a form that does not cancel.
     return float(det / (np.sqrt(max(inside, 0.0)) - half))
-
-
-@compiled_in_place
-def _dot(a: FloatArray, b: FloatArray) -> float:
-    total = 0.0
-    for i in range(len(a)):
-        total += a[i] * b[i]
-    return total
 
 
 @compiled_in_place
