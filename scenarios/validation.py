@@ -188,10 +188,14 @@ def field_hint(field: FieldInfo) -> object:
 
 
 def _alternatives(hint: object) -> Iterator[object]:
-    """A hint, or the members of a union, but for None; metadata of `X | None` are those of X."""
+    """A hint, or the members of a union, but for None; metadata of `X | None` are those of X.
+
+    A union that says itself what is allowed is one.
+    """
     annotated = get_origin(hint) is Annotated
     bare, *metadata = get_args(hint) if annotated else (hint,)
-    if get_origin(bare) not in (Union, UnionType):
+    whole = any(hasattr(item, "allowed") for item in metadata)
+    if whole or get_origin(bare) not in (Union, UnionType):
         yield hint
         return
     members = [member for member in get_args(bare) if member is not NoneType]

@@ -127,6 +127,9 @@ def test_what_is_no_efficiency_is_refused(value: str, said: str) -> None:
     (issue,) = raised.value.issues
     assert issue.key == "channel.spectral_efficiency"
     assert said in str(issue)
+    assert (
+        issue.allowed.startswith('"shannon", "cqi-table-1", ') and "7.4 bit/s/Hz" in issue.allowed
+    )
 
 
 # The stream problem
