@@ -58,8 +58,8 @@ def cases(problem: str) -> dict[str, tuple[str, ...]]:
     return named | ABLATIONS | {"exact": ("policy.name=exact", "devices.count=3")}
 
 
-def cells(*problems: str) -> pytest.MarkDecorator:
-    """Parametrise over scenarios and policies: a table without an empty cell."""
+def cells(*problems: str, slow: str = "") -> pytest.MarkDecorator:
+    """Parametrise over scenarios and policies: a table without an empty cell; slow are those of a problem."""
     parameters = []
     for scenario in shipped():
         toml = scenario.path.read_text(encoding="utf-8")
@@ -67,13 +67,21 @@ def cells(*problems: str) -> pytest.MarkDecorator:
         if (problem := table["run"].get("problem", "drift-plus-penalty")) not in problems:
             continue
         parameters += [
-            pytest.param(toml, policy, id=f"{scenario.name}-{name}")
+            pytest.param(
+                toml,
+                policy,
+                id=f"{scenario.name}-{name}",
+                marks=[pytest.mark.slow] if problem == slow else [],
+            )
             for name, policy in cases(problem).items()
         ]
     return pytest.mark.parametrize(("toml", "policy"), parameters)
 
 
 every_cell = cells(*POLICIES)
+
+# Every day all that is uncertain comes at once in the stream: test_runs_when_everything_is_uncertain.
+slow_in_the_stream = cells(*POLICIES, slow="drift-plus-penalty")
 
 
 @pytest.mark.parametrize("problem", POLICIES)
@@ -111,7 +119,7 @@ def few_slots(toml: str, *overrides: str) -> int:
     if "policy.name=exact" in overrides:
         late = "twin.sync=periodic" in overrides or COMING_AND_GOING[0] in overrides
         return 8 if late else 4  # until there is work, and news of it
-    return 30
+    return 12 if "policy.name=sca" in overrides else 30
 
 
 def run_to_the_end(toml: str, *overrides: str) -> Run:
@@ -153,7 +161,7 @@ def run_to_the_end(toml: str, *overrides: str) -> Run:
 
 @every_cell
 def test_runs_to_the_end_alike_alone_and_among_others(toml: str, policy: tuple[str, ...]) -> None:
-    together = run_to_the_end(toml, *policy, "run.seed=5", "run.replications=3").trace
+    together = run_to_the_end(toml, *policy, "run.seed=5", "run.replications=2").trace
     # With an ideal twin a policy knows every limit, and keeps it by itself.
     assert not together["scaled"].any()
     alone = simulate(
@@ -163,7 +171,7 @@ def test_runs_to_the_end_alike_alone_and_among_others(toml: str, policy: tuple[s
         np.testing.assert_array_equal(together[name][1], alone[name][0], err_msg=name)
 
 
-@every_cell
+@slow_in_the_stream
 def test_runs_with_a_stale_and_lossy_twin(toml: str, policy: tuple[str, ...]) -> None:
     run = run_to_the_end(toml, *policy, *stale(toml))
     # The limits on mains of devices that are always there never change, however old the news.
@@ -171,7 +179,7 @@ def test_runs_with_a_stale_and_lossy_twin(toml: str, policy: tuple[str, ...]) ->
     assert run.trace["twin_age_s"].max() > 3 * run.simulation.world.slot_s
 
 
-@every_cell
+@slow_in_the_stream
 def test_runs_with_devices_that_move(toml: str, policy: tuple[str, ...]) -> None:
     run = run_to_the_end(toml, *policy, *MOVING)
     moved = np.abs(np.diff(run.trace["x_m"], axis=1)) + np.abs(np.diff(run.trace["y_m"], axis=1))
@@ -231,6 +239,7 @@ def test_runs_where_nobody_is(toml: str, policy: tuple[str, ...]) -> None:
             assert np.isfinite(trace[name]).all(), name
 
 
+@pytest.mark.slow
 @cells("drift-plus-penalty")
 def test_runs_with_batteries_and_failures(toml: str, policy: tuple[str, ...]) -> None:
     run = run_to_the_end(toml, *policy, BATTERIES, *MOVING, *FAILING)
