@@ -270,16 +270,16 @@ def configure(
     arguments, wrong = _arguments(cls, placed, where, source)
     if not (issues or wrong):
         return _made(cls, arguments, where, source)
-    error = ScenarioError([*wrong, *issues])
+    mistakes = ScenarioError([*wrong, *issues])
     if (meant := _meant(cls, options, wrong, where)) is not None:
         try:
             arguments, unmeant = _arguments(cls, located(meant), where, source)
-            error.rest = None if unmeant else cls(**arguments)
+            mistakes.rest = None if unmeant else cls(**arguments)
         except ScenarioError as further:
-            error.issues = tuple(dict.fromkeys((*error.issues, *further.issues)))
+            mistakes.issues = tuple(dict.fromkeys((*mistakes.issues, *further.issues)))
         except Exception:  # noqa: BLE001, S110 - it may come of the keys that are wrong
             pass
-    raise error
+    raise mistakes
 
 
 def _arguments(

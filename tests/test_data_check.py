@@ -54,6 +54,7 @@ def test_the_list_has_all_that_ships_and_where_the_rest_is() -> None:
         ("azure_llm_code_2023.csv", "arrivals"),
         ("eua_users_melbourne_cbd.csv", "positions"),
         ("sumo_crossing_fcd.xml", "mobility"),
+        ("sndlib_polska.json", "topology"),
     ],
 )
 def test_what_ships_is_checked_by_its_name(name: str, kind: str) -> None:
