@@ -106,6 +106,9 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
 
     A copy, and one that is pickled, goes on where the environment is, bit for bit.
 
+    Attributes:
+        observation: what the last observation is about: what a policy would be shown.
+
     Raises:
         ScenarioError: the scenario cannot be run, or has the other problem.
         ValueError: no replications, no slots, or a mode that is not known.
@@ -162,7 +165,7 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
         self.metadata["autoreset_mode"] = self.autoreset_mode
         self._drawing = drawing
         self._plan = plan = blueprint(self.scenario)
-        self.problem = plan.problem
+        self.problem, self.topology = plan.problem, plan.topology
         self.encoding = encoding_of(plan.problem)
         devices = plan.network.devices
         self._columns = (num_envs, devices, self.encoding.action_count)
@@ -175,7 +178,7 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._simulation: Simulation | None = None
-        self._observation: Any = None
+        self.observation: Any = None
         self._over = False
         self._ended = _EndedTasks()
         self._recording = recording
@@ -244,7 +247,7 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
         if self._simulation is None or self._over:
             raise ResetNeeded("call reset() first")
         decision = self.encoding.decision(
-            np.asarray(actions).reshape(self._columns), self._observation
+            np.asarray(actions).reshape(self._columns), self.observation
         )
         columns = self._simulation.act(decision)
         world = self._simulation.world
@@ -360,8 +363,8 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
 
     def _observe(self) -> Features:
         assert self._simulation is not None  # `reset` made it
-        self._observation = self._simulation.observe()
-        features = self.encoding.features(self._observation)
+        self.observation = self._simulation.observe()
+        features = self.encoding.features(self.observation)
         return features.reshape(self.observation_space.shape)
 
 
