@@ -650,7 +650,7 @@ def test_an_environment_shows_who_is_absent_as_zeros(problem: str) -> None:
         world: Any = environment._simulation.world
         present = world.state.present
         np.testing.assert_array_equal(shown.any(axis=2), present)
-        before = environment._observation
+        before = environment.observation
         assert (
             before.present if problem == "tasks" else before.cells.present
         ).sum() == present.sum()
