@@ -27,8 +27,9 @@ from .measure import Row, end_to_end, rounds, scenario
 
 STATIONS, LOAD, SLOT_S = 4, 0.8, 0.1
 
+LARGE_DEVICES = 1000
 LARGE = (
-    "devices.count=1000",
+    f"devices.count={LARGE_DEVICES}",
     "stations.mbs.bandwidth=500 MHz",
     "stations.mbs.cpu=2500 GHz",
     "stations.sbs.bandwidth=250 MHz",
@@ -39,8 +40,8 @@ LARGE = (
 )
 CASES = (
     (20, 1, 3000, "slots", (), None),
-    (1000, 5, 100, "slots", LARGE, 4e5),
-    (1000, 5, 100, "summary", LARGE, 1e6),
+    (LARGE_DEVICES, 5, 100, "slots", LARGE, 4e5),
+    (LARGE_DEVICES, 5, 100, "summary", LARGE, 1e6),
 )
 """Devices, tasks of each per slot, slots, the trace's level, keys, and the least tasks per CPU-second."""
 

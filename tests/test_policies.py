@@ -304,7 +304,7 @@ def test_reports_of_polska_backhaul_take_their_way_to_warsaw() -> None:
     run = run_to_the_end(toml, "policy.name=local")
     links = run.simulation.world.topology.links
     assert run.network.stations == 12 and len(links.source) == 2 * 18
-    graph = nx.DiGraph()
+    graph: nx.DiGraph[int] = nx.DiGraph()
     for source, target, latency_s in zip(links.source, links.target, links.latency_s, strict=True):
         graph.add_edge(source, target, s=latency_s + 0.05)  # 100 kbit at 2 Mbit/s
     way_s = nx.single_source_dijkstra_path_length(graph, 0, weight="s")  # of the MBS, either way

@@ -341,8 +341,8 @@ def test_a_picture_draws_means_with_intervals_and_names_each_axis_once(
                 results.policies, ax.get_lines(), ax.collections, strict=True
             ):
                 # (seeds, means of tasks)
-                values = data[name].sel(policy=policy).isel(point=point).transpose("seed", ...)
-                values = METRICS[name].scale * values.to_numpy()
+                column = data[name].sel(policy=policy).isel(point=point).transpose("seed", ...)
+                values = METRICS[name].scale * column.to_numpy()
                 assert line.get_label() == policy
                 np.testing.assert_array_equal(line.get_xdata(), [0.3e6, 0.5e6])
                 np.testing.assert_allclose(line.get_ydata(), values.mean(axis=0))
