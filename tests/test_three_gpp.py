@@ -249,6 +249,14 @@ def test_another_station_changes_no_other_and_each_has_its_own_shadows() -> None
     assert not np.isclose(few[..., 0], few[..., 1], rtol=1e-3, atol=0.0).any()
 
 
+@pytest.mark.parametrize("model", [StreetCanyon(3.5e9), UrbanMacro(3.5e9)])
+def test_the_memory_that_is_counted_is_what_the_fields_take(model: ThreeGpp) -> None:
+    at = sites(names=("mbs", "sbs-0"), side_m=900.0)
+    model.start(at, Streams(1, 3).generators)
+    largest = max((x for x in vars(model).values() if isinstance(x, np.ndarray)), key=np.size)
+    assert model.memory_bytes(at, 3) == largest.nbytes
+
+
 # In a run
 
 RADIO = ("channel.path_loss=3gpp-umi", "channel.carrier=3.5 GHz")
