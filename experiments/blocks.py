@@ -1,0 +1,613 @@
+"""A run in several processes: each simulates a block of consecutive replications, this one writes the trace.
+
+A replication does not depend on those beside it, so a block is, bit for bit, what it is in the whole run.
+The processes are forks of this one: all that was read, made and compiled is there, also a class of a notebook.
+They fill their rows of columns that all share; there are two such buffers, of which one is filled while the other
+is written. Who simulates waits only where the trace is written more slowly.
+"""
+
+import mmap
+import multiprocessing
+import os
+import signal
+import sys
+import time
+import traceback
+import warnings
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from ..simulator.core.arrays import FloatArray
+from ..simulator.core.columns import Shapes
+from ..simulator.core.errors import RunError
+from ..simulator.core.recorder import TASK_ROW, EndStatus, SlotColumns, TaskTable
+from ..simulator.core.saved_state import Saved, StateError
+from ..simulator.core.signals import end_with_parent
+from ..traces.column_buffer import ColumnBuffer
+from ..traces.writer import TraceWriter
+from .block import Block, Experiment, counted_from
+
+SEGMENT_S = 0.25
+"""About how long the processes simulate between two reports, unless a slot takes longer."""
+
+PIECE_BYTES = 1 << 24
+"""Of an array, sent at a time."""
+
+
+class Segment(NamedTuple):
+    """Slots that all blocks simulate before the trace takes them.
+
+    Attributes:
+        first: slot.
+        end: the one after the last.
+        buffer: 0 or 1, into which they go.
+    """
+
+    first: int
+    end: int
+    buffer: int
+
+
+class Report(NamedTuple):
+    """What a block did of a segment.
+
+    Attributes:
+        tasks: (slots,) how many ended in each slot that is complete; they lie in the file of the buffer.
+        dtype: of their rows; None if there are none.
+        decisions_s: (slots,) wall-clock time of the policy.
+        failure: what ended it before the segment's end.
+    """
+
+    tasks: list[int]
+    dtype: "np.dtype[np.void] | None"
+    decisions_s: list[float]
+    failure: Exception | None
+
+
+@dataclass
+class _Process:
+    """A process, its line and its block, as this process sees them.
+
+    Attributes:
+        replications: of the run.
+        line: for questions and answers.
+        files: for the tasks of each buffer's slots.
+        process: itself.
+        reports: on the segments that are not yet in the trace.
+        busy: it simulates one.
+    """
+
+    replications: range
+    line: "Connection[Any, Any]"
+    files: tuple[int, int]
+    process: Any = None
+    reports: deque[Report] = field(default_factory=deque)
+    busy: bool = False
+
+    def ask(self, question: str, *arguments: Any) -> None:
+        """Have a method of `_Answers` called.
+
+        Raises:
+            RunError: the process has ended.
+        """
+        try:
+            self.line.send((question, *arguments))
+        except OSError:
+            raise self._ended() from None
+
+    def answer(self) -> Any:
+        """What that returned.
+
+        Raises:
+            RunError: the process has ended; and whatever was raised there.
+        """
+        try:
+            answer = self.line.recv()
+        except (EOFError, OSError):
+            raise self._ended() from None
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def _ended(self) -> RunError:
+        self.process.join()
+        code = self.process.exitcode or 0
+        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+        what = "; there may be too little memory" * (code == -signal.SIGKILL)
+        first, last = self.replications[0], self.replications[-1]
+        return RunError(f"the process of replications {first} to {last} {how}{what}")
+
+
+class Blocks:
+    """An experiment in several processes, as `Block` in this one.
+
+    Args:
+        experiment: used up by this.
+        count: blocks, each with a process of its own.
+        at_once: how many of them may work at the same time.
+        file: of the run's checkpoint; None if it is not saved.
+        saved: the states of the blocks, from which they go on, if they do; its arrays are gone after this.
+
+    Raises:
+        RunError: the policy's `reset` failed.
+        CheckpointError: the policy has a state that cannot be saved.
+        OSError: a process cannot be started.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        count: int,
+        at_once: int,
+        file: Path | None = None,
+        saved: Sequence[Saved] = (),
+    ) -> None:
+        self.experiment = experiment
+        self.slots = experiment.scenario.run.slots
+        self.slot = 0
+        self._at_once = at_once
+        self._stopping = False
+        self._length = 1
+        self._columns = _memory_file()
+        self._shapes: Shapes | None = None
+        self._buffers: list[ColumnBuffer] = []
+        self._segments: deque[Segment] = deque()
+        self._planned = 0
+        self._processes: list[_Process] = []
+        try:
+            for number in range(count):
+                self._fork(number, count, file, saved)
+            for one in saved:
+                one.arrays.clear()
+            for process in self._processes:
+                process.answer()
+        except BaseException:
+            self.close()
+            raise
+
+    def _fork(self, number: int, count: int, file: Path | None, saved: Sequence[Saved]) -> None:
+        replications = self.experiment.scenario.run.replications
+        here = range(number * replications // count, (number + 1) * replications // count)
+        context = multiprocessing.get_context("fork")
+        ours, theirs = context.Pipe()
+        process = _Process(here, ours, (_memory_file(), _memory_file()))
+        self._processes.append(process)
+        inherited = [one.line for one in self._processes]
+        answers = _Answers(
+            self.experiment, here, theirs, process.files, self._columns, file, saved, number
+        )
+        process.process = context.Process(target=_live, args=(answers, inherited), daemon=True)
+        # A terminal sends SIGINT to all, a cluster SIGTERM: this process alone decides upon them.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
+        try:
+            with warnings.catch_warnings():
+                # Of threads, which a fork does not have; none of the program's holds a lock now.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                process.process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            theirs.close()
+
+    @property
+    def running(self) -> "Blocks":
+        """Who follows the run is handed this."""
+        return self
+
+    def notes(self) -> Sequence[str]:
+        """As of a `Simulation`."""
+        return self.experiment.blueprint.notes()
+
+    def start(self, writer: TraceWriter) -> None:
+        """As `Block.start`."""
+        self._writer = writer
+        slots = self._ask_all("start")
+        if len(set(slots)) > 1:
+            raise StateError("the blocks of replications are not at the same slot")
+        self.slot = self._planned = slots[0]
+
+    def run(self, until: int) -> bool:
+        """As `Simulation.run`; after `stop` the slots are run that somebody has begun."""
+        until = min(until, self.slots)
+        self._recorded_s = time.monotonic()
+        while self._segments or (self._planned < until and not self._stopping):
+            while len(self._segments) < 2 and self._planned < until and not self._stopping:
+                self._plan(until)
+            self._hand_out()
+            self._take_reports()
+            while self._segments and all(one.reports for one in self._processes):
+                # Those who have reported go on while the trace is written.
+                self._hand_out()
+                self._record(self._segments[0])
+        return self.slot >= until
+
+    def stop(self) -> None:
+        """End the run soon; safe in a signal handler."""
+        self._stopping = True
+
+    def unfinished(self) -> Iterator[TaskTable]:
+        """As `World.unfinished`: what ended lately comes first, of all."""
+        for process in self._processes:
+            yield from self._left(process)
+        for process in self._processes:
+            while tables := self._left(process):
+                yield from tables
+
+    def _left(self, process: _Process) -> list[TaskTable]:
+        process.ask("more_unfinished")
+        found = process.answer()
+        return [] if found is None else [_read(process.files[0], *found)]
+
+    def look_at_state(self) -> None:
+        """As `Block.look_at_state`."""
+        self._ask_all("look_at_state")
+
+    def saved(self) -> list[Saved]:
+        """As `Block.saved`; the arrays come when numpy asks for them, and have to be asked for in order."""
+        return [
+            Saved(tree, [_Coming(process) for _ in range(arrays)])
+            for process, (tree, arrays) in zip(self._processes, self._ask_all("saved"), strict=True)
+        ]
+
+    def close(self) -> None:
+        """End the processes."""
+        for one in self._processes:
+            if one.process.pid is not None:
+                one.process.kill()
+        for one in self._processes:
+            if one.process.pid is not None:
+                one.process.join()
+            one.line.close()
+            for file in one.files:
+                os.close(file)
+        os.close(self._columns)
+        self._processes.clear()
+
+    def _ask_all(self, question: str) -> list[Any]:
+        for one in self._processes:
+            one.ask(question)
+        return [one.answer() for one in self._processes]
+
+    def _plan(self, until: int) -> None:
+        """The next segment."""
+        end = min(self._planned + self._length, until)
+        buffer = 1 - self._segments[-1].buffer if self._segments else 0
+        self._segments.append(Segment(self._planned, end, buffer))
+        self._planned = end
+
+    def _hand_out(self) -> None:
+        """Have blocks simulate what is planned, those first that are behind."""
+        room = self._at_once - sum(one.busy for one in self._processes)
+        idle = [one for one in self._processes if not one.busy and self._next(one) is not None]
+        for one in sorted(idle, key=lambda process: len(process.reports))[:room]:
+            one.ask("simulate", self._next(one))
+            one.busy = True
+
+    def _next(self, process: _Process) -> Segment | None:
+        place = len(process.reports)
+        if place and process.reports[-1].failure:
+            return None
+        return self._segments[place] if place < len(self._segments) else None
+
+    def _take_reports(self) -> None:
+        """What has come in; something does."""
+        busy = {one.line: one for one in self._processes if one.busy}
+        for line in wait(list(busy)):
+            process = busy[line]  # type: ignore[index]
+            answer = process.answer()
+            if isinstance(answer, Shapes):
+                process.line.send(self._room(answer))
+            else:
+                process.busy = False
+                process.reports.append(answer)
+
+    def _room(self, shapes: Shapes) -> int:
+        """Slots that a buffer holds, for a block that has its first columns."""
+        if self._shapes is None:
+            self._shapes = shapes
+            whole = shapes.of_replications(self.experiment.scenario.run.replications)
+            self._writer.begin(self._segments[0].first, whole)
+            self._slots_at_once = max(self._writer.capacity // 2, 1)
+            room = SharedRoom(self._columns, 2 * whole.numbers * self._slots_at_once)
+            self._buffers = [
+                self._writer.buffer(whole, self._slots_at_once, room) for _ in range(2)
+            ]
+        elif shapes.by_name().keys() != self._shapes.by_name().keys():
+            raise RunError(
+                "replications have different columns: the policy gives diagnostics for some of them only"
+            )
+        return self._slots_at_once
+
+    def _adapt(self, slots: int) -> None:
+        """Make segments as long as wanted, after one of so many slots."""
+        before, self._recorded_s = self._recorded_s, time.monotonic()
+        if slots == self._length:
+            grow = min(SEGMENT_S / max(self._recorded_s - before, 1e-3), 4.0)
+            self._length = min(max(int(slots * grow), 1), self._slots_at_once)
+
+    def _record(self, segment: Segment) -> None:
+        """Hand a segment to the trace.
+
+        Raises:
+            Exception: what ended a block, after the slots up to there.
+        """
+        reports = [one.reports.popleft() for one in self._processes]
+        count = min(len(report.tasks) for report in reports)
+        tables = [
+            _cut(_read(one.files[segment.buffer], sum(report.tasks), report.dtype), report.tasks)
+            for one, report in zip(self._processes, reports, strict=True)
+        ]
+        tasks = list(zip(*tables, strict=False))[:count]
+        decisions = np.sum([report.decisions_s[:count] for report in reports], axis=0)
+        if count:
+            self._writer.slots_of(self._buffers[segment.buffer], tasks, decisions.tolist())
+        self.slot = segment.first + count
+        self._segments.popleft()
+        self._adapt(count)
+        if self.slot < segment.end:
+            raise next(
+                report.failure
+                for report in reports
+                if len(report.tasks) == count and report.failure is not None
+            )
+
+
+def begun(
+    experiment: Experiment,
+    count: int,
+    at_once: int,
+    file: Path | None = None,
+    saved: Sequence[Saved] = (),
+) -> Block | Blocks:
+    """An experiment in one process or several; arguments and errors as for `Blocks`, of which there may be one."""
+    count = min(count, experiment.scenario.run.replications)
+    if count == 1:
+        return Block(experiment, file, *saved)
+    return Blocks(experiment, count, at_once, file, saved)
+
+
+class SharedRoom:
+    """Arrays side by side in memory that several processes share; each makes them in the same order.
+
+    Args:
+        file: of the memory.
+        numbers: float64 in all.
+    """
+
+    def __init__(self, file: int, numbers: int) -> None:
+        size = 8 * max(numbers, 1)
+        if os.fstat(file).st_size < size:
+            os.ftruncate(file, size)
+        self._memory: FloatArray = np.frombuffer(mmap.mmap(file, size), np.float64)
+        self._taken = 0
+
+    def __call__(self, shape: tuple[int, ...]) -> FloatArray:
+        """The next array."""
+        begin = self._taken
+        self._taken += int(np.prod(shape))
+        return self._memory[begin : self._taken].reshape(shape)
+
+
+class _BlockRecorder:
+    """Puts what a block does where the process that writes the trace finds it."""
+
+    def __init__(self, answers: "_Answers") -> None:
+        self._answers = answers
+        self._buffers: list[ColumnBuffer] = []
+        self._buffer = 0
+        self._clear()
+
+    def _clear(self) -> None:
+        self._tasks: list[int] = []
+        self._dtype: np.dtype[np.void] | None = None
+        self._bytes = 0
+        self._decisions_s: list[float] = []
+
+    def begin(self, buffer: int) -> None:
+        """A segment follows."""
+        self._buffer = buffer
+        self._clear()
+
+    def report(self, failure: Exception | None) -> Report:
+        """Of the segment."""
+        return Report(self._tasks, self._dtype, self._decisions_s, failure)
+
+    def slot(self, slot: int, columns: SlotColumns) -> None:
+        """Its columns go into the rows of the block."""
+        if not self._buffers:
+            self._buffers = self._answers.buffers(Shapes.of(columns))
+        rows = self._answers.rows
+        self._buffers[self._buffer].put(len(self._tasks), columns, rows)
+        self._tasks.append(0)
+
+    def tasks(self, tasks: TaskTable) -> None:
+        """Behind those of the slots before."""
+        if len(tasks):
+            self._tasks[-1] += len(tasks)
+            self._bytes += self._answers.write(tasks, self._buffer, self._bytes)
+            self._dtype = tasks.dtype
+
+    def decision_time(self, seconds: float) -> None:
+        """Of a slot."""
+        self._decisions_s.append(seconds)
+
+    def close(self, status: EndStatus) -> None:
+        """Never called."""
+
+
+@dataclass
+class _Answers:
+    """What a process of a block does when it is asked; each method is a question of `Blocks`."""
+
+    experiment: Experiment
+    replications: range
+    line: "Connection[Any, Any]"
+    files: tuple[int, int]
+    columns: int
+    file: Path | None
+    saved_blocks: Sequence[Saved]
+    number: int
+
+    @property
+    def rows(self) -> slice:
+        """Of columns of all replications."""
+        return slice(self.replications.start, self.replications.stop)
+
+    def begin(self) -> None:
+        """Get the policy ready."""
+        here = self.experiment.of_replications(self.replications.start, len(self.replications))
+        ours = self.saved_blocks[self.number] if self.saved_blocks else None
+        self._block = Block(here, self.file, ours)
+        self._unfinished: Iterator[TaskTable] | None = None
+        self._following: list[NDArray[Any]] = []
+
+    def start(self) -> int:
+        """Make the simulation; the slot that it is at."""
+        self._recorder = _BlockRecorder(self)
+        self._block.start(self._recorder)
+        for one in self.saved_blocks:
+            one.arrays.clear()
+        return self._block.slot
+
+    def look_at_state(self) -> None:
+        """See `Block`."""
+        self._block.look_at_state()
+
+    def simulate(self, segment: Segment) -> Report:
+        """Some slots."""
+        failure: Exception | None = None
+        self._recorder.begin(segment.buffer)
+        try:
+            self._block.run(segment.end)
+        except MemoryError as error:
+            failure = RunError(f"too little memory: {error}")
+        except Exception as error:  # noqa: BLE001 - it is raised again, where the trace is
+            failure = self.told(error)
+        sys.stdout.flush()  # this process is killed in the end
+        return self._recorder.report(failure)
+
+    def more_unfinished(self) -> tuple[int, "np.dtype[np.void]"] | None:
+        """The next table of tasks that are left; None after the last."""
+        if self._unfinished is None:
+            self._unfinished = self._block.unfinished()
+        table = next(self._unfinished, None)
+        if table is None:
+            return None
+        self.write(table, 0, 0)
+        return len(table), table.dtype
+
+    def saved(self) -> tuple[Any, int]:
+        """The tree of the state and how many arrays it has; they follow."""
+        [saved] = self._block.saved()
+        self._following = saved.arrays
+        return saved.tree, len(saved.arrays)
+
+    def following(self) -> Iterator[NDArray[Any]]:
+        """The arrays that an answer is followed by."""
+        arrays, self._following = self._following, []
+        yield from arrays
+
+    def buffers(self, shapes: Shapes) -> list[ColumnBuffer]:
+        """Both, once the shapes of the columns are known."""
+        self.line.send(shapes)
+        slots: int = self.line.recv()
+        whole = shapes.of_replications(self.experiment.scenario.run.replications)
+        room = SharedRoom(self.columns, 2 * whole.numbers * slots)
+        return [ColumnBuffer(whole, slots, room=room) for _ in range(2)]
+
+    def write(self, tasks: TaskTable, buffer: int, place: int) -> int:
+        """Put tasks into a buffer's file, with the numbers of replications that the run has; bytes."""
+        rows = tasks.copy()
+        rows["replication"] += self.replications.start
+        left = _bytes_of(rows)
+        while left:
+            written = os.pwrite(self.files[buffer], left, place)
+            left, place = left[written:], place + written
+        return rows.nbytes
+
+    def told(self, error: Exception) -> Exception:
+        """An error that can be sent."""
+        if isinstance(error, RunError):
+            return RunError(counted_from(self.replications.start, str(error)))
+        where = "".join(traceback.format_exception(error))
+        if type(error).__module__.partition(".")[0] not in (__name__.partition(".")[0], "builtins"):
+            return RuntimeError(where)
+        error.add_note(where)
+        return error
+
+
+class _Coming:
+    """An array that a process is about to send."""
+
+    def __init__(self, process: _Process) -> None:
+        self._process = process
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        kind, shape = self._process.answer()
+        array = np.empty(shape, kind)
+        left = _bytes_of(array)
+        while left:
+            left = left[self._process.line.recv_bytes_into(left) :]
+        return array
+
+
+def _live(answers: _Answers, inherited: Sequence["Connection[Any, Any]"]) -> None:
+    """A process's life: answer after answer, until whoever asks is gone."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT, signal.SIGTERM])
+    for line in inherited:
+        line.close()
+    end_with_parent()
+    question, arguments = "begin", []
+    with threadpool_limits(1), suppress(EOFError, OSError):
+        while True:
+            try:
+                answer = getattr(answers, question)(*arguments)
+            except Exception as error:  # noqa: BLE001 - it is raised again by whoever asks
+                answer = answers.told(error)
+            answers.line.send(answer)
+            for array in answers.following():
+                ordered = np.asarray(array, order="C")
+                answers.line.send((ordered.dtype, ordered.shape))
+                content = _bytes_of(ordered)
+                for begin in range(0, len(content), PIECE_BYTES):
+                    answers.line.send_bytes(content[begin : begin + PIECE_BYTES])
+            question, *arguments = answers.line.recv()
+
+
+def _bytes_of(array: NDArray[Any]) -> memoryview:
+    return memoryview(array.reshape(-1).view(np.uint8))
+
+
+def _memory_file() -> int:
+    """A file without a name, in memory where the system has such."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("edgesim")
+    with TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
+def _read(file: int, rows: int, dtype: "np.dtype[np.void] | None") -> TaskTable:
+    """The first rows of tasks in a file."""
+    table: TaskTable = np.empty(rows, TASK_ROW if dtype is None else dtype)
+    left, place = _bytes_of(table), 0
+    while left:
+        count = os.preadv(file, [left], place)
+        left, place = left[count:], place + count
+    return table
+
+
+def _cut(table: TaskTable, counts: Sequence[int]) -> list[TaskTable]:
+    """Into tables of so many rows."""
+    ends = np.cumsum(counts, dtype=int).tolist()
+    return [table[end - count : end] for count, end in zip(counts, ends, strict=True)]
