@@ -15,6 +15,7 @@ from ..simulator.core.recorder import Recorder, TaskTable
 from ..simulator.core.saved_state import Saved, load_state
 from ..simulator.simulation import Simulation
 from . import checkpoint
+from .inputs import MODELS
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,15 @@ class Experiment:
     def streams(self) -> Streams:
         """The random streams of its seeds."""
         return Streams(self.scenario.run.seed, self.scenario.run.replications)
+
+    @property
+    def is_our_own(self) -> bool:
+        """Whether policy and models are the program's: of others nobody knows if replications are alone."""
+        models = (getattr(self.blueprint, name) for name in MODELS)
+        own = __name__.partition(".")[0]
+        used = [type(one) for one in (self.policy, *models) if one is not None]
+        used += getattr(self.policy, "classes", [])
+        return all(one.__module__.partition(".")[0] == own for one in used)
 
     def of_replications(self, first: int, count: int) -> "Experiment":
         """Some consecutive replications of it: the run with seed `seed + first`, bit for bit."""

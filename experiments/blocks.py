@@ -17,11 +17,12 @@ import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,15 +31,26 @@ from threadpoolctl import threadpool_limits
 from ..simulator.core.arrays import FloatArray
 from ..simulator.core.columns import Shapes
 from ..simulator.core.errors import RunError
-from ..simulator.core.recorder import TASK_ROW, EndStatus, SlotColumns, TaskTable
+from ..simulator.core.memory import cores
+from ..simulator.core.recorder import TASK_ROW, EndStatus, NullRecorder, SlotColumns, TaskTable
 from ..simulator.core.saved_state import Saved, StateError
 from ..simulator.core.signals import end_with_parent
 from ..traces.column_buffer import ColumnBuffer
 from ..traces.writer import TraceWriter
 from .block import Block, Experiment, counted_from
+from .errors import ArgumentError
 
 SEGMENT_S = 0.25
 """About how long the processes simulate between two reports, unless a slot takes longer."""
+
+PAYS_S = 2.0
+"""CPU time of a run, by the first slots of few replications, from which several processes are started unasked."""
+
+TOGETHER = 4
+"""Replications that each of them has at least: fewer in lock-step cost up to three times as much."""
+
+MOST = 6
+"""Of them: more would simulate faster than the trace is written."""
 
 PIECE_BYTES = 1 << 24
 """Of an array, sent at a time."""
@@ -164,6 +176,8 @@ class Blocks:
         self._segments: deque[Segment] = deque()
         self._planned = 0
         self._processes: list[_Process] = []
+        if experiment.is_our_own:
+            _slot_s(experiment)
         try:
             for number in range(count):
                 self._fork(number, count, file, saved)
@@ -254,7 +268,7 @@ class Blocks:
     def saved(self) -> list[Saved]:
         """As `Block.saved`; the arrays come when numpy asks for them, and have to be asked for in order."""
         return [
-            Saved(tree, [_Coming(process) for _ in range(arrays)])
+            Saved(tree, [cast("NDArray[Any]", _Coming(process)) for _ in range(arrays)])
             for process, (tree, arrays) in zip(self._processes, self._ask_all("saved"), strict=True)
         ]
 
@@ -359,6 +373,31 @@ class Blocks:
                 for report in reports
                 if len(report.tasks) == count and report.failure is not None
             )
+
+
+def workers_for(experiment: Experiment, asked: int | None = None) -> int:
+    """How many processes simulate a run.
+
+    Args:
+        experiment: the run.
+        asked: by the user; by default as many as pay.
+
+    Raises:
+        ArgumentError: there cannot be several, or less than one.
+    """
+    run = experiment.scenario.run
+    alone = multiprocessing.current_process().daemon  # who must not have processes of its own
+    if asked is not None:
+        if asked < 1:
+            raise ArgumentError(f"`workers={asked}`: allowed: 1 or more")
+        if min(asked, run.replications) > 1 and (alone or not hasattr(os, "fork")):
+            where = "in a process of a pool" if alone else "on this system"
+            raise ArgumentError(f"`workers={asked}`: a run {where} is one process")
+        return min(asked, run.replications)
+    most = min(cores(), run.replications // TOGETHER, MOST)
+    if most < 2 or alone or sys.platform != "linux" or not experiment.is_our_own:
+        return 1
+    return most if _slot_s(experiment) / TOGETHER * run.replications * run.slots >= PAYS_S else 1
 
 
 def begun(
@@ -568,7 +607,8 @@ def _live(answers: _Answers, inherited: Sequence["Connection[Any, Any]"]) -> Non
     for line in inherited:
         line.close()
     end_with_parent()
-    question, arguments = "begin", []
+    question = "begin"
+    arguments: list[Any] = []
     with threadpool_limits(1), suppress(EOFError, OSError):
         while True:
             try:
@@ -586,7 +626,23 @@ def _live(answers: _Answers, inherited: Sequence["Connection[Any, Any]"]) -> Non
 
 
 def _bytes_of(array: NDArray[Any]) -> memoryview:
-    return memoryview(array.reshape(-1).view(np.uint8))
+    return array.reshape(-1).view(np.uint8).data
+
+
+def _slot_s(experiment: Experiment) -> float:
+    """CPU time of a slot of few replications; 0 where that fails.
+
+    Compiled code, which takes half a second to load, is there afterwards, for forks too.
+    """
+    count = min(TOGETHER, experiment.scenario.run.replications)
+    with suppress(Exception):  # the run itself will tell
+        block = Block(deepcopy(experiment).of_replications(0, count))
+        block.start(NullRecorder())
+        block.run(1)
+        begin = time.process_time()
+        block.run(2)
+        return time.process_time() - begin
+    return 0.0
 
 
 def _memory_file() -> int:

@@ -11,8 +11,9 @@ from ..policies.registry import policy_name
 from ..scenarios.errors import Issue, ScenarioError
 from ..scenarios.loading import AnyScenario, Overrides, with_overrides, with_values
 from ..scenarios.policy_list import FORM, parse_policy, split
+from .block import Experiment
 from .errors import interrupted
-from .run import Experiment, Follow, execute, load, prepare
+from .run import Follow, execute, load, prepare
 
 Policies: TypeAlias = str | Sequence[AnyPolicy] | Mapping[str, AnyPolicy]
 """Two or more: "a,b{key=value}", or a list of such names, classes and objects, or these by label."""

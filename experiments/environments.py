@@ -17,7 +17,8 @@ from ..simulator.build import Blueprint
 from ..simulator.core.randomness import Streams
 from ..simulator.core.recorder import EndStatus, TaskTable
 from ..traces.writer import TraceWriter
-from .run import Experiment, run_info
+from .block import Experiment
+from .run import run_info
 
 ACTIONS = "__main__:Actions"
 """What a trace calls the policy: only whoever gave the actions knows it."""

@@ -6,7 +6,6 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from ..policies.base import AnyPolicy
 from ..policies.learning.agent import Agent

@@ -165,7 +165,8 @@ class TraceWriter:
             for table in tables:
                 self.tasks(table)
         if time.monotonic() >= self._flush_at:
-            self._flush(FLUSH_S)
+            # They were not long in the buffer, so others may be waited for the longer.
+            self._flush(1.5 * FLUSH_S, 0.5 * FLUSH_S)
         else:
             self._empty_buffers()
 
@@ -368,13 +369,18 @@ class TraceWriter:
         columns.setdefault("cycles", table["bits"] * self.run.cycles_per_bit)
         self._file.append("tasks", columns, len(table))
 
-    def _flush(self, waited_s: float) -> None:
-        """Empty the buffers into the file, and let readers see what has waited there for so long."""
+    def _flush(self, waited_s: float, again_s: float = FLUSH_S) -> None:
+        """Empty the buffers into the file, and let readers see what has waited there for so long.
+
+        Args:
+            waited_s: how long.
+            again_s: when it is time for the next.
+        """
         start = self._empty_buffers()
         self._write_totals(waited_s)
         end = time.monotonic()
         # Writing takes a twentieth of the time at most, however much there is.
-        self._flush_at = end + max(FLUSH_S, 20.0 * (end - start))
+        self._flush_at = end + max(again_s, 20.0 * (end - start))
 
     def _empty_buffers(self) -> float:
         """Hand what they hold to the file; when that began, without what was compiled for the first."""
