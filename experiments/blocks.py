@@ -6,13 +6,11 @@ They fill their rows of columns that all share; there are two such buffers, of w
 is written. Who simulates waits only where the trace is written more slowly.
 """
 
-import mmap
 import multiprocessing
 import os
 import signal
 import sys
 import time
-import traceback
 import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -21,23 +19,29 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
-from ..simulator.core.arrays import FloatArray
 from ..simulator.core.columns import Shapes
 from ..simulator.core.errors import RunError
 from ..simulator.core.memory import cores
-from ..simulator.core.recorder import TASK_ROW, EndStatus, NullRecorder, SlotColumns, TaskTable
+from ..simulator.core.recorder import NullRecorder, TaskTable
 from ..simulator.core.saved_state import Saved, StateError
-from ..simulator.core.signals import end_with_parent
 from ..traces.column_buffer import ColumnBuffer
 from ..traces.writer import TraceWriter
-from .block import Block, Experiment, counted_from
+from .block import Block, Experiment
+from .block_process import (
+    Answers,
+    Report,
+    Segment,
+    SharedRoom,
+    bytes_of,
+    live,
+    memory_file,
+    read_tasks,
+)
 from .errors import ArgumentError
 
 SEGMENT_S = 0.25
@@ -51,39 +55,6 @@ TOGETHER = 4
 
 MOST = 6
 """Of them: more would simulate faster than the trace is written."""
-
-PIECE_BYTES = 1 << 24
-"""Of an array, sent at a time."""
-
-
-class Segment(NamedTuple):
-    """Slots that all blocks simulate before the trace takes them.
-
-    Attributes:
-        first: slot.
-        end: the one after the last.
-        buffer: 0 or 1, into which they go.
-    """
-
-    first: int
-    end: int
-    buffer: int
-
-
-class Report(NamedTuple):
-    """What a block did of a segment.
-
-    Attributes:
-        tasks: (slots,) how many ended in each slot that is complete; they lie in the file of the buffer.
-        dtype: of their rows; None if there are none.
-        decisions_s: (slots,) wall-clock time of the policy.
-        failure: what ended it before the segment's end.
-    """
-
-    tasks: list[int]
-    dtype: "np.dtype[np.void] | None"
-    decisions_s: list[float]
-    failure: Exception | None
 
 
 @dataclass
@@ -107,7 +78,7 @@ class _Process:
     busy: bool = False
 
     def ask(self, question: str, *arguments: Any) -> None:
-        """Have a method of `_Answers` called.
+        """Have a method of `Answers` called.
 
         Raises:
             RunError: the process has ended.
@@ -170,14 +141,12 @@ class Blocks:
         self._at_once = at_once
         self._stopping = False
         self._length = 1
-        self._columns = _memory_file()
+        self._columns = memory_file()
         self._shapes: Shapes | None = None
         self._buffers: list[ColumnBuffer] = []
         self._segments: deque[Segment] = deque()
         self._planned = 0
         self._processes: list[_Process] = []
-        if experiment.is_our_own:
-            _slot_s(experiment)
         try:
             for number in range(count):
                 self._fork(number, count, file, saved)
@@ -194,13 +163,13 @@ class Blocks:
         here = range(number * replications // count, (number + 1) * replications // count)
         context = multiprocessing.get_context("fork")
         ours, theirs = context.Pipe()
-        process = _Process(here, ours, (_memory_file(), _memory_file()))
+        process = _Process(here, ours, (memory_file(), memory_file()))
         self._processes.append(process)
         inherited = [one.line for one in self._processes]
-        answers = _Answers(
+        answers = Answers(
             self.experiment, here, theirs, process.files, self._columns, file, saved, number
         )
-        process.process = context.Process(target=_live, args=(answers, inherited), daemon=True)
+        process.process = context.Process(target=live, args=(answers, inherited), daemon=True)
         # A terminal sends SIGINT to all, a cluster SIGTERM: this process alone decides upon them.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
         try:
@@ -259,7 +228,7 @@ class Blocks:
     def _left(self, process: _Process) -> list[TaskTable]:
         process.ask("more_unfinished")
         found = process.answer()
-        return [] if found is None else [_read(process.files[0], *found)]
+        return [] if found is None else [read_tasks(process.files[0], *found)]
 
     def look_at_state(self) -> None:
         """As `Block.look_at_state`."""
@@ -357,7 +326,9 @@ class Blocks:
         reports = [one.reports.popleft() for one in self._processes]
         count = min(len(report.tasks) for report in reports)
         tables = [
-            _cut(_read(one.files[segment.buffer], sum(report.tasks), report.dtype), report.tasks)
+            _cut(
+                read_tasks(one.files[segment.buffer], sum(report.tasks), report.dtype), report.tasks
+            )
             for one, report in zip(self._processes, reports, strict=True)
         ]
         tasks = list(zip(*tables, strict=False))[:count]
@@ -393,11 +364,14 @@ def workers_for(experiment: Experiment, asked: int | None = None) -> int:
         if min(asked, run.replications) > 1 and (alone or not hasattr(os, "fork")):
             where = "in a process of a pool" if alone else "on this system"
             raise ArgumentError(f"`workers={asked}`: a run {where} is one process")
+        if min(asked, run.replications) > 1 and experiment.is_our_own:
+            _slot_s(experiment, 1)
         return min(asked, run.replications)
     most = min(cores(), run.replications // TOGETHER, MOST)
     if most < 2 or alone or sys.platform != "linux" or not experiment.is_our_own:
         return 1
-    return most if _slot_s(experiment) / TOGETHER * run.replications * run.slots >= PAYS_S else 1
+    run_s = run.slots * run.replications / TOGETHER * _slot_s(experiment, TOGETHER)
+    return most if run_s >= PAYS_S else 1
 
 
 def begun(
@@ -414,176 +388,6 @@ def begun(
     return Blocks(experiment, count, at_once, file, saved)
 
 
-class SharedRoom:
-    """Arrays side by side in memory that several processes share; each makes them in the same order.
-
-    Args:
-        file: of the memory.
-        numbers: float64 in all.
-    """
-
-    def __init__(self, file: int, numbers: int) -> None:
-        size = 8 * max(numbers, 1)
-        if os.fstat(file).st_size < size:
-            os.ftruncate(file, size)
-        self._memory: FloatArray = np.frombuffer(mmap.mmap(file, size), np.float64)
-        self._taken = 0
-
-    def __call__(self, shape: tuple[int, ...]) -> FloatArray:
-        """The next array."""
-        begin = self._taken
-        self._taken += int(np.prod(shape))
-        return self._memory[begin : self._taken].reshape(shape)
-
-
-class _BlockRecorder:
-    """Puts what a block does where the process that writes the trace finds it."""
-
-    def __init__(self, answers: "_Answers") -> None:
-        self._answers = answers
-        self._buffers: list[ColumnBuffer] = []
-        self._buffer = 0
-        self._clear()
-
-    def _clear(self) -> None:
-        self._tasks: list[int] = []
-        self._dtype: np.dtype[np.void] | None = None
-        self._bytes = 0
-        self._decisions_s: list[float] = []
-
-    def begin(self, buffer: int) -> None:
-        """A segment follows."""
-        self._buffer = buffer
-        self._clear()
-
-    def report(self, failure: Exception | None) -> Report:
-        """Of the segment."""
-        return Report(self._tasks, self._dtype, self._decisions_s, failure)
-
-    def slot(self, slot: int, columns: SlotColumns) -> None:
-        """Its columns go into the rows of the block."""
-        if not self._buffers:
-            self._buffers = self._answers.buffers(Shapes.of(columns))
-        rows = self._answers.rows
-        self._buffers[self._buffer].put(len(self._tasks), columns, rows)
-        self._tasks.append(0)
-
-    def tasks(self, tasks: TaskTable) -> None:
-        """Behind those of the slots before."""
-        if len(tasks):
-            self._tasks[-1] += len(tasks)
-            self._bytes += self._answers.write(tasks, self._buffer, self._bytes)
-            self._dtype = tasks.dtype
-
-    def decision_time(self, seconds: float) -> None:
-        """Of a slot."""
-        self._decisions_s.append(seconds)
-
-    def close(self, status: EndStatus) -> None:
-        """Never called."""
-
-
-@dataclass
-class _Answers:
-    """What a process of a block does when it is asked; each method is a question of `Blocks`."""
-
-    experiment: Experiment
-    replications: range
-    line: "Connection[Any, Any]"
-    files: tuple[int, int]
-    columns: int
-    file: Path | None
-    saved_blocks: Sequence[Saved]
-    number: int
-
-    @property
-    def rows(self) -> slice:
-        """Of columns of all replications."""
-        return slice(self.replications.start, self.replications.stop)
-
-    def begin(self) -> None:
-        """Get the policy ready."""
-        here = self.experiment.of_replications(self.replications.start, len(self.replications))
-        ours = self.saved_blocks[self.number] if self.saved_blocks else None
-        self._block = Block(here, self.file, ours)
-        self._unfinished: Iterator[TaskTable] | None = None
-        self._following: list[NDArray[Any]] = []
-
-    def start(self) -> int:
-        """Make the simulation; the slot that it is at."""
-        self._recorder = _BlockRecorder(self)
-        self._block.start(self._recorder)
-        for one in self.saved_blocks:
-            one.arrays.clear()
-        return self._block.slot
-
-    def look_at_state(self) -> None:
-        """See `Block`."""
-        self._block.look_at_state()
-
-    def simulate(self, segment: Segment) -> Report:
-        """Some slots."""
-        failure: Exception | None = None
-        self._recorder.begin(segment.buffer)
-        try:
-            self._block.run(segment.end)
-        except MemoryError as error:
-            failure = RunError(f"too little memory: {error}")
-        except Exception as error:  # noqa: BLE001 - it is raised again, where the trace is
-            failure = self.told(error)
-        sys.stdout.flush()  # this process is killed in the end
-        return self._recorder.report(failure)
-
-    def more_unfinished(self) -> tuple[int, "np.dtype[np.void]"] | None:
-        """The next table of tasks that are left; None after the last."""
-        if self._unfinished is None:
-            self._unfinished = self._block.unfinished()
-        table = next(self._unfinished, None)
-        if table is None:
-            return None
-        self.write(table, 0, 0)
-        return len(table), table.dtype
-
-    def saved(self) -> tuple[Any, int]:
-        """The tree of the state and how many arrays it has; they follow."""
-        [saved] = self._block.saved()
-        self._following = saved.arrays
-        return saved.tree, len(saved.arrays)
-
-    def following(self) -> Iterator[NDArray[Any]]:
-        """The arrays that an answer is followed by."""
-        arrays, self._following = self._following, []
-        yield from arrays
-
-    def buffers(self, shapes: Shapes) -> list[ColumnBuffer]:
-        """Both, once the shapes of the columns are known."""
-        self.line.send(shapes)
-        slots: int = self.line.recv()
-        whole = shapes.of_replications(self.experiment.scenario.run.replications)
-        room = SharedRoom(self.columns, 2 * whole.numbers * slots)
-        return [ColumnBuffer(whole, slots, room=room) for _ in range(2)]
-
-    def write(self, tasks: TaskTable, buffer: int, place: int) -> int:
-        """Put tasks into a buffer's file, with the numbers of replications that the run has; bytes."""
-        rows = tasks.copy()
-        rows["replication"] += self.replications.start
-        left = _bytes_of(rows)
-        while left:
-            written = os.pwrite(self.files[buffer], left, place)
-            left, place = left[written:], place + written
-        return rows.nbytes
-
-    def told(self, error: Exception) -> Exception:
-        """An error that can be sent."""
-        if isinstance(error, RunError):
-            return RunError(counted_from(self.replications.start, str(error)))
-        where = "".join(traceback.format_exception(error))
-        if type(error).__module__.partition(".")[0] not in (__name__.partition(".")[0], "builtins"):
-            return RuntimeError(where)
-        error.add_note(where)
-        return error
-
-
 class _Coming:
     """An array that a process is about to send."""
 
@@ -593,48 +397,17 @@ class _Coming:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         kind, shape = self._process.answer()
         array = np.empty(shape, kind)
-        left = _bytes_of(array)
+        left = bytes_of(array)
         while left:
             left = left[self._process.line.recv_bytes_into(left) :]
         return array
 
 
-def _live(answers: _Answers, inherited: Sequence["Connection[Any, Any]"]) -> None:
-    """A process's life: answer after answer, until whoever asks is gone."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT, signal.SIGTERM])
-    for line in inherited:
-        line.close()
-    end_with_parent()
-    question = "begin"
-    arguments: list[Any] = []
-    with threadpool_limits(1), suppress(EOFError, OSError):
-        while True:
-            try:
-                answer = getattr(answers, question)(*arguments)
-            except Exception as error:  # noqa: BLE001 - it is raised again by whoever asks
-                answer = answers.told(error)
-            answers.line.send(answer)
-            for array in answers.following():
-                ordered = np.asarray(array, order="C")
-                answers.line.send((ordered.dtype, ordered.shape))
-                content = _bytes_of(ordered)
-                for begin in range(0, len(content), PIECE_BYTES):
-                    answers.line.send_bytes(content[begin : begin + PIECE_BYTES])
-            question, *arguments = answers.line.recv()
-
-
-def _bytes_of(array: NDArray[Any]) -> memoryview:
-    return array.reshape(-1).view(np.uint8).data
-
-
-def _slot_s(experiment: Experiment) -> float:
-    """CPU time of a slot of few replications; 0 where that fails.
+def _slot_s(experiment: Experiment, count: int) -> float:
+    """CPU time of a slot of some replications; 0 where that fails.
 
     Compiled code, which takes half a second to load, is there afterwards, for forks too.
     """
-    count = min(TOGETHER, experiment.scenario.run.replications)
     with suppress(Exception):  # the run itself will tell
         block = Block(deepcopy(experiment).of_replications(0, count))
         block.start(NullRecorder())
@@ -643,24 +416,6 @@ def _slot_s(experiment: Experiment) -> float:
         block.run(2)
         return time.process_time() - begin
     return 0.0
-
-
-def _memory_file() -> int:
-    """A file without a name, in memory where the system has such."""
-    if hasattr(os, "memfd_create"):
-        return os.memfd_create("edgesim")
-    with TemporaryFile() as file:
-        return os.dup(file.fileno())
-
-
-def _read(file: int, rows: int, dtype: "np.dtype[np.void] | None") -> TaskTable:
-    """The first rows of tasks in a file."""
-    table: TaskTable = np.empty(rows, TASK_ROW if dtype is None else dtype)
-    left, place = _bytes_of(table), 0
-    while left:
-        count = os.preadv(file, [left], place)
-        left, place = left[count:], place + count
-    return table
 
 
 def _cut(table: TaskTable, counts: Sequence[int]) -> list[TaskTable]:
