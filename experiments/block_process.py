@@ -1,5 +1,6 @@
 """A process that simulates some replications of a run, and what it shares with the one that writes the trace."""
 
+import gc
 import mmap
 import os
 import signal
@@ -238,6 +239,7 @@ def live(answers: Answers, inherited: Sequence["Connection[Any, Any]"]) -> None:
     for line in inherited:
         line.close()
     end_with_parent()
+    gc.freeze()  # what was there stays shared with the parent
     question = "begin"
     arguments: list[Any] = []
     with threadpool_limits(1), suppress(EOFError, OSError):

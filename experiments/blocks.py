@@ -50,6 +50,9 @@ SEGMENT_S = 0.25
 PAYS_S = 2.0
 """CPU time of a run, by the first slots of few replications, from which several processes are started unasked."""
 
+PARTS = 8
+"""Of what the trace writes at a time, one fits into a buffer: it stays in the processor's cache."""
+
 TOGETHER = 4
 """Replications that each of them has at least: fewer in lock-step cost up to three times as much."""
 
@@ -299,7 +302,7 @@ class Blocks:
             self._shapes = shapes
             whole = shapes.of_replications(self.experiment.scenario.run.replications)
             self._writer.begin(self._segments[0].first, whole)
-            self._slots_at_once = max(self._writer.capacity // 2, 1)
+            self._slots_at_once = max(self._writer.capacity // PARTS, 1)
             room = SharedRoom(self._columns, 2 * whole.numbers * self._slots_at_once)
             self._buffers = [
                 self._writer.buffer(whole, self._slots_at_once, room) for _ in range(2)
