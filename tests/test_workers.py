@@ -45,17 +45,17 @@ def assert_alike(what: Scenario, folder: Path, *workers: int, policy: Any = None
         assert_same(path, alone)
 
 
-@pytest.mark.parametrize("level", ["full", "slots", "summary"])
-@pytest.mark.parametrize("problem", ["stream", "tasks"])
+@pytest.mark.parametrize(
+    ("problem", "level"), [("stream", "full"), ("stream", "summary"), ("tasks", "slots")]
+)
 def test_the_trace_is_that_of_one_process(problem: str, level: str, tmp_path: Path) -> None:
     what = everything(problem, "random", tmp_path, *FIVE, f"trace.level={level}")
-    assert_alike(what, tmp_path, 2, 5)
+    assert_alike(what, tmp_path, 2)
 
 
 @pytest.mark.parametrize(
     ("problem", "policy"),
-    [("stream", name) for name in ("lyapunov", "epr", "ddpg")]
-    + [("tasks", name) for name in ("exact", "lyapunov", "dqn")],
+    [("stream", "lyapunov"), ("stream", "ddpg"), ("tasks", "exact"), ("tasks", "dqn")],
 )
 def test_so_it_is_with_every_family_of_policies(problem: str, policy: str, tmp_path: Path) -> None:
     assert_alike(everything(problem, policy, tmp_path, *FIVE), tmp_path, 3)
@@ -64,7 +64,7 @@ def test_so_it_is_with_every_family_of_policies(problem: str, policy: str, tmp_p
 @pytest.mark.parametrize(
     "keys",
     [
-        ("run.slots=80", *THREE, LOSING),
+        ("run.slots=60", *THREE, LOSING),
         ("run.slots=30", *THREE, "tasks.buffer=0.7 Mbit", "tasks.deadline=200 ms"),
     ],
     ids=["lost with stations", "refused by full buffers"],
@@ -99,14 +99,14 @@ def stopping(slot: int) -> Any:
 
 @pytest.mark.parametrize("problem", ["stream", "tasks"])
 def test_it_goes_on_with_any_number_of_processes(problem: str, tmp_path: Path) -> None:
-    what = everything(problem, "random", tmp_path, "run.replications=5", "run.slots=60")
+    what = everything(problem, "random", tmp_path, "run.replications=4", "run.slots=24")
     whole, path = tmp_path / "whole.h5", tmp_path / "run.h5"
     execute(prepare(what), whole)
     assert execute(prepare(what), path, stopping(7), 6, workers=3) == "interrupted"
     with open_trace(path) as trace:
-        assert 7 <= trace.recorded < 60 and trace.status == "interrupted"
+        assert 7 <= trace.recorded < 24 and trace.status == "interrupted"
     left = path.read_bytes(), checkpoint_path(path).read_bytes()
-    for workers in (1, 2, 8):
+    for workers in (1, 8):
         path.write_bytes(left[0])
         checkpoint_path(path).write_bytes(left[1])
         assert resume(prepare(what), path, workers=workers) == "complete"
