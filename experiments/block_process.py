@@ -198,7 +198,7 @@ class Answers:
         return saved.tree, len(saved.arrays)
 
     def following(self) -> Iterator[NDArray[Any]]:
-        """The arrays that an answer is followed by."""
+        """The arrays, of any shape, that an answer is followed by."""
         arrays, self._following = self._following, []
         yield from arrays
 
@@ -259,7 +259,7 @@ def live(answers: Answers, inherited: Sequence["Connection[Any, Any]"]) -> None:
 
 
 def bytes_of(array: NDArray[Any]) -> memoryview:
-    """Of an array whose rows lie one after another."""
+    """Of an array of any shape whose rows lie one after another."""
     return array.reshape(-1).view(np.uint8).data
 
 

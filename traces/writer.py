@@ -142,7 +142,7 @@ class TraceWriter:
         self._begin_file(None)
 
     def buffer(self, shapes: Shapes, slots: int, room: Callable[..., FloatArray]) -> ColumnBuffer:
-        """A buffer that others fill, for `slots_of`; arguments as for `ColumnBuffer`."""
+        """A buffer that others fill, for `slots_of`; arguments and shapes as for `ColumnBuffer`, see `Shapes`."""
         return ColumnBuffer(shapes, slots, self._kept, room)
 
     def slots_of(

@@ -45,7 +45,7 @@ class Shapes:
 
     @classmethod
     def of(cls, columns: Mapping[str, NDArray[Any]]) -> "Shapes":
-        """Those of a slot's columns."""
+        """Those of a slot's columns, (R,), (R, N), (R, B), … each."""
         found = ColumnBlocks.of(columns)
         blocks = tuple(
             (len(names), *array.shape[1:])
