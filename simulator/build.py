@@ -427,7 +427,7 @@ def blueprint(scenario: Scenario) -> Blueprint:
     sure(lambda: check_times(scenario), "run", "channel")
     sure(lambda: check_speed(scenario, models["mobility"]), "run", "area", "mobility")
     devices = sure(lambda: count_devices(scenario, models["mobility"], positions), *COUNTED_BY)
-    notes = None
+    notes: Any = None
     if devices and models["arrivals"] is not None:
         notes = sure(lambda: _notes(scenario, models["arrivals"], devices), "run")
     if devices and sites and models["path_loss"] is not None:

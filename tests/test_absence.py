@@ -159,7 +159,7 @@ def conserved(queue: str, slots: int, *overrides: str) -> Conservation:
 
 @pytest.mark.parametrize("queue", QUEUES)
 def test_bits_and_tasks_are_conserved(queue: str) -> None:
-    conserved(queue, 1000, "policy.name=offload-all", "run.replications=2")
+    conserved(queue, 300, "policy.name=offload-all", "run.replications=2")
 
 
 @pytest.mark.slow
@@ -652,7 +652,7 @@ def test_an_environment_shows_who_is_absent_as_zeros(problem: str) -> None:
         world: Any = environment._simulation.world
         present = world.state.present
         np.testing.assert_array_equal(shown.any(axis=2), present)
-        before = environment._observation
+        before = environment.observation
         assert (
             before.present if problem == "tasks" else before.cells.present
         ).sum() == present.sum()

@@ -60,8 +60,8 @@ def cases(problem: str) -> dict[str, tuple[str, ...]]:
     return named | ABLATIONS | {"exact": ("policy.name=exact", "devices.count=3")}
 
 
-def cells(*problems: str) -> pytest.MarkDecorator:
-    """Parametrise over scenarios and policies: a table without an empty cell."""
+def cells(*problems: str, slow: str = "") -> pytest.MarkDecorator:
+    """Parametrise over scenarios and policies: a table without an empty cell; slow are those of a problem."""
     parameters = []
     for scenario in shipped():
         toml = scenario.path.read_text(encoding="utf-8")
@@ -69,13 +69,21 @@ def cells(*problems: str) -> pytest.MarkDecorator:
         if (problem := table["run"].get("problem", "drift-plus-penalty")) not in problems:
             continue
         parameters += [
-            pytest.param(toml, policy, id=f"{scenario.name}-{name}")
+            pytest.param(
+                toml,
+                policy,
+                id=f"{scenario.name}-{name}",
+                marks=[pytest.mark.slow] if problem == slow else [],
+            )
             for name, policy in cases(problem).items()
         ]
     return pytest.mark.parametrize(("toml", "policy"), parameters)
 
 
 every_cell = cells(*POLICIES)
+
+# Every day all that is uncertain comes at once in the stream: test_runs_when_everything_is_uncertain.
+slow_in_the_stream = cells(*POLICIES, slow="drift-plus-penalty")
 
 
 @pytest.mark.parametrize("problem", POLICIES)
@@ -114,7 +122,7 @@ def few_slots(toml: str, *overrides: str) -> int:
         late = "twin.sync=periodic" in overrides or COMING_AND_GOING[0] in overrides
         # Until there is work, and news of it.
         return 16 if 'sync = "periodic"' in toml else 8 if late else 4
-    return 30
+    return 16 if "policy.name=sca" in overrides else 30
 
 
 def run_to_the_end(toml: str, *overrides: str) -> Run:
@@ -156,7 +164,7 @@ def run_to_the_end(toml: str, *overrides: str) -> Run:
 
 @every_cell
 def test_runs_to_the_end_alike_alone_and_among_others(toml: str, policy: tuple[str, ...]) -> None:
-    together = run_to_the_end(toml, *policy, "run.seed=5", "run.replications=3").trace
+    together = run_to_the_end(toml, *policy, "run.seed=5", "run.replications=2").trace
     # With an ideal twin a policy knows every limit, and keeps it by itself.
     assert not together["scaled"].any()
     alone = simulate(
@@ -166,7 +174,7 @@ def test_runs_to_the_end_alike_alone_and_among_others(toml: str, policy: tuple[s
         np.testing.assert_array_equal(together[name][1], alone[name][0], err_msg=name)
 
 
-@every_cell
+@slow_in_the_stream
 def test_runs_with_a_stale_and_lossy_twin(toml: str, policy: tuple[str, ...]) -> None:
     run = run_to_the_end(toml, *policy, *stale(toml))
     # The limits on mains of devices that are always there never change, however old the news.
@@ -174,7 +182,7 @@ def test_runs_with_a_stale_and_lossy_twin(toml: str, policy: tuple[str, ...]) ->
     assert run.trace["twin_age_s"].max() > 3 * run.simulation.world.slot_s
 
 
-@every_cell
+@slow_in_the_stream
 def test_runs_with_devices_that_move(toml: str, policy: tuple[str, ...]) -> None:
     run = run_to_the_end(toml, *policy, *MOVING)
     moved = np.abs(np.diff(run.trace["x_m"], axis=1)) + np.abs(np.diff(run.trace["y_m"], axis=1))
@@ -234,6 +242,7 @@ def test_runs_where_nobody_is(toml: str, policy: tuple[str, ...]) -> None:
             assert np.isfinite(trace[name]).all(), name
 
 
+@pytest.mark.slow
 @cells("drift-plus-penalty")
 def test_runs_with_batteries_and_failures(toml: str, policy: tuple[str, ...]) -> None:
     run = run_to_the_end(toml, *policy, BATTERIES, *MOVING, *FAILING)
@@ -295,7 +304,7 @@ def test_reports_of_polska_backhaul_take_their_way_to_warsaw() -> None:
     run = run_to_the_end(toml, "policy.name=local")
     links = run.simulation.world.topology.links
     assert run.network.stations == 12 and len(links.source) == 2 * 18
-    graph = nx.DiGraph()
+    graph: nx.DiGraph[int] = nx.DiGraph()
     for source, target, latency_s in zip(links.source, links.target, links.latency_s, strict=True):
         graph.add_edge(source, target, s=latency_s + 0.05)  # 100 kbit at 2 Mbit/s
     way_s = nx.single_source_dijkstra_path_length(graph, 0, weight="s")  # of the MBS, either way
