@@ -15,8 +15,8 @@ from edgesim.exits import FAILED, Program, option_of, user_errors
 from edgesim.terminal import say
 
 if TYPE_CHECKING:
+    from edgesim.experiments.block import Running
     from edgesim.experiments.train import TrainingResult
-    from edgesim.simulator.simulation import Simulation
 
 DATA_KINDS = ("carbon", "arrivals", "mobility", "positions", "topology")
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -129,6 +129,11 @@ trace_argument = click.argument("trace", type=click.Path(path_type=Path))
     is_flag=True,
     help="Go on with the run whose trace --output names, if there is one.",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Processes that share the replications.  [default: one for each core, where that pays]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def run(train_first: bool, checkpoint: Path | None, as_json: bool, **arguments: Any) -> None:
     """Run SCENARIO and leave a trace.
@@ -149,11 +154,11 @@ def run(train_first: bool, checkpoint: Path | None, as_json: bool, **arguments: 
         started = []
         with run_progress() as follow:
 
-            def on_start(simulation: "Simulation") -> None:
-                started.append(simulation)
-                for note in simulation.notes():
+            def on_start(running: "Running") -> None:
+                started.append(running)
+                for note in running.notes():
                     say(f"note: {note}", err=True)
-                follow(simulation)
+                follow(running)
 
             interrupt: KeyboardInterrupt | None = None
             try:

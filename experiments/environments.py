@@ -18,8 +18,9 @@ from ..simulator.build import Blueprint
 from ..simulator.core.randomness import Streams
 from ..simulator.core.recorder import EndStatus, TaskTable
 from ..traces.writer import TraceWriter
+from .block import Experiment
 from .rendering import METADATA, MapDrawing
-from .run import Experiment, run_info
+from .run import run_info
 
 ACTIONS = "__main__:Actions"
 """What a trace calls the policy: only whoever gave the actions knows it."""
