@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         validate,
     )
     from edgesim.experiments.errors import ArgumentError, CheckpointError, SweepStoppedError
+    from edgesim.experiments.parallel import parallel_env
     from edgesim.experiments.sweeps.dataset import open_sweep
     from edgesim.policies.base import Policy
     from edgesim.policies.learning.registration import register_envs
@@ -74,6 +75,7 @@ __all__ = [
     "load_scenario",
     "open_sweep",
     "open_trace",
+    "parallel_env",
     "plot",
     "register_envs",
     "report",
@@ -105,6 +107,7 @@ _MODULES = {
     "TraceError": "traces.file_errors",
     "open_sweep": "experiments.sweeps.dataset",
     "open_trace": "traces.reader",
+    "parallel_env": "experiments.parallel",
     "register_envs": "policies.learning.registration",
     "watch": "traces.watch",
 }

@@ -1,12 +1,13 @@
-"""What `gymnasium.make` makes: the environments of `policies/learning/environment.py`, which may leave traces."""
+"""What `gymnasium.make` makes: the environments of `policies/learning/environment.py`, with traces and pictures."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ..policies.learning.encoding import encoding_about
 from ..policies.learning.environment import (
+    Environment,
     StreamEnvironment,
     StreamVectorEnvironment,
     TaskEnvironment,
@@ -17,6 +18,7 @@ from ..simulator.build import Blueprint
 from ..simulator.core.randomness import Streams
 from ..simulator.core.recorder import EndStatus, TaskTable
 from ..traces.writer import TraceWriter
+from .rendering import METADATA, MapDrawing
 from .run import Experiment, run_info
 
 ACTIONS = "__main__:Actions"
@@ -72,29 +74,33 @@ class TraceOfEpisodes:
             writer.close(status)
 
 
-def make_stream(record_trace: str | Path | None = None, **keywords: Any) -> StreamEnvironment:
-    """A `StreamEnvironment` that leaves a trace, if one is asked for."""
-    return StreamEnvironment(**keywords, recording=_recording(record_trace))
+@dataclass(frozen=True)
+class Maker:
+    """Makes environments of a class that may leave traces and be drawn; an entry point of Gymnasium's.
+
+    Attributes:
+        made: the class, single or vector.
+        metadata: what `gymnasium.make` asks of an entry point.
+    """
+
+    made: type[Environment | VectorEnvironment]
+    metadata: ClassVar[dict[str, Any]] = METADATA
+
+    def __call__(
+        self,
+        record_trace: str | Path | None = None,
+        render_mode: str | None = None,
+        **keywords: Any,
+    ) -> Any:
+        """An environment; the keywords are its class's."""
+        alone = issubclass(self.made, Environment)
+        return self.made(
+            **keywords,
+            render_mode=render_mode,
+            drawing=MapDrawing(["human", "rgb_array"] if alone else ["rgb_array"]),
+            recording=None if record_trace is None else TraceOfEpisodes(record_trace),
+        )
 
 
-def make_tasks(record_trace: str | Path | None = None, **keywords: Any) -> TaskEnvironment:
-    """A `TaskEnvironment` that leaves a trace, if one is asked for."""
-    return TaskEnvironment(**keywords, recording=_recording(record_trace))
-
-
-def make_stream_vector(
-    record_trace: str | Path | None = None, **keywords: Any
-) -> StreamVectorEnvironment:
-    """A `StreamVectorEnvironment` that leaves a trace of all replications, if one is asked for."""
-    return StreamVectorEnvironment(**keywords, recording=_recording(record_trace))
-
-
-def make_tasks_vector(
-    record_trace: str | Path | None = None, **keywords: Any
-) -> TaskVectorEnvironment:
-    """A `TaskVectorEnvironment` that leaves a trace of all replications, if one is asked for."""
-    return TaskVectorEnvironment(**keywords, recording=_recording(record_trace))
-
-
-def _recording(path: str | Path | None) -> TraceOfEpisodes | None:
-    return None if path is None else TraceOfEpisodes(path)
+make_stream, make_stream_vector = Maker(StreamEnvironment), Maker(StreamVectorEnvironment)
+make_tasks, make_tasks_vector = Maker(TaskEnvironment), Maker(TaskVectorEnvironment)

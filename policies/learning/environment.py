@@ -43,6 +43,7 @@ from ...simulator.core.recorder import (
 from ...simulator.simulation import Simulation
 from ...simulator.stream.problem import DriftPlusPenalty
 from ...simulator.tasks.problem import WorstCaseEmission
+from ...simulator.world import World
 from .encoding import FEATURE_MAX, Features, encoding_of
 
 LIMIT_WEIGHTS = ("delay_weight", "energy_weight", "capacity_weight", "rate_weight")
@@ -59,6 +60,25 @@ class Recording(Protocol):
 
     def end(self, status: EndStatus, unfinished: Iterable[TaskTable] = ()) -> None:
         """The episode under way has ended, if there is one; the tasks that are still in a queue."""
+
+
+class Drawing(Protocol):
+    """Draws what an environment shows.
+
+    Attributes:
+        metadata: "render_modes" and "render_fps", as Gymnasium has them.
+    """
+
+    metadata: dict[str, Any]
+
+    def frames(self, world: World) -> tuple[NDArray[np.uint8], ...]:
+        """R pictures of (height, width, 3)."""
+
+    def show(self, world: World) -> None:
+        """The first replication in a window."""
+
+    def close(self) -> None:
+        """The window."""
 
 
 class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]]):
@@ -78,11 +98,16 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
             started at once; `info["final_obs"]` has what was seen last, `info["final_info"]` its
             info. DISABLED: the caller resets. Its text, "NextStep", will do.
         max_episode_steps: an episode ends after so many slots if it is shorter than the scenario's.
-        render_mode: None; nothing is drawn.
+        render_mode: "rgb_array": `render` returns R pictures. "human": each step is shown in a
+            window, which one environment alone can have. None: nothing is drawn.
+        drawing: draws; without one `render_mode` has to be None.
         recording: is handed what a trace keeps of each episode. An environment with one cannot be
             copied or pickled.
 
     A copy, and one that is pickled, goes on where the environment is, bit for bit.
+
+    Attributes:
+        observation: what the last observation is about: what a policy would be shown.
 
     Raises:
         ScenarioError: the scenario cannot be run, or has the other problem.
@@ -108,14 +133,18 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
         flat: bool = True,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         max_episode_steps: int | None = None,
-        render_mode: None = None,
+        render_mode: str | None = None,
+        drawing: Drawing | None = None,
         recording: Recording | None = None,
     ) -> None:
         for name, count in (("num_envs", num_envs), ("max_episode_steps", max_episode_steps)):
             if count is not None and count < 1:
                 raise ValueError(f"{name} = {count}; allowed: 1 or more")
-        if render_mode is not None:
-            raise ValueError(f"render_mode = {render_mode!r}; allowed: None, nothing is drawn")
+        modes = [] if drawing is None else list(drawing.metadata["render_modes"])
+        if render_mode not in (None, *modes):
+            raise ValueError(
+                f"render_mode = {render_mode!r}; allowed: {', '.join(['None', *modes])}"
+            )
         if autoreset_mode not in [kind for mode in AutoresetMode for kind in (mode, mode.value)]:
             known = ", ".join(mode.value for mode in AutoresetMode)
             raise ValueError(f"autoreset_mode = {autoreset_mode!r}; allowed: {known}")
@@ -132,9 +161,11 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
         self.num_envs = num_envs
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.render_mode = render_mode
-        self.metadata = {"autoreset_mode": self.autoreset_mode, "render_modes": []}
+        self.metadata = {"render_modes": []} if drawing is None else dict(drawing.metadata)
+        self.metadata["autoreset_mode"] = self.autoreset_mode
+        self._drawing = drawing
         self._plan = plan = blueprint(self.scenario)
-        self.problem = plan.problem
+        self.problem, self.topology = plan.problem, plan.topology
         self.encoding = encoding_of(plan.problem)
         devices = plan.network.devices
         self._columns = (num_envs, devices, self.encoding.action_count)
@@ -147,7 +178,7 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._simulation: Simulation | None = None
-        self._observation: Any = None
+        self.observation: Any = None
         self._over = False
         self._ended = _EndedTasks()
         self._recording = recording
@@ -187,7 +218,9 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
             self._ended.also = self._recording.begin(self, plan, streams)
         self._start(plan.simulation(_no_policy, self._ended, streams))
         self._over = False
-        return self._observe(), {}
+        observation = self._observe()
+        self._show()
+        return observation, {}
 
     def step(
         self, actions: NDArray[np.floating]
@@ -214,7 +247,7 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
         if self._simulation is None or self._over:
             raise ResetNeeded("call reset() first")
         decision = self.encoding.decision(
-            np.asarray(actions).reshape(self._columns), self._observation
+            np.asarray(actions).reshape(self._columns), self.observation
         )
         columns = self._simulation.act(decision)
         world = self._simulation.world
@@ -228,7 +261,28 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
             final = {"final_obs": observation, "final_info": dict(info)}
             info |= final | {f"_{name}": ~never for name in final}
             observation, _ = self.reset()
+        else:
+            self._show()
         return observation, self.reward(columns), never, truncated, info
+
+    def render(self) -> tuple[NDArray[np.uint8], ...] | None:
+        """The network as it is now: R pictures (height, width, 3), or None, see `render_mode`.
+
+        Raises:
+            ResetNeeded: there was no episode yet.
+        """
+        if self._drawing is None or self.render_mode is None:
+            gymnasium.logger.warn("render() draws nothing: the environment has no render_mode")
+            return None
+        if self._simulation is None:
+            raise ResetNeeded("call reset() first")
+        if self.render_mode == "human":
+            return None
+        return self._drawing.frames(self._simulation.world)
+
+    def _show(self) -> None:
+        if self.render_mode == "human" and self._drawing is not None and self._simulation:
+            self._drawing.show(self._simulation.world)
 
     def _info(self, columns: SlotColumns) -> Info:
         """Of a slot with these trace variables, as `step` gives it. Its arrays are nobody else's."""
@@ -269,9 +323,11 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
         raise NotImplementedError
 
     def close_extras(self, **keywords: Any) -> None:
-        """End the trace of an episode that is under way."""
+        """End the trace of an episode that is under way; the window goes."""
         if self._recording is not None:
             self._recording.end("interrupted")
+        if self._drawing is not None:
+            self._drawing.close()
 
     def __getstate__(self) -> dict[str, Any]:
         if self._recording is not None:
@@ -307,8 +363,8 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
 
     def _observe(self) -> Features:
         assert self._simulation is not None  # `reset` made it
-        self._observation = self._simulation.observe()
-        features = self.encoding.features(self._observation)
+        self.observation = self._simulation.observe()
+        features = self.encoding.features(self.observation)
         return features.reshape(self.observation_space.shape)
 
 
@@ -436,6 +492,8 @@ class Environment(gymnasium.Env[Features, NDArray[np.floating]]):
         )
         self.observation_space = self.vector.single_observation_space
         self.action_space = self.vector.single_action_space
+        self.metadata = self.vector.metadata
+        self.render_mode = self.vector.render_mode
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -445,8 +503,13 @@ class Environment(gymnasium.Env[Features, NDArray[np.floating]]):
         self._np_random, self._np_random_seed = self.vector.np_random, self.vector.np_random_seed
         return observation[0], info
 
+    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+        """The network as it is now, (height, width, 3), or None; see `VectorEnvironment.render`."""
+        frames = self.vector.render()
+        return None if frames is None else frames[0]
+
     def close(self) -> None:
-        """End the trace of an episode that is under way."""
+        """End the trace of an episode that is under way; the window goes."""
         self.vector.close()
 
     def step(self, action: NDArray[np.floating]) -> tuple[Features, float, bool, bool, Info]:

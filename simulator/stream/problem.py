@@ -169,8 +169,9 @@ def bit_value(
 ) -> FloatArray:
     """`DriftPlusPenalty.bit_value`, (R, N), from (R,) and (R, N) columns."""
     value = np.empty(queue_bits.shape)
-    for r in range(value.shape[0]):
-        for i in range(value.shape[1]):
+    replications, devices = queue_bits.shape
+    for r in range(replications):
+        for i in range(devices):
             value[r, i] = (V * energy_per_bit_j[r] + queue_bits[r, i]) - perturbation_bits[r, i]
     return value
 

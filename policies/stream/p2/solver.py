@@ -87,7 +87,8 @@ class Solver:
             observation.power_max_w,
             *self._constants,
         )
-        return Decision(*devices, served_bits)
+        bandwidth_hz, power_w, local_cpu_hz, edge_cpu_hz = devices
+        return Decision(bandwidth_hz, power_w, local_cpu_hz, edge_cpu_hz, served_bits)
 
 
 def on_steps(
@@ -167,8 +168,9 @@ def _decide(
         SpectralEfficiency(cap, steps),
     )
     served = np.empty(station_queue_bits.shape)
-    for r in range(served.shape[0]):
-        for j in range(served.shape[1]):
+    replications, stations = station_queue_bits.shape
+    for r in range(replications):
+        for j in range(stations):
             served[r, j] = min(service_bits[j], station_queue_bits[r, j])
     return _solve(cells, observed, hz_per_bit, radio, compute), served
 
