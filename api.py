@@ -485,23 +485,6 @@ def export(
     return export_trace(path, output or path.with_suffix(""), file_format)
 
 
-def export_minari(trace: "AnyTrace", dataset_id: str, *, trust: bool = False) -> Path:
-    """Write the runs of a trace as an offline data set of Minari's, an episode for each replication.
-
-    Args:
-        trace: of a run, which is simulated anew.
-        dataset_id: "[namespace/]name-v0"; docs/environments.md says what is in it.
-        trust: as for `run`.
-
-    Returns:
-        The data set's folder.
-    """
-    from .experiments.offline import export_minari as write
-
-    [path] = _paths(trace)
-    return write(path, dataset_id, trust=trust)
-
-
 def export_graph(
     trace: "AnyTrace", output: AnyPath, slot: int | None = None, replication: int = 0
 ) -> Path:

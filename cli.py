@@ -541,8 +541,10 @@ def export(
         from edgesim import api
 
         if minari is not None:
+            from edgesim.experiments.offline import export_minari
+
             refuse({"output": output, "graph": graph, "slot": slot}, "--minari")
-            say(api.export_minari(trace, minari))
+            say(export_minari(trace, minari))
             return
         if graph is not None:
             from edgesim.traces.network_graph import SUFFIXES

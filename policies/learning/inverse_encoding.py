@@ -41,8 +41,15 @@ def difference(
 ) -> dict[str, float]:
     """By field, how far the action's decision is from the one given, as a share of all that is given.
 
-    The sum over devices of absolute differences, relative to the sum of the larger of both; of
-    `offload`, the share of devices.
+    Args:
+        encoding: of the problem.
+        action: (R, N, A).
+        decision: with (R, N) and (R, B) columns.
+        observation: that both are about.
+
+    Returns:
+        The sum over devices of absolute differences, relative to the sum of the larger of both; of
+        `offload`, the share of devices.
     """
     near = encoding.decision(action, observation)
     shares = {}
