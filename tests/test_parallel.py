@@ -88,7 +88,12 @@ def test_a_seed_is_an_episode(case: str) -> None:
 
 @pytest.mark.parametrize(
     ("case", "name"),
-    [("stream", STREAM), ("stations", STREAM), ("stations, flat", STREAM), ("stations, flat", STREAM), ("tasks", TASKS)],
+    [
+        ("stream", STREAM),
+        ("stations", STREAM),
+        ("stations, flat", STREAM),
+        ("tasks", TASKS),
+    ],
 )
 def test_agents_together_are_the_environment(case: str, name: str) -> None:
     """The same rewards, and of each agent the rows that it is about."""
