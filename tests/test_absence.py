@@ -159,7 +159,7 @@ def conserved(queue: str, slots: int, *overrides: str) -> Conservation:
 
 @pytest.mark.parametrize("queue", QUEUES)
 def test_bits_and_tasks_are_conserved(queue: str) -> None:
-    conserved(queue, 1000, "policy.name=offload-all", "run.replications=2")
+    conserved(queue, 300, "policy.name=offload-all", "run.replications=2")
 
 
 @pytest.mark.slow
@@ -383,6 +383,35 @@ def test_ages_are_of_the_twins_of_who_is_there(tmp_path: Path) -> None:
             assert trace.summary().estimates["twin_age_s"].value == pytest.approx(right, rel=0.02)
             absent = trace.slots["present"].values == 0
             assert not trace.slots["twin_age_s"].values[absent].any()
+
+
+@pytest.mark.parametrize("queue", QUEUES)
+@pytest.mark.parametrize("level", ["slots", "summary"])
+def test_the_queue_of_a_device_is_a_mean_over_those_that_are_there(
+    tmp_path: Path, queue: str, level: str
+) -> None:
+    """Also where the queues of others wait: half of a queue that is there half of the time is none."""
+    spells = away((0, 0, 60), (1, 20, 30), (3, 4, 90))
+    overrides = [*spells, f"devices.absent_queue={queue}"]
+    with edgesim.run(
+        tomllib.loads(SMALL),
+        tmp_path / "slots.h5",
+        slots=100,
+        policy="epr",
+        overrides=[*overrides, "trace.level=slots"],
+    ) as trace:
+        queued, there = (trace.slots[name].values[0, 10:] for name in ("queue_bits", "present"))
+        waits = queued[there == 0].sum()
+    with edgesim.run(
+        tomllib.loads(SMALL),
+        tmp_path / "t.h5",
+        slots=100,
+        policy="epr",
+        overrides=[*overrides, f"trace.level={level}"],
+    ) as trace:
+        found = trace.summary().estimates["queue_bits"].value
+    assert found == pytest.approx(queued[there == 1].mean(), rel=1e-12)
+    assert (waits > 0.0) == (queue == "wait") and not math.isclose(found, queued.mean())
 
 
 def test_a_late_twin_learns_of_it_when_the_station_has_reported() -> None:

@@ -11,6 +11,7 @@ import table1
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgesim.policies.convex_solver import Parameters, solved
 from edgesim.policies.tasks.c10.slot import Slot
 from edgesim.policies.tasks.sca import cones
 from edgesim.policies.tasks.sca.joint_subproblem import JointSubproblem
@@ -279,3 +280,23 @@ def test_who_offloads_is_as_good_as_what_highs_finds(seed: int) -> None:
 
 
 _HIGHS = OffloadingSubproblem(5)
+
+
+def test_cvxpy_answers_by_the_parameters_alone() -> None:
+    """In all bits, whatever the same program was solved for before."""
+
+    def answers(*seeds: int) -> list[FloatArray]:
+        given, x = Parameters(9, "aside size"), cp.Variable(9)
+        mixed = np.random.default_rng(1).normal(size=(9, 9))
+        cost = cp.norm(mixed @ x - given.aside) + cp.sum(cp.exp(x))
+        program = cp.Problem(cp.Minimize(cost), [cp.norm(x) <= 3.0, x >= -given.size])
+        found = []
+        for seed in seeds:
+            aside, size = np.random.default_rng(seed).random((2, 9))
+            given.assign(aside=aside, size=size)
+            assert solved(program)
+            found.append(x.value.copy())
+        return found
+
+    np.testing.assert_array_equal(answers(1, 2, 3)[-1], answers(3)[0])
+    assert (answers(1, 3)[0] != answers(1, 3)[1]).all()

@@ -13,7 +13,12 @@ from hypothesis import strategies as st
 from edgesim.simulator.core.errors import AnswerError
 from edgesim.simulator.models.battery import Battery
 from edgesim.simulator.network.cells import Cells
-from edgesim.simulator.stream.channel import interference_w
+from edgesim.simulator.network.spectral_efficiency import (
+    SHANNON,
+    SpectralEfficiency,
+    spectral_efficiency,
+)
+from edgesim.simulator.stream.channel import interference_w, rate_bps
 from edgesim.simulator.stream.decision import Decision, check, fit
 from edgesim.simulator.stream.energy import within_battery
 from edgesim.simulator.stream.outcome import carry_out
@@ -54,6 +59,16 @@ def test_rates(model: str) -> None:
     decision = Decision(bandwidth, power, edge_cpu * 0.0, edge_cpu, np.zeros((1, 3)))
     outcome = carry_out(network, Cells(STATION, 3), GAIN, np.full((1, 4), 1e9), decision)
     np.testing.assert_allclose(outcome.rate_bps[0], expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize("limit", [SHANNON, spectral_efficiency("cqi-table-1")])
+def test_no_band_carries_nothing_and_has_no_noise(limit: SpectralEfficiency) -> None:
+    """The limit of A(4): w log2(1 + a / w) is 0, also where the noise vanishes with the band."""
+    for disturbance_w in (1e-14, 0.0):
+        assert rate_bps(0.0, 1e-9, disturbance_w, limit) == 0.0
+    for hertz in (1e-3, 1.0, 1e6):
+        found = rate_bps(hertz, 3e-9, 1e-9, SHANNON)
+        np.testing.assert_allclose(found, 2.0 * hertz, rtol=1e-15)
 
 
 def test_a_slot_by_hand() -> None:

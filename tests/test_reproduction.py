@@ -597,6 +597,43 @@ def test_what_figures_share_has_one_name() -> None:
         assert min(figure.minutes) > 0.0
 
 
+def test_the_document_tells_the_times_that_the_command_tells() -> None:
+    """Whole minutes of CPU time, of each training by the figures that use it, and of each figure."""
+    text = Path(__file__).parents[1].joinpath("docs", "reproduction.md").read_text()
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in text.partition("## What it costs")[2].splitlines()
+        if re.match(r"\|.*\d", line)
+    ]
+    known = list(FIGURES)
+    trainings: list[tuple[list[str], float]] = []
+    figures: dict[str, float] = {}
+    for row in rows:
+        names = []
+        for one in row[-2].split(", "):
+            first, _, last = one.partition(" to ")
+            names += known[known.index(first) : known.index(last or first) + 1]
+        hours, minutes = re.search(r"(?:(\d+) h )?(\d[\d, ]*) min", row[-1]).groups()  # type: ignore[union-attr]
+        said = [60.0 * int(hours or 0) + int(one) for one in minutes.split(", ")]
+        if len(row) == 3:
+            trainings.append((sorted(names), said[0]))
+        else:
+            said = said * len(names) if len(said) == 1 else said
+            figures |= dict(zip(names, said, strict=True))
+    users: dict[str, list[str]] = {}
+    costs: dict[str, float] = {}
+    for name, figure in FIGURES.items():
+        for training in figure.trainings:
+            users.setdefault(training.name, []).append(name)
+            costs[training.name] = training.minutes[0]
+    found = sorted((sorted(users[name]), costs[name]) for name in costs)
+    assert sorted(trainings) == found
+    cheap = {name for name, figure in FIGURES.items() if figure.minutes == (0.1, 0.1)}
+    assert set(figures) == set(FIGURES) - cheap
+    for name, said_min in figures.items():
+        assert abs(FIGURES[name].minutes[0] - said_min) <= 0.5
+
+
 @pytest.mark.parametrize("name", list(FIGURES))
 def test_a_figure_is_consistent(name: str) -> None:
     """Seeds as the project asks for; what is trained is there; at most one factor of several keys."""

@@ -21,7 +21,7 @@ from edgesim.policies.epr import EqualRatesTasks
 from edgesim.policies.learning.encoding import StreamEncoding, TaskEncoding
 from edgesim.policies.offload_all import OffloadAllTasks
 from edgesim.policies.stream.exact import MultiStart
-from edgesim.policies.stream.p2.intercell import _set_leak
+from edgesim.policies.stream.p2.intercell import _set_leak, power_trim
 from edgesim.policies.stream.p2.senders import search
 from edgesim.policies.stream.p2.slot import DEVICE, collect, make_cells, observe
 from edgesim.policies.stream.sca import ScaStream
@@ -197,8 +197,7 @@ def test_p2_is_close_to_a_global_search_in_many_states(
     assert np.mean(shares) >= (0.999 if isinstance(key, float) else 0.996)
 
 
-@pytest.mark.parametrize("noise", NOISE_MODELS)
-@pytest.mark.parametrize("key", [4.0, "cqi-table-2"])
+@pytest.mark.parametrize(("key", "noise"), [(4.0, "density"), ("cqi-table-2", "total")])
 def test_the_other_solvers_of_p2_know_it(key: float | str, noise: NoiseModel) -> None:
     """`sca` and `exact` are no worse than what the capped problem's own search finds."""
     state = capped(state_of("sbs+sbs", noise, 3006), key)
@@ -230,6 +229,40 @@ def test_power_beyond_what_it_buys_is_left(key: float | str) -> None:
         seen += 1
         assert rate_bps(1.01, i) == rate_bps(1.0, i) > rate_bps(0.99, i)
     assert seen
+
+
+@pytest.mark.parametrize("noise", NOISE_MODELS)
+@pytest.mark.parametrize("cap", [1.0, np.inf])
+def test_power_is_trimmed_to_what_is_there_and_to_the_cap(cap: float, noise: NoiseModel) -> None:
+    """Two devices at each of the MBS and two SBSs; the second has a fifth of a bit per hertz to send."""
+    rng = np.random.default_rng(3)
+    station, band = np.repeat([0, 1, 2], 2), rng.uniform(0.2e6, 0.8e6, 6)
+    gain = rng.exponential(size=(6, 3)) * 150.0**-4.0
+    gain[np.arange(6), station] *= 1e3
+    asked = np.tile([0.9 if cap == np.inf else 5.0, 0.2], 3)  # bit/s/Hz
+    state = State(station, gain, asked * band * 0.1, np.zeros(3), V=1e12, noise_model=noise)
+    if cap < np.inf:
+        state = capped(state, cap)
+    slot = collect(
+        make_cells(state.problem), observe(state.problem, state.observation), 0, np.zeros(6, DEVICE)
+    )
+    index = slot.devices["index"]
+    assert sorted(index) == list(range(6))
+    slot.devices["power"], slot.devices["bandwidth"] = 0.1, band[index]
+    slot.devices["local_min"] = 0.0
+    power_trim(slot)
+    power_w = np.zeros(6)
+    power_w[index] = slot.devices["power"]
+    received = power_w[:, None] * gain
+    heard = np.zeros(6)
+    for i in range(2, 6):
+        others = np.flatnonzero((station > 0) & (station != station[i]))
+        heard[i] = received[others, station[i]].sum()
+    noise_w = state.network.noise_w[station]
+    if noise == "density":
+        noise_w = noise_w * band / state.network.station_bandwidth_hz[station]
+    reached = np.log2(1.0 + received[np.arange(6), station] / (noise_w + heard))
+    np.testing.assert_allclose(reached, np.minimum(asked, cap), rtol=1e-9)
 
 
 def test_a_watt_of_interference_costs_a_capped_cell_its_power_alone() -> None:

@@ -70,3 +70,19 @@ def test_reading_a_trace_imports_what_it_needs(tmp_path: Path) -> None:
     assert not (LIGHT | {"pydantic", "simpy"}) & opened
     summed = imported(CHILD, json.dumps(["summary", "t.h5"]), folder=tmp_path)
     assert not (ALWAYS | COMPILED | {"networkx", "simpy"}) & summed
+
+
+def test_a_worker_of_a_sweep_finds_imported_what_a_run_needs(tmp_path: Path) -> None:
+    """Policies apart: which of them its jobs need, the server of the workers cannot know."""
+    code = """
+import json, sys
+import edgesim, edgesim.api, edgesim.experiments.sweeps.preload, edgesim.experiments.sweeps.jobs
+before = set(sys.modules)
+edgesim.run("iiot_20dev", "t.h5", slots=2, policy="local").close()
+print(json.dumps(list(set(sys.modules) - before)), file=sys.stderr)
+"""
+    late = imported(code, folder=tmp_path)
+    heavy = {"numba", "llvmlite", "scipy", "networkx", "h5py", "numpy", "simpy"}
+    assert "edgesim.policies.local" in late
+    assert not [one for one in late if one.split(".")[0] in heavy]
+    assert not [one for one in late if one.startswith(("edgesim.simulator", "edgesim.traces"))]

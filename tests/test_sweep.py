@@ -22,6 +22,7 @@ from conftest import mistakes
 from forked import run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 from pyarrow.csv import read_csv
 from pyarrow.parquet import read_table
 from sweeping import BASE, SMALL, make, write
@@ -29,10 +30,12 @@ from sweeping import BASE, SMALL, make, write
 import edgesim
 from edgesim.cli import main
 from edgesim.experiments.errors import SweepStoppedError
+from edgesim.experiments.sweeps import figures as sweep_figures
 from edgesim.experiments.sweeps.comparison import compare_sweep, summarise_sweep
 from edgesim.experiments.sweeps.dataset import open_sweep
 from edgesim.experiments.sweeps.estimate import PolicyEstimate, SweepEstimate, estimate
 from edgesim.experiments.sweeps.execute import _apart, execute_sweep, jobs, plan
+from edgesim.experiments.sweeps.figures import plot_sweep
 from edgesim.experiments.sweeps.jobs import JobOutcome, run_job
 from edgesim.experiments.sweeps.results import load_results
 from edgesim.experiments.sweeps.status import sweep_status
@@ -316,10 +319,46 @@ def test_commands_on_a_folder(mixed: Path, tmp_path: Path) -> None:
         assert result.exit_code == 2 and result.stderr and "Traceback" not in result.stderr
 
 
+def test_a_picture_draws_means_with_intervals_and_names_each_axis_once(
+    mixed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Figure] = []
+    monkeypatch.setattr(sweep_figures, "save", lambda figure, output: drawn.append(figure))
+    names, results = ["power_w", "latency_s"], load_results(mixed)
+    plot_sweep(results, tmp_path / "s.png", x="tasks.mean", numbers=names)
+    axes = np.array(drawn[0].axes).reshape(2, 2)
+    assert [[ax.get_xlabel() for ax in row] for row in axes] == [["", ""], ["tasks.mean [bit]"] * 2]
+    assert [[ax.get_ylabel() for ax in row] for row in axes] == [
+        [METRICS[name].heading, ""] for name in names
+    ]
+    titles = ["devices.count = 3", "devices.count = 5, stations.sbs.count = 1"]
+    assert [[ax.get_title("left") for ax in row] for row in axes] == [titles, ["", ""]]
+    data = open_sweep(mixed)
+    for name, row in zip(names, axes, strict=True):
+        for point, ax in enumerate(row):
+            assert ax.get_xscale() == "linear"
+            for policy, line, band in zip(
+                results.policies, ax.get_lines(), ax.collections, strict=True
+            ):
+                # (seeds, means of tasks)
+                column = data[name].sel(policy=policy).isel(point=point).transpose("seed", ...)
+                values = METRICS[name].scale * column.to_numpy()
+                assert line.get_label() == policy
+                np.testing.assert_array_equal(line.get_xdata(), [0.3e6, 0.5e6])
+                np.testing.assert_allclose(line.get_ydata(), values.mean(axis=0))
+                half = scipy.stats.t.ppf(0.975, 3) * scipy.stats.sem(values)
+                corners = band.get_paths()[0].vertices
+                for x, middle, aside in zip([0.3e6, 0.5e6], values.mean(axis=0), half, strict=True):
+                    ends = corners[np.isclose(corners[:, 0], x), 1]
+                    np.testing.assert_allclose(ends.min(), middle - aside)
+                    np.testing.assert_allclose(ends.max(), middle + aside)
+
+
 @pytest.mark.parametrize("file_format", ["parquet", "csv"])
 def test_export_is_a_row_for_each_run(mixed: Path, tmp_path: Path, file_format: str) -> None:
-    assert cli("export", mixed, "-o", tmp_path, "--format", file_format).exit_code == 0
-    path = tmp_path / f"runs.{file_format}"
+    folder = tmp_path / "not" / "there" / "yet"
+    assert cli("export", mixed, "-o", folder, "--format", file_format).exit_code == 0
+    path = folder / f"runs.{file_format}"
     rows = (read_table(path) if file_format == "parquet" else read_csv(path)).to_pylist()
     assert len(rows) == 48 == len({row["id"] for row in rows})
     wanted = {"policy": "local", "seed": 9, "tasks.mean": 0.5e6}

@@ -264,6 +264,17 @@ def test_degrees_need_a_place_on_the_earth(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("latitude", [-90.1, -90.0, 90.0, 90.1])
+@pytest.mark.parametrize("longitude", [-180.1, -180.0, 180.0, 180.1])
+def test_where_the_earth_ends(longitude: float, latitude: float, tmp_path: Path) -> None:
+    content = node_link()
+    content["nodes"][1]["pos"] = [longitude, latitude]
+    path = write(tmp_path, content, "n.json")
+    [message, *_] = refused(path, AREA, "topology.mbs=Alpha", "topology.coordinates=degrees")
+    nowhere = message.startswith("1 nodes lie nowhere on the Earth, as in a drawing: 1")
+    assert nowhere == (abs(longitude) > 180.0 or abs(latitude) > 90.0)
+
+
 def test_all_that_a_file_does_not_say_comes_at_once(tmp_path: Path) -> None:
     """Keys, coordinates, an area, links of no length, and a speed that is none: in one round."""
     nodes = NODES | {"1": NODES["1"] | {"Latitude": 50.0}}

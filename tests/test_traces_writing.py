@@ -224,7 +224,7 @@ def test_latencies_outside_the_bins_are_counted_too(tmp_path: Path) -> None:
 def test_totals_depend_neither_on_flushes_nor_on_other_replications(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slots = 150
+    slots = 60
     record(tmp_path / "together.h5", run_info(replications=3, slots=slots))
     monkeypatch.setattr(writer_module, "BUFFER_SLOTS", 7)
     monkeypatch.setattr(writer_module, "FLUSH_S", 0.0)
@@ -427,7 +427,7 @@ def test_what_is_not_a_trace_is_said_so(tmp_path: Path) -> None:
         open_trace(tmp_path / "torn.h5")
 
 
-@pytest.mark.parametrize("slots", [49, 50, 51, 333])
+@pytest.mark.parametrize("slots", [49, 50, 51, 133])
 def test_a_trace_has_no_room_that_nobody_uses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slots: int
 ) -> None:

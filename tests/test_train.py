@@ -368,7 +368,6 @@ def test_a_killed_training_resumes(tmp_path: Path) -> None:
     while not checkpoint.exists() and time.monotonic() < deadline:
         assert process.poll() is None
         time.sleep(0.05)
-    time.sleep(0.3)
     process.send_signal(signal.SIGKILL)
     process.wait()
     done = read(checkpoint, FORMAT)["learner"]["steps"]

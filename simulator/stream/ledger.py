@@ -91,6 +91,7 @@ class TaskLedger:
         one_window = (replications, stations, 1)
         self._throughout = np.zeros(one_window), np.ones(one_window)
         self._none_lost = np.zeros((replications, stations))
+        self._common_deadlines = np.zeros(0)
 
     def check_state(self) -> None:
         """What compiled loops follow without a look."""
@@ -118,7 +119,7 @@ class TaskLedger:
                 not positive and finite; the fault of the arrival model.
         """
         new = tasks.bits.size
-        live, ended = self._counters[[LIVE, ENDED_COUNT]].tolist()
+        live, _, _, ended = self._counters[:FREE_TASK].tolist()
         if live + new > self._tasks.size:
             self._tasks = grown(self._tasks, live + new, FREE_TASK, self._counters)
         if ended + new > self._ended.size:
@@ -261,10 +262,12 @@ class TaskLedger:
         yield from pending_rows(self._tasks, live, queues, self._shape[1])
 
     def _deadlines(self, tasks: Tasks) -> FloatArray:
-        """(K,) from arrival."""
+        """(K or more,) from arrival."""
         own = tasks.deadline_s
         if own is None:
-            return np.full(tasks.bits.size, self._deadline_s)
+            if len(self._common_deadlines) < tasks.bits.size:
+                self._common_deadlines = np.full(tasks.bits.size, self._deadline_s)
+            return self._common_deadlines
         return np.where(np.isnan(own), self._deadline_s, own)
 
     def _may_lack_room(self) -> bool:
