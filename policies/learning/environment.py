@@ -114,6 +114,10 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
         ValueError: no replications, no slots, or a mode that is not known.
     """
 
+    _recording: Recording | None = None
+    _drawing: Drawing | None = None
+    # As `close` finds them where the constructor has failed.
+
     problem_name: str
     """Its `run.problem`."""
 
