@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from ..policies.learning.encoding import encoding_about
+from ..policies.learning.encodings import encoding_about
 from ..policies.learning.environment import (
     Environment,
     StreamEnvironment,
@@ -63,7 +63,7 @@ class TraceOfEpisodes:
         self.end("interrupted")
         scenario = env.scenario.with_policy(ACTIONS).with_run(seed=streams.seeds[0])
         info = run_info(Experiment(scenario, plan, Actions()))
-        info = replace(info, seeds=streams.seeds, encoding=encoding_about(plan.problem))
+        info = replace(info, seeds=streams.seeds, encoding=encoding_about(plan.problem, env.action))
         path = Path(self._path.replace("{episode}", str(self._episode)))
         path.parent.mkdir(parents=True, exist_ok=True)
         self._episode += 1

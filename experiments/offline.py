@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import __version__
-from ..policies.learning.encoding import encoding_about
+from ..policies.learning.encodings import encoding_about
 from ..policies.learning.environment import (
     Environment,
     Info,
@@ -74,27 +74,28 @@ def export_minari(trace: str | Path, dataset_id: str, *, trust: bool = False) ->
         raise ArgumentError(f"`minari` = {dataset_id!r}: {folder} is there already")
     scenario = load(trace, trust=trust)
     name, kind = _ENVIRONMENTS[scenario.run.problem]
-    env = kind.vector_class(len(seeds), scenario, autoreset_mode="Disabled")
     experiment = prepare(scenario)
+    action = getattr(experiment.policy, "action", "guided")
+    env = kind.vector_class(len(seeds), scenario, autoreset_mode="Disabled", action=action)
     episodes, differences = _play(env, experiment, seeds)
     about = {
         "edgesim_version": __version__,
         "policy": scenario.policy.name,
         "scenario": scenario.to_toml(),
         "seeds": seeds,
-        "encoding": encoding_about(env.problem),
+        "encoding": encoding_about(env.problem, env.action),
         "actions": "the policy's own"
         if not differences
         else "those nearest to the policy's decisions",
         "action_difference": differences,
     }
     register_envs()
-    alone = kind(scenario=scenario)
+    alone = kind(scenario=scenario, action=action)
     alone.spec = gymnasium.spec(name)
     # As text, as whoever loads the data set may not have the trace; the same for all policies and seeds,
     # else Minari combines no data sets.
     same = scenario.with_policy("local").with_run(replications=1, seed=1)
-    alone.spec.kwargs = {"scenario": same.to_toml()}
+    alone.spec.kwargs = {"scenario": same.to_toml(), "action": action}
     with warnings.catch_warnings():
         # Of authors and links to code that are left out; `about` says where the data are from.
         warnings.simplefilter("ignore", UserWarning)

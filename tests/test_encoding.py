@@ -13,9 +13,9 @@ from edgesim.policies.learning.encoding import (
     Encoding,
     StreamEncoding,
     TaskEncoding,
-    encoding_of,
     priority_shares,
 )
+from edgesim.policies.learning.encodings import encoding_of
 from edgesim.simulator.core.arrays import FloatArray
 from edgesim.simulator.network.cells import Cells
 from edgesim.simulator.stream.decision import check, fit

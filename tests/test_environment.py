@@ -21,7 +21,7 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
 import edgesim
-from edgesim.policies.learning.encoding import encoding_of
+from edgesim.policies.learning.encodings import encoding_of
 from edgesim.policies.learning.environment import (
     StreamVectorEnvironment,
     TaskVectorEnvironment,

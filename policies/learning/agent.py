@@ -18,7 +18,8 @@ from ...scenarios.schema import Scenario
 from ...simulator.core.arrays import FloatArray
 from ...simulator.core.randomness import Generators
 from .agent_files import Call, Spaces, UntrustedError, read_agent
-from .encoding import AnyProblem, Encoding, encoding_of
+from .encoding import AnyProblem, Encoding
+from .encodings import ActionKind, encoding_of
 
 KEY = "policy.file"
 
@@ -47,11 +48,13 @@ class Agent:
         file: a zip of Stable-Baselines3, an ONNX file, TorchScript, what torch.export.save leaves, or
             "module:Class" with `predict(observation)`, from an observation of the environment to an
             action. A class with `flat = False` is shown (N, F). Files that run code ask for --trust.
+        action: that of the environment it was trained on; "paper" is the papers' printed one.
     """
 
     remembers: ClassVar[tuple[str, ...]] = ("_agents",)
 
     file: str
+    action: ActionKind = "guided"
     _agents: list[Any] | None = field(default=None, init=False, repr=False)
     _encoding: Encoding = field(init=False, repr=False)
     _call: Call = field(init=False, repr=False)
@@ -71,7 +74,7 @@ class Agent:
         Raises:
             ScenarioError: there is none, it may not run, or it does not fit; says what to do.
         """
-        encoding = encoding_of(problem)
+        encoding = encoding_of(problem, self.action)
         spaces = Spaces(problem.network.devices, encoding.feature_count, encoding.action_count)
         if is_class(self.file):
             found = resolve(self.file, "agents", {}, source=scenario.source, code=scenario.code)
@@ -102,7 +105,7 @@ class Agent:
 
     def reset(self, network: Any, problem: AnyProblem, rngs: Generators) -> None:
         """Get the agent ready; of a class, one object for each replication."""
-        self._encoding = encoding_of(problem)
+        self._encoding = encoding_of(problem, self.action)
         if self.classes:
             self._agents = [self.classes[0]() for _ in rngs]
 

@@ -62,27 +62,6 @@ class Encoding(Protocol):
         """
 
 
-def encoding_of(problem: AnyProblem) -> Encoding:
-    """The encoding of a problem."""
-    if isinstance(problem, DriftPlusPenalty):
-        return StreamEncoding(problem)
-    return TaskEncoding(problem)
-
-
-def encoding_about(problem: AnyProblem) -> dict[str, Any]:
-    """What a trace says of a problem's encoding, and so of what an agent was shown and could do."""
-    encoding = encoding_of(problem)
-    return {
-        "name": type(encoding).__name__,
-        "version": encoding.version,
-        "devices": problem.network.devices,
-        "features": encoding.feature_count,
-        "actions": encoding.action_count,
-        "observation_bounds": [-FEATURE_MAX, FEATURE_MAX],
-        "action_bounds": [-1.0, 1.0],
-    }
-
-
 class StreamEncoding(Encoding):
     """The stream problem: queues and gains; who offloads, bandwidth, power and CPU speeds.
 
@@ -187,13 +166,13 @@ class StreamEncoding(Encoding):
             columns[..., bits] = np.copysign(np.log1p(np.abs(scaled)) / 2.0, scaled)
         columns[..., 17:19] = self._rivalry(observation, net)
         columns[~cells.present] = 0.0
-        return _cut(columns)
+        return cut(columns)
 
     def decision(self, action: NDArray[np.floating], observation: Observation) -> Decision:
         """Resources from an (R, N, 4) action, see the class."""
         network, cells = self.network, observation.cells
         queue = observation.queue_bits
-        offload, power, local, edge = _heads(action, (*queue.shape, self.action_count))
+        offload, power, local, edge = numbers_of(action, (*queue.shape, self.action_count))
         value, net = self.worth(observation)
         worth = np.maximum(net, 0.0) * self.efficiency(observation)
         sends = (offload > -0.5) & (queue > 0.0) & (worth > 0.0)
@@ -342,23 +321,23 @@ class TaskEncoding(Encoding):
         pace_hz = tasks.cycles / time_s
         budget_g = observation.carbon_g_per_j * network.energy_max_j
         columns = np.empty((*tasks.bits.shape, self.feature_count))
-        columns[..., 0] = (_log10(reach) - 4.0) / 2.0
-        columns[..., 1] = _log10(1.0 + cross.sum(axis=2)) / 2.0
-        columns[..., 2] = _log10(1.0 + cross.sum(axis=1)) / 2.0
-        columns[..., 3] = 2.0 * _log10(tasks.bits / (time_s * network.bandwidth_hz))
-        columns[..., 4] = 5.0 * (_log10(pace_hz / network.device_cpu_max_hz) + 0.5)
+        columns[..., 0] = (log10_of(reach) - 4.0) / 2.0
+        columns[..., 1] = log10_of(1.0 + cross.sum(axis=2)) / 2.0
+        columns[..., 2] = log10_of(1.0 + cross.sum(axis=1)) / 2.0
+        columns[..., 3] = 2.0 * log10_of(tasks.bits / (time_s * network.bandwidth_hz))
+        columns[..., 4] = 5.0 * (log10_of(pace_hz / network.device_cpu_max_hz) + 0.5)
         energy = tasks.cycles * pace_hz**2 / network.energy_max_j
-        columns[..., 5] = 5.0 * _log10(network.theta_device * energy)
-        columns[..., 6] = 5.0 * _log10(network.theta_server * energy)
-        columns[..., 7] = 1.0 + _log10(observation.last_emission_g / budget_g)
+        columns[..., 5] = 5.0 * log10_of(network.theta_device * energy)
+        columns[..., 6] = 5.0 * log10_of(network.theta_server * energy)
+        columns[..., 7] = 1.0 + log10_of(observation.last_emission_g / budget_g)
         columns[..., 8] = np.log1p(observation.age_s / tasks.deadline_s) / 2.0
         columns[..., 9:] = 2.0 * self._common(observation, network.theta_device * energy)
         columns[~observation.present] = 0.0
-        return _cut(columns)
+        return cut(columns)
 
     def decision(self, action: NDArray[np.floating], observation: TaskObservation) -> TaskDecision:
         """Offloading, powers and rates from an (R, N, 4) action, see the class."""
-        heads = _heads(action, (*observation.tasks.bits.shape, self.action_count))
+        heads = numbers_of(action, (*observation.tasks.bits.shape, self.action_count))
 
         def decide(network: CarbonAwareNetwork, seen: TaskObservation, rows: Rows) -> TaskDecision:
             return self._decision(network, seen, np.ascontiguousarray(heads[:, *rows]))
@@ -417,7 +396,7 @@ def task_time_s(network: CarbonAwareNetwork, observation: TaskObservation) -> Fl
     return np.where(np.isfinite(tasks.deadline_s), tasks.deadline_s, np.maximum(ample_s, 1e-9))
 
 
-def _heads(action: NDArray[np.floating], shape: tuple[int, ...]) -> FloatArray:
+def numbers_of(action: NDArray[np.floating], shape: tuple[int, ...]) -> FloatArray:
     """(A, R, N) in [-1, 1].
 
     Raises:
@@ -431,7 +410,7 @@ def _heads(action: NDArray[np.floating], shape: tuple[int, ...]) -> FloatArray:
     return np.ascontiguousarray(np.moveaxis(np.clip(heads, -1.0, 1.0), 2, 0))
 
 
-def _log10(x: FloatArray) -> FloatArray:
+def log10_of(x: FloatArray) -> FloatArray:
     """Decades; of zero, far below any other."""
     return np.log10(np.maximum(x, 1e-30))
 
@@ -442,10 +421,11 @@ def _ln(x: FloatArray) -> FloatArray:
 
 
 def _decades(ratio: FloatArray) -> FloatArray:
-    return (_log10(ratio) - 5.0) / 2.5
+    return (log10_of(ratio) - 5.0) / 2.5
 
 
-def _cut(columns: FloatArray) -> Features:
+def cut(columns: FloatArray) -> Features:
+    """To [-FEATURE_MAX, FEATURE_MAX]."""
     return np.clip(columns, -FEATURE_MAX, FEATURE_MAX).astype(np.float32)
 
 
