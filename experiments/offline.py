@@ -21,8 +21,9 @@ from ..policies.learning.inverse_encoding import action_of, difference
 from ..policies.learning.registration import STREAM, TASKS, register_envs
 from ..simulator.core.errors import RunError
 from ..traces.reader import open_trace
+from .block import Experiment
 from .errors import ArgumentError
-from .run import Experiment, load, prepare
+from .run import load, prepare
 
 _ENVIRONMENTS: dict[str, tuple[str, type[Environment]]] = {
     "drift-plus-penalty": (STREAM, StreamEnvironment),

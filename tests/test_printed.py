@@ -140,7 +140,7 @@ def test_the_printed_output_layer_keeps_all_limits() -> None:
 def printed_tasks(**changes: Any) -> tuple[PrintedTaskEncoding, Any]:
     """The two tasks of `two_tasks`: P_max 0.1 W, 0.1 to 2 GHz, F_max 20 GHz."""
     guided, observation = two_tasks(**changes)
-    return PrintedTaskEncoding(WorstCaseEmission(guided._network)), observation
+    return PrintedTaskEncoding(WorstCaseEmission(guided.network)), observation
 
 
 def test_a_printed_decision_of_tasks_by_hand() -> None:
