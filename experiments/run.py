@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..policies.base import AnyPolicy
 from ..policies.learning.agent import Agent
-from ..policies.learning.encoding import encoding_about
+from ..policies.learning.encodings import encoding_about
 from ..policies.learning.trainable import TrainablePolicy
 from ..policies.registry import make_policy, policy_name
 from ..scenarios.code import Code
@@ -377,7 +377,7 @@ def run_info(experiment: Experiment) -> RunInfo:
     encoding = {}
     if isinstance(policy, Agent | TrainablePolicy):
         of_file = policy.about if isinstance(policy, Agent) else {}
-        encoding = encoding_about(experiment.blueprint.problem) | of_file
+        encoding = encoding_about(experiment.blueprint.problem, policy.action) | of_file
     return RunInfo(
         scenario=scenario.to_toml(),
         policy=scenario.policy.name,
