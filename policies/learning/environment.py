@@ -541,7 +541,7 @@ class Environment(gymnasium.Env[Features, NDArray[np.floating]]):
         self._np_random, self._np_random_seed = self.vector.np_random, self.vector.np_random_seed
         return observation[0], info
 
-    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+    def render(self) -> NDArray[np.uint8] | None:
         """The network as it is now, (height, width, 3), or None; see `VectorEnvironment.render`."""
         frames = self.vector.render()
         return None if frames is None else frames[0]
