@@ -540,13 +540,15 @@ def test_who_is_always_absent_might_as_well_not_be(policy: str, more: tuple[str,
     if more and policy != "lyapunov":
         return
     common = (ALWAYS, "channel.fading=none", f"policy.name={policy}", "run.slots=25", *more)
-    places = [[100.0, 240.0], [260.0, 390.0], [270.0, 380.0], [255.0, 250.0], [400.0, 200.0]]
+    # The first is the MBS's, as is by its column one that was never there.
+    places = [[30.0, 30.0], [260.0, 390.0], [270.0, 380.0], [255.0, 250.0], [400.0, 200.0]]
     alone = simulate(*common, f"devices.positions={places}", "devices.count=5").trace
     six = [*places[:2], [265.0, 385.0], *places[2:]]
     beside = simulate(
         *common, f"devices.positions={six}", "devices.count=6", *away((2, 0, 100))
     ).trace
     others = [0, 1, 3, 4, 5]
+    assert not beside["serving_station"][:, :, [0, 2]].any()
     assert alone["offloaded_bits"].any() == (policy != "local")
     for name in alone.rows[0]:
         column = beside[name]

@@ -15,6 +15,7 @@ from ...scenarios.components import is_class, is_unseen, resolve
 from ...scenarios.data.lookup import check_inside
 from ...scenarios.errors import Issue, ScenarioError, as_toml
 from ...scenarios.schema import Scenario
+from ...simulator.core.arrays import FloatArray
 from ...simulator.core.randomness import Generators
 from .agent_files import Call, Spaces, UntrustedError, read_agent
 from .encoding import AnyProblem, Encoding
@@ -109,7 +110,11 @@ class Agent:
             self._agents = [self.classes[0]() for _ in rngs]
 
     def decide(self, observation: Any) -> Any:
-        """The agent's decision, without noise, one replication at a time.
+        """The decision that the encoding makes from the agent's actions; raises as `actions` does."""
+        return self._encoding.decision(self.actions(observation), observation)
+
+    def actions(self, observation: Any) -> FloatArray:
+        """(R, N, A) of the agent, without noise, one replication at a time.
 
         Raises:
             ValueError: an action of another shape, or that is not of numbers.
@@ -125,7 +130,7 @@ class Agent:
                     f"{actions[r].shape}"
                 )
             actions[r] = action.reshape(actions[r].shape)
-        return self._encoding.decision(actions, observation)
+        return actions
 
     def _act(self, r: int, seen: Any) -> Any:
         from .seeding import own_settings

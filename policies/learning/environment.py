@@ -118,6 +118,10 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
         ValueError: no replications, no slots, or a mode or kind of action that is not known.
     """
 
+    _recording: Recording | None = None
+    _drawing: Drawing | None = None
+    # As `close` finds them where the constructor has failed.
+
     problem_name: str
     """Its `run.problem`."""
 
@@ -537,7 +541,7 @@ class Environment(gymnasium.Env[Features, NDArray[np.floating]]):
         self._np_random, self._np_random_seed = self.vector.np_random, self.vector.np_random_seed
         return observation[0], info
 
-    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+    def render(self) -> NDArray[np.uint8] | None:
         """The network as it is now, (height, width, 3), or None; see `VectorEnvironment.render`."""
         frames = self.vector.render()
         return None if frames is None else frames[0]

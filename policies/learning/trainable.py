@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...scenarios.units import Count, Positive
 from ...simulator.core.randomness import Generators
@@ -211,7 +212,11 @@ class TrainablePolicy(ABC):
         self._encoding = encoding_of(problem, self.action)
 
     def decide(self, observation: Any) -> Any:
-        """The network's decision, without noise, as the encoding makes it from (R, N, A) actions.
+        """The decision that the encoding makes from the network's actions."""
+        return self._encoding.decision(self.actions(observation), observation)
+
+    def actions(self, observation: Any) -> NDArray[np.floating]:
+        """(R, N, A) of the network, without noise.
 
         One replication at a time, in memory of its own: the last bit of a matrix product may depend
         on how many rows it has and on how they lie, and a replication's decisions must not depend
@@ -224,10 +229,9 @@ class TrainablePolicy(ABC):
         assert self._actor is not None  # by `reset`
         features = torch.from_numpy(self._encoding.features(observation))
         with own_settings(), torch.inference_mode():
-            action = np.concatenate(
+            return np.concatenate(
                 [self._actor(one.clone()).numpy() for one in torch.split(features, 1)]
             )
-        return self._encoding.decision(action, observation)
 
     def _sizes(self, problem: AnyProblem) -> dict[str, int]:
         """F, A and N."""
