@@ -7,7 +7,7 @@ while env.agents:
     observations, rewards, terminations, truncations, infos = env.step(actions)
 """
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from gymnasium.error import ResetNeeded
@@ -17,14 +17,8 @@ from pettingzoo import ParallelEnv
 
 from ..policies.learning.encoding import FEATURE_MAX, Features
 from ..policies.learning.environment import Environment, Info
-from ..policies.learning.registration import PARALLEL
 from ..simulator.core.arrays import BoolArray, IntArray
-from .environments import make_stream, make_tasks
 from .rendering import METADATA
-
-_MAKERS = dict(zip(PARALLEL, (make_stream, make_tasks), strict=True))
-
-Each = Literal["device", "station"]
 
 _OWN = {"device": ("present", "queue_bits"), "station": ("station_queue_bits",)}
 """Of the info's arrays, those that have an entry for each agent."""
@@ -38,14 +32,16 @@ class ParallelEnvironment(ParallelEnv):  # type: ignore[misc]
     left. Nobody comes back from the dead in PettingZoo: of a device that does, "device_3_2" is the
     second stay. Slots in which no device is there pass by themselves.
 
-    A station's agent, "mbs" or "sbs-1", sees (N, F) and acts with (N, A): the rows of the devices that
-    it serves. The others show zeros, and what is done in them does nothing.
+    A station's agent, "mbs" or "sbs-1", sees the rows of the devices that it serves and acts for
+    them: (N F,) and (N A,), or with `flat=False` (N, F) and (N, A). The other rows show zeros, and what
+    is done in them does nothing.
 
     Args:
         env: a single environment with `flat=False`.
         name: its name in PettingZoo.
         agents: who acts.
         stays: how often a device may be there in an episode.
+        flat: whether a station's observation and action are vectors.
         fixed: every device has its agent from beginning to end. While it is away it shows zeros, and
             its actions do nothing. For trainers that know no agents that join.
 
@@ -60,7 +56,9 @@ class ParallelEnvironment(ParallelEnv):  # type: ignore[misc]
 
     metadata: dict[str, Any]
 
-    def __init__(self, env: Environment, name: str, agents: Each, stays: int, fixed: bool) -> None:
+    def __init__(
+        self, env: Environment, name: str, agents: str, stays: int, fixed: bool, flat: bool
+    ) -> None:
         stations = env.vector.topology.station_names
         if agents not in _OWN:
             raise ValueError(f"agents = {agents!r}; allowed: {', '.join(_OWN)}")
@@ -82,12 +80,16 @@ class ParallelEnvironment(ParallelEnv):  # type: ignore[misc]
         else:
             self._number = {station: j for j, station in enumerate(stations)}
         self.possible_agents = list(self._number)
-        rows = () if agents == "device" else (devices,)
+        shapes: Any = (features,), (actions,)
+        if agents == "station":
+            shapes = (devices, features), (devices, actions)
+            if flat:
+                shapes = (devices * features,), (devices * actions,)
         self.state_space = env.observation_space
         self._spaces = {
             agent: (
-                Box(-FEATURE_MAX, FEATURE_MAX, (*rows, features), np.float32),
-                Box(-1.0, 1.0, (*rows, actions), np.float32),
+                Box(-FEATURE_MAX, FEATURE_MAX, shapes[0], np.float32),
+                Box(-1.0, 1.0, shapes[1], np.float32),
             )
             for agent in self.possible_agents
         }
@@ -97,11 +99,11 @@ class ParallelEnvironment(ParallelEnv):  # type: ignore[misc]
         self._there: BoolArray = np.zeros(devices, np.bool_)
 
     def observation_space(self, agent: str) -> Box:
-        """(F,) of a device, (N, F) of a station; features on their scales, without units."""
+        """(F,) of a device, (N F,) of a station; features on their scales, without units."""
         return self._spaces[agent][0]
 
     def action_space(self, agent: str) -> Box:
-        """(A,) of a device, (N, A) of a station, in [-1, 1]."""
+        """(A,) of a device, (N A,) of a station, in [-1, 1]."""
         return self._spaces[agent][1]
 
     def state(self) -> Features:
@@ -190,7 +192,7 @@ class ParallelEnvironment(ParallelEnv):  # type: ignore[misc]
                 f"stays = {self._stays}: device {again[0]} comes back once more; allowed: a larger "
                 f"`stays`, the most visits that a device makes"
             )
-        self.agents = [_stay(i, self._begun[i]) for i in np.flatnonzero(self._there)]
+        self.agents = [_stay(int(i), int(self._begun[i])) for i in np.flatnonzero(self._there)]
 
     def _pass_empty_slots(self, over: bool) -> bool:
         """Nobody is there to act in them; whether the episode is over."""
@@ -220,7 +222,9 @@ class ParallelEnvironment(ParallelEnv):  # type: ignore[misc]
             }
         serving = self._serving()[:, None]
         return {
-            agent: np.where(serving == j, self._seen, np.float32(0.0))
+            agent: np.where(serving == j, self._seen, np.float32(0.0)).reshape(
+                self._spaces[agent][0].shape
+            )
             for j, agent in enumerate(self.possible_agents)
         }
 
@@ -233,43 +237,14 @@ class ParallelEnvironment(ParallelEnv):  # type: ignore[misc]
             if given != expected:
                 raise ValueError(f"action of {agent} has shape {given}; allowed: {expected}")
             mine = self._number[agent]
+            own = np.asarray(action).reshape(-1, joint.shape[1])
             rows: Any = mine if serving is None else serving == mine
-            joint[rows] = action if serving is None else np.asarray(action)[rows]
+            joint[rows] = own[0] if serving is None else own[rows]
         return joint
 
     def _info(self, info: Info, number: int) -> Info:
         totals = {name: value for name, value in info.items() if not isinstance(value, np.ndarray)}
         return totals | {name: info[name][number] for name in _OWN[self._each] if name in info}
-
-
-def parallel_env(
-    name: str = PARALLEL[0],
-    *,
-    agents: Each = "device",
-    stays: int = 1,
-    fixed: bool = False,
-    max_cycles: int | None = None,
-    **keywords: Any,
-) -> ParallelEnvironment:
-    """A parallel environment of PettingZoo.
-
-    Args:
-        name: "edgesim/Stream-parallel-v0" or "edgesim/Tasks-parallel-v0".
-        agents: an agent for each device, or for each station.
-        stays: how often a device may be there in an episode; a device that is gone and comes back has
-            another agent.
-        fixed: all agents act from beginning to end, see `ParallelEnvironment`.
-        max_cycles: an episode ends after so many slots if it is shorter than the scenario's.
-        keywords: those of the environment of Gymnasium, docs/environments.md, but `flat`.
-
-    Raises:
-        ValueError: another name, or see `ParallelEnvironment`.
-        ScenarioError: the scenario cannot be run, or has the other problem.
-    """
-    if name not in _MAKERS:
-        raise ValueError(f"name = {name!r}; allowed: {', '.join(_MAKERS)}")
-    env = _MAKERS[name](**keywords, flat=False, max_episode_steps=max_cycles)
-    return ParallelEnvironment(env, name, agents, stays, fixed)
 
 
 def _stay(device: int, number: int) -> str:

@@ -1,7 +1,7 @@
 """From a scenario to a simulation: the scenario's models, put together to a world and its twin."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from operator import attrgetter
 from typing import Any
@@ -136,6 +136,21 @@ class Blueprint:
             if not (whole and 0 <= slot <= self.scenario.run.slots):
                 raise StateError(f"{now_ns} ns is not the end of slot {slot - 1} of the run")
         return self._of(world, twin, decide, recorder, now_ns)
+
+    def of_replications(self, first: int, count: int) -> "Blueprint":
+        """That of some consecutive replications alone; a run of several consists of such.
+
+        Args:
+            first: of them; its seed is the scenario's, and as much more.
+            count: how many.
+        """
+        seed = self.scenario.run.seed + first
+        network = replace(self.network, replications=count)
+        problem = self.problem
+        if isinstance(problem, DriftPlusPenalty):
+            problem = replace(problem, network=network)
+        scenario = self.scenario.with_run(seed=seed, replications=count)
+        return replace(self, scenario=scenario, network=network, problem=problem)
 
     def waiting(self, decide: Decide, recorder: Recorder, parts: Mapping[str, Any]) -> Simulation:
         """The run where another one, of the same scenario, waits for a decision.

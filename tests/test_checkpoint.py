@@ -104,7 +104,7 @@ def test_a_checkpoint_meets_all_that_is_under_way(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     kept.mkdir()
     killed_at(everything("stream", "ddpg", tmp_path, "run.slots=30"), tmp_path / "run.h5", 20, kept)
-    saved = checkpoint.load(checkpoint.checkpoint_path(kept / "run.h5")).state
+    saved = checkpoint.load(checkpoint.checkpoint_path(kept / "run.h5")).blocks[0]
     simulation = gone_on(everything("stream", "ddpg", tmp_path, "run.slots=30"), saved)
     state: Any = simulation.world.state
     assert not state.station_up.all()  # a failed station

@@ -295,7 +295,7 @@ class Bandit:
     single_observation_space = gymnasium.spaces.Box(-5.0, 5.0, (3, 2), np.float32)
     single_action_space = gymnasium.spaces.Box(-1.0, 1.0, (3, 2), np.float32)
 
-    def __init__(self, replications: int, slots: int, limit_weight: float) -> None:
+    def __init__(self, replications: int, slots: int, *others: Any) -> None:
         self._replications = replications
 
     def reset(self, seed: int) -> tuple[Any, dict[str, Any]]:

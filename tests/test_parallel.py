@@ -16,14 +16,16 @@ import edgesim
 from edgesim.policies.learning.registration import PARALLEL, STREAM, TASKS
 
 pytest.importorskip("pettingzoo")
-from edgesim.experiments.parallel import ParallelEnvironment, parallel_env
+from edgesim.experiments.environments import parallel_env
+from edgesim.experiments.parallel import ParallelEnvironment
 
 edgesim.register_envs()
 SHORT = ["run.slots=6"]
 CROSSING = {"scenario": "sumo_crossing", "overrides": ["run.slots=120"]}
 CASES: dict[str, dict[str, Any]] = {
     "stream": {"overrides": SHORT},
-    "stations": {"overrides": SHORT, "agents": "station"},
+    "stations": {"overrides": SHORT, "agents": "station", "flat": False},
+    "stations, flat": {"overrides": SHORT, "agents": "station"},
     "tasks": {"name": PARALLEL[1], "overrides": SHORT},
     "crossing": CROSSING,
     "crossing, fixed": CROSSING | {"fixed": True},
@@ -85,7 +87,13 @@ def test_a_seed_is_an_episode(case: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("case", "name"), [("stream", STREAM), ("stations", STREAM), ("tasks", TASKS)]
+    ("case", "name"),
+    [
+        ("stream", STREAM),
+        ("stations", STREAM),
+        ("stations, flat", STREAM),
+        ("tasks", TASKS),
+    ],
 )
 def test_agents_together_are_the_environment(case: str, name: str) -> None:
     """The same rewards, and of each agent the rows that it is about."""
@@ -96,7 +104,7 @@ def test_agents_together_are_the_environment(case: str, name: str) -> None:
     rng = np.random.default_rng(0)
     for _ in range(6):
         joint = rng.uniform(-1, 1, whole.action_space.shape).astype(np.float32)
-        if case == "stations":
+        if case.startswith("stations"):
             # Each says something else about devices that are not its own: nobody listens.
             inner: Any = whole.unwrapped
             serving = inner.vector.observation.cells.station[0]
@@ -104,9 +112,12 @@ def test_agents_together_are_the_environment(case: str, name: str) -> None:
             given = {}
             for j, agent in enumerate(env.possible_agents):
                 own = serving == j
-                assert np.array_equal(observations[agent][own], seen[own])
-                assert not observations[agent][~own].any()
+                shown = observations[agent].reshape(seen.shape)
+                assert np.array_equal(shown[own], seen[own])
+                assert not shown[~own].any()
                 given[agent] = np.where(own[:, None], joint, rng.uniform(-1, 1, joint.shape))
+                given[agent] = given[agent].reshape(env.action_space(agent).shape)
+                assert given[agent].ndim == (1 if "flat" in case else 2)
         else:
             assert list(observations) == [f"device_{i}" for i in range(len(seen))]
             assert np.array_equal(list(observations.values()), seen)
@@ -118,7 +129,7 @@ def test_agents_together_are_the_environment(case: str, name: str) -> None:
         assert not any(left.values()) and set(ended.values()) == {over}
         assert infos[env.possible_agents[1]]["energy_j"] == info["energy_j"]
         if name == STREAM:
-            key = "station_queue_bits" if case == "stations" else "queue_bits"
+            key = "station_queue_bits" if case.startswith("stations") else "queue_bits"
             assert [one[key] for one in infos.values()] == list(info[key])
     assert env.agents == [] and over
 
@@ -254,20 +265,21 @@ def test_a_picture_and_a_trace(tmp_path: Path) -> None:
 
 
 def test_mistakes_are_told() -> None:
-    for keywords, message in (
+    mistakes: tuple[tuple[dict[str, Any], str], ...] = (
         ({"name": "edgesim/No-v0"}, "name = 'edgesim/No-v0'; allowed: edgesim/Stream-parallel-v0"),
         ({"agents": "cell"}, "agents = 'cell'; allowed: device, station"),
         ({"stays": 0}, "stays = 0; allowed: 1 or more"),
         ({"name": PARALLEL[1], "agents": "station"}, "agents = 'station'; allowed: device"),
-    ):
+    )
+    for keywords, message in mistakes:
         with pytest.raises(ValueError, match=message):
-            parallel_env(**keywords)  # type: ignore[arg-type]
+            parallel_env(**keywords)
     env = parallel_env(overrides=["devices.count=2", "run.slots=1"])
     with pytest.raises(gymnasium.error.ResetNeeded):
         env.step({})
     env.reset(seed=1)
-    still = np.zeros(4)
-    for given, message in (
+    still: Any = np.zeros(4)
+    cases: tuple[tuple[dict[str, Any], str], ...] = (
         ({"device_0": still}, "actions: device_1; allowed: those in `agents`"),
         ({"device_0": still, "device_1": still, "x": still}, "actions: x; allowed"),
         (
@@ -275,7 +287,8 @@ def test_mistakes_are_told() -> None:
             r"device_1 has shape \(3,\); allowed: \(4,\)",
         ),
         ({"device_0": still, "device_1": np.full(4, np.nan)}, "NaN"),
-    ):
+    )
+    for given, message in cases:
         with pytest.raises(ValueError, match=message):
             env.step(given)
     env.step({"device_0": still, "device_1": still})

@@ -318,15 +318,15 @@ def test_learners_see_and_guess_with_it() -> None:
     state = state_of("sbs+sbs", "total", 3004)
     shannon = StreamEncoding(state.problem)
     power_w = state.observation.power_max_w
-    free = shannon._needed_hz(state.observation, power_w)
+    free = shannon.needed_hz(state.observation, power_w)
     state = capped(state, 1.0)
     encoding = StreamEncoding(state.problem)
-    needed = encoding._needed_hz(state.observation, power_w)
+    needed = encoding.needed_hz(state.observation, power_w)
     np.testing.assert_allclose(
         needed, np.maximum(free, state.observation.queue_bits / state.network.slot_s)
     )
-    assert encoding._efficiency(state.observation).max() == 1.0
-    assert shannon._efficiency(state.observation).max() > 1.0
+    assert encoding.efficiency(state.observation).max() == 1.0
+    assert shannon.efficiency(state.observation).max() > 1.0
 
 
 # The task problem

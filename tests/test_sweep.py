@@ -346,7 +346,7 @@ def test_a_picture_draws_means_with_intervals_and_names_each_axis_once(
                 assert line.get_label() == policy
                 np.testing.assert_array_equal(line.get_xdata(), [0.3e6, 0.5e6])
                 np.testing.assert_allclose(line.get_ydata(), values.mean(axis=0))
-                half = scipy.stats.t.ppf(0.975, 3) * scipy.stats.sem(values)
+                half = np.asarray(scipy.stats.t.ppf(0.975, 3) * scipy.stats.sem(values))
                 corners = band.get_paths()[0].vertices
                 for x, middle, aside in zip([0.3e6, 0.5e6], values.mean(axis=0), half, strict=True):
                     ends = corners[np.isclose(corners[:, 0], x), 1]

@@ -9,6 +9,8 @@ import pytest
 from pseudo_terminal import COMMAND
 from sweeping import write
 
+from edgesim.traces import open_file
+
 NOT_ON_MACOS = """
 import errno, os
 for name in (
@@ -41,6 +43,27 @@ def test_without_what_macos_lacks_runs_and_sweeps_are_made(tmp_path: Path) -> No
         )
         assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "out" / "traces").glob("*.h5"))) == 8
+
+
+@pytest.mark.parametrize("lacks", [(), ("preadv",)])
+def test_parts_of_a_file_are_its_bytes(
+    lacks: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever they lie, and zeros where the file has ended."""
+    for name in lacks:
+        monkeypatch.delattr(os, name, raising=False)
+    content = bytes(range(1, 256)) * 9
+    path = tmp_path / "f"
+    path.write_bytes(content)
+    file = open_file._Bytes(path)
+    for place, size in ((0, 7), (2000, 200), (100, 1), (2290, 9), (5000, 3), (1, len(content))):
+        assert file.seek(place) == file.tell() == place
+        part = bytearray(size)
+        assert file.readinto(part) == size
+        assert bytes(part) == content[place : place + size].ljust(size, b"\0")
+        assert file.tell() == place + size
+    file.close()
+    assert file.closed
 
 
 def test_windows_is_told_what_to_do() -> None:

@@ -337,6 +337,18 @@ class TestTimes:
         with pytest.raises(ScenarioError, match="the first times are dates without a zone"):
             read(mixed)
 
+    @pytest.mark.parametrize(("first", "later"), [("Z", ""), ("", "Z")])
+    def test_that_have_a_zone_have_it_in_every_piece_of_a_file(
+        self, first: str, later: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(pieces, "PIECE_BYTES", 100)
+        clocks = [f"2025-01-01T00:{minute:02}:00" for minute in range(60)]
+        cells = [clock + (first if row < 40 else later) for row, clock in enumerate(clocks)]
+        with pytest.raises(ScenarioError, match=f"{clocks[40]}{later}"):
+            read("time\n" + "\n".join(cells))
+        alike = "time\n" + "\n".join(clock + first for clock in clocks)
+        assert times(read(alike)) == [60.0 * minute for minute in range(60)]
+
     def test_of_ends_are_less_the_durations(self) -> None:
         text = "end,took\n2025-01-01 00:00:10,4\n2025-01-01 00:00:11,9\n"
         found = read(text, time_column="end", duration_column="took")

@@ -123,6 +123,20 @@ def test_a_slot_by_hand() -> None:
     assert outcome.use.local_cpu == pytest.approx([0.0, 0.625])
 
 
+@pytest.mark.parametrize("rate_bps", [0.01, 0.7, 1.3, 1e7])
+@pytest.mark.parametrize("power_w", [1e-9, 0.3, 1.0])
+def test_a_rate_however_low_takes_its_time_and_joules(rate_bps: float, power_w: float) -> None:
+    """C(3) and C(7): S / R and p S / R; B ln(1 + SINR) = R ln 2."""
+    channel, tasks, decision = two_devices()
+    network = replace(table1.network(2), device_power_max_w=np.array([2.0, 2.0]))
+    sinr = np.expm1(rate_bps * np.log(2.0) / network.bandwidth_hz)
+    channel = MrcChannel(np.array([sinr / power_w, 1.0]) * network.noise_w, np.zeros((2, 2)))
+    decision = replace(decision, power_w=np.array([power_w, 0.0]))
+    outcome = evaluate(network, tasks, channel, table1.CARBON_G_PER_J, decision)
+    assert outcome.transmission_s[0] == pytest.approx(8e6 / rate_bps, rel=1e-6)
+    assert outcome.energy_j[0] == pytest.approx(power_w * 8e6 / rate_bps, rel=1e-6)
+
+
 def test_the_worst_device_decides() -> None:
     """C(10a): 0.4 J and the server's 1.2 J of device 0, not the 0.64 J of device 1, nor their mean."""
     outcome = two_device_outcome(theta_server=1e-27)

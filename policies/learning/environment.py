@@ -7,7 +7,7 @@
 
 `gymnasium.make(id, scenario="mine.toml")` makes one, `gymnasium.make_vec(id, num_envs=64, …)` one of
 64 replications that step in lock-step, a slot of all of them in one set of numpy calls. Observations
-and actions are those of `encoding`. An episode is a run of the scenario's `run.slots`; its end is a
+and actions are those of `encoding`, or with `action="paper"` of `printed`. An episode is a run of the scenario's `run.slots`; its end is a
 truncation, as the network goes on; nothing ever terminates.
 """
 
@@ -42,9 +42,11 @@ from ...simulator.core.recorder import (
 )
 from ...simulator.simulation import Simulation
 from ...simulator.stream.problem import DriftPlusPenalty
+from ...simulator.tasks.decision import TaskDecision
 from ...simulator.tasks.problem import WorstCaseEmission
 from ...simulator.world import World
-from .encoding import FEATURE_MAX, Features, encoding_of
+from .encoding import FEATURE_MAX, Features
+from .encodings import ActionKind, encoding_of
 
 LIMIT_WEIGHTS = ("delay_weight", "energy_weight", "capacity_weight", "rate_weight")
 """Of the reward C(22): l2 to l5."""
@@ -91,6 +93,8 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
         scenario: a file, the name of a shipped scenario, or one already loaded.
         overrides: "a.b.c=VALUE", as for the command's --set; "run.slots=200" is an episode's length.
         data_dir: where the scenario's data files are looked up.
+        action: what is observed and what an action means: "guided", see `encoding`, or "paper", the papers'
+            states and actions as printed, see `printed`.
         flat: whether an observation is a vector (N F,) and an action (N A,), as most libraries want
             it; else they are (N, F) and (N, A).
         autoreset_mode: what happens after an episode's last slot. NEXT_STEP, Gymnasium's default:
@@ -111,8 +115,12 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
 
     Raises:
         ScenarioError: the scenario cannot be run, or has the other problem.
-        ValueError: no replications, no slots, or a mode that is not known.
+        ValueError: no replications, no slots, or a mode or kind of action that is not known.
     """
+
+    _recording: Recording | None = None
+    _drawing: Drawing | None = None
+    # As `close` finds them where the constructor has failed.
 
     problem_name: str
     """Its `run.problem`."""
@@ -130,6 +138,7 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
         overrides: Sequence[str] = (),
         data_dir: Path | None = None,
         *,
+        action: ActionKind = "guided",
         flat: bool = True,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         max_episode_steps: int | None = None,
@@ -166,7 +175,8 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
         self._drawing = drawing
         self._plan = plan = blueprint(self.scenario)
         self.problem, self.topology = plan.problem, plan.topology
-        self.encoding = encoding_of(plan.problem)
+        self.action = action
+        self.encoding = encoding_of(plan.problem, action)
         devices = plan.network.devices
         self._columns = (num_envs, devices, self.encoding.action_count)
         observed = (devices, self.encoding.feature_count)
@@ -250,6 +260,7 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
             np.asarray(actions).reshape(self._columns), self.observation
         )
         columns = self._simulation.act(decision)
+        reward = self.reward({**columns, **self._asked(decision)})
         world = self._simulation.world
         self._over = world.state.slot >= self.scenario.run.slots
         if self._over and self._recording is not None:
@@ -263,7 +274,7 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
             observation, _ = self.reset()
         else:
             self._show()
-        return observation, self.reward(columns), never, truncated, info
+        return observation, reward, never, truncated, info
 
     def render(self) -> tuple[NDArray[np.uint8], ...] | None:
         """The network as it is now: R pictures (height, width, 3), or None, see `render_mode`.
@@ -312,6 +323,10 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
 
     def _queues(self) -> Info:
         """Of devices (R, N) and stations (R, B) as a slot has ended."""
+        return {}
+
+    def _asked(self, decision: Any) -> Mapping[str, NDArray[Any]]:
+        """What `reward` has to know as it was decided, not as the network carried it out scaled down."""
         return {}
 
     def feasible(self, columns: SlotColumns) -> BoolArray:
@@ -372,7 +387,17 @@ class StreamVectorEnvironment(VectorEnvironment):
     """The stream problem. The reward is A(22): minus P2's value, A(20), in units of 10 N q^2.
 
     q is what a device's CPU can execute in a slot (the mean of all devices), bits: a unit is ten
-    slots' work in every queue, times one slot's work served. The keywords are `VectorEnvironment`'s.
+    slots' work in every queue, times one slot's work served.
+
+    With `action="paper"` a slot that breaks A(14), so that the network has scaled it down, has "a penalty,
+    which is a negative constant", below A(23). **Ours:** the constant; and that it comes beside A(22), of
+    what was carried out, not in its place: where all slots break a limit, they would all be alike.
+
+    Args:
+        num_envs: as for `VectorEnvironment`, and so are `scenario` and `common`.
+        scenario: likewise.
+        limit_weight: the penalty, in units of the reward; guided actions break no limit and have none.
+        common: the keywords of `VectorEnvironment`.
     """
 
     problem_name = "drift-plus-penalty"
@@ -383,17 +408,26 @@ class StreamVectorEnvironment(VectorEnvironment):
     }
 
     def __init__(
-        self, num_envs: int = 1, scenario: str | Path | Scenario = "iiot_20dev", **common: Any
+        self,
+        num_envs: int = 1,
+        scenario: str | Path | Scenario = "iiot_20dev",
+        *,
+        limit_weight: float = 1.0,
+        **common: Any,
     ) -> None:
         super().__init__(num_envs, scenario, **common)
+        self._limit_weight = limit_weight
         assert isinstance(self.problem, DriftPlusPenalty)  # by the problem's name
         network = self.problem.network
         local_bits = network.device_cpu_hz.mean() * network.slot_s / network.cycles_per_bit
         self.reward_unit = 10.0 * network.devices * float(local_bits) ** 2
 
     def reward(self, columns: SlotColumns) -> FloatArray:
-        """(R,) A(22), from the (R,) objective in bit^2."""
-        return -columns["objective"] / self.reward_unit
+        """(R,) A(22), from the (R,) objective in bit^2, and the penalty below A(23)."""
+        reward: FloatArray = -columns["objective"] / self.reward_unit
+        if self.action == "paper":
+            reward = reward - self._limit_weight * ~self.feasible(columns)
+        return reward
 
     def feasible(self, columns: SlotColumns) -> BoolArray:
         """(R,) whether nothing that was decided had to be scaled down to a capacity, A(14)."""
@@ -472,6 +506,10 @@ class TaskVectorEnvironment(VectorEnvironment):
         reward: FloatArray = -cost
         return reward
 
+    def _asked(self, decision: TaskDecision) -> Mapping[str, NDArray[Any]]:
+        """Printed actions may ask for more than F_max, (10e): rho^F is of that."""
+        return {} if self.action == "guided" else {"edge_cpu_hz": decision.edge_cpu_hz}
+
     def feasible(self, columns: SlotColumns) -> BoolArray:
         """(R,) whether (10b) to (10f) held."""
         return columns["feasible"].astype(np.bool_)
@@ -503,7 +541,7 @@ class Environment(gymnasium.Env[Features, NDArray[np.floating]]):
         self._np_random, self._np_random_seed = self.vector.np_random, self.vector.np_random_seed
         return observation[0], info
 
-    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+    def render(self) -> NDArray[np.uint8] | None:
         """The network as it is now, (height, width, 3), or None; see `VectorEnvironment.render`."""
         frames = self.vector.render()
         return None if frames is None else frames[0]

@@ -48,7 +48,7 @@ def register_envs() -> None:
     zoo = sys.modules.get("pettingzoo")
     for name in PARALLEL:
         if name not in getattr(zoo, "parallel_registry", PARALLEL):
-            made = f"{package}.experiments.parallel:parallel_env"
+            made = f"{package}.experiments.environments:parallel_env"
             zoo.register("parallel", name, made, kwargs={"name": name})  # type: ignore[union-attr]
 
 
