@@ -10,15 +10,10 @@ from numpy.typing import NDArray
 
 from .. import __version__
 from ..policies.learning.encodings import encoding_about
-from ..policies.learning.environment import (
-    Environment,
-    Info,
-    StreamEnvironment,
-    TaskEnvironment,
-    VectorEnvironment,
-)
+from ..policies.learning.environment import Info, VectorEnvironment
 from ..policies.learning.inverse_encoding import action_of, difference
 from ..policies.learning.registration import STREAM, TASKS, register_envs
+from ..policies.learning.single_environment import Environment, StreamEnvironment, TaskEnvironment
 from ..simulator.core.errors import RunError
 from ..traces.reader import open_trace
 from .block import Experiment

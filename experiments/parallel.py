@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
 from ..policies.learning.encoding import FEATURE_MAX, Features
-from ..policies.learning.environment import Environment, Info
+from ..policies.learning.environment import Info
+from ..policies.learning.single_environment import Environment
 from ..simulator.core.arrays import BoolArray, IntArray
 from .rendering import METADATA
 
@@ -192,7 +193,7 @@ class ParallelEnvironment(ParallelEnv):  # type: ignore[misc]
                 f"stays = {self._stays}: device {again[0]} comes back once more; allowed: a larger "
                 f"`stays`, the most visits that a device makes"
             )
-        self.agents = [_stay(i, self._begun[i]) for i in np.flatnonzero(self._there)]
+        self.agents = [_stay(int(i), int(self._begun[i])) for i in np.flatnonzero(self._there)]
 
     def _pass_empty_slots(self, over: bool) -> bool:
         """Nobody is there to act in them; whether the episode is over."""
@@ -237,10 +238,9 @@ class ParallelEnvironment(ParallelEnv):  # type: ignore[misc]
             if given != expected:
                 raise ValueError(f"action of {agent} has shape {given}; allowed: {expected}")
             mine = self._number[agent]
+            own = np.asarray(action).reshape(-1, joint.shape[1])
             rows: Any = mine if serving is None else serving == mine
-            joint[rows] = (
-                action if serving is None else np.asarray(action).reshape(joint.shape)[rows]
-            )
+            joint[rows] = own[0] if serving is None else own[rows]
         return joint
 
     def _info(self, info: Info, number: int) -> Info:

@@ -79,6 +79,7 @@ def frame(world: World, replication: int) -> NDArray[np.uint8]:
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     state = world.state
     there = np.flatnonzero(state.present[replication])
@@ -94,7 +95,7 @@ def frame(world: World, replication: int) -> NDArray[np.uint8]:
     )
     with rc_context(STYLE):
         figure = Figure(figsize=SIZE, dpi=100)
-        canvas = FigureCanvasAgg(figure)
+        canvas: Any = FigureCanvasAgg(figure)
         grid = figure.add_gridspec(
             2, 2, left=0.07, right=0.98, bottom=0.09, top=0.94, hspace=0.35, width_ratios=[1.2, 1.0]
         )
@@ -114,8 +115,8 @@ def frame(world: World, replication: int) -> NDArray[np.uint8]:
             below.set_title("queues of stations, Mbit")
             below.set_ylim(0.0, _round_up(queues))
             if len(queues) <= FEW_STATIONS:
-                names = {"fontsize": 7 if len(queues) <= 8 else 5.5}
-                below.set_xticks(np.arange(len(queues)), stations.station_names, **names)
+                size = 7.0 if len(queues) <= 8 else 5.5
+                below.set_xticks(np.arange(len(queues)), stations.station_names, fontsize=size)
             below.set_xlim(-0.6, len(queues) - 0.4)
         draw_map(seen, ax, heights / max(heights.max(initial=0.0), 1e-30))
         ax.set_title(
@@ -129,7 +130,7 @@ def frame(world: World, replication: int) -> NDArray[np.uint8]:
         chart.set_xlim(-0.6, devices - 0.4)
         chart.set_ylim(0.0, _round_up(heights))
         chart.set_xlabel("device")
-        chart.xaxis.get_major_locator().set_params(integer=True)
+        chart.xaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True))
         canvas.draw()
         pixels: NDArray[np.uint8] = np.array(canvas.buffer_rgba())[..., :3]
         return np.ascontiguousarray(pixels)

@@ -610,9 +610,9 @@ def test_specifications_make_the_same_again(name: str) -> None:
         assert np.array_equal(again.reset(seed=3)[0], env.reset(seed=3)[0])
     vector = gymnasium.make_vec(name, num_envs=2, **keys)
     assert vector.spec is not None
-    again = gymnasium.make_vec(vector.spec, num_envs=2)
-    assert again.observation_space == vector.observation_space
-    assert np.array_equal(again.reset(seed=3)[0], vector.reset(seed=3)[0])
+    other = gymnasium.make_vec(vector.spec, num_envs=2)
+    assert other.observation_space == vector.observation_space
+    assert np.array_equal(other.reset(seed=3)[0], vector.reset(seed=3)[0])
 
 
 @pytest.mark.parametrize("name", BOTH)

@@ -192,7 +192,8 @@ def test_an_agent_learns_offline(folder: Path) -> None:
         adam = torch.optim.Adam(net.parameters(), 1e-2)
         for _ in range(300):
             adam.zero_grad()
-            torch.nn.functional.mse_loss(net(shown), given).backward()
+            loss: Any = torch.nn.functional.mse_loss(net(shown), given)
+            loss.backward()
             adam.step()
 
     def reward(act: Any) -> float:

@@ -265,20 +265,21 @@ def test_a_picture_and_a_trace(tmp_path: Path) -> None:
 
 
 def test_mistakes_are_told() -> None:
-    for keywords, message in (
+    mistakes: tuple[tuple[dict[str, Any], str], ...] = (
         ({"name": "edgesim/No-v0"}, "name = 'edgesim/No-v0'; allowed: edgesim/Stream-parallel-v0"),
         ({"agents": "cell"}, "agents = 'cell'; allowed: device, station"),
         ({"stays": 0}, "stays = 0; allowed: 1 or more"),
         ({"name": PARALLEL[1], "agents": "station"}, "agents = 'station'; allowed: device"),
-    ):
+    )
+    for keywords, message in mistakes:
         with pytest.raises(ValueError, match=message):
-            parallel_env(**keywords)  # type: ignore[arg-type]
+            parallel_env(**keywords)
     env = parallel_env(overrides=["devices.count=2", "run.slots=1"])
     with pytest.raises(gymnasium.error.ResetNeeded):
         env.step({})
     env.reset(seed=1)
-    still = np.zeros(4)
-    for given, message in (
+    still: Any = np.zeros(4)
+    cases: tuple[tuple[dict[str, Any], str], ...] = (
         ({"device_0": still}, "actions: device_1; allowed: those in `agents`"),
         ({"device_0": still, "device_1": still, "x": still}, "actions: x; allowed"),
         (
@@ -286,7 +287,8 @@ def test_mistakes_are_told() -> None:
             r"device_1 has shape \(3,\); allowed: \(4,\)",
         ),
         ({"device_0": still, "device_1": np.full(4, np.nan)}, "NaN"),
-    ):
+    )
+    for given, message in cases:
         with pytest.raises(ValueError, match=message):
             env.step(given)
     env.step({"device_0": still, "device_1": still})

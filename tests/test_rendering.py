@@ -34,12 +34,12 @@ def count(picture: Any, colour: tuple[int, int, int]) -> int:
 def test_a_picture_follows_the_network(name: str) -> None:
     env = drawn(name)
     env.reset(seed=1)
-    first = env.render()
+    first: Any = env.render()
     assert isinstance(first, np.ndarray)
     assert (first.shape, first.dtype) == ((540, 960, 3), np.uint8)
-    assert np.array_equal(first, deepcopy(env).render())
+    assert np.array_equal(first, np.asarray(deepcopy(env).render()))
     env.step(np.zeros(env.action_space.shape or ()))
-    assert not np.array_equal(first, env.render())
+    assert not np.array_equal(first, np.asarray(env.render()))
     assert env.metadata["render_modes"] == METADATA["render_modes"]
     assert env.metadata["render_fps"] > 0
 
@@ -83,7 +83,7 @@ def test_a_vector_gives_a_picture_of_each() -> None:
     for r, picture in enumerate(pictures):
         alone = drawn()
         alone.reset(seed=5 + r)
-        assert np.array_equal(picture, alone.render())
+        assert np.array_equal(picture, np.asarray(alone.render()))
     with pytest.raises(ValueError, match="render_mode = 'human'; allowed: None, rgb_array"):
         gymnasium.make_vec(STREAM, overrides=SMALL, render_mode="human")
 
@@ -96,7 +96,7 @@ def test_wrappers_collect_and_record(tmp_path: Path) -> None:
     assert len(many.render()) == 4
     pytest.importorskip("moviepy")
     videos = tmp_path / "videos"
-    env = gymnasium.wrappers.RecordVideo(drawn(), str(videos), lambda episode: True)
+    env: Any = gymnasium.wrappers.RecordVideo(drawn(), str(videos), lambda episode: True)
     env.reset(seed=1)
     while not env.step(np.zeros(12))[3]:
         pass

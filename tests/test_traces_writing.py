@@ -26,6 +26,7 @@ from trace_recording import (
 import edgesim
 from edgesim.simulator.core.recorder import OUTCOMES, TASK_ROW
 from edgesim.traces import writer as writer_module
+from edgesim.traces.growing_table import GrowingTable
 from edgesim.traces.layout import TraceFile
 from edgesim.traces.reader import TraceError, open_trace
 from edgesim.traces.running_totals import LATENCY_EDGES_S
@@ -497,3 +498,33 @@ def test_slots_take_a_third_of_their_bytes(tmp_path: Path) -> None:
     plain, stored = np.sum(columns, axis=0)
     assert len(columns) > 25
     assert stored < plain / 3.2
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 4, 7])
+def test_chunks_like_the_one_before_come_back_like_all_others(tmp_path: Path, step: int) -> None:
+    """Those that differ in their last row, in a zero's sign, or in nothing, however they are filled."""
+    values = np.full((28, 2), 5.0)
+    values[11, 1] = values[12, 0] = 6.0
+    values[16:24] = 0.0
+    values[21, 1] = -0.0
+    counts = np.arange(28) // 8 % 2
+    with h5py.File(tmp_path / "t.h5", "w", libver="latest") as file:
+        packed = {"shuffle": True, "compression": 1}
+        made = {
+            "values": file.create_dataset(
+                "values", (0, 2), "f8", maxshape=(None, 2), chunks=(4, 2), **packed
+            ),
+            "counts": file.create_dataset(
+                "counts", (0,), "i4", maxshape=(None,), chunks=(4,), **packed
+            ),
+        }
+        table = GrowingTable(made, 0)
+        for first in range(0, 28, step):
+            rows = slice(first, min(first + step, 28))
+            columns = {"values": values[rows], "counts": counts[rows].astype(np.float64)}
+            table.append(columns, rows.stop - first)
+            if first % 3 == 0:
+                table.publish(0.0)
+        table.end()
+        assert file["values"][:].tobytes() == values.tobytes()
+        assert_array_equal(file["counts"][:], counts)

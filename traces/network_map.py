@@ -47,7 +47,7 @@ class NetworkMap:
         wires: pairs of stations that a backhaul link joins.
     """
 
-    area_m: Sequence[float]
+    area_m: Sequence[float] | FloatArray
     device_m: FloatArray
     serving: IntArray
     station_m: FloatArray
