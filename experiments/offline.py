@@ -1,6 +1,7 @@
 """Runs as an offline data set of Minari's: observations, actions, rewards and infos of each episode."""
 
 import warnings
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ def export_minari(trace: str | Path, dataset_id: str, *, trust: bool = False) ->
     }
     register_envs()
     alone = kind(scenario=scenario, action=action)
-    alone.spec = gymnasium.spec(name)
+    alone.spec = deepcopy(gymnasium.spec(name))  # which is the registry's own
     # As text, as whoever loads the data set may not have the trace; the same for all policies and seeds,
     # else Minari combines no data sets.
     same = scenario.with_policy("local").with_run(replications=1, seed=1)
