@@ -34,7 +34,9 @@ if TYPE_CHECKING:
         train,
         validate,
     )
+    from edgesim.experiments.environments import parallel_env
     from edgesim.experiments.errors import ArgumentError, CheckpointError, SweepStoppedError
+    from edgesim.experiments.offline import export_minari
     from edgesim.experiments.sweeps.dataset import open_sweep
     from edgesim.policies.base import Policy
     from edgesim.policies.learning.registration import register_envs
@@ -71,9 +73,11 @@ __all__ = [
     "estimate_sweep",
     "export",
     "export_graph",
+    "export_minari",
     "load_scenario",
     "open_sweep",
     "open_trace",
+    "parallel_env",
     "plot",
     "register_envs",
     "report",
@@ -103,8 +107,10 @@ _MODULES = {
     "TaskObservation": "simulator.tasks.observation",
     "Trace": "traces.reader",
     "TraceError": "traces.file_errors",
+    "export_minari": "experiments.offline",
     "open_sweep": "experiments.sweeps.dataset",
     "open_trace": "traces.reader",
+    "parallel_env": "experiments.environments",
     "register_envs": "policies.learning.registration",
     "watch": "traces.watch",
 }

@@ -15,7 +15,6 @@ They raise
 They import the rest of the program when they are called.
 """
 
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -104,7 +103,8 @@ def run(
     overrides: "Overrides" = (),
     data_dir: AnyPath | None = None,
     trust: bool = False,
-    on_start: "Follow" = lambda simulation: None,
+    workers: int | None = None,
+    on_start: "Follow" = lambda run: None,
 ) -> "Trace":
     """Run a scenario, and open the trace that it leaves.
 
@@ -136,8 +136,12 @@ def run(
         trust: whether the scenario may name classes, "module:Class", of any module, and a trace of any at
             all; else only those of a .py file beside the scenario's own (docs/security.md). What is given
             as an argument here needs no trust.
-        on_start: is handed the simulation before its first slot, to follow it.
+        workers: processes that share the replications; if not given, one for each core where that pays,
+            and one for a policy or model that is not the program's own (docs/python.md).
+        on_start: is handed the run before its first slot, to follow it: the simulation, where it is all in
+            this process, else what has its `slot`, `slots`, `notes()` and `stop()`.
     """
+    from .experiments.blocks import workers_for
     from .experiments.checkpoint import checkpoint_path
     from .experiments.outputs import alone
     from .experiments.run import execute, execute_or_resume, prepare
@@ -157,15 +161,16 @@ def run(
         trust=trust,
     )
     experiment = prepare(loaded, policy)
+    processes = workers_for(experiment, workers)
     path = Path(output) if output is not None else _new_output(loaded, suffix=".h5")
     overwrite = not resume if overwrite is None else overwrite
     with alone(path, reserved=output is None):
         if resume and (not overwrite or checkpoint_path(path).exists()):
-            execute_or_resume(experiment, path, on_start, checkpoint_every)
+            execute_or_resume(experiment, path, on_start, checkpoint_every, processes)
         elif output is not None and path.exists() and not overwrite:
             raise ArgumentError(f"{path} exists; `overwrite=True` replaces it")
         else:
-            execute(experiment, path, on_start, checkpoint_every)
+            execute(experiment, path, on_start, checkpoint_every, workers=processes)
         return open_trace(path)
 
 
@@ -301,12 +306,13 @@ def sweep(
     from .experiments.sweeps.execute import execute_sweep, plan
     from .experiments.sweeps.sweep_file import load_sweep
     from .experiments.sweeps.workers import DaskPool, LocalPool, Pool
+    from .simulator.core.memory import cores
 
     asked = load_sweep(sweep, data_dir, trust=trust)
     folder = _sweep_folder(sweep, output)
 
     def pool() -> Pool:
-        return DaskPool(folder, scheduler) if scheduler else LocalPool(folder, workers or _cores())
+        return DaskPool(folder, scheduler) if scheduler else LocalPool(folder, workers or cores())
 
     plan(asked, folder)
     try:
@@ -336,8 +342,9 @@ def estimate_sweep(
     """The runs of a sweep, about how long they take and how large they are; arguments as for `sweep`."""
     from .experiments.sweeps.estimate import estimate
     from .experiments.sweeps.sweep_file import load_sweep
+    from .simulator.core.memory import cores
 
-    return estimate(load_sweep(sweep, data_dir, trust=trust), workers or _cores())
+    return estimate(load_sweep(sweep, data_dir, trust=trust), workers or cores())
 
 
 def compare_sweep(
@@ -531,6 +538,7 @@ def reproduce(
     """
     from .experiments.reproduction import engine
     from .experiments.reproduction.catalogue import FIGURES, chosen
+    from .simulator.core.memory import cores
 
     try:
         asked = [FIGURES[name] for name in chosen(_names(figures))]
@@ -542,7 +550,7 @@ def reproduce(
             asked,
             folder,
             quick=quick,
-            workers=workers or _cores(),
+            workers=workers or cores(),
             data_dir=data,
             reporter=reporter,
         )
@@ -587,10 +595,3 @@ def _names(names: Names) -> list[str]:
     from .scenarios.policy_list import split
 
     return [name for name in (split(names) if isinstance(names, str) else names) if name]
-
-
-def _cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # not on macOS
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

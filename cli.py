@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from edgesim import terminal
-from edgesim.exits import FAILED, Program, option_of, user_errors
+from edgesim.exits import FAILED, Program, check_picture, refuse, user_errors
 from edgesim.terminal import say
 
 if TYPE_CHECKING:
+    from edgesim.experiments.block import Running
     from edgesim.experiments.train import TrainingResult
-    from edgesim.simulator.simulation import Simulation
 
 DATA_KINDS = ("carbon", "arrivals", "mobility", "positions", "topology")
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -129,6 +129,11 @@ trace_argument = click.argument("trace", type=click.Path(path_type=Path))
     is_flag=True,
     help="Go on with the run whose trace --output names, if there is one.",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Processes that share the replications.  [default: one for each core, where that pays]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def run(train_first: bool, checkpoint: Path | None, as_json: bool, **arguments: Any) -> None:
     """Run SCENARIO and leave a trace.
@@ -149,11 +154,11 @@ def run(train_first: bool, checkpoint: Path | None, as_json: bool, **arguments: 
         started = []
         with run_progress() as follow:
 
-            def on_start(simulation: "Simulation") -> None:
-                started.append(simulation)
-                for note in simulation.notes():
+            def on_start(running: "Running") -> None:
+                started.append(running)
+                for note in running.notes():
                     say(f"note: {note}", err=True)
-                follow(simulation)
+                follow(running)
 
             interrupt: KeyboardInterrupt | None = None
             try:
@@ -522,8 +527,16 @@ def watch(trace: Path, interval: float) -> None:
     "GraphML (.graphml) or node-link JSON (.json), which [topology] file reads.",
 )
 @click.option("--slot", type=int, help="Of --graph.  [default: the last one recorded]")
+@click.option(
+    "--minari", metavar="ID", help="Write the runs as an offline data set of Minari's instead."
+)
 def export(
-    trace: Path, output: Path | None, file_format: Any, graph: Path | None, slot: int | None
+    trace: Path,
+    output: Path | None,
+    file_format: Any,
+    graph: Path | None,
+    slot: int | None,
+    minari: str | None,
 ) -> None:
     """Write a trace's slots and tasks as tables, one row per device, station or task.
 
@@ -532,6 +545,12 @@ def export(
     with user_errors():
         from edgesim import api
 
+        if minari is not None:
+            from edgesim.experiments.offline import export_minari
+
+            refuse({"output": output, "graph": graph, "slot": slot}, "--minari")
+            say(export_minari(trace, minari))
+            return
         if graph is not None:
             from edgesim.traces.network_graph import SUFFIXES
 
@@ -561,21 +580,6 @@ def trained(arguments: Mapping[str, Any], as_json: bool) -> Path:
             text = f"{value:,.6g}" if isinstance(value, float) else f"{value}"
             say(f"{key:<26}{text}")
     return result.checkpoint
-
-
-def refuse(arguments: Mapping[str, object], what: str) -> None:
-    """Refuse options that are given, but do not go with this."""
-    given = [option_of(name) for name, value in arguments.items() if value not in (None, ())]
-    if given:
-        raise click.UsageError(f"{', '.join(given)} cannot be used with {what}")
-
-
-def check_picture(path: Path | None) -> None:
-    """Refuse a picture that cannot be drawn before anything is run for it."""
-    from edgesim.traces.figures import SUFFIXES
-
-    if path and path.suffix.lower() not in SUFFIXES:
-        raise click.UsageError(f"{path}: a picture ends in {', '.join(SUFFIXES)}")
 
 
 def print_result(result: Any, as_json: bool) -> None:

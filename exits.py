@@ -2,8 +2,9 @@
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -92,3 +93,18 @@ def in_options(error: BaseException) -> str:
 def option_of(argument: str) -> str:
     """The option that sets a function's argument."""
     return f"--{OPTIONS.get(argument, argument).replace('_', '-')}"
+
+
+def refuse(arguments: Mapping[str, object], what: str) -> None:
+    """Refuse options that are given, but do not go with this."""
+    given = [option_of(name) for name, value in arguments.items() if value not in (None, ())]
+    if given:
+        raise click.UsageError(f"{', '.join(given)} cannot be used with {what}")
+
+
+def check_picture(path: Path | None) -> None:
+    """Refuse a picture that cannot be drawn before anything is run for it."""
+    from edgesim.traces.figures import SUFFIXES
+
+    if path and path.suffix.lower() not in SUFFIXES:
+        raise click.UsageError(f"{path}: a picture ends in {', '.join(SUFFIXES)}")

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from .checkouts import Checkout, Comparison, checkouts
 from .measure import Row
-from .tasks import DEVICES, NETWORK
+from .peers import LARGE, LARGE_DEVICES
 
-RATE, PER_SLOT = 1000, 100 * DEVICES
+RATE, PER_SLOT = 1000, 100 * LARGE_DEVICES
 COMPARED_SLOTS, SLOTS = 30, 225
 MILLIONS = 20
 STABLE = ("tasks.mean=2 kbit",)
@@ -71,7 +71,7 @@ class Result(NamedTuple):
 
 def run(one: Checkout, slots: int, *overrides: str) -> Result:
     """A run, in a process of its own."""
-    keys = (*NETWORK, "trace.level=summary", f"tasks.rate={RATE}", *overrides)
+    keys = (*LARGE, "trace.level=summary", f"tasks.rate={RATE}", *overrides)
     printed = one.spent("-c", PROGRAM.format(overrides=keys, slots=slots)).printed
     return Result(*map(float, printed.split()))
 

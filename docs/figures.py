@@ -17,7 +17,8 @@ from matplotlib import pyplot as plt
 from matplotlib.ticker import NullFormatter
 
 from edgesim import run
-from edgesim.traces.figures import STYLE, plot, save
+from edgesim.traces.figures import plot, save
+from edgesim.traces.network_map import STYLE
 from edgesim.traces.summary import TraceSummary
 
 DOCS = Path(__file__).resolve().parent

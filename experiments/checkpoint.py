@@ -5,9 +5,10 @@ them, arrays, the first of which is the text of a JSON tree. Nothing in it is co
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import file_digest
+from itertools import chain
 from os import SEEK_END
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -32,12 +33,14 @@ class Checkpoint:
     Attributes:
         scenario: the resolved scenario, TOML.
         every: slots between checkpoints.
-        state: of the policy, the simulation's parts, and the writer.
+        written: the state of the writer.
+        blocks: of each block of replications the state of its policy and of its simulation's parts.
     """
 
     scenario: str
     every: int
-    state: Saved
+    written: Saved
+    blocks: Sequence[Saved]
 
 
 def checkpoint_path(trace: Path) -> Path:
@@ -48,16 +51,20 @@ def checkpoint_path(trace: Path) -> Path:
 def save(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint in place of the one that is there, which is never damaged.
 
+    Arrays are asked for one after another, in the order of the states.
+
     Raises:
         OSError: the file cannot be written.
     """
+    states = [checkpoint.written, *checkpoint.blocks]
     about = {
         "scenario": checkpoint.scenario,
         "every": checkpoint.every,
-        "state": checkpoint.state.tree,
+        "states": [[state.tree, len(state.arrays)] for state in states],
     }
     text = np.frombuffer(json.dumps(about).encode(), np.uint8)
-    arrays = {str(number): array for number, array in enumerate(checkpoint.state.arrays)}
+    each = chain.from_iterable(state.arrays for state in states)
+    arrays = {str(number): array for number, array in enumerate(each)}
     with put_file(path) as file:  # at no time in memory as a whole
         file.write(_header("0" * 64))
         begin = file.tell()
@@ -137,7 +144,12 @@ def _parsed(content: BinaryIO, begin: int) -> Checkpoint:
     with np.load(content, allow_pickle=False) as arrays_by_name:
         tree = json.loads(arrays_by_name[_TREE].tobytes())
         arrays = [arrays_by_name[str(number)] for number in range(len(arrays_by_name.files) - 1)]
-    scenario, every, state = tree["scenario"], tree["every"], tree["state"]
-    if (type(scenario), type(every), type(state)) != (str, int, dict) or every <= 0:
+    scenario, every, states = tree["scenario"], tree["every"], []
+    for state, count in tree["states"]:
+        if type(state) is not dict or type(count) is not int or not 0 <= count <= len(arrays):
+            raise ValueError("not what a run saves")
+        states.append(Saved(state, arrays[:count]))
+        del arrays[:count]
+    if (type(scenario), type(every)) != (str, int) or every <= 0 or len(states) < 2 or arrays:
         raise ValueError("not what a run saves")
-    return Checkpoint(scenario, every, Saved(state, arrays))
+    return Checkpoint(scenario, every, states[0], states[1:])

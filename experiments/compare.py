@@ -11,8 +11,10 @@ from ..policies.registry import policy_name
 from ..scenarios.errors import Issue, ScenarioError
 from ..scenarios.loading import AnyScenario, Overrides, with_overrides, with_values
 from ..scenarios.policy_list import FORM, parse_policy, split
+from .block import Experiment
+from .blocks import workers_for
 from .errors import interrupted
-from .run import Experiment, Follow, execute, load, prepare
+from .run import Follow, execute, load, prepare
 
 Policies: TypeAlias = str | Sequence[AnyPolicy] | Mapping[str, AnyPolicy]
 """Two or more: "a,b{key=value}", or a list of such names, classes and objects, or these by label."""
@@ -100,7 +102,8 @@ def execute_each(
             name = re.sub(r"[^\w.]+", "-", label).strip("-.")[:60]
             path = folder / f"{number}-{name}.h5"
             with watch(label, number, len(experiments)) as follow:
-                status = execute(experiment, path, follow)
+                workers = workers_for(experiment)
+                status = execute(experiment, path, follow, workers=workers)
             if status != "complete":
                 raise KeyboardInterrupt
             traces[label] = path

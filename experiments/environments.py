@@ -1,23 +1,30 @@
-"""What `gymnasium.make` makes: the environments of `policies/learning/environment.py`, which may leave traces."""
+"""What `gymnasium.make` makes: the environments of `policies/learning/environment.py`, with traces and pictures."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from ..policies.learning.encoding import encoding_about
+from ..policies.learning.encodings import encoding_about
 from ..policies.learning.environment import (
+    Environment,
     StreamEnvironment,
     StreamVectorEnvironment,
     TaskEnvironment,
     TaskVectorEnvironment,
     VectorEnvironment,
 )
+from ..policies.learning.registration import PARALLEL
 from ..simulator.build import Blueprint
 from ..simulator.core.randomness import Streams
 from ..simulator.core.recorder import EndStatus, TaskTable
 from ..traces.writer import TraceWriter
-from .run import Experiment, run_info
+from .block import Experiment
+from .rendering import METADATA, MapDrawing
+from .run import run_info
+
+if TYPE_CHECKING:
+    from .parallel import ParallelEnvironment
 
 ACTIONS = "__main__:Actions"
 """What a trace calls the policy: only whoever gave the actions knows it."""
@@ -56,7 +63,7 @@ class TraceOfEpisodes:
         self.end("interrupted")
         scenario = env.scenario.with_policy(ACTIONS).with_run(seed=streams.seeds[0])
         info = run_info(Experiment(scenario, plan, Actions()))
-        info = replace(info, seeds=streams.seeds, encoding=encoding_about(plan.problem))
+        info = replace(info, seeds=streams.seeds, encoding=encoding_about(plan.problem, env.action))
         path = Path(self._path.replace("{episode}", str(self._episode)))
         path.parent.mkdir(parents=True, exist_ok=True)
         self._episode += 1
@@ -72,29 +79,74 @@ class TraceOfEpisodes:
             writer.close(status)
 
 
-def make_stream(record_trace: str | Path | None = None, **keywords: Any) -> StreamEnvironment:
-    """A `StreamEnvironment` that leaves a trace, if one is asked for."""
-    return StreamEnvironment(**keywords, recording=_recording(record_trace))
+@dataclass(frozen=True)
+class Maker:
+    """Makes environments of a class that may leave traces and be drawn; an entry point of Gymnasium's.
+
+    Attributes:
+        made: the class, single or vector.
+        metadata: what `gymnasium.make` asks of an entry point.
+    """
+
+    made: type[Environment | VectorEnvironment]
+    metadata: ClassVar[dict[str, Any]] = METADATA
+
+    def __call__(
+        self,
+        record_trace: str | Path | None = None,
+        render_mode: str | None = None,
+        **keywords: Any,
+    ) -> Any:
+        """An environment; the keywords are its class's."""
+        alone = issubclass(self.made, Environment)
+        return self.made(
+            **keywords,
+            render_mode=render_mode,
+            drawing=MapDrawing(["human", "rgb_array"] if alone else ["rgb_array"]),
+            recording=None if record_trace is None else TraceOfEpisodes(record_trace),
+        )
 
 
-def make_tasks(record_trace: str | Path | None = None, **keywords: Any) -> TaskEnvironment:
-    """A `TaskEnvironment` that leaves a trace, if one is asked for."""
-    return TaskEnvironment(**keywords, recording=_recording(record_trace))
+make_stream, make_stream_vector = Maker(StreamEnvironment), Maker(StreamVectorEnvironment)
+make_tasks, make_tasks_vector = Maker(TaskEnvironment), Maker(TaskVectorEnvironment)
+
+_PARALLEL = dict(zip(PARALLEL, (make_stream, make_tasks), strict=True))
 
 
-def make_stream_vector(
-    record_trace: str | Path | None = None, **keywords: Any
-) -> StreamVectorEnvironment:
-    """A `StreamVectorEnvironment` that leaves a trace of all replications, if one is asked for."""
-    return StreamVectorEnvironment(**keywords, recording=_recording(record_trace))
+def parallel_env(
+    name: str = PARALLEL[0],
+    *,
+    agents: Literal["device", "station"] = "device",
+    stays: int = 1,
+    fixed: bool = False,
+    flat: bool = True,
+    max_cycles: int | None = None,
+    **keywords: Any,
+) -> "ParallelEnvironment":
+    """A parallel environment of PettingZoo.
 
+    Args:
+        name: "edgesim/Stream-parallel-v0" or "edgesim/Tasks-parallel-v0".
+        agents: an agent for each device, or for each station.
+        stays: how often a device may be there in an episode; a device that is gone and comes back has
+            another agent.
+        flat: whether a station's observation and action are vectors, (N F,) and (N A,), or (N, F) and
+            (N, A); those of a device are vectors, (F,) and (A,).
+        fixed: all agents act from beginning to end, see `ParallelEnvironment`.
+        max_cycles: an episode ends after so many slots if it is shorter than the scenario's.
+        keywords: those of the environment of Gymnasium, docs/environments.md.
 
-def make_tasks_vector(
-    record_trace: str | Path | None = None, **keywords: Any
-) -> TaskVectorEnvironment:
-    """A `TaskVectorEnvironment` that leaves a trace of all replications, if one is asked for."""
-    return TaskVectorEnvironment(**keywords, recording=_recording(record_trace))
-
-
-def _recording(path: str | Path | None) -> TraceOfEpisodes | None:
-    return None if path is None else TraceOfEpisodes(path)
+    Raises:
+        ValueError: another name, or see `ParallelEnvironment`.
+        ScenarioError: the scenario cannot be run, or has the other problem.
+        ImportError: PettingZoo is not installed.
+    """
+    if name not in _PARALLEL:
+        raise ValueError(f"name = {name!r}; allowed: {', '.join(_PARALLEL)}")
+    try:
+        from .parallel import ParallelEnvironment
+    except ImportError as error:
+        text = f"parallel_env needs PettingZoo: pip install 'edgesim[environments]' ({error})"
+        raise ImportError(text) from error
+    env = _PARALLEL[name](**keywords, flat=False, max_episode_steps=max_cycles)
+    return ParallelEnvironment(env, name, agents, stays, fixed, flat)

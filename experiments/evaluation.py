@@ -47,7 +47,8 @@ class Evaluator:
     """Runs policies on a scenario's own seeds, and compares them with a reference.
 
     Stream problem: the "system cost" is minus the mean reward A(22), that is P2's objective; `local`
-    closes 0 % of the gap, `lyapunov`, which solves P2, 100 %. Task problem: the mean worst-case
+    closes 0 % of the gap, `lyapunov`, which solves P2, 100 %; "feasible" is the share of slots that A(14) holds
+    for without scaling down. Task problem: the mean worst-case
     emission beyond that of `exact`, and the share of feasible slots, both over the slots that `exact`
     finds feasible. There is no gap where both cost the same, as where nothing arrives, no excess where
     `exact` emits nothing, and neither emission nor excess where it finds no slot feasible.
@@ -83,6 +84,7 @@ class Evaluator:
             "local_system_cost": zero,
             "energy_per_bit_nj": float(joule.sum() / max(bits.sum(), 1.0)) * 1e9,
             "queue_mbit": float(columns["queue_bits"].mean()) * 1e-6,
+            "feasible": float((columns["scaled"] == 0).mean()),
         }
         if zero != best:
             figures["gap_closed"] = (zero - cost) / (zero - best)
@@ -121,6 +123,7 @@ _STREAM = (
     "offload_energy_j",
     "local_bits",
     "offloaded_bits",
+    "scaled",
 )
 _TASK = ("worst_emission_mg", "feasible")
 

@@ -17,7 +17,8 @@ from ..scenarios.schema import Scenario
 from ..simulator.build import Blueprint
 
 _OWN = __name__.partition(".")[0]
-_MODELS = ("mobility", "association", "path_loss", "fading", "arrivals")
+MODELS = ("mobility", "association", "path_loss", "fading", "arrivals")
+"""Of a blueprint, what may be of a user's own class."""
 
 
 class Inputs:
@@ -83,7 +84,7 @@ def inputs_of(scenario: Scenario, blueprint: Blueprint, policy: Any) -> dict[str
         As `Inputs.of`.
     """
     text = scenario.model_dump_json(exclude_none=True)
-    classes = [type(policy), *(type(getattr(blueprint, name)) for name in _MODELS)]
+    classes = [type(policy), *(type(getattr(blueprint, name)) for name in MODELS)]
     trained = None
     if isinstance(policy, TrainablePolicy):
         trained = Path(policy.checkpoint) if policy.checkpoint else None

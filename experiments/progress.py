@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..traces.printing import shown
 
 if TYPE_CHECKING:
-    from ..simulator.simulation import Simulation
+    from .block import Running
     from .sweeps.execute import SweepProgress
     from .train import TrainingProgress
 
@@ -17,14 +17,14 @@ REFRESH_S = 0.2
 
 
 @contextmanager
-def run_progress(what: str = "") -> Iterator[Callable[["Simulation"], None]]:
+def run_progress(what: str = "") -> Iterator[Callable[["Running"], None]]:
     """For a run: a bar with slots, slots/s and time left, from the first slot on.
 
     Args:
         what: stands before it.
     """
     if not sys.stderr.isatty():
-        yield lambda simulation: None
+        yield lambda run: None
         return
     from .progress_bar import Bar
 
@@ -32,19 +32,19 @@ def run_progress(what: str = "") -> Iterator[Callable[["Simulation"], None]]:
     task = bar.tasks[0]
     ended = threading.Event()
 
-    def watch(simulation: "Simulation") -> None:
+    def watch(run: "Running") -> None:
         while True:
             rate = f"{task.speed:,.0f} slots/s" if task.speed else "compiling"
-            bar.update(task.id, completed=simulation.world.state.slot, text=rate)
+            bar.update(task.id, completed=run.slot, text=rate)
             if ended.wait(REFRESH_S):
                 return
 
     threads: list[threading.Thread] = []
 
-    def follow(simulation: "Simulation") -> None:
-        bar.reset(task.id, total=simulation.slots)
+    def follow(run: "Running") -> None:
+        bar.reset(task.id, total=run.slots)
         bar.start()
-        threads.append(threading.Thread(target=watch, args=(simulation,), daemon=True))
+        threads.append(threading.Thread(target=watch, args=(run,), daemon=True))
         threads[0].start()
 
     try:

@@ -2,15 +2,14 @@
 
 import tomllib
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from ..policies.base import AnyPolicy, Policy
+from ..policies.base import AnyPolicy
 from ..policies.learning.agent import Agent
-from ..policies.learning.encoding import encoding_about
+from ..policies.learning.encodings import encoding_about
 from ..policies.learning.trainable import TrainablePolicy
 from ..policies.registry import make_policy, policy_name
 from ..scenarios.code import Code
@@ -23,15 +22,15 @@ from ..scenarios.tables import flatten, parse_toml
 from ..simulator.build import Blueprint, blueprint
 from ..simulator.core.errors import RunError, in_one_line
 from ..simulator.core.outputs import OutputError
-from ..simulator.core.randomness import Streams
 from ..simulator.core.recorder import EndStatus
-from ..simulator.core.saved_state import StateError, load_state
+from ..simulator.core.saved_state import StateError
 from ..simulator.core.signals import stopped_by_signals
-from ..simulator.simulation import Simulation
 from ..traces.layout import RunInfo
 from ..traces.reader import TraceError, is_hdf5, open_trace
 from ..traces.writer import TraceWriter
 from . import checkpoint
+from .block import Block, Experiment, Running
+from .blocks import Blocks, begun
 from .checkpoint import Checkpoint, checkpoint_path
 from .errors import ArgumentError, CheckpointError, interrupted
 from .inputs import inputs_of
@@ -39,22 +38,8 @@ from .radio_notes import radio_notes
 
 _ANEW = "`overwrite=True` without `resume=True` starts it anew"
 
-Follow = Callable[[Simulation], None]
-"""Is handed a simulation before its first slot, to follow its progress."""
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """A scenario with all that it names found and configured, ready for one run."""
-
-    scenario: Scenario
-    blueprint: Blueprint
-    policy: Policy
-
-    @property
-    def streams(self) -> Streams:
-        """The random streams of its seeds."""
-        return _streams(self.scenario)
+Follow = Callable[[Running], None]
+"""Is handed a run before its first slot, to follow its progress: its `Simulation`, if that is one."""
 
 
 def load(
@@ -174,78 +159,62 @@ def _notes(plan: Blueprint) -> list[str]:
     return [*plan.notes(), *radio_notes(plan)]
 
 
-def _streams(scenario: Scenario) -> Streams:
-    return Streams(scenario.run.seed, scenario.run.replications)
-
-
-def _begin(experiment: Experiment) -> None:
-    """Reset the policy.
-
-    Raises:
-        RunError: it failed.
-    """
-    policy, problem = experiment.policy, experiment.blueprint.problem
-    try:
-        policy.reset(problem.network, problem, experiment.streams.generators("policy"))
-    except Exception as error:
-        name = experiment.scenario.policy.name
-        raise RunError(f"policy {name!r}, reset: {type(error).__name__}: {error}") from error
-
-
 def execute(
     experiment: Experiment,
     path: Path,
     on_start: Follow = lambda simulation: None,
     checkpoint_every: int | None = None,
     on_end: Callable[[TraceWriter], None] = lambda writer: None,
+    workers: int = 1,
 ) -> EndStatus:
     """Run an experiment and leave its trace; SIGINT and SIGTERM end it after the current slot.
 
     Args:
         experiment: used up by this.
         path: of the trace; a file that is there is overwritten.
-        on_start: is handed the simulation before its first slot.
+        on_start: is handed the run before its first slot.
         checkpoint_every: slots between checkpoints, from which `resume` goes on; an interrupted run
             leaves one as well, a complete one leaves none.
         on_end: is handed what wrote the trace, once that is closed and if the run did not fail.
+        workers: processes that simulate, not more than there are replications; this one, if it is one.
 
     Returns:
         How it ended: "complete" or, where the program's own handler of a signal goes on, "interrupted".
 
     Raises:
         KeyboardInterrupt: Ctrl-C, as Python handles it by itself.
-        RunError: a policy or model failed, or there is too little memory; the slots up to there can be
-            read.
+        RunError: a policy or model failed, there is too little memory, or a process was killed; the slots
+            up to there can be read.
         CheckpointError: the policy or a model has a state that cannot be saved.
         OSError: the trace or a checkpoint cannot be written.
     """
-    policy, saved = experiment.policy, checkpoint_path(path)
-    _begin(experiment)
-    if checkpoint_every is not None:
-        checkpoint.state_of({"policy": policy}, saved)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    saved.unlink(missing_ok=True)
-    level = experiment.scenario.trace.level
-    writer = TraceWriter(path, run_info(experiment), level=level)
-    try:
-        simulation = experiment.blueprint.simulation(policy.decide, writer, experiment.streams)
-    except Exception as error:
-        writer.close("failed")
-        if isinstance(error, RunError):
+    saved = checkpoint_path(path)
+    blocks = begun(experiment, workers, workers, saved if checkpoint_every is not None else None)
+    with closing(blocks):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        saved.unlink(missing_ok=True)
+        level = experiment.scenario.trace.level
+        writer = TraceWriter(path, run_info(experiment), level=level)
+        try:
+            blocks.start(writer)
+        except RunError:
+            writer.close("failed")
             raise
-        what = "too little memory" if isinstance(error, MemoryError) else "a model does not start"
-        raise RunError(f"{what}: {type(error).__name__}: {error}") from error
-    status = _record(experiment, writer, simulation, path, on_start, checkpoint_every)
+        status = _record(experiment, writer, blocks, path, on_start, checkpoint_every)
     on_end(writer)
     return status
 
 
 def resume(
-    experiment: Experiment, path: Path, on_start: Follow = lambda simulation: None
+    experiment: Experiment,
+    path: Path,
+    on_start: Follow = lambda simulation: None,
+    workers: int = 1,
 ) -> EndStatus:
     """Go on with a run from its last checkpoint; the trace becomes that of a run that never stopped.
 
-    Slots of the trace that follow the checkpoint are run again. Arguments and result as for `execute`.
+    Slots of the trace that follow the checkpoint are run again. Arguments and result as for `execute`; but
+    the blocks of replications are those that the run was begun with, and so many workers at most.
 
     Raises:
         CheckpointError: there is no checkpoint, or it cannot be used, or is of another scenario.
@@ -260,33 +229,31 @@ def resume(
     _check_same(file, saved.scenario, None, info)
     with open_trace(path) as trace:
         _check_same(path, trace.scenario, trace.inputs, info)
-    policy = experiment.policy
-    _begin(experiment)
-    level = experiment.scenario.trace.level
-    try:
-        load_state(saved.state, {"policy": policy})
-        writer = TraceWriter(path, info, level=level, earlier=saved.state)
-        simulation = experiment.blueprint.simulation(
-            policy.decide, writer, experiment.streams, saved.state
-        )
-        if simulation.world.state.slot != writer.following:
-            raise StateError("the trace and the run are not at the same slot")
-    except StateError as error:
-        raise CheckpointError(f"{file}: the checkpoint does not fit this run: {error}") from None
-    try:
-        writer.go_on()
-    except TraceError as error:
-        raise CheckpointError(f"{error}; {_ANEW}") from None
-    try:
-        every = saved.every
-        del saved  # with arrays that grow in the run
-        return _record(experiment, writer, simulation, path, on_start, every)
-    except (RunError, CheckpointError, OutputError, TraceError, OSError):
-        raise
-    except Exception as error:
-        # Of numbers that fit and mean nothing, nobody but the run itself can tell.
-        what = f"the run that goes on from it fails: {type(error).__name__}: {error}"
-        raise CheckpointError(f"{file}: {what}") from error
+    with closing(begun(experiment, len(saved.blocks), workers, file, saved.blocks)) as blocks:
+        try:
+            level = experiment.scenario.trace.level
+            writer = TraceWriter(path, info, level=level, earlier=saved.written)
+            blocks.start(writer)
+            if blocks.slot != writer.following:
+                raise StateError("the trace and the run are not at the same slot")
+        except StateError as error:
+            raise CheckpointError(
+                f"{file}: the checkpoint does not fit this run: {error}"
+            ) from None
+        try:
+            writer.go_on()
+        except TraceError as error:
+            raise CheckpointError(f"{error}; {_ANEW}") from None
+        try:
+            every = saved.every
+            del saved  # with arrays that grow in the run
+            return _record(experiment, writer, blocks, path, on_start, every)
+        except (RunError, CheckpointError, OutputError, TraceError, OSError):
+            raise
+        except Exception as error:
+            # Of numbers that fit and mean nothing, nobody but the run itself can tell.
+            what = f"the run that goes on from it fails: {type(error).__name__}: {error}"
+            raise CheckpointError(f"{file}: {what}") from error
 
 
 def execute_or_resume(
@@ -294,6 +261,7 @@ def execute_or_resume(
     path: Path,
     on_start: Follow = lambda simulation: None,
     checkpoint_every: int | None = None,
+    workers: int = 1,
 ) -> EndStatus:
     """Bring a run to its end, wherever an earlier start of it got to.
 
@@ -310,7 +278,7 @@ def execute_or_resume(
         OSError: as for `execute`.
     """
     if checkpoint_path(path).exists() and path.exists():
-        return resume(experiment, path, on_start)
+        return resume(experiment, path, on_start, workers)
     if path.exists():
         with open_trace(path) as trace:
             if trace.status == "complete":
@@ -320,45 +288,43 @@ def execute_or_resume(
             if not same or checkpoint_every is None or trace.recorded > checkpoint_every:
                 what = "has no checkpoint to go on from; `overwrite=True` starts it anew"
                 raise ArgumentError(f"{path} {what}")
-    return execute(experiment, path, on_start, checkpoint_every)
+    return execute(experiment, path, on_start, checkpoint_every, workers=workers)
 
 
 def _record(
     experiment: Experiment,
     writer: TraceWriter,
-    simulation: Simulation,
+    blocks: Block | Blocks,
     path: Path,
     on_start: Follow,
     checkpoint_every: int | None,
 ) -> EndStatus:
-    """Run from where the simulation stands to the end or a signal.
+    """Run from where the blocks stand to the end or a signal.
 
     Raises:
         KeyboardInterrupt: as `execute`.
     """
     scenario, file = experiment.scenario, checkpoint_path(path)
-    parts: dict[str, Any] = {"policy": experiment.policy}
     status: EndStatus = "failed"
     try:
         with ExitStack() as signals:  # ends last: who handles a signal finds the trace whole
             try:
                 if checkpoint_every is not None:
-                    first = checkpoint.state_of(parts | simulation.parts(), file)
-                    places = first.places | {"slot_tally", "task_tally"}
-                on_start(simulation)
+                    blocks.look_at_state()
+                on_start(blocks.running)
                 slots = scenario.run.slots
                 every = checkpoint_every or slots
-                signals.enter_context(stopped_by_signals(simulation.stop))
+                signals.enter_context(stopped_by_signals(blocks.stop))
                 goes_on = True
                 while goes_on:
-                    following = (simulation.world.state.slot // every + 1) * every
-                    goes_on = simulation.run(following) and simulation.world.state.slot < slots
-                    if checkpoint_every is not None and simulation.world.state.slot < slots:
-                        parts |= simulation.parts() | writer.parts()
-                        state = checkpoint.state_of(parts, file, places)
-                        checkpoint.save(file, Checkpoint(scenario.to_toml(), every, state))
-                status = "complete" if simulation.world.state.slot >= slots else "interrupted"
-                for tasks in simulation.world.unfinished():
+                    following = (blocks.slot // every + 1) * every
+                    goes_on = blocks.run(following) and blocks.slot < slots
+                    if checkpoint_every is not None and blocks.slot < slots:
+                        written = checkpoint.state_of(writer.parts(), file)
+                        state = Checkpoint(scenario.to_toml(), every, written, blocks.saved())
+                        checkpoint.save(file, state)
+                status = "complete" if blocks.slot >= slots else "interrupted"
+                for tasks in blocks.unfinished():
                     writer.tasks(tasks)
             except (KeyboardInterrupt, SystemExit):
                 status = "interrupted"
@@ -411,7 +377,7 @@ def run_info(experiment: Experiment) -> RunInfo:
     encoding = {}
     if isinstance(policy, Agent | TrainablePolicy):
         of_file = policy.about if isinstance(policy, Agent) else {}
-        encoding = encoding_about(experiment.blueprint.problem) | of_file
+        encoding = encoding_about(experiment.blueprint.problem, policy.action) | of_file
     return RunInfo(
         scenario=scenario.to_toml(),
         policy=scenario.policy.name,

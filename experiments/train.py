@@ -27,6 +27,7 @@ import numpy as np
 from ..policies.base import AnyPolicy
 from ..policies.catalogue import POLICIES
 from ..policies.learning.checkpoint import check_alike, read, write
+from ..policies.learning.encodings import ActionKind
 from ..policies.learning.environment import (
     LIMIT_WEIGHTS,
     StreamVectorEnvironment,
@@ -165,7 +166,11 @@ def learning_policy(scenario: Scenario, given: AnyPolicy | None = None) -> Train
 
 
 def make_environment(
-    scenario: Scenario, replications: int, slots: int, limit_weight: float = 1.0
+    scenario: Scenario,
+    replications: int,
+    slots: int,
+    limit_weight: float = 1.0,
+    action: ActionKind = "guided",
 ) -> VectorEnvironment:
     """A scenario's replications as environments.
 
@@ -173,16 +178,20 @@ def make_environment(
         scenario: whose.
         replications: R.
         slots: in an episode.
-        limit_weight: in the task problem, l2 to l5 of the reward C(22).
+        limit_weight: in the task problem, l2 to l5 of the reward C(22); in the stream problem the
+            penalty of printed actions that break a limit.
+        action: what is observed and what actions mean.
 
     Returns:
         With (R, N, F) observations and (R, N, A) actions.
     """
     scenario = scenario.with_run(slots=slots)
     if scenario.run.problem == "drift-plus-penalty":
-        return StreamVectorEnvironment(replications, scenario, flat=False)
+        return StreamVectorEnvironment(
+            replications, scenario, limit_weight=limit_weight, action=action, flat=False
+        )
     weights = dict.fromkeys(LIMIT_WEIGHTS, limit_weight)
-    return TaskVectorEnvironment(replications, scenario, flat=False, **weights)
+    return TaskVectorEnvironment(replications, scenario, action=action, flat=False, **weights)
 
 
 class _Session:

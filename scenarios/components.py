@@ -4,7 +4,7 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from importlib import import_module
@@ -236,7 +236,12 @@ def _in_one_line(failure: Exception) -> str:
 
 
 def configure(
-    cls: type, options: Mapping[str, Any], where: str, *, source: str = "scenario"
+    cls: type,
+    options: Mapping[str, Any],
+    where: str,
+    *,
+    source: str = "scenario",
+    located: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict,
 ) -> Any:
     """An instance of a class, made with the keys that a scenario gives for it.
 
@@ -246,13 +251,45 @@ def configure(
         options: the keys given.
         where: the section that they stand in, for messages: "tasks".
         source: the scenario's file, for messages.
+        located: the same keys, with the files that they name where they lie; a ScenarioError where one
+            is missing.
 
     Raises:
-        ScenarioError: an unknown or missing key, a value of the wrong kind, or one that the
-            constructor refuses with a ValueError or OSError.
+        ScenarioError: an unknown or missing key, a value of the wrong kind, a missing file, or what the
+            constructor refuses with a ValueError or OSError. Of wrong keys it has the mistakes, too,
+            that the constructor finds in files with the others, and as `rest` what that makes.
     """
     if cls is Unseen:
         return Unseen()
+    issues: list[Issue] = []
+    placed = options
+    try:
+        placed = located(options)
+    except ScenarioError as error:
+        issues += error.issues
+    arguments, wrong = _arguments(cls, placed, where, source)
+    if not (issues or wrong):
+        return _made(cls, arguments, where, source)
+    mistakes = ScenarioError([*wrong, *issues])
+    if (meant := _meant(cls, options, wrong, where)) is not None:
+        try:
+            arguments, unmeant = _arguments(cls, located(meant), where, source)
+            mistakes.rest = None if unmeant else cls(**arguments)
+        except ScenarioError as further:
+            mistakes.issues = tuple(dict.fromkeys((*mistakes.issues, *further.issues)))
+        except Exception:  # noqa: BLE001, S110 - it may come of the keys that are wrong
+            pass
+    raise mistakes
+
+
+def _arguments(
+    cls: type, options: Mapping[str, Any], where: str, source: str
+) -> tuple[dict[str, Any], list[Issue]]:
+    """The constructor's arguments, of the keys that are right, and what is wrong with the others.
+
+    Raises:
+        ScenarioError: the class cannot be made of keys.
+    """
     try:
         keys = parameters(cls)
     except NameError as error:
@@ -270,16 +307,16 @@ def configure(
         if key not in keys
     ]
     given = {key: value for key, value in options.items() if key in keys}
-    arguments: dict[str, Any] = {}
     try:
         valid = validate(_model(cls), given, source, prefix=(where,))
-        arguments = {key: getattr(valid, f"f{n}") for n, key in enumerate(keys) if key in given}
     except ScenarioError as error:
-        issues += error.issues
+        return {}, [*issues, *error.issues]
     except PydanticUserError as error:
         raise _unusable(cls, where, source, error) from None
-    if issues:
-        raise ScenarioError(issues)
+    return {key: getattr(valid, f"f{n}") for n, key in enumerate(keys) if key in given}, issues
+
+
+def _made(cls: type, arguments: Mapping[str, Any], where: str, source: str) -> Any:
     try:
         return cls(**arguments)
     except ScenarioError:  # which says itself in which file and row it is
@@ -290,6 +327,39 @@ def configure(
     except Exception as error:
         what = f"{cls.__name__} cannot be made: {_in_one_line(error)}"
         raise ScenarioError([Issue(source, what, where)]) from error
+
+
+def _meant(
+    cls: type, options: Mapping[str, Any], wrong: Iterable[Issue], where: str
+) -> dict[str, Any] | None:
+    """The keys that were probably meant, so that the files which they name can be looked at.
+
+    A key or value that is nearly right stands for the right one. Of the other wrong ones those count as
+    by default that a class has in `not_read_by`: they do not say how a file is read.
+
+    Returns:
+        None if a wrong key may say how.
+    """
+    keys, meant = parameters(cls), dict(options)
+    harmless: Mapping[str, Any] = getattr(cls, "not_read_by", {})
+    # Unknown keys come first: one of them may be a key that is missing.
+    for issue in sorted(wrong, key=lambda one: one.value is None):
+        key, *inner = issue.key.removeprefix(f"{where}.").partition("[")[0].split(".")
+        if key not in keys:
+            value = meant.pop(key, None)
+            if issue.near in keys and issue.near not in meant:
+                meant[issue.near] = value
+        elif issue.value is None and key in meant:
+            continue
+        elif issue.near and not inner and isinstance(meant.get(key), str):
+            meant[key] = issue.near
+        elif key not in harmless:
+            return None
+        elif inner and isinstance(meant[key], Mapping):
+            meant[key] = {**meant[key], inner[0]: harmless[key]}
+        else:
+            meant[key] = harmless[key]
+    return meant
 
 
 @cache

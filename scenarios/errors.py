@@ -1,8 +1,9 @@
 """Errors in a scenario: file, key, value, and the values that are allowed."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import date, time
 from difflib import get_close_matches
 
@@ -20,6 +21,7 @@ class Issue:
         value: of the key, as TOML writes it; None when the key is missing.
         allowed: values that would be right, in words.
         near: the valid key or value that was probably meant.
+        named_by: of a data file, the scenario's key that names it.
     """
 
     source: str
@@ -28,9 +30,10 @@ class Issue:
     value: str | None = None
     allowed: str = ""
     near: str = ""
+    named_by: str = ""
 
     def __str__(self) -> str:
-        text = f"{self.source}: "
+        text = f"{self.source} (`{self.named_by}`): " if self.named_by else f"{self.source}: "
         if self.key:
             text += f"key `{self.key}`"
             text += f" = {self.value}: " if self.value is not None else ": "
@@ -47,7 +50,8 @@ class ScenarioError(ValueError):
 
     Attributes:
         issues: all that was found wrong, not only the first.
-        rest: the scenario without the keys that are wrong, if it is one: what else is wrong can be told.
+        rest: what the keys that are right make, with those that were probably meant, if they make
+            anything, a scenario or a model: what else is wrong can be told.
     """
 
     def __init__(self, issues: Sequence[Issue]) -> None:
@@ -57,6 +61,23 @@ class ScenarioError(ValueError):
 
     def __str__(self) -> str:
         return "\n".join(str(issue) for issue in self.issues)
+
+
+@contextmanager
+def naming(files: Mapping[str, str]) -> Iterator[None]:
+    """What is wrong within a data file says which key names it.
+
+    Args:
+        files: keys by the paths that they lead to; may grow meanwhile.
+    """
+    try:
+        yield
+    except ScenarioError as error:
+        error.issues = tuple(
+            replace(issue, named_by=issue.named_by or files.get(issue.source, ""))
+            for issue in error.issues
+        )
+        raise
 
 
 def as_toml(value: object) -> str:

@@ -14,7 +14,7 @@ from .schema import Scenario
 from .sections import PolicySection, objective_keys
 from .shipped import FOLDER, shipped
 from .tables import check_depth, copied, parse_toml, parse_value, put
-from .validation import validate
+from .validation import UNKNOWN_KEY, validate
 
 AnyScenario: TypeAlias = str | Path | Mapping[str, Any] | Scenario
 """A file, the name of a shipped scenario, TOML text (of more than one line), tables, or a scenario."""
@@ -135,9 +135,10 @@ def _with_the_rest(
 ) -> ScenarioError:
     """The same error, with what is wrong between keys that are right, and with the scenario without the others."""
     rest, doubtful, issues = copied(table), set[str](), list(error.issues)
-    files = dict[str, str]()
+    files = dict[str, dict[str, Any]]()
     for _ in range(_ROUNDS):
-        for issue in error.issues:
+        # Unknown keys come first: one of them may be a key that is missing.
+        for issue in sorted(error.issues, key=lambda one: one.value is None):
             doubtful |= _take_out(rest, issue, files)
         rest.setdefault("title", "untitled")
         try:
@@ -145,7 +146,12 @@ def _with_the_rest(
         except ScenarioError as next_error:
             error = next_error
             if {key.partition(".")[0] for key in doubtful} <= _ALONE:
-                issues += [issue for issue in error.issues if issue not in issues]
+                # What stands now where a key or value was nearly right is not what the file says.
+                issues += [
+                    issue
+                    for issue in error.issues
+                    if issue not in issues and issue.key not in doubtful
+                ]
         else:
             whole = ScenarioError(issues)
             whole.rest = found.located(source, folders, code)
@@ -153,24 +159,40 @@ def _with_the_rest(
     return ScenarioError(issues)
 
 
-def _take_out(table: dict[str, Any], issue: Issue, files: dict[str, str]) -> set[str]:
+def _take_out(table: dict[str, Any], issue: Issue, files: dict[str, dict[str, Any]]) -> set[str]:
     """Take a key that is wrong out of a table, or what a missing one stands in.
 
+    What was probably meant takes the place of a key or a value that is nearly right.
+
     Returns:
-        The keys that are doubtful then. A file that was named in what is taken out is added to `files`.
+        The keys that are doubtful then. Tables that name a file, in what is taken out, are added to
+        `files`.
     """
     path = issue.key.partition("[")[0].split(".")
     doubtful = {".".join(path)}
     if issue.near:
         doubtful.add(".".join([*path[:-1], issue.near.rpartition(".")[2]]))
-    if issue.value is None and len(path) > 1:
-        path = path[:-1]
     at: Any = table
     for key in path[:-1]:
         at = at.get(key) if isinstance(at, Mapping) else None
-    taken = at.pop(path[-1], None) if isinstance(at, dict) else None
-    if isinstance(taken, Mapping) and isinstance(file := taken.get("file"), str) and file:
-        files[".".join([*path, "file"])] = file
+    if issue.value is None and isinstance(at, dict) and path[-1] in at:
+        return doubtful
+    if issue.value is None and len(path) > 1:
+        path, at = path[:-1], table
+        for key in path[:-1]:
+            at = at.get(key) if isinstance(at, Mapping) else None
+    if not isinstance(at, dict) or path[-1] not in at:
+        return doubtful
+    taken = at.pop(path[-1])
+    if issue.near and issue.what == UNKNOWN_KEY:
+        if "." not in issue.near:
+            at.setdefault(issue.near, taken)
+    elif issue.near and isinstance(taken, str):
+        at[path[-1]] = issue.near
+    several = enumerate(taken) if isinstance(taken, list | tuple) else [("", taken)]
+    for number, one in several:
+        if isinstance(one, Mapping) and isinstance(file := one.get("file"), str) and file:
+            files[".".join([*path, *filter(None, [str(number)])])] = dict(one)
     return doubtful
 
 

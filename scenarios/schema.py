@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import hypot
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, PrivateAttr, model_validator
 
@@ -61,7 +62,7 @@ class Scenario(Section):
     _folders: tuple[Path, ...] = PrivateAttr(())
     _code: Code = PrivateAttr(Code())
     _doubtful: frozenset[str] = PrivateAttr(frozenset())
-    _lost_files: tuple[tuple[str, str], ...] = PrivateAttr(())
+    _lost_files: tuple[tuple[str, Mapping[str, Any]], ...] = PrivateAttr(())
 
     @property
     def source(self) -> str:
@@ -92,11 +93,11 @@ class Scenario(Section):
         )
 
     @property
-    def lost_files(self) -> tuple[tuple[str, str], ...]:
-        """Keys and names of files in tables that are wrong otherwise, and are as by default here."""
+    def lost_files(self) -> tuple[tuple[str, Mapping[str, Any]], ...]:
+        """Tables that name a file and are wrong otherwise, by their keys: they are as by default here."""
         return self._lost_files
 
-    def doubting(self, keys: Iterable[str], files: Mapping[str, str]) -> "Scenario":
+    def doubting(self, keys: Iterable[str], files: Mapping[str, Mapping[str, Any]]) -> "Scenario":
         """The same, with doubtful keys, and with files that went with them."""
         copied = self.model_copy()
         copied._doubtful, copied._lost_files = frozenset(keys), tuple(files.items())

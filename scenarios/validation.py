@@ -19,8 +19,10 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 KeyPath = tuple[str | int, ...]
 """Keys and list indices from the outermost table inwards."""
 
+UNKNOWN_KEY = "unknown key"
+
 _WHAT = {
-    "extra_forbidden": "unknown key",
+    "extra_forbidden": UNKNOWN_KEY,
     "missing": "missing",
     "literal_error": "not a value that it may have",
     "greater_than": "too small",

@@ -1,7 +1,7 @@
 """From a scenario to a simulation: the scenario's models, put together to a world and its twin."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from operator import attrgetter
 from typing import Any
@@ -49,6 +49,7 @@ from .models.failures import FailureModel, Failures
 from .models.mobility import MOBILITY, Mobility, present_of
 from .models.path_loss import DistanceLaw, Links, OfDistance, PathLoss, Sites, is_law
 from .models.replay import Recorded
+from .models.trace_mobility import TraceMobility
 from .network.backhaul import Backhaul
 from .network.cells import Cells
 from .network.graph import LiveNetwork, Placement
@@ -135,6 +136,21 @@ class Blueprint:
             if not (whole and 0 <= slot <= self.scenario.run.slots):
                 raise StateError(f"{now_ns} ns is not the end of slot {slot - 1} of the run")
         return self._of(world, twin, decide, recorder, now_ns)
+
+    def of_replications(self, first: int, count: int) -> "Blueprint":
+        """That of some consecutive replications alone; a run of several consists of such.
+
+        Args:
+            first: of them; its seed is the scenario's, and as much more.
+            count: how many.
+        """
+        seed = self.scenario.run.seed + first
+        network = replace(self.network, replications=count)
+        problem = self.problem
+        if isinstance(problem, DriftPlusPenalty):
+            problem = replace(problem, network=network)
+        scenario = self.scenario.with_run(seed=seed, replications=count)
+        return replace(self, scenario=scenario, network=network, problem=problem)
 
     def waiting(self, decide: Decide, recorder: Recorder, parts: Mapping[str, Any]) -> Simulation:
         """The run where another one, of the same scenario, waits for a decision.
@@ -373,12 +389,14 @@ def blueprint(scenario: Scenario) -> Blueprint:
         ScenarioError: with all that is wrong.
     """
     issues: list[Issue] = []
+    rests: list[object] = []
 
     def attempt(make: Callable[[], Any]) -> Any:
         try:
             return make()
         except ScenarioError as error:
             issues.extend(error.issues)
+            rests.append(error.rest)
             return None
 
     def sure(make: Callable[[], Any], *keys: str) -> Any:
@@ -424,22 +442,21 @@ def blueprint(scenario: Scenario) -> Blueprint:
     sure(lambda: check_times(scenario), "run", "channel")
     sure(lambda: check_speed(scenario, models["mobility"]), "run", "area", "mobility")
     devices = sure(lambda: count_devices(scenario, models["mobility"], positions), *COUNTED_BY)
+    notes: Any = None
+    if devices and models["arrivals"] is not None:
+        notes = sure(lambda: _notes(scenario, models["arrivals"], devices), "run")
+    if devices and sites and models["path_loss"] is not None:
+        sure(lambda: check_size(scenario, devices, sites, models["path_loss"]), "run", "channel")
     if issues or scenario.doubtful:
-        attempt(lambda: check_files(scenario, models["mobility"]))
+        meant = next((one for one in rests if isinstance(one, TraceMobility)), models["mobility"])
+        attempt(lambda: check_files(scenario, meant))
         raise ScenarioError(list(dict.fromkeys(issues)))
     intensity, carbon_about = carbon
-    check_size(scenario, devices, sites, models["path_loss"])
-    notes = _notes(scenario, models["arrivals"], devices)
     network = _network(scenario, topology, devices)
-    problem: DriftPlusPenalty | WorstCaseEmission
-    if streamed:
-        problem = DriftPlusPenalty(network, scenario.policy.V, scenario.policy.perturbation)
-    else:
-        problem = WorstCaseEmission(_carbon_aware(scenario, network))
     return Blueprint(
         scenario,
         network,
-        problem,
+        _problem(scenario, network),
         topology,
         positions,
         intensity,
@@ -448,6 +465,12 @@ def blueprint(scenario: Scenario) -> Blueprint:
         **models,
         notes=notes,
     )
+
+
+def _problem(scenario: Scenario, network: Network) -> DriftPlusPenalty | WorstCaseEmission:
+    if scenario.run.problem == "drift-plus-penalty":
+        return DriftPlusPenalty(network, scenario.policy.V, scenario.policy.perturbation)
+    return WorstCaseEmission(_carbon_aware(scenario, network))
 
 
 def _notes(scenario: Scenario, arrivals: Any, devices: int) -> Callable[[], Sequence[str]]:

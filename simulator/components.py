@@ -3,24 +3,27 @@
 import inspect
 import math
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..scenarios.carbon_section import CarbonFile
+from ..scenarios.base import Section
+from ..scenarios.carbon_section import CarbonFile, CarbonReading
 from ..scenarios.components import configure, is_unseen, resolve
 from ..scenarios.data.carbon import longest_hold, read_carbon
 from ..scenarios.data.catalogue import SHIPPED
-from ..scenarios.data.graphs import check_said, read_graph
-from ..scenarios.data.lookup import data_file
+from ..scenarios.data.graphs import read_graph
+from ..scenarios.data.lookup import data_file, named_file
 from ..scenarios.data.positions import coordinates, read_positions
 from ..scenarios.data.records import read_table
-from ..scenarios.data.topology import read_topology
-from ..scenarios.errors import Issue, ScenarioError, as_toml
+from ..scenarios.data.topology import check_topology, read_topology
+from ..scenarios.errors import Issue, ScenarioError, as_toml, naming
 from ..scenarios.schema import Scenario
-from ..scenarios.sections import MAX_DEVICES, File
+from ..scenarios.sections import MAX_DEVICES, File, TopologySection
+from ..scenarios.validation import validate
 from .core.arrays import FloatArray
 from .core.errors import in_one_line
 from .core.memory import memory_bytes
@@ -60,11 +63,18 @@ def find_model(scenario: Scenario, kind: str, builtins: Mapping[str, str]) -> An
     section_name, key = _SECTIONS[kind]
     section = getattr(scenario, section_name)
     options = dict(section.options)
-    if isinstance(file := options.get("file"), str):
-        options["file"] = data_file(scenario, file, f"{section_name}.file")
-    if isinstance(net := options.get("net"), dict) and isinstance(net.get("file"), str):
-        path = data_file(scenario, net["file"], f"{section_name}.net.file")
-        options["net"] = net | {"file": str(path)}
+    files = dict[str, str]()
+
+    def located(options: Mapping[str, Any]) -> dict[str, Any]:
+        placed, net = dict(options), options.get("net")
+        if isinstance(file := options.get("file"), str):
+            path = data_file(scenario, file, key := f"{section_name}.file")
+            placed["file"], files[str(path)] = path, key
+        if isinstance(net, dict) and isinstance(net.get("file"), str):
+            path = data_file(scenario, net["file"], key := f"{section_name}.net.file")
+            placed["net"], files[str(path)] = net | {"file": str(path)}, key
+        return placed
+
     name, verbs = getattr(section, key), ("start", "next") if builtins is SLOT_TASKS else None
     cls = resolve(name, kind, builtins, source=scenario.source, code=scenario.code, verbs=verbs)
     if kind == "fading":  # which shares its section with the path loss
@@ -76,7 +86,8 @@ def find_model(scenario: Scenario, kind: str, builtins: Mapping[str, str]) -> An
             for key, value in options.items()
             if key in takes or not _path_loss_takes(scenario, key)
         } | {key: value for key, value in known.items() if key in takes and value is not None}
-    model = configure(cls, options, section_name, source=scenario.source)
+    with naming(files):
+        model = configure(cls, options, section_name, source=scenario.source, located=located)
     if kind == "mobility" and not is_unseen(cls):
         try:
             moves = getattr(model, "moves", None)
@@ -203,7 +214,8 @@ def find_topology(scenario: Scenario) -> Topology:
 
 
 def _topology_of_file(scenario: Scenario, file: str) -> Topology:
-    read = read_topology(data_file(scenario, file, "topology.file"), scenario)
+    with named_file(scenario, file, "topology.file") as path:
+        read = read_topology(path, scenario)
     if scenario.run.problem == "worst-case-emission" and len(read.names) > 1:
         what = f"{len(read.names)} stations"
         issue = _issue(scenario, "topology.file", file, what, "1 with this problem, the MBS")
@@ -259,7 +271,9 @@ def count_devices(scenario: Scenario, mobility: Any, positions: FloatArray | Non
         given = scenario.model_dump(include={"devices": {"positions"}})["devices"]["positions"]
         raise ScenarioError([_issue(scenario, "devices.positions", given, what, "not given")])
     area, length_s = scenario.area, scenario.run.slots * scenario.run.slot
-    count = mobility.survey(np.array(area.size), area.rectangle, length_s, scenario.devices.count)
+    with _naming_of(mobility):
+        size = np.array(area.size)
+        count = mobility.survey(size, area.rectangle, length_s, scenario.devices.count)
     if count > MAX_DEVICES:
         what = f"{count:,} objects move during the run"
         raise ScenarioError(
@@ -274,10 +288,10 @@ def _positions(scenario: Scenario, listed: Any, count: int | None, where: str) -
         return None
     if not isinstance(listed, File):
         return np.array(listed, dtype=np.float64).reshape(-1, 2)[:count]
-    path = data_file(scenario, listed.file, f"{where}.positions.file")
     if scenario.area.rectangle is None:
         raise ValueError("the schema asks for a rectangle where positions come from a file")
-    found = read_positions(path, scenario.area.rectangle)
+    with named_file(scenario, listed.file, f"{where}.positions.file") as path:
+        found = read_positions(path, scenario.area.rectangle)
     if len(found) < (count or 1):
         what = f"{listed.file} has {len(found)} positions in the rectangle"
         raise ScenarioError(
@@ -322,50 +336,86 @@ def check_files(scenario: Scenario, mobility: Any) -> None:
 
     Args:
         scenario: with keys that are doubtful, or other mistakes.
-        mobility: its model, if it has one.
+        mobility: its model, if it has one, or what was probably meant.
 
     Raises:
         ScenarioError: with all that is wrong.
     """
     issues = list[Issue]()
 
-    def attempt(read: Callable[[], object]) -> None:
+    def attempt(name: str, key: str, read: Callable[[Path], object]) -> None:
         try:
-            read()
+            with named_file(scenario, name, f"{key}.file") as path:
+                read(path)
         except ScenarioError as error:
             issues.extend(error.issues)
 
-    def path(name: str, key: str) -> Path:
-        return data_file(scenario, name, f"{key}.file")
+    def places(path: Path) -> None:
+        coordinates(read_table(path))
 
-    carbon, topology = scenario.carbon, scenario.topology.file
-    if topology is not None:
-        attempt(lambda: _read_graph(scenario, path(topology, "topology")))
+    def series(source: CarbonReading, key: str) -> Callable[[Path], object]:
+        known = _said_how(scenario, key, source, CarbonReading)
+        return lambda path: read_carbon(path, source) if known else None
+
+    if (file := scenario.topology.file) is not None:
+        attempt(file, "topology", lambda path: _check_topology(scenario, path))
     for key, section in (("stations.sbs", scenario.stations.sbs), ("devices", scenario.devices)):
         if isinstance(listed := section.positions, File):
-            name, where = listed.file, f"{key}.positions"
-            attempt(lambda: coordinates(read_table(path(name, where))))  # noqa: B023 - now
-    sbs = carbon.sbs if isinstance(carbon.sbs, tuple) else (carbon.sbs,)
-    keys = ["carbon.intensity", "carbon.mbs", *["carbon.sbs"] * len(sbs)]
-    for key, source in zip(keys, (carbon.intensity, carbon.mbs, *sbs), strict=True):
+            attempt(listed.file, f"{key}.positions", places)
+    carbon = scenario.carbon
+    sources = {"carbon.intensity": carbon.intensity, "carbon.mbs": carbon.mbs}
+    if isinstance(carbon.sbs, tuple):
+        sources |= {f"carbon.sbs.{j}": one for j, one in enumerate(carbon.sbs)}
+    else:
+        sources["carbon.sbs"] = carbon.sbs
+    for key, source in sources.items():
         if isinstance(source, CarbonFile):
-            attempt(lambda: read_carbon(path(source.file, key), source))  # noqa: B023 - now
-    for key, name in scenario.lost_files:
-        if key.endswith("positions.file"):
-            attempt(lambda: coordinates(read_table(data_file(scenario, name, key))))  # noqa: B023
+            attempt(source.file, key, series(source, key))
+    for key, table in scenario.lost_files:
+        if key.endswith("positions"):
+            attempt(table["file"], key, places)
+        elif key.startswith("carbon."):
+            given = {one: table[one] for one in CarbonReading.model_fields if one in table}
+            try:
+                reading = validate(CarbonReading, given, scenario.source)
+            except ScenarioError:  # told already
+                attempt(table["file"], key, lambda path: None)
+            else:
+                attempt(table["file"], key, series(reading, key))
         else:
-            attempt(lambda: data_file(scenario, name, key))  # noqa: B023 - now
+            attempt(table["file"], key, lambda path: None)
     if isinstance(mobility, TraceMobility) and not scenario.doubts("run"):
-        attempt(lambda: _read_movements(mobility, scenario.run.slots * scenario.run.slot))
+        try:
+            with _naming_of(mobility):
+                _read_movements(mobility, scenario.run.slots * scenario.run.slot)
+        except ScenarioError as error:
+            issues.extend(error.issues)
     if issues:
         raise ScenarioError(issues)
 
 
-def _read_graph(scenario: Scenario, path: Path) -> None:
-    """Read a graph, and look at what does not hang on the area."""
-    graph = read_graph(path)
-    if not scenario.doubts("topology"):
-        check_said(graph, path, scenario.topology)
+def _said_how(scenario: Scenario, key: str, section: Section, reading: type[Section]) -> bool:
+    """Whether no key is wrong, and not even nearly right, that says how a file is read."""
+    return not any(
+        scenario.doubts(f"{key}.{one}") and one not in section.model_fields_set
+        for one in reading.model_fields
+    )
+
+
+def _check_topology(scenario: Scenario, path: Path) -> None:
+    """Look at what of a graph does not hang on what is doubtful."""
+    if _said_how(scenario, "topology", scenario.topology, TopologySection):
+        check_topology(path, scenario)
+    else:
+        read_graph(path)
+
+
+def _naming_of(mobility: TraceMobility) -> AbstractContextManager[None]:
+    """What is wrong in the files of a model says which key names them."""
+    files = {str(mobility.file): "mobility.file"}
+    if mobility.net is not None:
+        files[mobility.net.file] = "mobility.net.file"
+    return naming(files)
 
 
 def _read_movements(mobility: TraceMobility, length_s: float) -> None:
@@ -380,8 +430,8 @@ def _series(
 ) -> tuple[Series, dict[str, Any]]:
     if not isinstance(source, CarbonFile):
         return Series.constant(source), {"g_per_kwh": source * JOULES_PER_KWH}
-    path = data_file(scenario, source.file, f"{key}.file")
-    file = read_carbon(path, source)
+    with named_file(scenario, source.file, f"{key}.file") as path:
+        file = read_carbon(path, source)
     try:
         start = file.moment(source.start)
     except ValueError as error:

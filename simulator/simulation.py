@@ -92,6 +92,11 @@ class Simulation:
             clock.start(process)
 
     @property
+    def slot(self) -> int:
+        """The slot that comes next, or is under way."""
+        return self.world.state.slot
+
+    @property
     def network(self) -> LiveNetwork:
         """The network; its `graph` shows who is where, with whom, and what is up, now."""
         return self.world.live

@@ -59,7 +59,7 @@ class World(ABC):
     carbon: CarbonIntensity
     state: State
 
-    @property
+    @cached_property
     def tells_presence(self) -> bool:
         """Whether devices may be absent, by the mobility model."""
         return present_of(self.mobility) is not None

@@ -64,8 +64,8 @@ def wait_for_change(file: Path, pid: int) -> None:
         time.sleep(0.001)
 
 
-def survive(problem: str, policy: str, folder: Path, kills: int) -> str:
-    """Kill runs so often; what happened, in a line."""
+def survive(problem: str, policy: str, folder: Path, kills: int, *options: str) -> str:
+    """Kill runs so often, which have more options perhaps; what happened, in a line."""
     name = f"{problem}-{policy}"
     rng = random.Random(name)
     execute(prepare(everything(problem, policy, folder, "run.slots=10")), folder / "warm.h5")
@@ -81,7 +81,7 @@ def survive(problem: str, policy: str, folder: Path, kills: int) -> str:
     scenario.write_text(what.to_toml())
     # A run that was killed before its first checkpoint has nothing to go on from.
     command = ["run", str(scenario), "-o", str(path), "--resume", "--overwrite", "--trust"]
-    command += ["--checkpoint-every", str(max(slots // CHECKPOINTS, 1))]
+    command += ["--checkpoint-every", str(max(slots // CHECKPOINTS, 1)), *options]
     log = folder / "log"
     killed = resumed = complete = 0
     start_s = math.nan  # of an attempt, up to its first slot

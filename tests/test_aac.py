@@ -33,7 +33,7 @@ class Drifting:
     single_action_space = gymnasium.spaces.Box(-1.0, 1.0, (DEVICES, ACTIONS), np.float32)
     seeds: ClassVar[list[int]] = []
 
-    def __init__(self, replicas: int = 1, slots: int = EPISODE, limit_weight: float = 1.0) -> None:
+    def __init__(self, replicas: int = 1, slots: int = EPISODE, *others: Any) -> None:
         self._replicas, self._slots = replicas, slots
 
     def reset(self, seed: int) -> tuple[Any, dict[str, Any]]:
@@ -403,9 +403,9 @@ def test_environments_are_those_of_the_policy(config: Aac) -> None:
         made.append(asked)
         return Drifting(*asked)
 
-    config.replicas, config.limit_weight = 3, 2.5
+    config.replicas, config.limit_weight, config.action = 3, 2.5, "paper"
     LearningAgent(config, make, 0)
-    assert made == [(3, EPISODE, 2.5)]
+    assert made == [(3, EPISODE, 2.5, "paper")]
 
 
 @pytest.fixture

@@ -159,7 +159,7 @@ def conserved(queue: str, slots: int, *overrides: str) -> Conservation:
 
 @pytest.mark.parametrize("queue", QUEUES)
 def test_bits_and_tasks_are_conserved(queue: str) -> None:
-    conserved(queue, 1000, "policy.name=offload-all", "run.replications=2")
+    conserved(queue, 300, "policy.name=offload-all", "run.replications=2")
 
 
 @pytest.mark.slow
@@ -385,6 +385,35 @@ def test_ages_are_of_the_twins_of_who_is_there(tmp_path: Path) -> None:
             assert not trace.slots["twin_age_s"].values[absent].any()
 
 
+@pytest.mark.parametrize("queue", QUEUES)
+@pytest.mark.parametrize("level", ["slots", "summary"])
+def test_the_queue_of_a_device_is_a_mean_over_those_that_are_there(
+    tmp_path: Path, queue: str, level: str
+) -> None:
+    """Also where the queues of others wait: half of a queue that is there half of the time is none."""
+    spells = away((0, 0, 60), (1, 20, 30), (3, 4, 90))
+    overrides = [*spells, f"devices.absent_queue={queue}"]
+    with edgesim.run(
+        tomllib.loads(SMALL),
+        tmp_path / "slots.h5",
+        slots=100,
+        policy="epr",
+        overrides=[*overrides, "trace.level=slots"],
+    ) as trace:
+        queued, there = (trace.slots[name].values[0, 10:] for name in ("queue_bits", "present"))
+        waits = queued[there == 0].sum()
+    with edgesim.run(
+        tomllib.loads(SMALL),
+        tmp_path / "t.h5",
+        slots=100,
+        policy="epr",
+        overrides=[*overrides, f"trace.level={level}"],
+    ) as trace:
+        found = trace.summary().estimates["queue_bits"].value
+    assert found == pytest.approx(queued[there == 1].mean(), rel=1e-12)
+    assert (waits > 0.0) == (queue == "wait") and not math.isclose(found, queued.mean())
+
+
 def test_a_late_twin_learns_of_it_when_the_station_has_reported() -> None:
     """Stations note every 0.4 s who is there, and tell it 0.2 s later; of the MBS's own it is known."""
     seen: list[Any] = []
@@ -511,13 +540,15 @@ def test_who_is_always_absent_might_as_well_not_be(policy: str, more: tuple[str,
     if more and policy != "lyapunov":
         return
     common = (ALWAYS, "channel.fading=none", f"policy.name={policy}", "run.slots=25", *more)
-    places = [[100.0, 240.0], [260.0, 390.0], [270.0, 380.0], [255.0, 250.0], [400.0, 200.0]]
+    # The first is the MBS's, as is by its column one that was never there.
+    places = [[30.0, 30.0], [260.0, 390.0], [270.0, 380.0], [255.0, 250.0], [400.0, 200.0]]
     alone = simulate(*common, f"devices.positions={places}", "devices.count=5").trace
     six = [*places[:2], [265.0, 385.0], *places[2:]]
     beside = simulate(
         *common, f"devices.positions={six}", "devices.count=6", *away((2, 0, 100))
     ).trace
     others = [0, 1, 3, 4, 5]
+    assert not beside["serving_station"][:, :, [0, 2]].any()
     assert alone["offloaded_bits"].any() == (policy != "local")
     for name in alone.rows[0]:
         column = beside[name]
@@ -621,7 +652,7 @@ def test_an_environment_shows_who_is_absent_as_zeros(problem: str) -> None:
         world: Any = environment._simulation.world
         present = world.state.present
         np.testing.assert_array_equal(shown.any(axis=2), present)
-        before = environment._observation
+        before = environment.observation
         assert (
             before.present if problem == "tasks" else before.cells.present
         ).sum() == present.sum()

@@ -63,9 +63,7 @@ def killed_at(what: Scenario, path: Path, slot: int, kept: Path) -> None:
         execute(experiment, path, follow, EVERY)
 
 
-@pytest.mark.parametrize(
-    ("slot", "level"), [(9, "full"), (17, "summary"), (17, "slots"), (31, "summary"), (31, "full")]
-)
+@pytest.mark.parametrize(("slot", "level"), [(9, "full"), (17, "slots"), (31, "summary")])
 def test_goes_on_as_if_nothing_had_happened(slot: int, level: str, tmp_path: Path) -> None:
     what = scenario(*STREAMS, f"trace.level={level}")
     whole, kept = tmp_path / "whole.h5", tmp_path / "kept"
@@ -106,7 +104,7 @@ def test_a_checkpoint_meets_all_that_is_under_way(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     kept.mkdir()
     killed_at(everything("stream", "ddpg", tmp_path, "run.slots=30"), tmp_path / "run.h5", 20, kept)
-    saved = checkpoint.load(checkpoint.checkpoint_path(kept / "run.h5")).state
+    saved = checkpoint.load(checkpoint.checkpoint_path(kept / "run.h5")).blocks[0]
     simulation = gone_on(everything("stream", "ddpg", tmp_path, "run.slots=30"), saved)
     state: Any = simulation.world.state
     assert not state.station_up.all()  # a failed station

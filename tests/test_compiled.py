@@ -206,7 +206,9 @@ def edit(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
-@pytest.mark.parametrize("kind", PLUG_INS)
+@pytest.mark.parametrize(
+    "kind", ["compiled", pytest.param("numba", marks=pytest.mark.slow), "numba, imported last"]
+)
 def test_an_edited_callee_is_seen(copied: Path, kind: str) -> None:
     """A plug-in of users, compiled by either decorator, and by way of a module of theirs."""
     head = PLUG_INS[kind]

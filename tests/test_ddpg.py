@@ -211,7 +211,36 @@ def test_shared_networks_do_not_care_for_the_order_or_number_of_devices() -> Non
 
 def test_pooling_is_the_mean_and_the_maximum() -> None:
     code = torch.tensor([[[1.0, 2.0], [5.0, -2.0]], [[-3.0, 0.5], [-1.0, 0.5]]])
-    assert pool(code).tolist() == [[3.0, 0.0, 5.0, 2.0], [-2.0, 0.5, -1.0, 0.5]]
+    everybody = torch.ones(2, 2, dtype=torch.bool)
+    assert pool(code, everybody).tolist() == [[3.0, 0.0, 5.0, 2.0], [-2.0, 0.5, -1.0, 0.5]]
+    assert pool(code, torch.tensor([[True, False], [False, False]])).tolist() == [
+        [1.0, 2.0, 1.0, 2.0],
+        [0.0, 0.0, 0.0, 0.0],
+    ]
+
+
+def test_who_is_absent_might_as_well_not_be_in_a_shared_network() -> None:
+    """Nobody sees them, and where all are there everything is what it is without such a replication."""
+    torch.manual_seed(3)
+    actor = Actor("shared", (16, 8), DEVICES, FEATURES, ACTIONS)
+    critic = Critic("shared", (16, 8), DEVICES, FEATURES, ACTIONS)
+    s, a = torch.randn(3, DEVICES, FEATURES), torch.randn(3, DEVICES, ACTIONS)
+    for network in (actor, critic):
+        for parameter in network.parameters():
+            parameter.data.uniform_(-1.0, 1.0)
+    whole, value = actor(s), critic(s, a)
+    gone = s.clone()
+    gone[0, 1], gone[1] = 0.0, 0.0
+    some, worth = actor(gone), critic(gone, a)
+    assert torch.equal(some[2], whole[2]) and torch.equal(worth[2], value[2])
+    there = [n for n in range(DEVICES) if n != 1]
+    torch.testing.assert_close(some[0, there], actor(s[:1, there])[0])
+    torch.testing.assert_close(worth[:1], critic(s[:1, there], a[:1, there]))
+    other = a.clone()
+    other[0, 1] += 1.0  # what one does that is not there
+    assert torch.equal(critic(gone, other)[:1], worth[:1])
+    worth.sum().backward()
+    assert all(torch.isfinite(p.grad).all() for p in critic.parameters() if p.grad is not None)
 
 
 def test_a_shared_network_by_hand() -> None:
@@ -266,7 +295,7 @@ class Bandit:
     single_observation_space = gymnasium.spaces.Box(-5.0, 5.0, (3, 2), np.float32)
     single_action_space = gymnasium.spaces.Box(-1.0, 1.0, (3, 2), np.float32)
 
-    def __init__(self, replications: int, slots: int, limit_weight: float) -> None:
+    def __init__(self, replications: int, slots: int, *others: Any) -> None:
         self._replications = replications
 
     def reset(self, seed: int) -> tuple[Any, dict[str, Any]]:

@@ -13,9 +13,9 @@ from edgesim.policies.learning.encoding import (
     Encoding,
     StreamEncoding,
     TaskEncoding,
-    encoding_of,
     priority_shares,
 )
+from edgesim.policies.learning.encodings import encoding_of
 from edgesim.simulator.core.arrays import FloatArray
 from edgesim.simulator.network.cells import Cells
 from edgesim.simulator.stream.decision import check, fit
@@ -118,7 +118,7 @@ def only(observation: Observation, order: Any, replication: Any) -> Observation:
 def test_every_action_is_within_the_physical_sets(seed: int, noise_model: str) -> None:
     """Nothing is scaled down; a band in which somebody sends is used up; who is off sends nothing."""
     encoding, observation = stream(seed, noise_model=noise_model)
-    network, cells = encoding._network, observation.cells
+    network, cells = encoding.network, observation.cells
     action = np.random.default_rng(seed).uniform(-2.0, 2.0, (3, 7, 4))
     decision = check(encoding.decision(action, observation), network)
     _, scaled = fit(
@@ -429,7 +429,7 @@ def test_reserves_of_who_stays_local_by_hand() -> None:
         decision = encoding.decision(action, observation)
         assert not decision.offload.any() and not decision.edge_cpu_hz.any()
         np.testing.assert_allclose(decision.local_cpu_hz[0], slowest * (most / slowest) ** share)
-        problem = WorstCaseEmission(encoding._network)
+        problem = WorstCaseEmission(encoding.network)
         rate_bps = outcome(problem, observation, decision).rate_bps[0]
         np.testing.assert_allclose(rate_bps, 1e6 * 4.0**share, rtol=1e-6)
 
@@ -437,7 +437,7 @@ def test_reserves_of_who_stays_local_by_hand() -> None:
 def test_an_offloaders_time_is_shared_with_its_server_by_hand() -> None:
     """Alone on the uplink of 10 MHz: power from the least at F_max to P_max, in logarithms."""
     encoding, observation = two_tasks()
-    network = encoding._network
+    network = encoding.network
     network = replace(network, rate_floor="offloading")
     encoding = TaskEncoding(WorstCaseEmission(network))
     action = np.full((1, 2, 4), -1.0)

@@ -39,6 +39,7 @@ def test_the_gap_is_that_from_local_execution_to_p2_in_each_slot(
         "offload_energy_j": [[[0.5, 1.0]]],
         "local_bits": [[[3e8, 7e8]]],
         "offloaded_bits": [[[0.0, 5e8]]],
+        "scaled": [[0, 3], [0, 0]],
     }
     references = {"lyapunov": {"objective": [[-8.0]]}, "local": {"objective": [[-2.0]]}}
     found = evaluated("iiot_20dev", references | {"ours": ours}, monkeypatch)
@@ -50,6 +51,7 @@ def test_the_gap_is_that_from_local_execution_to_p2_in_each_slot(
         "gap_closed": closed,
         "energy_per_bit_nj": 2.0,  # 3 J over 1.5 Gbit
         "queue_mbit": 3.0,
+        "feasible": 0.75,
     }
     assert found.figures == pytest.approx(expected)
 

@@ -59,8 +59,8 @@ def test_keys_files_models_and_policy_are_told_together(tmp_path: Path) -> None:
         "my.toml: key `tasks.deadlin` = 3: unknown key for Uniform",
         "my.toml: key `tasks.mean` = \"0.6 Mbitt\": unknown unit 'Mbitt'",
         'my.toml: key `devices.positions.file` = "sites.csv": no such data file',
-        'grid.csv: row 2, column Carbon Intensity: "abc" is not a carbon intensity in g/kWh',
-        'grid.csv: row 3, column Time: "noon" is not a date and time',
+        'grid.csv (`carbon.intensity.file`): row 2, column Carbon Intensity: "abc" is not a carbon intensity in g/kWh',
+        'grid.csv (`carbon.intensity.file`): row 3, column Time: "noon" is not a date and time',
     ]
     assert len(found) == len(expected), found
     for one, begin in zip(found, expected, strict=True):
@@ -99,18 +99,137 @@ CONTENTS = {
 }
 WRONG_IN_FILES = [
     "my.toml: key `policy.depht` = 3: unknown key for Lyapunov",
-    'requests.csv: row 3, column time: "soon" is not a number',
-    'requests.csv: row 4, column n: "-1" is not a number that is finite and not negative',
-    "net.json: no node says that it is the MBS",
-    "net.json: nothing says whether `pos` are degrees",
-    "net.json: 2 parts that no link joins",
-    'grid.csv: row 2, column Carbon Intensity: "abc" is not a carbon intensity in g/kWh',
-    'grid.csv: row 3, column Time: "noon" is not a date and time',
-    "mbs.csv: row 3 has a time without a zone, row 2 one with",
-    'places.csv: row 3, column lat: "x" is not an angle within ±90 degrees',
-    'places.csv: row 4, column lon: "400" is not an angle within ±180 degrees',
-    "move.csv: row 2, column y: 'zero' is not a number",
+    'requests.csv (`tasks.file`): row 3, column time: "soon" is not a number',
+    'requests.csv (`tasks.file`): row 4, column n: "-1" is not a number that is finite and not negative',
+    "net.json (`topology.file`): no node says that it is the MBS",
+    "net.json (`topology.file`): nothing says whether `pos` are degrees",
+    "net.json (`topology.file`): 2 parts that no link joins",
+    'grid.csv (`carbon.intensity.file`): row 2, column Carbon Intensity: "abc" is not a carbon intensity in g/kWh',
+    'grid.csv (`carbon.intensity.file`): row 3, column Time: "noon" is not a date and time',
+    "mbs.csv (`carbon.mbs.file`): row 3 has a time without a zone, row 2 one with",
+    'places.csv (`devices.positions.file`): row 3, column lat: "x" is not an angle within ±90 degrees',
+    'places.csv (`devices.positions.file`): row 4, column lon: "400" is not an angle within ±180 degrees',
+    "move.csv (`mobility.file`): row 2, column y: 'zero' is not a number",
 ]
+
+ROWS = {
+    "replay": [
+        'requests.csv (`tasks.file`): row 3, column time: "soon" is not a number',
+        'requests.csv (`tasks.file`): row 4, column n: "-1" is not a number that is finite and no',
+    ],
+    "move": ["move.csv (`mobility.file`): row 2, column y: 'zero' is not a number"],
+    "carbon": [
+        'grid.csv (`carbon.intensity.file`): row 2, column Carbon Intensity: "abc" is not a carb',
+        'grid.csv (`carbon.intensity.file`): row 3, column Time: "noon" is not a date and time',
+    ],
+    "places": [
+        'places.csv (`devices.positions.file`): row 3, column lat: "x" is not an angle within',
+        'places.csv (`devices.positions.file`): row 4, column lon: "400" is not an angle within',
+    ],
+    "net": ["own.json (`topology.file`): key `node 1.cpu_hz` = -1: without a unit this is"],
+}
+REPLAY = '[tasks]\narrivals = "replay"\nfile = "requests.csv"\n'
+MOVE = '[mobility]\nmodel = "trace"\nfile = "move.csv"\n'
+NET = '[topology]\nfile = "own.json"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong", "rows"),
+    [
+        # What the model does not know, and what is out of range, beside how its file is read.
+        (f"{REPLAY}bits = {{n = 1}}\nlopp = 3", ["tasks.lopp"], "replay"),
+        (f"{REPLAY}bits = {{n = 1}}\nspeedup = -1", ["tasks.speedup"], "replay"),
+        (f"{REPLAY}bits = {{n = 1}}\nrepaet = true", ["tasks.repaet"], "replay"),
+        (f"{REPLAY}bist = {{n = 1}}", ["tasks.bist", "tasks.bits"], "replay"),
+        (f'{REPLAY}bits = {{n = "1 bitt"}}', ["tasks.bits.n"], "replay"),
+        (f'{REPLAY}bits = {{n = 1}}\ntime_colum = "time"', ["tasks.time_colum"], "replay"),
+        (f'{REPLAY}bits = {{n = 1}}\nmore_ids = "wrp"', ["tasks.more_ids"], "replay"),
+        (
+            REPLAY.replace("file", "fil") + "bits = {n = 1}",
+            ["tasks.fil", "tasks.file"],
+            "replay",
+        ),
+        (f'{MOVE}outside = "away"', ["mobility.outside"], "move"),
+        (f"{MOVE}orgin = [1, 2]", ["mobility.orgin"], "move"),
+        (f'{MOVE}begin = "1 metre"\nspeed = 3', ["mobility.speed", "mobility.begin"], "move"),
+        (f'{MOVE}y_colum = "y"\nmax_gap = -1', ["mobility.y_colum", "mobility.max_gap"], "move"),
+        (
+            '[carbon]\nintensity = {file = "grid.csv", strat = "2025-01-01T00:00"}',
+            ["carbon.intensity.start", "carbon.intensity.strat"],
+            "carbon",
+        ),
+        ('[carbon]\nintensity = {file = "grid.csv"}', ["carbon.intensity.start"], "carbon"),
+        (
+            '[carbon]\nintensity = {file = "grid.csv", start = "2025-01-01T00:00", max_gap = -1}',
+            ["carbon.intensity.max_gap"],
+            "carbon",
+        ),
+        (
+            '[carbon]\nintensity = {file = "grid.csv", start = "2025-01-01T00:00", unit = "g/kWH"}',
+            ["carbon.intensity.unit"],
+            "carbon",
+        ),
+        (
+            '[devices]\npositions = {file = "places.csv", east = 2}',
+            ["devices.positions.east"],
+            "places",
+        ),
+        (f'{NET}paralell = "join"', ["topology.paralell"], "net"),
+        (f"{NET}[area]\nsize = 3", ["area.size"], "net"),
+        (f"{NET}[run]\nslos = 3", ["run.slos"], "net"),
+    ],
+)
+def test_a_wrong_key_of_a_model_does_not_hide_its_file(
+    tmp_path: Path, text: str, wrong: list[str], rows: str
+) -> None:
+    own = '{"nodes": [{"id": 0, "kind": "mbs", "position_m": [1, 1]}, {"id": 1, "kind": "sbs", '
+    own += '"position_m": [9, 9], "cpu_hz": -1}], "edges": [{"source": 0, "target": 1}]}'
+    for name, content in (CONTENTS | {"own.json": own}).items():
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    mean = "" if "[tasks]" in text else "[tasks]\nmean = 1e6\n"
+    found = mistakes(f'title = "x"\n{mean}{text}\n', tmp_path)
+    keys = [one.partition("`")[2].partition("`")[0] for one in found if one.startswith("my.")]
+    assert keys == wrong, found
+    in_file = [one for one in found if not one.startswith("my.")]
+    assert len(in_file) == len(ROWS[rows]), found
+    for one, begin in zip(in_file, ROWS[rows], strict=True):
+        assert one.startswith(begin), one
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        # How the file is read is not known: what its rows seem to have wrong may be none.
+        (f"{REPLAY}bits = {{n = 1}}\nunknown = 3", ["tasks.unknown"]),
+        (f"{REPLAY}bits = {{n = 1}}\ntime_column = 3", ["tasks.time_column"]),
+        (f"{MOVE}x_column = 3", ["mobility.x_column"]),
+        (
+            '[carbon]\nintensity = {file = "grid.csv", start = "2025-01-01T00:00", unit = "sheep"}',
+            ["carbon.intensity.unit"],
+        ),
+        ('[carbon]\nintensity = {file = "grid.csv", unit = 3}', ["carbon.intensity."]),
+        (f"{NET}parallel = 3", ["topology.parallel"]),
+        # But that it is missing is one.
+        (f"{MOVE.replace('move', 'none')}x_column = 3", ["mobility.x_column", "mobility.file"]),
+        (
+            f"{MOVE.replace('move', 'none')}net = {{file = 'no'}}\nspeed = 3",
+            ["mobility.speed", "mobility.file"],
+        ),
+    ],
+)
+def test_a_file_that_may_be_read_otherwise_has_no_mistakes(
+    tmp_path: Path, text: str, wrong: list[str]
+) -> None:
+    for name, content in CONTENTS.items():
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    net = '{"nodes": [{"id": 0, "pos": [1, 2]}], "edges": []}'
+    (tmp_path / "own.json").write_text(net, encoding="utf-8")
+    mean = "" if "[tasks]" in text else "[tasks]\nmean = 1e6\n"
+    found = mistakes(f'title = "x"\n{mean}{text}\n', tmp_path)
+    assert all(one.startswith("my.toml") for one in found), found
+    keys = {one.partition("`")[2].partition("`")[0] for one in found}
+    assert all(any(key.startswith(one) for one in wrong) for key in keys), found
+    assert all(any(key.startswith(one) for key in keys) for one in wrong), found
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ class Diary:
     actions: ClassVar[dict[int, Any]] = {}
     seeds: ClassVar[list[int]] = []
 
-    def __init__(self, replications: int, slots: int, limit_weight: float) -> None:
+    def __init__(self, replications: int, slots: int, *others: Any) -> None:
         self._replications = replications
         self._number = -1
 
@@ -161,8 +161,8 @@ def test_environments_are_those_of_the_policy() -> None:
         made.append(asked)
         return Diary(*asked)
 
-    DdpgLearner(Ddpg(**SHORT, limit_weight=3.0), make, 1)
-    assert made == [(REPLICAS, SLOTS, 3.0)]
+    DdpgLearner(Ddpg(**SHORT, limit_weight=3.0, action="paper"), make, 1)
+    assert made == [(REPLICAS, SLOTS, 3.0, "paper")]
 
 
 def test_a_weight_that_is_no_number_ends_the_training() -> None:

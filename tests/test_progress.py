@@ -87,13 +87,12 @@ def test_a_run_is_followed_under_any_label(monkeypatch: pytest.MonkeyPatch, tmp_
 
 def test_a_run_shows_how_far_it_is_and_how_fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edgesim.experiments.progress.REFRESH_S", 0.02)
-    state = SimpleNamespace(slot=0)
-    simulation: Any = SimpleNamespace(slots=60, world=SimpleNamespace(state=state))
+    simulation: Any = SimpleNamespace(slots=60, slot=0)
     with terminal(monkeypatch) as screen:
         with run_progress() as follow:
             follow(simulation)
             for _ in range(30):
-                state.slot += 1
+                simulation.slot += 1
                 time.sleep(0.02)
         written = screen()
     assert re.search(r"\d slots/s", written) and re.search(r"2\d / 60 slots", written)

@@ -185,7 +185,11 @@ def test_settings_in_sentences_are_the_scenarios() -> None:
 def test_a_reason_follows_the_results(name: str) -> None:
     """Other results, other numbers; and quick results, of fewer places, have one too."""
     figure, claim = CLAIMS[name]
-    texts = {reason(claim, made_up(figure, salt=salt)) for salt in range(6)}
+    texts: set[str] = set()
+    for salt in range(6):
+        texts.add(reason(claim, made_up(figure, salt=salt)))
+        if len(texts) > 1:
+            break
     # These two hold under no condition here; what they count is tested below.
     assert len(texts) > 1 or name in ("a5-flat", "c3-fifth")
     texts.add(reason(claim, made_up(figure, quick=True)))

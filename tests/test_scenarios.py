@@ -688,7 +688,7 @@ def mutated(data: st.DataObject) -> dict[str, Any]:
     return table
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_a_mutated_scenario_is_a_scenario_or_a_scenario_error(data: st.DataObject) -> None:
     table = mutated(data)

@@ -341,17 +341,17 @@ def test_a_picture_draws_means_with_intervals_and_names_each_axis_once(
                 results.policies, ax.get_lines(), ax.collections, strict=True
             ):
                 # (seeds, means of tasks)
-                values = data[name].sel(policy=policy).isel(point=point).transpose("seed", ...)
-                values = METRICS[name].scale * values.to_numpy()
+                column = data[name].sel(policy=policy).isel(point=point).transpose("seed", ...)
+                values = METRICS[name].scale * column.to_numpy()
                 assert line.get_label() == policy
                 np.testing.assert_array_equal(line.get_xdata(), [0.3e6, 0.5e6])
                 np.testing.assert_allclose(line.get_ydata(), values.mean(axis=0))
-                half = scipy.stats.t.ppf(0.975, 3) * scipy.stats.sem(values)
-                corners = np.array(band.get_paths()[0].vertices)
-                for k, x in enumerate((0.3e6, 0.5e6)):
-                    ends, middle = corners[np.isclose(corners[:, 0], x), 1], values[:, k].mean()
-                    np.testing.assert_allclose(ends.min(), middle - half[k])
-                    np.testing.assert_allclose(ends.max(), middle + half[k])
+                half = np.asarray(scipy.stats.t.ppf(0.975, 3) * scipy.stats.sem(values))
+                corners = band.get_paths()[0].vertices
+                for x, middle, aside in zip([0.3e6, 0.5e6], values.mean(axis=0), half, strict=True):
+                    ends = corners[np.isclose(corners[:, 0], x), 1]
+                    np.testing.assert_allclose(ends.min(), middle - aside)
+                    np.testing.assert_allclose(ends.max(), middle + aside)
 
 
 @pytest.mark.parametrize("file_format", ["parquet", "csv"])

@@ -65,8 +65,9 @@ def refused(path: Path, *overrides: str) -> list[str]:
     with pytest.raises(ScenarioError) as caught:
         read(path, *overrides)
     messages = [str(problem) for problem in caught.value.issues]
-    assert all(message.startswith(f"{path}: ") for message in messages), messages
-    return [message.removeprefix(f"{path}: ") for message in messages]
+    source = f"{path} (`topology.file`): "
+    assert all(message.startswith(source) for message in messages), messages
+    return [message.removeprefix(source) for message in messages]
 
 
 @pytest.mark.parametrize("suffix", [".graphml", ".json"])

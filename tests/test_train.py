@@ -158,7 +158,7 @@ def test_trainings_meet_neither_the_seeds_of_evaluations_nor_each_others(
     class Blank:
         single_observation_space = single_action_space = np.empty((6, 2))
 
-        def __init__(self, scenario: Any, replicas: int, slots: int, weight: float) -> None:
+        def __init__(self, scenario: Any, replicas: int, slots: int, *others: Any) -> None:
             self._shape = replicas, 6, 2
 
         def reset(self, seed: int) -> tuple[Any, dict[str, Any]]:
@@ -368,7 +368,6 @@ def test_a_killed_training_resumes(tmp_path: Path) -> None:
     while not checkpoint.exists() and time.monotonic() < deadline:
         assert process.poll() is None
         time.sleep(0.05)
-    time.sleep(0.3)
     process.send_signal(signal.SIGKILL)
     process.wait()
     done = read(checkpoint, FORMAT)["learner"]["steps"]

@@ -86,7 +86,7 @@ def test_ideal_synchronisation_shows_the_world() -> None:
 )
 def test_late_or_lost_messages_show_the_world_of_the_time_they_claim(hops: tuple[str, ...]) -> None:
     seen: list[Any] = []
-    observing(seen, *MOVING, "twin.sync=periodic", "run.slots=200", "run.replications=2", *hops)
+    observing(seen, *MOVING, "twin.sync=periodic", "run.slots=80", "run.replications=2", *hops)
     worlds = [world for _, world in seen]
     ages = []
     for slot, (observation, _) in enumerate(seen):
@@ -105,7 +105,7 @@ def test_late_or_lost_messages_show_the_world_of_the_time_they_claim(hops: tuple
         ages.append(observation.age_s)
     assert np.max(ages) > 0.0
     # What has been known once is never replaced by something older.
-    times = 0.1 * np.arange(200)[:, None, None] - np.array(ages)
+    times = 0.1 * np.arange(80)[:, None, None] - np.array(ages)
     assert (np.diff(times, axis=0) >= -1e-9).all()
 
 

@@ -127,12 +127,13 @@ def record(
 
 
 def zero_columns(run: RunInfo, **given: NDArray[Any]) -> Columns:
-    """All columns of /slots that every level has, zero but for those given."""
+    """All columns of /slots that every level has, zero but for those given; all devices are there."""
     columns: Columns = {
         name: np.zeros(_shape(run, what), np.int64 if what.dtype != "f8" else float)
         for name, what in SLOT_VARIABLES.items()
         if not what.full
     }
+    columns["present"] += 1
     return columns | given
 
 

@@ -1,12 +1,13 @@
 """Gathers the columns of consecutive slots, so that each variable is written in one piece."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..simulator.core.columns import ColumnBlocks
+from ..simulator.core.arrays import FloatArray
+from ..simulator.core.columns import ColumnBlocks, Shapes
 from ..simulator.core.recorder import SlotColumns
 
 
@@ -14,23 +15,25 @@ class ColumnBuffer:
     """Room for the columns of some slots.
 
     Args:
-        first: the columns of a slot; those of the others have the same names and shapes.
+        shapes: of the columns of each slot, with all replications.
         slots: how many it holds.
         names: of the columns that are wanted.
+        room: gives an array of a shape; one that several processes share, perhaps.
 
     Attributes:
         columns: those by name, (R, slots, …) each.
     """
 
-    def __init__(self, first: SlotColumns, slots: int, names: Iterable[str]) -> None:
-        blocks = ColumnBlocks.of(first)
-        self._layout = blocks.layout
-        self._others = len(blocks.others)
-        self._blocks = [
-            np.empty((len(block), slots, *array.shape[1:]))
-            for block, array in zip(blocks.layout.blocks, blocks.arrays, strict=True)
-        ]
-        self._alone = {name: np.empty((slots, *x.shape)) for name, x in blocks.others.items()}
+    def __init__(
+        self,
+        shapes: Shapes,
+        slots: int,
+        names: Iterable[str] = (),
+        room: Callable[[tuple[int, ...]], FloatArray] = np.empty,
+    ) -> None:
+        self._layout = shapes.layout
+        self._blocks = [room((columns, slots, *more)) for columns, *more in shapes.blocks]
+        self._alone = {name: room((slots, *shape)) for name, shape in shapes.others.items()}
         self.columns: Mapping[str, NDArray[Any]] = {
             name: self._column(name).swapaxes(0, 1) for name in names
         }
@@ -42,8 +45,13 @@ class ColumnBuffer:
         column: NDArray[Any] = self._blocks[place[0]][place[1]]
         return column
 
-    def put(self, place: int, columns: SlotColumns) -> None:
+    def put(self, place: int, columns: SlotColumns, replications: slice = slice(None)) -> None:
         """Keep a slot's columns as the buffer's slot `place`.
+
+        Args:
+            place: of the slot.
+            columns: of these replications.
+            replications: all by default.
 
         Raises:
             KeyError: a column is missing.
@@ -51,9 +59,9 @@ class ColumnBuffer:
         """
         blocks = ColumnBlocks.of(columns)
         others = blocks.others
-        if blocks.layout is not self._layout or len(others) != self._others:
+        if blocks.layout is not self._layout or len(others) != len(self._alone):
             raise ValueError("the set of columns changed during the run")
         for buffer, array in zip(self._blocks, blocks.arrays, strict=True):
-            buffer[:, place] = array
+            buffer[:, place, replications] = array
         for name, alone in self._alone.items():
-            alone[place] = others[name]
+            alone[place, replications] = others[name]

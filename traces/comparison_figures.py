@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .comparison import Comparison
-from .figures import DARK, MIDDLE, STYLE, check_picture, save
+from .figures import DARK, MIDDLE, check_picture, save
 from .file_errors import TraceError
 from .metrics import METRICS
+from .network_map import STYLE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

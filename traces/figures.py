@@ -1,7 +1,7 @@
 """Pictures of a trace."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from ..simulator.core.arrays import FloatArray
 from ..simulator.core.outputs import replaced
 from .file_errors import indices, reported
 from .network_graph import backhaul_pairs
+from .network_map import STYLE, NetworkMap, draw_map
 from .panels import latency_distribution, panels, time_unit
 from .reader import Trace, TraceError, open_trace
 
@@ -20,27 +21,8 @@ Kind = Literal["all", "series", "latency", "map"]
 
 # Different in brightness too, for a grey print.
 DARK, MIDDLE = "#1b3a6b", "#d1682b"
-STATION_COLOURS = ("#444444", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 SUFFIXES = (".png", ".svg", ".pdf")
 """Of the pictures that can be drawn."""
-
-STYLE: Any = {
-    "font.size": 9,
-    "axes.titlesize": 9,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#dddddd",
-    "grid.linewidth": 0.6,
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-    "svg.hashsalt": "edgesim",
-}
-"""Of matplotlib, for all pictures."""
-
-FEW_STATIONS = 12
-"""With more stations than this a map does without their names and without shading their cells."""
 
 
 def plot(path: str | Path, output: str | Path, kind: Kind = "all") -> Path:
@@ -199,76 +181,21 @@ def has_map(trace: Trace) -> bool:
 
 
 def _draw_map(trace: Trace, ax: "Axes") -> None:
-    from matplotlib.collections import LineCollection
-    from matplotlib.patches import Circle
-
     last = trace.slots.isel(replication=0, slot=-1)
     of_all = ""
     if "present" in last:
         of_all = f" of {last.sizes['device']}"
         last = last.isel(device=np.flatnonzero(last["present"].values))
-    width, height = trace.attrs["area_m"]
-    far_m = 1e6 * np.hypot(width, height)  # matplotlib takes for ever for what is farther outside
-    device = np.column_stack([last["x_m"].values, last["y_m"].values]).clip(-far_m, far_m)
-    station = np.column_stack([last["station_x_m"].values, last["station_y_m"].values])
-    station = station.clip(-far_m, far_m)
-    association = indices(last["serving_station"].values, len(station), trace.path)
-    colours = np.array(STATION_COLOURS)
-    sbs = 1 + (np.arange(len(station)) - 1) % (len(colours) - 1)
-    colour = np.where(np.arange(len(station)) == 0, colours[0], colours[sbs])
-    few = len(station) <= FEW_STATIONS
-    for centre, radius, edge in zip(
-        station, last["station_coverage_m"].values, colour, strict=True
-    ):
-        if np.isfinite(radius):
-            ax.add_patch(
-                Circle(
-                    tuple(centre),
-                    min(radius, 1e-5 * far_m),
-                    fill=few,
-                    facecolor=edge,
-                    edgecolor=edge,
-                    alpha=0.12,
-                )
-            )
-    if wires := [station[list(ends)] for ends in backhaul_pairs(trace)]:
-        dotted: Any = {"colors": "black", "linestyles": ":", "linewidths": 0.8, "alpha": 0.6}
-        ax.add_collection(LineCollection(wires, **dotted))
-    size = float(np.clip(600.0 / max(len(device), 1), 2.0, 22.0))
-    ax.add_collection(
-        LineCollection(
-            list(np.stack([device, station[association]], axis=1)),
-            colors=colour[association],
-            linewidths=size / 25.0,
-            alpha=0.7,
-        )
+    seen = NetworkMap(
+        area_m=trace.attrs["area_m"],
+        device_m=np.column_stack([last["x_m"].values, last["y_m"].values]),
+        serving=indices(last["serving_station"].values, last.sizes["station"], trace.path),
+        station_m=np.column_stack([last["station_x_m"].values, last["station_y_m"].values]),
+        station_names=[str(name) for name in last["station_name"].values],
+        coverage_m=last["station_coverage_m"].values,
+        wires=backhaul_pairs(trace),
     )
-    ax.scatter(device[:, 0], device[:, 1], s=size, c=colour[association], zorder=3, linewidths=0)
-    ax.scatter(
-        station[1:, 0], station[1:, 1], s=60, marker="^", c=colour[1:], edgecolors="black", zorder=4
-    )
-    ax.scatter(
-        station[:1, 0], station[:1, 1], s=90, marker="s", c=colour[:1], edgecolors="black", zorder=4
-    )
-    if few:
-        for name, place in zip(last["station_name"].values, station, strict=True):
-            ax.annotate(
-                str(name),
-                tuple(place),
-                xytext=(0, 8),
-                textcoords="offset points",
-                ha="center",
-                fontsize=8,
-                fontweight="bold",
-                zorder=5,
-            )
-    ax.set_xlim(0.0, width)
-    ax.set_ylim(0.0, height)
-    ax.set_aspect("equal")
-    ax.grid(False)
-    ax.spines[["top", "right"]].set_visible(True)
-    ax.set_xlabel("x, m")
-    ax.set_ylabel("y, m")
+    draw_map(seen, ax)
     slot = int(last["slot"])
     time = slot * trace.attrs["slot_s"]
-    ax.set_title(f"network in slot {slot} ({time:g} s), {len(device)}{of_all} devices")
+    ax.set_title(f"network in slot {slot} ({time:g} s), {len(seen.device_m)}{of_all} devices")

@@ -55,14 +55,15 @@ METRICS = {
     "lower_bound_mg": Metric("lower bound of it", "mg", 1.0, "lower_bound_mg", "slots"),
     "feasible_share": Metric("slots feasible", "%", 100.0, "feasible", "slots"),
     "energy_per_task_j": Metric(
-        "energy per task", "J", 1.0, "energy_j + server_energy_j", "device_tasks"
+        "energy per task", "J", 1.0, "energy_j + server_energy_j", "device_slots"
     ),
     "offloaded_task_share": Metric("tasks offloaded", "%", 100.0, "offload", "there"),
     "energy_per_bit_j": Metric("energy per bit", "nJ/bit", 1e9, _ENERGY, _DEPARTED),
     "power_w": Metric("energy per second", "W", 1.0, _ENERGY, "seconds"),
     "emission_mg": Metric("emission", "mg", 1.0, "emission_mg", _RUNS),
     "emission_mg_per_bit": Metric("emission per Mbit", "mg/Mbit", 1e6, "emission_mg", _DEPARTED),
-    "queue_bits": Metric("queue of a device", "Mbit", 1e-6, "queue_bits", "device_slots"),
+    # Of those that are there: in the mean over slots, each slot counts as often as it has of them.
+    "queue_bits": Metric("queue of a device", "Mbit", 1e-6, "present_queue_bits", "device_slots"),
     "station_queue_bits": Metric(
         "queue of a station", "Mbit", 1e-6, "station_queue_bits", "station_slots"
     ),

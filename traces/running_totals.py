@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..simulator.core.arrays import FloatArray, IntArray
 from ..simulator.core.compiled import compiled
 from ..simulator.core.recorder import OUTCOMES, TaskTable
-from .variables import SLOT_VARIABLES
+from .variables import columns_of, total_of
 
 BATCHES = 100
 """Batches that a run is divided into, at most."""
@@ -58,7 +58,9 @@ class SlotTally:
         self.batches = -(-slots // self.batch_slots)
         self.slots = np.zeros(self.batches, np.int64)
         shape = (replications, self.batches)
-        self._sums = {name: np.zeros(shape) for name in names if SLOT_VARIABLES[name].total}
+        self._sums = {name: np.zeros(shape) for name in names if total_of(name)}
+        if set(columns_of("present_queue_bits")) <= set(names):
+            self._sums["present_queue_bits"] = np.zeros(shape)
         self._entries = dict.fromkeys(self._sums, 1)
         self.initial = {
             f"initial_{name}": np.full(shape, np.nan)
@@ -74,7 +76,9 @@ class SlotTally:
             end = min(count, (batch + 1) * self.batch_slots - first)
             starts = self.slots[batch] == 0
             for name, sums in self._sums.items():
-                column = columns[name][:, begin:end]
+                column, *there = (columns[one][:, begin:end] for one in columns_of(name))
+                for present in there:
+                    column = np.where(present, column, 0.0)
                 self._entries[name] = column[0, 0].size
                 entries = column.reshape(*column.shape[:2], -1)
                 if starts and f"initial_{name}" in self.initial:
@@ -88,7 +92,7 @@ class SlotTally:
         slots = np.where(self.slots > 0, self.slots, np.nan)
         divisors = {"sum": lambda _: slots / slots, "level": lambda _: slots, "mean": slots.__mul__}
         return {
-            name: sums / divisors[str(SLOT_VARIABLES[name].total)](self._entries[name])
+            name: sums / divisors[str(total_of(name))](self._entries[name])
             for name, sums in self._sums.items()
         }
 

@@ -31,14 +31,11 @@ from .variables import (
     TASK_VARIABLES,
     Level,
     Variable,
+    columns_of,
 )
 
 KEPT = 4
 """Skeletons: two of each kind of run, before its first slot and from then on."""
-
-_OF_COLUMNS = {
-    name for name in SUMMARY_VARIABLES if name.removeprefix("initial_") in SLOT_VARIABLES
-}
 
 _LIBRARIES = ("numpy", "scipy", "h5py", "simpy", "numba", "cvxpy", "clarabel", "torch")
 
@@ -214,7 +211,7 @@ def _make_summary(group: h5py.Group, kind: Kind, recorded: Recorded) -> None:
         "latency_bin": netcdf.dimension(group, "latency_bin", len(LATENCY_EDGES_S) - 1),
     }
     for name, what in SUMMARY_VARIABLES.items():
-        if name in _OF_COLUMNS and name.removeprefix("initial_") not in recorded.columns:
+        if not set(columns_of(name)) <= set(recorded.columns):
             continue
         chunks: Sequence[int] | None = None
         fill = np.nan if what.dtype == "f8" else 0

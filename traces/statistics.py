@@ -29,7 +29,7 @@ from .confidence_intervals import (
 from .latencies import LatencyRecord, SketchRecord, TaskRecord, without_rounding
 from .metrics import BATCH_METRICS, METRICS, QUANTILES, fractions, metric_values
 from .queue_looks import caution
-from .variables import SLOT_VARIABLES, SUMMARY_VARIABLES
+from .variables import SLOT_VARIABLES, SUMMARY_VARIABLES, total_of
 
 _SHARES = np.array(list(QUANTILES.values()))
 QUEUES = ("queue_bits", "station_queue_bits")
@@ -146,7 +146,6 @@ class CountedBatches:
         columns = {
             "slots": slots,
             "seconds": slots * self._totals.slot_s,
-            "device_slots": slots * self._totals.devices,
             "station_slots": slots * self._totals.stations,
             "replications": slots / self.slots,
             "late": late,
@@ -155,10 +154,13 @@ class CountedBatches:
         }
         for name, column in self._all.items():
             if SUMMARY_VARIABLES[name].dims == ("replication", "batch"):
-                kind = SLOT_VARIABLES[name].total if name in SLOT_VARIABLES else "sum"
+                derived = name in SLOT_VARIABLES or name == "present_queue_bits"
+                kind = total_of(name) if derived else "sum"
                 columns[name] = column[:, self._span] * (1.0 if kind == "sum" else slots)
         columns["there"] = columns.get("present", slots)
-        columns["device_tasks"] = columns["there"] * self._totals.devices
+        columns["device_slots"] = columns["there"] * self._totals.devices
+        if "queue_bits" in columns:
+            columns.setdefault("present_queue_bits", columns["queue_bits"])
         for name in ("station_up", "station_availability"):  # older traces lack the second
             if name in columns:
                 columns["stations_at_work"] = columns[name]

@@ -186,6 +186,9 @@ SUMMARY_VARIABLES = {
     "slots": Variable(("batch",), "1", "slots in the batch", "i8"),
     "initial_queue_bits": Variable(_BATCH, "bit", "all device queues as the batch begins"),
     "initial_station_queue_bits": Variable(_BATCH, "bit", "all station queues as the batch begins"),
+    "present_queue_bits": Variable(
+        _BATCH, "bit", "queues of the devices that are there: network total, mean over the batch"
+    ),
     "tasks": Variable((*_BATCH, "outcome"), "1", "tasks that ended in the batch", "i8"),
     "latency_sum_s": Variable(_BATCH, "s", "sum of the latencies of completed tasks"),
     "latency_min_s": Variable(_BATCH, "s", "least latency of a completed task; inf if none"),
@@ -216,6 +219,19 @@ SUMMARY_VARIABLES = {
     if variable.total is not None
 }
 """/summary: network totals by batch of slots, and the latency histogram by part of the run."""
+
+
+def total_of(name: str) -> Total | None:
+    """How a column, or a part of one, enters /summary."""
+    return "level" if name == "present_queue_bits" else SLOT_VARIABLES[name].total
+
+
+def columns_of(name: str) -> tuple[str, ...]:
+    """Of which columns of /slots a variable of /summary is; none: it is of the tasks."""
+    if name == "present_queue_bits":
+        return "queue_bits", "present"
+    column = name.removeprefix("initial_")
+    return (column,) if column in SLOT_VARIABLES else ()
 
 
 def current_name(group: str, name: str, dims: int) -> str:

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..simulator.core.arrays import FloatArray
+from ..simulator.core.columns import Shapes
 from ..simulator.core.recorder import (
     TASK_ROW,
     EndStatus,
@@ -80,6 +82,11 @@ class TraceWriter:
             self._restore(earlier)
 
     @property
+    def capacity(self) -> int:
+        """Slots that are gathered at most, once `begin` has settled it."""
+        return self._capacity
+
+    @property
     def following(self) -> int:
         """The slot that comes next; 0 before the first."""
         return self._next if self._begun or self._lengths is not None else 0
@@ -96,9 +103,9 @@ class TraceWriter:
                 of columns that is not the first slot's.
         """
         if not self._begun:
-            self._begin(slot, columns)
+            self.begin(slot, Shapes.of(columns))
         if self._buffer is None:
-            self._buffer = ColumnBuffer(columns, self._capacity, self._kept)
+            self._buffer = ColumnBuffer(Shapes.of(columns), self._capacity, self._kept)
         try:
             self._buffer.put(self._filled, columns)
         except KeyError as error:
@@ -111,6 +118,57 @@ class TraceWriter:
         full = self._filled == self._capacity and self._next < self.run.slots
         if full or time.monotonic() >= self._flush_at:
             self._flush(FLUSH_S)
+
+    def begin(self, first: int, shapes: Shapes) -> None:
+        """Settle which columns there are, before `slots_of` the first slot; `slot` does it by itself.
+
+        Args:
+            first: the first slot.
+            shapes: of its columns.
+
+        Raises:
+            ValueError: as `slot`.
+        """
+        by_name = shapes.by_name()
+        for name, shape in by_name.items():
+            if name not in SLOT_VARIABLES:
+                raise ValueError(f"slot {first}: no trace knows a column {name!r}")
+            if shape != (expected := self._shape(name)):
+                raise ValueError(f"slot {first}: {name} has shape {shape}, not {expected}")
+        if self._begun:
+            return  # it goes on, and has settled that
+        self._first = self._next = first
+        self._lay_out(by_name)
+        self._begin_file(None)
+
+    def buffer(self, shapes: Shapes, slots: int, room: Callable[..., FloatArray]) -> ColumnBuffer:
+        """A buffer that others fill, for `slots_of`; arguments and shapes as for `ColumnBuffer`, see `Shapes`."""
+        return ColumnBuffer(shapes, slots, self._kept, room)
+
+    def slots_of(
+        self,
+        buffer: ColumnBuffer,
+        tasks: Sequence[Sequence[TaskTable]],
+        decisions_s: Sequence[float],
+    ) -> None:
+        """Record slots whose columns somebody has put into a buffer, from its first place on.
+
+        Args:
+            buffer: of `buffer`; it can be filled anew after this.
+            tasks: of each of the slots the tasks that ended in it, in tables.
+            decisions_s: of each the wall-clock time of its decision.
+        """
+        self._buffer, self._filled = buffer, len(tasks)
+        self._decisions_s.extend(decisions_s)
+        for tables in tasks:
+            self._next += 1
+            for table in tables:
+                self.tasks(table)
+        if time.monotonic() >= self._flush_at:
+            # They were not long in the buffer, so others may be waited for the longer.
+            self._flush(1.5 * FLUSH_S, 0.5 * FLUSH_S)
+        else:
+            self._empty_buffers()
 
     def tasks(self, tasks: TaskTable) -> None:
         """Record tasks that ended in the last slot recorded.
@@ -271,16 +329,6 @@ class TraceWriter:
             self._file.close(status)
             self._file.appear()
 
-    def _begin(self, first: int, columns: SlotColumns) -> None:
-        for name, column in columns.items():
-            if name not in SLOT_VARIABLES:
-                raise ValueError(f"slot {first}: no trace knows a column {name!r}")
-            if column.shape != (shape := self._shape(name)):
-                raise ValueError(f"slot {first}: {name} has shape {column.shape}, not {shape}")
-        self._first = self._next = first
-        self._lay_out({name: column.shape for name, column in columns.items()})
-        self._begin_file(None)
-
     def _lay_out(self, shapes: dict[str, tuple[int, ...]]) -> None:
         """Settle which columns there are, and how many slots are gathered before they are written."""
         self._columns = list(shapes)
@@ -321,13 +369,18 @@ class TraceWriter:
         columns.setdefault("cycles", table["bits"] * self.run.cycles_per_bit)
         self._file.append("tasks", columns, len(table))
 
-    def _flush(self, waited_s: float) -> None:
-        """Empty the buffers into the file, and let readers see what has waited there for so long."""
+    def _flush(self, waited_s: float, again_s: float = FLUSH_S) -> None:
+        """Empty the buffers into the file, and let readers see what has waited there for so long.
+
+        Args:
+            waited_s: how long.
+            again_s: when it is time for the next.
+        """
         start = self._empty_buffers()
         self._write_totals(waited_s)
         end = time.monotonic()
         # Writing takes a twentieth of the time at most, however much there is.
-        self._flush_at = end + max(FLUSH_S, 20.0 * (end - start))
+        self._flush_at = end + max(again_s, 20.0 * (end - start))
 
     def _empty_buffers(self) -> float:
         """Hand what they hold to the file; when that began, without what was compiled for the first."""

@@ -8,7 +8,8 @@ import numpy as np
 
 from ...simulator.core.arrays import FloatArray
 from ...traces.confidence_intervals import student_t
-from ...traces.figures import STYLE, save
+from ...traces.figures import save
+from ...traces.network_map import STYLE
 from .figure import Diagram, Figure
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from ...scenarios.errors import as_toml
 from ...scenarios.schema import Scenario
 from ...simulator.core.errors import RunError
-from ...simulator.simulation import Simulation
 from ...traces.printing import Printable, duration
 from ...traces.running_totals import BATCHES
+from ..block import Running
 from ..run import execute, prepare
 from .execute import jobs
 from .sweep_file import Case, Sweep, json_with_run, place, points
@@ -254,18 +254,18 @@ def _probe(case: Case, sweep: Sweep) -> tuple[float, float]:
         start = time.process_time()
         execute(prepare(begun), path)
         fixed_s, fixed_size = time.process_time() - start, path.stat().st_size
-        simulations: list[Simulation] = []
-        timer = threading.Timer(PROBE_S, lambda: simulations[0].stop())
+        runs: list[Running] = []
+        timer = threading.Timer(PROBE_S, lambda: runs[0].stop())
 
-        def follow(simulation: Simulation) -> None:
-            simulations.append(simulation)
+        def follow(run: Running) -> None:
+            runs.append(run)
             timer.start()
 
         start = time.process_time()
         execute(prepare(scenario), path, follow)
         taken_s, size = time.process_time() - start, path.stat().st_size
         timer.cancel()
-        done = simulations[0].world.state.slot
+        done = runs[0].slot
         if scenario.trace.level == "summary" and 4 * done > BATCHES:
             # With a slot in every batch it is as large as it gets.
             execute(prepare(scenario.with_run(slots=min(slots, BATCHES))), path)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...traces.figures import STATION_COLOURS, STYLE, check_picture, save
+from ...traces.figures import check_picture, save
 from ...traces.metrics import METRICS
+from ...traces.network_map import STATION_COLOURS, STYLE
 from .comparison import GroupingError, GroupSummary, summarise_sweep
 from .results import POLICY, SweepResults
 

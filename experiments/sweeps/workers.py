@@ -4,7 +4,6 @@ import multiprocessing
 import os
 import queue
 import signal
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ...scenarios.errors import Issue, ScenarioError
-from ...simulator.core.signals import interrupts_held
+from ...simulator.core.signals import end_with_parent, interrupts_held
 from .jobs import Job, JobOutcome, run_job
 
 AHEAD = 2
@@ -172,18 +171,11 @@ def _work(
 ) -> None:
     """A worker's life: job after job, until the other end of the line is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    end_with_parent()
     os.chdir(directory)
     with suppress(EOFError, OSError):
         while True:
             line.send(run(line.recv(), folder))
-
-
-def _die_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None  # only workers come here
-    parent.join()
-    os._exit(1)
 
 
 @contextmanager

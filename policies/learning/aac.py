@@ -71,7 +71,9 @@ class LearningAgent:
 
     def __init__(self, config: "Aac", make: MakeEnvironment, seed: int) -> None:
         self._config = config
-        self._env = env = make(config.replicas, config.episode_slots, config.limit_weight)
+        self._env = env = make(
+            config.replicas, config.episode_slots, config.limit_weight, config.action
+        )
         self.episode_seed = seed
         self.noise = torch.Generator().manual_seed(torch_seed(seed))
         self.sizes = (*env.single_observation_space.shape, env.single_action_space.shape[1])

@@ -15,9 +15,11 @@ from ...scenarios.components import is_class, is_unseen, resolve
 from ...scenarios.data.lookup import check_inside
 from ...scenarios.errors import Issue, ScenarioError, as_toml
 from ...scenarios.schema import Scenario
+from ...simulator.core.arrays import FloatArray
 from ...simulator.core.randomness import Generators
 from .agent_files import Call, Spaces, UntrustedError, read_agent
-from .encoding import AnyProblem, Encoding, encoding_of
+from .encoding import AnyProblem, Encoding
+from .encodings import ActionKind, encoding_of
 
 KEY = "policy.file"
 
@@ -46,11 +48,13 @@ class Agent:
         file: a zip of Stable-Baselines3, an ONNX file, TorchScript, what torch.export.save leaves, or
             "module:Class" with `predict(observation)`, from an observation of the environment to an
             action. A class with `flat = False` is shown (N, F). Files that run code ask for --trust.
+        action: that of the environment it was trained on; "paper" is the papers' printed one.
     """
 
     remembers: ClassVar[tuple[str, ...]] = ("_agents",)
 
     file: str
+    action: ActionKind = "guided"
     _agents: list[Any] | None = field(default=None, init=False, repr=False)
     _encoding: Encoding = field(init=False, repr=False)
     _call: Call = field(init=False, repr=False)
@@ -70,7 +74,7 @@ class Agent:
         Raises:
             ScenarioError: there is none, it may not run, or it does not fit; says what to do.
         """
-        encoding = encoding_of(problem)
+        encoding = encoding_of(problem, self.action)
         spaces = Spaces(problem.network.devices, encoding.feature_count, encoding.action_count)
         if is_class(self.file):
             found = resolve(self.file, "agents", {}, source=scenario.source, code=scenario.code)
@@ -101,12 +105,16 @@ class Agent:
 
     def reset(self, network: Any, problem: AnyProblem, rngs: Generators) -> None:
         """Get the agent ready; of a class, one object for each replication."""
-        self._encoding = encoding_of(problem)
+        self._encoding = encoding_of(problem, self.action)
         if self.classes:
             self._agents = [self.classes[0]() for _ in rngs]
 
     def decide(self, observation: Any) -> Any:
-        """The agent's decision, without noise, one replication at a time.
+        """The decision that the encoding makes from the agent's actions; raises as `actions` does."""
+        return self._encoding.decision(self.actions(observation), observation)
+
+    def actions(self, observation: Any) -> FloatArray:
+        """(R, N, A) of the agent, without noise, one replication at a time.
 
         Raises:
             ValueError: an action of another shape, or that is not of numbers.
@@ -122,7 +130,7 @@ class Agent:
                     f"{actions[r].shape}"
                 )
             actions[r] = action.reshape(actions[r].shape)
-        return self._encoding.decision(actions, observation)
+        return actions
 
     def _act(self, r: int, seen: Any) -> Any:
         from .seeding import own_settings

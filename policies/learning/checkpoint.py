@@ -27,12 +27,13 @@ def check_fit(saved: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
 
     Args:
         saved: as `read`.
-        wanted: policy, problem, features, actions and devices.
+        wanted: policy, problem, action, features, actions and devices.
 
     Raises:
         ValueError: names the first thing in which they differ.
     """
     kind = _architecture(saved).get("network")
+    saved = {"action": "guided", **saved}  # files of earlier versions do not say
     for key, here in wanted.items():
         if key == "devices" and kind == "shared":
             continue  # runs with any N

@@ -62,27 +62,6 @@ class Encoding(Protocol):
         """
 
 
-def encoding_of(problem: AnyProblem) -> Encoding:
-    """The encoding of a problem."""
-    if isinstance(problem, DriftPlusPenalty):
-        return StreamEncoding(problem)
-    return TaskEncoding(problem)
-
-
-def encoding_about(problem: AnyProblem) -> dict[str, Any]:
-    """What a trace says of a problem's encoding, and so of what an agent was shown and could do."""
-    encoding = encoding_of(problem)
-    return {
-        "name": type(encoding).__name__,
-        "version": encoding.version,
-        "devices": problem.network.devices,
-        "features": encoding.feature_count,
-        "actions": encoding.action_count,
-        "observation_bounds": [-FEATURE_MAX, FEATURE_MAX],
-        "action_bounds": [-1.0, 1.0],
-    }
-
-
 class StreamEncoding(Encoding):
     """The stream problem: queues and gains; who offloads, bandwidth, power and CPU speeds.
 
@@ -132,6 +111,9 @@ class StreamEncoding(Encoding):
 
     Args:
         problem: P2 and its network.
+
+    Attributes:
+        network: the problem's.
     """
 
     feature_count = 19
@@ -139,7 +121,7 @@ class StreamEncoding(Encoding):
 
     def __init__(self, problem: DriftPlusPenalty) -> None:
         self._problem = problem
-        self._network = network = problem.network
+        self.network = network = problem.network
         bits_per_hz = network.slot_s / network.cycles_per_bit
         self._unit_bits = float(network.device_cpu_hz.mean()) * bits_per_hz
         self._station_bits = network.station_cpu_hz * bits_per_hz
@@ -151,10 +133,10 @@ class StreamEncoding(Encoding):
 
     def features(self, observation: Observation) -> Features:
         """(R, N, 19), see the class."""
-        network, cells = self._network, observation.cells
+        network, cells = self.network, observation.cells
         queue, beta = observation.queue_bits, observation.perturbation_bits
         V_eta = (self._problem.V * observation.energy_per_bit_j)[:, None]
-        value, net = self._worth(observation)
+        value, net = self.worth(observation)
         station_queue = cells.at_station(observation.station_queue_bits)
         noise = network.noise_w[cells.station]
         gain, power_max_w = observation.channel_gain, observation.power_max_w
@@ -184,20 +166,20 @@ class StreamEncoding(Encoding):
             columns[..., bits] = np.copysign(np.log1p(np.abs(scaled)) / 2.0, scaled)
         columns[..., 17:19] = self._rivalry(observation, net)
         columns[~cells.present] = 0.0
-        return _cut(columns)
+        return cut(columns)
 
     def decision(self, action: NDArray[np.floating], observation: Observation) -> Decision:
         """Resources from an (R, N, 4) action, see the class."""
-        network, cells = self._network, observation.cells
+        network, cells = self.network, observation.cells
         queue = observation.queue_bits
-        offload, power, local, edge = _heads(action, (*queue.shape, self.action_count))
-        value, net = self._worth(observation)
-        worth = np.maximum(net, 0.0) * self._efficiency(observation)
+        offload, power, local, edge = numbers_of(action, (*queue.shape, self.action_count))
+        value, net = self.worth(observation)
+        worth = np.maximum(net, 0.0) * self.efficiency(observation)
         sends = (offload > -0.5) & (queue > 0.0) & (worth > 0.0)
         power_w = np.where(
             sends, observation.power_max_w * 10.0 ** (3.0 * np.minimum(power, 0.0)), 0.0
         )
-        needed_hz = self._needed_hz(observation, power_w)
+        needed_hz = self.needed_hz(observation, power_w)
         rank = _ln(worth) + offload
         first = cells.largest(np.where(sends, rank, -np.inf))
         below = np.where(sends, rank - cells.at_station(first), 0.0)
@@ -219,23 +201,23 @@ class StreamEncoding(Encoding):
             served_bits=np.minimum(self._station_bits, observation.station_queue_bits),
         )
 
-    def _worth(self, observation: Observation) -> tuple[FloatArray, FloatArray]:
+    def worth(self, observation: Observation) -> tuple[FloatArray, FloatArray]:
         """(R, N) v_i and k_i, bits."""
         value = self._problem.bit_value(observation)
         return value, value - observation.cells.at_station(observation.station_queue_bits)
 
-    def _efficiency(self, observation: Observation) -> FloatArray:
+    def efficiency(self, observation: Observation) -> FloatArray:
         """(R, N) bits per hertz and second at full power without interference."""
         cells = observation.cells
         received_w = observation.power_max_w * cells.own(observation.channel_gain)
-        efficiency: FloatArray = np.log2(1.0 + received_w / self._network.noise_w[cells.station])
-        return carried_each(self._network.efficiency, efficiency)
+        efficiency: FloatArray = np.log2(1.0 + received_w / self.network.noise_w[cells.station])
+        return carried_each(self.network.efficiency, efficiency)
 
     def _rivalry(self, observation: Observation, net: FloatArray) -> FloatArray:
         """(R, N, 2) the last two features."""
-        network, cells = self._network, observation.cells
+        network, cells = self.network, observation.cells
         whole_band = network.station_bandwidth_hz[cells.station] * network.slot_s
-        sent = np.minimum(observation.queue_bits, self._efficiency(observation) * whole_band)
+        sent = np.minimum(observation.queue_bits, self.efficiency(observation) * whole_band)
         alone = np.maximum(net, 0.0) * sent
         least = 1e-6 * self._unit_bits**2
         gain = np.log(np.maximum(alone, least))
@@ -244,23 +226,27 @@ class StreamEncoding(Encoding):
         in_station = np.where(alone > 0.0, gain - cells.at_station(best), -FEATURE_MAX)
         return np.stack((in_station, cells.at_station(best - others)), axis=2)
 
+    def best_local_hz(self, value: FloatArray) -> FloatArray:
+        """(R, N) CPU speeds of P2's optimum where a bit is worth `value`."""
+        return self._problem.best_local_hz(value)
+
     def _local_hz(
         self, observation: Observation, value: FloatArray, action: FloatArray
     ) -> FloatArray:
         """(R, N) CPU speeds around that of P2's optimum."""
-        network = self._network
+        network = self.network
         most = network.device_cpu_hz
-        best = np.minimum(self._problem.best_local_hz(value), most)
+        best = np.minimum(self.best_local_hz(value), most)
         chosen = np.where(action < 0.0, best * (1.0 + action), best + (most - best) * action)
         to_empty = observation.queue_bits * (network.cycles_per_bit / network.slot_s)
         return np.minimum(chosen, to_empty)
 
-    def _needed_hz(self, observation: Observation, power_w: FloatArray) -> FloatArray:
+    def needed_hz(self, observation: Observation, power_w: FloatArray) -> FloatArray:
         """(R, N) the bandwidth that empties the queue, at the noise of the whole band.
 
         Under the noise model "density" less would do.
         """
-        network, cells = self._network, observation.cells
+        network, cells = self.network, observation.cells
         gain = observation.channel_gain
         heard_w = interference_w(power_w, gain, cells.station)
         disturbance = cells.at_station(heard_w + network.noise_w)
@@ -313,18 +299,21 @@ class TaskEncoding(Encoding):
 
     Args:
         problem: C(10) and its network.
+
+    Attributes:
+        network: the problem's.
     """
 
     feature_count = 9 + HARDEST
     action_count = 4
 
     def __init__(self, problem: WorstCaseEmission) -> None:
-        self._network = problem.network
+        self.network = problem.network
 
     def features(self, observation: TaskObservation) -> Features:
         """(R, N, 15), see the class."""
-        network, tasks = self._network, observation.tasks
-        time_s = _time_s(network, observation)
+        network, tasks = self.network, observation.tasks
+        time_s = task_time_s(network, observation)
         reach = observation.channel.gain * network.device_power_max_w / network.noise_w
         cross = observation.channel.interference_gain * (
             network.device_power_max_w / network.noise_w
@@ -332,35 +321,35 @@ class TaskEncoding(Encoding):
         pace_hz = tasks.cycles / time_s
         budget_g = observation.carbon_g_per_j * network.energy_max_j
         columns = np.empty((*tasks.bits.shape, self.feature_count))
-        columns[..., 0] = (_log10(reach) - 4.0) / 2.0
-        columns[..., 1] = _log10(1.0 + cross.sum(axis=2)) / 2.0
-        columns[..., 2] = _log10(1.0 + cross.sum(axis=1)) / 2.0
-        columns[..., 3] = 2.0 * _log10(tasks.bits / (time_s * network.bandwidth_hz))
-        columns[..., 4] = 5.0 * (_log10(pace_hz / network.device_cpu_max_hz) + 0.5)
+        columns[..., 0] = (log10_of(reach) - 4.0) / 2.0
+        columns[..., 1] = log10_of(1.0 + cross.sum(axis=2)) / 2.0
+        columns[..., 2] = log10_of(1.0 + cross.sum(axis=1)) / 2.0
+        columns[..., 3] = 2.0 * log10_of(tasks.bits / (time_s * network.bandwidth_hz))
+        columns[..., 4] = 5.0 * (log10_of(pace_hz / network.device_cpu_max_hz) + 0.5)
         energy = tasks.cycles * pace_hz**2 / network.energy_max_j
-        columns[..., 5] = 5.0 * _log10(network.theta_device * energy)
-        columns[..., 6] = 5.0 * _log10(network.theta_server * energy)
-        columns[..., 7] = 1.0 + _log10(observation.last_emission_g / budget_g)
+        columns[..., 5] = 5.0 * log10_of(network.theta_device * energy)
+        columns[..., 6] = 5.0 * log10_of(network.theta_server * energy)
+        columns[..., 7] = 1.0 + log10_of(observation.last_emission_g / budget_g)
         columns[..., 8] = np.log1p(observation.age_s / tasks.deadline_s) / 2.0
         columns[..., 9:] = 2.0 * self._common(observation, network.theta_device * energy)
         columns[~observation.present] = 0.0
-        return _cut(columns)
+        return cut(columns)
 
     def decision(self, action: NDArray[np.floating], observation: TaskObservation) -> TaskDecision:
         """Offloading, powers and rates from an (R, N, 4) action, see the class."""
-        heads = _heads(action, (*observation.tasks.bits.shape, self.action_count))
+        heads = numbers_of(action, (*observation.tasks.bits.shape, self.action_count))
 
         def decide(network: CarbonAwareNetwork, seen: TaskObservation, rows: Rows) -> TaskDecision:
             return self._decision(network, seen, np.ascontiguousarray(heads[:, *rows]))
 
-        return among_present(self._network, observation, decide)
+        return among_present(self.network, observation, decide)
 
     def _decision(
         self, network: CarbonAwareNetwork, observation: TaskObservation, heads: FloatArray
     ) -> TaskDecision:
         """Of devices that are there, from (4, R, N) actions."""
         tasks = observation.tasks
-        time_s, reserve = _time_s(network, observation), np.maximum(heads[3], 0.0) ** 2
+        time_s, reserve = task_time_s(network, observation), np.maximum(heads[3], 0.0) ** 2
         # A device of which no task was reported yet has a cycle to do.
         cycles = np.maximum(tasks.cycles, 1.0)
         local_floor_bps = network.rate_min_bps if network.rate_floor == "all" else 0.0
@@ -400,14 +389,14 @@ class TaskEncoding(Encoding):
         return np.pad(found, ((0, 0), (0, 0), (0, HARDEST - found.shape[2])))
 
 
-def _time_s(network: CarbonAwareNetwork, observation: TaskObservation) -> FloatArray:
+def task_time_s(network: CarbonAwareNetwork, observation: TaskObservation) -> FloatArray:
     """(R, N) the deadline; where there is none, the time at a hundredth of the CPU's speed."""
     tasks = observation.tasks
     ample_s = tasks.cycles / (0.01 * network.device_cpu_max_hz)
     return np.where(np.isfinite(tasks.deadline_s), tasks.deadline_s, np.maximum(ample_s, 1e-9))
 
 
-def _heads(action: NDArray[np.floating], shape: tuple[int, ...]) -> FloatArray:
+def numbers_of(action: NDArray[np.floating], shape: tuple[int, ...]) -> FloatArray:
     """(A, R, N) in [-1, 1].
 
     Raises:
@@ -421,7 +410,7 @@ def _heads(action: NDArray[np.floating], shape: tuple[int, ...]) -> FloatArray:
     return np.ascontiguousarray(np.moveaxis(np.clip(heads, -1.0, 1.0), 2, 0))
 
 
-def _log10(x: FloatArray) -> FloatArray:
+def log10_of(x: FloatArray) -> FloatArray:
     """Decades; of zero, far below any other."""
     return np.log10(np.maximum(x, 1e-30))
 
@@ -432,10 +421,11 @@ def _ln(x: FloatArray) -> FloatArray:
 
 
 def _decades(ratio: FloatArray) -> FloatArray:
-    return (_log10(ratio) - 5.0) / 2.5
+    return (log10_of(ratio) - 5.0) / 2.5
 
 
-def _cut(columns: FloatArray) -> Features:
+def cut(columns: FloatArray) -> Features:
+    """To [-FEATURE_MAX, FEATURE_MAX]."""
     return np.clip(columns, -FEATURE_MAX, FEATURE_MAX).astype(np.float32)
 
 

@@ -7,7 +7,7 @@
 
 `gymnasium.make(id, scenario="mine.toml")` makes one, `gymnasium.make_vec(id, num_envs=64, …)` one of
 64 replications that step in lock-step, a slot of all of them in one set of numpy calls. Observations
-and actions are those of `encoding`. An episode is a run of the scenario's `run.slots`; its end is a
+and actions are those of `encoding`, or with `action="paper"` of `printed`. An episode is a run of the scenario's `run.slots`; its end is a
 truncation, as the network goes on; nothing ever terminates.
 """
 
@@ -42,8 +42,11 @@ from ...simulator.core.recorder import (
 )
 from ...simulator.simulation import Simulation
 from ...simulator.stream.problem import DriftPlusPenalty
+from ...simulator.tasks.decision import TaskDecision
 from ...simulator.tasks.problem import WorstCaseEmission
-from .encoding import FEATURE_MAX, Features, encoding_of
+from ...simulator.world import World
+from .encoding import FEATURE_MAX, Features
+from .encodings import ActionKind, encoding_of
 
 LIMIT_WEIGHTS = ("delay_weight", "energy_weight", "capacity_weight", "rate_weight")
 """Of the reward C(22): l2 to l5."""
@@ -61,6 +64,25 @@ class Recording(Protocol):
         """The episode under way has ended, if there is one; the tasks that are still in a queue."""
 
 
+class Drawing(Protocol):
+    """Draws what an environment shows.
+
+    Attributes:
+        metadata: "render_modes" and "render_fps", as Gymnasium has them.
+    """
+
+    metadata: dict[str, Any]
+
+    def frames(self, world: World) -> tuple[NDArray[np.uint8], ...]:
+        """R pictures of (height, width, 3)."""
+
+    def show(self, world: World) -> None:
+        """The first replication in a window."""
+
+    def close(self) -> None:
+        """The window."""
+
+
 class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]]):
     """A network's replications as a vector of environments; replication r of seed s has seed s + r.
 
@@ -71,6 +93,8 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
         scenario: a file, the name of a shipped scenario, or one already loaded.
         overrides: "a.b.c=VALUE", as for the command's --set; "run.slots=200" is an episode's length.
         data_dir: where the scenario's data files are looked up.
+        action: what is observed and what an action means: "guided", see `encoding`, or "paper", the papers'
+            states and actions as printed, see `printed`.
         flat: whether an observation is a vector (N F,) and an action (N A,), as most libraries want
             it; else they are (N, F) and (N, A).
         autoreset_mode: what happens after an episode's last slot. NEXT_STEP, Gymnasium's default:
@@ -78,16 +102,25 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
             started at once; `info["final_obs"]` has what was seen last, `info["final_info"]` its
             info. DISABLED: the caller resets. Its text, "NextStep", will do.
         max_episode_steps: an episode ends after so many slots if it is shorter than the scenario's.
-        render_mode: None; nothing is drawn.
+        render_mode: "rgb_array": `render` returns R pictures. "human": each step is shown in a
+            window, which one environment alone can have. None: nothing is drawn.
+        drawing: draws; without one `render_mode` has to be None.
         recording: is handed what a trace keeps of each episode. An environment with one cannot be
             copied or pickled.
 
     A copy, and one that is pickled, goes on where the environment is, bit for bit.
 
+    Attributes:
+        observation: what the last observation is about: what a policy would be shown.
+
     Raises:
         ScenarioError: the scenario cannot be run, or has the other problem.
-        ValueError: no replications, no slots, or a mode that is not known.
+        ValueError: no replications, no slots, or a mode or kind of action that is not known.
     """
+
+    _recording: Recording | None = None
+    _drawing: Drawing | None = None
+    # As `close` finds them where the constructor has failed.
 
     problem_name: str
     """Its `run.problem`."""
@@ -105,17 +138,22 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
         overrides: Sequence[str] = (),
         data_dir: Path | None = None,
         *,
+        action: ActionKind = "guided",
         flat: bool = True,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         max_episode_steps: int | None = None,
-        render_mode: None = None,
+        render_mode: str | None = None,
+        drawing: Drawing | None = None,
         recording: Recording | None = None,
     ) -> None:
         for name, count in (("num_envs", num_envs), ("max_episode_steps", max_episode_steps)):
             if count is not None and count < 1:
                 raise ValueError(f"{name} = {count}; allowed: 1 or more")
-        if render_mode is not None:
-            raise ValueError(f"render_mode = {render_mode!r}; allowed: None, nothing is drawn")
+        modes = [] if drawing is None else list(drawing.metadata["render_modes"])
+        if render_mode not in (None, *modes):
+            raise ValueError(
+                f"render_mode = {render_mode!r}; allowed: {', '.join(['None', *modes])}"
+            )
         if autoreset_mode not in [kind for mode in AutoresetMode for kind in (mode, mode.value)]:
             known = ", ".join(mode.value for mode in AutoresetMode)
             raise ValueError(f"autoreset_mode = {autoreset_mode!r}; allowed: {known}")
@@ -132,10 +170,13 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
         self.num_envs = num_envs
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.render_mode = render_mode
-        self.metadata = {"autoreset_mode": self.autoreset_mode, "render_modes": []}
+        self.metadata = {"render_modes": []} if drawing is None else dict(drawing.metadata)
+        self.metadata["autoreset_mode"] = self.autoreset_mode
+        self._drawing = drawing
         self._plan = plan = blueprint(self.scenario)
-        self.problem = plan.problem
-        self.encoding = encoding_of(plan.problem)
+        self.problem, self.topology = plan.problem, plan.topology
+        self.action = action
+        self.encoding = encoding_of(plan.problem, action)
         devices = plan.network.devices
         self._columns = (num_envs, devices, self.encoding.action_count)
         observed = (devices, self.encoding.feature_count)
@@ -147,7 +188,7 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._simulation: Simulation | None = None
-        self._observation: Any = None
+        self.observation: Any = None
         self._over = False
         self._ended = _EndedTasks()
         self._recording = recording
@@ -187,7 +228,9 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
             self._ended.also = self._recording.begin(self, plan, streams)
         self._start(plan.simulation(_no_policy, self._ended, streams))
         self._over = False
-        return self._observe(), {}
+        observation = self._observe()
+        self._show()
+        return observation, {}
 
     def step(
         self, actions: NDArray[np.floating]
@@ -214,9 +257,10 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
         if self._simulation is None or self._over:
             raise ResetNeeded("call reset() first")
         decision = self.encoding.decision(
-            np.asarray(actions).reshape(self._columns), self._observation
+            np.asarray(actions).reshape(self._columns), self.observation
         )
         columns = self._simulation.act(decision)
+        reward = self.reward({**columns, **self._asked(decision)})
         world = self._simulation.world
         self._over = world.state.slot >= self.scenario.run.slots
         if self._over and self._recording is not None:
@@ -228,7 +272,28 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
             final = {"final_obs": observation, "final_info": dict(info)}
             info |= final | {f"_{name}": ~never for name in final}
             observation, _ = self.reset()
-        return observation, self.reward(columns), never, truncated, info
+        else:
+            self._show()
+        return observation, reward, never, truncated, info
+
+    def render(self) -> tuple[NDArray[np.uint8], ...] | None:
+        """The network as it is now: R pictures (height, width, 3), or None, see `render_mode`.
+
+        Raises:
+            ResetNeeded: there was no episode yet.
+        """
+        if self._drawing is None or self.render_mode is None:
+            gymnasium.logger.warn("render() draws nothing: the environment has no render_mode")
+            return None
+        if self._simulation is None:
+            raise ResetNeeded("call reset() first")
+        if self.render_mode == "human":
+            return None
+        return self._drawing.frames(self._simulation.world)
+
+    def _show(self) -> None:
+        if self.render_mode == "human" and self._drawing is not None and self._simulation:
+            self._drawing.show(self._simulation.world)
 
     def _info(self, columns: SlotColumns) -> Info:
         """Of a slot with these trace variables, as `step` gives it. Its arrays are nobody else's."""
@@ -260,6 +325,10 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
         """Of devices (R, N) and stations (R, B) as a slot has ended."""
         return {}
 
+    def _asked(self, decision: Any) -> Mapping[str, NDArray[Any]]:
+        """What `reward` has to know as it was decided, not as the network carried it out scaled down."""
+        return {}
+
     def feasible(self, columns: SlotColumns) -> BoolArray:
         """(R,) whether a slot with these trace variables held all limits."""
         raise NotImplementedError
@@ -269,9 +338,11 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
         raise NotImplementedError
 
     def close_extras(self, **keywords: Any) -> None:
-        """End the trace of an episode that is under way."""
+        """End the trace of an episode that is under way; the window goes."""
         if self._recording is not None:
             self._recording.end("interrupted")
+        if self._drawing is not None:
+            self._drawing.close()
 
     def __getstate__(self) -> dict[str, Any]:
         if self._recording is not None:
@@ -307,8 +378,8 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
 
     def _observe(self) -> Features:
         assert self._simulation is not None  # `reset` made it
-        self._observation = self._simulation.observe()
-        features = self.encoding.features(self._observation)
+        self.observation = self._simulation.observe()
+        features = self.encoding.features(self.observation)
         return features.reshape(self.observation_space.shape)
 
 
@@ -316,7 +387,17 @@ class StreamVectorEnvironment(VectorEnvironment):
     """The stream problem. The reward is A(22): minus P2's value, A(20), in units of 10 N q^2.
 
     q is what a device's CPU can execute in a slot (the mean of all devices), bits: a unit is ten
-    slots' work in every queue, times one slot's work served. The keywords are `VectorEnvironment`'s.
+    slots' work in every queue, times one slot's work served.
+
+    With `action="paper"` a slot that breaks A(14), so that the network has scaled it down, has "a penalty,
+    which is a negative constant", below A(23). **Ours:** the constant; and that it comes beside A(22), of
+    what was carried out, not in its place: where all slots break a limit, they would all be alike.
+
+    Args:
+        num_envs: as for `VectorEnvironment`, and so are `scenario` and `common`.
+        scenario: likewise.
+        limit_weight: the penalty, in units of the reward; guided actions break no limit and have none.
+        common: the keywords of `VectorEnvironment`.
     """
 
     problem_name = "drift-plus-penalty"
@@ -327,17 +408,26 @@ class StreamVectorEnvironment(VectorEnvironment):
     }
 
     def __init__(
-        self, num_envs: int = 1, scenario: str | Path | Scenario = "iiot_20dev", **common: Any
+        self,
+        num_envs: int = 1,
+        scenario: str | Path | Scenario = "iiot_20dev",
+        *,
+        limit_weight: float = 1.0,
+        **common: Any,
     ) -> None:
         super().__init__(num_envs, scenario, **common)
+        self._limit_weight = limit_weight
         assert isinstance(self.problem, DriftPlusPenalty)  # by the problem's name
         network = self.problem.network
         local_bits = network.device_cpu_hz.mean() * network.slot_s / network.cycles_per_bit
         self.reward_unit = 10.0 * network.devices * float(local_bits) ** 2
 
     def reward(self, columns: SlotColumns) -> FloatArray:
-        """(R,) A(22), from the (R,) objective in bit^2."""
-        return -columns["objective"] / self.reward_unit
+        """(R,) A(22), from the (R,) objective in bit^2, and the penalty below A(23)."""
+        reward: FloatArray = -columns["objective"] / self.reward_unit
+        if self.action == "paper":
+            reward = reward - self._limit_weight * ~self.feasible(columns)
+        return reward
 
     def feasible(self, columns: SlotColumns) -> BoolArray:
         """(R,) whether nothing that was decided had to be scaled down to a capacity, A(14)."""
@@ -416,6 +506,10 @@ class TaskVectorEnvironment(VectorEnvironment):
         reward: FloatArray = -cost
         return reward
 
+    def _asked(self, decision: TaskDecision) -> Mapping[str, NDArray[Any]]:
+        """Printed actions may ask for more than F_max, (10e): rho^F is of that."""
+        return {} if self.action == "guided" else {"edge_cpu_hz": decision.edge_cpu_hz}
+
     def feasible(self, columns: SlotColumns) -> BoolArray:
         """(R,) whether (10b) to (10f) held."""
         return columns["feasible"].astype(np.bool_)
@@ -436,6 +530,8 @@ class Environment(gymnasium.Env[Features, NDArray[np.floating]]):
         )
         self.observation_space = self.vector.single_observation_space
         self.action_space = self.vector.single_action_space
+        self.metadata = self.vector.metadata
+        self.render_mode = self.vector.render_mode
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -445,8 +541,13 @@ class Environment(gymnasium.Env[Features, NDArray[np.floating]]):
         self._np_random, self._np_random_seed = self.vector.np_random, self.vector.np_random_seed
         return observation[0], info
 
+    def render(self) -> NDArray[np.uint8] | None:
+        """The network as it is now, (height, width, 3), or None; see `VectorEnvironment.render`."""
+        frames = self.vector.render()
+        return None if frames is None else frames[0]
+
     def close(self) -> None:
-        """End the trace of an episode that is under way."""
+        """End the trace of an episode that is under way; the window goes."""
         self.vector.close()
 
     def step(self, action: NDArray[np.floating]) -> tuple[Features, float, bool, bool, Info]:

@@ -42,8 +42,8 @@ class FlatNetwork(nn.Module):
 class SharedNetwork(nn.Module):
     """The same weights for every device: an encoder, a pooled context, a head.
 
-    The context is the mean and the maximum of all devices' codes: neither depends on how many there
-    are, and the maximum is what a worst case is about.
+    The context is the mean and the maximum of the codes of all devices that are there: neither depends on
+    how many there are, and the maximum is what a worst case is about.
 
     Args:
         inputs: numbers per device.
@@ -59,10 +59,11 @@ class SharedNetwork(nn.Module):
         self.context = nn.Linear(2 * hidden[-1], hidden[0], bias=False)
         self.head = nn.Sequential(nn.ReLU(), perceptron([*hidden, outputs]))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(R, N, inputs) -> (R, N, outputs)."""
+    def forward(self, x: Tensor, present: Tensor | None = None) -> Tensor:
+        """(R, N, inputs) -> (R, N, outputs); of the devices that are `present`, (R, N)."""
+        present = is_present(x) if present is None else present
         code = self.encoder(x)
-        out: Tensor = self.head(self.own(code) + self.context(pool(code))[:, None])
+        out: Tensor = self.head(self.own(code) + self.context(pool(code, present))[:, None])
         return out
 
 
@@ -147,7 +148,8 @@ class Critic(nn.Module):
         if self.flat:
             out = self.body(torch.cat([part.flatten(1) for part in parts], dim=1))
         else:
-            out = self.value(pool(self.body(torch.cat(parts, dim=2))))
+            present = is_present(features)
+            out = self.value(pool(self.body(torch.cat(parts, dim=2), present), present))
         return out.squeeze(1)
 
 
@@ -167,9 +169,24 @@ def init_output_layer(network: nn.Module) -> None:
         nn.init.uniform_(parameter, -OUTPUT_RANGE, OUTPUT_RANGE)
 
 
-def pool(code: Tensor) -> Tensor:
-    """(R, N, H) -> (R, 2 H), mean and maximum over the devices."""
-    return torch.cat((code.mean(dim=1), code.amax(dim=1)), dim=1)
+def is_present(features: Tensor) -> Tensor:
+    """(R, N) which devices are there: an encoding has zeros alone for one that is absent, and for no other."""
+    return (features != 0.0).any(dim=2)
+
+
+def pool(code: Tensor, present: Tensor) -> Tensor:
+    """(R, N, H) -> (R, 2 H), mean and maximum over the devices that are there, (R, N); 0 if none is."""
+    mean, most = code.mean(dim=1), code.amax(dim=1)
+    complete = present.all(dim=1, keepdim=True)
+    if not bool(complete.all()):
+        # By itself for each replication: where nobody is absent, nothing is other than in such a network.
+        there = present[:, :, None]
+        count = present.sum(dim=1, keepdim=True).clamp(min=1)
+        mean = torch.where(complete, mean, (code * there).sum(dim=1) / count)
+        some = code.masked_fill(~there, -torch.inf).amax(dim=1)
+        some = torch.where(present.any(dim=1, keepdim=True), some, 0.0)
+        most = torch.where(complete, most, some)
+    return torch.cat((mean, most), dim=1)
 
 
 def perceptron(widths: Sequence[int]) -> nn.Sequential:

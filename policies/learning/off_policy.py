@@ -101,7 +101,7 @@ class OffPolicyLearner(ABC, Generic[Config]):
         self.config = config
         self.steps = 0
         self._seed = seed
-        self._env = make(config.replicas, config.episode_slots, config.limit_weight)
+        self._env = make(config.replicas, config.episode_slots, config.limit_weight, config.action)
         devices, features = self._env.single_observation_space.shape
         actions = self._env.single_action_space.shape[1]
         # 1, 2: Initialise the networks and their targets.

@@ -5,12 +5,16 @@ Entry points are text, so that what Gymnasium makes of them can be sent to other
 process knows, also one that a vector of subprocesses has started.
 """
 
+import sys
 import warnings
 from importlib import import_module
 from typing import Any
 
 STREAM = "edgesim/Stream-v0"
 TASKS = "edgesim/Tasks-v0"
+
+PARALLEL = ("edgesim/Stream-parallel-v0", "edgesim/Tasks-parallel-v0")
+"""The names by which PettingZoo knows them, from its version 1.27 on."""
 
 FORMER_IDS = {
     "edgesim/DigitalTwinNetwork-v0": STREAM,
@@ -25,9 +29,13 @@ _MAKERS = {STREAM: "make_stream", TASKS: "make_tasks"}
 
 
 def register_envs() -> None:
-    """Register both environments with Gymnasium; once is enough, and more do no harm."""
+    """Register both environments with Gymnasium; once is enough, and more do no harm.
+
+    Where PettingZoo is loaded and has a registry, both parallel environments with it, too.
+    """
     from gymnasium.envs.registration import register, registry
 
+    package = __package__.partition(".")[0]
     for name in (*_CLASSES, *FORMER_IDS):
         if name in registry:
             continue
@@ -35,9 +43,13 @@ def register_envs() -> None:
             makers = [f"{__name__}:make_former", f"{__name__}:make_former_vector"]
             register(name, makers[0], vector_entry_point=makers[1], kwargs={"former": name})
         else:
-            package = __package__.partition(".")[0]
             single = f"{package}.experiments.environments:{_MAKERS[name]}"
             register(name, single, vector_entry_point=f"{single}_vector")
+    zoo = sys.modules.get("pettingzoo")
+    for name in PARALLEL:
+        if name not in getattr(zoo, "parallel_registry", PARALLEL):
+            made = f"{package}.experiments.environments:parallel_env"
+            zoo.register("parallel", name, made, kwargs={"name": name})  # type: ignore[union-attr]
 
 
 def make_former(former: str, **keywords: Any) -> Any:

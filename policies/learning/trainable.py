@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...scenarios.units import Count, Positive
 from ...simulator.core.randomness import Generators
 from ...simulator.stream.problem import DriftPlusPenalty
 from .checkpoint import FORMAT, TRAINED, check_fit, check_network, fits, read, shipped, write
-from .encoding import AnyProblem, Encoding, encoding_of
+from .encoding import AnyProblem, Encoding
+from .encodings import ActionKind, encoding_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,8 +23,8 @@ NetworkKind = Literal["flat", "shared"]
 Head = Literal["grouped", "paper"]
 
 MakeEnvironment = Callable[..., Any]
-"""From R replications, an episode's slots and, in the task problem, the weight of violated limits (1 by
-default), to a `VectorEnvironment` of (R, N, F) features. It can be sent to other processes."""
+"""From R replications, an episode's slots, the weight of violated limits (1 by default) and the kind of
+action ("guided" by default), to a `VectorEnvironment` of (R, N, F) features. It can be sent to other processes."""
 
 
 class TrainingError(Exception):
@@ -72,12 +74,15 @@ class TrainablePolicy(ABC):
     Attributes:
         checkpoint: a file that `edgesim train` left, or the name of a shipped one; its own keys
             `network`, `hidden`, `head` and `levels` hold.
+        action: what the network sees and decides. "guided" shifts a decision that a model has worked
+            out; "paper" has the papers' states and actions as printed, with no model behind them.
         network: "flat" of all devices' features at once, as in the papers, for one N; or "shared",
             the same weights for each device, for any N.
         hidden: widths of the hidden layers; by default the paper's of a flat network ([512, 256, 128]
             of `ddpg`, [128, 128, 128] of `aac` and `dqn`), [64, 64] of a shared one.
         episode_slots: T, the slots of an episode.
-        limit_weight: in the task problem, what violated limits weigh in the reward C(22), l2 to l5.
+        limit_weight: in the task problem, what violated limits weigh in the reward C(22), l2 to l5; in
+            the stream problem with action = "paper", the penalty of a slot that breaks A(14).
         name: in the registry, which checkpoints carry.
         flat_hidden: `hidden` of a flat network, by default.
         actor_class: the network that acts.
@@ -87,6 +92,7 @@ class TrainablePolicy(ABC):
     remembers: ClassVar[tuple[str, ...]] = ("_actor",)
 
     checkpoint: str | None = None
+    action: ActionKind = "guided"
     network: NetworkKind = "shared"
     hidden: Sequence[Count] | None = None
     episode_slots: Count = 200
@@ -143,7 +149,7 @@ class TrainablePolicy(ABC):
         from .seeding import own_settings, seeded
 
         with own_settings(learning=True), seeded(seed):
-            self.set_actor(self.make_actor(self.architecture, **_sizes(problem)))
+            self.set_actor(self.make_actor(self.architecture, **self._sizes(problem)))
 
     def load(self, problem: AnyProblem) -> None:
         """Act by the network of `checkpoint`.
@@ -168,7 +174,7 @@ class TrainablePolicy(ABC):
         try:
             check_network(saved, path.stat().st_size)
             with own_settings(learning=True):
-                actor = self.make_actor(saved["architecture"], **_sizes(problem))
+                actor = self.make_actor(saved["architecture"], **self._sizes(problem))
                 actor.load_state_dict(saved["actor"])
         except Exception as error:
             reason = str(error).partition("\n")[0] or type(error).__name__
@@ -192,7 +198,8 @@ class TrainablePolicy(ABC):
         """What a checkpoint and the scenario that it is used in must agree in."""
         stream = isinstance(problem, DriftPlusPenalty)
         kind = "drift-plus-penalty" if stream else "worst-case-emission"
-        return {"policy": self.name, "problem": kind, **_sizes(problem)}
+        about = {"policy": self.name, "problem": kind, "action": self.action}
+        return {**about, **self._sizes(problem)}
 
     def reset(self, network: Any, problem: AnyProblem, rngs: Generators) -> None:
         """Get the network ready.
@@ -202,10 +209,14 @@ class TrainablePolicy(ABC):
         """
         if self._actor is None:
             self.load(problem)
-        self._encoding = encoding_of(problem)
+        self._encoding = encoding_of(problem, self.action)
 
     def decide(self, observation: Any) -> Any:
-        """The network's decision, without noise, as the encoding makes it from (R, N, A) actions.
+        """The decision that the encoding makes from the network's actions."""
+        return self._encoding.decision(self.actions(observation), observation)
+
+    def actions(self, observation: Any) -> NDArray[np.floating]:
+        """(R, N, A) of the network, without noise.
 
         One replication at a time, in memory of its own: the last bit of a matrix product may depend
         on how many rows it has and on how they lie, and a replication's decisions must not depend
@@ -218,17 +229,15 @@ class TrainablePolicy(ABC):
         assert self._actor is not None  # by `reset`
         features = torch.from_numpy(self._encoding.features(observation))
         with own_settings(), torch.inference_mode():
-            action = np.concatenate(
+            return np.concatenate(
                 [self._actor(one.clone()).numpy() for one in torch.split(features, 1)]
             )
-        return self._encoding.decision(action, observation)
 
-
-def _sizes(problem: AnyProblem) -> dict[str, int]:
-    """F, A and N."""
-    encoding = encoding_of(problem)
-    return {
-        "features": encoding.feature_count,
-        "actions": encoding.action_count,
-        "devices": problem.network.devices,
-    }
+    def _sizes(self, problem: AnyProblem) -> dict[str, int]:
+        """F, A and N."""
+        encoding = encoding_of(problem, self.action)
+        return {
+            "features": encoding.feature_count,
+            "actions": encoding.action_count,
+            "devices": problem.network.devices,
+        }

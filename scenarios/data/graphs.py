@@ -119,7 +119,7 @@ def stations_of(graph: Graph, path: Path, scenario: Scenario) -> Graph:
         ScenarioError: what the file does not say and the keys do not either; with all that is wrong.
     """
     keys = scenario.topology
-    if any("kind" in said for _, said in graph.nodes(data=True)):
+    if says_kinds(graph):
         if given := keys.of_others():
             what = f"its nodes say by `kind` which are stations: no effect of {', '.join(given)}"
             raise ScenarioError([Issue(str(path), what, allowed="not given")])
@@ -129,13 +129,18 @@ def stations_of(graph: Graph, path: Path, scenario: Scenario) -> Graph:
     return _as_stations(graph, scenario)
 
 
+def says_kinds(graph: Graph) -> bool:
+    """Whether its nodes say themselves which are stations."""
+    return any("kind" in said for _, said in graph.nodes(data=True))
+
+
 def check_said(graph: Graph, path: Path, keys: TopologySection) -> None:
     """Whether `stations_of` finds all that it needs, but for places in an area.
 
     Raises:
         ScenarioError: with all that it does not.
     """
-    if not any("kind" in said for _, said in graph.nodes(data=True)):
+    if not says_kinds(graph):
         _refuse_all(path, [*_unsaid(graph, keys), *_wrong_speeds(graph, keys)])
 
 

@@ -1,10 +1,11 @@
 """Where the data files that a scenario names are found."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..errors import Issue, ScenarioError, as_toml
+from ..errors import Issue, ScenarioError, as_toml, naming
 from ..schema import Scenario
 from ..tables import flatten
 from .catalogue import SHIPPED, published
@@ -32,6 +33,18 @@ def data_file(scenario: Scenario, name: str, key: str) -> Path:
     if origin := published(Path(name).name):
         allowed += f". This one is {origin}"
     raise ScenarioError([Issue(scenario.source, what, key, as_toml(name), allowed)])
+
+
+@contextmanager
+def named_file(scenario: Scenario, name: str, key: str) -> Iterator[Path]:
+    """A data file to be read; what is wrong in it says which key names it. As `data_file`.
+
+    Raises:
+        ScenarioError: it is nowhere.
+    """
+    path = data_file(scenario, name, key)
+    with naming({str(path): key}):
+        yield path
 
 
 def look_up(name: str, folders: Iterable[Path]) -> tuple[Path, Path] | None:

@@ -16,7 +16,7 @@ from ..schema import Scenario
 from ..sections import MAX_STATIONS, MbsSection, Point, SbsSection
 from ..units import BitsPerSecond, Metres, PositiveHertz, PositiveMetres, Seconds
 from ..validation import ModelT, validate
-from .graphs import Graph, read_graph, stations_of
+from .graphs import Graph, check_said, read_graph, says_kinds, stations_of
 
 _ISSUES = 10
 """A file with more that is wrong is of another kind: no use to list it all."""
@@ -82,6 +82,30 @@ def read_topology(path: Path, scenario: Scenario) -> TopologyColumns:
         ScenarioError: with all that is wrong, by node, edge and attribute.
     """
     graph = stations_of(read_graph(path), path, scenario)
+    stations, links = _looked_at(graph, path, scenario.area.size)
+    return _columns(stations, links, scenario)
+
+
+def check_topology(path: Path, scenario: Scenario) -> None:
+    """Look at a file where it is not known what area it is for.
+
+    Raises:
+        ScenarioError: with all that is wrong but places.
+    """
+    graph = read_graph(path)
+    check_said(graph, path, scenario.topology)
+    if says_kinds(graph):
+        _looked_at(graph, path, (np.inf, np.inf))
+
+
+def _looked_at(
+    graph: Graph, path: Path, size: tuple[float, float]
+) -> tuple[dict[Any, _Station], dict[tuple[Any, Any], _Link]]:
+    """Stations and links of a graph.
+
+    Raises:
+        ScenarioError: with all that is wrong, by node, edge and attribute.
+    """
     issues: list[Issue] = []
 
     def checked(model: type[ModelT], attributes: Mapping[str, Any], where: str) -> ModelT | None:
@@ -104,12 +128,12 @@ def read_topology(path: Path, scenario: Scenario) -> TopologyColumns:
             links[source, target] = link
             if not graph.is_directed():
                 links[target, source] = link
-    found = [*_wrong_nodes(stations, scenario.area.size), *_wrong_edges(graph, stations)]
+    found = [*_wrong_nodes(stations, size), *_wrong_edges(graph, stations)]
     issues += [Issue(str(path), what, key, value, allowed) for key, value, what, allowed in found]
     if issues:
         raise ScenarioError(issues[:_ISSUES])
     known = {node: station for node, station in stations.items() if station is not None}
-    return _columns(known, {ends: link for ends, link in links.items() if link}, scenario)
+    return known, {ends: link for ends, link in links.items() if link}
 
 
 def _finite(attributes: Mapping[str, Any]) -> dict[str, Any]:

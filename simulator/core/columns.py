@@ -1,6 +1,8 @@
 """Columns that lie side by side: a slot leaves many, and whoever keeps them copies a block at a time."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, final
 
 from numpy.typing import DTypeLike, NDArray
@@ -25,6 +27,47 @@ class Layout:
 
 
 _NO_BLOCKS = Layout(kinds={})
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """What the columns of a slot look like.
+
+    Attributes:
+        layout: of those in blocks.
+        blocks: (columns, R, …) shape of each block.
+        others: (R, …) shapes of columns that lie alone, by name.
+    """
+
+    layout: Layout
+    blocks: tuple[tuple[int, ...], ...]
+    others: Mapping[str, tuple[int, ...]]
+
+    @classmethod
+    def of(cls, columns: Mapping[str, NDArray[Any]]) -> "Shapes":
+        """Those of a slot's columns, (R,), (R, N), (R, B), … each."""
+        found = ColumnBlocks.of(columns)
+        blocks = tuple(
+            (len(names), *array.shape[1:])
+            for names, array in zip(found.layout.blocks, found.arrays, strict=True)
+        )
+        return cls(found.layout, blocks, {name: x.shape for name, x in found.others.items()})
+
+    def of_replications(self, count: int) -> "Shapes":
+        """The same with another number of replications."""
+        blocks = tuple((columns, count, *more) for columns, _, *more in self.blocks)
+        others = {name: (count, *more) for name, (_, *more) in self.others.items()}
+        return Shapes(self.layout, blocks, others)
+
+    @property
+    def numbers(self) -> int:
+        """In all columns of a slot."""
+        return sum(math.prod(shape) for shape in (*self.blocks, *self.others.values()))
+
+    def by_name(self) -> dict[str, tuple[int, ...]]:
+        """Of each column, those in blocks first."""
+        place = self.layout.place
+        return {name: self.blocks[place[name][0]][1:] for name in place} | dict(self.others)
 
 
 @final

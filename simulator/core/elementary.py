@@ -158,10 +158,10 @@ def _whole_power(x: float, n: int) -> float:
 @compiled
 def _reduced(x: float) -> tuple[int, float, float]:
     """K, r and what r lacks, with x = k ln 2 + r and |r| <= ln(2) / 2."""
-    k = int(np.floor(x * _PER_LN_2 + 0.5))
+    k = np.floor(x * _PER_LN_2 + 0.5)
     high, low = x - k * _LN_2_HIGH, k * _LN_2_LOW
     r = high - low
-    return k, r, (high - r) - low
+    return int(k), r, (high - r) - low
 
 
 @compiled
@@ -184,7 +184,9 @@ def _power_of_two(k: int) -> float:
 
 @compiled
 def _scaled(x: float, k: int) -> float:
-    """2^k x, rounded once where it is below the normal numbers."""
+    """2^k x of 1/2 < x < 2, rounded once where it is below the normal numbers."""
+    if -1021 <= k <= 1022:
+        return x * _power_of_two(k)
     half = k >> 1
     return x * _power_of_two(half) * _power_of_two(k - half)
 

@@ -1,4 +1,4 @@
-"""How much memory there is."""
+"""How much memory there is, and how many cores."""
 
 import os
 from contextlib import suppress
@@ -13,3 +13,10 @@ def memory_bytes() -> int:
     with suppress(OSError, ValueError):
         found.append(int(Path("/sys/fs/cgroup/memory.max").read_text()))
     return min(size for size in found if size > 0)
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,5 +1,7 @@
 """Signals that end what is under way: for a run or a training, and for processes that it starts."""
 
+import multiprocessing
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -55,3 +57,15 @@ def interrupts_held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def end_with_parent() -> None:
+    """Have this process, which another one started, end when that does, whatever it is at."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # only such processes come here
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()

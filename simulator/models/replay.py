@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Discriminator, Tag
@@ -71,6 +71,7 @@ class Recorded:
     deadline_column: str | None = None
     unknown: list[str] | None = None
     workload: Workload = field(init=False, repr=False)
+    not_read_by: ClassVar[dict[str, Any]] = {"bits": 1.0, "more_ids": "refuse"}
 
     def __post_init__(self) -> None:
         given = {key: vars(self).get(key) for key in WorkloadReading.model_fields}
@@ -131,6 +132,8 @@ class Replay(Recorded, PointProcess):
     """
 
     remembers: ClassVar[tuple[str, ...]] = (*PointProcess.remembers, "_next", "_seeds")
+
+    not_read_by: ClassVar[dict[str, Any]] = Recorded.not_read_by | {"speedup": 1.0, "repeat": True}
 
     speedup: Positive = 1.0
     repeat: bool = True
@@ -242,6 +245,8 @@ class ReplayPerSlot(Recorded):
     """
 
     remembers: ClassVar[tuple[str, ...]] = ("_rngs", "_slot")
+
+    not_read_by: ClassVar[dict[str, Any]] = Recorded.not_read_by | {"cycles_per_unit": 1.0}
 
     cycles_column: str = field(kw_only=True)
     cycles_per_unit: PositiveCycles = 1.0

@@ -69,6 +69,14 @@ class TraceMobility:
 
     moves: ClassVar[bool] = True
     remembers: ClassVar[tuple[str, ...]] = ("_now_ns", "present")
+    not_read_by: ClassVar[dict[str, Any]] = {
+        "origin": (0.0, 0.0),
+        "outside": "refuse",
+        "begin": None,
+        "at_end": "stay",
+        "max_gap": None,
+        "max_jump": None,
+    }
 
     file: Path
     format: Format | None = None

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from ..core.answers import DEVICE, STATION, amounts, diagnostics
-from ..core.arrays import FloatArray, IntArray
+from ..core.arrays import FloatArray, IntArray, read_only
 from ..core.compiled import compiled
 from ..core.errors import AnswerError
 from ..network.cells import Cells
@@ -86,7 +87,6 @@ def fit(
     Raises:
         AnswerError: nothing that a network could do, see `check`.
     """
-    scaled = np.zeros(network.replications, dtype=np.int64)
     if isinstance(decision, Decision):
         given = diagnostics(decision.diagnostics, network.replications)
         if given is not decision.diagnostics:
@@ -105,7 +105,8 @@ def fit(
         network.station_service_bits,
         station_queue_bits,
     ):
-        return decision, scaled
+        return decision, _none_scaled(network.replications)
+    scaled = np.zeros(network.replications, np.int64)
     decision = check(decision, network)
     served = _clip(decision.served_bits, network.station_service_bits, scaled)
     fitted = Decision(
@@ -116,7 +117,13 @@ def fit(
         served_bits=np.minimum(served, station_queue_bits),
         diagnostics=decision.diagnostics,
     )
-    return fitted, scaled
+    return fitted, read_only(scaled)
+
+
+@cache
+def _none_scaled(replications: int) -> IntArray:
+    """(R,) the count of entries that were scaled down, as a rule."""
+    return read_only(np.zeros(replications, np.int64))
 
 
 def _is_plain(decision: Decision, network: Network) -> bool:

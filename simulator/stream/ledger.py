@@ -91,6 +91,7 @@ class TaskLedger:
         one_window = (replications, stations, 1)
         self._throughout = np.zeros(one_window), np.ones(one_window)
         self._none_lost = np.zeros((replications, stations))
+        self._common_deadlines = np.zeros(0)
 
     def check_state(self) -> None:
         """What compiled loops follow without a look."""
@@ -118,7 +119,7 @@ class TaskLedger:
                 not positive and finite; the fault of the arrival model.
         """
         new = tasks.bits.size
-        live, ended = self._counters[[LIVE, ENDED_COUNT]].tolist()
+        live, _, _, ended = self._counters[:FREE_TASK].tolist()
         if live + new > self._tasks.size:
             self._tasks = grown(self._tasks, live + new, FREE_TASK, self._counters)
         if ended + new > self._ended.size:
@@ -167,8 +168,9 @@ class TaskLedger:
 
         Returns:
             The tasks that ended since the last call, those dropped meanwhile included, until the next
-            call. For one replication their order does not depend on the others.
+            call, by replication. For one replication their order does not depend on the others.
         """
+        before = self._counters[ENDED_COUNT]
         begins, lengths = self._throughout
         lost_share = self._none_lost
         if availability is not None:
@@ -196,7 +198,8 @@ class TaskLedger:
             self._ended,
             self._counters,
         )
-        return self._take_ended()
+        ended = self._take_ended()
+        return _by_replication(ended) if before else ended
 
     def lose(self, lost: BoolArray) -> None:
         """Empty queues of stations at the start of a slot; each task that has bits there is lost.
@@ -256,15 +259,17 @@ class TaskLedger:
 
         Those that were dropped since the last call of `serve` come before them.
         """
-        yield self._ended[: self._counters[ENDED_COUNT]]
+        yield _by_replication(self._ended[: self._counters[ENDED_COUNT]])
         live, queues = int(self._counters[LIVE]), self._device_queues.shape[1]
         yield from pending_rows(self._tasks, live, queues, self._shape[1])
 
     def _deadlines(self, tasks: Tasks) -> FloatArray:
-        """(K,) from arrival."""
+        """(K or more,) from arrival."""
         own = tasks.deadline_s
         if own is None:
-            return np.full(tasks.bits.size, self._deadline_s)
+            if len(self._common_deadlines) < tasks.bits.size:
+                self._common_deadlines = np.full(tasks.bits.size, self._deadline_s)
+            return self._common_deadlines
         return np.where(np.isnan(own), self._deadline_s, own)
 
     def _may_lack_room(self) -> bool:
@@ -296,6 +301,14 @@ class TaskLedger:
         self._counters[ENDED_COUNT] = 0
         self._ended, self._handed_over = self._handed_over, self._ended
         return self._handed_over[:count]
+
+
+def _by_replication(ended: TaskTable) -> TaskTable:
+    """The same rows, those of one replication in their order: else it would be that of different events."""
+    replication = ended["replication"]
+    if (replication[1:] >= replication[:-1]).all():
+        return ended
+    return ended[np.argsort(replication, kind="stable")]
 
 
 @compiled_in_place

@@ -63,8 +63,12 @@ class DriftPlusPenalty:
 
     def bit_value(self, observation: Observation) -> FloatArray:
         """(R, N) v_i = V eta + Q_i - beta_i, bit: what P2 gives for a bit that leaves queue i."""
-        V_eta = self.V * observation.energy_per_bit_j[:, None]
-        return V_eta + observation.queue_bits - observation.perturbation_bits
+        return bit_value(
+            self.V,
+            observation.energy_per_bit_j,
+            observation.queue_bits,
+            observation.perturbation_bits,
+        )
 
     @property
     def local_cost(self) -> float:
@@ -157,6 +161,19 @@ def _predict(
     if not perturbed:
         return ratio, np.zeros(bits.shape)
     return ratio, _perturbation(V, earlier, bits, local_bits, observed)
+
+
+@compiled
+def bit_value(
+    V: float, energy_per_bit_j: FloatArray, queue_bits: FloatArray, perturbation_bits: FloatArray
+) -> FloatArray:
+    """`DriftPlusPenalty.bit_value`, (R, N), from (R,) and (R, N) columns."""
+    value = np.empty(queue_bits.shape)
+    replications, devices = queue_bits.shape
+    for r in range(replications):
+        for i in range(devices):
+            value[r, i] = (V * energy_per_bit_j[r] + queue_bits[r, i]) - perturbation_bits[r, i]
+    return value
 
 
 @compiled

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -35,6 +36,10 @@ AbsentQueue = Literal["wait", "hand-over", "lost"]
 
 _OF_PRESENT = ("queue_bits", "power_max_w", "arrived_bits", "departed_bits", "energy_j")
 """Columns that an absent device has no part in."""
+
+_NO_COLUMNS = ("slot", "time_s", "cells")
+_columns = attrgetter(*(one.name for one in fields(Observation) if one.name not in _NO_COLUMNS))
+"""All columns of an observation."""
 
 _DECIDED = ("bandwidth_hz", "power_w", "local_cpu_hz", "edge_cpu_hz")
 
@@ -177,35 +182,37 @@ class StreamWorld(World):
 
         An absent device has nothing to do, nothing to do it with, and did nothing in the last slot.
         """
-        devices, stations = view.devices, view.stations
-        devices = devices | view.cells.of_present({name: devices[name] for name in _OF_PRESENT})
-        ratio, beta = self.problem.predict(
+        devices, stations, cells = view.devices, view.stations, view.cells
+        if not cells.complete:
+            devices = devices | cells.of_present({name: devices[name] for name in _OF_PRESENT})
+        energy_per_bit_j, perturbation_bits = self.problem.predict(
             devices["total_energy_j"],
             devices["total_departed_bits"],
             devices["energy_j"],
             devices["departed_bits"],
         )
-        for column in (*devices.values(), *stations.values(), ratio, beta):
-            read_only(column)
-        return Observation(
-            slot=view.slot,
-            time_s=view.time_s,
-            cells=view.cells,
-            channel_gain=devices["channel_gain"],
-            queue_bits=devices["queue_bits"],
-            station_queue_bits=stations["station_queue_bits"],
-            station_up=stations["station_up"],
-            power_max_w=devices["power_max_w"],
-            position_m=devices["position_m"],
-            battery_j=devices["battery_j"],
-            arrived_bits=devices["arrived_bits"],
-            departed_bits=devices["departed_bits"],
-            energy_per_bit_j=ratio,
-            perturbation_bits=beta,
-            carbon_g_per_j=stations["carbon_g_per_j"],
-            age_s=view.age_s,
-            station_age_s=view.station_age_s,
+        observation = Observation(
+            view.slot,
+            view.time_s,
+            cells,
+            devices["channel_gain"],
+            devices["queue_bits"],
+            stations["station_queue_bits"],
+            stations["station_up"],
+            devices["power_max_w"],
+            devices["position_m"],
+            devices["battery_j"],
+            devices["arrived_bits"],
+            devices["departed_bits"],
+            energy_per_bit_j,
+            perturbation_bits,
+            stations["carbon_g_per_j"],
+            view.age_s,
+            view.station_age_s,
         )
+        for column in _columns(observation):
+            column.setflags(False)  # as `read_only`
+        return observation
 
     def check(self, decision: Any) -> tuple[Decision, IntArray]:
         """Refuse what no network can do, scale down what exceeds a capacity; shapes as of `decision.fit`."""

@@ -35,12 +35,14 @@ class _Interplay(NamedTuple):
             the fields that are kept, the best decision so far.
         spare: (n,) records `DEVICE`, scratch.
         senders: (n,) scratch.
+        needed: (n,) scratch.
     """
 
     leak_w: FloatArray
     alone: Any
     spare: Any
     senders: IntArray
+    needed: FloatArray
 
 
 @compiled
@@ -72,6 +74,7 @@ def optimise_radio(slot: Slot, small: bool, target: float) -> bool:
         np.empty(len(devices), DEVICE),
         np.empty(len(devices), DEVICE),
         np.empty(len(devices), np.int64),
+        np.empty(len(devices)),
     )
     found = _answer_alone(slot, play)
     bound = found.sum()
@@ -300,7 +303,7 @@ def _answer_in_turn(
                 answered = True
         if sweep > 0 and not answered:
             break
-        _power_update(slot, play.leak_w)
+        _power_update(slot, play.leak_w, play.needed)
         total = true_gain(slot)
         if total > best:
             best = total
@@ -373,15 +376,15 @@ def _set_prices(slot: Slot, leak_w: FloatArray, j: int, excluded: int) -> bool:
     return bool(changed)
 
 
-@compiled
-def _power_update(slot: Slot, leak_w: FloatArray) -> None:
-    """Powers that keep everyone's rate at everyone's interference, as far as their limits allow."""
-    needed = np.empty(len(slot.devices))  # power per watt of disturbance
-    _follow(slot, leak_w, needed)
-
-
 @compiled_in_place
-def _follow(slot: Slot, leak_w: FloatArray, needed: FloatArray) -> None:
+def _power_update(slot: Slot, leak_w: FloatArray, needed: FloatArray) -> None:
+    """Powers that keep everyone's rate at everyone's interference, as far as their limits allow.
+
+    Args:
+        slot: P2.
+        leak_w: see `_Interplay`.
+        needed: (n,) scratch: power per watt of disturbance.
+    """
     cells, devices, gain, _, _ = slot
     for c in range(len(devices)):
         if devices[c].sends:

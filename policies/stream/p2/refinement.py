@@ -28,6 +28,8 @@ _FEWEST_BITS = 1e-4  # of a queue: who sends less, sends none
 _PROSPECT = 10.0  # what is still to come is at most so many times what the last sweep has brought
 _ENTRIES = 8  # of a sender: all, or a part, or a part of that, the others' bits kept or reduced
 _PART = 0.2
+_QUIETEST = 20.0  # halvings of what an entrant may want, to be no louder than the others can bear
+_HALVINGS = 10  # of the interval in which it is looked for
 
 
 @compiled
@@ -188,9 +190,15 @@ def _exchange(
     most = _most_bits(slot.devices[entrant]) if enters else 0.0
     trial[:] = point
     best, best_entry = -np.inf, 0
-    for turn in range(_ENTRIES + 1 if enters else 1):
-        entry = turn if turn < _ENTRIES else best_entry
-        wanted = most * _PART ** (entry // 2)
+    quiet = -1.0
+    if enters and not wide and j > 0 and cell.efficiency_cap < np.inf:
+        quiet = _bearable(slot, trial, j, entrant, most)
+        trial[:] = point
+    for turn in range(_ENTRIES + 2 if enters else 1):
+        entry = turn if turn <= _ENTRIES else best_entry
+        if entry == _ENTRIES and quiet <= 0.0:
+            continue
+        wanted = most * _PART ** (entry // 2) if entry < _ENTRIES else quiet
         left = 1.0
         if entry % 2 == 1 and bits > 0.0:
             left = max(1.0 - wanted / bits, 0.1)
@@ -209,6 +217,35 @@ def _exchange(
         if gain > best:
             best, best_entry = gain, entry
     return best
+
+
+@compiled
+def _bearable(slot: Slot, trial: FloatArray, j: int, entrant: int, most: float) -> float:
+    """The most bits of an entrant, alone in cell j, beside which all other cells' senders send theirs.
+
+    Who sends at the cap has power to spare: a neighbour that is all but silent costs it next to nothing, one
+    that is louder its bits, and no small step leads from there to the first. 0 if there are no such bits.
+    """
+    cell = slot.cells[j]
+    trial[:, cell.first : cell.end] = 0.0
+    trial[_HERTZ, entrant] = cell.bandwidth
+    low, high = -_QUIETEST, 0.0
+    for turn in range(_HALVINGS):
+        middle = low if turn == 0 else 0.5 * (low + high)
+        trial[_WANTED, entrant] = most * 2.0**middle
+        _settle(slot, trial)
+        bears, others = True, False
+        for c in range(slot.cells[0].end, len(slot.devices)):
+            if trial[_HERTZ, c] > 0.0 and c != entrant:
+                others = True
+                bears = bears and slot.devices[c].power < slot.devices[c].power_max
+        if turn == 0 and not (bears and others):
+            return 0.0
+        if bears:
+            low = middle
+        else:
+            high = middle
+    return float(most * 2.0**low)
 
 
 @compiled

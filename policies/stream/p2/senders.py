@@ -21,6 +21,7 @@ from .allocation import (
     steepness,
 )
 
+_ROUNDING = 1e-9
 _MIN_RELATIVE_GAIN = 1e-3  # of a cell's gain: less is no reason to change a set of senders
 _CHANGES_MAX = 8  # of a set of senders
 _INSERTION_SORT_MAX = 32  # values that are best sorted by insertion
@@ -214,13 +215,14 @@ def _best_prefix(cell: Any, devices: Any, senders: IntArray, spare: Any, candida
 
 
 @compiled
-def _gain_at_price(cell: Any, device: Any, others: float) -> float:
+def _gain_at_price(cell: Any, device: Any, others: float, floor: float) -> float:
     """What a sender gains in full at the price of bandwidth: about what adding it would gain.
 
     Args:
         cell: its cell.
         device: the sender.
         others: sum of sqrt(D) over the other senders.
+        floor: below zero or below this it does not matter how much.
     """
     if cell.band_price <= 0.0:
         return float(device.net * device.queue)
@@ -233,7 +235,8 @@ def _gain_at_price(cell: Any, device: Any, others: float) -> float:
     local -= local_gain(cell, device, device.queue)
     gain = (device.net - cell.edge_per_bit) * bits + local
     gain -= cell.edge * (2.0 * others * np.sqrt(bits) + bits)
-    if gain < cell.band_price * load / cap:
+    bound = gain - cell.band_price * load / cap  # all power, and that for nothing
+    if bound < 0.0 or bound < floor - _ROUNDING * gain:
         return -1.0
     w, growth = 0.0, 0.0
     for _ in range(4):
@@ -260,11 +263,12 @@ def _next_exchange(cell: Any, devices: Any, least_gain: float) -> tuple[int, int
     for i in range(len(devices)):
         device = devices[i]
         if device.sends:
-            device.gain_at_price = _gain_at_price(cell, device, roots - np.sqrt(device.bits))
+            others = roots - np.sqrt(device.bits)
+            device.gain_at_price = _gain_at_price(cell, device, others, -INFINITE)
             if device.gain_at_price < least:
                 leaver, least = i, device.gain_at_price
         elif device.is_candidate:
-            device.gain_at_price = _gain_at_price(cell, device, roots)
+            device.gain_at_price = _gain_at_price(cell, device, roots, most)
             if device.gain_at_price > most:
                 entrant, most = i, device.gain_at_price
     return entrant, leaver
@@ -280,7 +284,10 @@ def _exchange(
         The cell's gain; `best`, the one before, if nothing was changed.
     """
     price = cell.band_price
-    copy(devices, spare)
+    # What is tried changes only those who send, before or after.
+    for i in range(len(devices)):
+        if devices[i].sends or i == entrant:
+            spare[i] = devices[i]
     if entrant >= 0:
         devices[entrant].sends = 1
         devices[entrant].bits = 0.0
@@ -290,6 +297,8 @@ def _exchange(
     gain = _allocate_to_senders(cell, devices, senders)
     if gain > best + _MIN_RELATIVE_GAIN * abs(best):
         return gain
-    copy(spare[: len(devices)], devices)
+    for i in range(len(devices)):
+        if devices[i].sends or i == leaver:
+            devices[i] = spare[i]
     cell.band_price = price
     return best

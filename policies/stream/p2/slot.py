@@ -165,8 +165,19 @@ def collect(cells: Any, observed: Observed, r: int, pool: Any) -> Slot:
         r: the replication.
         pool: (N,) records `DEVICE`, of which the first n become the slot's devices.
     """
-    station, gain = observed.station[r], observed.gain[r]
-    may_offload = np.empty(len(station), np.bool_)
+    gain = observed.gain[r]
+    may_offload = np.empty(gain.shape[0], np.bool_)
+    count = _collect(cells, observed, r, pool, gain, may_offload)
+    cap_alone = SpectralEfficiency(observed.limit.cap, observed.limit.steps[:0])
+    return Slot(cells, pool[:count], gain, np.zeros(len(cells)), cap_alone)
+
+
+@compiled_in_place
+def _collect(
+    cells: Any, observed: Observed, r: int, pool: Any, gain: FloatArray, may_offload: BoolArray
+) -> int:
+    """Fill cells and pool; `may_offload` is scratch. Returns how many devices may offload."""
+    station = observed.station[r]
     for j in range(len(cells)):
         cells[j].queue = observed.station_queue_bits[r, j]
         cells[j].members = 0
@@ -200,8 +211,7 @@ def collect(cells: Any, observed: Observed, r: int, pool: Any) -> Slot:
             device.power_max = observed.power_max_w[r, i]
             device.cpu = observed.local_limit_bits[i]
             device.power = 0.0
-    cap_alone = SpectralEfficiency(observed.limit.cap, observed.limit.steps[:0])
-    return Slot(cells, pool[:count], gain, np.zeros(len(cells)), cap_alone)
+    return count
 
 
 @compiled

@@ -19,12 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from ....simulator.core.arrays import FloatArray
+from ....simulator.core.arrays import BoolArray, FloatArray, IntArray
 from ....simulator.core.compiled import compiled, compiled_in_place
+from ....simulator.core.elementary import LN_2
+from ....simulator.network.spectral_efficiency import SpectralEfficiency
 from ....simulator.stream.decision import Decision
 from ....simulator.stream.observation import Observation
-from ....simulator.stream.problem import DriftPlusPenalty
-from ...allocation_rules import station_service
+from ....simulator.stream.problem import DriftPlusPenalty, bit_value
 from .fixed_power import optimise_compute
 from .intercell import optimise_radio, power_trim, true_gain
 from .refinement import refine
@@ -58,26 +59,36 @@ class Solver:
     """
 
     def __init__(self, problem: DriftPlusPenalty, radio: bool = True, compute: bool = True) -> None:
-        self._problem = problem
+        network = problem.network
+        limit = network.efficiency.scaled(LN_2)
         self._cells = make_cells(problem)
-        self._parts = radio, compute
+        self._constants = (
+            problem.V,
+            network.device_service_bits,
+            network.station_service_bits,
+            network.cycles_per_bit / network.slot_s,
+            limit.cap,
+            limit.steps,
+            radio,
+            compute,
+        )
 
     def solve(self, observation: Observation) -> Decision:
         """The decision of least P2 that is found, for what the twin shows."""
-        network = self._problem.network
-        bandwidth_hz, power_w, local_cpu_hz, edge_cpu_hz = _solve(
+        devices, served_bits = _decide(
             self._cells,
-            observe(self._problem, observation),
-            network.cycles_per_bit / network.slot_s,
-            *self._parts,
+            observation.cells.station,
+            observation.cells.present,
+            observation.channel_gain,
+            observation.queue_bits,
+            observation.station_queue_bits,
+            observation.perturbation_bits,
+            observation.energy_per_bit_j,
+            observation.power_max_w,
+            *self._constants,
         )
-        return Decision(
-            bandwidth_hz=bandwidth_hz,
-            power_w=power_w,
-            local_cpu_hz=local_cpu_hz,
-            edge_cpu_hz=edge_cpu_hz,
-            served_bits=station_service(network, observation),
-        )
+        bandwidth_hz, power_w, local_cpu_hz, edge_cpu_hz = devices
+        return Decision(bandwidth_hz, power_w, local_cpu_hz, edge_cpu_hz, served_bits)
 
 
 def on_steps(
@@ -121,6 +132,47 @@ def on_steps(
             },
         )
     return best
+
+
+@compiled
+def _decide(
+    cells: Any,
+    station: IntArray,
+    present: BoolArray,
+    gain: FloatArray,
+    queue_bits: FloatArray,
+    station_queue_bits: FloatArray,
+    perturbation_bits: FloatArray,
+    energy_per_bit_j: FloatArray,
+    power_max_w: FloatArray,
+    V: float,
+    local_limit_bits: FloatArray,
+    service_bits: FloatArray,
+    hz_per_bit: float,
+    cap: float,
+    steps: FloatArray,
+    radio: bool,
+    compute: bool,
+) -> tuple[FloatArray, FloatArray]:
+    """What `_solve` gives, and (R, B) what stations serve, `station_service`: all in one call."""
+    value = bit_value(V, energy_per_bit_j, queue_bits, perturbation_bits)
+    observed = Observed(
+        station,
+        gain,
+        queue_bits,
+        station_queue_bits,
+        value,
+        power_max_w,
+        local_limit_bits,
+        present,
+        SpectralEfficiency(cap, steps),
+    )
+    served = np.empty(station_queue_bits.shape)
+    replications, stations = station_queue_bits.shape
+    for r in range(replications):
+        for j in range(stations):
+            served[r, j] = min(service_bits[j], station_queue_bits[r, j])
+    return _solve(cells, observed, hz_per_bit, radio, compute), served
 
 
 @compiled

@@ -27,6 +27,8 @@ _SWEEPS_MAX = 20  # over the senders
 _LEAST_GAIN = 1e-6  # relative, of a sweep: less is no reason to go on
 _HERTZ = (0.3, 0.1, 0.03)  # parts of a band that change hands
 _BITS = (0.25, 0.7, 0.9, 1.1, 1.4, 4.0)  # factors of what is wanted
+_LEFT = (0.7, 0.85, 1.0, 1.1, 1.2, 1.4, 2.0)  # factors of bits, where hertz are left
+_HIGHER = 2  # steps, at most, where hertz are left
 _PART = 0.2  # of what an entrant may want
 
 
@@ -64,8 +66,16 @@ def choose_steps(slot: Slot, search: bool, trade: bool, exchange: bool) -> None:
                 best = gain
                 plan[:] = trial
         trial[:] = 0.0
-        if _climb(slot, trial, search, trade, exchange) > best:
+        gain = _climb(slot, trial, search, trade, exchange)
+        if gain > best:
+            best = gain
             plan[:] = trial
+        steps = np.append(0.0, slot.limit.steps)
+        for _ in range(_SWEEPS_MAX):
+            before = best
+            if _leave_hertz(slot, plan, trial, steps, before) <= before * (1.0 + _LEAST_GAIN):
+                break
+            best = _climb(slot, plan, search, trade, exchange)
     _reachable(slot, plan)
 
 
@@ -179,6 +189,41 @@ def _change_two(
                     trial[_STEP, d], trial[_WANTED, d] = steps[turn + 1], _most_bits(devices[d])
                 _share_bands(slot, trial)
                 best = _keep(slot, plan, trial, best)
+    return best
+
+
+@compiled
+def _leave_hertz(
+    slot: Slot, plan: FloatArray, trial: FloatArray, steps: FloatArray, best: float
+) -> float:
+    """Let a sender take fewer hertz at a higher step: for bits between what two steps carry in the whole band.
+
+    What it leaves stays empty, or goes to another of its cell, at any step if that was silent.
+    """
+    devices = slot.devices
+    for j in range(len(slot.cells)):
+        cell = slot.cells[j]
+        for c in range(cell.first, cell.end):
+            at = _place(steps, plan[_STEP, c])
+            for place in range(at, min(at + _HIGHER + 1, len(steps)) if at > 0 else 0):
+                sent = min(plan[_BAND, c] * cell.bits_per_hz * plan[_STEP, c], devices[c].queue)
+                for factor in _LEFT:
+                    hertz = factor * sent / (cell.bits_per_hz * steps[place])
+                    for d in range(cell.first, cell.end):
+                        silent = plan[_STEP, d] == 0.0
+                        for other in range(1, len(steps) if d != c and silent else 2):
+                            if hertz >= plan[_BAND, c]:
+                                break
+                            trial[:] = plan
+                            trial[_STEP, c], trial[_BAND, c] = steps[place], hertz
+                            trial[_WANTED, c] = factor * sent
+                            if d != c:
+                                trial[_BAND, d] += plan[_BAND, c] - hertz
+                                if silent:
+                                    trial[_STEP, d] = steps[other]
+                                bits = trial[_BAND, d] * cell.bits_per_hz * trial[_STEP, d]
+                                trial[_WANTED, d] = min(bits, devices[d].queue)
+                            best = _keep(slot, plan, trial, best)
     return best
 
 

@@ -1,0 +1,41 @@
+"""Which encoding a problem has, by the key `action`."""
+
+from typing import Any, Literal, get_args
+
+from ...scenarios.errors import as_toml
+from ...simulator.stream.problem import DriftPlusPenalty
+from .encoding import FEATURE_MAX, AnyProblem, Encoding, StreamEncoding, TaskEncoding
+from .printed import PrintedStreamEncoding, PrintedTaskEncoding
+
+ActionKind = Literal["guided", "paper"]
+"""What a learner sees and does. "guided": actions shift what a model has worked out, `encoding`; "paper":
+those of the papers as printed, `printed`."""
+
+
+def encoding_of(problem: AnyProblem, action: ActionKind = "guided") -> Encoding:
+    """The encoding of a problem.
+
+    Raises:
+        ValueError: another kind of action.
+    """
+    if action not in get_args(ActionKind):
+        known = ", ".join(as_toml(kind) for kind in get_args(ActionKind))
+        raise ValueError(f"action = {as_toml(action)}; allowed: {known}")
+    if isinstance(problem, DriftPlusPenalty):
+        return StreamEncoding(problem) if action == "guided" else PrintedStreamEncoding(problem)
+    return TaskEncoding(problem) if action == "guided" else PrintedTaskEncoding(problem)
+
+
+def encoding_about(problem: AnyProblem, action: ActionKind = "guided") -> dict[str, Any]:
+    """What a trace says of a problem's encoding, and so of what an agent was shown and could do."""
+    encoding = encoding_of(problem, action)
+    return {
+        "name": type(encoding).__name__,
+        "version": encoding.version,
+        "action": action,
+        "devices": problem.network.devices,
+        "features": encoding.feature_count,
+        "actions": encoding.action_count,
+        "observation_bounds": [-FEATURE_MAX, FEATURE_MAX],
+        "action_bounds": [-1.0, 1.0],
+    }

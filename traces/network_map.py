@@ -1,0 +1,131 @@
+"""A network drawn as a map: stations with their cells, backhaul, devices and who talks to whom."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..simulator.core.arrays import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Different in brightness too, for a grey print.
+STATION_COLOURS = ("#444444", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+
+STYLE: Any = {
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "svg.hashsalt": "edgesim",
+}
+"""Of matplotlib, for all pictures."""
+
+FEW_STATIONS = 12
+"""With more stations than this a map does without their names and without shading their cells."""
+
+
+@dataclass(frozen=True)
+class NetworkMap:
+    """What a map shows of one replication at one time.
+
+    Attributes:
+        area_m: width and height.
+        device_m: (N, 2) of the devices that are there.
+        serving: (N,) their stations.
+        station_m: (B, 2); the first is the MBS.
+        station_names: of each.
+        coverage_m: (B,) radii, infinite where there is none.
+        wires: pairs of stations that a backhaul link joins.
+    """
+
+    area_m: Sequence[float] | FloatArray
+    device_m: FloatArray
+    serving: IntArray
+    station_m: FloatArray
+    station_names: Sequence[str]
+    coverage_m: FloatArray
+    wires: Sequence[tuple[int, int]]
+
+    @property
+    def station_colours(self) -> Any:
+        """(B,) colours; those of the small cells come again."""
+        colours, number = np.array(STATION_COLOURS), np.arange(len(self.station_m))
+        return np.where(number == 0, colours[0], colours[1 + (number - 1) % (len(colours) - 1)])
+
+
+def draw_map(seen: NetworkMap, ax: "Axes", weight: FloatArray | None = None) -> None:
+    """Draw a map.
+
+    Args:
+        seen: what.
+        ax: where.
+        weight: (N,) in [0, 1], by which a device's dot is larger; by default all are alike.
+    """
+    from matplotlib.collections import LineCollection
+    from matplotlib.patches import Circle
+
+    width, height = seen.area_m
+    far_m = 1e6 * np.hypot(width, height)  # matplotlib takes for ever for what is farther outside
+    device, station = seen.device_m.clip(-far_m, far_m), seen.station_m.clip(-far_m, far_m)
+    colour, association = seen.station_colours, seen.serving
+    few = len(station) <= FEW_STATIONS
+    for centre, radius, edge in zip(station, seen.coverage_m, colour, strict=True):
+        if np.isfinite(radius):
+            ax.add_patch(
+                Circle(
+                    tuple(centre),
+                    min(radius, 1e-5 * far_m),
+                    fill=few,
+                    facecolor=edge,
+                    edgecolor=edge,
+                    alpha=0.12,
+                )
+            )
+    if wires := [station[list(ends)] for ends in seen.wires]:
+        dotted: Any = {"colors": "black", "linestyles": ":", "linewidths": 0.8, "alpha": 0.6}
+        ax.add_collection(LineCollection(wires, **dotted))
+    size = float(np.clip(600.0 / max(len(device), 1), 2.0, 22.0))
+    ax.add_collection(
+        LineCollection(
+            list(np.stack([device, station[association]], axis=1)),
+            colors=colour[association],
+            linewidths=size / 25.0,
+            alpha=0.7,
+        )
+    )
+    dots: Any = size if weight is None else size * (0.5 + 3.5 * weight)
+    ax.scatter(device[:, 0], device[:, 1], s=dots, c=colour[association], zorder=3, linewidths=0)
+    ax.scatter(
+        station[1:, 0], station[1:, 1], s=60, marker="^", c=colour[1:], edgecolors="black", zorder=4
+    )
+    ax.scatter(
+        station[:1, 0], station[:1, 1], s=90, marker="s", c=colour[:1], edgecolors="black", zorder=4
+    )
+    if few:
+        for name, place in zip(seen.station_names, station, strict=True):
+            ax.annotate(
+                str(name),
+                tuple(place),
+                xytext=(0, 8),
+                textcoords="offset points",
+                ha="center",
+                fontsize=8,
+                fontweight="bold",
+                zorder=5,
+            )
+    ax.set_xlim(0.0, width)
+    ax.set_ylim(0.0, height)
+    ax.set_aspect("equal")
+    ax.grid(False)
+    ax.spines[["top", "right"]].set_visible(True)
+    ax.set_xlabel("x, m")
+    ax.set_ylabel("y, m")
