@@ -284,7 +284,7 @@ def test_the_rows_of_all_files_are_told_together(tmp_path: Path, more: str, firs
         # What a graph lacks does not hang on what another file lacks.
         (
             "[topology]\nfile = 'g.json'\n[carbon]\nmbs = {file = 'none.csv', start = 2025-01-01T00:00:00}",
-            ["topology.mbs", "pos", "carbon.mbs.file"],
+            ["topology.file", "topology.file", "carbon.mbs.file"],
         ),
     ],
 )
