@@ -411,7 +411,7 @@ def numbers_of(action: NDArray[np.floating], shape: tuple[int, ...]) -> FloatArr
 
 
 def log10_of(x: FloatArray) -> FloatArray:
-    """Decades; of zero, far below any other."""
+    """(…,) decades; of zero, far below any other."""
     return np.log10(np.maximum(x, 1e-30))
 
 
@@ -425,7 +425,7 @@ def _decades(ratio: FloatArray) -> FloatArray:
 
 
 def cut(columns: FloatArray) -> Features:
-    """To [-FEATURE_MAX, FEATURE_MAX]."""
+    """(R, N, F) features, cut to [-FEATURE_MAX, FEATURE_MAX]."""
     return np.clip(columns, -FEATURE_MAX, FEATURE_MAX).astype(np.float32)
 
 

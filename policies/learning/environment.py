@@ -93,8 +93,7 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
         scenario: a file, the name of a shipped scenario, or one already loaded.
         overrides: "a.b.c=VALUE", as for the command's --set; "run.slots=200" is an episode's length.
         data_dir: where the scenario's data files are looked up.
-        action: what is observed and what an action means: "guided", see `encoding`, or "paper", the papers'
-            states and actions as printed, see `printed`.
+        action: what is observed and what an action means: "guided" or "paper", see `encodings`.
         flat: whether an observation is a vector (N F,) and an action (N A,), as most libraries want
             it; else they are (N, F) and (N, A).
         autoreset_mode: what happens after an episode's last slot. NEXT_STEP, Gymnasium's default:
@@ -389,15 +388,14 @@ class StreamVectorEnvironment(VectorEnvironment):
     q is what a device's CPU can execute in a slot (the mean of all devices), bits: a unit is ten
     slots' work in every queue, times one slot's work served.
 
-    With `action="paper"` a slot that breaks A(14), so that the network has scaled it down, has "a penalty,
-    which is a negative constant", below A(23). **Ours:** the constant; and that it comes beside A(22), of
-    what was carried out, not in its place: where all slots break a limit, they would all be alike.
+    With `action="paper"` a slot that breaks A(14), and is scaled down, has "a penalty, which is a negative
+    constant", below A(23). **Ours:** the constant, and that it comes beside A(22), not in its place.
 
     Args:
         num_envs: as for `VectorEnvironment`, and so are `scenario` and `common`.
         scenario: likewise.
-        limit_weight: the penalty, in units of the reward; guided actions break no limit and have none.
-        common: the keywords of `VectorEnvironment`.
+        limit_weight: the penalty, in units of the reward.
+        common: likewise.
     """
 
     problem_name = "drift-plus-penalty"
