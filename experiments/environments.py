@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ..policies.learning.encodings import encoding_about
 from ..policies.learning.environment import (
-    Environment,
-    StreamEnvironment,
     StreamVectorEnvironment,
-    TaskEnvironment,
     TaskVectorEnvironment,
     VectorEnvironment,
 )
 from ..policies.learning.registration import PARALLEL
+from ..policies.learning.single_environment import Environment, StreamEnvironment, TaskEnvironment
 from ..simulator.build import Blueprint
 from ..simulator.core.randomness import Streams
 from ..simulator.core.recorder import EndStatus, TaskTable

@@ -1,6 +1,7 @@
 """Runs as an offline data set of Minari's: observations, actions, rewards and infos of each episode."""
 
 import warnings
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,10 @@ from numpy.typing import NDArray
 
 from .. import __version__
 from ..policies.learning.encodings import encoding_about
-from ..policies.learning.environment import (
-    Environment,
-    Info,
-    StreamEnvironment,
-    TaskEnvironment,
-    VectorEnvironment,
-)
+from ..policies.learning.environment import Info, VectorEnvironment
 from ..policies.learning.inverse_encoding import action_of, difference
 from ..policies.learning.registration import STREAM, TASKS, register_envs
+from ..policies.learning.single_environment import Environment, StreamEnvironment, TaskEnvironment
 from ..simulator.core.errors import RunError
 from ..traces.reader import open_trace
 from .block import Experiment
@@ -92,7 +88,7 @@ def export_minari(trace: str | Path, dataset_id: str, *, trust: bool = False) ->
     }
     register_envs()
     alone = kind(scenario=scenario, action=action)
-    alone.spec = gymnasium.spec(name)
+    alone.spec = deepcopy(gymnasium.spec(name))  # which is the registry's own
     # As text, as whoever loads the data set may not have the trace; the same for all policies and seeds,
     # else Minari combines no data sets.
     same = scenario.with_policy("local").with_run(replications=1, seed=1)

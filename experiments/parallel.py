@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
 from ..policies.learning.encoding import FEATURE_MAX, Features
-from ..policies.learning.environment import Environment, Info
+from ..policies.learning.environment import Info
+from ..policies.learning.single_environment import Environment
 from ..simulator.core.arrays import BoolArray, IntArray
 from .rendering import METADATA
 

@@ -299,7 +299,8 @@ def test_an_interrupt_ends_the_run_and_those_after_it(
     ended = {"a": "complete", "b{x=1}": "interrupted", "c": "complete"}
     files, watched = list[str](), list[Any]()
 
-    def execute(experiment: Any, path: Path, follow: Any) -> str:
+    def execute(experiment: Any, path: Path, follow: Any, workers: int) -> str:
+        assert workers == 3
         files.append(path.name)
         return ended[experiment]
 
@@ -308,6 +309,7 @@ def test_an_interrupt_ends_the_run_and_those_after_it(
         return compare.unwatched(*place)
 
     monkeypatch.setattr(compare, "execute", execute)
+    monkeypatch.setattr(compare, "workers_for", lambda experiment: 3)
     experiments: Any = {label: label for label in ended}
     with pytest.raises(KeyboardInterrupt, match=re.escape(str(tmp_path))):
         execute_each(experiments, tmp_path, watch)

@@ -85,6 +85,19 @@ def test_the_sketch_is_exact_on_ties(kind: str) -> None:
     assert_array_equal(sketched(latency).quantiles(SHARES), np.quantile(latency, SHARES))
 
 
+def test_of_a_bin_the_part_above_a_bound_is_counted() -> None:
+    """By hand: 4 tasks from 1 to 2 s, none or 10 from 3 to 5 s, 6 at 7 s."""
+    counts, least, greatest = np.array([[4, 10, 6], [4, 0, 6]]), [1.0, 3.0, 7.0], [2.0, 5.0, 7.0]
+    latencies = SketchedLatencies(counts, np.array(least), np.array(greatest))
+    bounds = np.array([0.5, 1.0, 1.25, 2.0, 2.5, 3.0, 3.5, 5.0, 6.0, 7.0, 8.0])
+    assert latencies.above(bounds).tolist() == [
+        [20.0, 20.0, 19.0, 16.0, 16.0, 16.0, 13.5, 6.0, 6.0, 0.0, 0.0],
+        [10.0, 10.0, 9.0, 6.0, 6.0, 6.0, 6.0, 6.0, 6.0, 0.0, 0.0],
+    ]
+    following = [latencies.following(bound) for bound in (0.5, 1.25, 2.5, 4.0, 6.0, 7.5)]
+    assert following == [1.0, 1.25, 3.0, 4.0, 7.0, 7.5]
+
+
 @pytest.mark.parametrize("make", [of_tasks, sketched])
 @pytest.mark.parametrize("kind", KINDS)
 def test_tasks_above_a_bound_are_counted(kind: str, make: Callable[[Seconds], Latencies]) -> None:

@@ -1,5 +1,6 @@
 """All mistakes of a scenario come at once: of its keys, files, models and policy; and none that is none."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -280,12 +281,24 @@ def test_the_rows_of_all_files_are_told_together(tmp_path: Path, more: str, firs
             "[topology]\nfile = 'none.json'\n[carbon]\nmbs = {file = 'none.csv', start = 2025-01-01T00:00:00}",
             ["topology.file", "carbon.mbs.file"],
         ),
+        # What a graph lacks does not hang on what another file lacks.
+        (
+            "[topology]\nfile = 'g.json'\n[carbon]\nmbs = {file = 'none.csv', start = 2025-01-01T00:00:00}",
+            ["topology.file", "topology.file", "carbon.mbs.file"],
+        ),
     ],
 )
 def test_what_follows_from_a_mistake_is_none(
     tmp_path: Path, text: str, expected: list[str]
 ) -> None:
     (tmp_path / "g.csv").write_text("Time,Carbon Intensity\n2025-01-01,5\n2025-01-02,5\n")
+    graph = {
+        "nodes": [{"id": 1, "pos": [8, 50]}],
+        "edges": [],
+        "multigraph": False,
+        "directed": False,
+    }
+    (tmp_path / "g.json").write_text(json.dumps(graph))
     mean = "" if "[tasks]" in text else "[tasks]\nmean = 1e6\n"
     found = mistakes(f'title = "x"\n{mean}{text}\n', tmp_path)
     assert [one.partition("`")[2].partition("`")[0] for one in found] == expected, found

@@ -157,6 +157,7 @@ def test_an_optimisers_decisions_are_nearly_actions(folder: Path) -> None:
     exact = written(recorded(folder, "carbon_6ue", "exact", *CARBON), "exact-v0")
     apart = exact.storage.metadata["edgesim"]["action_difference"]
     assert apart["offload"] == 0.0 and max(apart.values()) < 1e-3
+    assert gymnasium.spec(TASKS).kwargs == {}  # others' environments are what they were
     emitted = np.mean([one.infos["worst_emission_mg"][1:] for one in exact.iterate_episodes()])
     with edgesim.open_trace(folder / "exact.h5") as trace:
         assert emitted == pytest.approx(float(trace.slots["worst_emission_mg"].mean()), rel=1e-3)

@@ -308,17 +308,28 @@ class TestTimes:
             with pytest.raises(ScenarioError, match=f'row 3, .*20230101{clock}" is not'):
                 read(f"time\n20230101000000\n20230101{clock}\n")
 
-    def test_of_a_clock_that_is_put_back_follow_the_rows(self) -> None:
-        zone = ZoneInfo("Europe/London")
-        begin = datetime(2024, 10, 26, 20, tzinfo=ZoneInfo("UTC"))
+    @pytest.mark.parametrize(
+        ("name", "begin"),
+        [
+            ("Europe/London", datetime(2024, 10, 26, 20, tzinfo=ZoneInfo("UTC"))),
+            ("Europe/Berlin", datetime(2024, 10, 26, 20, tzinfo=ZoneInfo("UTC"))),
+            ("America/New_York", datetime(2024, 11, 3, 1, tzinfo=ZoneInfo("UTC"))),
+            ("Australia/Sydney", datetime(2024, 4, 6, 11, tzinfo=ZoneInfo("UTC"))),
+        ],
+    )
+    def test_of_a_clock_that_is_put_back_follow_the_rows(self, name: str, begin: datetime) -> None:
+        """West and east of Greenwich, where the later of two moments is not UTC itself, too."""
+        zone = ZoneInfo(name)
         moments = [begin + timedelta(minutes=7 * step) for step in range(100)]
         local = [moment.astimezone(zone).replace(tzinfo=None) for moment in moments]
         text = "time\n" + "\n".join(str(one) for one in local)
         assert local != sorted(local)
-        found = read(text, time_zone="Europe/London")
+        found = read(text, time_zone=name)
         assert times(found) == [420.0 * step for step in range(100)]
         assert found.out_of_order == (0, 0)
         assert times(read(text)) != times(found)  # on a clock without an hour of its own
+
+    def test_that_a_clock_which_is_put_forward_does_not_show_are_refused(self) -> None:
         skipped = "time\n2024-03-31 00:59:00\n2024-03-31 01:30:00\n"
         with pytest.raises(ScenarioError, match=r"row 3, .*which clocks in Europe/London do not"):
             read(skipped, time_zone="Europe/London")
