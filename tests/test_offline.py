@@ -8,12 +8,14 @@ import gymnasium
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from untrained import save_untrained
 
 import edgesim
 from edgesim.cli import main
 from edgesim.experiments.errors import ArgumentError
 from edgesim.policies.learning.inverse_encoding import action_of, difference
 from edgesim.policies.learning.registration import STREAM, TASKS
+from edgesim.scenarios.loading import load_scenario
 from edgesim.simulator.core.errors import RunError
 
 minari = pytest.importorskip("minari")
@@ -97,6 +99,21 @@ def test_a_learners_data_set_is_its_run(
         assert np.array_equal(np.stack(found), trace.slots[number].values)
     about = dataset.storage.metadata["edgesim"]
     assert (about["actions"], about["action_difference"]) == ("the policy's own", {})
+
+
+def test_a_data_set_of_printed_actions_is_of_an_environment_that_takes_them(folder: Path) -> None:
+    keys = ("policy.action=paper", f"policy.checkpoint={folder}/printed.pt")
+    save_untrained(load_scenario("iiot_20dev", keys[:1], policy="ddpg"), folder / "printed.pt")
+    path = recorded(folder, "iiot_20dev", "ddpg", "run.slots=4", *keys)
+    edgesim.export_minari(path, "printed-v0", trust=True)
+    dataset = minari.load_dataset("printed-v0")
+    assert dataset.storage.metadata["edgesim"]["encoding"]["action"] == "paper"
+    env, episode = dataset.recover_environment(), next(iter(dataset.iterate_episodes()))
+    env.reset(seed=5)
+    rewards = [env.step(action)[1] for action in episode.actions]
+    assert np.array_equal(rewards, episode.rewards)
+    with edgesim.open_trace(path) as trace:
+        assert np.array_equal(episode.infos["objective"][1:], trace.slots["objective"].values[0])
 
 
 def decisions(name: str, slots: int = 6, **keywords: Any) -> Any:
