@@ -148,7 +148,7 @@ def run(train_first: bool, checkpoint: Path | None, as_json: bool, **arguments: 
         if checkpoint and train_first:
             raise click.UsageError("--checkpoint and --train-first exclude each other")
         if train_first:
-            own = ("output", "overwrite", "checkpoint_every", "resume")
+            own = ("output", "overwrite", "checkpoint_every", "resume", "workers")
             keys = {name: value for name, value in arguments.items() if name not in own}
             checkpoint = trained({"scenario": api.load_scenario(**keys)}, as_json=False)
         started = []

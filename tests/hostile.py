@@ -169,7 +169,8 @@ def checkpoint(content: bytes, rng: random.Random) -> tuple[bytes, str]:
         if rng.random() < 0.1:
             about = tree(about, rng)
         else:
-            about["state"] = tree(about["state"], rng)
+            block = rng.randrange(len(about["states"]))
+            about["states"][block][0] = tree(about["states"][block][0], rng)
         what = "tree"
     else:
         number = rng.choice(sorted(arrays.keys() - {"tree"}))

@@ -147,10 +147,12 @@ DERIVED = (
     "._arriving",
     "._cells",
     "._handed_over",
+    "._common_deadlines",
     "._in_slot",
     ".slot_ns",
 )
-"""What is made again: the graph, routes, the last slot's tasks, look-up tables, spent rows, a unit."""
+"""What is made again: the graph, routes, the last slot's tasks, look-up tables, spent rows, a unit, a constant
+column."""
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,6 @@ FORMER_IDS = {
 }
 """Accepted still, with a warning."""
 
-_CLASSES = {STREAM: "Stream{}Environment", TASKS: "Task{}Environment"}
-
 _MAKERS = {STREAM: "make_stream", TASKS: "make_tasks"}
 """In `experiments/environments.py`."""
 
@@ -36,7 +34,7 @@ def register_envs() -> None:
     from gymnasium.envs.registration import register, registry
 
     package = __package__.partition(".")[0]
-    for name in (*_CLASSES, *FORMER_IDS):
+    for name in (*_MAKERS, *FORMER_IDS):
         if name in registry:
             continue
         if name in FORMER_IDS:
@@ -59,12 +57,12 @@ def make_former(former: str, **keywords: Any) -> Any:
 
 def make_former_vector(former: str, **keywords: Any) -> Any:
     """A vector of environments by their former id."""
-    return _make("Vector", former, keywords)
+    return _make("_vector", former, keywords)
 
 
 def _make(kind: str, former: str, keywords: dict[str, Any]) -> Any:
     name = FORMER_IDS[former]
     # Unlike DeprecationWarning it is shown by default, whoever calls.
     warnings.warn(f"{former} is now {name}", FutureWarning, stacklevel=3)
-    module = import_module(f"{__package__}.environment")
-    return getattr(module, _CLASSES[name].format(kind))(**keywords)
+    module = import_module(f"{__package__.partition('.')[0]}.experiments.environments")
+    return getattr(module, _MAKERS[name] + kind)(**keywords)
