@@ -17,6 +17,7 @@ import pyarrow.parquet
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ from edgesim.traces import export as export_module
 from edgesim.traces import figures
 from edgesim.traces.export import export
 from edgesim.traces.figures import plot
+from edgesim.traces.network_map import NetworkMap, draw_map
 from edgesim.traces.reader import TraceError, open_trace
 from edgesim.traces.watch import watch
 from edgesim.traces.writer import TraceWriter
@@ -121,6 +123,21 @@ def test_the_map_shows_the_last_slot(recorded: Path) -> None:
     # The MBS covers everything: no circle.
     assert [p.radius for p in ax.patches if isinstance(p, Circle)] == [150.0, 150.0]
     assert {"mbs", "sbs1", "sbs2"} <= {text.get_text() for text in ax.texts}
+
+
+@pytest.mark.parametrize(("side", "unit", "tick"), [(9000.0, "m", "6000"), (20_000.0, "km", "10")])
+def test_large_areas_are_told_in_kilometres(side: float, unit: str, tick: str) -> None:
+    at = np.array([[0.5 * side, 0.5 * side], [0.1 * side, side]])
+    names, wide = ["mbs", "north"], np.full(2, np.inf)
+    seen = NetworkMap([side, side], at, np.array([0, 1]), at, names, wide, [(0, 1)])
+    figure = Figure()
+    ax = figure.add_subplot()
+    draw_map(seen, ax)
+    figure.draw_without_rendering()
+    assert (ax.get_xlabel(), ax.get_ylabel()) == (f"x, {unit}", f"y, {unit}")
+    assert tick in [label.get_text() for label in ax.get_xticklabels()]
+    # A name is beneath its station where the title would be on it.
+    assert [text.xyann[1] > 0.0 for text in ax.texts] == [True, False]  # type: ignore[attr-defined]
 
 
 def test_what_a_trace_does_not_hold_is_not_drawn(tmp_path: Path) -> None:

@@ -29,6 +29,9 @@ STYLE: Any = {
 }
 """Of matplotlib, for all pictures."""
 
+KILOMETRES_M = 10_000.0
+"""Larger areas are told in kilometres."""
+
 FEW_STATIONS = 12
 """With more stations than this a map does without their names and without shading their cells."""
 
@@ -112,10 +115,11 @@ def draw_map(seen: NetworkMap, ax: "Axes", weight: FloatArray | None = None) -> 
     )
     if few:
         for name, place in zip(seen.station_names, station, strict=True):
+            beneath = place[1] > 0.95 * height  # where the title is else
             ax.annotate(
                 str(name),
                 tuple(place),
-                xytext=(0, 8),
+                xytext=(0, -16 if beneath else 8),
                 textcoords="offset points",
                 ha="center",
                 fontsize=8,
@@ -127,5 +131,10 @@ def draw_map(seen: NetworkMap, ax: "Axes", weight: FloatArray | None = None) -> 
     ax.set_aspect("equal")
     ax.grid(False)
     ax.spines[["top", "right"]].set_visible(True)
-    ax.set_xlabel("x, m")
-    ax.set_ylabel("y, m")
+    unit = "m"
+    if max(width, height) >= KILOMETRES_M:
+        unit = "km"
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_formatter(lambda metres, _: f"{metres / 1e3:g}")
+    ax.set_xlabel(f"x, {unit}")
+    ax.set_ylabel(f"y, {unit}")
