@@ -14,6 +14,9 @@ from ..traces.network_map import FEW_STATIONS, STYLE, NetworkMap, draw_map
 METADATA: dict[str, Any] = {"render_modes": ["human", "rgb_array"], "render_fps": 10}
 """Of the environments, as Gymnasium has it; ten slots of 100 ms pass as fast as in the network."""
 
+MOST_LETTERS = 50
+"""Of the names of all stations side by side; more are written aslant."""
+
 SIZE = (9.6, 5.4)
 """Width and height, inches of 100 pixels; video codecs want even numbers of pixels."""
 
@@ -115,8 +118,10 @@ def frame(world: World, replication: int) -> NDArray[np.uint8]:
             below.set_title("queues of stations, Mbit")
             below.set_ylim(0.0, _round_up(queues))
             if len(queues) <= FEW_STATIONS:
-                size = 7.0 if len(queues) <= 8 else 5.5
-                below.set_xticks(np.arange(len(queues)), stations.station_names, fontsize=size)
+                names = stations.station_names
+                wide: Any = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
+                how = wide if sum(map(len, names)) > MOST_LETTERS else {}
+                below.set_xticks(np.arange(len(names)), names, fontsize=7.0, **how)
             below.set_xlim(-0.6, len(queues) - 0.4)
         draw_map(seen, ax, heights / max(heights.max(initial=0.0), 1e-30))
         ax.set_title(

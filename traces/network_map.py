@@ -114,6 +114,7 @@ def draw_map(seen: NetworkMap, ax: "Axes", weight: FloatArray | None = None) -> 
         station[:1, 0], station[:1, 1], s=90, marker="s", c=colour[:1], edgecolors="black", zorder=4
     )
     if few:
+        edge = 0.04 * width
         for name, place in zip(seen.station_names, station, strict=True):
             beneath = place[1] > 0.95 * height  # where the title is else
             ax.annotate(
@@ -121,7 +122,7 @@ def draw_map(seen: NetworkMap, ax: "Axes", weight: FloatArray | None = None) -> 
                 tuple(place),
                 xytext=(0, -16 if beneath else 8),
                 textcoords="offset points",
-                ha="center",
+                ha="left" if place[0] < edge else "right" if place[0] > width - edge else "center",
                 fontsize=8,
                 fontweight="bold",
                 zorder=5,
