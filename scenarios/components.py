@@ -247,7 +247,8 @@ def configure(
 
     Args:
         cls: its constructor's keyword parameters are the keys; their type hints are the values'
-            types (`units` has types with units), and their defaults count where a key is left out.
+            types (`units` has types with units), and their defaults count where a key is left out. Keys
+            that it has for others' sake are in `refused`, with what is wrong and what is allowed.
         options: the keys given.
         where: the section that they stand in, for messages: "tasks".
         source: the scenario's file, for messages.
@@ -306,7 +307,11 @@ def _arguments(
         for key, value in options.items()
         if key not in keys
     ]
-    given = {key: value for key, value in options.items() if key in keys}
+    refused: Mapping[str, tuple[str, str]] = getattr(cls, "refused", {})
+    for key in options.keys() & refused.keys():
+        what, allowed = refused[key]
+        issues.append(Issue(source, what, f"{where}.{key}", as_toml(options[key]), allowed))
+    given = {key: value for key, value in options.items() if key in keys and key not in refused}
     try:
         valid = validate(_model(cls), given, source, prefix=(where,))
     except ScenarioError as error:
@@ -345,7 +350,9 @@ def _meant(
     # Unknown keys come first: one of them may be a key that is missing.
     for issue in sorted(wrong, key=lambda one: one.value is None):
         key, *inner = issue.key.removeprefix(f"{where}.").partition("[")[0].split(".")
-        if key not in keys:
+        if key in getattr(cls, "refused", {}):
+            del meant[key]
+        elif key not in keys:
             value = meant.pop(key, None)
             if issue.near in keys and issue.near not in meant:
                 meant[issue.near] = value

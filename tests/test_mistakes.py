@@ -139,6 +139,7 @@ NET = '[topology]\nfile = "own.json"\n'
         # What the model does not know, and what is out of range, beside how its file is read.
         (f"{REPLAY}bits = {{n = 1}}\nlopp = 3", ["tasks.lopp"], "replay"),
         (f"{REPLAY}bits = {{n = 1}}\nspeedup = -1", ["tasks.speedup"], "replay"),
+        (f'{REPLAY}bits = {{n = 1}}\ncycles_column = "c"', ["tasks.cycles_column"], "replay"),
         (f"{REPLAY}bits = {{n = 1}}\nrepaet = true", ["tasks.repaet"], "replay"),
         (f"{REPLAY}bist = {{n = 1}}", ["tasks.bist", "tasks.bits"], "replay"),
         (f'{REPLAY}bits = {{n = "1 bitt"}}', ["tasks.bits.n"], "replay"),

@@ -135,16 +135,21 @@ class Replay(Recorded, PointProcess):
 
     not_read_by: ClassVar[dict[str, Any]] = Recorded.not_read_by | {"speedup": 1.0, "repeat": True}
 
+    refused: ClassVar[dict[str, tuple[str, str]]] = {
+        "cycles_column": (
+            "in the problem drift-plus-penalty a bit takes the same cycles in all",
+            '`tasks.cycles_per_bit`, or problem "worst-case-emission"',
+        )
+    }
+
     speedup: Positive = 1.0
     repeat: bool = True
 
     def __post_init__(self) -> None:
         require_positive("speedup", self.speedup)
         if self.cycles_column is not None:
-            what = "cycles_column: in the problem drift-plus-penalty a bit takes the same cycles in all"
-            raise ValueError(
-                f'{what}; allowed: `tasks.cycles_per_bit`, or problem "worst-case-emission"'
-            )
+            what, allowed = self.refused["cycles_column"]
+            raise ValueError(f"cycles_column: {what}; allowed: {allowed}")
         super().__post_init__()
         self._requests = Requests(self.workload, self.speedup)
         last_s, count = self._requests.last_s, self._requests.count
