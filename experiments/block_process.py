@@ -7,7 +7,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -72,7 +72,8 @@ class SharedRoom:
     def __init__(self, file: int, numbers: int) -> None:
         size = 8 * max(numbers, 1)
         if os.fstat(file).st_size < size:
-            os.ftruncate(file, size)
+            with _named():
+                os.ftruncate(file, size)
         self._memory: FloatArray = np.frombuffer(mmap.mmap(file, size), np.float64)
         self._taken = 0
 
@@ -215,9 +216,10 @@ class Answers:
         rows = tasks.copy()
         rows["replication"] += self.replications.start
         left = bytes_of(rows)
-        while left:
-            written = os.pwrite(self.files[buffer], left, place)
-            left, place = left[written:], place + written
+        with _named():
+            while left:
+                written = os.pwrite(self.files[buffer], left, place)
+                left, place = left[written:], place + written
         return rows.nbytes
 
     def told(self, error: Exception) -> Exception:
@@ -261,6 +263,15 @@ def live(answers: Answers, inherited: Sequence["Connection[Any, Any]"]) -> None:
 def bytes_of(array: NDArray[Any]) -> memoryview:
     """Of an array of any shape whose rows lie one after another."""
     return array.reshape(-1).view(np.uint8).data
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    """What goes wrong with a file without a name says what the file is for."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "memory that processes share") from None
 
 
 def memory_file() -> int:

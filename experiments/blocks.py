@@ -373,6 +373,10 @@ def workers_for(experiment: Experiment, asked: int | None = None) -> int:
     most = min(cores(), run.replications // TOGETHER, MOST)
     if most < 2 or alone or sys.platform != "linux" or not experiment.is_our_own:
         return 1
+    import resource  # which not all systems have
+
+    if resource.getrlimit(resource.RLIMIT_FSIZE)[0] != resource.RLIM_INFINITY:
+        return 1  # a limit for files holds for the memory that processes share, too
     run_s = run.slots * run.replications / TOGETHER * _slot_s(experiment, TOGETHER)
     return most if run_s >= PAYS_S else 1
 

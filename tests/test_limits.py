@@ -49,6 +49,14 @@ def edgesim_within(size: int, *words: object) -> "subprocess.CompletedProcess[st
     return run(*words, before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)))
 
 
+def test_memory_that_processes_share_is_told(tmp_path: Path) -> None:
+    """It is a file for the system, and has no name that would help; by default there is one process then."""
+    words = ("run", "iiot_20dev", "--policy", "local", "--slots", 300, "--replications", 50)
+    ended = edgesim_within(3_000_000, *words, "-o", tmp_path / "run.h5", "--workers", 2)
+    told = "error: memory that processes share: File too large\n"
+    assert (ended.returncode, mistakes(ended.stderr)) == (1, told)
+
+
 @pytest.mark.parametrize(
     ("level", "replications", "size"),
     [
