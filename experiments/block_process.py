@@ -25,6 +25,7 @@ from ..simulator.core.recorder import TASK_ROW, EndStatus, SlotColumns, TaskTabl
 from ..simulator.core.saved_state import Saved
 from ..simulator.core.signals import end_with_parent
 from ..traces.column_buffer import ColumnBuffer
+from ..traces.open_file import read_into
 from .block import Block, Experiment, counted_from
 
 PIECE_BYTES = 1 << 24
@@ -287,6 +288,6 @@ def read_tasks(file: int, rows: int, dtype: "np.dtype[np.void] | None") -> TaskT
     table: TaskTable = np.empty(rows, TASK_ROW if dtype is None else dtype)
     left, place = bytes_of(table), 0
     while left:
-        count = os.preadv(file, [left], place)
+        count = read_into(file, left, place)
         left, place = left[count:], place + count
     return table

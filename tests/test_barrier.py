@@ -30,6 +30,11 @@ SETS: list[tuple[int, RateFloor, float]] = [
 ]
 """How many of three devices offload, who keeps up the rate floor, and a cap in bit/s/Hz."""
 
+every_case = pytest.mark.parametrize(
+    ("offloaders", "floor", "cap", "emission"),
+    [(*one, wanted) for one in SETS for wanted in (False, True)],
+)
+
 STEP = 1e-5
 
 
@@ -63,8 +68,7 @@ def limits_at(one: Program, x: FloatArray, emission: bool) -> Limits:
     return limits
 
 
-@pytest.mark.parametrize("emission", [False, True])
-@pytest.mark.parametrize(("offloaders", "floor", "cap"), SETS)
+@every_case
 def test_derivatives_are_those_of_differences(
     offloaders: int, floor: RateFloor, cap: float, emission: bool
 ) -> None:
@@ -82,8 +86,7 @@ def test_derivatives_are_those_of_differences(
     np.testing.assert_allclose(limits.hessian, hessian, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("emission", [False, True])
-@pytest.mark.parametrize(("offloaders", "floor", "cap"), SETS)
+@every_case
 def test_no_point_inside_lies_below_a_bound_or_outside_of_the_box(
     offloaders: int, floor: RateFloor, cap: float, emission: bool
 ) -> None:

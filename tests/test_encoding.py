@@ -96,7 +96,7 @@ def stream(
 
 def net_bits(encoding: StreamEncoding, observation: Observation) -> FloatArray:
     """k_i = V eta + Q_i - beta_i - Q_j."""
-    V_eta = encoding._problem.V * observation.energy_per_bit_j[:, None]
+    V_eta = encoding.problem.V * observation.energy_per_bit_j[:, None]
     station_bits = observation.cells.at_station(observation.station_queue_bits)
     return V_eta + observation.queue_bits - observation.perturbation_bits - station_bits
 

@@ -18,7 +18,11 @@ from test_task_policies import decided, stacked
 import edgesim
 from edgesim.experiments.run import prepare
 from edgesim.policies.epr import EqualRatesTasks
-from edgesim.policies.learning.encoding import StreamEncoding, TaskEncoding
+from edgesim.policies.learning.encoding import (
+    StreamEncoding,
+    TaskEncoding,
+    efficiency_alone,
+)
 from edgesim.policies.offload_all import OffloadAllTasks
 from edgesim.policies.stream.exact import MultiStart
 from edgesim.policies.stream.p2.intercell import _set_leak, power_trim
@@ -325,8 +329,8 @@ def test_learners_see_and_guess_with_it() -> None:
     np.testing.assert_allclose(
         needed, np.maximum(free, state.observation.queue_bits / state.network.slot_s)
     )
-    assert encoding.efficiency(state.observation).max() == 1.0
-    assert shannon.efficiency(state.observation).max() > 1.0
+    assert efficiency_alone(encoding.network, state.observation).max() == 1.0
+    assert efficiency_alone(shannon.network, state.observation).max() > 1.0
 
 
 # The task problem

@@ -213,9 +213,14 @@ class _Bytes(io.RawIOBase):
         return bytes(head[: self._into(memoryview(head), 0)])
 
     def _into(self, view: memoryview, place: int) -> int:
-        if hasattr(os, "preadv"):  # leaves the file's place, which processes that fork share
-            return os.preadv(self._file, [view], place)
-        os.lseek(self._file, place, os.SEEK_SET)
-        part = os.read(self._file, len(view))
-        view[: len(part)] = part
-        return len(part)
+        return read_into(self._file, view, place)
+
+
+def read_into(file: int, view: memoryview, place: int) -> int:
+    """Bytes of a file from a place on, as many as there are or fit into the view; their number."""
+    if hasattr(os, "preadv"):  # leaves the file's place, which processes that fork share
+        return os.preadv(file, [view], place)
+    os.lseek(file, place, os.SEEK_SET)
+    part = os.read(file, len(view))
+    view[: len(part)] = part
+    return len(part)

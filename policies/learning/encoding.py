@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ...simulator.core.arrays import FloatArray
 from ...simulator.core.compiled import compiled
+from ...simulator.network.network import Network
 from ...simulator.network.spectral_efficiency import carried_each
 from ...simulator.stream.channel import interference_w
 from ...simulator.stream.decision import Decision
@@ -113,14 +114,15 @@ class StreamEncoding(Encoding):
         problem: P2 and its network.
 
     Attributes:
-        network: the problem's.
+        problem: the same.
+        network: its network.
     """
 
     feature_count = 19
     action_count = 4
 
     def __init__(self, problem: DriftPlusPenalty) -> None:
-        self._problem = problem
+        self.problem = problem
         self.network = network = problem.network
         bits_per_hz = network.slot_s / network.cycles_per_bit
         self._unit_bits = float(network.device_cpu_hz.mean()) * bits_per_hz
@@ -135,7 +137,7 @@ class StreamEncoding(Encoding):
         """(R, N, 19), see the class."""
         network, cells = self.network, observation.cells
         queue, beta = observation.queue_bits, observation.perturbation_bits
-        V_eta = (self._problem.V * observation.energy_per_bit_j)[:, None]
+        V_eta = (self.problem.V * observation.energy_per_bit_j)[:, None]
         value, net = self.worth(observation)
         station_queue = cells.at_station(observation.station_queue_bits)
         noise = network.noise_w[cells.station]
@@ -174,7 +176,7 @@ class StreamEncoding(Encoding):
         queue = observation.queue_bits
         offload, power, local, edge = numbers_of(action, (*queue.shape, self.action_count))
         value, net = self.worth(observation)
-        worth = np.maximum(net, 0.0) * self.efficiency(observation)
+        worth = np.maximum(net, 0.0) * efficiency_alone(self.network, observation)
         sends = (offload > -0.5) & (queue > 0.0) & (worth > 0.0)
         power_w = np.where(
             sends, observation.power_max_w * 10.0 ** (3.0 * np.minimum(power, 0.0)), 0.0
@@ -203,21 +205,16 @@ class StreamEncoding(Encoding):
 
     def worth(self, observation: Observation) -> tuple[FloatArray, FloatArray]:
         """(R, N) v_i and k_i, bits."""
-        value = self._problem.bit_value(observation)
+        value = self.problem.bit_value(observation)
         return value, value - observation.cells.at_station(observation.station_queue_bits)
-
-    def efficiency(self, observation: Observation) -> FloatArray:
-        """(R, N) bits per hertz and second at full power without interference."""
-        cells = observation.cells
-        received_w = observation.power_max_w * cells.own(observation.channel_gain)
-        efficiency: FloatArray = np.log2(1.0 + received_w / self.network.noise_w[cells.station])
-        return carried_each(self.network.efficiency, efficiency)
 
     def _rivalry(self, observation: Observation, net: FloatArray) -> FloatArray:
         """(R, N, 2) the last two features."""
         network, cells = self.network, observation.cells
         whole_band = network.station_bandwidth_hz[cells.station] * network.slot_s
-        sent = np.minimum(observation.queue_bits, self.efficiency(observation) * whole_band)
+        sent = np.minimum(
+            observation.queue_bits, efficiency_alone(self.network, observation) * whole_band
+        )
         alone = np.maximum(net, 0.0) * sent
         least = 1e-6 * self._unit_bits**2
         gain = np.log(np.maximum(alone, least))
@@ -226,17 +223,13 @@ class StreamEncoding(Encoding):
         in_station = np.where(alone > 0.0, gain - cells.at_station(best), -FEATURE_MAX)
         return np.stack((in_station, cells.at_station(best - others)), axis=2)
 
-    def best_local_hz(self, value: FloatArray) -> FloatArray:
-        """(R, N) CPU speeds of P2's optimum where a bit is worth `value`."""
-        return self._problem.best_local_hz(value)
-
     def _local_hz(
         self, observation: Observation, value: FloatArray, action: FloatArray
     ) -> FloatArray:
         """(R, N) CPU speeds around that of P2's optimum."""
         network = self.network
         most = network.device_cpu_hz
-        best = np.minimum(self.best_local_hz(value), most)
+        best = np.minimum(self.problem.best_local_hz(value), most)
         chosen = np.where(action < 0.0, best * (1.0 + action), best + (most - best) * action)
         to_empty = observation.queue_bits * (network.cycles_per_bit / network.slot_s)
         return np.minimum(chosen, to_empty)
@@ -408,6 +401,14 @@ def numbers_of(action: NDArray[np.floating], shape: tuple[int, ...]) -> FloatArr
     if np.isnan(heads).any():
         raise ValueError("action has NaN")
     return np.ascontiguousarray(np.moveaxis(np.clip(heads, -1.0, 1.0), 2, 0))
+
+
+def efficiency_alone(network: Network, observation: Observation) -> FloatArray:
+    """(R, N) bits per hertz and second at full power without interference."""
+    cells = observation.cells
+    received_w = observation.power_max_w * cells.own(observation.channel_gain)
+    efficiency: FloatArray = np.log2(1.0 + received_w / network.noise_w[cells.station])
+    return carried_each(network.efficiency, efficiency)
 
 
 def log10_of(x: FloatArray) -> FloatArray:

@@ -14,7 +14,7 @@ from ...simulator.stream.observation import Observation
 from ...simulator.tasks.channel import rates_bps
 from ...simulator.tasks.decision import TaskDecision
 from ...simulator.tasks.observation import TaskObservation
-from .encoding import Encoding, StreamEncoding, TaskEncoding, task_time_s
+from .encoding import Encoding, StreamEncoding, TaskEncoding, efficiency_alone, task_time_s
 
 _TINY = 1e-200
 
@@ -76,7 +76,7 @@ def _stream_action(
     """`StreamEncoding.decision`, line by line from its end."""
     network, cells = encoding.network, observation.cells
     value, net = encoding.worth(observation)
-    worth = np.maximum(net, 0.0) * encoding.efficiency(observation)
+    worth = np.maximum(net, 0.0) * efficiency_alone(network, observation)
     given = decision.bandwidth_hz * (decision.power_w > 0.0) * (decision.edge_cpu_hz > 0.0)
     sends = (given > 0.0) & (observation.queue_bits > 0.0) & (worth > 0.0) & cells.present
 
@@ -92,7 +92,7 @@ def _stream_action(
     share = decision.power_w / np.maximum(observation.power_max_w, _TINY)
     action[..., 1] = np.where(sends, np.log10(np.maximum(share, 1e-3)) / 3.0, 0.0)
     most = network.device_cpu_hz
-    best = np.minimum(encoding.best_local_hz(value), most)
+    best = np.minimum(encoding.problem.best_local_hz(value), most)
     hz = np.minimum(decision.local_cpu_hz, most)
     action[..., 2] = np.where(
         hz < best,

@@ -11,14 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...simulator.core.arrays import FloatArray
-from ...simulator.network.spectral_efficiency import carried_each
 from ...simulator.stream.decision import Decision
 from ...simulator.stream.observation import Observation
 from ...simulator.stream.problem import DriftPlusPenalty
 from ...simulator.tasks.decision import TaskDecision
 from ...simulator.tasks.observation import TaskObservation
 from ...simulator.tasks.problem import WorstCaseEmission
-from .encoding import Encoding, Features, TaskEncoding, cut, log10_of, numbers_of
+from .encoding import Encoding, Features, TaskEncoding, cut, efficiency_alone, log10_of, numbers_of
 
 
 class PrintedStreamEncoding(Encoding):
@@ -67,9 +66,7 @@ class PrintedStreamEncoding(Encoding):
         """(R, N, 4 B + 3), see the class."""
         network, cells = self._network, observation.cells
         stations = network.stations
-        received_w = observation.power_max_w * cells.own(observation.channel_gain)
-        efficiency = np.log2(1.0 + received_w / network.noise_w[cells.station])
-        efficiency = carried_each(network.efficiency, efficiency)
+        efficiency = efficiency_alone(network, observation)
         rate_bps = efficiency * network.station_bandwidth_hz[cells.station]
         of_own = cells.station[..., None] == np.arange(stations)
         everyone = observation.queue_bits.shape
