@@ -261,6 +261,7 @@ def test_outputs_replace_no_link_or_device(
     assert Path("out.h5").is_symlink() == (kind in ("link", "dangling"))
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_no_folder_in_an_output_is_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the user names may be one; what lies in it leads nowhere else."""
     monkeypatch.chdir(tmp_path)
