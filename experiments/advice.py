@@ -57,19 +57,15 @@ def _uncovered(plan: Blueprint) -> Iterator[str]:
     topology, at_m = plan.topology, plan.device_position_m
     if topology.stations < 2 or not np.isfinite(topology.coverage_m[1:]).all():
         return
+    reach_m = topology.coverage_m[1:]
+    share = float(np.pi * (reach_m * reach_m).sum() / np.prod(topology.area_m))
     if at_m is not None and plan.scenario.mobility.model == "static":
         apart_m = np.linalg.norm(at_m[:, None] - topology.station_position_m[1:], axis=2)
-        covered = float((apart_m < topology.coverage_m[1:]).any(axis=1).mean())
-        what = "of the devices"
-        doubtful = covered == 0.0
-    else:
-        covered = float(np.pi * (topology.coverage_m[1:] ** 2).sum() / np.prod(topology.area_m))
-        what = "of the area"
-        doubtful = covered < LEAST_COVERED
-    if doubtful:
-        largest_m = topology.coverage_m[1:].max()
-        cells = f"the small cells reach {largest_m:g} m and cover {100 * covered:.2g} % {what}"
-        yield f'{cells}: is another unit meant, as in stations.sbs.coverage = "150 m"?'
+        if (apart_m < reach_m).any():
+            return
+    if share < LEAST_COVERED:
+        what = f"the small cells reach {reach_m.max():g} m, {100 * share:.2g} % of the area"
+        yield f'{what}: is another unit meant, as in stations.sbs.coverage = "150 m"?'
 
 
 def _without_effect(scenario: Scenario) -> Iterator[str]:

@@ -229,7 +229,7 @@ def explained(what: str | None, width: int) -> list[str]:
 
 def _listing(known: KeyList, width: int) -> Iterator[str]:
     names = [section.heading for section in known.sections if section.paths[0]]
-    indent = min(max(map(len, names)), 24) + 2
+    indent = min(max(map(len, names)), 24) + 2 if width >= 70 else 4
     for section in known.sections:
         if section.paths[0]:
             text = _first_sentence(section.text)
@@ -265,7 +265,7 @@ def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
 
 def _hanging(name: str, text: str, indent: int, width: int) -> list[str]:
     """A name, and a text to its right; below it where the name is too long."""
-    lines = textwrap.wrap(text, max(width - indent, 30)) or [""]
+    lines = textwrap.wrap(text, width - indent) or [""]
     if len(name) + 2 > indent:
         return [name, *(" " * indent + line for line in lines)]
     return [f"{name:<{indent}}{lines[0]}", *(" " * indent + line for line in lines[1:])]
