@@ -29,6 +29,9 @@ from .records import normal, refuse
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_PIECE_BYTES = 4 << 20
+"""Of text: ids of a piece are numbered one by one, so it has each of them more than once."""
+
 MOST_UNSORTED = 20_000_000
 """Rows of a table that are out of order, and so all in memory at once."""
 
@@ -152,7 +155,7 @@ class TableSource:
         self._numbers = {}
         wanted = list(dict.fromkeys(filter(None, self._found)))
         faults = Faults(self._table)
-        for part in self._table.read(wanted, few=(self._found.id,)):
+        for part in self._table.read(wanted, (self._found.id,), _PIECE_BYTES):
             yield self._piece(part, faults)
         Mistakes(faults.told()).tell()
 

@@ -98,19 +98,22 @@ class Pieces:
             near = "" if count else nearest(column, self.columns)
             raise ScenarioError([Issue(str(self.path), what, allowed=self.listed, near=near)])
 
-    def read(self, columns: Sequence[str], few: Collection[str] = ()) -> Iterator[Piece]:
+    def read(
+        self, columns: Sequence[str], few: Collection[str] = (), size: int | None = None
+    ) -> Iterator[Piece]:
         """Some columns of all rows.
 
         Args:
             columns: that are there once each, as `check` finds out.
             few: those with few different cells, which come as dictionaries.
+            size: of a piece, bytes of text; `PIECE_BYTES` if not given.
 
         Raises:
             ScenarioError: the file is damaged.
         """
         import pyarrow as pa
 
-        indices = [self.columns.index(column) for column in columns]
+        indices, size = [self.columns.index(column) for column in columns], size or PIECE_BYTES
         self.malformed.clear()
         first = 0
         with refusing(self.path):
@@ -119,7 +122,8 @@ class Pieces:
                 index: dictionary if column in few else pa.string()
                 for index, column in zip(indices, columns, strict=True)
             }
-            for batch in self._parquet(columns) if not self.separator else self._csv(kinds):
+            parquet = not self.separator
+            for batch in self._parquet(columns, size) if parquet else self._csv(kinds, size):
                 yield Piece(first, dict(zip(columns, batch.columns, strict=True)))
                 first += batch.num_rows
         pa.default_memory_pool().release_unused()
@@ -149,7 +153,7 @@ class Pieces:
                     return f"row {number}"
         return "a row"
 
-    def _csv(self, kinds: Mapping[int, Any]) -> Iterator["pa.RecordBatch"]:
+    def _csv(self, kinds: Mapping[int, Any], size: int) -> Iterator["pa.RecordBatch"]:
         import pyarrow as pa
         from pyarrow import csv as arrow
 
@@ -167,7 +171,7 @@ class Pieces:
                     arrow.ReadOptions(
                         # Threads would give rows no numbers, and take more memory.
                         use_threads=False,
-                        block_size=PIECE_BYTES,
+                        block_size=size,
                         column_names=names,
                         skip_rows=skipped,
                     ),
@@ -185,7 +189,7 @@ class Pieces:
                 if any(what in str(error) for what in ("Empty CSV file", "Could not skip")):
                     return  # nothing but a header
                 if "straddling" in str(error):
-                    refuse(self.path, f"a row is longer than {PIECE_BYTES:,} bytes")
+                    refuse(self.path, f"a row is longer than {size:,} bytes")
                 if len(self.malformed) <= MOST_MALFORMED:
                     raise
 
@@ -201,12 +205,13 @@ class Pieces:
             with pa.input_stream(str(self.path), compression=packed) as file:
                 yield file
 
-    def _parquet(self, columns: Sequence[str]) -> Iterator["pa.RecordBatch"]:
+    def _parquet(self, columns: Sequence[str], size: int) -> Iterator["pa.RecordBatch"]:
         from pyarrow import parquet
 
         # `pre_buffer` would hold a whole row group, whatever `buffer_size` says.
         with parquet.ParquetFile(self.path, buffer_size=PIECE_BYTES, pre_buffer=False) as file:
-            for batch in file.iter_batches(PIECE_ROWS, columns=list(columns), use_threads=False):
+            rows = size * PIECE_ROWS // PIECE_BYTES
+            for batch in file.iter_batches(rows, columns=list(columns), use_threads=False):
                 yield batch.select(list(columns))
 
 
