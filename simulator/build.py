@@ -222,9 +222,7 @@ class Blueprint:
             "present": present,
             "path_gain": path_gain,
             "cells": Cells(station, network.stations, present),
-            "carbon_g_per_j": spread(
-                self.carbon.at(0), (network.replications, network.stations)
-            ),
+            "carbon_g_per_j": spread(self.carbon.at(0), (network.replications, network.stations)),
             "station_up": np.ones((network.replications, network.stations), dtype=np.bool_),
         }
         deviation = scenario.twin.deviation

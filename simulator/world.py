@@ -109,9 +109,7 @@ class World(ABC):
 
     def update_carbon(self, now_ns: int) -> None:
         """The intensity that holds from now on."""
-        self.state.carbon_g_per_j = spread(
-            self.carbon.at(now_ns), self.state.carbon_g_per_j.shape
-        )
+        self.state.carbon_g_per_j = spread(self.carbon.at(now_ns), self.state.carbon_g_per_j.shape)
 
     def slot_carbon_g_per_j(self) -> FloatArray:
         """(R, B) the time-weighted mean intensity over the slot that ends, C_IE of C(9)."""

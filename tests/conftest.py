@@ -56,7 +56,12 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sweeps and trainings of figures are made here: see `sweeping.Here`."""
     from sweeping import Here
 
-    for room in ("sweeps.workers", "sweeps.estimate", "reproduction.engine", "reproduction.trainings"):
+    for room in (
+        "sweeps.workers",
+        "sweeps.estimate",
+        "reproduction.engine",
+        "reproduction.trainings",
+    ):
         monkeypatch.setattr(f"edgesim.experiments.{room}.LocalPool", Here)
 
 

@@ -172,14 +172,14 @@ def test_shadows_have_their_deviation_and_their_distance() -> None:
     at, model = sites(8.0, 7.0), Factory(3.5e9, "HH", clutter_size=20.0)  # so fields are small
     steps_m = np.array([0.0, 2.5, 5.0, 10.0, 20.0, 30.0])
     places = np.stack([70.0 + steps_m, np.full(6, 41.0)], axis=1)
-    loss_db = -10.0 * np.log10(gains(model, at, places, 700)[..., 0])
+    loss_db = -10.0 * np.log10(gains(model, at, places, 400)[..., 0])
     distance_m = links(places[None], at).distance_m[0, :, 0].copy()
     mean_db = losses(np.repeat(model.laws(at), 6, axis=1), distance_m, True)
     shadow = (loss_db - mean_db) / 4.3
-    assert np.abs(shadow.mean(axis=0)).max() < 4.0 / np.sqrt(700)
-    assert np.abs(shadow.var(axis=0) - 1.0).max() < 4.0 * np.sqrt(2.0 / 700)
+    assert np.abs(shadow.mean(axis=0)).max() < 4.0 / np.sqrt(400)
+    assert np.abs(shadow.var(axis=0) - 1.0).max() < 4.0 * np.sqrt(2.0 / 400)
     correlation = (shadow * shadow[:, :1]).mean(axis=0)
-    assert np.abs(correlation - np.exp(-steps_m / 10.0)).max() < 0.02 + 4.0 * np.sqrt(2.0 / 700)
+    assert np.abs(correlation - np.exp(-steps_m / 10.0)).max() < 0.02 + 4.0 * np.sqrt(2.0 / 400)
 
 
 def test_shadows_in_sight_and_without_have_nothing_to_do_with_each_other() -> None:
