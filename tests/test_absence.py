@@ -159,7 +159,7 @@ def conserved(queue: str, slots: int, *overrides: str) -> Conservation:
 
 @pytest.mark.parametrize("queue", QUEUES)
 def test_bits_and_tasks_are_conserved(queue: str) -> None:
-    conserved(queue, 300, "policy.name=offload-all", "run.replications=2")
+    conserved(queue, 160, "policy.name=offload-all", "run.replications=2")
 
 
 @pytest.mark.slow
