@@ -35,9 +35,14 @@ settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
 
+# What is imported stays: to look through it for garbage, again and again, takes a tenth of all time.
+gc.disable()
+
+
 def pytest_collection_finish() -> None:
-    """What was imported stays: nobody need look through it for garbage again, a tenth of all time else."""
+    """All has been imported."""
     gc.freeze()
+    gc.enable()
 
 
 SMALL = """
