@@ -25,6 +25,9 @@ else:
 MARGIN = 0.01
 """Degrees around a network that an area for it has."""
 
+DEVICE = re.compile(r"device-\d+")
+"""What devices are called in exported graphs, and no station."""
+
 _SHOWN = 5
 """Nodes and links that a message lists."""
 
@@ -164,6 +167,21 @@ def find_node(graph: Graph, name: str) -> str | None:
         return name
     called = labels(graph).get(name, [])
     return called[0] if len(called) == 1 else None
+
+
+def station_names(graph: Graph, nodes: Iterable[str]) -> dict[str, str]:
+    """What stations are called: by their labels, else names, where each has one of its own, else by their ids."""
+    said = {node: graph.nodes[node] for node in nodes}
+    for key in ("label", "name"):
+        found = {node: str(one.get(key, "")).strip() for node, one in said.items()}
+        # An id that is the label of another node would name two of them.
+        own = all(
+            name and (name == node or name not in graph) and not DEVICE.fullmatch(name)
+            for node, name in found.items()
+        )
+        if own and len(set(found.values())) == len(found):
+            return found
+    return {node: node for node in said}
 
 
 def chosen_nodes(graph: Graph, keys: TopologySection) -> list[str]:
@@ -362,7 +380,7 @@ def _as_stations(graph: Graph, scenario: Scenario) -> Graph:
     for source, target, said in graph.subgraph(at).edges(data=True):
         length = _length(at[source], at[target], keys)
         _join(found, source, target, length * keys.fibre_index / LIGHT_M_PER_S, _speed(said))
-    return found
+    return nx.relabel_nodes(found, station_names(graph, at))
 
 
 def _metres(x: float, y: float, scenario: Scenario) -> tuple[float, float]:
