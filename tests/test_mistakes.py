@@ -428,6 +428,29 @@ def test_the_rows_of_all_files_are_told_together(tmp_path: Path, more: str, firs
             "[topology]\nfile = 'none.json'\n[carbon]\nmbs = {file = 'none.csv', start = 2025-01-01T00:00:00}",
             ["topology.file", "carbon.mbs.file"],
         ),
+        # What a default does not fit to hides neither keys nor files nor the policy.
+        (
+            "[area]\nsize = [10, 10]\n[tasks]\nmeen = 1\n[carbon]\nintensi"
+            + "ty = {file = 'none.csv', start = 2025-01-01T00:00:00}\n[policy]\nhow = 2",
+            [
+                "stations.sbs.radius",
+                "policy.how",
+                "tasks.meen",
+                "tasks.mean",
+                "carbon.intensity.file",
+            ],
+        ),
+        (
+            "[run]\nproblem = 'worst-case-emission'\n[mobility]\nmodel = 'trace'\nfile = 'none.csv'\nspeed = 3",
+            [
+                "channel.access",
+                "stations.sbs.count",
+                "tasks.deadline",
+                "mobility.speed",
+                "mobility.file",
+                "tasks.arrivals",
+            ],
+        ),
         # What a graph lacks does not hang on what another file lacks.
         (
             "[topology]\nfile = 'g.json'\n[carbon]\nmbs = {file = 'none.csv', start = 2025-01-01T00:00:00}",
