@@ -265,7 +265,8 @@ def _unplaced(graph: Graph, nodes: list[str], keys: TopologySection) -> Iterator
     missing = [node for node in nodes if node not in set(named)]
     if missing:
         what = f"{len(missing)} of {len(nodes)} nodes have no coordinates: {_listed(missing)}"
-        yield what, '`topology.stations` without them: a list, or "internal" if they are external'
+        allowed = '`topology.stations` without them: a list, or "internal" if they are external'
+        yield what, allowed if named else "Latitude and Longitude of nodes, or `pos`"
     if keys.coordinates in (None, "degrees"):
         odd = [node for node in named if not ((at := place(said[node])) and is_on_earth(at))]
         if odd:
