@@ -10,7 +10,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def bits_at(typing_context: Any, state: Any, next_uint64: Any, next_double: Any) -> Any:
     """What `next_uint64` and `next_double` of numba draw from; its owner must be alive meanwhile."""
     bits = types.NumPyRandomBitGeneratorType("bit_generator")
