@@ -36,8 +36,8 @@ def gather(components: Components) -> KeyList:
         for problem, builtins in by_problem.items():
             for name in builtins:
                 cls = resolve(name, kind, builtins)
-                known = models.get((kind, name, cls))
-                problems = (*known.problems, problem) if known else (problem,)
+                before = models.get((kind, name, cls))
+                problems = (*before.problems, problem) if before else (problem,)
                 text, keys = _docstring(cls)[0], tuple(_keys_of_class(cls))
                 models[kind, name, cls] = Model(kind, KEYS[kind], name, problems, text, keys)
     known = KeyList(tuple(one for one in sections if one.keys), tuple(models.values()))
