@@ -4,6 +4,7 @@ So that documents read alike on a code host and in the site, they link to `../po
 """
 
 import re
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,13 @@ from mkdocs.structure.files import File, Files
 ROOT = Path(__file__).resolve().parents[1]
 LINK = re.compile(r"\]\(\.\./([^)\s#]+)(#[^)\s]*)?\)")
 LANGUAGES = {".py": "python", ".toml": "toml", ".md": "markdown", ".cff": "yaml"}
-PACKAGE = "edgesim"
 
 
-def on_config(config: Any) -> Any:
-    """Mkdocstrings reads the package where it is: a folder with a link of its name to the repository."""
+def on_startup(command: str, dirty: bool) -> None:
+    """The package is read where it is: in a folder with a link of its name to the repository."""
     place = Path(tempfile.mkdtemp())
-    (place / PACKAGE).symlink_to(ROOT)
-    handlers = config.plugins["mkdocstrings"].config["handlers"]
-    handlers["python"]["paths"] = [str(place)]
-    return config
+    (place / "edgesim").symlink_to(ROOT)
+    sys.path.insert(0, str(place))
 
 
 def on_files(files: Files, config: Any) -> Files:
