@@ -6,6 +6,7 @@ So that documents read alike on a code host and in the site, they link to `../po
 import re
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,20 @@ def shown(path: Path, name: str) -> str:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
-    """Links to the repository's files lead to their pages."""
+    """Links to the repository's files lead to their pages, and those to pages bear their titles."""
     if page.file.src_uri.startswith("source/"):
         return markdown
+    titles = dict(titles_of(config.nav))
+    named = re.compile(r"\[(\w+\.md)\]\(\1(?=[#)])")
+    markdown = named.sub(lambda link: f"[{titles.get(link[1], link[1])}]({link[1]}", markdown)
     return LINK.sub(lambda found: f"]({page_of(found[1])}{found[2] or ''})", markdown)
+
+
+def titles_of(nav: Any) -> Iterator[tuple[str, str]]:
+    """Of the pages that have one in the navigation."""
+    for entry in nav:
+        for title, inside in entry.items() if isinstance(entry, dict) else ():
+            if isinstance(inside, str):
+                yield inside, title
+            else:
+                yield from titles_of(inside)

@@ -172,6 +172,8 @@ def test_the_site_is_built_without_warnings_and_read_offline(tmp_path: Path) -> 
     pages = list(site.rglob("*.html"))
     assert len(pages) > len(list(DOCS.glob("*.md")))
     for one in pages:
+        if one.name == "404.html":  # a server's, which knows its root
+            continue
         text = one.read_text(encoding="utf-8")
         ids = set(re.findall(r'id="?([^"\s>]+)', text))
         for tag, target in re.findall(r'<(\w+)[^>]*?\b(?:src|href)="?([^"\s>]+)', text):
