@@ -20,12 +20,13 @@ class Decision:
     """The resources of one slot. A device talks to the one station it is associated with.
 
     Attributes:
-        bandwidth_hz: (R, N) w_ij, A(14a).
-        power_w: (R, N) p_i, A(14b).
-        local_cpu_hz: (R, N) f_i^l, A(14c).
-        edge_cpu_hz: (R, N) f_ij^e, A(14d). A device that is given none sends nothing.
-        served_bits: (R, B) Psi_j, A(14e).
-        diagnostics: (R,) what a policy tells the trace of how it decided, by variable name.
+        bandwidth_hz: (R, N) w_ij, the part of its station's band that a device gets, A(14a).
+        power_w: (R, N) p_i, what it transmits with, A(14b).
+        local_cpu_hz: (R, N) f_i^l, speed of its own CPU, A(14c).
+        edge_cpu_hz: (R, N) f_ij^e, its part of the station's CPU, A(14d). Who is given none sends nothing.
+        served_bits: (R, B) Psi_j, what each station executes of its queue in the slot, A(14e).
+        diagnostics: (R,) what a policy tells the trace of how it decided, by name: iterations, failed_solves,
+            lower_bound_mg, optimality_gap.
     """
 
     bandwidth_hz: FloatArray
