@@ -172,6 +172,7 @@ NET = '[topology]\nfile = "own.json"\n'
         ),
         (f'{MOVE}outside = "away"', ["mobility.outside"], "move"),
         (f"{MOVE}orgin = [1, 2]", ["mobility.orgin"], "move"),
+        (f"{MOVE}orgin = [1, 2]\n[run]\nslos = 3", ["run.slos", "mobility.orgin"], "move"),
         (f'{MOVE}begin = "1 metre"\nspeed = 3', ["mobility.speed", "mobility.begin"], "move"),
         (f'{MOVE}y_colum = "y"\nmax_gap = -1', ["mobility.y_colum", "mobility.max_gap"], "move"),
         (
@@ -413,6 +414,8 @@ def test_the_rows_of_all_files_are_told_together(tmp_path: Path, more: str, firs
         ("[mobility]\nmodel = 3\nspeed = 4", ["mobility.model"]),
         ("[policy]\nname = 3\ndepth = 4", ["policy.name"]),
         ('[run]\nproblem = "tsk"\n[policy]\nname = "no such"', ["run.problem"]),
+        # A number of slots does not say whether the others go with the problem.
+        ('[run]\nslos = 1\n[channel]\naccess = "mrc"', ["run.slos", "channel.access"]),
         # But these are known, each by itself, and that they do not go together.
         ('[trace]\nlevle = 1\n[channel]\naccess = "mrc"', ["trace.levle", "channel.access"]),
         (
