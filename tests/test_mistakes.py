@@ -477,6 +477,12 @@ def test_what_follows_from_a_mistake_is_none(
     assert [one.partition("`")[2].partition("`")[0] for one in found] == expected, found
 
 
+def test_a_message_is_a_line_whatever_stands_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "move.xml").write_text("<ro\x1cu\nte\x1b[31m>")
+    found = mistakes(f'title = "x"\n{MOVE.replace(".csv", ".xml")}[tasks]\nmean = 1\n', tmp_path)
+    assert len(found) == 1 and "XML of <ro\\x1cu\\nte\\x1b[31m>" in found[0], found
+
+
 def test_a_class_of_the_file_is_not_imported_for_it(tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text("raise RuntimeError('imported')\n")
     found = mistakes(
