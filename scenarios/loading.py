@@ -138,9 +138,8 @@ def _with_the_rest(
         for issue in sorted(error.issues, key=lambda one: one.value is None):
             doubtful |= _take_out(rest, issue, files)
         rest.setdefault("title", "untitled")
-        sections = frozenset(key.partition(".")[0] for key in doubtful)
         try:
-            found = validate(Scenario, rest, source, context=sections).doubting(doubtful, files)
+            found = validate(Scenario, rest, source, context=doubtful).doubting(doubtful, files)
         except ScenarioError as next_error:
             error = next_error
             # What stands now where a key or value was nearly right is not what the file says.

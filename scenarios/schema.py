@@ -86,11 +86,7 @@ class Scenario(Section):
 
     def doubts(self, *keys: str) -> bool:
         """Whether one of these keys, or what they stand in or what stands in them, is doubtful."""
-        return any(
-            one == key or one.startswith(f"{key}.") or key.startswith(f"{one}.")
-            for key in keys
-            for one in self._doubtful
-        )
+        return _touch(keys, self._doubtful)
 
     @property
     def lost_files(self) -> tuple[tuple[str, Mapping[str, Any]], ...]:
@@ -138,15 +134,9 @@ class Scenario(Section):
             self.stations.sbs.__dict__["count"] = None
         if self.mobility.model == "trace" and "count" not in self.devices.model_fields_set:
             self.devices.__dict__["count"] = None  # as many as the file has
-        doubtful = info.context or frozenset()  # sections in which not all is as the file says
-        reject(
-            *(
-                found
-                for check, sections in _CHECKS.items()
-                if not sections & doubtful
-                for found in check(self)
-            )
-        )
+        doubtful = info.context or ()  # keys that are not as the file says
+        checks = (check for check, keys in _CHECKS.items() if not _touch(keys, doubtful))
+        reject(*(found for check in checks for found in check(self)))
         return self
 
 
@@ -271,15 +261,34 @@ def _carbon(scenario: Scenario) -> Iterator[Inconsistency]:
         yield Inconsistency(what, "carbon.sbs", "one, or one each")
 
 
-_CHECKS: dict[Callable[[Scenario], Iterator[Inconsistency]], frozenset[str]] = {
-    _devices: frozenset({"area", "devices"}),
-    _stations: frozenset({"area", "stations"}),
-    _placed_by_file: frozenset({"topology", "stations"}),
-    _circle: frozenset({"area", "stations"}),
-    _problem: frozenset({"run", "channel", "stations", "topology", "tasks", "devices", "twin"}),
-    _failures: frozenset({"run", "stations"}),
-    _reports: frozenset({"run", "twin"}),
-    _backhaul: frozenset({"backhaul", "twin"}),
-    _carbon: frozenset({"carbon", "stations"}),
+_CHECKS: dict[Callable[[Scenario], Iterator[Inconsistency]], tuple[str, ...]] = {
+    _devices: ("area", "devices.positions"),
+    _stations: ("area", "stations.sbs.positions", "stations.mbs.position"),
+    _placed_by_file: ("topology", "stations"),
+    _circle: ("area", "stations.mbs.position", "stations.sbs"),
+    _problem: (
+        "run.problem",
+        "channel.access",
+        "stations.sbs.count",
+        "stations.mbs.failures",
+        "topology.file",
+        "tasks.deadline",
+        "tasks.buffer",
+        "devices.battery",
+        "twin.predict",
+    ),
+    _failures: ("run.slot", "stations.mbs.failures", "stations.sbs.failures"),
+    _reports: ("run.slot", "twin.device", "twin.station"),
+    _backhaul: ("backhaul", "twin.sync"),
+    _carbon: ("carbon.sbs", "stations.sbs.count", "topology.file"),
 }
-"""Of each check the sections that it looks at."""
+"""Of each check the keys that it looks at."""
+
+
+def _touch(keys: Iterable[str], others: Iterable[str]) -> bool:
+    """Whether a key is one of the others, or stands in it, or holds it."""
+    return any(
+        one == key or one.startswith(f"{key}.") or key.startswith(f"{one}.")
+        for key in keys
+        for one in others
+    )

@@ -13,7 +13,8 @@ from test_carbon import ELECTRICITY_MAPS, LONDON, UK_API
 from test_topologies import LINKS, gml, graphml, node_link
 
 import edgesim
-from edgesim.cli import DATA_KINDS, main
+from edgesim.cli import main
+from edgesim.commands.asking import DATA_KINDS
 from edgesim.experiments.data_check import KINDS, check_data
 from edgesim.scenarios.data.catalogue import catalogue
 from edgesim.scenarios.errors import ScenarioError
