@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from .base import Section, form
-from .units import GramsPerJoule, PositiveSeconds
+from .units import Grams, GramsPerJoule, PositiveSeconds
 
 Unit: TypeAlias = Literal["g/kWh", "kg/kWh", "kg/MWh", "t/MWh", "lb/MWh"]
 Kind: TypeAlias = Literal["average", "marginal"]
@@ -75,19 +75,52 @@ CarbonIntensity: TypeAlias = Annotated[
 ]
 
 
-class CarbonSection(Section):
-    """Carbon intensity of the electricity, also of the devices that a station serves."""
+CarbonIntensities: TypeAlias = Annotated[
+    Annotated[GramsPerJoule, Tag("<value>")]
+    | Annotated[CarbonFile, Tag("<table>")]
+    | Annotated[tuple[CarbonIntensity, ...], Tag("<list>")],
+    Discriminator(form),
+]
+
+
+class CarbonSource(Section):
+    """Carbon intensity of the electricity of stations and devices."""
 
     intensity: CarbonIntensity = Field(
         default=182 / 3.6e6, description="everywhere, unless given below; a constant or a file"
     )
     mbs: CarbonIntensity | None = Field(default=None, description="at the MBS")
-    sbs: (
-        Annotated[
-            Annotated[GramsPerJoule, Tag("<value>")]
-            | Annotated[CarbonFile, Tag("<table>")]
-            | Annotated[tuple[CarbonIntensity, ...], Tag("<list>")],
-            Discriminator(form),
-        ]
-        | None
-    ) = Field(default=None, description="at the SBSs; one for all, or a list")
+    sbs: CarbonIntensities | None = Field(
+        default=None, description="at the SBSs; one for all, or a list"
+    )
+    devices: CarbonIntensities | None = Field(
+        default=None,
+        description="of the devices, one for all, or a list; if not given a device has that of its "
+        "station. In the stream problem only",
+    )
+
+
+class CarbonSignal(CarbonSource):
+    """The carbon intensity that the network decides by, where it is not what a run is accounted by.
+
+    So a run decides by the average and is accounted by the marginal, or the other way round. In the
+    stream problem only.
+    """
+
+
+class CarbonBudget(Section):
+    """What may be emitted in the long run: a virtual queue of P2, with `policy.penalty = "carbon"`."""
+
+    mass: Annotated[Grams, Field(gt=0)] = Field(
+        description="in a period, by the whole network; a debt of so much doubles V"
+    )
+    period: PositiveSeconds = Field(default=86400.0, description="a day, a week, …")
+
+
+class CarbonSection(CarbonSource):
+    """Carbon intensity of the electricity, also of the devices that a station serves."""
+
+    signal: CarbonSignal | None = Field(
+        default=None, description="what is decided by, if not by the same"
+    )
+    budget: CarbonBudget | None = Field(default=None, description="none: no limit")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..scenarios.base import Section
-from ..scenarios.carbon_section import CarbonFile, CarbonReading
+from ..scenarios.carbon_section import CarbonFile, CarbonReading, CarbonSource
 from ..scenarios.components import configure, is_unseen, resolve
 from ..scenarios.data.carbon import longest_hold, read_carbon
 from ..scenarios.data.catalogue import SHIPPED
@@ -312,23 +312,52 @@ def find_carbon(
     Raises:
         ScenarioError: a file is missing, wrong, or does not cover the run, or a list has the wrong length.
     """
-    carbon = scenario.carbon
-    sbs = carbon.sbs if isinstance(carbon.sbs, tuple) else (carbon.sbs,) * (stations - 1)
-    if len(sbs) != stations - 1:
-        what = f"{len(sbs)} values for {stations - 1} SBSs"
-        raise ScenarioError([_issue(scenario, "carbon.sbs", carbon.sbs, what)])
-    listed = [
-        f"carbon.sbs.{j}" if isinstance(carbon.sbs, tuple) else "carbon.sbs"
-        for j in range(len(sbs))
-    ]
+    found, about = find_intensities(scenario, scenario.carbon, "carbon", stations, None)
+    return CarbonIntensity(found), about
+
+
+def find_intensities(
+    scenario: Scenario, carbon: CarbonSource, at: str, stations: int, devices: int | None
+) -> tuple[list[Series], dict[str, dict[str, Any]]]:
+    """Intensity at each of the stations, then of each device where they have one of their own.
+
+    Args:
+        scenario: in which it is.
+        carbon: where it is stated.
+        at: the key of that.
+        stations: B.
+        devices: N; None if it is not asked for them.
+
+    Returns:
+        The series, and where they are from, as in `find_carbon`.
+
+    Raises:
+        ScenarioError: as `find_carbon`.
+    """
+    listed = _each(scenario, carbon.sbs, f"{at}.sbs", stations - 1, "SBSs")
+    wanted = [(carbon.mbs, f"{at}.mbs"), *listed]
+    if devices is not None and carbon.devices is not None:
+        wanted += _each(scenario, carbon.devices, f"{at}.devices", devices, "devices")
     read: dict[str, tuple[Series, dict[str, Any]]] = {}
     series = []
-    for one, key in zip([carbon.mbs, *sbs], ["carbon.mbs", *listed], strict=True):
-        source, key = (carbon.intensity, "carbon.intensity") if one is None else (one, key)
+    for one, key in wanted:
+        source, key = (carbon.intensity, f"{at}.intensity") if one is None else (one, key)
         if key not in read:
             read[key] = _series(scenario, source, key)
         series.append(read[key][0])
-    return CarbonIntensity(series), {key: about for key, (_, about) in read.items()}
+    return series, {key: about for key, (_, about) in read.items()}
+
+
+def _each(
+    scenario: Scenario, source: Any, key: str, count: int, whose: str
+) -> list[tuple[float | CarbonFile | None, str]]:
+    """What is stated for each, and by which key: one for all, or a list."""
+    if not isinstance(source, tuple):
+        return [(source, key)] * count
+    if len(source) != count:
+        what = f"{len(source)} values for {count} {whose}"
+        raise ScenarioError([_issue(scenario, key, source, what)])
+    return [(one, f"{key}.{n}") for n, one in enumerate(source)]
 
 
 def check_files(scenario: Scenario, mobility: Any) -> None:
@@ -362,12 +391,12 @@ def check_files(scenario: Scenario, mobility: Any) -> None:
     for key, section in (("stations.sbs", scenario.stations.sbs), ("devices", scenario.devices)):
         if isinstance(listed := section.positions, File):
             attempt(listed.file, f"{key}.positions", places)
-    carbon = scenario.carbon
-    sources = {"carbon.intensity": carbon.intensity, "carbon.mbs": carbon.mbs}
-    if isinstance(carbon.sbs, tuple):
-        sources |= {f"carbon.sbs.{j}": one for j, one in enumerate(carbon.sbs)}
-    else:
-        sources["carbon.sbs"] = carbon.sbs
+    sources: dict[str, Any] = {}
+    for at, carbon in (("carbon", scenario.carbon), ("carbon.signal", scenario.carbon.signal)):
+        for name in ("intensity", "mbs", "sbs", "devices") if carbon else ():
+            stated, key = getattr(carbon, name), f"{at}.{name}"
+            listed = stated if isinstance(stated, tuple) else ()
+            sources |= {f"{key}.{n}": one for n, one in enumerate(listed)} or {key: stated}
     for key, source in sources.items():
         if isinstance(source, CarbonFile):
             attempt(source.file, key, series(source, key))

@@ -80,6 +80,35 @@ SLOT_VARIABLES = {
     "twin_age_s": Variable(
         DEVICE, "s", "age of the device's twin; 0 of one that is absent", total="mean"
     ),
+    "device_carbon_g_per_kwh": Variable(
+        DEVICE, "g/kWh", "carbon intensity of the device's electricity, mean over the slot"
+    ),
+    "signal_g_per_kwh": Variable(
+        STATION,
+        "g/kWh",
+        "carbon intensity at the station by which it is decided, mean over the slot",
+    ),
+    "device_signal_g_per_kwh": Variable(
+        DEVICE, "g/kWh", "carbon intensity of the device by which it is decided, mean over the slot"
+    ),
+    "signal_emission_mg": _summed(
+        DEVICE, "mg", "CO2 emitted for the device's tasks, by the intensity that is decided by"
+    ),
+    "pressing_bits": Variable(
+        DEVICE,
+        "bit",
+        "bits that are late, or in time only if they leave in this slot",
+        total="level",
+    ),
+    "late_debt_bits": Variable(
+        DEVICE, "bit", "virtual queues of the shares that may be late, all classes", total="level"
+    ),
+    "budget_debt_mg": Variable(
+        NETWORK, "mg", "virtual queue of the carbon budget at the slot's start", total="level"
+    ),
+    "emission_per_bit_mg": Variable(
+        NETWORK, "mg/bit", "running ratio of emission to bits that the decision used"
+    ),
     "battery_j": Variable(DEVICE, "J", "battery charge at the slot's start"),
     "power_max_w": Variable(
         DEVICE, "W", "largest transmission power, as the battery has it, A(14b)"
