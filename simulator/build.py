@@ -458,17 +458,15 @@ def blueprint(scenario: Scenario) -> Blueprint:
     notes: Any = None
     if devices and models["arrivals"] is not None:
         notes = sure(lambda: _notes(scenario, models["arrivals"], devices), "run")
-    green = None
-    if devices and topology and streamed and is_green(scenario):
-        stations = len(topology.station_names)
-        green = sure(lambda: find_green(scenario, stations, devices), "run", "carbon")
+    green: Green | None = None
+    if devices and topology and is_green(scenario):
+        green = sure(lambda: find_green(scenario, topology, devices), "run", "carbon")
     if devices and sites and models["path_loss"] is not None:
         sure(lambda: check_size(scenario, devices, sites, models["path_loss"]), "run", "channel")
     if issues or scenario.doubtful:
         meant = next((one for one in rests if isinstance(one, TraceMobility)), models["mobility"])
         attempt(lambda: check_files(scenario, meant))
         raise ScenarioError(list(dict.fromkeys(issues)))
-    intensity, carbon_about = carbon
     network = _network(scenario, topology, devices)
     return Blueprint(
         scenario,
@@ -476,8 +474,8 @@ def blueprint(scenario: Scenario) -> Blueprint:
         _problem(scenario, network),
         topology,
         positions,
-        intensity,
-        carbon_about if green is None else green.about,
+        carbon[0],
+        carbon[1] if green is None else green.about,
         sites=sites,
         **models,
         notes=notes,

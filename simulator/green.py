@@ -12,20 +12,18 @@ from .core.arrays import FloatArray
 from .core.randomness import Streams
 from .models.carbon import CarbonIntensity
 from .network.network import Network
+from .network.topology import Topology
 from .stream.deadlines import TaskClass, TaskClasses
 from .stream.green_problem import GreenProblem
 from .stream.green_world import CarbonOfAll
 
 
 def is_green(scenario: Scenario) -> bool:
-    """Whether a scenario of the stream problem asks for any of it."""
-    carbon = scenario.carbon
-    return (
-        scenario.policy.penalty == "carbon"
-        or scenario.tasks.classes is not None
-        or carbon.devices is not None
-        or carbon.signal is not None
-    )
+    """Whether a scenario is of the stream problem, and asks for any of it."""
+    tasks, carbon = scenario.tasks, scenario.carbon
+    asked = scenario.policy.penalty == "carbon" or tasks.classes is not None
+    asked = asked or carbon.devices is not None or carbon.signal is not None
+    return asked and scenario.run.problem == "drift-plus-penalty"
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ class Green:
         }
 
     def state_parts(self, scenario: Scenario, network: Network) -> dict[str, FloatArray]:
-        """What a `GreenState` has beside what a `StreamState` has, as the run begins."""
+        """What a `GreenState` has beside what a `StreamState` has, as the run begins: (R, N) and (R,)."""
         shape = (network.replications, network.devices)
         carbon = np.zeros(shape)
         now = self.shown.intensity.at(0)
@@ -78,12 +76,13 @@ class Green:
         }
 
 
-def find_green(scenario: Scenario, stations: int, devices: int) -> Green:
+def find_green(scenario: Scenario, topology: Topology, devices: int) -> Green:
     """The intensities at stations and devices that a run is accounted by, and that it decides by.
 
     Raises:
         ScenarioError: a file is missing, wrong, or does not cover the run, or a list has the wrong length.
     """
+    stations = len(topology.station_names)
     found, about = find_intensities(scenario, scenario.carbon, "carbon", stations, devices)
     accounted = shown = CarbonOfAll(CarbonIntensity(found), stations)
     if scenario.carbon.signal is not None:

@@ -35,8 +35,10 @@ GREEN = (
     *(one for one in STREAMS if not one.startswith("tasks.deadline")),
     "policy.penalty=carbon",
     'tasks.classes=[{share=0.4, deadline="0.5 s", weight=10}, {share=0.6, deadline="3 s"}]',
-    'carbon={devices="90 g/kWh", mbs="30 g/kWh", budget={mass="1 mg", period="1 h"}, '
-    'signal={intensity="200 g/kWh", devices="50 g/kWh"}}',
+    'carbon.signal={intensity="200 g/kWh", devices="50 g/kWh"}',
+    'carbon.devices="90 g/kWh"',
+    'carbon.mbs="30 g/kWh"',
+    'carbon.budget={mass="1 mg", period="1 h"}',
 )
 """The stream problem with emission and the classes of tasks in the decision."""
 

@@ -278,7 +278,7 @@ def test_the_value_of_what_happened_by_hand(toml: str) -> None:
 
 
 @pytest.mark.slow
-def test_queues_grow_as_V_and_the_gap_falls_as_one_over_V(toml: str) -> None:
+def test_queues_grow_as_v_and_the_gap_falls_as_one_over_v(toml: str) -> None:
     """The trend of both bounds, on a periodic intensity and tasks without deadlines."""
     free = ("tasks.classes=[{share=1.0}]", "run.slots=1920", "run.replications=2")
     V = np.array([1e22, 3e22, 1e23, 3e23, 1e24])
@@ -411,7 +411,7 @@ def test_the_task_problem_has_none_of_it() -> None:
     ):
         with pytest.raises(ScenarioError, match=f"{key}.*does not go with the problem"):
             parse_scenario(TASK_PROBLEM, "test", [f"{key}={value}"])
-    with pytest.raises(ScenarioError, match="tasks.classes.*does not go with the problem"):
+    with pytest.raises(ScenarioError, match=r"tasks\.classes.*does not go with the problem"):
         parse_scenario(TASK_PROBLEM.replace("deadline = 2.0", "classes = [{share = 1.0}]"), "test")
 
 
@@ -430,7 +430,7 @@ deadline = 2.0
 """
 
 
-def test_V_of_emission_has_a_default_of_its_own() -> None:
+def test_v_of_emission_has_a_default_of_its_own() -> None:
     text = 'title = "t"\n[policy]\n'
     assert parse_scenario(text + 'penalty = "carbon"', "test").policy.V == 2e17
     assert parse_scenario(text, "test").policy.V == 1e13

@@ -370,8 +370,10 @@ def test_runs_over_a_backhaul_graph(name: str, tmp_path: Path) -> None:
 GREEN = (
     "policy.penalty=carbon",
     "tasks.classes=[{share=0.4, deadline='0.4 s', weight=10}, {share=0.6, deadline='3 s'}]",
-    "carbon={devices='90 g/kWh', mbs='30 g/kWh', budget={mass='1 mg', period='1 h'}, "
-    "signal={intensity='200 g/kWh', devices='50 g/kWh'}}",
+    "carbon.signal={intensity='200 g/kWh', devices='50 g/kWh'}",
+    "carbon.devices='90 g/kWh'",
+    "carbon.mbs='30 g/kWh'",
+    "carbon.budget={mass='1 mg', period='1 h'}",
 )
 
 

@@ -61,6 +61,7 @@ METRICS = {
     "energy_per_bit_j": Metric("energy per bit", "nJ/bit", 1e9, _ENERGY, _DEPARTED),
     "power_w": Metric("energy per second", "W", 1.0, _ENERGY, "seconds"),
     "emission_mg": Metric("emission", "mg", 1.0, "emission_mg", _RUNS),
+    "signal_emission_mg": Metric("emission by the signal", "mg", 1.0, "signal_emission_mg", _RUNS),
     "emission_mg_per_bit": Metric("emission per Mbit", "mg/Mbit", 1e6, "emission_mg", _DEPARTED),
     # Of those that are there: in the mean over slots, each slot counts as often as it has of them.
     "queue_bits": Metric("queue of a device", "Mbit", 1e-6, "present_queue_bits", "device_slots"),
@@ -73,6 +74,8 @@ METRICS = {
     ),
     "completed_tasks": Metric("tasks completed", "", 1.0, "completed", _RUNS),
     "late_share": Metric("completed tasks late", "%", 100.0, "late", "completed"),
+    "late_debt_bits": Metric("debts of late bits", "Mbit", 1e-6, "late_debt_bits", "slots"),
+    "budget_debt_mg": Metric("debt of the carbon budget", "mg", 1.0, "budget_debt_mg", "slots"),
     "lost_share": Metric("tasks lost", "%", 100.0, "lost", "completed + lost"),
     "latency_s": Metric("latency, mean", "s", 1.0, "latency_sum_s", "completed"),
     **{f"latency_{name}_s": Metric(f"latency, {name}", "s", 1.0) for name in QUANTILES},

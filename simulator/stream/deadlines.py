@@ -133,7 +133,7 @@ class UrgentFirst(TaskLedger):
         departed_bits: FloatArray,
         admitted: FloatArray,
     ) -> None:
-        """Let in the tasks that arrived in a slot, after its service, each to its place."""
+        """Let in the tasks that arrived in a slot, each to its place; (R, N) columns as of `TaskLedger`."""
         tails = self._device_queues.copy()
         super().admit(tasks, queue_bits, departed_bits, admitted)
         _to_their_places(self._tasks, tails, self._device_queues)

@@ -56,7 +56,7 @@ class GreenProblem(DriftPlusPenalty):
         )
 
     def local_costs(self, device_cost: FloatArray) -> FloatArray:
-        """`local_cost` at (…) costs of a device's joule, 1/bit."""
+        """(R, N) `local_cost`, 1/bit, at (R, N) costs of a device's joule."""
         network = self.network
         cycles, slot_s = network.cycles_per_bit, network.slot_s
         return device_cost * (3.0 * network.varsigma * cycles * cycles * cycles / (slot_s * slot_s))

@@ -81,7 +81,7 @@ class CarbonOfAll:
         return np.broadcast_to(values[self.stations :], cells.station.shape), station
 
     def mean(self, start_ns: int, end_ns: int, cells: Cells) -> tuple[FloatArray, FloatArray]:
-        """Likewise the time-weighted means over an interval."""
+        """(R, N) and (R, B) likewise: the time-weighted means over an interval."""
         return self.split(self.intensity.mean(start_ns, end_ns), cells)
 
 
