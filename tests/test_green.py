@@ -320,8 +320,10 @@ def test_classes_are_told_by_their_deadlines() -> None:
     assert shares == pytest.approx([0.5, 0.25, 0.25], abs=0.03)
     # A replication's draws are those of its seed alone.
     alone = TaskClasses(CLASSES, Streams(2, 1).generators("x"))
-    first = alone.assigned(Tasks(*(x[:count] for x in (tasks.replication, tasks.device,
-                                                       tasks.arrival_s, tasks.bits))))  # fmt: skip
+    some = slice(count)
+    first = alone.assigned(
+        Tasks(tasks.replication[some], tasks.device[some], tasks.arrival_s[some], tasks.bits[some])
+    )
     assert first.deadline_s is not None and (first.deadline_s == drawn[count:]).all()
 
 

@@ -145,7 +145,8 @@ class GreenProblem(DriftPlusPenalty):
         of_devices -= (queue_bits - seen.perturbation_bits) * (departed_bits - arrived_bits)
         of_devices -= seen.lateness_bits * np.minimum(departed_bits, pressing_bits)
         of_stations: FloatArray = (station_queue_bits * station_change_bits).sum(axis=1)
-        return of_stations + of_devices.sum(axis=1)
+        value: FloatArray = of_stations + of_devices.sum(axis=1)
+        return value
 
     def with_pressing(
         self, observation: Observation, decision: Decision

@@ -212,7 +212,8 @@ def watt_scale(problem: DriftPlusPenalty, observation: Observation) -> FloatArra
     if not isinstance(problem, GreenProblem):
         return np.ones(observation.queue_bits.shape)
     device_cost, _ = problem.joule_costs(observation)
-    return device_cost / device_cost.max(axis=1, keepdims=True)
+    scale: FloatArray = device_cost / device_cost.max(axis=1, keepdims=True)
+    return scale
 
 
 @compiled
