@@ -219,6 +219,7 @@ def _problem(scenario: Scenario) -> Iterator[Inconsistency]:
         (tasks.classes is None, "tasks.classes", "none"),
         (carbon.devices is None, "carbon.devices", "not given"),
         (carbon.signal is None, "carbon.signal", "not given"),
+        (carbon.forecast is None, "carbon.forecast", "not given"),
         (scenario.policy.penalty == "energy", "policy.penalty", '"energy": C(10) is of emission'),
     ):
         if not right:
@@ -267,7 +268,13 @@ def _backhaul(scenario: Scenario) -> Iterator[Inconsistency]:
 def _carbon(scenario: Scenario) -> Iterator[Inconsistency]:
     """A list of carbon intensities that is not one for each SBS."""
     carbon, count = scenario.carbon, scenario.stations.sbs.count
-    for key, source in (("carbon", carbon), ("carbon.signal", carbon.signal)):
+    replay = carbon.forecast and carbon.forecast.replay
+    named = (
+        ("carbon", carbon),
+        ("carbon.signal", carbon.signal),
+        ("carbon.forecast.replay", replay),
+    )
+    for key, source in named:
         if source is None:
             continue
         if isinstance(source.sbs, tuple) and count not in (None, len(source.sbs)):

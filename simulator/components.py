@@ -317,7 +317,12 @@ def find_carbon(
 
 
 def find_intensities(
-    scenario: Scenario, carbon: CarbonSource, at: str, stations: int, devices: int | None
+    scenario: Scenario,
+    carbon: CarbonSource,
+    at: str,
+    stations: int,
+    devices: int | None,
+    beyond_s: float = 0.0,
 ) -> tuple[list[Series], dict[str, dict[str, Any]]]:
     """Intensity at each of the stations, then of each device where they have one of their own.
 
@@ -327,6 +332,7 @@ def find_intensities(
         at: the key of that.
         stations: B.
         devices: N; None if it is not asked for them.
+        beyond_s: so long after the run they are asked for, too.
 
     Returns:
         The series, and where they are from, as in `find_carbon`.
@@ -343,7 +349,7 @@ def find_intensities(
     for one, key in wanted:
         source, key = (carbon.intensity, f"{at}.intensity") if one is None else (one, key)
         if key not in read:
-            read[key] = _series(scenario, source, key)
+            read[key] = _series(scenario, source, key, beyond_s)
         series.append(read[key][0])
     return series, {key: about for key, (_, about) in read.items()}
 
@@ -392,7 +398,13 @@ def check_files(scenario: Scenario, mobility: Any) -> None:
         if isinstance(listed := section.positions, File):
             attempt(listed.file, f"{key}.positions", places)
     sources: dict[str, Any] = {}
-    for at, carbon in (("carbon", scenario.carbon), ("carbon.signal", scenario.carbon.signal)):
+    of_all = scenario.carbon
+    forecast = of_all.forecast and of_all.forecast.replay
+    for at, carbon in (
+        ("carbon", of_all),
+        ("carbon.signal", of_all.signal),
+        ("carbon.forecast.replay", forecast),
+    ):
         for name in ("intensity", "mbs", "sbs", "devices") if carbon else ():
             stated, key = getattr(carbon, name), f"{at}.{name}"
             listed = stated if isinstance(stated, tuple) else ()
@@ -455,7 +467,7 @@ def _read_movements(mobility: TraceMobility, length_s: float) -> None:
 
 
 def _series(
-    scenario: Scenario, source: float | CarbonFile, key: str
+    scenario: Scenario, source: float | CarbonFile, key: str, beyond_s: float
 ) -> tuple[Series, dict[str, Any]]:
     if not isinstance(source, CarbonFile):
         return Series.constant(source), {"g_per_kwh": source * JOULES_PER_KWH}
@@ -469,9 +481,12 @@ def _series(
             [_issue(scenario, f"{key}.start", source.start, what, allowed)]
         ) from None
     # Rounded up: a run that ends within a microsecond is in need of that one, too.
-    length = np.timedelta64(math.ceil(scenario.run.slots * scenario.run.slot * 1e6), "us")
+    length_s = scenario.run.slots * scenario.run.slot + beyond_s
+    length = np.timedelta64(math.ceil(length_s * 1e6), "us")
     if start < file.times[0] or file.end < start + length:
         what = f"{source.file} covers {file.times[0]} to {file.end}, not the run's {length} from it"
+        if beyond_s:
+            what += ", the forecast's horizon among them"
         raise ScenarioError([_issue(scenario, f"{key}.start", source.start, what)])
     row, held_s = longest_hold(file, start, start + length)
     usual_s = file.usual_step_s
@@ -487,7 +502,7 @@ def _series(
         raise ScenarioError([_issue(scenario, f"{key}.file", source.file, what, allowed)])
     elapsed_s = (file.times - start) / np.timedelta64(1, "s")
     begins = int(np.searchsorted(elapsed_s, 0.0, side="right")) - 1
-    ends = int(np.searchsorted(elapsed_s, scenario.run.slots * scenario.run.slot, side="right"))
+    ends = int(np.searchsorted(elapsed_s, length_s, side="right"))
     values = file.g_per_kwh[begins:ends] / JOULES_PER_KWH
     about = {"file": source.file, **asdict(file.about)}
     if path.parent == SHIPPED:

@@ -11,6 +11,7 @@ from .components import find_intensities
 from .core.arrays import FloatArray
 from .core.randomness import Streams
 from .models.carbon import CarbonIntensity
+from .models.forecast import Forecasts
 from .network.network import Network
 from .network.topology import Topology
 from .stream.deadlines import TaskClass, TaskClasses
@@ -22,7 +23,7 @@ def is_green(scenario: Scenario) -> bool:
     """Whether a scenario is of the stream problem, and asks for any of it."""
     tasks, carbon = scenario.tasks, scenario.carbon
     asked = scenario.policy.penalty == "carbon" or tasks.classes is not None
-    asked = asked or carbon.devices is not None or carbon.signal is not None
+    asked = asked or any((carbon.devices is not None, carbon.signal, carbon.forecast))
     return asked and scenario.run.problem == "drift-plus-penalty"
 
 
@@ -34,11 +35,15 @@ class Green:
         shown: what is decided by.
         accounted: by what is accounted.
         about: where these are from, by the keys that state them, as `find_carbon`.
+        coming: what is decided by, up to a forecast's horizon beyond the run; None without a forecast.
+        replayed: recorded forecasts; None if there are none.
     """
 
     shown: CarbonOfAll
     accounted: CarbonOfAll
     about: Mapping[str, Mapping[str, Any]]
+    coming: CarbonIntensity | None = None
+    replayed: CarbonIntensity | None = None
 
     def world_parts(self, scenario: Scenario, network: Network, streams: Streams) -> dict[str, Any]:
         """What a `GreenWorld` has beside what a `StreamWorld` has."""
@@ -58,7 +63,25 @@ class Green:
             "accounted": self.accounted,
             "classes": found,
             "budget_g_per_s": None if budget is None else budget.mass / budget.period,
+            "forecasts": self._forecasts(scenario, streams),
         }
+
+    def _forecasts(self, scenario: Scenario, streams: Streams) -> Forecasts | None:
+        keys = scenario.carbon.forecast
+        if keys is None:
+            return None
+        assert self.coming is not None
+        return Forecasts(
+            self.coming,
+            self.replayed,
+            step_s=keys.step,
+            period_s=keys.period,
+            leads=leads_of(scenario),
+            error=keys.error,
+            memory_s=keys.memory,
+            end_s=scenario.run.slots * scenario.run.slot,
+            rngs=streams.generators("carbon forecast"),
+        )
 
     def state_parts(self, scenario: Scenario, network: Network) -> dict[str, FloatArray]:
         """What a `GreenState` has beside what a `StreamState` has, as the run begins: (R, N) and (R,)."""
@@ -90,7 +113,24 @@ def find_green(scenario: Scenario, topology: Topology, devices: int) -> Green:
         series, more = find_intensities(scenario, signal, "carbon.signal", stations, devices)
         shown = CarbonOfAll(CarbonIntensity(series), stations)
         about = about | more
-    return Green(shown, accounted, about)
+    forecast, coming, replayed = scenario.carbon.forecast, None, None
+    if forecast is not None:
+        ahead_s = forecast.horizon + forecast.step
+        source, at = scenario.carbon.signal or scenario.carbon, "carbon"
+        at += ".signal" if scenario.carbon.signal is not None else ""
+        coming = CarbonIntensity(find_intensities(scenario, source, at, stations, None, ahead_s)[0])
+        if forecast.replay is not None:
+            series, more = find_intensities(
+                scenario, forecast.replay, "carbon.forecast.replay", stations, None, ahead_s
+            )
+            replayed, about = CarbonIntensity(series), about | more
+    return Green(shown, accounted, about, coming, replayed)
+
+
+def leads_of(scenario: Scenario) -> int:
+    """Values of a forecast; 0 without one."""
+    keys = scenario.carbon.forecast
+    return 0 if keys is None else round(keys.horizon / keys.step)
 
 
 def green_problem(scenario: Scenario, network: Network) -> GreenProblem:

@@ -38,6 +38,7 @@ GREEN = (
     'carbon.signal={intensity="200 g/kWh", devices="50 g/kWh"}',
     'carbon.devices="90 g/kWh"',
     'carbon.mbs="30 g/kWh"',
+    'carbon.forecast={horizon="2 s", step="0.25 s", period="0.5 s", memory="1 s"}',
     'carbon.budget={mass="1 mg", period="1 h"}',
 )
 """The stream problem with emission and the classes of tasks in the decision."""

@@ -373,6 +373,7 @@ GREEN = (
     "carbon.signal={intensity='200 g/kWh', devices='50 g/kWh'}",
     "carbon.devices='90 g/kWh'",
     "carbon.mbs='30 g/kWh'",
+    "carbon.forecast={horizon='2 s', step='0.5 s', period='1 s'}",
     "carbon.budget={mass='1 mg', period='1 h'}",
 )
 

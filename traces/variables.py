@@ -13,6 +13,7 @@ NETWORK = ("replication", "slot")
 DEVICE = ("replication", "slot", "device")
 STATION = ("replication", "slot", "station")
 LINK = ("replication", "slot", "device", "station")
+FORECAST = ("replication", "slot", "station", "lead")
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,16 @@ SLOT_VARIABLES = {
     "device_signal_g_per_kwh": Variable(
         DEVICE, "g/kWh", "carbon intensity of the device by which it is decided, mean over the slot"
     ),
+    "forecast_g_per_kwh": Variable(
+        STATION, "g/kWh", "carbon intensity at the station by the forecast's step that holds now"
+    ),
+    "forecast_age_s": Variable(NETWORK, "s", "time since the forecast was issued"),
+    "forecast_horizon_g_per_kwh": Variable(
+        FORECAST,
+        "g/kWh",
+        "carbon intensity at the station by the forecast, from its issue",
+        full=True,
+    ),
     "signal_emission_mg": _summed(
         DEVICE, "mg", "CO2 emitted for the device's tasks, by the intensity that is decided by"
     ),
@@ -160,6 +171,7 @@ TABLES = {
     "stations": STATION,
     "links": LINK,
     "interference": ("replication", "slot", "device", "interferer"),
+    "forecasts": FORECAST,
     "tasks": ("task",),
 }
 """The variables of /slots and /tasks by their dimensions: a table for each set of them."""

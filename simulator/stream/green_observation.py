@@ -17,6 +17,10 @@ class GreenObservation(Observation):
         lateness_bits: (R, N) what P2 gives for a pressing bit beside v_i: the debts of its classes.
         emission_per_bit_g: (R,) the running ratio of all emission to all bits departed.
         budget_debt_g: (R,) virtual queue of the carbon budget, as accounted; zero without one.
+        forecast_g_per_j: (R, B, H) carbon intensity at each station by the newest forecast, means over
+            its steps from its issue on; H = 0 without one.
+        forecast_step_s: length of such a step.
+        forecast_age_s: time since the issue.
     """
 
     device_carbon_g_per_j: FloatArray
@@ -24,3 +28,6 @@ class GreenObservation(Observation):
     lateness_bits: FloatArray
     emission_per_bit_g: FloatArray
     budget_debt_g: FloatArray
+    forecast_g_per_j: FloatArray
+    forecast_step_s: float
+    forecast_age_s: float

@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.arrays import BoolArray, FloatArray, read_only
+from ..core.clock import NANOSECONDS
 from ..core.columns import ColumnBlocks
 from ..core.recorder import SlotColumns, TaskTable
 from ..models.arrivals import Tasks
 from ..models.carbon import JOULES_PER_KWH, CarbonIntensity
+from ..models.forecast import Forecasts
 from ..network.cells import Cells
 from ..state import Columns
 from ..twin.twin import TwinView
@@ -94,6 +96,7 @@ class GreenWorld(StreamWorld):
         accounted: by what it is accounted.
         classes: of tasks; None if all are alike.
         budget_g_per_s: emission that is allowed per second in the long run; None without a budget.
+        forecasts: of the shown intensity at stations; None without.
     """
 
     remembers: ClassVar[tuple[str, ...]] = (*StreamWorld.remembers, "classes")
@@ -104,6 +107,7 @@ class GreenWorld(StreamWorld):
     accounted: CarbonOfAll
     classes: TaskClasses | None
     budget_g_per_s: float | None
+    forecasts: Forecasts | None
     _admitted_bits: FloatArray = field(init=False)
     _slot_emission_g: tuple[FloatArray, FloatArray] = field(init=False)
 
@@ -147,7 +151,15 @@ class GreenWorld(StreamWorld):
         if problem.penalty == "carbon":
             columns["perturbation_bits"] = read_only(beta.copy())
         more = (carbon, devices["pressing_bits"] * there, devices["lateness_bits"], ratio)
-        return GreenObservation(*columns.values(), *map(_shown, (*more, state.budget_debt_g)))
+        forecast: tuple[FloatArray, float, float] = np.zeros((*cells.shape, 0)), 0.0, 0.0
+        if self.forecasts is not None:
+            now_ns = self.slot_start_ns
+            newest = self.forecasts.at(now_ns)
+            age_s = (now_ns - newest.issued_ns) / NANOSECONDS
+            forecast = (newest.g_per_j, self.forecasts.step_s, age_s)
+        return GreenObservation(
+            *columns.values(), *map(_shown, (*more, state.budget_debt_g)), *forecast
+        )
 
     def end_slot(self) -> tuple[SlotColumns, TaskTable]:
         """The account of a slot, and the virtual queues after it."""
@@ -236,6 +248,13 @@ class GreenWorld(StreamWorld):
             others["device_carbon_g_per_kwh"] = device_carbon * JOULES_PER_KWH
         if problem.penalty == "carbon":
             others["emission_per_bit_mg"] = seen.emission_per_bit_g * 1e3
+        if self.forecasts is not None:
+            by_forecast = seen.forecast_g_per_j * JOULES_PER_KWH
+            now = int(seen.forecast_age_s / seen.forecast_step_s + 1e-9)
+            others["forecast_g_per_kwh"] = by_forecast[..., now]
+            others["forecast_age_s"] = np.full(len(by_forecast), seen.forecast_age_s)
+            if self.record_gain:
+                others["forecast_horizon_g_per_kwh"] = by_forecast
         if self.classes is not None:
             others["pressing_bits"] = state.pressing_bits
             others["late_debt_bits"] = state.late_debt_bits.sum(axis=2)
