@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 
 from .code import NO_CODE, Code
 from .errors import Issue, ScenarioError, nearest
+from .policy_section import PolicySection, objective_keys
 from .schema import Scenario
-from .sections import PolicySection, objective_keys
 from .shipped import FOLDER, shipped
 from .tables import check_depth, copied, parse_toml, parse_value, put
 from .validation import MISSING, UNKNOWN_KEY, validate
