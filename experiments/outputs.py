@@ -1,9 +1,11 @@
 """Outputs: names that nobody else takes, and one writer for each at a time."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ..scenarios.schema import Scenario
 from ..traces.locks import lock_of, locked
 from .errors import ArgumentError
 
@@ -26,6 +28,19 @@ def reserve(stem: str, suffix: str = "") -> Path:
             return path
         except FileExistsError:
             path, number = RUNS / f"{stem}-{number}{suffix}", number + 1
+
+
+def new_output(scenario: Scenario, prefix: str = "", suffix: str = "") -> Path:
+    """A new path in `runs/`, named after scenario, policy and seed."""
+    policy = scenario.policy.name.partition("(")[0].removeprefix("__main__:")
+    policy = re.sub(r"[^\w.+-]+", ".", policy).lstrip(".")
+    stem = Path(scenario.source).stem
+    return reserve(f"{prefix}{stem}-{policy}-seed{scenario.run.seed}", suffix)
+
+
+def filled(folder: str | Path) -> bool:
+    """Whether there is a folder, and something in it."""
+    return Path(folder).exists() and any(Path(folder).iterdir())
 
 
 def _import_first() -> None:
