@@ -108,7 +108,7 @@ def test_a_gpu_learns_what_the_cpu_learns(
     monkeypatch.setattr(evaluation, "SHAPES", {"worst-case-emission": (2, 2)})
     scenario = load_scenario("carbon_6ue", KEYS[policy], policy=policy)
     for device in ("cpu", "cuda"):
-        train(scenario, tmp_path / device, device=device)  # type: ignore[arg-type]
+        train(scenario, tmp_path / device, device=device)
     ours, theirs = (
         read(tmp_path / device / "best.pt", "edgesim policy 1")["actor"]
         for device in ("cpu", "cuda")
@@ -138,7 +138,7 @@ def test_the_device_reaches_the_learner(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(Ddpg, "learner", learner)
     for device in ("cpu", "cuda"):
         with pytest.raises(NotedError):
-            train(load_scenario("carbon_6ue", policy="ddpg"), tmp_path, device=device)  # type: ignore[arg-type]
+            train(load_scenario("carbon_6ue", policy="ddpg"), tmp_path, device=device)
     assert asked == ["cpu", "cuda"]
 
 

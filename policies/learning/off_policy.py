@@ -77,8 +77,8 @@ class OffPolicy(TrainablePolicy):
         """Two episodes of warm-up, and far from its end, where rates and noise are as at the start."""
         warmup = 2 * slots * self.replicas
         capacity = max(self.capacity, warmup)
-        keys = {"episode_slots": slots, "episodes": 1_000_000, "warmup": warmup}
-        return replace(self, **keys, capacity=capacity)
+        short = replace(self, episode_slots=slots, episodes=1_000_000)
+        return replace(short, warmup=warmup, capacity=capacity)
 
     @abstractmethod
     def exploration(self, shape: tuple[int, int, int], rng: np.random.Generator) -> Exploration:
