@@ -9,7 +9,7 @@ BIN      := $(VENV)/bin
 PIP      := $(BIN)/python -m pip --disable-pip-version-check
 # The editable install is a tree of links, build/__editable__*: it is renewed when a folder's
 # time says that a file was added or removed, and when it is gone.
-FOLDERS  := $(shell find simulator policies scenarios traces experiments -type d ! -name __pycache__)
+FOLDERS  := $(shell find commands simulator policies scenarios traces experiments -type d ! -name __pycache__)
 RELINK   := $(if $(wildcard build/__editable__.*),,relink)
 
 .PHONY: run test test-slow mutants bench lint types check wheel clean relink

@@ -184,7 +184,7 @@ class Quantity:
             number = float("inf")
         if not abs(number) < float("inf"):
             raise self._error("not finite")
-        if bare and not self._is_plausible(number):
+        if bare and not self.is_plausible(number):
             meant = " or ".join(f'"{one}"' for one in self._meant(number))
             hint = f"did you mean {meant}; " if meant else ""
             si = f"{_exact(number)} {self.unit}"
@@ -193,7 +193,8 @@ class Quantity:
             )
         return number
 
-    def _is_plausible(self, value: float) -> bool:
+    def is_plausible(self, value: float) -> bool:
+        """Whether some network has this."""
         low, high = self.plausible
         return value == 0.0 or low <= abs(value) <= high
 
@@ -202,13 +203,13 @@ class Quantity:
         found: dict[float, str] = {}
         for unit in self.written:
             text = f"{_exact(number)} {unit}"
-            if self._is_plausible(value := self._from_text(text)):
+            if self.is_plausible(value := self._from_text(text)):
                 found.setdefault(value, text)
         return list(found.values())[:3]
 
     def serialise(self, value: float) -> float | str:
         """A number that is read back as the same: bare, or with its unit where it would be asked about."""
-        return value if self._is_plausible(value) else f"{value!r} {self.unit}"
+        return value if self.is_plausible(value) else f"{value!r} {self.unit}"
 
     def write(self, value: float) -> str:
         """A value as a user would write it: in the first unit that leaves one to three digits."""
@@ -427,6 +428,7 @@ class _NoiseParser:
     """Annotates a `Noise`: it is a power, or a power per bandwidth."""
 
     allowed = 'a power such as "1e-11 mW", or one per bandwidth such as "-174 dBm/Hz"'
+    unit = "W"
 
     @staticmethod
     def parse(value: object) -> Noise:
@@ -461,6 +463,8 @@ class _EfficiencyParser:
     """Annotates what a link carries: a name, or the greatest spectral efficiency."""
 
     allowed = ", ".join(f'"{name}"' for name in EFFICIENCIES) + f", or {_EFFICIENCY.allowed}"
+    unit = _EFFICIENCY.unit
+    choices = EFFICIENCIES
 
     @staticmethod
     def parse(value: object) -> float | str:

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
-ROOMS = ("simulator", "policies", "scenarios", "traces", "experiments")
+ROOMS = ("simulator", "policies", "scenarios", "traces", "experiments", "commands")
 SOURCES = sorted(
     path
     for folder in (*ROOMS, "docs", "tests", "benchmarks")

@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = (
     ("__main__",),
     ("cli",),
+    ("commands",),
     ("exits",),
     ("api", "terminal", "experiments/progress.py"),
     ("experiments/report", "experiments/reproduction/figures"),
@@ -40,7 +41,7 @@ MOST_LINES, MOST_LINES_OF_A_FUNCTION, MOST_COMPLEX = 600, 80, 20
 
 def modules() -> dict[str, Path]:
     """All of the product, by dotted name below the package."""
-    rooms = ("simulator", "policies", "scenarios", "traces", "experiments")
+    rooms = ("simulator", "policies", "scenarios", "traces", "experiments", "commands")
     files = [ROOT / f"{name}.py" for name in ("api", "cli", "exits", "terminal", "__main__")]
     files += [path for room in rooms for path in sorted((ROOT / room).rglob("*.py"))]
     return {
