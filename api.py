@@ -15,7 +15,8 @@ They raise
 They import the rest of the program when they are called.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -318,20 +319,23 @@ def sweep(
     Returns:
         How many runs are complete: all but those that failed.
     """
+    from .experiments.outputs import sweep_folder
     from .experiments.sweeps import status
     from .experiments.sweeps.execute import execute_sweep, plan
+    from .experiments.sweeps.learned import learned
     from .experiments.sweeps.sweep_file import load_sweep
     from .experiments.sweeps.workers import DaskPool, LocalPool, Pool
     from .simulator.core.memory import cores
 
-    asked = load_sweep(sweep, data_dir, trust=trust)
-    folder = _sweep_folder(sweep, output)
+    folder = sweep_folder(sweep, output)
+    load = partial(load_sweep, sweep, data_dir, trust=trust)
 
     def pool() -> Pool:
         return DaskPool(folder, scheduler) if scheduler else LocalPool(folder, workers or cores())
 
-    plan(asked, folder)
     try:
+        asked = learned(load, folder, workers or cores())
+        plan(asked, folder)
         execute_sweep(asked, folder, pool, fail_fast=fail_fast, watch=watch, report=report)
     except KeyboardInterrupt:
         what = f"what is complete is in {folder}: start it again to go on"
@@ -341,9 +345,10 @@ def sweep(
 
 def sweep_status(sweep: AnyPath, output: AnyPath | None = None) -> "SweepStatus":
     """How far a sweep is, by its file or its folder; `output` as for `sweep`."""
+    from .experiments.outputs import sweep_folder
     from .experiments.sweeps import status
 
-    folder = Path(sweep) if Path(sweep).is_dir() and not output else _sweep_folder(sweep, output)
+    folder = Path(sweep) if Path(sweep).is_dir() and not output else sweep_folder(sweep, output)
     known = output or folder.exists() or Path(sweep).exists()
     return status.sweep_status(folder if known else sweep)
 
@@ -574,16 +579,6 @@ def reproduce(
         what = f"what is complete is in {folder}: start it again to go on"
         raise interrupted(what, folder) from None
     return folder / "index.html"
-
-
-def _sweep_folder(sweep: "AnySweep", output: AnyPath | None) -> Path:
-    if output is not None:
-        return Path(output)
-    if isinstance(sweep, Mapping):
-        raise ArgumentError("a sweep that is given as tables needs `output`, its folder")
-    from .experiments.outputs import RUNS
-
-    return RUNS / Path(sweep).stem
 
 
 def _paths(traces: "AnyTrace | Sequence[AnyTrace]") -> list[Path]:

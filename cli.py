@@ -554,7 +554,7 @@ def trained(arguments: Mapping[str, Any], as_json: bool) -> Path:
         result: TrainingResult = api.train(
             command=command, foretell=foretell, follow=follow, **arguments
         )
-    print_result(result, as_json)
+    terminal.print_result(result, as_json)
     if result.warning:
         say(f"warning: {result.warning}", err=True)
     return result.checkpoint

@@ -56,6 +56,11 @@ REFERENCES = {
 """Of each problem the best that is known, and what needs no decision."""
 
 
+def evaluation_seeds(scenario: Scenario) -> int:
+    """How many of a scenario's seeds, from its own on, trainings are evaluated on."""
+    return SHAPES[scenario.run.problem][0]
+
+
 class Evaluator:
     """Runs policies on a scenario's own seeds, and compares them with two references.
 

@@ -180,6 +180,12 @@ def learning_policy(scenario: Scenario, given: AnyPolicy | None = None) -> Train
     raise ScenarioError([Issue(scenario.source, "does not learn", "policy.name", name, known)])
 
 
+def learns(scenario: Scenario) -> bool:
+    """Whether its policy has to be trained before it can be run."""
+    policy = make_policy(scenario)
+    return isinstance(policy, TrainablePolicy) and policy.checkpoint is None
+
+
 def with_steps(scenario: Scenario, steps: int, given: AnyPolicy | None = None) -> Scenario:
     """The same training with about so many environment steps, over all replicas.
 
@@ -310,9 +316,9 @@ class _Session:
             raise RunError(
                 f"{what}; {kept if checkpoint.exists() else 'nothing to keep'}"
             ) from error
-        figures = self._best.figures if self._best else {}
+        figures, score = (best.figures, best.score) if (best := self._best) else ({}, None)
         complete = learner.steps >= policy.steps
-        return TrainingResult(complete, learner.steps, figures, self._folder / "best.pt")
+        return TrainingResult(complete, learner.steps, figures, score, self._folder / "best.pt")
 
     def _passed(self, before: int, marks: int) -> bool:
         """Whether the steps since then have passed one of so many marks, the last at the end."""

@@ -21,6 +21,7 @@ class TrainingResult(Printable):
             on, and the training with `resume`.
         steps: environment steps, over all replicas.
         best: figures of the policy in `checkpoint`; none before the first evaluation.
+        score: of that policy, the least is the best; None before the first evaluation.
         checkpoint: best.pt; not there before the first evaluation.
         warning: one line where the policy scores better than a reference and takes more energy; else empty.
     """
@@ -28,6 +29,7 @@ class TrainingResult(Printable):
     complete: bool
     steps: int
     best: Mapping[str, float]
+    score: float | None
     checkpoint: Path
 
     @property
