@@ -1,6 +1,5 @@
 """The `edgesim` command: parses, calls, prints. The work is done by `api.py`."""
 
-import json
 import math
 import shlex
 import sys
@@ -18,7 +17,7 @@ from edgesim.terminal import say
 
 if TYPE_CHECKING:
     from edgesim.experiments.block import Running
-    from edgesim.experiments.train import TrainingResult
+    from edgesim.experiments.training_result import TrainingResult
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -326,6 +325,8 @@ def sweep(
 @scenario_argument
 @policy_option
 @click.option("--seed", type=int, help="Of the training; its own seeds are held out.")
+@click.option("--steps", type=click.IntRange(min=1), help="Environment steps, about, in all.")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", help="Of networks.")
 @set_option
 @data_option
 @trust_option
@@ -549,13 +550,11 @@ def trained(arguments: Mapping[str, Any], as_json: bool) -> Path:
     from edgesim.experiments.progress import training_progress
 
     command = shlex.join(["edgesim", *sys.argv[1:]])
-    with training_progress() as follow:
-        result: TrainingResult = api.train(command=command, follow=follow, **arguments)
-    figures = {"steps": result.steps, **result.best, "checkpoint": str(result.checkpoint)}
-    if as_json:
-        say(json.dumps(figures, indent=2))
-    else:
-        for key, value in figures.items():
-            text = f"{value:,.6g}" if isinstance(value, float) else f"{value}"
-            say(f"{key:<26}{text}")
+    with training_progress() as (follow, foretell):
+        result: TrainingResult = api.train(
+            command=command, foretell=foretell, follow=follow, **arguments
+        )
+    terminal.print_result(result, as_json)
+    if result.warning:
+        say(f"warning: {result.warning}", err=True)
     return result.checkpoint
