@@ -8,7 +8,9 @@ from typing import TypeVar
 import numpy as np
 import xarray as xr
 
-from .figure import Check, Checks, Diagram
+from .figure import Diagram
+from .registration import level_name
+from .verdicts import Check, Checks
 
 Data = TypeVar("Data", xr.Dataset, xr.DataArray)
 
@@ -25,10 +27,7 @@ def split(data: Data, *dims: str) -> Iterator[tuple[str, Data]]:
 
 def named(at: dict[str, object]) -> str:
     """A combination of values, as tables call it; a name alone where a value says enough."""
-    return ", ".join(
-        f"{value}" if isinstance(value, str) and " " in value else f"{dim} = {short(value)}"
-        for dim, value in at.items()
-    )
+    return ", ".join(level_name(dim, value) for dim, value in at.items())
 
 
 def title_of(data: xr.Dataset, *dims: str) -> str:
@@ -100,10 +99,7 @@ def conditions(
     *dims: str,
     along: str = "",
     prefix: str = "",
-    low: float = -np.inf,
-    high: float = np.inf,
-    log: bool = False,
-    skewed: bool = False,
+    kept: xr.DataArray | None = None,
 ) -> Checks:
     """A condition for each place of `dims`, with a check for each place of `along`, or with one.
 
@@ -113,17 +109,19 @@ def conditions(
         dims: which.
         along: a dimension.
         prefix: of the conditions' names.
-        low: as for `Check`, and so the others.
-        high: see there.
-        log: see there.
-        skewed: see there.
+        kept: over dimensions of the values, whether what is compared keeps all limits; by default where
+            values are known.
     """
     found: Checks = {}
     for what, array in (values if isinstance(values, Mapping) else {"{}": values}).items():
-        for name, part in split(array, *dims):
+        both = xr.Dataset({"values": array})
+        if kept is not None:
+            both["kept"] = kept.astype(float).broadcast_like(array)
+        for name, part in split(both, *dims):
             for at in part[along].values.tolist() if along else [""]:
-                one = sample(part.sel({along: at}) if along else part)
-                check = Check(what.format(short(at)), one, low, high, log, skewed)
+                one = part.sel({along: at}) if along else part
+                of = sample(one["kept"]) if kept is not None else None
+                check = Check(what.format(short(at)), sample(one["values"]), of)
                 found.setdefault(", ".join(filter(None, (prefix, name))), []).append(check)
     return found
 
