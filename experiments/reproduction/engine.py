@@ -13,7 +13,6 @@ and `index.md`, `index.html` present all figures whose numbers are there.
 """
 
 import json
-import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -68,9 +67,8 @@ class Workshop:
         """One figure: its numbers, and its picture."""
         from .drawing import draw_stored
 
-        own, began = make_folder(self.folder, figure.id), _cpu_s()
-        results = self.results(figure)
-        store(figure, results, self.quick, _cpu_s() - began, own / NAME)
+        own = make_folder(self.folder, figure.id)
+        store(figure, self.results(figure), self.quick, own / NAME)
         draw_stored(figure, own)
 
     def results(self, figure: Figure) -> Ran:
@@ -118,6 +116,7 @@ class Workshop:
         found |= {left_out(study.name, one): open_sweep(folder, one) for one in study.warmups}
         if study.timed:
             found[study.name]["decision_s"] = _decision_s(found[study.name], folder)
+        found[study.name].attrs["cpu_s"] = status.cpu_s
         names = list(policies(study, trained))
         return {name: labelled(study, data, self.quick, names) for name, data in found.items()}
 
@@ -162,11 +161,6 @@ def reproduce(
             log(f"  {judge(claim, figure, results).verdict}: {claim.entry.says}")
         log(f"  {time.monotonic() - began:,.0f} s")
         write_pages(folder)
-
-
-def _cpu_s() -> float:
-    """Of this process, and of those that it started and that have ended."""
-    return sum(os.times()[:4])
 
 
 def document(study: Study, quick: bool, trained: dict[str, Path] | None = None) -> str:

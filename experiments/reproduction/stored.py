@@ -22,16 +22,13 @@ NAME = "numbers.json"
 DIGITS = 6
 
 
-def store(
-    figure: Figure, results: Mapping[str, xr.Dataset], quick: bool, cpu_s: float, path: Path
-) -> None:
+def store(figure: Figure, results: Mapping[str, xr.Dataset], quick: bool, path: Path) -> None:
     """Write the numbers of a figure; a file that has the same ones stays as it is.
 
     Args:
         figure: which.
-        results: of what was run.
+        results: of what was run; the attribute `cpu_s` is what it took.
         quick: whether in the small version.
-        cpu_s: what it took.
         path: of the file.
 
     Raises:
@@ -52,7 +49,7 @@ def store(
     made = {
         "edgesim": __version__,
         "date": datetime.now(UTC).date().isoformat(),
-        "cpu_min": round(cpu_s / 60.0, 1),
+        "cpu_min": round(sum(data.attrs.get("cpu_s", 0.0) for data in results.values()) / 60.0, 1),
     }
     put_text(path, json.dumps(numbers | {"made": made}, separators=(",", ":")) + "\n")
 

@@ -138,7 +138,8 @@ def run_training(step: _Step, folder: Path) -> JobOutcome:
             result = train(step.scenario, step.folder, resume=True, command="edgesim reproduce")
             if not result.complete:
                 return JobOutcome(step.id, "interrupted", "interrupted; start again to go on")
-            text = json.dumps({"steps": result.steps, **result.best}, indent=2)
+            cost = {"steps": result.steps, "cpu_s": time.process_time() - started}
+            text = json.dumps(cost | result.best, indent=2)
             put_text(step.folder / _DONE, text + "\n")
     except (ScenarioError, RunError, OutputError, OSError) as error:
         return JobOutcome(step.id, "failed", str(error).replace("\n", "; "))
@@ -172,7 +173,9 @@ def _dataset(training: Trainings, made: list[_Step], quick: bool) -> xr.Dataset:
     for step in made:
         paths[step.place] = str(step.folder / "best.pt")
     variables["checkpoint"] = (dims, paths)
-    return xr.Dataset(variables, {**levels, "seed": np.arange(1, seeds + 1)})
+    cost = sum(json.loads((step.folder / _DONE).read_text())["cpu_s"] for step in made)
+    coords = {**levels, "seed": np.arange(1, seeds + 1)}
+    return xr.Dataset(variables, coords, {"cpu_s": cost})
 
 
 def _columns(path: Path) -> dict[str, FloatArray]:
