@@ -575,19 +575,28 @@ def test_a_threshold_that_is_tenfold_or_a_tenth_is_noticed(
         assert any(seen) if not value else all(seen), (end, value)
 
 
+def is_training(name: Any, line: Any) -> bool:
+    """Whether a policy is one that was trained under this label."""
+    return isinstance(name, str) and name.rpartition(" ")[0] == line and name[-1].isdigit()
+
+
 def exchanged(study: str, dim: str, one: Any, other: Any) -> Change:
     """Two lines of a study have each other's numbers, over all trainings of them."""
 
     def change(results: Results) -> None:
         data = results[study]
         names = data[dim].values.tolist()
+        of = {
+            line: [one for one in names if one == line or is_training(one, line)]
+            for line in (one, other)
+        }
 
         def swapped(name: Any) -> Any:
-            if dim != "policy" or name in (one, other):
-                return {one: other, other: one}.get(name, name)
-            label, _, number = name.rpartition(" ")
-            there = f"{ {one: other, other: one}.get(label, label) } {number}"
-            return there if there in names else name
+            """A line of trainings is exchanged with one that is run, training by training."""
+            for mine, theirs in ((one, other), (other, one)):
+                if name in of[mine]:
+                    return of[theirs][min(of[mine].index(name), len(of[theirs]) - 1)]
+            return name
 
         order = [names.index(swapped(name)) for name in names]
         for variable in data.data_vars:
@@ -909,10 +918,10 @@ def drawn(figure: str, change: Change) -> dict[tuple[str, str], set[float]]:
 
 def test_lines_of_figures_of_paper_a_are_of_their_policies() -> None:
     costs = {JOINT: 1.0, RADIO: 2.0, COMPUTE: 3.0, "AAC": 4.0, "DQN": 5.0, "joint (SCA)": 6.0}
-    change = scaled("learned sca", ("objective", "energy_per_bit_j"), policy=costs)
+    change = scaled("schemes learned sca", ("objective", "energy_per_bit_j"), policy=costs)
     per_bit = 1e9  # the second diagram of the row
-    a6 = drawn("a6", scaled("learned sca", ("objective",), policy=costs))
-    shown = {JOINT: 1.0, RADIO: 2.0, COMPUTE: 3.0, "joint (AAC)": 4.0, "joint (SCA)": 6.0}
+    a6 = drawn("a6", scaled("schemes learned sca", ("objective",), policy=costs))
+    shown = {label: cost for label, cost in costs.items() if label != "DQN"}
     results = alike(FIGURES["a6"])
     change(results)
     first, second = FIGURES["a6"].diagrams(results)[0]
@@ -963,20 +972,20 @@ def test_lines_of_equal_rates_are_of_the_rate_that_pays_at_their_theta_0() -> No
 
 
 def test_lines_of_algorithm_1_are_of_their_start() -> None:
+    starts = {ALGORITHMS[0]: 3.0, ALGORITHMS[1]: 2.0}
+    others = {EXACT: 0.5, SEARCH: 0.75}
     change = both(
-        scaled("convergence", EMITTED, policy={"as printed": 3.0, "feasible start": 2.0}),
-        scaled("optimum", EMITTED, policy={"exact optimum": 0.5, "improved SCA": 0.75}),
+        scaled("convergence", EMITTED, policy=starts), scaled("optimum", EMITTED, policy=others)
     )
-    found = drawn("c3", change)
-    wanted = {"Algorithm 1, as printed": 3.0, "Algorithm 1, feasible start": 2.0}
-    wanted |= {"exact optimum": 0.5, "improved SCA": 0.75}
+    found, wanted = drawn("c3", change), starts | others
     assert {label for _, label in found} == set(wanted)
     assert all(values == {wanted[label]} for (_, label), values in found.items())
 
 
 # ------------------------------------------------------------------------- labels, runs and settings
 
-LEARNS = {"AAC": "aac", "DQN": "dqn", "DDPG": "ddpg", "Algorithm 2": "ddpg"}
+LEARNS = {"AAC": "aac", "AAC as printed": "aac", "DQN": "dqn", "DDPG": "ddpg"}
+LEARNS |= dict.fromkeys(DDPGS, "ddpg")
 
 RUNS = {
     "joint (P2 in each slot)": "lyapunov",
@@ -986,8 +995,7 @@ RUNS = {
     "compute alone": 'lyapunov{optimise=["compute"]}',
     "joint (SCA)": "sca",
     "SCA": "sca",
-    "improved SCA": "sca",
-    "Algorithm 1 (improved SCA)": "sca",
+    "our search": "sca",
     "non-optimal rates": 'sca{rates="initial"}',
     "exact": "exact",
     "exact optimum": "exact",
@@ -995,10 +1003,10 @@ RUNS = {
     "local": "local",
     "offload all": "offload-all",
     "random": "random",
-    "as printed": 'sca{variant="paper", threshold=0.0}',
-    "feasible start": 'sca{variant="paper", threshold=0.0, local_cpu="794 MHz"}',
     "Algorithm 1 as printed": 'sca{variant="paper"}',
-    "Algorithm 1, feasible start": 'sca{variant="paper", local_cpu="794 MHz"}',
+    "Algorithm 1 from 0.794 GHz": 'sca{variant="paper", local_cpu="794 MHz"}',
+    "guided AAC": 'aac{checkpoint="aac_iiot_20dev"}',
+    "guided Algorithm 2": 'ddpg{checkpoint="ddpg_carbon_6ue_1e-28"}',
     "EPR": "epr",
     "EPR-EP": "epr-ep",
     "EPR, server at F_max / N": "epr",
@@ -1015,9 +1023,23 @@ def test_labels_are_those_of_the_policies_that_run() -> None:
             for label, policy in study.policies.items():
                 kind, _, rate = label.partition(", server at ")
                 rated = f'{kind.lower()}{{edge_cpu="{rate}"}}'
+                # Every iteration of Fig. 3 is a run: none of them may stop before.
+                policy = policy.replace(
+                    ", threshold=0.0", "" if study.name == "convergence" else "!"
+                )
                 assert policy == RUNS.get(label, rated), (figure.id, label)
     for training in (one for figure in FIGURES.values() for one in figure.trainings):
         assert training.name.startswith(training.policy) or training.policy in ("aac", "ddpg")
+        keys = training.keys
+        printed = "printed" in training.name
+        assert (keys.get("policy.action") == "paper") == printed, training.name
+        if printed:
+            assert keys["policy.network"] == "flat"
+            assert keys.get("policy.replicas", 1) == 1
+        if printed and training.policy == "aac":
+            # An agent at each SBS, and learning rates that stay.
+            assert keys["policy.workers"] == 3 and keys["policy.final_rate"] == 1.0
+            assert keys["policy.head"] == "paper"
 
 
 def settings(figure: str, study: str, name: str) -> dict[Any, dict[str, Any]]:
@@ -1028,12 +1050,16 @@ def settings(figure: str, study: str, name: str) -> dict[Any, dict[str, Any]]:
 
 
 def test_levels_of_factors_set_what_they_are_called() -> None:
-    assert settings("c4", "pairs", "rates") == {
-        pair: {"policy.actor_rate": actor, "policy.critic_rate": critic}
-        for pair, actor, critic in zip(
-            PAIRS, (3e-5, 5e-6, 5e-6, 5e-4), (1e-4, 1e-5, 3e-5, 1e-4), strict=True
-        )
-    }
+    assert (
+        settings("c4", "pairs-printed", "rates")
+        == settings("c4", "pairs-guided", "rates")
+        == {
+            pair: {"policy.actor_rate": actor, "policy.critic_rate": critic}
+            for pair, actor, critic in zip(
+                PAIRS, (3e-5, 5e-6, 5e-6, 5e-4), (1e-4, 1e-5, 3e-5, 1e-4), strict=True
+            )
+        }
+    )
     key = "twin.deviation."
     twin = settings("c8", "twins", "twin")
     both_cpus = (f"{key}device_cpu.relative", f"{key}edge_cpu.relative")
@@ -1181,7 +1207,9 @@ def test_runs_of_a_study_are_told_without_their_warm_up(tmp_path: Path) -> None:
         together=1,
         warmup=0.5,
     )
-    data = Workshop(tmp_path).run_study(study, make_folder(tmp_path, "loads"), {})
+    found = Workshop(tmp_path).run_study(study, make_folder(tmp_path, "loads"), {})
+    assert list(found) == ["loads"] and found["loads"].attrs["cpu_s"] > 0.0
+    data = found["loads"]
     assert dict(data.sizes) == {"load": 3, "policy": 2, "seed": 2}
     for label, policy in study.policies.items():
         for load, mean in study.factors[0].settings.items():

@@ -40,11 +40,6 @@ def short(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def sample(values: xr.DataArray) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
-    """(S,) by seed."""
-    return np.asarray(values.transpose("seed").values, dtype=float)
-
-
 def trained(data: xr.Dataset, label: str) -> list[str]:
     """The policies of a study that were trained under this label, one for each training seed."""
     names: list[str] = data["policy"].values.tolist()
@@ -113,16 +108,19 @@ def conditions(
             values are known.
     """
     found: Checks = {}
+    order = [*dims, *([along] if along else []), "seed"]
     for what, array in (values if isinstance(values, Mapping) else {"{}": values}).items():
-        both = xr.Dataset({"values": array})
+        ordered = array.transpose(*order)
+        samples, shares = ordered.values.astype(float), None
         if kept is not None:
-            both["kept"] = kept.astype(float).broadcast_like(array)
-        for name, part in split(both, *dims):
-            for at in part[along].values.tolist() if along else [""]:
-                one = part.sel({along: at}) if along else part
-                of = sample(one["kept"]) if kept is not None else None
-                check = Check(what.format(short(at)), sample(one["values"]), of)
-                found.setdefault(", ".join(filter(None, (prefix, name))), []).append(check)
+            shares = kept.broadcast_like(ordered).transpose(*order).values.astype(float)
+        levels = [ordered[dim].values.tolist() for dim in order[:-1]]
+        for place in np.ndindex(samples.shape[:-1]):
+            at = [of[k] for of, k in zip(levels, place, strict=True)]
+            name = named(dict(zip(dims, at, strict=False)))
+            called = what.format(short(at[-1]) if along else "")
+            check = Check(called, samples[place], None if shares is None else shares[place])
+            found.setdefault(", ".join(filter(None, (prefix, name))), []).append(check)
     return found
 
 

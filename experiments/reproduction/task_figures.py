@@ -112,11 +112,11 @@ def less(study: str, lower: str, upper: str, *dims: str) -> Callable[[Results], 
     return checks
 
 
-def rises(data: xr.Dataset, policies: Sequence[str], *dims: str, prefix: str = "") -> Checks:
+def rises(data: xr.Dataset, policies: Sequence[str], *dims: str) -> Checks:
     """That the emission of each scheme rises with the cycles, on its own feasible instances."""
     own = {one: emission(data, [one]).sel(policy=one) for one in policies}
     rise = {f"{one}, {{}}": steps(values, CYCLES) for one, values in own.items()}
-    return conditions(rise, *dims, along=CYCLES, prefix=prefix)
+    return conditions(rise, *dims, along=CYCLES)
 
 
 def each_rises(study: str, *policies: str) -> Callable[[Results], Checks]:

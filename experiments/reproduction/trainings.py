@@ -173,7 +173,8 @@ def _dataset(training: Trainings, made: list[_Step], quick: bool) -> xr.Dataset:
     for step in made:
         paths[step.place] = str(step.folder / "best.pt")
     variables["checkpoint"] = (dims, paths)
-    cost = sum(json.loads((step.folder / _DONE).read_text())["cpu_s"] for step in made)
+    ends = (json.loads((step.folder / _DONE).read_text(encoding="utf-8")) for step in made)
+    cost = sum(end.get("cpu_s", 0.0) for end in ends)
     coords = {**levels, "seed": np.arange(1, seeds + 1)}
     return xr.Dataset(variables, coords, {"cpu_s": cost})
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from scipy.special import bdtr, stdtr, stdtrit
 
 from ...simulator.core.arrays import FloatArray
 
@@ -106,11 +107,10 @@ class Rule:
             return math.nan, math.nan, math.nan
         if self.average == "median":
             return _median(known, level)
-        from scipy.stats import t
-
         of = np.log(known) if self.average == "geometric mean" else known
         value = float(of.mean())
-        half = float(t.isf(level / 2.0, len(of) - 1)) * float(of.std(ddof=1)) / math.sqrt(len(of))
+        quantile = -float(stdtrit(len(of) - 1, level / 2.0))
+        half = quantile * float(of.std(ddof=1)) / math.sqrt(len(of))
         ends = (value, value - half, value + half)
         if self.average == "geometric mean":
             return (math.exp(ends[0]), math.exp(ends[1]), math.exp(ends[2]))
@@ -134,16 +134,12 @@ class Rule:
         """Two-sided, of the average being `end`."""
         known = sample[np.isfinite(sample)]
         if self.average == "median":
-            from scipy.stats import binom
-
             # The interval's ends are order statistics; one that is `end` itself is not beyond it.
             fewer = min(int((known >= end).sum()), int((known <= end).sum()))
-            return min(1.0, 2.0 * float(binom.cdf(fewer, len(known), 0.5)))
-        from scipy.stats import t
-
+            return min(1.0, 2.0 * float(bdtr(fewer, len(known), 0.5)))
         of = np.log(known) if self.average == "geometric mean" else known
         error = float(of.std(ddof=1)) / math.sqrt(len(of))
-        return 2.0 * float(t.sf(abs(float(of.mean()) - self._scaled(end)) / error, len(of) - 1))
+        return 2.0 * float(stdtr(len(of) - 1, -abs(float(of.mean()) - self._scaled(end)) / error))
 
 
 @dataclass(frozen=True)
@@ -236,13 +232,10 @@ def _place(rule: Rule, value: float, low: float, high: float) -> Outcome:
 
 def _median(known: FloatArray, level: float) -> tuple[float, float, float]:
     """Between which order statistics a median lies whatever the law."""
-    from scipy.stats import binom
-
     value, ordered = float(np.median(known)), np.sort(known)
     # The number of values below the median is binomial: so many may be left out at each end.
-    beyond = int(binom.ppf(level / 2.0, len(known), 0.5))
-    while beyond >= 0 and 2.0 * binom.cdf(beyond, len(known), 0.5) > level:
-        beyond -= 1
+    chances = 2.0 * bdtr(np.arange(len(known)), len(known), 0.5)
+    beyond = int(np.searchsorted(chances, level, side="right")) - 1
     if beyond < 0:
         return value, -math.inf, math.inf
     return value, float(ordered[beyond]), float(ordered[-1 - beyond])

@@ -1,12 +1,12 @@
 """Fig. 7 of paper C: worst-case emission of the optimal scheme, EPR and EPR-EP."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import xarray as xr
 
 from .. import task_figures as tasks
 from ..figure import Claim, Diagram, Evidence, Figure, Results, factor
-from ..measure import conditions, feasible, short, split
+from ..measure import conditions, feasible, short
 from ..sentences import listed
 from ..task_figures import (
     ALGORITHM_1,
@@ -21,7 +21,7 @@ from ..task_figures import (
 from ..verdicts import Checks
 
 EPR, EPR_EP = "EPR", "EPR-EP"
-EQUAL = "F_max / N"
+EQUAL, PAYS, RATE = "F_max / N", "a rate that pays", "equal rate"
 SLOWER = dict(zip(THETAS, ("2 GHz", "1.2 GHz", "0.9 GHz"), strict=True))
 """By theta_0, a rate of the server near that below which offloading saves emission at equal rates
 (docs/problems.md); the last is above it."""
@@ -55,40 +55,40 @@ def _diagrams(results: Results) -> list[list[Diagram]]:
         slower = SLOWER[part["theta_0"].item()]
         names = {one: one for one in (*ALGORITHM_1, EXACT)}
         names |= {_at(kind, EQUAL): _at(kind, EQUAL) for kind in (EPR, EPR_EP)}
-        names |= {_at(kind, slower): _at(kind, "a rate that pays") for kind in (EPR, EPR_EP)}
+        names |= {_at(kind, slower): _at(kind, PAYS) for kind in (EPR, EPR_EP)}
         return part.sel(policy=list(names)).assign_coords(policy=list(names.values()))
 
     return tasks.scheme_rows(results["schemes"].sel(size=DRAWN), named)
 
 
-def _conditions(results: Results) -> Iterator[tuple[str, xr.Dataset, str]]:
-    """Each condition, the server's equal rate included."""
-    for name, part in split(results["schemes"], *OPEN, "size"):
-        pays = SLOWER[part["theta_0"].item()]
-        for rate, called in ((EQUAL, EQUAL), (pays, "a rate that pays")):
-            yield f"{name}, {called}", part, rate
+def _by_rate(results: Results) -> xr.Dataset:
+    """With the server's equal rate as a dimension: of each theta_0 the one that pays there."""
+    data = results["schemes"]
+
+    def at(theta_0: float, called: str) -> xr.Dataset:
+        rate = EQUAL if called == EQUAL else SLOWER[theta_0]
+        schemes = [*ALGORITHM_1, _at(EPR, rate), _at(EPR_EP, rate)]
+        part = data.sel(theta_0=[theta_0], policy=schemes)
+        return part.assign_coords(policy=[*ALGORITHM_1, EPR, EPR_EP])
+
+    rates = (EQUAL, PAYS)
+    thetas = data["theta_0"].values.tolist()
+    parts = [xr.concat([at(theta_0, one) for theta_0 in thetas], "theta_0") for one in rates]
+    return xr.concat(parts, RATE).assign_coords({RATE: list(rates)})
 
 
 def _below(lower: str, upper: str) -> Callable[[Results], Checks]:
     def checks(results: Results) -> Checks:
-        found: Checks = {}
-        for name, part, rate in _conditions(results):
-            more, kept = tasks.apart(part, _at(lower, rate), _at(upper, rate))
-            found |= conditions({AT_CYCLES: more}, along=CYCLES, prefix=name, kept=kept)
-        return found
+        more, kept = tasks.apart(_by_rate(results), lower, upper)
+        return conditions({AT_CYCLES: more}, *OPEN, "size", RATE, along=CYCLES, kept=kept)
 
     return checks
 
 
 def _rising(proposed: str) -> Callable[[Results], Checks]:
-    def checks(results: Results) -> Checks:
-        found: Checks = {}
-        for name, part, rate in _conditions(results):
-            schemes = (proposed, _at(EPR, rate), _at(EPR_EP, rate))
-            found |= tasks.rises(part, schemes, prefix=name)
-        return found
-
-    return checks
+    return lambda results: tasks.rises(
+        _by_rate(results), (proposed, EPR, EPR_EP), *OPEN, "size", RATE
+    )
 
 
 def _why_power_matters(evidence: Evidence) -> str:
