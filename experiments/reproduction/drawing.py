@@ -205,7 +205,10 @@ def _draw(ax: "Axes", diagram: Diagram, looks: dict[str, int]) -> None:
             label=label,
         )
         half = np.nan_to_num(half)
-        ax.fill_between(x, value - half, value + half, color=colour, alpha=0.18, linewidth=0)
+        low, high = value - half, value + half
+        if diagram.percent:
+            low, high = np.clip(low, 0.0, 100.0), np.clip(high, 0.0, 100.0)
+        ax.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
 
 
 def _set_axes(ax: "Axes", diagram: Diagram, places: Sequence[float], log_x: bool) -> None:

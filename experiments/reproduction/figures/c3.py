@@ -6,7 +6,17 @@ import xarray as xr
 
 from .. import task_figures as tasks
 from ..figure import Claim, Diagram, Evidence, Figure, Question, Results, factor
-from ..measure import EMISSION, FEASIBLE, conditions, curves, feasible, level, split, with_shares
+from ..measure import (
+    EMISSION,
+    FEASIBLE,
+    conditions,
+    curves,
+    feasible,
+    geometric_mean,
+    level,
+    split,
+    with_shares,
+)
 from ..sentences import shipped, span
 from ..task_figures import EXACT, LOCAL_CPU, OPEN, PRINTED_1, REPAIRED_1, SEARCH, THETAS, between
 from ..training_settings import NETWORK_C
@@ -101,13 +111,11 @@ def _within_limits(iteration: int) -> Callable[[Results], Checks]:
 
 def _why_fold(evidence: Evidence) -> str:
     """By theta_0, and how the printed one fails."""
-    judged = evidence.judged[REPAIRED_1]
     data = _solvable(evidence.results)
-    by_theta = "; ".join(
-        f"{span([of[0].interval[0] for name, of in judged.items() if f'theta_0 = {one:g}' in name])} "
-        f"at theta_0 = {one:g}"
-        for one in THETAS
-    )
+    moved = data["worst_emission_mg"].sel(policy=REPAIRED_1, drop=True)
+    ratio = moved.sel(iteration=0) / moved.sel(iteration=ITERATIONS)
+    factors = geometric_mean(ratio, "seed")
+    by_theta = "; ".join(f"{span(factors.sel(theta_0=one))} at theta_0 = {one:g}" for one in THETAS)
     ends = data["worst_emission_mg"].sel(policy=PRINTED_1)
     known = ends.sel(iteration=0).notnull()
     still = (ends.sel(iteration=0) == ends.sel(iteration=ITERATIONS)).where(known)

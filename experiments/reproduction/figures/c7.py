@@ -113,14 +113,17 @@ FIGURE = Figure(
         "there are two: F_max / N, at which offloading never saves emission; and a slower one, at which "
         f"it does for the smaller theta_0: {listed(SLOWER.values())} for theta_0 = "
         f"{listed(short(theta_0) for theta_0 in THETAS)}. Tasks are of {STATED}, as stated, or of "
-        f"{DRAWN} (drawn). Instances that one of the schemes cannot serve are left out."
+        f"{DRAWN} (drawn). Instances that one of the compared schemes cannot serve are left out of "
+        f"comparisons. {tasks.DRAWN.strip()}"
     ),
     x=tasks.MEGACYCLES,
     diagrams=_diagrams,
     minutes=(5.0, 0.5),
     studies=STUDIES,
     claims=(
-        Claim("c7-epr", {one: _below(one, EPR) for one in ALGORITHM_1}),
+        Claim(
+            "c7-epr", {one: _below(one, EPR) for one in ALGORITHM_1}, tasks.why_printed("schemes")
+        ),
         Claim("c7-epr-ep", {"EPR and EPR-EP": _below(EPR, EPR_EP)}, _why_power_matters),
         Claim("c7-rising", {one: _rising(one) for one in ALGORITHM_1}),
     ),

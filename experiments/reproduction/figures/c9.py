@@ -8,7 +8,7 @@ from .. import task_figures as tasks
 from ..figure import Claim, Diagram, Evidence, Figure, Question, Results, factor
 from ..measure import conditions, feasible, split, steps
 from ..sentences import span
-from ..task_figures import ALGORITHM_1, CYCLES, EXACT, OPEN, SEARCH
+from ..task_figures import ALGORITHM_1, CYCLES, EXACT, OPEN, PRINTED_1, SEARCH
 from ..verdicts import Checks
 
 SMALL, LARGE = 1, 4
@@ -32,11 +32,13 @@ def _emission(data: xr.Dataset) -> xr.DataArray:
 
 
 def _diagrams(results: Results) -> list[list[Diagram]]:
-    data = results["sizes"].sel({"rate floor": "all", "policy": [SEARCH, EXACT]})
-    labels = [f"{mb} MB, {policy}" for policy in (SEARCH, EXACT) for mb in (SMALL, LARGE)]
+    shown = (PRINTED_1, SEARCH, EXACT)
+    data = results["sizes"].sel({"rate floor": "all"})
+    data = data.assign(drawn=tasks.drawn(data)).sel(policy=list(shown))
+    labels = [f"{mb} MB, {policy}" for policy in shown for mb in (SMALL, LARGE)]
     data = data.stack(line=("policy", "size")).drop_vars(["line", "policy", "size"])
     parts = split(data.assign_coords(line=labels), "theta_0")
-    return tasks.emission_rows(parts, by="line", emitted=_emission)
+    return tasks.emission_rows(parts, lambda part: part["drawn"], by="line")
 
 
 def _larger(subject: str) -> Callable[[Results], Checks]:
@@ -85,7 +87,7 @@ FIGURE = Figure(
     title="Task size and task complexity",
     notes=(
         "Not stated: theta_0. All tasks of an instance have the same size and the same cycles. Drawn is "
-        "the floor for all."
+        f"the floor for all. {tasks.DRAWN.strip()}"
     ),
     x=tasks.MEGACYCLES,
     diagrams=_diagrams,
