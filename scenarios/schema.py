@@ -1,11 +1,11 @@
 """A scenario: its sections, and the checks that concern several of them."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import hypot
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 
 from .base import Inconsistency, Section, reject
 from .carbon_section import CarbonSection
@@ -85,11 +85,7 @@ class Scenario(Section):
 
     def doubts(self, *keys: str) -> bool:
         """Whether one of these keys, or what they stand in or what stands in them, is doubtful."""
-        return any(
-            one == key or one.startswith(f"{key}.") or key.startswith(f"{one}.")
-            for key in keys
-            for one in self._doubtful
-        )
+        return _touch(keys, self._doubtful)
 
     @property
     def lost_files(self) -> tuple[tuple[str, Mapping[str, Any]], ...]:
@@ -132,34 +128,31 @@ class Scenario(Section):
         return tomli_w.dumps(self.model_dump(exclude_none=True, exclude=unused))
 
     @model_validator(mode="after")
-    def _fits_together(self) -> "Scenario":
+    def _fits_together(self, info: ValidationInfo) -> "Scenario":
         if self.topology.file is not None:  # which has their number
             self.stations.sbs.__dict__["count"] = None
         if self.mobility.model == "trace" and "count" not in self.devices.model_fields_set:
             self.devices.__dict__["count"] = None  # as many as the file has
-        checks = (
-            _positions,
-            _placed_by_file,
-            _circle,
-            _problem,
-            _failures,
-            _reports,
-            _backhaul,
-            _carbon,
-        )
+        doubtful = info.context or ()  # keys that are not as the file says
+        checks = (check for check, keys in _CHECKS.items() if not _touch(keys, doubtful))
         reject(*(found for check in checks for found in check(self)))
         return self
 
 
-def _positions(scenario: Scenario) -> Iterator[Inconsistency]:
+def _devices(scenario: Scenario) -> Iterator[Inconsistency]:
+    yield from _positions(scenario, {"devices.positions": scenario.devices.positions})
+
+
+def _stations(scenario: Scenario) -> Iterator[Inconsistency]:
+    mbs, sbs = scenario.stations.mbs.position, scenario.stations.sbs.positions
+    given = {"stations.sbs.positions": sbs, "stations.mbs.position": mbs and (mbs,)}
+    yield from _positions(scenario, given)
+
+
+def _positions(scenario: Scenario, given: Mapping[str, object]) -> Iterator[Inconsistency]:
     """Places outside of the area, and files of coordinates without a place for it on the Earth."""
     width, height = scenario.area.size
-    mbs = scenario.stations.mbs.position
-    for key, points in (
-        ("devices.positions", scenario.devices.positions),
-        ("stations.sbs.positions", scenario.stations.sbs.positions),
-        ("stations.mbs.position", mbs and (mbs,)),
-    ):
+    for key, points in given.items():
         if isinstance(points, File) and scenario.area.rectangle is None:
             what = "a file of coordinates needs `area.rectangle`"
             yield Inconsistency(what, key, "south, west, …")
@@ -290,3 +283,41 @@ def _carbon(scenario: Scenario) -> Iterator[Inconsistency]:
             "carbon.budget",
             '`policy.penalty = "carbon"`',
         )
+
+
+_CHECKS: dict[Callable[[Scenario], Iterator[Inconsistency]], tuple[str, ...]] = {
+    _devices: ("area", "devices.positions"),
+    _stations: ("area", "stations.sbs.positions", "stations.mbs.position"),
+    _placed_by_file: ("topology", "stations"),
+    _circle: ("area", "stations.mbs.position", "stations.sbs"),
+    _problem: (
+        "run.problem",
+        "channel.access",
+        "stations.sbs.count",
+        "stations.mbs.failures",
+        "topology.file",
+        "tasks.deadline",
+        "tasks.buffer",
+        "devices.battery",
+        "twin.predict",
+        "tasks.classes",
+        "carbon.devices",
+        "carbon.signal",
+        "carbon.forecast",
+        "policy.penalty",
+    ),
+    _failures: ("run.slot", "stations.mbs.failures", "stations.sbs.failures"),
+    _reports: ("run.slot", "twin.device", "twin.station"),
+    _backhaul: ("backhaul", "twin.sync"),
+    _carbon: ("carbon", "devices.count", "stations.sbs.count", "topology.file", "policy.penalty"),
+}
+"""Of each check the keys that it looks at."""
+
+
+def _touch(keys: Iterable[str], others: Iterable[str]) -> bool:
+    """Whether a key is one of the others, or stands in it, or holds it."""
+    return any(
+        one == key or one.startswith(f"{key}.") or key.startswith(f"{one}.")
+        for key in keys
+        for one in others
+    )

@@ -425,10 +425,12 @@ def check_files(scenario: Scenario, mobility: Any) -> None:
                 attempt(table["file"], key, series(reading, key))
         else:
             attempt(table["file"], key, lambda path: None)
-    if isinstance(mobility, TraceMobility) and not scenario.doubts("run"):
+    if isinstance(mobility, TraceMobility):
+        # Of a run of unknown length its beginning, which every run reads.
+        length_s = 0.0 if scenario.doubts("run") else scenario.run.slots * scenario.run.slot
         try:
             with _naming_of(mobility):
-                _read_movements(mobility, scenario.run.slots * scenario.run.slot)
+                _read_movements(mobility, length_s)
         except ScenarioError as error:
             issues.extend(error.issues)
     if issues:
