@@ -538,6 +538,8 @@ def reproduce(
     output: AnyPath = "reproduction",
     *,
     quick: bool = False,
+    train: bool = True,
+    page: bool = False,
     workers: int | None = None,
     data_dir: AnyPath | None = None,
     reporter: "Reporter | None" = None,
@@ -550,6 +552,8 @@ def reproduce(
         figures: ids as "c3", or "all".
         output: folder for data, pictures and the page.
         quick: few seeds and points.
+        train: whether policies are trained; else what needs them is not run.
+        page: only make pictures and page anew, of the numbers that are in the folder.
         workers: as for `sweep`.
         data_dir: as for `run`.
         reporter: is handed the progress.
@@ -566,11 +570,17 @@ def reproduce(
     except ValueError as error:
         raise ArgumentError(str(error)) from None
     folder, data = Path(output), Path(data_dir) if data_dir else None
+    if page:
+        from .experiments.reproduction.page import redraw
+
+        redraw(folder)
+        return folder / "index.html"
     try:
         engine.reproduce(
             asked,
             folder,
             quick=quick,
+            train=train,
             workers=workers or cores(),
             data_dir=data,
             reporter=reporter,

@@ -348,6 +348,12 @@ def train(as_json: bool, **arguments: Any) -> None:
 @main.command()
 @click.argument("figures", nargs=-1, metavar="[FIGURE]…")
 @click.option("--quick", is_flag=True, help="Few seeds and points: to see that it works.")
+@click.option(
+    "--no-training", is_flag=True, help="Leave out what needs trained policies: minutes, not days."
+)
+@click.option(
+    "--page", is_flag=True, help="Only make pictures and page anew, of the numbers in --output."
+)
 @folder_option(
     "-o",
     "--output",
@@ -363,7 +369,7 @@ def reproduce(figures: Sequence[str], **arguments: Any) -> None:
     FIGURE is an id as in c3, or all. Without it, the figures are listed with their claims and the CPU
     time that they take. Whatever ended it, the same command goes on from there.
     """
-    if not figures:
+    if not figures and not arguments["page"]:
         from edgesim.experiments.reproduction.catalogue import listing
 
         say(listing())
@@ -374,6 +380,7 @@ def reproduce(figures: Sequence[str], **arguments: Any) -> None:
         from edgesim.experiments.reproduction.engine import Reporter
 
         reporter = Reporter(log=click.echo, runs=sweep_progress)
+        arguments["train"] = not arguments.pop("no_training")
         say(f"page: {api.reproduce(figures, reporter=reporter, **arguments)}")
 
 

@@ -32,7 +32,8 @@ def items(words: Iterable[str], incomplete: str, before: str = "") -> list[Compl
 def scenarios(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Shipped scenarios, and files."""
     names = sorted(path.stem for path in FOLDER.glob("*.toml"))
-    return [*items(names, incomplete), CompletionItem(incomplete, type="file")]
+    # Of what comes before files, bash forgets all; files it offers where no name fits.
+    return [CompletionItem(incomplete, type="file"), *items(names, incomplete)]
 
 
 def policies(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -26,6 +26,7 @@ from ..simulator.core.outputs import OutputError
 from ..simulator.core.recorder import EndStatus
 from ..simulator.core.saved_state import StateError
 from ..simulator.core.signals import stopped_by_signals
+from ..simulator.green import leads_of
 from ..traces.layout import RunInfo
 from ..traces.reader import TraceError, is_hdf5, open_trace
 from ..traces.writer import TraceWriter
@@ -160,7 +161,7 @@ def _load(policy: Any, scenario: Scenario, plan: Blueprint | None) -> None:
         ScenarioError: there is none, it may not be read, or it does not fit.
     """
     if isinstance(policy, Agent):
-        policy.load(plan and plan.problem, scenario)
+        policy.load(None if plan is None else plan.problem, scenario)
     if not isinstance(policy, TrainablePolicy):
         return
     if (name := policy.checkpoint) is not None:
@@ -412,6 +413,7 @@ def run_info(experiment: Experiment) -> RunInfo:
         cycles_per_bit=network.cycles_per_bit,
         inputs=inputs_of(scenario, experiment.blueprint, experiment.policy),
         carbon=experiment.blueprint.carbon_about,
+        leads=leads_of(scenario),
         encoding=encoding,
         network={
             "station_bandwidth_hz": network.station_bandwidth_hz,

@@ -218,10 +218,10 @@ def explained(what: str | None, width: int) -> list[str]:
             if asked in (dotted, key.name):
                 lines += _of_key(dotted, key, width)
     if not lines:
-        names = [path for one in known.sections for path in one.paths if path]
-        names += dict.fromkeys(model.name for model in known.models)
-        near = nearest(asked, [*names, *dict(known.dotted())])
-        near = near or nearest(asked, [key.name for _, key in known.dotted()])
+        words = [path for one in known.sections for path in one.paths if path]
+        words += [model.name for model in known.models]
+        words += [dotted for dotted, _ in known.dotted()]
+        near = nearest(asked, words) or nearest(asked, [key.name for _, key in known.dotted()])
         allowed = "a section, a key, or the name of a model or policy: edgesim keys lists them"
         raise ScenarioError([Issue(what, "not known", allowed=allowed, near=near)])
     return lines[1:] if lines[0] == "" else lines

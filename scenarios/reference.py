@@ -16,6 +16,8 @@ from .schema import Scenario
 from .units import Noise, Quantity
 from .validation import alternatives, describe, described, field_hint, tables
 
+_SECTION = re.compile(r"^(?:Args|Attributes):\n((?:[ ]+.*\n?|\n)+)", re.MULTILINE)
+
 Components = Mapping[str, Mapping[str, Mapping[str, str]]]
 """Of each kind in `components.KEYS`, by problem, the built-in names and their classes."""
 
@@ -34,8 +36,8 @@ def gather(components: Components) -> KeyList:
         for problem, builtins in by_problem.items():
             for name in builtins:
                 cls = resolve(name, kind, builtins)
-                known = models.get((kind, name, cls))
-                problems = (*known.problems, problem) if known else (problem,)
+                before = models.get((kind, name, cls))
+                problems = (*before.problems, problem) if before else (problem,)
                 text, keys = _docstring(cls)[0], tuple(_keys_of_class(cls))
                 models[kind, name, cls] = Model(kind, KEYS[kind], name, problems, text, keys)
     known = KeyList(tuple(one for one in sections if one.keys), tuple(models.values()))
@@ -76,12 +78,20 @@ def as_table(keys: KeyList) -> dict[str, Any]:
 def _sections(model: type[BaseModel], path: str) -> Iterator[tuple[str, type[BaseModel]]]:
     """The tables inside a table, depth first."""
     for name, field in model.model_fields.items():
-        for table in tables(field_hint(field)):
+        hint = field_hint(field)
+        for table in dict.fromkeys([*tables(hint), *tables(_items(hint))]):
             inner = f"{path}.{name}" if path else name
             # A table of one key is described where it is used: { file = … }.
             if len(table.model_fields) > 1 or not path:
                 yield inner, table
                 yield from _sections(table, inner)
+
+
+def _items(hint: object) -> object:
+    """The hint of a list's items; of anything else nothing."""
+    while get_args(hint) and get_origin(hint) is not tuple:
+        hint = get_args(hint)[0]
+    return get_args(hint)[0] if get_args(hint) else None
 
 
 def _keys_of(model: type[BaseModel]) -> Iterator[Key]:
@@ -162,13 +172,17 @@ def _metadata(hint: object) -> Iterator[object]:
         yield from _metadata(part)
 
 
+def meanings_of(cls: type) -> dict[str, str]:
+    """What its docstring says of each argument or attribute."""
+    return _docstring(cls)[1]
+
+
 def _docstring(cls: type) -> tuple[str, dict[str, str]]:
     """The first sentence of a class's docstring, and the meaning of each argument, inherited ones too."""
     meanings = {}
     for base in reversed(cls.__mro__):
         head, _, rest = inspect.cleandoc(base.__doc__ or "").partition("\n\n")
-        section = re.search(r"^(?:Args|Attributes):\n((?:[ ]+.*\n?|\n)+)", rest, re.MULTILINE)
-        if section:
+        for section in re.finditer(_SECTION, rest):
             for entry in re.finditer(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", section[1], re.MULTILINE):
                 meanings[entry[1]] = " ".join(entry[2].split()).removesuffix(".")
     return " ".join(head.split()), meanings

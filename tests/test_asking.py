@@ -381,12 +381,13 @@ def test_completion_in_bash_itself() -> None:
         env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert "_edgesim_completion" in ran.stderr
-    call = (
-        'eval "$(_EDGESIM_COMPLETE=bash_source edgesim)"\n'
-        "COMP_WORDS=(edgesim run iiot_20dev --set trace.level = s); COMP_CWORD=6\n"
-        "_edgesim_completion edgesim 2>/dev/null; printf '%s\\n' \"${COMPREPLY[@]}\"\n"
-    )
+    call = 'eval "$(_EDGESIM_COMPLETE=bash_source edgesim)"\n'
+    for words in ("run iiot_20dev --set trace.level = s", "run carb", "keys 3gpp-i"):
+        call += (
+            f"COMP_WORDS=(edgesim {words}); COMP_CWORD={len(words.split())}; COMPREPLY=()\n"
+            "_edgesim_completion edgesim 2>/dev/null; echo ${COMPREPLY[@]}\n"
+        )
     ran = subprocess.run(
         ["bash", "-c", call], env=environment, capture_output=True, text=True, check=True
     )
-    assert ran.stdout.split() == ["summary", "slots"]
+    assert ran.stdout.splitlines() == ["summary slots", "carbon_6ue", "3gpp-inf"]

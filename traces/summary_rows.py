@@ -125,7 +125,7 @@ VARIABLES: Mapping[str, Mapping[str, Variable]] = {
     "tasks": TASK_VARIABLES,
     "network": NETWORK_VARIABLES,
     "timing": {"decision_s": DECISION_S},
-    "summary": SUMMARY_VARIABLES,
+    "summary": {"seed": SLOT_COORDINATES["seed"], **SUMMARY_VARIABLES},
 }
 """By group of a trace."""
 
@@ -152,7 +152,7 @@ def explained(what: str | None, width: int) -> list[str]:
             lines += ["", *_of_row(row, width)]
     for group, variables in VARIABLES.items():
         # What /summary has of a variable of /slots is said there.
-        if asked in variables and (group != "summary" or asked not in SLOT_VARIABLES):
+        if asked in variables and (group != "summary" or asked not in VARIABLES["slots"]):
             lines += ["", *_of_variable(group, asked, variables[asked], width)]
     if not lines:
         names = [

@@ -111,7 +111,9 @@ def _dataset(training: Trainings, made: list[_Step], quick: bool) -> xr.Dataset:
     for step in made:
         paths[step.place] = str(step.folder / "best.pt")
     variables["checkpoint"] = (dims, paths)
-    return xr.Dataset(variables, {**levels, "seed": np.arange(1, seeds + 1)})
+    cost = sum(step.result().get("cpu_s", 0.0) for step in made)
+    coords = {**levels, "seed": np.arange(1, seeds + 1)}
+    return xr.Dataset(variables, coords, {"cpu_s": cost})
 
 
 def _columns(path: Path) -> dict[str, FloatArray]:

@@ -104,7 +104,8 @@ def run_training(training: TrainingJob, folder: Path) -> JobOutcome:
             )
             if not result.complete:
                 return JobOutcome(training.id, "interrupted", "interrupted; start again to go on")
-            about = {"steps": result.steps, "score": result.score, **result.best}
+            cost = {"steps": result.steps, "cpu_s": time.process_time() - started}
+            about = {**cost, "score": result.score, **result.best}
             put_text(training.folder / _DONE, json.dumps(about, indent=2) + "\n")
     except (ScenarioError, RunError, OutputError, OSError) as error:
         return JobOutcome(training.id, "failed", str(error).replace("\n", "; "))
