@@ -186,12 +186,14 @@ def learns(scenario: Scenario) -> bool:
     return isinstance(policy, TrainablePolicy) and policy.checkpoint is None
 
 
-def with_steps(scenario: Scenario, steps: int, given: AnyPolicy | None = None) -> Scenario:
-    """The same training with about so many environment steps, over all replicas.
+def with_steps(scenario: Scenario, steps: int | None, given: AnyPolicy | None = None) -> Scenario:
+    """The same training with about so many environment steps, over all replicas; None are its own.
 
     Raises:
         ScenarioError: its policy does not learn.
     """
+    if steps is None:
+        return scenario
     key, value = learning_policy(scenario, given).length(steps)
     return load_scenario(scenario, {f"policy.{key}": value})
 
