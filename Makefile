@@ -9,10 +9,10 @@ BIN      := $(VENV)/bin
 PIP      := $(BIN)/python -m pip --disable-pip-version-check
 # The editable install is a tree of links, build/__editable__*: it is renewed when a folder's
 # time says that a file was added or removed, and when it is gone.
-FOLDERS  := $(shell find simulator policies scenarios traces experiments -type d ! -name __pycache__)
+FOLDERS  := $(shell find commands simulator policies scenarios traces experiments -type d ! -name __pycache__)
 RELINK   := $(if $(wildcard build/__editable__.*),,relink)
 
-.PHONY: run test test-slow mutants bench lint types check wheel clean relink
+.PHONY: run test test-slow docs mutants bench lint types check wheel clean relink
 
 run: $(VENV)/linked
 	$(BIN)/edgesim run $(SCENARIO)
@@ -23,6 +23,10 @@ test: $(VENV)/compiled
 
 test-slow: $(VENV)/developed
 	$(BIN)/python -m pytest -n auto -m slow
+
+# The site, in build/site: open its index.html. Warnings are errors.
+docs: $(VENV)/developed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 # Would the tests notice a wrong line? Takes hours; MUTANTS='--only REGEX' tries some.
 mutants: $(VENV)/compiled

@@ -1,6 +1,5 @@
 """The `edgesim` command: parses, calls, prints. The work is done by `api.py`."""
 
-import json
 import math
 import shlex
 import sys
@@ -11,14 +10,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from edgesim import terminal
+from edgesim.commands import completion
+from edgesim.commands.asking import data, explain, keys, new, policies, scenarios, show
 from edgesim.exits import FAILED, Program, check_picture, refuse, user_errors
 from edgesim.terminal import say
 
 if TYPE_CHECKING:
     from edgesim.experiments.block import Running
-    from edgesim.experiments.train import TrainingResult
+    from edgesim.experiments.training_result import TrainingResult
 
-DATA_KINDS = ("carbon", "arrivals", "mobility", "positions", "topology")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -26,6 +26,10 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 @click.version_option(package_name="edgesim", message="%(prog)s %(version)s")
 def main() -> None:
     """Simulate edge networks that are managed through digital twins."""
+
+
+for command in (new, keys, explain, show, policies, scenarios, data):
+    main.add_command(command)
 
 
 def options(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -72,6 +76,7 @@ set_option = click.option(
     multiple=True,
     metavar="KEY=VALUE",
     help="Override any key of the scenario, as in stations.sbs.count=5. Repeatable.",
+    shell_complete=completion.settings,
 )
 data_option = folder_option(
     "--data",
@@ -84,7 +89,13 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print as JSO
 workers_option = click.option(
     "--workers", type=click.IntRange(min=1), help="Processes.  [default: one for each core]"
 )
-policy_option = click.option("--policy", metavar="NAME", help="Instead of the scenario's own.")
+policy_option = click.option(
+    "--policy",
+    metavar="NAME",
+    help="Instead of the scenario's own.",
+    shell_complete=completion.policies,
+)
+scenario_argument = click.argument("scenario", shell_complete=completion.scenarios)
 numbers_option = click.option(
     "--number",
     "numbers",
@@ -97,7 +108,7 @@ grouping_options = options(
     numbers_option,
 )
 experiment_options = options(
-    click.argument("scenario"),
+    scenario_argument,
     click.option("--seed", type=int, help="Of the first replication."),
     click.option("--slots", type=int, help="Length of the run."),
     set_option,
@@ -171,7 +182,10 @@ def run(train_first: bool, checkpoint: Path | None, as_json: bool, **arguments: 
             path = trace.path
             if not started:
                 say(f"{path} is complete", err=True)
-            print_result(trace.summary(), as_json)
+            counted = trace.summary()
+            terminal.print_result(counted, as_json)
+            if counted.advice:
+                say(f"advice: {counted.advice}", err=True)
         if interrupt:
             raise interrupt
         if not as_json:
@@ -184,6 +198,7 @@ def run(train_first: bool, checkpoint: Path | None, as_json: bool, **arguments: 
 @click.option(
     "--policies",
     metavar="A,B,…",
+    shell_complete=completion.policies,
     help="The first is the baseline. Braces hold keys of [policy] for one policy alone, as in "
     "lyapunov,lyapunov{V=1e14},epr.  [required for a scenario]",
 )
@@ -229,7 +244,7 @@ def compare(
             check_picture(picture)
             values = policies or ()
             compared = api.compare_sweep(scenario, values=values, warmup=warmup, **of_sweep)
-            print_result(compared, as_json)
+            terminal.print_result(compared, as_json)
             if picture:
                 api.plot(compared, picture)
         return
@@ -250,7 +265,7 @@ def compare(
             watch=lambda label, number, count: run_progress(f"{label} ({number} of {count})"),
             **given,
         )
-        print_result(comparison, as_json)
+        terminal.print_result(comparison, as_json)
         if not as_json:
             say(f"traces: {comparison.baseline.trace.parent}")
         if picture:
@@ -289,17 +304,17 @@ def sweep(
         from edgesim.experiments.progress import sweep_progress
 
         if status:
-            print_result(api.sweep_status(sweep, output), as_json)
+            terminal.print_result(api.sweep_status(sweep, output), as_json)
             return
         if dry_run:
             trust = arguments["trust"]
             estimate = api.estimate_sweep(sweep, workers=workers, data_dir=data_dir, trust=trust)
-            print_result(estimate, as_json)
+            terminal.print_result(estimate, as_json)
             return
         with sweep_progress() as (watch, report):
             arguments |= {"workers": workers, "data_dir": data_dir}
             ended = api.sweep(sweep, output, watch=watch, report=report, **arguments)
-        print_result(ended, as_json)
+        terminal.print_result(ended, as_json)
         if not as_json:
             say(f"results: edgesim compare {ended.folder}")
         if ended.complete < ended.runs:
@@ -307,9 +322,11 @@ def sweep(
 
 
 @main.command()
-@click.argument("scenario")
+@scenario_argument
 @policy_option
 @click.option("--seed", type=int, help="Of the training; its own seeds are held out.")
+@click.option("--steps", type=click.IntRange(min=1), help="Environment steps, about, in all.")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", help="Of networks.")
 @set_option
 @data_option
 @trust_option
@@ -383,47 +400,6 @@ def validate(scenario: str, **arguments: Any) -> None:
 
 
 @main.command()
-def policies() -> None:
-    """List the policies, by the problem that they solve."""
-    from edgesim.policies.catalogue import POLICIES, descriptions
-
-    for problem in POLICIES:
-        say(f"{problem}:")
-        print_list([(f"  {name}", text) for name, text in descriptions(problem)])
-
-
-@main.command()
-def scenarios() -> None:
-    """List the shipped scenarios."""
-    from edgesim.scenarios.shipped import shipped
-
-    print_list([(scenario.name, scenario.title) for scenario in shipped()])
-
-
-@main.group(invoke_without_command=True)
-@click.pass_context
-def data(context: click.Context) -> None:
-    """List the data that ship, and where others are published; `check` says what a file is."""
-    if context.invoked_subcommand is None:
-        from edgesim.experiments.data_check import listing
-
-        say(listing())
-
-
-@data.command("check")
-@click.argument("file")
-@click.option("--as", "kind", required=True, type=click.Choice(DATA_KINDS), help="What it is of.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="How it is read.")
-@json_option
-def check_data(file: str, kind: str, overrides: Sequence[str], as_json: bool) -> None:
-    """Say what FILE is: columns, period, step, gaps, time zone, and what a scenario makes of it."""
-    with user_errors():
-        from edgesim.experiments.data_check import check_data
-
-        print_result(check_data(file, kind, overrides), as_json)
-
-
-@main.command()
 @click.argument(
     "traces", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="TRACE…"
 )
@@ -442,10 +418,14 @@ def summary(
 
         if len(traces) == 1 and traces[0].is_dir():
             groups = api.summarise_sweep(traces[0], by=by, numbers=numbers, warmup=warmup)
-            print_result(groups, as_json)
+            terminal.print_result(groups, as_json)
             return
         refuse({"by": by, "numbers": numbers}, "traces")
-        print_result(api.summarise(traces, warmup), as_json)
+        counted = api.summarise(traces, warmup)
+        terminal.print_result(counted, as_json)
+        for one in counted.traces:
+            if one.advice:
+                say(f"advice: {one.path}: {one.advice}", err=True)
 
 
 @main.command()
@@ -577,28 +557,11 @@ def trained(arguments: Mapping[str, Any], as_json: bool) -> Path:
     from edgesim.experiments.progress import training_progress
 
     command = shlex.join(["edgesim", *sys.argv[1:]])
-    with training_progress() as follow:
-        result: TrainingResult = api.train(command=command, follow=follow, **arguments)
-    figures = {"steps": result.steps, **result.best, "checkpoint": str(result.checkpoint)}
-    if as_json:
-        say(json.dumps(figures, indent=2))
-    else:
-        for key, value in figures.items():
-            text = f"{value:,.6g}" if isinstance(value, float) else f"{value}"
-            say(f"{key:<26}{text}")
+    with training_progress() as (follow, foretell):
+        result: TrainingResult = api.train(
+            command=command, foretell=foretell, follow=follow, **arguments
+        )
+    terminal.print_result(result, as_json)
+    if result.warning:
+        say(f"warning: {result.warning}", err=True)
     return result.checkpoint
-
-
-def print_result(result: Any, as_json: bool) -> None:
-    """As JSON, or as a table as wide as it needs."""
-    if as_json:
-        say(result.to_json())
-        return
-    terminal.print_table(result.to_table())
-
-
-def print_list(rows: Sequence[tuple[str, str]]) -> None:
-    """Names and their descriptions, in two columns."""
-    width = max(len(name) for name, _ in rows)
-    for name, text in rows:
-        say(f"{name:<{width}}  {text}")

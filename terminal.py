@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+    from edgesim.traces.printing import Printable
+
 SHOWABLE = "edgesim-showable"
 """Error handler of streams: a character that an encoding has not is written with those that all have."""
 
@@ -108,6 +110,14 @@ def say(message: object, *, err: bool = False) -> None:
     from edgesim.traces.printing import shown
 
     click.echo(shown(message), err=err)
+
+
+def print_result(result: "Printable", as_json: bool) -> None:
+    """As JSON, or as a table as wide as it needs."""
+    if as_json:
+        say(result.to_json())
+        return
+    print_table(result.to_table())
 
 
 def print_table(table: "RenderableType") -> None:

@@ -3,6 +3,7 @@
 - docs/iiot_20dev.png: what `edgesim plot` draws of a run of the shipped scenario
 - docs/melbourne_cbd.png: its map of Melbourne
 - docs/tradeoff.svg: energy against queues, by V and by the reading of the perturbation
+- docs/concept_*.svg and docs/theory.svg: see docs/concept_figures.py
 - docs/scaling.svg: CPU time against the number of devices, as `python -m benchmarks scaling` has it
 
 With names, only these: `python docs/figures.py tradeoff`.
@@ -13,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from concept_figures import interval, problems, slot, theory, twin
 from matplotlib import pyplot as plt
 from matplotlib.ticker import NullFormatter
 
@@ -119,7 +121,9 @@ def scaling(folder: Path) -> None:
     save(figure, DOCS / "scaling.svg")
 
 
-FIGURES = {figure.__name__: figure for figure in (iiot_20dev, melbourne_cbd, tradeoff, scaling)}
+OWN = (iiot_20dev, melbourne_cbd, tradeoff, scaling)
+CONCEPTS = (twin, slot, problems, interval, theory)
+FIGURES = {figure.__name__: figure for figure in (*OWN, *CONCEPTS)}
 
 
 def main(names: Iterable[str]) -> None:

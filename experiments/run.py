@@ -6,6 +6,7 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from ..policies.base import AnyPolicy
 from ..policies.learning.agent import Agent
@@ -25,10 +26,12 @@ from ..simulator.core.outputs import OutputError
 from ..simulator.core.recorder import EndStatus
 from ..simulator.core.saved_state import StateError
 from ..simulator.core.signals import stopped_by_signals
+from ..simulator.green import leads_of
 from ..traces.layout import RunInfo
 from ..traces.reader import TraceError, is_hdf5, open_trace
 from ..traces.writer import TraceWriter
 from . import checkpoint
+from .advice import advice
 from .block import Block, Experiment, Running
 from .blocks import Blocks, begun
 from .checkpoint import Checkpoint, checkpoint_path
@@ -123,28 +126,24 @@ def prepare(scenario: Scenario, policy: AnyPolicy | None = None) -> Experiment:
         ScenarioError: with all that is wrong.
     """
     issues: list[Issue] = []
+    made: Any = None
+    plan: Blueprint | None = None
     try:
         if not scenario.doubts("policy.name", "run.problem"):
             made = make_policy(scenario, policy)
     except ScenarioError as error:
         issues.extend(error.issues)
+        made = error.rest
     try:
         plan = blueprint(scenario)
     except ScenarioError as error:
         issues.extend(error.issues)
-    if issues or scenario.doubtful:
+    try:
+        _load(made, scenario, plan)
+    except ScenarioError as error:
+        issues.extend(error.issues)
+    if issues or plan is None:
         raise ScenarioError(issues)
-    if isinstance(made, TrainablePolicy):
-        if (name := made.checkpoint) is not None:
-            check_inside(scenario, Path(name), Path.cwd(), "policy.checkpoint", name)
-        try:
-            made.load(plan.problem)
-        except ValueError as error:
-            value = made.checkpoint and as_toml(made.checkpoint)
-            issue = Issue(scenario.source, str(error), "policy.checkpoint", value)
-            raise ScenarioError([issue]) from None
-    if isinstance(made, Agent):
-        made.load(plan.problem, scenario)
     try:
         if (check := getattr(made, "check", None)) is not None:
             check(plan.problem.network, plan.problem)
@@ -155,8 +154,30 @@ def prepare(scenario: Scenario, policy: AnyPolicy | None = None) -> Experiment:
     return Experiment(scenario, replace(plan, notes=partial(_notes, plan)), made)
 
 
+def _load(policy: Any, scenario: Scenario, plan: Blueprint | None) -> None:
+    """Have a policy that learned read its file, as far as it is known what for.
+
+    Raises:
+        ScenarioError: there is none, it may not be read, or it does not fit.
+    """
+    if isinstance(policy, Agent):
+        policy.load(None if plan is None else plan.problem, scenario)
+    if not isinstance(policy, TrainablePolicy):
+        return
+    if (name := policy.checkpoint) is not None:
+        check_inside(scenario, Path(name), Path.cwd(), "policy.checkpoint", name)
+    try:
+        if plan is None:
+            policy.look(scenario.run.problem)
+        else:
+            policy.load(plan.problem)
+    except ValueError as error:
+        issue = Issue(scenario.source, str(error), "policy.checkpoint", name and as_toml(name))
+        raise ScenarioError([issue]) from None
+
+
 def _notes(plan: Blueprint) -> list[str]:
-    return [*plan.notes(), *radio_notes(plan)]
+    return [*plan.notes(), *radio_notes(plan), *advice(plan)]
 
 
 def execute(
@@ -392,6 +413,7 @@ def run_info(experiment: Experiment) -> RunInfo:
         cycles_per_bit=network.cycles_per_bit,
         inputs=inputs_of(scenario, experiment.blueprint, experiment.policy),
         carbon=experiment.blueprint.carbon_about,
+        leads=leads_of(scenario),
         encoding=encoding,
         network={
             "station_bandwidth_hz": network.station_bandwidth_hz,

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, time
 from difflib import get_close_matches
+from typing import Self
 
 _WIDTH = 60
 
@@ -42,7 +43,10 @@ class Issue:
             text += f"; allowed: {self.allowed}"
         if self.near:
             text += f"; did you mean `{self.near}`?"
-        return text
+        if text.isprintable():
+            return text
+        # What is in a file may be no text: a message is a line, whatever stands there.
+        return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
 class ScenarioError(ValueError):
@@ -61,6 +65,28 @@ class ScenarioError(ValueError):
 
     def __str__(self) -> str:
         return "\n".join(str(issue) for issue in self.issues)
+
+
+class Mistakes(list[Issue]):
+    """Collects what is wrong, to tell it at once: what a `with` of it raises as a ScenarioError is kept."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, ScenarioError):
+            return False
+        self.extend(error.issues)
+        return True
+
+    def tell(self) -> None:
+        """Nothing, if nothing is wrong.
+
+        Raises:
+            ScenarioError: with all that is, each once.
+        """
+        if self:
+            raise ScenarioError(list(dict.fromkeys(self)))
 
 
 @contextmanager

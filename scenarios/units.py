@@ -72,6 +72,7 @@ _IN_SI = {
     "1/bit": {"1/bit": "1", "cycle/bit": "1", "cycles/bit": "1", "cycles/B": "1/8"},
     "g/J": {"g/J": "1", "g/kWh": "1/3.6e6", "gCO2/kWh": "1/3.6e6"}
     | {"kg/kWh": "1/3.6e3", "kg/MWh": "1/3.6e6"},
+    "g": {"g": "1", "mg": "1e-3", "ug": "1e-6", "kg": "1e3"},
 }
 _KNOWN = {unit: si for si, units in _IN_SI.items() for unit in units}
 
@@ -184,7 +185,7 @@ class Quantity:
             number = float("inf")
         if not abs(number) < float("inf"):
             raise self._error("not finite")
-        if bare and not self._is_plausible(number):
+        if bare and not self.is_plausible(number):
             meant = " or ".join(f'"{one}"' for one in self._meant(number))
             hint = f"did you mean {meant}; " if meant else ""
             si = f"{_exact(number)} {self.unit}"
@@ -193,7 +194,8 @@ class Quantity:
             )
         return number
 
-    def _is_plausible(self, value: float) -> bool:
+    def is_plausible(self, value: float) -> bool:
+        """Whether some network has this."""
         low, high = self.plausible
         return value == 0.0 or low <= abs(value) <= high
 
@@ -202,13 +204,13 @@ class Quantity:
         found: dict[float, str] = {}
         for unit in self.written:
             text = f"{_exact(number)} {unit}"
-            if self._is_plausible(value := self._from_text(text)):
+            if self.is_plausible(value := self._from_text(text)):
                 found.setdefault(value, text)
         return list(found.values())[:3]
 
     def serialise(self, value: float) -> float | str:
         """A number that is read back as the same: bare, or with its unit where it would be asked about."""
-        return value if self._is_plausible(value) else f"{value!r} {self.unit}"
+        return value if self.is_plausible(value) else f"{value!r} {self.unit}"
 
     def write(self, value: float) -> str:
         """A value as a user would write it: in the first unit that leaves one to three digits."""
@@ -324,6 +326,7 @@ _CARBON_INTENSITY = Quantity(
     "182 g/kWh",
     (0.0, 1e-2),
 )
+_MASS = Quantity("a mass", "g", ("g", "mg", "ug", "kg"), "5 g", (1e-9, 1e9))
 _EFFICIENCY = Quantity(
     "a spectral efficiency", "bit/s/Hz", ("bit/s/Hz", "bps/Hz"), "7.4 bit/s/Hz", (1e-3, 100.0)
 )
@@ -343,6 +346,7 @@ _KINDS = (
     _CYCLES,
     _CYCLES_PER_BIT,
     _CARBON_INTENSITY,
+    _MASS,
     _POWER_RATIO,
 )
 
@@ -377,6 +381,7 @@ BitsPerSecond = Annotated[float, _DATA_RATE, Field(ge=0)]
 Cycles = Annotated[float, _CYCLES, Field(ge=0)]
 CyclesPerBit = Annotated[float, _CYCLES_PER_BIT, Field(ge=0)]
 GramsPerJoule = Annotated[float, _CARBON_INTENSITY, Field(ge=0)]
+Grams = Annotated[float, _MASS, Field(ge=0)]
 PowerRatio = Annotated[float, _POWER_RATIO, Field(ge=0)]
 """Written in dB, or as a bare linear number; linear once validated."""
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -427,6 +432,7 @@ class _NoiseParser:
     """Annotates a `Noise`: it is a power, or a power per bandwidth."""
 
     allowed = 'a power such as "1e-11 mW", or one per bandwidth such as "-174 dBm/Hz"'
+    unit = "W"
 
     @staticmethod
     def parse(value: object) -> Noise:
@@ -461,6 +467,8 @@ class _EfficiencyParser:
     """Annotates what a link carries: a name, or the greatest spectral efficiency."""
 
     allowed = ", ".join(f'"{name}"' for name in EFFICIENCIES) + f", or {_EFFICIENCY.allowed}"
+    unit = _EFFICIENCY.unit
+    choices = EFFICIENCIES
 
     @staticmethod
     def parse(value: object) -> float | str:

@@ -20,10 +20,11 @@ KeyPath = tuple[str | int, ...]
 """Keys and list indices from the outermost table inwards."""
 
 UNKNOWN_KEY = "unknown key"
+MISSING = "missing"
 
 _WHAT = {
     "extra_forbidden": UNKNOWN_KEY,
-    "missing": "missing",
+    "missing": MISSING,
     "literal_error": "not a value that it may have",
     "greater_than": "too small",
     "greater_than_equal": "too small",
@@ -52,6 +53,7 @@ def validate(
     source: str,
     prefix: KeyPath = (),
     overridden: Mapping[str, str] = MappingProxyType({}),
+    context: object = None,
 ) -> ModelT:
     """The model that a table describes. Strict: no text for a number, no true for 1.
 
@@ -61,6 +63,7 @@ def validate(
         source: the file, for messages.
         prefix: where the table stands in the file.
         overridden: keys that do not come from the file, and where they come from, for messages.
+        context: what the model's own checks are handed.
 
     Raises:
         ScenarioError: with an issue for each thing that is wrong.
@@ -74,7 +77,7 @@ def validate(
     except (ValueError, RecursionError) as error:
         raise ScenarioError([Issue(source, f"a value that is too large: {error}")]) from None
     try:
-        return model.model_validate_json(text)
+        return model.model_validate_json(text, context=context)
     except ValidationError as error:
         issues = [
             issue
@@ -189,7 +192,7 @@ def field_hint(field: FieldInfo) -> object:
     return Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
 
 
-def _alternatives(hint: object) -> Iterator[object]:
+def alternatives(hint: object) -> Iterator[object]:
     """A hint, or the members of a union, but for None; metadata of `X | None` are those of X.
 
     A union that says itself what is allowed is one.
@@ -204,12 +207,12 @@ def _alternatives(hint: object) -> Iterator[object]:
     for member in members:
         if len(members) == 1 and metadata:
             member = Annotated[member, *metadata]
-        yield from _alternatives(member)
+        yield from alternatives(member)
 
 
 def tables(hint: object) -> Iterator[type[BaseModel]]:
     """The models among the alternatives of a hint."""
-    for member in _alternatives(hint):
+    for member in alternatives(hint):
         bare = get_args(member)[0] if get_origin(member) is Annotated else member
         if isinstance(bare, type) and issubclass(bare, BaseModel):
             yield bare
@@ -217,7 +220,7 @@ def tables(hint: object) -> Iterator[type[BaseModel]]:
 
 def _hints(hint: object, path: KeyPath) -> Iterator[object]:
     """What may stand at a path."""
-    for member in _alternatives(hint):
+    for member in alternatives(hint):
         bare = get_args(member)[0] if get_origin(member) is Annotated else member
         if not path:
             yield bare if _fields(bare) else member
@@ -263,10 +266,14 @@ _BOUNDS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
 def describe(hint: object) -> str:
     """The values of a type in words; "" for any value."""
-    members = list(_alternatives(hint))
-    if len(members) != 1:
-        return "; or ".join(filter(None, map(describe, members)))
-    hint, *given = get_args(members[0]) if get_origin(members[0]) is Annotated else members
+    return "; or ".join(
+        ", ".join([text, *bounds]) for text, bounds in map(described, alternatives(hint)) if text
+    )
+
+
+def described(hint: object) -> tuple[str, list[str]]:
+    """The values of a type that is no union in words, and its bounds; "" for any value."""
+    hint, *given = get_args(hint) if get_origin(hint) is Annotated else (hint,)
     metadata: list[Any] = [inner for item in given for inner in getattr(item, "metadata", [item])]
     text = next((item.allowed for item in metadata if hasattr(item, "allowed")), "")
     if not text:
@@ -279,7 +286,7 @@ def describe(hint: object) -> str:
         *sorted(lower, key=lambda each: (each[0], len(each[1]) == 1))[-1:],
         *sorted(upper, key=lambda each: (each[0], len(each[1])))[:1],
     ]
-    return ", ".join([text, *(f"{sign} {bound:,}".replace(",", "_") for bound, sign in narrow)])
+    return text, [f"{sign} {bound:,}".replace(",", "_") for bound, sign in narrow]
 
 
 def _bounds(metadata: Sequence[Any]) -> list[tuple[float, str]]:

@@ -193,8 +193,20 @@ class Simulation:
                 raise AnswerError("diagnostics", what)
         except AnswerError as error:
             slot = self.world.state.slot
-            raise RunError(f"{self._policy}, slot {slot}, field {error}") from error
+            what = f"{self._policy}, slot {slot}, field {error}"
+            if (
+                type(decision).__name__ in ("Decision", "TaskDecision")
+                and error.field == "decision"
+            ):
+                what = f"{what}; {self._of_the_other()}"
+            raise RunError(what) from error
         return checked
+
+    def _of_the_other(self) -> str:
+        """Advice where a policy asks or answers as in the other problem."""
+        stream = isinstance(self.world, StreamWorld)
+        name = "drift-plus-penalty" if stream else "worst-case-emission"
+        return f"a policy of the other problem? this scenario's is {name}"
 
     def _record(self, columns: SlotColumns, ended: TaskTable) -> None:
         next_slot = self.world.state.slot
@@ -209,7 +221,10 @@ class Simulation:
         try:
             decision = self._decide(observation)
         except Exception as error:
-            raise self._failed(self._policy, error) from error
+            failed = self._failed(self._policy, error)
+            if isinstance(error, AttributeError) and error.obj is observation:
+                failed = RunError(f"{failed}; {self._of_the_other()}")
+            raise failed from error
         self._recorder.decision_time(perf_counter() - start)
         return decision
 

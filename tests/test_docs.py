@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
-ROOMS = ("simulator", "policies", "scenarios", "traces", "experiments")
+ROOMS = ("simulator", "policies", "scenarios", "traces", "experiments", "commands")
 SOURCES = sorted(
     path
     for folder in (*ROOMS, "docs", "tests", "benchmarks")
@@ -34,7 +34,9 @@ def anchors(path: Path) -> set[str]:
     """Of a page's headings, as GitHub makes them."""
     titles = re.findall(r"^#+ (.*)$", text(path), re.MULTILINE)
     plain = [re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", title).lower() for title in titles]
-    return {re.sub(r"[^\w\- ]", "", title).replace(" ", "-") for title in plain}
+    made = {re.sub(r"[^\w\- ]", "", title).replace(" ", "-") for title in plain}
+    # What mkdocstrings writes bears its dotted name.
+    return made | set(re.findall(r"^::: (\S+)$", text(path), re.MULTILINE))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -18,7 +18,7 @@ from forked import run
 from edgesim.experiments.reproduction import stored
 from edgesim.experiments.reproduction.catalogue import FIGURES, chosen, listing
 from edgesim.experiments.reproduction.drawing import LOOKS, band, draw, write_lines
-from edgesim.experiments.reproduction.engine import document, reproduce
+from edgesim.experiments.reproduction.engine import document, redraw, reproduce
 from edgesim.experiments.reproduction.figure import (
     Claim,
     Diagram,
@@ -41,7 +41,7 @@ from edgesim.experiments.reproduction.measure import (
     split,
 )
 from edgesim.experiments.reproduction.measure import steps as rises
-from edgesim.experiments.reproduction.page import QUICK, page, redraw, write_pages
+from edgesim.experiments.reproduction.page import QUICK, page, write_pages
 from edgesim.experiments.reproduction.registration import Entry, registered
 from edgesim.experiments.reproduction.trainings import steps
 from edgesim.experiments.reproduction.verdicts import Check, Checks, Rule
@@ -314,6 +314,7 @@ def test_pictures_and_page_are_made_of_the_numbers_alone(catalogue: Figure, tmp_
     assert len(rows) == 2 and all("| not run |" in row for row in rows)
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_a_page_of_quick_figures_says_so(tmp_path: Path, catalogue: Figure) -> None:
     reproduce([catalogue], tmp_path / "out", quick=True)
     write_pages(tmp_path / "out")

@@ -18,6 +18,7 @@ class Metric:
         label: what it is called.
         unit: of the numbers shown.
         scale: from SI to that unit.
+        meaning: what it is, in a sentence.
         over: the sums in the numerator, as "a + b"; empty for latency quantiles.
         under: the sums in the denominator.
         signed: whether it may be negative.
@@ -26,6 +27,7 @@ class Metric:
     label: str
     unit: str
     scale: float
+    meaning: str
     over: str = ""
     under: str = ""
     signed: bool = False
@@ -36,6 +38,12 @@ class Metric:
         if self.unit == "%":
             return 0.0, 1.0
         return (-math.inf if self.signed else 0.0), math.inf
+
+    @property
+    def formula(self) -> str:
+        """The sums of trace variables whose ratio it is; none of latency quantiles."""
+        over, under = (f"({one})" if " + " in one else one for one in (self.over, self.under))
+        return f"{over} / {under}" if over else ""
 
     @property
     def heading(self) -> str:
@@ -51,45 +59,261 @@ QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 """Of the latencies of tasks, by name."""
 
 METRICS = {
-    "worst_emission_mg": Metric("worst-case emission", "mg", 1.0, "worst_emission_mg", "slots"),
-    "lower_bound_mg": Metric("lower bound of it", "mg", 1.0, "lower_bound_mg", "slots"),
-    "feasible_share": Metric("slots feasible", "%", 100.0, "feasible", "slots"),
+    "worst_emission_mg": Metric(
+        "worst-case emission",
+        "mg",
+        1.0,
+        "largest emission of any device in a slot, C(10a), mean over the slots; also of slots that are "
+        "not feasible",
+        "worst_emission_mg",
+        "slots",
+    ),
+    "lower_bound_mg": Metric(
+        "lower bound of it",
+        "mg",
+        1.0,
+        "what no decision that keeps the limits can go below, mean over the slots; of policies that prove it",
+        "lower_bound_mg",
+        "slots",
+    ),
+    "feasible_share": Metric(
+        "slots feasible",
+        "%",
+        100.0,
+        "share of the slots in which all limits of C(10) hold, (10b) to (10f), as the network really is; "
+        "look at it before any other row",
+        "feasible",
+        "slots",
+    ),
     "energy_per_task_j": Metric(
-        "energy per task", "J", 1.0, "energy_j + server_energy_j", "device_slots"
+        "energy per task",
+        "J",
+        1.0,
+        "energy of the device, C(7), and of the server for it, C(8), for each task",
+        "energy_j + server_energy_j",
+        "device_slots",
     ),
-    "offloaded_task_share": Metric("tasks offloaded", "%", 100.0, "offload", "there"),
-    "energy_per_bit_j": Metric("energy per bit", "nJ/bit", 1e9, _ENERGY, _DEPARTED),
-    "power_w": Metric("energy per second", "W", 1.0, _ENERGY, "seconds"),
-    "emission_mg": Metric("emission", "mg", 1.0, "emission_mg", _RUNS),
-    "emission_mg_per_bit": Metric("emission per Mbit", "mg/Mbit", 1e6, "emission_mg", _DEPARTED),
+    "offloaded_task_share": Metric(
+        "tasks offloaded",
+        "%",
+        100.0,
+        "share of the tasks that are sent to the server, alpha_m",
+        "offload",
+        "there",
+    ),
+    "energy_per_bit_j": Metric(
+        "energy per bit",
+        "nJ/bit",
+        1e9,
+        "energy of all devices' CPUs, A(9), radios and edge CPUs, A(11), for each bit that left a "
+        "device's queue: eta_EE of A(13)",
+        _ENERGY,
+        _DEPARTED,
+    ),
+    "power_w": Metric(
+        "energy per second",
+        "W",
+        1.0,
+        "the same energy in a second of simulated time, of the whole network",
+        _ENERGY,
+        "seconds",
+    ),
+    "emission_mg": Metric(
+        "emission",
+        "mg",
+        1.0,
+        "CO2 of the whole network over all slots counted, by the carbon intensity of each station",
+        "emission_mg",
+        _RUNS,
+    ),
+    "signal_emission_mg": Metric(
+        "emission by the signal",
+        "mg",
+        1.0,
+        "CO2 of the whole network by the intensity that was decided by, `carbon.signal`",
+        "signal_emission_mg",
+        _RUNS,
+    ),
+    "emission_mg_per_bit": Metric(
+        "emission per Mbit",
+        "mg/Mbit",
+        1e6,
+        "CO2 of the whole network for each Mbit that left a device's queue",
+        "emission_mg",
+        _DEPARTED,
+    ),
     # Of those that are there: in the mean over slots, each slot counts as often as it has of them.
-    "queue_bits": Metric("queue of a device", "Mbit", 1e-6, "present_queue_bits", "device_slots"),
+    "queue_bits": Metric(
+        "queue of a device",
+        "Mbit",
+        1e-6,
+        "bits that wait at a device, Q_i, mean over slots and over the devices that are there",
+        "present_queue_bits",
+        "device_slots",
+    ),
     "station_queue_bits": Metric(
-        "queue of a station", "Mbit", 1e-6, "station_queue_bits", "station_slots"
+        "queue of a station",
+        "Mbit",
+        1e-6,
+        "bits that wait at a station's server, Q_j, mean over slots and stations",
+        "station_queue_bits",
+        "station_slots",
     ),
-    "offloaded_share": Metric("bits offloaded", "%", 100.0, "offloaded_bits", _DEPARTED),
+    "offloaded_share": Metric(
+        "bits offloaded",
+        "%",
+        100.0,
+        "share of the bits that left a device's queue by radio; the device executed the others",
+        "offloaded_bits",
+        _DEPARTED,
+    ),
     "dropped_share": Metric(
-        "bits dropped", "%", 100.0, "dropped_bits", "arrived_bits + dropped_bits"
+        "bits dropped",
+        "%",
+        100.0,
+        "share of the bits that a full buffer refused (`tasks.buffer`)",
+        "dropped_bits",
+        "arrived_bits + dropped_bits",
     ),
-    "completed_tasks": Metric("tasks completed", "", 1.0, "completed", _RUNS),
-    "late_share": Metric("completed tasks late", "%", 100.0, "late", "completed"),
-    "lost_share": Metric("tasks lost", "%", 100.0, "lost", "completed + lost"),
-    "latency_s": Metric("latency, mean", "s", 1.0, "latency_sum_s", "completed"),
-    **{f"latency_{name}_s": Metric(f"latency, {name}", "s", 1.0) for name in QUANTILES},
-    "objective": Metric("objective per slot", "bit²", 1.0, "objective", "slots", signed=True),
-    "present_share": Metric("devices present", "%", 100.0, "present", "slots"),
-    "twin_age_s": Metric("age of the twins", "s", 1.0, "twin_age_s", "there"),
-    "scaled": Metric("decision entries scaled down", "", 1.0, "scaled", _RUNS),
-    "failed_solves": Metric("programs not solved", "", 1.0, "failed_solves", _RUNS),
+    "completed_tasks": Metric(
+        "tasks completed",
+        "",
+        1.0,
+        "tasks whose last bit was executed, in time or late, over all slots counted",
+        "completed",
+        _RUNS,
+    ),
+    "late_share": Metric(
+        "completed tasks late",
+        "%",
+        100.0,
+        "share of the completed tasks that took longer than their deadline (`tasks.deadline`)",
+        "late",
+        "completed",
+    ),
+    "late_debt_bits": Metric(
+        "debts of late bits",
+        "Mbit",
+        1e-6,
+        "virtual queues of the shares of `tasks.classes` that may be late, whole network, mean over the slots",
+        "late_debt_bits",
+        "slots",
+    ),
+    "budget_debt_mg": Metric(
+        "debt of the carbon budget",
+        "mg",
+        1.0,
+        "virtual queue of `carbon.budget`, mean over the slots",
+        "budget_debt_mg",
+        "slots",
+    ),
+    "lost_share": Metric(
+        "tasks lost",
+        "%",
+        100.0,
+        "share of the tasks that were lost with a station that failed or a device that left",
+        "lost",
+        "completed + lost",
+    ),
+    "latency_s": Metric(
+        "latency, mean",
+        "s",
+        1.0,
+        "time from a task's arrival to the execution of its last bit, mean over the completed tasks",
+        "latency_sum_s",
+        "completed",
+    ),
+    **{
+        f"latency_{name}_s": Metric(
+            f"latency, {name}",
+            "s",
+            1.0,
+            f"latency that {share:.0%} of the completed tasks do not exceed",
+        )
+        for name, share in QUANTILES.items()
+    },
+    "objective": Metric(
+        "objective per slot",
+        "bit²",
+        1.0,
+        "drift-plus-penalty P2, A(20), that the policy's decision has, mean over the slots; comparable "
+        "only between runs of one V",
+        "objective",
+        "slots",
+        signed=True,
+    ),
+    "present_share": Metric(
+        "devices present",
+        "%",
+        100.0,
+        "share of the devices that are in the network, mean over the slots",
+        "present",
+        "slots",
+    ),
+    "twin_age_s": Metric(
+        "age of the twins",
+        "s",
+        1.0,
+        "how old what the policy sees of a device is, mean over slots and devices that are there",
+        "twin_age_s",
+        "there",
+    ),
+    "scaled": Metric(
+        "decision entries scaled down",
+        "",
+        1.0,
+        "numbers in the policy's decisions that exceeded a capacity and were cut to it, over all slots "
+        "counted",
+        "scaled",
+        _RUNS,
+    ),
+    "failed_solves": Metric(
+        "programs not solved",
+        "",
+        1.0,
+        "optimisation programs that a policy's solver did not solve, over all slots counted",
+        "failed_solves",
+        _RUNS,
+    ),
 }
 """By key, in the order of a table, of both problems: a trace has those whose variables it has. Totals
 (emission, tasks, entries, programs) are per replication, over the slots counted."""
 
 BATCH_METRICS = METRICS | {
-    "emission_mg_per_s": Metric("emission", "mg/s", 1.0, "emission_mg", "seconds"),
-    "stations_at_work": Metric("stations at work", "%", 100.0, "stations_at_work", "slots"),
+    "emission_mg_per_s": Metric(
+        "emission",
+        "mg/s",
+        1.0,
+        "CO2 of the whole network in a second of simulated time",
+        "emission_mg",
+        "seconds",
+    ),
+    "stations_at_work": Metric(
+        "stations at work",
+        "%",
+        100.0,
+        "share of the time in which a station works, mean over the stations",
+        "stations_at_work",
+        "slots",
+    ),
 }
 """Of each batch of slots."""
+
+SUMS = {
+    "slots": "slots counted",
+    "seconds": "slots counted times length of a slot",
+    "replications": "replications",
+    "there": "share of the devices that are there, summed over the slots; 1 a slot where all are",
+    "device_slots": "devices that are there, summed over the slots",
+    "station_slots": "stations times slots",
+    "present_queue_bits": "queues of the devices that are there",
+    "completed": "tasks completed, in time or late",
+    "late": "tasks completed after their deadline",
+    "lost": "tasks lost",
+    "latency_sum_s": "latencies of the completed tasks",
+    "stations_at_work": "share of the stations that work",
+}
+"""The sums in formulas that are no variable of a trace's slots, in words."""
 
 
 def fractions(

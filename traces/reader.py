@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..scenarios.errors import as_toml
+from ..scenarios.tables import flatten
 from ..simulator.core.arrays import FloatArray
 from .file_errors import TraceError, reported
 from .latencies import LatencyRecord
@@ -291,6 +292,10 @@ class Trace:
                 warmup=warmup,
                 about=subject(self.scenario_table, len(self.seeds)),
                 carbon=self.carbon,
+                title=self.title,
+                devices=int(self.attrs["devices"]),
+                stations=int(self.attrs["stations"]),
+                keys=flatten(self.scenario_table),
             )
 
     def _median_decision_s(self, file: h5py.File) -> float | None:
@@ -440,18 +445,18 @@ class Trace:
         self.close()
 
     def __repr__(self) -> str:
-        facts = "".join(f"\n  {name:<9}{text}" for name, text in self._facts().items())
+        facts = "".join(f"\n  {name:<9}{text}" for name, text in self.facts().items())
         return f"Trace {self.path}{facts}"
 
     def _repr_html_(self) -> str:
         rows = "".join(
             f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>"
-            for name, text in self._facts().items()
+            for name, text in self.facts().items()
         )
         return f"<table><caption>Trace {escape(str(self.path))}</caption>{rows}</table>"
 
-    def _facts(self) -> dict[str, str]:
-        """What a trace prints of itself, also when it is closed or torn."""
+    def facts(self) -> dict[str, str]:
+        """What a trace prints of itself, by name, also when it is closed or torn."""
         attrs = self.attrs
         title, seeds, recorded = "", f"from {attrs['seed']}", ""
         with suppress(TraceError):

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..scenarios.key_list import shown_value
 from .confidence_intervals import CONFIDENCE, Estimate, format_estimate
 from .metrics import METRICS
 from .printing import Printable, finite, spoken
+from .summary_rows import OTHER_ROWS
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -29,6 +31,18 @@ _MEANT = {
 Stability = Literal["stable", "growing", "undecided"]
 Section = list[tuple[str, list[str]]]
 """Rows of a table: a label, and a text for each trace."""
+
+
+_HAVE_ROWS = {"title", "policy.name", "run.seed", "run.replications", "run.slots", "devices.count"}
+"""Keys that a summary has rows for."""
+
+MOST_DIFFERENCES = 12
+"""Rows of what differs between scenarios."""
+
+
+def _row(label: str, cells: list[str]) -> tuple[str, list[str]]:
+    """A row that the reference has."""
+    return OTHER_ROWS[label].heading, cells
 
 
 def subject(scenario: Mapping[str, Any], replications: int) -> str:
@@ -93,6 +107,10 @@ class TraceSummary(Printable):
         warmup: share of the slots left out at the beginning.
         about: what the intervals are about, of `subject`.
         carbon: where the carbon intensity is from, as `Trace.carbon`.
+        title: of the scenario.
+        devices: N.
+        stations: B, the MBS included.
+        keys: the resolved scenario, by keys with dots.
     """
 
     path: Path
@@ -107,6 +125,10 @@ class TraceSummary(Printable):
     warmup: float
     about: str
     carbon: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    title: str = ""
+    devices: int = 0
+    stations: int = 0
+    keys: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def stability(self) -> Stability | None:
@@ -121,6 +143,23 @@ class TraceSummary(Printable):
         if self.growth.high < NEGLIGIBLE_GROWTH:
             return "stable"
         return "growing" if self.growth.low > 0.0 else "undecided"
+
+    @property
+    def advice(self) -> str:
+        """What to do where the numbers say little, in a line; "" where there is nothing."""
+        feasible = self.estimates.get("feasible_share")
+        if feasible is not None and feasible.value == 0.0:
+            least = "exact"
+            if self.policy == least:
+                what = "no decision keeps them"
+                return f"no slot is feasible: {what}; `edgesim keys limits` says what they ask for"
+            what = f"`{self.policy}` breaks some limit of C(10) in each"
+            return f"no slot is feasible: {what}; --policy {least} keeps them all where any decision does"
+        if self.stability == "growing":
+            assert self.growth is not None
+            what = f"queues grow by {100.0 * self.growth.value:.2g} % of what arrives"
+            return f"{what}, so queue and latency have no mean: a lower load, more capacity, or another policy"
+        return ""
 
     def to_table(self) -> "Table":
         """A table for people, with 95 % intervals."""
@@ -149,7 +188,7 @@ class Summary(Printable):
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(caption=Text(self.caption))
+        table = Table(title=Text(self.title) if self.title else None, caption=Text(self.caption))
         table.add_column("")
         names = [trace.path.name for trace in self.traces]
         for trace in self.traces:
@@ -161,6 +200,12 @@ class Summary(Printable):
                 table.add_row(*map(escape, (label, *cells)))
             table.add_section()
         return table
+
+    @property
+    def title(self) -> str:
+        """Of the scenario; "" where there are several."""
+        titles = {trace.title for trace in self.traces}
+        return titles.pop() if len(titles) == 1 else ""
 
     @property
     def caption(self) -> str:
@@ -176,14 +221,18 @@ class Summary(Printable):
         """The rows of a table, in its sections."""
         traces = self.traces
         about = [
-            ("policy", [trace.policy for trace in traces]),
-            ("seed", [spoken(trace.seeds) for trace in traces]),
-            ("status", [trace.status for trace in traces]),
-            ("slots (counted)", [f"{t.slots:,} ({t.counted_slots:,})" for t in traces]),
-            ("intervals are about", [trace.about for trace in traces]),
+            *([] if self.title else [_row("scenario", [trace.title for trace in traces])]),
+            _row("devices", [f"{trace.devices:,}" for trace in traces]),
+            _row("stations", [f"{trace.stations:,}" for trace in traces]),
+            _row("policy", [trace.policy for trace in traces]),
+            *self.differences(),
+            _row("seed", [spoken(trace.seeds) for trace in traces]),
+            _row("status", [trace.status for trace in traces]),
+            _row("slots (counted)", [f"{t.slots:,} ({t.counted_slots:,})" for t in traces]),
+            _row("intervals are about", [trace.about for trace in traces]),
         ]
         if any("file" in source for trace in traces for source in trace.carbon.values()):
-            about.append(("carbon intensity", [carbon_words(trace.carbon) for trace in traces]))
+            about.append(_row("carbon intensity", [carbon_words(trace.carbon) for trace in traces]))
         numbers = [
             (metric.heading, [format_estimate(t.estimates.get(key), metric.scale) for t in traces])
             for key, metric in METRICS.items()
@@ -191,14 +240,29 @@ class Summary(Printable):
         ]
         rest: Section = []
         if any(trace.growth is not None for trace in traces):
-            rest.append(("queues", [str(trace.stability or "-") for trace in traces]))
+            rest.append(_row("queues", [str(trace.stability or "-") for trace in traces]))
             growth = [format_estimate(trace.growth, 100.0) for trace in traces]
-            rest.append(("growth / arrivals [%]", growth))
+            rest.append(_row("growth / arrivals", growth))
         times = [trace.decision_s for trace in traces]
         if any(time is not None for time in times):
             texts = ["-" if time is None else f"{1e3 * time:.3g}" for time in times]
-            rest.append(("decision, median [ms]", texts))
+            rest.append(_row("decision, median", texts))
         return [about, numbers, rest]
+
+    def differences(self) -> Section:
+        """What differs between the scenarios: a row for each key that has no row of its own."""
+        tables = [trace.keys for trace in self.traces]
+        keys = sorted({key for table in tables for key in table} - _HAVE_ROWS)
+        found = []
+        for key in keys:
+            values = [table.get(key) for table in tables]
+            if any(value != values[0] for value in values):
+                found.append((key, [shown_value(key, value) or "-" for value in values]))
+        if len(found) > MOST_DIFFERENCES:
+            rest = len(found) - MOST_DIFFERENCES
+            found = found[:MOST_DIFFERENCES]
+            found.append((f"{rest} keys more differ", ["edgesim show"] * len(tables)))
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """What `to_json` writes."""
@@ -208,6 +272,9 @@ class Summary(Printable):
             "traces": [
                 {
                     "trace": str(trace.path),
+                    "scenario": trace.title,
+                    "devices": trace.devices,
+                    "stations": trace.stations,
                     "policy": trace.policy,
                     "seed": trace.seeds[0],
                     "replications": len(trace.seeds),

@@ -66,19 +66,25 @@ class Agent:
     about: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
     """What a trace says of it: its format, and the shape of its observations."""
 
-    def load(self, problem: AnyProblem, scenario: Scenario) -> None:
+    def load(self, problem: AnyProblem | None, scenario: Scenario) -> None:
         """Read the file, and check it against the spaces of the environment.
 
         Of a scenario that is only looked at, no class is imported and no file is loaded that runs code.
 
+        Args:
+            problem: None where it is not known, as the scenario has mistakes: what is read fits any.
+            scenario: names the file.
+
         Raises:
             ScenarioError: there is none, it may not run, or it does not fit; says what to do.
         """
-        encoding = encoding_of(problem, self.action)
-        spaces = Spaces(problem.network.devices, encoding.feature_count, encoding.action_count)
+        spaces = None
+        if problem is not None:
+            encoding = encoding_of(problem, self.action)
+            spaces = Spaces(problem.network.devices, encoding.feature_count, encoding.action_count)
         if is_class(self.file):
             found = resolve(self.file, "agents", {}, source=scenario.source, code=scenario.code)
-            if not is_unseen(found):
+            if spaces is not None and not is_unseen(found):
                 self.classes = (found,)
                 shape = spaces.observations[0 if getattr(found, "flat", True) else 1]
                 self._know("class", shape)

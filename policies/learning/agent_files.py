@@ -85,12 +85,12 @@ class Spaces:
         return f"observations {seen} in [{-FEATURE_MAX}, {FEATURE_MAX}], actions {acted} in [-1.0, 1.0]"
 
 
-def read_agent(path: Path, spaces: Spaces, *, trust: bool) -> AgentFile:
+def read_agent(path: Path, spaces: Spaces | None, *, trust: bool) -> AgentFile:
     """An agent of whatever format the file has, by its content.
 
     Args:
         path: of the file.
-        spaces: which it has to fit.
+        spaces: which it has to fit; None where they are not known.
         trust: whether code in it may run.
 
     Raises:
@@ -129,12 +129,14 @@ def _need(trust: bool, what: str) -> None:
         raise UntrustedError(what)
 
 
-def _fitting(name: str, call: Call, spaces: Spaces) -> AgentFile:
-    """A network that tells nothing of its spaces: tried out.
+def _fitting(name: str, call: Call, spaces: Spaces | None) -> AgentFile:
+    """A network that tells nothing of its spaces: tried out, if it is known which it has to fit.
 
     Raises:
         ValueError: it takes or gives other shapes, or answers otherwise the second time.
     """
+    if spaces is None:
+        return AgentFile(name, (), call)
     refusals = []
     for shape in spaces.observations:
         seen = np.linspace(-1.0, 1.0, int(np.prod(shape)), dtype=np.float32).reshape(1, *shape)
@@ -218,7 +220,7 @@ def _damaged(error: Exception) -> str:
     return f"it cannot be loaded: {lines[0][:200] or type(error).__name__}"
 
 
-def _stable_baselines(path: Path, content: bytes, spaces: Spaces, trust: bool) -> AgentFile:
+def _stable_baselines(path: Path, content: bytes, spaces: Spaces | None, trust: bool) -> AgentFile:
     """Of Stable-Baselines3's zip.
 
     Raises:
@@ -235,8 +237,9 @@ def _stable_baselines(path: Path, content: bytes, spaces: Spaces, trust: bool) -
             weights = file.read("policy.pth")
             named = "_stable_baselines3_version"
             version = file.read(named).decode() if named in file.namelist() else ""
-        shape = _space(data["observation_space"], FEATURE_MAX, spaces.observations, "observations")
-        _space(data["action_space"], 1.0, spaces.acted, "actions")
+        seen, acted = (spaces.observations, spaces.acted) if spaces else (None, None)
+        shape = _space(data["observation_space"], FEATURE_MAX, seen, "observations")
+        _space(data["action_space"], 1.0, acted, "actions")
         policy_class, options = data["policy_class"], data["policy_kwargs"]
         kind = (re.findall(r"<function (\w+)\.__init__ at ", policy_class["__init__"]) or [""])[0]
         where = policy_class["__module__"]
@@ -254,21 +257,22 @@ def _stable_baselines(path: Path, content: bytes, spaces: Spaces, trust: bool) -
 
 
 def _space(
-    written: Mapping[str, Any], bound: float, shapes: Sequence[tuple[int, ...]], what: str
+    written: Mapping[str, Any], bound: float, shapes: Sequence[tuple[int, ...]] | None, what: str
 ) -> tuple[int, ...]:
-    """The shape of a space, as text has it beside the pickle.
+    """The shape of a space, as text has it beside the pickle; of whatever shape, if not known which.
 
     Raises:
         ValueError: another space than the environment's.
     """
-    allowed = f"{what} {' or '.join(map(str, shapes))} in [{-bound}, {bound}]"
+    known = " or ".join(map(str, shapes)) + " " if shapes else ""
+    allowed = f"{what} {known}in [{-bound}, {bound}]"
     kind = (re.findall(r"\.(\w+)'>$", str(written[":type:"])) or ["?"])[0]
     if kind != "Box":
         raise ValueError(f"it has {what} of {kind}; the environment has {allowed}")
     shape = tuple(int(n) for n in re.findall(r"\d+", str(written["_shape"]))[:9])
     ends = [{*re.findall(r"[-+.\w]*\d[-+.\w]*|inf", str(written[end]))} for end in ("low", "high")]
     right = [{float(one) for one in end} for end in ends] == [{-bound}, {bound}]
-    if shape not in shapes or not right:
+    if not right or (shapes and shape not in shapes):
         low, high = ("/".join(sorted(end)[:3]) for end in ends)
         raise ValueError(f"it has {what} {shape} in [{low}, {high}]; the environment has {allowed}")
     return shape

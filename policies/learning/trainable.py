@@ -2,9 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +68,16 @@ class Learner(Protocol):
         """End its environments and processes."""
 
 
+class _KeysOfTraining:
+    """Of a class the keys that do not say how its checkpoint is read, with their defaults."""
+
+    def __get__(self, policy: object, cls: type[Any]) -> dict[str, Any]:
+        known = getattr(cls, "__dataclass_fields__", {})  # not yet while it is made a dataclass
+        return {
+            name: one.default for name, one in known.items() if name not in ("checkpoint", "action")
+        }
+
+
 @dataclass
 class TrainablePolicy(ABC):
     """A policy that acts by a trained network, in both problems. Subclasses add keys of their own.
@@ -90,6 +101,7 @@ class TrainablePolicy(ABC):
     """
 
     remembers: ClassVar[tuple[str, ...]] = ("_actor",)
+    not_read_by: ClassVar[Any] = _KeysOfTraining()
 
     checkpoint: str | None = None
     action: ActionKind = "guided"
@@ -111,6 +123,11 @@ class TrainablePolicy(ABC):
         """Environment steps of a training, over all replicas."""
 
     @property
+    def unlearned(self) -> int:
+        """Of these, those before learning starts."""
+        return 0
+
+    @property
     def architecture(self) -> dict[str, Any]:
         """The keys that shape the networks, as `make_actor` takes them and checkpoints keep them."""
         hidden = self.hidden or (self.flat_hidden if self.network == "flat" else (64, 64))
@@ -130,18 +147,36 @@ class TrainablePolicy(ABC):
         """
         return cls.actor_class(**architecture, devices=devices, features=features, actions=actions)
 
-    def learner(self, make: MakeEnvironment, seed: int) -> Learner:
+    @abstractmethod
+    def length(self, steps: int) -> tuple[str, int]:
+        """The key that says how long a training is, and its value for this many steps or about as many.
+
+        Args:
+            steps: environment steps, over all replicas.
+        """
+
+    def brief(self, slots: int) -> Self:
+        """The same training in episodes of so few slots, such that its pace is soon seen.
+
+        Where it has a time without learning, that is two episodes.
+        """
+        return replace(self, episode_slots=slots)
+
+    def learner(self, make: MakeEnvironment, seed: int, device: str = "cpu") -> Learner:
         """A training from its start.
 
         Args:
             make: its environments.
             seed: of networks, noise, replay and environments.
+            device: of torch's, where networks and replay lie.
         """
-        learner: Learner = self.learner_class(self, make, seed)
+        learner: Learner = self.learner_class(self, make, seed, device)
         return learner
 
     def set_actor(self, actor: "nn.Module") -> None:
-        """Act by this network."""
+        """Act by this network; one that lies elsewhere is copied to the CPU, where decisions are made."""
+        if any(weight.device.type != "cpu" for weight in actor.parameters()):
+            actor = deepcopy(actor).cpu()
         self._actor = actor.eval()
 
     def init_random(self, problem: AnyProblem, seed: int) -> None:
@@ -159,7 +194,35 @@ class TrainablePolicy(ABC):
         """
         from .seeding import own_settings
 
-        wanted = self._requirements(problem)
+        path, saved = self._saved(self._requirements(problem))
+        try:
+            with own_settings(learning=True):
+                actor = self.make_actor(saved["architecture"], **self._sizes(problem))
+                actor.load_state_dict(saved["actor"])
+        except Exception as error:
+            raise ValueError(_damaged(path, error)) from error
+        self.set_actor(actor)
+
+    def look(self, kind: str) -> None:
+        """Look at `checkpoint` where the sizes of the problem are not known.
+
+        Args:
+            kind: of the problem, as in `run.problem`.
+
+        Raises:
+            ValueError: there is none, it is none, or it is of another problem; says what to do.
+        """
+        self._saved(self._about(kind))
+
+    def _saved(self, wanted: Mapping[str, Any]) -> tuple[Path, dict[str, Any]]:
+        """The file, and what is in it.
+
+        Args:
+            wanted: what it and the scenario must agree in.
+
+        Raises:
+            ValueError: as `load`.
+        """
         if self.checkpoint is None:
             fitting = [path.stem for path in shipped() if fits(path, wanted)]
             raise ValueError(
@@ -173,13 +236,9 @@ class TrainablePolicy(ABC):
         check_fit(saved, wanted)
         try:
             check_network(saved, path.stat().st_size)
-            with own_settings(learning=True):
-                actor = self.make_actor(saved["architecture"], **self._sizes(problem))
-                actor.load_state_dict(saved["actor"])
         except Exception as error:
-            reason = str(error).partition("\n")[0] or type(error).__name__
-            raise ValueError(f"{path}: the checkpoint is damaged: {reason}") from error
-        self.set_actor(actor)
+            raise ValueError(_damaged(path, error)) from error
+        return path, saved
 
     def save(self, path: Path, problem: AnyProblem, about: str) -> None:
         """Write the network in use to a checkpoint that `load` reads.
@@ -198,8 +257,11 @@ class TrainablePolicy(ABC):
         """What a checkpoint and the scenario that it is used in must agree in."""
         stream = isinstance(problem, DriftPlusPenalty)
         kind = "drift-plus-penalty" if stream else "worst-case-emission"
-        about = {"policy": self.name, "problem": kind, "action": self.action}
-        return {**about, **self._sizes(problem)}
+        return {**self._about(kind), **self._sizes(problem)}
+
+    def _about(self, kind: str) -> dict[str, Any]:
+        """Of these what is no size."""
+        return {"policy": self.name, "problem": kind, "action": self.action}
 
     def reset(self, network: Any, problem: AnyProblem, rngs: Generators) -> None:
         """Get the network ready.
@@ -241,3 +303,8 @@ class TrainablePolicy(ABC):
             "actions": encoding.action_count,
             "devices": problem.network.devices,
         }
+
+
+def _damaged(path: Path, error: Exception) -> str:
+    reason = str(error).partition("\n")[0] or type(error).__name__
+    return f"{path}: the checkpoint is damaged: {reason}"

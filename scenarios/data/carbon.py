@@ -1,18 +1,18 @@
 """Carbon intensity over time, from a file of any source: times, values in g/kWh, and what they are."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from hashlib import file_digest
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..carbon_section import Basis, CarbonReading, Kind, Unit
-from ..errors import Issue, ScenarioError, as_toml, nearest
+from ..errors import Issue, Mistakes, ScenarioError, as_toml, nearest
 from .carbon_formats import G_PER_KWH, Said, of_column, of_table, time_columns, value_columns
 from .moments import are_aware, in_utc, moment, zone
 from .records import ISSUES, Table, normal, number, read_table, refuse
@@ -156,19 +156,37 @@ def _read(path: Path, digest: bytes, reading: CarbonReading) -> CarbonSeries:
     table = read_table(path)
     if not table.columns:
         refuse(path, "empty", "a header, and rows")
-    said = of_table(table)
-    time = _time_column(table, reading, said)
-    value = _value_column(table, reading, said)
-    column = of_column(value)
+    said, mistakes = of_table(table), Mistakes()
+    time = value = unit = None
+    with mistakes:
+        time = _time_column(table, reading, said)
+    with mistakes:
+        value = _value_column(table, reading, said)
+    column = of_column(value or "")
     known = said if value == said.value else said._replace(unit=None, rank=False, unknown_unit="")
-    unit = _unit(path, value, reading, column, known)
     kind, basis = column.kind or said.kind, column.basis or known.basis
-    _check(path, "kind", reading.kind, kind)
-    _check(path, "basis", reading.basis, basis)
-    begins, values, left_out, kept = _rows(table, time, value, unit)
-    _one_place(table, kept)
-    clock, place, times = _times(table, time, begins, kept, reading, said)
-    _increasing(table, kept, begins, times)
+    if value is not None:
+        with mistakes:
+            unit = _unit(path, value, reading, column, known)
+        with mistakes:
+            _check(path, "kind", reading.kind, kind)
+        with mistakes:
+            _check(path, "basis", reading.basis, basis)
+    with mistakes:
+        if value is not None and time == value:
+            refuse(path, f"column {value} for the times and the values", "two columns")
+    with mistakes:
+        _zone(path, reading.time_zone)
+    # Of the rows all is looked at that can be, whatever else is wrong.
+    begins, values, left_out, kept = _rows(table, time, value, unit, mistakes)
+    with mistakes:
+        _one_place(table, kept)
+    with mistakes:
+        if begins:
+            clock, place, times = _times(table, time, begins, kept, reading, said)
+            _increasing(table, kept, begins, times)
+    mistakes.tell()
+    assert time is not None and value is not None and unit is not None  # else it was told
     grams = np.array(values)
     for column_of in (times, grams):
         column_of.flags.writeable = False
@@ -261,40 +279,53 @@ def _check(path: Path, key: str, given: str | None, said: str | None) -> None:
 
 
 def _rows(
-    table: Table, time: str, value: str, unit: Unit
+    table: Table, time: str | None, value: str | None, unit: Unit | None, mistakes: Mistakes
 ) -> tuple[list[datetime], list[float], int, list[int]]:
-    """Times and values in g/kWh of the rows that have a value, how many have none, and which have."""
-    factor = G_PER_KWH[unit]
-    most = MOST_G_PER_KWH / factor
+    """Times and values in g/kWh of the rows that have a value, how many have none, and which have.
+
+    Nothing of a column that is not known; what is wrong in the others is added to the mistakes.
+    """
+    factor = G_PER_KWH[unit] if unit else 1.0
+    most = MOST_G_PER_KWH / factor if unit else np.inf
     allowed = f"a carbon intensity in {unit} between 0 and {most:,.4g}"
+    allowed = allowed if unit else "a carbon intensity, a number that is not negative"
 
     def intensity(cell: object) -> float:
         return number(cell, 0.0, most, allowed, table.decimal_comma) * factor
 
-    index = table.columns.index(value)
-
     def is_empty(cell: object) -> bool:
         return cell is None or (isinstance(cell, str) and not cell.strip())
 
-    empty = [len(row) > index and is_empty(row[index]) for row in table.rows]
-    kept = [i for i, none in enumerate(empty) if not none]
-    if not kept:
-        what = f"column {value} has no value" if table.rows else "empty"
-        refuse(table.path, what, "rows with times and values")
-    full = Table(
-        table.path,
-        table.form,
-        table.columns,
-        [table.rows[i] for i in kept],
-        [table.places[i] for i in kept],
-    )
-    begins, values = zip(*full.read({time: moment, value: intensity}), strict=True)
-    return list(begins), list(values), len(table.rows) - len(kept), kept
+    kept = list(range(len(table.rows)))
+    if value is not None:
+        index = table.columns.index(value)
+        kept = [
+            i for i, row in enumerate(table.rows) if not (len(row) > index and is_empty(row[index]))
+        ]
+    read: dict[str, Callable[[Any], Any]] = {} if time is None else {time: moment}
+    if value is not None:
+        read[value] = intensity
+    rows: list[tuple[Any, ...]] = []
+    with mistakes:
+        if not kept:
+            what = f"column {value} has no value" if table.rows else "empty"
+            refuse(table.path, what, "rows with times and values")
+        full = Table(
+            table.path,
+            table.form,
+            table.columns,
+            [table.rows[i] for i in kept],
+            [table.places[i] for i in kept],
+        )
+        rows = full.read(read)
+    begins = [row[0] for row in rows] if time not in (None, value) else []
+    values = [row[-1] for row in rows] if value is not None else []
+    return begins, values, len(table.rows) - len(kept), kept
 
 
 def _times(
     table: Table,
-    time: str,
+    time: str | None,
     begins: Sequence[datetime],
     kept: Sequence[int],
     reading: CarbonReading,
@@ -312,14 +343,10 @@ def _times(
             what = f"`time_zone` = {as_toml(reading.time_zone)}, and its times have offsets of their own"
             refuse(table.path, what, "`time_zone` not given")
         return "offsets", None, _in_utc(table, begins, kept)
-    utc = said.utc or of_column(time).utc
+    utc = said.utc or of_column(time or "").utc
     place: tzinfo | None = UTC if utc else None
     if reading.time_zone is not None:
-        try:
-            place = zone(reading.time_zone)
-        except ValueError:
-            what = f"`time_zone` = {as_toml(reading.time_zone)}: no such time zone"
-            refuse(table.path, what, '"UTC", a name such as "Europe/London", or "+10:00"')
+        place = _zone(table.path, reading.time_zone)
         if utc and place is not UTC:
             what = f"`time_zone` = {as_toml(reading.time_zone)}, and column {time} is in UTC"
             refuse(table.path, what, '"UTC", or not given')
@@ -327,6 +354,14 @@ def _times(
         clock: Clock = "none" if place is None else "zone"
         return clock, place, np.array(begins, dtype="datetime64[us]")
     return "zone", place, _local(table, begins, kept, place)
+
+
+def _zone(path: Path, name: str | None) -> tzinfo | None:
+    try:
+        return None if name is None else zone(name)
+    except ValueError:
+        what = f"`time_zone` = {as_toml(name)}: no such time zone"
+        refuse(path, what, '"UTC", a name such as "Europe/London", or "+10:00"')
 
 
 def _in_utc(

@@ -64,6 +64,13 @@ class Column(NamedTuple):
     wrong: NDArray[np.bool_] | None = None
     allowed: str = AMOUNT
 
+    def but(self, wrong: NDArray[np.bool_], allowed: str = "") -> "Column":
+        """The same, with more that is wrong, `wrong` of shape (K,)."""
+        if not wrong.any():
+            return self
+        both = wrong if self.wrong is None else self.wrong | wrong
+        return self._replace(wrong=both, allowed=allowed or self.allowed)
+
 
 def amounts(
     cells: "pa.Array", unknown: Collection[str] = (), comma: bool = False, *, signed: bool = False

@@ -213,7 +213,7 @@ def seconds_between(first: datetime, moment: datetime) -> float:
     try:
         return (moment - first).total_seconds()
     except TypeError:
-        raise ValueError("a zone in all rows or in none") from None
+        raise ValueError("a time with a zone in all rows or in none") from None
 
 
 def detect(path: Path) -> Format:

@@ -1,6 +1,6 @@
 """Movements as tables of a row per object and time: CSV and Parquet, SUMO's with either header, or others."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .columns import amounts
+from ..errors import Issue, Mistakes
+from .columns import Column, amounts
+from .faults import Faults
 from .moments import moment
 from .movement import (
     KINDS,
@@ -19,15 +21,16 @@ from .movement import (
     clock_s,
     seconds_between,
 )
-from .pieces import refusing
+from .pieces import Piece as Part
+from .pieces import open_pieces, refusing
 from .positions import ANGLES
-from .records import normal, open_text, refuse, separator_of
+from .records import normal, refuse
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_BLOCK_BYTES = 4 << 20
-_BATCH_ROWS = 1 << 16
+_PIECE_BYTES = 4 << 20
+"""Of text: ids of a piece are numbered one by one, so it has each of them more than once."""
 
 MOST_UNSORTED = 20_000_000
 """Rows of a table that are out of order, and so all in memory at once."""
@@ -43,6 +46,7 @@ _KIND = {
     key: (key, *(f"{kind} {key}" for kind in ("vehicle", "person", "container")))
     for key in ("lane", "edge", "type")
 }
+_TIMES = "a time: seconds, hh:mm:ss, or a date and time"
 _CONTAINER = "DEFAULT_CONTAINERTYPE"
 """What SUMO calls the type of containers that were given none."""
 
@@ -80,18 +84,22 @@ class TableSource:
 
     def __init__(self, path: Path, reading: Reading, *, parquet: bool) -> None:
         self.path = path
-        self._parquet = parquet
+        self._table = open_pieces(path, "Parquet" if parquet else "CSV")
         self._kinds = reading.kinds
         self._numbers: dict[tuple[str, str], int] = {}
         self._sorted = True
         self._dates: datetime | None = None
-        self.columns, self._separator = self._header()
         self._found = self._find(reading)
         has_degrees = normal(self._found.y) in _NAMES["latitude"]
         self.degrees = True if has_degrees else None
         self.form = "Parquet" if parquet else "CSV"
         if self._found.lane:
             self.form = f"SUMO FCD, {self.form}"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Their names."""
+        return self._table.columns
 
     def name(self, thing: int) -> str:
         """The kind, if there are kinds, and the id."""
@@ -145,99 +153,82 @@ class TableSource:
 
     def _in_order_of_rows(self) -> Iterator[Piece]:
         self._numbers = {}
-        row = 1 if self._parquet else 2
-        with refusing(self.path):
-            for batch in self._batches():
-                yield self._piece(batch, row)
-                row += batch.num_rows
-
-    def _batches(self) -> Iterator["pa.RecordBatch"]:
-        import pyarrow as pa
-
         wanted = list(dict.fromkeys(filter(None, self._found)))
-        if self._parquet:
-            from pyarrow.parquet import ParquetFile
-
-            with ParquetFile(self.path) as file:
-                yield from file.iter_batches(_BATCH_ROWS, columns=wanted, use_threads=False)
-            return
-        from pyarrow import csv
-
-        dictionary = pa.dictionary(pa.int32(), pa.string())
-        kinds = {one: pa.string() for one in wanted} | {self._found.id: dictionary}
-        with pa.input_stream(str(self.path), compression=self._compression()) as raw:
-            reader = csv.open_csv(
-                raw,
-                csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
-                csv.ParseOptions(delimiter=self._separator),
-                csv.ConvertOptions(include_columns=wanted, column_types=kinds),
-            )
-            with reader:
-                yield from reader
-
-    def _compression(self) -> str | None:
-        return "gzip" if self.path.suffix == ".gz" else None
-
-    def _header(self) -> tuple[list[str], str]:
-        with refusing(self.path):
-            if self._parquet:
-                from pyarrow.parquet import ParquetFile
-
-                with ParquetFile(self.path) as file:
-                    return list(file.schema_arrow.names), ""
-            with open_text(self.path) as text:
-                line = text.readline(65_536).strip()
-        separator, _ = separator_of(line)
-        return [one.strip().strip('"') for one in line.split(separator)], separator
+        faults = Faults(self._table)
+        for part in self._table.read(wanted, (self._found.id,), _PIECE_BYTES):
+            with refusing(self.path):  # cells of a type that is neither number nor text
+                piece = self._piece(part, faults)
+            yield piece
+        Mistakes(faults.told()).tell()
 
     def _find(self, reading: Reading) -> _Columns:
-        has = ", ".join(self.columns)[:500]
-        if len(set(self.columns)) < len(self.columns):
-            refuse(self.path, f"columns of the same name: {has}", "each once")
-        said = {
-            "time": reading.time_column,
-            "id": reading.id_column,
-            "x": reading.x_column,
-            "y": reading.y_column,
-        }
+        """The columns.
+
+        Raises:
+            ScenarioError: not one of each; with what is wrong in the rows of those that are there.
+        """
+        columns, mistakes = self.columns, Mistakes()
+        has, path = f"its columns: {self._table.listed}", self.path
         fits = {
-            key: [one for one in self.columns if normal(one) in names]
-            for key, names in _NAMES.items()
+            key: [one for one in columns if normal(one) in names] for key, names in _NAMES.items()
         }
         if not fits["x"] and not fits["y"]:
             fits["x"], fits["y"] = fits["longitude"], fits["latitude"]
-        found = {}
-        for key, named in said.items():
-            if named is not None and named not in self.columns:
-                refuse(self.path, f"no column {named!r}; its columns: {has}")
-            one = [named] if named is not None else fits[key]
-            if len(one) != 1:
-                what = f"{len(one) or 'no'} columns that may be {key}"
-                refuse(self.path, f"{what}; its columns: {has}", f"`{key}_column`")
-            found[key] = one[0]
-        if len(set(found.values())) < 4:
-            refuse(self.path, f"one column for two things; its columns: {has}")
+        found: dict[str, str] = {}
+        for key in ("time", "id", "x", "y"):
+            named = getattr(reading, f"{key}_column")
+            with mistakes:
+                if named is not None:
+                    self._table.check(named, f"{key}_column")
+                elif len(fits[key]) != 1:
+                    what = f"{len(fits[key]) or 'no'} columns that may be {key}; {has}"
+                    refuse(path, what, f"`{key}_column`")
+                found[key] = fits[key][0] if named is None else named
+        with mistakes:
+            if len(set(columns)) < len(columns):
+                refuse(path, f"columns of the same name; {has}", "each once")
+            if len(set(found.values())) < len(found):
+                refuse(path, f"one column for two things; {has}")
+        if mistakes:
+            mistakes.extend(self._wrong_in(found))
+        mistakes.tell()
         lane, edge, kind = (
-            next((one for one in self.columns if normal(one) in names), None)
-            for names in _KIND.values()
+            next((one for one in columns if normal(one) in names), None) for names in _KIND.values()
         )
         both = bool(lane and edge)
         return _Columns(
             **found, lane=lane, edge=edge if both else None, type=kind if both else None
         )
 
-    def _piece(self, batch: "pa.RecordBatch", row: int) -> Piece:
-        time_s = self._times(batch, row)
-        kind = self._kind(batch)
-        ids = _dictionary(batch.column(self._found.id), text=True)
+    def _wrong_in(self, found: Mapping[str, str]) -> list[Issue]:
+        """What is wrong in the rows of the columns that are known, where others are not."""
+        faults = Faults(self._table)
+        known = [one for one in dict.fromkeys(found.values()) if self.columns.count(one) == 1]
+        for part in self._table.read(known) if known else ():
+            for key, name in found.items():
+                if key != "id" and name in known:
+                    keep = np.ones(len(part.columns[name]), np.bool_)
+                    read = self._times if key == "time" else self._floats
+                    with refusing(self.path):
+                        read(part, name, keep, faults)
+        return faults.told()
+
+    def _piece(self, part: Part, faults: Faults) -> Piece:
+        cells = part.columns
+        keep = np.ones(len(cells[self._found.time]), np.bool_)
+        time_s = self._times(part, self._found.time, keep, faults)
+        begins_s, reaches_s = -MOST_SECONDS, -MOST_SECONDS
+        if keep.any():
+            begins_s, reaches_s = float(time_s[keep].min()), float(time_s[keep].max())
+        kind = self._kind(cells, keep.size)
+        ids = _dictionary(cells[self._found.id], text=True)
         values = [(one or "").strip() for one in ids.dictionary.to_pylist()]
         code = np.array(ids.indices.fill_null(-1), np.int64)
-        blank = np.array([*(not one for one in values), True])[code]
+        there = np.array([*(bool(one) for one in values), False])[code]
         x, y = (
-            self._floats(batch, one, row, MOST_METRES, blank)
-            for one in (self._found.x, self._found.y)
+            self._floats(part, one, keep, faults, there) for one in (self._found.x, self._found.y)
         )
-        keep = ~blank
+        keep &= there
         if self._kinds is not None:
             wanted = np.array([*(one in self._kinds for one in KINDS), True])
             keep &= wanted[kind]
@@ -248,49 +239,49 @@ class TableSource:
             c, k = divmod(int(both[at]), 4)
             key = ((*KINDS, "")[k], values[c])
             number[at] = self._numbers.setdefault(key, len(self._numbers))
-        reaches_s = float(time_s.max()) if time_s.size else -MOST_SECONDS
-        begins_s = float(time_s.min()) if time_s.size else -MOST_SECONDS
         return Piece(time_s[keep], number[back], x[keep], y[keep], begins_s, reaches_s)
 
-    def _kind(self, batch: "pa.RecordBatch") -> NDArray[np.int64]:
+    def _kind(self, cells: Mapping[str, "pa.Array"], rows: int) -> NDArray[np.int64]:
         """0 to 2: of `KINDS`; 3: none."""
         if not self._found.edge:
-            return np.full(batch.num_rows, 0 if self._found.lane else 3)
+            return np.full(rows, 0 if self._found.lane else 3)
         from pyarrow import compute
 
         lane, edge = (
-            np.array(compute.not_equal(batch.column(one).cast("string").fill_null(""), ""))
+            np.array(compute.not_equal(cells[one].cast("string").fill_null(""), ""))
             for one in (self._found.lane, self._found.edge)
+            if one
         )
         kind = np.where(edge & ~lane, 1, 0)
         if self._found.type:
-            types = batch.column(self._found.type).cast("string").fill_null("")
+            types = cells[self._found.type].cast("string").fill_null("")
             kind[np.array(compute.equal(types, _CONTAINER)) & (kind == 1)] = 2
         return kind
 
     def _floats(
-        self, batch: "pa.RecordBatch", name: str, row: int, most: float, blank: NDArray[np.bool_]
+        self,
+        part: Part,
+        name: str,
+        keep: NDArray[np.bool_],
+        faults: Faults,
+        there: NDArray[np.bool_] | bool = True,
+        most: float = MOST_METRES,
     ) -> NDArray[np.float64]:
-        """A column of numbers; where `blank`, whatever."""
-        comma = self._separator != ","
-        found = amounts(batch.column(name), comma=comma, signed=True).values
-        wrong = ~(np.abs(found) <= most) & ~blank
+        """A column of numbers, whatever where nobody is `there`; rows that have none are not kept."""
+        found = amounts(part.columns[name], comma=self._table.decimal_comma, signed=True).values
+        wrong = ~(np.abs(found) <= most) & there
         if wrong.any():
-            at = int(np.argmax(wrong))
-            try:
-                value = batch.column(name)[at].as_py()
-            except (OverflowError, ValueError, KeyError):  # a moment of no calendar
-                value = batch.column(name).type
-            what = f"row {row + at}, column {name}: {str(value)[:60]!r} is not a number"
-            refuse(self.path, what, f"within ±{most:g}")
+            faults.add(name, part, Column(found, {}, wrong, f"a number within ±{most:g}"))
+            keep &= ~wrong
         return found
 
-    def _times(self, batch: "pa.RecordBatch", row: int) -> NDArray[np.float64]:
+    def _times(
+        self, part: Part, name: str, keep: NDArray[np.bool_], faults: Faults
+    ) -> NDArray[np.float64]:
+        """Seconds; rows that have none are not kept."""
         import pyarrow as pa
 
-        name = self._found.time
-        cells = batch.column(name)
-        none = np.zeros(batch.num_rows, np.bool_)
+        cells = part.columns[name]
         if pa.types.is_string(cells.type):
             try:
                 found = np.array(cells.cast(pa.float64()), np.float64)
@@ -299,29 +290,29 @@ class TableSource:
             if (np.abs(found) <= MOST_SECONDS).all():
                 return found
         elif not pa.types.is_temporal(cells.type):
-            return self._floats(batch, name, row, MOST_SECONDS, none)
+            return self._floats(part, name, keep, faults, most=MOST_SECONDS)
         if pa.types.is_timestamp(cells.type):
             # Python's moments have microseconds.
             kind = pa.timestamp("us", cells.type.tz)
             cells = cells.cast(kind, safe=cells.type.unit != "ns")
         unique = _dictionary(cells)
+        code = np.array(unique.indices.fill_null(-1), np.int64)
         try:
             values = unique.dictionary.to_pylist()
         except (OverflowError, ValueError, KeyError):
             refuse(self.path, f"column {name}: a time of no calendar, or of an unknown zone")
-        read = []
-        for at, value in enumerate(values):
+        read, allowed = [], _TIMES
+        for value in values:
             try:
                 read.append(self._time(value))
             except ValueError as error:
-                where = row + int(np.argmax(np.array(unique.indices.fill_null(-1)) == at))
-                what = f"row {where}, column {name}: {str(value)[:60]!r} is not a time"
-                known = "seconds, hh:mm:ss, or a date and time"
-                refuse(self.path, what, str(error) if "zone" in str(error) else known)
-        code = np.array(unique.indices.fill_null(-1), np.int64)
-        if (code < 0).any():
-            refuse(self.path, f"row {row + int(np.argmin(code))}, column {name}: no time")
-        return np.array(read, np.float64)[code]
+                read.append(np.nan)
+                allowed = str(error) if "zone" in str(error) else allowed
+        time_s = np.array([*read, np.nan])[code]
+        if (wrong := np.isnan(time_s)).any():
+            faults.add(name, part, Column(time_s, {}, wrong, allowed))
+            keep &= ~wrong
+        return time_s
 
     def _time(self, value: object) -> float:
         """Seconds; of dates those since the first one of the file."""

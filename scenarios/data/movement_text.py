@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from math import hypot
 from pathlib import Path
 
+from ..errors import Mistakes
 from .movement import MOST_METRES, MOST_SECONDS, Known, Samples, number_at
-from .records import UNREADABLE, refuse, whole_text
+from .records import ISSUES, UNREADABLE, refuse, whole_text
 
 _NUMBER = r"[^\s\"]+"
 _SET = re.compile(rf"\$node_\((\S+?)\)\s+set\s+([XYZ])_\s+({_NUMBER})")
@@ -20,8 +21,11 @@ _LATER = re.compile(
 _OTHER = re.compile(r"set\s|puts\s|create-god|\$god_|\$ns_\s+at\s+\S+\s+\"\s*\$(god_|ns_)|proc\s")
 
 
-def _lines(path: Path) -> Iterator[tuple[str, str]]:
-    """Lines with something in them, and their places; comments are left out."""
+def _lines(path: Path, mistakes: Mistakes) -> Iterator[tuple[str, str]]:
+    """Lines with something in them, and their places; comments are left out.
+
+    No more of them after as many mistakes as a user wants to read.
+    """
     try:
         text = whole_text(path)
     except UNREADABLE as error:
@@ -29,6 +33,8 @@ def _lines(path: Path) -> Iterator[tuple[str, str]]:
     for count, line in enumerate(text.splitlines(), 1):
         if (line := line.strip()) and not line.startswith("#"):
             yield f"line {count}", line
+        if len(mistakes) >= ISSUES:
+            return
 
 
 def read_ns2(path: Path, goals: bool | None) -> Known:
@@ -48,20 +54,24 @@ def read_ns2(path: Path, goals: bool | None) -> Known:
     """
     placed: dict[str, dict[str, float]] = {}
     going: dict[str, list[tuple[float, float, float, float]]] = {}
-    for place, line in _lines(path):
-        if found := _GO.fullmatch(line):
-            time, node, *numbers = found.groups()
-            time_s = number_at(path, place, time, MOST_SECONDS, "a time")
-            x, y, speed = (number_at(path, place, one, MOST_METRES) for one in numbers)
-            if time_s < 0.0 or speed < 0.0:
-                refuse(path, f"{place}: a time or a speed below 0", ">= 0")
-            going.setdefault(node, []).append((time_s, x, y, speed))
-        elif found := _LATER.fullmatch(line) or _SET.fullmatch(line):
-            node, axis, value = found.groups()[-3:]
-            metres = number_at(path, place, value, MOST_METRES)
-            placed.setdefault(node, {}).setdefault(axis, metres)
-        elif not _OTHER.match(line):
-            refuse(path, f"{place}: {line[:60]!r} is no movement", 'set X_, or at T "… setdest …"')
+    mistakes = Mistakes()
+    for place, line in _lines(path, mistakes):
+        with mistakes:
+            if found := _GO.fullmatch(line):
+                time, node, *numbers = found.groups()
+                time_s = number_at(path, place, time, MOST_SECONDS, "a time")
+                x, y, speed = (number_at(path, place, one, MOST_METRES) for one in numbers)
+                if time_s < 0.0 or speed < 0.0:
+                    refuse(path, f"{place}: a time or a speed below 0", ">= 0")
+                going.setdefault(node, []).append((time_s, x, y, speed))
+            elif found := _LATER.fullmatch(line) or _SET.fullmatch(line):
+                node, axis, value = found.groups()[-3:]
+                metres = number_at(path, place, value, MOST_METRES)
+                placed.setdefault(node, {}).setdefault(axis, metres)
+            elif not _OTHER.match(line):
+                what = f"{place}: {line[:60]!r} is no movement"
+                refuse(path, what, 'set X_, or at T "… setdest …"')
+    mistakes.tell()
     for node in going:
         if not {"X", "Y"} <= placed.get(node, {}).keys():
             refuse(path, f"node {node} is nowhere before it moves", "`set X_` and `set Y_` of it")
@@ -125,24 +135,26 @@ def read_bonnmotion(path: Path, *, spatial: bool) -> Known:
     Raises:
         ScenarioError: a line of another number of numbers, or times that fall; names the line.
     """
-    width, samples = 4 if spatial else 3, Samples()
-    for place, line in _lines(path):
-        words = line.split()
-        if len(words) % width:
-            allowed = f"{width} for each: t x y{' z' if spatial else ''}"
-            if not spatial and len(words) % 4 == 0:
-                allowed += ', or format = "bonnmotion-3d"'
-            refuse(path, f"{place}: {len(words)} numbers", allowed)
-        thing, before_s = samples.number(str(len(samples.numbers))), -MOST_SECONDS
-        for first in range(0, len(words), width):
-            time_s = number_at(path, place, words[first], MOST_SECONDS, "a time")
-            if time_s < before_s:
-                refuse(path, f"{place}: time {time_s:g} after {before_s:g}", "times in order")
-            before_s = time_s
-            x, y = (
-                number_at(path, place, one, MOST_METRES) for one in words[first + 1 : first + 3]
-            )
-            samples.add(time_s, thing, x, y)
+    width, samples, mistakes = 4 if spatial else 3, Samples(), Mistakes()
+    for place, line in _lines(path, mistakes):
+        with mistakes:
+            words = line.split()
+            if len(words) % width:
+                allowed = f"{width} for each: t x y{' z' if spatial else ''}"
+                if not spatial and len(words) % 4 == 0:
+                    allowed += ', or format = "bonnmotion-3d"'
+                refuse(path, f"{place}: {len(words)} numbers", allowed)
+            thing, before_s = samples.number(str(len(samples.numbers))), -MOST_SECONDS
+            for first in range(0, len(words), width):
+                time_s = number_at(path, place, words[first], MOST_SECONDS, "a time")
+                if time_s < before_s:
+                    refuse(path, f"{place}: time {time_s:g} after {before_s:g}", "times in order")
+                before_s = time_s
+                x, y = (
+                    number_at(path, place, one, MOST_METRES) for one in words[first + 1 : first + 3]
+                )
+                samples.add(time_s, thing, x, y)
+    mistakes.tell()
     return samples.source(path, f"BonnMotion, {'3D' if spatial else '2D'}", legs=True)
 
 
@@ -155,7 +167,8 @@ def read_one(path: Path) -> Known:
     Raises:
         ScenarioError: a line of another form, times that fall, or a header that is none; names the line.
     """
-    lines, samples = _lines(path), Samples()
+    samples, mistakes = Samples(), Mistakes()
+    lines = _lines(path, mistakes)
     place, header = next(lines, ("line 1", ""))
     words = header.split()
     if len(words) not in (6, 8):
@@ -165,13 +178,16 @@ def read_one(path: Path) -> Known:
         refuse(path, f"{place}: a least bound that is greater than the greatest", "min <= max")
     before_s = 0.0
     for place, line in lines:
-        words = line.split()
-        if len(words) not in (4, 5):
-            refuse(path, f"{place}: {len(words)} words", "time id x y, or time id x y z")
-        time_s = number_at(path, place, words[0], MOST_SECONDS, "a time") - bounds[0]
-        if time_s < before_s:
-            refuse(path, f"{place}: a time before the line above it, or before minTime", "in order")
-        before_s = time_s
-        x, y = (number_at(path, place, one, MOST_METRES) for one in words[2:4])
-        samples.add(time_s, samples.number(words[1]), x - bounds[2], y - bounds[4])
+        with mistakes:
+            words = line.split()
+            if len(words) not in (4, 5):
+                refuse(path, f"{place}: {len(words)} words", "time id x y, or time id x y z")
+            time_s = number_at(path, place, words[0], MOST_SECONDS, "a time") - bounds[0]
+            x, y = (number_at(path, place, one, MOST_METRES) for one in words[2:4])
+            if time_s < before_s:
+                what = f"{place}: a time before the line above it, or before minTime"
+                refuse(path, what, "in order")
+            before_s = time_s
+            samples.add(time_s, samples.number(words[1]), x - bounds[2], y - bounds[4])
+    mistakes.tell()
     return samples.source(path, "ONE, external movement", legs=False)

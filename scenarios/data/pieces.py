@@ -3,13 +3,13 @@
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ..errors import as_toml
+from ..errors import Issue, ScenarioError, as_toml, nearest
 from .records import UNREADABLE, open_bytes, open_text, refuse, separator_of
 
 if TYPE_CHECKING:
@@ -82,19 +82,48 @@ class Pieces:
         form = f"{self.form}, without a header" if self.separator != " " else self.form
         return Pieces(self.path, form, tuple(columns), self.head, self.separator, header=False)
 
-    def read(self, columns: Sequence[str]) -> Iterator[Piece]:
-        """Some columns of all rows.
+    def check(self, column: str, key: str) -> None:
+        """Whether there is a column of this name, and one only.
+
+        Args:
+            column: its name.
+            key: that names it.
 
         Raises:
-            ScenarioError: no such column, or two of one name, or the file is damaged.
+            ScenarioError: there is none, or there are several.
+        """
+        if (count := self.columns.count(column)) != 1:
+            what = f"{count} columns" if count else "no column"
+            what += f" {as_toml(column)}, which `{key}` names"
+            near = "" if count else nearest(column, self.columns)
+            raise ScenarioError([Issue(str(self.path), what, allowed=self.listed, near=near)])
+
+    def read(
+        self, columns: Sequence[str], few: Collection[str] = (), size: int | None = None
+    ) -> Iterator[Piece]:
+        """Some columns of all rows.
+
+        Args:
+            columns: that are there once each, as `check` finds out.
+            few: those with few different cells, which come as dictionaries.
+            size: of a piece, bytes of text; `PIECE_BYTES` if not given.
+
+        Raises:
+            ScenarioError: the file is damaged.
         """
         import pyarrow as pa
 
-        indices = [self._index(column) for column in columns]
+        indices, size = [self.columns.index(column) for column in columns], size or PIECE_BYTES
         self.malformed.clear()
         first = 0
         with refusing(self.path):
-            for batch in self._parquet(columns) if not self.separator else self._csv(indices):
+            dictionary = pa.dictionary(pa.int32(), pa.string())
+            kinds = {
+                index: dictionary if column in few else pa.string()
+                for index, column in zip(indices, columns, strict=True)
+            }
+            parquet = not self.separator
+            for batch in self._parquet(columns, size) if parquet else self._csv(kinds, size):
                 yield Piece(first, dict(zip(columns, batch.columns, strict=True)))
                 first += batch.num_rows
         pa.default_memory_pool().release_unused()
@@ -124,13 +153,7 @@ class Pieces:
                     return f"row {number}"
         return "a row"
 
-    def _index(self, column: str) -> int:
-        if (count := self.columns.count(column)) != 1:
-            what = f"{count} columns" if count else "no column"
-            refuse(self.path, f"{what} {as_toml(column)}", self.listed)
-        return self.columns.index(column)
-
-    def _csv(self, indices: Sequence[int]) -> Iterator["pa.RecordBatch"]:
+    def _csv(self, kinds: Mapping[int, Any], size: int) -> Iterator["pa.RecordBatch"]:
         import pyarrow as pa
         from pyarrow import csv as arrow
 
@@ -139,7 +162,7 @@ class Pieces:
             return "error" if len(self.malformed) > MOST_MALFORMED else "skip"
 
         names = [str(number) for number in range(len(self.columns))]
-        wanted = [names[index] for index in indices]
+        wanted = {names[index]: kind for index, kind in kinds.items()}
         skipped = _lines_before(self.path, self.separator) if self.header else 0
         with self._open() as file:
             try:
@@ -148,7 +171,7 @@ class Pieces:
                     arrow.ReadOptions(
                         # Threads would give rows no numbers, and take more memory.
                         use_threads=False,
-                        block_size=PIECE_BYTES,
+                        block_size=size,
                         column_names=names,
                         skip_rows=skipped,
                     ),
@@ -156,8 +179,8 @@ class Pieces:
                         delimiter=self.separator, newlines_in_values=True, invalid_row_handler=skip
                     ),
                     arrow.ConvertOptions(
-                        column_types=dict.fromkeys(wanted, pa.string()),
-                        include_columns=wanted,
+                        column_types=wanted,
+                        include_columns=list(wanted),
                         strings_can_be_null=False,
                     ),
                 )
@@ -166,7 +189,7 @@ class Pieces:
                 if any(what in str(error) for what in ("Empty CSV file", "Could not skip")):
                     return  # nothing but a header
                 if "straddling" in str(error):
-                    refuse(self.path, f"a row is longer than {PIECE_BYTES:,} bytes")
+                    refuse(self.path, f"a row is longer than {size:,} bytes")
                 if len(self.malformed) <= MOST_MALFORMED:
                     raise
 
@@ -182,12 +205,13 @@ class Pieces:
             with pa.input_stream(str(self.path), compression=packed) as file:
                 yield file
 
-    def _parquet(self, columns: Sequence[str]) -> Iterator["pa.RecordBatch"]:
+    def _parquet(self, columns: Sequence[str], size: int) -> Iterator["pa.RecordBatch"]:
         from pyarrow import parquet
 
         # `pre_buffer` would hold a whole row group, whatever `buffer_size` says.
         with parquet.ParquetFile(self.path, buffer_size=PIECE_BYTES, pre_buffer=False) as file:
-            for batch in file.iter_batches(PIECE_ROWS, columns=list(columns), use_threads=False):
+            rows = size * PIECE_ROWS // PIECE_BYTES
+            for batch in file.iter_batches(rows, columns=list(columns), use_threads=False):
                 yield batch.select(list(columns))
 
 
@@ -230,25 +254,29 @@ class _Blanks(io.RawIOBase):
         return text.replace(b"\n ", b"\n").replace(b" \n", b"\n").lstrip(b" ")
 
 
-def open_pieces(path: Path) -> Pieces:
+def open_pieces(path: Path, form: Literal["CSV", "Parquet"] | None = None) -> Pieces:
     """A table, by the file's name: Parquet (.parquet), SWF (.swf), else CSV; text may be compressed (.gz).
+
+    Args:
+        path: of the file.
+        form: what it is, whatever its name.
 
     Raises:
         ScenarioError: it cannot be read, or is empty.
     """
     name = path.name.lower().removesuffix(".gz")
-    if name.endswith(".parquet"):
-        from pyarrow import parquet
+    if form == "Parquet" or (form is None and name.endswith(".parquet")):
+        from pyarrow.parquet import ParquetFile
 
-        with refusing(path), parquet.ParquetFile(path) as file:
+        with refusing(path), ParquetFile(path) as file:
             columns = tuple(file.schema_arrow.names)
         return Pieces(path, "Parquet", columns, columns, "", header=True)
-    if name.endswith(".json"):
+    if form is None and name.endswith(".json"):
         refuse(path, "JSON", "CSV, .swf or .parquet")
     with refusing(path):
         with open_text(path) as lines:
             first = _first_line(path, lines)
-            if name.endswith(".swf") or first.startswith(";"):
+            if form is None and (name.endswith(".swf") or first.startswith(";")):
                 while first.lstrip().startswith(";"):
                     first = _first_line(path, lines)
                 head = tuple(first.split())

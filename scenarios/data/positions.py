@@ -1,10 +1,12 @@
 """Places on the Earth from tables of latitudes and longitudes."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import Mistakes
 from ..sections import Rectangle
 from .records import Table, normal, number, read_table, refuse
 
@@ -33,22 +35,30 @@ def read_positions(path: Path, rectangle: Rectangle) -> NDArray[np.float64]:
     return metres
 
 
+def _fits(table: Table) -> dict[str, list[str]]:
+    """Columns that may be one, by axis."""
+    return {
+        axis: [column for column in table.columns if normal(column) in names]
+        for axis, names in ANGLES.items()
+    }
+
+
 def coordinate_columns(table: Table) -> tuple[str, str]:
     """The names of the columns of latitude and longitude: these, or lat and lon, whatever their case.
 
     Raises:
         ScenarioError: not one of each.
     """
-    fits = {
-        axis: [column for column in table.columns if normal(column) in names]
-        for axis, names in ANGLES.items()
-    }
-    if missing := [axis for axis, found in fits.items() if not found]:
-        has = ", ".join(table.columns) or "none"
-        refuse(table.path, f"no column {' nor '.join(missing)}; its columns: {has}")
+    fits, mistakes = _fits(table), Mistakes()
+    with mistakes:
+        if missing := [axis for axis, found in fits.items() if not found]:
+            has = ", ".join(table.columns) or "none"
+            refuse(table.path, f"no column {' nor '.join(missing)}; its columns: {has}")
     for axis, found in fits.items():
-        if len(found) > 1:
-            refuse(table.path, f"several columns of {axis}: {', '.join(found)}", "one")
+        with mistakes:
+            if len(found) > 1:
+                refuse(table.path, f"several columns of {axis}: {', '.join(found)}", "one")
+    mistakes.tell()
     return fits["latitude"][0], fits["longitude"][0]
 
 
@@ -58,13 +68,20 @@ def coordinates(table: Table) -> NDArray[np.float64]:
     Raises:
         ScenarioError: without such columns, or rows that are no coordinates.
     """
-    latitude, longitude = coordinate_columns(table)
 
     def angle(value: object, most: float) -> float:
         allowed = f"an angle within ±{most:g} degrees"
         return number(value, -most, most, allowed, table.decimal_comma)
 
-    rows = table.read(
-        {latitude: lambda value: angle(value, 90.0), longitude: lambda value: angle(value, 180.0)}
-    )
+    mistakes, rows = Mistakes(), list[tuple[float, ...]]()
+    with mistakes:
+        coordinate_columns(table)
+    # Latitude comes first; where one of them is not known, the other is looked at.
+    known = {axis: found[0] for axis, found in _fits(table).items() if len(found) == 1}
+    most = {"latitude": 90.0, "longitude": 180.0}
+    with mistakes:
+        rows = table.read(
+            {column: partial(angle, most=most[axis]) for axis, column in known.items()}
+        )
+    mistakes.tell()
     return np.array([(row[1], row[0]) for row in rows], dtype=np.float64).reshape(-1, 2)

@@ -4,20 +4,20 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import Issue, ScenarioError, as_toml
+from ..errors import Issue, Mistakes, as_toml
 from ..workload_section import WorkloadReading
 from .carbon_formats import time_columns
-from .columns import PER_SECOND, STAMP, Clock, Column, amounts
+from .columns import AMOUNT, PER_SECOND, STAMP, Clock, Column, amounts
+from .faults import Faults
 from .moments import zone
-from .pieces import MOST_MALFORMED, Piece, Pieces, open_pieces
-from .records import ISSUES, refuse
+from .pieces import Piece, Pieces, open_pieces, refusing
+from .records import refuse
 from .row_store import Rows, RowStore
 from .workload_formats import Format, format_of
 
@@ -34,6 +34,9 @@ _BEGUN_S = 6.3e8
 
 _LATEST_S = 1e15
 """Times beyond have no fractions of a second."""
+
+_MOST_BITS = 1e308
+"""Of a request; sums beyond may have no number."""
 
 
 @dataclass
@@ -95,46 +98,6 @@ def read_workload(
     return reader.workload()
 
 
-class _Faults:
-    """Kinds of mistakes: how many there are of each, and the first."""
-
-    def __init__(self, table: Pieces) -> None:
-        self.table = table
-        self.first: dict[tuple[str, str], tuple[int, str]] = {}
-        self.count: Counter[tuple[str, str]] = Counter()
-
-    def add(self, column: str, piece: Piece, read: Column) -> None:
-        if read.wrong is None:
-            return
-        kind = (column, read.allowed)
-        self.count[kind] += int(np.count_nonzero(read.wrong))
-        if kind not in self.first:
-            row = int(np.argmax(read.wrong))
-            try:
-                cell = piece.columns[column][row].as_py()
-            except (OverflowError, ValueError, KeyError):  # a moment of no calendar
-                cell = str(piece.columns[column].type)
-            self.first[kind] = piece.first + row, as_toml(cell if cell is not None else "")
-
-    def raise_all(self) -> None:
-        table, issues = self.table, list[Issue]()
-        for kind, (row, cell) in islice(self.first.items(), ISSUES):
-            column, allowed = kind
-            what = f"{table.place(row)}, column {column}: {cell} is not {allowed}"
-            if (more := self.count[kind] - 1) > 0:
-                what += f"; and {more:,} more"
-            issues.append(Issue(str(table.path), what, allowed=_SAID if cell in _EMPTY else ""))
-        if table.malformed:
-            row, found = table.malformed[0]
-            more, least = len(table.malformed) - 1, len(table.malformed) > MOST_MALFORMED
-            what = f"{table.place_of(row)}: {found} columns, not {len(table.columns)}"
-            if more:
-                what += f"; and {more:,} more" + ", at which reading ended" * least
-            issues.append(Issue(str(table.path), what))
-        if issues:
-            raise ScenarioError(issues)
-
-
 _SAID = 'or `unknown`, what stands for unknown, as in ["", "-1"]'
 _EMPTY = ('""', '"-1"', '"-1.0"', "-1", "-1.0", '"101"')
 
@@ -152,28 +115,50 @@ class _Reader:
         self.table, self.format, self.keys = table, format_, keys
         self.sizes = sizes if isinstance(sizes, Mapping) else {}
         self.constant = 0.0 if isinstance(sizes, Mapping) else sizes
-        self.faults = _Faults(table)
+        self.faults = Faults(table, lambda cell: _SAID if cell in _EMPTY else "")
+        self.mistakes = Mistakes()
         self.ids: dict[str, int] = {}
         self.rows = self.behind = self.first_behind = 0
         self.last_s = -np.inf
         self.left_out: Counter[str] = Counter()
         self.time_column, self.clock = "", Clock("")
-        self.duration = keys.duration_column
         fields = [("time_s", "f8"), ("bits", "f8")]
         if format_.minutes:
-            self._no_keys_of_columns()
+            with self.mistakes:
+                self._no_keys_of_columns()
             fields.append(("count", "i8"))
             self.minutes = [name for name in table.columns if name.isdecimal()]
+            self.sizes = {}
+            self.duration = self.cycles = self.deadline = None
         else:
-            self._find_times()
+            with self.mistakes:
+                self._find_times()
+            duration = keys.duration_column
+            if duration is None and self.time_column == format_.time_column:
+                duration = format_.duration_column
+            self.duration = self._there("duration_column", duration)
+            self.cycles = self._there("cycles_column", keys.cycles_column)
+            self.deadline = self._there("deadline_column", keys.deadline_column)
+        self.device = self._there("device_column", keys.device_column)
+        self.sizes = {
+            column: factor for column, factor in self.sizes.items() if self._there("bits", column)
+        }
         for name, kind, column in (
-            ("device", "i4", keys.device_column),
-            ("cycles", "f8", keys.cycles_column),
-            ("deadline_s", "f8", keys.deadline_column),
+            ("device", "i4", self.device),
+            ("cycles", "f8", self.cycles),
+            ("deadline_s", "f8", self.deadline),
         ):
             if column is not None:
                 fields.append((name, kind))
         self.store = RowStore(fields)
+
+    def _there(self, key: str, column: str | None) -> str | None:
+        """A column that the file has; of another it is kept that it has not, and the others are read."""
+        with self.mistakes:
+            if column is not None:
+                self.table.check(column, key)
+            return column
+        return None
 
     def _no_keys_of_columns(self) -> None:
         of_rows = ("time_column", "time_unit", "time_zone", "duration_column")
@@ -189,25 +174,26 @@ class _Reader:
 
     def _find_times(self) -> None:
         keys, format_, table = self.keys, self.format, self.table
-        column = keys.time_column
-        if column is None:
+        column = self._there("time_column", keys.time_column)
+        if keys.time_column is None:
             fits = [format_.time_column] if format_.time_column else time_columns(table.columns)
             if len(fits) != 1:
                 what = f"several columns of times: {', '.join(fits)}"
                 what = what if fits else "no column of times by its name"
                 refuse(table.path, f"{what}; its columns: {table.listed}", "`time_column`")
             column = fits[0]
+        if column is None:
+            return
         known = column == format_.time_column
-        if known and keys.duration_column is None:
-            self.duration = format_.duration_column
         place: tzinfo | None = None
         if keys.time_zone is not None:
             try:
                 place = zone(keys.time_zone)
             except ValueError:
                 what, allowed = "no such time zone", '"UTC", "Europe/London", "+10:00", …'
-                issue = Issue(str(table.path), what, "time_zone", as_toml(keys.time_zone), allowed)
-                raise ScenarioError([issue]) from None
+                self.mistakes.append(
+                    Issue(str(table.path), what, "time_zone", as_toml(keys.time_zone), allowed)
+                )
         unit = keys.time_unit or (format_.time_unit if known else None)
         self.time_column = column
         self.clock = Clock(column, unit, place, self._unknown_in(column), self.table.decimal_comma)
@@ -217,25 +203,24 @@ class _Reader:
         return given if given is not None else self.format.unknown_in(column)
 
     def read(self) -> None:
-        """All of the table."""
-        columns = dict.fromkeys(self.minutes if self.format.minutes else [self.time_column])
-        for column in (
-            self.duration,
-            *self.sizes,
-            self.keys.device_column,
-            self.keys.cycles_column,
-            self.keys.deadline_column,
-        ):
-            if column is not None:
-                columns[column] = None
-        for piece in self.table.read(list(columns)):
-            self.rows = piece.first + len(next(iter(piece.columns.values())))
-            with np.errstate(over="ignore", invalid="ignore"):  # what it comes to is looked at
+        """All of the table.
+
+        Raises:
+            ScenarioError: with all kinds of mistakes, in rows also of the columns that are there.
+        """
+        first = self.minutes if self.format.minutes else [self.time_column]
+        others = (self.duration, self.device, self.cycles, self.deadline)
+        columns = list(dict.fromkeys(filter(None, (*first, *self.sizes, *others))))
+        for piece in self.table.read(columns) if columns else ():
+            self.rows = piece.first + len(piece.columns[columns[0]])
+            # What numbers come to is looked at; cells may be of a type that is neither number nor text.
+            with np.errstate(over="ignore", invalid="ignore"), refusing(self.table.path):
                 if self.format.minutes:
                     self._counts(piece)
                 else:
                     self._requests(piece)
-        self.faults.raise_all()
+        self.mistakes.extend(self.faults.told())
+        self.mistakes.tell()
         if self.store.size == 0:
             refuse(self.table.path, "no request that has any bits")
 
@@ -266,56 +251,61 @@ class _Reader:
         )
 
     def _requests(self, piece: Piece) -> None:
-        kept = np.ones(len(piece.columns[self.time_column]), np.bool_)
-        try:
-            time = self.clock.seconds(piece.columns[self.time_column])
-        except ValueError as error:
-            what, allowed = error.args
-            refuse(self.table.path, f"column {self.time_column}: {what}", allowed)
-        time_s = self._known(self.time_column, piece, time, kept)
+        kept = np.ones(len(next(iter(piece.columns.values()))), np.bool_)
+        time_s = self._times(piece, kept)
+        rows: Rows = np.empty(kept.size, self.store.dtype)
+        rows["time_s"], rows["bits"] = time_s, self._bits(piece, kept)
+        if (column := self.cycles) is not None:
+            rows["cycles"] = self._amounts(column, piece, kept)
+            self._leave_out(rows["cycles"] == 0.0, f"0 in {column}", kept)
+        if (column := self.deadline) is not None:
+            read = amounts(
+                piece.columns[column], self._unknown_in(column), self.table.decimal_comma
+            )
+            read = read.but(read.values == 0.0)._replace(allowed="a positive number of seconds")
+            self.faults.add(column, piece, read)
+            rows["deadline_s"] = read.values
+        self._leave_out(rows["bits"] == 0.0, "of no bits", kept)
+        if self.device is not None:
+            rows["device"] = self._devices(self.device, piece, kept)
+        if not self.mistakes:
+            self._keep(rows, kept, piece.first)
+
+    def _times(self, piece: Piece, kept: NDArray[np.bool_]) -> Any:
+        """(K,) seconds at which requests arrive."""
+        time_s: Any = np.zeros(kept.size)
+        if self.time_column:
+            try:
+                time = self.clock.seconds(piece.columns[self.time_column])
+            except ValueError as error:
+                what, allowed = error.args
+                what = f"column {self.time_column}: {what}"
+                self.mistakes.append(Issue(str(self.table.path), what, allowed=allowed))
+                self.time_column = ""  # the others are read on
+            else:
+                time = time.but(np.abs(time.values) > _LATEST_S, f"within ±{_LATEST_S:g} s")
+                time_s = self._known(self.time_column, piece, time, kept)
         if self.duration is not None:
             per_second = 1.0
             if self.clock.kind == "numbers":
                 per_second = PER_SECOND.get(self.clock.unit or "s", 1.0)
-            time_s = time_s - self._amounts(self.duration, piece, kept) / per_second
-        rows: Rows = np.empty(kept.size, self.store.dtype)
-        rows["time_s"], rows["bits"] = time_s, self._bits(piece, kept)
-        if (column := self.keys.cycles_column) is not None:
-            rows["cycles"] = self._amounts(column, piece, kept)
-            self._leave_out(rows["cycles"] == 0.0, f"0 in {column}", kept)
-        if (column := self.keys.deadline_column) is not None:
-            read = amounts(
-                piece.columns[column], self._unknown_in(column), self.table.decimal_comma
-            )
-            nothing = read.values == 0.0
-            if nothing.any():
-                read = read._replace(wrong=nothing if read.wrong is None else read.wrong | nothing)
-            self.faults.add(column, piece, read._replace(allowed="a positive number of seconds"))
-            rows["deadline_s"] = read.values
-        self._leave_out(rows["bits"] == 0.0, "of no bits", kept)
-        if (column := self.keys.device_column) is not None:
-            rows["device"] = self._devices(column, piece, kept)
-        if not np.all(np.abs(time_s[kept]) < _LATEST_S):
-            refuse(self.table.path, f"column {self.time_column}: times beyond {_LATEST_S:g} s")
-        self._keep(rows, kept, piece.first)
+            lasts = self._amounts(self.duration, piece, kept, _LATEST_S * per_second)
+            time_s = time_s - lasts / per_second
+        return time_s
 
     def _counts(self, piece: Piece) -> None:
         """Of a function in each row, how many requests it had in each minute."""
         rows = len(next(iter(piece.columns.values())))
         kept = np.ones(rows, np.bool_)
-        column = self.keys.device_column
-        device = self._devices(column, piece, kept) if column is not None else None
+        device = self._devices(self.device, piece, kept) if self.device is not None else None
         for minute in self.minutes:
             here = kept.copy()
-            count = self._amounts(minute, piece, here)
+            count = self._amounts(minute, piece, here, MOST_IN_A_MINUTE)
             whole = np.floor(count) == count
             if not whole[here].all():
                 wrong = Column(count, {}, here & ~whole, "a whole number")
                 self.faults.add(minute, piece, wrong)
             here &= (count > 0.0) & whole
-            if (most := float(count[here].max(initial=0.0))) > MOST_IN_A_MINUTE:
-                what = f"column {minute}: {most:,.0f} requests of one function"
-                refuse(self.table.path, what, f"at most {MOST_IN_A_MINUTE:,}")
             some: Rows = np.empty(int(here.sum()), self.store.dtype)
             some["time_s"] = (int(minute) - 1) * MINUTE_S
             some["bits"], some["count"] = self.constant, count[here]
@@ -329,13 +319,15 @@ class _Reader:
         # Column by column from nothing, as a sum adds up.
         bits = np.zeros(kept.size)
         for column, factor in self.sizes.items():
-            bits = bits + factor * self._amounts(column, piece, kept)
-        if np.isinf(bits[kept]).any():
-            refuse(self.table.path, f"requests of infinitely many bits, by {', '.join(self.sizes)}")
+            most = _MOST_BITS / len(self.sizes) / factor if factor else np.inf
+            bits = bits + factor * self._amounts(column, piece, kept, most)
         return bits
 
-    def _amounts(self, column: str, piece: Piece, kept: NDArray[np.bool_]) -> Any:
+    def _amounts(
+        self, column: str, piece: Piece, kept: NDArray[np.bool_], most: float = np.inf
+    ) -> Any:
         read = amounts(piece.columns[column], self._unknown_in(column), self.table.decimal_comma)
+        read = read.but(read.values > most, f"{AMOUNT}, and at most {most:,.3g}")
         return self._known(column, piece, read, kept)
 
     def _known(self, column: str, piece: Piece, read: Column, kept: NDArray[np.bool_]) -> Any:

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...scenarios.data.movement import KINDS, MOST_METRES, Kind, Piece, clock_s
-from ...scenarios.data.records import UNREADABLE, open_bytes, refuse
+from ...scenarios.data.records import ISSUES, UNREADABLE, open_bytes, refuse
+from ...scenarios.errors import Mistakes
 from ..core.arrays import FloatArray, IntArray
 from ..core.compiled import compiled_in_place
 
@@ -138,7 +139,7 @@ class FcdXml:
     ) -> tuple[float, Piece | None]:
         """What was found, with times; the time that is begun."""
         rows, steps, left = (int(count) for count in out.counts)
-        time_s = np.full(steps + 1, now_s)
+        time_s, mistakes = np.full(steps + 1, now_s), Mistakes()
         for step in range(steps):
             start, end = (int(one) for one in out.step_span[step])
             try:
@@ -147,12 +148,16 @@ class FcdXml:
                 time_s[step + 1] = np.nan
             last, now = time_s[step], time_s[step + 1]
             if not now >= last and not (np.isnan(last) and not np.isnan(now)):
+                time_s[step + 1] = last
                 what = f"{self._where(before + start)}: time {_shown(text, start, end)!r}"
-                refuse(self.path, what, "seconds or hh:mm:ss, in order")
+                with mistakes:
+                    refuse(self.path, what, "seconds or hh:mm:ss, in order")
+                if len(mistakes) == ISSUES:
+                    break
         if not steps and not rows:
             return now_s, None
         bounds = np.concatenate(([0], out.step_row[:steps], [rows]))
-        if bounds[1] > 0 and np.isnan(time_s[0]):
+        if bounds[1] > 0 and np.isnan(time_s[0]) and not mistakes:
             self._refuse(text, _TAG, 0, before)
         for hard in range(left):
             row, axis, start, end = (int(one) for one in out.hard[hard])
@@ -164,7 +169,11 @@ class FcdXml:
             if not abs(place[row]) <= MOST_METRES:
                 shown = f"{'xy'[axis]} = {_shown(text, start, end)!r}"
                 what = f"{self._where(before + start)}: {shown} is not a number"
-                refuse(self.path, what, f"within ±{MOST_METRES:g}")
+                with mistakes:
+                    refuse(self.path, what, f"within ±{MOST_METRES:g}")
+                if len(mistakes) >= ISSUES:
+                    break
+        mistakes.tell()
         times = np.repeat(time_s, np.diff(bounds))
         begins_s = float(time_s[1] if np.isnan(time_s[0]) else time_s[0])
         reaches_s = float(time_s[-1])

@@ -251,10 +251,18 @@ class ReplayPerSlot(Recorded):
 
     remembers: ClassVar[tuple[str, ...]] = ("_rngs", "_slot")
 
-    not_read_by: ClassVar[dict[str, Any]] = Recorded.not_read_by | {"cycles_per_unit": 1.0}
+    not_read_by: ClassVar[dict[str, Any]] = Recorded.not_read_by | {
+        "cycles_column": None,
+        "cycles_per_unit": 1.0,
+    }
 
-    cycles_column: str = field(kw_only=True)
+    cycles_column: str | None = field(kw_only=True)
     cycles_per_unit: PositiveCycles = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.cycles_column is None:  # the rest of the file is looked at all the same
+            raise ValueError("cycles_column: missing; allowed: a column of the file")
 
     def check(self, devices: int, slot_s: float) -> None:
         """Refuse a file that does not go with a run; see `Recorded`.

@@ -21,13 +21,13 @@ class Cells:
     Made anew only when a device changes its station, leaves or joins.
 
     Args:
-        station: (R, N) the station of each device; 0 is the MBS. Of one that is absent, its last.
+        station: as the attribute.
         stations: B.
-        present: (R, N) who is there; by default everybody.
+        present: as the attribute; by default everybody.
 
     Attributes:
-        station: likewise.
-        present: likewise.
+        station: (R, N) the station of each device; 0 is the MBS. Of one that is absent, its last.
+        present: (R, N) who is there.
         shape: (R, B).
         members: (R, B) how many devices of each station are there.
         complete: whether everybody is there, in all replications.

@@ -20,12 +20,13 @@ class Decision:
     """The resources of one slot. A device talks to the one station it is associated with.
 
     Attributes:
-        bandwidth_hz: (R, N) w_ij, A(14a).
-        power_w: (R, N) p_i, A(14b).
-        local_cpu_hz: (R, N) f_i^l, A(14c).
-        edge_cpu_hz: (R, N) f_ij^e, A(14d). A device that is given none sends nothing.
-        served_bits: (R, B) Psi_j, A(14e).
-        diagnostics: (R,) what a policy tells the trace of how it decided, by variable name.
+        bandwidth_hz: (R, N) w_ij, the part of its station's band that a device gets, A(14a).
+        power_w: (R, N) p_i, what it transmits with, A(14b).
+        local_cpu_hz: (R, N) f_i^l, speed of its own CPU, A(14c).
+        edge_cpu_hz: (R, N) f_ij^e, its part of the station's CPU, A(14d). Who is given none sends nothing.
+        served_bits: (R, B) Psi_j, what each station executes of its queue in the slot, A(14e).
+        diagnostics: (R,) what a policy tells the trace of how it decided, by name: iterations, failed_solves,
+            lower_bound_mg, optimality_gap.
     """
 
     bandwidth_hz: FloatArray
@@ -51,14 +52,13 @@ def check(decision: Decision, network: Network) -> Decision:
     """
     if not isinstance(decision, Decision):
         raise AnswerError("decision", f"expected a Decision, got {type(decision).__name__}")
-    shape = (network.replications, network.devices)
     converted: dict[str, Any] = {}
     for name in _FIELDS:
         values = getattr(decision, name)
         if name == "served_bits":
-            checked = amounts(name, values, (network.replications, network.stations), STATION)
+            checked = amounts(name, values, network.station_shape, STATION)
         else:
-            checked = amounts(name, values, shape, DEVICE)
+            checked = amounts(name, values, network.device_shape, DEVICE)
         if checked is not values:
             converted[name] = checked
     return replace(decision, **converted) if converted else decision
@@ -130,22 +130,14 @@ def _is_plain(decision: Decision, network: Network) -> bool:
     """Whether all is in float arrays of the right shapes, as is the rule."""
     if type(decision) is not Decision:
         return False
-    served = decision.served_bits
-    devices = (
-        decision.bandwidth_hz,
-        decision.power_w,
-        decision.local_cpu_hz,
-        decision.edge_cpu_hz,
-    )
-    shape = (network.replications, network.devices)
-    for column in devices:
+    shape = network.device_shape
+    for name in _FIELDS:
+        if name == "served_bits":
+            shape = network.station_shape
+        column = getattr(decision, name)
         if type(column) is not np.ndarray or column.dtype != _FLOAT or column.shape != shape:
             return False
-    return (
-        type(served) is np.ndarray
-        and served.dtype == _FLOAT
-        and served.shape == (network.replications, network.stations)
-    )
+    return True
 
 
 # Rounding in a policy that divides a capacity among devices is not worth counting or correcting.

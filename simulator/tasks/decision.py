@@ -11,10 +11,10 @@ class TaskDecision:
     """The variables of C(10): p, alpha and f. SI units.
 
     Attributes:
-        power_w: (…, N) p_m.
-        offload: (…, N) alpha_m.
-        local_cpu_hz: (…, N) f_m; without effect for a device that offloads.
-        edge_cpu_hz: (…, N) f_m^0; without effect for a device that does not.
+        power_w: (…, N) p_m, what each device transmits with.
+        offload: (…, N) alpha_m, whose task is sent to the server.
+        local_cpu_hz: (…, N) f_m, speed of a device's CPU; without effect for a device that offloads.
+        edge_cpu_hz: (…, N) f_m^0, the server's speed for it; without effect for a device that does not.
         diagnostics: (…,) further variables of the trace, by name.
     """
 

@@ -14,10 +14,10 @@ class TaskObservation:
     A device that is absent has a task of no bits and no cycles, and hears and disturbs nobody.
 
     Attributes:
-        slot: t.
-        time_s: start of the slot, s.
-        tasks: (R, N) sizes, cycles and deadlines.
-        channel: (R, N) gains and (R, N, N) interference gains after combining.
+        slot: t, the number of the slot, from 0.
+        time_s: when it starts, s from the start of the run.
+        tasks: of each device: `tasks.bits`, `tasks.cycles`, `tasks.deadline_s`, each (R, N).
+        channel: `channel.gain` (R, N) and `channel.interference_gain` (R, N, N).
         carbon_g_per_j: (R, 1) carbon intensity eta C_IE of C(9), g/J.
         position_m: (R, N, 2) of the devices, m.
         last_emission_g: (R, N) emissions of the last slot reported, g.

@@ -1,0 +1,1 @@
+"""Commands of `edgesim`, which cli.py puts together: each parses, calls, prints."""

@@ -1,0 +1,132 @@
+"""What is probably not meant in a scenario, a line each with what to do, for `validate` and `run` to say."""
+
+from collections.abc import Iterator
+from typing import Annotated, get_args, get_origin
+
+import numpy as np
+from pydantic import BaseModel
+
+from ..scenarios.key_list import amount
+from ..scenarios.policy_section import PolicySection
+from ..scenarios.schema import Scenario
+from ..scenarios.units import Quantity
+from ..scenarios.validation import field_hint
+from ..simulator.build import Blueprint
+from ..simulator.models.arrivals import MarkovModulatedPoisson, Poisson, Uniform
+from ..simulator.models.path_loss import LogDistance
+from ..simulator.models.trace_mobility import TraceMobility
+
+LEAST_COVERED = 0.01
+"""Of the area, by all small cells together: below that they are no part of the network."""
+
+
+def advice(plan: Blueprint) -> list[str]:
+    """A line each; none where nothing is doubtful."""
+    scenario = plan.scenario
+    found = [*_implausible(scenario, ""), *_uncovered(plan)]
+    if scenario.run.problem == "drift-plus-penalty":
+        found += _unstable(plan)
+    else:
+        found += _without_effect(scenario)
+    return found
+
+
+def _implausible(section: BaseModel, path: str) -> Iterator[str]:
+    """Quantities with a unit that no network has; those without are refused when they are read."""
+    for name, field in type(section).model_fields.items():
+        value, key = getattr(section, name), f"{path}.{name}".removeprefix(".")
+        if isinstance(value, BaseModel):
+            yield from _implausible(value, key)
+        elif isinstance(value, float):
+            hint = field_hint(field)
+            kind = next((one for one in _metadata(hint) if isinstance(one, Quantity)), None)
+            if kind is not None and not kind.is_plausible(value):
+                what = f"`{key}` is {value:g} {kind.unit}, which no network has"
+                yield f'{what}: is another unit meant, as in "{kind.example}"?'
+
+
+def _metadata(hint: object) -> Iterator[object]:
+    if get_origin(hint) is Annotated:
+        yield from get_args(hint)[1:]
+    for part in get_args(hint):
+        yield from _metadata(part)
+
+
+def _uncovered(plan: Blueprint) -> Iterator[str]:
+    """Small cells in which hardly any device can be."""
+    topology, at_m = plan.topology, plan.device_position_m
+    if topology.stations < 2 or not np.isfinite(topology.coverage_m[1:]).all():
+        return
+    reach_m = topology.coverage_m[1:]
+    share = float(np.pi * (reach_m * reach_m).sum() / np.prod(topology.area_m))
+    if at_m is not None and plan.scenario.mobility.model == "static":
+        apart_m = np.linalg.norm(at_m[:, None] - topology.station_position_m[1:], axis=2)
+        if (apart_m < reach_m).any():
+            return
+    if share < LEAST_COVERED:
+        what = f"the small cells reach {reach_m.max():g} m, {100 * share:.2g} % of the area"
+        yield f'{what}: is another unit meant, as in stations.sbs.coverage = "150 m"?'
+
+
+def _without_effect(scenario: Scenario) -> Iterator[str]:
+    """Keys of the other problem."""
+    default = PolicySection.model_fields["V"].default
+    if default != scenario.policy.V:
+        what = (
+            "`policy.V` weighs the energy in the problem drift-plus-penalty, and does nothing here"
+        )
+        yield f"{what}; `policy.emission_weight` of lyapunov is its like"
+
+
+def _unstable(plan: Blueprint) -> Iterator[str]:
+    """Loads that no policy carries: bounds that hold whatever is decided."""
+    network, scenario = plan.network, plan.scenario
+    arrives_bps = _mean_bps(plan.arrivals, network.slot_s)
+    # Who is gone has no tasks, and a full buffer has no more.
+    if arrives_bps is None or scenario.tasks.buffer or isinstance(plan.mobility, TraceMobility):
+        return
+    own_bps = network.device_service_bits / network.slot_s
+    excess_bps = float(np.maximum(arrives_bps - own_bps, 0.0).sum())
+    if excess_bps <= 0.0:
+        return
+    more = f"{amount(excess_bps, 'bit/s')} arrive beyond what the devices' CPUs execute"
+    if scenario.policy.name == "local":
+        what = f"{more}, and the policy `local` offloads nothing, so queues grow"
+        yield f"{what}: another policy, or a lower load (`edgesim keys tasks`)"
+        return
+    servers_bps = float(network.station_service_bits.sum() / network.slot_s)
+    if excess_bps > servers_bps:
+        what = f"{more}, the servers execute {amount(servers_bps, 'bit/s')}"
+        yield f"no policy keeps the queues stable: {what}; a lower load, or faster CPUs (stations.mbs.cpu)"
+    radio_bps = _radio_bps(plan)
+    if radio_bps is not None and excess_bps > radio_bps:
+        what = f"{more}, all radio carries {amount(radio_bps, 'bit/s')} at the very most"
+        yield f"no policy keeps the queues stable: {what}; a lower load, or more bandwidth"
+
+
+def _mean_bps(arrivals: object, slot_s: float) -> float | None:
+    """Of one device; None where it is not known without reading a file, or of a model of somebody else's."""
+    match arrivals:
+        case Uniform():
+            return arrivals.mean / slot_s
+        case Poisson():
+            return arrivals.mean * arrivals.rate
+        case MarkovModulatedPoisson():
+            shares = np.array(arrivals.sojourns) / np.sum(arrivals.sojourns)
+            return float(arrivals.mean * (shares * arrivals.rates).sum())
+    return None
+
+
+def _radio_bps(plan: Blueprint) -> float | None:
+    """More than all stations together carry, whatever is decided; None where no bound is known.
+
+    Shares of a band are w_i log2(1 + p_i g_i / noise): with all devices at the least distance, their mean
+    gains together, by Jensen's inequality for any fading with mean 1.
+    """
+    network, model = plan.network, plan.path_loss
+    if not isinstance(model, LogDistance):
+        return None
+    gain = model.reference_gain * max(model.min_distance, 1e-3) ** -model.path_loss_exponent
+    power_w = network.device_power_max_w.sum()
+    per_hertz = np.minimum(np.log2(1.0 + power_w * gain / network.noise_w), network.efficiency.cap)
+    return float((network.station_bandwidth_hz * per_hertz).sum())
