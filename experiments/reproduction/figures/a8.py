@@ -23,8 +23,9 @@ STEPS = 400_000
 
 
 def _rates(name: str, keys: dict[str, Any], quick: dict[str, Any], minutes: float) -> Trainings:
-    keys_of = lambda rate: {"policy.actor_rate": rate, "policy.critic_rate": rate}
-    levels: dict[Shown, dict[str, Any]] = {rate: keys_of(rate) for rate in RATES}
+    levels: dict[Shown, dict[str, Any]] = {
+        rate: dict.fromkeys(("policy.actor_rate", "policy.critic_rate"), rate) for rate in RATES
+    }
     varied = (Factor(RATE, levels),)
     return Trainings(
         name, NETWORK_A, "aac", varied, keys=keys, quick_keys=quick, minutes=(minutes, 0.6)
