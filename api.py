@@ -568,10 +568,7 @@ def reproduce(
         raise ArgumentError(str(error)) from None
     folder, data = Path(output), Path(data_dir) if data_dir else None
     if page:
-        from .experiments.reproduction.page import redraw
-
-        redraw(folder)
-        return folder / "index.html"
+        return engine.redraw(folder)
     try:
         engine.reproduce(
             asked,

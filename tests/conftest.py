@@ -65,7 +65,7 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
         "sweeps.workers",
         "sweeps.estimate",
         "reproduction.engine",
-        "reproduction.trainings",
+        "sweeps.trainings",
     ):
         monkeypatch.setattr(f"edgesim.experiments.{room}.LocalPool", Here)
 
