@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from ..simulator.core.columns import Shapes
 from ..simulator.core.errors import RunError
 from ..simulator.core.memory import cores
-from ..simulator.core.recorder import NullRecorder, TaskTable
+from ..simulator.core.recorder import NullRecorder, SlotColumns, TaskTable
 from ..simulator.core.saved_state import Saved, StateError
 from ..traces.column_buffer import ColumnBuffer
 from ..traces.writer import TraceWriter
@@ -49,6 +49,13 @@ SEGMENT_S = 0.25
 
 PAYS_S = 2.0
 """CPU time of a run, by the first slots of few replications, from which several processes are started unasked."""
+
+NUMBER_S = 4e-8
+"""Where a decision takes less than this for each number of its slot, processes wait for the one that writes what
+all decide: two did no more than one alone (`local`), where it takes twice as long half as much again (`lyapunov`)."""
+
+LOOK_SLOTS, LOOK_S = 12, 0.2
+"""So many slots are looked at, or for so long: queues are empty in the first, and decisions easy."""
 
 PARTS = 8
 """Of what the trace writes at a time, one fits into a buffer: it stays in the processor's cache."""
@@ -368,7 +375,7 @@ def workers_for(experiment: Experiment, asked: int | None = None) -> int:
             where = "in a process of a pool" if alone else "on this system"
             raise ArgumentError(f"`workers={asked}`: a run {where} is one process")
         if min(asked, run.replications) > 1 and experiment.is_our_own:
-            _slot_s(experiment, 1)
+            _first_slots(experiment, 1)
         return min(asked, run.replications)
     most = min(cores(), run.replications // TOGETHER, MOST)
     if most < 2 or alone or sys.platform != "linux" or not experiment.is_our_own:
@@ -377,8 +384,11 @@ def workers_for(experiment: Experiment, asked: int | None = None) -> int:
 
     if resource.getrlimit(resource.RLIMIT_FSIZE)[0] != resource.RLIM_INFINITY:
         return 1  # a limit for files holds for the memory that processes share, too
-    run_s = run.slots * run.replications / TOGETHER * _slot_s(experiment, TOGETHER)
-    return most if run_s >= PAYS_S else 1
+    first = _first_slots(experiment, TOGETHER)
+    run_s = run.slots * run.replications / TOGETHER * first.slot_s
+    if run_s < PAYS_S or first.decision_s < NUMBER_S * first.numbers:
+        return 1
+    return most
 
 
 def begun(
@@ -410,19 +420,47 @@ class _Coming:
         return array
 
 
-def _slot_s(experiment: Experiment, count: int) -> float:
-    """CPU time of a slot of some replications; 0 where that fails.
+class _FirstSlots(NullRecorder):
+    """What the first slots take; nothing where they fail.
+
+    Attributes:
+        slot_s: CPU time of a slot, without what writes it.
+        numbers: of a slot.
+    """
+
+    def __init__(self) -> None:
+        self.slot_s, self.numbers = 0.0, 0
+        self._decisions_s: list[float] = []
+
+    @property
+    def decision_s(self) -> float:
+        """Time of a decision."""
+        return float(np.median(self._decisions_s[-LOOK_SLOTS // 2 :]))
+
+    def slot(self, slot: int, columns: SlotColumns) -> None:
+        """How many numbers it has."""
+        self.numbers = Shapes.of(columns).numbers
+
+    def decision_time(self, seconds: float) -> None:
+        """One more."""
+        self._decisions_s.append(seconds)
+
+
+def _first_slots(experiment: Experiment, count: int) -> _FirstSlots:
+    """What the first slots of some replications take.
 
     Compiled code, which takes half a second to load, is there afterwards, for forks too.
     """
+    first = _FirstSlots()
     with suppress(Exception):  # the run itself will tell
         block = Block(deepcopy(experiment).of_replications(0, count))
-        block.start(NullRecorder())
-        block.run(1)
-        begin = time.process_time()
+        block.start(first)
         block.run(2)
-        return time.process_time() - begin
-    return 0.0
+        begin = time.process_time()
+        for slot in range(2, LOOK_SLOTS):
+            if time.process_time() - begin < LOOK_S and block.run(slot + 1):
+                first.slot_s = (time.process_time() - begin) / (slot - 1)
+    return first
 
 
 def _cut(table: TaskTable, counts: Sequence[int]) -> list[TaskTable]:

@@ -160,7 +160,7 @@ def _load(policy: Any, scenario: Scenario, plan: Blueprint | None) -> None:
         ScenarioError: there is none, it may not be read, or it does not fit.
     """
     if isinstance(policy, Agent):
-        policy.load(plan and plan.problem, scenario)
+        policy.load(None if plan is None else plan.problem, scenario)
     if not isinstance(policy, TrainablePolicy):
         return
     if (name := policy.checkpoint) is not None:

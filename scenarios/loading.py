@@ -14,7 +14,7 @@ from .schema import Scenario
 from .sections import PolicySection, objective_keys
 from .shipped import FOLDER, shipped
 from .tables import check_depth, copied, parse_toml, parse_value, put
-from .validation import UNKNOWN_KEY, validate
+from .validation import MISSING, UNKNOWN_KEY, validate
 
 AnyScenario: TypeAlias = str | Path | Mapping[str, Any] | Scenario
 """A file, the name of a shipped scenario, TOML text (of more than one line), tables, or a scenario."""
@@ -24,9 +24,6 @@ Overrides: TypeAlias = Sequence[str] | Mapping[str, Any]
 
 _ROUNDS = 4
 """As often keys are taken out that are wrong once others are."""
-
-_ALONE = {"title", "policy", "trace", "energy", "limits", "mobility", "association"}
-"""Sections that no check of several sections looks at."""
 
 _KEY = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
@@ -141,17 +138,15 @@ def _with_the_rest(
         for issue in sorted(error.issues, key=lambda one: one.value is None):
             doubtful |= _take_out(rest, issue, files)
         rest.setdefault("title", "untitled")
+        sections = frozenset(key.partition(".")[0] for key in doubtful)
         try:
-            found = validate(Scenario, rest, source).doubting(doubtful, files)
+            found = validate(Scenario, rest, source, context=sections).doubting(doubtful, files)
         except ScenarioError as next_error:
             error = next_error
-            if {key.partition(".")[0] for key in doubtful} <= _ALONE:
-                # What stands now where a key or value was nearly right is not what the file says.
-                issues += [
-                    issue
-                    for issue in error.issues
-                    if issue not in issues and issue.key not in doubtful
-                ]
+            # What stands now where a key or value was nearly right is not what the file says.
+            issues += [
+                issue for issue in error.issues if issue not in issues and issue.key not in doubtful
+            ]
         else:
             whole = ScenarioError(issues)
             whole.rest = found.located(source, folders, code)
@@ -175,7 +170,7 @@ def _take_out(table: dict[str, Any], issue: Issue, files: dict[str, dict[str, An
     at: Any = table
     for key in path[:-1]:
         at = at.get(key) if isinstance(at, Mapping) else None
-    if issue.value is None and isinstance(at, dict) and path[-1] in at:
+    if issue.value is None and (issue.what != MISSING or (isinstance(at, dict) and path[-1] in at)):
         return doubtful
     if issue.value is None and len(path) > 1:
         path, at = path[:-1], table

@@ -1,11 +1,11 @@
 """A scenario: its sections, and the checks that concern several of them."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import hypot
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 
 from .base import Inconsistency, Section, reject
 from .carbon_section import CarbonSection
@@ -133,34 +133,37 @@ class Scenario(Section):
         return tomli_w.dumps(self.model_dump(exclude_none=True, exclude=unused))
 
     @model_validator(mode="after")
-    def _fits_together(self) -> "Scenario":
+    def _fits_together(self, info: ValidationInfo) -> "Scenario":
         if self.topology.file is not None:  # which has their number
             self.stations.sbs.__dict__["count"] = None
         if self.mobility.model == "trace" and "count" not in self.devices.model_fields_set:
             self.devices.__dict__["count"] = None  # as many as the file has
-        checks = (
-            _positions,
-            _placed_by_file,
-            _circle,
-            _problem,
-            _failures,
-            _reports,
-            _backhaul,
-            _carbon,
+        doubtful = info.context or frozenset()  # sections in which not all is as the file says
+        reject(
+            *(
+                found
+                for check, sections in _CHECKS.items()
+                if not sections & doubtful
+                for found in check(self)
+            )
         )
-        reject(*(found for check in checks for found in check(self)))
         return self
 
 
-def _positions(scenario: Scenario) -> Iterator[Inconsistency]:
+def _devices(scenario: Scenario) -> Iterator[Inconsistency]:
+    yield from _positions(scenario, {"devices.positions": scenario.devices.positions})
+
+
+def _stations(scenario: Scenario) -> Iterator[Inconsistency]:
+    mbs, sbs = scenario.stations.mbs.position, scenario.stations.sbs.positions
+    given = {"stations.sbs.positions": sbs, "stations.mbs.position": mbs and (mbs,)}
+    yield from _positions(scenario, given)
+
+
+def _positions(scenario: Scenario, given: Mapping[str, object]) -> Iterator[Inconsistency]:
     """Places outside of the area, and files of coordinates without a place for it on the Earth."""
     width, height = scenario.area.size
-    mbs = scenario.stations.mbs.position
-    for key, points in (
-        ("devices.positions", scenario.devices.positions),
-        ("stations.sbs.positions", scenario.stations.sbs.positions),
-        ("stations.mbs.position", mbs and (mbs,)),
-    ):
+    for key, points in given.items():
         if isinstance(points, File) and scenario.area.rectangle is None:
             what = "a file of coordinates needs `area.rectangle`"
             yield Inconsistency(what, key, "south, west, …")
@@ -266,3 +269,17 @@ def _carbon(scenario: Scenario) -> Iterator[Inconsistency]:
     if isinstance(listed, tuple) and count not in (None, len(listed)):
         what = f"{len(listed)} values for {count} SBSs"
         yield Inconsistency(what, "carbon.sbs", "one, or one each")
+
+
+_CHECKS: dict[Callable[[Scenario], Iterator[Inconsistency]], frozenset[str]] = {
+    _devices: frozenset({"area", "devices"}),
+    _stations: frozenset({"area", "stations"}),
+    _placed_by_file: frozenset({"topology", "stations"}),
+    _circle: frozenset({"area", "stations"}),
+    _problem: frozenset({"run", "channel", "stations", "topology", "tasks", "devices", "twin"}),
+    _failures: frozenset({"run", "stations"}),
+    _reports: frozenset({"run", "twin"}),
+    _backhaul: frozenset({"backhaul", "twin"}),
+    _carbon: frozenset({"carbon", "stations"}),
+}
+"""Of each check the sections that it looks at."""

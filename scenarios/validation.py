@@ -20,10 +20,11 @@ KeyPath = tuple[str | int, ...]
 """Keys and list indices from the outermost table inwards."""
 
 UNKNOWN_KEY = "unknown key"
+MISSING = "missing"
 
 _WHAT = {
     "extra_forbidden": UNKNOWN_KEY,
-    "missing": "missing",
+    "missing": MISSING,
     "literal_error": "not a value that it may have",
     "greater_than": "too small",
     "greater_than_equal": "too small",
@@ -52,6 +53,7 @@ def validate(
     source: str,
     prefix: KeyPath = (),
     overridden: Mapping[str, str] = MappingProxyType({}),
+    context: object = None,
 ) -> ModelT:
     """The model that a table describes. Strict: no text for a number, no true for 1.
 
@@ -61,6 +63,7 @@ def validate(
         source: the file, for messages.
         prefix: where the table stands in the file.
         overridden: keys that do not come from the file, and where they come from, for messages.
+        context: what the model's own checks are handed.
 
     Raises:
         ScenarioError: with an issue for each thing that is wrong.
@@ -74,7 +77,7 @@ def validate(
     except (ValueError, RecursionError) as error:
         raise ScenarioError([Issue(source, f"a value that is too large: {error}")]) from None
     try:
-        return model.model_validate_json(text)
+        return model.model_validate_json(text, context=context)
     except ValidationError as error:
         issues = [
             issue

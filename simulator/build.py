@@ -33,7 +33,7 @@ from .components import (
     find_sites,
     find_topology,
 )
-from .core.arrays import FloatArray
+from .core.arrays import FloatArray, spread
 from .core.clock import to_ns
 from .core.errors import ModelError, RunError
 from .core.randomness import Streams
@@ -222,9 +222,7 @@ class Blueprint:
             "present": present,
             "path_gain": path_gain,
             "cells": Cells(station, network.stations, present),
-            "carbon_g_per_j": np.broadcast_to(
-                self.carbon.at(0), (network.replications, network.stations)
-            ),
+            "carbon_g_per_j": spread(self.carbon.at(0), (network.replications, network.stations)),
             "station_up": np.ones((network.replications, network.stations), dtype=np.bool_),
         }
         deviation = scenario.twin.deviation
@@ -265,7 +263,7 @@ class Blueprint:
         fading.start(network.devices, network.station_names, streams.generators)
         arrivals.start(network.devices, network.slot_s, streams.generators)
         battery, charge = None, np.full(shape, np.inf)
-        power_max = np.broadcast_to(network.device_power_max_w, shape)
+        power_max = spread(network.device_power_max_w, shape)
         if (keys := scenario.devices.battery) is not None:
             harvest = streams.generators("harvest")
             battery = Battery(network, keys.capacity, keys.harvest, harvest)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .core.arrays import BoolArray, FloatArray
+from .core.arrays import BoolArray, FloatArray, spread
 from .core.clock import NANOSECONDS, to_ns
 from .core.recorder import SlotColumns, TaskTable
 from .models.association import Association
@@ -109,9 +109,7 @@ class World(ABC):
 
     def update_carbon(self, now_ns: int) -> None:
         """The intensity that holds from now on."""
-        self.state.carbon_g_per_j = np.broadcast_to(
-            self.carbon.at(now_ns), self.state.carbon_g_per_j.shape
-        )
+        self.state.carbon_g_per_j = spread(self.carbon.at(now_ns), self.state.carbon_g_per_j.shape)
 
     def slot_carbon_g_per_j(self) -> FloatArray:
         """(R, B) the time-weighted mean intensity over the slot that ends, C_IE of C(9)."""
@@ -120,7 +118,7 @@ class World(ABC):
         change_ns = self.carbon.next_change_ns(start_ns)
         if change_ns is None or change_ns >= end_ns:
             return present
-        return np.broadcast_to(self.carbon.mean(start_ns, end_ns), present.shape)
+        return spread(self.carbon.mean(start_ns, end_ns), present.shape)
 
     @abstractmethod
     def update_channel(self) -> None:

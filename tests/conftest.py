@@ -1,5 +1,6 @@
 """Runs without files: a recorder that keeps everything in memory."""
 
+import gc
 import os
 import signal
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import numpy as np
+import pytest
 from hypothesis import settings
 from numpy.typing import NDArray
 
@@ -32,6 +34,17 @@ from edgesim.simulator.stream.ledger import TaskLedger
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
+
+# What is imported stays: to look through it for garbage, again and again, takes a tenth of all time.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """All has been imported."""
+    gc.freeze()
+    gc.enable()
+
+
 SMALL = """
 title = "test"
 [run]
@@ -41,6 +54,20 @@ count = 6
 [tasks]
 mean = "0.6 Mbit"
 """
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sweeps and trainings of figures are made here: see `sweeping.Here`."""
+    from sweeping import Here
+
+    for room in (
+        "sweeps.workers",
+        "sweeps.estimate",
+        "reproduction.engine",
+        "reproduction.trainings",
+    ):
+        monkeypatch.setattr(f"edgesim.experiments.{room}.LocalPool", Here)
 
 
 @dataclass

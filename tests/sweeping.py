@@ -4,16 +4,20 @@ import os
 import signal
 import subprocess
 import sys
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 
 from edgesim.experiments.sweeps.dataset import open_sweep
 from edgesim.experiments.sweeps.execute import SweepProgress, execute_sweep, jobs, plan
+from edgesim.experiments.sweeps.jobs import JobOutcome, run_job
 from edgesim.experiments.sweeps.sweep_file import load_sweep
 from edgesim.experiments.sweeps.table import SweepTable
-from edgesim.experiments.sweeps.workers import LocalPool
+from edgesim.experiments.sweeps.workers import AHEAD, LocalPool, Submission
 
 SMALL = """
 scenario = "base.toml"
@@ -42,10 +46,36 @@ def write(folder: Path, sweep: str = SMALL, base: str = BASE) -> Path:
     return path
 
 
+class Here:
+    """A `LocalPool` of this process, which runs a job when its outcome is asked for.
+
+    For tests of what a sweep leaves: each process of a pool takes a second of CPU until it has begun.
+    """
+
+    def __init__(
+        self, folder: Path, workers: int, run: Callable[[Any, Path], JobOutcome] = run_job
+    ) -> None:
+        self._folder, self._run = folder.resolve(), run
+        self._jobs: deque[Submission] = deque()
+        self.capacity = AHEAD * workers
+
+    def submit(self, job: Submission) -> None:
+        """See `LocalPool`."""
+        assert len(self._jobs) < self.capacity
+        self._jobs.append(job)
+
+    def next(self, timeout_s: float) -> JobOutcome | None:
+        """See `LocalPool`."""
+        return self._run(self._jobs.popleft(), self._folder) if self._jobs else None
+
+    def close(self) -> None:
+        """Nothing is under way."""
+
+
 def make(
-    path: Path, folder: Path, pool: type[LocalPool] = LocalPool, workers: int = 2
+    path: Path, folder: Path, pool: type[Here] | type[LocalPool] = Here, workers: int = 2
 ) -> SweepProgress:
-    """What the command does, in this process and a pool's."""
+    """What the command does, in this process alone or with a pool's."""
     sweep = load_sweep(path)
     plan(sweep, folder)
     return execute_sweep(sweep, folder, lambda: pool(folder, workers))

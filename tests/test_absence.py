@@ -159,7 +159,7 @@ def conserved(queue: str, slots: int, *overrides: str) -> Conservation:
 
 @pytest.mark.parametrize("queue", QUEUES)
 def test_bits_and_tasks_are_conserved(queue: str) -> None:
-    conserved(queue, 300, "policy.name=offload-all", "run.replications=2")
+    conserved(queue, 160, "policy.name=offload-all", "run.replications=2")
 
 
 @pytest.mark.slow
@@ -393,15 +393,9 @@ def test_the_queue_of_a_device_is_a_mean_over_those_that_are_there(
     """Also where the queues of others wait: half of a queue that is there half of the time is none."""
     spells = away((0, 0, 60), (1, 20, 30), (3, 4, 90))
     overrides = [*spells, f"devices.absent_queue={queue}"]
-    with edgesim.run(
-        tomllib.loads(SMALL),
-        tmp_path / "slots.h5",
-        slots=100,
-        policy="epr",
-        overrides=[*overrides, "trace.level=slots"],
-    ) as trace:
-        queued, there = (trace.slots[name].values[0, 10:] for name in ("queue_bits", "present"))
-        waits = queued[there == 0].sum()
+    slots = simulate(*overrides, "run.slots=100", "policy.name=epr").trace
+    queued, there = (slots[name][0, 10:] for name in ("queue_bits", "present"))
+    waits = queued[there == 0].sum()
     with edgesim.run(
         tomllib.loads(SMALL),
         tmp_path / "t.h5",

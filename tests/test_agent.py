@@ -396,6 +396,7 @@ def traces() -> set[str]:
     return {path.name for path in Path("out").rglob("*.h5")}
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_agents_are_trained_compared_and_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

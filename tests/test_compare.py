@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,7 @@ def tasks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return compared(folder, "carbon_6ue", "offload-all,random,local", *EVERY_SLOT, "run.slots=20")
 
 
+@cache
 def slots_of(path: Path, first: int) -> dict[str, Sample]:
     """(R, …) sums over the slots from `first` on and over the network."""
     with open_trace(path) as trace:

@@ -13,7 +13,8 @@ from test_carbon import ELECTRICITY_MAPS, LONDON, UK_API
 from test_topologies import LINKS, gml, graphml, node_link
 
 import edgesim
-from edgesim.cli import DATA_KINDS, main
+from edgesim.cli import main
+from edgesim.commands.asking import DATA_KINDS
 from edgesim.experiments.data_check import KINDS, check_data
 from edgesim.scenarios.data.catalogue import catalogue
 from edgesim.scenarios.errors import ScenarioError
@@ -208,7 +209,12 @@ def test_what_a_topology_becomes_is_right_as_it_stands(
         (ELECTRICITY_MAPS, "carbon", ("unit=stone/kWh",), 'key `unit` = "stone/kWh": '),
         (ELECTRICITY_MAPS, "carbon", ("untit=g/kWh",), "did you mean `unit`?"),
         ("a,b\n1,2\n", "arrivals", (), "no column of times by its name; its columns: a, b"),
-        ("a,b\n1,2\n", "arrivals", ("time_column=c",), 'no column "c"; allowed: a, b'),
+        (
+            "a,b\n1,2\n",
+            "arrivals",
+            ("time_column=c",),
+            'no column "c", which `time_column` names; allowed: a, b',
+        ),
         ("time,b\n2025-01-01,2\n2025-01-01T00:00Z,2\n", "arrivals", (), "without a zone"),
         (
             "time,b\nx,2\n",

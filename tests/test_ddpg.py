@@ -325,19 +325,18 @@ def test_learns_what_is_best(policy: str, random_cost: float, most: float) -> No
     """The least cost is 0; of 5 levels per number, spaced by 0.5, (0.5 ** 2) / 12 = 0.02."""
     common: dict[str, Any] = {
         "hidden": [24, 24],
-        "episodes": 30,
+        "episodes": 12,
         "episode_slots": 40,
-        "replicas": 8,
-        "warmup": 320,
-        "batch": 32,
+        "replicas": 16,
+        "batch": 64,
         "discount": 0.0,
         "soft_update": 0.01,
         "rate_decay": 0.9,
     }
     config: Ddpg | Dqn = (
-        Ddpg(actor_rate=2e-3, critic_rate=4e-3, **common)
+        Ddpg(actor_rate=4e-3, critic_rate=8e-3, warmup=320, **common)
         if policy == "ddpg"
-        else Dqn(rate=4e-3, levels=5, **common)
+        else Dqn(rate=8e-3, levels=5, warmup=640, **common)
     )
     learner = config.learner(Bandit, seed=1)
     first = learner.advance()["reward"]

@@ -122,6 +122,7 @@ def test_whole_numbers_beyond_64_bits(key: str, value: float) -> None:
 # Files
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_a_byte_order_mark_before_a_file_is_none_of_its_text(tmp_path: Path) -> None:
     mark = "\ufeff"
     path = write(tmp_path, base=mark + BASE)

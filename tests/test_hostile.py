@@ -418,6 +418,7 @@ CHECKS: dict[str, tuple[Check, range, range]] = {
 
 
 @pytest.mark.parametrize("kind", CHECKS)
+@pytest.mark.usefixtures("in_this_process")
 def test_hostile_files(kind: str, folder: Path) -> None:
     check, seeds, _ = CHECKS[kind]
     check(folder, seeds)
@@ -444,6 +445,7 @@ def test_thousands_of_hostile_files(kind: str, folder: Path) -> None:
         pytest.param("tables", 1154, marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.usefixtures("in_this_process")
 def test_what_was_found(kind: str, seed: int, folder: Path) -> None:
     """By an earlier draw of the slow test; each was a traceback or a run that failed."""
     CHECKS[kind][0](folder, [seed])

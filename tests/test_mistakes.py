@@ -109,7 +109,7 @@ WRONG_IN_FILES = [
     "mbs.csv (`carbon.mbs.file`): row 3 has a time without a zone, row 2 one with",
     'places.csv (`devices.positions.file`): row 3, column lat: "x" is not an angle within ±90 degrees',
     'places.csv (`devices.positions.file`): row 4, column lon: "400" is not an angle within ±180 degrees',
-    "move.csv (`mobility.file`): row 2, column y: 'zero' is not a number",
+    'move.csv (`mobility.file`): row 2, column y: "zero" is not a number',
 ]
 
 ROWS = {
@@ -117,7 +117,7 @@ ROWS = {
         'requests.csv (`tasks.file`): row 3, column time: "soon" is not a number',
         'requests.csv (`tasks.file`): row 4, column n: "-1" is not a number that is finite and no',
     ],
-    "move": ["move.csv (`mobility.file`): row 2, column y: 'zero' is not a number"],
+    "move": ['move.csv (`mobility.file`): row 2, column y: "zero" is not a number'],
     "carbon": [
         'grid.csv (`carbon.intensity.file`): row 2, column Carbon Intensity: "abc" is not a carb',
         'grid.csv (`carbon.intensity.file`): row 3, column Time: "noon" is not a date and time',
@@ -130,6 +130,14 @@ ROWS = {
 }
 REPLAY = '[tasks]\narrivals = "replay"\nfile = "requests.csv"\n'
 MOVE = '[mobility]\nmodel = "trace"\nfile = "move.csv"\n'
+OF_TASKS = """deadline = 1
+[run]
+problem = "worst-case-emission"
+[stations.sbs]
+count = 0
+[channel]
+access = "mrc"
+"""
 NET = '[topology]\nfile = "own.json"\n'
 
 
@@ -141,6 +149,18 @@ NET = '[topology]\nfile = "own.json"\n'
         (f"{REPLAY}bits = {{n = 1}}\nspeedup = -1", ["tasks.speedup"], "replay"),
         (f'{REPLAY}bits = {{n = 1}}\ncycles_column = "c"', ["tasks.cycles_column"], "replay"),
         (f"{REPLAY}bits = {{n = 1}}\nrepaet = true", ["tasks.repaet"], "replay"),
+        # In the task problem a file needs a column of cycles, which says nothing of its others.
+        (f"{REPLAY}bits = {{n = 1}}\n{OF_TASKS}", ["tasks.cycles_column"], "replay"),
+        (
+            f"{REPLAY}bits = {{n = 1}}\ncycles_column = 3\n{OF_TASKS}",
+            ["tasks.cycles_column"],
+            "replay",
+        ),
+        (
+            f"{REPLAY}bits = {{n = 1}}\ncycles_colum = 'n'\n{OF_TASKS}",
+            ["tasks.cycles_colum", "tasks.cycles_column"],
+            "replay",
+        ),
         (f"{REPLAY}bist = {{n = 1}}", ["tasks.bist", "tasks.bits"], "replay"),
         (f'{REPLAY}bits = {{n = "1 bitt"}}', ["tasks.bits.n"], "replay"),
         (f'{REPLAY}bits = {{n = 1}}\ntime_colum = "time"', ["tasks.time_colum"], "replay"),
@@ -195,6 +215,132 @@ def test_a_wrong_key_of_a_model_does_not_hide_its_file(
     assert len(in_file) == len(ROWS[rows]), found
     for one, begin in zip(in_file, ROWS[rows], strict=True):
         assert one.startswith(begin), one
+
+
+def test_a_column_of_cycles_is_not_none(tmp_path: Path) -> None:
+    """In Python's tables a key may be None."""
+    (tmp_path / "requests.csv").write_text("time,n\n0,5\n1,6\n")
+    tasks = {"arrivals": "replay", "file": "requests.csv", "bits": 8.0, "cycles_column": None}
+    (tmp_path / "my.toml").write_text(f'title = "x"\n[tasks]\n{OF_TASKS}')
+    with pytest.raises(ScenarioError, match="cycles_column: missing; allowed: a column"):
+        keys = {f"tasks.{key}": value for key, value in tasks.items()}
+        edgesim.validate(edgesim.load_scenario(tmp_path / "my.toml", keys))
+
+
+WRONG_COLUMNS = {
+    "requests.csv": (
+        f'{REPLAY}bits = {{n = 1, m = 1}}\ndeadline_column = "late"\ntime_zone = "Nix"',
+        "time,n\n0,5\nsoon,6\n2,-1\n3,4,5\n",
+        [
+            'key `time_zone` = "Nix": no such time zone',
+            'no column "late", which `deadline_column` names; allowed: time, n',
+            'no column "m", which `bits` names; allowed: time, n',
+            'row 3, column time: "soon" is not a number',
+            'row 4, column n: "-1" is not a number',
+            "row 5: 3 columns, not 2",
+        ],
+    ),
+    "more.csv": (
+        REPLAY.replace("requests", "more") + 'bits = {n = 1}\ntime_unit = "ms"\n',
+        "time,n\n2025-01-01,5\n2025-01-02,x\n",
+        ["column time: the times are dates; allowed: no `time_unit`", 'row 3, column n: "x" is'],
+    ),
+    "move.csv": (
+        f'{MOVE}id_column = "who"',
+        "t,id,x,y\n0,a,-5,zero\nsoon,a,1,1\n2,a,?,1\n2,a,!,1\n",
+        [
+            'no column "who", which `id_column` names; allowed: t, id, x, y',
+            'row 3, column t: "soon" is not a time',
+            'row 4, column x: "?" is not a number within ±1e+09; and 1 more',
+            'row 2, column y: "zero" is not a number',
+        ],
+    ),
+    "grid.csv": (
+        '[carbon]\nintensity = {file = "grid.csv", start = "2025-01-01T00:00", time_column = "x", kind = "marginal"}',
+        "Zone,Time,average g/kWh\nA,2025-01-01,abc\nB,noon,5\n",
+        [
+            'no column "x", which `time_column` names',
+            '`kind` = "marginal", and by its own words it is "average"',
+            'row 2, column average g/kWh: "abc" is not a carbon intensity in g/kWh',
+            "rows of 2 places by column Zone: A, B",
+        ],
+    ),
+    "places.csv": (
+        '[devices]\npositions = {file = "places.csv"}\n'
+        + "[area]\nrectangle = {south = 0, west = 0, north = 1, east = 1}",
+        "lat,latitude,lon\n1,1,2\n1,1,400\n",
+        ["several columns of latitude: lat, latitude", 'row 3, column lon: "400" is not an angle'],
+    ),
+    "move.xml": (
+        MOVE.replace(".csv", ".xml"),
+        '<fcd-export>\n<timestep time="1">\n<vehicle id="a" x="1" y="b"/>\n</timestep>\n'
+        + '<timestep time="0">\n<vehicle id="a" x="c" y="1"/>\n</timestep>\n</fcd-export>\n',
+        ["line 5: time '0'", "line 3: y = 'b' is not a number", "line 6: x = 'c' is not a number"],
+    ),
+    "move.one": (
+        MOVE.replace(".csv", ".one") + 'format = "one"\n',
+        "0 9 0 9 0 9\n0 a 1\n1 a b 1\n2 a 1 1\n1 a 1 1\n",
+        ["line 2: 3 words", "line 3: 'b' is not a number", "line 5: a time before the line above"],
+    ),
+    "move.movements": (
+        MOVE.replace(".csv", ".movements"),
+        "0 1 1 2 x 2\n0 1\n0 1 1 5 5 5\n",
+        ["line 1: 'x' is not a number", "line 2: 2 numbers"],
+    ),
+    "move.tcl": (
+        MOVE.replace(".csv", ".tcl"),
+        '$node_(0) set X_ 1\n$node_(0) set Y_ one\nrm all\n$ns_ at -1 "$node_(0) setdest 1 1 1"\n',
+        ["line 2: 'one' is not a number", "line 3: 'rm all' is no movement", "line 4: a time or a"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_COLUMNS)
+def test_what_is_wrong_with_a_file_does_not_hide_its_rows(tmp_path: Path, name: str) -> None:
+    text, content, expected = WRONG_COLUMNS[name]
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    mean = "" if "[tasks]" in text else "[tasks]\nmean = 1e6\n"
+    found = [one.partition("): ")[2] for one in mistakes(f'title = "x"\n{mean}{text}\n', tmp_path)]
+    assert len(found) == len(expected), found
+    for one, begin in zip(found, expected, strict=True):
+        assert one.startswith(begin), one
+
+
+def test_the_file_of_a_policy_is_told_beside_all_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "grid.csv").write_text("Time,Carbon Intensity\n2025-01-01,abc\n")
+    (tmp_path / "weights.pt").write_bytes(b"none")
+    grid = (
+        '[carbon]\nintensity = {file = "grid.csv", start = "2025-01-01T00:00"}\n[tasks]\nmean = 1\n'
+    )
+    row = 'grid.csv (`carbon.intensity.file`): row 2, column Carbon Intensity: "abc" is not'
+    key = "my.toml: key `run.slos` = 1: unknown key"
+    damaged = 'my.toml: key `policy.checkpoint` = "weights.pt": weights.pt is not a checkpoint'
+    untrained = "my.toml: key `policy.checkpoint`: aac has to be trained first"
+    other = 'my.toml: key `policy.checkpoint` = "aac_iiot_20dev": the checkpoint has policy'
+    agent = 'my.toml: key `policy.file` = "weights.pt": weights.pt: no agent'
+    for policy, wrong in (
+        ('name = "aac"\ncheckpoint = "weights.pt"', [damaged]),
+        (
+            'name = "aac"\ncheckpoint = "weights.pt"\nhidden = 3\nlearning_rte = 1',
+            ["my.toml: key `policy.learning_rte` = 1", "my.toml: key `policy.hidden` = 3", damaged],
+        ),
+        ('name = "aac"', [untrained]),
+        ('name = "ddpg"\ncheckpoint = "aac_iiot_20dev"', [other]),
+        ('name = "agent"\nfile = "weights.pt"', [agent]),
+        (
+            'name = "agent"\nflie = "weights.pt"',
+            ["my.toml: key `policy.flie`", "my.toml: key `policy.file`: missing", agent],
+        ),
+        ('name = "agent"\nfile = "none"', ['my.toml: key `policy.file` = "none": no such file']),
+    ):
+        found = mistakes(f'title = "x"\n[run]\nslos = 1\n{grid}[policy]\n{policy}\n', tmp_path)
+        expected = [key, *wrong, row]
+        assert len(found) == len(expected), found
+        for begin in expected:
+            assert sum(one.startswith(begin) for one in found) == 1, (begin, found)
 
 
 @pytest.mark.parametrize(
@@ -281,6 +427,29 @@ def test_the_rows_of_all_files_are_told_together(tmp_path: Path, more: str, firs
         (
             "[topology]\nfile = 'none.json'\n[carbon]\nmbs = {file = 'none.csv', start = 2025-01-01T00:00:00}",
             ["topology.file", "carbon.mbs.file"],
+        ),
+        # What a default does not fit to hides neither keys nor files nor the policy.
+        (
+            "[area]\nsize = [10, 10]\n[tasks]\nmeen = 1\n[carbon]\nintensi"
+            + "ty = {file = 'none.csv', start = 2025-01-01T00:00:00}\n[policy]\nhow = 2",
+            [
+                "stations.sbs.radius",
+                "policy.how",
+                "tasks.meen",
+                "tasks.mean",
+                "carbon.intensity.file",
+            ],
+        ),
+        (
+            "[run]\nproblem = 'worst-case-emission'\n[mobility]\nmodel = 'trace'\nfile = 'none.csv'\nspeed = 3",
+            [
+                "channel.access",
+                "stations.sbs.count",
+                "tasks.deadline",
+                "mobility.speed",
+                "mobility.file",
+                "tasks.arrivals",
+            ],
         ),
         # What a graph lacks does not hang on what another file lacks.
         (

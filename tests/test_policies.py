@@ -70,7 +70,7 @@ def cases(problem: str, scenario: str = "") -> dict[str, tuple[str, ...]]:
     if problem != "drift-plus-penalty":
         return named
     # A search over all sets of senders is for small networks, and refuses others.
-    return named | ABLATIONS | {"exact": ("policy.name=exact", "devices.count=3")}
+    return named | ABLATIONS | {"exact": ("policy.name=exact", "devices.count=2")}
 
 
 def cells(*problems: str, slow: str = "") -> pytest.MarkDecorator:
@@ -135,9 +135,11 @@ def few_slots(toml: str, *overrides: str) -> int:
         return 6
     if "policy.name=exact" in overrides:
         late = "twin.sync=periodic" in overrides or COMING_AND_GOING[0] in overrides
+        if any(key.startswith("backhaul=") for key in overrides):
+            return 16
         # Until there is work, and news of it.
-        return 16 if 'sync = "periodic"' in toml else 8 if late else 4
-    return 16 if "policy.name=sca" in overrides else 30
+        return 8 if 'sync = "periodic"' in toml or late else 4
+    return 10 if "policy.name=sca" in overrides else 30
 
 
 def may_fail(overrides: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,5 +1,7 @@
 """Fields correlated in space, against their law, and the constants of the interpolation."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -15,6 +17,7 @@ def values(fields: Fields, x: FloatArray, y: FloatArray) -> FloatArray:
     return found
 
 
+@cache
 def drawn(pairs: int, count: int = 64) -> Fields:
     """(count, count, 2 pairs)."""
     rng = np.random.default_rng(5)

@@ -524,6 +524,7 @@ def test_a_figure_is_made_once_and_told(catalogue: Figure, tmp_path: Path) -> No
         assert "reproduced" in text
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_a_page_of_quick_figures_says_so(tmp_path: Path, catalogue: Figure) -> None:
     reproduce([catalogue], tmp_path / "out", quick=True)
     write_pages(tmp_path / "out")

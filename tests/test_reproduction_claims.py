@@ -759,6 +759,7 @@ def test_trainings_are_read_where_they_were_made(tmp_path: Path) -> None:
                 assert of["checkpoint"].item() == str(folder / "best.pt")
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_runs_of_a_study_are_told_without_their_warm_up(tmp_path: Path) -> None:
     """By the traces themselves: who decided, on which load, and the second half of the slots."""
     study = replace(

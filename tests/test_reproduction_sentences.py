@@ -54,12 +54,12 @@ EVALUATION = ("evaluated_steps", "system_cost", "gap_closed", "excess", "feasibl
 def numbers(shape: Mapping[str, int], *key: object) -> xr.DataArray:
     """Positive, rising or falling along each dimension but the seeds, so that some claims hold."""
     rng = np.random.default_rng(zlib.crc32(repr(key).encode()))
-    values = xr.DataArray(rng.lognormal(sigma=0.02, size=tuple(shape.values())), dims=list(shape))
-    for dim, size in shape.items():
+    values = rng.lognormal(sigma=0.02, size=tuple(shape.values()))
+    for axis, (dim, size) in enumerate(shape.items()):
         if dim != "seed":
-            places = xr.DataArray(np.arange(1.0, size + 1.0), dims=dim)
-            values = values * places ** rng.choice([-1.0, -0.01, 0.01, 1.0])
-    return values.transpose(*shape)
+            factor = np.arange(1.0, size + 1.0) ** rng.choice([-1.0, -0.01, 0.01, 1.0])
+            values = values * factor.reshape(-1, *[1] * (len(shape) - axis - 1))
+    return xr.DataArray(values, dims=list(shape))
 
 
 def made_up(figure: Figure, quick: bool = False, salt: int = 1) -> dict[str, xr.Dataset]:

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,6 +40,7 @@ a file that is named here is a room of its own."""
 MOST_LINES, MOST_LINES_OF_A_FUNCTION, MOST_COMPLEX = 600, 80, 20
 
 
+@cache
 def modules() -> dict[str, Path]:
     """All of the product, by dotted name below the package."""
     rooms = ("simulator", "policies", "scenarios", "traces", "experiments", "commands")
@@ -50,10 +52,17 @@ def modules() -> dict[str, Path]:
     }
 
 
+@cache
+def parsed(path: Path) -> tuple[ast.Module, list[ast.AST]]:
+    """A file, and all that is in it."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return tree, list(ast.walk(tree))
+
+
 def imports(name: str, path: Path, known: dict[str, Path]) -> Iterator[tuple[str, int]]:
     """The modules that a module imports anywhere, and the line."""
     package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in parsed(path)[1]:
         if not isinstance(node, ast.ImportFrom):
             continue
         module = (node.module or "").split(".") if node.module else []
@@ -112,11 +121,10 @@ def test_there_is_no_circle_of_imports() -> None:
 def test_files_and_functions_are_short() -> None:
     long = []
     for path in modules().values():
-        text = path.read_text(encoding="utf-8")
-        lines = len(text.splitlines())
+        lines = len(path.read_text(encoding="utf-8").splitlines())
         if lines > MOST_LINES:
             long.append(f"{path.relative_to(ROOT)}: {lines} lines")
-        for node in ast.walk(ast.parse(text)):
+        for node in parsed(path)[1]:
             if isinstance(node, ast.FunctionDef):
                 first = node.body[0]
                 is_text = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
@@ -157,5 +165,5 @@ def test_functions_say_what_shape_their_arrays_have() -> None:
                     silent.append(f"{path.relative_to(ROOT)}:{item.lineno} {item.name}")
 
     for path in modules().values():
-        look(ast.parse(path.read_text(encoding="utf-8")), path)
+        look(parsed(path)[0], path)
     assert not silent

@@ -688,7 +688,7 @@ def mutated(data: st.DataObject) -> dict[str, Any]:
     return table
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_a_mutated_scenario_is_a_scenario_or_a_scenario_error(data: st.DataObject) -> None:
     table = mutated(data)
@@ -702,7 +702,7 @@ def test_a_mutated_scenario_is_a_scenario_or_a_scenario_error(data: st.DataObjec
         assert parse_scenario(scenario.to_toml(), "again").to_toml() == scenario.to_toml()
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(
     st.text(max_size=30), st.text(max_size=30), st.text("0123456789[]{}=.\"'\\\n x", max_size=30)
 )

@@ -132,13 +132,12 @@ def hostile_trace(path: str, **keys: str) -> None:
         file.attrs["scenario"] = text
 
 
-@pytest.mark.parametrize("key", ["arrivals", "fading"])
-def test_a_trace_names_no_class_without_trust(key: str, installed: Path) -> None:
+def test_a_trace_names_no_class_without_trust(installed: Path) -> None:
     """Not even of a file beside it, by any command."""
-    hostile_trace("t.h5", **{key: "elsewhere:Marks"})
-    hostile_trace("beside.h5", **{key: "mine:Marks"})
+    keys, places = ("arrivals", "fading"), {"t.h5": "elsewhere:Marks", "beside.h5": "mine:Marks"}
     Path("mine.py").write_text(MARKS.format(mark=str(installed)))
-    for trace in ("t.h5", "beside.h5"):
+    for trace, named in places.items():
+        hostile_trace(trace, **dict.fromkeys(keys, named))
         for words in (
             ["summary", trace],
             ["plot", trace],
@@ -150,19 +149,23 @@ def test_a_trace_names_no_class_without_trust(key: str, installed: Path) -> None
             status, told = command(*words)
             assert status == 0, told
         edgesim.open_trace(trace).close()
-        for words in (
-            ["run", trace],
-            ["train", trace, "--policy", "ddpg"],
-            ["run", trace, "--resume", "-o", "x.h5"],
-        ):
-            status, told = command(*words)
-            assert status == 2 and "would import" in told, told
-        with pytest.raises(edgesim.ScenarioError, match="would import"):
-            edgesim.run(trace)
+    for key in keys:
+        for trace, named in places.items():
+            hostile_trace(one := f"{key}-{trace}", **{key: named})
+            for words in (
+                ["run", one],
+                ["train", one, "--policy", "ddpg"],
+                ["run", one, "--resume", "-o", "x.h5"],
+            ):
+                status, told = command(*words)
+                assert status == 2 and "would import" in told, told
+            with pytest.raises(edgesim.ScenarioError, match="would import"):
+                edgesim.run(one)
     assert not installed.exists()
-    with pytest.raises(edgesim.ScenarioError, match="it has no method `start`"):
-        edgesim.run("t.h5", trust=True)
-    assert installed.exists() and not made(installed).exists()
+    for key in keys:
+        with pytest.raises(edgesim.ScenarioError, match="it has no method `start`"):
+            edgesim.run(f"{key}-t.h5", trust=True)
+        assert installed.exists() and not made(installed).exists()
 
 
 def test_a_sweep_imports_nothing_of_a_trace_in_its_folder(installed: Path) -> None:
@@ -261,6 +264,7 @@ def test_outputs_replace_no_link_or_device(
     assert Path("out.h5").is_symlink() == (kind in ("link", "dangling"))
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_no_folder_in_an_output_is_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the user names may be one; what lies in it leads nowhere else."""
     monkeypatch.chdir(tmp_path)

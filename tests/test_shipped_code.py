@@ -1,5 +1,6 @@
 """Compiled functions that come with the package are found where they fit, and only there."""
 
+import json
 import os
 import platform
 import resource
@@ -7,6 +8,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from configparser import ConfigParser
 from importlib import metadata
 from pathlib import Path
@@ -40,9 +42,6 @@ def test_it_runs_on_processors_that_have_all_of_level_3() -> None:
 
 
 COMPILE = """
-from pathlib import Path
-from edgesim.simulator.core import compiled_cache, shipped_code
-from edgesim.simulator.core.compiled import compiled
 shipped_code.ARCHIVE = Path("shipped.zip")
 def twice(x): return 2.0 * x
 def same(x): return twice(x) / 2.0
@@ -55,40 +54,72 @@ def watched(self, *about):
 compiled_cache.Cache.save_overload = watched
 print(compiled(same)(3.5), twice(1.0), len(saved), saved.count(True))
 """
-LEVEL_3 = {"NUMBA_CPU_NAME": shipped_code.PROCESSOR, "NUMBA_CPU_FEATURES": ""}
+LEVEL_3 = {"CPU_NAME": shipped_code.PROCESSOR, "CPU_FEATURES": ""}
+
+PROCESSES = """
+import json, os, sys, traceback
+from pathlib import Path
+import numba
+from edgesim.simulator.core import compiled_cache, shipped_code
+from edgesim.simulator.core.compiled import compiled
+for line in sys.stdin:
+    code, settings = json.loads(line)
+    if not os.fork():
+        try:
+            for name, value in settings.items():
+                setattr(numba.config, name, value)
+            exec(code)
+        except BaseException:
+            print(traceback.format_exc().replace(chr(10), "; "))
+        sys.stdout.flush()
+        os._exit(0)
+    os.wait()
+"""
+"""Forks itself for each code and numba's settings, once it has imported everything and compiled nothing."""
 
 
-def printed(folder: Path, code: str, kept: str, **more: str) -> list[str]:
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(folder / kept)} | more
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A process that runs `PROCESSES` in the test's folder."""
+    with subprocess.Popen(
+        [sys.executable, "-c", PROCESSES],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         text=True,
-        check=False,
-        cwd=folder,
-        env=environment,
-    )
-    assert not done.returncode, done.stderr
-    return done.stdout.split()
+        cwd=tmp_path,
+        bufsize=1,
+    ) as process:
+        yield process
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+def printed(
+    process: "subprocess.Popen[str]", folder: Path, code: str, kept: str, **settings: str
+) -> list[str]:
+    assert process.stdin is not None and process.stdout is not None
+    settings = {"CACHE_DIR": str(folder / kept), **settings}
+    process.stdin.write(json.dumps([code, settings]) + "\n")
+    return process.stdout.readline().split()
 
 
 @needs_level_3
-def test_it_is_read_where_it_fits(tmp_path: Path) -> None:
-    assert printed(tmp_path, COMPILE, "made", **LEVEL_3) == ["3.5", "2.0", "3", "1"]
+def test_it_is_read_where_it_fits(tmp_path: Path, processes: "subprocess.Popen[str]") -> None:
+    assert printed(processes, tmp_path, COMPILE, "made", **LEVEL_3) == ["3.5", "2.0", "3", "1"]
     with ZipFile(tmp_path / "shipped.zip", "w") as archive:
         for path in (tmp_path / "made" / "edgesim").glob("*.code"):
             if "inner" not in path.name:
                 archive.write(path, path.name)
-    assert printed(tmp_path, COMPILE, "empty") == ["3.5", "2.0", "0", "0"]
+    assert printed(processes, tmp_path, COMPILE, "empty") == ["3.5", "2.0", "0", "0"]
     assert not (tmp_path / "empty").exists()
     # Other code, another processor, a damaged archive: it is compiled.
     other = COMPILE.replace("2.0 *", "4.0 *")
-    assert printed(tmp_path, other, "other") == ["7.0", "4.0", "3", "1"]
-    older = {"NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": ""}
-    assert printed(tmp_path, COMPILE, "older", **older) == ["3.5", "2.0", "3", "1"]
+    assert printed(processes, tmp_path, other, "other") == ["7.0", "4.0", "3", "1"]
+    older = {"CPU_NAME": "x86-64", "CPU_FEATURES": ""}
+    assert printed(processes, tmp_path, COMPILE, "older", **older) == ["3.5", "2.0", "3", "1"]
     whole = (tmp_path / "shipped.zip").read_bytes()
     (tmp_path / "shipped.zip").write_bytes(whole[: len(whole) // 2])
-    assert printed(tmp_path, COMPILE, "damaged") == ["3.5", "2.0", "3", "1"]
+    assert printed(processes, tmp_path, COMPILE, "damaged") == ["3.5", "2.0", "3", "1"]
 
 
 def test_it_is_told_once_that_the_program_compiles(

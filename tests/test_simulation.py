@@ -3,11 +3,13 @@
 import math
 from typing import Any
 
+import numba
 import numpy as np
 import pytest
 from conftest import SMALL, Run, simulate
 
 from edgesim.simulator.core.errors import RunError
+from edgesim.simulator.stream import account
 from edgesim.simulator.stream.decision import Decision
 
 EVERYTHING = (
@@ -40,7 +42,8 @@ def per_station(run: Run, column: Any) -> Any:
 def test_everything_can_be_recomputed_from_the_trace(
     overrides: tuple[str, ...], noise_model: str
 ) -> None:
-    run = simulate(*overrides, f"channel.noise_model={noise_model}", "run.replications=2")
+    shorter = ("run.slots=120",) if "run.slots=300" in overrides else ()
+    run = simulate(*overrides, *shorter, f"channel.noise_model={noise_model}", "run.replications=2")
     t, n = run.trace, run.network
     tau, c = n.slot_s, n.cycles_per_bit
     station, gain, power = t["serving_station"], t["channel_gain"], t["power_w"]
@@ -331,3 +334,23 @@ def _with(decision: Decision, **changes: float) -> Decision:
 
     columns: Any = {name: np.full((1, 6), value) for name, value in changes.items()}
     return replace(decision, **columns)
+
+
+def test_what_ends_a_slot_is_compiled_for_one_kind_of_columns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Seconds for each: whether arrays can be written to, or lie apart, hangs on nothing that a user sets."""
+    kinds = set()
+
+    def watched(*columns: Any) -> None:
+        kinds.add(tuple(map(numba.typeof, columns)))
+        compiled(*columns)
+
+    compiled = account._account
+    monkeypatch.setattr(account, "_account", watched)
+    late = ("twin.sync=periodic", "twin.device.period=0.2 s", 'twin.predict=["location", "energy"]')
+    moving = ("mobility.model=random-waypoint", 'mobility.speed=["20 m/s", "30 m/s"]')
+    for overrides in ((), late, moving, (*late, *moving, EVERYTHING[-1])):
+        for replications in (1, 2):
+            simulate("run.slots=4", f"run.replications={replications}", *overrides)
+    assert len(kinds) == 1

@@ -26,7 +26,7 @@ from edgesim.policies.learning.encoding import (
 from edgesim.policies.offload_all import OffloadAllTasks
 from edgesim.policies.stream.exact import MultiStart
 from edgesim.policies.stream.p2.intercell import _set_leak, power_trim
-from edgesim.policies.stream.p2.senders import search
+from edgesim.policies.stream.p2.senders import Scratch, search
 from edgesim.policies.stream.p2.slot import DEVICE, collect, make_cells, observe
 from edgesim.policies.stream.sca import ScaStream
 from edgesim.policies.tasks.c10.slot import Slot
@@ -285,8 +285,9 @@ def test_a_watt_of_interference_costs_a_capped_cell_its_power_alone() -> None:
 
     def gain(more_w: float) -> float:
         slot.cells[j]["disturbance"] = cell["noise"] + more_w
-        spare, senders = np.zeros(len(own), DEVICE), np.zeros(len(own), np.int64)
-        return float(search(slot.cells[j], own, senders, spare))
+        index, score = np.zeros((2, len(own)), np.int64), np.zeros(len(own))
+        scratch = Scratch(index[0], index[1], score, np.zeros(len(own), DEVICE))
+        return float(search(slot.cells[j], own, scratch))
 
     step_w = 0.01 * float(cell["noise"])
     slope = (gain(2.0 * step_w) - gain(0.0)) / (2.0 * step_w)

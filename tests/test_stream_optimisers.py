@@ -123,7 +123,7 @@ def test_sca_is_never_worse_than_where_it_starts(
 
 
 @both_noises
-@pytest.mark.parametrize(("count", "devices", "stations"), [(20, 4, 2), (6, 20, 4)])
+@pytest.mark.parametrize(("count", "devices", "stations"), [(14, 4, 2), (4, 16, 4)])
 def test_sca_finds_as_much_on_its_own(
     count: int, devices: int, stations: int, noise: NoiseModel
 ) -> None:
@@ -235,7 +235,7 @@ def test_two_interfering_cells_against_a_grid(noise: NoiseModel, seed: int) -> N
 
 @both_noises
 def test_exact_is_at_least_as_good_as_all_others(noise: NoiseModel) -> None:
-    state = states(4, 4, 3, noise)
+    state = states(3, 4, 3, noise)
     answer = decided(MultiStart(starts=1), state)
     assert is_within_limits(answer, state)
     exact = value(answer, state)
@@ -260,13 +260,13 @@ def test_exact_is_at_least_as_good_as_all_others(noise: NoiseModel) -> None:
 @both_noises
 def test_exact_does_not_need_the_others(noise: NoiseModel) -> None:
     """Without others' decisions among its starts, it finds what SCA makes of Lyapunov's."""
-    problem, observation = state = states(8, 4, 2, noise, seed=2)
+    problem, observation = state = states(5, 4, 2, noise, seed=2)
     sca = gain(decided(ScaStream(), state), state)
     search, rng = MultiStart(), np.random.default_rng(0)
     alone = np.array([search.search(one, [], rng).gain for one in programs(problem, observation)])
     some = sca > 0.0
     ratio = alone[some] / sca[some]
-    assert some.sum() > 4
+    assert some.sum() > 2
     assert abs(np.median(ratio) - 1.0) < 1e-4
     assert ratio.min() > 0.999
 

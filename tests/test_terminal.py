@@ -20,6 +20,7 @@ from pseudo_terminal import COMMAND, CTRL_C, Ended, in_terminal, once
 import edgesim
 from edgesim import terminal
 from edgesim.cli import main
+from edgesim.experiments import evaluation
 
 ROOT = Path(__file__).resolve().parents[1]
 QUICK = ("--slots", "20", "--policy", "local")
@@ -57,22 +58,16 @@ def test_a_table_is_as_wide_as_the_terminal(traces: Path, columns: int) -> None:
     assert ended.text.count(f"{1e9 * energy:.4g}") >= 9  # no number is cut
 
 
-_SMALL_EVALUATIONS = """
-from edgesim.experiments import evaluation
-evaluation.SHAPES["worst-case-emission"] = (1, 1)
-from edgesim.__main__ import main
-main()
-"""
-
-
-TRAIN = (sys.executable, "-c", _SMALL_EVALUATIONS)
 FEW_STEPS = ("episodes=4", "episode_slots=2", "replicas=2", "warmup=2", "batch=2", "hidden=[4,4]")
 
 
-def test_a_training_and_its_run_show_their_progress(tmp_path: Path) -> None:
+def test_a_training_and_its_run_show_their_progress(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(evaluation.SHAPES, "worst-case-emission", (1, 1))
     options = [word for key in FEW_STEPS for word in ("--set", f"policy.{key}")]
     command = ["run", "carbon_6ue", "--policy", "ddpg", "--train-first", "--slots", "3", *options]
-    ended = good(in_terminal([*TRAIN, *command], tmp_path), 80)
+    ended = good(in_terminal([*COMMAND, *command], tmp_path), 80)
     assert "preparing" in ended.text and re.search(r"16 / 16 steps", ended.text)
     assert "trace: runs/carbon_6ue-ddpg-seed1.h5" in ended.text
 

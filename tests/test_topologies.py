@@ -109,7 +109,7 @@ def test_networks_become_stations_and_links(
     tmp_path: Path, name: str, content: Any, keys: tuple[str, ...]
 ) -> None:
     topology = read(write(tmp_path, content, name), AREA, "backhaul.capacity=7 Mbps", *keys)
-    assert topology.station_names == ("0", "1", "2")
+    assert topology.station_names == ("Alpha", "Beta", "Gamma")
     # A degree of latitude is one of a great circle.
     np.testing.assert_allclose(np.diff(topology.station_position_m[:, 1]), DEGREE_M, rtol=1e-12)
     np.testing.assert_allclose(topology.station_position_m[0, 1], DEGREE_M, rtol=1e-12)
@@ -119,6 +119,38 @@ def test_networks_become_stations_and_links(
     np.testing.assert_allclose(topology.links.latency_s, delay_s, rtol=1e-9)
     fast = 7e6 if name.endswith("json") else 1e9
     assert topology.links.capacity_bps.tolist() == [fast, fast, 7e6, 7e6]
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        ({"label": ("A", "B", "C")}, ("A", "B", "C")),
+        ({"label": ("A", "B", "A")}, ("0", "1", "2")),  # two of one label
+        ({"label": ("A", "B", " ")}, ("0", "1", "2")),  # one without
+        ({"label": ("A", "B", None), "name": ("X", "Y", "Z")}, ("X", "Y", "Z")),
+        ({"label": ("1", "B", "C")}, ("0", "1", "2")),  # the id of another
+        ({"label": ("A", "3", "C")}, ("0", "1", "2")),  # also of one that is no station
+        ({"label": ("A", "device-1", "C")}, ("0", "1", "2")),
+        ({"label": ("0", "1", "2")}, ("0", "1", "2")),
+        ({}, ("0", "1", "2")),
+    ],
+)
+def test_stations_are_called_by_labels_of_their_own(
+    tmp_path: Path, labels: dict[str, tuple[str | None, ...]], names: tuple[str, ...]
+) -> None:
+    nodes = {n: {k: v for k, v in said.items() if k != "label"} for n, said in NODES.items()}
+    for key, values in labels.items():
+        for node, value in zip("012", values, strict=True):
+            nodes[node] |= {} if value is None else {key: value}
+    path = write(tmp_path, graphml(nodes))
+    topology = read(path, AREA, INTERNAL[1], "topology.mbs=0")
+    assert topology.station_names == names
+    # Whatever they are called: the links, places and ids of the file hold.
+    np.testing.assert_allclose(np.diff(topology.station_position_m[:, 1]), DEGREE_M, rtol=1e-12)
+    ends = list(zip(topology.links.source, topology.links.target, strict=True))
+    assert ends == [(0, 1), (1, 0), (1, 2), (2, 1)]
+    by_name = read(path, AREA, INTERNAL[1], f"topology.mbs={names[1]}")
+    assert by_name.station_names == (names[1], names[0], names[2])
 
 
 def test_distances_are_along_the_great_circle(tmp_path: Path) -> None:
@@ -140,7 +172,7 @@ def test_places_on_a_plane(tmp_path: Path, unit: str, metres: float) -> None:
     path = write(tmp_path, node_link(10.0), "net.json")
     keys = ("topology.mbs=Beta", f"topology.coordinates={unit}", "area.size=[600_000, 600_000]")
     topology = read(path, *keys)
-    assert topology.station_names == ("1", "0", "2")
+    assert topology.station_names == ("Beta", "Alpha", "Gamma")
     np.testing.assert_allclose(topology.station_position_m[0], [80 * metres, 510 * metres])
     delay_s = 10 * metres * 1.468 / LIGHT_M_PER_S
     np.testing.assert_allclose(topology.links.latency_s, delay_s, rtol=1e-9)

@@ -141,7 +141,7 @@ def test_root_attributes_say_what_was_run_and_with_what(tmp_path: Path) -> None:
         assert_allclose(trace.timing["decision_s"], 1e-3 * np.arange(1, 101))
 
 
-@pytest.mark.parametrize("slots", [1, 99, 100, 101, 250])
+@pytest.mark.parametrize("slots", [1, 100, 250])
 def test_summary_is_the_sum_of_the_slots(tmp_path: Path, small_buffers: None, slots: int) -> None:
     run = run_info(replications=2, slots=slots)
     record(tmp_path / "t.h5", run, level="summary")
@@ -225,7 +225,7 @@ def test_latencies_outside_the_bins_are_counted_too(tmp_path: Path) -> None:
 def test_totals_depend_neither_on_flushes_nor_on_other_replications(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slots = 60
+    slots = 24
     record(tmp_path / "together.h5", run_info(replications=3, slots=slots))
     monkeypatch.setattr(writer_module, "BUFFER_SLOTS", 7)
     monkeypatch.setattr(writer_module, "FLUSH_S", 0.0)
@@ -292,15 +292,15 @@ def test_a_run_that_fails_before_its_first_slot_leaves_a_readable_trace(tmp_path
 
 
 def test_memory_does_not_grow_with_the_slots(tmp_path: Path) -> None:
-    run = run_info(devices=20, slots=10_000)
+    run = run_info(devices=20, slots=6_000)
     columns, tasks = random_columns(run, 0), random_tasks(run, 0)
     writer = TraceWriter(tmp_path / "t.h5", run)
     peaks = []
     tracemalloc.start()
     try:
-        for begin in range(0, run.slots, 5_000):
+        for begin in range(0, run.slots, 3_000):
             tracemalloc.reset_peak()
-            for slot in range(begin, begin + 5_000):
+            for slot in range(begin, begin + 3_000):
                 writer.decision_time(1e-3)
                 writer.slot(slot, columns)
                 writer.tasks(tasks)
@@ -352,7 +352,7 @@ def test_a_trace_is_whole_while_it_grows_and_after_the_writer_was_killed(tmp_pat
     try:
         lengths = [0]
         deadline = time.monotonic() + 60.0
-        while len(lengths) < 10:
+        while len(lengths) < 6:
             assert time.monotonic() < deadline and process.poll() is None
             try:
                 with open_trace(path) as trace:
@@ -428,13 +428,13 @@ def test_what_is_not_a_trace_is_said_so(tmp_path: Path) -> None:
         open_trace(tmp_path / "torn.h5")
 
 
-@pytest.mark.parametrize("slots", [49, 50, 51, 133])
+@pytest.mark.parametrize("slots", [19, 20, 21, 53])
 def test_a_trace_has_no_room_that_nobody_uses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slots: int
 ) -> None:
     """Who watches a slow run sees each slot; the file is then as long as if nobody had watched."""
     run = run_info(slots=slots)
-    monkeypatch.setattr(writer_module, "BUFFER_SLOTS", 50)
+    monkeypatch.setattr(writer_module, "BUFFER_SLOTS", 20)
     monkeypatch.setattr("edgesim.traces.layout.TASK_CHUNK", 64)
     sizes = []
     for name, flush_s in (("fast.h5", 1e9), ("slow.h5", 0.0)):

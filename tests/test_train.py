@@ -3,8 +3,6 @@
 import csv
 import json
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -14,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from forked import Forked
 
 from edgesim.cli import main
 from edgesim.experiments import evaluation
@@ -350,26 +349,17 @@ def test_a_table_that_is_none_is_told() -> None:
             assert edgesim(*words, "--resume").exit_code == 0
 
 
-def test_a_killed_training_resumes(tmp_path: Path) -> None:
-    code = (
-        "from edgesim.experiments import evaluation, train;"
-        "evaluation.SHAPES['worst-case-emission'] = (1, 1);"
-        "train.CHECKPOINT_S = 0.0;"
-        "from edgesim.cli import main; main()"
-    )
+def test_a_killed_training_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "CHECKPOINT_S", 0.0)
     keys = options("policy.episodes=100000")
-    words = ["train", "carbon_6ue", "--policy", "ddpg", *keys, "-o", "out"]
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, *words],
-        cwd=tmp_path,
-    )
+    process = Forked(["train", "carbon_6ue", "--policy", "ddpg", *keys, "-o", "out"])
     checkpoint = tmp_path / "out" / "checkpoint.pt"
     deadline = time.monotonic() + 120.0
     while not checkpoint.exists() and time.monotonic() < deadline:
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.communicate()
     done = read(checkpoint, FORMAT)["learner"]["steps"]
     assert done > 0
     episodes = done // 20 + 3

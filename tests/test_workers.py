@@ -231,10 +231,11 @@ def test_objects_and_classes_of_a_notebook_work(tmp_path: Path) -> None:
 
 
 def test_several_processes_are_the_default_where_that_pays(monkeypatch: pytest.MonkeyPatch) -> None:
-    def default(*keys: str, policy: Any = None) -> int:
-        what = load_scenario("iiot_20dev", ["policy.name=local", *keys], policy=policy and "x:Y")
-        return blocks.workers_for(prepare(what, policy))
+    def default(*keys: str) -> int:
+        what = load_scenario("iiot_20dev", ["policy.name=local", *keys])
+        return blocks.workers_for(prepare(what))
 
+    monkeypatch.setattr(blocks, "NUMBER_S", 0.0)
     monkeypatch.setattr(blocks, "cores", lambda: 4)
     many = ("run.replications=64", "run.slots=100000")
     assert default(*many) == 4
@@ -247,12 +248,25 @@ def test_several_processes_are_the_default_where_that_pays(monkeypatch: pytest.M
     assert default(*many) == blocks.MOST
     experiment = prepare(load_scenario("iiot_20dev", many, policy="test_workers:Dying"), Dying())
     assert blocks.workers_for(experiment) == 1  # of others' classes nobody knows
+    monkeypatch.setattr(blocks, "NUMBER_S", 1.0)
+    assert default(*many) == 1  # decisions take less than to write them
+    monkeypatch.setattr(blocks, "NUMBER_S", 0.0)
     monkeypatch.setitem(current_process()._config, "daemon", True)  # type: ignore[attr-defined]
     assert default(*many) == 1  # as in a pool's process
     with pytest.raises(
         ArgumentError, match="`workers=2`: a run in a process of a pool is one process"
     ):
         blocks.workers_for(experiment, 2)
+
+
+def test_a_decision_is_timed_once_there_is_something_to_decide() -> None:
+    """P2 takes a hundred times as long as to compare a queue with a speed, but not of empty queues."""
+    each = [
+        blocks._first_slots(prepare(load_scenario("iiot_20dev", [f"policy.name={name}"])), 1)
+        for name in ("lyapunov", "local")
+    ]
+    assert each[0].decision_s > 2.0 * each[1].decision_s
+    assert each[0].numbers == each[1].numbers > 20 * 18
 
 
 def test_how_many_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

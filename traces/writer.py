@@ -187,6 +187,9 @@ class TraceWriter:
         if batch != self._batch:
             self._tally_tasks()
             self._batch = batch
+        if len(tasks) <= BUFFER_TASKS:
+            self._keep_tasks(tasks)
+            return
         for first in range(0, len(tasks), BUFFER_TASKS):
             self._keep_tasks(tasks[first : first + BUFFER_TASKS])
 
@@ -197,13 +200,14 @@ class TraceWriter:
             self._append_tasks()
             self._make_task_buffer(BUFFER_TASKS, tasks.dtype)
             end = len(tasks)
-        self._task_bytes[self._task_rows : end] = tasks.view(self._task_bytes.dtype)
+        size = tasks.itemsize
+        self._task_bytes[self._task_rows * size : end * size] = tasks.tobytes()
         self._task_rows = end
 
     def _make_task_buffer(self, rows: int, dtype: "np.dtype[np.void]") -> None:
         self._task_buffer = np.empty(rows, dtype)
         # The same as plain bytes, for numpy copies rows field by field.
-        self._task_bytes = self._task_buffer.view(np.dtype((np.void, dtype.itemsize)))
+        self._task_bytes = memoryview(self._task_buffer.view(np.uint8))
 
     def decision_time(self, seconds: float) -> None:
         """Record the wall-clock time of a slot's decision."""

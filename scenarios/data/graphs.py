@@ -25,6 +25,9 @@ else:
 MARGIN = 0.01
 """Degrees around a network that an area for it has."""
 
+DEVICE = re.compile(r"device-\d+")
+"""What devices are called in exported graphs, and no station."""
+
 _SHOWN = 5
 """Nodes and links that a message lists."""
 
@@ -166,6 +169,21 @@ def find_node(graph: Graph, name: str) -> str | None:
     return called[0] if len(called) == 1 else None
 
 
+def station_names(graph: Graph, nodes: Iterable[str]) -> dict[str, str]:
+    """What stations are called: by their labels, else names, where each has one of its own, else by their ids."""
+    said = {node: graph.nodes[node] for node in nodes}
+    for key in ("label", "name"):
+        found = {node: str(one.get(key, "")).strip() for node, one in said.items()}
+        # An id that is the label of another node would name two of them.
+        own = all(
+            name and (name == node or name not in graph) and not DEVICE.fullmatch(name)
+            for node, name in found.items()
+        )
+        if own and len(set(found.values())) == len(found):
+            return found
+    return {node: node for node in said}
+
+
 def chosen_nodes(graph: Graph, keys: TopologySection) -> list[str]:
     """The nodes that are stations, in the graph's order, as far as they are there."""
     if isinstance(keys.stations, tuple):
@@ -247,7 +265,8 @@ def _unplaced(graph: Graph, nodes: list[str], keys: TopologySection) -> Iterator
     missing = [node for node in nodes if node not in set(named)]
     if missing:
         what = f"{len(missing)} of {len(nodes)} nodes have no coordinates: {_listed(missing)}"
-        yield what, '`topology.stations` without them: a list, or "internal" if they are external'
+        allowed = '`topology.stations` without them: a list, or "internal" if they are external'
+        yield what, allowed if named else "Latitude and Longitude of nodes, or `pos`"
     if keys.coordinates in (None, "degrees"):
         odd = [node for node in named if not ((at := place(said[node])) and is_on_earth(at))]
         if odd:
@@ -362,7 +381,7 @@ def _as_stations(graph: Graph, scenario: Scenario) -> Graph:
     for source, target, said in graph.subgraph(at).edges(data=True):
         length = _length(at[source], at[target], keys)
         _join(found, source, target, length * keys.fibre_index / LIGHT_M_PER_S, _speed(said))
-    return found
+    return nx.relabel_nodes(found, station_names(graph, at))
 
 
 def _metres(x: float, y: float, scenario: Scenario) -> tuple[float, float]:

@@ -1,6 +1,5 @@
 """Stations and backhaul from a file that networkx reads: GraphML, GML, or node-link JSON."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,12 +15,10 @@ from ..schema import Scenario
 from ..sections import MAX_STATIONS, MbsSection, Point, SbsSection
 from ..units import BitsPerSecond, Metres, PositiveHertz, PositiveMetres, Seconds
 from ..validation import ModelT, validate
-from .graphs import Graph, check_said, read_graph, says_kinds, stations_of
+from .graphs import DEVICE, Graph, check_said, read_graph, says_kinds, stations_of
 
 _ISSUES = 10
 """A file with more that is wrong is of another kind: no use to list it all."""
-
-_DEVICE = re.compile(r"device-\d+")
 
 
 class _Station(Section):
@@ -166,7 +163,7 @@ def _wrong_nodes(
         yield "", None, f"{len(stations)} stations", f"<= {MAX_STATIONS + 1}"
     for node, station in stations.items():
         where = f"node {node}"
-        if _DEVICE.fullmatch(node):
+        if DEVICE.fullmatch(node):
             yield where, None, "a station with the name of a device", 'others than "device-0", …'
         if station is None:
             continue

@@ -208,9 +208,9 @@ class _Reader:
         Raises:
             ScenarioError: with all kinds of mistakes, in rows also of the columns that are there.
         """
-        columns = self.minutes if self.format.minutes else [self.time_column]
-        columns = [*columns, *self.sizes, self.duration, self.device, self.cycles, self.deadline]
-        columns = list(dict.fromkeys(column for column in columns if column))
+        first = self.minutes if self.format.minutes else [self.time_column]
+        others = (self.duration, self.device, self.cycles, self.deadline)
+        columns = list(dict.fromkeys(filter(None, (*first, *self.sizes, *others))))
         for piece in self.table.read(columns) if columns else ():
             self.rows = piece.first + len(piece.columns[columns[0]])
             with np.errstate(over="ignore", invalid="ignore"):  # what it comes to is looked at

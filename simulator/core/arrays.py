@@ -20,6 +20,14 @@ def read_only(array: NDArray[Scalar]) -> NDArray[Scalar]:
     return array
 
 
+def spread(values: FloatArray, shape: tuple[int, ...]) -> FloatArray:
+    """Values of fewer axes in an array of this shape, not to be written to, whose entries lie side by side.
+
+    Compiled code is another for each kind of array: if it can be written to, if its entries lie apart.
+    """
+    return read_only(np.ascontiguousarray(np.broadcast_to(values, shape)))
+
+
 @compiled
 def first_invalid(values: FloatArray) -> int:
     """The first entry of (n,) that is NaN, infinite or negative; -1 if there is none."""

@@ -60,7 +60,14 @@ class Moment(simpy.Event):
         self.callbacks = []
         self._ok = True
         self._value = None
+        self._order = order
         env.schedule(self, order, time_ns - env.now)  # type: ignore[arg-type]
+
+    def again(self, delay_ns: int) -> "Moment":
+        """The same, now that its time has come and nobody waits for it, so much later than the present."""
+        self.callbacks = []
+        self.env.schedule(self, self._order, delay_ns)  # type: ignore[arg-type]
+        return self
 
 
 class Clock:
@@ -75,8 +82,7 @@ class Clock:
         self._begun_ns = start_ns if begun else -1
         self._env = simpy.Environment(start_ns)
         self._paused = False
-        self._slot_end = self._env.event()
-        self._slot_end_ns = -1
+        self._slot_end: Moment | None = None
 
     @property
     def begun(self) -> bool:
@@ -86,7 +92,7 @@ class Clock:
     @property
     def now_ns(self) -> int:
         """The present."""
-        return self._env.now  # type: ignore[return-value]
+        return self._env._now  # type: ignore[return-value]  # asked for so often that a property counts
 
     def at(self, time_ns: int, order: EventOrder) -> Moment:
         """A point in time, to be waited for."""
@@ -99,19 +105,20 @@ class Clock:
         """
         over = self.begun and order != EventOrder.SLOT_START
         time_ns = max(-(-(self.now_ns + over) // period_ns) * period_ns, first_ns)
+        moment = Moment(self._env, time_ns, order)
+        yield moment
         while True:
-            yield Moment(self._env, time_ns, order)
             time_ns += period_ns
+            yield moment.again(time_ns - self.now_ns)
 
     def slot_end(self, slot_ns: int) -> simpy.Event:
         """The end of the slot under way, one event for all who wait for it.
 
         They go on in the order in which they began to wait.
         """
-        now_ns = self.now_ns
-        if self._slot_end_ns <= now_ns:
-            self._slot_end_ns = (now_ns // slot_ns + 1) * slot_ns
-            self._slot_end = self.at(self._slot_end_ns, EventOrder.SLOT_END)
+        if self._slot_end is None or self._slot_end.callbacks is None:
+            end_ns = (self.now_ns // slot_ns + 1) * slot_ns
+            self._slot_end = self.at(end_ns, EventOrder.SLOT_END)
         return self._slot_end
 
     def answer(self) -> simpy.Event:

@@ -34,7 +34,10 @@ from numba.core import caching, compiler, serialize
 from numba.np.ufunc.dufunc import DUFunc
 
 from ... import __version__
-from . import shipped_code
+from . import (
+    bit_source,  # noqa: F401 - which numba has to know before it compiles what draws
+    shipped_code,
+)
 
 OPTIONS: Any = {"error_model": "numpy"}
 """Numba's, for all functions."""

@@ -6,7 +6,9 @@ numba has from NumPy), on `elementary`.
 """
 
 from collections.abc import Sequence
+from ctypes import c_void_p, cast
 from hashlib import sha256
+from typing import Any
 
 import numpy as np
 
@@ -48,24 +50,31 @@ class Streams:
 def standard_exponential(rng: np.random.Generator, shape: int | tuple[int, ...]) -> FloatArray:
     """Exponential draws of mean 1, as `rng.standard_exponential(shape)`."""
     draws = np.empty(shape)
-    _fill_exponential(rng, draws.reshape(-1))
+    _fill_exponential(*_source(rng), draws.reshape(-1))
     return draws
 
 
 def standard_normal(rng: np.random.Generator, shape: int | tuple[int, ...]) -> FloatArray:
     """Normal draws of mean 0 and variance 1, as `rng.standard_normal(shape)`."""
     draws = np.empty(shape)
-    _fill_normal(rng, draws.reshape(-1))
+    _fill_normal(*_source(rng), draws.reshape(-1))
     return draws
+
+
+def _source(rng: np.random.Generator) -> tuple[int, int, int]:
+    """Arguments of `bits_at` for a generator that the caller keeps alive."""
+    bits: Any = rng.bit_generator.ctypes
+    functions = bits.next_uint64, bits.next_double
+    state, (uint64, double) = bits.state_address, (cast(one, c_void_p).value for one in functions)
+    return state, uint64 or 0, double or 0
 
 
 _LAYER, _SIGN, _BEYOND = np.uint64(0xFF), np.uint64(0x100), np.uint64(0x20000)
 
 
 @compiled
-def exponential_draw(rng: np.random.Generator) -> float:
-    """One exponential draw of mean 1, for compiled callers."""
-    bits = rng.bit_generator
+def exponential_draw(bits: Any) -> float:
+    """One exponential draw of mean 1, for compiled callers, from a bit generator as `bits_at` gives it."""
     while True:
         drawn = ziggurat.next_uint64(bits) >> np.uint64(3)
         layer = int(drawn & _LAYER)
@@ -81,8 +90,7 @@ def exponential_draw(rng: np.random.Generator) -> float:
 
 
 @compiled
-def _normal_draw(rng: np.random.Generator) -> float:
-    bits = rng.bit_generator
+def _normal_draw(bits: Any) -> float:
     while True:
         drawn = ziggurat.next_uint64(bits)
         layer = int(drawn & _LAYER)
@@ -105,12 +113,14 @@ def _normal_draw(rng: np.random.Generator) -> float:
 
 
 @compiled
-def _fill_exponential(rng: np.random.Generator, draws: FloatArray) -> None:
+def _fill_exponential(state: int, uint64: int, double: int, draws: FloatArray) -> None:
+    bits = ziggurat.bits_at(state, uint64, double)
     for i in range(draws.size):
-        draws[i] = exponential_draw(rng)
+        draws[i] = exponential_draw(bits)
 
 
 @compiled
-def _fill_normal(rng: np.random.Generator, draws: FloatArray) -> None:
+def _fill_normal(state: int, uint64: int, double: int, draws: FloatArray) -> None:
+    bits = ziggurat.bits_at(state, uint64, double)
     for i in range(draws.size):
-        draws[i] = _normal_draw(rng)
+        draws[i] = _normal_draw(bits)

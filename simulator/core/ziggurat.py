@@ -1,4 +1,4 @@
-"""numba's draws of random bits, and the tables that it has from NumPy, by their names there.
+"""numba's draws of random bits, from `bits_at`, and the tables that it has from NumPy, by their names there.
 
 They are imported when compiled code first asks for them, as numba is for `compiled`.
 """
@@ -6,7 +6,11 @@ They are imported when compiled code first asks for them, as numba is for `compi
 from importlib import import_module
 from typing import Any
 
-_PLACES = ("numba.np.random.generator_core", "numba.np.random._constants")
+_PLACES = (
+    "numba.np.random.generator_core",
+    "numba.np.random._constants",
+    f"{__package__}.bit_source",
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -58,6 +58,16 @@ class Network:
         return len(self.station_names)
 
     @cached_property
+    def device_shape(self) -> tuple[int, int]:
+        """(R, N) of a device's column."""
+        return self.replications, self.devices
+
+    @cached_property
+    def station_shape(self) -> tuple[int, int]:
+        """(R, B) of a station's column."""
+        return self.replications, self.stations
+
+    @cached_property
     def device_service_bits(self) -> FloatArray:
         """(N,) tau f_i / c, the most that a device's CPU executes in a slot."""
         return self.device_cpu_hz * (self.slot_s / self.cycles_per_bit)

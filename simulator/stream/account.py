@@ -1,6 +1,6 @@
 """The account of a slot: emission, P2's value, the queues and totals that the next slot begins with."""
 
-from ..core.arrays import FloatArray, IntArray
+from ..core.arrays import FloatArray, IntArray, read_only
 from ..core.compiled import compiled_in_place
 from ..models.carbon import JOULES_PER_KWH
 from .decision import Decision
@@ -60,13 +60,14 @@ def account(
         station_columns: (STATION_ROWS, R, B).
         network_columns: (NETWORK_ROWS, R).
     """
+    # Compiled for one kind of each column, whether or not somebody has looked at it.
     _account(
         problem.V,
-        state.queue_bits,
-        state.station_queue_bits,
-        state.total_energy_j,
-        state.total_departed_bits,
-        state.position_m,
+        read_only(state.queue_bits),
+        read_only(state.station_queue_bits),
+        read_only(state.total_energy_j),
+        read_only(state.total_departed_bits),
+        read_only(state.position_m.view()),
         observation.age_s,
         observation.perturbation_bits,
         observation.energy_per_bit_j,

@@ -52,14 +52,13 @@ def check(decision: Decision, network: Network) -> Decision:
     """
     if not isinstance(decision, Decision):
         raise AnswerError("decision", f"expected a Decision, got {type(decision).__name__}")
-    shape = (network.replications, network.devices)
     converted: dict[str, Any] = {}
     for name in _FIELDS:
         values = getattr(decision, name)
         if name == "served_bits":
-            checked = amounts(name, values, (network.replications, network.stations), STATION)
+            checked = amounts(name, values, network.station_shape, STATION)
         else:
-            checked = amounts(name, values, shape, DEVICE)
+            checked = amounts(name, values, network.device_shape, DEVICE)
         if checked is not values:
             converted[name] = checked
     return replace(decision, **converted) if converted else decision
@@ -131,22 +130,14 @@ def _is_plain(decision: Decision, network: Network) -> bool:
     """Whether all is in float arrays of the right shapes, as is the rule."""
     if type(decision) is not Decision:
         return False
-    served = decision.served_bits
-    devices = (
-        decision.bandwidth_hz,
-        decision.power_w,
-        decision.local_cpu_hz,
-        decision.edge_cpu_hz,
-    )
-    shape = (network.replications, network.devices)
-    for column in devices:
+    shape = network.device_shape
+    for name in _FIELDS:
+        if name == "served_bits":
+            shape = network.station_shape
+        column = getattr(decision, name)
         if type(column) is not np.ndarray or column.dtype != _FLOAT or column.shape != shape:
             return False
-    return (
-        type(served) is np.ndarray
-        and served.dtype == _FLOAT
-        and served.shape == (network.replications, network.stations)
-    )
+    return True
 
 
 # Rounding in a policy that divides a capacity among devices is not worth counting or correcting.

@@ -170,18 +170,19 @@ class TaskLedger:
             The tasks that ended since the last call, those dropped meanwhile included, until the next
             call, by replication. For one replication their order does not depend on the others.
         """
-        before = self._counters[ENDED_COUNT]
+        live, waiting, live_parts, before = self._counters[:FREE_TASK].tolist()
         begins, lengths = self._throughout
         lost_share = self._none_lost
         if availability is not None:
             begins, lengths = availability.begins, availability.serving
             lost_share = availability.lost_share
-        if self._may_lack_room():
+        # Whether there would be too little if all that is here moved on.
+        if live_parts + waiting > self._parts.size or before + live > self._ended.size:
             lost = lost_share > 0.0
             self._make_room(
                 local_bits + offloaded_bits, np.where(lost, np.inf, station_served_bits)
             )
-        _serve(
+        count = _serve(
             slot,
             self._slot_s,
             station,
@@ -198,7 +199,8 @@ class TaskLedger:
             self._ended,
             self._counters,
         )
-        ended = self._take_ended()
+        self._ended, self._handed_over = self._handed_over, self._ended
+        ended = self._handed_over[:count]
         return _by_replication(ended) if before else ended
 
     def lose(self, lost: BoolArray) -> None:
@@ -296,12 +298,6 @@ class TaskLedger:
         if ended + ends > self._ended.size:
             self._ended = with_room(self._ended, ended, ended + ends)
 
-    def _take_ended(self) -> TaskTable:
-        count = self._counters[ENDED_COUNT]
-        self._counters[ENDED_COUNT] = 0
-        self._ended, self._handed_over = self._handed_over, self._ended
-        return self._handed_over[:count]
-
 
 def _by_replication(ended: TaskTable) -> TaskTable:
     """The same rows, those of one replication in their order: else it would be that of different events."""
@@ -384,8 +380,11 @@ def _serve(
     station_queues: IntArray,
     ended: Pool,
     counters: IntArray,
-) -> None:
-    """Stations first: what arrives there in this slot is served from the next one on."""
+) -> int:
+    """Stations first: what arrives there in this slot is served from the next one on.
+
+    Gives how many tasks have ended, and begins to count them anew.
+    """
     replications, devices = station.shape
     stations = station_served_bits.shape[1]
     # What leaves for the stations in this slot, of one replication at a time.
@@ -463,6 +462,9 @@ def _serve(
                 bits = end_bits - position_bits
                 add_part(bits, sent_task[n], r * stations + j, parts, station_queues, counters)
                 position_bits = end_bits
+    count = counters[ENDED_COUNT]
+    counters[ENDED_COUNT] = 0
+    return int(count)
 
 
 @compiled_in_place

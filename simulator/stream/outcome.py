@@ -132,7 +132,8 @@ def transmit(
         network.slot_s,
         network.fixed_noise_w,
         network.noise_w_per_hz,
-        network.efficiency,
+        network.efficiency.cap,
+        network.efficiency.steps,
         cells.station,
         gain,
         queue_bits,
@@ -181,7 +182,8 @@ def _transmit(
     slot_s: float,
     fixed_noise_w: FloatArray,
     noise_w_per_hz: FloatArray,
-    limit: SpectralEfficiency,
+    efficiency_cap: float,
+    efficiency_steps: FloatArray,
     station: IntArray,
     gain: FloatArray,
     queue_bits: FloatArray,
@@ -191,6 +193,7 @@ def _transmit(
     availability: FloatArray,
     columns: FloatArray,
 ) -> None:
+    limit = SpectralEfficiency(efficiency_cap, efficiency_steps)  # apart, numba takes it at once
     power = columns[POWER]
     for r in range(len(station)):
         for i in range(station.shape[1]):

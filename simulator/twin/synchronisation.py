@@ -97,7 +97,11 @@ class Model:
 
     def replace(self, other: "Model") -> None:
         """Take over all rows."""
-        self.columns, self.stamp, self.sent = other.columns, other.stamp, other.sent
+        self.renew(other.columns, other.stamp, other.sent)
+
+    def renew(self, columns: Columns, stamp: Times, sent: Times) -> None:
+        """All rows are new; arguments as for the class."""
+        self.columns, self.stamp, self.sent = columns, stamp, sent
 
     def update(self, other: "Model", rows: BoolArray) -> None:
         """Take over those of the given rows (R, n) that are newer: none is overwritten by a late one."""

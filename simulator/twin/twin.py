@@ -149,12 +149,13 @@ class Twin:
         Returns:
             The reports that are under way from now on.
         """
-        hop, shape = self._device_hop, self._local.stamp.shape
+        hop, shape, cells = self._device_hop, self._local.stamp.shape, state.cells
         stamp = Times(shape, stamp_ns)
-        sent = Model(
-            state.device_columns(), stamp, stamp if now_ns == stamp_ns else Times(shape, now_ns)
-        )
-        cells = state.cells
+        sent_at = stamp if now_ns == stamp_ns else Times(shape, now_ns)
+        if hop.instant and cells.complete:
+            self._local.renew(state.device_columns(), stamp, sent_at)
+            return []
+        sent = Model(state.device_columns(), stamp, sent_at)
         if not cells.complete:
             sent = self._without(~cells.present, sent)
         if hop.instant:
@@ -189,13 +190,12 @@ class Twin:
         """
         hop, shape = self._station_hop, self._stations.stamp.shape
         stamp = Times(shape, stamp_ns)
-        own = Model(
-            state.station_columns(), stamp, stamp if now_ns == stamp_ns else Times(shape, now_ns)
-        )
+        sent_at = stamp if now_ns == stamp_ns else Times(shape, now_ns)
         if hop.instant and self._backhaul.instant:
             self._devices.replace(self._local)
-            self._stations.replace(own)
+            self._stations.renew(state.station_columns(), stamp, sent_at)
             return []
+        own = Model(state.station_columns(), stamp, sent_at)
         reached = self._backhaul.arrival_ns(now_ns, state.station_up)
         late = hop.arrival_ns(now_ns, shape[1])
         arrival = np.where((reached == LOST) | (late == LOST), LOST, reached + (late - now_ns))

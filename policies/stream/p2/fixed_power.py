@@ -9,14 +9,14 @@ from ....simulator.core.elementary import log1p
 from ....simulator.network.spectral_efficiency import carried
 from .allocation import full_bits, local_gain
 from .intercell import set_interference
-from .senders import descending
+from .senders import Scratch, descending
 from .slot import Slot
 
 _WITHIN_REACH = 0.8  # of the target: from less, switching single devices will not lead beyond it
 
 
-@compiled
-def optimise_compute(slot: Slot, small: bool, target: float) -> None:
+@compiled_in_place
+def optimise_compute(slot: Slot, scratch: Scratch, small: bool, target: float) -> None:
     """Set the devices' bandwidths and powers to the best that is met.
 
     First as many send as is best, by what each is worth alone; then, in small networks, each is
@@ -24,11 +24,12 @@ def optimise_compute(slot: Slot, small: bool, target: float) -> None:
 
     Args:
         slot: P2.
+        scratch: for its devices.
         small: switch single devices.
         target: where it cannot be exceeded nobody sends, bit^2.
     """
     cells, devices = slot.cells, slot.devices
-    worth = np.empty(len(devices))
+    worth, order = scratch.score[: len(devices)], scratch.order[: len(devices)]
     bound = 0.0
     for j in range(len(cells)):
         cell = cells[j]
@@ -44,7 +45,7 @@ def optimise_compute(slot: Slot, small: bool, target: float) -> None:
             bound += max(worth[c], 0.0)
     if bound <= target:
         return
-    order = descending(worth)
+    descending(worth, order)
     best = 0.0
     length = 0
     count = 1

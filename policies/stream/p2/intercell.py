@@ -15,7 +15,7 @@ from ....simulator.core.elementary import expm1, log1p
 from ....simulator.network.spectral_efficiency import carried
 from ....simulator.stream.channel import add_interference
 from .allocation import local_gain, power_saving
-from .senders import copy, descending, search, silence
+from .senders import Scratch, copy, descending, search, silence
 from .slot import DEVICE, Slot
 
 _PRECISION = 1e-3  # of the objective
@@ -26,27 +26,44 @@ _PASSES_MAX = 50  # of powers that follow interference
 _EXCLUDED_PRICE = 1e200  # of power, at which nobody sends
 
 
-class _Interplay(NamedTuple):
-    """What is kept while the cells of a slot answer each other.
+class Interplay(NamedTuple):
+    """What is kept while the cells of a slot answer each other, for as many devices, or fewer.
 
     Attributes:
         leak_w: (B, B) what station b hears of cell j, in row j.
         alone: (n,) the slot's devices as each cell would have them send if it were alone; and, in
             the fields that are kept, the best decision so far.
-        spare: (n,) records `DEVICE`, scratch.
-        senders: (n,) scratch.
+        found: (B,) gain of each cell if it were alone.
+        order: (B - 1,) the SBS cells, who answers first.
         needed: (n,) scratch.
+        scratch: of a cell's search.
     """
 
     leak_w: FloatArray
     alone: Any
-    spare: Any
-    senders: IntArray
+    found: FloatArray
+    order: IntArray
     needed: FloatArray
+    scratch: Scratch
 
 
 @compiled
-def optimise_radio(slot: Slot, small: bool, target: float) -> bool:
+def interplay(stations: int, devices: int) -> Interplay:
+    """Room for it, in any number of slots one after another."""
+    index = np.empty((2, devices), np.int64)
+    scratch = Scratch(index[0], index[1], np.empty(devices), np.empty(devices, DEVICE))
+    return Interplay(
+        np.zeros((stations, stations)),
+        np.empty(devices, DEVICE),
+        np.empty(stations),
+        np.empty(stations - 1, np.int64),
+        np.empty(devices),
+        scratch,
+    )
+
+
+@compiled_in_place
+def optimise_radio(slot: Slot, play: Interplay, small: bool, target: float) -> bool:
     """Set the devices' bandwidths and powers to the best that is met.
 
     Each cell as if it were alone bounds the gain from above. Then the SBS cells answer each other in
@@ -60,6 +77,7 @@ def optimise_radio(slot: Slot, small: bool, target: float) -> bool:
 
     Args:
         slot: P2.
+        play: room for it.
         small: more starts, and more sweeps from each.
         target: bit^2.
 
@@ -69,21 +87,19 @@ def optimise_radio(slot: Slot, small: bool, target: float) -> bool:
     if _gain_bound(slot) <= target:
         return False
     cells, devices = slot.cells, slot.devices
-    play = _Interplay(
-        np.zeros((len(cells), len(cells))),
-        np.empty(len(devices), DEVICE),
-        np.empty(len(devices), DEVICE),
-        np.empty(len(devices), np.int64),
-        np.empty(len(devices)),
-    )
-    found = _answer_alone(slot, play)
-    bound = found.sum()
+    found, order = play.found, play.order
+    _answer_alone(slot, play)
+    bound, active = 0.0, 0
+    for j in range(len(cells)):
+        bound += found[j]
+        active += j > 0 and found[j] > 0.0
     if bound <= target:
         return False
-    active = (found[1:] > 0.0).sum()
     if active <= 1:
         return True
-    order = descending(found[1:]) + 1
+    descending(found[1:], order)
+    for turn in range(len(order)):
+        order[turn] += 1
     leads = active if small else min(active, _LEADS)
     best = -np.inf
     for start in range(1 + leads + 2 * len(devices) if small else 1 + leads):
@@ -94,8 +110,8 @@ def optimise_radio(slot: Slot, small: bool, target: float) -> bool:
             excluded = (start - leads - 1) // 2
             if excluded < cells[0].end or play.alone[excluded].kept_power == 0.0:
                 continue
-        _begin(slot, play, found, lead)
-        best = _answer_in_turn(slot, play, order, excluded, small, small or start > 0, best)
+        _begin(slot, play, lead)
+        best = _answer_in_turn(slot, play, excluded, small, small or start > 0, best)
         if bound - best <= _PRECISION * bound:
             break
     for c in range(len(devices)):
@@ -228,11 +244,10 @@ def _gain_bound(slot: Slot) -> float:
     return float(bound)
 
 
-@compiled
-def _answer_alone(slot: Slot, play: _Interplay) -> FloatArray:
-    """(B,) gain of each cell if it were alone; the decisions are left in `play.alone`."""
+@compiled_in_place
+def _answer_alone(slot: Slot, play: Interplay) -> None:
+    """Find what each cell would do, and gain, if it were alone."""
     cells, devices = slot.cells, slot.devices
-    found = np.zeros(len(cells))
     for j in range(len(cells)):
         own = devices[cells[j].first : cells[j].end]
         for i in range(len(own)):
@@ -240,15 +255,15 @@ def _answer_alone(slot: Slot, play: _Interplay) -> FloatArray:
             own[i].sends = 0
             own[i].bits = 0.0
             own[i].efficiency_max = 0.0
+        play.found[j] = 0.0
         if len(own) > 0:
             cells[j].disturbance = cells[j].noise
-            found[j] = search(cells[j], own, play.senders, play.spare)
+            play.found[j] = search(cells[j], own, play.scratch)
     copy(devices, play.alone)
-    return found
 
 
 @compiled_in_place
-def _begin(slot: Slot, play: _Interplay, found: FloatArray, lead: int) -> None:
+def _begin(slot: Slot, play: Interplay, lead: int) -> None:
     """Start from what the cell `lead` would do if it were alone, all others silent; all cells if 0."""
     cells, devices = slot.cells, slot.devices
     for j in range(1, len(cells)):
@@ -260,15 +275,14 @@ def _begin(slot: Slot, play: _Interplay, found: FloatArray, lead: int) -> None:
             devices[c] = play.alone[c]
             if lead not in (0, j):
                 silence(devices[c])
-        if lead in (0, j) and found[j] > 0.0:
+        if lead in (0, j) and play.found[j] > 0.0:
             _set_leak(slot, play.leak_w[j], j)
 
 
 @compiled_in_place
 def _answer_in_turn(
     slot: Slot,
-    play: _Interplay,
-    order: IntArray,
+    play: Interplay,
     excluded: int,
     small: bool,
     answers: bool,
@@ -279,7 +293,6 @@ def _answer_in_turn(
     Args:
         slot: P2, as the start has it.
         play: likewise.
-        order: (B - 1,) the SBS cells, who answers first.
         excluded: a device that must not send; -1 if there is none.
         small: twice as many sweeps.
         answers: else only powers follow interference.
@@ -292,13 +305,13 @@ def _answer_in_turn(
     last = -np.inf
     for sweep in range(2 * _SWEEPS if small else _SWEEPS):
         answered = False
-        for turn in range(len(order) if answers else 0):
-            j = order[turn]
+        for turn in range(len(play.order) if answers else 0):
+            j = play.order[turn]
             if cells[j].first == cells[j].end:
                 continue
             if _set_prices(slot, play.leak_w, j, excluded) or cells[j].is_stale:
                 own = devices[cells[j].first : cells[j].end]
-                search(cells[j], own, play.senders, play.spare)
+                search(cells[j], own, play.scratch)
                 _set_leak(slot, play.leak_w[j], j)
                 answered = True
         if sweep > 0 and not answered:
@@ -382,7 +395,7 @@ def _power_update(slot: Slot, leak_w: FloatArray, needed: FloatArray) -> None:
 
     Args:
         slot: P2.
-        leak_w: see `_Interplay`.
+        leak_w: see `Interplay`.
         needed: (n,) scratch: power per watt of disturbance.
     """
     cells, devices, gain, _, _ = slot

@@ -17,9 +17,10 @@ from ....simulator.core.elementary import expm1
 from .intercell import follow_interference, true_gain
 from .slot import Slot
 
-# Rows of a point: bits to send, band; bits that its powers can send.
-_WANTED, _HERTZ, _SENT = range(3)
+# Rows of a point: bits to send, band; bits that its powers can send; scratch of `_settle`.
+_WANTED, _HERTZ, _SENT, _NEEDED, _ROWS = range(5)
 _FIRST_STEP = 0.2  # relative, of bits or hertz
+_FINE_STEP = 0.05  # the first where one sweep is to tell whether anything is to be had
 _LAST_STEP = 1e-3
 _SWEEPS_MAX = 40
 _CLOSE = 1e-3  # to a bound, relative: nothing better is looked for
@@ -33,8 +34,10 @@ _HALVINGS = 10  # of the interval in which it is looked for
 
 
 @compiled
-def refine(slot: Slot, exchange: bool) -> float:
+def refine(slot: Slot, exchange: bool, enough: float) -> float:
     """Improve the devices' bandwidths and powers by steps and, if wanted, by exchanging senders.
+
+    Without exchanges it is given up where the steps bring so little that `enough` is out of reach.
 
     With exchanges the search begins from the decision that is there, then from what the cells would do if
     each were alone, and from one of these with the other SBS cells silent: a cell that is loud and one that
@@ -43,13 +46,14 @@ def refine(slot: Slot, exchange: bool) -> float:
     Args:
         slot: P2, with bandwidths and powers.
         exchange: who sends may change; takes time with the cube of the number of devices.
+        enough: bit^2; a smaller gain is of no use.
 
     Returns:
         The gain over offloading nothing, bit^2.
     """
     devices = slot.devices
     true_gain(slot)
-    point = np.zeros((3, len(devices)))
+    point = np.zeros((_ROWS, len(devices)))
     for c in range(len(devices)):
         device = devices[c]
         device.local_min = 0.0
@@ -62,7 +66,7 @@ def refine(slot: Slot, exchange: bool) -> float:
     if exchange:
         _refine_sets(slot, point)
     else:
-        _climb(slot, point, _settle(slot, point), -np.inf)
+        _climb(slot, point, _settle(slot, point), enough, _FINE_STEP)
     return _settle(slot, point)
 
 
@@ -80,11 +84,11 @@ def _refine_sets(slot: Slot, point: FloatArray) -> None:
         trial = np.zeros_like(point)
         own = slice(cells[j].first, cells[j].end)
         trial[:, own] = point[:, own]
-        gains[j] = _climb(slot, trial, _settle(slot, trial), -np.inf)
+        gains[j] = _climb(slot, trial, _settle(slot, trial), -np.inf, _FIRST_STEP)
         gains[j] = _exchange_senders(slot, trial, gains[j], j, j + 1)
         alone[:, own] = trial[:, own]
     point[:, : cells[0].end] = alone[:, : cells[0].end]
-    best = _climb(slot, point, _settle(slot, point), -np.inf)
+    best = _climb(slot, point, _settle(slot, point), -np.inf, _FIRST_STEP)
     enough = gains.sum() * (1.0 - _CLOSE)
     if best < enough:
         best = _exchange_senders(slot, point, best, 1, len(cells))
@@ -95,7 +99,7 @@ def _refine_sets(slot: Slot, point: FloatArray) -> None:
         for j in range(1, len(cells)):
             if lead not in (0, j):
                 trial[:, cells[j].first : cells[j].end] = 0.0
-        gain = _climb(slot, trial, _settle(slot, trial), -np.inf)
+        gain = _climb(slot, trial, _settle(slot, trial), -np.inf, _FIRST_STEP)
         gain = _exchange_senders(slot, trial, gain, 1, len(cells))
         if gain > best:
             best = gain
@@ -135,7 +139,7 @@ def _exchange_senders(slot: Slot, point: FloatArray, best: float, first: int, en
                     for wide in range(2 if entrant > nobody else 1):
                         target = best * (1.0 + _LEAST_GAIN)
                         gain = _exchange(slot, point, trial, j, entrant, leaver, wide == 1)
-                        gain = _climb(slot, trial, gain, target)
+                        gain = _climb(slot, trial, gain, target, _FIRST_STEP)
                         if gain > target:
                             best = gain
                             point[:] = trial
@@ -248,7 +252,7 @@ def _bearable(slot: Slot, trial: FloatArray, j: int, entrant: int, most: float) 
     return float(most * 2.0**low)
 
 
-@compiled
+@compiled_in_place
 def _settle(slot: Slot, point: FloatArray) -> float:
     """Set bandwidths, and the least powers that carry the bits, as far as limits allow.
 
@@ -256,11 +260,12 @@ def _settle(slot: Slot, point: FloatArray) -> float:
         The gain over offloading nothing, bit^2.
     """
     cells, devices = slot.cells, slot.devices
-    needed = np.zeros(len(devices))  # power per watt of noise and interference
+    needed = point[_NEEDED]  # power per watt of noise and interference
     for j in range(len(cells)):
         for c in range(cells[j].first, cells[j].end):
             devices[c].bandwidth = point[_HERTZ, c]
             devices[c].power = 0.0
+            needed[c] = 0.0
             if point[_HERTZ, c] > 0.0:
                 efficiency = point[_WANTED, c] / (cells[j].bits_per_hz * point[_HERTZ, c])
                 needed[c] = expm1(min(efficiency, cells[j].efficiency_cap)) / devices[c].gain
@@ -269,7 +274,7 @@ def _settle(slot: Slot, point: FloatArray) -> float:
 
 
 @compiled
-def _climb(slot: Slot, point: FloatArray, gain: float, target: float) -> float:
+def _climb(slot: Slot, point: FloatArray, gain: float, target: float, first_step: float) -> float:
     """Improve a point by steps of one or two senders, while it may come to exceed a target.
 
     Args:
@@ -277,12 +282,13 @@ def _climb(slot: Slot, point: FloatArray, gain: float, target: float) -> float:
         point: who sends what.
         gain: at the point.
         target: bit^2.
+        first_step: relative.
 
     Returns:
         The gain of the point now.
     """
     cells, devices = slot.cells, slot.devices
-    step = np.full((len(devices), len(devices)), _FIRST_STEP)
+    step = np.full((len(devices), len(devices)), first_step)
     for c in range(len(devices)):
         point[_SENT, c] = devices[c].bits
     for _ in range(_SWEEPS_MAX):

@@ -3,7 +3,7 @@
 Approximate: the best prefix of a ranking, then single devices are added, taken out or swapped.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,8 +28,24 @@ _INSERTION_SORT_MAX = 32  # values that are best sorted by insertion
 _FINEST = 32  # a prefix is found to one part in so many; what is left is for the changes
 
 
+class Scratch(NamedTuple):
+    """Room for the search, of each at least as much as there are devices.
+
+    Attributes:
+        senders: indices of who sends.
+        order: of a ranking.
+        score: by which it is.
+        spare: records `DEVICE`.
+    """
+
+    senders: IntArray
+    order: IntArray
+    score: FloatArray
+    spare: Any
+
+
 @compiled_in_place
-def search(cell: Any, devices: Any, senders: IntArray, spare: Any) -> float:
+def search(cell: Any, devices: Any, scratch: Scratch) -> float:
     """Find who sends, from who does; if nobody, from the best prefix of a ranking.
 
     Single devices are added, taken out or swapped while that is a gain. Leaves the best set and its
@@ -38,18 +54,18 @@ def search(cell: Any, devices: Any, senders: IntArray, spare: Any) -> float:
     Args:
         cell: record `CELL`, with its disturbance.
         devices: (n,) records `DEVICE` of the cell, with the prices of their power.
-        senders: (at least n,) scratch.
-        spare: (at least n,) scratch, records `DEVICE`.
+        scratch: for the n of them, or more.
 
     Returns:
         The cell's gain over offloading nothing, bit^2.
     """
+    senders, spare = scratch.senders, scratch.spare
     candidates = _find_candidates(cell, devices)
     best = 0.0
     if candidates > 0:
         best = _allocate_to_senders(cell, devices, senders)
         if best <= 0.0:
-            best = _best_prefix(cell, devices, senders, spare, candidates)
+            best = _best_prefix(cell, devices, scratch, candidates)
     for _ in range(_CHANGES_MAX if candidates > 1 else 0):
         before = best
         entrant, leaver = _next_exchange(cell, devices, _MIN_RELATIVE_GAIN * best)
@@ -84,23 +100,27 @@ def copy(source: Any, target: Any) -> None:
         target[i] = source[i]
 
 
-@compiled
-def descending(value: FloatArray) -> IntArray:
-    """(n,) the order of (n,) values, the greatest first.
+@compiled_in_place
+def descending(value: FloatArray, order: IntArray) -> None:
+    """Set (n,) the order of (n,) values, the greatest first.
 
     By insertion where there are few, for which argsort takes ten times as long.
     """
     count = len(value)
     if count > _INSERTION_SORT_MAX:
-        return np.argsort(-value, kind="mergesort")
-    order = np.empty(count, np.int64)
+        _descending_of_many(value, order)
+        return
     for i in range(count):
         place = i
         while place > 0 and value[order[place - 1]] < value[i]:
             order[place] = order[place - 1]
             place -= 1
         order[place] = i
-    return order
+
+
+@compiled
+def _descending_of_many(value: FloatArray, order: IntArray) -> None:
+    order[:] = np.argsort(-value, kind="mergesort")
 
 
 @compiled_in_place
@@ -137,10 +157,10 @@ def _allocate_to_senders(cell: Any, devices: Any, senders: IntArray) -> float:
     return allocate(cell, devices, senders[:count])
 
 
-@compiled
-def _rank(cell: Any, devices: Any) -> IntArray:
-    """(n,) devices, the most valuable first for what they take of the band and of the edge CPU."""
-    score = np.empty(len(devices))
+@compiled_in_place
+def _rank(cell: Any, devices: Any, scratch: Scratch) -> None:
+    """Set the order: the most valuable first for what they take of the band and of the edge CPU."""
+    score = scratch.score[: len(devices)]
     roots = 0.0
     for i in range(len(devices)):
         roots += np.sqrt(devices[i].queue)
@@ -152,7 +172,7 @@ def _rank(cell: Any, devices: Any) -> IntArray:
         score[i] = worth / (band + np.sqrt(device.queue) / roots)
         if not device.is_candidate:
             score[i] = -np.inf
-    return descending(score)
+    descending(score, scratch.order[: len(devices)])
 
 
 @compiled_in_place
@@ -168,8 +188,8 @@ def _allocate_to_prefix(
     return _allocate_to_senders(cell, devices, senders)
 
 
-@compiled
-def _best_prefix(cell: Any, devices: Any, senders: IntArray, spare: Any, candidates: int) -> float:
+@compiled_in_place
+def _best_prefix(cell: Any, devices: Any, scratch: Scratch, candidates: int) -> float:
     """Let those of the candidates send who come first in the ranking, as many as it is best.
 
     From as many as fit at full power, up and down in ever smaller steps.
@@ -177,7 +197,8 @@ def _best_prefix(cell: Any, devices: Any, senders: IntArray, spare: Any, candida
     Returns:
         The cell's gain.
     """
-    order = _rank(cell, devices)
+    senders, order, _, spare = scratch
+    _rank(cell, devices, scratch)
     count = 0
     needed = 0.0
     for s in range(candidates):

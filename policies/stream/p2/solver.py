@@ -27,7 +27,7 @@ from ....simulator.stream.decision import Decision
 from ....simulator.stream.observation import Observation
 from ....simulator.stream.problem import DriftPlusPenalty, bit_value
 from .fixed_power import optimise_compute
-from .intercell import optimise_radio, power_trim, true_gain
+from .intercell import Interplay, interplay, optimise_radio, power_trim, true_gain
 from .refinement import refine
 from .slot import (
     DEVICE,
@@ -182,14 +182,15 @@ def _solve(
     """(4, R, N) bandwidth in Hz, power in W, device's and edge CPU in Hz."""
     replications, devices = observed.station.shape
     decision = np.zeros((4, replications, devices))
-    pool = np.zeros(devices, DEVICE)
+    pool, plan = np.zeros(devices, DEVICE), np.zeros((3, devices))
+    play = interplay(len(cells), devices)
     for r in range(replications):
         slot = collect(cells, observed, r, pool)
         if not radio:  # powers that are given have their steps
             slot = _with_steps(slot, observed)
         _offload_nothing(cells, observed, r, radio, compute, decision[:, r])
         if len(slot.devices) > 0:
-            _choose(slot, observed, r, radio, compute)
+            _choose(slot, play, plan, observed, r, radio, compute)
             if radio:
                 _to_steps(slot, observed, compute)
             _write(slot, radio, compute, decision[:, r])
@@ -268,27 +269,38 @@ def _offload_nothing(
             decision[0, i] = cell.bandwidth / cell.members
 
 
-@compiled
-def _choose(slot: Slot, observed: Observed, r: int, radio: bool, compute: bool) -> None:
-    """Set the devices' bandwidths and powers to the best of all decisions met."""
+@compiled_in_place
+def _choose(
+    slot: Slot,
+    play: Interplay,
+    plan: FloatArray,
+    observed: Observed,
+    r: int,
+    radio: bool,
+    compute: bool,
+) -> None:
+    """Set the devices' bandwidths and powers to the best of all decisions met.
+
+    Both `play` and `plan`, (3, N), are scratch.
+    """
     devices = slot.devices
     network_size = len(observed.local_limit_bits)
     small, few = network_size <= _SMALL_NETWORK, network_size <= _FEW
-    plan = np.zeros((3, len(devices)))
     best = -np.inf
     certain = False
     _set_cpus(slot, compute)
     if radio:
-        certain = optimise_radio(slot, small, -np.inf)
+        certain = optimise_radio(slot, play, small, -np.inf)
         best = _keep_better(devices, plan, power_trim(slot), best)
     if not certain:  # be no worse than with one part of the optimisation
-        optimise_compute(slot, few, best)
+        optimise_compute(slot, play.scratch, few, best)
         trims = radio and slot.cells[0].efficiency_cap < np.inf
         gain = power_trim(slot) if trims else true_gain(slot)
         best = _keep_better(devices, plan, gain, best)
     if not certain and few and radio and compute:
         fix_cpus(slot)
-        optimise_radio(slot, small, best - _full_speed_gain(slot.cells[0], observed, r))
+        reached = best - _full_speed_gain(slot.cells[0], observed, r)
+        optimise_radio(slot, play, small, reached)
         # What its CPUs would not leave to be sent is not to be sent by the same powers now.
         power_trim(slot)
         optimise_cpus(slot)
@@ -296,7 +308,7 @@ def _choose(slot: Slot, observed: Observed, r: int, radio: bool, compute: bool) 
     _restore(devices, plan)
     if small and radio and compute:
         enough = max(best, 0.0) * (1.0 + _NOTICED)
-        _keep_better(devices, plan, refine(slot, network_size <= _FEWEST), enough)
+        _keep_better(devices, plan, refine(slot, network_size <= _FEWEST, enough), enough)
         _restore(devices, plan)
     true_gain(slot)
 
