@@ -1,6 +1,6 @@
 """Runs the commands of the tutorials and writes what they print below them: `python docs/tutorials.py [NAME]…`.
 
-A tutorial is docs/tutorial_NAME.md. Its TOML blocks whose first line is a comment with a file's name are
+A tutorial is a page tutorial_NAME.md beside this file. Its TOML blocks whose first line is a comment with a file's name are
 written to that file first. What a command prints replaces the text block after it; pictures that it makes and
 the page shows are kept beside the page.
 """
