@@ -15,8 +15,8 @@ They raise
 They import the rest of the program when they are called.
 """
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from .experiments.sweeps.execute import ReportFailure, WatchSweep
     from .experiments.sweeps.status import SweepStatus
     from .experiments.sweeps.sweep_file import AnySweep
-    from .experiments.train import TrainingProgress, TrainingResult
+    from .experiments.train import Device, TrainingProgress
+    from .experiments.training_result import TrainingResult
+    from .experiments.training_time import Forecast
     from .policies.base import AnyPolicy
     from .scenarios.loading import AnyScenario, Overrides
     from .scenarios.schema import Scenario
@@ -143,7 +145,7 @@ def run(
     """
     from .experiments.blocks import workers_for
     from .experiments.checkpoint import checkpoint_path
-    from .experiments.outputs import alone
+    from .experiments.outputs import alone, new_output
     from .experiments.run import execute, execute_or_resume, prepare
     from .traces.reader import open_trace
 
@@ -162,7 +164,7 @@ def run(
     )
     experiment = prepare(loaded, policy)
     processes = workers_for(experiment, workers)
-    path = Path(output) if output is not None else _new_output(loaded, suffix=".h5")
+    path = Path(output) if output is not None else new_output(loaded, suffix=".h5")
     overwrite = not resume if overwrite is None else overwrite
     with alone(path, reserved=output is None):
         if resume and (not overwrite or checkpoint_path(path).exists()):
@@ -180,11 +182,14 @@ def train(
     *,
     seed: int | None = None,
     policy: "AnyPolicy | None" = None,
+    steps: int | None = None,
     resume: bool = False,
+    device: "Device" = "cpu",
     overrides: "Overrides" = (),
     data_dir: AnyPath | None = None,
     trust: bool = False,
     command: str = "",
+    foretell: "Callable[[Forecast], None] | None" = None,
     follow: "Callable[[TrainingProgress], None]" = lambda progress: None,
 ) -> "TrainingResult":
     """Train a policy, and leave its best version, a checkpoint for `run`.
@@ -197,25 +202,37 @@ def train(
         output: folder for logs and checkpoints; a new one in `runs/` if not given.
         seed: of the training.
         policy: as for `run`.
+        steps: environment steps, about: instead of the policy's own key for the length of its training.
         resume: go on with the training in `output`.
+        device: "cpu", or "cuda" for networks and replay on a GPU.
         overrides: as for `run`; options of the policy say how it learns.
         data_dir: as for `run`.
         trust: as for `run`.
         command: noted in the checkpoint.
+        foretell: is handed how long it will take here, measured before it starts.
         follow: is handed the progress from time to time.
     """
     from .experiments import train as training
-    from .experiments.outputs import alone
+    from .experiments.outputs import alone, filled, new_output
 
     loaded = load_scenario(scenario, overrides, data_dir, policy, seed=seed, trust=trust)
+    if steps is not None:
+        loaded = training.with_steps(loaded, steps, policy)
     if resume and output is None:
         raise ArgumentError("`resume` needs `output`, the folder of the training")
-    folder = Path(output) if output is not None else _new_output(loaded, "train-")
+    folder = Path(output) if output is not None else new_output(loaded, "train-")
     with alone(folder, reserved=output is None):
-        if not resume and _filled(folder):
+        if not resume and filled(folder):
             raise ArgumentError(f"{output} is not empty; `resume=True` goes on with what is there")
         return training.train(
-            loaded, folder, policy=policy, resume=resume, command=command, follow=follow
+            loaded,
+            folder,
+            policy=policy,
+            resume=resume,
+            device=device,
+            command=command,
+            foretell=foretell,
+            follow=follow,
         )
 
 
@@ -253,7 +270,7 @@ def compare(
         watch: makes, for a label, its place and their number, a context that gives what follows a run.
     """
     from .experiments.compare import execute_each, prepare_each, unwatched
-    from .experiments.outputs import alone, reserve
+    from .experiments.outputs import alone, filled, reserve
     from .scenarios.loading import with_values
     from .traces.comparison import compare_traces
 
@@ -264,7 +281,7 @@ def compare(
     source = next(iter(experiments.values())).scenario.source
     folder = Path(output) if output is not None else reserve(f"compare-{Path(source).stem}")
     with alone(folder, reserved=output is None):
-        if _filled(folder):
+        if filled(folder):
             raise ArgumentError(f"{folder} is not empty")
         traces = execute_each(experiments, folder, watch or unwatched)
         return compare_traces(traces, warmup)
@@ -302,20 +319,23 @@ def sweep(
     Returns:
         How many runs are complete: all but those that failed.
     """
+    from .experiments.outputs import sweep_folder
     from .experiments.sweeps import status
     from .experiments.sweeps.execute import execute_sweep, plan
+    from .experiments.sweeps.learned import learned
     from .experiments.sweeps.sweep_file import load_sweep
     from .experiments.sweeps.workers import DaskPool, LocalPool, Pool
     from .simulator.core.memory import cores
 
-    asked = load_sweep(sweep, data_dir, trust=trust)
-    folder = _sweep_folder(sweep, output)
+    folder = sweep_folder(sweep, output)
+    load = partial(load_sweep, sweep, data_dir, trust=trust)
 
     def pool() -> Pool:
         return DaskPool(folder, scheduler) if scheduler else LocalPool(folder, workers or cores())
 
-    plan(asked, folder)
     try:
+        asked = learned(load, folder, workers or cores())
+        plan(asked, folder)
         execute_sweep(asked, folder, pool, fail_fast=fail_fast, watch=watch, report=report)
     except KeyboardInterrupt:
         what = f"what is complete is in {folder}: start it again to go on"
@@ -325,9 +345,10 @@ def sweep(
 
 def sweep_status(sweep: AnyPath, output: AnyPath | None = None) -> "SweepStatus":
     """How far a sweep is, by its file or its folder; `output` as for `sweep`."""
+    from .experiments.outputs import sweep_folder
     from .experiments.sweeps import status
 
-    folder = Path(sweep) if Path(sweep).is_dir() and not output else _sweep_folder(sweep, output)
+    folder = Path(sweep) if Path(sweep).is_dir() and not output else sweep_folder(sweep, output)
     known = output or folder.exists() or Path(sweep).exists()
     return status.sweep_status(folder if known else sweep)
 
@@ -517,6 +538,8 @@ def reproduce(
     output: AnyPath = "reproduction",
     *,
     quick: bool = False,
+    train: bool = True,
+    page: bool = False,
     workers: int | None = None,
     data_dir: AnyPath | None = None,
     reporter: "Reporter | None" = None,
@@ -529,6 +552,8 @@ def reproduce(
         figures: ids as "c3", or "all".
         output: folder for data, pictures and the page.
         quick: few seeds and points.
+        train: whether policies are trained; else what needs them is not run.
+        page: only make pictures and page anew, of the numbers that are in the folder.
         workers: as for `sweep`.
         data_dir: as for `run`.
         reporter: is handed the progress.
@@ -545,11 +570,17 @@ def reproduce(
     except ValueError as error:
         raise ArgumentError(str(error)) from None
     folder, data = Path(output), Path(data_dir) if data_dir else None
+    if page:
+        from .experiments.reproduction.page import redraw
+
+        redraw(folder)
+        return folder / "index.html"
     try:
         engine.reproduce(
             asked,
             folder,
             quick=quick,
+            train=train,
             workers=workers or cores(),
             data_dir=data,
             reporter=reporter,
@@ -558,31 +589,6 @@ def reproduce(
         what = f"what is complete is in {folder}: start it again to go on"
         raise interrupted(what, folder) from None
     return folder / "index.html"
-
-
-def _new_output(scenario: "Scenario", prefix: str = "", suffix: str = "") -> Path:
-    """A new path in `runs/`, named after scenario, policy and seed."""
-    from .experiments.outputs import reserve
-
-    policy = scenario.policy.name.partition("(")[0].removeprefix("__main__:")
-    policy = re.sub(r"[^\w.+-]+", ".", policy).lstrip(".")
-    stem = Path(scenario.source).stem
-    return reserve(f"{prefix}{stem}-{policy}-seed{scenario.run.seed}", suffix)
-
-
-def _filled(folder: AnyPath) -> bool:
-    """Whether there is a folder, and something in it."""
-    return Path(folder).exists() and any(Path(folder).iterdir())
-
-
-def _sweep_folder(sweep: "AnySweep", output: AnyPath | None) -> Path:
-    if output is not None:
-        return Path(output)
-    if isinstance(sweep, Mapping):
-        raise ArgumentError("a sweep that is given as tables needs `output`, its folder")
-    from .experiments.outputs import RUNS
-
-    return RUNS / Path(sweep).stem
 
 
 def _paths(traces: "AnyTrace | Sequence[AnyTrace]") -> list[Path]:

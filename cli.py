@@ -1,6 +1,5 @@
 """The `edgesim` command: parses, calls, prints. The work is done by `api.py`."""
 
-import json
 import math
 import shlex
 import sys
@@ -18,7 +17,7 @@ from edgesim.terminal import say
 
 if TYPE_CHECKING:
     from edgesim.experiments.block import Running
-    from edgesim.experiments.train import TrainingResult
+    from edgesim.experiments.training_result import TrainingResult
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -326,6 +325,8 @@ def sweep(
 @scenario_argument
 @policy_option
 @click.option("--seed", type=int, help="Of the training; its own seeds are held out.")
+@click.option("--steps", type=click.IntRange(min=1), help="Environment steps, about, in all.")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", help="Of networks.")
 @set_option
 @data_option
 @trust_option
@@ -347,6 +348,12 @@ def train(as_json: bool, **arguments: Any) -> None:
 @main.command()
 @click.argument("figures", nargs=-1, metavar="[FIGURE]…")
 @click.option("--quick", is_flag=True, help="Few seeds and points: to see that it works.")
+@click.option(
+    "--no-training", is_flag=True, help="Leave out what needs trained policies: minutes, not days."
+)
+@click.option(
+    "--page", is_flag=True, help="Only make pictures and page anew, of the numbers in --output."
+)
 @folder_option(
     "-o",
     "--output",
@@ -362,7 +369,7 @@ def reproduce(figures: Sequence[str], **arguments: Any) -> None:
     FIGURE is an id as in c3, or all. Without it, the figures are listed with their claims and the CPU
     time that they take. Whatever ended it, the same command goes on from there.
     """
-    if not figures:
+    if not figures and not arguments["page"]:
         from edgesim.experiments.reproduction.catalogue import listing
 
         say(listing())
@@ -373,6 +380,7 @@ def reproduce(figures: Sequence[str], **arguments: Any) -> None:
         from edgesim.experiments.reproduction.engine import Reporter
 
         reporter = Reporter(log=click.echo, runs=sweep_progress)
+        arguments["train"] = not arguments.pop("no_training")
         say(f"page: {api.reproduce(figures, reporter=reporter, **arguments)}")
 
 
@@ -549,13 +557,11 @@ def trained(arguments: Mapping[str, Any], as_json: bool) -> Path:
     from edgesim.experiments.progress import training_progress
 
     command = shlex.join(["edgesim", *sys.argv[1:]])
-    with training_progress() as follow:
-        result: TrainingResult = api.train(command=command, follow=follow, **arguments)
-    figures = {"steps": result.steps, **result.best, "checkpoint": str(result.checkpoint)}
-    if as_json:
-        say(json.dumps(figures, indent=2))
-    else:
-        for key, value in figures.items():
-            text = f"{value:,.6g}" if isinstance(value, float) else f"{value}"
-            say(f"{key:<26}{text}")
+    with training_progress() as (follow, foretell):
+        result: TrainingResult = api.train(
+            command=command, foretell=foretell, follow=follow, **arguments
+        )
+    terminal.print_result(result, as_json)
+    if result.warning:
+        say(f"warning: {result.warning}", err=True)
     return result.checkpoint

@@ -7,8 +7,8 @@ import numpy as np
 from pydantic import BaseModel
 
 from ..scenarios.key_list import amount
+from ..scenarios.policy_section import PolicySection
 from ..scenarios.schema import Scenario
-from ..scenarios.sections import PolicySection
 from ..scenarios.units import Quantity
 from ..scenarios.validation import field_hint
 from ..simulator.build import Blueprint

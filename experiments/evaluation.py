@@ -1,7 +1,9 @@
 """A policy's figures on seeds that no training has met, beside references under the same conditions."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -14,10 +16,14 @@ from ..simulator.build import blueprint
 from ..simulator.core.arrays import BoolArray, FloatArray
 from ..simulator.core.randomness import Streams
 from ..simulator.core.recorder import NullRecorder
+from ..traces.confidence_intervals import mean
 
 SHAPES = {"drift-plus-penalty": (8, 400), "worst-case-emission": (40, 5)}
 """Replications and slots that are evaluated, for each problem. In the task problem slots are independent
 but for the devices' places, so few slots of many replications tell most."""
+
+PROBED = 20
+"""Slots that tell how long an evaluation takes."""
 
 WARM_UP = 0.25
 """Share of the slots, in which queues fill, that is left out first in the stream problem."""
@@ -35,7 +41,7 @@ class Evaluation:
     """A policy's figures.
 
     Attributes:
-        figures: by name, with the reference's.
+        figures: by name, with the references'.
         score: the best checkpoint has the least.
     """
 
@@ -43,8 +49,20 @@ class Evaluation:
     score: float
 
 
+REFERENCES = {
+    "drift-plus-penalty": ("lyapunov", "local"),
+    "worst-case-emission": ("exact", "local"),
+}
+"""Of each problem the best that is known, and what needs no decision."""
+
+
+def evaluation_seeds(scenario: Scenario) -> int:
+    """How many of a scenario's seeds, from its own on, trainings are evaluated on."""
+    return SHAPES[scenario.run.problem][0]
+
+
 class Evaluator:
-    """Runs policies on a scenario's own seeds, and compares them with a reference.
+    """Runs policies on a scenario's own seeds, and compares them with two references.
 
     Stream problem: the "system cost" is minus the mean reward A(22), that is P2's objective; `local`
     closes 0 % of the gap, `lyapunov`, which solves P2, 100 %; "feasible" is the share of slots that A(14) holds
@@ -52,6 +70,10 @@ class Evaluator:
     emission beyond that of `exact`, and the share of feasible slots, both over the slots that `exact`
     finds feasible. There is no gap where both cost the same, as where nothing arrives, no excess where
     `exact` emits nothing, and neither emission nor excess where it finds no slot feasible.
+
+    Beside the score stands the energy, which is no part of it or a small one: per bit in the stream problem, of
+    all devices and the server in a slot in the task problem, with the lower end of the 95 % interval of what
+    the policy takes more than each reference, paired by seed.
 
     Args:
         scenario: what is trained for; its seeds are the ones held out.
@@ -62,9 +84,9 @@ class Evaluator:
         replications, slots = SHAPES[scenario.run.problem]
         self._scenario = scenario.with_run(replications=replications, slots=slots)
         self.problem = blueprint(self._scenario).problem
-        names = ("lyapunov", "local") if self._stream else ("exact",)
         self._references = {
-            name: self._run(make_policy(scenario.with_policy(name))) for name in names
+            name: self._run(make_policy(scenario.with_policy(name)))
+            for name in REFERENCES[scenario.run.problem]
         }
 
     def evaluate(self, policy: Policy) -> Evaluation:
@@ -72,17 +94,27 @@ class Evaluator:
         columns = self._run(policy)
         return self._stream_figures(columns) if self._stream else self._task_figures(columns)
 
+    def seconds(self, policy: Policy) -> float:
+        """What an evaluation takes here, about, by the clock, from some of its slots."""
+        slots = self._scenario.run.slots
+        few, more = 1, min(1 + PROBED, slots)
+        taken = []
+        for count in (few, few, more):  # the first compiles, and fills caches
+            start = time.monotonic()
+            self._run(policy, count)
+            taken.append(time.monotonic() - start)
+        per_slot = max(taken[2] - taken[1], 0.0) / max(more - few, 1)
+        return taken[1] + per_slot * (slots - few)
+
     def _stream_figures(self, columns: _Columns) -> Evaluation:
         cost = float(columns["objective"].mean())
         best = float(self._references["lyapunov"]["objective"].mean())
         zero = float(self._references["local"]["objective"].mean())
-        joule = columns["local_energy_j"] + columns["offload_energy_j"]
-        bits = columns["local_bits"] + columns["offloaded_bits"]
         figures = {
             "system_cost": cost,
             "lyapunov_system_cost": best,
             "local_system_cost": zero,
-            "energy_per_bit_nj": float(joule.sum() / max(bits.sum(), 1.0)) * 1e9,
+            **self._energies("energy_per_bit_nj", columns, _energy_per_bit),
             "queue_mbit": float(columns["queue_bits"].mean()) * 1e-6,
             "feasible": float((columns["scaled"] == 0).mean()),
         }
@@ -91,29 +123,95 @@ class Evaluator:
         return Evaluation(figures, cost)
 
     def _task_figures(self, columns: _Columns) -> Evaluation:
-        best = self._references["exact"]
+        best, local = self._references["exact"], self._references["local"]
         possible: BoolArray = best["feasible"].astype(bool)
         if not possible.any():
             return Evaluation({"feasible": 1.0}, 0.0)
         feasible = float(columns["feasible"][possible].mean())
         emission = float(columns["worst_emission_mg"][possible].mean())
         least = float(best["worst_emission_mg"][possible].mean())
-        figures = {"worst_emission_mg": emission, "exact_worst_emission_mg": least}
+        figures = {
+            "worst_emission_mg": emission,
+            "exact_worst_emission_mg": least,
+            "local_worst_emission_mg": float(local["worst_emission_mg"][possible].mean()),
+        }
         if least > 0.0:
             figures["excess"] = emission / least - 1.0
         figures["feasible"] = feasible
+        figures["local_feasible"] = float(local["feasible"][possible].mean())
+        figures |= self._energies("energy_per_slot_mj", columns, _energy_per_slot)
         return Evaluation(figures, figures.get("excess", 0.0) + INFEASIBLE * (1.0 - feasible))
 
-    def _run(self, policy: Policy) -> _Columns:
-        plan = blueprint(self._scenario)
+    def _energies(
+        self, name: str, columns: _Columns, energy: Callable[[_Columns], FloatArray]
+    ) -> dict[str, float]:
+        """Of the policy and of each reference, and what it takes more than them, at least."""
+        ours = energy(columns)
+        theirs = {other: energy(found) for other, found in self._references.items()}
+        least = {other: mean(ours - one).low for other, one in theirs.items()}
+        return {
+            name: float(ours.mean()),
+            **{f"{other}_{name}": float(one.mean()) for other, one in theirs.items()},
+            # One seed has no interval.
+            **{f"above_{other}_{name}": low for other, low in least.items() if isfinite(low)},
+        }
+
+    def _run(self, policy: Policy, slots: int | None = None) -> _Columns:
+        scenario = self._scenario
+        plan = blueprint(scenario if slots is None else scenario.with_run(slots=slots))
         streams = Streams(self._scenario.run.seed, self._scenario.run.replications)
         policy.reset(plan.problem.network, plan.problem, streams.generators("policy"))
         kept = _Kept(_STREAM if self._stream else _TASK)
         plan.simulation(policy.decide, kept, streams).run()
-        first = round(WARM_UP * self._scenario.run.slots) if self._stream else 0
+        first = round(WARM_UP * plan.scenario.run.slots) if self._stream else 0
         return {
             name: np.stack([row[name] for row in kept.rows[first:]], axis=1) for name in kept.names
         }
+
+
+def _energy_per_bit(columns: _Columns) -> FloatArray:
+    """(R,) nJ of the devices for each bit that left a queue."""
+    joule = columns["local_energy_j"] + columns["offload_energy_j"]
+    bits = columns["local_bits"] + columns["offloaded_bits"]
+    found: FloatArray = joule.sum(axis=(1, 2)) / np.maximum(bits.sum(axis=(1, 2)), 1.0)
+    return found * 1e9
+
+
+def _energy_per_slot(columns: _Columns) -> FloatArray:
+    """(R,) mJ of all devices, and of the server for them, in a slot."""
+    joule = columns["energy_j"] + columns["server_energy_j"]
+    found: FloatArray = joule.sum(axis=2).mean(axis=1)
+    return found * 1e3
+
+
+def waste(figures: Mapping[str, float]) -> str:
+    """One line on a policy that scores better than a reference and takes more energy; else nothing.
+
+    More is what does not fall below the reference's in the 95 % interval.
+
+    Args:
+        figures: of an evaluation.
+    """
+    if "system_cost" in figures:
+        problem, energy, unit = "drift-plus-penalty", "energy_per_bit_nj", "nJ per bit"
+        better = {
+            name: figures["system_cost"] < figures[f"{name}_system_cost"]
+            for name in REFERENCES[problem]
+        }
+    elif "worst_emission_mg" in figures:
+        problem, energy, unit = "worst-case-emission", "energy_per_slot_mj", "mJ per slot"
+        is_cleaner = figures["worst_emission_mg"] < figures["local_worst_emission_mg"]
+        better = {"local": is_cleaner and figures["feasible"] >= figures["local_feasible"]}
+    else:
+        return ""
+    for name, is_better in better.items():
+        if is_better and figures.get(f"above_{name}_{energy}", 0.0) > 0.0:
+            ours, theirs = figures[energy], figures[f"{name}_{energy}"]
+            return (
+                f"it scores better than {name}, but takes {ours:.3g} {unit}, {name} {theirs:.3g}: "
+                "energy weighs little in this score"
+            )
+    return ""
 
 
 _STREAM = (
@@ -125,7 +223,7 @@ _STREAM = (
     "offloaded_bits",
     "scaled",
 )
-_TASK = ("worst_emission_mg", "feasible")
+_TASK = ("worst_emission_mg", "feasible", "energy_j", "server_energy_j")
 
 
 @dataclass

@@ -1,9 +1,12 @@
 """Outputs: names that nobody else takes, and one writer for each at a time."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
+from ..scenarios.schema import Scenario
 from ..traces.locks import lock_of, locked
 from .errors import ArgumentError
 
@@ -26,6 +29,32 @@ def reserve(stem: str, suffix: str = "") -> Path:
             return path
         except FileExistsError:
             path, number = RUNS / f"{stem}-{number}{suffix}", number + 1
+
+
+def new_output(scenario: Scenario, prefix: str = "", suffix: str = "") -> Path:
+    """A new path in `runs/`, named after scenario, policy and seed."""
+    policy = scenario.policy.name.partition("(")[0].removeprefix("__main__:")
+    policy = re.sub(r"[^\w.+-]+", ".", policy).lstrip(".")
+    stem = Path(scenario.source).stem
+    return reserve(f"{prefix}{stem}-{policy}-seed{scenario.run.seed}", suffix)
+
+
+def filled(folder: str | Path) -> bool:
+    """Whether there is a folder, and something in it."""
+    return Path(folder).exists() and any(Path(folder).iterdir())
+
+
+def sweep_folder(sweep: str | Path | Mapping[str, Any], output: str | Path | None) -> Path:
+    """The folder of a sweep, by default one in `runs/` with the name of its file.
+
+    Raises:
+        ArgumentError: there is no file, and no folder is given.
+    """
+    if output is not None:
+        return Path(output)
+    if isinstance(sweep, Mapping):
+        raise ArgumentError("a sweep that is given as tables needs `output`, its folder")
+    return RUNS / Path(sweep).stem
 
 
 def _import_first() -> None:

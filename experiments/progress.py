@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .block import Running
     from .sweeps.execute import SweepProgress
     from .train import TrainingProgress
+    from .training_time import Forecast
 
 REFRESH_S = 0.2
 
@@ -84,10 +85,15 @@ def sweep_progress() -> Iterator[tuple[Callable[["SweepProgress"], None], Callab
 
 
 @contextmanager
-def training_progress() -> Iterator[Callable[["TrainingProgress"], None]]:
-    """For a training: a bar with steps, steps/s, reward, losses and the last evaluation."""
+def training_progress() -> Iterator[
+    tuple[Callable[["TrainingProgress"], None], Callable[["Forecast"], None]]
+]:
+    """For a training: a bar with steps, steps/s, reward, losses and the last evaluation.
+
+    And a function that tells how long it will take, on a terminal or not.
+    """
     if not sys.stderr.isatty():
-        yield lambda progress: None
+        yield lambda progress: None, lambda forecast: print(shown(str(forecast)), file=sys.stderr)
         return
     from .progress_bar import Bar
 
@@ -106,5 +112,8 @@ def training_progress() -> Iterator[Callable[["TrainingProgress"], None]]:
             figures=", ".join(f"{name} {value:.4g}" for name, value in figures.items()),
         )
 
+    def foretell(forecast: "Forecast") -> None:
+        bar.console.print(str(forecast), markup=False, highlight=False)
+
     with bar:
-        yield follow
+        yield follow, foretell

@@ -26,6 +26,7 @@ from ..simulator.core.outputs import OutputError
 from ..simulator.core.recorder import EndStatus
 from ..simulator.core.saved_state import StateError
 from ..simulator.core.signals import stopped_by_signals
+from ..simulator.green import leads_of
 from ..traces.layout import RunInfo
 from ..traces.reader import TraceError, is_hdf5, open_trace
 from ..traces.writer import TraceWriter
@@ -412,6 +413,7 @@ def run_info(experiment: Experiment) -> RunInfo:
         cycles_per_bit=network.cycles_per_bit,
         inputs=inputs_of(scenario, experiment.blueprint, experiment.policy),
         carbon=experiment.blueprint.carbon_about,
+        leads=leads_of(scenario),
         encoding=encoding,
         network={
             "station_bandwidth_hz": network.station_bandwidth_hz,

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -39,13 +39,16 @@ from ..policies.learning.trainable import Learner, TrainablePolicy, TrainingErro
 from ..policies.registry import make_policy
 from ..scenarios.components import resolve
 from ..scenarios.errors import Issue, ScenarioError, as_toml
+from ..scenarios.loading import load_scenario
 from ..scenarios.schema import Scenario
 from ..scenarios.tables import flatten
 from ..simulator.core.errors import RunError
 from ..simulator.core.outputs import check_output, make_folder, put_bytes, put_text
 from ..simulator.core.signals import stopped_by_signals
-from .errors import interrupted
+from .errors import ArgumentError, interrupted
 from .evaluation import Evaluation, Evaluator
+from .training_result import TrainingResult
+from .training_time import Forecast, forecast
 
 LOGS = 200
 """Rows of progress.csv in a whole training."""
@@ -60,6 +63,8 @@ FORMAT = "edgesim training 1"
 
 FIRST_SEED = 1 << 32
 """Training with seed s uses seeds from (s + 1) times this on; those of scenarios are below it."""
+
+Device = Literal["cpu", "cuda"]
 
 MAY_GROW = ("policy.episodes", "policy.steps")
 """Keys in which a scenario may differ from that of the training that it resumes."""
@@ -84,31 +89,15 @@ class TrainingProgress:
     evaluation: Evaluation | None
 
 
-@dataclass(frozen=True)
-class TrainingResult:
-    """What a training leaves.
-
-    Attributes:
-        complete: whether it came to its end; False where the program's own handler of a signal goes
-            on, and the training with `resume`.
-        steps: environment steps, over all replicas.
-        best: figures of the policy in `checkpoint`; none before the first evaluation.
-        checkpoint: best.pt; not there before the first evaluation.
-    """
-
-    complete: bool
-    steps: int
-    best: Mapping[str, float]
-    checkpoint: Path
-
-
 def train(
     scenario: Scenario,
     folder: Path,
     *,
     policy: AnyPolicy | None = None,
     resume: bool = False,
+    device: Device = "cpu",
     command: str = "",
+    foretell: Callable[[Forecast], None] | None = None,
     follow: Callable[[TrainingProgress], None] = lambda progress: None,
 ) -> TrainingResult:
     """Train the policy that a scenario names; SIGINT and SIGTERM end it after what is under way.
@@ -118,7 +107,10 @@ def train(
         folder: for what the training leaves; made if it is not there.
         policy: the class or object that the scenario names, where it is given in Python.
         resume: go on from the folder's checkpoint, if there is one.
+        device: where networks and replay lie. What is learned is the same but for rounding, and what is left
+            can be used on any.
         command: the one that started this, for the checkpoint's record.
+        foretell: is handed how long it will take before it starts; that takes some seconds to measure.
         follow: called with the progress, about `LOGS` times.
 
     Returns:
@@ -126,11 +118,13 @@ def train(
 
     Raises:
         KeyboardInterrupt: Ctrl-C, as Python handles it by itself.
+        ArgumentError: there is no such device.
         ScenarioError: the scenario or its policy cannot be trained, or is not that of the folder.
         RunError: a loss or a weight is not a number any more; the last good checkpoint is kept.
         OSError: the folder cannot be written.
         OutputError: there is a link, a device or a folder in the place of what it writes.
     """
+    check_device(device)
     with own_settings(learning=True):
         learned = learning_policy(scenario, policy)
         saved = _saved(scenario, folder / "checkpoint.pt") if resume else None
@@ -140,13 +134,34 @@ def train(
             check_output(folder / name)
         put_text(folder / "scenario.toml", scenario.to_toml())
         seed = (scenario.run.seed + 1) * FIRST_SEED
-        learner = learned.learner(partial(make_environment, scenario), seed)
+        make = partial(make_environment, scenario)
+        learner = learned.learner(make, seed, device)
         try:
-            return _Session(learned, learner, evaluator, scenario, folder, command, saved).run(
-                follow
-            )
+            session = _Session(learned, learner, evaluator, scenario, folder, command, saved)
+
+            def begin() -> None:
+                if foretell is not None:
+                    learned.set_actor(learner.actor)
+                    took_s = evaluator.seconds(learned)
+                    foretell(forecast(learned, make, learner.steps, device, took_s, EVALUATIONS))
+
+            return session.run(follow, begin)
         finally:
             learner.close()
+
+
+def check_device(device: Device) -> None:
+    """Refuse a GPU that torch cannot use.
+
+    Raises:
+        ArgumentError: there is none; says why.
+    """
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        built = "finds no GPU" if torch.version.cuda else "is built without CUDA"
+        what = f"`device`: cuda cannot be used, torch {torch.__version__} {built}"
+        raise ArgumentError(f"{what}; allowed here: cpu")
 
 
 def learning_policy(scenario: Scenario, given: AnyPolicy | None = None) -> TrainablePolicy:
@@ -163,6 +178,22 @@ def learning_policy(scenario: Scenario, given: AnyPolicy | None = None) -> Train
     known = ", ".join(name for name, cls in classes.items() if issubclass(cls, TrainablePolicy))
     name = as_toml(scenario.policy.name)
     raise ScenarioError([Issue(scenario.source, "does not learn", "policy.name", name, known)])
+
+
+def learns(scenario: Scenario) -> bool:
+    """Whether its policy has to be trained before it can be run."""
+    policy = make_policy(scenario)
+    return isinstance(policy, TrainablePolicy) and policy.checkpoint is None
+
+
+def with_steps(scenario: Scenario, steps: int, given: AnyPolicy | None = None) -> Scenario:
+    """The same training with about so many environment steps, over all replicas.
+
+    Raises:
+        ScenarioError: its policy does not learn.
+    """
+    key, value = learning_policy(scenario, given).length(steps)
+    return load_scenario(scenario, {f"policy.{key}": value})
 
 
 def make_environment(
@@ -219,7 +250,6 @@ class _Session:
         if saved is not None:
             self._restore(saved, folder / "checkpoint.pt")
         self._first = learner.steps
-        self._begun = self._saved_at = time.monotonic()
         self._progress = Table(folder / "progress.csv", learner.steps)
         self._evaluations = Table(folder / "evaluation.csv", learner.steps)
 
@@ -249,12 +279,18 @@ class _Session:
             what = f"{path}: the checkpoint is damaged: {reason}"
             raise ScenarioError([Issue("--resume", what)]) from error
 
-    def run(self, follow: Callable[[TrainingProgress], None]) -> TrainingResult:
-        """Until all steps are done, or a signal comes."""
+    def run(
+        self,
+        follow: Callable[[TrainingProgress], None],
+        begin: Callable[[], None] = lambda: None,
+    ) -> TrainingResult:
+        """Until all steps are done, or a signal comes; `begin` is called first."""
         policy, learner = self._policy, self._learner
         stopping = threading.Event()
         evaluation = None
         try:
+            begin()
+            self._begun = self._saved_at = time.monotonic()
             with stopped_by_signals(stopping.set):
                 while learner.steps < policy.steps and not stopping.is_set():
                     before = learner.steps
@@ -268,8 +304,11 @@ class _Session:
                 self._save()
         except KeyboardInterrupt:
             what = f"`resume=True` goes on with the training in {self._folder}"
-            best = f"; the best policy so far is {self._folder / 'best.pt'}" * bool(self._best)
-            raise interrupted(what + best, self._folder) from None
+            best = f"the best policy so far is {self._folder / 'best.pt'}"
+            if self._best is None:
+                first = -(-policy.steps // EVALUATIONS)
+                best = f"there is no policy yet: the first evaluation is after {first:,} steps"
+            raise interrupted(f"{what}; {best}", self._folder) from None
         except TrainingError as error:
             what = f"training of {policy.name!r} stopped after {learner.steps:,} steps: {error}"
             checkpoint = self._folder / "checkpoint.pt"
@@ -277,9 +316,9 @@ class _Session:
             raise RunError(
                 f"{what}; {kept if checkpoint.exists() else 'nothing to keep'}"
             ) from error
-        figures = self._best.figures if self._best else {}
+        figures, score = (best.figures, best.score) if (best := self._best) else ({}, None)
         complete = learner.steps >= policy.steps
-        return TrainingResult(complete, learner.steps, figures, self._folder / "best.pt")
+        return TrainingResult(complete, learner.steps, figures, score, self._folder / "best.pt")
 
     def _passed(self, before: int, marks: int) -> bool:
         """Whether the steps since then have passed one of so many marks, the last at the end."""

@@ -101,7 +101,7 @@ class EqualRatesEqualPower(Policy):
         saved_j = network.varsigma * network.slot_s * cubed
         saved_j = saved_j - outcome.local_energy_j
         gained = (value - congestion) * outcome.offloaded_bits - value * lost_bits
-        worthwhile: BoolArray = gained > problem.V * (outcome.offload_energy_j - saved_j)
+        worthwhile: BoolArray = gained > problem.offload_cost(observation, outcome, saved_j)
         return worthwhile
 
     def _decision(self, observation: Observation, sending: BoolArray) -> Decision:

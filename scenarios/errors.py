@@ -43,7 +43,10 @@ class Issue:
             text += f"; allowed: {self.allowed}"
         if self.near:
             text += f"; did you mean `{self.near}`?"
-        return text
+        if text.isprintable():
+            return text
+        # What is in a file may be no text: a message is a line, whatever stands there.
+        return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
 class ScenarioError(ValueError):

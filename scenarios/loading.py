@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 
 from .code import NO_CODE, Code
 from .errors import Issue, ScenarioError, nearest
+from .policy_section import PolicySection, objective_keys
 from .schema import Scenario
-from .sections import PolicySection, objective_keys
 from .shipped import FOLDER, shipped
 from .tables import check_depth, copied, parse_toml, parse_value, put
 from .validation import MISSING, UNKNOWN_KEY, validate
@@ -138,9 +138,8 @@ def _with_the_rest(
         for issue in sorted(error.issues, key=lambda one: one.value is None):
             doubtful |= _take_out(rest, issue, files)
         rest.setdefault("title", "untitled")
-        sections = frozenset(key.partition(".")[0] for key in doubtful)
         try:
-            found = validate(Scenario, rest, source, context=sections).doubting(doubtful, files)
+            found = validate(Scenario, rest, source, context=doubtful).doubting(doubtful, files)
         except ScenarioError as next_error:
             error = next_error
             # What stands now where a key or value was nearly right is not what the file says.

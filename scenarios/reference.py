@@ -78,12 +78,20 @@ def as_table(keys: KeyList) -> dict[str, Any]:
 def _sections(model: type[BaseModel], path: str) -> Iterator[tuple[str, type[BaseModel]]]:
     """The tables inside a table, depth first."""
     for name, field in model.model_fields.items():
-        for table in tables(field_hint(field)):
+        hint = field_hint(field)
+        for table in dict.fromkeys([*tables(hint), *tables(_items(hint))]):
             inner = f"{path}.{name}" if path else name
             # A table of one key is described where it is used: { file = … }.
             if len(table.model_fields) > 1 or not path:
                 yield inner, table
                 yield from _sections(table, inner)
+
+
+def _items(hint: object) -> object:
+    """The hint of a list's items; of anything else nothing."""
+    while get_args(hint) and get_origin(hint) is not tuple:
+        hint = get_args(hint)[0]
+    return get_args(hint)[0] if get_args(hint) else None
 
 
 def _keys_of(model: type[BaseModel]) -> Iterator[Key]:

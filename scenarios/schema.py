@@ -10,6 +10,7 @@ from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 from .base import Inconsistency, Section, reject
 from .carbon_section import CarbonSection
 from .code import Code
+from .policy_section import PolicySection, objective_keys
 from .sections import (
     AreaSection,
     AssociationSection,
@@ -20,15 +21,13 @@ from .sections import (
     File,
     LimitsSection,
     MobilitySection,
-    PolicySection,
     RunSection,
     StationsSection,
-    TasksSection,
     TopologySection,
     TraceSection,
     TwinSection,
-    objective_keys,
 )
+from .tasks_section import TasksSection
 
 FAILURES_PER_SLOT = 1000
 """The most that a station may have in the mean."""
@@ -86,11 +85,7 @@ class Scenario(Section):
 
     def doubts(self, *keys: str) -> bool:
         """Whether one of these keys, or what they stand in or what stands in them, is doubtful."""
-        return any(
-            one == key or one.startswith(f"{key}.") or key.startswith(f"{one}.")
-            for key in keys
-            for one in self._doubtful
-        )
+        return _touch(keys, self._doubtful)
 
     @property
     def lost_files(self) -> tuple[tuple[str, Mapping[str, Any]], ...]:
@@ -138,15 +133,9 @@ class Scenario(Section):
             self.stations.sbs.__dict__["count"] = None
         if self.mobility.model == "trace" and "count" not in self.devices.model_fields_set:
             self.devices.__dict__["count"] = None  # as many as the file has
-        doubtful = info.context or frozenset()  # sections in which not all is as the file says
-        reject(
-            *(
-                found
-                for check, sections in _CHECKS.items()
-                if not sections & doubtful
-                for found in check(self)
-            )
-        )
+        doubtful = info.context or ()  # keys that are not as the file says
+        checks = (check for check, keys in _CHECKS.items() if not _touch(keys, doubtful))
+        reject(*(found for check in checks for found in check(self)))
         return self
 
 
@@ -207,6 +196,7 @@ def _problem(scenario: Scenario) -> Iterator[Inconsistency]:
             yield Inconsistency(what, "channel.access", '"ofdma"')
         return
     stations, devices, tasks = scenario.stations, scenario.devices, scenario.tasks
+    carbon = scenario.carbon
     for right, key, allowed in (
         (scenario.channel.access == "mrc", "channel.access", '"mrc"'),
         (
@@ -219,6 +209,11 @@ def _problem(scenario: Scenario) -> Iterator[Inconsistency]:
         (devices.battery is None, "devices.battery", "none"),
         (stations.mbs.failures is None, "stations.mbs.failures", "none"),
         (not scenario.twin.predict, "twin.predict", "[]"),
+        (tasks.classes is None, "tasks.classes", "none"),
+        (carbon.devices is None, "carbon.devices", "not given"),
+        (carbon.signal is None, "carbon.signal", "not given"),
+        (carbon.forecast is None, "carbon.forecast", "not given"),
+        (scenario.policy.penalty == "energy", "policy.penalty", '"energy": C(10) is of emission'),
     ):
         if not right:
             what = "does not go with the problem worst-case-emission"
@@ -265,21 +260,64 @@ def _backhaul(scenario: Scenario) -> Iterator[Inconsistency]:
 
 def _carbon(scenario: Scenario) -> Iterator[Inconsistency]:
     """A list of carbon intensities that is not one for each SBS."""
-    listed, count = scenario.carbon.sbs, scenario.stations.sbs.count
-    if isinstance(listed, tuple) and count not in (None, len(listed)):
-        what = f"{len(listed)} values for {count} SBSs"
-        yield Inconsistency(what, "carbon.sbs", "one, or one each")
+    carbon, count = scenario.carbon, scenario.stations.sbs.count
+    replay = carbon.forecast and carbon.forecast.replay
+    named = (
+        ("carbon", carbon),
+        ("carbon.signal", carbon.signal),
+        ("carbon.forecast.replay", replay),
+    )
+    for key, source in named:
+        if source is None:
+            continue
+        if isinstance(source.sbs, tuple) and count not in (None, len(source.sbs)):
+            what = f"{len(source.sbs)} values for {count} SBSs"
+            yield Inconsistency(what, f"{key}.sbs", "one, or one each")
+        devices = scenario.devices.count
+        if isinstance(source.devices, tuple) and devices not in (None, len(source.devices)):
+            what = f"{len(source.devices)} values for {devices} devices"
+            yield Inconsistency(what, f"{key}.devices", "one, or one each")
+    if carbon.budget is not None and scenario.policy.penalty != "carbon":
+        yield Inconsistency(
+            "has no effect without a penalty of emission",
+            "carbon.budget",
+            '`policy.penalty = "carbon"`',
+        )
 
 
-_CHECKS: dict[Callable[[Scenario], Iterator[Inconsistency]], frozenset[str]] = {
-    _devices: frozenset({"area", "devices"}),
-    _stations: frozenset({"area", "stations"}),
-    _placed_by_file: frozenset({"topology", "stations"}),
-    _circle: frozenset({"area", "stations"}),
-    _problem: frozenset({"run", "channel", "stations", "topology", "tasks", "devices", "twin"}),
-    _failures: frozenset({"run", "stations"}),
-    _reports: frozenset({"run", "twin"}),
-    _backhaul: frozenset({"backhaul", "twin"}),
-    _carbon: frozenset({"carbon", "stations"}),
+_CHECKS: dict[Callable[[Scenario], Iterator[Inconsistency]], tuple[str, ...]] = {
+    _devices: ("area", "devices.positions"),
+    _stations: ("area", "stations.sbs.positions", "stations.mbs.position"),
+    _placed_by_file: ("topology", "stations"),
+    _circle: ("area", "stations.mbs.position", "stations.sbs"),
+    _problem: (
+        "run.problem",
+        "channel.access",
+        "stations.sbs.count",
+        "stations.mbs.failures",
+        "topology.file",
+        "tasks.deadline",
+        "tasks.buffer",
+        "devices.battery",
+        "twin.predict",
+        "tasks.classes",
+        "carbon.devices",
+        "carbon.signal",
+        "carbon.forecast",
+        "policy.penalty",
+    ),
+    _failures: ("run.slot", "stations.mbs.failures", "stations.sbs.failures"),
+    _reports: ("run.slot", "twin.device", "twin.station"),
+    _backhaul: ("backhaul", "twin.sync"),
+    _carbon: ("carbon", "devices.count", "stations.sbs.count", "topology.file", "policy.penalty"),
 }
-"""Of each check the sections that it looks at."""
+"""Of each check the keys that it looks at."""
+
+
+def _touch(keys: Iterable[str], others: Iterable[str]) -> bool:
+    """Whether a key is one of the others, or stands in it, or holds it."""
+    return any(
+        one == key or one.startswith(f"{key}.") or key.startswith(f"{one}.")
+        for key in keys
+        for one in others
+    )

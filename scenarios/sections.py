@@ -4,10 +4,9 @@ The attributes of a section are its keys in the file. All quantities are SI floa
 Defaults are the settings of paper A; where it states none, the choice that docs/model.md explains.
 """
 
-from collections.abc import Mapping
 from decimal import Decimal
 from math import radians
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import (
     BeforeValidator,
@@ -23,7 +22,6 @@ from .units import (
     Bits,
     BitsPerSecond,
     Count,
-    CyclesPerBit,
     EfficiencyKey,
     Hertz,
     Joules,
@@ -431,17 +429,6 @@ class ChannelSection(ModelSection):
     )
 
 
-class TasksSection(ModelSection):
-    """The tasks of the devices. Further keys are the arrival model's."""
-
-    arrivals: str = Field(default="uniform", description="arrival model")
-    cycles_per_bit: CyclesPerBit = Field(default=100.0, gt=0, description="c")
-    deadline: PositiveSeconds | None = Field(default=None, description="from arrival to completion")
-    buffer: Bits | None = Field(
-        default=None, gt=0, description="room in a device's queue; tasks beyond it are dropped"
-    )
-
-
 class EnergySection(Section):
     """What computing costs."""
 
@@ -561,25 +548,6 @@ class TwinSection(Section):
         if len(set(self.predict)) < len(self.predict):
             reject(Inconsistency("the same twice", "predict", "each once"))
         return self
-
-
-class PolicySection(ModelSection):
-    """Who decides, and the weights of the problem. Further keys are the policy's."""
-
-    name: str = Field(default="lyapunov", description="policy")
-    V: Number = Field(default=1e13, gt=0, description="weight of the energy in P2, bit^2/J")
-    perturbation: Literal["observed", "local", "none"] = Field(
-        default="observed", description="how Psi_max of A(19) is read"
-    )
-
-
-OBJECTIVE_KEYS = ("V", "perturbation")
-"""The keys of [policy] that belong to the problem: P2's objective has them, under any policy."""
-
-
-def objective_keys(policy: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of a [policy] table's keys that belong to the problem, and stay under another policy."""
-    return {key: policy[key] for key in OBJECTIVE_KEYS if key in policy}
 
 
 class TraceSection(Section):

@@ -72,6 +72,7 @@ _IN_SI = {
     "1/bit": {"1/bit": "1", "cycle/bit": "1", "cycles/bit": "1", "cycles/B": "1/8"},
     "g/J": {"g/J": "1", "g/kWh": "1/3.6e6", "gCO2/kWh": "1/3.6e6"}
     | {"kg/kWh": "1/3.6e3", "kg/MWh": "1/3.6e6"},
+    "g": {"g": "1", "mg": "1e-3", "ug": "1e-6", "kg": "1e3"},
 }
 _KNOWN = {unit: si for si, units in _IN_SI.items() for unit in units}
 
@@ -325,6 +326,7 @@ _CARBON_INTENSITY = Quantity(
     "182 g/kWh",
     (0.0, 1e-2),
 )
+_MASS = Quantity("a mass", "g", ("g", "mg", "ug", "kg"), "5 g", (1e-9, 1e9))
 _EFFICIENCY = Quantity(
     "a spectral efficiency", "bit/s/Hz", ("bit/s/Hz", "bps/Hz"), "7.4 bit/s/Hz", (1e-3, 100.0)
 )
@@ -344,6 +346,7 @@ _KINDS = (
     _CYCLES,
     _CYCLES_PER_BIT,
     _CARBON_INTENSITY,
+    _MASS,
     _POWER_RATIO,
 )
 
@@ -378,6 +381,7 @@ BitsPerSecond = Annotated[float, _DATA_RATE, Field(ge=0)]
 Cycles = Annotated[float, _CYCLES, Field(ge=0)]
 CyclesPerBit = Annotated[float, _CYCLES_PER_BIT, Field(ge=0)]
 GramsPerJoule = Annotated[float, _CARBON_INTENSITY, Field(ge=0)]
+Grams = Annotated[float, _MASS, Field(ge=0)]
 PowerRatio = Annotated[float, _POWER_RATIO, Field(ge=0)]
 """Written in dB, or as a bare linear number; linear once validated."""
 Number = Annotated[float, Field(allow_inf_nan=False)]

@@ -39,6 +39,7 @@ from .core.errors import ModelError, RunError
 from .core.randomness import Streams
 from .core.recorder import Recorder
 from .core.saved_state import Saved, StateError, load_state
+from .green import Green, find_green, green_problem, is_green
 from .models.arrivals import ARRIVALS, SLOT_TASKS
 from .models.association import ASSOCIATION, Association
 from .models.battery import Battery
@@ -57,6 +58,8 @@ from .network.network import Network
 from .network.spectral_efficiency import spectral_efficiency
 from .network.topology import Topology, uniform
 from .simulation import Decide, Simulation
+from .stream.deadlines import UrgentFirst
+from .stream.green_world import GreenState, GreenWorld
 from .stream.ledger import TaskLedger
 from .stream.problem import DriftPlusPenalty
 from .stream.state import StreamState
@@ -92,6 +95,7 @@ class Blueprint:
         fading: gains around the mean; None where each antenna's are drawn block by block.
         arrivals: tasks.
         notes: tells what a user should know before a run, a line each; asked only where it is shown.
+        green: emission and classes of tasks, where they are part of the decision; else None.
     """
 
     scenario: Scenario
@@ -108,6 +112,7 @@ class Blueprint:
     fading: Any
     arrivals: Any
     notes: Callable[[], Sequence[str]] = tuple
+    green: Green | None = None
 
     def simulation(
         self,
@@ -271,7 +276,14 @@ class Blueprint:
             power_max = battery.power_max_w(charge)
         gain = fading.next()
         zeros = np.zeros(shape)
-        state = StreamState(
+        kinds: Any = StreamState, TaskLedger, StreamWorld
+        more: dict[str, Any] = {}
+        if self.green is not None:
+            ledger_kind = TaskLedger if scenario.tasks.classes is None else UrgentFirst
+            kinds = GreenState, ledger_kind, GreenWorld
+            at_start |= self.green.state_parts(scenario, network)
+            more = self.green.world_parts(scenario, network, streams)
+        state = kinds[0](
             **at_start,
             fading=gain,
             channel_gain=at_start["path_gain"] * gain,
@@ -287,15 +299,15 @@ class Blueprint:
             total_energy_j=zeros,
             total_departed_bits=zeros,
         )
-        ledger = TaskLedger(
+        ledger = kinds[1](
             *shape,
             network.stations,
             network.slot_s,
             scenario.tasks.deadline,
             scenario.tasks.buffer,
         )
-        return StreamWorld(
-            **common,
+        world: StreamWorld = kinds[2](
+            **(common | more),
             state=state,
             network=network,
             problem=problem,
@@ -306,6 +318,7 @@ class Blueprint:
             failures=_failures(scenario, network, streams),
             absent_queue=scenario.devices.absent_queue,
         )
+        return world
 
     def _antenna_fading(self, streams: Streams) -> AntennaFading:
         network, antennas = self.network, self.scenario.channel.antennas
@@ -443,13 +456,15 @@ def blueprint(scenario: Scenario) -> Blueprint:
     notes: Any = None
     if devices and models["arrivals"] is not None:
         notes = sure(lambda: _notes(scenario, models["arrivals"], devices), "run")
+    green: Green | None = None
+    if devices and topology and is_green(scenario):
+        green = sure(lambda: find_green(scenario, topology, devices), "run", "carbon")
     if devices and sites and models["path_loss"] is not None:
         sure(lambda: check_size(scenario, devices, sites, models["path_loss"]), "run", "channel")
     if issues or scenario.doubtful:
         meant = next((one for one in rests if isinstance(one, TraceMobility)), models["mobility"])
         attempt(lambda: check_files(scenario, meant))
         raise ScenarioError(list(dict.fromkeys(issues)))
-    intensity, carbon_about = carbon
     network = _network(scenario, topology, devices)
     return Blueprint(
         scenario,
@@ -457,16 +472,19 @@ def blueprint(scenario: Scenario) -> Blueprint:
         _problem(scenario, network),
         topology,
         positions,
-        intensity,
-        carbon_about,
+        carbon[0],
+        carbon[1] if green is None else green.about,
         sites=sites,
         **models,
         notes=notes,
+        green=green,
     )
 
 
 def _problem(scenario: Scenario, network: Network) -> DriftPlusPenalty | WorstCaseEmission:
     if scenario.run.problem == "drift-plus-penalty":
+        if is_green(scenario):
+            return green_problem(scenario, network)
         return DriftPlusPenalty(network, scenario.policy.V, scenario.policy.perturbation)
     return WorstCaseEmission(_carbon_aware(scenario, network))
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..scenarios.base import Section
-from ..scenarios.carbon_section import CarbonFile, CarbonReading
+from ..scenarios.carbon_section import CarbonFile, CarbonReading, CarbonSource
 from ..scenarios.components import configure, is_unseen, resolve
 from ..scenarios.data.carbon import longest_hold, read_carbon
 from ..scenarios.data.catalogue import SHIPPED
@@ -312,23 +312,58 @@ def find_carbon(
     Raises:
         ScenarioError: a file is missing, wrong, or does not cover the run, or a list has the wrong length.
     """
-    carbon = scenario.carbon
-    sbs = carbon.sbs if isinstance(carbon.sbs, tuple) else (carbon.sbs,) * (stations - 1)
-    if len(sbs) != stations - 1:
-        what = f"{len(sbs)} values for {stations - 1} SBSs"
-        raise ScenarioError([_issue(scenario, "carbon.sbs", carbon.sbs, what)])
-    listed = [
-        f"carbon.sbs.{j}" if isinstance(carbon.sbs, tuple) else "carbon.sbs"
-        for j in range(len(sbs))
-    ]
+    found, about = find_intensities(scenario, scenario.carbon, "carbon", stations, None)
+    return CarbonIntensity(found), about
+
+
+def find_intensities(
+    scenario: Scenario,
+    carbon: CarbonSource,
+    at: str,
+    stations: int,
+    devices: int | None,
+    beyond_s: float = 0.0,
+) -> tuple[list[Series], dict[str, dict[str, Any]]]:
+    """Intensity at each of the stations, then of each device where they have one of their own.
+
+    Args:
+        scenario: in which it is.
+        carbon: where it is stated.
+        at: the key of that.
+        stations: B.
+        devices: N; None if it is not asked for them.
+        beyond_s: so long after the run they are asked for, too.
+
+    Returns:
+        The series, and where they are from, as in `find_carbon`.
+
+    Raises:
+        ScenarioError: as `find_carbon`.
+    """
+    listed = _each(scenario, carbon.sbs, f"{at}.sbs", stations - 1, "SBSs")
+    wanted = [(carbon.mbs, f"{at}.mbs"), *listed]
+    if devices is not None and carbon.devices is not None:
+        wanted += _each(scenario, carbon.devices, f"{at}.devices", devices, "devices")
     read: dict[str, tuple[Series, dict[str, Any]]] = {}
     series = []
-    for one, key in zip([carbon.mbs, *sbs], ["carbon.mbs", *listed], strict=True):
-        source, key = (carbon.intensity, "carbon.intensity") if one is None else (one, key)
+    for one, key in wanted:
+        source, key = (carbon.intensity, f"{at}.intensity") if one is None else (one, key)
         if key not in read:
-            read[key] = _series(scenario, source, key)
+            read[key] = _series(scenario, source, key, beyond_s)
         series.append(read[key][0])
-    return CarbonIntensity(series), {key: about for key, (_, about) in read.items()}
+    return series, {key: about for key, (_, about) in read.items()}
+
+
+def _each(
+    scenario: Scenario, source: Any, key: str, count: int, whose: str
+) -> list[tuple[float | CarbonFile | None, str]]:
+    """What is stated for each, and by which key: one for all, or a list."""
+    if not isinstance(source, tuple):
+        return [(source, key)] * count
+    if len(source) != count:
+        what = f"{len(source)} values for {count} {whose}"
+        raise ScenarioError([_issue(scenario, key, source, what)])
+    return [(one, f"{key}.{n}") for n, one in enumerate(source)]
 
 
 def check_files(scenario: Scenario, mobility: Any) -> None:
@@ -362,12 +397,18 @@ def check_files(scenario: Scenario, mobility: Any) -> None:
     for key, section in (("stations.sbs", scenario.stations.sbs), ("devices", scenario.devices)):
         if isinstance(listed := section.positions, File):
             attempt(listed.file, f"{key}.positions", places)
-    carbon = scenario.carbon
-    sources = {"carbon.intensity": carbon.intensity, "carbon.mbs": carbon.mbs}
-    if isinstance(carbon.sbs, tuple):
-        sources |= {f"carbon.sbs.{j}": one for j, one in enumerate(carbon.sbs)}
-    else:
-        sources["carbon.sbs"] = carbon.sbs
+    sources: dict[str, Any] = {}
+    of_all = scenario.carbon
+    forecast = of_all.forecast and of_all.forecast.replay
+    for at, carbon in (
+        ("carbon", of_all),
+        ("carbon.signal", of_all.signal),
+        ("carbon.forecast.replay", forecast),
+    ):
+        for name in ("intensity", "mbs", "sbs", "devices") if carbon else ():
+            stated, key = getattr(carbon, name), f"{at}.{name}"
+            listed = stated if isinstance(stated, tuple) else ()
+            sources |= {f"{key}.{n}": one for n, one in enumerate(listed)} or {key: stated}
     for key, source in sources.items():
         if isinstance(source, CarbonFile):
             attempt(source.file, key, series(source, key))
@@ -384,10 +425,12 @@ def check_files(scenario: Scenario, mobility: Any) -> None:
                 attempt(table["file"], key, series(reading, key))
         else:
             attempt(table["file"], key, lambda path: None)
-    if isinstance(mobility, TraceMobility) and not scenario.doubts("run"):
+    if isinstance(mobility, TraceMobility):
+        # Of a run of unknown length its beginning, which every run reads.
+        length_s = 0.0 if scenario.doubts("run") else scenario.run.slots * scenario.run.slot
         try:
             with _naming_of(mobility):
-                _read_movements(mobility, scenario.run.slots * scenario.run.slot)
+                _read_movements(mobility, length_s)
         except ScenarioError as error:
             issues.extend(error.issues)
     if issues:
@@ -426,7 +469,7 @@ def _read_movements(mobility: TraceMobility, length_s: float) -> None:
 
 
 def _series(
-    scenario: Scenario, source: float | CarbonFile, key: str
+    scenario: Scenario, source: float | CarbonFile, key: str, beyond_s: float
 ) -> tuple[Series, dict[str, Any]]:
     if not isinstance(source, CarbonFile):
         return Series.constant(source), {"g_per_kwh": source * JOULES_PER_KWH}
@@ -440,9 +483,12 @@ def _series(
             [_issue(scenario, f"{key}.start", source.start, what, allowed)]
         ) from None
     # Rounded up: a run that ends within a microsecond is in need of that one, too.
-    length = np.timedelta64(math.ceil(scenario.run.slots * scenario.run.slot * 1e6), "us")
+    length_s = scenario.run.slots * scenario.run.slot + beyond_s
+    length = np.timedelta64(math.ceil(length_s * 1e6), "us")
     if start < file.times[0] or file.end < start + length:
         what = f"{source.file} covers {file.times[0]} to {file.end}, not the run's {length} from it"
+        if beyond_s:
+            what += ", the forecast's horizon among them"
         raise ScenarioError([_issue(scenario, f"{key}.start", source.start, what)])
     row, held_s = longest_hold(file, start, start + length)
     usual_s = file.usual_step_s
@@ -458,7 +504,7 @@ def _series(
         raise ScenarioError([_issue(scenario, f"{key}.file", source.file, what, allowed)])
     elapsed_s = (file.times - start) / np.timedelta64(1, "s")
     begins = int(np.searchsorted(elapsed_s, 0.0, side="right")) - 1
-    ends = int(np.searchsorted(elapsed_s, scenario.run.slots * scenario.run.slot, side="right"))
+    ends = int(np.searchsorted(elapsed_s, length_s, side="right"))
     values = file.g_per_kwh[begins:ends] / JOULES_PER_KWH
     about = {"file": source.file, **asdict(file.about)}
     if path.parent == SHIPPED:

@@ -31,6 +31,18 @@ STREAMS = (
 )
 """The stream problem: stations that fail, devices that move, batteries, messages under way to the twin."""
 
+GREEN = (
+    *(one for one in STREAMS if not one.startswith("tasks.deadline")),
+    "policy.penalty=carbon",
+    'tasks.classes=[{share=0.4, deadline="0.5 s", weight=10}, {share=0.6, deadline="3 s"}]',
+    'carbon.signal={intensity="200 g/kWh", devices="50 g/kWh"}',
+    'carbon.devices="90 g/kWh"',
+    'carbon.mbs="30 g/kWh"',
+    'carbon.forecast={horizon="2 s", step="0.25 s", period="0.5 s", memory="1 s"}',
+    'carbon.budget={mass="1 mg", period="1 h"}',
+)
+"""The stream problem with emission and the classes of tasks in the decision."""
+
 TASKS = (
     "mobility.model=random-waypoint",
     'mobility.speed=["10 m/s", "20 m/s"]',
@@ -59,12 +71,13 @@ LEARNERS = ("ddpg", "aac", "dqn")
 
 
 def everything(problem: str, policy: str, folder: Path, *overrides: str) -> Scenario:
-    """The problem "stream" or "tasks" with all of it; a learner's untrained network lies in the folder."""
+    """The problem "stream", "green" or "tasks" with all of it; a learner's untrained network is in the folder."""
 
     def made(*more: str) -> Scenario:
-        if problem == "stream":
+        if problem != "tasks":
+            of = STREAMS if problem == "stream" else GREEN
             name = f"policy.name={policy}"
-            return parse_scenario(SMALL, "test", [*STREAMS, name, *more, *overrides])
+            return parse_scenario(SMALL, "test", [*of, name, *more, *overrides])
         return load_scenario("carbon_6ue", [*TASKS, *more, *overrides], policy=policy)
 
     if policy == "agent":

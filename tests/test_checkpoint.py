@@ -79,6 +79,7 @@ def test_goes_on_as_if_nothing_had_happened(slot: int, level: str, tmp_path: Pat
 @pytest.mark.parametrize(
     ("problem", "policy"),
     [("stream", name) for name in ("random", "epr", "sca", "ddpg", "aac")]
+    + [("green", "lyapunov")]
     + [("tasks", name) for name in ("sca", "exact", "lyapunov", "random", "epr-ep", "dqn")],
 )
 def test_every_family_of_policies_goes_on(problem: str, policy: str, tmp_path: Path) -> None:
@@ -165,6 +166,7 @@ column."""
             ('tasks={arrivals="uniform", mean="25 kbit"}', "channel.fading=rician"),
         ),
         ("stream", "epr", ("association.model=load-aware", "channel.fading=none")),
+        ("green", "lyapunov", ()),
         ("tasks", "lyapunov", ()),
         ("tasks", "random", ()),
         ("tasks", "dqn", ()),

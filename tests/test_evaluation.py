@@ -7,7 +7,7 @@ import pytest
 from conftest import SMALL, simulate
 
 from edgesim.experiments import evaluation
-from edgesim.experiments.evaluation import Evaluation, Evaluator
+from edgesim.experiments.evaluation import Evaluation, Evaluator, waste
 from edgesim.policies.local import Local
 from edgesim.policies.registry import make_policy
 from edgesim.scenarios.loading import load_scenario, parse_scenario
@@ -35,13 +35,18 @@ def test_the_gap_is_that_from_local_execution_to_p2_in_each_slot(
     ours = {
         "objective": [[cost - 1.0, cost], [cost, cost + 1.0]],
         "queue_bits": [[[1e6, 2e6]], [[4e6, 5e6]]],
-        "local_energy_j": [[[1.0, 0.5]]],
-        "offload_energy_j": [[[0.5, 1.0]]],
-        "local_bits": [[[3e8, 7e8]]],
-        "offloaded_bits": [[[0.0, 5e8]]],
+        "local_energy_j": [[[1.0, 0.5]], [[0.5, 1.0]]],
+        "offload_energy_j": [[[0.5, 1.0]], [[1.0, 2.5]]],
+        "local_bits": [[[3e8, 7e8]], [[5e8, 5e8]]],
+        "offloaded_bits": [[[0.0, 5e8]], [[0.0, 0.0]]],
         "scaled": [[0, 3], [0, 0]],
     }
-    references = {"lyapunov": {"objective": [[-8.0]]}, "local": {"objective": [[-2.0]]}}
+    bits = {"local_bits": [[[1e9]], [[1e9]]], "offloaded_bits": [[[0.0]], [[0.0]]]}
+    none = {"offload_energy_j": [[[0.0]], [[0.0]]]}
+    references = {
+        "lyapunov": {"objective": [[-8.0]], "local_energy_j": [[[1.0]], [[2.5]]], **bits, **none},
+        "local": {"objective": [[-2.0]], "local_energy_j": [[[4.0]], [[7.0]]], **bits, **none},
+    }
     found = evaluated("iiot_20dev", references | {"ours": ours}, monkeypatch)
     assert found.score == cost  # the least is the best
     expected = {
@@ -49,7 +54,12 @@ def test_the_gap_is_that_from_local_execution_to_p2_in_each_slot(
         "lyapunov_system_cost": -8.0,
         "local_system_cost": -2.0,
         "gap_closed": closed,
-        "energy_per_bit_nj": 2.0,  # 3 J over 1.5 Gbit
+        "energy_per_bit_nj": 3.5,  # 3 J over 1.5 Gbit, and 5 over 1
+        "lyapunov_energy_per_bit_nj": 1.75,
+        "local_energy_per_bit_nj": 5.5,
+        # Of 1 and 2.5 more, and of 2 less twice; t of one degree of freedom is 12.7062.
+        "above_lyapunov_energy_per_bit_nj": 1.75 - 12.7062 * 0.75,
+        "above_local_energy_per_bit_nj": -2.0,
         "queue_mbit": 3.0,
         "feasible": 0.75,
     }
@@ -59,7 +69,7 @@ def test_the_gap_is_that_from_local_execution_to_p2_in_each_slot(
 def test_there_is_no_gap_between_references_that_cost_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    columns = {name: [[-2.0]] for name in evaluation._STREAM}
+    columns: dict[str, Any] = {name: [[[-2.0]]] for name in evaluation._STREAM}
     found = evaluated(
         "iiot_20dev", dict.fromkeys(("lyapunov", "local", "ours"), columns), monkeypatch
     )
@@ -69,31 +79,103 @@ def test_there_is_no_gap_between_references_that_cost_the_same(
 
 def test_nor_an_excess_over_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where `exact` emits nothing, as without carbon; and where it can serve no slot."""
-    clean = {"worst_emission_mg": [[0.0, 0.0]], "feasible": [[1, 1]]}
-    ours = {"worst_emission_mg": [[0.0, 0.0]], "feasible": [[1, 0]]}
-    found = evaluated("carbon_6ue", {"exact": clean, "ours": ours}, monkeypatch)
+    clean = {"worst_emission_mg": [[0.0, 0.0]], "feasible": [[1, 1]], **JOULE}
+    ours = {"worst_emission_mg": [[0.0, 0.0]], "feasible": [[1, 0]], **JOULE}
+    found = evaluated("carbon_6ue", {"exact": clean, "local": clean, "ours": ours}, monkeypatch)
     assert "excess" not in found.figures and found.figures["feasible"] == 0.5
     assert found.score == 5.0
     never = {"worst_emission_mg": [[3.0, 4.0]], "feasible": [[0, 0]]}
-    found = evaluated("carbon_6ue", {"exact": never, "ours": ours}, monkeypatch)
+    found = evaluated("carbon_6ue", {"exact": never, "local": never, "ours": ours}, monkeypatch)
     assert found == Evaluation({"feasible": 1.0}, 0.0)
 
 
 def test_slots_that_a_policy_cannot_serve_cost_ten_optima(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of four slots `exact` can serve three: there it emits 7 mg, the policy 8, which misses one."""
     exact = {"worst_emission_mg": [[1.0, 2.0], [4.0, 99.0]], "feasible": [[1, 1], [1, 0]]}
+    exact |= {"energy_j": [[[1.0], [2.0]]] * 2, "server_energy_j": [[[0.5], [0.5]]] * 2}
     ours = {"worst_emission_mg": [[2.0, 2.0], [4.0, 55.0]], "feasible": [[1, 0], [1, 1]]}
-    found = evaluated("carbon_6ue", {"exact": exact, "ours": ours}, monkeypatch)
+    ours |= {
+        "energy_j": [[[2.0, 1.0], [0.0, 1.0]]] * 2,
+        "server_energy_j": [[[1.0, 0.0], [0.0, 2.0]]] * 2,
+    }
+    local = {"worst_emission_mg": [[9.0, 6.0], [6.0, 99.0]], "feasible": [[1, 0], [0, 0]]}
+    local |= {"energy_j": [[[1.0], [1.0]]] * 2, "server_energy_j": [[[0.0], [0.0]]] * 2}
+    references = {"exact": exact, "local": local}
+    found = evaluated("carbon_6ue", references | {"ours": ours}, monkeypatch)
     assert found.figures == pytest.approx(
         {
             "worst_emission_mg": 8.0 / 3.0,
             "exact_worst_emission_mg": 7.0 / 3.0,
+            "local_worst_emission_mg": 7.0,
+            "local_feasible": 1.0 / 3.0,
+            "energy_per_slot_mj": 3500.0,  # 3 J and 1 J of the devices, 1 J and 2 J of the server
+            "exact_energy_per_slot_mj": 2000.0,
+            "local_energy_per_slot_mj": 1000.0,
+            "above_exact_energy_per_slot_mj": 1500.0,
+            "above_local_energy_per_slot_mj": 2500.0,
             "excess": 1.0 / 7.0,
             "feasible": 2.0 / 3.0,
         }
     )
     assert found.score == pytest.approx(1.0 / 7.0 + 10.0 / 3.0)
-    assert evaluated("carbon_6ue", {"exact": exact, "ours": exact}, monkeypatch).score == 0.0
+    best = evaluated("carbon_6ue", references | {"ours": exact}, monkeypatch)
+    assert best.score == 0.0
+
+
+JOULE = {"energy_j": [[[1.0], [1.0]]], "server_energy_j": [[[0.0], [0.0]]]}
+"""Of one replication, which has no interval."""
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({}, "better than lyapunov, but takes 6 nJ per bit, lyapunov 1"),
+        ({"system_cost": -7.0}, "better than local, but takes 6 nJ per bit, local 2"),
+        ({"system_cost": -1.0}, ""),
+        ({"above_lyapunov_energy_per_bit_nj": -0.1}, "better than local"),
+        ({"above_lyapunov_energy_per_bit_nj": 0.0, "above_local_energy_per_bit_nj": 0.0}, ""),
+    ],
+)
+def test_a_score_that_is_bought_with_energy_is_told(change: dict[str, float], told: str) -> None:
+    """Better than a reference, at an energy of which all of the interval is above it."""
+    figures = {
+        "system_cost": -9.0,
+        "lyapunov_system_cost": -8.0,
+        "local_system_cost": -2.0,
+        "energy_per_bit_nj": 6.0,
+        "lyapunov_energy_per_bit_nj": 1.0,
+        "local_energy_per_bit_nj": 2.0,
+        "above_lyapunov_energy_per_bit_nj": 4.0,
+        "above_local_energy_per_bit_nj": 3.0,
+    }
+    found = waste(figures | change)
+    assert told in found and bool(found) == bool(told) and "\n" not in found
+
+
+@pytest.mark.parametrize(
+    ("change", "is_told"),
+    [
+        ({}, True),
+        ({"worst_emission_mg": 5.0}, False),
+        ({"feasible": 0.25}, False),
+        ({"above_local_energy_per_slot_mj": -1.0}, False),
+    ],
+)
+def test_in_the_task_problem_local_execution_is_what_it_is_bought_beside(
+    change: dict[str, float], is_told: bool
+) -> None:
+    figures = {
+        "worst_emission_mg": 3.0,
+        "local_worst_emission_mg": 4.0,
+        "feasible": 0.5,
+        "local_feasible": 0.5,
+        "energy_per_slot_mj": 7.0,
+        "local_energy_per_slot_mj": 5.0,
+        "above_local_energy_per_slot_mj": 1.0,
+    }
+    found = waste(figures | change)
+    assert ("takes 7 mJ per slot, local 5" in found) == is_told == bool(found)
+    assert waste({"feasible": 1.0}) == ""  # nothing can be compared
 
 
 def test_policies_are_run_on_the_scenarios_seeds_without_the_first_quarter(

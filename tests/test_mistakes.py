@@ -172,6 +172,7 @@ NET = '[topology]\nfile = "own.json"\n'
         ),
         (f'{MOVE}outside = "away"', ["mobility.outside"], "move"),
         (f"{MOVE}orgin = [1, 2]", ["mobility.orgin"], "move"),
+        (f"{MOVE}orgin = [1, 2]\n[run]\nslos = 3", ["run.slos", "mobility.orgin"], "move"),
         (f'{MOVE}begin = "1 metre"\nspeed = 3', ["mobility.speed", "mobility.begin"], "move"),
         (f'{MOVE}y_colum = "y"\nmax_gap = -1', ["mobility.y_colum", "mobility.max_gap"], "move"),
         (
@@ -413,6 +414,8 @@ def test_the_rows_of_all_files_are_told_together(tmp_path: Path, more: str, firs
         ("[mobility]\nmodel = 3\nspeed = 4", ["mobility.model"]),
         ("[policy]\nname = 3\ndepth = 4", ["policy.name"]),
         ('[run]\nproblem = "tsk"\n[policy]\nname = "no such"', ["run.problem"]),
+        # A number of slots does not say whether the others go with the problem.
+        ('[run]\nslos = 1\n[channel]\naccess = "mrc"', ["run.slos", "channel.access"]),
         # But these are known, each by itself, and that they do not go together.
         ('[trace]\nlevle = 1\n[channel]\naccess = "mrc"', ["trace.levle", "channel.access"]),
         (
@@ -472,6 +475,12 @@ def test_what_follows_from_a_mistake_is_none(
     mean = "" if "[tasks]" in text else "[tasks]\nmean = 1e6\n"
     found = mistakes(f'title = "x"\n{mean}{text}\n', tmp_path)
     assert [one.partition("`")[2].partition("`")[0] for one in found] == expected, found
+
+
+def test_a_message_is_a_line_whatever_stands_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "move.xml").write_text("<ro\x1cu\nte\x1b[31m>")
+    found = mistakes(f'title = "x"\n{MOVE.replace(".csv", ".xml")}[tasks]\nmean = 1\n', tmp_path)
+    assert len(found) == 1 and "XML of <ro\\x1cu\\nte\\x1b[31m>" in found[0], found
 
 
 def test_a_class_of_the_file_is_not_imported_for_it(tmp_path: Path) -> None:

@@ -369,6 +369,24 @@ def test_runs_over_a_backhaul_graph(name: str, tmp_path: Path) -> None:
     assert run.trace["twin_age_s"].max() > 0.0
 
 
+GREEN = (
+    "policy.penalty=carbon",
+    "tasks.classes=[{share=0.4, deadline='0.4 s', weight=10}, {share=0.6, deadline='3 s'}]",
+    "carbon.signal={intensity='200 g/kWh', devices='50 g/kWh'}",
+    "carbon.devices='90 g/kWh'",
+    "carbon.mbs='30 g/kWh'",
+    "carbon.forecast={horizon='2 s', step='0.5 s', period='1 s'}",
+    "carbon.budget={mass='1 mg', period='1 h'}",
+)
+
+
+@pytest.mark.parametrize("name", cases("drift-plus-penalty"))
+def test_runs_where_emission_and_deadlines_are_part_of_the_decision(name: str) -> None:
+    toml = IIOT.path.read_text(encoding="utf-8")
+    run = run_to_the_end(toml, *cases("drift-plus-penalty")[name], *stale(toml), *GREEN)
+    assert run.trace["emission_mg"].sum() > 0.0 and run.trace["pressing_bits"].sum() > 0.0
+
+
 IIOT = next(scenario for scenario in shipped() if scenario.name == "iiot_20dev")
 
 

@@ -66,7 +66,7 @@ def test_a_training_is_followed_before_and_after_its_first_report(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with terminal(monkeypatch) as screen:
-        with training_progress() as follow:
+        with training_progress() as (follow, _):
             follow(TrainingProgress(1_000, 600_000, 1234.5, {"reward": 0.5}, None))
             figures = {f"figure_{number}": float(number) for number in range(20)}
             evaluation = Evaluation(figures, 0.0)
@@ -128,7 +128,11 @@ def test_a_sweep_is_timed_from_its_first_run_on(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_off_a_terminal_failures_alone_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    with sweep_progress() as (watch, report), run_progress(), training_progress() as follow:
+    with (
+        sweep_progress() as (watch, report),
+        run_progress(),
+        training_progress() as (follow, _),
+    ):
         watch(SweepProgress(total=3, complete=1))
         report("it failed")
         follow(TrainingProgress(1, 2, 3.0, {}, None))

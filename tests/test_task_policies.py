@@ -520,3 +520,36 @@ def test_emission_in_order(floor: Any, theta_server: float, edge_cpu: float) -> 
             differences = some[more] - some[less]
             error = differences.std(ddof=1) / np.sqrt(len(differences))
             assert differences.mean() - stats.t.ppf(0.975, len(differences) - 1) * error > 0.0
+
+
+def alone(devices: int, rate_bps: float, bits: float, cycles: float) -> TaskObservation:
+    """Devices that do not hear each other, each with this rate at P_max; 2 s for each task."""
+    network = table1.network(devices)
+    snr = 2.0 ** (rate_bps / network.bandwidth_hz) - 1.0
+    gain = snr * network.noise_w / network.device_power_max_w
+    each = np.ones(devices)
+    tasks = Tasks(bits * each, cycles * each, 2.0 * each)
+    return stacked([(tasks, MrcChannel(gain, np.zeros((devices, devices))))])
+
+
+@pytest.mark.parametrize(("slow", "late"), [(0.2, 0.5), (0.6, 0.5), (0.45, 0.5), (0.55, 0.5)])
+def test_lyapunov_is_late_by_as_little_as_there_is_to_choose(slow: float, late: float) -> None:
+    """One device: its CPU would need (1 + slow) 2 s; its radio at P_max and all of the server (1 + late) 2 s."""
+    network = table1.network(1)
+    cycles = (1.0 + slow) * 2.0 * network.device_cpu_max_hz[0]
+    sending_s = (1.0 + late) * 2.0 - cycles / network.server_cpu_hz
+    answer = decided(LyapunovTasks(), network, alone(1, 10e6, 10e6 * sending_s, cycles))
+    assert answer.offload[0, 0] == (late < slow)
+    if late < slow:
+        np.testing.assert_allclose(answer.power_w[0], network.device_power_max_w, rtol=1e-9)
+        np.testing.assert_allclose(answer.edge_cpu_hz[0], network.server_cpu_hz, rtol=1e-9)
+
+
+@pytest.mark.parametrize("server_hz", [2e9, 2.6e9])
+def test_lyapunov_does_not_ask_more_of_the_server_than_of_a_slow_cpu(server_hz: float) -> None:
+    """Two tasks of 3e9 cycles in 2 s: both at the server need 3e9 Hz, and a CPU, 1.25e9 Hz, is short of a fifth."""
+    network = replace(
+        table1.network(2), server_cpu_hz=server_hz, device_cpu_max_hz=np.full(2, 1.25e9)
+    )
+    answer = decided(LyapunovTasks(), network, alone(2, 1e9, 1e3, 3e9))
+    assert answer.offload.all() == (3e9 / server_hz - 1.0 < 0.2)

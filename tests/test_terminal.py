@@ -278,6 +278,9 @@ def commands(page: str) -> list[list[str]]:
             words = ["reproduce", "c9", "--quick"]
             if words in found:
                 continue
+        if "--steps" in words:  # instead of what `FEW` says
+            at = words.index("--steps")
+            del words[at : at + 2]
         if words[0] in SMALLER and not (words[0] == "compare" and "/" in words[1]):
             words += SMALLER[words[0]].split()
         for policy, fewer in FEW.items():

@@ -180,6 +180,7 @@ def test_exported_tables_hold_the_same_numbers(
             "stations": ["station"],
             "links": ["device", "station"],
             "interference": ["device", "interferer"],
+            "forecasts": ["station", "lead"],
         }.get(path.stem, [])
         index = tuple(columns[dim] for dim in dims)
         assert len(set(zip(*index, strict=True))) == np.prod([slots.sizes[dim] for dim in dims])

@@ -81,6 +81,9 @@ def test_metrics_by_hand() -> None:
         "scaled",
         "failed_solves",
         "stations_at_work",
+        "signal_emission_mg",
+        "late_debt_bits",
+        "budget_debt_mg",
     ]
     sums = {name: np.array(2.0**k) for k, name in enumerate(names)}
     s = {name: float(value) for name, value in sums.items()}
@@ -98,6 +101,7 @@ def test_metrics_by_hand() -> None:
         "energy_per_bit_j": energy / bits,
         "power_w": energy / s["seconds"],
         "emission_mg": s["emission_mg"] / runs,
+        "signal_emission_mg": s["signal_emission_mg"] / runs,
         "emission_mg_per_bit": s["emission_mg"] / bits,
         "queue_bits": s["present_queue_bits"] / s["device_slots"],
         "station_queue_bits": s["station_queue_bits"] / s["station_slots"],
@@ -105,6 +109,8 @@ def test_metrics_by_hand() -> None:
         "dropped_share": s["dropped_bits"] / (s["arrived_bits"] + s["dropped_bits"]),
         "completed_tasks": s["completed"] / runs,
         "late_share": s["late"] / s["completed"],
+        "late_debt_bits": s["late_debt_bits"] / s["slots"],
+        "budget_debt_mg": s["budget_debt_mg"] / s["slots"],
         "lost_share": s["lost"] / (s["completed"] + s["lost"]),
         "latency_s": s["latency_sum_s"] / s["completed"],
         "objective": s["objective"] / s["slots"],

@@ -47,7 +47,7 @@ def test_every_column_comes_back_bit_for_bit(tmp_path: Path) -> None:
     record(tmp_path / "t.h5", run, level="full")
     with open_trace(tmp_path / "t.h5") as trace:
         slots = trace.slots.load()
-    sizes = {"replication": 3, "slot": 60, "device": 5, "station": 3, "interferer": 5}
+    sizes = {"replication": 3, "slot": 60, "device": 5, "station": 3, "interferer": 5, "lead": 4}
     assert slots.sizes == sizes
     expected = [random_columns(run, slot) for slot in range(60)]
     for name, what in SLOT_VARIABLES.items():

@@ -268,6 +268,15 @@ class TestPublished:
         assert message in str(error.value) and str(error.value).startswith("f.csv: ")
         assert len(error.value.issues) == 1 or not keys.get("time_zone")
 
+    @pytest.mark.parametrize("key", ["device_column", "deadline_column", "time_column"])
+    def test_cells_of_no_number_or_text_are_refused(self, key: str) -> None:
+        cells = {"time": [0.0, 1.0], "n": [1.0, 2.0], "odd": [[1.0], [2.0]]}
+        out = io.BytesIO()
+        parquet.write_table(pa.table(cells), out)
+        with pytest.raises(ScenarioError, match=r"odd|cannot be read") as error:
+            read(out.getvalue(), {"n": 1.0}, "f.parquet", **{key: "odd"})
+        assert len(error.value.issues) == 1
+
     def test_all_kinds_of_mistakes_are_told_with_the_first_row_of_each(self) -> None:
         text = "time,n,m\n0,1,1\n\n1,x,1\nsoon,1,2\n2,y,1\n3\n4,1,-2\n5,6,7,8\n"
         with pytest.raises(ScenarioError) as error:

@@ -30,6 +30,7 @@ def run_info(
         slots=slots,
         slot_s=0.1,
         cycles_per_bit=100.0,
+        leads=4,
     )
 
 
@@ -39,6 +40,7 @@ def _shape(run: RunInfo, what: Variable) -> tuple[int, ...]:
         "device": run.devices,
         "station": len(run.station_names),
         "interferer": run.devices,
+        "lead": run.leads,
     }
     return tuple(sizes[dim] for dim in what.dims if dim != "slot")
 

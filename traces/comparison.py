@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..scenarios.sections import objective_keys
+from ..scenarios.policy_section import objective_keys
 from ..simulator.core.arrays import FloatArray
 from .confidence_intervals import CONFIDENCE, Estimate, format_estimate, mean
 from .metrics import METRICS

@@ -60,6 +60,7 @@ class RunInfo:
         carbon: where the carbon intensity is from, by the keys that state it: `g_per_kwh` of a constant;
             of a file its name and what it says, as in `Trace.carbon`.
         encoding: of an agent's observations and actions, as in `Trace.encoding`.
+        leads: values of a forecast of carbon intensity; 0 without one.
     """
 
     scenario: str
@@ -77,6 +78,7 @@ class RunInfo:
     inputs: Mapping[str, str] = field(default_factory=dict)
     carbon: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     encoding: Mapping[str, Any] = field(default_factory=dict)
+    leads: int = 0
 
 
 @dataclass(frozen=True)
@@ -375,6 +377,7 @@ class TraceFile:
             tuple(run.station_names),
             links,
             TASK_CHUNK,
+            run.leads,
             recorded,
         )
         file = unfilled(kind)

@@ -126,6 +126,14 @@ METRICS = {
         "emission_mg",
         _RUNS,
     ),
+    "signal_emission_mg": Metric(
+        "emission by the signal",
+        "mg",
+        1.0,
+        "CO2 of the whole network by the intensity that was decided by, `carbon.signal`",
+        "signal_emission_mg",
+        _RUNS,
+    ),
     "emission_mg_per_bit": Metric(
         "emission per Mbit",
         "mg/Mbit",
@@ -182,6 +190,22 @@ METRICS = {
         "share of the completed tasks that took longer than their deadline (`tasks.deadline`)",
         "late",
         "completed",
+    ),
+    "late_debt_bits": Metric(
+        "debts of late bits",
+        "Mbit",
+        1e-6,
+        "virtual queues of the shares of `tasks.classes` that may be late, whole network, mean over the slots",
+        "late_debt_bits",
+        "slots",
+    ),
+    "budget_debt_mg": Metric(
+        "debt of the carbon budget",
+        "mg",
+        1.0,
+        "virtual queue of `carbon.budget`, mean over the slots",
+        "budget_debt_mg",
+        "slots",
     ),
     "lost_share": Metric(
         "tasks lost",

@@ -69,6 +69,7 @@ class Kind:
         station_names: B names.
         links: of the backhaul; None without /network.
         task_chunk: rows of /tasks in a chunk.
+        leads: values of a forecast.
         recorded: None before the first slot.
     """
 
@@ -79,6 +80,7 @@ class Kind:
     station_names: tuple[str, ...]
     links: int | None
     task_chunk: int
+    leads: int
     recorded: Recorded | None
 
 
@@ -157,6 +159,10 @@ def _make_slots(file: h5py.File, kind: Kind, recorded: Recorded) -> None:
     if any("interferer" in SLOT_VARIABLES[name].dims for name in recorded.columns):
         scales["interferer"] = netcdf.coordinate(
             group, "interferer", devices, long_name="device that interferes"
+        )
+    if any("lead" in SLOT_VARIABLES[name].dims for name in recorded.columns):
+        scales["lead"] = netcdf.coordinate(
+            group, "lead", range(kind.leads), long_name="steps of a forecast after its issue"
         )
     for name in ("station_name", "station_x_m", "station_y_m", "station_coverage_m"):
         netcdf.variable(group, name, SLOT_COORDINATES[name], scales)

@@ -13,6 +13,7 @@ NETWORK = ("replication", "slot")
 DEVICE = ("replication", "slot", "device")
 STATION = ("replication", "slot", "station")
 LINK = ("replication", "slot", "device", "station")
+FORECAST = ("replication", "slot", "station", "lead")
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,45 @@ SLOT_VARIABLES = {
     "twin_age_s": Variable(
         DEVICE, "s", "age of the device's twin; 0 of one that is absent", total="mean"
     ),
+    "device_carbon_g_per_kwh": Variable(
+        DEVICE, "g/kWh", "carbon intensity of the device's electricity, mean over the slot"
+    ),
+    "signal_g_per_kwh": Variable(
+        STATION,
+        "g/kWh",
+        "carbon intensity at the station by which it is decided, mean over the slot",
+    ),
+    "device_signal_g_per_kwh": Variable(
+        DEVICE, "g/kWh", "carbon intensity of the device by which it is decided, mean over the slot"
+    ),
+    "forecast_g_per_kwh": Variable(
+        STATION, "g/kWh", "carbon intensity at the station by the forecast's step that holds now"
+    ),
+    "forecast_age_s": Variable(NETWORK, "s", "time since the forecast was issued"),
+    "forecast_horizon_g_per_kwh": Variable(
+        FORECAST,
+        "g/kWh",
+        "carbon intensity at the station by the forecast, from its issue",
+        full=True,
+    ),
+    "signal_emission_mg": _summed(
+        DEVICE, "mg", "CO2 emitted for the device's tasks, by the intensity that is decided by"
+    ),
+    "pressing_bits": Variable(
+        DEVICE,
+        "bit",
+        "bits that are late, or in time only if they leave in this slot",
+        total="level",
+    ),
+    "late_debt_bits": Variable(
+        DEVICE, "bit", "virtual queues of the shares that may be late, all classes", total="level"
+    ),
+    "budget_debt_mg": Variable(
+        NETWORK, "mg", "virtual queue of the carbon budget at the slot's start", total="level"
+    ),
+    "emission_per_bit_mg": Variable(
+        NETWORK, "mg/bit", "running ratio of emission to bits that the decision used"
+    ),
     "battery_j": Variable(DEVICE, "J", "battery charge at the slot's start"),
     "power_max_w": Variable(
         DEVICE, "W", "largest transmission power, as the battery has it, A(14b)"
@@ -131,6 +171,7 @@ TABLES = {
     "stations": STATION,
     "links": LINK,
     "interference": ("replication", "slot", "device", "interferer"),
+    "forecasts": FORECAST,
     "tasks": ("task",),
 }
 """The variables of /slots and /tasks by their dimensions: a table for each set of them."""

@@ -265,6 +265,7 @@ class TraceWriter:
             "device": run.devices,
             "station": len(run.station_names),
             "interferer": run.devices,
+            "lead": run.leads,
         }
         return tuple(sizes[dim] for dim in SLOT_VARIABLES[name].dims if dim != "slot")
 

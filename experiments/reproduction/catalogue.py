@@ -60,7 +60,7 @@ def listing() -> str:
             paper = figure.paper
             lines += ["", PAPERS[paper]] if lines else [PAPERS[paper]]
         lines.append(f"  {figure.id:<10} {figure.title} ({_cost([figure])})")
-        texts = [claim.says for claim in figure.claims]
+        texts = [claim.entry.says for claim in figure.claims]
         texts = texts or [question.asks for question in figure.questions]
         lines += [f"  {'':<10} - {text}" for text in texts]
     return "\n".join([*lines, "", f"CPU time of all, about: {_cost(FIGURES.values())}"])

@@ -1,5 +1,6 @@
 """The pictures: vector and PNG, readable in grey, with the command that makes them again."""
 
+import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,10 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...simulator.core.arrays import FloatArray
+from ...simulator.core.outputs import replaced
 from ...traces.confidence_intervals import student_t
 from ...traces.figures import save
 from ...traces.network_map import STYLE
-from .figure import Diagram, Figure
+from .figure import Diagram, Figure, NotRun
+from .stored import NAME, load
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -95,6 +98,36 @@ def draw(figure: Figure, diagrams: list[list[Diagram]], command: str, target: Pa
             save(canvas, target.with_suffix(suffix))
 
 
+def draw_stored(figure: Figure, folder: Path) -> None:
+    """The picture of a figure and its numbers as a table, from `numbers.json` in its folder.
+
+    None, if what it shows was not run.
+    """
+    about, results = load(folder / NAME)
+    try:
+        diagrams = figure.diagrams(results)
+    except NotRun:
+        return
+    if not diagrams:
+        return
+    command = f"edgesim reproduce {figure.id}" + (" --quick" if about["quick"] else "")
+    write_lines(diagrams, figure.x, folder / "lines.csv")
+    draw(figure, diagrams, command, folder / figure.id)
+
+
+def write_lines(diagrams: list[list[Diagram]], x_axis: str, path: Path) -> None:
+    """What the picture shows, as a table: a row for each point of each line."""
+    with replaced(path) as hidden, hidden.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["panel", "number", "line", x_axis, "mean", "low", "high", "seeds"])
+        for diagram in (one for row in diagrams for one in row):
+            for label, x, sample in diagram.lines():
+                value, half = band(sample)
+                columns = (x, value, value - half, value + half, np.isfinite(sample).sum(axis=1))
+                for row in zip(*(column.tolist() for column in columns), strict=True):
+                    writer.writerow([diagram.title, diagram.y, label, *row])
+
+
 def _draw_all(
     canvas: "Canvas",
     figure: Figure,
@@ -172,7 +205,10 @@ def _draw(ax: "Axes", diagram: Diagram, looks: dict[str, int]) -> None:
             label=label,
         )
         half = np.nan_to_num(half)
-        ax.fill_between(x, value - half, value + half, color=colour, alpha=0.18, linewidth=0)
+        low, high = value - half, value + half
+        if diagram.percent:
+            low, high = np.clip(low, 0.0, 100.0), np.clip(high, 0.0, 100.0)
+        ax.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
 
 
 def _set_axes(ax: "Axes", diagram: Diagram, places: Sequence[float], log_x: bool) -> None:

@@ -3,16 +3,15 @@
 Under the output folder each figure has its own:
 
     FIGURE/sweeps/STUDY/        a sweep's folder, with `sweep.toml` that made it
+    FIGURE/numbers.json         what was measured, all that claims and pictures are made of
     FIGURE/FIGURE.svg .pdf .png the picture
     FIGURE/lines.csv            what it shows
-    FIGURE/results.json         claims and answers
 
     trainings/TRAINING/…        trainings' folders, which figures share
 
-and `index.md`, `index.html` present all figures that are there.
+and `index.md`, `index.html` present all figures whose numbers are there.
 """
 
-import csv
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -25,7 +24,7 @@ import numpy as np
 import xarray as xr
 
 from ...simulator.core.errors import RunError
-from ...simulator.core.outputs import make_folder, put_text, replaced
+from ...simulator.core.outputs import make_folder, put_text
 from ...traces.reader import open_trace
 from ..errors import SweepStoppedError
 from ..sweeps.dataset import open_sweep
@@ -33,18 +32,8 @@ from ..sweeps.execute import SweepProgress, execute_sweep, plan
 from ..sweeps.status import sweep_status
 from ..sweeps.sweep_file import load_sweep
 from ..sweeps.workers import LocalPool
-from .figure import (
-    Check,
-    Claim,
-    Diagram,
-    Evidence,
-    Figure,
-    Question,
-    Results,
-    Study,
-    answer,
-    verdict,
-)
+from .figure import Figure, Ran, Study, left_out
+from .stored import NAME, load, store
 from .trainings import checkpoints, train_all
 
 Follow = AbstractContextManager[tuple[Callable[[SweepProgress], None], Callable[[str], None]]]
@@ -72,35 +61,27 @@ class Workshop:
     workers: int = 1
     data_dir: Path | None = None
     reporter: Reporter = field(default_factory=Reporter)
+    train: bool = True
 
-    def make(self, figure: Figure) -> dict[str, Any]:
-        """One figure; what its `results.json` holds."""
-        from .drawing import draw
+    def make(self, figure: Figure) -> None:
+        """One figure: its numbers, and its picture."""
+        from .drawing import draw_stored
 
         own = make_folder(self.folder, figure.id)
-        results = self.results(figure)
-        command = f"edgesim reproduce {figure.id}" + (" --quick" if self.quick else "")
-        diagrams = figure.diagrams(results)
-        write_lines(diagrams, figure.x, own / "lines.csv")
-        draw(figure, diagrams, command, own / figure.id)
-        about = {name: getattr(figure, name) for name in ("id", "paper", "title", "notes", "x")} | {
-            "command": command,
-            "quick": self.quick,
-            "claims": [judge(claim, results, self.quick) for claim in figure.claims],
-            "questions": [measured(question, results) for question in figure.questions],
-        }
-        text = json.dumps(about, indent=2, ensure_ascii=False, allow_nan=False)
-        put_text(own / "results.json", f"{text}\n")
-        return about
+        store(figure, self.results(figure), self.quick, own / NAME)
+        draw_stored(figure, own)
 
-    def results(self, figure: Figure) -> Results:
+    def results(self, figure: Figure) -> Ran:
         """Of its trainings, and of its sweeps with the policies that were trained."""
-        results: dict[str, xr.Dataset] = {}
-        for one in figure.trainings:
+        results = Ran()
+        for one in figure.trainings if self.train else ():
             log = self.reporter.log
             folder = make_folder(self.folder, "trainings", one.name)
             results[one.name] = train_all(one, folder, self.quick, self.workers, log)
         for study in figure.studies:
+            if not set(study.learned.values()) <= set(results):
+                self.reporter.log(f"  {study.name}: not run, as it needs trainings")
+                continue
             trained = {
                 f"{label} {number}": path
                 for label, name in study.learned.items()
@@ -110,11 +91,13 @@ class Workshop:
                 )
             }
             folder = make_folder(self.folder, figure.id, "sweeps", study.name)
-            results[study.name] = self.run_study(study, folder, trained)
+            results |= self.run_study(study, folder, trained)
         return results
 
-    def run_study(self, study: Study, folder: Path, trained: dict[str, Path]) -> xr.Dataset:
-        """Make the runs of a study that are missing, and read all of them."""
+    def run_study(
+        self, study: Study, folder: Path, trained: dict[str, Path]
+    ) -> dict[str, xr.Dataset]:
+        """Make the runs of a study that are missing, and read all of them, also with other warm-ups."""
         file = folder / "sweep.toml"
         put_text(file, document(study, self.quick, trained))
         sweep = load_sweep(file, self.data_dir)
@@ -129,10 +112,13 @@ class Workshop:
         if missing := status.runs - status.complete:
             why = "; ".join(status.failures) or "interrupted"
             raise RunError(f"{folder}: {missing} of {status.runs} runs: {why}")
-        data = open_sweep(folder, warmup=study.warmup)
+        found = {study.name: open_sweep(folder, warmup=study.warmup)}
+        found |= {left_out(study.name, one): open_sweep(folder, one) for one in study.warmups}
         if study.timed:
-            data["decision_s"] = _decision_s(data, folder)
-        return labelled(study, data, self.quick, list(policies(study, trained)))
+            found[study.name]["decision_s"] = _decision_s(found[study.name], folder)
+        found[study.name].attrs["cpu_s"] = status.cpu_s
+        names = list(policies(study, trained))
+        return {name: labelled(study, data, self.quick, names) for name, data in found.items()}
 
 
 def reproduce(
@@ -140,41 +126,41 @@ def reproduce(
     folder: Path,
     *,
     quick: bool = False,
+    train: bool = True,
     workers: int = 1,
     data_dir: Path | None = None,
     reporter: Reporter | None = None,
-) -> list[dict[str, Any]]:
+) -> None:
     """Make figures, or what is missing of them, and the page.
 
     Args:
         figures: which.
         folder: for all that is made.
         quick: the small version of each.
+        train: whether policies are trained; else what needs them is not run.
         workers: processes.
         data_dir: of data files, as for `load_scenario`.
         reporter: gets the progress.
-
-    Returns:
-        What is in each figure's `results.json`.
 
     Raises:
         ScenarioError: a scenario is not right, or a data file is not there.
         RunError: runs failed, or a training came to nothing; what is complete is kept.
         OSError: the folder cannot be written.
     """
+    from .judging import judge
     from .page import write_pages
 
-    workshop = Workshop(folder, quick, workers, data_dir, reporter or Reporter())
-    log, made = workshop.reporter.log, []
+    workshop = Workshop(folder, quick, workers, data_dir, reporter or Reporter(), train)
+    log = workshop.reporter.log
     for figure in figures:
         began = time.monotonic()
         log(f"{figure.id}: {figure.title}")
-        made.append(workshop.make(figure))
-        for claim in made[-1]["claims"]:
-            log(f"  {claim['verdict']}: {claim['says']}")
+        workshop.make(figure)
+        _, results = load(folder / figure.id / NAME)
+        for claim in figure.claims:
+            log(f"  {judge(claim, figure, results).verdict}: {claim.entry.says}")
         log(f"  {time.monotonic() - began:,.0f} s")
         write_pages(folder)
-    return made
 
 
 def document(study: Study, quick: bool, trained: dict[str, Path] | None = None) -> str:
@@ -235,62 +221,3 @@ def _decision_s(data: xr.Dataset, folder: Path) -> xr.DataArray:
         with open_trace(folder / "traces" / name) as trace:
             medians[name] = float(np.median(trace.timing["decision_s"].values))
     return data["trace"].copy(data=np.vectorize(medians.get, otypes=[float])(data["trace"].values))
-
-
-def judge(claim: Claim, results: Results, quick: bool) -> dict[str, Any]:
-    """A claim's verdict, and what it rests on."""
-    least = 2 if quick else claim.least
-    checks = claim.checks(results)
-    answers = {name: answer(of, least) for name, of in checks.items()}
-    came_out = verdict(answers)
-    reason = claim.reason if came_out == claim.explained else None
-    conditions = []
-    for name, of in checks.items():
-        held = [check.answer(least) == "holds" for check in of]
-        # What is nearest to failing says most; where nothing is known, nothing is tighter.
-        margins = [-np.inf if np.isnan(check.margin) else check.margin for check in of]
-        tight = of[min(range(len(of)), key=lambda k: (held[k], margins[k]))]
-        conditions.append(
-            {
-                "name": name,
-                "answer": answers[name],
-                "checks": len(of),
-                "holding": sum(held),
-                "tightest": _row(tight),
-            }
-        )
-    return {
-        **{name: getattr(claim, name) for name in ("id", "says", "test", "unit")},
-        "least_seeds": least,
-        "verdict": came_out,
-        "reason": reason(Evidence(results, checks, answers)) if reason else "",
-        "conditions": conditions,
-    }
-
-
-def measured(question: Question, results: Results) -> dict[str, Any]:
-    """The numbers that answer a question."""
-    found = question.checks(results).items()
-    rows = [{"name": name} | _row(check) for name, checks in found for check in checks]
-    return {"asks": question.asks, "unit": question.unit, "rows": rows}
-
-
-def _row(check: Check) -> dict[str, Any]:
-    ends = zip(("value", "low", "high"), check.interval(), strict=True)
-    known = {name: value if np.isfinite(value) else None for name, value in ends}
-    return {"what": check.what, "seeds": check.seeds, **known}
-
-
-def write_lines(diagrams: list[list[Diagram]], x_axis: str, path: Path) -> None:
-    """What the picture shows, as a table: a row for each point of each line."""
-    from .drawing import band
-
-    with replaced(path) as hidden, hidden.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["panel", "number", "line", x_axis, "mean", "low", "high", "seeds"])
-        for diagram in (one for row in diagrams for one in row):
-            for label, x, sample in diagram.lines():
-                value, half = band(sample)
-                columns = (x, value, value - half, value + half, np.isfinite(sample).sum(axis=1))
-                for row in zip(*(column.tolist() for column in columns), strict=True):
-                    writer.writerow([diagram.title, diagram.y, label, *row])

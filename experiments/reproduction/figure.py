@@ -3,28 +3,23 @@
 Each file of `figures` has one figure as a value of these classes; `engine` makes them.
 """
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from ...simulator.core.arrays import FloatArray
-from ...traces.confidence_intervals import Estimate, mean
+from .registration import Entry, registered
+from .verdicts import Average, Checks, Judged
 
 Shown = str | int | float
 """A level of a factor, as figures show it."""
 
 Results = Mapping[str, xr.Dataset]
-"""By name of a study or of trainings. Dimensions are the factors' names, `policy` and `seed`."""
-
-Verdict = Literal["reproduced", "reproduced under stated conditions", "not reproduced"]
-Answer = Literal["holds", "fails", "undecided"]
-
-SOME: Verdict = "reproduced under stated conditions"
-NONE: Verdict = "not reproduced"
+"""By name of a study or of trainings. Dimensions are the factors' names, `policy` and `seed`; and
+`warm-up`, the shares that are left out first, where there are several."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +83,8 @@ class Study:
         timed: whether `decision_s`, the median wall-clock time of a decision, is read too; it needs
             `trace.level = "slots"`.
         warmup: share of the slots that is left out first.
+        warmups: other shares, by which claims are judged again.
+        kept: variables that are stored, and all that claims and diagrams read.
     """
 
     name: str
@@ -102,6 +99,8 @@ class Study:
     learned: Mapping[str, str] = field(default_factory=dict)
     timed: bool = False
     warmup: float = 0.1
+    warmups: tuple[float, ...] = ()
+    kept: tuple[str, ...] = ("worst_emission_mg", "feasible_share")
 
 
 @dataclass(frozen=True)
@@ -121,6 +120,7 @@ class Trainings:
         quick_seeds: how many, with `--quick`.
         quick_keys: of all trainings, with `--quick`, beside `keys`.
         minutes: CPU time of all of them, in a full and in a quick run, about.
+        kept: variables that are stored, and all that claims and diagrams read.
     """
 
     name: str
@@ -128,10 +128,11 @@ class Trainings:
     policy: str
     factors: tuple[Factor, ...] = ()
     keys: Mapping[str, Any] = field(default_factory=dict)
-    seeds: int = 5
+    seeds: int = 10
     quick_seeds: int = 2
     quick_keys: Mapping[str, Any] = field(default_factory=dict)
     minutes: tuple[float, float] = (0.0, 0.0)
+    kept: tuple[str, ...] = ("system_cost", "evaluated_steps")
 
 
 @dataclass(frozen=True)
@@ -164,80 +165,20 @@ class Diagram:
             yield label, places, np.asarray(values.transpose(x, "seed").values, dtype=float)
 
 
-@dataclass(frozen=True)
-class Check:
-    """One comparison of a claim: the mean over seeds, or the median, and the range in which it must lie.
-
-    Attributes:
-        what: which one of them, such as "1100 Mcycles".
-        sample: (S,) independent values, one for each seed, paired by seed where it is a difference;
-            NaN where a seed says nothing.
-        low: the interval must lie above it.
-        high: the interval must lie below it.
-        log: the sample are positive ratios, whose geometric mean is meant.
-        skewed: the median is meant, and its interval is one of order statistics: as of trainings, of
-            which some get stuck. Of five seeds it reaches from the least to the largest, and is one
-            of 94 %.
-    """
-
-    what: str
-    sample: FloatArray
-    low: float = -math.inf
-    high: float = math.inf
-    log: bool = False
-    skewed: bool = False
-
-    @property
-    def seeds(self) -> int:
-        """How many say something."""
-        return int(np.isfinite(self.sample).sum())
-
-    def interval(self) -> tuple[float, float, float]:
-        """Mean or median, and the ends of its 95 % interval; NaN with fewer than two seeds."""
-        sample = self.sample[np.isfinite(self.sample)]
-        if len(sample) < 2:
-            return math.nan, math.nan, math.nan
-        if self.skewed:
-            from scipy.stats import binom
-
-            # The number of seeds below the median is binomial: so many may be left out at each end.
-            outside = max(int(binom.ppf(0.025, len(sample), 0.5)) - 1, 0)
-            return float(np.median(sample)), *np.sort(sample)[[outside, -1 - outside]].tolist()
-        found: Estimate = mean(np.log(sample) if self.log else sample)
-        ends = (found.value, found.low, found.high)
-        return tuple(math.exp(end) for end in ends) if self.log else ends  # type: ignore[return-value]
-
-    def answer(self, least: int) -> Answer:
-        """Whether it holds.
-
-        Args:
-            least: with fewer seeds it is undecided.
-        """
-        _, low, high = self.interval()
-        if self.seeds < least or math.isnan(low):
-            return "undecided"
-        if self.low < low and high < self.high:
-            return "holds"
-        return "fails" if high <= self.low or low >= self.high else "undecided"
-
-    @property
-    def margin(self) -> float:
-        """How far the mean is inside of its range, in half-widths of its interval; NaN if unknown."""
-        value, low, high = self.interval()
-        scale = math.log if self.log else float
-        if math.isnan(value):
-            return math.nan
-        # No ratio lies below zero: that is no end.
-        least_end = 0.0 if self.log else -math.inf
-        ends = [end for end in (self.low, self.high) if least_end < end < math.inf]
-        inside = [(scale(value) - scale(end)) * (1.0 if end == self.low else -1.0) for end in ends]
-        half = (scale(high) - scale(low)) / 2.0
-        least = min(inside, default=math.inf)
-        return least / half if half > 0.0 else math.copysign(math.inf, least) if least else 0.0
+def left_out(study: str, warmup: float) -> str:
+    """The name in `Results` of a study's numbers with another share of the slots left out first."""
+    return f"{study}, {100.0 * warmup:g} % left out"
 
 
-Checks = dict[str, list[Check]]
-"""By condition: what has to hold under it, all of it. A condition is what the paper leaves open."""
+class NotRun(Exception):  # noqa: N818 - no error: a state
+    """What is asked for was not run."""
+
+
+class Ran(dict[str, xr.Dataset]):
+    """Results of what was run; to ask for others raises `NotRun`."""
+
+    def __missing__(self, name: str) -> xr.Dataset:
+        raise NotRun(name)
 
 
 @dataclass(frozen=True)
@@ -246,43 +187,47 @@ class Evidence:
 
     Attributes:
         results: of the figure.
-        checks: of the claim.
-        answers: by condition.
+        judged: by subject and condition.
     """
 
     results: Results
-    checks: Checks
-    answers: Mapping[str, Answer]
+    judged: Mapping[str, Mapping[str, list[Judged]]]
+
+    @property
+    def checks(self) -> dict[str, list[Judged]]:
+        """By condition, of all subjects, whose names come first."""
+        return {
+            f"{subject}, {name}" if name else subject: of
+            for subject, conditions in self.judged.items()
+            for name, of in conditions.items()
+        }
 
 
 Reason = Callable[[Evidence], str]
-"""Why a verdict came out so: a sentence whose numbers are computed from the evidence."""
+"""Why a claim came out so: a sentence whose numbers are computed from the evidence."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What a paper says about a figure, in our words, and what decides whether it is so.
+    """What a paper says about a figure, and how it is looked up in the results.
+
+    Sentence, statistic, range, seeds and conditions are the registration's.
 
     Attributes:
-        id: unique.
-        says: the sentence.
-        test: statistic and threshold, in words.
-        unit: of the statistic; "1" for a number.
-        checks: from the results. A condition holds if all its checks do: each at its own 95 %
-            interval, as a claim that needs all of them is not helped by their number.
-        least: seeds that a verdict needs; fewer in a quick run.
-        reason: why the verdict is `explained`; another verdict is shown without it.
-        explained: the verdict that the reason fits.
+        id: of the registration.
+        subjects: by who is run, as the registration names them, its checks by condition; what they need
+            may not have been run.
+        reason: what explains the outcome.
     """
 
     id: str
-    says: str
-    test: str
-    unit: str
-    checks: Callable[[Results], Checks]
-    least: int = 10
+    subjects: Mapping[str, Callable[[Results], Checks]]
     reason: Reason | None = None
-    explained: Verdict = SOME
+
+    @property
+    def entry(self) -> Entry:
+        """What is registered."""
+        return registered().claim[self.id]
 
 
 @dataclass(frozen=True)
@@ -292,12 +237,14 @@ class Question:
     Attributes:
         asks: what is measured.
         unit: of the numbers.
-        checks: from the results; ranges have no meaning.
+        checks: from the results.
+        average: of each sample.
     """
 
     asks: str
     unit: str
     checks: Callable[[Results], Checks]
+    average: Average = "mean"
 
 
 @dataclass(frozen=True)
@@ -336,19 +283,3 @@ class Figure:
     def paper(self) -> str:
         """A or C if the id is a number of that paper's, as "a4"; empty for what no paper drew."""
         return self.id[0].upper() if self.id[0] in "ac" and self.id[1:].isdigit() else ""
-
-
-def verdict(answers: Mapping[str, Answer]) -> Verdict:
-    """Of a claim, from the answer under each condition."""
-    held = sum(answer == "holds" for answer in answers.values())
-    if held == 0:
-        return NONE
-    return "reproduced" if held == len(answers) else SOME
-
-
-def answer(checks: list[Check], least: int) -> Answer:
-    """Of a condition: it holds if all its checks do, and fails if one does."""
-    answers = {check.answer(least) for check in checks}
-    if answers == {"holds"}:
-        return "holds"
-    return "fails" if "fails" in answers else "undecided"

@@ -8,7 +8,9 @@ from typing import TypeVar
 import numpy as np
 import xarray as xr
 
-from .figure import Check, Checks, Diagram
+from .figure import Diagram
+from .registration import level_name
+from .verdicts import Check, Checks
 
 Data = TypeVar("Data", xr.Dataset, xr.DataArray)
 
@@ -25,10 +27,7 @@ def split(data: Data, *dims: str) -> Iterator[tuple[str, Data]]:
 
 def named(at: dict[str, object]) -> str:
     """A combination of values, as tables call it; a name alone where a value says enough."""
-    return ", ".join(
-        f"{value}" if isinstance(value, str) and " " in value else f"{dim} = {short(value)}"
-        for dim, value in at.items()
-    )
+    return ", ".join(level_name(dim, value) for dim, value in at.items())
 
 
 def title_of(data: xr.Dataset, *dims: str) -> str:
@@ -39,11 +38,6 @@ def title_of(data: xr.Dataset, *dims: str) -> str:
 def short(value: object) -> str:
     """A number without needless digits."""
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def sample(values: xr.DataArray) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
-    """(S,) by seed."""
-    return np.asarray(values.transpose("seed").values, dtype=float)
 
 
 def trained(data: xr.Dataset, label: str) -> list[str]:
@@ -100,10 +94,7 @@ def conditions(
     *dims: str,
     along: str = "",
     prefix: str = "",
-    low: float = -np.inf,
-    high: float = np.inf,
-    log: bool = False,
-    skewed: bool = False,
+    kept: xr.DataArray | None = None,
 ) -> Checks:
     """A condition for each place of `dims`, with a check for each place of `along`, or with one.
 
@@ -113,18 +104,23 @@ def conditions(
         dims: which.
         along: a dimension.
         prefix: of the conditions' names.
-        low: as for `Check`, and so the others.
-        high: see there.
-        log: see there.
-        skewed: see there.
+        kept: over dimensions of the values, whether what is compared keeps all limits; by default where
+            values are known.
     """
     found: Checks = {}
+    order = [*dims, *([along] if along else []), "seed"]
     for what, array in (values if isinstance(values, Mapping) else {"{}": values}).items():
-        for name, part in split(array, *dims):
-            for at in part[along].values.tolist() if along else [""]:
-                one = sample(part.sel({along: at}) if along else part)
-                check = Check(what.format(short(at)), one, low, high, log, skewed)
-                found.setdefault(", ".join(filter(None, (prefix, name))), []).append(check)
+        ordered = array.transpose(*order)
+        samples, shares = ordered.values.astype(float), None
+        if kept is not None:
+            shares = kept.broadcast_like(ordered).transpose(*order).values.astype(float)
+        levels = [ordered[dim].values.tolist() for dim in order[:-1]]
+        for place in np.ndindex(samples.shape[:-1]):
+            at = [of[k] for of, k in zip(levels, place, strict=True)]
+            name = named(dict(zip(dims, at, strict=False)))
+            called = what.format(short(at[-1]) if along else "")
+            check = Check(called, samples[place], None if shares is None else shares[place])
+            found.setdefault(", ".join(filter(None, (prefix, name))), []).append(check)
     return found
 
 

@@ -1,32 +1,100 @@
-"""The page about all figures that were made: Markdown and HTML, from their `results.json`."""
+"""The page about all figures whose numbers are in a folder: Markdown and HTML, made of these alone."""
 
-import json
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from html import escape
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 from ...simulator.core.outputs import put_text
 from .catalogue import FIGURES, PAPERS
-from .sentences import interval
+from .drawing import draw_stored
+from .figure import Figure, NotRun, Ran
+from .judging import Judgement, Subject, answers, judge
+from .registration import registered
+from .sentences import interval, listed
+from .stored import NAME, load
+from .verdicts import LEAST_KEPT, LEVEL, NEAR, SAME, Judged, condition
+
+TITLE = "Both papers, run again"
 
 INTRO = (
-    "A claim is reproduced if it holds under every condition that the paper leaves open, reproduced "
-    "under stated conditions if under some of them, else not reproduced. It holds under a condition "
-    "if the 95 % interval over seeds of each of its comparisons lies on the right side of a threshold "
-    "that was set from the paper's sentence. Measured is, over all conditions, the comparison that is "
-    "nearest to failing under the condition where it fares best, and in brackets the number of seeds."
+    (
+        f"Each claim was registered with its statistic, range, seeds and conditions before it was judged "
+        f"(first on {registered().written}; what was changed later is told beside it). Under each condition "
+        "that the paper leaves open, comparisons hold, are reversed (the interval lies wholly on the wrong "
+        "side) or are undecided. Intervals are corrected by Holm's procedure, "
+        f"{100.0 * LEVEL:g} % over all comparisons that a verdict looks at. A condition holds if all of its "
+        "comparisons do, and is reversed if one is. What is the same in each instance is algebra: no interval, "
+        "no chance; if both sides are the same, it is equal. A comparison in less than "
+        f"{100.0 * LEAST_KEPT:g} % of whose instances all limits are kept is infeasible. Conditions of whose "
+        f"values {100.0 * SAME:g} % agree to {100.0 * NEAR:g} % are one."
+    ),
+    (
+        "The verdict is on what is printed: the paper's own words for what is measured, its algorithm, its "
+        "settings. Reproduced as printed: all conditions hold. Reproduced under conditions: some do. Refuted: "
+        "none does, and one at least is reversed or equal. Undecided: none is either. Not testable: what is "
+        "printed cannot be run within its limits, or a parameter that is not stated decides. Other algorithms "
+        "under names of their own, and other readings of what is measured, stand beside it and decide nothing."
+    ),
 )
 
 QUICK = "From a quick run: few seeds, few points. Its verdicts say nothing."
 
-CLAIM = ("figure", "claim", "test", "measured", "holds under", "verdict", "reason")
-CONDITION = ("condition", "holds", "nearest to failing", "measured", "seeds")
+CLAIM = (
+    "figure",
+    "claim",
+    "as printed",
+    "what was run as printed",
+    "beside it",
+    "by another reading",
+)
+CONDITION = (
+    "condition",
+    "outcome",
+    "comparisons",
+    "nearest to failing",
+    "measured",
+    "level",
+    "instances",
+)
+COST = ("figure", "made", "by edgesim", "CPU time")
 
-About = dict[str, Any]
-"""What is in a figure's `results.json`, or a part of it."""
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading, with what links to it."""
+
+    level: int
+    text: str
+    anchor: str = ""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph; strong, where it leads to others."""
+
+    text: str
+    strong: bool = False
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Of a figure."""
+
+    figure: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """With links to figures in its first column, if they are ids."""
+
+    heads: Sequence[str]
+    rows: list[list[str]]
+
+
+Block = Heading | Text | Picture | Table
 
 
 def write_pages(folder: Path) -> list[Path]:
@@ -38,96 +106,220 @@ def write_pages(folder: Path) -> list[Path]:
     Returns:
         Their paths.
     """
-    found = (json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*/results.json"))
-    by_id = {about["id"]: about for about in found}
-    figures = [by_id[name] for name in FIGURES if name in by_id]
-    pages = {folder / "index.md": _markdown(figures), folder / "index.html": _html(figures)}
+    blocks = list(page(folder))
+    pages = {folder / "index.md": _markdown(blocks), folder / "index.html": _html(blocks)}
     for path, text in pages.items():
         put_text(path, text)
     return list(pages)
 
 
-def best(claim: About) -> tuple[str, str]:
-    """What was measured under the condition that decides, and how many conditions hold."""
-    conditions = claim["conditions"]
-    holding = sum(one["answer"] == "holds" for one in conditions)
-    condition = max(
-        conditions, key=lambda one: (one["answer"] == "holds", one["holding"] / one["checks"])
+def redraw(folder: Path) -> None:
+    """Pictures and page of a folder, from its numbers alone."""
+    for name, figure in FIGURES.items():
+        if (folder / name / NAME).exists():
+            draw_stored(figure, folder / name)
+    write_pages(folder)
+
+
+def page(folder: Path) -> Iterator[Block]:
+    """What the page says, from the numbers in a folder."""
+    found = {
+        name: load(folder / name / NAME) for name in FIGURES if (folder / name / NAME).exists()
+    }
+    results = {name: found[name][1] if name in found else Ran() for name in FIGURES}
+    judgements = {
+        name: [judge(claim, figure, results[name]) for claim in figure.claims]
+        for name, figure in FIGURES.items()
+    }
+    yield Heading(1, TITLE)
+    yield from (Text(text) for text in INTRO)
+    if any(about["quick"] for about, _ in found.values()):
+        yield Text(QUICK, strong=True)
+    yield Table(CLAIM, [_claim_row(name, one) for name, of in judgements.items() for one in of])
+    if found:
+        yield Heading(2, "Where the numbers are from")
+        yield Table(COST, [_cost_row(name, about["made"]) for name, (about, _) in found.items()])
+    if missing := [name for name in FIGURES if name not in found]:
+        yield Text(f"Not run: {listed(missing)}.")
+    for paper, of_paper in groupby(FIGURES.values(), key=lambda figure: figure.paper):
+        yield Heading(2, PAPERS[paper])
+        for figure in of_paper:
+            shown = (folder / figure.id / f"{figure.id}.svg").exists()
+            yield from _figure(figure, judgements[figure.id], results[figure.id], shown)
+
+
+def _claim_row(name: str, one: Judgement) -> list[str]:
+    printed = [subject for subject in one.subjects if subject.printed]
+    ours = [subject for subject in one.subjects if not subject.printed]
+    run = "; ".join(f"{subject.name}: {_counts(subject)}" for subject in printed)
+    beside = "; ".join(f"{subject.name}: {_counts(subject)}" for subject in ours)
+    read = "; ".join(
+        f"{subject.name}: {_counts(subject, True)}" for subject in one.subjects if subject.readings
     )
-    tight = condition["tightest"]
-    measured = f"{_interval(tight, claim['unit'])} [{tight['seeds']}], {tight['what']}"
-    if len(conditions) > 1:
-        measured += f" ({condition['name']})"
-    return measured, f"{holding} of {len(conditions)}"
+    return [name, one.claim.entry.says, one.verdict, run, beside, read]
 
 
-def _claim_rows(figures: Sequence[About]) -> Iterator[list[str]]:
-    for about in figures:
-        for claim in about["claims"]:
-            texts = (claim[name] for name in ("says", "test"))
-            yield [about["id"], *texts, *best(claim), claim["verdict"], claim["reason"]]
+def _counts(subject: Subject, other: bool = False) -> str:
+    """'holds under 6 of 24 conditions, reversed under 2'."""
+    if not subject.run:
+        return "not run"
+    outcomes = list(subject.outcomes(other).values())
+    if not outcomes:
+        return "nothing"
+    rest = (one for one in ("reversed", "equal", "infeasible", "undecided"))
+    counted = [f"{one} under {outcomes.count(one)}" for one in rest if outcomes.count(one)]  # type: ignore[arg-type]
+    return ", ".join([f"holds under {outcomes.count('holds')} of {len(outcomes)}", *counted])
 
 
-def _condition_rows(claim: About) -> Iterator[list[str]]:
-    for one in claim["conditions"]:
-        text = {"holds": "yes", "fails": "no", "undecided": "undecided"}[one["answer"]]
-        if one["checks"] > 1:
-            text += f", {one['holding']} of {one['checks']}"
-        tight = one["tightest"]
-        measured = _interval(tight, claim["unit"])
-        yield [one["name"], text, tight["what"], measured, str(tight["seeds"])]
+def _cost_row(name: str, made: dict[str, object]) -> list[str]:
+    return [name, str(made["date"]), str(made["edgesim"]), f"{made['cpu_min']} min"]
 
 
-def _number_rows(question: About) -> Iterator[list[str]]:
-    for row in question["rows"]:
-        yield [row["name"], row["what"], _interval(row, "1"), str(row["seeds"])]
+def _figure(
+    figure: Figure, judgements: list[Judgement], results: Ran, shown: bool
+) -> Iterator[Block]:
+    yield Heading(3, f"{figure.id}: {figure.title}", figure.id)
+    if shown:
+        yield Picture(figure.id, figure.title)
+    yield Text(f"`edgesim reproduce {figure.id}`. {figure.notes}")
+    for one in judgements:
+        yield from _claim(one)
+    for question in figure.questions:
+        try:
+            rows = [
+                [name, found.what, _measured(found, "1"), str(found.seeds)]
+                for name, found in answers(question, results)
+            ]
+        except NotRun:
+            yield Text(f"{question.asks} Not run.")
+            continue
+        yield Text(question.asks, strong=True)
+        yield Table(("", "", question.unit, "instances"), rows)
 
 
-def _interval(found: About, unit: str) -> str:
-    names = ("value", "low", "high")
-    value, low, high = (math.nan if found[name] is None else found[name] for name in names)
-    return interval(value, low, high, unit)
+def _claim(one: Judgement) -> Iterator[Block]:
+    entry = one.claim.entry
+    yield Text(f"{entry.says} {one.verdict.capitalize()}.", strong=True)
+    yield Text(f"Registered as {one.claim.id}: {entry.test}; {entry.seeds} seeds.")
+    if text := " ".join(_sentences(one)):
+        yield Text(text)
+    for subject in one.subjects:
+        if not subject.run:
+            continue
+        kind = "as printed" if subject.printed else "beside it"
+        yield Text(f"{subject.name} ({kind}):")
+        own = [_row(name, of, subject, entry.unit) for name, of in subject.conditions.items()]
+        read = [_row(name, of, subject, entry.unit) for name, of in subject.readings.items()]
+        yield Table(CONDITION, [*own, *([f"another reading: {row[0]}", *row[1:]] for row in read)])
+    if entry.changed:
+        yield Table(
+            ("changed", "what", "why", "results were seen"),
+            [
+                [str(of.date), of.what, of.why, "yes" if of.after_first_look else "no"]
+                for of in entry.changed
+            ],
+        )
 
 
-def _by_paper(figures: Sequence[About]) -> Iterator[tuple[str, Iterator[About]]]:
-    for paper, of_paper in groupby(figures, key=lambda about: str(about["paper"])):
-        yield PAPERS[paper], of_paper
+def _sentences(one: Judgement) -> Iterator[str]:
+    """Why the verdict follows, from what was judged alone."""
+    entry = one.claim.entry
+    if absent := [subject.name for subject in one.subjects if not subject.run]:
+        yield f"Not run: {listed(absent)}."
+    for subject in one.subjects:
+        outcomes = subject.outcomes()
+        for outcome, said in (
+            ("holds", "holds under"),
+            ("reversed", "is reversed under"),
+            ("equal", "makes no difference under"),
+            ("infeasible", "has too few instances within all limits under"),
+        ):
+            names = [name for name, found in outcomes.items() if found == outcome]
+            if not names:
+                continue
+            where = _where(names, len(outcomes))
+            kept = [100.0 * subject.kept[name] for name in names]
+            limits = (
+                f" (in {min(kept):.0f} % of them at the least)" if outcome == "infeasible" else ""
+            )
+            yield f"{subject.name} {said} {where}{limits}."
+    if any(
+        of.algebra
+        for subject in one.subjects
+        for found in subject.conditions.values()
+        for of in found
+    ):
+        yield f"Algebra, where nothing varies: {entry.algebra}" if entry.algebra else ""
+    if entry.missing:
+        yield f"What decides is not stated: {entry.missing}."
+    for choice in one.again:
+        verdict = one.again[choice]
+        same = "the same" if choice not in one.depends else f"{verdict}: it depends on this choice"
+        yield f"With {choice} the verdict is {same}."
+    if one.reason:
+        yield one.reason
 
 
-def _markdown(figures: Sequence[About]) -> str:
-    lines = ["# Both papers, run again", "", INTRO, ""]
-    if any(about["quick"] for about in figures):
-        lines += [f"**{QUICK}**", ""]
-    if claims := list(_claim_rows(figures)):
-        lines += _markdown_table(CLAIM, ([f"[{row[0]}](#{row[0]})", *row[1:]] for row in claims))
-    for heading, of_paper in _by_paper(figures):
-        lines += ["", f"## {heading}"]
-        for about in of_paper:
-            lines += _markdown_figure(about)
-    return "\n".join([*lines, ""])
+def _where(names: list[str], conditions: int) -> str:
+    """Under which conditions, by name if they are few."""
+    if len(names) == conditions:
+        return "the one condition" if conditions == 1 else f"all {conditions} conditions"
+    text = f"{len(names)} of {conditions} conditions"
+    return f"{text}: {listed(f'({name})' for name in names)}"
 
 
-def _markdown_figure(about: About) -> Iterator[str]:
-    name, title = about["id"], about["title"]
-    yield from ("", f'### <a id="{name}"></a>{name}: {title}')
-    yield from ("", f"![{title}]({name}/{name}.png)")
-    files = f"[SVG]({name}/{name}.svg), [PDF]({name}/{name}.pdf), [numbers]({name}/lines.csv)"
-    yield from ("", f"`{about['command']}` ({files}). {about['notes']}")
-    for claim in about["claims"]:
-        text = f"**{claim['says']}** {claim['verdict']}. {claim['reason']}"
-        yield from ("", text.rstrip(), "")
-        yield from _markdown_table(CONDITION, _condition_rows(claim))
-    for question in about["questions"]:
-        yield from ("", f"**{question['asks']}**", "")
-        yield from _markdown_table(("", "", question["unit"], "seeds"), _number_rows(question))
+def _row(name: str, of: list[Judged], subject: Subject, unit: str) -> list[str]:
+    holding = [one.outcome == "holds" for one in of]
+    # What fails says most; else what lies nearest to an end of the range has the widest interval.
+    worst = min(range(len(of)), key=lambda k: (holding[k], of[k].outcome == "undecided", k))
+    shown = of[worst]
+    outcome = condition(of)
+    algebra = ", algebra" if all(one.algebra for one in of) else ""
+    more = subject.repeats.get(name, [])
+    called = name or "the one"
+    if more:
+        called += f"; and, nearly the same: {listed(f'({one})' for one in more)}"
+    level = "" if shown.algebra else f"{100.0 * LEVEL / shown.divisor:.2g} %"
+    return [
+        called,
+        f"{outcome}{algebra}",
+        f"{sum(holding)} of {len(of)} hold",
+        shown.what,
+        _measured(shown, unit),
+        level,
+        f"{shown.seeds} of {shown.runs}",
+    ]
 
 
-def _markdown_table(heads: Sequence[str], rows: Iterator[list[str]]) -> Iterator[str]:
-    yield "| " + " | ".join(heads) + " |"
-    yield "| " + " | ".join("---" for _ in heads) + " |"
-    for row in rows:
-        cells = (cell.replace("|", "\\|").replace("\n", " ") for cell in row)
-        yield "| " + " | ".join(cells) + " |"
+def _measured(found: Judged, unit: str) -> str:
+    return interval(*found.interval, "1" if unit == "as the reading" else unit)
+
+
+def _markdown(blocks: Iterable[Block]) -> str:
+    lines: list[str] = []
+    for block in blocks:
+        match block:
+            case Heading(level, text, anchor):
+                link = f'<a id="{anchor}"></a>' if anchor else ""
+                lines += [f"{'#' * level} {link}{text}", ""]
+            case Text(text, strong):
+                lines += [f"**{text}**" if strong else text, ""]
+            case Picture(name, title):
+                lines += [f"![{title}]({name}/{name}.svg)", ""]
+            case Table(heads, rows):
+                lines += [_line(heads), _line(["---"] * len(heads))]
+                lines += [_line(_linked(row, "[{0}](#{0})")) for row in rows]
+                lines.append("")
+    return "\n".join(lines)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+
+def _linked(row: list[str], link: str) -> list[str]:
+    """With a link where the first cell is a figure's id."""
+    return [link.format(row[0]), *row[1:]] if row[0] in FIGURES else row
 
 
 STYLE = """
@@ -136,67 +328,35 @@ body { margin: 0 auto; padding: 1rem 2rem 3rem; max-width: 84rem; color: #1c2430
 table { border-collapse: collapse; font-size: 0.85rem; margin: 0.5rem 0 1rem; }
 th, td { text-align: left; vertical-align: top; padding: 0.3rem 0.8rem 0.3rem 0;
   border-bottom: 1px solid #d5dae1; }
-img { max-width: 100%; height: auto; }
-.scroll { overflow-x: auto; }
-.reproduced { font-weight: 600; } .not { font-weight: 600; text-decoration: underline; }
-.warning { background: #fff1e3; color: #8a3b00; padding: 0.5rem 0.8rem; }
-details { margin: 0.4rem 0; } .note { color: #5b6675; max-width: 80ch; }
+img { max-width: 100%; height: auto; } p { max-width: 100ch; } .scroll { overflow-x: auto; }
 """
 
 
-def _html(figures: Sequence[About]) -> str:
-    parts = ["<h1>Both papers, run again</h1>", f'<p class="note">{escape(INTRO)}</p>']
-    if any(about["quick"] for about in figures):
-        parts.append(f'<p class="warning">{escape(QUICK)}</p>')
-    links = {
-        0: lambda name: f'<a href="#{name}">{name}</a>',
-        5: lambda text: f'<span class="{text.split()[0]}">{escape(text)}</span>',
-    }
-    parts.append(_html_table(CLAIM, _claim_rows(figures), links))
-    for heading, of_paper in _by_paper(figures):
-        parts.append(f"<h2>{escape(heading)}</h2>")
-        for about in of_paper:
-            parts += _html_figure(about)
+def _html(blocks: Iterable[Block]) -> str:
+    parts: list[str] = []
+    for block in blocks:
+        match block:
+            case Heading(level, text, anchor):
+                link = f' id="{anchor}"' if anchor else ""
+                parts.append(f"<h{level}{link}>{escape(text)}</h{level}>")
+            case Text(text, strong):
+                said = escape(text)
+                parts.append(f"<p>{f'<b>{said}</b>' if strong else said}</p>")
+            case Picture(name, title):
+                parts.append(f'<img src="{name}/{name}.svg" alt="{escape(title)}">')
+            case Table(heads, rows):
+                head = "".join(f"<th>{escape(one)}</th>" for one in heads)
+                body = "".join(f"<tr>{_cells(row)}</tr>" for row in rows)
+                parts.append(f'<div class="scroll"><table><tr>{head}</tr>{body}</table></div>')
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Both papers, run again</title><style>{STYLE}</style></head>\n"
-        f"<body>{''.join(parts)}</body></html>\n"
+        f"<title>{TITLE}</title><style>{STYLE}</style></head>\n<body>{''.join(parts)}</body></html>\n"
     )
 
 
-def _html_figure(about: About) -> Iterator[str]:
-    name, title = about["id"], escape(about["title"])
-    yield f'<h3 id="{name}">{name}: {title}</h3><img src="{name}/{name}.svg" alt="{title}">'
-    yield (
-        f'<p class="note"><code>{escape(about["command"])}</code> '
-        f'(<a href="{name}/{name}.pdf">PDF</a>, <a href="{name}/lines.csv">numbers</a>). '
-        f"{escape(about['notes'])}</p>"
-    )
-    for claim in about["claims"]:
-        says = (
-            f"<b>{escape(claim['says'])}</b> {escape(claim['verdict'])}. {escape(claim['reason'])}"
-        )
-        table = _html_table(CONDITION, _condition_rows(claim))
-        yield f"<details><summary>{says}</summary>{table}</details>"
-    for question in about["questions"]:
-        table = _html_table(("", "", question["unit"], "seeds"), _number_rows(question))
-        asks = f"<b>{escape(question['asks'])}</b>"
-        yield f"<details><summary>{asks}</summary>{table}</details>"
-
-
-def _html_table(
-    heads: Sequence[str],
-    rows: Iterator[list[str]],
-    markup: dict[int, Callable[[str], str]] | None = None,
-) -> str:
-    """With the markup of some columns."""
-    marked = markup or {}
-    head = "".join(f"<th>{escape(one)}</th>" for one in heads)
-    body = "".join(
-        "<tr>"
-        + "".join(f"<td>{marked.get(k, escape)(cell)}</td>" for k, cell in enumerate(row))
-        + "</tr>"
-        for row in rows
-    )
-    return f'<div class="scroll"><table><tr>{head}</tr>{body}</table></div>'
+def _cells(row: list[str]) -> str:
+    first, *rest = (escape(cell) for cell in row)
+    if row[0] in FIGURES:
+        first = f'<a href="#{first}">{first}</a>'
+    return "".join(f"<td>{cell}</td>" for cell in (first, *rest))

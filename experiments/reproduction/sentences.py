@@ -8,7 +8,6 @@ import numpy as np
 
 from ...scenarios.loading import load_table
 from ...traces.confidence_intervals import Estimate, format_estimate
-from .figure import Evidence
 
 
 @cache
@@ -46,32 +45,10 @@ def interval(value: float, low: float, high: float, unit: str = "1") -> str:
     if np.isnan(value):
         return "unknown"
     suffix = "" if unit == "1" else f" {unit}"
+    if not np.isfinite([low, high]).all():
+        return f"{value:.4g}{suffix}, no interval"
+    if low == value == high:
+        return f"{value:.4g}{suffix}, no variance"
     if abs((high - value) - (value - low)) > 0.02 * (high - low):
         return f"{value:.4g} ({low:.4g} to {high:.4g}){suffix}"
     return f"{format_estimate(Estimate(value, high - value))}{suffix}"
-
-
-def held_by(evidence: Evidence, parts: Iterable[str]) -> str:
-    """'P2 in 8 of 10, AAC in 0 of 4': under how many conditions a claim holds, by a part of their names."""
-    found = []
-    for part in parts:
-        answers = [one for name, one in evidence.answers.items() if part in name.split(", ")]
-        found.append(f"{part} in {answers.count('holds')} of {len(answers)}")
-    return ", ".join(found)
-
-
-def held_at(evidence: Evidence) -> str:
-    """The conditions under which a claim holds, in brackets."""
-    return listed(f"({name})" for name, answer in evidence.answers.items() if answer == "holds")
-
-
-def ahead(evidence: Evidence, what: str = "") -> str:
-    """'44 of 45': of the seeds of all checks, or of those that are called `what`, how many pass alone."""
-    inside = [
-        check.low < value < check.high
-        for checks in evidence.checks.values()
-        for check in checks
-        if what in ("", check.what)
-        for value in check.sample[np.isfinite(check.sample)]
-    ]
-    return f"{sum(inside)} of {len(inside)}"

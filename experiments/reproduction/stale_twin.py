@@ -6,7 +6,7 @@ import xarray as xr
 
 from . import stream_figures as stream
 from . import task_figures as tasks
-from .figure import Checks, Diagram, Factor, Figure, Question, Results, Shown, Study, factor
+from .figure import Diagram, Factor, Figure, Question, Results, Shown, Study, factor
 from .measure import EMISSION, conditions, curves
 from .training_settings import (
     EASY,
@@ -17,6 +17,7 @@ from .training_settings import (
     ddpg_tasks,
     dqn_stream,
 )
+from .verdicts import Checks
 
 LOSS = factor(
     "loss",
@@ -66,6 +67,7 @@ def stream_figure(varied: Factor, title: str) -> Figure:
         varied,
         keys={"run.slots": stream.SLOTS} | PERIODIC,
         learned=stream.LEARNED,
+        warmups=(),
         **stream.FEW,
     )
     return Figure(

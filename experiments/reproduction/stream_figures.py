@@ -2,34 +2,28 @@
 
 What the paper calls system cost is the objective of P2, A(20). It does not say over what it is summed
 or discounted; here it is the mean per slot of a run whose first quarter is left out, as in the
-evaluation of trainings. Where it matters, claims are also judged by what P1 minimises, the energy per
-bit, and by the bits that wait: these readings are conditions of the claim.
+evaluation of trainings; claims are judged again with the first half left out. By what P1 minimises, the
+energy per bit, and by the bits that wait they are judged too: these are other readings.
 
-The joint scheme of the paper is learned by AAC. Its benchmarks without one part of the optimisation are
-P2 solved in each slot with that part taken out, the best that any learner of them could come to.
+Algorithm 1 of the paper solves P2 in each slot, and AAC learns to. The benchmarks without one part of the
+optimisation are P2 solved in each slot with that part taken out, the best that any learner of them could
+come to.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import xarray as xr
 
-from .figure import (
-    Checks,
-    Claim,
-    Diagram,
-    Evidence,
-    Factor,
-    Question,
-    Reason,
-    Results,
-    Study,
-    factor,
-)
+from .figure import Diagram, Factor, NotRun, Question, Results, Study, Trainings, factor
 from .measure import conditions, labels, of_policy
-from .sentences import held_by, listed, shipped
+from .sentences import shipped
 from .training_settings import BASELINES, NETWORK_A
+from .verdicts import Checks
+
+PRINTED_1, PRINTED_AAC, GUIDED_AAC = "Algorithm 1 (P2 in each slot)", "AAC as printed", "guided AAC"
+"""Who is judged."""
 
 JOINT = "joint (P2 in each slot)"
 RADIO, COMPUTE = "radio alone", "compute alone"
@@ -53,6 +47,9 @@ N_TRAINED, M_TRAINED = (shipped(NETWORK_A, f"{key}.count") for key in ("devices"
 """Devices and SBSs of the network in which policies are trained."""
 
 COST = "system cost, P2 [bit²/slot]"
+
+KEPT = ("objective", "energy_per_bit_j", "power_w", "queue_bits")
+QUEUES = ("queue_bits", "station_queue_bits")
 
 
 class Reading(NamedTuple):
@@ -88,9 +85,7 @@ NOT_STATED = (
     "Not stated: the area, path loss, arrivals, energy constants, V, and how the cost is averaged "
     "(docs/reproduction.md). "
 )
-TRAINED = (
-    f"AAC was trained with {N_TRAINED} devices and {M_TRAINED} SBSs, and runs with all others."
-)
+TRAINED = f"Guided AAC was trained with {N_TRAINED} devices and {M_TRAINED} SBSs, and runs with all others."
 
 LOAD = factor(
     "arrivals", "tasks.mean", [f"{mean} Mbit" for mean in (0.4, 0.6, 0.75)], quick=("0.6 Mbit",)
@@ -105,14 +100,22 @@ def devices(*counts: int, quick: tuple[int, ...] = ()) -> Factor:
 def study(name: str, policies: Mapping[str, str], *factors: Factor, **changes: Any) -> Study:
     """A study of paper A's network, as most figures have it; `changes` are attributes of `Study`."""
     usual = Study(
-        name, NETWORK_A, policies, factors, {"run.slots": SLOTS}, quick_keys=QUICK, warmup=WARM_UP
+        name,
+        NETWORK_A,
+        policies,
+        factors,
+        {"run.slots": SLOTS},
+        quick_keys=QUICK,
+        warmup=WARM_UP,
+        warmups=(0.5,),
+        kept=KEPT,
     )
     return replace(usual, **changes)
 
 
 def sca_study(*factors: Factor) -> Study:
     """P2 by successive convex approximation takes far longer than by search: fewer seeds."""
-    return study("sca", {JOINT: "lyapunov", SCA: "sca"}, *factors, **FEW)
+    return study("sca", {JOINT: "lyapunov", SCA: "sca"}, *factors, warmups=(), **FEW)
 
 
 def costs(data: xr.Dataset) -> xr.DataArray:
@@ -121,31 +124,30 @@ def costs(data: xr.Dataset) -> xr.DataArray:
     return xr.concat(values, "reading").assign_coords(reading=list(BY_READING))
 
 
-def cost_diagrams(
-    results: Results, study: str, legend: Mapping[str, str] | None = None, **at: Any
-) -> list[Diagram]:
-    """A diagram for each reading of the cost.
+def cost_diagrams(results: Results, *studies: str, **at: Any) -> list[Diagram]:
+    """A diagram for each reading of the cost, of the policies of all studies that were run.
 
     Args:
-        results: with the study, and with `sca` where the legend asks for what it does not have.
-        study: its name.
-        legend: by policy, its label; the policies of the study, by default.
+        results: with the studies, the first at least.
+        studies: their names; a policy is drawn from the first that has it.
         at: the one place of other dimensions, which is the title.
     """
-    data = results[study].sel(at)
-    legend = legend or {label: label for label in labels(data)}
-    sources = [data if name in labels(data) else results["sca"].sel(at) for name in legend]
-    title = ", ".join(f"N = {value}" for value in at.values())
+    first, *more = studies
+    shown = [results[first], *(results[name] for name in more if name in results)]
+    places = [
+        data.sel({dim: value for dim, value in at.items() if dim in data.dims}) for data in shown
+    ]
+    title = ", ".join(f"{dim} = {value}" for dim, value in at.items())
+
+    def lines(reading: Reading) -> dict[str, xr.DataArray]:
+        found: dict[str, xr.DataArray] = {}
+        for data in places:
+            for label in labels(data):
+                found.setdefault(label, of_policy(reading.of(data), data, label))
+        return found
+
     return [
-        Diagram(
-            title,
-            f"{reading.axis} [{reading.unit}]",
-            {
-                label: of_policy(reading.of(source), source, policy)
-                for (policy, label), source in zip(legend.items(), sources, strict=True)
-            },
-        )
-        for reading in READINGS
+        Diagram(title, f"{reading.axis} [{reading.unit}]", lines(reading)) for reading in READINGS
     ]
 
 
@@ -154,72 +156,73 @@ def two_by_two(diagrams: list[Diagram]) -> list[list[Diagram]]:
     return [diagrams[:2], diagrams[2:]]
 
 
-def joint_below_parts(*dims: str, along: str = "") -> Callable[[Results], Checks]:
+def joint_below_parts(
+    study: str, joint: str, *dims: str, along: str = ""
+) -> Callable[[Results], Checks]:
     """That the joint scheme costs less than either of its parts.
 
-    By P2 in each slot, paired by seed, for each place of some dimensions; by AAC, paired by training.
+    Paired by seed; or by training, if the joint scheme learns.
+
+    Args:
+        study: with the parts.
+        joint: the label of the joint scheme.
+        dims: of which each place is a condition, beside the readings.
+        along: a dimension of which each place is a comparison.
     """
 
-    def differences(name: str, joint: xr.DataArray, parts: xr.DataArray) -> dict[str, xr.DataArray]:
-        place = f", {along} = {{}}" if along else ""
-        names = (RADIO, COMPUTE)
-        return {f"{part} over {name}{place}": parts.sel(policy=part) - joint for part in names}
-
     def checks(results: Results) -> Checks:
-        cost, data = costs(results["schemes"]), results["learned"]
-        learned = costs(data)
-        in_slots = differences(JOINT, cost.sel(policy=JOINT), cost)
-        by_aac = differences(AAC, of_policy(learned, data, AAC), learned.mean("seed"))
-        slots, aac = (
-            conditions(of, "reading", *more, along=along, prefix=prefix, low=0.0)
-            for of, more, prefix in ((in_slots, dims, "P2 in each slot"), (by_aac, (), AAC))
-        )
-        return {**slots, **aac}
+        data = results[study]
+        cost, place = costs(data), f", {along} = {{}}" if along else ""
+        of = of_policy(cost, data, joint)
+        parts = cost if joint in data["policy"].values else cost.mean("seed")
+        over = {f"{part}{place}": parts.sel(policy=part) - of for part in (RADIO, COMPUTE)}
+        return conditions(over, "reading", *dims, along=along)
 
     return checks
 
 
-def claim(
-    id: str,
-    says: str,
-    test: str,
-    checks: Callable[[Results], Checks],
-    reason: Reason,
-    least: int = 5,
-) -> Claim:
-    """With a reading of the cost in each condition, whose unit its numbers have."""
-    return Claim(id, says, test, "as the condition", checks, least, reason)
+@dataclass(frozen=True)
+class PrintedByCount:
+    """Policies as printed at several numbers of devices: a flat network fits one, so each has its own.
 
+    Attributes:
+        counts: of devices.
+        policies: that are run beside them.
+        learned: by label, the trainings for a number of devices.
+    """
 
-def by_reading(why: str, *more: str) -> Reason:
-    """By which reading, or other part of a condition, a claim holds; and a sentence."""
+    counts: tuple[int, ...]
+    policies: Mapping[str, str]
+    learned: Mapping[str, Callable[[int], Trainings]]
 
-    def reason(evidence: Evidence) -> str:
-        return f"It holds by {held_by(evidence, (*BY_READING, *more))} conditions. {why}"
+    @property
+    def trainings(self) -> tuple[Trainings, ...]:
+        """For each number and label."""
+        return tuple(make(count) for count in self.counts for make in self.learned.values())
 
-    return reason
+    @property
+    def studies(self) -> tuple[Study, ...]:
+        """One for each number."""
+        return tuple(
+            study(
+                f"printed-{count}",
+                self.policies,
+                devices(count),
+                learned={label: make(count).name for label, make in self.learned.items()},
+            )
+            for count in self.counts
+        )
 
+    def joined(self, results: Results) -> xr.Dataset:
+        """All numbers of devices that were run, in one dataset.
 
-def why_joint(evidence: Evidence) -> str:
-    """And where compute alone has a lower value of P2."""
-    text = by_reading(
-        "P2 pays for its low energy with queues, which V and beta allow, and the schemes that run CPUs "
-        "or radio at full speed have shorter ones.",
-        AAC,
-    )(evidence)
-    prefix = f"P2 in each slot, {P2}, "
-    lower = [
-        f"({name.removeprefix(prefix)}{check.what.removeprefix(f'{COMPUTE} over {JOINT}')})"
-        for name, checks in evidence.checks.items()
-        for check in checks
-        if name.startswith(prefix) and check.what.startswith(COMPUTE) and check.interval()[0] < 0.0
-    ]
-    if not lower:
-        return text
-    return (
-        f"{text} Compute alone has the lower value of P2 in the mean under {listed(lower)}: what is "
-        "least in each slot need not be in the long run, as P2's value rewards few, large departures."
-    )
+        Raises:
+            NotRun: none was.
+        """
+        names = [one.name for one in self.studies if one.name in results]
+        if not names:
+            raise NotRun(self.studies[0].name)
+        return xr.concat([results[name] for name in names], N)
 
 
 def gap_questions(name: str, learned: tuple[str, ...], *dims: str) -> tuple[Question, ...]:

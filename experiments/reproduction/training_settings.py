@@ -4,7 +4,10 @@ A training of the same settings is made once, whatever figures ask for it. Setti
 are the policies' defaults, which are the papers' where these state a value (docs/learning.md).
 """
 
+from typing import Any
+
 from .figure import Trainings
+from .sentences import shipped
 
 NETWORK_A, NETWORK_C = "iiot_20dev", "carbon_6ue"
 """The scenarios of both papers' networks."""
@@ -23,9 +26,29 @@ BASELINES = {
 AAC_STEPS, EPISODE_STEPS = 600_000, 200
 """Steps of a training of the stream problem, and those that are called an episode."""
 
-# One worker, so that a training can be repeated bit for bit.
-AAC = {"policy.workers": 1, "policy.steps": AAC_STEPS}
+FINAL_RATE = 0.05
+"""Part of the learning rates that is left at the end of a guided training."""
+
+# Ours. One worker, so that a training can be repeated bit for bit.
+AAC = {"policy.workers": 1, "policy.steps": AAC_STEPS, "policy.final_rate": FINAL_RATE}
 AAC_QUICK = {"policy.steps": 16_000, "policy.replicas": 8, "devices.count": 5}
+
+AAC_PRINTED = {
+    "policy.action": "paper",
+    "policy.network": "flat",
+    "policy.head": "paper",
+    "policy.workers": shipped(NETWORK_A, "stations.sbs.count"),
+    "policy.replicas": 1,
+    "policy.final_rate": 1.0,
+    "policy.logit_penalty": 0.0,
+    "policy.norm": 1e9,
+    "policy.steps": 200_000,
+}
+"""Algorithms 2 and 3 of paper A: an agent at each SBS, each with one environment, that change the global
+parameters as they are done; three layers of 128, one softmax; rates that stay and gradients as they are.
+Not stated: how many steps, the discount and the noise of the actions, which are ours."""
+
+AAC_PRINTED_QUICK = {"policy.steps": 2_000, "policy.workers": 2}
 
 DQN_EPISODES, DQN_REPLICAS = 12, 64
 DQN_STEPS = DQN_EPISODES * DQN_REPLICAS * EPISODE_STEPS
@@ -39,6 +62,16 @@ DQN = {
     "policy.discount": 0.5,
     "policy.rate_decay": 0.95,
 }
+DQN_PRINTED = {
+    "policy.action": "paper",
+    "policy.network": "flat",
+    "policy.episodes": 1000,
+    "policy.replicas": 1,
+}
+"""As many steps as `AAC_PRINTED`. Paper A says of DQN that it discretises actions, and no more."""
+
+DQN_PRINTED_QUICK = {"policy.episodes": 5, "policy.warmup": 200}
+
 DQN_QUICK = {"policy.episodes": 2, "policy.replicas": 16, "policy.warmup": 640, "devices.count": 5}
 
 DDPG_STREAM = DQN | {
@@ -50,11 +83,58 @@ DDPG_STREAM = DQN | {
 }
 """As many steps and updates as `dqn`; not searched for."""
 
-aac_stream = Trainings("aac", NETWORK_A, "aac", (), AAC, quick_keys=AAC_QUICK, minutes=(13.0, 0.3))
-dqn_stream = Trainings("dqn", NETWORK_A, "dqn", (), DQN, quick_keys=DQN_QUICK, minutes=(13.0, 0.3))
-ddpg_stream = Trainings(
-    "ddpg-stream", NETWORK_A, "ddpg", (), DDPG_STREAM, quick_keys=DQN_QUICK, minutes=(15.0, 0.3)
+STREAM_COURSE = (
+    "system_cost",
+    "evaluated_steps",
+    "gap_closed",
+    "lyapunov_system_cost",
+    "local_system_cost",
 )
+
+
+def _guided(
+    name: str, policy: str, keys: dict[str, Any], quick: dict[str, Any], minutes: float
+) -> Trainings:
+    return Trainings(
+        name,
+        NETWORK_A,
+        policy,
+        (),
+        keys,
+        quick_keys=quick,
+        minutes=(minutes, 0.3),
+        kept=STREAM_COURSE,
+    )
+
+
+aac_stream = _guided("aac", "aac", AAC, AAC_QUICK, 26.0)
+dqn_stream = _guided("dqn", "dqn", DQN, DQN_QUICK, 26.0)
+ddpg_stream = _guided("ddpg-stream", "ddpg", DDPG_STREAM, DQN_QUICK, 30.0)
+
+
+def aac_printed(devices: int) -> Trainings:
+    """A flat network fits one number of devices."""
+    return _printed("aac", devices, AAC_PRINTED, AAC_PRINTED_QUICK, (80.0, 0.3))
+
+
+def dqn_printed(devices: int) -> Trainings:
+    """See `aac_printed`."""
+    return _printed("dqn", devices, DQN_PRINTED, DQN_PRINTED_QUICK, (80.0, 0.3))
+
+
+def _printed(
+    policy: str,
+    devices: int,
+    keys: dict[str, Any],
+    quick_keys: dict[str, Any],
+    minutes: tuple[float, float],
+) -> Trainings:
+    count = {"devices.count": devices}
+    name = f"{policy}-printed-{devices}"
+    return Trainings(
+        name, NETWORK_A, policy, (), keys | count, quick_keys=quick_keys, minutes=minutes
+    )
+
 
 # --------------------------------------------------------------------------------- on the task problem
 
@@ -74,6 +154,19 @@ DDPG_PAPER = {
 """Algorithm 2 with the settings that paper C states; how long an episode is, it does not."""
 
 DDPG_PAPER_QUICK = {"policy.episodes": 20, "policy.warmup": 64}
+
+DDPG_PRINTED = DDPG_PAPER | {"policy.action": "paper"}
+"""States, actions and rounding of Algorithm 2 as printed, with no model behind them."""
+
+BATCH = 64
+"""Transitions of a gradient step: nothing can be learned before there are so many."""
+
+COURSES = {
+    "10 slots an episode": {"policy.episode_slots": 10, "policy.warmup": BATCH},
+    "30 slots an episode": {"policy.episode_slots": 30, "policy.warmup": BATCH},
+    "1000 random slots first": {"policy.episode_slots": 10, "policy.warmup": 1000},
+}
+"""What Algorithm 2 leaves open: how long an episode is; as printed, learning begins at once."""
 
 DDPG = {
     "policy.hidden": [128, 64],
@@ -105,8 +198,27 @@ AAC_TASKS = {
 
 AAC_TASKS_QUICK = {"policy.steps": 5_000}
 
+TASK_COURSE = ("excess", "feasible", "evaluated_steps")
+
 ddpg_tasks = Trainings(
-    "ddpg", NETWORK_C, "ddpg", (), EASY | DDPG, quick_keys=DDPG_QUICK, minutes=(47.0, 0.5)
+    "ddpg",
+    NETWORK_C,
+    "ddpg",
+    (),
+    EASY | DDPG,
+    quick_keys=DDPG_QUICK,
+    minutes=(94.0, 0.5),
+    kept=TASK_COURSE,
+)
+ddpg_printed = Trainings(
+    "ddpg-printed",
+    NETWORK_C,
+    "ddpg",
+    (),
+    EASY | DDPG_PRINTED | {"policy.warmup": BATCH},
+    quick_keys=DDPG_PAPER_QUICK,
+    minutes=(16.0, 0.3),
+    kept=TASK_COURSE,
 )
 aac_tasks = Trainings(
     "aac-tasks",
@@ -115,5 +227,6 @@ aac_tasks = Trainings(
     (),
     EASY | AAC_TASKS,
     quick_keys=AAC_TASKS_QUICK,
-    minutes=(12.0, 0.4),
+    minutes=(24.0, 0.4),
+    kept=TASK_COURSE,
 )

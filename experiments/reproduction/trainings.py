@@ -1,10 +1,7 @@
 """The trainings behind a figure: resumable, several seeds, each made once."""
 
 import csv
-import json
 import math
-import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -16,38 +13,23 @@ import numpy as np
 import xarray as xr
 
 from ... import __version__
-from ...scenarios.errors import ScenarioError, as_toml
+from ...scenarios.errors import as_toml
 from ...scenarios.loading import load_scenario
-from ...scenarios.schema import Scenario
 from ...simulator.core.arrays import FloatArray
-from ...simulator.core.errors import RunError
-from ...simulator.core.outputs import OutputError, make_folder, put_bytes, put_text
-from ...traces.locks import locked
-from ..sweeps.jobs import JobOutcome
-from ..sweeps.workers import LocalPool
+from ...simulator.core.outputs import put_bytes
+from ..sweeps.trainings import TrainingJob, make_trainings
 from .figure import Trainings
-
-_DONE = "done.json"
 
 
 @dataclass(frozen=True)
-class _Step:
-    """One training.
+class _Step(TrainingJob):
+    """One training of a figure.
 
     Attributes:
         place: (factors + 1) level of each factor, and seed.
-        scenario: resolved.
-        folder: named after the scenario and the version, so that another training has another one.
     """
 
     place: tuple[int, ...]
-    scenario: Scenario
-    folder: Path
-
-    @property
-    def id(self) -> str:
-        """For messages."""
-        return str(self.folder)
 
 
 def train_all(
@@ -74,34 +56,10 @@ def train_all(
         RunError: a training came to nothing, or was interrupted.
     """
     made = list(steps(training, folder, quick))
-    missing = deque(step for step in made if not (step.folder / _DONE).exists())
-    if missing:
-        log(f"  {training.name}: {len(missing)} of {len(made)} trainings to make")
-        pool = LocalPool(folder, min(workers, len(missing)), run_training)
-        try:
-            _make(missing, pool)
-        finally:
-            pool.close()
+    if missing := sum(not step.done for step in made):
+        log(f"  {training.name}: {missing} of {len(made)} trainings to make")
+        make_trainings(made, folder, workers)
     return _dataset(training, made, quick)
-
-
-def _make(missing: "deque[_Step]", pool: LocalPool) -> None:
-    """All of them, a few at a time.
-
-    Raises:
-        RunError: one came to nothing; the others under way go on from their checkpoints another time.
-    """
-    under_way = 0
-    while missing or under_way:
-        while missing and under_way < pool.capacity:
-            pool.submit(missing.popleft())
-            under_way += 1
-        outcome = pool.next(1.0)
-        if outcome is None:
-            continue
-        under_way -= 1
-        if outcome.end != "complete":
-            raise RunError(f"training {outcome.job}: {outcome.message}")
 
 
 def steps(training: Trainings, folder: Path, quick: bool) -> Iterator[_Step]:
@@ -122,27 +80,8 @@ def steps(training: Trainings, folder: Path, quick: bool) -> Iterator[_Step]:
         scenario = load_scenario(training.scenario, changes, policy=training.policy)
         text = f"{__version__}\n{scenario.to_toml()}"
         digest = sha256(text.encode()).hexdigest()[:12]
-        yield _Step(place, scenario, folder / f"seed{place[-1] + 1}-{digest}")
-
-
-def run_training(step: _Step, folder: Path) -> JobOutcome:
-    """One training to its end, in a process of its own; it goes on where an earlier one stopped."""
-    from ..train import train
-
-    started = time.process_time()
-    try:
-        make_folder(step.folder.parent, step.folder.name)
-        with locked(step.folder / ".lock") as mine:
-            if not mine:
-                return JobOutcome(step.id, "locked", "another process is at it")
-            result = train(step.scenario, step.folder, resume=True, command="edgesim reproduce")
-            if not result.complete:
-                return JobOutcome(step.id, "interrupted", "interrupted; start again to go on")
-            text = json.dumps({"steps": result.steps, **result.best}, indent=2)
-            put_text(step.folder / _DONE, text + "\n")
-    except (ScenarioError, RunError, OutputError, OSError) as error:
-        return JobOutcome(step.id, "failed", str(error).replace("\n", "; "))
-    return JobOutcome(step.id, "complete", cpu_s=time.process_time() - started)
+        name = f"seed{place[-1] + 1}-{digest}"
+        yield _Step(scenario, folder / name, "edgesim reproduce", place)
 
 
 def _dataset(training: Trainings, made: list[_Step], quick: bool) -> xr.Dataset:
@@ -172,7 +111,9 @@ def _dataset(training: Trainings, made: list[_Step], quick: bool) -> xr.Dataset:
     for step in made:
         paths[step.place] = str(step.folder / "best.pt")
     variables["checkpoint"] = (dims, paths)
-    return xr.Dataset(variables, {**levels, "seed": np.arange(1, seeds + 1)})
+    cost = sum(step.result().get("cpu_s", 0.0) for step in made)
+    coords = {**levels, "seed": np.arange(1, seeds + 1)}
+    return xr.Dataset(variables, coords, {"cpu_s": cost})
 
 
 def _columns(path: Path) -> dict[str, FloatArray]:

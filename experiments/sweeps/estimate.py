@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from ...scenarios.errors import as_toml
+from ...scenarios.errors import Issue, ScenarioError, as_toml
 from ...scenarios.schema import Scenario
 from ...simulator.core.errors import RunError
 from ...traces.printing import Printable, duration
@@ -178,7 +178,14 @@ def estimate(sweep: Sweep, workers: int) -> SweepEstimate:
     Args:
         sweep: what will be run.
         workers: processes that will share the work.
+
+    Raises:
+        ScenarioError: policies have to be trained before they can run.
     """
+    if sweep.train:
+        what = "what has to be trained first cannot be tried"
+        allowed = "`edgesim train` says how long a training takes"
+        raise ScenarioError([Issue(sweep.source, what, "train", allowed=allowed)])
     total = math.prod(len(axis.settings) for axis in sweep.axes)
     keys = list(points(sweep.axes))
     chosen = sorted({round(k * (total - 1) / (PROBES - 1)) for k in range(PROBES)})

@@ -28,8 +28,12 @@ from ...scenarios.sections import MAX_REPLICATIONS, MAX_SEED
 from ...scenarios.tables import copied, flatten, parse_toml, parse_value, put
 from ...scenarios.units import Count, Whole
 from ...scenarios.validation import validate
+from ...simulator.build import blueprint
+from ..evaluation import evaluation_seeds
 from ..inputs import Inputs
 from ..run import prepare
+from ..train import learns
+from .search import SearchSection
 
 MAX_RUNS = 1_000_000
 MAX_TRIED = 200
@@ -84,6 +88,10 @@ class SweepFile(Section):
         le=MAX_REPLICATIONS,
         description="how many seeds of a point run in lock-step in one process, at most",
     )
+    train: bool = Field(
+        default=False,
+        description="policies that learn and have no `checkpoint` are trained first, for each point anew",
+    )
     set: dict[str, Any] = Field(default_factory=dict, description="keys of all runs")
     grid: dict[str, Any] = Field(
         default_factory=dict, description="lists of values; every combination is a point"
@@ -92,6 +100,9 @@ class SweepFile(Section):
         default=(),
         max_length=MAX_RUNS,
         description="tables of values that go together; each is crossed with the grid",
+    )
+    search: SearchSection | None = Field(
+        default=None, description="points that are found by training them, instead of `points`"
     )
 
 
@@ -155,6 +166,8 @@ class Sweep:
         policies: as the file writes them.
         seeds: of every point.
         replications: seeds that run in lock-step, at most.
+        train: whether policies that learn are trained first.
+        search: finds the points, where there is one.
         cases: point by point, and policy by policy within a point.
         folders: where data files are looked up.
         code: which classes it may name.
@@ -168,6 +181,8 @@ class Sweep:
     policies: tuple[str, ...]
     seeds: tuple[int, ...]
     replications: int
+    train: bool
+    search: SearchSection | None
     cases: tuple[Case, ...]
     folders: tuple[Path, ...]
     code: Code
@@ -192,7 +207,11 @@ class Sweep:
 
 
 def load_sweep(
-    sweep: AnySweep, data_dir: str | Path | None = None, *, trust: bool = False
+    sweep: AnySweep,
+    data_dir: str | Path | None = None,
+    *,
+    trust: bool = False,
+    found: Sequence[dict[Key, Any]] = (),
 ) -> Sweep:
     """Read a sweep file, and check every scenario that it asks for.
 
@@ -201,6 +220,7 @@ def load_sweep(
             `policies` there may be classes.
         data_dir: where data files are looked up, as for `load_scenario`.
         trust: whether it may name classes of any module, as for `load_scenario`.
+        found: the points of its search; without any, the ends of the space that is searched.
 
     Raises:
         ScenarioError: no such file, not TOML, not a sweep, or scenarios that cannot be run; with all
@@ -208,6 +228,12 @@ def load_sweep(
     """
     source, text, here, given = _read(sweep)
     file = validate(SweepFile, parse_toml(text, source), source)
+    if file.search is not None:
+        if file.points:
+            raise ScenarioError([Issue(source, "also `search`, which finds points", "points")])
+        file = file.model_copy(
+            update={"points": tuple(found or file.search.ends(source)), "train": True}
+        )
     own = here / file.scenario
     base_name = own if own.is_file() else Path(file.scenario)
     base, folder = load_table(base_name)
@@ -220,6 +246,7 @@ def load_sweep(
         fixed=fixed,
         axes=axes,
         policies=policies,
+        train=file.train,
         folders=tuple(dict.fromkeys([here, *data_folders(folder, data_dir)])),
         code=Code((here, *beside(folder)), frozenset(given), trust),
     )
@@ -230,8 +257,13 @@ def load_sweep(
     if count > MAX_RUNS:
         raise ScenarioError([Issue(source, f"{count:,} runs", allowed=f"<= {MAX_RUNS:,}")])
     cases, first, classes = expansion.cases()
+    # Trainings choose what scores best on the scenario's first seeds: what is reported comes after.
+    chosen = range(first.run.seed, first.run.seed + (evaluation_seeds(first) if file.train else 0))
     if isinstance(seeds, int):
-        seeds = tuple(range(first.run.seed, first.run.seed + seeds))
+        seeds = tuple(range(chosen.stop, chosen.stop + seeds))
+    elif twice := sorted(set(chosen).intersection(seeds)):
+        what = f"{', '.join(map(str, twice[:5]))}: on these seeds trainings are evaluated"
+        raise ScenarioError([Issue(source, what, "seeds", allowed=f"from {chosen.stop} on")])
     _check_seeds(seeds, source)
     return Sweep(
         source=source,
@@ -241,6 +273,8 @@ def load_sweep(
         policies=tuple(policies),
         seeds=seeds,
         replications=file.replications,
+        train=file.train,
+        search=file.search,
         cases=cases,
         folders=expansion.folders,
         code=expansion.code,
@@ -424,6 +458,7 @@ class _Expansion:
     fixed: dict[Key, Any]
     axes: tuple[Axis, ...]
     policies: dict[str, tuple[str | None, list[str]]]
+    train: bool
     folders: tuple[Path, ...]
     code: Code
 
@@ -503,7 +538,9 @@ class _Expansion:
         try:
             scenario = validate(Scenario, table, self.base_name)
             scenario = scenario.located(self.base_name, self.folders, self.code)
-            if tried:
+            if tried and self.train and learns(scenario):
+                blueprint(scenario)
+            elif tried:
                 prepare(scenario)
         except ScenarioError as error:
             raise ScenarioError([self._traced(one, origin) for one in error.issues]) from None

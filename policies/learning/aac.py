@@ -10,11 +10,13 @@ Offloading in Digital Twin Networks", IEEE Transactions on Industrial Informatic
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -67,10 +69,14 @@ class LearningAgent:
         config: the policy.
         make: its replicas of the environment.
         seed: of its noise, and of its first episode's first replica.
+        device: where its parameters lie.
     """
 
-    def __init__(self, config: "Aac", make: MakeEnvironment, seed: int) -> None:
+    def __init__(
+        self, config: "Aac", make: MakeEnvironment, seed: int, device: str = "cpu"
+    ) -> None:
         self._config = config
+        self._device = torch.device(device)
         self._env = env = make(
             config.replicas, config.episode_slots, config.limit_weight, config.action
         )
@@ -78,7 +84,7 @@ class LearningAgent:
         self.noise = torch.Generator().manual_seed(torch_seed(seed))
         self.sizes = (*env.single_observation_space.shape, env.single_action_space.shape[1])
         # 1: Agent parameters theta'_pi and theta'_v.
-        self.model = ActorCritic(config, *self.sizes)
+        self.model = ActorCritic(config, *self.sizes).to(self._device)
         # 2: No step yet: the next one is an episode's first.
         self._state: Tensor | None = None
 
@@ -131,7 +137,7 @@ class LearningAgent:
         env, model, config = self._env, self.model, self._config
         if self._state is None:
             # 7: Construct the current state.
-            self._state = torch.from_numpy(env.reset(seed=self.episode_seed)[0])
+            self._state = self._there(env.reset(seed=self.episode_seed)[0])
             self.episode_seed += config.workers * config.replicas
         states, logits, rewards = [self._state], list[Tensor](), list[Tensor]()
         deviation = model.log_deviation.detach().exp()
@@ -141,18 +147,21 @@ class LearningAgent:
             # 9: Perform an action of the policy.
             with torch.inference_mode():
                 mean = model.actor.logits(states[-1])
-                noise = torch.randn(mean.shape, generator=self.noise)
+                noise = torch.randn(mean.shape, generator=self.noise).to(self._device)
                 chosen = mean + deviation * noise
-                action = model.actor.squash(chosen).numpy()
+                action = model.actor.squash(chosen).cpu().numpy()
             # 10: New state and immediate reward.
             state, reward, _, truncated, _ = env.step(action)
             # 11: t <- t + 1. 12, T <- T + 1, is left to `GlobalAgent.apply`.
-            states.append(torch.from_numpy(state))
+            states.append(self._there(state))
             logits.append(chosen.clone())
-            rewards.append(torch.from_numpy(reward).float())
+            rewards.append(self._there(reward).float())
             over = bool(truncated[0])
         self._state = None if over else states[-1]
         return states, logits, rewards
+
+    def _there(self, values: NDArray[np.floating]) -> Tensor:
+        return torch.from_numpy(values).to(self._device)
 
     def close(self) -> None:
         """End the environments."""
@@ -174,16 +183,22 @@ class GlobalAgent:
         config: the policy.
         make: the environments of each agent.
         seed: of the weights, the noise, and the first episode's first replica.
+        device: where the agents' parameters lie. The global ones of several agents lie in memory that their
+            processes share, that of the CPU.
     """
 
-    def __init__(self, config: "Aac", make: MakeEnvironment, seed: int) -> None:
+    def __init__(
+        self, config: "Aac", make: MakeEnvironment, seed: int, device: str = "cpu"
+    ) -> None:
         self._config = config
-        self._make_agent = partial(LearningAgent, config, make)
+        self._make_agent = partial(LearningAgent, config, make, device=device)
         self._seed = seed
         agent = self._make_agent(seed)
         # 1: Global parameters theta_pi and theta_v, and the global counter T.
         with seeded(seed):
             self.model = ActorCritic(config, *agent.sizes)
+        if config.workers == 1:
+            self.model.to(device)
         self.steps = 0
         self.actor = self.model.actor
         actor = [*self.actor.parameters(), self.model.log_deviation]
@@ -326,3 +341,11 @@ class Aac(TrainablePolicy):
     def architecture(self) -> dict[str, Any]:
         """Of actor and critic."""
         return {**super().architecture, "head": self.head}
+
+    def length(self, steps: int) -> tuple[str, int]:
+        """As many."""
+        return "steps", steps
+
+    def brief(self, slots: int) -> Self:
+        """With room for t_max steps between two updates."""
+        return replace(self, episode_slots=min(self.episode_slots, max(slots, self.t_max)))

@@ -42,8 +42,8 @@ class DdpgLearner(OffPolicyLearner["Ddpg"]):
         config = self.config
         shape, sizes = config.architecture, (devices, features, actions)
         # 1: Initialise actor and critic.
-        self.actor = config.make_actor(shape, *sizes)
-        self.critic = Critic(shape["network"], shape["hidden"], *sizes)
+        self.actor = config.make_actor(shape, *sizes).to(self.device)
+        self.critic = Critic(shape["network"], shape["hidden"], *sizes).to(self.device)
         # 2: Initialise target networks with the same weights.
         self.target_actor = target_of(self.actor)
         self.target_critic = target_of(self.critic)

@@ -70,7 +70,7 @@ class QNetwork(nn.Module):
     def index(self, action: Tensor) -> Tensor:
         """(R, N, A) -> (R, N): which action of the table each device's is."""
         digits = ((action + 1.0) * (0.5 * (self.levels - 1))).round().long()
-        weight = self.levels ** torch.arange(action.shape[2])
+        weight = self.levels ** torch.arange(action.shape[2], device=action.device)
         return (digits * weight).sum(dim=2)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -90,7 +90,8 @@ class DqnLearner(OffPolicyLearner["Dqn"]):
     def init_networks(self, devices: int, features: int, actions: int) -> None:
         """The target begins with the same weights."""
         config = self.config
-        self.actor = config.make_actor(config.architecture, devices, features, actions)
+        actor = config.make_actor(config.architecture, devices, features, actions)
+        self.actor = actor.to(self.device)
         self.target = target_of(self.actor)
         self.optimiser = adam(self.actor, config.rate)
 

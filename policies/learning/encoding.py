@@ -229,7 +229,7 @@ class StreamEncoding(Encoding):
         """(R, N) CPU speeds around that of P2's optimum."""
         network = self.network
         most = network.device_cpu_hz
-        best = np.minimum(self.problem.best_local_hz(value), most)
+        best = np.minimum(self.problem.best_local_hz_at(observation, value), most)
         chosen = np.where(action < 0.0, best * (1.0 + action), best + (most - best) * action)
         to_empty = observation.queue_bits * (network.cycles_per_bit / network.slot_s)
         return np.minimum(chosen, to_empty)

@@ -92,7 +92,7 @@ def _stream_action(
     share = decision.power_w / np.maximum(observation.power_max_w, _TINY)
     action[..., 1] = np.where(sends, np.log10(np.maximum(share, 1e-3)) / 3.0, 0.0)
     most = network.device_cpu_hz
-    best = np.minimum(encoding.problem.best_local_hz(value), most)
+    best = np.minimum(encoding.problem.best_local_hz_at(observation, value), most)
     hz = np.minimum(decision.local_cpu_hz, most)
     action[..., 2] = np.where(
         hz < best,

@@ -6,8 +6,8 @@ The comments have the line numbers of Algorithm 2 of paper C, which is that of `
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 import torch
@@ -64,6 +64,22 @@ class OffPolicy(TrainablePolicy):
         """K T, of all replicas."""
         return self.episodes * self.episode_slots * self.replicas
 
+    @property
+    def unlearned(self) -> int:
+        """The warm-up."""
+        return min(self.warmup, self.steps)
+
+    def length(self, steps: int) -> tuple[str, int]:
+        """Whole episodes, at least one."""
+        return "episodes", max(1, round(steps / (self.episode_slots * self.replicas)))
+
+    def brief(self, slots: int) -> Self:
+        """Two episodes of warm-up, and far from its end, where rates and noise are as at the start."""
+        warmup = 2 * slots * self.replicas
+        capacity = max(self.capacity, warmup)
+        short = replace(self, episode_slots=slots, episodes=1_000_000)
+        return replace(short, warmup=warmup, capacity=capacity)
+
     @abstractmethod
     def exploration(self, shape: tuple[int, int, int], rng: np.random.Generator) -> Exploration:
         """Noise on (R, N, A) actions."""
@@ -82,6 +98,7 @@ class OffPolicyLearner(ABC, Generic[Config]):
         config: the policy.
         actor: the network that acts, (R, N, F) features to (R, N, A) actions.
         steps: environment steps so far, over all replicas.
+        device: where networks and replay lie.
         networks: the names of the networks that learn.
         targets: for each of them, the name of the network that follows it slowly.
         optimisers: for each of them, the name of its optimiser.
@@ -90,6 +107,7 @@ class OffPolicyLearner(ABC, Generic[Config]):
         config: the policy.
         make: the environments.
         seed: of networks, noise, replay and the first episode's first replica.
+        device: where networks and replay lie; their first weights and all noise are the same on any.
     """
 
     actor: nn.Module
@@ -97,8 +115,11 @@ class OffPolicyLearner(ABC, Generic[Config]):
     targets: ClassVar[tuple[str, ...]]
     optimisers: ClassVar[tuple[str, ...]]
 
-    def __init__(self, config: Config, make: MakeEnvironment, seed: int) -> None:
+    def __init__(
+        self, config: Config, make: MakeEnvironment, seed: int, device: str = "cpu"
+    ) -> None:
         self.config = config
+        self.device = torch.device(device)
         self.steps = 0
         self._seed = seed
         self._env = make(config.replicas, config.episode_slots, config.limit_weight, config.action)
@@ -111,7 +132,7 @@ class OffPolicyLearner(ABC, Generic[Config]):
         noise_rng, replay_rng = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(2))
         self._noise = config.exploration((config.replicas, devices, actions), noise_rng)
         shapes = (devices, features), (devices, actions)
-        self._replay = ReplayBuffer(config.capacity, *shapes, replay_rng)
+        self._replay = ReplayBuffer(config.capacity, *shapes, replay_rng, self.device)
         self._rates = {
             one: one.param_groups[0]["lr"] for one in self._parts(self.optimisers).values()
         }
@@ -122,7 +143,10 @@ class OffPolicyLearner(ABC, Generic[Config]):
 
     @abstractmethod
     def init_networks(self, devices: int, features: int, actions: int) -> None:
-        """Make networks, targets and optimisers for N devices with F features and A actions each."""
+        """Make networks, targets and optimisers for N devices with F features and A actions each.
+
+        They lie on `device` before an optimiser is handed their weights, which may be others then.
+        """
 
     @abstractmethod
     def update(self, batch: Batch) -> dict[str, float]:
@@ -189,7 +213,7 @@ class OffPolicyLearner(ABC, Generic[Config]):
     def _act(self, s: Actions) -> Actions:
         """(R, N, F) -> (R, N, A), without noise."""
         with torch.inference_mode():
-            action: Actions = self.actor(torch.from_numpy(s)).numpy()
+            action: Actions = self.actor(torch.from_numpy(s).to(self.device)).cpu().numpy()
         return action
 
     def _learned(self, r: FloatArray) -> FloatArray:

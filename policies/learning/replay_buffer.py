@@ -24,6 +24,7 @@ class ReplayBuffer:
         state: (N, F).
         action: (N, A).
         rng: draws the batches.
+        device: where the transitions lie.
     """
 
     def __init__(
@@ -32,10 +33,11 @@ class ReplayBuffer:
         state: tuple[int, int],
         action: tuple[int, int],
         rng: np.random.Generator,
+        device: torch.device | str = "cpu",
     ) -> None:
         self._shapes = state, action, (), state
         self._widths = [int(np.prod(shape)) for shape in self._shapes]
-        self._rows = np.empty((capacity, sum(self._widths)), np.float32)
+        self._rows = torch.empty((capacity, sum(self._widths)), device=device)
         self._rng = rng
         self._added = 0
 
@@ -46,14 +48,14 @@ class ReplayBuffer:
         """Store R transitions: s (R, N, F), a (R, N, A), r (R,) and s' (R, N, F)."""
         count = len(reward)
         parts = [np.reshape(part, (count, -1)) for part in (state, action, reward, next_state)]
-        at = (self._added + np.arange(count)) % len(self._rows)
-        self._rows[at] = np.concatenate(parts, axis=1, dtype=np.float32)
+        at = self._there((self._added + np.arange(count)) % len(self._rows))
+        self._rows[at] = self._there(np.concatenate(parts, axis=1, dtype=np.float32))
         self._added += count
 
     def sample(self, count: int) -> Batch:
         """`count` transitions, each drawn uniformly from all that are kept."""
-        drawn = self._rng.integers(0, len(self), count)
-        parts = torch.split(torch.from_numpy(self._rows.take(drawn, axis=0)), self._widths, dim=1)
+        drawn = self._there(self._rng.integers(0, len(self), count))
+        parts = torch.split(self._rows.index_select(0, drawn), self._widths, dim=1)
         s, a, r, s2 = (
             part.view(count, *shape) for part, shape in zip(parts, self._shapes, strict=True)
         )
@@ -62,7 +64,8 @@ class ReplayBuffer:
     def state_dict(self) -> dict[str, Any]:
         """The transitions and the generator's state."""
         return {
-            "rows": torch.from_numpy(self._rows[: len(self)]),
+            # By way of numpy, as of a part of a tensor torch saves the whole.
+            "rows": torch.from_numpy(self._rows[: len(self)].cpu().numpy()),
             "added": self._added,
             "rng": self._rng.bit_generator.state,
         }
@@ -73,9 +76,13 @@ class ReplayBuffer:
         Raises:
             ValueError: it has not as many transitions as it says.
         """
-        rows = state["rows"].numpy()
+        rows = state["rows"]
         if len(rows) != min(state["added"], len(self._rows)):
             raise ValueError(f"{len(rows)} transitions of {state['added']}")
         self._rows[: len(rows)] = rows
         self._added = state["added"]
         self._rng.bit_generator.state = state["rng"]
+
+    def _there(self, values: NDArray[Any]) -> Tensor:
+        """On the device of the transitions."""
+        return torch.from_numpy(values).to(self._rows.device)

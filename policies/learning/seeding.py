@@ -36,7 +36,7 @@ def own_settings(*, learning: bool = False) -> Iterator[None]:
 def seeded(seed: int) -> Iterator[None]:
     """Draw weights from this seed, and leave torch's own generator as it was."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(torch_seed(seed))
+        torch.default_generator.manual_seed(torch_seed(seed))  # those of GPUs stay as they are
         yield
 
 

@@ -2,9 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,6 +123,11 @@ class TrainablePolicy(ABC):
         """Environment steps of a training, over all replicas."""
 
     @property
+    def unlearned(self) -> int:
+        """Of these, those before learning starts."""
+        return 0
+
+    @property
     def architecture(self) -> dict[str, Any]:
         """The keys that shape the networks, as `make_actor` takes them and checkpoints keep them."""
         hidden = self.hidden or (self.flat_hidden if self.network == "flat" else (64, 64))
@@ -141,18 +147,36 @@ class TrainablePolicy(ABC):
         """
         return cls.actor_class(**architecture, devices=devices, features=features, actions=actions)
 
-    def learner(self, make: MakeEnvironment, seed: int) -> Learner:
+    @abstractmethod
+    def length(self, steps: int) -> tuple[str, int]:
+        """The key that says how long a training is, and its value for this many steps or about as many.
+
+        Args:
+            steps: environment steps, over all replicas.
+        """
+
+    def brief(self, slots: int) -> Self:
+        """The same training in episodes of so few slots, such that its pace is soon seen.
+
+        Where it has a time without learning, that is two episodes.
+        """
+        return replace(self, episode_slots=slots)
+
+    def learner(self, make: MakeEnvironment, seed: int, device: str = "cpu") -> Learner:
         """A training from its start.
 
         Args:
             make: its environments.
             seed: of networks, noise, replay and environments.
+            device: of torch's, where networks and replay lie.
         """
-        learner: Learner = self.learner_class(self, make, seed)
+        learner: Learner = self.learner_class(self, make, seed, device)
         return learner
 
     def set_actor(self, actor: "nn.Module") -> None:
-        """Act by this network."""
+        """Act by this network; one that lies elsewhere is copied to the CPU, where decisions are made."""
+        if any(weight.device.type != "cpu" for weight in actor.parameters()):
+            actor = deepcopy(actor).cpu()
         self._actor = actor.eval()
 
     def init_random(self, problem: AnyProblem, seed: int) -> None:

@@ -28,7 +28,9 @@ from ...simulator.stream.problem import DriftPlusPenalty
 from ..base import Policy
 from .lyapunov import Lyapunov
 from .p2.program import Allocation, Program, decision, programs
+from .p2.slot import watt_scale
 from .p2.solver import on_steps
+from .pressing import with_pressing
 from .sca import ScaStream
 
 MAX_DEVICES = 8
@@ -92,13 +94,18 @@ class MultiStart(Policy):
 
     def decide(self, observation: Observation) -> Decision:
         """The best decision found in every replication."""
+        return with_pressing(self._problem, observation, self._decide)
+
+    def _decide(self, observation: Observation) -> Decision:
         considered = programs(self._problem, observation)
         found = [policy.decide(observation) for policy in self._others]
+        scale = watt_scale(self._problem, observation)
         chosen = []
         for r, (instance, rng) in enumerate(zip(considered, self._rngs, strict=True)):
             at = instance.device
             starts = [
-                instance.allocation(one.bandwidth_hz[r, at], one.power_w[r, at]) for one in found
+                instance.allocation(one.bandwidth_hz[r, at], one.power_w[r, at] * scale[r, at])
+                for one in found
             ]
             chosen.append(self.search(instance, starts, rng))
         none = {"optimality_gap": np.full(len(considered), np.nan)}

@@ -9,6 +9,7 @@ from ...simulator.stream.decision import Decision
 from ...simulator.stream.observation import Observation
 from ...simulator.stream.problem import DriftPlusPenalty
 from .p2.solver import Solver
+from .pressing import with_pressing
 
 Part = Literal["radio", "compute"]
 
@@ -33,6 +34,7 @@ class Lyapunov:
 
     def reset(self, network: Network, problem: DriftPlusPenalty, rngs: Generators) -> None:
         """Set up the solver of P2."""
+        self._problem = problem
         self._solver = Solver(problem, "radio" in self._optimise, "compute" in self._optimise)
 
     def decide(self, observation: Observation) -> Decision:
@@ -45,4 +47,4 @@ class Lyapunov:
         Theta is `observation.queue_bits` and `observation.station_queue_bits`; lambda_i adds a
         constant to P2, A(20), and changes no decision; a(t) is what `Solver.solve` answers.
         """
-        return self._solver.solve(observation)
+        return with_pressing(self._problem, observation, self._solver.solve)

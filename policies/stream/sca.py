@@ -32,7 +32,9 @@ from ..base import Policy
 from ..convex_solver import solved
 from .lyapunov import Lyapunov
 from .p2.program import Allocation, Program, decision, programs
+from .p2.slot import watt_scale
 from .p2.solver import on_steps
+from .pressing import with_pressing
 
 _REACH = 100.0
 """No power or bandwidth grows by more than this factor in one step."""
@@ -77,10 +79,14 @@ class ScaStream(Policy):
 
     def decide(self, observation: Observation) -> Decision:
         """SCA in every replication; "iterations" and "failed_solves" go into the trace."""
+        return with_pressing(self._problem, observation, self._decide)
+
+    def _decide(self, observation: Observation) -> Decision:
         considered, firsts = programs(self._problem, observation), []
         if self.start == "lyapunov":
             firsts = [first := self._lyapunov.decide(observation)]
-            columns = list(zip(first.bandwidth_hz, first.power_w, strict=True))
+            power_w = first.power_w * watt_scale(self._problem, observation)
+            columns = list(zip(first.bandwidth_hz, power_w, strict=True))
             starts = [
                 one.allocation(bandwidth[one.device], power[one.device])
                 for one, (bandwidth, power) in zip(considered, columns, strict=True)

@@ -65,7 +65,7 @@ class Column(NamedTuple):
     allowed: str = AMOUNT
 
     def but(self, wrong: NDArray[np.bool_], allowed: str = "") -> "Column":
-        """The same, with more that is wrong: (K,) where."""
+        """The same, with more that is wrong, `wrong` of shape (K,)."""
         if not wrong.any():
             return self
         both = wrong if self.wrong is None else self.wrong | wrong

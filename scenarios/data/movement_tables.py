@@ -22,7 +22,7 @@ from .movement import (
     seconds_between,
 )
 from .pieces import Piece as Part
-from .pieces import open_pieces
+from .pieces import open_pieces, refusing
 from .positions import ANGLES
 from .records import normal, refuse
 
@@ -156,7 +156,9 @@ class TableSource:
         wanted = list(dict.fromkeys(filter(None, self._found)))
         faults = Faults(self._table)
         for part in self._table.read(wanted, (self._found.id,), _PIECE_BYTES):
-            yield self._piece(part, faults)
+            with refusing(self.path):  # cells of a type that is neither number nor text
+                piece = self._piece(part, faults)
+            yield piece
         Mistakes(faults.told()).tell()
 
     def _find(self, reading: Reading) -> _Columns:
@@ -207,7 +209,8 @@ class TableSource:
                 if key != "id" and name in known:
                     keep = np.ones(len(part.columns[name]), np.bool_)
                     read = self._times if key == "time" else self._floats
-                    read(part, name, keep, faults)
+                    with refusing(self.path):
+                        read(part, name, keep, faults)
         return faults.told()
 
     def _piece(self, part: Part, faults: Faults) -> Piece:

@@ -16,7 +16,7 @@ from .carbon_formats import time_columns
 from .columns import AMOUNT, PER_SECOND, STAMP, Clock, Column, amounts
 from .faults import Faults
 from .moments import zone
-from .pieces import Piece, Pieces, open_pieces
+from .pieces import Piece, Pieces, open_pieces, refusing
 from .records import refuse
 from .row_store import Rows, RowStore
 from .workload_formats import Format, format_of
@@ -213,7 +213,8 @@ class _Reader:
         columns = list(dict.fromkeys(filter(None, (*first, *self.sizes, *others))))
         for piece in self.table.read(columns) if columns else ():
             self.rows = piece.first + len(piece.columns[columns[0]])
-            with np.errstate(over="ignore", invalid="ignore"):  # what it comes to is looked at
+            # What numbers come to is looked at; cells may be of a type that is neither number nor text.
+            with np.errstate(over="ignore", invalid="ignore"), refusing(self.table.path):
                 if self.format.minutes:
                     self._counts(piece)
                 else:

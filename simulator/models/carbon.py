@@ -40,22 +40,31 @@ class CarbonIntensity:
     """
 
     def __init__(self, series: Sequence[Series]) -> None:
-        self._series = series
-        changes = np.unique(np.concatenate([one.time_s for one in series]))
+        self._series = list({id(one): one for one in series}.values())
+        places = {id(one): place for place, one in enumerate(self._series)}
+        self._place = np.array([places[id(one)] for one in series], np.int64)
+        self._times_ns = [
+            np.round(one.time_s * NANOSECONDS).astype(np.int64) for one in self._series
+        ]
+        changes = np.unique(np.concatenate([one.time_s for one in self._series]))
         self._changes_ns = np.round(changes * NANOSECONDS).astype(np.int64).tolist()
+
+    @property
+    def size(self) -> int:
+        """B."""
+        return len(self._place)
 
     def at(self, now_ns: int) -> FloatArray:
         """(B,) grams per joule, now."""
-        values = []
-        for one in self._series:
-            times_ns = np.round(one.time_s * NANOSECONDS).astype(np.int64)
+        values = np.empty(len(self._series))
+        for place, (one, times_ns) in enumerate(zip(self._series, self._times_ns, strict=True)):
             step = max(int(np.searchsorted(times_ns, now_ns, side="right")) - 1, 0)
-            values.append(one.g_per_j[step])
-        return np.array(values)
+            values[place] = one.g_per_j[step]
+        return values[self._place]
 
     def mean(self, start_ns: int, end_ns: int) -> FloatArray:
         """(B,) grams per joule, the time-weighted mean over an interval of positive length."""
-        total, now_ns = np.zeros(len(self._series)), start_ns
+        total, now_ns = np.zeros(self.size), start_ns
         while now_ns < end_ns:
             change_ns = self.next_change_ns(now_ns)
             until_ns = end_ns if change_ns is None else min(change_ns, end_ns)

@@ -90,6 +90,20 @@ class DriftPlusPenalty:
         positive = np.maximum(bit_value, 0.0)
         return np.sqrt(positive / cost) if cost > 0.0 else np.full(bit_value.shape, np.inf)
 
+    def best_local_hz_at(self, observation: Observation, bit_value: FloatArray) -> FloatArray:
+        """(R, N) `best_local_hz`, by what is observed; here it does not matter."""
+        return self.best_local_hz(bit_value)
+
+    def offload_cost(
+        self, observation: Observation, outcome: Outcome, saved_j: FloatArray
+    ) -> FloatArray:
+        """(R, N) what offloading costs more than the (R, N) joules that the device's CPU saves, bit^2."""
+        return self.V * (outcome.offload_energy_j - saved_j)
+
+    def with_pressing(self, observation: Observation, decision: Decision) -> Observation | None:
+        """What is left to be decided where a decision leaves bits that are pressing; here none is."""
+        return None
+
     def objective(
         self,
         outcome: Outcome,

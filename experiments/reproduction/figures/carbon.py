@@ -5,10 +5,11 @@ from collections.abc import Callable
 import xarray as xr
 
 from .. import stream_figures as stream
-from ..figure import Checks, Diagram, Factor, Figure, Question, Results, Study
+from ..figure import Diagram, Factor, Figure, Question, Results, Study
 from ..measure import EMISSION, conditions, curves
 from ..sentences import listed
 from ..training_settings import EASY, NETWORK_C
+from ..verdicts import Checks
 
 HOUR, EVERY_HOURS = "hour", 3
 DAYS = {"January": "2020-01-15", "July": "2020-07-15"}
@@ -30,6 +31,8 @@ STUDIES = (
         {name: stream.EVERY[name] for name in ("P2 in each slot", "EPR", "EPR-EP", "local")},
         MOMENTS,
         keys={"run.slots": SLOTS},
+        warmups=(),
+        kept=("emission_mg_per_bit", "energy_per_bit_j"),
         **stream.FEW,
     ),
     Study(

@@ -3,10 +3,11 @@
 import xarray as xr
 
 from .. import stream_figures as stream
-from ..figure import Checks, Diagram, Figure, Question, Results
+from ..figure import Diagram, Figure, Question, Results
 from ..measure import conditions, curves
 from ..stream_figures import AAC, N_TRAINED, N
 from ..training_settings import aac_stream
+from ..verdicts import Checks
 
 SEARCH = "exact search"
 SHOWN = (*stream.EVERY, AAC)
@@ -20,6 +21,8 @@ STUDIES = (
         keys={"run.slots": SLOTS},
         quick_keys={"run.slots": 20},
         learned={AAC: "aac"},
+        warmups=(),
+        kept=("objective",),
         **stream.FEW,
     ),
 )

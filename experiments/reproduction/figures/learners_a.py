@@ -1,9 +1,10 @@
 """AAC, DQN and DDPG on paper A's network: their cost in training."""
 
 from .. import stream_figures as stream
-from ..figure import Checks, Diagram, Figure, Question, Results
+from ..figure import Diagram, Figure, Question, Results
 from ..measure import conditions, course, level
 from ..training_settings import AAC_STEPS, DQN_STEPS, aac_stream, ddpg_stream, dqn_stream
+from ..verdicts import Checks
 
 LEARNERS = {"AAC": "aac", "DQN": "dqn", "DDPG": "ddpg-stream"}
 LEVELS = {"P2 in each slot": "lyapunov_system_cost", "local": "local_system_cost"}

@@ -1,9 +1,10 @@
 """DDPG and AAC on paper C's network: their emission in training."""
 
-from ..figure import Checks, Diagram, Figure, Question, Results
+from ..figure import Diagram, Figure, Question, Results
 from ..measure import conditions, course
 from ..task_figures import LEARNED
 from ..training_settings import EASY_TEXT, aac_tasks, ddpg_tasks
+from ..verdicts import Checks
 
 
 def _diagrams(results: Results) -> list[list[Diagram]]:

@@ -85,13 +85,13 @@ def allocate(cell: Any, devices: Any, senders: IntArray) -> float:
 def local_gain(cell: Any, device: Any, bits: float) -> float:
     """What the device's own CPU is worth when at most `bits` are left to it, bit^2."""
     local = min(device.local_max, bits)
-    return float(device.value * local - cell.local_cost * local * local * local / 3.0)
+    return float(device.value * local - device.local_cost * local * local * local / 3.0)
 
 
 @compiled
 def full_bits(cell: Any, device: Any, bit_cost: float) -> float:
     """D of a sender whose CPU executes only what offloading at `bit_cost` would not do cheaper."""
-    local = np.sqrt((cell.queue + bit_cost) / cell.local_cost)
+    local = np.sqrt((cell.queue + bit_cost) / device.local_cost)
     local = max(device.local_min, min(device.local_max, local))
     return float(max(device.queue - local, 1e-3 * device.queue))
 
@@ -359,7 +359,7 @@ def _single_sender(cell: Any, device: Any, bandwidth: float, others: float) -> f
             return 0.0
         radio = watt * exp(bits / scale)
         # The CPU must not be the cheaper one: a Newton step.
-        local = np.sqrt((cell.queue + edge + radio) / cell.local_cost)
+        local = np.sqrt((cell.queue + edge + radio) / device.local_cost)
         slope = 0.5 * local / (cell.queue + edge + radio) * radio / scale
         if local > device.local_max:
             local, slope = device.local_max, 0.0
@@ -386,7 +386,7 @@ def _single_sender(cell: Any, device: Any, bandwidth: float, others: float) -> f
         left = device.queue - bits
         own_cpu = device.net - edge
         if left < device.local_max:
-            own_cpu = device.value - cell.local_cost * left * left - cell.queue - edge
+            own_cpu = device.value - device.local_cost * left * left - cell.queue - edge
         marginal = max(marginal, own_cpu)
     if at_cap:  # a further hertz carries as much as each, with as much power
         worth = marginal * cell.bits_per_hz * device.efficiency

@@ -20,10 +20,11 @@ from ....simulator.core.arrays import BoolArray, FloatArray, IntArray
 from ....simulator.core.elementary import expm1_each, log1p_each
 from ....simulator.core.linear import solve
 from ....simulator.stream.decision import Decision
+from ....simulator.stream.green_problem import GreenProblem
 from ....simulator.stream.observation import Observation
 from ....simulator.stream.problem import DriftPlusPenalty
 from ...allocation_rules import station_service
-from .slot import DEVICE, collect, make_cells, observe
+from .slot import DEVICE, cases, collect, watt_scale
 
 
 @dataclass(frozen=True)
@@ -181,13 +182,18 @@ class Program:
 
 def programs(problem: DriftPlusPenalty, observation: Observation) -> list[Program]:
     """One per replication."""
-    cells, observed = make_cells(problem), observe(problem, observation)
     result = []
-    for r in range(problem.network.replications):
-        slot = collect(cells, observed, r, np.zeros(problem.network.devices, DEVICE))
+    replications = range(problem.network.replications)
+    found = [
+        (case.cells, case.observed, of_case, r)
+        for case in cases(problem, observation)
+        for of_case, r in enumerate(replications[case.replications])
+    ]
+    for cells, observed, of_case, r in found:
+        slot = collect(cells, observed, of_case, np.zeros(problem.network.devices, DEVICE))
         devices = slot.devices[np.argsort(slot.devices["index"], kind="stable")]
         device = devices["index"].copy()
-        station = observed.station[r, device]
+        station = observed.station[of_case, device]
         own = slot.cells[station]
         # The entry (i, k): what i's station hears of k.
         heard = np.where(observation.cells.crosses[r], slot.gain, 0.0)[np.ix_(device, station)].T
@@ -207,7 +213,7 @@ def programs(problem: DriftPlusPenalty, observation: Observation) -> list[Progra
                 noise_w_per_hz=own["noise_per_hz"].copy(),
                 edge_cost=own["edge_cost"].copy(),
                 local_max_bits=np.minimum(devices["cpu"], devices["queue"]),
-                local_cost=own["local_cost"].copy(),
+                local_cost=devices["local_cost"].copy(),
                 power_cost=float(cells["power_cost"][0]),
                 bits_per_hz=float(cells["bits_per_hz"][0]),
                 efficiency_cap=float(cells["efficiency_cap"][0]),
@@ -239,12 +245,16 @@ def decision(
         power_w[r, program.device] = one.power_w
         bits[r, program.device] = one.bits
     cycles = network.cycles_per_bit
-    # As `problem.local_cost`, multiplied in the order that the last bits of traces rest on.
-    local_cost = (
-        3.0
-        * problem.V
-        * (network.varsigma * (cycles * cycles * cycles) / (network.slot_s * network.slot_s))
-    )
+    local_cost: float | FloatArray
+    if isinstance(problem, GreenProblem):
+        local_cost = problem.local_costs(problem.joule_costs(observation)[0])
+        power_w /= watt_scale(problem, observation)
+    else:  # as `problem.local_cost`, multiplied in the order that the last bits of traces rest on
+        local_cost = (
+            3.0
+            * problem.V
+            * (network.varsigma * (cycles * cycles * cycles) / (network.slot_s * network.slot_s))
+        )
     local_bits = np.sqrt(np.maximum(problem.bit_value(observation), 0.0) / local_cost)
     local_bits = np.minimum(local_bits, observation.queue_bits - bits)
     root = np.sqrt(bits)

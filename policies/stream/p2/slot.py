@@ -13,6 +13,7 @@ from ....simulator.core.arrays import BoolArray, FloatArray, IntArray
 from ....simulator.core.compiled import compiled, compiled_in_place
 from ....simulator.core.elementary import LN_2
 from ....simulator.network.spectral_efficiency import SpectralEfficiency
+from ....simulator.stream.green_problem import GreenProblem
 from ....simulator.stream.observation import Observation
 from ....simulator.stream.problem import DriftPlusPenalty
 
@@ -30,7 +31,6 @@ CELL = np.dtype(
         ("end", np.int64),  # up to here
         ("power_cost", np.float64),  # V tau, what P2 counts for a watt, bit^2/W
         ("edge_cost", np.float64),  # C = V epsilon c / F
-        ("local_cost", np.float64),  # a: l bits executed by a device's CPU cost a l^3 / 3
         # How the station's CPU is shared:
         ("edge", np.float64),  # cost of (sum sqrt D)^2: C, or 0 with equal shares
         ("edge_per_bit", np.float64),  # with equal shares C times the members, else 0
@@ -52,6 +52,7 @@ DEVICE = np.dtype(
         ("gain", np.float64),  # to its own station
         ("power_max", np.float64),  # W
         ("cpu", np.float64),  # bits that its CPU can execute at full speed
+        ("local_cost", np.float64),  # a: l bits executed by its CPU cost a l^3 / 3
         ("local_min", np.float64),  # the least and most bits that it may
         ("local_max", np.float64),
         # The decision:
@@ -87,6 +88,7 @@ class Observed(NamedTuple):
         bit_value: (R, N) v_i = V eta + Q_i - beta_i, bit.
         power_max_w: (R, N) p_i,max.
         local_limit_bits: (N,) tau f_i / c, what a device's CPU can execute in a slot.
+        local_cost: (N,) a, l bits executed by a device's CPU cost a l^3 / 3.
         present: (R, N) which devices are there; the others have no queue.
         limit: the efficiencies that links carry, nats.
     """
@@ -98,6 +100,7 @@ class Observed(NamedTuple):
     bit_value: FloatArray
     power_max_w: FloatArray
     local_limit_bits: FloatArray
+    local_cost: FloatArray
     present: BoolArray
     limit: SpectralEfficiency
 
@@ -132,7 +135,6 @@ def make_cells(problem: DriftPlusPenalty) -> NDArray[np.void]:
     cells["efficiency_cap"] = network.efficiency.cap * LN_2
     energy_cost = problem.V * network.epsilon_w * network.cycles_per_bit
     cells["edge_cost"] = energy_cost / network.station_cpu_hz
-    cells["local_cost"] = problem.local_cost
     cells["power_cost"] = problem.V * network.slot_s
     return cells
 
@@ -147,9 +149,71 @@ def observe(problem: DriftPlusPenalty, observation: Observation) -> Observed:
         problem.bit_value(observation),
         observation.power_max_w,
         problem.network.device_service_bits,
+        np.full(problem.network.devices, problem.local_cost),
         observation.cells.present,
         problem.network.efficiency.scaled(LN_2),
     )
+
+
+class Case(NamedTuple):
+    """P2 of some replications that have the same costs.
+
+    Attributes:
+        cells: (B,) what `make_cells` gives.
+        observed: of these replications.
+        replications: which they are.
+    """
+
+    cells: NDArray[np.void]
+    observed: Observed
+    replications: slice
+
+
+def cases(problem: DriftPlusPenalty, observation: Observation) -> list[Case]:
+    """P2 of all replications: in one case, or each by itself where a joule has many prices.
+
+    A device whose joule costs more is shown as one that needs so many more watts, `watt_scale`.
+    """
+    if not isinstance(problem, GreenProblem):
+        return [Case(make_cells(problem), observe(problem, observation), slice(None))]
+    device_cost, station_cost = problem.joule_costs(observation)
+    scale = watt_scale(problem, observation)
+    seen = observe(problem, observation)._replace(
+        gain=observation.channel_gain / scale[..., None],
+        power_max_w=observation.power_max_w * scale,
+    )
+    local_cost = problem.local_costs(device_cost)
+    network = problem.network
+    found = []
+    for r in range(network.replications):
+        cells = make_cells(problem)
+        energy_cost = station_cost[r] * network.epsilon_w * network.cycles_per_bit
+        cells["edge_cost"] = energy_cost / network.station_cpu_hz
+        cells["power_cost"] = device_cost[r].max() * network.slot_s
+        only = slice(r, r + 1)
+        columns = {name: getattr(seen, name)[only] for name in _BY_REPLICATION}
+        found.append(Case(cells, seen._replace(**columns, local_cost=local_cost[r]), only))
+    return found
+
+
+_BY_REPLICATION = (
+    "station",
+    "gain",
+    "queue_bits",
+    "station_queue_bits",
+    "bit_value",
+    "power_max_w",
+    "present",
+)
+
+
+def watt_scale(problem: DriftPlusPenalty, observation: Observation) -> FloatArray:
+    """(R, N) what a device's joule costs, as the ratio to the dearest one's; 1 where all cost as much."""
+    if not isinstance(problem, GreenProblem):
+        return np.ones(observation.queue_bits.shape)
+    device_cost, _ = problem.joule_costs(observation)
+    scale: FloatArray = device_cost / device_cost.max(axis=1, keepdims=True)
+    return scale
 
 
 @compiled
@@ -210,14 +274,15 @@ def _collect(
             device.gain = gain[i, station[i]]
             device.power_max = observed.power_max_w[r, i]
             device.cpu = observed.local_limit_bits[i]
+            device.local_cost = observed.local_cost[i]
             device.power = 0.0
     return count
 
 
 @compiled
-def local_optimum_bits(cell: Any, queue: float, value: float, cpu: float) -> float:
+def local_optimum_bits(local_cost: float, queue: float, value: float, cpu: float) -> float:
     """Bits that a device's CPU executes at best if none are offloaded: a l^2 = v, within limits."""
-    return float(min(min(cpu, queue), np.sqrt(max(value, 0.0) / cell.local_cost)))
+    return float(min(min(cpu, queue), np.sqrt(max(value, 0.0) / local_cost)))
 
 
 @compiled_in_place
@@ -230,7 +295,9 @@ def optimise_cpus(slot: Slot) -> None:
     for c in range(len(devices)):
         device = devices[c]
         device.local_min = 0.0
-        device.local_max = local_optimum_bits(cells[0], device.queue, device.value, device.cpu)
+        device.local_max = local_optimum_bits(
+            device.local_cost, device.queue, device.value, device.cpu
+        )
 
 
 @compiled_in_place

@@ -24,8 +24,10 @@ from ....simulator.core.compiled import compiled, compiled_in_place
 from ....simulator.core.elementary import LN_2
 from ....simulator.network.spectral_efficiency import SpectralEfficiency
 from ....simulator.stream.decision import Decision
+from ....simulator.stream.green_problem import GreenProblem
 from ....simulator.stream.observation import Observation
 from ....simulator.stream.problem import DriftPlusPenalty, bit_value
+from ...allocation_rules import station_service
 from .fixed_power import optimise_compute
 from .intercell import Interplay, interplay, optimise_radio, power_trim, true_gain
 from .refinement import refine
@@ -33,12 +35,13 @@ from .slot import (
     DEVICE,
     Observed,
     Slot,
+    cases,
     collect,
     fix_cpus,
     local_optimum_bits,
     make_cells,
-    observe,
     optimise_cpus,
+    watt_scale,
 )
 from .steps import choose_steps
 
@@ -61,10 +64,12 @@ class Solver:
     def __init__(self, problem: DriftPlusPenalty, radio: bool = True, compute: bool = True) -> None:
         network = problem.network
         limit = network.efficiency.scaled(LN_2)
+        self._problem = problem
         self._cells = make_cells(problem)
         self._constants = (
             problem.V,
             network.device_service_bits,
+            np.full(network.devices, problem.local_cost),
             network.station_service_bits,
             network.cycles_per_bit / network.slot_s,
             limit.cap,
@@ -75,6 +80,8 @@ class Solver:
 
     def solve(self, observation: Observation) -> Decision:
         """The decision of least P2 that is found, for what the twin shows."""
+        if isinstance(self._problem, GreenProblem):
+            return self._solve_by_case(self._problem, observation)
         devices, served_bits = _decide(
             self._cells,
             observation.cells.station,
@@ -88,6 +95,19 @@ class Solver:
             *self._constants,
         )
         bandwidth_hz, power_w, local_cpu_hz, edge_cpu_hz = devices
+        return Decision(bandwidth_hz, power_w, local_cpu_hz, edge_cpu_hz, served_bits)
+
+    def _solve_by_case(self, problem: GreenProblem, observation: Observation) -> Decision:
+        """`solve` where a joule has many prices."""
+        *_, hz_per_bit, _, _, radio, compute = self._constants
+        devices = np.empty((4, *observation.queue_bits.shape))
+        for case in cases(problem, observation):
+            devices[:, case.replications] = _solve(
+                case.cells, case.observed, hz_per_bit, radio, compute
+            )
+        bandwidth_hz, power_w, local_cpu_hz, edge_cpu_hz = devices
+        power_w = power_w / watt_scale(problem, observation)
+        served_bits = station_service(problem.network, observation)
         return Decision(bandwidth_hz, power_w, local_cpu_hz, edge_cpu_hz, served_bits)
 
 
@@ -108,12 +128,16 @@ def on_steps(
     network = problem.network
     if len(network.efficiency.steps) == 0:
         return decision
-    bandwidth_hz, power_w, local_cpu_hz, edge_cpu_hz = _given_to_steps(
-        make_cells(problem),
-        observe(problem, observation),
-        network.cycles_per_bit / network.slot_s,
-        np.stack([decision.bandwidth_hz, decision.power_w]),
-    )
+    scale = watt_scale(problem, observation)
+    given = np.stack([decision.bandwidth_hz, decision.power_w * scale])
+    moved = np.empty((4, *given.shape[1:]))
+    for case in cases(problem, observation):
+        only = case.replications
+        moved[:, only] = _given_to_steps(
+            case.cells, case.observed, network.cycles_per_bit / network.slot_s, given[:, only]
+        )
+    bandwidth_hz, power_w, local_cpu_hz, edge_cpu_hz = moved
+    power_w = power_w / scale
     best = replace(
         decision,
         bandwidth_hz=bandwidth_hz,
@@ -147,6 +171,7 @@ def _decide(
     power_max_w: FloatArray,
     V: float,
     local_limit_bits: FloatArray,
+    local_cost: FloatArray,
     service_bits: FloatArray,
     hz_per_bit: float,
     cap: float,
@@ -164,6 +189,7 @@ def _decide(
         value,
         power_max_w,
         local_limit_bits,
+        local_cost,
         present,
         SpectralEfficiency(cap, steps),
     )
@@ -262,7 +288,8 @@ def _offload_nothing(
         queue, cpu = observed.queue_bits[r, i], observed.local_limit_bits[i]
         decision[2, i] = min(cpu, queue)
         if compute:
-            decision[2, i] = local_optimum_bits(cell, queue, observed.bit_value[r, i], cpu)
+            value, cost = observed.bit_value[r, i], observed.local_cost[i]
+            decision[2, i] = local_optimum_bits(cost, queue, value, cpu)
         else:
             decision[3, i] = 1.0 / cell.members
         if not radio:
@@ -299,7 +326,7 @@ def _choose(
         best = _keep_better(devices, plan, gain, best)
     if not certain and few and radio and compute:
         fix_cpus(slot)
-        reached = best - _full_speed_gain(slot.cells[0], observed, r)
+        reached = best - _full_speed_gain(observed, r)
         optimise_radio(slot, play, small, reached)
         # What its CPUs would not leave to be sent is not to be sent by the same powers now.
         power_trim(slot)
@@ -344,16 +371,17 @@ def _restore(devices: Any, plan: FloatArray) -> None:
 
 
 @compiled_in_place
-def _full_speed_gain(cell: Any, observed: Observed, r: int) -> float:
+def _full_speed_gain(observed: Observed, r: int) -> float:
     """What running the CPUs of all the network's devices at full speed adds to the best, bit^2."""
     gain = 0.0
     for i in range(len(observed.local_limit_bits)):
         queue, cpu = observed.queue_bits[r, i], observed.local_limit_bits[i]
         value = observed.bit_value[r, i]
-        local = local_optimum_bits(cell, queue, value, cpu)
+        cost = observed.local_cost[i]
+        local = local_optimum_bits(cost, queue, value, cpu)
         most = min(cpu, queue)
         gain += value * (most - local)
-        gain -= cell.local_cost * (most * most * most - local * local * local) / 3.0
+        gain -= cost * (most * most * most - local * local * local) / 3.0
     return gain
 
 

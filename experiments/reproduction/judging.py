@@ -1,0 +1,187 @@
+"""Claims and questions held against the results of a figure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from .figure import Claim, Evidence, Figure, NotRun, Question, Ran, Results, left_out
+from .verdicts import (
+    Checks,
+    Judged,
+    Outcome,
+    Rule,
+    Verdict,
+    conclude,
+    condition,
+    distinct,
+    judged,
+)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Who is judged, and under which conditions it went how.
+
+    Attributes:
+        name: as registered.
+        printed: whether it is as the paper has it.
+        conditions: of the paper's own words, by name.
+        readings: of another reading.
+        repeats: by condition, those that nearly repeat it and are left out.
+        kept: by condition, in which part of the instances all limits are kept, at the least.
+        run: whether it was.
+    """
+
+    name: str
+    printed: bool
+    conditions: Mapping[str, list[Judged]] = field(default_factory=dict)
+    readings: Mapping[str, list[Judged]] = field(default_factory=dict)
+    repeats: Mapping[str, list[str]] = field(default_factory=dict)
+    kept: Mapping[str, float] = field(default_factory=dict)
+    run: bool = False
+
+    def outcomes(self, other: bool = False) -> dict[str, Outcome]:
+        """By condition of the paper's own words, or of another reading."""
+        return {
+            name: condition(of)
+            for name, of in (self.readings if other else self.conditions).items()
+        }
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Of a claim.
+
+    Attributes:
+        claim: which.
+        verdict: on what is printed.
+        subjects: who was judged.
+        again: by a choice of ours, the verdict if it is made otherwise.
+        reason: what explains it; may be empty.
+    """
+
+    claim: Claim
+    verdict: Verdict
+    subjects: list[Subject]
+    again: dict[str, Verdict]
+    reason: str = ""
+
+    @property
+    def depends(self) -> list[str]:
+        """The choices of ours on which the verdict depends."""
+        return [choice for choice, verdict in self.again.items() if verdict != self.verdict]
+
+
+def judge(claim: Claim, figure: Figure, results: Results) -> Judgement:
+    """A claim, by what was run; again with other warm-ups, where a figure has them."""
+    subjects, verdict = _subjects(claim, results)
+    again = {}
+    for share in sorted({one for study in figure.studies for one in study.warmups}):
+        others = {
+            study.name: results[left_out(study.name, share)]
+            for study in figure.studies
+            if share in study.warmups and left_out(study.name, share) in results
+        }
+        if others and verdict != "not run" and _looked_at(claim, results) & set(others):
+            choice = f"{100.0 * share:g} % of the slots left out first"
+            again[choice] = _subjects(claim, Ran({**results, **others}))[1]
+    reason = ""
+    if claim.reason and any(one.run for one in subjects):
+        of = {one.name: {**one.conditions, **one.readings} for one in subjects if one.run}
+        try:
+            reason = claim.reason(Evidence(results, of))
+        except NotRun:
+            reason = ""
+    return Judgement(claim, verdict, subjects, again, reason)
+
+
+class _Watched(Ran):
+    """Results that remember which of them were asked for."""
+
+    def __init__(self, results: Results) -> None:
+        super().__init__(results)
+        self.asked: set[str] = set()
+
+    def __getitem__(self, name: str):  # type: ignore[no-untyped-def]
+        self.asked.add(name)
+        return super().__getitem__(name)
+
+
+def _looked_at(claim: Claim, results: Results) -> set[str]:
+    """Of the results, those that the printed subjects' checks read."""
+    watched = _Watched(results)
+    for name in claim.entry.printed:
+        try:
+            claim.subjects[name](watched)
+        except NotRun:
+            continue
+    names = {one for one in watched.asked if "left out" in one}
+    # What compares warm-ups itself is not judged again by them.
+    return set() if names else watched.asked
+
+
+def _subjects(claim: Claim, results: Results) -> tuple[list[Subject], Verdict]:
+    """Step one for each subject, and step two for those that are printed, together."""
+    entry, found = claim.entry, {}
+    for name in (*entry.printed, *entry.ours):
+        try:
+            found[name] = claim.subjects[name](results)
+        except NotRun:
+            continue
+    own, repeats, readings = {}, {}, {}
+    for name, checks in found.items():
+        others = {place: of for place, of in checks.items() if entry.another_reading(place)}
+        words = {place: of for place, of in checks.items() if place not in others}
+        own[name], repeats[name] = distinct(words)
+        readings[name], more = distinct(others)
+        repeats[name] |= more
+    rule = entry.rule
+    # Intervals are corrected over all that one verdict looks at: what is printed; and each of ours alone.
+    together = {name: own[name] for name in entry.printed if name in own}
+    of = _together(rule, together)
+    of |= {name: judged(rule, own[name]) for name in entry.ours if name in own}
+    subjects = [
+        Subject(
+            name,
+            name in entry.printed,
+            of[name],
+            judged(rule, readings[name]),
+            repeats[name],
+            {place: min(one.share_kept for one in checks) for place, checks in found[name].items()},
+            True,
+        )
+        if name in found
+        else Subject(name, name in entry.printed)
+        for name in (*entry.printed, *entry.ours)
+    ]
+    outcomes = [
+        one for subject in subjects if subject.printed for one in subject.outcomes().values()
+    ]
+    return subjects, conclude(outcomes, entry.missing, set(entry.printed) <= set(found))
+
+
+def _together(rule: Rule, checks: Mapping[str, Checks]) -> dict[str, dict[str, list[Judged]]]:
+    """Conditions of several subjects, corrected over all of them."""
+    places = [(name, place) for name, of in checks.items() for place in of]
+    all_of = judged(rule, {str(k): checks[name][place] for k, (name, place) in enumerate(places)})
+    found: dict[str, dict[str, list[Judged]]] = {name: {} for name in checks}
+    for k, (name, place) in enumerate(places):
+        found[name][place] = all_of[str(k)]
+    return found
+
+
+def answers(question: Question, results: Results) -> Iterator[tuple[str, Judged]]:
+    """The numbers that answer a question, with intervals of 95 %: the name of a place, and one of them.
+
+    Raises:
+        NotRun: what it asks about was not.
+    """
+    rule = Rule(question.average)
+    for name, checks in question.checks(results).items():
+        for check in checks:
+            runs = len(check.sample)
+            yield (
+                name,
+                Judged(
+                    check.what, "undecided", rule.interval(check.sample), 1, len(check.known), runs
+                ),
+            )

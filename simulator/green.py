@@ -1,0 +1,145 @@
+"""From a scenario to what its world has where emission, or the classes of tasks, are part of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..scenarios.schema import Scenario
+from .components import find_intensities
+from .core.arrays import FloatArray
+from .core.randomness import Streams
+from .models.carbon import CarbonIntensity
+from .models.forecast import Forecasts
+from .network.network import Network
+from .network.topology import Topology
+from .stream.deadlines import TaskClass, TaskClasses
+from .stream.green_problem import GreenProblem
+from .stream.green_world import CarbonOfAll
+
+
+def is_green(scenario: Scenario) -> bool:
+    """Whether a scenario is of the stream problem, and asks for any of it."""
+    tasks, carbon = scenario.tasks, scenario.carbon
+    asked = scenario.policy.penalty == "carbon" or tasks.classes is not None
+    asked = asked or any((carbon.devices is not None, carbon.signal, carbon.forecast))
+    return asked and scenario.run.problem == "drift-plus-penalty"
+
+
+@dataclass(frozen=True)
+class Green:
+    """What was found of it.
+
+    Attributes:
+        shown: what is decided by.
+        accounted: by what is accounted.
+        about: where these are from, by the keys that state them, as `find_carbon`.
+        coming: what is decided by, up to a forecast's horizon beyond the run; None without a forecast.
+        replayed: recorded forecasts; None if there are none.
+    """
+
+    shown: CarbonOfAll
+    accounted: CarbonOfAll
+    about: Mapping[str, Mapping[str, Any]]
+    coming: CarbonIntensity | None = None
+    replayed: CarbonIntensity | None = None
+
+    def world_parts(self, scenario: Scenario, network: Network, streams: Streams) -> dict[str, Any]:
+        """What a `GreenWorld` has beside what a `StreamWorld` has."""
+        classes, budget = scenario.tasks.classes, scenario.carbon.budget
+        found = None
+        if classes is not None:
+            found = TaskClasses(
+                [
+                    TaskClass(one.share, one.deadline or np.inf, one.late, one.weight)
+                    for one in classes
+                ],
+                streams.generators("task classes"),
+            )
+        return {
+            "carbon": self.shown.intensity,
+            "shown": self.shown,
+            "accounted": self.accounted,
+            "classes": found,
+            "budget_g_per_s": None if budget is None else budget.mass / budget.period,
+            "forecasts": self._forecasts(scenario, streams),
+        }
+
+    def _forecasts(self, scenario: Scenario, streams: Streams) -> Forecasts | None:
+        keys = scenario.carbon.forecast
+        if keys is None:
+            return None
+        assert self.coming is not None
+        return Forecasts(
+            self.coming,
+            self.replayed,
+            step_s=keys.step,
+            period_s=keys.period,
+            leads=leads_of(scenario),
+            error=keys.error,
+            memory_s=keys.memory,
+            end_s=scenario.run.slots * scenario.run.slot,
+            rngs=streams.generators("carbon forecast"),
+        )
+
+    def state_parts(self, scenario: Scenario, network: Network) -> dict[str, FloatArray]:
+        """What a `GreenState` has beside what a `StreamState` has, as the run begins: (R, N) and (R,)."""
+        shape = (network.replications, network.devices)
+        carbon = np.zeros(shape)
+        now = self.shown.intensity.at(0)
+        if len(now) > network.stations:
+            carbon = np.broadcast_to(now[network.stations :], shape)
+        names = ("pressing_bits", "lateness_bits", "emission_g", "total_emission_g")
+        return {
+            "device_carbon_g_per_j": carbon,
+            "late_debt_bits": np.zeros((*shape, len(scenario.tasks.classes or ()))),
+            "budget_debt_g": np.zeros(network.replications),
+            **{name: np.zeros(shape) for name in names},
+        }
+
+
+def find_green(scenario: Scenario, topology: Topology, devices: int) -> Green:
+    """The intensities at stations and devices that a run is accounted by, and that it decides by.
+
+    Raises:
+        ScenarioError: a file is missing, wrong, or does not cover the run, or a list has the wrong length.
+    """
+    stations = len(topology.station_names)
+    found, about = find_intensities(scenario, scenario.carbon, "carbon", stations, devices)
+    accounted = shown = CarbonOfAll(CarbonIntensity(found), stations)
+    if scenario.carbon.signal is not None:
+        signal = scenario.carbon.signal
+        series, more = find_intensities(scenario, signal, "carbon.signal", stations, devices)
+        shown = CarbonOfAll(CarbonIntensity(series), stations)
+        about = about | more
+    forecast, coming, replayed = scenario.carbon.forecast, None, None
+    if forecast is not None:
+        ahead_s = forecast.horizon + forecast.step
+        source, at = scenario.carbon.signal or scenario.carbon, "carbon"
+        at += ".signal" if scenario.carbon.signal is not None else ""
+        coming = CarbonIntensity(find_intensities(scenario, source, at, stations, None, ahead_s)[0])
+        if forecast.replay is not None:
+            series, more = find_intensities(
+                scenario, forecast.replay, "carbon.forecast.replay", stations, None, ahead_s
+            )
+            replayed, about = CarbonIntensity(series), about | more
+    return Green(shown, accounted, about, coming, replayed)
+
+
+def leads_of(scenario: Scenario) -> int:
+    """Values of a forecast; 0 without one."""
+    keys = scenario.carbon.forecast
+    return 0 if keys is None else round(keys.horizon / keys.step)
+
+
+def green_problem(scenario: Scenario, network: Network) -> GreenProblem:
+    """P2 with what the scenario weighs."""
+    policy, budget = scenario.policy, scenario.carbon.budget
+    return GreenProblem(
+        network,
+        policy.V,
+        policy.perturbation,
+        policy.penalty,
+        None if budget is None else budget.mass,
+    )

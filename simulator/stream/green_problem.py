@@ -1,0 +1,202 @@
+"""P2 with emission in the place of energy, and with bits that are pressing."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from ..core.arrays import FloatArray
+from ..network.cells import Cells
+from .decision import Decision
+from .green_observation import GreenObservation
+from .observation import Observation
+from .outcome import Outcome, carry_out
+from .problem import DriftPlusPenalty, energy_per_bit
+
+Penalty = Literal["energy", "carbon"]
+
+LEAST_G_PER_J = 1e-3 / 3.6e6
+"""Of a decision: below 1 mg/kWh a joule is as dear as at 1 mg/kWh, so that none is for nothing."""
+
+
+@dataclass(frozen=True)
+class GreenProblem(DriftPlusPenalty):
+    """P2 where a joule costs what it emits, and pressing bits are worth more than others.
+
+    V' [X - x D] + sum Q_j [sum D^e - Psi_j] - sum (Q_i - beta_i) [Psi_i - lambda_i]
+    - sum Y_i min(Psi_i, B_i), with X the slot's emission (or energy), x its running ratio to the bits
+    that departed, B_i the pressing bits of a device and Y_i what their lateness would cost. V' is V, with
+    a carbon budget V (1 + G / M), where G is the budget's debt and M its mass.
+
+    Attributes:
+        penalty: whether X is energy, J, or emission, g; V is in bit^2 per unit of it.
+        budget_g: M, emission that is allowed in one period of the budget; None without one.
+    """
+
+    penalty: Penalty = "carbon"
+    budget_g: float | None = None
+
+    def weight(self, budget_debt_g: FloatArray) -> FloatArray:
+        """(R,) V', bit^2/J or bit^2/g, at (R,) debts."""
+        if self.budget_g is None:
+            return np.full(budget_debt_g.shape, self.V)
+        return self.V * (1.0 + budget_debt_g / self.budget_g)
+
+    def joule_costs(self, observation: Observation) -> tuple[FloatArray, FloatArray]:
+        """(R, N) and (R, B) what P2 counts for a joule of a device and of a station, bit^2/J."""
+        seen = _seen(observation)
+        weight = self.weight(seen.budget_debt_g)[:, None]
+        if self.penalty == "energy":
+            shapes = seen.queue_bits.shape, seen.station_queue_bits.shape
+            device, station = (np.broadcast_to(weight, shape) for shape in shapes)
+            return device, station
+        return (
+            weight * np.maximum(seen.device_carbon_g_per_j, LEAST_G_PER_J),
+            weight * np.maximum(seen.carbon_g_per_j, LEAST_G_PER_J),
+        )
+
+    def local_costs(self, device_cost: FloatArray) -> FloatArray:
+        """(R, N) `local_cost`, 1/bit, at (R, N) costs of a device's joule."""
+        network = self.network
+        cycles, slot_s = network.cycles_per_bit, network.slot_s
+        return device_cost * (3.0 * network.varsigma * cycles * cycles * cycles / (slot_s * slot_s))
+
+    def bit_value(self, observation: Observation) -> FloatArray:
+        """(R, N) v_i = V' x + Q_i - beta_i, bit."""
+        seen = _seen(observation)
+        return self._worth(seen)[:, None] + seen.queue_bits - seen.perturbation_bits
+
+    def predict_emission(
+        self,
+        total_emission_g: FloatArray,
+        total_departed_bits: FloatArray,
+        emission_g: FloatArray,
+        departed_bits: FloatArray,
+        budget_debt_g: FloatArray,
+    ) -> tuple[FloatArray, FloatArray]:
+        """(R,) x, g/bit, and (R, N) beta_i of A(19) with emission for energy, bit; see `predict`."""
+        ratio, earlier = energy_per_bit(
+            total_emission_g, total_departed_bits, emission_g, departed_bits
+        )
+        if self.perturbation == "none":
+            return ratio, np.zeros(departed_bits.shape)
+        psi_max = np.broadcast_to(self.network.device_service_bits, departed_bits.shape)
+        if self.perturbation == "observed":
+            psi_max = departed_bits.max(axis=1, keepdims=True)
+        beta = (self.weight(budget_debt_g) * earlier)[:, None] + psi_max
+        return ratio, np.broadcast_to(beta, departed_bits.shape)
+
+    def best_local_hz_at(self, observation: Observation, bit_value: FloatArray) -> FloatArray:
+        """(R, N) the optimum of P2 in f_i without its limits, Hz; infinite where it costs nothing."""
+        device_cost, _ = self.joule_costs(observation)
+        cost = 3.0 * self.network.varsigma * self.network.cycles_per_bit * device_cost
+        positive = np.maximum(bit_value, 0.0)
+        free = np.full(cost.shape, np.inf)
+        best: FloatArray = np.sqrt(np.divide(positive, cost, out=free, where=cost > 0.0))
+        return best
+
+    def offload_cost(
+        self, observation: Observation, outcome: Outcome, saved_j: FloatArray
+    ) -> FloatArray:
+        """(R, N) what offloading costs more than the (R, N) joules that the device's CPU saves, bit^2."""
+        device_cost, station_cost = self.joule_costs(observation)
+        edge_j = outcome.offload_energy_j - outcome.radio_energy_j
+        edge_cost = observation.cells.at_station(station_cost) * edge_j
+        return device_cost * (outcome.radio_energy_j - saved_j) + edge_cost
+
+    def value(self, observation: Observation, decision: Decision) -> FloatArray:
+        """(R,) P2's value of a decision on what the twin shows, without the arrivals' constant."""
+        seen = _seen(observation)
+        outcome = carry_out(self.network, seen.cells, seen.channel_gain, seen.queue_bits, decision)
+        device_cost, station_cost = self.joule_costs(seen)
+        own_j = outcome.local_energy_j + outcome.radio_energy_j
+        edge_j = outcome.offload_energy_j - outcome.radio_energy_j
+        cost = device_cost * own_j + seen.cells.at_station(station_cost) * edge_j
+        return self.score(
+            seen,
+            cost,
+            outcome.departed_bits,
+            np.zeros(outcome.departed_bits.shape),
+            (seen.queue_bits, seen.station_queue_bits, seen.pressing_bits),
+            outcome.station_inflow_bits - decision.served_bits,
+        )
+
+    def score(
+        self,
+        seen: GreenObservation,
+        cost: FloatArray,
+        departed_bits: FloatArray,
+        arrived_bits: FloatArray,
+        queues: tuple[FloatArray, FloatArray, FloatArray],
+        station_change_bits: FloatArray,
+    ) -> FloatArray:
+        """(R,) P2's value of what happened, bit^2.
+
+        Args:
+            seen: what was decided upon.
+            cost: (R, N) V' times energy or emission, by device, bit^2.
+            departed_bits: (R, N) Psi_i.
+            arrived_bits: (R, N) lambda_i.
+            queues: (R, N) Q_i, (R, B) Q_j and (R, N) B_i as the slot began.
+            station_change_bits: (R, B) sum D^e - Psi_j.
+        """
+        queue_bits, station_queue_bits, pressing_bits = queues
+        of_devices = cost - self._worth(seen)[:, None] * departed_bits
+        of_devices -= (queue_bits - seen.perturbation_bits) * (departed_bits - arrived_bits)
+        of_devices -= seen.lateness_bits * np.minimum(departed_bits, pressing_bits)
+        of_stations: FloatArray = (station_queue_bits * station_change_bits).sum(axis=1)
+        value: FloatArray = of_stations + of_devices.sum(axis=1)
+        return value
+
+    def with_pressing(
+        self, observation: Observation, decision: Decision
+    ) -> GreenObservation | None:
+        """What is left to be decided where a decision leaves pressing bits: P2 is piecewise in Psi_i.
+
+        Up to B_i a bit is worth v_i + Y_i, beyond v_i. Who at v_i serves less than B_i is shown B_i as
+        its queue, at v_i + Y_i, so that whoever decides on that serves at most those. None if nobody does.
+        """
+        seen = _seen(observation)
+        if not (seen.lateness_bits * seen.pressing_bits).any():
+            return None
+        outcome = carry_out(self.network, seen.cells, seen.channel_gain, seen.queue_bits, decision)
+        bits = np.minimum(seen.pressing_bits, seen.queue_bits)
+        short = (outcome.departed_bits < bits * (1.0 - 1e-9)) & (seen.lateness_bits > 0.0)
+        if not short.any():
+            return None
+        beta = seen.perturbation_bits - (seen.queue_bits - bits) - seen.lateness_bits
+        return replace(
+            seen,
+            queue_bits=np.where(short, bits, seen.queue_bits),
+            perturbation_bits=np.where(short, beta, seen.perturbation_bits),
+            lateness_bits=np.where(short, 0.0, seen.lateness_bits),
+        )
+
+    def _worth(self, seen: GreenObservation) -> FloatArray:
+        """(R,) V' x, bit."""
+        per_bit = seen.energy_per_bit_j if self.penalty == "energy" else seen.emission_per_bit_g
+        return self.weight(seen.budget_debt_g) * per_bit
+
+
+def emission_g(
+    cells: Cells,
+    own_j: FloatArray,
+    edge_j: FloatArray,
+    device_g_per_j: FloatArray,
+    station_g_per_j: FloatArray,
+) -> FloatArray:
+    """(R, N) C(9), by device: what it draws itself, and what its station draws for it.
+
+    Args:
+        cells: the association.
+        own_j: (R, N) energy of its CPU and its radio.
+        edge_j: (R, N) energy of its station for it.
+        device_g_per_j: (R, N) intensity of its own electricity.
+        station_g_per_j: (R, B) of the stations'.
+    """
+    return own_j * device_g_per_j + edge_j * cells.at_station(station_g_per_j)
+
+
+def _seen(observation: Observation) -> GreenObservation:
+    assert isinstance(observation, GreenObservation), "a green problem has its own observations"
+    return observation

@@ -1,0 +1,280 @@
+"""From numbers to verdicts, on made-up results of known truth."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from edgesim.experiments.reproduction.verdicts import (
+    LEVEL,
+    Average,
+    Check,
+    Checks,
+    Outcome,
+    Rule,
+    Verdict,
+    conclude,
+    condition,
+    distinct,
+    holm,
+    judged,
+)
+
+POSITIVE = Rule(low=0.0)
+ABOVE_ONE = Rule("geometric mean", low=1.0)
+MEDIAN = Rule("median", low=0.0)
+
+
+def normal(mean: float, count: int = 20, spread: float = 1.0, seed: int = 7) -> Any:
+    """Of exactly this mean."""
+    sample = np.random.default_rng(seed).standard_normal(count)
+    return mean + spread * (sample - sample.mean())
+
+
+def outcome(rule: Rule, sample: Any, kept: Any = None) -> Outcome:
+    """Of a claim with one comparison."""
+    (one,) = judged(rule, {"": [Check("", np.asarray(sample, dtype=float), kept)]})[""]
+    return one.outcome
+
+
+# ------------------------------------------------------------------------------------- known truths
+
+TRUTHS: list[tuple[str, Rule, Any, str]] = [
+    ("holding", POSITIVE, normal(3.0), "holds"),
+    ("reversed", POSITIVE, normal(-3.0), "reversed"),
+    ("undecided", POSITIVE, normal(0.0), "undecided"),
+    ("no variance, holding", POSITIVE, [2.0] * 20, "holds"),
+    ("no variance, reversed", POSITIVE, [-2.0] * 20, "reversed"),
+    ("no variance, nothing between them", POSITIVE, [0.0] * 20, "equal"),
+    ("variance of rounding alone", POSITIVE, 2.0 + 1e-12 * normal(0.0), "holds"),
+    ("infeasible", POSITIVE, [*normal(3.0, 4), *[math.nan] * 16], "infeasible"),
+    ("survivors", POSITIVE, [*normal(9.0, 12), *[math.nan] * 18], "infeasible"),
+    ("too few seeds", POSITIVE, normal(3.0, 4), "undecided"),
+    # One seed out of 20 that hides what all others say: no verdict of the opposite, and none at all.
+    ("one outlier", POSITIVE, [*normal(3.0, 19), -200.0], "undecided"),
+    ("one outlier, median", MEDIAN, [*normal(3.0, 19), -200.0], "holds"),
+    ("ratios, holding", ABOVE_ONE, np.exp(normal(1.0, 20, 0.5)), "holds"),
+    ("ratios, reversed", ABOVE_ONE, np.exp(normal(-1.0, 20, 0.5)), "reversed"),
+    ("between, inside", Rule(low=-1.0, high=1.0), normal(0.0, 40, 0.3), "holds"),
+    ("between, beyond", Rule(low=-1.0, high=1.0), normal(2.0, 40, 0.3), "reversed"),
+    ("between, below", Rule(low=-1.0, high=1.0), normal(-2.0, 40, 0.3), "reversed"),
+    ("between, at an end", Rule(low=-1.0, high=1.0), normal(1.0, 40, 0.3), "undecided"),
+    ("less than", Rule(high=0.0), normal(-3.0), "holds"),
+    ("five trainings have no median", Rule("median", 0.0, least=5), normal(9.0, 5), "undecided"),
+    ("ten have", MEDIAN, normal(9.0, 10), "holds"),
+]
+
+
+@pytest.mark.parametrize(
+    ("rule", "sample", "expected"), [of[1:] for of in TRUTHS], ids=[of[0] for of in TRUTHS]
+)
+def test_an_outcome_is_the_known_truth(rule: Rule, sample: Any, expected: str) -> None:
+    assert outcome(rule, sample) == expected
+
+
+def test_what_is_told_of_a_comparison() -> None:
+    sample = np.array([*normal(3.0, 12), *[math.nan] * 3])
+    (one,) = judged(POSITIVE, {"": [Check("1100 Mcycles", sample)]})[""]
+    assert (one.what, one.seeds, one.runs, one.divisor) == ("1100 Mcycles", 12, 15, 1)
+    assert not one.algebra
+    (same,) = judged(POSITIVE, {"": [Check("", np.full(12, 2.0))]})[""]
+    assert same.algebra and same.interval == (2.0, 2.0, 2.0)
+
+
+def test_decisions_that_break_limits_do_not_hold_whatever_they_emit() -> None:
+    """Reversed they may be: what emits more and breaks limits is no better."""
+    for kept, expected in ((0.4, "infeasible"), (0.6, "holds")):
+        shares = np.full(20, kept)
+        assert outcome(POSITIVE, normal(3.0), shares) == expected
+        assert outcome(POSITIVE, normal(-3.0), shares) == "reversed"
+    # Instances that do not count are left out of the share.
+    assert outcome(POSITIVE, normal(3.0), np.array([1.0] * 4 + [math.nan] * 16)) == "holds"
+
+
+# ------------------------------------------------------------------------------------------ intervals
+
+
+def test_an_interval_is_students() -> None:
+    """Four values with mean 2 and standard deviation 1.826: t(3) is 3.182."""
+    sample = np.array([0.0, 4.0, 1.0, 3.0])
+    half = 3.1824463052842624 * sample.std(ddof=1) / 2.0
+    assert Rule().interval(sample) == pytest.approx((2.0, 2.0 - half, 2.0 + half))
+    wider = stats.ttest_1samp(sample, 0.0).confidence_interval(1.0 - LEVEL / 7)
+    assert Rule().interval(sample, LEVEL / 7)[1:] == pytest.approx((wider.low, wider.high))
+
+
+def test_the_interval_of_ratios_is_that_of_their_logarithms() -> None:
+    logs = normal(1.0)
+    found = Rule("geometric mean").interval(np.exp(logs))
+    assert np.log(found) == pytest.approx(Rule().interval(logs))
+
+
+@pytest.mark.parametrize("count", [6, 10, 17, 30])
+@pytest.mark.parametrize("level", [0.05, 0.01])
+def test_the_interval_of_a_median_is_of_order_statistics(count: int, level: float) -> None:
+    """The widest that is needed: leaving out one value more at each end covers too seldom."""
+    sample = np.random.default_rng(3).permutation(np.arange(float(count)))
+    value, low, high = Rule("median").interval(sample, level)
+    assert value == (count - 1) / 2.0
+    # P(median beyond) = 2 P(B < k), with k values left out at each end and B binomial.
+    beyond = [k for k in range(count) if 2.0 * stats.binom.cdf(k, count, 0.5) <= level]
+    if beyond:
+        assert (low, high) == (max(beyond), count - 1 - max(beyond))
+    else:
+        assert (low, high) == (-math.inf, math.inf)
+
+
+def test_seeds_that_say_nothing_are_left_out() -> None:
+    assert Rule().interval(np.array([1.0, math.nan, 3.0, math.inf]))[0] == 2.0
+    assert all(math.isnan(end) for end in Rule().interval(np.array([1.0, math.nan])))
+
+
+@pytest.mark.parametrize("average", ["mean", "geometric mean", "median"])
+@pytest.mark.parametrize("ends", [(0.8, math.inf), (-math.inf, 1.3), (0.7, 1.4), (1.5, 1.6)])
+def test_a_p_value_is_where_the_interval_reaches_an_end(
+    average: Average, ends: tuple[float, float]
+) -> None:
+    """At a level above it the interval lies wholly inside or outside of the range, below it it does not."""
+    rule = Rule(average, *ends)
+    for seed in range(20):
+        sample = np.exp(normal(0.0, 15, 0.3, seed))
+        p = rule.p_value(sample)
+        for level, decided in ((p * 1.01, True), (p * 0.99, False)):
+            if not 0.0 < level < 1.0:
+                continue
+            _, low, high = rule.interval(sample, level)
+            inside = rule.low < low and high < rule.high
+            outside = high < rule.low or low > rule.high
+            assert (inside or outside) is decided, (seed, level)
+
+
+# --------------------------------------------------------------------------------------------- Holm
+
+
+def test_holm_is_the_textbooks() -> None:
+    """Four hypotheses at 5 %: 0.01 against 1/80, 0.0134 against 1/60, 0.03 against 1/40 stops it."""
+    assert holm([0.01, 0.04, 0.03, 0.0134]) == [4, 2, 2, 3]
+    assert holm([]) == []
+    assert holm([0.2, 0.001]) == [1, 2]
+
+
+def test_holm_agrees_with_a_library() -> None:
+    """Adjusted p-values by hand: the running maximum of (m - k) p(k)."""
+    rng = np.random.default_rng(1)
+    for _ in range(200):
+        p = rng.uniform(0.0, 0.1, size=6) ** 1.5
+        order = np.argsort(p)
+        adjusted = np.maximum.accumulate((6 - np.arange(6)) * p[order])
+        rejected = set(order[adjusted <= LEVEL].tolist())
+        divisors = holm(p.tolist())
+        assert {k for k in range(6) if p[k] <= LEVEL / divisors[k]} == rejected
+
+
+def test_intervals_are_corrected_over_all_comparisons_of_a_claim() -> None:
+    """A comparison that holds alone does not among a hundred that say nothing."""
+    lucky = normal(0.6, seed=11)
+    assert 0.001 < POSITIVE.p_value(lucky) < LEVEL
+    assert outcome(POSITIVE, lucky) == "holds"
+    many: Checks = {str(k): [Check("", normal(0.0, seed=k))] for k in range(100)}
+    many["lucky"] = [Check("", lucky)]
+    found = judged(POSITIVE, many)
+    assert found["lucky"][0].outcome == "undecided"
+    assert found["lucky"][0].divisor == 101
+
+
+def test_nothing_is_found_where_nothing_is() -> None:
+    """In 400 claims of 24 comparisons of noise, 5 % have one that holds or is reversed."""
+    rng = np.random.default_rng(5)
+    wrong = 0
+    for _ in range(400):
+        checks = {str(k): [Check("", rng.standard_normal(20))] for k in range(24)}
+        found = judged(POSITIVE, checks)
+        wrong += any(of[0].outcome != "undecided" for of in found.values())
+    assert stats.binom.cdf(wrong, 400, LEVEL) > 0.001
+    assert stats.binom.sf(wrong - 1, 400, LEVEL) > 0.001
+
+
+def test_algebra_takes_no_part_in_the_correction() -> None:
+    checks: Checks = {"algebra": [Check("", np.ones(20))], "chance": [Check("", normal(3.0))]}
+    assert judged(POSITIVE, checks)["chance"][0].divisor == 1
+
+
+# --------------------------------------------------------------------------- conditions and verdicts
+
+
+def test_a_condition_holds_if_all_its_comparisons_do() -> None:
+    samples = {
+        "holds": normal(5.0),
+        "reversed": normal(-5.0),
+        "undecided": normal(0.0),
+        "equal": np.zeros(20),
+        "infeasible": np.full(20, math.nan),
+    }
+
+    def of(*names: str) -> str:
+        return condition(judged(POSITIVE, {"": [Check(one, samples[one]) for one in names]})[""])
+
+    assert of("holds", "holds") == "holds"
+    assert of("holds", "undecided") == "undecided"
+    assert of("holds", "equal") == "equal"
+    assert of("holds", "equal", "infeasible") == "infeasible"
+    assert of(*samples) == "reversed"
+    assert condition([]) == "undecided"
+
+
+VERDICTS: list[tuple[list[Outcome], Verdict]] = [
+    (["holds", "holds"], "reproduced as printed"),
+    (["holds", "undecided"], "reproduced under conditions"),
+    (["holds", "reversed"], "reproduced under conditions"),
+    (["holds", "equal"], "reproduced under conditions"),
+    (["holds", "infeasible"], "reproduced under conditions"),
+    (["reversed", "undecided"], "refuted"),
+    (["reversed", "infeasible"], "refuted"),
+    (["equal"], "refuted"),
+    (["undecided", "undecided"], "undecided"),
+    (["infeasible", "undecided"], "not testable"),
+    ([], "not run"),
+]
+
+
+@pytest.mark.parametrize(("outcomes", "expected"), VERDICTS)
+def test_a_verdict_is_what_the_conditions_come_to(
+    outcomes: list[Outcome], expected: Verdict
+) -> None:
+    assert conclude(outcomes) == expected
+    assert conclude(outcomes[::-1]) == expected
+
+
+def test_nothing_is_reproduced_as_printed_that_was_not_all_run() -> None:
+    assert conclude(["holds"], complete=False) == "reproduced under conditions"
+    assert conclude(["reversed"], complete=False) == "refuted"
+    assert conclude([], complete=False) == "not run"
+
+
+def test_a_parameter_that_decides_and_is_not_stated_leaves_nothing_to_test() -> None:
+    assert conclude(["holds"], "slots of an episode") == "not testable"
+    assert conclude([], "slots of an episode") == "not run"
+
+
+def test_conditions_that_nearly_repeat_each_other_are_one() -> None:
+    sample = normal(3.0, 40)
+    nearly = sample * (1.0 + 0.005 * np.sign(normal(0.0, 40)))
+    nearly[:3] = 9.0
+    other = sample.copy()
+    other[:5] = 9.0
+    unknown = sample.copy()
+    unknown[:5] = math.nan
+    checks = {
+        "one": [Check("a", sample)],
+        "same": [Check("a", nearly)],
+        "other": [Check("a", other)],
+        "unknown": [Check("a", unknown)],
+        "renamed": [Check("b", sample)],
+    }
+    kept, repeats = distinct(checks)
+    assert list(kept) == ["one", "other", "unknown", "renamed"]
+    assert repeats == {"one": ["same"]}
+    nothing: Checks = {str(k): [Check("a", np.full(40, math.nan))] for k in range(3)}
+    assert distinct(nothing)[1] == {"0": ["1", "2"]}
