@@ -18,7 +18,7 @@ from forked import run
 from edgesim.experiments.reproduction import stored
 from edgesim.experiments.reproduction.catalogue import FIGURES, chosen, listing
 from edgesim.experiments.reproduction.drawing import LOOKS, band, draw, write_lines
-from edgesim.experiments.reproduction.engine import document, reproduce
+from edgesim.experiments.reproduction.engine import document, redraw, reproduce
 from edgesim.experiments.reproduction.figure import (
     Claim,
     Diagram,
@@ -41,7 +41,7 @@ from edgesim.experiments.reproduction.measure import (
     split,
 )
 from edgesim.experiments.reproduction.measure import steps as rises
-from edgesim.experiments.reproduction.page import QUICK, page, redraw, write_pages
+from edgesim.experiments.reproduction.page import QUICK, page, write_pages
 from edgesim.experiments.reproduction.registration import Entry, registered
 from edgesim.experiments.reproduction.trainings import steps
 from edgesim.experiments.reproduction.verdicts import Check, Checks, Rule

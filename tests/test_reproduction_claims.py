@@ -42,7 +42,7 @@ from edgesim.traces.reader import open_trace
 Results = Ran
 Change = Callable[[Results], None]
 
-COSTS = ("objective", "energy_per_bit_j", "power_w", "queue_bits")
+COSTS: tuple[str, ...] = ("objective", "energy_per_bit_j", "power_w", "queue_bits")
 """All readings of the system cost."""
 
 EMITTED = ("worst_emission_mg",)
@@ -78,10 +78,10 @@ def alike(figure: Figure) -> Results:
         coords |= {one.name: list(one.settings) for one in study.factors}
         coords["seed"] = np.arange(1, study.seeds + 1)
         ones = xr.DataArray(np.ones([len(values) for values in coords.values()]), coords)
-        names = (*COSTS, *EMITTED, *TIMES, "station_queue_bits", "feasible_share")
-        names = (*names, "offloaded_task_share", "emission_mg_per_bit")
+        of_tasks = ("feasible_share", "offloaded_task_share", "emission_mg_per_bit")
+        numbers = (*COSTS, *EMITTED, *TIMES, *of_tasks, "station_queue_bits")
         for called in (study.name, *(left_out(study.name, one) for one in study.warmups)):
-            results[called] = xr.Dataset({name: ones.copy() for name in names})
+            results[called] = xr.Dataset({name: ones.copy() for name in numbers})
     return results
 
 
@@ -686,7 +686,8 @@ def test_lines_of_every_claim_are_exchanged() -> None:
 @pytest.mark.parametrize("name", CLAIMS)
 def test_quick_seeds_decide_nothing(name: str) -> None:
     figure, claim = CLAIMS[name]
-    seeds = {one.name: one.quick_seeds for one in (*figure.studies, *figure.trainings)}
+    of_all: tuple[Study | Trainings, ...] = (*figure.studies, *figure.trainings)
+    seeds = {one.name: one.quick_seeds for one in of_all}
     for _, change in cases_of(name):
         results = alike(figure)
         change(results)
@@ -695,15 +696,15 @@ def test_quick_seeds_decide_nothing(name: str) -> None:
         for called, data in results.items():
             study = called.partition(",")[0]
             few[called] = data.isel(seed=slice(0, seeds[study]))
-        for study in figure.studies:
-            if study.learned:
-                data = few[study.name]
+        for one_study in figure.studies:
+            if one_study.learned:
+                data = few[one_study.name]
                 kept = [
                     one
                     for one in data["policy"].values
                     if not one.rpartition(" ")[2] in map(str, range(3, 11))
                 ]
-                few[study.name] = data.sel(policy=kept)
+                few[one_study.name] = data.sel(policy=kept)
         of = judge(claim, figure, few)
         assert set(outcomes(of).values()) == {"undecided"}
         assert of.verdict == "undecided"

@@ -157,7 +157,7 @@ def test_exported_tables_hold_the_same_numbers(
     paths = export(recorded, tmp_path / "out", file_format)
     assert [path.name for path in paths] == [
         f"{name}.{file_format}"
-        for name in ("slots", "devices", "stations", "links", "interference", "tasks")
+        for name in ("slots", "devices", "stations", "links", "interference", "forecasts", "tasks")
     ]
     with open_trace(recorded) as trace:
         slots, tasks = trace.slots.load(), trace.tasks.load()

@@ -32,6 +32,7 @@ from ..sweeps.execute import SweepProgress, execute_sweep, plan
 from ..sweeps.status import sweep_status
 from ..sweeps.sweep_file import load_sweep
 from ..sweeps.workers import LocalPool
+from .catalogue import FIGURES
 from .figure import Figure, Ran, Study, left_out
 from .stored import NAME, load, store
 from .trainings import checkpoints, train_all
@@ -161,6 +162,17 @@ def reproduce(
             log(f"  {judge(claim, figure, results).verdict}: {claim.entry.says}")
         log(f"  {time.monotonic() - began:,.0f} s")
         write_pages(folder)
+
+
+def redraw(folder: Path) -> Path:
+    """Pictures and page of a folder, from its numbers alone; the path of the page."""
+    from .drawing import draw_stored
+    from .page import write_pages
+
+    for name, figure in FIGURES.items():
+        if (folder / name / NAME).exists():
+            draw_stored(figure, folder / name)
+    return write_pages(folder)[-1]
 
 
 def document(study: Study, quick: bool, trained: dict[str, Path] | None = None) -> str:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from ...simulator.core.outputs import put_text
 from .catalogue import FIGURES, PAPERS
-from .drawing import draw_stored
 from .figure import Figure, NotRun, Ran
 from .judging import Judgement, Subject, answers, judge
 from .registration import registered
@@ -111,14 +110,6 @@ def write_pages(folder: Path) -> list[Path]:
     for path, text in pages.items():
         put_text(path, text)
     return list(pages)
-
-
-def redraw(folder: Path) -> None:
-    """Pictures and page of a folder, from its numbers alone."""
-    for name, figure in FIGURES.items():
-        if (folder / name / NAME).exists():
-            draw_stored(figure, folder / name)
-    write_pages(folder)
 
 
 def page(folder: Path) -> Iterator[Block]:

@@ -48,7 +48,7 @@ def trainings(
     courses = Factor(COURSE, COURSES, quick=tuple(COURSES)[:1])
     factors = (replace(THETA_0, quick=THETAS[:1]), courses, varied)
 
-    def of(suffix: str, settings: Mapping[str, Any]) -> Trainings:
+    def of(suffix: str, settings: dict[str, Any]) -> Trainings:
         return Trainings(
             f"{name}-{suffix}",
             NETWORK_C,

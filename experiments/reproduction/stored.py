@@ -34,9 +34,10 @@ def store(figure: Figure, results: Mapping[str, xr.Dataset], quick: bool, path: 
     Raises:
         OSError: it cannot be written.
     """
-    kept = {one.name: one.kept for one in (*figure.studies, *figure.trainings)}
+    kept = {training.name: training.kept for training in figure.trainings}
     for study in figure.studies:
-        kept |= {left_out(study.name, share): study.kept for share in study.warmups}
+        names = (study.name, *(left_out(study.name, share) for share in study.warmups))
+        kept |= dict.fromkeys(names, study.kept)
     numbers = {
         "figure": figure.id,
         "quick": quick,

@@ -94,7 +94,7 @@ def drawn_from(*ranges: tuple[int, int]) -> Factor:
 def apart(data: xr.Dataset, lower: str, upper: str) -> tuple[xr.DataArray, xr.DataArray]:
     """What one scheme emits less than another, in each instance that both can serve; and where it is.
 
-    Of the instances that count, those which the other scheme can serve.
+    Of the instances that count, those which the other scheme can serve. Over the dimensions of the data.
     """
     values = emission(data, (lower, upper))
     served = feasible(data).sel(policy=upper, drop=True)
@@ -125,7 +125,7 @@ def each_rises(study: str, *policies: str) -> Callable[[Results], Checks]:
 
 
 def over_optimum(data: xr.Dataset, policy: str) -> xr.DataArray:
-    """What a scheme emits over the exact optimum, in the geometric mean over the cycles."""
+    """What a scheme emits over the exact optimum, in the geometric mean over the dimension of cycles."""
     both = emission(data, [policy, EXACT])
     return geometric_mean(both.sel(policy=policy) / both.sel(policy=EXACT), CYCLES)
 
@@ -164,7 +164,7 @@ def emitted_question(study: str, policies: Sequence[str], *dims: str) -> Questio
 
 
 def drawn(data: xr.Dataset) -> xr.DataArray:
-    """What schemes emit in the instances in which they keep all limits; printed ones, in all solvable ones."""
+    """What schemes emit where they keep all limits, printed ones wherever it can be; the data's dimensions."""
     solvable = feasible(data.sel(policy=EXACT, drop=True))
     anyway = data["policy"].isin([PRINTED_1, REPAIRED_1]) & solvable
     return data["worst_emission_mg"].where(feasible(data) | anyway)

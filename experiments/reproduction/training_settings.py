@@ -6,7 +6,7 @@ are the policies' defaults, which are the papers' where these state a value (doc
 
 from typing import Any
 
-from .figure import Trainings
+from .figure import Shown, Trainings
 from .sentences import shipped
 
 NETWORK_A, NETWORK_C = "iiot_20dev", "carbon_6ue"
@@ -161,7 +161,7 @@ DDPG_PRINTED = DDPG_PAPER | {"policy.action": "paper"}
 BATCH = 64
 """Transitions of a gradient step: nothing can be learned before there are so many."""
 
-COURSES = {
+COURSES: dict[Shown, dict[str, Any]] = {
     "10 slots an episode": {"policy.episode_slots": 10, "policy.warmup": BATCH},
     "30 slots an episode": {"policy.episode_slots": 30, "policy.warmup": BATCH},
     "1000 random slots first": {"policy.episode_slots": 10, "policy.warmup": 1000},

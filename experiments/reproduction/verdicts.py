@@ -66,7 +66,7 @@ class Check:
 
     @property
     def known(self) -> FloatArray:
-        """The values that are."""
+        """(K,) values that are."""
         return self.sample[np.isfinite(self.sample)]
 
     @property
@@ -98,7 +98,7 @@ class Rule:
     least: int = 10
 
     def interval(self, sample: FloatArray, level: float = LEVEL) -> tuple[float, float, float]:
-        """The average, and the ends of its interval of confidence 1 - level.
+        """The average of an (S,) sample, and the ends of its interval of confidence 1 - level.
 
         Infinite ends: no interval of so few values has that confidence; NaN: there are fewer than two.
         """
@@ -117,7 +117,7 @@ class Rule:
         return ends
 
     def p_value(self, sample: FloatArray) -> float:
-        """The least level at which the interval lies wholly on one side of each end of the range."""
+        """Of an (S,) sample, the least level at which its interval lies on one side of each end of the range."""
         value, _, _ = self.interval(sample)
         ends = [end for end in (self.low, self.high) if math.isfinite(self._scaled(end))]
         p_of = {end: self._p_of(sample, end) for end in ends}
@@ -200,7 +200,7 @@ def holm(p_values: Sequence[float]) -> list[int]:
 
 
 def constant(known: FloatArray) -> bool:
-    """Whether values are one value, but for rounding."""
+    """Whether (K,) values are one value, but for rounding."""
     return bool(len(known) and np.ptp(known) <= VARIES * np.max(np.abs(known)))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import stream_figures as stream
-from ..figure import Claim, Diagram, Factor, Figure, Results, Trainings
+from ..figure import Claim, Diagram, Factor, Figure, Results, Shown, Trainings
 from ..measure import conditions, course, short
 from ..stream_figures import GUIDED_AAC, PRINTED_AAC
 from ..training_settings import (
@@ -23,7 +23,9 @@ STEPS = 400_000
 
 
 def _rates(name: str, keys: dict[str, Any], quick: dict[str, Any], minutes: float) -> Trainings:
-    levels = {r: {"policy.actor_rate": r, "policy.critic_rate": r} for r in RATES}
+    levels: dict[Shown, dict[str, Any]] = {
+        rate: dict.fromkeys(("policy.actor_rate", "policy.critic_rate"), rate) for rate in RATES
+    }
     varied = (Factor(RATE, levels),)
     return Trainings(
         name, NETWORK_A, "aac", varied, keys=keys, quick_keys=quick, minutes=(minutes, 0.6)
