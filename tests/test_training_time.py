@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from gymnasium.spaces import Box
-from pseudo_terminal import CTRL_C, in_terminal, once
-from test_terminal import TRAIN
+from pseudo_terminal import COMMAND, CTRL_C, in_terminal, once
 
 from edgesim.experiments import evaluation, training_time
 from edgesim.experiments.evaluation import Evaluator
@@ -220,8 +219,11 @@ def test_a_real_forecast_is_of_the_right_size() -> None:
     assert 0.005 < found.steps_s < 60.0
 
 
-def test_ctrl_c_says_where_the_best_policy_is_or_that_there_is_none(tmp_path: Path) -> None:
+def test_ctrl_c_says_where_the_best_policy_is_or_that_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """At a keyboard, before the first evaluation and after it."""
+    monkeypatch.setitem(evaluation.SHAPES, "worst-case-emission", (1, 1))
     for folder, episodes, seen, told in (
         (
             "early",
@@ -233,7 +235,7 @@ def test_ctrl_c_says_where_the_best_policy_is_or_that_there_is_none(tmp_path: Pa
     ):
         keys = ("episode_slots=2", "replicas=2", "warmup=2", "batch=2", "hidden=[4,4]")
         options = [w for key in (*keys, f"episodes={episodes}") for w in ("--set", f"policy.{key}")]
-        words = [*TRAIN, "train", "carbon_6ue", "--policy", "ddpg", *options, "-o", folder]
+        words = [*COMMAND, "train", "carbon_6ue", "--policy", "ddpg", *options, "-o", folder]
 
         def shown(text: str, seconds: float, seen: str = seen) -> bool:
             return seen in re.sub(r"\s+", " ", text)
