@@ -1,6 +1,6 @@
 """The Python interface: the abilities of the command as functions, `edgesim.run` and others.
 
-They raise
+They import the rest of the program when they are called, and raise
 
 - `ScenarioError` where a scenario or a sweep file cannot be run, with all that is wrong;
 - `TraceError` where a trace or a sweep cannot be read, or has no such numbers;
@@ -11,8 +11,6 @@ They raise
 - `OSError` where an output cannot be written;
 - `KeyboardInterrupt` after Ctrl-C, once what was made until then can be read; its attribute `left` is the
   trace, or the folder.
-
-They import the rest of the program when they are called.
 """
 
 from collections.abc import Callable, Sequence
@@ -216,8 +214,7 @@ def train(
     from .experiments.outputs import alone, filled, new_output
 
     loaded = load_scenario(scenario, overrides, data_dir, policy, seed=seed, trust=trust)
-    if steps is not None:
-        loaded = training.with_steps(loaded, steps, policy)
+    loaded = training.with_steps(loaded, steps, policy)
     if resume and output is None:
         raise ArgumentError("`resume` needs `output`, the folder of the training")
     folder = Path(output) if output is not None else new_output(loaded, "train-")

@@ -186,12 +186,14 @@ def learns(scenario: Scenario) -> bool:
     return isinstance(policy, TrainablePolicy) and policy.checkpoint is None
 
 
-def with_steps(scenario: Scenario, steps: int, given: AnyPolicy | None = None) -> Scenario:
-    """The same training with about so many environment steps, over all replicas.
+def with_steps(scenario: Scenario, steps: int | None, given: AnyPolicy | None = None) -> Scenario:
+    """The same training with about so many environment steps, over all replicas; None are its own.
 
     Raises:
         ScenarioError: its policy does not learn.
     """
+    if steps is None:
+        return scenario
     key, value = learning_policy(scenario, given).length(steps)
     return load_scenario(scenario, {f"policy.{key}": value})
 
@@ -304,11 +306,11 @@ class _Session:
                 self._save()
         except KeyboardInterrupt:
             what = f"`resume=True` goes on with the training in {self._folder}"
-            best = f"the best policy so far is {self._folder / 'best.pt'}"
+            found = f"the best policy so far is {self._folder / 'best.pt'}"
             if self._best is None:
                 first = -(-policy.steps // EVALUATIONS)
-                best = f"there is no policy yet: the first evaluation is after {first:,} steps"
-            raise interrupted(f"{what}; {best}", self._folder) from None
+                found = f"there is no policy yet: the first evaluation is after {first:,} steps"
+            raise interrupted(f"{what}; {found}", self._folder) from None
         except TrainingError as error:
             what = f"training of {policy.name!r} stopped after {learner.steps:,} steps: {error}"
             checkpoint = self._folder / "checkpoint.pt"

@@ -3,6 +3,7 @@
 import gzip
 import os
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
@@ -73,7 +74,7 @@ def test_there_are_some() -> None:
 def test_every_command_has_these_options(page: str) -> None:
     """Nothing is run: the words are read as the command would."""
     for line in commands(page):
-        words = shlex.split(line, comments=True)[1:]
+        words = shlex.split(line.partition(" | ")[0], comments=True)[1:]
         if any("$" in word for word in words):  # of a shell
             continue
         command: click.Command = main
@@ -83,8 +84,28 @@ def test_every_command_has_these_options(page: str) -> None:
         command.make_context("edgesim", words)
 
 
+TUTORIALS = [page for page in PAGES if page.startswith("docs/tutorial_")]
+OF_THE_CLOCK = re.compile(r"decision, median|CPU time|│ size ")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [page for page in WITH_COMMANDS if page not in AT_A_TERMINAL])
+@pytest.mark.parametrize("page", TUTORIALS)
+def test_a_tutorial_prints_what_it_shows(page: str, tmp_path: Path) -> None:
+    """The same to the last digit, but for what a clock says."""
+    run = runpy.run_path(str(ROOT / "docs" / "tutorials.py"))["executed"]
+    printed, shown = (
+        [line for line in one.splitlines() if not OF_THE_CLOCK.search(line)]
+        for one in (run(text(page), tmp_path), text(page))
+    )
+    assert printed == shown
+    for picture in re.findall(r"\]\((tutorial_\w+\.svg)\)", text(page)):
+        assert (tmp_path / picture).stat().st_size < 300_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "page", [one for one in WITH_COMMANDS if one not in (*AT_A_TERMINAL, *TUTORIALS)]
+)
 def test_every_block_of_commands_runs(page: str, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "docs" / "examples", tmp_path / "docs" / "examples")
     shipped = ROOT / "scenarios" / "data" / "shipped"

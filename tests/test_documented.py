@@ -206,7 +206,10 @@ def test_an_interrupted_training_names_what_is_there(
     ended = command(*words)
     assert (ended.exit_code, ended.stdout) == (130, "")
     what = f"--resume goes on with the training in {tmp_path / 'out'}"
-    assert ended.stderr == f"interrupted; {what}\n"
+    told, *forecast = reversed(ended.stderr.splitlines())
+    none = "there is no policy yet: the first evaluation is after 1 steps"
+    assert told == f"interrupted; {what}; {none}"
+    assert len(forecast) == 1 and "on this machine: 16 steps take" in forecast[0]
     assert (tmp_path / "out" / "checkpoint.pt").exists()
     assert not (tmp_path / "out" / "best.pt").exists()
 

@@ -20,6 +20,7 @@ from edgesim.simulator.tasks.channel import MrcChannel, path_gain
 from edgesim.simulator.tasks.decision import TaskDecision
 from edgesim.simulator.tasks.network import CarbonAwareNetwork, RateFloor, Tasks
 from edgesim.simulator.tasks.outcome import evaluate
+from edgesim.simulator.tasks.powers import least_powers_w
 
 CARBON = table1.CARBON_G_PER_J
 FLOORS: tuple[RateFloor, ...] = ("all", "offloading")
@@ -578,3 +579,22 @@ def test_a_device_in_the_cell_centre_is_no_special_case() -> None:
     solution = instance._replace(channel=MrcChannel(gain, cross)).solve()
     assert solution.feasible
     assert solution.gap < 1e-7
+
+
+def test_least_powers_are_a_fixed_point_where_some_are_cut() -> None:
+    """p = min(gamma (T p + N_0) / ||h||^2, P_max) of every device, each with limits of its own."""
+    rng = np.random.default_rng(8)
+    network = table1.network(4)
+    count, shape = 60, (60, 4, 4)
+    limits = replace(network, device_power_max_w=np.array([0.2, 0.1, 0.05, 0.4]))
+    gain = rng.uniform(0.5, 2.0, (count, 4)) * 1e-12
+    cross = gain[:, :, None] * rng.uniform(0.0, 0.6, shape) * (1.0 - np.eye(4))
+    rate_bps = rng.uniform(2e6, 14e6, (count, 4))
+    power_w = least_powers_w(limits, MrcChannel(gain, cross), rate_bps)
+    needed = (2.0 ** (rate_bps / network.bandwidth_hz) - 1.0) / gain
+    heard_w = (cross @ power_w[..., None])[..., 0] + network.noise_w
+    np.testing.assert_allclose(
+        power_w, np.minimum(needed * heard_w, limits.device_power_max_w), rtol=1e-9
+    )
+    cut = power_w == limits.device_power_max_w
+    assert 0.1 < cut.mean() < 0.9 and (cut.any(axis=1) & ~cut.all(axis=1)).sum() > 10

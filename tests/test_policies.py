@@ -1,5 +1,7 @@
 """Every policy on every shipped scenario of its problem, and what all policies have in common."""
 
+import gzip
+import itertools
 import json
 import math
 import shutil
@@ -12,11 +14,13 @@ from typing import Any
 import networkx as nx
 import numpy as np
 import pytest
+import simpy
 from conftest import Run, simulate
 from untrained import STEADY, save_untrained
 
 from edgesim.policies.catalogue import POLICIES, descriptions
 from edgesim.scenarios.components import resolve
+from edgesim.scenarios.data.catalogue import catalogue
 from edgesim.scenarios.loading import load_scenario
 from edgesim.scenarios.shipped import shipped
 from edgesim.simulator.core.arrays import FloatArray
@@ -323,23 +327,58 @@ def backhaul_graph(folder: Path) -> tuple[str, ...]:
 
 
 def test_reports_of_polska_backhaul_take_their_way_to_warsaw() -> None:
-    """50 ms a link, and waiting: what is a link away is known after a slot, what is two away after two."""
+    """20 ms a link, and waiting for it, as SimPy's resources have it on networkx's paths."""
     toml = next(one.path for one in shipped() if one.name == "polska_backhaul").read_text("utf-8")
     run = run_to_the_end(toml, "policy.name=local")
     links = run.simulation.world.topology.links
-    assert run.network.stations == 12 and len(links.source) == 2 * 18
+    assert run.network.stations == 12 and len(links.source) == 2 * 19
     graph: nx.DiGraph[int] = nx.DiGraph()
+    env = simpy.Environment()
     for source, target, latency_s in zip(links.source, links.target, links.latency_s, strict=True):
-        graph.add_edge(source, target, s=latency_s + 0.05)  # 100 kbit at 2 Mbit/s
-    way_s = nx.single_source_dijkstra_path_length(graph, 0, weight="s")  # of the MBS, either way
+        # 5 us a kilometre, of 69 to 326.
+        assert latency_s / 4.8e-6 > 69.2 and latency_s / 5.0e-6 < 326.1
+        graph.add_edge(int(source), int(target), s=latency_s, queue=simpy.Resource(env))
+    arrival_s = np.zeros(12)
+
+    def report(station: int) -> Iterator[simpy.Event]:
+        path = nx.shortest_path(graph, station, 0, weight="s")
+        for hop in itertools.pairwise(path):
+            link = graph.edges[hop]
+            with link["queue"].request() as turn:
+                yield turn
+                yield env.timeout(0.02)  # 100 kbit at 5 Mbit/s
+            yield env.timeout(link["s"])
+        arrival_s[station] = env.now
+
+    for station in range(1, 12):
+        env.process(report(station))
+    env.run()
+    assert arrival_s.max() < 0.2  # or the next reports would meet these
     station = run.trace["serving_station"][0, -1]
     assert (np.bincount(station) == 2).all() and station.size == 24
     youngest_s = run.trace["twin_age_s"][0, 10:].min(axis=0)
-    slots = np.array([math.ceil(way_s[j] / 0.1) for j in station])
+    slots = np.ceil(arrival_s / 0.1)[station]
     assert set(slots) == {0, 1, 2}
-    # One report waits for another where two cities share the last link.
-    late = np.rint(youngest_s / 0.1) - slots
-    assert set(late) == {0, 1} and (late == 0).sum() > 18 and not late[slots < 2].any()
+    np.testing.assert_array_equal(np.rint(youngest_s / 0.1), slots)
+
+
+def test_links_of_polish_cities_are_their_gabriel_graph() -> None:
+    """No third city in the circle over a link: by the cosine theorem, the angle there is not obtuse."""
+    file = next(one for one in catalogue().shipped if one.file == "polish_cities.json")
+    graph = nx.node_link_graph(json.loads(gzip.decompress(file.path.read_bytes())), edges="edges")
+    place = {city: np.radians(pos) for city, pos in graph.nodes(data="pos")}
+    point = {
+        city: np.array([math.cos(b) * math.cos(a), math.cos(b) * math.sin(a), math.sin(b)])
+        for city, (a, b) in place.items()
+    }
+    linked = {
+        frozenset((a, b))
+        for a, b in itertools.combinations(point, 2)
+        if all(
+            (point[a] - point[c]) @ (point[b] - point[c]) > 0.0 for c in point if c not in (a, b)
+        )
+    }
+    assert linked == {frozenset(link) for link in graph.edges}
 
 
 @pytest.mark.parametrize("name", cases("worst-case-emission"))
@@ -350,13 +389,13 @@ def test_the_task_problem_takes_its_station_of_a_backhaul_graph(name: str) -> No
     run = run_to_the_end(
         toml.replace("[stations.sbs]\ncount = 0\n", ""),
         *policy,
-        "area={rectangle={south=52.19, west=20.99, north=52.21, east=21.01}}",
-        "topology={file='sndlib_polska.json', mbs='Warsaw', stations=['Warsaw'], "
+        "area={rectangle={south=52.22, west=21.0, north=52.24, east=21.02}}",
+        "topology={file='polish_cities.json', mbs='Warsaw', stations=['Warsaw'], "
         "coordinates='degrees'}",
     )
     topology = run.simulation.world.topology
     assert run.network.stations == 1 and topology.links.source.size == 0
-    # In the middle, to the 0.1 degrees of the file.
+    # In the middle.
     np.testing.assert_allclose(topology.station_position_m[0], topology.area_m / 2, rtol=1e-6)
 
 

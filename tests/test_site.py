@@ -16,7 +16,8 @@ import pytest
 import edgesim
 from edgesim.cli import main
 from edgesim.scenarios.key_list import key_list
-from edgesim.traces.summary_rows import SUMS, rows
+from edgesim.traces.metrics import SUMS
+from edgesim.traces.summary_rows import rows
 from edgesim.traces.variables import (
     DECISION_S,
     NETWORK_VARIABLES,

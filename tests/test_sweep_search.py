@@ -152,7 +152,7 @@ def test_reported_seeds_are_apart_from_those_that_settings_are_chosen_by() -> No
 def score(point: dict[str, Any]) -> float:
     """Best near 10^-2.5."""
     policy = point["policy"]
-    return abs(math.log10(policy["actor_rate"]) + 2.5) + (policy["head"] == "paper")
+    return abs(math.log10(float(policy["actor_rate"])) + 2.5) + float(policy["head"] == "paper")
 
 
 class Kept:
@@ -197,7 +197,7 @@ def test_a_search_that_is_killed_goes_on_as_if_it_had_not_been(
         rows = list(csv.DictReader(file))
     assert float(rows[0]["score"]) == min(float(row["score"]) for row in rows)
     # Another seed tries other settings.
-    table: dict[str, Any] = {**SEARCH, "search": {**SEARCH["search"], "seed": 2}}  # type: ignore[dict-item]
+    table: dict[str, Any] = {**SEARCH, "search": {**SEARCH["search"], "seed": 2}}
     assert learned(partial(load_sweep, table), Path("other"), 1).axes != expected.axes
 
 

@@ -29,7 +29,7 @@ from edgesim.traces import export as export_module
 from edgesim.traces import figures
 from edgesim.traces.export import export
 from edgesim.traces.figures import plot
-from edgesim.traces.network_map import NetworkMap, draw_map
+from edgesim.traces.network_map import STATION_COLOURS, NetworkMap, draw_map
 from edgesim.traces.reader import TraceError, open_trace
 from edgesim.traces.watch import watch
 from edgesim.traces.writer import TraceWriter
@@ -157,7 +157,7 @@ def test_exported_tables_hold_the_same_numbers(
     paths = export(recorded, tmp_path / "out", file_format)
     assert [path.name for path in paths] == [
         f"{name}.{file_format}"
-        for name in ("slots", "devices", "stations", "links", "interference", "tasks")
+        for name in ("slots", "devices", "stations", "links", "interference", "forecasts", "tasks")
     ]
     with open_trace(recorded) as trace:
         slots, tasks = trace.slots.load(), trace.tasks.load()
@@ -414,3 +414,12 @@ def test_watch_says_what_cannot_be_watched(tmp_path: Path) -> None:
         file["x"] = 1.0
     with pytest.raises(TraceError, match="not a trace"):
         watch(tmp_path / "other.h5", once=True)
+
+
+def test_small_cells_take_colours_in_turn_and_never_the_macro_stations() -> None:
+    first, *others = STATION_COLOURS
+    stations = 2 * len(others) + 2
+    nobody = np.zeros((0, 2)), np.zeros(0, np.int64)
+    places, names = np.zeros((stations, 2)), [str(j) for j in range(stations)]
+    seen = NetworkMap((1.0, 1.0), *nobody, places, names, np.full(stations, np.inf), [])
+    assert seen.station_colours.tolist() == [first, *others, *others, others[0]]

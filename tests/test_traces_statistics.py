@@ -1,5 +1,6 @@
 import io
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from trace_recording import (
     completed,
+    random_columns,
     record,
     record_columns,
     run_info,
@@ -23,7 +25,7 @@ from edgesim.traces.confidence_intervals import Estimate, by_group, format_estim
 from edgesim.traces.metrics import BATCH_METRICS, metric_values
 from edgesim.traces.panels import panels, time_unit
 from edgesim.traces.reader import TraceError, open_trace, summarise
-from edgesim.traces.summary import TraceSummary
+from edgesim.traces.summary import Summary, TraceSummary
 from edgesim.traces.variables import Level
 from edgesim.traces.writer import TraceWriter
 
@@ -287,6 +289,49 @@ def test_stability_of_queues(
         assert summary.growth is not None
         if verdict == "growing":
             assert summary.growth.low < 0.1 < summary.growth.high
+
+
+@pytest.mark.parametrize(
+    ("low", "value", "high", "verdict"),
+    [
+        (-0.5, -0.2, 0.009, "stable"),
+        (0.001, 0.005, 0.009, "stable"),  # by less than a hundredth of what arrives
+        (-0.001, 0.03, 0.06, "undecided"),
+        (-0.001, 0.005, 0.011, "undecided"),
+        (0.001, 0.03, 0.06, "growing"),
+        (math.nan, 0.5, math.nan, "undecided"),
+    ],
+)
+def test_the_interval_of_the_growth_decides(
+    low: float, value: float, high: float, verdict: str
+) -> None:
+    growth = Estimate(value, low, high)
+    summary = TraceSummary(Path("t.h5"), "", [1], "complete", 1, 1, {}, growth, None, 0.1, "")
+    assert summary.stability == verdict
+
+
+@pytest.mark.parametrize(
+    ("policy", "share"), [("exact", 0.0), ("sca", 0.0), ("sca", 0.01), ("sca", 1.0)]
+)
+def test_advice_where_no_slot_is_feasible(policy: str, share: float) -> None:
+    known = {"feasible_share": Estimate(share)}
+    summary = TraceSummary(Path("t.h5"), policy, [1], "complete", 1, 1, known, None, None, 0.1, "")
+    assert summary.advice.startswith("no slot is feasible") == (share == 0.0)
+    assert ("--policy exact" in summary.advice) == (share == 0.0 and policy != "exact")
+
+
+def test_a_decision_takes_the_median_of_its_times(tmp_path: Path) -> None:
+    """Of 1, 2, 4 and 1000 ms: one that was compiled counts as one."""
+    run = run_info(slots=4)
+    writer = TraceWriter(tmp_path / "t.h5", run)
+    for slot, taken_s in enumerate((0.004, 0.001, 1.0, 0.002)):
+        writer.decision_time(taken_s)
+        writer.slot(slot, random_columns(run, slot))
+    writer.close("complete")
+    summary = only(tmp_path / "t.h5")
+    assert summary.decision_s == 0.003
+    rows = dict(Summary([summary], 0.1).sections()[-1])
+    assert rows["decision, median [ms]"] == ["3"]
 
 
 def test_too_short_a_run_leaves_stability_undecided(tmp_path: Path) -> None:

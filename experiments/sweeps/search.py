@@ -77,7 +77,7 @@ def _mistake(given: Any) -> str:
         return "" if 1 < len(set(texts)) == len(texts) else "not values to choose from"
     if not isinstance(given, dict):
         return "not a range"
-    ends = [given.get(name) for name in ("low", "high")]
+    ends: list[Any] = [given.get(name) for name in ("low", "high")]
     if any(isinstance(one, bool) or not isinstance(one, int | float) for one in ends):
         return "not a range"
     if not ends[0] < ends[1]:

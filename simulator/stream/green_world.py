@@ -147,10 +147,9 @@ class GreenWorld(StreamWorld):
             seen.departed_bits,
             state.budget_debt_g,
         )
-        columns = {one.name: getattr(seen, one.name) for one in fields(Observation)}
+        columns: dict[str, Any] = {one.name: getattr(seen, one.name) for one in fields(Observation)}
         if problem.penalty == "carbon":
             columns["perturbation_bits"] = read_only(beta.copy())
-        more = (carbon, devices["pressing_bits"] * there, devices["lateness_bits"], ratio)
         forecast: tuple[FloatArray, float, float] = np.zeros((*cells.shape, 0)), 0.0, 0.0
         if self.forecasts is not None:
             now_ns = self.slot_start_ns
@@ -158,7 +157,15 @@ class GreenWorld(StreamWorld):
             age_s = (now_ns - newest.issued_ns) / NANOSECONDS
             forecast = (newest.g_per_j, self.forecasts.step_s, age_s)
         return GreenObservation(
-            *columns.values(), *map(_shown, (*more, state.budget_debt_g)), *forecast
+            **columns,
+            device_carbon_g_per_j=_shown(carbon),
+            pressing_bits=_shown(devices["pressing_bits"] * there),
+            lateness_bits=_shown(devices["lateness_bits"]),
+            emission_per_bit_g=_shown(ratio),
+            budget_debt_g=_shown(state.budget_debt_g),
+            forecast_g_per_j=forecast[0],
+            forecast_step_s=forecast[1],
+            forecast_age_s=forecast[2],
         )
 
     def end_slot(self) -> tuple[SlotColumns, TaskTable]:
