@@ -1179,7 +1179,7 @@ def test_trainings_are_read_where_they_were_made(tmp_path: Path) -> None:
             assert policy.options["steps"] == total
             assert one.scenario.run.seed == one.place[1] + 1
             one.folder.mkdir()
-            (one.folder / "done.json").write_text("{}")
+            (one.folder / "done.json").write_text('{"steps": 1, "score": 0.0, "cpu_s": 2.0}')
             rate, seed = one.place
             for file, cost in (("progress.csv", "reward"), ("evaluation.csv", "system_cost")):
                 with (one.folder / file).open("w", newline="") as opened:
@@ -1187,6 +1187,7 @@ def test_trainings_are_read_where_they_were_made(tmp_path: Path) -> None:
                     csv.writer(opened).writerows(rows[: 3 if seed else 2])
         data = train_all(training, tmp_path, quick, workers=1)
         assert data["seed"].values.tolist() == list(range(1, seeds + 1))
+        assert data.attrs["cpu_s"] == 2.0 * len(made)
         for rate, label in enumerate(("slow", "fast")):
             for seed in range(1, seeds + 1):
                 of = data.sel(rate=label, seed=seed)

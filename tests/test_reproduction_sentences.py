@@ -265,5 +265,6 @@ def test_words_for_numbers() -> None:
     assert span([np.nan]) == "unknown"
     assert interval(2.0, 1.0, 5.0, "mg") == "2 (1 to 5) mg"
     assert interval(np.nan, np.nan, np.nan, "mg") == "unknown"
+    assert interval(1.23, 1.19, 1.27, "mg") == "1.230 ± 0.040 mg"
     assert interval(2.0, -np.inf, np.inf, "mg") == "2 mg, no interval"
     assert interval(2.0, 2.0, 2.0) == "2, no variance"

@@ -51,4 +51,4 @@ def interval(value: float, low: float, high: float, unit: str = "1") -> str:
         return f"{value:.4g}{suffix}, no variance"
     if abs((high - value) - (value - low)) > 0.02 * (high - low):
         return f"{value:.4g} ({low:.4g} to {high:.4g}){suffix}"
-    return f"{format_estimate(Estimate(value, high - value))}{suffix}"
+    return f"{format_estimate(Estimate(value, low, high))}{suffix}"
