@@ -3,7 +3,7 @@
 - docs/iiot_20dev.png: what `edgesim plot` draws of a run of the shipped scenario
 - docs/melbourne_cbd.png: its map of Melbourne
 - docs/tradeoff.svg: energy against queues, by V and by the reading of the perturbation
-- docs/concept_*.svg and docs/theory.svg: see docs/concept_figures.py
+- docs/concept_*.svg, and docs/theory.svg, which takes minutes: see docs/concept_figures.py
 - docs/scaling.svg: CPU time against the number of devices, as `python -m benchmarks scaling` has it
 
 With names, only these: `python docs/figures.py tradeoff`.
