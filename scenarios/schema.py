@@ -261,7 +261,7 @@ def _backhaul(scenario: Scenario) -> Iterator[Inconsistency]:
 def _carbon(scenario: Scenario) -> Iterator[Inconsistency]:
     """A list of carbon intensities that is not one for each SBS."""
     carbon, count = scenario.carbon, scenario.stations.sbs.count
-    replay = carbon.forecast and carbon.forecast.replay
+    replay = None if carbon.forecast is None else carbon.forecast.replay
     named = (
         ("carbon", carbon),
         ("carbon.signal", carbon.signal),

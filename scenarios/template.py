@@ -79,14 +79,20 @@ def _keys(path: str, table: Mapping[str, Any], problem: str) -> Iterator[str]:
         if not _is_section(f"{path}.{name}" if path else name, value):
             yield from _meaning(known.get(name))
             yield f"{_name(name)} = {written(value)}"
-    inner = [key.name for key in left if key.allowed.startswith("a table {")]
+    inner = [key for key in left if key.allowed.startswith(("a table {", "a list, each a table {"))]
     for key in left:
-        if key.name not in inner:
+        if key not in inner:
             yield from _meaning(key, given=False)
             yield f"#{key.name} = {_example(key) if key.default == NOT_GIVEN else key.default}"
     if inner:
-        further = ", ".join(f"[{path}.{name}]" if path else f"[{name}]" for name in inner)
+        further = ", ".join(_heading(path, key) for key in inner)
         yield from _comment(f"Further sections in this one: {further}.")
+
+
+def _heading(path: str, key: Key) -> str:
+    """Of a section, or of one of several alike."""
+    name = f"{path}.{key.name}" if path else key.name
+    return f"[[{name}]]" if key.allowed.startswith("a list") else f"[{name}]"
 
 
 def _example(key: Key) -> str:

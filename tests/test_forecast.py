@@ -21,7 +21,8 @@ HOUR_NS = 3600 * 10**9
 
 def made(error: float, leads: int = 24, seeds: int = 1, hours: int = 400) -> Forecasts:
     """Of a station at 100 g/J and one that has as many as hours have passed, up to 900."""
-    steps = Series(np.arange(900) * 3600.0, np.arange(900.0))
+    hour = np.arange(900, dtype=np.float64)
+    steps = Series(hour * 3600.0, hour)
     return Forecasts(
         CarbonIntensity([Series.constant(100.0), steps]),
         None,

@@ -7,7 +7,7 @@ import math
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -340,7 +340,7 @@ def test_reports_of_polska_backhaul_take_their_way_to_warsaw() -> None:
         graph.add_edge(int(source), int(target), s=latency_s, queue=simpy.Resource(env))
     arrival_s = np.zeros(12)
 
-    def report(station: int) -> Iterator[simpy.Event]:
+    def report(station: int) -> Generator[simpy.Event]:
         path = nx.shortest_path(graph, station, 0, weight="s")
         for hop in itertools.pairwise(path):
             link = graph.edges[hop]
@@ -366,7 +366,7 @@ def test_links_of_polish_cities_are_their_gabriel_graph() -> None:
     """No third city in the circle over a link: by the cosine theorem, the angle there is not obtuse."""
     file = next(one for one in catalogue().shipped if one.file == "polish_cities.json")
     graph = nx.node_link_graph(json.loads(gzip.decompress(file.path.read_bytes())), edges="edges")
-    place = {city: np.radians(pos) for city, pos in graph.nodes(data="pos")}
+    place = {city: np.radians(graph.nodes[city]["pos"]) for city in graph}
     point = {
         city: np.array([math.cos(b) * math.cos(a), math.cos(b) * math.sin(a), math.sin(b)])
         for city, (a, b) in place.items()

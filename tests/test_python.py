@@ -270,7 +270,7 @@ def test_an_object_runs_as_it_is() -> None:
     expected = ran(SCENARIO, policy=cls, overrides={"policy.share": 0.25})
     with edgesim.run(SCENARIO, "object.h5", policy=cls(share=0.25)) as trace:
         assert trace.policy == "__main__:Half(share=0.25)"
-        assert set(resolved(trace)["policy"]) == {"name", "V", "perturbation"}
+        assert set(resolved(trace)["policy"]) == {"name", "penalty", "V", "perturbation"}
     found = contents(Path("object.h5"))
     assert {**found, "scenario": b""} == {**expected, "scenario": b""}
     with pytest.raises(edgesim.ScenarioError, match="give the class or the object again"):

@@ -947,14 +947,19 @@ def test_lines_of_figures_of_paper_a_are_of_their_policies() -> None:
 
 
 def test_lines_of_sizes_and_schemes_are_of_their_runs() -> None:
-    change = scaled("sizes", EMITTED, size={1: 1.0, 4: 2.0}, policy={SEARCH: 1.0, EXACT: 5.0})
-    wanted = {("1 MB", SEARCH): 1.0, ("4 MB", SEARCH): 2.0}
-    wanted |= {("1 MB", "exact optimum"): 5.0, ("4 MB", "exact optimum"): 10.0}
+    of = {SEARCH: 1.0, EXACT: 5.0, ALGORITHMS[0]: 3.0, ALGORITHMS[1]: 4.0}
+    change = scaled("sizes", EMITTED, size={1: 1.0, 4: 2.0}, policy=of)
+    labels = {policy: "exact optimum" if policy == EXACT else policy for policy in of}
+    wanted = {
+        (f"{size} MB", labels[policy]): times * cost
+        for policy, cost in of.items()
+        for size, times in ((1, 1.0), (4, 2.0))
+    }
     found = drawn("c9", change)
     for (_, label), values in found.items():
         size, _, policy = label.partition(", ")
         assert values == {wanted[size, policy]}
-    assert len(found) == 3 * 4
+    assert len(found) == 3 * 2 * 3  # theta_0, sizes, and who is drawn
 
 
 def test_lines_of_equal_rates_are_of_the_rate_that_pays_at_their_theta_0() -> None:

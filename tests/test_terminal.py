@@ -52,7 +52,7 @@ def test_a_table_is_as_wide_as_the_terminal(traces: Path, columns: int) -> None:
         in_terminal([*COMMAND, "summary", *["t.h5"] * 9], traces, columns=columns), columns
     )
     assert "[bit²]" in ended.text and ended.text.count("95 % intervals") == 1
-    heads = [line for line in ended.lines if "t.h5" in line]
+    heads = [line for line in ended.lines if "┃" in line and "t.h5" in line]
     assert sum(line.count("t.h5") for line in heads) == 9 and (len(heads) > 1) == (columns == 80)
     energy = edgesim.summarise(traces / "t.h5").traces[0].estimates["energy_per_bit_j"].value
     assert ended.text.count(f"{1e9 * energy:.4g}") >= 9  # no number is cut

@@ -269,8 +269,8 @@ class TestReplay:
     @pytest.mark.parametrize(
         ("text", "message"),
         [
-            ("time,n\n0,1\n", r'no column "when"; allowed: time, n'),
-            ("when,m\n0,1\n", r'no column "n"; allowed: when, m'),
+            ("time,n\n0,1\n", r'no column "when", which `time_column` names; allowed: time, n'),
+            ("when,m\n0,1\n", r'no column "n", which `bits` names; allowed: when, m'),
             ("when,n\n0,1\nsoon,1\n", r'row 3, column when: "soon"'),
             ("when,n\n0,1\nnan,1\n", r'row 3, column when: "nan"'),
             ("when,n\n0,1\n1,-4\n", r'row 3, column n: "-4"'),

@@ -207,7 +207,7 @@ class TraceWriter:
     def _make_task_buffer(self, rows: int, dtype: "np.dtype[np.void]") -> None:
         self._task_buffer = np.empty(rows, dtype)
         # The same as plain bytes, for numpy copies rows field by field.
-        self._task_bytes = memoryview(self._task_buffer.view(np.uint8))
+        self._task_bytes = self._task_buffer.view(np.uint8).data
 
     def decision_time(self, seconds: float) -> None:
         """Record the wall-clock time of a slot's decision."""

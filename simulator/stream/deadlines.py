@@ -56,7 +56,7 @@ class TaskClasses:
         self.weight = np.array([one.weight for one in classes])
         self._deadline_s = np.array([one.deadline_s for one in classes])
         self._ends = np.cumsum([one.share for one in classes])
-        self._order = np.argsort(self._deadline_s)
+        self._order = np.argsort(self._deadline_s, kind="stable")
         ascending = self._deadline_s[self._order]
         # Between two deadlines: a sum and a difference of times are not exact.
         self._between = np.where(
