@@ -407,6 +407,7 @@ def test_command(tmp_path: Path) -> None:
 KILLS = Path(__file__).parent / "kill_run.py"
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments(tmp_path: Path) -> None:
     assert "3 kills" in survive("stream", "lyapunov", tmp_path, 3)
 

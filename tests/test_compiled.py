@@ -207,7 +207,11 @@ def edit(path: Path, old: str, new: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["compiled", pytest.param("numba", marks=pytest.mark.slow), "numba, imported last"]
+    "kind",
+    [
+        "compiled",
+        *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("numba", "numba, imported last")),
+    ],
 )
 def test_an_edited_callee_is_seen(copied: Path, kind: str) -> None:
     """A plug-in of users, compiled by either decorator, and by way of a module of theirs."""

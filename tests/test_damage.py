@@ -215,7 +215,7 @@ def check_trainings(trained: Path, folder: Path, seeds: range) -> None:
 
 
 def test_damaged_traces(good: Path, tmp_path: Path) -> None:
-    check_traces(good, tmp_path, range(8))
+    check_traces(good, tmp_path, range(4))
 
 
 def test_damaged_checkpoints(good: Path, tmp_path: Path) -> None:

@@ -88,6 +88,7 @@ def test_a_vector_gives_a_picture_of_each() -> None:
         gymnasium.make_vec(STREAM, overrides=SMALL, render_mode="human")
 
 
+@pytest.mark.slow
 def test_wrappers_collect_and_record(tmp_path: Path) -> None:
     many: Any = gymnasium.make(STREAM, overrides=SMALL, render_mode="rgb_array_list")
     many.reset(seed=1)

@@ -257,7 +257,7 @@ def test_exact_is_at_least_as_good_as_all_others(noise: NoiseModel) -> None:
         assert (exact <= theirs + 1e-6 * np.abs(theirs)).all(), other
 
 
-@both_noises
+@pytest.mark.parametrize("noise", ["total", pytest.param("density", marks=pytest.mark.slow)])
 def test_exact_does_not_need_the_others(noise: NoiseModel) -> None:
     """Without others' decisions among its starts, it finds what SCA makes of Lyapunov's."""
     problem, observation = state = states(5, 4, 2, noise, seed=2)

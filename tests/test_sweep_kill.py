@@ -125,6 +125,7 @@ def test_two_at_one_sweep_share_its_runs(tmp_path: Path, undisturbed: Path) -> N
     assert_whole(path, out, undisturbed)
 
 
+@pytest.mark.slow
 def test_workers_end_with_the_command_that_started_them(tmp_path: Path) -> None:
     path = write(tmp_path, SMALL.replace("run.slots = 20", "run.slots = 10000000"))
     process = start(path, "-o", "out", "--workers", "1")
@@ -142,6 +143,7 @@ def test_workers_end_with_the_command_that_started_them(tmp_path: Path) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_a_dask_worker_that_is_killed_loses_nothing(tmp_path: Path, undisturbed: Path) -> None:
     distributed = pytest.importorskip("distributed")
     path, out = write(tmp_path), tmp_path / "out"

@@ -97,7 +97,7 @@ def stopping(slot: int) -> Any:
     return follow
 
 
-@pytest.mark.parametrize("problem", ["stream", "tasks"])
+@pytest.mark.parametrize("problem", ["stream", pytest.param("tasks", marks=pytest.mark.slow)])
 def test_it_goes_on_with_any_number_of_processes(problem: str, tmp_path: Path) -> None:
     what = everything(problem, "random", tmp_path, "run.replications=4", "run.slots=24")
     whole, path = tmp_path / "whole.h5", tmp_path / "run.h5"
