@@ -98,7 +98,7 @@ def reading(path: Path, rng: random.Random) -> list[list[str]]:
     ]
     if rng.random() < 0.1:
         commands.append(["plot", str(path), "-o", str(path.with_suffix(".png"))])
-        commands.append(["report", str(path), "-o", str(path.with_suffix(".html"))])
+        commands.append(["report", str(path), "-o", str(path.with_suffix(".html")), "--overwrite"])
     return commands
 
 

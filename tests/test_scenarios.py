@@ -684,7 +684,8 @@ def mutated(data: st.DataObject) -> dict[str, Any]:
         if key in at and data.draw(st.integers(0, 4)) == 0:
             del at[key]
         else:
-            at[key] = data.draw(TOML_VALUES)
+            # Sampled values are the same objects each time: what is changed in one stays so.
+            at[key] = copy.deepcopy(data.draw(TOML_VALUES))
     return table
 
 
