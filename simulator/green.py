@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..scenarios.carbon_section import CarbonSource
 from ..scenarios.schema import Scenario
 from .components import find_intensities
 from .core.arrays import FloatArray
@@ -108,16 +109,16 @@ def find_green(scenario: Scenario, topology: Topology, devices: int) -> Green:
     stations = len(topology.station_names)
     found, about = find_intensities(scenario, scenario.carbon, "carbon", stations, devices)
     accounted = shown = CarbonOfAll(CarbonIntensity(found), stations)
-    if scenario.carbon.signal is not None:
-        signal = scenario.carbon.signal
-        series, more = find_intensities(scenario, signal, "carbon.signal", stations, devices)
+    source: CarbonSource = scenario.carbon
+    at, signal = "carbon", scenario.carbon.signal
+    if signal is not None:
+        source, at = signal, "carbon.signal"
+        series, more = find_intensities(scenario, source, at, stations, devices)
         shown = CarbonOfAll(CarbonIntensity(series), stations)
         about = about | more
     forecast, coming, replayed = scenario.carbon.forecast, None, None
     if forecast is not None:
         ahead_s = forecast.horizon + forecast.step
-        source, at = scenario.carbon.signal or scenario.carbon, "carbon"
-        at += ".signal" if scenario.carbon.signal is not None else ""
         coming = CarbonIntensity(find_intensities(scenario, source, at, stations, None, ahead_s)[0])
         if forecast.replay is not None:
             series, more = find_intensities(

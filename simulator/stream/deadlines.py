@@ -13,7 +13,7 @@ from ..core.randomness import Generators
 from ..core.recorder import OUTCOMES, TaskTable
 from ..models.arrivals import Tasks
 from .ledger import TaskLedger
-from .ledger_entries import HEAD, NONE, TAIL, Pool
+from .ledger_entries import HEAD, NONE, TAIL, Pool, append
 
 LEAD_SLOTS = 2
 """A bit that is sent in a slot is executed by its station in the next: so many slots it needs in all."""
@@ -183,12 +183,7 @@ def _insert(tasks: Pool, queues: IntArray, q: int, new: int) -> None:
     """Put an entry behind all of a queue that are due no later."""
     due_s = tasks[new]["deadline_s"]
     if queues[HEAD, q] == NONE or tasks[queues[TAIL, q]]["deadline_s"] <= due_s:
-        tasks[new]["next"] = NONE
-        if queues[HEAD, q] == NONE:
-            queues[HEAD, q] = new
-        else:
-            tasks[queues[TAIL, q]]["next"] = new
-        queues[TAIL, q] = new
+        append(tasks, queues, q, new)
         return
     front, at = NONE, queues[HEAD, q]
     while tasks[at]["deadline_s"] <= due_s:

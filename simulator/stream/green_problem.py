@@ -11,7 +11,7 @@ from .decision import Decision
 from .green_observation import GreenObservation
 from .observation import Observation
 from .outcome import Outcome, carry_out
-from .problem import DriftPlusPenalty, energy_per_bit
+from .problem import DriftPlusPenalty, bit_value, energy_per_bit, perturbation_of
 
 Penalty = Literal["energy", "carbon"]
 
@@ -64,7 +64,7 @@ class GreenProblem(DriftPlusPenalty):
     def bit_value(self, observation: Observation) -> FloatArray:
         """(R, N) v_i = V' x + Q_i - beta_i, bit."""
         seen = _seen(observation)
-        return self._worth(seen)[:, None] + seen.queue_bits - seen.perturbation_bits
+        return bit_value(1.0, self._worth(seen), seen.queue_bits, seen.perturbation_bits)
 
     def predict_emission(
         self,
@@ -80,11 +80,9 @@ class GreenProblem(DriftPlusPenalty):
         )
         if self.perturbation == "none":
             return ratio, np.zeros(departed_bits.shape)
-        psi_max = np.broadcast_to(self.network.device_service_bits, departed_bits.shape)
-        if self.perturbation == "observed":
-            psi_max = departed_bits.max(axis=1, keepdims=True)
-        beta = (self.weight(budget_debt_g) * earlier)[:, None] + psi_max
-        return ratio, np.broadcast_to(beta, departed_bits.shape)
+        local_bits, observed = self.network.device_service_bits, self.perturbation == "observed"
+        worth = self.weight(budget_debt_g) * earlier
+        return ratio, perturbation_of(1.0, worth, departed_bits, local_bits, observed)
 
     def best_local_hz_at(self, observation: Observation, bit_value: FloatArray) -> FloatArray:
         """(R, N) the optimum of P2 in f_i without its limits, Hz; infinite where it costs nothing."""

@@ -174,7 +174,7 @@ def _predict(
     ratio, earlier = energy_per_bit(total_energy_j, total_bits, energy_j, bits)
     if not perturbed:
         return ratio, np.zeros(bits.shape)
-    return ratio, _perturbation(V, earlier, bits, local_bits, observed)
+    return ratio, perturbation_of(V, earlier, bits, local_bits, observed)
 
 
 @compiled
@@ -213,13 +213,14 @@ def energy_per_bit(
 
 
 @compiled
-def _perturbation(
+def perturbation_of(
     V: float,
     previous_energy_per_bit_j: FloatArray,
     departed_bits: FloatArray,
     local_bits: FloatArray,
     observed: bool,
 ) -> FloatArray:
+    """(R, N) beta_i = V eta' + Psi_max of A(19), bit, from (R,) eta', (R, N) Psi_i and (N,) columns."""
     replications, devices = departed_bits.shape
     beta = np.empty((replications, devices))
     for r in range(replications):
