@@ -3,6 +3,7 @@
 import random
 import shutil
 import signal
+import struct
 import warnings
 from contextlib import suppress
 from io import BytesIO
@@ -29,6 +30,7 @@ from edgesim.experiments.train import train
 from edgesim.policies.learning.checkpoint import FORMAT as POLICY
 from edgesim.policies.learning.checkpoint import read
 from edgesim.scenarios.loading import load_scenario, parse_scenario
+from edgesim.traces.global_heap import collections, is_whole
 from edgesim.traces.reader import TraceError
 from edgesim.traces.watch import watch
 
@@ -273,9 +275,56 @@ def test_damaged_trainings(trained: Path, tmp_path: Path) -> None:
     check_trainings(trained, tmp_path, range(5))
 
 
+def heap(*objects: tuple[int, int], size: int = 96) -> bytes:
+    """A collection of the global heap, of objects of these numbers and sizes."""
+    words = [struct.pack("<4sBxxxQ", b"GCOL", 1, size)]
+    for index, length in objects:
+        words.append(struct.pack("<HHxxxxQ", index, 1, length))
+        words.append(bytes(-(-length // 8) * 8 if index else max(length - 16, 0)))
+    return b"".join(words)[:size].ljust(size, b"\0")
+
+
+def test_a_heap_of_texts_is_walked_through() -> None:
+    """By hand: 16 bytes of header, 16 and 8 for a text of 5, 24 and 16 + 3 -> 8; and the free rest."""
+    assert is_whole(heap((1, 5), (2, 3), (0, 32)))
+    assert is_whole(heap((1, 5), (2, 40)))  # nothing is left
+    assert is_whole(heap((1, 5), (2, 32)))  # 8 bytes are, too few for a header
+    assert not is_whole(heap((1, 5), (2, 41)))
+    assert not is_whole(heap((1, 5), (2, 3), (0, 40)))
+    assert not is_whole(heap((1, 5), (0, 8), size=64))
+    assert not is_whole(heap((1, 5), (2, 40), size=96)[:-8])
+    block = memoryview(b"GCOL" + bytes(4) + heap((1, 5)) + heap((1, 9)))
+    assert list(collections(block)) == [8, 8 + 96]
+
+
+def test_a_trace_whose_texts_are_damaged(good: Path, tmp_path: Path) -> None:
+    data = bytearray((good / "run.h5").read_bytes())
+    place = next(collections(memoryview(data))) + 16
+    while data[place]:  # object 0 is the free room
+        place += 16 + -(-int.from_bytes(data[place + 8 : place + 16], "little") // 8) * 8
+    data[place + 8] += 8  # and reaches beyond the heap's end now
+    (tmp_path / "run.h5").write_bytes(data)
+    told = run("summary", tmp_path / "run.h5")
+    assert told.returncode == 2 and "(texts in it are damaged)" in told.stderr
+
+
 @pytest.mark.slow
-def test_a_thousand_damaged_files(good: Path, swept: Path, trained: Path, tmp_path: Path) -> None:
-    check_traces(good, tmp_path, range(100, 900))
+@pytest.mark.parametrize("first", range(100, 900, 100))
+def test_hundreds_of_damaged_traces(good: Path, tmp_path: Path, first: int) -> None:
+    check_traces(good, tmp_path, range(first, first + 100))
+
+
+@pytest.mark.slow
+def test_a_hundred_damaged_checkpoints(good: Path, tmp_path: Path) -> None:
     check_checkpoints(good, tmp_path, range(100, 200))
-    check_sweeps(swept, tmp_path / "sweep", range(100, 200))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(100, 200, 25))
+def test_a_hundred_damaged_sweeps(swept: Path, tmp_path: Path, first: int) -> None:
+    check_sweeps(swept, tmp_path / "sweep", range(first, first + 25))
+
+
+@pytest.mark.slow
+def test_fifty_damaged_trainings(trained: Path, tmp_path: Path) -> None:
     check_trainings(trained, tmp_path, range(100, 150))

@@ -201,6 +201,37 @@ def test_p2_is_close_to_a_global_search_in_many_states(
     assert np.mean(shares) >= (0.999 if isinstance(key, float) else 0.996)
 
 
+def test_who_fell_silent_is_not_tried_with_what_it_had() -> None:
+    """A sender whose silence was a gain had been given a step again, without bits: its band was 0/0."""
+    gain = [
+        [7.4e-13, 1.9e-14, 2.6e-13, 1.5e-08],
+        [8.9e-14, 1.6e-11, 9.0e-15, 2.6e-12],
+        [4.6e-13, 3.4e-14, 1.3e-11, 3.0e-11],
+        [2.1e-10, 4.3e-11, 1.0e-10, 7.6e-10],
+        [1.9e-10, 5.0e-12, 5.1e-11, 1.2e-13],
+        [3.4e-13, 3.6e-12, 8.0e-13, 3.9e-12],
+        [5.8e-12, 3.2e-13, 9.6e-15, 2.3e-10],
+        [2.2e-11, 1.6e-13, 2.9e-13, 4.1e-11],
+    ]
+    queue = [8.7e5, 1.7e7, 1.3e6, 5.8e5, 5.4e5, 8.1e6, 6.4e5, 5.7e5]
+    idle = 12  # without bits: in a network of 20 devices single senders change, no more
+    state = State(
+        [3, 0, 3, 1, 2, 0, 3, 3, 2, 0, 0, 0, 2, 0, 3, 0, 3, 3, 1, 0],
+        gain + [[1e-11] * 4] * idle,
+        queue + [0.0] * idle,
+        [0.0] * 4,
+        eta=2.04e-8,
+        beta=7.036e5,
+        noise_model="density",
+    )
+    noise_w = np.array([1.259e-13, 6.295e-14, 6.295e-14, 6.295e-14])
+    state.network = replace(state.network, noise_w=noise_w)
+    decision = capped(state, "cqi-table-2").decide("radio")
+    assert decision.bandwidth_hz[0, 4] == decision.power_w[0, 4] == 0.0
+    use = np.bincount(state.observation.cells.station[0], decision.bandwidth_hz[0])
+    np.testing.assert_allclose(use, [10e6, 0.0, 0.0, 5e6], rtol=1e-9)
+
+
 @pytest.mark.parametrize(("key", "noise"), [(4.0, "density"), ("cqi-table-2", "total")])
 def test_the_other_solvers_of_p2_know_it(key: float | str, noise: NoiseModel) -> None:
     """`sca` and `exact` are no worse than what the capped problem's own search finds."""

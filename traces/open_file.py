@@ -19,7 +19,7 @@ import h5py
 import numpy as np
 
 from ..simulator.core.memory import memory_bytes
-from . import superblock
+from . import global_heap, superblock
 from .file_errors import TraceError, error_number, reported
 
 PAUSES_S = (0.005, 0.02, 0.1)
@@ -200,8 +200,21 @@ class _Bytes(io.RawIOBase):
         if place < superblock.SIZE and superblock.is_superblock(head := self._head()):
             known = superblock.as_closed(head, _LONGEST)[place : place + len(view)]
             view[: len(known)] = known
+        for start in global_heap.collections(view):
+            self._check_heap(place + start)
         self._place = place + len(view)
         return len(view)
+
+    def _check_heap(self, place: int) -> None:
+        header = bytearray(global_heap.HEADER)
+        self._into(memoryview(header), place)
+        size = global_heap.size_of(header)
+        if size <= os.fstat(self._file).st_size - place:
+            heap = bytearray(size)
+            self._into(memoryview(heap), place)
+            if global_heap.is_whole(heap):
+                return
+        raise ValueError("texts in it are damaged")
 
     def close(self) -> None:
         if not self.closed:

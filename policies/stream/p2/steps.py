@@ -119,6 +119,8 @@ def _change_step(
     device = slot.devices[c]
     kept = plan[:, c].copy()
     for place in range(len(steps)):
+        if kept[_STEP] > 0.0 and plan[_STEP, c] == 0.0:  # silence was better: nothing of it is left
+            break
         if place == at or not (exchange or place == 0 or abs(place - at) == 1):
             continue
         for turn in range(2):
@@ -174,6 +176,8 @@ def _change_two(
             if c == d or at == 0:
                 continue
             for turn in range(4 if other > 0 else len(steps) - 1):
+                if other > 0 and min(plan[_STEP, c], plan[_STEP, d]) == 0.0:  # one fell silent
+                    break
                 trial[:] = plan
                 if other > 0:
                     places = at + 2 * (turn // 2) - 1, other + 2 * (turn % 2) - 1
@@ -267,7 +271,7 @@ def _share_bands(slot: Slot, plan: FloatArray) -> None:
 def _keep(slot: Slot, plan: FloatArray, trial: FloatArray, best: float) -> float:
     """Keep the trial as the plan if that is a gain; returns the greater gain."""
     gain = _reachable(slot, trial)
-    if gain <= best + 1e-12 * abs(best):
+    if not gain > best + 1e-12 * abs(best):
         return best
     plan[:] = trial
     return gain
