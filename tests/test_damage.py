@@ -31,6 +31,7 @@ from edgesim.policies.learning.checkpoint import FORMAT as POLICY
 from edgesim.policies.learning.checkpoint import read
 from edgesim.scenarios.loading import load_scenario, parse_scenario
 from edgesim.traces.global_heap import collections, is_whole
+from edgesim.traces.open_file import _Bytes
 from edgesim.traces.reader import TraceError
 from edgesim.traces.watch import watch
 
@@ -306,6 +307,16 @@ def test_a_trace_whose_texts_are_damaged(good: Path, tmp_path: Path) -> None:
     (tmp_path / "run.h5").write_bytes(data)
     told = run("summary", tmp_path / "run.h5")
     assert told.returncode == 2 and "(texts in it are damaged)" in told.stderr
+
+
+def test_a_piece_is_not_longer_than_its_file(good: Path) -> None:
+    """HDF5 asks for as much as a damaged size says, and zeros the rest: a minute for some gigabytes."""
+    size = (good / "run.h5").stat().st_size
+    file = _Bytes(good / "run.h5")
+    assert len(file.read(size)) == size and len(file.read(1 << 20)) == 1 << 20
+    with pytest.raises(ValueError, match="claims 1,048,577 bytes"):
+        file.read((1 << 20) + 1)
+    file.close()
 
 
 @pytest.mark.slow

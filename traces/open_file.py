@@ -38,6 +38,9 @@ long run, and what is stored was made up to 1032 times smaller, the most that DE
 _LONGEST = 1 << 60
 """More bytes than any file has."""
 
+_GUESSED = 1 << 20
+"""HDF5 reads fewer bytes than this where it does not know yet how many there are."""
+
 T = TypeVar("T")
 
 
@@ -194,6 +197,8 @@ class _Bytes(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         view, place, filled = memoryview(buffer).cast("B"), self._place, 0
+        if len(view) > max(_GUESSED, os.fstat(self._file).st_size):
+            raise ValueError(f"a piece of it claims {len(view):,} bytes")
         while count := self._into(view[filled:], place + filled):
             filled += count
         view[filled:] = bytes(len(view) - filled)  # what is not there is zero, as in a sparse file
