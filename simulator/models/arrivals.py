@@ -141,7 +141,9 @@ class Uniform:
             self._draw()
         bits = self._bits[self._used]
         self._used += 1
-        return Tasks(self._replication, self._device, np.full(bits.size, slot * self._slot_s), bits)
+        arrival_s = np.empty(bits.size)
+        arrival_s.fill(slot * self._slot_s)
+        return Tasks(self._replication, self._device, arrival_s, bits)
 
     def _draw(self) -> None:
         slots, _, devices = self._shape
