@@ -68,7 +68,10 @@ class ColumnBuffer:
             raise ValueError("the set of columns changed during the run")
         first = replications.start or 0
         for buffer, width, array in zip(self._flat, self._width, blocks.arrays, strict=True):
-            _copy(array.reshape(len(buffer), -1), buffer, place, first * width)
+            values, end = array.reshape(len(buffer), -1), replications.stop
+            if values.shape[1] != (buffer.shape[2] if end is None else (end - first) * width):
+                raise ValueError("the shape of columns changed during the run")
+            _copy(values, buffer, place, first * width)
         for name, alone in self._alone.items():
             alone[place, replications] = others[name]
 

@@ -196,11 +196,12 @@ class TraceFile:
         recorded = Recorded(tuple(columns), chunk_slots, tally.batch_slots, tally.batches)
         self._put(self._filled(recorded))
         self._open()
-        if not self._goes_on:
-            self._copy()
-        elif earlier is not None and self.level != "summary":
+        if self.level != "summary" and (earlier is not None or not self._goes_on):
             try:
-                self._take_over(earlier)
+                if earlier is None:
+                    self._copy()
+                else:
+                    self._take_over(earlier)
             except TraceError:
                 self.lose()
                 raise
@@ -220,6 +221,7 @@ class TraceFile:
         wasted_bytes = sum(table.wasted_bytes for table in self._tables.values())
         return 8 * wasted_bytes > self._file.end
 
+    @_system_errors
     def _copy(self) -> None:
         """Copy all of the trace that is there, its chunks as they are."""
 
