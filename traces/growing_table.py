@@ -82,6 +82,19 @@ class GrowingTable:
                 self._write(name, tail.tobytes(), _AS_IT_IS)
             self.written, self._as_it_is = self.rows, True
 
+    def copy(self, group: h5py.Group) -> None:
+        """Write all that another file's datasets have, which are of the same names and chunks; nothing may follow."""
+        for name, dataset in self.datasets.items():
+            old = h5py.h5d.open(group.id, name.encode())
+            self.rows = old.shape[self._axis]
+            dataset.id.set_extent(old.shape)
+            for first in range(0, self.rows, self._chunk):
+                place = [0] * dataset.ndim
+                place[self._axis] = first
+                left_out, chunk = old.read_direct_chunk(tuple(place))
+                dataset.id.write_direct_chunk(tuple(place), chunk, left_out)
+        self.written = self.rows
+
     def end(self) -> None:
         """Write all that was appended; nothing may follow."""
         if tail_rows := self.rows % self._chunk:

@@ -165,7 +165,7 @@ class TraceFile:
         self.appear()
 
     def again(self) -> "TraceFile":
-        """The same trace once more, to be begun with what is there, and nothing more."""
+        """The same trace once more, whole; `begin` copies what is there, and nothing follows but totals."""
         other = TraceFile(self.path, self.run, self.level, resumes=True)
         other._started, other._goes_on = self._started, False
         return other
@@ -196,9 +196,12 @@ class TraceFile:
         recorded = Recorded(tuple(columns), chunk_slots, tally.batch_slots, tally.batches)
         self._put(self._filled(recorded))
         self._open()
-        if earlier is not None and self.level != "summary":
+        if self.level != "summary" and (earlier is not None or not self._goes_on):
             try:
-                self._take_over(earlier)
+                if earlier is None:
+                    self._copy()
+                else:
+                    self._take_over(earlier)
             except TraceError:
                 self.lose()
                 raise
@@ -218,6 +221,18 @@ class TraceFile:
         wasted_bytes = sum(table.wasted_bytes for table in self._tables.values())
         return 8 * wasted_bytes > self._file.end
 
+    @_system_errors
+    def _copy(self) -> None:
+        """Copy all of the trace that is there, its chunks as they are."""
+
+        def copy(file: h5py.File) -> None:
+            for group, table in self._tables.items():
+                table.copy(file[group])
+
+        old = OpenFile(self.path)
+        old.read(copy)
+        old.close()
+
     def _take_over(self, earlier: Lengths) -> None:
         """Copy the beginning of the trace that is there."""
         old = OpenFile(self.path)
@@ -233,8 +248,6 @@ class TraceFile:
                 part = old.read(self._part(group, slice(start, end), names))
                 self.append(group, part, end - start)
         old.close()
-        if not self._goes_on:
-            self.end()
         self.publish()
         if self._lengths() != earlier:
             raise TraceError(

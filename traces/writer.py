@@ -271,15 +271,15 @@ class TraceWriter:
 
     def close(self, status: EndStatus) -> None:
         """Write what is left, and how the run ended."""
-        anew = None
+        wasted = False
         if self._begun and not self._file.lost:
             self._empty_buffers()
             self._file.end()
             self._write_totals()
-            anew = self._file.sync() if self._file.wasted else None
+            wasted = self._file.wasted
         self._file.close(status)
-        if anew is not None:
-            self._write_anew(status, anew)
+        if wasted:
+            self._write_anew(status)
 
     def replication_values(self, warmup: float) -> dict[str, FloatArray] | None:
         """The numbers of each replication alone, once the trace is closed, but without a look at it.
@@ -324,11 +324,11 @@ class TraceWriter:
         columns = (self._last_tasks[name] for name in names)
         return replication_values(totals, recorded_tasks(totals, *columns), warmup)
 
-    def _write_anew(self, status: EndStatus, lengths: Lengths) -> None:
+    def _write_anew(self, status: EndStatus) -> None:
         """Put a file in its place that has nothing but what is read; where that fails, it stays."""
         with suppress(OSError):
             self._file = self._file.again()
-            self._file.begin(self._first, self._kept, self._capacity, self._slot_tally, lengths)
+            self._file.begin(self._first, self._kept, self._capacity, self._slot_tally)
             self._written_part = 0
             self._write_totals()
             self._file.close(status)

@@ -50,7 +50,8 @@ class DriftPlusPenalty:
             energy_j: (R, N) of the last slot.
             departed_bits: (R, N) Psi_i of the last slot.
         """
-        return _predict(
+        ratio, beta = np.empty(len(departed_bits)), np.empty(departed_bits.shape)
+        _predict(
             total_energy_j,
             total_departed_bits,
             energy_j,
@@ -59,7 +60,10 @@ class DriftPlusPenalty:
             self.network.device_service_bits,
             self.perturbation == "observed",
             self.perturbation != "none",
+            ratio,
+            beta,
         )
+        return ratio, beta
 
     def bit_value(self, observation: Observation) -> FloatArray:
         """(R, N) v_i = V eta + Q_i - beta_i, bit: what P2 gives for a bit that leaves queue i."""
@@ -170,11 +174,13 @@ def _predict(
     local_bits: FloatArray,
     observed: bool,
     perturbed: bool,
-) -> tuple[FloatArray, FloatArray]:
-    ratio, earlier = energy_per_bit(total_energy_j, total_bits, energy_j, bits)
-    if not perturbed:
-        return ratio, np.zeros(bits.shape)
-    return ratio, perturbation_of(V, earlier, bits, local_bits, observed)
+    ratio: FloatArray,
+    beta: FloatArray,
+) -> None:
+    ratio[:], earlier = energy_per_bit(total_energy_j, total_bits, energy_j, bits)
+    beta[:] = 0.0
+    if perturbed:
+        beta[:] = perturbation_of(V, earlier, bits, local_bits, observed)
 
 
 @compiled

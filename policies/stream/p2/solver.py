@@ -82,7 +82,9 @@ class Solver:
         """The decision of least P2 that is found, for what the twin shows."""
         if isinstance(self._problem, GreenProblem):
             return self._solve_by_case(self._problem, observation)
-        devices, served_bits = _decide(
+        devices = np.empty((4, *observation.queue_bits.shape))
+        served_bits = np.empty(observation.station_queue_bits.shape)
+        _decide(
             self._cells,
             observation.cells.station,
             observation.cells.present,
@@ -93,6 +95,8 @@ class Solver:
             observation.energy_per_bit_j,
             observation.power_max_w,
             *self._constants,
+            devices,
+            served_bits,
         )
         bandwidth_hz, power_w, local_cpu_hz, edge_cpu_hz = devices
         return Decision(bandwidth_hz, power_w, local_cpu_hz, edge_cpu_hz, served_bits)
@@ -102,9 +106,9 @@ class Solver:
         *_, hz_per_bit, _, _, radio, compute = self._constants
         devices = np.empty((4, *observation.queue_bits.shape))
         for case in cases(problem, observation):
-            devices[:, case.replications] = _solve(
-                case.cells, case.observed, hz_per_bit, radio, compute
-            )
+            answer = np.empty((4, *case.observed.station.shape))
+            _solve(case.cells, case.observed, hz_per_bit, radio, compute, answer)
+            devices[:, case.replications] = answer
         bandwidth_hz, power_w, local_cpu_hz, edge_cpu_hz = devices
         power_w = power_w / watt_scale(problem, observation)
         served_bits = station_service(problem.network, observation)
@@ -178,8 +182,10 @@ def _decide(
     steps: FloatArray,
     radio: bool,
     compute: bool,
-) -> tuple[FloatArray, FloatArray]:
-    """What `_solve` gives, and (R, B) what stations serve, `station_service`: all in one call."""
+    decision: FloatArray,
+    served_bits: FloatArray,
+) -> None:
+    """Fill what `_solve` does, and (R, B) what stations serve, `station_service`: all in one call."""
     value = bit_value(V, energy_per_bit_j, queue_bits, perturbation_bits)
     observed = Observed(
         station,
@@ -193,21 +199,25 @@ def _decide(
         present,
         SpectralEfficiency(cap, steps),
     )
-    served = np.empty(station_queue_bits.shape)
     replications, stations = station_queue_bits.shape
     for r in range(replications):
         for j in range(stations):
-            served[r, j] = min(service_bits[j], station_queue_bits[r, j])
-    return _solve(cells, observed, hz_per_bit, radio, compute), served
+            served_bits[r, j] = min(service_bits[j], station_queue_bits[r, j])
+    _solve(cells, observed, hz_per_bit, radio, compute, decision)
 
 
 @compiled
 def _solve(
-    cells: Any, observed: Observed, hz_per_bit: float, radio: bool, compute: bool
-) -> FloatArray:
-    """(4, R, N) bandwidth in Hz, power in W, device's and edge CPU in Hz."""
+    cells: Any,
+    observed: Observed,
+    hz_per_bit: float,
+    radio: bool,
+    compute: bool,
+    decision: FloatArray,
+) -> None:
+    """Fill (4, R, N) with bandwidth in Hz, power in W, device's and edge CPU in Hz."""
     replications, devices = observed.station.shape
-    decision = np.zeros((4, replications, devices))
+    decision[:] = 0.0
     pool, plan = np.zeros(devices, DEVICE), np.zeros((3, devices))
     play = interplay(len(cells), devices)
     for r in range(replications):
@@ -221,7 +231,6 @@ def _solve(
                 _to_steps(slot, observed, compute)
             _write(slot, radio, compute, decision[:, r])
         _to_hertz(cells, observed, r, hz_per_bit, decision[:, r])
-    return decision
 
 
 @compiled
