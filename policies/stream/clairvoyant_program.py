@@ -14,16 +14,16 @@ What is left out makes it looser, never wrong: what devices share, stations' que
 """
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from ...simulator.core.arrays import FloatArray, IntArray
+from ...simulator.core.arrays import BoolArray, FloatArray, IntArray
 from ...simulator.network.network import Network
 from ...simulator.stream.green_problem import SamplePath
 
-if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
+Rows: TypeAlias = tuple[Any, FloatArray, Any, FloatArray]
+"""Sparse rows and right-hand sides of a program: of inequalities and of equalities."""
 
 MOST_VARIABLES = 400_000
 """Of a program: it is for small networks."""
@@ -128,7 +128,7 @@ class Program:
     """
 
     def __init__(
-        self, instance: Instance, *, carried_out: bool = False, forbidden: FloatArray | None = None
+        self, instance: Instance, *, carried_out: bool = False, forbidden: BoolArray | None = None
     ) -> None:
         self._of = one = instance
         self._shape = one.local_cost.shape
@@ -178,7 +178,7 @@ class Program:
             at, where = np.concatenate([at, worse]), np.concatenate([where, local[worse] / unit])
         return Optimum(bound, value, local.reshape(self._shape), sent.reshape(self._shape))
 
-    def _base(self, unit: float) -> tuple["csr_matrix", FloatArray, "csr_matrix", FloatArray]:
+    def _base(self, unit: float) -> Rows:
         """Rows that do not change: A_ub, b_ub, A_eq, b_eq. Columns: tasks' bits, L, S, E."""
         from scipy.sparse import coo_matrix
 
@@ -223,7 +223,7 @@ class Program:
 
     def _solved(
         self,
-        base: tuple["csr_matrix", FloatArray, "csr_matrix", FloatArray],
+        base: Rows,
         at: IntArray,
         where: FloatArray,
         unit: float,
@@ -252,7 +252,7 @@ class Program:
         most = np.broadcast_to(one.local_most, self._shape).reshape(-1) / unit
         sent_most = np.where(finite, one.sent_most.reshape(-1), 0.0) / unit
         top = np.concatenate([np.full(n + m, np.inf), most, sent_most, np.full(cells, np.inf)])
-        bounds = np.stack([np.zeros(len(top)), top], axis=1)
+        bounds: Any = np.stack([np.zeros(len(top)), top], axis=1)
         result = linprog(cost, upper, limit, equal, bits, bounds, method="highs")
         if result.status != 0:
             return None
@@ -277,7 +277,7 @@ def plan(instance: Instance) -> Optimum | None:
 
     Where several send, the one that sends most has the slot, and all is solved anew without the others.
     """
-    forbidden = np.zeros(instance.local_cost.shape, np.bool_)
+    forbidden: BoolArray = np.zeros(instance.local_cost.shape, np.bool_)
     best = Program(instance, carried_out=True).solve()
     for _ in range(_ROUNDS):
         if best is None:
