@@ -262,7 +262,7 @@ class Program:
             np.isfinite(top), np.minimum(rest, 0.0) * np.where(np.isfinite(top), top, 0.0), 0.0
         )
         dual = limit @ result.ineqlin.marginals + bits @ result.eqlin.marginals + with_bound.sum()
-        x = result.x
+        x: Any = result.x
         local, sent = x[n + m : n + m + cells] * unit, x[n + m + cells : n + m + 2 * cells] * unit
         return local, x[n + m + 2 * cells :] * cube, float(dual * gram), sent
 

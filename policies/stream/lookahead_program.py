@@ -14,10 +14,10 @@ from ..convex_solver import solved
 
 
 def stretches(slots: int) -> list[int]:
-    """Lengths of stretches that make so many slots: one slot each at first, later a quarter of what lies before."""
+    """Lengths of stretches that make so many slots: one slot each at first, later a third of what lies before."""
     lengths: list[int] = []
     while (before := sum(lengths)) < slots:
-        lengths.append(min(max(1, before // 4), slots - before))
+        lengths.append(min(max(1, before // 3), slots - before))
     return lengths
 
 
