@@ -90,7 +90,7 @@ class Lookahead:
         return serve(network, seen, local, sent, {"failed_solves": failed})
 
     def _horizon(self, seen: GreenObservation) -> int:
-        """Slots: what every issue of the forecast reaches, or up to the longest deadline."""
+        """Slots: the forecast's, or without one up to the longest deadline."""
         leads = int(seen.forecast_g_per_j.shape[2])
         if leads == 0:
             return int(seen.due_bits.shape[2])
@@ -102,13 +102,8 @@ class Lookahead:
         """(R, N, H) g/J at stations and devices, means over stretches."""
         station = stretch_forecast(seen, self._network.slot_s, lengths)
         at_station = seen.cells.at_station(seen.carbon_g_per_j)
-        same = (seen.device_carbon_g_per_j == at_station).all()
-        device = (
-            station
-            if same
-            else np.broadcast_to(seen.device_carbon_g_per_j[..., None], station.shape)
-        )
-        return station, device
+        own = seen.device_carbon_g_per_j
+        return station, np.where((own == at_station)[..., None], station, own[..., None])
 
     def _wanted(
         self,

@@ -84,7 +84,6 @@ class LookaheadProgram:
         self._given["share"] = cp.Parameter((stations, devices), nonneg=True)
         p = self._given
         self._local, self._sent = cp.Variable(shape, nonneg=True), cp.Variable(shape, nonneg=True)
-        # The radio's bits as a share of what it could send, so that a parameter multiplies each once.
         waiting, late = cp.Variable(shape, nonneg=True), cp.Variable(shape, nonneg=True)
         leaving = self._local + self._sent
         of_queue, of_coming = cp.cumsum(waiting, axis=1), cp.cumsum(leaving - waiting, axis=1)
