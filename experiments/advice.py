@@ -15,9 +15,14 @@ from ..simulator.build import Blueprint
 from ..simulator.models.arrivals import MarkovModulatedPoisson, Poisson, Uniform
 from ..simulator.models.path_loss import LogDistance
 from ..simulator.models.trace_mobility import TraceMobility
+from ..simulator.stream.green_problem import GreenProblem
 
 LEAST_COVERED = 0.01
 """Of the area, by all small cells together: below that they are no part of the network."""
+
+
+LEAST_WEIGHT = 0.1
+"""Of a bit's emission in P2, as a share of the bits that come in a slot: below that it is not noticed."""
 
 
 def advice(plan: Blueprint) -> list[str]:
@@ -25,7 +30,7 @@ def advice(plan: Blueprint) -> list[str]:
     scenario = plan.scenario
     found = [*_implausible(scenario, ""), *_uncovered(plan)]
     if scenario.run.problem == "drift-plus-penalty":
-        found += _unstable(plan)
+        found += [*_unstable(plan), *_weightless(plan)]
     else:
         found += _without_effect(scenario)
     return found
@@ -102,6 +107,23 @@ def _unstable(plan: Blueprint) -> Iterator[str]:
     if radio_bps is not None and excess_bps > radio_bps:
         what = f"{more}, all radio carries {amount(radio_bps, 'bit/s')} at the very most"
         yield f"no policy keeps the queues stable: {what}; a lower load, or more bandwidth"
+
+
+def _weightless(plan: Blueprint) -> Iterator[str]:
+    """A V with which a bit's emission weighs less than what a slot brings: queues decide alone."""
+    problem, network = plan.problem, plan.network
+    arrives_bps = _mean_bps(plan.arrivals, network.slot_s)
+    if not isinstance(problem, GreenProblem) or problem.penalty != "carbon" or not arrives_bps:
+        return
+    bits = arrives_bps * network.slot_s
+    cycles = network.cycles_per_bit
+    own_j = 3.0 * network.varsigma * cycles**3 * (bits / network.slot_s) ** 2
+    joule = min(own_j, float((network.epsilon_w * cycles / network.station_cpu_hz).min()))
+    per_bit = joule * float(plan.carbon.at(0).max())
+    if 0.0 < problem.V * per_bit < LEAST_WEIGHT * bits:
+        weighs = f"weighs the emission of a bit like {amount(problem.V * per_bit, 'bit')} of queue"
+        what = f"`policy.V` = {problem.V:g} {weighs}, and a slot brings {amount(bits, 'bit')}"
+        yield f"{what}: hardly anything waits for green hours; about {10 * bits / per_bit:.0e}?"
 
 
 def _mean_bps(arrivals: object, slot_s: float) -> float | None:

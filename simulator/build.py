@@ -11,12 +11,7 @@ import numpy as np
 from ..scenarios.components import KEYS
 from ..scenarios.errors import Issue, ScenarioError
 from ..scenarios.schema import Scenario
-from ..scenarios.sections import (
-    DeviationSection,
-    ExponentialLatency,
-    HopSection,
-    UniformLatency,
-)
+from ..scenarios.sections import DeviationSection
 from .components import (
     COUNTED_BY,
     check_files,
@@ -37,9 +32,11 @@ from .core.arrays import FloatArray, spread
 from .core.clock import to_ns
 from .core.errors import ModelError, RunError
 from .core.randomness import Streams
-from .core.recorder import Recorder
+from .core.recorder import NullRecorder, Recorder
 from .core.saved_state import Saved, StateError, load_state
 from .green import Green, find_green, green_problem, is_green
+from .hindsight import Idle, path_of
+from .hops import make_hop
 from .models.arrivals import ARRIVALS, SLOT_TASKS
 from .models.association import ASSOCIATION, Association
 from .models.battery import Battery
@@ -59,6 +56,7 @@ from .network.spectral_efficiency import spectral_efficiency
 from .network.topology import Topology, uniform
 from .simulation import Decide, Simulation
 from .stream.deadlines import UrgentFirst
+from .stream.green_problem import GreenProblem, SamplePath
 from .stream.green_world import GreenState, GreenWorld
 from .stream.ledger import TaskLedger
 from .stream.problem import DriftPlusPenalty
@@ -71,7 +69,6 @@ from .tasks.state import TaskState
 from .tasks.world import TaskWorld, channel_of
 from .twin.deviation import Deviation
 from .twin.prediction import ArrivalPredictor, EnergyPredictor, LocationPredictor, Predictor
-from .twin.synchronisation import Constant, Exponential, Hop, Latency, Uniform
 from .twin.twin import Twin
 from .world import World
 
@@ -155,6 +152,8 @@ class Blueprint:
         if isinstance(problem, DriftPlusPenalty):
             problem = replace(problem, network=network)
         scenario = self.scenario.with_run(seed=seed, replications=count)
+        if isinstance(problem, GreenProblem):
+            problem = replace(problem, foresee=partial(_foreseen, scenario))
         return replace(self, scenario=scenario, network=network, problem=problem)
 
     def waiting(self, decide: Decide, recorder: Recorder, parts: Mapping[str, Any]) -> Simulation:
@@ -375,8 +374,8 @@ class Blueprint:
         station_ns = to_ns(keys.station.period) if keys.station.period else slot_ns
         return Twin(
             world.state,
-            _hop(keys.device, streams, "twin/device"),
-            _hop(keys.station, streams, "twin/station"),
+            make_hop(keys.device, streams, "twin/device"),
+            make_hop(keys.station, streams, "twin/station"),
             self._backhaul(),
             (station_ns, slot_ns),
             (slot_ns,),
@@ -481,10 +480,17 @@ def blueprint(scenario: Scenario) -> Blueprint:
     )
 
 
+def _foreseen(scenario: Scenario) -> SamplePath:
+    """What will happen in its run, by one of idle devices."""
+    idle, run = Idle(), scenario.run
+    streams = Streams(run.seed, run.replications)
+    return path_of(blueprint(scenario).simulation(idle.decide, NullRecorder(), streams), idle)
+
+
 def _problem(scenario: Scenario, network: Network) -> DriftPlusPenalty | WorstCaseEmission:
     if scenario.run.problem == "drift-plus-penalty":
         if is_green(scenario):
-            return green_problem(scenario, network)
+            return green_problem(scenario, network, partial(_foreseen, scenario))
         return DriftPlusPenalty(network, scenario.policy.V, scenario.policy.perturbation)
     return WorstCaseEmission(_carbon_aware(scenario, network))
 
@@ -573,20 +579,3 @@ def _failures(scenario: Scenario, network: Network, streams: Streams) -> Failure
     ]
     rngs = [streams.generators(f"failures/{name}") for name in network.station_names]
     return Failures(models, rngs)
-
-
-def _hop(keys: HopSection, streams: Streams, name: str) -> Hop:
-    return Hop(
-        _latency(keys.latency),
-        keys.loss,
-        streams.generators(f"{name}/latency"),
-        streams.generators(f"{name}/loss"),
-    )
-
-
-def _latency(keys: float | UniformLatency | ExponentialLatency) -> Latency:
-    if isinstance(keys, UniformLatency):
-        return Uniform(*keys.uniform)
-    if isinstance(keys, ExponentialLatency):
-        return Exponential(keys.exponential)
-    return Constant(keys)

@@ -1,6 +1,6 @@
 """From a scenario to what its world has where emission, or the classes of tasks, are part of it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,8 @@ from .models.carbon import CarbonIntensity
 from .models.forecast import Forecasts
 from .network.network import Network
 from .network.topology import Topology
-from .stream.deadlines import TaskClass, TaskClasses
-from .stream.green_problem import GreenProblem
+from .stream.deadlines import TaskClass, TaskClasses, due_slots
+from .stream.green_problem import GreenProblem, SamplePath
 from .stream.green_world import CarbonOfAll
 
 
@@ -48,16 +48,8 @@ class Green:
 
     def world_parts(self, scenario: Scenario, network: Network, streams: Streams) -> dict[str, Any]:
         """What a `GreenWorld` has beside what a `StreamWorld` has."""
-        classes, budget = scenario.tasks.classes, scenario.carbon.budget
-        found = None
-        if classes is not None:
-            found = TaskClasses(
-                [
-                    TaskClass(one.share, one.deadline or np.inf, one.late, one.weight)
-                    for one in classes
-                ],
-                streams.generators("task classes"),
-            )
+        classes, budget = task_classes(scenario), scenario.carbon.budget
+        found = TaskClasses(classes, streams.generators("task classes")) if classes else None
         return {
             "carbon": self.shown.intensity,
             "shown": self.shown,
@@ -94,6 +86,7 @@ class Green:
         names = ("pressing_bits", "lateness_bits", "emission_g", "total_emission_g")
         return {
             "device_carbon_g_per_j": carbon,
+            "due_bits": np.zeros((*shape, due_slots(task_classes(scenario), network.slot_s))),
             "late_debt_bits": np.zeros((*shape, len(scenario.tasks.classes or ()))),
             "budget_debt_g": np.zeros(network.replications),
             **{name: np.zeros(shape) for name in names},
@@ -134,8 +127,18 @@ def leads_of(scenario: Scenario) -> int:
     return 0 if keys is None else round(keys.horizon / keys.step)
 
 
-def green_problem(scenario: Scenario, network: Network) -> GreenProblem:
-    """P2 with what the scenario weighs."""
+def task_classes(scenario: Scenario) -> tuple[TaskClass, ...]:
+    """Those of a scenario; none if all tasks are alike."""
+    return tuple(
+        TaskClass(one.share, one.deadline or np.inf, one.late, one.weight)
+        for one in scenario.tasks.classes or ()
+    )
+
+
+def green_problem(
+    scenario: Scenario, network: Network, foresee: Callable[[], SamplePath]
+) -> GreenProblem:
+    """P2 with what the scenario weighs; `foresee` gives what will happen, whatever is decided."""
     policy, budget = scenario.policy, scenario.carbon.budget
     return GreenProblem(
         network,
@@ -143,4 +146,6 @@ def green_problem(scenario: Scenario, network: Network) -> GreenProblem:
         policy.perturbation,
         policy.penalty,
         None if budget is None else budget.mass,
+        task_classes(scenario),
+        foresee,
     )

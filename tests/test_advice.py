@@ -105,6 +105,17 @@ def test_a_weight_of_the_other_problem() -> None:
     assert "`policy.V`" in line and "policy.emission_weight" in line
 
 
+def test_a_weight_with_which_nothing_waits() -> None:
+    """0.1 W 100 / 50 GHz = 2e-10 J/bit at the MBS, 155.4 g/kWh at midnight; 360 Mbit in a slot."""
+    assert said("green_shift_gb", "policy.V=1e22") == []
+    (line,) = said("green_shift_gb", "policy.V=1e20")
+    weight = 1e20 * 2e-10 * 155.4 / 3.6e6
+    assert re.search(r"`policy.V` = 1e\+20 weighs .* and a slot brings 360 Mbit: hardly", line)
+    told = re.search(r"like ([\d.]+) (\w?)bit", line)
+    assert told is not None
+    assert float(told[1]) * {"k": 1e3, "M": 1e6}[told[2]] == pytest.approx(weight, rel=1e-3)
+
+
 def test_run_and_summary_say_it(tmp_path: Path) -> None:
     trace = str(tmp_path / "t.h5")
     words = ["run", "carbon_6ue", "--policy", "local", "--slots", "5", "-o", trace]

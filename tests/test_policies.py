@@ -21,9 +21,13 @@ from untrained import STEADY, save_untrained
 from edgesim.policies.catalogue import POLICIES, descriptions
 from edgesim.scenarios.components import resolve
 from edgesim.scenarios.data.catalogue import catalogue
+from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.loading import load_scenario
 from edgesim.scenarios.shipped import shipped
 from edgesim.simulator.core.arrays import FloatArray
+
+PLANNERS = ("lookahead", "wait-awhile", "clairvoyant")
+"""They plan by deadlines and intensities, and refuse scenarios without."""
 
 ABLATIONS: dict[str, tuple[str, ...]] = {
     "lyapunov radio": ("policy.name=lyapunov", 'policy.optimise=["radio"]'),
@@ -60,10 +64,12 @@ def untrained(request: pytest.FixtureRequest) -> Iterator[None]:
     shutil.rmtree(UNTRAINED)
 
 
-def cases(problem: str, scenario: str = "") -> dict[str, tuple[str, ...]]:
+def cases(problem: str, scenario: str = "", green: bool = False) -> dict[str, tuple[str, ...]]:
     """The policies for a problem, as overrides of a scenario; printed actions for a shipped one."""
     named: dict[str, tuple[str, ...]] = {
-        name: (f"policy.name={name}",) for name in POLICIES[problem]
+        name: (f"policy.name={name}",)
+        for name in POLICIES[problem]
+        if green or name not in PLANNERS
     }
     for name in set(LEARNED) & set(named):
         named[name] += (f"policy.checkpoint={UNTRAINED}/{problem}-{name}.pt",)
@@ -94,7 +100,7 @@ def cells(*problems: str, slow: str = "") -> pytest.MarkDecorator:
                 if problem == slow or (PRINTED in policy and scenario.name not in FIRST)
                 else [],
             )
-            for name, policy in cases(problem, scenario.name).items()
+            for name, policy in cases(problem, scenario.name, "classes" in table["tasks"]).items()
         ]
     return pytest.mark.parametrize(("toml", "policy"), parameters)
 
@@ -122,7 +128,8 @@ FAILING = (f"stations.sbs.{FAILURES}", f"stations.mbs.{FAILURES}")
 
 def stale(toml: str) -> tuple[str, ...]:
     """Synchronise every other slot, late, and lose much of it."""
-    slot_s = float(tomllib.loads(toml)["run"]["slot"].replace(" ms", "e-3").replace(" s", ""))
+    slot = tomllib.loads(toml)["run"]["slot"]
+    slot_s = 900.0 if slot == "15 min" else float(slot.replace(" ms", "e-3").replace(" s", ""))
     return (
         "twin.sync=periodic",
         f"twin.device.period={2 * slot_s}",
@@ -419,11 +426,25 @@ GREEN = (
 )
 
 
-@pytest.mark.parametrize("name", cases("drift-plus-penalty"))
+@pytest.mark.parametrize("name", cases("drift-plus-penalty", green=True))
 def test_runs_where_emission_and_deadlines_are_part_of_the_decision(name: str) -> None:
     toml = IIOT.path.read_text(encoding="utf-8")
-    run = run_to_the_end(toml, *cases("drift-plus-penalty")[name], *stale(toml), *GREEN)
+    policy = cases("drift-plus-penalty", green=True)[name]
+    run = run_to_the_end(toml, *policy, *stale(toml), *GREEN)
     assert run.trace["emission_mg"].sum() > 0.0 and run.trace["pressing_bits"].sum() > 0.0
+
+
+@pytest.mark.parametrize("name", PLANNERS)
+@pytest.mark.parametrize("without", ["policy.penalty", "tasks.classes", "both"])
+def test_planners_are_refused_where_there_is_nothing_to_plan_by(name: str, without: str) -> None:
+    green = [one for one in GREEN[:2] if without not in one] if without != "both" else []
+    with pytest.raises(ScenarioError) as told:
+        simulate(f"policy.name={name}", *green)
+    says = (
+        f'test: key `policy.name` = "{name}": {name} plans by deadlines and carbon intensity: it needs '
+        '`policy.penalty = "carbon"`, and `tasks.classes` of which one has a deadline'
+    )
+    assert [str(one) for one in told.value.issues] == [says]
 
 
 IIOT = next(scenario for scenario in shipped() if scenario.name == "iiot_20dev")

@@ -18,7 +18,16 @@ from .ledger_entries import HEAD, NONE, TAIL, Pool, append
 LEAD_SLOTS = 2
 """A bit that is sent in a slot is executed by its station in the next: so many slots it needs in all."""
 
+MOST_DUE_SLOTS = 200
+"""So many slots ahead it is told by the slot what is due; what is due later is one number."""
+
 _LATE = OUTCOMES.index("late")
+
+
+def due_slots(classes: Sequence["TaskClass"], slot_s: float) -> int:
+    """L, how many numbers `UrgentFirst.due_bits` gives: up to the longest deadline; 0 without any."""
+    finite = [one.deadline_s for one in classes if one.deadline_s < np.inf]
+    return min(int(max(finite) / slot_s) + 1, MOST_DUE_SLOTS) + 1 if finite else 0
 
 
 @dataclass(frozen=True)
@@ -151,6 +160,13 @@ class UrgentFirst(TaskLedger):
         )
         return found
 
+    def due_bits(self, slot: int, leads: int) -> FloatArray:
+        """(R, N, L) bits at devices by the slots left until they have to leave; the last: so many or more."""
+        found = np.zeros((*self._shape, leads))
+        first = slot + LEAD_SLOTS
+        _due(first, self._slot_s, self._tasks, self._device_queues, found.reshape(-1, leads))
+        return found
+
 
 @compiled
 def _to_their_places(tasks: Pool, before: IntArray, queues: IntArray) -> None:
@@ -211,4 +227,24 @@ def _pressing(
             deadline_s = tasks[k]["deadline_s"] - tasks[k]["arrival_s"]
             of = order[np.searchsorted(between, deadline_s)]
             bits[q, of] += tasks[k]["left_bits"]
+            k = tasks[k]["next"]
+
+
+@compiled
+def _due(first: int, slot_s: float, tasks: Pool, queues: IntArray, bits: FloatArray) -> None:
+    """Add to (R N, L) the bits of each device, by the slot in which they have to leave.
+
+    Args:
+        first: who is due before the end of this slot has to leave now.
+        slot_s: tau.
+        tasks: entries.
+        queues: (2, R N) of devices.
+        bits: see above.
+    """
+    last = bits.shape[1] - 1
+    for q in range(queues.shape[1]):
+        k = queues[HEAD, q]
+        while k != NONE:
+            ahead = min(tasks[k]["deadline_s"] / slot_s - first, float(last))
+            bits[q, max(int(np.floor(ahead)), 0)] += tasks[k]["left_bits"]
             k = tasks[k]["next"]

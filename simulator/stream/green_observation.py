@@ -14,6 +14,8 @@ class GreenObservation(Observation):
         device_carbon_g_per_j: (R, N) carbon intensity of the electricity of each device.
         pressing_bits: (R, N) bits of the queue that are in time only if they leave it in this slot, and
             those that are late already.
+        due_bits: (R, N, L) bits of the queue by the slots left until they have to leave it to be in time;
+            in the first those of `pressing_bits`, in the last what has more time; L = 0 without deadlines.
         lateness_bits: (R, N) what P2 gives for a pressing bit beside v_i: the debts of its classes.
         emission_per_bit_g: (R,) the running ratio of all emission to all bits departed.
         budget_debt_g: (R,) virtual queue of the carbon budget, as accounted; zero without one.
@@ -25,6 +27,7 @@ class GreenObservation(Observation):
 
     device_carbon_g_per_j: FloatArray
     pressing_bits: FloatArray
+    due_bits: FloatArray
     lateness_bits: FloatArray
     emission_per_bit_g: FloatArray
     budget_debt_g: FloatArray

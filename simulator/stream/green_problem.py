@@ -1,12 +1,15 @@
 """P2 with emission in the place of energy, and with bits that are pressing."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from ..core.arrays import FloatArray
+from ..core.arrays import FloatArray, IntArray
+from ..core.recorder import TaskTable
 from ..network.cells import Cells
+from .deadlines import TaskClass
 from .decision import Decision
 from .green_observation import GreenObservation
 from .observation import Observation
@@ -14,6 +17,26 @@ from .outcome import Outcome, carry_out
 from .problem import DriftPlusPenalty, bit_value, energy_per_bit, perturbation_of
 
 Penalty = Literal["energy", "carbon"]
+
+
+@dataclass(frozen=True)
+class SamplePath:
+    """What happens in a run whatever is decided: tasks, gains, and intensities as accounted.
+
+    Attributes:
+        tasks: rows of a task table, of all that arrive.
+        gain: (T, R, N, B) power gains.
+        station: (T, R, N) of each device; -1 of one that is absent.
+        device_g_per_j: (T, R, N) mean intensities over each slot.
+        station_g_per_j: (T, R, B) likewise.
+    """
+
+    tasks: TaskTable
+    gain: FloatArray
+    station: IntArray
+    device_g_per_j: FloatArray
+    station_g_per_j: FloatArray
+
 
 LEAST_G_PER_J = 1e-3 / 3.6e6
 """Of a decision: below 1 mg/kWh a joule is as dear as at 1 mg/kWh, so that none is for nothing."""
@@ -31,10 +54,19 @@ class GreenProblem(DriftPlusPenalty):
     Attributes:
         penalty: whether X is energy, J, or emission, g; V is in bit^2 per unit of it.
         budget_g: M, emission that is allowed in one period of the budget; None without one.
+        classes: of tasks; none if all are alike.
+        foresee: what will happen in the run, for who plans in hindsight; None where nobody knows.
     """
 
     penalty: Penalty = "carbon"
     budget_g: float | None = None
+    classes: tuple[TaskClass, ...] = ()
+    foresee: Callable[[], SamplePath] | None = None
+
+    @property
+    def has_deadlines(self) -> bool:
+        """Whether some task has one, and emission is what is minimised."""
+        return self.penalty == "carbon" and any(one.deadline_s < np.inf for one in self.classes)
 
     def weight(self, budget_debt_g: FloatArray) -> FloatArray:
         """(R,) V', bit^2/J or bit^2/g, at (R,) debts."""
