@@ -1,11 +1,10 @@
-"""The figures of docs/concepts.md and docs/validation.md: `python docs/figures.py twin slot problems interval theory`."""
+"""The figures of docs/concepts.md: `python docs/figures.py twin slot problems interval`."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
 
 import edgesim
 from edgesim.policies.stream.lyapunov import Lyapunov
@@ -62,21 +61,22 @@ STEPS = (
 
 def slot(folder: Path) -> None:
     """What happens in a slot, in its order."""
-    figure, ax = plt.subplots(figsize=(7.4, 1.9), layout="constrained")
+    figure, ax = plt.subplots(figsize=(4.2, 4.2), layout="constrained")
     ax.axis("off")
     for place, (text, who) in enumerate(STEPS):
         colour = ORANGE if who in ("twin", "policy") else BLUE
         ax.text(
-            place, 0.0, text, ha="center", va="center", fontsize=6.5, color=colour,
-            bbox={"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": colour},
+            0.6, -place, text.replace("\n", " "), ha="center", va="center", fontsize=9, color=colour,
+            bbox={"boxstyle": "round,pad=0.4", "facecolor": "white", "edgecolor": colour},
         )  # fmt: skip
         if place:
             arrow = {"arrowstyle": "->", "color": GREY}
-            ax.annotate("", (place - 0.42, 0.0), (place - 0.58, 0.0), arrowprops=arrow)
-    ax.annotate("", (6.4, -0.8), (-0.4, -0.8), arrowprops={"arrowstyle": "->", "color": GREY})
-    ax.text(3.0, -1.0, "one slot, 100 ms in iiot_20dev", ha="center", va="top", fontsize=8)
-    ax.set_xlim(-0.6, 6.6)
-    ax.set_ylim(-1.5, 0.8)
+            ax.annotate("", (0.6, -place + 0.3), (0.6, -place + 0.7), arrowprops=arrow)
+    ax.annotate("", (0.0, -6.4), (0.0, 0.4), arrowprops={"arrowstyle": "->", "color": GREY})
+    ax.text(-0.04, -3.0, "one slot, 100 ms in iiot_20dev", ha="center", va="center", fontsize=9,
+            rotation=90)  # fmt: skip
+    ax.set_xlim(-0.12, 1.1)
+    ax.set_ylim(-6.6, 0.6)
     save(figure, DOCS / "concept_slot.svg")
 
 
@@ -136,61 +136,3 @@ def interval(folder: Path) -> None:
     )
     ax.set_xlabel("seed")
     save(figure, DOCS / "concept_interval.svg")
-
-
-LOADS = (0.2, 0.4, 0.6, 0.7, 0.8)
-SECOND_MOMENT = {"exponential": 2.0, "uniform": 4.0 / 3.0, "fixed": 1.0}
-"""Of the sizes' law, over the squared mean."""
-
-ONE_QUEUE = """
-title = "one queue"
-[run]
-slot = "1 ms"
-slots = 150_000
-[devices]
-count = 1
-cpu = "1 MHz"
-[stations.sbs]
-count = 0
-[tasks]
-arrivals = "poisson"
-mean = "5 kbit"
-rate = "1 task/s"
-cycles_per_bit = 10
-[policy]
-name = "local"
-[trace]
-level = "summary"
-"""
-
-
-def theory(folder: Path) -> None:
-    """Latency in one queue against Pollaczek and Khinchine's formula."""
-    figure, ax = plt.subplots(figsize=(5.4, 3.6), layout="constrained")
-    service_s = 0.05
-    load = np.linspace(0.05, 0.85, 200)
-    styles = {
-        "exponential": ("-", "o", BLUE),
-        "uniform": ("--", "s", ORANGE),
-        "fixed": (":", "^", GREY),
-    }
-    for sizes, (line, marker, colour) in styles.items():
-        waiting_s = load * service_s * SECOND_MOMENT[sizes] / (2.0 * (1.0 - load))
-        ax.plot(load, service_s + waiting_s, line, color=colour, linewidth=1.2, label=sizes)
-        _measured(ax, folder, sizes, service_s, marker, colour)
-    ax.set_yscale("log")
-    ax.set_title("mean latency in one queue, s", loc="left")
-    ax.set_xlabel("load")
-    ax.legend(title="sizes; lines: formula", loc="upper left")
-    save(figure, DOCS / "theory.svg")
-
-
-def _measured(
-    ax: Axes, folder: Path, sizes: str, service_s: float, marker: str, colour: str
-) -> None:
-    for load in LOADS:
-        keys = {"tasks.rate": load / service_s, "tasks.sizes": sizes}
-        with edgesim.run(ONE_QUEUE, folder / "q.h5", overrides=keys) as trace:
-            found = trace.summary().estimates["latency_s"]
-        error = [[one] for one in found.arms] if np.isfinite(found.low) else None
-        ax.errorbar(load, found.value, error, fmt=marker, color=colour, markersize=4, capsize=2)

@@ -3,7 +3,8 @@
 - docs/iiot_20dev.png: what `edgesim plot` draws of a run of the shipped scenario
 - docs/melbourne_cbd.png: its map of Melbourne
 - docs/tradeoff.svg: energy against queues, by V and by the reading of the perturbation
-- docs/concept_*.svg, and docs/theory.svg, which takes minutes: see docs/concept_figures.py
+- docs/concept_*.svg: see docs/concept_figures.py
+- docs/theory_*.svg, by the one name `theory`: see docs/theory_figures.py
 - docs/scaling.svg: CPU time against the number of devices, as `python -m benchmarks scaling` has it
 
 With names, only these: `python docs/figures.py tradeoff`.
@@ -14,9 +15,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from concept_figures import interval, problems, slot, theory, twin
+from concept_figures import interval, problems, slot, twin
 from matplotlib import pyplot as plt
 from matplotlib.ticker import NullFormatter
+from theory_figures import theory
 
 from edgesim import run
 from edgesim.traces.figures import plot, save
@@ -122,8 +124,8 @@ def scaling(folder: Path) -> None:
 
 
 OWN = (iiot_20dev, melbourne_cbd, tradeoff, scaling)
-CONCEPTS = (twin, slot, problems, interval, theory)
-FIGURES = {figure.__name__: figure for figure in (*OWN, *CONCEPTS)}
+CONCEPTS = (twin, slot, problems, interval)
+FIGURES = {figure.__name__: figure for figure in (*OWN, *CONCEPTS, theory)}
 
 
 def main(names: Iterable[str]) -> None:

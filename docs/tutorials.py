@@ -1,7 +1,7 @@
 """Runs the commands of the tutorials and writes what they print below them: `python docs/tutorials.py [NAME]…`.
 
-A tutorial is a page tutorial_NAME.md beside this file. Its TOML blocks whose first line is a comment with a file's name are
-written to that file first. What a command prints replaces the text block after it; pictures that it makes and
+A tutorial is a page tutorial_NAME.md beside this file. Its TOML and Python blocks whose first line is a comment with a
+file's name are written to that file first. What a command prints replaces the text block after it; pictures that it makes and
 the page shows are kept beside the page.
 """
 
@@ -18,8 +18,16 @@ DOCS = Path(__file__).resolve().parent
 COMMAND = re.compile(
     r"^```console\n\$ (.*?)\n```\n\n(?:```text\n.*?```\n\n)?", re.MULTILINE | re.DOTALL
 )
-FILE = re.compile(r"^```toml\n# (\S+\.toml)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"^```(?:toml|python)\n# (\S+\.(?:toml|py))\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PICTURE = re.compile(r"!\[[^\]]*\]\((tutorial_\w+\.svg)\)")
+
+
+def in_folder(folder: Path) -> dict[str, str]:
+    """Variables of a shell in which `edgesim` is this one; a file in the folder calls it."""
+    (folder / "edgesim").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m edgesim "$@"\n')
+    (folder / "edgesim").chmod(0o755)
+    path = f"{folder}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return os.environ | {"PATH": path, "COLUMNS": "100"}
 
 
 def executed(text: str, folder: Path) -> str:
@@ -30,9 +38,7 @@ def executed(text: str, folder: Path) -> str:
     """
     for name, content in FILE.findall(text):
         (folder / name).write_text(content, encoding="utf-8")
-    (folder / "edgesim").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m edgesim "$@"\n')
-    (folder / "edgesim").chmod(0o755)
-    variables = os.environ | {"PATH": f"{folder}:{os.environ['PATH']}", "COLUMNS": "100"}
+    variables = in_folder(folder)
 
     def run(found: re.Match[str]) -> str:
         done = subprocess.run(

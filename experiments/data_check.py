@@ -62,7 +62,9 @@ class DataCheck(Printable):
         table = RichTable(show_header=False)
         table.add_row("file", escape(self.file))
         for name, fact in self.facts.items():
-            table.add_row(name, escape(f"{fact:,}" if isinstance(fact, int) else f"{fact}"))
+            # Of a mean the last digits differ between processors.
+            shown = f"{fact:.7g}" if isinstance(fact, float) else fact
+            table.add_row(name, escape(f"{fact:,}" if isinstance(fact, int) else f"{shown}"))
         return table
 
     def to_dict(self) -> dict[str, Any]:
