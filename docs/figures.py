@@ -19,8 +19,8 @@ from matplotlib import pyplot as plt
 from matplotlib.ticker import NullFormatter
 
 from edgesim import run
-from edgesim.traces.figures import plot, save
-from edgesim.traces.network_map import STYLE
+from edgesim.traces.figures import plot
+from edgesim.traces.style import STYLE, save
 from edgesim.traces.summary import TraceSummary
 
 DOCS = Path(__file__).resolve().parent
