@@ -13,7 +13,7 @@ from .file_errors import TraceError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
-    from matplotlib.figure import Figure, FigureBase
+    from matplotlib.figure import Figure, SubFigure
     from matplotlib.text import Text
 
 Style = Literal["screen", "paper", "paper-wide"]
@@ -181,7 +181,7 @@ def for_print() -> bool:
     return bool(rcParams["font.size"] == _PRINT["font.size"])
 
 
-def heading(figure: "FigureBase", text: str) -> None:
+def heading(figure: "Figure | SubFigure", text: str) -> None:
     """A title above all, from the left, in lines as wide as the picture."""
     title = figure.suptitle(text, x=0.01, ha="left", parse_math=False)
     title.set_text(wrapped(title, 0.98 * figure.bbox.width))
@@ -212,18 +212,17 @@ def legend_above(ax: "Axes", columns: int = 0) -> None:
         text.set_parse_math(False)
     legend.set_in_layout(False)  # its height is the title's distance, its width is seen to
     rows = -(-len(labels) // columns)
-    size = legend.get_texts()[0].get_fontsize()
+    size = float(legend.get_texts()[0].get_fontsize())
     ax.set_title(ax.get_title("left"), pad=6.0 + 1.35 * size * rows)
 
 
 def legend_beside(
-    figure: "Figure", where: str, handles: Sequence[Any], labels: Sequence[str]
+    figure: "Figure", where: Any, handles: Sequence[Any], labels: Sequence[str]
 ) -> None:
     """The names of all panels' lines, outside of all, in as many columns as there is room for."""
     for columns in range(len(labels), 0, -1):
-        legend = figure.legend(
-            handles, labels, loc=f"outside {where}", ncols=columns, handlelength=3.2
-        )
+        place: Any = f"outside {where}"
+        legend = figure.legend(handles, labels, loc=place, ncols=columns, handlelength=3.2)
         for text in legend.get_texts():
             text.set_parse_math(False)
         if columns == 1 or legend.get_window_extent().width <= 0.98 * figure.bbox.width:
@@ -269,7 +268,7 @@ def _room(ax: "Axes", drawn: "Sequence[Axes]") -> float:
         if beside and other.bbox.y1 > ax.bbox.y0:
             box = other.get_tightbbox(for_layout_only=True)
             ends.append(box.x0 if box else other.bbox.x0)
-    return float(min(ends) - ax.bbox.x0 - 0.05 * ax.figure.figure.dpi)  # type: ignore[union-attr]
+    return float(min(ends) - ax.bbox.x0 - 0.05 * ax.figure.figure.dpi)
 
 
 def _wrap_label(label: "Text", room: float) -> None:
