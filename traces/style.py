@@ -245,17 +245,18 @@ def wrapped(text: "Text", width: float) -> str:
 def settle(figure: "Figure") -> None:
     """Once all is drawn: titles in lines as wide as their panels, tick labels apart from each other."""
     drawn = [ax for ax in figure.axes if ax.get_visible()]
-    figure.draw_without_rendering()
-    rooms = [_room(ax, drawn) for ax in drawn]
-    for ax, room in zip(drawn, rooms, strict=True):
-        if (legend := ax.get_legend()) and legend.get_window_extent().width > room:
-            legend_above(ax, columns=1)
-        title = ax._left_title  # type: ignore[attr-defined]
-        title.set_text(wrapped(title, room))
+    for _ in range(2):  # what is wrapped moves the panels a little
+        figure.draw_without_rendering()
+        rooms = [_room(ax, drawn) for ax in drawn]
+        for ax, room in zip(drawn, rooms, strict=True):
+            if (legend := ax.get_legend()) and legend.get_window_extent().width > room:
+                legend_above(ax, columns=1)
+            title = ax._left_title  # type: ignore[attr-defined]
+            title.set_text(wrapped(title, room))
+            _wrap_label(ax.xaxis.label, max(ax.bbox.width, 0.9 * room))
+            _wrap_label(ax.yaxis.label, ax.bbox.height)
     figure.draw_without_rendering()
     for ax in drawn:
-        _wrap_label(ax.xaxis.label, max(ax.bbox.width, 0.9 * _room(ax, drawn)))
-        _wrap_label(ax.yaxis.label, ax.bbox.height)
         _thin(ax.xaxis)
 
 
