@@ -12,7 +12,7 @@ PIP      := $(BIN)/python -m pip --disable-pip-version-check
 FOLDERS  := $(shell find commands simulator policies scenarios traces experiments -type d ! -name __pycache__)
 RELINK   := $(if $(wildcard build/__editable__.*),,relink)
 
-.PHONY: run test test-slow docs mutants bench lint types check wheel clean relink
+.PHONY: run test test-slow docs mutants bench lint types check wheel release clean relink
 
 run: $(VENV)/linked
 	$(BIN)/edgesim run $(SCENARIO)
@@ -49,6 +49,11 @@ check: lint types test
 wheel: $(VENV)/developed
 	rm -rf dist build/lib build/bdist.*
 	$(BIN)/python -m build
+
+# What is published, checked and tried at the lowest and the newest versions; half an hour.
+release: $(VENV)/developed
+	$(PIP) install --quiet $(PIPFLAGS) -e '.[release]'
+	PYTHON=$(PYTHON) BIN=$(BIN) .ci/release
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .coverage .mypy_cache .pytest_cache .ruff_cache

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .traces.export import Format
     from .traces.figures import Kind
     from .traces.reader import Trace
+    from .traces.style import Style
     from .traces.summary import Summary
 
     AnyTrace: TypeAlias = str | Path | Trace
@@ -428,38 +429,28 @@ def plot(
     *,
     x: str | None = None,
     numbers: Names = (),
+    style: "Style" = "screen",
 ) -> Path:
     """Draw a trace, a comparison, or the numbers of a sweep against a key that it varies.
 
     Args:
         what: a trace, what `compare` or `compare_sweep` returned, or the folder of a sweep.
-        output: the picture, PNG, SVG or PDF by its suffix; if not given, the trace's name with .png,
-            or sweep.png in the sweep's folder. A comparison needs one.
+        output: the picture, PNG, SVG or PDF by its suffix; if not given, the trace's name with .png (for
+            print .pdf), or sweep.png in the sweep's folder. A comparison needs one.
         kind: of a trace: "series", "latency", "map", or "all" in one.
         x: of a sweep: the key to draw against.
         numbers: of a sweep: as for `compare_sweep`.
+        style: "screen"; for print "paper", as wide as one column of IEEE's, or "paper-wide", as two.
 
     Returns:
         The path of the picture.
     """
     from .experiments.sweeps.comparison import SweepComparison
+    from .experiments.sweeps.pictures import picture
     from .traces.comparison import Comparison
-    from .traces.figures import plot as plot_trace
 
-    if isinstance(what, Comparison | SweepComparison):
-        from .traces.comparison_figures import plot_comparison
-
-        if output is None:
-            raise ArgumentError("the picture of a comparison needs `output`")
-        return plot_comparison([what] if isinstance(what, Comparison) else what.groups, output)
-    [path] = _paths(what)
-    if path.is_dir():
-        from .experiments.sweeps.figures import plot_sweep
-        from .experiments.sweeps.results import load_results
-
-        picture = output or path / "sweep.png"
-        return plot_sweep(load_results(path), picture, x=x, numbers=_names(numbers))
-    return plot_trace(path, output or path.with_suffix(".png"), kind)
+    drawn = what if isinstance(what, Comparison | SweepComparison) else _paths(what)[0]
+    return picture(drawn, output, kind, x, _names(numbers), style)
 
 
 def report(
@@ -539,6 +530,7 @@ def reproduce(
     page: bool = False,
     workers: int | None = None,
     data_dir: AnyPath | None = None,
+    style: "Style" = "screen",
     reporter: "Reporter | None" = None,
 ) -> Path:
     """Make figures of the source papers again, and judge the papers' claims about them.
@@ -553,6 +545,7 @@ def reproduce(
         page: only make pictures and page anew, of the numbers that are in the folder.
         workers: as for `sweep`.
         data_dir: as for `run`.
+        style: of the pictures, as of `plot`.
         reporter: is handed the progress.
 
     Returns:
@@ -568,7 +561,7 @@ def reproduce(
         raise ArgumentError(str(error)) from None
     folder, data = Path(output), Path(data_dir) if data_dir else None
     if page:
-        return engine.redraw(folder)
+        return engine.redraw(folder, style)
     try:
         engine.reproduce(
             asked,
@@ -578,6 +571,7 @@ def reproduce(
             workers=workers or cores(),
             data_dir=data,
             reporter=reporter,
+            style=style,
         )
     except KeyboardInterrupt:
         what = f"what is complete is in {folder}: start it again to go on"

@@ -119,6 +119,13 @@ scenario_options = options(
     click.option("--replications", type=int, help="Copies with seeds seed, seed + 1, …"),
     experiment_options,
 )
+style_option = click.option(
+    "--style",
+    type=click.Choice(["screen", "paper", "paper-wide"]),
+    default="screen",
+    show_default=True,
+    help="For print: paper is one column of IEEE's wide, 3.5 inches, paper-wide is two, 7.16.",
+)
 trace_argument = click.argument("trace", type=click.Path(path_type=Path))
 
 
@@ -217,12 +224,14 @@ def run(train_first: bool, checkpoint: Path | None, as_json: bool, **arguments: 
 @folder_option("-o", "--output", text="Folder for the traces.  [default: a new one in runs/]")
 @json_option
 @file_option("--plot", "picture", text="Draw it too: PNG, SVG or PDF.")
+@style_option
 def compare(
     scenario: str,
     policies: str | None,
     warmup: float,
     as_json: bool,
     picture: Path | None,
+    style: Any,
     **arguments: Any,
 ) -> None:
     """Run policies on SCENARIO under the same seeds, and print how they differ.
@@ -246,7 +255,7 @@ def compare(
             compared = api.compare_sweep(scenario, values=values, warmup=warmup, **of_sweep)
             terminal.print_result(compared, as_json)
             if picture:
-                api.plot(compared, picture)
+                api.plot(compared, picture, style=style)
         return
     with user_errors():
         from edgesim import api
@@ -269,7 +278,7 @@ def compare(
         if not as_json:
             say(f"traces: {comparison.baseline.trace.parent}")
         if picture:
-            api.plot(comparison, picture)
+            api.plot(comparison, picture, style=style)
 
 
 @main.command()
@@ -363,6 +372,7 @@ def train(as_json: bool, **arguments: Any) -> None:
 )
 @workers_option
 @data_option
+@style_option
 def reproduce(figures: Sequence[str], **arguments: Any) -> None:
     """Make figures of the source papers again, and judge what the papers say about them.
 
@@ -430,7 +440,9 @@ def summary(
 
 @main.command()
 @trace_argument
-@file_option("-o", "--output", text="PNG, SVG or PDF.  [default: the trace's name with .png]")
+@file_option(
+    "-o", "--output", text="PNG, SVG or PDF.  [default: the trace's name with .png, or .pdf]"
+)
 @click.option(
     "--kind",
     type=click.Choice(["all", "series", "latency", "map"]),
@@ -440,8 +452,9 @@ def summary(
 )
 @numbers_option
 @click.option("--x", metavar="KEY", help="Of a sweep: the key to draw against.")
+@style_option
 def plot(
-    trace: Path, output: Path | None, kind: Any, numbers: Sequence[str], x: str | None
+    trace: Path, output: Path | None, kind: Any, numbers: Sequence[str], x: str | None, style: Any
 ) -> None:
     """Draw a trace, or the numbers of a sweep's folder against a key that it varies."""
     with user_errors():
@@ -450,7 +463,7 @@ def plot(
         check_picture(output)
         if not trace.is_dir():
             refuse({"x": x, "numbers": numbers}, "a trace")
-        say(api.plot(trace, output, kind, x=x, numbers=numbers))
+        say(api.plot(trace, output, kind, x=x, numbers=numbers, style=style))
 
 
 @main.command()

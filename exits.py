@@ -104,7 +104,7 @@ def refuse(arguments: Mapping[str, object], what: str) -> None:
 
 def check_picture(path: Path | None) -> None:
     """Refuse a picture that cannot be drawn before anything is run for it."""
-    from edgesim.traces.figures import SUFFIXES
+    from edgesim.traces.style import SUFFIXES
 
     if path and path.suffix.lower() not in SUFFIXES:
         raise click.UsageError(f"{path}: a picture ends in {', '.join(SUFFIXES)}")

@@ -8,7 +8,7 @@ from matplotlib import pyplot as plt
 
 import edgesim
 from edgesim.policies.stream.lyapunov import Lyapunov
-from edgesim.traces.figures import save
+from edgesim.traces.style import save
 
 DOCS = Path(__file__).resolve().parent
 BLUE, ORANGE, GREY = "#1b3a6b", "#d1682b", "#666666"

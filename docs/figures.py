@@ -21,8 +21,8 @@ from matplotlib.ticker import NullFormatter
 from theory_figures import theory
 
 from edgesim import run
-from edgesim.traces.figures import plot, save
-from edgesim.traces.network_map import STYLE
+from edgesim.traces.figures import plot
+from edgesim.traces.style import STYLE, save
 from edgesim.traces.summary import TraceSummary
 
 DOCS = Path(__file__).resolve().parent

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from ..simulator.core.arrays import FloatArray
 from ..simulator.tasks.state import TaskState
 from ..simulator.world import World
-from ..traces.network_map import FEW_STATIONS, STYLE, NetworkMap, draw_map
+from ..traces.network_map import FEW_STATIONS, NetworkMap, draw_map
+from ..traces.style import STYLE
 
 METADATA: dict[str, Any] = {"render_modes": ["human", "rgb_array"], "render_fps": 10}
 """Of the environments, as Gymnasium has it; ten slots of 100 ms pass as fast as in the network."""

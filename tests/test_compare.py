@@ -336,8 +336,8 @@ def test_a_picture_has_a_panel_for_each_number(tmp_path: Path, tasks: dict[str, 
         "offload-all",
         "mean, 95 % interval",
     ):
-        assert f"<!-- {words}" in text
-    assert text.count("<!-- random -->") == 2  # at the left of each row of panels
+        assert f">{words}" in text
+    assert text.count(">random</text>") == 2  # at the left of each row of panels
     again = plot_comparison([comparison], tmp_path / "again.svg").read_text()
     assert text == again
     with pytest.raises(ValueError, match="a picture ends in"):

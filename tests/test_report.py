@@ -1,5 +1,6 @@
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -415,3 +416,74 @@ def test_lines_are_hidden_values_read_and_time_moved(
     wide = window.run("document.querySelector('figure[data-map] rect.area').getBBox().width")
     assert window.run(dot) - last == pytest.approx(moved * wide, abs=0.1)
     assert window.problems == []
+
+
+AXE = Path(__file__).resolve().parents[1] / "node_modules" / "axe-core" / "axe.min.js"
+
+
+@pytest.mark.parametrize("what", ["streams.h5", "two", "sweep"])
+def test_everybody_can_use_a_report(
+    folder: Path, tmp_path: Path, window: Browser, what: str
+) -> None:
+    if not AXE.exists():
+        pytest.skip("no axe-core: npm install --no-save axe-core")
+    document = write_report([folder / what], tmp_path / "page.html")
+    for width, dark in ((1280, False), (390, True)):
+        window.open(document, width, dark=dark)
+        window.run(AXE.read_text("utf-8") + ";0")
+        found = window.run(
+            """axe.run().then(told => told.violations.map(one =>
+                one.id + ": " + one.nodes.map(node => node.html).slice(0, 3).join(" | ")))"""
+        )
+        assert found == []
+
+
+def test_a_diagram_is_zoomed_and_whole_again(folder: Path, tmp_path: Path, window: Browser) -> None:
+    write_report([folder / "streams.h5"], tmp_path / "page.html")
+    window.open(tmp_path / "page.html")
+    ticks = (
+        "[...document.querySelectorAll('figure svg[role=img] text')].map(t => t.textContent).join()"
+    )
+    whole = window.run(ticks)
+    for key in ("+", "-"):
+        window.run(
+            f"""document.querySelector("figure svg[role=img]").dispatchEvent(
+                new KeyboardEvent("keydown", {{key: "{key}", bubbles: true}}))"""
+        )
+        assert (window.run(ticks) == whole) == (key == "-")
+    window.run(
+        """["pointerdown", "pointerup"].forEach((name, k) => {
+            const plot = document.querySelector("figure .plot");
+            const left = plot.getBoundingClientRect().left;
+            plot.dispatchEvent(new PointerEvent(name, {clientX: left + 100 + 60 * k})); })"""
+    )
+    assert window.run(ticks) != whole
+    window.run("document.querySelector('figure .plot').dispatchEvent(new Event('dblclick'))")
+    assert window.run(ticks) == whole
+    assert window.problems == []
+
+
+def test_scenarios_are_told_apart(tmp_path: Path) -> None:
+    for name, title, policy in (("a", "one", "local"), ("b", "two", "local"), ("c", "two", "epr")):
+        overrides = "run.slots=20", f"title={title}", f"policy.name={policy}"
+        simulated(tmp_path / f"{name}.h5", SCENARIO, "trace.level=summary", *overrides)
+
+    def lines(*names: str) -> list[str]:
+        paths = [tmp_path / f"{name}.h5" for name in names]
+        charts = Page(write_report(paths, tmp_path / "page.html")).chart("mean queue: device")
+        return [line["label"] for line in charts["lines"]]
+
+    assert lines("a", "b") == ["one", "two"]
+    assert lines("b", "c") == ["local", "epr"]
+    assert lines("a", "c") == ["one", "two"]  # two policies, too, but also two scenarios
+    assert lines("a", "b", "c") == ["one, local", "two, local", "two, epr"]
+
+
+def test_the_line_that_runs_it_again_does(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "t.h5").write_bytes((folder / "tasks.h5").read_bytes())
+    said = Page(write_report([tmp_path / "t.h5"], tmp_path / "t.html")).said
+    (line,) = (line for line in said.splitlines() if line.startswith("edgesim run "))
+    assert CliRunner().invoke(main, shlex.split(line)[1:]).exit_code == 0
+    with open_trace(tmp_path / "t.h5") as one, open_trace(tmp_path / "t-again.h5") as other:
+        assert one.slots.load().equals(other.slots.load())
+        assert str(one.attrs["edgesim_version"]) in said

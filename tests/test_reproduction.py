@@ -17,7 +17,7 @@ from forked import run
 
 from edgesim.experiments.reproduction import stored
 from edgesim.experiments.reproduction.catalogue import FIGURES, chosen, listing
-from edgesim.experiments.reproduction.drawing import LOOKS, band, draw, write_lines
+from edgesim.experiments.reproduction.drawing import band, draw, write_lines
 from edgesim.experiments.reproduction.engine import document, redraw, reproduce
 from edgesim.experiments.reproduction.figure import (
     Claim,
@@ -136,12 +136,6 @@ def test_a_band_is_the_interval_over_seeds() -> None:
     assert value[:2].tolist() == [2.0, 1.0] and math.isnan(value[2])
     assert half[0] == pytest.approx(Rule().interval(sample[0])[2] - 2.0)
     assert np.isnan(half[1:]).all()
-
-
-def test_any_two_lines_differ_in_more_than_colour() -> None:
-    assert len({(str(dashes), marker) for _, dashes, marker in LOOKS}) == len(LOOKS)
-    assert len({str(dashes) for _, dashes, _ in LOOKS}) == len(LOOKS)
-    assert len({marker for _, _, marker in LOOKS}) == len(LOOKS)
 
 
 def a_figure(**changes: Any) -> Figure:

@@ -31,6 +31,7 @@ from edgesim.traces.export import export
 from edgesim.traces.figures import plot
 from edgesim.traces.network_map import STATION_COLOURS, NetworkMap, draw_map
 from edgesim.traces.reader import TraceError, open_trace
+from edgesim.traces.style import styled
 from edgesim.traces.watch import watch
 from edgesim.traces.writer import TraceWriter
 
@@ -80,7 +81,7 @@ def test_a_series_shows_the_totals_of_the_slots(tmp_path: Path) -> None:
             ),
         )
     writer.close("complete")
-    with open_trace(tmp_path / "t.h5") as trace:
+    with open_trace(tmp_path / "t.h5") as trace, styled("screen"):
         queues, energy, share, emission = figures.draw(trace, "series").axes
         time_s, device = _curve(queues)
         assert_allclose(time_s, 0.1 * (np.arange(50) + 0.5))
@@ -91,7 +92,9 @@ def test_a_series_shows_the_totals_of_the_slots(tmp_path: Path) -> None:
         assert_allclose(_curve(energy)[1], 5.0)
         assert_allclose(_curve(share)[1], 25.0)
         assert_allclose(_curve(emission)[1], 20.0)
-        assert all(unit in ax.get_title() for ax, unit in ((queues, "Mbit"), (energy, "nJ/bit")))
+        assert all(
+            unit in ax.get_title("left") for ax, unit in ((queues, "Mbit"), (energy, "nJ/bit"))
+        )
 
 
 def test_the_latency_curve_is_the_distribution_function(tmp_path: Path) -> None:

@@ -6,12 +6,23 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from ..simulator.core.arrays import FloatArray
-from ..simulator.core.outputs import replaced
 from .file_errors import indices, reported
 from .network_graph import backhaul_pairs
-from .network_map import STYLE, NetworkMap, draw_map
+from .network_map import NetworkMap, draw_map
 from .panels import latency_distribution, panels, time_unit
 from .reader import Trace, TraceError, open_trace
+from .style import (
+    DARK,
+    MIDDLE,
+    SHEETS,
+    Sheet,
+    Style,
+    check_picture,
+    heading,
+    legend_above,
+    save,
+    styled,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,13 +30,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["all", "series", "latency", "map"]
 
-# Different in brightness too, for a grey print.
-DARK, MIDDLE = "#1b3a6b", "#d1682b"
-SUFFIXES = (".png", ".svg", ".pdf")
-"""Of the pictures that can be drawn."""
 
-
-def plot(path: str | Path, output: str | Path, kind: Kind = "all") -> Path:
+def plot(path: str | Path, output: str | Path, kind: Kind = "all", style: Style = "screen") -> Path:
     """Draw a trace.
 
     Args:
@@ -34,48 +40,33 @@ def plot(path: str | Path, output: str | Path, kind: Kind = "all") -> Path:
         kind: "series": queues or worst-case emission, energy, offloading and emission over time;
             "latency": the distribution function of the tasks' latencies; "map": stations, devices
             and who talks to whom in the last slot; "all": what the trace has of these, in one figure.
+        style: "screen", or for print: "paper" is one column wide, "paper-wide" two.
 
     Returns:
         The path of the picture.
 
     Raises:
         TraceError: if the trace cannot be read, or does not hold what is to be drawn.
-        ValueError: if the suffix is none of these.
+        ValueError: if the suffix or the style is none of these.
     """
-    from matplotlib import rc_context
-
     output = check_picture(output)
-    with open_trace(path) as trace, rc_context(STYLE):
+    with open_trace(path) as trace, styled(style) as sheet:
         with reported(path):
-            figure = draw(trace, kind)
+            figure = draw(trace, kind, sheet)
         save(figure, output)
     return output
 
 
-def check_picture(output: str | Path) -> Path:
-    """The path, if a picture can be written there.
-
-    Raises:
-        ValueError: if the suffix is none of `SUFFIXES`.
-    """
-    if Path(output).suffix.lower() not in SUFFIXES:
-        raise ValueError(f"{output}: a picture ends in {', '.join(SUFFIXES)}")
-    return Path(output)
-
-
-def save(figure: "Figure", output: Path) -> None:
-    """Write a picture without its date, so the same numbers give the same file."""
-    form = output.suffix.lower().removeprefix(".")
-    undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
-    with replaced(output) as hidden:
-        figure.savefig(hidden, dpi=200, format=form, metadata=undated.get(form))
-
-
 _SIZES = {"all": (12.0, 6.5), "series": (7.5, 5.0), "latency": (5.5, 3.8), "map": (5.5, 5.8)}
-"""Width and height by kind, inches."""
+"""Width and height by kind on a screen, inches."""
+_HEIGHTS = {
+    "paper": {"all": 5.8, "series": 3.6, "latency": 2.4, "map": 3.6},
+    "paper-wide": {"all": 4.0, "series": 3.6, "latency": 2.6, "map": 6.4},
+}
+"""In print."""
 
 
-def draw(trace: Trace, kind: Kind = "all") -> "Figure":
+def draw(trace: Trace, kind: Kind = "all", sheet: Sheet = SHEETS["screen"]) -> "Figure":
     """The figure that `plot` saves.
 
     Raises:
@@ -85,13 +76,17 @@ def draw(trace: Trace, kind: Kind = "all") -> "Figure":
 
     if kind == "map" and not has_map(trace):
         raise TraceError(f"{trace.path}: no positions were recorded, so there is no map to draw")
-    figure = Figure(figsize=_SIZES[kind], layout="constrained")
+    size = _SIZES[kind]
+    if sheet.width_in is not None:
+        size = sheet.width_in, _HEIGHTS[sheet.style][kind]
+    figure = Figure(figsize=size, layout="constrained")
     runs = len(trace.seeds)
     which = f"seed {trace.seeds[0]}" if runs == 1 else f"{runs} replications"
+    if runs > 1 and kind in ("all", "series"):
+        which = f"mean of {runs} replications, bands: their range"
     status = "" if trace.status == "complete" else f", {trace.status}"
-    figure.suptitle(
-        f"{trace.path.name}: {trace.policy}, {which}{status}", x=0.01, ha="left", fontsize=10
-    )
+    heading(figure, f"{trace.path.name}: {trace.policy}, {which}{status}")
+    narrow = sheet.columns < 3
     match kind:
         case "series":
             _draw_series(trace, list(figure.subplots(2, 2, sharex=True).flat))
@@ -99,6 +94,13 @@ def draw(trace: Trace, kind: Kind = "all") -> "Figure":
             _draw_latency(trace, figure.subplots())
         case "map":
             _draw_map(trace, figure.subplots())
+        case "all" if narrow:
+            grid = figure.add_gridspec(3, 2, height_ratios=[1.0, 1.0, 1.3])
+            _draw_series(trace, [figure.add_subplot(grid[i, j]) for i in (0, 1) for j in (0, 1)])
+            mapped = has_map(trace)
+            if mapped:
+                _draw_map(trace, figure.add_subplot(grid[2, 0]))
+            _draw_latency(trace, figure.add_subplot(grid[2, 1 if mapped else slice(None)]))
         case "all":
             widths, heights = [1.0, 1.0, 1.15], [1.15, 1.0]
             grid = figure.add_gridspec(2, 3, width_ratios=widths, height_ratios=heights)
@@ -119,17 +121,11 @@ def _draw_series(trace: Trace, axes: "list[Axes]") -> None:
             _line(ax, time, line.values, colour, style, line.label)
         ax.set_title(panel.heading)
         if len(panel.lines) > 1:
-            ax.legend(loc="best", fontsize=8)
+            legend_above(ax)
         ax.set_ylim(0.0, panel.top)
         ax.set_xlim(0.0, None)
     for ax in axes[-2:]:
         ax.set_xlabel(f"time, {unit}")
-    if len(trace.seeds) > 1:
-        axes[1].legend(
-            [axes[1].lines[0], axes[1].collections[0]],
-            ["mean of the replications", "their range"],
-            fontsize=8,
-        )
 
 
 def _line(
@@ -151,7 +147,7 @@ def _line(
 def _draw_latency(trace: Trace, ax: "Axes") -> None:
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    ax.set_title("latency of completed tasks, distribution function")
+    ax.set_title("latency of tasks, distribution")
     ax.set_xlabel("latency, s")
     ax.set_ylim(0.0, 1.02)
     known = latency_distribution(trace)
@@ -170,9 +166,16 @@ def _draw_latency(trace: Trace, ax: "Axes") -> None:
         at = known.quantile(share)
         ax.plot([at, at], [0.0, share], color=MIDDLE, linewidth=0.9, linestyle=":")
         ax.plot(
-            at, share, marker, color=MIDDLE, markersize=4, label=f"{name}: {at:.3g} s", zorder=3
+            at,
+            share,
+            marker,
+            color=MIDDLE,
+            markersize=4,
+            label=f"{name}: {at:.3g} s",
+            zorder=3,
+            linestyle="none",
         )
-    ax.legend(loc="best", fontsize=8)
+    legend_above(ax)
 
 
 def has_map(trace: Trace) -> bool:

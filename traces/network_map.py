@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..simulator.core.arrays import FloatArray, IntArray
+from .style import for_print
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,23 +15,11 @@ if TYPE_CHECKING:
 # Different in brightness too, for a grey print.
 STATION_COLOURS = ("#444444", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 
-STYLE: Any = {
-    "font.size": 9,
-    "axes.titlesize": 9,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#dddddd",
-    "grid.linewidth": 0.6,
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-    "svg.hashsalt": "edgesim",
-}
-"""Of matplotlib, for all pictures."""
-
 KILOMETRES_M = 10_000.0
 """Larger areas are told in kilometres."""
+
+MANY_DEVICES = 300
+"""More of them are pixels in a picture of vectors, which else would be megabytes."""
 
 FEW_STATIONS = 12
 """With more stations than this a map does without their names and without shading their cells."""
@@ -74,44 +63,49 @@ def draw_map(seen: NetworkMap, ax: "Axes", weight: FloatArray | None = None) -> 
         weight: (N,) in [0, 1], by which a device's dot is larger; by default all are alike.
     """
     from matplotlib.collections import LineCollection
-    from matplotlib.patches import Circle
 
     width, height = seen.area_m
     far_m = 1e6 * np.hypot(width, height)  # matplotlib takes for ever for what is farther outside
     device, station = seen.device_m.clip(-far_m, far_m), seen.station_m.clip(-far_m, far_m)
     colour, association = seen.station_colours, seen.serving
     few = len(station) <= FEW_STATIONS
-    for centre, radius, edge in zip(station, seen.coverage_m, colour, strict=True):
-        if np.isfinite(radius):
-            ax.add_patch(
-                Circle(
-                    tuple(centre),
-                    min(radius, 1e-5 * far_m),
-                    fill=few,
-                    facecolor=edge,
-                    edgecolor=edge,
-                    alpha=0.12,
-                )
-            )
+    _draw_cells(seen, ax, station, few)
     if wires := [station[list(ends)] for ends in seen.wires]:
         dotted: Any = {"colors": "black", "linestyles": ":", "linewidths": 0.8, "alpha": 0.6}
         ax.add_collection(LineCollection(wires, **dotted))
-    size = float(np.clip(600.0 / max(len(device), 1), 2.0, 22.0))
+    shrunk = 0.4 if for_print() else 1.0
+    size = shrunk * float(np.clip(600.0 / max(len(device), 1), 2.0, 22.0))
+    dense: Any = {"rasterized": len(device) > MANY_DEVICES}
     ax.add_collection(
         LineCollection(
             list(np.stack([device, station[association]], axis=1)),
             colors=colour[association],
             linewidths=size / 25.0,
             alpha=0.7,
+            **dense,
         )
     )
     dots: Any = size if weight is None else size * (0.5 + 3.5 * weight)
-    ax.scatter(device[:, 0], device[:, 1], s=dots, c=colour[association], zorder=3, linewidths=0)
     ax.scatter(
-        station[1:, 0], station[1:, 1], s=60, marker="^", c=colour[1:], edgecolors="black", zorder=4
+        device[:, 0], device[:, 1], s=dots, c=colour[association], zorder=3, linewidths=0, **dense
     )
     ax.scatter(
-        station[:1, 0], station[:1, 1], s=90, marker="s", c=colour[:1], edgecolors="black", zorder=4
+        station[1:, 0],
+        station[1:, 1],
+        s=60 * shrunk,
+        marker="^",
+        c=colour[1:],
+        edgecolors="black",
+        zorder=4,
+    )
+    ax.scatter(
+        station[:1, 0],
+        station[:1, 1],
+        s=90 * shrunk,
+        marker="s",
+        c=colour[:1],
+        edgecolors="black",
+        zorder=4,
     )
     if few:
         edge = 0.04 * width
@@ -120,10 +114,10 @@ def draw_map(seen: NetworkMap, ax: "Axes", weight: FloatArray | None = None) -> 
             ax.annotate(
                 str(name),
                 tuple(place),
-                xytext=(0, -16 if beneath else 8),
+                xytext=(0, (-16 if beneath else 8) * shrunk**0.5),
                 textcoords="offset points",
                 ha="left" if place[0] < edge else "right" if place[0] > width - edge else "center",
-                fontsize=8,
+                fontsize=7 if for_print() else 8,
                 fontweight="bold",
                 zorder=5,
             )
@@ -139,3 +133,22 @@ def draw_map(seen: NetworkMap, ax: "Axes", weight: FloatArray | None = None) -> 
             axis.set_major_formatter(lambda metres, _: f"{metres / 1e3:g}")
     ax.set_xlabel(f"x, {unit}")
     ax.set_ylabel(f"y, {unit}")
+
+
+def _draw_cells(seen: NetworkMap, ax: "Axes", station: FloatArray, filled: bool) -> None:
+    """Circles of what the stations cover."""
+    from matplotlib.patches import Circle
+
+    far_m = 10.0 * np.hypot(*seen.area_m)
+    for centre, radius, edge in zip(station, seen.coverage_m, seen.station_colours, strict=True):
+        if np.isfinite(radius):
+            ax.add_patch(
+                Circle(
+                    tuple(centre),
+                    min(radius, far_m),
+                    fill=filled,
+                    facecolor=edge,
+                    edgecolor=edge,
+                    alpha=0.12,
+                )
+            )

@@ -42,7 +42,9 @@ def page(title: str, parts: Iterable[str], data: Any) -> str:
 {style}</style>
 </head>
 <body>
+<main>
 {"".join(parts)}
+</main>
 <script type="application/json" id="data">{text.replace("<", chr(92) + "u003c")}</script>
 <script>{script}</script>
 </body>
@@ -85,11 +87,18 @@ def folded(title: str, content: str, *, unfolded: bool = False) -> str:
 
 def code(text: str) -> str:
     """Text as it is."""
-    return f"<pre>{escape(text)}</pre>"
+    return f'<pre tabindex="0">{escape(text)}</pre>'
 
 
-def table(columns: Sequence[str], sections: Iterable[Sequence[tuple[str, Sequence[str]]]]) -> str:
-    """Rows with a label and a text for each column, in sections; of one column, a list."""
+def table(
+    columns: Sequence[str],
+    sections: Iterable[Sequence[tuple[str, Sequence[str]]]],
+    name: str = "table",
+) -> str:
+    """Rows with a label and a text for each column, in sections; of one column, a list.
+
+    The name is what a screen reader calls it.
+    """
     filled = [rows for rows in sections if rows]
     if len(columns) == 1:
         items = (
@@ -106,7 +115,8 @@ def table(columns: Sequence[str], sections: Iterable[Sequence[tuple[str, Sequenc
             cells = "".join(f'<td class="number">{escape(text)}</td>' for text in texts)
             lines.append(f'<tr><th scope="row">{escape(label)}</th>{cells}</tr>')
         bodies.append(f"<tbody>{''.join(lines)}</tbody>")
-    return _scrolling(f"<table><thead><tr><td></td>{head}</tr></thead>{''.join(bodies)}</table>")
+    body = f"<table><thead><tr><td></td>{head}</tr></thead>{''.join(bodies)}</table>"
+    return _scrolling(body, name)
 
 
 def comparison_table(comparison: Comparison) -> str:
@@ -139,7 +149,8 @@ def comparison_table(comparison: Comparison) -> str:
         f"a dot is a mean in its interval, the dashed line the mean of {baseline}, and the bar below "
         "the interval of the difference, drawn from there: where it misses the line, they differ."
     )
-    return _scrolling(f'<table class="comparison">{"".join(rows)}</tbody></table>') + note(caption)
+    body = f'<table class="comparison">{"".join(rows)}</tbody></table>'
+    return _scrolling(body, f"comparison: {comparison.title}") + note(caption)
 
 
 def _bars(comparison: Comparison, key: str) -> list[str]:
@@ -176,6 +187,7 @@ def _bars(comparison: Comparison, key: str) -> list[str]:
     return pictures
 
 
-def _scrolling(content: str) -> str:
+def _scrolling(content: str, name: str) -> str:
     """Content that scrolls by itself where it is wider than the screen."""
-    return f'<div class="scroll" tabindex="0" role="region" aria-label="table">{content}</div>'
+    about = f'tabindex="0" role="region" aria-label="{escape(name)}"'
+    return f'<div class="scroll" {about}>{content}</div>'

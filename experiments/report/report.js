@@ -4,7 +4,8 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const COLOURS = 6; // --s0 …
 const STATIONS = 7; // --c0, the macro station's, and the others'
-const DASHES = ["", "7 3", "2 2.5", "9 3 2 3"]; // so that lines differ in grey, too
+// As many as there are traces in a report: lines differ in grey, too.
+const DASHES = ["", "7 3", "2 2.5", "9 3 2 3", "5 2 1 2 1 2", "12 3", "1 3", "4 4", "14 2 2 2", "6 2 2 2 2 2", "3 1", "10 5"];
 const MARKERS = [circle, square, diamond, triangle];
 const hidden = new Set();
 let ids = 0;
@@ -89,15 +90,16 @@ function lineChart(figure, chart) {
   const legend = html("div", { class: "legend" }, figure);
   const where = html("output", {}, null);
   const readouts = chart.lines.map((line) => {
-    const button = html("button", { type: "button", "aria-pressed": "true" }, legend);
+    const alone = chart.lines.length === 1; // nothing to hide then
+    const button = alone ? html("span", {}, legend)
+      : html("button", { type: "button", "aria-pressed": "true" }, legend);
     if (line.label) {
       const key = svg("svg", { width: 24, height: 8, "aria-hidden": "true" }, button);
       svg("path", { ...looks(line.series), d: "M0 4H24", class: "line" }, key);
     }
     html("span", {}, button, line.label);
     const value = html("b", {}, button);
-    button.disabled = chart.lines.length === 1;
-    button.addEventListener("click", () => {
+    if (!alone) button.addEventListener("click", () => {
       const id = identity(chart, line);
       if (!hidden.delete(id)) hidden.add(id);
       redraws.forEach((redraw) => redraw());
@@ -108,13 +110,15 @@ function lineChart(figure, chart) {
   if (chart.note) where.textContent = chart.note;
   const plot = html("div", { class: "plot" }, figure);
   let drawn = null;
+  let zoom = null; // ends of the x axis, where it is not whole
+  let pressed = null;
 
   function draw() {
     const width = Math.max(plot.clientWidth, 200);
     const height = 210;
     const edge = { left: 52, right: 12, top: 8, bottom: 34 };
     const shown = chart.lines.filter((line) => !hidden.has(identity(chart, line)));
-    chart.lines.forEach((line, k) =>
+    if (chart.lines.length > 1) chart.lines.forEach((line, k) =>
       readouts[k].button.setAttribute("aria-pressed", String(shown.includes(line))));
     plot.replaceChildren();
     const picture = svg("svg", { width, height, role: "img", tabindex: 0 }, plot);
@@ -125,7 +129,7 @@ function lineChart(figure, chart) {
         + `between ${format(Math.min(...values))} and ${format(Math.max(...values))}`;
     });
     picture.setAttribute("aria-label", `${chart.title}, ${chart.unit}, against ${chart.xlabel}. `
-      + `${summary.join("; ")}. Arrow keys read values.`);
+      + `${summary.join("; ")}. Arrow keys read values, plus and minus zoom.`);
     const xs = shown.flatMap((line) => chart.x[line.x]);
     const ys = shown.flatMap((line) => known([...line.mean, ...(line.low || []), ...(line.high || [])]));
     drawn = null;
@@ -138,6 +142,7 @@ function lineChart(figure, chart) {
     if (chart.left !== undefined) x0 = chart.left;
     const slack = chart.points ? (chart.log ? 0 : (x1 - x0) * 0.04) : 0;
     [x0, x1] = [x0 - slack, x1 + slack];
+    if (zoom) [x0, x1] = zoom;
     if (x0 === x1) [x0, x1] = chart.log ? [x0 / 2, x1 * 2] : [x0 - 0.5, x1 + 0.5];
     let [y0, y1] = [Math.min(...ys), Math.max(...ys)];
     if (chart.zero) [y0, y1] = [Math.min(y0, 0), Math.max(y1, 0)];
@@ -155,7 +160,8 @@ function lineChart(figure, chart) {
     }
     const count = Math.max(2, Math.floor((width - edge.left) / 75));
     const names = chart.places;
-    const xTicks = names ? names.map((_, k) => k) : chart.log ? logTicks(x0, x1, count) : ticks(x0, x1, count);
+    const inside = (x) => x >= x0 && x <= x1;
+    const xTicks = names ? names.map((_, k) => k).filter(inside) : chart.log ? logTicks(x0, x1, count) : ticks(x0, x1, count);
     const thin = names ? Math.ceil((names.length * 7 * Math.max(...names.map((n) => n.length))) / width) : 1;
     xTicks.filter((_, k) => k % thin === 0).forEach((x) => {
       const at = px(x);
@@ -188,7 +194,11 @@ function lineChart(figure, chart) {
       svg("path", { fill: "var(--s1)", d: circle(px(x), py(y), 3.5) }, lines);
     }
     const cursor = svg("g", {}, picture);
-    drawn = { shown, px, py, cursor, edge, width, height };
+    const back = (at) => {
+      const share = (at - edge.left) / (width - edge.left - edge.right);
+      return chart.log ? x0 * (x1 / x0) ** share : x0 + share * (x1 - x0);
+    };
+    drawn = { shown, px, py, cursor, edge, width, height, back, ends: [x0, x1] };
 
     function path(x, y) {
       let [d, open] = ["", false];
@@ -237,12 +247,32 @@ function lineChart(figure, chart) {
   }
   const at = (event) => event.clientX - plot.getBoundingClientRect().left;
   plot.addEventListener("pointermove", (event) => read(at(event)));
-  plot.addEventListener("pointerdown", (event) => read(at(event)));
-  plot.addEventListener("pointerleave", () => read(null));
+  // Dragged from one place to another, the diagram shows what is between; a double click, all again.
+  plot.addEventListener("pointerdown", (event) => { pressed = at(event); read(pressed); });
+  plot.addEventListener("pointerup", (event) => {
+    if (drawn && pressed !== null && Math.abs(at(event) - pressed) > 12)
+      show([pressed, at(event)].map(drawn.back).sort((a, b) => a - b));
+    pressed = null;
+  });
+  plot.addEventListener("dblclick", () => show(null));
+  function show(ends) {
+    zoom = ends;
+    const focused = plot.contains(document.activeElement);
+    draw();
+    if (focused) plot.firstChild.focus();
+  }
+  plot.addEventListener("pointerleave", () => { pressed = null; read(null); });
   plot.addEventListener("focusout", () => read(null));
   plot.addEventListener("keydown", (event) => {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (!step || !drawn) return;
+    if (!drawn) return;
+    if (event.key === "+") {
+      const middle = drawn.k === undefined ? (drawn.edge.left + drawn.width) / 2 : drawn.px(chart.x[drawn.shown[0].x][drawn.k]);
+      const quarter = (drawn.width - drawn.edge.left - drawn.edge.right) / 4;
+      show([middle - quarter, middle + quarter].map(drawn.back));
+    }
+    if (event.key === "-" || event.key === "Escape") show(null);
+    if (!step) return;
     event.preventDefault();
     const place = chart.x[drawn.shown[0].x];
     const k = Math.min(Math.max((drawn.k ?? -1) + step, 0), place.length - 1);

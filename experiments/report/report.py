@@ -39,7 +39,10 @@ MAX_TRACES = 12
 MAX_GROUPS = 12
 """Groups of a sweep whose comparison is shown."""
 
-_CONTROLS = "A click on a name hides a line; the cursor, or the arrow keys, read values."
+_CONTROLS = (
+    "A click on a name hides a line; the cursor, or the arrow keys, read values. Dragging across a diagram, or +, "
+    "zooms; a double click, or -, shows all again."
+)
 
 _ENDS = {
     "running": "still going, or killed, when this report was made",
@@ -136,7 +139,7 @@ def _page_of(traces: Mapping[str, Trace], warnings: list[str], warmup: float) ->
         _comparison_of(traces, warmup) if several else "",
         section(
             "Numbers",
-            table(list(traces), numbers.sections()),
+            table(list(traces), numbers.sections(), "numbers"),
             note(numbers.caption),
         ),
         section(
@@ -197,7 +200,9 @@ def _scenario_of(traces: Mapping[str, Trace]) -> list[str]:
             rows.append((key, texts))
     first, trace = next(iter(traces.items()))
     title = f"Of {first}, as resolved" if len(traces) > 1 else "As resolved"
-    differing = [table(list(traces), [rows]), note("Keys that differ.")] if rows else []
+    differing = (
+        [table(list(traces), [rows], "keys that differ"), note("Keys that differ.")] if rows else []
+    )
     return [*differing, folded(title, code(trace.scenario))]
 
 
@@ -223,11 +228,15 @@ def _origin_of(traces: Mapping[str, Trace]) -> str:
 
     columns = [of(trace) for trace in traces.values()]
     rows = [(key, [column.get(key, "-") for column in columns]) for key in columns[0]]
-    return table(list(traces), [rows]) + note(f"This report was made by edgesim {__version__}.")
+    return table(list(traces), [rows], "files and versions") + note(
+        f"This report was made by edgesim {__version__}."
+    )
 
 
 def _commands_of(traces: Mapping[str, Trace]) -> str:
-    lines = ["# each trace holds its scenario, with policy and seed: run it again, bit for bit"]
+    version = next(iter(traces.values())).attrs["edgesim_version"]
+    what = "# each trace holds its scenario, with policy and seed: run it again, bit for bit"
+    lines = [f"{what}, with edgesim {version}"]
     lines += [_again(trace.path) for trace in traces.values()]
     paths = shlex.join(str(trace.path) for trace in traces.values())
     return "\n".join([*lines, f"edgesim report {paths}"])
@@ -326,14 +335,18 @@ def _origin_of_sweep(results: SweepResults, status: SweepStatus) -> list[str]:
 
 
 def _labelled(traces: Sequence[Trace]) -> dict[str, Trace]:
-    """By policy, or by file where several have the same."""
-    policies = [trace.policy for trace in traces]
-    if len(set(policies)) == len(traces):
-        return dict(zip(policies, traces, strict=True))
-    names = [trace.path.stem for trace in traces]
-    if len(set(names)) < len(traces):
-        names = [str(trace.path) for trace in traces]
-    return dict(zip(names, traces, strict=True))
+    """By policy, by scenario, or by both, whatever tells them apart; else by file."""
+    for say in (
+        lambda trace: trace.policy,
+        lambda trace: trace.title,
+        lambda trace: f"{trace.title}, {trace.policy}",
+        lambda trace: trace.path.stem,
+    ):
+        names = [say(trace) for trace in traces]
+        alike = len({trace.title for trace in traces}) == 1
+        if len(set(names)) == len(traces) and (alike or say(traces[0]) != traces[0].policy):
+            return dict(zip(names, traces, strict=True))
+    return {str(trace.path): trace for trace in traces}
 
 
 def _write(output: Path, text: str) -> Path:

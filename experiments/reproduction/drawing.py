@@ -10,39 +10,23 @@ import numpy as np
 from ...simulator.core.arrays import FloatArray
 from ...simulator.core.outputs import replaced
 from ...traces.confidence_intervals import student_t
-from ...traces.figures import save
-from ...traces.network_map import STYLE
+from ...traces.style import (
+    LOOKS,
+    MANY_POINTS,
+    SUFFIXES,
+    Style,
+    legend_beside,
+    save,
+    styled,
+    ticks_at,
+    wrapped,
+)
 from .figure import Diagram, Figure, NotRun
 from .stored import NAME, load
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
-
-SUFFIXES = (".svg", ".pdf", ".png")
-
-LOOKS = (
-    ("#1b3a6b", "-", "o"),
-    ("#d1682b", "--", "s"),
-    ("#009e73", "-.", "^"),
-    ("#b0468a", ":", "D"),
-    ("#444444", (0, (5, 1, 1, 1, 1, 1)), "v"),
-    ("#3b96c9", (0, (7, 2)), "P"),
-    ("#8a6d00", (0, (1, 2)), "X"),
-    ("#777777", (0, (3, 3)), "*"),
-    ("#a0522d", (0, (10, 2)), "<"),
-    ("#5e3c99", (0, (5, 2, 1, 2)), ">"),
-    ("#117733", (0, (2, 2)), "h"),
-    ("#cc3311", (0, (9, 2, 3, 2)), "p"),
-    ("#e69f00", (0, (2, 1, 2, 4)), "d"),
-)
-"""Colour, dashes and marker of each line: any two differ in dashes and marker, so also in grey."""
-
-MANY_POINTS = 30
-"""Lines with more points than this have no marker at each of them."""
-
-MANY_PLACES = 7
-"""Axes with more places than this have round numbers instead of each of them."""
 
 
 def band(sample: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -67,7 +51,13 @@ def band(sample: FloatArray) -> tuple[FloatArray, FloatArray]:
     return value, half
 
 
-def draw(figure: Figure, diagrams: list[list[Diagram]], command: str, target: Path) -> None:
+def draw(
+    figure: Figure,
+    diagrams: list[list[Diagram]],
+    command: str,
+    target: Path,
+    style: Style = "screen",
+) -> None:
     """Draw a figure in all formats.
 
     Args:
@@ -75,18 +65,24 @@ def draw(figure: Figure, diagrams: list[list[Diagram]], command: str, target: Pa
         diagrams: rows of them.
         command: that makes it again.
         target: of the files, without suffix.
+        style: as of `edgesim.plot`.
     """
-    from matplotlib import rc_context
     from matplotlib.figure import Figure as Canvas
 
     columns = max(len(row) for row in diagrams)
     heights = [0.62 if row[0].percent and len(diagrams) > 1 else 1.0 for row in diagrams]
     width = max(1.0 + 2.4 * columns, 5.2)
-    with rc_context({**STYLE, "svg.fonttype": "path"}):
-        canvas = Canvas(figsize=(width, 1.5 + 2.5 * sum(heights)), layout="constrained")
+    with styled(style) as sheet:
+        size = sheet.size(width, 1.5 + 2.5 * sum(heights), at_most=True)
+        canvas = Canvas(figsize=size, layout="constrained")
         _draw_all(canvas, figure, diagrams, columns, heights)
-        _add_legend(canvas, width)
-        canvas.supxlabel(
+        named = {
+            greek(text): handle
+            for ax in canvas.axes
+            for handle, text in zip(*ax.get_legend_handles_labels(), strict=True)
+        }
+        legend_beside(canvas, "upper left", list(named.values()), list(named))
+        said = canvas.supxlabel(
             f"{command}; bands: 95 % intervals over seeds",
             fontsize=7,
             x=0.01,
@@ -94,11 +90,17 @@ def draw(figure: Figure, diagrams: list[list[Diagram]], command: str, target: Pa
             color="#555555",
             parse_math=False,
         )
+        said.set_text(wrapped(said, 0.98 * canvas.bbox.width))
         for suffix in SUFFIXES:
             save(canvas, target.with_suffix(suffix))
 
 
-def draw_stored(figure: Figure, folder: Path) -> None:
+def greek(text: str) -> str:
+    """A key as the papers print it."""
+    return text.replace("theta_0", "θ₀")
+
+
+def draw_stored(figure: Figure, folder: Path, style: Style = "screen") -> None:
     """The picture of a figure and its numbers as a table, from `numbers.json` in its folder.
 
     None, if what it shows was not run.
@@ -112,7 +114,7 @@ def draw_stored(figure: Figure, folder: Path) -> None:
         return
     command = f"edgesim reproduce {figure.id}" + (" --quick" if about["quick"] else "")
     write_lines(diagrams, figure.x, folder / "lines.csv")
-    draw(figure, diagrams, command, folder / figure.id)
+    draw(figure, diagrams, command, folder / figure.id, style)
 
 
 def write_lines(diagrams: list[list[Diagram]], x_axis: str, path: Path) -> None:
@@ -155,34 +157,13 @@ def _draw_all(
             _set_axes(ax, diagram, places, figure.log_x)
             if diagram.title != above[column]:
                 above[column] = diagram.title
-                ax.set_title(diagram.title.replace(", ", "\n"), fontsize=8, parse_math=False)
+                ax.set_title(greek(diagram.title), parse_math=False)
             if column == 0 or not alike:
-                ax.set_ylabel(diagram.y, parse_math=False)
+                ax.set_ylabel(greek(diagram.y), parse_math=False)
         for ax in row[len(shown) :]:
             ax.set_visible(False)
     for ax in axes[-1]:
-        ax.set_xlabel(figure.x, parse_math=False)
-
-
-def _add_legend(canvas: "Canvas", width: float) -> None:
-    """Once for all diagrams, in as many columns as fit."""
-    named = {
-        text: handle
-        for ax in canvas.axes
-        for handle, text in zip(*ax.get_legend_handles_labels(), strict=True)
-    }
-    longest = max(len(text) for text in named)
-    per_row = max(1, int(width / (0.65 + 0.068 * longest)))
-    legend = canvas.legend(
-        list(named.values()),
-        list(named),
-        loc="outside upper left",
-        ncols=min(per_row, len(named)),
-        fontsize=8,
-        handlelength=3.2,
-    )
-    for text in legend.get_texts():
-        text.set_parse_math(False)
+        ax.set_xlabel(greek(figure.x), parse_math=False)
 
 
 def _draw(ax: "Axes", diagram: Diagram, looks: dict[str, int]) -> None:
@@ -219,13 +200,4 @@ def _set_axes(ax: "Axes", diagram: Diagram, places: Sequence[float], log_x: bool
         ax.set_ylim(0.0, 105.0)
     else:
         ax.ticklabel_format(axis="y", scilimits=(-3, 5))
-    if log_x:
-        from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-        ax.set_xscale("log")
-        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
-        ax.xaxis.set_minor_formatter(NullFormatter())
-    if len(places) <= MANY_PLACES:
-        ax.set_xticks(places, [f"{place:g}" for place in places], minor=False)
-        ax.set_xticks([], minor=True)
+    ticks_at(ax, {f"{place:g}": place for place in places}, log_x)

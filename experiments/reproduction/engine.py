@@ -26,6 +26,7 @@ import xarray as xr
 from ...simulator.core.errors import RunError
 from ...simulator.core.outputs import make_folder, put_text
 from ...traces.reader import open_trace
+from ...traces.style import Style
 from ..errors import SweepStoppedError
 from ..sweeps.dataset import open_sweep
 from ..sweeps.execute import SweepProgress, execute_sweep, plan
@@ -63,6 +64,7 @@ class Workshop:
     data_dir: Path | None = None
     reporter: Reporter = field(default_factory=Reporter)
     train: bool = True
+    style: Style = "screen"
 
     def make(self, figure: Figure) -> None:
         """One figure: its numbers, and its picture."""
@@ -70,7 +72,7 @@ class Workshop:
 
         own = make_folder(self.folder, figure.id)
         store(figure, self.results(figure), self.quick, own / NAME)
-        draw_stored(figure, own)
+        draw_stored(figure, own, self.style)
 
     def results(self, figure: Figure) -> Ran:
         """Of its trainings, and of its sweeps with the policies that were trained."""
@@ -131,6 +133,7 @@ def reproduce(
     workers: int = 1,
     data_dir: Path | None = None,
     reporter: Reporter | None = None,
+    style: Style = "screen",
 ) -> None:
     """Make figures, or what is missing of them, and the page.
 
@@ -142,6 +145,7 @@ def reproduce(
         workers: processes.
         data_dir: of data files, as for `load_scenario`.
         reporter: gets the progress.
+        style: of the pictures.
 
     Raises:
         ScenarioError: a scenario is not right, or a data file is not there.
@@ -151,7 +155,7 @@ def reproduce(
     from .judging import judge
     from .page import write_pages
 
-    workshop = Workshop(folder, quick, workers, data_dir, reporter or Reporter(), train)
+    workshop = Workshop(folder, quick, workers, data_dir, reporter or Reporter(), train, style)
     log = workshop.reporter.log
     for figure in figures:
         began = time.monotonic()
@@ -164,14 +168,14 @@ def reproduce(
         write_pages(folder)
 
 
-def redraw(folder: Path) -> Path:
+def redraw(folder: Path, style: Style = "screen") -> Path:
     """Pictures and page of a folder, from its numbers alone; the path of the page."""
     from .drawing import draw_stored
     from .page import write_pages
 
     for name, figure in FIGURES.items():
         if (folder / name / NAME).exists():
-            draw_stored(figure, folder / name)
+            draw_stored(figure, folder / name, style)
     return write_pages(folder)[-1]
 
 

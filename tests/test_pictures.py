@@ -1,0 +1,138 @@
+"""Pictures of all commands that draw, in all styles: nothing on anything else, and fit for print."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click import Choice
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from picture_checks import mistakes
+
+from edgesim import run
+from edgesim.cli import plot as plot_command
+from edgesim.experiments.reproduction.catalogue import FIGURES
+from edgesim.experiments.reproduction.drawing import draw_stored
+from edgesim.traces import style
+from edgesim.traces.figures import plot
+from edgesim.traces.reader import TraceError
+from edgesim.traces.style import LOOKS, SHEETS, STYLES, Style
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+INCHES = {"paper": 3.5, "paper-wide": 7.16}
+KINDS: tuple[Any, ...] = ("all", "series", "latency", "map")
+DRAWERS = ("traces.figures", "experiments.reproduction.drawing")
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures that would be saved, each without mistakes."""
+    found: list[Figure] = []
+
+    def save(figure: Figure, output: Path) -> None:
+        style.settle(figure)
+        found.append(figure)
+        assert mistakes(figure) == []
+
+    for module in DRAWERS:
+        monkeypatch.setattr(f"edgesim.{module}.save", save)
+    return found
+
+
+@pytest.fixture(scope="module")
+def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three replications of a small network."""
+    path = tmp_path_factory.mktemp("pictures") / "a_long_name_of_a_trace.h5"
+    overrides = ["devices.count=3", "stations.sbs.count=2"]
+    run("iiot_20dev", path, slots=60, replications=3, overrides=overrides).close()
+    return path
+
+
+def check_sizes(figure: Figure, one: Style) -> None:
+    width, height = figure.get_size_inches()
+    assert width == INCHES.get(one, width)
+    assert height <= style.TALLEST
+
+
+def test_nothing_lies_on_anything_else(trace: Path, seen: list[Figure]) -> None:
+    plot(trace, "t.pdf", "all", "paper")
+    check_sizes(seen[0], "paper")
+    assert "bands: their range" in seen[0].get_suptitle().replace("\n", " ")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("one", STYLES)
+@pytest.mark.parametrize("devices", [3, 1000])
+def test_no_picture_of_a_trace_has_mistakes(
+    tmp_path: Path, seen: list[Figure], one: Style, devices: int
+) -> None:
+    stations = 2 if devices == 3 else 12
+    overrides = [f"devices.count={devices}", f"stations.sbs.count={stations}"]
+    run("iiot_20dev", tmp_path / "t.h5", slots=30, replications=2, overrides=overrides).close()
+    for kind in KINDS:
+        plot(tmp_path / "t.h5", "t.pdf", kind, one)
+        check_sizes(seen[-1], one)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("one", STYLES)
+@pytest.mark.parametrize("folder", sorted((DOCS / "reproduction").glob("*/numbers.json")))
+def test_no_figure_of_the_papers_has_mistakes(
+    tmp_path: Path, seen: list[Figure], one: Style, folder: Path
+) -> None:
+    (tmp_path / "numbers.json").write_bytes(folder.read_bytes())
+    draw_stored(FIGURES[folder.parent.name], tmp_path, one)
+    for figure in seen:
+        check_sizes(figure, one)
+        assert all("theta_0" not in text.get_text() for ax in figure.axes for text in [ax.title])
+
+
+def test_the_checks_see_what_is_wrong() -> None:
+    figure = Figure()
+    ax = figure.subplots()
+    ax.plot([0.0, 1.0], [0.0, 1.0], label="line")
+    assert mistakes(figure) == []
+    ax.legend(loc="center")
+    ax.text(0.2, 0.8, "one text")
+    ax.text(0.21, 0.8, "another")
+    found = mistakes(figure)
+    assert found == ["'one text' on 'another'", "names on the line 'line'"]
+
+
+def test_letters_are_letters_in_print(trace: Path, tmp_path: Path) -> None:
+    pdf = plot(trace, tmp_path / "t.pdf", "latency", "paper").read_bytes()
+    assert b"/FontFile2" in pdf and b"/Type3" not in pdf
+    (box,) = re.findall(rb"/MediaBox \[ 0 0 ([\d.]+) ([\d.]+) \]", pdf)
+    assert float(box[0]) == pytest.approx(72.0 * 3.5)
+    svg = plot(trace, tmp_path / "t.svg", "latency", "paper-wide").read_text("utf-8")
+    assert "latency of tasks, distribution</text>" in svg
+    assert float(re.findall(r'width="([\d.]+)pt"', svg)[0]) == pytest.approx(72.0 * 7.16)
+
+
+def test_lines_differ_in_a_grey_print() -> None:
+    dashes, markers = {str(dashes) for _, dashes, _ in LOOKS}, {marker for *_, marker in LOOKS}
+    assert len(dashes) == len(markers) == len(LOOKS)
+    grey = [
+        0.299 * r + 0.587 * g + 0.114 * b for r, g, b in map(to_rgb, (style.DARK, style.MIDDLE))
+    ]
+    assert abs(grey[0] - grey[1]) > 0.2
+
+
+def test_a_print_that_is_taller_than_a_page_is_refused() -> None:
+    with pytest.raises(TraceError, match="20 inches tall in style paper"):
+        SHEETS["paper"].size(8.0, 20.0 / 0.72)
+    assert SHEETS["paper"].size(8.0, 30.0, at_most=True) == (3.5, style.TALLEST)
+    with pytest.raises(ValueError, match="paper-wide"), style.styled("poster"):  # type: ignore[arg-type]
+        pass
+
+
+def test_the_command_has_the_styles() -> None:
+    (option,) = (one for one in plot_command.params if one.name == "style")
+    assert isinstance(option.type, Choice) and tuple(option.type.choices) == STYLES
+
+
+def test_pictures_of_the_documents_are_small() -> None:
+    sizes = {path.name: path.stat().st_size for path in DOCS.rglob("*.svg")}
+    assert len(sizes) > 10
+    assert {name: size for name, size in sizes.items() if size >= 300_000} == {}
