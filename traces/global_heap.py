@@ -20,12 +20,12 @@ def collections(block: memoryview) -> Iterator[int]:
     return (found.start() for found in _SIGNATURE.finditer(block))
 
 
-def size_of(header: bytes) -> int:
+def size_of(header: bytes | bytearray) -> int:
     """Bytes that a collection says to have, by its first `HEADER` bytes."""
     return int.from_bytes(header[8:HEADER], "little")
 
 
-def is_whole(collection: bytes) -> bool:
+def is_whole(collection: bytes | bytearray) -> bool:
     """Whether the objects of a collection fill it, one after another."""
     if len(collection) < HEADER or size_of(collection) != len(collection):
         return False
