@@ -185,8 +185,8 @@ def test_a_sweeps_comparison_is_drawn(swept: Path, tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     drawn = picture.read_text()
     for group in ("devices.count = 3", "devices.count = 5"):
-        assert f"<!-- {group}: 4 seeds" in drawn
-    assert drawn.count("<!-- local -->") == 2 and drawn.count("<!-- latency, mean [s] -->") == 2
+        assert f"{group}: 4 seeds" in drawn
+    assert drawn.count(">local</text>") == 2 and drawn.count(">latency, mean [s]</text>") == 2
     assert "a picture ends in" in refused("compare", swept, "--plot", "c.gif")
 
 

@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ...simulator.core.arrays import BoolArray, FloatArray, IntArray
+from ...simulator.core.elementary import LN_2, log2_each
 from ...simulator.network.network import Network
 from ...simulator.stream.green_problem import SamplePath
 
@@ -94,10 +95,10 @@ def instance_of(network: Network, path: SamplePath, r: int) -> Instance:
     device_g = path.device_g_per_j[:, r]
     some = np.maximum(gain, 1e-300)
     noise = network.noise_w[station] / some
-    radio_j = np.log(2.0) * noise / network.station_bandwidth_hz[station]
+    radio_j = LN_2 * noise / network.station_bandwidth_hz[station]
     edge_j = network.epsilon_w * network.cycles_per_bit / network.station_cpu_hz[station]
     efficiency = np.minimum(
-        np.log2(1.0 + network.device_power_max_w / noise), network.efficiency.cap
+        log2_each(1.0 + network.device_power_max_w / noise), network.efficiency.cap
     )
     slot_of_due = np.maximum(np.ceil(due).astype(int) - 1, 0)
     return Instance(

@@ -172,7 +172,7 @@ class Lookahead:
         bits = np.where(near, radio, 0.0).sum(axis=1)
         bits = np.where(radio[:, 0] > 1e-3 * bits, np.minimum(bits, one.sent_most[:, 0]), 0.0)
         # A CPU does what costs it no more at the margin than a radio whose station two share.
-        dear = 2.0 * np.minimum(now[:, 0], 1e300)
+        dear = 2.0 * np.minimum(now[:, 0], 1e200)
         least = np.sqrt(np.divide(dear, 3.0 * a, out=np.full(len(a), np.inf), where=a > 0.0))
         most = one.local_most[:, 0]
         own = np.maximum(local[:, 0], np.minimum(pressing, np.minimum(least, most)))

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ...simulator.core.arrays import FloatArray
+from ...simulator.core.elementary import LN_2, exp2_each, log2_each
 from ...simulator.network.network import Network
 from ...simulator.stream.channel import interference_w
 from ...simulator.stream.decision import Decision
@@ -74,7 +75,7 @@ def serve(
     noise = (
         noise + cells.at_station(np.broadcast_to(network.noise_w_per_hz, cells.shape)) * bandwidth
     )
-    ratio = np.divide(np.exp2(efficiency) - 1.0, gain, out=nothing.copy(), where=sent > 0.0)
+    ratio = np.divide(exp2_each(efficiency) - 1.0, gain, out=nothing.copy(), where=sent > 0.0)
     power = nothing
     for _ in range(_ROUNDS):
         heard = interference_w(power, seen.channel_gain, cells.station)
@@ -107,7 +108,7 @@ def most_sent_bits(network: Network, seen: GreenObservation, gain: FloatArray) -
     """(R, N) what a device could send in a slot with the whole band and power, and its station execute."""
     noise_w = at_own(network.noise_w, seen)
     snr = np.minimum(seen.power_max_w, np.finfo(float).max) * gain / noise_w
-    efficiency = np.minimum(np.log2(1.0 + snr), network.efficiency.cap)
+    efficiency = np.minimum(log2_each(1.0 + snr), network.efficiency.cap)
     bits = at_own(network.station_bandwidth_hz, seen) * network.slot_s * efficiency
     found: FloatArray = np.minimum(bits, at_own(network.station_service_bits, seen))
     there: FloatArray = np.where(seen.cells.present, found, 0.0)
@@ -116,7 +117,7 @@ def most_sent_bits(network: Network, seen: GreenObservation, gain: FloatArray) -
 
 def least_sent_j(network: Network, seen: GreenObservation, gain: FloatArray) -> FloatArray:
     """(R, N) J/bit of a radio that takes its time: noise ln 2 / (gain band); infinite without gain."""
-    needed = np.log(2.0) * at_own(network.noise_w / network.station_bandwidth_hz, seen)
+    needed = LN_2 * at_own(network.noise_w / network.station_bandwidth_hz, seen)
     found: FloatArray = np.divide(needed, gain, out=np.full(gain.shape, np.inf), where=gain > 0.0)
     return found
 
