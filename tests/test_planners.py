@@ -1,17 +1,24 @@
 """Policies that plan by deadlines and forecasts, and the optimum of hindsight beside which they stand."""
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Run, simulate
+from conftest import Run, a_network, simulate
 from test_green import GREEN
 
 from edgesim.experiments.run import prepare
 from edgesim.policies.stream.clairvoyant_program import Instance, instance_of, least_emission, plan
+from edgesim.policies.stream.lookahead import KNOWN_SLOTS, Lookahead
 from edgesim.policies.stream.lookahead_program import LookaheadProgram, Wanted, stretches
+from edgesim.policies.stream.targets import edge_j, least_sent_j, most_sent_bits
 from edgesim.scenarios.loading import parse_scenario
 from edgesim.simulator.core.arrays import FloatArray
+from edgesim.simulator.network.cells import Cells
+from edgesim.simulator.stream.green_problem import SamplePath
 
 SMALL = (
     GREEN.replace('"intensity.csv"', '"carbon_intensity_gb_2020.csv"')
@@ -86,6 +93,28 @@ def test_in_the_slot_of_its_deadline_a_task_has_its_share_of_the_cpu() -> None:
     assert optimum is not None and optimum.local_bits[3, 0] == pytest.approx(8.0)
 
 
+def test_an_instance_by_hand() -> None:
+    """Of two tasks in three slots of 0.1 s the second is due after the run."""
+    kind = [("replication", int), ("device", int), ("arrival_s", float), ("deadline_s", float)]
+    rows = [(0, 0, 0.05, 0.25, 3e5), (0, 0, 0.05, 0.35, 1e5)]
+    tasks = np.array(rows, [*kind, ("bits", float)])
+    shape = (3, 1, 1)
+    gain = np.stack([np.zeros(shape), np.full(shape, 1e-9)], axis=-1)
+    gain[2] = 0.0
+    stations = np.stack([np.zeros((3, 1)), np.full((3, 1), 5e-5)], axis=-1)
+    path = SamplePath(tasks, gain, np.ones(shape, int), np.full(shape, 1e-4), stations)
+    one = instance_of(a_network(stations=2, devices=1), path, 0)
+    assert [*one.first, *one.due_slot, *one.bits] == [1, 2, 3e5]
+    assert one.due_share == pytest.approx([0.5])
+    # g/J times varsigma c^3 / tau^2; noise ln 2 / (gain band) J and epsilon c / F J.
+    assert one.local_cost[:, 0] == pytest.approx(
+        np.full(3, 1e-4 * 1e-27 * 1e6 / 1e-2), rel=1e-9, abs=0.0
+    )
+    sent_g = 1e-4 * np.log(2.0) * 1e-14 / (1e-9 * 5e6) + 5e-5 * 0.1 * 100 / 10e9
+    assert one.sent_cost[:, 0] == pytest.approx([sent_g, sent_g, np.inf], rel=1e-9, abs=0.0)
+    assert one.sent_most[:, 0] == pytest.approx([5e5 * np.log2(1 + 1e4)] * 2 + [0.0])
+
+
 def test_a_plan_gives_a_station_to_one_device_a_slot() -> None:
     two = one_task(
         device=np.array([0, 1]), first=np.array([0, 0]), due_slot=np.array([4, 4]),
@@ -119,6 +148,61 @@ def test_lookahead_s_program_against_the_closed_form() -> None:
     local, sent, found = LookaheadProgram(1, 1, [1, 1, 1, 1]).solve(wanted)
     assert found and sent.sum() == pytest.approx(0.0, abs=1e-5)
     assert local[0, :3] == pytest.approx(24.0 / 7.0 * np.array([1.0, 0.5, 0.25]), rel=1e-2)
+
+
+def waiting(due: FloatArray, coming: FloatArray, coming_due: FloatArray, most: float) -> Wanted:
+    """Of devices at one station, who send 10 bits a slot at 1 g each and execute at 1 g per bit^3."""
+    full = np.ones_like(due)
+    queue = due[:, -1]
+    return Wanted(full, full, most * full, 10.0 * full, due, queue, coming, coming_due, queue * 0)
+
+
+def test_lookahead_s_program_shares_a_station() -> None:
+    """Two who have 15 bits each, in two slots of 10: 10 bits are late, whoever sends."""
+    due, zeros = np.array([[0.0, 15.0], [0.0, 15.0]]), np.zeros((2, 2))
+    wanted = replace(waiting(due, zeros, zeros, 0.0), station=np.array([0, 0]))
+    _, sent, found = LookaheadProgram(2, 1, [1, 1]).solve(wanted)
+    assert found and sent.sum(axis=0) == pytest.approx([10.0, 10.0], rel=1e-3)
+
+
+def test_lookahead_s_program_waits_for_what_comes() -> None:
+    """5 bits come after the first of three slots, and are due after the last: 2.5 in each that is left."""
+    zeros = np.zeros((1, 3))
+    coming, coming_due = np.array([[0.0, 5.0, 5.0]]), np.array([[0.0, 0.0, 5.0]])
+    wanted = replace(
+        waiting(zeros, coming, coming_due, 100.0),
+        station=np.array([0]),
+        sent_cost=np.full((1, 3), np.inf),
+    )
+    local, _, found = LookaheadProgram(1, 1, [1, 1, 1]).solve(wanted)
+    assert found and local[0] == pytest.approx([0.0, 2.5, 2.5], abs=0.02)
+
+
+def test_what_a_sent_bit_costs_at_least_by_hand() -> None:
+    """noise ln 2 / (gain band) of the radio, epsilon c / F of the server; as many as band and power carry."""
+    network, gain = a_network(stations=2, devices=1), np.array([[1e-9]])
+    seen: Any = SimpleNamespace(cells=Cells(np.array([[1]]), 2), power_max_w=np.array([[0.1]]))
+    joules = 1e-14 * np.log(2.0) / (1e-9 * 5e6)
+    assert least_sent_j(network, seen, gain)[0, 0] == pytest.approx(joules, rel=1e-9, abs=0.0)
+    assert least_sent_j(network, seen, 0.0 * gain)[0, 0] == np.inf
+    assert edge_j(network, seen)[0, 0] == pytest.approx(0.1 * 100 / 10e9, rel=1e-9, abs=0.0)
+    most = most_sent_bits(network, seen, gain)[0, 0]
+    assert most == pytest.approx(5e5 * np.log2(1 + 1e4), rel=1e-12)
+
+
+def test_what_lookahead_expects_to_come_by_hand() -> None:
+    """Means of four slots beside those of all devices; what has come by an end, and of it what is due by then."""
+    policy: Any = Lookahead()
+    policy._network, policy._slots = a_network(stations=2, devices=2), 4
+    policy._classes = [
+        SimpleNamespace(share=0.25, deadline_s=0.35)
+    ]  # 2 slots after the middle of one
+    policy._arrived = np.array([[100.0, 300.0]])
+    seen: Any = SimpleNamespace(cells=Cells(np.array([[1, 1]]), 2))
+    coming, due = policy._coming(seen, np.array([1.0, 2.0, 5.0]))
+    mean = (np.array([100.0, 300.0]) + KNOWN_SLOTS * 50.0) / (4 + KNOWN_SLOTS)
+    assert coming[0] == pytest.approx(mean[:, None] * [0.0, 1.0, 4.0])
+    assert due[0] == pytest.approx(mean[:, None] * [0.0, 0.0, 0.25 * 3.0])
 
 
 def test_stretches_cover_the_horizon_and_begin_with_single_slots() -> None:
