@@ -15,6 +15,7 @@ from edgesim.experiments.run import execute, prepare
 
 POLICIES = {
     "stream": ("lyapunov", "offload-all", "ddpg"),
+    "green": ("lyapunov",),
     "tasks": ("lyapunov", "epr", "exact", "ddpg"),
 }
 

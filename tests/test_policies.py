@@ -83,8 +83,11 @@ def cases(problem: str, scenario: str = "", green: bool = False) -> dict[str, tu
     return named | ABLATIONS | {"exact": ("policy.name=exact", "devices.count=2")}
 
 
-def cells(*problems: str, slow: str = "") -> pytest.MarkDecorator:
-    """Parametrise over scenarios and policies: a table without an empty cell; slow are those of a problem."""
+def cells(*problems: str, slow: str = "", alike: tuple[str, ...] = ()) -> pytest.MarkDecorator:
+    """Parametrise over scenarios and policies: a table without an empty cell.
+
+    Slow are those of a problem, and of scenarios that are like another, but for their names and grids.
+    """
     parameters = []
     for scenario in shipped():
         toml = scenario.path.read_text(encoding="utf-8")
@@ -97,7 +100,9 @@ def cells(*problems: str, slow: str = "") -> pytest.MarkDecorator:
                 policy,
                 id=f"{scenario.name}-{name}",
                 marks=[pytest.mark.slow]
-                if problem == slow or (PRINTED in policy and scenario.name not in FIRST)
+                if problem == slow
+                or scenario.name in alike
+                or (PRINTED in policy and scenario.name not in FIRST)
                 else [],
             )
             for name, policy in cases(problem, scenario.name, "classes" in table["tasks"]).items()
@@ -106,6 +111,7 @@ def cells(*problems: str, slow: str = "") -> pytest.MarkDecorator:
 
 
 every_cell = cells(*POLICIES)
+ALIKE = ("green_sites_eu",)
 
 # Every day all that is uncertain comes at once in the stream: test_runs_when_everything_is_uncertain.
 slow_in_the_stream = cells(*POLICIES, slow="drift-plus-penalty")
@@ -237,7 +243,7 @@ def test_runs_with_devices_that_move(toml: str, policy: tuple[str, ...]) -> None
 COMING_AND_GOING = ("mobility={model='shifts:Shifts', change=0.4}",)
 
 
-@every_cell
+@cells(*POLICIES, alike=ALIKE)
 def test_runs_with_devices_that_come_and_go(toml: str, policy: tuple[str, ...]) -> None:
     run = run_to_the_end(toml, *policy, *COMING_AND_GOING, "run.replications=2")
     trace, absent = run.trace, ~run.trace["present"]
@@ -298,7 +304,7 @@ def test_runs_with_batteries_and_failures(toml: str, policy: tuple[str, ...]) ->
     assert PRINTED in policy or not (ideal and run.trace["scaled"].any())
 
 
-@cells("drift-plus-penalty")
+@cells("drift-plus-penalty", alike=ALIKE)
 def test_runs_when_everything_is_uncertain(toml: str, policy: tuple[str, ...]) -> None:
     """Old news of a battery or a handover may exceed a limit; what does is cut, and counted."""
     overrides = (
@@ -318,7 +324,7 @@ def test_runs_when_everything_is_uncertain(toml: str, policy: tuple[str, ...]) -
         np.testing.assert_array_equal(together.trace[name][1], alone.trace[name][0], err_msg=name)
 
 
-@cells("drift-plus-penalty")
+@cells("drift-plus-penalty", alike=ALIKE)
 def test_nothing_is_done_before_the_first_arrival(toml: str, policy: tuple[str, ...]) -> None:
     trace = simulate("run.slots=1", *policy, toml=toml).trace
     for name in ("local_bits", "offloaded_bits", "local_energy_j", "offload_energy_j"):
