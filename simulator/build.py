@@ -56,7 +56,7 @@ from .network.spectral_efficiency import spectral_efficiency
 from .network.topology import Topology, uniform
 from .simulation import Decide, Simulation
 from .stream.deadlines import UrgentFirst
-from .stream.green_problem import GreenProblem, SamplePath
+from .stream.green_problem import SamplePath
 from .stream.green_world import GreenState, GreenWorld
 from .stream.ledger import TaskLedger
 from .stream.problem import DriftPlusPenalty
@@ -148,12 +148,8 @@ class Blueprint:
         """
         seed = self.scenario.run.seed + first
         network = replace(self.network, replications=count)
-        problem = self.problem
-        if isinstance(problem, DriftPlusPenalty):
-            problem = replace(problem, network=network)
         scenario = self.scenario.with_run(seed=seed, replications=count)
-        if isinstance(problem, GreenProblem):
-            problem = replace(problem, foresee=partial(_foreseen, scenario))
+        problem = _problem(scenario, network)
         return replace(self, scenario=scenario, network=network, problem=problem)
 
     def waiting(self, decide: Decide, recorder: Recorder, parts: Mapping[str, Any]) -> Simulation:

@@ -88,6 +88,24 @@ TALLEST = 9.5
 """Inches: what is printed fits a page."""
 
 
+def line_look(number: int) -> dict[str, Any]:
+    """Of a picture's line of this number, for `Axes.plot`.
+
+    Markers are open and of different sizes, so that lines that coincide are all seen; after all looks the same
+    colours and dashes come with other markers.
+    """
+    count = len(LOOKS)
+    colour, dashes, _ = LOOKS[number % count]
+    return {
+        "color": colour,
+        "linestyle": dashes,
+        "marker": LOOKS[(number + number // count) % count][2],
+        "markersize": 3.5 + 1.5 * (number % 4),
+        "markerfacecolor": "none",
+        "linewidth": 1.3,
+    }
+
+
 @dataclass(frozen=True)
 class Sheet:
     """What a style draws on.

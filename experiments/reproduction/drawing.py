@@ -11,11 +11,11 @@ from ...simulator.core.arrays import FloatArray
 from ...simulator.core.outputs import replaced
 from ...traces.confidence_intervals import student_t
 from ...traces.style import (
-    LOOKS,
     MANY_POINTS,
     SUFFIXES,
     Style,
     legend_beside,
+    line_look,
     save,
     styled,
     ticks_at,
@@ -169,27 +169,15 @@ def _draw_all(
 def _draw(ax: "Axes", diagram: Diagram, looks: dict[str, int]) -> None:
     """Its lines, with their intervals."""
     for label, x, sample in diagram.lines():
-        number = looks[label]
-        colour, dashes, marker = LOOKS[number % len(LOOKS)]
+        look = line_look(looks[label])
         value, half = band(sample)
-        ax.plot(
-            x,
-            value,
-            color=colour,
-            linestyle=dashes,
-            marker=marker,
-            # Open and of different sizes, so that lines that coincide are all seen.
-            markersize=3.5 + 1.5 * (number % 4),
-            markerfacecolor="none",
-            markevery=max(1, len(x) // 10) if len(x) > MANY_POINTS else 1,
-            linewidth=1.3,
-            label=label,
-        )
+        every = max(1, len(x) // 10) if len(x) > MANY_POINTS else 1
+        ax.plot(x, value, markevery=every, label=label, **look)
         half = np.nan_to_num(half)
         low, high = value - half, value + half
         if diagram.percent:
             low, high = np.clip(low, 0.0, 100.0), np.clip(high, 0.0, 100.0)
-        ax.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
+        ax.fill_between(x, low, high, color=look["color"], alpha=0.18, linewidth=0)
 
 
 def _set_axes(ax: "Axes", diagram: Diagram, places: Sequence[float], log_x: bool) -> None:

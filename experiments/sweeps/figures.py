@@ -9,12 +9,12 @@ import numpy as np
 
 from ...traces.metrics import METRICS
 from ...traces.style import (
-    LOOKS,
     Sheet,
     Style,
     check_picture,
     heading,
     legend_beside,
+    line_look,
     save,
     styled,
     ticks_at,
@@ -105,12 +105,12 @@ def _figure(
     axes = figure.subplots(
         tall, wide, sharex=True, sharey="none" if alone else "row", squeeze=False
     )
-    places = results.places(x)
+    known = places = results.places(x)
     if results.values(x) is not None:
-        places = {f"{place:g}": place for place in places.values()}
+        places = {f"{place:g}": place for place in known.values()}
     pairs = [(name, title) for name in names for title in columns]
     for number, (ax, (name, title)) in enumerate(zip(axes.flat, pairs, strict=False)):
-        _draw(ax, name, x, results.places(x), columns[title])
+        _draw(ax, name, x, known, columns[title])
         if alone:
             ax.set_title(METRICS[name].heading, parse_math=False)
         else:
@@ -135,25 +135,13 @@ def _figure(
 def _draw(ax: "Axes", name: str, x: str, places: Mapping[str, float], lines: Lines) -> None:
     scale = METRICS[name].scale
     for number, (policy, groups) in enumerate(lines.items()):
-        colour, dashes, _ = LOOKS[number % len(LOOKS)]
-        marker = LOOKS[(number + number // len(LOOKS)) % len(LOOKS)][2]
+        look = line_look(number)
         groups = sorted(groups, key=lambda group: places[group.labels[x]])
         at = [places[group.labels[x]] for group in groups]
         values = scale * np.array([group.means[name].value for group in groups])
         ends = scale * np.array(
             [(group.means[name].low, group.means[name].high) for group in groups]
         )
-        # Open and of different sizes, so that lines that coincide are all seen.
-        ax.plot(
-            at,
-            values,
-            color=colour,
-            linestyle=dashes,
-            marker=marker,
-            markersize=3.5 + 1.5 * (number % 4),
-            markerfacecolor="none",
-            linewidth=1.3,
-            label=policy,
-        )
-        ax.fill_between(at, *ends.T, color=colour, alpha=0.2, linewidth=0)
+        ax.plot(at, values, label=policy, **look)
+        ax.fill_between(at, *ends.T, color=look["color"], alpha=0.2, linewidth=0)
     ax.ticklabel_format(axis="y", scilimits=(-2, 5))
