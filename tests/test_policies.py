@@ -83,10 +83,10 @@ def cases(problem: str, scenario: str = "", green: bool = False) -> dict[str, tu
     return named | ABLATIONS | {"exact": ("policy.name=exact", "devices.count=2")}
 
 
-def cells(*problems: str, slow: str = "", alike: tuple[str, ...] = ()) -> pytest.MarkDecorator:
+def cells(*problems: str, slow: str = "", others: tuple[str, ...] = ()) -> pytest.MarkDecorator:
     """Parametrise over scenarios and policies: a table without an empty cell.
 
-    Slow are those of a problem, and of scenarios that are like another, but for their names and grids.
+    Slow are those of a problem, of other scenarios than the first, and printed actions on them.
     """
     parameters = []
     for scenario in shipped():
@@ -101,7 +101,7 @@ def cells(*problems: str, slow: str = "", alike: tuple[str, ...] = ()) -> pytest
                 id=f"{scenario.name}-{name}",
                 marks=[pytest.mark.slow]
                 if problem == slow
-                or scenario.name in alike
+                or scenario.name in others
                 or (PRINTED in policy and scenario.name not in FIRST)
                 else [],
             )
@@ -111,7 +111,8 @@ def cells(*problems: str, slow: str = "", alike: tuple[str, ...] = ()) -> pytest
 
 
 every_cell = cells(*POLICIES)
-ALIKE = ("green_sites_eu",)
+OTHERS = tuple({one.name for one in shipped()} - {*FIRST, "green_shift_gb"})
+"""What comes on top of a run in every cell is tried on these every night, on the first every day."""
 
 # Every day all that is uncertain comes at once in the stream: test_runs_when_everything_is_uncertain.
 slow_in_the_stream = cells(*POLICIES, slow="drift-plus-penalty")
@@ -243,7 +244,7 @@ def test_runs_with_devices_that_move(toml: str, policy: tuple[str, ...]) -> None
 COMING_AND_GOING = ("mobility={model='shifts:Shifts', change=0.4}",)
 
 
-@cells(*POLICIES, alike=ALIKE)
+@cells(*POLICIES, others=OTHERS)
 def test_runs_with_devices_that_come_and_go(toml: str, policy: tuple[str, ...]) -> None:
     run = run_to_the_end(toml, *policy, *COMING_AND_GOING, "run.replications=2")
     trace, absent = run.trace, ~run.trace["present"]
@@ -304,7 +305,7 @@ def test_runs_with_batteries_and_failures(toml: str, policy: tuple[str, ...]) ->
     assert PRINTED in policy or not (ideal and run.trace["scaled"].any())
 
 
-@cells("drift-plus-penalty", alike=ALIKE)
+@cells("drift-plus-penalty", others=OTHERS)
 def test_runs_when_everything_is_uncertain(toml: str, policy: tuple[str, ...]) -> None:
     """Old news of a battery or a handover may exceed a limit; what does is cut, and counted."""
     overrides = (
@@ -324,7 +325,7 @@ def test_runs_when_everything_is_uncertain(toml: str, policy: tuple[str, ...]) -
         np.testing.assert_array_equal(together.trace[name][1], alone.trace[name][0], err_msg=name)
 
 
-@cells("drift-plus-penalty", alike=ALIKE)
+@cells("drift-plus-penalty", others=OTHERS)
 def test_nothing_is_done_before_the_first_arrival(toml: str, policy: tuple[str, ...]) -> None:
     trace = simulate("run.slots=1", *policy, toml=toml).trace
     for name in ("local_bits", "offloaded_bits", "local_energy_j", "offload_energy_j"):
