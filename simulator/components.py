@@ -288,12 +288,10 @@ def _positions(scenario: Scenario, listed: Any, count: int | None, where: str) -
         return None
     if not isinstance(listed, File):
         return np.array(listed, dtype=np.float64).reshape(-1, 2)[:count]
-    if scenario.area.rectangle is None:
-        raise ValueError("the schema asks for a rectangle where positions come from a file")
     with named_file(scenario, listed.file, f"{where}.positions.file") as path:
-        found = read_positions(path, scenario.area.rectangle)
+        found = read_positions(path, scenario.area.rectangle, scenario.area.size)
     if len(found) < (count or 1):
-        what = f"{listed.file} has {len(found)} positions in the rectangle"
+        what = f"{listed.file} has {len(found)} positions in the area"
         raise ScenarioError(
             [_issue(scenario, f"{where}.count", count, what, f"<= {len(found)}, or a larger area")]
         )
