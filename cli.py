@@ -286,6 +286,10 @@ def compare(
             **given,
         )
         terminal.print_result(comparison, as_json)
+        of_each = api.summarise([policy.trace for policy in comparison.policies], warmup).traces
+        for policy, one in zip(comparison.policies, of_each, strict=True):
+            if one.advice:
+                say(f"advice: {policy.label}: {one.advice}", err=True)
         if not as_json:
             say(f"traces: {comparison.baseline.trace.parent}")
         if picture:
