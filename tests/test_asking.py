@@ -228,6 +228,20 @@ def test_what_is_commented_out_is_the_default(name: str) -> None:
     assert found > 10
 
 
+def test_new_with_another_model_has_its_keys() -> None:
+    keys = ("tasks.arrivals=mmpp", "devices.count=7", "twin.device.period='1 s'")
+    told("new", "mine.toml", *(word for key in keys for word in ("--set", key)))
+    text = Path("mine.toml").read_text(encoding="utf-8")
+    assert 'arrivals = "mmpp"' in text and "[twin.device]" in text
+    filled = text.replace("#rates =", "rates =").replace("#sojourns =", "sojourns =")
+    Path("mine.toml").write_text(filled.replace('sync = "ideal"', 'sync = "periodic"'))
+    scenario = edgesim.load_scenario("mine.toml")
+    assert scenario.devices.count == 7 and scenario.twin.device.period == 1.0
+    assert edgesim.validate("mine.toml").devices == 7
+    assert "is not KEY=VALUE" in refused("new", "other.toml", "--set", "tasks.arrivals")
+    assert not Path("other.toml").exists()
+
+
 def test_new_tells_what_is_wrong() -> None:
     assert "did you mean `carbon_6ue`?" in refused("new", "mine.toml", "--from", "carbon_6eu")
     assert not Path("mine.toml").exists()
