@@ -269,7 +269,7 @@ def _places_in_metres(path: Path, table: Table) -> Facts:
     if not len(places):
         refuse(path, "empty", "rows with an x and a y")
     low, high = places.min(axis=0), places.max(axis=0)
-    area = f", with [area] size = [{ceil(high[0])}, {ceil(high[1])}]"
+    area = f", with [area] size = [{max(ceil(high[0]), 1)}, {max(ceil(high[1]), 1)}]"
     left = "; what lies left of or below 0 is left out" if (low < 0.0).any() else ""
     return {
         "form": table.form,

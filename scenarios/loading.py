@@ -109,9 +109,8 @@ def _scenario(
     code: Code,
 ) -> Scenario:
     if policy is not None:
-        if (
-            policy.endswith("}") and "(" not in policy
-        ):  # the name of an object has what it was made of
+        # The name of an object has what it was made of, which may end in a brace, too.
+        if policy.endswith("}") and "(" not in policy:
             policy, options = parse_policy(policy, "--policy")
             overrides = with_overrides(overrides, [f"policy.{option}" for option in options])
         replace_policy(table, policy)

@@ -42,9 +42,14 @@ def read_positions(
     if in_metres(table):
         found = plane(table)
         return found[((found >= 0.0) & (found <= size_m)).all(axis=1)]
-    degrees = coordinates(table)
+    mistakes, degrees = Mistakes(), np.empty((0, 2))
+    with mistakes:
+        degrees = coordinates(table)
     if rectangle is None:
-        refuse(path, "latitudes and longitudes without `area.rectangle`", _area_of(degrees))
+        with mistakes:
+            refuse(path, "latitudes and longitudes without `area.rectangle`", _area_of(degrees))
+    mistakes.tell()
+    assert rectangle is not None
     low, high = (rectangle.west, rectangle.south), (rectangle.east, rectangle.north)
     inside = ((degrees >= low) & (degrees <= high)).all(axis=1)
     metres: NDArray[np.float64] = (degrees[inside] - low) * rectangle.scale
