@@ -145,7 +145,7 @@ def run(
     from .experiments.blocks import workers_for
     from .experiments.checkpoint import checkpoint_path
     from .experiments.outputs import alone, new_output
-    from .experiments.run import execute, execute_or_resume, prepare
+    from .experiments.run import check_free, execute, execute_or_resume, prepare
     from .traces.reader import open_trace
 
     if resume and output is None:
@@ -168,9 +168,9 @@ def run(
     with alone(path, reserved=output is None):
         if resume and (not overwrite or checkpoint_path(path).exists()):
             execute_or_resume(experiment, path, on_start, checkpoint_every, processes)
-        elif output is not None and path.exists() and not overwrite:
-            raise ArgumentError(f"{path} exists; `overwrite=True` replaces it")
         else:
+            if output is not None and not overwrite:
+                check_free(path)
             execute(experiment, path, on_start, checkpoint_every, workers=processes)
         return open_trace(path)
 

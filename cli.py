@@ -64,6 +64,16 @@ def finite_range(least: float, most: float, **more: bool) -> click.FloatRange:
     return Finite(least, most, **more)
 
 
+class Seeds(click.IntRange):
+    """How many seeds; a list of them is asked about."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        """The number."""
+        if isinstance(value, str) and "," in value:
+            self.fail("how many, from --seed on; seeds of a list are of a sweep", param, ctx)
+        return int(super().convert(value, param, ctx))
+
+
 def warmup_option(text: str = "Share of the slots left out first.") -> Callable[[Command], Command]:
     """How much of a run is not counted."""
     share = finite_range(0.0, 1.0, max_open=True)
@@ -92,7 +102,7 @@ workers_option = click.option(
 policy_option = click.option(
     "--policy",
     metavar="NAME",
-    help="Instead of the scenario's own.",
+    help="Instead of the scenario's own, with its keys in braces as in lyapunov{V=1e14}.",
     shell_complete=completion.policies,
 )
 scenario_argument = click.argument("scenario", shell_complete=completion.scenarios)
@@ -174,7 +184,8 @@ def run(train_first: bool, checkpoint: Path | None, as_json: bool, **arguments: 
 
             def on_start(running: "Running") -> None:
                 started.append(running)
-                for note in running.notes():
+                notes = [f"goes on at slot {running.slot:,}"] if running.slot else []
+                for note in (*notes, *running.notes()):
                     say(f"note: {note}", err=True)
                 follow(running)
 
@@ -211,7 +222,7 @@ def run(train_first: bool, checkpoint: Path | None, as_json: bool, **arguments: 
 )
 @click.option(
     "--seeds",
-    type=click.IntRange(min=2),
+    type=Seeds(min=2),
     help="Runs of each policy, with seeds seed, seed + 1, …  [default: 30]",
 )
 @grouping_options
@@ -275,6 +286,10 @@ def compare(
             **given,
         )
         terminal.print_result(comparison, as_json)
+        of_each = api.summarise([policy.trace for policy in comparison.policies], warmup).traces
+        for policy, one in zip(comparison.policies, of_each, strict=True):
+            if one.advice:
+                say(f"advice: {policy.label}: {one.advice}", err=True)
         if not as_json:
             say(f"traces: {comparison.baseline.trace.parent}")
         if picture:

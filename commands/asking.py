@@ -32,12 +32,23 @@ def _width() -> int:
     help="Whose values it has.",
     shell_complete=completion.scenarios,
 )
-def new(file: Path, origin: str) -> None:
-    """Write a scenario to start from into FILE, with a comment on each key."""
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Another value of a key, as in tasks.arrivals=mmpp. Repeatable.",
+    shell_complete=completion.settings,
+)
+def new(file: Path, origin: str, overrides: Sequence[str]) -> None:
+    """Write a scenario to start from into FILE, with a comment on each key.
+
+    Of a model that --set names, the keys are there, too.
+    """
     with user_errors():
         from edgesim.scenarios.template import template
 
-        text = template(origin)
+        text = template(origin, overrides)
         try:
             with file.open("x", encoding="utf-8") as opened:
                 opened.write(text)

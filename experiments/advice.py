@@ -6,9 +6,13 @@ from typing import Annotated, get_args, get_origin
 import numpy as np
 from pydantic import BaseModel
 
+from ..scenarios.data.lookup import data_file
+from ..scenarios.data.positions import read_positions
+from ..scenarios.data.records import read_table
 from ..scenarios.key_list import amount
 from ..scenarios.policy_section import PolicySection
 from ..scenarios.schema import Scenario
+from ..scenarios.sections import File
 from ..scenarios.units import Quantity
 from ..scenarios.validation import field_hint
 from ..simulator.build import Blueprint
@@ -28,7 +32,7 @@ LEAST_WEIGHT = 0.1
 def advice(plan: Blueprint) -> list[str]:
     """A line each; none where nothing is doubtful."""
     scenario = plan.scenario
-    found = [*_implausible(scenario, ""), *_uncovered(plan)]
+    found = [*_implausible(scenario, ""), *_misplaced(plan), *_uncovered(plan)]
     if scenario.run.problem == "drift-plus-penalty":
         found += [*_unstable(plan), *_weightless(plan)]
     else:
@@ -55,6 +59,31 @@ def _metadata(hint: object) -> Iterator[object]:
         yield from get_args(hint)[1:]
     for part in get_args(hint):
         yield from _metadata(part)
+
+
+def _misplaced(plan: Blueprint) -> Iterator[str]:
+    """Places of a file that lie outside of the area, and an MBS at metres that look like degrees."""
+    scenario, area = plan.scenario, plan.scenario.area
+    for key, section in (
+        ("devices", scenario.devices),
+        ("stations.sbs", scenario.stations.sbs),
+    ):
+        if isinstance(section.positions, File) and section.count is None:
+            path = data_file(scenario, section.positions.file, f"{key}.positions.file")
+            rows = len(read_table(path).rows)
+            inside = len(read_positions(path, area.rectangle, area.size))
+            if rows / 2 < inside < rows:  # of fewer a piece of the file is meant
+                what = f"{rows - inside} of the {rows} places in {section.positions.file}"
+                yield f"{what} lie outside of the area, and are left out (`{key}.positions`)"
+    at = scenario.stations.mbs.position
+    if at is not None and (degrees := area.rectangle) is not None:
+        for x, y in (at, at[::-1]):
+            if degrees.west <= x <= degrees.east and degrees.south <= y <= degrees.north:
+                scale = degrees.scale
+                east, north = (x - degrees.west) * scale[0], (y - degrees.south) * scale[1]
+                meant = f'if longitude and latitude are meant, ["{east:.0f} m", "{north:.0f} m"]'
+                yield f"`stations.mbs.position` is in metres from the south-west corner; {meant}"
+                return
 
 
 def _uncovered(plan: Blueprint) -> Iterator[str]:

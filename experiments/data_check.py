@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -14,10 +15,9 @@ from ..scenarios.carbon_section import CarbonReading
 from ..scenarios.data.carbon import read_carbon
 from ..scenarios.data.catalogue import catalogue
 from ..scenarios.data.columns import amounts
-from ..scenarios.data.graphs import around
 from ..scenarios.data.lookup import look_up
 from ..scenarios.data.pieces import open_pieces
-from ..scenarios.data.positions import coordinate_columns, coordinates
+from ..scenarios.data.positions import around, coordinate_columns, coordinates, in_metres, plane
 from ..scenarios.data.records import Table, read_table, refuse
 from ..scenarios.data.workload_formats import format_of
 from ..scenarios.data.workloads import MINUTE_S, Workload, read_workload
@@ -245,6 +245,8 @@ def _number_columns(path: Path, reading: WorkloadReading, time_column: str) -> d
 def _positions(path: Path, keys: Mapping[str, Any]) -> Facts:
     _no_keys(keys, ())
     table = read_table(path, MOST_ROWS)
+    if in_metres(table):
+        return _places_in_metres(path, table)
     latitude, longitude = coordinate_columns(table)
     places = coordinates(table)
     if not len(places):
@@ -259,6 +261,23 @@ def _positions(path: Path, keys: Mapping[str, Any]) -> Facts:
         "rows at the place of another": len(places) - len(np.unique(places, axis=0)),
         "area": around([(west, south), (east, north)]),
         "becomes": f"positions = {_inline({'file': _name(path)})}, those in `area.rectangle`",
+    }
+
+
+def _places_in_metres(path: Path, table: Table) -> Facts:
+    places = plane(table)
+    if not len(places):
+        refuse(path, "empty", "rows with an x and a y")
+    low, high = places.min(axis=0), places.max(axis=0)
+    area = f", with [area] size = [{max(ceil(high[0]), 1)}, {max(ceil(high[1]), 1)}]"
+    left = "; what lies left of or below 0 is left out" if (low < 0.0).any() else ""
+    return {
+        "form": table.form,
+        "columns": ", ".join(table.columns),
+        **_rows(table),
+        **{axis: f"{low[n]:g} to {high[n]:g} m" for n, axis in enumerate("xy")},
+        "rows at the place of another": len(places) - len(np.unique(places, axis=0)),
+        "becomes": f"positions = {_inline({'file': _name(path)})}{area}{left}",
     }
 
 

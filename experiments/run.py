@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -224,6 +224,21 @@ def execute(
         status = _record(experiment, writer, blocks, path, on_start, checkpoint_every)
     on_end(writer)
     return status
+
+
+def check_free(path: Path) -> None:
+    """Refuse to write in the place of a file; a trace in which no slot is, of a run that failed, is none.
+
+    Raises:
+        ArgumentError: there is one.
+    """
+    if not path.exists():
+        return
+    with suppress(TraceError), open_trace(path) as trace:
+        if trace.status == "failed" and trace.recorded == 0:
+            return
+    more = ", `resume=True` goes on with its run" if checkpoint_path(path).exists() else ""
+    raise ArgumentError(f"{path} exists; `overwrite=True` replaces it{more}")
 
 
 def resume(

@@ -8,7 +8,6 @@ from typing import Any
 
 from ..scenarios.data.graphs import (
     Graph,
-    around,
     chosen_nodes,
     degrees,
     is_on_earth,
@@ -16,6 +15,7 @@ from ..scenarios.data.graphs import (
     placed_alike,
     read_graph,
 )
+from ..scenarios.data.positions import around
 from ..scenarios.errors import as_toml
 from ..scenarios.sections import TopologySection
 from ..scenarios.validation import validate

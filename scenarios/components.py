@@ -33,6 +33,9 @@ KEYS = {
 }
 """Of each kind of component, the key that names it. Its entry-point group is "edgesim.<kind>"."""
 
+AGENT_SUFFIXES = (".zip", ".onnx", ".pt", ".pt2")
+"""Of the files that the policy `agent` reads."""
+
 VERBS = {
     "policies": ("reset", "decide"),
     "arrivals": ("start", "slot"),
@@ -130,7 +133,7 @@ def resolve(
         if name not in found_there:
             known = [*builtins, *sorted(found_there)]
             allowed = f'{", ".join(known)}, or "module:Class" of your own'
-            raise error("not known", allowed, nearest(name, known))
+            raise error("not known", allowed, nearest(name, known) or _of_own(name, kind))
         where, folders = found_there[name], None
     if code.unseen and not trusted:
         return Unseen
@@ -138,6 +141,14 @@ def resolve(
         return _class(where, folders, VERBS[kind] if verbs is None else verbs, trusted)
     except _WrongNameError as failure:
         raise error(*failure.args) from None
+
+
+def _of_own(name: str, kind: str) -> str:
+    """What names a file of an agent, or a class that was given with a dot, "mine.Fading"; else ""."""
+    if kind == "policies" and name.lower().endswith(AGENT_SUFFIXES):
+        return f"agent{{file={as_toml(name)}}}"
+    module, _, last = name.rpartition(".")
+    return f"{module}:{last}" if module and last[:1].isupper() else ""
 
 
 def _class(where: str, folders: Sequence[Path] | None, verbs: Sequence[str], trusted: bool) -> type:
@@ -295,6 +306,7 @@ def _arguments(
         keys = parameters(cls)
     except NameError as error:
         raise _unusable(cls, where, source, error) from None
+    refused: Mapping[str, tuple[str, str]] = getattr(cls, "refused", {})
     issues = [
         Issue(
             source,
@@ -305,9 +317,8 @@ def _arguments(
             nearest(key, [*keys, *_own_keys(where)]),
         )
         for key, value in options.items()
-        if key not in keys
+        if key not in keys and key not in refused
     ]
-    refused: Mapping[str, tuple[str, str]] = getattr(cls, "refused", {})
     for key in options.keys() & refused.keys():
         what, allowed = refused[key]
         issues.append(Issue(source, what, f"{where}.{key}", as_toml(options[key]), allowed))

@@ -125,6 +125,15 @@ def as_toml(value: object) -> str:
     return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
 
 
+def likely(word: str, words: Sequence[str]) -> str:
+    """The one of `words` that was probably meant by who knows a part of its name, or ""."""
+    folded = word.casefold()
+    having = [one for one in words if folded in one.casefold()] if len(folded) > 2 else []
+    if not having:
+        return nearest(word, words)
+    return min(having, key=lambda one: (not one.casefold().startswith(folded), len(one)))
+
+
 def nearest(word: str, words: Sequence[str]) -> str:
     """The one of `words` that was probably meant, or ""."""
     folded = {candidate.lower(): candidate for candidate in words}

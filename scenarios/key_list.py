@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .errors import Issue, ScenarioError, as_toml, nearest
+from .errors import Issue, ScenarioError, as_toml, likely, nearest
 
 FILE = Path(__file__).with_name("keys.json")
 
@@ -175,9 +175,12 @@ def shown_value(dotted: str, value: object) -> str | None:
     """A key's value in a resolved scenario for people, with its unit; None stays None."""
     if value is None:
         return None
+    known = next((key for name, key in key_list().dotted() if name == dotted), None)
+    unit = known.unit if known else ""
     if isinstance(value, float):
-        known = next((key for name, key in key_list().dotted() if name == dotted), None)
-        return amount(value, known.unit if known else "")
+        return amount(value, unit) if unit else f"{value:.8g}"  # of degrees all digits count
+    if isinstance(value, list) and value and all(isinstance(one, float) for one in value):
+        value = f"[{', '.join(amount(one, unit) for one in value)}]"
     text = value if isinstance(value, str) else as_toml(value)
     return text if len(text) <= 40 else text[:39] + "…"
 
@@ -221,7 +224,7 @@ def explained(what: str | None, width: int) -> list[str]:
         words = [path for one in known.sections for path in one.paths if path]
         words += [model.name for model in known.models]
         words += [dotted for dotted, _ in known.dotted()]
-        near = nearest(asked, words) or nearest(asked, [key.name for _, key in known.dotted()])
+        near = likely(asked, words) or nearest(asked, [key.name for _, key in known.dotted()])
         allowed = "a section, a key, or the name of a model or policy: edgesim keys lists them"
         raise ScenarioError([Issue(what, "not known", allowed=allowed, near=near)])
     return lines[1:] if lines[0] == "" else lines

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from .code import NO_CODE, Code
 from .errors import Issue, ScenarioError, nearest
+from .policy_list import parse_policy
 from .policy_section import PolicySection, objective_keys
 from .schema import Scenario
 from .shipped import FOLDER, shipped
@@ -44,7 +45,8 @@ def load_scenario(
         overrides: "a.b.c=VALUE", with VALUE as TOML writes it, or text; or values by "a.b.c". They
             count in their order, and a table takes the place of the whole table.
         data_dir: where data files are looked up that do not lie beside the scenario; see `data_folders`.
-        policy: this one instead of the scenario's own, whose options are then left out.
+        policy: this one instead of the scenario's own, whose options are then left out; braces have its
+            own, as in "lyapunov{V=1e14}".
         trust: whether it may name classes of any module, not only of files beside it (`Code`).
 
     Raises:
@@ -107,6 +109,10 @@ def _scenario(
     code: Code,
 ) -> Scenario:
     if policy is not None:
+        # The name of an object has what it was made of, which may end in a brace, too.
+        if policy.endswith("}") and "(" not in policy:
+            policy, options = parse_policy(policy, "--policy")
+            overrides = with_overrides(overrides, [f"policy.{option}" for option in options])
         replace_policy(table, policy)
     origin = "overrides" if isinstance(overrides, Mapping) else "--set"
     values = values_of(overrides)

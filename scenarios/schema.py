@@ -18,7 +18,6 @@ from .sections import (
     ChannelSection,
     DevicesSection,
     EnergySection,
-    File,
     LimitsSection,
     MobilitySection,
     RunSection,
@@ -150,13 +149,10 @@ def _stations(scenario: Scenario) -> Iterator[Inconsistency]:
 
 
 def _positions(scenario: Scenario, given: Mapping[str, object]) -> Iterator[Inconsistency]:
-    """Places outside of the area, and files of coordinates without a place for it on the Earth."""
+    """Places outside of the area."""
     width, height = scenario.area.size
     for key, points in given.items():
-        if isinstance(points, File) and scenario.area.rectangle is None:
-            what = "a file of coordinates needs `area.rectangle`"
-            yield Inconsistency(what, key, "south, west, …")
-        elif isinstance(points, tuple):
+        if isinstance(points, tuple):
             outside = [list(point) for point in points if point[0] > width or point[1] > height]
             if outside:
                 size = f"x <= {width:g} m, y <= {height:g} m"

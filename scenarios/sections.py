@@ -136,7 +136,10 @@ class AreaSection(Section):
 
 
 class File(Section):
-    """A CSV of latitudes and longitudes; what lies outside of `area.rectangle` is left out."""
+    """A CSV or JSON of places: latitude and longitude, which need `area.rectangle`, or x and y in metres.
+
+    What lies outside of the area is left out.
+    """
 
     file: str = Field(min_length=1, description="name; `edgesim data` says where it is looked up")
 

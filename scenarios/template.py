@@ -10,31 +10,36 @@ from typing import Any
 
 from .errors import Issue, ScenarioError
 from .key_list import NOT_GIVEN, REQUIRED, Key, key_list
-from .loading import find_scenario
-from .tables import parse_toml
+from .loading import Overrides, find_scenario, values_of
+from .tables import parse_toml, put
 
 _WIDTH = 100
+_NO_VALUES = (NOT_GIVEN, REQUIRED)
+_VALUES = {"a whole number": "1", "a number": "1.0", "true or false": "true"}
 
 
-def template(origin: str | Path) -> str:
+def template(origin: str | Path, overrides: Overrides = ()) -> str:
     """TOML text with the values of a scenario, each under a comment that says what it is.
 
     Keys of the same sections that it leaves out are there too, commented out, with their defaults.
 
     Args:
         origin: a scenario file, or the name of a shipped one.
+        overrides: values of keys that stand instead of its own; as for `load_scenario`, but not checked.
 
     Raises:
-        ScenarioError: no such scenario, or not TOML.
+        ScenarioError: no such scenario, or not TOML; not KEY=VALUE.
     """
     path = find_scenario(origin)
     try:
         table = parse_toml(path.read_text(encoding="utf-8-sig"), str(origin))
     except (OSError, UnicodeDecodeError) as error:
         raise ScenarioError([Issue(str(origin), f"cannot be read: {error}")]) from None
+    for key, value in values_of(overrides):
+        put(table, key, value, "--set")
     head = (
         f"From {path.stem}, by `edgesim new`. A line that begins with #key has the key's default: take the # "
-        "away to change it. Quantities have units; a bare number is in SI. `edgesim validate` checks this file, "
+        "away to change it, or to give what is required. Quantities have units; a bare number is in SI. `edgesim validate` checks this file, "
         "`edgesim keys SECTION` tells what else there is."
     )
     lines = [*_comment(head), ""]
@@ -74,7 +79,7 @@ def _is_section(path: str, value: object) -> bool:
 def _keys(path: str, table: Mapping[str, Any], problem: str) -> Iterator[str]:
     """Those that the table has, in its order, and then those that it leaves out."""
     known = _known(path, table, problem)
-    left = [key for key in known.values() if key.name not in table and key.default != REQUIRED]
+    left = [key for key in known.values() if key.name not in table]
     for name, value in table.items():
         if not _is_section(f"{path}.{name}" if path else name, value):
             yield from _meaning(known.get(name))
@@ -83,7 +88,7 @@ def _keys(path: str, table: Mapping[str, Any], problem: str) -> Iterator[str]:
     for key in left:
         if key not in inner:
             yield from _meaning(key, given=False)
-            yield f"#{key.name} = {_example(key) if key.default == NOT_GIVEN else key.default}"
+            yield f"#{key.name} = {_example(key) if key.default in _NO_VALUES else key.default}"
     if inner:
         further = ", ".join(_heading(path, key) for key in inner)
         yield from _comment(f"Further sections in this one: {further}.")
@@ -98,7 +103,8 @@ def _heading(path: str, key: Key) -> str:
 def _example(key: Key) -> str:
     """A value that it might have."""
     found = re.search(r'such as ("[^"]+")', key.allowed)
-    value = found[1] if found else f'"{key.choices[0]}"' if key.choices else '"…"'
+    value = found[1] if found else f'"{key.choices[0]}"' if key.choices else ""
+    value = value or _VALUES.get(key.kind, '"…"')
     each = key.allowed.partition("; or ")[0].count("each ")
     for _ in range(each):
         value = f"[{value}, {value}]"
@@ -124,7 +130,7 @@ def _meaning(key: Key | None, *, given: bool = True) -> list[str]:
     if key is None:
         return []
     parts = [key.meaning, ", ".join(filter(None, (key.kind.replace("text", ""), key.bounds)))]
-    parts += [] if given or key.default != NOT_GIVEN else ["not given"]
+    parts += [] if given or key.default not in _NO_VALUES else [key.default]
     return _comment("; ".join(filter(None, parts)))
 
 

@@ -17,7 +17,7 @@ from ..scenarios.data.carbon import longest_hold, read_carbon
 from ..scenarios.data.catalogue import SHIPPED
 from ..scenarios.data.graphs import read_graph
 from ..scenarios.data.lookup import data_file, named_file
-from ..scenarios.data.positions import coordinates, read_positions
+from ..scenarios.data.positions import coordinates, in_metres, plane, read_positions
 from ..scenarios.data.records import read_table
 from ..scenarios.data.topology import check_topology, read_topology
 from ..scenarios.errors import Issue, ScenarioError, as_toml, naming
@@ -288,12 +288,10 @@ def _positions(scenario: Scenario, listed: Any, count: int | None, where: str) -
         return None
     if not isinstance(listed, File):
         return np.array(listed, dtype=np.float64).reshape(-1, 2)[:count]
-    if scenario.area.rectangle is None:
-        raise ValueError("the schema asks for a rectangle where positions come from a file")
     with named_file(scenario, listed.file, f"{where}.positions.file") as path:
-        found = read_positions(path, scenario.area.rectangle)
+        found = read_positions(path, scenario.area.rectangle, scenario.area.size)
     if len(found) < (count or 1):
-        what = f"{listed.file} has {len(found)} positions in the rectangle"
+        what = f"{listed.file} has {len(found)} positions in the area"
         raise ScenarioError(
             [_issue(scenario, f"{where}.count", count, what, f"<= {len(found)}, or a larger area")]
         )
@@ -386,7 +384,8 @@ def check_files(scenario: Scenario, mobility: Any) -> None:
             issues.extend(error.issues)
 
     def places(path: Path) -> None:
-        coordinates(read_table(path))
+        table = read_table(path)
+        plane(table) if in_metres(table) else coordinates(table)
 
     def series(source: CarbonReading, key: str) -> Callable[[Path], object]:
         known = _said_how(scenario, key, source, CarbonReading)

@@ -40,6 +40,24 @@ def test_there_is_none_for_what_ships(name: str) -> None:
     assert said(name) == []
 
 
+def test_places_that_are_left_out_and_an_mbs_in_degrees(tmp_path: Path) -> None:
+    sites = "latitude,longitude\n0.001,0.001\n0.002,0.002\n0.5,0.5\n"
+    (tmp_path / "sites.csv").write_text(sites, encoding="utf-8")
+    path = tmp_path / "own.toml"
+    path.write_text(
+        TWO.replace("count = 0", 'positions = {file = "sites.csv"}')
+        + "[area.rectangle]\nsouth = 0\nwest = 0\nnorth = 0.003\neast = 0.003\n"
+    )
+    (left,) = said(str(path))
+    assert "1 of the 3 places in sites.csv lie outside" in left and "stations.sbs.positions" in left
+    # A degree at the equator is 111,195 m.
+    found = said(str(path), "stations.mbs.position=[0.001, 0.002]", "stations.sbs.count=2")
+    assert len(found) == 1 and '["111 m", "222 m"]' in found[0]
+    assert not said(str(path), "stations.mbs.position=[100, 200]", "stations.sbs.count=2")
+    most = said(str(path), "area.rectangle.north=0.0015", "area.rectangle.east=0.0015")
+    assert not most  # one of three: a piece of the file is meant
+
+
 @pytest.mark.parametrize(("load", "fits"), [("0.24 Mbit", True), ("0.26 Mbit", False)])
 def test_a_load_beyond_all_cpus_by_hand(load: str, fits: bool) -> None:
     """2 x 10 x mean - 2 x 1 Mbit/s is 3 Mbit/s at a mean of 0.25 Mbit."""

@@ -125,6 +125,7 @@ def test_keys_by_section_key_model_and_policy() -> None:
     )
     assert "did you mean `lyapunov`?" in refused("keys", "lyapunof")
     assert "did you mean `stations.sbs.count`?" in refused("keys", "stations.sbs.cuont")
+    assert "did you mean `stations.mbs`?" in refused("keys", "station")
 
 
 @pytest.mark.parametrize("columns", [40, 80])
@@ -186,6 +187,7 @@ def test_explain_knows_variables_too_and_what_was_meant() -> None:
     assert "/slots/channel_gain" in said and "level full" in said
     assert "/tasks/outcome" in told("explain", "outcome")
     assert "did you mean `energy per bit`?" in refused("explain", "energy per bitt")
+    assert "did you mean `latency, p99`?" in refused("explain", "p99")
 
 
 # A scenario to start from
@@ -226,6 +228,20 @@ def test_what_is_commented_out_is_the_default(name: str) -> None:
     assert found > 10
 
 
+def test_new_with_another_model_has_its_keys() -> None:
+    keys = ("tasks.arrivals=mmpp", "devices.count=7", "twin.device.period='1 s'")
+    told("new", "mine.toml", *(word for key in keys for word in ("--set", key)))
+    text = Path("mine.toml").read_text(encoding="utf-8")
+    assert 'arrivals = "mmpp"' in text and "[twin.device]" in text
+    filled = text.replace("#rates =", "rates =").replace("#sojourns =", "sojourns =")
+    Path("mine.toml").write_text(filled.replace('sync = "ideal"', 'sync = "periodic"'))
+    scenario = edgesim.load_scenario("mine.toml")
+    assert scenario.devices.count == 7 and scenario.twin.device.period == 1.0
+    assert edgesim.validate("mine.toml").devices == 7
+    assert "is not KEY=VALUE" in refused("new", "other.toml", "--set", "tasks.arrivals")
+    assert not Path("other.toml").exists()
+
+
 def test_new_tells_what_is_wrong() -> None:
     assert "did you mean `carbon_6ue`?" in refused("new", "mine.toml", "--from", "carbon_6eu")
     assert not Path("mine.toml").exists()
@@ -250,6 +266,8 @@ def test_show_tells_what_differs_from_the_shipped_scenario() -> None:
     table = told("show", "t.h5")
     assert "devices.count" in table and "0.2.0" in table
     assert "none.h5: there is no such file" in refused("show", "none.h5")
+    Path("own.toml").write_text("title = 'own'")
+    assert "TOML, of which `edgesim validate` tells" in refused("show", "own.toml")
 
 
 def test_show_finds_the_nearest_of_a_scenario_of_ones_own() -> None:
@@ -271,6 +289,8 @@ def test_show_finds_the_nearest_of_a_scenario_of_ones_own() -> None:
         ("tasks.mean", 6e5, "600 kbit"),
         ("channel.noise", 1e-14, "10 fW"),
         ("stations.sbs.coverage", 1500.0, "1500 m"),
+        ("area.rectangle.south", 52.517012, "52.517012"),
+        ("area.size", [676.6047828, 1000.0], "[676.6 m, 1000 m]"),
         ("run.slots", 10_000, "10000"),
         ("tasks.deadline", None, None),
     ],

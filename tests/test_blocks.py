@@ -139,7 +139,7 @@ def test_every_block_of_commands_runs(page: str, tmp_path: Path) -> None:
         ["bash", "-c", script],
         check=False,
         cwd=tmp_path,
-        env=os.environ | {"PYTHON": sys.executable},
+        env=os.environ | {"PYTHON": sys.executable, "MINARI_DATASETS_PATH": str(tmp_path)},
         capture_output=True,
         text=True,
     )

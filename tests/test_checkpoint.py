@@ -399,6 +399,14 @@ def test_command(tmp_path: Path) -> None:
     for other in (["--checkpoint-every", "3"], ["--checkpoint-every", "20", "--seed", "5"], []):
         result = CliRunner().invoke(main, [*command[:4], *other, "--resume"])
         assert result.exit_code == 2 and "--overwrite" in result.output
+    # Where there is a checkpoint, it is told of, and from where the run goes on.
+    execute(prepare(what), kept / "other.h5", stop_at(10), checkpoint_every=4)
+    result = CliRunner().invoke(main, command[:4])
+    assert result.exit_code == 2 and "--resume goes on with its run" in result.output
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 0 and "note: goes on at slot 11\n" in result.output
+    assert_same(kept / "other.h5", path)
+    execute(prepare(what), kept / "other.h5", stop_at(10))
     checkpoint.checkpoint_path(kept / "other.h5").write_bytes(b"rubbish")
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 2 and "not a checkpoint" in result.output

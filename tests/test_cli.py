@@ -58,6 +58,39 @@ def test_traces_are_never_overwritten_unasked() -> None:
     assert edgesim("run", "iiot_20dev", *QUICK, "-o", "x.h5", "--overwrite").exit_code == 0
 
 
+def test_a_run_that_failed_before_its_first_slot_is_in_nobodys_way() -> None:
+    text = "class Mine:\n    def reset(self, *given): pass\n    def decide(self, seen): "
+    run = ("run", "iiot_20dev", *QUICK, "--policy", "mine:Mine", "-o", "x.h5")
+    Path("mine.py").write_text(text + "raise KeyError('at once')\n")
+    assert edgesim(*run).exit_code == 1 and Path("x.h5").exists()
+    assert "at once" in edgesim(*run).stderr  # refused by the policy again, not by the trace
+
+
+def test_a_policy_has_its_keys_in_braces() -> None:
+    result = edgesim("run", "iiot_20dev", *QUICK, "--policy", "lyapunov{V=3e14}", "-o", "x.h5")
+    assert result.exit_code == 0, result.stderr
+    with open_trace("x.h5") as trace:
+        assert trace.policy == "lyapunov" and trace.scenario_table["policy"]["V"] == 3e14
+    wrong = edgesim("run", "iiot_20dev", "--policy", "lyapunov{V}", "-o", "y.h5")
+    assert wrong.exit_code == 2 and "cannot read `lyapunov{V}`" in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("compare", "iiot_20dev", "--policies", "local,ppo.zip"), 'agent{file="ppo.zip"}'),
+        (("run", "iiot_20dev", "--set", "channel.fading=fade.Own"), "`fade:Own`?"),
+        (("run", "iiot_20dev", "--policy", "agent", "--checkpoint", "ppo.zip"), "allowed: file"),
+        (("compare", "iiot_20dev", "--policies", "local,epr", "--seeds", "1,2"), "from --seed on"),
+    ],
+)
+def test_what_is_given_in_another_form_is_told_in_the_right_one(
+    words: tuple[str, ...], told: str
+) -> None:
+    result = edgesim(*words)
+    assert result.exit_code == 2 and told in result.stderr
+
+
 def test_flags_change_the_scenario_and_json_is_json() -> None:
     result = edgesim(
         "run", "iiot_20dev", *QUICK, "--seed", "9", "--replications", "3",

@@ -416,6 +416,14 @@ def test_the_command_prints_a_table_and_keeps_the_traces() -> None:
 
 
 @pytest.mark.usefixtures("_here")
+def test_a_policy_whose_queues_grow_is_told() -> None:
+    words = ("compare", "iiot_20dev", "--policies", "epr,local", "--seeds", "2", "--slots", "300")
+    lines = edgesim(*words).stderr.splitlines()
+    told = [line for line in lines if line.startswith("advice: ")]
+    assert len(told) == 1 and told[0].startswith("advice: local: queues grow by"), lines
+
+
+@pytest.mark.usefixtures("_here")
 def test_json_has_every_number_in_si() -> None:
     result = edgesim(
         "compare", "iiot_20dev", "--policies", "local,epr", *QUICK, "--json", "-o", "out"

@@ -102,6 +102,23 @@ def test_places_of_other_sources(tmp_path: Path, text: str) -> None:
         read_positions(path, rectangle)
 
 
+def test_places_in_metres(tmp_path: Path) -> None:
+    """What lies outside of the area is left out; degrees count before metres, and need a rectangle."""
+    path = tmp_path / "sites.csv"
+    path.write_text("name;Y_m;X\na;20,5;10\nb;20;100,5\nc;-1;5\nd;200;100\n", encoding="utf-8")
+    inside = read_positions(path, None, (100.0, 200.0))
+    np.testing.assert_array_equal(inside, [[10.0, 20.5], [100.0, 200.0]])
+    path.write_text("x,y,x_m\n1,2,3\n", encoding="utf-8")
+    with pytest.raises(ScenarioError, match="several columns of x: x, x_m"):
+        read_positions(path, None)
+    path.write_text("x,y\n1,north\n", encoding="utf-8")
+    with pytest.raises(ScenarioError, match='row 2, column y: "north" is not a number of metres'):
+        read_positions(path, None)
+    path.write_text("x,y,lat,lon\n1,2,50.5,8.25\n", encoding="utf-8")
+    with pytest.raises(ScenarioError, match=r"without `area.rectangle`; .*south = 50.4995, west"):
+        read_positions(path, None)
+
+
 # What ships
 
 

@@ -386,7 +386,6 @@ def test_all_errors_come_at_once_each_with_file_key_value_and_what_is_allowed() 
         ("[devices]\ncount = 3\npositions = [[1, 2]]", "devices.count", "more than the 1 position"),
         ("[devices]\npositions = []", "devices.positions", "empty"),
         ("[devices]\npositions = [[1, 501]]", "devices.positions", "outside of the area"),
-        ("[devices]\npositions = {file = 'u.csv'}", "devices.positions", "needs `area.rectangle`"),
         ("[devices]\nbattery = {}", "devices.battery.capacity", "missing"),
         ("[devices]\nbattery = {capacity = 1, initial = 2}", "devices.battery.initial", "large"),
         ("[stations.mbs]\nposition = [9, 600]", "stations.mbs.position", "outside of the area"),

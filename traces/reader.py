@@ -94,7 +94,12 @@ class Trace:
         if not os.access(self.path, os.R_OK):
             raise TraceError(f"{path}: {os.strerror(errno.EACCES)}")
         if not is_hdf5(self.path):
-            raise TraceError(f"{path}: this is not an HDF5 file")
+            what = (
+                ", but TOML, of which `edgesim validate` tells"
+                if self.path.suffix == ".toml"
+                else ""
+            )
+            raise TraceError(f"{path}: this is not an HDF5 file{what}")
         self._file = OpenFile(self.path)
         self.attrs = self._file.read(decoded_attrs)
         if "edgesim_version" not in self.attrs:

@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from ..scenarios.errors import Issue, ScenarioError, nearest
+from ..scenarios.errors import Issue, ScenarioError, likely
 from .metrics import BATCH_METRICS, METRICS, SUMS
 from .variables import (
     DECISION_S,
@@ -162,7 +162,7 @@ def explained(what: str | None, width: int) -> list[str]:
         ]
         names += [name for variables in VARIABLES.values() for name in variables]
         allowed = "a row of a summary, or a variable of a trace: edgesim explain lists the rows"
-        raise ScenarioError([Issue(what, "not known", allowed=allowed, near=nearest(what, names))])
+        raise ScenarioError([Issue(what, "not known", allowed=allowed, near=likely(asked, names))])
     return lines[1:]
 
 
@@ -185,7 +185,7 @@ def terms(formula: str) -> Iterator[str]:
         elif name in SLOT_VARIABLES:
             variable = SLOT_VARIABLES[name]
             unit = "" if variable.units == "1" else f", {variable.units}"
-            yield f"{name}: {variable.long_name}{unit}"
+            yield f"{name}: {variable.long_name}{unit}; summed over network and slots"
 
 
 def _of_variable(group: str, name: str, variable: Variable, width: int) -> list[str]:

@@ -53,6 +53,12 @@ class Agent:
 
     remembers: ClassVar[tuple[str, ...]] = ("_agents",)
 
+    refused: ClassVar[dict[str, tuple[str, str]]] = {
+        "checkpoint": (
+            "is of policies that `edgesim train` trains",
+            'file, as in agent{file="ppo.zip"}',
+        )
+    }
     file: str
     action: ActionKind = "guided"
     _agents: list[Any] | None = field(default=None, init=False, repr=False)

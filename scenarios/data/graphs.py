@@ -13,6 +13,7 @@ from ..errors import Issue, ScenarioError, as_toml, nearest
 from ..schema import Scenario
 from ..sections import EARTH_RADIUS_M, Rectangle, TopologySection
 from ..units import LIGHT_M_PER_S
+from .positions import around
 from .records import UNREADABLE, whole_text
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     Graph: TypeAlias = nx.Graph[Any]
 else:
     Graph = Any
-
-MARGIN = 0.01
-"""Degrees around a network that an area for it has."""
 
 DEVICE = re.compile(r"device-\d+")
 """What devices are called in exported graphs, and no station."""
@@ -410,15 +408,6 @@ def _projected(longitude: float, latitude: float, rectangle: Rectangle) -> tuple
 
 def _rectangle(at: Mapping[str, tuple[float, float]]) -> str:
     return f"`area.rectangle` around them, as in rectangle = {around(at.values())}"
-
-
-def around(places: Iterable[tuple[float, float]]) -> str:
-    """An area that holds all places of longitude and latitude, as a scenario writes it."""
-    xs, ys = zip(*places, strict=True)
-    corners = (min(ys) - MARGIN, min(xs) - MARGIN, max(ys) + MARGIN, max(xs) + MARGIN)
-    names = ("south", "west", "north", "east")
-    inner = ", ".join(f"{name} = {value:.6g}" for name, value in zip(names, corners, strict=True))
-    return f"{{{inner}}}"
 
 
 def _distance(one: tuple[float, float], other: tuple[float, float]) -> float:
