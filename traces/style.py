@@ -102,7 +102,7 @@ def line_look(number: int) -> dict[str, Any]:
         "color": colour,
         "linestyle": dashes,
         "marker": LOOKS[(number + number // count) % count][2],
-        "markersize": 3.5 + 1.5 * (number % 4),
+        "markersize": (0.7 if for_print() else 1.0) * (3.5 + 1.5 * (number % 4)),
         "markerfacecolor": "none",
         "linewidth": 1.3,
     }
