@@ -10,7 +10,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from picture_checks import mistakes
 
-from edgesim import run
+from edgesim import compare_sweep, run, sweep
+from edgesim import plot as draw
 from edgesim.cli import plot as plot_command
 from edgesim.experiments.reproduction.catalogue import FIGURES
 from edgesim.experiments.reproduction.drawing import draw_stored
@@ -22,7 +23,12 @@ from edgesim.traces.style import LOOKS, SHEETS, STYLES, Style
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 INCHES = {"paper": 3.5, "paper-wide": 7.16}
 KINDS: tuple[Any, ...] = ("all", "series", "latency", "map")
-DRAWERS = ("traces.figures", "experiments.reproduction.drawing")
+DRAWERS = (
+    "traces.figures",
+    "traces.comparison_figures",
+    "experiments.sweeps.figures",
+    "experiments.reproduction.drawing",
+)
 
 
 @pytest.fixture
@@ -86,6 +92,39 @@ def test_no_figure_of_the_papers_has_mistakes(
     for figure in seen:
         check_sizes(figure, one)
         assert all("theta_0" not in text.get_text() for ax in figure.axes for text in [ax.title])
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six policies, two of them alike, from 3 to 1000 devices at 2 and at 12 stations."""
+    folder = tmp_path_factory.mktemp("swept")
+    (folder / "s.toml").write_text(
+        """
+scenario = "iiot_20dev"
+policies = ["lyapunov", "lyapunov{V=1.0000001e13}", "local", "epr", "random", "offload-all"]
+seeds = 2
+[set]
+run.slots = 20
+[grid]
+devices.count = [3, 1000]
+stations.sbs.count = [2, 12]
+"""
+    )
+    sweep(folder / "s.toml", folder / "swept", workers=1)
+    return folder / "swept"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("one", STYLES)
+def test_no_picture_of_a_sweep_has_mistakes(swept: Path, seen: list[Figure], one: Style) -> None:
+    draw(swept, "s.pdf", style=one)
+    draw(swept, "s.pdf", x="stations.sbs.count", numbers=["latency_s"], style=one)
+    for number in ("latency_s", "energy_per_bit_j"):
+        compared = compare_sweep(swept, by=["devices.count"], numbers=[number])
+        draw(compared, "c.pdf", style=one)
+    assert len(seen) == 4
+    for figure in seen:
+        check_sizes(figure, one)
 
 
 def test_the_checks_see_what_is_wrong() -> None:

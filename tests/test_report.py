@@ -463,6 +463,50 @@ def test_a_diagram_is_zoomed_and_whole_again(folder: Path, tmp_path: Path, windo
     assert window.problems == []
 
 
+@pytest.mark.parametrize(("what", "names"), [("two", ["local", "lyapunov"]), ("sweep", None)])
+def test_a_box_hides_its_lines_in_all_diagrams(
+    folder: Path, tmp_path: Path, window: Browser, what: str, names: list[str] | None
+) -> None:
+    window.open(write_report([folder / what], tmp_path / "page.html"))
+    boxes = "[...document.querySelectorAll('.chooser input')]"
+    assert window.run(f"{boxes}.map(box => box.labels[0].textContent)") == (
+        names or ["local", "random"]
+    )
+    lines = """[...document.querySelectorAll("figure.chart")].map(figure =>
+        figure.querySelectorAll("svg[role=img] path.line").length)"""
+    before = window.run(lines)
+    assert max(before) == 2
+    window.run(f"{boxes}[1].focus()")
+    assert window.run(f"document.activeElement === {boxes}[1]")
+    for kind in ("keyDown", "keyUp"):
+        window.call("Input.dispatchKeyEvent", type=kind, key=" ", code="Space", text=" ")
+    assert window.run(f"{boxes}.map(box => box.checked)") == [True, False]
+    assert max(window.run(lines)) == 1
+    # A name under a diagram is the same choice.
+    window.run("document.querySelectorAll('figure.chart .legend button')[1].click()")
+    assert window.run(f"{boxes}.every(box => box.checked)") and window.run(lines) == before
+    assert window.problems == []
+
+
+def test_a_print_is_light_and_whole(folder: Path, tmp_path: Path, window: Browser) -> None:
+    window.open(write_report([folder / "two"], tmp_path / "page.html"), dark=True)
+    colour = "getComputedStyle(document.body).color"
+    assert window.run(colour) == "rgb(230, 233, 238)"
+    scheme = {"name": "prefers-color-scheme", "value": "dark"}
+    window.call("Emulation.setEmulatedMedia", media="print", features=[scheme])
+    try:
+        assert window.run(colour) == "rgb(28, 36, 48)"
+        assert window.run("getComputedStyle(document.querySelector('.chooser')).display") == "none"
+        # Narrower than what was drawn.
+        over = """[...document.querySelectorAll("figure")].map(figure => {
+            figure.style.width = "200px";
+            const picture = figure.querySelector("svg[role=img]").getBoundingClientRect();
+            return picture.right - figure.getBoundingClientRect().right; })"""
+        assert max(window.run(over)) <= 0.0
+    finally:
+        window.call("Emulation.setEmulatedMedia", media="")
+
+
 def test_scenarios_are_told_apart(tmp_path: Path) -> None:
     for name, title, policy in (("a", "one", "local"), ("b", "two", "local"), ("c", "two", "epr")):
         overrides = "run.slots=20", f"title={title}", f"policy.name={policy}"

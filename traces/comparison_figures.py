@@ -58,6 +58,8 @@ def plot_comparison(
         longest = max(len(policy.label) for one in comparisons for policy in one.policies)
         size = sheet.size(0.8 + 0.07 * longest + 2.5 * columns, 0.5 + sum(heights))
         figure = Figure(figsize=size, layout="constrained")
+        if (engine := figure.get_layout_engine()) is not None:
+            engine.set(w_pad=0.08)  # inches; policies' names stand at the edge
         parts = figure.subfigures(len(comparisons), squeeze=False, height_ratios=heights).ravel()
         for comparison, part, n in zip(comparisons, parts, rows, strict=True):
             heading(

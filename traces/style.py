@@ -7,6 +7,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+import numpy as np
+
 from ..simulator.core.outputs import replaced
 from .file_errors import TraceError
 
@@ -100,7 +102,7 @@ def line_look(number: int) -> dict[str, Any]:
         "color": colour,
         "linestyle": dashes,
         "marker": LOOKS[(number + number // count) % count][2],
-        "markersize": 3.5 + 1.5 * (number % 4),
+        "markersize": (0.7 if for_print() else 1.0) * (3.5 + 1.5 * (number % 4)),
         "markerfacecolor": "none",
         "linewidth": 1.3,
     }
@@ -276,6 +278,12 @@ def settle(figure: "Figure") -> None:
     figure.draw_without_rendering()
     for ax in drawn:
         _thin(ax.xaxis)
+    figure.draw_without_rendering()
+    # The solver of layouts errs in the last place, differently in each process, and so would an SVG's names.
+    figure.set_layout_engine("none")
+    for ax in figure.axes:
+        bounds = np.round(ax.get_position(original=True).bounds, 6)
+        ax.set_position((bounds[0], bounds[1], bounds[2], bounds[3]))
 
 
 def _room(ax: "Axes", drawn: "Sequence[Axes]") -> float:

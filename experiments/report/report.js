@@ -79,6 +79,10 @@ const looks = (series) => ({
   "stroke-dasharray": DASHES[series % DASHES.length] || "none",
 });
 const identity = (chart, line) => `${chart.group}/${line.label}`;
+function lineKey(series, parent) {
+  const key = svg("svg", { width: 24, height: 8, "aria-hidden": "true" }, parent);
+  svg("path", { ...looks(series), d: "M0 4H24", class: "line" }, key);
+}
 
 // A diagram with lines: {title, unit, xlabel, group, log, zero, top, left, note, marks, points, places, x:
 // [[…]], lines: [{label, series, x, mean, low, high}]}.
@@ -93,10 +97,7 @@ function lineChart(figure, chart) {
     const alone = chart.lines.length === 1; // nothing to hide then
     const button = alone ? html("span", {}, legend)
       : html("button", { type: "button", "aria-pressed": "true" }, legend);
-    if (line.label) {
-      const key = svg("svg", { width: 24, height: 8, "aria-hidden": "true" }, button);
-      svg("path", { ...looks(line.series), d: "M0 4H24", class: "line" }, key);
-    }
+    if (line.label) lineKey(line.series, button);
     html("span", {}, button, line.label);
     const value = html("b", {}, button);
     if (!alone) button.addEventListener("click", () => {
@@ -121,7 +122,7 @@ function lineChart(figure, chart) {
     if (chart.lines.length > 1) chart.lines.forEach((line, k) =>
       readouts[k].button.setAttribute("aria-pressed", String(shown.includes(line))));
     plot.replaceChildren();
-    const picture = svg("svg", { width, height, role: "img", tabindex: 0 }, plot);
+    const picture = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", tabindex: 0 }, plot);
     const summary = shown.map((line) => {
       const values = known(line.mean);
       if (!values.length) return `${line.label}: nothing`;
@@ -310,7 +311,7 @@ function networkMap(figure, map) {
     const py = (y) => top + (h - y) * scale;
     plot.replaceChildren();
     const height = h * scale + 20;
-    const picture = svg("svg", { width, height, role: "img" }, plot);
+    const picture = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img" }, plot);
     svg("rect", { class: "area", x: left, y: top, width: w * scale, height: h * scale }, picture);
     svg("text", { x: left, y: height - 4 }, picture, `${format(w)} m × ${format(h)} m`);
     const many = map.stations.length > 12;
@@ -428,11 +429,42 @@ function sweepCharts(host, sweep) {
   return () => draws.forEach((draw) => draw());
 }
 
+// A box for each policy or trace, before the diagrams: whether its lines are shown in all of them. Lines are
+// the series of each label.
+function chooser(group, lines, diagrams) {
+  if (lines.size < 2) return;
+  const set = html("fieldset", { class: "chooser" });
+  diagrams.before(set);
+  html("legend", {}, set, "shown in all diagrams");
+  const boxes = [...lines].map(([label, series]) => {
+    const around = html("label", {}, set);
+    const box = html("input", { type: "checkbox" }, around);
+    lineKey(series, around);
+    html("span", {}, around, label);
+    const id = identity({ group }, { label });
+    box.addEventListener("change", () => {
+      if (box.checked) hidden.delete(id);
+      else hidden.add(id);
+      redraws.forEach((redraw) => redraw());
+    });
+    return { box, id };
+  });
+  const update = () => boxes.forEach(({ box, id }) => { box.checked = !hidden.has(id); });
+  redraws.push(update);
+  update();
+}
+
+const shared = data.charts.filter((chart) => chart.group === "traces").flatMap((chart) => chart.lines);
+chooser("traces", new Map(shared.map((line) => [line.label, line.series])), document.querySelector(".charts"));
 for (const figure of document.querySelectorAll("figure[data-chart]"))
   redraws.push(lineChart(figure, data.charts[figure.dataset.chart]));
 for (const figure of document.querySelectorAll("figure[data-map]"))
   redraws.push(networkMap(figure, data.maps[figure.dataset.map]));
-if (data.sweep) redraws.push(sweepCharts(document.getElementById("sweep"), data.sweep));
+if (data.sweep) {
+  const host = document.getElementById("sweep");
+  chooser("sweep", new Map(data.sweep.policies.map((policy, k) => [policy, k])), host);
+  redraws.push(sweepCharts(host, data.sweep));
+}
 let width = document.body.clientWidth;
 new ResizeObserver(() => {
   if (document.body.clientWidth === width) return;

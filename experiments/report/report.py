@@ -40,7 +40,7 @@ MAX_GROUPS = 12
 """Groups of a sweep whose comparison is shown."""
 
 _CONTROLS = (
-    "A click on a name hides a line; the cursor, or the arrow keys, read values. Dragging across a diagram, or +, "
+    "A click on a name, or its box above the diagrams where all share their names, hides a line; the cursor, or the arrow keys, read values. Dragging across a diagram, or +, "
     "zooms; a double click, or -, shows all again."
 )
 
