@@ -38,6 +38,7 @@ def plot_comparison(
         TraceError: there are more panels than a picture has room for, or than a page in print.
     """
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
     from matplotlib.lines import Line2D
 
     output = check_picture(output)
@@ -57,9 +58,8 @@ def plot_comparison(
         ]
         longest = max(len(policy.label) for one in comparisons for policy in one.policies)
         size = sheet.size(0.8 + 0.07 * longest + 2.5 * columns, 0.5 + sum(heights))
-        figure = Figure(figsize=size, layout="constrained")
-        if (engine := figure.get_layout_engine()) is not None:
-            engine.set(w_pad=0.08)  # inches; policies' names stand at the edge
+        # Policies' names stand at the edge, inches.
+        figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.08))
         parts = figure.subfigures(len(comparisons), squeeze=False, height_ratios=heights).ravel()
         for comparison, part, n in zip(comparisons, parts, rows, strict=True):
             heading(
