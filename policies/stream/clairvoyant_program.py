@@ -339,9 +339,8 @@ def _matrix(entries: Sequence[Entries], rows: int, columns: int) -> Any:
     """Sparse, of rows, columns and values."""
     from scipy.sparse import coo_matrix
 
-    parts = (
-        [np.concatenate(part) for part in zip(*entries, strict=True)] if entries else [[], [], []]
-    )
+    none = np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
+    parts = [np.concatenate(part) for part in zip(none, *entries, strict=True)]
     return coo_matrix((parts[2], (parts[0], parts[1])), shape=(rows, columns)).tocsr()
 
 

@@ -14,10 +14,10 @@ from ..convex_solver import solved
 
 
 def stretches(slots: int) -> list[int]:
-    """Lengths of stretches that make so many slots: one slot each at first, later a third of what lies before."""
+    """Lengths of stretches that make so many slots: one slot each at first, later half of what lies before."""
     lengths: list[int] = []
     while (before := sum(lengths)) < slots:
-        lengths.append(min(max(1, before // 3), slots - before))
+        lengths.append(min(max(1, before // 2), slots - before))
     return lengths
 
 
@@ -135,8 +135,11 @@ class LookaheadProgram:
         p = self._given
         p["local_cost"].value = local / cost
         p["sent_cost"].value = np.minimum(np.where(np.isfinite(sent), sent / cost, 1e4), 1e4)
-        most = np.where(np.isfinite(sent), wanted.sent_most, 0.0) / unit
-        p["local_most"].value, p["sent_most"].value = wanted.local_most / unit, most
+        # Limits that cannot be reached only spoil the solver's scaling.
+        total = (wanted.queue + wanted.coming[..., -1].sum(axis=0))[:, None] + unit
+        most = np.where(np.isfinite(sent), np.minimum(wanted.sent_most, total), 0.0) / unit
+        p["local_most"].value = np.minimum(wanted.local_most, total) / unit
+        p["sent_most"].value = most
         p["due"].value, p["queue"].value = wanted.due / unit, wanted.queue / unit
         for k, (coming, coming_due) in enumerate(
             zip(wanted.coming, wanted.coming_due, strict=True)
