@@ -13,6 +13,7 @@ its optimum is a lower bound of what any policy emits that is in time:
 What is left out makes it looser, never wrong: what devices share, stations' queues, batteries, failures.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -23,8 +24,11 @@ from ...simulator.core.elementary import LN_2, log2_each
 from ...simulator.network.network import Network
 from ...simulator.stream.green_problem import SamplePath
 
-Rows: TypeAlias = tuple[Any, FloatArray, Any, FloatArray]
-"""Sparse rows and right-hand sides of a program: of inequalities and of equalities."""
+Entries: TypeAlias = tuple[IntArray, IntArray, FloatArray]
+"""Rows, columns and values of a sparse matrix."""
+
+_Partial: TypeAlias = tuple[IntArray, int, FloatArray, float]
+"""Chains, the slot, their bits that are due by a moment in it, and the share of the slot until then."""
 
 MOST_VARIABLES = 400_000
 """Of a program: it is for small networks."""
@@ -63,6 +67,25 @@ class Instance:
     local_most: FloatArray
     sent_most: FloatArray
     station: IntArray
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a program that do not change, and bounds of its variables.
+
+    Attributes:
+        upper: sparse rows, of inequalities.
+        limit: their right-hand sides.
+        equal: sparse rows, equal to zero.
+        low: of variables.
+        top: of variables.
+    """
+
+    upper: Any
+    limit: FloatArray
+    equal: Any
+    low: FloatArray
+    top: FloatArray
 
 
 @dataclass(frozen=True)
@@ -118,6 +141,10 @@ def instance_of(network: Network, path: SamplePath, r: int) -> Instance:
 class Program:
     """The linear program of an instance, or one whose solution a run can carry out.
 
+    A device's tasks are parted into chains, in each of which who comes first is due first: one for each class. What
+    leaves of a chain, in order, is one curve between what has come of it and what is due of it, so that
+    variables are of chains and slots, not of tasks.
+
     Args:
         instance: of it.
         carried_out: bits leave in time to be sent, and are executed a slot later, whether or not they are
@@ -132,33 +159,47 @@ class Program:
         self, instance: Instance, *, carried_out: bool = False, forbidden: BoolArray | None = None
     ) -> None:
         self._of = one = instance
-        self._shape = one.local_cost.shape
-        devices = self._shape[1]
-        last = one.due_slot - 1 if carried_out else one.due_slot
-        if carried_out:
-            last = last - (one.due_share < 1.0)
-        spans = np.maximum(last - one.first + 1, 0)
-        if (count := 2 * int(spans.sum())) > MOST_VARIABLES:
+        self._shape = slots, devices = one.local_cost.shape
+        chain, of_chain = _chains(one)
+        last = one.due_slot - (1 + (one.due_share < 1.0) if carried_out else 0)
+        self._possible = bool((last >= one.first).all())
+        count = 3 * slots * len(of_chain)
+        if count > MOST_VARIABLES:
             raise ValueError(
                 f"{count:,} variables; clairvoyant plans at most {MOST_VARIABLES:,}: fewer devices, slots "
-                "or tasks, or shorter deadlines"
+                "or kinds of deadlines"
             )
-        self._task = np.repeat(np.arange(len(spans)), spans)
-        begin = np.concatenate([[0], spans.cumsum()[:-1]]).astype(int)
-        self._slot = np.arange(len(self._task)) - begin[self._task] + one.first[self._task]
-        self._at = self._slot * devices + one.device[self._task]
-        ends = one.due_slot - (0 if carried_out else 1)
-        may = self._slot <= np.minimum(last, ends)[self._task]
+        # (C, T) bits of a chain that can have left by the end of a slot, and that must.
+        self._come, self._due = np.zeros((2, len(of_chain), slots))
+        np.add.at(self._come, (chain, np.minimum(one.first, slots - 1)), one.bits)
+        np.add.at(self._due, (chain, np.maximum(last, 0)), one.bits)
+        self._come, self._due = self._come.cumsum(axis=1), self._due.cumsum(axis=1)
+        self._cell = np.arange(slots) * devices + of_chain[:, None]
         cost = one.sent_cost.reshape(-1).copy()
         if forbidden is not None:
             cost = np.where(forbidden.reshape(-1), np.inf, cost)
         self._sent_cost = cost
-        self._sends = np.flatnonzero(may & np.isfinite(cost[self._at]))
-        self._partial = [] if carried_out else list(np.flatnonzero(one.due_share < 1.0))
+        self._carried_out = carried_out
+        self._partial = [] if carried_out else self._partial_rows(chain, of_chain)
+
+    def _partial_rows(self, chain: IntArray, of_chain: IntArray) -> list[_Partial]:
+        """Of each moment within a slot at which something is due, who has how much due in the slot by then."""
+        one, found = self._of, []
+        for task in np.flatnonzero(one.due_share < 1.0):
+            t = one.due_slot[task]
+            by = (one.device == one.device[task]) & (one.due_slot == t)
+            by &= one.due_share <= one.due_share[task]
+            due = np.bincount(chain[by], one.bits[by], len(of_chain))
+            some = np.flatnonzero(due)
+            before = self._due[some, t - 1] if t > 0 else np.zeros(len(some))
+            found.append((some, int(t), before + due[some], float(one.due_share[task])))
+        return found
 
     def solve(self) -> Optimum | None:
         """Tangents are added where the cube is above them; None if not all can be in time."""
         one = self._of
+        if not self._possible:
+            return None
         cells = one.local_cost.size
         most = np.broadcast_to(one.local_most, self._shape).reshape(-1)
         unit = max(float(one.bits.mean()) if len(one.bits) else 1.0, 1.0)
@@ -180,92 +221,127 @@ class Program:
         return Optimum(bound, value, local.reshape(self._shape), sent.reshape(self._shape))
 
     def _base(self, unit: float) -> Rows:
-        """Rows that do not change: A_ub, b_ub, A_eq, b_eq. Columns: tasks' bits, L, S, E."""
-        from scipy.sparse import coo_matrix
+        """Rows that do not change: A_ub, b_ub, A_eq, b_eq, and bounds of variables.
 
-        one, cells = self._of, self._of.local_cost.size
-        n, m = len(self._task), len(self._sends)
-        columns = n + m + 3 * cells
-        local_at, sent_at = n + m, n + m + cells
-        # All bits of a task leave.
-        rows = np.concatenate([self._task, self._task[self._sends]])
-        equal = coo_matrix(
-            (np.ones(n + m), (rows, np.arange(n + m))), shape=(len(one.bits), columns)
-        ).tocsr()
-        # What tasks take of a CPU and of a radio in a slot is no more than these do.
-        rows = np.concatenate(
-            [self._at, np.arange(cells), cells + self._at[self._sends], cells + np.arange(cells)]
+        Columns: of chains and slots what has left, what is executed, what is sent; of cells L, S, E; and of
+        moments within a slot and chains what is left for the slot.
+        """
+        one, cells, size = self._of, self._of.local_cost.size, self._come.size
+        k, slot = np.arange(size), np.tile(np.arange(self._shape[0]), len(self._come))
+        cell, ones = self._cell.reshape(-1), np.ones(size)
+        left, local, sent, l, s = k, size + k, 2 * size + k, 3 * size, 3 * size + cells
+        rest, columns = (
+            3 * size + 3 * cells,
+            3 * (size + cells) + sum(len(p[0]) for p in self._partial),
         )
-        cols = np.concatenate(
-            [
-                np.arange(n),
-                local_at + np.arange(cells),
-                n + np.arange(m),
-                sent_at + np.arange(cells),
-            ]
+        later = k[slot > 0]
+        # What has left grows by what is executed and sent.
+        ones_later = np.ones(len(later))
+        equal = _matrix(
+            [(k, left, ones), (later, later - 1, -ones_later), (k, local, -ones), (k, sent, -ones)],
+            size,
+            columns,
         )
-        values = np.concatenate([np.ones(n), -np.ones(cells), np.ones(m), -np.ones(cells)])
-        entries = [(rows, cols, values)]
-        count = 2 * cells
-        due = one.due_slot + one.due_share
-        for task in self._partial:
-            i, t = one.device[task], one.due_slot[task]
-            same = np.flatnonzero(
-                (self._at == t * len(one.local_most) + i) & (due[self._task] <= due[task])
-            )
-            if len(same):
-                at = np.concatenate([same, [local_at + t * len(one.local_most) + i]])
-                share = np.concatenate([np.ones(len(same)), [-one.due_share[task]]])
-                entries.append((np.full(len(at), count), at, share))
-                count += 1
-        r, c, v = (np.concatenate(parts) for parts in zip(*entries, strict=True))
-        upper = coo_matrix((v, (r, c)), shape=(count, columns)).tocsr()
-        return upper, np.zeros(count), equal, one.bits / unit
+        low, top = np.zeros(columns), np.full(columns, np.inf)
+        top[:size] = self._come.reshape(-1) / unit
+        low[:size] = np.minimum(self._due.reshape(-1) / unit, top[:size])
+        most = np.broadcast_to(one.local_most, self._shape).reshape(-1) / unit
+        sent_most = np.where(np.isfinite(self._sent_cost), one.sent_most.reshape(-1), 0.0) / unit
+        top[local], top[sent], top[l : l + cells], top[s : s + cells] = (
+            most[cell], sent_most[cell], most, sent_most
+        )  # fmt: skip
+        top[s + cells : s + 2 * cells] = most**3
+        # What all chains take of a CPU and of a radio in a slot is no more than these do.
+        each, less = np.arange(cells), -np.ones(cells)
+        above: list[Entries] = [
+            (cell, local, ones), (each, l + each, less),
+            (cells + cell, sent, ones), (cells + each, s + each, less),
+        ]  # fmt: skip
+        limit, count = np.zeros(2 * cells), 2 * cells
+        if not self._carried_out:
+            # What is sent in the slot in which something is due is not of that: due + sent <= left.
+            above += [(count + k, sent, ones), (count + k, left, -ones)]
+            limit, count = np.concatenate([limit, -self._due.reshape(-1) / unit]), count + size
+        for some, t, due, share in self._partial:
+            # due - left before <= rest, sum of rests <= share of L.
+            n, own = len(some), np.arange(len(some))
+            top[rest : rest + n] = due / unit
+            above.append((count + own, rest + own, -np.ones(n)))
+            if t > 0:
+                above.append((count + own, some * self._shape[0] + t - 1, -np.ones(n)))
+            at = np.concatenate([rest + own, [l + cell[some[0] * self._shape[0] + t]]])
+            above.append((np.full(n + 1, count + n), at, np.concatenate([np.ones(n), [-share]])))
+            limit = np.concatenate([limit, -due / unit, [0.0]])
+            count, rest = count + n + 1, rest + n
+        return Rows(_matrix(above, count, columns), limit, equal, low, top)
 
     def _solved(
-        self,
-        base: Rows,
-        at: IntArray,
-        where: FloatArray,
-        unit: float,
+        self, base: Rows, at: IntArray, where: FloatArray, unit: float
     ) -> tuple[FloatArray, FloatArray, float, FloatArray] | None:
         """(T N,) bits executed, g by the tangents, the dual's value in g, (T N,) bits sent."""
         from scipy.optimize import linprog
-        from scipy.sparse import coo_matrix, vstack
+        from scipy.sparse import vstack
 
-        one, cells = self._of, self._of.local_cost.size
-        n, m = len(self._task), len(self._sends)
+        one, cells, l = self._of, self._of.local_cost.size, 3 * self._come.size
         cube = one.local_cost.reshape(-1) * unit**3
         finite = np.isfinite(self._sent_cost)
         linear = np.where(finite, self._sent_cost, 0.0) * unit
         gram = max(float(np.median(np.concatenate([cube, linear[finite]]))), 1e-300)
         # 3 a p^2 L - E <= 2 a p^3 at each point p; E in units of its own cell's cube.
         k = np.arange(len(at))
-        rows = np.concatenate([k, k])
-        cols = np.concatenate([n + m + at, n + m + 2 * cells + at])
-        values = np.concatenate([3.0 * where**2, -np.ones(len(at))])
-        upper, limit, equal, bits = base
-        upper = vstack(
-            [upper, coo_matrix((values, (rows, cols)), shape=(len(at), equal.shape[1]))]
-        ).tocsr()
-        limit = np.concatenate([limit, 2.0 * where**3])
-        cost = np.concatenate([np.zeros(n + m + cells), linear / gram, cube / gram])
-        most = np.broadcast_to(one.local_most, self._shape).reshape(-1) / unit
-        sent_most = np.where(finite, one.sent_most.reshape(-1), 0.0) / unit
-        top = np.concatenate([np.full(n + m, np.inf), most, sent_most, np.full(cells, np.inf)])
-        bounds: Any = np.stack([np.zeros(len(top)), top], axis=1)
-        result = linprog(cost, upper, limit, equal, bits, bounds, method="highs")
+        tangents = [(k, l + at, 3.0 * where**2), (k, l + 2 * cells + at, -np.ones(len(at)))]
+        columns = base.equal.shape[1]
+        upper = vstack([base.upper, _matrix(tangents, len(at), columns)]).tocsr()
+        limit = np.concatenate([base.limit, 2.0 * where**3])
+        cost = np.zeros(columns)
+        cost[l + cells : l + 3 * cells] = np.concatenate([linear, cube]) / gram
+        equals = np.zeros(base.equal.shape[0])
+        bounds: Any = np.stack([base.low, base.top], axis=1)
+        result = linprog(cost, upper, limit, base.equal, equals, bounds, method="highs")
         if result.status != 0:
             return None
-        # By weak duality: the multipliers of rows and of bounds bound the optimum from below.
-        rest = cost - upper.T @ result.ineqlin.marginals - equal.T @ result.eqlin.marginals
-        with_bound = np.where(
-            np.isfinite(top), np.minimum(rest, 0.0) * np.where(np.isfinite(top), top, 0.0), 0.0
+        # By weak duality: the multipliers of rows, all of one sign, and of bounds bound the optimum from below.
+        above = np.minimum(result.ineqlin.marginals, 0.0)
+        rest = cost - upper.T @ above - base.equal.T @ result.eqlin.marginals
+        dual = (
+            limit @ above
+            + (np.maximum(rest, 0.0) * base.low + np.minimum(rest, 0.0) * base.top).sum()
         )
-        dual = limit @ result.ineqlin.marginals + bits @ result.eqlin.marginals + with_bound.sum()
         x: Any = result.x
-        local, sent = x[n + m : n + m + cells] * unit, x[n + m + cells : n + m + 2 * cells] * unit
-        return local, x[n + m + 2 * cells :] * cube, float(dual * gram), sent
+        parts = x[l : l + 3 * cells].reshape(3, cells)
+        return parts[0] * unit, parts[2] * cube, float(dual * gram), parts[1] * unit
+
+
+def _chains(one: Instance) -> tuple[IntArray, IntArray]:
+    """(n,) the chain of each task, and (C,) the device of each chain: as few as there can be."""
+    chain = np.zeros(len(one.bits), np.int64)
+    of_chain: list[int] = []
+    latest: list[float] = []
+    due = one.due_slot + one.due_share
+    for task in np.lexsort((due, one.first, one.device)):
+        device = int(one.device[task])
+        fits = [
+            (latest[c], c)
+            for c in range(len(of_chain))
+            if of_chain[c] == device and latest[c] <= due[task]
+        ]
+        if fits:
+            c = max(fits)[1]
+        else:
+            c = len(of_chain)
+            of_chain.append(device)
+            latest.append(0.0)
+        chain[task], latest[c] = c, float(due[task])
+    return chain, np.array(of_chain, np.int64)
+
+
+def _matrix(entries: Sequence[Entries], rows: int, columns: int) -> Any:
+    """Sparse, of rows, columns and values."""
+    from scipy.sparse import coo_matrix
+
+    none = np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
+    parts = [np.concatenate(part) for part in zip(none, *entries, strict=True)]
+    return coo_matrix((parts[2], (parts[0], parts[1])), shape=(rows, columns)).tocsr()
 
 
 def least_emission(instance: Instance) -> Optimum | None:

@@ -1,18 +1,20 @@
 """Model-predictive control of emission: a convex program over a forecast's horizon, solved anew as it rolls."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal, TypeAlias, get_args
 
 import numpy as np
 
 from ...simulator.core.arrays import FloatArray
 from ...simulator.core.randomness import Generators
 from ...simulator.network.network import Network
+from ...simulator.stream.deadlines import TaskClass
 from ...simulator.stream.decision import Decision
 from ...simulator.stream.green_observation import GreenObservation
+from ...simulator.stream.green_problem import SamplePath
 from ...simulator.stream.observation import Observation
 from ...simulator.stream.problem import DriftPlusPenalty
-from .lookahead_program import LookaheadProgram, Wanted, stretches
+from .lookahead_program import LookaheadProgram, Planned, Wanted, stretches
 from .targets import (
     check_deadlines,
     edge_j,
@@ -21,6 +23,8 @@ from .targets import (
     own_gain,
     serve,
 )
+
+Expect: TypeAlias = Literal["mean", "nothing", "known"]
 
 HARDLY_GREENER = 1.02
 """Who has its station to itself also sends what is planned for slots that are no greener than by this."""
@@ -36,12 +40,18 @@ class Lookahead:
     intensity, or without one that of now, and mean gains. A device's own intensity stays what it is.
 
     Args:
-        expect: tasks are expected to come as they did so far; else it plans with those that are there.
+        expect: what is expected to come. "mean": as much in each slot as so far; "nothing": it plans with the
+            tasks that are there; "known": those that will come, as where work has a timetable.
+
+    Raises:
+        ValueError: another `expect`.
     """
 
     remembers: ClassVar[tuple[str, ...]] = ("_gain", "_arrived", "_slots")
 
-    def __init__(self, expect: bool = True) -> None:
+    def __init__(self, expect: Expect = "mean") -> None:
+        if expect not in (allowed := get_args(Expect)):
+            raise ValueError(f"expect: {expect!r}; allowed: {', '.join(map(repr, allowed))}")
         self._expect = expect
 
     def check(self, network: Network, problem: DriftPlusPenalty) -> None:
@@ -64,6 +74,13 @@ class Lookahead:
         self._gain = np.zeros(network.device_shape)
         self._arrived = np.zeros(network.device_shape)
         self._slots = 0
+        self._known: KnownTasks | None = None
+        if self._expect == "known":
+            if problem.foresee is None:
+                raise ValueError(
+                    'lookahead: expect = "known", and nobody knows here what will come'
+                )
+            self._known = KnownTasks(network, problem.foresee(), self._classes)
 
     def decide(self, observation: Observation) -> Decision:
         """The first slot of the plan, in all replications."""
@@ -77,16 +94,18 @@ class Lookahead:
         station_g, device_g = self._intensities(seen, lengths)
         wanted = self._wanted(seen, gain, station_g, device_g, lengths)
         if (program := self._programs.get(len(lengths))) is None:
-            program = LookaheadProgram(network.devices, network.stations, lengths)
+            program = LookaheadProgram(
+                network.devices, network.stations, lengths, len(self._classes)
+            )
             self._programs[len(lengths)] = program
         local, sent = np.zeros(network.device_shape), np.zeros(network.device_shape)
         failed = np.zeros(network.replications)
         for r, one in enumerate(wanted):
             if not seen.queue_bits[r].any():
                 continue
-            plan, radio, found = program.solve(one)
-            failed[r] = not found
-            local[r], sent[r] = self._now(one, plan, radio, seen.pressing_bits[r])
+            plan = program.solve(one)
+            failed[r] = not plan.found
+            local[r], sent[r] = self._now(one, plan, seen.due_bits[r])
         return serve(network, seen, local, sent, {"failed_solves": failed})
 
     def _horizon(self, seen: GreenObservation) -> int:
@@ -141,54 +160,87 @@ class Lookahead:
                 most[r] * slots,
                 np.where(there[r][:, None], by_end[r], 0.0),
                 seen.queue_bits[r],
-                coming[r],
-                coming_due[r],
+                coming[:, r],
+                coming_due[:, r],
                 seen.cells.station[r],
             )
             for r in range(network.replications)
         ]
 
     def _coming(self, seen: GreenObservation, ends: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """(R, N, H) bits that will have come, and those of them that have to have left, by ends of stretches."""
+        """(K, R, N, H) bits that will have come, and of them those that are due, by ends of stretches."""
+        if self._known is not None:
+            return self._known.after(seen.slot, ends)
         count, all_mean = self._slots, self._arrived.mean(axis=1, keepdims=True)
         mean = (self._arrived + KNOWN_SLOTS * all_mean / count) / (count + KNOWN_SLOTS)
-        mean = np.where(seen.cells.present & self._expect, mean, 0.0)[..., None]
-        due = np.zeros(len(ends))
-        for one in self._classes:
-            # Come in the middle of a slot in the mean, gone in time to be sent.
-            wait = one.deadline_s / self._network.slot_s - 1.5
-            due += one.share * np.maximum(ends - np.maximum(wait, 1.0), 0.0)
-        return mean * (ends - 1.0), mean * np.minimum(due, ends - 1.0)
+        mean = np.where(seen.cells.present & (self._expect == "mean"), mean, 0.0)[..., None]
+        # Come in the middle of a slot in the mean, gone by the last whole slot that its device has for it.
+        waits = [max(one.deadline_s / self._network.slot_s - 0.5, 1.0) for one in self._classes]
+        coming = [one.share * mean * (ends - 1.0) for one in self._classes]
+        due = [
+            one.share * mean * np.maximum(ends - wait, 0.0)
+            for one, wait in zip(self._classes, waits, strict=True)
+        ]
+        return np.stack(coming), np.stack(due)
 
-    def _now(
-        self, one: Wanted, local: FloatArray, radio: FloatArray, pressing: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """(N,) bits executed and sent now, of a plan of (N, H).
+    def _now(self, one: Wanted, plan: Planned, due: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(N,) bits executed and sent now, of a plan, with (N, L) bits due.
 
-        At each station one device sends, that which has most of it to send; and all who have to.
+        At each station one device sends, that which has most of it to send; and all who have to. Who has bits
+        that only its CPU has in time sends nothing: CPU and radio draw from the same head of the queue.
         """
         now, a = one.sent_cost[:, :1], one.local_cost[:, 0]
         near = np.logical_and.accumulate(one.sent_cost * HARDLY_GREENER >= now, axis=1)
-        bits = np.where(near, radio, 0.0).sum(axis=1)
-        bits = np.where(radio[:, 0] > 1e-3 * bits, np.minimum(bits, one.sent_most[:, 0]), 0.0)
+        bits = np.where(near, plan.sent, 0.0).sum(axis=1)
+        bits = np.where(plan.sent[:, 0] > 1e-3 * bits, np.minimum(bits, one.sent_most[:, 0]), 0.0)
         # A CPU does what costs it no more at the margin than a radio whose station two share.
         dear = 2.0 * np.minimum(now[:, 0], 1e200)
         least = np.sqrt(np.divide(dear, 3.0 * a, out=np.full(len(a), np.inf), where=a > 0.0))
         most = one.local_most[:, 0]
-        own = np.maximum(local[:, 0], np.minimum(pressing, np.minimum(least, most)))
-        must = np.minimum(np.maximum(pressing - own, 0.0), one.sent_most[:, 0])
-        own = np.maximum(own, np.minimum(pressing - must, most))
-        sent = must.copy()
+        own = np.maximum(plan.local[:, 0], np.minimum(due[:, 0], most))
+        alone = due[:, 0] > 1.0
+        bits = np.where(alone, 0.0, bits)
+        # In the next slot a CPU does again what is left, or it is sent now.
+        rest = due[:, :2].sum(axis=1) - own - np.where(alone, most, np.minimum(least, most))
+        sent = np.minimum(np.maximum(rest, 0.0), one.sent_most[:, 0])
         for station in np.unique(one.station):
             of = np.flatnonzero(one.station == station)
-            if not (must[of] > 0.0).any():
-                best = of[np.argmax(bits[of])]
-                sent[best] = bits[best]
-                own[best] = max(local[best, 0], min(pressing[best] - bits[best], most[best]))
-            else:
-                best = of[np.argmax(must[of])]
-                sent[best] = max(sent[best], bits[best])
-        return np.minimum(own, one.queue), np.minimum(sent, one.queue)
+            best = of[np.argmax(sent[of] if (sent[of] > 0.0).any() else bits[of])]
+            sent[best] = max(sent[best], bits[best])
+        # A hair more than solver and rounding are wrong by, so that nothing is late by that.
+        return np.minimum(own, one.queue) * (1.0 + 1e-6), np.minimum(sent, one.queue)
+
+
+class KnownTasks:
+    """Bits of each class that come and are due, summed up over slots.
+
+    Args:
+        network: of the devices.
+        path: what will happen.
+        classes: K of them.
+    """
+
+    def __init__(self, network: Network, path: SamplePath, classes: Sequence[TaskClass]) -> None:
+        tasks, slots = path.tasks, len(path.gain)
+        shape = (len(classes), *network.device_shape, slots + 1)
+        wait_s = tasks["deadline_s"] - tasks["arrival_s"]
+        limits = np.array([one.deadline_s for one in classes])
+        apart = np.abs(np.minimum(wait_s, 1e18)[:, None] - np.minimum(limits, 1e18))
+        where = apart.argmin(axis=1), tasks["replication"], tasks["device"]
+        first = (tasks["arrival_s"] / network.slot_s).astype(int) + 1
+        last = np.minimum(tasks["deadline_s"] / network.slot_s, slots + 2.0).astype(int) - 1
+        self._come, self._due = np.zeros(shape), np.zeros(shape)
+        np.add.at(self._come, (*where, np.minimum(first, slots)), tasks["bits"])
+        np.add.at(self._due, (*where, np.clip(last, 0, slots)), tasks["bits"])
+        self._come, self._due = self._come.cumsum(axis=3), self._due.cumsum(axis=3)
+        # What is due after the run is never due.
+        self._due[..., slots] = self._due[..., slots - 1]
+
+    def after(self, slot: int, ends: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(K, R, N, H) bits that come after a slot's begin, by ends of stretches from it on; and that are due."""
+        at = np.minimum(slot + ends.astype(int) - 1, self._come.shape[3] - 1)
+        here = self._come[..., slot, None]
+        return self._come[..., at] - here, np.maximum(self._due[..., at] - here, 0.0)
 
 
 def stretch_forecast(seen: GreenObservation, slot_s: float, lengths: Sequence[int]) -> FloatArray:

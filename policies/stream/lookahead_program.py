@@ -14,10 +14,10 @@ from ..convex_solver import solved
 
 
 def stretches(slots: int) -> list[int]:
-    """Lengths of stretches that make so many slots: one slot each at first, later a third of what lies before."""
+    """Lengths of stretches that make so many slots: one slot each at first, later half of what lies before."""
     lengths: list[int] = []
     while (before := sum(lengths)) < slots:
-        lengths.append(min(max(1, before // 3), slots - before))
+        lengths.append(min(max(1, before // 2), slots - before))
     return lengths
 
 
@@ -30,10 +30,10 @@ class Wanted:
         sent_cost: (N, H) of a bit that is sent.
         local_most: (N, H) bits that a CPU executes.
         sent_most: (N, H) bits that a radio sends alone.
-        due: (N, H) bits of the queue that have to have left by the end of each stretch.
+        due: (N, H) bits of the queue that have to be executed by the end of each stretch, or sent a slot earlier.
         queue: (N,) bits.
-        coming: (N, H) bits that will have arrived, and can leave, by then.
-        coming_due: (N, H) bits of these that have to have left by then.
+        coming: (K, N, H) bits of each class that will have arrived, and can leave, by then.
+        coming_due: (K, N, H) bits of these that have to have left by then.
         station: (N,) of each device.
     """
 
@@ -48,6 +48,21 @@ class Wanted:
     station: Any
 
 
+@dataclass(frozen=True)
+class Planned:
+    """What solves it: (N, H) bits.
+
+    Attributes:
+        local: executed by devices.
+        sent: of those that wait now.
+        found: whether the solver found them; else bits are executed as evenly as deadlines allow.
+    """
+
+    local: FloatArray
+    sent: FloatArray
+    found: bool
+
+
 _LATE_COST = 1e3
 """Of a bit that is late, in units of a usual bit's cost: what cannot be in time is as little as can be."""
 
@@ -56,57 +71,62 @@ class LookaheadProgram:
     """Least cost over the horizon; who is late makes it no less feasible.
 
     Minimise sum a l^3 + b s + 1e3 late, with l and s the bits that each device executes and sends in each
-    stretch, and y those of them that wait now: what leaves of the queue and of what comes is no more than
-    is there, and no less than has to. At a station sum s / s_most <= 1, so that each has it to itself for
+    stretch, and what of them is of those that wait now, and of each class that comes: of each no more leaves
+    than is there, and no less than has to. In the last slot of what waits now a device executes, and
+    sends nothing of it. At a station sum s / s_most <= 1, so that each has it to itself for
     as long as it needs it: a CPU that two share costs as much for each as for both.
 
     Args:
         devices: N.
         stations: B.
         slots: of each of the H stretches.
+        classes: K.
     """
 
-    def __init__(self, devices: int, stations: int, slots: list[int]) -> None:
+    def __init__(self, devices: int, stations: int, slots: list[int], classes: int) -> None:
         import cvxpy as cp
 
+        self._slots = np.array(slots)
         shape = (devices, len(slots))
-        names = (
-            "local_cost",
-            "sent_cost",
-            "local_most",
-            "sent_most",
-            "due",
-            "coming",
-            "coming_due",
-        )
+        names = ("local_cost", "sent_cost", "local_most", "sent_most", "due")
         self._given = {name: cp.Parameter(shape, nonneg=True) for name in names}
         self._given["queue"] = cp.Parameter(devices, nonneg=True)
         self._given["share"] = cp.Parameter((stations, devices), nonneg=True)
+        for k in range(classes):
+            self._given[f"coming {k}"] = cp.Parameter(shape, nonneg=True)
+            self._given[f"coming_due {k}"] = cp.Parameter(shape, nonneg=True)
         p = self._given
-        self._local, self._sent = cp.Variable(shape, nonneg=True), cp.Variable(shape, nonneg=True)
-        waiting, late = cp.Variable(shape, nonneg=True), cp.Variable(shape, nonneg=True)
-        leaving = self._local + self._sent
-        of_queue, of_coming = cp.cumsum(waiting, axis=1), cp.cumsum(leaving - waiting, axis=1)
+        self._local, sent = cp.Variable(shape, nonneg=True), cp.Variable(shape, nonneg=True)
+        executed, self._sent = cp.Variable(shape, nonneg=True), cp.Variable(shape, nonneg=True)
+        late = cp.Variable(shape, nonneg=True)
+        of_queue = cp.cumsum(executed + self._sent, axis=1)
+        limits = [
+            self._local <= p["local_most"],
+            sent <= p["sent_most"],
+            executed <= self._local,
+            self._sent <= sent,
+            of_queue - self._sent @ np.diag(1.0 / self._slots) + late >= p["due"],
+            of_queue[:, -1] <= p["queue"],
+            p["share"] @ sent <= self._slots,
+        ]
+        rest = self._local + sent - executed - self._sent
+        for k in range(classes):
+            leaving = rest
+            if k < classes - 1:
+                leaving = cp.Variable(shape, nonneg=True)
+                rest = rest - leaving
+            left = cp.cumsum(leaving, axis=1)
+            limits += [left <= p[f"coming {k}"], left + late >= p[f"coming_due {k}"]]
+        limits.append(rest >= 0.0)
         cost = cp.sum(cp.multiply(p["local_cost"], cp.power(self._local, 3)))
-        cost += cp.sum(cp.multiply(p["sent_cost"], self._sent)) + _LATE_COST * cp.sum(late)
-        self._problem = cp.Problem(
-            cp.Minimize(cost),
-            [
-                self._local <= p["local_most"],
-                self._sent <= p["sent_most"],
-                waiting <= leaving,
-                of_queue + late >= p["due"],
-                of_queue[:, -1] <= p["queue"],
-                of_coming <= p["coming"],
-                of_coming + late >= p["coming_due"],
-                p["share"] @ self._sent <= np.array(slots),
-            ],
-        )
+        cost += cp.sum(cp.multiply(p["sent_cost"], sent)) + _LATE_COST * cp.sum(late)
+        self._problem = cp.Problem(cp.Minimize(cost), limits)
 
-    def solve(self, wanted: Wanted) -> tuple[FloatArray, FloatArray, bool]:
-        """(N, H) bits executed and sent in each stretch, and whether the solver found them; else zeros."""
+    def solve(self, wanted: Wanted) -> Planned:
+        """The plan."""
         n, h = wanted.local_cost.shape
-        unit = max(float((wanted.due[:, -1] + wanted.coming_due[:, -1]).mean()) / h, 1.0)
+        due = wanted.due[:, -1] + wanted.coming_due[..., -1].sum(axis=0)
+        unit = max(float(due.mean()) / h, 1.0)
         local, sent = wanted.local_cost * unit**3, wanted.sent_cost * unit
         some = np.concatenate(
             [local[:, :1], np.where(np.isfinite(sent), sent, np.inf)[:, :1]], axis=1
@@ -115,10 +135,16 @@ class LookaheadProgram:
         p = self._given
         p["local_cost"].value = local / cost
         p["sent_cost"].value = np.minimum(np.where(np.isfinite(sent), sent / cost, 1e4), 1e4)
-        most = np.where(np.isfinite(sent), wanted.sent_most, 0.0) / unit
-        p["local_most"].value, p["sent_most"].value = wanted.local_most / unit, most
+        # Limits that cannot be reached only spoil the solver's scaling.
+        total = (wanted.queue + wanted.coming[..., -1].sum(axis=0))[:, None] + unit
+        most = np.where(np.isfinite(sent), np.minimum(wanted.sent_most, total), 0.0) / unit
+        p["local_most"].value = np.minimum(wanted.local_most, total) / unit
+        p["sent_most"].value = most
         p["due"].value, p["queue"].value = wanted.due / unit, wanted.queue / unit
-        p["coming"].value, p["coming_due"].value = wanted.coming / unit, wanted.coming_due / unit
+        for k, (coming, coming_due) in enumerate(
+            zip(wanted.coming, wanted.coming_due, strict=True)
+        ):
+            p[f"coming {k}"].value, p[f"coming_due {k}"].value = coming / unit, coming_due / unit
         share = np.zeros(p["share"].shape)
         alone = wanted.sent_most[:, 0] / unit
         share[wanted.station, np.arange(n)] = np.divide(
@@ -126,8 +152,9 @@ class LookaheadProgram:
         )
         p["share"].value = share
         if not solved(self._problem, rough=True):
-            return np.zeros((n, h)), np.zeros((n, h)), False
-        return (
+            evenly = (wanted.due / self._slots.cumsum()).max(axis=1, keepdims=True) * self._slots
+            return Planned(evenly, np.zeros((n, h)), False)
+        return Planned(
             np.maximum(self._local.value, 0.0) * unit,
             np.maximum(self._sent.value, 0.0) * unit,
             True,

@@ -92,6 +92,15 @@ def serve(
     )
 
 
+def leaving_bits(seen: GreenObservation) -> FloatArray:
+    """(R, N, L - 1) bits of the queue by the slots left in which they can still be sent in time."""
+    bits = seen.due_bits
+    found: FloatArray = np.concatenate(
+        [bits[..., :2].sum(axis=2, keepdims=True), bits[..., 2:]], axis=2
+    )
+    return found
+
+
 def at_own(column: FloatArray, seen: GreenObservation) -> FloatArray:
     """(R, N) of (B,) or (R, B): that of each device's station."""
     return seen.cells.at_station(np.broadcast_to(column, seen.cells.shape))

@@ -18,7 +18,15 @@ from ...simulator.stream.green_problem import LEAST_G_PER_J
 from ...simulator.stream.observation import Observation
 from ...simulator.stream.problem import DriftPlusPenalty
 from .lookahead import slot_forecast
-from .targets import check_deadlines, edge_j, least_sent_j, most_sent_bits, own_gain, serve
+from .targets import (
+    check_deadlines,
+    edge_j,
+    least_sent_j,
+    leaving_bits,
+    most_sent_bits,
+    own_gain,
+    serve,
+)
 
 
 class WaitAwhile:
@@ -65,8 +73,9 @@ class WaitAwhile:
         assert isinstance(observation, GreenObservation)
         seen, network = observation, self._network
         gain, cells = own_gain(seen), seen.cells
-        slots = seen.due_bits.shape[2]
-        due = np.minimum(seen.due_bits.cumsum(axis=2), seen.queue_bits[..., None])
+        leaving = leaving_bits(seen)
+        slots = leaving.shape[2]
+        due = np.minimum(leaving.cumsum(axis=2), seen.queue_bits[..., None])
         pieces = np.ceil(self._share * np.arange(1, slots + 1))
         forecast = slot_forecast(seen, network.slot_s, slots)
         leaves = (due / pieces).max(axis=2)
@@ -96,7 +105,7 @@ class WaitAwhile:
     def _begins(self, seen: GreenObservation, forecast: FloatArray) -> BoolArray:
         """(R, N) whether the greenest piece of the forecast begins now, or the last that is in time."""
         slots = forecast.shape[2]
-        bits = seen.due_bits
+        bits = leaving_bits(seen)
         total = np.maximum(bits.sum(axis=2), 1.0)
         left = (bits * np.arange(1, slots + 1)).sum(axis=2) / total
         length = np.clip(np.ceil(self._share * left), 1, slots).astype(int)[..., None]

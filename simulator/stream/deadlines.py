@@ -27,7 +27,7 @@ _LATE = OUTCOMES.index("late")
 def due_slots(classes: Sequence["TaskClass"], slot_s: float) -> int:
     """L, how many numbers `UrgentFirst.due_bits` gives: up to the longest deadline; 0 without any."""
     finite = [one.deadline_s for one in classes if one.deadline_s < np.inf]
-    return min(int(max(finite) / slot_s) + 1, MOST_DUE_SLOTS) + 1 if finite else 0
+    return min(int(max(finite) / slot_s) + 2, MOST_DUE_SLOTS) + 1 if finite else 0
 
 
 @dataclass(frozen=True)
@@ -161,9 +161,9 @@ class UrgentFirst(TaskLedger):
         return found
 
     def due_bits(self, slot: int, leads: int) -> FloatArray:
-        """(R, N, L) bits at devices by the slots left until they have to leave; the last: so many or more."""
+        """(R, N, L) bits at devices by the slots left in which these can execute them; the last: so many or more."""
         found = np.zeros((*self._shape, leads))
-        first = slot + LEAD_SLOTS
+        first = slot + 1
         _due(first, self._slot_s, self._tasks, self._device_queues, found.reshape(-1, leads))
         return found
 
@@ -232,10 +232,10 @@ def _pressing(
 
 @compiled
 def _due(first: int, slot_s: float, tasks: Pool, queues: IntArray, bits: FloatArray) -> None:
-    """Add to (R N, L) the bits of each device, by the slot in which they have to leave.
+    """Add to (R N, L) the bits of each device, by the last whole slot before they are due.
 
     Args:
-        first: who is due before the end of this slot has to leave now.
+        first: who is due before the end of this slot has to be executed now.
         slot_s: tau.
         tasks: entries.
         queues: (2, R N) of devices.
