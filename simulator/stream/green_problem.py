@@ -82,9 +82,12 @@ class GreenProblem(DriftPlusPenalty):
             shapes = seen.queue_bits.shape, seen.station_queue_bits.shape
             device, station = (np.broadcast_to(weight, shape) for shape in shapes)
             return device, station
+        station = seen.carbon_g_per_j
+        if seen.power is not None:  # its panels and its battery emit nothing
+            station = station * seen.power.grid_share
         return (
             weight * np.maximum(seen.device_carbon_g_per_j, LEAST_G_PER_J),
-            weight * np.maximum(seen.carbon_g_per_j, LEAST_G_PER_J),
+            weight * np.maximum(station, LEAST_G_PER_J),
         )
 
     def local_costs(self, device_cost: FloatArray) -> FloatArray:
