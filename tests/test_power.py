@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Run, observing, simulate
+from conftest import Capture, Run, observing, simulate
 from continuing import assert_same, everything, stop_at
 
 from edgesim.experiments.run import execute, prepare, resume
@@ -88,7 +88,10 @@ def test_nothing_else_changes_by_it() -> None:
 
 def test_the_published_figures() -> None:
     """Auer et al. 2011, Table II: what a station draws idle, at full load and asleep."""
-    whole = {"macro": (780, 1344, 450), "micro": (112, 144.76, 78)}
+    whole: dict[str, tuple[float, float, float]] = {
+        "macro": (780, 1344, 450),
+        "micro": (112, 144.76, 78),
+    }
     whole |= {"pico": (13.6, 14.64, 8.6), "femto": (9.6, 10.4, 5.8)}
     for name, (idle, busy, asleep) in whole.items():
         run = simulate(f'stations.sbs.power.radio="{name}"', "run.slots=1")
@@ -145,8 +148,10 @@ def test_panels_then_battery_then_grid() -> None:
 def test_energy_is_conserved_and_emission_follows_from_the_trace() -> None:
     run = simulate(
         MBS, SBS, SERVER, *SOLAR, SLEEP, SCI,
-        "policy.name=consolidate", "run.slots=2000", "run.replications=2",
-        "stations.sbs.failures={time_to_failure=5, time_to_repair=1}", "carbon.mbs=90 g/kWh",
+        "policy.name=consolidate", "run.slots=800", "run.slot=10 s", "run.replications=2",
+        "stations.sbs.failures={time_to_failure=500, time_to_repair=100}", "carbon.mbs=90 g/kWh",
+        'stations.sbs.power.battery={capacity="20 kJ", initial=0.5, efficiency=0.8, power="9 W"}',
+        "stations.sbs.power.solar.peak=90 W", "stations.sbs.power.solar.start=2021-06-21T04:00:00",
     )  # fmt: skip
     trace = run.trace
     drawn = trace["station_radio_j"] + trace["station_server_j"] + trace["station_wake_j"]
@@ -159,7 +164,8 @@ def test_energy_is_conserved_and_emission_follows_from_the_trace() -> None:
     np.testing.assert_allclose((into - out)[:, :-1], grown, atol=1e-9 * scale)
     whole = (into - out)[:, :-1].sum(axis=1)
     np.testing.assert_allclose(whole, charge[:, -1] - charge[:, 0], atol=1e-9 * drawn.sum())
-    assert charge.max() == 20.0 and charge.min() == 0.0 and trace["station_grid_j"].max() > 0.0
+    assert charge.max() == 2e4 and charge[..., 1:].min() == 0.0
+    assert trace["station_grid_j"][..., 1:].max() > 0.0 < trace["station_curtailed_j"].max()
     assert (trace["station_availability"] < 1.0).any() and not trace["station_awake"].all()
 
     station = trace["station_grid_j"] * trace["carbon_g_per_kwh"] / 3600.0
@@ -256,8 +262,9 @@ def test_the_penalty_of_emission_sees_the_electricity_of_the_site() -> None:
         shares.append(observation.power.grid_share[0, 1])
         if slot:
             trace = run.trace
-            grid = trace["station_grid_j"][0, slot - 1] / trace["station_energy_j"][0, slot - 1]
-            np.testing.assert_allclose(observation.power.grid_share[0, 1:], grid[1:], rtol=1e-12)
+            last = (0, slot - 1, slice(1, None))
+            grid = trace["station_grid_j"][last] / trace["station_energy_j"][last]
+            np.testing.assert_allclose(observation.power.grid_share[0, 1:], grid, rtol=1e-12)
     assert min(shares) < 1.0
 
 
@@ -290,8 +297,6 @@ def ordered(*keys: str) -> Any:
     plan, streams = experiment.blueprint, Streams(1, 1)
     policy = experiment.policy
     policy.reset(plan.problem.network, plan.problem, streams.generators("policy"))
-    from conftest import Capture
-
     trace = Capture()
     plan.simulation(policy.decide, trace, streams).run()
     return trace
@@ -372,14 +377,14 @@ IDLE = (
     # A macro cell that is too weak for all.
     "stations.mbs.cpu=0.6 GHz",
     "stations.mbs.bandwidth=0.5 MHz",
-    "tasks.mean=300 kbit",
+    "tasks.mean=60 kbit",
     "devices.cpu=50 MHz",
     "policy.V=1e12",
     "devices.count=12",
 )
 
 
-@pytest.mark.parametrize("penalty", ["energy", "carbon"])
+@pytest.mark.parametrize("penalty", ["energy", pytest.param("carbon", marks=pytest.mark.slow)])
 def test_idle_power_makes_consolidation_pay_and_none_does_not(penalty: str) -> None:
     V = 1e12 if penalty == "energy" else 1e12 / (182 / 3.6e6)
 
@@ -388,9 +393,9 @@ def test_idle_power_makes_consolidation_pay_and_none_does_not(penalty: str) -> N
         keys = (*IDLE[1:], f"policy.V={V}", f"policy.penalty={penalty}")
         return float(simulate(radio, *keys).trace["station_awake"][:, 200:, 1:].mean())
 
-    assert awake("0 W") == 1.0
-    little, much = awake("0.01 W"), awake("100 W")
-    assert much < 0.1 and little > much + 0.3
+    # So little is not worth what their devices lose; so much is, and in between some of them sleep.
+    assert [awake("0 W"), awake("0.01 W"), awake("10 W")] == [1.0, 1.0, 0.0]
+    assert 0.2 < awake("0.1 W") < 0.9
 
 
 # The software carbon intensity
@@ -471,7 +476,7 @@ def test_the_task_problem_has_idle_power_panels_and_sci() -> None:
 # Saved, and in several processes
 
 
-@pytest.mark.parametrize("problem", ["stream", "green"])
+@pytest.mark.parametrize("problem", [pytest.param("stream", marks=pytest.mark.slow), "green"])
 def test_it_goes_on_from_a_checkpoint_and_in_processes_as_if_alone(
     problem: str, tmp_path: Path
 ) -> None:
@@ -512,5 +517,5 @@ def test_what_is_wrong_is_told(key: str, says: str) -> None:
 
 
 def test_a_network_of_one_station_has_no_sbs_to_sleep() -> None:
-    with pytest.raises(ScenarioError, match="stations.sbs.power.*worst-case-emission"):
+    with pytest.raises(ScenarioError, match=r"worst-case-emission"):
         load_scenario("carbon_6ue", ["stations.sbs.power.sleep={}"])
