@@ -519,3 +519,8 @@ def test_what_is_wrong_is_told(key: str, says: str) -> None:
 def test_a_network_of_one_station_has_no_sbs_to_sleep() -> None:
     with pytest.raises(ScenarioError, match=r"worst-case-emission"):
         load_scenario("carbon_6ue", ["stations.sbs.power.sleep={}"])
+
+
+def test_a_certificate_of_the_grids_electricity_is_not_given_beside_panels() -> None:
+    with pytest.raises(ScenarioError, match="its bound is of the grid's electricity"):
+        prepare(load_scenario("green_shift_gb", [SBS, *SOLAR, "policy.name=clairvoyant"]))

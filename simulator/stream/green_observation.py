@@ -15,7 +15,8 @@ class GreenObservation(Observation):
         pressing_bits: (R, N) bits of the queue that are in time only if they leave it in this slot, and
             those that are late already.
         due_bits: (R, N, L) bits of the queue by the slots left until they have to leave it to be in time;
-            in the first those of `pressing_bits`, in the last what has more time; L = 0 without deadlines.
+            in the first those of `pressing_bits`, in the last what has more time; L = 0 without deadlines. All zero unless
+            the policy calls `problem.ask_due_bits()` in its `reset`.
         lateness_bits: (R, N) what P2 gives for a pressing bit beside v_i: the debts of its classes.
         emission_per_bit_g: (R,) the running ratio of all emission to all bits departed.
         budget_debt_g: (R,) virtual queue of the carbon budget, as accounted; zero without one.

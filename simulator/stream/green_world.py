@@ -222,7 +222,7 @@ class GreenWorld(StreamWorld):
         total = pressing.sum(axis=2)
         worth = (pressing * (self.classes.weight * state.late_debt_bits)).sum(axis=2)
         state.pressing_bits = total
-        if (leads := state.due_bits.shape[2]) > 0:
+        if (leads := state.due_bits.shape[2]) > 0 and "due_bits" in self.problem.asked:
             state.due_bits = self.ledger.due_bits(slot, leads)
         none = np.zeros(total.shape)
         state.lateness_bits = np.divide(worth, total, out=none, where=total > 0.0)
