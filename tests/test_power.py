@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Capture, Run, observing, simulate
+from conftest import SMALL, Capture, Run, observing, simulate
 from continuing import assert_same, everything, stop_at
 
 from edgesim.experiments.run import execute, prepare, resume
@@ -22,6 +22,7 @@ from edgesim.simulator.models.solar import ClearSky, Panels, PowerSeries
 from edgesim.simulator.models.station_power import PowerLaw, StationBattery, StationPower
 from edgesim.simulator.stream.green_problem import GreenProblem
 from edgesim.traces.reader import open_trace
+from edgesim.traces.summary import Summary
 
 HOUR_NS = 3600 * 10**9
 MBS = 'stations.mbs.power={radio="micro", server={idle="50 W", busy="90 W"}}'
@@ -183,6 +184,19 @@ def test_energy_is_conserved_and_emission_follows_from_the_trace() -> None:
     np.testing.assert_allclose(trace["sci_operational_mg"], network, rtol=1e-9)
     energy = trace["device_energy_j"].sum(axis=2) + drawn.sum(axis=2)
     np.testing.assert_allclose(trace["sci_energy_j"], energy, rtol=1e-9)
+
+
+@pytest.mark.parametrize("more", [(), ("carbon.devices=400 g/kWh",)])
+def test_what_tasks_emit_at_a_station_is_of_its_share_of_the_grid(more: tuple[str, ...]) -> None:
+    trace = simulate(SBS, SERVER, *SOLAR, "policy.name=offload-all", *more).trace
+    at, grid = trace["serving_station"], trace["carbon_g_per_kwh"] / 3600.0
+    drawn, own_j = trace["station_energy_j"], trace["device_energy_j"]
+    share = np.divide(trace["station_grid_j"], drawn, out=np.ones(drawn.shape), where=drawn > 0)
+    edge_j = trace["local_energy_j"] + trace["offload_energy_j"] - own_j
+    own = own_j * (400.0 / 3600.0 if more else np.take_along_axis(grid, at, axis=2))
+    edge = edge_j * np.take_along_axis(grid * share, at, axis=2)
+    assert share.min() < 0.9 and edge.max() > 1e-3 * own.max()
+    np.testing.assert_allclose(trace["emission_mg"], own + edge, rtol=1e-9, atol=1e-15)
 
 
 def test_a_station_that_has_failed_draws_nothing() -> None:
@@ -471,6 +485,41 @@ def test_the_task_problem_has_idle_power_panels_and_sci() -> None:
     both = (grid * trace["energy_j"]).sum(axis=2) + (grid * trace["station_grid_j"]).sum(axis=2)
     np.testing.assert_allclose(trace["network_emission_mg"], both, rtol=1e-9)
     assert trace["functional_units"].sum() == np.isfinite(trace["delay_s"]).sum()
+
+
+# Lateness by class
+
+
+def test_the_summary_has_a_row_for_each_class_of_tasks(tmp_path: Path) -> None:
+    path = tmp_path / "classes.h5"
+    classes = (
+        'tasks.classes=[{share=0.3, deadline="0.25 s"}, {share=0.5, deadline="0.4 s"}, {share=0.2}]'
+    )
+    keys = [classes, "run.slots=200", "policy.name=offload-all", "run.replications=2"]
+    execute(prepare(parse_scenario(SMALL, "x", keys)), path)
+    trace = open_trace(path)
+    tasks = trace.tasks.to_dataframe()
+    done = tasks[tasks["outcome"] <= 1]
+    done = done[done["completion_s"] > 2.0 + 1e-9]  # a warm-up of 10 %
+    spans = (done["deadline_s"] - done["arrival_s"]).round(6)
+    summary = trace.summary()
+    for one, deadline_s in zip(summary.late_classes, (0.25, 0.4, math.inf), strict=True):
+        of = done[spans == deadline_s]
+        assert one.deadline_s == deadline_s and len(of) > 50
+        assert one.late.value == pytest.approx((of["outcome"] == 1).mean(), rel=1e-9)
+    shares = [one.late.value for one in summary.late_classes]
+    assert shares[0] > shares[1] > 0.0 == shares[2]
+    labels = [label for section in Summary([summary], 0.1).sections() for label, _ in section]
+    assert [one for one in labels if one.startswith("late of class")] == [
+        "late of class, deadline 0.25 s [%]",
+        "late of class, deadline 0.4 s [%]",
+        "late of class, deadline none [%]",
+    ]
+    assert [one["deadline_s"] for one in summary.to_dict()["traces"][0]["late_classes"]] == [
+        0.25,
+        0.4,
+        None,
+    ]
 
 
 # Saved, and in several processes
