@@ -21,8 +21,8 @@ from .lyapunov import Lyapunov
 class Consolidate:
     """Drift plus penalty as `lyapunov`, and stations sleep where P2 with their idle energy is the less.
 
-    In each slot one SBS that may sleep is looked at, in turn: P2 is solved once more as if it were closed,
-    or open, with its devices at the nearest station then that covers them. The difference of the two
+    In each slot one SBS that may sleep is looked at, in turn: P2 is solved as if it were closed, and as if
+    it were open, with devices at the nearest open station that covers them. The difference of the two
     values, bit^2 per slot, is what its devices lose asleep. It saves V' (P_idle - P_sleep) tau, V' in
     bit^2 per joule of its electricity; waking energy is spread over the slots until it is looked at so
     often again. After `trials` looks the means are compared, and it is put to sleep or woken. One that
