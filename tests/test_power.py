@@ -294,7 +294,7 @@ def test_a_budget_counts_idle_stations() -> None:
 
 
 class Ordered(Lyapunov):
-    """Keeps the SBSs asleep in slots 3 to 9; the first of them from slot 12 on, too."""
+    """Has the SBSs sleep in slots 3 to 9."""
 
     def decide(self, observation: Any) -> Any:
         awake = np.ones(observation.station_up.shape, np.bool_)

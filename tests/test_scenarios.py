@@ -365,7 +365,7 @@ def test_all_errors_come_at_once_each_with_file_key_value_and_what_is_allowed() 
         (
             'my.toml: key `trce` = {level = "full"}: unknown key; allowed: title, run, area, devices, '
             "mobility, association, stations, topology, backhaul, channel, tasks, energy, limits, carbon, "
-            "twin, policy, trace; "
+            "sci, twin, policy, trace; "
             "did you mean `trace`?"
         ),
     ]
