@@ -7,6 +7,7 @@ from pathlib import Path
 POLICIES = {
     "drift-plus-penalty": {
         "lyapunov": f"{__package__}.stream.lyapunov:Lyapunov",
+        "consolidate": f"{__package__}.stream.consolidate:Consolidate",
         "local": f"{__package__}.local:Local",
         "offload-all": f"{__package__}.offload_all:OffloadAll",
         "random": f"{__package__}.random:Random",

@@ -11,6 +11,7 @@ from .base import Inconsistency, Section, reject
 from .carbon_section import CarbonSection
 from .code import Code
 from .policy_section import PolicySection, objective_keys
+from .power_section import SciSection
 from .sections import (
     AreaSection,
     AssociationSection,
@@ -52,6 +53,9 @@ class Scenario(Section):
     energy: EnergySection = Field(default_factory=EnergySection)
     limits: LimitsSection = Field(default_factory=LimitsSection)
     carbon: CarbonSection = Field(default_factory=CarbonSection)
+    sci: SciSection | None = Field(
+        default=None, description="the software carbon intensity; none: not worked out"
+    )
     twin: TwinSection = Field(default_factory=TwinSection)
     policy: PolicySection = Field(default_factory=PolicySection)
     trace: TraceSection = Field(default_factory=TraceSection)
@@ -204,6 +208,8 @@ def _problem(scenario: Scenario) -> Iterator[Inconsistency]:
         (tasks.buffer is None, "tasks.buffer", "none, as nothing is queued"),
         (devices.battery is None, "devices.battery", "none"),
         (stations.mbs.failures is None, "stations.mbs.failures", "none"),
+        (stations.sbs.power is None, "stations.sbs.power", "none, as there is no SBS"),
+        (scenario.sci is None or scenario.sci.sbs is None, "sci.sbs", "none, as there is no SBS"),
         (not scenario.twin.predict, "twin.predict", "[]"),
         (tasks.classes is None, "tasks.classes", "none"),
         (carbon.devices is None, "carbon.devices", "not given"),
@@ -291,6 +297,8 @@ _CHECKS: dict[Callable[[Scenario], Iterator[Inconsistency]], tuple[str, ...]] = 
         "channel.access",
         "stations.sbs.count",
         "stations.mbs.failures",
+        "stations.sbs.power",
+        "sci",
         "topology.file",
         "tasks.deadline",
         "tasks.buffer",

@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from .base import Inconsistency, ModelSection, Section, form, reject
+from .power_section import PowerSection, SbsPowerSection
 from .units import (
     Bits,
     BitsPerSecond,
@@ -276,6 +277,9 @@ class MbsSection(Section):
         default=25.0, description="of its antennas, where the path loss asks for it"
     )
     failures: FailuresSection | None = Field(default=None, description="none: it never fails")
+    power: PowerSection | None = Field(
+        default=None, description="what it draws beside its tasks; none: nothing is counted"
+    )
 
 
 class SbsSection(Section):
@@ -298,6 +302,9 @@ class SbsSection(Section):
         default=10.0, description="of their antennas, where the path loss asks for it"
     )
     failures: FailuresSection | None = Field(default=None, description="none: they never fail")
+    power: SbsPowerSection | None = Field(
+        default=None, description="what each draws beside its tasks; none: nothing is counted"
+    )
 
     @model_validator(mode="after")
     def _counted(self) -> "SbsSection":

@@ -54,6 +54,7 @@ from .network.graph import LiveNetwork, Placement
 from .network.network import Network
 from .network.spectral_efficiency import spectral_efficiency
 from .network.topology import Topology, uniform
+from .power import PowerPlan, find_power, find_sci
 from .simulation import Decide, Simulation
 from .stream.deadlines import UrgentFirst
 from .stream.green_problem import SamplePath
@@ -93,6 +94,7 @@ class Blueprint:
         arrivals: tasks.
         notes: tells what a user should know before a run, a line each; asked only where it is shown.
         green: emission and classes of tasks, where they are part of the decision; else None.
+        power: what stations draw; None where nothing is said of it.
     """
 
     scenario: Scenario
@@ -110,6 +112,7 @@ class Blueprint:
     arrivals: Any
     notes: Callable[[], Sequence[str]] = tuple
     green: Green | None = None
+    power: PowerPlan | None = None
 
     def simulation(
         self,
@@ -226,6 +229,9 @@ class Blueprint:
             "station_up": np.ones((network.replications, network.stations), dtype=np.bool_),
         }
         deviation = scenario.twin.deviation
+        power = None if self.power is None else self.power.start(network, streams)
+        if power is not None:
+            at_start["power"] = power.reported()
         common = {
             "slot_s": network.slot_s,
             "live": live,
@@ -237,6 +243,8 @@ class Blueprint:
             "device_cpu": _deviation(deviation.device_cpu, streams, "deviation/device_cpu"),
             "edge_cpu": _deviation(deviation.edge_cpu, streams, "deviation/edge_cpu"),
             "record_gain": scenario.trace.level == "full",
+            "power": power,
+            "sci": find_sci(scenario, network.stations),
         }
         world: World
         if isinstance(self.problem, WorstCaseEmission):
@@ -448,12 +456,11 @@ def blueprint(scenario: Scenario) -> Blueprint:
     sure(lambda: check_times(scenario), "run", "channel")
     sure(lambda: check_speed(scenario, models["mobility"]), "run", "area", "mobility")
     devices = sure(lambda: count_devices(scenario, models["mobility"], positions), *COUNTED_BY)
-    notes: Any = None
-    if devices and models["arrivals"] is not None:
-        notes = sure(lambda: _notes(scenario, models["arrivals"], devices), "run")
+    notes = devices and sure(lambda: _notes(scenario, models["arrivals"], devices), "run")
     green: Green | None = None
     if devices and topology and is_green(scenario):
         green = sure(lambda: find_green(scenario, topology, devices), "run", "carbon")
+    power = topology and sure(lambda: find_power(scenario, topology), "run", "stations")
     if devices and sites and models["path_loss"] is not None:
         sure(lambda: check_size(scenario, devices, sites, models["path_loss"]), "run", "channel")
     if issues or scenario.doubtful:
@@ -473,6 +480,7 @@ def blueprint(scenario: Scenario) -> Blueprint:
         **models,
         notes=notes,
         green=green,
+        power=power,
     )
 
 

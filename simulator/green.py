@@ -148,4 +148,7 @@ def green_problem(
         None if budget is None else budget.mass,
         task_classes(scenario),
         foresee,
+        any(
+            one and one.solar for one in (scenario.stations.mbs.power, scenario.stations.sbs.power)
+        ),
     )

@@ -1,6 +1,6 @@
 """The world's columns: all that is true of the network at the start of a slot."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -28,6 +28,7 @@ class State:
         cells: the association.
         carbon_g_per_j: (R, B) carbon intensity at each station.
         station_up: (R, B) False while a station has failed.
+        power: (R, B) what stations know of their power, by name; empty where nothing is said of it.
     """
 
     remembers: ClassVar[tuple[str, ...]] = ALL_FIELDS
@@ -39,6 +40,7 @@ class State:
     cells: Cells
     carbon_g_per_j: FloatArray
     station_up: BoolArray
+    power: Columns = field(default_factory=dict, kw_only=True)
 
     def check_state(self) -> None:
         """No column has what no network has: all are amounts."""
@@ -56,4 +58,4 @@ class State:
 
     def station_columns(self) -> Columns:
         """What a station knows of itself."""
-        return {"carbon_g_per_j": self.carbon_g_per_j}
+        return {"carbon_g_per_j": self.carbon_g_per_j, **self.power}

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -15,6 +15,8 @@ from .models.association import Association
 from .models.carbon import CarbonIntensity
 from .models.mobility import Mobility, present_of
 from .models.path_loss import Links, PathLoss
+from .models.sci import Sci
+from .models.station_power import StationPower, StationsSeen
 from .network.cells import Cells
 from .network.graph import LiveNetwork
 from .network.topology import Topology
@@ -38,6 +40,8 @@ class World(ABC):
         association: which station serves whom.
         carbon: intensity at the stations.
         state: what is true now.
+        power: what stations draw; None where nothing is said of it.
+        sci: terms of the software carbon intensity; None where it is not asked for.
     """
 
     remembers: ClassVar[tuple[str, ...]] = (
@@ -48,6 +52,7 @@ class World(ABC):
         "arrivals",
         "device_cpu",
         "edge_cpu",
+        "power",
     )
 
     slot_s: float
@@ -58,6 +63,8 @@ class World(ABC):
     association: Association
     carbon: CarbonIntensity
     state: State
+    power: StationPower | None = field(default=None, kw_only=True)
+    sci: Sci | None = field(default=None, kw_only=True)
 
     @cached_property
     def tells_presence(self) -> bool:
@@ -119,6 +126,14 @@ class World(ABC):
         if change_ns is None or change_ns >= end_ns:
             return present
         return spread(self.carbon.mean(start_ns, end_ns), present.shape)
+
+    def stations_seen(self, view: TwinView) -> StationsSeen | None:
+        """What a policy is shown of the stations' power."""
+        if self.power is None:
+            return None
+        return self.power.seen(
+            view.stations, self.topology.station_position_m, self.topology.coverage_m
+        )
 
     @abstractmethod
     def update_channel(self) -> None:

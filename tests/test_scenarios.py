@@ -351,7 +351,7 @@ def test_all_errors_come_at_once_each_with_file_key_value_and_what_is_allowed() 
         ),
         (
             'my.toml: key `stations.mbs.coverage` = "1 km": unknown key; '
-            "allowed: bandwidth, cpu, position, height, failures; did you mean `stations.sbs.coverage`?"
+            "allowed: bandwidth, cpu, position, height, failures, power; did you mean `stations.sbs.coverage`?"
         ),
         (
             'my.toml: key `channel.path_loss_exponent` = "4": not a number; '
@@ -365,7 +365,7 @@ def test_all_errors_come_at_once_each_with_file_key_value_and_what_is_allowed() 
         (
             'my.toml: key `trce` = {level = "full"}: unknown key; allowed: title, run, area, devices, '
             "mobility, association, stations, topology, backhaul, channel, tasks, energy, limits, carbon, "
-            "twin, policy, trace; "
+            "sci, twin, policy, trace; "
             "did you mean `trace`?"
         ),
     ]

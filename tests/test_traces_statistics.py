@@ -395,8 +395,8 @@ def test_the_table_has_a_column_for_each_trace(tmp_path: Path) -> None:
 
 def test_units_of_the_table() -> None:
     """Numbers are kept in SI, but for milligrams; how many of the unit shown one of those is."""
-    units = {"nJ/bit": 1e9, "Mbit": 1e-6, "mg/Mbit": 1e6, "%": 100.0}
-    same = {"", "mg", "mg/s", "J", "W", "s", "bit²"}
+    units = {"nJ/bit": 1e9, "Mbit": 1e-6, "mg/Mbit": 1e6, "%": 100.0, "g/kWh": 3600.0}
+    same = {"", "mg", "mg/s", "J", "W", "s", "bit²", "mg/R", "J/R"}
     for key, metric in BATCH_METRICS.items():
         assert metric.unit in units or metric.unit in same
         assert metric.scale == units.get(metric.unit, 1.0), key

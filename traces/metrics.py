@@ -54,6 +54,8 @@ class Metric:
 _ENERGY = "local_energy_j + offload_energy_j"
 _DEPARTED = "local_bits + offloaded_bits"
 _RUNS = "replications"
+_STATION_J = "station_energy_j"
+_ALL_J = f"device_energy_j + {_STATION_J}"
 
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 """Of the latencies of tasks, by name."""
@@ -141,6 +143,97 @@ METRICS = {
         "CO2 of the whole network for each Mbit that left a device's queue",
         "emission_mg",
         _DEPARTED,
+    ),
+    "network_power_w": Metric(
+        "power of the network",
+        "W",
+        1.0,
+        "what devices and stations draw, idle stations included, in the mean",
+        _ALL_J,
+        "seconds",
+    ),
+    "network_emission_mg": Metric(
+        "emission of the network",
+        "mg",
+        1.0,
+        "CO2 of all that devices and stations draw, idle stations included, over all slots counted; of "
+        "stations what is from the grid",
+        "network_emission_mg",
+        _RUNS,
+    ),
+    "stations_awake": Metric(
+        "stations awake",
+        "%",
+        100.0,
+        "share of the stations that do not sleep, mean over the slots",
+        "station_awake",
+        "slots",
+    ),
+    "solar_power_w": Metric(
+        "panels' power",
+        "W",
+        1.0,
+        "what the panels of all stations give, in the mean",
+        "station_solar_j",
+        "seconds",
+    ),
+    "curtailed_share": Metric(
+        "of it nobody took",
+        "%",
+        100.0,
+        "share of what panels gave that neither station nor battery took",
+        "station_curtailed_j",
+        "station_solar_j",
+    ),
+    "grid_share": Metric(
+        "stations' energy from the grid",
+        "%",
+        100.0,
+        "share of what stations drew that is neither from their panels nor from their batteries",
+        "station_grid_j",
+        _STATION_J,
+    ),
+    "sci_mg": Metric(
+        "SCI",
+        "mg/R",
+        1.0,
+        "software carbon intensity (E I + M) per R of ISO/IEC 21031:2024, R a completed task or a Mbit of "
+        "them (`sci.per`)",
+        "sci_operational_mg + sci_embodied_mg",
+        "functional_units",
+    ),
+    "sci_energy_j": Metric(
+        "SCI: E per R",
+        "J/R",
+        1.0,
+        "energy of devices and stations for each functional unit",
+        "sci_energy_j",
+        "functional_units",
+    ),
+    "sci_intensity_mg_per_j": Metric(
+        "SCI: I",
+        "g/kWh",
+        3600.0,
+        "carbon intensity of that energy: E I over E",
+        "sci_operational_mg",
+        "sci_energy_j",
+    ),
+    "sci_embodied_mg": Metric(
+        "SCI: M per R",
+        "mg/R",
+        1.0,
+        "embodied emission TE TS RS of the hardware for each functional unit, TS the time counted over its "
+        "lifespan (`sci.device`, `sci.mbs`, `sci.sbs`)",
+        "sci_embodied_mg",
+        "functional_units",
+    ),
+    "functional_units": Metric(
+        "SCI: R",
+        "",
+        1.0,
+        "functional units over all slots counted: completed tasks, or Mbit of them",
+        "functional_units",
+        _RUNS,
     ),
     # Of those that are there: in the mean over slots, each slot counts as often as it has of them.
     "queue_bits": Metric(

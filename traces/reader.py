@@ -19,6 +19,7 @@ from ..scenarios.errors import as_toml
 from ..scenarios.tables import flatten
 from ..simulator.core.arrays import FloatArray
 from .file_errors import TraceError, reported
+from .late_classes import late_classes
 from .latencies import LatencyRecord
 from .netcdf import decoded_attrs
 from .open_file import OpenFile, read_values
@@ -301,6 +302,9 @@ class Trace:
                 devices=int(self.attrs["devices"]),
                 stations=int(self.attrs["stations"]),
                 keys=flatten(self.scenario_table),
+                late_classes=self._file.read(
+                    lambda file: late_classes(file, self.scenario_table, counted)
+                ),
             )
 
     def _median_decision_s(self, file: h5py.File) -> float | None:

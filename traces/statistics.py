@@ -195,6 +195,20 @@ class CountedBatches:
             queues.slots_needed or 0,
         )
 
+    @property
+    def ended(self) -> IntArray:
+        """(K,) tasks that have ended by the end of each batch of the run, in all replications."""
+        return np.asarray(np.cumsum(self._all["tasks"].sum(axis=(0, 2))))
+
+    def share(self, part: FloatArray, whole: FloatArray) -> Estimate:
+        """A ratio of (R, K) numbers by batch of the run, over those that count; NaN where there are none."""
+        over, under, recorded = part[:, self._span], whole[:, self._span], self._totals.recorded
+        if not under.any():
+            return Estimate(math.nan)
+        if self.replications > 1:
+            return replicated_ratio(over, under, (0.0, 1.0), recorded)
+        return series_ratios(over, under, [(0.0, 1.0)], recorded, self._caution().factor)[0]
+
     def _caution(self) -> Caution:
         """What the queues of the one replication say."""
         names = [f"initial_{name}" for name in QUEUES]

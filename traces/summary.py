@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..scenarios.key_list import shown_value
 from .confidence_intervals import CONFIDENCE, Estimate, format_estimate
+from .late_classes import LateClass
 from .metrics import METRICS
 from .printing import Printable, finite, spoken
 from .summary_rows import OTHER_ROWS
@@ -38,6 +39,12 @@ _HAVE_ROWS = {"title", "policy.name", "run.seed", "run.replications", "run.slots
 
 MOST_DIFFERENCES = 12
 """Rows of what differs between scenarios."""
+
+
+def _time(seconds: float) -> str:
+    if math.isinf(seconds):
+        return "none"
+    return f"{seconds / 3600.0:g} h" if seconds >= 3600.0 else f"{seconds:g} s"
 
 
 def _row(label: str, cells: list[str]) -> tuple[str, list[str]]:
@@ -111,6 +118,7 @@ class TraceSummary(Printable):
         devices: N.
         stations: B, the MBS included.
         keys: the resolved scenario, by keys with dots.
+        late_classes: how many tasks of each class of `tasks.classes` are late; none without classes or tasks.
     """
 
     path: Path
@@ -129,6 +137,7 @@ class TraceSummary(Printable):
     devices: int = 0
     stations: int = 0
     keys: Mapping[str, Any] = field(default_factory=dict)
+    late_classes: list[LateClass] = field(default_factory=list)
 
     @property
     def stability(self) -> Stability | None:
@@ -239,6 +248,11 @@ class Summary(Printable):
             if any(key in trace.estimates for trace in traces)
         ]
         rest: Section = []
+        deadlines = {one.deadline_s for trace in traces for one in trace.late_classes}
+        for deadline_s in sorted(deadlines):
+            found = [{c.deadline_s: c.late for c in t.late_classes}.get(deadline_s) for t in traces]
+            label = f"{OTHER_ROWS['late of class'].label}, deadline {_time(deadline_s)} [%]"
+            numbers.append((label, [format_estimate(one, 100.0) for one in found]))
         if any(trace.growth is not None for trace in traces):
             rest.append(_row("queues", [str(trace.stability or "-") for trace in traces]))
             growth = [format_estimate(trace.growth, 100.0) for trace in traces]
@@ -284,6 +298,7 @@ class Summary(Printable):
                     "intervals_about": trace.about,
                     "carbon": {key: dict(source) for key, source in trace.carbon.items()},
                     "estimates": {key: one.to_dict() for key, one in trace.estimates.items()},
+                    "late_classes": [one.to_dict() for one in trace.late_classes],
                     "stability": trace.stability,
                     "queue_growth": None if trace.growth is None else trace.growth.to_dict(),
                     "decision_s": finite(trace.decision_s),

@@ -79,6 +79,14 @@ OTHER_ROWS = {
             "where it is from: constant, or a file, with what kind it is, on what basis, and its unit there",
         ),
         Row(
+            "late of class",
+            "%",
+            "late_classes",
+            "late / completed",
+            "share of the completed tasks of a class of `tasks.classes` that were late; a row for each class, "
+            "by its deadline, where the trace has its tasks",
+        ),
+        Row(
             "queues",
             "",
             "stability",

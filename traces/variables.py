@@ -120,6 +120,33 @@ SLOT_VARIABLES = {
     "emission_per_bit_mg": Variable(
         NETWORK, "mg/bit", "running ratio of emission to bits that the decision used"
     ),
+    "device_energy_j": _summed(DEVICE, "J", "drawn by the device itself: its CPU and its radio"),
+    "device_emission_mg": _summed(DEVICE, "mg", "CO2 of what the device itself drew"),
+    "station_energy_j": _summed(STATION, "J", "drawn by the station: radio, server, waking up"),
+    "station_radio_j": _summed(STATION, "J", "drawn by the station's radio, idle or not"),
+    "station_server_j": _summed(STATION, "J", "drawn by the station's server, idle or not"),
+    "station_wake_j": _summed(STATION, "J", "drawn by the station for waking up"),
+    "station_grid_j": _summed(STATION, "J", "drawn by the station from the grid"),
+    "station_emission_mg": _summed(STATION, "mg", "CO2 of what the station drew from the grid"),
+    "network_emission_mg": _summed(NETWORK, "mg", "CO2 of what all devices and stations drew"),
+    "station_awake": Variable(
+        STATION, "1", "1 if the station is awake, 0 if it sleeps", "i1", total="mean"
+    ),
+    "station_open": Variable(
+        STATION, "1", "1 if devices may choose the station", "i1", total="mean"
+    ),
+    "station_solar_j": _summed(STATION, "J", "given by the station's panels"),
+    "station_curtailed_j": _summed(STATION, "J", "of that, what nobody took"),
+    "station_battery_j": Variable(
+        STATION, "J", "charge of the station's battery at the slot's start", total="level"
+    ),
+    "station_loss_j": _summed(STATION, "J", "lost in charging the station's battery"),
+    "sci_energy_j": _summed(NETWORK, "J", "E of the software carbon intensity"),
+    "sci_operational_mg": _summed(NETWORK, "mg", "E I: each energy times its carbon intensity"),
+    "sci_embodied_mg": _summed(
+        NETWORK, "mg", "M: embodied emission by share of time and resources"
+    ),
+    "functional_units": _summed(NETWORK, "1", "R: completed tasks, or Mbit of them"),
     "battery_j": Variable(DEVICE, "J", "battery charge at the slot's start"),
     "power_max_w": Variable(
         DEVICE, "W", "largest transmission power, as the battery has it, A(14b)"

@@ -30,7 +30,11 @@ class Clairvoyant:
         Raises:
             ValueError: it is one.
         """
-        check_deadlines("clairvoyant", problem)
+        if check_deadlines("clairvoyant", problem).panels:
+            raise ValueError(
+                "clairvoyant: its bound is of the grid's electricity; allowed: stations without panels, "
+                "`stations.*.power.solar`"
+            )
 
     def reset(self, network: Network, problem: DriftPlusPenalty, rngs: Generators) -> None:
         """Look ahead, and plan.
@@ -38,6 +42,7 @@ class Clairvoyant:
         Raises:
             ValueError: as `check`; or the run is too large, or what comes depends on what is decided.
         """
+        self.check(network, problem)
         problem = check_deadlines("clairvoyant", problem)
         if problem.foresee is None:
             raise ValueError("clairvoyant: nobody knows what will happen here")

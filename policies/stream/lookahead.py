@@ -69,6 +69,7 @@ class Lookahead:
             ValueError: as `check`.
         """
         problem = check_deadlines("lookahead", problem)
+        problem.ask_due_bits()
         self._network, self._classes = network, problem.classes
         self._programs: dict[int, LookaheadProgram] = {}
         self._gain = np.zeros(network.device_shape)

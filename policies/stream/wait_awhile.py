@@ -64,7 +64,7 @@ class WaitAwhile:
         Raises:
             ValueError: as `check`.
         """
-        self.check(network, problem)
+        check_deadlines("wait-awhile", problem).ask_due_bits()
         self._network = network
         self._serving = np.zeros(network.device_shape, np.bool_)
 

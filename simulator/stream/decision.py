@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core.answers import DEVICE, STATION, amounts, diagnostics
-from ..core.arrays import FloatArray, IntArray, read_only
+from ..core.arrays import BoolArray, FloatArray, IntArray, read_only
 from ..core.compiled import compiled
 from ..core.errors import AnswerError
 from ..network.cells import Cells
@@ -27,6 +27,8 @@ class Decision:
         served_bits: (R, B) Psi_j, what each station executes of its queue in the slot, A(14e).
         diagnostics: (R,) what a policy tells the trace of how it decided, by name: iterations, failed_solves,
             lower_bound_mg, optimality_gap.
+        awake: (R, B) which stations are to be awake, where `stations.sbs.power.sleep` lets them sleep;
+            None: all. See docs/power.md.
     """
 
     bandwidth_hz: FloatArray
@@ -35,6 +37,7 @@ class Decision:
     edge_cpu_hz: FloatArray
     served_bits: FloatArray
     diagnostics: Mapping[str, FloatArray] = field(default_factory=dict)
+    awake: BoolArray | None = None
 
     @classmethod
     def idle(cls, network: Network) -> "Decision":
@@ -116,6 +119,7 @@ def fit(
         edge_cpu_hz=_share(decision.edge_cpu_hz, network.station_cpu_hz, cells, scaled),
         served_bits=np.minimum(served, station_queue_bits),
         diagnostics=decision.diagnostics,
+        awake=decision.awake,
     )
     return fitted, read_only(scaled)
 
@@ -203,4 +207,4 @@ def _fits(
 
 
 _FLOAT = np.dtype(np.float64)
-_FIELDS = tuple(one.name for one in fields(Decision) if one.name != "diagnostics")
+_FIELDS = tuple(one.name for one in fields(Decision) if one.name not in ("diagnostics", "awake"))

@@ -17,7 +17,7 @@ class GreenObservation(Observation):
         due_bits: (R, N, L) bits of the queue by the whole slots left before they are due: what the device
             executes itself has to leave by then, what it sends a slot earlier. In the first also what is late
             already, so that `pressing_bits` are the first two; in the last what has more time; L = 0
-            without deadlines.
+            without deadlines. All zero unless the policy calls `problem.ask_due_bits()` in its `reset`.
         lateness_bits: (R, N) what P2 gives for a pressing bit beside v_i: the debts of its classes.
         emission_per_bit_g: (R,) the running ratio of all emission to all bits departed.
         budget_debt_g: (R,) virtual queue of the carbon budget, as accounted; zero without one.

@@ -1,7 +1,7 @@
 """P2 with emission in the place of energy, and with bits that are pressing."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -56,12 +56,20 @@ class GreenProblem(DriftPlusPenalty):
         budget_g: M, emission that is allowed in one period of the budget; None without one.
         classes: of tasks; none if all are alike.
         foresee: what will happen in the run, for who plans in hindsight; None where nobody knows.
+        panels: whether stations have panels, so that their emission hangs on what was drawn before.
+        asked: what a policy asked for in its `reset`, `ask_due_bits`.
     """
 
     penalty: Penalty = "carbon"
     budget_g: float | None = None
     classes: tuple[TaskClass, ...] = ()
     foresee: Callable[[], SamplePath] | None = None
+    panels: bool = False
+    asked: set[str] = field(default_factory=set, compare=False, repr=False)
+
+    def ask_due_bits(self) -> None:
+        """Have `GreenObservation.due_bits` filled, which takes time; to be called in a policy's `reset`."""
+        self.asked.add("due_bits")
 
     @property
     def has_deadlines(self) -> bool:
@@ -82,9 +90,12 @@ class GreenProblem(DriftPlusPenalty):
             shapes = seen.queue_bits.shape, seen.station_queue_bits.shape
             device, station = (np.broadcast_to(weight, shape) for shape in shapes)
             return device, station
+        station = seen.carbon_g_per_j
+        if seen.power is not None:  # its panels and its battery emit nothing
+            station = station * seen.power.grid_share
         return (
             weight * np.maximum(seen.device_carbon_g_per_j, LEAST_G_PER_J),
-            weight * np.maximum(seen.carbon_g_per_j, LEAST_G_PER_J),
+            weight * np.maximum(station, LEAST_G_PER_J),
         )
 
     def local_costs(self, device_cost: FloatArray) -> FloatArray:

@@ -130,6 +130,10 @@ class GreenWorld(StreamWorld):
         """(R, B) the time-weighted mean intensity over the slot that ends, by which it is accounted."""
         return self._slot_means(self.accounted, self.state.cells)[1]
 
+    def device_carbon_g_per_j(self, cells: Cells) -> FloatArray:
+        """(R, N) likewise of the devices' own electricity."""
+        return self._slot_means(self.accounted, cells)[0]
+
     def leave(self, left: BoolArray) -> None:
         """Devices leave, perhaps with what was pressing; see `StreamWorld`."""
         super().leave(left)
@@ -182,6 +186,8 @@ class GreenWorld(StreamWorld):
         if self.budget_g_per_s is not None:
             allowed_g = self.budget_g_per_s * self.slot_s
             spent_g = accounted_g.sum(axis=1)
+            if slot.power is not None:  # all that the network emits, idle stations included
+                spent_g = recorded["network_emission_mg"] / 1e3
             state.budget_debt_g = np.maximum(state.budget_debt_g + spent_g - allowed_g, 0.0)
         if self.classes is not None:
             state.late_debt_bits = self.classes.debts_after(
@@ -216,7 +222,7 @@ class GreenWorld(StreamWorld):
         total = pressing.sum(axis=2)
         worth = (pressing * (self.classes.weight * state.late_debt_bits)).sum(axis=2)
         state.pressing_bits = total
-        if (leads := state.due_bits.shape[2]) > 0:
+        if (leads := state.due_bits.shape[2]) > 0 and "due_bits" in self.problem.asked:
             state.due_bits = self.ledger.due_bits(slot, leads)
         none = np.zeros(total.shape)
         state.lateness_bits = np.divide(worth, total, out=none, where=total > 0.0)
@@ -231,12 +237,17 @@ class GreenWorld(StreamWorld):
         own_j = columns[at.LOCAL_J] + columns[at.RADIO_J]
         edge_j = columns[at.OFFLOAD_J] - columns[at.RADIO_J]
         device_carbon, station_carbon = self._slot_means(self.accounted, slot.cells)
-        accounted_g = emission_g(slot.cells, own_j, edge_j, device_carbon, station_carbon)
+        grid_share: FloatArray | float = 1.0 if slot.power is None else slot.power.grid_share
+        accounted_g = emission_g(
+            slot.cells, own_j, edge_j, device_carbon, station_carbon * grid_share
+        )
         shown_g = accounted_g
         others: dict[str, NDArray[Any]] = {}
         if self.shown is not self.accounted:
             device_shown, station_shown = self._slot_means(self.shown, slot.cells)
-            shown_g = emission_g(slot.cells, own_j, edge_j, device_shown, station_shown)
+            shown_g = emission_g(
+                slot.cells, own_j, edge_j, device_shown, station_shown * grid_share
+            )
             others["signal_g_per_kwh"] = station_shown * JOULES_PER_KWH
             others["signal_emission_mg"] = shown_g * 1e3
             if self.own_device_carbon:

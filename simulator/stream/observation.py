@@ -1,8 +1,9 @@
 """What a policy sees of the stream problem: the network as its twin shows it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..core.arrays import BoolArray, FloatArray, IntArray
+from ..models.station_power import StationsSeen
 from ..network.cells import Cells
 
 
@@ -29,6 +30,7 @@ class Observation:
         carbon_g_per_j: (R, B) carbon intensity at each station.
         age_s: (R, N) time since the state of the device's twin was true.
         station_age_s: (R, B) the same for the stations' own state.
+        power: of the stations: which are awake, and the share of the grid; None without `stations.…power`.
     """
 
     slot: int
@@ -48,6 +50,7 @@ class Observation:
     carbon_g_per_j: FloatArray
     age_s: FloatArray
     station_age_s: FloatArray
+    power: StationsSeen | None = field(default=None, kw_only=True)
 
     @property
     def station(self) -> IntArray:

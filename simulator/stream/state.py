@@ -61,4 +61,5 @@ class StreamState(State):
             "carbon_g_per_j": self.carbon_g_per_j,
             "station_queue_bits": self.station_queue_bits,
             "station_up": self.station_up,
+            **self.power,
         }

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from ..core.arrays import BoolArray, FloatArray, IntArray, read_only, remainder
 from ..core.columns import ColumnBlocks
+from ..core.errors import AnswerError
 from ..core.recorder import SlotColumns, TaskTable
 from ..models.arrivals import Arrivals, Tasks
 from ..models.battery import Battery
 from ..models.fading import Fading
 from ..models.failures import Availability, Failures
+from ..models.station_power import SlotPower, StationPower
 from ..network.cells import Cells, of_present
 from ..network.network import Network
 from ..twin.deviation import Deviation
@@ -37,7 +39,7 @@ AbsentQueue = Literal["wait", "hand-over", "lost"]
 _OF_PRESENT = ("queue_bits", "power_max_w", "arrived_bits", "departed_bits", "energy_j")
 """Columns that an absent device has no part in."""
 
-_NO_COLUMNS = ("slot", "time_s", "cells")
+_NO_COLUMNS = ("slot", "time_s", "cells", "power")
 _columns = attrgetter(*(one.name for one in fields(Observation) if one.name not in _NO_COLUMNS))
 """All columns of an observation."""
 
@@ -59,6 +61,7 @@ class Slot:
         station_columns: (STATION_ROWS, R, B) likewise.
         lost_bits: (R, B) lost within it, by stations that failed.
         availability: when stations were up; None where none ever fails.
+        power: what stations drew; None where nothing is said of it.
         ended: the tasks that ended.
     """
 
@@ -72,6 +75,7 @@ class Slot:
     station_columns: FloatArray
     lost_bits: FloatArray
     availability: Availability | None = None
+    power: SlotPower | None = None
     ended: TaskTable = field(init=False)
 
 
@@ -136,6 +140,8 @@ class StreamWorld(World):
         if self.failures is not None:
             gone = self.failures.reassociates & ~self.state.station_up
             distance_m = np.where(gone[:, None, :], np.inf, distance_m)
+        if self.power is not None:
+            distance_m = np.where(self.power.open[:, None, :], distance_m, np.inf)
         super().associate(distance_m, chooses)
 
     def fail_or_repair(self, failures: Failures, now_ns: int) -> None:
@@ -209,6 +215,7 @@ class StreamWorld(World):
             stations["carbon_g_per_j"],
             view.age_s,
             view.station_age_s,
+            power=self.stations_seen(view),
         )
         for column in _columns(observation):
             column.setflags(False)  # as `read_only`
@@ -217,6 +224,11 @@ class StreamWorld(World):
     def check(self, decision: Any) -> tuple[Decision, IntArray]:
         """Refuse what no network can do, scale down what exceeds a capacity; shapes as of `decision.fit`."""
         state = self.state
+        if isinstance(decision, Decision) and decision.awake is not None:
+            if self.power is None:
+                what = "no station may sleep; allowed: None, without `stations.sbs.power.sleep`"
+                raise AnswerError("awake", what)
+            decision = replace(decision, awake=self.power.ordered(decision.awake))
         return fit(decision, self.network, state.cells, state.power_max_w, state.station_queue_bits)
 
     def begin_slot(self, decision: tuple[Decision, IntArray], observation: Observation) -> None:
@@ -225,6 +237,8 @@ class StreamWorld(World):
         fitted, scaled = decision
         if self.failures is not None:
             self.failures.begin_slot()
+        if self.power is not None:
+            fitted = self._order_sleep(fitted)
         self._slot = Slot(
             observation,
             self._by_hardware(fitted),
@@ -298,6 +312,8 @@ class StreamWorld(World):
             columns[at.ADMITTED],
         )
         network_columns = np.empty((at.NETWORK_ROWS, len(columns[0])))
+        if self.power is not None:
+            slot.power = self._powered(slot, self.power)
         account(
             self.problem,
             state,
@@ -310,6 +326,7 @@ class StreamWorld(World):
             station_columns,
             network_columns,
         )
+        self._emit(slot)
         recorded = self._recorded(slot, network_columns)
         state.slot += 1
         state.queue_bits = columns[at.NEXT_QUEUE]
@@ -328,6 +345,11 @@ class StreamWorld(World):
                 charge_j = np.where(slot.cells.present, charge_j, state.battery_j)
             state.battery_j = charge_j
             state.power_max_w = self.battery.power_max_w(state.battery_j)
+        if self.power is not None:
+            changed = self.power.end_slot(self.slot_start_ns, state.station_queue_bits)
+            state.power = self.power.reported()
+            if changed.any():
+                self.associate(self.topology.distance_m(state.position_m), changed)
         del self._slot
         return recorded, slot.ended
 
@@ -356,10 +378,69 @@ class StreamWorld(World):
                 others[left] = state.left_bits
         if self.record_gain:
             others["channel_gain"] = slot.channel_gain
+        others |= self._accounted(slot)
         for block in (slot.columns, stations, network_columns):
             read_only(block)
         blocks = slot.columns[at.TRACED_DEVICE], stations[of_stations], network_columns
         return ColumnBlocks(layout, blocks, others)
+
+    def device_carbon_g_per_j(self, cells: Cells) -> FloatArray:
+        """(R, N) the mean intensity of each device's own electricity over the slot that ends, as accounted."""
+        return cells.at_station(self.slot_carbon_g_per_j())
+
+    def _order_sleep(self, decision: Decision) -> Decision:
+        """Stations wake that are to be awake; who is at one that devices may not choose sends nothing."""
+        power, state = self.power, self.state
+        assert power is not None
+        covers = None
+        if power.sleep is not None and power.sleep.when == "empty":
+            near = self.topology.distance_m(state.position_m) < self.topology.coverage_m
+            covers = np.asarray((near & state.cells.present[..., None]).any(axis=1))
+        power.begin_slot(decision.awake, covers, self.slot_start_ns)
+        if power.open.all():
+            return decision
+        here = state.cells.at_station(power.open.astype(np.float64))
+        return replace(decision, bandwidth_hz=decision.bandwidth_hz * here)
+
+    def _powered(self, slot: Slot, power: StationPower) -> SlotPower:
+        """What the stations drew; a radio's load is the share of band and time that its devices send in."""
+        columns, network, cells = slot.columns, self.network, slot.cells
+        sent, rate = columns[at.OFFLOADED], columns[at.RATE] * self.slot_s
+        busy = np.divide(sent, rate, out=np.zeros(sent.shape), where=sent > 0.0)
+        radio = cells.total(slot.decision.bandwidth_hz * busy) / network.station_bandwidth_hz
+        cpu = slot.decision.served_bits / network.station_service_bits
+        tasks_j = cells.total(columns[at.OFFLOAD_J] - columns[at.RADIO_J])
+        up = 1.0 if slot.availability is None else slot.availability.share
+        carbon = self.slot_carbon_g_per_j()
+        return power.account(self.slot_start_ns, (radio, cpu), tasks_j, up, carbon)
+
+    def _emit(self, slot: Slot) -> None:
+        """Emission of tasks at stations of which a part is from the grid."""
+        if slot.power is not None:
+            columns, cells = slot.columns, slot.cells
+            edge_j = columns[at.OFFLOAD_J] - columns[at.RADIO_J]
+            at_edge = cells.at_station(self.slot_carbon_g_per_j() * slot.power.grid_share)
+            own = (columns[at.LOCAL_J] + columns[at.RADIO_J]) * self.device_carbon_g_per_j(cells)
+            columns[at.EMISSION] = (own + edge_j * at_edge) * 1e3
+
+    def _accounted(self, slot: Slot) -> dict[str, NDArray[Any]]:
+        """The trace variables of stations' power and of the software carbon intensity."""
+        columns, found = slot.columns, dict[str, NDArray[Any]]()
+        energy_j, emission_g = (
+            columns[at.TOTAL_J].sum(axis=1),
+            columns[at.EMISSION].sum(axis=1) / 1e3,
+        )
+        if slot.power is not None:
+            assert self.power is not None
+            own_j = columns[at.LOCAL_J] + columns[at.RADIO_J]
+            own_g = own_j * self.device_carbon_g_per_j(slot.cells)
+            found = self.power.columns(slot.power, own_j, own_g)
+            energy_j = own_j.sum(axis=1) + slot.power.drawn_j.sum(axis=1)
+            emission_g = found["network_emission_mg"] / 1e3
+        if self.sci is not None:
+            present = slot.cells.present.sum(axis=1)
+            found |= self.sci.columns(self.slot_s, present, energy_j, emission_g, slot.ended)
+        return found
 
     @cached_property
     def _always(self) -> FloatArray:

@@ -1,8 +1,9 @@
 """The observation of the task problem: the network as its twin shows it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..core.arrays import BoolArray, FloatArray
+from ..models.station_power import StationsSeen
 from .channel import MrcChannel
 from .network import Tasks
 
@@ -23,6 +24,7 @@ class TaskObservation:
         last_emission_g: (R, N) emissions of the last slot reported, g.
         age_s: (R, N) time since the state of the device's twin was true, s.
         present: (R, N) which devices are there.
+        power: of the station: the share of the grid, and its battery; None without `stations.mbs.power`.
     """
 
     slot: int
@@ -34,3 +36,4 @@ class TaskObservation:
     last_emission_g: FloatArray
     age_s: FloatArray
     present: BoolArray
+    power: StationsSeen | None = field(default=None, kw_only=True)

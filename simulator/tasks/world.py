@@ -125,6 +125,7 @@ class TaskWorld(World):
             last_emission_g=columns["emission_g"],
             age_s=view.age_s,
             present=cells.present,
+            power=self.stations_seen(view),
         )
 
     def check(self, decision: Any) -> TaskDecision:
@@ -197,9 +198,12 @@ class TaskWorld(World):
             slot.server,
             None if state.cells.complete else state.cells.present,
         )
-        columns = self._columns(slot, outcome, carbon)
         ended = self._ended(slot.decision, outcome)
+        outcome, accounted = self._accounted(slot, outcome, carbon, ended)
+        columns = {**self._columns(slot, outcome, carbon), **accounted}
         state.slot += 1
+        if self.power is not None:
+            state.power = self.power.reported()
         state.emission_g = outcome.emission_g
         del self._slot
         return columns, ended
@@ -207,6 +211,41 @@ class TaskWorld(World):
     def unfinished(self) -> Iterator[TaskTable]:
         """None: a slot's tasks end with it."""
         return iter(())
+
+    def _accounted(
+        self, slot: Slot, outcome: TaskOutcome, carbon_g_per_j: FloatArray, ended: TaskTable
+    ) -> tuple[TaskOutcome, Columns]:
+        """What the station drew, and its part in C(9); the terms of the software carbon intensity.
+
+        Its radio's load is the share of the slot in which some device sends its task, its CPU's what
+        tasks use of it.
+        """
+        decision, tasks_j = slot.decision, outcome.server_energy_j
+        energy_j, found = (outcome.energy_j + tasks_j).sum(axis=1), Columns()
+        emission_g = outcome.emission_g.sum(axis=1)
+        if self.power is not None:
+            sends = decision.offload & (decision.power_w > 0.0)
+            busy = np.where(sends, np.minimum(outcome.transmission_s / self.slot_s, 1.0), 0.0)
+            runs = np.minimum(slot.server.edge_s / self.slot_s, 1.0)
+            used = (decision.offload * slot.edge_hz * runs).sum(axis=1, keepdims=True)
+            cpu = np.minimum(used / self.network.server_cpu_hz, 1.0)
+            power = self.power.account(
+                self.slot_start_ns,
+                (busy.max(axis=1, keepdims=True), cpu),
+                tasks_j.sum(axis=1, keepdims=True),
+                1.0,
+                carbon_g_per_j,
+            )
+            own_g = carbon_g_per_j * outcome.energy_j
+            at_station = carbon_g_per_j * power.grid_share * tasks_j
+            outcome = replace(outcome, emission_g=own_g + at_station)
+            found = self.power.columns(power, outcome.energy_j, own_g)
+            energy_j = outcome.energy_j.sum(axis=1) + power.drawn_j.sum(axis=1)
+            emission_g = found["network_emission_mg"] / MILLIGRAMS
+        if self.sci is not None:
+            present = self.state.cells.present.sum(axis=1)
+            found |= self.sci.columns(self.slot_s, present, energy_j, emission_g, ended)
+        return outcome, found
 
     def _columns(self, slot: Slot, outcome: TaskOutcome, carbon_g_per_j: FloatArray) -> Columns:
         """The trace variables of a slot; `state` is still that at its beginning."""
