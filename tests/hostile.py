@@ -8,6 +8,7 @@ import math
 import random
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -273,7 +274,7 @@ def text(content: str, rng: random.Random) -> str:
 
 def table(path: Path, rng: random.Random, checksum: Callable[..., int]) -> str:
     """Change a row of a sweep's table, and its checksum to what is right."""
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         name = rng.choice(["sweep", "cases", "runs", "results", "traces"])
         rows = db.execute(f"SELECT * FROM {name}").fetchall()
         if not rows:

@@ -1,6 +1,10 @@
 """Pictures of all commands that draw, in all styles: nothing on anything else, and fit for print."""
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +12,7 @@ import pytest
 from click import Choice
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from picture_checks import mistakes
 
 from edgesim import compare_sweep, run, sweep
@@ -147,6 +152,52 @@ def test_letters_are_letters_in_print(trace: Path, tmp_path: Path) -> None:
     svg = plot(trace, tmp_path / "t.svg", "latency", "paper-wide").read_text("utf-8")
     assert "latency of tasks, distribution</text>" in svg
     assert float(re.findall(r'width="([\d.]+)pt"', svg)[0]) == pytest.approx(72.0 * 7.16)
+
+
+@pytest.mark.parametrize("error", [1e-15, -3e-14])
+def test_a_picture_is_the_same_file_whatever_the_layout_errs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: float
+) -> None:
+    """The solver's last digits are other ones in each process, and an SVG's names are made of them."""
+
+    def draw_small(name: str) -> bytes:
+        with style.styled("screen"):
+            figure = Figure(figsize=(3.0, 2.0), layout="constrained")
+            figure.subplots().plot([0.0, 1.0], [0.0, 1.0])
+            style.save(figure, tmp_path / name)
+        return (tmp_path / name).read_bytes()
+
+    exact, solve = draw_small("exact.svg"), ConstrainedLayoutEngine.execute
+
+    def err(engine: ConstrainedLayoutEngine, figure: Figure) -> None:
+        solve(engine, figure)
+        for ax in figure.axes:
+            x, y, width, height = ax.get_position(original=True).bounds
+            ax._set_position((x + error, y, width, height - error))  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(ConstrainedLayoutEngine, "execute", err)
+    assert draw_small("erring.svg") == exact
+
+
+DRAW_C8 = """
+from pathlib import Path
+from edgesim.experiments.reproduction.catalogue import FIGURES
+from edgesim.experiments.reproduction.drawing import draw_stored
+draw_stored(FIGURES["c8"], Path())
+"""
+
+
+@pytest.mark.slow
+def test_another_process_draws_the_same_picture(tmp_path: Path) -> None:
+    """The one of the papers' pictures whose layout did come out differently."""
+    drawn = []
+    for seed in ("1", "2"):
+        (folder := tmp_path / seed).mkdir()
+        shutil.copy(DOCS / "reproduction/c8/numbers.json", folder)
+        seeded = os.environ | {"PYTHONHASHSEED": seed}
+        subprocess.run([sys.executable, "-c", DRAW_C8], cwd=folder, env=seeded, check=True)
+        drawn.append((folder / "c8.svg").read_bytes())
+    assert drawn[0] == drawn[1]
 
 
 def test_lines_differ_in_a_grey_print() -> None:

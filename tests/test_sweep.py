@@ -446,7 +446,7 @@ def test_a_row_with_another_text_or_number_is_damaged(
     shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
     path, out = tmp_path / "sweep.toml", tmp_path / "out"
     undisturbed = open_sweep(out)
-    with sqlite3.connect(out / NAME) as db:
+    with closing(sqlite3.connect(out / NAME)) as db:
         columns = [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
     for column in columns:
         with closing(sqlite3.connect(out / NAME)) as db, db:
@@ -807,7 +807,7 @@ def test_dry_run_tells_and_writes_nothing(tmp_path: Path) -> None:
     size = sum(trace.stat().st_size for trace in (tmp_path / "out/traces").iterdir())
     assert 0.8 * size < said["bytes"] < 1.25 * size
     assert said["wall_s"] > said["start_s"] > 0.1
-    with sqlite3.connect(tmp_path / "out" / NAME) as db:
+    with closing(sqlite3.connect(tmp_path / "out" / NAME)) as db:
         ids = {run for (run,) in db.execute("SELECT id FROM runs")}
     assert {run["id"] for run in said["planned"]} == ids and len(said["planned"]) == len(ids) == 16
     first, *_, last = said["planned"]
