@@ -496,7 +496,8 @@ def report(traces: Sequence[Path], output: Path | None, warmup: float, overwrite
     """Write one HTML file about traces, or about the folder of a sweep; it can be read offline.
 
     It shows the numbers, the network over time and on its map, comparisons, and where all of it comes
-    from.
+    from. Boxes above the diagrams choose whose lines all of them show. It needs no --style: a browser
+    prints it light, as wide as the paper, with the lines that are chosen.
     """
     with user_errors():
         from edgesim import api
