@@ -303,12 +303,13 @@ def test_commands_on_a_folder(mixed: Path, tmp_path: Path) -> None:
     )
     text = (tmp_path / "s.svg").read_text()
     assert picture.exit_code == 0 and ">queue of a device [Mbit]</text>" in text
-    assert ">tasks.mean [bit]</text>" in text and text.count(">lyapunov{V=1e12}</text>") == 1
+    assert ">tasks.mean [kbit]</text>" in text and text.count(">lyapunov{V=1e12}</text>") == 1
     wrongs: tuple[list[str | Path], ...] = (
         ["compare", mixed, "--by", "nix"],
         ["compare", mixed, "--policies", "nix,local"],
         ["summary", mixed, "--number", "nix"],
         ["plot", mixed, "--x", "nix", "-o", tmp_path / "x.png"],
+        ["plot", mixed, "--x", "seed", "-o", tmp_path / "x.png"],
         ["compare", mixed, "--seeds", "3"],
         ["compare", tmp_path],
         ["sweep", tmp_path / "none.toml"],
@@ -327,11 +328,15 @@ def test_a_picture_draws_means_with_intervals_and_names_each_axis_once(
     names, results = ["power_w", "latency_s"], load_results(mixed)
     plot_sweep(results, tmp_path / "s.png", x="tasks.mean", numbers=names)
     axes = np.array(drawn[0].axes).reshape(2, 2)
-    assert [[ax.get_xlabel() for ax in row] for row in axes] == [["", ""], ["tasks.mean [bit]"] * 2]
+    assert [[ax.get_xlabel() for ax in row] for row in axes] == [
+        ["", ""],
+        ["tasks.mean [kbit]"] * 2,
+    ]
     assert [[ax.get_ylabel() for ax in row] for row in axes] == [
         [METRICS[name].heading, ""] for name in names
     ]
-    titles = ["devices.count = 3", "devices.count = 5, stations.sbs.count = 1"]
+    # A value is not parted from its unit.
+    titles = ["devices.count =\xa03", "devices.count =\xa05, stations.sbs.count =\xa01"]
     assert [[ax.get_title("left") for ax in row] for row in axes] == [titles, ["", ""]]
     data = open_sweep(mixed)
     for name, row in zip(names, axes, strict=True):
