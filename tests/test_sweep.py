@@ -349,11 +349,11 @@ def test_a_picture_draws_means_with_intervals_and_names_each_axis_once(
                 column = data[name].sel(policy=policy).isel(point=point).transpose("seed", ...)
                 values = METRICS[name].scale * column.to_numpy()
                 assert line.get_label() == policy
-                np.testing.assert_array_equal(line.get_xdata(), [0.3e6, 0.5e6])
+                np.testing.assert_array_equal(line.get_xdata(), [300.0, 500.0])
                 np.testing.assert_allclose(line.get_ydata(), values.mean(axis=0))
                 half = np.asarray(scipy.stats.t.ppf(0.975, 3) * scipy.stats.sem(values))
                 corners = band.get_paths()[0].vertices
-                for x, middle, aside in zip([0.3e6, 0.5e6], values.mean(axis=0), half, strict=True):
+                for x, middle, aside in zip([300.0, 500.0], values.mean(axis=0), half, strict=True):
                     ends = corners[np.isclose(corners[:, 0], x), 1]
                     np.testing.assert_allclose(ends.min(), middle - aside)
                     np.testing.assert_allclose(ends.max(), middle + aside)
@@ -902,3 +902,15 @@ def test_help_loads_nothing_heavy() -> None:
         [sys.executable, "-c", code], check=True, capture_output=True, text=True
     )
     assert loaded.stdout.strip() == ""
+
+
+def test_a_table_in_set_takes_the_place_of_a_value_and_a_key_of_it_is_swept(tmp_path: Path) -> None:
+    (tmp_path / "season.toml").write_text(
+        'scenario = "iiot_20dev"\n[set]\ncarbon.intensity = {file = "carbon_intensity_gb_2020.csv"}\n'
+        '[grid]\ncarbon.intensity.start = ["2020-01-15T08:00:00Z", "2020-07-15T08:00:00Z"]\n'
+    )
+    cases = load_sweep(tmp_path / "season.toml").cases
+    assert [json.loads(case.scenario)["carbon"]["intensity"]["start"][:7] for case in cases] == [
+        "2020-01",
+        "2020-07",
+    ]
