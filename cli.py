@@ -445,7 +445,8 @@ def summary(
             groups = api.summarise_sweep(traces[0], by=by, numbers=numbers, warmup=warmup)
             terminal.print_result(groups, as_json)
             return
-        refuse({"by": by, "numbers": numbers}, "traces")
+        if all(one.exists() for one in traces):
+            refuse({"by": by, "numbers": numbers}, "traces")
         counted = api.summarise(traces, warmup)
         terminal.print_result(counted, as_json)
         for one in counted.traces:

@@ -62,12 +62,19 @@ def new(file: Path, origin: str, overrides: Sequence[str]) -> None:
 def keys(what: str | None) -> None:
     """Tell the keys of WHAT: a section, a key, a model or a policy. Without it, list them.
 
-    As in `edgesim keys devices`, `edgesim keys tasks.arrivals`, `edgesim keys 3gpp-inf`.
+    As in `edgesim keys devices`, `edgesim keys tasks.arrivals`, `edgesim keys 3gpp-inf`; of a class of
+    your own `edgesim keys mine:Fading`.
     """
     with user_errors():
-        from edgesim.scenarios.key_list import explained
+        from edgesim.scenarios.key_list import explained, titled
 
-        for line in explained(what, _width()):
+        if what and ":" in what:
+            from edgesim.scenarios.reference import of_own
+
+            lines = titled(what, *of_own(what), _width())
+        else:
+            lines = explained(what, _width())
+        for line in lines:
             say(line)
 
 

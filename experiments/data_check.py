@@ -26,6 +26,7 @@ from ..scenarios.loading import Overrides, data_folders, values_of
 from ..scenarios.validation import validate
 from ..scenarios.workload_section import WorkloadReading
 from ..simulator.components import MOST_HELD
+from ..simulator.core.arrays import FloatArray
 from ..traces.printing import Printable, duration
 from .movement_check import movement_facts
 from .topology_check import topology_facts
@@ -258,10 +259,15 @@ def _positions(path: Path, keys: Mapping[str, Any]) -> Facts:
         **_rows(table),
         latitude: f"{south:.9g} to {north:.9g} degrees",
         longitude: f"{west:.9g} to {east:.9g} degrees",
-        "rows at the place of another": len(places) - len(np.unique(places, axis=0)),
+        "rows at the place of another": _twice(places),
         "area": around([(west, south), (east, north)]),
         "becomes": f"positions = {_inline({'file': _name(path)})}, those in `area.rectangle`",
     }
+
+
+def _twice(places: FloatArray) -> int:
+    """How many rows are at the place of one before."""
+    return len(places) - len(np.unique(places, axis=0))
 
 
 def _places_in_metres(path: Path, table: Table) -> Facts:
@@ -276,7 +282,7 @@ def _places_in_metres(path: Path, table: Table) -> Facts:
         "columns": ", ".join(table.columns),
         **_rows(table),
         **{axis: f"{low[n]:g} to {high[n]:g} m" for n, axis in enumerate("xy")},
-        "rows at the place of another": len(places) - len(np.unique(places, axis=0)),
+        "rows at the place of another": _twice(places),
         "becomes": f"positions = {_inline({'file': _name(path)})}{area}{left}",
     }
 

@@ -25,7 +25,7 @@ _PLACES = 24
 _MOST = 2000
 """Of many devices some are enough to know the median."""
 
-_READ = "docs/radio.md"
+_READ = "edgesim keys channel"
 
 
 def radio_notes(plan: Blueprint) -> list[str]:

@@ -58,7 +58,8 @@ class CarbonFile(CarbonReading):
     """Carbon intensity over time from a file, each value from its time to the next.
 
     CSV with a header, separated by commas, semicolons or tabs, and JSON; each may be compressed
-    (.gz). What the file says by itself need not be given: see docs/data.md.
+    (.gz). What the file says by itself need not be given: more of that is in
+    the documentation, in "Data of your own".
     """
 
     file: str = Field(min_length=1, description="name; `edgesim data` says where it is looked up")

@@ -143,6 +143,19 @@ def resolve(
         raise error(*failure.args) from None
 
 
+def class_of_own(name: str) -> type:
+    """The class "module:Class" of a .py file in the current directory, or of an installed module.
+
+    Raises:
+        ScenarioError: there is no such module or class, or it fails when it is imported.
+    """
+    try:
+        return _class(name, [Path.cwd()], (), trusted=True)
+    except _WrongNameError as failure:
+        what, allowed, near = (*failure.args, "", "")[:3]
+        raise ScenarioError([Issue(name, what, allowed=allowed, near=near)]) from None
+
+
 def _of_own(name: str, kind: str) -> str:
     """What names a file of an agent, or a class that was given with a dot, "mine.Fading"; else ""."""
     if kind == "policies" and name.lower().endswith(AGENT_SUFFIXES):

@@ -110,6 +110,13 @@ class KeyList(NamedTuple):
         """The section at a path."""
         return next((one for one in self.sections if path in one.paths), None)
 
+    def heading(self, path: str) -> str:
+        """A section as the file writes it: [[…]] where there may be several alike."""
+        above, _, name = path.rpartition(".")
+        keys = section.keys if (section := self.section(above)) else ()
+        several = any(key.name == name and key.allowed.startswith("a list, each") for key in keys)
+        return f"[[{path}]]" if several else f"[{path}]"
+
     def named(self, key: str, problem: str | None = None) -> list[Model]:
         """The models that a key can name, of one problem or of both."""
         return [
@@ -164,11 +171,17 @@ def amount(value: float, unit: str) -> str:
     """A quantity for people, "12.5 Mbit/s"."""
     if unit == "g/J":
         return f"{value * 3.6e6:.4g} g/kWh"
-    if unit in _PREFIXED and value:
-        known = [one for one in _PREFIXES if unit not in ("s", "m") or _PREFIXES[one] <= 1.0]
-        prefix = next((one for one in known if abs(value) >= _PREFIXES[one]), known[-1])
-        return f"{value / _PREFIXES[prefix]:.4g} {prefix.strip()}{unit}"
-    return f"{value:.4g} {unit}".strip()
+    size, prefixed = with_prefix(value, unit)
+    return f"{value / size:.4g} {prefixed}".strip()
+
+
+def with_prefix(value: float, unit: str) -> tuple[float, str]:
+    """The unit in which people tell a value, "Mbit/s", and how much it is of the given one."""
+    if unit not in _PREFIXED or not value:
+        return 1.0, unit
+    known = [one for one in _PREFIXES if unit not in ("s", "m") or _PREFIXES[one] <= 1.0]
+    prefix = next((one for one in known if abs(value) >= _PREFIXES[one]), known[-1])
+    return _PREFIXES[prefix], f"{prefix.strip()}{unit}"
 
 
 def shown_value(dotted: str, value: object) -> str | None:
@@ -203,19 +216,21 @@ def explained(what: str | None, width: int) -> list[str]:
     lines: list[str] = []
     for section in known.sections:
         if asked in section.paths and asked:
-            lines += _titled(section.heading, section.text, section.keys, width)
-            inner = [f"[{path}]" for one in known.sections for path in one.paths]
-            inner = [path for path in inner if path.startswith(f"[{asked}.")]
+            lines += titled(
+                ", ".join(map(known.heading, section.paths)), section.text, section.keys, width
+            )
+            inner = [known.heading(path) for one in known.sections for path in one.paths]
+            inner = [path for path in inner if path.strip("[").startswith(f"{asked}.")]
             lines += _wrapped(f"further in: {', '.join(inner)}", width, "  ") if inner else []
             for model in known.models:
                 if model.section == asked and asked != "policy":
-                    lines += ["", *_titled(model.heading, model.text, model.keys, width)]
+                    lines += ["", *titled(model.heading, model.text, model.keys, width)]
             if asked == "policy":
                 names = dict.fromkeys(model.name for model in known.named("policy.name"))
                 lines += ["", *_wrapped(f"of a policy: edgesim keys {' | '.join(names)}", width)]
     for model in known.models:
         if model.name == asked:
-            lines += ["", *_titled(model.heading, model.text, model.keys, width)]
+            lines += ["", *titled(model.heading, model.text, model.keys, width)]
     if not lines:
         for dotted, key in known.dotted():
             if asked in (dotted, key.name):
@@ -243,7 +258,8 @@ def _listing(known: KeyList, width: int) -> Iterator[str]:
         yield from _hanging(named_by, models, indent, width)
 
 
-def _titled(heading: str, text: str, keys: Iterable[Key], width: int) -> list[str]:
+def titled(heading: str, text: str, keys: Iterable[Key], width: int) -> list[str]:
+    """The lines of a section, a model or a class: what it is, and its keys."""
     lines = [heading]
     for paragraph in text.split("\n\n"):
         lines += _wrapped(paragraph, width, "  ")

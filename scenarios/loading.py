@@ -68,6 +68,10 @@ def load_scenario(
         return parse_scenario(scenario, "scenario", overrides, data_dir, policy, code=code)
     else:
         table, folder = load_table(scenario)
+        if "scenario" in table:
+            what = "a sweep, no scenario"
+            allowed = f"edgesim sweep {scenario} --dry-run, which checks it"
+            raise ScenarioError([Issue(str(scenario), what, allowed=allowed)])
         source, folders = str(scenario), data_folders(folder, data_dir)
         code = replace(code, beside=beside(folder))
     return _scenario(table, source, overrides, policy, folders, code)

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from .components import KEYS, parameters, resolve
-from .errors import as_toml
+from .components import KEYS, class_of_own, parameters, resolve
+from .errors import Issue, ScenarioError, as_toml
 from .key_list import NOT_GIVEN, REQUIRED, Key, KeyList, Model, Section
 from .schema import Scenario
 from .units import Noise, Quantity
@@ -42,6 +42,19 @@ def gather(components: Components) -> KeyList:
                 models[kind, name, cls] = Model(kind, KEYS[kind], name, problems, text, keys)
     known = KeyList(tuple(one for one in sections if one.keys), tuple(models.values()))
     return known._replace(sections=tuple(_naming(one, known) for one in known.sections))
+
+
+def of_own(name: str) -> tuple[str, tuple[Key, ...]]:
+    """What a class "module:Class" is, by its docstring, and its keys.
+
+    Raises:
+        ScenarioError: there is no such class, or a type hint of its constructor cannot be used.
+    """
+    cls = class_of_own(name)
+    try:
+        return _docstring(cls)[0], tuple(_keys_of_class(cls))
+    except NameError as error:
+        raise ScenarioError([Issue(name, f"a type hint that cannot be used: {error}")]) from None
 
 
 def _naming(section: Section, known: KeyList) -> Section:

@@ -338,7 +338,8 @@ class TopologySection(Section):
     Graphs of the Internet Topology Zoo and of topohub, and others whose nodes have `Latitude` and
     `Longitude` or `pos`, say nothing of `kind`: the keys after `file` are for them. Their links take
     the time that light takes in fibre over the distance of their ends, and have the capacity that
-    `LinkSpeedRaw` says, in bit/s, else that of [backhaul]. See docs/data.md.
+    `LinkSpeedRaw` says, in bit/s, else that of [backhaul]. More of them is in the
+    documentation, in "Data of your own".
     """
 
     file: str | None = Field(

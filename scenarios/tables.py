@@ -65,7 +65,7 @@ def flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def put(table: dict[str, Any], key: str, value: object, source: str) -> None:
+def put(table: dict[str, Any], key: str, value: object, source: str, *, over: bool = False) -> None:
     """Set the value at a key with dots; tables that are missing on the way are made.
 
     Args:
@@ -73,6 +73,7 @@ def put(table: dict[str, Any], key: str, value: object, source: str) -> None:
         key: "a.b.c".
         value: of it.
         source: where the key was given, for the message.
+        over: whether a table takes the place of something on the way that is none.
 
     Raises:
         ScenarioError: something on the way is not a table.
@@ -84,6 +85,8 @@ def put(table: dict[str, Any], key: str, value: object, source: str) -> None:
         raise ScenarioError([Issue(source, what, as_toml(key))])
     for depth, section in enumerate(sections, start=1):
         inner = table.setdefault(section, {})
+        if over and not isinstance(inner, dict):
+            inner = table[section] = {}
         if not isinstance(inner, dict):
             at = ".".join(sections[:depth])
             what = f"`{at}` is {as_toml(inner)}, not a table"

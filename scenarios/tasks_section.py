@@ -13,7 +13,8 @@ class TaskClassSection(Section):
 
     A device serves first what has to be complete first. A virtual queue of each device and class keeps
     the share of its bits that are late at `late` in the long run; what it holds, times `weight`, is what
-    P2 gives beside the bit's value for one that is late or has to leave now. See docs/carbon.md.
+    P2 gives beside the bit's value for one that is late or has to leave now. More of it is in the documentation, in
+    "Carbon in time and place".
     """
 
     share: Share = Field(gt=0, description="of all tasks; each task is drawn by itself")

@@ -6,12 +6,15 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from datetime import date, time
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from .errors import Issue, ScenarioError
 from .key_list import NOT_GIVEN, REQUIRED, Key, key_list
 from .loading import Overrides, find_scenario, values_of
 from .tables import parse_toml, put
+
+Classes: TypeAlias = Mapping[str, tuple[Key, ...]]
+"""Of the user's own, by the key that names them, their keys."""
 
 _WIDTH = 100
 _NO_VALUES = (NOT_GIVEN, REQUIRED)
@@ -28,15 +31,21 @@ def template(origin: str | Path, overrides: Overrides = ()) -> str:
         overrides: values of keys that stand instead of its own; as for `load_scenario`, but not checked.
 
     Raises:
-        ScenarioError: no such scenario, or not TOML; not KEY=VALUE.
+        ScenarioError: no such scenario, or not TOML; not KEY=VALUE; a class of one's own that there is not.
     """
     path = find_scenario(origin)
     try:
         table = parse_toml(path.read_text(encoding="utf-8-sig"), str(origin))
     except (OSError, UnicodeDecodeError) as error:
         raise ScenarioError([Issue(str(origin), f"cannot be read: {error}")]) from None
+    namers = {model.named_by for model in key_list().models}
+    classes: dict[str, tuple[Key, ...]] = {}
     for key, value in values_of(overrides):
         put(table, key, value, "--set")
+        if key in namers and isinstance(value, str) and ":" in value:
+            from .reference import of_own  # which takes seconds to import
+
+            classes[key] = of_own(value)[1]
     head = (
         f"From {path.stem}, by `edgesim new`. A line that begins with #key has the key's default: take the # "
         "away to change it, or to give what is required. Quantities have units; a bare number is in SI. `edgesim validate` checks this file, "
@@ -44,8 +53,8 @@ def template(origin: str | Path, overrides: Overrides = ()) -> str:
     )
     lines = [*_comment(head), ""]
     problem = str(dict(table.get("run", {})).get("problem", "drift-plus-penalty"))
-    lines += _keys("", table, problem)
-    lines += _sections("", table, problem)
+    lines += _keys("", table, problem, classes)
+    lines += _sections("", table, problem, classes)
     given = {key.partition(".")[0] for key in table}
     others = [one.paths[0] for one in key_list().sections if "." not in one.paths[0]]
     rest = ", ".join(f"[{one}]" for one in others if one and one not in given)
@@ -53,7 +62,7 @@ def template(origin: str | Path, overrides: Overrides = ()) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _sections(path: str, table: Mapping[str, Any], problem: str) -> Iterator[str]:
+def _sections(path: str, table: Mapping[str, Any], problem: str, classes: Classes) -> Iterator[str]:
     for name, value in table.items():
         inner = f"{path}.{name}" if path else name
         if not _is_section(inner, value):
@@ -64,8 +73,8 @@ def _sections(path: str, table: Mapping[str, Any], problem: str) -> Iterator[str
             yield ""
             yield from _comment(section.text.split("\n\n")[0] if section else "")
             yield f"[{inner}]"
-            yield from _keys(inner, value, problem)
-        yield from _sections(inner, value, problem)
+            yield from _keys(inner, value, problem, classes)
+        yield from _sections(inner, value, problem, classes)
 
 
 def _is_section(path: str, value: object) -> bool:
@@ -76,9 +85,9 @@ def _is_section(path: str, value: object) -> bool:
     )
 
 
-def _keys(path: str, table: Mapping[str, Any], problem: str) -> Iterator[str]:
+def _keys(path: str, table: Mapping[str, Any], problem: str, classes: Classes) -> Iterator[str]:
     """Those that the table has, in its order, and then those that it leaves out."""
-    known = _known(path, table, problem)
+    known = _known(path, table, problem, classes)
     left = [key for key in known.values() if key.name not in table]
     for name, value in table.items():
         if not _is_section(f"{path}.{name}" if path else name, value):
@@ -111,7 +120,7 @@ def _example(key: Key) -> str:
     return value
 
 
-def _known(path: str, table: Mapping[str, Any], problem: str) -> dict[str, Key]:
+def _known(path: str, table: Mapping[str, Any], problem: str, classes: Classes) -> dict[str, Key]:
     """The keys of a section, and after them those of the models that it names."""
     keys = key_list()
     section = keys.section(path)
@@ -122,6 +131,9 @@ def _known(path: str, table: Mapping[str, Any], problem: str) -> dict[str, Key]:
             default = found[namer].default.strip('"')
             if table.get(namer, default) == model.name:
                 found |= {key.name: key for key in model.keys if key.name not in found}
+    for namer, given in classes.items():
+        if namer.rpartition(".")[0] == path:
+            found |= {key.name: key for key in given if key.name not in found}
     return found
 
 

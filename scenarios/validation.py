@@ -1,6 +1,7 @@
 """From a table of TOML values to a pydantic model, or to the list of all that is wrong with it."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time
@@ -14,6 +15,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from .errors import Issue, ScenarioError, as_toml, nearest
+
+_FILE = re.compile(r"\.[A-Za-z]\w*$")
+"""The end of a file's name."""
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 KeyPath = tuple[str | int, ...]
@@ -153,8 +157,15 @@ def _issues(
         allowed = "; or ".join(dict.fromkeys(filter(None, map(describe, hints))))
         if kind == "literal_error" and isinstance(value, str):
             near = nearest(value, [str(choice) for hint in hints for choice in _choices(hint)])
+    if isinstance(value, str) and _FILE.search(value) and _takes_file(hints):
+        what = f"a file is named in a table, {{file = {as_toml(value)}}}"
     shown = None if kind == "missing" else as_toml(value)
     yield Issue(source, what, dotted((*prefix, *path)), shown, allowed, near)
+
+
+def _takes_file(hints: Sequence[object]) -> bool:
+    """Whether one of the tables that may stand there names a file."""
+    return any("file" in _fields(one) for hint in hints for one in (hint, *tables(hint)))
 
 
 def _locate(table: Mapping[str, Any], location: KeyPath) -> tuple[KeyPath, object]:

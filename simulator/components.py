@@ -293,7 +293,15 @@ def _positions(scenario: Scenario, listed: Any, count: int | None, where: str) -
     if len(found) < (count or 1):
         what = f"{listed.file} has {len(found)} positions in the area"
         raise ScenarioError(
-            [_issue(scenario, f"{where}.count", count, what, f"<= {len(found)}, or a larger area")]
+            [
+                _issue(
+                    scenario,
+                    f"{where}.count",
+                    count,
+                    what,
+                    f"none, which takes all; <= {len(found)}; or a larger area",
+                )
+            ]
         )
     return found[:count]
 

@@ -19,6 +19,7 @@ from edgesim.cli import main
 from edgesim.policies.catalogue import POLICIES
 from edgesim.scenarios.components import KEYS, resolve
 from edgesim.scenarios.errors import ScenarioError
+from edgesim.scenarios.key_list import FILE as KEYS_FILE
 from edgesim.scenarios.key_list import NOT_GIVEN, key_list, shown_value
 from edgesim.scenarios.loading import load_scenario, parse_scenario
 from edgesim.scenarios.shipped import shipped
@@ -240,6 +241,60 @@ def test_new_with_another_model_has_its_keys() -> None:
     assert edgesim.validate("mine.toml").devices == 7
     assert "is not KEY=VALUE" in refused("new", "other.toml", "--set", "tasks.arrivals")
     assert not Path("other.toml").exists()
+
+
+OWN = '''
+from edgesim.scenarios.units import Seconds
+
+class Shadow:
+    """Fading with memory."""
+
+    def __init__(self, sigma_db: float = 4.0, tau: Seconds = 2.0) -> None:
+        pass
+
+    def start(self, devices, station_names, rngs_of): ...
+    def next(self): ...
+'''
+
+
+def test_keys_and_new_know_a_class_of_ones_own() -> None:
+    Path("fade.py").write_text(OWN, encoding="utf-8")
+    lines = told("keys", "fade:Shadow").splitlines()
+    assert lines[:2] == ["fade:Shadow", "  Fading with memory."]
+    assert "  sigma_db  = 4" in lines and '  tau  = "2 s"' in lines
+    assert "did you mean `Shadow`?" in refused("keys", "fade:Shadw")
+    told("new", "mine.toml", "--set", "channel.fading=fade:Shadow")
+    text = Path("mine.toml").read_text(encoding="utf-8")
+    channel = text.partition("[channel]")[2].partition("\n[")[0]
+    assert "#sigma_db = 4\n" in channel and '#tau = "2 s"\n' in channel
+    Path("mine.toml").write_text(text.replace("#sigma_db = 4", "sigma_db = 5"), encoding="utf-8")
+    assert edgesim.load_scenario("mine.toml").channel.options == {"sigma_db": 5}
+    assert "no module `fad`" in refused("new", "x.toml", "--set", "channel.fading=fad:Shadow")
+
+
+def test_sections_that_may_be_several_have_two_brackets() -> None:
+    assert told("keys", "tasks.classes").startswith("[[tasks.classes]]\n")
+    assert "further in: [[tasks.classes]]" in told("keys", "tasks")
+    assert told("keys", "twin.device").startswith("[twin.device], [twin.station]\n")
+
+
+def test_what_the_command_says_names_no_file_of_the_repository() -> None:
+    assert "docs/" not in KEYS_FILE.read_text(encoding="utf-8")
+
+
+def test_a_file_where_a_table_names_it_and_a_sweep_for_a_scenario() -> None:
+    said = refused("validate", "iiot_20dev", "--set", "devices.positions=dev.csv")
+    assert 'a file is named in a table, {file = "dev.csv"}' in said
+    said = refused("validate", "iiot_20dev", "--set", "tasks.mean=dev.csv")
+    assert "named in a table" not in said
+    Path("many.toml").write_text('scenario = "iiot_20dev"\nseeds = 3\n', encoding="utf-8")
+    said = refused("validate", "many.toml")
+    assert said.count("\n") == 1 and "edgesim sweep many.toml --dry-run" in said
+    said = refused("summary", "runs/none", "--number", "latency_s")
+    assert "runs/none: there is no such file" in said
+    assert 'a file, as in agent{file="ppo.zip"}' in refused(
+        "run", "iiot_20dev", "--policy", "agent"
+    )
 
 
 def test_new_tells_what_is_wrong() -> None:

@@ -42,7 +42,7 @@ def test_snr_and_efficiency_by_hand(gain_db: float, said: list[str]) -> None:
     assert len(found) == len(said)
     for one, part in zip(found, said, strict=True):
         assert part in one
-        assert one.endswith(": docs/radio.md")
+        assert one.endswith(": edgesim keys channel")
         assert len(one) < 90
 
 
@@ -51,7 +51,7 @@ def test_less_loss_than_free_space_is_said_where_a_carrier_is_stated() -> None:
     assert notes(*quiet) == []
     (said,) = notes(*quiet, "channel.carrier=3.5 GHz", 'devices.height="25 m"')
     # 40 log10 100 = 80 dB, and 20 log10(4 pi 100 / 0.0857) = 83.3.
-    assert said == "a link of 100 m loses 80 dB, free space at 3.5 GHz 83: docs/radio.md"
+    assert said == "a link of 100 m loses 80 dB, free space at 3.5 GHz 83: edgesim keys channel"
     # In space it is 141 m, where free space loses 3 dB more.
     (said,) = notes(*quiet, "channel.carrier=3.5 GHz", "stations.mbs.height=101.5 m")
     assert said.startswith("a link of 141 m loses 80 dB, free space at 3.5 GHz 86")
@@ -100,7 +100,9 @@ def test_somebody_elses_path_loss_is_asked_for_nothing_before_the_run() -> None:
 
 def test_validate_and_run_say_it(tmp_path: Path) -> None:
     trace = str(tmp_path / "t.h5")
-    note = "note: half of the devices reach over 16 bit/s/Hz, radios up to 10: docs/radio.md\n"
+    note = (
+        "note: half of the devices reach over 16 bit/s/Hz, radios up to 10: edgesim keys channel\n"
+    )
     validated = CliRunner().invoke(main, ["validate", "iiot_20dev"])
     assert validated.exit_code == 0
     assert validated.stdout.splitlines(keepends=True)[1:] == [note]

@@ -303,12 +303,13 @@ def test_commands_on_a_folder(mixed: Path, tmp_path: Path) -> None:
     )
     text = (tmp_path / "s.svg").read_text()
     assert picture.exit_code == 0 and ">queue of a device [Mbit]</text>" in text
-    assert ">tasks.mean [bit]</text>" in text and text.count(">lyapunov{V=1e12}</text>") == 1
+    assert ">tasks.mean [kbit]</text>" in text and text.count(">lyapunov{V=1e12}</text>") == 1
     wrongs: tuple[list[str | Path], ...] = (
         ["compare", mixed, "--by", "nix"],
         ["compare", mixed, "--policies", "nix,local"],
         ["summary", mixed, "--number", "nix"],
         ["plot", mixed, "--x", "nix", "-o", tmp_path / "x.png"],
+        ["plot", mixed, "--x", "seed", "-o", tmp_path / "x.png"],
         ["compare", mixed, "--seeds", "3"],
         ["compare", tmp_path],
         ["sweep", tmp_path / "none.toml"],
@@ -327,11 +328,15 @@ def test_a_picture_draws_means_with_intervals_and_names_each_axis_once(
     names, results = ["power_w", "latency_s"], load_results(mixed)
     plot_sweep(results, tmp_path / "s.png", x="tasks.mean", numbers=names)
     axes = np.array(drawn[0].axes).reshape(2, 2)
-    assert [[ax.get_xlabel() for ax in row] for row in axes] == [["", ""], ["tasks.mean [bit]"] * 2]
+    assert [[ax.get_xlabel() for ax in row] for row in axes] == [
+        ["", ""],
+        ["tasks.mean [kbit]"] * 2,
+    ]
     assert [[ax.get_ylabel() for ax in row] for row in axes] == [
         [METRICS[name].heading, ""] for name in names
     ]
-    titles = ["devices.count = 3", "devices.count = 5, stations.sbs.count = 1"]
+    # A value is not parted from its unit.
+    titles = ["devices.count =\xa03", "devices.count =\xa05, stations.sbs.count =\xa01"]
     assert [[ax.get_title("left") for ax in row] for row in axes] == [titles, ["", ""]]
     data = open_sweep(mixed)
     for name, row in zip(names, axes, strict=True):
@@ -344,11 +349,11 @@ def test_a_picture_draws_means_with_intervals_and_names_each_axis_once(
                 column = data[name].sel(policy=policy).isel(point=point).transpose("seed", ...)
                 values = METRICS[name].scale * column.to_numpy()
                 assert line.get_label() == policy
-                np.testing.assert_array_equal(line.get_xdata(), [0.3e6, 0.5e6])
+                np.testing.assert_array_equal(line.get_xdata(), [300.0, 500.0])
                 np.testing.assert_allclose(line.get_ydata(), values.mean(axis=0))
                 half = np.asarray(scipy.stats.t.ppf(0.975, 3) * scipy.stats.sem(values))
                 corners = band.get_paths()[0].vertices
-                for x, middle, aside in zip([0.3e6, 0.5e6], values.mean(axis=0), half, strict=True):
+                for x, middle, aside in zip([300.0, 500.0], values.mean(axis=0), half, strict=True):
                     ends = corners[np.isclose(corners[:, 0], x), 1]
                     np.testing.assert_allclose(ends.min(), middle - aside)
                     np.testing.assert_allclose(ends.max(), middle + aside)
@@ -897,3 +902,15 @@ def test_help_loads_nothing_heavy() -> None:
         [sys.executable, "-c", code], check=True, capture_output=True, text=True
     )
     assert loaded.stdout.strip() == ""
+
+
+def test_a_table_in_set_takes_the_place_of_a_value_and_a_key_of_it_is_swept(tmp_path: Path) -> None:
+    (tmp_path / "season.toml").write_text(
+        'scenario = "iiot_20dev"\n[set]\ncarbon.intensity = {file = "carbon_intensity_gb_2020.csv"}\n'
+        '[grid]\ncarbon.intensity.start = ["2020-01-15T08:00:00Z", "2020-07-15T08:00:00Z"]\n'
+    )
+    cases = load_sweep(tmp_path / "season.toml").cases
+    assert [json.loads(case.scenario)["carbon"]["intensity"]["start"][:7] for case in cases] == [
+        "2020-01",
+        "2020-07",
+    ]

@@ -143,6 +143,16 @@ def test_large_areas_are_told_in_kilometres(side: float, unit: str, tick: str) -
     assert [text.xyann[1] > 0.0 for text in ax.texts] == [True, False]  # type: ignore[attr-defined]
 
 
+def test_stations_at_one_place_share_a_label() -> None:
+    at = np.array([[50.0, 50.0], [50.0, 50.5], [90.0, 50.0]])
+    seen = NetworkMap(
+        [100.0, 100.0], at, np.arange(3), at, ["mbs", "a", "b"], np.full(3, np.inf), []
+    )
+    ax = Figure().add_subplot()
+    draw_map(seen, ax)
+    assert [text.get_text() for text in ax.texts] == ["mbs, a", "b"]
+
+
 def test_what_a_trace_does_not_hold_is_not_drawn(tmp_path: Path) -> None:
     record(tmp_path / "t.h5", run_info(slots=5), level="summary")
     with pytest.raises(TraceError, match="no positions"):

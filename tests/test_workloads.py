@@ -751,7 +751,7 @@ class TestNotes:
             f"note: f.csv: {behind}; they are put in order",
             "note: f.csv: 143 rows left out: nothing in n",
         ]
-        told = "note: half of the devices reach over 16 bit/s/Hz, radios up to 10: docs/radio.md"
+        told = "note: half of the devices reach over 16 bit/s/Hz, radios up to 10: edgesim keys channel"
         assert [*notes, told] == self.told("validate", "s.toml")[0].splitlines()[1:]
         assert [*notes, told] == self.told("run", "s.toml", "-o", "t.h5")[1].splitlines()
 

@@ -109,10 +109,10 @@ def draw_map(seen: NetworkMap, ax: "Axes", weight: FloatArray | None = None) -> 
     )
     if few:
         edge = 0.04 * width
-        for name, place in zip(seen.station_names, station, strict=True):
+        for name, place in _names_at(seen, station):
             beneath = place[1] > 0.95 * height  # where the title is else
             ax.annotate(
-                str(name),
+                name,
                 tuple(place),
                 xytext=(0, (-16 if beneath else 8) * shrunk**0.5),
                 textcoords="offset points",
@@ -133,6 +133,19 @@ def draw_map(seen: NetworkMap, ax: "Axes", weight: FloatArray | None = None) -> 
             axis.set_major_formatter(lambda metres, _: f"{metres / 1e3:g}")
     ax.set_xlabel(f"x, {unit}")
     ax.set_ylabel(f"y, {unit}")
+
+
+def _names_at(seen: NetworkMap, station: FloatArray) -> list[tuple[str, FloatArray]]:
+    """The stations' names and where they are written: side by side of those that share a place."""
+    near_m, found = 0.01 * max(seen.area_m), list[tuple[str, FloatArray]]()
+    for name, place in zip(seen.station_names, station, strict=True):
+        for number, (others, at) in enumerate(found):
+            if np.hypot(*(place - at)) <= near_m:
+                found[number] = (f"{others}, {name}", at)
+                break
+        else:
+            found.append((str(name), place))
+    return found
 
 
 def _draw_cells(seen: NetworkMap, ax: "Axes", station: FloatArray, filled: bool) -> None:

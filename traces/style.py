@@ -251,9 +251,9 @@ def legend_beside(
 
 
 def wrapped(text: "Text", width: float) -> str:
-    """A text in lines that are no wider than this, in pixels."""
+    """A text in lines that are no wider than this, in pixels; no-break spaces stay."""
     lines: list[str] = []
-    for word in text.get_text().split():
+    for word in text.get_text().replace("\n", " ").split(" "):
         text.set_text(f"{lines[-1]} {word}" if lines else word)
         if lines and text.get_window_extent().width <= width:
             lines[-1] += f" {word}"

@@ -241,7 +241,10 @@ def _check_keys(results: SweepResults, keys: Sequence[str]) -> None:
     known = [*results.keys, POLICY]
     for key in keys:
         if key not in known:
-            raise GroupingError(f"the sweep does not vary {key}; it varies: {', '.join(known)}")
+            what = f"the sweep does not vary {key}; it varies: {', '.join(known)}"
+            if key in ("seed", "seeds"):
+                what = "means and intervals are over seeds; each seed's numbers: `edgesim export`"
+            raise GroupingError(what)
 
 
 def _chosen_numbers(results: SweepResults, names: Sequence[str]) -> list[str]:
@@ -276,7 +279,9 @@ def _compared_cases(
     compared = results.labels(between)
     groups = {}
     for place, cases in results.grouped(by).items():
-        title = ", ".join(f"{key} = {label}" for key, label in zip(by, place, strict=True))
+        # Of listed points not each gives every key.
+        given = [(key, label) for key, label in zip(by, place, strict=True) if label]
+        title = ", ".join(f"{key} = {label}" for key, label in given)
         by_label = {one: [case for case in cases if compared[case] == one] for one in labels}
         found = {label: members for label, members in by_label.items() if members}
         if len(found) > 1 and labels[0] in found:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...scenarios.key_list import with_prefix
 from ...traces.metrics import METRICS
 from ...traces.style import (
     Sheet,
@@ -80,7 +81,9 @@ def plot_sweep(
     others = [key for key in results.keys if key != x]
     columns: dict[str, Lines] = {}
     for group in summarise_sweep(results, by=[*others, x, POLICY], numbers=names).groups:
-        title = ", ".join(f"{key} = {group.labels[key]}" for key in others if group.labels[key])
+        # A value stays in one line.
+        values = {key: group.labels[key].replace(" ", "\xa0") for key in others}
+        title = ", ".join(f"{key} =\xa0{value}" for key, value in values.items() if value)
         columns.setdefault(title, {}).setdefault(group.labels[POLICY], []).append(group)
     if len(names) * len(columns) > MAX_PANELS:
         what = f"{len(names)} numbers and {len(columns)} settings of {', '.join(others)}"
@@ -106,7 +109,10 @@ def _figure(
         tall, wide, sharex=True, sharey="none" if alone else "row", squeeze=False
     )
     known = places = results.places(x)
+    unit = results.unit(x)
     if results.values(x) is not None:
+        size, unit = with_prefix(max(map(abs, known.values())), unit)
+        known = {label: place / size for label, place in known.items()}
         places = {f"{place:g}": place for place in known.values()}
     pairs = [(name, title) for name in names for title in columns]
     for number, (ax, (name, title)) in enumerate(zip(axes.flat, pairs, strict=False)):
@@ -118,7 +124,7 @@ def _figure(
                 ax.set_ylabel(METRICS[name].heading, parse_math=False)
             if number < wide:
                 ax.set_title(title, parse_math=False)
-    unit = results.unit(x)
+    label = f"{x} [{unit}]" if unit else x
     spread = sorted(places.values())
     for number, ax in enumerate(axes.flat):
         if number >= len(pairs):
@@ -126,8 +132,10 @@ def _figure(
             continue
         ticks_at(ax, places, log=spread[0] > 0.0 and spread[-1] / spread[0] >= 50.0)
         if number + wide >= len(pairs):
-            ax.set_xlabel(f"{x} [{unit}]" if unit else x, parse_math=False)
             ax.xaxis.set_tick_params(labelbottom=True)
+            # Under many narrow panels it would run into the next: once for all.
+            if alone or wide < 3 or number % wide == wide // 2:
+                ax.set_xlabel(label, parse_math=False)
     legend_beside(figure, "lower left", *axes[0, 0].get_legend_handles_labels())
     return figure
 

@@ -341,7 +341,9 @@ def _settings(file: SweepFile, source: str) -> tuple[dict[Key, Any], tuple[Axis,
     listed = tuple(dict.fromkeys(key for point in points for key in point))
     for key in [*grid, *listed]:
         if key in fixed:
-            issues.append(Issue(source, "swept, and also in [set]", f"set.{key}"))
+            issues.append(
+                Issue(source, "swept, and also in [set]", f"set.{key}", allowed="one of both")
+            )
     if issues:
         raise ScenarioError(issues)
     axes = [Axis(listed, tuple(points), "points")] if points else []
@@ -523,7 +525,8 @@ class _Expansion:
         put(table, "trace.level", "summary", self.source)
         origin: dict[Key, str] = {}
         for key, value in self.fixed.items():
-            put(table, key, value, self.source)
+            # [set] is flat here: a table in it, as { file = … }, takes the place of a value.
+            put(table, key, value, self.source, over=True)
             origin[key] = f"set.{key}"
         for axis in self.axes:
             for key in axis.keys:

@@ -7,7 +7,7 @@ what was trained there is judged here as any other policy is.
 import inspect
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
@@ -40,9 +40,15 @@ def agent_path(scenario: Scenario, file: str) -> Path:
     raise ScenarioError([issue])
 
 
+class _Named:
+    """Says what an agent is named by."""
+
+    allowed: ClassVar[str] = 'a file, as in agent{file="ppo.zip"}, or "module:Class"'
+
+
 @dataclass
 class Agent:
-    """An agent of another library, trained on the environments of docs/environments.md.
+    """An agent of another library, trained on the program's environments for Gymnasium.
 
     Attributes:
         file: a zip of Stable-Baselines3, an ONNX file, TorchScript, what torch.export.save leaves, or
@@ -59,7 +65,7 @@ class Agent:
             'file, as in agent{file="ppo.zip"}',
         )
     }
-    file: str
+    file: Annotated[str, _Named()]
     action: ActionKind = "guided"
     _agents: list[Any] | None = field(default=None, init=False, repr=False)
     _encoding: Encoding = field(init=False, repr=False)

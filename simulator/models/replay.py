@@ -115,7 +115,7 @@ class Recorded:
 
 @dataclass
 class Replay(Recorded, PointProcess):
-    """Recorded requests of a file: CSV, SWF or Parquet, of any length (docs/data.md).
+    """Recorded requests of a file: CSV, SWF or Parquet, of any length: "Data of your own" in the documentation.
 
     The first request arrives at time zero. Each goes to a device chosen at random, unless the file has a
     column of devices. The chosen devices differ between replications, times and sizes do not; where the
