@@ -111,8 +111,8 @@ def _figure(
     known = places = results.places(x)
     unit = results.unit(x)
     if results.values(x) is not None:
-        size, unit = with_prefix(max(map(abs, known.values())), unit)
-        known = {label: place / size for label, place in known.items()}
+        prefix, unit = with_prefix(max(map(abs, known.values())), unit)
+        known = {label: place / prefix for label, place in known.items()}
         places = {f"{place:g}": place for place in known.values()}
     pairs = [(name, title) for name in names for title in columns]
     for number, (ax, (name, title)) in enumerate(zip(axes.flat, pairs, strict=False)):
