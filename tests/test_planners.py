@@ -266,14 +266,14 @@ def test_wait_awhile_waits_for_the_greener_half(tmp_path: Path) -> None:
 def test_the_distance_to_the_optimum_on_many_instances() -> None:
     """Tasks come as slots begin. The bars of who knows them; others as docs/carbon.md has them, with some room."""
     together = "tasks.together=true"
-    bound = bounds_mg(together, "run.replications=50")
+    bound = bounds_mg(together, "run.replications=20")
     known = ("policy.name=lookahead", "policy.expect=known")
     wrong = "carbon.forecast.error=0.15"
     for bar, instances, *keys in (
-        (1.02, 50, *known),
-        (1.10, 20, *known, wrong),
-        (1.2, 20, "policy.name=lookahead"),
-        (1.6, 50, "policy.name=lyapunov"),
+        (1.02, 20, *known),
+        (1.10, 10, *known, wrong),
+        (1.2, 10, "policy.name=lookahead"),
+        (1.6, 20, "policy.name=lyapunov"),
     ):
         run = simulate(*ENDING, together, f"run.replications={instances}", *keys, toml=SMALL)
         ratio = emitted_mg(run) / bound[:instances]

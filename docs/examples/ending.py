@@ -1,4 +1,4 @@
-"""Arrivals that end, so that all tasks are due within the run: `tasks.arrivals = "ending:Ending"`."""
+"""Tasks come for a time, so that all are due within the run: `edgesim run green_shift_gb --set tasks.arrivals=ending:Ending`."""
 
 from dataclasses import dataclass
 
