@@ -270,10 +270,10 @@ def test_the_distance_to_the_optimum_on_many_instances() -> None:
     known = ("policy.name=lookahead", "policy.expect=known")
     wrong = "carbon.forecast.error=0.15"
     for bar, instances, *keys in (
-        (1.02, 20, *known),
+        (1.025, 20, *known),
         (1.10, 10, *known, wrong),
         (1.2, 10, "policy.name=lookahead"),
-        (1.6, 20, "policy.name=lyapunov"),
+        (1.6, 10, "policy.name=lyapunov"),
     ):
         run = simulate(*ENDING, together, f"run.replications={instances}", *keys, toml=SMALL)
         ratio = emitted_mg(run) / bound[:instances]
