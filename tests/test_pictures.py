@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click import Choice
 from matplotlib.colors import to_rgb
@@ -21,7 +22,7 @@ from edgesim.cli import plot as plot_command
 from edgesim.experiments.reproduction.catalogue import FIGURES
 from edgesim.experiments.reproduction.drawing import draw_stored
 from edgesim.traces import style
-from edgesim.traces.figures import plot
+from edgesim.traces.figures import _line, plot
 from edgesim.traces.reader import TraceError
 from edgesim.traces.style import LOOKS, SHEETS, STYLES, Style
 
@@ -70,6 +71,21 @@ def test_nothing_lies_on_anything_else(trace: Path, seen: list[Figure]) -> None:
     plot(trace, "t.pdf", "all", "paper")
     check_sizes(seen[0], "paper")
     assert "bands: their range" in seen[0].get_suptitle().replace("\n", " ")
+
+
+def test_a_value_between_unknown_ones_is_seen() -> None:
+    """Of three devices the twin moves bits in every other slot: energy per bit has no two neighbours."""
+    ax, nan = Figure().subplots(), np.nan
+    values = np.array([[nan, 2.0, nan, 3.0, 4.0, nan, 6.0], [nan, 4.0, nan, 3.0, 4.0, nan, 6.0]])
+    _line(ax, np.arange(7.0), values, style.DARK)
+    line, dots = ax.lines
+    assert dots.get_marker() == "." and line.get_marker() == "None"
+    assert np.asarray(dots.get_xydata()).tolist() == [[1.0, 3.0], [6.0, 6.0]]
+    (_, ranges) = ax.collections
+    assert [path.vertices.tolist() for path in ranges.get_paths()] == [
+        [[1.0, 2.0], [1.0, 4.0]],
+        [[6.0, 6.0], [6.0, 6.0]],
+    ]
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sweeping import make, write
 from trace_recording import completed, random_columns, record, run_info, zero_columns
 
+from edgesim import run
 from edgesim.cli import main
 from edgesim.experiments.report import data as report_data
 from edgesim.experiments.report.page import page
@@ -383,6 +384,21 @@ def test_every_figure_is_drawn_in_a_browser(
             assert figure["drawn"] > 0 and not figure["odd"], figure["label"]
             assert len(figure["label"]) > 10
         assert window.run("document.title") != "taken"
+
+
+def test_a_value_between_unknown_ones_is_a_point(tmp_path: Path, window: Browser) -> None:
+    """Of so few devices the bits move in every other slot: no two neighbours have an energy per bit."""
+    overrides = ["devices.count=3", "stations.sbs.count=2"]
+    run("iiot_20dev", tmp_path / "t.h5", slots=30, overrides=overrides).close()
+    document = write_report([tmp_path / "t.h5"], tmp_path / "page.html")
+    (line,) = Page(document).chart("energy per bit")["lines"]
+    known = [value is not None for value in [None, *line["mean"], None]]
+    alone = [now and not (a or b) for a, now, b in zip(known, known[1:], known[2:], strict=False)]
+    window.open(document)
+    points = """[...document.querySelectorAll("figure")].filter(figure =>
+        figure.textContent.includes("energy per bit")).map(figure =>
+        figure.querySelector("path.points").getAttribute("d").match(/M/g).length)"""
+    assert window.run(points) == [sum(alone)] and sum(alone) > 5
 
 
 def test_lines_are_hidden_values_read_and_time_moved(

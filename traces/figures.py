@@ -136,12 +136,16 @@ def _line(
     style: str = "-",
     label: str = "",
 ) -> None:
-    """The mean over replications, (R, K), with their range as a band."""
+    """The mean over replications, (R, K), with their range as a band; a value between two unknown ones is a dot."""
+    mean, low, high = values.mean(axis=0), values.min(axis=0), values.max(axis=0)
+    known = np.pad(np.isfinite(mean), 1)
+    alone = known[1:-1] & ~known[:-2] & ~known[2:]
     if len(values) > 1:
-        ax.fill_between(
-            time, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.2, linewidth=0
-        )
-    ax.plot(time, values.mean(axis=0), color=colour, linestyle=style, linewidth=1.3, label=label)
+        ax.fill_between(time, low, high, color=colour, alpha=0.2, linewidth=0)
+    ax.plot(time, mean, color=colour, linestyle=style, linewidth=1.3, label=label)
+    if alone.any():
+        ax.vlines(time[alone], low[alone], high[alone], color=colour, alpha=0.2, linewidth=2.0)
+        ax.plot(time[alone], mean[alone], ".", color=colour, markersize=4)
 
 
 def _draw_latency(trace: Trace, ax: "Axes") -> None:
@@ -169,6 +173,7 @@ def _draw_latency(trace: Trace, ax: "Axes") -> None:
             at,
             share,
             marker,
+            clip_on=False,  # the last may lie on the right end
             color=MIDDLE,
             markersize=4,
             label=f"{name}: {at:.3g} s",

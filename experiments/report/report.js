@@ -184,11 +184,13 @@ function lineChart(figure, chart) {
     for (const line of shown) {
       const x = chart.x[line.x];
       svg("path", { class: "line", ...looks(line.series), d: path(x, line.mean) }, lines);
-      if (chart.points || known(line.mean).length < 3) {
-        const marker = MARKERS[line.series % MARKERS.length];
-        const d = x.map((at, k) => line.mean[k] === null ? "" : marker(px(at), py(line.mean[k]), 3.5)).join("");
-        svg("path", { fill: looks(line.series).stroke, d }, lines);
-      }
+      // A point between two unknown ones is on no line.
+      const alone = (k) => (line.mean[k - 1] ?? null) === null && (line.mean[k + 1] ?? null) === null;
+      const all = chart.points || known(line.mean).length < 3;
+      const marker = MARKERS[line.series % MARKERS.length];
+      const marked = (k) => line.mean[k] !== null && (all || alone(k));
+      const d = x.map((at, k) => marked(k) ? marker(px(at), py(line.mean[k]), all ? 3.5 : 2) : "").join("");
+      if (d) svg("path", { class: "points", fill: looks(line.series).stroke, d }, lines);
     }
     for (const [x, y] of chart.marks || []) {
       svg("path", { class: "cursor", "stroke-dasharray": "2 3", d: `M${px(x)} ${py(0)}V${py(y)}` }, lines);
