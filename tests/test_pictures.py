@@ -82,7 +82,7 @@ def test_a_value_between_unknown_ones_is_seen() -> None:
     assert dots.get_marker() == "." and line.get_marker() == "None"
     assert np.asarray(dots.get_xydata()).tolist() == [[1.0, 3.0], [6.0, 6.0]]
     (_, ranges) = ax.collections
-    assert [path.vertices.tolist() for path in ranges.get_paths()] == [
+    assert [np.asarray(path.vertices).tolist() for path in ranges.get_paths()] == [
         [[1.0, 2.0], [1.0, 4.0]],
         [[6.0, 6.0], [6.0, 6.0]],
     ]
