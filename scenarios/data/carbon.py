@@ -421,7 +421,7 @@ def _one_place(table: Table, kept: Sequence[int]) -> None:
 def _increasing(
     table: Table, kept: Sequence[int], begins: Sequence[datetime], times: NDArray[np.datetime64]
 ) -> None:
-    back = np.flatnonzero(np.diff(times) <= np.timedelta64(0))
+    back = np.flatnonzero(np.diff(times) <= np.timedelta64(0, "us"))
     if back.size:
         i = int(back[0])
         what = f"{table.places[kept[i + 1]]}: {begins[i + 1]} does not come after {begins[i]}"
