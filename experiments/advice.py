@@ -7,7 +7,6 @@ import numpy as np
 from pydantic import BaseModel
 
 from ..scenarios.data.lookup import data_file
-from ..scenarios.data.positions import read_positions
 from ..scenarios.data.records import read_table
 from ..scenarios.key_list import amount
 from ..scenarios.policy_section import PolicySection
@@ -64,14 +63,13 @@ def _metadata(hint: object) -> Iterator[object]:
 def _misplaced(plan: Blueprint) -> Iterator[str]:
     """Places of a file that lie outside of the area, and an MBS at metres that look like degrees."""
     scenario, area = plan.scenario, plan.scenario.area
-    for key, section in (
-        ("devices", scenario.devices),
-        ("stations.sbs", scenario.stations.sbs),
+    for key, section, inside in (
+        ("devices", scenario.devices, plan.network.devices),
+        ("stations.sbs", scenario.stations.sbs, plan.network.stations - 1),
     ):
         if isinstance(section.positions, File) and section.count is None:
             path = data_file(scenario, section.positions.file, f"{key}.positions.file")
             rows = len(read_table(path).rows)
-            inside = len(read_positions(path, area.rectangle, area.size))
             if rows / 2 < inside < rows:  # of fewer a piece of the file is meant
                 what = f"{rows - inside} of the {rows} places in {section.positions.file}"
                 yield f"{what} lie outside of the area, and are left out (`{key}.positions`)"

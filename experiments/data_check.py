@@ -26,7 +26,6 @@ from ..scenarios.loading import Overrides, data_folders, values_of
 from ..scenarios.validation import validate
 from ..scenarios.workload_section import WorkloadReading
 from ..simulator.components import MOST_HELD
-from ..simulator.core.arrays import FloatArray
 from ..traces.printing import Printable, duration
 from .movement_check import movement_facts
 from .topology_check import topology_facts
@@ -246,45 +245,32 @@ def _number_columns(path: Path, reading: WorkloadReading, time_column: str) -> d
 def _positions(path: Path, keys: Mapping[str, Any]) -> Facts:
     _no_keys(keys, ())
     table = read_table(path, MOST_ROWS)
-    if in_metres(table):
-        return _places_in_metres(path, table)
-    latitude, longitude = coordinate_columns(table)
-    places = coordinates(table)
+    degrees = not in_metres(table)
+    axes = coordinate_columns(table)[::-1] if degrees else ("x", "y")
+    places = coordinates(table) if degrees else plane(table)
     if not len(places):
-        refuse(path, "empty", "rows with a latitude and a longitude")
-    (west, south), (east, north) = places.min(axis=0), places.max(axis=0)
-    return {
-        "form": table.form,
-        "columns": ", ".join(table.columns),
-        **_rows(table),
-        latitude: f"{south:.9g} to {north:.9g} degrees",
-        longitude: f"{west:.9g} to {east:.9g} degrees",
-        "rows at the place of another": _twice(places),
-        "area": around([(west, south), (east, north)]),
-        "becomes": f"positions = {_inline({'file': _name(path)})}, those in `area.rectangle`",
-    }
-
-
-def _twice(places: FloatArray) -> int:
-    """How many rows are at the place of one before."""
-    return len(places) - len(np.unique(places, axis=0))
-
-
-def _places_in_metres(path: Path, table: Table) -> Facts:
-    places = plane(table)
-    if not len(places):
-        refuse(path, "empty", "rows with an x and a y")
+        what = "a latitude and a longitude" if degrees else "an x and a y"
+        refuse(path, "empty", f"rows with {what}")
     low, high = places.min(axis=0), places.max(axis=0)
-    area = f", with [area] size = [{max(ceil(high[0]), 1)}, {max(ceil(high[1]), 1)}]"
-    left = "; what lies left of or below 0 is left out" if (low < 0.0).any() else ""
-    return {
+    form, unit = ("{:.9g}", "degrees") if degrees else ("{:g}", "m")
+    extent = {
+        axis: f"{form.format(low[n])} to {form.format(high[n])} {unit}"
+        for n, axis in enumerate(axes)
+    }
+    facts = {
         "form": table.form,
         "columns": ", ".join(table.columns),
         **_rows(table),
-        **{axis: f"{low[n]:g} to {high[n]:g} m" for n, axis in enumerate("xy")},
-        "rows at the place of another": _twice(places),
-        "becomes": f"positions = {_inline({'file': _name(path)})}{area}{left}",
+        **(dict(reversed(extent.items())) if degrees else extent),  # latitude comes first
+        "rows at the place of another": len(places) - len(np.unique(places, axis=0)),
     }
+    becomes = f"positions = {_inline({'file': _name(path)})}"
+    if degrees:
+        area = around([tuple(low.tolist()), tuple(high.tolist())])
+        return {**facts, "area": area, "becomes": f"{becomes}, those in `area.rectangle`"}
+    size = f", with [area] size = [{max(ceil(high[0]), 1)}, {max(ceil(high[1]), 1)}]"
+    left = "; what lies left of or below 0 is left out" if (low < 0.0).any() else ""
+    return {**facts, "becomes": f"{becomes}{size}{left}"}
 
 
 KINDS: Mapping[str, Callable[[Path, Mapping[str, Any]], Facts]] = {

@@ -65,7 +65,8 @@ class SleepSection(Section):
 
     A station that is to sleep takes no more devices from the next slot on, serves what is in its queue, and
     sleeps from the slot after which the queue is empty. A policy says in each slot which stations are to be
-    awake, `Decision.awake`; those that say nothing keep all awake. More is in the documentation, in "Power of the infrastructure".
+    awake, `Decision.awake`; those that say nothing keep all awake. More is in the documentation, in
+    "Power of the infrastructure".
     """
 
     when: Literal["decided", "empty"] = Field(
@@ -187,7 +188,10 @@ class Embodied(Section):
 
 
 class SciSection(Section):
-    """The software carbon intensity of ISO/IEC 21031:2024: SCI = (E I + M) per R. More is in the documentation, in "Power of the infrastructure"."""
+    """The software carbon intensity of ISO/IEC 21031:2024: SCI = (E I + M) per R.
+
+    More is in the documentation, in "Power of the infrastructure".
+    """
 
     per: Literal["task", "Mbit"] = Field(
         default="task", description="R, the functional unit: a completed task, or a Mbit of them"

@@ -9,7 +9,8 @@ import h5py
 import numpy as np
 
 from ..simulator.core.arrays import FloatArray
-from ..simulator.core.recorder import OUTCOMES
+from ..simulator.core.by_deadline import ByDeadline
+from ..simulator.core.recorder import LATE
 from .confidence_intervals import Estimate
 from .open_file import read_values
 from .statistics import CountedBatches
@@ -54,19 +55,14 @@ def late_classes(
         read_values(file["tasks"], name, (rows,)) for name in names
     )
     batch = np.searchsorted(ended, np.arange(len(outcome)), side="right")
-    # Times from the start are rounded: of the deadlines the nearest is meant.
-    known = np.where(np.isfinite(deadlines_s), deadlines_s, 1e300)
-    given = np.where(np.isfinite(due_s), due_s - arrival_s, 1e300)
-    order = np.argsort(known)
-    middle = (known[order][1:] + known[order][:-1]) / 2.0
-    kind = order[np.searchsorted(middle, given)]
+    kind = ByDeadline(deadlines_s).of(due_s - arrival_s)
 
     def count(of: Any) -> FloatArray:
         found = np.zeros((counted.replications, len(ended)))
         np.add.at(found, (replication[of], batch[of]), 1.0)
         return found
 
-    completed, late = outcome <= OUTCOMES.index("late"), outcome == OUTCOMES.index("late")
+    completed, late = outcome <= LATE, outcome == LATE
     return [
         LateClass(
             float(deadline_s),

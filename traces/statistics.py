@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..simulator.core.arrays import FloatArray, IntArray
-from ..simulator.core.recorder import OUTCOMES
+from ..simulator.core.recorder import LATE, OUTCOMES
 from .confidence_intervals import (
     CALM,
     Caution,
@@ -71,6 +71,11 @@ class BatchTotals:
         return (np.arange(len(slots)) * self.batch_slots + slots / 2) * self.slot_s
 
 
+def _ended(tasks: IntArray) -> IntArray:
+    """(K,) tasks that have ended by the end of each batch, of (R, K, outcomes) numbers of them."""
+    return np.asarray(np.cumsum(tasks.sum(axis=(0, 2))))
+
+
 def recorded_tasks(
     totals: BatchTotals,
     outcome: NDArray[np.uint8],
@@ -88,8 +93,8 @@ def recorded_tasks(
         completion_s: (n,) of each.
     """
     tasks = totals.arrays["tasks"]
-    ended = np.cumsum(tasks.sum(axis=(0, 2)))
-    completed = outcome <= OUTCOMES.index("late")
+    ended = _ended(tasks)
+    completed = outcome <= LATE
     batch = np.searchsorted(ended, np.flatnonzero(completed), side="right")
     until_s = totals.recorded * totals.slot_s
     seconds = without_rounding((completion_s - arrival_s)[completed], until_s)
@@ -198,7 +203,7 @@ class CountedBatches:
     @property
     def ended(self) -> IntArray:
         """(K,) tasks that have ended by the end of each batch of the run, in all replications."""
-        return np.asarray(np.cumsum(self._all["tasks"].sum(axis=(0, 2))))
+        return _ended(self._all["tasks"])
 
     def share(self, part: FloatArray, whole: FloatArray) -> Estimate:
         """A ratio of (R, K) numbers by batch of the run, over those that count; NaN where there are none."""

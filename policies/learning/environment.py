@@ -32,6 +32,7 @@ from ...simulator.build import Blueprint, blueprint
 from ...simulator.core.arrays import BoolArray, FloatArray
 from ...simulator.core.randomness import Streams
 from ...simulator.core.recorder import (
+    LATE,
     OUTCOMES,
     TASK_ROW,
     EndStatus,
@@ -314,7 +315,7 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
         # Which replications an entry is about, as Gymnasium has it: all of them.
         everyone = np.ones(replications, np.bool_)
         info |= {f"_{name}": everyone for name in info}
-        executed = outcome <= OUTCOMES.index("late")
+        executed = outcome <= LATE
         took_s = (tasks["completion_s"] - tasks["arrival_s"])[executed]
         number = count["done"] + count["late"]
         total_s = np.bincount(of[executed], took_s, minlength=replications)

@@ -8,9 +8,11 @@ import numpy as np
 from ...scenarios.units import Count
 from ...simulator.core.arrays import BoolArray, FloatArray, IntArray
 from ...simulator.core.randomness import Generators
+from ...simulator.models.association import nearest
 from ...simulator.models.station_power import StationsSeen
 from ...simulator.network.cells import Cells
 from ...simulator.network.network import Network
+from ...simulator.network.topology import distances_m
 from ...simulator.stream.decision import Decision
 from ...simulator.stream.green_problem import GreenProblem
 from ...simulator.stream.observation import Observation
@@ -82,11 +84,10 @@ class Consolidate:
 
     def _value(self, seen: Observation, power: StationsSeen, is_open: BoolArray) -> FloatArray:
         """(R,) P2's value with the devices at the nearest stations that are open and cover them."""
-        offset = seen.position_m[:, :, None, :] - power.position_m
-        distance_m = np.sqrt((offset * offset).sum(axis=3))
-        near = np.where(is_open[:, None, :] & (distance_m < power.coverage_m), distance_m, np.inf)
-        near[:, :, 0] = 1e300  # the MBS has who is covered by no SBS
-        cells = Cells(near.argmin(axis=2), self._network.stations, seen.cells.present)
+        distance_m = distances_m(seen.position_m, power.position_m)
+        distance_m = np.where(is_open[:, None, :], distance_m, np.inf)
+        station = nearest(distance_m, power.coverage_m)
+        cells = Cells(station, self._network.stations, seen.cells.present)
         there = replace(seen, cells=cells)
         return self._problem.value(there, self._lyapunov.decide(there))
 

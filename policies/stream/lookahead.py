@@ -6,6 +6,7 @@ from typing import ClassVar, Literal, TypeAlias, get_args
 import numpy as np
 
 from ...simulator.core.arrays import FloatArray
+from ...simulator.core.by_deadline import ByDeadline
 from ...simulator.core.randomness import Generators
 from ...simulator.network.network import Network
 from ...simulator.stream.deadlines import TaskClass
@@ -226,8 +227,7 @@ class KnownTasks:
         shape = (len(classes), *network.device_shape, slots + 1)
         wait_s = tasks["deadline_s"] - tasks["arrival_s"]
         limits = np.array([one.deadline_s for one in classes])
-        apart = np.abs(np.minimum(wait_s, 1e18)[:, None] - np.minimum(limits, 1e18))
-        where = apart.argmin(axis=1), tasks["replication"], tasks["device"]
+        where = ByDeadline(limits).of(wait_s), tasks["replication"], tasks["device"]
         first = (tasks["arrival_s"] / network.slot_s).astype(int) + 1
         last = np.minimum(tasks["deadline_s"] / network.slot_s, slots + 2.0).astype(int) - 1
         self._come, self._due = np.zeros(shape), np.zeros(shape)

@@ -10,6 +10,9 @@ OUTCOMES = ("done", "late", "queued", "dropped", "lost")
 """How a task ends, by its code: completed; completed after its deadline; still in a queue when the
 run ended; refused by a full buffer; lost with a station that failed, or a device that left."""
 
+LATE = OUTCOMES.index("late")
+"""The greatest code of a task that was completed."""
+
 EndStatus = Literal["complete", "interrupted", "failed"]
 
 

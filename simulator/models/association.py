@@ -68,7 +68,7 @@ class Nearest:
         self, distance_m: FloatArray, path_gain: FloatArray, chooses: BoolArray | None = None
     ) -> IntArray:
         """(R, N) the station of each device; see `Association`."""
-        return _nearest(distance_m, self._coverage_m)
+        return nearest(distance_m, self._coverage_m)
 
 
 @dataclass
@@ -129,7 +129,8 @@ _NOWHERE = -1
 
 
 @compiled
-def _nearest(distance_m: FloatArray, coverage_m: FloatArray) -> IntArray:
+def nearest(distance_m: FloatArray, coverage_m: FloatArray) -> IntArray:
+    """(R, N) the nearest SBS that covers each device, else the MBS, of (R, N, B) distances."""
     replications, devices, stations = distance_m.shape
     station = np.zeros((replications, devices), np.int64)
     for r in range(replications):

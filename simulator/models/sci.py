@@ -5,9 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.arrays import FloatArray
-from ..core.recorder import OUTCOMES, TaskTable
-
-LATE = OUTCOMES.index("late")
+from ..core.recorder import LATE, TaskTable
 
 
 @dataclass(frozen=True)

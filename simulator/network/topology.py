@@ -61,7 +61,7 @@ class Topology:
 
     def distance_m(self, position_m: FloatArray) -> FloatArray:
         """(R, N, 2) positions of devices -> (R, N, B) r_ij, their distances to the stations."""
-        return _distance_m(position_m, self.station_position_m)
+        return distances_m(position_m, self.station_position_m)
 
     def graph(self) -> "Graph":
         """The stations and the backhaul as a directed graph.
@@ -125,7 +125,8 @@ def uniform(devices: int, area_m: FloatArray, rngs: Generators) -> FloatArray:
 
 
 @compiled
-def _distance_m(position_m: FloatArray, station_position_m: FloatArray) -> FloatArray:
+def distances_m(position_m: FloatArray, station_position_m: FloatArray) -> FloatArray:
+    """(R, N, B) distances of (R, N, 2) devices to (B, 2) stations."""
     replications, devices, _ = position_m.shape
     stations = len(station_position_m)
     distance_m = np.empty((replications, devices, stations))

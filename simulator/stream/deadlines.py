@@ -7,10 +7,11 @@ from typing import ClassVar
 import numpy as np
 
 from ..core.arrays import FloatArray, IntArray
+from ..core.by_deadline import ByDeadline
 from ..core.compiled import compiled
 from ..core.errors import AnswerError
 from ..core.randomness import Generators
-from ..core.recorder import OUTCOMES, TaskTable
+from ..core.recorder import LATE, TaskTable
 from ..models.arrivals import Tasks
 from .ledger import TaskLedger
 from .ledger_entries import HEAD, NONE, TAIL, Pool, append
@@ -20,8 +21,6 @@ LEAD_SLOTS = 2
 
 MOST_DUE_SLOTS = 200
 """So many slots ahead it is told by the slot what is due; what is due later is one number."""
-
-_LATE = OUTCOMES.index("late")
 
 
 def due_slots(classes: Sequence["TaskClass"], slot_s: float) -> int:
@@ -55,6 +54,9 @@ class TaskClasses:
     Args:
         classes: K of them; their shares add up to one.
         rngs: of the draws.
+
+    Attributes:
+        of: (n,) classes of tasks, by their deadlines from arrival (n,).
     """
 
     remembers: ClassVar[tuple[str, ...]] = ("_rngs",)
@@ -65,12 +67,8 @@ class TaskClasses:
         self.weight = np.array([one.weight for one in classes])
         self._deadline_s = np.array([one.deadline_s for one in classes])
         self._ends = np.cumsum([one.share for one in classes])
-        self._order = np.argsort(self._deadline_s, kind="stable")
-        ascending = self._deadline_s[self._order]
-        # Between two deadlines: a sum and a difference of times are not exact.
-        self._between = np.where(
-            np.isinf(ascending[1:]), 2.0 * ascending[:-1], (ascending[1:] + ascending[:-1]) / 2.0
-        )
+        self._by_deadline = ByDeadline(self._deadline_s)
+        self.of = self._by_deadline.of
 
     def __len__(self) -> int:
         """K."""
@@ -79,7 +77,7 @@ class TaskClasses:
     @property
     def of_bounds(self) -> tuple[FloatArray, IntArray]:
         """(K - 1,) deadlines that part the classes, and (K,) the classes by their deadlines."""
-        return self._between, self._order
+        return self._by_deadline.between_s, self._by_deadline.order
 
     def assigned(self, tasks: Tasks) -> Tasks:
         """The tasks of a slot, each with the deadline of its class.
@@ -94,11 +92,6 @@ class TaskClasses:
         drawn = [rng.random(count) for rng, count in zip(self._rngs, counts.tolist(), strict=True)]
         of = np.searchsorted(self._ends[:-1], np.concatenate(drawn), side="right")
         return replace(tasks, deadline_s=self._deadline_s[of])
-
-    def of(self, deadline_s: FloatArray) -> IntArray:
-        """(n,) classes of tasks, by their deadlines from arrival (n,)."""
-        found: IntArray = self._order[np.searchsorted(self._between, deadline_s)]
-        return found
 
     def bits_of(
         self,
@@ -117,7 +110,7 @@ class TaskClasses:
 
     def late_bits(self, shape: tuple[int, int], ended: TaskTable) -> FloatArray:
         """(R, N, K) bits of the tasks that ended late, by device and class."""
-        late = ended[ended["outcome"] == _LATE]
+        late = ended[ended["outcome"] == LATE]
         deadline_s = late["deadline_s"] - late["arrival_s"]
         where = late["replication"].astype(np.int64), late["device"].astype(np.int64)
         return self.bits_of(shape, *where, deadline_s, late["bits"])

@@ -238,7 +238,7 @@ class StreamWorld(World):
         if self.failures is not None:
             self.failures.begin_slot()
         if self.power is not None:
-            fitted = self._order_sleep(fitted)
+            fitted = self._order_sleep(fitted, self.power)
         self._slot = Slot(
             observation,
             self._by_hardware(fitted),
@@ -388,11 +388,9 @@ class StreamWorld(World):
         """(R, N) the mean intensity of each device's own electricity over the slot that ends, as accounted."""
         return cells.at_station(self.slot_carbon_g_per_j())
 
-    def _order_sleep(self, decision: Decision) -> Decision:
+    def _order_sleep(self, decision: Decision, power: StationPower) -> Decision:
         """Stations wake that are to be awake; who is at one that devices may not choose sends nothing."""
-        power, state = self.power, self.state
-        assert power is not None
-        covers = None
+        state, covers = self.state, None
         if power.sleep is not None and power.sleep.when == "empty":
             near = self.topology.distance_m(state.position_m) < self.topology.coverage_m
             covers = np.asarray((near & state.cells.present[..., None]).any(axis=1))
@@ -425,6 +423,8 @@ class StreamWorld(World):
 
     def _accounted(self, slot: Slot) -> dict[str, NDArray[Any]]:
         """The trace variables of stations' power and of the software carbon intensity."""
+        if self.power is None and self.sci is None:
+            return {}
         columns, found = slot.columns, dict[str, NDArray[Any]]()
         energy_j, emission_g = (
             columns[at.TOTAL_J].sum(axis=1),

@@ -220,6 +220,8 @@ class TaskWorld(World):
         Its radio's load is the share of the slot in which some device sends its task, its CPU's what
         tasks use of it.
         """
+        if self.power is None and self.sci is None:
+            return outcome, {}
         decision, tasks_j = slot.decision, outcome.server_energy_j
         energy_j, found = (outcome.energy_j + tasks_j).sum(axis=1), Columns()
         emission_g = outcome.emission_g.sum(axis=1)
