@@ -5,6 +5,9 @@ PYTHON   ?= python3
 VENV     ?= .venv
 SCENARIO ?= scenarios/iiot_20dev.toml
 PIPFLAGS ?=
+# Containers often forbid byte code: then each process compiles all that it imports, a start takes three
+# times as long, and so do the tests.
+export PYTHONDONTWRITEBYTECODE :=
 BIN      := $(VENV)/bin
 PIP      := $(BIN)/python -m pip --disable-pip-version-check
 # The editable install is a tree of links, build/__editable__*: it is renewed when a folder's

@@ -4,8 +4,9 @@
 
 An edit (`[[mutant]]`) names a file, the text in it that is replaced (`old`, which must stand there
 exactly once), the text that replaces it (`new`) and the `tests` it concerns, as pytest takes them. Each
-edit is made in a copy of the sources of its own; it is noticed when those tests fail, or do not end. Tests that fail
-without any edit are told first. `survives` gives the reason of an edit that is known not to be noticed.
+edit is made in a copy of the sources, and taken back; it is noticed when those tests fail, or do not end.
+Tests that fail without any edit are told first. `survives` gives the reason of an edit that is known not
+to be noticed.
 
 Ends with 1 where an edit cannot be made, where a survivor has no reason, or where one with a reason is
 noticed after all.
@@ -20,11 +21,14 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from queue import Queue
 from tempfile import TemporaryDirectory
+
+import platformdirs
 
 ROOT = Path(__file__).resolve().parent.parent
 LIST = Path(__file__).with_name("mutants.toml")
@@ -97,13 +101,22 @@ def sources() -> Iterator[Path]:
             if (ROOT / name).is_file():
                 (tree / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, tree / name)
+        # Code compiled of edits would push that of the program out of the user's cache.
+        cache = platformdirs.user_cache_path("edgesim") / "compiled"
+        if cache.is_dir():
+            shutil.copytree(cache, tree.with_name("compiled") / "edgesim")
         yield tree
 
 
 def status(tree: Path, tests: tuple[str, ...]) -> int | None:
     """How pytest ends; None if it does not."""
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
-    variables = os.environ | {"PYTHONPATH": str(tree.parent), "PYTHONDONTWRITEBYTECODE": "1"}
+    # Byte code of what is not edited is used again: most of the time would go to making it.
+    variables = os.environ | {
+        "PYTHONPATH": str(tree.parent),
+        "PYTHONDONTWRITEBYTECODE": "",
+        "NUMBA_CACHE_DIR": str(tree.with_name("compiled")),
+    }
     try:
         done = subprocess.run(
             command,
@@ -125,14 +138,18 @@ def status(tree: Path, tests: tuple[str, ...]) -> int | None:
     return done.returncode
 
 
-def judge(mutant: Mutant) -> str:
-    """ "noticed", "survived", or why the edit could not be tried."""
+def judge(trees: "Queue[Path]", mutant: Mutant) -> str:
+    """ "noticed", "survived", or why the edit could not be tried; the tree is left as it was."""
+    tree = trees.get()
     try:
-        with sources() as tree:
-            mutant.apply(tree)
-            return "survived" if status(tree, mutant.tests) == ALL_PASSED else "noticed"
+        mutant.apply(tree)
+        return "survived" if status(tree, mutant.tests) == ALL_PASSED else "noticed"
     except ValueError as error:
         return str(error)
+    finally:
+        if (ROOT / mutant.file).is_file():
+            shutil.copy2(ROOT / mutant.file, tree / mutant.file)
+        trees.put(tree)
 
 
 def main() -> int:
@@ -146,14 +163,18 @@ def main() -> int:
     options = parser.parse_args()
     wanted = re.compile(options.only)
     mutants = [one for one in load(options.list) if wanted.search(f"{one.title} {one.tests}")]
-    with ThreadPoolExecutor(options.jobs) as pool, sources() as unchanged:
+    trees: Queue[Path] = Queue()
+    with ExitStack() as stack, ThreadPoolExecutor(options.jobs) as pool:
+        unchanged = stack.enter_context(sources())
+        for _ in range(options.jobs):
+            trees.put(stack.enter_context(sources()))
         groups = sorted({one.tests for one in mutants})
         for tests, ended in zip(groups, pool.map(partial(status, unchanged), groups), strict=True):
             if ended != ALL_PASSED:
                 print(f"fails without an edit: {' '.join(tests)}")
                 return 1
         wrong = noticed = 0
-        for one, verdict in zip(mutants, pool.map(judge, mutants), strict=True):
+        for one, verdict in zip(mutants, pool.map(partial(judge, trees), mutants), strict=True):
             noticed += verdict == "noticed"
             if verdict == "survived" and one.survives:
                 print(f"survived, as said  {one.title}\n    {one.survives}", flush=True)

@@ -251,6 +251,7 @@ def nowhere(tmp_path: Path) -> Iterator[dict[str, str]]:
     yield {"NUMBA_CACHE_DIR": "", **{name: str(file / "no") for name in names}}
 
 
+@pytest.mark.slow
 def test_without_a_home_it_is_kept_among_temporary_files(
     tmp_path: Path, nowhere: dict[str, str]
 ) -> None:

@@ -76,6 +76,7 @@ def test_a_worker_that_is_killed_loses_only_its_job_which_is_made_again(
     assert_whole(path, tmp_path / "out", undisturbed)
 
 
+@pytest.mark.slow
 def test_the_server_that_forks_the_workers_may_be_killed(tmp_path: Path, undisturbed: Path) -> None:
     """At the worst moment: while it forks one."""
     path, out = write(tmp_path), tmp_path / "out"

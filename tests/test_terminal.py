@@ -104,6 +104,7 @@ def test_ctrl_c_while_something_is_imported(module: str, tmp_path: Path) -> None
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_the_first_second_of_processes_that_are_started(tmp_path: Path) -> None:
     """It reaches all processes of the terminal, also those that have not begun to ignore it."""
     (tmp_path / "s.toml").write_text('scenario = "iiot_20dev"\npolicies = ["local"]\nseeds = 9')

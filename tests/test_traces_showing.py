@@ -47,7 +47,12 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(
     ("kind", "suffix"),
-    [("all", ".png"), ("series", ".pdf"), ("latency", ".svg"), ("map", ".svg")],
+    [
+        pytest.param("all", ".png", marks=pytest.mark.slow),
+        ("series", ".pdf"),
+        ("latency", ".svg"),
+        ("map", ".svg"),
+    ],
 )
 def test_every_kind_of_picture_is_drawn_and_repeatable(
     tmp_path: Path, recorded: Path, kind: Any, suffix: str
