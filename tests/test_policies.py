@@ -164,7 +164,7 @@ def few_slots(toml: str, *overrides: str) -> int:
     if "policy.name=exact" in overrides:
         late = "twin.sync=periodic" in overrides or COMING_AND_GOING[0] in overrides
         if any(key.startswith("backhaul=") for key in overrides):
-            return 16
+            return 10
         # Until there is work, and news of it.
         return 8 if 'sync = "periodic"' in toml or late else 4
     if any(f"policy.name={name}" in overrides for name in ("lookahead", "clairvoyant")):

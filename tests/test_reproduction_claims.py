@@ -558,6 +558,7 @@ def is_symmetric(name: str) -> bool:
     return math.isfinite(entry.low) and math.isclose(entry.low, -entry.high)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in CLAIMS if not is_symmetric(name)])
 def test_a_comparison_that_is_turned_round_is_noticed(name: str) -> None:
     """Of each of those who are judged alone."""

@@ -233,7 +233,14 @@ def test_a_sweeps_table_is_no_link(tmp_path: Path) -> None:
     assert status == 2 and "a link" in told and kept.read_bytes() == b""
 
 
-@pytest.mark.parametrize("kind", ["link", "dangling", "device", "folder"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("dangling", "device")),
+        "link",
+        "folder",
+    ],
+)
 def test_outputs_replace_no_link_or_device(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
