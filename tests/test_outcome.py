@@ -34,7 +34,7 @@ def test_a_tiny_number_is_not_any_tiny_number() -> None:
     """What `conftest` changes in `pytest.approx`, by which hundreds of tests compare joules and seconds."""
     tiny = np.array([4e-21, 0.0])
     assert tiny == pytest.approx(tiny * (1.0 + 1e-9))
-    for other in (tiny * 2.0, tiny + [0.0, 1e-30], np.zeros(2)):
+    for other in (tiny * 2.0, np.array([4e-21, 1e-30]), np.zeros(2)):
         assert tiny != pytest.approx(other)
         assert tiny.tolist() != pytest.approx(other.tolist(), rel=1e-15)
 
