@@ -14,7 +14,7 @@ from edgesim.experiments.run import prepare
 from edgesim.policies.stream.clairvoyant_program import Instance, instance_of, least_emission, plan
 from edgesim.policies.stream.lookahead import KNOWN_SLOTS, KnownTasks, Lookahead
 from edgesim.policies.stream.lookahead_program import LookaheadProgram, Wanted, stretches
-from edgesim.policies.stream.targets import edge_j, least_sent_j, most_sent_bits
+from edgesim.policies.stream.targets import edge_j, least_sent_j, most_sent_bits, serve
 from edgesim.policies.stream.wait_awhile import WaitAwhile
 from edgesim.scenarios.loading import parse_scenario
 from edgesim.simulator.core.arrays import FloatArray
@@ -203,6 +203,21 @@ def test_what_a_sent_bit_costs_at_least_by_hand() -> None:
     assert edge_j(network, seen)[0, 0] == pytest.approx(0.1 * 100 / 10e9, rel=1e-9, abs=0.0)
     most = most_sent_bits(network, seen, gain)[0, 0]
     assert most == pytest.approx(5e5 * np.log2(1 + 1e4), rel=1e-12)
+
+
+def test_a_station_is_shared_by_bits_and_its_cpu_by_their_roots() -> None:
+    """1 and 4 bits of 5 MHz and 10 GHz: sum D c / f^e is least at f^e as sqrt(D), 1 to 2."""
+    network = a_network(stations=2, devices=2)
+    queue = np.array([[1e4, 4e4]])
+    seen: Any = SimpleNamespace(
+        cells=Cells(np.array([[1, 1]]), 2), queue_bits=queue, power_max_w=np.full((1, 2), 0.1),
+        channel_gain=np.full((1, 2, 2), 1e-9), station_queue_bits=np.zeros((1, 2)),
+    )  # fmt: skip
+    found = serve(network, seen, np.zeros((1, 2)), queue)
+    assert found.edge_cpu_hz[0] == pytest.approx([10e9 / 3.0, 20e9 / 3.0], rel=1e-12)
+    assert found.bandwidth_hz[0] == pytest.approx([1e6, 4e6], rel=1e-12)
+    # 1e5 bit/s on 1 MHz each: noise (2^0.1 - 1) / gain.
+    assert found.power_w[0] == pytest.approx(np.full(2, 1e-14 * (2.0**0.1 - 1.0) / 1e-9), rel=1e-8)
 
 
 def test_what_lookahead_expects_to_come_by_hand() -> None:
