@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import sys
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edgesim.experiments.run import prepare
@@ -42,8 +44,15 @@ setattr(type(pytest.approx(1.0)), "DEFAULT_ABSOLUTE_TOLERANCE", 0.0)  # noqa: B0
 gc.disable()
 
 
+@given(st.none())
+def _first_example(nothing: None) -> None:
+    """With it Hypothesis makes a generator of random numbers, and looks who refers to it."""
+
+
 def pytest_collection_finish() -> None:
     """All has been imported."""
+    if sys.version_info >= (3, 14):  # which finds nobody among what is frozen
+        _first_example()
     gc.freeze()
     gc.enable()
 
