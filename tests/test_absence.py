@@ -548,7 +548,8 @@ def test_who_is_always_absent_might_as_well_not_be(policy: str, more: tuple[str,
         column = beside[name]
         if column.shape[2:3] == (6,):
             column = column[:, :, others]
-        np.testing.assert_allclose(column, alone[name], rtol=1e-12, atol=1e-12, err_msg=name)
+        atol = 1e-12 * np.abs(alone[name]).max()  # one bit of a sum that is nearly nothing
+        np.testing.assert_allclose(column, alone[name], rtol=1e-12, atol=atol, err_msg=name)
 
 
 @pytest.mark.parametrize("policy", [name for name in POLICIES["worst-case-emission"]])

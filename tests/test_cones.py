@@ -300,3 +300,14 @@ def test_cvxpy_answers_by_the_parameters_alone() -> None:
 
     np.testing.assert_array_equal(answers(1, 2, 3)[-1], answers(3)[0])
     assert (answers(1, 3)[0] != answers(1, 3)[1]).all()
+
+
+def test_where_not_all_fit_who_gains_most_is_offloaded_first() -> None:
+    """The first device is too much for the server, and sets the level; of the others 0.5 is more than 0.1."""
+    none = np.zeros(3)
+    given_ = OffloadingCoefficients(
+        np.array([1.0, 0.5, 0.6]), np.array([0.9, 0.4, 0.1]), none, none, none, none,
+        server=np.array([2.0, 0.6, 0.6]),
+    )  # fmt: skip
+    found = CompiledOffloadingSubproblem()._best(given_)
+    assert found is not None and found.tolist() == [False, False, True]

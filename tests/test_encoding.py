@@ -5,10 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import table1
 from conftest import a_network, observing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgesim.policies.learning.admission import divide_deadlines
 from edgesim.policies.learning.encoding import (
     Encoding,
     StreamEncoding,
@@ -509,3 +511,17 @@ def test_tasks_are_in_time_wherever_powers_suffice(seed: int) -> None:
     assert (use.rate[sent.any(axis=1)] <= 1.0 + 1e-9).all()  # else nobody would be admitted
     assert (result.use.local_cpu <= 1.0 + 1e-9).all()
     assert np.abs(encoding.features(observation)).max() <= 5.0
+
+
+def test_of_equal_priorities_the_first_device_is_admitted_first() -> None:
+    """Each needs 15 of the server's 20 GHz for the whole deadline, so there is room for one."""
+    network, ones = table1.network(2), np.ones((1, 2))
+    gain = 1e6 * network.noise_w * ones
+    channel = MrcChannel(gain, np.zeros((1, 2, 2)))
+    for priority, expected in (((1.0, 1.0), (True, False)), ((0.9, 1.0), (False, True))):
+        offload, edge_s = divide_deadlines(
+            network, channel, 1e5 * ones, 30e9 * ones, 2.0 * ones, 0.0 * ones,
+            np.array([priority]), ones, ones,
+        )  # fmt: skip
+        assert offload.tolist() == [list(expected)]
+        assert (edge_s[0] > 1.5).tolist() == list(expected)

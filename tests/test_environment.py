@@ -97,7 +97,10 @@ def test_an_episode_is_the_run_with_its_seed() -> None:
     assert np.array_equal(rewards.T, -run.trace["objective"] / unit)
 
 
-SPARSE = ("run.slots=12", "tasks.arrivals=poisson", "tasks.rate=1 tasks/s", "tasks.deadline=0.15 s")
+SPARSE = (
+    "run.slots=12", "tasks.arrivals=poisson", "tasks.rate=1 tasks/s", "tasks.deadline=0.15 s",
+    "tasks.buffer=1 Mbit",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -123,7 +126,7 @@ def test_the_info_is_what_a_run_records(name: str, base: str, overrides: Any) ->
         decide=lambda observation: encoding.decision(chosen[observation.slot], observation),
     )
     kinds = {"tasks_done": (0,), "tasks_late": (1,), "tasks_lost": (3, 4)}
-    silent = 0
+    silent = dropped = 0
     for t, info in enumerate(infos):
         row, table = run.trace.rows[t], run.trace.tables[t]
         parts = ("local_energy_j", "offload_energy_j") if name == STREAM else ("energy_j",)
@@ -140,6 +143,7 @@ def test_the_info_is_what_a_run_records(name: str, base: str, overrides: Any) ->
             rows = [one for one in table if one["replication"] == r]
             for key, codes in kinds.items():
                 assert info[key][r] == sum(one["outcome"] in codes for one in rows)
+            dropped += sum(one["outcome"] == 3 for one in rows)
             took = [o["completion_s"] - o["arrival_s"] for o in rows if o["outcome"] < 2]
             assert info["_latency_s"][r] == bool(took)
             silent += not took
@@ -149,7 +153,7 @@ def test_the_info_is_what_a_run_records(name: str, base: str, overrides: Any) ->
             after = run.trace.rows[t + 1]["station_queue_bits"]
             assert np.array_equal(info["station_queue_bits"], after)
     if name == STREAM:
-        assert silent > 3 and sum(info["tasks_late"].sum() for info in infos) > 0
+        assert dropped > 0 and silent > 3 and sum(info["tasks_late"].sum() for info in infos) > 0
     else:
         held = [info["feasible"].all() for info in infos]
         assert not all(held)

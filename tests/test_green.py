@@ -245,13 +245,15 @@ def test_the_debts_of_late_bits_follow_from_the_tasks(toml: str) -> None:
 
 
 def test_the_budget_is_a_queue_of_what_was_emitted(toml: str) -> None:
+    """As it is accounted, whatever the network is told of it."""
     budget = "carbon.budget={mass='0.5 mg', period='1 d'}"
-    run = simulate(budget, toml=toml)
-    spent, debt = run.trace["emission_mg"][0].sum(axis=1), 0.0
-    for t in range(96):
-        assert run.trace["budget_debt_mg"][0, t] == pytest.approx(debt, rel=1e-9, abs=1e-15)
-        debt = max(debt + spent[t] - 0.5 / 96.0, 0.0)
-    assert debt > 0.0
+    for signal in (("carbon.signal={intensity='20 g/kWh'}",), ()):
+        run = simulate(budget, *signal, toml=toml)
+        spent, debt = run.trace["emission_mg"][0].sum(axis=1), 0.0
+        for t in range(96):
+            assert run.trace["budget_debt_mg"][0, t] == pytest.approx(debt, rel=1e-9, abs=1e-15)
+            debt = max(debt + spent[t] - 0.5 / 96.0, 0.0)
+        assert debt > 0.0
     without = simulate(toml=toml)
     assert spent.sum() < without.trace["emission_mg"].sum()
 

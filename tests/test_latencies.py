@@ -56,6 +56,15 @@ def of_tasks(latency: Seconds, groups: int = 20) -> TaskLatencies:
     return TaskLatencies(latency, places, groups)
 
 
+def test_within_a_bin_of_the_sketch_tasks_lie_evenly() -> None:
+    """Three tasks from 1 to 1.2 s, and one alone in a later bin, with which the upper quantiles are interpolated."""
+    sketch = SketchedLatencies(
+        np.array([[3, 0, 1]]), np.array([1.0, 0.0, 4.0]), np.array([1.2, 0.0, 4.5])
+    )
+    shares = np.array([0.0, 1.0 / 6.0, 1.0 / 3.0, 2.0 / 3.0, 5.0 / 6.0, 1.0])
+    assert_allclose(sketch.quantiles(shares), [1.0, 1.05, 1.1, 1.2, 2.6, 4.0], rtol=1e-12)
+
+
 @pytest.mark.parametrize("count", [1, 2, 37, 5000])
 @pytest.mark.parametrize("kind", KINDS)
 def test_quantiles_of_the_tasks_are_numpys(kind: str, count: int) -> None:

@@ -30,6 +30,15 @@ STATION = np.array([[0, 0, 1, 2]])
 GAIN = np.array([[[2e-8, 3e-9, 4e-9], [5e-8, 6e-9, 7e-9], [8e-9, 9e-8, 1e-9], [3e-9, 2e-9, 4e-8]]])
 
 
+def test_a_tiny_number_is_not_any_tiny_number() -> None:
+    """What `conftest` changes in `pytest.approx`, by which hundreds of tests compare joules and seconds."""
+    tiny = np.array([4e-21, 0.0])
+    assert tiny == pytest.approx(tiny * (1.0 + 1e-9))
+    for other in (tiny * 2.0, np.array([4e-21, 1e-30]), np.zeros(2)):
+        assert tiny != pytest.approx(other)
+        assert tiny.tolist() != pytest.approx(other.tolist(), rel=1e-15)
+
+
 def test_interference_is_heard_between_sbs_cells_only() -> None:
     power = np.array([[0.1, 0.05, 0.02, 0.04]])
     heard = interference_w(power, GAIN, STATION)

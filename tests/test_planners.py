@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Run, a_network, simulate
+from conftest import Run, a_network, observing, simulate
 from test_green import GREEN
 
 from edgesim.experiments.run import prepare
 from edgesim.policies.stream.clairvoyant_program import Instance, instance_of, least_emission, plan
 from edgesim.policies.stream.lookahead import KNOWN_SLOTS, KnownTasks, Lookahead
 from edgesim.policies.stream.lookahead_program import LookaheadProgram, Wanted, stretches
-from edgesim.policies.stream.targets import edge_j, least_sent_j, most_sent_bits
+from edgesim.policies.stream.targets import edge_j, least_sent_j, most_sent_bits, serve
+from edgesim.policies.stream.wait_awhile import WaitAwhile
 from edgesim.scenarios.loading import parse_scenario
 from edgesim.simulator.core.arrays import FloatArray
 from edgesim.simulator.network.cells import Cells
@@ -118,6 +119,14 @@ def test_an_instance_by_hand() -> None:
     assert one.sent_most[:, 0] == pytest.approx([5e5 * np.log2(1 + 1e4)] * 2 + [0.0])
 
 
+def test_a_plan_leaves_time_to_execute_what_was_sent_in_whole_slots() -> None:
+    """Due as slot 3 ends, 6 bits leave in slots 1 and 2, as a^(-1/2); due within it, in slot 1 alone."""
+    whole, within = plan(one_task()), plan(one_task(due_share=np.array([0.25])))
+    assert whole is not None and within is not None
+    assert whole.local_bits[:, 0] == pytest.approx([0.0, 4.0, 2.0, 0.0, 0.0], rel=0.03, abs=1e-6)
+    assert within.local_bits[:, 0] == pytest.approx([0.0, 6.0, 0.0, 0.0, 0.0], abs=1e-6)
+
+
 def test_a_plan_gives_a_station_to_one_device_a_slot() -> None:
     two = one_task(
         device=np.array([0, 1]), first=np.array([0, 0]), due_slot=np.array([4, 4]),
@@ -196,6 +205,21 @@ def test_what_a_sent_bit_costs_at_least_by_hand() -> None:
     assert most == pytest.approx(5e5 * np.log2(1 + 1e4), rel=1e-12)
 
 
+def test_a_station_is_shared_by_bits_and_its_cpu_by_their_roots() -> None:
+    """1 and 4 bits of 5 MHz and 10 GHz: sum D c / f^e is least at f^e as sqrt(D), 1 to 2."""
+    network = a_network(stations=2, devices=2)
+    queue = np.array([[1e4, 4e4]])
+    seen: Any = SimpleNamespace(
+        cells=Cells(np.array([[1, 1]]), 2), queue_bits=queue, power_max_w=np.full((1, 2), 0.1),
+        channel_gain=np.full((1, 2, 2), 1e-9), station_queue_bits=np.zeros((1, 2)),
+    )  # fmt: skip
+    found = serve(network, seen, np.zeros((1, 2)), queue)
+    assert found.edge_cpu_hz[0] == pytest.approx([10e9 / 3.0, 20e9 / 3.0], rel=1e-12)
+    assert found.bandwidth_hz[0] == pytest.approx([1e6, 4e6], rel=1e-12)
+    # 1e5 bit/s on 1 MHz each: noise (2^0.1 - 1) / gain.
+    assert found.power_w[0] == pytest.approx(np.full(2, 1e-14 * (2.0**0.1 - 1.0) / 1e-9), rel=1e-8)
+
+
 def test_what_lookahead_expects_to_come_by_hand() -> None:
     """Means of four slots beside those of all devices; what has come by an end, and of it what is due by then."""
     policy: Any = Lookahead()
@@ -208,6 +232,52 @@ def test_what_lookahead_expects_to_come_by_hand() -> None:
     mean = (np.array([100.0, 300.0]) + KNOWN_SLOTS * 50.0) / (4 + KNOWN_SLOTS)
     assert coming[0, 0] == pytest.approx(mean[:, None] * [0.0, 0.25, 1.0])
     assert due[0, 0] == pytest.approx(mean[:, None] * [0.0, 0.0, 0.25 * 3.0])
+
+
+def test_what_lookahead_wants_by_hand() -> None:
+    """Of 7 bits 3 are due within three slots; the others leave within the horizon, too. Of who is away, none."""
+    policy: Any = Lookahead(expect="nothing")
+    policy._network, policy._slots, policy._known = a_network(stations=2, devices=2), 1, None
+    policy._classes = [SimpleNamespace(share=1.0, deadline_s=np.inf)]
+    policy._arrived, policy._gain = np.zeros((1, 2)), np.full((1, 2), 1e-9)
+    due = np.array([[[0.0, 0.0, 3.0, 0.0, 0.0, 4.0]] * 2])
+    seen: Any = SimpleNamespace(
+        cells=Cells(np.array([[1, 1]]), 2, np.array([[True, False]])),
+        due_bits=due, queue_bits=due.sum(axis=2), power_max_w=np.full((1, 2), 0.1),
+    )  # fmt: skip
+    grams = np.full((1, 2, 3), 5e-5)
+    [one] = policy._wanted(seen, policy._gain, grams, 2.0 * grams, [1, 1, 2])
+    assert one.due.tolist() == [[0.0, 0.0, 7.0], [0.0, 0.0, 0.0]]
+    # g of l bits in slots: varsigma c^3 / tau^2 l^3, in two slots a quarter of that.
+    assert one.local_cost[0] == pytest.approx(
+        1e-4 * 1e-27 * 1e6 / 1e-2 * np.array([1.0, 1.0, 0.25]), rel=1e-9, abs=0.0
+    )
+    joules = 1e-14 * np.log(2.0) / (1e-9 * 5e6)
+    sent_g = 5e-5 * 0.1 * 100 / 10e9 + 1e-4 * joules
+    assert one.sent_cost[0] == pytest.approx(np.full(3, sent_g), rel=1e-9, abs=0.0)
+    assert one.local_most.tolist() == [[5e5, 5e5, 1e6], [0.0, 0.0, 0.0]]
+
+
+@pytest.mark.parametrize(
+    ("forecast", "leave"), [((5, 1, 9, 9), 4e6), ((5, 1, 2, 9), 0.0), ((5, 5, 5, 5), 4e6)]
+)
+def test_wait_awhile_by_hand(forecast: tuple[int, ...], leave: float) -> None:
+    """8 Mbit can leave in four slots: in the greener two of them 4 each, no radio at hand."""
+    seen: list[Any] = []
+    observing(seen, *ENDING, "policy.name=local", "run.slots=1", toml=SMALL)
+    due = np.zeros((1, 3, 6))
+    due[..., 4] = 8e6
+    horizon = np.tile(np.array([*forecast, 0.0]) * 1e-5, (1, seen[0][0].cells.shape[1], 1))
+    none = np.zeros((1, 3))
+    one = replace(
+        seen[0][0], due_bits=due, queue_bits=due.sum(axis=2), pressing_bits=none, power_max_w=none,
+        forecast_g_per_j=horizon, forecast_step_s=900.0, forecast_age_s=0.0,
+    )  # fmt: skip
+    network = prepare(parse_scenario(SMALL, "test", ENDING)).blueprint.network
+    policy = WaitAwhile()
+    policy._network = network
+    left = policy.decide(one).local_cpu_hz * network.slot_s / network.cycles_per_bit
+    assert left == pytest.approx(np.full((1, 3), leave))
 
 
 def test_known_tasks_by_hand() -> None:

@@ -4,15 +4,17 @@ import math
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import SMALL, Capture, Run, observing, simulate
+from conftest import SMALL, Capture, Run, a_network, observing, simulate
 from continuing import assert_same, everything, stop_at
 
 from edgesim.experiments.run import execute, prepare, resume
 from edgesim.policies.local import Local
+from edgesim.policies.stream.consolidate import Consolidate
 from edgesim.policies.stream.lyapunov import Lyapunov
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.loading import load_scenario, parse_scenario
@@ -21,6 +23,7 @@ from edgesim.simulator.core.randomness import Streams
 from edgesim.simulator.models.solar import ClearSky, Panels, PowerSeries
 from edgesim.simulator.models.station_power import PowerLaw, StationBattery, StationPower
 from edgesim.simulator.stream.green_problem import GreenProblem
+from edgesim.simulator.stream.problem import DriftPlusPenalty
 from edgesim.traces.reader import open_trace
 from edgesim.traces.summary import Summary
 
@@ -410,6 +413,36 @@ def test_idle_power_makes_consolidation_pay_and_none_does_not(penalty: str) -> N
     # So little is not worth what their devices lose; so much is, and in between some of them sleep.
     assert [awake("0 W"), awake("0.01 W"), awake("10 W")] == [1.0, 1.0, 0.0]
     assert 0.2 < awake("0.1 W") < 0.9
+
+
+@pytest.mark.parametrize(
+    ("awake", "wake_j", "lost", "then"),
+    [
+        (True, 3.0, 0.0, True),
+        (True, 1.0, 0.0, False),
+        (False, 3.0, 2.0, False),
+        (False, 1.0, 2.0, True),
+    ],
+)
+def test_a_wake_up_has_to_pay_before_a_station_sleeps_and_before_it_wakes(
+    awake: bool, wake_j: float, lost: float, then: bool
+) -> None:
+    """Two looks at what saves 1 J a slot: a wake-up costs wake_j / 2 of each; waking must be worth as much."""
+    policy: Any = Consolidate(trials=2)
+    network = a_network(stations=2, devices=1)
+    policy.reset(network, DriftPlusPenalty(network, 1e13), [])
+    policy._awake = np.array([[True, awake]])
+    policy._joule_cost = lambda seen: np.ones((1, 2))
+    policy._value = lambda seen, power, is_open: np.where(is_open[:, 1], 0.0, lost)
+    power: Any = SimpleNamespace(
+        open=np.ones((1, 2), np.bool_),
+        law=SimpleNamespace(idle_w=np.array([0.0, 12.0]), sleep_w=np.array([0.0, 2.0])),
+        sleep=SimpleNamespace(wake_j=wake_j),
+    )
+    for _ in range(2):
+        assert policy._awake[0, 1] == awake
+        policy._look(None, power, 1, 1)
+    assert policy._awake.tolist() == [[True, then]]
 
 
 # The software carbon intensity

@@ -214,6 +214,13 @@ def test_what_is_asked_depends_on_what_was_found() -> None:
     assert sum(one for _, one in last) < 0.5 * sum(one for _, one in first)
 
 
+def test_least_and_greatest_first_and_last_are_looked_at_before_anything_is_trained() -> None:
+    assert SearchSection(trials=1, space=SPACE).ends("test") == [
+        {"policy.actor_rate": 1e-4, "policy.head": "grouped"},
+        {"policy.actor_rate": 1e-2, "policy.head": "paper"},
+    ]
+
+
 def test_kinds_of_values() -> None:
     pytest.importorskip("optuna", reason="Optuna is not installed: edgesim[search]")
     space = {

@@ -227,6 +227,15 @@ class TestMarkovModulatedPoisson:
         assert tasks.bits.size / (2000 * 20.0) == pytest.approx(30.0 / 3.5, rel=0.02)
         assert tasks.bits.mean() == pytest.approx(1e5, rel=0.01)
 
+    def test_states_follow_one_another_as_they_are_listed(self) -> None:
+        """After 100 tasks a slot silence, then 10 a slot: silence ends in few tasks, not in many."""
+        model = MarkovModulatedPoisson(1e5, [1000.0, 0.0, 100.0], [1.0, 1.0, 1.0])
+        tasks = joined(run(model, 4000, devices=1))
+        count = np.bincount((tasks.arrival_s / SLOT_S).astype(int), minlength=4000)
+        busy, silent = count > 60, count == 0
+        ends, begins = (busy[:-2] & silent[2:]).sum(), (silent[:-2] & busy[2:]).sum()
+        assert ends > 80 and begins < ends / 4
+
     def test_equal_rates_are_poisson(self) -> None:
         model = MarkovModulatedPoisson(1e5, [7.0, 7.0], [0.3, 0.1])
         tasks = joined(run(model, 3000, devices=1))

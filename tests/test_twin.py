@@ -134,6 +134,21 @@ def test_latency_delays_by_whole_deliveries() -> None:
     np.testing.assert_allclose(run.trace["twin_age_s"][0, 2:], 0.2, atol=1e-12)
 
 
+def test_what_a_station_sends_takes_its_hop_and_the_backhaul_one_after_the_other() -> None:
+    """60 ms and 60 ms: seen two slots later, where either alone is seen one slot later; the MBS knows its own."""
+    for late, slots in (
+        (("twin.station.latency=0.06",), 1),
+        (("backhaul.latency=60 ms",), 1),
+        (("twin.station.latency=0.06", "backhaul.latency=60 ms"), 2),
+    ):
+        seen: list[Any] = []
+        observing(seen, "policy.name=local", "twin.sync=periodic", *late, "run.slots=6")
+        for observation, _ in seen[2:]:
+            age_s = np.where(observation.station > 0, 0.1 * slots, 0.0)
+            assert observation.age_s == pytest.approx(age_s), late
+            assert observation.station_age_s[:, 1:] == pytest.approx(0.1 * slots), late
+
+
 def test_mbs_hears_its_own_devices_without_the_second_hop() -> None:
     seen: list[Any] = []
     observing(seen, "policy.name=local", "twin.sync=periodic", "twin.station.loss=1.0")

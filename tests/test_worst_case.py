@@ -123,6 +123,16 @@ def test_a_slot_by_hand() -> None:
     assert outcome.use.local_cpu == pytest.approx([0.0, 0.625])
 
 
+def test_the_server_is_asked_for_what_all_offloaders_ask_for_together() -> None:
+    """(10e): 1 and 15 GHz of 20, at both of them; who executes its own task has no part in it."""
+    channel, tasks, one = two_devices()
+    network = replace(table1.network(2), device_power_max_w=np.array([2.0, 2.0]))
+    for offload, use in (((True, True), (0.8, 0.8)), ((True, False), (0.05, 0.0))):
+        decision = replace(one, offload=np.array(offload), edge_cpu_hz=np.array([1e9, 15e9]))
+        found = evaluate(network, tasks, channel, table1.CARBON_G_PER_J, decision)
+        assert found.use.capacity == pytest.approx(use)
+
+
 @pytest.mark.parametrize("rate_bps", [0.01, 0.7, 1.3, 1e7])
 @pytest.mark.parametrize("power_w", [1e-9, 0.3, 1.0])
 def test_a_rate_however_low_takes_its_time_and_joules(rate_bps: float, power_w: float) -> None:
