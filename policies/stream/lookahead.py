@@ -155,7 +155,7 @@ class Lookahead:
         most = np.repeat(most_sent_bits(network, seen, usual)[..., None], len(lengths), axis=2)
         most[..., 0] = most_sent_bits(network, seen, gain)
         least = seen.least_leaving_bits[..., np.minimum(ends, seen.due_bits.shape[2]) - 1]
-        alone = least > seen.queue_bits[..., None]
+        alone = least > np.minimum(seen.queue_bits[..., None], most)
         most[..., 0] = np.where(alone[..., 0], 0.0, most[..., 0])
         there = seen.cells.present
         own_most = np.where(there, network.device_service_bits, 0.0)[..., None] * slots
@@ -163,6 +163,7 @@ class Lookahead:
         # What has more time than the horizon leaves within it all the same: who rolls on must not wait for ever.
         by_end = due[..., np.minimum(ends, due.shape[2]) - 1]
         by_end[..., -1] = seen.queue_bits * there
+        # Who will send has to have executed by then what only its CPU has in time.
         for h in range(min(SURE_SLOTS, len(lengths) - 1), 0, -1):
             clear = self._sends[..., h - 1] & alone[..., h]
             by_end[..., h - 1] = np.where(clear, by_end[..., h], by_end[..., h - 1])
@@ -216,10 +217,10 @@ class Lookahead:
         dear = 2.0 * np.minimum(now[:, 0], 1e200)
         cheap = np.sqrt(np.divide(dear, 3.0 * a, out=np.full(len(a), np.inf), where=a > 0.0))
         most = one.local_most[:, 0]
-        own = np.maximum(plan.local[:, 0], 0.0)
+        own = plan.local[:, 0]
         by_cpu = np.maximum(own, np.minimum(due[:, 0], most))
         # In the next slot a CPU does again what is left, or it is sent now.
-        rest = due[:, :2].sum(axis=1) - by_cpu - np.where(one.sent_most[:, 0] > 0.0, np.minimum(cheap, most), most)
+        rest = due[:, :2].sum(axis=1) - by_cpu - np.minimum(cheap, most)
         sent = np.minimum(np.maximum(rest, 0.0), one.sent_most[:, 0])
         for station in np.unique(one.station):
             of = np.flatnonzero(one.station == station)

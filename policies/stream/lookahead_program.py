@@ -14,10 +14,10 @@ from ..convex_solver import solved
 
 
 def stretches(slots: int) -> list[int]:
-    """Lengths of stretches that make so many slots: one slot each at first, later half of what lies before."""
+    """Lengths of stretches that make so many slots: one slot each at first, later a third of what lies before."""
     lengths: list[int] = []
     while (before := sum(lengths)) < slots:
-        lengths.append(min(max(1, before // 2), slots - before))
+        lengths.append(min(max(1, before // 3), slots - before))
     return lengths
 
 
@@ -75,7 +75,7 @@ class LookaheadProgram:
     Minimise sum a l^3 + b s + 1e3 late, with l and s the bits that each device executes and sends in each
     stretch, and what of them is of those that wait now, and of each class that comes: of each no more leaves
     than is there, and no less than has to. In the last slot of what waits now a device executes, and
-    sends nothing of it. At a station sum s / s_most <= 1, so that each has it to itself for
+    sends nothing of it, unless enough leaves beside it. At a station sum s / s_most <= 1, so that each has it to itself for
     as long as it needs it: a CPU that two share costs as much for each as for both.
 
     Args:
@@ -154,7 +154,7 @@ class LookaheadProgram:
             1.0, alone, out=np.zeros(n), where=alone > 0.0
         )
         p["share"].value = share
-        if not solved(self._problem, rough=True):
+        if not solved(self._problem, rough=True, refined=False):
             evenly = (wanted.due / self._slots.cumsum()).max(axis=1, keepdims=True) * self._slots
             return Planned(evenly, np.zeros((n, h)), False)
         return Planned(
