@@ -62,27 +62,27 @@ MARGINAL = (
 IDLE = ("stations.mbs.power.radio=femto", "stations.sbs.power.radio=femto")
 
 FACTORS: dict[str, tuple[dict[str, tuple[str, ...]], tuple[str, ...]]] = {
-    "slack": ({"12 h": slack(12)}, tuple(POLICIES)),
     "slack, h": (
         {f"{hours:g}": slack(hours) for hours in (0, 6, 12, 24)},
         (*CHEAP, "lookahead"),
     ),
     "accounting": ({"average": (), "marginal": MARGINAL}, (*CHEAP, "lookahead")),
+    "forecast error": (
+        {f"{error:g}": (f"carbon.forecast.error={error:g}",) for error in (0, 0.15, 0.3)},
+        ("energy", "wait-awhile", "lookahead"),
+    ),
+    "share of tolerant tasks": (
+        {f"{share:g}": (classes(12, share),) for share in (0.3, 0.7, 1)},
+        (*CHEAP, "lookahead"),
+    ),
     "V, bit²/g": (
         {f"{V:g}": (f"policy.V={V:g}",) for V in (1e22, 1e23, 3e23, 1e24)},
         ("energy", "carbon"),
     ),
     "idle power": ({"none": (), "femto": IDLE}, ("energy", "carbon", "local")),
-    "share of tolerant tasks": (
-        {f"{share:g}": (classes(12, share),) for share in (0.3, 0.7, 1)},
-        (*CHEAP, "lookahead"),
-    ),
-    "forecast error": (
-        {f"{error:g}": (f"carbon.forecast.error={error:g}",) for error in (0, 0.15, 0.3)},
-        ("energy", "wait-awhile", "lookahead"),
-    ),
+    "slack": ({"12 h": slack(12)}, tuple(POLICIES)),
 }
-"""Values, each as overrides, and the policies that run with each."""
+"""Values, each as overrides, and the policies that run with each. What takes longest is last."""
 
 
 class Case(NamedTuple):

@@ -36,13 +36,16 @@ class Parameters(SimpleNamespace):
             getattr(self, name).save_value(value)
 
 
-def solved(problem: "cp.Problem", mixed_integer: bool = False, rough: bool = False) -> bool:
+def solved(
+    problem: "cp.Problem", mixed_integer: bool = False, rough: bool = False, refined: bool = True
+) -> bool:
     """Solve, and tell whether the solver reached an optimum.
 
     Args:
         problem: with all its parameters set.
         mixed_integer: it has integer variables.
         rough: an optimum of less than the usual accuracy will do, because it is checked.
+        refined: linear systems are solved with iterative refinement, which is a quarter of the time.
     """
     import cvxpy as cp
 
@@ -54,6 +57,7 @@ def solved(problem: "cp.Problem", mixed_integer: bool = False, rough: bool = Fal
             "tol_feas": ACCURACY,
             "tol_gap_abs": ACCURACY,
             "tol_gap_rel": ACCURACY,
+            "iterative_refinement_enable": refined,
         }
     # What cvxpy warns of is in the status, which is looked at.
     with warnings.catch_warnings():

@@ -79,6 +79,7 @@ class Green:
     def state_parts(self, scenario: Scenario, network: Network) -> dict[str, FloatArray]:
         """What a `GreenState` has beside what a `StreamState` has, as the run begins: (R, N) and (R,)."""
         shape = (network.replications, network.devices)
+        by_slots = (*shape, due_slots(task_classes(scenario), network.slot_s))
         carbon = np.zeros(shape)
         now = self.shown.intensity.at(0)
         if len(now) > network.stations:
@@ -86,7 +87,8 @@ class Green:
         names = ("pressing_bits", "lateness_bits", "emission_g", "total_emission_g")
         return {
             "device_carbon_g_per_j": carbon,
-            "due_bits": np.zeros((*shape, due_slots(task_classes(scenario), network.slot_s))),
+            "due_bits": np.zeros(by_slots),
+            "least_leaving_bits": np.zeros(by_slots),
             "late_debt_bits": np.zeros((*shape, len(scenario.tasks.classes or ()))),
             "budget_debt_g": np.zeros(network.replications),
             **{name: np.zeros(shape) for name in names},

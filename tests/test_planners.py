@@ -153,6 +153,7 @@ def test_lookahead_s_program_against_the_closed_form() -> None:
         zeros,
         due,
         np.array([6.0]),
+        zeros,
         zeros[None],
         zeros[None],
         np.array([0]),
@@ -167,7 +168,7 @@ def waiting(due: FloatArray, coming: FloatArray, coming_due: FloatArray, most: f
     full = np.ones_like(due)
     queue = due[:, -1]
     comes = coming[None], coming_due[None]
-    return Wanted(full, full, most * full, 10.0 * full, due, queue, *comes, queue * 0)
+    return Wanted(full, full, most * full, 10.0 * full, due, queue, full, *comes, queue * 0)
 
 
 def test_lookahead_s_program_shares_a_station() -> None:

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from ...simulator.core.arrays import FloatArray
+from ...simulator.core.arrays import BoolArray, FloatArray
 from ...simulator.core.by_deadline import ByDeadline
 from ...simulator.core.randomness import Generators
 from ...simulator.network.network import Network
@@ -30,6 +30,9 @@ Expect: TypeAlias = Literal["mean", "nothing", "known"]
 HARDLY_GREENER = 1.02
 """Who has its station to itself also sends what is planned for slots that are no greener than by this."""
 
+SURE_SLOTS = 3
+"""So many slots ahead a device that will send first executes what only its CPU has in time then."""
+
 KNOWN_SLOTS = 48.0
 """Slots after which a device's own mean of arrivals counts as much as that of all devices."""
 
@@ -48,7 +51,7 @@ class Lookahead:
         ValueError: another `expect`.
     """
 
-    remembers: ClassVar[tuple[str, ...]] = ("_gain", "_arrived", "_slots")
+    remembers: ClassVar[tuple[str, ...]] = ("_gain", "_arrived", "_slots", "_sends")
 
     def __init__(self, expect: Expect = "mean") -> None:
         if expect not in (allowed := get_args(Expect)):
@@ -76,6 +79,8 @@ class Lookahead:
         self._gain = np.zeros(network.device_shape)
         self._arrived = np.zeros(network.device_shape)
         self._slots = 0
+        # (R, N, 3) who will have its station to itself in the slots after the next decision's, by the last plan.
+        self._sends = np.zeros((*network.device_shape, SURE_SLOTS), np.bool_)
         self._known: KnownTasks | None = None
         if self._expect == "known":
             if problem.foresee is None:
@@ -107,7 +112,9 @@ class Lookahead:
                 continue
             plan = program.solve(one)
             failed[r] = not plan.found
-            local[r], sent[r] = self._now(one, plan, seen.due_bits[r])
+            self._sends[r] = _who_sends(one, plan)
+            least = seen.least_leaving_bits[r, :, 0]
+            local[r], sent[r] = self._now(one, plan, seen.due_bits[r], least)
         return serve(network, seen, local, sent, {"failed_solves": failed})
 
     def _horizon(self, seen: GreenObservation) -> int:
@@ -147,12 +154,19 @@ class Lookahead:
         sent_cost = np.where(np.isfinite(sent_j), sent_cost, np.inf)
         most = np.repeat(most_sent_bits(network, seen, usual)[..., None], len(lengths), axis=2)
         most[..., 0] = most_sent_bits(network, seen, gain)
+        least = seen.least_leaving_bits[..., np.minimum(ends, seen.due_bits.shape[2]) - 1]
+        alone = least > np.minimum(seen.queue_bits[..., None], most)
+        most[..., 0] = np.where(alone[..., 0], 0.0, most[..., 0])
         there = seen.cells.present
         own_most = np.where(there, network.device_service_bits, 0.0)[..., None] * slots
         due = np.minimum(seen.due_bits.cumsum(axis=2), seen.queue_bits[..., None])
         # What has more time than the horizon leaves within it all the same: who rolls on must not wait for ever.
         by_end = due[..., np.minimum(ends, due.shape[2]) - 1]
         by_end[..., -1] = seen.queue_bits * there
+        # Who will send has to have executed by then what only its CPU has in time.
+        for h in range(min(SURE_SLOTS, len(lengths) - 1), 0, -1):
+            clear = self._sends[..., h - 1] & alone[..., h]
+            by_end[..., h - 1] = np.where(clear, by_end[..., h], by_end[..., h - 1])
         coming, coming_due = self._coming(seen, ends)
         return [
             Wanted(
@@ -162,6 +176,7 @@ class Lookahead:
                 most[r] * slots,
                 np.where(there[r][:, None], by_end[r], 0.0),
                 seen.queue_bits[r],
+                alone[r] / slots,
                 coming[:, r],
                 coming_due[:, r],
                 seen.cells.station[r],
@@ -185,11 +200,14 @@ class Lookahead:
         ]
         return np.stack(coming), np.stack(due)
 
-    def _now(self, one: Wanted, plan: Planned, due: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def _now(
+        self, one: Wanted, plan: Planned, due: FloatArray, least: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
         """(N,) bits executed and sent now, of a plan, with (N, L) bits due.
 
-        At each station one device sends, that which has most of it to send; and all who have to. Who has bits
-        that only its CPU has in time sends nothing: CPU and radio draw from the same head of the queue.
+        At each station one device sends, that which has most of it to send; and all who have to. CPU and radio draw
+        from the same head of the queue: who sends lets at least so many (N,) bits leave that what is due first is
+        in time, and who cannot sends nothing.
         """
         now, a = one.sent_cost[:, :1], one.local_cost[:, 0]
         near = np.logical_and.accumulate(one.sent_cost * HARDLY_GREENER >= now, axis=1)
@@ -197,20 +215,32 @@ class Lookahead:
         bits = np.where(plan.sent[:, 0] > 1e-3 * bits, np.minimum(bits, one.sent_most[:, 0]), 0.0)
         # A CPU does what costs it no more at the margin than a radio whose station two share.
         dear = 2.0 * np.minimum(now[:, 0], 1e200)
-        least = np.sqrt(np.divide(dear, 3.0 * a, out=np.full(len(a), np.inf), where=a > 0.0))
+        cheap = np.sqrt(np.divide(dear, 3.0 * a, out=np.full(len(a), np.inf), where=a > 0.0))
         most = one.local_most[:, 0]
-        own = np.maximum(plan.local[:, 0], np.minimum(due[:, 0], most))
-        alone = due[:, 0] > 1.0
-        bits = np.where(alone, 0.0, bits)
+        own = plan.local[:, 0]
+        by_cpu = np.maximum(own, np.minimum(due[:, 0], most))
         # In the next slot a CPU does again what is left, or it is sent now.
-        rest = due[:, :2].sum(axis=1) - own - np.where(alone, most, np.minimum(least, most))
+        rest = due[:, :2].sum(axis=1) - by_cpu - np.minimum(cheap, most)
         sent = np.minimum(np.maximum(rest, 0.0), one.sent_most[:, 0])
         for station in np.unique(one.station):
             of = np.flatnonzero(one.station == station)
             best = of[np.argmax(sent[of] if (sent[of] > 0.0).any() else bits[of])]
             sent[best] = max(sent[best], bits[best])
+        own = np.where(sent > 0.0, own, by_cpu)
+        sent = np.where(sent > 0.0, np.maximum(sent, least - own), 0.0)
         # A hair more than solver and rounding are wrong by, so that nothing is late by that.
-        return np.minimum(own, one.queue) * (1.0 + 1e-6), np.minimum(sent, one.queue)
+        return np.minimum(own, one.queue) * (1.0 + 1e-6), np.minimum(sent, one.queue) * (1.0 + 1e-6)
+
+
+def _who_sends(one: Wanted, plan: Planned) -> BoolArray:
+    """(N, 3) who sends most at its station in each of the slots after the next one, and more than it executes."""
+    found = np.zeros((len(one.station), SURE_SLOTS), np.bool_)
+    sent = plan.sent[:, 2 : 2 + SURE_SLOTS]
+    for station in np.unique(one.station):
+        of = np.flatnonzero(one.station == station)
+        best, h = of[sent[of].argmax(axis=0)], np.arange(sent.shape[1])
+        found[best, h] = sent[best, h] > plan.local[best, 2 + h]
+    return found
 
 
 class KnownTasks:

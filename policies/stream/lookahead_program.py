@@ -14,10 +14,10 @@ from ..convex_solver import solved
 
 
 def stretches(slots: int) -> list[int]:
-    """Lengths of stretches that make so many slots: one slot each at first, later half of what lies before."""
+    """Lengths of stretches that make so many slots: one slot each at first, later a third of what lies before."""
     lengths: list[int] = []
     while (before := sum(lengths)) < slots:
-        lengths.append(min(max(1, before // 2), slots - before))
+        lengths.append(min(max(1, before // 3), slots - before))
     return lengths
 
 
@@ -32,6 +32,7 @@ class Wanted:
         sent_most: (N, H) bits that a radio sends alone.
         due: (N, H) bits of the queue that have to be executed by the end of each stretch, or sent a slot earlier.
         queue: (N,) bits.
+        too_late: (N, H) share of what is sent in a stretch that is too late for what is due as it ends.
         coming: (K, N, H) bits of each class that will have arrived, and can leave, by then.
         coming_due: (K, N, H) bits of these that have to have left by then.
         station: (N,) of each device.
@@ -43,6 +44,7 @@ class Wanted:
     sent_most: FloatArray
     due: FloatArray
     queue: FloatArray
+    too_late: FloatArray
     coming: FloatArray
     coming_due: FloatArray
     station: Any
@@ -73,7 +75,7 @@ class LookaheadProgram:
     Minimise sum a l^3 + b s + 1e3 late, with l and s the bits that each device executes and sends in each
     stretch, and what of them is of those that wait now, and of each class that comes: of each no more leaves
     than is there, and no less than has to. In the last slot of what waits now a device executes, and
-    sends nothing of it. At a station sum s / s_most <= 1, so that each has it to itself for
+    sends nothing of it, unless enough leaves beside it. At a station sum s / s_most <= 1, so that each has it to itself for
     as long as it needs it: a CPU that two share costs as much for each as for both.
 
     Args:
@@ -88,7 +90,7 @@ class LookaheadProgram:
 
         self._slots = np.array(slots)
         shape = (devices, len(slots))
-        names = ("local_cost", "sent_cost", "local_most", "sent_most", "due")
+        names = ("local_cost", "sent_cost", "local_most", "sent_most", "due", "too_late")
         self._given = {name: cp.Parameter(shape, nonneg=True) for name in names}
         self._given["queue"] = cp.Parameter(devices, nonneg=True)
         self._given["share"] = cp.Parameter((stations, devices), nonneg=True)
@@ -105,7 +107,7 @@ class LookaheadProgram:
             sent <= p["sent_most"],
             executed <= self._local,
             self._sent <= sent,
-            of_queue - self._sent @ np.diag(1.0 / self._slots) + late >= p["due"],
+            of_queue - cp.multiply(p["too_late"], self._sent) + late >= p["due"],
             of_queue[:, -1] <= p["queue"],
             p["share"] @ sent <= self._slots,
         ]
@@ -141,6 +143,7 @@ class LookaheadProgram:
         p["local_most"].value = np.minimum(wanted.local_most, total) / unit
         p["sent_most"].value = most
         p["due"].value, p["queue"].value = wanted.due / unit, wanted.queue / unit
+        p["too_late"].value = wanted.too_late
         for k, (coming, coming_due) in enumerate(
             zip(wanted.coming, wanted.coming_due, strict=True)
         ):
@@ -151,7 +154,7 @@ class LookaheadProgram:
             1.0, alone, out=np.zeros(n), where=alone > 0.0
         )
         p["share"].value = share
-        if not solved(self._problem, rough=True):
+        if not solved(self._problem, rough=True, refined=False):
             evenly = (wanted.due / self._slots.cumsum()).max(axis=1, keepdims=True) * self._slots
             return Planned(evenly, np.zeros((n, h)), False)
         return Planned(

@@ -153,12 +153,15 @@ class UrgentFirst(TaskLedger):
         )
         return found
 
-    def due_bits(self, slot: int, leads: int) -> FloatArray:
-        """(R, N, L) bits at devices by the slots left in which these can execute them; the last: so many or more."""
-        found = np.zeros((*self._shape, leads))
-        first = slot + 1
-        _due(first, self._slot_s, self._tasks, self._device_queues, found.reshape(-1, leads))
-        return found
+    def due_bits(self, slot: int, leads: int) -> tuple[FloatArray, FloatArray]:
+        """Two of (R, N, L), by the slots left in which devices can execute them; the last: so many or more.
+
+        Bits, and how many have to leave in the last of these slots for all of them to be in time if some are sent.
+        """
+        due, least = np.zeros((2, *self._shape, leads))
+        _due(slot + 1, self._slot_s, self._tasks, self._device_queues,
+             due.reshape(-1, leads), least.reshape(-1, leads))  # fmt: skip
+        return due, least
 
 
 @compiled
@@ -224,8 +227,18 @@ def _pressing(
 
 
 @compiled
-def _due(first: int, slot_s: float, tasks: Pool, queues: IntArray, bits: FloatArray) -> None:
+def _due(
+    first: int,
+    slot_s: float,
+    tasks: Pool,
+    queues: IntArray,
+    bits: FloatArray,
+    least: FloatArray,
+) -> None:
     """Add to (R N, L) the bits of each device, by the last whole slot before they are due.
+
+    What is sent when a share of that slot has passed is executed after the same share of the next one. So
+    n bits at the head that are due by a share x of that are in time if n / x or more leave in the slot.
 
     Args:
         first: who is due before the end of this slot has to be executed now.
@@ -233,11 +246,17 @@ def _due(first: int, slot_s: float, tasks: Pool, queues: IntArray, bits: FloatAr
         tasks: entries.
         queues: (2, R N) of devices.
         bits: see above.
+        least: (R N, L) how many bits have to leave in that slot, if some are sent.
     """
     last = bits.shape[1] - 1
     for q in range(queues.shape[1]):
         k = queues[HEAD, q]
         while k != NONE:
             ahead = min(tasks[k]["deadline_s"] / slot_s - first, float(last))
-            bits[q, max(int(np.floor(ahead)), 0)] += tasks[k]["left_bits"]
+            slots = max(int(np.floor(ahead)), 0)
+            bits[q, slots] += tasks[k]["left_bits"]
+            # Who is late already is so whoever executes it.
+            if ahead > -1.0 and slots < last:
+                share = max(ahead - slots, 1e-12)
+                least[q, slots] = max(least[q, slots], bits[q, slots] / share)
             k = tasks[k]["next"]

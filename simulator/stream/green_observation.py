@@ -18,6 +18,10 @@ class GreenObservation(Observation):
             executes itself has to leave by then, what it sends a slot earlier. In the first also what is late
             already, so that `pressing_bits` are the first two; in the last what has more time; L = 0
             without deadlines. All zero unless the policy calls `problem.ask_due_bits()` in its `reset`.
+        least_leaving_bits: (R, N, L) of what is due so many slots from now: how many bits have to leave in the last of
+            these for all to be in time, if some of them are sent. They leave evenly, and a station executes at
+            the same share of the next slot what was sent at a share of this one. 1e12 bits for each where
+            something is due as that begins. Zero likewise.
         lateness_bits: (R, N) what P2 gives for a pressing bit beside v_i: the debts of its classes.
         emission_per_bit_g: (R,) the running ratio of all emission to all bits departed.
         budget_debt_g: (R,) virtual queue of the carbon budget, as accounted; zero without one.
@@ -30,6 +34,7 @@ class GreenObservation(Observation):
     device_carbon_g_per_j: FloatArray
     pressing_bits: FloatArray
     due_bits: FloatArray
+    least_leaving_bits: FloatArray
     lateness_bits: FloatArray
     emission_per_bit_g: FloatArray
     budget_debt_g: FloatArray

@@ -34,6 +34,7 @@ class GreenState(StreamState):
         device_carbon_g_per_j: (R, N) of devices that have an intensity of their own; else zero.
         pressing_bits: (R, N) bits at the device that are late, or in time only if they leave in this slot.
         due_bits: (R, N, L) bits at the device by when they have to leave; see `GreenObservation`.
+        least_leaving_bits: (R, N, L) how many have to leave then if some are sent.
         lateness_bits: (R, N) Y_i: debts of the classes of these bits, by weight, in their mean.
         late_debt_bits: (R, N, K) Z, virtual queue of the share of each class that may be late.
         budget_debt_g: (R,) G, virtual queue of the carbon budget.
@@ -44,6 +45,7 @@ class GreenState(StreamState):
     device_carbon_g_per_j: FloatArray
     pressing_bits: FloatArray
     due_bits: FloatArray
+    least_leaving_bits: FloatArray
     lateness_bits: FloatArray
     late_debt_bits: FloatArray
     budget_debt_g: FloatArray
@@ -57,6 +59,7 @@ class GreenState(StreamState):
             "device_carbon_g_per_j": self.device_carbon_g_per_j,
             "pressing_bits": self.pressing_bits,
             "due_bits": self.due_bits,
+            "least_leaving_bits": self.least_leaving_bits,
             "lateness_bits": self.lateness_bits,
             "emission_g": self.emission_g,
             "total_emission_g": self.total_emission_g,
@@ -168,6 +171,7 @@ class GreenWorld(StreamWorld):
             device_carbon_g_per_j=_shown(carbon),
             pressing_bits=_shown(devices["pressing_bits"] * there),
             due_bits=_shown(devices["due_bits"] * there[..., None]),
+            least_leaving_bits=_shown(devices["least_leaving_bits"]),
             lateness_bits=_shown(devices["lateness_bits"]),
             emission_per_bit_g=_shown(ratio),
             budget_debt_g=_shown(state.budget_debt_g),
@@ -223,7 +227,7 @@ class GreenWorld(StreamWorld):
         worth = (pressing * (self.classes.weight * state.late_debt_bits)).sum(axis=2)
         state.pressing_bits = total
         if (leads := state.due_bits.shape[2]) > 0 and "due_bits" in self.problem.asked:
-            state.due_bits = self.ledger.due_bits(slot, leads)
+            state.due_bits, state.least_leaving_bits = self.ledger.due_bits(slot, leads)
         none = np.zeros(total.shape)
         state.lateness_bits = np.divide(worth, total, out=none, where=total > 0.0)
 
