@@ -379,7 +379,7 @@ def compare_sweep(
 
     Args:
         folder: of the sweep.
-        between: the key whose values are compared.
+        between: the key whose values are compared; "point" stands for all swept keys together.
         values: of it, the baseline first; all if not given.
         by: the keys to group by; all others if not given.
         numbers: keys as in JSON; those of a comparison if not given.
@@ -428,6 +428,7 @@ def plot(
     kind: "Kind" = "all",
     *,
     x: str | None = None,
+    by: Names | None = None,
     numbers: Names = (),
     style: "Style" = "screen",
 ) -> Path:
@@ -439,6 +440,7 @@ def plot(
             print .pdf), or sweep.png in the sweep's folder. A comparison needs one.
         kind: of a trace: "series", "latency", "map", or "all" in one.
         x: of a sweep: the key to draw against.
+        by: of a sweep: what lines ("policy") and panels are for; all its keys if not given.
         numbers: of a sweep: as for `compare_sweep`.
         style: "screen"; for print "paper", as wide as one column of IEEE's, or "paper-wide", as two.
 
@@ -450,7 +452,8 @@ def plot(
     from .traces.comparison import Comparison
 
     drawn = what if isinstance(what, Comparison | SweepComparison) else _paths(what)[0]
-    return picture(drawn, output, kind, x, _names(numbers), style)
+    keys = None if by is None else _names(by)
+    return picture(drawn, output, kind, x, keys, _names(numbers), style)
 
 
 def report(

@@ -229,7 +229,8 @@ def run(train_first: bool, checkpoint: Path | None, as_json: bool, **arguments: 
 @click.option(
     "--between",
     metavar="KEY",
-    help="Of a sweep: compare the values of this key instead of the policies.",
+    help="Of a sweep: compare the values of this key instead of the policies, each policy's by "
+    "themselves; point compares all swept points. --policies names those compared, if not all.",
 )
 @warmup_option()
 @folder_option("-o", "--output", text="Folder for the traces.  [default: a new one in runs/]")
@@ -466,20 +467,22 @@ def summary(
     show_default=True,
     help="Series over time, latency distribution, map of the network, or all in one.",
 )
-@numbers_option
+@grouping_options
 @click.option("--x", metavar="KEY", help="Of a sweep: the key to draw against.")
 @style_option
-def plot(
-    trace: Path, output: Path | None, kind: Any, numbers: Sequence[str], x: str | None, style: Any
-) -> None:
-    """Draw a trace, or the numbers of a sweep's folder against a key that it varies."""
+def plot(trace: Path, output: Path | None, kind: Any, **of_sweep: Any) -> None:
+    """Draw a trace, or a sweep's numbers against a key: lines by policy, panels by the other keys of --by."""
+    style = of_sweep.pop("style")
     with user_errors():
         from edgesim import api
 
         check_picture(output)
         if not trace.is_dir():
-            refuse({"x": x, "numbers": numbers}, "a trace")
-        say(api.plot(trace, output, kind, x=x, numbers=numbers, style=style))
+            here = (
+                "a trace, whose devices and stations one by one `edgesim export` writes as tables"
+            )
+            refuse(of_sweep, here)
+        say(api.plot(trace, output, kind, style=style, **of_sweep))
 
 
 @main.command()

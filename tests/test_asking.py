@@ -315,7 +315,7 @@ def test_show_tells_what_differs_from_the_shipped_scenario() -> None:
     differences = found["differences"]
     assert differences.keys() == {"run.slots", "policy.name", *keys}
     assert differences["tasks.mean"] == {"trace": "0.5 Mbit", "shipped": "0.6 Mbit"}
-    assert found["facts"]["scenario"] == "Industrial IoT, 20 devices"
+    assert found["facts"]["scenario"] == "Industrial IoT"
     assert found["facts"]["network"].startswith("7 devices, 4 stations")
     assert found["versions"]["edgesim"] == edgesim.__version__
     table = told("show", "t.h5")

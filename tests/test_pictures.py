@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 from click import Choice
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -21,6 +22,7 @@ from edgesim import plot as draw
 from edgesim.cli import plot as plot_command
 from edgesim.experiments.reproduction.catalogue import FIGURES
 from edgesim.experiments.reproduction.drawing import draw_stored
+from edgesim.experiments.reproduction.task_figures import CYCLES, emission_rows
 from edgesim.traces import style
 from edgesim.traces.figures import _line, plot
 from edgesim.traces.reader import TraceError
@@ -29,6 +31,7 @@ from edgesim.traces.style import LOOKS, SHEETS, STYLES, Style
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 INCHES = {"paper": 3.5, "paper-wide": 7.16}
 KINDS: tuple[Any, ...] = ("all", "series", "latency", "map")
+SERIES = ("mean queue", "energy per bit", "bits offloaded", "emission")
 DRAWERS = (
     "traces.figures",
     "traces.comparison_figures",
@@ -88,6 +91,47 @@ def test_a_value_between_unknown_ones_is_seen() -> None:
     ]
 
 
+def test_what_one_replication_lacks_is_drawn_of_the_others() -> None:
+    ax, nan = Figure().subplots(), np.nan
+    _line(ax, np.arange(3.0), np.array([[nan, 2.0, nan], [4.0, 6.0, nan]]), style.DARK)
+    assert np.asarray(ax.lines[0].get_ydata()).tolist()[:2] == [4.0, 4.0]
+    corners = np.asarray(ax.collections[0].get_paths()[0].vertices).tolist()
+    assert [0.0, 4.0] in corners and [1.0, 2.0] in corners and [1.0, 6.0] in corners
+
+
+def test_panels_over_time_end_with_the_run(tmp_path: Path, seen: list[Figure]) -> None:
+    """A panel without values at the end, energy per bit of a single device, ends where the others do."""
+    run("iiot_20dev", tmp_path / "t.h5", slots=13, overrides=["devices.count=1"]).close()
+    plot(tmp_path / "t.h5", "t.pdf", "all")
+    series = [ax for ax in seen[0].axes if ax.get_title("left").partition(",")[0] in SERIES]
+    assert len(series) == 4 and len({ax.get_xlim() for ax in series}) == 1
+
+
+def test_ticks_are_thinned_within_the_axes_and_its_ends_stay() -> None:
+    with style.styled("screen"):
+        figure = Figure(figsize=(1.2, 1.2), layout="constrained")
+        ax = figure.subplots()
+        ax.plot(np.arange(11.0), np.zeros(11))
+        style.ticks_at(ax, {f"{place:g}": place for place in range(11)})
+        ends = ax.get_xlim()
+        style.settle(figure)
+    assert ax.get_xlim() == ends
+    texts = [label.get_text() for label in ax.get_xticklabels() if label.get_text()]
+    assert len(texts) >= 3 and texts[0] == "0"
+
+
+def test_lines_far_below_the_uppermost_are_told_apart() -> None:
+    """Emissions of schemes that differ by decades were a single line at zero."""
+    assert style.far_apart([1.0, np.nan, 31.0]) and not style.far_apart([1.0, 29.0])
+    assert not style.far_apart([0.0, 1e3]) and not style.far_apart([-1.0, 1e3])
+    seeds = {"seed": [1, 2]}
+    for highest, log in ((1e-2, False), (1.0, True)):
+        mg = xr.DataArray([[[1e-2] * 2] * 2, [[highest] * 2] * 2], dims=("policy", CYCLES, "seed"))
+        part = xr.Dataset({"feasible_share": mg}, {"policy": ["a", "b"], CYCLES: [1, 2]} | seeds)
+        (row, shares) = emission_rows([("t", part)], lambda part: part["feasible_share"])
+        assert (row[0].log, shares[0].log) == (log, False)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("one", STYLES)
 @pytest.mark.parametrize("devices", [3, 1000])
@@ -144,6 +188,8 @@ def test_no_picture_of_a_sweep_has_mistakes(swept: Path, seen: list[Figure], one
         compared = compare_sweep(swept, by=["devices.count"], numbers=[number])
         draw(compared, "c.pdf", style=one)
     assert len(seen) == 4
+    # Energy per bit from 1 to 900 nJ, latency from 0.3 to 1.2 s.
+    assert [ax.get_yscale() for ax in seen[0].axes[::4]] == ["log", "linear"]
     for figure in seen:
         check_sizes(figure, one)
 

@@ -406,6 +406,41 @@ def damage(how: str, path: Path) -> None:
         path.write_bytes(data[:middle] + bytes([data[middle] ^ 0xFF]) + data[middle + 1 :])
 
 
+def test_all_swept_points_are_compared_under_each_policy(mixed: Path) -> None:
+    results = load_results(mixed)
+    compared = compare_sweep(results, between="point", numbers=["power_w"], warmup=0.1)
+    assert [one.title for one in compared.groups] == [f"policy = {one}" for one in results.policies]
+    for group, policy in zip(compared.groups, results.policies, strict=True):
+        cases = [k for k, case in enumerate(results.cases) if case.policy == policy]
+        assert [one.label for one in group.policies] == [results.labels("point")[k] for k in cases]
+        for one, case in zip(group.policies, cases, strict=True):
+            assert np.array_equal(one.by_seed["power_w"], results.numbers["power_w"][case])
+    chosen = ",".join(one.label for one in group.policies[1::-1])
+    told = cli("compare", mixed, "--between", "point", "--policies", chosen, "--json")
+    (first, second) = json.loads(told.stdout)["groups"][0]["policies"]
+    assert f"{first['policy']},{second['policy']}" == chosen
+    refused = cli("compare", mixed, "--between", "point", "--by", "tasks.mean")
+    assert "they cannot be the groups too; group by: policy" in refused.stderr
+
+
+def test_a_sweep_is_drawn_by_the_keys_that_are_asked_for(
+    mixed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Figure] = []
+    monkeypatch.setattr(sweep_figures, "save", lambda figure, path: drawn.append(figure))
+    results = load_results(mixed)
+    for by, lines in ((["policy"], list(results.policies)), ([], ["mean"])):
+        plot_sweep(results, "x.png", x="tasks.mean", by=by, numbers=["power_w"])
+        (ax,) = drawn.pop().axes
+        assert [line.get_label() for line in ax.lines] == lines
+        groups = summarise_sweep(results, by=["tasks.mean", *by], numbers=["power_w"]).groups
+        of_line = [one for one in groups if one.labels.get("policy", "mean") == lines[0]]
+        expected = [one.means["power_w"].value * METRICS["power_w"].scale for one in of_line]
+        assert sorted(np.asarray(ax.lines[0].get_ydata()).tolist()) == sorted(expected)
+    with pytest.raises(TraceError, match="no point; there are"):
+        plot_sweep(results, "x.png", by=["point"])
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a sweep's file and, in out, its 16 runs; to be copied."""
@@ -914,3 +949,22 @@ def test_a_table_in_set_takes_the_place_of_a_value_and_a_key_of_it_is_swept(tmp_
         "2020-01",
         "2020-07",
     ]
+
+
+@pytest.mark.slow
+def test_a_script_without_a_guard_is_not_run_again_by_the_workers(tmp_path: Path) -> None:
+    """`if __name__ == "__main__"` is what nobody writes in the first hour."""
+    path = write(tmp_path, SMALL)
+    (tmp_path / "script.py").write_text(
+        f"import edgesim\nprint('begun')\nended = edgesim.sweep({str(path)!r}, 'out', workers=2)\n"
+        "print(ended.complete, ended.failed)\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "script.py"],
+        check=False,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert told.stdout.split() == ["begun", "16", "0"] and "Traceback" not in told.stderr

@@ -123,7 +123,7 @@ def _draw_series(trace: Trace, axes: "list[Axes]") -> None:
         if len(panel.lines) > 1:
             legend_above(ax)
         ax.set_ylim(0.0, panel.top)
-        ax.set_xlim(0.0, None)
+        ax.set_xlim(0.0, 1.02 * time[-1])
     for ax in axes[-2:]:
         ax.set_xlabel(f"time, {unit}")
 
@@ -136,8 +136,13 @@ def _line(
     style: str = "-",
     label: str = "",
 ) -> None:
-    """The mean over replications, (R, K), with their range as a band; a value between two unknown ones is a dot."""
-    mean, low, high = values.mean(axis=0), values.min(axis=0), values.max(axis=0)
+    """The mean over replications, (R, K), with their range as a band; a value between two unknown ones is a dot.
+
+    Where a replication has none, such as energy per bit where it moved no bit, mean and range are of the others.
+    """
+    count = np.isfinite(values).sum(axis=0)
+    mean = np.divide(np.nansum(values, axis=0), count, np.full(len(count), np.nan), where=count > 0)
+    low, high = np.fmin.reduce(values), np.fmax.reduce(values)
     known = np.pad(np.isfinite(mean), 1)
     alone = known[1:-1] & ~known[:-2] & ~known[2:]
     if len(values) > 1:
@@ -165,7 +170,8 @@ def _draw_latency(trace: Trace, ax: "Axes") -> None:
         ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         ax.xaxis.set_major_formatter("{x:g}")
         ax.xaxis.set_minor_formatter(NullFormatter())
-    ax.set_xlim(known.left_s, known.latency_s[-1])
+    # What all tasks took is not the end of the axis, where nobody sees a line.
+    ax.set_xlim(known.left_s, (1.0 if known.log else 1.05) * known.latency_s[-1])
     for share, name, marker in ((0.5, "median", "o"), (0.95, "95 %", "s"), (0.99, "99 %", "D")):
         at = known.quantile(share)
         ax.plot([at, at], [0.0, share], color=MIDDLE, linewidth=0.9, linestyle=":")
@@ -206,4 +212,6 @@ def _draw_map(trace: Trace, ax: "Axes") -> None:
     draw_map(seen, ax)
     slot = int(last["slot"])
     time = slot * trace.attrs["slot_s"]
-    ax.set_title(f"network in slot {slot} ({time:g} s), {len(seen.device_m)}{of_all} devices")
+    ax.set_title(
+        f"network in slot {slot} ({time:g} s), {len(seen.device_m)}{of_all}\N{NO-BREAK SPACE}devices"
+    )

@@ -119,6 +119,8 @@ def draw_map(seen: NetworkMap, ax: "Axes", weight: FloatArray | None = None) -> 
                 ha="left" if place[0] < edge else "right" if place[0] > width - edge else "center",
                 fontsize=7 if for_print() else 8,
                 fontweight="bold",
+                # Among a thousand devices else letters are dots too.
+                bbox={"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 0.3},
                 zorder=5,
             )
     ax.set_xlim(0.0, width)

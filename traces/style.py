@@ -1,6 +1,6 @@
 """The one look of all pictures, on a screen and in print: sizes, fonts, lines, titles, legends and ticks."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -85,6 +85,9 @@ MANY_POINTS = 30
 
 MANY_PLACES = 7
 """Axes with more places than this have round numbers instead of each of them."""
+
+FAR_APART = 30.0
+"""Values whose ratio is larger have a logarithmic axis: the smaller ones would be one line on a linear one."""
 
 TALLEST = 9.5
 """Inches: what is printed fits a page."""
@@ -308,24 +311,33 @@ def _wrap_label(label: "Text", room: float) -> None:
 
 def _thin(axis: "Axis") -> None:
     """Leave out every other label of those that touch; names are written aslant."""
+    low, high = sorted(axis.get_view_interval())
     while True:
-        labels = [one for one in axis.get_ticklabels() if one.get_text() and one.get_visible()]
+        # Ticks beyond the ends are not drawn, and ends that are set would move out to them.
+        placed = zip(axis.get_majorticklocs(), axis.get_ticklabels(), strict=False)
+        ticks = [(place, label) for place, label in placed if low <= place <= high]
+        labels = [label for _, label in ticks if label.get_text() and label.get_visible()]
         boxes = sorted((one.get_window_extent() for one in labels), key=lambda box: box.x0)
         if not any(a.x1 + 2.0 > b.x0 for a, b in pairwise(boxes)) or len(labels) < 3:
             return
-        texts = [one.get_text() for one in axis.get_ticklabels()]
-        places = axis.get_majorticklocs()
+        texts = [label.get_text() for _, label in ticks]
         if not all(_is_number(text) for text in texts if text):
             for one in labels:
                 one.set(rotation=30.0, ha="right", rotation_mode="anchor")
             return
-        shown = [k for k, text in enumerate(texts) if text]
-        kept = set(shown[::2])
-        axis.set_ticks(list(places), [t if k in kept else "" for k, t in enumerate(texts)])
+        kept = set([k for k, text in enumerate(texts) if text][::2])
+        shown = [text if k in kept else "" for k, text in enumerate(texts)]
+        axis.set_ticks([place for place, _ in ticks], shown)
 
 
 def _is_number(text: str) -> bool:
     return all(letter in "0123456789.,-\N{MINUS SIGN}e+$\\{}mathdefault^" for letter in text)
+
+
+def far_apart(values: Iterable[float]) -> bool:
+    """Whether values, NaN aside, need a logarithmic axis to be told apart, and all can be on one."""
+    known = [value for value in values if np.isfinite(value)]
+    return bool(known) and 0.0 < FAR_APART * min(known) < max(known)
 
 
 def ticks_at(ax: "Axes", places: Mapping[str, float], log: bool = False) -> None:
@@ -345,7 +357,8 @@ def ticks_at(ax: "Axes", places: Mapping[str, float], log: bool = False) -> None
         ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,g}"))
         ax.xaxis.set_minor_formatter(NullFormatter())
     elif numbers and all(float(place).is_integer() for place in places.values()):
-        ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+        # What of these would touch, `settle` thins; matplotlib's "auto" has room for twice as much.
+        ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], integer=True))
     if len(places) <= MANY_PLACES or not numbers:
         ax.set_xticks(list(places.values()), list(places), minor=False, parse_math=False)
         ax.set_xticks([], minor=True)

@@ -96,8 +96,8 @@ def draw(
 
 
 def greek(text: str) -> str:
-    """A key as the papers print it."""
-    return text.replace("theta_0", "θ₀")
+    """A key as the papers print it; a value stays with its key, and a unit in its line."""
+    return text.replace("theta_0", "θ₀").replace(" = ", "\xa0=\xa0").replace(" [", "\xa0[")
 
 
 def draw_stored(figure: Figure, folder: Path, style: Style = "screen") -> None:
@@ -172,7 +172,8 @@ def _draw(ax: "Axes", diagram: Diagram, looks: dict[str, int]) -> None:
         look = line_look(looks[label])
         value, half = band(sample)
         every = max(1, len(x) // 10) if len(x) > MANY_POINTS else 1
-        ax.plot(x, value, markevery=every, label=label, **look)
+        # A point at the end of the axes is drawn whole.
+        ax.plot(x, value, markevery=every, label=label, clip_on=False, **look)
         half = np.nan_to_num(half)
         low, high = value - half, value + half
         if diagram.percent:

@@ -14,6 +14,7 @@ from typing import Any
 
 import xarray as xr
 
+from ...traces.style import far_apart
 from .figure import Diagram, Evidence, Factor, Question, Reason, Results, Study, factor
 from .measure import (
     EMISSION,
@@ -223,12 +224,13 @@ def emission_rows(
         by: the dimension of which each value is a line.
     """
 
-    def diagram(title: str, y: str, values: xr.DataArray) -> Diagram:
-        return Diagram(title, y, {at: values.sel({by: at}) for at in values[by].values.tolist()})
+    def diagram(title: str, y: str, values: xr.DataArray, log: bool = False) -> Diagram:
+        lines = {at: values.sel({by: at}) for at in values[by].values.tolist()}
+        return Diagram(title, y, lines, log=log)
 
-    of = dict(parts)
-    values = [diagram(title, EMISSION, emitted(part)) for title, part in of.items()]
-    shares = [
-        diagram(title, FEASIBLE, 100.0 * part["feasible_share"]) for title, part in of.items()
-    ]
+    of = {title: (emitted(part), 100.0 * part["feasible_share"]) for title, part in parts}
+    means = [mg.mean("seed") for mg, _ in of.values()]
+    log = far_apart(end for mean in means for end in (float(mean.min()), float(mean.max())))
+    values = [diagram(title, EMISSION, mg, log) for title, (mg, _) in of.items()]
+    shares = [diagram(title, FEASIBLE, share) for title, (_, share) in of.items()]
     return with_shares(values, shares)

@@ -19,7 +19,7 @@ from ...traces.metrics import METRICS
 from ...traces.printing import Printable
 from ...traces.reader import TraceError
 from ...traces.summary import meaning, subjects
-from .results import POLICY, SweepResults
+from .results import POINT, POLICY, SweepResults
 from .table import consistent
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class SweepComparison(Printable):
     """A comparison in each group; all differences count together for Holm's method.
 
     Attributes:
-        between: the key whose values are compared: "policy", or a swept key.
+        between: the key whose values are compared: "policy", a swept key, or "point" for all of these together.
         groups: one comparison each.
     """
 
@@ -155,7 +155,7 @@ def compare_sweep(
 
     Args:
         results: of the sweep.
-        between: the key whose values are compared.
+        between: the key whose values are compared; "point" is all swept keys together.
         values: of that key, the baseline first; all of them, in the sweep's order, if not given.
         by: the keys to group by; all other keys, if not given. Points that differ in no key of these
             are taken together.
@@ -167,10 +167,11 @@ def compare_sweep(
             in any group.
         TraceError: fewer than two seeds are complete.
     """
-    by = [key for key in [*results.keys, POLICY] if key != between] if by is None else list(by)
+    others = [POLICY] if between == POINT else [*results.keys, POLICY]
+    others = [key for key in others if key != between]
+    by = others if by is None else list(by)
     _check_keys(results, [between, *by])
-    if between in by:
-        others = [key for key in [*results.keys, POLICY] if key != between]
+    if any(key not in others for key in by):
         what = f"the values of {between} are compared, so they cannot be the groups too"
         raise GroupingError(f"{what}; group by: {', '.join(others) or 'nothing'}")
     labels = _compared_labels(results, between, values)
@@ -239,6 +240,8 @@ def intervals_about(results: SweepResults) -> list[str]:
 
 def _check_keys(results: SweepResults, keys: Sequence[str]) -> None:
     known = [*results.keys, POLICY]
+    if results.keys:
+        known.append(POINT)
     for key in keys:
         if key not in known:
             what = f"the sweep does not vary {key}; it varies: {', '.join(known)}"
@@ -265,7 +268,12 @@ def _compared_labels(results: SweepResults, between: str, values: Sequence[str])
         what = f"no {between} {', '.join(unknown)} in the sweep; there are: {', '.join(known)}"
         raise GroupingError(what)
     if len(labels) < 2:
-        raise GroupingError(f"the sweep has only one {between}, {labels[0]}: nothing to compare")
+        what = f"the sweep has only one {between}, {labels[0]}: nothing to compare"
+        others = [key for key in results.keys if len(set(results.labels(key))) > 1]
+        others += [POINT] if len(others) > 1 else []
+        if between == POLICY and others:
+            what += f"; to compare what else it varies: --between {' or '.join(others)}"
+        raise GroupingError(what)
     return labels
 
 

@@ -13,6 +13,7 @@ from ...traces.style import (
     Sheet,
     Style,
     check_picture,
+    far_apart,
     heading,
     legend_beside,
     line_look,
@@ -21,7 +22,7 @@ from ...traces.style import (
     ticks_at,
 )
 from .comparison import GroupingError, GroupSummary, summarise_sweep
-from .results import POLICY, SweepResults
+from .results import POINT, POLICY, SweepResults
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,18 +49,20 @@ def plot_sweep(
     output: str | Path,
     *,
     x: str | None = None,
+    by: Sequence[str] | None = None,
     numbers: Sequence[str] = (),
     style: Style = "screen",
 ) -> Path:
     """Draw numbers against a swept key: a line for each policy, bands of 95 % intervals over seeds.
 
     There is a row of panels for each number, and a column for each setting of the other keys; if there is
-    no other key, a panel for each number.
+    no other key, a panel for each number. Points that differ in no key that is drawn are taken together.
 
     Args:
         results: of the sweep.
         output: the picture, PNG, SVG or PDF by its suffix.
         x: the swept key; if not given, the first that is a quantity, else the first.
+        by: the keys that have lines ("policy") and columns of panels; all, if not given.
         numbers: keys of `METRICS`; if not given, those of `NUMBERS` that the sweep has.
         style: as of `edgesim.plot`.
 
@@ -78,13 +81,19 @@ def plot_sweep(
         )
     x = x or results.main_key
     names = list(numbers) or results.nonzero(NUMBERS)
-    others = [key for key in results.keys if key != x]
+    by = [*results.keys, POLICY] if by is None else list(by)
+    if POINT in (x, *by):
+        known = ", ".join([*results.keys, POLICY])
+        raise GroupingError(f"a picture has one key on its axis, no point; there are: {known}")
+    others = [key for key in by if key not in (x, POLICY)]
     columns: dict[str, Lines] = {}
-    for group in summarise_sweep(results, by=[*others, x, POLICY], numbers=names).groups:
+    for group in summarise_sweep(
+        results, by=list(dict.fromkeys([*others, x, *by])), numbers=names
+    ).groups:
         # A value stays in one line.
         values = {key: group.labels[key].replace(" ", "\xa0") for key in others}
         title = ", ".join(f"{key} =\xa0{value}" for key, value in values.items() if value)
-        columns.setdefault(title, {}).setdefault(group.labels[POLICY], []).append(group)
+        columns.setdefault(title, {}).setdefault(group.labels.get(POLICY, "mean"), []).append(group)
     if len(names) * len(columns) > MAX_PANELS:
         what = f"{len(names)} numbers and {len(columns)} settings of {', '.join(others)}"
         raise GroupingError(f"{what} make more than {MAX_PANELS} panels; ask for fewer numbers")
@@ -114,9 +123,18 @@ def _figure(
         prefix, unit = with_prefix(max(map(abs, known.values())), unit)
         known = {label: place / prefix for label, place in known.items()}
         places = {f"{place:g}": place for place in known.values()}
+    means: dict[str, list[float]] = {name: [] for name in names if METRICS[name].unit != "%"}
+    for group in (group for lines in columns.values() for of in lines.values() for group in of):
+        for name, values in means.items():
+            values.append(group.means[name].value)
+    logarithmic = {name for name, values in means.items() if far_apart(values)}
     pairs = [(name, title) for name in names for title in columns]
     for number, (ax, (name, title)) in enumerate(zip(axes.flat, pairs, strict=False)):
         _draw(ax, name, x, known, columns[title])
+        if name in logarithmic:
+            ax.set_yscale("log")
+        else:
+            ax.ticklabel_format(axis="y", scilimits=(-2, 5))
         if alone:
             ax.set_title(METRICS[name].heading, parse_math=False)
         else:
@@ -152,4 +170,3 @@ def _draw(ax: "Axes", name: str, x: str, places: Mapping[str, float], lines: Lin
         )
         ax.plot(at, values, label=policy, **look)
         ax.fill_between(at, *ends.T, color=look["color"], alpha=0.2, linewidth=0)
-    ax.ticklabel_format(axis="y", scilimits=(-2, 5))

@@ -18,6 +18,7 @@ def picture(
     output: str | Path | None,
     kind: Kind,
     x: str | None,
+    by: Sequence[str] | None,
     numbers: Sequence[str],
     style: Style,
 ) -> Path:
@@ -29,5 +30,5 @@ def picture(
         return plot_comparison(groups, output, style)
     if what.is_dir():
         output = output or what / f"sweep{default_suffix(style)}"
-        return plot_sweep(load_results(what), output, x=x, numbers=numbers, style=style)
+        return plot_sweep(load_results(what), output, x=x, by=by, numbers=numbers, style=style)
     return plot(what, output or what.with_suffix(default_suffix(style)), kind, style)

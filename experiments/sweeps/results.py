@@ -19,6 +19,8 @@ from .table import TRACES, CaseRow, RunRow, SweepTable, consistent
 
 POLICY = "policy"
 """The key that is varied beside those of the scenario."""
+POINT = "point"
+"""Stands for all swept keys together, as in `--between point`."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,14 @@ class SweepResults:
         return [key for axis in self.axes for key in axis.keys]
 
     def labels(self, key: str) -> list[str]:
-        """(C,) a swept key, or "policy", as a table shows it; "" where a listed point lacks it."""
+        """(C,) a swept key, "policy" or "point", as a table shows it; "" where a listed point lacks it."""
         if key == POLICY:
             return [case.policy for case in self.cases]
+        if key == POINT:
+            return [
+                " ".join(f"{one}={_label(value)}" for one, value in case.keys.items())
+                for case in self.cases
+            ]
         return [_label(case.keys[key]) if key in case.keys else "" for case in self.cases]
 
     def values(self, key: str) -> tuple[FloatArray, str] | None:

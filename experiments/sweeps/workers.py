@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import queue
 import signal
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol
 
 from ...scenarios.errors import Issue, ScenarioError
@@ -133,9 +135,10 @@ class LocalPool:
                 daemon=True,
             )
             try:
-                with interrupts_held():
-                    forkserver.ensure_running()
-                process.start()
+                with _without_main():
+                    with interrupts_held():
+                        forkserver.ensure_running()
+                    process.start()
             except (EOFError, OSError) as error:
                 ours.close()
                 failure = str(error)
@@ -176,6 +179,17 @@ def _work(
     with suppress(EOFError, OSError):
         while True:
             line.send(run(line.recv(), folder))
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Processes that begin now do not run the caller's script again, which has no need of a `__main__` guard."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 @contextmanager
