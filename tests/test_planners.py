@@ -242,13 +242,16 @@ def test_what_lookahead_wants_by_hand() -> None:
     policy._classes = [SimpleNamespace(share=1.0, deadline_s=np.inf)]
     policy._arrived, policy._gain = np.zeros((1, 2)), np.full((1, 2), 1e-9)
     due = np.array([[[0.0, 0.0, 3.0, 0.0, 0.0, 4.0]] * 2])
+    least = np.array([[[0.0, 1e13, 0.0, 0.0, 0.0, 0.0]] * 2])
+    policy._sends = np.zeros((1, 2, 3), np.bool_)
     seen: Any = SimpleNamespace(
-        cells=Cells(np.array([[1, 1]]), 2, np.array([[True, False]])),
+        cells=Cells(np.array([[1, 1]]), 2, np.array([[True, False]])), least_leaving_bits=least,
         due_bits=due, queue_bits=due.sum(axis=2), power_max_w=np.full((1, 2), 0.1),
     )  # fmt: skip
     grams = np.full((1, 2, 3), 5e-5)
     [one] = policy._wanted(seen, policy._gain, grams, 2.0 * grams, [1, 1, 2])
     assert one.due.tolist() == [[0.0, 0.0, 7.0], [0.0, 0.0, 0.0]]
+    assert one.too_late.tolist() == [[0.0, 1.0, 0.0]] * 2
     # g of l bits in slots: varsigma c^3 / tau^2 l^3, in two slots a quarter of that.
     assert one.local_cost[0] == pytest.approx(
         1e-4 * 1e-27 * 1e6 / 1e-2 * np.array([1.0, 1.0, 0.25]), rel=1e-9, abs=0.0
