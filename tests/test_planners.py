@@ -258,11 +258,8 @@ def test_what_lookahead_wants_by_hand() -> None:
     assert one.local_most.tolist() == [[5e5, 5e5, 1e6], [0.0, 0.0, 0.0]]
 
 
-@pytest.mark.parametrize(
-    ("forecast", "leave"), [((5, 1, 9, 9), 4e6), ((5, 1, 2, 9), 0.0), ((5, 5, 5, 5), 4e6)]
-)
-def test_wait_awhile_by_hand(forecast: tuple[int, ...], leave: float) -> None:
-    """8 Mbit can leave in four slots: in the greener two of them 4 each, no radio at hand."""
+def decided(forecast: tuple[int, ...], **changes: Any) -> tuple[Any, Any, FloatArray]:
+    """What wait-awhile is shown and answers, and the (N,) bits that CPUs execute; 8 Mbit can leave in four slots."""
     seen: list[Any] = []
     observing(seen, *ENDING, "policy.name=local", "run.slots=1", toml=SMALL)
     due = np.zeros((1, 3, 6))
@@ -273,11 +270,51 @@ def test_wait_awhile_by_hand(forecast: tuple[int, ...], leave: float) -> None:
         seen[0][0], due_bits=due, queue_bits=due.sum(axis=2), pressing_bits=none, power_max_w=none,
         forecast_g_per_j=horizon, forecast_step_s=900.0, forecast_age_s=0.0,
     )  # fmt: skip
+    one, policy = replace(one, **changes), WaitAwhile()
+    network = policy._network = prepare(parse_scenario(SMALL, "test", ENDING)).blueprint.network
+    found = policy.decide(one)
+    return one, found, found.local_cpu_hz[0] * network.slot_s / network.cycles_per_bit
+
+
+@pytest.mark.parametrize(
+    ("forecast", "leave"), [((5, 1, 9, 9), 4e6), ((5, 1, 2, 9), 0.0), ((5, 5, 5, 5), 4e6)]
+)
+def test_wait_awhile_by_hand(forecast: tuple[int, ...], leave: float) -> None:
+    """In the greener two of the four slots 4 Mbit each, no radio at hand; what is pressing leaves in any."""
+    for pressing in (0.0, 1e6, 6e6):
+        *_, left = decided(forecast, pressing_bits=np.full((1, 3), pressing))
+        assert left == pytest.approx(np.full(3, max(leave, pressing)))
+
+
+def test_wait_awhile_sends_what_emits_less_so_and_a_station_is_for_all_of_its_devices() -> None:
+    """Nothing to a station of dear electricity; of a free one half of what a device alone could send."""
+    bits = np.full((1, 3), 1e9)
+    radio = {
+        "power_max_w": np.full((1, 3), 0.1), "channel_gain": np.full((1, 3, 2), 1e-9),
+        "cells": Cells(np.array([[1, 1, 0]]), 2), "queue_bits": bits, "pressing_bits": bits,
+    }  # fmt: skip
+    _, dear, left = decided((5, 1, 2, 9), carbon_g_per_j=np.full((1, 2), 1e3), **radio)
+    assert not dear.power_w.any() and left == pytest.approx(bits[0])
+    one, _, _ = decided((5, 1, 2, 9), **radio)
     network = prepare(parse_scenario(SMALL, "test", ENDING)).blueprint.network
-    policy = WaitAwhile()
-    policy._network = network
-    left = policy.decide(one).local_cpu_hz * network.slot_s / network.cycles_per_bit
-    assert left == pytest.approx(np.full((1, 3), leave))
+    most = most_sent_bits(network, one, one.channel_gain[..., 0])
+    radio |= {"pressing_bits": 0.55 * most, "queue_bits": most}
+    _, green, left = decided((5, 1, 2, 9), carbon_g_per_j=np.zeros((1, 2)), **radio)
+    assert (green.power_w > 0.0).all()
+    assert left == pytest.approx(most[0] * [0.05, 0.05, 0.0], rel=1e-9, abs=1.0)
+
+
+@pytest.mark.parametrize(
+    ("forecast", "begins"), [((5, 5, 1, 1), False), ((4, 4, 9, 1), True), ((4, 5, 4, 4), False)]
+)
+def test_who_is_not_interrupted_begins_with_the_greenest_piece_that_is_in_time(
+    forecast: tuple[int, ...], begins: bool
+) -> None:
+    """Two of four slots: begun in the last of them, it would be late."""
+    due = np.zeros((1, 1, 5))
+    due[..., 4] = 8.0
+    seen: Any = SimpleNamespace(due_bits=due)
+    assert WaitAwhile(interruptible=False)._begins(seen, np.array([[forecast]], float)) == begins
 
 
 def test_known_tasks_by_hand() -> None:
