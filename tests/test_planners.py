@@ -11,9 +11,20 @@ from conftest import Run, a_network, observing, simulate
 from test_green import GREEN
 
 from edgesim.experiments.run import prepare
-from edgesim.policies.stream.clairvoyant_program import Instance, instance_of, least_emission, plan
+from edgesim.policies.stream.clairvoyant_program import (
+    Instance,
+    instance_of,
+    least_emission,
+    plan,
+    without_late,
+)
 from edgesim.policies.stream.lookahead import KNOWN_SLOTS, KnownTasks, Lookahead
-from edgesim.policies.stream.lookahead_program import LookaheadProgram, Wanted, stretches
+from edgesim.policies.stream.lookahead_program import (
+    LookaheadProgram,
+    Planned,
+    Wanted,
+    stretches,
+)
 from edgesim.policies.stream.targets import edge_j, least_sent_j, most_sent_bits, serve
 from edgesim.policies.stream.wait_awhile import WaitAwhile
 from edgesim.scenarios.loading import parse_scenario
@@ -127,6 +138,14 @@ def test_a_plan_leaves_time_to_execute_what_was_sent_in_whole_slots() -> None:
     assert within.local_bits[:, 0] == pytest.approx([0.0, 6.0, 0.0, 0.0, 0.0], abs=1e-6)
 
 
+def test_who_must_be_late_is_left_out_of_a_plan() -> None:
+    """Here from slot 1 on: due as slot 2 ends there is slot 1 for it, due within slot 2 there is none."""
+    for share, kept in ((1.0, [6.0]), (0.25, [])):
+        late = one_task(due_slot=np.array([2]), due_share=np.array([share]))
+        assert without_late(late).bits.tolist() == kept
+        assert (plan(late) is None) == (not kept)
+
+
 def test_a_plan_gives_a_station_to_one_device_a_slot() -> None:
     two = one_task(
         device=np.array([0, 1]), first=np.array([0, 0]), due_slot=np.array([4, 4]),
@@ -232,6 +251,31 @@ def test_what_lookahead_expects_to_come_by_hand() -> None:
     mean = (np.array([100.0, 300.0]) + KNOWN_SLOTS * 50.0) / (4 + KNOWN_SLOTS)
     assert coming[0, 0] == pytest.approx(mean[:, None] * [0.0, 0.25, 1.0])
     assert due[0, 0] == pytest.approx(mean[:, None] * [0.0, 0.0, 0.25 * 3.0])
+
+
+def test_who_executes_what_is_due_sends_nothing_of_what_is_behind_it() -> None:
+    """3 bits that only a CPU has in time are at the head of the queue; without them 5 are sent."""
+    policy, zeros = Lookahead(), np.zeros((1, 3))
+    one = replace(waiting(np.array([[8.0, 8.0, 8.0]]), zeros, zeros, 100.0), station=np.array([0]))
+    plan = Planned(zeros, np.array([[5.0, 0.0, 0.0]]), True)
+    for due, executed, sent in (([3.0, 0.0, 5.0], 3.0, 0.0), ([0.0, 0.0, 8.0], 0.0, 5.0)):
+        found = policy._now(one, plan, np.array([due]))
+        assert found[0] == pytest.approx(np.array([executed]), rel=1e-5)
+        assert found[1] == pytest.approx(np.array([sent]))
+
+
+def test_lookahead_plans_by_the_mean_of_the_gains_so_far() -> None:
+    blueprint = prepare(parse_scenario(SMALL, "test", ENDING)).blueprint
+    policy: Any = Lookahead(expect="nothing")
+    policy.reset(blueprint.network, blueprint.problem, [])
+    policy._programs = SimpleNamespace(get=lambda stretches: "nothing waits, and none is solved")
+    seen: list[Any] = []
+    observing(seen, *ENDING, "policy.name=local", "run.slots=1", toml=SMALL)
+    gain, nothing = seen[0][0].channel_gain, np.zeros((1, 3))
+    for factor in (1.0, 3.0):
+        policy.decide(replace(seen[0][0], channel_gain=factor * gain, queue_bits=nothing))
+    mean = 2.0 * np.take_along_axis(gain, seen[0][0].station[..., None], axis=2)[..., 0]
+    assert policy._gain == pytest.approx(mean, rel=1e-12)
 
 
 def test_what_lookahead_wants_by_hand() -> None:
