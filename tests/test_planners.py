@@ -11,6 +11,8 @@ from conftest import Run, a_network, observing, simulate
 from test_green import GREEN
 
 from edgesim.experiments.run import prepare
+from edgesim.policies.stream import clairvoyant
+from edgesim.policies.stream.clairvoyant import Clairvoyant
 from edgesim.policies.stream.clairvoyant_program import (
     Instance,
     instance_of,
@@ -237,6 +239,33 @@ def test_a_station_is_shared_by_bits_and_its_cpu_by_their_roots() -> None:
     assert found.bandwidth_hz[0] == pytest.approx([1e6, 4e6], rel=1e-12)
     # 1e5 bit/s on 1 MHz each: noise (2^0.1 - 1) / gain.
     assert found.power_w[0] == pytest.approx(np.full(2, 1e-14 * (2.0**0.1 - 1.0) / 1e-9), rel=1e-8)
+    # Who is away has nothing to do, whatever its queue.
+    seen.cells = Cells(np.array([[1, 1]]), 2, np.array([[True, False]]))
+    found = serve(network, seen, queue, queue)
+    assert (
+        (found.local_cpu_hz[0] > 0.0).tolist() == (found.power_w[0] > 0.0).tolist() == [True, False]
+    )
+
+
+def test_clairvoyant_sends_what_presses_and_its_cpu_cannot_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of 5 Gbit that press 1 is planned, and a CPU does 4.5 in a slot."""
+    seen: list[Any] = []
+    observing(seen, *ENDING, "policy.name=local", "run.slots=1", toml=SMALL)
+    one = replace(seen[0][0], pressing_bits=np.full((1, 3), 5e9))
+    policy: Any = Clairvoyant()
+    policy._network = prepare(parse_scenario(SMALL, "test", ENDING)).blueprint.network
+    policy._local, policy._sent = np.full((1, 1, 3), 1e9), np.zeros((1, 1, 3))
+    policy._bound_mg = policy._gap = np.zeros(1)
+    monkeypatch.setattr(clairvoyant, "most_sent_bits", lambda *_: np.full((1, 3), 1e12))
+    monkeypatch.setattr(
+        clairvoyant, "serve", lambda network, seen, local, sent, told: (local, sent)
+    )
+    local, sent = policy.decide(one)
+    assert local == pytest.approx(np.full((1, 3), 4.5e9)) and sent == pytest.approx(
+        np.full((1, 3), 5e8)
+    )
 
 
 def test_what_lookahead_expects_to_come_by_hand() -> None:
