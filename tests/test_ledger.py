@@ -537,7 +537,9 @@ class TestRoom:
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert left > 0.99 * 330_000
-        assert peak < 120 * left
+        # From numpy 2.5 on `resize` holds the old and the new array for a moment.
+        copied = np.lib.NumpyVersion(np.__version__) >= "2.5.0"
+        assert peak < (140 if copied else 120) * left
 
     @staticmethod
     def overloaded(local_share: float, slots: int, each: int) -> int:

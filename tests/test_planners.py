@@ -11,9 +11,22 @@ from conftest import Run, a_network, observing, simulate
 from test_green import GREEN
 
 from edgesim.experiments.run import prepare
-from edgesim.policies.stream.clairvoyant_program import Instance, instance_of, least_emission, plan
+from edgesim.policies.stream import clairvoyant
+from edgesim.policies.stream.clairvoyant import Clairvoyant
+from edgesim.policies.stream.clairvoyant_program import (
+    Instance,
+    instance_of,
+    least_emission,
+    plan,
+    without_late,
+)
 from edgesim.policies.stream.lookahead import KNOWN_SLOTS, KnownTasks, Lookahead
-from edgesim.policies.stream.lookahead_program import LookaheadProgram, Wanted, stretches
+from edgesim.policies.stream.lookahead_program import (
+    LookaheadProgram,
+    Planned,
+    Wanted,
+    stretches,
+)
 from edgesim.policies.stream.targets import edge_j, least_sent_j, most_sent_bits, serve
 from edgesim.policies.stream.wait_awhile import WaitAwhile
 from edgesim.scenarios.loading import parse_scenario
@@ -127,6 +140,14 @@ def test_a_plan_leaves_time_to_execute_what_was_sent_in_whole_slots() -> None:
     assert within.local_bits[:, 0] == pytest.approx([0.0, 6.0, 0.0, 0.0, 0.0], abs=1e-6)
 
 
+def test_who_must_be_late_is_left_out_of_a_plan() -> None:
+    """Here from slot 1 on: due as slot 2 ends there is slot 1 for it, due within slot 2 there is none."""
+    for share, kept in ((1.0, [6.0]), (0.25, [])):
+        late = one_task(due_slot=np.array([2]), due_share=np.array([share]))
+        assert without_late(late).bits.tolist() == kept
+        assert (plan(late) is None) == (not kept)
+
+
 def test_a_plan_gives_a_station_to_one_device_a_slot() -> None:
     two = one_task(
         device=np.array([0, 1]), first=np.array([0, 0]), due_slot=np.array([4, 4]),
@@ -219,6 +240,33 @@ def test_a_station_is_shared_by_bits_and_its_cpu_by_their_roots() -> None:
     assert found.bandwidth_hz[0] == pytest.approx([1e6, 4e6], rel=1e-12)
     # 1e5 bit/s on 1 MHz each: noise (2^0.1 - 1) / gain.
     assert found.power_w[0] == pytest.approx(np.full(2, 1e-14 * (2.0**0.1 - 1.0) / 1e-9), rel=1e-8)
+    # Who is away has nothing to do, whatever its queue.
+    seen.cells = Cells(np.array([[1, 1]]), 2, np.array([[True, False]]))
+    found = serve(network, seen, queue, queue)
+    assert (
+        (found.local_cpu_hz[0] > 0.0).tolist() == (found.power_w[0] > 0.0).tolist() == [True, False]
+    )
+
+
+def test_clairvoyant_sends_what_presses_and_its_cpu_cannot_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of 5 Gbit that press 1 is planned, and a CPU does 4.5 in a slot."""
+    seen: list[Any] = []
+    observing(seen, *ENDING, "policy.name=local", "run.slots=1", toml=SMALL)
+    one = replace(seen[0][0], pressing_bits=np.full((1, 3), 5e9))
+    policy: Any = Clairvoyant()
+    policy._network = prepare(parse_scenario(SMALL, "test", ENDING)).blueprint.network
+    policy._local, policy._sent = np.full((1, 1, 3), 1e9), np.zeros((1, 1, 3))
+    policy._bound_mg = policy._gap = np.zeros(1)
+    monkeypatch.setattr(clairvoyant, "most_sent_bits", lambda *_: np.full((1, 3), 1e12))
+    monkeypatch.setattr(
+        clairvoyant, "serve", lambda network, seen, local, sent, told: (local, sent)
+    )
+    local, sent = policy.decide(one)
+    assert local == pytest.approx(np.full((1, 3), 4.5e9)) and sent == pytest.approx(
+        np.full((1, 3), 5e8)
+    )
 
 
 def test_what_lookahead_expects_to_come_by_hand() -> None:
@@ -233,6 +281,31 @@ def test_what_lookahead_expects_to_come_by_hand() -> None:
     mean = (np.array([100.0, 300.0]) + KNOWN_SLOTS * 50.0) / (4 + KNOWN_SLOTS)
     assert coming[0, 0] == pytest.approx(mean[:, None] * [0.0, 0.25, 1.0])
     assert due[0, 0] == pytest.approx(mean[:, None] * [0.0, 0.0, 0.25 * 3.0])
+
+
+def test_who_executes_what_is_due_sends_nothing_of_what_is_behind_it() -> None:
+    """3 bits that only a CPU has in time are at the head of the queue; without them 5 are sent."""
+    policy, zeros = Lookahead(), np.zeros((1, 3))
+    one = replace(waiting(np.array([[8.0, 8.0, 8.0]]), zeros, zeros, 100.0), station=np.array([0]))
+    plan = Planned(zeros, np.array([[5.0, 0.0, 0.0]]), True)
+    for due, executed, sent in (([3.0, 0.0, 5.0], 3.0, 0.0), ([0.0, 0.0, 8.0], 0.0, 5.0)):
+        found = policy._now(one, plan, np.array([due]))
+        assert found[0] == pytest.approx(np.array([executed]), rel=1e-5)
+        assert found[1] == pytest.approx(np.array([sent]))
+
+
+def test_lookahead_plans_by_the_mean_of_the_gains_so_far() -> None:
+    blueprint = prepare(parse_scenario(SMALL, "test", ENDING)).blueprint
+    policy: Any = Lookahead(expect="nothing")
+    policy.reset(blueprint.network, blueprint.problem, [])
+    policy._programs = SimpleNamespace(get=lambda stretches: "nothing waits, and none is solved")
+    seen: list[Any] = []
+    observing(seen, *ENDING, "policy.name=local", "run.slots=1", toml=SMALL)
+    gain, nothing = seen[0][0].channel_gain, np.zeros((1, 3))
+    for factor in (1.0, 3.0):
+        policy.decide(replace(seen[0][0], channel_gain=factor * gain, queue_bits=nothing))
+    mean = 2.0 * np.take_along_axis(gain, seen[0][0].station[..., None], axis=2)[..., 0]
+    assert policy._gain == pytest.approx(mean, rel=1e-12)
 
 
 def test_what_lookahead_wants_by_hand() -> None:
@@ -262,11 +335,8 @@ def test_what_lookahead_wants_by_hand() -> None:
     assert one.local_most.tolist() == [[5e5, 5e5, 1e6], [0.0, 0.0, 0.0]]
 
 
-@pytest.mark.parametrize(
-    ("forecast", "leave"), [((5, 1, 9, 9), 4e6), ((5, 1, 2, 9), 0.0), ((5, 5, 5, 5), 4e6)]
-)
-def test_wait_awhile_by_hand(forecast: tuple[int, ...], leave: float) -> None:
-    """8 Mbit can leave in four slots: in the greener two of them 4 each, no radio at hand."""
+def decided(forecast: tuple[int, ...], **changes: Any) -> tuple[Any, Any, FloatArray]:
+    """What wait-awhile is shown and answers, and the (N,) bits that CPUs execute; 8 Mbit can leave in four slots."""
     seen: list[Any] = []
     observing(seen, *ENDING, "policy.name=local", "run.slots=1", toml=SMALL)
     due = np.zeros((1, 3, 6))
@@ -277,11 +347,51 @@ def test_wait_awhile_by_hand(forecast: tuple[int, ...], leave: float) -> None:
         seen[0][0], due_bits=due, queue_bits=due.sum(axis=2), pressing_bits=none, power_max_w=none,
         forecast_g_per_j=horizon, forecast_step_s=900.0, forecast_age_s=0.0,
     )  # fmt: skip
+    one, policy = replace(one, **changes), WaitAwhile()
+    network = policy._network = prepare(parse_scenario(SMALL, "test", ENDING)).blueprint.network
+    found = policy.decide(one)
+    return one, found, found.local_cpu_hz[0] * network.slot_s / network.cycles_per_bit
+
+
+@pytest.mark.parametrize(
+    ("forecast", "leave"), [((5, 1, 9, 9), 4e6), ((5, 1, 2, 9), 0.0), ((5, 5, 5, 5), 4e6)]
+)
+def test_wait_awhile_by_hand(forecast: tuple[int, ...], leave: float) -> None:
+    """In the greener two of the four slots 4 Mbit each, no radio at hand; what is pressing leaves in any."""
+    for pressing in (0.0, 1e6, 6e6):
+        *_, left = decided(forecast, pressing_bits=np.full((1, 3), pressing))
+        assert left == pytest.approx(np.full(3, max(leave, pressing)))
+
+
+def test_wait_awhile_sends_what_emits_less_so_and_a_station_is_for_all_of_its_devices() -> None:
+    """Nothing to a station of dear electricity; of a free one half of what a device alone could send."""
+    bits = np.full((1, 3), 1e9)
+    radio = {
+        "power_max_w": np.full((1, 3), 0.1), "channel_gain": np.full((1, 3, 2), 1e-9),
+        "cells": Cells(np.array([[1, 1, 0]]), 2), "queue_bits": bits, "pressing_bits": bits,
+    }  # fmt: skip
+    _, dear, left = decided((5, 1, 2, 9), carbon_g_per_j=np.full((1, 2), 1e3), **radio)
+    assert not dear.power_w.any() and left == pytest.approx(bits[0])
+    one, _, _ = decided((5, 1, 2, 9), **radio)
     network = prepare(parse_scenario(SMALL, "test", ENDING)).blueprint.network
-    policy = WaitAwhile()
-    policy._network = network
-    left = policy.decide(one).local_cpu_hz * network.slot_s / network.cycles_per_bit
-    assert left == pytest.approx(np.full((1, 3), leave))
+    most = most_sent_bits(network, one, one.channel_gain[..., 0])
+    radio |= {"pressing_bits": 0.55 * most, "queue_bits": most}
+    _, green, left = decided((5, 1, 2, 9), carbon_g_per_j=np.zeros((1, 2)), **radio)
+    assert (green.power_w > 0.0).all()
+    assert left == pytest.approx(most[0] * [0.05, 0.05, 0.0], rel=1e-9, abs=1.0)
+
+
+@pytest.mark.parametrize(
+    ("forecast", "begins"), [((5, 5, 1, 1), False), ((4, 4, 9, 1), True), ((4, 5, 4, 4), False)]
+)
+def test_who_is_not_interrupted_begins_with_the_greenest_piece_that_is_in_time(
+    forecast: tuple[int, ...], begins: bool
+) -> None:
+    """Two of four slots: begun in the last of them, it would be late."""
+    due = np.zeros((1, 1, 5))
+    due[..., 4] = 8.0
+    seen: Any = SimpleNamespace(due_bits=due)
+    assert WaitAwhile(interruptible=False)._begins(seen, np.array([[forecast]], float)) == begins
 
 
 def test_known_tasks_by_hand() -> None:

@@ -1,7 +1,7 @@
 """What stations draw, asleep, idle and at work; panels, batteries, grid; and the software carbon intensity."""
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -386,6 +386,13 @@ def test_an_order_that_cannot_be_is_refused(
     assert says in str(caught.value)
 
 
+@dataclass
+class Decided:
+    """What a decision has of orders."""
+
+    awake: Any
+
+
 IDLE = (
     'stations.sbs.power.radio={transceivers=1, max="0 W", idle="1 W", slope=0, sleep="0 W"}',
     "stations.sbs.power.sleep={}",
@@ -435,7 +442,7 @@ def test_a_wake_up_has_to_pay_before_a_station_sleeps_and_before_it_wakes(
     policy._joule_cost = lambda seen: np.ones((1, 2))
     policy._value = lambda seen, power, is_open: np.where(is_open[:, 1], 0.0, lost)
     power: Any = SimpleNamespace(
-        open=np.ones((1, 2), np.bool_),
+        open=np.array([[True, awake]]),
         law=SimpleNamespace(idle_w=np.array([0.0, 12.0]), sleep_w=np.array([0.0, 2.0])),
         sleep=SimpleNamespace(wake_j=wake_j),
     )
@@ -443,6 +450,20 @@ def test_a_wake_up_has_to_pay_before_a_station_sleeps_and_before_it_wakes(
         assert policy._awake[0, 1] == awake
         policy._look(None, power, 1, 1)
     assert policy._awake.tolist() == [[True, then]]
+
+
+def test_stations_that_may_sleep_and_would_save_are_looked_at_in_turn() -> None:
+    network = a_network(stations=5, devices=1)
+    policy, looks = Consolidate(), list[int]()
+    policy.reset(network, DriftPlusPenalty(network, 1e13), [])
+    anything: Any = policy
+    anything._look = lambda seen, power, j, turns: looks.append(j)
+    anything._lyapunov = SimpleNamespace(decide=lambda seen: Decided(None))
+    law = SimpleNamespace(idle_w=np.full(5, 2.0), sleep_w=np.array([1.0, 1.0, 2.0, 1.0, 1.0]))
+    sleep = SimpleNamespace(may=np.array([False, True, True, True, True]))
+    seen: Any = SimpleNamespace(power=SimpleNamespace(law=law, sleep=sleep))
+    assert all(policy.decide(seen).awake is policy._awake for _ in range(5))
+    assert looks == [1, 3, 4, 1, 3]
 
 
 # The software carbon intensity

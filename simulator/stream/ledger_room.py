@@ -1,4 +1,4 @@
-"""Room for the entries of a ledger: for what there is and what one slot can add, made without a copy."""
+"""Room for the entries of a ledger: for what there is and what one slot can add, made without a copy where numpy can."""
 
 import numpy as np
 
@@ -13,7 +13,8 @@ FEW = 1 << 16
 def grown(pool: Pool, needed: int, free: int, counters: IntArray) -> Pool:
     """A pool with an eighth more entries, or as many as are needed, the new ones the first to be used.
 
-    The system moves a large one to where there is room for it without a copy (`mremap`, on Linux).
+    Before numpy 2.5 the system moves a large one to where there is room for it without a copy (`mremap`,
+    on Linux); from 2.5 on `resize` makes one.
 
     Args:
         pool: (n,) entries, used up by this. Nobody may hold a view of them.
