@@ -4,15 +4,17 @@ import math
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from conftest import SMALL, Capture, Run, observing, simulate
-from continuing import assert_same, everything, stop_at
+from continuing import assert_same, everything, killed_at, stop_at
 
 from edgesim.experiments.run import execute, prepare, resume
 from edgesim.policies.local import Local
+from edgesim.policies.stream.consolidate import Consolidate
 from edgesim.policies.stream.lyapunov import Lyapunov
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.loading import load_scenario, parse_scenario
@@ -412,6 +414,28 @@ def test_idle_power_makes_consolidation_pay_and_none_does_not(penalty: str) -> N
     assert 0.2 < awake("0.1 W") < 0.9
 
 
+def test_energy_of_waking_in_the_decision_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """V 2 bit^2/J, 8 W less asleep, slots of 0.5 s: asleep it saves 8 bit^2 a slot, and waking takes 3 J, so 1.5 in each of 4.
+
+    Two stations at turn, two looks: who is awake sleeps below 6.5 lost, who sleeps wakes from 9.5 on.
+    """
+    law = SimpleNamespace(idle_w=np.full(3, 9.0), sleep_w=np.full(3, 1.0))
+    sleep = SimpleNamespace(wake_j=3.0)
+    power: Any = SimpleNamespace(open=np.ones((1, 3), np.bool_), law=law, sleep=sleep)
+    network: Any = SimpleNamespace(slot_s=0.5, station_shape=(1, 3), stations=3)
+    for was, lost, then in ((1, 6.4, 0), (1, 6.6, 1), (0, 9.4, 0), (0, 9.6, 1)):
+        policy = Consolidate(trials=2)
+        monkeypatch.setattr(policy._lyapunov, "reset", lambda *_: None)
+        policy.reset(network, SimpleNamespace(V=2.0), [])  # type: ignore[arg-type]
+        policy._awake[:, 1] = was
+        value = lambda _seen, _power, is_open, lost=lost: np.where(is_open[:, 1], 0.0, lost)
+        monkeypatch.setattr(policy, "_value", value)
+        for looks in (1, 2):
+            assert policy._awake[0, 1] == was, looks
+            policy._look(None, power, 1, 2)  # type: ignore[arg-type]
+        assert policy._awake[0, 1] == then, (was, lost)
+
+
 # The software carbon intensity
 
 
@@ -538,6 +562,10 @@ def test_it_goes_on_from_a_checkpoint_and_in_processes_as_if_alone(
     assert execute(prepare(what), path, stop_at(17), 5) == "interrupted"
     assert resume(prepare(what), path) == "complete"
     assert_same(path, whole)
+    (kept := tmp_path / "kept").mkdir()
+    killed_at(what, tmp_path / "killed.h5", 23, kept, 5)
+    assert resume(prepare(what), kept / "killed.h5") == "complete"
+    assert_same(kept / "killed.h5", whole)
     execute(prepare(what), tmp_path / "two.h5", workers=2)
     assert_same(tmp_path / "two.h5", whole)
 
