@@ -11,7 +11,7 @@ from edgesim.commands import completion
 from edgesim.exits import user_errors
 from edgesim.terminal import say
 
-DATA_KINDS = ("carbon", "arrivals", "mobility", "positions", "topology")
+DATA_KINDS = ("carbon", "arrivals", "mobility", "positions", "topology", "solar")
 
 WIDEST = 100
 """Columns of a text, in however wide a terminal."""

@@ -19,6 +19,7 @@ from ..scenarios.data.lookup import look_up
 from ..scenarios.data.pieces import open_pieces
 from ..scenarios.data.positions import around, coordinate_columns, coordinates, in_metres, plane
 from ..scenarios.data.records import Table, read_table, refuse
+from ..scenarios.data.solar import read_solar
 from ..scenarios.data.workload_formats import format_of
 from ..scenarios.data.workloads import MINUTE_S, Workload, read_workload
 from ..scenarios.errors import Issue, ScenarioError, as_toml, nearest
@@ -273,12 +274,31 @@ def _positions(path: Path, keys: Mapping[str, Any]) -> Facts:
     return {**facts, "becomes": f"{becomes}{size}{left}"}
 
 
+def _solar(path: Path, keys: Mapping[str, Any]) -> Facts:
+    _no_keys(keys, ())
+    (times, power), table = read_solar(path, 0.0), read_table(path, 0)
+    lasts = np.diff(times)  # the last row ends it
+    joules = float(power[:-1] @ lasts)
+    return {
+        "form": table.form,
+        "columns": ", ".join(table.columns),
+        "rows": len(times),
+        **_period(times, ""),
+        "W, least": float(power[:-1].min()),
+        "W, mean over time": joules / float(lasts.sum()),
+        "W, most": float(power[:-1].max()),
+        "energy, Wh": joules / 3600.0,
+        "becomes": f"[stations.sbs.power] solar = {_inline({'file': _name(path)})}",
+    }
+
+
 KINDS: Mapping[str, Callable[[Path, Mapping[str, Any]], Facts]] = {
     "carbon": _carbon,
     "arrivals": _arrivals,
     "mobility": movement_facts,
     "positions": _positions,
     "topology": topology_facts,
+    "solar": _solar,
 }
 """What a file may be taken for."""
 

@@ -1,13 +1,17 @@
 """Runs that have everything a checkpoint has to hold, and what tests ask of their traces."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
+import pytest
 from conftest import SMALL
 from untrained import STEADY, save_untrained
 
+from edgesim.experiments.checkpoint import checkpoint_path
+from edgesim.experiments.run import execute, prepare
 from edgesim.scenarios.loading import load_scenario, parse_scenario
 from edgesim.scenarios.schema import Scenario
 
@@ -104,6 +108,27 @@ def stop_at(slot: int) -> Any:
         simulation._decide = watched
 
     return follow
+
+
+def killed_at(what: Scenario, path: Path, slot: int, kept: Path, every: int) -> None:
+    """Run up to a slot, and keep the files as SIGKILL would leave them; saved every so many slots."""
+    experiment = prepare(what)
+
+    def follow(simulation: Any) -> None:
+        decide = simulation._decide
+
+        def watched(observation: Any) -> Any:
+            if observation.slot == slot:
+                for file in (path, checkpoint_path(path)):
+                    if file.exists():
+                        shutil.copy(file, kept / file.name)
+                raise KeyboardInterrupt
+            return decide(observation)
+
+        simulation._decide = watched
+
+    with pytest.raises(KeyboardInterrupt):
+        execute(experiment, path, follow, every)
 
 
 def content(path: Path) -> dict[str, Any]:

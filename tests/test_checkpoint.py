@@ -18,7 +18,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from conftest import SMALL, Capture
-from continuing import STREAMS, assert_same, content, everything, stop_at
+from continuing import STREAMS, assert_same, content, everything, killed_at, stop_at
 from kill_run import survive
 
 from edgesim.cli import main
@@ -42,34 +42,13 @@ def scenario(*overrides: str, slots: int = SLOTS) -> Scenario:
     return parse_scenario(SMALL, "test", [f"run.slots={slots}", *overrides])
 
 
-def killed_at(what: Scenario, path: Path, slot: int, kept: Path) -> None:
-    """Run up to a slot, and keep the files as SIGKILL would leave them."""
-    experiment = prepare(what)
-
-    def follow(simulation: Any) -> None:
-        decide = simulation._decide
-
-        def watched(observation: Any) -> Any:
-            if observation.slot == slot:
-                for file in (path, checkpoint.checkpoint_path(path)):
-                    if file.exists():
-                        shutil.copy(file, kept / file.name)
-                raise KeyboardInterrupt
-            return decide(observation)
-
-        simulation._decide = watched
-
-    with pytest.raises(KeyboardInterrupt):
-        execute(experiment, path, follow, EVERY)
-
-
 @pytest.mark.parametrize(("slot", "level"), [(9, "full"), (17, "slots"), (31, "summary")])
 def test_goes_on_as_if_nothing_had_happened(slot: int, level: str, tmp_path: Path) -> None:
     what = scenario(*STREAMS, f"trace.level={level}")
     whole, kept = tmp_path / "whole.h5", tmp_path / "kept"
     kept.mkdir()
     assert execute(prepare(what), whole) == "complete"
-    killed_at(what, tmp_path / "run.h5", slot, kept)
+    killed_at(what, tmp_path / "run.h5", slot, kept, EVERY)
     path = kept / "run.h5"
     assert resume(prepare(what), path) == "complete"
     assert_same(path, whole)
@@ -89,7 +68,7 @@ def test_every_family_of_policies_goes_on(problem: str, policy: str, tmp_path: P
     whole, kept = tmp_path / "whole.h5", tmp_path / "kept"
     kept.mkdir()
     execute(prepare(what), whole)
-    killed_at(what, tmp_path / "run.h5", slots - 2, kept)
+    killed_at(what, tmp_path / "run.h5", slots - 2, kept, EVERY)
     assert resume(prepare(what), kept / "run.h5") == "complete"
     assert_same(kept / "run.h5", whole)
 
@@ -104,9 +83,10 @@ def test_a_checkpoint_meets_all_that_is_under_way(tmp_path: Path) -> None:
     """Else the tests here would show nothing."""
     kept = tmp_path / "kept"
     kept.mkdir()
-    killed_at(everything("stream", "ddpg", tmp_path, "run.slots=30"), tmp_path / "run.h5", 20, kept)
+    what = everything("stream", "ddpg", tmp_path, "run.slots=30")
+    killed_at(what, tmp_path / "run.h5", 20, kept, EVERY)
     saved = checkpoint.load(checkpoint.checkpoint_path(kept / "run.h5")).blocks[0]
-    simulation = gone_on(everything("stream", "ddpg", tmp_path, "run.slots=30"), saved)
+    simulation = gone_on(what, saved)
     state: Any = simulation.world.state
     assert not state.station_up.all()  # a failed station
     assert 0.0 < state.battery_j.min() < state.battery_j.max() <= 0.05  # batteries in use
@@ -210,7 +190,7 @@ def test_killed_as_soon_as_it_goes_on(
     kept.mkdir()
     again.mkdir()
     execute(prepare(what), whole)
-    killed_at(what, tmp_path / "run.h5", 31, kept)
+    killed_at(what, tmp_path / "run.h5", 31, kept, EVERY)
     path = kept / "run.h5"
 
     def killed(file: TraceFile) -> None:
@@ -244,7 +224,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
 def test_messages(tmp_path: Path) -> None:
     what, path, kept = scenario(), tmp_path / "run.h5", tmp_path / "kept"
     kept.mkdir()
-    killed_at(what, path, 20, kept)
+    killed_at(what, path, 20, kept, EVERY)
     saved = checkpoint.checkpoint_path(kept / "run.h5")
     with pytest.raises(CheckpointError, match=r"of another scenario: run\.seed was 1"):
         resume(prepare(scenario("run.seed=2")), kept / "run.h5")
@@ -388,7 +368,7 @@ def test_command(tmp_path: Path) -> None:
     what = parse_scenario(SMALL, str(file))
     kept = tmp_path / "kept"
     kept.mkdir()
-    killed_at(what, tmp_path / "other.h5", 4, kept)  # before the first checkpoint
+    killed_at(what, tmp_path / "other.h5", 4, kept, EVERY)  # before the first checkpoint
     command[3] = str(kept / "other.h5")
     # Nothing is lost that the next checkpoint would have saved: it is begun again.
     result = CliRunner().invoke(main, command)

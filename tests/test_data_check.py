@@ -114,6 +114,22 @@ def test_gaps_and_doubled_hours_of_a_carbon_file() -> None:
     assert (told["gaps, over 3 usual steps"], told["longest step"]) == (1, "4 h 0 min")
 
 
+def test_panels() -> None:
+    """10 W for a quarter of an hour, 30 W for half an hour; the last row only ends it."""
+    told = facts("time_s,power_w\n0,10\n900,30\n2700,99\n", "solar")
+    assert (told["rows"], told["W, least"], told["W, most"]) == (3, 10.0, 30.0)
+    assert told["energy, Wh"] == pytest.approx(17.5, rel=1e-12)
+    assert told["W, mean over time"] == pytest.approx(17.5 / 0.75, rel=1e-12)
+    assert (told["usual step"], told["period"]) == ("22 min 30 s", "0 s to 2700 s")
+    keys = tomllib.loads(told["becomes"].replace("] ", "]\n"))["stations"]["sbs"]["power"]
+    scenario = {"title": "x", "tasks": {"mean": 1.0}, "stations": {"sbs": {"power": keys}}}
+    edgesim.validate(edgesim.load_scenario(scenario, data_dir="."))
+    with pytest.raises(ScenarioError, match=r"f\.csv.*row 3, column time_s"):
+        facts("time_s,power_w\n0,10\n0,30\n", "solar")
+    with pytest.raises(ScenarioError, match="unknown key"):
+        facts("time_s,power_w\n0,10\n9,0\n", "solar", "unit=W")
+
+
 def test_arrivals() -> None:
     rows = ["t,size,name", "2025-01-01T00:00:10Z,5,a", "2025-01-01T00:00:00Z,1,b"]
     rows += ["2025-01-01T00:00:10Z,3,c"]

@@ -369,6 +369,22 @@ def test_the_most_urgent_is_served_first(arriving: list[list[float]]) -> None:
     assert done == expected
 
 
+def test_what_is_due_and_how_many_have_to_leave_for_it_by_hand() -> None:
+    """Slot 1 of 1 s begins: 2 bits are late, 1 is due 0.25 s after its end, 4 are so 0.5 s after it.
+
+    The first seven of n bits that are sent evenly are executed by 7 / n of the next slot, so n is 14, and for
+    the first three 12. What is due as a slot begins is not in time in it.
+    """
+    ledger, one = UrgentFirst(1, 2, 1, 1.0), np.zeros((1, 2))
+    due_s, bits = np.array([0.9, 2.25, 2.5, 4.0, 1.5]), np.array([2.0, 1.0, 4.0, 3.0, 1.0])
+    device = np.array([0, 0, 0, 0, 1])
+    tasks = Tasks(0 * device, device, np.zeros(5), bits, due_s)
+    ledger.admit(tasks, one, one, np.zeros((2, 1, 2)))
+    due, least = ledger.due_bits(1, 4)
+    assert due[0].tolist() == [[7.0, 0.0, 3.0, 0.0], [1.0, 0.0, 0.0, 0.0]]
+    assert least[0].tolist() == [[14.0, 0.0, 3e12, 0.0], [1e12, 0.0, 0.0, 0.0]]
+
+
 def test_intensities_are_kept_once_for_all_that_have_the_same() -> None:
     day = Series(np.array([0.0, 10.0]), np.array([1.0, 3.0]))
     found = CarbonIntensity([day, Series.constant(2.0), day])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import SMALL, Capture, Run, a_network, observing, simulate
-from continuing import assert_same, everything, stop_at
+from continuing import assert_same, everything, killed_at, stop_at
 
 from edgesim.experiments.run import execute, prepare, resume
 from edgesim.policies.local import Local
@@ -21,7 +21,7 @@ from edgesim.scenarios.loading import load_scenario, parse_scenario
 from edgesim.simulator.core.errors import RunError
 from edgesim.simulator.core.randomness import Streams
 from edgesim.simulator.models.solar import ClearSky, Panels, PowerSeries
-from edgesim.simulator.models.station_power import PowerLaw, StationBattery, StationPower
+from edgesim.simulator.models.station_power import PowerLaw, SlotPower, StationBattery, StationPower
 from edgesim.simulator.stream.green_problem import GreenProblem
 from edgesim.simulator.stream.problem import DriftPlusPenalty
 from edgesim.traces.reader import open_trace
@@ -283,6 +283,15 @@ def test_the_penalty_of_emission_sees_the_electricity_of_the_site() -> None:
             grid = trace["station_grid_j"][last] / trace["station_energy_j"][last]
             np.testing.assert_allclose(observation.power.grid_share[0, 1:], grid, rtol=1e-12)
     assert min(shares) < 1.0
+
+
+def test_who_draws_nothing_would_draw_from_its_panels_first() -> None:
+    """Asleep at 0 W: a joule is of the grid where the sun does not shine; awake at 8 W, 3 W of them are."""
+    zero, one = np.zeros((1, 3)), np.array([[0.0, 0.0, 8.0]])
+    solar, flag = np.array([[0.0, 5.0, 5.0]]), np.zeros((1, 3), np.bool_)
+    grid = np.maximum(one - solar, 0.0)
+    slot = SlotPower(one, zero, zero, solar, zero, zero, grid, zero, flag, flag, zero)
+    assert slot.grid_share.tolist() == [[1.0, 0.0, 3.0 / 8.0]]
 
 
 def test_a_budget_counts_idle_stations() -> None:
@@ -592,6 +601,10 @@ def test_it_goes_on_from_a_checkpoint_and_in_processes_as_if_alone(
     assert execute(prepare(what), path, stop_at(17), 5) == "interrupted"
     assert resume(prepare(what), path) == "complete"
     assert_same(path, whole)
+    (kept := tmp_path / "kept").mkdir()
+    killed_at(what, tmp_path / "killed.h5", 23, kept, 5)
+    assert resume(prepare(what), kept / "killed.h5") == "complete"
+    assert_same(kept / "killed.h5", whole)
     execute(prepare(what), tmp_path / "two.h5", workers=2)
     assert_same(tmp_path / "two.h5", whole)
 

@@ -30,8 +30,8 @@ Expect: TypeAlias = Literal["mean", "nothing", "known"]
 HARDLY_GREENER = 1.02
 """Who has its station to itself also sends what is planned for slots that are no greener than by this."""
 
-SURE_SLOTS = 3
-"""So many slots ahead a device that will send first executes what only its CPU has in time then."""
+SOON_SLOTS = 5
+"""A device that sends in so many slots from now on first executes what only its CPU has in time then."""
 
 KNOWN_SLOTS = 48.0
 """Slots after which a device's own mean of arrivals counts as much as that of all devices."""
@@ -51,7 +51,7 @@ class Lookahead:
         ValueError: another `expect`.
     """
 
-    remembers: ClassVar[tuple[str, ...]] = ("_gain", "_arrived", "_slots", "_sends")
+    remembers: ClassVar[tuple[str, ...]] = ("_gain", "_arrived", "_slots", "_soon")
 
     def __init__(self, expect: Expect = "mean") -> None:
         if expect not in (allowed := get_args(Expect)):
@@ -79,8 +79,8 @@ class Lookahead:
         self._gain = np.zeros(network.device_shape)
         self._arrived = np.zeros(network.device_shape)
         self._slots = 0
-        # (R, N, 3) who will have its station to itself in the slots after the next decision's, by the last plan.
-        self._sends = np.zeros((*network.device_shape, SURE_SLOTS), np.bool_)
+        # (R, N) who will have its station to itself soon, by the last plan.
+        self._soon = np.zeros(network.device_shape, np.bool_)
         self._known: KnownTasks | None = None
         if self._expect == "known":
             if problem.foresee is None:
@@ -112,7 +112,7 @@ class Lookahead:
                 continue
             plan = program.solve(one)
             failed[r] = not plan.found
-            self._sends[r] = _who_sends(one, plan)
+            self._soon[r] = _sends_soon(one, plan)
             least = seen.least_leaving_bits[r, :, 0]
             local[r], sent[r] = self._now(one, plan, seen.due_bits[r], least)
         return serve(network, seen, local, sent, {"failed_solves": failed})
@@ -163,10 +163,12 @@ class Lookahead:
         # What has more time than the horizon leaves within it all the same: who rolls on must not wait for ever.
         by_end = due[..., np.minimum(ends, due.shape[2]) - 1]
         by_end[..., -1] = seen.queue_bits * there
-        # Who will send has to have executed by then what only its CPU has in time.
-        for h in range(min(SURE_SLOTS, len(lengths) - 1), 0, -1):
-            clear = self._sends[..., h - 1] & alone[..., h]
-            by_end[..., h - 1] = np.where(clear, by_end[..., h], by_end[..., h - 1])
+        # Who will send soon first executes what only its CPU has in time, a slot early, as far as that is cheap.
+        cheap = _cheap_bits(sent_cost[..., 0], cubed * device_g[..., 0])
+        was = by_end.copy()
+        for h in range(1, min(SOON_SLOTS, len(lengths) - 1)):
+            early = np.clip(h * cheap, was[..., h - 1], was[..., h])
+            by_end[..., h - 1] = np.where(self._soon & alone[..., h], early, was[..., h - 1])
         coming, coming_due = self._coming(seen, ends)
         return [
             Wanted(
@@ -214,8 +216,7 @@ class Lookahead:
         bits = np.where(near, plan.sent, 0.0).sum(axis=1)
         bits = np.where(plan.sent[:, 0] > 1e-3 * bits, np.minimum(bits, one.sent_most[:, 0]), 0.0)
         # A CPU does what costs it no more at the margin than a radio whose station two share.
-        dear = 2.0 * np.minimum(now[:, 0], 1e200)
-        cheap = np.sqrt(np.divide(dear, 3.0 * a, out=np.full(len(a), np.inf), where=a > 0.0))
+        cheap = _cheap_bits(now[:, 0], a)
         most = one.local_most[:, 0]
         own = plan.local[:, 0]
         by_cpu = np.maximum(own, np.minimum(due[:, 0], most))
@@ -232,14 +233,23 @@ class Lookahead:
         return np.minimum(own, one.queue) * (1.0 + 1e-6), np.minimum(sent, one.queue) * (1.0 + 1e-6)
 
 
-def _who_sends(one: Wanted, plan: Planned) -> BoolArray:
-    """(N, 3) who sends most at its station in each of the slots after the next one, and more than it executes."""
-    found = np.zeros((len(one.station), SURE_SLOTS), np.bool_)
-    sent = plan.sent[:, 2 : 2 + SURE_SLOTS]
+def _cheap_bits(sent_cost: FloatArray, local_cost: FloatArray) -> FloatArray:
+    """Of a CPU in a slot: at the margin they cost no more than those of a radio whose station two share."""
+    dear = 2.0 * np.minimum(sent_cost, 1e200)
+    most = np.full(dear.shape, np.inf)
+    found: FloatArray = np.sqrt(np.divide(dear, 3.0 * local_cost, out=most, where=local_cost > 0.0))
+    return found
+
+
+def _sends_soon(one: Wanted, plan: Planned) -> BoolArray:
+    """(N,) who sends most at its station in one of the slots after the next one, and more than it executes."""
+    found = np.zeros(len(one.station), np.bool_)
+    slots = slice(2, SOON_SLOTS)
+    sent, local = plan.sent[:, slots], plan.local[:, slots]
     for station in np.unique(one.station):
         of = np.flatnonzero(one.station == station)
         best, h = of[sent[of].argmax(axis=0)], np.arange(sent.shape[1])
-        found[best, h] = sent[best, h] > plan.local[best, 2 + h]
+        found[best[sent[best, h] > local[best, h]]] = True
     return found
 
 

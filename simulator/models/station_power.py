@@ -142,10 +142,13 @@ class SlotPower:
 
     @property
     def grid_share(self) -> FloatArray:
-        """(R, B) of what it drew, the share that is from the grid; 1 where it drew nothing."""
+        """(R, B) of what it drew, the share that is from the grid.
+
+        Where it drew nothing, of what it would draw first: none while the sun shines, else all.
+        """
         drawn_j = self.drawn_j
-        one = np.ones(drawn_j.shape)
-        return np.divide(self.grid_j, drawn_j, out=one, where=drawn_j > 0.0)
+        first: FloatArray = np.where(self.solar_j > 0.0, 0.0, 1.0)
+        return np.divide(self.grid_j, drawn_j, out=first, where=drawn_j > 0.0)
 
 
 class StationPower:
