@@ -31,7 +31,7 @@ from ..traces.layout import RunInfo
 from ..traces.reader import TraceError, is_hdf5, open_trace
 from ..traces.writer import TraceWriter
 from . import checkpoint
-from .advice import advice
+from .advice import advice, places_taken
 from .block import Block, Experiment, Running
 from .blocks import Blocks, begun
 from .checkpoint import Checkpoint, checkpoint_path
@@ -177,7 +177,7 @@ def _load(policy: Any, scenario: Scenario, plan: Blueprint | None) -> None:
 
 
 def _notes(plan: Blueprint) -> list[str]:
-    return [*plan.notes(), *radio_notes(plan), *advice(plan)]
+    return [*plan.notes(), *places_taken(plan), *radio_notes(plan), *advice(plan)]
 
 
 def execute(

@@ -167,7 +167,11 @@ def test_known_units_are_those_of_pint_to_the_last_digit(unit: str) -> None:
         (units.Metres, None, "not a length"),
         (units.Hertz, "10 Mhz", "unknown unit 'Mhz', did you mean 'MHz'"),
         (units.Bits, "10 Mb", "unknown unit 'Mb', did you mean"),
-        (units.Seconds, "3 months", "unknown unit 'months'; known are s, ms, us, µs, ns, min, h, d, yr"),
+        (
+            units.Seconds,
+            "3 months",
+            "unknown unit 'months'; known are s, ms, us, µs, ns, min, h, d, yr",
+        ),
         (units.Seconds, "1 s**9", "unknown unit"),
         (units.Metres, "-1 m", "greater than or equal to 0"),
         (units.Metres, math.nan, "not finite"),
