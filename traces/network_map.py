@@ -97,6 +97,7 @@ def draw_map(seen: NetworkMap, ax: "Axes", weight: FloatArray | None = None) -> 
         c=colour[1:],
         edgecolors="black",
         zorder=4,
+        clip_on=False,  # a station at the area's edge is seen whole
     )
     ax.scatter(
         station[:1, 0],
@@ -106,6 +107,7 @@ def draw_map(seen: NetworkMap, ax: "Axes", weight: FloatArray | None = None) -> 
         c=colour[:1],
         edgecolors="black",
         zorder=4,
+        clip_on=False,  # a station at the area's edge is seen whole
     )
     if few:
         edge = 0.04 * width
