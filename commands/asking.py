@@ -79,16 +79,16 @@ def keys(what: str | None) -> None:
 
 
 @click.command()
-@click.argument("row", required=False, shell_complete=completion.rows)
-def explain(row: str | None) -> None:
+@click.argument("row", nargs=-1, metavar="[ROW]", shell_complete=completion.rows)
+def explain(row: tuple[str, ...]) -> None:
     """Say what a ROW of a summary means, and its formula; or a variable of a trace. Without it, list the rows.
 
-    As in `edgesim explain "energy per bit"`, `edgesim explain queue_bits`.
+    As in `edgesim explain energy per bit`, `edgesim explain queue_bits`.
     """
     with user_errors():
         from edgesim.traces.summary_rows import explained
 
-        for line in explained(row, _width()):
+        for line in explained(" ".join(row) or None, _width()):
             say(line)
 
 

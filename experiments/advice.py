@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from ..scenarios.data.lookup import data_file
+from ..scenarios.data.positions import read_positions
 from ..scenarios.data.records import read_table
 from ..scenarios.key_list import amount
 from ..scenarios.policy_section import PolicySection
@@ -39,6 +40,20 @@ def advice(plan: Blueprint) -> list[str]:
     return found
 
 
+def places_taken(plan: Blueprint) -> list[str]:
+    """A line for each file of which `count` takes only the first places."""
+    scenario, found = plan.scenario, []
+    for key, section in (("devices", scenario.devices), ("stations.sbs", scenario.stations.sbs)):
+        if isinstance(section.positions, File) and section.count is not None:
+            file = section.positions.file
+            path = data_file(scenario, file, f"{key}.positions.file")
+            inside = len(read_positions(path, scenario.area.rectangle, scenario.area.size))
+            if section.count < inside:
+                what = f"the first {section.count} of {inside} places in {file}"
+                found.append(f"{what} that lie in the area are taken (`{key}.count`)")
+    return found
+
+
 def _implausible(section: BaseModel, path: str) -> Iterator[str]:
     """Quantities with a unit that no network has; those without are refused when they are read."""
     for name, field in type(section).model_fields.items():
@@ -61,7 +76,7 @@ def _metadata(hint: object) -> Iterator[object]:
 
 
 def _misplaced(plan: Blueprint) -> Iterator[str]:
-    """Places of a file that lie outside of the area, and an MBS at metres that look like degrees."""
+    """Places of a file and stations that lie outside of the area, and an MBS at metres that look like degrees."""
     scenario, area = plan.scenario, plan.scenario.area
     for key, section, inside in (
         ("devices", scenario.devices, plan.network.devices),
@@ -73,6 +88,13 @@ def _misplaced(plan: Blueprint) -> Iterator[str]:
             if rows / 2 < inside < rows:  # of fewer a piece of the file is meant
                 what = f"{rows - inside} of the {rows} places in {section.positions.file}"
                 yield f"{what} lie outside of the area, and are left out (`{key}.positions`)"
+    at_m, size_m = plan.topology.station_position_m, plan.topology.area_m
+    beyond = np.flatnonzero(((at_m < 0.0) | (at_m > size_m)).any(axis=1))
+    if len(beyond):
+        names = ", ".join(plan.topology.station_names[k] for k in beyond[:3])
+        names += ", …" if len(beyond) > 3 else ""
+        what = f"{names}: {len(beyond)} of {len(at_m)} stations lie outside of the area"
+        yield f"{what}, where no device is (`stations.sbs.radius`, `area.size`)"
     at = scenario.stations.mbs.position
     if at is not None and (degrees := area.rectangle) is not None:
         for x, y in (at, at[::-1]):

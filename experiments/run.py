@@ -28,10 +28,11 @@ from ..simulator.core.saved_state import StateError
 from ..simulator.core.signals import stopped_by_signals
 from ..simulator.green import leads_of
 from ..traces.layout import RunInfo
+from ..traces.printing import counted
 from ..traces.reader import TraceError, is_hdf5, open_trace
 from ..traces.writer import TraceWriter
 from . import checkpoint
-from .advice import advice
+from .advice import advice, places_taken
 from .block import Block, Experiment, Running
 from .blocks import Blocks, begun
 from .checkpoint import Checkpoint, checkpoint_path
@@ -109,7 +110,7 @@ def verdict(scenario: Scenario) -> list[str]:
     plan = look(scenario)
     devices, stations = plan.network.devices, plan.network.stations
     return [
-        f"{scenario.source}: right; {devices} devices, {stations} stations",
+        f"{scenario.source}: right; {counted(devices, 'device')}, {counted(stations, 'station')}",
         *(f"note: {note}" for note in plan.notes()),
         *(f"not looked at: {name}" for name in unseen(scenario)),
     ]
@@ -177,7 +178,7 @@ def _load(policy: Any, scenario: Scenario, plan: Blueprint | None) -> None:
 
 
 def _notes(plan: Blueprint) -> list[str]:
-    return [*plan.notes(), *radio_notes(plan), *advice(plan)]
+    return [*plan.notes(), *places_taken(plan), *radio_notes(plan), *advice(plan)]
 
 
 def execute(

@@ -36,10 +36,12 @@ kibi- = 1024 = Ki-
 mebi- = 1048576 = Mi-
 gibi- = 1073741824 = Gi-
 metre = [length] = m = meter
-second = [time] = s
+second = [time] = s = sec
 minute = 60 * second = min
-hour = 3600 * second = h
+hour = 3600 * second = h = hr
 day = 86400 * second = d
+week = 604800 * second
+year = 31557600 * second = yr
 cycle = []
 task = [] = _ = request
 hertz = 1 / second = Hz
@@ -56,7 +58,7 @@ gram = [mass] = g = gCO2 = gCO2eq = gCO2e
 _IN_SI = {
     "m": {"m": "1", "km": "1e3", "cm": "0.01", "mm": "0.001"},
     "s": {"s": "1", "ms": "1e-3", "us": "1e-6", "µs": "1e-6", "ns": "1e-9"}
-    | {"min": "60", "h": "3600", "d": "86400"},
+    | {"min": "60", "h": "3600", "d": "86400", "week": "604800", "yr": "31557600"},
     "m/s": {"m/s": "1", "km/h": "1/3.6", "m/min": "1/60"},
     "1/s": {"1/s": "1", "task/s": "1", "tasks/s": "1", "1/min": "1/60", "1/h": "1/3600"}
     | {"Hz": "1", "kHz": "1e3", "MHz": "1e6", "GHz": "1e9", "cycle/s": "1", "Gcycle/s": "1e9"},
@@ -242,7 +244,7 @@ class Quantity:
             return float(number * factor)
         except LookupError:
             hint = " or ".join(repr(near) for near in self._respelt(unit))
-            hint = f", did you mean {hint}" if hint else ""
+            hint = f", did you mean {hint}" if hint else f"; known are {', '.join(self.written)}"
             raise self._error(f"unknown unit {unit!r}{hint}") from None
         except ArithmeticError:
             raise self._error("not finite") from None
@@ -281,7 +283,7 @@ def _exact(number: float) -> str:
 
 _LENGTH = Quantity("a length", "m", ("m", "km", "cm", "mm"), "150 m", (0.0, 1e7))
 _DURATION = Quantity(
-    "a time", "s", ("s", "ms", "us", "µs", "ns", "min", "h", "d"), "100 ms", (1e-9, 1e9)
+    "a time", "s", ("s", "ms", "us", "µs", "ns", "min", "h", "d", "yr"), "100 ms", (1e-9, 1e9)
 )
 _SPEED = Quantity("a speed", "m/s", ("m/s", "km/h", "m/min"), "1.4 m/s", (0.0, 1e4))
 _FREQUENCY = Quantity(

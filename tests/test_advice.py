@@ -40,6 +40,10 @@ def test_there_is_none_for_what_ships(name: str) -> None:
     assert said(name) == []
 
 
+def test_what_ships_leads_to_no_file_that_an_installed_program_lacks() -> None:
+    assert not [one.name for one in shipped() if "docs/" in one.path.read_text("utf-8")]
+
+
 def test_places_that_are_left_out_and_an_mbs_in_degrees(tmp_path: Path) -> None:
     sites = "latitude,longitude\n0.001,0.001\n0.002,0.002\n0.5,0.5\n"
     (tmp_path / "sites.csv").write_text(sites, encoding="utf-8")
@@ -56,6 +60,27 @@ def test_places_that_are_left_out_and_an_mbs_in_degrees(tmp_path: Path) -> None:
     assert not said(str(path), "stations.mbs.position=[100, 200]", "stations.sbs.count=2")
     most = said(str(path), "area.rectangle.north=0.0015", "area.rectangle.east=0.0015")
     assert not most  # one of three: a piece of the file is meant
+
+
+def test_stations_beyond_the_area_by_hand() -> None:
+    """Of six on a circle around the middle of 500 m x 500 m, at 300 m the two on its x axis and four at 260 m north or south."""
+    found = said("iiot_20dev", "stations.sbs.count=6", "stations.sbs.radius=300 m")
+    assert len(found) == 1 and "sbs-1, sbs-2, sbs-3, …: 6 of 7 stations lie outside" in found[0]
+    # 270 m sin 60 degrees is 234 m.
+    (line,) = said("iiot_20dev", "stations.sbs.count=6", "stations.sbs.radius=270 m")
+    assert line.startswith("sbs-1, sbs-4: 2 of 7 stations")
+    assert not said("iiot_20dev", "stations.sbs.count=6", "stations.sbs.radius=249 m")
+
+
+def test_a_count_that_leaves_places_of_a_file_out_is_told(tmp_path: Path) -> None:
+    (tmp_path / "sites.csv").write_text("x,y\n10,10\n20,20\n30,30\n9000,1\n", encoding="utf-8")
+    path = tmp_path / "own.toml"
+    path.write_text(TWO.replace("count = 2", 'count = 2\npositions = {file = "sites.csv"}'))
+    told = CliRunner().invoke(main, ["validate", str(path)]).stdout
+    line = "note: the first 2 of 3 places in sites.csv that lie in the area are taken (`devices.count`)"
+    assert line in told
+    all_of_it = CliRunner().invoke(main, ["validate", str(path), "--set", "devices.count=3"])
+    assert "are taken" not in all_of_it.stdout
 
 
 @pytest.mark.parametrize(("load", "fits"), [("0.24 Mbit", True), ("0.26 Mbit", False)])

@@ -187,6 +187,7 @@ def test_explain_knows_variables_too_and_what_was_meant() -> None:
     said = told("explain", "channel_gain")
     assert "/slots/channel_gain" in said and "level full" in said
     assert "/tasks/outcome" in told("explain", "outcome")
+    assert told("explain", "energy", "per", "bit") == told("explain", "energy per bit")
     assert "did you mean `energy per bit`?" in refused("explain", "energy per bitt")
     assert "did you mean `latency, p99`?" in refused("explain", "p99")
 

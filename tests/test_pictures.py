@@ -25,6 +25,7 @@ from edgesim.experiments.reproduction.drawing import draw_stored
 from edgesim.experiments.reproduction.task_figures import CYCLES, emission_rows
 from edgesim.traces import style
 from edgesim.traces.figures import _line, plot
+from edgesim.traces.network_map import NetworkMap, draw_map
 from edgesim.traces.reader import TraceError
 from edgesim.traces.style import LOOKS, SHEETS, STYLES, Style
 
@@ -97,6 +98,25 @@ def test_what_one_replication_lacks_is_drawn_of_the_others() -> None:
     assert np.asarray(ax.lines[0].get_ydata()).tolist()[:2] == [4.0, 4.0]
     corners = np.asarray(ax.collections[0].get_paths()[0].vertices).tolist()
     assert [0.0, 4.0] in corners and [1.0, 2.0] in corners and [1.0, 6.0] in corners
+
+
+@pytest.mark.parametrize("x_m", [100.0, 101.0])
+def test_a_station_at_the_edge_is_whole_and_one_beyond_is_not_drawn(x_m: float) -> None:
+    ax = Figure().subplots()
+    places = np.array([[50.0, 50.0], [x_m, 50.0]])
+    names, reach = ("mbs", "sbs-1"), np.array([np.inf, 20.0])
+    draw_map(NetworkMap((100.0, 100.0), places[:1], np.zeros(1, int), places, names, reach, []), ax)
+    stations = [one for one in ax.collections if one.get_zorder() == 4]
+    assert [one.get_clip_on() for one in stations] == 2 * [x_m > 100.0]
+
+
+def test_of_equal_lines_over_time_both_are_seen(tmp_path: Path, seen: list[Figure]) -> None:
+    """Decision and lower bound of the exact optimum: a thin dashed line on a wide one."""
+    run("carbon_6ue", tmp_path / "t.h5", slots=3, policy="exact").close()
+    plot(tmp_path / "t.h5", "t.pdf", "series")
+    wide, thin = seen[0].axes[0].lines
+    np.testing.assert_allclose(np.asarray(wide.get_ydata()), np.asarray(thin.get_ydata()), 1e-6)
+    assert wide.get_linewidth() >= 2.0 * thin.get_linewidth() and thin.get_linestyle() == "--"
 
 
 def test_panels_over_time_end_with_the_run(tmp_path: Path, seen: list[Figure]) -> None:

@@ -454,6 +454,35 @@ def test_everybody_can_use_a_report(
         assert found == []
 
 
+def test_lines_far_below_the_uppermost_are_told_apart(
+    folder: Path, tmp_path: Path, window: Browser
+) -> None:
+    """On a logarithmic axis 1 and 10 are as far apart as 10 and 100; a band that reaches below zero ends at its foot."""
+    write_report([folder / "streams.h5"], tmp_path / "page.html")
+    window.open(tmp_path / "page.html")
+    means = [1.0, 10.0, 100.0]
+    lines = [
+        {"label": str(k), "series": k, "x": 0, "mean": [y] * 2, "low": [-y] * 2, "high": [y] * 2}
+        for k, y in enumerate(means)
+    ]
+    chart = {"title": "t", "unit": "u", "xlabel": "x", "group": "g", "x": [[0, 1]], "lines": lines}
+    heights = {
+        log: window.run(
+            f"""(() => {{ const figure = document.querySelector("figure").parentElement
+                .appendChild(document.createElement("figure"));
+                lineChart(figure, {json.dumps(chart | {"ylog": log})});
+                return [...figure.querySelectorAll("svg[role=img] path.line")].map(one =>
+                    Number(one.getAttribute("d").split(/[ML ]/)[2])); }})()"""
+        )
+        for log in (False, True)
+    }
+    a, b, c = heights[True]
+    assert a - b == pytest.approx(b - c, abs=0.2) and a - b > 30.0
+    a, b, c = heights[False]
+    assert (b - c) == pytest.approx(10.0 * (a - b), abs=0.6)
+    assert window.problems == []
+
+
 def test_a_diagram_is_zoomed_and_whole_again(folder: Path, tmp_path: Path, window: Browser) -> None:
     write_report([folder / "streams.h5"], tmp_path / "page.html")
     window.open(tmp_path / "page.html")

@@ -130,7 +130,8 @@ def test_conversion_is_correctly_rounded(amount: float, prefix: str) -> None:
 @pytest.mark.parametrize(
     ("hint", "unit", "si"),
     [
-        *((units.Seconds, unit, "s") for unit in ("ms", "us", "min", "h", "d")),
+        *((units.Seconds, unit, "s") for unit in ("ms", "us", "min", "h", "d", "week")),
+        *((units.Seconds, unit, "s") for unit in ("yr", "years", "sec", "hr", "hours")),
         *((units.Metres, unit, "m") for unit in ("cm", "km", "mm")),
         *((units.MetresPerSecond, unit, "m/s") for unit in ("km/h", "m/min")),
         *((units.Watts, unit, "W") for unit in ("fW", "pW", "nW", "mW", "kW", "J/s")),
@@ -166,7 +167,11 @@ def test_known_units_are_those_of_pint_to_the_last_digit(unit: str) -> None:
         (units.Metres, None, "not a length"),
         (units.Hertz, "10 Mhz", "unknown unit 'Mhz', did you mean 'MHz'"),
         (units.Bits, "10 Mb", "unknown unit 'Mb', did you mean"),
-        (units.Seconds, "1 fortnight", "unknown unit 'fortnight'"),
+        (
+            units.Seconds,
+            "3 months",
+            "unknown unit 'months'; known are s, ms, us, µs, ns, min, h, d, yr",
+        ),
         (units.Seconds, "1 s**9", "unknown unit"),
         (units.Metres, "-1 m", "greater than or equal to 0"),
         (units.Metres, math.nan, "not finite"),

@@ -116,9 +116,10 @@ def _draw_series(trace: Trace, axes: "list[Axes]") -> None:
     scale, unit = time_unit(trace.attrs["slots"] * trace.attrs["slot_s"])
     time = trace.totals.middles_s / scale
     for ax, panel in zip(axes, panels(trace)[: len(axes)], strict=True):
-        looks = ((DARK, "-"), (MIDDLE, "--"))
-        for line, (colour, style) in zip(panel.lines, looks, strict=False):
-            _line(ax, time, line.values, colour, style, line.label)
+        # An equal line, such as the bound that an optimum attains, leaves the wider one below it to be seen.
+        looks = ((DARK, "-", 2.2 if len(panel.lines) > 1 else 1.3), (MIDDLE, "--", 1.1))
+        for line, (colour, style, width) in zip(panel.lines, looks, strict=False):
+            _line(ax, time, line.values, colour, style, line.label, width)
         ax.set_title(panel.heading)
         if len(panel.lines) > 1:
             legend_above(ax)
@@ -135,6 +136,7 @@ def _line(
     colour: str,
     style: str = "-",
     label: str = "",
+    width: float = 1.3,
 ) -> None:
     """The mean over replications, (R, K), with their range as a band; a value between two unknown ones is a dot.
 
@@ -147,7 +149,7 @@ def _line(
     alone = known[1:-1] & ~known[:-2] & ~known[2:]
     if len(values) > 1:
         ax.fill_between(time, low, high, color=colour, alpha=0.2, linewidth=0)
-    ax.plot(time, mean, color=colour, linestyle=style, linewidth=1.3, label=label)
+    ax.plot(time, mean, color=colour, linestyle=style, linewidth=width, label=label)
     if alone.any():
         ax.vlines(time[alone], low[alone], high[alone], color=colour, alpha=0.2, linewidth=2.0)
         ax.plot(time[alone], mean[alone], ".", color=colour, markersize=4)

@@ -89,6 +89,8 @@ def draw_map(seen: NetworkMap, ax: "Axes", weight: FloatArray | None = None) -> 
     ax.scatter(
         device[:, 0], device[:, 1], s=dots, c=colour[association], zorder=3, linewidths=0, **dense
     )
+    # A station at the area's edge is seen whole.
+    beyond = bool(((station < 0.0) | (station > seen.area_m)).any())
     ax.scatter(
         station[1:, 0],
         station[1:, 1],
@@ -97,6 +99,7 @@ def draw_map(seen: NetworkMap, ax: "Axes", weight: FloatArray | None = None) -> 
         c=colour[1:],
         edgecolors="black",
         zorder=4,
+        clip_on=beyond,
     )
     ax.scatter(
         station[:1, 0],
@@ -106,6 +109,7 @@ def draw_map(seen: NetworkMap, ax: "Axes", weight: FloatArray | None = None) -> 
         c=colour[:1],
         edgecolors="black",
         zorder=4,
+        clip_on=beyond,
     )
     if few:
         edge = 0.04 * width

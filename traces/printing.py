@@ -72,3 +72,8 @@ def duration(seconds: float) -> str:
     units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
     (name, large), (lesser, small) = next(two for two in pairwise(units) if seconds >= two[0][1])
     return f"{seconds // large:.0f} {name} {seconds % large // small:.0f} {lesser}"
+
+
+def counted(number: int, what: str) -> str:
+    """As in "1 station", "1,000 stations"."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"

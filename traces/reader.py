@@ -23,7 +23,7 @@ from .late_classes import late_classes
 from .latencies import LatencyRecord
 from .netcdf import decoded_attrs
 from .open_file import OpenFile, read_values
-from .printing import spoken
+from .printing import counted, spoken
 from .statistics import (
     BatchTotals,
     CountedBatches,
@@ -475,7 +475,7 @@ class Trace:
             "scenario": title,
             "policy": self.policy,
             "seeds": seeds,
-            "network": f"{attrs['devices']:,} devices, {attrs['stations']:,} stations",
+            "network": f"{counted(attrs['devices'], 'device')}, {counted(attrs['stations'], 'station')}",
             "slots": f"{recorded}{attrs['slots']:,} of {attrs['slot_s']:g} s, level {self.level!r}",
             "status": self.status,
         }

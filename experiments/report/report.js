@@ -84,7 +84,10 @@ function lineKey(series, parent) {
   svg("path", { ...looks(series), d: "M0 4H24", class: "line" }, key);
 }
 
-// A diagram with lines: {title, unit, xlabel, group, log, zero, top, left, note, marks, points, places, x:
+// As in the pictures of `edgesim plot`: values farther apart would be one line at the foot of a linear axis.
+const FAR_APART = 30;
+
+// A diagram with lines: {title, unit, xlabel, group, log, ylog, zero, top, left, note, marks, points, places, x:
 // [[…]], lines: [{label, series, x, mean, low, high}]}.
 function lineChart(figure, chart) {
   figure.replaceChildren();
@@ -150,11 +153,14 @@ function lineChart(figure, chart) {
     const room = (y1 - y0 || Math.abs(y1) || 1) * 0.06;
     y1 = chart.top || y1 + room;
     if (!chart.zero) y0 -= room;
-    const yTicks = ticks(y0, y1, 5);
+    if (chart.ylog) y0 = 0.8 * Math.min(...shown.flatMap((line) => known(line.mean)));
+    const yTicks = chart.ylog ? logTicks(y0, y1, 5) : ticks(y0, y1, 5);
     edge.left = 16 + 6.3 * Math.max(...yTicks.map((value) => format(value).length));
     const unit = (x) => chart.log ? Math.log(x / x0) / Math.log(x1 / x0) : (x - x0) / (x1 - x0);
     const px = (x) => edge.left + unit(x) * (width - edge.left - edge.right);
-    const py = (y) => height - edge.bottom - ((y - y0) / (y1 - y0)) * (height - edge.top - edge.bottom);
+    // Bands that reach below zero end at the foot of a logarithmic axis.
+    const rise = (y) => chart.ylog ? Math.log(Math.max(y, y0) / y0) / Math.log(y1 / y0) : (y - y0) / (y1 - y0);
+    const py = (y) => height - edge.bottom - rise(y) * (height - edge.top - edge.bottom);
     for (const y of yTicks) {
       svg("line", { class: "rule", x1: edge.left, x2: width - edge.right, y1: py(y), y2: py(y) }, picture);
       svg("text", { x: edge.left - 6, y: py(y) + 4, "text-anchor": "end" }, picture, format(y));
@@ -414,6 +420,8 @@ function sweepCharts(host, sweep) {
       };
       const span = key.places ? [Math.min(...key.places), Math.max(...key.places)] : [0, 0];
       chart.log = span[0] > 0 && span[1] / span[0] >= 50;
+      const means = known(number.mean);
+      chart.ylog = number.unit !== "%" && Math.min(...means) > 0 && Math.max(...means) > FAR_APART * Math.min(...means);
       sweep.policies.forEach((policy, p) => {
         const cases = sweep.cases
           .map((labels, k) => [labels, k])

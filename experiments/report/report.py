@@ -12,7 +12,7 @@ from ...simulator.core.outputs import put_text
 from ...traces.comparison import compare_traces
 from ...traces.file_errors import reported
 from ...traces.panels import panels
-from ...traces.printing import duration, shown, spoken
+from ...traces.printing import counted, duration, shown, spoken
 from ...traces.reader import Trace, TraceError, open_trace
 from ...traces.statistics import check_warmup
 from ...traces.summary import WARMUP, Summary, meaning
@@ -164,7 +164,7 @@ def _sizes(trace: Trace) -> list[str]:
     return [
         f"seed{'s' * (len(trace.seeds) > 1)} {spoken(trace.seeds)}",
         f"{about['slots']:,} slots of {about['slot_s']:g} s",
-        f"{about['devices']:,} devices, {about['stations']:,} stations",
+        f"{counted(about['devices'], 'device')}, {counted(about['stations'], 'station')}",
     ]
 
 
