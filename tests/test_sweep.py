@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -419,6 +420,11 @@ def test_all_swept_points_are_compared_under_each_policy(mixed: Path) -> None:
     told = cli("compare", mixed, "--between", "point", "--policies", chosen, "--json")
     (first, second) = json.loads(told.stdout)["groups"][0]["policies"]
     assert f"{first['policy']},{second['policy']}" == chosen
+    alone = replace(results, cases=[one for one in results.cases if one.policy == "local"])
+    with pytest.raises(
+        TraceError, match=r"only one policy, local: .* --between .*tasks.mean.* or point"
+    ):
+        compare_sweep(alone, warmup=0.1)
     refused = cli("compare", mixed, "--between", "point", "--by", "tasks.mean")
     assert "they cannot be the groups too; group by: policy" in refused.stderr
 
