@@ -1,6 +1,7 @@
 """The pictures: vector and PNG, readable in grey, with the command that makes them again."""
 
 import csv
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,8 +97,9 @@ def draw(
 
 
 def greek(text: str) -> str:
-    """A key as the papers print it; a value stays with its key, and a unit in its line."""
-    return text.replace("theta_0", "θ₀").replace(" = ", "\xa0=\xa0").replace(" [", "\xa0[")
+    """A key as the papers print it; a number stays with its key, and a unit in its line."""
+    text = text.replace("theta_0", "θ₀").replace(" [", "\xa0[")
+    return re.sub(r" = (?=\d)", "\xa0=\xa0", text)
 
 
 def draw_stored(figure: Figure, folder: Path, style: Style = "screen") -> None:
