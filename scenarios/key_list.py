@@ -126,7 +126,7 @@ class KeyList(NamedTuple):
         ]
 
     def dotted(self) -> Iterator[tuple[str, Key]]:
-        """Every key with its section, those of models too; each name once for each meaning."""
+        """Every key with its section, those of models too, once for each model."""
         for section in self.sections:
             for path in section.paths:
                 for key in section.keys:
@@ -232,9 +232,7 @@ def explained(what: str | None, width: int) -> list[str]:
         if model.name == asked:
             lines += ["", *titled(model.heading, model.text, model.keys, width)]
     if not lines:
-        for dotted, key in known.dotted():
-            if asked in (dotted, key.name):
-                lines += _of_key(dotted, key, width)
+        lines = list(_called(known, asked, width))
     if not lines:
         words = [path for one in known.sections for path in one.paths if path]
         words += [model.name for model in known.models]
@@ -243,6 +241,21 @@ def explained(what: str | None, width: int) -> list[str]:
         allowed = "a section, a key, or the name of a model or policy: edgesim keys lists them"
         raise ScenarioError([Issue(what, "not known", allowed=allowed, near=near)])
     return lines[1:] if lines[0] == "" else lines
+
+
+def _called(known: KeyList, asked: str, width: int) -> Iterator[str]:
+    """Every key of a name, with or without its section: each meaning once, and whose it is."""
+    for dotted, key in dict.fromkeys(known.dotted()):
+        if asked not in (dotted, key.name):
+            continue
+        yield from _of_key(dotted, key, width)
+        whose: dict[str, list[str]] = {}
+        for model in known.models:
+            if key in model.keys and dotted == f"{model.section}.{key.name}":
+                whose.setdefault(model.named_by, []).append(model.name)
+        for named_by, names in whose.items():
+            text = f"of {named_by} = {', '.join(dict.fromkeys(names))}"
+            yield from _wrapped(text, width, "    ")
 
 
 def _listing(known: KeyList, width: int) -> Iterator[str]:

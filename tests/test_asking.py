@@ -117,6 +117,8 @@ def test_keys_by_section_key_model_and_policy() -> None:
     assert 'slot  = "100 ms"' in told("keys", "run")
     assert told("keys", "[run]") == told("keys", "run")
     assert "how many slots" in told("keys", "run.slots")
+    mean = told("keys", "tasks.mean")
+    assert mean.count("mean size") == 1 and "of tasks.arrivals = uniform, poisson, mmpp" in mean
     both = told("keys", "lyapunov")
     assert "drift-plus-penalty" in both and "emission_weight" in both
     assert "clutter_density" in told("keys", "3gpp-inf")
