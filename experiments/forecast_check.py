@@ -27,14 +27,14 @@ def memory_of(errors: NDArray[np.float64], at: NDArray[np.int64]) -> float | Non
     """Steps in which the correlation of errors falls to 1/e; None where it does not tell.
 
     The logarithm of an autoregressive process's autocorrelation is -k / memory at lag k: a line through zero,
-    fitted by least squares to the lags before the first one below 1/e, or to the first alone. Noise beside the process, as of rounded values,
-    lowers the first lag most, so more lags are sturdier than that one alone.
+    fitted by least squares to the lags before the first one below 1/e, or to the first alone. Noise beside the
+    process, as of rounded values, lowers all lags alike, which tells least where the line has fallen furthest.
 
     Args:
-        errors: (n,) without their mean, not all zero.
+        errors: (n,) without their mean.
         at: (n,) the step of each, increasing; the steps between may be missing.
     """
-    variance, logs = float((errors * errors).mean()), list[float]()
+    variance, logs = float((errors * errors).mean()) or 1.0, list[float]()
     for lag in range(1, min(max(len(errors) // 4, 1), MOST_LAGS) + 1):
         _, first, later = np.intersect1d(at + lag, at, assume_unique=True, return_indices=True)
         alike = float((errors[first] * errors[later]).sum()) / max(len(first), 1) / variance
