@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..scenarios.carbon_section import CarbonReading
-from ..scenarios.data.carbon import read_carbon
+from ..scenarios.data.carbon import CarbonSeries, read_carbon
 from ..scenarios.data.catalogue import catalogue
 from ..scenarios.data.columns import amounts
 from ..scenarios.data.lookup import look_up
@@ -28,6 +28,7 @@ from ..scenarios.validation import validate
 from ..scenarios.workload_section import WorkloadReading
 from ..simulator.components import MOST_HELD
 from ..traces.printing import Printable, duration
+from .forecast_check import forecast_facts, forecast_of
 from .movement_check import movement_facts
 from .topology_check import topology_facts
 
@@ -96,7 +97,8 @@ def check_data(file: str | Path, kind: str, overrides: Overrides = ()) -> DataCh
 
 
 def _carbon(path: Path, keys: Mapping[str, Any]) -> Facts:
-    series = read_carbon(path, validate(CarbonReading, keys, "--set"))
+    reading = validate(CarbonReading, keys, "--set")
+    series = read_carbon(path, reading)
     about, table = series.about, read_table(path, 0)  # of a CSV, its header alone
     clock = "" if about.time_zone == "none" else " UTC"
     held = np.append(np.diff(series.times), series.end - series.times[-1]) / np.timedelta64(1, "s")
@@ -121,7 +123,25 @@ def _carbon(path: Path, keys: Mapping[str, Any]) -> Facts:
         "g/kWh, mean over time": mean,
         "g/kWh, most": float(series.g_per_kwh.max()),
         "becomes": f"[carbon] intensity = {becomes}",
+        **_forecast(path, reading, series, table.columns),
     }
+
+
+def _forecast(
+    path: Path, reading: CarbonReading, series: CarbonSeries, columns: Sequence[str]
+) -> Facts:
+    """Of a file that has forecasts beside its values: how wrong they are."""
+    column = forecast_of(series.about.value_column, columns)
+    if column is None:
+        return {}
+    told: Facts = {"forecast column": column}
+    as_well = {"value_column": column, "unit": series.about.unit}
+    try:
+        forecast = read_carbon(path, reading.model_copy(update=as_well))
+    except ScenarioError as error:
+        return told | {"forecast becomes": f"nothing: {error.issues[0]}"}
+    times, first, second = np.intersect1d(forecast.times, series.times, return_indices=True)
+    return told | forecast_facts(forecast.g_per_kwh[first], series.g_per_kwh[second], times)
 
 
 def _arrivals(path: Path, keys: Mapping[str, Any]) -> Facts:

@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from test_carbon import ELECTRICITY_MAPS, LONDON, UK_API
@@ -16,8 +17,13 @@ import edgesim
 from edgesim.cli import main
 from edgesim.commands.asking import DATA_KINDS
 from edgesim.experiments.data_check import KINDS, check_data
+from edgesim.scenarios.carbon_section import CarbonForecast
 from edgesim.scenarios.data.catalogue import catalogue
 from edgesim.scenarios.errors import ScenarioError
+from edgesim.scenarios.validation import validate
+from edgesim.simulator.core.randomness import Streams
+from edgesim.simulator.models.carbon import CarbonIntensity, Series
+from edgesim.simulator.models.forecast import Forecasts
 
 
 @pytest.fixture(autouse=True)
@@ -112,6 +118,102 @@ def test_gaps_and_doubled_hours_of_a_carbon_file() -> None:
     rows = [f"2025-01-01 0{hour}:00,100" for hour in hours]
     told = facts("\n".join(["Time,Carbon Intensity", *rows]), "carbon")
     assert (told["gaps, over 3 usual steps"], told["longest step"]) == (1, "4 h 0 min")
+
+
+def both(forecast: Any, actual: Any, minutes: Any) -> dict[str, Any]:
+    """As the API of Great Britain gives them."""
+    begins = [np.datetime64("2025-01-01T00:00") + np.timedelta64(int(m), "m") for m in minutes]
+    rows = zip(begins, forecast, actual, strict=True)
+    half = np.timedelta64(30, "m")
+    return {
+        "data": [
+            {"from": f"{at}Z", "to": f"{at + half}Z", "intensity": {"forecast": f, "actual": a}}
+            for at, f, a in rows
+        ]
+    }
+
+
+def fitted(told: dict[str, Any]) -> CarbonForecast:
+    """What the fitted line becomes when it is pasted."""
+    line = told["forecast becomes"].split("; ")[0]
+    table = tomllib.loads(line.replace("[carbon] ", "[carbon]\n"))["carbon"]["forecast"]
+    return validate(CarbonForecast, table, "f")
+
+
+def test_what_forecasts_of_a_file_would_be_made_of_by_hand() -> None:
+    """Errors 9, 9, 5, 5 about 7: deviation 2, the product of neighbours 4, -4, 4, so a correlation of 1/3."""
+    actual, minutes = [100, 100, 100, 100], [0, 30, 60, 90]
+    told = facts(both([109, 109, 105, 105], actual, minutes), "carbon", name="f.json")
+    assert told["forecast column"] == "intensity.forecast"
+    assert told["forecast too high by, g/kWh"] == pytest.approx(7.0)
+    assert told["deviation of its errors, g/kWh"] == pytest.approx(2.0)
+    made = fitted(told)
+    assert made.error == 0.02 and made.memory == pytest.approx(1800.0 / np.log(3.0), rel=2e-3)
+    assert "long lead" in told["assumed"]
+
+
+def test_rows_without_forecast_or_value_are_left_out_of_its_errors() -> None:
+    """Neighbours are those of half an hour, on whichever side of a gap: 9, -, -, 9, 9, 5, 5."""
+    forecast = [109, 150, None, 109, 109, 105, 105]
+    actual = [100, None, 100, 100, 100, 100, 100]
+    minutes = np.arange(7) * 30
+    told = facts(both(forecast, actual, minutes), "carbon", name="f.json")
+    assert told["rows with forecast and value"] == 5
+    wrong = np.array([9, 9, 9, 5, 5]) - 7.4
+    alike = (wrong[1] * wrong[2] + wrong[2] * wrong[3] + wrong[3] * wrong[4]) / 3 / wrong.var()
+    assert fitted(told).memory == pytest.approx(-1800.0 / np.log(alike), rel=2e-3)
+
+
+def test_errors_of_the_forecasts_that_are_made_are_fitted_as_they_are_made() -> None:
+    """The last values of issues a step apart, four memories ahead, in a file that is 400 memories long."""
+    hours, lead = 2400, 24
+    at = np.arange(hours + lead + 1, dtype=np.float64)
+    actual = 100.0 + 30.0 * np.sin(at)
+    forecasts = Forecasts(
+        CarbonIntensity([Series(at * 3600.0, actual)]),
+        None,
+        step_s=3600.0,
+        period_s=3600.0,
+        leads=lead,
+        error=0.2,
+        memory_s=6 * 3600.0,
+        end_s=hours * 3600.0,
+        rngs=Streams(3, 1).generators("carbon forecast"),
+    )
+    far = [forecasts.at(t * 3600 * 10**9).g_per_j[0, 0, -1] for t in range(hours)]
+    was = actual[lead - 1 : lead - 1 + hours]
+    rows = zip(range(hours), far, was, strict=True)
+    text = "".join(f"{1.7e9 + 3600 * t:.0f},{f + 11},{a}\n" for t, f, a in rows)
+    told = facts(f"time,Forecast CO2 [g/kWh],Actual CO2 [g/kWh]\n{text}", "carbon", *ACTUAL)
+    made = fitted(told)
+    # Four standard errors: sqrt(m / 2T) of the deviation, and sqrt(3m / T) of the memory.
+    assert made.error == pytest.approx(0.2, rel=4 * np.sqrt(1 / 800))
+    assert made.memory == pytest.approx(6 * 3600.0, rel=4 * np.sqrt(3 / 400))
+    assert told["forecast too high by, g/kWh"] == pytest.approx(11.0, abs=4 * 20 * np.sqrt(2 / 400))
+    assert told["forecast becomes"].endswith("memory to about 9%")
+
+
+ACTUAL = ("value_column=Actual CO2 [g/kWh]",)
+
+
+def test_where_forecasts_tell_nothing_it_is_said() -> None:
+    minutes = np.arange(4) * 30
+    told = facts(both([107] * 4, [100, 90, 80, 70], minutes), "carbon", name="f.json")
+    assert told["deviation of its errors, g/kWh"] > 0.0
+    told = facts(both([107, 97, 87, 77], [100, 90, 80, 70], minutes), "carbon", name="f.json")
+    assert fitted(told).error == 0.0 and "no memory to tell" in told["forecast becomes"]
+    told = facts(both([109, 105, 109, 105], [100] * 4, minutes), "carbon", name="f.json")
+    assert "error = 0.02," in told["forecast becomes"] and "no memory" in told["forecast becomes"]
+    told = facts(both([109] * 4, [None, 1, None, None], minutes), "carbon", name="f.json")
+    assert told["forecast becomes"].startswith("nothing")
+    told = facts(both([109, -1, 109, 105], [100] * 4, minutes), "carbon", name="f.json")
+    assert "intensity.forecast: -1" in told["forecast becomes"]
+    # Without forecasts nothing is said of them.
+    told = facts(ELECTRICITY_MAPS, "carbon", "basis=direct")
+    assert list(told)[-1] == "becomes"
+    keys = ("value_column=intensity.forecast", "unit=g/kWh")
+    told = facts(both([109] * 2, [100] * 2, [0, 30]), "carbon", *keys, name="f.json")
+    assert list(told)[-1] == "becomes"
 
 
 def test_panels() -> None:

@@ -284,16 +284,21 @@ def test_what_lookahead_expects_to_come_by_hand() -> None:
 
 
 def test_who_executes_what_is_due_sends_nothing_or_enough_of_what_is_behind_it() -> None:
-    """3 bits at the head are due: by CPU alone; with 5 behind them, if 7 leave; or nothing is due and 5 leave."""
+    """3 bits at the head are due: by CPU alone; with 5 behind them, if 7 leave; or nothing is due and 5 leave.
+
+    Where 1.5 are due 7 are sent for 7 g, or 1.5^3 g are enough; unless what waits costs 1 g a bit in the next slot, too.
+    """
     policy, zeros = Lookahead(), np.zeros((1, 3))
     one = replace(waiting(np.array([[8.0, 8.0, 8.0]]), zeros, zeros, 100.0), station=np.array([0]))
-    plan = Planned(zeros, np.array([[5.0, 0.0, 0.0]]), True)
-    for due, least, radio, executed, sent in (
-        ([3.0, 0.0, 5.0], 1e12, 0.0, 3.0, 0.0),
-        ([3.0, 0.0, 5.0], 7.0, 10.0, 0.0, 7.0),
-        ([0.0, 0.0, 8.0], 0.0, 10.0, 0.0, 5.0),
+    for due, least, radio, later, executed, sent in (
+        ([3.0, 0.0, 5.0], 1e12, 0.0, 0.0, 3.0, 0.0),
+        ([3.0, 0.0, 5.0], 7.0, 10.0, 0.0, 0.0, 7.0),
+        ([1.5, 0.0, 6.5], 7.0, 10.0, 0.0, 1.5, 0.0),
+        ([1.5, 0.0, 6.5], 7.0, 10.0, 0.6, 0.0, 7.0),
+        ([0.0, 0.0, 8.0], 0.0, 10.0, 0.0, 0.0, 5.0),
     ):
         of = replace(one, sent_most=np.full((1, 3), radio))
+        plan = Planned(np.array([[0.0, later, 0.0]]), np.array([[5.0, 0.0, 0.0]]), True)
         found = policy._now(of, plan, np.array([due]), np.array([least]))
         assert found[0] == pytest.approx(np.array([executed]), rel=1e-5)
         assert found[1] == pytest.approx(np.array([sent]), rel=1e-5)
@@ -313,21 +318,28 @@ def test_lookahead_plans_by_the_mean_of_the_gains_so_far() -> None:
     assert policy._gain == pytest.approx(mean, rel=1e-12)
 
 
-def test_what_lookahead_wants_by_hand() -> None:
-    """Of 7 bits 3 are due within three slots; the others leave within the horizon, too. Of who is away, none."""
+def wanted_of(due: list[float], soon: bool = False) -> Wanted:
+    """Of two devices with bits due in six slots, the second of them away; what is due in the second, by CPU alone."""
     policy: Any = Lookahead(expect="nothing")
     policy._network, policy._slots, policy._known = a_network(stations=2, devices=2), 1, None
     policy._classes = [SimpleNamespace(share=1.0, deadline_s=np.inf)]
     policy._arrived, policy._gain = np.zeros((1, 2)), np.full((1, 2), 1e-9)
-    due = np.array([[[0.0, 0.0, 3.0, 0.0, 0.0, 4.0]] * 2])
+    bits = np.array([[due] * 2])
     least = np.array([[[0.0, 1e13, 0.0, 0.0, 0.0, 0.0]] * 2])
-    policy._soon = np.zeros((1, 2), np.bool_)
+    policy._soon = np.full((1, 2), soon)
     seen: Any = SimpleNamespace(
         cells=Cells(np.array([[1, 1]]), 2, np.array([[True, False]])), least_leaving_bits=least,
-        due_bits=due, queue_bits=due.sum(axis=2), power_max_w=np.full((1, 2), 0.1),
+        due_bits=bits, queue_bits=bits.sum(axis=2), power_max_w=np.full((1, 2), 0.1),
     )  # fmt: skip
     grams = np.full((1, 2, 3), 5e-5)
     [one] = policy._wanted(seen, policy._gain, grams, 2.0 * grams, [1, 1, 2])
+    assert isinstance(one, Wanted)
+    return one
+
+
+def test_what_lookahead_wants_by_hand() -> None:
+    """Of 7 bits 3 are due within three slots; the others leave within the horizon, too. Of who is away, none."""
+    one = wanted_of([0.0, 0.0, 3.0, 0.0, 0.0, 4.0])
     assert one.due.tolist() == [[0.0, 0.0, 7.0], [0.0, 0.0, 0.0]]
     assert one.too_late.tolist() == [[0.0, 1.0, 0.0]] * 2
     # g of l bits in slots: varsigma c^3 / tau^2 l^3, in two slots a quarter of that.
@@ -338,6 +350,21 @@ def test_what_lookahead_wants_by_hand() -> None:
     sent_g = 5e-5 * 0.1 * 100 / 10e9 + 1e-4 * joules
     assert one.sent_cost[0] == pytest.approx(np.full(3, sent_g), rel=1e-9, abs=0.0)
     assert one.local_most.tolist() == [[5e5, 5e5, 1e6], [0.0, 0.0, 0.0]]
+
+
+def test_who_sends_soon_executes_a_slot_early_what_is_cheap_by_hand() -> None:
+    """What costs its CPU at the margin, 3 a l^2, no more than two radios' bits; no more than is due, no less than before."""
+    one = wanted_of([0.0] * 6)
+    cheap = np.sqrt(2.0 * one.sent_cost[0, 0] / (3.0 * one.local_cost[0, 0]))
+    assert 5e4 < cheap < 6e4
+    for now, then, soon, early in (
+        (0.0, 1e5, True, cheap),
+        (0.0, 1e5, False, 0.0),
+        (0.0, 10.0, True, 10.0),
+        (8e4, 2e4, True, 8e4),
+    ):
+        due = wanted_of([now, then, 0.0, 0.0, 0.0, 0.0], soon).due
+        assert due[0] == pytest.approx([early, now + then, now + then], rel=1e-12)
 
 
 def decided(forecast: tuple[int, ...], **changes: Any) -> tuple[Any, Any, FloatArray]:

@@ -220,6 +220,12 @@ class Lookahead:
         most = one.local_most[:, 0]
         own = plan.local[:, 0]
         by_cpu = np.maximum(own, np.minimum(due[:, 0], most))
+        # Who sends may have to let more leave beside it than is planned: if that costs more than its CPU alone, it does not.
+        beside = np.minimum(least, one.queue) - own
+        later = np.minimum(3.0 * one.local_cost[:, 1:2] * plan.local[:, 1:2] ** 2, now).sum(axis=1)
+        dear = np.minimum(now[:, 0], 1e200) - later
+        alone = a * (by_cpu**3 - own**3) - later * (by_cpu - own)
+        bits = np.where((beside > bits) & (dear * beside > alone), 0.0, bits)
         # In the next slot a CPU does again what is left, or it is sent now.
         rest = due[:, :2].sum(axis=1) - by_cpu - np.minimum(cheap, most)
         sent = np.minimum(np.maximum(rest, 0.0), one.sent_most[:, 0])
