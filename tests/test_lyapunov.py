@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edgesim.experiments.run import prepare
+from edgesim.policies.epr import EqualRatesEqualPower
 from edgesim.policies.local import Local
 from edgesim.policies.stream.lyapunov import Lyapunov
 from edgesim.policies.stream.p2.intercell import _set_prices, true_gain
@@ -488,6 +489,22 @@ def test_a_watt_costs_what_others_lose_by_it() -> None:
         # Noise, and what the other one leaks here.
         heard = 1e-14 + leak_w[3 - j, j]
         assert slot.cells["disturbance"][j] == pytest.approx(heard)
+
+
+def test_equal_power_sends_where_p2_is_lower_with_it() -> None:
+    """At one station nobody's silence changes what another one's bits are worth."""
+    rng = np.random.default_rng(5)
+    shape, gain = (400, 3), 10.0 ** rng.uniform(-13.0, -9.0, (400, 3, 1))
+    state = State(np.zeros(shape, int), gain, rng.uniform(1e5, 2e6, shape), 1e5, V=1e14)
+    policy = EqualRatesEqualPower()
+    policy.reset(state.network, state.problem, [])
+    sends = policy.decide(state.observation).power_w > 0.0
+    assert sends.any() and not sends.all()
+    for i in range(3):
+        alone = policy._decision(state.observation, np.arange(3) == i)
+        nobody = replace(alone, power_w=np.zeros(shape))
+        better = [state.problem.value(state.observation, one) for one in (alone, nobody)]
+        np.testing.assert_array_equal(sends[:, i], better[0] < better[1])
 
 
 def test_equal_devices_share_equally() -> None:
