@@ -15,6 +15,7 @@ from edgesim.experiments.run import prepare
 from edgesim.policies.epr import EqualRatesEqualPower
 from edgesim.policies.local import Local
 from edgesim.policies.stream.lyapunov import Lyapunov
+from edgesim.policies.stream.p2.allocation import allocate
 from edgesim.policies.stream.p2.intercell import _set_prices, true_gain
 from edgesim.policies.stream.p2.slot import (
     DEVICE,
@@ -416,6 +417,26 @@ def test_the_gain_of_a_decision_by_p2_itself(noise_model: NoiseModel, compute: b
     silent = replace(sending, power_w=np.zeros((1, 6)), local_cpu_hz=alone_hz[None])
     assert (bits > 100.0).all()
     assert found == pytest.approx(state.gain(sending) - state.gain(silent), rel=1e-9)
+
+
+@pytest.mark.parametrize("noise_model", NOISE_MODELS)
+def test_the_gain_of_an_allocation_is_that_of_its_decision(noise_model: NoiseModel) -> None:
+    """At one station, whose band one to three of its devices share; a queue that a CPU alone cannot empty."""
+    rng = np.random.default_rng(4)
+    for count in (1, 2, 3, 3):
+        gain, queue = rng.exponential(size=(3, 1)) * 150.0**-4.0, rng.uniform(2e5, 2e6, 3)
+        state = State([0, 0, 0], gain, queue, [1e4], V=1e12, noise_model=noise_model)
+        cells = make_cells(state.problem)
+        slot = collect(cells, observe(state.problem, state.observation), 0, np.zeros(3, DEVICE))
+        optimise_cpus(slot)
+        cells["disturbance"] = cells["noise"]
+        slot.devices["power_price"] = cells["power_cost"]
+        snr = 0.1 * slot.devices["gain"] / cells["noise"].clip(1e-300)
+        slot.devices["efficiency_max"] = np.log1p(snr)
+        found = allocate(cells[0], slot.devices, np.arange(count))
+        slot.devices["power"][count:] = 0.0
+        assert found > 0.0
+        assert found == pytest.approx(true_gain(slot), rel=1e-6)
 
 
 def test_local_cpu_has_its_closed_form() -> None:
