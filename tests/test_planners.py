@@ -27,7 +27,13 @@ from edgesim.policies.stream.lookahead_program import (
     Wanted,
     stretches,
 )
-from edgesim.policies.stream.targets import edge_j, least_sent_j, leaving_bits, most_sent_bits, serve
+from edgesim.policies.stream.targets import (
+    edge_j,
+    least_sent_j,
+    leaving_bits,
+    most_sent_bits,
+    serve,
+)
 from edgesim.policies.stream.wait_awhile import WaitAwhile
 from edgesim.scenarios.loading import parse_scenario
 from edgesim.simulator.core.arrays import FloatArray
