@@ -1,5 +1,6 @@
 """The command as its users meet it: what it prints, leaves and returns."""
 
+import inspect
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from click.testing import CliRunner, Result
 from forked import Forked
 from sweeping import contents
 
+from edgesim import api
 from edgesim.cli import main
 from edgesim.traces.reader import open_trace
 
@@ -274,3 +276,21 @@ def test_help_and_validate_load_nothing_heavy() -> None:
         [sys.executable, "-c", code], check=True, capture_output=True, text=True
     )
     assert loaded.stdout.strip() == ""
+
+
+def test_defaults_are_those_of_python() -> None:
+    """Of what the command and the function of the same name both take."""
+    found = {}
+    for name, command in main.commands.items():
+        function = getattr(api, {"summary": "summarise"}.get(name, name), None)
+        if not inspect.isfunction(function):
+            continue
+        own = inspect.signature(function).parameters
+        for option in command.params:
+            said = re.search(r"\[default: (\d+)\]", getattr(option, "help", "") or "")
+            if option.name in own and (said or getattr(option, "show_default", None)):
+                default = int(said[1]) if said else option.default
+                assert default == own[option.name].default, (name, option.name)
+                found[name, option.name] = default
+    assert {("compare", "warmup"), ("summary", "warmup"), ("report", "warmup")} < set(found)
+    assert {("compare", "seeds"), ("plot", "style"), ("export", "file_format")} < set(found)

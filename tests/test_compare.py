@@ -242,8 +242,9 @@ def test_summary_is_the_level_unless_asked_otherwise() -> None:
     one, two = prepare_each("iiot_20dev", "local,random", 3).values()
     assert one.scenario.trace.level == two.scenario.trace.level == "summary"
     assert one.scenario.run.replications == 3
-    full, _ = prepare_each("iiot_20dev", "local,random", 3, ["trace.level=full"]).values()
-    assert full.scenario.trace.level == "full"
+    for asked in (["trace.level=full"], {"trace.level": "full"}):
+        full, _ = prepare_each("iiot_20dev", "local,random", 3, asked).values()
+        assert full.scenario.trace.level == "full"
 
 
 @pytest.mark.parametrize(

@@ -189,8 +189,11 @@ def test_replay_goes_on_where_it_was() -> None:
     replay.sample(3)
     other = ReplayBuffer(4, (2, 3), (2, 3), np.random.default_rng(99))
     other.load_state_dict(replay.state_dict())
-    for one, two in zip(replay.sample(10), other.sample(10), strict=True):
-        assert torch.equal(one, two)
+    for _ in range(2):
+        for one, two in zip(replay.sample(10), other.sample(10), strict=True):
+            assert torch.equal(one, two)
+        for buffer in (replay, other):  # the sixth takes the place of the second
+            buffer.add(rows[:1], rows[:1], np.full(1, 9.0), rows[:1])
 
 
 def test_shared_networks_do_not_care_for_the_order_or_number_of_devices() -> None:

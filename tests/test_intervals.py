@@ -23,6 +23,7 @@ from edgesim.traces.confidence_intervals import (
     mean,
     ratio,
     replicated_ratio,
+    sectioned,
     series_quantiles,
     series_ratios,
     spread_of_means,
@@ -469,3 +470,14 @@ def test_a_queue_that_grows_needs_no_number_of_slots(tmp_path: Path) -> None:
     queued, energy = (summary.estimates[key] for key in ("queue_bits", "energy_per_bit_j"))
     assert queued.slots_needed is None and math.isnan(queued.low)
     assert energy.low < energy.high
+
+
+def test_an_interval_by_sections_by_hand() -> None:
+    """Sections 1, 2 and 6 about 3: 4 + 1 + 9 over 3 x 2; Student's 97.5 % with 2 degrees is 4.303."""
+    sections = np.array([[1.0, 5.0], [2.0, 5.0], [6.0, 5.0]])
+    one, even = sectioned(np.array([3.0, 5.0]), sections, (0.0, math.inf))
+    assert one.value == 3.0 and one.low == 0.0
+    assert one.high == pytest.approx(3.0 + 4.30265 * math.sqrt(14.0 / 6.0), rel=1e-5)
+    assert (even.value, even.low, even.high) == (5.0, 5.0, 5.0)
+    [alone] = sectioned(np.array([3.0]), sections[:1, :1], (0.0, math.inf))
+    assert alone.value == 3.0 and math.isnan(alone.low)

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edgesim.experiments.run import prepare
+from edgesim.policies.epr import EqualRatesEqualPower
 from edgesim.policies.local import Local
 from edgesim.policies.stream.lyapunov import Lyapunov
+from edgesim.policies.stream.p2.allocation import allocate
 from edgesim.policies.stream.p2.intercell import _set_prices, true_gain
 from edgesim.policies.stream.p2.slot import (
     DEVICE,
@@ -417,6 +419,26 @@ def test_the_gain_of_a_decision_by_p2_itself(noise_model: NoiseModel, compute: b
     assert found == pytest.approx(state.gain(sending) - state.gain(silent), rel=1e-9)
 
 
+@pytest.mark.parametrize("noise_model", NOISE_MODELS)
+def test_the_gain_of_an_allocation_is_that_of_its_decision(noise_model: NoiseModel) -> None:
+    """At one station, whose band one to three of its devices share; a queue that a CPU alone cannot empty."""
+    rng = np.random.default_rng(4)
+    for count in (1, 2, 3, 3):
+        gain, queue = rng.exponential(size=(3, 1)) * 150.0**-4.0, rng.uniform(2e5, 2e6, 3)
+        state = State([0, 0, 0], gain, queue, [1e4], V=1e12, noise_model=noise_model)
+        cells = make_cells(state.problem)
+        slot = collect(cells, observe(state.problem, state.observation), 0, np.zeros(3, DEVICE))
+        optimise_cpus(slot)
+        cells["disturbance"] = cells["noise"]
+        slot.devices["power_price"] = cells["power_cost"]
+        snr = 0.1 * slot.devices["gain"] / cells["noise"].clip(1e-300)
+        slot.devices["efficiency_max"] = np.log1p(snr)
+        found = allocate(cells[0], slot.devices, np.arange(count))
+        slot.devices["power"][count:] = 0.0
+        assert found > 0.0
+        assert found == pytest.approx(true_gain(slot), rel=1e-6)
+
+
 def test_local_cpu_has_its_closed_form() -> None:
     # Nothing can be sent; the three devices: cubic root within limits, full speed, no use.
     V, eta = 1e14, 1e-8
@@ -488,6 +510,22 @@ def test_a_watt_costs_what_others_lose_by_it() -> None:
         # Noise, and what the other one leaks here.
         heard = 1e-14 + leak_w[3 - j, j]
         assert slot.cells["disturbance"][j] == pytest.approx(heard)
+
+
+def test_equal_power_sends_where_p2_is_lower_with_it() -> None:
+    """At one station nobody's silence changes what another one's bits are worth."""
+    rng = np.random.default_rng(5)
+    shape, gain = (400, 3), 10.0 ** rng.uniform(-13.0, -9.0, (400, 3, 1))
+    state = State(np.zeros(shape, int), gain, rng.uniform(1e5, 2e6, shape), 1e5, V=1e14)
+    policy = EqualRatesEqualPower()
+    policy.reset(state.network, state.problem, [])
+    sends = policy.decide(state.observation).power_w > 0.0
+    assert sends.any() and not sends.all()
+    for i in range(3):
+        alone = policy._decision(state.observation, np.arange(3) == i)
+        nobody = replace(alone, power_w=np.zeros(shape))
+        better = [state.problem.value(state.observation, one) for one in (alone, nobody)]
+        np.testing.assert_array_equal(sends[:, i], better[0] < better[1])
 
 
 def test_equal_devices_share_equally() -> None:

@@ -27,7 +27,13 @@ from edgesim.policies.stream.lookahead_program import (
     Wanted,
     stretches,
 )
-from edgesim.policies.stream.targets import edge_j, least_sent_j, most_sent_bits, serve
+from edgesim.policies.stream.targets import (
+    edge_j,
+    least_sent_j,
+    leaving_bits,
+    most_sent_bits,
+    serve,
+)
 from edgesim.policies.stream.wait_awhile import WaitAwhile
 from edgesim.scenarios.loading import parse_scenario
 from edgesim.simulator.core.arrays import FloatArray
@@ -411,6 +417,32 @@ def test_wait_awhile_sends_what_emits_less_so_and_a_station_is_for_all_of_its_de
     _, green, left = decided((5, 1, 2, 9), carbon_g_per_j=np.zeros((1, 2)), **radio)
     assert (green.power_w > 0.0).all()
     assert left == pytest.approx(most[0] * [0.05, 0.05, 0.0], rel=1e-9, abs=1.0)
+
+
+def test_wait_awhile_counts_a_servers_joules_once_for_each_who_shares_it() -> None:
+    """A bit emits 0.75 of what the CPU does for it at a server of one's own, and twice that where two share."""
+    network = prepare(parse_scenario(SMALL, "test", ENDING)).blueprint.network
+    own_j = network.varsigma * network.cycles_per_bit * network.device_cpu_hz[0] ** 2
+    edge_j = network.epsilon_w * network.cycles_per_bit / network.station_cpu_hz
+    bits = network.device_service_bits[None]  # a CPU at full speed is in time
+    for share, sends in ((0.75, [False, False, True]), (0.4, [True] * 3)):
+        _, found, _ = decided(
+            (5, 1, 2, 9), carbon_g_per_j=share * 1e-4 * own_j / edge_j[None],
+            device_carbon_g_per_j=np.full((1, 3), 1e-4), power_max_w=np.full((1, 3), 0.1),
+            channel_gain=np.full((1, 3, 2), 1e-6), cells=Cells(np.array([[1, 1, 0]]), 2),
+            queue_bits=bits, pressing_bits=bits,
+        )  # fmt: skip
+        assert (found.power_w[0] > 0.0).tolist() == sends
+
+
+def test_what_is_due_within_the_next_slot_leaves_in_this_one() -> None:
+    """A server executes it in the slot after the one in which it is sent; greener slots come too late for it."""
+    due = np.zeros((1, 3, 6))
+    due[..., :3] = [1e5, 2e5, 4e5]
+    seen: Any = SimpleNamespace(due_bits=due)
+    assert leaving_bits(seen)[0, 0].tolist() == [3e5, 4e5, 0.0, 0.0, 0.0]
+    *_, left = decided((5, 1, 2, 9), due_bits=due, queue_bits=due.sum(axis=2))
+    assert left == pytest.approx(np.full(3, 3e5))
 
 
 @pytest.mark.parametrize(

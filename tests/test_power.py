@@ -348,9 +348,11 @@ def test_a_station_closes_drains_sleeps_wakes_and_opens() -> None:
     assert awake[:, 0].all() and is_open[:, 0].all()
 
 
-def test_without_a_wake_time_it_opens_in_the_next_slot() -> None:
-    is_open = ordered(SBS, "stations.sbs.power.sleep={}")["station_open"][0, :, 1]
-    assert is_open.tolist() == [True] * 4 + [False] * 7 + [True] * 9
+@pytest.mark.parametrize(("sleep", "opens"), [("{}", 11), ('{wake="0.2 s"}', 12)])
+def test_who_is_awake_as_a_slot_begins_is_open_in_it(sleep: str, opens: int) -> None:
+    """Woken in slot 10, which begins at 1 s: without a wake time, and awake at 1.2 s, as slot 12 begins."""
+    is_open = ordered(SBS, f"stations.sbs.power.sleep={sleep}")["station_open"][0, :, 1]
+    assert is_open.tolist() == [t < 4 or t >= opens for t in range(20)]
 
 
 def test_a_station_without_devices_in_its_coverage_sleeps_by_itself() -> None:

@@ -530,6 +530,24 @@ def test_history_falls_to_the_answer_and_solves_are_reproducible(improved: Sca) 
     assert first.failed_solves == 0
 
 
+def test_a_set_is_improved_until_a_step_gains_less_than_the_threshold() -> None:
+    """The steps by themselves first, none too little; each gains less than the one before."""
+    one = draw(1)
+    start = Sca().solve(one).decision
+    offloaders = np.flatnonzero(start.offload).tolist()
+
+    def improved(steps: int, threshold: float) -> Any:
+        search = Search(one, start, CompiledJointSubproblem(True), "best", steps, threshold)
+        return search._improve(offloaders, (0.0, 0.0))
+
+    emission_g = [improved(steps, 0.0).level[1] for steps in range(4)]
+    gained = -np.diff(emission_g) / emission_g[:-1]
+    assert (gained[1:] < 0.5 * gained[:-1]).all()
+    for steps, gain in enumerate(gained, start=1):
+        found = improved(9, 1.01 * gain)
+        assert (found.steps, found.converged) == (steps, True)
+
+
 def test_below_the_worst_case_the_others_are_optimised_too() -> None:
     """The one that sets the worst case cannot send: the others are as if it did not exist."""
     one = draw(2, rate_floor="offloading", megabytes=(1.0, 2.0), megacycles=(1000.0, 1100.0))

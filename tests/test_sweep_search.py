@@ -215,7 +215,8 @@ def test_what_is_asked_depends_on_what_was_found() -> None:
 
 
 def test_least_and_greatest_first_and_last_are_looked_at_before_anything_is_trained() -> None:
-    assert SearchSection(trials=1, space=SPACE).ends("test") == [
+    space = {"policy": SPACE["policy"] | {"head": ["grouped", "shared", "paper"]}}
+    assert SearchSection(trials=1, space=space).ends("test") == [
         {"policy.actor_rate": 1e-4, "policy.head": "grouped"},
         {"policy.actor_rate": 1e-2, "policy.head": "paper"},
     ]

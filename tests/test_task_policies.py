@@ -334,6 +334,24 @@ def test_default_rate_is_that_of_the_hungriest_device() -> None:
     assert feasible_common_hz(network, tasks) == pytest.approx([half, 0.45e9])
 
 
+@pytest.mark.parametrize("make", [EqualRatesTasks, EqualRatesEqualPowerTasks])
+@pytest.mark.parametrize(
+    ("local_cpu", "rates"), [(0.2e9, [0.2e9, 0.45e9]), (0.9e9, [0.5e9, 0.9e9])]
+)
+def test_an_equal_rate_is_cut_to_the_range_of_each_cpu(
+    make: Callable[..., Any], local_cpu: float, rates: list[float]
+) -> None:
+    """Tasks of 1 Mcycle, of which nobody can send the bits."""
+    network = replace(
+        table1.network(2), rate_floor="offloading",
+        device_cpu_min_hz=np.array([0.1e9, 0.45e9]), device_cpu_max_hz=np.array([0.5e9, 2e9]),
+    )  # fmt: skip
+    tasks = Tasks(np.full((1, 2), 1e12), np.full((1, 2), 1e6), np.full((1, 2), 2.0))
+    channel = MrcChannel(np.full((1, 2), 1e-9), np.full((1, 2, 2), 1e-10) * (1 - np.eye(2)))
+    decision = decided(make(local_cpu=local_cpu), network, observed(tasks, channel))
+    assert not decision.offload.any() and decision.local_cpu_hz.tolist() == [rates]
+
+
 # Lyapunov
 
 

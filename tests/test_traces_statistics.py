@@ -25,6 +25,7 @@ from edgesim.traces.confidence_intervals import Estimate, by_group, format_estim
 from edgesim.traces.metrics import BATCH_METRICS, metric_values
 from edgesim.traces.panels import panels, time_unit
 from edgesim.traces.reader import TraceError, open_trace, summarise
+from edgesim.traces.statistics import BatchTotals
 from edgesim.traces.summary import Summary, TraceSummary
 from edgesim.traces.variables import Level
 from edgesim.traces.writer import TraceWriter
@@ -477,3 +478,9 @@ def test_stations_at_work_is_their_availability_or_in_older_traces_their_state(
         shown = {panel.title: panel for panel in panels(trace)}["stations at work"]
     expected = (share > 0.3 if older else share).mean(axis=2).T
     assert_allclose(shown.lines[0].values, 100.0 * expected)
+
+
+def test_a_batch_is_drawn_at_its_middle() -> None:
+    """Slots of 0.5 s, ten in a batch; of the last one, which a run that ends leaves, four."""
+    totals = BatchTotals({"slots": np.array([10, 10, 4])}, 10, 1, 0.5, devices=1, stations=1)
+    assert totals.middles_s.tolist() == [2.5, 7.5, 11.0]
