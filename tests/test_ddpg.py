@@ -182,6 +182,15 @@ def test_replay_keeps_the_last_transitions_and_draws_them_uniformly() -> None:
     torch.testing.assert_close(s2[:, 0, 0], r + 100)
 
 
+def test_noise_and_random_actions_fade_together() -> None:
+    shape = (4, 100, 3)
+    noise = OrnsteinUhlenbeck(shape, 0.3, 0.15, 1.0, 0.5, 1.0, np.random.default_rng(0))
+    action = np.zeros(shape, np.float32)
+    assert (np.abs(noise.explore(action)) > 0.01).mean() > 0.9
+    noise.anneal(1.0)
+    assert not noise.explore(action).any()
+
+
 def test_replay_goes_on_where_it_was() -> None:
     rows = np.random.default_rng(0).random((5, 2, 3))
     replay = ReplayBuffer(4, (2, 3), (2, 3), np.random.default_rng(3))

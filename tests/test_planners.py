@@ -435,6 +435,17 @@ def test_wait_awhile_counts_a_servers_joules_once_for_each_who_shares_it() -> No
         assert (found.power_w[0] > 0.0).tolist() == sends
 
 
+def test_nobody_sends_more_than_the_server_executes_in_a_slot() -> None:
+    """900 s: of the SBS's radio 105 Gbit, of its server of 10 GHz 90 Gbit; of the MBS's 209 and 450 Gbit."""
+    network = prepare(parse_scenario(SMALL, "test", ENDING)).blueprint.network
+    one, *_ = decided(
+        (5, 1, 2, 9), power_max_w=np.full((1, 3), 0.1), cells=Cells(np.array([[1, 1, 0]]), 2)
+    )
+    macro = 10e6 * 900.0 * np.log2(1.0 + 0.1 * 1e-6 / 1e-14)
+    found = most_sent_bits(network, one, np.full((1, 3), 1e-6))[0]
+    assert found == pytest.approx([90e9, 90e9, macro])
+
+
 def test_what_is_due_within_the_next_slot_leaves_in_this_one() -> None:
     """A server executes it in the slot after the one in which it is sent; greener slots come too late for it."""
     due = np.zeros((1, 3, 6))

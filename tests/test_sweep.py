@@ -392,6 +392,12 @@ def test_missing_runs_are_missing_and_not_zero(tmp_path: Path) -> None:
     assert int(data["power_w"].isnull().sum()) == 2 == int((data["trace"] == "").sum())
     status = sweep_status(out)
     assert status.left_cpu_s == pytest.approx(2 * status.cpu_s / 14)
+    # Compared are the seeds of which each run is there.
+    whole = data["power_w"].notnull().all([dim for dim in data["power_w"].dims if dim != "seed"])
+    found = compare_sweep(load_results(out), numbers=["power_w"], warmup=0.1)
+    assert found.groups[0].seeds == data["seed"].values[whole.values].tolist() != []
+    [group] = summarise_sweep(load_results(out), by=[], numbers=["power_w"]).groups
+    assert group.seeds == whole.sum()
 
 
 def damage(how: str, path: Path) -> None:
