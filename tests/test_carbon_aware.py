@@ -13,7 +13,7 @@ from edgesim.experiments.run import prepare
 from edgesim.scenarios.loading import parse_scenario
 from edgesim.simulator.core.arrays import FloatArray
 from edgesim.simulator.core.randomness import Streams
-from edgesim.simulator.models.association import CarbonAware
+from edgesim.simulator.models.association import CarbonAware, LoadAware
 from edgesim.simulator.network.graph import Placement
 
 TWO = (
@@ -92,6 +92,22 @@ def test_nobody_leaves_for_little(greener: float, expected: int) -> None:
     assert choose(model, [1e-5, 1e-5 / greener]) == [expected]
 
 
+def test_one_intensity_for_all_rounds_nothing() -> None:
+    """Three devices in a band three times as wide are as well off as one, but for the last digit."""
+    networks = [a_network(1, np.ones(4), np.array([15e6, 5e6]), noise_w=1.0) for _ in range(2)]
+    networks[0].follow(Placement(carbon_g_per_j=np.full((1, 2), 137.0 / 3.6e6)))
+    found = []
+    for network, kind in zip(networks, (CarbonAware, LoadAware), strict=True):
+        rng, stations = np.random.default_rng(1), list[Any]()
+        for gain in rng.uniform(1.0, 9.0, 40):
+            model = kind(1.0)
+            model.start(network, np.full(2, np.inf))
+            at = np.full((1, 4, 2), gain)
+            stations.append(model.associate(at, at)[0].tolist())
+        found.append(stations)
+    assert found[0] == found[1] and len({tuple(one) for one in found[0]}) > 1
+
+
 @pytest.mark.parametrize("start", ["2020-01-01T00:00:00Z", "2020-01-01T00:30:00Z"])
 def test_devices_that_stand_still_swap_stations_at_noon(file: Path, start: str) -> None:
     """The change counts from the slot that begins with it, or after it."""
@@ -106,7 +122,8 @@ def test_devices_that_stand_still_swap_stations_at_noon(file: Path, start: str) 
 def test_decisions_are_by_the_signal(file: Path) -> None:
     """From the first moment on, within an hour of its file, and whatever is accounted."""
     start = "2020-01-01T00:30:00Z"
-    signal = f"carbon.signal={{{sites(file, 'ba', start).removeprefix('carbon.')}}}"
+    by_site = sites(file, "ba", start).removeprefix("carbon.")
+    signal = f"carbon.signal={{mbs={series(file, 'a', start)}, {by_site}}}"
     accounted = "carbon.sbs=['50 g/kWh', '200 g/kWh']"
     where = stations(accounted, signal)
     assert np.bincount(where[0]).tolist() == np.bincount(where[11]).tolist() == [0, 1, 3]
@@ -161,6 +178,19 @@ def test_no_intensity_leads_to_a_station_that_is_down(file: Path, devices: str) 
         assert (there | ~some).all()
 
 
+def test_who_waits_and_is_covered_no_longer_goes_elsewhere(file: Path) -> None:
+    common = (*TWO, AWARE, sites(file), *MOVING, FAILING[0] % "wait", "run.replications=3")
+    run = simulate(*common, "stations.sbs.coverage=150 m", "run.slots=60")
+    where, up = run.trace["serving_station"], run.trace["station_up"] == 1
+    before, after = where[:, :-1], where[:, 1:]
+    waited = ~np.take_along_axis(up[:, 1:], before, axis=2)
+    place = np.stack([run.trace["x_m"], run.trace["y_m"]], axis=-1)[:, 1:]
+    site = run.simulation.world.topology.station_position_m[before]
+    covered = np.hypot(*np.moveaxis(place - site, -1, 0)) < 150.0
+    np.testing.assert_array_equal(before[waited & covered], after[waited & covered])
+    assert (waited & covered).any() and (after[waited & ~covered] > 0).any()
+
+
 def test_replications_are_runs_of_their_own(file: Path) -> None:
     cells = "stations.sbs.count=3", sites(file, "abc"), FAILING[0] % "wait"
     common = (*CROWD, *CELLS, *MOVING, *cells, AWARE)
@@ -189,8 +219,9 @@ def test_a_model_of_ones_own_may_follow_it(file: Path) -> None:
 
         follows_carbon = False
 
-    for kind, asked in ((Greenest, 8), (Once, 1)):
-        scenario = parse_scenario(SMALL, "test", [*TWO, sites(file, "cd")])
+    cases = ((Greenest, 8, ()), (Once, 1, ()), (Greenest, 24, MOVING))  # moving, at each slot, once
+    for kind, asked, more in cases:
+        scenario = parse_scenario(SMALL, "test", [*TWO, sites(file, "cd"), *more])
         ready = prepare(scenario)
         model = kind()
         plan = replace(ready.blueprint, association=model)
