@@ -13,6 +13,7 @@ from edgesim.experiments.run import prepare
 from edgesim.scenarios.loading import parse_scenario
 from edgesim.simulator.core.arrays import FloatArray
 from edgesim.simulator.core.randomness import Streams
+from edgesim.simulator.core.saved_state import save_state
 from edgesim.simulator.models.association import CarbonAware, LoadAware
 from edgesim.simulator.network.graph import Placement
 
@@ -196,6 +197,25 @@ def test_replications_are_runs_of_their_own(file: Path) -> None:
     common = (*CROWD, *CELLS, *MOVING, *cells, AWARE)
     both = simulate(*common, "run.replications=2")
     same(simulate(*common, "run.seed=5"), both, 1)
+
+
+@pytest.mark.parametrize("slot", [7, 12])
+def test_goes_on_from_a_checkpoint(file: Path, slot: int) -> None:
+    """Also from the moment at which stations swap, of which the saved half knows nothing yet."""
+    overrides = [*CROWD, *CELLS, sites(file, "abc"), "stations.sbs.count=3", AWARE]
+    scenario = parse_scenario(SMALL, "test", overrides)
+    whole = simulate(*overrides).trace
+    first, rows, saved = prepare(scenario), Capture(), None
+    for experiment, until in ((first, slot), (prepare(scenario), None)):
+        plan, streams = experiment.blueprint, experiment.streams
+        policy = experiment.policy
+        policy.reset(plan.problem.network, plan.problem, streams.generators("policy"))
+        run = plan.simulation(policy.decide, rows, streams, saved)
+        run.run(until)
+        saved = save_state(run.parts())
+    where = whole["serving_station"]
+    np.testing.assert_array_equal(rows["serving_station"], where)
+    assert (where[0, 11] != where[0, 12]).any()
 
 
 def test_a_model_of_ones_own_may_follow_it(file: Path) -> None:

@@ -145,9 +145,9 @@ class CarbonAware(LoadAware):
 
     As `load-aware`, but for the largest W_j log2(1 + SNR_ij) / (1 + n_j) / c_j (ours). c_j is the carbon
     intensity that decisions are told of station j at that moment, but at least 1 mg/kWh, as wherever it
-    is decided by it. A bit is as many cycles at all stations, and a cycle as many joules but for the
-    stations' speeds, so c_j is what a bit emits there, up to a factor. Devices choose anew when that changes, too; where
-    all stations have the same it is `load-aware`, bit for bit.
+    is decided by it. It stands for what a bit emits there: bits are taken to need the same energy at all
+    stations. Devices choose anew when it changes, too; where all stations have the same it is
+    `load-aware`, bit for bit.
 
     Args:
         hysteresis: at least 1; large values mean few handovers.
