@@ -215,7 +215,10 @@ class Blueprint:
         live = LiveNetwork(network, self.topology)
         present = present_of(mobility)
         present = np.ones(shape, np.bool_) if present is None else present.copy()
-        live.follow(Placement(position, present=present))
+        told = self.carbon if self.green is None else self.green.shown.intensity
+        stations = network.replications, network.stations
+        carbon = spread(told.at(0)[: network.stations], stations)
+        live.follow(Placement(position, present=present, carbon_g_per_j=carbon))
         association.start(live, self.topology.coverage_m)
         # Who is not there yet has been at no station; the first stands for it.
         station = np.where(present, association.associate(distance, path_gain), 0)
@@ -225,8 +228,8 @@ class Blueprint:
             "present": present,
             "path_gain": path_gain,
             "cells": Cells(station, network.stations, present),
-            "carbon_g_per_j": spread(self.carbon.at(0), (network.replications, network.stations)),
-            "station_up": np.ones((network.replications, network.stations), dtype=np.bool_),
+            "carbon_g_per_j": carbon,
+            "station_up": np.ones(stations, dtype=np.bool_),
         }
         deviation = scenario.twin.deviation
         power = None if self.power is None else self.power.start(network, streams)

@@ -52,7 +52,7 @@ def carbon_intensity(clock: Clock, world: World) -> Process:
     moment_ns = world.carbon.next_change_ns(clock.now_ns - (not clock.begun))
     while moment_ns is not None:
         yield clock.at(moment_ns, EventOrder.CARBON)
-        world.update_carbon(clock.now_ns)
+        world.change_carbon(clock.now_ns)
         moment_ns = world.carbon.next_change_ns(clock.now_ns)
 
 

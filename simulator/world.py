@@ -11,7 +11,7 @@ import numpy as np
 from .core.arrays import BoolArray, FloatArray, spread
 from .core.clock import NANOSECONDS, to_ns
 from .core.recorder import SlotColumns, TaskTable
-from .models.association import Association
+from .models.association import Association, follows_carbon
 from .models.carbon import CarbonIntensity
 from .models.mobility import Mobility, present_of
 from .models.path_loss import Links, PathLoss
@@ -84,6 +84,8 @@ class World(ABC):
     def move(self) -> None:
         """Devices move for a slot; path gains and the association follow."""
         state = self.state
+        if follows_carbon(self.association):  # what changes as they move: they choose once
+            self.update_carbon(self.slot_start_ns)
         state.position_m = self.mobility.advance(state.position_m, self.slot_ns / NANOSECONDS)
         present = present_of(self.mobility)
         if present is not None and not np.array_equal(present, state.present):
@@ -113,6 +115,21 @@ class World(ABC):
             station = np.where(present, station, before.station)
         if present is not before.present or not np.array_equal(station, before.station):
             state.cells = Cells(station, state.path_gain.shape[2], present)
+
+    def change_carbon(self, now_ns: int) -> None:
+        """The intensity changes, and devices whose association follows it choose anew.
+
+        Where it was and is the same at all stations, nobody has a reason to.
+        """
+        state = self.state
+        before = state.carbon_g_per_j
+        self.update_carbon(now_ns)
+        if not follows_carbon(self.association):
+            return
+        both = np.stack([before, state.carbon_g_per_j])
+        chooses = (before != both[1]).any(axis=1) & (both != both[..., :1]).any(axis=(0, 2))
+        if chooses.any():
+            self.associate(self.topology.distance_m(state.position_m), chooses)
 
     def update_carbon(self, now_ns: int) -> None:
         """The intensity that holds from now on."""

@@ -24,7 +24,7 @@ def a_network(
     noise_w: FloatArray | float = 1e-14,
 ) -> LiveNetwork:
     devices, stations = len(power_w), len(bandwidth_hz)
-    names, cpu_hz = ("mbs", *station_names(stations - 1)), np.full(stations, 10e9)
+    names, cpu_hz = station_names(stations - 1), np.full(stations, 10e9)
     network = Network(
         replications=replications,
         slot_s=0.1,

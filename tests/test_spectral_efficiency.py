@@ -336,7 +336,7 @@ def test_load_aware_devices_know_it() -> None:
             np.array([[[140.0, 100.0]]]),
             np.array([np.inf, 150.0]),
             np.array([[[3.0, 1e6]]]),
-            np.array([10e6, 5e6]),
+            np.array([[10e6, 5e6]]),
             np.ones((1, 1), np.bool_),
             np.full((1, 1), -1),
             1.0,

@@ -11,10 +11,10 @@ import numpy as np
 
 from ...simulator.core.arrays import BoolArray, FloatArray
 from ...simulator.core.randomness import Generators
+from ...simulator.models.carbon import LEAST_G_PER_J
 from ...simulator.network.network import Network
 from ...simulator.stream.decision import Decision
 from ...simulator.stream.green_observation import GreenObservation
-from ...simulator.stream.green_problem import LEAST_G_PER_J
 from ...simulator.stream.observation import Observation
 from ...simulator.stream.problem import DriftPlusPenalty
 from .lookahead import slot_forecast

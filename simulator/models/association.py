@@ -7,17 +7,19 @@ import numpy as np
 from pydantic import Field
 
 from ...scenarios.units import Number
-from ..core.arrays import BoolArray, FloatArray, IntArray
+from ..core.arrays import BoolArray, FloatArray, IntArray, read_only, spread
 from ..core.compiled import compiled
 from ..core.elementary import log2
 from ..core.state_checks import check_stations
 from ..network.graph import LiveNetwork
 from ..network.network import Network
 from ..network.spectral_efficiency import SpectralEfficiency, carried
+from .carbon import LEAST_G_PER_J
 
 ASSOCIATION = {
     "nearest": f"{__package__}.association:Nearest",
     "load-aware": f"{__package__}.association:LoadAware",
+    "carbon-aware": f"{__package__}.association:CarbonAware",
 }
 """Association models by the name that a scenario gives."""
 
@@ -27,6 +29,7 @@ class Association(Protocol):
 
     A model's constructor keywords are its keys of the scenario's [association] section. All that
     it knows between two calls lies in its attributes, so that it can be saved (core/saved_state.py).
+    One whose devices choose anew when the carbon intensity changes, too, says `follows_carbon = True`.
     """
 
     def start(self, network: LiveNetwork, coverage_m: FloatArray) -> None:
@@ -35,7 +38,8 @@ class Association(Protocol):
         Args:
             network: sizes, bands, powers and noise. Its `present`, `graph` and
                 `graph_of(replication)` show in each call of `associate` who is there, where the
-                devices are, their stations up to then, which stations are up, and the backhaul.
+                devices are, their stations up to then, which stations are up, and the backhaul;
+                `carbon_g_per_j`, (R, B), what is told of the stations' carbon intensity.
             coverage_m: (B,) how far a station reaches; the MBS, station 0, reaches everywhere.
         """
 
@@ -50,6 +54,11 @@ class Association(Protocol):
             chooses: (R,) the replications for which it is time to choose; by default all. What a
                 model remembers of the others must not change, and its answer for them is not used.
         """
+
+
+def follows_carbon(association: Association) -> bool:
+    """Whether devices choose anew when the carbon intensity changes, by what the model says; else False."""
+    return bool(getattr(association, "follows_carbon", False))
 
 
 @dataclass
@@ -96,13 +105,14 @@ class LoadAware:
         self._network = network
         self._coverage_m = coverage_m
         self._snr_per_gain = network.device_power_max_w[:, None] / network.noise_w
-        self._bandwidth_hz = network.station_bandwidth_hz
+        shape = network.replications, network.stations
+        self._bandwidth_hz = spread(network.station_bandwidth_hz, shape)
         self._limit = network.efficiency
         self._station = np.full((network.replications, network.devices), _NOWHERE)
 
     def check_state(self) -> None:
         """Stations that there are."""
-        station, stations = self._station, len(self._bandwidth_hz)
+        station, stations = self._station, self._network.stations
         check_stations(station, station.shape, stations, least=_NOWHERE)
 
     def associate(
@@ -113,7 +123,7 @@ class LoadAware:
             distance_m,
             self._coverage_m,
             self._snr_per_gain * path_gain,
-            self._bandwidth_hz,
+            self._worth_hz(),
             self._network.present,
             self._station,
             self.hysteresis,
@@ -123,6 +133,32 @@ class LoadAware:
             station = np.where(chooses[:, None], station, self._station)
         self._station = station
         return station
+
+    def _worth_hz(self) -> FloatArray:
+        """(R, B) by what a station's spectral efficiency is multiplied to compare it with others'."""
+        return self._bandwidth_hz
+
+
+@dataclass
+class CarbonAware(LoadAware):
+    """Online association by expected share per emission, which sends bits to green stations.
+
+    As `load-aware`, but for the largest W_j log2(1 + SNR_ij) / (1 + n_j) / c_j (ours). c_j is the carbon
+    intensity that decisions are told of station j at that moment, but at least 1 mg/kWh, as wherever it
+    is decided by it. It stands for what a bit emits there: bits are taken to need the same energy at all
+    stations. Devices choose anew when it changes, too; where all stations have the same it is
+    `load-aware`, bit for bit.
+
+    Args:
+        hysteresis: at least 1; large values mean few handovers.
+    """
+
+    follows_carbon: ClassVar[bool] = True
+
+    def _worth_hz(self) -> FloatArray:
+        """(R, B) bands by the intensity there, as a multiple of the greenest station's."""
+        carbon = np.maximum(self._network.carbon_g_per_j, LEAST_G_PER_J)
+        return read_only(self._bandwidth_hz / (carbon / carbon.min(axis=1, keepdims=True)))
 
 
 _NOWHERE = -1
@@ -148,7 +184,7 @@ def _best_share(
     distance_m: FloatArray,
     coverage_m: FloatArray,
     snr: FloatArray,
-    bandwidth_hz: FloatArray,
+    worth_hz: FloatArray,
     present: BoolArray,
     previous: IntArray,
     hysteresis: float,
@@ -173,7 +209,7 @@ def _best_share(
             for j in range(stations):
                 if j == 0 or distance_m[r, i, j] < coverage_m[j]:
                     efficiency = carried(limit, log2(1.0 + snr[r, i, j]))
-                    share_bps = bandwidth_hz[j] * efficiency / (1 + load[j])
+                    share_bps = worth_hz[r, j] * efficiency / (1 + load[j])
                     if share_bps > best_share:
                         best, best_share = j, share_bps
                     if j == current:

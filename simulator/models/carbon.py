@@ -12,6 +12,9 @@ from ..core.clock import NANOSECONDS
 JOULES_PER_KWH = 3.6e6
 """1 / eta of C(9)."""
 
+LEAST_G_PER_J = 1e-3 / JOULES_PER_KWH
+"""Of a decision: below 1 mg/kWh a joule is as dear as at 1 mg/kWh, so that none is for nothing."""
+
 
 @dataclass(frozen=True)
 class Series:

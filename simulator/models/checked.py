@@ -17,6 +17,7 @@ from ..core.randomness import Generators
 from ..network.graph import LiveNetwork
 from ..network.network import Network
 from .arrivals import Tasks
+from .association import follows_carbon
 from .path_loss import Links, Sites, is_law
 
 Answer = TypeVar("Answer")
@@ -179,6 +180,11 @@ class CheckedAssociation(_Checked):
     """Stations that there are; see `association.Association`."""
 
     kind = "association"
+
+    @property
+    def follows_carbon(self) -> bool:
+        """Whether devices choose anew when the carbon intensity changes."""
+        return follows_carbon(self.model)
 
     def start(self, network: LiveNetwork, coverage_m: FloatArray) -> None:
         """Begin a run, with (B,) m of coverage; see `Association`."""

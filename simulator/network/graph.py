@@ -22,6 +22,7 @@ class Followed(Protocol):
     position_m: FloatArray
     present: BoolArray
     cells: Cells
+    carbon_g_per_j: FloatArray
     station_up: BoolArray
 
 
@@ -34,12 +35,14 @@ class Placement:
         station: (R, N) their stations; None before they have chosen.
         up: (R, B) which stations are up; None for all.
         present: (R, N) which devices are there; None for all.
+        carbon_g_per_j: (R, B) what is told of the stations' carbon intensity; None if nothing is.
     """
 
     position_m: FloatArray | None = None
     station: IntArray | None = None
     up: BoolArray | None = None
     present: BoolArray | None = None
+    carbon_g_per_j: FloatArray | None = None
 
 
 class LiveNetwork(Network):
@@ -78,6 +81,12 @@ class LiveNetwork(Network):
         """(R, N) which devices are there now."""
         present = self._state.present
         return np.ones((self.replications, self.devices), np.bool_) if present is None else present
+
+    @property
+    def carbon_g_per_j(self) -> FloatArray:
+        """(R, B) what decisions are told of the stations' carbon intensity now, g/J; zero before anything is."""
+        carbon = self._state.carbon_g_per_j
+        return np.zeros((self.replications, self.stations)) if carbon is None else carbon
 
     @property
     def graph(self) -> "Graph":

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core.arrays import FloatArray, IntArray
 from ..core.recorder import TaskTable
+from ..models.carbon import LEAST_G_PER_J
 from ..network.cells import Cells
 from .deadlines import TaskClass
 from .decision import Decision
@@ -36,10 +37,6 @@ class SamplePath:
     station: IntArray
     device_g_per_j: FloatArray
     station_g_per_j: FloatArray
-
-
-LEAST_G_PER_J = 1e-3 / 3.6e6
-"""Of a decision: below 1 mg/kWh a joule is as dear as at 1 mg/kWh, so that none is for nothing."""
 
 
 @dataclass(frozen=True)

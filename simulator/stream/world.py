@@ -14,6 +14,7 @@ from ..core.columns import ColumnBlocks
 from ..core.errors import AnswerError
 from ..core.recorder import SlotColumns, TaskTable
 from ..models.arrivals import Arrivals, Tasks
+from ..models.association import follows_carbon
 from ..models.battery import Battery
 from ..models.fading import Fading
 from ..models.failures import Availability, Failures
@@ -138,11 +139,23 @@ class StreamWorld(World):
         `chooses` is (R,): the replications for which it is time to; all by default.
         """
         if self.failures is not None:
-            gone = self.failures.reassociates & ~self.state.station_up
-            distance_m = np.where(gone[:, None, :], np.inf, distance_m)
+            down = ~self.state.station_up
+            gone = (self.failures.reassociates & down)[:, None, :]
+            if follows_carbon(self.association):
+                gone = self._not_by_carbon(distance_m, down, gone)
+            distance_m = np.where(gone, np.inf, distance_m)
         if self.power is not None:
             distance_m = np.where(self.power.open[:, None, :], distance_m, np.inf)
         super().associate(distance_m, chooses)
+
+    def _not_by_carbon(self, distance_m: FloatArray, down: BoolArray, gone: BoolArray) -> BoolArray:
+        """(R, N, B) what is not to be chosen, however green: who waits goes on to wait, while it is covered.
+
+        Nobody goes to a station that is down. `gone`, (R, 1, B), are those that nobody waits for.
+        """
+        own = self.state.cells.station[..., None] == np.arange(distance_m.shape[2])
+        waits = own & down[:, None, :] & ~gone & (distance_m < self.topology.coverage_m)
+        return np.where(waits.any(axis=2, keepdims=True), ~waits, down[:, None, :])
 
     def fail_or_repair(self, failures: Failures, now_ns: int) -> None:
         """Stations fail or are repaired now.
