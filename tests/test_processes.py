@@ -53,7 +53,7 @@ def test_a_run_that_goes_on_where_the_electricity_changes_sees_it_once(
     """Saved between two slots the change is still to come, saved before a decision it has been."""
     series = Series(np.array([0.0, 0.3, 0.5]), np.array([1.0, 2.0, 3.0]))
     updates: list[int] = []
-    world: Any = SimpleNamespace(carbon=CarbonIntensity([series]), update_carbon=updates.append)
+    world: Any = SimpleNamespace(carbon=CarbonIntensity([series]), change_carbon=updates.append)
     clock = Clock(300_000_000, begun=begun)
     clock.start(carbon_intensity(clock, world))
     with pytest.raises(EmptySchedule):
