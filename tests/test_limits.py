@@ -81,6 +81,7 @@ def test_a_run_is_told_once_and_its_trace_can_be_read(
         assert trace.status == "running"  # as after a kill
 
 
+@pytest.mark.slow
 def test_what_shows_a_trace_replaces_nothing_by_half(trace: Path, tmp_path: Path) -> None:
     for name in ("p.png", "p.html", "slots.csv", "slots.parquet"):
         (tmp_path / name).write_text("of before")

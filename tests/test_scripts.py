@@ -211,6 +211,7 @@ for policy in (Half, Half(0.3), made()):
 """
 
 
+@pytest.mark.slow
 def test_policies_of_a_program_without_a_file() -> None:
     """As in a notebook: what defines them is `__main__`, and no file has their source."""
     done = subprocess.run(

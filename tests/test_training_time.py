@@ -219,6 +219,7 @@ def test_a_real_forecast_is_of_the_right_size() -> None:
     assert 0.005 < found.steps_s < 60.0
 
 
+@pytest.mark.slow
 def test_ctrl_c_says_where_the_best_policy_is_or_that_there_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
