@@ -267,6 +267,7 @@ def test_without_a_home_it_is_kept_among_temporary_files(
         assert len(files(private)) == count
 
 
+@pytest.mark.slow
 def test_where_nothing_can_be_written_it_is_compiled(
     tmp_path: Path, nowhere: dict[str, str]
 ) -> None:

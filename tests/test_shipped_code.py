@@ -103,6 +103,7 @@ def printed(
     return process.stdout.readline().split()
 
 
+@pytest.mark.slow
 @needs_level_3
 def test_it_is_read_where_it_fits(tmp_path: Path, processes: "subprocess.Popen[str]") -> None:
     assert printed(processes, tmp_path, COMPILE, "made", **LEVEL_3) == ["3.5", "2.0", "3", "1"]

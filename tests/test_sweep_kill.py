@@ -42,7 +42,6 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "out"
 
 
-@pytest.mark.slow
 def test_killed_with_all_its_processes_in_the_middle(tmp_path: Path, undisturbed: Path) -> None:
     path, out = write(tmp_path), tmp_path / "out"
     process = start(path, "-o", "out", "--workers", "2")

@@ -70,7 +70,6 @@ def recorded(path: Path, run: RunInfo, slots: int, level: Level) -> TraceWriter:
     return writer
 
 
-@pytest.mark.slow
 def test_a_trace_is_the_same_whatever_was_written_before(tmp_path: Path) -> None:
     """Groups and variables are shared by runs that are alike, and nothing else is."""
     network = {
