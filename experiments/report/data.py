@@ -19,7 +19,7 @@ from ...traces.panels import latency_distribution, panels, time_unit
 from ...traces.printing import finite
 from ...traces.reader import Trace
 from ..sweeps.comparison import summarise_sweep
-from ..sweeps.figures import NUMBERS
+from ..sweeps.figures import NUMBERS, logarithmic
 from ..sweeps.results import POLICY, SweepResults
 
 if TYPE_CHECKING:
@@ -217,6 +217,7 @@ def sweep_charts(results: SweepResults) -> Json | None:
         return {
             "title": metric.label,
             "unit": metric.unit,
+            "log": logarithmic(name, groups),
             "mean": _numbers(np.array([mean.value for mean in means]) * metric.scale),
             "low": _numbers(np.array([mean.low for mean in means]) * metric.scale),
             "high": _numbers(np.array([mean.high for mean in means]) * metric.scale),

@@ -84,9 +84,6 @@ function lineKey(series, parent) {
   svg("path", { ...looks(series), d: "M0 4H24", class: "line" }, key);
 }
 
-// As in the pictures of `edgesim plot`: values farther apart would be one line at the foot of a linear axis.
-const FAR_APART = 30;
-
 // A diagram with lines: {title, unit, xlabel, group, log, ylog, zero, top, left, note, marks, points, places, x:
 // [[…]], lines: [{label, series, x, mean, low, high}]}.
 function lineChart(figure, chart) {
@@ -415,13 +412,11 @@ function sweepCharts(host, sweep) {
     const place = (labels) => key.places ? key.places[labels[chosen]] : labels[chosen];
     draws = sweep.numbers.map((number, n) => {
       const chart = {
-        title: number.title, unit: number.unit, xlabel: key.unit ? `${key.name}, ${key.unit}` : key.name,
+        title: number.title, unit: number.unit, ylog: number.log, xlabel: key.unit ? `${key.name}, ${key.unit}` : key.name,
         group: "sweep", points: true, x: [], lines: [], places: key.places ? null : key.labels,
       };
       const span = key.places ? [Math.min(...key.places), Math.max(...key.places)] : [0, 0];
       chart.log = span[0] > 0 && span[1] / span[0] >= 50;
-      const means = known(number.mean);
-      chart.ylog = number.unit !== "%" && Math.min(...means) > 0 && Math.max(...means) > FAR_APART * Math.min(...means);
       sweep.policies.forEach((policy, p) => {
         const cases = sweep.cases
           .map((labels, k) => [labels, k])

@@ -1,7 +1,7 @@
 """Picture of a sweep: numbers against a swept key."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +42,13 @@ Lines = dict[str, list[GroupSummary]]
 """The groups of each policy, by its label."""
 
 MAX_PANELS = 60
+
+
+def logarithmic(name: str, groups: Iterable[GroupSummary]) -> bool:
+    """Whether the means of a number, a key of `METRICS`, need a logarithmic axis; of a share, never."""
+    if METRICS[name].unit == "%":
+        return False
+    return far_apart(group.means[name].value for group in groups)
 
 
 def plot_sweep(
@@ -123,15 +130,11 @@ def _figure(
         prefix, unit = with_prefix(max(map(abs, known.values())), unit)
         known = {label: place / prefix for label, place in known.items()}
         places = {f"{place:g}": place for place in known.values()}
-    means: dict[str, list[float]] = {name: [] for name in names if METRICS[name].unit != "%"}
-    for group in (group for lines in columns.values() for of in lines.values() for group in of):
-        for name, values in means.items():
-            values.append(group.means[name].value)
-    logarithmic = {name for name, values in means.items() if far_apart(values)}
+    drawn = [group for lines in columns.values() for of in lines.values() for group in of]
     pairs = [(name, title) for name in names for title in columns]
     for number, (ax, (name, title)) in enumerate(zip(axes.flat, pairs, strict=False)):
         _draw(ax, name, x, known, columns[title])
-        if name in logarithmic:
+        if logarithmic(name, drawn):
             ax.set_yscale("log")
         else:
             ax.ticklabel_format(axis="y", scilimits=(-2, 5))
