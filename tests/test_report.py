@@ -270,6 +270,21 @@ def test_a_sweep_is_drawn_against_its_keys(folder: Path) -> None:
     assert "16 runs: 2 points, 2 policies, 4 seeds" in document.said
 
 
+def test_a_sweep_has_the_logarithmic_axes_of_its_picture(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None of these needs one; with a lower bar emissions would, and a share never does."""
+
+    def logs() -> dict[str, bool]:
+        sweep = Page(write_report([folder / "sweep"], folder / "logs.html")).data["sweep"]
+        return {number["title"]: number["log"] for number in sweep["numbers"]}
+
+    assert not any(logs().values())
+    monkeypatch.setattr("edgesim.traces.style.FAR_APART", 1.2)
+    near = logs()
+    assert near["emission"] and near["energy per bit"] and not near["bits offloaded"]
+
+
 def test_what_is_not_whole_is_told(tmp_path: Path) -> None:
     record(tmp_path / "cut.h5", run_info(slots=80), slots=30, status="interrupted")
     document = Page(write_report([tmp_path / "cut.h5"], tmp_path / "a.html"))
