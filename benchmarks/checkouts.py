@@ -91,7 +91,7 @@ class Checkout:
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if status:
-            raise RuntimeError(f"{' '.join(arguments)} failed in {self.paths}")
+            raise RuntimeError(f"{arguments[0]} failed in {self.paths}")
         return Spent(usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6, printed)
 
 
@@ -114,13 +114,20 @@ def in_turn(
 ) -> tuple[float | None, float]:
     """The medians of base, if there is one, and this, over rounds in which both take their turn.
 
+    A base that is too old for it, without the modules that the work names, is left out.
+
     Args:
         each: of `checkouts`.
         work: what is measured; it is done once before, to fill the caches.
         rounds: how often.
     """
-    for one in each:
-        work(one)
+    *before, here = each
+    work(here)
+    try:
+        for one in before:
+            work(one)
+    except RuntimeError:
+        each = [here]
     values = [[work(one) for one in each] for _ in range(rounds)]
     *base, this = map(median, zip(*values, strict=True))
     return (base[0] if base else None), this
