@@ -416,14 +416,16 @@ seeds = 2
 run.slots = 6
 devices.count = 3
 """
-    Path("agents.toml").write_text(sweep)
-    assert edgesim.sweep("agents.toml", "out", workers=1).complete == 12
+    file = Path("elsewhere", "agents.toml")  # so the agents lie below the current folder alone
+    file.parent.mkdir()
+    file.write_text(sweep)
+    assert edgesim.sweep(file, "out", workers=1).complete == 12
     before = traces()
-    assert edgesim.sweep("agents.toml", "out", workers=1).complete == 12
+    assert edgesim.sweep(file, "out", workers=1).complete == 12
     assert traces() == before
     agent = model("PPO", env).learn(16)
     agent.save("PPO.zip")
-    assert edgesim.sweep("agents.toml", "out", workers=1).complete == 12
+    assert edgesim.sweep(file, "out", workers=1).complete == 12
     assert len(traces() - before) == 1  # of both seeds
     compared = CliRunner().invoke(main, ["compare", "out", "--json"])
     assert compared.exit_code == 0, compared.output
