@@ -140,41 +140,70 @@ def test_one_value_has_a_mean_and_no_interval() -> None:
 
 
 def quantile_by_hand(
-    latency: Floats, groups: NDArray[np.int64], share: float, factor: float = 1.0
+    latency: Floats, groups: NDArray[np.int64], share: float, factor: float, looks: float = math.inf
 ) -> tuple[float, float]:
     """Ends of an interval: at each latency, is the share of longer ones compatible with that of the quantile?"""
     value, longer = float(np.quantile(latency, share)), 1.0 - share
     tasks = np.bincount(groups)
+    whole = tasks.sum()
+
+    def spread(counts: Floats) -> tuple[float, float, float]:
+        return spread_by_hand((counts - counts.sum() / whole * tasks) / tasks.mean())
+
+    longest, ties = (np.bincount(groups, some) for some in (latency > value, latency == value))
+    h, _, variance = spread(longest + ties * (longer * whole - longest.sum()) / max(ties.sum(), 1))
+    if looks * longer < 6.0:
+        factor = max(factor, 1.96 * math.sqrt(0.4 / (looks * longer)) / (h / longer))
     ends = {}
-    for bound in np.unique(latency):
-        above = np.bincount(groups, latency > bound)
-        part = float(above.sum() / tasks.sum())
-        if part == 0.0:
+    for bound in np.unique(latency).tolist():
+        above = np.bincount(groups, latency > bound).astype(float)
+        part = float(above.sum() / whole)
+        if part == 0.0:  # Poisson's, of none seen
+            cluster = max(factor**2 * variance * whole / (longer * share), 1.0)
+            ends[bound] = 0.0, -math.log(0.025) * cluster / whole
             continue
-        h = factor * spread_by_hand((above - part * tasks) / tasks.mean())[0]
-        low, high = part / (1.0 + 0.5 * h / part) ** 2, math.inf
-        if 0.5 * h < part:
-            high = part / (1.0 - 0.5 * h / part) ** 2
-        ends[float(bound)] = low, high
+        half = 0.5 * factor * spread(above)[0] / part
+        ends[bound] = part / (1.0 + half) ** 2, part / (1.0 - half) ** 2 if half < 1.0 else math.inf
     beyond = [x for x, (low, _) in ends.items() if x <= value and low > longer]
     least = min(x for x in ends if x > max(beyond))
     return least, min(x for x, (_, high) in ends.items() if x >= value and high < longer)
 
 
-@pytest.mark.parametrize(("share", "factor"), [(0.3, 1.0), (0.5, 1.0), (0.9, 1.0), (0.5, 1.8)])
-def test_the_interval_of_a_quantile_step_by_step(share: float, factor: float) -> None:
+def correlated(cap: float = math.inf) -> tuple[Floats, NDArray[np.int64]]:
+    """Latencies of some 1,800 tasks, whole seconds up to a cap, and the batch of each."""
     groups = np.repeat(np.arange(40), np.random.default_rng(3).integers(30, 60, 40))
-    rng = np.random.default_rng(4)
-    slow = walk(0.5, 40, 9)[groups]
-    latency = np.round(20.0 + 2.0 * slow + 6.0 * rng.normal(size=len(groups)))
-    [found] = series_quantiles(
-        TaskLatencies(latency, groups, 40),
-        np.array([share]),
-        400,
-        Caution(factor, 0.0, math.inf, None),
-    )
+    noise = np.random.default_rng(4).normal(size=len(groups))
+    return np.minimum(np.round(20.0 + 2.0 * walk(0.5, 40, 9)[groups] + 6.0 * noise), cap), groups
+
+
+@pytest.mark.parametrize(
+    ("share", "factor", "looks"),
+    [(0.3, 1.0, math.inf), (0.5, 1.8, math.inf), (0.9, 1.0, math.inf), (0.5, 1.0, 11.0), (0.3, 1.0, 9.0)],
+)  # fmt: skip
+def test_the_interval_of_a_quantile_step_by_step(share: float, factor: float, looks: float) -> None:
+    latency, groups = correlated()
+    caution = Caution(factor, 0.0, looks, None)
+    tasks = TaskLatencies(latency, groups, 40)
+    [found] = series_quantiles(tasks, np.array([share]), 400, caution)
     assert found.value == np.quantile(latency, share)
-    assert (found.low, found.high) == quantile_by_hand(latency, groups, share, factor)
+    assert (found.low, found.high) == quantile_by_hand(latency, groups, share, factor, looks)
+
+
+def test_of_what_lies_above_all_that_was_seen_a_cluster_may_have_been_missed() -> None:
+    """Most tasks are as long as can be; with clusters large enough more than half may be longer."""
+    latency, groups = correlated(19.0)
+    tasks = TaskLatencies(latency, groups, 40)
+    whole, ties = tasks.tasks.sum(), np.bincount(groups, latency == 19.0)
+    assert np.median(latency) == 19.0
+    counts = ties * 0.5 * whole / ties.sum()
+    cluster = whole / 0.25
+    cluster *= spread_by_hand((counts - 0.5 * tasks.tasks) / tasks.tasks.mean())[2]
+    most = math.sqrt(0.5 * whole / (-math.log(0.025) * cluster))
+    assert most > 1.5
+    cautions = (Caution(factor * most, 0.0, math.inf, None) for factor in (0.97, 1.03))
+    [below], [beyond] = (series_quantiles(tasks, np.array([0.5]), 400, one) for one in cautions)
+    assert below.low < below.high == 19.0
+    assert math.isnan(beyond.low) and beyond.slots_needed
 
 
 def test_a_quantile_for_which_a_run_is_too_short_speaks_for_all_above() -> None:
@@ -305,6 +334,27 @@ def test_what_the_queues_of_a_run_are_asked_about(monkeypatch: pytest.MonkeyPatc
     assert queued.tolist() == np.add(rows[names[0]], rows[names[1]]).tolist()
     assert at_start.tolist() == np.add(rows[names[3]], rows[names[4]]).tolist()
     assert (arrived.tolist(), devices, slots) == (rows[names[2]], 5, 80)
+
+
+def test_queues_of_which_it_is_open_whether_they_grow_say_how_long_a_run_must_be() -> None:
+    """They grow a little, but not surely."""
+    rng = np.random.default_rng(5)
+    noise = 40.0 * walk(0.8, 30, 2)
+    queued = 200.0 + noise + 5.0 * np.arange(30.0)
+    some = totals(
+        [10] * 30,
+        queue_bits=queued[None],
+        initial_queue_bits=(queued + rng.normal(size=30))[None],
+        initial_station_queue_bits=np.zeros((1, 30)),
+        arrived_bits=100.0 + 90.0 * rng.random((1, 30)),
+        objective=5.0 + rng.random((1, 30)),
+    )
+    counted = CountedBatches(some, 0.0)
+    growth = counted.growth()
+    assert growth is not None and growth.low < 0.0 < growth.value
+    found = counted.estimates(TaskRecord(np.zeros(0), np.zeros(0, int), np.zeros(0, int), 1))
+    needed = found["queue_bits"].slots_needed
+    assert needed and found["objective"].slots_needed == needed
 
 
 def several(latency: dict[int, Floats], batches: int = 10) -> tuple[BatchTotals, TaskRecord]:
