@@ -128,6 +128,30 @@ def test_bits_and_tasks_are_conserved(devices: str, queue: str) -> None:
     )
 
 
+def test_what_one_station_loses_as_a_slot_begins_is_beside_what_another_lost_within_the_last() -> (
+    None
+):
+    """The MBS fails at 0.25 s and every 0.5 s, the SBSs at 0.3 s and every 0.5 s; both lose what they hold."""
+    times = {"law": "fixed", "queue": "lost", "time_to_repair": "0.25 s"}
+    run = simulate(
+        *failing("mbs", **times, time_to_failure="0.25 s"),
+        *failing(**times | {"time_to_repair": "0.2 s"}, time_to_failure="0.3 s"),
+        "run.slots=24",
+        "devices.count=12",
+        "stations.mbs.cpu=0.1 GHz",
+        "stations.sbs.cpu=0.1 GHz",
+        "policy.name=offload-all",
+    )
+    trace = run.trace
+    sent, at = trace["offloaded_bits"][0], trace["serving_station"][0]
+    inflow = np.stack([np.where(at == b, sent, 0.0).sum(axis=1) for b in range(4)], axis=1)
+    queued, lost = trace["station_queue_bits"][0], trace["lost_bits"][0]
+    after = np.maximum(queued - trace["station_served_bits"][0], 0.0) + inflow
+    np.testing.assert_allclose(queued[1:], after[:-1] - lost[1:], rtol=1e-12, atol=1e-3)
+    both = (lost[:, 0] > 0.0) & (lost[:, 1:] > 0.0).any(axis=1)
+    assert both.sum() >= 3
+
+
 def _own(up: np.ndarray, station: np.ndarray) -> np.ndarray:
     """(R, T, N) whether each device's own station is up."""
     own: np.ndarray = np.take_along_axis(up, station, axis=2) == 1
@@ -278,7 +302,8 @@ def test_what_is_sent_to_a_station_that_is_down_stays_where_it_was() -> None:
     down = available == 0.0
     waits = down & (trace["queue_bits"] > 0.0)
     assert waits.sum() > 100
-    for name in ("offloaded_bits", "rate_bps", "power_w", "offload_energy_j", "bandwidth_hz"):
+    columns = ("offloaded_bits", "rate_bps", "power_w", "offload_energy_j", "bandwidth_hz")
+    for name in (*columns, "edge_cpu_hz"):
         assert not trace[name][down].any(), name
     up = ~down & (trace["queue_bits"] > 0.0)
     assert (trace["offloaded_bits"][up] > 0.0).all()

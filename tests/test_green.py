@@ -9,6 +9,7 @@ import pytest
 from conftest import Run, observing, simulate
 from hypothesis import given
 from hypothesis import strategies as st
+from trace_recording import task_table
 
 from edgesim.policies.stream.exact import MultiStart
 from edgesim.policies.stream.lyapunov import Lyapunov
@@ -258,6 +259,53 @@ def test_the_budget_is_a_queue_of_what_was_emitted(toml: str) -> None:
     assert spent.sum() < without.trace["emission_mg"].sum()
 
 
+def test_the_budget_is_of_all_that_the_network_emits_where_stations_draw_power(toml: str) -> None:
+    power = ('stations.sbs.power.radio="pico"', "run.slots=30")
+    trace = simulate("carbon.budget={mass='60 g', period='1 d'}", *power, toml=toml).trace
+    debt = 0.0
+    for t in range(30):
+        assert trace["budget_debt_mg"][0, t] == pytest.approx(debt, rel=1e-9, abs=1e-12)
+        debt = max(debt + trace["network_emission_mg"][0, t] - 60e3 / 96.0, 0.0)
+    assert debt > 10e3
+
+
+@pytest.mark.parametrize(
+    "away",
+    [
+        (),
+        (
+            "mobility.model=shifts:Shifts",
+            "mobility.absent=[[0, 7, 3], [1, 12, 4], [2, 17, 5], [0, 22, 3]]",
+        ),
+    ],
+)
+def test_eta_and_beta_are_by_what_the_network_is_told(toml: str, away: tuple[str, ...]) -> None:
+    """x up to the last slot, and A(19) with x one slot older, by the signal's intensity.
+
+    Of who is absent it is what was known as it was last there, and nothing of the last slot.
+    """
+    seen: list[Any] = []
+    keys = ("carbon.signal={intensity='50 g/kWh'}", "carbon.budget={mass='1 mg', period='1 d'}")
+    more = ("policy.perturbation=observed", "run.slots=30", "policy.V=1e22")
+    trace = observing(seen, *keys, *more, *away, toml=toml).trace
+    emitted = trace["signal_emission_mg"][0] / 1e3
+    both = np.stack([emitted, (trace["local_bits"] + trace["offloaded_bits"])[0]])
+    known, last, stale = np.zeros((2, 3)), np.zeros((2, 3)), 0.0
+    for t, (one, _) in enumerate(seen):
+        there = one.cells.present[0]
+        if t > 0:
+            known = np.where(there, both[:, :t].sum(axis=1), known)
+            last = np.where(there, both[:, t - 1], last)
+        before = known - last * there
+        stale += (last * ~there)[0].sum()
+        ratio, earlier = (x.sum() / y.sum() if y.sum() else 0.0 for x, y in (known, before))
+        assert one.emission_per_bit_g[0] == pytest.approx(ratio, rel=1e-9)
+        worth = 1e22 * (1.0 + trace["budget_debt_mg"][0, t]) * earlier
+        beta = worth + (last[1] * there).max()
+        np.testing.assert_allclose(one.perturbation_bits[0], beta, rtol=1e-9)
+    assert ratio > 0.0 and worth > 0.0 and bool(stale) == bool(away)
+
+
 def test_the_value_of_what_happened_by_hand(toml: str) -> None:
     """V (1 + G / M) [X - x D] + stations' drift - devices' drift - what was pressing, of each slot."""
     seen: list[Any] = []
@@ -327,6 +375,23 @@ def test_classes_are_told_by_their_deadlines() -> None:
         Tasks(tasks.replication[some], tasks.device[some], tasks.arrival_s[some], tasks.bits[some])
     )
     assert first.deadline_s is not None and (first.deadline_s == drawn[count:]).all()
+
+
+def test_late_bits_and_debts_by_hand() -> None:
+    """Of two replications and two devices; what was dropped or lost is no late bit."""
+    classes = TaskClasses(CLASSES, [])
+    outcome = [1, 1, 1, 0, 3, 4, 1]
+    span, bits = [3.0, 1.0, 1.0, 1.0, 1.0, 3.0, 1.0], 2.0 ** np.arange(7)
+    r, i, arrival = [0, 0, 1, 1, 1, 0, 1], [1, 1, 0, 0, 1, 0, 0], np.arange(7.0)
+    ended = task_table(r, i, [0] * 7, arrival, arrival + 9.0, bits, arrival + span, outcome)
+    late = classes.late_bits((2, 2), ended)
+    expected = np.zeros((2, 2, 3))
+    expected[0, 1, 0], expected[0, 1, 2], expected[1, 0, 2] = 1.0, 2.0, 4.0 + 64.0
+    np.testing.assert_array_equal(late, expected)
+    debt, arrived = np.full((2, 2, 3), 1.5), np.full((2, 2, 3), 20.0)
+    after = classes.debts_after(debt, late, arrived)
+    np.testing.assert_allclose(after[0, 1], [0.5, 1.5, 0.0])
+    np.testing.assert_allclose(after[1], [[0.0, 1.5, 65.5], [0.0, 1.5, 0.0]])
 
 
 @given(

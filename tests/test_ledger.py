@@ -91,6 +91,21 @@ class TestByHand:
         assert done["deadline_s"].tolist() == [np.inf]
         assert outcomes(done) == ["done"]
 
+    def test_what_ends_at_its_deadline_is_in_time(self) -> None:
+        for deadline_s, outcome in ((2.0, "done"), (1.75, "late")):
+            ledger = TaskLedger(1, 1, 1, 1.0, deadline_s)
+            admit(ledger, tasks((0, 0, 0.0, 8.0)), np.zeros((1, 1)))
+            none, at = np.zeros((1, 1)), np.zeros((1, 1), np.int64)
+            ended = ledger.serve(1, at, np.full((1, 1), 8.0), none, none)
+            assert ended["completion_s"].tolist() == [2.0] and outcomes(ended) == [outcome]
+
+    def test_a_buffer_may_be_filled_to_the_brim(self) -> None:
+        """4 bits are left, 6 more fit; the smaller task that comes then does not, and nothing of it."""
+        ledger, admitted = TaskLedger(1, 1, 1, 1.0, None, 10.0), np.zeros((2, 1, 1))
+        some = tasks((0, 0, 0.1, 6.0), (0, 0, 0.2, 0.5))
+        ledger.admit(some, np.full((1, 1), 7.0), np.full((1, 1), 3.0), admitted)
+        assert admitted.ravel().tolist() == [6.0, 0.5]
+
     def test_tasks_end_within_a_slot_in_fifo_order(self) -> None:
         one = OneReplication()
         one.admit((0, 0.01, 100.0), (0, 0.02, 300.0), (0, 0.03, 600.0))
