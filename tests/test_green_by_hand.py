@@ -167,15 +167,10 @@ def test_the_ratio_and_beta_of_emission(perturbation: Any) -> None:
 
 def test_pressing_bits_that_are_left_are_asked_for_alone() -> None:
     """At v + Y each: who serves less than them is shown them as its queue; not who serves them, or pays nothing."""
-    of, seen = problem(), observation()
-    departed = carry_out(
-        NETWORK,
-        seen.cells,
-        seen.channel_gain,
-        seen.queue_bits,
-        replace(DECISION, power_w=np.zeros((2, 3))),
-    ).departed_bits
-    local = replace(DECISION, power_w=np.zeros((2, 3)))
+    of, seen, none = problem(), observation(), np.zeros((2, 3))
+    local = replace(DECISION, power_w=none, local_cpu_hz=0.2 * DECISION.local_cpu_hz)
+    outcome = carry_out(NETWORK, seen.cells, seen.channel_gain, seen.queue_bits, local)
+    departed = outcome.departed_bits
     pressing = np.array([[2.0, 0.5, 1.5], [1.0, 99.0, 0.0]]) * departed
     lateness = seen.lateness_bits * [[1.0, 1.0, 0.0], [1.0, 1.0, 1.0]]
     seen = replace(seen, pressing_bits=pressing, lateness_bits=lateness)
@@ -183,7 +178,7 @@ def test_pressing_bits_that_are_left_are_asked_for_alone() -> None:
     assert found is not None
     short = np.array([[True, False, False], [False, True, False]])
     bits = np.minimum(pressing, seen.queue_bits)
-    assert bits[1, 1] == seen.queue_bits[1, 1]
+    assert bits[1, 1] == seen.queue_bits[1, 1] and bits[0, 0] < seen.queue_bits[0, 0]
     np.testing.assert_array_equal(found.queue_bits, np.where(short, bits, seen.queue_bits))
     np.testing.assert_array_equal(found.lateness_bits, np.where(short, 0.0, lateness))
     worth = of.bit_value(seen) + np.where(short, lateness, 0.0)

@@ -293,7 +293,7 @@ def test_location_predictor_goes_where_the_device_went_when_it_was_near() -> Non
 def test_each_device_is_predicted_from_its_own_reports() -> None:
     """Two replications of three devices that report at times of their own, and each of them alone."""
     rng = np.random.default_rng(2)
-    gain, area = rng.uniform(1e-9, 1e-8, 2), np.array([80.0, 60.0])
+    gain, area = rng.uniform(1e-9, 1e-8, 2), np.array([63.0, 60.0])
 
     def path_gain(position_m: FloatArray) -> FloatArray:
         found: FloatArray = gain / (1.0 + (position_m**2).sum(axis=-1, keepdims=True))
@@ -312,7 +312,7 @@ def test_each_device_is_predicted_from_its_own_reports() -> None:
     alone = [[predictors(1) for _ in range(3)] for _ in range(2)]
     names = ("arrived_bits", "departed_bits", "queue_bits")
     shown: dict[str, FloatArray] = {}
-    stamp_s, shape = np.zeros((2, 3)), (2, 3)
+    stamp_s, shape, at_edge = np.zeros((2, 3)), (2, 3), np.zeros(2, np.int64)
     for step in range(30):
         new = (rng.random(shape) < 0.4) | (step == 0)
         told = {name: rng.uniform(0.0, 3.0, shape) for name in names}
@@ -331,6 +331,8 @@ def test_each_device_is_predicted_from_its_own_reports() -> None:
         for predictor in together:
             predictor.learn(shown, stamp_s, new)
             predicted = predictor.predict(predicted, stamp_s, 0.1 * step)
+        assert (predicted["position_m"] <= area).all()
+        at_edge += (predicted["position_m"] == area).sum(axis=(0, 1))
         for r, i in np.ndindex(2, 3):
             own = slice(r, r + 1), slice(i, i + 1)
             mine = {name: column[own] for name, column in shown.items()}
@@ -343,6 +345,7 @@ def test_each_device_is_predicted_from_its_own_reports() -> None:
                 np.testing.assert_allclose(
                     predicted[name][own], found[name], rtol=1e-12, err_msg=name
                 )
+    assert at_edge.all()
 
 
 def test_running_mean_is_of_what_was_reported() -> None:
