@@ -7,8 +7,11 @@ import numba
 import numpy as np
 import pytest
 from conftest import SMALL, Run, simulate
+from continuing import GREEN, TASKS
 
+from edgesim.scenarios.loading import load_scenario
 from edgesim.simulator.core.errors import RunError
+from edgesim.simulator.core.randomness import Streams
 from edgesim.simulator.stream import account
 from edgesim.simulator.stream.decision import Decision
 
@@ -354,3 +357,43 @@ def test_what_ends_a_slot_is_compiled_for_one_kind_of_columns(
         for replications in (1, 2):
             simulate("run.slots=4", f"run.replications={replications}", *overrides)
     assert len(kinds) == 1
+
+
+@pytest.mark.parametrize("problem", ["stream", "tasks"])
+def test_whatever_draws_has_a_stream_of_its_own(
+    problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of all that can be drawn: no name is asked for twice."""
+    asked: list[str] = []
+
+    def watched(streams: Streams, name: str) -> Any:
+        asked.append(name)
+        return generators(streams, name)
+
+    generators = Streams.generators
+    monkeypatch.setattr(Streams, "generators", watched)
+    hop = "{latency={exponential=0.1}, loss=0.1}"
+    common = (f"twin.device={hop}", f"twin.station={hop}", "twin.sync=periodic", "run.slots=1")
+    deviating = [f"twin.deviation.{cpu}={{noise=1e6}}" for cpu in ("device_cpu", "edge_cpu")]
+    if problem == "stream":
+        sky = 'peak="30 W", latitude=50, start=2021-06-21T12:00:00, clouds=0.4'
+        failing = "failures={time_to_failure=1, time_to_repair=1}"
+        more: tuple[str, ...] = tuple(one for one in GREEN if "latency" not in one)
+        more += (f"stations.sbs.{failing}", f"stations.mbs.{failing}")
+        more += (f"stations.sbs.power={{radio='pico', solar={{{sky}}}}}",)
+        simulate(*more, *common, *deviating, "channel.path_loss=3gpp-umi", "channel.carrier=3.5e9")
+        of_stations = ("clouds", "failures", "fading", "path_loss")
+        names = {
+            f"{kind}/{name}"
+            for kind in of_stations
+            for name in ("mbs", *(f"sbs-{j}" for j in (1, 2, 3)))
+        }
+        names |= {"task classes", "carbon forecast", "harvest"}
+    else:
+        simulate(*TASKS, *common, *deviating, toml=load_scenario("carbon_6ue").to_toml())
+        names = {"fading/mbs"}
+    assert sorted(asked) == sorted(set(asked))
+    assert names <= set(asked)
+    assert (
+        len(set(asked) - names) == 10
+    )  # places, movement, arrivals, policy, two CPUs, four of messages
