@@ -23,7 +23,13 @@ from edgesim.simulator.core.errors import RunError
 from edgesim.simulator.core.randomness import Streams
 from edgesim.simulator.models.sci import Sci
 from edgesim.simulator.models.solar import ClearSky, Panels, PowerSeries
-from edgesim.simulator.models.station_power import PowerLaw, SlotPower, StationBattery, StationPower
+from edgesim.simulator.models.station_power import (
+    PowerLaw,
+    SleepRule,
+    SlotPower,
+    StationBattery,
+    StationPower,
+)
 from edgesim.simulator.stream.green_problem import GreenProblem
 from edgesim.simulator.stream.problem import DriftPlusPenalty
 from edgesim.traces.reader import open_trace
@@ -369,6 +375,38 @@ def test_a_station_closes_drains_sleeps_wakes_and_opens() -> None:
         assert np.flatnonzero(trace["station_wake_j"][0, :, j]).tolist() == [10]
     assert trace["station_wake_j"].max() == 3.0
     assert awake[:, 0].all() and is_open[:, 0].all()
+
+
+def test_each_replication_has_its_own_sleepers() -> None:
+    """Station 1 is to sleep in the first, 2 in the second; the one that drains sleeps a slot later."""
+    law = PowerLaw(np.zeros((3, 3)), np.zeros((3, 3)), np.ones(3, np.bool_))
+    rule = SleepRule(np.array([False, True, True]), "decided", 0, 3.0)
+    power = StationPower(law, rule, None, None, 1.0, 2)
+    none = np.zeros((2, 3))
+
+    def slot(number: int, wanted: list[list[int]], queue: list[list[float]]) -> tuple[Any, ...]:
+        power.begin_slot(np.array(wanted, np.bool_), None, number * 10**9)
+        wake_j = power.account(number * 10**9, (none, none), none, 1.0, none).wake_j
+        chosen_anew = power.end_slot((number + 1) * 10**9, np.array(queue))
+        return wake_j.tolist(), chosen_anew.tolist(), power.awake.tolist(), power.open.tolist()
+
+    on, off, still = [True] * 3, [False] * 2, [[0.0] * 3] * 2
+    first, second = [True, False, True], [True, True, False]
+    busy = [[0.0, 5.0, 0.0], [0.0] * 3]
+    assert slot(0, [[1, 0, 1], [1, 1, 0]], busy) == (
+        still,
+        [True] * 2,
+        [on, second],
+        [first, second],
+    )
+    wakes = [[0.0] * 3, [0.0, 0.0, 3.0]]
+    assert slot(1, [[1, 0, 1], [1, 1, 1]], still) == (
+        wakes,
+        [False, True],
+        [first, on],
+        [first, on],
+    )
+    assert slot(2, [[1, 0, 1], [0, 1, 1]], still) == (still, off, [first, on], [first, on])
 
 
 @pytest.mark.parametrize(("sleep", "opens"), [("{}", 11), ('{wake="0.2 s"}', 12)])

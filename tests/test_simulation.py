@@ -122,6 +122,17 @@ def test_everything_can_be_recomputed_from_the_trace(
     assert (np.abs(t["objective"] - sum(terms)) <= 1e-9 * scale).all()
 
 
+def test_beta_by_a_devices_own_cpu_is_recorded_for_each() -> None:
+    """A(19) with Psi_max = tau f_i / c: 0.1 to 0.6 Mbit at 0.1 to 0.6 GHz."""
+    cpus = [0.1e9 * k for k in range(1, 7)]
+    keys = ("policy.perturbation=local", "run.slots=9", f"devices.cpu={cpus}")
+    trace = simulate(*keys, "policy.name=random", "run.replications=2").trace
+    eta = np.concatenate([np.zeros((2, 1)), trace["energy_per_bit_j"][:, :-1]], axis=1)
+    beta = 1e13 * eta[:, :, None] + 1e5 * np.arange(1, 7)
+    np.testing.assert_allclose(trace["perturbation_bits"], beta, rtol=1e-9)
+    assert (trace["local_cpu_hz"] <= np.array(cpus) * (1 + 1e-9)).all() and eta[:, -1].all()
+
+
 def conserved(run: Run) -> float:
     """By how many bits, over all devices and stations, in and out differ; exact summation."""
     t = run.trace
