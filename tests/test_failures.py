@@ -182,6 +182,21 @@ def test_load_aware_devices_leave_a_station_that_is_down() -> None:
     assert _own(run.trace["station_up"], run.trace["serving_station"]).all()
 
 
+def test_nobody_who_is_covered_chooses_an_mbs_that_is_down() -> None:
+    """However wide its band is: a down station promises nothing."""
+    times = {"law": "fixed", "time_to_failure": "1 s", "time_to_repair": "100 s"}
+    keys = (
+        "association.model=load-aware",
+        "stations.sbs.coverage=1 km",
+        "stations.mbs.bandwidth=1 GHz",
+    )
+    moving = ("mobility.model=random-waypoint", 'mobility.speed=["20 m/s", "30 m/s"]')
+    for more in ((), moving):
+        trace = simulate(*failing("mbs", **times), *keys, *more, "run.slots=15").trace
+        station = trace["serving_station"][0]
+        assert not station[:10].any() and station[10:].all()
+
+
 def test_the_twin_learns_of_a_failure_at_its_next_synchronisation() -> None:
     seen: list[tuple[object, dict[str, np.ndarray]]] = []
     run = observing(
