@@ -11,9 +11,11 @@ from scipy import stats
 from edgesim.experiments.run import prepare
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.loading import parse_scenario
+from edgesim.simulator.core.arrays import BoolArray, FloatArray, IntArray
 from edgesim.simulator.core.randomness import Streams
 from edgesim.simulator.core.recorder import OUTCOMES
 from edgesim.simulator.models.arrivals import Tasks
+from edgesim.simulator.models.association import Nearest
 from edgesim.simulator.models.failures import Availability, FailureModel, Failures
 from edgesim.simulator.stream.decision import Decision
 from edgesim.simulator.stream.ledger import TaskLedger
@@ -195,6 +197,30 @@ def test_nobody_who_is_covered_chooses_an_mbs_that_is_down() -> None:
         trace = simulate(*failing("mbs", **times), *keys, *more, "run.slots=15").trace
         station = trace["serving_station"][0]
         assert not station[:10].any() and station[10:].all()
+
+
+class Restless(Nearest):
+    """Has another answer each time."""
+
+    asked = 0
+
+    def associate(
+        self, distance_m: FloatArray, path_gain: FloatArray, chooses: BoolArray | None = None
+    ) -> IntArray:
+        self.asked += 1
+        return np.full(distance_m.shape[:2], self.asked % 3)
+
+
+def test_only_those_choose_anew_whose_stations_have_changed() -> None:
+    keys = (*failing(time_to_failure="3 s"), f"association.model={__name__}:Restless")
+    trace = simulate(*keys, "run.replications=2", "run.slots=80").trace
+    station, available = trace["serving_station"], trace["station_availability"]
+    moved: Any = (station[:, 1:] != station[:, :-1]).any(axis=2)
+    # A station has changed if it is up for a part of a slot, or from one on.
+    partly = ((available > 0.0) & (available < 1.0)).any(axis=2)
+    switched = (available[:, 1:] != available[:, :-1]).any(axis=2) | partly[:, :-1] | partly[:, 1:]
+    assert not moved[~switched].any() and moved.any(axis=1).all()
+    assert (moved[0] != moved[1]).any()
 
 
 def test_the_twin_learns_of_a_failure_at_its_next_synchronisation() -> None:
