@@ -215,9 +215,9 @@ def test_only_those_choose_anew_whose_stations_have_changed() -> None:
     keys = (*failing(time_to_failure="3 s"), f"association.model={__name__}:Restless")
     trace = simulate(*keys, "run.replications=2", "run.slots=80").trace
     station, available = trace["serving_station"], trace["station_availability"]
-    moved: Any = (station[:, 1:] != station[:, :-1]).any(axis=2)
+    moved = (station[:, 1:] != station[:, :-1]).any(axis=2)
     # A station has changed if it is up for a part of a slot, or from one on.
-    partly = ((available > 0.0) & (available < 1.0)).any(axis=2)
+    partly: Any = ((available > 0.0) & (available < 1.0)).any(axis=2)
     switched = (available[:, 1:] != available[:, :-1]).any(axis=2) | partly[:, :-1] | partly[:, 1:]
     assert not moved[~switched].any() and moved.any(axis=1).all()
     assert (moved[0] != moved[1]).any()
