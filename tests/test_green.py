@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trace_recording import task_table
 
+from edgesim.experiments.run import prepare
 from edgesim.policies.stream.exact import MultiStart
 from edgesim.policies.stream.lyapunov import Lyapunov
 from edgesim.scenarios.errors import ScenarioError
@@ -325,6 +326,38 @@ def test_the_value_of_what_happened_by_hand(toml: str) -> None:
         pressed += pressing.sum()
         assert trace["objective"][0, t] == pytest.approx(value - pressing.sum(), rel=1e-9)
     assert pressed > 0.0
+
+
+def test_what_will_happen_is_what_a_run_meets(toml: str) -> None:
+    """Tasks, stations of who is there, intensities as accounted, and gains as if no station ever failed."""
+    quiet = (
+        *OTHERS,
+        "run.slots=24",
+        "run.replications=2",
+        "run.seed=3",
+    )
+    shifts = ("mobility.model=shifts:Shifts", "mobility.absent=[[0, 5, 3], [2, 9, 6]]")
+    failing = "stations.sbs.failures={time_to_failure='90 min', time_to_repair='1 h'}"
+    keys = [*quiet, *shifts, failing]
+    path = prepare(parse_scenario(toml, "test", keys)).blueprint.problem.foresee()  # type: ignore[union-attr]
+    run = simulate(*keys, "policy.name=local", toml=toml)
+    trace = run.trace
+    up, there = trace["station_availability"], trace["present"]
+    assert ((up > 0.0) & (up < 1.0)).any() and not there.all()
+    at = np.where(there, trace["serving_station"], -1).transpose(1, 0, 2)
+    np.testing.assert_array_equal(path.station, at)
+    never = simulate(*quiet, *shifts, "policy.name=local", toml=toml).trace
+    np.testing.assert_array_equal(path.gain, never["channel_gain"].transpose(1, 0, 2, 3))
+    mean = trace["carbon_g_per_kwh"].transpose(1, 0, 2)
+    assert mean.std(axis=0).max() > 10.0
+    np.testing.assert_allclose(path.station_g_per_j * 3.6e6, mean, rtol=1e-12)
+    own = np.broadcast_to([50.0, 400.0, 0.0], (24, 2, 3))
+    np.testing.assert_allclose(path.device_g_per_j * 3.6e6, own, rtol=1e-12)
+    names = ("replication", "device", "arrival_s", "bits", "deadline_s")
+    ours = np.stack([path.tasks[name].astype(float) for name in names], axis=1)
+    theirs = np.stack([trace.column(name).astype(float) for name in names], axis=1)
+    assert len(ours) > 30
+    np.testing.assert_array_equal(ours[np.lexsort(ours.T)], theirs[np.lexsort(theirs.T)])
 
 
 @pytest.mark.slow
