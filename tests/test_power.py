@@ -277,7 +277,7 @@ def test_panels_from_a_file(tmp_path: Path) -> None:
 
 
 def test_each_key_of_a_battery_counts(tmp_path: Path) -> None:
-    """100 W of panels in slots of 0.1 s: at most 3 W go into a battery of 20 J, a quarter full, of which 80 % stay."""
+    """100 W of panels in slots of 0.1 s: at most 3 W go into a battery of 6 J, a quarter full, and 80 % stay."""
     file = tmp_path / "panels.csv"
     file.write_text("time_s,power_w\n0,100\n3,0\n9,0\n")
     battery = 'battery={capacity="6 J", initial=0.25, efficiency=0.8, power="3 W"}'

@@ -40,7 +40,7 @@ SHARE: Range = (0.0, 1.0)
 
 
 def walk(phi: float, steps: int, seed: int, power: int = 1) -> Floats:
-    """An autoregression; its third power is skewed where all is positive."""
+    """An autoregression; or its exponential to a power, which is skewed."""
     rng, found = np.random.default_rng(seed), [0.0]
     for noise in rng.normal(size=steps):
         found.append(phi * found[-1] + noise)
