@@ -392,7 +392,7 @@ def test_each_replication_has_its_own_sleepers() -> None:
 
     on, off, still = [True] * 3, [False] * 2, [[0.0] * 3] * 2
     first, second = [True, False, True], [True, True, False]
-    busy = [[0.0, 5.0, 0.0], [0.0] * 3]
+    busy = [[0.0, 5.0, 4.0], [0.0] * 3]
     assert slot(0, [[1, 0, 1], [1, 1, 0]], busy) == (
         still,
         [True] * 2,

@@ -128,8 +128,8 @@ def test_metrics_by_hand() -> None:
 
 def test_each_number_of_a_summary_from_the_slots_themselves(tmp_path: Path) -> None:
     """Means over slots, and over devices or stations where it is theirs; sums by replication; ratios of sums."""
-    run = run_info(replications=2, devices=3, stations=2, slots=12)
-    record(tmp_path / "t.h5", run)
+    run = run_info(replications=2, devices=3, stations=2, slots=120)  # two slots in a batch
+    record(tmp_path / "t.h5", run, slots=12, status="interrupted")
     columns = [random_columns(run, slot) for slot in range(12)]
     s: dict[str, Any] = {
         name: np.stack([one[name] for one in columns], axis=1) for name in columns[0]
