@@ -481,6 +481,12 @@ def test_what_is_due_and_how_many_have_to_leave_for_it_by_hand() -> None:
     due, least = ledger.due_bits(1, 4)
     assert due[0].tolist() == [[7.0, 0.0, 3.0, 0.0], [1.0, 0.0, 0.0, 0.0]]
     assert least[0].tolist() == [[14.0, 0.0, 3e12, 0.0], [1e12, 0.0, 0.0, 0.0]]
+    # What is due late in a slot needs no more than what is due early in it: 3 bits by a quarter, 1 by 0.875.
+    early = UrgentFirst(1, 1, 1, 1.0)
+    none, at = np.zeros((1, 1)), np.zeros(2, int)
+    tasks = Tasks(at, at, np.zeros(2), np.array([3.0, 1.0]), np.array([3.25, 3.875]))
+    early.admit(tasks, none, none, np.zeros((2, 1, 1)))
+    assert [one[0, 0].tolist() for one in early.due_bits(1, 3)] == [[0, 4, 0], [0, 12, 0]]
 
 
 def test_intensities_are_kept_once_for_all_that_have_the_same() -> None:
