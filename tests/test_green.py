@@ -246,6 +246,16 @@ def test_the_debts_of_late_bits_follow_from_the_tasks(toml: str) -> None:
     assert late_bits.sum() <= 0.05 * bits.sum() + debt.sum()
 
 
+def test_a_pressing_bit_is_worth_its_class_s_debt_by_weight(toml: str) -> None:
+    seen: list[Any] = []
+    one = "tasks.classes=[{share=1.0, deadline='45 min', late=0.02, weight=7.0}]"
+    trace = observing(seen, one, "policy.V=1e24", "run.slots=60", toml=toml).trace
+    worth = np.array([observation.lateness_bits[0] for observation, _ in seen])
+    pressing, debt = trace["pressing_bits"][0], trace["late_debt_bits"][0]
+    np.testing.assert_allclose(worth, np.where(pressing > 0.0, 7.0 * debt, 0.0), rtol=1e-12)
+    assert (worth > 0.0).sum() > 10
+
+
 def test_the_budget_is_a_queue_of_what_was_emitted(toml: str) -> None:
     """As it is accounted, whatever the network is told of it."""
     budget = "carbon.budget={mass='0.5 mg', period='1 d'}"

@@ -208,6 +208,12 @@ def test_what_tasks_emit_at_a_station_is_of_its_share_of_the_grid(more: tuple[st
     edge = edge_j * np.take_along_axis(grid * share, at, axis=2)
     assert share.min() < 0.9 and edge.max() > 1e-3 * own.max()
     np.testing.assert_allclose(trace["emission_mg"], own + edge, rtol=1e-9, atol=1e-15)
+    told = simulate(
+        SBS, SERVER, *SOLAR, "policy.name=offload-all", "carbon.signal={intensity='500 g/kWh'}"
+    ).trace
+    by_signal = own_j + edge_j * np.take_along_axis(share, at, axis=2)
+    shown = told["signal_emission_mg"] * 3600.0 / 500.0
+    np.testing.assert_allclose(shown, by_signal, rtol=1e-9, atol=1e-15)
 
 
 def test_a_station_that_has_failed_draws_nothing() -> None:

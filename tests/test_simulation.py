@@ -6,7 +6,7 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
-from conftest import SMALL, Run, simulate
+from conftest import SMALL, Run, observing, simulate
 from continuing import GREEN, TASKS
 
 from edgesim.scenarios.loading import load_scenario
@@ -309,12 +309,16 @@ def test_edge_cpus_run_at_their_real_rates() -> None:
 
 def test_a_buffer_takes_what_fits_after_the_slots_service() -> None:
     """One task per device and slot, of up to 1.2 Mbit; a CPU executes 0.5 Mbit in the slot before."""
-    t = simulate("policy.name=local", "tasks.buffer=1 Mbit", "tasks.mean=0.6 Mbit").trace
+    seen: list[Any] = []
+    t = observing(seen, "policy.name=local", "tasks.buffer=1 Mbit", "tasks.mean=0.6 Mbit").trace
     left = np.maximum(t["queue_bits"] - t["local_bits"], 0.0)
     offered = t["arrived_bits"] + t["dropped_bits"]
     fits = left + offered <= 1e6
     np.testing.assert_array_equal(t["dropped_bits"], np.where(fits, 0.0, offered))
     assert (fits & (t["queue_bits"] + offered > 1e6)).any() and not fits.all()
+    # What a device reports is what it took.
+    told = [observation.arrived_bits[0] for observation, _ in seen[1:]]
+    np.testing.assert_array_equal(told, t["arrived_bits"][0, :-1])
 
 
 @pytest.mark.parametrize(
