@@ -355,6 +355,11 @@ def test_queues_of_which_it_is_open_whether_they_grow_say_how_long_a_run_must_be
     found = counted.estimates(TaskRecord(np.zeros(0), np.zeros(0, int), np.zeros(0, int), 1))
     needed = found["queue_bits"].slots_needed
     assert needed and found["objective"].slots_needed == needed
+    # What needs a longer run by itself says so, whatever the queues say.
+    drifts = np.cumsum(rng.normal(size=(1, 30)), axis=1)
+    calm = CountedBatches(totals([10] * 30, objective=drifts), 0.0)
+    alone = calm.estimates(TaskRecord(np.zeros(0), np.zeros(0, int), np.zeros(0, int), 1))
+    assert (alone["objective"].slots_needed or 0) > 300
 
 
 def several(latency: dict[int, Floats], batches: int = 10) -> tuple[BatchTotals, TaskRecord]:
