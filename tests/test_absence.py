@@ -262,6 +262,27 @@ def test_a_station_that_is_down_takes_nothing_over() -> None:
     assert trace["station_served_bits"][0, 2, 0] == pytest.approx(handed[2, 0] * 0.5)
 
 
+def test_each_hands_over_to_its_own_station_if_that_is_up() -> None:
+    """Device 0 is at an SBS that is down from 0.25 s on, device 1 at the MBS; both leave in slot 4."""
+    failing = "failures={time_to_failure=0.25, time_to_repair=100, law='fixed', devices='wait'}"
+    trace = simulate(
+        *away((0, 4, 2), (1, 4, 2)),
+        "devices.absent_queue=hand-over",
+        "devices.count=2",
+        "devices.positions=[[400.0, 250.0], [10.0, 10.0]]",
+        "stations.sbs.coverage=100 m",
+        f"stations.sbs.{failing}",
+        "run.slots=8",
+        decide=idle_but,
+    ).trace
+    assert trace["serving_station"][0, 3].tolist() == [1, 0]
+    arrived, queue = trace["arrived_bits"][0], trace["queue_bits"][0]
+    handed = trace["handed_over_bits"][0]
+    assert handed[4, 1] == arrived[:4, 1].sum() and np.count_nonzero(handed) == 1
+    np.testing.assert_allclose(queue[4:7, 0], [arrived[:4, 0].sum()] * 3, rtol=1e-12)
+    assert not trace["station_queue_bits"][0, :, 1:].any()
+
+
 def test_a_decision_among_those_present_is_shown_them_alone() -> None:
     """Each replication's own numbers, and the answers where they belong; of 4 devices 2, 0 and 3."""
     rng = np.random.default_rng(5)

@@ -326,6 +326,7 @@ def test_traces_that_cannot_be_compared(tmp_path: Path, change: dict[str, int]) 
     record(tmp_path / "two.h5", run_info(**{"replications": 2} | change), level="summary")
     with pytest.raises(TraceError, match=r"two\.h5"):
         compare_traces({"one": tmp_path / "one.h5", "two": tmp_path / "two.h5"})
+    assert compare_traces({"one": tmp_path / "one.h5"}).seeds == [7, 8]  # two are enough
 
 
 def test_a_picture_has_a_panel_for_each_number(tmp_path: Path, tasks: dict[str, Path]) -> None:

@@ -11,9 +11,11 @@ from scipy import stats
 from edgesim.experiments.run import prepare
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.loading import parse_scenario
+from edgesim.simulator.core.arrays import BoolArray, FloatArray, IntArray
 from edgesim.simulator.core.randomness import Streams
 from edgesim.simulator.core.recorder import OUTCOMES
 from edgesim.simulator.models.arrivals import Tasks
+from edgesim.simulator.models.association import Nearest
 from edgesim.simulator.models.failures import Availability, FailureModel, Failures
 from edgesim.simulator.stream.decision import Decision
 from edgesim.simulator.stream.ledger import TaskLedger
@@ -128,6 +130,30 @@ def test_bits_and_tasks_are_conserved(devices: str, queue: str) -> None:
     )
 
 
+def test_what_one_station_loses_as_a_slot_begins_is_beside_what_another_lost_within_the_last() -> (
+    None
+):
+    """The MBS fails at 0.25 s and every 0.5 s, the SBSs at 0.3 s and every 0.5 s; both lose what they hold."""
+    times = {"law": "fixed", "queue": "lost", "time_to_repair": "0.25 s"}
+    run = simulate(
+        *failing("mbs", **times, time_to_failure="0.25 s"),
+        *failing(**times | {"time_to_repair": "0.2 s"}, time_to_failure="0.3 s"),
+        "run.slots=24",
+        "devices.count=12",
+        "stations.mbs.cpu=0.1 GHz",
+        "stations.sbs.cpu=0.1 GHz",
+        "policy.name=offload-all",
+    )
+    trace = run.trace
+    sent, at = trace["offloaded_bits"][0], trace["serving_station"][0]
+    inflow = np.stack([np.where(at == b, sent, 0.0).sum(axis=1) for b in range(4)], axis=1)
+    queued, lost = trace["station_queue_bits"][0], trace["lost_bits"][0]
+    after = np.maximum(queued - trace["station_served_bits"][0], 0.0) + inflow
+    np.testing.assert_allclose(queued[1:], after[:-1] - lost[1:], rtol=1e-12, atol=1e-3)
+    both = (lost[:, 0] > 0.0) & (lost[:, 1:] > 0.0).any(axis=1)
+    assert both.sum() >= 3
+
+
 def _own(up: np.ndarray, station: np.ndarray) -> np.ndarray:
     """(R, T, N) whether each device's own station is up."""
     own: np.ndarray = np.take_along_axis(up, station, axis=2) == 1
@@ -156,6 +182,45 @@ def test_load_aware_devices_leave_a_station_that_is_down() -> None:
     run = simulate(*failing(), "association.model=load-aware", "run.slots=100")
     assert not run.trace["station_up"].all()
     assert _own(run.trace["station_up"], run.trace["serving_station"]).all()
+
+
+def test_nobody_who_is_covered_chooses_an_mbs_that_is_down() -> None:
+    """However wide its band is: a down station promises nothing."""
+    times = {"law": "fixed", "time_to_failure": "1 s", "time_to_repair": "100 s"}
+    keys = (
+        "association.model=load-aware",
+        "stations.sbs.coverage=1 km",
+        "stations.mbs.bandwidth=1 GHz",
+    )
+    moving = ("mobility.model=random-waypoint", 'mobility.speed=["20 m/s", "30 m/s"]')
+    for more in ((), moving):
+        trace = simulate(*failing("mbs", **times), *keys, *more, "run.slots=15").trace
+        station = trace["serving_station"][0]
+        assert not station[:10].any() and station[10:].all()
+
+
+class Restless(Nearest):
+    """Has another answer each time."""
+
+    asked = 0
+
+    def associate(
+        self, distance_m: FloatArray, path_gain: FloatArray, chooses: BoolArray | None = None
+    ) -> IntArray:
+        self.asked += 1
+        return np.full(distance_m.shape[:2], self.asked % 3)
+
+
+def test_only_those_choose_anew_whose_stations_have_changed() -> None:
+    keys = (*failing(time_to_failure="3 s"), f"association.model={__name__}:Restless")
+    trace = simulate(*keys, "run.replications=2", "run.slots=80").trace
+    station, available = trace["serving_station"], trace["station_availability"]
+    moved = (station[:, 1:] != station[:, :-1]).any(axis=2)
+    # A station has changed if it is up for a part of a slot, or from one on.
+    partly: Any = ((available > 0.0) & (available < 1.0)).any(axis=2)
+    switched = (available[:, 1:] != available[:, :-1]).any(axis=2) | partly[:, :-1] | partly[:, 1:]
+    assert not moved[~switched].any() and moved.any(axis=1).all()
+    assert (moved[0] != moved[1]).any()
 
 
 def test_the_twin_learns_of_a_failure_at_its_next_synchronisation() -> None:
@@ -278,7 +343,8 @@ def test_what_is_sent_to_a_station_that_is_down_stays_where_it_was() -> None:
     down = available == 0.0
     waits = down & (trace["queue_bits"] > 0.0)
     assert waits.sum() > 100
-    for name in ("offloaded_bits", "rate_bps", "power_w", "offload_energy_j", "bandwidth_hz"):
+    columns = ("offloaded_bits", "rate_bps", "power_w", "offload_energy_j", "bandwidth_hz")
+    for name in (*columns, "edge_cpu_hz"):
         assert not trace[name][down].any(), name
     up = ~down & (trace["queue_bits"] > 0.0)
     assert (trace["offloaded_bits"][up] > 0.0).all()

@@ -9,7 +9,9 @@ import pytest
 from conftest import Run, observing, simulate
 from hypothesis import given
 from hypothesis import strategies as st
+from trace_recording import task_table
 
+from edgesim.experiments.run import prepare
 from edgesim.policies.stream.exact import MultiStart
 from edgesim.policies.stream.lyapunov import Lyapunov
 from edgesim.scenarios.errors import ScenarioError
@@ -244,6 +246,16 @@ def test_the_debts_of_late_bits_follow_from_the_tasks(toml: str) -> None:
     assert late_bits.sum() <= 0.05 * bits.sum() + debt.sum()
 
 
+def test_a_pressing_bit_is_worth_its_class_s_debt_by_weight(toml: str) -> None:
+    seen: list[Any] = []
+    one = "tasks.classes=[{share=1.0, deadline='45 min', late=0.02, weight=7.0}]"
+    trace = observing(seen, one, "policy.V=1e24", "run.slots=60", toml=toml).trace
+    worth = np.array([observation.lateness_bits[0] for observation, _ in seen])
+    pressing, debt = trace["pressing_bits"][0], trace["late_debt_bits"][0]
+    np.testing.assert_allclose(worth, np.where(pressing > 0.0, 7.0 * debt, 0.0), rtol=1e-12)
+    assert (worth > 0.0).sum() > 10
+
+
 def test_the_budget_is_a_queue_of_what_was_emitted(toml: str) -> None:
     """As it is accounted, whatever the network is told of it."""
     budget = "carbon.budget={mass='0.5 mg', period='1 d'}"
@@ -256,6 +268,53 @@ def test_the_budget_is_a_queue_of_what_was_emitted(toml: str) -> None:
         assert debt > 0.0
     without = simulate(toml=toml)
     assert spent.sum() < without.trace["emission_mg"].sum()
+
+
+def test_the_budget_is_of_all_that_the_network_emits_where_stations_draw_power(toml: str) -> None:
+    power = ('stations.sbs.power.radio="pico"', "run.slots=30")
+    trace = simulate("carbon.budget={mass='60 g', period='1 d'}", *power, toml=toml).trace
+    debt = 0.0
+    for t in range(30):
+        assert trace["budget_debt_mg"][0, t] == pytest.approx(debt, rel=1e-9, abs=1e-12)
+        debt = max(debt + trace["network_emission_mg"][0, t] - 60e3 / 96.0, 0.0)
+    assert debt > 10e3
+
+
+@pytest.mark.parametrize(
+    "away",
+    [
+        (),
+        (
+            "mobility.model=shifts:Shifts",
+            "mobility.absent=[[0, 7, 3], [1, 12, 4], [2, 17, 5], [0, 22, 3]]",
+        ),
+    ],
+)
+def test_eta_and_beta_are_by_what_the_network_is_told(toml: str, away: tuple[str, ...]) -> None:
+    """x up to the last slot, and A(19) with x one slot older, by the signal's intensity.
+
+    Of who is absent it is what was known as it was last there, and nothing of the last slot.
+    """
+    seen: list[Any] = []
+    keys = ("carbon.signal={intensity='50 g/kWh'}", "carbon.budget={mass='1 mg', period='1 d'}")
+    more = ("policy.perturbation=observed", "run.slots=30", "policy.V=1e22")
+    trace = observing(seen, *keys, *more, *away, toml=toml).trace
+    emitted = trace["signal_emission_mg"][0] / 1e3
+    both = np.stack([emitted, (trace["local_bits"] + trace["offloaded_bits"])[0]])
+    known, last, stale = np.zeros((2, 3)), np.zeros((2, 3)), 0.0
+    for t, (one, _) in enumerate(seen):
+        there = one.cells.present[0]
+        if t > 0:
+            known = np.where(there, both[:, :t].sum(axis=1), known)
+            last = np.where(there, both[:, t - 1], last)
+        before = known - last * there
+        stale += (last * ~there)[0].sum()
+        ratio, earlier = (x.sum() / y.sum() if y.sum() else 0.0 for x, y in (known, before))
+        assert one.emission_per_bit_g[0] == pytest.approx(ratio, rel=1e-9)
+        worth = 1e22 * (1.0 + trace["budget_debt_mg"][0, t]) * earlier
+        beta = worth + (last[1] * there).max()
+        np.testing.assert_allclose(one.perturbation_bits[0], beta, rtol=1e-9)
+    assert ratio > 0.0 and worth > 0.0 and bool(stale) == bool(away)
 
 
 def test_the_value_of_what_happened_by_hand(toml: str) -> None:
@@ -277,6 +336,38 @@ def test_the_value_of_what_happened_by_hand(toml: str) -> None:
         pressed += pressing.sum()
         assert trace["objective"][0, t] == pytest.approx(value - pressing.sum(), rel=1e-9)
     assert pressed > 0.0
+
+
+def test_what_will_happen_is_what_a_run_meets(toml: str) -> None:
+    """Tasks, stations of who is there, intensities as accounted, and gains as if no station ever failed."""
+    quiet = (
+        *OTHERS,
+        "run.slots=24",
+        "run.replications=2",
+        "run.seed=3",
+    )
+    shifts = ("mobility.model=shifts:Shifts", "mobility.absent=[[0, 5, 3], [2, 9, 6]]")
+    failing = "stations.sbs.failures={time_to_failure='90 min', time_to_repair='1 h'}"
+    keys = [*quiet, *shifts, failing]
+    path = prepare(parse_scenario(toml, "test", keys)).blueprint.problem.foresee()  # type: ignore[union-attr]
+    run = simulate(*keys, "policy.name=local", toml=toml)
+    trace = run.trace
+    up, there = trace["station_availability"], trace["present"]
+    assert ((up > 0.0) & (up < 1.0)).any() and not there.all()
+    at = np.where(there, trace["serving_station"], -1).transpose(1, 0, 2)
+    np.testing.assert_array_equal(path.station, at)
+    never = simulate(*quiet, *shifts, "policy.name=local", toml=toml).trace
+    np.testing.assert_array_equal(path.gain, never["channel_gain"].transpose(1, 0, 2, 3))
+    mean = trace["carbon_g_per_kwh"].transpose(1, 0, 2)
+    assert mean.std(axis=0).max() > 10.0
+    np.testing.assert_allclose(path.station_g_per_j * 3.6e6, mean, rtol=1e-12)
+    own = np.broadcast_to([50.0, 400.0, 0.0], (24, 2, 3))
+    np.testing.assert_allclose(path.device_g_per_j * 3.6e6, own, rtol=1e-12)
+    names = ("replication", "device", "arrival_s", "bits", "deadline_s")
+    ours = np.stack([path.tasks[name].astype(float) for name in names], axis=1)
+    theirs = np.stack([trace.column(name).astype(float) for name in names], axis=1)
+    assert len(ours) > 30
+    np.testing.assert_array_equal(ours[np.lexsort(ours.T)], theirs[np.lexsort(theirs.T)])
 
 
 @pytest.mark.slow
@@ -327,6 +418,23 @@ def test_classes_are_told_by_their_deadlines() -> None:
         Tasks(tasks.replication[some], tasks.device[some], tasks.arrival_s[some], tasks.bits[some])
     )
     assert first.deadline_s is not None and (first.deadline_s == drawn[count:]).all()
+
+
+def test_late_bits_and_debts_by_hand() -> None:
+    """Of two replications and two devices; what was dropped or lost is no late bit."""
+    classes = TaskClasses(CLASSES, [])
+    outcome = [1, 1, 1, 0, 3, 4, 1]
+    span, bits = [3.0, 1.0, 1.0, 1.0, 1.0, 3.0, 1.0], 2.0 ** np.arange(7)
+    r, i, arrival = [0, 0, 1, 1, 1, 0, 1], [1, 1, 0, 0, 1, 0, 0], np.arange(7.0)
+    ended = task_table(r, i, [0] * 7, arrival, arrival + 9.0, bits, arrival + span, outcome)
+    late = classes.late_bits((2, 2), ended)
+    expected = np.zeros((2, 2, 3))
+    expected[0, 1, 0], expected[0, 1, 2], expected[1, 0, 2] = 1.0, 2.0, 4.0 + 64.0
+    np.testing.assert_array_equal(late, expected)
+    debt, arrived = np.full((2, 2, 3), 1.5), np.full((2, 2, 3), 20.0)
+    after = classes.debts_after(debt, late, arrived)
+    np.testing.assert_allclose(after[0, 1], [0.5, 1.5, 0.0])
+    np.testing.assert_allclose(after[1], [[0.0, 1.5, 65.5], [0.0, 1.5, 0.0]])
 
 
 @given(
@@ -383,6 +491,12 @@ def test_what_is_due_and_how_many_have_to_leave_for_it_by_hand() -> None:
     due, least = ledger.due_bits(1, 4)
     assert due[0].tolist() == [[7.0, 0.0, 3.0, 0.0], [1.0, 0.0, 0.0, 0.0]]
     assert least[0].tolist() == [[14.0, 0.0, 3e12, 0.0], [1e12, 0.0, 0.0, 0.0]]
+    # What is due late in a slot needs no more than what is due early in it: 3 bits by a quarter, 1 by 0.875.
+    early = UrgentFirst(1, 1, 1, 1.0)
+    none, at = np.zeros((1, 1)), np.zeros(2, int)
+    tasks = Tasks(at, at, np.zeros(2), np.array([3.0, 1.0]), np.array([3.25, 3.875]))
+    early.admit(tasks, none, none, np.zeros((2, 1, 1)))
+    assert [one[0, 0].tolist() for one in early.due_bits(1, 3)] == [[0, 4, 0], [0, 12, 0]]
 
 
 def test_intensities_are_kept_once_for_all_that_have_the_same() -> None:

@@ -91,6 +91,36 @@ class TestByHand:
         assert done["deadline_s"].tolist() == [np.inf]
         assert outcomes(done) == ["done"]
 
+    def test_what_ends_at_its_deadline_is_in_time(self) -> None:
+        for deadline_s, outcome in ((2.0, "done"), (1.75, "late")):
+            ledger = TaskLedger(1, 1, 1, 1.0, deadline_s)
+            admit(ledger, tasks((0, 0, 0.0, 8.0)), np.zeros((1, 1)))
+            none, at = np.zeros((1, 1)), np.zeros((1, 1), np.int64)
+            ended = ledger.serve(1, at, np.full((1, 1), 8.0), none, none)
+            assert ended["completion_s"].tolist() == [2.0] and outcomes(ended) == [outcome]
+
+    def test_what_a_station_has_left_as_it_fails_for_good_is_lost(self) -> None:
+        """Up in [0.25, 0.75) of slot 2, it serves 5 of 12 bits, at 10 a second; what is sent meanwhile is lost, too."""
+        ledger = TaskLedger(1, 1, 1, 1.0)
+        admit(ledger, tasks(*((0, 0, 0.1 * k, 4.0) for k in range(4))), np.zeros((1, 1)))
+        at, none = np.zeros((1, 1), np.int64), np.zeros((1, 1))
+        sent, served, one = np.full((1, 1), 12.0), np.full((1, 1), 5.0), np.ones((1, 1), np.int64)
+        assert not len(ledger.serve(1, at, none, sent, none))
+        window = Availability(np.full((1, 1, 1), 0.25), np.full((1, 1, 1), 0.75), one, one)
+        ended = ledger.serve(2, at, none, sent / 3.0, served, window).copy()
+        assert outcomes(ended) == ["done", "lost", "lost", "lost"]
+        assert ended["completion_s"][0] == pytest.approx(2.65)
+        assert ended["arrival_s"].tolist() == pytest.approx([0.0, 0.1, 0.2, 0.3])
+        assert not len(pending(ledger)) and not len(ledger.serve(3, at, none, none, served))
+        ledger.check_state()
+
+    def test_a_buffer_may_be_filled_to_the_brim(self) -> None:
+        """4 bits are left, 6 more fit; the smaller task that comes then does not, and nothing of it."""
+        ledger, admitted = TaskLedger(1, 1, 1, 1.0, None, 10.0), np.zeros((2, 1, 1))
+        some = tasks((0, 0, 0.1, 6.0), (0, 0, 0.2, 0.5))
+        ledger.admit(some, np.full((1, 1), 7.0), np.full((1, 1), 3.0), admitted)
+        assert admitted.ravel().tolist() == [6.0, 0.5]
+
     def test_tasks_end_within_a_slot_in_fifo_order(self) -> None:
         one = OneReplication()
         one.admit((0, 0.01, 100.0), (0, 0.02, 300.0), (0, 0.03, 600.0))

@@ -354,6 +354,17 @@ def test_what_lies_outside(tmp_path: Path) -> None:
     at, present = follow(path, 4, 0.25, outside="absent")
     assert at[:, 0, 0].tolist() == [0.0, 0.0, 0.0, 1.0, 2.0]
     assert present[:, 0].tolist() == [False, False, True, True, True]
+    # Of an area that is no square, beyond its far sides.
+    far = write(tmp_path, "t,id,x,y\n0,a,90,10\n1,a,90,50\n2,a,110,20\n", "far.csv")
+    at, present = follow(far, 4, 0.5, outside="clip", area_m=[100.0, 40.0])
+    assert at[:, 0].tolist() == [[90, 10], [90, 30], [90, 40], [100, 35], [100, 20]]
+    assert follow(far, 4, 0.5, outside="absent", area_m=[100.0, 40.0])[1][:, 0].tolist() == [
+        True,
+        True,
+        False,
+        True,
+        False,
+    ]
 
 
 def test_gaps_and_jumps(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from conftest import SMALL, Capture, Run, a_network, observing, simulate
 from continuing import assert_same, everything, killed_at, stop_at
+from trace_recording import task_table
 
 from edgesim.experiments.run import execute, prepare, resume
 from edgesim.policies.local import Local
@@ -20,8 +21,15 @@ from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.loading import load_scenario, parse_scenario
 from edgesim.simulator.core.errors import RunError
 from edgesim.simulator.core.randomness import Streams
+from edgesim.simulator.models.sci import Sci
 from edgesim.simulator.models.solar import ClearSky, Panels, PowerSeries
-from edgesim.simulator.models.station_power import PowerLaw, SlotPower, StationBattery, StationPower
+from edgesim.simulator.models.station_power import (
+    PowerLaw,
+    SleepRule,
+    SlotPower,
+    StationBattery,
+    StationPower,
+)
 from edgesim.simulator.stream.green_problem import GreenProblem
 from edgesim.simulator.stream.problem import DriftPlusPenalty
 from edgesim.traces.reader import open_trace
@@ -200,6 +208,12 @@ def test_what_tasks_emit_at_a_station_is_of_its_share_of_the_grid(more: tuple[st
     edge = edge_j * np.take_along_axis(grid * share, at, axis=2)
     assert share.min() < 0.9 and edge.max() > 1e-3 * own.max()
     np.testing.assert_allclose(trace["emission_mg"], own + edge, rtol=1e-9, atol=1e-15)
+    told = simulate(
+        SBS, SERVER, *SOLAR, "policy.name=offload-all", "carbon.signal={intensity='500 g/kWh'}"
+    ).trace
+    by_signal = own_j + edge_j * np.take_along_axis(share, at, axis=2)
+    shown = told["signal_emission_mg"] * 3600.0 / 500.0
+    np.testing.assert_allclose(shown, by_signal, rtol=1e-9, atol=1e-15)
 
 
 def test_a_station_that_has_failed_draws_nothing() -> None:
@@ -225,6 +239,10 @@ def test_the_sun() -> None:
     # At an equinox the sine of its height is that of a half turn, whose mean over a day is 1 / pi.
     march = ClearSky(100.0, 0.0, datetime(2021, 3, 21))
     assert march.mean_w(0, 24 * HOUR_NS) == pytest.approx(100 / math.pi, rel=1e-3)
+    # It rises at six, by a quarter of a degree in a minute, of which the middle stands for the mean.
+    for minutes in (1, 3):
+        rising = march.mean_w(6 * HOUR_NS, minutes * 60 * 10**9)
+        assert rising == pytest.approx(100 * math.sin(math.radians(0.125 * minutes)), rel=1e-3)
 
 
 def test_clouds_take_their_share() -> None:
@@ -262,6 +280,23 @@ def test_panels_from_a_file(tmp_path: Path) -> None:
         with pytest.raises(ScenarioError) as caught:
             prepare(parse_scenario('title="x"\ntasks.mean=1e5\n', "x.toml", [key]))
         assert says in str(caught.value) and "panels.csv" in str(caught.value)
+
+
+def test_each_key_of_a_battery_counts(tmp_path: Path) -> None:
+    """100 W of panels in slots of 0.1 s: at most 3 W go into a battery of 6 J, a quarter full, and 80 % stay."""
+    file = tmp_path / "panels.csv"
+    file.write_text("time_s,power_w\n0,100\n3,0\n9,0\n")
+    battery = 'battery={capacity="6 J", initial=0.25, efficiency=0.8, power="3 W"}'
+    key = f'stations.sbs.power={{radio="pico", solar={{file="{file}"}}, {battery}}}'
+    charge = simulate(key, "run.slots=50").trace["station_battery_j"]
+    filled = np.minimum(1.5 + 0.8 * 0.3 * np.arange(31), 6.0)
+    np.testing.assert_allclose(charge[0, :31, 1:], np.repeat(filled[:, None], 3, axis=1))
+    # In the dark it gives 3 W of the 13.6 W and more that a station draws.
+    emptied = np.maximum(filled[30] - 0.3 * np.arange(20), 0.0)
+    np.testing.assert_allclose(
+        charge[0, 30:, 1:], np.repeat(emptied[:, None], 3, axis=1), atol=1e-12
+    )
+    assert not charge[..., 0].any()
 
 
 def test_the_penalty_of_emission_sees_the_electricity_of_the_site() -> None:
@@ -348,6 +383,38 @@ def test_a_station_closes_drains_sleeps_wakes_and_opens() -> None:
     assert awake[:, 0].all() and is_open[:, 0].all()
 
 
+def test_each_replication_has_its_own_sleepers() -> None:
+    """Station 1 is to sleep in the first, 2 in the second; the one that drains sleeps a slot later."""
+    law = PowerLaw(np.zeros((3, 3)), np.zeros((3, 3)), np.ones(3, np.bool_))
+    rule = SleepRule(np.array([False, True, True]), "decided", 0, 3.0)
+    power = StationPower(law, rule, None, None, 1.0, 2)
+    none = np.zeros((2, 3))
+
+    def slot(number: int, wanted: list[list[int]], queue: list[list[float]]) -> tuple[Any, ...]:
+        power.begin_slot(np.array(wanted, np.bool_), None, number * 10**9)
+        wake_j = power.account(number * 10**9, (none, none), none, 1.0, none).wake_j
+        chosen_anew = power.end_slot((number + 1) * 10**9, np.array(queue))
+        return wake_j.tolist(), chosen_anew.tolist(), power.awake.tolist(), power.open.tolist()
+
+    on, off, still = [True] * 3, [False] * 2, [[0.0] * 3] * 2
+    first, second = [True, False, True], [True, True, False]
+    busy = [[0.0, 5.0, 4.0], [0.0] * 3]
+    assert slot(0, [[1, 0, 1], [1, 1, 0]], busy) == (
+        still,
+        [True] * 2,
+        [on, second],
+        [first, second],
+    )
+    wakes = [[0.0] * 3, [0.0, 0.0, 3.0]]
+    assert slot(1, [[1, 0, 1], [1, 1, 1]], still) == (
+        wakes,
+        [False, True],
+        [first, on],
+        [first, on],
+    )
+    assert slot(2, [[1, 0, 1], [0, 1, 1]], still) == (still, off, [first, on], [first, on])
+
+
 @pytest.mark.parametrize(("sleep", "opens"), [("{}", 11), ('{wake="0.2 s"}', 12)])
 def test_who_is_awake_as_a_slot_begins_is_open_in_it(sleep: str, opens: int) -> None:
     """Woken in slot 10, which begins at 1 s: without a wake time, and awake at 1.2 s, as slot 12 begins."""
@@ -362,6 +429,11 @@ def test_a_station_without_devices_in_its_coverage_sleeps_by_itself() -> None:
     assert set(near["serving_station"].ravel()) == {1}
     decided = simulate(SBS, "stations.sbs.power.sleep={}", "run.slots=4").trace
     assert decided["station_awake"].all()
+    # Who is away in slots 2 to 4 covers nobody then: the station sleeps in 3 and 4, and wakes in 5.
+    shifts = ("mobility.model=shifts:Shifts", "mobility.absent=[[0, 2, 3]]", "run.slots=8")
+    place = "devices.positions=[[400.0, 250.0]]"
+    awake = simulate(*keys, place, *shifts, toml=ONE).trace["station_awake"][0, :, 1]
+    assert awake.tolist() == [True] * 3 + [False] * 2 + [True] * 3
 
 
 ONE = 'title = "x"\n[tasks]\nmean = "50 kbit"\n[stations.sbs]\ncoverage = "100 m"\n'
@@ -512,7 +584,33 @@ def test_without_stations_power_sci_is_of_the_tasks() -> None:
     np.testing.assert_allclose(trace["sci_energy_j"], energy.sum(axis=2), rtol=1e-12)
 
 
+def test_functional_units_and_embodied_emission_by_hand() -> None:
+    """Late tasks are completed, lost ones are not; 2 ug/s for each device there, and 30 for the stations."""
+    rows, none = np.zeros(5), np.full(5, np.nan)
+    ended = task_table(
+        [0, 1, 1, 1, 0], rows, rows, rows, none, 1e5 * 2.0 ** np.arange(5), rows, [0, 1, 0, 4, 3]
+    )
+    energy, emission = np.array([3.0, 4.0]), np.array([5.0, 7.0])
+    for per_bit, units in ((False, [1.0, 2.0]), (True, [0.1, 0.6])):
+        sci = Sci(2e-6, 3e-5, per_bit)
+        found = sci.columns(0.5, np.array([3, 5]), energy, emission, ended)
+        assert found["functional_units"].tolist() == pytest.approx(units)
+        assert found["sci_embodied_mg"].tolist() == pytest.approx([0.018, 0.02])
+        assert found["sci_operational_mg"].tolist() == [5e3, 7e3]
+        assert found["sci_energy_j"].tolist() == [3.0, 4.0]
+
+
 # The task problem
+
+
+def test_without_power_the_task_problems_sci_is_of_devices_and_server() -> None:
+    text = load_scenario("carbon_6ue").to_toml()
+    keys = ("run.slots=4", "energy.theta_0=1e-27", "run.replications=2", "policy.name=offload-all")
+    trace = simulate(*keys, SCI.split(", mbs")[0] + "}", toml=text).trace
+    assert trace["server_energy_j"].any()
+    energy = (trace["energy_j"] + trace["server_energy_j"]).sum(axis=2)
+    np.testing.assert_allclose(trace["sci_energy_j"], energy, rtol=1e-12)
+    np.testing.assert_allclose(trace["sci_operational_mg"], trace["emission_mg"].sum(axis=2))
 
 
 def test_the_task_problem_has_idle_power_panels_and_sci() -> None:

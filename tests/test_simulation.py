@@ -6,9 +6,12 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
-from conftest import SMALL, Run, simulate
+from conftest import SMALL, Run, observing, simulate
+from continuing import GREEN, TASKS
 
+from edgesim.scenarios.loading import load_scenario
 from edgesim.simulator.core.errors import RunError
+from edgesim.simulator.core.randomness import Streams
 from edgesim.simulator.stream import account
 from edgesim.simulator.stream.decision import Decision
 
@@ -117,6 +120,17 @@ def test_everything_can_be_recomputed_from_the_trace(
     )
     scale = sum(np.abs(term) for term in terms)
     assert (np.abs(t["objective"] - sum(terms)) <= 1e-9 * scale).all()
+
+
+def test_beta_by_a_devices_own_cpu_is_recorded_for_each() -> None:
+    """A(19) with Psi_max = tau f_i / c: 0.1 to 0.6 Mbit at 0.1 to 0.6 GHz."""
+    cpus = [0.1e9 * k for k in range(1, 7)]
+    keys = ("policy.perturbation=local", "run.slots=9", f"devices.cpu={cpus}")
+    trace = simulate(*keys, "policy.name=random", "run.replications=2").trace
+    eta = np.concatenate([np.zeros((2, 1)), trace["energy_per_bit_j"][:, :-1]], axis=1)
+    beta = 1e13 * eta[:, :, None] + 1e5 * np.arange(1, 7)
+    np.testing.assert_allclose(trace["perturbation_bits"], beta, rtol=1e-9)
+    assert (trace["local_cpu_hz"] <= np.array(cpus) * (1 + 1e-9)).all() and eta[:, -1].all()
 
 
 def conserved(run: Run) -> float:
@@ -295,12 +309,16 @@ def test_edge_cpus_run_at_their_real_rates() -> None:
 
 def test_a_buffer_takes_what_fits_after_the_slots_service() -> None:
     """One task per device and slot, of up to 1.2 Mbit; a CPU executes 0.5 Mbit in the slot before."""
-    t = simulate("policy.name=local", "tasks.buffer=1 Mbit", "tasks.mean=0.6 Mbit").trace
+    seen: list[Any] = []
+    t = observing(seen, "policy.name=local", "tasks.buffer=1 Mbit", "tasks.mean=0.6 Mbit").trace
     left = np.maximum(t["queue_bits"] - t["local_bits"], 0.0)
     offered = t["arrived_bits"] + t["dropped_bits"]
     fits = left + offered <= 1e6
     np.testing.assert_array_equal(t["dropped_bits"], np.where(fits, 0.0, offered))
     assert (fits & (t["queue_bits"] + offered > 1e6)).any() and not fits.all()
+    # What a device reports is what it took.
+    told = [observation.arrived_bits[0] for observation, _ in seen[1:]]
+    np.testing.assert_array_equal(told, t["arrived_bits"][0, :-1])
 
 
 @pytest.mark.parametrize(
@@ -354,3 +372,41 @@ def test_what_ends_a_slot_is_compiled_for_one_kind_of_columns(
         for replications in (1, 2):
             simulate("run.slots=4", f"run.replications={replications}", *overrides)
     assert len(kinds) == 1
+
+
+@pytest.mark.parametrize("problem", ["stream", "tasks"])
+def test_whatever_draws_has_a_stream_of_its_own(
+    problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of all that can be drawn: no name is asked for twice."""
+    asked: list[str] = []
+
+    def watched(streams: Streams, name: str) -> Any:
+        asked.append(name)
+        return generators(streams, name)
+
+    generators = Streams.generators
+    monkeypatch.setattr(Streams, "generators", watched)
+    hop = "{latency={exponential=0.1}, loss=0.1}"
+    common = (f"twin.device={hop}", f"twin.station={hop}", "twin.sync=periodic", "run.slots=1")
+    deviating = [f"twin.deviation.{cpu}={{noise=1e6}}" for cpu in ("device_cpu", "edge_cpu")]
+    if problem == "stream":
+        sky = 'peak="30 W", latitude=50, start=2021-06-21T12:00:00, clouds=0.4'
+        failing = "failures={time_to_failure=1, time_to_repair=1}"
+        more: tuple[str, ...] = tuple(one for one in GREEN if "latency" not in one)
+        more += (f"stations.sbs.{failing}", f"stations.mbs.{failing}")
+        more += (f"stations.sbs.power={{radio='pico', solar={{{sky}}}}}",)
+        simulate(*more, *common, *deviating, "channel.path_loss=3gpp-umi", "channel.carrier=3.5e9")
+        of_stations = ("clouds", "failures", "fading", "path_loss")
+        names = {
+            f"{kind}/{name}"
+            for kind in of_stations
+            for name in ("mbs", *(f"sbs-{j}" for j in (1, 2, 3)))
+        }
+        names |= {"task classes", "carbon forecast", "harvest"}
+    else:
+        simulate(*TASKS, *common, *deviating, toml=load_scenario("carbon_6ue").to_toml())
+        names = {"fading/mbs"}
+    assert sorted(asked) == sorted(set(asked))
+    # Beside these places, movement, arrivals, policy, two CPUs, and latency and loss of two hops.
+    assert names <= set(asked) and len(set(asked) - names) == 10

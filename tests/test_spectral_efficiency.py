@@ -97,6 +97,10 @@ def test_steps_and_caps_by_hand() -> None:
     assert [carried(cap, x) for x in (0.1, 6.4, 7.0)] == [0.1, 6.4, 6.5]
     assert to_carry_each(cap, np.array([0.1, 7.0])).tolist() == [0.1, 6.5]
     assert carried(SHANNON, 34.0) == 34.0
+    # In another unit the cap is another number, too, also where it is the last step.
+    half = steps.scaled(0.5)
+    assert half.cap == half.steps[-1] == 0.5 * steps.cap and half.steps[0] == 0.5 * first
+    assert cap.scaled(2.0).cap == 13.0 and steps.without_steps().cap == steps.cap
     # A link that has just what a step takes, but for rounding, carries it.
     for step in steps.steps:
         assert carried(steps, float(np.log2(1.0 + (2.0**step - 1.0)))) == step

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import scipy.stats
@@ -487,6 +488,13 @@ def test_torn_traces_and_tables_are_found_and_mended(tmp_path: Path) -> None:
     damage("gone", out / NAME)
     damage("cut", traces[0])
     assert make(path, out).at_start == 14
+    assert open_sweep(out).identical(whole)
+    # Nor of what has a trace's name but is of other runs, or of a run that did not go to its end.
+    damage("gone", out / NAME)
+    shutil.copy(traces[1], traces[0])
+    with h5py.File(traces[2], "r+") as file:
+        file.attrs["status"] = "interrupted"
+    assert make(path, out).at_start == 12
     assert open_sweep(out).identical(whole)
 
 

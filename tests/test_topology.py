@@ -2,6 +2,7 @@ import pickle
 from math import dist
 from typing import Any
 
+import conftest
 import networkx as nx
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from edgesim.simulator.components import find_topology
 from edgesim.simulator.core.arrays import BoolArray, FloatArray, IntArray
 from edgesim.simulator.core.randomness import Streams
 from edgesim.simulator.models.association import Nearest
-from edgesim.simulator.network.graph import LiveNetwork
+from edgesim.simulator.network.graph import LiveNetwork, Placement
 from edgesim.simulator.network.topology import Topology, circle, uniform
 
 
@@ -225,6 +226,30 @@ def test_graph_is_true_while_devices_move_and_stations_fail() -> None:
         simulation.network.graph_of(2)
     again = pickle.loads(pickle.dumps(simulation.world))
     assert nx.utils.graphs_equal(again.live.graph, simulation.network.graph)
+
+
+def test_each_replication_s_graph_has_who_is_there_in_it() -> None:
+    topology = find_topology(parse_scenario(SMALL, "test", ["stations.sbs.count=2"]))
+    network = LiveNetwork(conftest.a_network(devices=3, replications=2), topology)
+    rng = np.random.default_rng(1)
+    place, station = rng.uniform(0.0, 500.0, (2, 3, 2)), np.array([[0, 1, 2], [2, 1, 0]])
+    up = np.array([[True, True, False], [True, False, True]])
+    for present in ([[1, 1, 0], [0, 1, 1]], [[0, 1, 1], [0, 0, 1]], [[1, 1, 1], [1, 1, 1]]):
+        there = np.array(present, np.bool_)
+        network.follow(Placement(place, station, up, there))
+        for r in range(2):
+            graph = network.graph_of(r)
+            all_edges: Any = graph.edges(data="distance_m")
+            edges = {(a, b): d for a, b, d in all_edges if a.startswith("device")}
+            expected = {
+                (f"device-{i}", topology.station_names[station[r, i]]): pytest.approx(
+                    dist(place[r, i], topology.station_position_m[station[r, i]])
+                )
+                for i in range(3)
+                if there[r, i]
+            }
+            assert edges == expected
+            assert [graph.nodes[name]["up"] for name in topology.station_names] == up[r].tolist()
 
 
 class Watching(Nearest):

@@ -22,7 +22,7 @@ from trace_recording import (
 )
 
 from edgesim.traces.confidence_intervals import Estimate, by_group, format_estimate, ratio
-from edgesim.traces.metrics import BATCH_METRICS, metric_values
+from edgesim.traces.metrics import BATCH_METRICS, QUANTILES, metric_values
 from edgesim.traces.panels import panels, time_unit
 from edgesim.traces.reader import TraceError, open_trace, summarise
 from edgesim.traces.statistics import BatchTotals
@@ -124,6 +124,53 @@ def test_metrics_by_hand() -> None:
         "emission_mg_per_s": s["emission_mg"] / s["seconds"],
         "stations_at_work": s["stations_at_work"] / s["slots"],
     }
+
+
+def test_each_number_of_a_summary_from_the_slots_themselves(tmp_path: Path) -> None:
+    """Means over slots, and over devices or stations where it is theirs; sums by replication; ratios of sums."""
+    run = run_info(replications=2, devices=3, stations=2, slots=120)  # two slots in a batch
+    record(tmp_path / "t.h5", run, slots=12, status="interrupted")
+    columns = [random_columns(run, slot) for slot in range(12)]
+    s: dict[str, Any] = {
+        name: np.stack([one[name] for one in columns], axis=1) for name in columns[0]
+    }
+    total = {name: float(column.sum()) for name, column in s.items()}
+    bits, seconds = total["local_bits"] + total["offloaded_bits"], 2 * 12 * 0.1
+    energy, there = total["local_energy_j"] + total["offload_energy_j"], total["present"]
+    drawn = total["station_energy_j"]
+    expected = {
+        "energy_per_task_j": (total["energy_j"] + total["server_energy_j"]) / there,
+        "offloaded_task_share": total["offload"] / there,
+        "energy_per_bit_j": energy / bits,
+        "power_w": energy / seconds,
+        "emission_mg_per_bit": total["emission_mg"] / bits,
+        "network_power_w": (total["device_energy_j"] + drawn) / seconds,
+        "solar_power_w": total["station_solar_j"] / seconds,
+        "curtailed_share": total["station_curtailed_j"] / total["station_solar_j"],
+        "grid_share": total["station_grid_j"] / drawn,
+        "sci_mg": (total["sci_operational_mg"] + total["sci_embodied_mg"])
+        / total["functional_units"],
+        "sci_energy_j": total["sci_energy_j"] / total["functional_units"],
+        "sci_intensity_mg_per_j": total["sci_operational_mg"] / total["sci_energy_j"],
+        "sci_embodied_mg": total["sci_embodied_mg"] / total["functional_units"],
+        "queue_bits": (s["queue_bits"] * (s["present"] > 0)).sum() / there,
+        "station_queue_bits": s["station_queue_bits"].mean(),
+        "offloaded_share": total["offloaded_bits"] / bits,
+        "dropped_share": total["dropped_bits"] / (total["arrived_bits"] + total["dropped_bits"]),
+        "stations_awake": s["station_awake"].mean(),
+        "present_share": s["present"].mean(),
+        "twin_age_s": total["twin_age_s"] / there,
+        "late_debt_bits": total["late_debt_bits"] / 24,
+    }
+    names = ("worst_emission_mg", "lower_bound_mg", "feasible", "budget_debt_mg", "objective")
+    expected |= {name.replace("feasible", "feasible_share"): s[name].mean() for name in names}
+    sums = ("emission_mg", "signal_emission_mg", "network_emission_mg")
+    for name in (*sums, "scaled", "failed_solves", "functional_units"):
+        expected[name] = total[name] / 2
+    found = only(tmp_path / "t.h5", warmup=0.0).estimates
+    assert_allclose([found[key].value for key in expected], list(expected.values()), rtol=1e-12)
+    of_tasks = {"completed_tasks", "late_share", "lost_share", "latency_s"}
+    assert set(found) - set(expected) - of_tasks == {f"latency_{p}_s" for p in QUANTILES}
 
 
 def test_a_ratio_over_equal_groups_is_the_mean_with_its_t_interval() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import observing, simulate
+from conftest import a_network, observing, simulate
 
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.simulator.core.arrays import FloatArray
@@ -147,6 +147,7 @@ def test_what_a_station_sends_takes_its_hop_and_the_backhaul_one_after_the_other
             age_s = np.where(observation.station > 0, 0.1 * slots, 0.0)
             assert observation.age_s == pytest.approx(age_s), late
             assert observation.station_age_s[:, 1:] == pytest.approx(0.1 * slots), late
+            assert observation.station_age_s[:, 0] == 0.0, late
 
 
 def test_mbs_hears_its_own_devices_without_the_second_hop() -> None:
@@ -248,6 +249,9 @@ def test_arrival_predictor_continues_queues_by_running_means() -> None:
     now = predictor.predict(columns, np.zeros((1, 1)), 0.4)
     np.testing.assert_allclose(now["queue_bits"], 8.0)
     np.testing.assert_allclose(now["arrived_bits"], 2.0)
+    # What is known of the present is that, and no mean.
+    known = predictor.predict(columns, np.full((1, 1), 0.4), 0.4)
+    assert known["queue_bits"] == 5.0 and known["arrived_bits"] == 3.0
 
 
 def test_location_predictor_carries_on_with_the_velocity_of_the_nearest_neighbours() -> None:
@@ -284,6 +288,64 @@ def test_location_predictor_goes_where_the_device_went_when_it_was_near() -> Non
     for after_s, expected in ((3.0, (98.5, 98.0)), (600.0, (0.0, 0.0))):
         found = predictor.predict(columns, stamp, 9.0 + after_s)["position_m"]
         np.testing.assert_allclose(found, [[expected]], rtol=1e-12, atol=1e-12)
+
+
+def test_each_device_is_predicted_from_its_own_reports() -> None:
+    """Two replications of three devices that report at times of their own, and each of them alone."""
+    rng = np.random.default_rng(2)
+    gain, area = rng.uniform(1e-9, 1e-8, 2), np.array([63.0, 60.0])
+
+    def path_gain(position_m: FloatArray) -> FloatArray:
+        found: FloatArray = gain / (1.0 + (position_m**2).sum(axis=-1, keepdims=True))
+        return found
+
+    def predictors(devices: int) -> list[Any]:
+        power = np.full(devices, 0.1)
+        network = a_network(devices=devices, device_power_max_w=power)
+        return [
+            ArrivalPredictor(network),
+            LocationPredictor(path_gain, area),
+            EnergyPredictor(network, 0.02),
+        ]
+
+    together = predictors(3)
+    alone = [[predictors(1) for _ in range(3)] for _ in range(2)]
+    names = ("arrived_bits", "departed_bits", "queue_bits")
+    shown: dict[str, FloatArray] = {}
+    stamp_s, shape, at_edge = np.zeros((2, 3)), (2, 3), np.zeros(2, np.int64)
+    for step in range(30):
+        new = (rng.random(shape) < 0.4) | (step == 0)
+        told = {name: rng.uniform(0.0, 3.0, shape) for name in names}
+        told["battery_j"] = rng.uniform(0.0, 0.02, shape)
+        told["power_max_w"] = np.minimum(0.1, told["battery_j"] / 0.1)
+        told["position_m"] = rng.uniform(0.0, 60.0, (2, 3, 2))
+        told["channel_gain"] = rng.random((2, 3, 2))
+        shown = {
+            name: np.where(
+                new.reshape(2, 3, *[1] * (column.ndim - 2)), column, shown.get(name, column)
+            )
+            for name, column in told.items()
+        }
+        stamp_s = np.where(new, 0.1 * step - 0.05 * (rng.random(shape) < 0.5), stamp_s)
+        predicted = shown
+        for predictor in together:
+            predictor.learn(shown, stamp_s, new)
+            predicted = predictor.predict(predicted, stamp_s, 0.1 * step)
+        assert (predicted["position_m"] <= area).all()
+        at_edge += (predicted["position_m"] == area).sum(axis=(0, 1))
+        for r, i in np.ndindex(2, 3):
+            own = slice(r, r + 1), slice(i, i + 1)
+            mine = {name: column[own] for name, column in shown.items()}
+            found = mine
+            for predictor in alone[r][i]:
+                if new[r, i]:
+                    predictor.learn(mine, stamp_s[own], np.ones((1, 1), np.bool_))
+                found = predictor.predict(found, stamp_s[own], 0.1 * step)
+            for name in shown:
+                np.testing.assert_allclose(
+                    predicted[name][own], found[name], rtol=1e-12, err_msg=name
+                )
+    assert at_edge.all()
 
 
 def test_running_mean_is_of_what_was_reported() -> None:
