@@ -150,6 +150,23 @@ def test_what_a_station_sends_takes_its_hop_and_the_backhaul_one_after_the_other
             assert observation.station_age_s[:, 0] == 0.0, late
 
 
+def test_a_report_takes_the_way_of_the_station_that_holds_it() -> None:
+    """Not of the one that its device has gone to since: 0.15 s from an SBS, nothing from the MBS."""
+    seen: list[Any] = []
+    hops = ("twin.device.period=0.4", "twin.station.latency=0.15", "run.replications=2")
+    fast = (*MOVING, 'mobility.speed=["100 m/s", "150 m/s"]')
+    observing(seen, *fast, "twin.sync=periodic", "run.slots=200", *hops)
+    stations = np.array([world["station"] for _, world in seen])
+    switched = 0
+    for slot, (observation, _) in enumerate(seen):
+        since = slot % 4  # slots since the last report
+        held_at = stations[slot - since]
+        late = (held_at > 0) & (since < 2) & (slot >= 4)
+        np.testing.assert_allclose(observation.age_s, 0.1 * since + 0.4 * late, atol=1e-9)
+        switched += int((late & (stations[slot] == 0) & (since == 1)).sum())
+    assert switched > 0
+
+
 def test_mbs_hears_its_own_devices_without_the_second_hop() -> None:
     seen: list[Any] = []
     observing(seen, "policy.name=local", "twin.sync=periodic", "twin.station.loss=1.0")
