@@ -12,17 +12,32 @@ import numpy as np
 import pytest
 from conftest import a_network
 
-from edgesim.policies.stream import consolidate
+from edgesim.policies.stream import (
+    clairvoyant,
+    consolidate,
+    lookahead,
+    lookahead_program,
+    wait_awhile,
+)
+from edgesim.policies.stream.clairvoyant import Clairvoyant
+from edgesim.policies.stream.clairvoyant_program import (
+    Instance,
+    Optimum,
+    _chains,
+    instance_of,
+    least_emission,
+    plan,
+)
 from edgesim.policies.stream.consolidate import Consolidate
 from edgesim.policies.stream.lookahead import Lookahead, stretch_forecast
-from edgesim.policies.stream.lookahead_program import LookaheadProgram, Wanted, stretches
+from edgesim.policies.stream.lookahead_program import LookaheadProgram, Planned, Wanted, stretches
 from edgesim.policies.stream.targets import edge_j, least_sent_j, most_sent_bits, serve
 from edgesim.policies.stream.wait_awhile import WaitAwhile
 from edgesim.simulator.core.arrays import FloatArray
 from edgesim.simulator.network.cells import Cells
 from edgesim.simulator.network.network import Network, NoiseModel
 from edgesim.simulator.network.spectral_efficiency import SpectralEfficiency
-from edgesim.simulator.stream.green_problem import GreenProblem
+from edgesim.simulator.stream.green_problem import GreenProblem, SamplePath
 from edgesim.simulator.stream.problem import DriftPlusPenalty
 
 STATION = np.array([[1, 1, 2, 0], [2, 1, 1, 2]])
@@ -173,7 +188,7 @@ def test_what_lookahead_wants_of_two_replications_by_hand() -> None:
     due[..., -1] = 0.0
     queue = due.sum(axis=2) + np.linspace(1e3, 8e3, 8).reshape(2, 4)
     least = np.zeros((2, 4, 5))
-    least[0, 1, 1] = least[1, 3, 0] = 1e13
+    least[0, 1, 1] = least[1, 3, 0] = least[1, 0, 3] = 1e13
     seen: Any = Seen(queue)
     seen.due_bits, seen.least_leaving_bits = due, least
     lengths, ends = [1, 1, 2], [1, 2, 4]
@@ -192,11 +207,11 @@ def test_what_lookahead_wants_of_two_replications_by_hand() -> None:
             radio = np.log(2.0) * noise / (gain * band) if gain > 0.0 else np.inf
             cost = station_g[r, i, h] * 10.0 / network.station_cpu_hz[j] + device_g[r, i, h] * radio
             assert one.sent_cost[i, h] == pytest.approx(cost, rel=1e-12)
-            alone = (r, i, h) in ((0, 1, 1), (1, 3, 0))
+            alone = (r, i, h) in ((0, 1, 1), (1, 3, 0), (1, 0, 2))
             most = min(
                 band * 0.1 * np.log2(1.0 + 0.1 * gain / noise), network.station_cpu_hz[j] * 1e-3
             )
-            none = alone and h == 0 or not there
+            none = (alone and h == 0) or not there
             assert one.sent_most[i, h] == pytest.approx(0.0 if none else most * slots, rel=1e-12)
             assert one.too_late[i, h] == (1.0 / slots if alone else 0.0)
             asked = queue[r, i] if h == 2 else due[r, i, : ends[h]].sum()
@@ -284,17 +299,168 @@ def test_lookahead_s_program_counts_what_comes_and_is_late() -> None:
     assert plan.sent[0] == pytest.approx([10.0, 8.0, 0.0], abs=1e-2)
 
 
+def test_lookahead_s_program_pays_for_what_comes_and_is_sent() -> None:
+    """3 bits for a CPU at 1 g a bit^3, in a slot and in two of them: 1 and 2; a radio takes 100 g each."""
+    coming = np.array([[[0.0, 3.0, 3.0], [0.0, 0.0, 0.0]]])
+    due = np.array([[[0.0, 0.0, 3.0], [0.0, 0.0, 0.0]]])
+    plan = planned(coming=coming, coming_due=due, sent_cost=np.full((2, 3), 100.0))
+    assert plan.local[0] == pytest.approx([0.0, 1.0, 2.0], abs=0.05)
+
+
 def test_where_the_solver_fails_bits_leave_as_evenly_as_deadlines_allow(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """6 within two slots, or 8 within four: 3 a slot."""
-    from edgesim.policies.stream import lookahead_program
-
     monkeypatch.setattr(lookahead_program, "solved", lambda *_, **__: False)
     due = np.array([[0.0, 6.0, 8.0], [0.0, 1.0, 8.0]])
     plan = planned(queue=due[:, -1], due=due)
     assert not plan.found and not plan.sent.any()
     assert plan.local.tolist() == [[3.0, 3.0, 6.0], [2.0, 2.0, 4.0]]
+
+
+def test_lookahead_decides_for_each_replication_by_its_own_bits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where nothing waits nothing is planned; a plan that fails is counted where it does."""
+    policy: Any = Lookahead(expect="nothing")
+    policy._network, policy._classes = a_network(3, 2, 3), [None]
+    policy._slots, policy._gain, policy._arrived = 0, np.zeros((3, 2)), np.zeros((3, 2))
+    policy._soon = np.array([[True, False]] * 3)
+    plans = iter(
+        Planned(np.full((2, 6), 1.0), np.full((2, 6), sent), found)
+        for sent, found in ((0.5, True), (9.0, False))
+    )
+    policy._programs = {1: SimpleNamespace(solve=lambda one: next(plans))}
+    policy._intensities = lambda seen, lengths: (None, None)
+    policy._wanted = lambda seen, gain, *_: [SimpleNamespace(station=np.array([0, 1]))] * 3
+    policy._horizon = lambda seen: 1
+    asked: list[Any] = []
+    policy._now = lambda one, plan, due, least: (
+        asked.append((due.tolist(), least.tolist())) or np.full(2, len(asked)),  # type: ignore[func-returns-value]
+        plan.sent[:, 0],
+    )
+    monkeypatch.setattr(lookahead, "GreenObservation", SimpleNamespace)
+    monkeypatch.setattr(lookahead, "serve", lambda network, seen, *found: found)
+    due = np.arange(12.0).reshape(3, 2, 2)
+    seen: Any = SimpleNamespace(
+        cells=Cells(np.zeros((3, 2), int), 3), channel_gain=np.ones((3, 2, 3)),
+        queue_bits=np.array([[1.0, 0.0], [0.0, 0.0], [0.0, 2.0]]), due_bits=due,
+        least_leaving_bits=100.0 + due, arrived_bits=np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]),
+    )  # fmt: skip
+    local, sent, told = policy.decide(seen)
+    assert asked == [([[0.0, 1.0], [2.0, 3.0]], [100.0, 102.0]),
+                     ([[8.0, 9.0], [10.0, 11.0]], [108.0, 110.0])]  # fmt: skip
+    assert local.tolist() == [[1.0, 1.0], [0.0, 0.0], [2.0, 2.0]]
+    assert sent.tolist() == [[0.5, 0.5], [0.0, 0.0], [9.0, 9.0]]
+    assert told["failed_solves"].tolist() == [0.0, 0.0, 1.0]
+    assert policy._soon.tolist() == [[False, False], [True, False], [True, True]]
+    assert policy._arrived.tolist() == seen.arrived_bits.tolist() and policy._slots == 1
+
+
+def test_clairvoyant_plans_each_replication_and_says_how_far_it_is_from_the_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of three: one in time; one with tasks that must be late, which has no bound; one without any plan."""
+    network = a_network(2, 1, 3)
+    path = SimpleNamespace(gain=np.zeros((4, 3, 1, 2)))
+    problem: Any = SimpleNamespace(panels=False, foresee=lambda: path)
+    bounds = {0: Optimum(2.0, 0.0, none := np.zeros((4, 1)), none)}
+    plans = {
+        0: Optimum(0.0, 2.5, none + 1.0, none + 2.0), "1 in time": Optimum(0.0, 9.0, none + 3.0, none)
+    }  # fmt: skip
+    for name, stub in (
+        ("check_deadlines", lambda name, problem: problem),
+        ("instance_of", lambda network, path, r: r),
+        ("least_emission", lambda instance: bounds.get(instance)),
+        ("without_late", lambda instance: f"{instance} in time"),
+        ("plan", lambda instance: plans.get(instance)),
+    ):
+        monkeypatch.setattr(clairvoyant, name, stub)
+    policy: Any = Clairvoyant()
+    policy.reset(network, problem, [])
+    # 2 g in four slots; the plan emits a quarter more.
+    assert policy._bound_mg == pytest.approx([500.0, np.nan, np.nan], nan_ok=True)
+    assert policy._gap == pytest.approx([0.25, np.nan, np.nan], nan_ok=True)
+    assert policy._local[3, :, 0].tolist() == [1.0, 3.0, 0.0]
+    assert policy._sent[3, :, 0].tolist() == [2.0, 0.0, 0.0]
+
+
+def test_an_instance_of_the_second_replication_by_hand() -> None:
+    """Slots of 0.25 s: what is due as the run ends counts, a moment later does not; a device that moves, and is away."""
+    kind = [("replication", int), ("device", int), ("arrival_s", float), ("deadline_s", float)]
+    rows = [
+        (0, 0, 0.1, 0.5, 1.0), (1, 0, 0.1, 0.75, 2.0), (1, 1, 0.25, 0.7, 3.0),
+        (1, 1, 0.3, 0.76, 4.0), (1, 0, 0.0, 0.2, 5.0),
+    ]  # fmt: skip
+    tasks = np.array(rows, [*kind, ("bits", float)])
+    gain = np.linspace(1e-10, 36e-10, 36).reshape(3, 2, 2, 3)
+    station = np.array([[[0, 1], [1, 2]], [[0, 0], [2, 2]], [[1, 2], [0, -1]]])
+    device_g = np.linspace(1e-5, 12e-5, 12).reshape(3, 2, 2)
+    station_g = np.linspace(2e-5, 36e-5, 18).reshape(3, 2, 3)
+    network = a_network(3, 2, **UNEQUAL | {
+        "slot_s": 0.25, "device_cpu_hz": np.array([0.5e9, 0.7e9]),
+        "device_power_max_w": np.array([0.1, 0.2]), "efficiency": SpectralEfficiency(9.0, np.zeros(0)),
+    })  # fmt: skip
+    one = instance_of(network, SamplePath(tasks, gain, station, device_g, station_g), 1)
+    assert [one.device.tolist(), one.first.tolist(), one.bits.tolist()] == [
+        [0, 1, 0], [1, 2, 1], [2.0, 3.0, 5.0]
+    ]  # fmt: skip
+    assert one.due_slot.tolist() == [2, 2, 0]
+    assert one.due_share == pytest.approx([1.0, 0.8, 0.8])
+    for t, i in np.ndindex(3, 2):
+        j, cubed = station[t, 1, i], 1e-27 * 1e6 / 0.25**2
+        assert one.local_cost[t, i] == pytest.approx(device_g[t, 1, i] * cubed, rel=1e-12)
+        if j < 0:
+            assert one.sent_cost[t, i] == np.inf and one.sent_most[t, i] == 0.0
+            continue
+        ratio = gain[t, 1, i, j] / network.noise_w[j]
+        radio = np.log(2.0) / (ratio * network.station_bandwidth_hz[j])
+        grams = device_g[t, 1, i] * radio + station_g[t, 1, j] * 10.0 / network.station_cpu_hz[j]
+        assert one.sent_cost[t, i] == pytest.approx(grams, rel=1e-12)
+        bits = min(np.log2(1.0 + network.device_power_max_w[i] * ratio), 9.0)
+        most = 0.25 * network.station_bandwidth_hz[j] * bits
+        assert one.sent_most[t, i] == pytest.approx(most, rel=1e-12)
+    assert one.local_most == pytest.approx([1.25e6, 1.75e6])
+
+
+def test_what_is_due_within_a_slot_is_due_with_all_before_it() -> None:
+    """4 bits by the end of slot 1, 4 more after a quarter of slot 2, which does four times what is left.
+
+    2 (x / 2)^3 + (4 (8 - x))^3 is least at x = 128 / 17.
+    """
+    cost, x = np.ones((4, 1)), 128.0 / 17.0
+    one = Instance(
+        np.array([0, 0]), np.array([0, 0]), np.array([1, 2]), np.array([1.0, 0.25]),
+        np.array([4.0, 4.0]), cost, np.full((4, 1), np.inf), np.array([10.0]), 10.0 * cost,
+        np.zeros((4, 1), int),
+    )  # fmt: skip
+    optimum = least_emission(one)
+    assert optimum is not None
+    least = 2.0 * (x / 2.0) ** 3 + (4.0 * (8.0 - x)) ** 3
+    assert optimum.bound_g <= least <= optimum.value_g * (1.0 + 1e-9)
+    assert optimum.bound_g == pytest.approx(least, rel=1e-3)
+
+
+def test_a_plan_shares_a_station_by_where_devices_are_in_the_slot() -> None:
+    """Apart in slot 0, together in slot 1: there the one that sends most has the slot."""
+    one = Instance(
+        np.array([0, 1]), np.array([0, 0]), np.array([3, 3]), np.ones(2), np.array([2.0, 3.0]),
+        np.full((4, 2), 1e6), np.array([[5.0, 5.0], [1.0, 1.0], [9.0, 9.0], [9.0, 9.0]]),
+        np.full(2, 1e-6), np.full((4, 2), 10.0), np.array([[0, 1], [1, 1], [0, 0], [0, 1]]),
+    )  # fmt: skip
+    found = plan(one)
+    assert found is not None
+    assert found.sent_bits[:2] == pytest.approx(np.array([[2.0, 0.0], [0.0, 3.0]]), abs=1e-3)
+
+
+def test_chains_are_of_one_device_and_in_the_order_of_deadlines() -> None:
+    """The second of device 0 is due before the first; the third goes on where the wait is shortest."""
+    one: Any = SimpleNamespace(
+        device=np.array([0, 0, 0, 1]), first=np.array([0, 1, 2, 0]), bits=np.ones(4),
+        due_slot=np.array([5, 3, 6, 4]), due_share=np.array([0.5, 1.0, 0.0, 1.0]),
+    )  # fmt: skip
+    chain, of_chain = _chains(one)
+    assert chain.tolist() == [0, 1, 0, 2] and of_chain.tolist() == [0, 0, 1]
 
 
 def test_stretches_are_a_third_of_what_lies_before_and_end_with_the_horizon() -> None:
@@ -323,8 +489,6 @@ def test_who_is_not_interrupted_goes_on_until_the_queue_is_empty(
             device_carbon_g_per_j=np.ones((2, 3)), channel_gain=np.ones((2, 3, 3)),
             station_queue_bits=np.zeros((2, 3)), forecast_g_per_j=np.ones((2, 3, 0)),
         )  # fmt: skip
-        from edgesim.policies.stream import wait_awhile
-
         monkeypatch.setattr(wait_awhile, "GreenObservation", SimpleNamespace)
         return policy.decide(seen).local_cpu_hz * network.slot_s / network.cycles_per_bit
 
@@ -371,9 +535,7 @@ def test_a_station_asleep_is_weighed_in_each_replication_for_itself(
     policy._gain, policy._looks = np.zeros((2, 3)), np.array([[0, 0, 2], [0, 0, 2]])
     asked, values = list[Cells](), iter([[7.0, 9.0], [4.0, 2.0]])
     policy._lyapunov = SimpleNamespace(decide=lambda seen: asked.append(seen.cells))
-    monkeypatch.setattr(
-        type(problem), "value", lambda self, seen, decision: np.array(next(values))
-    )
+    monkeypatch.setattr(type(problem), "value", lambda self, seen, decision: np.array(next(values)))
     monkeypatch.setattr(consolidate, "replace", lambda seen, **new: SimpleNamespace(**new))
     monkeypatch.setattr(
         type(problem), "joule_costs",

@@ -358,7 +358,7 @@ def test_equal_rates_are_the_slowest_ones() -> None:
 @pytest.mark.parametrize("asked", [None, 0.25e9])
 def test_equal_rates_are_the_radio_s_optimum_beside_them(asked: float | None) -> None:
     """CPUs at the common speed and shares of F_j in equal parts, whatever else: `lyapunov` with the radio alone."""
-    problem, seen = state = states(6, 4, 3, "total")
+    problem, seen = states(6, 4, 3, "total")
     network = replace(problem.network, device_cpu_hz=np.array([0.5e9, 0.3e9, 0.9e9, 0.4e9]))
     common = replace(network, device_cpu_hz=np.full(4, asked or 0.3e9))
     answer = decided(EqualRates(asked), (replace(problem, network=network), seen))
