@@ -13,7 +13,7 @@ from edgesim.policies.epr import EqualRatesTasks
 from edgesim.policies.tasks import exact
 from edgesim.policies.tasks.c10 import solver
 from edgesim.policies.tasks.c10.fixed_rates import FixedRates
-from edgesim.policies.tasks.c10.points import least_offloaded_j
+from edgesim.policies.tasks.c10.points import Point, least_offloaded_j
 from edgesim.policies.tasks.c10.slot import Slot
 from edgesim.policies.tasks.c10.solver import SizeError, Solution, _Best
 from edgesim.policies.tasks.exact import Exact
@@ -165,6 +165,23 @@ def test_debts_and_intensity_decide_who_offloads_by_hand() -> None:
     assert spent_j[0] < 1.0
 
 
+def test_who_is_too_slow_for_its_task_offloads_first() -> None:
+    """0.8 GHz are needed: of 0.6 GHz that is too late, of 2 GHz cheaper than the server's."""
+    network = replace(
+        table1.network(2, 1e-26, "offloading"), device_cpu_max_hz=np.array([0.6e9, 2e9])
+    )
+    seen = replace(
+        row(shown(1, 2), 0),
+        tasks=Tasks(np.full((1, 2), 1e6), np.full((1, 2), 1.6e9), np.full((1, 2), 2.0)),
+        channel=MrcChannel(np.full((1, 2), 1e-8), np.zeros((1, 2, 2))),
+    )
+    for debts_j in ([[0.0, 0.0]], [[9.0, 0.0]]):
+        policy = LyapunovTasks()
+        policy.reset(network, WorstCaseEmission(network), [np.random.default_rng(0)])
+        policy.overdrawn_j = np.array(debts_j)
+        assert policy.decide(seen).offload.tolist() == [[True, False]]
+
+
 def test_a_server_that_is_asked_for_too_much_gives_to_each_in_proportion() -> None:
     """24 and 36 Gcycle in 2 s, which no device has in time: 12 and 18 GHz and more, of 20."""
     network = table1.network(2, 1e-30, "offloading")
@@ -210,6 +227,37 @@ def test_what_devices_cost_alone_by_hand() -> None:
     assert search._bound_g == pytest.approx(bound.tolist(), rel=1e-12)
 
 
+def test_a_rate_that_stays_may_cost_more_than_the_budget() -> None:
+    """0.7 s of 2 s, and 3.15 J of 1; where energy is plenty, f_max and the deadline are missed alike, by sqrt(3 / 2)."""
+    one = a_slot([1.4e9, 1e9])
+    start = TaskDecision(np.zeros(2), np.zeros(2, bool), np.array([1.5e9, 6e8]), np.full(2, 5e9))
+    search: Any = Search(one, start, SimpleNamespace(), "initial", 30, 1e-3)  # type: ignore[arg-type]
+    assert search._local[0] == pytest.approx((2.15, CARBON * 3.15))
+    assert search._local[1] == pytest.approx((0.0, CARBON * 0.36), abs=0)
+    plenty = a_slot([6e9, 1e9], energy_max_j=100.0)
+    assert _best_local_hz(plenty.network, plenty.tasks) == pytest.approx([6e18**0.5, 0.5e9])
+
+
+def test_a_search_answers_with_the_best_that_it_has_seen() -> None:
+    one = a_slot([1e9, 1e9])
+    start = TaskDecision(np.zeros(2), np.zeros(2, bool), np.full(2, 7e8), np.full(2, 5e9))
+    search: Any = Search(one, start, SimpleNamespace(), "best", 30, 1e-2)  # type: ignore[arg-type]
+    power_w, nobody = np.full(2, 0.1), np.zeros(2, bool)
+    worse = search._found(nobody, Point(power_w, power_w, power_w, 0.0, 9.0), 0, True)
+    good = search._found(~nobody, Point(power_w, 1e10 * power_w, power_w, 0.0, 0.1), 0, True)
+    search._order, search._best, search._history = [], good, [1.0]
+    search._improve = lambda offloaders, enough: worse
+    assert search.run().decision.offload.all()
+    search._best = replace(worse, whole=(0.0, 99.0))
+    assert not search.run().decision.offload.any()
+
+
+def test_the_least_rate_is_asked_of_all_or_of_those_who_offload() -> None:
+    for floor, least_bps in (("all", 1e6), ("offloading", 0.0)):
+        arrays = a_slot([1e9, 1e9], rate_floor=floor).arrays()
+        assert arrays.floor_bps.tolist() == [least_bps] * 2 and arrays.rate_min_bps == 1e6
+
+
 def test_a_search_step_ends_where_it_gains_little_of_what_counts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -217,14 +265,19 @@ def test_a_search_step_ends_where_it_gains_little_of_what_counts(
     one = a_slot([1e9, 1e9])
     start = TaskDecision(np.zeros(2), np.zeros(2, bool), np.full(2, 7e8), np.full(2, 5e9))
     answer: Any = (np.ones(2), np.ones(2))
-    steps = SimpleNamespace(step=lambda *_, relaxed: asked.append(relaxed) or answer)
     asked: list[bool] = []
+
+    def step(*_: Any, relaxed: bool) -> Any:
+        asked.append(relaxed)
+        return answer
+
+    steps = SimpleNamespace(step=step)
     search: Any = Search(one, start, steps, "best", 30, 1e-2)  # type: ignore[arg-type]
     both = np.ones(2, bool)
 
     def point(violation: float, joule: float) -> Any:
         power_w = np.ones(2)
-        return improved.Point(power_w, power_w, power_w, violation, joule)
+        return Point(power_w, power_w, power_w, violation, joule)
 
     for here, there, converged, moved in (
         ((0.5, 10.0), (0.4, 11.0), False, True),
@@ -255,12 +308,12 @@ def test_a_decision_is_as_bad_as_its_worst_device_and_the_best_of_all_is_kept() 
     search._local = [(0.5, 8.0), (0.0, 1.0)]
     power_w = np.ones(2)
     only_1 = np.array([False, True])
-    worse = search._found(only_1, improved.Point(power_w, power_w, power_w, 0.2, 3.0), 0, False)
+    worse = search._found(only_1, Point(power_w, power_w, power_w, 0.2, 3.0), 0, False)
     assert worse.level == pytest.approx((0.2, CARBON * 3.0)) and worse.whole == (0.5, 8.0)
     search._keep((1,), worse)
     assert search._history == [np.inf] and search._best is worse
     search._local[0] = (0.0, 1e-9)
-    good = search._found(only_1, improved.Point(power_w, power_w, power_w, 0.0, 3.0), 0, False)
+    good = search._found(only_1, Point(power_w, power_w, power_w, 0.0, 3.0), 0, False)
     search._keep((1,), good)
     assert search._history == [pytest.approx(CARBON * 3.0)] and search._best is good
     search._keep((0,), worse)
