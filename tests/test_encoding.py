@@ -558,7 +558,7 @@ def test_all_features_of_an_unequal_network_in_loops() -> None:
         return v, k, max(k, 0.0) * min(seen.queue_bits[r, i], rate * band * 0.1)
 
     for r, i in np.ndindex(2, 4):
-        j = station[r, i]
+        j = int(station[r, i])
         if not present[r, i]:
             assert not found[r, i].any()
             continue
