@@ -285,8 +285,8 @@ def test_lookahead_s_program_spreads_over_stretches_of_several_slots() -> None:
     assert plan.sent[0] == pytest.approx([10.0, 10.0, 0.0], abs=0.1)
 
 
-def test_lookahead_s_program_counts_what_comes_and_is_late() -> None:
-    """3 bits come and are due at the end: beside those of the queue, by a radio of 1 g a bit, never before they are there."""
+def test_lookahead_s_program_sends_of_the_queue_what_has_to_leave_whatever_comes() -> None:
+    """18 bits within two slots of 10, while 3 come that are due later: 10 and 8, as the first slot is the cheapest."""
     none = np.full((2, 3), 1e-9)
     coming = np.array([[[0.0, 3.0, 3.0], [0.0, 0.0, 0.0]]])
     due = np.array([[[0.0, 0.0, 3.0], [0.0, 0.0, 0.0]]])
@@ -295,7 +295,6 @@ def test_lookahead_s_program_counts_what_comes_and_is_late() -> None:
     plan = planned(
         coming=coming, coming_due=due, sent_cost=dear, local_most=none, queue=queue, due=waits
     )
-    # 10 and 8 of the queue; 2 of what comes have the rest of slot 1, which is no one's plan of the queue.
     assert plan.sent[0] == pytest.approx([10.0, 8.0, 0.0], abs=1e-2)
 
 

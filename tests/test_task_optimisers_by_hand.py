@@ -156,13 +156,11 @@ def test_debts_and_intensity_decide_who_offloads_by_hand() -> None:
     policy.reset(network, WorstCaseEmission(network), [np.random.default_rng(0)] * 2)
     policy.overdrawn_j = np.array([[0.0], [5.0]])
     found = policy.decide(seen)
-    # The server takes as much as the device, and the radio's airtime makes it faster: only a debt pays for it.
-    local_j = 1e-27 * 1.5e9 * 0.75e9**2
+    # A cycle costs as much at the server, which has less time for it: only a debt pays for sending.
     assert found.offload.tolist() == [[False], [True]]
-    spent_j = np.array([local_j, 0.0])
-    assert policy.overdrawn_j[0, 0] == 0.0  # 0.84 of 1 J; nothing is saved up
+    # 1.5e9 cycles at 0.75 GHz take 0.84 of 1 J, and nothing is saved up; of the debt a slot's budget is paid.
+    assert policy.overdrawn_j[0, 0] == 0.0
     assert policy.overdrawn_j[1, 0] == pytest.approx(4.0, abs=0.05)
-    assert spent_j[0] < 1.0
 
 
 def test_who_is_too_slow_for_its_task_offloads_first() -> None:
@@ -301,7 +299,7 @@ def test_a_search_step_ends_where_it_gains_little_of_what_counts(
 
 
 def test_a_decision_is_as_bad_as_its_worst_device_and_the_best_of_all_is_kept() -> None:
-    """Device 0 stays: late by half, at 8 mW-hours; history is infinite until all limits hold."""
+    """Device 0 stays: late by half, at 8 g; the history is infinite until all limits hold."""
     one = a_slot([1e9, 1e9])
     start = TaskDecision(np.zeros(2), np.zeros(2, bool), np.full(2, 7e8), np.full(2, 5e9))
     search: Any = Search(one, start, SimpleNamespace(), "best", 30, 1e-2)  # type: ignore[arg-type]
