@@ -17,6 +17,7 @@ import edgesim
 from edgesim.cli import main
 from edgesim.commands.asking import DATA_KINDS
 from edgesim.experiments.data_check import KINDS, check_data
+from edgesim.experiments.forecast_check import forecast_facts
 from edgesim.scenarios.carbon_section import CarbonForecast
 from edgesim.scenarios.data.catalogue import catalogue
 from edgesim.scenarios.errors import ScenarioError
@@ -364,3 +365,21 @@ def test_a_file_that_there_is_not() -> None:
     with pytest.raises(ScenarioError, match="no such data file"):
         check_data("nix.csv", "carbon")
     assert command("check", "nix.csv", "--as", "grid").exit_code == 2
+
+
+def test_the_memory_of_errors_is_in_the_usual_step_of_the_rows() -> None:
+    """Rows half an hour apart but for one, ten minutes after the first: no step of its own, and no other step."""
+    errors, rng = np.zeros(400), np.random.default_rng(6)
+    for k in range(1, 400):
+        errors[k] = 0.9 * errors[k - 1] + rng.standard_normal()
+    minutes = np.insert(30 * np.arange(400), 1, 10)
+    times = np.datetime64("2024-01-01", "s") + minutes.astype("timedelta64[m]")
+    wrong, actual = np.insert(errors, 1, errors[0]), np.full(401, 200.0)
+    told = str(forecast_facts(actual + wrong, actual, times)["forecast becomes"])
+    centred = errors - wrong.mean()
+    # The lags' logarithms on a line through zero, up to the first below 1 / e, by hand.
+    alike = [(centred[k:] * centred[: 400 - k]).mean() / (centred**2).mean() for k in range(1, 100)]
+    logs = np.log(alike[: int(np.argmax(np.array(alike) <= np.exp(-1.0)))])
+    lags = np.arange(1.0, len(logs) + 1.0)
+    hours = -0.5 * (lags @ lags) / (lags @ logs)
+    assert f'memory = "{hours:.3g} h"' in told and f"error = {wrong.std() / 200.0:.3g}" in told

@@ -525,3 +525,115 @@ def test_of_equal_priorities_the_first_device_is_admitted_first() -> None:
         )  # fmt: skip
         assert offload.tolist() == [list(expected)]
         assert (edge_s[0] > 1.5).tolist() == list(expected)
+
+
+def test_all_features_of_an_unequal_network_in_loops() -> None:
+    """As the class describes them, device by device; one of them is away, and no two numbers are alike."""
+    encoding, seen = stream(
+        11, replications=2, devices=4, stations=3,
+        device_cpu_hz=np.array([0.5e9, 0.7e9, 0.4e9, 0.9e9]),
+        station_bandwidth_hz=np.array([20e6, 5e6, 8e6]), station_cpu_hz=np.array([50e9, 10e9, 20e9]),
+        noise_w=np.array([1e-14, 2e-14, 5e-14]),
+    )  # fmt: skip
+    station = np.array([[1, 1, 2, 0], [2, 1, 1, 2]])
+    present = np.array([[True] * 4, [True, True, False, True]])
+    rng = np.random.default_rng(3)
+    seen = replace(
+        seen, cells=Cells(station, 3, present), power_max_w=rng.uniform(0.1, 0.4, (2, 4)),
+        queue_bits=rng.uniform(1e6, 9e6, (2, 4)), age_s=rng.uniform(0.0, 1.0, (2, 4)),
+        perturbation_bits=rng.uniform(1e5, 9e6, (2, 4)), energy_per_bit_j=np.array([1e-8, 4e-8]),
+        station_queue_bits=np.array([[1e6, 2e6, 3e6], [4e6, 5e5, 6e6]]),
+        channel_gain=10.0 ** rng.uniform(-11.0, -7.0, (2, 4, 3)),
+    )  # fmt: skip
+    found, network = encoding.features(seen), encoding.network
+    q = 0.625e9 * 1e-3
+    gain, full_w = seen.channel_gain, seen.power_max_w
+
+    def worth(r: int, i: int) -> tuple[float, float, float]:
+        """v_i, k_i and u_i."""
+        j, band = station[r, i], network.station_bandwidth_hz[station[r, i]]
+        v = 1e13 * seen.energy_per_bit_j[r] + seen.queue_bits[r, i] - seen.perturbation_bits[r, i]
+        k = v - seen.station_queue_bits[r, j]
+        rate = np.log2(1.0 + full_w[r, i] * gain[r, i, j] / network.noise_w[j])
+        return v, k, max(k, 0.0) * min(seen.queue_bits[r, i], rate * band * 0.1)
+
+    for r, i in np.ndindex(2, 4):
+        j = int(station[r, i])
+        if not present[r, i]:
+            assert not found[r, i].any()
+            continue
+        v, k, u = worth(r, i)
+        cell = [n for n in range(4) if station[r, n] == j]
+        here = [n for n in cell if present[r, n]]
+        noise = network.noise_w[j]
+        crossed = [b for b in (1, 2) if j > 0 and b != j]
+        disturbs = max(
+            (full_w[r, i] * gain[r, i, b] / network.noise_w[b] for b in crossed), default=0.0
+        )
+        heard = sum(
+            full_w[r, n] * gain[r, n, j] for n in range(4) if j > 0 and station[r, n] not in (0, j)
+        )
+        best = {
+            b: max([worth(r, n)[2] for n in range(4) if station[r, n] == b], default=0.0)
+            for b in range(3)
+        }
+        least = 1e-6 * q**2
+        rival = max([best[b] for b in crossed], default=0.0)
+        bits = {
+            1: seen.queue_bits[r, i], 2: v, 3: k, 4: seen.station_queue_bits[r, j],
+            5: 1e13 * seen.energy_per_bit_j[r], 6: seen.perturbation_bits[r, i],
+            11: network.station_cpu_hz[j] * 1e-3, 13: network.device_cpu_hz[i] * 1e-3,
+            14: seen.arrived_bits[r, i], 15: seen.departed_bits[r, i],
+        }  # fmt: skip
+        expected = {n: np.sign(x) * np.log(1.0 + abs(x) / q) / 2.0 for n, x in bits.items()} | {
+            0: (np.log10(full_w[r, i] * gain[r, i, j] / noise) - 5.0) / 2.5,
+            7: (np.log10(1.0 + disturbs) - 5.0) / 2.5, 8: (np.log10(1.0 + heard / noise) - 5.0) / 2.5,
+            9: np.log(len(here)) / 2.0, 10: np.log(1.0 + sum(worth(r, n)[1] > 0 for n in here)) / 2.0,
+            12: np.log10(network.station_bandwidth_hz[j] / 10e6),
+            16: np.log(1.0 + seen.age_s[r, i] / 0.1) / 2.0,
+            17: np.log(max(u, least) / max(best[j], least)) if u > 0.0 else -5.0,
+            18: np.log(max(best[j], least) / max(rival, least)),
+        }  # fmt: skip
+        cut = [max(-5.0, min(5.0, expected[n])) for n in range(19)]
+        assert found[r, i] == pytest.approx(cut, abs=2e-6)
+
+
+def test_all_features_of_unequal_tasks_in_loops() -> None:
+    network = replace(
+        table1.network(3, 3e-28), device_power_max_w=np.array([0.1, 0.2, 0.3]),
+        device_cpu_max_hz=np.array([1e9, 2e9, 3e9]), theta_device=np.array([1e-27, 2e-27, 4e-27]),
+    )  # fmt: skip
+    rng = np.random.default_rng(5)
+    present = np.array([[True] * 3, [True, False, True]])
+    cross = rng.uniform(1e-12, 1e-11, (2, 3, 3)) * (1.0 - np.eye(3))
+    seen = TaskObservation(
+        slot=0, time_s=0.0, tasks=Tasks(*rng.uniform((1e6,), (2e6,), (3, 2, 3))),
+        channel=MrcChannel(rng.uniform(1e-11, 1e-10, (2, 3)), cross),
+        carbon_g_per_j=np.array([[5e-5], [9e-5]]), position_m=np.zeros((2, 3, 2)),
+        last_emission_g=rng.uniform(1e-6, 1e-5, (2, 3)), age_s=rng.uniform(0.0, 9.0, (2, 3)),
+        present=present,
+    )  # fmt: skip
+    seen.tasks.cycles[:] *= 1e3
+    seen.tasks.deadline_s[:] = rng.uniform(1.0, 3.0, (2, 3))
+    found = TaskEncoding(WorstCaseEmission(network)).features(seen)
+    noise, full_w = network.noise_w, network.device_power_max_w
+    for r, m in np.ndindex(2, 3):
+        if not present[r, m]:
+            assert not found[r, m].any()
+            continue
+        gain, time_s = seen.channel.gain[r], seen.tasks.deadline_s[r]
+        pace = seen.tasks.cycles[r] / time_s
+        spent = network.theta_device * seen.tasks.cycles[r] * pace**2
+        order = sorted(range(3), key=lambda n, e=spent: -e[n])  # type: ignore[misc]
+        common = [2.0 * (1.0 if n == m else cross[r, m, n] / gain[n]) for n in order]
+        expected = [
+            (np.log10(gain[m] * full_w[m] / noise) - 4.0) / 2.0,
+            np.log10(1.0 + sum(cross[r, m, n] * full_w[n] for n in range(3)) / noise) / 2.0,
+            np.log10(1.0 + sum(cross[r, n, m] for n in range(3)) * full_w[m] / noise) / 2.0,
+            2.0 * np.log10(seen.tasks.bits[r, m] / (time_s[m] * network.bandwidth_hz)),
+            5.0 * (np.log10(pace[m] / network.device_cpu_max_hz[m]) + 0.5),
+            5.0 * np.log10(spent[m]), 5.0 * np.log10(3e-28 * seen.tasks.cycles[r, m] * pace[m] ** 2),
+            1.0 + np.log10(seen.last_emission_g[r, m] / seen.carbon_g_per_j[r, 0]),
+            np.log(1.0 + seen.age_s[r, m] / time_s[m]) / 2.0, *common, 0.0, 0.0, 0.0,
+        ]  # fmt: skip
+        assert found[r, m] == pytest.approx([max(-5.0, min(5.0, x)) for x in expected], abs=1e-5)

@@ -1,5 +1,6 @@
 """What a training is scored by: figures by hand, and the runs behind them against the program's own."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from conftest import SMALL, simulate
 
 from edgesim.experiments import evaluation
 from edgesim.experiments.evaluation import Evaluation, Evaluator, waste
-from edgesim.policies.local import Local
+from edgesim.policies.local import Local, LocalTasks
 from edgesim.policies.registry import make_policy
 from edgesim.scenarios.loading import load_scenario, parse_scenario
 
@@ -35,16 +36,17 @@ def test_the_gap_is_that_from_local_execution_to_p2_in_each_slot(
     ours = {
         "objective": [[cost - 1.0, cost], [cost, cost + 1.0]],
         "queue_bits": [[[1e6, 2e6]], [[4e6, 5e6]]],
-        "local_energy_j": [[[1.0, 0.5]], [[0.5, 1.0]]],
-        "offload_energy_j": [[[0.5, 1.0]], [[1.0, 2.5]]],
-        "local_bits": [[[3e8, 7e8]], [[5e8, 5e8]]],
-        "offloaded_bits": [[[0.0, 5e8]], [[0.0, 0.0]]],
+        # Two slots of one device: of all bits together, not the mean of the slots' ratios.
+        "local_energy_j": [[[1.0], [0.5]], [[0.5], [1.0]]],
+        "offload_energy_j": [[[0.5], [1.0]], [[1.0], [2.5]]],
+        "local_bits": [[[3e8], [7e8]], [[5e8], [5e8]]],
+        "offloaded_bits": [[[0.0], [5e8]], [[0.0], [0.0]]],
         "scaled": [[0, 3], [0, 0]],
     }
     bits = {"local_bits": [[[1e9]], [[1e9]]], "offloaded_bits": [[[0.0]], [[0.0]]]}
     none = {"offload_energy_j": [[[0.0]], [[0.0]]]}
     references = {
-        "lyapunov": {"objective": [[-8.0]], "local_energy_j": [[[1.0]], [[2.5]]], **bits, **none},
+        "lyapunov": {"objective": [[-8.0]], "local_energy_j": [[[2.5]], [[1.0]]], **bits, **none},
         "local": {"objective": [[-2.0]], "local_energy_j": [[[4.0]], [[7.0]]], **bits, **none},
     }
     found = evaluated("iiot_20dev", references | {"ours": ours}, monkeypatch)
@@ -57,8 +59,8 @@ def test_the_gap_is_that_from_local_execution_to_p2_in_each_slot(
         "energy_per_bit_nj": 3.5,  # 3 J over 1.5 Gbit, and 5 over 1
         "lyapunov_energy_per_bit_nj": 1.75,
         "local_energy_per_bit_nj": 5.5,
-        # Of 1 and 2.5 more, and of 2 less twice; t of one degree of freedom is 12.7062.
-        "above_lyapunov_energy_per_bit_nj": 1.75 - 12.7062 * 0.75,
+        # Of 0.5 less and 4 more, and of 2 less twice; t of one degree of freedom is 12.7062.
+        "above_lyapunov_energy_per_bit_nj": 1.75 - 12.7062 * 2.25,
         "above_local_energy_per_bit_nj": -2.0,
         "queue_mbit": 3.0,
         "feasible": 0.75,
@@ -197,3 +199,24 @@ def test_policies_are_run_on_the_scenarios_seeds_without_the_first_quarter(
     assert (
         found.figures["local_system_cost"] == found.score != found.figures["lyapunov_system_cost"]
     )
+
+
+def test_of_the_task_problem_all_slots_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation, "SHAPES", {"worst-case-emission": (2, 4)})
+    monkeypatch.setattr(evaluation, "REFERENCES", {"worst-case-emission": ("local",)})
+    found = Evaluator(load_scenario("carbon_6ue"))._run(LocalTasks())
+    assert found["worst_emission_mg"].shape == (2, 4) and found["energy_j"].shape == (2, 4, 6)
+
+
+def test_an_evaluation_takes_what_a_warm_run_takes_and_more_for_each_slot(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """10 s for a slot that compiles, 2 s for one that does not, 12 s for 21; of 400 there are 399 more."""
+    times = iter([0.0, 10.0, 10.0, 12.0, 12.0, 24.0])
+    monkeypatch.setattr(evaluation, "time", SimpleNamespace(monotonic=lambda: next(times)))
+    asked = list[int]()
+    one: Any = Evaluator.__new__(Evaluator)
+    one._scenario = SimpleNamespace(run=SimpleNamespace(slots=400))
+    one._run = lambda policy, count: asked.append(count)
+    assert one.seconds(None) == pytest.approx(2.0 + 0.5 * 399)
+    assert asked == [1, 1, 21]

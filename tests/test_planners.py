@@ -257,13 +257,13 @@ def test_a_station_is_shared_by_bits_and_its_cpu_by_their_roots() -> None:
 def test_clairvoyant_sends_what_presses_and_its_cpu_cannot_do(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Of 5 Gbit that press 1 is planned, and a CPU does 4.5 in a slot."""
+    """Of 5 Gbit that press 1.2 are planned, 0.2 by radio, and a CPU does 4.5 in a slot."""
     seen: list[Any] = []
     observing(seen, *ENDING, "policy.name=local", "run.slots=1", toml=SMALL)
     one = replace(seen[0][0], pressing_bits=np.full((1, 3), 5e9))
     policy: Any = Clairvoyant()
     policy._network = prepare(parse_scenario(SMALL, "test", ENDING)).blueprint.network
-    policy._local, policy._sent = np.full((1, 1, 3), 1e9), np.zeros((1, 1, 3))
+    policy._local, policy._sent = np.full((1, 1, 3), 1e9), np.full((1, 1, 3), 2e8)
     policy._bound_mg = policy._gap = np.zeros(1)
     monkeypatch.setattr(clairvoyant, "most_sent_bits", lambda *_: np.full((1, 3), 1e12))
     monkeypatch.setattr(
@@ -272,6 +272,11 @@ def test_clairvoyant_sends_what_presses_and_its_cpu_cannot_do(
     local, sent = policy.decide(one)
     assert local == pytest.approx(np.full((1, 3), 4.5e9)) and sent == pytest.approx(
         np.full((1, 3), 5e8)
+    )
+    one.pressing_bits[:] = 1.2e9
+    local, sent = policy.decide(one)
+    assert local == pytest.approx(np.full((1, 3), 1e9)) and sent == pytest.approx(
+        np.full((1, 3), 2e8)
     )
 
 

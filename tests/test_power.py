@@ -512,6 +512,8 @@ def test_idle_power_makes_consolidation_pay_and_none_does_not(penalty: str) -> N
         (True, 1.0, 0.0, False),
         (False, 3.0, 2.0, False),
         (False, 1.0, 2.0, True),
+        (True, 2.0, 0.0, True),  # nothing saved: awake
+        (False, 2.0, 2.0, True),
     ],
 )
 def test_a_wake_up_has_to_pay_before_a_station_sleeps_and_before_it_wakes(

@@ -1289,3 +1289,16 @@ def test_shares_are_drawn_where_they_are_not_whole() -> None:
     parts = [share(100.0), share(99.0)]
     assert with_shares(values, parts) == [values, parts]
     json.dumps([share(99.0).percent])
+
+
+def test_where_all_limits_are_kept_they_are_kept_in_all_instances() -> None:
+    """A share in per cent, by each question of each figure."""
+    asked = 0
+    for figure in FIGURES.values():
+        for question in figure.questions:
+            if question.unit != "%" or "keep all limits" not in question.asks:
+                continue
+            results, asked = alike(figure), asked + 1
+            for _, one in answers(question, results):
+                assert one.interval[0] == pytest.approx(100.0), (figure.id, question.asks)
+    assert asked >= 3

@@ -355,6 +355,26 @@ def test_equal_rates_are_the_slowest_ones() -> None:
         np.testing.assert_array_equal(with_equal_cpus(network, asked).device_cpu_hz, [found] * 4)
 
 
+@pytest.mark.parametrize("asked", [None, 0.25e9])
+def test_equal_rates_are_the_radio_s_optimum_beside_them(asked: float | None) -> None:
+    """CPUs at the common speed and shares of F_j in equal parts, whatever else: `lyapunov` with the radio alone."""
+    problem, seen = states(6, 4, 3, "total")
+    network = replace(problem.network, device_cpu_hz=np.array([0.5e9, 0.3e9, 0.9e9, 0.4e9]))
+    common = replace(network, device_cpu_hz=np.full(4, asked or 0.3e9))
+    answer = decided(EqualRates(asked), (replace(problem, network=network), seen))
+    radio = decided(Lyapunov(["radio"]), (replace(problem, network=common), seen))
+    for name in ("power_w", "bandwidth_hz", "local_cpu_hz", "edge_cpu_hz", "served_bits"):
+        np.testing.assert_array_equal(getattr(answer, name), getattr(radio, name))
+    np.testing.assert_allclose(
+        answer.local_cpu_hz, np.minimum(asked or 0.3e9, seen.queue_bits * 1e3), rtol=1e-12
+    )
+    sends, cells = answer.power_w > 0.0, seen.cells
+    members = cells.at_station(cells.members.astype(float))
+    share = np.array([50e9, 10e9, 10e9])[cells.station] / members
+    np.testing.assert_allclose(answer.edge_cpu_hz[sends], share[sends], rtol=1e-12)
+    assert sends.any()
+
+
 def test_simple_policies_by_hand() -> None:
     """Devices 0 and 1 at the MBS, 2 at an SBS; 0.1 s at 100 cycles/bit."""
     state = states(

@@ -122,6 +122,10 @@ def test_a_policy_that_is_trained_already_is_not_trained(
             "an empty range",
         ),
         (
+            {"search": {"trials": 2, "space": {"policy": {"updates": {"low": 3, "high": 3}}}}},
+            "an empty range",
+        ),
+        (
             {
                 "search": {
                     "trials": 2,

@@ -352,6 +352,25 @@ def test_an_equal_rate_is_cut_to_the_range_of_each_cpu(
     assert not decision.offload.any() and decision.local_cpu_hz.tolist() == [rates]
 
 
+@pytest.mark.parametrize("rate_min_bps", [0.0, 1e3])
+@pytest.mark.parametrize("power", [None, 0.05])
+def test_equal_powers_are_cut_to_each_radio_s_and_silent_without_a_floor(
+    rate_min_bps: float, power: float | None
+) -> None:
+    """A task too long for its CPU is sent; of who stays only a floor above zero asks for power."""
+    network = replace(
+        table1.network(3), rate_floor="all", rate_min_bps=rate_min_bps,
+        device_power_max_w=np.array([0.02, 0.03, 0.2]),
+    )  # fmt: skip
+    tasks = Tasks(np.full((1, 3), 1e5), np.array([[1e6, 9e9, 1e6]]), np.full((1, 3), 2.0))
+    channel = MrcChannel(np.full((1, 3), 1e-9), np.zeros((1, 3, 3)))
+    policy = EqualRatesEqualPowerTasks(power=power, edge_cpu=9e9)
+    decision = decided(policy, network, observed(tasks, channel))
+    assert decision.offload.tolist() == [[False, True, False]]
+    stays = float(rate_min_bps > 0.0)
+    assert decision.power_w.tolist() == [[0.02 * stays, 0.03, (power or 0.2) * stays]]
+
+
 # Lyapunov
 
 

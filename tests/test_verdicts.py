@@ -81,14 +81,34 @@ def test_what_is_told_of_a_comparison() -> None:
     assert not one.algebra
     (same,) = judged(POSITIVE, {"": [Check("", np.full(12, 2.0))]})[""]
     assert same.algebra and same.interval == (2.0, 2.0, 2.0)
+    for spread, is_algebra in ((4e-7, True), (2e-6, False)):
+        little = 2.0 + spread * np.resize([1.0, -1.0], 12)
+        (one,) = judged(POSITIVE, {"": [Check("", little)]})[""]
+        assert (one.algebra, one.outcome) == (is_algebra, "holds")
+
+
+def test_all_with_enough_seeds_are_corrected_together() -> None:
+    """Ten seeds are enough; nine are not, and no comparison to be corrected for."""
+    checks = {str(n): [Check("", normal(3.0, n, seed=n))] for n in (10, 11, 9)}
+    found = judged(POSITIVE, checks)
+    assert sorted(found[n][0].divisor for n in ("10", "11")) == [1, 2]
+    assert (found["9"][0].divisor, found["9"][0].outcome) == (1, "undecided")
+
+
+def test_what_is_at_the_end_of_the_range_is_on_neither_side_of_it() -> None:
+    """Three zeros and seven above: as likely as at most three heads of ten coins, twice."""
+    sample = np.array([0.0] * 3 + [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0])
+    assert MEDIAN.p_value(sample) == pytest.approx(2.0 * (1 + 10 + 45 + 120) / 1024.0)
+    assert Rule("median", high=0.0).p_value(-sample) == pytest.approx(2.0 * 176 / 1024.0)
 
 
 def test_decisions_that_break_limits_do_not_hold_whatever_they_emit() -> None:
     """Reversed they may be: what emits more and breaks limits is no better."""
-    for kept, expected in ((0.4, "infeasible"), (0.6, "holds")):
+    for kept, expected in ((0.4, "infeasible"), (0.49, "infeasible"), (0.5, "holds")):
         shares = np.full(20, kept)
         assert outcome(POSITIVE, normal(3.0), shares) == expected
         assert outcome(POSITIVE, normal(-3.0), shares) == "reversed"
+    assert Check("", normal(3.0), np.full(20, math.nan)).share_kept == 0.0
     # Instances that do not count are left out of the share.
     assert outcome(POSITIVE, normal(3.0), np.array([1.0] * 4 + [math.nan] * 16)) == "holds"
 
@@ -271,10 +291,11 @@ def test_conditions_that_nearly_repeat_each_other_are_one() -> None:
         "same": [Check("a", nearly)],
         "other": [Check("a", other)],
         "unknown": [Check("a", unknown)],
+        "two per cent more": [Check("a", 1.02 * sample)],
         "renamed": [Check("b", sample)],
     }
     kept, repeats = distinct(checks)
-    assert list(kept) == ["one", "other", "unknown", "renamed"]
+    assert list(kept) == ["one", "other", "unknown", "two per cent more", "renamed"]
     assert repeats == {"one": ["same"]}
     nothing: Checks = {str(k): [Check("a", np.full(40, math.nan))] for k in range(3)}
     assert distinct(nothing)[1] == {"0": ["1", "2"]}
