@@ -1,6 +1,7 @@
 """SAC against Stable-Baselines3's, its density against torch's and an integral, and its temperature."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,13 @@ from test_ddpg import (
 )
 from torch import Tensor, distributions, nn
 
+from edgesim.policies.learning.checkpoint import FORMAT, check_alike, read, write
 from edgesim.policies.learning.replay_buffer import Batch
 from edgesim.policies.learning.sac import GaussianActor, Sac, SacLearner
 from edgesim.policies.learning.trainable import NetworkKind
+from edgesim.policies.registry import make_policy
+from edgesim.scenarios.loading import load_scenario
+from edgesim.simulator.build import blueprint
 
 
 def blank(config: Sac) -> SacLearner:
@@ -266,3 +271,55 @@ def test_the_temperature_moves_towards_the_entropy_that_is_aimed_at(
     assert sign * (target - told[0]["entropy"] / (DEVICES * ACTIONS)) > 0.0
     steps = np.diff([one["temperature"] for one in told])
     assert told[0]["temperature"] == 1.0 and (sign * steps > 0.0).all()
+
+
+def test_files_that_are_damaged_or_of_others_are_refused(tmp_path: Path) -> None:
+    def policy(name: str) -> tuple[Any, Any]:
+        keys = ["policy.hidden=[8]", f'policy.checkpoint="{tmp_path / "one.pt"}"']
+        scenario = load_scenario("carbon_6ue", keys, policy=name)
+        return make_policy(scenario), blueprint(scenario).problem
+
+    def refused(name: str, saved: dict[str, Any]) -> str:
+        write(tmp_path / "one.pt", saved)
+        one, problem = policy(name)
+        with pytest.raises(ValueError) as error:
+            one.load(problem)
+        return str(error.value)
+
+    sac, problem = policy("sac")
+    sac.init_random(problem, 1)
+    sac.save(tmp_path / "one.pt", problem, "none")
+    good = read(tmp_path / "one.pt", FORMAT)
+    assert 'policy = "sac", the scenario "ddpg"' in refused("ddpg", good)
+    assert 'policy = "ddpg", the scenario "sac"' in refused("sac", good | {"policy": "ddpg"})
+    actor = good["actor"]
+    name, last = list(actor.items())[-1]
+    # The bias of a layer that has no deviations, as other actors' have.
+    half = actor | {name: last[: len(last) // 2]}
+    assert "one.pt: the checkpoint is damaged" in refused("sac", good | {"actor": half})
+    nothing = actor | {name: torch.full_like(last, torch.nan)}
+    assert "has no numbers" in refused("sac", good | {"actor": nothing})
+    fewer = {one: weight for one, weight in actor.items() if one != name}
+    assert "the checkpoint is damaged" in refused("sac", good | {"actor": fewer})
+    head = good["architecture"] | {"head": "paper"}
+    assert "the checkpoint is damaged" in refused("sac", good | {"architecture": head})
+    (tmp_path / "one.pt").write_bytes((tmp_path / "one.pt").read_bytes()[:500])
+    one, problem = policy("sac")
+    with pytest.raises(ValueError, match="is not a checkpoint"):
+        one.load(problem)
+
+
+def test_a_training_keeps_its_temperature_and_refuses_another_form_of_it() -> None:
+    learner = blank(Sac(hidden=[8]))
+    learner.update(batches(4, torch.float32)[0])
+    state, fresh = learner.state_dict(), blank(Sac(hidden=[8])).state_dict()
+    kept = state["agent"]["temperature"]["log"]
+    assert kept == learner.temperature.log and kept != fresh["agent"]["temperature"]["log"]
+    again = blank(Sac(hidden=[8]))
+    check_alike(state, fresh)
+    again.load_state_dict(state)
+    assert again.temperature.log == kept
+    for bad in (torch.zeros(2), torch.tensor(torch.nan), 0.0):
+        state["agent"]["temperature"]["log"] = bad
+        with pytest.raises(ValueError, match="temperature"):
+            check_alike(state, fresh)
