@@ -192,13 +192,14 @@ class Sac(OffPolicy):
 
     Attributes:
         rate: learning rate of actor, critics and temperature.
-        temperature: alpha at the start, what a nat of entropy is worth in (learned) reward.
+        temperature: alpha at the start, what a nat of entropy is worth in (learned) reward; uniform actions of
+            20 devices have some 50 nats.
         target_entropy: that the temperature keeps the policy at, in nats for each action number of a device
             that is present; -1 is the papers' minus the number of action numbers. Uniform ones have ln 2.
     """
 
     rate: Positive = 3e-4
-    temperature: Positive = 1.0
+    temperature: Positive = 0.01
     target_entropy: float = -1.0
     batch: Count = 256
     soft_update: Share = 5e-3
