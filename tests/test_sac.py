@@ -123,7 +123,13 @@ def test_an_update_is_that_of_stable_baselines(monkeypatch: pytest.MonkeyPatch) 
         noises[:] = drawn
         theirs.train(gradient_steps=1, batch_size=BATCH)
         noises[:] = drawn
-        ours.update(batch)
+        told, their_told = ours.update(batch), theirs.logger.name_to_value
+        for name, their_name in (
+            ("critic_loss", "critic_loss"),
+            ("actor_loss", "actor_loss"),
+            ("temperature", "ent_coef"),
+        ):
+            assert told[name] == pytest.approx(their_told[f"train/{their_name}"], rel=1e-6)
     assert difference(ours.actor, as_ours(theirs.actor)) < 1e-8
     assert difference(ours.critic, theirs.critic) < 1e-8
     assert difference(ours.target_critic, theirs.critic_target) < 1e-8

@@ -163,10 +163,10 @@ class SacLearner(OffPolicyLearner["Sac"]):
             chosen, log_pi = self.actor.sample(s, self._drawn(len(s)))
             actor_loss = (alpha * log_pi - self.critic(s, chosen).amin(dim=0)).mean()
             descend(self.actor_optimiser, actor_loss)
-        # 12: Adjust the temperature by J(alpha), whose slope along ln(alpha) the authors' program follows.
+        # 12: Adjust the temperature by J(alpha); as in the authors' program, with ln(alpha) for the factor alpha.
         aimed = config.target_entropy * a.shape[2] * is_present(s).sum(dim=1)
-        temperature_loss = -(self.temperature.log * (log_pi.detach() + aimed)).mean()
-        descend(self.temperature_optimiser, temperature_loss)
+        self.temperature.log.grad = -(log_pi.detach() + aimed).mean()
+        self.temperature_optimiser.step()
         # 13: Update target network weights.
         self.update_targets()
         entropy = -log_pi.mean()
