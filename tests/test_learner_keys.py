@@ -126,7 +126,7 @@ CASES: dict[str, dict[str, tuple[dict[str, Any], str]]] = {
         **ABOUT_REPLAY,
         "rate": ({"rate": 2e-2}, "weights"),
         "temperature": ({"temperature": 0.5}, "weights"),
-        "target_entropy": ({"target_entropy": 1.0}, "weights"),
+        "target_entropy": ({"target_entropy": 0.69}, "weights"),
     },
     "aac": {
         **ABOUT_ALL,

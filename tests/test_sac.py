@@ -26,6 +26,7 @@ from edgesim.policies.learning.replay_buffer import Batch
 from edgesim.policies.learning.sac import GaussianActor, Sac, SacLearner
 from edgesim.policies.learning.trainable import NetworkKind
 from edgesim.policies.registry import make_policy
+from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.loading import load_scenario
 from edgesim.simulator.build import blueprint
 
@@ -313,6 +314,13 @@ def test_files_that_are_damaged_or_of_others_are_refused(tmp_path: Path) -> None
     one, problem = policy("sac")
     with pytest.raises(ValueError, match="is not a checkpoint"):
         one.load(problem)
+
+
+def test_more_entropy_than_there_is_cannot_be_aimed_at() -> None:
+    """The temperature would grow for ever."""
+    keys = ["policy.target_entropy=0.7"]
+    with pytest.raises(ScenarioError, match=r"target_entropy.*0\.7.*0\.69"):
+        make_policy(load_scenario("carbon_6ue", keys, policy="sac"))
 
 
 def test_a_training_keeps_its_temperature_and_refuses_another_form_of_it() -> None:

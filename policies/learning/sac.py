@@ -22,9 +22,11 @@ numbers: its values lie on a plane, where they have no density.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -195,12 +197,12 @@ class Sac(OffPolicy):
         temperature: alpha at the start, what a nat of entropy is worth in (learned) reward; uniform actions of
             20 devices have some 50 nats.
         target_entropy: that the temperature keeps the policy at, in nats for each action number of a device
-            that is present; -1 is the papers' minus the number of action numbers. Uniform ones have ln 2.
+            that is present; -1 is the papers' minus the number of action numbers. Uniform ones have ln 2 = 0.693, the most there is.
     """
 
     rate: Positive = 3e-4
     temperature: Positive = 0.01
-    target_entropy: float = -1.0
+    target_entropy: Annotated[float, Field(le=0.69)] = -1.0
     batch: Count = 256
     soft_update: Share = 5e-3
 
