@@ -64,7 +64,7 @@ def test_an_update_is_that_of_stable_baselines(monkeypatch: pytest.MonkeyPatch) 
     from stable_baselines3.common.logger import Logger
     from stable_baselines3.common.type_aliases import ReplayBufferSamples
 
-    config = Sac(network="flat", hidden=HIDDEN, temperature=0.5, rate=1e-3)
+    config = Sac(network="flat", hidden=HIDDEN, temperature=0.5, rate=1e-3, discount=0.9)
     theirs = SAC(
         "MlpPolicy",
         Blank(),
@@ -314,6 +314,12 @@ def test_files_that_are_damaged_or_of_others_are_refused(tmp_path: Path) -> None
     one, problem = policy("sac")
     with pytest.raises(ValueError, match="is not a checkpoint"):
         one.load(problem)
+
+
+def test_all_learn_at_one_rate() -> None:
+    learner = blank(Sac(hidden=[8], rate=2e-3))
+    rates = [getattr(learner, name).param_groups[0]["lr"] for name in learner.optimisers]
+    assert rates == [2e-3] * 3
 
 
 def test_more_entropy_than_there_is_cannot_be_aimed_at() -> None:
