@@ -75,7 +75,12 @@ def measure() -> Iterator[Row]:
 
 def training() -> Iterator[Row]:
     torch.set_num_threads(1)
-    for name, batch, target in (("DDPG", 64, 1.3), ("DDPG", 128, None), ("SAC", 256, 1.3)):
+    for name, batch, target in (
+        ("DDPG", 64, 1.3),
+        ("DDPG", 128, None),
+        ("SAC", 64, 1.3),
+        ("SAC", 256, None),
+    ):
         own, other = ours(name, batch), theirs(name, batch)
 
         def learn(other: Any = other) -> None:
