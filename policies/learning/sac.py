@@ -132,7 +132,7 @@ class SacLearner(OffPolicyLearner["Sac"]):
     _noise: OwnNoise
 
     def init_networks(self, devices: int, features: int, actions: int) -> None:
-        """Lines 1 and 2."""
+        """Input and line 1."""
         config = self.config
         shape, sizes = config.architecture, (devices, features, actions)
         # Input: theta_1, theta_2, phi.
