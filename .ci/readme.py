@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-LEARNING = re.compile(r"edgesim train|--policy (aac|dqn|ddpg)\b")
+LEARNING = re.compile(r"edgesim train|--policy (aac|dqn|ddpg|sac)\b")
 
 
 def main(root: Path) -> None:

@@ -5,7 +5,7 @@ own, and a thousand devices with 50 times its bandwidth and CPU and Poisson task
 through device and station queues, with radio, energy, the Lyapunov policy and a trace. Theirs is as many sources and four queues with a server each, loaded to 0.8, and
 nothing else. In Ciw a station's sources are one, as it has no cheaper way to have them.
 
-Training: DDPG with the same networks, batches and a trivial environment.
+Training: DDPG and SAC with the same networks, batches and a trivial environment.
 """
 
 import heapq
@@ -21,7 +21,9 @@ import numpy as np
 import simpy
 import torch
 
-from edgesim.policies.learning.ddpg import Ddpg, DdpgLearner
+from edgesim.policies.learning.ddpg import Ddpg
+from edgesim.policies.learning.off_policy import OffPolicy
+from edgesim.policies.learning.sac import Sac
 
 from .measure import Row, end_to_end, rounds, scenario
 
@@ -73,14 +75,19 @@ def measure() -> Iterator[Row]:
 
 def training() -> Iterator[Row]:
     torch.set_num_threads(1)
-    for batch, target in ((64, 1.3), (128, None)):
-        own, other = ours(batch), theirs(batch)
+    for name, batch, target in (
+        ("DDPG", 64, 1.3),
+        ("DDPG", 128, None),
+        ("SAC", 64, 1.3),
+        ("SAC", 256, None),
+    ):
+        own, other = ours(name, batch), theirs(name, batch)
 
         def learn(other: Any = other) -> None:
             other.learn(STEPS, reset_num_timesteps=False)
 
         seconds = rounds(own.advance, learn)
-        what = f"DDPG, one replica, batch {batch}"
+        what = f"{name}, one replica, batch {batch}"
         yield Row(what, STEPS / float(np.median(seconds[:, 0])), "steps/CPU-s")
         ratio = float(np.median(seconds[:, 1] / seconds[:, 0]))
         yield Row(f"{what}, over Stable-Baselines3", ratio, "x", at_least=target)
@@ -187,32 +194,35 @@ class TrivialVector:
         return state[None], np.array([reward]), None, None, {}
 
 
-def ours(batch: int) -> DdpgLearner:
-    """With the paper's networks and defaults."""
-    config = Ddpg(network="flat", batch=batch, warmup=batch, episode_slots=STEPS)
-    learner = DdpgLearner(config, TrivialVector, seed=1)
+def ours(name: str, batch: int) -> Any:
+    """With the papers' networks and defaults."""
+    cls: type[OffPolicy] = Ddpg if name == "DDPG" else Sac
+    config = cls(network="flat", batch=batch, warmup=batch, episode_slots=STEPS)
+    learner = config.learner(TrivialVector, seed=1)
     learner.advance()
     return learner
 
 
-def theirs(batch: int) -> Any:
+def theirs(name: str, batch: int) -> Any:
     """The same."""
-    from stable_baselines3 import DDPG
+    from stable_baselines3 import DDPG, SAC
     from stable_baselines3.common.noise import OrnsteinUhlenbeckActionNoise
 
-    zero = np.zeros((DEVICES, ACTIONS))
-    model = DDPG(
-        "MlpPolicy",
-        Trivial(),
-        learning_rate=1e-4,
-        buffer_size=100_000,
-        learning_starts=batch,
-        batch_size=batch,
-        tau=1e-3,
-        action_noise=OrnsteinUhlenbeckActionNoise(zero, zero + 0.2, dt=1.0),
-        policy_kwargs={"net_arch": [512, 256, 128]},
-        device="cpu",
-        seed=1,
-    )
+    common: dict[str, Any] = {
+        "buffer_size": 100_000,
+        "learning_starts": batch,
+        "batch_size": batch,
+        "device": "cpu",
+        "seed": 1,
+    }
+    model: DDPG | SAC
+    if name == "SAC":
+        common |= {"policy_kwargs": {"net_arch": [256, 256]}, "ent_coef": "auto_0.01"}
+        model = SAC("MlpPolicy", Trivial(), learning_rate=3e-4, tau=5e-3, **common)
+    else:
+        zero = np.zeros((DEVICES, ACTIONS))
+        common |= {"policy_kwargs": {"net_arch": [512, 256, 128]}}
+        common |= {"action_noise": OrnsteinUhlenbeckActionNoise(zero, zero + 0.2, dt=1.0)}
+        model = DDPG("MlpPolicy", Trivial(), learning_rate=1e-4, tau=1e-3, **common)
     model.learn(STEPS)
     return model

@@ -31,7 +31,7 @@ def export_minari(trace: str | Path, dataset_id: str, *, trust: bool = False) ->
     """Write the runs of a trace as a data set of Minari's, an episode for each replication.
 
     They are simulated anew, in the environment of docs/environments.md. The actions are the policy's own,
-    if its decisions are made from actions, as those of `ddpg`, `aac`, `dqn` and `agent` are. Of any
+    if its decisions are made from actions, as those of `ddpg`, `aac`, `dqn`, `sac` and `agent` are. Of any
     other they are those that stand for its decisions, or near ones, and what the data set holds is
     what came of them: `action_difference` in its metadata says how near.
 

@@ -21,6 +21,7 @@ POLICIES = {
         "ddpg": f"{__package__}.learning.ddpg:Ddpg",
         "aac": f"{__package__}.learning.aac:Aac",
         "dqn": f"{__package__}.learning.dqn:Dqn",
+        "sac": f"{__package__}.learning.sac:Sac",
         "agent": f"{__package__}.learning.agent:Agent",
     },
     "worst-case-emission": {
@@ -35,6 +36,7 @@ POLICIES = {
         "ddpg": f"{__package__}.learning.ddpg:Ddpg",
         "aac": f"{__package__}.learning.aac:Aac",
         "dqn": f"{__package__}.learning.dqn:Dqn",
+        "sac": f"{__package__}.learning.sac:Sac",
         "agent": f"{__package__}.learning.agent:Agent",
     },
 }

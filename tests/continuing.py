@@ -71,7 +71,7 @@ LEARNING = (
 )
 """Of `carbon_6ue`: a training of a moment."""
 
-LEARNERS = ("ddpg", "aac", "dqn")
+LEARNERS = ("ddpg", "aac", "dqn", "sac")
 
 
 def everything(problem: str, policy: str, folder: Path, *overrides: str) -> Scenario:

@@ -577,7 +577,7 @@ def test_who_is_always_absent_might_as_well_not_be(policy: str, more: tuple[str,
 @pytest.mark.parametrize("floor", ["all", "offloading"])
 def test_c10_is_about_those_who_are_there(policy: str, floor: Any) -> None:
     """Among others, who are absent, devices are given what they are given alone."""
-    if policy in ("ddpg", "dqn", "aac", "agent"):
+    if policy in ("ddpg", "dqn", "sac", "aac", "agent"):
         return
     made: Any = resolve(policy, "policies", POLICIES["worst-case-emission"])()
     full, few = draw(range(2), 5), [0, 2, 3]

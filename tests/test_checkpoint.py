@@ -59,7 +59,7 @@ def test_goes_on_as_if_nothing_had_happened(slot: int, level: str, tmp_path: Pat
     ("problem", "policy"),
     [("stream", name) for name in ("random", "epr", "sca", "ddpg", "aac")]
     + [("green", "lyapunov")]
-    + [("tasks", name) for name in ("sca", "exact", "lyapunov", "random", "epr-ep", "dqn")],
+    + [("tasks", name) for name in ("sca", "exact", "lyapunov", "random", "epr-ep", "dqn", "sac")],
 )
 def test_every_family_of_policies_goes_on(problem: str, policy: str, tmp_path: Path) -> None:
     """With all that its problem knows at once."""

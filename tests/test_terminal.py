@@ -257,6 +257,7 @@ SMALLER = {
 FEW = {
     "aac": "--set policy.steps=40",
     "dqn": "--set policy.episodes=4 --set policy.warmup=4 --set policy.batch=4",
+    "sac": "--set policy.episodes=4 --set policy.warmup=4 --set policy.batch=4",
     "ddpg": "--set policy.episodes=4 --set policy.warmup=4 --set policy.batch=4",
 }
 TERMINALS: dict[str, tuple[int, dict[str, str]]] = {

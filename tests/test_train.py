@@ -203,7 +203,7 @@ def test_the_weight_of_limits_is_that_of_all_four() -> None:
     assert env.reward(given)[0] == pytest.approx(-3.0)
 
 
-@pytest.mark.parametrize("policy", ["ddpg", "dqn"])
+@pytest.mark.parametrize("policy", ["ddpg", "dqn", "sac"])
 @pytest.mark.parametrize("scenario", WORLDS)
 def test_train_then_run(scenario: str, policy: str) -> None:
     keys = options("policy.episodes=8")
@@ -233,7 +233,7 @@ def test_train_then_run(scenario: str, policy: str) -> None:
         assert 'checkpoint = "out/best.pt"' in trace.scenario
 
 
-@pytest.mark.parametrize("policy", ["ddpg", "dqn"])
+@pytest.mark.parametrize("policy", ["ddpg", "dqn", "sac"])
 def test_resuming_goes_on_bit_for_bit(policy: str) -> None:
     """10 episodes are 4 and then 6 in another process's place, in every tensor and generator."""
 
@@ -368,7 +368,7 @@ def test_a_killed_training_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert result.complete and result.steps == episodes * 20
 
 
-@pytest.mark.parametrize("policy", ["ddpg", "dqn"])
+@pytest.mark.parametrize("policy", ["ddpg", "dqn", "sac"])
 def test_not_a_number_stops_and_keeps_the_last_good_checkpoint(
     policy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -402,7 +402,7 @@ def test_a_policy_that_was_not_trained_says_what_to_do() -> None:
 
 def test_a_policy_that_does_not_learn_is_not_trained() -> None:
     said = refused("train", "carbon_6ue", "--policy", "exact")
-    assert "does not learn" in said and "ddpg, aac, dqn" in said
+    assert "does not learn" in said and "ddpg, aac, dqn, sac" in said
 
 
 def test_checkpoints_that_do_not_fit_are_refused_and_not_executed() -> None:

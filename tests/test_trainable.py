@@ -30,7 +30,7 @@ def actions(policy: TrainablePolicy) -> torch.Tensor:
     return found
 
 
-@pytest.mark.parametrize("name", ["ddpg", "dqn", "aac"])
+@pytest.mark.parametrize("name", ["ddpg", "dqn", "sac", "aac"])
 def test_a_network_acts_as_the_one_that_was_saved(name: str, tmp_path: Path) -> None:
     saved, problem = a_policy(name)
     saved.init_random(problem, 1)

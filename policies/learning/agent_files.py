@@ -120,7 +120,7 @@ def read_agent(path: Path, spaces: Spaces | None, *, trust: bool) -> AgentFile:
         what = (
             "weights without a network, as torch.save leaves them; of `edgesim train` they are the "
         )
-        raise ValueError(what + "--checkpoint of ddpg, aac and dqn")
+        raise ValueError(what + "--checkpoint of ddpg, aac, dqn and sac")
     raise ValueError(f"no agent; allowed: {FORMATS}")
 
 

@@ -10,20 +10,17 @@ Paper C: D. V. Huynh et al., "Carbon-Aware Edge Computing for Internet of Everyt
 Twin Approach", IEEE Internet of Things Journal, 2025.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
 import torch
 from pydantic import Field
-from torch import nn
 from torch.nn import functional
 
 from ...scenarios.units import Positive, Share
 from .exploration import OrnsteinUhlenbeck
-from .networks import Actor, Critic, finite
+from .networks import Actor, Critic, finite, frozen
 from .off_policy import OffPolicy, OffPolicyLearner, adam, target_of
 from .replay_buffer import Batch
 from .trainable import Head
@@ -135,13 +132,3 @@ class Ddpg(OffPolicy):
             self.noise_decay,
             rng,
         )
-
-
-@contextmanager
-def frozen(network: nn.Module) -> Iterator[None]:
-    """Compute no gradients of its weights."""
-    network.requires_grad_(False)
-    try:
-        yield
-    finally:
-        network.requires_grad_(True)

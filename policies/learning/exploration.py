@@ -97,6 +97,31 @@ class OrnsteinUhlenbeck(Exploration):
         return noisy
 
 
+class OwnNoise(Exploration):
+    """The random numbers of a policy that acts by chance anyway: nothing is added to its actions.
+
+    Args:
+        shape: (R, N, A).
+        rng: its source.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], rng: np.random.Generator) -> None:
+        super().__init__(rng)
+        self._shape = shape
+
+    def random(self) -> Actions:
+        """(R, N, A) uniform over [-1, 1]."""
+        return self._rng.uniform(-1.0, 1.0, self._shape).astype(np.float32)
+
+    def explore(self, action: Actions) -> Actions:
+        """(R, N, A), as they are."""
+        return action
+
+    def normal(self, count: int) -> Actions:
+        """(count, N, A) standard normal numbers, of which an actor makes its actions."""
+        return self._rng.standard_normal((count, *self._shape[1:]), dtype=np.float32)
+
+
 class EpsilonGreedy(Exploration):
     """Some devices take any discrete action, the others the best.
 

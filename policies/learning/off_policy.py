@@ -1,4 +1,4 @@
-"""What DDPG and DQN share: the loop that acts, stores and replays, and all that a training holds.
+"""What DDPG, DQN and SAC share: the loop that acts, stores and replays, and all that a training holds.
 
 The comments have the line numbers of Algorithm 2 of paper C, which is that of `ddpg`.
 """
@@ -100,7 +100,7 @@ class OffPolicyLearner(ABC, Generic[Config]):
         steps: environment steps so far, over all replicas.
         device: where networks and replay lie.
         networks: the names of the networks that learn.
-        targets: for each of them, the name of the network that follows it slowly.
+        targets: for the first of them, the names of the networks that follow them slowly.
         optimisers: for each of them, the name of its optimiser.
 
     Args:
@@ -138,7 +138,7 @@ class OffPolicyLearner(ABC, Generic[Config]):
         }
         self._online, self._following = (
             [weight for part in self._parts(names).values() for weight in part.parameters()]
-            for names in (self.networks, self.targets)
+            for names in (self.networks[: len(self.targets)], self.targets)
         )
 
     @abstractmethod
@@ -211,7 +211,7 @@ class OffPolicyLearner(ABC, Generic[Config]):
         torch._foreach_lerp_(self._following, self._online, self.config.soft_update)
 
     def _act(self, s: Actions) -> Actions:
-        """(R, N, F) -> (R, N, A), without noise."""
+        """(R, N, F) -> (R, N, A), what the noise is added to."""
         with torch.inference_mode():
             action: Actions = self.actor(torch.from_numpy(s).to(self.device)).cpu().numpy()
         return action

@@ -90,7 +90,7 @@ class TrainablePolicy(ABC):
         network: "flat" of all devices' features at once, as in the papers, for one N; or "shared",
             the same weights for each device, for any N.
         hidden: widths of the hidden layers; by default the paper's of a flat network ([512, 256, 128]
-            of `ddpg`, [128, 128, 128] of `aac` and `dqn`), [64, 64] of a shared one.
+            of `ddpg`, [128, 128, 128] of `aac` and `dqn`, [256, 256] of `sac`), [64, 64] of a shared one.
         episode_slots: T, the slots of an episode.
         limit_weight: in the task problem, what violated limits weigh in the reward C(22), l2 to l5; in
             the stream problem with action = "paper", the penalty of a slot that breaks A(14).
