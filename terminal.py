@@ -36,6 +36,9 @@ def take_over() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as in the background of a script
             signal.signal(number, _end)
+    # Else numba, where it finds colorama, has it write a control sequence at the end of the process, also
+    # for a terminal that knows none.
+    os.environ.setdefault("NUMBA_DISABLE_ERROR_MESSAGE_HIGHLIGHTING", "1")
 
 
 def give_back() -> None:

@@ -80,6 +80,10 @@ def test_colours_and_control_sequences_are_only_where_they_are_wanted(traces: Pa
     assert not colour.search(plain.written) and "complete" in plain.text
     dumb = good(in_terminal(words, traces, environment={"TERM": "dumb"}), 80)
     assert "\x1b" not in dumb.written and "complete" in dumb.written
+    # Where colorama is installed, numba has it reset the terminal as the process ends.
+    program = "from edgesim import terminal; terminal.take_over(); import numba.cpython.listobj"
+    silent = in_terminal([sys.executable, "-c", program], traces, environment={"TERM": "dumb"})
+    assert (silent.status, silent.written) == (0, "")
 
 
 # Ctrl-C
@@ -316,9 +320,19 @@ def test_every_command_of_the_documents(page: str, kind: str, tmp_path: Path) ->
     for block in re.findall(r"```toml\n(.*?)```", text, re.DOTALL):
         if block.startswith("title"):
             (tmp_path / "mine.toml").write_text(block)
-        elif block.startswith("scenario"):
-            small = re.sub(r"seeds = \d+", "seeds = 2", block)
-            (tmp_path / "load.toml").write_text(re.sub(r"run.slots = \d+", "run.slots = 10", small))
+            continue
+        small = re.sub(r"seeds = \d+", "seeds = 2", block)
+        small = re.sub(r"run.slots = \d+", "run.slots = 10", small)
+        if block.startswith("scenario"):
+            (tmp_path / "load.toml").write_text(small)
+        elif named := re.match(r"# (\S+\.toml)", block):
+            (tmp_path / named[1]).write_text(small)
+    for name in re.findall(r'agent\{file="(\w+)\.zip"', text):  # that a script of the page trains
+        import gymnasium
+        from test_agent import model
+
+        env = gymnasium.make("edgesim/Stream-v0", scenario="iiot_20dev")
+        model(name.upper(), env).save(tmp_path / name)
     columns, environment = TERMINALS[kind]
     for words in commands(page):
         if words[0] == "train":
