@@ -484,7 +484,7 @@ def test_a_claim_holds_where_its_sentence_is_true(
             "schemes",
             COSTS,
             "policy",
-            {one: {"Algorithm 1 (P2 in each slot)"} for one in (JOINT, RADIO, COMPUTE)},
+            {one: {"Algorithm 1, P2 solved by us"} for one in (JOINT, RADIO, COMPUTE)},
         ),
         (
             "c6-rising",
@@ -811,7 +811,7 @@ def test_what_was_not_run_is_told() -> None:
         del results[name]
     of = judge(claim, figure, results)
     assert {one.name: one.run for one in of.subjects} == {
-        "Algorithm 1 (P2 in each slot)": True,
+        "Algorithm 1, P2 solved by us": True,
         "AAC as printed": False,
         "guided AAC": False,
     }

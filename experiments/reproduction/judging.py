@@ -14,6 +14,7 @@ from .verdicts import (
     condition,
     distinct,
     judged,
+    share,
 )
 
 
@@ -25,8 +26,8 @@ class Subject:
         name: as registered.
         printed: whether it is as the paper has it.
         conditions: of the paper's own words, by name.
-        readings: of another reading.
-        repeats: by condition, those that nearly repeat it and are left out.
+        readings: of another reading or setting.
+        repeats: by condition, those that repeat it and are left out.
         kept: by condition, in which part of the instances all limits are kept, at the least.
         run: whether it was.
     """
@@ -175,13 +176,8 @@ def answers(question: Question, results: Results) -> Iterator[tuple[str, Judged]
     Raises:
         NotRun: what it asks about was not.
     """
-    rule = Rule(question.average)
+    interval = share if question.average == "share" else Rule(question.average).interval
     for name, checks in question.checks(results).items():
         for check in checks:
-            runs = len(check.sample)
-            yield (
-                name,
-                Judged(
-                    check.what, "undecided", rule.interval(check.sample), 1, len(check.known), runs
-                ),
-            )
+            seeds, runs = len(check.known), len(check.sample)
+            yield name, Judged(check.what, "undecided", interval(check.sample), 1, seeds, runs)

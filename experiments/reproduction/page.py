@@ -13,7 +13,7 @@ from .judging import Judgement, Subject, answers, judge
 from .registration import registered
 from .sentences import interval, listed
 from .stored import NAME, load
-from .verdicts import LEAST_KEPT, LEVEL, NEAR, SAME, Judged, condition
+from .verdicts import LEAST_KEPT, LEVEL, Judged, condition
 
 TITLE = "Both papers, run again"
 
@@ -26,8 +26,7 @@ INTRO = (
         f"{100.0 * LEVEL:g} % over all comparisons that a verdict looks at. A condition holds if all of its "
         "comparisons do, and is reversed if one is. What is the same in each instance is algebra: no interval, "
         "no chance; if both sides are the same, it is equal. A comparison in less than "
-        f"{100.0 * LEAST_KEPT:g} % of whose instances all limits are kept is infeasible. Conditions of whose "
-        f"values {100.0 * SAME:g} % agree to {100.0 * NEAR:g} % are one."
+        f"{100.0 * LEAST_KEPT:g} % of whose instances all limits are kept is infeasible. "
     ),
     (
         "The verdict is on what is printed: the paper's own words for what is measured, its algorithm, its "
