@@ -84,7 +84,9 @@ def test_what_is_told_of_a_comparison() -> None:
     assert same.algebra and same.interval == (2.0, 2.0, 2.0)
 
 
-@pytest.mark.parametrize("sample", [normal(3.0), normal(-3.0), normal(0.0), np.zeros(20), np.ones(20)])
+@pytest.mark.parametrize(
+    "sample", [normal(3.0), normal(-3.0), normal(0.0), np.zeros(20), np.ones(20)]
+)
 def test_decisions_that_break_limits_decide_nothing_whatever_they_emit(sample: Any) -> None:
     """Neither holding nor reversed, neither equal nor undecided: a late decision emits what it likes."""
     free = outcome(POSITIVE, sample)

@@ -43,7 +43,7 @@ SMALL, LARGE = (1, 2), (1, 4)
 SIZES = factor(
     "size", "tasks.size", {f"{a} to {b} MB": [f"{a} MB", f"{b} MB"] for a, b in (LARGE, SMALL)}
 )
-STATED, DRAWN = SIZES.settings
+STATED, SMALLER = SIZES.settings
 
 STUDIES = (
     tasks.instances("schemes", SCHEMES, tasks.UP_TO_1500, SIZES, tasks.THETA_0, tasks.FLOOR),
@@ -58,7 +58,7 @@ def _diagrams(results: Results) -> list[list[Diagram]]:
         names |= {_at(kind, slower): _at(kind, SLOW) for kind in (EPR, EPR_EP)}
         return part.sel(policy=list(names)).assign_coords(policy=list(names.values()))
 
-    return tasks.scheme_rows(results["schemes"].sel(size=DRAWN), named)
+    return tasks.scheme_rows(results["schemes"].sel(size=STATED), named)
 
 
 def _by_rate(results: Results) -> xr.Dataset:
@@ -116,8 +116,8 @@ FIGURE = Figure(
         f"{tasks.COUNTED}Not stated: theta_0, the equal rates, and the equal power, here P_max. Devices compute "
         f"at {LOCAL_CPU}. For the server there are two rates: F_max / N, at which offloading never saves emission; "
         f"and a slower one, at which it does but at the largest theta_0: {listed(SLOWER.values())} for theta_0 = "
-        f"{listed(short(theta_0) for theta_0 in THETAS)}. Tasks are of {STATED}, as stated; those of "
-        f"{DRAWN} (drawn) are another setting. {tasks.DRAWN.strip()}"
+        f"{listed(short(theta_0) for theta_0 in THETAS)}. Tasks are of {STATED}, as stated and drawn; those of "
+        f"{SMALLER} are another setting. {tasks.DRAWN.strip()}"
     ),
     x=tasks.MEGACYCLES,
     diagrams=_diagrams,
