@@ -82,6 +82,10 @@ def test_what_is_told_of_a_comparison() -> None:
     assert not one.algebra
     (same,) = judged(POSITIVE, {"": [Check("", np.full(12, 2.0))]})[""]
     assert same.algebra and same.interval == (2.0, 2.0, 2.0)
+    # Rounding is no chance, and takes no part in the correction.
+    rounded = Check("", 2.0 + 1e-12 * normal(0.0))
+    found = judged(POSITIVE, {"": [rounded, Check("", normal(3.0))]})[""]
+    assert [(one.algebra, one.divisor) for one in found] == [(True, 1), (False, 1)]
 
 
 @pytest.mark.parametrize(
@@ -293,6 +297,10 @@ def test_conditions_that_repeat_each_other_are_one() -> None:
     kept, repeats = distinct(checks)
     assert list(kept) == ["one", "differs", "unknown", "renamed", "late"]
     assert repeats == {"one": ["same"]}
+    # Whichever of the two is the first, and whatever is said of limits.
+    all_kept = np.ones(40)
+    both = {"unknown": [Check("a", unknown, all_kept)], "one": [Check("a", sample, all_kept)]}
+    assert len(distinct(both)[0]) == len(distinct(dict(reversed(both.items())))[0]) == 2
     nothing: Checks = {str(k): [Check("a", np.full(40, math.nan))] for k in range(3)}
     assert distinct(nothing)[1] == {"0": ["1", "2"]}
 
