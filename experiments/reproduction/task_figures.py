@@ -103,7 +103,10 @@ def apart(data: xr.Dataset, lower: str, upper: str) -> tuple[xr.DataArray, xr.Da
 
 
 def kept_by(data: xr.Dataset, *policies: str) -> xr.DataArray:
-    """Whether all of these schemes keep all limits; NaN in instances that have no solution at all."""
+    """Whether all of these schemes keep all limits; NaN in instances that have no solution at all.
+
+    Over the dimensions of the data without `policy`.
+    """
     solvable = feasible(data).sel(policy=EXACT, drop=True)
     kept = feasible(data).sel(policy=list(policies)).all("policy")
     return kept.astype(float).where(solvable)
@@ -128,7 +131,7 @@ def rises(data: xr.Dataset, policies: Sequence[str], *dims: str) -> Checks:
 
 
 def at_both(kept: xr.DataArray) -> xr.DataArray:
-    """Whether limits are kept at a number of cycles and at the next, by the names that `steps` has."""
+    """Whether limits are kept at a number of cycles and at the next: its dimensions, places as of `steps`."""
     places = steps(kept, CYCLES)[CYCLES]
     both = kept.values.take(range(kept.sizes[CYCLES] - 1), kept.get_axis_num(CYCLES))
     more = kept.isel({CYCLES: slice(1, None)}).assign_coords({CYCLES: places})

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from typing import get_args
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from .figure import Figure, NotRun, Ran
 from .judging import Judgement, Subject
 from .registration import registered
 from .sentences import interval, listed, span
-from .verdicts import LEAST_KEPT, LEVEL, Judged, Outcome, Rule, condition
+from .verdicts import LEAST_KEPT, LEVEL, Judged, Outcome, Rule, Verdict, condition
 
 INTRO = (
     (
@@ -98,19 +99,11 @@ NAMED = 3
 def tally(judgements: Sequence[Judgement]) -> str:
     """How many claims came out how."""
     verdicts = [one.verdict for one in judgements]
-    each = [f"{verdicts.count(one)} {one}" for one in dict.fromkeys(sorted(verdicts, key=_rank))]
+    each = [
+        f"{verdicts.count(one)} {one}"
+        for one in dict.fromkeys(sorted(verdicts, key=get_args(Verdict).index))
+    ]
     return f"Of {len(verdicts)} claims of both papers, {listed(each)}."
-
-
-def _rank(verdict: str) -> int:
-    return (
-        "reproduced as printed",
-        "reproduced under conditions",
-        "refuted",
-        "undecided",
-        "not testable",
-        "not run",
-    ).index(verdict)
 
 
 def with_paper(text: str, one: Judgement) -> str:
