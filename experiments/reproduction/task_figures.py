@@ -194,8 +194,9 @@ DRAWN = (
     f"Lines of {PRINTED_1} and from {REPAIRED_1.rpartition(' from ')[2]} are of all instances that have a "
     "solution, whether or not limits are kept; others are of the instances in which they keep all limits. "
 )
+DEVICES = f"There are {shipped(NETWORK_C, 'devices.count')} devices. "
 COUNTED = (
-    f"There are {shipped(NETWORK_C, 'devices.count')} devices. Instances that have no solution at all do not "
+    f"{DEVICES}Instances that have no solution at all do not "
     "count; where one of the compared schemes breaks a limit, an instance is left out of the comparison. "
 )
 

@@ -61,7 +61,10 @@ GLOSSARY = (
         "our search",
         "a search over nested sets of offloaders, each with a joint convex program: another algorithm than C-Algorithm 1",
     ),
-    ("exact optimum", "of C(10) in each instance, by branch and bound with a proof"),
+    (
+        "exact optimum",
+        "of C(10) in each instance; that no other set of offloaders is better is proven",
+    ),
     (
         "instance",
         "one draw of places, channels and tasks: one slot of one seed in paper C, one run in paper A, one training of what learns",

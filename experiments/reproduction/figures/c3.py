@@ -32,7 +32,7 @@ ADDED = (1250, 1250)
 RANGES = ((1000, 2000), (1000, 1500), (1000, 1100), ADDED)
 TASKS = tasks.drawn_from(*RANGES)
 ENOUGH = f"{RANGES[1][1] / float(tasks.DEADLINE.split()[0]):g} MHz"
-DRAWN = {"tasks": between(1000, 1500), "rate floor": "all"}
+DRAWN = {"tasks": between(*RANGES[0]), "rate floor": "all"}
 TRIES = factor(
     "iteration", "policy.iterations_max", range(ITERATIONS + 1), quick=(0, 1, SLOW_FROM, ITERATIONS)
 )
@@ -135,7 +135,7 @@ FIGURE = Figure(
     id="c3",
     title="Convergence of Algorithm 1",
     notes=(
-        "Not stated: theta_0; the tasks behind the figure; P_min (docs/scenario.md). With the start as "
+        f"{tasks.DEVICES}Not stated: theta_0; the tasks behind the figure; P_min (docs/scenario.md). With the start as "
         f"printed, all CPUs at {shipped(NETWORK_C, 'devices.cpu_min')}, nearly every local task takes "
         f"longer than the {tasks.DEADLINE} that it may, so the paper's own helper function would "
         f"refuse it. Our repair starts all device CPUs at {LOCAL_CPU}, where the longest task that a device can "

@@ -145,7 +145,7 @@ FIGURE = Figure(
     id="c8",
     title="What the twin's estimates of the processing rates are worth",
     notes=(
-        "Not stated: theta_0; how the deviation is distributed, and whether the optimiser knows it. Here "
+        f"{tasks.DEVICES}Not stated: theta_0; how the deviation is distributed, and whether the optimiser knows it. Here "
         "it does not: it decides by what the twin believes, and CPUs of devices and server really run "
         f"{listed(LEVELS[1:])} % faster, or slower, or with a normal error whose standard deviation is that "
         f"part of {USUAL_MHZ[DEVICE]:g} MHz at devices and of {USUAL_MHZ[SERVER]:g} MHz at the server. If it "
