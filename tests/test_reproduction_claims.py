@@ -36,7 +36,7 @@ from edgesim.experiments.reproduction.judging import Judgement, answers, judge
 from edgesim.experiments.reproduction.measure import course, geometric_mean, level, with_shares
 from edgesim.experiments.reproduction.registration import registered
 from edgesim.experiments.reproduction.trainings import steps, train_all
-from edgesim.experiments.reproduction.verdicts import Check, Checks
+from edgesim.experiments.reproduction.verdicts import LEVEL, Check, Checks
 from edgesim.simulator.core.outputs import make_folder
 from edgesim.traces.reader import open_trace
 
@@ -793,6 +793,23 @@ def test_a_claim_is_as_it_is_registered(name: str) -> None:
         assert subject in claim.subjects
     named = [part for one in entry.conditions(entry.printed[0]) for part in one.split(", ")]
     assert set(entry.readings) <= set(named)
+
+
+@pytest.mark.parametrize(
+    "name", [one for one in CLAIMS if registered().claim[one].average == "median"]
+)
+def test_as_many_trainings_as_registered_can_decide(name: str) -> None:
+    """All of them agreeing, a median's p-value is 2^(1 - S): no more than 5 % over all comparisons."""
+    figure, claim = CLAIMS[name]
+    entry, results = claim.entry, alike(figure)
+    for subjects in (entry.printed, *((one,) for one in entry.ours)):
+        comparisons = sum(
+            len(found)
+            for subject in subjects
+            for place, found in claim.subjects[subject](results).items()
+            if not entry.another_reading(place)
+        )
+        assert 2.0 ** (1 - entry.seeds) <= LEVEL / comparisons, (subjects, comparisons)
 
 
 def test_what_is_registered_is_what_is_judged() -> None:
