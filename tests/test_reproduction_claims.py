@@ -887,6 +887,18 @@ def test_a_setting_that_contradicts_the_paper_decides_nothing() -> None:
         assert all("1 to 4 MB" in one and "floor = all" in one for one in subject.conditions)
 
 
+@pytest.mark.parametrize("iteration", [0, 10])
+def test_a_factor_from_or_to_what_breaks_limits_is_none(iteration: int) -> None:
+    figure, claim = CLAIMS["c3-factor"]
+    for factor_of in (30.0, 3.0):
+        results = alike(figure)
+        of_iterations({0: factor_of}, 1.0)(results)
+        results["convergence"]["feasible_share"].loc[{"iteration": iteration}] = 0.5
+        of = judge(claim, figure, results)
+        assert set(outcomes(of).values()) == {"infeasible"}
+        assert of.verdict == "not testable"
+
+
 def test_equal_rates_are_compared_at_their_own_rate() -> None:
     """At 2 GHz EPR emits less than the optimal scheme: where the slower rate is 2 GHz, and nowhere else."""
     figure, claim = CLAIMS["c7-epr"]
