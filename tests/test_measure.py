@@ -48,6 +48,11 @@ TWO = emitted(
     [[[1.0, 0.99, 1.0], [1.0, 1.0, 1.0]], [[1.0, 1.0, 0.5], [0.0, 1.0, 1.0]]],
 )
 
+# The third instance of the first row has no solution at all.
+SOLVED = xr.concat(
+    [TWO, emitted([EXACT], [[[0.5] * 3, [2.0] * 3]], [[[1.0, 1.0, 0.9], [1.0] * 3]])], "policy"
+)
+
 
 def test_an_instance_counts_where_all_who_are_compared_keep_all_limits_in_all_slots() -> None:
     assert feasible(TWO).sel(policy="a", cycles=1000).values.tolist() == [True, False, True]
@@ -137,14 +142,13 @@ def test_parts_cost_more_than_the_whole_by_each_reading() -> None:
 
 
 def test_what_one_scheme_emits_less_and_in_which_instances() -> None:
-    more, kept = task_figures.apart(TWO, "a", "b")
+    more, kept = task_figures.apart(SOLVED, "a", "b")
     nan = np.nan
     assert more.values == pytest.approx(np.array([[9.0, nan, nan], [nan, 45.0, 54.0]]), nan_ok=True)
-    # Of those that the other can serve, the second of the first row is not kept.
-    assert kept.values == pytest.approx(np.array([[1.0, 0.0, nan], [nan, 1.0, 1.0]]), nan_ok=True)
-    reverse, kept = task_figures.apart(TWO, "b", "a")
-    assert reverse.values[0, 0] == -9.0
-    assert kept.values == pytest.approx(np.array([[1.0, nan, 0.0], [0.0, 1.0, 1.0]]), nan_ok=True)
+    # Of those that have a solution, one does not serve the second, the other the fourth.
+    assert kept.values == pytest.approx(np.array([[1.0, 0.0, nan], [0.0, 1.0, 1.0]]), nan_ok=True)
+    reverse, again = task_figures.apart(SOLVED, "b", "a")
+    assert reverse.values[0, 0] == -9.0 and again.equals(kept)
 
 
 def test_what_schemes_emit_over_the_optimum_and_how_often_they_keep_limits() -> None:
@@ -175,9 +179,10 @@ def test_what_schemes_emit_over_the_optimum_and_how_often_they_keep_limits() -> 
 
 
 def test_a_rise_is_of_the_instances_that_a_scheme_serves_at_both() -> None:
-    [rise] = task_figures.rises(TWO, ["b"])[""]
+    [rise] = task_figures.rises(SOLVED, ["b"])[""]
     assert rise.sample == pytest.approx([np.nan, 30.0, np.nan], nan_ok=True)
     assert rise.what == f"b, {CYCLES} from 1000 to 1100"
+    assert rise.share_kept == 0.5  # of the two that have a solution at both
 
 
 def test_what_a_stale_twin_adds_is_over_a_fresh_one() -> None:

@@ -241,6 +241,8 @@ def tiny(folder: Path) -> Figure:
 
 ENTRY = Entry(
     says="Queues rise | load.",
+    quote="queues rise",
+    section="none",
     statistic="difference",
     unit="bit",
     low=0.0,

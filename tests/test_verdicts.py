@@ -20,6 +20,7 @@ from edgesim.experiments.reproduction.verdicts import (
     distinct,
     holm,
     judged,
+    share,
 )
 
 POSITIVE = Rule(low=0.0)
@@ -85,6 +86,10 @@ def test_what_is_told_of_a_comparison() -> None:
         little = 2.0 + spread * np.resize([1.0, -1.0], 12)
         (one,) = judged(POSITIVE, {"": [Check("", little)]})[""]
         assert (one.algebra, one.outcome) == (is_algebra, "holds")
+    # Rounding is no chance, and takes no part in the correction.
+    rounded = Check("", 2.0 + 1e-12 * normal(0.0))
+    found = judged(POSITIVE, {"": [rounded, Check("", normal(3.0))]})[""]
+    assert [(one.algebra, one.divisor) for one in found] == [(True, 1), (False, 1)]
 
 
 def test_all_with_enough_seeds_are_corrected_together() -> None:
@@ -102,15 +107,25 @@ def test_what_is_at_the_end_of_the_range_is_on_neither_side_of_it() -> None:
     assert Rule("median", high=0.0).p_value(-sample) == pytest.approx(2.0 * 176 / 1024.0)
 
 
-def test_decisions_that_break_limits_do_not_hold_whatever_they_emit() -> None:
-    """Reversed they may be: what emits more and breaks limits is no better."""
-    for kept, expected in ((0.4, "infeasible"), (0.49, "infeasible"), (0.5, "holds")):
-        shares = np.full(20, kept)
-        assert outcome(POSITIVE, normal(3.0), shares) == expected
-        assert outcome(POSITIVE, normal(-3.0), shares) == "reversed"
-    assert Check("", normal(3.0), np.full(20, math.nan)).share_kept == 0.0
-    # Instances that do not count are left out of the share.
-    assert outcome(POSITIVE, normal(3.0), np.array([1.0] * 4 + [math.nan] * 16)) == "holds"
+@pytest.mark.parametrize(
+    "sample", [normal(3.0), normal(-3.0), normal(0.0), np.zeros(20), np.ones(20)]
+)
+def test_decisions_that_break_limits_decide_nothing_whatever_they_emit(sample: Any) -> None:
+    """Neither holding nor reversed, neither equal nor undecided: a late decision emits what it likes."""
+    free = outcome(POSITIVE, sample)
+    assert free != "infeasible"
+    for kept, expected in ((0.49, "infeasible"), (0.5, free), (0.6, free)):
+        assert outcome(POSITIVE, sample, np.full(20, kept)) == expected
+    # Instances that do not count are left out of the share; few seeds are too few before all else.
+    assert outcome(POSITIVE, sample, np.array([1.0] * 4 + [math.nan] * 16)) == free
+    assert outcome(POSITIVE, sample[:9], np.zeros(9)) == "undecided"
+
+
+def test_what_decides_nothing_takes_no_part_in_the_correction() -> None:
+    late = Check("late", normal(3.0), np.full(20, 0.2))
+    found = judged(POSITIVE, {"late": [late, late], "in time": [Check("", normal(3.0))]})
+    assert found["in time"][0].divisor == 1
+    assert found["late"][0].kept == pytest.approx(0.2) and found["late"][0].seeds == 20
 
 
 # ------------------------------------------------------------------------------------------ intervals
@@ -238,8 +253,9 @@ def test_a_condition_holds_if_all_its_comparisons_do() -> None:
 
     assert of("holds", "holds") == "holds"
     assert of("holds", "undecided") == "undecided"
-    assert of("holds", "equal") == "equal"
-    assert of("holds", "equal", "infeasible") == "infeasible"
+    assert of("holds", "equal") == of("equal", "undecided") == "undecided"
+    assert of("equal", "equal") == "equal"
+    assert of("holds", "equal", "infeasible") == of("undecided", "infeasible") == "infeasible"
     assert of(*samples) == "reversed"
     assert condition([]) == "undecided"
 
@@ -254,7 +270,12 @@ VERDICTS: list[tuple[list[Outcome], Verdict]] = [
     (["reversed", "infeasible"], "refuted"),
     (["equal"], "refuted"),
     (["undecided", "undecided"], "undecided"),
-    (["infeasible", "undecided"], "not testable"),
+    (["equal", "infeasible"], "refuted"),
+    (["equal", "reversed"], "refuted"),
+    # What might yet hold is neither refuted by others that make no difference, nor not testable.
+    (["equal", "undecided"], "undecided"),
+    (["infeasible", "undecided"], "undecided"),
+    (["infeasible", "infeasible"], "not testable"),
     ([], "not run"),
 ]
 
@@ -278,24 +299,36 @@ def test_a_parameter_that_decides_and_is_not_stated_leaves_nothing_to_test() -> 
     assert conclude([], "slots of an episode") == "not run"
 
 
-def test_conditions_that_nearly_repeat_each_other_are_one() -> None:
+def test_conditions_that_repeat_each_other_are_one() -> None:
+    """Those of which one instance differs are two, and so are those that keep limits elsewhere."""
     sample = normal(3.0, 40)
-    nearly = sample * (1.0 + 0.005 * np.sign(normal(0.0, 40)))
-    nearly[:3] = 9.0
-    other = sample.copy()
-    other[:5] = 9.0
-    unknown = sample.copy()
-    unknown[:5] = math.nan
+    one_differs, unknown = sample.copy(), sample.copy()
+    one_differs[0] *= 1.001
+    unknown[0] = math.nan
     checks = {
         "one": [Check("a", sample)],
-        "same": [Check("a", nearly)],
-        "other": [Check("a", other)],
+        "same": [Check("a", sample * (1.0 + 1e-9))],
+        "differs": [Check("a", one_differs)],
         "unknown": [Check("a", unknown)],
         "two per cent more": [Check("a", 1.02 * sample)],
         "renamed": [Check("b", sample)],
+        "late": [Check("a", sample, np.full(40, 0.4))],
     }
     kept, repeats = distinct(checks)
-    assert list(kept) == ["one", "other", "unknown", "two per cent more", "renamed"]
+    assert list(kept) == ["one", "differs", "unknown", "two per cent more", "renamed", "late"]
     assert repeats == {"one": ["same"]}
+    # Whichever of the two is the first, and whatever is said of limits.
+    all_kept = np.ones(40)
+    both = {"unknown": [Check("a", unknown, all_kept)], "one": [Check("a", sample, all_kept)]}
+    assert len(distinct(both)[0]) == len(distinct(dict(reversed(both.items())))[0]) == 2
     nothing: Checks = {str(k): [Check("a", np.full(40, math.nan))] for k in range(3)}
     assert distinct(nothing)[1] == {"0": ["1", "2"]}
+
+
+@pytest.mark.parametrize(("yes", "count"), [(0, 20), (2, 20), (10, 30), (30, 30)])
+def test_the_interval_of_a_share_is_wilsons(yes: int, count: int) -> None:
+    sample = np.array([100.0] * yes + [0.0] * (count - yes) + [math.nan])
+    known = stats.binomtest(yes, count).proportion_ci(1.0 - LEVEL, method="wilson")
+    expected = (100.0 * yes / count, 100.0 * known.low, 100.0 * known.high)
+    assert share(sample) == pytest.approx(expected, abs=1e-9)
+    assert all(math.isnan(end) for end in share(np.array([math.nan])))

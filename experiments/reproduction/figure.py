@@ -5,7 +5,7 @@ Each file of `figures` has one figure as a value of these classes; `engine` make
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -238,13 +238,13 @@ class Question:
         asks: what is measured.
         unit: of the numbers.
         checks: from the results.
-        average: of each sample.
+        average: of each sample; "share" of numbers between 0 and 100.
     """
 
     asks: str
     unit: str
     checks: Callable[[Results], Checks]
-    average: Average = "mean"
+    average: Average | Literal["share"] = "mean"
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from .verdicts import (
     condition,
     distinct,
     judged,
+    share,
 )
 
 
@@ -25,9 +26,8 @@ class Subject:
         name: as registered.
         printed: whether it is as the paper has it.
         conditions: of the paper's own words, by name.
-        readings: of another reading.
-        repeats: by condition, those that nearly repeat it and are left out.
-        kept: by condition, in which part of the instances all limits are kept, at the least.
+        readings: of another reading or setting.
+        repeats: by condition, those that repeat it and are left out.
         run: whether it was.
     """
 
@@ -36,7 +36,6 @@ class Subject:
     conditions: Mapping[str, list[Judged]] = field(default_factory=dict)
     readings: Mapping[str, list[Judged]] = field(default_factory=dict)
     repeats: Mapping[str, list[str]] = field(default_factory=dict)
-    kept: Mapping[str, float] = field(default_factory=dict)
     run: bool = False
 
     def outcomes(self, other: bool = False) -> dict[str, Outcome]:
@@ -45,6 +44,13 @@ class Subject:
             name: condition(of)
             for name, of in (self.readings if other else self.conditions).items()
         }
+
+    def counted(self, other: bool = False) -> dict[Outcome, int]:
+        """By outcome, how many conditions, those that repeat another counted too."""
+        found: dict[Outcome, int] = {}
+        for name, outcome in self.outcomes(other).items():
+            found[outcome] = found.get(outcome, 0) + 1 + len(self.repeats.get(name, ()))
+        return found
 
 
 @dataclass(frozen=True)
@@ -75,14 +81,14 @@ def judge(claim: Claim, figure: Figure, results: Results) -> Judgement:
     """A claim, by what was run; again with other warm-ups, where a figure has them."""
     subjects, verdict = _subjects(claim, results)
     again = {}
-    for share in sorted({one for study in figure.studies for one in study.warmups}):
+    for part in sorted({one for study in figure.studies for one in study.warmups}):
         others = {
-            study.name: results[left_out(study.name, share)]
+            study.name: results[left_out(study.name, part)]
             for study in figure.studies
-            if share in study.warmups and left_out(study.name, share) in results
+            if part in study.warmups and left_out(study.name, part) in results
         }
         if others and verdict != "not run" and _looked_at(claim, results) & set(others):
-            choice = f"{100.0 * share:g} % of the slots left out first"
+            choice = f"{100.0 * part:g} % of the slots left out first"
             again[choice] = _subjects(claim, Ran({**results, **others}))[1]
     reason = ""
     if claim.reason and any(one.run for one in subjects):
@@ -146,8 +152,7 @@ def _subjects(claim: Claim, results: Results) -> tuple[list[Subject], Verdict]:
             of[name],
             judged(rule, readings[name]),
             repeats[name],
-            {place: min(one.share_kept for one in checks) for place, checks in found[name].items()},
-            True,
+            run=True,
         )
         if name in found
         else Subject(name, name in entry.printed)
@@ -175,13 +180,8 @@ def answers(question: Question, results: Results) -> Iterator[tuple[str, Judged]
     Raises:
         NotRun: what it asks about was not.
     """
-    rule = Rule(question.average)
+    interval = share if question.average == "share" else Rule(question.average).interval
     for name, checks in question.checks(results).items():
         for check in checks:
-            runs = len(check.sample)
-            yield (
-                name,
-                Judged(
-                    check.what, "undecided", rule.interval(check.sample), 1, len(check.known), runs
-                ),
-            )
+            seeds, runs = len(check.known), len(check.sample)
+            yield name, Judged(check.what, "undecided", interval(check.sample), 1, seeds, runs)

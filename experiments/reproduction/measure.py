@@ -94,7 +94,7 @@ def conditions(
     *dims: str,
     along: str = "",
     prefix: str = "",
-    kept: xr.DataArray | None = None,
+    kept: xr.DataArray | Mapping[str, xr.DataArray] | None = None,
 ) -> Checks:
     """A condition for each place of `dims`, with a check for each place of `along`, or with one.
 
@@ -104,8 +104,8 @@ def conditions(
         dims: which.
         along: a dimension.
         prefix: of the conditions' names.
-        kept: over dimensions of the values, whether what is compared keeps all limits; by default where
-            values are known.
+        kept: over dimensions of the values, whether what is compared keeps all limits, NaN in instances
+            that do not count; by name of the check where they differ. By default where values are known.
     """
     found: Checks = {}
     order = [*dims, *([along] if along else []), "seed"]
@@ -113,10 +113,11 @@ def conditions(
         ordered = array.transpose(*order)
         samples, shares = ordered.values.astype(float), None
         if kept is not None:
-            shares = kept.broadcast_like(ordered).transpose(*order).values.astype(float)
+            of = kept[what] if isinstance(kept, Mapping) else kept
+            shares = of.broadcast_like(ordered).transpose(*order).values.astype(float)
         levels = [ordered[dim].values.tolist() for dim in order[:-1]]
         for place in np.ndindex(samples.shape[:-1]):
-            at = [of[k] for of, k in zip(levels, place, strict=True)]
+            at = [level[k] for level, k in zip(levels, place, strict=True)]
             name = named(dict(zip(dims, at, strict=False)))
             called = what.format(short(at[-1]) if along else "")
             check = Check(called, samples[place], None if shares is None else shares[place])

@@ -10,53 +10,41 @@ from ...simulator.core.outputs import put_text
 from .catalogue import FIGURES, PAPERS
 from .figure import Figure, NotRun, Ran
 from .judging import Judgement, Subject, answers, judge
-from .registration import registered
-from .sentences import interval, listed
+from .registration import Change, registered
+from .sentences import listed
 from .stored import NAME, load
-from .verdicts import LEAST_KEPT, LEVEL, NEAR, SAME, Judged, condition
+from .telling import (
+    GLOSSARY,
+    INTRO,
+    because,
+    called,
+    counts,
+    measured,
+    measured_share,
+    needed,
+    row,
+    sentences,
+    tally,
+    with_paper,
+)
 
 TITLE = "Both papers, run again"
 
-INTRO = (
-    (
-        f"Each claim was registered with its statistic, range, seeds and conditions before it was judged "
-        f"(first on {registered().written}; what was changed later is told beside it). Under each condition "
-        "that the paper leaves open, comparisons hold, are reversed (the interval lies wholly on the wrong "
-        "side) or are undecided. Intervals are corrected by Holm's procedure, "
-        f"{100.0 * LEVEL:g} % over all comparisons that a verdict looks at. A condition holds if all of its "
-        "comparisons do, and is reversed if one is. What is the same in each instance is algebra: no interval, "
-        "no chance; if both sides are the same, it is equal. A comparison in less than "
-        f"{100.0 * LEAST_KEPT:g} % of whose instances all limits are kept is infeasible. Conditions of whose "
-        f"values {100.0 * SAME:g} % agree to {100.0 * NEAR:g} % are one."
-    ),
-    (
-        "The verdict is on what is printed: the paper's own words for what is measured, its algorithm, its "
-        "settings. Reproduced as printed: all conditions hold. Reproduced under conditions: some do. Refuted: "
-        "none does, and one at least is reversed or equal. Undecided: none is either. Not testable: what is "
-        "printed cannot be run within its limits, or a parameter that is not stated decides. Other algorithms "
-        "under names of their own, and other readings of what is measured, stand beside it and decide nothing."
-    ),
-)
-
 QUICK = "From a quick run: few seeds, few points. Its verdicts say nothing."
 
-CLAIM = (
-    "figure",
-    "claim",
-    "as printed",
-    "what was run as printed",
-    "beside it",
-    "by another reading",
-)
+SUMMARY = ("figure", "claim", "verdict on what is printed", "because")
+CLAIM = ("figure", "registered as", "as printed", "beside it", "by another reading or setting")
 CONDITION = (
     "condition",
     "outcome",
     "comparisons",
-    "nearest to failing",
+    "within limits",
+    "instances",
+    "shown",
     "measured",
     "level",
-    "instances",
 )
+CHANGED = ("changed", "what", "why", "results were seen")
 COST = ("figure", "made", "by edgesim", "CPU time")
 
 
@@ -123,10 +111,18 @@ def page(folder: Path) -> Iterator[Block]:
         for name, figure in FIGURES.items()
     }
     yield Heading(1, TITLE)
-    yield from (Text(text) for text in INTRO)
+    of_all = [(name, one) for name, of in judgements.items() for one in of]
+    yield Text(tally([one for _, one in of_all]))
     if any(about["quick"] for about, _ in found.values()):
         yield Text(QUICK, strong=True)
-    yield Table(CLAIM, [_claim_row(name, one) for name, of in judgements.items() for one in of])
+    yield Table(SUMMARY, [_summary_row(name, one) for name, one in of_all])
+    yield Heading(2, "How it is judged")
+    yield from (Text(text) for text in INTRO)
+    yield Table(("word", "meaning"), [list(pair) for pair in GLOSSARY])
+    yield Text("What was changed of these rules:")
+    yield Table(CHANGED, _changes(registered().changed))
+    yield Heading(2, "Under how many conditions")
+    yield Table(CLAIM, [_claim_row(name, one) for name, one in of_all if one.verdict != "not run"])
     if found:
         yield Heading(2, "Where the numbers are from")
         yield Table(COST, [_cost_row(name, about["made"]) for name, (about, _) in found.items()])
@@ -134,32 +130,33 @@ def page(folder: Path) -> Iterator[Block]:
         yield Text(f"Not run: {listed(missing)}.")
     for paper, of_paper in groupby(FIGURES.values(), key=lambda figure: figure.paper):
         yield Heading(2, PAPERS[paper])
+        if assumed := registered().assumed.get(paper):
+            yield Text(f"Neither stated nor varied, so all verdicts are at these: {assumed}.")
         for figure in of_paper:
             shown = (folder / figure.id / f"{figure.id}.svg").exists()
-            yield from _figure(figure, judgements[figure.id], results[figure.id], shown)
+            ran = figure.id in found
+            yield from _figure(figure, judgements[figure.id], results[figure.id], shown, ran)
+
+
+def _summary_row(name: str, one: Judgement) -> list[str]:
+    texts = (one.claim.entry.says, called(one), because(one, FIGURES[name]))
+    return [name, *(with_paper(text, one) for text in texts)]
 
 
 def _claim_row(name: str, one: Judgement) -> list[str]:
+    def cell(subjects: list[Subject], other: bool = False) -> str:
+        return with_paper("; ".join(f"{of.name}: {counts(of, other)}" for of in subjects), one)
+
     printed = [subject for subject in one.subjects if subject.printed]
     ours = [subject for subject in one.subjects if not subject.printed]
-    run = "; ".join(f"{subject.name}: {_counts(subject)}" for subject in printed)
-    beside = "; ".join(f"{subject.name}: {_counts(subject)}" for subject in ours)
-    read = "; ".join(
-        f"{subject.name}: {_counts(subject, True)}" for subject in one.subjects if subject.readings
-    )
-    return [name, one.claim.entry.says, one.verdict, run, beside, read]
+    read = [subject for subject in one.subjects if subject.readings]
+    return [name, one.claim.id, cell(printed), cell(ours), cell(read, True)]
 
 
-def _counts(subject: Subject, other: bool = False) -> str:
-    """'holds under 6 of 24 conditions, reversed under 2'."""
-    if not subject.run:
-        return "not run"
-    outcomes = list(subject.outcomes(other).values())
-    if not outcomes:
-        return "nothing"
-    rest = (one for one in ("reversed", "equal", "infeasible", "undecided"))
-    counted = [f"{one} under {outcomes.count(one)}" for one in rest if outcomes.count(one)]  # type: ignore[arg-type]
-    return ", ".join([f"holds under {outcomes.count('holds')} of {len(outcomes)}", *counted])
+def _changes(changes: Iterable[Change]) -> list[list[str]]:
+    return [
+        [str(of.date), of.what, of.why, "yes" if of.after_first_look else "no"] for of in changes
+    ]
 
 
 def _cost_row(name: str, made: dict[str, object]) -> list[str]:
@@ -167,21 +164,28 @@ def _cost_row(name: str, made: dict[str, object]) -> list[str]:
 
 
 def _figure(
-    figure: Figure, judgements: list[Judgement], results: Ran, shown: bool
+    figure: Figure, judgements: list[Judgement], results: Ran, shown: bool, ran: bool
 ) -> Iterator[Block]:
     yield Heading(3, f"{figure.id}: {figure.title}", figure.id)
     if shown:
         yield Picture(figure.id, figure.title)
     yield Text(f"`edgesim reproduce {figure.id}`. {figure.notes}")
+    if not ran:
+        yield Text(needed(figure))
+    elif not shown:
+        yield Text("No picture: what it shows first was not run, as it needs trainings.")
     for one in judgements:
         yield from _claim(one)
     for question in figure.questions:
+        told = measured_share if question.average == "share" else measured
         try:
             rows = [
-                [name, found.what, _measured(found, "1"), str(found.seeds)]
+                [name, found.what, told(found), str(found.seeds)]
                 for name, found in answers(question, results)
             ]
         except NotRun:
+            rows = []
+        if not rows:
             yield Text(f"{question.asks} Not run.")
             continue
         yield Text(question.asks, strong=True)
@@ -189,101 +193,23 @@ def _figure(
 
 
 def _claim(one: Judgement) -> Iterator[Block]:
-    entry = one.claim.entry
-    yield Text(f"{entry.says} {one.verdict.capitalize()}.", strong=True)
+    entry, verdict = one.claim.entry, called(one)
+    yield Text(f"{entry.says} {verdict[0].upper()}{verdict[1:]}.", strong=True)
+    yield Text(f"In the paper ({entry.section}): “{entry.quote}”.")
     yield Text(f"Registered as {one.claim.id}: {entry.test}; {entry.seeds} seeds.")
-    if text := " ".join(_sentences(one)):
+    if text := " ".join(sentences(one)):
         yield Text(text)
     for subject in one.subjects:
         if not subject.run:
             continue
         kind = "as printed" if subject.printed else "beside it"
         yield Text(f"{subject.name} ({kind}):")
-        own = [_row(name, of, subject, entry.unit) for name, of in subject.conditions.items()]
-        read = [_row(name, of, subject, entry.unit) for name, of in subject.readings.items()]
-        yield Table(CONDITION, [*own, *([f"another reading: {row[0]}", *row[1:]] for row in read)])
+        own = [row(name, of, subject, one) for name, of in subject.conditions.items()]
+        read = [row(name, of, subject, one) for name, of in subject.readings.items()]
+        apart = ([f"another reading or setting: {cells[0]}", *cells[1:]] for cells in read)
+        yield Table(CONDITION, [*own, *apart])
     if entry.changed:
-        yield Table(
-            ("changed", "what", "why", "results were seen"),
-            [
-                [str(of.date), of.what, of.why, "yes" if of.after_first_look else "no"]
-                for of in entry.changed
-            ],
-        )
-
-
-def _sentences(one: Judgement) -> Iterator[str]:
-    """Why the verdict follows, from what was judged alone."""
-    entry = one.claim.entry
-    if absent := [subject.name for subject in one.subjects if not subject.run]:
-        yield f"Not run: {listed(absent)}."
-    for subject in one.subjects:
-        outcomes = subject.outcomes()
-        for outcome, said in (
-            ("holds", "holds under"),
-            ("reversed", "is reversed under"),
-            ("equal", "makes no difference under"),
-            ("infeasible", "has too few instances within all limits under"),
-        ):
-            names = [name for name, found in outcomes.items() if found == outcome]
-            if not names:
-                continue
-            where = _where(names, len(outcomes))
-            kept = [100.0 * subject.kept[name] for name in names]
-            limits = (
-                f" (in {min(kept):.0f} % of them at the least)" if outcome == "infeasible" else ""
-            )
-            yield f"{subject.name} {said} {where}{limits}."
-    if any(
-        of.algebra
-        for subject in one.subjects
-        for found in subject.conditions.values()
-        for of in found
-    ):
-        yield f"Algebra, where nothing varies: {entry.algebra}" if entry.algebra else ""
-    if entry.missing:
-        yield f"What decides is not stated: {entry.missing}."
-    for choice in one.again:
-        verdict = one.again[choice]
-        same = "the same" if choice not in one.depends else f"{verdict}: it depends on this choice"
-        yield f"With {choice} the verdict is {same}."
-    if one.reason:
-        yield one.reason
-
-
-def _where(names: list[str], conditions: int) -> str:
-    """Under which conditions, by name if they are few."""
-    if len(names) == conditions:
-        return "the one condition" if conditions == 1 else f"all {conditions} conditions"
-    text = f"{len(names)} of {conditions} conditions"
-    return f"{text}: {listed(f'({name})' for name in names)}"
-
-
-def _row(name: str, of: list[Judged], subject: Subject, unit: str) -> list[str]:
-    holding = [one.outcome == "holds" for one in of]
-    # What fails says most; else what lies nearest to an end of the range has the widest interval.
-    worst = min(range(len(of)), key=lambda k: (holding[k], of[k].outcome == "undecided", k))
-    shown = of[worst]
-    outcome = condition(of)
-    algebra = ", algebra" if all(one.algebra for one in of) else ""
-    more = subject.repeats.get(name, [])
-    called = name or "the one"
-    if more:
-        called += f"; and, nearly the same: {listed(f'({one})' for one in more)}"
-    level = "" if shown.algebra else f"{100.0 * LEVEL / shown.divisor:.2g} %"
-    return [
-        called,
-        f"{outcome}{algebra}",
-        f"{sum(holding)} of {len(of)} hold",
-        shown.what,
-        _measured(shown, unit),
-        level,
-        f"{shown.seeds} of {shown.runs}",
-    ]
-
-
-def _measured(found: Judged, unit: str) -> str:
-    return interval(*found.interval, "1" if unit == "as the reading" else unit)
+        yield Table(CHANGED, _changes(entry.changed))
 
 
 def _markdown(blocks: Iterable[Block]) -> str:

@@ -31,6 +31,8 @@ class Entry(_Strict):
     """What is registered of a claim; the head of the file says what each key means."""
 
     says: str
+    quote: str
+    section: str
     statistic: str
     unit: str
     average: Average = "mean"
@@ -70,13 +72,22 @@ class Entry(_Strict):
         return [", ".join(place) for place in places]
 
     def another_reading(self, condition: str) -> bool:
-        """Whether a condition is of another reading than the paper's own."""
+        """Whether a condition is of another reading than the paper's own, or contradicts what it states."""
         return any(reading in condition.split(", ") for reading in self.readings)
 
 
 class _File(_Strict):
     written: date
+    assumed: dict[str, str]
+    units: dict[str, str]
+    changed: tuple[Change, ...]
     claim: dict[str, Entry]
+
+    def unit(self, entry: Entry, condition: str) -> str:
+        """Of a claim's numbers under a condition."""
+        if entry.unit != "as the reading":
+            return entry.unit
+        return next(self.units[part] for part in condition.split(", ") if part in self.units)
 
 
 def level_name(name: str, level: object) -> str:

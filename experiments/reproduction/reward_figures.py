@@ -35,7 +35,11 @@ NOTES = (
 
 
 def trainings(
-    name: str, varied: Factor, cycles: tuple[int, int], minutes: tuple[float, float]
+    name: str,
+    varied: Factor,
+    cycles: tuple[int, int],
+    minutes: tuple[float, float],
+    seeds: int = 10,
 ) -> dict[str, Trainings]:
     """Algorithm 2 as printed and guided, under each theta_0 and course, on cycles from a range.
 
@@ -44,6 +48,7 @@ def trainings(
         varied: a factor.
         cycles: least and most, in Mcycles.
         minutes: CPU time of each, in a full and in a quick run.
+        seeds: in a full run.
     """
     courses = Factor(COURSE, COURSES, quick=tuple(COURSES)[:1])
     factors = (replace(THETA_0, quick=THETAS[:1]), courses, varied)
@@ -56,6 +61,7 @@ def trainings(
             factors,
             keys=settings | {"tasks.cycles": [f"{end} Mcycles" for end in cycles]},
             quick_keys=DDPG_PAPER_QUICK,
+            seeds=seeds,
             minutes=minutes,
             kept=("reward", "steps"),
         )

@@ -22,8 +22,8 @@ from .sentences import shipped
 from .training_settings import BASELINES, NETWORK_A
 from .verdicts import Checks
 
-PRINTED_1, PRINTED_AAC, GUIDED_AAC = "Algorithm 1 (P2 in each slot)", "AAC as printed", "guided AAC"
-"""Who is judged."""
+PRINTED_1, PRINTED_AAC, GUIDED_AAC = "Algorithm 1, P2 solved by us", "AAC as printed", "guided AAC"
+"""Who is judged; the paper leaves open how P2 is solved, and draws AAC."""
 
 JOINT = "joint (P2 in each slot)"
 RADIO, COMPUTE = "radio alone", "compute alone"
@@ -83,7 +83,10 @@ BY_READING = P2, PER_BIT, *_ = tuple(reading.name for reading in READINGS)
 
 NOT_STATED = (
     "Not stated: the area, path loss, arrivals, energy constants, V, and how the cost is averaged "
-    "(docs/reproduction.md). "
+    "(docs/reproduction.md). P2's value is a drift and a penalty: it falls below zero where much is served, and "
+    "the further the longer the queues are, so as a cost it rewards backlog. Each scheme is measured in the "
+    "queues to which it has led itself; so one that does best in each slot, over more variables, may "
+    "cost more in the mean than its own restriction. "
 )
 TRAINED = f"Guided AAC was trained with {N_TRAINED} devices and {M_TRAINED} SBSs, and runs with all others."
 
@@ -250,4 +253,4 @@ def gap_questions(name: str, learned: tuple[str, ...], *dims: str) -> tuple[Ques
     asked = {f"How far is {first} above P2 solved in each slot?": gaps(name, first)}
     asked |= {f"And {label}?": gaps(name, label) for label in more}
     asked["And successive convex approximation?"] = gaps("sca", SCA)
-    return tuple(Question(text, "%", checks) for text, checks in asked.items())
+    return tuple(Question(text, "% of P2's value", checks) for text, checks in asked.items())

@@ -3,8 +3,8 @@
 Step one, per condition. Each comparison has a sample of independent values, one for each seed, and a range
 in which their mean, geometric mean or median must lie. Its interval is corrected by Holm's procedure over
 all comparisons that the verdict looks at (Holm, Scandinavian Journal of Statistics 6, 1979): with m of them
-the k-th smallest p-value is held against 5 % / (m - k + 1), and so wide is its interval. A condition holds
-if all of its comparisons do, and is reversed if one of them is.
+the k-th smallest p-value is held against 5 % / (m - k + 1), and so wide is its interval. A comparison in too
+few of whose instances all limits are kept is infeasible, whatever comes out of it.
 
 Step two, per claim: what its conditions come to.
 """
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.special import bdtr, stdtr, stdtrit
+from scipy.special import bdtr, ndtri, stdtr, stdtrit
 
 from ...simulator.core.arrays import FloatArray
 
@@ -24,7 +24,7 @@ Average = Literal["mean", "geometric mean", "median"]
 Outcome = Literal["holds", "reversed", "equal", "infeasible", "undecided"]
 """Of a comparison or a condition. "reversed": the interval lies wholly outside of the range. "equal": what
 is compared is the same in each instance. "infeasible": there are too few instances in which what is
-compared keeps all limits."""
+compared keeps all limits, whatever it measures there."""
 
 Verdict = Literal[
     "reproduced as printed",
@@ -39,13 +39,11 @@ LEVEL = 0.05
 """Of all comparisons of a verdict together."""
 
 VARIES = 1e-6
-"""Values that differ by a smaller part of the largest are one value: they are no sample."""
-
-SAME, NEAR = 0.9, 0.01
-"""Conditions of whose values such a part agree to such a part are one condition."""
+"""Values that differ by a smaller part of the largest are one value: they are no sample, and conditions of
+which all values do are one condition."""
 
 LEAST_KEPT = 0.5
-"""With a smaller part of the instances a comparison is one of survivors."""
+"""With a smaller part of the instances a comparison is one of survivors, and decides nothing."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +152,7 @@ class Judged:
         seeds: how many say something.
         runs: how many there are.
         algebra: whether all seeds say the same: then there is no interval, and no chance.
+        kept: in which part of the instances that count all limits are kept.
     """
 
     what: str
@@ -163,6 +162,7 @@ class Judged:
     seeds: int
     runs: int
     algebra: bool = False
+    kept: float = 1.0
 
 
 def judged(rule: Rule, checks: Mapping[str, Sequence[Check]]) -> dict[str, list[Judged]]:
@@ -177,7 +177,7 @@ def judged(rule: Rule, checks: Mapping[str, Sequence[Check]]) -> dict[str, list[
         place: rule.p_value(check.sample)
         for place in places
         for check in [checks[place[0]][place[1]]]
-        if len(check.known) >= rule.least and not constant(check.known)
+        if _testable(rule, check) and not constant(check.known)
     }
     divisors = holm(list(tested.values()))
     of = dict(zip(tested, divisors, strict=True))
@@ -204,23 +204,30 @@ def constant(known: FloatArray) -> bool:
     return bool(len(known) and np.ptp(known) <= VARIES * np.max(np.abs(known)))
 
 
+def _testable(rule: Rule, check: Check) -> bool:
+    """Whether a comparison decides anything: what does not takes no part in the correction either."""
+    return len(check.known) >= rule.least and check.share_kept >= LEAST_KEPT
+
+
 def _judge(rule: Rule, check: Check, divisor: int) -> Judged:
     known = check.known
     interval = rule.interval(check.sample, LEVEL / divisor)
     same = len(known) >= rule.least and constant(known)
     outcome: Outcome
-    if len(known) < rule.least:
-        outcome = "infeasible" if len(check.sample) >= rule.least else "undecided"
+    if len(check.sample) < rule.least:
+        outcome = "undecided"
+    elif not _testable(rule, check):
+        outcome = "infeasible"
     elif same:
         value = float(np.median(known))
-        interval = (value, value, value)
         inside = rule.low < value < rule.high
         outcome = "holds" if inside else "equal" if value in (rule.low, rule.high) else "reversed"
     else:
         outcome = _place(rule, *interval)
-    if outcome == "holds" and check.share_kept < LEAST_KEPT:
-        outcome = "infeasible"
-    return Judged(check.what, outcome, interval, divisor, len(known), len(check.sample), same)
+    if same:
+        interval = (float(np.median(known)),) * 3
+    seeds, runs = len(known), len(check.sample)
+    return Judged(check.what, outcome, interval, divisor, seeds, runs, same, check.share_kept)
 
 
 def _place(rule: Rule, value: float, low: float, high: float) -> Outcome:
@@ -242,14 +249,19 @@ def _median(known: FloatArray, level: float) -> tuple[float, float, float]:
 
 
 def condition(comparisons: Sequence[Judged]) -> Outcome:
-    """Of a condition: it holds if all comparisons do, and is reversed if one is."""
+    """Of a condition, all of whose comparisons have to hold.
+
+    One that is reversed is enough against it. Where one is infeasible, the condition cannot hold however
+    many instances are run, so that is before what is undecided; it makes no difference if none does.
+    """
     outcomes = {one.outcome for one in comparisons}
-    worst: tuple[Outcome, ...] = ("reversed", "infeasible", "equal", "undecided")
-    return next((one for one in worst if one in outcomes), "holds" if outcomes else "undecided")
+    if len(outcomes) == 1:
+        return outcomes.pop()
+    return next((one for one in ("reversed", "infeasible") if one in outcomes), "undecided")
 
 
 def distinct(checks: Checks) -> tuple[Checks, dict[str, list[str]]]:
-    """Conditions that differ; those that nearly repeat an earlier one are left out.
+    """Conditions that differ; those that repeat an earlier one, value by value, are left out.
 
     Args:
         checks: by condition.
@@ -269,23 +281,28 @@ def distinct(checks: Checks) -> tuple[Checks, dict[str, list[str]]]:
 
 
 def _alike(one: Sequence[Check], other: Sequence[Check]) -> bool:
-    """Whether most of the values of all comparisons agree, and so do those that are not known."""
+    """Whether all values of all comparisons agree, those that are not known, and the limits kept."""
     if [check.what for check in one] != [check.what for check in other]:
         return False
-    a, b = (np.concatenate([check.sample for check in of]) for of in (one, other))
-    if len(a) != len(b):
+    if [check.share_kept for check in one] != [check.share_kept for check in other]:
         return False
-    # What one of them says nothing about differs by NaN, which is not near.
-    both_unknown = ~np.isfinite(a) & ~np.isfinite(b)
-    near = np.abs(a - b) <= NEAR * np.maximum(np.abs(a), np.abs(b))
-    return bool(np.mean(near | both_unknown) >= SAME)
+    a, b = (np.concatenate([check.sample for check in of]) for of in (one, other))
+    if len(a) != len(b) or (np.isfinite(a) != np.isfinite(b)).any():
+        return False
+    known = np.isfinite(a)
+    largest = np.max(np.abs(np.stack([a, b])[:, known]), initial=0.0)
+    return bool((np.abs(a - b)[known] <= VARIES * largest).all())
 
 
 def conclude(outcomes: Sequence[Outcome], missing: str = "", complete: bool = True) -> Verdict:
-    """Step two: what the conditions of the paper's own words come to.
+    """Step two: what the conditions of the paper's own words come to, in this order.
+
+    Conditions are alternatives, of which the paper means one. So one that is undecided, which might yet
+    hold, is before those that cannot be compared, and before those that make no difference; one that is
+    reversed refutes where none holds.
 
     Args:
-        outcomes: by condition, near-duplicates once.
+        outcomes: by condition, those that repeat each other once.
         missing: what the paper does not state, was not varied, and decides.
         complete: whether all that is printed was run.
     """
@@ -296,6 +313,25 @@ def conclude(outcomes: Sequence[Outcome], missing: str = "", complete: bool = Tr
     if "holds" in outcomes:
         all_hold = complete and set(outcomes) == {"holds"}
         return "reproduced as printed" if all_hold else "reproduced under conditions"
-    if {"reversed", "equal"} & set(outcomes):
+    if "reversed" in outcomes:
         return "refuted"
-    return "not testable" if "infeasible" in outcomes else "undecided"
+    if "undecided" in outcomes:
+        return "undecided"
+    return "refuted" if "equal" in outcomes else "not testable"
+
+
+def share(sample: FloatArray, level: float = LEVEL) -> tuple[float, float, float]:
+    """The mean of (S,) values between 0 and 100, and Wilson's interval, which stays between them too.
+
+    It is that of yes and no; what lies between these varies less (Wilson, Journal of the American
+    Statistical Association 22, 1927). NaN: none is known.
+    """
+    known = sample[np.isfinite(sample)] / 100.0
+    if not len(known):
+        return math.nan, math.nan, math.nan
+    count, value = len(known), float(known.mean())
+    squared = float(ndtri(1.0 - level / 2.0)) ** 2
+    middle = (value + squared / (2.0 * count)) / (1.0 + squared / count)
+    spread = value * (1.0 - value) / count + squared / (4.0 * count**2)
+    half = math.sqrt(squared * max(spread, 0.0)) / (1.0 + squared / count)
+    return 100.0 * value, 100.0 * max(middle - half, 0.0), 100.0 * min(middle + half, 1.0)

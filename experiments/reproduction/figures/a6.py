@@ -55,7 +55,10 @@ def _printed_below(results: Results) -> Checks:
 FIGURE = Figure(
     id="a6",
     title="System cost and the number of devices, with and without a part of the optimisation",
-    notes=f"{stream.NOT_STATED}{stream.TRAINED} Drawn at {USUAL} per slot.",
+    notes=(
+        f"{stream.NOT_STATED}{stream.TRAINED} V is {shipped(NETWORK_A, 'policy.V'):g} bit²/J. Drawn at {USUAL} per "
+        "slot; AAC where it was trained."
+    ),
     x="number of devices",
     diagrams=_diagrams,
     minutes=(5.0, 0.4),

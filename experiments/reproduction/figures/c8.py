@@ -57,24 +57,20 @@ STUDIES = (
 
 
 def _possible(data: xr.Dataset) -> xr.DataArray:
-    """The instances that an exact twin can serve; deviations then break limits."""
-    return feasible(data.sel(twin=EXACT_TWIN, drop=True))
-
-
-def _emission(data: xr.Dataset) -> xr.DataArray:
-    return data["worst_emission_mg"].where(_possible(data))
+    """The instances that our search can serve with an exact twin; deviations then break limits."""
+    return feasible(data.sel(twin=EXACT_TWIN, policy=SEARCH, drop=True))
 
 
 def _diagrams(results: Results) -> list[list[Diagram]]:
-    data = results["twins"].sel({"policy": SEARCH, "rate floor": "all"})
-    data["worst_emission_mg"] = _emission(data)
+    data = results["twins"].sel({"rate floor": "all"})
+    data = data.where(_possible(data)).sel(policy=SEARCH)
     names = [f"deviation {percent} %" for percent in LEVELS]
     return [
         row
         for kind, twins in TWINS.items()
         for row in tasks.emission_rows(
             (
-                (f"{kind}, {name}", part.sel(twin=twins).assign_coords(twin=names))
+                (f"our search, {kind}, {name}", part.sel(twin=twins).assign_coords(twin=names))
                 for name, part in split(data, "theta_0")
             ),
             by="twin",
@@ -83,50 +79,60 @@ def _diagrams(results: Results) -> list[list[Diagram]]:
     ]
 
 
-def _by_kind(
-    subject: str,
-    of: Callable[[xr.DataArray, list[str]], dict[str, xr.DataArray]],
-) -> Callable[[Results], Checks]:
-    """That differences of the emission are positive under each condition, for each way to err.
+Compared = dict[str, tuple[xr.DataArray, xr.DataArray]]
+"""By name of comparisons along cycles, a difference of emissions and whether limits are kept on both sides."""
 
-    What the twins of a way decide must keep all limits, in instances that an exact one can serve.
-    """
+
+def _by_kind(
+    subject: str, of: Callable[[xr.DataArray, xr.DataArray, list[str]], Compared]
+) -> Callable[[Results], Checks]:
+    """That differences of the emission are positive under each condition, for each way to err."""
 
     def checks(results: Results) -> Checks:
+        possible = _possible(results["twins"])
         data = results["twins"].sel(policy=subject, drop=True)
-        emission, possible = _emission(data), _possible(data)
+        emission = data["worst_emission_mg"].where(possible)
+        keeps = feasible(data).astype(float).where(possible)
         found: Checks = {}
         for kind, twins in TWINS.items():
-            keeps = feasible(data).sel(twin=twins).all("twin").astype(float).where(possible)
-            shares, prefix = keeps.mean(CYCLES), level_name("deviation", kind)
-            compared = of(emission, twins)
-            found |= conditions(compared, *OPEN, along=CYCLES, prefix=prefix, kept=shares)
+            compared = of(emission, keeps, twins)
+            values, kept = ({name: both[k] for name, both in compared.items()} for k in (0, 1))
+            prefix = level_name("deviation", kind)
+            found |= conditions(values, *OPEN, along=CYCLES, prefix=prefix, kept=kept)
         return found
 
     return checks
 
 
-def _worse(emission: xr.DataArray, twins: list[str]) -> dict[str, xr.DataArray]:
+def _worse(emission: xr.DataArray, keeps: xr.DataArray, twins: list[str]) -> Compared:
+    def compared(a: str, b: str) -> tuple[xr.DataArray, xr.DataArray]:
+        return emission.sel(twin=b) - emission.sel(twin=a), keeps.sel(twin=[a, b]).prod(
+            "twin", skipna=False
+        )
+
+    return {f"{b} over {a}, {tasks.AT_CYCLES}": compared(a, b) for a, b in pairwise(twins)}
+
+
+def _rise(emission: xr.DataArray, keeps: xr.DataArray, twins: list[str]) -> Compared:
     return {
-        f"{b} over {a}, {tasks.AT_CYCLES}": emission.sel(twin=b) - emission.sel(twin=a)
-        for a, b in pairwise(twins)
+        f"{twin}, {{}}": (
+            steps(emission.sel(twin=twin), CYCLES),
+            tasks.at_both(keeps.sel(twin=twin)),
+        )
+        for twin in twins
     }
 
 
-def _rise(emission: xr.DataArray, twins: list[str]) -> dict[str, xr.DataArray]:
-    return {f"{twin}, {{}}": steps(emission.sel(twin=twin), CYCLES) for twin in twins}
-
-
 def _kept(results: Results) -> Checks:
-    """Part of the instances that keep all limits, of those that an exact twin can serve."""
+    """Part of the instances that keep all limits, of those that our search can serve with an exact twin."""
     data = results["twins"]
     share = 100.0 * data["feasible_share"].where(_possible(data)).mean(CYCLES)
     return conditions(share, "policy", *OPEN, along="twin")
 
 
 def _why_square(evidence: Evidence) -> str:
-    data = evidence.results["twins"].sel(policy=SEARCH)
-    share = 100.0 * data["feasible_share"].where(_possible(data)).mean("seed")
+    data = evidence.results["twins"]
+    share = 100.0 * data["feasible_share"].where(_possible(data)).sel(policy=SEARCH).mean("seed")
     least = {kind: span(share.sel(twin=twins[1]).mean(CYCLES)) for kind, twins in TWINS.items()}
     kept = listed(f"{least[kind]} % ({kind})" for kind in KINDS)
     return (
@@ -139,12 +145,13 @@ FIGURE = Figure(
     id="c8",
     title="What the twin's estimates of the processing rates are worth",
     notes=(
-        "Not stated: theta_0; how the deviation is distributed, and whether the optimiser knows it. Here "
+        f"{tasks.DEVICES}Not stated: theta_0; how the deviation is distributed, and whether the optimiser knows it. Here "
         "it does not: it decides by what the twin believes, and CPUs of devices and server really run "
-        f"{listed(LEVELS[1:])} % faster, or slower, or with a normal error of that standard deviation "
-        f"(of {USUAL_MHZ[DEVICE]:g} MHz at devices, {USUAL_MHZ[SERVER]:g} MHz at the server). If it "
-        "knew, it would compensate, and nothing would change. Drawn are decisions of our search. "
-        "Instances are those that an exact twin can serve."
+        f"{listed(LEVELS[1:])} % faster, or slower, or with a normal error whose standard deviation is that "
+        f"part of {USUAL_MHZ[DEVICE]:g} MHz at devices and of {USUAL_MHZ[SERVER]:g} MHz at the server. If it "
+        "knew, it would compensate, and nothing would change. The deviations and the cycles of the axis are ours. "
+        "Drawn is our search, not Algorithm 1 as printed, which is judged. "
+        "Instances that count are those that our search can serve with an exact twin."
     ),
     x=tasks.MEGACYCLES,
     diagrams=_diagrams,
@@ -159,6 +166,11 @@ FIGURE = Figure(
         Claim("c8-rising", {one: _by_kind(one, _rise) for one in (PRINTED_1, SEARCH)}),
     ),
     questions=(
-        Question("How many instances still keep all limits when the twin errs?", "%", _kept),
+        Question(
+            "Of the instances that our search serves with an exact twin, how many keep all limits?",
+            "%",
+            _kept,
+            "share",
+        ),
     ),
 )

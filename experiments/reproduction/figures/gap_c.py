@@ -86,6 +86,6 @@ FIGURE = Figure(
     studies=STUDIES,
     questions=(
         Question("How much do policies emit?", "times the optimum", _emitted, "geometric mean"),
-        Question("In how many instances do they keep all limits?", "%", _kept),
+        Question("In how many instances do they keep all limits?", "%", _kept, "share"),
     ),
 )
