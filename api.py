@@ -142,9 +142,9 @@ def run(
         on_start: is handed the run before its first slot, to follow it: the simulation, where it is all in
             this process, else what has its `slot`, `slots`, `notes()` and `stop()`.
     """
-    from .experiments.blocks import workers_for
     from .experiments.checkpoint import checkpoint_path
     from .experiments.outputs import alone, new_output
+    from .experiments.parallel_run import workers_for
     from .experiments.run import check_free, execute, execute_or_resume, prepare
     from .traces.reader import open_trace
 

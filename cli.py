@@ -16,7 +16,7 @@ from edgesim.exits import FAILED, Program, check_picture, refuse, user_errors
 from edgesim.terminal import say
 
 if TYPE_CHECKING:
-    from edgesim.experiments.block import Running
+    from edgesim.experiments.replication_block import Running
     from edgesim.experiments.training_result import TrainingResult
 
 Command = TypeVar("Command", bound=Callable[..., Any])

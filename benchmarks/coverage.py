@@ -4,7 +4,7 @@ Each case is run with 200 seeds at once, each of which is then summarised as if 
 that of other seeds, run for longer and begun anew. A row has the share of the intervals that hold it, and
 how many of the runs had one: the others say that they are too short. Whatever the case, an interval that is
 stated and misses is to be no more than one run in twenty. The seeds are others than those on which
-the bounds of `traces/queue_looks.py` were chosen. Runs come to about ten CPU minutes;
+the bounds of `traces/effective_sample_size.py` were chosen. Runs come to about ten CPU minutes;
 `python -m benchmarks.coverage 1000 iiot` has more runs of some cases, and `… compare` only the last rows:
 intervals over seeds and of paired differences, as `edgesim compare` makes them.
 """

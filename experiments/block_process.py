@@ -26,7 +26,7 @@ from ..simulator.core.saved_state import Saved
 from ..simulator.core.signals import end_with_parent
 from ..traces.column_buffer import ColumnBuffer
 from ..traces.open_file import read_into
-from .block import Block, Experiment, counted_from
+from .replication_block import Block, Experiment, counted_from
 
 PIECE_BYTES = 1 << 24
 """Of an array, sent at a time."""

@@ -1,4 +1,4 @@
-"""Several policies on one scenario and the same seeds."""
+"""Several policies run on one scenario and the same seeds; `traces/comparison.py` pairs their numbers."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -11,9 +11,9 @@ from ..policies.registry import policy_name
 from ..scenarios.errors import Issue, ScenarioError
 from ..scenarios.loading import AnyScenario, Overrides, with_overrides, with_values
 from ..scenarios.policy_list import FORM, parse_policy, split
-from .block import Experiment
-from .blocks import workers_for
 from .errors import interrupted
+from .parallel_run import workers_for
+from .replication_block import Experiment
 from .run import Follow, execute, load, prepare
 
 Policies: TypeAlias = str | Sequence[AnyPolicy] | Mapping[str, AnyPolicy]

@@ -16,10 +16,10 @@ from ..scenarios.data.carbon import CarbonSeries, read_carbon
 from ..scenarios.data.catalogue import catalogue
 from ..scenarios.data.columns import amounts
 from ..scenarios.data.lookup import look_up
-from ..scenarios.data.pieces import open_pieces
 from ..scenarios.data.positions import around, coordinate_columns, coordinates, in_metres, plane
 from ..scenarios.data.records import Table, read_table, refuse
 from ..scenarios.data.solar import read_solar
+from ..scenarios.data.table_reader import open_pieces
 from ..scenarios.data.workload_formats import format_of
 from ..scenarios.data.workloads import MINUTE_S, Workload, read_workload
 from ..scenarios.errors import Issue, ScenarioError, as_toml, nearest

@@ -17,8 +17,8 @@ from ..simulator.build import Blueprint
 from ..simulator.core.randomness import Streams
 from ..simulator.core.recorder import EndStatus, TaskTable
 from ..traces.writer import TraceWriter
-from .block import Experiment
 from .rendering import METADATA, MapDrawing
+from .replication_block import Experiment
 from .run import run_info
 
 if TYPE_CHECKING:

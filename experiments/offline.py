@@ -17,8 +17,8 @@ from ..policies.learning.registration import STREAM, TASKS, register_envs
 from ..policies.learning.single_environment import Environment, StreamEnvironment, TaskEnvironment
 from ..simulator.core.errors import RunError
 from ..traces.reader import open_trace
-from .block import Experiment
 from .errors import ArgumentError
+from .replication_block import Experiment
 from .run import load, prepare
 
 _ENVIRONMENTS: dict[str, tuple[str, type[Environment]]] = {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..traces.printing import shown
 
 if TYPE_CHECKING:
-    from .block import Running
+    from .replication_block import Running
     from .sweeps.execute import SweepProgress
     from .train import TrainingProgress
     from .training_time import Forecast

@@ -27,18 +27,18 @@ from ..simulator.core.recorder import EndStatus
 from ..simulator.core.saved_state import StateError
 from ..simulator.core.signals import stopped_by_signals
 from ..simulator.green import leads_of
-from ..traces.layout import RunInfo
 from ..traces.printing import counted
 from ..traces.reader import TraceError, is_hdf5, open_trace
+from ..traces.trace_file import RunInfo
 from ..traces.writer import TraceWriter
 from . import checkpoint
 from .advice import advice, places_taken
-from .block import Block, Experiment, Running
-from .blocks import Blocks, begun
 from .checkpoint import Checkpoint, checkpoint_path
 from .errors import ArgumentError, CheckpointError, interrupted
 from .inputs import inputs_of
+from .parallel_run import Blocks, begun
 from .radio_notes import radio_notes
+from .replication_block import Block, Experiment, Running
 
 _ANEW = "`overwrite=True` without `resume=True` starts it anew"
 

@@ -1,4 +1,7 @@
-"""From a table of TOML values to a pydantic model, or to the list of all that is wrong with it."""
+"""From a table of TOML values to a pydantic model, or to the list of all that is wrong with it.
+
+What is allowed stands in `schema` and in the sections.
+"""
 
 import json
 import re

@@ -32,8 +32,8 @@ from edgesim.simulator.core.saved_state import Saved, load_state, save_state
 from edgesim.simulator.simulation import Simulation
 from edgesim.simulator.stream.decision import Decision
 from edgesim.simulator.twin.synchronisation import Times
-from edgesim.traces.layout import TraceFile
 from edgesim.traces.reader import summarise
+from edgesim.traces.trace_file import TraceFile
 
 SLOTS, EVERY = 40, 9
 

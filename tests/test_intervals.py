@@ -28,8 +28,8 @@ from edgesim.traces.confidence_intervals import (
     series_ratios,
     spread_of_means,
 )
+from edgesim.traces.effective_sample_size import caution
 from edgesim.traces.latencies import TaskLatencies
-from edgesim.traces.queue_looks import caution
 from edgesim.traces.reader import summarise
 from edgesim.traces.summary import subject
 

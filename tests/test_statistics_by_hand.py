@@ -27,8 +27,8 @@ from edgesim.traces.confidence_intervals import (
     series_ratios,
     spread_of_means,
 )
+from edgesim.traces.effective_sample_size import caution
 from edgesim.traces.latencies import SketchRecord, TaskLatencies, TaskRecord
-from edgesim.traces.queue_looks import caution
 from edgesim.traces.running_totals import SlotTally, TaskTally
 from edgesim.traces.statistics import BatchTotals, CountedBatches, recorded_tasks
 

@@ -11,10 +11,10 @@ from numpy.testing import assert_array_equal
 from trace_recording import random_columns, random_tasks, run_info
 
 from edgesim.simulator.core.saved_state import save_state
-from edgesim.traces import skeleton
+from edgesim.traces import layout
 from edgesim.traces import writer as writer_module
-from edgesim.traces.layout import RunInfo
 from edgesim.traces.reader import open_trace
+from edgesim.traces.trace_file import RunInfo
 from edgesim.traces.variables import Level
 from edgesim.traces.writer import TraceWriter
 
@@ -96,10 +96,10 @@ def test_a_trace_is_the_same_whatever_was_written_before(tmp_path: Path) -> None
     }
     alone = {}
     for name, run in others.items():
-        skeleton._skeleton.cache_clear()
+        layout._skeleton.cache_clear()
         recorded(tmp_path / "alone.h5", run, 6, "slots")
         alone[name] = _content(tmp_path / "alone.h5")
-    skeleton._skeleton.cache_clear()
+    layout._skeleton.cache_clear()
     recorded(tmp_path / "before.h5", first, 6, "slots")
     before = _content(tmp_path / "before.h5")
     for name, run in others.items():

@@ -27,9 +27,9 @@ import edgesim
 from edgesim.simulator.core.recorder import OUTCOMES, TASK_ROW
 from edgesim.traces import writer as writer_module
 from edgesim.traces.growing_table import GrowingTable
-from edgesim.traces.layout import TraceFile
 from edgesim.traces.reader import TraceError, open_trace
 from edgesim.traces.running_totals import LATENCY_EDGES_S
+from edgesim.traces.trace_file import TraceFile
 from edgesim.traces.variables import SLOT_VARIABLES
 from edgesim.traces.writer import TraceWriter
 
@@ -435,7 +435,7 @@ def test_a_trace_has_no_room_that_nobody_uses(
     """Who watches a slow run sees each slot; the file is then as long as if nobody had watched."""
     run = run_info(slots=slots)
     monkeypatch.setattr(writer_module, "BUFFER_SLOTS", 20)
-    monkeypatch.setattr("edgesim.traces.layout.TASK_CHUNK", 64)
+    monkeypatch.setattr("edgesim.traces.trace_file.TASK_CHUNK", 64)
     sizes = []
     for name, flush_s in (("fast.h5", 1e9), ("slow.h5", 0.0)):
         monkeypatch.setattr(writer_module, "FLUSH_S", flush_s)

@@ -21,7 +21,7 @@ from untrained import save_untrained
 
 import edgesim
 from edgesim.cli import main
-from edgesim.experiments import blocks, checkpoint
+from edgesim.experiments import checkpoint, parallel_run
 from edgesim.experiments.checkpoint import checkpoint_path
 from edgesim.experiments.errors import ArgumentError, CheckpointError
 from edgesim.experiments.run import execute, prepare, resume
@@ -233,36 +233,36 @@ def test_objects_and_classes_of_a_notebook_work(tmp_path: Path) -> None:
 def test_several_processes_are_the_default_where_that_pays(monkeypatch: pytest.MonkeyPatch) -> None:
     def default(*keys: str) -> int:
         what = load_scenario("iiot_20dev", ["policy.name=local", *keys])
-        return blocks.workers_for(prepare(what))
+        return parallel_run.workers_for(prepare(what))
 
-    monkeypatch.setattr(blocks, "NUMBER_S", 0.0)
-    monkeypatch.setattr(blocks, "cores", lambda: 4)
+    monkeypatch.setattr(parallel_run, "NUMBER_S", 0.0)
+    monkeypatch.setattr(parallel_run, "cores", lambda: 4)
     many = ("run.replications=64", "run.slots=100000")
     assert default(*many) == 4
     assert default("run.replications=9", "run.slots=1000000") == 2  # four each at least
     assert default("run.slots=1000000") == 1
     assert default("run.replications=64", "run.slots=20") == 1
-    monkeypatch.setattr(blocks, "cores", lambda: 1)
+    monkeypatch.setattr(parallel_run, "cores", lambda: 1)
     assert default(*many) == 1
-    monkeypatch.setattr(blocks, "cores", lambda: 64)
-    assert default(*many) == blocks.MOST
+    monkeypatch.setattr(parallel_run, "cores", lambda: 64)
+    assert default(*many) == parallel_run.MOST
     experiment = prepare(load_scenario("iiot_20dev", many, policy="test_workers:Dying"), Dying())
-    assert blocks.workers_for(experiment) == 1  # of others' classes nobody knows
-    monkeypatch.setattr(blocks, "NUMBER_S", 1.0)
+    assert parallel_run.workers_for(experiment) == 1  # of others' classes nobody knows
+    monkeypatch.setattr(parallel_run, "NUMBER_S", 1.0)
     assert default(*many) == 1  # decisions take less than to write them
-    monkeypatch.setattr(blocks, "NUMBER_S", 0.0)
+    monkeypatch.setattr(parallel_run, "NUMBER_S", 0.0)
     monkeypatch.setitem(current_process()._config, "daemon", True)  # type: ignore[attr-defined]
     assert default(*many) == 1  # as in a pool's process
     with pytest.raises(
         ArgumentError, match="`workers=2`: a run in a process of a pool is one process"
     ):
-        blocks.workers_for(experiment, 2)
+        parallel_run.workers_for(experiment, 2)
 
 
 def test_a_decision_is_timed_once_there_is_something_to_decide() -> None:
     """P2 takes a hundred times as long as to compare a queue with a speed, but not of empty queues."""
     each = [
-        blocks._first_slots(prepare(load_scenario("iiot_20dev", [f"policy.name={name}"])), 1)
+        parallel_run._first_slots(prepare(load_scenario("iiot_20dev", [f"policy.name={name}"])), 1)
         for name in ("lyapunov", "local")
     ]
     assert each[0].decision_s > 2.0 * each[1].decision_s

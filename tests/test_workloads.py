@@ -23,7 +23,7 @@ import edgesim
 from edgesim.cli import main
 from edgesim.experiments.data_check import check_data
 from edgesim.experiments.run import execute, prepare, resume
-from edgesim.scenarios.data import pieces, row_store
+from edgesim.scenarios.data import row_store, table_reader
 from edgesim.scenarios.data.row_store import RowStore
 from edgesim.scenarios.data.workloads import Workload, read_workload
 from edgesim.scenarios.errors import ScenarioError
@@ -381,7 +381,7 @@ class TestTimes:
     def test_that_have_a_zone_have_it_in_every_piece_of_a_file(
         self, first: str, later: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(pieces, "PIECE_BYTES", 100)
+        monkeypatch.setattr(table_reader, "PIECE_BYTES", 100)
         clocks = [f"2025-01-01T00:{minute:02}:00" for minute in range(60)]
         cells = [clock + (first if row < 40 else later) for row, clock in enumerate(clocks)]
         with pytest.raises(ScenarioError, match=f"{clocks[40]}{later}"):
@@ -432,8 +432,8 @@ class TestAgainstPandas:
 
     @pytest.mark.parametrize("form", ["csv", "tabs", "gz", "parquet", "parquet-text"])
     def test_a_shuffled_table(self, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(pieces, "PIECE_BYTES", 3000)
-        monkeypatch.setattr(pieces, "PIECE_ROWS", 70)
+        monkeypatch.setattr(table_reader, "PIECE_BYTES", 3000)
+        monkeypatch.setattr(table_reader, "PIECE_ROWS", 70)
         monkeypatch.setattr(row_store, "HELD_BYTES", 20_000)
         monkeypatch.setattr(row_store, "SORTED_AT_ONCE", 256)
         monkeypatch.setattr(row_store, "_SAMPLED", 16)
@@ -476,7 +476,7 @@ def test_some_pieces_are_held_at_a_time(name: str, most: float) -> None:
     del table
     before = pa.total_allocated_bytes()
     held, seen = 0, 0
-    for piece in pieces.open_pieces(Path(name)).read(["time", "n"]):
+    for piece in table_reader.open_pieces(Path(name)).read(["time", "n"]):
         held = max(held, pa.total_allocated_bytes() - before)
         seen += len(piece.columns["n"])
     assert seen == count
@@ -717,7 +717,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(kind: str) -> None:
 def test_a_check_reads_all_of_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edgesim.experiments.data_check.MOST_ROWS", 10)
     monkeypatch.setattr(row_store, "BLOCK", 64)
-    monkeypatch.setattr(pieces, "PIECE_BYTES", 500)
+    monkeypatch.setattr(table_reader, "PIECE_BYTES", 500)
     lines = [f"{2 * k + (k > 900)},{k % 3 - 1},{k}" for k in range(1000)]
     lines[700], lines[701] = lines[701], lines[700]
     written("time,n,m\n" + "\n".join([*lines, "1999,,7"]))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgesim.simulator.core.recorder import TASK_ROW, EndStatus, TaskTable
-from edgesim.traces.layout import RunInfo
+from edgesim.traces.trace_file import RunInfo
 from edgesim.traces.variables import SLOT_VARIABLES, STATION, Level, Variable
 from edgesim.traces.writer import TraceWriter
 

@@ -19,8 +19,8 @@ from ..scenarios.errors import as_toml
 from ..scenarios.tables import flatten
 from ..simulator.core.arrays import FloatArray
 from .file_errors import TraceError, reported
-from .late_classes import late_classes
 from .latencies import LatencyRecord
+from .lateness import late_classes
 from .netcdf import decoded_attrs
 from .open_file import OpenFile, read_values
 from .printing import counted, spoken

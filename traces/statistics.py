@@ -26,9 +26,9 @@ from .confidence_intervals import (
     series_quantiles,
     series_ratios,
 )
+from .effective_sample_size import caution
 from .latencies import LatencyRecord, SketchRecord, TaskRecord, without_rounding
 from .metrics import BATCH_METRICS, METRICS, QUANTILES, fractions, metric_values
-from .queue_looks import caution
 from .variables import SLOT_VARIABLES, SUMMARY_VARIABLES, total_of
 
 _SHARES = np.array(list(QUANTILES.values()))

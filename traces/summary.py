@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..scenarios.key_list import shown_value
 from .confidence_intervals import CONFIDENCE, Estimate, format_estimate
-from .late_classes import LateClass
+from .lateness import LateClass
 from .metrics import METRICS
 from .printing import Printable, finite, spoken
 from .summary_rows import OTHER_ROWS

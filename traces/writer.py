@@ -20,9 +20,9 @@ from ..simulator.core.recorder import (
 )
 from ..simulator.core.saved_state import Saved, StateError, load_state
 from .column_buffer import ColumnBuffer
-from .layout import Lengths, RunInfo, TraceFile
 from .running_totals import BATCHES_PER_PART, SlotTally, TaskTally
 from .statistics import BatchTotals, recorded_tasks, replication_values, sketched_tasks
+from .trace_file import Lengths, RunInfo, TraceFile
 from .variables import SLOT_VARIABLES, Level, Variable
 
 BUFFER_BYTES = 32 << 20

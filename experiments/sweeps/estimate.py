@@ -13,7 +13,7 @@ from ...scenarios.schema import Scenario
 from ...simulator.core.errors import RunError
 from ...traces.printing import Printable, duration
 from ...traces.running_totals import BATCHES
-from ..block import Running
+from ..replication_block import Running
 from ..run import execute, prepare
 from .execute import jobs
 from .sweep_file import Case, Sweep, json_with_run, place, points

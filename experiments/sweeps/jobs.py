@@ -20,11 +20,11 @@ from ...scenarios.schema import Scenario
 from ...simulator.core.errors import RunError
 from ...simulator.core.outputs import OutputError
 from ...traces.file_errors import error_number
-from ...traces.layout import sync
 from ...traces.locks import locked
 from ...traces.printing import spoken
 from ...traces.reader import TraceError
 from ...traces.summary import WARMUP
+from ...traces.trace_file import sync
 from ...traces.writer import TraceWriter
 from ..run import execute, prepare
 from .table import TRACES, TraceFacts

@@ -5,7 +5,7 @@ from typing import Any, Literal, get_args
 from ...scenarios.errors import as_toml
 from ...simulator.stream.problem import DriftPlusPenalty
 from .encoding import FEATURE_MAX, AnyProblem, Encoding, StreamEncoding, TaskEncoding
-from .printed import PrintedStreamEncoding, PrintedTaskEncoding
+from .paper_encoding import PrintedStreamEncoding, PrintedTaskEncoding
 
 ActionKind = Literal["guided", "paper"]
 """What a learner sees and does. "guided": actions shift what a model has worked out, `encoding`; "paper":

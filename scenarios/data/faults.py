@@ -8,8 +8,8 @@ import numpy as np
 
 from ..errors import Issue, as_toml
 from .columns import Column
-from .pieces import MOST_MALFORMED, Piece, Pieces
 from .records import ISSUES
+from .table_reader import MOST_MALFORMED, Piece, Pieces
 
 
 class Faults:

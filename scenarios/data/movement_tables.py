@@ -21,10 +21,10 @@ from .movement import (
     clock_s,
     seconds_between,
 )
-from .pieces import Piece as Part
-from .pieces import open_pieces, refusing
 from .positions import ANGLES
 from .records import normal, refuse
+from .table_reader import Piece as Part
+from .table_reader import open_pieces, refusing
 
 if TYPE_CHECKING:
     import pyarrow as pa

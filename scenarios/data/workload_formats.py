@@ -5,8 +5,8 @@ from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from ..workload_section import TimeUnit
-from .pieces import Pieces
 from .records import normal, refuse
+from .table_reader import Pieces
 
 ALL = ""
 """Stands for all columns that are not named."""

@@ -16,9 +16,9 @@ from .carbon_formats import time_columns
 from .columns import AMOUNT, PER_SECOND, STAMP, Clock, Column, amounts
 from .faults import Faults
 from .moments import zone
-from .pieces import Piece, Pieces, open_pieces, refusing
 from .records import refuse
 from .row_store import Rows, RowStore
+from .table_reader import Piece, Pieces, open_pieces, refusing
 from .workload_formats import Format, format_of
 
 MOST_IDS = 1_000_000

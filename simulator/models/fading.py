@@ -1,4 +1,7 @@
-"""Fading around the path loss: together they are the power gains h_ij r_ij^-alpha of A(3)."""
+"""Fading around the path loss: together they are the power gains h_ij r_ij^-alpha of A(3).
+
+Of the stream problem; the task problem draws its own in `tasks/channel.py`.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

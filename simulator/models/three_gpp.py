@@ -1,7 +1,7 @@
 """Path loss, line of sight and shadowing after 3GPP TR 38.901 v19.4.0, clauses 7.4 and 7.6.3.
 
 Whether a link is in line of sight, and how deep it lies in shadow, are functions of where the device is: fields
-over the area (`random_field`), drawn for each station as a run begins. So they change as a device moves,
+over the area (`correlated_shadowing`), drawn for each station as a run begins. So they change as a device moves,
 and two devices side by side share them.
 
 Ours: distances in space below 1 m count as 1 m, and the formulas, which 3GPP states from 10 m (outdoors) on,
@@ -22,8 +22,8 @@ from ..core.arrays import FloatArray
 from ..core.compiled import compiled, compiled_in_place
 from ..core.elementary import exp, log
 from ..core.randomness import Generators
+from .correlated_shadowing import CELLS, Fields, draw_pair, nodes, values_at
 from .path_loss import Links, Sites
-from .random_field import CELLS, Fields, draw_pair, nodes, values_at
 
 Pair = tuple[float, float]
 Triple = tuple[float, float, float]

@@ -23,7 +23,7 @@ from edgesim.policies.learning.checkpoint import FORMAT, read
 from edgesim.policies.learning.encodings import encoding_of
 from edgesim.policies.learning.environment import StreamVectorEnvironment, TaskVectorEnvironment
 from edgesim.policies.learning.networks import Actor
-from edgesim.policies.learning.printed import PrintedStreamEncoding, PrintedTaskEncoding
+from edgesim.policies.learning.paper_encoding import PrintedStreamEncoding, PrintedTaskEncoding
 from edgesim.policies.learning.registration import STREAM, TASKS
 from edgesim.policies.learning.trainable import TrainablePolicy
 from edgesim.policies.registry import make_policy

@@ -31,7 +31,6 @@ from ..simulator.core.recorder import NullRecorder, SlotColumns, TaskTable
 from ..simulator.core.saved_state import Saved, StateError
 from ..traces.column_buffer import ColumnBuffer
 from ..traces.writer import TraceWriter
-from .block import Block, Experiment
 from .block_process import (
     Answers,
     Report,
@@ -43,6 +42,7 @@ from .block_process import (
     read_tasks,
 )
 from .errors import ArgumentError
+from .replication_block import Block, Experiment
 
 SEGMENT_S = 0.25
 """About how long the processes simulate between two reports, unless a slot takes longer."""

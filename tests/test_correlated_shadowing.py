@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from edgesim.simulator.core.arrays import FloatArray
-from edgesim.simulator.models import random_field
-from edgesim.simulator.models.random_field import CELLS, Fields, draw_pair, nodes, values_at
+from edgesim.simulator.models import correlated_shadowing
+from edgesim.simulator.models.correlated_shadowing import CELLS, Fields, draw_pair, nodes, values_at
 
 
 def values(fields: Fields, x: FloatArray, y: FloatArray) -> FloatArray:
@@ -28,7 +28,7 @@ def test_the_transform_is_fouriers() -> None:
     rng = np.random.default_rng(1)
     given = rng.normal(size=(64, 64)) + 1j * rng.normal(size=(64, 64))
     found = given.copy()
-    random_field._transform(found, random_field._roots(64))
+    correlated_shadowing._transform(found, correlated_shadowing._roots(64))
     # Its roots are those of the inverse transform.
     np.testing.assert_allclose(found, 64**2 * np.fft.ifft2(given), atol=1e-11)
 
@@ -62,8 +62,12 @@ def test_the_interpolations_constants_are_the_fixed_point() -> None:
         mixed = kernel[0, 0] + 2.0 * kernel[0, 1] * (cosine[:, None] + cosine)
         mixed += 4.0 * kernel[1, 1] * cosine[:, None] * cosine
         lattice = np.fft.ifft2(np.fft.fft2(law).real / mixed).real
-    np.testing.assert_allclose(random_field._KERNEL, list(kernel.values()), rtol=1e-8)
-    constants = (random_field._SAME, random_field._BESIDE, random_field._ACROSS)
+    np.testing.assert_allclose(correlated_shadowing._KERNEL, list(kernel.values()), rtol=1e-8)
+    constants = (
+        correlated_shadowing._SAME,
+        correlated_shadowing._BESIDE,
+        correlated_shadowing._ACROSS,
+    )
     np.testing.assert_allclose(constants, [lattice[0, 0], lattice[0, 1], lattice[1, 1]], rtol=1e-8)
 
 
