@@ -222,6 +222,12 @@ def test_a_failing_policy_ends_the_run_with_one_message_and_a_readable_trace() -
     )
     with open_trace("t.h5") as trace:
         assert trace.status == "failed" and trace.slots.sizes["slot"] == 20
+    # What was recorded is not replaced unasked; where nothing was, nothing is lost.
+    again = edgesim("run", "iiot_20dev", *QUICK, "-o", "t.h5")
+    assert again.exit_code == 2 and "t.h5 exists" in again.stderr
+    Path("at_once.py").write_text(Path("broken.py").read_text().replace("== 20", ">= 0"))
+    assert edgesim("run", "iiot_20dev", "--policy", "at_once:Broken", "-o", "n.h5").exit_code == 1
+    assert edgesim("run", "iiot_20dev", *QUICK, "-o", "n.h5").exit_code == 0
 
 
 def test_a_trace_that_cannot_be_written() -> None:

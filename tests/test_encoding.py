@@ -456,6 +456,12 @@ def test_an_offloaders_time_is_shared_with_its_server_by_hand() -> None:
         sending_s = 2e6 / (10e6 * np.log2(1.0 + expected * 1e-9 / 1e-13))
         edge_hz = 4e8 / (2.0 - sending_s)
         assert decision.edge_cpu_hz[0, 1] == pytest.approx(edge_hz, rel=1e-4)
+    # With all of its power it sends as fast as E_max lets it, which is far less than P_max.
+    thrifty = TaskEncoding(WorstCaseEmission(replace(network, energy_max_j=2e-5)))
+    action[0, 1, 1] = 1.0
+    power = thrifty.decision(action, observation).power_w[0, 1]
+    sending_s = 2e6 / (10e6 * np.log2(1.0 + power * 1e-9 / 1e-13))
+    assert power * sending_s == pytest.approx(2e-5, rel=1e-3) and power < 0.01
     # The largest priority first: at 0.2 GHz for the server there is room for one of them.
     busy = TaskEncoding(WorstCaseEmission(replace(network, server_cpu_hz=0.3e9)))
     tasks = Tasks(np.full((1, 2), 2e6), np.full((1, 2), 4e8), np.full((1, 2), 2.0))

@@ -175,3 +175,7 @@ def test_what_is_wrong_is_told(toml: str, override: str, says: str) -> None:
     with pytest.raises(ScenarioError, match=says):
         simulate(override, toml=toml)
     assert parse_scenario(toml, "test").carbon.forecast is not None
+
+
+def test_a_forecast_may_end_where_the_next_one_begins(toml: str) -> None:
+    simulate("carbon.forecast={horizon='1 h', step='30 min', period='1 h'}", toml=toml)

@@ -16,6 +16,7 @@ from edgesim.policies.epr import EqualRatesEqualPower
 from edgesim.policies.local import Local
 from edgesim.policies.stream.lyapunov import Lyapunov
 from edgesim.policies.stream.p2.allocation import allocate
+from edgesim.policies.stream.p2.fixed_power import _full_power_gain
 from edgesim.policies.stream.p2.intercell import _set_prices, true_gain
 from edgesim.policies.stream.p2.slot import (
     DEVICE,
@@ -417,6 +418,14 @@ def test_the_gain_of_a_decision_by_p2_itself(noise_model: NoiseModel, compute: b
     silent = replace(sending, power_w=np.zeros((1, 6)), local_cpu_hz=alone_hz[None])
     assert (bits > 100.0).all()
     assert found == pytest.approx(state.gain(sending) - state.gain(silent), rel=1e-9)
+
+    # The search at full power hears the same noise and interference.
+    slot.devices["power"] = slot.devices["power_max"]
+    true_gain(slot)
+    capacity = slot.devices["capacity"].copy()
+    slot.devices["capacity"] = 0.0
+    _full_power_gain(slot)
+    assert slot.devices["capacity"] == pytest.approx(capacity, rel=1e-12)
 
 
 @pytest.mark.parametrize("noise_model", NOISE_MODELS)
