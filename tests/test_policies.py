@@ -166,7 +166,7 @@ def few_slots(toml: str, *overrides: str) -> int:
         if any(key.startswith("backhaul=") for key in overrides):
             return 10
         # Until there is work, and news of it.
-        return 8 if 'sync = "periodic"' in toml or late else 4
+        return 6 if 'sync = "periodic"' in toml or late else 4
     if any(f"policy.name={name}" in overrides for name in ("lookahead", "clairvoyant")):
         return 6
     return 10 if "policy.name=sca" in overrides else 30
