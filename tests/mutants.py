@@ -108,7 +108,7 @@ def sources() -> Iterator[Path]:
         yield tree
 
 
-def status(tree: Path, tests: tuple[str, ...]) -> int | None:
+def status(tree: Path, tests: tuple[str, ...], most_s: float | None = MOST_S) -> int | None:
     """How pytest ends; None if it does not."""
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
     # Byte code of what is not edited is used again: most of the time would go to making it.
@@ -125,7 +125,7 @@ def status(tree: Path, tests: tuple[str, ...]) -> int | None:
             env=variables,
             capture_output=True,
             text=True,
-            timeout=MOST_S,
+            timeout=most_s,
         )
     except subprocess.TimeoutExpired:
         return None
@@ -168,11 +168,13 @@ def main() -> int:
         unchanged = stack.enter_context(sources())
         for _ in range(options.jobs):
             trees.put(stack.enter_context(sources()))
-        groups = sorted({one.tests for one in mutants})
-        for tests, ended in zip(groups, pool.map(partial(status, unchanged), groups), strict=True):
-            if ended != ALL_PASSED:
-                print(f"fails without an edit: {' '.join(tests)}")
-                return 1
+        tests = sorted({test for one in mutants for test in one.tests})
+        parts = [tuple(tests[k :: options.jobs]) for k in range(options.jobs) if tests[k:]]
+        as_it_is = partial(status, unchanged, most_s=None)
+        if any(ended != ALL_PASSED for ended in pool.map(as_it_is, parts)):
+            failing = [test for test in tests if as_it_is((test,)) != ALL_PASSED]
+            print(f"fails without an edit: {' '.join(failing)}")
+            return 1
         wrong = noticed = 0
         for one, verdict in zip(mutants, pool.map(partial(judge, trees), mutants), strict=True):
             noticed += verdict == "noticed"
