@@ -606,6 +606,10 @@ def test_a_run_goes_on_from_what_is_saved_and_a_copy_too(tmp_path: Path) -> None
     for one in (other, copied):
         np.testing.assert_array_equal(one.advance(at, 4.0), following)
         np.testing.assert_array_equal(one.present, model.present)
+    # Also one that had got further in the meantime: it reads the file anew.
+    model.advance(at, 4.0)
+    load_state(saved, {"m": model})
+    np.testing.assert_array_equal(model.advance(at, 4.0), following)
 
 
 def test_a_scenario_has_as_many_devices_as_its_file(tmp_path: Path) -> None:
