@@ -23,6 +23,36 @@ def linear_layers(network: nn.Module) -> list[nn.Linear]:
     return [module for module in network.modules() if isinstance(module, nn.Linear)]
 
 
+def copy_weights(theirs: nn.Module, ours: nn.Module) -> None:
+    """Of all linear layers, in their order."""
+    with torch.no_grad():
+        for a, b in zip(linear_layers(ours), linear_layers(theirs), strict=True):
+            a.weight.copy_(b.weight)
+            a.bias.copy_(b.bias)
+
+
+class Prepared:
+    """A replay buffer of Stable-Baselines3 that hands out one minibatch.
+
+    Args:
+        samples: it.
+    """
+
+    def __init__(self, samples: Any) -> None:
+        self.samples = samples
+
+    def sample(self, count: int, env: Any = None) -> Any:
+        return self.samples
+
+
+def in_their_shapes(batch: Batch) -> Any:
+    """A minibatch as Stable-Baselines3 has it, none of whose transitions ends an episode."""
+    from stable_baselines3.common.type_aliases import ReplayBufferSamples
+
+    s, a, r, s2 = batch
+    return ReplayBufferSamples(s, a.flatten(1), s2, torch.zeros_like(r)[:, None], r[:, None])
+
+
 def difference(ours: nn.Module, theirs: nn.Module) -> float:
     """The largest difference of any weight."""
     pairs = zip(linear_layers(ours), linear_layers(theirs), strict=True)
@@ -68,7 +98,6 @@ def test_an_update_is_that_of_stable_baselines(monkeypatch: pytest.MonkeyPatch) 
     from stable_baselines3 import DDPG
     from stable_baselines3.common import policies
     from stable_baselines3.common.logger import Logger
-    from stable_baselines3.common.type_aliases import ReplayBufferSamples
 
     config = Ddpg(network="flat", hidden=HIDDEN, actor_rate=1e-4, critic_rate=1e-4)
     theirs = DDPG(
@@ -91,31 +120,16 @@ def test_an_update_is_that_of_stable_baselines(monkeypatch: pytest.MonkeyPatch) 
         ours.critic: theirs.critic,
         ours.target_critic: theirs.critic,
     }
-    with torch.no_grad():
-        for mine, their in start.items():
-            for a, b in zip(linear_layers(mine), linear_layers(their), strict=True):
-                a.weight.copy_(b.weight)
-                a.bias.copy_(b.bias)
+    for mine, their in start.items():
+        copy_weights(their, mine)
     theirs.policy.double()
     # It rounds to single.
     monkeypatch.setattr(policies, "preprocess_obs", lambda state, *_, **__: state)
     for network in start:
         network.double()
 
-    class Prepared:
-        """A replay that hands out one batch, in their shapes."""
-
-        def __init__(self, batch: Batch) -> None:
-            s, a, r, s2 = batch
-            self.samples = ReplayBufferSamples(
-                s, a.flatten(1), s2, torch.zeros_like(r)[:, None], r[:, None]
-            )
-
-        def sample(self, count: int, env: Any = None) -> ReplayBufferSamples:
-            return self.samples
-
     for batch in batches(1, torch.float64):
-        theirs.replay_buffer = Prepared(batch)  # type: ignore[assignment]
+        theirs.replay_buffer = Prepared(in_their_shapes(batch))  # type: ignore[assignment]
         theirs.train(gradient_steps=1, batch_size=BATCH)
         ours.update(batch)
     assert difference(ours.actor, theirs.actor) < 1e-8

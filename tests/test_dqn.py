@@ -7,6 +7,7 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
+from test_ddpg import Prepared, copy_weights, linear_layers
 from torch import nn
 
 from edgesim.policies.learning.dqn import Dqn, DqnLearner, QNetwork
@@ -28,10 +29,6 @@ class Blank(gymnasium.Env[Any, Any]):
 def blank(config: Dqn) -> DqnLearner:
     """A learner to be given batches."""
     return DqnLearner(config, lambda *_: Blank(), 0)
-
-
-def linear_layers(network: nn.Module) -> list[nn.Linear]:
-    return [module for module in network.modules() if isinstance(module, nn.Linear)]
 
 
 def greedy(devices: int, levels: int = LEVELS, actions: int = ACTIONS) -> QNetwork:
@@ -92,11 +89,8 @@ def test_an_update_is_that_of_stable_baselines() -> None:
     config = Dqn(network="flat", hidden=[32, 32], rate=1e-3, discount=0.9, soft_update=0.0)
     ours = blank(config)
 
-    with torch.no_grad():
-        for mine in (ours.actor, ours.target):
-            for a, b in zip(linear_layers(mine), linear_layers(theirs.q_net), strict=True):
-                a.weight.copy_(b.weight)
-                a.bias.copy_(b.bias)
+    for mine in (ours.actor, ours.target):
+        copy_weights(theirs.q_net, mine)
     start = linear_layers(theirs.q_net)[0].weight.detach().clone()
     generator = torch.Generator().manual_seed(1)
     for _ in range(100):
@@ -104,12 +98,7 @@ def test_an_update_is_that_of_stable_baselines() -> None:
         r = 2.0 * torch.randn(32, generator=generator)
         index = torch.randint(0, LEVELS**ACTIONS, (32, 1), generator=generator)
         samples = ReplayBufferSamples(s, index, s2, torch.zeros(32, 1), r[:, None])
-
-        class Prepared:
-            def sample(self, count: int, env: Any = None, samples: Any = samples) -> Any:
-                return samples
-
-        theirs.replay_buffer = Prepared()  # type: ignore[assignment]
+        theirs.replay_buffer = Prepared(samples)  # type: ignore[assignment]
         theirs.train(gradient_steps=1, batch_size=32)
         ours.update((s, ours.actor.table[index], r, s2))
     for a, b in zip(linear_layers(ours.actor), linear_layers(theirs.q_net), strict=True):

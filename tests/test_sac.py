@@ -15,14 +15,16 @@ from test_ddpg import (
     HIDDEN,
     Bandit,
     Blank,
+    Prepared,
     batches,
+    copy_weights,
     difference,
+    in_their_shapes,
     linear_layers,
 )
 from torch import Tensor, distributions, nn
 
 from edgesim.policies.learning.checkpoint import FORMAT, check_alike, read, write
-from edgesim.policies.learning.replay_buffer import Batch
 from edgesim.policies.learning.sac import GaussianActor, Sac, SacLearner
 from edgesim.policies.learning.trainable import NetworkKind
 from edgesim.policies.registry import make_policy
@@ -62,7 +64,6 @@ def test_an_update_is_that_of_stable_baselines(monkeypatch: pytest.MonkeyPatch) 
     from stable_baselines3 import SAC
     from stable_baselines3.common import policies
     from stable_baselines3.common.logger import Logger
-    from stable_baselines3.common.type_aliases import ReplayBufferSamples
 
     config = Sac(network="flat", hidden=HIDDEN, temperature=0.5, rate=1e-3, discount=0.9)
     theirs = SAC(
@@ -90,12 +91,9 @@ def test_an_update_is_that_of_stable_baselines(monkeypatch: pytest.MonkeyPatch) 
         ours.critic: theirs.critic,
         ours.target_critic: theirs.critic,
     }
-    with torch.no_grad():
-        for mine, their in start.items():
-            mine.double()
-            for a, b in zip(linear_layers(mine), linear_layers(their), strict=True):
-                a.weight.copy_(b.weight)
-                a.bias.copy_(b.bias)
+    for mine, their in start.items():
+        mine.double()
+        copy_weights(their, mine)
     ours.temperature.double()
     # It rounds to single.
     monkeypatch.setattr(policies, "preprocess_obs", lambda state, *_, **__: state)
@@ -106,21 +104,9 @@ def test_an_update_is_that_of_stable_baselines(monkeypatch: pytest.MonkeyPatch) 
     )
     monkeypatch.setattr(ours, "_drawn", lambda count: noises.pop(1 if len(noises) == 2 else 0))
 
-    class Prepared:
-        """A replay that hands out one batch, in their shapes."""
-
-        def __init__(self, batch: Batch) -> None:
-            s, a, r, s2 = batch
-            self.samples = ReplayBufferSamples(
-                s, a.flatten(1), s2, torch.zeros_like(r)[:, None], r[:, None]
-            )
-
-        def sample(self, count: int, env: Any = None) -> ReplayBufferSamples:
-            return self.samples
-
     for batch in batches(1, torch.float64)[:20]:
         drawn = [torch.from_numpy(rng.standard_normal((BATCH, DEVICES, ACTIONS))) for _ in range(2)]
-        theirs.replay_buffer = Prepared(batch)  # type: ignore[assignment]
+        theirs.replay_buffer = Prepared(in_their_shapes(batch))  # type: ignore[assignment]
         noises[:] = drawn
         theirs.train(gradient_steps=1, batch_size=BATCH)
         noises[:] = drawn

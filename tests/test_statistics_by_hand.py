@@ -11,6 +11,7 @@ import pytest
 import scipy.stats
 from numpy.testing import assert_allclose
 from numpy.typing import NDArray
+from test_intervals import ANY, POSITIVE, SHARE, Floats
 from trace_recording import completed, task_table
 
 from edgesim.traces import statistics
@@ -19,7 +20,6 @@ from edgesim.traces.confidence_intervals import (
     CALM,
     Caution,
     Estimate,
-    Range,
     mean,
     ratio,
     rounded,
@@ -31,12 +31,6 @@ from edgesim.traces.effective_sample_size import caution
 from edgesim.traces.latencies import SketchRecord, TaskLatencies, TaskRecord
 from edgesim.traces.running_totals import SlotTally, TaskTally
 from edgesim.traces.statistics import BatchTotals, CountedBatches, recorded_tasks
-
-Floats = NDArray[np.float64]
-
-ANY: Range = (-math.inf, math.inf)
-POSITIVE: Range = (0.0, math.inf)
-SHARE: Range = (0.0, 1.0)
 
 
 def walk(phi: float, steps: int, seed: int, power: int = 1) -> Floats:

@@ -32,7 +32,7 @@ from torch.nn import functional
 
 from ...scenarios.units import Count, Positive, Share
 from .exploration import Actions, OwnNoise
-from .networks import Critic, build_network, finite, frozen, init_output_layer, is_present
+from .networks import Actor, Critic, finite, frozen, is_present
 from .off_policy import OffPolicy, OffPolicyLearner, adam, target_of
 from .replay_buffer import Batch
 from .trainable import NetworkKind
@@ -41,7 +41,7 @@ LOG_DEVIATION = -20.0, 2.0
 """The range of the logarithm of the deviation, as of the authors' program."""
 
 
-class GaussianActor(nn.Module):
+class GaussianActor(Actor):
     """pi: normal numbers, with a mean and a deviation for each, squashed by tanh to [-1, 1].
 
     Args:
@@ -60,17 +60,15 @@ class GaussianActor(nn.Module):
         features: int,
         actions: int,
     ) -> None:
-        super().__init__()
-        self.body = build_network(network, hidden, devices, features, 2 * actions)
-        init_output_layer(self)
+        super().__init__(network, hidden, devices, features, 2 * actions)
 
     def forward(self, features: Tensor) -> Tensor:
         """(R, N, F) -> (R, N, A): the action of the mean, without chance."""
-        return torch.tanh(self.normal(features)[0])
+        return self.squash(self.normal(features)[0])
 
     def normal(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """(R, N, F) -> (R, N, A) means, and logarithms of deviations, before tanh."""
-        mean, log_deviation = self.body(features).chunk(2, dim=2)
+        mean, log_deviation = self.logits(features).chunk(2, dim=2)
         return mean, log_deviation.clamp(*LOG_DEVIATION)
 
     def sample(self, features: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
@@ -90,7 +88,7 @@ class GaussianActor(nn.Module):
         # ln(1 - tanh(u)^2), also where that is next to zero.
         squashed = 2.0 * (math.log(2.0) - u - functional.softplus(-2.0 * u))
         density = (normal - squashed).sum(dim=2)
-        return torch.tanh(u), density.masked_fill(~is_present(features), 0.0).sum(dim=1)
+        return self.squash(u), density.masked_fill(~is_present(features), 0.0).sum(dim=1)
 
 
 class Twins(nn.Module):
