@@ -11,7 +11,7 @@ from edgesim.policies.learning.trainable import TrainablePolicy
 from edgesim.policies.registry import make_policy
 from edgesim.scenarios.loading import load_scenario
 from edgesim.scenarios.schema import Scenario
-from edgesim.simulator.build import blueprint
+from edgesim.simulator.assembly.build import blueprint
 
 from .measure import Row
 

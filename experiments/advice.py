@@ -15,7 +15,7 @@ from ..scenarios.schema import Scenario
 from ..scenarios.sections import File
 from ..scenarios.units import Quantity
 from ..scenarios.validation import field_hint
-from ..simulator.build import Blueprint
+from ..simulator.assembly.build import Blueprint
 from ..simulator.models.arrivals import MarkovModulatedPoisson, Poisson, Uniform
 from ..simulator.models.path_loss import LogDistance
 from ..simulator.models.trace_mobility import TraceMobility

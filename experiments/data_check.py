@@ -26,7 +26,7 @@ from ..scenarios.errors import Issue, ScenarioError, as_toml, nearest
 from ..scenarios.loading import Overrides, data_folders, values_of
 from ..scenarios.validation import validate
 from ..scenarios.workload_section import WorkloadReading
-from ..simulator.components import MOST_HELD
+from ..simulator.assembly.components import MOST_HELD
 from ..traces.printing import Printable, duration
 from .forecast_check import forecast_facts, forecast_of
 from .movement_check import movement_facts

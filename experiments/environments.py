@@ -13,7 +13,7 @@ from ..policies.learning.environment import (
 )
 from ..policies.learning.registration import PARALLEL
 from ..policies.learning.single_environment import Environment, StreamEnvironment, TaskEnvironment
-from ..simulator.build import Blueprint
+from ..simulator.assembly.build import Blueprint
 from ..simulator.core.randomness import Streams
 from ..simulator.core.recorder import EndStatus, TaskTable
 from ..traces.writer import TraceWriter

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..policies.base import Policy
 from ..policies.registry import make_policy
 from ..scenarios.schema import Scenario
-from ..simulator.build import blueprint
+from ..simulator.assembly.build import blueprint
 from ..simulator.core.arrays import BoolArray, FloatArray
 from ..simulator.core.randomness import Streams
 from ..simulator.core.recorder import NullRecorder

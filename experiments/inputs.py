@@ -14,7 +14,7 @@ from ..policies.learning.agent import Agent
 from ..policies.learning.trainable import TrainablePolicy
 from ..scenarios.data.lookup import look_up, named_files
 from ..scenarios.schema import Scenario
-from ..simulator.build import Blueprint
+from ..simulator.assembly.build import Blueprint
 
 _OWN = __name__.partition(".")[0]
 MODELS = ("mobility", "association", "path_loss", "fading", "arrivals")

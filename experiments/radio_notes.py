@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ..scenarios.units import LIGHT_M_PER_S
-from ..simulator.build import Blueprint
+from ..simulator.assembly.build import Blueprint
 from ..simulator.core.arrays import FloatArray
 from ..simulator.models.path_loss import LogDistance, Sites
 from ..simulator.models.three_gpp import ThreeGpp

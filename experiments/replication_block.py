@@ -8,7 +8,7 @@ from typing import Protocol
 
 from ..policies.base import Policy
 from ..scenarios.schema import Scenario
-from ..simulator.build import Blueprint
+from ..simulator.assembly.build import Blueprint
 from ..simulator.core.errors import RunError
 from ..simulator.core.randomness import Streams
 from ..simulator.core.recorder import Recorder, TaskTable

@@ -20,13 +20,13 @@ from ..scenarios.errors import Issue, ScenarioError, as_toml
 from ..scenarios.loading import AnyScenario, Overrides, load_scenario, parse_scenario
 from ..scenarios.schema import Scenario
 from ..scenarios.tables import flatten, parse_toml
-from ..simulator.build import Blueprint, blueprint
+from ..simulator.assembly.build import Blueprint, blueprint
+from ..simulator.assembly.green import leads_of
 from ..simulator.core.errors import RunError, in_one_line
 from ..simulator.core.outputs import OutputError
 from ..simulator.core.recorder import EndStatus
 from ..simulator.core.saved_state import StateError
 from ..simulator.core.signals import stopped_by_signals
-from ..simulator.green import leads_of
 from ..traces.printing import counted
 from ..traces.reader import TraceError, is_hdf5, open_trace
 from ..traces.trace_file import RunInfo

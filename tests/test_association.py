@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgesim.scenarios.loading import parse_scenario
-from edgesim.simulator.components import find_topology
+from edgesim.simulator.assembly.components import find_topology
 from edgesim.simulator.core.arrays import FloatArray, IntArray
 from edgesim.simulator.core.randomness import Streams
 from edgesim.simulator.models.association import LoadAware, Nearest

@@ -20,7 +20,7 @@ from edgesim.policies.learning.trainable import TrainablePolicy
 from edgesim.policies.registry import make_policy
 from edgesim.scenarios.components import resolve
 from edgesim.scenarios.loading import load_scenario
-from edgesim.simulator.build import blueprint
+from edgesim.simulator.assembly.build import blueprint
 
 CLASSES: dict[str, type[TrainablePolicy]] = {
     "ddpg": Ddpg,

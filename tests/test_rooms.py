@@ -24,6 +24,7 @@ FLOORS = (
     ("policies/stream", "policies/tasks/sca", "policies/tasks"),
     ("policies/stream/p2", "policies/tasks/c10"),
     ("policies",),
+    ("simulator/assembly",),
     ("simulator",),
     ("simulator/stream", "simulator/tasks"),
     ("simulator/world.py",),

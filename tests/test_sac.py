@@ -30,7 +30,7 @@ from edgesim.policies.learning.trainable import NetworkKind
 from edgesim.policies.registry import make_policy
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.loading import load_scenario
-from edgesim.simulator.build import blueprint
+from edgesim.simulator.assembly.build import blueprint
 
 
 def blank(config: Sac) -> SacLearner:

@@ -13,7 +13,7 @@ from scipy import stats
 
 from edgesim.experiments.run import prepare
 from edgesim.scenarios.loading import parse_scenario
-from edgesim.simulator.components import find_topology
+from edgesim.simulator.assembly.components import find_topology
 from edgesim.simulator.core.arrays import BoolArray, FloatArray, IntArray
 from edgesim.simulator.core.randomness import Streams
 from edgesim.simulator.models.association import Nearest

@@ -22,8 +22,8 @@ from edgesim.experiments.report.data import network_map
 from edgesim.experiments.run import prepare
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.loading import load_scenario, parse_scenario
-from edgesim.simulator.build import blueprint
-from edgesim.simulator.components import find_topology
+from edgesim.simulator.assembly.build import blueprint
+from edgesim.simulator.assembly.components import find_topology
 from edgesim.simulator.core.randomness import Streams
 from edgesim.simulator.network.topology import Topology
 from edgesim.traces import figures

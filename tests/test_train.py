@@ -21,7 +21,7 @@ from edgesim.experiments.evaluation import Evaluation
 from edgesim.experiments.train import FORMAT, TrainingProgress, _Session, make_environment, train
 from edgesim.policies.learning.checkpoint import read, shipped
 from edgesim.scenarios.loading import load_scenario
-from edgesim.simulator.build import blueprint
+from edgesim.simulator.assembly.build import blueprint
 from edgesim.simulator.core.errors import RunError
 from edgesim.traces.reader import open_trace
 

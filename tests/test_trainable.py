@@ -10,7 +10,7 @@ from edgesim.policies.learning.checkpoint import check_fit
 from edgesim.policies.learning.trainable import TrainablePolicy
 from edgesim.policies.registry import make_policy
 from edgesim.scenarios.loading import load_scenario
-from edgesim.simulator.build import blueprint
+from edgesim.simulator.assembly.build import blueprint
 
 
 def a_policy(name: str, *keys: str) -> tuple[TrainablePolicy, Any]:

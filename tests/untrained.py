@@ -8,7 +8,7 @@ import numpy as np
 from edgesim.policies.learning.trainable import TrainablePolicy
 from edgesim.policies.registry import make_policy
 from edgesim.scenarios.schema import Scenario
-from edgesim.simulator.build import blueprint
+from edgesim.simulator.assembly.build import blueprint
 
 STEADY = ("policy.name=agent", f"policy.file={__name__}:Steady")
 

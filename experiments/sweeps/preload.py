@@ -5,7 +5,7 @@ With it comes what numba registers before it loads its first function, which tak
 
 from numba.core.registry import cpu_target
 
-from ...simulator import build
+from ...simulator.assembly import build
 from ...traces import writer
 
 __all__ = ["build", "writer"]

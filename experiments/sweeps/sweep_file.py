@@ -28,7 +28,7 @@ from ...scenarios.sections import MAX_REPLICATIONS, MAX_SEED
 from ...scenarios.tables import copied, flatten, parse_toml, parse_value, put
 from ...scenarios.units import Count, Whole
 from ...scenarios.validation import validate
-from ...simulator.build import blueprint
+from ...simulator.assembly.build import blueprint
 from ..evaluation import evaluation_seeds
 from ..inputs import Inputs
 from ..run import prepare

@@ -28,7 +28,7 @@ from ...scenarios.errors import Issue, ScenarioError, as_toml
 from ...scenarios.loading import load_scenario
 from ...scenarios.schema import Scenario
 from ...scenarios.sections import MAX_SEED
-from ...simulator.build import Blueprint, blueprint
+from ...simulator.assembly.build import Blueprint, blueprint
 from ...simulator.core.arrays import BoolArray, FloatArray
 from ...simulator.core.randomness import Streams
 from ...simulator.core.recorder import (

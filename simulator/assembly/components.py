@@ -10,33 +10,33 @@ from typing import Any
 
 import numpy as np
 
-from ..scenarios.base import Section
-from ..scenarios.carbon_section import CarbonFile, CarbonReading, CarbonSource
-from ..scenarios.components import configure, is_unseen, resolve
-from ..scenarios.data.carbon import longest_hold, read_carbon
-from ..scenarios.data.catalogue import SHIPPED
-from ..scenarios.data.graphs import read_graph
-from ..scenarios.data.lookup import data_file, named_file
-from ..scenarios.data.positions import coordinates, in_metres, plane, read_positions
-from ..scenarios.data.records import read_table
-from ..scenarios.data.topology import check_topology, read_topology
-from ..scenarios.errors import Issue, ScenarioError, as_toml, naming
-from ..scenarios.schema import Scenario
-from ..scenarios.sections import MAX_DEVICES, File, TopologySection
-from ..scenarios.validation import validate
-from .core.arrays import FloatArray
-from .core.errors import in_one_line
-from .core.memory import memory_bytes
-from .models.arrivals import SLOT_TASKS
-from .models.carbon import JOULES_PER_KWH, CarbonIntensity, Series
-from .models.clarke import Clarke
-from .models.fading import FADING
-from .models.mobility import RandomWaypoint, mean_distance_m
-from .models.movement_survey import survey
-from .models.path_loss import PATH_LOSS, DistanceLaw, PathLoss, Sites
-from .models.three_gpp import ThreeGpp
-from .models.trace_mobility import TraceMobility
-from .network.topology import Links, Topology, circle, star, station_names
+from ...scenarios.base import Section
+from ...scenarios.carbon_section import CarbonFile, CarbonReading, CarbonSource
+from ...scenarios.components import configure, is_unseen, resolve
+from ...scenarios.data.carbon import longest_hold, read_carbon
+from ...scenarios.data.catalogue import SHIPPED
+from ...scenarios.data.graphs import read_graph
+from ...scenarios.data.lookup import data_file, named_file
+from ...scenarios.data.positions import coordinates, in_metres, plane, read_positions
+from ...scenarios.data.records import read_table
+from ...scenarios.data.topology import check_topology, read_topology
+from ...scenarios.errors import Issue, ScenarioError, as_toml, naming
+from ...scenarios.schema import Scenario
+from ...scenarios.sections import MAX_DEVICES, File, TopologySection
+from ...scenarios.validation import validate
+from ..core.arrays import FloatArray
+from ..core.errors import in_one_line
+from ..core.memory import memory_bytes
+from ..models.arrivals import SLOT_TASKS
+from ..models.carbon import JOULES_PER_KWH, CarbonIntensity, Series
+from ..models.clarke import Clarke
+from ..models.fading import FADING
+from ..models.mobility import RandomWaypoint, mean_distance_m
+from ..models.movement_survey import survey
+from ..models.path_loss import PATH_LOSS, DistanceLaw, PathLoss, Sites
+from ..models.three_gpp import ThreeGpp
+from ..models.trace_mobility import TraceMobility
+from ..network.topology import Links, Topology, circle, star, station_names
 
 _SECTIONS = {
     "mobility": ("mobility", "model"),

@@ -6,18 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from ..scenarios.carbon_section import CarbonSource
-from ..scenarios.schema import Scenario
+from ...scenarios.carbon_section import CarbonSource
+from ...scenarios.schema import Scenario
+from ..core.arrays import FloatArray
+from ..core.randomness import Streams
+from ..models.carbon import CarbonIntensity
+from ..models.forecast import Forecasts
+from ..network.network import Network
+from ..network.topology import Topology
+from ..stream.deadlines import TaskClass, TaskClasses, due_slots
+from ..stream.green_problem import GreenProblem, SamplePath
+from ..stream.green_world import CarbonOfAll
 from .components import find_intensities
-from .core.arrays import FloatArray
-from .core.randomness import Streams
-from .models.carbon import CarbonIntensity
-from .models.forecast import Forecasts
-from .network.network import Network
-from .network.topology import Topology
-from .stream.deadlines import TaskClass, TaskClasses, due_slots
-from .stream.green_problem import GreenProblem, SamplePath
-from .stream.green_world import CarbonOfAll
 
 
 def is_green(scenario: Scenario) -> bool:

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ..scenarios.data.lookup import named_file
-from ..scenarios.data.solar import read_solar
-from ..scenarios.power_section import (
+from ...scenarios.data.lookup import named_file
+from ...scenarios.data.solar import read_solar
+from ...scenarios.power_section import (
     EARTH,
     Embodied,
     PowerSection,
@@ -16,20 +16,20 @@ from ..scenarios.power_section import (
     SolarSection,
     StationBatterySection,
 )
-from ..scenarios.schema import Scenario
-from .core.arrays import FloatArray
-from .core.clock import to_ns
-from .core.randomness import Streams
-from .models.sci import Sci
-from .models.solar import ClearSky, Panels, PowerSeries, Sun
-from .models.station_power import (
+from ...scenarios.schema import Scenario
+from ..core.arrays import FloatArray
+from ..core.clock import to_ns
+from ..core.randomness import Streams
+from ..models.sci import Sci
+from ..models.solar import ClearSky, Panels, PowerSeries, Sun
+from ..models.station_power import (
     PowerLaw,
     SleepRule,
     StationBattery,
     StationPower,
 )
-from .network.network import Network
-from .network.topology import Topology
+from ..network.network import Network
+from ..network.topology import Topology
 
 
 @dataclass(frozen=True)

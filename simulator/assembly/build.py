@@ -8,10 +8,51 @@ from typing import Any
 
 import numpy as np
 
-from ..scenarios.components import KEYS
-from ..scenarios.errors import Issue, ScenarioError
-from ..scenarios.schema import Scenario
-from ..scenarios.sections import DeviationSection
+from ...scenarios.components import KEYS
+from ...scenarios.errors import Issue, ScenarioError
+from ...scenarios.schema import Scenario
+from ...scenarios.sections import DeviationSection
+from ..core.arrays import FloatArray, spread
+from ..core.clock import to_ns
+from ..core.errors import ModelError, RunError
+from ..core.randomness import Streams
+from ..core.recorder import NullRecorder, Recorder
+from ..core.saved_state import Saved, StateError, load_state
+from ..hindsight import Idle, path_of
+from ..models.arrivals import ARRIVALS, SLOT_TASKS
+from ..models.association import ASSOCIATION, Association
+from ..models.battery import Battery
+from ..models.carbon import CarbonIntensity
+from ..models.checked import checked
+from ..models.fading import FADING, NoFading
+from ..models.failures import FailureModel, Failures
+from ..models.mobility import MOBILITY, Mobility, present_of
+from ..models.path_loss import DistanceLaw, Links, OfDistance, PathLoss, Sites, is_law
+from ..models.replay import Recorded
+from ..models.trace_mobility import TraceMobility
+from ..network.backhaul import Backhaul
+from ..network.cells import Cells
+from ..network.graph import LiveNetwork, Placement
+from ..network.network import Network
+from ..network.spectral_efficiency import spectral_efficiency
+from ..network.topology import Topology, uniform
+from ..simulation import Decide, Simulation
+from ..stream.deadlines import UrgentFirst
+from ..stream.green_problem import SamplePath
+from ..stream.green_world import GreenState, GreenWorld
+from ..stream.ledger import TaskLedger
+from ..stream.problem import DriftPlusPenalty
+from ..stream.state import StreamState
+from ..stream.world import StreamWorld
+from ..tasks.channel import AntennaFading, BlockFading, WaveFading
+from ..tasks.network import CarbonAwareNetwork, Tasks
+from ..tasks.problem import WorstCaseEmission
+from ..tasks.state import TaskState
+from ..tasks.world import TaskWorld, channel_of
+from ..twin.deviation import Deviation
+from ..twin.prediction import ArrivalPredictor, EnergyPredictor, LocationPredictor, Predictor
+from ..twin.twin import Twin
+from ..world import World
 from .components import (
     COUNTED_BY,
     check_files,
@@ -28,50 +69,9 @@ from .components import (
     find_sites,
     find_topology,
 )
-from .core.arrays import FloatArray, spread
-from .core.clock import to_ns
-from .core.errors import ModelError, RunError
-from .core.randomness import Streams
-from .core.recorder import NullRecorder, Recorder
-from .core.saved_state import Saved, StateError, load_state
 from .green import Green, find_green, green_problem, is_green
-from .hindsight import Idle, path_of
 from .hops import make_hop
-from .models.arrivals import ARRIVALS, SLOT_TASKS
-from .models.association import ASSOCIATION, Association
-from .models.battery import Battery
-from .models.carbon import CarbonIntensity
-from .models.checked import checked
-from .models.fading import FADING, NoFading
-from .models.failures import FailureModel, Failures
-from .models.mobility import MOBILITY, Mobility, present_of
-from .models.path_loss import DistanceLaw, Links, OfDistance, PathLoss, Sites, is_law
-from .models.replay import Recorded
-from .models.trace_mobility import TraceMobility
-from .network.backhaul import Backhaul
-from .network.cells import Cells
-from .network.graph import LiveNetwork, Placement
-from .network.network import Network
-from .network.spectral_efficiency import spectral_efficiency
-from .network.topology import Topology, uniform
 from .power import PowerPlan, find_power, find_sci
-from .simulation import Decide, Simulation
-from .stream.deadlines import UrgentFirst
-from .stream.green_problem import SamplePath
-from .stream.green_world import GreenState, GreenWorld
-from .stream.ledger import TaskLedger
-from .stream.problem import DriftPlusPenalty
-from .stream.state import StreamState
-from .stream.world import StreamWorld
-from .tasks.channel import AntennaFading, BlockFading, WaveFading
-from .tasks.network import CarbonAwareNetwork, Tasks
-from .tasks.problem import WorstCaseEmission
-from .tasks.state import TaskState
-from .tasks.world import TaskWorld, channel_of
-from .twin.deviation import Deviation
-from .twin.prediction import ArrivalPredictor, EnergyPredictor, LocationPredictor, Predictor
-from .twin.twin import Twin
-from .world import World
 
 
 @dataclass(frozen=True)

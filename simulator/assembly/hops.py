@@ -1,8 +1,8 @@
 """From a scenario's hop to one of the twin."""
 
-from ..scenarios.sections import ExponentialLatency, HopSection, UniformLatency
-from .core.randomness import Streams
-from .twin.synchronisation import Constant, Exponential, Hop, Latency, Uniform
+from ...scenarios.sections import ExponentialLatency, HopSection, UniformLatency
+from ..core.randomness import Streams
+from ..twin.synchronisation import Constant, Exponential, Hop, Latency, Uniform
 
 
 def make_hop(keys: HopSection, streams: Streams, name: str) -> Hop:
