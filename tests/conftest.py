@@ -54,6 +54,9 @@ def pytest_collection_finish() -> None:
     if sys.version_info >= (3, 14):  # which finds nobody among what is frozen
         _first_example()
     gc.freeze()
+    # Tests make much that lives as long as their file: by the usual thresholds it is looked through
+    # hundreds of times.
+    gc.set_threshold(100_000, 50, 100)
     gc.enable()
 
 
