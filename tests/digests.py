@@ -6,7 +6,8 @@ leaves this checkout's digests, `--base FILE` compares with such a file. Bits de
 libraries' versions, so digests are only comparable within one machine and environment.
 
 Cases: every policy on every shipped scenario, and runs with failures, batteries, lossy and late twins,
-movement, bounded buffers, bursts and three replications; learners have weights from a short training.
+movement, bounded buffers, bursts and three replications; learners have weights from a short training. A case
+whose scenario or policy the earlier checkout does not have is named and counted apart.
 """
 
 import argparse
@@ -16,6 +17,8 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
@@ -23,19 +26,17 @@ from tempfile import TemporaryDirectory
 
 import h5py
 
+from edgesim.policies.catalogue import POLICIES
+
 ROOT = Path(__file__).resolve().parents[1]
 SLOTS = 300
 
-LEARNED = ("aac", "ddpg", "dqn")
-STREAM = ("lyapunov", "local", "offload-all", "random", "epr", "epr-ep", "sca", "exact", *LEARNED)
-SCENARIOS = {name: STREAM for name in ("iiot_20dev", "carbon_6ue", "melbourne_cbd", "iiot_factory")}
+LEARNED = ("aac", "ddpg", "dqn", "sac")
+PLANNERS = ("lookahead", "wait-awhile", "clairvoyant")
+"""They plan by deadlines, and refuse scenarios without."""
 
-SMALLER = {
-    ("iiot_20dev", "exact"): ("devices.count=3",),
-    ("melbourne_cbd", "exact"): ("devices.count=3",),
-    ("iiot_factory", "exact"): ("devices.count=3",),
-}
-"""A search over all sets of senders is for small networks, and refuses others."""
+FEW = ("devices.count=3",)
+"""In the stream `exact` searches all sets of senders, and refuses other networks than small ones."""
 
 FAILING = (
     'stations.sbs.failures={time_to_failure=3, time_to_repair=1, law="fixed"}',
@@ -91,11 +92,17 @@ MANY = {"iiot_20dev": ("lyapunov", "epr", "local"), "carbon_6ue": ("exact", "epr
 def cases() -> dict[str, tuple[str, tuple[str, ...]]]:
     """Name -> scenario and overrides."""
     named = {}
-    for scenario, policies in SCENARIOS.items():
-        for policy in policies:
+    for path in sorted((ROOT / "scenarios").glob("*.toml")):
+        scenario, table = path.stem, tomllib.loads(path.read_text(encoding="utf-8"))
+        problem = table["run"].get("problem", "drift-plus-penalty")
+        for policy in POLICIES[problem]:
+            # An agent is a file from elsewhere.
+            if policy == "agent" or (policy in PLANNERS and "classes" not in table["tasks"]):
+                continue
             # Every slot of these two is a search, or a series of convex programs.
             slots = SLOTS if policy not in ("sca", "exact") else SLOTS // 10
-            overrides = (*SMALLER.get((scenario, policy), ()), f"run.slots={slots}")
+            few = FEW if (problem, policy) == ("drift-plus-penalty", "exact") else ()
+            overrides = (*few, f"run.slots={slots}")
             named[f"{scenario} {policy}"] = (scenario, (f"policy.name={policy}", *overrides))
     for name, (scenario, overrides) in CONDITIONS.items():
         for policy in MANY[scenario]:
@@ -130,11 +137,12 @@ class Checkout:
         self._data: list[str] = []
         folder.mkdir(parents=True)
         (folder / "edgesim").symlink_to(root)
+        self._root = root
         self._folder = folder
         self._environment = os.environ | {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
 
-    def command(self, *words: str) -> None:
-        """Run `edgesim …`; a failure shows what it said."""
+    def command(self, *words: str) -> str:
+        """Run `edgesim …`, and return what it printed; a failure shows what it said."""
         line = [sys.executable, "-m", "edgesim", *words]
         done = subprocess.run(
             line,
@@ -146,6 +154,17 @@ class Checkout:
         )
         if done.returncode:
             raise SystemExit(f"{' '.join(words)}\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def has(self, chosen: Collection[str]) -> set[str]:
+        """Those of the cases whose scenario and policy are there."""
+        policies = set(re.findall(r"[\w-]+", self.command("policies")))
+        scenarios = {path.stem for path in (self._root / "scenarios").glob("*.toml")}
+        return {
+            name
+            for name in chosen
+            if cases()[name][0] in scenarios and cases()[name][1][0].partition("=")[2] in policies
+        }
 
     def look_into(self, data: Path) -> None:
         """Look up data files there."""
@@ -175,8 +194,9 @@ class Checkout:
         return found
 
     def all(self, only: str = "") -> dict[str, dict[str, str]]:
-        """The digests of all cases whose name matches."""
-        chosen = {name: case for name, case in cases().items() if re.search(only, name)}
+        """The digests of all cases whose name matches, as far as it has them."""
+        named = self.has([name for name in cases() if re.search(only, name)])
+        chosen = {name: case for name, case in cases().items() if name in named}
         for scenario in ("iiot_20dev", "carbon_6ue"):
             for policy in LEARNED:
                 if f"policy.name={policy}" in {keys[0] for _, keys in chosen.values()}:
@@ -235,12 +255,14 @@ def main() -> int:
         else:
             theirs = earlier(arguments.base, Path(name), arguments.only)
     altered = 0
-    for case in sorted(ours.keys() | theirs.keys()):
-        before, after = theirs.get(case, {}), ours.get(case, {})
+    for case, before in sorted(theirs.items()):
+        after = ours.get(case, {})
         if differ := [one for one in sorted(before) if before[one] != after.get(one)]:
             altered += 1
             print(f"{case}: {', '.join(differ)}")
-    print(f"{len(ours)} cases, {altered} altered")
+    if new := sorted(ours.keys() - theirs.keys()):
+        print(f"not there before: {', '.join(new)}")
+    print(f"{len(ours)} cases, {altered} altered, {len(new)} new")
     return 1 if altered else 0
 
 

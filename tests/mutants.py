@@ -13,6 +13,7 @@ noticed after all.
 """
 
 import argparse
+import json
 import os
 import re
 import shutil
@@ -21,7 +22,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,6 +33,7 @@ import platformdirs
 
 ROOT = Path(__file__).resolve().parent.parent
 LIST = Path(__file__).with_name("mutants.toml")
+SERVER = Path(__file__).with_name("pytest_server.py")
 MOST_S = 600.0
 """A test that takes longer does not end."""
 
@@ -108,47 +110,75 @@ def sources() -> Iterator[Path]:
         yield tree
 
 
-def status(tree: Path, tests: tuple[str, ...], most_s: float | None = MOST_S) -> int | None:
-    """How pytest ends; None if it does not."""
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
-    # Byte code of what is not edited is used again: most of the time would go to making it.
-    variables = os.environ | {
-        "PYTHONPATH": str(tree.parent),
-        "PYTHONDONTWRITEBYTECODE": "",
-        "NUMBA_CACHE_DIR": str(tree.with_name("compiled")),
-    }
-    try:
-        done = subprocess.run(
-            command,
-            check=False,
-            cwd=tree,
+class Tree:
+    """A copy of the sources, and a process that runs its tests.
+
+    Args:
+        root: of the copy; `compiled` beside it is its cache.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        variables = os.environ | {
+            "PYTHONPATH": str(root.parent),
+            # Byte code of what is not edited is used again: most of the time would go to making it.
+            "PYTHONDONTWRITEBYTECODE": "",
+            "NUMBA_CACHE_DIR": str(root.with_name("compiled")),
+            "OMP_NUM_THREADS": "1",
+        }
+        self._server = subprocess.Popen(
+            [sys.executable, "-P", str(SERVER)],
+            cwd=root,
             env=variables,
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             text=True,
-            timeout=most_s,
         )
-    except subprocess.TimeoutExpired:
-        return None
-    if done.returncode < 0:
-        return SOME_FAILED  # of a loop that wrote beyond its arrays
-    if done.returncode not in (ALL_PASSED, SOME_FAILED, INTERRUPTED):
-        raise ValueError(
-            f"pytest {' '.join(tests)} ended with {done.returncode}:\n{done.stdout[-2000:]}"
-        )
-    return done.returncode
+
+    def close(self) -> None:
+        """End its process."""
+        self._server.communicate()
+
+    def status(self, tests: tuple[str, ...], most_s: float | None = MOST_S) -> int | None:
+        """How pytest ends; None if it does not.
+
+        Raises:
+            ValueError: it could not begin.
+        """
+        assert self._server.stdin and self._server.stdout
+        words = ["-q", "-x", "-p", "no:cacheprovider", *tests]
+        self._server.stdin.write(json.dumps([words, most_s]) + "\n")
+        self._server.stdin.flush()
+        ended, printed = json.loads(self._server.stdout.readline())
+        if ended is None:
+            return None
+        if ended < 0:
+            return SOME_FAILED  # of a loop that wrote beyond its arrays
+        if ended not in (ALL_PASSED, SOME_FAILED, INTERRUPTED):
+            raise ValueError(f"pytest {_line(' '.join(tests))} ended with {ended}:\n{printed}")
+        return int(ended)
 
 
-def judge(trees: "Queue[Path]", mutant: Mutant) -> str:
+def judge(trees: "Queue[Tree]", mutant: Mutant) -> str:
     """ "noticed", "survived", or why the edit could not be tried; the tree is left as it was."""
     tree = trees.get()
     try:
-        mutant.apply(tree)
-        return "survived" if status(tree, mutant.tests) == ALL_PASSED else "noticed"
+        mutant.apply(tree.root)
+        return "survived" if tree.status(mutant.tests) == ALL_PASSED else "noticed"
     except ValueError as error:
         return str(error)
     finally:
         if (ROOT / mutant.file).is_file():
-            shutil.copy2(ROOT / mutant.file, tree / mutant.file)
+            shutil.copy2(ROOT / mutant.file, tree.root / mutant.file)
+        trees.put(tree)
+
+
+def as_it_is(trees: "Queue[Tree]", tests: tuple[str, ...]) -> int | None:
+    """How tests end without any edit."""
+    tree = trees.get()
+    try:
+        return tree.status(tests, most_s=None)
+    finally:
         trees.put(tree)
 
 
@@ -163,16 +193,15 @@ def main() -> int:
     options = parser.parse_args()
     wanted = re.compile(options.only)
     mutants = [one for one in load(options.list) if wanted.search(f"{one.title} {one.tests}")]
-    trees: Queue[Path] = Queue()
+    trees: Queue[Tree] = Queue()
     with ExitStack() as stack, ThreadPoolExecutor(options.jobs) as pool:
-        unchanged = stack.enter_context(sources())
         for _ in range(options.jobs):
-            trees.put(stack.enter_context(sources()))
+            trees.put(stack.enter_context(closing(Tree(stack.enter_context(sources())))))
         tests = sorted({test for one in mutants for test in one.tests})
         parts = [tuple(tests[k :: options.jobs]) for k in range(options.jobs) if tests[k:]]
-        as_it_is = partial(status, unchanged, most_s=None)
-        if any(ended != ALL_PASSED for ended in pool.map(as_it_is, parts)):
-            failing = [test for test in tests if as_it_is((test,)) != ALL_PASSED]
+        passes = partial(as_it_is, trees)
+        if any(ended != ALL_PASSED for ended in pool.map(passes, parts)):
+            failing = [test for test in tests if passes((test,)) != ALL_PASSED]
             print(f"fails without an edit: {' '.join(failing)}")
             return 1
         wrong = noticed = 0
