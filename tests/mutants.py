@@ -13,6 +13,7 @@ noticed after all.
 """
 
 import argparse
+import ast
 import json
 import os
 import re
@@ -71,13 +72,19 @@ class Mutant:
         """Make the edit.
 
         Raises:
-            ValueError: the text does not stand there exactly once.
+            ValueError: the text does not stand there exactly once, or what becomes of it is no Python.
         """
         path = tree / self.file
         text = path.read_text(encoding="utf-8")
         if text.count(self.old) != 1:
             raise ValueError(f"stands there {text.count(self.old)} times, not once")
-        path.write_text(text.replace(self.old, self.new), encoding="utf-8")
+        edited = text.replace(self.old, self.new)
+        if path.suffix == ".py":
+            try:
+                ast.parse(edited)
+            except SyntaxError as error:  # any test would notice that
+                raise ValueError(f"is no Python: {error}") from error
+        path.write_text(edited, encoding="utf-8")
 
 
 def _line(text: str) -> str:

@@ -342,7 +342,7 @@ def test_every_command_of_the_documents(page: str, kind: str, tmp_path: Path) ->
         line = " ".join(shlex.quote(word) if "*" not in word else word for word in words)
         shell = ["bash", "-c", f"{shlex.join(COMMAND)} {line}"]
         ended = in_terminal(
-            shell, tmp_path, columns=columns, environment=environment, timeout_s=600.0
+            shell, tmp_path, columns=columns, environment=environment, timeout_s=3600.0
         )
         assert ended.status == 0, (words, ended.text[-2000:])
         good(ended, columns)
