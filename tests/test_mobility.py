@@ -176,7 +176,7 @@ def test_speed_has_its_stationary_law_from_the_start(time_s: float) -> None:
     assert stats.kstest(speed, law.cdf).pvalue > 0.01
 
 
-@pytest.mark.parametrize("time_s", [0.0, 90.0])
+@pytest.mark.parametrize("time_s", [0.0, 10.0, 90.0])
 def test_share_of_pausing_devices_is_stationary(time_s: float) -> None:
     model = RandomWaypoint(speed=(2.0, 8.0), pause=20.0)
     position = begin(model, 20_000, seed=3)
