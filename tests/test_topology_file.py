@@ -51,6 +51,8 @@ def a_graph(**changes: Any) -> "nx.Graph[str]":
 def write(graph: Any, path: Path) -> Path:
     if path.suffix == ".graphml":
         nx.write_graphml(graph, path)
+    elif path.suffix == ".gml":
+        nx.write_gml(graph, path)
     else:
         path.write_text(json.dumps(nx.node_link_data(graph, edges="edges")))
     return path
@@ -70,7 +72,7 @@ def refused(path: Path, *overrides: str) -> list[str]:
     return [message.removeprefix(source) for message in messages]
 
 
-@pytest.mark.parametrize("suffix", [".graphml", ".json"])
+@pytest.mark.parametrize("suffix", [".graphml", ".gml", ".json"])
 def test_stations_and_links_are_read(tmp_path: Path, suffix: str) -> None:
     topology = read(
         write(a_graph(), tmp_path / f"a{suffix}"),
@@ -279,12 +281,24 @@ def test_a_station_without_a_way_to_the_mbs(tmp_path: Path) -> None:
     assert refused(write(directed, tmp_path / "b.graphml")) == [found[1]]
 
 
-@pytest.mark.parametrize("suffix", [".graphml", ".json"])
+@pytest.mark.parametrize("suffix", [".graphml", ".gml", ".json"])
 def test_the_same_edge_twice(tmp_path: Path, suffix: str) -> None:
     graph: nx.MultiGraph[str] = nx.MultiGraph(a_graph())
     graph.add_edge("tower", "east")
     (message,) = refused(write(graph, tmp_path / f"a{suffix}"))
     assert "there 2 times; allowed: once" in message
+
+
+def test_numbers_that_networkx_quotes_in_gml_are_numbers(tmp_path: Path) -> None:
+    """Whole ones from 2^31 on; labels remain text (findings/networkx_gml_makes_10_gbps_text.sh)."""
+    graph = nx.relabel_nodes(a_graph(east={"cpu_hz": 3_000_000_000}), {"far east": "4915112345678"})
+    graph.edges["4915112345678", "east"]["capacity_bps"] = 10_000_000_000
+    path = write(graph, tmp_path / "a.gml")
+    assert '"3000000000"' in path.read_text() and '"10000000000"' in path.read_text()
+    topology = read(path)
+    assert topology.station_names == ("tower", "east", "4915112345678")
+    assert topology.station_cpu_hz[1] == 3e9
+    assert topology.links.capacity_bps.tolist()[2:] == [1e10, 1e10]
 
 
 def test_a_station_with_a_devices_name(tmp_path: Path) -> None:
@@ -330,6 +344,11 @@ BOMB = f'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">{ENTITIES}]><graphml>&j;</graphml>
         ("a.json", "[" * 100_000, "no node-link JSON of a graph: RecursionError"),
         ("a.gml", "graph []", "no GML of a graph: ValueError: it has no nodes"),
         ("a.gml", "graph [ node [", "no GML of a graph: NetworkXError"),
+        (
+            "a.gml",
+            'graph [ node [ id 1 label "a" kind "mbs" ] node [ id 2 label "a" kind "sbs" ] ]',
+            "no GML of a graph: ValueError: two nodes have the same label",
+        ),
         ("a.xml", "<x/>", "of another format; allowed: .graphml, .gml, .json, or .gz of them"),
     ],
 )

@@ -26,6 +26,9 @@ else:
 DEVICE = re.compile(r"device-\d+")
 """What devices are called in exported graphs, and no station."""
 
+_WIDE = re.compile(r"-?[1-9]\d{9,18}")
+"""A whole number that may lie beyond 32 bits."""
+
 _SHOWN = 5
 """Nodes and links that a message lists."""
 
@@ -73,13 +76,35 @@ def read_graph(path: Path) -> Graph:
 
 
 def _parse_gml(text: str) -> Graph:
-    """Nodes by their numbers, as labels may be the same; links may be parallel, whether it says so or not."""
+    """Nodes by their numbers, as labels may be the same; links may be parallel, whether it says so or not.
+
+    Of a graph that says which nodes are stations they are called by their labels, as networkx writes them.
+    """
     import networkx as nx
 
     if not re.search(r"\bmultigraph\s+1\b", text):
         text = re.sub(r"\bgraph\s*\[", "graph [\n  multigraph 1\n", text, count=1)
     graph: Graph = nx.parse_gml(text, label="id")
-    return graph
+    for said in (
+        *dict(graph.nodes(data=True)).values(),
+        *(one for *_, one in graph.edges(data=True)),
+    ):
+        said.update(_whole_numbers(said))
+    if not says_kinds(graph):
+        return graph
+    names = {node: said.pop("label", node) for node, said in graph.nodes(data=True)}
+    if len(set(names.values())) < len(names):
+        raise ValueError("two nodes have the same label")
+    return nx.relabel_nodes(graph, names)
+
+
+def _whole_numbers(said: Mapping[str, Any]) -> dict[str, int]:
+    """Those that networkx writes in quotes, as GML's have 32 bits: 10 Gbit/s, but not 1."""
+    return {
+        key: int(value)
+        for key, value in said.items()
+        if key not in ("label", "name") and isinstance(value, str) and _WIDE.fullmatch(value)
+    }
 
 
 def _parse_json(text: str) -> Graph:
