@@ -105,7 +105,7 @@ def test_corrected_tasks_are_those_that_exact_is_told() -> None:
     told = replace(
         observation,
         tasks=Tasks(
-            np.array([[20e6 * 10.0**0.1, 2e6 * 10.0**-0.3]]),
+            np.array([[20e6 * 100.0**0.1, 2e6 * 100.0**-0.3]]),
             np.array([[2e9 * 2.0**0.05, 4e8 * 2.0**0.5]]),
             np.full((1, 2), 2.0),
         ),
@@ -223,12 +223,12 @@ def feasible_share(actor: Any, scenario: Any) -> float:
 
 @pytest.mark.slow
 def test_corrections_are_learned_under_a_late_twin() -> None:
-    """From none to half of the slots, with half of the steps of docs/learning.md's."""
+    """From none to half of the slots, with the settings of docs/learning.md."""
     keys = (
-        *EASY, *LATE, "policy.action=corrected", "policy.hidden=[128, 64]", "policy.episodes=4",
+        *EASY, *LATE, "policy.action=corrected", "policy.hidden=[128, 64]", "policy.episodes=8",
         "policy.episode_slots=20", "policy.replicas=32", "policy.updates=16", "policy.batch=256",
-        "policy.warmup=640", "policy.discount=0", "policy.actor_rate=1e-3", "policy.critic_rate=2e-3",
-        "policy.rate_decay=0.9", "policy.noise=0.15", "policy.random=0.02", "policy.noise_decay=1",
+        "policy.warmup=1280", "policy.discount=0", "policy.actor_rate=1e-3", "policy.critic_rate=2e-3",
+        "policy.rate_decay=0.9", "policy.noise=0.3", "policy.random=0.1", "policy.noise_decay=1",
         "policy.logit_penalty=0.02", "policy.limit_weight=10", "policy.reward_unit=0.1",
     )  # fmt: skip
     policy, loaded = a_policy("ddpg", "carbon_6ue", *keys)

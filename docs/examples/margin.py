@@ -9,8 +9,8 @@ class Margin:
     flat = False
 
     def predict(self, observation):
-        # 10^-0.9 of the gain, 10^-0.08 of the size, 2^0.56 of the cycles.
-        return np.tile([-0.9, -0.08, 0.56], (len(observation), 1))
+        # 10^-0.9 of the gain, 100^-0.04 of the size, 2^0.56 of the cycles.
+        return np.tile([-0.9, -0.04, 0.56], (len(observation), 1))
 
 
 class Largest:
@@ -24,4 +24,6 @@ class Largest:
         bits = 10.0 ** (observation[:, 3] / 2.0) * 2.0 * 10e6
         cycles = 10.0 ** (observation[:, 4] / 5.0 - 0.5) * 2.0 * 2e9
         gain = np.full(len(bits), -1.0)
-        return np.stack((gain, np.log10(self.bits / bits), np.log2(self.cycles / cycles)), axis=1)
+        return np.stack(
+            (gain, np.log10(self.bits / bits) / 2.0, np.log2(self.cycles / cycles)), axis=1
+        )

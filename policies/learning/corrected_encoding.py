@@ -71,7 +71,7 @@ class CorrectedTaskEncoding(Encoding):
     Actions of device m in [-1, 1], in order:
 
     0. its gain ||h_m||^2: 10^a times what the twin shows; what it hears of others stays as it is
-    1. the size S_m of its task: 10^a times
+    1. the size S_m of its task: 100^a times; what no channel carries in time is not offloaded
     2. the cycles C_m: 2^a times
 
     Args:
@@ -99,7 +99,7 @@ class CorrectedTaskEncoding(Encoding):
         gain, bits, cycles = numbers_of(action, (*tasks.bits.shape, self.action_count))
         told = replace(
             observation,
-            tasks=Tasks(tasks.bits * 10.0**bits, tasks.cycles * 2.0**cycles, tasks.deadline_s),
+            tasks=Tasks(tasks.bits * 100.0**bits, tasks.cycles * 2.0**cycles, tasks.deadline_s),
             channel=MrcChannel(channel.gain * 10.0**gain, channel.interference_gain),
         )
         return replace(self._optimiser.decide(told), diagnostics={})
