@@ -251,7 +251,9 @@ def test_spaces_follow_the_key(name: str, features: int, actions: int, tmp_path:
         assert trace.encoding["action"] == "paper"
         assert trace.encoding["name"].startswith("Printed")
         assert (trace.encoding["features"], trace.encoding["actions"]) == (features, actions)
-    with pytest.raises(ValueError, match='action = "other"; allowed: "guided", "paper"'):
+    with pytest.raises(
+        ValueError, match='action = "other"; allowed: "guided", "paper", "corrected"'
+    ):
         gymnasium.make(name, action="other")
 
 

@@ -37,12 +37,13 @@ ABLATIONS: dict[str, tuple[str, ...]] = {
 
 LEARNED = ("aac", "ddpg", "dqn", "sac")
 PRINTED = "policy.action=paper"
+CORRECTED = "policy.action=corrected"
 
 UNTRAINED = Path(tempfile.mkdtemp(prefix="edgesim-untrained-"))
 
 
 FIRST = ("iiot_20dev", "carbon_6ue")
-"""The papers' networks; printed actions run on the others every night."""
+"""The papers' networks; printed actions run on the others every night, corrected ones on all."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -56,6 +57,11 @@ def untrained(request: pytest.FixtureRequest) -> Iterator[None]:
             if scenario.name in FIRST:
                 path = UNTRAINED / f"{problem}-{name}.pt"
                 save_untrained(load_scenario(scenario.name, policy=name), path)
+                if name == "ddpg" and any(
+                    "corrected" in item.name for item in request.session.items
+                ):
+                    path = UNTRAINED / f"{problem}-{name}-corrected.pt"
+                    save_untrained(load_scenario(scenario.name, [CORRECTED], policy=name), path)
             # The state A(21) has an entry for each station.
             if any(f"[{scenario.name}-{name} printed" in item for item in asked):
                 path = UNTRAINED / f"{scenario.name}-{name}.pt"
@@ -65,7 +71,7 @@ def untrained(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def cases(problem: str, scenario: str = "", green: bool = False) -> dict[str, tuple[str, ...]]:
-    """The policies for a problem, as overrides of a scenario; printed actions for a shipped one."""
+    """The policies for a problem, as overrides of a scenario; printed and corrected actions for a shipped one."""
     named: dict[str, tuple[str, ...]] = {
         name: (f"policy.name={name}",)
         for name in POLICIES[problem]
@@ -77,6 +83,9 @@ def cases(problem: str, scenario: str = "", green: bool = False) -> dict[str, tu
     for name in LEARNED if scenario else ():
         keys = (f"policy.name={name}", f"policy.checkpoint={UNTRAINED}/{scenario}-{name}.pt")
         named[f"{name} printed"] = (*keys, PRINTED)
+    if scenario:
+        path = UNTRAINED / f"{problem}-ddpg-corrected.pt"
+        named["ddpg corrected"] = ("policy.name=ddpg", f"policy.checkpoint={path}", CORRECTED)
     if problem != "drift-plus-penalty":
         return named
     # A search over all sets of senders is for small networks, and refuses others.
@@ -86,7 +95,8 @@ def cases(problem: str, scenario: str = "", green: bool = False) -> dict[str, tu
 def cells(*problems: str, slow: str = "", others: tuple[str, ...] = ()) -> pytest.MarkDecorator:
     """Parametrise over scenarios and policies: a table without an empty cell.
 
-    Slow are those of a problem, of other scenarios than the first, and printed actions on them.
+    Slow are those of a problem, of other scenarios than the first, printed actions on them, and
+    corrected ones.
     """
     parameters = []
     for scenario in shipped():
@@ -102,6 +112,7 @@ def cells(*problems: str, slow: str = "", others: tuple[str, ...] = ()) -> pytes
                 marks=[pytest.mark.slow]
                 if problem == slow
                 or scenario.name in others
+                or CORRECTED in policy
                 or (PRINTED in policy and scenario.name not in FIRST)
                 else [],
             )

@@ -366,6 +366,10 @@ def test_advice_where_no_slot_is_feasible(policy: str, share: float) -> None:
     summary = TraceSummary(Path("t.h5"), policy, [1], "complete", 1, 1, known, None, None, 0.1, "")
     assert summary.advice.startswith("no slot is feasible") == (share == 0.0)
     assert ("--policy exact" in summary.advice) == (share == 0.0 and policy != "exact")
+    late = known | {"twin_age_s": Estimate(2.0)}
+    summary = TraceSummary(Path("t.h5"), policy, [1], "complete", 1, 1, late, None, None, 0.1, "")
+    assert ("the twin is 2 s old" in summary.advice) == (share == 0.0)
+    assert "--policy exact" not in summary.advice and "no decision" not in summary.advice
 
 
 def test_a_decision_takes_the_median_of_its_times(tmp_path: Path) -> None:

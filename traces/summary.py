@@ -159,6 +159,10 @@ class TraceSummary(Printable):
         feasible = self.estimates.get("feasible_share")
         if feasible is not None and feasible.value == 0.0:
             least = "exact"
+            age = self.estimates.get("twin_age_s")
+            if age is not None and age.value > 0.0:
+                what = f"the twin is {age.value:.3g} s old, and what is planned for its network comes too late in this one"
+                return f'no slot is feasible: {what}; a policy that is trained with action = "corrected" learns how much to add'
             if self.policy == least:
                 what = "no decision keeps them"
                 return f"no slot is feasible: {what}; `edgesim keys limits` says what they ask for"

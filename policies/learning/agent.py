@@ -54,7 +54,8 @@ class Agent:
         file: a zip of Stable-Baselines3, an ONNX file, TorchScript, what torch.export.save leaves, or
             "module:Class" with `predict(observation)`, from an observation of the environment to an
             action. A class with `flat = False` is shown (N, F). Files that run code ask for --trust.
-        action: that of the environment it was trained on; "paper" is the papers' printed one.
+        action: that of the environment it was trained on; "paper" is the papers' printed one,
+            "corrected" changes what an optimiser is told.
     """
 
     remembers: ClassVar[tuple[str, ...]] = ("_agents",)

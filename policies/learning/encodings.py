@@ -4,12 +4,21 @@ from typing import Any, Literal, get_args
 
 from ...scenarios.errors import as_toml
 from ...simulator.stream.problem import DriftPlusPenalty
+from .corrected_encoding import CorrectedStreamEncoding, CorrectedTaskEncoding
 from .encoding import FEATURE_MAX, AnyProblem, Encoding, StreamEncoding, TaskEncoding
 from .paper_encoding import PrintedStreamEncoding, PrintedTaskEncoding
 
-ActionKind = Literal["guided", "paper"]
+ActionKind = Literal["guided", "paper", "corrected"]
 """What a learner sees and does. "guided": actions shift what a model has worked out, `encoding`; "paper":
-those of the papers as printed, `printed`."""
+those of the papers as printed, `paper_encoding`; "corrected": they change what an optimiser is told,
+`corrected_encoding`."""
+
+_ENCODINGS: dict[str, tuple[type[Any], type[Any]]] = {
+    "guided": (StreamEncoding, TaskEncoding),
+    "paper": (PrintedStreamEncoding, PrintedTaskEncoding),
+    "corrected": (CorrectedStreamEncoding, CorrectedTaskEncoding),
+}
+"""By kind, of the stream and of the task problem."""
 
 
 def encoding_of(problem: AnyProblem, action: ActionKind = "guided") -> Encoding:
@@ -21,9 +30,8 @@ def encoding_of(problem: AnyProblem, action: ActionKind = "guided") -> Encoding:
     if action not in get_args(ActionKind):
         known = ", ".join(as_toml(kind) for kind in get_args(ActionKind))
         raise ValueError(f"action = {as_toml(action)}; allowed: {known}")
-    if isinstance(problem, DriftPlusPenalty):
-        return StreamEncoding(problem) if action == "guided" else PrintedStreamEncoding(problem)
-    return TaskEncoding(problem) if action == "guided" else PrintedTaskEncoding(problem)
+    found: Encoding = _ENCODINGS[action][not isinstance(problem, DriftPlusPenalty)](problem)
+    return found
 
 
 def encoding_about(problem: AnyProblem, action: ActionKind = "guided") -> dict[str, Any]:

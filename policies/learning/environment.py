@@ -7,7 +7,7 @@
 
 `gymnasium.make(id, scenario="mine.toml")` makes one, `gymnasium.make_vec(id, num_envs=64, …)` one of
 64 replications that step in lock-step, a slot of all of them in one set of numpy calls. Observations
-and actions are those of `encoding`, or with `action="paper"` of `printed`. An episode is a run of the scenario's `run.slots`; its end is a
+and actions are those of `encoding`, with `action="paper"` of `paper_encoding`, with "corrected" of `corrected_encoding`. An episode is a run of the scenario's `run.slots`; its end is a
 truncation, as the network goes on; nothing ever terminates.
 """
 
@@ -94,7 +94,8 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
         scenario: a file, the name of a shipped scenario, or one already loaded.
         overrides: "a.b.c=VALUE", as for the command's --set; "run.slots=200" is an episode's length.
         data_dir: where the scenario's data files are looked up.
-        action: what is observed and what an action means: "guided" or "paper", see `encodings`.
+        action: what is observed and what an action means: "guided", "paper" or "corrected", see
+            `encodings`.
         flat: whether an observation is a vector (N F,) and an action (N A,), as most libraries want
             it; else they are (N, F) and (N, A).
         autoreset_mode: what happens after an episode's last slot. NEXT_STEP, Gymnasium's default:
@@ -506,7 +507,7 @@ class TaskVectorEnvironment(VectorEnvironment):
         return reward
 
     def _asked(self, decision: TaskDecision) -> Mapping[str, NDArray[Any]]:
-        """Printed actions may ask for more than F_max, (10e): rho^F is of that."""
+        """Printed actions may ask for more than F_max, (10e), and CPUs may deviate: rho^F is of what was asked."""
         return {} if self.action == "guided" else {"edge_cpu_hz": decision.edge_cpu_hz}
 
     def feasible(self, columns: SlotColumns) -> BoolArray:

@@ -86,7 +86,9 @@ class TrainablePolicy(ABC):
         checkpoint: a file that `edgesim train` left, or the name of a shipped one; its own keys
             `network`, `hidden`, `head` and `levels` hold.
         action: what the network sees and decides. "guided" shifts a decision that a model has worked
-            out; "paper" has the papers' states and actions as printed, with no model behind them.
+            out; "paper" has the papers' states and actions as printed, with no model behind them;
+            "corrected" changes what an optimiser is told of the network, for a twin that is old or wrong:
+            `lyapunov` in the stream problem, `exact` in the task problem.
         network: "flat" of all devices' features at once, as in the papers, for one N; or "shared",
             the same weights for each device, for any N.
         hidden: widths of the hidden layers; by default the paper's of a flat network ([512, 256, 128]
