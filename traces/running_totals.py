@@ -70,7 +70,7 @@ class SlotTally:
 
     def add(self, first: int, count: int, columns: Mapping[str, NDArray[Any]]) -> None:
         """Take in `count` slots from slot `first` on; columns are (R, >= count, …)."""
-        batch = (first + np.arange(count)) // self.batch_slots
+        batch: IntArray = (first + np.arange(count, dtype=np.int64)) // self.batch_slots
         seen = np.bincount(batch, minlength=self.batches)
         begun = np.flatnonzero((self.slots == 0) & (seen > 0))
         begins = np.searchsorted(batch, begun)
