@@ -15,7 +15,7 @@ from edgesim.experiments.run import prepare
 from edgesim.policies.epr import EqualRatesEqualPower
 from edgesim.policies.local import Local
 from edgesim.policies.stream.lyapunov import Lyapunov
-from edgesim.policies.stream.p2.allocation import allocate
+from edgesim.policies.stream.p2.allocation import _newton_step, _share, allocate
 from edgesim.policies.stream.p2.fixed_power import _full_power_gain
 from edgesim.policies.stream.p2.intercell import _set_prices, true_gain
 from edgesim.policies.stream.p2.slot import (
@@ -446,6 +446,29 @@ def test_the_gain_of_an_allocation_is_that_of_its_decision(noise_model: NoiseMod
         slot.devices["power"][count:] = 0.0
         assert found > 0.0
         assert found == pytest.approx(true_gain(slot), rel=1e-6)
+
+
+@pytest.mark.parametrize("compute", [True, False])
+def test_bits_follow_the_price_of_a_band_unless_cpus_run_at_full_speed(compute: bool) -> None:
+    """Three devices share a band: of each, a l^2 is what a further bit costs at the station."""
+    rng = np.random.default_rng(4)
+    gain, queue = rng.exponential(size=(3, 1)) * 150.0**-4.0, rng.uniform(1e6, 2e6, 3)
+    state = State([0, 0, 0], gain, queue, [1e4], V=1e13)
+    cells = make_cells(state.problem)
+    slot = collect(cells, observe(state.problem, state.observation), 0, np.zeros(3, DEVICE))
+    (optimise_cpus if compute else fix_cpus)(slot)
+    cell, devices = cells[0], slot.devices
+    cells["disturbance"] = cells["noise"]
+    devices["power_price"], devices["efficiency_max"] = cell["power_cost"], 20.0
+    price = _share(cell, devices, np.arange(3), -1, cell["bandwidth"])
+    before, roots = devices["bits"].copy(), np.sqrt(devices["bits"]).sum()
+    _newton_step(cell, devices, np.arange(3), -1, np.log(price), roots)
+    cost = price * devices["hz_per_bit"] + cell["edge_per_bit"]
+    cost += cell["edge"] * roots / np.sqrt(before)
+    local = np.sqrt((cell["queue"] + cost) / devices["local_cost"])
+    local = np.clip(local, devices["local_min"], devices["local_max"])
+    assert not compute or (local < devices["local_max"]).any()
+    assert devices["bits"] == pytest.approx(devices["queue"] - local, rel=1e-12)
 
 
 def test_local_cpu_has_its_closed_form() -> None:

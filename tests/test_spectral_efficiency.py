@@ -25,7 +25,7 @@ from edgesim.policies.learning.encoding import (
 )
 from edgesim.policies.offload_all import OffloadAllTasks
 from edgesim.policies.stream.exact import MultiStart
-from edgesim.policies.stream.p2.intercell import _set_leak, power_trim
+from edgesim.policies.stream.p2.intercell import _set_leak, power_trim, true_gain
 from edgesim.policies.stream.p2.senders import Scratch, search
 from edgesim.policies.stream.p2.slot import DEVICE, collect, make_cells, observe
 from edgesim.policies.stream.sca import ScaStream
@@ -290,6 +290,8 @@ def test_power_is_trimmed_to_what_is_there_and_to_the_cap(cap: float, noise: Noi
     slot.devices["power"], slot.devices["bandwidth"] = 0.1, band[index]
     slot.devices["local_min"] = 0.0
     power_trim(slot)
+    slot.devices["power"] *= 1.0 + 5e-13  # too little to begin anew, but to be taken back
+    assert power_trim(slot) == true_gain(slot)
     power_w = np.zeros(6)
     power_w[index] = slot.devices["power"]
     received = power_w[:, None] * gain

@@ -24,8 +24,11 @@ from trace_recording import (
 )
 
 import edgesim
+from edgesim.simulator.core.arrays import read_only
+from edgesim.simulator.core.columns import ColumnBlocks, Layout, Shapes
 from edgesim.simulator.core.recorder import OUTCOMES, TASK_ROW
 from edgesim.traces import writer as writer_module
+from edgesim.traces.column_buffer import ColumnBuffer
 from edgesim.traces.growing_table import GrowingTable
 from edgesim.traces.reader import TraceError, open_trace
 from edgesim.traces.running_totals import LATENCY_EDGES_S
@@ -279,6 +282,28 @@ def test_columns_must_not_change_during_the_run(tmp_path: Path, change, message:
     with open_trace(tmp_path / "t.h5") as trace:
         assert trace.status == "failed"
         assert trace.slots.sizes["slot"] == 1
+
+
+def test_blocks_of_some_replications_lie_where_they_belong() -> None:
+    layout = Layout(["a", "b"], ["c"], kinds={})
+    rng = np.random.default_rng(5)
+    devices, network = rng.random((2, 3, 4)), rng.random((1, 3))
+
+    def columns(of: slice) -> ColumnBlocks:
+        parts = devices[:, of].copy(), network[:, of].copy()
+        return ColumnBlocks(layout, [read_only(part) for part in parts], {})
+
+    whole = slice(0, 3)
+    buffer = ColumnBuffer(Shapes.of(columns(whole)), 2, ("a", "b", "c"))
+    for part in (slice(0, 1), slice(1, 3)):
+        buffer.put(1, columns(part), part)
+    buffer.put(0, columns(whole))
+    for slot in range(2):
+        assert_array_equal(buffer.columns["a"][:, slot], devices[0])
+        assert_array_equal(buffer.columns["b"][:, slot], devices[1])
+        assert_array_equal(buffer.columns["c"][:, slot], network[0])
+    with pytest.raises(ValueError, match="the shape of columns changed"):
+        buffer.put(0, columns(whole), slice(0, 2))
 
 
 def test_a_run_that_fails_before_its_first_slot_leaves_a_readable_trace(tmp_path: Path) -> None:

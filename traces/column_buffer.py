@@ -35,9 +35,10 @@ class ColumnBuffer:
     ) -> None:
         self._layout = shapes.layout
         self._blocks = [room((columns, slots, *more)) for columns, *more in shapes.blocks]
-        # The same, a slot's values of all replications side by side; and how many one replication has.
-        self._flat = [block.reshape(*block.shape[:2], -1) for block in self._blocks]
-        self._width = [math.prod(block.shape[3:]) for block in self._blocks]
+        # The same, a slot's values of all replications side by side; and how many values one has.
+        self._flat = tuple(block.reshape(*block.shape[:2], -1) for block in self._blocks)
+        self._sizes = tuple(math.prod(block.shape[3:]) for block in self._blocks)
+        self._replications = self._blocks[0].shape[2] if self._blocks else 0
         self._alone = {name: room((slots, *shape)) for name, shape in shapes.others.items()}
         self.columns: Mapping[str, NDArray[Any]] = {
             name: self._column(name).swapaxes(0, 1) for name in names
@@ -66,19 +67,34 @@ class ColumnBuffer:
         others = blocks.others
         if blocks.layout is not self._layout or len(others) != len(self._alone):
             raise ValueError("the set of columns changed during the run")
-        first = replications.start or 0
-        for buffer, width, array in zip(self._flat, self._width, blocks.arrays, strict=True):
-            values, end = array.reshape(len(buffer), -1), replications.stop
-            if values.shape[1] != (buffer.shape[2] if end is None else (end - first) * width):
-                raise ValueError("the shape of columns changed during the run")
-            _copy(values, buffer, place, first * width)
+        first, end = replications.start or 0, replications.stop
+        count = (self._replications if end is None else end) - first
+        values = tuple([array.reshape(-1) for array in blocks.arrays])
+        if self._flat and not _copy(values, self._flat, self._sizes, place, first, count):
+            raise ValueError("the shape of columns changed during the run")
         for name, alone in self._alone.items():
             alone[place, replications] = others[name]
 
 
 @compiled_in_place
-def _copy(values: FloatArray, buffer: FloatArray, place: int, first: int) -> None:
-    """(C, n) values of a slot to where they belong in (C, slots, n or more): numpy takes thrice as long."""
-    for column in range(values.shape[0]):
-        for k in range(values.shape[1]):
-            buffer[column, place, first + k] = values[column, k]
+def _copy(
+    blocks: tuple[FloatArray, ...],
+    buffers: tuple[FloatArray, ...],
+    sizes: tuple[int, ...],
+    place: int,
+    first: int,
+    count: int,
+) -> bool:
+    """Blocks of a slot to where they belong in (C, slots, R n): numpy takes thrice as long.
+
+    Each, (C r n,), has r = `count` replications, from `first` on, of n = `sizes` values; False if not.
+    """
+    for b in range(len(blocks)):
+        values, buffer = blocks[b], buffers[b]
+        start, width = first * sizes[b], count * sizes[b]
+        if len(values) != len(buffer) * width:
+            return False
+        for column in range(len(buffer)):
+            for k in range(width):
+                buffer[column, place, start + k] = values[column * width + k]
+    return True

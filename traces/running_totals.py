@@ -70,22 +70,20 @@ class SlotTally:
 
     def add(self, first: int, count: int, columns: Mapping[str, NDArray[Any]]) -> None:
         """Take in `count` slots from slot `first` on; columns are (R, >= count, …)."""
-        begin = 0
-        while begin < count:
-            batch = (first + begin) // self.batch_slots
-            end = min(count, (batch + 1) * self.batch_slots - first)
-            starts = self.slots[batch] == 0
-            for name, sums in self._sums.items():
-                column, *there = (columns[one][:, begin:end] for one in columns_of(name))
-                for present in there:
-                    column = np.where(present, column, 0.0)
-                self._entries[name] = column[0, 0].size
-                entries = column.reshape(*column.shape[:2], -1)
-                if starts and f"initial_{name}" in self.initial:
-                    self.initial[f"initial_{name}"][:, batch] = entries[:, 0].sum(axis=1)
-                _add_up(entries, sums[:, batch])
-            self.slots[batch] += end - begin
-            begin = end
+        batch: IntArray = (first + np.arange(count, dtype=np.int64)) // self.batch_slots
+        seen = np.bincount(batch, minlength=self.batches)
+        begun = np.flatnonzero((self.slots == 0) & (seen > 0))
+        begins = np.searchsorted(batch, begun)
+        for name, sums in self._sums.items():
+            column, *there = (columns[one][:, :count] for one in columns_of(name))
+            for present in there:
+                column = np.where(present, column, 0.0)
+            self._entries[name] = column[0, 0].size
+            entries = column.reshape(*column.shape[:2], -1)
+            if (initial := self.initial.get(f"initial_{name}")) is not None:
+                initial[:, begun] = entries[:, begins].sum(axis=2)
+            _add_up(entries, batch, sums)
+        self.slots += seen
 
     def totals(self) -> dict[str, FloatArray]:
         """By name, (R, K) each variable condensed by its `Variable.total`; NaN where no slots."""
@@ -98,15 +96,15 @@ class SlotTally:
 
 
 @compiled
-def _add_up(entries: FloatArray, sums: FloatArray) -> None:
-    """Add all entries (R, slots, M) to the sums (R,)."""
+def _add_up(entries: FloatArray, batch: IntArray, sums: FloatArray) -> None:
+    """Add all entries (R, slots, M) to the sums (R, K) of the slots' batches (slots,)."""
     replications, slots, width = entries.shape
     for r in range(replications):
         for t in range(slots):
             total = 0.0
             for k in range(width):
                 total += entries[r, t, k]
-            sums[r] += total
+            sums[r, batch[t]] += total
 
 
 class TaskTally:

@@ -63,11 +63,10 @@ class Moment(simpy.Event):
         self._order = order
         env.schedule(self, order, time_ns - env.now)  # type: ignore[arg-type]
 
-    def again(self, delay_ns: int) -> "Moment":
-        """The same, now that its time has come and nobody waits for it, so much later than the present."""
+    def again(self, time_ns: int) -> None:
+        """Come once more, now that its time has come and nobody waits for it any longer."""
         self.callbacks = []
-        self.env.schedule(self, self._order, delay_ns)  # type: ignore[arg-type]
-        return self
+        self.env.schedule(self, self._order, time_ns - self.env.now)  # type: ignore[arg-type]
 
 
 class Clock:
@@ -105,21 +104,28 @@ class Clock:
         """
         over = self.begun and order != EventOrder.SLOT_START
         time_ns = max(-(-(self.now_ns + over) // period_ns) * period_ns, first_ns)
-        moment = Moment(self._env, time_ns, order)
+        moment = self.at(time_ns, order)
         yield moment
         while True:
             time_ns += period_ns
-            yield moment.again(time_ns - self.now_ns)
+            moment.again(time_ns)
+            yield moment
 
     def slot_end(self, slot_ns: int) -> simpy.Event:
         """The end of the slot under way, one event for all who wait for it.
 
         They go on in the order in which they began to wait.
         """
-        if self._slot_end is None or self._slot_end.callbacks is None:
-            end_ns = (self.now_ns // slot_ns + 1) * slot_ns
-            self._slot_end = self.at(end_ns, EventOrder.SLOT_END)
-        return self._slot_end
+        moment = self._slot_end
+        if moment is None:
+            moment = self._slot_end = self.at(self._end_ns(slot_ns), EventOrder.SLOT_END)
+        elif moment.callbacks is None:  # the last one is over
+            moment.again(self._end_ns(slot_ns))
+        return moment
+
+    def _end_ns(self, slot_ns: int) -> int:
+        """When the slot under way ends."""
+        return (self.now_ns // slot_ns + 1) * slot_ns
 
     def answer(self) -> simpy.Event:
         """An event that fires when somebody answers, `event.succeed(answer)`."""

@@ -15,7 +15,7 @@ from ..network.cells import Cells
 from ..network.network import Network
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Decision:
     """The resources of one slot. A device talks to the one station it is associated with.
 
@@ -135,13 +135,17 @@ def _is_plain(decision: Decision, network: Network) -> bool:
     if type(decision) is not Decision:
         return False
     shape = network.device_shape
-    for name in _FIELDS:
-        if name == "served_bits":
-            shape = network.station_shape
-        column = getattr(decision, name)
-        if type(column) is not np.ndarray or column.dtype != _FLOAT or column.shape != shape:
-            return False
-    return True
+    return (
+        _is_column(decision.bandwidth_hz, shape)
+        and _is_column(decision.power_w, shape)
+        and _is_column(decision.local_cpu_hz, shape)
+        and _is_column(decision.edge_cpu_hz, shape)
+        and _is_column(decision.served_bits, network.station_shape)
+    )
+
+
+def _is_column(values: Any, shape: tuple[int, int]) -> bool:
+    return type(values) is np.ndarray and values.dtype is _FLOAT and values.shape == shape
 
 
 # Rounding in a policy that divides a capacity among devices is not worth counting or correcting.

@@ -42,8 +42,11 @@ class StreamState(State):
 
     def device_columns(self) -> Columns:
         """What a device collects and reports."""
-        return {
-            **super().device_columns(),
+        cells = self.cells
+        return {  # what `State` has among them, in one step: it is done in every slot
+            "station": cells.station,
+            "present": cells.present,
+            "position_m": self.position_m,
             "channel_gain": self.channel_gain,
             "queue_bits": self.queue_bits,
             "power_max_w": self.power_max_w,

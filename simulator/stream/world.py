@@ -324,7 +324,7 @@ class StreamWorld(World):
             columns[at.DEPARTED],
             columns[at.ADMITTED],
         )
-        network_columns = np.empty((at.NETWORK_ROWS, len(columns[0])))
+        network_columns = np.empty((at.NETWORK_ROWS, len(slot.scaled)))
         if self.power is not None:
             slot.power = self._powered(slot, self.power)
         account(
@@ -391,7 +391,8 @@ class StreamWorld(World):
                 others[left] = state.left_bits
         if self.record_gain:
             others["channel_gain"] = slot.channel_gain
-        others |= self._accounted(slot)
+        if self.power is not None or self.sci is not None:
+            others |= self._accounted(slot)
         for block in (slot.columns, stations, network_columns):
             read_only(block)
         blocks = slot.columns[at.TRACED_DEVICE], stations[of_stations], network_columns
@@ -436,8 +437,6 @@ class StreamWorld(World):
 
     def _accounted(self, slot: Slot) -> dict[str, NDArray[Any]]:
         """The trace variables of stations' power and of the software carbon intensity."""
-        if self.power is None and self.sci is None:
-            return {}
         columns, found = slot.columns, dict[str, NDArray[Any]]()
         energy_j, emission_g = (
             columns[at.TOTAL_J].sum(axis=1),

@@ -91,8 +91,10 @@ def local_gain(cell: Any, device: Any, bits: float) -> float:
 @compiled
 def full_bits(cell: Any, device: Any, bit_cost: float) -> float:
     """D of a sender whose CPU executes only what offloading at `bit_cost` would not do cheaper."""
-    local = np.sqrt((cell.queue + bit_cost) / device.local_cost)
-    local = max(device.local_min, min(device.local_max, local))
+    local = device.local_max
+    if device.local_min < local:
+        best = np.sqrt((cell.queue + bit_cost) / device.local_cost)
+        local = max(device.local_min, min(local, best))
     return float(max(device.queue - local, 1e-3 * device.queue))
 
 
@@ -220,8 +222,9 @@ def _differentiate(cell: Any, device: Any) -> float:
     saved = power_saving(cell, w, e, growth)
     device.log_saving = log(saved * device.power_price / device.gain)
     device.steepness = steepness(cell, w, e, growth, saved)
-    device.hz_per_bit = (cell.noise_per_hz + cell.disturbance / w) * (1.0 + growth)
-    device.hz_per_bit /= cell.bits_per_hz * saved  # (dp/dD) / (-dp/dw)
+    if device.local_min < device.local_max:
+        device.hz_per_bit = (cell.noise_per_hz + cell.disturbance / w) * (1.0 + growth)
+        device.hz_per_bit /= cell.bits_per_hz * saved  # (dp/dD) / (-dp/dw)
     return float(w)
 
 
@@ -244,8 +247,10 @@ def _newton_step(
             wanted = e + (log_price - device.log_saving) / device.steepness
             device.efficiency = min(max(wanted, 0.3 * e), device.efficiency_max)
             change = max(change, abs(device.efficiency - e) / e)
-            cost = price * device.hz_per_bit + cell.edge_per_bit
-            cost += cell.edge * roots / np.sqrt(device.bits)
+            cost = 0.0
+            if device.local_min < device.local_max:  # else the bits do not depend on it
+                cost = price * device.hz_per_bit + cell.edge_per_bit
+                cost += cell.edge * roots / np.sqrt(device.bits)
             bits = full_bits(cell, device, cost)
             change = max(change, abs(device.bits - bits) / bits)
             device.bits = bits

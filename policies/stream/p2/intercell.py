@@ -204,14 +204,16 @@ def power_trim(slot: Slot) -> float:
         The gain over offloading nothing, bit^2.
     """
     cells, devices = slot.cells, slot.devices
+    gain, lowered = 0.0, True
     for _ in range(200):
-        true_gain(slot)
-        trimmed = False
+        gain = true_gain(slot)
+        trimmed = lowered = False
         for j in range(len(cells)):
             cell = cells[j]
             heard = slot.interference_w[j]
             for c in range(cell.first, cell.end):
                 device = devices[c]
+                before = device.power
                 if device.capacity > device.bits:
                     noise = cell.noise_per_hz * device.bandwidth + cell.noise + heard
                     sinr = expm1(device.bits / (cell.bits_per_hz * device.bandwidth))
@@ -222,9 +224,10 @@ def power_trim(slot: Slot) -> float:
                     enough = noise * expm1(cell.efficiency_cap) / device.gain
                     trimmed = trimmed or device.power > enough * (1.0 + 1e-12)
                     device.power = min(device.power, enough)
+                lowered = lowered or device.power != before
         if not trimmed:
             break
-    return true_gain(slot)
+    return true_gain(slot) if lowered else gain
 
 
 @compiled_in_place

@@ -98,8 +98,7 @@ class Solver:
             devices,
             served_bits,
         )
-        bandwidth_hz, power_w, local_cpu_hz, edge_cpu_hz = devices
-        return Decision(bandwidth_hz, power_w, local_cpu_hz, edge_cpu_hz, served_bits)
+        return Decision(devices[0], devices[1], devices[2], devices[3], served_bits)
 
     def _solve_by_case(self, problem: GreenProblem, observation: Observation) -> Decision:
         """`solve` where a joule has many prices."""
