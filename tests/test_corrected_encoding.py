@@ -28,7 +28,7 @@ from edgesim.policies.tasks.c10.program import program_of
 from edgesim.policies.tasks.c10.slot import Slot
 from edgesim.policies.tasks.exact import Exact
 from edgesim.scenarios.loading import load_scenario
-from edgesim.simulator.build import blueprint
+from edgesim.simulator.assembly.build import blueprint
 from edgesim.simulator.network.cells import Cells
 from edgesim.simulator.tasks.channel import MrcChannel, mrc_channel
 from edgesim.simulator.tasks.network import CarbonAwareNetwork, Tasks
