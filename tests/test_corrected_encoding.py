@@ -167,7 +167,7 @@ def test_what_is_no_correction_is_refused(wrong: str) -> None:
         shape = (*shown.age_s.shape, encoding.action_count)
         action = np.full(shape, np.nan) if wrong == "NaN" else np.zeros((1, 1, 1))
         with pytest.raises(ValueError, match=wrong):
-            encoding.decision(action, shown)
+            encoding.decision(action, shown)  # type: ignore[arg-type]
 
 
 def test_a_checkpoint_of_corrections_is_none_of_another_action(
@@ -282,4 +282,4 @@ def test_a_server_is_asked_for_what_is_decided() -> None:
         )
         env.reset(seed=1)
         found.append(env.step(np.zeros((2, 6, 3)))[1])
-    assert np.array_equal(*found)
+    assert np.array_equal(found[0], found[1])
