@@ -151,6 +151,9 @@ def test_who_rides_is_beside_the_vehicle_and_keyed_by_its_kind(tmp_path: Path) -
         for kind in ("vehicle", "person", "container"):
             model, at = begin(tmp_path / name, kinds=(kind,))
             assert at.shape == (1, 1, 2) and model.source.name(0) == f"{kind} 7"
+    write(tmp_path, RIDES.replace("ab_0;\n", "ab_0;ab\n"), "f.csv")
+    model, _ = begin(tmp_path / "f.csv")
+    assert model.source.name(0) == "vehicle 7"  # who has a lane, whatever else
 
 
 def test_all_replications_see_the_same(tmp_path: Path) -> None:
@@ -354,6 +357,11 @@ def test_what_lies_outside(tmp_path: Path) -> None:
     at, present = follow(path, 4, 0.25, outside="absent")
     assert at[:, 0, 0].tolist() == [0.0, 0.0, 0.0, 1.0, 2.0]
     assert present[:, 0].tolist() == [False, False, True, True, True]
+    # What lies there after the run is not met.
+    later = write(tmp_path, "t,id,x,y\n0,a,1,1\n1,a,2,1\n9,a,700,1\n", "later.csv")
+    assert follow(later, 2, 0.5, length_s=1.0)[0][:, 0, 0].tolist() == [1.0, 1.5, 2.0]
+    with pytest.raises(ScenarioError, match="1 samples"):
+        begin(later, length_s=9.0)
     # Of an area that is no square, beyond its far sides.
     far = write(tmp_path, "t,id,x,y\n0,a,90,10\n1,a,90,50\n2,a,110,20\n", "far.csv")
     at, present = follow(far, 4, 0.5, outside="clip", area_m=[100.0, 40.0])
@@ -398,6 +406,7 @@ def test_after_the_end(tmp_path: Path) -> None:
     [
         (FCD.replace('time="2.00"', 'time="0.50"'), "f.xml", "line 11: time '0.50'"),
         (FCD.replace('x="18.14"', 'x="1O"'), "f.xml", r"line 12: x = '1O' is not a number"),
+        (FCD.replace("18.14", "1.8.14"), "f.xml", r"line 12: x = '1.8.14' is not a number"),
         (FCD.replace(' y="-1.60"', ""), "f.xml", "line 8: a tag lacks an attribute"),
         (FCD.replace("</fcd-export>", ""), "f.xml", "ends before </fcd-export>"),
         (
@@ -511,6 +520,9 @@ def test_pieces_are_kept_and_where_they_are_not_the_file_goes_on(
             np.testing.assert_array_equal(at[0], expected[0][step])
             at = model.advance(at, 0.5)
         assert len(parsed) == times, length_s
+        for one, other in zip(model._pieces(), FcdXml(path, ("vehicle",)).pieces(), strict=True):
+            for found, right in zip(one[1], other, strict=True):
+                np.testing.assert_array_equal(found, right)
     with monkeypatch.context() as full:
         full.setattr("edgesim.scenarios.data.row_store.RowStore.append", no_room)
         for found, right in zip(follow(path, 118, 0.5), expected, strict=True):
@@ -574,11 +586,12 @@ def test_numbers_are_as_exact_as_python_s(tmp_path: Path) -> None:
 def test_many_ids_keep_their_numbers(tmp_path: Path) -> None:
     ids = [f"{'x' * (i % 50)}{i}" for i in range(20_000)]
     step = "".join(f"<vehicle id='{one}' x='{i}' y='0'/>" for i, one in enumerate(ids))
+    step += "".join(f"<person id='{one}' x='1' y='0'/>" for one in ids[:5000])
     steps = "".join(f'<timestep time="{t}">{step}</timestep>' for t in range(2))
     source = FcdXml(write(tmp_path, f"<fcd-export>{steps}</fcd-export>", "f.xml"))
     thing = np.concatenate([one.thing for one in source.pieces()])
-    np.testing.assert_array_equal(thing, np.tile(np.arange(20_000), 2))
-    assert source.name(19_999) == f"vehicle {ids[-1]}"
+    np.testing.assert_array_equal(thing, np.tile(np.arange(25_000), 2))
+    assert source.name(19_999) == f"vehicle {ids[-1]}" and source.name(20_000) == f"person {ids[0]}"
 
 
 SCENARIO = """

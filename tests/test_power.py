@@ -519,13 +519,16 @@ def test_idle_power_makes_consolidation_pay_and_none_does_not(penalty: str) -> N
 def test_a_wake_up_has_to_pay_before_a_station_sleeps_and_before_it_wakes(
     awake: bool, wake_j: float, lost: float, then: bool
 ) -> None:
-    """Two looks at what saves 1 J a slot: a wake-up costs wake_j / 2 of each; waking must be worth as much."""
+    """Two looks at what saves 1 J a slot: a wake-up costs wake_j / 2 of each; waking must be worth as much.
+
+    At 3 bit^2 a joule.
+    """
     policy: Any = Consolidate(trials=2)
     network = a_network(stations=2, devices=1)
     policy.reset(network, DriftPlusPenalty(network, 1e13), [])
     policy._awake = np.array([[True, awake]])
-    policy._joule_cost = lambda seen: np.ones((1, 2))
-    policy._value = lambda seen, power, is_open: np.where(is_open[:, 1], 0.0, lost)
+    policy._joule_cost = lambda seen: np.full((1, 2), 3.0)
+    policy._value = lambda seen, power, is_open: np.where(is_open[:, 1], 0.0, 3.0 * lost)
     power: Any = SimpleNamespace(
         open=np.array([[True, awake]]),
         law=SimpleNamespace(idle_w=np.array([0.0, 12.0]), sleep_w=np.array([0.0, 2.0])),

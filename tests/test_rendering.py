@@ -65,24 +65,32 @@ def test_bars_are_as_high_as_queues_are_long() -> None:
 def test_who_is_absent_is_not_on_the_map(tmp_path: Path) -> None:
     positions = "t,id,x,y\n0,a,400,250\n9,a,400,250\n0.2,b,420,250\n0.3,b,420,250\n"
     (tmp_path / "moves.csv").write_text(positions)
-    keys = ["devices.count=2", "mobility.model=trace", "mobility.file=moves.csv", "run.slots=5"]
-    env = drawn(overrides=keys, data_dir=tmp_path)
+    keys = ["mobility.model=trace", "mobility.file=moves.csv", "run.slots=5"]
+    env = drawn(overrides=[*keys, "devices.count=2"], data_dir=tmp_path)
     env.reset(seed=1)
-    blue = []
+    maps = []
     for _ in range(4):
         env.step(np.ones(8))
-        blue.append(count(np.asarray(env.render())[:, :560], COLOURS["sbs-1"]))
+        maps.append(np.asarray(env.render())[60:, :560])
+    blue = [count(one, COLOURS["sbs-1"]) for one in maps]
     assert max(blue) > min(blue)  # b and the line to its station
+    (tmp_path / "moves.csv").write_text("t,id,x,y\n0,a,400,250\n9,a,400,250\n")
+    alone = drawn(overrides=[*keys, "devices.count=1"], data_dir=tmp_path)
+    alone.reset(seed=1)
+    alone.step(np.ones(4))
+    assert np.array_equal(maps[0], np.asarray(alone.render())[60:, :560])
 
 
 def test_a_vector_gives_a_picture_of_each() -> None:
     env = gymnasium.make_vec(STREAM, num_envs=2, overrides=SMALL, render_mode="rgb_array")
     env.reset(seed=5)
+    env.step(np.zeros((2, 12)))  # before it all queues are empty
     pictures = env.render()
     assert isinstance(pictures, tuple)
     for r, picture in enumerate(pictures):
         alone = drawn()
         alone.reset(seed=5 + r)
+        alone.step(np.zeros(12))
         assert np.array_equal(picture, np.asarray(alone.render()))
     with pytest.raises(ValueError, match="render_mode = 'human'; allowed: None, rgb_array"):
         gymnasium.make_vec(STREAM, overrides=SMALL, render_mode="human")

@@ -119,6 +119,7 @@ def test_decisions_that_break_limits_decide_nothing_whatever_they_emit(sample: A
     # Instances that do not count are left out of the share; few seeds are too few before all else.
     assert outcome(POSITIVE, sample, np.array([1.0] * 4 + [math.nan] * 16)) == free
     assert outcome(POSITIVE, sample[:9], np.zeros(9)) == "undecided"
+    assert Check("", sample, np.full(20, math.nan)).share_kept == 0.0  # where none counts
 
 
 def test_what_decides_nothing_takes_no_part_in_the_correction() -> None:
