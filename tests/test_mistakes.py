@@ -460,6 +460,12 @@ def test_the_rows_of_all_files_are_told_together(tmp_path: Path, more: str, firs
             "[topology]\nfile = 'g.json'\n[carbon]\nmbs = {file = 'none.csv', start = 2025-01-01T00:00:00}",
             ["topology.file", "topology.file", "carbon.mbs.file"],
         ),
+        ("[run]\nslos = 1\n[topology]\nfile = 'g.json'", ["run.slos", "topology.file", "topology.file"]),
+        # Files of a section that has other mistakes are looked at.
+        (
+            "[devices]\ncout = 2\npositions = {file = 'none.csv'}",
+            ["devices.cout", "devices.positions.file"],
+        ),
     ],
 )
 def test_what_follows_from_a_mistake_is_none(
