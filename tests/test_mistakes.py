@@ -461,11 +461,8 @@ def test_the_rows_of_all_files_are_told_together(tmp_path: Path, more: str, firs
             ["topology.file", "topology.file", "carbon.mbs.file"],
         ),
         ("[run]\nslos = 1\n[topology]\nfile = 'g.json'", ["run.slos", "topology.file", "topology.file"]),
-        # Files of a section that has other mistakes are looked at.
-        (
-            "[devices]\ncout = 2\npositions = {file = 'none.csv'}",
-            ["devices.cout", "devices.positions.file"],
-        ),
+        # A file of places under a key that is in the wrong section has to have places.
+        ("[area]\npositions = {file = 'g.csv'}", ["area.positions", "area.positions.file"]),
     ],
 )
 def test_what_follows_from_a_mistake_is_none(
