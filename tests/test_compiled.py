@@ -17,13 +17,13 @@ from typing import Any
 
 import numba
 import pytest
+from rooms import ROOMS
 
 from edgesim.simulator.core import compiled_cache
 from edgesim.simulator.core.compiled import compiled
 from edgesim.simulator.core.elementary import exp
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("simulator", "policies", "scenarios", "traces", "experiments")
 
 
 @pytest.fixture(autouse=True)
@@ -161,8 +161,8 @@ def copied(tmp_path: Path) -> Path:
     """A folder with a copy of the package, to be edited."""
     package = tmp_path / "copy" / "edgesim"
     package.mkdir(parents=True)
-    for name in ("__init__.py", "api.py", "cli.py", "__main__.py"):
-        shutil.copy(ROOT / name, package)
+    for path in ROOT.glob("*.py"):
+        shutil.copy(path, package)
     for room in ROOMS:
         shutil.copytree(ROOT / room, package / room, ignore=shutil.ignore_patterns("__pycache__"))
     return package.parent

@@ -6,10 +6,10 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from rooms import ROOMS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
-ROOMS = ("simulator", "policies", "scenarios", "traces", "experiments", "commands")
 SOURCES = sorted(
     path
     for folder in (*ROOMS, "docs", "tests", "benchmarks")

@@ -460,7 +460,10 @@ def test_the_rows_of_all_files_are_told_together(tmp_path: Path, more: str, firs
             "[topology]\nfile = 'g.json'\n[carbon]\nmbs = {file = 'none.csv', start = 2025-01-01T00:00:00}",
             ["topology.file", "topology.file", "carbon.mbs.file"],
         ),
-        ("[run]\nslos = 1\n[topology]\nfile = 'g.json'", ["run.slos", "topology.file", "topology.file"]),
+        (
+            "[run]\nslos = 1\n[topology]\nfile = 'g.json'",
+            ["run.slos", "topology.file", "topology.file"],
+        ),
         # A file of places under a key that is in the wrong section has to have places.
         ("[area]\npositions = {file = 'g.csv'}", ["area.positions", "area.positions.file"]),
     ],

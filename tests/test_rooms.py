@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from rooms import ROOMS
+
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS = (
     ("__main__",),
@@ -44,9 +46,8 @@ MOST_LINES, MOST_LINES_OF_A_FUNCTION, MOST_COMPLEX = 600, 80, 20
 @cache
 def modules() -> dict[str, Path]:
     """All of the product, by dotted name below the package."""
-    rooms = ("simulator", "policies", "scenarios", "traces", "experiments", "commands")
     files = [ROOT / f"{name}.py" for name in ("api", "cli", "exits", "terminal", "__main__")]
-    files += [path for room in rooms for path in sorted((ROOT / room).rglob("*.py"))]
+    files += [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
     return {
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
         for path in files

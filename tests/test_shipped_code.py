@@ -17,12 +17,12 @@ from zipfile import ZipFile
 import llvmlite.binding as llvm
 import numba
 import pytest
+from rooms import ROOMS
 
 from edgesim.simulator.core import shipped_code
 from edgesim.simulator.core.compiled import compiled
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("simulator", "policies", "scenarios", "traces", "experiments")
 
 needs_level_3 = pytest.mark.skipif(
     platform.machine() != "x86_64" or not llvm.get_host_cpu_features().get("avx2"),
