@@ -318,7 +318,8 @@ def test_every_command_of_the_documents(page: str, kind: str, tmp_path: Path) ->
     """At a terminal, in the order of the page, in one folder."""
     text = (ROOT / page).read_text(encoding="utf-8")
     (tmp_path / "runs").mkdir()
-    shutil.copy(ROOT / "docs/examples/max_weight.py", tmp_path)
+    for name in ("max_weight.py", "agents/margin.py"):
+        shutil.copy(ROOT / "docs/examples" / name, tmp_path)
     for block in re.findall(r"```toml\n(.*?)```", text, re.DOTALL):
         if block.startswith("title"):
             (tmp_path / "mine.toml").write_text(block)

@@ -177,7 +177,9 @@ def test_an_evaluation_is_measured_by_some_of_its_slots(
     """1 s at the beginning and 1/4 s for each of 400 slots, of which no more than 21 are run."""
     ran: list[int | None] = []
 
-    def run(self: Evaluator, policy: Any, slots: int | None = None) -> dict[str, Any]:
+    def run(
+        self: Evaluator, policy: Any, slots: int | None = None, *, twin_is_right: bool = False
+    ) -> dict[str, Any]:
         ran.append(slots)
         clock.now += 1.0 + 0.25 * (slots or 0) + 30.0 * (len(ran) == 3)  # the first one
         return {}
