@@ -173,11 +173,14 @@ def few_slots(toml: str, *overrides: str) -> int:
     if "worst-case-emission" in toml:
         return 6
     if "policy.name=exact" in overrides:
-        late = "twin.sync=periodic" in overrides or COMING_AND_GOING[0] in overrides
-        if any(key.startswith("backhaul=") for key in overrides):
-            return 10
         # Until there is work, and news of it.
-        return 6 if 'sync = "periodic"' in toml or late else 4
+        if COMING_AND_GOING[0] in overrides:
+            return 6
+        if "twin.sync=periodic" in overrides or any(
+            key.startswith("backhaul=") for key in overrides
+        ):
+            return 10
+        return 6 if 'sync = "periodic"' in toml else 4
     if any(f"policy.name={name}" in overrides for name in ("lookahead", "clairvoyant")):
         return 6
     return 10 if "policy.name=sca" in overrides else 30
