@@ -42,11 +42,8 @@ class StreamState(State):
 
     def device_columns(self) -> Columns:
         """What a device collects and reports."""
-        cells = self.cells
-        return {  # what `State` has among them, in one step: it is done in every slot
-            "station": cells.station,
-            "present": cells.present,
-            "position_m": self.position_m,
+        columns = super().device_columns()
+        columns |= {
             "channel_gain": self.channel_gain,
             "queue_bits": self.queue_bits,
             "power_max_w": self.power_max_w,
@@ -57,6 +54,7 @@ class StreamState(State):
             "total_energy_j": self.total_energy_j,
             "total_departed_bits": self.total_departed_bits,
         }
+        return columns
 
     def station_columns(self) -> Columns:
         """What a station knows of itself."""
