@@ -1,6 +1,7 @@
 """Compiled functions are kept while nothing has changed of what they reach, and only then."""
 
 import copy
+import cProfile
 import inspect
 import os
 import pickle
@@ -134,6 +135,10 @@ def content(source: str, **known: object) -> bytes:
     exec(source, names)  # noqa: S102 - the sources below
     function = names["f"]
     assert isinstance(function, FunctionType)
+    return content_of(function)
+
+
+def content_of(function: Callable[..., object]) -> bytes:
     return b"".join(compiled_cache._content([function]))
 
 
@@ -154,6 +159,20 @@ def test_the_key_is_what_a_function_reaches() -> None:
     assert len({content(base), *keys.values()}) == len(changed) + 1
     same = base.replace("\ndef h", "\n\n# a remark\nB = 3\ndef h")
     assert content(same) == content(base)
+
+
+def test_a_profiler_does_not_change_the_key(kept: Path) -> None:
+    def plus(number: float) -> float:
+        return number + 1.0
+
+    profile = cProfile.Profile()
+    made = compiled(plus)
+    before = content_of(plus)
+    profile.enable()
+    made(1.0)
+    profile.disable()
+    assert content_of(plus) == before
+    assert compiled(plus)(2.0) == 3.0 and len(files(kept)) == 1
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from enum import Enum
 from functools import cache, partial
 from hashlib import sha256
 from importlib.util import MAGIC_NUMBER
+from inspect import CO_OPTIMIZED
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -227,7 +228,9 @@ def _class_content(one: type) -> bytes:
 def _code(code: CodeType) -> bytes:
     inner = [_code(one) if isinstance(one, CodeType) else _constant(one) for one in code.co_consts]
     names = (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
-    count = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags)
+    # numba takes CO_OPTIMIZED from a function that is called while a profiler runs.
+    flags = code.co_flags & ~CO_OPTIMIZED
+    count = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, flags)
     whole = (code.co_name, code.co_code, inner, names, count, code.co_exceptiontable)
     return sha256(repr(whole).encode()).digest()
 
