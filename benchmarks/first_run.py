@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from .checkouts import ROOT, Checkout, Comparison, Spent, checkouts
 
 RUN = ("-m", "edgesim", "run", "iiot_20dev", "-o", "t.h5", "--overwrite", "--slots", "100")
-ROOMS = ("simulator", "policies", "scenarios", "traces", "experiments", "commands")
+ROOMS: tuple[str, ...] = run_path(str(ROOT / "tests" / "rooms.py"))["ROOMS"]
 
 
 def compare(base: Path | None) -> Iterator[Comparison]:
