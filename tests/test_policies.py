@@ -180,10 +180,10 @@ def few_slots(toml: str, *overrides: str) -> int:
             key.startswith("backhaul=") for key in overrides
         ):
             return 10
-        return 6 if 'sync = "periodic"' in toml else 4
+        return 5 if 'sync = "periodic"' in toml else 3
     if any(f"policy.name={name}" in overrides for name in ("lookahead", "clairvoyant")):
-        return 6
-    return 10 if "policy.name=sca" in overrides else 30
+        return 5
+    return 6 if "policy.name=sca" in overrides else 16
 
 
 def may_fail(overrides: tuple[str, ...]) -> tuple[str, ...]:
