@@ -142,7 +142,7 @@ def test_failures_of_others_do_not_change_a_bit() -> None:
             np.testing.assert_array_equal(alone.column(name), mine, err_msg=name)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(
     st.lists(st.floats(0.01, 1.5), min_size=2, max_size=8),
     st.floats(0.1, 1.0),
