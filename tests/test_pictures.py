@@ -131,7 +131,8 @@ def test_panels_over_time_end_with_the_run(tmp_path: Path, seen: list[Figure]) -
 def test_a_picture_is_laid_out_until_nothing_moves(
     moves: int, drawn: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    figure, heights = Figure(), []
+    figure = Figure()
+    heights: list[float] = []
     ax, lay_out = figure.subplots(), figure.draw_without_rendering
 
     def draw() -> None:
