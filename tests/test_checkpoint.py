@@ -42,24 +42,40 @@ def scenario(*overrides: str, slots: int = SLOTS) -> Scenario:
     return parse_scenario(SMALL, "test", [f"run.slots={slots}", *overrides])
 
 
+@pytest.fixture(scope="module")
+def wholes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """By level: the trace of a run that never stopped."""
+    folder, levels = tmp_path_factory.mktemp("wholes"), ("full", "slots", "summary")
+    for level in levels:
+        what = scenario(*STREAMS, f"trace.level={level}")
+        assert execute(prepare(what), folder / f"{level}.h5") == "complete"
+    return {level: folder / f"{level}.h5" for level in levels}
+
+
 @pytest.mark.parametrize(("slot", "level"), [(9, "full"), (17, "slots"), (31, "summary")])
-def test_goes_on_as_if_nothing_had_happened(slot: int, level: str, tmp_path: Path) -> None:
+def test_goes_on_as_if_nothing_had_happened(
+    slot: int, level: str, tmp_path: Path, wholes: dict[str, Path]
+) -> None:
     what = scenario(*STREAMS, f"trace.level={level}")
-    whole, kept = tmp_path / "whole.h5", tmp_path / "kept"
+    kept = tmp_path / "kept"
     kept.mkdir()
-    assert execute(prepare(what), whole) == "complete"
     killed_at(what, tmp_path / "run.h5", slot, kept, EVERY)
     path = kept / "run.h5"
     assert resume(prepare(what), path) == "complete"
-    assert_same(path, whole)
+    assert_same(path, wholes[level])
     assert not checkpoint.checkpoint_path(path).exists()
 
 
 @pytest.mark.parametrize(
     ("problem", "policy"),
-    [("stream", name) for name in ("random", "epr", "sca", "ddpg", "aac")]
+    [("stream", name) for name in ("random", "sca", "ddpg", "aac")]
     + [("green", "lyapunov")]
-    + [("tasks", name) for name in ("sca", "exact", "lyapunov", "random", "epr-ep", "dqn", "sac")],
+    + [("tasks", name) for name in ("sca", "exact", "random", "epr-ep", "dqn", "sac")]
+    # Of these every day: test_nothing_that_changes_is_forgotten.
+    + [
+        pytest.param(*one, marks=pytest.mark.slow)
+        for one in (("stream", "epr"), ("tasks", "lyapunov"))
+    ],
 )
 def test_every_family_of_policies_goes_on(problem: str, policy: str, tmp_path: Path) -> None:
     """With all that its problem knows at once."""
@@ -182,14 +198,13 @@ def test_nothing_that_changes_is_forgotten(
 
 @pytest.mark.parametrize("level", ["summary", "slots"])
 def test_killed_as_soon_as_it_goes_on(
-    level: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    level: str, tmp_path: Path, wholes: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the moment in which the new trace takes the old one's place."""
     what = scenario(*STREAMS, f"trace.level={level}")
-    whole, kept, again = tmp_path / "whole.h5", tmp_path / "kept", tmp_path / "again"
+    kept, again = tmp_path / "kept", tmp_path / "again"
     kept.mkdir()
     again.mkdir()
-    execute(prepare(what), whole)
     killed_at(what, tmp_path / "run.h5", 31, kept, EVERY)
     path = kept / "run.h5"
 
@@ -205,20 +220,19 @@ def test_killed_as_soon_as_it_goes_on(
         resume(prepare(what), path)
     assert summarise([again / "run.h5"])  # and it can be read
     assert resume(prepare(what), again / "run.h5") == "complete"
-    assert_same(again / "run.h5", whole)
+    assert_same(again / "run.h5", wholes[level])
 
 
-def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    what = scenario(*STREAMS)
-    whole, path = tmp_path / "whole.h5", tmp_path / "run.h5"
-    execute(prepare(what), whole)
-
+def test_an_interrupted_run_goes_on_where_it_stopped(
+    tmp_path: Path, wholes: dict[str, Path]
+) -> None:
+    what, path = scenario(*STREAMS, "trace.level=slots"), tmp_path / "run.h5"
     assert execute(prepare(what), path, stop_at(12), EVERY) == "interrupted"
     assert content(path)["@status"] == b"interrupted"
     assert resume(prepare(what), path, stop_at(20)) == "interrupted"
     assert len(content(path)["slots/slot"]) == 21
     assert resume(prepare(what), path) == "complete"
-    assert_same(path, whole)
+    assert_same(path, wholes["slots"])
 
 
 def test_messages(tmp_path: Path) -> None:

@@ -351,7 +351,7 @@ def test_learns_what_is_best(policy: str, random_cost: float, most: float) -> No
     """The least cost is 0; of 5 levels per number, spaced by 0.5, (0.5 ** 2) / 12 = 0.02."""
     common: dict[str, Any] = {
         "hidden": [24, 24],
-        "episodes": 12,
+        "episodes": 10,
         "episode_slots": 40,
         "replicas": 16,
         "batch": 64,

@@ -21,7 +21,7 @@ from edgesim.experiments.parallel import ParallelEnvironment
 
 edgesim.register_envs()
 SHORT = ["run.slots=6"]
-CROSSING = {"scenario": "sumo_crossing", "overrides": ["run.slots=120"]}
+CROSSING = {"scenario": "sumo_crossing", "overrides": ["run.slots=50"]}
 CASES: dict[str, dict[str, Any]] = {
     "stream": {"overrides": SHORT},
     "stations": {"overrides": SHORT, "agents": "station", "flat": False},

@@ -127,6 +127,25 @@ def test_panels_over_time_end_with_the_run(tmp_path: Path, seen: list[Figure]) -
     assert len(series) == 4 and len({ax.get_xlim() for ax in series}) == 1
 
 
+@pytest.mark.parametrize(("moves", "drawn"), [(1, 2), (2, 3), (3, 4), (9, 4)])
+def test_a_picture_is_laid_out_until_nothing_moves(
+    moves: int, drawn: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figure = Figure()
+    heights: list[float] = []
+    ax, lay_out = figure.subplots(), figure.draw_without_rendering
+
+    def draw() -> None:
+        lay_out()
+        heights.append(0.5 + 0.01 * min(len(heights), moves - 1))
+        ax.set_position((0.1, 0.1, 0.5, heights[-1]))
+
+    monkeypatch.setattr(figure, "draw_without_rendering", draw)
+    style.settle(figure)
+    assert len(heights) == drawn
+    assert ax.get_position(original=True).height == pytest.approx(heights[-1])
+
+
 def test_ticks_are_thinned_within_the_axes_and_its_ends_stay() -> None:
     with style.styled("screen"):
         figure = Figure(figsize=(1.2, 1.2), layout="constrained")

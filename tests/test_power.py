@@ -697,17 +697,17 @@ def test_the_summary_has_a_row_for_each_class_of_tasks(tmp_path: Path) -> None:
 def test_it_goes_on_from_a_checkpoint_and_in_processes_as_if_alone(
     problem: str, tmp_path: Path
 ) -> None:
-    keys = (MBS, SBS, SERVER, *SOLAR, SLEEP, SCI, "policy.trials=2", "run.slots=40")
+    keys = (MBS, SBS, SERVER, *SOLAR, SLEEP, SCI, "policy.trials=2", "run.slots=20")
     what = everything(problem, "consolidate", tmp_path, *keys, "run.replications=2")
     whole, path = tmp_path / "whole.h5", tmp_path / "parts.h5"
     execute(prepare(what), whole)
     with open_trace(whole) as trace:
         assert not trace.slots["station_awake"].values.all()
-    assert execute(prepare(what), path, stop_at(17), 5) == "interrupted"
+    assert execute(prepare(what), path, stop_at(8), 5) == "interrupted"
     assert resume(prepare(what), path) == "complete"
     assert_same(path, whole)
     (kept := tmp_path / "kept").mkdir()
-    killed_at(what, tmp_path / "killed.h5", 23, kept, 5)
+    killed_at(what, tmp_path / "killed.h5", 13, kept, 5)
     assert resume(prepare(what), kept / "killed.h5") == "complete"
     assert_same(kept / "killed.h5", whole)
     execute(prepare(what), tmp_path / "two.h5", workers=2)

@@ -268,25 +268,50 @@ def wrapped(text: "Text", width: float) -> str:
 def settle(figure: "Figure") -> None:
     """Once all is drawn: titles in lines as wide as their panels, tick labels apart from each other."""
     drawn = [ax for ax in figure.axes if ax.get_visible()]
-    for _ in range(2):  # what is wrapped moves the panels a little
+    figure.draw_without_rendering()
+    _wrap(drawn)
+    # What is wrapped moves the panels a little, until all is where it was.
+    moved = _moves(figure)
+    if _wrap(drawn) or moved:
+        moved = _moves(figure)
+    thinned = [_thin(ax.xaxis) for ax in drawn]
+    if moved or any(thinned):
         figure.draw_without_rendering()
-        rooms = [_room(ax, drawn) for ax in drawn]
-        for ax, room in zip(drawn, rooms, strict=True):
-            if (legend := ax.get_legend()) and legend.get_window_extent().width > room:
-                legend_above(ax, columns=1)
-            title = ax._left_title  # type: ignore[attr-defined]
-            title.set_text(wrapped(title, room))
-            _wrap_label(ax.xaxis.label, max(ax.bbox.width, 0.9 * room))
-            _wrap_label(ax.yaxis.label, ax.bbox.height)
-    figure.draw_without_rendering()
-    for ax in drawn:
-        _thin(ax.xaxis)
-    figure.draw_without_rendering()
     # The solver of layouts errs in the last place, differently in each process, and so would an SVG's names.
     figure.set_layout_engine("none")
-    for ax in figure.axes:
-        bounds = np.round(ax.get_position(original=True).bounds, 6)
-        ax.set_position((bounds[0], bounds[1], bounds[2], bounds[3]))
+    for ax, place in zip(figure.axes, _places(figure), strict=True):
+        ax.set_position(place)
+
+
+def _places(figure: "Figure") -> list[tuple[float, float, float, float]]:
+    """Of all panels, as shares of the picture, to what can be seen."""
+    bounds = [np.round(ax.get_position(original=True).bounds, 6) for ax in figure.axes]
+    return [(one[0], one[1], one[2], one[3]) for one in bounds]
+
+
+def _moves(figure: "Figure") -> bool:
+    """Lay out anew; whether that moved any panel."""
+    before = _places(figure)
+    figure.draw_without_rendering()
+    return _places(figure) != before
+
+
+def _wrap(drawn: "Sequence[Axes]") -> bool:
+    """Titles and labels in lines that have room, and names of lines; whether that changed any."""
+    changed = False
+    rooms = [_room(ax, drawn) for ax in drawn]
+    for ax, room in zip(drawn, rooms, strict=True):
+        if (legend := ax.get_legend()) and legend.get_window_extent().width > room:
+            legend_above(ax, columns=1)
+            changed = True
+        title = ax._left_title  # type: ignore[attr-defined]
+        labels = title, ax.xaxis.label, ax.yaxis.label
+        before = [label.get_text() for label in labels]
+        title.set_text(wrapped(title, room))
+        _wrap_label(ax.xaxis.label, max(ax.bbox.width, 0.9 * room))
+        _wrap_label(ax.yaxis.label, ax.bbox.height)
+        changed |= before != [label.get_text() for label in labels]
+    return changed
 
 
 def _room(ax: "Axes", drawn: "Sequence[Axes]") -> float:
@@ -309,9 +334,10 @@ def _wrap_label(label: "Text", room: float) -> None:
     label.set_rotation(turned)
 
 
-def _thin(axis: "Axis") -> None:
-    """Leave out every other label of those that touch; names are written aslant."""
+def _thin(axis: "Axis") -> bool:
+    """Leave out every other label of those that touch, names are written aslant; whether any did."""
     low, high = sorted(axis.get_view_interval())
+    touched = False
     while True:
         # Ticks beyond the ends are not drawn, and ends that are set would move out to them.
         placed = zip(axis.get_majorticklocs(), axis.get_ticklabels(), strict=False)
@@ -319,12 +345,13 @@ def _thin(axis: "Axis") -> None:
         labels = [label for _, label in ticks if label.get_text() and label.get_visible()]
         boxes = sorted((one.get_window_extent() for one in labels), key=lambda box: box.x0)
         if not any(a.x1 + 2.0 > b.x0 for a, b in pairwise(boxes)) or len(labels) < 3:
-            return
+            return touched
+        touched = True
         texts = [label.get_text() for _, label in ticks]
         if not all(_is_number(text) for text in texts if text):
             for one in labels:
                 one.set(rotation=30.0, ha="right", rotation_mode="anchor")
-            return
+            return touched
         kept = set([k for k, text in enumerate(texts) if text][::2])
         shown = [text if k in kept else "" for k, text in enumerate(texts)]
         axis.set_ticks([place for place, _ in ticks], shown)
