@@ -103,9 +103,16 @@ def scale(data: xr.Dataset, names: tuple[str, ...], **factors: Mapping[Any, floa
             at.rsplit(" ", 1)[0] if dim == "policy" and at[-1].isdigit() and at not in by else at
             for at in data[dim].values.tolist()
         ]
-        factor = xr.DataArray([by.get(at, 1.0) for at in places], {dim: data[dim]})
-        for name in names:
-            data[name] = (data[name] * factor).transpose(*data[name].dims)
+        multiply(data, names, dim, [by.get(at, 1.0) for at in places])
+
+
+def multiply(data: xr.Dataset, names: tuple[str, ...], dim: str, factors: list[float]) -> None:
+    """In place: a factor for each place of a dimension; xarray would look at all coordinates first."""
+    for name in names:
+        values = data[name].values
+        values *= np.expand_dims(
+            factors, [k for k, one in enumerate(data[name].dims) if one != dim]
+        )
 
 
 def named(studies: str, results: Results) -> list[str]:
@@ -129,9 +136,7 @@ def by(dim: str, value: Callable[[float], float], studies: str, names: tuple[str
     def change(results: Results) -> None:
         for study in named(studies, results):
             data = results[study]
-            factor = xr.DataArray([value(at) for at in data[dim].values.tolist()], {dim: data[dim]})
-            for name in names:
-                data[name] = (data[name] * factor).transpose(*data[name].dims)
+            multiply(data, names, dim, [value(at) for at in data[dim].values.tolist()])
 
     return change
 
