@@ -140,7 +140,7 @@ def test_a_trace_names_no_class_without_trust(installed: Path) -> None:
         hostile_trace(trace, **dict.fromkeys(keys, named))
         for words in (
             ["summary", trace],
-            ["plot", trace],
+            ["plot", trace, "--kind", "all" if trace == "t.h5" else "latency"],
             ["report", trace, "-o", f"{trace}.html"],
             ["export", trace],
             ["watch", trace],

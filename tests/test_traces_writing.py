@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from trace_recording import (
+    OF_EACH_KIND,
     completed,
     random_columns,
     random_tasks,
@@ -93,8 +94,7 @@ def test_every_task_comes_back_with_its_cycles(tmp_path: Path) -> None:
 def test_xarray_opens_a_closed_trace_with_labels(tmp_path: Path) -> None:
     """Of each kind of variable one: xarray's time grows with the square of how many there are."""
     run = run_info(replications=2, slots=10)
-    kinds = {(what.dims, what.dtype, what.total): name for name, what in SLOT_VARIABLES.items()}
-    kept = {*kinds.values(), "serving_station", "station_queue_bits"}
+    kept = {*OF_EACH_KIND.values(), "serving_station", "station_queue_bits"}
     writer = TraceWriter(tmp_path / "t.h5", run)
     for slot in range(run.slots):
         columns = random_columns(run, slot)

@@ -16,6 +16,9 @@ from edgesim.traces.writer import TraceWriter
 
 Columns = dict[str, NDArray[Any]]
 
+OF_EACH_KIND = {(what.dims, what.dtype, what.total): name for name, what in SLOT_VARIABLES.items()}
+"""A variable of each kind; the fewer a trace has, the sooner it is made, read and compared."""
+
 
 def run_info(
     replications: int = 1, devices: int = 5, stations: int = 3, slots: int = 100, seed: int = 7

@@ -266,10 +266,18 @@ def wrapped(text: "Text", width: float) -> str:
 
 
 def settle(figure: "Figure") -> None:
-    """Once all is drawn: titles in lines as wide as their panels, tick labels apart from each other."""
+    """Once all is drawn: titles in lines as wide as their panels, tick labels apart from each other.
+
+    Nothing happens to a figure that has settled, as one that is saved in several formats has.
+    """
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    layout = figure.get_layout_engine()
+    if not isinstance(layout, ConstrainedLayoutEngine):
+        return
     drawn = [ax for ax in figure.axes if ax.get_visible()]
     for _ in range(2):  # what is wrapped moves the panels a little
-        figure.draw_without_rendering()
+        layout.execute(figure)
         rooms = [_room(ax, drawn) for ax in drawn]
         for ax, room in zip(drawn, rooms, strict=True):
             if (legend := ax.get_legend()) and legend.get_window_extent().width > room:
@@ -278,10 +286,10 @@ def settle(figure: "Figure") -> None:
             title.set_text(wrapped(title, room))
             _wrap_label(ax.xaxis.label, max(ax.bbox.width, 0.9 * room))
             _wrap_label(ax.yaxis.label, ax.bbox.height)
-    figure.draw_without_rendering()
+    layout.execute(figure)
     for ax in drawn:
         _thin(ax.xaxis)
-    figure.draw_without_rendering()
+    layout.execute(figure)
     # The solver of layouts errs in the last place, differently in each process, and so would an SVG's names.
     figure.set_layout_engine("none")
     for ax in figure.axes:
