@@ -1,16 +1,16 @@
-import os
 import signal
-import subprocess
 import sys
 import time
 import tracemalloc
 import zlib
+from functools import partial
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 import xarray as xr
+from forked import doing
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -359,28 +359,20 @@ def test_a_hundred_thousand_devices(tmp_path: Path) -> None:
         assert trace.batches["tasks"].sum() == 300_000
 
 
-ENDLESS = """
-import sys
-import numpy as np
-from edgesim.traces import writer as w
-from trace_recording import completed, run_info, zero_columns  # type: ignore[import-not-found]
-w.FLUSH_S, w.BUFFER_SLOTS, w.BUFFER_TASKS = 0.0, 50, 64
-run = run_info(replications=2, slots=10**7)
-trace = w.TraceWriter(sys.argv[1], run)
-for slot in range(run.slots):
-    value = np.full((2, 5), slot + 1.0)
-    trace.decision_time(slot + 1.0)
-    trace.slot(slot, zero_columns(run, queue_bits=value, power_w=value, local_bits=value))
-    trace.tasks(completed(np.full(3, slot + 1.0)))
-"""
+def _write_for_ever(path: Path) -> None:
+    writer_module.FLUSH_S, writer_module.BUFFER_SLOTS, writer_module.BUFFER_TASKS = 0.0, 50, 64
+    run = run_info(replications=2, slots=10**7)
+    trace = TraceWriter(path, run)
+    for slot in range(run.slots):
+        value = np.full((2, 5), slot + 1.0)
+        trace.decision_time(slot + 1.0)
+        trace.slot(slot, zero_columns(run, queue_bits=value, power_w=value, local_bits=value))
+        trace.tasks(completed(np.full(3, slot + 1.0)))
 
 
 def test_a_trace_is_whole_while_it_grows_and_after_the_writer_was_killed(tmp_path: Path) -> None:
     path = tmp_path / "t.h5"
-    process = subprocess.Popen(
-        [sys.executable, "-c", ENDLESS, str(path)],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-    )
+    process = doing(partial(_write_for_ever, path))
     try:
         lengths = [0]
         deadline = time.monotonic() + 60.0
@@ -398,7 +390,7 @@ def test_a_trace_is_whole_while_it_grows_and_after_the_writer_was_killed(tmp_pat
             assert slots >= lengths[-1]
     finally:
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.communicate()
     with open_trace(path) as trace:
         assert _whole(trace) >= lengths[-1]
         assert trace.status == "running"
