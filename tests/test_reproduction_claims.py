@@ -857,6 +857,7 @@ def test_a_verdict_that_depends_on_a_warm_up_says_so() -> None:
     schemes_of = results[left_out("schemes", 0.5)]
     scale(schemes_of, COSTS, policy={RADIO: 0.1})
     assert not judge(claim, figure, results).depends
+    assert not after("a4-stable", waiting(1.04)).again, "which compares warm-ups itself"
 
 
 def test_another_reading_decides_nothing() -> None:
@@ -925,7 +926,8 @@ def test_algorithms_of_ours_decide_nothing() -> None:
         equal(optimal=1, epr=1, epr_ep=1)(results)
         of_all = dict.fromkeys(ALGORITHMS, ours) | {ALGORITHMS[0]: printed}
         scale(results["schemes"], EMITTED, policy=of_all)
-        assert judge(claim, figure, results).verdict == verdict
+        of = judge(claim, figure, results)
+        assert of.verdict == verdict and all(subject.run for subject in of.subjects)
 
 
 def test_limits_count_in_each_comparison_of_twins() -> None:
