@@ -78,9 +78,13 @@ def is_class(file: str) -> bool:
     return _MODULE.fullmatch(module) is not None and name.isidentifier()
 
 
-def installed(kind: str) -> dict[str, str]:
-    """Of a kind of components those that installed packages have, name -> "module:Class"."""
-    return {point.name: point.value for point in entry_points(group=f"edgesim.{kind}")}
+def installed() -> dict[str, dict[str, str]]:
+    """The components that installed packages have, by kind: name -> "module:Class"."""
+    points = entry_points()  # of all groups: each call looks through all packages
+    return {
+        kind: {point.name: point.value for point in points.select(group=f"edgesim.{kind}")}
+        for kind in VERBS
+    }
 
 
 def unseen(scenario: Scenario) -> list[str]:
@@ -129,7 +133,7 @@ def resolve(
     where = name
     folders: list[Path] | None = [*([Path.cwd()] if trusted else []), *code.beside]
     if ":" not in name:
-        found_there = installed(kind)
+        found_there = installed()[kind]
         if name not in found_there:
             known = [*builtins, *sorted(found_there)]
             allowed = f'{", ".join(known)}, or "module:Class" of your own'

@@ -13,7 +13,7 @@ from .errors import Issue, ScenarioError, nearest
 from .policy_list import parse_policy
 from .policy_section import PolicySection, objective_keys
 from .schema import Scenario
-from .shipped import FOLDER, shipped
+from .shipped import FOLDER, shipped_files
 from .tables import check_depth, copied, parse_toml, parse_value, put
 from .validation import MISSING, UNKNOWN_KEY, validate
 
@@ -247,7 +247,7 @@ def find_scenario(path_or_name: str | Path) -> Path:
     path = Path(path_or_name)
     if path.is_file():
         return path
-    known = {scenario.name: scenario.path for scenario in shipped()}
+    known = shipped_files()
     name = path.name.removesuffix(".toml")
     if name in known and not path.is_dir():
         return known[name]

@@ -19,6 +19,11 @@ class Shipped(NamedTuple):
 def shipped() -> list[Shipped]:
     """The scenarios that come with the program, by name."""
     return [
-        Shipped(path.stem, tomllib.loads(path.read_text(encoding="utf-8"))["title"], path)
-        for path in sorted(FOLDER.glob("*.toml"))
+        Shipped(name, tomllib.loads(path.read_text(encoding="utf-8"))["title"], path)
+        for name, path in shipped_files().items()
     ]
+
+
+def shipped_files() -> dict[str, Path]:
+    """Their files by name, none of which is read."""
+    return {path.stem: path for path in sorted(FOLDER.glob("*.toml"))}

@@ -131,16 +131,18 @@ def test_panels_over_time_end_with_the_run(tmp_path: Path, seen: list[Figure]) -
 def test_a_picture_is_laid_out_until_nothing_moves(
     moves: int, drawn: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    figure = Figure()
+    figure = Figure(layout="constrained")
     heights: list[float] = []
-    ax, lay_out = figure.subplots(), figure.draw_without_rendering
+    ax, layout = figure.subplots(), figure.get_layout_engine()
+    assert layout is not None
+    lay_out = layout.execute
 
-    def draw() -> None:
-        lay_out()
+    def draw(figure: Figure) -> None:
+        lay_out(figure)
         heights.append(0.5 + 0.01 * min(len(heights), moves - 1))
         ax.set_position((0.1, 0.1, 0.5, heights[-1]))
 
-    monkeypatch.setattr(figure, "draw_without_rendering", draw)
+    monkeypatch.setattr(layout, "execute", draw)
     style.settle(figure)
     assert len(heights) == drawn
     assert ax.get_position(original=True).height == pytest.approx(heights[-1])

@@ -140,7 +140,7 @@ def test_a_trace_names_no_class_without_trust(installed: Path) -> None:
         hostile_trace(trace, **dict.fromkeys(keys, named))
         for words in (
             ["summary", trace],
-            ["plot", trace],
+            ["plot", trace, "--kind", "all" if trace == "t.h5" else "latency"],
             ["report", trace, "-o", f"{trace}.html"],
             ["export", trace],
             ["watch", trace],
@@ -260,7 +260,7 @@ def test_outputs_replace_no_link_or_device(
     Path("tables/slots.csv").symlink_to("../kept")
     for words in (
         ["run", "mine.toml", "-o", "out.h5", "--overwrite"],
-        ["plot", "t.h5", "-o", "out.png"],
+        ["plot", "t.h5", "-o", "out.png", "--kind", "latency"],
         ["report", "t.h5", "-o", "out.html", "--overwrite"],
         ["export", "t.h5", "--graph", "out.json"],
         ["export", "t.h5", "--format", "csv", "-o", "tables"],

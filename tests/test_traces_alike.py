@@ -1,5 +1,6 @@
 """What a writer shares with others, and what it still knows of its trace."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,14 +9,14 @@ import h5py
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from trace_recording import random_columns, random_tasks, run_info
+from trace_recording import OF_EACH_KIND, random_columns, random_tasks, run_info
 
 from edgesim.simulator.core.saved_state import save_state
 from edgesim.traces import layout
 from edgesim.traces import writer as writer_module
 from edgesim.traces.reader import open_trace
 from edgesim.traces.trace_file import RunInfo
-from edgesim.traces.variables import Level
+from edgesim.traces.variables import SLOT_VARIABLES, Level
 from edgesim.traces.writer import TraceWriter
 
 
@@ -61,10 +62,13 @@ def test_numbers_of_a_run_that_goes_on_are_not_told(tmp_path: Path) -> None:
     assert second.replication_values(0.1) is None
 
 
-def recorded(path: Path, run: RunInfo, slots: int, level: Level) -> TraceWriter:
+def recorded(
+    path: Path, run: RunInfo, slots: int, level: Level, names: Iterable[str] = SLOT_VARIABLES
+) -> TraceWriter:
     writer = TraceWriter(path, run, level=level)
     for slot in range(slots):
-        writer.slot(slot, random_columns(run, slot))
+        columns = random_columns(run, slot)
+        writer.slot(slot, {name: columns[name] for name in names})
         writer.tasks(random_tasks(run, slot))
     writer.close("complete")
     return writer
@@ -97,13 +101,13 @@ def test_a_trace_is_the_same_whatever_was_written_before(tmp_path: Path) -> None
     alone = {}
     for name, run in others.items():
         layout._skeleton.cache_clear()
-        recorded(tmp_path / "alone.h5", run, 6, "slots")
+        recorded(tmp_path / "alone.h5", run, 6, "slots", OF_EACH_KIND.values())
         alone[name] = _content(tmp_path / "alone.h5")
     layout._skeleton.cache_clear()
-    recorded(tmp_path / "before.h5", first, 6, "slots")
+    recorded(tmp_path / "before.h5", first, 6, "slots", OF_EACH_KIND.values())
     before = _content(tmp_path / "before.h5")
     for name, run in others.items():
-        recorded(tmp_path / "after.h5", run, 6, "slots")
+        recorded(tmp_path / "after.h5", run, 6, "slots", OF_EACH_KIND.values())
         assert alone[name] == _content(tmp_path / "after.h5"), name
         assert alone[name] != before, name
         with h5py.File(tmp_path / "after.h5") as file:

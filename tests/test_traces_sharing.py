@@ -4,12 +4,11 @@ import os
 import pickle
 import re
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, suppress
+from functools import partial
 from itertools import permutations
 from multiprocessing import get_context
 from pathlib import Path
@@ -19,10 +18,12 @@ import h5py
 import numpy as np
 import pytest
 import xarray as xr
+from forked import Forked, doing
 from numpy.testing import assert_array_equal
-from trace_recording import random_columns, random_tasks, run_info
+from trace_recording import completed, random_columns, random_tasks, run_info, zero_columns
 
 from edgesim.traces import growing_file, superblock
+from edgesim.traces import writer as writer_module
 from edgesim.traces.open_file import PAUSES_S
 from edgesim.traces.reader import TraceError, open_trace
 from edgesim.traces.writer import TraceWriter
@@ -30,20 +31,15 @@ from edgesim.traces.writer import TraceWriter
 COLUMNS = ("queue_bits", "power_w", "station_queue_bits", "local_bits")
 """The fewer a trace has, the sooner xarray has opened it."""
 
-ENDLESS = f"""
-import sys
-import numpy as np
-from edgesim.traces import writer as w
-from trace_recording import completed, run_info, zero_columns
-w.FLUSH_S, w.BUFFER_SLOTS, w.BUFFER_TASKS = 0.0, 50, 64
-run = run_info(replications=2, slots=10**7)
-trace = w.TraceWriter(sys.argv[1], run)
-for slot in range(run.slots):
-    value = np.full((2, 5), slot + 1.0)
-    columns = zero_columns(run, queue_bits=value)
-    trace.slot(slot, {{name: columns[name] for name in {COLUMNS}}})
-    trace.tasks(completed(np.full(3, slot + 1.0)))
-"""
+
+def _endless(path: Path) -> None:
+    writer_module.FLUSH_S, writer_module.BUFFER_SLOTS, writer_module.BUFFER_TASKS = 0.0, 50, 64
+    run = run_info(replications=2, slots=10**7)
+    trace = TraceWriter(path, run)
+    for slot in range(run.slots):
+        columns = zero_columns(run, queue_bits=np.full((2, 5), slot + 1.0))
+        trace.slot(slot, {name: columns[name] for name in COLUMNS})
+        trace.tasks(completed(np.full(3, slot + 1.0)))
 
 
 def _record(path: Path, slots: int = 10) -> None:
@@ -125,19 +121,16 @@ def test_so_it_does_in_the_process_that_writes_it(tmp_path: Path, order: Any) ->
         assert by_xarray(tmp_path / "t.h5", stack)().shape == (2, 60, 5)
 
 
-def _write_for_ever(path: Path) -> subprocess.Popen[bytes]:
+def _write_for_ever(path: Path) -> Forked:
     """A process that writes a trace, of which something can be read already."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", ENDLESS, str(path)],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-    )
+    process = doing(partial(_endless, path))
     deadline = time.monotonic() + 60.0
     while time.monotonic() < deadline and process.poll() is None:
         with suppress(TraceError), open_trace(path) as trace:
             if trace.recorded:
                 return process
         time.sleep(0.01)
-    process.kill()
+    process.send_signal(signal.SIGKILL)
     raise AssertionError("nothing was written")
 
 
@@ -181,7 +174,7 @@ def test_it_opens_in_all_ways_while_another_process_writes_and_once_that_is_kill
         assert process.poll() is None, "nobody stopped it"
     finally:
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.communicate()
     if _looked_open(path):  # killed in these microseconds
         os.utime(path, (time.time() - 60.0,) * 2)
     with ExitStack() as stack:

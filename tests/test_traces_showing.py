@@ -41,7 +41,7 @@ HEADS = {".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<?xml"}
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("traces") / "t.h5"
-    record(path, run_info(replications=2, slots=40), level="full")
+    record(path, run_info(replications=2, slots=17), level="full")
     return path
 
 

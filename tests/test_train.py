@@ -206,13 +206,13 @@ def test_the_weight_of_limits_is_that_of_all_four() -> None:
 @pytest.mark.parametrize("policy", ["ddpg", "dqn", "sac"])
 @pytest.mark.parametrize("scenario", WORLDS)
 def test_train_then_run(scenario: str, policy: str) -> None:
-    keys = options("policy.episodes=8")
+    keys = options("policy.episodes=4")
     result = edgesim("train", scenario, "--policy", policy, *keys, "-o", "out", "--json")
     assert result.exit_code == 0
     told = json.loads(result.stdout)
-    assert told["steps"] == 8 * 5 * 4 and told["checkpoint"] == "out/best.pt"
-    assert len(rows(Path("out/progress.csv"))) == 8
-    assert len(rows(Path("out/evaluation.csv"))) == 8
+    assert told["steps"] == 4 * 5 * 4 and told["checkpoint"] == "out/best.pt"
+    assert len(rows(Path("out/progress.csv"))) == 4
+    assert len(rows(Path("out/evaluation.csv"))) == 4
     last = rows(Path("out/progress.csv"))[-1]
     assert {"reward", "steps_per_s", "seconds"} < set(last) and any("loss" in name for name in last)
     run = edgesim(
@@ -235,20 +235,20 @@ def test_train_then_run(scenario: str, policy: str) -> None:
 
 @pytest.mark.parametrize("policy", ["ddpg", "dqn", "sac"])
 def test_resuming_goes_on_bit_for_bit(policy: str) -> None:
-    """10 episodes are 4 and then 6 in another process's place, in every tensor and generator."""
+    """7 episodes are 3 and then 4 in another process's place, in every tensor and generator."""
 
     def trained(folder: str, episodes: int, resume: bool) -> None:
         keys = [*SMALL, f"policy.episodes={episodes}"]
         scenario = load_scenario("carbon_6ue", keys, policy=policy)
         train(scenario, Path(folder), resume=resume)
 
-    trained("whole", 10, resume=False)
-    trained("parts", 4, resume=False)
-    trained("parts", 10, resume=True)
+    trained("whole", 7, resume=False)
+    trained("parts", 3, resume=False)
+    trained("parts", 7, resume=True)
     whole, parts = (
         read(Path(folder, "checkpoint.pt"), FORMAT)["learner"] for folder in ("whole", "parts")
     )
-    assert whole["steps"] == 10 * 5 * 4
+    assert whole["steps"] == 7 * 5 * 4
     leaves = flat(whole)
     assert len(leaves) > 20
     for one, other in zip(leaves, flat(parts), strict=True):

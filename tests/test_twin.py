@@ -117,8 +117,8 @@ def test_age_of_information_under_loss_has_its_law() -> None:
         "policy.name=local",
         "twin.sync=periodic",
         "twin.device.loss=0.6",
-        "run.slots=4000",
-        "devices.count=20",
+        "run.slots=1060",
+        "devices.count=82",
     )
     ages = np.concatenate([o.age_s for o, _ in seen[100:]])
     assert ages.mean() == pytest.approx(0.1 * 0.6 / 0.4, rel=0.02)

@@ -1,6 +1,8 @@
 """Recordings of made-up networks, for the tests of traces."""
 
+import math
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,9 @@ from edgesim.traces.variables import SLOT_VARIABLES, STATION, Level, Variable
 from edgesim.traces.writer import TraceWriter
 
 Columns = dict[str, NDArray[Any]]
+
+OF_EACH_KIND = {(what.dims, what.dtype, what.total): name for name, what in SLOT_VARIABLES.items()}
+"""A variable of each kind; the fewer a trace has, the sooner it is made, read and compared."""
 
 
 def run_info(
@@ -45,19 +50,37 @@ def _shape(run: RunInfo, what: Variable) -> tuple[int, ...]:
     return tuple(sizes[dim] for dim in what.dims if dim != "slot")
 
 
+@cache
+def _places(
+    devices: int, stations: int, leads: int, *, whole: bool
+) -> list[tuple[str, slice, tuple[int, ...]]]:
+    """Where the numbers of each variable lie in a replication's row, and their shape."""
+    sizes = {"device": devices, "station": stations, "lead": leads, "interferer": devices}
+    found, first = [], 0
+    for name, what in SLOT_VARIABLES.items():
+        if (what.dtype != "f8") == whole:
+            shape = tuple(sizes[dim] for dim in what.dims if dim in sizes)
+            found.append((name, slice(first, first + math.prod(shape)), shape))
+            first += math.prod(shape)
+    return found
+
+
 def random_columns(run: RunInfo, slot: int) -> Columns:
     """Every variable there is; each replication's numbers depend on its own seed alone."""
-    columns: Columns = {}
+    stations = len(run.station_names)
     rngs = [np.random.default_rng([seed, slot]) for seed in run.seeds]
-    for name, what in SLOT_VARIABLES.items():
-        shape = _shape(run, what)[1:]
-        rows: list[NDArray[Any]] = [
-            rng.lognormal(size=shape) * 1e5
-            if what.dtype == "f8"
-            else rng.integers(0, len(run.station_names), shape)
-            for rng in rngs
-        ]
-        columns[name] = np.array(rows)
+    columns: Columns = dict.fromkeys(SLOT_VARIABLES, np.empty(0))
+    for whole in (False, True):
+        places = _places(run.devices, stations, run.leads, whole=whole)
+        count = places[-1][1].stop
+        rows = np.array(
+            [
+                rng.integers(0, stations, count) if whole else rng.lognormal(size=count) * 1e5
+                for rng in rngs
+            ]
+        )
+        for name, place, shape in places:
+            columns[name] = rows[:, place].reshape(-1, *shape).copy()
     return columns
 
 

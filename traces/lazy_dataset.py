@@ -76,16 +76,18 @@ _Described = dict[str, tuple[tuple[str, ...], tuple[int, ...], np.dtype[Any], di
 def _described(group: h5py.Group) -> tuple[_Described, dict[str, Any]]:
     """Of each variable its dimensions, shape, type and attributes; the group's."""
     columns: _Described = {}
+    scales: dict[int, str] = {}
     for name in group:
         dataset = group[name]
-        if dataset.attrs.get("NAME", b"").startswith(b"This is a netCDF dimension"):
+        there = list(dataset.attrs)  # to ask for one that is not takes longest
+        if "NAME" in there and dataset.attrs["NAME"].startswith(b"This is a netCDF dimension"):
             continue  # it has a size, but no values
-        is_scale = dataset.attrs.get("CLASS", b"") == b"DIMENSION_SCALE"
-        dims = (name,) if is_scale else _dims(dataset)
+        is_scale = "CLASS" in there and dataset.attrs["CLASS"] == b"DIMENSION_SCALE"
+        dims = (name,) if is_scale else _dims(dataset, scales)
+        values = {key: dataset.attrs[key] for key in there if key not in _OF_NETCDF}
         attrs = {
             key: value.tolist() if isinstance(value, np.generic) else value
-            for key, value in dataset.attrs.items()
-            if key not in _OF_NETCDF
+            for key, value in values.items()
         }
         is_text = h5py.check_string_dtype(dataset.dtype) is not None
         dtype = np.dtype(object) if is_text else dataset.dtype
@@ -93,10 +95,15 @@ def _described(group: h5py.Group) -> tuple[_Described, dict[str, Any]]:
     return columns, decoded_attrs(group)
 
 
-def _dims(dataset: h5py.Dataset) -> tuple[str, ...]:
+def _dims(dataset: h5py.Dataset, known: dict[int, str]) -> tuple[str, ...]:
     """The names of a variable's dimensions, as its attribute DIMENSION_LIST refers to their scales.
 
     HDF5's own functions for this crash the process where the attribute is of another type.
+
+    Args:
+        dataset: the variable.
+        known: names of scales by their places in the file; HDF5 looks through all groups for one, so
+            those that were not known are added.
 
     Raises:
         ValueError: it is.
@@ -110,8 +117,14 @@ def _dims(dataset: h5py.Dataset) -> tuple[str, ...]:
         dataset.ndim,
     ):
         raise ValueError(f"the dimensions of {dataset.name} are not told")
-    names = [h5py.h5r.get_name(scales[0], dataset.id) for scales in dataset.attrs["DIMENSION_LIST"]]
-    return tuple(name.decode().rpartition("/")[2] for name in names)
+    names = []
+    for scales in dataset.attrs["DIMENSION_LIST"]:
+        place = h5py.h5o.get_info(h5py.h5r.dereference(scales[0], dataset.id)).addr
+        if place not in known:
+            name = h5py.h5r.get_name(scales[0], dataset.id)
+            known[place] = name.decode().rpartition("/")[2]
+        names.append(known[place])
+    return tuple(names)
 
 
 def lazy_variable(

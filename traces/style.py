@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure, SubFigure
+    from matplotlib.layout_engine import LayoutEngine
     from matplotlib.text import Text
 
 Style = Literal["screen", "paper", "paper-wide"]
@@ -266,17 +267,25 @@ def wrapped(text: "Text", width: float) -> str:
 
 
 def settle(figure: "Figure") -> None:
-    """Once all is drawn: titles in lines as wide as their panels, tick labels apart from each other."""
+    """Once all is drawn: titles in lines as wide as their panels, tick labels apart from each other.
+
+    Nothing happens to a figure that has settled, as one that is saved in several formats has.
+    """
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    layout = figure.get_layout_engine()
+    if not isinstance(layout, ConstrainedLayoutEngine):
+        return
     drawn = [ax for ax in figure.axes if ax.get_visible()]
-    figure.draw_without_rendering()
+    layout.execute(figure)
     _wrap(drawn)
     # What is wrapped moves the panels a little, until all is where it was.
-    moved = _moves(figure)
+    moved = _moves(figure, layout)
     if _wrap(drawn) or moved:
-        moved = _moves(figure)
+        moved = _moves(figure, layout)
     thinned = [_thin(ax.xaxis) for ax in drawn]
     if moved or any(thinned):
-        figure.draw_without_rendering()
+        layout.execute(figure)
     # The solver of layouts errs in the last place, differently in each process, and so would an SVG's names.
     figure.set_layout_engine("none")
     for ax, place in zip(figure.axes, _places(figure), strict=True):
@@ -289,10 +298,10 @@ def _places(figure: "Figure") -> list[tuple[float, float, float, float]]:
     return [(one[0], one[1], one[2], one[3]) for one in bounds]
 
 
-def _moves(figure: "Figure") -> bool:
+def _moves(figure: "Figure", layout: "LayoutEngine") -> bool:
     """Lay out anew; whether that moved any panel."""
     before = _places(figure)
-    figure.draw_without_rendering()
+    layout.execute(figure)
     return _places(figure) != before
 
 

@@ -79,7 +79,8 @@ class Judgement:
 
 def judge(claim: Claim, figure: Figure, results: Results) -> Judgement:
     """A claim, by what was run; again with other warm-ups, where a figure has them."""
-    subjects, verdict = _subjects(claim, results)
+    watched = _Watched(results)
+    subjects, verdict = _subjects(claim, watched, results)
     again = {}
     for part in sorted({one for study in figure.studies for one in study.warmups}):
         others = {
@@ -87,7 +88,7 @@ def judge(claim: Claim, figure: Figure, results: Results) -> Judgement:
             for study in figure.studies
             if part in study.warmups and left_out(study.name, part) in results
         }
-        if others and verdict != "not run" and _looked_at(claim, results) & set(others):
+        if others and verdict != "not run" and watched.looked_at() & set(others):
             choice = f"{100.0 * part:g} % of the slots left out first"
             again[choice] = _subjects(claim, Ran({**results, **others}))[1]
     reason = ""
@@ -111,24 +112,25 @@ class _Watched(Ran):
         self.asked.add(name)
         return super().__getitem__(name)
 
-
-def _looked_at(claim: Claim, results: Results) -> set[str]:
-    """Of the results, those that the printed subjects' checks read."""
-    watched = _Watched(results)
-    for name in claim.entry.printed:
-        try:
-            claim.subjects[name](watched)
-        except NotRun:
-            continue
-    names = {one for one in watched.asked if "left out" in one}
-    # What compares warm-ups itself is not judged again by them.
-    return set() if names else watched.asked
+    def looked_at(self) -> set[str]:
+        """Those that were asked for; none if what asked compares warm-ups itself: it is not judged again."""
+        return set() if any("left out" in name for name in self.asked) else self.asked
 
 
-def _subjects(claim: Claim, results: Results) -> tuple[list[Subject], Verdict]:
-    """Step one for each subject, and step two for those that are printed, together."""
+def _subjects(
+    claim: Claim, printed: Results, ours: Results | None = None
+) -> tuple[list[Subject], Verdict]:
+    """Step one for each subject, and step two for those that are printed, together.
+
+    Args:
+        claim: which.
+        printed: the results by which those that are printed are judged.
+        ours: by which the others are, if they are.
+    """
     entry, found = claim.entry, {}
-    for name in (*entry.printed, *entry.ours):
+    of_all = [(name, printed) for name in entry.printed]
+    of_all += [] if ours is None else [(name, ours) for name in entry.ours]
+    for name, results in of_all:
         try:
             found[name] = claim.subjects[name](results)
         except NotRun:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+import numpy as np
 import xarray as xr
 
 from .figure import Diagram, Factor, NotRun, Question, Results, Study, Trainings, factor
@@ -123,8 +124,9 @@ def sca_study(*factors: Factor) -> Study:
 
 def costs(data: xr.Dataset) -> xr.DataArray:
     """The system cost of a study by each reading, which is one dimension more."""
-    values = [one.of(data) for one in READINGS]
-    return xr.concat(values, "reading").assign_coords(reading=list(BY_READING))
+    first, *more = (one.of(data) for one in READINGS)
+    values = [first.values, *(one.transpose(*first.dims).values for one in more)]
+    return first.expand_dims(reading=list(BY_READING)).copy(data=np.stack(values))
 
 
 def cost_diagrams(results: Results, *studies: str, **at: Any) -> list[Diagram]:

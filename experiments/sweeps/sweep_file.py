@@ -413,7 +413,7 @@ class Digests:
 
     def __init__(self) -> None:
         self._inputs = Inputs()
-        self._installed = {kind: installed(kind) for kind in KEYS}
+        self._installed = installed()
 
     def of(self, scenario: Scenario, text: str) -> str:
         """Hexadecimal.

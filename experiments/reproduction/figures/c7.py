@@ -65,16 +65,15 @@ def _by_rate(results: Results) -> xr.Dataset:
     """With the server's equal rate as a dimension: of each theta_0 the slower one that is run there."""
     data = results["schemes"]
 
-    def at(theta_0: float, called: str) -> xr.Dataset:
+    def at(theta_0: float, called: str) -> list[str]:
         rate = EQUAL if called == EQUAL else SLOWER[theta_0]
-        schemes = [*ALGORITHM_1, EXACT, _at(EPR, rate), _at(EPR_EP, rate)]
-        part = data.sel(theta_0=[theta_0], policy=schemes)
-        return part.assign_coords(policy=[*ALGORITHM_1, EXACT, EPR, EPR_EP])
+        return [*ALGORITHM_1, EXACT, _at(EPR, rate), _at(EPR_EP, rate)]
 
-    rates = (EQUAL, SLOW)
-    thetas = data["theta_0"].values.tolist()
-    parts = [xr.concat([at(theta_0, one) for theta_0 in thetas], "theta_0") for one in rates]
-    return xr.concat(parts, RATE).assign_coords({RATE: list(rates)})
+    rates, thetas = (EQUAL, SLOW), data["theta_0"]
+    schemes = [[at(theta_0, one) for theta_0 in thetas.values.tolist()] for one in rates]
+    found = data.sel(theta_0=thetas, policy=xr.DataArray(schemes, dims=(RATE, "theta_0", "policy")))
+    names = {RATE: list(rates), "policy": [*ALGORITHM_1, EXACT, EPR, EPR_EP]}
+    return found.assign_coords(names)
 
 
 def _below(lower: str, upper: str) -> Callable[[Results], Checks]:
