@@ -451,9 +451,8 @@ def plot(
     from .experiments.sweeps.pictures import picture
     from .traces.comparison import Comparison
 
-    drawn = what if isinstance(what, Comparison | SweepComparison) else _paths(what)[0]
-    keys = None if by is None else _names(by)
-    return picture(drawn, output, kind, x, keys, _names(numbers), style)
+    drawn = what if isinstance(what, Comparison | SweepComparison) else _path(what)
+    return picture(drawn, output, kind, x, by and _names(by), _names(numbers), style)
 
 
 def report(
@@ -493,7 +492,7 @@ def export(
         output: folder of the tables; if not given, the trace's name without suffix, or the sweep's.
         file_format: "csv" or "parquet".
     """
-    [path] = _paths(trace)
+    path = _path(trace)
     if path.is_dir():
         from .experiments.sweeps.export import export_sweep
         from .experiments.sweeps.results import load_results
@@ -520,7 +519,7 @@ def export_graph(
     """
     from .traces.network_graph import export_graph as export_of_trace
 
-    [path] = _paths(trace)
+    path = _path(trace)
     return export_of_trace(path, output, slot, replication)
 
 
@@ -577,15 +576,22 @@ def reproduce(
             style=style,
         )
     except KeyboardInterrupt:
-        what = f"what is complete is in {folder}: start it again to go on"
-        raise interrupted(what, folder) from None
+        raise interrupted(f"what is complete is in {folder}: start it again", folder) from None
     return folder / "index.html"
 
 
 def _paths(traces: "AnyTrace | Sequence[AnyTrace]") -> list[Path]:
-    single = isinstance(traces, str) or not isinstance(traces, Sequence)
-    several: Sequence[AnyTrace] = [traces] if single else traces  # type: ignore[assignment,list-item]
-    return [Path(one if isinstance(one, str | Path) else one.path) for one in several]
+    if isinstance(traces, str) or not isinstance(traces, Sequence):
+        return [_path(traces)]
+    if not traces:
+        raise ArgumentError("no trace is given")
+    return [_path(one) for one in traces]
+
+
+def _path(trace: "AnyTrace") -> Path:
+    if (path := trace if isinstance(trace, str | Path) else getattr(trace, "path", None)) is None:
+        raise ArgumentError(f"a trace or its path is needed, not {trace!r:.80}")
+    return Path(path)
 
 
 def _names(names: Names) -> list[str]:

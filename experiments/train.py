@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from io import StringIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -154,10 +154,12 @@ def check_device(device: Device) -> None:
     """Refuse a GPU that torch cannot use.
 
     Raises:
-        ArgumentError: there is none; says why.
+        ArgumentError: there is none; says why. Or it is no device of ours.
     """
     import torch
 
+    if device not in (devices := get_args(Device)):
+        raise ArgumentError(f"`device` is {device!r}, but must be {' or '.join(devices)}")
     if device == "cuda" and not torch.cuda.is_available():
         built = "finds no GPU" if torch.version.cuda else "is built without CUDA"
         what = f"`device`: cuda cannot be used, torch {torch.__version__} {built}"

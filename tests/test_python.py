@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -456,6 +457,37 @@ def test_what_shows_traces_has_the_commands_defaults() -> None:
     tables = edgesim.export(trace, file_format="csv")
     assert {path.parent for path in tables} == {Path("b")} and Path("b/tasks.csv") in tables
     trace.close()
+
+
+untyped: Any = edgesim
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: untyped.plot("t.h5", "t.png", "queues"),
+            "kind 'queues': one of all, series, latency, map",
+        ),
+        (lambda: untyped.plot("t.h5", "t.png", style="big"), "style 'big': one of screen"),
+        (
+            lambda: untyped.plot(["t.h5", "t.h5"], "t.png"),
+            r"a trace or its path is needed, not \['t",
+        ),
+        (lambda: untyped.export(None, "t.csv"), "a trace or its path is needed, not None"),
+        (lambda: untyped.report([], "t.html"), "no trace is given"),
+        (lambda: untyped.summarise(()), "no trace is given"),
+        (
+            lambda: untyped.train("iiot_20dev", "t", policy="ddpg", device="tpu"),
+            "`device` is 'tpu', but must be cpu or cuda",
+        ),
+    ],
+    ids=["kind", "style", "several", "nothing", "none", "empty", "device"],
+)
+def test_what_cannot_be_shown_is_said(call: Callable[[], object], message: str) -> None:
+    edgesim.run(SCENARIO, output="t.h5", overwrite=True).close()
+    with pytest.raises(ValueError, match=message):
+        call()
 
 
 def test_a_sweep_of_tables_and_what_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """Pictures of a trace."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Kind = Literal["all", "series", "latency", "map"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 def plot(path: str | Path, output: str | Path, kind: Kind = "all", style: Style = "screen") -> Path:
@@ -47,9 +48,11 @@ def plot(path: str | Path, output: str | Path, kind: Kind = "all", style: Style 
 
     Raises:
         TraceError: if the trace cannot be read, or does not hold what is to be drawn.
-        ValueError: if the suffix or the style is none of these.
+        ValueError: if the suffix, the kind or the style is none of these.
     """
     output = check_picture(output)
+    if kind not in KINDS:
+        raise ValueError(f"kind {kind!r}: one of {', '.join(KINDS)}")
     with open_trace(path) as trace, styled(style) as sheet:
         with reported(path):
             figure = draw(trace, kind, sheet)
