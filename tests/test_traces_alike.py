@@ -11,6 +11,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from trace_recording import OF_EACH_KIND, random_columns, random_tasks, run_info
 
+import edgesim
 from edgesim.simulator.core.saved_state import save_state
 from edgesim.traces import layout
 from edgesim.traces import writer as writer_module
@@ -141,3 +142,14 @@ def _content(path: Path) -> dict[str, Any]:
         look("", file)
         file.visititems(look)
     return found
+
+
+def test_each_kind_of_run_of_a_sweep_is_laid_out_once(tmp_path: Path) -> None:
+    """It takes longer than a short run; a sweep goes through its kinds again and again."""
+    for _ in range(2):
+        before = layout._skeleton.cache_info()
+        for devices in range(2, 8):
+            overrides = [f"devices.count={devices}", "policy.name=local"]
+            edgesim.run("iiot_20dev", tmp_path / "t.h5", slots=2, overrides=overrides).close()
+    after = layout._skeleton.cache_info()
+    assert after.hits - before.hits >= 12 and after.misses == before.misses

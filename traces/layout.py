@@ -34,8 +34,8 @@ from .variables import (
     columns_of,
 )
 
-KEPT = 4
-"""Skeletons: two of each kind of run, before its first slot and from then on."""
+KEPT = 32
+"""Skeletons, of 10 to 200 kB: two of each kind of run, before its first slot and from then on. A sweep has many kinds."""
 
 _LIBRARIES = ("numpy", "scipy", "h5py", "simpy", "numba", "cvxpy", "clarabel", "torch")
 
