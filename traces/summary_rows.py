@@ -169,7 +169,10 @@ def explained(what: str | None, width: int) -> list[str]:
             *(row.key for row in known.values()),
         ]
         names += [name for variables in VARIABLES.values() for name in variables]
-        allowed = "a row of a summary, or a variable of a trace: edgesim explain lists the rows"
+        allowed = (
+            "a row of a summary, or a variable of a trace: edgesim explain lists the rows; "
+            "keys of scenarios and models: edgesim keys"
+        )
         raise ScenarioError([Issue(what, "not known", allowed=allowed, near=likely(asked, names))])
     return lines[1:]
 
