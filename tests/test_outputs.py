@@ -4,12 +4,13 @@ import errno
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -275,3 +276,41 @@ def test_data_files_and_what_a_policy_imports_count(
     Path("carbon.csv").write_text(Path("carbon.csv").read_text().replace("200", "201"))
     with pytest.raises(CheckpointError, match=r"carbon\.csv changed since this run was begun"):
         edgesim.run("run.toml", "t.h5", slots=5, resume=True)
+
+
+def test_a_lock_ends_with_its_process_though_forks_of_it_live(tmp_path: Path) -> None:
+    """Those of a run in several processes end a moment after it, and it is started again at once."""
+    path, (told, tell) = tmp_path / "lock", os.pipe()
+    holder = os.fork()
+    if holder == 0:
+        with locked(path) as mine:
+            fork = os.fork()
+            if fork:
+                os.write(tell, f"{fork} {mine}".encode())
+            signal.pause()
+    fork, mine = os.read(told, 40).decode().split()
+    try:
+        with locked(path) as also:
+            assert mine == "True" and not also
+        os.kill(holder, signal.SIGKILL)
+        os.waitpid(holder, 0)
+        with locked(path) as also:
+            assert also
+    finally:
+        os.kill(int(fork), signal.SIGKILL)
+
+
+def test_a_fork_that_leaves_where_a_lock_is_held_leaves_the_lock(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with ExitStack() as held:
+        assert held.enter_context(locked(path))
+        fork = os.fork()
+        if fork == 0:
+            try:
+                held.close()
+            finally:
+                os._exit(0)
+        os.waitpid(fork, 0)
+        with locked(path) as also:
+            assert path.exists() and not also
+    assert not path.exists()

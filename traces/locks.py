@@ -1,4 +1,7 @@
-"""Who is at work on a file: a lock that ends with its process, however that ends."""
+"""Who is at work on a file: a lock that ends with its process, however that ends.
+
+Processes that are forked meanwhile have no part in it: they may live a moment longer.
+"""
 
 import errno
 import os
@@ -11,6 +14,20 @@ try:
     import fcntl
 except ImportError:  # as on Windows
     fcntl = None  # type: ignore[assignment]
+
+_held: set[int] = set()
+"""Descriptors of the locks of this process."""
+
+
+def _leave() -> None:
+    """In a process that was just forked."""
+    for descriptor in _held:
+        os.close(descriptor)
+    _held.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave)
 
 
 def lock_of(path: Path) -> Path:
@@ -33,6 +50,7 @@ def locked(path: Path, without: bool = True) -> Iterator[bool]:
     path.parent.mkdir(parents=True, exist_ok=True)
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
     descriptor = os.open(path, flags, 0o666)
+    _held.add(descriptor)
     try:
         try:
             _lock(descriptor)
@@ -50,10 +68,12 @@ def locked(path: Path, without: bool = True) -> Iterator[bool]:
         try:
             yield mine
         finally:
-            if mine:
+            if mine and descriptor in _held:
                 path.unlink(missing_ok=True)
     finally:
-        os.close(descriptor)
+        if descriptor in _held:
+            _held.remove(descriptor)
+            os.close(descriptor)
 
 
 def _lock(descriptor: int) -> None:
