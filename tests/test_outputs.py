@@ -288,16 +288,16 @@ def test_a_lock_ends_with_its_process_though_forks_of_it_live(tmp_path: Path) ->
             if fork:
                 os.write(tell, f"{fork} {mine}".encode())
             signal.pause()
-    fork, mine = os.read(told, 40).decode().split()
+    number, had = os.read(told, 40).decode().split()
     try:
         with locked(path) as also:
-            assert mine == "True" and not also
+            assert had == "True" and not also
         os.kill(holder, signal.SIGKILL)
         os.waitpid(holder, 0)
         with locked(path) as also:
             assert also
     finally:
-        os.kill(int(fork), signal.SIGKILL)
+        os.kill(int(number), signal.SIGKILL)
 
 
 def test_a_fork_that_leaves_where_a_lock_is_held_leaves_the_lock(tmp_path: Path) -> None:
