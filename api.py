@@ -18,9 +18,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from .experiments.arguments import Names, names_of, path_of, paths_of
 from .experiments.errors import ArgumentError, interrupted
 
 if TYPE_CHECKING:
+    from .experiments.arguments import AnyTrace
     from .experiments.compare import Policies, Watch
     from .experiments.reproduction.engine import Reporter
     from .experiments.run import Follow
@@ -43,11 +45,7 @@ if TYPE_CHECKING:
     from .traces.style import Style
     from .traces.summary import Summary
 
-    AnyTrace: TypeAlias = str | Path | Trace
-
 AnyPath: TypeAlias = str | Path
-Names: TypeAlias = str | Sequence[str]
-"""Several names, or one text in which commas separate them."""
 
 
 def load_scenario(
@@ -391,9 +389,9 @@ def compare_sweep(
     return comparison.compare_sweep(
         load_results(folder, warmup),
         between=between,
-        values=_names(values),
-        by=None if by is None else _names(by),
-        numbers=_names(numbers),
+        values=names_of(values),
+        by=None if by is None else names_of(by),
+        numbers=names_of(numbers),
         warmup=warmup,
     )
 
@@ -405,9 +403,9 @@ def summarise_sweep(
     from .experiments.sweeps import comparison
     from .experiments.sweeps.results import load_results
 
-    keys = None if by is None else _names(by)
+    keys = None if by is None else names_of(by)
     results = load_results(folder, warmup)
-    return comparison.summarise_sweep(results, by=keys, numbers=_names(numbers))
+    return comparison.summarise_sweep(results, by=keys, numbers=names_of(numbers))
 
 
 def summarise(traces: "AnyTrace | Sequence[AnyTrace]", warmup: float = 0.1) -> "Summary":
@@ -419,7 +417,7 @@ def summarise(traces: "AnyTrace | Sequence[AnyTrace]", warmup: float = 0.1) -> "
     """
     from .traces import reader
 
-    return reader.summarise(_paths(traces), warmup)
+    return reader.summarise(paths_of(traces), warmup)
 
 
 def plot(
@@ -451,8 +449,9 @@ def plot(
     from .experiments.sweeps.pictures import picture
     from .traces.comparison import Comparison
 
-    drawn = what if isinstance(what, Comparison | SweepComparison) else _path(what)
-    return picture(drawn, output, kind, x, by and _names(by), _names(numbers), style)
+    drawn = what if isinstance(what, Comparison | SweepComparison) else path_of(what)
+    keys = None if by is None else names_of(by)
+    return picture(drawn, output, kind, x, keys, names_of(numbers), style)
 
 
 def report(
@@ -472,7 +471,7 @@ def report(
     """
     from .experiments.report.report import write_report
 
-    paths = _paths(traces)
+    paths = paths_of(traces)
     if output is not None and not overwrite and Path(output).exists():
         raise ArgumentError(f"{output} exists; `overwrite=True` replaces it")
     first = paths[0]
@@ -492,7 +491,7 @@ def export(
         output: folder of the tables; if not given, the trace's name without suffix, or the sweep's.
         file_format: "csv" or "parquet".
     """
-    path = _path(trace)
+    path = path_of(trace)
     if path.is_dir():
         from .experiments.sweeps.export import export_sweep
         from .experiments.sweeps.results import load_results
@@ -519,7 +518,7 @@ def export_graph(
     """
     from .traces.network_graph import export_graph as export_of_trace
 
-    path = _path(trace)
+    path = path_of(trace)
     return export_of_trace(path, output, slot, replication)
 
 
@@ -558,7 +557,7 @@ def reproduce(
     from .simulator.core.memory import cores
 
     try:
-        asked = [FIGURES[name] for name in chosen(_names(figures))]
+        asked = [FIGURES[name] for name in chosen(names_of(figures))]
     except ValueError as error:
         raise ArgumentError(str(error)) from None
     folder, data = Path(output), Path(data_dir) if data_dir else None
@@ -576,25 +575,6 @@ def reproduce(
             style=style,
         )
     except KeyboardInterrupt:
-        raise interrupted(f"what is complete is in {folder}: start it again", folder) from None
+        what = f"what is complete is in {folder}: start it again to go on"
+        raise interrupted(what, folder) from None
     return folder / "index.html"
-
-
-def _paths(traces: "AnyTrace | Sequence[AnyTrace]") -> list[Path]:
-    if isinstance(traces, str) or not isinstance(traces, Sequence):
-        return [_path(traces)]
-    if not traces:
-        raise ArgumentError("no trace is given")
-    return [_path(one) for one in traces]
-
-
-def _path(trace: "AnyTrace") -> Path:
-    if (path := trace if isinstance(trace, str | Path) else getattr(trace, "path", None)) is None:
-        raise ArgumentError(f"a trace or its path is needed, not {trace!r:.80}")
-    return Path(path)
-
-
-def _names(names: Names) -> list[str]:
-    from .scenarios.policy_list import split
-
-    return [name for name in (split(names) if isinstance(names, str) else names) if name]

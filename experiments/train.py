@@ -156,10 +156,10 @@ def check_device(device: Device) -> None:
     Raises:
         ArgumentError: there is none; says why. Or it is no device of ours.
     """
-    import torch
-
     if device not in (devices := get_args(Device)):
         raise ArgumentError(f"`device` is {device!r}, but must be {' or '.join(devices)}")
+    import torch
+
     if device == "cuda" and not torch.cuda.is_available():
         built = "finds no GPU" if torch.version.cuda else "is built without CUDA"
         what = f"`device`: cuda cannot be used, torch {torch.__version__} {built}"

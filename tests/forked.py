@@ -106,7 +106,7 @@ def run(
 
 
 def doing(action: Callable[[], object]) -> Forked:
-    """A process that does this instead of a command, and that is killed before it has done it."""
+    """A process that does this instead of a command; its status is 1."""
 
     def alone() -> NoReturn:
         try:

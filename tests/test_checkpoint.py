@@ -68,14 +68,9 @@ def test_goes_on_as_if_nothing_had_happened(
 
 @pytest.mark.parametrize(
     ("problem", "policy"),
-    [("stream", name) for name in ("random", "sca", "ddpg", "aac")]
+    [("stream", name) for name in ("random", "epr", "sca", "ddpg", "aac")]
     + [("green", "lyapunov")]
-    + [("tasks", name) for name in ("sca", "exact", "random", "epr-ep", "dqn", "sac")]
-    # Of these every day: test_nothing_that_changes_is_forgotten.
-    + [
-        pytest.param(*one, marks=pytest.mark.slow)
-        for one in (("stream", "epr"), ("tasks", "lyapunov"))
-    ],
+    + [("tasks", name) for name in ("sca", "exact", "lyapunov", "random", "epr-ep", "dqn", "sac")],
 )
 def test_every_family_of_policies_goes_on(problem: str, policy: str, tmp_path: Path) -> None:
     """With all that its problem knows at once."""

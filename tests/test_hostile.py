@@ -404,7 +404,7 @@ def check_tables(folder: Path, seeds: Iterable[int]) -> None:
 
 
 CHECKS: dict[str, tuple[Check, range, range]] = {
-    "traces": (check_traces, range(1), range(1000, 1700)),
+    "traces": (check_traces, range(2), range(1000, 1700)),
     "checkpoints": (check_checkpoints, range(12), range(1000, 1500)),
     "networks": (check_networks, range(1), range(1000, 1200)),
     "data": (check_data, range(15), range(1000, 5000)),

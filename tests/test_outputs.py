@@ -19,7 +19,7 @@ import pytest
 from click.testing import CliRunner, Result
 from conftest import SMALL
 from continuing import assert_same, stop_at
-from forked import Forked, run
+from forked import Forked, doing, run
 from sweeping import SMALL as SWEEP
 from sweeping import make, write
 
@@ -281,19 +281,21 @@ def test_data_files_and_what_a_policy_imports_count(
 def test_a_lock_ends_with_its_process_though_forks_of_it_live(tmp_path: Path) -> None:
     """Those of a run in several processes end a moment after it, and it is started again at once."""
     path, (told, tell) = tmp_path / "lock", os.pipe()
-    holder = os.fork()
-    if holder == 0:
+
+    def hold() -> None:
         with locked(path) as mine:
             fork = os.fork()
             if fork:
                 os.write(tell, f"{fork} {mine}".encode())
             signal.pause()
+
+    holder = doing(hold)
     number, had = os.read(told, 40).decode().split()
     try:
         with locked(path) as also:
             assert had == "True" and not also
-        os.kill(holder, signal.SIGKILL)
-        os.waitpid(holder, 0)
+        holder.send_signal(signal.SIGKILL)
+        holder.communicate()
         with locked(path) as also:
             assert also
     finally:
@@ -304,13 +306,7 @@ def test_a_fork_that_leaves_where_a_lock_is_held_leaves_the_lock(tmp_path: Path)
     path = tmp_path / "lock"
     with ExitStack() as held:
         assert held.enter_context(locked(path))
-        fork = os.fork()
-        if fork == 0:
-            try:
-                held.close()
-            finally:
-                os._exit(0)
-        os.waitpid(fork, 0)
+        doing(held.close).communicate()
         with locked(path) as also:
             assert path.exists() and not also
     assert not path.exists()

@@ -20,26 +20,15 @@ import pytest
 import xarray as xr
 from forked import Forked, doing
 from numpy.testing import assert_array_equal
-from trace_recording import completed, random_columns, random_tasks, run_info, zero_columns
+from trace_recording import random_columns, random_tasks, run_info, write_for_ever
 
 from edgesim.traces import growing_file, superblock
-from edgesim.traces import writer as writer_module
 from edgesim.traces.open_file import PAUSES_S
 from edgesim.traces.reader import TraceError, open_trace
 from edgesim.traces.writer import TraceWriter
 
 COLUMNS = ("queue_bits", "power_w", "station_queue_bits", "local_bits")
 """The fewer a trace has, the sooner xarray has opened it."""
-
-
-def _endless(path: Path) -> None:
-    writer_module.FLUSH_S, writer_module.BUFFER_SLOTS, writer_module.BUFFER_TASKS = 0.0, 50, 64
-    run = run_info(replications=2, slots=10**7)
-    trace = TraceWriter(path, run)
-    for slot in range(run.slots):
-        columns = zero_columns(run, queue_bits=np.full((2, 5), slot + 1.0))
-        trace.slot(slot, {name: columns[name] for name in COLUMNS})
-        trace.tasks(completed(np.full(3, slot + 1.0)))
 
 
 def _record(path: Path, slots: int = 10) -> None:
@@ -123,7 +112,7 @@ def test_so_it_does_in_the_process_that_writes_it(tmp_path: Path, order: Any) ->
 
 def _write_for_ever(path: Path) -> Forked:
     """A process that writes a trace, of which something can be read already."""
-    process = doing(partial(_endless, path))
+    process = doing(partial(write_for_ever, path, COLUMNS))
     deadline = time.monotonic() + 60.0
     while time.monotonic() < deadline and process.poll() is None:
         with suppress(TraceError), open_trace(path) as trace:

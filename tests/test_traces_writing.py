@@ -21,6 +21,7 @@ from trace_recording import (
     random_tasks,
     record,
     run_info,
+    write_for_ever,
     zero_columns,
 )
 
@@ -359,20 +360,9 @@ def test_a_hundred_thousand_devices(tmp_path: Path) -> None:
         assert trace.batches["tasks"].sum() == 300_000
 
 
-def _write_for_ever(path: Path) -> None:
-    writer_module.FLUSH_S, writer_module.BUFFER_SLOTS, writer_module.BUFFER_TASKS = 0.0, 50, 64
-    run = run_info(replications=2, slots=10**7)
-    trace = TraceWriter(path, run)
-    for slot in range(run.slots):
-        value = np.full((2, 5), slot + 1.0)
-        trace.decision_time(slot + 1.0)
-        trace.slot(slot, zero_columns(run, queue_bits=value, power_w=value, local_bits=value))
-        trace.tasks(completed(np.full(3, slot + 1.0)))
-
-
 def test_a_trace_is_whole_while_it_grows_and_after_the_writer_was_killed(tmp_path: Path) -> None:
     path = tmp_path / "t.h5"
-    process = doing(partial(_write_for_ever, path))
+    process = doing(partial(write_for_ever, path))
     try:
         lengths = [0]
         deadline = time.monotonic() + 60.0

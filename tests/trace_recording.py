@@ -1,7 +1,7 @@
 """Recordings of made-up networks, for the tests of traces."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgesim.simulator.core.recorder import TASK_ROW, EndStatus, TaskTable
+from edgesim.traces import writer as writer_module
 from edgesim.traces.trace_file import RunInfo
 from edgesim.traces.variables import SLOT_VARIABLES, STATION, Level, Variable
 from edgesim.traces.writer import TraceWriter
@@ -39,27 +40,29 @@ def run_info(
     )
 
 
-def _shape(run: RunInfo, what: Variable) -> tuple[int, ...]:
-    sizes = {
+def _sizes(run: RunInfo) -> dict[str, int]:
+    return {
         "replication": len(run.seeds),
         "device": run.devices,
         "station": len(run.station_names),
         "interferer": run.devices,
         "lead": run.leads,
     }
+
+
+def _shape(sizes: Mapping[str, int], what: Variable) -> tuple[int, ...]:
     return tuple(sizes[dim] for dim in what.dims if dim != "slot")
 
 
 @cache
 def _places(
-    devices: int, stations: int, leads: int, *, whole: bool
+    sizes: tuple[tuple[str, int], ...], *, whole: bool
 ) -> list[tuple[str, slice, tuple[int, ...]]]:
     """Where the numbers of each variable lie in a replication's row, and their shape."""
-    sizes = {"device": devices, "station": stations, "lead": leads, "interferer": devices}
     found, first = [], 0
     for name, what in SLOT_VARIABLES.items():
         if (what.dtype != "f8") == whole:
-            shape = tuple(sizes[dim] for dim in what.dims if dim in sizes)
+            shape = _shape(dict(sizes), what)[1:]
             found.append((name, slice(first, first + math.prod(shape)), shape))
             first += math.prod(shape)
     return found
@@ -71,7 +74,7 @@ def random_columns(run: RunInfo, slot: int) -> Columns:
     rngs = [np.random.default_rng([seed, slot]) for seed in run.seeds]
     columns: Columns = dict.fromkeys(SLOT_VARIABLES, np.empty(0))
     for whole in (False, True):
-        places = _places(run.devices, stations, run.leads, whole=whole)
+        places = _places(tuple(_sizes(run).items()), whole=whole)
         count = places[-1][1].stop
         rows = np.array(
             [
@@ -154,12 +157,30 @@ def record(
 def zero_columns(run: RunInfo, **given: NDArray[Any]) -> Columns:
     """All columns of /slots that every level has, zero but for those given; all devices are there."""
     columns: Columns = {
-        name: np.zeros(_shape(run, what), np.int64 if what.dtype != "f8" else float)
+        name: np.zeros(_shape(_sizes(run), what), np.int64 if what.dtype != "f8" else float)
         for name, what in SLOT_VARIABLES.items()
         if not what.full
     }
     columns["present"] += 1
     return columns | given
+
+
+def write_for_ever(path: Path, names: Iterable[str] | None = None) -> None:
+    """Slot after slot, each at once: in slot k devices' columns, and each task's latency, are k + 1.
+
+    Args:
+        path: of the trace.
+        names: its columns, if not all.
+    """
+    writer_module.FLUSH_S, writer_module.BUFFER_SLOTS, writer_module.BUFFER_TASKS = 0.0, 50, 64
+    run = run_info(replications=2, slots=10**7)
+    trace = TraceWriter(path, run)
+    for slot in range(run.slots):
+        value = np.full((2, 5), slot + 1.0)
+        columns = zero_columns(run, queue_bits=value, power_w=value, local_bits=value)
+        trace.decision_time(slot + 1.0)
+        trace.slot(slot, {name: columns[name] for name in names or columns})
+        trace.tasks(completed(np.full(3, slot + 1.0)))
 
 
 def record_columns(
