@@ -12,6 +12,17 @@ from edgesim.experiments.run import execute, prepare
 from edgesim.scenarios.loading import load_scenario
 
 name, *overrides = sys.argv[1:]
+if overrides[:1] == ["as it is"]:  # chunks are not compressed, as in builds that did not know how
+    del overrides[0]
+    from importlib import import_module
+    from types import SimpleNamespace
+
+    try:
+        table = import_module("edgesim.traces.growing_table")
+    except ModuleNotFoundError:
+        pass
+    else:
+        table.isal_zlib = SimpleNamespace(compress=lambda chunk, level: bytes(chunk.nbytes))
 few = load_scenario(name, [*overrides, "run.slots=20"])
 execute(prepare(few), Path("few.h5"))
 whole = load_scenario(name, overrides)
@@ -31,6 +42,10 @@ RUNS: dict[str, tuple[tuple[str, ...], float | None]] = {
     "N = 20, epr": (("iiot_20dev", SMALL, "policy.name=epr"), None),
     "N = 20, lyapunov, level summary": (("iiot_20dev", SMALL, "trace.level=summary"), None),
     "N = 20, R = 64, lyapunov": (("iiot_20dev", "run.slots=300", "run.replications=64"), None),
+    "N = 20, R = 64, lyapunov, trace not compressed": (
+        ("iiot_20dev", "as it is", "run.slots=300", "run.replications=64"),
+        None,
+    ),
     "N = 20, R = 64, local": (
         ("iiot_20dev", "run.slots=300", "run.replications=64", "policy.name=local"),
         None,

@@ -1,0 +1,218 @@
+"""Makes the table of learning.md, "Five learners, guided and as printed": `python docs/learners.py`.
+
+Every learner is trained with guided and with printed actions on both papers' networks, five times, with as many environment
+steps, and measured on seeds that no training has met. A training is a row of `--rows` (docs/learners.csv), written as it ends:
+started again, it goes on. `--jobs N`: so many at once; `--only REGEX`: of those named "tasks, sac, paper, 1"; `--table`: none.
+"""
+
+import argparse
+import csv
+import re
+import resource
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import edgesim
+from edgesim.experiments.evaluation import Evaluator
+from edgesim.experiments.run import prepare
+from edgesim.scenarios.loading import load_scenario
+from edgesim.scenarios.schema import Scenario
+from edgesim.traces.confidence_intervals import mean
+
+DOCS = Path(__file__).resolve().parent
+TRAININGS = 5
+HELD_OUT = 1001
+"""The first of the seeds that are reported."""
+STEPS = {"stream": 64_000, "tasks": 16_000}
+
+EASY = ("energy.theta_0=1e-28", 'tasks.cycles=["1000 Mcycles", "1500 Mcycles"]')
+WORLDS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "stream": ("iiot_20dev", ()),
+    "tasks": ("carbon_6ue", EASY),
+}
+"""The scenario, and what is changed of it."""
+
+REPLAY_STREAM = {"episodes": 5, "replicas": 64, "updates": 2, "batch": 128, "warmup": 6400}
+REPLAY_STREAM |= {"discount": 0.5, "rate_decay": 0.95}
+REPLAY_TASKS = {"episodes": 50, "episode_slots": 5, "replicas": 64, "updates": 8, "batch": 128}
+REPLAY_TASKS |= {"discount": 0, "rate_decay": 0.95, "reward_unit": 0.1, "hidden": [128, 64]}
+RATES = {"actor_rate": 1e-3, "critic_rate": 1e-3, "noise_decay": 0.8, "logit_penalty": 0.02}
+LEARNERS: dict[str, dict[str, dict[str, Any]]] = {
+    "ddpg": {
+        "stream": REPLAY_STREAM | RATES,
+        "tasks": REPLAY_TASKS | RATES | {"random": 0.05},
+    },
+    "aac": {
+        "stream": {"workers": 1, "steps": STEPS["stream"]},
+        "tasks": {"workers": 1, "steps": STEPS["tasks"], "episode_slots": 5, "discount": 0},
+    },
+    "dqn": {"stream": REPLAY_STREAM, "tasks": REPLAY_TASKS},
+    "sac": {"stream": REPLAY_STREAM | {"rate": 1e-3}, "tasks": REPLAY_TASKS | {"rate": 1e-3}},
+    "ppo": {"stream": {}, "tasks": {}},
+}
+"""Keys of `[policy]`; of PPO, which is that of Stable-Baselines3, all is as it is there."""
+
+ACTIONS = {"guided": "guided", "paper": "as printed"}
+FIELDS = ("result", "feasible", "energy", "steps", "cpu_s")
+NUMBERS = {
+    "stream": ("gap_closed", "energy_per_bit_nj"),
+    "tasks": ("excess", "energy_per_slot_mj"),
+}
+HEADS = {
+    "stream": "| `iiot_20dev` | actions | of the gap [%] | slots feasible [%] | energy [nJ/bit] |",
+    "tasks": "| `carbon_6ue` | actions | above `exact` [%] | slots feasible [%] | energy [mJ/slot] |",
+}
+
+
+class Case(NamedTuple):
+    """A training."""
+
+    world: str
+    learner: str
+    action: str
+    seed: int
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self))
+
+
+Rows = dict[Case, dict[str, float]]
+
+
+def cases() -> Iterator[Case]:
+    """All trainings, so that the first of each come first."""
+    for seed in range(1, TRAININGS + 1):
+        for world in WORLDS:
+            for learner in LEARNERS:
+                for action in ACTIONS:
+                    yield Case(world, learner, action, seed)
+
+
+def keys(case: Case) -> list[str]:
+    """Overrides of the scenario for a training, and for a run of what it left."""
+    settings = LEARNERS[case.learner][case.world] | {"action": case.action}
+    return [*WORLDS[case.world][1], *(f"policy.{name}={value}" for name, value in settings.items())]
+
+
+def measured(case: Case) -> dict[str, float]:
+    """What came out of a training, on the seeds that are reported; in a process of its own."""
+    import torch
+
+    torch.set_num_threads(1)
+    with TemporaryDirectory() as folder:
+        train = trained_by_ppo if case.learner == "ppo" else trained
+        scenario, steps = train(case, Path(folder))
+        spent = sum(
+            usage.ru_utime + usage.ru_stime
+            for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        )
+        figures = Evaluator(scenario).evaluate(prepare(scenario).policy).figures
+    result, energy = NUMBERS[case.world]
+    values = (figures[result], figures["feasible"], figures[energy], steps, spent)
+    return dict(zip(FIELDS, map(float, values), strict=True))
+
+
+def trained(case: Case, folder: Path) -> tuple[Scenario, int]:
+    """One of the program's own learners: the scenario under what it left, and its steps."""
+    name = WORLDS[case.world][0]
+    result = edgesim.train(
+        name, folder / "training", seed=case.seed, policy=case.learner, overrides=keys(case)
+    )
+    kept = f"policy.checkpoint={str(result.checkpoint)!r}"
+    overrides = [*keys(case), kept, f"run.seed={HELD_OUT}"]
+    return load_scenario(name, overrides, policy=case.learner), result.steps
+
+
+def trained_by_ppo(case: Case, folder: Path) -> tuple[Scenario, int]:
+    """Stable-Baselines3's PPO on the environment."""
+    import gymnasium
+    from stable_baselines3 import PPO
+
+    edgesim.register_envs()
+    name, changed = WORLDS[case.world]
+    slots = {"stream": 200, "tasks": 5}[case.world]
+    env = gymnasium.make(
+        {"stream": "edgesim/Stream-v0", "tasks": "edgesim/Tasks-v0"}[case.world],
+        scenario=name, overrides=[*changed, f"run.slots={slots}"], action=case.action,
+    )  # fmt: skip
+    model = PPO("MlpPolicy", env, seed=case.seed, device="cpu").learn(STEPS[case.world])
+    model.save(folder / "ppo.zip")
+    overrides = [*changed, f"run.seed={HELD_OUT}", "policy.file=ppo.zip"]
+    overrides.append(f"policy.action={case.action}")
+    scenario = load_scenario(name, overrides, data_dir=folder, policy="agent")
+    return scenario, model.num_timesteps
+
+
+def read(path: Path) -> Rows:
+    """What is in the file."""
+    rows: Rows = {}
+    if path.exists():
+        with path.open(newline="", encoding="utf-8") as file:
+            for world, learner, action, seed, *values in csv.reader(file):
+                case = Case(world, learner, action, int(seed))
+                rows[case] = dict(zip(FIELDS, map(float, values), strict=True))
+    return rows
+
+
+def results(wanted: Iterable[Case], path: Path, jobs: int) -> Rows:
+    """What is not in the file yet is trained, and written into it as it ends."""
+    rows = read(path)
+    missing = [case for case in wanted if case not in rows]
+    # A process of its own for each: its CPU time is the training's.
+    with ProcessPoolExecutor(jobs, get_context("spawn"), max_tasks_per_child=1) as pool:
+        running = {pool.submit(measured, case): case for case in missing}
+        for done in as_completed(running):
+            case = running[done]
+            rows[case] = done.result()
+            with path.open("a", newline="", encoding="utf-8") as file:
+                csv.writer(file).writerow([*case, *(f"{x:.6g}" for x in rows[case].values())])
+            print(case, rows[case], flush=True)
+    return rows
+
+
+def table(rows: Rows, world: str) -> Iterator[str]:
+    """Lines of Markdown: means over trainings, with 95 % intervals."""
+    yield f"{HEADS[world]} steps | CPU time [s] |"
+    yield "| --- " * 7 + "|"
+    for learner in LEARNERS:
+        for action, called in ACTIONS.items():
+            found = [
+                rows[case]
+                for case in cases()
+                if case[:3] == (world, learner, action) and case in rows
+            ]
+            if len(found) < 2:
+                continue
+            cells = []
+            for name, times in zip(FIELDS[:3], (100.0, 100.0, 1.0), strict=True):
+                one = mean(times * np.array([row[name] for row in found]))
+                digits = 1 if name == "energy" else 0
+                cells.append(f"{one.value:.{digits}f} ± {one.half_width:.{digits}f}")
+            steps, spent = (np.mean([row[name] for row in found]) for name in FIELDS[3:])
+            few = "" if len(found) == TRAININGS else f", {len(found)} trainings"
+            yield f"| `{learner}` | {called}{few} | {' | '.join(cells)} | {steps:,.0f} | {spent:.0f} |"
+
+
+def main(rows: Path, jobs: int, only: str, train: bool) -> None:
+    """Train what is missing, and print the tables."""
+    wanted = [case for case in cases() if train and re.search(only, str(case))]
+    found = results(wanted, rows, jobs)
+    for world in WORLDS:
+        print("\n".join(table(found, world)), end="\n\n")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rows", type=Path, default=DOCS / "learners.csv")
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--only", default="", metavar="REGEX")
+    parser.add_argument("--table", action="store_true", help="of what is there")
+    given = parser.parse_args(sys.argv[1:])
+    main(given.rows, given.jobs, given.only, not given.table)

@@ -1,0 +1,94 @@
+"""The table of learning.md: its means by hand, that its script trains, and goes on."""
+
+import runpy
+from concurrent.futures import Executor, Future
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgesim.experiments import evaluation
+
+ROOT = Path(__file__).resolve().parents[1]
+TABLE: Any = runpy.run_path(str(ROOT / "docs" / "learners.py"))
+Case = TABLE["Case"]
+
+
+class Here(Executor):
+    """Does in this process what is asked for."""
+
+    def __init__(self, jobs: int, context: Any, max_tasks_per_child: int) -> None:
+        assert max_tasks_per_child == 1
+
+    def submit(self, call: Any, /, *arguments: Any, **keywords: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(call(*arguments, **keywords))
+        return future
+
+
+def test_every_learner_is_trained_five_times_with_both_actions_in_both_worlds() -> None:
+    wanted = list(TABLE["cases"]())
+    assert len(set(wanted)) == len(wanted) == 5 * 5 * 2 * 2
+    assert {case[:3] for case in wanted[:20]} == {case[:3] for case in wanted}
+
+
+def test_means_by_hand_and_rows_that_are_taken_up_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Any] = []
+
+    def measured(case: Any) -> dict[str, float]:
+        made.append(case)
+        closed = 0.5 if case.action == "paper" else 1.0 + 0.01 * case.seed
+        return dict(zip(TABLE["FIELDS"], (closed, 1.0, 8.0, 64_000.0, 60.0), strict=True))
+
+    globals_of = TABLE["results"].__globals__
+    monkeypatch.setitem(globals_of, "measured", measured)
+    monkeypatch.setitem(globals_of, "ProcessPoolExecutor", Here)
+    wanted = [case for case in TABLE["cases"]() if case[:2] == ("stream", "sac")]
+    rows = TABLE["results"](wanted[:4], tmp_path / "rows.csv", 1)
+    lines = list(TABLE["table"](rows, "stream"))
+    # Of 101 and 102 %: 101.5 and t(0.975, 1) sqrt(0.5 / 2) = 12.7062 / 2 around it.
+    assert lines[2] == (
+        "| `sac` | guided, 2 trainings | 102 ± 6 | 100 ± 0 | 8.0 ± 0.0 | 64,000 | 60 |"
+    )
+    assert lines[3].startswith("| `sac` | as printed, 2 trainings | 50 ± 0 |")
+    rows = TABLE["results"](wanted, tmp_path / "rows.csv", 1)
+    assert made == wanted
+    # Of 101 to 105 %: 103 and t(0.975, 4) sqrt(2.5 / 5) = 2.7764 / sqrt(2) around it.
+    assert list(TABLE["table"](rows, "stream"))[2].startswith("| `sac` | guided | 103 ± 2 |")
+
+
+@pytest.mark.parametrize("world", ["stream", "tasks"])
+@pytest.mark.parametrize("learner", ["ddpg", "ppo"])
+def test_a_training_of_the_script(
+    world: str, learner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is reported on seeds that neither training nor the choice of the best has met."""
+    if learner == "ppo":
+        pytest.importorskip("stable_baselines3")
+    few = {"episodes": 1, "replicas": 2, "warmup": 64, "episode_slots": 5, "hidden": [8]}
+    monkeypatch.setitem(TABLE["LEARNERS"]["ddpg"], world, few)
+    monkeypatch.setitem(TABLE["STEPS"], world, 8)
+    shapes = {"drift-plus-penalty": (2, 6), "worst-case-emission": (2, 2)}
+    monkeypatch.setattr(evaluation, "SHAPES", shapes)
+    seeds = []
+
+    class Noted(evaluation.Evaluator):
+        def __init__(self, scenario: Any) -> None:
+            seeds.append((scenario.run.seed, scenario.policy.name))
+            super().__init__(scenario)
+
+    monkeypatch.setitem(TABLE["measured"].__globals__, "Evaluator", Noted)
+    if learner == "ppo":  # its 2048 steps at a time are too many for a test
+        import stable_baselines3
+
+        def short(*arguments: Any, **keywords: Any) -> Any:
+            return stable_baselines3.ppo.PPO(*arguments, n_steps=8, batch_size=8, **keywords)
+
+        monkeypatch.setattr(stable_baselines3, "PPO", short)
+    found = TABLE["measured"](Case(world, learner, "paper", 1))
+    assert set(found) == set(TABLE["FIELDS"]) and np.isfinite(list(found.values())).all()
+    assert found["steps"] == (8 if learner == "ppo" else 10)
+    assert seeds == [(1001, "agent" if learner == "ppo" else "ddpg")]
