@@ -1,12 +1,13 @@
-"""Makes the table of learning.md, "Five learners, guided and as printed": `python docs/learners.py`.
+"""Makes the tables and the figure of learning.md, "Five learners, guided and as printed": `python docs/learners.py`.
 
 Every learner is trained with guided and with printed actions on both papers' networks, five times, with as many environment
-steps, and measured on seeds that no training has met. A training is a row of `--rows` (docs/learners.csv), written as it ends:
-started again, it goes on. `--jobs N`: so many at once; `--only REGEX`: of those named "tasks, sac, paper, 1"; `--table`: none.
+steps, and measured on seeds that no training has met. A training is a line of `--rows` (docs/learners.jsonl), written as it ends:
+started again, it goes on. `--jobs N`: so many at once; `--only REGEX`: of those named "tasks, sac, paper, 1"; `--page`: none.
 """
 
 import argparse
 import csv
+import json
 import re
 import resource
 import sys
@@ -18,6 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib import pyplot as plt
 
 import edgesim
 from edgesim.experiments.evaluation import Evaluator
@@ -25,6 +27,7 @@ from edgesim.experiments.run import prepare
 from edgesim.scenarios.loading import load_scenario
 from edgesim.scenarios.schema import Scenario
 from edgesim.traces.confidence_intervals import mean
+from edgesim.traces.style import STYLE, save
 
 DOCS = Path(__file__).resolve().parent
 TRAININGS = 5
@@ -83,7 +86,10 @@ class Case(NamedTuple):
         return ", ".join(map(str, self))
 
 
-Rows = dict[Case, dict[str, float]]
+Row = dict[str, Any]
+"""A training's `FIELDS`, and its curve: steps and result of each evaluation, on seeds that choose the best."""
+
+Rows = dict[Case, Row]
 
 
 def cases() -> Iterator[Case]:
@@ -101,14 +107,14 @@ def keys(case: Case) -> list[str]:
     return [*WORLDS[case.world][1], *(f"policy.{name}={value}" for name, value in settings.items())]
 
 
-def measured(case: Case) -> dict[str, float]:
+def measured(case: Case) -> Row:
     """What came out of a training, on the seeds that are reported; in a process of its own."""
     import torch
 
     torch.set_num_threads(1)
     with TemporaryDirectory() as folder:
         train = trained_by_ppo if case.learner == "ppo" else trained
-        scenario, steps = train(case, Path(folder))
+        scenario, steps, curve = train(case, Path(folder))
         spent = sum(
             usage.ru_utime + usage.ru_stime
             for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
@@ -116,22 +122,29 @@ def measured(case: Case) -> dict[str, float]:
         figures = Evaluator(scenario).evaluate(prepare(scenario).policy).figures
     result, energy = NUMBERS[case.world]
     values = (figures[result], figures["feasible"], figures[energy], steps, spent)
-    return dict(zip(FIELDS, map(float, values), strict=True))
+    numbers = (float(f"{value:.6g}") for value in values)
+    return dict(zip(FIELDS, numbers, strict=True)) | {"curve": curve}
 
 
-def trained(case: Case, folder: Path) -> tuple[Scenario, int]:
-    """One of the program's own learners: the scenario under what it left, and its steps."""
+Curve = list[tuple[float, float]]
+
+
+def trained(case: Case, folder: Path) -> tuple[Scenario, int, Curve]:
+    """One of the program's own learners: the scenario under what it left, its steps, and its course."""
     name = WORLDS[case.world][0]
     result = edgesim.train(
         name, folder / "training", seed=case.seed, policy=case.learner, overrides=keys(case)
     )
     kept = f"policy.checkpoint={str(result.checkpoint)!r}"
     overrides = [*keys(case), kept, f"run.seed={HELD_OUT}"]
-    return load_scenario(name, overrides, policy=case.learner), result.steps
+    with (folder / "training" / "evaluation.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    curve = [(float(row["steps"]), float(row[NUMBERS[case.world][0]])) for row in rows]
+    return load_scenario(name, overrides, policy=case.learner), result.steps, curve
 
 
-def trained_by_ppo(case: Case, folder: Path) -> tuple[Scenario, int]:
-    """Stable-Baselines3's PPO on the environment."""
+def trained_by_ppo(case: Case, folder: Path) -> tuple[Scenario, int, Curve]:
+    """Stable-Baselines3's PPO on the environment, which is not evaluated as it learns."""
     import gymnasium
     from stable_baselines3 import PPO
 
@@ -147,17 +160,15 @@ def trained_by_ppo(case: Case, folder: Path) -> tuple[Scenario, int]:
     overrides = [*changed, f"run.seed={HELD_OUT}", "policy.file=ppo.zip"]
     overrides.append(f"policy.action={case.action}")
     scenario = load_scenario(name, overrides, data_dir=folder, policy="agent")
-    return scenario, model.num_timesteps
+    return scenario, model.num_timesteps, []
 
 
 def read(path: Path) -> Rows:
     """What is in the file."""
     rows: Rows = {}
-    if path.exists():
-        with path.open(newline="", encoding="utf-8") as file:
-            for world, learner, action, seed, *values in csv.reader(file):
-                case = Case(world, learner, action, int(seed))
-                rows[case] = dict(zip(FIELDS, map(float, values), strict=True))
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        row = json.loads(line)
+        rows[Case(*(row.pop(name) for name in Case._fields))] = row
     return rows
 
 
@@ -171,9 +182,9 @@ def results(wanted: Iterable[Case], path: Path, jobs: int) -> Rows:
         for done in as_completed(running):
             case = running[done]
             rows[case] = done.result()
-            with path.open("a", newline="", encoding="utf-8") as file:
-                csv.writer(file).writerow([*case, *(f"{x:.6g}" for x in rows[case].values())])
-            print(case, rows[case], flush=True)
+            with path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(case._asdict() | rows[case]) + "\n")
+            print(case, {name: rows[case][name] for name in FIELDS}, flush=True)
     return rows
 
 
@@ -200,19 +211,49 @@ def table(rows: Rows, world: str) -> Iterator[str]:
             yield f"| `{learner}` | {called}{few} | {' | '.join(cells)} | {steps:,.0f} | {spent:.0f} |"
 
 
+def figure(rows: Rows, path: Path) -> None:
+    """The courses of trainings: their median, guided and as printed."""
+    shown, axes = plt.subplots(1, 2, figsize=(8.4, 3.2), layout="constrained")
+    colours = ("#1b3a6b", "#d1682b", "#3d8c5f", "#8c4a8c")
+    for ax, world in zip(axes, WORLDS, strict=True):
+        for learner, colour in zip(LEARNERS, colours, strict=False):
+            for action, line in zip(ACTIONS, ("-", "--"), strict=True):
+                found = [
+                    np.array(rows[case]["curve"])
+                    for case in cases()
+                    if case[:3] == (world, learner, action) and case in rows
+                ]
+                if found:
+                    steps, result = np.median(found, axis=0).T
+                    label = f"{learner}, {ACTIONS[action]}"
+                    ax.plot(steps, 100.0 * result, line, color=colour, linewidth=1.3, label=label)
+        ax.set_xlabel("environment steps")
+        ax.ticklabel_format(axis="x", style="plain")
+        ax.xaxis.set_major_formatter("{x:,.0f}")
+    axes[0].axhline(100.0, color="black", linewidth=0.8)
+    axes[0].set_title("iiot_20dev: of the gap from local to lyapunov, %")
+    axes[1].set_yscale("symlog", linthresh=10.0)
+    axes[1].axhline(0.0, color="black", linewidth=0.8)
+    axes[1].set_title("carbon_6ue: emission above that of exact, %")
+    shown.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", fontsize=7)
+    save(shown, path)
+
+
 def main(rows: Path, jobs: int, only: str, train: bool) -> None:
-    """Train what is missing, and print the tables."""
+    """Train what is missing, print the tables, and draw."""
     wanted = [case for case in cases() if train and re.search(only, str(case))]
     found = results(wanted, rows, jobs)
     for world in WORLDS:
         print("\n".join(table(found, world)), end="\n\n")
+    with plt.rc_context(STYLE):
+        figure(found, rows.with_suffix(".svg"))
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rows", type=Path, default=DOCS / "learners.csv")
+    parser.add_argument("--rows", type=Path, default=DOCS / "learners.jsonl")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--only", default="", metavar="REGEX")
-    parser.add_argument("--table", action="store_true", help="of what is there")
+    parser.add_argument("--page", action="store_true", help="tables and figure of what is there")
     given = parser.parse_args(sys.argv[1:])
-    main(given.rows, given.jobs, given.only, not given.table)
+    main(given.rows, given.jobs, given.only, not given.page)

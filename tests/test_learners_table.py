@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib import pyplot as plt
 
 from edgesim.experiments import evaluation
 
@@ -38,26 +39,36 @@ def test_means_by_hand_and_rows_that_are_taken_up_again(
 ) -> None:
     made: list[Any] = []
 
-    def measured(case: Any) -> dict[str, float]:
+    def measured(case: Any) -> dict[str, Any]:
         made.append(case)
         closed = 0.5 if case.action == "paper" else 1.0 + 0.01 * case.seed
-        return dict(zip(TABLE["FIELDS"], (closed, 1.0, 8.0, 64_000.0, 60.0), strict=True))
+        row = dict(zip(TABLE["FIELDS"], (closed, 1.0, 8.0, 64_000.0, 60.0), strict=True))
+        return row | {"curve": [(32_000.0, 0.5 * closed), (64_000.0, closed)]}
 
     globals_of = TABLE["results"].__globals__
     monkeypatch.setitem(globals_of, "measured", measured)
     monkeypatch.setitem(globals_of, "ProcessPoolExecutor", Here)
     wanted = [case for case in TABLE["cases"]() if case[:2] == ("stream", "sac")]
-    rows = TABLE["results"](wanted[:4], tmp_path / "rows.csv", 1)
+    rows = TABLE["results"](wanted[:4], tmp_path / "rows.jsonl", 1)
     lines = list(TABLE["table"](rows, "stream"))
     # Of 101 and 102 %: 101.5 and t(0.975, 1) sqrt(0.5 / 2) = 12.7062 / 2 around it.
     assert lines[2] == (
         "| `sac` | guided, 2 trainings | 102 ± 6 | 100 ± 0 | 8.0 ± 0.0 | 64,000 | 60 |"
     )
     assert lines[3].startswith("| `sac` | as printed, 2 trainings | 50 ± 0 |")
-    rows = TABLE["results"](wanted, tmp_path / "rows.csv", 1)
+    rows = TABLE["results"](wanted, tmp_path / "rows.jsonl", 1)
     assert made == wanted
     # Of 101 to 105 %: 103 and t(0.975, 4) sqrt(2.5 / 5) = 2.7764 / sqrt(2) around it.
     assert list(TABLE["table"](rows, "stream"))[2].startswith("| `sac` | guided | 103 ± 2 |")
+    with plt.rc_context(TABLE["STYLE"]):
+        shown: list[Any] = []
+        monkeypatch.setitem(globals_of, "save", lambda figure, path: shown.append(figure))
+        TABLE["figure"](rows, tmp_path / "learners.svg")
+    guided, printed, _ = shown[0].axes[0].lines
+    # The median of five that end at 101 to 105 %.
+    np.testing.assert_allclose(guided.get_xydata(), [[32_000, 51.5], [64_000, 103.0]])
+    assert printed.get_ydata().tolist() == [25.0, 50.0] and printed.get_linestyle() == "--"
+    plt.close(shown[0])
 
 
 @pytest.mark.parametrize("world", ["stream", "tasks"])
@@ -89,6 +100,8 @@ def test_a_training_of_the_script(
 
         monkeypatch.setattr(stable_baselines3, "PPO", short)
     found = TABLE["measured"](Case(world, learner, "paper", 1))
+    curve = found.pop("curve")
     assert set(found) == set(TABLE["FIELDS"]) and np.isfinite(list(found.values())).all()
+    assert len(curve) == (0 if learner == "ppo" else 1)
     assert found["steps"] == (8 if learner == "ppo" else 10)
     assert seeds == [(1001, "agent" if learner == "ppo" else "ddpg")]
