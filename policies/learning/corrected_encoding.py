@@ -66,7 +66,8 @@ class CorrectedStreamEncoding(Encoding):
 
 
 class CorrectedTaskEncoding(Encoding):
-    """Of `exact` in the task problem, which refuses more than 32 devices. Features are those of `TaskEncoding`.
+    """Of `exact` in the task problem, which refuses more than 32 devices. Features are those of `TaskEncoding`
+    that are observed, without its rule's.
 
     Actions of device m in [-1, 1], in order:
 
@@ -78,7 +79,7 @@ class CorrectedTaskEncoding(Encoding):
         problem: C(10) and its network.
     """
 
-    feature_count = TaskEncoding.feature_count
+    feature_count = TaskEncoding.observed_count
     action_count = 3
 
     def __init__(self, problem: WorstCaseEmission) -> None:
@@ -88,7 +89,7 @@ class CorrectedTaskEncoding(Encoding):
 
     def features(self, observation: TaskObservation) -> Features:
         """(R, N, 15), as the twin shows it."""
-        return self._guided.features(observation)
+        return self._guided.observed(observation)
 
     def decision(self, action: NDArray[np.floating], observation: TaskObservation) -> TaskDecision:
         """That of `exact`, told what an (R, N, 3) action makes of the observation.
