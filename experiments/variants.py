@@ -72,7 +72,9 @@ def variants_of(scenario: Scenario, policy: TrainablePolicy) -> tuple[Variant, .
         label = ", ".join(f"{key} = {as_toml(value)}" for key, value in point.items())
         found.append(Variant(label, _variant(scenario, point)))
         if (others := _sizes(found[-1].scenario)) != sizes:
-            what = f"{label} has {others}, the scenario {sizes}; one network learns from all variants"
+            what = (
+                f"{label} has {others}, the scenario {sizes}; one network learns from all variants"
+            )
             allowed = "keys that change neither of the two"
             raise ScenarioError([Issue(scenario.source, what, KEY, allowed=allowed)])
     return tuple(found)
@@ -95,7 +97,9 @@ def _variant(scenario: Scenario, point: Mapping[str, Any]) -> Scenario:
     except ScenarioError as error:
         raise ScenarioError(
             [
-                Issue(scenario.source, one.what, f"{KEY}.{one.key}", one.value, one.allowed, one.near)
+                Issue(
+                    scenario.source, one.what, f"{KEY}.{one.key}", one.value, one.allowed, one.near
+                )
                 for one in error.issues
             ]
         ) from None
@@ -125,7 +129,9 @@ def make_environments(
         return env
     if replications < len(scenarios):
         allowed = f">= {len(scenarios)}, one for each of the variants"
-        issue = Issue(scenarios[0].source, "too small", "policy.replicas", f"{replications}", allowed)
+        issue = Issue(
+            scenarios[0].source, "too small", "policy.replicas", f"{replications}", allowed
+        )
         raise ScenarioError([issue])
     each, more = divmod(replications, len(scenarios))
     return VariedEnvironment(
@@ -152,7 +158,9 @@ class VariedEnvironment:
 
     def reset(self, *, seed: int) -> tuple[NDArray[np.float32], dict[str, Any]]:
         """Start an episode: (R, N, F) observations, and an empty info."""
-        seeds = [seed + end - part.num_envs for end, part in zip(self._ends, self._parts, strict=True)]
+        seeds = [
+            seed + end - part.num_envs for end, part in zip(self._ends, self._parts, strict=True)
+        ]
         seen = [part.reset(seed=first)[0] for first, part in zip(seeds, self._parts, strict=True)]
         return np.concatenate(seen), {}
 

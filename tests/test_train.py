@@ -15,9 +15,8 @@ from click.testing import CliRunner, Result
 from forked import Forked
 
 from edgesim.cli import main
-from edgesim.experiments import evaluation
+from edgesim.experiments import evaluation, variants
 from edgesim.experiments import train as training
-from edgesim.experiments import variants
 from edgesim.experiments.evaluation import Evaluation
 from edgesim.experiments.train import FORMAT, TrainingProgress, _Session, make_environment, train
 from edgesim.policies.learning.checkpoint import read, shipped

@@ -25,9 +25,7 @@ from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.loading import load_scenario
 
 THREE = "policy.variants.energy.theta_0=[1e-28, 3e-28, 1e-27]"
-RANGES = (
-    'policy.variants.tasks.cycles=[["1 Gcycles", "1.5 Gcycles"], ["1 Gcycles", "2 Gcycles"]]'
-)
+RANGES = 'policy.variants.tasks.cycles=[["1 Gcycles", "1.5 Gcycles"], ["1 Gcycles", "2 Gcycles"]]'
 
 
 @pytest.fixture(autouse=True)
@@ -50,9 +48,7 @@ def test_every_combination_of_values_is_a_variant() -> None:
     assert thetas == [1e-28, 1e-28, 3e-28, 3e-28, 1e-27, 1e-27]
     largest = [one.scenario.tasks.cycles[1] for one in found]  # type: ignore[index]
     assert largest == ["1.5 Gcycles", "2 Gcycles"] * 3
-    assert found[1].label == (
-        'energy.theta_0 = 1e-28, tasks.cycles = ["1 Gcycles", "2 Gcycles"]'
-    )
+    assert found[1].label == ('energy.theta_0 = 1e-28, tasks.cycles = ["1 Gcycles", "2 Gcycles"]')
     assert all(one.scenario.run.seed == 7 for one in found)
 
 
@@ -142,9 +138,15 @@ class Fixed:
 def test_variants_count_alike_in_the_score(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the stream problem in units of the gap, of the task problem as it is relative to `exact`."""
     stream = [
-        Evaluation({"system_cost": 6.0, "lyapunov_system_cost": 5.0, "local_system_cost": 9.0}, 6.0),
-        Evaluation({"system_cost": 3e9, "lyapunov_system_cost": 1e9, "local_system_cost": 2e9}, 3e9),
-        Evaluation({"system_cost": 3.0, "lyapunov_system_cost": 3.0, "local_system_cost": 3.0}, 3.0),
+        Evaluation(
+            {"system_cost": 6.0, "lyapunov_system_cost": 5.0, "local_system_cost": 9.0}, 6.0
+        ),
+        Evaluation(
+            {"system_cost": 3e9, "lyapunov_system_cost": 1e9, "local_system_cost": 2e9}, 3e9
+        ),
+        Evaluation(
+            {"system_cost": 3.0, "lyapunov_system_cost": 3.0, "local_system_cost": 3.0}, 3.0
+        ),
     ]
     assert [beyond_best(one) for one in stream] == [0.25, 2.0, 0.0]
     monkeypatch.setattr(variants, "Evaluator", lambda fixed: fixed)
@@ -171,7 +173,9 @@ def test_a_training_over_variants_resumes_bit_for_bit(policy: str) -> None:
     keys += ["policy.workers=1"] if policy == "aac" else ["policy.warmup=9", "policy.batch=4"]
 
     def trained(folder: str, episodes: int, thetas: str, *, resume: bool = False) -> list[Any]:
-        length = f"policy.steps={9 * episodes}" if policy == "aac" else f"policy.episodes={episodes}"
+        length = (
+            f"policy.steps={9 * episodes}" if policy == "aac" else f"policy.episodes={episodes}"
+        )
         given = f"policy.variants.energy.theta_0={thetas}"
         scenario = load_scenario("carbon_6ue", [*keys, length, given], policy=policy)
         assert train(scenario, Path(folder), resume=resume).complete

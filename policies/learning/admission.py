@@ -100,9 +100,7 @@ def divide_deadlines(
             network.energy_max_j,
             network.efficiency,
         )
-        _admit(
-            one, stay_j[r], weight[r], budget[r], offload[r], edge_s[r], radio_j[r], tried_j[r]
-        )
+        _admit(one, stay_j[r], weight[r], budget[r], offload[r], edge_s[r], radio_j[r], tried_j[r])
     return Division(offload, edge_s, radio_j, tried_j)
 
 
@@ -126,9 +124,7 @@ def _admit(
             tried_j[m] = _worst_j(one, offload, edge_s, radio_j)
         # An infinite one is of tasks that would be late.
         offload[m] = tried_j[m] < stay_j[m]
-    if not offload.any() or not _divide(
-        one, offload, weight, budget, edge_s, radio_j, _BISECTIONS
-    ):
+    if not offload.any() or not _divide(one, offload, weight, budget, edge_s, radio_j, _BISECTIONS):
         edge_s[:] = 0.0
         radio_j[:] = 0.0
 
@@ -171,9 +167,7 @@ def _divide(
 
 
 @compiled
-def _worst_j(
-    one: SlotArrays, offload: BoolArray, edge_s: FloatArray, radio_j: FloatArray
-) -> float:
+def _worst_j(one: SlotArrays, offload: BoolArray, edge_s: FloatArray, radio_j: FloatArray) -> float:
     """What the worst offloader spends, C(7) and C(8)."""
     worst = 0.0
     for m in range(len(offload)):

@@ -66,10 +66,9 @@ class CorrectedStreamEncoding(Encoding):
 
 
 class CorrectedTaskEncoding(Encoding):
-    """Of `exact` in the task problem, which refuses more than 32 devices. Features are those of `TaskEncoding`
-    that are observed, without its rule's.
+    """Of `exact` in the task problem, which refuses more than 32 devices.
 
-    Actions of device m in [-1, 1], in order:
+    Features are those of `TaskEncoding` that are observed, without its rule's. Actions of device m in [-1, 1], in order:
 
     0. its gain ||h_m||^2: 10^a times what the twin shows; what it hears of others stays as it is
     1. the size S_m of its task: 100^a times; what no channel carries in time is not offloaded
