@@ -590,6 +590,8 @@ def test_zero_is_the_best_of_the_nested_sets_and_features_tell_it(theta_0: float
 def test_who_breaks_its_limits_alone_is_tried_whatever_that_takes() -> None:
     """2 J locally, of which it may spend 1: it offloads but at -1; who is away has no features."""
     encoding, observation = two_tasks()
+    # The server's energy is no device's limit: more than 2 J with it, and yet there is no other way.
+    encoding = TaskEncoding(WorstCaseEmission(replace(encoding.network, theta_server=1e-26)))
     action = np.zeros((1, 2, 4))
     for a, expected in ((-0.99, True), (0.0, True), (-1.0, False)):
         action[..., 0] = a
