@@ -175,6 +175,19 @@ class Evaluator:
         }
 
 
+def beyond_best(evaluation: Evaluation) -> float:
+    """How far a policy is beyond the best reference, in units of its world; less is better.
+
+    Stream problem: of the gap between `lyapunov` and `local`, what is not closed; nothing where there is none.
+    Task problem: the score, which is relative to `exact` as it is.
+    """
+    figures = evaluation.figures
+    if "system_cost" not in figures:
+        return evaluation.score
+    best, zero = figures["lyapunov_system_cost"], figures["local_system_cost"]
+    return (figures["system_cost"] - best) / abs(zero - best) if zero != best else 0.0
+
+
 def _energy_per_bit(columns: _Columns) -> FloatArray:
     """(R,) nJ of the devices for each bit that left a queue."""
     joule = columns["local_energy_j"] + columns["offload_energy_j"]

@@ -46,9 +46,10 @@ from ..simulator.core.errors import RunError
 from ..simulator.core.outputs import check_output, make_folder, put_bytes, put_text
 from ..simulator.core.signals import stopped_by_signals
 from .errors import ArgumentError, interrupted
-from .evaluation import Evaluation, Evaluator
+from .evaluation import Evaluation
 from .training_result import TrainingResult
 from .training_time import Forecast, forecast
+from .variants import VariedEvaluator, make_environments, variants_of
 
 LOGS = 200
 """Rows of progress.csv in a whole training."""
@@ -128,13 +129,15 @@ def train(
     with own_settings(learning=True):
         learned = learning_policy(scenario, policy)
         saved = _saved(scenario, folder / "checkpoint.pt") if resume else None
-        evaluator = Evaluator(scenario)
+        variants = variants_of(scenario, learned)
+        evaluator = VariedEvaluator(variants)
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("checkpoint.pt", "best.pt"):
             check_output(folder / name)
         put_text(folder / "scenario.toml", scenario.to_toml())
         seed = (scenario.run.seed + 1) * FIRST_SEED
-        make = partial(make_environment, scenario)
+        worlds = [variant.scenario for variant in variants]
+        make = partial(make_environments, worlds, make_environment)
         learner = learned.learner(make, seed, device)
         try:
             session = _Session(learned, learner, evaluator, scenario, folder, command, saved)
@@ -236,7 +239,7 @@ class _Session:
         self,
         policy: TrainablePolicy,
         learner: Learner,
-        evaluator: Evaluator,
+        evaluator: VariedEvaluator,
         scenario: Scenario,
         folder: Path,
         command: str,

@@ -1,6 +1,6 @@
 """The task problem among the devices that are there: C(10) is about no others."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -43,17 +43,29 @@ def among_present(
     diagnostics = {
         name: np.full(len(present), value) for name, value in (without_devices or {}).items()
     }
-    for r, there in enumerate(present):
-        at = np.flatnonzero(there)
-        if not at.size:
-            continue
-        rows = np.array([[r]]), at[None]
-        one = decide(_only(network, at), _seen(observation, r, at), rows)
+    for some, seen, rows in those_present(network, observation):
+        one = decide(some, seen, rows)
         for name, column in columns.items():
-            column[r, at] = getattr(one, name)[0]
+            column[rows] = getattr(one, name)
         for name, values in diagnostics.items():
-            values[r] = one.diagnostics[name][0]
+            values[rows[0][:, 0]] = one.diagnostics[name]
     return TaskDecision(**columns, diagnostics=diagnostics)
+
+
+def those_present(
+    network: CarbonAwareNetwork, observation: TaskObservation
+) -> Iterator[tuple[CarbonAwareNetwork, TaskObservation, Rows]]:
+    """Networks all of whose devices are there, and what is shown of them.
+
+    Of all replications at once where nobody is absent, else of each by itself; of none in which nobody is.
+    """
+    present = observation.present
+    if present.all():
+        yield network, observation, np.s_[:, :]
+        return
+    for r, there in enumerate(present):
+        if (at := np.flatnonzero(there)).size:
+            yield _only(network, at), _seen(observation, r, at), (np.array([[r]]), at[None])
 
 
 def _only(network: CarbonAwareNetwork, at: IntArray) -> CarbonAwareNetwork:

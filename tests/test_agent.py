@@ -30,8 +30,8 @@ from edgesim.policies.learning.registration import STREAM, TASKS
 from edgesim.scenarios.errors import ScenarioError
 
 edgesim.register_envs()
-SIX = Spaces(devices=6, features=15, actions=4)
-SEEN = np.random.default_rng(1).uniform(-5, 5, (20, 90)).astype(np.float32)
+SIX = Spaces(devices=6, features=19, actions=4)
+SEEN = np.random.default_rng(1).uniform(-5, 5, (20, 114)).astype(np.float32)
 SMALL = {"run.slots": 6, "devices.count": 3}
 
 
@@ -105,7 +105,7 @@ def test_networks_of_stable_baselines_act_as_there_and_nothing_is_unpickled(
     mark = tmp_path / "mark"
     read = read_agent(poisoned(tmp_path / "agent.zip", mark), SIX, trust=False)
     assert not mark.exists()
-    assert read.shape == (90,)
+    assert read.shape == (114,)
     for seen in SEEN:
         theirs, _ = agent.predict(seen, deterministic=True)
         assert np.array_equal(np.clip(read.call(seen[None])[0], -1.0, 1.0), theirs)
@@ -146,22 +146,22 @@ def test_spaces_that_differ_are_told(tmp_path: Path) -> None:
             "carbon_6ue", tmp_path / "t.h5", policy="agent",
             overrides={"devices.count": 5, "policy.file": str(tmp_path / "six.zip")},
         )  # fmt: skip
-    assert "observations (90,) in [-5., 5.]" in str(raised.value)
-    assert "(75,) or (5, 15) in [-5.0, 5.0]" in str(raised.value)
+    assert "observations (114,) in [-5., 5.]" in str(raised.value)
+    assert "(95,) or (5, 19) in [-5.0, 5.0]" in str(raised.value)
     scaled = RescaleObservation(tasks_env(), np.float32(-1.0), np.float32(1.0))
     model("A2C", scaled).save(tmp_path / "scaled.zip")
-    with pytest.raises(ValueError, match=r"observations \(90,\) in \[-1\., 1\.\]; the environment"):
+    with pytest.raises(ValueError, match=r"observations \(114,\) in \[-1\., 1\.\]; the environment"):
         read_agent(tmp_path / "scaled.zip", SIX, trust=True)
 
     class Discrete(gymnasium.Env[Any, Any]):
-        observation_space = Box(-5.0, 5.0, (90,), np.float32)
+        observation_space = Box(-5.0, 5.0, (114,), np.float32)
         action_space = gymnasium.spaces.Discrete(2)
 
         def reset(self, **keywords: Any) -> Any:
-            return np.zeros(90, np.float32), {}
+            return np.zeros(114, np.float32), {}
 
         def step(self, action: Any) -> Any:
-            return np.zeros(90, np.float32), 0.0, True, False, {}
+            return np.zeros(114, np.float32), 0.0, True, False, {}
 
     model("A2C", Discrete()).save(tmp_path / "discrete.zip")
     with pytest.raises(
@@ -176,8 +176,8 @@ def test_an_agent_that_is_shown_devices(tmp_path: Path) -> None:
     agent = model("DDPG", env)
     agent.save(tmp_path / "agent.zip")
     read = read_agent(tmp_path / "agent.zip", SIX, trust=False)
-    assert read.shape == (6, 15)
-    seen = SEEN[:1].reshape(1, 6, 15)
+    assert read.shape == (6, 19)
+    seen = SEEN[:1].reshape(1, 6, 19)
     theirs = agent.predict(seen[0], deterministic=True)[0]
     assert np.array_equal(read.call(seen).reshape(6, 4), theirs)
 
@@ -186,10 +186,10 @@ def test_an_agent_that_is_shown_devices(tmp_path: Path) -> None:
 
 
 def linear() -> tuple[Any, Any, torch.nn.Module]:
-    """W (24, 90), b (24,), and the network tanh(W x + b)."""
+    """W (24, 114), b (24,), and the network tanh(W x + b)."""
     rng = np.random.default_rng(4)
-    W, b = (rng.uniform(-0.1, 0.1, size).astype(np.float32) for size in ((24, 90), (24,)))
-    layer = torch.nn.Linear(90, 24)
+    W, b = (rng.uniform(-0.1, 0.1, size).astype(np.float32) for size in ((24, 114), (24,)))
+    layer = torch.nn.Linear(114, 24)
     with torch.no_grad():
         layer.weight.copy_(torch.tensor(W))
         layer.bias.copy_(torch.tensor(b))
@@ -229,7 +229,7 @@ def onnx(W: Any, b: Any, *more: bytes, op: bytes = b"") -> bytes:
     )
     nodes += op or part(1, part(1, "h") + part(2, "y") + part(4, "Tanh"))
     graph = nodes + part(2, "g") + tensor("W", W) + tensor("b", b)
-    graph += value(11, "x", 90) + value(12, "y", 24)
+    graph += value(11, "x", 114) + value(12, "y", 24)
     return number(1, 8) + part(7, graph + b"".join(more)) + part(8, part(1, "") + number(2, 17))
 
 
@@ -239,12 +239,12 @@ def test_onnx(tmp_path: Path) -> None:
     path = tmp_path / "a.onnx"
     path.write_bytes(onnx(W, b))
     read = read_agent(path, SIX, trust=False)
-    assert (read.format, read.shape) == ("ONNX", (90,))
+    assert (read.format, read.shape) == ("ONNX", (114,))
     expected = np.tanh(SEEN.astype(np.float64) @ W.T.astype(np.float64) + b)
     for seen, action in zip(SEEN, expected, strict=True):
         np.testing.assert_allclose(read.call(seen[None])[0], action, atol=2e-6)
-    with pytest.raises(ValueError, match=r"the environment has observations \(75,\) or"):
-        read_agent(path, Spaces(5, 15, 4), trust=False)
+    with pytest.raises(ValueError, match=r"the environment has observations \(95,\) or"):
+        read_agent(path, Spaces(5, 19, 4), trust=False)
     noise = part(1, part(1, "h") + part(2, "y") + part(4, "RandomNormalLike"))
     path.write_bytes(onnx(W, b, op=noise))
     with pytest.raises(ValueError, match="answers otherwise when asked again"):
@@ -255,11 +255,11 @@ def test_onnx(tmp_path: Path) -> None:
 
 
 def save_script(network: Any, path: Path) -> None:
-    torch.jit.trace(network, torch.zeros(1, 90)).save(path)  # type: ignore[no-untyped-call]
+    torch.jit.trace(network, torch.zeros(1, 114)).save(path)  # type: ignore[no-untyped-call]
 
 
 def save_exported(network: Any, path: Path) -> None:
-    torch.export.save(torch.export.export(network, (torch.zeros(1, 90),)), path)
+    torch.export.save(torch.export.export(network, (torch.zeros(1, 114),)), path)
 
 
 @pytest.mark.parametrize(
@@ -278,8 +278,8 @@ def test_programs_of_torch_ask_for_trust(save: Any, what: str, tmp_path: Path) -
     expected = network(torch.tensor(SEEN[:1])).detach().numpy()
     for _ in range(4):  # a program that is optimised as it runs would differ from itself
         assert np.array_equal(read.call(SEEN[:1]), expected)
-    with pytest.raises(ValueError, match=r"it refuses \(75,\).*observations \(75,\) or \(5, 15\)"):
-        read_agent(path, Spaces(5, 15, 4), trust=True)
+    with pytest.raises(ValueError, match=r"it refuses \(95,\).*observations \(95,\) or \(5, 19\)"):
+        read_agent(path, Spaces(5, 19, 4), trust=True)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -326,7 +326,7 @@ class Best:
         open("mark", "w").close()
         self.n = 0
     def predict(self, observation, deterministic=False):
-        assert deterministic and observation.shape == (90,)
+        assert deterministic and observation.shape == (114,)
         self.n += 1
         return np.full(24, 0.1 * self.n), None
 """
@@ -384,7 +384,7 @@ def test_replications_are_runs_of_their_own(problem: str, tmp_path: Path) -> Non
     ):
         name = "objective" if problem == "iiot_20dev" else "worst_emission_mg"
         assert np.array_equal(both.slots[name][1], alone.slots[name][0])
-        assert both.encoding["version"] == 1
+            assert both.encoding["version"] == {"iiot_20dev": 1, "carbon_6ue": 2}[problem]
         assert both.encoding["devices"] == 3
         assert both.encoding["observation_shape"] == [3, both.encoding["features"]]
 

@@ -76,7 +76,7 @@ def test_zero_is_the_optimisers_decision_of_tasks(present: list[bool]) -> None:
     found = encoding.decision(np.zeros((1, 2, 3)), observation)
     assert alike(found, exact.decide(observation), VARIABLES)
     assert not found.diagnostics  # what is proven of what it was told is no bound here
-    features = two_tasks(present=np.array([present]))[0].features(observation)
+    features = two_tasks(present=np.array([present]))[0].observed(observation)
     assert np.array_equal(encoding.features(observation), features)
     assert encoding.feature_count == features.shape[2]
 

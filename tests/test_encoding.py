@@ -418,7 +418,7 @@ def test_features_of_tasks_by_hand() -> None:
         [2.0 * 2e-12 / 1e-9, 2.0],
         *[[0.0, 0.0]] * 4,
     ]
-    np.testing.assert_allclose(encoding.features(observation)[0].T, expected, atol=1e-6)
+    np.testing.assert_allclose(encoding.observed(observation)[0].T, expected, atol=1e-6)
 
 
 def test_reserves_of_who_stays_local_by_hand() -> None:
@@ -443,7 +443,7 @@ def test_an_offloaders_time_is_shared_with_its_server_by_hand() -> None:
     network = replace(network, rate_floor="offloading")
     encoding = TaskEncoding(WorstCaseEmission(network))
     action = np.full((1, 2, 4), -1.0)
-    action[0, 1] = 0.5, -1.0, 0.0, 0.0
+    action[0, 1] = 1.0, -1.0, 0.0, 0.0
     # 2 Mbit and 0.4 Gcycles in 2 s: at 20 GHz 1.98 s are left for sending.
     least = (2.0 ** (2e6 / 1.98 / 10e6) - 1.0) * 1e-13 / 1e-9
     for budget in (-1.0, -0.9):
@@ -462,7 +462,7 @@ def test_an_offloaders_time_is_shared_with_its_server_by_hand() -> None:
     power = thrifty.decision(action, observation).power_w[0, 1]
     sending_s = 2e6 / (10e6 * np.log2(1.0 + power * 1e-9 / 1e-13))
     assert power * sending_s == pytest.approx(2e-5, rel=1e-3) and power < 0.01
-    # The largest priority first: at 0.2 GHz for the server there is room for one of them.
+    # Who is valued most comes first: at 0.2 GHz for the server there is room for one of them.
     busy = TaskEncoding(WorstCaseEmission(replace(network, server_cpu_hz=0.3e9)))
     tasks = Tasks(np.full((1, 2), 2e6), np.full((1, 2), 4e8), np.full((1, 2), 2.0))
     for first, priorities in ((0, (0.6, 0.5)), (1, (0.5, 0.6))):
@@ -519,18 +519,106 @@ def test_tasks_are_in_time_wherever_powers_suffice(seed: int) -> None:
     assert np.abs(encoding.features(observation)).max() <= 5.0
 
 
-def test_of_equal_priorities_the_first_device_is_admitted_first() -> None:
+def test_of_equal_tasks_the_first_device_is_admitted_first() -> None:
     """Each needs 15 of the server's 20 GHz for the whole deadline, so there is room for one."""
     network, ones = table1.network(2), np.ones((1, 2))
     gain = 1e6 * network.noise_w * ones
     channel = MrcChannel(gain, np.zeros((1, 2, 2)))
-    for priority, expected in (((1.0, 1.0), (True, False)), ((0.9, 1.0), (False, True))):
-        offload, edge_s = divide_deadlines(
+    for stay_j, expected in (((1e6, 1e6), (True, False)), ((0.9e6, 1e6), (False, True))):
+        offload, edge_s, radio_j, tried_j = divide_deadlines(
             network, channel, 1e5 * ones, 30e9 * ones, 2.0 * ones, 0.0 * ones,
-            np.array([priority]), ones, ones,
+            np.array([stay_j]), ones, ones,
         )  # fmt: skip
+        assert (radio_j[0] > 0.0).tolist() == np.isfinite(tried_j[0]).tolist() == list(expected)
         assert offload.tolist() == [list(expected)]
         assert (edge_s[0] > 1.5).tolist() == list(expected)
+
+
+def forced(encoding: TaskEncoding, observation: TaskObservation, offload: Any) -> Any:
+    """What the network makes of the decision in which just these offload, all other actions zero."""
+    action = np.zeros((*observation.present.shape, 4))
+    action[..., 0] = np.where(offload, 1.0, -1.0)
+    decision = encoding.decision(action, observation)
+    problem = WorstCaseEmission(encoding.network)
+    return decision, outcome(problem, observation, decision)
+
+
+@pytest.mark.parametrize("theta_0", [1e-28, 3e-28, 1e-27])
+def test_zero_is_the_best_of_the_nested_sets_and_features_tell_it(theta_0: float) -> None:
+    """Against each of them carried out: no set emits less, and what was tried came to what it says."""
+    network = replace(table1.network(6, theta_0), theta_device=1e-27 * np.linspace(0.8, 1.2, 6))
+    encoding, rng = TaskEncoding(WorstCaseEmission(network)), np.random.default_rng(4)
+    zero = np.zeros((1, 6, 4))
+    sizes = set()
+    for _ in range(6):
+        tasks, channel = table1.tasks(rng, megacycles=(900.0, 1500.0)), table1.channel(rng)
+        _, observation = two_tasks(
+            tasks=Tasks(tasks.bits[None], tasks.cycles[None], tasks.deadline_s[None]),
+            channel=MrcChannel(channel.gain[None], channel.interference_gain[None]),
+            present=np.ones((1, 6), np.bool_), age_s=np.zeros((1, 6)), last_emission_g=np.zeros((1, 6)),
+        )  # fmt: skip
+        _, alone = forced(encoding, observation, np.zeros((1, 6), np.bool_))
+        order = np.argsort(-alone.energy_j[0])
+        least, offload, saving = np.inf, np.zeros((1, 6), np.bool_), np.full(6, -np.inf)
+        for k in range(7):
+            chosen = np.isin(np.arange(6), order[:k])[None]
+            decision, result = forced(encoding, observation, chosen)
+            if (decision.offload == chosen).all():
+                least = min(least, float(result.worst_emission_g[0]))
+        for m in order:
+            offload[0, m] = True
+            decision, result = forced(encoding, observation, offload)
+            spent = (result.energy_j + result.server_energy_j)[offload].max()
+            if (decision.offload == offload).all():
+                saving[m] = np.log(alone.energy_j[0, m] / spent)
+            offload[0, m] = saving[m] > 0.0
+        decision = encoding.decision(zero, observation)
+        assert (decision.offload == offload).all()
+        result = outcome(WorstCaseEmission(network), observation, decision)
+        assert result.worst_emission_g[0] == pytest.approx(least, rel=1e-6)
+        found = encoding.features(observation)[0, :, 15:]
+        spent = (result.energy_j + result.server_energy_j)[0]
+        assert found[:, 0] == pytest.approx(2.0 + 2.0 * np.log10(theta_0 / network.theta_device))
+        assert found[:, 1] == pytest.approx(np.maximum(2.0 * saving, -5.0), abs=0.02)
+        assert found[:, 2] == pytest.approx(3.0 * (np.log10(spent) + 0.5), abs=1e-4)
+        radio = np.where(offload[0], result.energy_j[0] / spent, 0.0)
+        assert found[:, 3] == pytest.approx(2.0 * radio - 1.0, abs=1e-4)
+        sizes.add(int(offload.sum()))
+    assert len(sizes) > 1
+
+
+def test_who_breaks_its_limits_alone_is_tried_whatever_that_takes() -> None:
+    """2 J locally, of which it may spend 1: it offloads but at -1; who is away has no features."""
+    encoding, observation = two_tasks()
+    # The server's energy is no device's limit: more than 2 J with it, and yet there is no other way.
+    encoding = TaskEncoding(WorstCaseEmission(replace(encoding.network, theta_server=1e-26)))
+    action = np.zeros((1, 2, 4))
+    for a, expected in ((-0.99, True), (0.0, True), (-1.0, False)):
+        action[..., 0] = a
+        assert encoding.decision(action, observation).offload[0, 0] == expected
+    assert encoding.features(observation)[0, 0, 16] == 5.0
+    away = replace(observation, present=np.array([[True, False]]))
+    found = encoding.features(away)[0]
+    assert found[0, 16] == 5.0 and not found[1].any()
+    busy = TaskEncoding(WorstCaseEmission(replace(encoding.network, server_cpu_hz=0.3e9)))
+    assert busy.features(observation)[0, 0, 16] == -5.0
+
+
+def test_the_first_action_values_what_staying_local_takes() -> None:
+    """Twice the energy at 15/17: who offloads then, and not at less, saves between a half and nothing."""
+    encoding, observation = two_tasks()
+    dear = replace(encoding.network, theta_server=1e-27, energy_max_j=3.0)
+    encoding = TaskEncoding(WorstCaseEmission(dear))
+    never = np.array([[True, False]])
+    _, alone = forced(encoding, observation, ~never & False)
+    _, sent = forced(encoding, observation, never)
+    ratio = float((sent.energy_j + sent.server_energy_j)[0, 0] / alone.energy_j[0, 0])
+    assert 1.0 < ratio < 2.0
+    action = np.zeros((1, 2, 4))
+    action[0, 1, 0] = -1.0
+    for factor, expected in ((0.99 * ratio, False), (1.01 * ratio, True)):
+        action[0, 0, 0] = (factor**4 - 1.0) / (factor**4 + 1.0)
+        assert encoding.decision(action, observation).offload[0, 0] == expected
 
 
 def test_all_features_of_an_unequal_network_in_loops() -> None:
@@ -621,7 +709,7 @@ def test_all_features_of_unequal_tasks_in_loops() -> None:
     )  # fmt: skip
     seen.tasks.cycles[:] *= 1e3
     seen.tasks.deadline_s[:] = rng.uniform(1.0, 3.0, (2, 3))
-    found = TaskEncoding(WorstCaseEmission(network)).features(seen)
+    found = TaskEncoding(WorstCaseEmission(network)).observed(seen)
     noise, full_w = network.noise_w, network.device_power_max_w
     for r, m in np.ndindex(2, 3):
         if not present[r, m]:

@@ -145,8 +145,8 @@ CASES: dict[str, dict[str, tuple[dict[str, Any], str]]] = {
         "logit_penalty": ({"logit_penalty": 1.0}, "weights"),
     },
 }
-ELSEWHERE = {"checkpoint"}
-"""Keys that no training looks at; a test of their own is below."""
+ELSEWHERE = {"checkpoint", "variants"}
+"""Keys that no learner looks at: a test of the first is below, `test_variants` has those of the other."""
 
 
 def numbers(state: Any) -> list[Any]:

@@ -84,7 +84,7 @@ def test_a_data_set_is_what_its_environment_does(
     ("scenario", "policy", "overrides", "number"),
     [
         ("iiot_20dev", "aac", ("run.slots=6", "policy.checkpoint=aac_iiot_20dev"), "objective"),
-        ("carbon_6ue", "ddpg", (*CARBON, "policy.checkpoint=ddpg_carbon_6ue_1e-28"), ""),
+        ("carbon_6ue", "ddpg", (*CARBON, "policy.checkpoint=ddpg_carbon_6ue"), ""),
     ],
 )
 def test_a_learners_data_set_is_its_run(
@@ -143,7 +143,7 @@ def test_the_way_back_from_decisions_that_actions_stand_for(name: str, keywords:
         decision = env.encoding.decision(action, env.observation)
         back = action_of(env.encoding, decision, env.observation)
         apart = difference(env.encoding, back, decision, env.observation)
-        assert max(apart.values()) < 0.02
+        assert max(apart.values()) < 0.03
         there = env.observation.cells if name == STREAM else env.observation
         assert not back[~there.present].any()
 

@@ -302,7 +302,7 @@ def test_a_checkpoint_of_one_action_is_not_one_of_the_other(
         made = CliRunner().invoke(main, ["train", *words, *short, *keys, "-o", kind])
         assert made.exit_code == 0, made.output
         saved = read(Path(kind, "best.pt"), FORMAT)
-        assert saved["action"] == kind and saved["features"] == (15 if kind == "guided" else 10)
+        assert saved["action"] == kind and saved["features"] == (19 if kind == "guided" else 10)
         run = ["run", *words, "--slots", "2", "--checkpoint", f"{kind}/best.pt", "--overwrite"]
         assert CliRunner().invoke(main, [*run, *keys]).exit_code == 0
         refused = CliRunner().invoke(main, [*run, *other[kind]])

@@ -1160,7 +1160,7 @@ RUNS = {
     "Algorithm 1 as printed": 'sca{variant="paper"}',
     "Algorithm 1 from 0.794 GHz": 'sca{variant="paper", local_cpu="794 MHz"}',
     "guided AAC": 'aac{checkpoint="aac_iiot_20dev"}',
-    "guided Algorithm 2": 'ddpg{checkpoint="ddpg_carbon_6ue_1e-28"}',
+    "guided Algorithm 2": 'ddpg{checkpoint="ddpg_carbon_6ue"}',
     "EPR": "epr",
     "EPR-EP": "epr-ep",
     "EPR, server at F_max / N": "epr",

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from forked import Forked
 
 from edgesim.cli import main
-from edgesim.experiments import evaluation
+from edgesim.experiments import evaluation, variants
 from edgesim.experiments import train as training
 from edgesim.experiments.evaluation import Evaluation
 from edgesim.experiments.train import FORMAT, TrainingProgress, _Session, make_environment, train
@@ -178,7 +178,7 @@ def test_trainings_meet_neither_the_seeds_of_evaluations_nor_each_others(
             return Evaluation({}, 0.0)
 
     monkeypatch.setattr(training, "make_environment", Blank)
-    monkeypatch.setattr(training, "Evaluator", Nobody)
+    monkeypatch.setattr(variants, "Evaluator", Nobody)
     for seed in (0, 1, 2, 4294967295):
         keys = [*SMALL, "policy.episodes=3", "policy.updates=1", f"run.seed={seed}"]
         train(load_scenario("carbon_6ue", keys, policy="ddpg"), Path(f"seed{seed}"))

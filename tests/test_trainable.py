@@ -23,7 +23,7 @@ def a_policy(name: str, *keys: str) -> tuple[TrainablePolicy, Any]:
 
 def actions(policy: TrainablePolicy) -> torch.Tensor:
     """In 5 states."""
-    state = torch.randn(5, 6, 15, generator=torch.Generator().manual_seed(1))
+    state = torch.randn(5, 6, 19, generator=torch.Generator().manual_seed(1))
     actor: Any = policy._actor
     with torch.inference_mode():
         found: torch.Tensor = actor(state)

@@ -30,8 +30,9 @@ def test_aac_closes_the_gap_to_lyapunov(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_ddpg_comes_near_the_optimum(tmp_path: Path) -> None:
-    """Table I of paper C, ten minutes; 200 slots."""
-    figures = trained("ddpg_carbon_6ue_1e-28", tmp_path)
-    assert figures["excess"] < 0.05
-    assert figures["feasible"] > 0.98
+def test_ddpg_comes_near_the_optimum_at_any_theta_0(tmp_path: Path) -> None:
+    """Table I of paper C, two minutes; 200 slots of each."""
+    figures = trained("ddpg_carbon_6ue", tmp_path)
+    each = [value for name, value in figures.items() if name.startswith("excess (")]
+    assert len(each) == 3 and max(each) < 0.01
+    assert figures["feasible"] == 1.0

@@ -4,6 +4,8 @@ An offloader's deadline D is shared by radio and server: D = S / R + C / f^0. Th
 has, the less it emits, and the faster all devices must send, until their powers no longer suffice.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ...simulator.core.arrays import BoolArray, FloatArray
@@ -23,6 +25,26 @@ RELATIVE_SHARE_MIN = 0.05
 _BISECTIONS = 30
 """On the logarithm of a share: to a relative 1e-8."""
 
+_TRIAL_BISECTIONS = 12
+"""Likewise, where a set is only judged: to a relative 1e-3."""
+
+
+class Division(NamedTuple):
+    """Who offloads, and what that takes.
+
+    Attributes:
+        offload: (R, N).
+        edge_s: (R, N) the server's time; zero without offloading.
+        radio_j: (R, N) energy of the radio for sending; zero without offloading.
+        tried_j: (R, N) what the worst offloader spent, its server's energy included, when the device was
+            tried beside those admitted before it; infinite where they could not be in time, or it was not tried.
+    """
+
+    offload: BoolArray
+    edge_s: FloatArray
+    radio_j: FloatArray
+    tried_j: FloatArray
+
 
 def divide_deadlines(
     network: CarbonAwareNetwork,
@@ -31,16 +53,18 @@ def divide_deadlines(
     cycles: FloatArray,
     time_s: FloatArray,
     floor_bps: FloatArray,
-    priority: FloatArray,
+    stay_j: FloatArray,
     weight: FloatArray,
     budget: FloatArray,
-) -> tuple[BoolArray, FloatArray]:
-    """Admit offloaders by priority, then give the server all the time that their powers allow.
+) -> Division:
+    """Admit offloaders while they spend less than who stays, and give the server all the time that powers allow.
 
-    A device is admitted if it and those admitted before it can all be in time: within P_max and E_max,
-    with the rate floors of all devices, the server at most at F_max. A device that is refused executes
-    its task itself. Then the server's times C / f^0 grow in proportion to the weights, from those at
-    F_max, until a radio comes to its power budget.
+    Devices are tried in the order of what they spend if they stay local, the largest first, as in
+    `nested_sets`. One is admitted if it and those admitted before it can all be in time - within P_max and
+    E_max, with the rate floors of all devices, the server at most at F_max - and the worst of them then spends
+    less, radio and server together, than it would by itself. So each that is admitted lowers the worst case, or
+    does not raise it. A device that is refused executes its task itself. Then the server's times C / f^0 grow
+    in proportion to the weights, from those at F_max, until a radio comes to its power budget.
 
     Args:
         network: capacities and limits.
@@ -49,17 +73,16 @@ def divide_deadlines(
         cycles: (R, N) C, positive.
         time_s: (R, N) D, s.
         floor_bps: (R, N) least rate of a device that does not offload; that of offloaders is R_min.
-        priority: (R, N) the largest is admitted first; with zero or less a device stays local.
+        stay_j: (R, N) joules at which a device that stays local is valued; with zero it does, and with
+            infinity it is admitted if all can be in time.
         weight: (R, N) positive; the server's times are proportional to it.
         budget: (R, N) in [0, 1]; the power that a radio may use, on a logarithmic scale from the
             least that the server's capacity allows to P_max.
-
-    Returns:
-        (R, N) offloading, and (R, N) the server's time in seconds, zero without offloading.
     """
     floor_bps = np.broadcast_to(floor_bps, bits.shape)
     offload = np.zeros(bits.shape, dtype=np.bool_)
-    edge_s = np.zeros(bits.shape)
+    edge_s, radio_j = np.zeros(bits.shape), np.zeros(bits.shape)
+    tried_j = np.full(bits.shape, np.inf)
     for r in range(len(bits)):
         one = SlotArrays(
             channel.gain[r],
@@ -77,45 +100,81 @@ def divide_deadlines(
             network.energy_max_j,
             network.efficiency,
         )
-        _divide(one, priority[r], weight[r], budget[r], offload[r], edge_s[r])
-    return offload, edge_s
+        _admit(one, stay_j[r], weight[r], budget[r], offload[r], edge_s[r], radio_j[r], tried_j[r])
+    return Division(offload, edge_s, radio_j, tried_j)
+
+
+@compiled
+def _admit(
+    one: SlotArrays,
+    stay_j: FloatArray,
+    weight: FloatArray,
+    budget: FloatArray,
+    offload: BoolArray,
+    edge_s: FloatArray,
+    radio_j: FloatArray,
+    tried_j: FloatArray,
+) -> None:
+    """Fill in (N,) offloading, server times, energies of radios, and what each trial came to."""
+    for m in np.argsort(-stay_j, kind="mergesort"):
+        if stay_j[m] <= 0.0:
+            break
+        offload[m] = True
+        if _divide(one, offload, weight, budget, edge_s, radio_j, _TRIAL_BISECTIONS):
+            tried_j[m] = _worst_j(one, offload, edge_s, radio_j)
+        # An infinite one is of tasks that would be late.
+        offload[m] = tried_j[m] < stay_j[m]
+    if not offload.any() or not _divide(one, offload, weight, budget, edge_s, radio_j, _BISECTIONS):
+        edge_s[:] = 0.0
+        radio_j[:] = 0.0
 
 
 @compiled
 def _divide(
     one: SlotArrays,
-    priority: FloatArray,
+    offload: BoolArray,
     weight: FloatArray,
     budget: FloatArray,
-    offload: BoolArray,
     edge_s: FloatArray,
-) -> None:
-    """Fill in (N,) offloading and (N,) server times."""
-    devices = len(priority)
+    radio_j: FloatArray,
+    bisections: int,
+) -> bool:
+    """Fill in (N,) server times and energies of radios; False if the offloaders cannot all be in time."""
+    devices = len(offload)
     cap, power = one.power_max_w.copy(), np.zeros(devices)
-    for m in np.argsort(-priority, kind="mergesort"):
-        if priority[m] <= 0.0:
-            break
-        offload[m] = True
-        least = _shares(one, offload, weight, edge_s)
-        if least > SERVER_SHARE_MAX or not _in_time(one, offload, edge_s, least, cap, power):
-            offload[m] = False
-    if not offload.any():
-        edge_s[:] = 0.0
-        return
-    low = _shares(one, offload, weight, edge_s)
-    _in_time(one, offload, edge_s, low, cap, power)
+    least = _shares(one, offload, weight, edge_s)
+    if least > SERVER_SHARE_MAX or not _in_time(one, offload, edge_s, least, cap, power):
+        return False
     for m in range(devices):
         if offload[m]:
             cap[m] = power[m] ** (1.0 - budget[m]) * cap[m] ** budget[m] * (1.0 + 1e-9)
-    low, high = np.log(low), np.log(SERVER_SHARE_MAX)
-    for _ in range(_BISECTIONS):
+    low, high = np.log(least), np.log(SERVER_SHARE_MAX)
+    for _ in range(bisections):
         middle = 0.5 * (low + high)
         if _in_time(one, offload, edge_s, np.exp(middle), cap, power):
             low = middle
         else:
             high = middle
-    edge_s *= np.exp(low)
+    level = np.exp(low)
+    _in_time(one, offload, edge_s, level, cap, power)
+    for m in range(devices):
+        edge_s[m] *= level
+        radio_j[m] = 0.0
+        if offload[m]:
+            rate_bps = max(one.bits[m] / (one.deadline_s[m] - edge_s[m]), one.rate_min_bps)
+            radio_j[m] = power[m] * one.bits[m] / rate_bps
+    return True
+
+
+@compiled
+def _worst_j(one: SlotArrays, offload: BoolArray, edge_s: FloatArray, radio_j: FloatArray) -> float:
+    """What the worst offloader spends, C(7) and C(8)."""
+    worst = 0.0
+    for m in range(len(offload)):
+        if offload[m]:
+            edge_hz = one.cycles[m] / edge_s[m]
+            worst = max(worst, radio_j[m] + one.theta_server * one.cycles[m] * edge_hz**2)
+    return worst
 
 
 @compiled

@@ -66,9 +66,9 @@ class CorrectedStreamEncoding(Encoding):
 
 
 class CorrectedTaskEncoding(Encoding):
-    """Of `exact` in the task problem, which refuses more than 32 devices. Features are those of `TaskEncoding`.
+    """Of `exact` in the task problem, which refuses more than 32 devices.
 
-    Actions of device m in [-1, 1], in order:
+    Features are those of `TaskEncoding` that are observed, without its rule's. Actions of device m in [-1, 1], in order:
 
     0. its gain ||h_m||^2: 10^a times what the twin shows; what it hears of others stays as it is
     1. the size S_m of its task: 100^a times; what no channel carries in time is not offloaded
@@ -78,7 +78,7 @@ class CorrectedTaskEncoding(Encoding):
         problem: C(10) and its network.
     """
 
-    feature_count = TaskEncoding.feature_count
+    feature_count = TaskEncoding.observed_count
     action_count = 3
 
     def __init__(self, problem: WorstCaseEmission) -> None:
@@ -88,7 +88,7 @@ class CorrectedTaskEncoding(Encoding):
 
     def features(self, observation: TaskObservation) -> Features:
         """(R, N, 15), as the twin shows it."""
-        return self._guided.features(observation)
+        return self._guided.observed(observation)
 
     def decision(self, action: NDArray[np.floating], observation: TaskObservation) -> TaskDecision:
         """That of `exact`, told what an (R, N, 3) action makes of the observation.

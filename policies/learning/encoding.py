@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ...simulator.core.arrays import FloatArray
+from ...simulator.core.arrays import BoolArray, FloatArray
 from ...simulator.core.compiled import compiled
 from ...simulator.network.network import Network
 from ...simulator.network.spectral_efficiency import carried_each
@@ -24,14 +24,17 @@ from ...simulator.tasks.network import CarbonAwareNetwork
 from ...simulator.tasks.observation import TaskObservation
 from ...simulator.tasks.powers import least_powers_w
 from ...simulator.tasks.problem import WorstCaseEmission
-from ..among_present import Rows, among_present
-from .admission import divide_deadlines
+from ..among_present import Rows, among_present, those_present
+from .admission import Division, divide_deadlines
 
 FEATURE_MAX = 5.0
 """Features lie in [-FEATURE_MAX, FEATURE_MAX]."""
 
 HARDEST = 6
 """Devices whose channel each device is compared with."""
+
+_FORCED = 1e30
+"""So many times its energy is valued that no device spends that much."""
 
 AnyProblem = DriftPlusPenalty | WorstCaseEmission
 
@@ -267,14 +270,20 @@ class TaskEncoding(Encoding):
     9. to 14. with the six devices whose tasks take most energy locally, in that order: how much the
        channels have in common, 2 |h_m^H h_n|^2 / (||h_m||^2 ||h_n||^2); 2 with itself, so that a
        device sees its own place; 0 where there are fewer
+    15. theta_0, 2 log10(x) + 2, x of the device's theta_m
+    16. what offloading saves when actions are zero, 2 ln(x): x is the device's energy if it stays, over
+        that of the worst offloader when it is admitted; -5 if they cannot be in time
+    17. its energy when actions are zero, the server's included, 3 (log10(x) + 1/2), x of the device's budget
+    18. of that, the share of its radio where it offloads, 2 x - 1; -1 where it does not
 
     Devices that offload together can be fast only as far as their channels differ, and the hardest
-    tasks gain most by offloading: hence the last six.
+    tasks gain most by offloading: hence the first six of these; the last three are what a rule makes of it.
 
     Actions, in order:
 
-    0. offloading: a device with a > 0 asks for it; the largest a is admitted first, and a device that
-       could no longer be in time beside those before it stays local (`admission`)
+    0. offloading: a device's energy if it stays local is valued ((1 + a) / (1 - a))^(1/4) times. The largest
+       is tried first, and offloads if all who do are in time, and the worst of them spends less than this
+       (`admission`). So it does not at -1, and at 1, or where it breaks its limits alone, if that is in time
     1. where offloaded, power: the radio's budget, from the least power that it takes (a = -1) to
        P_max (a = 1), on a logarithmic scale
     2. where offloaded, the server's time: its weight is C^1.5 e^(a |a| / 2), at a = 0 that of equal
@@ -286,9 +295,11 @@ class TaskEncoding(Encoding):
     The deadline's division follows: the server's times grow by their weights as far as the power
     budgets allow. Powers are those that give the rates, as a closed power-control loop sets them: the
     least fixed point under everybody's interference. So at a_3 <= 0 every device is just in time by
-    what the twin knows; more than that is a reserve against what it does not know. Where actions are
-    zero, all but the choice of the offloaders is within a percent of the optimum of Table I; noise on
-    them costs little there.
+    what the twin knows; more than that is a reserve against what it does not know.
+
+    Zero is a rule: the sets of offloaders among which the optimum of C(10) is (`nested_sets`), with equal
+    emission by the server in the place of the best division of deadlines. On Table I that is within a percent
+    of the optimum, at any theta_0; what it costs is at most a trial for each device.
 
     Args:
         problem: C(10) and its network.
@@ -297,14 +308,24 @@ class TaskEncoding(Encoding):
         network: the problem's.
     """
 
-    feature_count = 9 + HARDEST
+    observed_count = 9 + HARDEST
+    feature_count = observed_count + 4
     action_count = 4
+    version = 2
 
     def __init__(self, problem: WorstCaseEmission) -> None:
         self.network = problem.network
 
     def features(self, observation: TaskObservation) -> Features:
-        """(R, N, 15), see the class."""
+        """(R, N, 19), see the class."""
+        columns = np.zeros((*observation.present.shape, self.feature_count), np.float32)
+        columns[..., : self.observed_count] = self.observed(observation)
+        for network, seen, rows in those_present(self.network, observation):
+            columns[*rows, self.observed_count :] = cut(self._of_rule(network, seen))
+        return columns
+
+    def observed(self, observation: TaskObservation) -> Features:
+        """(R, N, 15) the first of them, which no rule has a part in."""
         network, tasks = self.network, observation.tasks
         time_s = task_time_s(network, observation)
         reach = observation.channel.gain * network.device_power_max_w / network.noise_w
@@ -313,7 +334,7 @@ class TaskEncoding(Encoding):
         )
         pace_hz = tasks.cycles / time_s
         budget_g = observation.carbon_g_per_j * network.energy_max_j
-        columns = np.empty((*tasks.bits.shape, self.feature_count))
+        columns = np.empty((*tasks.bits.shape, self.observed_count))
         columns[..., 0] = (log10_of(reach) - 4.0) / 2.0
         columns[..., 1] = log10_of(1.0 + cross.sum(axis=2)) / 2.0
         columns[..., 2] = log10_of(1.0 + cross.sum(axis=1)) / 2.0
@@ -341,23 +362,9 @@ class TaskEncoding(Encoding):
         self, network: CarbonAwareNetwork, observation: TaskObservation, heads: FloatArray
     ) -> TaskDecision:
         """Of devices that are there, from (4, R, N) actions."""
-        tasks = observation.tasks
-        time_s, reserve = task_time_s(network, observation), np.maximum(heads[3], 0.0) ** 2
-        # A device of which no task was reported yet has a cycle to do.
-        cycles = np.maximum(tasks.cycles, 1.0)
-        local_floor_bps = network.rate_min_bps if network.rate_floor == "all" else 0.0
-        floor_bps = local_floor_bps * 4.0**reserve
-        offload, edge_s = divide_deadlines(
-            network,
-            observation.channel,
-            tasks.bits,
-            cycles,
-            time_s,
-            floor_bps,
-            priority=heads[0],
-            weight=cycles**1.5 * np.exp(0.5 * heads[2] * np.abs(heads[2])),
-            budget=0.5 * (1.0 + heads[1]),
-        )
+        tasks, reserve = observation.tasks, np.maximum(heads[3], 0.0) ** 2
+        time_s = task_time_s(network, observation)
+        floor_bps, cycles, (offload, edge_s, _, _) = self._divided(network, observation, heads)
         to_send_bps = np.maximum(tasks.bits / (time_s - edge_s), network.rate_min_bps)
         rate_bps = np.where(offload, to_send_bps, floor_bps)
         power_w = least_powers_w(network, observation.channel, rate_bps)
@@ -370,6 +377,50 @@ class TaskEncoding(Encoding):
         )
         most = np.where(slowest_hz > 0.0, network.device_cpu_max_hz / slowest_hz, 1.0)
         return TaskDecision(power_w, offload, slowest_hz * most**reserve, edge_hz * left**reserve)
+
+    def _divided(
+        self, network: CarbonAwareNetwork, observation: TaskObservation, heads: FloatArray
+    ) -> tuple[FloatArray, FloatArray, Division]:
+        """(R, N) rate floors, (R, N) cycles, and who offloads, from (4, R, N) actions."""
+        tasks, time_s = observation.tasks, task_time_s(network, observation)
+        # A device of which no task was reported yet has a cycle to do.
+        cycles = np.maximum(tasks.cycles, 1.0)
+        local_floor_bps = network.rate_min_bps if network.rate_floor == "all" else 0.0
+        floor_bps = local_floor_bps * 4.0 ** (np.maximum(heads[3], 0.0) ** 2)
+        local_j, can_stay = _alone(network, cycles, time_s)
+        valued = ((1.0 + heads[0]) / np.maximum(1.0 - heads[0], _FORCED**-4)) ** 0.25
+        must = ~can_stay & (valued > 0.0)
+        division = divide_deadlines(
+            network,
+            observation.channel,
+            tasks.bits,
+            cycles,
+            time_s,
+            floor_bps,
+            stay_j=local_j * np.where(must, _FORCED, valued),
+            weight=cycles**1.5 * np.exp(0.5 * heads[2] * np.abs(heads[2])),
+            budget=0.5 * (1.0 + heads[1]),
+        )
+        return floor_bps, cycles, division
+
+    def _of_rule(self, network: CarbonAwareNetwork, observation: TaskObservation) -> FloatArray:
+        """(R, N, 4) the last features, of devices that are there."""
+        nothing = np.zeros((self.action_count, *observation.tasks.bits.shape))
+        _, cycles, (offload, edge_s, radio_j, tried_j) = self._divided(
+            network, observation, nothing
+        )
+        local_j, can_stay = _alone(network, cycles, task_time_s(network, observation))
+        edge_hz = cycles / np.where(offload, edge_s, np.inf)
+        sent_j = radio_j + network.theta_server * cycles * edge_hz**2
+        spent_j = np.where(offload, sent_j, local_j)
+        in_time = tried_j < np.inf
+        saving = _ln(local_j) - _ln(np.where(in_time, tried_j, 1.0))
+        columns = np.empty((*offload.shape, self.feature_count - self.observed_count))
+        columns[..., 0] = 2.0 + 2.0 * log10_of(network.theta_server / network.theta_device)
+        columns[..., 1] = np.where(in_time, np.where(can_stay, 2.0 * saving, np.inf), -np.inf)
+        columns[..., 2] = 3.0 * (log10_of(spent_j / network.energy_max_j) + 0.5)
+        columns[..., 3] = 2.0 * radio_j / np.where(offload, sent_j, 1.0) - 1.0
+        return columns
 
     def _common(self, observation: TaskObservation, energy: FloatArray) -> FloatArray:
         """(R, N, HARDEST) what a device's channel has in common with those of the hardest tasks."""
@@ -387,6 +438,16 @@ def task_time_s(network: CarbonAwareNetwork, observation: TaskObservation) -> Fl
     tasks = observation.tasks
     ample_s = tasks.cycles / (0.01 * network.device_cpu_max_hz)
     return np.where(np.isfinite(tasks.deadline_s), tasks.deadline_s, np.maximum(ample_s, 1e-9))
+
+
+def _alone(
+    network: CarbonAwareNetwork, cycles: FloatArray, time_s: FloatArray
+) -> tuple[FloatArray, BoolArray]:
+    """(R, N) joules of who executes its task itself, just in time, and whether it can."""
+    pace_hz = cycles / time_s
+    local_j = network.theta_device * cycles * np.maximum(pace_hz, network.device_cpu_min_hz) ** 2
+    can_stay = (pace_hz <= network.device_cpu_max_hz) & (local_j <= network.energy_max_j)
+    return local_j, can_stay
 
 
 def numbers_of(action: NDArray[np.floating], shape: tuple[int, ...]) -> FloatArray:

@@ -120,9 +120,8 @@ def _task_action(
     offload = decision.offload.astype(np.bool_) & observation.present
     action = np.zeros((*offload.shape, encoding.action_count))
     cycles = np.maximum(tasks.cycles, 1.0)
-    # Of those that cannot all be in time the hardest come first.
-    first = 0.25 + 0.5 * cycles / cycles.max(axis=1, keepdims=True)
-    action[..., 0] = np.where(offload, first, -0.5)
+    # Of those that cannot all be in time those come first that spend most by themselves.
+    action[..., 0] = np.where(offload, 1.0, -1.0)
     # The server has the time that the radio leaves; of a device that is late, that which it takes.
     sent_w = decision.power_w * observation.present
     rate_bps = np.maximum(rates_bps(network, observation.channel, sent_w), _TINY)

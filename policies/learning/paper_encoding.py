@@ -152,7 +152,7 @@ class PrintedTaskEncoding(Encoding):
         """(R, N, 10), see the class."""
         network, deadline_s = self._network, observation.tasks.deadline_s
         columns = np.empty((*deadline_s.shape, self.feature_count))
-        columns[..., :6] = self._guided.features(observation)[..., _OF_TASKS]
+        columns[..., :6] = self._guided.observed(observation)[..., _OF_TASKS]
         columns[..., 6] = log10_of(deadline_s)
         columns[..., 7] = np.log10(network.energy_max_j)
         columns[..., 8] = np.log10(network.server_cpu_hz / 10e9)

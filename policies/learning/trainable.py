@@ -96,6 +96,9 @@ class TrainablePolicy(ABC):
         episode_slots: T, the slots of an episode.
         limit_weight: in the task problem, what violated limits weigh in the reward C(22), l2 to l5; in
             the stream problem with action = "paper", the penalty of a slot that breaks A(14).
+        variants: lists of values for keys of the scenario, as `variants.energy.theta_0 = [1e-28, 1e-27]`; every
+            combination is a world, the training's replicas are divided among them (domain
+            randomisation), and each is evaluated. They have the scenario's numbers of devices and stations.
         name: in the registry, which checkpoints carry.
         flat_hidden: `hidden` of a flat network, by default.
         actor_class: the network that acts.
@@ -111,6 +114,7 @@ class TrainablePolicy(ABC):
     hidden: Sequence[Count] | None = None
     episode_slots: Count = 200
     limit_weight: Positive = 1.0
+    variants: Mapping[str, Any] | None = None
 
     name: ClassVar[str]
     flat_hidden: ClassVar[Sequence[int]] = (128, 128, 128)

@@ -44,7 +44,7 @@ def _timed(
 STREAM = stream.EVERY | {GUIDED_AAC: 'aac{checkpoint="aac_iiot_20dev"}'}
 TASKS = tasks.EVERY | {
     PRINTED_1: ALGORITHM_1[PRINTED_1],
-    tasks.GUIDED_2: 'ddpg{checkpoint="ddpg_carbon_6ue_1e-28"}',
+    tasks.GUIDED_2: 'ddpg{checkpoint="ddpg_carbon_6ue"}',
 }
 SEARCH_LABEL = next(label for label, policy in TASKS.items() if policy == ALGORITHM_1[SEARCH])
 
