@@ -78,7 +78,11 @@ class LearningAgent:
         self._config = config
         self._device = torch.device(device)
         self._env = env = make(
-            config.replicas, config.episode_slots, config.limit_weight, config.action
+            config.replicas,
+            config.episode_slots,
+            config.limit_weight,
+            config.action,
+            config.energy_weight,
         )
         self.episode_seed = seed
         self.noise = torch.Generator().manual_seed(torch_seed(seed))

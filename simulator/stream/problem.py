@@ -74,6 +74,12 @@ class DriftPlusPenalty:
             observation.perturbation_bits,
         )
 
+    def joule_costs(self, observation: Observation) -> tuple[FloatArray, FloatArray]:
+        """(R, N) and (R, B) what P2 counts for a joule of a device and of a station, bit^2/J."""
+        shapes = observation.queue_bits.shape, observation.station_queue_bits.shape
+        device, station = (np.full(shape, self.V) for shape in shapes)
+        return device, station
+
     @property
     def local_cost(self) -> float:
         """The constant a = 3 V varsigma c^3 / tau^2, 1/bit: A(9) of l bits enters P2 as a l^3 / 3.
