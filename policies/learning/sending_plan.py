@@ -107,6 +107,7 @@ class Plan(NamedTuple):
         local_bits: what the device's CPU executes; with D_i no more than the queue.
         worth: ln of what a device is worth for what it takes of band and CPU, without its priority, bit^2; 0 of
             who must not send.
+        heard_cost: what P2 loses by a watt of interference on what a device sends, bit^2/W.
     """
 
     bandwidth_hz: FloatArray
@@ -115,30 +116,32 @@ class Plan(NamedTuple):
     sent_bits: FloatArray
     local_bits: FloatArray
     worth: FloatArray
+    heard_cost: FloatArray
 
 
 def plan_sending(links: Links, wishes: Wishes) -> Plan:
     """The plan of a slot, of all replications."""
     plan = Plan(*(np.zeros(wishes.queue_bits.shape) for _ in Plan._fields))
-    heard_w, heard_cost = np.zeros((2, *wishes.edge_cost.shape))
+    heard_w = np.zeros(wishes.edge_cost.shape)
     for _ in range(_ROUNDS):
-        needed_hz, weight = _admit(links, wishes, heard_w, heard_cost, plan)
+        needed_hz, weight = _admit(links, wishes, heard_w, plan)
         shares = priority_shares(weight, needed_hz, wishes.station, links.bandwidth_hz)
-        _settle(links, wishes, shares, heard_w, heard_cost, plan)
+        _settle(links, wishes, shares, heard_w, plan)
     return plan
 
 
 @compiled
 def _admit(
-    links: Links, wishes: Wishes, heard_w: FloatArray, heard_cost: FloatArray, plan: Plan
+    links: Links, wishes: Wishes, heard_w: FloatArray, plan: Plan
 ) -> tuple[FloatArray, FloatArray]:
     """Choose who sends, and set the bits that all want to send.
+
+    Who sends in the last plan and not in this one disturbs nobody further down in the order, and is not disturbed.
 
     Args:
         links: of the network.
         wishes: of the slot.
-        heard_w: (R, B) interference.
-        heard_cost: (R, B) what P2 loses by a watt of it.
+        heard_w: (R, B) interference of the last plan; changed.
         plan: the last one.
 
     Returns:
@@ -150,29 +153,35 @@ def _admit(
     for r in range(replications):
         rank = _rank(links, wishes, r, heard_w[r], plan, needed_hz[r])
         left_hz, roots = links.bandwidth_hz.copy(), np.zeros(stations)
-        first = np.zeros(stations)
+        first, heard_cost = np.zeros(stations), np.zeros(stations)
+        for i in range(devices):
+            heard_cost[wishes.station[r, i]] += plan.heard_cost[r, i]
         for i in np.argsort(-rank, kind="mergesort"):
             j = wishes.station[r, i]
             part = min(left_hz[j] / needed_hz[r, i], 1.0)
             bits = part * plan.wanted_bits[r, i]
-            if rank[i] == -np.inf or bits < _LEAST_SENT * wishes.queue_bits[r, i]:
-                continue
+            if rank[i] == -np.inf:
+                break
             watt = wishes.watt_cost[r, i]
             for b in range(1, stations if j > 0 else 0):
                 if b != j:
-                    watt += heard_cost[r, b] * wishes.gain[r, i, b]
+                    watt += heard_cost[b] * wishes.gain[r, i, b]
             # As the others may leave it all of the band that is left.
             power_w = _power_w(links, wishes, r, i, bits, left_hz[j], heard_w[r, j])
             root = np.sqrt(bits)
             cost = watt * power_w + wishes.edge_cost[r, j] * root * (root + 2.0 * roots[j])
             worth = wishes.net[r, i] * bits - _local_loss(links, wishes, r, i, bits)
             eager = wishes.eagerness[r, i]
-            if worth > 0.0 and worth * (1.0 + eager) > cost * (1.0 - eager):
+            enough = bits >= _LEAST_SENT * wishes.queue_bits[r, i] and worth > 0.0
+            if enough and worth * (1.0 + eager) > cost * (1.0 - eager):
                 if roots[j] == 0.0:
                     first[j] = rank[i]
                 roots[j] += root
                 left_hz[j] -= part * needed_hz[r, i]
                 weight[r, i] = exp(max(SHARPNESS * (rank[i] - first[j]), -50.0))
+            else:
+                add_interference(-plan.power_w[r, i], wishes.gain[r], i, j, heard_w[r])
+                heard_cost[j] -= plan.heard_cost[r, i]
     return needed_hz, weight
 
 
@@ -219,10 +228,9 @@ def _settle(
     wishes: Wishes,
     bandwidth_hz: FloatArray,
     heard_w: FloatArray,
-    heard_cost: FloatArray,
     plan: Plan,
 ) -> None:
-    """Set the plan that these (R, N) bandwidths lead to, the interference, and what a watt of it costs.
+    """Set the plan that these (R, N) bandwidths lead to, and the (R, B) interference.
 
     From the largest, each power falls to the least that sends what is wanted in the whole slot, and so does the
     interference, until all are at rest. What is wanted and not beyond reach is sent after any of these passes.
@@ -230,7 +238,6 @@ def _settle(
     replications, devices = bandwidth_hz.shape
     stations = len(links.bandwidth_hz)
     plan.bandwidth_hz[:] = bandwidth_hz
-    heard_cost[:] = 0.0
     for r in range(replications):
         for i in range(devices):
             sends = bandwidth_hz[r, i] > 0.0
@@ -252,25 +259,20 @@ def _settle(
             if change <= _AT_REST:
                 break
         for i in range(devices):
-            _set_bits(links, wishes, r, i, heard_w[r], heard_cost[r], plan)
+            _set_bits(links, wishes, r, i, heard_w[r], plan)
 
 
 @compiled_in_place
 def _set_bits(
-    links: Links,
-    wishes: Wishes,
-    r: int,
-    i: int,
-    heard_w: FloatArray,
-    heard_cost: FloatArray,
-    plan: Plan,
+    links: Links, wishes: Wishes, r: int, i: int, heard_w: FloatArray, plan: Plan
 ) -> None:
-    """Set what a device sends and executes at all powers, and add what its cell loses by a watt of interference.
+    """Set what a device sends and executes at all powers, and what P2 loses by a watt of interference on it.
 
     Who sends all that it wants pays for it in power; who does not, by bits: -dD/dI times k.
     """
     j = wishes.station[r, i]
     sent, wanted = 0.0, plan.wanted_bits[r, i]
+    plan.heard_cost[r, i] = 0.0
     hertz, power_w = plan.bandwidth_hz[r, i], plan.power_w[r, i]
     if power_w > 0.0:
         noise_w = links.fixed_noise_w[j] + links.noise_w_per_hz[j] * hertz + heard_w[j]
@@ -279,9 +281,9 @@ def _set_bits(
         sent = min(links.slot_s * hertz * efficiency, wanted)
         if sent < wanted * _ALL:
             steep = links.slot_s * hertz / LN_2 * received_w / (noise_w * (noise_w + received_w))
-            heard_cost[j] += wishes.net[r, i] * steep
+            plan.heard_cost[r, i] = wishes.net[r, i] * steep
         else:
-            heard_cost[j] += wishes.watt_cost[r, i] * power_w / noise_w
+            plan.heard_cost[r, i] = wishes.watt_cost[r, i] * power_w / noise_w
     plan.sent_bits[r, i] = sent
     if 0.0 < wanted * _ALL <= sent:
         plan.local_bits[r, i] = wishes.queue_bits[r, i] - sent
