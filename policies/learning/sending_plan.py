@@ -268,7 +268,8 @@ def _set_bits(
 ) -> None:
     """Set what a device sends and executes at all powers, and what P2 loses by a watt of interference on it.
 
-    Who sends all that it wants pays for it in power; who does not, by bits: -dD/dI times k.
+    Who sends all that it wants pays for it in power; who does not, by bits that it could send without: for each watt
+    the same part of them.
     """
     j = wishes.station[r, i]
     sent, wanted = 0.0, plan.wanted_bits[r, i]
@@ -280,8 +281,10 @@ def _set_bits(
         efficiency = carried(links.limit, log2(1.0 + received_w / noise_w))
         sent = min(links.slot_s * hertz * efficiency, wanted)
         if sent < wanted * _ALL:
-            steep = links.slot_s * hertz / LN_2 * received_w / (noise_w * (noise_w + received_w))
-            plan.heard_cost[r, i] = wishes.net[r, i] * steep
+            quiet_w = noise_w - heard_w[j]
+            efficiency = carried(links.limit, log2(1.0 + received_w / quiet_w))
+            more = min(links.slot_s * hertz * efficiency, wanted) - sent
+            plan.heard_cost[r, i] = wishes.net[r, i] * more / max(heard_w[j], quiet_w)
         else:
             plan.heard_cost[r, i] = wishes.watt_cost[r, i] * power_w / noise_w
     plan.sent_bits[r, i] = sent
