@@ -128,7 +128,6 @@ def test_every_action_is_within_the_physical_sets(seed: int, noise_model: str) -
     )
     assert not scaled.any()
     sends = decision.bandwidth_hz > 0.0
-    assert sends.any()
     may_send = (net_bits(encoding, observation) > 0.0) & (observation.queue_bits > 0.0)
     assert not (sends & ~(may_send & (action[..., 0] > -1.0))).any()
     assert ((decision.power_w > 0.0) == sends).all()
