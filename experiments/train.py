@@ -128,7 +128,7 @@ def train(
     with own_settings(learning=True):
         learned = learning_policy(scenario, policy)
         saved = _saved(scenario, folder / "checkpoint.pt") if resume else None
-        evaluator = Evaluator(scenario)
+        evaluator = Evaluator(scenario, learned.energy_weight)
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("checkpoint.pt", "best.pt"):
             check_output(folder / name)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from test_encoding import stream, two_devices
 
 from edgesim.policies.learning.encoding import StreamEncoding
+from edgesim.policies.learning.environment import StreamVectorEnvironment
 from edgesim.policies.stream.lyapunov import Lyapunov
 from edgesim.simulator.core.arrays import FloatArray
 from edgesim.simulator.network.cells import Cells
@@ -218,3 +219,24 @@ def test_zero_is_next_to_the_optimum_of_p2(noise_model: str) -> None:
 
 def gain(encoding: StreamEncoding, observation: Observation, decision: Any) -> FloatArray:
     return -encoding.problem.value(observation, decision)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "name", "unit"),
+    [("iiot_20dev", "energy_j", 1.0), ("green_shift_gb", "emission_mg", 1e-3)],
+)
+def test_energy_costs_what_its_weight_says(scenario: str, name: str, unit: float) -> None:
+    """Beside P2's value, w V times the slot's energy, or its emission where P2's penalty is that."""
+    keys: Any = {"scenario": scenario, "overrides": ["run.slots=9"], "flat": False}
+    plain, dear = (StreamVectorEnvironment(2, energy_weight=one, **keys) for one in (0.0, 2.5))
+    for env in (plain, dear):
+        env.reset(seed=1)
+    total = 0.0
+    for _ in range(8):
+        action = np.full(plain.action_space.shape, 0.2)
+        _, free, _, _, info = plain.step(action)
+        spent = info[name] * unit
+        total += spent.min()
+        expected = free - 2.5 * dear.problem.V * spent / dear.reward_unit
+        np.testing.assert_allclose(dear.step(action)[1], expected, rtol=1e-9)
+    assert total > 0.0

@@ -42,7 +42,6 @@ from ...simulator.core.recorder import (
     TaskTable,
 )
 from ...simulator.simulation import Simulation
-from ...simulator.stream.green_problem import GreenProblem
 from ...simulator.stream.problem import DriftPlusPenalty
 from ...simulator.tasks.decision import TaskDecision
 from ...simulator.tasks.problem import WorstCaseEmission
@@ -425,9 +424,6 @@ class StreamVectorEnvironment(VectorEnvironment):
         self._limit_weight = limit_weight
         assert isinstance(self.problem, DriftPlusPenalty)  # by the problem's name
         self._energy_cost = energy_weight * self.problem.V
-        carbon = isinstance(self.problem, GreenProblem) and self.problem.penalty == "carbon"
-        self._spent = ("emission_mg",) if carbon else ("local_energy_j", "offload_energy_j")
-        self._spent_unit = 1e-3 if carbon else 1.0
         network = self.problem.network
         local_bits = network.device_cpu_hz.mean() * network.slot_s / network.cycles_per_bit
         self.reward_unit = 10.0 * network.devices * float(local_bits) ** 2
@@ -436,8 +432,8 @@ class StreamVectorEnvironment(VectorEnvironment):
         """(R,) A(22), from the (R,) objective in bit^2, and the penalty below A(23)."""
         cost: FloatArray = columns["objective"]
         if self._energy_cost > 0.0:
-            spent = sum(columns[name].sum(axis=1) for name in self._spent) * self._spent_unit
-            cost = cost + self._energy_cost * spent
+            assert isinstance(self.problem, DriftPlusPenalty)  # by the problem's name
+            cost = cost + self._energy_cost * self.problem.spent(columns)
         reward: FloatArray = -cost / self.reward_unit
         if self.action == "paper":
             reward = reward - self._limit_weight * ~self.feasible(columns)
