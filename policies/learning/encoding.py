@@ -107,7 +107,7 @@ class StreamEncoding(Encoding):
     2. local CPU speed: at a = 0 that of P2's optimum, at which a bit costs what it is worth or, of who sends
        all others, what one more to send would cost; from there in proportion to none at -1 and to the
        device's limit at 1; no more than empties the queue
-    3. priority: in the order, and as a weight in the band, a device is worth e^a fold
+    3. priority: in the order, and as a weight in the band, a device is worth e^a fold, and e^a_0 fold by its first action
 
     A band is divided by weight, the worth to the power of 8 (a softmax over the senders), except that no device
     is given more than it needs while others lack: where weights lie far apart the first in rank sends all that it
@@ -212,7 +212,7 @@ class StreamEncoding(Encoding):
             local_cost=local_cost,
             power_max_w=observation.power_max_w * 10.0 ** (3.0 * np.minimum(power, 0.0)),
             eagerness=offload,
-            priority=priority,
+            priority=offload + priority,
             local=local,
             reserve=np.maximum(2.0 * power - 1.0, 0.0),
         )

@@ -91,7 +91,7 @@ def _stream_action(
         plans = plan.bandwidth_hz > 0.0
         action[..., 0] = np.where(plans & ~sends, -1.0, action[..., 0])
         action[..., 0] = np.where(sends & ~plans, 1.0, action[..., 0])
-        priority = rank - np.where(sends, plan.worth, 0.0)
+        priority = rank - np.where(sends, plan.worth, 0.0) - action[..., 0]
         most = cells.at_station(cells.largest(np.where(sends, priority, -np.inf)))
         action[..., 3] = np.where(sends, np.clip(priority - most + 1.0, -1.0, 1.0), 0.0)
         power = _power_action(encoding, plan, decision, observation)
