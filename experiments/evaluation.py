@@ -17,6 +17,7 @@ from ..simulator.assembly.build import blueprint
 from ..simulator.core.arrays import BoolArray, FloatArray
 from ..simulator.core.randomness import Streams
 from ..simulator.core.recorder import NullRecorder
+from ..simulator.stream.problem import DriftPlusPenalty
 from ..traces.confidence_intervals import mean
 
 SHAPES = {"drift-plus-penalty": (8, 400), "worst-case-emission": (40, 5)}
@@ -79,9 +80,11 @@ class Evaluator:
 
     Args:
         scenario: what is trained for; its seeds are the ones held out.
+        energy_weight: what energy costs in the score of the stream problem beside P2's value, as in the reward.
     """
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, energy_weight: float = 0.0) -> None:
+        self._energy_weight = energy_weight
         self._stream = scenario.run.problem == "drift-plus-penalty"
         replications, slots = SHAPES[scenario.run.problem]
         self._scenario = scenario.with_run(replications=replications, slots=slots)
@@ -122,7 +125,10 @@ class Evaluator:
         }
         if zero != best:
             figures["gap_closed"] = (zero - cost) / (zero - best)
-        return Evaluation(figures, cost)
+        problem = self.problem
+        assert isinstance(problem, DriftPlusPenalty)  # by the problem's name
+        spent = self._energy_weight * problem.V * float(problem.spent(columns).mean())
+        return Evaluation(figures, cost + spent)
 
     def _task_figures(self, columns: _Columns) -> Evaluation:
         best, local = self._references["exact"], self._references["local"]
@@ -185,7 +191,7 @@ def beyond_best(evaluation: Evaluation) -> float:
     if "system_cost" not in figures:
         return evaluation.score
     best, zero = figures["lyapunov_system_cost"], figures["local_system_cost"]
-    return (figures["system_cost"] - best) / abs(zero - best) if zero != best else 0.0
+    return (evaluation.score - best) / abs(zero - best) if zero != best else 0.0
 
 
 def _energy_per_bit(columns: _Columns) -> FloatArray:
@@ -240,6 +246,7 @@ _STREAM = (
     "offload_energy_j",
     "local_bits",
     "offloaded_bits",
+    "emission_mg",
     "scaled",
 )
 _TASK = ("worst_emission_mg", "feasible", "energy_j", "server_energy_j")

@@ -130,7 +130,7 @@ def train(
         learned = learning_policy(scenario, policy)
         saved = _saved(scenario, folder / "checkpoint.pt") if resume else None
         variants = variants_of(scenario, learned)
-        evaluator = VariedEvaluator(variants)
+        evaluator = VariedEvaluator(variants, learned.energy_weight)
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("checkpoint.pt", "best.pt"):
             check_output(folder / name)
@@ -209,6 +209,7 @@ def make_environment(
     slots: int,
     limit_weight: float = 1.0,
     action: ActionKind = "guided",
+    energy_weight: float = 0.0,
 ) -> VectorEnvironment:
     """A scenario's replications as environments.
 
@@ -219,6 +220,7 @@ def make_environment(
         limit_weight: in the task problem, l2 to l5 of the reward C(22); in the stream problem the
             penalty of printed actions that break a limit.
         action: what is observed and what actions mean.
+        energy_weight: in the stream problem, what energy costs beside P2's value, in units of V.
 
     Returns:
         With (R, N, F) observations and (R, N, A) actions.
@@ -226,7 +228,12 @@ def make_environment(
     scenario = scenario.with_run(slots=slots)
     if scenario.run.problem == "drift-plus-penalty":
         return StreamVectorEnvironment(
-            replications, scenario, limit_weight=limit_weight, action=action, flat=False
+            replications,
+            scenario,
+            limit_weight=limit_weight,
+            energy_weight=energy_weight,
+            action=action,
+            flat=False,
         )
     weights = dict.fromkeys(LIMIT_WEIGHTS, limit_weight)
     return TaskVectorEnvironment(replications, scenario, action=action, flat=False, **weights)

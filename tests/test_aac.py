@@ -403,9 +403,10 @@ def test_environments_are_those_of_the_policy(config: Aac) -> None:
         made.append(asked)
         return Drifting(*asked)
 
-    config.replicas, config.limit_weight, config.action = 3, 2.5, "paper"
+    config.replicas, config.limit_weight = 3, 2.5
+    config.action, config.energy_weight = "paper", 0.5
     LearningAgent(config, make, 0)
-    assert made == [(3, EPISODE, 2.5, "paper")]
+    assert made == [(3, EPISODE, 2.5, "paper", 0.5)]
 
 
 @pytest.fixture

@@ -164,8 +164,8 @@ def test_environments_are_those_of_the_policy() -> None:
         made.append(asked)
         return Diary(*asked)
 
-    DdpgLearner(Ddpg(**SHORT, limit_weight=3.0, action="paper"), make, 1)
-    assert made == [(REPLICAS, SLOTS, 3.0, "paper")]
+    DdpgLearner(Ddpg(**SHORT, limit_weight=3.0, action="paper", energy_weight=0.5), make, 1)
+    assert made == [(REPLICAS, SLOTS, 3.0, "paper", 0.5)]
 
 
 def test_a_weight_that_is_no_number_ends_the_training() -> None:

@@ -137,15 +137,21 @@ def decisions(name: str, slots: int = 6, **keywords: Any) -> Any:
     ],
 )
 def test_the_way_back_from_decisions_that_actions_stand_for(name: str, keywords: Any) -> None:
-    """Of any action's decision the action found stands for the same decision."""
-    slots = {STREAM: 40, TASKS: 4}[name]
+    """Of any action's decision the action found stands for the same decision; in the stream for one near it,
+    where who sends is decided anew."""
+    slots, sum_of = {STREAM: 40, TASKS: 4}[name], dict[str, float]()
     for env, action in decisions(name, slots, **keywords):
         decision = env.encoding.decision(action, env.observation)
         back = action_of(env.encoding, decision, env.observation)
         apart = difference(env.encoding, back, decision, env.observation)
-        assert max(apart.values()) < 0.03
+        assert max(apart.values()) < (0.7 if name == STREAM else 0.03)
+        for field, share in apart.items():
+            sum_of[field] = sum_of.get(field, 0.0) + share / slots
         there = env.observation.cells if name == STREAM else env.observation
         assert not back[~there.present].any()
+    if name == STREAM:
+        assert sum_of["bandwidth_hz"] < 0.1 and sum_of["power_w"] < 0.15
+        assert sum_of["local_cpu_hz"] < 0.02 and sum_of["edge_cpu_hz"] < 0.06
 
 
 def test_the_difference_is_a_share_of_what_is_given() -> None:
@@ -170,7 +176,7 @@ def test_the_difference_is_a_share_of_what_is_given() -> None:
 
 
 def test_an_optimisers_decisions_are_nearly_actions(folder: Path) -> None:
-    """C(10)'s optimum is; P2's but for a hundredth of the band."""
+    """C(10)'s optimum is; P2's but for a sixth of the band, and powers to match."""
     exact = written(recorded(folder, "carbon_6ue", "exact", *CARBON), "exact-v0")
     apart = exact.storage.metadata["edgesim"]["action_difference"]
     assert apart["offload"] == 0.0 and max(apart.values()) < 1e-3
@@ -180,7 +186,8 @@ def test_an_optimisers_decisions_are_nearly_actions(folder: Path) -> None:
         assert emitted == pytest.approx(float(trace.slots["worst_emission_mg"].mean()), rel=1e-3)
     lyapunov = written(recorded(folder, "iiot_20dev", "lyapunov", "run.slots=40"), "lyapunov-v0")
     apart = lyapunov.storage.metadata["edgesim"]["action_difference"]
-    assert 0.0 < max(apart.values()) < 0.03
+    assert 0.0 < apart["bandwidth_hz"] < 0.17 and apart["local_cpu_hz"] < 0.03
+    assert max(apart.values()) < 0.45
 
 
 def test_an_agent_learns_offline(folder: Path) -> None:

@@ -355,18 +355,18 @@ def test_load_aware_devices_know_it() -> None:
     assert chosen("cqi-table-1") == 1  # 15 steps of its 7.4 against 1.9 bit/s/Hz twice as wide
 
 
-def test_learners_see_and_guess_with_it() -> None:
-    """The guided action asks for the hertz that the capped efficiency takes."""
+def test_learners_see_and_plan_with_it() -> None:
+    """What a guided action sends is within the cap, and in the slots' bands more than it would take."""
     state = state_of("sbs+sbs", "total", 3004)
     shannon = StreamEncoding(state.problem)
-    power_w = state.observation.power_max_w
-    free = shannon.needed_hz(state.observation, power_w)
     state = capped(state, 1.0)
     encoding = StreamEncoding(state.problem)
-    needed = encoding.needed_hz(state.observation, power_w)
-    np.testing.assert_allclose(
-        needed, np.maximum(free, state.observation.queue_bits / state.network.slot_s)
-    )
+    action = np.zeros((*state.observation.queue_bits.shape, 4))
+    plans = [one.plan(action, state.observation) for one in (shannon, encoding)]
+    free, held = (one.sent_bits[one.sent_bits > 0.0] for one in plans)
+    most = plans[1].bandwidth_hz * state.network.slot_s
+    assert (plans[1].sent_bits <= most * (1.0 + 1e-9)).all() and held.size
+    assert held.sum() < free.sum()
     assert efficiency_alone(encoding.network, state.observation).max() == 1.0
     assert efficiency_alone(shannon.network, state.observation).max() > 1.0
 

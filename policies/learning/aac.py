@@ -78,7 +78,11 @@ class LearningAgent:
         self._config = config
         self._device = torch.device(device)
         self._env = env = make(
-            config.replicas, config.episode_slots, config.limit_weight, config.action
+            config.replicas,
+            config.episode_slots,
+            config.limit_weight,
+            config.action,
+            config.energy_weight,
         )
         self.episode_seed = seed
         self.noise = torch.Generator().manual_seed(torch_seed(seed))
@@ -321,15 +325,15 @@ class Aac(TrainablePolicy):
 
     head: Head = "grouped"
     workers: Count = 2
-    replicas: Count = 64
+    replicas: Count = 16
     steps: Count = 600_000
     t_max: Count = 8
     actor_rate: Positive = 1e-3
-    critic_rate: Positive = 1e-3
-    discount: Share = 0.5
+    critic_rate: Positive = 2e-3
+    discount: Share = 0.95
     entropy: Annotated[float, Field(ge=0)] = 0.0
-    deviation: Positive = 0.6
-    norm: Positive = 0.5
+    deviation: Positive = 0.4
+    norm: Positive = 5.0
     final_rate: Share = 0.05
     logit_penalty: Annotated[float, Field(ge=0)] = 0.01
 

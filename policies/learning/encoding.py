@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...simulator.core.arrays import BoolArray, FloatArray
-from ...simulator.core.compiled import compiled
 from ...simulator.network.network import Network
 from ...simulator.network.spectral_efficiency import carried_each
 from ...simulator.stream.channel import interference_w
@@ -26,6 +25,7 @@ from ...simulator.tasks.powers import least_powers_w
 from ...simulator.tasks.problem import WorstCaseEmission
 from ..among_present import Rows, among_present, those_present
 from .admission import Division, divide_deadlines
+from .sending_plan import Links, Plan, Wishes, plan_sending
 
 FEATURE_MAX = 5.0
 """Features lie in [-FEATURE_MAX, FEATURE_MAX]."""
@@ -98,20 +98,24 @@ class StreamEncoding(Encoding):
     The last two tell a device which others should send: a band is best given to few, and cells that
     disturb each other are best served in turn.
 
-    Actions, in order. Zero is P2's optimum without interference between cells:
+    Actions, in order. Zero is P2's optimum or near it (`sending_plan`), with neither power nor CPU speed beyond
+    what executes and sends the same bits:
 
-    0. offloading: a device with a > -1/2 sends if k_i > 0, with weight (k_i e_i e^a)^8 in its
-       station's band; e_i is its spectral efficiency at full power
-    1. power: the device's largest at a >= 0, 10^(3 a) of it below: three decades
-    2. local CPU speed: at a = 0 that of P2's optimum, sqrt(v_i / (3 V varsigma c)); from there in
-       proportion to none at -1 and to the device's limit at 1; no more than empties the queue
-    3. edge CPU share: weight sqrt(D_i) e^(2 a) among the devices of the station that send, with D_i
-       the bits that the band lets through
+    0. offloading: who sends is decided in order of what devices are worth to P2 for what they take of band and
+       CPU, each beside those before it. What its bits are worth counts (1 + a) / (1 - a) fold: a device sends
+       nothing at -1, and at 1 if they are worth more than those that its own CPU executes less
+    1. power: the most that it may use is the device's largest at a >= 0, 10^(3 a) of it below: three decades.
+       Up to a = 1/2 it uses the least that sends, in the whole slot, all that it has but for what its CPU
+       executes; beyond 1/2 a reserve, which grows to the largest at 1
+    2. local CPU speed: at a = 0 that of P2's optimum, at which a bit costs what it is worth or, of who sends
+       all others, what one more to send would cost; from there in proportion to none at -1 and to the
+       device's limit at 1; no more than empties the queue
+    3. priority: in the order, and as a weight in the band, a device is worth e^a fold, and e^a_0 fold by its first action
 
-    A band is divided by weight (a softmax over the senders), except that no device is given more than
-    empties its queue while others lack. So weights are priorities: where they lie far apart the first
-    in rank sends all that it has before the second is served, which is the shape of P2's optimum. A
-    station serves all that it can, P2's optimum in Psi_j at no cost.
+    A band is divided by weight, the worth to the power of 8 (a softmax over the senders), except that no device
+    is given more than it needs while others lack: where weights lie far apart the first in rank sends all that it
+    has before the second is served, which is the shape of P2's optimum. A station's CPU is shared as sqrt(D_i)
+    among those that send D_i bits, and it serves all that it can: P2's optimum, at no cost.
 
     Args:
         problem: P2 and its network.
@@ -123,10 +127,12 @@ class StreamEncoding(Encoding):
 
     feature_count = 19
     action_count = 4
+    version = 2
 
     def __init__(self, problem: DriftPlusPenalty) -> None:
         self.problem = problem
         self.network = network = problem.network
+        self._links = Links.of(network)
         bits_per_hz = network.slot_s / network.cycles_per_bit
         self._unit_bits = float(network.device_cpu_hz.mean()) * bits_per_hz
         self._station_bits = network.station_cpu_hz * bits_per_hz
@@ -176,35 +182,44 @@ class StreamEncoding(Encoding):
     def decision(self, action: NDArray[np.floating], observation: Observation) -> Decision:
         """Resources from an (R, N, 4) action, see the class."""
         network, cells = self.network, observation.cells
-        queue = observation.queue_bits
-        offload, power, local, edge = numbers_of(action, (*queue.shape, self.action_count))
-        value, net = self.worth(observation)
-        worth = np.maximum(net, 0.0) * efficiency_alone(self.network, observation)
-        sends = (offload > -0.5) & (queue > 0.0) & (worth > 0.0)
-        power_w = np.where(
-            sends, observation.power_max_w * 10.0 ** (3.0 * np.minimum(power, 0.0)), 0.0
-        )
-        needed_hz = self.needed_hz(observation, power_w)
-        rank = _ln(worth) + offload
-        first = cells.largest(np.where(sends, rank, -np.inf))
-        below = np.where(sends, rank - cells.at_station(first), 0.0)
-        bandwidth_hz = priority_shares(
-            np.where(sends, np.exp(np.maximum(8.0 * below, -50.0)), 0.0),
-            needed_hz,
-            cells.station,
-            network.station_bandwidth_hz,
-        )
-        through = queue * np.minimum(bandwidth_hz / np.where(sends, needed_hz, 1.0), 1.0)
-        edge_weight = np.where(sends, np.sqrt(through) * np.exp(2.0 * edge), 0.0)
-        edge_total = cells.at_station(cells.total(edge_weight))
-        edge_share = edge_weight / np.where(edge_total > 0.0, edge_total, 1.0)
+        plan = self.plan(action, observation)
+        root = np.sqrt(plan.sent_bits)
+        roots = cells.at_station(cells.total(root))
+        edge_share = root / np.where(roots > 0.0, roots, 1.0)
         return Decision(
-            bandwidth_hz=bandwidth_hz,
-            power_w=power_w,
-            local_cpu_hz=self._local_hz(observation, value, local),
+            bandwidth_hz=plan.bandwidth_hz,
+            power_w=plan.power_w,
+            local_cpu_hz=plan.local_bits * (network.cycles_per_bit / network.slot_s),
             edge_cpu_hz=edge_share * network.station_cpu_hz[cells.station],
             served_bits=np.minimum(self._station_bits, observation.station_queue_bits),
         )
+
+    def plan(self, action: NDArray[np.floating], observation: Observation) -> Plan:
+        """Who sends and executes what, as an (R, N, 4) action steers it."""
+        network, problem = self.network, self.problem
+        queue = observation.queue_bits
+        offload, power, local, priority = numbers_of(action, (*queue.shape, self.action_count))
+        value, net = self.worth(observation)
+        device_cost, station_cost = problem.joule_costs(observation)
+        cycles = network.cycles_per_bit
+        local_cost = 3.0 * network.varsigma * cycles**3 / network.slot_s**2 * device_cost
+        edge_cost = network.epsilon_w * cycles / network.station_cpu_hz * station_cost
+        wishes = Wishes(
+            station=observation.station,
+            gain=observation.channel_gain,
+            queue_bits=queue,
+            value=value,
+            net=net,
+            watt_cost=network.slot_s * device_cost,
+            edge_cost=edge_cost,
+            local_cost=local_cost,
+            power_max_w=observation.power_max_w * 10.0 ** (3.0 * np.minimum(power, 0.0)),
+            eagerness=offload,
+            priority=offload + priority,
+            local=local,
+            reserve=np.maximum(2.0 * power - 1.0, 0.0),
+        )
+        return plan_sending(self._links, wishes)
 
     def worth(self, observation: Observation) -> tuple[FloatArray, FloatArray]:
         """(R, N) v_i and k_i, bits."""
@@ -225,32 +240,6 @@ class StreamEncoding(Encoding):
         others = np.where(self._disturbs, best[:, None, :], np.log(least)).max(axis=2)
         in_station = np.where(alone > 0.0, gain - cells.at_station(best), -FEATURE_MAX)
         return np.stack((in_station, cells.at_station(best - others)), axis=2)
-
-    def _local_hz(
-        self, observation: Observation, value: FloatArray, action: FloatArray
-    ) -> FloatArray:
-        """(R, N) CPU speeds around that of P2's optimum."""
-        network = self.network
-        most = network.device_cpu_hz
-        best = np.minimum(self.problem.best_local_hz_at(observation, value), most)
-        chosen = np.where(action < 0.0, best * (1.0 + action), best + (most - best) * action)
-        to_empty = observation.queue_bits * (network.cycles_per_bit / network.slot_s)
-        return np.minimum(chosen, to_empty)
-
-    def needed_hz(self, observation: Observation, power_w: FloatArray) -> FloatArray:
-        """(R, N) the bandwidth that empties the queue, at the noise of the whole band.
-
-        Under the noise model "density" less would do.
-        """
-        network, cells = self.network, observation.cells
-        gain = observation.channel_gain
-        heard_w = interference_w(power_w, gain, cells.station)
-        disturbance = cells.at_station(heard_w + network.noise_w)
-        efficiency = np.log2(1.0 + power_w * cells.own(gain) / disturbance)
-        efficiency = carried_each(network.efficiency, efficiency)
-        return observation.queue_bits / (
-            network.slot_s * np.where(efficiency > 0.0, efficiency, 1e-12)
-        )
 
 
 class TaskEncoding(Encoding):
@@ -489,55 +478,3 @@ def _decades(ratio: FloatArray) -> FloatArray:
 def cut(columns: FloatArray) -> Features:
     """(R, N, F) features, cut to [-FEATURE_MAX, FEATURE_MAX]."""
     return np.clip(columns, -FEATURE_MAX, FEATURE_MAX).astype(np.float32)
-
-
-@compiled
-def priority_shares(
-    weight: FloatArray, needed: FloatArray, station: NDArray[np.integer], capacity: FloatArray
-) -> FloatArray:
-    """Divide each station's capacity by weight, no device getting more than needed while others lack.
-
-    Devices whose share by weight is more than they need are given just that; the remainder is divided
-    again among the others. Where all have what they need the rest goes to them in proportion.
-
-    Args:
-        weight: (R, N) not negative; with zero a device is given nothing.
-        needed: (R, N) positive, in the unit of the capacity.
-        station: (R, N) of each device.
-        capacity: (B,).
-
-    Returns:
-        (R, N); sums to the capacity of each station that has a device of positive weight.
-    """
-    replications, devices = weight.shape
-    stations = len(capacity)
-    share = np.zeros((replications, devices))
-    for r in range(replications):
-        served = weight[r] <= 0.0
-        again = True
-        while again:
-            again = False
-            # Summed anew: a difference of weights that lie decades apart would be all rounding.
-            left, total = capacity.copy(), np.zeros(stations)
-            for i in range(devices):
-                if served[i]:
-                    left[station[r, i]] -= share[r, i]
-                else:
-                    total[station[r, i]] += weight[r, i]
-            level = np.maximum(left, 0.0) / np.where(total > 0.0, total, 1.0)
-            for i in range(devices):
-                j = station[r, i]
-                if not served[i] and weight[r, i] * level[j] >= needed[r, i]:
-                    share[r, i] = needed[r, i]
-                    served[i] = again = True
-        given = np.zeros(stations)
-        for i in range(devices):
-            j = station[r, i]
-            if not served[i]:
-                share[r, i] = weight[r, i] * level[j]
-            given[j] += share[r, i]
-        for i in range(devices):
-            j = station[r, i]
-            if given[j] > 0.0:
-                share[r, i] *= capacity[j] / given[j]
-    return share

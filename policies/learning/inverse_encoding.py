@@ -9,23 +9,28 @@ from typing import Any
 import numpy as np
 
 from ...simulator.core.arrays import FloatArray
+from ...simulator.network.spectral_efficiency import to_carry_each
+from ...simulator.stream.channel import interference_w
 from ...simulator.stream.decision import Decision
 from ...simulator.stream.observation import Observation
 from ...simulator.tasks.channel import rates_bps
 from ...simulator.tasks.decision import TaskDecision
 from ...simulator.tasks.observation import TaskObservation
-from .encoding import Encoding, StreamEncoding, TaskEncoding, efficiency_alone, task_time_s
+from .encoding import Encoding, StreamEncoding, TaskEncoding, task_time_s
+from .sending_plan import SHARPNESS, Plan
 
 _TINY = 1e-200
+_NOTICED = 1e-6
+_ROUNDS = 8
 
 
 def action_of(encoding: Encoding, decision: Any, observation: Any) -> FloatArray:
     """(R, N, A) in [-1, 1], whose decision is the one given, or near it.
 
-    Stream problem. Exact are who sends, bands, powers over three decades, CPU speeds up to what
-    empties the queue, and shares of a station's CPU, as far as these capacities are used up. Not
-    expressible are to send at a loss (k_i <= 0), to leave a band or a station's CPU unused, weights
-    that lie too far apart, and stations that serve less than they can.
+    Stream problem. Exact, or nearly so, are who sends, bands, powers over three decades, and CPU speeds up to what
+    empties the queue, as far as bands are used up. Not expressible are to send at a loss to the device, to leave a
+    band unused, weights that lie too far apart, other shares of a station's CPU than sqrt(D_i), and stations that
+    serve less than they can.
 
     Task problem. Exact is who offloads, if all of them can be in time. Powers are the least that give
     the rates whatever a decision says, and the server's times those that they allow.
@@ -73,43 +78,73 @@ _FIELDS: dict[type, tuple[str, ...]] = {
 def _stream_action(
     encoding: StreamEncoding, decision: Decision, observation: Observation
 ) -> FloatArray:
-    """`StreamEncoding.decision`, line by line from its end."""
+    """`StreamEncoding.decision`: who sends, then bands, then powers and speeds, each beside those before it."""
+    cells = observation.cells
+    given_hz = decision.bandwidth_hz * (decision.power_w > 0.0) * (decision.edge_cpu_hz > 0.0)
+    sends = (given_hz > 0.0) & (observation.queue_bits > 0.0) & cells.present
+    action = np.zeros((*sends.shape, encoding.action_count))
+    # Only differences within a station count.
+    rank = np.log(np.maximum(given_hz, _TINY)) / SHARPNESS
+    for _ in range(_ROUNDS):
+        plan = encoding.plan(action, observation)
+        # No more than it takes to have the same devices send.
+        plans = plan.bandwidth_hz > 0.0
+        action[..., 0] = np.where(plans & ~sends, -1.0, action[..., 0])
+        action[..., 0] = np.where(sends & ~plans, 1.0, action[..., 0])
+        priority = rank - np.where(sends, plan.worth, 0.0) - action[..., 0]
+        most = cells.at_station(cells.largest(np.where(sends, priority, -np.inf)))
+        action[..., 3] = np.where(sends, np.clip(priority - most + 1.0, -1.0, 1.0), 0.0)
+        power = _power_action(encoding, plan, decision, observation)
+        action[..., 1] = np.where(sends, power, 0.0)
+        action[..., 2] = _steering(encoding, action, plan, decision, observation)
+        action[~cells.present] = 0.0
+    return action
+
+
+def _steering(
+    encoding: StreamEncoding,
+    action: FloatArray,
+    plan: Plan,
+    decision: Decision,
+    observation: Observation,
+) -> FloatArray:
+    """(R, N) the action of local CPUs, from a plan in which they are steered by the action so far."""
+    network = encoding.network
+    most = np.minimum(network.device_service_bits, observation.queue_bits)
+    bits = decision.local_cpu_hz * (network.slot_s / network.cycles_per_bit)
+    before, planned = action[..., 2], plan.local_bits
+    down, up = 1.0 + np.minimum(before, 0.0), 1.0 - np.maximum(before, 0.0)
+    best = np.where(
+        before < 0.0,
+        planned / np.maximum(down, _TINY),
+        (planned - most * before) / np.maximum(up, _TINY),
+    )
+    fewer = bits / np.maximum(best, _TINY) - 1.0
+    more = np.divide(bits - best, most - best, out=np.zeros_like(best), where=most > best)
+    return np.clip(np.where(bits < best, fewer, more), -1.0, 1.0)
+
+
+def _power_action(
+    encoding: StreamEncoding, plan: Plan, decision: Decision, observation: Observation
+) -> FloatArray:
+    """(R, N) the action of powers: below the least that sends what is wanted a limit, beyond it a reserve."""
     network, cells = encoding.network, observation.cells
-    value, net = encoding.worth(observation)
-    worth = np.maximum(net, 0.0) * efficiency_alone(network, observation)
-    given = decision.bandwidth_hz * (decision.power_w > 0.0) * (decision.edge_cpu_hz > 0.0)
-    sends = (given > 0.0) & (observation.queue_bits > 0.0) & (worth > 0.0) & cells.present
-
-    # Only differences within a station count. There is more room below the largest than above it.
-    def ranked(logarithm: FloatArray) -> FloatArray:
-        return (
-            logarithm - cells.at_station(cells.largest(np.where(sends, logarithm, -np.inf))) + 1.0
-        )
-
-    action = np.zeros((*worth.shape, encoding.action_count))
-    rank = np.log(np.maximum(given, _TINY)) / 8.0 - np.log(np.maximum(worth, _TINY))
-    action[..., 0] = np.where(sends, np.clip(ranked(rank), -0.499, 1.0), -1.0)
-    share = decision.power_w / np.maximum(observation.power_max_w, _TINY)
-    action[..., 1] = np.where(sends, np.log10(np.maximum(share, 1e-3)) / 3.0, 0.0)
-    most = network.device_cpu_hz
-    best = np.minimum(encoding.problem.best_local_hz_at(observation, value), most)
-    hz = np.minimum(decision.local_cpu_hz, most)
-    action[..., 2] = np.where(
-        hz < best,
-        hz / np.maximum(best, _TINY) - 1.0,
-        np.where(most > best, (hz - best) / np.maximum(most - best, _TINY), 0.0),
+    gain, hertz = observation.channel_gain, np.maximum(decision.bandwidth_hz, _TINY)
+    heard_w = interference_w(decision.power_w, gain, cells.station) + network.fixed_noise_w
+    noise_w = cells.at_station(heard_w) + network.noise_w_per_hz[cells.station] * hertz
+    needed = to_carry_each(network.efficiency, plan.wanted_bits / (network.slot_s * hertz))
+    least_w = (
+        noise_w
+        * np.expm1(np.log(2.0) * np.minimum(needed, 1e3))
+        / np.maximum(cells.own(gain), _TINY)
     )
-    bands = encoding.decision(np.clip(action, -1.0, 1.0), observation)
-    needed_hz = encoding.needed_hz(observation, bands.power_w)
-    through = observation.queue_bits * np.minimum(
-        bands.bandwidth_hz / np.maximum(needed_hz, _TINY), 1.0
+    given, least, most = (
+        np.log10(np.maximum(one, _TINY))
+        for one in (decision.power_w, least_w, observation.power_max_w)
     )
-    edge = (
-        np.log(np.maximum(decision.edge_cpu_hz, _TINY)) - np.log(np.maximum(through, _TINY)) / 2.0
-    )
-    action[..., 3] = np.where(sends, ranked(edge / 2.0), 0.0)
-    action[~cells.present] = 0.0
-    return np.clip(action, -1.0, 1.0)
+    reserve = np.divide(given - least, most - least, out=np.zeros_like(most), where=most > least)
+    raised = np.where(reserve > _NOTICED, 0.5 + 0.5 * reserve, 0.0)
+    return np.clip(np.where(given < least - _NOTICED, (given - most) / 3.0, raised), -1.0, 1.0)
 
 
 def _task_action(

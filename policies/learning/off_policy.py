@@ -122,7 +122,13 @@ class OffPolicyLearner(ABC, Generic[Config]):
         self.device = torch.device(device)
         self.steps = 0
         self._seed = seed
-        self._env = make(config.replicas, config.episode_slots, config.limit_weight, config.action)
+        self._env = make(
+            config.replicas,
+            config.episode_slots,
+            config.limit_weight,
+            config.action,
+            config.energy_weight,
+        )
         devices, features = self._env.single_observation_space.shape
         actions = self._env.single_action_space.shape[1]
         # 1, 2: Initialise the networks and their targets.

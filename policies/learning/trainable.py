@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from ...scenarios.units import Count, Positive
 from ...simulator.core.randomness import Generators
@@ -24,8 +25,8 @@ NetworkKind = Literal["flat", "shared"]
 Head = Literal["grouped", "paper"]
 
 MakeEnvironment = Callable[..., Any]
-"""From R replications, an episode's slots, the weight of violated limits (1 by default) and the kind of
-action ("guided" by default), to a `VectorEnvironment` of (R, N, F) features. It can be sent to other processes."""
+"""From R replications, an episode's slots, the weight of violated limits (1 by default), the kind of
+action ("guided" by default) and the weight of energy (0 by default), to a `VectorEnvironment` of (R, N, F) features. It can be sent to other processes."""
 
 
 class TrainingError(Exception):
@@ -99,6 +100,8 @@ class TrainablePolicy(ABC):
         variants: lists of values for keys of the scenario, as `variants.energy.theta_0 = [1e-28, 1e-27]`; every
             combination is a world, the training's replicas are divided among them (domain
             randomisation), and each is evaluated. They have the scenario's numbers of devices and stations.
+        energy_weight: in the stream problem, what a joule costs in the reward beside P2's value, in units of V (a
+            gram, where P2's penalty is emission). Over many slots P2's value alone has no energy in it.
         name: in the registry, which checkpoints carry.
         flat_hidden: `hidden` of a flat network, by default.
         actor_class: the network that acts.
@@ -115,6 +118,7 @@ class TrainablePolicy(ABC):
     episode_slots: Count = 200
     limit_weight: Positive = 1.0
     variants: Mapping[str, Any] | None = None
+    energy_weight: Annotated[float, Field(ge=0)] = 0.0
 
     name: ClassVar[str]
     flat_hidden: ClassVar[Sequence[int]] = (128, 128, 128)

@@ -1,8 +1,8 @@
 """P2 with emission in the place of energy, and with bits that are pressing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -78,6 +78,13 @@ class GreenProblem(DriftPlusPenalty):
         if self.budget_g is None:
             return np.full(budget_debt_g.shape, self.V)
         return self.V * (1.0 + budget_debt_g / self.budget_g)
+
+    def spent(self, columns: Mapping[str, Any]) -> FloatArray:
+        """What the penalty is of, summed over devices, from (…, N) trace variables: energy, J, or emission, g."""
+        if self.penalty == "energy":
+            return super().spent(columns)
+        emission_mg: FloatArray = columns["emission_mg"]
+        return emission_mg.sum(axis=-1) * 1e-3
 
     def joule_costs(self, observation: Observation) -> tuple[FloatArray, FloatArray]:
         """(R, N) and (R, B) what P2 counts for a joule of a device and of a station, bit^2/J."""

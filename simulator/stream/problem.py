@@ -1,7 +1,8 @@
 """What is minimised in each slot: the drift-plus-penalty P2 of A(20)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -73,6 +74,17 @@ class DriftPlusPenalty:
             observation.queue_bits,
             observation.perturbation_bits,
         )
+
+    def spent(self, columns: Mapping[str, Any]) -> FloatArray:
+        """What the penalty is of, summed over devices, from (…, N) trace variables: energy, J."""
+        spent: FloatArray = columns["local_energy_j"] + columns["offload_energy_j"]
+        return spent.sum(axis=-1)
+
+    def joule_costs(self, observation: Observation) -> tuple[FloatArray, FloatArray]:
+        """(R, N) and (R, B) what P2 counts for a joule of a device and of a station, bit^2/J."""
+        shapes = observation.queue_bits.shape, observation.station_queue_bits.shape
+        device, station = (np.full(shape, self.V) for shape in shapes)
+        return device, station
 
     @property
     def local_cost(self) -> float:
