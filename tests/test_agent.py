@@ -150,7 +150,9 @@ def test_spaces_that_differ_are_told(tmp_path: Path) -> None:
     assert "(95,) or (5, 19) in [-5.0, 5.0]" in str(raised.value)
     scaled = RescaleObservation(tasks_env(), np.float32(-1.0), np.float32(1.0))
     model("A2C", scaled).save(tmp_path / "scaled.zip")
-    with pytest.raises(ValueError, match=r"observations \(114,\) in \[-1\., 1\.\]; the environment"):
+    with pytest.raises(
+        ValueError, match=r"observations \(114,\) in \[-1\., 1\.\]; the environment"
+    ):
         read_agent(tmp_path / "scaled.zip", SIX, trust=True)
 
     class Discrete(gymnasium.Env[Any, Any]):
@@ -384,7 +386,7 @@ def test_replications_are_runs_of_their_own(problem: str, tmp_path: Path) -> Non
     ):
         name = "objective" if problem == "iiot_20dev" else "worst_emission_mg"
         assert np.array_equal(both.slots[name][1], alone.slots[name][0])
-            assert both.encoding["version"] == {"iiot_20dev": 1, "carbon_6ue": 2}[problem]
+        assert both.encoding["version"] == {"iiot_20dev": 1, "carbon_6ue": 2}[problem]
         assert both.encoding["devices"] == 3
         assert both.encoding["observation_shape"] == [3, both.encoding["features"]]
 
