@@ -36,9 +36,9 @@ def measure() -> Iterator[Row]:
             closed = 100.0 * after["gap_closed"]
             yield Row(path.stem, closed, "% of the gap closed", at_least=98.0)
             larger = trained_for(command, path.stem, f"devices.count={MORE}")
-            evaluator = Evaluator(larger)
-            epr = evaluator.evaluate(make_policy(larger.with_policy("epr"))).figures
-            more = evaluator.evaluate(ready(larger)).figures
+            beside = Evaluator(larger)
+            epr = beside.evaluate(make_policy(larger.with_policy("epr"))).figures
+            more = beside.evaluate(ready(larger)).figures
             what = f"{path.stem}, {MORE} devices, beside epr"
             yield Row(
                 what,

@@ -31,8 +31,16 @@ def test_aac_closes_the_gap_to_lyapunov(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_ddpg_comes_near_the_optimum_at_any_theta_0(tmp_path: Path) -> None:
-    """Table I of paper C, two minutes; 200 slots of each."""
+    """And of both ranges of tasks: Table I of paper C, two minutes; 200 slots of each."""
     figures = trained("ddpg_carbon_6ue", tmp_path)
-    each = [value for name, value in figures.items() if name.startswith("excess (")]
-    assert len(each) == 3 and max(each) < 0.01
-    assert figures["feasible"] == 1.0
+    each = {
+        name: value
+        for name, value in figures.items()
+        if name.startswith(("excess (", "feasible ("))
+    }
+    assert len(each) == 12
+    for name, value in each.items():
+        if '"1500 Mcycles"]' in name:
+            assert value < 0.02 if name.startswith("excess") else value == 1.0
+        elif name.startswith("feasible"):
+            assert value > 0.97

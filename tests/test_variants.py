@@ -1,5 +1,6 @@
 """Trainings over several worlds: which they are, who steps in which, and what is told of each."""
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from edgesim.policies.learning.environment import TaskVectorEnvironment
 from edgesim.policies.registry import make_policy
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.loading import load_scenario
+from edgesim.scenarios.tables import flatten
 
 THREE = "policy.variants.energy.theta_0=[1e-28, 3e-28, 1e-27]"
 RANGES = 'policy.variants.tasks.cycles=[["1 Gcycles", "1.5 Gcycles"], ["1 Gcycles", "2 Gcycles"]]'
@@ -46,7 +48,7 @@ def test_every_combination_of_values_is_a_variant() -> None:
     found = worlds_of(THREE, RANGES, "run.seed=7")
     thetas = [one.scenario.energy.theta_0 for one in found]
     assert thetas == [1e-28, 1e-28, 3e-28, 3e-28, 1e-27, 1e-27]
-    largest = [one.scenario.tasks.cycles[1] for one in found]  # type: ignore[index]
+    largest = [flatten(tomllib.loads(one.scenario.to_toml()))["tasks.cycles"][1] for one in found]
     assert largest == ["1.5 Gcycles", "2 Gcycles"] * 3
     assert found[1].label == ('energy.theta_0 = 1e-28, tasks.cycles = ["1 Gcycles", "2 Gcycles"]')
     assert all(one.scenario.run.seed == 7 for one in found)
@@ -188,11 +190,11 @@ def test_a_training_over_variants_resumes_bit_for_bit(policy: str) -> None:
         )
 
     three = "[1e-28, 3e-28, 1e-27]"
-    whole = trained("whole", 4, three)
-    trained("parts", 2, three)
+    whole = trained("whole", 2, three)
+    trained("parts", 1, three)
     if policy == "ddpg":  # of aac rates hang on how long a training is
-        assert alike(trained("parts", 4, three, resume=True), whole)
-    assert not alike(trained("other", 4, "[1e-28, 3e-28, 5e-28]"), whole)
+        assert alike(trained("parts", 2, three, resume=True), whole)
+    assert not alike(trained("other", 2, "[1e-28, 3e-28, 5e-28]"), whole)
     last = rows(Path("whole/evaluation.csv"))[-1]
     each = [float(last[f"excess (energy.theta_0 = {theta})"]) for theta in (1e-28, 3e-28, 1e-27)]
     assert float(last["excess"]) == pytest.approx(np.mean(each))
