@@ -330,7 +330,7 @@ class Aac(TrainablePolicy):
     t_max: Count = 8
     actor_rate: Positive = 1e-3
     critic_rate: Positive = 2e-3
-    discount: Share = 0.8
+    discount: Share = 0.5
     entropy: Annotated[float, Field(ge=0)] = 0.0
     deviation: Positive = 0.6
     norm: Positive = 5.0
