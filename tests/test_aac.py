@@ -97,6 +97,7 @@ def config() -> Aac:
     return Aac(
         workers=1,
         replicas=1,
+        norm=0.5,
         network="flat",
         hidden=[32, 32],
         t_max=T_MAX,

@@ -221,7 +221,7 @@ def test_an_episode_leaves_the_trace_of_its_run(name: str, tmp_path: Path) -> No
     )
     with edgesim.open_trace(tmp_path / "episode-0.h5") as trace, expected:
         assert (trace.status, trace.policy) == ("complete", "__main__:Actions")
-        assert trace.encoding["version"] == {STREAM: 1, TASKS: 2}[name]
+        assert trace.encoding["version"] == 2
         xarray.testing.assert_equal(trace.slots.load(), expected.slots.load())
         xarray.testing.assert_equal(trace.tasks.load(), expected.tasks.load())
     with edgesim.open_trace(tmp_path / "episode-1.h5") as trace:

@@ -137,7 +137,7 @@ CASES: dict[str, dict[str, tuple[dict[str, Any], str]]] = {
         "steps": ({"steps": 96}, "length"),
         "t_max": ({"t_max": 2}, "updates"),
         "actor_rate": ({"actor_rate": 2e-3}, "weights"),
-        "critic_rate": ({"critic_rate": 2e-3}, "weights"),
+        "critic_rate": ({"critic_rate": 4e-3}, "weights"),
         "discount": ({"discount": 0.9}, "weights"),
         "entropy": ({"entropy": 1.0}, "weights"),
         "deviation": ({"deviation": 0.3}, "acted"),

@@ -171,7 +171,7 @@ def test_trainings_meet_neither_the_seeds_of_evaluations_nor_each_others(
             """Nothing is held."""
 
     class Nobody:
-        def __init__(self, scenario: Any) -> None:
+        def __init__(self, scenario: Any, energy_weight: float) -> None:
             self.problem = blueprint(scenario).problem
 
         def evaluate(self, policy: Any) -> Evaluation:

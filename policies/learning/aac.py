@@ -330,9 +330,9 @@ class Aac(TrainablePolicy):
     t_max: Count = 8
     actor_rate: Positive = 1e-3
     critic_rate: Positive = 2e-3
-    discount: Share = 0.95
+    discount: Share = 0.5
     entropy: Annotated[float, Field(ge=0)] = 0.0
-    deviation: Positive = 0.4
+    deviation: Positive = 0.6
     norm: Positive = 5.0
     final_rate: Share = 0.05
     logit_penalty: Annotated[float, Field(ge=0)] = 0.01
