@@ -42,6 +42,10 @@ AAC_PRINTED = {
     "policy.final_rate": 1.0,
     "policy.logit_penalty": 0.0,
     "policy.norm": 1e9,
+    "policy.actor_rate": 1e-3,
+    "policy.critic_rate": 1e-3,
+    "policy.discount": 0.5,
+    "policy.deviation": 0.6,
     "policy.steps": 200_000,
 }
 """Algorithms 2 and 3 of paper A: an agent at each SBS, each with one environment, that change the global
