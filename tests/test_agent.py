@@ -384,7 +384,7 @@ def test_replications_are_runs_of_their_own(problem: str, tmp_path: Path) -> Non
     ):
         name = "objective" if problem == "iiot_20dev" else "worst_emission_mg"
         assert np.array_equal(both.slots[name][1], alone.slots[name][0])
-        assert both.encoding["version"] == 1
+        assert both.encoding["version"] == (2 if problem == "iiot_20dev" else 1)
         assert both.encoding["devices"] == 3
         assert both.encoding["observation_shape"] == [3, both.encoding["features"]]
 
