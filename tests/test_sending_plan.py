@@ -14,6 +14,7 @@ from edgesim.policies.learning.environment import StreamVectorEnvironment
 from edgesim.policies.stream.lyapunov import Lyapunov
 from edgesim.simulator.core.arrays import FloatArray
 from edgesim.simulator.network.cells import Cells
+from edgesim.simulator.network.spectral_efficiency import spectral_efficiency
 from edgesim.simulator.stream.observation import Observation
 from edgesim.simulator.stream.outcome import carry_out
 
@@ -135,6 +136,16 @@ def test_the_priority_of_one_device_empties_its_queue_first() -> None:
     assert decision.bandwidth_hz[0, 0] == pytest.approx(9.5e6 / (0.1 * efficiency))
     assert decision.bandwidth_hz.sum() == pytest.approx(10e6)
     assert decision.power_w[0] == pytest.approx([0.1, 0.1])
+
+
+def test_a_band_is_divided_by_what_links_carry() -> None:
+    """At 1 bit/s/Hz 10 MHz carry 1 Mbit: the first sends its 0.9, the second what is left."""
+    encoding, observation = two_devices([0.6e6, 0.9e6])
+    network = replace(encoding.network, efficiency=spectral_efficiency(1.0))
+    capped = StreamEncoding(replace(encoding.problem, network=network))
+    plan = capped.plan(np.zeros((1, 2, 4)), observation)
+    assert plan.sent_bits[0, 1] == pytest.approx(plan.wanted_bits[0, 1])
+    assert plan.sent_bits.sum() == pytest.approx(1e6)
 
 
 def test_weights_in_a_band_go_as_priority_to_the_eighth() -> None:
