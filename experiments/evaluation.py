@@ -80,11 +80,11 @@ class Evaluator:
 
     Args:
         scenario: what is trained for; its seeds are the ones held out.
-        energy_weight: what energy costs in the score of the stream problem beside P2's value, as in the reward.
+        energy_price: what energy costs in the score of the stream problem beside P2's value, as in the reward.
     """
 
-    def __init__(self, scenario: Scenario, energy_weight: float = 0.0) -> None:
-        self._energy_weight = energy_weight
+    def __init__(self, scenario: Scenario, energy_price: float = 0.0) -> None:
+        self._energy_price = energy_price
         self._stream = scenario.run.problem == "drift-plus-penalty"
         replications, slots = SHAPES[scenario.run.problem]
         self._scenario = scenario.with_run(replications=replications, slots=slots)
@@ -127,7 +127,7 @@ class Evaluator:
             figures["gap_closed"] = (zero - cost) / (zero - best)
         problem = self.problem
         assert isinstance(problem, DriftPlusPenalty)  # by the problem's name
-        spent = self._energy_weight * problem.V * float(problem.spent(columns).mean())
+        spent = self._energy_price * problem.V * float(problem.spent(columns).mean())
         return Evaluation(figures, cost + spent)
 
     def _task_figures(self, columns: _Columns) -> Evaluation:

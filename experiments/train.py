@@ -130,7 +130,7 @@ def train(
         learned = learning_policy(scenario, policy)
         saved = _saved(scenario, folder / "checkpoint.pt") if resume else None
         variants = variants_of(scenario, learned)
-        evaluator = VariedEvaluator(variants, learned.energy_weight)
+        evaluator = VariedEvaluator(variants, learned.energy_price)
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("checkpoint.pt", "best.pt"):
             check_output(folder / name)
@@ -173,10 +173,13 @@ def learning_policy(scenario: Scenario, given: AnyPolicy | None = None) -> Train
     """The policy that a scenario names.
 
     Raises:
-        ScenarioError: it does not learn.
+        ScenarioError: it does not learn, or has a key of the other problem.
     """
     policy = make_policy(scenario, given)
     if isinstance(policy, TrainablePolicy):
+        if policy.energy_price and scenario.run.problem != "drift-plus-penalty":
+            what, price = "is of the stream problem alone", f"{policy.energy_price:g}"
+            raise ScenarioError([Issue(scenario.source, what, "policy.energy_price", price, "0")])
         return policy
     builtins = POLICIES[scenario.run.problem]
     classes = {name: resolve(name, "policies", builtins) for name in builtins}
@@ -209,7 +212,7 @@ def make_environment(
     slots: int,
     limit_weight: float = 1.0,
     action: ActionKind = "guided",
-    energy_weight: float = 0.0,
+    energy_price: float = 0.0,
 ) -> VectorEnvironment:
     """A scenario's replications as environments.
 
@@ -220,7 +223,7 @@ def make_environment(
         limit_weight: in the task problem, l2 to l5 of the reward C(22); in the stream problem the
             penalty of printed actions that break a limit.
         action: what is observed and what actions mean.
-        energy_weight: in the stream problem, what energy costs beside P2's value, in units of V.
+        energy_price: in the stream problem, what energy costs beside P2's value, in units of V.
 
     Returns:
         With (R, N, F) observations and (R, N, A) actions.
@@ -231,7 +234,7 @@ def make_environment(
             replications,
             scenario,
             limit_weight=limit_weight,
-            energy_weight=energy_weight,
+            energy_price=energy_price,
             action=action,
             flat=False,
         )

@@ -119,7 +119,7 @@ def measured(policy: TrainablePolicy, make: MakeEnvironment, device: str) -> Pac
         learner.advance()  # compiles, reads files, fills caches
         environments = learner.steps // slots
         reset_s = _reset_s(
-            make(environments, slots, brief.limit_weight, brief.action, brief.energy_weight)
+            make(environments, slots, brief.limit_weight, brief.action, brief.energy_price)
         )
         acting_s = 0.0
         if brief.unlearned:

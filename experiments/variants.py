@@ -186,15 +186,15 @@ class VariedEvaluator:
 
     Args:
         variants: at least one.
-        energy_weight: as for `Evaluator`.
+        energy_price: as for `Evaluator`.
 
     Attributes:
         problem: of the first variant.
     """
 
-    def __init__(self, variants: Sequence[Variant], energy_weight: float = 0.0) -> None:
+    def __init__(self, variants: Sequence[Variant], energy_price: float = 0.0) -> None:
         self._variants = variants
-        self._evaluators = [Evaluator(one.scenario, energy_weight) for one in variants]
+        self._evaluators = [Evaluator(one.scenario, energy_price) for one in variants]
         self.problem: AnyProblem = self._evaluators[0].problem
 
     def evaluate(self, policy: Policy) -> Evaluation:

@@ -405,7 +405,7 @@ def test_environments_are_those_of_the_policy(config: Aac) -> None:
         return Drifting(*asked)
 
     config.replicas, config.limit_weight = 3, 2.5
-    config.action, config.energy_weight = "paper", 0.5
+    config.action, config.energy_price = "paper", 0.5
     LearningAgent(config, make, 0)
     assert made == [(3, EPISODE, 2.5, "paper", 0.5)]
 

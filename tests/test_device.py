@@ -138,7 +138,7 @@ def test_the_device_reaches_the_learner(tmp_path: Path, monkeypatch: pytest.Monk
         raise NotedError
 
     monkeypatch.setattr(training, "check_device", lambda device: None)
-    monkeypatch.setattr(training, "VariedEvaluator", lambda variants: None)
+    monkeypatch.setattr(training, "VariedEvaluator", lambda variants, price: None)
     monkeypatch.setattr(Ddpg, "learner", learner)
     for device in ("cpu", "cuda"):
         with pytest.raises(NotedError):

@@ -87,7 +87,7 @@ ABOUT_ALL: dict[str, tuple[dict[str, Any], str]] = {
     "hidden": ({"hidden": [6, 7]}, "shapes"),
     "episode_slots": ({"episode_slots": 5}, "asked"),
     "limit_weight": ({"limit_weight": 2.0}, "asked"),
-    "energy_weight": ({"energy_weight": 0.5}, "asked"),
+    "energy_price": ({"energy_price": 0.5}, "asked"),
     "replicas": ({"replicas": 3}, "asked"),
 }
 ABOUT_REPLAY: dict[str, tuple[dict[str, Any], str]] = {

@@ -164,7 +164,7 @@ def test_environments_are_those_of_the_policy() -> None:
         made.append(asked)
         return Diary(*asked)
 
-    DdpgLearner(Ddpg(**SHORT, limit_weight=3.0, action="paper", energy_weight=0.5), make, 1)
+    DdpgLearner(Ddpg(**SHORT, limit_weight=3.0, action="paper", energy_price=0.5), make, 1)
     assert made == [(REPLICAS, SLOTS, 3.0, "paper", 0.5)]
 
 

@@ -236,10 +236,10 @@ def gain(encoding: StreamEncoding, observation: Observation, decision: Any) -> F
     ("scenario", "name", "unit"),
     [("iiot_20dev", "energy_j", 1.0), ("green_shift_gb", "emission_mg", 1e-3)],
 )
-def test_energy_costs_what_its_weight_says(scenario: str, name: str, unit: float) -> None:
+def test_energy_costs_what_its_price_says(scenario: str, name: str, unit: float) -> None:
     """Beside P2's value, w V times the slot's energy, or its emission where P2's penalty is that."""
     keys: Any = {"scenario": scenario, "overrides": ["run.slots=9"], "flat": False}
-    plain, dear = (StreamVectorEnvironment(2, energy_weight=one, **keys) for one in (0.0, 2.5))
+    plain, dear = (StreamVectorEnvironment(2, energy_price=one, **keys) for one in (0.0, 2.5))
     for env in (plain, dear):
         env.reset(seed=1)
     total = 0.0

@@ -171,7 +171,7 @@ def test_trainings_meet_neither_the_seeds_of_evaluations_nor_each_others(
             """Nothing is held."""
 
     class Nobody:
-        def __init__(self, scenario: Any, energy_weight: float) -> None:
+        def __init__(self, scenario: Any, energy_price: float) -> None:
             self.problem = blueprint(scenario).problem
 
         def evaluate(self, policy: Any) -> Evaluation:
@@ -432,6 +432,12 @@ def test_checkpoints_that_do_not_fit_are_refused_and_not_executed() -> None:
     torch.save({"format": "edgesim policy 1", "actor": Bomb()}, "bomb.pt")
     assert "bomb.pt" in refused("run", "carbon_6ue", "--policy", "ddpg", *run, "bomb.pt")
     assert not Path("exploded").exists()
+
+
+def test_a_price_of_energy_is_refused_where_there_is_no_p2() -> None:
+    words = ("--policy", "sac", "--set", "policy.energy_price=0.5")
+    said = refused("train", "carbon_6ue", *words)
+    assert "key `policy.energy_price` = 0.5: is of the stream problem alone; allowed: 0" in said
 
 
 def test_shipped_checkpoints_are_found_by_name_and_small() -> None:

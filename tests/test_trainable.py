@@ -63,6 +63,9 @@ SAVED = {
         ("shared", {"policy": "aac"}, 'policy = "ddpg", the scenario "aac"'),
         ("shared", {"problem": "drift-plus-penalty"}, "problem = "),
         ("shared", {"actions": 3}, "actions = 4, the scenario 3"),
+        # Of a file that does not say: of the first version of what actions mean.
+        ("shared", {"encoding": 1}, ""),
+        ("shared", {"encoding": 2}, "encoding = 1, the scenario 2: .* so train it anew"),
     ],
 )
 def test_a_checkpoint_fits_its_policy_problem_and_size(

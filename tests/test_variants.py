@@ -151,7 +151,7 @@ def test_variants_count_alike_in_the_score(monkeypatch: pytest.MonkeyPatch) -> N
         ),
     ]
     assert [beyond_best(one) for one in stream] == [0.25, 2.0, 0.0]
-    monkeypatch.setattr(variants, "Evaluator", lambda fixed: fixed)
+    monkeypatch.setattr(variants, "Evaluator", lambda fixed, price: fixed)
     nobody: Any = None
     one: Any = Fixed({"excess": 0.1, "feasible": 1.0, "above_exact_energy": 3.0, "only": 1.0}, 0.1)
     other: Any = Fixed({"excess": 0.3, "feasible": 0.9, "above_exact_energy": 4.0}, 1.3)

@@ -82,7 +82,7 @@ class LearningAgent:
             config.episode_slots,
             config.limit_weight,
             config.action,
-            config.energy_weight,
+            config.energy_price,
         )
         self.episode_seed = seed
         self.noise = torch.Generator().manual_seed(torch_seed(seed))
@@ -329,7 +329,7 @@ class Aac(TrainablePolicy):
     steps: Count = 600_000
     t_max: Count = 8
     actor_rate: Positive = 1e-3
-    critic_rate: Positive = 2e-3
+    critic_rate: Positive = 1e-3
     discount: Share = 0.5
     entropy: Annotated[float, Field(ge=0)] = 0.0
     deviation: Positive = 0.6

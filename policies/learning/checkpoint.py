@@ -27,13 +27,14 @@ def check_fit(saved: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
 
     Args:
         saved: as `read`.
-        wanted: policy, problem, action, features, actions and devices.
+        wanted: policy, problem, action, encoding, features, actions and devices.
 
     Raises:
         ValueError: names the first thing in which they differ.
     """
     kind = _architecture(saved).get("network")
-    saved = {"action": "guided", **saved}  # files of earlier versions do not say
+    # Files of earlier versions do not say.
+    saved = {"action": "guided", "encoding": 1, **saved}
     for key, here in wanted.items():
         if key == "devices" and kind == "shared":
             continue  # runs with any N
@@ -43,6 +44,8 @@ def check_fit(saved: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
                 what += (
                     '; only network = "shared" runs with another number than it was trained with'
                 )
+            if key == "encoding":
+                what += ": what its network sees and does has another meaning now, so train it anew"
             raise ValueError(what)
 
 

@@ -34,6 +34,12 @@ def encoding_of(problem: AnyProblem, action: ActionKind = "guided") -> Encoding:
     return found
 
 
+def encoding_version(kind: str, action: ActionKind) -> int:
+    """Of what features and actions mean, from the problem's name as in `run.problem`."""
+    version: int = _ENCODINGS[action][kind != "drift-plus-penalty"].version
+    return version
+
+
 def encoding_about(problem: AnyProblem, action: ActionKind = "guided") -> dict[str, Any]:
     """What a trace says of a problem's encoding, and so of what an agent was shown and could do."""
     encoding = encoding_of(problem, action)

@@ -391,7 +391,7 @@ class StreamVectorEnvironment(VectorEnvironment):
     slots' work in every queue, times one slot's work served.
 
     Over many slots P2's value has no energy in it: eta is the ratio of energy to bits that were, so V (E - eta D) is
-    zero in the mean whatever is spent. `energy_weight` has it count. **Ours.**
+    zero in the mean whatever is spent. `energy_price` has it count. **Ours.**
 
     With `action="paper"` a slot that breaks A(14), and is scaled down, has "a penalty, which is a negative
     constant", below A(23). **Ours:** the constant, and that it comes beside A(22), not in its place.
@@ -400,7 +400,7 @@ class StreamVectorEnvironment(VectorEnvironment):
         num_envs: as for `VectorEnvironment`, and so are `scenario` and `common`.
         scenario: likewise.
         limit_weight: the penalty, in units of the reward.
-        energy_weight: what energy costs beside P2's value, in units of V; emission, where P2's penalty is that.
+        energy_price: what energy costs beside P2's value, in units of V; emission, where P2's penalty is that.
         common: likewise.
     """
 
@@ -417,13 +417,13 @@ class StreamVectorEnvironment(VectorEnvironment):
         scenario: str | Path | Scenario = "iiot_20dev",
         *,
         limit_weight: float = 1.0,
-        energy_weight: float = 0.0,
+        energy_price: float = 0.0,
         **common: Any,
     ) -> None:
         super().__init__(num_envs, scenario, **common)
         self._limit_weight = limit_weight
         assert isinstance(self.problem, DriftPlusPenalty)  # by the problem's name
-        self._energy_cost = energy_weight * self.problem.V
+        self._joule_price = energy_price * self.problem.V
         network = self.problem.network
         local_bits = network.device_cpu_hz.mean() * network.slot_s / network.cycles_per_bit
         self.reward_unit = 10.0 * network.devices * float(local_bits) ** 2
@@ -431,9 +431,9 @@ class StreamVectorEnvironment(VectorEnvironment):
     def reward(self, columns: SlotColumns) -> FloatArray:
         """(R,) A(22), from the (R,) objective in bit^2, and the penalty below A(23)."""
         cost: FloatArray = columns["objective"]
-        if self._energy_cost > 0.0:
+        if self._joule_price > 0.0:
             assert isinstance(self.problem, DriftPlusPenalty)  # by the problem's name
-            cost = cost + self._energy_cost * self.problem.spent(columns)
+            cost = cost + self._joule_price * self.problem.spent(columns)
         reward: FloatArray = -cost / self.reward_unit
         if self.action == "paper":
             reward = reward - self._limit_weight * ~self.feasible(columns)

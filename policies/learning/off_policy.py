@@ -127,7 +127,7 @@ class OffPolicyLearner(ABC, Generic[Config]):
             config.episode_slots,
             config.limit_weight,
             config.action,
-            config.energy_weight,
+            config.energy_price,
         )
         devices, features = self._env.single_observation_space.shape
         actions = self._env.single_action_space.shape[1]

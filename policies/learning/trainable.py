@@ -16,7 +16,7 @@ from ...simulator.core.randomness import Generators
 from ...simulator.stream.problem import DriftPlusPenalty
 from .checkpoint import FORMAT, TRAINED, check_fit, check_network, fits, read, shipped, write
 from .encoding import AnyProblem, Encoding
-from .encodings import ActionKind, encoding_of
+from .encodings import ActionKind, encoding_of, encoding_version
 
 if TYPE_CHECKING:
     from torch import nn
@@ -79,6 +79,12 @@ class _KeysOfTraining:
         }
 
 
+class _Worlds:
+    """Says what a training's variants are named by."""
+
+    allowed: ClassVar[str] = "a table of the scenario's keys, each with a list of values"
+
+
 @dataclass
 class TrainablePolicy(ABC):
     """A policy that acts by a trained network, in both problems. Subclasses add keys of their own.
@@ -100,7 +106,7 @@ class TrainablePolicy(ABC):
         variants: lists of values for keys of the scenario, as `variants.energy.theta_0 = [1e-28, 1e-27]`; every
             combination is a world, the training's replicas are divided among them (domain
             randomisation), and each is evaluated. They have the scenario's numbers of devices and stations.
-        energy_weight: in the stream problem, what a joule costs in the reward beside P2's value, in units of V (a
+        energy_price: in the stream problem, what a joule costs in the reward beside P2's value, in units of V (a
             gram, where P2's penalty is emission). Over many slots P2's value alone has no energy in it.
         name: in the registry, which checkpoints carry.
         flat_hidden: `hidden` of a flat network, by default.
@@ -117,8 +123,8 @@ class TrainablePolicy(ABC):
     hidden: Sequence[Count] | None = None
     episode_slots: Count = 200
     limit_weight: Positive = 1.0
-    variants: Mapping[str, Any] | None = None
-    energy_weight: Annotated[float, Field(ge=0)] = 0.0
+    variants: Annotated[Mapping[str, Any] | None, _Worlds()] = None
+    energy_price: Annotated[float, Field(ge=0)] = 0.0
 
     name: ClassVar[str]
     flat_hidden: ClassVar[Sequence[int]] = (128, 128, 128)
@@ -271,7 +277,12 @@ class TrainablePolicy(ABC):
 
     def _about(self, kind: str) -> dict[str, Any]:
         """Of these what is no size."""
-        return {"policy": self.name, "problem": kind, "action": self.action}
+        return {
+            "policy": self.name,
+            "problem": kind,
+            "action": self.action,
+            "encoding": encoding_version(kind, self.action),
+        }
 
     def reset(self, network: Any, problem: AnyProblem, rngs: Generators) -> None:
         """Get the network ready.
