@@ -2,6 +2,7 @@
 
 import runpy
 from concurrent.futures import Executor, Future
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -95,9 +96,7 @@ def test_a_training_of_the_script(
     if learner == "ppo":  # its 2048 steps at a time are too many for a test
         import stable_baselines3
 
-        def short(*arguments: Any, **keywords: Any) -> Any:
-            return stable_baselines3.ppo.PPO(*arguments, n_steps=8, batch_size=8, **keywords)
-
+        short = partial(stable_baselines3.PPO, n_steps=8, batch_size=8)
         monkeypatch.setattr(stable_baselines3, "PPO", short)
     found = TABLE["measured"](Case(world, learner, "paper", 1))
     curve = found.pop("curve")

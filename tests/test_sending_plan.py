@@ -240,14 +240,15 @@ def test_energy_costs_what_its_price_says(scenario: str, name: str, unit: float)
     """Beside P2's value, w V times the slot's energy, or its emission where P2's penalty is that."""
     keys: Any = {"scenario": scenario, "overrides": ["run.slots=9"], "flat": False}
     plain, dear = (StreamVectorEnvironment(2, energy_price=one, **keys) for one in (0.0, 2.5))
+    problem: Any = dear.problem
     for env in (plain, dear):
         env.reset(seed=1)
     total = 0.0
     for _ in range(8):
-        action = np.full(plain.action_space.shape, 0.2)
+        action = np.full(plain.action_space.sample().shape, 0.2)
         _, free, _, _, info = plain.step(action)
-        spent = info[name] * unit
+        spent: Any = info[name] * unit
         total += spent.min()
-        expected = free - 2.5 * dear.problem.V * spent / dear.reward_unit
+        expected = free - 2.5 * problem.V * spent / dear.reward_unit
         np.testing.assert_allclose(dear.step(action)[1], expected, rtol=1e-9)
     assert total > 0.0

@@ -314,7 +314,7 @@ def _power_w(
     noise_w = links.fixed_noise_w[j] + links.noise_w_per_hz[j] * hertz + heard_w
     efficiency = to_carry(links.limit, bits / (links.slot_s * hertz))
     power_w = noise_w * expm1(LN_2 * efficiency) / wishes.gain[r, i, j]
-    return min(power_w, wishes.power_max_w[r, i])
+    return float(min(power_w, wishes.power_max_w[r, i]))
 
 
 @compiled_in_place
@@ -322,7 +322,7 @@ def _best_bits(links: Links, wishes: Wishes, r: int, i: int, value: float) -> fl
     """What a CPU executes at best of bits that are worth so much: a l^2 = v, within limits."""
     most = min(links.cpu_bits[i], wishes.queue_bits[r, i])
     cost = wishes.local_cost[r, i]
-    return min(most, np.sqrt(max(value, 0.0) / cost)) if cost > 0.0 else most
+    return float(min(most, np.sqrt(max(value, 0.0) / cost)) if cost > 0.0 else most)
 
 
 @compiled_in_place
@@ -331,8 +331,8 @@ def _steered_bits(links: Links, wishes: Wishes, r: int, i: int, value: float) ->
     best = _best_bits(links, wishes, r, i, value)
     towards = wishes.local[r, i]
     if towards < 0.0:
-        return best * (1.0 + towards)
-    return best + (min(links.cpu_bits[i], wishes.queue_bits[r, i]) - best) * towards
+        return float(best * (1.0 + towards))
+    return float(best + (min(links.cpu_bits[i], wishes.queue_bits[r, i]) - best) * towards)
 
 
 @compiled_in_place
@@ -342,7 +342,7 @@ def _local_loss(links: Links, wishes: Wishes, r: int, i: int, sent_bits: float) 
     before = _best_bits(links, wishes, r, i, value)
     after = min(before, wishes.queue_bits[r, i] - sent_bits)
     lost = value * (before - after)
-    return lost - cost * (before * before * before - after * after * after)
+    return float(lost - cost * (before * before * before - after * after * after))
 
 
 @compiled

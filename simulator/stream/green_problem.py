@@ -83,8 +83,8 @@ class GreenProblem(DriftPlusPenalty):
         """What the penalty is of, summed over devices, from (…, N) trace variables: energy, J, or emission, g."""
         if self.penalty == "energy":
             return super().spent(columns)
-        emission_mg: FloatArray = columns["emission_mg"]
-        return emission_mg.sum(axis=-1) * 1e-3
+        emission_g: FloatArray = columns["emission_mg"].sum(axis=-1) * 1e-3
+        return emission_g
 
     def joule_costs(self, observation: Observation) -> tuple[FloatArray, FloatArray]:
         """(R, N) and (R, B) what P2 counts for a joule of a device and of a station, bit^2/J."""

@@ -77,8 +77,8 @@ class DriftPlusPenalty:
 
     def spent(self, columns: Mapping[str, Any]) -> FloatArray:
         """What the penalty is of, summed over devices, from (…, N) trace variables: energy, J."""
-        spent: FloatArray = columns["local_energy_j"] + columns["offload_energy_j"]
-        return spent.sum(axis=-1)
+        spent: FloatArray = (columns["local_energy_j"] + columns["offload_energy_j"]).sum(axis=-1)
+        return spent
 
     def joule_costs(self, observation: Observation) -> tuple[FloatArray, FloatArray]:
         """(R, N) and (R, B) what P2 counts for a joule of a device and of a station, bit^2/J."""
