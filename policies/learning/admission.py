@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...simulator.core.arrays import BoolArray, FloatArray
-from ...simulator.core.compiled import compiled
-from ...simulator.network.spectral_efficiency import to_carry
+from ...simulator.core.arrays import BoolArray, FloatArray, IntArray
+from ...simulator.core.compiled import compiled, compiled_in_place
+from ...simulator.network.spectral_efficiency import SpectralEfficiency, to_carry
 from ...simulator.tasks.channel import MrcChannel
 from ...simulator.tasks.network import CarbonAwareNetwork
-from ...simulator.tasks.powers import solve_powers
+from ...simulator.tasks.powers import eliminate_powers
 from ..tasks.c10.slot import SlotArrays
 
 SERVER_SHARE_MAX = 0.95
@@ -83,30 +83,66 @@ def divide_deadlines(
     offload = np.zeros(bits.shape, dtype=np.bool_)
     edge_s, radio_j = np.zeros(bits.shape), np.zeros(bits.shape)
     tried_j = np.full(bits.shape, np.inf)
-    for r in range(len(bits)):
-        one = SlotArrays(
-            channel.gain[r],
-            channel.interference_gain[r],
-            bits[r],
-            cycles[r],
-            time_s[r],
-            floor_bps[r],
-            network.device_power_max_w,
-            network.bandwidth_hz,
-            network.noise_w,
-            network.theta_server,
-            network.server_cpu_hz,
-            network.rate_min_bps,
-            network.energy_max_j,
-            network.efficiency,
-        )
-        _admit(one, stay_j[r], weight[r], budget[r], offload[r], edge_s[r], radio_j[r], tried_j[r])
+    _admit_each(
+        np.asarray(channel.gain),
+        np.asarray(channel.interference_gain),
+        np.asarray(bits),
+        cycles,
+        time_s,
+        floor_bps,
+        network.device_power_max_w,
+        network.bandwidth_hz,
+        network.noise_w,
+        network.theta_server,
+        network.server_cpu_hz,
+        network.rate_min_bps,
+        network.energy_max_j,
+        network.efficiency,
+        stay_j,
+        weight,
+        budget,
+        offload,
+        edge_s,
+        radio_j,
+        tried_j,
+    )
     return Division(offload, edge_s, radio_j, tried_j)
 
 
+class _Room(NamedTuple):
+    """Scratch for a trial division.
+
+    Attributes:
+        target: (N,) SINR / ||h||^2.
+        most: (N,) powers that E_max allows.
+        cap: (N,) powers that may be used.
+        power: (N,) that are.
+        matrix: (N, N).
+    """
+
+    target: FloatArray
+    most: FloatArray
+    cap: FloatArray
+    power: FloatArray
+    matrix: FloatArray
+
+
 @compiled
-def _admit(
-    one: SlotArrays,
+def _admit_each(
+    gain: FloatArray,
+    cross_gain: FloatArray,
+    bits: FloatArray,
+    cycles: FloatArray,
+    time_s: FloatArray,
+    floor_bps: FloatArray,
+    power_max_w: FloatArray,
+    bandwidth_hz: float,
+    noise_w: float,
+    theta_server: float,
+    server_cpu_hz: float,
+    rate_min_bps: float,
+    energy_max_j: float,
+    efficiency: SpectralEfficiency,
     stay_j: FloatArray,
     weight: FloatArray,
     budget: FloatArray,
@@ -115,23 +151,76 @@ def _admit(
     radio_j: FloatArray,
     tried_j: FloatArray,
 ) -> None:
-    """Fill in (N,) offloading, server times, energies of radios, and what each trial came to."""
-    for m in np.argsort(-stay_j, kind="mergesort"):
+    """Fill in (R, N) offloading, server times, energies of radios, and what each trial came to."""
+    replications, devices = bits.shape
+    scratch = np.empty((4, devices))
+    matrix = np.empty((devices, devices))
+    room = _Room(scratch[0], scratch[1], scratch[2], scratch[3], matrix)
+    for r in range(replications):
+        one = SlotArrays(
+            gain[r],
+            cross_gain[r],
+            bits[r],
+            cycles[r],
+            time_s[r],
+            floor_bps[r],
+            power_max_w,
+            bandwidth_hz,
+            noise_w,
+            theta_server,
+            server_cpu_hz,
+            rate_min_bps,
+            energy_max_j,
+            efficiency,
+        )
+        order = np.argsort(-stay_j[r], kind="mergesort")
+        _admit(
+            one,
+            room,
+            order,
+            stay_j[r],
+            weight[r],
+            budget[r],
+            offload[r],
+            edge_s[r],
+            radio_j[r],
+            tried_j[r],
+        )
+
+
+@compiled_in_place
+def _admit(
+    one: SlotArrays,
+    room: _Room,
+    order: IntArray,
+    stay_j: FloatArray,
+    weight: FloatArray,
+    budget: FloatArray,
+    offload: BoolArray,
+    edge_s: FloatArray,
+    radio_j: FloatArray,
+    tried_j: FloatArray,
+) -> None:
+    """Fill in (N,) of a replication, in whose order devices are tried."""
+    some = False
+    for m in order:
         if stay_j[m] <= 0.0:
             break
         offload[m] = True
-        if _divide(one, offload, weight, budget, edge_s, radio_j, _TRIAL_BISECTIONS):
+        if _divide(one, room, offload, weight, budget, edge_s, radio_j, _TRIAL_BISECTIONS):
             tried_j[m] = _worst_j(one, offload, edge_s, radio_j)
         # An infinite one is of tasks that would be late.
         offload[m] = tried_j[m] < stay_j[m]
-    if not offload.any() or not _divide(one, offload, weight, budget, edge_s, radio_j, _BISECTIONS):
+        some = some or offload[m]
+    if not some or not _divide(one, room, offload, weight, budget, edge_s, radio_j, _BISECTIONS):
         edge_s[:] = 0.0
         radio_j[:] = 0.0
 
 
-@compiled
+@compiled_in_place
 def _divide(
     one: SlotArrays,
+    room: _Room,
     offload: BoolArray,
     weight: FloatArray,
     budget: FloatArray,
@@ -141,9 +230,20 @@ def _divide(
 ) -> bool:
     """Fill in (N,) server times and energies of radios; False if the offloaders cannot all be in time."""
     devices = len(offload)
-    cap, power = one.power_max_w.copy(), np.zeros(devices)
+    cap, power = room.cap, room.power
+    for m in range(devices):
+        cap[m] = one.power_max_w[m]
     least = _shares(one, offload, weight, edge_s)
-    if least > SERVER_SHARE_MAX or not _in_time(one, offload, edge_s, least, cap, power):
+    if least > SERVER_SHARE_MAX:
+        return False
+    # What stays local asks for the same whatever the server's times.
+    for m in range(devices):
+        if not offload[m]:
+            efficiency = _efficiency(one, one.floor_bps[m])
+            if efficiency < 0.0:
+                return False
+            room.most[m], room.target[m] = cap[m], _target(one, m, efficiency)
+    if not _in_time(one, room, offload, edge_s, least):
         return False
     for m in range(devices):
         if offload[m]:
@@ -151,12 +251,12 @@ def _divide(
     low, high = np.log(least), np.log(SERVER_SHARE_MAX)
     for _ in range(bisections):
         middle = 0.5 * (low + high)
-        if _in_time(one, offload, edge_s, np.exp(middle), cap, power):
+        if _in_time(one, room, offload, edge_s, np.exp(middle)):
             low = middle
         else:
             high = middle
     level = np.exp(low)
-    _in_time(one, offload, edge_s, level, cap, power)
+    _in_time(one, room, offload, edge_s, level)
     for m in range(devices):
         edge_s[m] *= level
         radio_j[m] = 0.0
@@ -166,7 +266,7 @@ def _divide(
     return True
 
 
-@compiled
+@compiled_in_place
 def _worst_j(one: SlotArrays, offload: BoolArray, edge_s: FloatArray, radio_j: FloatArray) -> float:
     """What the worst offloader spends, C(7) and C(8)."""
     worst = 0.0
@@ -177,7 +277,7 @@ def _worst_j(one: SlotArrays, offload: BoolArray, edge_s: FloatArray, radio_j: F
     return worst
 
 
-@compiled
+@compiled_in_place
 def _shares(one: SlotArrays, offload: BoolArray, weight: FloatArray, edge_s: FloatArray) -> float:
     """Fill in the server's times for a largest share of 1; the largest share that F_max needs."""
     longest = 0.0
@@ -193,31 +293,36 @@ def _shares(one: SlotArrays, offload: BoolArray, weight: FloatArray, edge_s: Flo
     return needed_hz / one.server_cpu_hz
 
 
-@compiled
+@compiled_in_place
 def _in_time(
-    one: SlotArrays,
-    offload: BoolArray,
-    edge_s: FloatArray,
-    level: float,
-    cap: FloatArray,
-    power: FloatArray,
+    one: SlotArrays, room: _Room, offload: BoolArray, edge_s: FloatArray, level: float
 ) -> bool:
-    """Whether powers within `cap` and E_max suffice with `level` times the server's times."""
-    devices = len(power)
-    target, most = np.empty(devices), cap.copy()
-    for m in range(devices):
-        rate_bps = one.floor_bps[m]
+    """Whether powers within the cap and E_max suffice with `level` times the server's times."""
+    for m in range(len(offload)):
         if offload[m]:
             radio_s = one.deadline_s[m] - level * edge_s[m]
-            rate_bps = max(one.bits[m] / radio_s, one.rate_min_bps)
-        efficiency = rate_bps / one.bandwidth_hz
-        if efficiency > one.efficiency.cap * (1.0 + 1e-9):
-            return False
-        efficiency = to_carry(one.efficiency, efficiency)
-        if offload[m]:
+            efficiency = _efficiency(one, max(one.bits[m] / radio_s, one.rate_min_bps))
+            if efficiency < 0.0:
+                return False
             if len(one.efficiency.steps) > 0:  # faster than asked for, it is done sooner
                 radio_s = one.bits[m] / (one.bandwidth_hz * efficiency)
-            most[m] = min(most[m], one.energy_max_j / radio_s)
-        sinr = np.exp2(min(efficiency, 512.0)) - 1.0
-        target[m] = sinr / one.gain[m]
-    return solve_powers(target, one.cross_gain, one.noise_w, most, power)
+            room.most[m] = min(room.cap[m], one.energy_max_j / radio_s)
+            room.target[m] = _target(one, m, efficiency)
+    return eliminate_powers(
+        room.target, one.cross_gain, one.noise_w, room.most, room.power, room.matrix
+    )
+
+
+@compiled_in_place
+def _efficiency(one: SlotArrays, rate_bps: float) -> float:
+    """The one that carries a rate, bit/s/Hz; -1 where links do not."""
+    efficiency = rate_bps / one.bandwidth_hz
+    if efficiency > one.efficiency.cap * (1.0 + 1e-9):
+        return -1.0
+    return to_carry(one.efficiency, efficiency)
+
+
+@compiled_in_place
+def _target(one: SlotArrays, m: int, efficiency: float) -> float:
+    """SINR over ||h||^2 that gives it."""
+    return float((np.exp2(min(efficiency, 512.0)) - 1.0) / one.gain[m])

@@ -8,7 +8,7 @@ and the cross gains T, the solution of (I - G T) p = G N_0.
 import numpy as np
 
 from ..core.arrays import FloatArray
-from ..core.compiled import compiled
+from ..core.compiled import compiled, compiled_in_place
 from ..core.elementary import exp2_each
 from ..core.linear import clear_below, solve
 from ..network.spectral_efficiency import to_carry_each
@@ -115,8 +115,21 @@ def solve_powers(
         power_max_w: (N,) P_max.
         power_w: (N,) is filled with the powers.
     """
+    matrix = np.empty((len(target), len(target)))
+    return eliminate_powers(target, cross_gain, noise_w, power_max_w, power_w, matrix)
+
+
+@compiled_in_place
+def eliminate_powers(
+    target: FloatArray,
+    cross_gain: FloatArray,
+    noise_w: float,
+    power_max_w: FloatArray,
+    power_w: FloatArray,
+    matrix: FloatArray,
+) -> bool:
+    """`solve_powers` for who calls it often, with an (N, N) matrix as scratch."""
     devices = len(target)
-    matrix = np.empty((devices, devices))
     for m in range(devices):
         for n in range(devices):
             matrix[m, n] = -target[m] * cross_gain[m, n]
