@@ -33,7 +33,7 @@ DOCS = Path(__file__).resolve().parent
 TRAININGS = 5
 HELD_OUT = 1001
 """The first of the seeds that are reported."""
-STEPS = {"stream": 64_000, "tasks": 16_000}
+STEPS = {"stream": 64_000, "tasks": 19_200}
 
 EASY = ("energy.theta_0=1e-28", 'tasks.cycles=["1000 Mcycles", "1500 Mcycles"]')
 WORLDS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -42,22 +42,26 @@ WORLDS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 """The scenario, and what is changed of it."""
 
-REPLAY_STREAM = {"episodes": 5, "replicas": 64, "updates": 2, "batch": 128, "warmup": 6400}
-REPLAY_STREAM |= {"discount": 0.5, "rate_decay": 0.95}
-REPLAY_TASKS = {"episodes": 50, "episode_slots": 5, "replicas": 64, "updates": 8, "batch": 128}
-REPLAY_TASKS |= {"discount": 0, "rate_decay": 0.95, "reward_unit": 0.1, "hidden": [128, 64]}
-RATES = {"actor_rate": 1e-3, "critic_rate": 1e-3, "noise_decay": 0.8, "logit_penalty": 0.02}
+REPLAY_STREAM = {"episodes": 20, "replicas": 16, "batch": 64, "warmup": 3200, "discount": 0.9}
+REPLAY_STREAM |= {"soft_update": 5e-3, "rate_decay": 0.95}
+REPLAY_TASKS = {"episodes": 60, "episode_slots": 5, "replicas": 64, "updates": 8, "discount": 0}
+REPLAY_TASKS |= {"rate_decay": 0.95, "reward_unit": 0.01, "batch": 256, "hidden": [128, 64]}
 LEARNERS: dict[str, dict[str, dict[str, Any]]] = {
     "ddpg": {
-        "stream": REPLAY_STREAM | RATES,
-        "tasks": REPLAY_TASKS | RATES | {"random": 0.05},
+        "stream": REPLAY_STREAM
+        | {"actor_rate": 1e-3, "critic_rate": 2e-3, "noise": 0.3, "noise_decay": 0.8}
+        | {"logit_penalty": 0.02},
+        "tasks": REPLAY_TASKS
+        | {"actor_rate": 3e-5, "critic_rate": 1e-3, "noise": 0.1, "noise_decay": 0.5}
+        | {"logit_penalty": 0.1, "warmup": 320},
     },
     "aac": {
-        "stream": {"workers": 1, "steps": STEPS["stream"]},
-        "tasks": {"workers": 1, "steps": STEPS["tasks"], "episode_slots": 5, "discount": 0},
+        "stream": {"workers": 1, "steps": STEPS["stream"], "critic_rate": 2e-3},
+        "tasks": {"workers": 1, "steps": STEPS["tasks"], "episode_slots": 5, "discount": 0}
+        | {"t_max": 1, "actor_rate": 3e-4, "deviation": 0.15, "norm": 0.5, "hidden": [128, 64]},
     },
-    "dqn": {"stream": REPLAY_STREAM, "tasks": REPLAY_TASKS},
-    "sac": {"stream": REPLAY_STREAM | {"rate": 1e-3}, "tasks": REPLAY_TASKS | {"rate": 1e-3}},
+    "dqn": {"stream": REPLAY_STREAM, "tasks": REPLAY_TASKS | {"rate": 1e-4}},
+    "sac": {"stream": REPLAY_STREAM | {"rate": 1e-3}, "tasks": REPLAY_TASKS | {"rate": 1e-4}},
     "ppo": {"stream": {}, "tasks": {}},
 }
 """Keys of `[policy]`; of PPO, which is that of Stable-Baselines3, all is as it is there."""
