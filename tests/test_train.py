@@ -19,7 +19,7 @@ from edgesim.experiments import evaluation, variants
 from edgesim.experiments import train as training
 from edgesim.experiments.evaluation import Evaluation
 from edgesim.experiments.train import FORMAT, TrainingProgress, _Session, make_environment, train
-from edgesim.policies.learning.checkpoint import read, shipped
+from edgesim.policies.learning.checkpoint import read, shipped, write
 from edgesim.scenarios.loading import load_scenario
 from edgesim.simulator.assembly.build import blueprint
 from edgesim.simulator.core.errors import RunError
@@ -452,6 +452,16 @@ def test_shipped_checkpoints_are_found_by_name_and_small() -> None:
         assert [other.stem for other in paths if other.stem in said] == [path.stem]
     assert "shipped" not in refused("run", "carbon_6ue", "--policy", "dqn")
     assert "shipped" not in refused("run", "carbon_6ue", "--policy", "aac")
+
+
+def test_a_network_that_learned_another_encoding_is_refused() -> None:
+    """One of before the file said so is of the first."""
+    path = next(path for path in shipped() if path.stem == "aac_iiot_20dev")
+    saved = read(path, "edgesim policy 1")
+    assert saved.pop("encoding") == 2
+    write(Path("old.pt"), saved)
+    said = refused("run", "iiot_20dev", "--policy", "aac", "--checkpoint", "old.pt")
+    assert "the checkpoint has encoding = 1, the scenario 2: what its network sees" in said
 
 
 class Bomb:
