@@ -435,8 +435,9 @@ def test_checkpoints_that_do_not_fit_are_refused_and_not_executed() -> None:
 
 
 def test_a_price_of_energy_is_refused_where_there_is_no_p2() -> None:
-    words = ("--policy", "sac", "--set", "policy.energy_price=0.5")
-    said = refused("train", "carbon_6ue", *words)
+    short = ("policy.episodes=1", "policy.episode_slots=2", "policy.energy_price=0.5")
+    words = [word for key in short for word in ("--set", key)]
+    said = refused("train", "carbon_6ue", "--policy", "sac", *words)
     assert "key `policy.energy_price` = 0.5: is of the stream problem alone; allowed: 0" in said
 
 
