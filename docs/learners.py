@@ -192,17 +192,18 @@ def results(wanted: Iterable[Case], path: Path, jobs: int) -> Rows:
     return rows
 
 
+def trainings(rows: Rows, world: str, learner: str, action: str) -> list[Row]:
+    """Those that there are, by seed."""
+    return [rows[one] for one in cases() if one[:3] == (world, learner, action) and one in rows]
+
+
 def table(rows: Rows, world: str) -> Iterator[str]:
     """Lines of Markdown: means over trainings, with 95 % intervals."""
     yield f"{HEADS[world]} steps | CPU time [s] |"
     yield "| --- " * 7 + "|"
     for learner in LEARNERS:
         for action, called in ACTIONS.items():
-            found = [
-                rows[case]
-                for case in cases()
-                if case[:3] == (world, learner, action) and case in rows
-            ]
+            found = trainings(rows, world, learner, action)
             if len(found) < 2:
                 continue
             cells = []
@@ -222,11 +223,7 @@ def figure(rows: Rows, path: Path) -> None:
     for ax, world in zip(axes, WORLDS, strict=True):
         for learner, colour in zip(LEARNERS, colours, strict=False):
             for action, line in zip(ACTIONS, ("-", "--"), strict=True):
-                found = [
-                    np.array(rows[case]["curve"])
-                    for case in cases()
-                    if case[:3] == (world, learner, action) and case in rows
-                ]
+                found = [row["curve"] for row in trainings(rows, world, learner, action)]
                 if found:
                     steps, result = np.median(found, axis=0).T
                     label = f"{learner}, {ACTIONS[action]}"

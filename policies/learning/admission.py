@@ -10,7 +10,7 @@ import numpy as np
 
 from ...simulator.core.arrays import BoolArray, FloatArray, IntArray
 from ...simulator.core.compiled import compiled, compiled_in_place
-from ...simulator.network.spectral_efficiency import SpectralEfficiency, to_carry
+from ...simulator.network.spectral_efficiency import to_carry
 from ...simulator.tasks.channel import MrcChannel
 from ...simulator.tasks.network import CarbonAwareNetwork
 from ...simulator.tasks.powers import eliminate_powers
@@ -79,17 +79,13 @@ def divide_deadlines(
         budget: (R, N) in [0, 1]; the power that a radio may use, on a logarithmic scale from the
             least that the server's capacity allows to P_max.
     """
-    floor_bps = np.broadcast_to(floor_bps, bits.shape)
-    offload = np.zeros(bits.shape, dtype=np.bool_)
-    edge_s, radio_j = np.zeros(bits.shape), np.zeros(bits.shape)
-    tried_j = np.full(bits.shape, np.inf)
-    _admit_each(
+    slots = SlotArrays(
         np.asarray(channel.gain),
         np.asarray(channel.interference_gain),
         np.asarray(bits),
         cycles,
         time_s,
-        floor_bps,
+        np.broadcast_to(floor_bps, bits.shape),
         network.device_power_max_w,
         network.bandwidth_hz,
         network.noise_w,
@@ -98,15 +94,12 @@ def divide_deadlines(
         network.rate_min_bps,
         network.energy_max_j,
         network.efficiency,
-        stay_j,
-        weight,
-        budget,
-        offload,
-        edge_s,
-        radio_j,
-        tried_j,
     )
-    return Division(offload, edge_s, radio_j, tried_j)
+    nobody = np.zeros(bits.shape, dtype=np.bool_)
+    edge_s, radio_j = np.zeros(bits.shape), np.zeros(bits.shape)
+    division = Division(nobody, edge_s, radio_j, np.full(bits.shape, np.inf))
+    _admit_each(slots, stay_j, weight, budget, division)
+    return division
 
 
 class _Room(NamedTuple):
@@ -129,63 +122,33 @@ class _Room(NamedTuple):
 
 @compiled
 def _admit_each(
-    gain: FloatArray,
-    cross_gain: FloatArray,
-    bits: FloatArray,
-    cycles: FloatArray,
-    time_s: FloatArray,
-    floor_bps: FloatArray,
-    power_max_w: FloatArray,
-    bandwidth_hz: float,
-    noise_w: float,
-    theta_server: float,
-    server_cpu_hz: float,
-    rate_min_bps: float,
-    energy_max_j: float,
-    efficiency: SpectralEfficiency,
-    stay_j: FloatArray,
-    weight: FloatArray,
-    budget: FloatArray,
-    offload: BoolArray,
-    edge_s: FloatArray,
-    radio_j: FloatArray,
-    tried_j: FloatArray,
+    slots: SlotArrays, stay_j: FloatArray, weight: FloatArray, budget: FloatArray, each: Division
 ) -> None:
-    """Fill in (R, N) offloading, server times, energies of radios, and what each trial came to."""
-    replications, devices = bits.shape
+    """Fill in the divisions of all replications, of which `slots` has (R, N) and (R, N, N) columns."""
+    replications, devices = stay_j.shape
     scratch = np.empty((4, devices))
     matrix = np.empty((devices, devices))
     room = _Room(scratch[0], scratch[1], scratch[2], scratch[3], matrix)
     for r in range(replications):
         one = SlotArrays(
-            gain[r],
-            cross_gain[r],
-            bits[r],
-            cycles[r],
-            time_s[r],
-            floor_bps[r],
-            power_max_w,
-            bandwidth_hz,
-            noise_w,
-            theta_server,
-            server_cpu_hz,
-            rate_min_bps,
-            energy_max_j,
-            efficiency,
+            slots.gain[r],
+            slots.cross_gain[r],
+            slots.bits[r],
+            slots.cycles[r],
+            slots.deadline_s[r],
+            slots.floor_bps[r],
+            slots.power_max_w,
+            slots.bandwidth_hz,
+            slots.noise_w,
+            slots.theta_server,
+            slots.server_cpu_hz,
+            slots.rate_min_bps,
+            slots.energy_max_j,
+            slots.efficiency,
         )
+        division = Division(each.offload[r], each.edge_s[r], each.radio_j[r], each.tried_j[r])
         order = np.argsort(-stay_j[r], kind="mergesort")
-        _admit(
-            one,
-            room,
-            order,
-            stay_j[r],
-            weight[r],
-            budget[r],
-            offload[r],
-            edge_s[r],
-            radio_j[r],
-            tried_j[r],
-        )
+        _admit(one, room, order, stay_j[r], weight[r], budget[r], division)
 
 
 @compiled_in_place
@@ -196,23 +159,21 @@ def _admit(
     stay_j: FloatArray,
     weight: FloatArray,
     budget: FloatArray,
-    offload: BoolArray,
-    edge_s: FloatArray,
-    radio_j: FloatArray,
-    tried_j: FloatArray,
+    division: Division,
 ) -> None:
-    """Fill in (N,) of a replication, in whose order devices are tried."""
+    """Fill in the division of a replication, in whose order devices are tried."""
+    offload, edge_s, radio_j, tried_j = division
     some = False
     for m in order:
         if stay_j[m] <= 0.0:
             break
         offload[m] = True
-        if _divide(one, room, offload, weight, budget, edge_s, radio_j, _TRIAL_BISECTIONS):
-            tried_j[m] = _worst_j(one, offload, edge_s, radio_j)
+        if _divide(one, room, weight, budget, division, _TRIAL_BISECTIONS):
+            tried_j[m] = _worst_j(one, division)
         # An infinite one is of tasks that would be late.
         offload[m] = tried_j[m] < stay_j[m]
         some = some or offload[m]
-    if not some or not _divide(one, room, offload, weight, budget, edge_s, radio_j, _BISECTIONS):
+    if not some or not _divide(one, room, weight, budget, division, _BISECTIONS):
         edge_s[:] = 0.0
         radio_j[:] = 0.0
 
@@ -221,14 +182,13 @@ def _admit(
 def _divide(
     one: SlotArrays,
     room: _Room,
-    offload: BoolArray,
     weight: FloatArray,
     budget: FloatArray,
-    edge_s: FloatArray,
-    radio_j: FloatArray,
+    division: Division,
     bisections: int,
 ) -> bool:
     """Fill in (N,) server times and energies of radios; False if the offloaders cannot all be in time."""
+    offload, edge_s, radio_j, _ = division
     devices = len(offload)
     cap, power = room.cap, room.power
     for m in range(devices):
@@ -267,8 +227,9 @@ def _divide(
 
 
 @compiled_in_place
-def _worst_j(one: SlotArrays, offload: BoolArray, edge_s: FloatArray, radio_j: FloatArray) -> float:
+def _worst_j(one: SlotArrays, division: Division) -> float:
     """What the worst offloader spends, C(7) and C(8)."""
+    offload, edge_s, radio_j, _ = division
     worst = 0.0
     for m in range(len(offload)):
         if offload[m]:
