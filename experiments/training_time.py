@@ -118,9 +118,7 @@ def measured(policy: TrainablePolicy, make: MakeEnvironment, device: str) -> Pac
     try:
         learner.advance()  # compiles, reads files, fills caches
         environments = learner.steps // slots
-        reset_s = _reset_s(
-            make(environments, slots, brief.limit_weight, brief.action, brief.energy_price)
-        )
+        reset_s = _reset_s(brief.environment(make, environments))
         acting_s = 0.0
         if brief.unlearned:
             acting_s = max(_seconds(learner.advance) - reset_s, 0.0) / slots

@@ -77,13 +77,7 @@ class LearningAgent:
     ) -> None:
         self._config = config
         self._device = torch.device(device)
-        self._env = env = make(
-            config.replicas,
-            config.episode_slots,
-            config.limit_weight,
-            config.action,
-            config.energy_price,
-        )
+        self._env = env = config.environment(make, config.replicas)
         self.episode_seed = seed
         self.noise = torch.Generator().manual_seed(torch_seed(seed))
         self.sizes = (*env.single_observation_space.shape, env.single_action_space.shape[1])

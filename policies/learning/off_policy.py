@@ -122,13 +122,7 @@ class OffPolicyLearner(ABC, Generic[Config]):
         self.device = torch.device(device)
         self.steps = 0
         self._seed = seed
-        self._env = make(
-            config.replicas,
-            config.episode_slots,
-            config.limit_weight,
-            config.action,
-            config.energy_price,
-        )
+        self._env = config.environment(make, config.replicas)
         devices, features = self._env.single_observation_space.shape
         actions = self._env.single_action_space.shape[1]
         # 1, 2: Initialise the networks and their targets.

@@ -178,6 +178,10 @@ class TrainablePolicy(ABC):
         """
         return replace(self, episode_slots=slots)
 
+    def environment(self, make: MakeEnvironment, replicas: int) -> Any:
+        """So many of the environments that it learns in, as `make` makes them."""
+        return make(replicas, self.episode_slots, self.limit_weight, self.action, self.energy_price)
+
     def learner(self, make: MakeEnvironment, seed: int, device: str = "cpu") -> Learner:
         """A training from its start.
 
