@@ -20,7 +20,11 @@ from .slot import DEVICE, Slot
 
 _PRECISION = 1e-3  # of the objective
 _SAME = 1e-2  # relative change of interference and prices that needs no new answer
-_SWEEPS = 3  # over the cells, from each start; twice as many in small networks
+_SWEEPS = 6  # over the cells, from each start
+_BEHIND = (
+    0.5  # of the best gain so far; a start that lacks as much after its first sweep is given up
+)
+_GROWTH = 3.0  # times what a sweep brought; later ones are not expected to bring more than that
 _LEADS = 2  # cells that choose first, in turn; all in small networks
 _PASSES_MAX = 50  # of powers that follow interference
 _EXCLUDED_PRICE = 1e200  # of power, at which nobody sends
@@ -63,29 +67,21 @@ def interplay(stations: int, devices: int) -> Interplay:
 
 
 @compiled_in_place
-def optimise_radio(slot: Slot, play: Interplay, small: bool, target: float) -> bool:
+def optimise_radio(slot: Slot, play: Interplay, small: bool) -> None:
     """Set the devices' bandwidths and powers to the best that is met.
 
-    Each cell as if it were alone bounds the gain from above. Then the SBS cells answer each other in
-    turn, from several starts:
+    What each cell would gain if it were alone is what all can hope for. Then the SBS cells answer each
+    other in turn, from several starts, each until it is far behind the best so far:
 
     0. all as if they were alone;
     1. and so on: one cell as if it were alone and the others silent, for those that would gain most;
     2. (small networks) as 0 and as 1, with one of the senders of the best decision so far excluded.
 
-    Gives up where the bound does not exceed `target`.
-
     Args:
         slot: P2.
         play: room for it.
-        small: more starts, and more sweeps from each.
-        target: bit^2.
-
-    Returns:
-        Whether the gain comes close to the bound.
+        small: more starts, each to its end.
     """
-    if _gain_bound(slot) <= target:
-        return False
     cells, devices = slot.cells, slot.devices
     found, order = play.found, play.order
     _answer_alone(slot, play)
@@ -93,10 +89,8 @@ def optimise_radio(slot: Slot, play: Interplay, small: bool, target: float) -> b
     for j in range(len(cells)):
         bound += found[j]
         active += j > 0 and found[j] > 0.0
-    if bound <= target:
-        return False
     if active <= 1:
-        return True
+        return
     descending(found[1:], order)
     for turn in range(len(order)):
         order[turn] += 1
@@ -117,7 +111,6 @@ def optimise_radio(slot: Slot, play: Interplay, small: bool, target: float) -> b
     for c in range(len(devices)):
         devices[c].bandwidth = play.alone[c].kept_bandwidth
         devices[c].power = play.alone[c].kept_power
-    return bool(bound - best <= _PRECISION * bound)
 
 
 @compiled_in_place
@@ -231,23 +224,6 @@ def power_trim(slot: Slot) -> float:
 
 
 @compiled_in_place
-def _gain_bound(slot: Slot) -> float:
-    """A bound of the gain: each device alone with its cell's band, and its power for nothing."""
-    cells, devices = slot.cells, slot.devices
-    bound = 0.0
-    for j in range(len(cells)):
-        cell = cells[j]
-        noise = cell.noise + cell.noise_per_hz * cell.bandwidth
-        for c in range(cell.first, cell.end):
-            device = devices[c]
-            sinr = device.power_max * device.gain / noise
-            bits = cell.bits_per_hz * cell.bandwidth * min(log1p(sinr), cell.efficiency_cap)
-            bits = min(bits, device.queue - device.local_min)
-            bound += max(device.net - cell.edge - cell.edge_per_bit, 0.0) * bits
-    return float(bound)
-
-
-@compiled_in_place
 def _answer_alone(slot: Slot, play: Interplay) -> None:
     """Find what each cell would do, and gain, if it were alone."""
     cells, devices = slot.cells, slot.devices
@@ -287,7 +263,7 @@ def _answer_in_turn(
     slot: Slot,
     play: Interplay,
     excluded: int,
-    small: bool,
+    patient: bool,
     answers: bool,
     best: float,
 ) -> float:
@@ -297,7 +273,7 @@ def _answer_in_turn(
         slot: P2, as the start has it.
         play: likewise.
         excluded: a device that must not send; -1 if there is none.
-        small: twice as many sweeps.
+        patient: the start goes on though it is far behind the best decision so far.
         answers: else only powers follow interference.
         best: gain of the best decision so far.
 
@@ -306,7 +282,7 @@ def _answer_in_turn(
     """
     cells, devices = slot.cells, slot.devices
     last = -np.inf
-    for sweep in range(2 * _SWEEPS if small else _SWEEPS):
+    for sweep in range(_SWEEPS):
         answered = False
         for turn in range(len(play.order) if answers else 0):
             j = play.order[turn]
@@ -328,8 +304,18 @@ def _answer_in_turn(
                 play.alone[c].kept_power = devices[c].power
         if abs(total - last) <= _PRECISION * abs(total):
             break
+        if not patient and _hopeless(sweep, total, last, best):
+            break
         last = total
     return best
+
+
+@compiled_in_place
+def _hopeless(sweep: int, total: float, last: float, best: float) -> bool:
+    """Whether a start, at `total` after its `sweep`, is not expected to reach the best so far."""
+    if sweep == 0:
+        return best - total > _BEHIND * abs(best)
+    return best - total > _GROWTH * abs(total - last)
 
 
 @compiled_in_place

@@ -7,10 +7,10 @@ offloaded, and a station's CPU costs C = V epsilon c / F_j. What is left falls a
 meet only in the interference that SBSs hear.
 
 Approximate: cells answer each other in turn, each at the others' interference and prices, from a few
-starts; of all decisions met, the best by its true value is kept. Small networks get more starts. The
-decisions of P2 with one part optimised are met too, unless a bound shows that they are no better; that
-of the radio alone only where devices are few. In small networks the best is refined by P2's value itself,
-so that those of up to six devices end within 0.5 % of the optimum's gain.
+starts; of all decisions met, the best by its true value is kept. That of P2 with only its CPUs
+optimised is met too, unless a bound shows that it is no better. Small networks get more starts, and the
+best is refined by P2's value itself, so that those of up to six devices end within 0.5 % of the optimum's
+gain.
 """
 
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ from .steps import choose_steps
 _SMALL_NETWORK = 12  # devices up to which many starts are cheap
 _FEWEST = 6  # devices up to which all exchanges of senders are cheap
 _NOTICED = 5e-4  # relative gain of a refined decision; for less, equal devices stay equal
-_FEW = 64  # devices up to which trying each, and the radio alone, is cheap
+_FEW = 64  # devices up to which trying each is cheap
 
 
 class Solver:
@@ -322,24 +322,15 @@ def _choose(
     network_size = len(observed.local_limit_bits)
     small, few = network_size <= _SMALL_NETWORK, network_size <= _FEW
     best = -np.inf
-    certain = False
     _set_cpus(slot, compute)
     if radio:
-        certain = optimise_radio(slot, play, small, -np.inf)
+        optimise_radio(slot, play, small)
         best = _keep_better(devices, plan, power_trim(slot), best)
-    if not certain:  # be no worse than with one part of the optimisation
+    if compute:
         optimise_compute(slot, play.scratch, few, best)
         trims = radio and slot.cells[0].efficiency_cap < np.inf
         gain = power_trim(slot) if trims else true_gain(slot)
         best = _keep_better(devices, plan, gain, best)
-    if not certain and few and radio and compute:
-        fix_cpus(slot)
-        reached = best - _full_speed_gain(observed, r)
-        optimise_radio(slot, play, small, reached)
-        # What its CPUs would not leave to be sent is not to be sent by the same powers now.
-        power_trim(slot)
-        optimise_cpus(slot)
-        best = _keep_better(devices, plan, power_trim(slot), best)
     _restore(devices, plan)
     if small and radio and compute:
         enough = max(best, 0.0) * (1.0 + _NOTICED)
@@ -376,21 +367,6 @@ def _restore(devices: Any, plan: FloatArray) -> None:
     for c in range(len(devices)):
         device = devices[c]
         device.bandwidth, device.power, device.local_min = plan[0, c], plan[1, c], plan[2, c]
-
-
-@compiled_in_place
-def _full_speed_gain(observed: Observed, r: int) -> float:
-    """What running the CPUs of all the network's devices at full speed adds to the best, bit^2."""
-    gain = 0.0
-    for i in range(len(observed.local_limit_bits)):
-        queue, cpu = observed.queue_bits[r, i], observed.local_limit_bits[i]
-        value = observed.bit_value[r, i]
-        cost = observed.local_cost[i]
-        local = local_optimum_bits(cost, queue, value, cpu)
-        most = min(cpu, queue)
-        gain += value * (most - local)
-        gain -= cost * (most * most * most - local * local * local) / 3.0
-    return gain
 
 
 @compiled_in_place
