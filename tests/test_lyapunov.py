@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edgesim.experiments.run import prepare
+from edgesim.policies.base import Policy
 from edgesim.policies.epr import EqualRatesEqualPower
 from edgesim.policies.local import Local
 from edgesim.policies.stream.lyapunov import Lyapunov
@@ -323,22 +324,24 @@ def gains_in_a_run(name: str, slots: Iterable[int], *overrides: str) -> tuple[Ar
     streams = Streams(scenario.run.seed, scenario.run.replications)
     problem = run.blueprint.problem
     assert isinstance(problem, DriftPlusPenalty)
-    policies = [Local(), Lyapunov(), Lyapunov(["radio"]), Lyapunov(["compute"])]
+    joint = Lyapunov()
+    policies: list[Policy] = [Local(), joint, Lyapunov(["radio"]), Lyapunov(["compute"])]
     for policy in policies:
         policy.reset(problem.network, problem, streams.generators("policy"))
     gained = []
 
     def decide(observation: Observation) -> Decision:
+        decision = joint.decide(observation)
         if observation.slot not in slots:
-            return policies[1].decide(observation)
+            return decision
         decisions = [policy.decide(observation) for policy in policies]
         local, *values = (problem.value(observation, one) for one in decisions)
         gained.append([local - value for value in values])
-        return decisions[1]
+        return decision
 
     run.blueprint.simulation(decide, Capture(), streams).run()
-    joint, radio, compute = np.swapaxes(gained, 0, 1)
-    return joint, radio, compute
+    by_joint, by_radio, by_compute = np.swapaxes(gained, 0, 1)
+    return by_joint, by_radio, by_compute
 
 
 @pytest.mark.parametrize("noise_model", NOISE_MODELS)
