@@ -3,6 +3,9 @@
 import csv
 import json
 import math
+import subprocess
+import sys
+import time
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -18,7 +21,7 @@ from edgesim.experiments.sweeps.learned import learned
 from edgesim.experiments.sweeps.results import load_results
 from edgesim.experiments.sweeps.search import SearchSection, ask
 from edgesim.experiments.sweeps.sweep_file import load_sweep
-from edgesim.experiments.sweeps.trainings import TrainingJob, run_training
+from edgesim.experiments.sweeps.trainings import TrainingJob, make_trainings, run_training
 from edgesim.experiments.sweeps.workers import LocalPool
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.loading import load_scenario
@@ -89,6 +92,23 @@ def test_each_point_is_trained_and_run_on_other_seeds(monkeypatch: pytest.Monkey
     monkeypatch.setattr(trainings, "run_training", None)
     again = learned(partial(load_sweep, GRID), folder, 1)
     assert again.cases == sweep.cases
+
+
+@pytest.mark.slow
+def test_agents_have_processes_of_their_own_there_too(tmp_path: Path) -> None:
+    """As paper A's asynchronous ones; a pool's processes may have none, unless it is asked to let them."""
+    keys = ["devices.count=2", "policy.workers=2", "policy.replicas=1", "policy.hidden=[4]"]
+    keys += ["policy.episode_slots=4", "policy.steps=16", "policy.t_max=4", "policy.action=paper"]
+    scenario = load_scenario("iiot_20dev", keys, policy="aac")
+    job = TrainingJob(scenario, tmp_path / "trainings" / "one", "")
+    make_trainings([job], tmp_path, 1)
+    assert job.result()["steps"] >= 16
+
+
+def test_what_the_processes_of_a_training_take_counts() -> None:
+    own, all_ = time.process_time(), trainings._cpu_s()
+    subprocess.run([sys.executable, "-c", "sum(range(4_000_000))"], check=True)
+    assert trainings._cpu_s() - all_ > time.process_time() - own + 0.03
 
 
 def test_a_policy_that_is_trained_already_is_not_trained(

@@ -75,13 +75,19 @@ class LocalPool:
         folder: of the sweep.
         workers: how many processes.
         run: what they do with a job; a function of a module.
+        parents: jobs start processes of their own, as asynchronous agents do.
     """
 
     def __init__(
-        self, folder: Path, workers: int, run: Callable[[Any, Path], JobOutcome] = run_job
+        self,
+        folder: Path,
+        workers: int,
+        run: Callable[[Any, Path], JobOutcome] = run_job,
+        parents: bool = False,
     ) -> None:
         self._folder = folder.resolve()
         self._run = run
+        self._parents = parents
         # A server that has imported everything once forks the workers; it runs no threads. A second of
         # CPU time per worker would be that of imports else.
         self._context = multiprocessing.get_context("forkserver")
@@ -132,7 +138,7 @@ class LocalPool:
             process = self._context.Process(
                 target=_work,
                 args=(theirs, self._run, self._folder, str(Path.cwd())),
-                daemon=True,
+                daemon=not self._parents,  # else Python lets it have no processes
             )
             try:
                 with _without_main():
