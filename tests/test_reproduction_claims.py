@@ -18,6 +18,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import edgesim
+from edgesim.experiments import evaluation
 from edgesim.experiments.reproduction.catalogue import FIGURES
 from edgesim.experiments.reproduction.engine import Workshop, document, labelled, policies
 from edgesim.experiments.reproduction.figure import (
@@ -37,6 +39,7 @@ from edgesim.experiments.reproduction.measure import course, geometric_mean, lev
 from edgesim.experiments.reproduction.registration import registered
 from edgesim.experiments.reproduction.trainings import steps, train_all
 from edgesim.experiments.reproduction.verdicts import LEVEL, Check, Checks
+from edgesim.experiments.sweeps.sweep_file import load_sweep
 from edgesim.simulator.core.outputs import make_folder
 from edgesim.traces.reader import open_trace
 
@@ -1280,15 +1283,32 @@ def test_a_sweep_file_has_the_settings_of_its_study() -> None:
     assert full["points"] == [{"devices.count": 2}, {"devices.count": 4, "area": 1}]
 
 
-def test_trained_policies_are_labelled_by_training() -> None:
-    paths = {"AAC 1": Path("/x/aac-f00.pt"), "AAC 2": Path("/x/aac-ba2.pt")}
+def test_trained_policies_are_labelled_and_run_with_the_actions_they_learned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation, "SHAPES", {"worst-case-emission": (2, 1)})
+    keys = ["run.slots=2", "policy.episode_slots=2", "policy.replicas=2", "policy.episodes=2"]
+    keys += ["policy.warmup=4", "policy.batch=4", "policy.hidden=[4]"]
+    trained = {}
+    for action in ("guided", "paper"):
+        made = edgesim.train(
+            "carbon_6ue",
+            tmp_path / action,
+            policy="ddpg",
+            overrides=[*keys, f"policy.action={action}"],
+        )
+        trained[action] = made.checkpoint
+    study = replace(STUDY, scenario="carbon_6ue", factors=(), keys={})
     # In the order in which a sweep runs them, and its dataset has them.
-    assert list(policies(STUDY, paths).items()) == [
+    assert list(policies(study, trained).items()) == [
         ("nobody offloads", "local"),
         ("at random", "random"),
-        ("AAC 1", 'aac{checkpoint="/x/aac-f00.pt"}'),
-        ("AAC 2", 'aac{checkpoint="/x/aac-ba2.pt"}'),
+        ("guided", f'ddpg{{checkpoint="{trained["guided"]}", action="guided"}}'),
+        ("paper", f'ddpg{{checkpoint="{trained["paper"]}", action="paper"}}'),
     ]
+    file = tmp_path / "sweep.toml"
+    file.write_text(document(study, False, trained))
+    assert len(load_sweep(file).cases) == 4  # which a checkpoint of other actions refuses
 
 
 @pytest.mark.parametrize("quick", [False, True])

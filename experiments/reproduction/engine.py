@@ -12,7 +12,6 @@ Under the output folder each figure has its own:
 and `index.md`, `index.html` present all figures whose numbers are there.
 """
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -36,7 +35,7 @@ from ..sweeps.workers import LocalPool
 from .catalogue import FIGURES
 from .figure import Figure, Ran, Study, left_out
 from .stored import NAME, load, store
-from .trainings import checkpoints, train_all
+from .trainings import as_policy, checkpoints, train_all
 
 Follow = AbstractContextManager[tuple[Callable[[SweepProgress], None], Callable[[str], None]]]
 
@@ -213,10 +212,7 @@ def document(study: Study, quick: bool, trained: dict[str, Path] | None = None) 
 
 def policies(study: Study, trained: dict[str, Path]) -> dict[str, str]:
     """By label, the policies as a sweep file writes them."""
-    learned = {
-        label: f"{path.name.split('-')[0]}{{checkpoint={json.dumps(str(path))}}}"
-        for label, path in trained.items()
-    }
+    learned = {label: as_policy(path) for label, path in trained.items()}
     return {**study.policies, **learned}
 
 

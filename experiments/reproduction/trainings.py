@@ -1,6 +1,7 @@
 """The trainings behind a figure: resumable, several seeds, each made once."""
 
 import csv
+import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -138,7 +139,7 @@ def checkpoints(data: xr.Dataset, folder: Path) -> list[Path]:
     found = []
     for name in data["checkpoint"].values.tolist():
         content = Path(name).read_bytes()
-        policy = _policy(Path(name))
+        policy, _ = _about(Path(name))
         path = folder / f"{policy}-{sha256(content).hexdigest()[:16]}.pt"
         if not path.exists():
             put_bytes(path, content)
@@ -146,8 +147,15 @@ def checkpoints(data: xr.Dataset, folder: Path) -> list[Path]:
     return found
 
 
-def _policy(checkpoint: Path) -> str:
-    """The name of the policy that a checkpoint is of."""
+def as_policy(checkpoint: Path) -> str:
+    """A trained policy as a sweep file writes it, with the actions that it was trained with."""
+    policy, action = _about(checkpoint)
+    return f"{policy}{{checkpoint={json.dumps(str(checkpoint))}, action={json.dumps(action)}}}"
+
+
+def _about(checkpoint: Path) -> tuple[str, str]:
+    """The name of the policy that a checkpoint is of, and its actions."""
     from ...policies.learning.checkpoint import FORMAT, read
 
-    return str(read(checkpoint, FORMAT)["policy"])
+    saved = read(checkpoint, FORMAT)
+    return saved["policy"], saved["action"]

@@ -117,7 +117,7 @@ def _learn(
                     ours.copy_(theirs)
                 connection.send(update._replace(gradients=()))
                 connection.recv()
-        except (EOFError, BrokenPipeError):
+        except (EOFError, ConnectionError):
             pass
         except Exception as failure:  # noqa: BLE001 - the global agent reports it
             connection.send(f"{type(failure).__name__}: {failure}")
