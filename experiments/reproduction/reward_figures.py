@@ -7,7 +7,7 @@ from typing import Any
 import xarray as xr
 
 from .figure import Diagram, Factor, Results, Trainings
-from .measure import course, split
+from .measure import conditions, course, split
 from .task_figures import GUIDED_2, PRINTED_2, THETA_0, THETAS
 from .training_settings import (
     COURSES,
@@ -22,13 +22,15 @@ from .verdicts import Checks
 REWARD = "mean reward per slot, C(22)"
 SMOOTH = 9
 COURSE = "course"
+DRAWN = next(iter(COURSES))
 
 NOTES = (
     "Not stated: theta_0; the length of an episode; whether random slots come first; the offset of the "
     "reward, which C(22) never lets be positive and the paper draws far above zero: shapes and orders are "
     "compared, not levels. As the paper has it there is one environment, its layers and noise, and no "
     "scaling of rewards. As printed, the networks see and answer what the paper says; guided, they shift a "
-    f"decision that keeps all limits (docs/learning.md). Drawn are episodes of {EPISODE_SLOTS} slots, and "
+    f"decision that keeps all limits (docs/learning.md). Drawn are episodes of {EPISODE_SLOTS} slots, which are "
+    "all that was run guided, and "
     f"the running median of {SMOOTH} rows of each training's log: a device that hardly gets through makes "
     "single episodes worth next to nothing. "
 )
@@ -41,19 +43,22 @@ def trainings(
     minutes: tuple[float, float],
     seeds: int = 10,
 ) -> dict[str, Trainings]:
-    """Algorithm 2 as printed and guided, under each theta_0 and course, on cycles from a range.
+    """Algorithm 2 as printed and guided, under each theta_0, on cycles from a range.
+
+    As printed, whose rewards a verdict rests on, under each course; guided, under the one that is drawn.
 
     Args:
         name: of both, with "-printed" or "-guided".
         varied: a factor.
         cycles: least and most, in Mcycles.
-        minutes: CPU time of each, in a full and in a quick run.
+        minutes: CPU time under a course, in a full and in a quick run.
         seeds: in a full run.
     """
-    courses = Factor(COURSE, COURSES, quick=tuple(COURSES)[:1])
-    factors = (replace(THETA_0, quick=THETAS[:1]), courses, varied)
+    theta_0 = replace(THETA_0, quick=THETAS[:1])
+    courses = Factor(COURSE, COURSES, quick=(DRAWN,))
+    full, quick = minutes
 
-    def of(suffix: str, settings: dict[str, Any]) -> Trainings:
+    def of(suffix: str, settings: dict[str, Any], *factors: Factor) -> Trainings:
         return Trainings(
             f"{name}-{suffix}",
             NETWORK_C,
@@ -62,11 +67,22 @@ def trainings(
             keys=settings | {"tasks.cycles": [f"{end} Mcycles" for end in cycles]},
             quick_keys=DDPG_PAPER_QUICK,
             seeds=seeds,
-            minutes=minutes,
+            minutes=(full * (len(COURSES) if courses in factors else 1), quick),
             kept=("reward", "steps"),
         )
 
-    return {PRINTED_2: of("printed", DDPG_PRINTED), GUIDED_2: of("guided", DDPG_PAPER)}
+    return {
+        PRINTED_2: of("printed", DDPG_PRINTED, theta_0, courses, varied),
+        GUIDED_2: of("guided", DDPG_PAPER | COURSES[DRAWN], theta_0, varied),
+    }
+
+
+def conditions_of(values: Mapping[str, xr.DataArray], along: str = "", prefix: str = "") -> Checks:
+    """A condition for each theta_0 and, where it was varied, course."""
+    dims = [
+        name for name in ("theta_0", COURSE) if all(name in one.dims for one in values.values())
+    ]
+    return conditions(values, *dims, along=along, prefix=prefix)
 
 
 def by_subject(
@@ -93,7 +109,8 @@ def diagrams(
     for subject, training in of.items():
         if training.name not in results:
             continue
-        data = results[training.name].sel({COURSE: next(iter(COURSES))})
+        data = results[training.name]
+        data = data.sel({COURSE: DRAWN}) if COURSE in data.dims else data
         found = []
         for title, part in split(data.assign(reward=smoothed(data["reward"])), "theta_0"):
             lines = {

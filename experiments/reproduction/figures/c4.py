@@ -4,8 +4,6 @@ import xarray as xr
 
 from .. import reward_figures as rewards
 from ..figure import Claim, Factor, Figure, Question, Results
-from ..measure import conditions
-from ..reward_figures import COURSE
 from ..task_figures import between
 from ..verdicts import Checks
 
@@ -26,7 +24,7 @@ STUCK = 0.1
 """Of what the best training of a pair gains: one that gains less is stuck."""
 
 # One more than elsewhere: of ten no median can be decided over so many comparisons.
-TRAININGS = rewards.trainings("pairs", RATES, CYCLES, minutes=(990.0, 0.6), seeds=11)
+TRAININGS = rewards.trainings("pairs", RATES, CYCLES, minutes=(330.0, 0.6), seeds=11)
 
 
 def _over(values: xr.DataArray, *pairs: tuple[str, str]) -> Checks:
@@ -35,7 +33,7 @@ def _over(values: xr.DataArray, *pairs: tuple[str, str]) -> Checks:
         f"{upper} over {lower}": values.sel(rates=upper) - values.sel(rates=lower)
         for upper, lower in pairs
     }
-    return conditions(over, "theta_0", COURSE)
+    return rewards.conditions_of(over)
 
 
 def _best(data: xr.Dataset) -> Checks:
@@ -50,7 +48,7 @@ def _eventually(data: xr.Dataset) -> Checks:
     end = rewards.at_end(data)
     gain = (end - rewards.at_start(data)).sel(rates=BEST)
     behind = (end.sel(rates=SECOND) - end.sel(rates=BEST)) / abs(gain)
-    return conditions({f"{SECOND} over {BEST}, part of the gain": behind}, "theta_0", COURSE)
+    return rewards.conditions_of({f"{SECOND} over {BEST}, part of the gain": behind})
 
 
 def _stable(data: xr.Dataset) -> Checks:
@@ -67,7 +65,7 @@ def _stuck(results: Results) -> Checks:
         data = results[training.name]
         gain = rewards.at_end(data) - rewards.at_start(data)
         share = 100.0 * (gain < STUCK * gain.max("seed")).astype(float)
-        found |= conditions(share, "theta_0", COURSE, along="rates", prefix=subject)
+        found |= rewards.conditions_of({"{}": share}, along="rates", prefix=subject)
     return found
 
 

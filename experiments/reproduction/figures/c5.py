@@ -4,8 +4,6 @@ import xarray as xr
 
 from .. import reward_figures as rewards
 from ..figure import Claim, Figure, factor
-from ..measure import conditions
-from ..reward_figures import COURSE
 from ..task_figures import between
 from ..verdicts import Checks
 from .c4 import BEST_PAIR
@@ -14,14 +12,14 @@ FEWER, MORE = 6, 10
 CYCLES = (1500, 2000)
 
 TRAININGS = rewards.trainings(
-    "sizes", factor("devices", "devices.count", (FEWER, MORE)), CYCLES, minutes=(450.0, 0.5)
+    "sizes", factor("devices", "devices.count", (FEWER, MORE)), CYCLES, minutes=(150.0, 0.5)
 )
 
 
 def _higher(data: xr.Dataset) -> Checks:
     ends = rewards.at_end(data)
     difference = ends.sel(devices=FEWER) - ends.sel(devices=MORE)
-    return conditions({f"{FEWER} over {MORE} devices": difference}, "theta_0", COURSE)
+    return rewards.conditions_of({f"{FEWER} over {MORE} devices": difference})
 
 
 def _converged(data: xr.Dataset) -> Checks:
@@ -29,7 +27,7 @@ def _converged(data: xr.Dataset) -> Checks:
     end, rows = rewards.at_end(data), data.sizes["log"]
     then = data["reward"].isel(log=slice(rows // 5, 2 * rows // 5)).median(dim="log")
     share = (end - then) / (end - rewards.at_start(data))
-    return conditions({"{} devices": share}, "theta_0", COURSE, along="devices")
+    return rewards.conditions_of({"{} devices": share}, along="devices")
 
 
 FIGURE = Figure(
