@@ -423,7 +423,7 @@ def test_all_scenarios_are_right(quick: bool, tmp_path: Path) -> None:
         for training in figure.trainings:
             for step in steps(training, tmp_path, quick):
                 learning_policy(step.scenario)
-        for study in figure.studies:
+        for study in figure.parts(quick)[1]:
             if name != "carbon":
                 file = tmp_path / "sweep.toml"
                 file.write_text(document(study, quick))
@@ -454,6 +454,18 @@ def test_what_figures_share_has_one_name() -> None:
             assert named.setdefault(training.name, training) == training
             assert min(training.minutes) > 0.0
         assert min(figure.minutes) > 0.0
+
+
+def test_a_quick_run_trains_only_for_what_it_runs() -> None:
+    """Printed networks fit one number of devices: those of the others are not trained."""
+    names = {quick: [one.name for one in FIGURES["a7"].parts(quick)[0]] for quick in (False, True)}
+    printed = [
+        f"{policy}-printed-{count}" for count in (5, 10, 15, 20) for policy in ("aac", "dqn")
+    ]
+    assert sorted(names[False]) == sorted([*printed, "aac", "dqn"])
+    assert set(names[False]) - set(names[True]) == set(printed[2:6])
+    # What no study runs, but a claim reads.
+    assert [one.name for one in FIGURES["c5"].parts(True)[0]] == ["sizes-printed", "sizes-guided"]
 
 
 @pytest.mark.parametrize("name", list(FIGURES))

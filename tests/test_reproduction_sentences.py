@@ -51,8 +51,9 @@ def numbers(shape: Mapping[str, int], *key: object) -> xr.DataArray:
 def made_up(figure: Figure, quick: bool = False, salt: int = 1) -> Ran:
     """Results as the engine would have them."""
     results = Ran()
-    seeds = {one.name: one.quick_seeds if quick else one.seeds for one in figure.trainings}
-    for training in figure.trainings:
+    trainings, studies = figure.parts(quick)
+    seeds = {one.name: one.quick_seeds if quick else one.seeds for one in trainings}
+    for training in trainings:
         levels = {one.name: list(one.chosen(quick)) for one in training.factors}
         shape = {dim: len(values) for dim, values in levels.items()} | {
             "seed": seeds[training.name]
@@ -65,7 +66,7 @@ def made_up(figure: Figure, quick: bool = False, salt: int = 1) -> Ran:
         for name, dim in (("steps", "log"), ("evaluated_steps", "evaluation")):
             data[name] = data[name].cumsum(dim)
         results[training.name] = xr.Dataset(data, levels)
-    for study in figure.studies:
+    for study in studies:
         levels = {one.name: list(one.chosen(quick)) for one in study.factors}
         learned = (
             f"{label} {k + 1}" for label, name in study.learned.items() for k in range(seeds[name])

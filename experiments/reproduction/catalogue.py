@@ -69,7 +69,10 @@ def listing() -> str:
 def _cost(figures: Iterable[Figure]) -> str:
     """CPU time of a full and of a quick run; a training that several figures share counts once."""
     figures = list(figures)
-    trainings = {one.name: one.minutes for figure in figures for one in figure.trainings}
-    costs = [*trainings.values(), *(figure.minutes for figure in figures)]
-    full, quick = (duration(60.0 * sum(cost[which] for cost in costs)) for which in (0, 1))
-    return f"{full}; quick {quick}"
+    minutes = []
+    for quick in (False, True):
+        trainings = {one.name: one for figure in figures for one in figure.parts(quick)[0]}
+        costs = [one.minutes for one in (*trainings.values(), *figures)]
+        minutes.append(sum(cost[quick] for cost in costs))
+    full, of_quick = (duration(60.0 * one) for one in minutes)
+    return f"{full}; quick {of_quick}"

@@ -76,11 +76,12 @@ class Workshop:
     def results(self, figure: Figure) -> Ran:
         """Of its trainings, and of its sweeps with the policies that were trained."""
         results = Ran()
-        for one in figure.trainings if self.train else ():
+        trainings, studies = figure.parts(self.quick)
+        for one in trainings if self.train else ():
             log = self.reporter.log
             folder = make_folder(self.folder, "trainings", one.name)
             results[one.name] = train_all(one, folder, self.quick, self.workers, log)
-        for study in figure.studies:
+        for study in studies:
             if not set(study.learned.values()) <= set(results):
                 self.reporter.log(f"  {study.name}: not run, as it needs trainings")
                 continue

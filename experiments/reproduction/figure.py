@@ -75,7 +75,7 @@ class Study:
         factors: every combination is run; one factor at most has settings of several keys.
         keys: of all runs.
         seeds: how many, in a full run.
-        quick_seeds: how many, with `--quick`.
+        quick_seeds: how many, with `--quick`; with none it is left out.
         quick_keys: of all runs, with `--quick`, beside `keys`.
         together: how many seeds run in lock-step.
         learned: by label, the trainings in the same figure whose policies are run too: one for each
@@ -283,3 +283,10 @@ class Figure:
     def paper(self) -> str:
         """A or C if the id is a number of that paper's, as "a4"; empty for what no paper drew."""
         return self.id[0].upper() if self.id[0] in "ac" and self.id[1:].isdigit() else ""
+
+    def parts(self, quick: bool) -> tuple[list[Trainings], list[Study]]:
+        """What a full or a quick run makes: without studies of no seeds, and what they alone need."""
+        studies = [one for one in self.studies if not quick or one.quick_seeds]
+        for_none = {name for one in self.studies for name in one.learned.values()}
+        for_none -= {name for one in studies for name in one.learned.values()}
+        return [one for one in self.trainings if one.name not in for_none], studies

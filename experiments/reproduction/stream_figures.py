@@ -194,11 +194,13 @@ class PrintedByCount:
         counts: of devices.
         policies: that are run beside them.
         learned: by label, the trainings for a number of devices.
+        quick: the numbers that `--quick` keeps.
     """
 
     counts: tuple[int, ...]
     policies: Mapping[str, str]
     learned: Mapping[str, Callable[[int], Trainings]]
+    quick: tuple[int, ...]
 
     @property
     def trainings(self) -> tuple[Trainings, ...]:
@@ -208,14 +210,18 @@ class PrintedByCount:
     @property
     def studies(self) -> tuple[Study, ...]:
         """One for each number."""
-        return tuple(
-            study(
+        of_all = {
+            count: study(
                 f"printed-{count}",
                 self.policies,
                 devices(count),
                 learned={label: make(count).name for label, make in self.learned.items()},
             )
             for count in self.counts
+        }
+        return tuple(
+            one if count in self.quick else replace(one, quick_seeds=0)
+            for count, one in of_all.items()
         )
 
     def joined(self, results: Results) -> xr.Dataset:

@@ -19,10 +19,11 @@ from ..stream_figures import (
 from ..training_settings import NETWORK_A, aac_printed, aac_stream
 from ..verdicts import Checks
 
+QUICK = (10, 40)
 COUNTS = (10, 20, 30, 40)
-DEVICES = stream.devices(*COUNTS, quick=(10, 40))
+DEVICES = stream.devices(*COUNTS, quick=QUICK)
 USUAL = shipped(NETWORK_A, "tasks.mean")
-PRINTED = stream.PrintedByCount(COUNTS, stream.SCHEMES, {PRINTED_AAC: aac_printed})
+PRINTED = stream.PrintedByCount(COUNTS, stream.SCHEMES, {PRINTED_AAC: aac_printed}, QUICK)
 
 STUDIES = (
     stream.study("schemes", stream.SCHEMES, DEVICES, stream.LOAD),

@@ -18,9 +18,12 @@ from ..training_settings import (
 )
 from ..verdicts import Checks
 
+QUICK = (5, 20)
 COUNTS = (5, 10, 15, 20)
-DEVICES = stream.devices(*COUNTS, quick=(5, 20))
-PRINTED = stream.PrintedByCount(COUNTS, {JOINT: "lyapunov"}, {AAC: aac_printed, DQN: dqn_printed})
+DEVICES = stream.devices(*COUNTS, quick=QUICK)
+PRINTED = stream.PrintedByCount(
+    COUNTS, {JOINT: "lyapunov"}, {AAC: aac_printed, DQN: dqn_printed}, QUICK
+)
 
 STUDIES = (
     stream.study("learned", {JOINT: "lyapunov"}, DEVICES, learned={AAC: "aac", DQN: "dqn"}),
