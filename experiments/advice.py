@@ -1,7 +1,6 @@
 """What is probably not meant in a scenario, a line each with what to do, for `validate` and `run` to say."""
 
 from collections.abc import Iterator
-from typing import Annotated, get_args, get_origin
 
 import numpy as np
 from pydantic import BaseModel
@@ -13,8 +12,7 @@ from ..scenarios.key_list import amount
 from ..scenarios.policy_section import PolicySection
 from ..scenarios.schema import Scenario
 from ..scenarios.sections import File
-from ..scenarios.units import Quantity
-from ..scenarios.validation import field_hint
+from ..scenarios.validation import field_hint, quantity_of
 from ..simulator.assembly.build import Blueprint
 from ..simulator.models.arrivals import MarkovModulatedPoisson, Poisson, Uniform
 from ..simulator.models.path_loss import LogDistance
@@ -61,18 +59,10 @@ def _implausible(section: BaseModel, path: str) -> Iterator[str]:
         if isinstance(value, BaseModel):
             yield from _implausible(value, key)
         elif isinstance(value, float):
-            hint = field_hint(field)
-            kind = next((one for one in _metadata(hint) if isinstance(one, Quantity)), None)
+            kind = quantity_of(field_hint(field))
             if kind is not None and not kind.is_plausible(value):
                 what = f"`{key}` is {value:g} {kind.unit}, which no network has"
                 yield f'{what}: is another unit meant, as in "{kind.example}"?'
-
-
-def _metadata(hint: object) -> Iterator[object]:
-    if get_origin(hint) is Annotated:
-        yield from get_args(hint)[1:]
-    for part in get_args(hint):
-        yield from _metadata(part)
 
 
 def _misplaced(plan: Blueprint) -> Iterator[str]:

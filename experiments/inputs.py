@@ -38,7 +38,7 @@ class Inputs:
             text: its JSON.
             classes: of its policy and models: the user's count, with what their files import from
                 beside them.
-            trained: the file of a policy that has learned, as `trained_file`.
+            trained: the file of a policy that has learned; None without one.
         """
         paths = set(_data_files(scenario, text))
         if trained is not None and trained.is_file():

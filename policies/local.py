@@ -1,4 +1,4 @@
-"""No offloading: every device executes what its own CPU can."""
+"""No offloading: every device executes what its own CPU can. A baseline of ours, in neither paper."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Random decisions: what a policy must beat."""
+"""Random decisions: what a policy must beat. A baseline of ours, in neither paper."""
 
 from typing import ClassVar
 

@@ -13,8 +13,8 @@ from .components import KEYS, class_of_own, parameters, resolve
 from .errors import Issue, ScenarioError, as_toml
 from .key_list import NOT_GIVEN, REQUIRED, Key, KeyList, Model, Section
 from .schema import Scenario
-from .units import Noise, Quantity
-from .validation import alternatives, describe, described, field_hint, tables
+from .units import Noise
+from .validation import alternatives, describe, described, field_hint, quantity_of, tables
 
 _SECTION = re.compile(r"^(?:Args|Attributes):\n((?:[ ]+.*\n?|\n)+)", re.MULTILINE)
 
@@ -169,20 +169,12 @@ def _written(value: object, hint: object) -> str:
         return NOT_GIVEN
     if isinstance(value, Noise):
         return f'"{value.level:g} {"W/Hz" if value.per_hertz else "W"}"'
-    quantity = next((item for item in _metadata(hint) if isinstance(item, Quantity)), None)
+    quantity = quantity_of(hint)
     if quantity and isinstance(value, tuple):
         return "[" + ", ".join(f'"{quantity.write(item)}"' for item in value) + "]"
     if quantity and quantity.unit and isinstance(value, float):
         return f'"{quantity.write(value)}"'
     return f"{value:g}" if isinstance(value, float) else as_toml(value)
-
-
-def _metadata(hint: object) -> Iterator[object]:
-    """Everything that annotates a hint or a part of it."""
-    if get_origin(hint) is Annotated:
-        yield from get_args(hint)[1:]
-    for part in get_args(hint):
-        yield from _metadata(part)
 
 
 def meanings_of(cls: type) -> dict[str, str]:

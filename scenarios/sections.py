@@ -250,8 +250,9 @@ class AssociationSection(ModelSection):
 class FailuresSection(Section):
     """How stations fail and are repaired; each by itself, all up at the start.
 
-    From the next slot on a station that is down hears nothing and executes nothing. Reports to the
-    twin go on, at their own periods; they are how the twin learns of it.
+    While it is down a station hears nothing and executes nothing; in a slot in which it is up for a part,
+    it serves for that part. Reports to the twin go on, at their own periods; they are how the twin learns
+    of it.
     """
 
     time_to_failure: PositiveSeconds = Field(description="mean time from repair to failure")

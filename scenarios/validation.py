@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from .errors import Issue, ScenarioError, as_toml, nearest
+from .units import Quantity
 
 _FILE = re.compile(r"\.[A-Za-z]\w*$")
 """The end of a file's name."""
@@ -207,6 +208,15 @@ def _fields(hint: object) -> dict[str, FieldInfo]:
 def field_hint(field: FieldInfo) -> object:
     """A field's type with all its metadata, as an `Annotated`."""
     return Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+
+
+def quantity_of(hint: object) -> Quantity | None:
+    """What a hint, or the first of its parts that says so, is an amount of; None without one."""
+    if get_origin(hint) is Annotated:
+        for item in get_args(hint)[1:]:
+            if isinstance(item, Quantity):
+                return item
+    return next(filter(None, map(quantity_of, get_args(hint))), None)
 
 
 def alternatives(hint: object) -> Iterator[object]:

@@ -82,9 +82,10 @@ def test_p2_bounds_the_drift(policy: str) -> None:
     assert products.max() > 0.0
 
 
-def test_stations_serve_all_that_they_can() -> None:
+@pytest.mark.parametrize("policy", ["lyapunov", "epr-ep"])  # `_decide` and `station_service`
+def test_stations_serve_all_that_they_can(policy: str) -> None:
     """Psi_j = min(F_j tau / c, Q_j) minimises P2, whose other terms have no Psi_j."""
-    run = simulate(*SLOW_STATIONS)
+    run = simulate(f"policy.name={policy}", *SLOW_STATIONS)
     queue = run.trace["station_queue_bits"]
     most = np.array([0.3e9, 0.2e9, 0.2e9, 0.2e9]) * 0.1 / 100.0
     assert (queue > most).any() and ((queue > 0.0) & (queue < most)).any()

@@ -60,7 +60,7 @@ def backhaul_pairs(trace: Trace) -> list[tuple[int, int]]:
 
 
 def network_graph(trace: Trace, slot: int | None = None, replication: int = 0) -> "Graph":
-    """Stations, backhaul, devices and their association in one slot, as `Network.graph` had them.
+    """Stations, backhaul, devices and their association in one slot, as `LiveNetwork.graph` had them.
 
     Args:
         trace: open.

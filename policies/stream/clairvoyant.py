@@ -1,4 +1,7 @@
-"""The yardstick: who knows all that comes, and how little could be emitted at all."""
+"""The yardstick: who knows all that comes, and how little could be emitted at all.
+
+Ours, on paper A's network.
+"""
 
 from typing import ClassVar
 

@@ -1,4 +1,7 @@
-"""Which stations sleep: what one saves asleep, in P2's own measure, against what its devices lose."""
+"""Which stations sleep: what one saves asleep, in P2's own measure, against what its devices lose.
+
+Ours, on paper A's network, in which no station sleeps; those awake decide by P2, A(20).
+"""
 
 from dataclasses import replace
 from typing import ClassVar

@@ -51,7 +51,7 @@ class MultiStart(Policy):
         starts: random starts in each set of senders, beside those that its structure suggests.
 
     Raises:
-        ValueError: fewer than no starts; in `reset`, more than `MAX_DEVICES` devices.
+        ValueError: a negative number of starts; in `reset`, more than `MAX_DEVICES` devices.
     """
 
     remembers: ClassVar[tuple[str, ...]] = ("_rngs",)

@@ -1,4 +1,7 @@
-"""Model-predictive control of emission: a convex program over a forecast's horizon, solved anew as it rolls."""
+"""Model-predictive control of emission: a convex program over a forecast's horizon, solved anew as it rolls.
+
+Ours, on paper A's network; neither paper has deadlines and hours together.
+"""
 
 from collections.abc import Sequence
 from typing import ClassVar, Literal, TypeAlias, get_args

@@ -41,7 +41,7 @@ class Lyapunov:
         """One time slot of Algorithm 1, in all replications.
 
         Line 1, "digital twin first predicts perturbation vector beta based on local task queue and
-        Eq. (19)": `observation.perturbation_bits`, from `DriftPlusPenalty.perturbation_bits`.
+        Eq. (19)": `observation.perturbation_bits`, from `DriftPlusPenalty.predict`.
 
         Line 2, "digital twin observes Theta(t) and lambda_i(t) and determines a(t) by solving P2":
         Theta is `observation.queue_bits` and `observation.station_queue_bits`; lambda_i adds a

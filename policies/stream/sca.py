@@ -1,7 +1,7 @@
 """SCA in the stream problem: successive convex approximation of P2, A(20).
 
 Paper C's method, applied to paper A's problem. In the bandwidths w, powers p, efficiencies
-e = ln(1 + SINR), offloaded bits D and local bits l (see `p2_instance`) three things are not convex,
+e = ln(1 + SINR), offloaded bits D and local bits l (see `p2.program`) three things are not convex,
 and each has a bound that is, and that is tight where it is expanded (primed); T is noise and
 interference:
 

@@ -236,7 +236,7 @@ def _topology_of_file(scenario: Scenario, file: str) -> Topology:
 
 
 def find_device_positions(scenario: Scenario) -> FloatArray | None:
-    """(N, 2) where the scenario places the devices; None if it draws their places.
+    """(N, 2) m, where the scenario places the devices; None if it draws their places.
 
     Raises:
         ScenarioError: their file is missing, or has too few of them in the area.

@@ -153,14 +153,14 @@ class CheckedMobility(_Checked):
         rngs_of: Callable[[str], Generators],
         placed: bool,
     ) -> FloatArray:
-        """Begin a run; (R, N, 2) where the devices are at time zero."""
+        """Begin a run; (R, N, 2) m, where the devices are at time zero."""
         self._area_m = area_m
         started = self._ask(self._in_area, "start", position_m, area_m, rngs_of, placed)
         self._tells_presence = getattr(self.model, "present", None) is not None
         return started
 
     def advance(self, position_m: FloatArray, dt_s: float) -> FloatArray:
-        """(R, N, 2) where the devices are `dt_s` seconds later."""
+        """(R, N, 2) m, where the devices are `dt_s` seconds later."""
         return self._ask(self._in_area, "advance", position_m, dt_s)
 
     def _in_area(self, answer: Any) -> FloatArray:

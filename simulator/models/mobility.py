@@ -54,11 +54,11 @@ class Mobility(Protocol):
                 a model may replace by draws from its own stationary law.
 
         Returns:
-            (R, N, 2) where the devices are at time zero, in the area.
+            (R, N, 2) m, where the devices are at time zero, in the area.
         """
 
     def advance(self, position_m: FloatArray, dt_s: float) -> FloatArray:
-        """(R, N, 2) where the devices are `dt_s` seconds later, in the area, in a new array."""
+        """(R, N, 2) m, where the devices are `dt_s` seconds later, in the area, in a new array."""
 
 
 def present_of(mobility: Mobility) -> BoolArray | None:
@@ -166,7 +166,7 @@ class RandomWaypoint:
             raise ValueError("a leg that leads nowhere")
 
     def advance(self, position_m: FloatArray, dt_s: float) -> FloatArray:
-        """(R, N, 2) where the devices are `dt_s` seconds later, in a new array."""
+        """(R, N, 2) m, where the devices are `dt_s` seconds later, in a new array."""
         return _advance(
             position_m,
             self._waypoint_m,

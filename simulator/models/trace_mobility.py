@@ -187,7 +187,7 @@ class TraceMobility:
         return self._at_now()
 
     def advance(self, position_m: FloatArray, dt_s: float) -> FloatArray:
-        """(R, N, 2) where the devices are `dt_s` seconds later, in a new array."""
+        """(R, N, 2) m, where the devices are `dt_s` seconds later, in a new array."""
         self._now_ns += round(dt_s * 1e9)
         return self._at_now()
 

@@ -23,13 +23,13 @@ def check_ledger(
 
     Args:
         devices: N.
-        tasks: all entries for tasks.
-        parts: all entries for parts of them that lie at stations.
+        tasks: (n,) all entries for tasks.
+        parts: (k,) all entries for parts of them that lie at stations.
         device_queues: (2, R * N) the first and the last task of each.
         station_queues: (2, R * B) the first and the last part of each.
         ended: rows of tasks that have ended.
-        counters: tasks in the network, tasks that wait at devices, parts, rows of `ended`, and the
-            first free entry for a task and for a part.
+        counters: (COUNTERS,) tasks in the network, tasks that wait at devices, parts, rows of `ended`,
+            and the first free entry for a task and for a part.
 
     Raises:
         ValueError: an entry that there is not, one that is in two lists, or a wrong count.

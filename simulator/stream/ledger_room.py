@@ -41,7 +41,10 @@ def with_room(rows: Pool, used: int, needed: int) -> Pool:
 
 @compiled_in_place
 def tasks_in_front(service_bits: FloatArray, tasks: Pool, device_queues: IntArray) -> int:
-    """How many tasks a service of these bits of each device (R, N) touches: as many as leave, or one more."""
+    """How many tasks a service of these bits of each device (R, N) touches: as many as leave, or one more.
+
+    `device_queues` has the shape (2, R * N), see `check_ledger`.
+    """
     count = 0
     for q, psi in enumerate(service_bits.flat):
         drained, k = 0.0, device_queues[HEAD, q]

@@ -160,7 +160,7 @@ def serve(
         cells: likewise.
         queue_bits: likewise.
         decision: likewise.
-        columns: of the slot, those of the radios filled; all others of a service are.
+        columns: of the slot, see `slot_columns`; the radios' rows are there, all others of a service are filled.
         inflow_bits: (R, B) is filled: what each station received.
     """
     _serve(
