@@ -227,7 +227,7 @@ FIELDS = {
 FURTHER = (
     "simulator.network.cells:Cells",
     "simulator.network.network:Network",
-    "simulator.tasks.network:CarbonAwareNetwork",
+    "simulator.tasks.network:TaskNetwork",
     "simulator.tasks.network:Tasks",
     "simulator.tasks.channel:MrcChannel",
 )

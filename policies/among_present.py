@@ -9,17 +9,17 @@ import numpy as np
 from ..simulator.core.arrays import BoolArray, IntArray, read_only
 from ..simulator.tasks.channel import MrcChannel
 from ..simulator.tasks.decision import TaskDecision
-from ..simulator.tasks.network import CarbonAwareNetwork, Tasks
+from ..simulator.tasks.network import TaskNetwork, Tasks
 from ..simulator.tasks.observation import TaskObservation
 
 Rows = tuple[Any, Any]
 """What takes the entries of the devices that a decision is about out of (R, N) columns."""
 
-Decide = Callable[[CarbonAwareNetwork, TaskObservation, Rows], TaskDecision]
+Decide = Callable[[TaskNetwork, TaskObservation, Rows], TaskDecision]
 
 
 def among_present(
-    network: CarbonAwareNetwork,
+    network: TaskNetwork,
     observation: TaskObservation,
     decide: Decide,
     without_devices: Mapping[str, float] | None = None,
@@ -53,8 +53,8 @@ def among_present(
 
 
 def those_present(
-    network: CarbonAwareNetwork, observation: TaskObservation
-) -> Iterator[tuple[CarbonAwareNetwork, TaskObservation, Rows]]:
+    network: TaskNetwork, observation: TaskObservation
+) -> Iterator[tuple[TaskNetwork, TaskObservation, Rows]]:
     """Networks all of whose devices are there, and what is shown of them.
 
     Of all replications at once where nobody is absent, else of each by itself; of none in which nobody is.
@@ -68,7 +68,7 @@ def those_present(
             yield _only(network, at), _seen(observation, r, at), (np.array([[r]]), at[None])
 
 
-def _only(network: CarbonAwareNetwork, at: IntArray) -> CarbonAwareNetwork:
+def _only(network: TaskNetwork, at: IntArray) -> TaskNetwork:
     """The network of some of its devices."""
     names = ("device_power_max_w", "device_cpu_min_hz", "device_cpu_max_hz", "theta_device")
     return replace(network, **{name: getattr(network, name)[at] for name in names})

@@ -11,7 +11,7 @@ class Policy(Protocol):
     It answers for all R replications at once. What it is given and answers depends on the problem:
 
     - drift-plus-penalty: `Network`, `DriftPlusPenalty`; `Observation` -> `Decision`
-    - worst-case-emission: `CarbonAwareNetwork`, `WorstCaseEmission`; `TaskObservation` ->
+    - worst-case-emission: `TaskNetwork`, `WorstCaseEmission`; `TaskObservation` ->
       `TaskDecision`
 
     What it knows between two slots is saved with a run as data (simulator/core/saved_state.py): its

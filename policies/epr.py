@@ -20,7 +20,7 @@ from ..simulator.stream.observation import Observation
 from ..simulator.stream.outcome import carry_out
 from ..simulator.stream.problem import DriftPlusPenalty
 from ..simulator.tasks.decision import TaskDecision
-from ..simulator.tasks.network import CarbonAwareNetwork
+from ..simulator.tasks.network import TaskNetwork
 from ..simulator.tasks.observation import TaskObservation
 from ..simulator.tasks.powers import least_powers_w
 from ..simulator.tasks.problem import WorstCaseEmission
@@ -143,9 +143,7 @@ class EqualRatesTasks(Policy):
     def __post_init__(self) -> None:
         _require_positive(local_cpu=self.local_cpu, edge_cpu=self.edge_cpu)
 
-    def reset(
-        self, network: CarbonAwareNetwork, problem: WorstCaseEmission, rngs: Generators
-    ) -> None:
+    def reset(self, network: TaskNetwork, problem: WorstCaseEmission, rngs: Generators) -> None:
         """Keep the network's limits."""
         self._network = network
 
@@ -154,7 +152,7 @@ class EqualRatesTasks(Policy):
         return among_present(self._network, observation, self._decide)
 
     def _decide(
-        self, network: CarbonAwareNetwork, observation: TaskObservation, rows: Rows
+        self, network: TaskNetwork, observation: TaskObservation, rows: Rows
     ) -> TaskDecision:
         return best_offloading(
             at_equal_rates(network, observation, self.local_cpu, self.edge_cpu),
@@ -186,9 +184,7 @@ class EqualRatesEqualPowerTasks(Policy):
     def __post_init__(self) -> None:
         _require_positive(local_cpu=self.local_cpu, edge_cpu=self.edge_cpu, power=self.power)
 
-    def reset(
-        self, network: CarbonAwareNetwork, problem: WorstCaseEmission, rngs: Generators
-    ) -> None:
+    def reset(self, network: TaskNetwork, problem: WorstCaseEmission, rngs: Generators) -> None:
         """Keep the network's limits."""
         self._network = network
 
@@ -197,7 +193,7 @@ class EqualRatesEqualPowerTasks(Policy):
         return among_present(self._network, observation, self._decide)
 
     def _decide(
-        self, network: CarbonAwareNetwork, observation: TaskObservation, rows: Rows
+        self, network: TaskNetwork, observation: TaskObservation, rows: Rows
     ) -> TaskDecision:
         everybody = network.rate_floor == "all" and network.rate_min_bps > 0.0
         power_w = network.device_power_max_w
@@ -210,7 +206,7 @@ class EqualRatesEqualPowerTasks(Policy):
 
 
 def at_equal_rates(
-    network: CarbonAwareNetwork,
+    network: TaskNetwork,
     observation: TaskObservation,
     local_cpu_hz: float | None,
     edge_cpu_hz: float | None,

@@ -8,7 +8,7 @@ from ..simulator.stream.decision import Decision
 from ..simulator.stream.observation import Observation
 from ..simulator.stream.problem import DriftPlusPenalty
 from ..simulator.tasks.decision import TaskDecision
-from ..simulator.tasks.network import CarbonAwareNetwork
+from ..simulator.tasks.network import TaskNetwork
 from ..simulator.tasks.observation import TaskObservation
 from ..simulator.tasks.powers import least_powers_w
 from ..simulator.tasks.problem import WorstCaseEmission
@@ -43,9 +43,7 @@ class LocalTasks(Policy):
     It transmits only what keeps up its rate floor, C(10d), if that is asked of all.
     """
 
-    def reset(
-        self, network: CarbonAwareNetwork, problem: WorstCaseEmission, rngs: Generators
-    ) -> None:
+    def reset(self, network: TaskNetwork, problem: WorstCaseEmission, rngs: Generators) -> None:
         """Keep the network's limits."""
         self._network = network
 
@@ -54,9 +52,7 @@ class LocalTasks(Policy):
         return among_present(self._network, observation, self._decide)
 
     @staticmethod
-    def _decide(
-        network: CarbonAwareNetwork, observation: TaskObservation, rows: Rows
-    ) -> TaskDecision:
+    def _decide(network: TaskNetwork, observation: TaskObservation, rows: Rows) -> TaskDecision:
         tasks = observation.tasks
         floor = network.rate_min_bps if network.rate_floor == "all" else 0.0
         rate = np.full(tasks.bits.shape, floor)

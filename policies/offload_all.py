@@ -11,7 +11,7 @@ from ..simulator.stream.decision import Decision
 from ..simulator.stream.observation import Observation
 from ..simulator.stream.problem import DriftPlusPenalty
 from ..simulator.tasks.decision import TaskDecision
-from ..simulator.tasks.network import CarbonAwareNetwork
+from ..simulator.tasks.network import TaskNetwork
 from ..simulator.tasks.observation import TaskObservation
 from ..simulator.tasks.powers import least_powers_w
 from ..simulator.tasks.problem import WorstCaseEmission
@@ -42,9 +42,7 @@ class OffloadAll(Policy):
 class OffloadAllTasks(Policy):
     """Every device offloads; the server is shared equally, powers are the least that are in time."""
 
-    def reset(
-        self, network: CarbonAwareNetwork, problem: WorstCaseEmission, rngs: Generators
-    ) -> None:
+    def reset(self, network: TaskNetwork, problem: WorstCaseEmission, rngs: Generators) -> None:
         """Keep the network's limits."""
         self._network = network
 
@@ -56,9 +54,7 @@ class OffloadAllTasks(Policy):
         return among_present(self._network, observation, self._decide)
 
     @staticmethod
-    def _decide(
-        network: CarbonAwareNetwork, observation: TaskObservation, rows: Rows
-    ) -> TaskDecision:
+    def _decide(network: TaskNetwork, observation: TaskObservation, rows: Rows) -> TaskDecision:
         tasks = observation.tasks
         shape = tasks.bits.shape
         edge_hz = np.full(shape, network.server_cpu_hz / network.devices)

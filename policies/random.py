@@ -11,7 +11,7 @@ from ..simulator.stream.decision import Decision
 from ..simulator.stream.observation import Observation
 from ..simulator.stream.problem import DriftPlusPenalty
 from ..simulator.tasks.decision import TaskDecision
-from ..simulator.tasks.network import CarbonAwareNetwork
+from ..simulator.tasks.network import TaskNetwork
 from ..simulator.tasks.observation import TaskObservation
 from ..simulator.tasks.problem import WorstCaseEmission
 from .allocation_rules import station_service
@@ -57,9 +57,7 @@ class RandomTasks(Policy):
 
     remembers: ClassVar[tuple[str, ...]] = ("_rngs",)
 
-    def reset(
-        self, network: CarbonAwareNetwork, problem: WorstCaseEmission, rngs: Generators
-    ) -> None:
+    def reset(self, network: TaskNetwork, problem: WorstCaseEmission, rngs: Generators) -> None:
         """Keep the limits and the stream."""
         self._network = network
         self._rngs = rngs

@@ -4,7 +4,7 @@ import numpy as np
 
 from edgesim.simulator.models.carbon import JOULES_PER_KWH
 from edgesim.simulator.tasks.channel import MrcChannel, draw_channels, mrc_channel
-from edgesim.simulator.tasks.network import CarbonAwareNetwork, RateFloor, Tasks
+from edgesim.simulator.tasks.network import RateFloor, TaskNetwork, Tasks
 
 CARBON_G_PER_J = 182.0 / JOULES_PER_KWH
 NOISE_W_PER_HZ = 10.0 ** (-174.0 / 10.0) * 1e-3
@@ -14,9 +14,9 @@ MEGABYTE = 8e6
 
 def network(
     devices: int = 6, theta_server: float = 1e-27, rate_floor: RateFloor = "all"
-) -> CarbonAwareNetwork:
+) -> TaskNetwork:
     ones = np.ones(devices)
-    return CarbonAwareNetwork(
+    return TaskNetwork(
         bandwidth_hz=BANDWIDTH_HZ,
         noise_w=NOISE_W_PER_HZ * BANDWIDTH_HZ,
         device_power_max_w=10.0 ** (23.0 / 10.0) * 1e-3 * ones,

@@ -35,7 +35,7 @@ from edgesim.simulator.stream.decision import Decision
 from edgesim.simulator.stream.ledger import TaskLedger
 from edgesim.simulator.tasks.channel import MrcChannel
 from edgesim.simulator.tasks.decision import TaskDecision
-from edgesim.simulator.tasks.network import CarbonAwareNetwork, Tasks
+from edgesim.simulator.tasks.network import TaskNetwork, Tasks
 from edgesim.simulator.tasks.observation import TaskObservation
 
 SHIFTS = "mobility.model=shifts:Shifts"
@@ -312,7 +312,7 @@ def test_a_decision_among_those_present_is_shown_them_alone() -> None:
     answers = rng.uniform(size=(4, 3, 4))
     asked = []
 
-    def decide(some: CarbonAwareNetwork, shown: TaskObservation, rows: Any) -> TaskDecision:
+    def decide(some: TaskNetwork, shown: TaskObservation, rows: Any) -> TaskDecision:
         (r,) = rows[0].ravel()
         at = np.flatnonzero(present[r])
         asked.append(int(r))

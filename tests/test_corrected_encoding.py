@@ -31,7 +31,7 @@ from edgesim.scenarios.loading import load_scenario
 from edgesim.simulator.assembly.build import blueprint
 from edgesim.simulator.network.cells import Cells
 from edgesim.simulator.tasks.channel import MrcChannel, mrc_channel
-from edgesim.simulator.tasks.network import CarbonAwareNetwork, Tasks
+from edgesim.simulator.tasks.network import TaskNetwork, Tasks
 from edgesim.simulator.tasks.problem import WorstCaseEmission
 
 RESOURCES = ("bandwidth_hz", "power_w", "local_cpu_hz", "edge_cpu_hz", "served_bits")
@@ -251,7 +251,7 @@ def test_nobody_keeps_all_limits_without_knowing_the_tasks() -> None:
     that within the limits in fewer.
     """
     network = blueprint(load_scenario("carbon_6ue")).problem.network
-    assert isinstance(network, CarbonAwareNetwork)
+    assert isinstance(network, TaskNetwork)
     f = np.linspace(0.5e9, 2e9, 100_000)
     most = np.minimum(2.0 * f, network.energy_max_j / (network.theta_device[0] * f**2))
     assert (most.max() - 1e9) / 1e9 == pytest.approx(0.587, abs=1e-3)

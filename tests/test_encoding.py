@@ -24,7 +24,7 @@ from edgesim.simulator.stream.decision import check, fit
 from edgesim.simulator.stream.observation import Observation
 from edgesim.simulator.stream.problem import DriftPlusPenalty
 from edgesim.simulator.tasks.channel import MrcChannel
-from edgesim.simulator.tasks.network import CarbonAwareNetwork, Tasks
+from edgesim.simulator.tasks.network import TaskNetwork, Tasks
 from edgesim.simulator.tasks.observation import TaskObservation
 from edgesim.simulator.tasks.outcome import evaluate
 from edgesim.simulator.tasks.problem import WorstCaseEmission
@@ -278,7 +278,7 @@ def task_slots(*overrides: str) -> tuple[WorstCaseEmission, Encoding, list[tuple
     seen: list[Any] = []
     found = observing(seen, "run.replications=2", *overrides, toml=TABLE_I)
     problem = found.simulation.world
-    assert isinstance(problem.network, CarbonAwareNetwork)  # type: ignore[attr-defined]
+    assert isinstance(problem.network, TaskNetwork)  # type: ignore[attr-defined]
     emission = WorstCaseEmission(problem.network)  # type: ignore[attr-defined]
     names = ("power_w", "offload", "local_cpu_hz", "edge_cpu_hz", "worst_emission_mg", "feasible")
     columns = [{name: found.trace[name][:, t] for name in names} for t in range(len(seen))]
@@ -334,7 +334,7 @@ def test_the_optimum_of_world_c_is_an_action() -> None:
 
 def two_tasks(**changes: Any) -> tuple[TaskEncoding, TaskObservation]:
     """Of 20 and 2 Mbit, and 2 and 0.4 Gcycles, within 2 s; the second is heard less well."""
-    network = CarbonAwareNetwork(
+    network = TaskNetwork(
         bandwidth_hz=10e6,
         noise_w=1e-13,
         device_power_max_w=np.full(2, 0.1),
@@ -435,7 +435,7 @@ def test_an_offloaders_time_is_shared_with_its_server_by_hand() -> None:
 def test_tasks_are_in_time_wherever_powers_suffice(seed: int) -> None:
     """Delays, energies, capacity and floors hold of all who offload, and of others as far as they can."""
     rng = np.random.default_rng(seed)
-    network = CarbonAwareNetwork(
+    network = TaskNetwork(
         bandwidth_hz=10e6,
         noise_w=4e-14,
         device_power_max_w=np.full(5, 0.2),

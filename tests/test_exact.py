@@ -18,7 +18,7 @@ from edgesim.policies.tasks.c10.solver import Solution, solve
 from edgesim.simulator.core.arrays import BoolArray, FloatArray
 from edgesim.simulator.tasks.channel import MrcChannel, path_gain
 from edgesim.simulator.tasks.decision import TaskDecision
-from edgesim.simulator.tasks.network import CarbonAwareNetwork, RateFloor, Tasks
+from edgesim.simulator.tasks.network import RateFloor, TaskNetwork, Tasks
 from edgesim.simulator.tasks.outcome import evaluate
 from edgesim.simulator.tasks.powers import least_powers_w
 
@@ -27,7 +27,7 @@ FLOORS: tuple[RateFloor, ...] = ("all", "offloading")
 
 
 class Instance(NamedTuple):
-    network: CarbonAwareNetwork
+    network: TaskNetwork
     tasks: Tasks
     channel: MrcChannel
 

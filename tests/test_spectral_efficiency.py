@@ -50,7 +50,7 @@ from edgesim.simulator.stream.outcome import carry_out
 from edgesim.simulator.stream.problem import DriftPlusPenalty
 from edgesim.simulator.tasks.channel import MrcChannel, rates_bps
 from edgesim.simulator.tasks.decision import TaskDecision
-from edgesim.simulator.tasks.network import CarbonAwareNetwork
+from edgesim.simulator.tasks.network import TaskNetwork
 from edgesim.simulator.tasks.outcome import TaskOutcome
 from edgesim.simulator.tasks.powers import least_powers_w
 from edgesim.simulator.tasks.problem import WorstCaseEmission
@@ -374,7 +374,7 @@ def test_learners_see_and_plan_with_it() -> None:
 # The task problem
 
 
-def limited(network: CarbonAwareNetwork, key: float | str) -> CarbonAwareNetwork:
+def limited(network: TaskNetwork, key: float | str) -> TaskNetwork:
     return replace(network, efficiency=spectral_efficiency(key))
 
 

@@ -30,7 +30,7 @@ from edgesim.simulator.core.arrays import FloatArray
 from edgesim.simulator.network.spectral_efficiency import SpectralEfficiency
 from edgesim.simulator.tasks.channel import MrcChannel
 from edgesim.simulator.tasks.decision import TaskDecision
-from edgesim.simulator.tasks.network import CarbonAwareNetwork, Tasks
+from edgesim.simulator.tasks.network import TaskNetwork, Tasks
 from edgesim.simulator.tasks.observation import TaskObservation
 from edgesim.simulator.tasks.problem import WorstCaseEmission
 
@@ -90,9 +90,9 @@ def test_a_decision_is_among_those_who_are_there_and_is_theirs() -> None:
     )  # fmt: skip
     present = np.array([[True, False, True], [False, False, False], [False, True, True]])
     seen = shown(3, 3, present=present)
-    asked: list[tuple[CarbonAwareNetwork, TaskObservation, Any]] = []
+    asked: list[tuple[TaskNetwork, TaskObservation, Any]] = []
 
-    def decide(one: CarbonAwareNetwork, of: TaskObservation, rows: Any) -> TaskDecision:
+    def decide(one: TaskNetwork, of: TaskObservation, rows: Any) -> TaskDecision:
         asked.append((one, of, rows))
         power_w = one.device_power_max_w[None]
         told = {"iterations": np.array([10.0 * len(asked)])}

@@ -24,7 +24,7 @@ from edgesim.scenarios.shipped import shipped
 from edgesim.simulator.core.arrays import BoolArray, FloatArray
 from edgesim.simulator.tasks.channel import MrcChannel
 from edgesim.simulator.tasks.decision import TaskDecision
-from edgesim.simulator.tasks.network import CarbonAwareNetwork, Tasks
+from edgesim.simulator.tasks.network import TaskNetwork, Tasks
 from edgesim.simulator.tasks.observation import TaskObservation
 from edgesim.simulator.tasks.outcome import TaskOutcome, evaluate
 from edgesim.simulator.tasks.problem import WorstCaseEmission
@@ -61,7 +61,7 @@ def stacked(instances: list[tuple[Tasks, MrcChannel]]) -> TaskObservation:
     )
 
 
-def decided(policy: Any, network: CarbonAwareNetwork, observation: TaskObservation) -> TaskDecision:
+def decided(policy: Any, network: TaskNetwork, observation: TaskObservation) -> TaskDecision:
     rngs = [np.random.default_rng(0)] * len(observation.tasks.bits)
     policy.reset(network, WorstCaseEmission(network), rngs)
     decision: TaskDecision = policy.decide(observation)
@@ -69,7 +69,7 @@ def decided(policy: Any, network: CarbonAwareNetwork, observation: TaskObservati
 
 
 def outcome_of(
-    network: CarbonAwareNetwork, observation: TaskObservation, decision: TaskDecision
+    network: TaskNetwork, observation: TaskObservation, decision: TaskDecision
 ) -> TaskOutcome:
     return evaluate(network, observation.tasks, observation.channel, CARBON, decision)
 
@@ -142,7 +142,7 @@ class Brute:
 
     def __init__(
         self,
-        network: CarbonAwareNetwork,
+        network: TaskNetwork,
         observation: TaskObservation,
         row: int,
         local_hz: float,
@@ -425,7 +425,7 @@ def test_without_debts_it_is_nearly_the_optimum_without_energy_limits() -> None:
     assert np.quantile(excess, 0.95) < 0.02
 
 
-def optima(network: CarbonAwareNetwork, observation: TaskObservation) -> list[Solution]:
+def optima(network: TaskNetwork, observation: TaskObservation) -> list[Solution]:
     return [solve(slot) for slot in unstack(network, observation)]
 
 

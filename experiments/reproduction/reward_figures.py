@@ -78,7 +78,13 @@ def trainings(
 
 
 def conditions_of(values: Mapping[str, xr.DataArray], along: str = "", prefix: str = "") -> Checks:
-    """A condition for each theta_0 and, where it was varied, course."""
+    """A condition for each theta_0 and, where it was varied, course.
+
+    Args:
+        values: by name of the check, over these, `along` and `seed`.
+        along: see `conditions`, as for `prefix`.
+        prefix: of the conditions' names.
+    """
     dims = [
         name for name in ("theta_0", COURSE) if all(name in one.dims for one in values.values())
     ]

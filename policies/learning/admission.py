@@ -12,7 +12,7 @@ from ...simulator.core.arrays import BoolArray, FloatArray, IntArray
 from ...simulator.core.compiled import compiled, compiled_in_place
 from ...simulator.network.spectral_efficiency import to_carry
 from ...simulator.tasks.channel import MrcChannel
-from ...simulator.tasks.network import CarbonAwareNetwork
+from ...simulator.tasks.network import TaskNetwork
 from ...simulator.tasks.powers import eliminate_powers
 from ..tasks.c10.slot import SlotArrays
 
@@ -47,7 +47,7 @@ class Division(NamedTuple):
 
 
 def divide_deadlines(
-    network: CarbonAwareNetwork,
+    network: TaskNetwork,
     channel: MrcChannel,
     bits: FloatArray,
     cycles: FloatArray,

@@ -19,7 +19,7 @@ from ...simulator.stream.decision import Decision
 from ...simulator.stream.observation import Observation
 from ...simulator.stream.problem import DriftPlusPenalty
 from ...simulator.tasks.decision import TaskDecision
-from ...simulator.tasks.network import CarbonAwareNetwork
+from ...simulator.tasks.network import TaskNetwork
 from ...simulator.tasks.observation import TaskObservation
 from ...simulator.tasks.powers import least_powers_w
 from ...simulator.tasks.problem import WorstCaseEmission
@@ -342,13 +342,13 @@ class TaskEncoding(Encoding):
         """Offloading, powers and rates from an (R, N, 4) action, see the class."""
         heads = numbers_of(action, (*observation.tasks.bits.shape, self.action_count))
 
-        def decide(network: CarbonAwareNetwork, seen: TaskObservation, rows: Rows) -> TaskDecision:
+        def decide(network: TaskNetwork, seen: TaskObservation, rows: Rows) -> TaskDecision:
             return self._decision(network, seen, np.ascontiguousarray(heads[:, *rows]))
 
         return among_present(self.network, observation, decide)
 
     def _decision(
-        self, network: CarbonAwareNetwork, observation: TaskObservation, heads: FloatArray
+        self, network: TaskNetwork, observation: TaskObservation, heads: FloatArray
     ) -> TaskDecision:
         """Of devices that are there, from (4, R, N) actions."""
         tasks, reserve = observation.tasks, np.maximum(heads[3], 0.0) ** 2
@@ -368,7 +368,7 @@ class TaskEncoding(Encoding):
         return TaskDecision(power_w, offload, slowest_hz * most**reserve, edge_hz * left**reserve)
 
     def _divided(
-        self, network: CarbonAwareNetwork, observation: TaskObservation, heads: FloatArray
+        self, network: TaskNetwork, observation: TaskObservation, heads: FloatArray
     ) -> tuple[FloatArray, FloatArray, Division]:
         """(R, N) rate floors, (R, N) cycles, and who offloads, from (4, R, N) actions."""
         tasks, time_s = observation.tasks, task_time_s(network, observation)
@@ -392,7 +392,7 @@ class TaskEncoding(Encoding):
         )
         return floor_bps, cycles, division
 
-    def _of_rule(self, network: CarbonAwareNetwork, observation: TaskObservation) -> FloatArray:
+    def _of_rule(self, network: TaskNetwork, observation: TaskObservation) -> FloatArray:
         """(R, N, 4) the last features, of devices that are there."""
         nothing = np.zeros((self.action_count, *observation.tasks.bits.shape))
         _, cycles, (offload, edge_s, radio_j, tried_j) = self._divided(
@@ -422,7 +422,7 @@ class TaskEncoding(Encoding):
         return np.pad(found, ((0, 0), (0, 0), (0, HARDEST - found.shape[2])))
 
 
-def task_time_s(network: CarbonAwareNetwork, observation: TaskObservation) -> FloatArray:
+def task_time_s(network: TaskNetwork, observation: TaskObservation) -> FloatArray:
     """(R, N) the deadline; where there is none, the time at a hundredth of the CPU's speed."""
     tasks = observation.tasks
     ample_s = tasks.cycles / (0.01 * network.device_cpu_max_hz)
@@ -430,7 +430,7 @@ def task_time_s(network: CarbonAwareNetwork, observation: TaskObservation) -> Fl
 
 
 def _alone(
-    network: CarbonAwareNetwork, cycles: FloatArray, time_s: FloatArray
+    network: TaskNetwork, cycles: FloatArray, time_s: FloatArray
 ) -> tuple[FloatArray, BoolArray]:
     """(R, N) joules of who executes its task itself, just in time, and whether it can."""
     pace_hz = cycles / time_s

@@ -7,7 +7,7 @@ import numpy as np
 from ...scenarios.units import PositiveSeconds
 from ...simulator.core.randomness import Generators
 from ...simulator.tasks.decision import TaskDecision
-from ...simulator.tasks.network import CarbonAwareNetwork
+from ...simulator.tasks.network import TaskNetwork
 from ...simulator.tasks.observation import TaskObservation
 from ...simulator.tasks.problem import WorstCaseEmission
 from ..among_present import Rows, among_present
@@ -38,9 +38,7 @@ class Exact(Policy):
         if self.time_limit is not None and self.time_limit <= 0.0:
             raise ValueError(f"time_limit = {self.time_limit} s; allowed: more than 0 s")
 
-    def reset(
-        self, network: CarbonAwareNetwork, problem: WorstCaseEmission, rngs: Generators
-    ) -> None:
+    def reset(self, network: TaskNetwork, problem: WorstCaseEmission, rngs: Generators) -> None:
         """Keep the network's limits."""
         self._network = network
 
@@ -50,7 +48,7 @@ class Exact(Policy):
         return among_present(self._network, observation, self._decide, nothing)
 
     def _decide(
-        self, network: CarbonAwareNetwork, observation: TaskObservation, rows: Rows
+        self, network: TaskNetwork, observation: TaskObservation, rows: Rows
     ) -> TaskDecision:
         solutions = [solve(slot, self.time_limit) for slot in unstack(network, observation)]
         return stack(

@@ -27,7 +27,7 @@ from ...simulator.core.elementary import exp2, log2, power
 from ...simulator.core.randomness import Generators
 from ...simulator.network.spectral_efficiency import carried, to_carry
 from ...simulator.tasks.decision import TaskDecision
-from ...simulator.tasks.network import CarbonAwareNetwork
+from ...simulator.tasks.network import TaskNetwork
 from ...simulator.tasks.observation import TaskObservation
 from ...simulator.tasks.outcome import TOLERANCE, local_energy_j
 from ...simulator.tasks.powers import solve_powers
@@ -70,9 +70,7 @@ class LyapunovTasks(Policy):
             raise ValueError(f"emission_weight = {emission_weight}; allowed: positive")
         self._emission_weight = emission_weight
 
-    def reset(
-        self, network: CarbonAwareNetwork, problem: WorstCaseEmission, rngs: Generators
-    ) -> None:
+    def reset(self, network: TaskNetwork, problem: WorstCaseEmission, rngs: Generators) -> None:
         """Keep the network's limits; nothing is overdrawn."""
         self._network = network
         self.overdrawn_j = np.zeros((len(rngs), network.devices))
@@ -85,7 +83,7 @@ class LyapunovTasks(Policy):
         return among_present(self._network, observation, self._decide)
 
     def _decide(
-        self, network: CarbonAwareNetwork, observation: TaskObservation, rows: Rows
+        self, network: TaskNetwork, observation: TaskObservation, rows: Rows
     ) -> TaskDecision:
         tasks, overdrawn_j = observation.tasks, self.overdrawn_j[rows]
         slots = observed(network, observation)

@@ -45,7 +45,7 @@ from ..stream.problem import DriftPlusPenalty
 from ..stream.state import StreamState
 from ..stream.world import StreamWorld
 from ..tasks.channel import AntennaFading, BlockFading, WaveFading
-from ..tasks.network import CarbonAwareNetwork, Tasks
+from ..tasks.network import TaskNetwork, Tasks
 from ..tasks.problem import WorstCaseEmission
 from ..tasks.state import TaskState
 from ..tasks.world import TaskWorld, channel_of
@@ -539,10 +539,10 @@ def _network(scenario: Scenario, topology: Topology, devices: int) -> Network:
     )
 
 
-def _carbon_aware(scenario: Scenario, network: Network) -> CarbonAwareNetwork:
+def _carbon_aware(scenario: Scenario, network: Network) -> TaskNetwork:
     limits = scenario.limits
     shape = network.devices
-    return CarbonAwareNetwork(
+    return TaskNetwork(
         bandwidth_hz=float(network.station_bandwidth_hz[0]),
         noise_w=float(network.noise_w[0]),
         device_power_max_w=network.device_power_max_w,

@@ -13,7 +13,7 @@ from ..core.randomness import Generators, standard_normal
 from ..core.saved_state import ALL_FIELDS
 from ..models.clarke import Clarke
 from ..network.spectral_efficiency import carried_each
-from .network import CarbonAwareNetwork
+from .network import TaskNetwork
 
 ComplexArray = NDArray[np.complex128]
 
@@ -158,7 +158,7 @@ def _mrc_gains(channels: ComplexArray) -> tuple[FloatArray, FloatArray]:
     return gain, cross
 
 
-def rates_bps(network: CarbonAwareNetwork, channel: MrcChannel, power_w: FloatArray) -> FloatArray:
+def rates_bps(network: TaskNetwork, channel: MrcChannel, power_w: FloatArray) -> FloatArray:
     """C(2): B log2(1 + p ||h||^2 / (I + N_0)), disturbed by everybody else who transmits.
 
     Args:

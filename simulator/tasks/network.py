@@ -11,7 +11,7 @@ RateFloor = Literal["all", "offloading"]
 
 
 @dataclass(frozen=True)
-class CarbonAwareNetwork:
+class TaskNetwork:
     """What does not change during a run: capacities and limits of C(10). SI units.
 
     Attributes:

@@ -12,7 +12,7 @@ import numpy as np
 from ..core.arrays import BoolArray, FloatArray
 from .channel import MrcChannel, rates_bps
 from .decision import TaskDecision
-from .network import CarbonAwareNetwork, Tasks
+from .network import TaskNetwork, Tasks
 
 TOLERANCE = 1e-9
 """A limit counts as held if it is exceeded by no more than this, relative."""
@@ -98,7 +98,7 @@ class TaskOutcome:
 
 
 def evaluate(
-    network: CarbonAwareNetwork,
+    network: TaskNetwork,
     tasks: Tasks,
     channel: MrcChannel,
     carbon_g_per_j: FloatArray | float,
@@ -157,7 +157,7 @@ class ServerService:
 
 
 def serve_device(
-    network: CarbonAwareNetwork,
+    network: TaskNetwork,
     tasks: Tasks,
     decision: TaskDecision,
     rate_bps: FloatArray,
@@ -183,7 +183,7 @@ def serve_device(
 
 
 def serve_server(
-    network: CarbonAwareNetwork, tasks: Tasks, decision: TaskDecision, real_edge_hz: FloatArray
+    network: TaskNetwork, tasks: Tasks, decision: TaskDecision, real_edge_hz: FloatArray
 ) -> ServerService:
     """C(5) and C(8): the server executes what was sent.
 
@@ -199,7 +199,7 @@ def serve_server(
 
 
 def account(
-    network: CarbonAwareNetwork,
+    network: TaskNetwork,
     tasks: Tasks,
     carbon_g_per_j: FloatArray | float,
     decision: TaskDecision,
@@ -252,7 +252,7 @@ def account(
     )
 
 
-def local_energy_j(network: CarbonAwareNetwork, tasks: Tasks, cpu_hz: FloatArray) -> FloatArray:
+def local_energy_j(network: TaskNetwork, tasks: Tasks, cpu_hz: FloatArray) -> FloatArray:
     """E_m^cp of C(7): the energy of a device that executes its task itself.
 
     Args:

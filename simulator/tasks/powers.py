@@ -13,12 +13,10 @@ from ..core.elementary import exp2_each
 from ..core.linear import clear_below, solve
 from ..network.spectral_efficiency import to_carry_each
 from .channel import MrcChannel
-from .network import CarbonAwareNetwork
+from .network import TaskNetwork
 
 
-def least_powers_w(
-    network: CarbonAwareNetwork, channel: MrcChannel, rate_bps: FloatArray
-) -> FloatArray:
+def least_powers_w(network: TaskNetwork, channel: MrcChannel, rate_bps: FloatArray) -> FloatArray:
     """The least p with R_m(p), C(2), at least the rates asked for, cut at P_max.
 
     Where the fixed point passes P_max the device transmits with P_max, and falls short; likewise with what

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .network import CarbonAwareNetwork
+from .network import TaskNetwork
 
 
 @dataclass(frozen=True)
@@ -13,4 +13,4 @@ class WorstCaseEmission:
         network: capacities and limits.
     """
 
-    network: CarbonAwareNetwork
+    network: TaskNetwork

@@ -19,7 +19,7 @@ from ..twin.twin import TwinView
 from ..world import World
 from .channel import AntennaFading, ComplexArray, MrcChannel, mrc_channel, rates_bps
 from .decision import TaskDecision
-from .network import CarbonAwareNetwork, Tasks
+from .network import TaskNetwork, Tasks
 from .observation import TaskObservation
 from .outcome import (
     TOLERANCE,
@@ -77,7 +77,7 @@ class TaskWorld(World):
     remembers: ClassVar[tuple[str, ...]] = (*World.remembers, "fades")
 
     state: TaskState
-    network: CarbonAwareNetwork
+    network: TaskNetwork
     fades: AntennaFading
     arrivals: SlotTasks
     deadline_s: float

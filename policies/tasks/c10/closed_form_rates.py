@@ -8,10 +8,10 @@ import numpy as np
 
 from ....simulator.core.arrays import FloatArray
 from ....simulator.core.elementary import cbrt_each
-from ....simulator.tasks.network import CarbonAwareNetwork, Tasks
+from ....simulator.tasks.network import TaskNetwork, Tasks
 
 
-def slowest_local_hz(network: CarbonAwareNetwork, tasks: Tasks) -> FloatArray:
+def slowest_local_hz(network: TaskNetwork, tasks: Tasks) -> FloatArray:
     """The least f_m that executes a task in time, from C(4) and (10b).
 
     Args:
@@ -40,7 +40,7 @@ def slowest_edge_hz(tasks: Tasks, transmission_s: FloatArray) -> FloatArray:
     return np.where(in_time, tasks.cycles / np.where(in_time, left_s, 1.0), np.inf)
 
 
-def feasible_common_hz(network: CarbonAwareNetwork, tasks: Tasks) -> FloatArray:
+def feasible_common_hz(network: TaskNetwork, tasks: Tasks) -> FloatArray:
     """One local rate for all devices that serves as many tasks as any rate can.
 
     At (E_max / (theta_m D_max))^(1/3) a device executes every task, in time, (10b), and within its

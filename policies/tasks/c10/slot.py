@@ -10,7 +10,7 @@ from ....simulator.core.arrays import BoolArray, FloatArray
 from ....simulator.network.spectral_efficiency import SpectralEfficiency
 from ....simulator.tasks.channel import MrcChannel, rates_bps
 from ....simulator.tasks.decision import TaskDecision
-from ....simulator.tasks.network import CarbonAwareNetwork, Tasks
+from ....simulator.tasks.network import TaskNetwork, Tasks
 from ....simulator.tasks.observation import TaskObservation
 from ....simulator.tasks.outcome import TaskOutcome, evaluate
 
@@ -26,7 +26,7 @@ class Slot:
         carbon_g_per_j: eta C_IE of C(9), a number or (…, 1).
     """
 
-    network: CarbonAwareNetwork
+    network: TaskNetwork
     tasks: Tasks
     channel: MrcChannel
     carbon_g_per_j: FloatArray | float
@@ -127,12 +127,12 @@ class SlotArrays(NamedTuple):
     efficiency: SpectralEfficiency
 
 
-def observed(network: CarbonAwareNetwork, observation: TaskObservation) -> Slot:
+def observed(network: TaskNetwork, observation: TaskObservation) -> Slot:
     """The slot of all R replications as the twin shows it."""
     return Slot(network, observation.tasks, observation.channel, observation.carbon_g_per_j)
 
 
-def unstack(network: CarbonAwareNetwork, observation: TaskObservation) -> Iterator[Slot]:
+def unstack(network: TaskNetwork, observation: TaskObservation) -> Iterator[Slot]:
     """One slot for each replication, with (N,) columns and a number for the carbon intensity."""
     together = observed(network, observation)
     for r, (carbon_g_per_j,) in enumerate(observation.carbon_g_per_j.tolist()):

@@ -25,7 +25,7 @@ import numpy as np
 from ....simulator.core.arrays import BoolArray, FloatArray
 from ....simulator.core.elementary import cbrt_each, exp
 from ....simulator.tasks.decision import TaskDecision
-from ....simulator.tasks.network import CarbonAwareNetwork
+from ....simulator.tasks.network import TaskNetwork
 from ....simulator.tasks.outcome import TOLERANCE, local_energy_j
 from .barrier import GAP, least_emission, least_relaxation
 from .closed_form_rates import slowest_local_hz
@@ -209,7 +209,7 @@ def _least_emission_of(slot: Slot, offload: BoolArray) -> _Best:
     return _Best(offload, exp(value), exp(bound), point)
 
 
-def _floor_over_cap(network: CarbonAwareNetwork) -> float:
+def _floor_over_cap(network: TaskNetwork) -> float:
     """The rate floor of all devices over the greatest rate; offloaders' airtimes have both anyway."""
     if network.rate_floor == "offloading":
         return 0.0

@@ -21,7 +21,7 @@ import numpy as np
 from ....simulator.core.arrays import BoolArray, FloatArray
 from ....simulator.core.elementary import cbrt_each
 from ....simulator.tasks.decision import TaskDecision
-from ....simulator.tasks.network import CarbonAwareNetwork, Tasks
+from ....simulator.tasks.network import TaskNetwork, Tasks
 from ....simulator.tasks.outcome import TOLERANCE
 from ..c10.closed_form_rates import slowest_local_hz
 from ..c10.nested_sets import crossing, worst_alone_first
@@ -175,7 +175,7 @@ class Search:
         return replace(found, converged=little)
 
 
-def _best_local_hz(network: CarbonAwareNetwork, tasks: Tasks) -> FloatArray:
+def _best_local_hz(network: TaskNetwork, tasks: Tasks) -> FloatArray:
     """(N,) the slowest rate in time; where no rate holds all limits, the least violating."""
     slowest_hz = slowest_local_hz(network, tasks)
     # Deadline and f_min ask for more, f_max and E_max for less: where either two are missed alike.

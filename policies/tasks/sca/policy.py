@@ -9,7 +9,7 @@ from pydantic import Field
 from ....scenarios.units import PositiveHertz, Watts, Whole
 from ....simulator.core.randomness import Generators
 from ....simulator.tasks.decision import TaskDecision
-from ....simulator.tasks.network import CarbonAwareNetwork
+from ....simulator.tasks.network import TaskNetwork
 from ....simulator.tasks.observation import TaskObservation
 from ....simulator.tasks.problem import WorstCaseEmission
 from ...among_present import Rows, among_present
@@ -57,9 +57,7 @@ class Sca(Policy):
         self._algorithm_1: dict[int, Algorithm1] = {}
         self._joint: dict[int, JointSubproblem] = {}
 
-    def reset(
-        self, network: CarbonAwareNetwork, problem: WorstCaseEmission, rngs: Generators
-    ) -> None:
+    def reset(self, network: TaskNetwork, problem: WorstCaseEmission, rngs: Generators) -> None:
         """Keep the network's limits."""
         self._network = network
 
@@ -69,7 +67,7 @@ class Sca(Policy):
         return among_present(self._network, observation, self._decide, nothing)
 
     def _decide(
-        self, network: CarbonAwareNetwork, observation: TaskObservation, rows: Rows
+        self, network: TaskNetwork, observation: TaskObservation, rows: Rows
     ) -> TaskDecision:
         results = [self.solve(_something_to_do(slot)) for slot in unstack(network, observation)]
         return stack(
