@@ -72,7 +72,10 @@ def _cost(figures: Iterable[Figure]) -> str:
     minutes = []
     for quick in (False, True):
         trainings = {one.name: one for figure in figures for one in figure.parts(quick)[0]}
-        costs = [one.minutes for one in (*trainings.values(), *figures)]
+        costs = [
+            *(one.minutes for one in trainings.values()),
+            *(figure.minutes for figure in figures),
+        ]
         minutes.append(sum(cost[quick] for cost in costs))
     full, of_quick = (duration(60.0 * one) for one in minutes)
     return f"{full}; quick {of_quick}"
