@@ -423,3 +423,9 @@ def _gain(cell: Any, devices: Any, senders: IntArray) -> float:
         total -= device.power_price * device.power
     roots = _sum_roots(devices, senders, -1)
     return float(total - cell.edge * roots * roots)
+
+
+@compiled_in_place
+def most_bits(device: Any) -> float:
+    """Bits that a device may want to send: what its CPU, at its best, leaves."""
+    return float(max(device.queue - device.local_max, 1e-3 * device.queue))

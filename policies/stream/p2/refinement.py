@@ -14,6 +14,7 @@ import numpy as np
 from ....simulator.core.arrays import FloatArray
 from ....simulator.core.compiled import compiled, compiled_in_place
 from ....simulator.core.elementary import expm1
+from .allocation import most_bits
 from .intercell import follow_interference, true_gain
 from .slot import Slot
 
@@ -60,7 +61,7 @@ def refine(slot: Slot, exchange: bool, enough: float) -> float:
         if device.bits > 0.0:
             at_limit = device.power >= device.power_max * (1.0 - 1e-6)
             if at_limit and device.bits == device.capacity:
-                device.bits = max(device.bits, _most_bits(device))
+                device.bits = max(device.bits, most_bits(device))
             point[_WANTED, c] = device.bits
             point[_HERTZ, c] = device.bandwidth
     if exchange:
@@ -104,12 +105,6 @@ def _refine_sets(slot: Slot, point: FloatArray) -> None:
         if gain > best:
             best = gain
             point[:] = trial
-
-
-@compiled
-def _most_bits(device: Any) -> float:
-    """Bits that a device may want to send: what its CPU, at its best, leaves."""
-    return float(max(device.queue - device.local_max, 1e-3 * device.queue))
 
 
 @compiled
@@ -191,7 +186,7 @@ def _exchange(
         others[:, leaver - cell.first] = 0.0
     bits, hertz = others[_WANTED].sum(), others[_HERTZ].sum()
     enters = entrant >= cell.first
-    most = _most_bits(slot.devices[entrant]) if enters else 0.0
+    most = most_bits(slot.devices[entrant]) if enters else 0.0
     trial[:] = point
     best, best_entry = -np.inf, 0
     quiet = -1.0
@@ -368,7 +363,7 @@ def _step(
 def _moved_bits(device: Any, point: FloatArray, c: int, step: float) -> float:
     """Bits to be sent after a relative step, which stops where the CPU becomes or ceases to be busy."""
     at = point[_WANTED, c] if step > 0.0 else point[_SENT, c]
-    kink = _most_bits(device)
+    kink = most_bits(device)
     moved = at * (1.0 + step)
     if (at - kink) * (moved - kink) < 0.0:
         moved = kink

@@ -16,6 +16,7 @@ from ....simulator.core.compiled import compiled, compiled_in_place
 from ....simulator.core.elementary import expm1
 from ....simulator.core.linear import clear_below
 from ....simulator.network.spectral_efficiency import to_carry
+from .allocation import most_bits
 from .intercell import follow_interference, true_gain
 from .slot import Slot
 
@@ -129,7 +130,7 @@ def _change_step(
             if place == 0:
                 trial[:, c] = 0.0
             elif kept[_STEP] == 0.0:
-                trial[_WANTED, c] = _most_bits(device) * (1.0 if turn == 0 else _PART)
+                trial[_WANTED, c] = most_bits(device) * (1.0 if turn == 0 else _PART)
             if turn == 0 or kept[_STEP] == 0.0:  # else the others keep their bands
                 _share_bands(slot, trial)
             best = _keep(slot, plan, trial, best)
@@ -190,7 +191,7 @@ def _change_two(
                         trial[:, d] = 0.0
                 else:
                     trial[:, c] = 0.0
-                    trial[_STEP, d], trial[_WANTED, d] = steps[turn + 1], _most_bits(devices[d])
+                    trial[_STEP, d], trial[_WANTED, d] = steps[turn + 1], most_bits(devices[d])
                 _share_bands(slot, trial)
                 best = _keep(slot, plan, trial, best)
     return best
@@ -229,12 +230,6 @@ def _leave_hertz(
                                 trial[_WANTED, d] = min(bits, devices[d].queue)
                             best = _keep(slot, plan, trial, best)
     return best
-
-
-@compiled_in_place
-def _most_bits(device: Any) -> float:
-    """Bits that a device may want to send: what its CPU, at its best, leaves."""
-    return float(max(device.queue - device.local_max, 1e-3 * device.queue))
 
 
 @compiled_in_place
