@@ -326,10 +326,10 @@ def _choose(
     if radio:
         optimise_radio(slot, play, small)
         best = _keep_better(devices, plan, power_trim(slot), best)
-    if compute:
+    capped = slot.cells[0].efficiency_cap < np.inf
+    if compute or capped:  # full power is as good at times, above all where less of it buys as much
         optimise_compute(slot, play.scratch, few, best)
-        trims = radio and slot.cells[0].efficiency_cap < np.inf
-        gain = power_trim(slot) if trims else true_gain(slot)
+        gain = power_trim(slot) if radio and capped else true_gain(slot)
         best = _keep_better(devices, plan, gain, best)
     _restore(devices, plan)
     if small and radio and compute:
