@@ -25,13 +25,13 @@ SMALLER = """
 edgesim() {
     case "$1" in
         run) more=(--slots 10) ;;
-        compare) more=(--seeds 2 --slots 3) ;;
+        compare) [ -d "$2" ] && more=() || more=(--seeds 2 --slots 3) ;;
         *) more=() ;;
     esac
     "$PYTHON" -m edgesim "$@" "${more[@]}"
 }
 """
-"""A shell's function: the same commands with few slots and seeds."""
+"""A shell's function: the same commands with few slots and seeds; of a folder of a sweep all that is in it."""
 
 NOT_RUN = {
     "ray.rllib": "RLlib is none of the development tools",
