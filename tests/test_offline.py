@@ -154,6 +154,20 @@ def test_the_way_back_from_decisions_that_actions_stand_for(name: str, keywords:
         assert sum_of["local_cpu_hz"] < 0.02 and sum_of["edge_cpu_hz"] < 0.06
 
 
+def test_nobody_sends_where_nobody_did() -> None:
+    """Of 20 devices: who is silenced is not replaced by the next one, however many would send."""
+    env: Any = gymnasium.make_vec(STREAM, num_envs=8, flat=False, overrides=["run.slots=60"])
+    env.reset(seed=3)
+    silent = np.zeros(env.action_space.shape)
+    silent[..., 0] = -1.0
+    for _ in range(60):
+        decision = env.encoding.decision(silent, env.observation)
+        assert not decision.power_w.any()
+        back = action_of(env.encoding, decision, env.observation)
+        assert not env.encoding.decision(back, env.observation).power_w.any()
+        env.step(back)
+
+
 def test_the_difference_is_a_share_of_what_is_given() -> None:
     """By hand: half of the band elsewhere, all of it, and a device of six that offloads."""
     for env, _ in decisions(STREAM, 1, overrides=["run.slots=3"]):
@@ -186,7 +200,7 @@ def test_an_optimisers_decisions_are_nearly_actions(folder: Path) -> None:
         assert emitted == pytest.approx(float(trace.slots["worst_emission_mg"].mean()), rel=1e-3)
     lyapunov = written(recorded(folder, "iiot_20dev", "lyapunov", "run.slots=40"), "lyapunov-v0")
     apart = lyapunov.storage.metadata["edgesim"]["action_difference"]
-    assert 0.0 < apart["bandwidth_hz"] < 0.17 and apart["local_cpu_hz"] < 0.03
+    assert 0.0 < apart["bandwidth_hz"] < 0.17 and apart["local_cpu_hz"] < 0.04
     assert max(apart.values()) < 0.45
 
 

@@ -85,11 +85,15 @@ def _stream_action(
     action = np.zeros((*sends.shape, encoding.action_count))
     # Only differences within a station count.
     rank = np.log(np.maximum(given_hz, _TINY)) / SHARPNESS
-    for _ in range(_ROUNDS):
+    for turn in range(_ROUNDS):
         plan = encoding.plan(action, observation)
         # No more than it takes to have the same devices send.
         plans = plan.bandwidth_hz > 0.0
-        action[..., 0] = np.where(plans & ~sends, -1.0, action[..., 0])
+        unwanted = plans & ~sends
+        if turn >= _ROUNDS // 2:  # of many, one takes the place of another
+            crowded = cells.at_station(cells.largest(np.where(unwanted, 1.0, -np.inf))) > 0.0
+            unwanted = crowded & ~sends
+        action[..., 0] = np.where(unwanted, -1.0, action[..., 0])
         action[..., 0] = np.where(sends & ~plans, 1.0, action[..., 0])
         priority = rank - np.where(sends, plan.worth, 0.0) - action[..., 0]
         most = cells.at_station(cells.largest(np.where(sends, priority, -np.inf)))
