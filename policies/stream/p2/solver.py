@@ -225,7 +225,7 @@ def _solve(
             slot = _with_steps(slot, observed)
         _offload_nothing(cells, observed, r, radio, compute, decision[:, r])
         if len(slot.devices) > 0:
-            _choose(slot, play, plan, observed, r, radio, compute)
+            _choose(slot, play, plan, devices, radio, compute)
             if radio:
                 _to_steps(slot, observed, compute)
             _write(slot, radio, compute, decision[:, r])
@@ -309,17 +309,15 @@ def _choose(
     slot: Slot,
     play: Interplay,
     plan: FloatArray,
-    observed: Observed,
-    r: int,
+    network_size: int,
     radio: bool,
     compute: bool,
 ) -> None:
     """Set the devices' bandwidths and powers to the best of all decisions met.
 
-    Both `play` and `plan`, (3, N), are scratch.
+    Both `play` and `plan`, (3, N), are scratch; N is `network_size`, with devices that cannot offload.
     """
     devices = slot.devices
-    network_size = len(observed.local_limit_bits)
     small, few = network_size <= _SMALL_NETWORK, network_size <= _FEW
     best = -np.inf
     _set_cpus(slot, compute)
