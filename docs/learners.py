@@ -8,8 +8,8 @@ started again, it goes on. `--jobs N`: so many at once; `--only REGEX`: of those
 import argparse
 import csv
 import json
+import os
 import re
-import resource
 import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -119,10 +119,7 @@ def measured(case: Case) -> Row:
     with TemporaryDirectory() as folder:
         train = trained_by_ppo if case.learner == "ppo" else trained
         scenario, steps, curve = train(case, Path(folder))
-        spent = sum(
-            usage.ru_utime + usage.ru_stime
-            for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-        )
+        spent = sum(os.times()[:4])  # with that of processes that it started
         figures = Evaluator(scenario).evaluate(prepare(scenario).policy).figures
     result, energy = NUMBERS[case.world]
     values = (figures[result], figures["feasible"], figures[energy], steps, spent)

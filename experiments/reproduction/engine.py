@@ -120,7 +120,7 @@ class Workshop:
         if study.timed:
             found[study.name]["decision_s"] = _decision_s(found[study.name], folder)
         found[study.name].attrs["cpu_s"] = status.cpu_s
-        names = list(policies(study, trained))
+        names = [*study.policies, *trained]
         return {name: labelled(study, data, self.quick, names) for name, data in found.items()}
 
 

@@ -210,18 +210,15 @@ class PrintedByCount:
     @property
     def studies(self) -> tuple[Study, ...]:
         """One for each number."""
-        of_all = {
-            count: study(
+        return tuple(
+            study(
                 f"printed-{count}",
                 self.policies,
                 devices(count),
                 learned={label: make(count).name for label, make in self.learned.items()},
+                **({} if count in self.quick else {"quick_seeds": 0}),
             )
             for count in self.counts
-        }
-        return tuple(
-            one if count in self.quick else replace(one, quick_seeds=0)
-            for count, one in of_all.items()
         )
 
     def joined(self, results: Results) -> xr.Dataset:

@@ -21,9 +21,7 @@ from .slot import DEVICE, Slot
 _PRECISION = 1e-3  # of the objective
 _SAME = 1e-2  # relative change of interference and prices that needs no new answer
 _SWEEPS = 6  # over the cells, from each start
-_BEHIND = (
-    0.5  # of the best gain so far; a start that lacks as much after its first sweep is given up
-)
+_BEHIND = 0.5  # of the best gain so far, after the first sweep: such a start is given up
 _GROWTH = 3.0  # times what a sweep brought; later ones are not expected to bring more than that
 _LEADS = 2  # cells that choose first, in turn; all in small networks
 _PASSES_MAX = 50  # of powers that follow interference
