@@ -136,7 +136,10 @@ class StreamEncoding(Encoding):
         bits_per_hz = network.slot_s / network.cycles_per_bit
         self._unit_bits = float(network.device_cpu_hz.mean()) * bits_per_hz
         self._station_bits = network.station_cpu_hz * bits_per_hz
-        self._local_bits = network.device_cpu_hz * bits_per_hz
+        # As they are in all slots: the features 11 and 12 of each station, and 13 of each device.
+        band = np.log10(network.station_bandwidth_hz / 10e6)
+        self._of_stations = np.stack((self._scaled(self._station_bits), band))
+        self._of_devices = self._scaled(network.device_cpu_hz * bits_per_hz)
         stations = len(network.station_cpu_hz)
         cell = np.arange(stations)
         # As `Cells.crosses`: only SBS cells share a band.
@@ -145,39 +148,35 @@ class StreamEncoding(Encoding):
     def features(self, observation: Observation) -> Features:
         """(R, N, 19), see the class."""
         network, cells = self.network, observation.cells
-        queue, beta = observation.queue_bits, observation.perturbation_bits
+        queue, of_station = observation.queue_bits, cells.at_station
         V_eta = (self.problem.V * observation.energy_per_bit_j)[:, None]
         value, net = self.worth(observation)
-        station_queue = cells.at_station(observation.station_queue_bits)
         noise = network.noise_w[cells.station]
         gain, power_max_w = observation.channel_gain, observation.power_max_w
-        heard_w = cells.at_station(interference_w(power_max_w, gain, cells.station))
+        heard_w = of_station(interference_w(power_max_w, gain, cells.station))
         crossing = np.where(cells.crosses, gain / network.noise_w, 0.0).max(axis=2)
-        columns = np.empty((*queue.shape, self.feature_count))
-        columns[..., 0] = _decades(power_max_w * cells.own(gain) / noise)
-        columns[..., 1] = queue
-        columns[..., 2] = value
-        columns[..., 3] = net
-        columns[..., 4] = station_queue
-        columns[..., 5] = V_eta
-        columns[..., 6] = beta
-        columns[..., 7] = _decades(1.0 + power_max_w * crossing)
-        columns[..., 8] = _decades(1.0 + heard_w / noise)
-        columns[..., 9] = np.log(cells.at_station(np.maximum(cells.members, 1.0))) / 2.0
         rivals = cells.total(((net > 0.0) & cells.present).astype(np.float64))
-        columns[..., 10] = np.log1p(cells.at_station(rivals)) / 2.0
-        columns[..., 11] = self._station_bits[cells.station]
-        columns[..., 12] = np.log10(network.station_bandwidth_hz / 10e6)[cells.station]
-        columns[..., 13] = self._local_bits
-        columns[..., 14] = observation.arrived_bits
-        columns[..., 15] = observation.departed_bits
-        columns[..., 16] = np.log1p(observation.age_s / network.slot_s) / 2.0
-        for bits in (slice(1, 7), slice(11, 12), slice(13, 16)):
-            scaled = columns[..., bits] / self._unit_bits
-            columns[..., bits] = np.copysign(np.log1p(np.abs(scaled)) / 2.0, scaled)
-        columns[..., 17:19] = self._rivalry(observation, net)
-        columns[~cells.present] = 0.0
-        return cut(columns)
+        columns = np.empty((self.feature_count, *queue.shape))
+        columns[0] = _decades(power_max_w * cells.own(gain) / noise)
+        columns[1] = self._scaled(queue)
+        columns[2] = self._scaled(value)
+        columns[3] = self._scaled(net)
+        columns[4] = of_station(self._scaled(observation.station_queue_bits))
+        columns[5] = self._scaled(V_eta)
+        columns[6] = self._scaled(observation.perturbation_bits)
+        columns[7] = _decades(1.0 + power_max_w * crossing)
+        columns[8] = _decades(1.0 + heard_w / noise)
+        columns[9] = of_station(np.log(np.maximum(cells.members, 1.0)) / 2.0)
+        columns[10] = of_station(np.log1p(rivals) / 2.0)
+        columns[11:13] = self._of_stations[:, cells.station]
+        columns[13] = self._of_devices
+        columns[14] = self._scaled(observation.arrived_bits)
+        columns[15] = self._scaled(observation.departed_bits)
+        columns[16] = np.log1p(observation.age_s / network.slot_s) / 2.0
+        columns[17:] = self._rivalry(observation, net)
+        if not cells.complete:
+            columns[:, ~cells.present] = 0.0
+        return cut(np.moveaxis(columns, 0, 2))
 
     def decision(self, action: NDArray[np.floating], observation: Observation) -> Decision:
         """Resources from an (R, N, 4) action, see the class."""
@@ -227,7 +226,7 @@ class StreamEncoding(Encoding):
         return value, value - observation.cells.at_station(observation.station_queue_bits)
 
     def _rivalry(self, observation: Observation, net: FloatArray) -> FloatArray:
-        """(R, N, 2) the last two features."""
+        """(2, R, N) the last two features."""
         network, cells = self.network, observation.cells
         whole_band = network.station_bandwidth_hz[cells.station] * network.slot_s
         sent = np.minimum(
@@ -239,7 +238,12 @@ class StreamEncoding(Encoding):
         best = np.maximum(cells.largest(gain), np.log(least))
         others = np.where(self._disturbs, best[:, None, :], np.log(least)).max(axis=2)
         in_station = np.where(alone > 0.0, gain - cells.at_station(best), -FEATURE_MAX)
-        return np.stack((in_station, cells.at_station(best - others)), axis=2)
+        return np.stack((in_station, cells.at_station(best - others)))
+
+    def _scaled(self, bits: FloatArray) -> FloatArray:
+        """Signed logarithms of (…,) bits."""
+        scaled = bits / self._unit_bits
+        return np.copysign(np.log1p(np.abs(scaled)) / 2.0, scaled)
 
 
 class TaskEncoding(Encoding):
@@ -477,4 +481,4 @@ def _decades(ratio: FloatArray) -> FloatArray:
 
 def cut(columns: FloatArray) -> Features:
     """(R, N, F) features, cut to [-FEATURE_MAX, FEATURE_MAX]."""
-    return np.clip(columns, -FEATURE_MAX, FEATURE_MAX).astype(np.float32)
+    return np.clip(columns, -FEATURE_MAX, FEATURE_MAX).astype(np.float32, order="C")

@@ -261,7 +261,8 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
             np.asarray(actions).reshape(self._columns), self.observation
         )
         columns = self._simulation.act(decision)
-        reward = self.reward({**columns, **self._asked(decision)})
+        asked = self._asked(decision)
+        reward = self.reward({**columns, **asked} if asked else columns)
         world = self._simulation.world
         self._over = world.state.slot >= self.scenario.run.slots
         if self._over and self._recording is not None:

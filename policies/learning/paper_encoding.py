@@ -59,8 +59,14 @@ class PrintedStreamEncoding(Encoding):
         self._network = network = problem.network
         bits_per_hz = network.slot_s / network.cycles_per_bit
         self._unit_bits = float(network.device_cpu_hz.mean()) * bits_per_hz
-        self._local_bits = network.device_cpu_hz * bits_per_hz
-        self.feature_count = 4 * network.stations + 3
+        stations = network.stations
+        self.feature_count = 4 * stations + 3
+        # As they are in all slots: F, p_max aside, and w.
+        always = np.empty((network.devices, self.feature_count))
+        always[:, stations] = self._scaled(network.device_cpu_hz * bits_per_hz)
+        always[:, stations + 1 : 2 * stations + 1] = self._scaled(network.station_service_bits)
+        always[:, 2 * stations + 2 : -stations - 1] = np.log10(network.station_bandwidth_hz / 10e6)
+        self._always = always
 
     def features(self, observation: Observation) -> Features:
         """(R, N, 4 B + 3), see the class."""
@@ -68,20 +74,14 @@ class PrintedStreamEncoding(Encoding):
         stations = network.stations
         efficiency = efficiency_alone(network, observation)
         rate_bps = efficiency * network.station_bandwidth_hz[cells.station]
-        of_own = cells.station[..., None] == np.arange(stations)
-        everyone = observation.queue_bits.shape
-        parts = (
-            self._scaled(of_own * (rate_bps * network.slot_s)[..., None]),
-            self._scaled(np.broadcast_to(self._local_bits, everyone)[..., None]),
-            self._scaled(np.broadcast_to(network.station_service_bits, (*everyone, stations))),
-            (observation.power_max_w / network.device_power_max_w.max())[..., None],
-            np.broadcast_to(np.log10(network.station_bandwidth_hz / 10e6), (*everyone, stations)),
-            self._scaled(observation.queue_bits[..., None]),
-            self._scaled(
-                np.broadcast_to(observation.station_queue_bits[:, None, :], (*everyone, stations))
-            ),
-        )
-        columns = np.concatenate(parts, axis=2)
+        columns = np.empty((*observation.queue_bits.shape, self.feature_count))
+        columns[:] = self._always
+        columns[..., :stations] = cells.station[..., None] == np.arange(stations)
+        columns[..., :stations] *= self._scaled(rate_bps * network.slot_s)[..., None]
+        power_max_w = observation.power_max_w / network.device_power_max_w.max()
+        columns[..., 2 * stations + 1] = power_max_w
+        columns[..., -stations - 1] = self._scaled(observation.queue_bits)
+        columns[..., -stations:] = self._scaled(observation.station_queue_bits)[:, None, :]
         columns[~cells.present] = 0.0
         return cut(columns)
 

@@ -222,7 +222,7 @@ def _rank(
     return rank
 
 
-@compiled
+@compiled_in_place
 def _settle(
     links: Links,
     wishes: Wishes,
@@ -236,14 +236,13 @@ def _settle(
     interference, until all are at rest. What is wanted and not beyond reach is sent after any of these passes.
     """
     replications, devices = bandwidth_hz.shape
-    stations = len(links.bandwidth_hz)
-    plan.bandwidth_hz[:] = bandwidth_hz
     for r in range(replications):
         for i in range(devices):
             sends = bandwidth_hz[r, i] > 0.0
+            plan.bandwidth_hz[r, i] = bandwidth_hz[r, i]
             plan.power_w[r, i] = wishes.power_max_w[r, i] if sends else 0.0
             plan.sent_bits[r, i] = 0.0
-        heard_w[r] = _heard_w(wishes, r, plan.power_w[r], stations)
+        _hear(wishes, r, plan.power_w[r], heard_w[r])
         for _ in range(_PASSES_MAX):
             change = 0.0
             for i in range(devices):
@@ -252,10 +251,12 @@ def _settle(
                     wanted, hertz = plan.wanted_bits[r, i], bandwidth_hz[r, i]
                     heard = heard_w[r, wishes.station[r, i]]
                     least_w = _power_w(links, wishes, r, i, wanted, hertz, heard)
-                    most_w, reserve = wishes.power_max_w[r, i], wishes.reserve[r, i]
-                    plan.power_w[r, i] = least_w * power(most_w / least_w, reserve)
+                    reserve = wishes.reserve[r, i]
+                    if reserve > 0.0:
+                        least_w *= power(wishes.power_max_w[r, i] / least_w, reserve)
+                    plan.power_w[r, i] = least_w
                     change = max(change, 1.0 - plan.power_w[r, i] / before)
-            heard_w[r] = _heard_w(wishes, r, plan.power_w[r], stations)
+            _hear(wishes, r, plan.power_w[r], heard_w[r])
             if change <= _AT_REST:
                 break
         for i in range(devices):
@@ -295,14 +296,13 @@ def _set_bits(
         plan.local_bits[r, i] = min(bits, wishes.queue_bits[r, i] - sent)
 
 
-@compiled
-def _heard_w(wishes: Wishes, r: int, power_w: FloatArray, stations: int) -> FloatArray:
-    """(B,) the interference at (N,) powers."""
-    heard = np.zeros(stations)
+@compiled_in_place
+def _hear(wishes: Wishes, r: int, power_w: FloatArray, heard_w: FloatArray) -> None:
+    """Set (B,) the interference at (N,) powers."""
+    heard_w[:] = 0.0
     for i in range(len(power_w)):
         if power_w[i] > 0.0:
-            add_interference(power_w[i], wishes.gain[r], i, wishes.station[r, i], heard)
-    return heard
+            add_interference(power_w[i], wishes.gain[r], i, wishes.station[r, i], heard_w)
 
 
 @compiled_in_place

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.arrays import BoolArray, FloatArray, IntArray, read_only
+from ..core.compiled import compiled_in_place
 from ..core.state_checks import check_present, check_stations
 
 Record = TypeVar("Record", bound=Any)
@@ -103,9 +104,9 @@ class Cells:
 
     def largest(self, column: FloatArray) -> FloatArray:
         """(R, N) -> (R, B): the largest of each station's devices; minus infinity without any."""
-        largest = np.full(self.shape[0] * self.shape[1], -np.inf)
-        np.maximum.at(largest, self._flat_index, column.reshape(-1))
-        return largest.reshape(self.shape)
+        largest = np.full(self.shape, -np.inf)
+        _raise_to(largest, column, self.station)
+        return largest
 
 
 def of_present(cells: Cells, record: Record, names: tuple[str, ...]) -> Record:
@@ -114,3 +115,11 @@ def of_present(cells: Cells, record: Record, names: tuple[str, ...]) -> Record:
         return record
     columns = cells.of_present({name: getattr(record, name) for name in names})
     return replace(record, **columns)
+
+
+@compiled_in_place
+def _raise_to(largest: FloatArray, column: FloatArray, station: IntArray) -> None:
+    for r in range(len(station)):
+        for i in range(station.shape[1]):
+            j = station[r, i]
+            largest[r, j] = max(largest[r, j], column[r, i])
