@@ -1,7 +1,8 @@
 """Makes the tables and the figure of learning.md, "Five learners, guided and as printed": `python docs/learners.py`.
 
 Every learner is trained with guided and with printed actions on both papers' networks, five times, with as many environment
-steps, and measured on seeds that no training has met. A training is a line of `--rows` (docs/learners.jsonl), written as it ends:
+steps, and measured on seeds that no training has met. Settings of printed actions are the best of searches that are recorded in
+docs/searches: NAME.toml is the sweep, NAME.csv its `trainings.csv`. A training is a line of `--rows` (docs/learners.jsonl), written as it ends:
 started again, it goes on. `--jobs N`: so many at once; `--only REGEX`: of those named "tasks, sac, paper, 1"; `--page`: none.
 """
 
@@ -11,6 +12,7 @@ import json
 import os
 import re
 import sys
+import tomllib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
@@ -64,7 +66,14 @@ LEARNERS: dict[str, dict[str, dict[str, Any]]] = {
     "sac": {"stream": REPLAY_STREAM | {"rate": 1e-3}, "tasks": REPLAY_TASKS | {"rate": 1e-4}},
     "ppo": {"stream": {}, "tasks": {}},
 }
-"""Keys of `[policy]`; of PPO, which is that of Stable-Baselines3, all is as it is there."""
+"""Keys of `[policy]` with guided actions; of PPO, which is that of Stable-Baselines3, all is as it is there."""
+
+SEARCHES = DOCS / "searches"
+IN_PAPERS = {"stream": "aac", "tasks": "ddpg"}
+"""Whose settings were searched for first, as that paper has it."""
+
+OF_REWARD = ("limit_weight", "discount")
+"""What holds for any learner of a world, and is taken over by those for which nothing was searched."""
 
 ACTIONS = {"guided": "guided", "paper": "as printed"}
 FIELDS = ("result", "feasible", "energy", "steps", "cpu_s")
@@ -105,10 +114,43 @@ def cases() -> Iterator[Case]:
                     yield Case(world, learner, action, seed)
 
 
+def searched(learner: str, world: str) -> dict[str, Any]:
+    """Keys of `[policy]`: what all trials have, and of the best what was searched for.
+
+    In the stream problem the best of those that take no more energy than `local`: P2's value, A(20), has a price for it that
+    grows with what was wasted before, and who wastes first is paid without bound for what departs later.
+    """
+    name = SEARCHES / f"{learner}_{world}"
+    sweep = tomllib.loads(name.with_suffix(".toml").read_text(encoding="utf-8"))
+    with name.with_suffix(".csv").open(newline="", encoding="utf-8") as file:
+        best = next(trial for trial in csv.DictReader(file) if not wasteful(trial))
+    found = {key: best[f"policy.{key}"] for key in sweep["search"]["space"]["policy"]}
+    return dict(sweep["set"]["policy"]) | found
+
+
+def wasteful(trial: dict[str, str]) -> bool:
+    """Whether a training of the stream problem takes more energy than `local`."""
+    ours, local = (trial.get(f"{name}energy_per_bit_nj", 0.0) for name in ("", "local_"))
+    return float(ours) > float(local)
+
+
+def settings(case: Case) -> dict[str, Any]:
+    """Keys of `[policy]` for a training."""
+    guided = LEARNERS[case.learner][case.world] | {"action": case.action}
+    if case.action == "guided" or case.learner == "ppo":
+        return guided
+    if (SEARCHES / f"{case.learner}_{case.world}.toml").exists():
+        return searched(case.learner, case.world)
+    of_paper = searched(IN_PAPERS[case.world], case.world)
+    return guided | {key: of_paper[key] for key in OF_REWARD}
+
+
 def keys(case: Case) -> list[str]:
     """Overrides of the scenario for a training, and for a run of what it left."""
-    settings = LEARNERS[case.learner][case.world] | {"action": case.action}
-    return [*WORLDS[case.world][1], *(f"policy.{name}={value}" for name, value in settings.items())]
+    return [
+        *WORLDS[case.world][1],
+        *(f"policy.{name}={value}" for name, value in settings(case).items()),
+    ]
 
 
 def measured(case: Case) -> Row:

@@ -1,6 +1,8 @@
 """The table of learning.md: its means by hand, that its script trains, and goes on."""
 
+import csv
 import runpy
+import tomllib
 from concurrent.futures import Executor, Future
 from functools import partial
 from pathlib import Path
@@ -81,7 +83,9 @@ def test_a_training_of_the_script(
     if learner == "ppo":
         pytest.importorskip("stable_baselines3")
     few = {"episodes": 1, "replicas": 2, "warmup": 64, "episode_slots": 5, "hidden": [8]}
+    few |= {"action": "paper", "limit_weight": 2.0, "discount": 0.5}
     monkeypatch.setitem(TABLE["LEARNERS"]["ddpg"], world, few)
+    monkeypatch.setitem(TABLE["settings"].__globals__, "searched", lambda learner, world: few)
     monkeypatch.setitem(TABLE["STEPS"], world, 8)
     shapes = {"drift-plus-penalty": (2, 6), "worst-case-emission": (2, 2)}
     monkeypatch.setattr(evaluation, "SHAPES", shapes)
@@ -104,3 +108,47 @@ def test_a_training_of_the_script(
     assert len(curve) == (0 if learner == "ppo" else 1)
     assert found["steps"] == (8 if learner == "ppo" else 10)
     assert seeds == [(1001, "agent" if learner == "ppo" else "ddpg")]
+
+
+def test_printed_actions_have_the_settings_that_a_recorded_search_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for world in ("tasks", "stream"):
+        (tmp_path / f"{TABLE['IN_PAPERS'][world]}_{world}.toml").write_text(
+            '[set]\nrun.slots = 5\npolicy.action = "paper"\npolicy.replicas = 3\npolicy.discount = 0.25\n'
+            "[search]\ntrials = 2\n[search.space]\n"
+            "policy.limit_weight = {low = 1.0, high = 9.0}\npolicy.hidden = [[8], [16, 8]]\n"
+        )
+        (tmp_path / f"{TABLE['IN_PAPERS'][world]}_{world}.csv").write_text(
+            "policy.limit_weight,policy.hidden,score,energy_per_bit_nj,local_energy_per_bit_nj\n"
+            '3,[8],-99,26,25\n2.5,"[16, 8]",0.5,24,25\n7,[8],0.75,9,25\n'
+        )
+    globals_of = TABLE["settings"].__globals__
+    monkeypatch.setitem(globals_of, "SEARCHES", tmp_path)
+    best = {"action": "paper", "replicas": 3, "discount": 0.25}
+    best |= {"limit_weight": "2.5", "hidden": "[16, 8]"}
+    assert TABLE["settings"](Case("tasks", "ddpg", "paper", 1)) == best
+    assert TABLE["settings"](Case("stream", "aac", "paper", 1)) == best
+    own = TABLE["LEARNERS"]["sac"]["stream"]
+    reward = {"action": "paper", "discount": 0.25, "limit_weight": "2.5"}
+    assert TABLE["settings"](Case("stream", "sac", "paper", 1)) == own | reward
+    assert TABLE["settings"](Case("stream", "sac", "guided", 1)) == own | {"action": "guided"}
+    assert TABLE["settings"](Case("stream", "ppo", "paper", 1)) == {"action": "paper"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs" / "searches").glob("*.csv")))
+def test_a_recorded_search_is_what_its_file_asks_for(path: Path) -> None:
+    """As many trials, in its ranges, the best first."""
+    sweep = tomllib.loads(path.with_suffix(".toml").read_text(encoding="utf-8"))
+    with path.open(newline="", encoding="utf-8") as file:
+        trials = list(csv.DictReader(file))
+    assert len(trials) == sweep["search"]["trials"]
+    scores = [float(trial["score"]) for trial in trials]
+    assert scores == sorted(scores)
+    for key, space in sweep["search"]["space"]["policy"].items():
+        tried = [trial[f"policy.{key}"] for trial in trials]
+        if isinstance(space, list):
+            assert {str(one) for one in space} >= set(tried)
+        else:
+            low, high = space["low"] * (1.0 - 1e-5), space["high"] * (1.0 + 1e-5)
+            assert all(low <= float(one) <= high for one in tried)
