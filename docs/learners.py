@@ -87,16 +87,27 @@ HEADS = {
 }
 
 
+RATES = {
+    "stream": ("1e-2, 1e-2", "1e-3, 1e-3", "1e-4, 1e-4"),
+    "tasks": ("5e-4, 1e-4", "3e-5, 1e-4", "5e-6, 3e-5", "5e-6, 1e-5"),
+}
+"""Of actor and critic: those that A Fig. 8 and C Fig. 4 compare, under each paper's learner with printed actions."""
+
+STAY = {"stream": {"final_rate": 1}, "tasks": {"rate_decay": 0}}
+"""Keys with which rates do not fall, as in both papers."""
+
+
 class Case(NamedTuple):
-    """A training."""
+    """A training; with rates, it is one of `RATES`, and they stay."""
 
     world: str
     learner: str
     action: str
     seed: int
+    rates: str = ""
 
     def __str__(self) -> str:
-        return ", ".join(map(str, self))
+        return ", ".join(str(part) for part in self if part)
 
 
 Row = dict[str, Any]
@@ -112,6 +123,9 @@ def cases() -> Iterator[Case]:
             for learner in LEARNERS:
                 for action in ACTIONS:
                     yield Case(world, learner, action, seed)
+        for world, learner in IN_PAPERS.items():
+            for rates in RATES[world]:
+                yield Case(world, learner, "paper", seed, rates)
 
 
 def searched(learner: str, world: str) -> dict[str, Any]:
@@ -140,7 +154,11 @@ def settings(case: Case) -> dict[str, Any]:
     if case.action == "guided" or case.learner == "ppo":
         return guided
     if (SEARCHES / f"{case.learner}_{case.world}.toml").exists():
-        return searched(case.learner, case.world)
+        found = searched(case.learner, case.world)
+        if case.rates:
+            rates = zip(("actor_rate", "critic_rate"), case.rates.split(", "), strict=True)
+            found |= dict(rates) | STAY[case.world]
+        return found
     of_paper = searched(IN_PAPERS[case.world], case.world)
     return guided | {key: of_paper[key] for key in OF_REWARD}
 
@@ -211,7 +229,7 @@ def read(path: Path) -> Rows:
     rows: Rows = {}
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
         row = json.loads(line)
-        rows[Case(*(row.pop(name) for name in Case._fields))] = row
+        rows[Case(*(row.pop(name, "") for name in Case._fields))] = row
     return rows
 
 
@@ -231,9 +249,10 @@ def results(wanted: Iterable[Case], path: Path, jobs: int) -> Rows:
     return rows
 
 
-def trainings(rows: Rows, world: str, learner: str, action: str) -> list[Row]:
+def trainings(rows: Rows, world: str, learner: str, action: str, rates: str = "") -> list[Row]:
     """Those that there are, by seed."""
-    return [rows[one] for one in cases() if one[:3] == (world, learner, action) and one in rows]
+    alike = (Case(world, learner, action, 1 + n, rates) for n in range(TRAININGS))
+    return [rows[one] for one in alike if one in rows]
 
 
 def table(rows: Rows, world: str) -> Iterator[str]:

@@ -33,8 +33,11 @@ class Here(Executor):
 
 def test_every_learner_is_trained_five_times_with_both_actions_in_both_worlds() -> None:
     wanted = list(TABLE["cases"]())
-    assert len(set(wanted)) == len(wanted) == 5 * 5 * 2 * 2
-    assert {case[:3] for case in wanted[:20]} == {case[:3] for case in wanted}
+    assert len(set(wanted)) == len(wanted) == 5 * (5 * 2 * 2 + 3 + 4)
+    assert len({case[:3] for case in wanted if not case.rates}) == 20
+    assert {(*case[:3], case.rates) for case in wanted[:27]} == {
+        (*case[:3], case.rates) for case in wanted
+    }
 
 
 def test_means_by_hand_and_rows_that_are_taken_up_again(
@@ -128,6 +131,10 @@ def test_printed_actions_have_the_settings_that_a_recorded_search_found(
     best = {"action": "paper", "replicas": 3, "discount": 0.25}
     best |= {"limit_weight": "2.5", "hidden": "[16, 8]"}
     assert TABLE["settings"](Case("tasks", "ddpg", "paper", 1)) == best
+    stay = {"actor_rate": "3e-5", "critic_rate": "1e-4", "rate_decay": 0}
+    assert TABLE["settings"](Case("tasks", "ddpg", "paper", 1, "3e-5, 1e-4")) == best | stay
+    stay = {"actor_rate": "1e-2", "critic_rate": "1e-2", "final_rate": 1}
+    assert TABLE["settings"](Case("stream", "aac", "paper", 1, "1e-2, 1e-2")) == best | stay
     assert TABLE["settings"](Case("stream", "aac", "paper", 1)) == best
     own = TABLE["LEARNERS"]["sac"]["stream"]
     reward = {"action": "paper", "discount": 0.25, "limit_weight": "2.5"}
