@@ -12,6 +12,7 @@ from edgesim.experiments.evaluation import Evaluation, Evaluator, waste
 from edgesim.policies.local import Local, LocalTasks
 from edgesim.policies.registry import make_policy
 from edgesim.scenarios.loading import load_scenario, parse_scenario
+from edgesim.simulator.stream.decision import Decision
 
 
 def evaluated(
@@ -221,3 +222,33 @@ def test_an_evaluation_takes_what_a_warm_run_takes_and_more_for_each_slot(
     one._run = lambda policy, count: asked.append(count)
     assert one.seconds(None) == pytest.approx(2.0 + 0.5 * 399)
     assert asked == [1, 1, 21]
+
+
+class _Wasteful:
+    """All radios at full power on a sliver of band for 99 slots, in which next to nothing departs; then all send."""
+
+    def reset(self, network: Any, problem: Any, generators: Any) -> None:
+        self._network = network
+
+    def decide(self, observation: Any) -> Decision:
+        network, wastes = self._network, observation.slot % 100 < 99
+        each = np.ones(observation.queue_bits.shape) / network.devices
+        return Decision(
+            each * network.station_bandwidth_hz[observation.station] * (1e-6 if wastes else 1.0),
+            observation.power_max_w,
+            each * (0.0 if wastes else network.devices) * network.device_cpu_hz,
+            each * network.station_cpu_hz[observation.station],
+            np.minimum(network.station_service_bits, observation.station_queue_bits),
+        )
+
+
+def test_p2s_value_can_be_bought_without_bound_by_energy_that_was_wasted_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """V (E - eta D) of A(20) prices what departs by all energy so far: docs/learning.md says what learners make of it."""
+    monkeypatch.setitem(evaluation.SHAPES, "drift-plus-penalty", (2, 300))
+    figures = Evaluator(load_scenario("iiot_20dev")).evaluate(_Wasteful()).figures
+    assert figures["gap_closed"] > 50.0
+    assert figures["energy_per_bit_nj"] > 100.0 * figures["lyapunov_energy_per_bit_nj"]
+    assert figures["queue_mbit"] > 100.0
+    assert waste(figures).startswith("it scores better than")
