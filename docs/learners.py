@@ -97,6 +97,9 @@ STAY = {"stream": {"final_rate": 1}, "tasks": {"rate_decay": 0}}
 """Keys with which rates do not fall, as in both papers."""
 
 
+COLOURS = ("#1b3a6b", "#d1682b", "#3d8c5f", "#8c4a8c")
+
+
 class Case(NamedTuple):
     """A training; with rates, it is one of `RATES`, and they stay."""
 
@@ -111,7 +114,7 @@ class Case(NamedTuple):
 
 
 Row = dict[str, Any]
-"""A training's `FIELDS`, and its curve: steps and result of each evaluation, on seeds that choose the best."""
+"""A training's `FIELDS`, and its curve."""
 
 Rows = dict[Case, Row]
 
@@ -187,7 +190,8 @@ def measured(case: Case) -> Row:
     return dict(zip(FIELDS, numbers, strict=True)) | {"curve": curve}
 
 
-Curve = list[tuple[float, float]]
+Curve = list[tuple[float, ...]]
+"""Of each evaluation, on seeds that choose the best: steps, result, share of slots that are feasible."""
 
 
 def trained(case: Case, folder: Path) -> tuple[Scenario, int, Curve]:
@@ -200,7 +204,8 @@ def trained(case: Case, folder: Path) -> tuple[Scenario, int, Curve]:
     overrides = [*keys(case), kept, f"run.seed={HELD_OUT}"]
     with (folder / "training" / "evaluation.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    curve = [(float(row["steps"]), float(row[NUMBERS[case.world][0]])) for row in rows]
+    shown = ("steps", NUMBERS[case.world][0], "feasible")
+    curve = [tuple(float(f"{float(row[name]):.6g}") for name in shown) for row in rows]
     return load_scenario(name, overrides, policy=case.learner), result.steps, curve
 
 
@@ -276,26 +281,48 @@ def table(rows: Rows, world: str) -> Iterator[str]:
 
 def figure(rows: Rows, path: Path) -> None:
     """The courses of trainings: their median, guided and as printed."""
-    shown, axes = plt.subplots(1, 2, figsize=(8.4, 3.2), layout="constrained")
-    colours = ("#1b3a6b", "#d1682b", "#3d8c5f", "#8c4a8c")
-    for ax, world in zip(axes, WORLDS, strict=True):
-        for learner, colour in zip(LEARNERS, colours, strict=False):
-            for action, line in zip(ACTIONS, ("-", "--"), strict=True):
-                found = [row["curve"] for row in trainings(rows, world, learner, action)]
-                if found:
-                    steps, result = np.median(found, axis=0).T
-                    label = f"{learner}, {ACTIONS[action]}"
-                    ax.plot(steps, 100.0 * result, line, color=colour, linewidth=1.3, label=label)
-        ax.set_xlabel("environment steps")
-        ax.ticklabel_format(axis="x", style="plain")
-        ax.xaxis.set_major_formatter("{x:,.0f}")
+    shown, axes = plt.subplots(1, 3, figsize=(10.5, 3.2), layout="constrained")
+    for action, line in zip(ACTIONS, ("-", "--"), strict=True):
+        for learner, colour in zip(LEARNERS, COLOURS, strict=False):
+            style: dict[str, Any] = {"linestyle": line, "color": colour}
+            style["label"] = f"{learner}, {ACTIONS[action]}"
+            draw(axes[0], trainings(rows, "stream", learner, action), 1, style)
+            # Of decisions that break limits the emission says nothing.
+            place, column = (1, 1) if action == "guided" else (2, 2)
+            draw(axes[place], trainings(rows, "tasks", learner, action), column, style)
     axes[0].axhline(100.0, color="black", linewidth=0.8)
-    axes[0].set_title("iiot_20dev: of the gap from local to lyapunov, %")
-    axes[1].set_yscale("symlog", linthresh=10.0)
+    axes[0].set_title("iiot_20dev: of the gap from\nlocal to lyapunov, %")
     axes[1].axhline(0.0, color="black", linewidth=0.8)
-    axes[1].set_title("carbon_6ue: emission above that of exact, %")
+    axes[1].set_title("carbon_6ue, guided: emission\nabove that of exact, %")
+    axes[2].set_title("carbon_6ue, as printed: slots in\nwhich all limits are kept, %")
     shown.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", fontsize=7)
     save(shown, path)
+
+
+def rates_figure(rows: Rows, path: Path) -> None:
+    """Printed actions at rates that stay: the courses of all trainings."""
+    shown, axes = plt.subplots(1, 2, figsize=(8.4, 3.2), layout="constrained")
+    for ax, (world, learner), column in zip(axes, IN_PAPERS.items(), (1, 2), strict=True):
+        for rates, colour in zip(RATES[world], COLOURS, strict=False):
+            for number, one in enumerate(trainings(rows, world, learner, "paper", rates)):
+                style = {"color": colour, "label": "" if number else rates}
+                draw(ax, [one], column, style)
+        if ax.lines:
+            ax.legend(title="actor, critic", fontsize=7)
+    axes[0].set_title("aac on iiot_20dev: of the gap from\nlocal to lyapunov, %")
+    axes[1].set_title("ddpg on carbon_6ue: slots in\nwhich all limits are kept, %")
+    save(shown, path)
+
+
+def draw(ax: Any, found: list[Row], column: int, style: dict[str, Any]) -> None:
+    """A course over steps: the median of trainings, in percent."""
+    curves = [row["curve"] for row in found if row["curve"]]
+    if curves:
+        steps, *columns = np.median(curves, axis=0).T
+        ax.plot(steps, 100.0 * columns[column - 1], linewidth=1.3, **style)
+    ax.set_xlabel("environment steps")
+    ax.xaxis.set_major_formatter("{x:,.0f}")
+    ax.tick_params(axis="x", labelrotation=30)
 
 
 def main(rows: Path, jobs: int, only: str, train: bool) -> None:
@@ -306,6 +333,7 @@ def main(rows: Path, jobs: int, only: str, train: bool) -> None:
         print("\n".join(table(found, world)), end="\n\n")
     with plt.rc_context(STYLE):
         figure(found, rows.with_suffix(".svg"))
+        rates_figure(found, rows.with_name(f"{rows.stem}_rates.svg"))
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def test_means_by_hand_and_rows_that_are_taken_up_again(
         made.append(case)
         closed = 0.5 if case.action == "paper" else 1.0 + 0.01 * case.seed
         row = dict(zip(TABLE["FIELDS"], (closed, 1.0, 8.0, 64_000.0, 60.0), strict=True))
-        return row | {"curve": [(32_000.0, 0.5 * closed), (64_000.0, closed)]}
+        return row | {"curve": [(32_000.0, 0.5 * closed, 0.25), (64_000.0, closed, 0.5)]}
 
     globals_of = TABLE["results"].__globals__
     monkeypatch.setitem(globals_of, "measured", measured)
@@ -75,6 +75,19 @@ def test_means_by_hand_and_rows_that_are_taken_up_again(
     np.testing.assert_allclose(guided.get_xydata(), [[32_000, 51.5], [64_000, 103.0]])
     assert printed.get_ydata().tolist() == [25.0, 50.0] and printed.get_linestyle() == "--"
     plt.close(shown[0])
+    of_tasks = [case for case in TABLE["cases"]() if case[:2] == ("tasks", "ddpg")]
+    rows = TABLE["results"](of_tasks, tmp_path / "rows.jsonl", 1)
+    with plt.rc_context(TABLE["STYLE"]):
+        TABLE["figure"](rows, tmp_path / "learners.svg")
+        TABLE["rates_figure"](rows, tmp_path / "rates.svg")
+    # Printed decisions that break limits have no emission to speak of: the share that keeps them is shown.
+    excess, kept = (shown[1].axes[place].lines[0].get_ydata().tolist() for place in (1, 2))
+    assert excess == [51.5, 103.0] and kept == [25.0, 50.0]
+    each = shown[2].axes[1].lines
+    assert len(each) == 5 * 4 and each[0].get_ydata().tolist() == [25.0, 50.0]
+    labels = [line.get_label() for line in each if not line.get_label().startswith("_")]
+    assert labels == list(TABLE["RATES"]["tasks"])
+    plt.close("all")
 
 
 @pytest.mark.parametrize("world", ["stream", "tasks"])
