@@ -49,6 +49,7 @@ _SMALL_NETWORK = 12  # devices up to which many starts are cheap
 _FEWEST = 6  # devices up to which all exchanges of senders are cheap
 _NOTICED = 5e-4  # relative gain of a refined decision; for less, equal devices stay equal
 _FEW = 64  # devices up to which trying each is cheap
+_ROWS = 5  # of what is found for each device, the last for what moves it to steps
 
 
 class Solver:
@@ -66,10 +67,11 @@ class Solver:
         limit = network.efficiency.scaled(LN_2)
         self._problem = problem
         self._cells = make_cells(problem)
+        self._value = np.empty(network.device_shape)
+        self._local_cost = np.full(network.devices, problem.local_cost)
         self._constants = (
             problem.V,
             network.device_service_bits,
-            np.full(network.devices, problem.local_cost),
             network.station_service_bits,
             network.cycles_per_bit / network.slot_s,
             limit.cap,
@@ -80,38 +82,63 @@ class Solver:
 
     def solve(self, observation: Observation) -> Decision:
         """The decision of least P2 that is found, for what the twin shows."""
-        if isinstance(self._problem, GreenProblem):
-            return self._solve_by_case(self._problem, observation)
-        devices = np.empty((4, *observation.queue_bits.shape))
+        problem, columns = self._problem, np.empty((_ROWS, *observation.queue_bits.shape))
+        *_, steps, radio, compute = self._constants
         served_bits = np.empty(observation.station_queue_bits.shape)
-        _decide(
-            self._cells,
-            observation.cells.station,
-            observation.cells.present,
-            observation.channel_gain,
-            observation.queue_bits,
-            observation.station_queue_bits,
-            observation.perturbation_bits,
-            observation.energy_per_bit_j,
-            observation.power_max_w,
-            *self._constants,
-            devices,
-            served_bits,
-        )
-        return Decision(devices[0], devices[1], devices[2], devices[3], served_bits)
-
-    def _solve_by_case(self, problem: GreenProblem, observation: Observation) -> Decision:
-        """`solve` where a joule has many prices."""
-        *_, hz_per_bit, _, _, radio, compute = self._constants
-        devices = np.empty((4, *observation.queue_bits.shape))
-        for case in cases(problem, observation):
-            answer = np.empty((4, *case.observed.station.shape))
-            _solve(case.cells, case.observed, hz_per_bit, radio, compute, answer)
-            devices[:, case.replications] = answer
-        bandwidth_hz, power_w, local_cpu_hz, edge_cpu_hz = devices
-        power_w = power_w / watt_scale(problem, observation)
-        served_bits = station_service(problem.network, observation)
+        if isinstance(problem, GreenProblem):
+            self._solve_by_case(problem, observation, columns)
+            served_bits = station_service(problem.network, observation)
+        else:
+            _decide(
+                self._cells,
+                observation.cells.station,
+                observation.cells.present,
+                observation.channel_gain,
+                observation.queue_bits,
+                observation.station_queue_bits,
+                observation.perturbation_bits,
+                observation.energy_per_bit_j,
+                observation.power_max_w,
+                self._value,
+                False,
+                self._local_cost,
+                *self._constants,
+                columns,
+                served_bits,
+            )
+        # Apart: most networks have no steps, and need not compile what moves to them.
+        if radio and len(steps) > 0:
+            columns = _moved_to_steps(problem, observation, columns[[0, 1, _ROWS - 1]], compute)
+        bandwidth_hz, power_w, local_cpu_hz, edge_cpu_hz = columns[:4]
+        if isinstance(problem, GreenProblem):
+            power_w = power_w / watt_scale(problem, observation)
         return Decision(bandwidth_hz, power_w, local_cpu_hz, edge_cpu_hz, served_bits)
+
+    def _solve_by_case(
+        self, problem: GreenProblem, observation: Observation, columns: FloatArray
+    ) -> None:
+        """Where a joule has many prices, replications are solved one by one."""
+        for case in cases(problem, observation):
+            seen = case.observed
+            answer = np.empty((_ROWS, *seen.station.shape))
+            _decide(
+                case.cells,
+                seen.station,
+                seen.present,
+                seen.gain,
+                seen.queue_bits,
+                seen.station_queue_bits,
+                observation.perturbation_bits[case.replications],
+                observation.energy_per_bit_j[case.replications],
+                seen.power_max_w,
+                seen.bit_value,
+                True,
+                seen.local_cost,
+                *self._constants,
+                answer,
+                np.empty(seen.station_queue_bits.shape),
+            )
+            columns[:, case.replications] = answer
 
 
 def on_steps(
@@ -128,17 +155,12 @@ def on_steps(
         decision: the one that is moved.
         others: on steps already; where one of them has less of P2 it is taken.
     """
-    network = problem.network
-    if len(network.efficiency.steps) == 0:
+    if len(problem.network.efficiency.steps) == 0:
         return decision
     scale = watt_scale(problem, observation)
-    given = np.stack([decision.bandwidth_hz, decision.power_w * scale])
-    moved = np.empty((4, *given.shape[1:]))
-    for case in cases(problem, observation):
-        only = case.replications
-        moved[:, only] = _given_to_steps(
-            case.cells, case.observed, network.cycles_per_bit / network.slot_s, given[:, only]
-        )
+    nothing = np.zeros_like(decision.power_w)
+    given = np.stack([decision.bandwidth_hz, decision.power_w * scale, nothing])
+    moved = _moved_to_steps(problem, observation, given, compute=True)
     bandwidth_hz, power_w, local_cpu_hz, edge_cpu_hz = moved
     power_w = power_w / scale
     best = replace(
@@ -161,6 +183,19 @@ def on_steps(
     return best
 
 
+def _moved_to_steps(
+    problem: DriftPlusPenalty, observation: Observation, given: FloatArray, compute: bool
+) -> FloatArray:
+    """(4, R, N) as of `_decide`, of (3, R, N) bandwidths, powers and bits that CPUs execute at least."""
+    network = problem.network
+    moved = np.empty((4, *given.shape[1:]))
+    for case in cases(problem, observation):
+        hz_per_bit = network.cycles_per_bit / network.slot_s
+        one = np.ascontiguousarray(given[:, case.replications])
+        moved[:, case.replications] = _to_steps(case.cells, case.observed, hz_per_bit, compute, one)
+    return moved
+
+
 @compiled
 def _decide(
     cells: Any,
@@ -172,9 +207,11 @@ def _decide(
     perturbation_bits: FloatArray,
     energy_per_bit_j: FloatArray,
     power_max_w: FloatArray,
+    value: FloatArray,
+    valued: bool,
+    local_cost: FloatArray,
     V: float,
     local_limit_bits: FloatArray,
-    local_cost: FloatArray,
     service_bits: FloatArray,
     hz_per_bit: float,
     cap: float,
@@ -184,8 +221,13 @@ def _decide(
     decision: FloatArray,
     served_bits: FloatArray,
 ) -> None:
-    """Fill what `_solve` does, and (R, B) what stations serve, `station_service`: all in one call."""
-    value = bit_value(V, energy_per_bit_j, queue_bits, perturbation_bits)
+    """Fill (5, R, N) with bandwidth in Hz, power in W, device's and edge CPU in Hz, and what its CPU must execute, bits.
+
+    And (R, B) what stations serve, `station_service`; and what a bit is worth, where it is not given: all in one call.
+    """
+    replications, devices = queue_bits.shape
+    if not valued:
+        value[:] = bit_value(V, energy_per_bit_j, queue_bits, perturbation_bits)
     observed = Observed(
         station,
         gain,
@@ -198,37 +240,21 @@ def _decide(
         present,
         SpectralEfficiency(cap, steps),
     )
-    replications, stations = station_queue_bits.shape
-    for r in range(replications):
-        for j in range(stations):
-            served_bits[r, j] = min(service_bits[j], station_queue_bits[r, j])
-    _solve(cells, observed, hz_per_bit, radio, compute, decision)
-
-
-@compiled
-def _solve(
-    cells: Any,
-    observed: Observed,
-    hz_per_bit: float,
-    radio: bool,
-    compute: bool,
-    decision: FloatArray,
-) -> None:
-    """Fill (4, R, N) with bandwidth in Hz, power in W, device's and edge CPU in Hz."""
-    replications, devices = observed.station.shape
     decision[:] = 0.0
     pool, plan = np.zeros(devices, DEVICE), np.zeros((3, devices))
     play = interplay(len(cells), devices)
     for r in range(replications):
+        for j in range(len(cells)):
+            served_bits[r, j] = min(service_bits[j], station_queue_bits[r, j])
         slot = collect(cells, observed, r, pool)
         if not radio:  # powers that are given have their steps
             slot = _with_steps(slot, observed)
         _offload_nothing(cells, observed, r, radio, compute, decision[:, r])
         if len(slot.devices) > 0:
             _choose(slot, play, plan, devices, radio, compute)
-            if radio:
-                _to_steps(slot, observed, compute)
             _write(slot, radio, compute, decision[:, r])
+            for c in range(len(slot.devices)):
+                decision[_ROWS - 1, r, slot.devices[c].index] = slot.devices[c].local_min
         _to_hertz(cells, observed, r, hz_per_bit, decision[:, r])
 
 
@@ -239,37 +265,30 @@ def _with_steps(slot: Slot, observed: Observed) -> Slot:
 
 
 @compiled
-def _to_steps(slot: Slot, observed: Observed, compute: bool) -> None:
-    """Where links carry steps alone: move the decision to them."""
-    if len(observed.limit.steps) == 0:
-        return
-    devices = len(observed.local_limit_bits)
-    if not compute:
-        fix_cpus(slot)
-    choose_steps(
-        _with_steps(slot, observed), devices <= _FEW, devices <= _SMALL_NETWORK, devices <= _FEWEST
-    )
-
-
-@compiled
-def _given_to_steps(
-    cells: Any, observed: Observed, hz_per_bit: float, given: FloatArray
+def _to_steps(
+    cells: Any, observed: Observed, hz_per_bit: float, compute: bool, given: FloatArray
 ) -> FloatArray:
-    """As `_solve`, with (2, R, N) bandwidths and powers given that are moved to steps."""
+    """(4, R, N) as of `_decide`, of (3, R, N) bandwidths, powers and bits that CPUs execute at least."""
     replications, devices = observed.station.shape
     decision = np.zeros((4, replications, devices))
     pool = np.zeros(devices, DEVICE)
     for r in range(replications):
         slot = collect(cells, observed, r, pool)
-        _offload_nothing(cells, observed, r, True, True, decision[:, r])
-        optimise_cpus(slot)
-        for c in range(len(slot.devices)):
-            device = slot.devices[c]
-            device.bandwidth, device.power = given[0, r, device.index], given[1, r, device.index]
-        true_gain(slot)
+        _offload_nothing(cells, observed, r, True, compute, decision[:, r])
         if len(slot.devices) > 0:
-            _to_steps(slot, observed, True)
-            _write(slot, True, True, decision[:, r])
+            _set_cpus(slot, compute)
+            for c in range(len(slot.devices)):
+                device = slot.devices[c]
+                device.bandwidth, device.power = (
+                    given[0, r, device.index],
+                    given[1, r, device.index],
+                )
+                if compute:
+                    device.local_min = given[2, r, device.index]
+            true_gain(slot)
+            few = devices <= _FEW, devices <= _SMALL_NETWORK, devices <= _FEWEST
+            choose_steps(_with_steps(slot, observed), few[0], few[1], few[2])
+            _write(slot, True, compute, decision[:, r])
         _to_hertz(cells, observed, r, hz_per_bit, decision[:, r])
     return decision
 
