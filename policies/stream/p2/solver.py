@@ -283,9 +283,10 @@ def _to_steps(
                     given[0, r, device.index],
                     given[1, r, device.index],
                 )
-                if compute:
-                    device.local_min = given[2, r, device.index]
+                device.local_min = given[2, r, device.index]
             true_gain(slot)
+            if not compute:  # what is wanted had CPUs that might be slower
+                fix_cpus(slot)
             few = devices <= _FEW, devices <= _SMALL_NETWORK, devices <= _FEWEST
             choose_steps(_with_steps(slot, observed), few[0], few[1], few[2])
             _write(slot, True, compute, decision[:, r])
