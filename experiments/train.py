@@ -173,13 +173,11 @@ def learning_policy(scenario: Scenario, given: AnyPolicy | None = None) -> Train
     """The policy that a scenario names.
 
     Raises:
-        ScenarioError: it does not learn, or has a key of the other problem.
+        ScenarioError: it does not learn, or has a key that does not fit the problem.
     """
     policy = make_policy(scenario, given)
     if isinstance(policy, TrainablePolicy):
-        if policy.energy_price and scenario.run.problem != "drift-plus-penalty":
-            what, price = "is of the stream problem alone", f"{policy.energy_price:g}"
-            raise ScenarioError([Issue(scenario.source, what, "policy.energy_price", price, "0")])
+        _check_keys(scenario, policy)
         return policy
     builtins = POLICIES[scenario.run.problem]
     classes = {name: resolve(name, "policies", builtins) for name in builtins}
@@ -189,9 +187,24 @@ def learning_policy(scenario: Scenario, given: AnyPolicy | None = None) -> Train
 
 
 def learns(scenario: Scenario) -> bool:
-    """Whether its policy has to be trained before it can be run."""
+    """Whether its policy has to be trained before it can be run.
+
+    Raises:
+        ScenarioError: it has, and has a key that does not fit the problem.
+    """
     policy = make_policy(scenario)
-    return isinstance(policy, TrainablePolicy) and policy.checkpoint is None
+    if not isinstance(policy, TrainablePolicy) or policy.checkpoint is not None:
+        return False
+    _check_keys(scenario, policy)
+    return True
+
+
+def _check_keys(scenario: Scenario, policy: TrainablePolicy) -> None:
+    """Raises ScenarioError where a key of a training does not fit the scenario's problem."""
+    wrong = policy.wrong_keys(scenario.run.problem)
+    issues = [Issue(scenario.source, what, f"policy.{key}", *more) for key, what, *more in wrong]
+    if issues:
+        raise ScenarioError(issues)
 
 
 def with_steps(scenario: Scenario, steps: int | None, given: AnyPolicy | None = None) -> Scenario:

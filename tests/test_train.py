@@ -18,8 +18,17 @@ from edgesim.cli import main
 from edgesim.experiments import evaluation, variants
 from edgesim.experiments import train as training
 from edgesim.experiments.evaluation import Evaluation
-from edgesim.experiments.train import FORMAT, TrainingProgress, _Session, make_environment, train
+from edgesim.experiments.sweeps.sweep_file import load_sweep
+from edgesim.experiments.train import (
+    FORMAT,
+    TrainingProgress,
+    _Session,
+    learns,
+    make_environment,
+    train,
+)
 from edgesim.policies.learning.checkpoint import read, shipped, write
+from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.loading import load_scenario
 from edgesim.simulator.assembly.build import blueprint
 from edgesim.simulator.core.errors import RunError
@@ -439,6 +448,22 @@ def test_a_price_of_energy_is_refused_where_there_is_no_p2() -> None:
     words = [word for key in short for word in ("--set", key)]
     said = refused("train", "carbon_6ue", "--policy", "sac", *words)
     assert "key `policy.energy_price` = 0.5: is of the stream problem alone; allowed: 0" in said
+
+
+def test_so_many_levels_that_no_network_lists_their_actions_are_refused_by_their_key() -> None:
+    """Five numbers of a printed action of the stream: 6^5 = 7776 are too many, 5^5 = 3125 are not."""
+    keys = ("policy.levels=6", "policy.action=paper")
+    said = refused(
+        "train", "iiot_20dev", "--policy", "dqn", *(w for k in keys for w in ("--set", k))
+    )
+    assert "iiot_20dev: key `policy.levels` = 6: 6^5 actions of each device are more" in said
+    assert said.rstrip().endswith("allowed: 2 to 5")
+    assert learns(load_scenario("iiot_20dev", ["policy.levels=5", keys[1]], policy="dqn"))
+    # Two levels are the fewest, and always few enough: there is no range without an end.
+    table = {"scenario": "iiot_20dev", "policies": ["dqn"], "set": {"policy.action": "paper"}}
+    table |= {"search": {"trials": 2, "space": {"policy.levels": {"low": 2, "high": 7}}}}
+    with pytest.raises(ScenarioError, match=r"levels` = 7: 7\^5 .*allowed: 2 to 5"):
+        load_sweep(table)
 
 
 def test_shipped_checkpoints_are_found_by_name_and_small() -> None:

@@ -11,7 +11,7 @@ Offloading in Digital Twin Networks", IEEE Transactions on Industrial Informatic
 10.1109/TII.2020.3016320.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...scenarios.units import Positive, Share
+from .encodings import action_count
 from .exploration import EpsilonGreedy
 from .networks import build_network, finite
 from .off_policy import OffPolicy, OffPolicyLearner, adam, target_of
@@ -58,7 +59,7 @@ class QNetwork(nn.Module):
     ) -> None:
         super().__init__()
         count = levels**actions
-        if count > MAX_ACTIONS:
+        if count > MAX_ACTIONS:  # by a file's word: a training's are looked at before
             raise ValueError(f"levels: {levels}^{actions} actions are more than {MAX_ACTIONS}")
         self.levels = levels
         self.q = build_network(network, hidden, devices, features, count)
@@ -127,6 +128,15 @@ class Dqn(OffPolicy):
     name = "dqn"
     learner_class = DqnLearner
     actor_class = QNetwork
+
+    def wrong_keys(self, kind: str) -> Iterator[tuple[str, str, str, str]]:
+        """So many levels that a device has more than `MAX_ACTIONS` actions, too."""
+        yield from super().wrong_keys(kind)
+        numbers = action_count(kind, self.action)
+        if self.levels**numbers > MAX_ACTIONS:
+            most = max(n for n in range(2, self.levels) if n**numbers <= MAX_ACTIONS)
+            what = f"{self.levels}^{numbers} actions of each device are more than {MAX_ACTIONS}"
+            yield "levels", what, str(self.levels), f"2 to {most}"
 
     @property
     def architecture(self) -> dict[str, Any]:

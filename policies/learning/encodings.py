@@ -40,6 +40,12 @@ def encoding_version(kind: str, action: ActionKind) -> int:
     return version
 
 
+def action_count(kind: str, action: ActionKind) -> int:
+    """A, numbers of a device's action, from the problem's name as in `run.problem`."""
+    count: int = _ENCODINGS[action][kind != "drift-plus-penalty"].action_count
+    return count
+
+
 def encoding_about(problem: AnyProblem, action: ActionKind = "guided") -> dict[str, Any]:
     """What a trace says of a problem's encoding, and so of what an agent was shown and could do."""
     encoding = encoding_of(problem, action)

@@ -1,7 +1,7 @@
 """What all policies that learn have in common: a trained network acts, and comes from a checkpoint."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -142,6 +142,12 @@ class TrainablePolicy(ABC):
     def unlearned(self) -> int:
         """Of these, those before learning starts."""
         return 0
+
+    def wrong_keys(self, kind: str) -> Iterator[tuple[str, str, str, str]]:
+        """What a training of a problem, as in `run.problem`, cannot have: keys, why, their values, what is allowed."""
+        if self.energy_price and kind != "drift-plus-penalty":
+            what = "is of the stream problem alone"
+            yield "energy_price", what, f"{self.energy_price:g}", "0"
 
     @property
     def architecture(self) -> dict[str, Any]:
