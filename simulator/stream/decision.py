@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.answers import DEVICE, STATION, amounts, diagnostics
 from ..core.arrays import BoolArray, FloatArray, IntArray, read_only
-from ..core.compiled import compiled
+from ..core.compiled import compiled, compiled_in_place
 from ..core.errors import AnswerError
 from ..network.cells import Cells
 from ..network.network import Network
@@ -109,15 +109,28 @@ def fit(
         station_queue_bits,
     ):
         return decision, _none_scaled(network.replications)
-    scaled = np.zeros(network.replications, np.int64)
     decision = check(decision, network)
-    served = _clip(decision.served_bits, network.station_service_bits, scaled)
+    shared = np.empty((4, *network.device_shape))
+    served, scaled = np.empty(network.station_shape), np.zeros(network.replications, np.int64)
+    _scale_down(
+        cells.station,
+        cells.members,
+        (decision.bandwidth_hz, decision.power_w, decision.local_cpu_hz, decision.edge_cpu_hz),
+        (network.station_bandwidth_hz, power_max_w, network.device_cpu_hz, network.station_cpu_hz),
+        decision.served_bits,
+        network.station_service_bits,
+        station_queue_bits,
+        shared,
+        served,
+        scaled,
+    )
+    bandwidth_hz, power_w, local_cpu_hz, edge_cpu_hz = shared
     fitted = Decision(
-        bandwidth_hz=_share(decision.bandwidth_hz, network.station_bandwidth_hz, cells, scaled),
-        power_w=_clip(decision.power_w, power_max_w, scaled),
-        local_cpu_hz=_clip(decision.local_cpu_hz, network.device_cpu_hz, scaled),
-        edge_cpu_hz=_share(decision.edge_cpu_hz, network.station_cpu_hz, cells, scaled),
-        served_bits=np.minimum(served, station_queue_bits),
+        bandwidth_hz,
+        power_w,
+        local_cpu_hz,
+        edge_cpu_hz,
+        served,
         diagnostics=decision.diagnostics,
         awake=decision.awake,
     )
@@ -150,22 +163,6 @@ def _is_column(values: Any, shape: tuple[int, int]) -> bool:
 
 # Rounding in a policy that divides a capacity among devices is not worth counting or correcting.
 _TOLERANCE = 1.0 + 1e-9
-
-
-def _share(column: FloatArray, capacity: FloatArray, cells: Cells, scaled: IntArray) -> FloatArray:
-    """Scale the shares of a station's devices down to its capacity, all by the same factor."""
-    asked = cells.total(column)
-    over = asked > capacity * _TOLERANCE
-    factor = np.divide(capacity, asked, out=np.ones_like(asked), where=over)
-    scaled += (cells.members * over).sum(axis=1)
-    return column * cells.at_station(factor)
-
-
-def _clip(column: FloatArray, limit: FloatArray, scaled: IntArray) -> FloatArray:
-    """Cut what exceeds its limit; limits without replications hold for all of them."""
-    over = column > limit * _TOLERANCE
-    scaled += over.sum(axis=1)
-    return np.where(over, limit, column)
 
 
 @compiled
@@ -208,6 +205,71 @@ def _fits(
             ):
                 return False
     return True
+
+
+@compiled
+def _scale_down(
+    station: IntArray,
+    members: IntArray,
+    asked: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
+    limits: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
+    asked_bits: FloatArray,
+    service_bits: FloatArray,
+    queue_bits: FloatArray,
+    shared: FloatArray,
+    served_bits: FloatArray,
+    scaled: IntArray,
+) -> None:
+    """Fill (4, R, N) bandwidths, powers, local and edge CPUs, (R, B) served bits, and (R,) entries scaled down.
+
+    Shares of a station are scaled by the same factor, all else is cut at its limit.
+    """
+    bandwidth_hz, power_w, local_cpu_hz, edge_cpu_hz = asked
+    station_bandwidth_hz, power_max_w, device_cpu_hz, station_cpu_hz = limits
+    replications, devices = station.shape
+    for r in range(replications):
+        scaled[r] += _shares(
+            station[r], members[r], bandwidth_hz[r], station_bandwidth_hz, shared[0, r]
+        )
+        scaled[r] += _shares(station[r], members[r], edge_cpu_hz[r], station_cpu_hz, shared[3, r])
+        for i in range(devices):
+            shared[1, r, i], cut = _cut(power_w[r, i], power_max_w[r, i])
+            scaled[r] += cut
+            shared[2, r, i], cut = _cut(local_cpu_hz[r, i], device_cpu_hz[i])
+            scaled[r] += cut
+        for j in range(len(service_bits)):
+            bits, cut = _cut(asked_bits[r, j], service_bits[j])
+            scaled[r] += cut
+            served_bits[r, j] = min(bits, queue_bits[r, j])
+
+
+@compiled
+def _shares(
+    station: IntArray,
+    members: IntArray,
+    asked: FloatArray,
+    capacity: FloatArray,
+    shares: FloatArray,
+) -> int:
+    """Fill (N,) what devices get of their stations; how many of them get less than asked."""
+    total, scaled = np.zeros(len(capacity)), 0
+    for i in range(len(station)):
+        total[station[i]] += asked[i]
+    for j in range(len(capacity)):
+        if total[j] > capacity[j] * _TOLERANCE:
+            total[j] = capacity[j] / total[j]
+            scaled += members[j]
+        else:
+            total[j] = 1.0
+    for i in range(len(station)):
+        shares[i] = asked[i] * total[station[i]]
+    return scaled
+
+
+@compiled_in_place
+def _cut(asked: float, limit: float) -> tuple[float, int]:
+    """What is asked for, within its limit, and 1 if it was beyond."""
+    return (limit, 1) if asked > limit * _TOLERANCE else (asked, 0)
 
 
 _FLOAT = np.dtype(np.float64)
