@@ -245,7 +245,7 @@ def test_latencies_and_losses_have_their_laws() -> None:
         return [np.random.default_rng(seed), np.random.default_rng(seed + 1)]
 
     hop = Hop(Exponential(0.02), 0.25, rngs(1), rngs(5))
-    arrival = hop.arrival_ns(7, 40_000)
+    arrival = hop.arrival_ns(7, (2, 40_000))
     lost = arrival == LOST
     assert lost.mean() == pytest.approx(0.25, abs=0.005)
     assert (arrival[~lost] - 7).mean() == pytest.approx(0.02e9, rel=0.01)
@@ -253,7 +253,8 @@ def test_latencies_and_losses_have_their_laws() -> None:
     even = Uniform(0.1, 0.3).sample(rngs(9)[0], 40_000)
     assert 0.1 <= even.min() < 0.101 and 0.299 < even.max() <= 0.3
     assert (even < 0.15).mean() == pytest.approx(0.25, abs=0.01)
-    assert Hop(Constant(0.0), 0.0, rngs(1), rngs(2)).instant
+    at_once = Hop(Constant(0.0), 0.0, [], [])  # it draws nothing
+    assert at_once.instant and at_once.arrival_ns(7, (2, 3)).tolist() == [[7] * 3] * 2
 
 
 def test_arrival_predictor_continues_queues_by_running_means() -> None:

@@ -563,7 +563,8 @@ def _path_gain(topology: Topology, path_loss: PathLoss, position_m: FloatArray) 
 
 
 def _deviation(keys: DeviationSection, streams: Streams, name: str) -> Deviation:
-    return Deviation(keys.bias, keys.relative, keys.noise, streams.generators(name))
+    rngs = streams.generators(name) if keys.noise > 0.0 else []
+    return Deviation(keys.bias, keys.relative, keys.noise, rngs)
 
 
 def _failures(scenario: Scenario, network: Network, streams: Streams) -> Failures | None:

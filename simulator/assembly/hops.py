@@ -6,13 +6,15 @@ from ..twin.synchronisation import Constant, Exponential, Hop, Latency, Uniform
 
 
 def make_hop(keys: HopSection, streams: Streams, name: str) -> Hop:
-    """A hop of the twin, with its random streams `name`/latency and `name`/loss."""
-    return Hop(
-        _latency(keys.latency),
-        keys.loss,
-        streams.generators(f"{name}/latency"),
-        streams.generators(f"{name}/loss"),
-    )
+    """A hop of the twin, with its random streams `name`/latency and `name`/loss.
+
+    One that takes no time and loses nothing draws nothing, and has none: to make them takes as long as some slots.
+    """
+    latency = _latency(keys.latency)
+    if latency.is_zero and keys.loss == 0.0:
+        return Hop(latency, keys.loss, [], [])
+    rngs = (streams.generators(f"{name}/{what}") for what in ("latency", "loss"))
+    return Hop(latency, keys.loss, *rngs)
 
 
 def _latency(keys: float | UniformLatency | ExponentialLatency) -> Latency:

@@ -192,8 +192,8 @@ class Hop:
     Args:
         latency: its distribution.
         loss: probability that a message is lost.
-        latency_rngs: one generator per replication.
-        loss_rngs: one generator per replication.
+        latency_rngs: one generator per replication; none of a hop that takes no time and loses nothing.
+        loss_rngs: likewise.
     """
 
     remembers: ClassVar[tuple[str, ...]] = ("_latency_rngs", "_loss_rngs")
@@ -207,8 +207,11 @@ class Hop:
         self._loss_rngs = loss_rngs
         self.instant = latency.is_zero and loss == 0.0
 
-    def arrival_ns(self, now_ns: int, senders: int) -> IntArray:
-        """(R, senders) when messages sent now arrive; `LOST` for those that do not."""
+    def arrival_ns(self, now_ns: int, shape: tuple[int, int]) -> IntArray:
+        """(R, senders), the shape, when messages sent now arrive; `LOST` for those that do not."""
+        if self.instant:
+            return np.full(shape, now_ns)
+        senders = shape[1]
         latency_s = np.stack([self.latency.sample(rng, senders) for rng in self._latency_rngs])
         arrival = now_ns + np.round(latency_s * to_ns(1.0)).astype(np.int64)
         lost = np.stack([rng.random(senders) < self.loss for rng in self._loss_rngs])

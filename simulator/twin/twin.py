@@ -161,7 +161,7 @@ class Twin:
         if hop.instant:
             self._local.replace(sent)
             return []
-        arrival = hop.arrival_ns(now_ns, shape[1])
+        arrival = hop.arrival_ns(now_ns, shape)
         if not cells.complete:
             arrival = np.where(cells.present, arrival, now_ns)
         readings = self._device_readings_ns
@@ -197,7 +197,7 @@ class Twin:
             return []
         own = Model(state.station_columns(), stamp, sent_at)
         reached = self._backhaul.arrival_ns(now_ns, state.station_up)
-        late = hop.arrival_ns(now_ns, shape[1])
+        late = hop.arrival_ns(now_ns, shape)
         arrival = np.where((reached == LOST) | (late == LOST), LOST, reached + (late - now_ns))
         arrival[:, 0] = now_ns
         local = Model(self._local.columns, self._local.stamp, self._local.sent)

@@ -67,7 +67,6 @@ class Solver:
         limit = network.efficiency.scaled(LN_2)
         self._problem = problem
         self._cells = make_cells(problem)
-        self._value = np.empty(network.device_shape)
         self._local_cost = np.full(network.devices, problem.local_cost)
         self._constants = (
             problem.V,
@@ -99,7 +98,7 @@ class Solver:
                 observation.perturbation_bits,
                 observation.energy_per_bit_j,
                 observation.power_max_w,
-                self._value,
+                np.empty(observation.queue_bits.shape),
                 False,
                 self._local_cost,
                 *self._constants,
