@@ -236,24 +236,16 @@ def _divide(
     cap, power = room.cap, room.power
     for k in range(count):
         cap[k] = one.power_max_w[room.who[k]]
-    if not _in_time(one, room, count, edge_s, least):
+    lowest = np.log(least)
+    low, room.bracket[0] = max(lowest, room.bracket[0]), lowest
+    if not _find_level(one, room, count, edge_s, 0):
         return False
     for k in range(count):
         m = room.who[k]
         cap[k] = power[k] ** (1.0 - budget[m]) * cap[k] ** budget[m] * (1.0 + 1e-9)
-    low, high = max(np.log(least), room.bracket[0]), room.bracket[1]
-    suffices = False
-    for _ in range(bisections):
-        middle = 0.5 * (low + high)
-        suffices = _in_time(one, room, count, edge_s, np.exp(middle))
-        if suffices:
-            low = middle
-        else:
-            high = middle
-    room.bracket[0], room.bracket[1] = low, high
-    level = np.exp(low)
-    if not suffices:  # the powers are those of another level
-        _in_time(one, room, count, edge_s, level)
+    room.bracket[0] = low
+    _find_level(one, room, count, edge_s, bisections)
+    level = np.exp(room.bracket[0])
     radio_j[:] = 0.0
     for k in range(count):
         m = room.who[k]
@@ -340,31 +332,47 @@ def _shares(one: SlotArrays, offload: BoolArray, weight: FloatArray, edge_s: Flo
 
 
 @compiled_in_place
-def _in_time(one: SlotArrays, room: _Room, count: int, edge_s: FloatArray, level: float) -> bool:
-    """Whether powers within the cap and E_max suffice with `level` times the server's times."""
-    for k in range(count):
-        m = room.who[k]
-        radio_s = one.deadline_s[m] - level * edge_s[m]
-        efficiency = _efficiency(one, max(one.bits[m] / radio_s, one.rate_min_bps))
-        if efficiency < 0.0:
-            return False
-        if len(one.efficiency.steps) > 0:  # faster than asked for, it is done sooner
-            radio_s = one.bits[m] / (one.bandwidth_hz * efficiency)
-        room.most[k] = min(room.cap[k], one.energy_max_j / radio_s)
-        room.target[k] = _target(efficiency, room.gain[k])
-    power = room.power[:count]
-    if not eliminate_powers(
-        room.target[:count], room.cross, one.noise_w, room.most, power, room.matrix
-    ):
-        return False
-    devices = len(room.who)
-    for s in room.who[count:]:
-        heard_w = room.heard[s, devices]
+def _find_level(
+    one: SlotArrays, room: _Room, count: int, edge_s: FloatArray, bisections: int
+) -> bool:
+    """Bisect the bracket so many times, and leave the powers at its lower end; False if they do not suffice there.
+
+    Those are to be within the cap and E_max with exp(level) times the server's times. All in one function:
+    to hand on what it reads takes as long as what it does with it.
+    """
+    low, high = room.bracket
+    power, devices = room.power[:count], len(room.who)
+    suffices = False
+    for left in range(bisections, -1, -1):
+        if left == 0 and suffices:  # the powers are those of `low`
+            break
+        middle = 0.5 * (low + high) if left > 0 else low
+        level, suffices = np.exp(middle), True
         for k in range(count):
-            heard_w += room.heard[s, room.who[k]] * power[k]
-        if room.pace[s] * heard_w > one.power_max_w[s]:
-            return False
-    return True
+            m = room.who[k]
+            radio_s = one.deadline_s[m] - level * edge_s[m]
+            efficiency = _efficiency(one, max(one.bits[m] / radio_s, one.rate_min_bps))
+            if efficiency < 0.0:
+                suffices = False
+                break
+            if len(one.efficiency.steps) > 0:  # faster than asked for, it is done sooner
+                radio_s = one.bits[m] / (one.bandwidth_hz * efficiency)
+            room.most[k] = min(room.cap[k], one.energy_max_j / radio_s)
+            room.target[k] = _target(efficiency, room.gain[k])
+        suffices = suffices and eliminate_powers(
+            room.target[:count], room.cross, one.noise_w, room.most, power, room.matrix
+        )
+        for s in room.who[count : devices if suffices else count]:
+            heard_w = room.heard[s, devices]
+            for k in range(count):
+                heard_w += room.heard[s, room.who[k]] * power[k]
+            suffices = suffices and room.pace[s] * heard_w <= one.power_max_w[s]
+        if suffices:
+            low = middle
+        elif left > 0:
+            high = middle
+    room.bracket[0], room.bracket[1] = low, high
+    return suffices
 
 
 @compiled_in_place
