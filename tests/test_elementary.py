@@ -128,6 +128,16 @@ def test_draws_are_those_of_numpy(law: str) -> None:
     assert ours.bit_generator.state == theirs.bit_generator.state
 
 
+@pytest.mark.parametrize("kind", [np.random.PCG64DXSM, np.random.MT19937])
+def test_draws_of_all_replications_are_those_of_each(kind: type[np.random.BitGenerator]) -> None:
+    together, apart = ([np.random.Generator(kind(seed)) for seed in range(3)] for _ in range(2))
+    for _ in range(2):  # the second time they go on where they ended
+        normal = [randomness.standard_normal(rng, (2, 501)) for rng in apart]
+        np.testing.assert_array_equal(randomness.standard_normal_each(together, (2, 501)), normal)
+        uniform = [rng.random(501) for rng in apart]
+        np.testing.assert_array_equal(randomness.random_each(together, (501,)), uniform)
+
+
 FOREIGN = {
     "exp",
     "exp2",

@@ -27,6 +27,7 @@ from edgesim.simulator.tasks.channel import MrcChannel
 from edgesim.simulator.tasks.network import TaskNetwork, Tasks
 from edgesim.simulator.tasks.observation import TaskObservation
 from edgesim.simulator.tasks.outcome import evaluate
+from edgesim.simulator.tasks.powers import least_powers_w
 from edgesim.simulator.tasks.problem import WorstCaseEmission
 
 TABLE_I = """
@@ -491,6 +492,38 @@ def test_of_equal_tasks_the_first_device_is_admitted_first() -> None:
         assert (radio_j[0] > 0.0).tolist() == np.isfinite(tried_j[0]).tolist() == list(expected)
         assert offload.tolist() == [list(expected)]
         assert (edge_s[0] > 1.5).tolist() == list(expected)
+
+
+def test_a_division_spends_what_the_least_powers_of_all_spend() -> None:
+    """Devices that stay local answer the offloaders' interference, and no server could have more time."""
+    rng, network = np.random.default_rng(8), table1.network(5)
+    bits, cycles = rng.uniform(8e6, 32e6, (200, 5)), rng.uniform(1e9, 2e9, (200, 5))
+    cross = 10.0 ** rng.uniform(-13.0, -9.5, (200, 5, 5))
+    cross[:, range(5), range(5)] = 0.0
+    channel = MrcChannel(10.0 ** rng.uniform(-10.0, -8.0, (200, 5)), cross)
+    floor_bps = np.full((200, 5), 20e6)
+    ones, stay_j = np.ones((200, 5)), np.where(rng.random((200, 5)) < 0.6, 1e30, 0.0)
+    offload, edge_s, radio_j, _ = divide_deadlines(
+        network, channel, bits, cycles, 2.0 * ones, floor_bps, stay_j, ones, ones
+    )
+
+    def rates_and_powers(edge_s: FloatArray) -> tuple[FloatArray, FloatArray]:
+        rate_bps = np.where(offload, bits / (2.0 - edge_s), floor_bps)
+        return rate_bps, least_powers_w(network, channel, rate_bps)
+
+    rate_bps, power_w = rates_and_powers(edge_s)
+    some = offload.any(axis=1)
+    assert some.sum() > 50
+    assert (offload & ~offload.all(axis=1, keepdims=True)).any(axis=1).sum() > 50
+    spent_j = np.where(offload, power_w * bits / rate_bps, 0.0)
+    np.testing.assert_allclose(radio_j, spent_j, rtol=1e-6)
+    in_time = power_w * (1.0 - 1e-9) < network.device_power_max_w
+    assert in_time[some].all()
+    rate_bps, power_w = rates_and_powers(edge_s * (1.0 + 1e-6))
+    late = power_w >= network.device_power_max_w
+    late |= offload & (power_w * bits / rate_bps > network.energy_max_j)
+    late |= edge_s * (1.0 + 1e-6) > 0.95 * 2.0
+    assert late[some].any(axis=1).all()
 
 
 def forced(encoding: TaskEncoding, observation: TaskObservation, offload: Any) -> Any:

@@ -103,21 +103,35 @@ def divide_deadlines(
 
 
 class _Room(NamedTuple):
-    """Scratch for a trial division.
+    """Scratch for the trial divisions of a replication. Columns of K have one entry for each that would offload.
 
     Attributes:
-        target: (N,) SINR / ||h||^2.
-        most: (N,) powers that E_max allows.
-        cap: (N,) powers that may be used.
-        power: (N,) that are.
-        matrix: (N, N).
+        stay_target: (N,) SINR / ||h||^2 of who stays local; infinite where links do not carry that rate.
+        pace: (N,) powers of who stays over what it hears; zero for the others.
+        heard: (N, N + 1) gains at which each hears the offloaders, those who stay along with them, and noise, W.
+        who: (N,) the K, then those who stay.
+        gain: (K,) ||h||^2 over how much more than noise is heard when no offloader sends.
+        cross: (K, K) gains among them, likewise.
+        target: (K,) SINR / ||h||^2.
+        most: (K,) powers that E_max allows.
+        cap: (K,) powers that may be used.
+        power: (K,) that are.
+        matrix: (K, K).
+        bracket: (2,) logarithms of levels: they are in time at the first, and not at the second.
     """
 
+    stay_target: FloatArray
+    pace: FloatArray
+    heard: FloatArray
+    who: IntArray
+    gain: FloatArray
+    cross: FloatArray
     target: FloatArray
     most: FloatArray
     cap: FloatArray
     power: FloatArray
     matrix: FloatArray
+    bracket: FloatArray
 
 
 @compiled
@@ -126,9 +140,22 @@ def _admit_each(
 ) -> None:
     """Fill in the divisions of all replications, of which `slots` has (R, N) and (R, N, N) columns."""
     replications, devices = stay_j.shape
-    scratch = np.empty((4, devices))
-    matrix = np.empty((devices, devices))
-    room = _Room(scratch[0], scratch[1], scratch[2], scratch[3], matrix)
+    column = np.empty((7, devices))
+    square = np.empty((2, devices, devices))
+    room = _Room(
+        column[0],
+        column[1],
+        np.empty((devices, devices + 1)),
+        np.empty(devices, np.int64),
+        column[2],
+        square[0],
+        column[3],
+        column[4],
+        column[5],
+        column[6],
+        square[1],
+        np.empty(2),
+    )
     for r in range(replications):
         one = SlotArrays(
             slots.gain[r],
@@ -163,17 +190,25 @@ def _admit(
 ) -> None:
     """Fill in the division of a replication, in whose order devices are tried."""
     offload, edge_s, radio_j, tried_j = division
-    some = False
+    for m in range(len(offload)):
+        efficiency = _efficiency(one, one.floor_bps[m])
+        room.stay_target[m] = np.inf if efficiency < 0.0 else _target(efficiency, one.gain[m])
+    low, high = -np.inf, np.log(SERVER_SHARE_MAX)
     for m in order:
         if stay_j[m] <= 0.0:
             break
         offload[m] = True
+        room.bracket[0], room.bracket[1] = -np.inf, np.log(SERVER_SHARE_MAX)
         if _divide(one, room, weight, budget, division, _TRIAL_BISECTIONS):
             tried_j[m] = _worst_j(one, division)
         # An infinite one is of tasks that would be late.
         offload[m] = tried_j[m] < stay_j[m]
-        some = some or offload[m]
-    if not some or not _divide(one, room, weight, budget, division, _BISECTIONS):
+        if offload[m]:
+            low, high = room.bracket
+    # Of those who are admitted, so much is known from when the last of them was tried.
+    room.bracket[0], room.bracket[1] = low, high
+    more = _BISECTIONS - _TRIAL_BISECTIONS
+    if low == -np.inf or not _divide(one, room, weight, budget, division, more):
         edge_s[:] = 0.0
         radio_j[:] = 0.0
 
@@ -187,42 +222,84 @@ def _divide(
     division: Division,
     bisections: int,
 ) -> bool:
-    """Fill in (N,) server times and energies of radios; False if the offloaders cannot all be in time."""
+    """Fill in (N,) server times and energies of radios; False if the offloaders cannot all be in time.
+
+    The bracket is bisected so many times; where nothing is known it begins at the level that F_max allows.
+    """
     offload, edge_s, radio_j, _ = division
-    devices = len(offload)
-    cap, power = room.cap, room.power
-    for m in range(devices):
-        cap[m] = one.power_max_w[m]
     least = _shares(one, offload, weight, edge_s)
     if least > SERVER_SHARE_MAX:
         return False
-    # What stays local asks for the same whatever the server's times.
-    for m in range(devices):
-        if not offload[m]:
-            efficiency = _efficiency(one, one.floor_bps[m])
-            if efficiency < 0.0:
-                return False
-            room.most[m], room.target[m] = cap[m], _target(one, m, efficiency)
-    if not _in_time(one, room, offload, edge_s, least):
+    count = _gather(offload, room.who)
+    if not _have_stayers_follow(one, room, count):
         return False
-    for m in range(devices):
-        if offload[m]:
-            cap[m] = power[m] ** (1.0 - budget[m]) * cap[m] ** budget[m] * (1.0 + 1e-9)
-    low, high = np.log(least), np.log(SERVER_SHARE_MAX)
-    for _ in range(bisections):
-        middle = 0.5 * (low + high)
-        if _in_time(one, room, offload, edge_s, np.exp(middle)):
-            low = middle
-        else:
-            high = middle
-    level = np.exp(low)
-    _in_time(one, room, offload, edge_s, level)
-    for m in range(devices):
+    cap, power = room.cap, room.power
+    for k in range(count):
+        cap[k] = one.power_max_w[room.who[k]]
+    lowest = np.log(least)
+    low, room.bracket[0] = max(lowest, room.bracket[0]), lowest
+    if not _find_level(one, room, count, edge_s, 0):
+        return False
+    for k in range(count):
+        m = room.who[k]
+        cap[k] = power[k] ** (1.0 - budget[m]) * cap[k] ** budget[m] * (1.0 + 1e-9)
+    room.bracket[0] = low
+    _find_level(one, room, count, edge_s, bisections)
+    level = np.exp(room.bracket[0])
+    radio_j[:] = 0.0
+    for k in range(count):
+        m = room.who[k]
         edge_s[m] *= level
-        radio_j[m] = 0.0
+        rate_bps = max(one.bits[m] / (one.deadline_s[m] - edge_s[m]), one.rate_min_bps)
+        radio_j[m] = power[k] * one.bits[m] / rate_bps
+    return True
+
+
+@compiled_in_place
+def _gather(offload: BoolArray, who: IntArray) -> int:
+    """How many offload; fill in their numbers, and then the others'."""
+    count = 0
+    for m in range(len(offload)):
         if offload[m]:
-            rate_bps = max(one.bits[m] / (one.deadline_s[m] - edge_s[m]), one.rate_min_bps)
-            radio_j[m] = power[m] * one.bits[m] / rate_bps
+            who[count] = m
+            count += 1
+    others = count
+    for m in range(len(offload)):
+        if not offload[m]:
+            who[others] = m
+            others += 1
+    return count
+
+
+@compiled_in_place
+def _have_stayers_follow(one: SlotArrays, room: _Room, count: int) -> bool:
+    """Leave the offloaders' powers as the only unknown ones; False if those who stay cannot keep their rates.
+
+    A device that stays asks for the same rate whatever the server's times. So its power is proportional to
+    what it hears, and can be put in its place in what the others hear.
+    """
+    devices, heard, pace = len(room.who), room.heard, room.pace
+    for m in range(devices):
+        for n in range(devices):
+            heard[m, n] = one.cross_gain[m, n]
+        heard[m, devices] = one.noise_w
+    for s in room.who[count:]:
+        # What it hears of itself, by those who already follow.
+        left = 1.0 - room.stay_target[s] * heard[s, s]
+        if not left > 0.0 or room.stay_target[s] == np.inf:
+            return False
+        pace[s] = room.stay_target[s] / left
+        for m in range(devices):
+            factor = pace[s] * heard[m, s]
+            if m != s and factor > 0.0:
+                for n in range(devices + 1):
+                    heard[m, n] += factor * heard[s, n]
+    for k in range(count):
+        m = room.who[k]
+        share = one.noise_w / heard[m, devices]
+        room.gain[k] = one.gain[m] * share
+        for j in range(count):
+            room.cross[k, j] = heard[m, room.who[j]] * share
     return True
 
 
@@ -255,23 +332,47 @@ def _shares(one: SlotArrays, offload: BoolArray, weight: FloatArray, edge_s: Flo
 
 
 @compiled_in_place
-def _in_time(
-    one: SlotArrays, room: _Room, offload: BoolArray, edge_s: FloatArray, level: float
+def _find_level(
+    one: SlotArrays, room: _Room, count: int, edge_s: FloatArray, bisections: int
 ) -> bool:
-    """Whether powers within the cap and E_max suffice with `level` times the server's times."""
-    for m in range(len(offload)):
-        if offload[m]:
+    """Bisect the bracket so many times, and leave the powers at its lower end; False if they do not suffice there.
+
+    Those are to be within the cap and E_max with exp(level) times the server's times. All in one function:
+    to hand on what it reads takes as long as what it does with it.
+    """
+    low, high = room.bracket
+    power, devices = room.power[:count], len(room.who)
+    suffices = False
+    for left in range(bisections, -1, -1):
+        if left == 0 and suffices:  # the powers are those of `low`
+            break
+        middle = 0.5 * (low + high) if left > 0 else low
+        level, suffices = np.exp(middle), True
+        for k in range(count):
+            m = room.who[k]
             radio_s = one.deadline_s[m] - level * edge_s[m]
             efficiency = _efficiency(one, max(one.bits[m] / radio_s, one.rate_min_bps))
             if efficiency < 0.0:
-                return False
+                suffices = False
+                break
             if len(one.efficiency.steps) > 0:  # faster than asked for, it is done sooner
                 radio_s = one.bits[m] / (one.bandwidth_hz * efficiency)
-            room.most[m] = min(room.cap[m], one.energy_max_j / radio_s)
-            room.target[m] = _target(one, m, efficiency)
-    return eliminate_powers(
-        room.target, one.cross_gain, one.noise_w, room.most, room.power, room.matrix
-    )
+            room.most[k] = min(room.cap[k], one.energy_max_j / radio_s)
+            room.target[k] = _target(efficiency, room.gain[k])
+        suffices = suffices and eliminate_powers(
+            room.target[:count], room.cross, one.noise_w, room.most, power, room.matrix
+        )
+        for s in room.who[count : devices if suffices else count]:
+            heard_w = room.heard[s, devices]
+            for k in range(count):
+                heard_w += room.heard[s, room.who[k]] * power[k]
+            suffices = suffices and room.pace[s] * heard_w <= one.power_max_w[s]
+        if suffices:
+            low = middle
+        elif left > 0:
+            high = middle
+    room.bracket[0], room.bracket[1] = low, high
+    return suffices
 
 
 @compiled_in_place
@@ -284,6 +385,6 @@ def _efficiency(one: SlotArrays, rate_bps: float) -> float:
 
 
 @compiled_in_place
-def _target(one: SlotArrays, m: int, efficiency: float) -> float:
+def _target(efficiency: float, gain: float) -> float:
     """SINR over ||h||^2 that gives it."""
-    return float((np.exp2(min(efficiency, 512.0)) - 1.0) / one.gain[m])
+    return float((np.exp2(min(efficiency, 512.0)) - 1.0) / gain)

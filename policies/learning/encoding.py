@@ -419,11 +419,14 @@ class TaskEncoding(Encoding):
         """(R, N, HARDEST) what a device's channel has in common with those of the hardest tasks."""
         channel = observation.channel
         common = channel.interference_gain / channel.gain[:, None, :]
-        own = np.arange(common.shape[1])
+        replications, devices = energy.shape
+        own = np.arange(devices)
         common[:, own, own] = 1.0
         hardest = np.argsort(-energy, axis=1, kind="stable")[:, None, :HARDEST]
-        found = np.take_along_axis(common, hardest, axis=2)
-        return np.pad(found, ((0, 0), (0, 0), (0, HARDEST - found.shape[2])))
+        found = np.zeros((replications, devices, HARDEST))
+        in_turn = np.arange(replications)[:, None, None], own[:, None], hardest
+        found[..., : hardest.shape[2]] = common[in_turn]
+        return found
 
 
 def task_time_s(network: TaskNetwork, observation: TaskObservation) -> FloatArray:

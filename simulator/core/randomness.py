@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import ziggurat
-from .arrays import FloatArray
+from .arrays import FloatArray, IntArray
 from .compiled import compiled
 from .elementary import exp, log1p
 
@@ -57,7 +57,21 @@ def standard_exponential(rng: np.random.Generator, shape: int | tuple[int, ...])
 def standard_normal(rng: np.random.Generator, shape: int | tuple[int, ...]) -> FloatArray:
     """Normal draws of mean 0 and variance 1, as `rng.standard_normal(shape)`."""
     draws = np.empty(shape)
-    _fill_normal(*_source(rng), draws.reshape(-1))
+    _fill_normal(*_sources([rng]), draws.reshape(1, -1))
+    return draws
+
+
+def standard_normal_each(rngs: Generators, shape: tuple[int, ...]) -> FloatArray:
+    """(R, …) `standard_normal` of every replication, in one call: the calls take longer than the draws."""
+    draws = np.empty((len(rngs), *shape))
+    _fill_normal(*_sources(rngs), draws.reshape(len(rngs), -1))
+    return draws
+
+
+def random_each(rngs: Generators, shape: tuple[int, ...]) -> FloatArray:
+    """(R, …) uniform on [0, 1), as `rng.random(shape)` of every replication."""
+    draws = np.empty((len(rngs), *shape))
+    _fill_uniform(*_sources(rngs), draws.reshape(len(rngs), -1))
     return draws
 
 
@@ -67,6 +81,13 @@ def _source(rng: np.random.Generator) -> tuple[int, int, int]:
     functions = bits.next_uint64, bits.next_double
     state, (uint64, double) = bits.state_address, (cast(one, c_void_p).value for one in functions)
     return state, uint64 or 0, double or 0
+
+
+def _sources(rngs: Generators) -> tuple[IntArray, int, int]:
+    """Likewise, with (R,) states; generators of one kind have their functions in common."""
+    states: list[Any] = [rng.bit_generator.ctypes for rng in rngs]
+    _, uint64, double = _source(rngs[0])
+    return np.array([bits.state_address for bits in states]), uint64, double
 
 
 _LAYER, _SIGN, _BEYOND = np.uint64(0xFF), np.uint64(0x100), np.uint64(0x20000)
@@ -120,7 +141,16 @@ def _fill_exponential(state: int, uint64: int, double: int, draws: FloatArray) -
 
 
 @compiled
-def _fill_normal(state: int, uint64: int, double: int, draws: FloatArray) -> None:
-    bits = ziggurat.bits_at(state, uint64, double)
-    for i in range(draws.size):
-        draws[i] = _normal_draw(bits)
+def _fill_normal(states: IntArray, uint64: int, double: int, draws: FloatArray) -> None:
+    for r in range(len(states)):
+        bits = ziggurat.bits_at(states[r], uint64, double)
+        for i in range(draws.shape[1]):
+            draws[r, i] = _normal_draw(bits)
+
+
+@compiled
+def _fill_uniform(states: IntArray, uint64: int, double: int, draws: FloatArray) -> None:
+    for r in range(len(states)):
+        bits = ziggurat.bits_at(states[r], uint64, double)
+        for i in range(draws.shape[1]):
+            draws[r, i] = ziggurat.next_double(bits)

@@ -17,7 +17,7 @@ from ..core.answers import first, numbers, whole_numbers
 from ..core.arrays import FloatArray, IntArray
 from ..core.compiled import compiled
 from ..core.errors import AnswerError
-from ..core.randomness import Generators, exponential_draw, standard_exponential
+from ..core.randomness import Generators, exponential_draw, random_each, standard_exponential
 from ..core.state_checks import check_used
 
 ARRIVALS = {
@@ -519,7 +519,7 @@ class PerSlot:
 
     def next(self) -> tuple[FloatArray, FloatArray]:
         """(R, N) bits and (R, N) cycles of the next slot's tasks."""
-        drawn = np.stack([rng.random((2, self._devices)) for rng in self._rngs], axis=1)
+        drawn = random_each(self._rngs, (2, self._devices)).swapaxes(0, 1)
         bits, cycles = (
             least + (largest - least) * share
             for (least, largest), share in zip((self.size, self.cycles), drawn, strict=True)

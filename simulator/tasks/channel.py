@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ..core.arrays import FloatArray
 from ..core.compiled import compiled
 from ..core.elementary import log2_each, power_each
-from ..core.randomness import Generators, standard_normal
+from ..core.randomness import Generators, standard_normal_each
 from ..core.saved_state import ALL_FIELDS
 from ..models.clarke import Clarke
 from ..network.spectral_efficiency import carried_each
@@ -66,7 +66,7 @@ def draw_channels(distance_m: FloatArray, antennas: int, rngs: Generators) -> Co
 
 def draw_fading(devices: int, antennas: int, rngs: Generators) -> ComplexArray:
     """(R, N, L) hbar_m ~ CN(0, I_L), one generator per replication."""
-    parts = np.stack([standard_normal(rng, (2, devices, antennas)) for rng in rngs])
+    parts = standard_normal_each(rngs, (2, devices, antennas))
     # Real and imaginary part have variance 1/2 each.
     fading: ComplexArray = (parts[:, 0] + 1j * parts[:, 1]) * np.sqrt(0.5)
     return fading

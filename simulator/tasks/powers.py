@@ -10,7 +10,7 @@ import numpy as np
 from ..core.arrays import FloatArray
 from ..core.compiled import compiled, compiled_in_place
 from ..core.elementary import exp2_each
-from ..core.linear import clear_below, solve
+from ..core.linear import solve
 from ..network.spectral_efficiency import to_carry_each
 from .channel import MrcChannel
 from .network import TaskNetwork
@@ -129,14 +129,21 @@ def eliminate_powers(
     """`solve_powers` for who calls it often, with an (N, N) matrix as scratch."""
     devices = len(target)
     for m in range(devices):
-        for n in range(devices):
-            matrix[m, n] = -target[m] * cross_gain[m, n]
-        matrix[m, m] += 1.0
-        power_w[m] = target[m] * noise_w
-    for k in range(devices):
-        if matrix[k, k] <= 0.0:
+        needed_w = target[m] * noise_w
+        if needed_w > power_max_w[m]:  # with nobody else on the air
             return False
-        clear_below(matrix, power_w, k)
+        row = matrix[m]
+        for n in range(devices):
+            row[n] = -target[m] * cross_gain[m, n]
+        row[m] += 1.0
+        for k in range(m):
+            factor = row[k] / matrix[k, k]
+            for n in range(k + 1, devices):
+                row[n] -= factor * matrix[k, n]
+            needed_w -= factor * power_w[k]
+        if row[m] <= 0.0:
+            return False
+        power_w[m] = needed_w
     for k in range(devices - 1, -1, -1):
         for n in range(k + 1, devices):
             power_w[k] -= matrix[k, n] * power_w[n]

@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..core.arrays import FloatArray
-from ..core.randomness import Generators, standard_normal
+from ..core.randomness import Generators, standard_normal_each
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Deviation:
             return believed_hz
         offset = np.full(believed_hz.shape, self.bias_hz)
         if self.noise_hz > 0.0:
-            draws = [standard_normal(rng, believed_hz.shape[1]) for rng in self.rngs]
-            offset = offset + self.noise_hz * np.stack(draws)
+            draws = standard_normal_each(self.rngs, believed_hz.shape[1:])
+            offset = offset + self.noise_hz * draws
         real = np.maximum(believed_hz * (1.0 + self.relative) + offset, 0.0)
         return np.where(believed_hz > 0.0, real, 0.0)
