@@ -316,10 +316,10 @@ def rates_figure(rows: Rows, path: Path) -> None:
 
 def draw(ax: Any, found: list[Row], column: int, style: dict[str, Any]) -> None:
     """A course over steps: the median of trainings, in percent."""
-    curves = [row["curve"] for row in found if row["curve"]]
+    curves = [[(one[0], one[column]) for one in row["curve"]] for row in found if row["curve"]]
     if curves:
-        steps, *columns = np.median(curves, axis=0).T
-        ax.plot(steps, 100.0 * columns[column - 1], linewidth=1.3, **style)
+        steps, shares = np.median(curves, axis=0).T
+        ax.plot(steps, 100.0 * shares, linewidth=1.3, **style)
     ax.set_xlabel("environment steps")
     ax.xaxis.set_major_formatter("{x:,.0f}")
     ax.tick_params(axis="x", labelrotation=30)

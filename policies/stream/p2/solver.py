@@ -49,7 +49,6 @@ _SMALL_NETWORK = 12  # devices up to which many starts are cheap
 _FEWEST = 6  # devices up to which all exchanges of senders are cheap
 _NOTICED = 5e-4  # relative gain of a refined decision; for less, equal devices stay equal
 _FEW = 64  # devices up to which trying each is cheap
-_ROWS = 5  # of what is found for each device, the last for what moves it to steps
 
 
 class Solver:
@@ -81,7 +80,7 @@ class Solver:
 
     def solve(self, observation: Observation) -> Decision:
         """The decision of least P2 that is found, for what the twin shows."""
-        problem, columns = self._problem, np.empty((_ROWS, *observation.queue_bits.shape))
+        problem, columns = self._problem, np.empty((4, *observation.queue_bits.shape))
         *_, steps, radio, compute = self._constants
         served_bits = np.empty(observation.station_queue_bits.shape)
         if isinstance(problem, GreenProblem):
@@ -107,8 +106,8 @@ class Solver:
             )
         # Apart: most networks have no steps, and need not compile what moves to them.
         if radio and len(steps) > 0:
-            columns = _moved_to_steps(problem, observation, columns[[0, 1, _ROWS - 1]], compute)
-        bandwidth_hz, power_w, local_cpu_hz, edge_cpu_hz = columns[:4]
+            columns = _moved_to_steps(problem, observation, columns[:2], compute)
+        bandwidth_hz, power_w, local_cpu_hz, edge_cpu_hz = columns
         if isinstance(problem, GreenProblem):
             power_w = power_w / watt_scale(problem, observation)
         return Decision(bandwidth_hz, power_w, local_cpu_hz, edge_cpu_hz, served_bits)
@@ -119,7 +118,7 @@ class Solver:
         """Where a joule has many prices, replications are solved one by one."""
         for case in cases(problem, observation):
             seen = case.observed
-            answer = np.empty((_ROWS, *seen.station.shape))
+            answer = np.empty((4, *seen.station.shape))
             _decide(
                 case.cells,
                 seen.station,
@@ -157,8 +156,7 @@ def on_steps(
     if len(problem.network.efficiency.steps) == 0:
         return decision
     scale = watt_scale(problem, observation)
-    nothing = np.zeros_like(decision.power_w)
-    given = np.stack([decision.bandwidth_hz, decision.power_w * scale, nothing])
+    given = np.stack([decision.bandwidth_hz, decision.power_w * scale])
     moved = _moved_to_steps(problem, observation, given, compute=True)
     bandwidth_hz, power_w, local_cpu_hz, edge_cpu_hz = moved
     power_w = power_w / scale
@@ -185,7 +183,7 @@ def on_steps(
 def _moved_to_steps(
     problem: DriftPlusPenalty, observation: Observation, given: FloatArray, compute: bool
 ) -> FloatArray:
-    """(4, R, N) as of `_decide`, of (3, R, N) bandwidths, powers and bits that CPUs execute at least."""
+    """(4, R, N) as of `_decide`, of (2, R, N) bandwidths and powers."""
     network = problem.network
     moved = np.empty((4, *given.shape[1:]))
     for case in cases(problem, observation):
@@ -220,7 +218,7 @@ def _decide(
     decision: FloatArray,
     served_bits: FloatArray,
 ) -> None:
-    """Fill (5, R, N) with bandwidth in Hz, power in W, device's and edge CPU in Hz, and what its CPU must execute, bits.
+    """Fill (4, R, N) with bandwidth in Hz, power in W, device's and edge CPU in Hz.
 
     And (R, B) what stations serve, `station_service`; and what a bit is worth, where it is not given: all in one call.
     """
@@ -252,8 +250,6 @@ def _decide(
         if len(slot.devices) > 0:
             _choose(slot, play, plan, devices, radio, compute)
             _write(slot, radio, compute, decision[:, r])
-            for c in range(len(slot.devices)):
-                decision[_ROWS - 1, r, slot.devices[c].index] = slot.devices[c].local_min
         _to_hertz(cells, observed, r, hz_per_bit, decision[:, r])
 
 
@@ -267,7 +263,7 @@ def _with_steps(slot: Slot, observed: Observed) -> Slot:
 def _to_steps(
     cells: Any, observed: Observed, hz_per_bit: float, compute: bool, given: FloatArray
 ) -> FloatArray:
-    """(4, R, N) as of `_decide`, of (3, R, N) bandwidths, powers and bits that CPUs execute at least."""
+    """(4, R, N) as of `_decide`, of (2, R, N) bandwidths and powers."""
     replications, devices = observed.station.shape
     decision = np.zeros((4, replications, devices))
     pool = np.zeros(devices, DEVICE)
@@ -275,16 +271,12 @@ def _to_steps(
         slot = collect(cells, observed, r, pool)
         _offload_nothing(cells, observed, r, True, compute, decision[:, r])
         if len(slot.devices) > 0:
-            _set_cpus(slot, compute)
+            optimise_cpus(slot)
             for c in range(len(slot.devices)):
-                device = slot.devices[c]
-                device.bandwidth, device.power = (
-                    given[0, r, device.index],
-                    given[1, r, device.index],
-                )
-                device.local_min = given[2, r, device.index]
+                device, i = slot.devices[c], slot.devices[c].index
+                device.bandwidth, device.power = given[0, r, i], given[1, r, i]
             true_gain(slot)
-            if not compute:  # what is wanted had CPUs that might be slower
+            if not compute:  # sent is what the radio can, whatever the CPU does
                 fix_cpus(slot)
             few = devices <= _FEW, devices <= _SMALL_NETWORK, devices <= _FEWEST
             choose_steps(_with_steps(slot, observed), few[0], few[1], few[2])
