@@ -168,6 +168,16 @@ def test_no_rate_of_a_run_is_beyond(policy: str, key: float | str) -> None:
         assert apart.max() < 1e-12
 
 
+def test_on_steps_the_radio_alone_leaves_cpus_at_full_speed() -> None:
+    keys = ["run.slots=30", "policy.V=1e15", "channel.spectral_efficiency=cqi-table-2"]
+    keys.append('policy.optimise=["radio"]')
+    trace = simulate(*keys).trace
+    left = trace["queue_bits"] - trace["offloaded_bits"]
+    most = 0.1 * 0.5e9 / 100.0  # of a slot of 0.1 s, at 0.5 GHz and 100 cycles a bit
+    assert (trace["offloaded_bits"] > 0.0).sum() > 30
+    np.testing.assert_allclose(trace["local_bits"], np.minimum(most, left), rtol=1e-9, atol=1e-3)
+
+
 STREAM_CASES = [
     (key, layout, noise, seed)
     for key in (5.0, "cqi-table-2")

@@ -207,7 +207,7 @@ class Hop:
         self._loss_rngs = loss_rngs
         self.instant = latency.is_zero and loss == 0.0
 
-    def arrival_ns(self, now_ns: int, shape: tuple[int, int]) -> IntArray:
+    def arrival_ns(self, now_ns: int, shape: tuple[int, ...]) -> IntArray:
         """(R, senders), the shape, when messages sent now arrive; `LOST` for those that do not."""
         if self.instant:
             return np.full(shape, now_ns)
