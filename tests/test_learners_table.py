@@ -59,13 +59,13 @@ def test_means_by_hand_and_rows_that_are_taken_up_again(
     lines = list(TABLE["table"](rows, "stream"))
     # Of 101 and 102 %: 101.5 and t(0.975, 1) sqrt(0.5 / 2) = 12.7062 / 2 around it.
     assert lines[2] == (
-        "| `sac` | guided, 2 trainings | 102 ± 6 | 100 ± 0 | 8.0 ± 0.0 | 64,000 | 60 |"
+        "| `sac` | guided, 2 trainings | 101.5 ± 6.4 | 100 ± 0 | 8.0 ± 0.0 | 64,000 | 60 |"
     )
-    assert lines[3].startswith("| `sac` | as printed, 2 trainings | 50 ± 0 |")
+    assert lines[3].startswith("| `sac` | as printed, 2 trainings | 50.0 ± 0.0 |")
     rows = TABLE["results"](wanted, tmp_path / "rows.jsonl", 1)
     assert made == wanted
     # Of 101 to 105 %: 103 and t(0.975, 4) sqrt(2.5 / 5) = 2.7764 / sqrt(2) around it.
-    assert list(TABLE["table"](rows, "stream"))[2].startswith("| `sac` | guided | 103 ± 2 |")
+    assert list(TABLE["table"](rows, "stream"))[2].startswith("| `sac` | guided | 103.0 ± 2.0 |")
     with plt.rc_context(TABLE["STYLE"]):
         shown: list[Any] = []
         monkeypatch.setitem(globals_of, "save", lambda figure, path: shown.append(figure))
@@ -83,6 +83,12 @@ def test_means_by_hand_and_rows_that_are_taken_up_again(
     # Printed decisions that break limits have no emission to speak of: the share that keeps them is shown.
     excess, kept = (shown[1].axes[place].lines[0].get_ydata().tolist() for place in (1, 2))
     assert excess == [51.5, 103.0] and kept == [25.0, 50.0]
+    assert list(TABLE["table"](rows, "tasks"))[3].startswith(
+        "| `ddpg` | as printed | 50.0 ± 0.0 | 100"
+    )
+    useless = {case: row | {"feasible": 0.0} for case, row in rows.items()}
+    line = list(TABLE["table"](useless, "tasks"))[3]
+    assert line.startswith("| `ddpg` | as printed | - | 0 ± 0 |")
     each = shown[2].axes[1].lines
     assert len(each) == 5 * 4 and each[0].get_ydata().tolist() == [25.0, 50.0]
     labels = [line.get_label() for line in each if not line.get_label().startswith("_")]
