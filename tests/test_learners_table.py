@@ -178,3 +178,10 @@ def test_a_recorded_search_is_what_its_file_asks_for(path: Path) -> None:
         else:
             low, high = space["low"] * (1.0 - 1e-5), space["high"] * (1.0 + 1e-5)
             assert all(low <= float(one) <= high for one in tried)
+
+
+@pytest.mark.parametrize("world", ["stream", "tasks"])
+def test_the_page_has_the_tables_of_the_stored_rows(world: str) -> None:
+    page = (ROOT / "docs" / "learning.md").read_text(encoding="utf-8")
+    table = "\n".join(TABLE["table"](TABLE["read"](ROOT / "docs" / "learners.jsonl"), world))
+    assert table.count("\n") > 10 and table in page, "python docs/learners.py --page"
