@@ -16,12 +16,15 @@ from edgesim.experiments.evaluation import Evaluator
 from edgesim.policies.learning.encodings import encoding_of
 from edgesim.scenarios.loading import load_scenario
 
-LEVELS = {
-    "stream": ([0.5, 1.0], [0.25, 0.5, 0.75, 1.0], [0.0, 0.25, 0.5, 0.75, 1.0], [1.0], [0.5, 1.0]),
-    "tasks": (np.linspace(0.05, 1.0, 12), np.linspace(0.4, 1.0, 25), [0.5], [0.0]),
+POWERS = np.linspace(0.05, 1.0, 12)
+GRIDS: dict[str, list[tuple[Any, ...]]] = {
+    "stream": [([0.5, 1.0], [0.25, 0.5, 0.75, 1.0], np.linspace(0.0, 1.0, 5), [1.0], [0.5, 1.0])],
+    "tasks": [
+        (POWERS, np.linspace(0.4, 1.0, 25), [0.5], [0.0]),  # everything local
+        (POWERS, [0.5], np.linspace(0.05, 1.0, 12), [1.0]),  # at the server
+    ],
 }
-"""Shares x = (a + 1) / 2 of each action's printed range, see `edgesim.policies.learning.paper_encoding`. In the task
-problem everything is local: with all six at the server no action of the grid is in time."""
+"""Shares x = (a + 1) / 2 of each action's printed range, see `edgesim.policies.learning.paper_encoding`."""
 
 
 class Constant:
@@ -46,7 +49,7 @@ def best(world: str) -> Iterator[str]:
     chooses, reports = (
         Evaluator(load_scenario(name, [*changed, f"run.seed={seed}"])) for seed in (1, HELD_OUT)
     )
-    grid = list(product(*LEVELS[world]))
+    grid = [shares for levels in GRIDS[world] for shares in product(*levels)]
     tried = [chooses.evaluate(Constant(shares)) for shares in grid]
     found = grid[int(np.argmin([one.score for one in tried]))]
     figures = reports.evaluate(Constant(found)).figures

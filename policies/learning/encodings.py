@@ -30,19 +30,26 @@ def encoding_of(problem: AnyProblem, action: ActionKind = "guided") -> Encoding:
     if action not in get_args(ActionKind):
         known = ", ".join(as_toml(kind) for kind in get_args(ActionKind))
         raise ValueError(f"action = {as_toml(action)}; allowed: {known}")
-    found: Encoding = _ENCODINGS[action][not isinstance(problem, DriftPlusPenalty)](problem)
+    stream, tasks = _ENCODINGS[action]
+    found: Encoding = (stream if isinstance(problem, DriftPlusPenalty) else tasks)(problem)
     return found
+
+
+def _class_for(kind: str, action: ActionKind) -> type[Any]:
+    """Of the encoding, from the problem's name as in `run.problem`."""
+    stream, tasks = _ENCODINGS[action]
+    return stream if kind == "drift-plus-penalty" else tasks
 
 
 def encoding_version(kind: str, action: ActionKind) -> int:
     """Of what features and actions mean, from the problem's name as in `run.problem`."""
-    version: int = _ENCODINGS[action][kind != "drift-plus-penalty"].version
+    version: int = _class_for(kind, action).version
     return version
 
 
 def action_count(kind: str, action: ActionKind) -> int:
     """A, numbers of a device's action, from the problem's name as in `run.problem`."""
-    count: int = _ENCODINGS[action][kind != "drift-plus-penalty"].action_count
+    count: int = _class_for(kind, action).action_count
     return count
 
 

@@ -27,7 +27,6 @@ from ....simulator.stream.decision import Decision
 from ....simulator.stream.green_problem import GreenProblem
 from ....simulator.stream.observation import Observation
 from ....simulator.stream.problem import DriftPlusPenalty, bit_value
-from ...allocation_rules import station_service
 from .fixed_power import optimise_compute
 from .intercell import Interplay, interplay, optimise_radio, power_trim, true_gain
 from .refinement import refine
@@ -84,8 +83,7 @@ class Solver:
         *_, steps, radio, compute = self._constants
         served_bits = np.empty(observation.station_queue_bits.shape)
         if isinstance(problem, GreenProblem):
-            self._solve_by_case(problem, observation, columns)
-            served_bits = station_service(problem.network, observation)
+            self._solve_by_case(problem, observation, columns, served_bits)
         else:
             _decide(
                 self._cells,
@@ -113,7 +111,11 @@ class Solver:
         return Decision(bandwidth_hz, power_w, local_cpu_hz, edge_cpu_hz, served_bits)
 
     def _solve_by_case(
-        self, problem: GreenProblem, observation: Observation, columns: FloatArray
+        self,
+        problem: GreenProblem,
+        observation: Observation,
+        columns: FloatArray,
+        served_bits: FloatArray,
     ) -> None:
         """Where a joule has many prices, replications are solved one by one."""
         for case in cases(problem, observation):
@@ -134,7 +136,7 @@ class Solver:
                 seen.local_cost,
                 *self._constants,
                 answer,
-                np.empty(seen.station_queue_bits.shape),
+                served_bits[case.replications],
             )
             columns[:, case.replications] = answer
 
