@@ -1192,7 +1192,8 @@ def test_labels_are_those_of_the_policies_that_run() -> None:
         assert (keys.get("policy.action") == "paper") == printed, training.name
         if printed:
             assert keys["policy.network"] == "flat"
-            assert keys.get("policy.replicas", 1) == 1
+            # Of DQN the paper says that it discretises actions, and no more.
+            assert training.policy == "dqn" or keys.get("policy.replicas", 1) == 1
         if printed and training.policy == "aac":
             # An agent at each SBS, and learning rates that stay.
             assert keys["policy.workers"] == 3 and keys["policy.final_rate"] == 1.0
@@ -1217,6 +1218,20 @@ def test_levels_of_factors_set_what_they_are_called() -> None:
             )
         }
     )
+    usual = {"policy.episode_slots": 10, "policy.warmup": 64}
+    assert settings("c4", "pairs-printed", "case") == {
+        f"theta_0 = {theta_0:g}, {course}": {**usual, "energy.theta_0": theta_0, **changed}
+        for theta_0, course, changed in (
+            (1e-28, "10 slots an episode", {}),
+            (3e-28, "10 slots an episode", {}),
+            (1e-27, "10 slots an episode", {}),
+            (1e-28, "20 slots an episode", {"policy.episode_slots": 20}),
+            (1e-28, "1000 random slots first", {"policy.warmup": 1000}),
+        )
+    }
+    for training in (one for name in ("c4", "c5") for one in FIGURES[name].trainings):
+        if "guided" in training.name:
+            assert {**usual, "energy.theta_0": 1e-28}.items() <= training.keys.items()
     key = "twin.deviation."
     twin = settings("c8", "twins", "twin")
     both_cpus = (f"{key}device_cpu.relative", f"{key}edge_cpu.relative")

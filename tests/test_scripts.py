@@ -98,6 +98,27 @@ def test_a_scripts_loop_ends_with_the_run(number: int) -> None:
 LIBRARIES_OWN = ("PYGAME_HIDE_SUPPORT_PROMPT", "TORCHINDUCTOR_CACHE_DIR")
 
 
+def denormals_are_zero() -> bool:
+    """Whether the smallest numbers of 32 bits are taken for zero, which torch sets for a thread."""
+    return bool(np.float32(1e-20) * np.float32(1e-20) == 0.0)
+
+
+def test_torch_takes_denormals_for_zero_where_it_learns() -> None:
+    """Adam's moments of small gradients are such numbers, and take several times as long."""
+    from edgesim.policies.learning.seeding import own_settings
+
+    for before in (False, True):
+        torch.set_flush_denormal(before)
+        try:
+            with own_settings():
+                assert denormals_are_zero() == before
+            with own_settings(learning=True):
+                assert denormals_are_zero()
+            assert denormals_are_zero() == before
+        finally:
+            torch.set_flush_denormal(False)
+
+
 def state_of_the_process() -> list[Any]:
     """What a program has set, or draws from, for all of it."""
     return [
@@ -110,6 +131,7 @@ def state_of_the_process() -> list[Any]:
         random.getstate(),
         [np.asarray(part).tolist() for part in np.random.get_state()],
         np.geterr(),
+        denormals_are_zero(),
         signal.getsignal(signal.SIGINT),
         signal.getsignal(signal.SIGTERM),
         # What libraries note for themselves when they are first used.
@@ -159,6 +181,7 @@ def test_a_programs_own_settings_neither_change_nor_matter(
     torch.set_num_threads(3)
     torch.set_default_dtype(torch.float64)
     torch.manual_seed(1)
+    torch.set_flush_denormal(True)
     try:
         with torch.device("meta"), torch.inference_mode():
             changed = state_of_the_process()
@@ -167,6 +190,7 @@ def test_a_programs_own_settings_neither_change_nor_matter(
     finally:
         torch.set_num_threads(threads)
         torch.set_default_dtype(torch.float32)
+        torch.set_flush_denormal(False)
 
 
 NOTEBOOK = """

@@ -7,7 +7,7 @@ Under the output folder each figure has its own:
     FIGURE/FIGURE.svg .pdf .png the picture
     FIGURE/lines.csv            what it shows
 
-    trainings/TRAINING/…        trainings' folders, which figures share
+    trainings/POLICY/…          trainings' folders, which figures share
 
 and `index.md`, `index.html` present all figures whose numbers are there.
 """
@@ -79,7 +79,7 @@ class Workshop:
         trainings, studies = figure.parts(self.quick)
         for one in trainings if self.train else ():
             log = self.reporter.log
-            folder = make_folder(self.folder, "trainings", one.name)
+            folder = make_folder(self.folder, "trainings", one.policy)
             results[one.name] = train_all(one, folder, self.quick, self.workers, log)
         for study in studies:
             if not set(study.learned.values()) <= set(results):

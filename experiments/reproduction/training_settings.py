@@ -6,7 +6,7 @@ are the policies' defaults, which are the papers' where these state a value (doc
 
 from typing import Any
 
-from .figure import Shown, Trainings
+from .figure import Trainings
 from .sentences import shipped
 
 NETWORK_A, NETWORK_C = "iiot_20dev", "carbon_6ue"
@@ -23,7 +23,7 @@ BASELINES = {
 
 # ------------------------------------------------------------------------------- on the stream problem
 
-AAC_STEPS, EPISODE_STEPS = 600_000, 200
+AAC_STEPS, EPISODE_STEPS = 240_000, 200
 """Steps of a training of the stream problem, and those that are called an episode."""
 
 FINAL_RATE = 0.05
@@ -32,6 +32,10 @@ FINAL_RATE = 0.05
 # Ours. One worker, so that a training can be repeated bit for bit.
 AAC = {"policy.workers": 1, "policy.steps": AAC_STEPS, "policy.final_rate": FINAL_RATE}
 AAC_QUICK = {"policy.steps": 16_000, "policy.replicas": 8, "devices.count": 5}
+
+PRINTED_STEPS = 64_000
+"""Of a training with printed actions: as many as in the table of learners
+(docs/learning.md)."""
 
 AAC_PRINTED = {
     "policy.action": "paper",
@@ -46,7 +50,7 @@ AAC_PRINTED = {
     "policy.critic_rate": 1e-3,
     "policy.discount": 0.5,
     "policy.deviation": 0.6,
-    "policy.steps": 200_000,
+    "policy.steps": PRINTED_STEPS,
 }
 """Algorithms 2 and 3 of paper A: an agent at each SBS, each with one environment, that change the global
 parameters as they are done; three layers of 128, one softmax; rates that stay and gradients as they are.
@@ -69,12 +73,22 @@ DQN = {
 DQN_PRINTED = {
     "policy.action": "paper",
     "policy.network": "flat",
-    "policy.episodes": 1000,
-    "policy.replicas": 1,
+    "policy.episodes": 20,
+    "policy.replicas": PRINTED_STEPS // EPISODE_STEPS // 20,
+    "policy.batch": 64,
+    "policy.warmup": 3200,
+    "policy.soft_update": 5e-3,
+    "policy.rate_decay": 0.95,
+    "policy.limit_weight": 0.324849,
+    "policy.discount": 0.622604,
+    "policy.rate": 6.49002e-3,
+    "policy.random": 0.0682761,
+    "policy.levels": 2,
 }
-"""As many steps as `AAC_PRINTED`. Paper A says of DQN that it discretises actions, and no more."""
+"""Paper A says of DQN that it discretises actions, and no more: these settings are the best of a recorded search
+(docs/searches/dqn_stream.toml)."""
 
-DQN_PRINTED_QUICK = {"policy.episodes": 5, "policy.warmup": 200}
+DQN_PRINTED_QUICK = {"policy.episodes": 2, "policy.warmup": 640}
 
 DQN_QUICK = {"policy.episodes": 2, "policy.replicas": 16, "policy.warmup": 640, "devices.count": 5}
 
@@ -111,19 +125,19 @@ def _guided(
     )
 
 
-aac_stream = _guided("aac", "aac", AAC, AAC_QUICK, 26.0)
+aac_stream = _guided("aac", "aac", AAC, AAC_QUICK, 12.0)
 dqn_stream = _guided("dqn", "dqn", DQN, DQN_QUICK, 26.0)
 ddpg_stream = _guided("ddpg-stream", "ddpg", DDPG_STREAM, DQN_QUICK, 30.0)
 
 
 def aac_printed(devices: int) -> Trainings:
     """A flat network fits one number of devices."""
-    return _printed("aac", devices, AAC_PRINTED, AAC_PRINTED_QUICK, (80.0, 0.3))
+    return _printed("aac", devices, AAC_PRINTED, AAC_PRINTED_QUICK, (21.0, 0.3))
 
 
 def dqn_printed(devices: int) -> Trainings:
     """See `aac_printed`."""
-    return _printed("dqn", devices, DQN_PRINTED, DQN_PRINTED_QUICK, (80.0, 0.3))
+    return _printed("dqn", devices, DQN_PRINTED, DQN_PRINTED_QUICK, (11.0, 0.3))
 
 
 def _printed(
@@ -164,13 +178,6 @@ DDPG_PRINTED = DDPG_PAPER | {"policy.action": "paper"}
 
 BATCH = 64
 """Transitions of a gradient step: nothing can be learned before there are so many."""
-
-COURSES: dict[Shown, dict[str, Any]] = {
-    "10 slots an episode": {"policy.episode_slots": 10, "policy.warmup": BATCH},
-    "30 slots an episode": {"policy.episode_slots": 30, "policy.warmup": BATCH},
-    "1000 random slots first": {"policy.episode_slots": 10, "policy.warmup": 1000},
-}
-"""What Algorithm 2 leaves open: how long an episode is; as printed, learning begins at once."""
 
 GUIDED_TASKS = {
     "policy.hidden": [128, 64],
