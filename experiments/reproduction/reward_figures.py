@@ -5,7 +5,7 @@ from typing import Any
 
 import xarray as xr
 
-from .figure import Diagram, Factor, Results, Trainings
+from .figure import Diagram, Factor, Results, Shown, Trainings
 from .measure import conditions, course, split
 from .task_figures import GUIDED_2, PRINTED_2, THETAS
 from .training_settings import (
@@ -25,11 +25,11 @@ SMOOTH = 9
 _USUAL = {"policy.episode_slots": EPISODE_SLOTS, "policy.warmup": BATCH}
 
 
-def _case(theta_0: float, course: str, keys: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+def _case(theta_0: float, course: str, keys: dict[str, Any]) -> tuple[Shown, dict[str, Any]]:
     return f"theta_0 = {theta_0:g}, {course}", keys | {"energy.theta_0": theta_0}
 
 
-CASES: dict[str, dict[str, Any]] = dict(
+CASES: dict[Shown, dict[str, Any]] = dict(
     [
         *(_case(one, f"{EPISODE_SLOTS} slots an episode", _USUAL) for one in THETAS),
         _case(EASY_THETA_0, "20 slots an episode", _USUAL | {"policy.episode_slots": 20}),
@@ -126,7 +126,7 @@ def diagrams(
             continue
         data = results[training.name]
         data = data.assign(reward=smoothed(data["reward"]))
-        for title, part in split(data, CASE) if CASE in data.dims else [(FIRST, data)]:
+        for title, part in split(data, CASE) if CASE in data.dims else [(str(FIRST), data)]:
             lines = {
                 label.format(value): course(
                     part.sel({dim: value}), "reward", "steps", _slots(title)
