@@ -160,7 +160,8 @@ JOINT, RADIO, COMPUTE = "joint (P2 in each slot)", "radio alone", "compute alone
 ALGORITHMS = ("Algorithm 1 as printed", "Algorithm 1 from 0.794 GHz", "our search")
 SEARCH = ALGORITHMS[-1]
 RATES, EXACT = "non-optimal rates", "exact optimum"
-DDPGS = ("Algorithm 2 as printed", "guided Algorithm 2")
+REPAIRED_2 = "Algorithm 2 with our settings"
+DDPGS = ("Algorithm 2 as printed", REPAIRED_2, "guided Algorithm 2")
 
 
 def proposed(emission: float, **others: float) -> dict[str, float]:
@@ -389,16 +390,16 @@ CASES: list[tuple[str, str, Change]] = [
             useless("schemes", "policy", list(ALGORITHMS), 99.0),
         ),
     ),
-    ("c6-below-2", "holds", scaled("learned printed", EMITTED, policy=ddpg(0.99))),
-    ("c6-below-2", "fails", scaled("learned printed", EMITTED, policy=ddpg(1.01))),
-    ("c6-close", "holds", scaled("learned printed", EMITTED, policy=ddpg(1.09))),
+    ("c6-below-2", "holds", scaled("learned printed repaired", EMITTED, policy=ddpg(0.99))),
+    ("c6-below-2", "fails", scaled("learned printed repaired", EMITTED, policy=ddpg(1.01))),
+    ("c6-close", "holds", scaled("learned printed repaired", EMITTED, policy=ddpg(1.09))),
     (
         "c6-close",
         "holds",
-        scaled("learned printed", EMITTED, policy=ddpg(0.91, others={RATES: 9.0})),
+        scaled("learned printed repaired", EMITTED, policy=ddpg(0.91, others={RATES: 9.0})),
     ),
-    ("c6-close", "fails", scaled("learned printed", EMITTED, policy=ddpg(1.11))),
-    ("c6-close", "fails", scaled("learned printed", EMITTED, policy=ddpg(0.89))),
+    ("c6-close", "fails", scaled("learned printed repaired", EMITTED, policy=ddpg(1.11))),
+    ("c6-close", "fails", scaled("learned printed repaired", EMITTED, policy=ddpg(0.89))),
     ("c6-near", "holds", scaled("schemes", EMITTED, policy=proposed(1.09) | {RATES: 9.0})),
     ("c6-near", "fails", scaled("schemes", EMITTED, policy=proposed(1.11) | {RATES: 0.1})),
     ("c6-near", "fails", scaled("schemes", EMITTED, policy=proposed(1.0) | {EXACT: 0.9})),
@@ -673,7 +674,9 @@ LINES = [
     *(("c6-below-1", "schemes", "policy", one, RATES) for one in ALGORITHMS),
     ("c6-below-2", "learned", "policy", "guided Algorithm 2", RATES),
     ("c6-below-2", "printed", "policy", "Algorithm 2 as printed", RATES),
+    ("c6-below-2", "repaired", "policy", REPAIRED_2, RATES),
     ("c6-close", "learned", "policy", "guided Algorithm 2", "our search"),
+    ("c6-close", "repaired", "policy", REPAIRED_2, ALGORITHMS[1]),
     ("c6-close", "printed", "policy", "Algorithm 2 as printed", "Algorithm 1 as printed"),
     ("c6-rising", "schemes", "cycles", 1000, 1500),
     *(("c6-near", "schemes", "policy", one, EXACT) for one in ALGORITHMS),
@@ -1189,7 +1192,8 @@ def test_labels_are_those_of_the_policies_that_run() -> None:
         assert training.name.startswith(training.policy) or training.policy in ("aac", "ddpg")
         keys = training.keys
         printed = "printed" in training.name
-        assert (keys.get("policy.action") == "paper") == printed, training.name
+        actions = printed or training.name == "ddpg-repaired"
+        assert (keys.get("policy.action") == "paper") == actions, training.name
         if printed:
             assert keys["policy.network"] == "flat"
             # Of DQN the paper says that it discretises actions, and no more.

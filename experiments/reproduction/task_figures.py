@@ -61,6 +61,7 @@ ALGORITHM_1 = {
 """Who is judged: the paper's algorithm, its repair, and ours."""
 
 PRINTED_2, GUIDED_2 = "Algorithm 2 as printed", "guided Algorithm 2"
+REPAIRED_2 = "Algorithm 2 with our settings"
 
 EVERY = {"exact": "exact", "SCA": "sca", "drift plus penalty": "lyapunov"} | BASELINES
 LEARNED = {"DDPG": "ddpg", "AAC": "aac-tasks"}
