@@ -1088,16 +1088,27 @@ def test_lines_of_figures_of_paper_a_are_of_their_policies() -> None:
     change(results)
     for label, _, values in FIGURES["a7"].diagrams(results)[0][0].lines():
         np.testing.assert_allclose(values, costs[label])
-    by_scheme = drawn(
-        "a4",
-        both(
-            scaled("learned sca", ("objective",), policy=costs),
-            lambda results: results["aac"]["system_cost"].__setitem__(..., 7.0),
-        ),
-    )
+    printed = {**costs, "AAC as printed": 8.0, "AAC": 9.0}
+    for figure in ("a6", "a7"):
+        results = alike(FIGURES[figure])
+        scaled(PRINTED_COUNTS, ("objective",), policy=printed)(results)
+        *_, (last, _) = FIGURES[figure].diagrams(results)
+        learned = {"a6": {"AAC as printed"}, "a7": {"AAC", "DQN"}}
+        assert learned[figure] | {JOINT} <= set(last.curves)
+        for label, _, values in last.lines():
+            np.testing.assert_allclose(values, printed[label])
+
+    def courses(results: Results) -> None:
+        results["aac"]["system_cost"][:] = 7.0
+        results["aac-printed-20"]["system_cost"][:] = 8.0
+
+    by_scheme = drawn("a4", both(scaled("learned sca", ("objective",), policy=costs), courses))
+    levels = {label: {costs[label]} for label in costs if label not in "AACDQN"}
     assert by_scheme == {
-        ("", label): {costs[label]} for label in costs if label not in "AACDQN"
-    } | {("", "joint (AAC)"): {7.0}}
+        (title, label): cost
+        for title, aac in (("learned guided", 7.0), ("learned as printed", 8.0))
+        for label, cost in (levels | {"joint (AAC)": {aac}}).items()
+    }
 
 
 def test_lines_of_sizes_and_schemes_are_of_their_runs() -> None:

@@ -30,6 +30,9 @@ JOINT = "joint (P2 in each slot)"
 RADIO, COMPUTE = "radio alone", "compute alone"
 SCA, AAC, DQN = "joint (SCA)", "AAC", "DQN"
 
+GUIDED, AS_PRINTED = "learned guided", "learned as printed"
+"""Titles of diagrams."""
+
 SCHEMES = {
     JOINT: "lyapunov",
     RADIO: 'lyapunov{optimise=["radio"]}',
@@ -129,20 +132,21 @@ def costs(data: xr.Dataset) -> xr.DataArray:
     return first.expand_dims(reading=list(BY_READING)).copy(data=np.stack(values))
 
 
-def cost_diagrams(results: Results, *studies: str, **at: Any) -> list[Diagram]:
+def cost_diagrams(results: Results, *studies: str, title: str = "", **at: Any) -> list[Diagram]:
     """A diagram for each reading of the cost, of the policies of all studies that were run.
 
     Args:
         results: with the studies, the first at least.
         studies: their names; a policy is drawn from the first that has it.
-        at: the one place of other dimensions, which is the title.
+        title: of each diagram.
+        at: the one place of other dimensions, which the title has too.
     """
     first, *more = studies
     shown = [results[first], *(results[name] for name in more if name in results)]
     places = [
         data.sel({dim: value for dim, value in at.items() if dim in data.dims}) for data in shown
     ]
-    title = ", ".join(f"{dim} = {value}" for dim, value in at.items())
+    title = ", ".join([*([title] if title else []), *(f"{dim} = {one}" for dim, one in at.items())])
 
     def lines(reading: Reading) -> dict[str, xr.DataArray]:
         found: dict[str, xr.DataArray] = {}
@@ -231,6 +235,14 @@ class PrintedByCount:
         if not names:
             raise NotRun(self.studies[0].name)
         return xr.concat([results[name] for name in names], N)
+
+    def row(self, results: Results) -> list[list[Diagram]]:
+        """Diagrams of the first two readings; none where nothing was run."""
+        try:
+            found = {"printed": self.joined(results)}
+        except NotRun:
+            return []
+        return [cost_diagrams(found, "printed", title=AS_PRINTED)[:2]]
 
 
 def gap_questions(name: str, learned: tuple[str, ...], *dims: str) -> tuple[Question, ...]:

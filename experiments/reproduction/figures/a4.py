@@ -29,12 +29,16 @@ STUDIES = (
 
 
 def _diagrams(results: Results) -> list[list[Diagram]]:
-    aac = course(results["aac"], "system_cost", "evaluated_steps", EPISODE_STEPS)
-    ends = (aac["evaluation"].values[0], aac["evaluation"].values[-1])
     costs = {name: results["learned"]["objective"] for name in (JOINT, RADIO, COMPUTE)}
     costs[SCA] = results["sca"]["objective"]
-    levels = {name: level(cost.sel(policy=name), ends) for name, cost in costs.items()}
-    return [[Diagram("", stream.COST, {"joint (AAC)": aac} | levels)]]
+    row = []
+    for title, name in ((stream.GUIDED, "aac"), (stream.AS_PRINTED, printed_aac.name)):
+        if name in results:
+            aac = course(results[name], "system_cost", "evaluated_steps", EPISODE_STEPS)
+            ends = (aac["evaluation"].values[0], aac["evaluation"].values[-1])
+            levels = {one: level(cost.sel(policy=one), ends) for one, cost in costs.items()}
+            row.append(Diagram(title, stream.COST, {"joint (AAC)": aac} | levels))
+    return [row]
 
 
 def _radio_below(results: Results) -> Checks:
@@ -78,14 +82,15 @@ FIGURE = Figure(
     id="a4",
     title="System cost in training, and without a part of the optimisation",
     notes=(
-        f"{stream.NOT_STATED}The learning curve is that of guided AAC on held-out seeds, over "
-        f"{aac_stream.seeds} trainings. The other lines are P2 solved in each slot: with all variables, "
+        f"{stream.NOT_STATED}The learning curves are on held-out seeds, over "
+        f"{aac_stream.seeds} trainings of guided AAC, and as many as printed. The other lines are P2 solved in each slot: with all variables, "
         "without CPUs (radio alone), and without bandwidth and power (compute alone); successive convex "
         f"approximation of P2 is beside them. An episode is {EPISODE_STEPS} slots of one replica."
     ),
     x="training episodes",
     diagrams=_diagrams,
     minutes=(2.0, 0.3),
+    free_y=True,
     trainings=(aac_stream, printed_aac),
     studies=STUDIES,
     claims=(

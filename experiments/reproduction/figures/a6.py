@@ -35,7 +35,8 @@ STUDIES = (
 
 def _diagrams(results: Results) -> list[list[Diagram]]:
     names = ("schemes", "learned", "sca")
-    return stream.two_by_two(stream.cost_diagrams(results, *names, arrivals=USUAL))
+    shown = stream.cost_diagrams(results, *names, title=stream.GUIDED, arrivals=USUAL)
+    return [*stream.two_by_two(shown), *PRINTED.row(results)]
 
 
 def _rising(results: Results) -> Checks:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import xarray as xr
 
 from .. import stream_figures as stream
-from ..figure import Claim, Figure, Results
+from ..figure import Claim, Diagram, Figure, Results
 from ..measure import conditions, of_policy, steps
 from ..stream_figures import AAC, DQN, JOINT, N_TRAINED, N
 from ..training_settings import (
@@ -55,6 +55,11 @@ def _rising(of: Callable[[Results], xr.Dataset]) -> Callable[[Results], Checks]:
     return checks
 
 
+def _diagrams(results: Results) -> list[list[Diagram]]:
+    shown = stream.cost_diagrams(results, "learned", "sca", title=stream.GUIDED)
+    return [*stream.two_by_two(shown), *PRINTED.row(results)]
+
+
 FIGURE = Figure(
     id="a7",
     title="System cost and the number of devices, under AAC and DQN",
@@ -65,7 +70,7 @@ FIGURE = Figure(
         "device's actions, decomposed by device."
     ),
     x="number of devices",
-    diagrams=lambda results: stream.two_by_two(stream.cost_diagrams(results, "learned", "sca")),
+    diagrams=_diagrams,
     minutes=(4.5, 0.4),
     trainings=(aac_stream, dqn_stream, *PRINTED.trainings),
     studies=STUDIES,
