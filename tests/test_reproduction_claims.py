@@ -160,7 +160,7 @@ JOINT, RADIO, COMPUTE = "joint (P2 in each slot)", "radio alone", "compute alone
 ALGORITHMS = ("Algorithm 1 as printed", "Algorithm 1 from 0.794 GHz", "our search")
 SEARCH = ALGORITHMS[-1]
 RATES, EXACT = "non-optimal rates", "exact optimum"
-REPAIRED_2 = "Algorithm 2 with our settings"
+REPAIRED_2, REPAIRED_AAC = "Algorithm 2 with our settings", "AAC with our settings"
 DDPGS = ("Algorithm 2 as printed", REPAIRED_2, "guided Algorithm 2")
 
 
@@ -174,9 +174,9 @@ PRINTED_COUNTS = " ".join(f"printed-{count}" for count in (5, 10, 15, 20, 30, 40
 
 def schemes(**costs: float) -> Change:
     """Of the joint scheme in each slot and as AAC learns it, and of its two parts."""
-    of = dict.fromkeys((JOINT, "AAC", "AAC as printed"), costs["joint"])
+    of = dict.fromkeys((JOINT, "AAC", "AAC as printed", REPAIRED_AAC), costs["joint"])
     of |= {RADIO: costs["radio"], COMPUTE: costs["compute"]}
-    return scaled(f"schemes learned printed {PRINTED_COUNTS}", COSTS, policy=of)
+    return scaled(f"schemes learned printed repaired {PRINTED_COUNTS}", COSTS, policy=of)
 
 
 def stations(few: float, many: float) -> Change:
@@ -639,6 +639,7 @@ LINES = [
     ("a4-joint", "schemes", "policy", JOINT, COMPUTE),
     ("a4-joint", "learned", "policy", "AAC", RADIO),
     ("a4-joint", "printed", "policy", "AAC as printed", COMPUTE),
+    ("a4-joint", "repaired", "policy", REPAIRED_AAC, RADIO),
     ("a4-radio", "schemes", "policy", RADIO, COMPUTE),
     ("a5-falling", "stations", "SBSs", 1, 6),
     ("a5-flat", "stations", "devices", 20, 40),
@@ -1155,7 +1156,7 @@ def test_lines_of_algorithm_1_are_of_their_start() -> None:
 
 # ------------------------------------------------------------------------- labels, runs and settings
 
-LEARNS = {"AAC": "aac", "AAC as printed": "aac", "DQN": "dqn", "DDPG": "ddpg"}
+LEARNS = {"AAC": "aac", "AAC as printed": "aac", REPAIRED_AAC: "aac", "DQN": "dqn", "DDPG": "ddpg"}
 LEARNS |= dict.fromkeys(DDPGS, "ddpg")
 
 RUNS = {
@@ -1203,7 +1204,7 @@ def test_labels_are_those_of_the_policies_that_run() -> None:
         assert training.name.startswith(training.policy) or training.policy in ("aac", "ddpg")
         keys = training.keys
         printed = "printed" in training.name
-        actions = printed or training.name == "ddpg-repaired"
+        actions = printed or training.name.endswith("-repaired")
         assert (keys.get("policy.action") == "paper") == actions, training.name
         if printed:
             assert keys["policy.network"] == "flat"

@@ -9,8 +9,18 @@ from ....scenarios.loading import load_scenario
 from .. import stream_figures as stream
 from ..figure import Claim, Diagram, Evidence, Figure, Results, factor, left_out
 from ..measure import conditions, course, level, of_policy
-from ..stream_figures import AAC, COMPUTE, GUIDED_AAC, JOINT, PRINTED_1, PRINTED_AAC, RADIO, SCA
-from ..training_settings import EPISODE_STEPS, NETWORK_A, aac_printed, aac_stream
+from ..stream_figures import (
+    AAC,
+    COMPUTE,
+    GUIDED_AAC,
+    JOINT,
+    PRINTED_1,
+    PRINTED_AAC,
+    RADIO,
+    REPAIRED_AAC,
+    SCA,
+)
+from ..training_settings import EPISODE_STEPS, NETWORK_A, aac_printed, aac_repaired, aac_stream
 from ..verdicts import Checks
 
 V = factor("V", "policy.V", (1e12, 1e13, 1e14), quick=(1e13,))
@@ -24,6 +34,7 @@ STUDIES = (
     stream.study(
         "printed", stream.SCHEMES, learned={PRINTED_AAC: printed_aac.name}, kept=WITH_STATIONS
     ),
+    stream.study("repaired", stream.SCHEMES, learned={REPAIRED_AAC: aac_repaired.name}),
     stream.sca_study(),
 )
 
@@ -85,13 +96,13 @@ FIGURE = Figure(
         f"{stream.NOT_STATED}The learning curves are on held-out seeds, over "
         f"{aac_stream.seeds} trainings of guided AAC, and as many as printed. The other lines are P2 solved in each slot: with all variables, "
         "without CPUs (radio alone), and without bandwidth and power (compute alone); successive convex "
-        f"approximation of P2 is beside them. An episode is {EPISODE_STEPS} slots of one replica."
+        f"approximation of P2 is beside them. AAC with our settings has states and actions as printed, but each action in its own range, and settings that were searched for. An episode is {EPISODE_STEPS} slots of one replica."
     ),
     x="training episodes",
     diagrams=_diagrams,
     minutes=(2.0, 0.3),
     free_y=True,
-    trainings=(aac_stream, printed_aac),
+    trainings=(aac_stream, printed_aac, aac_repaired),
     studies=STUDIES,
     claims=(
         Claim(
@@ -99,8 +110,10 @@ FIGURE = Figure(
             {
                 PRINTED_1: stream.joint_below_parts("schemes", JOINT, "arrivals", "V"),
                 PRINTED_AAC: stream.joint_below_parts("printed", PRINTED_AAC),
+                REPAIRED_AAC: stream.joint_below_parts("repaired", REPAIRED_AAC),
                 GUIDED_AAC: stream.joint_below_parts("learned", AAC),
             },
+            lambda evidence: stream.why_printed(evidence.results["printed"]),
         ),
         Claim("a4-radio", {PRINTED_1: _radio_below}, _why_radio),
         Claim(

@@ -74,6 +74,7 @@ FIGURE = Figure(
                 PRINTED_AAC: _printed_below,
                 GUIDED_AAC: stream.joint_below_parts("learned", AAC, along=N),
             },
+            lambda evidence: stream.why_printed(PRINTED.joined(evidence.results)),
         ),
         Claim(
             "a6-rising",

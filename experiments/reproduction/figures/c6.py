@@ -109,8 +109,8 @@ FIGURE = Figure(
         f"{LOCAL_CPU}, and beside it our search over nested sets of offloaders, which is another "
         f"algorithm. Algorithm 2 is trained under theta_0 = {EASY_THETA_0:g} and the floor for all, on "
         f"{between(*EASY_CYCLES)}: as printed; with states and actions as printed and all else by a search of ours, "
-        "64 environments, a network that devices share, no discount, logarithms of rewards, limits that weigh nine times "
-        "as much and higher rates among it; and guided, with the settings of docs/learning.md. Lines and bands are over training "
+        "several environments, a network that devices share, no discount, logarithms of rewards, limits that weigh "
+        "more and higher rates among it (docs/learning.md); and guided, with the settings of docs/learning.md. Lines and bands are over training "
         f"seeds. {tasks.DRAWN.strip()}"
     ),
     x=tasks.MEGACYCLES,
