@@ -11,13 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgesim.policies.learning.admission import divide_deadlines
-from edgesim.policies.learning.encoding import (
-    Encoding,
-    StreamEncoding,
-    TaskEncoding,
-)
+from edgesim.policies.learning.encoding import Encoding
 from edgesim.policies.learning.encodings import encoding_of
 from edgesim.policies.learning.sending_plan import priority_shares
+from edgesim.policies.learning.stream_encoding import StreamEncoding
+from edgesim.policies.learning.task_encoding import TaskEncoding
 from edgesim.simulator.core.arrays import FloatArray
 from edgesim.simulator.network.cells import Cells
 from edgesim.simulator.stream.decision import check, fit

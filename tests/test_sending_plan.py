@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_encoding import stream, two_devices
 
-from edgesim.policies.learning.encoding import StreamEncoding
 from edgesim.policies.learning.environment import StreamVectorEnvironment
+from edgesim.policies.learning.stream_encoding import StreamEncoding
 from edgesim.policies.stream.lyapunov import Lyapunov
 from edgesim.simulator.core.arrays import FloatArray
 from edgesim.simulator.network.cells import Cells

@@ -18,11 +18,8 @@ from test_task_policies import decided, stacked
 import edgesim
 from edgesim.experiments.run import prepare
 from edgesim.policies.epr import EqualRatesTasks
-from edgesim.policies.learning.encoding import (
-    StreamEncoding,
-    TaskEncoding,
-    efficiency_alone,
-)
+from edgesim.policies.learning.stream_encoding import StreamEncoding, efficiency_alone
+from edgesim.policies.learning.task_encoding import TaskEncoding
 from edgesim.policies.offload_all import OffloadAllTasks
 from edgesim.policies.stream.exact import MultiStart
 from edgesim.policies.stream.p2.intercell import _set_leak, power_trim, true_gain

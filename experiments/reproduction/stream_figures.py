@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from .figure import Diagram, Factor, NotRun, Question, Results, Study, Trainings, factor
+from .figure import Diagram, Factor, NotRun, Question, Results, Shown, Study, Trainings, factor
 from .measure import conditions, labels, of_policy
 from .sentences import shipped
 from .training_settings import BASELINES, NETWORK_A
@@ -133,7 +133,9 @@ def costs(data: xr.Dataset) -> xr.DataArray:
     return first.expand_dims(reading=list(BY_READING)).copy(data=np.stack(values))
 
 
-def cost_diagrams(results: Results, *studies: str, title: str = "", **at: Any) -> list[Diagram]:
+def cost_diagrams(
+    results: Results, *studies: str, title: str = "", at: Mapping[str, Shown] | None = None
+) -> list[Diagram]:
     """A diagram for each reading of the cost, of the policies of all studies that were run.
 
     Args:
@@ -142,6 +144,7 @@ def cost_diagrams(results: Results, *studies: str, title: str = "", **at: Any) -
         title: of each diagram.
         at: the one place of other dimensions, which the title has too.
     """
+    at = at or {}
     first, *more = studies
     shown = [results[first], *(results[name] for name in more if name in results)]
     places = [

@@ -27,7 +27,9 @@ from ...simulator.tasks.observation import TaskObservation
 from ...simulator.tasks.problem import WorstCaseEmission
 from ..stream.lyapunov import Lyapunov
 from ..tasks.exact import Exact
-from .encoding import Encoding, Features, StreamEncoding, TaskEncoding, numbers_of
+from .encoding import Encoding, Features, numbers_of
+from .stream_encoding import StreamEncoding
+from .task_encoding import TaskEncoding
 
 
 class CorrectedStreamEncoding(Encoding):

@@ -5,13 +5,15 @@ from typing import Any, Literal, get_args
 from ...scenarios.errors import as_toml
 from ...simulator.stream.problem import DriftPlusPenalty
 from .corrected_encoding import CorrectedStreamEncoding, CorrectedTaskEncoding
-from .encoding import FEATURE_MAX, AnyProblem, Encoding, StreamEncoding, TaskEncoding
+from .encoding import FEATURE_MAX, AnyProblem, Encoding
 from .paper_encoding import PrintedStreamEncoding, PrintedTaskEncoding
+from .stream_encoding import StreamEncoding
+from .task_encoding import TaskEncoding
 
 ActionKind = Literal["guided", "paper", "corrected"]
-"""What a learner sees and does. "guided": actions shift what a model has worked out, `encoding`; "paper":
-those of the papers as printed, `paper_encoding`; "corrected": they change what an optimiser is told,
-`corrected_encoding`."""
+"""What a learner sees and does. "guided": actions shift what a model has worked out,
+`stream_encoding` and `task_encoding`; "paper": those of the papers as printed, `paper_encoding`; "corrected": they
+change what an optimiser is told, `corrected_encoding`."""
 
 _ENCODINGS: dict[str, tuple[type[Any], type[Any]]] = {
     "guided": (StreamEncoding, TaskEncoding),

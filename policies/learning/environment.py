@@ -7,8 +7,9 @@
 
 `gymnasium.make(id, scenario="mine.toml")` makes one, `gymnasium.make_vec(id, num_envs=64, …)` one of
 64 replications that step in lock-step, a slot of all of them in one set of numpy calls. Observations
-and actions are those of `encoding`, with `action="paper"` of `paper_encoding`, with "corrected" of `corrected_encoding`. An episode is a run of the scenario's `run.slots`; its end is a
-truncation, as the network goes on; nothing ever terminates.
+and actions are those of `stream_encoding` or `task_encoding`, with `action="paper"` of `paper_encoding`, with
+"corrected" of `corrected_encoding`. An episode is a run of the scenario's `run.slots`; its end is a truncation, as the
+network goes on; nothing ever terminates.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

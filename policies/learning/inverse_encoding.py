@@ -16,8 +16,10 @@ from ...simulator.stream.observation import Observation
 from ...simulator.tasks.channel import rates_bps
 from ...simulator.tasks.decision import TaskDecision
 from ...simulator.tasks.observation import TaskObservation
-from .encoding import Encoding, StreamEncoding, TaskEncoding, task_time_s
+from .encoding import Encoding
 from .sending_plan import SHARPNESS, Plan
+from .stream_encoding import StreamEncoding
+from .task_encoding import TaskEncoding, task_time_s
 
 _TINY = 1e-200
 _NOTICED = 1e-6

@@ -17,7 +17,9 @@ from ...simulator.stream.problem import DriftPlusPenalty
 from ...simulator.tasks.decision import TaskDecision
 from ...simulator.tasks.observation import TaskObservation
 from ...simulator.tasks.problem import WorstCaseEmission
-from .encoding import Encoding, Features, TaskEncoding, cut, efficiency_alone, log10_of, numbers_of
+from .encoding import Encoding, Features, cut, log10_of, numbers_of
+from .stream_encoding import efficiency_alone
+from .task_encoding import TaskEncoding
 
 
 class PrintedStreamEncoding(Encoding):

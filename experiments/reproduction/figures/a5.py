@@ -31,7 +31,7 @@ STUDIES = (
 def _diagrams(results: Results) -> list[list[Diagram]]:
     """A row for each reading, a column for each number of devices."""
     names = ("stations", "learned", "sca")
-    columns = [stream.cost_diagrams(results, *names, **{N: n}) for n in (FEWER, MORE)]
+    columns = [stream.cost_diagrams(results, *names, at={N: n}) for n in (FEWER, MORE)]
     return [list(row) for row in zip(*columns, strict=True)]
 
 

@@ -35,7 +35,7 @@ STUDIES = (
 
 def _diagrams(results: Results) -> list[list[Diagram]]:
     names = ("schemes", "learned", "sca")
-    shown = stream.cost_diagrams(results, *names, title=stream.GUIDED, arrivals=USUAL)
+    shown = stream.cost_diagrams(results, *names, title=stream.GUIDED, at={"arrivals": USUAL})
     return [*stream.two_by_two(shown), *PRINTED.row(results)]
 
 
