@@ -33,6 +33,7 @@ VARIANTS: dict[str, tuple[str, tuple[str, ...]]] = {
         ),
     ),
     "rough": ("lyapunov", (*ROUGH, 'twin.predict=["location", "arrivals"]')),
+    "few": ("lyapunov", ("devices.count=5",)),
     "battery": ("random", ('devices.battery={capacity="1 J", initial=0.5, harvest="60 mW"}',)),
     "failures": (
         "local",

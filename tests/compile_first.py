@@ -13,22 +13,26 @@ from continuing import everything
 
 from edgesim.experiments.run import execute, prepare
 
-POLICIES = {
-    "stream": ("lyapunov", "offload-all", "ddpg"),
-    "green": ("lyapunov",),
-    "tasks": ("lyapunov", "epr", "exact", "ddpg"),
+MANY = "devices.count=13"
+"""More than `lyapunov` refines: another compiled function."""
+
+RUNS = {
+    "stream": (("lyapunov",), ("lyapunov", MANY), ("offload-all",), ("ddpg",)),
+    "green": (("lyapunov",), ("lyapunov", MANY)),
+    "tasks": (("lyapunov",), ("epr",), ("exact",), ("ddpg",)),
 }
+"""By problem: policies that have functions of their own to compile, and overrides."""
 
 
 def run_each(problem: str) -> None:
-    """All of the policies for a problem that have functions of their own to compile."""
+    """All of a problem."""
     with TemporaryDirectory() as name:
         folder = Path(name)
-        for policy in POLICIES[problem]:
-            what = everything(problem, policy, folder, "run.slots=14")
+        for policy, *overrides in RUNS[problem]:
+            what = everything(problem, policy, folder, "run.slots=14", *overrides)
             execute(prepare(what), folder / f"{policy}.h5")
 
 
 if __name__ == "__main__":
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        list(pool.map(run_each, POLICIES))
+        list(pool.map(run_each, RUNS))

@@ -34,6 +34,7 @@ from edgesim.policies.stream.p2.slot import (
     observe,
     optimise_cpus,
 )
+from edgesim.policies.stream.p2.solver import Solver
 from edgesim.scenarios.loading import load_scenario
 from edgesim.simulator.core.arrays import read_only
 from edgesim.simulator.core.randomness import Streams
@@ -365,6 +366,14 @@ def test_full_power_is_seldom_better_where_cells_are_far_apart() -> None:
     lacks = (compute - joint) / compute.clip(1.0)
     assert np.mean(lacks > 1e-9) < 0.03
     assert lacks.max() < 0.05
+
+
+@pytest.mark.parametrize(("devices", "exchange"), [(6, True), (7, False), (12, False), (13, None)])
+def test_small_networks_alone_are_refined(devices: int, exchange: bool | None) -> None:
+    """Exchanges of senders are tried in the smallest; for what is None, nothing is even compiled."""
+    problem = prepare(load_scenario("iiot_20dev", [f"devices.count={devices}"])).blueprint.problem
+    assert isinstance(problem, DriftPlusPenalty)
+    assert Solver(problem)._constants[-1] is exchange
 
 
 @pytest.mark.parametrize("noise_model", NOISE_MODELS)

@@ -75,12 +75,14 @@ class Solver:
             limit.steps,
             radio,
             compute,
+            # Not even compiled for networks that are not refined.
+            network.devices <= _FEWEST if network.devices <= _SMALL_NETWORK else None,
         )
 
     def solve(self, observation: Observation) -> Decision:
         """The decision of least P2 that is found, for what the twin shows."""
         problem, columns = self._problem, np.empty((4, *observation.queue_bits.shape))
-        *_, steps, radio, compute = self._constants
+        *_, steps, radio, compute, _ = self._constants
         served_bits = np.empty(observation.station_queue_bits.shape)
         if isinstance(problem, GreenProblem):
             self._solve_by_case(problem, observation, columns, served_bits)
@@ -217,12 +219,13 @@ def _decide(
     steps: FloatArray,
     radio: bool,
     compute: bool,
+    exchange: bool | None,
     decision: FloatArray,
     served_bits: FloatArray,
 ) -> None:
     """Fill (4, R, N) with bandwidth in Hz, power in W, device's and edge CPU in Hz.
 
-    And (R, B) what stations serve, `station_service`; and what a bit is worth, where it is not given: all in one call.
+    A decision is refined if it is said whether all exchanges of senders are tried, `exchange`. And (R, B) what stations serve, `station_service`; and what a bit is worth, where it is not given: all in one call.
     """
     replications, devices = queue_bits.shape
     if not valued:
@@ -250,7 +253,7 @@ def _decide(
             slot = _with_steps(slot, observed)
         _offload_nothing(cells, observed, r, radio, compute, decision[:, r])
         if len(slot.devices) > 0:
-            _choose(slot, play, plan, devices, radio, compute)
+            _choose(slot, play, plan, devices, radio, compute, exchange)
             _write(slot, radio, compute, decision[:, r])
         _to_hertz(cells, observed, r, hz_per_bit, decision[:, r])
 
@@ -325,6 +328,7 @@ def _choose(
     network_size: int,
     radio: bool,
     compute: bool,
+    exchange: bool | None,
 ) -> None:
     """Set the devices' bandwidths and powers to the best of all decisions met.
 
@@ -343,10 +347,11 @@ def _choose(
         gain = power_trim(slot) if radio and capped else true_gain(slot)
         best = _keep_better(devices, plan, gain, best)
     _restore(devices, plan)
-    if small and radio and compute:
-        enough = max(best, 0.0) * (1.0 + _NOTICED)
-        _keep_better(devices, plan, refine(slot, network_size <= _FEWEST, enough), enough)
-        _restore(devices, plan)
+    if exchange is not None:  # noqa: SIM102 - a test of nothing else, for numba to leave the rest out
+        if radio and compute:
+            enough = max(best, 0.0) * (1.0 + _NOTICED)
+            _keep_better(devices, plan, refine(slot, exchange, enough), enough)
+            _restore(devices, plan)
     true_gain(slot)
 
 
