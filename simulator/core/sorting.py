@@ -40,7 +40,9 @@ def by_group_and_phase(
         end = place[b]
         if end - start > _SMALL_BUCKET:
             members = order[start:end].copy()
-            order[start:end] = members[np.argsort(phase[members], kind="mergesort")]
+            # One by one: numba compiles for seconds what would tell of the shapes of arrays.
+            for m, n in enumerate(np.argsort(phase[members], kind="mergesort")):
+                order[start + m] = members[n]
         else:
             for m in range(start + 1, end):
                 n = order[m]

@@ -15,7 +15,7 @@ from .decision import Decision
 from .green_observation import GreenObservation
 from .observation import Observation
 from .outcome import Outcome, carry_out
-from .problem import DriftPlusPenalty, bit_value, energy_per_bit, perturbation_of
+from .problem import DriftPlusPenalty, set_bit_values, set_energy_per_bit, set_perturbation
 
 Penalty = Literal["energy", "carbon"]
 
@@ -111,7 +111,9 @@ class GreenProblem(DriftPlusPenalty):
     def bit_value(self, observation: Observation) -> FloatArray:
         """(R, N) v_i = V' x + Q_i - beta_i, bit."""
         seen = _seen(observation)
-        return bit_value(1.0, self._worth(seen), seen.queue_bits, seen.perturbation_bits)
+        value = np.empty(seen.queue_bits.shape)
+        set_bit_values(1.0, self._worth(seen), seen.queue_bits, seen.perturbation_bits, value)
+        return value
 
     def predict_emission(
         self,
@@ -122,14 +124,16 @@ class GreenProblem(DriftPlusPenalty):
         budget_debt_g: FloatArray,
     ) -> tuple[FloatArray, FloatArray]:
         """(R,) x, g/bit, and (R, N) beta_i of A(19) with emission for energy, bit; see `predict`."""
-        ratio, earlier = energy_per_bit(
-            total_emission_g, total_departed_bits, emission_g, departed_bits
+        ratio, earlier = np.empty((2, len(departed_bits)))
+        set_energy_per_bit(
+            total_emission_g, total_departed_bits, emission_g, departed_bits, ratio, earlier
         )
-        if self.perturbation == "none":
-            return ratio, np.zeros(departed_bits.shape)
-        local_bits, observed = self.network.device_service_bits, self.perturbation == "observed"
-        worth = self.weight(budget_debt_g) * earlier
-        return ratio, perturbation_of(1.0, worth, departed_bits, local_bits, observed)
+        beta = np.zeros(departed_bits.shape)
+        if self.perturbation != "none":
+            local_bits, observed = self.network.device_service_bits, self.perturbation == "observed"
+            worth = self.weight(budget_debt_g) * earlier
+            set_perturbation(1.0, worth, departed_bits, local_bits, observed, beta)
+        return ratio, beta
 
     def best_local_hz_at(self, observation: Observation, bit_value: FloatArray) -> FloatArray:
         """(R, N) the optimum of P2 in f_i without its limits, Hz; infinite where it costs nothing."""

@@ -68,12 +68,15 @@ class DriftPlusPenalty:
 
     def bit_value(self, observation: Observation) -> FloatArray:
         """(R, N) v_i = V eta + Q_i - beta_i, bit: what P2 gives for a bit that leaves queue i."""
-        return bit_value(
+        value = np.empty(observation.queue_bits.shape)
+        set_bit_values(
             self.V,
             observation.energy_per_bit_j,
             observation.queue_bits,
             observation.perturbation_bits,
+            value,
         )
+        return value
 
     def spent(self, columns: Mapping[str, Any]) -> FloatArray:
         """What the penalty is of, summed over devices, from (…, N) trace variables: energy, J."""
@@ -189,33 +192,45 @@ def _predict(
     ratio: FloatArray,
     beta: FloatArray,
 ) -> None:
-    ratio[:], earlier = energy_per_bit(total_energy_j, total_bits, energy_j, bits)
+    earlier = np.empty(len(bits))
+    set_energy_per_bit(total_energy_j, total_bits, energy_j, bits, ratio, earlier)
     beta[:] = 0.0
     if perturbed:
-        beta[:] = perturbation_of(V, earlier, bits, local_bits, observed)
+        set_perturbation(V, earlier, bits, local_bits, observed, beta)
 
 
-@compiled
-def bit_value(
-    V: float, energy_per_bit_j: FloatArray, queue_bits: FloatArray, perturbation_bits: FloatArray
-) -> FloatArray:
+# What follows sets arrays that are given: where one array is assigned to another, numba compiles for
+# seconds what would tell of their shapes.
+
+
+@compiled_in_place
+def set_bit_values(
+    V: float,
+    energy_per_bit_j: FloatArray,
+    queue_bits: FloatArray,
+    perturbation_bits: FloatArray,
+    value: FloatArray,
+) -> None:
     """`DriftPlusPenalty.bit_value`, (R, N), from (R,) and (R, N) columns."""
-    value = np.empty(queue_bits.shape)
     replications, devices = queue_bits.shape
     for r in range(replications):
         for i in range(devices):
             value[r, i] = (V * energy_per_bit_j[r] + queue_bits[r, i]) - perturbation_bits[r, i]
-    return value
 
 
-@compiled
-def energy_per_bit(
-    total_energy_j: FloatArray, total_bits: FloatArray, energy_j: FloatArray, bits: FloatArray
-) -> tuple[FloatArray, FloatArray]:
+@compiled_in_place
+def set_energy_per_bit(
+    total_energy_j: FloatArray,
+    total_bits: FloatArray,
+    energy_j: FloatArray,
+    bits: FloatArray,
+    ratio: FloatArray,
+    earlier: FloatArray,
+) -> None:
     """(R,) eta_EE and eta'_EE, the ratio one slot earlier, J/bit; zero before the first bit."""
     replications, devices = bits.shape
-    ratio, earlier = np.zeros(replications), np.zeros(replications)
     for r in range(replications):
+        ratio[r], earlier[r] = 0.0, 0.0
         joules, joules_before, all_bits, bits_before = 0.0, 0.0, 0.0, 0.0
         for i in range(devices):
             joules += total_energy_j[r, i]
@@ -227,26 +242,26 @@ def energy_per_bit(
             ratio[r] = joules / all_bits
         if bits_before > 0.0:
             earlier[r] = joules_before / bits_before
-    return ratio, earlier
 
 
-@compiled
-def perturbation_of(
+@compiled_in_place
+def set_perturbation(
     V: float,
     previous_energy_per_bit_j: FloatArray,
     departed_bits: FloatArray,
     local_bits: FloatArray,
     observed: bool,
-) -> FloatArray:
+    beta: FloatArray,
+) -> None:
     """(R, N) beta_i = V eta' + Psi_max of A(19), bit, from (R,) eta', (R, N) Psi_i and (N,) columns."""
     replications, devices = departed_bits.shape
-    beta = np.empty((replications, devices))
     for r in range(replications):
-        largest = departed_bits[r].max()
+        largest = 0.0
+        for i in range(devices):
+            largest = max(largest, departed_bits[r, i])
         for i in range(devices):
             psi_max = largest if observed else local_bits[i]
             beta[r, i] = V * previous_energy_per_bit_j[r] + psi_max
-    return beta
 
 
 @compiled

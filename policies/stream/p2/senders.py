@@ -120,7 +120,9 @@ def descending(value: FloatArray, order: IntArray) -> None:
 
 @compiled
 def _descending_of_many(value: FloatArray, order: IntArray) -> None:
-    order[:] = np.argsort(-value, kind="mergesort")
+    # One by one: numba compiles for seconds what would tell of the shapes of arrays.
+    for k, place in enumerate(np.argsort(-value, kind="mergesort")):
+        order[k] = place
 
 
 @compiled_in_place

@@ -26,7 +26,7 @@ from ....simulator.network.spectral_efficiency import SpectralEfficiency
 from ....simulator.stream.decision import Decision
 from ....simulator.stream.green_problem import GreenProblem
 from ....simulator.stream.observation import Observation
-from ....simulator.stream.problem import DriftPlusPenalty, bit_value
+from ....simulator.stream.problem import DriftPlusPenalty, set_bit_values
 from .fixed_power import optimise_compute
 from .intercell import Interplay, interplay, optimise_radio, power_trim, true_gain
 from .refinement import refine
@@ -229,7 +229,7 @@ def _decide(
     """
     replications, devices = queue_bits.shape
     if not valued:
-        value[:] = bit_value(V, energy_per_bit_j, queue_bits, perturbation_bits)
+        set_bit_values(V, energy_per_bit_j, queue_bits, perturbation_bits, value)
     observed = Observed(
         station,
         gain,
