@@ -189,11 +189,11 @@ def test_no_picture_of_a_trace_has_mistakes(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("one", STYLES)
-@pytest.mark.parametrize("folder", sorted((DOCS / "reproduction").glob("*/numbers.json")))
+@pytest.mark.parametrize("folder", sorted((DOCS / "reproduction").glob("*/numbers.json.gz")))
 def test_no_figure_of_the_papers_has_mistakes(
     tmp_path: Path, seen: list[Figure], one: Style, folder: Path
 ) -> None:
-    (tmp_path / "numbers.json").write_bytes(folder.read_bytes())
+    (tmp_path / "numbers.json.gz").write_bytes(folder.read_bytes())
     draw_stored(FIGURES[folder.parent.name], tmp_path, one)
     for figure in seen:
         check_sizes(figure, one)
@@ -296,7 +296,7 @@ def test_another_process_draws_the_same_picture(tmp_path: Path) -> None:
     drawn = []
     for seed in ("1", "2"):
         (folder := tmp_path / seed).mkdir()
-        shutil.copy(DOCS / "reproduction/c8/numbers.json", folder)
+        shutil.copy(DOCS / "reproduction/c8/numbers.json.gz", folder)
         seeded = os.environ | {"PYTHONHASHSEED": seed}
         subprocess.run([sys.executable, "-c", DRAW_C8], cwd=folder, env=seeded, check=True)
         drawn.append((folder / "c8.svg").read_bytes())

@@ -1,11 +1,13 @@
 """Figures of the papers: what is measured, drawn, stored and told, and a very small one made."""
 
+import gzip
 import math
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -262,7 +264,7 @@ def catalogue(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Figure:
     return figure
 
 
-FILES = ("numbers.json", "lines.csv", "t1.svg", "t1.png", "t1.pdf")
+FILES = ("numbers.json.gz", "lines.csv", "t1.svg", "t1.png", "t1.pdf")
 
 
 def test_a_figure_is_made_once_and_told(catalogue: Figure, tmp_path: Path) -> None:
@@ -352,7 +354,7 @@ def test_six_digits_of_all_numbers_are_stored(tmp_path: Path) -> None:
     data = xr.Dataset(
         {"a": (dims, values), "b": (("seed",), np.arange(3.0)), "c": (dims, values)}, coords
     )
-    path = tmp_path / "numbers.json"
+    path = tmp_path / "numbers.json.gz"
     stored.store(figure, {"s": data}, False, path)
     _, results = stored.load(path)
     found = results["s"]
@@ -368,10 +370,17 @@ def test_six_digits_of_all_numbers_are_stored(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"results": {"s": {}}}', '{"results": {}}'])
-def test_a_file_that_holds_no_numbers_is_told(text: str, tmp_path: Path) -> None:
-    path = tmp_path / "numbers.json"
-    path.write_text(text)
-    with pytest.raises(RunError, match=r"numbers\.json: not the numbers of a figure"):
+@pytest.mark.parametrize(
+    "written",
+    [bytes, gzip.compress, lambda text: gzip.compress(text)[:-5], lambda _: b"\x1f\x8b\x08"],
+)
+def test_a_file_that_holds_no_numbers_is_told(
+    text: str, written: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    """As it is, compressed, and cut off."""
+    path = tmp_path / "numbers.json.gz"
+    path.write_bytes(written(text.encode()))
+    with pytest.raises(RunError, match=r"numbers\.json\.gz: not the numbers of a figure"):
         stored.load(path)
 
 
@@ -383,7 +392,7 @@ def test_the_page_in_the_documentation_is_of_the_stored_numbers() -> None:
     from edgesim.experiments.reproduction.page import _markdown
 
     assert (SHIPPED / "index.md").read_text(encoding="utf-8") == _markdown(page(SHIPPED))
-    paths = list(SHIPPED.glob("*/numbers.json"))
+    paths = list(SHIPPED.glob("*/numbers.json.gz"))
     assert len(paths) >= 5
     assert sum(path.stat().st_size for path in paths) < 2_000_000
     for path in paths:
@@ -394,7 +403,7 @@ def test_the_page_in_the_documentation_is_of_the_stored_numbers() -> None:
 
 def test_no_picture_is_shown_whose_numbers_are_not_stored() -> None:
     pictures = {path.stem for path in SHIPPED.rglob("*.svg")}
-    assert pictures <= {path.parent.name for path in SHIPPED.glob("*/numbers.json")}
+    assert pictures <= {path.parent.name for path in SHIPPED.glob("*/numbers.json.gz")}
 
 
 # ----------------------------------------------------------------------------------------- trainings

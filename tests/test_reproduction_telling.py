@@ -111,6 +111,16 @@ def test_few_conditions_are_named_and_limits_told() -> None:
     assert "(all limits are kept in 7 % of the instances there)" in text
 
 
+def test_too_few_numbers_are_no_broken_limits() -> None:
+    """What nobody waits for has no ratio: 9 of 10 trainings say something, where ten are asked for."""
+    subject = Subject(
+        "AAC as printed", True, {"a": [one("infeasible", kept=0.9), one("reversed")]}, run=True
+    )
+    assert because(judgement(subject, "a4-stable"), FIGURES["a4"]) == (
+        "AAC as printed: reversed under 1 of 1 (of one comparison too few instances say something)."
+    )
+
+
 @pytest.mark.parametrize(
     ("outcomes", "shown"),
     [

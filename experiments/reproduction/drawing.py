@@ -103,7 +103,7 @@ def greek(text: str) -> str:
 
 
 def draw_stored(figure: Figure, folder: Path, style: Style = "screen") -> None:
-    """The picture of a figure and its numbers as a table, from `numbers.json` in its folder.
+    """The picture of a figure and its numbers as a table, from `numbers.json.gz` in its folder.
 
     None, if what it shows was not run.
     """
@@ -144,7 +144,7 @@ def _draw_all(
     axes = canvas.subplots(
         len(diagrams),
         columns,
-        sharex=True,
+        sharex="col",
         sharey="row" if alike and not figure.free_y else "none",
         squeeze=False,
         height_ratios=heights,

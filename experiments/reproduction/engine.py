@@ -3,7 +3,7 @@
 Under the output folder each figure has its own:
 
     FIGURE/sweeps/STUDY/        a sweep's folder, with `sweep.toml` that made it
-    FIGURE/numbers.json         what was measured, all that claims and pictures are made of
+    FIGURE/numbers.json.gz      what was measured, all that claims and pictures are made of
     FIGURE/FIGURE.svg .pdf .png the picture
     FIGURE/lines.csv            what it shows
 

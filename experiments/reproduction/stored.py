@@ -1,10 +1,12 @@
-"""The numbers behind a figure, from which its claims, its diagrams and the page are made: `numbers.json`.
+"""The numbers behind a figure, from which its claims, its diagrams and the page are made: `numbers.json.gz`.
 
 Six significant digits are kept, and verdicts are reached from these: what differs by less than a solver's
 tolerance is equal.
 """
 
+import gzip
 import json
+import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,10 +17,10 @@ import xarray as xr
 
 from ... import __version__
 from ...simulator.core.errors import RunError
-from ...simulator.core.outputs import put_text
+from ...simulator.core.outputs import put_bytes
 from .figure import Figure, Ran, left_out
 
-NAME = "numbers.json"
+NAME = "numbers.json.gz"
 DIGITS = 6
 
 
@@ -44,7 +46,7 @@ def store(figure: Figure, results: Mapping[str, xr.Dataset], quick: bool, path: 
         "results": {name: _packed(data[list(kept[name])]) for name, data in results.items()},
     }
     if path.exists():
-        known = json.loads(path.read_text(encoding="utf-8"))
+        known = json.loads(gzip.decompress(path.read_bytes()))
         if all(known.get(name) == value for name, value in numbers.items()):
             return
     made = {
@@ -52,7 +54,8 @@ def store(figure: Figure, results: Mapping[str, xr.Dataset], quick: bool, path: 
         "date": datetime.now(UTC).date().isoformat(),
         "cpu_min": round(sum(data.attrs.get("cpu_s", 0.0) for data in results.values()) / 60.0, 1),
     }
-    put_text(path, json.dumps(numbers | {"made": made}, separators=(",", ":")) + "\n")
+    text = json.dumps(numbers | {"made": made}, separators=(",", ":")) + "\n"
+    put_bytes(path, gzip.compress(text.encode(), mtime=0))
 
 
 def load(path: Path) -> tuple[dict[str, Any], Ran]:
@@ -63,10 +66,18 @@ def load(path: Path) -> tuple[dict[str, Any], Ran]:
         OSError: it cannot be read.
     """
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
+        about = json.loads(gzip.decompress(path.read_bytes()))
         results = Ran({name: _unpacked(data) for name, data in about.pop("results").items()})
         about["figure"], about["quick"], about["made"]["cpu_min"]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (
+        gzip.BadGzipFile,
+        EOFError,
+        zlib.error,
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+    ) as error:
         raise RunError(f"{path}: not the numbers of a figure ({error})") from None
     return about, results
 

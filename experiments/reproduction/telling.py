@@ -71,7 +71,7 @@ GLOSSARY = (
     ),
     (
         "within limits",
-        "in which part of the instances that have a solution all that is compared keeps all limits, by comparison",
+        "in which part of the instances that have a solution all that is compared keeps all limits and is a number, by comparison",
     ),
     ("instances", "how many say something, of how many, by comparison"),
     (
@@ -152,14 +152,14 @@ def counts(subject: Subject, other: bool = False) -> str:
 
 
 def _limits(subject: Subject) -> str:
-    """In how many instances limits are kept, where that is too few."""
-    late = [
-        100.0 * one.kept
-        for of in subject.conditions.values()
-        for one in of
-        if one.outcome == "infeasible"
+    """Why comparisons are infeasible: in how few instances limits are kept, or that too few say something."""
+    kept = [
+        one.kept for of in subject.conditions.values() for one in of if one.outcome == "infeasible"
     ]
-    return f" (all limits are kept in {span(late, 2)} % of the instances there)" if late else ""
+    late = [100.0 * share for share in kept if share < LEAST_KEPT]
+    if late:
+        return f" (all limits are kept in {span(late, 2)} % of the instances there)"
+    return " (of one comparison too few instances say something)" if kept else ""
 
 
 def needed(figure: Figure) -> str:

@@ -73,6 +73,7 @@ FIGURE = Figure(
     ),
     x="training episodes",
     diagrams=_diagrams,
+    free_y=True,
     trainings=tuple(TRAININGS.values()),
     claims=(Claim("a8-rate", {subject: _best(one.name) for subject, one in TRAININGS.items()}),),
 )
