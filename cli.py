@@ -374,7 +374,7 @@ def train(as_json: bool, **arguments: Any) -> None:
 @click.argument("figures", nargs=-1, metavar="[FIGURE]…")
 @click.option("--quick", is_flag=True, help="Few seeds and points: to see that it works.")
 @click.option(
-    "--no-training", is_flag=True, help="Leave out what needs trained policies: minutes, not days."
+    "--no-training", is_flag=True, help="Leave out what needs trained policies: minutes, not hours."
 )
 @click.option(
     "--page", is_flag=True, help="Only make pictures and page anew, of the numbers in --output."
