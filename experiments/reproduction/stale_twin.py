@@ -9,6 +9,7 @@ from . import task_figures as tasks
 from .figure import Diagram, Factor, Figure, Question, Results, Shown, Study, factor
 from .measure import EMISSION, conditions, curves
 from .training_settings import (
+    ALL_GUIDED,
     EASY,
     EASY_TEXT,
     NETWORK_C,
@@ -73,7 +74,7 @@ def stream_figure(varied: Factor, title: str) -> Figure:
     return Figure(
         id=f"{x}-a",
         title=f"{title}, on paper A's network",
-        notes=NOTES + HOW[x],
+        notes=f"{NOTES}{HOW[x]} {ALL_GUIDED}",
         x=X[x],
         diagrams=lambda results: stream.two_by_two(stream.cost_diagrams(results, "stream")),
         minutes=(4.0, 0.4),
@@ -115,7 +116,7 @@ def task_figure(varied: Factor, title: str) -> Figure:
         title=f"{title}, on paper C's network",
         notes=(
             f"{NOTES}{HOW[x]} Tasks are new in each slot too: an old twin plans for others. {EASY_TEXT}. "
-            f"The first half of {TASK_SLOTS} slots is left out."
+            f"The first half of {TASK_SLOTS} slots is left out. {ALL_GUIDED}"
         ),
         x=X[x],
         diagrams=diagrams,

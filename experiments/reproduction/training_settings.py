@@ -21,6 +21,9 @@ BASELINES = {
 }
 """Policies that neither learn nor optimise, as figures that no paper drew name them."""
 
+ALL_GUIDED = "All that learn are guided (docs/learning.md)."
+"""Of figures that no paper drew."""
+
 # ------------------------------------------------------------------------------- on the stream problem
 
 AAC_STEPS, EPISODE_STEPS = 240_000, 200

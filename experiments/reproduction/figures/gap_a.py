@@ -6,7 +6,7 @@ from .. import stream_figures as stream
 from ..figure import Diagram, Figure, Question, Results
 from ..measure import conditions, curves
 from ..stream_figures import AAC, N_TRAINED, N
-from ..training_settings import aac_stream
+from ..training_settings import ALL_GUIDED, aac_stream
 from ..verdicts import Checks
 
 SEARCH = "exact search"
@@ -57,7 +57,7 @@ FIGURE = Figure(
         f"Paper A's network with few devices, {SLOTS} slots. The search tries all sets of senders from "
         "several starts in each slot, but has no certificate, and what is best in each slot need not be "
         "best in the long run: a policy can be below zero. AAC was trained with "
-        f"{N_TRAINED} devices."
+        f"{N_TRAINED} devices. {ALL_GUIDED}"
     ),
     x="number of devices",
     diagrams=_diagrams,

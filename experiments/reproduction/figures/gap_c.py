@@ -8,7 +8,7 @@ from .. import task_figures as tasks
 from ..figure import Diagram, Figure, Question, Results
 from ..measure import FEASIBLE, conditions, curves, feasible, geometric_mean, of_policy, split
 from ..task_figures import CYCLES, LEARNED, PRINTED_1, REPAIRED_1
-from ..training_settings import EASY_CYCLES, EASY_THETA_0, aac_tasks, ddpg_tasks
+from ..training_settings import ALL_GUIDED, EASY_CYCLES, EASY_THETA_0, aac_tasks, ddpg_tasks
 from ..verdicts import Checks
 
 SCHEMES = tasks.EVERY | {one: tasks.ALGORITHM_1[one] for one in (PRINTED_1, REPAIRED_1)}
@@ -77,7 +77,7 @@ FIGURE = Figure(
         f"One slot of paper C's network, tasks of {' to '.join(tasks.SIZE)}, the floor for all. Ratios "
         "are of instances in which the policy and the optimum keep all limits; drift plus penalty keeps "
         f"the energy limit in the mean alone. DDPG and AAC were trained under theta_0 = "
-        f"{EASY_THETA_0:g}, on {tasks.between(*EASY_CYCLES)}."
+        f"{EASY_THETA_0:g}, on {tasks.between(*EASY_CYCLES)}. {ALL_GUIDED}"
     ),
     x=tasks.MEGACYCLES,
     diagrams=_diagrams,

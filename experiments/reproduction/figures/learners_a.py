@@ -3,7 +3,14 @@
 from .. import stream_figures as stream
 from ..figure import Diagram, Figure, Question, Results
 from ..measure import conditions, course, level
-from ..training_settings import AAC_STEPS, DQN_STEPS, aac_stream, ddpg_stream, dqn_stream
+from ..training_settings import (
+    AAC_STEPS,
+    ALL_GUIDED,
+    DQN_STEPS,
+    aac_stream,
+    ddpg_stream,
+    dqn_stream,
+)
 from ..verdicts import Checks
 
 LEARNERS = {"AAC": "aac", "DQN": "dqn", "DDPG": "ddpg-stream"}
@@ -36,7 +43,7 @@ FIGURE = Figure(
     notes=(
         f"Costs on held-out seeds, over {aac_stream.seeds} trainings each. AAC has {AAC_STEPS:,} "
         f"environment steps, DQN and DDPG, which learn from a replay, {DQN_STEPS:,}. DDPG's settings "
-        "were not searched for."
+        f"were not searched for. {ALL_GUIDED}"
     ),
     x="environment steps",
     diagrams=_diagrams,

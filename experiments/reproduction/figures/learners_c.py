@@ -3,7 +3,7 @@
 from ..figure import Diagram, Figure, Question, Results
 from ..measure import conditions, course
 from ..task_figures import LEARNED
-from ..training_settings import EASY_TEXT, aac_tasks, ddpg_tasks
+from ..training_settings import ALL_GUIDED, EASY_TEXT, aac_tasks, ddpg_tasks
 from ..verdicts import Checks
 
 
@@ -35,7 +35,7 @@ FIGURE = Figure(
     id="learners-c",
     title="DDPG and AAC on paper C's network",
     notes=(
-        f"Held-out seeds, over {ddpg_tasks.seeds} trainings each; {EASY_TEXT}. Settings were looked for on other seeds."
+        f"Held-out seeds, over {ddpg_tasks.seeds} trainings each; {EASY_TEXT}. Settings were looked for on other seeds. {ALL_GUIDED}"
     ),
     x="environment steps",
     diagrams=_diagrams,
