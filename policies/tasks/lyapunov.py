@@ -22,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...simulator.core.arrays import BoolArray, FloatArray, IntArray
+from ...simulator.core.assignment import copy_vector
 from ...simulator.core.compiled import compiled
 from ...simulator.core.elementary import exp2, log2, power
 from ...simulator.core.randomness import Generators
@@ -482,7 +483,7 @@ def _shift_airtimes(
                 changed = _price(problem, group, changed_s, sharpness, crowd)
                 if _better(changed, best):
                     best, improved = changed, True
-                    airtime_s[:] = changed_s
+                    copy_vector(airtime_s, changed_s)
             if not improved or rounds == _ROUNDS:
                 step, rounds = np.sqrt(step), 0
     return _price(problem, group, airtime_s, np.inf, 0.0)

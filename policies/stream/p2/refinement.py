@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ....simulator.core.arrays import FloatArray
+from ....simulator.core.assignment import copy_matrix
 from ....simulator.core.compiled import compiled, compiled_in_place
 from ....simulator.core.elementary import expm1
 from .allocation import most_bits
@@ -84,11 +85,11 @@ def _refine_sets(slot: Slot, point: FloatArray) -> None:
     for j in range(len(cells)):
         trial = np.zeros_like(point)
         own = slice(cells[j].first, cells[j].end)
-        trial[:, own] = point[:, own]
+        copy_matrix(trial[:, own], point[:, own])
         gains[j] = _climb(slot, trial, _settle(slot, trial), -np.inf, _FIRST_STEP)
         gains[j] = _exchange_senders(slot, trial, gains[j], j, j + 1)
-        alone[:, own] = trial[:, own]
-    point[:, : cells[0].end] = alone[:, : cells[0].end]
+        copy_matrix(alone[:, own], trial[:, own])
+    copy_matrix(point[:, : cells[0].end], alone[:, : cells[0].end])
     best = _climb(slot, point, _settle(slot, point), -np.inf, _FIRST_STEP)
     enough = gains.sum() * (1.0 - _CLOSE)
     if best < enough:
@@ -104,7 +105,7 @@ def _refine_sets(slot: Slot, point: FloatArray) -> None:
         gain = _exchange_senders(slot, trial, gain, 1, len(cells))
         if gain > best:
             best = gain
-            point[:] = trial
+            copy_matrix(point, trial)
 
 
 @compiled
@@ -137,7 +138,7 @@ def _exchange_senders(slot: Slot, point: FloatArray, best: float, first: int, en
                         gain = _climb(slot, trial, gain, target, _FIRST_STEP)
                         if gain > target:
                             best = gain
-                            point[:] = trial
+                            copy_matrix(point, trial)
                             changed = True
                             break
     return best
@@ -187,12 +188,12 @@ def _exchange(
     bits, hertz = others[_WANTED].sum(), others[_HERTZ].sum()
     enters = entrant >= cell.first
     most = most_bits(slot.devices[entrant]) if enters else 0.0
-    trial[:] = point
+    copy_matrix(trial, point)
     best, best_entry = -np.inf, 0
     quiet = -1.0
     if enters and not wide and j > 0 and cell.efficiency_cap < np.inf:
         quiet = _bearable(slot, trial, j, entrant, most)
-        trial[:] = point
+        copy_matrix(trial, point)
     for turn in range(_ENTRIES + 2 if enters else 1):
         entry = turn if turn <= _ENTRIES else best_entry
         if entry == _ENTRIES and quiet <= 0.0:

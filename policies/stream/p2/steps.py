@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ....simulator.core.arrays import FloatArray
+from ....simulator.core.assignment import copy_matrix
 from ....simulator.core.compiled import compiled, compiled_in_place
 from ....simulator.core.elementary import expm1
 from ....simulator.core.linear import clear_below
@@ -58,19 +59,19 @@ def choose_steps(slot: Slot, search: bool, trade: bool, exchange: bool) -> None:
         for lead in range(1, len(slot.cells)):
             if slot.cells[lead].first == slot.cells[lead].end:
                 continue
-            trial[:] = start
+            copy_matrix(trial, start)
             for j in range(1, len(slot.cells)):
                 if j != lead:
                     trial[:, slot.cells[j].first : slot.cells[j].end] = 0.0
             gain = _climb(slot, trial, search, trade, exchange)
             if gain > best:
                 best = gain
-                plan[:] = trial
+                copy_matrix(plan, trial)
         trial[:] = 0.0
         gain = _climb(slot, trial, search, trade, exchange)
         if gain > best:
             best = gain
-            plan[:] = trial
+            copy_matrix(plan, trial)
         steps = np.append(0.0, slot.limit.steps)
         for _ in range(_SWEEPS_MAX):
             before = best
@@ -125,7 +126,7 @@ def _change_step(
         if place == at or not (exchange or place == 0 or abs(place - at) == 1):
             continue
         for turn in range(2):
-            trial[:] = plan
+            copy_matrix(trial, plan)
             trial[_STEP, c] = steps[place]
             if place == 0:
                 trial[:, c] = 0.0
@@ -142,7 +143,7 @@ def _change_bits(slot: Slot, plan: FloatArray, trial: FloatArray, c: int, best: 
     """Try to send more or less at the same step, with bands that follow."""
     wanted = plan[_WANTED, c]
     for factor in _BITS:
-        trial[:] = plan
+        copy_matrix(trial, plan)
         trial[_WANTED, c] = min(wanted * factor, slot.devices[c].queue)
         _share_bands(slot, trial)
         best = _keep(slot, plan, trial, best)
@@ -158,7 +159,7 @@ def _change_hertz(slot: Slot, plan: FloatArray, trial: FloatArray, best: float) 
             for d in range(cell.first, cell.end):
                 for part in _HERTZ:
                     if c != d and plan[_STEP, c] > 0.0 and plan[_STEP, d] > 0.0:
-                        trial[:] = plan
+                        copy_matrix(trial, plan)
                         trial[_BAND, c] -= part * plan[_BAND, c]
                         trial[_BAND, d] += part * plan[_BAND, c]
                         best = _keep(slot, plan, trial, best)
@@ -179,7 +180,7 @@ def _change_two(
             for turn in range(4 if other > 0 else len(steps) - 1):
                 if other > 0 and min(plan[_STEP, c], plan[_STEP, d]) == 0.0:  # one fell silent
                     break
-                trial[:] = plan
+                copy_matrix(trial, plan)
                 if other > 0:
                     places = at + 2 * (turn // 2) - 1, other + 2 * (turn % 2) - 1
                     if d < c or max(places) == len(steps):
@@ -219,7 +220,7 @@ def _leave_hertz(
                         for other in range(1, len(steps) if d != c and silent else 2):
                             if hertz >= plan[_BAND, c]:
                                 break
-                            trial[:] = plan
+                            copy_matrix(trial, plan)
                             trial[_STEP, c], trial[_BAND, c] = steps[place], hertz
                             trial[_WANTED, c] = factor * sent
                             if d != c:
@@ -268,7 +269,7 @@ def _keep(slot: Slot, plan: FloatArray, trial: FloatArray, best: float) -> float
     gain = _reachable(slot, trial)
     if not gain > best + 1e-12 * abs(best):
         return best
-    plan[:] = trial
+    copy_matrix(plan, trial)
     return gain
 
 

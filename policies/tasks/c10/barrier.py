@@ -9,6 +9,7 @@ at least y + lambda' f(x) + r' (z - x), with y the objective and r the gradient 
 import numpy as np
 
 from ....simulator.core.arrays import FloatArray
+from ....simulator.core.assignment import copy_vector
 from ....simulator.core.compiled import compiled
 from ....simulator.core.elementary import exp, log
 from ....simulator.core.linear import dot
@@ -109,8 +110,8 @@ def _minimise(program: Program, x: FloatArray, emission: bool) -> tuple[FloatArr
             length *= 0.5
         else:
             break  # As far as rounding allows.
-        x[:] = trial
-        slack[:] = trial_slack
+        copy_vector(x, trial)
+        copy_vector(slack, trial_slack)
     return x, x[-1], bound
 
 

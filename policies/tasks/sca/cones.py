@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ....simulator.core.arrays import FloatArray, IntArray
+from ....simulator.core.assignment import copy_vector
 from ....simulator.core.compiled import compiled, compiled_in_place
 from ....simulator.core.linear import (
     Sparse,
@@ -232,7 +233,7 @@ def minimise(program: Program, x: FloatArray) -> bool:
         worst = max(gap, max(_largest(point.off), _largest(point.slope)))
         if worst < best:
             best = worst
-            best_x[:] = x
+            copy_vector(best_x, x)
         if not worst < np.inf or worst <= ACCURACY or _excludes(program, point, step):
             break
         _scale(program, point)
@@ -252,7 +253,7 @@ def minimise(program: Program, x: FloatArray) -> bool:
         for i in range(rows):
             point.slack[i] += length * to_slack[i]
             point.multiplier[i] += length * to_multiplier[i]
-    x[:] = best_x
+    copy_vector(x, best_x)
     return best <= ENOUGH
 
 
