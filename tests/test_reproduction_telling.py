@@ -73,7 +73,7 @@ def test_a_verdict_names_what_was_not_run_and_at_which_settings_it_is() -> None:
     assert called(judgement(MIXED, "a4-joint", Subject("ours", False))) == "refuted at our settings"
     assert because(of, figure) == (
         "Algorithm 1 as printed: holds under 3 of 5, reversed under 1 of 5, not comparable under 1 of 5 "
-        "(all limits are kept in 7 % of the instances there)."
+        "(all limits are kept in 7 % of the instances where nothing can be compared)."
     )
 
 
@@ -108,7 +108,7 @@ def test_few_conditions_are_named_and_limits_told() -> None:
     assert "Reversed: (c)." in text and "Not comparable: (b)." in text
     # Three hold, of which two repeat the one that has a row.
     assert "Holds:" not in text
-    assert "(all limits are kept in 7 % of the instances there)" in text
+    assert "(all limits are kept in 7 % of the instances where nothing can be compared)" in text
 
 
 def test_too_few_numbers_are_no_broken_limits() -> None:

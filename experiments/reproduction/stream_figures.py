@@ -199,7 +199,7 @@ def why_printed(data: xr.Dataset) -> str:
     waiting = 1e-6 * data["queue_bits"]
     ours, best = (of_policy(waiting, data, label).mean().item() for label in (PRINTED_AAC, JOINT))
     return (
-        "The one softmax of the printed actor leaves all devices together one whole: the shares of bands, powers, "
+        "The paper prints fewer outputs than it has actions; here there is one for each number of each device. Their one softmax leaves all devices together one whole: the shares of bands, powers, "
         f"CPUs and of what is served sum to one over all of them. In the mean {ours:.3g} Mbit wait at a device, and "
         f"{best:.3g} where P2 is solved in each slot."
     )
@@ -282,7 +282,7 @@ def gap_questions(name: str, learned: tuple[str, ...], *dims: str) -> tuple[Ques
         return checks
 
     first, *more = learned
-    asked = {f"How far is {first} above P2 solved in each slot?": gaps(name, first)}
-    asked |= {f"And {label}?": gaps(name, label) for label in more}
+    asked = {f"How far is guided {first} above P2 solved in each slot?": gaps(name, first)}
+    asked |= {f"And guided {label}?": gaps(name, label) for label in more}
     asked["And successive convex approximation?"] = gaps("sca", SCA)
     return tuple(Question(text, "% of P2's value", checks) for text, checks in asked.items())

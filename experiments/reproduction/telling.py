@@ -23,7 +23,7 @@ INTRO = (
     ),
     (
         "Step one, comparison by comparison. If all limits are kept in less than "
-        f"{100.0 * LEAST_KEPT:g} % of the instances, or too few instances say anything, it is infeasible, whatever "
+        f"{100.0 * LEAST_KEPT:g} % of the instances, or fewer than {Rule().least} say anything, it is infeasible, whatever "
         "it measures. Else it holds if its interval lies within the range, is reversed if it lies wholly "
         "outside, is equal if what is compared is the same in each instance, and is undecided otherwise. "
         f"Intervals are corrected by Holm's procedure, {100.0 * LEVEL:g} % over all comparisons that can be compared "
@@ -158,7 +158,7 @@ def _limits(subject: Subject) -> str:
     ]
     late = [100.0 * share for share in kept if share < LEAST_KEPT]
     if late:
-        return f" (all limits are kept in {span(late, 2)} % of the instances there)"
+        return f" (all limits are kept in {span(late, 2)} % of the instances where nothing can be compared)"
     return " (of one comparison too few instances say something)" if kept else ""
 
 

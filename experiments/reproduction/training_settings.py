@@ -4,6 +4,7 @@ A training of the same settings is made once, whatever figures ask for it. Setti
 are the policies' defaults, which are the papers' where these state a value (docs/learning.md).
 """
 
+from dataclasses import replace
 from typing import Any
 
 from .figure import Trainings
@@ -159,9 +160,13 @@ aac_repaired = Trainings(
 )
 
 
-def aac_printed(devices: int) -> Trainings:
-    """A flat network fits one number of devices."""
-    return _printed("aac", devices, AAC_PRINTED, AAC_PRINTED_QUICK, (21.0, 0.3))
+def aac_printed(devices: int, stations: int | None = None) -> Trainings:
+    """A flat network fits one number of devices and of SBSs, of which each has an agent."""
+    found = _printed("aac", devices, AAC_PRINTED, AAC_PRINTED_QUICK, (21.0, 0.3))
+    if stations is None:
+        return found
+    keys = {"stations.sbs.count": stations, "policy.workers": stations}
+    return replace(found, name=f"{found.name}-{stations}", keys=found.keys | keys)
 
 
 def dqn_printed(devices: int) -> Trainings:

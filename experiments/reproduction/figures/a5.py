@@ -8,8 +8,8 @@ from .. import stream_figures as stream
 from ..figure import Claim, Diagram, Figure, Results, factor
 from ..measure import conditions, of_policy
 from ..sentences import shipped
-from ..stream_figures import AAC, GUIDED_AAC, JOINT, PRINTED_1, M, N
-from ..training_settings import NETWORK_A, aac_stream
+from ..stream_figures import AAC, GUIDED_AAC, JOINT, PRINTED_1, PRINTED_AAC, M, N
+from ..training_settings import NETWORK_A, aac_printed, aac_stream
 from ..verdicts import Checks
 
 FEWER, MORE = 20, 40
@@ -19,13 +19,37 @@ PART = 0.25
 SBSS = factor(M, "stations.sbs.count", (1, 2, 3, 4, 5, 6), quick=(1, 3, 6))
 FIRST, *_, LAST = SBSS.settings
 
+PRINTED = {n: {m: aac_printed(n, m) for m in (FIRST, LAST)} for n in (FEWER, MORE)}
+
 STUDIES = (
     stream.study("stations", {JOINT: "lyapunov"}, SBSS, stream.devices(FEWER, MORE)),
     stream.study(
         "learned", {JOINT: "lyapunov"}, SBSS, stream.devices(FEWER, MORE), learned={AAC: "aac"}
     ),
     stream.sca_study(SBSS, stream.devices(FEWER, MORE)),
+    *(
+        stream.study(
+            training.name,
+            {JOINT: "lyapunov"},
+            stream.devices(n),
+            factor(M, "stations.sbs.count", (m,)),
+            learned={PRINTED_AAC: training.name},
+            quick_seeds=0,
+        )
+        for n, of in PRINTED.items()
+        for m, training in of.items()
+    ),
 )
+
+
+def _study(name: str) -> Callable[[Results], xr.Dataset]:
+    return lambda results: results[name]
+
+
+def _printed(results: Results) -> xr.Dataset:
+    """With the fewest and the most SBSs, for both numbers of devices."""
+    rows = [xr.concat([results[one.name] for one in of.values()], M) for of in PRINTED.values()]
+    return xr.concat(rows, N)
 
 
 def _diagrams(results: Results) -> list[list[Diagram]]:
@@ -41,17 +65,17 @@ def _change(data: xr.Dataset, policy: str) -> xr.DataArray:
     return of.isel({M: -1}) - of.isel({M: 0})
 
 
-def _falling(study: str, policy: str) -> Callable[[Results], Checks]:
+def _falling(of: Callable[[Results], xr.Dataset], policy: str) -> Callable[[Results], Checks]:
     def checks(results: Results) -> Checks:
-        change = _change(results[study], policy).sel({N: MORE})
+        change = _change(of(results), policy).sel({N: MORE})
         return conditions({f"{LAST} SBSs less {FIRST} SBS, N = {MORE}": change}, "reading")
 
     return checks
 
 
-def _flat(study: str, policy: str) -> Callable[[Results], Checks]:
+def _flat(of: Callable[[Results], xr.Dataset], policy: str) -> Callable[[Results], Checks]:
     def checks(results: Results) -> Checks:
-        change = abs(_change(results[study], policy))
+        change = abs(_change(of(results), policy))
         over = change.sel({N: FEWER}) - PART * change.sel({N: MORE})
         what = f"|change| at N = {FEWER} less {PART:g} of that at N = {MORE}"
         return conditions({what: over}, "reading")
@@ -64,22 +88,30 @@ FIGURE = Figure(
     title="System cost and the number of SBSs",
     notes=(
         f"{stream.NOT_STATED}SBSs stand on a circle of {shipped(NETWORK_A, 'stations.sbs.radius')} "
-        f"around the MBS. {stream.TRAINED} AAC as printed is not among the subjects: its flat network "
-        "would need trainings of its own for each number of devices and of SBSs."
+        f"around the MBS. {stream.TRAINED} AAC as printed, whose network fits one number of devices and of SBSs, has "
+        "trainings of its own with the fewest and with the most SBSs."
     ),
     x="number of SBSs",
     diagrams=_diagrams,
     minutes=(12.0, 0.4),
-    trainings=(aac_stream,),
+    trainings=(aac_stream, *(one for of in PRINTED.values() for one in of.values())),
     studies=STUDIES,
     claims=(
         Claim(
             "a5-falling",
-            {PRINTED_1: _falling("stations", JOINT), GUIDED_AAC: _falling("learned", AAC)},
+            {
+                PRINTED_1: _falling(_study("stations"), JOINT),
+                PRINTED_AAC: _falling(_printed, PRINTED_AAC),
+                GUIDED_AAC: _falling(_study("learned"), AAC),
+            },
         ),
         Claim(
             "a5-flat",
-            {PRINTED_1: _flat("stations", JOINT), GUIDED_AAC: _flat("learned", AAC)},
+            {
+                PRINTED_1: _flat(_study("stations"), JOINT),
+                PRINTED_AAC: _flat(_printed, PRINTED_AAC),
+                GUIDED_AAC: _flat(_study("learned"), AAC),
+            },
         ),
     ),
     questions=stream.gap_questions("learned", (AAC,), N, M),

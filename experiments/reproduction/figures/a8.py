@@ -16,6 +16,7 @@ from ..training_settings import (
     EPISODE_STEPS,
     FINAL_RATE,
     NETWORK_A,
+    PRINTED_STEPS,
 )
 from ..verdicts import Checks
 
@@ -68,7 +69,9 @@ FIGURE = Figure(
     title="System cost in training, for several learning rates",
     notes=(
         f"{stream.NOT_STATED}The text names {BEST:g} alone; ten times more and less were taken beside "
-        "it, for actor and critic alike. As printed, rates stay; those of guided AAC fall linearly to "
+        f"it, for actor and critic alike, by Adam. As printed, over {PRINTED_STEPS:,} steps, rates stay, and the "
+        "one softmax leaves so little to each device that rates are compared where next to nothing is served; "
+        "those of guided AAC fall linearly to "
         f"{100.0 * FINAL_RATE:g} %, over {AAC_STEPS:,} steps. Costs are on held-out seeds."
     ),
     x="training episodes",
