@@ -166,7 +166,7 @@ def aac_printed(devices: int, stations: int | None = None) -> Trainings:
     if stations is None:
         return found
     keys = {"stations.sbs.count": stations, "policy.workers": stations}
-    return replace(found, name=f"{found.name}-{stations}", keys=found.keys | keys)
+    return replace(found, name=f"{found.name}-{stations}", keys={**found.keys, **keys})
 
 
 def dqn_printed(devices: int) -> Trainings:

@@ -1,5 +1,6 @@
 """DDPG and AAC on paper C's network: their emission in training."""
 
+from ....traces.style import far_apart
 from ..figure import Diagram, Figure, Question, Results
 from ..measure import conditions, course
 from ..task_figures import LEARNED
@@ -13,7 +14,8 @@ def _diagrams(results: Results) -> list[list[Diagram]]:
             label: offset + scale * course(results[name], column, "evaluated_steps")
             for label, name in LEARNED.items()
         }
-        return [Diagram("", y, lines, log=column == "excess")]
+        ends = (end for line in lines.values() for end in (float(line.min()), float(line.max())))
+        return [Diagram("", y, lines, log=column == "excess" and far_apart(ends))]
 
     return [
         row("excess", "emission over the optimum", 1.0, 1.0),
