@@ -1,5 +1,6 @@
 """Compiled functions are kept while nothing has changed of what they reach, and only then."""
 
+import ast
 import copy
 import cProfile
 import inspect
@@ -13,6 +14,7 @@ from collections import namedtuple
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FunctionType
 from typing import Any
 
@@ -301,3 +303,37 @@ def test_where_nothing_can_be_written_it_is_compiled(
     (tmp_path / "work").mkdir()
     assert printed(tmp_path / "work", show, **where) == ["2.5"]
     assert not list((tmp_path / "work").iterdir())
+
+
+def whole_assignments(path: Path) -> Iterator[str]:
+    """Where compiled functions of a file assign more than a scalar to a slice."""
+    for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        names = [ast.unparse(one) for one in function.decorator_list]
+        if not {"compiled", "compiled_in_place"} & set(names):
+            continue
+        for line in ast.walk(function):
+            if isinstance(line, ast.Assign) and not is_scalar(line.value):
+                for target in line.targets:
+                    sliced = any(isinstance(one, ast.Slice) for one in ast.walk(target))
+                    if isinstance(target, ast.Subscript) and sliced:
+                        yield f"{path.name}:{line.lineno}: {ast.unparse(line)}"
+
+
+def is_scalar(value: ast.expr) -> bool:
+    return ast.unparse(value).lstrip("-") in ("0.0", "1.0", "np.inf") or isinstance(
+        value, ast.Constant
+    )
+
+
+def test_no_array_is_assigned_whole_in_compiled_code() -> None:
+    """numba compiles, for seconds of every first run, what would tell of both shapes: `core/assignment.py`."""
+    source = "@compiled\ndef f(a, b):\n    a[:] = 0.0\n    a[1:] = b\n    a[:, 0], c = 0.0, 1.0\n"
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "example.py")
+        path.write_text(source)
+        assert list(whole_assignments(path)) == ["example.py:4: a[1:] = b"]
+    files = [path for room in ("simulator", "policies") for path in (ROOT / room).rglob("*.py")]
+    assert len(files) > 100
+    assert [line for path in files for line in whole_assignments(path)] == []

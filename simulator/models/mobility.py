@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...scenarios.units import PositiveMetresPerSecond, Seconds
 from ..core.arrays import BoolArray, FloatArray
+from ..core.assignment import copy_vector
 from ..core.compiled import compiled
 from ..core.elementary import log, power
 from ..core.randomness import Generators
@@ -255,7 +256,7 @@ def _start(
                 if not placed:
                     position[0] = area_m[0] * _uniform(generator, r, i)
                     position[1] = area_m[1] * _uniform(generator, r, i)
-                waypoint[:] = position
+                copy_vector(waypoint, position)
                 velocity_mps[r, i] = 0.0
                 left_s[r, i] = pause_s * _uniform(generator, r, i)
                 continue
@@ -304,7 +305,7 @@ def _advance(
             while left_s[r, i] <= rest_s:
                 rest_s -= left_s[r, i]
                 walked = velocity[0] != 0.0 or velocity[1] != 0.0
-                position[:] = waypoint
+                copy_vector(position, waypoint)
                 if walked and pause_s > 0.0:
                     velocity[:] = 0.0
                     left_s[r, i] = pause_s

@@ -225,7 +225,8 @@ def _decide(
 ) -> None:
     """Fill (4, R, N) with bandwidth in Hz, power in W, device's and edge CPU in Hz.
 
-    A decision is refined if it is said whether all exchanges of senders are tried, `exchange`. And (R, B) what stations serve, `station_service`; and what a bit is worth, where it is not given: all in one call.
+    A decision is refined if it is said whether all exchanges of senders are tried, `exchange`. And (R, B) what
+    stations serve, `station_service`; and what a bit is worth, where it is not given: all in one call.
     """
     replications, devices = queue_bits.shape
     if not valued:

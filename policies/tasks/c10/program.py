@@ -145,7 +145,8 @@ def relaxed_start(program: Program) -> FloatArray:
     """(M + K + 1,) a point of the first phase inside all limits, relaxed as much as it takes."""
     offloaders, transmitters = len(program.size), len(program.power_max)
     x = np.zeros(transmitters + offloaders + 1)
-    x[:transmitters] = program.power_max - 1.0
+    for k in range(transmitters):
+        x[k] = program.power_max[k] - 1.0
     received = exp_all(x[:transmitters])
     sigma, busy_hz = 0.0, 0.0
     for m in range(transmitters):
