@@ -53,9 +53,12 @@ def by_training(values: xr.DataArray, data: xr.Dataset, label: str) -> xr.DataAr
 
 
 def labels(data: xr.Dataset) -> list[str]:
-    """The policies of a study; those of several trainings are one."""
+    """The policies of a study; those of several trainings, of which one is the first, are one."""
     names: list[str] = data["policy"].values.tolist()
-    return list(dict.fromkeys(re.sub(r" \d+$", "", name) for name in names))
+    bases = {name: re.sub(r" \d+$", "", name) for name in names}
+    return list(
+        dict.fromkeys(base if f"{base} 1" in bases else name for name, base in bases.items())
+    )
 
 
 def of_policy(values: xr.DataArray, data: xr.Dataset, label: str) -> xr.DataArray:

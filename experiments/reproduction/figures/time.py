@@ -46,7 +46,12 @@ TASKS = tasks.EVERY | {
     PRINTED_1: ALGORITHM_1[PRINTED_1],
     tasks.GUIDED_2: 'ddpg{checkpoint="ddpg_carbon_6ue"}',
 }
-SEARCH_LABEL = next(label for label, policy in TASKS.items() if policy == ALGORITHM_1[SEARCH])
+# A decision takes fewer iterations where the start breaks limits, so complexity is of decisions of one.
+ONE = {PRINTED_1: "one iteration of Algorithm 1", SEARCH: "one iteration of our search"}
+ONCE = {
+    ONE[PRINTED_1]: 'sca{variant="paper", iterations_max=1}',
+    ONE[SEARCH]: "sca{iterations_max=1}",
+}
 
 STUDIES = (
     _timed("stream", NETWORK_A, STREAM, (5, 10, 20, 40, 80), 30),
@@ -60,6 +65,7 @@ STUDIES = (
     ),
     _timed("search", NETWORK_A, {"exact search": "exact"}, (2, 4, 6), 10),
     _timed("tasks", NETWORK_C, TASKS, (2, 4, 6, 8, 10), 5),
+    _timed("once", NETWORK_C, ONCE, (2, 4, 6, 8, 10), 5),
 )
 
 
@@ -102,7 +108,7 @@ def _exponent(label: str) -> Callable[[Results], Checks]:
     """Slope of the logarithm of the time in that of the number of devices, by run."""
 
     def checks(results: Results) -> Checks:
-        times = results["tasks"]["decision_s"].sel(policy=label).transpose(N, "seed")
+        times = results["once"]["decision_s"].sel(policy=label).transpose(N, "seed")
         log_n = np.log(times[N].values.astype(float))
         slopes = np.polyfit(log_n, np.log(times.values), 1)[0]
         return conditions(xr.DataArray(slopes, dims="seed"))
@@ -132,7 +138,7 @@ FIGURE = Figure(
                 GUIDED_AAC: _real_time("stream", GUIDED_AAC),
             },
         ),
-        Claim("complexity-1", {PRINTED_1: _exponent(PRINTED_1), SEARCH: _exponent(SEARCH_LABEL)}),
+        Claim("complexity-1", {one: _exponent(label) for one, label in ONE.items()}),
     ),
     questions=(Question("How long does a decision take?", "ms", _times),),
 )
