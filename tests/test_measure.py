@@ -206,3 +206,9 @@ def test_ends_and_medians_of_rewards_by_hand() -> None:
     assert reward_figures.at_end(data).item() == (89.0**2 + 90.0**2) / 2.0
     smooth = reward_figures.smoothed(reward).values[:, 0]
     assert smooth[50] == 50.0**2 and smooth[0] == 4.0 and smooth[99] == 97.0**2
+
+
+def test_a_number_in_a_name_is_no_trainings() -> None:
+    """ "guided Algorithm 2" is run with a shipped network; of "AAC" there are two trainings."""
+    names = ["guided Algorithm 2", "AAC 1", "AAC 2", "local"]
+    assert labels(xr.Dataset(coords={"policy": names})) == ["guided Algorithm 2", "AAC", "local"]
