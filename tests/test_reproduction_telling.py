@@ -88,7 +88,7 @@ def test_what_was_not_run_says_whether_it_needs_trainings() -> None:
         assert because(judge(claim, figure, Ran()), figure) == said
     assert "needs no training" in needed(FIGURES["carbon"])
     text = needed(FIGURES["time"])
-    assert "needs trainings" in text and "the sweeps stream, search and tasks" in text
+    assert "needs trainings" in text and "the sweeps stream, search, tasks and once" in text
 
 
 def test_both_algorithms_1_have_their_papers_letter() -> None:
