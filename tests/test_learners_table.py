@@ -13,6 +13,7 @@ import pytest
 from matplotlib import pyplot as plt
 
 from edgesim.experiments import evaluation
+from edgesim.experiments.reproduction import training_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE: Any = runpy.run_path(str(ROOT / "docs" / "learners.py"))
@@ -185,3 +186,26 @@ def test_the_page_has_the_tables_of_the_stored_rows(world: str) -> None:
     page = (ROOT / "docs" / "learning.md").read_text(encoding="utf-8")
     table = "\n".join(TABLE["table"](TABLE["read"](ROOT / "docs" / "learners.jsonl"), world))
     assert table.count("\n") > 10 and table in page, "python docs/learners.py --page"
+
+
+@pytest.mark.parametrize(
+    ("settings", "learner", "world"),
+    [
+        ("AAC_REPAIRED", "aac", "stream"),
+        ("DQN_PRINTED", "dqn", "stream"),
+        ("DDPG_REPAIRED", "ddpg", "tasks"),
+    ],
+)
+def test_settings_of_the_reproduction_are_those_that_were_found(
+    settings: str, learner: str, world: str
+) -> None:
+    """The searches are not installed with the program, so their numbers stand there once more."""
+    mine = getattr(training_settings, settings)
+    found = TABLE["searched"](learner, world)
+    found = {
+        key: float(of) if isinstance(of, str) and key != "action" else of
+        for key, of in found.items()
+    }
+    if settings == "DQN_PRINTED":  # as paper A has networks
+        found["network"] = "flat"
+    assert mine == {f"policy.{key}": of for key, of in found.items()}

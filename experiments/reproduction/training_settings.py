@@ -128,9 +128,10 @@ STREAM_COURSE = (
 )
 
 
-def _guided(
+def _of_stream(
     name: str, policy: str, keys: dict[str, Any], quick: dict[str, Any], minutes: float
 ) -> Trainings:
+    """Of paper A's network as it is, whose courses are drawn."""
     return Trainings(
         name,
         NETWORK_A,
@@ -143,21 +144,12 @@ def _guided(
     )
 
 
-aac_stream = _guided("aac", "aac", AAC, AAC_QUICK, 12.0)
-dqn_stream = _guided("dqn", "dqn", DQN, DQN_QUICK, 26.0)
-ddpg_stream = _guided("ddpg-stream", "ddpg", DDPG_STREAM, DQN_QUICK, 30.0)
+aac_stream = _of_stream("aac", "aac", AAC, AAC_QUICK, 12.0)
+dqn_stream = _of_stream("dqn", "dqn", DQN, DQN_QUICK, 26.0)
+ddpg_stream = _of_stream("ddpg-stream", "ddpg", DDPG_STREAM, DQN_QUICK, 30.0)
 
 
-aac_repaired = Trainings(
-    "aac-repaired",
-    NETWORK_A,
-    "aac",
-    (),
-    AAC_REPAIRED,
-    quick_keys=AAC_QUICK,
-    minutes=(8.0, 0.3),
-    kept=STREAM_COURSE,
-)
+aac_repaired = _of_stream("aac-repaired", "aac", AAC_REPAIRED, AAC_QUICK, 8.0)
 
 
 def aac_printed(devices: int, stations: int | None = None) -> Trainings:
@@ -267,43 +259,30 @@ AAC_TASKS_QUICK = {"policy.steps": 5_000}
 
 TASK_COURSE = ("excess", "feasible", "evaluated_steps")
 
-ddpg_tasks = Trainings(
-    "ddpg",
-    NETWORK_C,
-    "ddpg",
-    (),
-    EASY | DDPG,
-    quick_keys=DDPG_QUICK,
-    minutes=(17.0, 0.5),
-    kept=TASK_COURSE,
+
+def _of_tasks(
+    name: str,
+    policy: str,
+    keys: dict[str, Any],
+    quick: dict[str, Any],
+    minutes: tuple[float, float],
+) -> Trainings:
+    """Of paper C's network with `EASY` tasks."""
+    return Trainings(
+        name,
+        NETWORK_C,
+        policy,
+        (),
+        EASY | keys,
+        quick_keys=quick,
+        minutes=minutes,
+        kept=TASK_COURSE,
+    )
+
+
+ddpg_tasks = _of_tasks("ddpg", "ddpg", DDPG, DDPG_QUICK, (17.0, 0.5))
+ddpg_repaired = _of_tasks("ddpg-repaired", "ddpg", DDPG_REPAIRED, DDPG_QUICK, (10.0, 0.5))
+ddpg_printed = _of_tasks(
+    "ddpg-printed", "ddpg", DDPG_PRINTED | {"policy.warmup": BATCH}, DDPG_PAPER_QUICK, (16.0, 0.3)
 )
-ddpg_repaired = Trainings(
-    "ddpg-repaired",
-    NETWORK_C,
-    "ddpg",
-    (),
-    EASY | DDPG_REPAIRED,
-    quick_keys=DDPG_QUICK,
-    minutes=(10.0, 0.5),
-    kept=TASK_COURSE,
-)
-ddpg_printed = Trainings(
-    "ddpg-printed",
-    NETWORK_C,
-    "ddpg",
-    (),
-    EASY | DDPG_PRINTED | {"policy.warmup": BATCH},
-    quick_keys=DDPG_PAPER_QUICK,
-    minutes=(16.0, 0.3),
-    kept=TASK_COURSE,
-)
-aac_tasks = Trainings(
-    "aac-tasks",
-    NETWORK_C,
-    "aac",
-    (),
-    EASY | AAC_TASKS,
-    quick_keys=AAC_TASKS_QUICK,
-    minutes=(15.0, 0.4),
-    kept=TASK_COURSE,
-)
+aac_tasks = _of_tasks("aac-tasks", "aac", AAC_TASKS, AAC_TASKS_QUICK, (15.0, 0.4))

@@ -3,12 +3,16 @@
 `into[:] = values` has numba compile, for two seconds and more, what would tell of both shapes if they did not match.
 """
 
+from typing import Any
+
+from numpy.typing import NDArray
+
 from .arrays import FloatArray
 from .compiled import compiled_in_place
 
 
 @compiled_in_place
-def copy_vector(into: FloatArray, values: FloatArray) -> None:
+def copy_vector(into: NDArray[Any], values: NDArray[Any]) -> None:
     """Set (n,) to the first n of as many numbers or more."""
     for k in range(len(into)):
         into[k] = values[k]

@@ -3,6 +3,7 @@
 import numpy as np
 
 from .arrays import FloatArray, IntArray
+from .assignment import copy_vector
 from .compiled import compiled
 
 
@@ -40,9 +41,8 @@ def by_group_and_phase(
         end = place[b]
         if end - start > _SMALL_BUCKET:
             members = order[start:end].copy()
-            # One by one: numba compiles for seconds what would tell of the shapes of arrays.
-            for m, n in enumerate(np.argsort(phase[members], kind="mergesort")):
-                order[start + m] = members[n]
+            within = np.argsort(phase[members], kind="mergesort")
+            copy_vector(order[start:end], members[within])
         else:
             for m in range(start + 1, end):
                 n = order[m]

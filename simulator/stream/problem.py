@@ -199,8 +199,7 @@ def _predict(
         set_perturbation(V, earlier, bits, local_bits, observed, beta)
 
 
-# What follows sets arrays that are given: where one array is assigned to another, numba compiles for
-# seconds what would tell of their shapes.
+# What follows sets arrays that are given; why none is assigned whole, `core/assignment.py` says.
 
 
 @compiled_in_place

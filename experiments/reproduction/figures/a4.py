@@ -94,9 +94,13 @@ FIGURE = Figure(
     title="System cost in training, and without a part of the optimisation",
     notes=(
         f"{stream.NOT_STATED}The learning curves are on held-out seeds, over "
-        f"{aac_stream.seeds} trainings of guided AAC, and as many as printed. The other lines are P2 solved in each slot: with all variables, "
-        "without CPUs (radio alone), and without bandwidth and power (compute alone); successive convex "
-        f"approximation of P2 is beside them. AAC with our settings has states and actions as printed, but each action in its own range, and settings that were searched for; what it asks beyond what a station has is carried out scaled down. AAC is held against P2 solved without a part, the best that a learner of it could be, so that what is reversed costs more than these and not than their learners. An episode is {EPISODE_STEPS} slots of one replica."
+        f"{aac_stream.seeds} trainings of guided AAC, and as many as printed. The other lines are P2 "
+        "solved in each slot: with all variables, without CPUs (radio alone), and without bandwidth and "
+        "power (compute alone); successive convex approximation of P2 is beside them. AAC with our settings "
+        "has states and actions as printed, but each action in its own range, and settings that were searched "
+        "for; what it asks beyond what a station has is carried out scaled down. AAC is held against P2 solved "
+        "without a part, the best that a learner of it could be, so that what is reversed costs more than these "
+        f"and not than their learners. An episode is {EPISODE_STEPS} slots of one replica."
     ),
     x="training episodes",
     diagrams=_diagrams,

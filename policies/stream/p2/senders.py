@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ....simulator.core.arrays import FloatArray, IntArray
+from ....simulator.core.assignment import copy_vector
 from ....simulator.core.compiled import compiled, compiled_in_place
 from ....simulator.core.elementary import exp, log, log1p
 from .allocation import (
@@ -120,9 +121,7 @@ def descending(value: FloatArray, order: IntArray) -> None:
 
 @compiled
 def _descending_of_many(value: FloatArray, order: IntArray) -> None:
-    # One by one: numba compiles for seconds what would tell of the shapes of arrays.
-    for k, place in enumerate(np.argsort(-value, kind="mergesort")):
-        order[k] = place
+    copy_vector(order, np.argsort(-value, kind="mergesort"))
 
 
 @compiled_in_place
