@@ -125,6 +125,7 @@ def train(
         OSError: the folder cannot be written.
         OutputError: there is a link, a device or a folder in the place of what it writes.
     """
+    begun_s = time.process_time()
     check_device(device)
     with own_settings(learning=True):
         learned = learning_policy(scenario, policy)
@@ -140,7 +141,9 @@ def train(
         make = partial(make_environments, worlds, make_environment)
         learner = learned.learner(make, seed, device)
         try:
-            session = _Session(learned, learner, evaluator, scenario, folder, command, saved)
+            session = _Session(
+                learned, learner, evaluator, scenario, folder, command, saved, begun_s
+            )
 
             def begin() -> None:
                 if foretell is not None:
@@ -267,6 +270,7 @@ class _Session:
         folder: Path,
         command: str,
         saved: Mapping[str, Any] | None,
+        begun_s: float,
     ) -> None:
         self._policy = policy
         self._learner = learner
@@ -277,6 +281,7 @@ class _Session:
         self._best: Evaluation | None = None
         self._since: list[Mapping[str, float]] = []
         self._seconds = 0.0
+        self._cpu_begun_s = begun_s
         if saved is not None:
             self._restore(saved, folder / "checkpoint.pt")
         self._first = learner.steps
@@ -295,7 +300,9 @@ class _Session:
             "best": best,
             "since": [],
             "seconds": 0.0,
+            "cpu_s": 0.0,
         }
+        saved = {"cpu_s": 0.0, **saved}  # earlier versions did not count it
         try:
             check_alike({name: saved.get(name) for name in fresh}, fresh)
             self._learner.load_state_dict(saved["learner"])
@@ -304,6 +311,7 @@ class _Session:
                 {name: float(mean) for name, mean in one.items()} for one in saved["since"]
             ]
             self._seconds = saved["seconds"]
+            self._cpu_begun_s -= saved["cpu_s"]
         except Exception as error:
             reason = str(error).partition("\n")[0] or type(error).__name__
             what = f"{path}: the checkpoint is damaged: {reason}"
@@ -348,7 +356,12 @@ class _Session:
             ) from error
         figures, score = (best.figures, best.score) if (best := self._best) else ({}, None)
         complete = learner.steps >= policy.steps
-        return TrainingResult(complete, learner.steps, figures, score, self._folder / "best.pt")
+        best_pt = self._folder / "best.pt"
+        return TrainingResult(complete, learner.steps, figures, score, best_pt, self._cpu_s())
+
+    def _cpu_s(self) -> float:
+        """CPU time so far, of earlier processes and of the learner's own too."""
+        return time.process_time() - self._cpu_begun_s + self._learner.cpu_s
 
     def _passed(self, before: int, marks: int) -> bool:
         """Whether the steps since then have passed one of so many marks, the last at the end."""
@@ -394,6 +407,7 @@ class _Session:
                 "best": asdict(self._best) if self._best else None,
                 "since": self._since,
                 "seconds": self._seconds + self._saved_at - self._begun,
+                "cpu_s": self._cpu_s(),
             },
         )
 

@@ -23,6 +23,7 @@ class TrainingResult(Printable):
         best: figures of the policy in `checkpoint`; none before the first evaluation.
         score: of that policy, the least is the best; None before the first evaluation.
         checkpoint: best.pt; not there before the first evaluation.
+        cpu_s: CPU time, with that of its agents' processes and of all parts if it was stopped and went on.
         warning: one line where the policy scores better than a reference and takes more energy; else empty.
     """
 
@@ -31,6 +32,7 @@ class TrainingResult(Printable):
     best: Mapping[str, float]
     score: float | None
     checkpoint: Path
+    cpu_s: float
 
     @property
     def warning(self) -> str:

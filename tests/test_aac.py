@@ -1,9 +1,13 @@
 """AAC: with one agent of one replica it is Stable-Baselines3's A2C; with several none is lost."""
 
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from functools import partial
 from multiprocessing import Pipe
+from pathlib import Path
 from typing import Any, ClassVar
 
 import gymnasium
@@ -15,7 +19,7 @@ from torch import nn
 from edgesim.experiments.train import make_environment
 from edgesim.policies.learning import aac, aac_workers
 from edgesim.policies.learning.aac import Aac, ActorCritic, GlobalAgent, LearningAgent
-from edgesim.policies.learning.aac_workers import Update
+from edgesim.policies.learning.aac_workers import RemoteAgent, Update
 from edgesim.policies.learning.seeding import seeded, torch_seed
 from edgesim.policies.learning.trainable import TrainingError
 from edgesim.scenarios.loading import load_scenario
@@ -240,6 +244,7 @@ def test_the_density_is_that_of_a_normal_distribution(config: Aac) -> None:
 class InTurn:
     """A learning agent that works in this process, whenever the global agent asks."""
 
+    cpu_s = 2.5
     sent: ClassVar[list[Update]] = []
     senders: ClassVar[list[Any]] = []
 
@@ -276,6 +281,7 @@ def test_the_global_agent_takes_every_agents_updates(
     training.advance()
     assert training.steps == 3 * EPISODE
     assert len(InTurn.sent) == 3 * EPISODE // T_MAX
+    assert training.cpu_s == 3 * 2.5
     # Three agents, none of which waits for another, whose episodes differ.
     turns = [InTurn.senders.count(one) for one in set(InTurn.senders)]
     assert turns == [EPISODE // T_MAX] * 3
@@ -379,7 +385,9 @@ def test_an_agents_process_hands_over_its_gradients(
 
     The line is reset where the global agent has ended without reading what was sent.
     """
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    handlers = dict[int, Any]()
+    monkeypatch.setattr(signal, "signal", handlers.__setitem__)
+    monkeypatch.setattr(time, "process_time", lambda: 12.5)
     sent: list[Any] = []
 
     class Connection:
@@ -398,9 +406,10 @@ def test_an_agents_process_hands_over_its_gradients(
     shared = nn.Linear(2, 1)
     gradients = [torch.zeros(1, 2), torch.zeros(1)]
     for model in (shared, nn.Identity()):
-        aac_workers._learn(Agent, model, gradients, Connection())  # type: ignore[arg-type]
+        aac_workers._learn(Connection(), Agent, model, gradients)  # type: ignore[arg-type]
     assert [one.tolist() for one in gradients] == [[[3.0, 3.0]], [4.0]]
-    assert sent == [Update((), 40, {"reward": -1.0}), "TrainingError: a loss is nan"]
+    assert handlers == dict.fromkeys((signal.SIGINT, signal.SIGTERM), signal.SIG_IGN)
+    assert sent == [Update((), 40, {"reward": -1.0}, 12.5), "TrainingError: a loss is nan"]
 
 
 def test_environments_are_those_of_the_policy(config: Aac) -> None:
@@ -414,6 +423,31 @@ def test_environments_are_those_of_the_policy(config: Aac) -> None:
     config.action, config.energy_price = "paper", 0.5
     LearningAgent(config, make, 0)
     assert made == [(3, EPISODE, 2.5, "paper", 0.5)]
+
+
+def test_a_script_without_a_guard_is_not_run_again_by_the_agents(tmp_path: Path) -> None:
+    """`if __name__ == "__main__"` is what nobody writes in the first hour."""
+    keys = ["devices.count=2", "policy.workers=2", "policy.replicas=1", "policy.hidden=[4]"]
+    keys += ["policy.episode_slots=4", "policy.steps=16", "policy.t_max=4", "policy.action=paper"]
+    (tmp_path / "script.py").write_text(
+        "import edgesim\nprint('begun')\n"
+        f"scenario = edgesim.load_scenario('iiot_20dev', {keys}, policy='aac')\n"
+        "print(edgesim.train(scenario, 'out').complete)\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "script.py"],
+        check=False,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert told.stdout.split() == ["begun", "True"] and told.stderr == ""
+
+
+def test_what_no_other_process_can_have_is_said_to_be_so() -> None:
+    with pytest.raises(TrainingError, match=r"process of its own: .*; with policy\.workers = 1"):
+        RemoteAgent(lambda: pytest.fail(), nn.Linear(2, 1))
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import pytest
 import xarray as xr
 from forked import run
 
-from edgesim.experiments.reproduction import stored
+from edgesim.experiments.reproduction import drawing, stored
 from edgesim.experiments.reproduction.catalogue import FIGURES, chosen, listing
 from edgesim.experiments.reproduction.drawing import band, draw, write_lines
 from edgesim.experiments.reproduction.engine import document, redraw, reproduce
@@ -134,10 +134,45 @@ def test_split_names_each_combination() -> None:
 
 def test_a_band_is_the_interval_over_seeds() -> None:
     sample = np.array([[0.0, 4.0, 1.0, 3.0], [1.0, math.nan, math.nan, math.nan], [math.nan] * 4])
-    value, half = band(sample)
+    value, low, high = band(sample)
     assert value[:2].tolist() == [2.0, 1.0] and math.isnan(value[2])
-    assert half[0] == pytest.approx(Rule().interval(sample[0])[2] - 2.0)
-    assert np.isnan(half[1:]).all()
+    # The deviation is sqrt(10 / 3), and Student's t of three degrees of freedom 3.1824.
+    half = 3.182446 * math.sqrt(10.0 / 3.0) / 2.0
+    assert (2.0 - low[0], high[0] - 2.0) == pytest.approx((half, half))
+    assert np.isnan([low[1:], high[1:]]).all()
+
+
+def test_a_band_of_a_median_is_between_order_statistics() -> None:
+    """Of ten values the second and the ninth, whatever the others are; of five there are none."""
+    ten = np.array([1e9, 5.0, 3.0, 4.0, 2.0, 8.0, 7.0, 6.0, -1e9, 9.0])
+    sample = np.array([ten, np.where(np.arange(10) < 5, ten, math.nan)])
+    value, low, high = band(sample, "median")
+    assert (value[0], low[0], high[0]) == (5.5, 2.0, 9.0)
+    assert value[1] == 4.0 and math.isnan(low[1]) and math.isnan(high[1])
+
+
+@pytest.mark.parametrize(
+    ("farthest", "scale"), [(2990.0, "linear"), (3010.0, "symlog"), (-3010.0, "symlog")]
+)
+def test_what_is_far_out_does_not_make_all_else_one_line(
+    farthest: float, scale: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From 300 times the median size on; the axis is linear up to the median's power of ten."""
+    values = xr.DataArray([[farthest], [10.0], [-10.0]], {"x": [1.0, 2.0, 3.0], "seed": [1]})
+    drawn: list[Any] = []
+    monkeypatch.setattr(drawing, "save", lambda canvas, path: drawn.append(canvas))
+    draw(a_figure(), [[Diagram("", "y", {"a": values})]], "again", tmp_path / "one")
+    [axes] = drawn[0].axes
+    assert axes.get_yscale() == scale
+    if scale == "symlog":
+        assert axes.yaxis.get_transform().linthresh == pytest.approx(10.0, rel=0.01)
+        assert sum(abs(tick) < 11.0 for tick in axes.get_yticks()) <= 3  # -10, 0, 10
+
+
+def test_a_picture_shows_what_its_claims_are_about() -> None:
+    found = {name: figure.average for name, figure in FIGURES.items()}
+    medians = [name for name, average in found.items() if average == "median"]
+    assert medians == ["a7", "a8", "c4", "c5"]
 
 
 def a_figure(**changes: Any) -> Figure:
@@ -169,7 +204,7 @@ def test_pictures_are_the_same_bytes_each_time(tmp_path: Path) -> None:
 
 
 def test_the_numbers_of_a_picture_are_a_table(tmp_path: Path) -> None:
-    write_lines(diagrams(), "load [Mbit]", tmp_path / "lines.csv")
+    write_lines(a_figure(), diagrams(), tmp_path / "lines.csv")
     rows = (tmp_path / "lines.csv").read_text().splitlines()
     assert rows[0] == "panel,number,line,load [Mbit],mean,low,high,seeds"
     assert len(rows) == 1 + 8

@@ -212,6 +212,31 @@ def test_at_what_the_printed_algorithm_fails_is_measured() -> None:
         assert "our search keeps all limits in 100 % and emits 0.25 mg" in found
 
 
+def test_trainings_whose_value_is_bought_are_counted() -> None:
+    """Below P2 solved in each slot, which is -1 in the mean over seeds: of each number of devices training 2."""
+
+    def bought(results: Ran) -> None:
+        for name, data in results.items():
+            if name.startswith("printed-"):
+                data["objective"][:], data["queue_bits"][:] = -1.0, 2.5e6
+                data["objective"].loc[{"policy": "AAC 2"}] = -1.5
+                data["queue_bits"].loc[{"policy": "AAC 2"}] = 80e6
+
+    for name in ("a7-dqn", "a7-rising"):
+        found = told(name, bought)
+        assert "In 4 of 40 trainings AAC as printed comes below P2 solved in each slot" in found
+        assert "while 80 Mbit wait at a device, and not 2.5: energy that is wasted" in found
+
+        def none(results: Ran) -> None:
+            for data in results.values():
+                if "objective" in data:
+                    data["objective"][:] = -1.0
+
+        assert told(name, none).endswith(
+            "In 0 of 40 trainings AAC as printed comes below P2 solved in each slot."
+        )
+
+
 def test_an_algorithm_that_stands_still_is_told() -> None:
     def still(results: Ran) -> None:
         data = results["convergence"].assign_coords(iteration=np.arange(11))

@@ -83,6 +83,7 @@ class Walking:
     """A learner of 100 steps at a time; it earns as many as it has made."""
 
     actor = None
+    cpu_s = 1000.0
 
     def __init__(self) -> None:
         self.steps = 0
@@ -120,7 +121,8 @@ class Scored:
     def train(self, saved: dict[str, Any] | None = None) -> tuple[Any, list[TrainingProgress]]:
         told: list[TrainingProgress] = []
         scenario = load_scenario("carbon_6ue", policy="ddpg")
-        about: Any = (self, Walking(), self, scenario, Path(), "the command", saved)
+        begun_s = time.process_time()
+        about: Any = (self, Walking(), self, scenario, Path(), "the command", saved, begun_s)
         return _Session(*about).run(told.append), told
 
 
@@ -146,6 +148,24 @@ def test_the_best_of_an_earlier_part_is_beaten_or_stays() -> None:
         result, _ = policy.train(saved)
         assert policy.kept == kept
         assert result.best == {"figure": min([1.0, *kept])}
+
+
+def test_cpu_time_is_that_of_all_processes_and_of_earlier_parts() -> None:
+    result, _ = Scored(4000, [0.0] * 20).train()
+    assert 1000.0 < result.cpu_s < 1100.0
+    kept = read(Path("checkpoint.pt"), FORMAT)
+    assert 1000.0 < kept["cpu_s"] <= result.cpu_s
+    for before_s in (None, 500.0):
+        saved: dict[str, Any] = {
+            "learner": {"steps": 2000},
+            "best": None,
+            "since": [],
+            "seconds": 0.0,
+        }
+        if before_s is not None:
+            saved["cpu_s"] = before_s
+        result, _ = Scored(4000, [0.0] * 10).train(saved)
+        assert 1000.0 < result.cpu_s - (before_s or 0.0) < 1100.0
 
 
 def test_the_log_has_means_since_its_last_row() -> None:

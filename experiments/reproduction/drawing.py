@@ -1,6 +1,7 @@
 """The pictures: vector and PNG, readable in grey, with the command that makes them again."""
 
 import csv
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,6 @@ import numpy as np
 
 from ...simulator.core.arrays import FloatArray
 from ...simulator.core.outputs import replaced
-from ...traces.confidence_intervals import student_t
 from ...traces.style import (
     MANY_POINTS,
     SUFFIXES,
@@ -24,32 +24,38 @@ from ...traces.style import (
 )
 from .figure import Diagram, Figure, NotRun
 from .stored import NAME, load
+from .verdicts import Average, Rule
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
 
-def band(sample: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Means over seeds and half-widths of their 95 % intervals.
+FAR_OUT = 300.0
+"""Times the median size of what is drawn: from there on an axis is symmetric-logarithmic."""
+
+_BANDS = {
+    "mean": "bands: 95 % intervals over seeds",
+    "median": "lines: medians; bands: 95 % intervals of them over seeds, by order statistics",
+}
+
+
+def band(sample: FloatArray, average: Average = "mean") -> tuple[FloatArray, ...]:
+    """Averages over seeds, and the ends of their 95 % intervals.
 
     Args:
         sample: (K, S); NaN where a seed says nothing.
+        average: of each row.
 
     Returns:
-        (K,) each; NaN where no seed, or for the half-width a single one, says something.
+        (K,) each; NaN where no seed, or for the ends too few, say something.
     """
-    known = np.isfinite(sample)
-    count = known.sum(axis=1)
-    total = np.where(known, sample, 0.0).sum(axis=1)
-    value = np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
-    deviation = np.where(known, sample - value[:, None], 0.0)
-    half = np.full(len(count), np.nan)
-    for k in np.flatnonzero(count > 1):
-        freedom = int(count[k]) - 1
-        spread = np.sqrt((deviation[k] ** 2).sum() / freedom / count[k])
-        half[k] = student_t(freedom) * spread
-    return value, half
+    rule = Rule(average)
+    found = np.full((3, len(sample)), np.nan)
+    for k, values in enumerate(sample):
+        known = values[np.isfinite(values)]
+        found[:, k] = rule.interval(known) if len(known) > 1 else (*known, *[np.nan] * 3)[:3]
+    return tuple(np.where(np.isfinite(found), found, np.nan))
 
 
 def draw(
@@ -84,7 +90,7 @@ def draw(
         }
         legend_beside(canvas, "upper left", list(named.values()), list(named))
         said = canvas.supxlabel(
-            f"{command}; bands: 95 % intervals over seeds",
+            f"{command}; {_BANDS[figure.average]}",
             fontsize=7,
             x=0.01,
             ha="left",
@@ -115,19 +121,19 @@ def draw_stored(figure: Figure, folder: Path, style: Style = "screen") -> None:
     if not diagrams:
         return
     command = f"edgesim reproduce {figure.id}" + (" --quick" if about["quick"] else "")
-    write_lines(diagrams, figure.x, folder / "lines.csv")
+    write_lines(figure, diagrams, folder / "lines.csv")
     draw(figure, diagrams, command, folder / figure.id, style)
 
 
-def write_lines(diagrams: list[list[Diagram]], x_axis: str, path: Path) -> None:
+def write_lines(figure: Figure, diagrams: list[list[Diagram]], path: Path) -> None:
     """What the picture shows, as a table: a row for each point of each line."""
     with replaced(path) as hidden, hidden.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["panel", "number", "line", x_axis, "mean", "low", "high", "seeds"])
+        measured = (figure.average, "low", "high", "seeds")
+        writer.writerow(["panel", "number", "line", figure.x, *measured])
         for diagram in (one for row in diagrams for one in row):
             for label, x, sample in diagram.lines():
-                value, half = band(sample)
-                columns = (x, value, value - half, value + half, np.isfinite(sample).sum(axis=1))
+                columns = (x, *band(sample, figure.average), np.isfinite(sample).sum(axis=1))
                 for row in zip(*(column.tolist() for column in columns), strict=True):
                     writer.writerow([diagram.title, diagram.y, label, *row])
 
@@ -155,8 +161,8 @@ def _draw_all(
     above = [""] * columns
     for row, shown in zip(axes, diagrams, strict=True):
         for column, (ax, diagram) in enumerate(zip(row, shown, strict=False)):
-            _draw(ax, diagram, looks)
-            _set_axes(ax, diagram, places, figure.log_x)
+            drawn = _draw(ax, diagram, looks, figure.average)
+            _set_axes(ax, diagram, drawn, places, figure.log_x)
             if diagram.title != above[column]:
                 above[column] = diagram.title
                 ax.set_title(greek(diagram.title), parse_math=False)
@@ -168,27 +174,42 @@ def _draw_all(
         ax.set_xlabel(greek(figure.x), parse_math=False)
 
 
-def _draw(ax: "Axes", diagram: Diagram, looks: dict[str, int]) -> None:
-    """Its lines, with their intervals."""
+def _draw(ax: "Axes", diagram: Diagram, looks: dict[str, int], average: Average) -> FloatArray:
+    """Its lines, with their intervals; all the values that are drawn."""
+    drawn = [np.empty(0)]
     for label, x, sample in diagram.lines():
         look = line_look(looks[label])
-        value, half = band(sample)
+        value, low, high = band(sample, average)
         every = max(1, len(x) // 10) if len(x) > MANY_POINTS else 1
         # A point at the end of the axes is drawn whole.
         ax.plot(x, value, markevery=every, label=label, clip_on=False, **look)
-        half = np.nan_to_num(half)
-        low, high = value - half, value + half
+        low, high = (np.where(np.isfinite(end), end, value) for end in (low, high))
         if diagram.percent:
             low, high = np.clip(low, 0.0, 100.0), np.clip(high, 0.0, 100.0)
         ax.fill_between(x, low, high, color=look["color"], alpha=0.18, linewidth=0)
+        drawn += [value, low, high]
+    return np.concatenate(drawn)
 
 
-def _set_axes(ax: "Axes", diagram: Diagram, places: Sequence[float], log_x: bool) -> None:
+def _symmetric_log(sizes: FloatArray) -> float:
+    """Up to which size an axis is linear, if some are so far out that the others could not be told apart; else 0."""
+    sizes = np.abs(sizes[np.isfinite(sizes) & (sizes != 0.0)])
+    if not len(sizes) or sizes.max() < FAR_OUT * np.median(sizes):
+        return 0.0
+    # A little more than a power of ten: matplotlib has its logarithm rounded down, and another tick within.
+    return float(1.001 * 10.0 ** math.floor(math.log10(np.median(sizes))))
+
+
+def _set_axes(
+    ax: "Axes", diagram: Diagram, drawn: FloatArray, places: Sequence[float], log_x: bool
+) -> None:
     """Scales and ticks."""
     if diagram.log:
         ax.set_yscale("log")
     elif diagram.percent:
         ax.set_ylim(0.0, 105.0)
+    elif threshold := _symmetric_log(drawn):
+        ax.set_yscale("symlog", linthresh=threshold)
     else:
         ax.ticklabel_format(axis="y", scilimits=(-3, 5))
     ticks_at(ax, {f"{place:g}": place for place in places}, log_x)

@@ -284,6 +284,11 @@ class Figure:
         """A or C if the id is a number of that paper's, as "a4"; empty for what no paper drew."""
         return self.id[0].upper() if self.id[0] in "ac" and self.id[1:].isdigit() else ""
 
+    @property
+    def average(self) -> Average:
+        """Over seeds, in its picture: the median where all claims are about that of trainings, else the mean."""
+        return "median" if {one.entry.average for one in self.claims} == {"median"} else "mean"
+
     def parts(self, quick: bool) -> tuple[list[Trainings], list[Study]]:
         """What a full or a quick run makes: without studies of no seeds, and what they alone need."""
         studies = [one for one in self.studies if not quick or one.quick_seeds]

@@ -205,6 +205,23 @@ def why_printed(data: xr.Dataset) -> str:
     )
 
 
+def why_scattered(data: xr.Dataset, label: str) -> str:
+    """In how many trainings of a printed learner P2's value is bought, of a study that has them."""
+    cost, waiting = (of_policy(data[name], data, label) for name in ("objective", "queue_bits"))
+    solved = data.sel(policy=JOINT).mean("seed")
+    bought = cost < solved["objective"]
+    told = f"In {int(bought.sum())} of {bought.size} trainings {label} as printed comes below P2 solved in each slot"
+    if not bought.any():
+        return f"{told}."
+    theirs, best = (
+        1e-6 * bits.where(bought).mean().item() for bits in (waiting, solved["queue_bits"])
+    )
+    return (
+        f"{told}, while {theirs:.3g} Mbit wait at a device, and not {best:.3g}: energy that is wasted raises beta of "
+        "A(19), and with it what P2's value gains in a slot in which next to nothing is served."
+    )
+
+
 @dataclass(frozen=True)
 class PrintedByCount:
     """Policies as printed at several numbers of devices: a flat network fits one, so each has its own.

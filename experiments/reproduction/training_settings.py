@@ -35,7 +35,7 @@ FINAL_RATE = 0.05
 
 # Ours. One worker, so that a training can be repeated bit for bit.
 AAC = {"policy.workers": 1, "policy.steps": AAC_STEPS, "policy.final_rate": FINAL_RATE}
-AAC_QUICK = {"policy.steps": 16_000, "policy.replicas": 8, "devices.count": 5}
+AAC_QUICK = {"policy.steps": 6_400, "policy.replicas": 8}
 
 PRINTED_STEPS = 64_000
 """Of a training with printed actions: as many as in the table of learners
@@ -108,7 +108,12 @@ DQN_PRINTED = {
 
 DQN_PRINTED_QUICK = {"policy.episodes": 2, "policy.warmup": 640}
 
-DQN_QUICK = {"policy.episodes": 2, "policy.replicas": 16, "policy.warmup": 640, "devices.count": 5}
+DQN_QUICK = {
+    "policy.episodes": 2,
+    "policy.replicas": 16,
+    "policy.updates": 1,
+    "policy.warmup": 640,
+}
 
 DDPG_STREAM = DQN | {
     "policy.soft_update": 0.005,

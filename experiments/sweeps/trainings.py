@@ -1,7 +1,6 @@
 """Trainings in processes of their own: resumable, each made once."""
 
 import json
-import os
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,6 +16,9 @@ from .jobs import JobOutcome
 from .workers import LocalPool
 
 _DONE = "done.json"
+
+_TRAIN = f"{__package__.rpartition('.')[0]}.train"
+"""Imported where a training is made alone: torch takes its time."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,8 @@ def make_trainings(trainings: Iterable[TrainingJob], folder: Path, workers: int)
     missing = deque(one for one in trainings if not one.done)
     if not missing:
         return
-    pool = LocalPool(folder, min(workers, len(missing)), run_training, parents=True)
+    processes = min(workers, len(missing))
+    pool = LocalPool(folder, processes, run_training, parents=True, imports=[_TRAIN])
     under_way = 0
     try:
         while missing or under_way:
@@ -93,7 +96,6 @@ def run_training(training: TrainingJob, folder: Path) -> JobOutcome:
     """One training to its end, in a process of its own; it goes on where an earlier one stopped."""
     from ..train import train
 
-    started = _cpu_s()
     try:
         make_folder(training.folder.parent, training.folder.name)
         with locked(training.folder / ".lock") as mine:
@@ -104,14 +106,9 @@ def run_training(training: TrainingJob, folder: Path) -> JobOutcome:
             )
             if not result.complete:
                 return JobOutcome(training.id, "interrupted", "interrupted; start again to go on")
-            cost = {"steps": result.steps, "cpu_s": _cpu_s() - started}
+            cost = {"steps": result.steps, "cpu_s": result.cpu_s}
             about = {**cost, "score": result.score, **result.best}
             put_text(training.folder / _DONE, json.dumps(about, indent=2) + "\n")
     except (ScenarioError, RunError, OutputError, OSError) as error:
         return JobOutcome(training.id, "failed", str(error).replace("\n", "; "))
-    return JobOutcome(training.id, "complete", cpu_s=_cpu_s() - started)
-
-
-def _cpu_s() -> float:
-    """CPU time of this process, and of those that it started and that have ended."""
-    return sum(os.times()[:4])
+    return JobOutcome(training.id, "complete", cpu_s=result.cpu_s)

@@ -1,34 +1,23 @@
 """Where the jobs of a sweep are run: processes of this machine, or workers of dask.distributed."""
 
-import multiprocessing
 import os
 import queue
 import signal
-import sys
-import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Protocol
 
 from ...scenarios.errors import Issue, ScenarioError
-from ...simulator.core.signals import end_with_parent, interrupts_held
+from ...simulator.core.processes import started
+from ...simulator.core.signals import end_with_parent
 from .jobs import Job, JobOutcome, run_job
 
 AHEAD = 2
 """Jobs handed to each worker: the one it runs, and one that it finds when it is done."""
-
-STARTS = 8
-"""Attempts to start a process, of which the first ones may meet a server that is just dying."""
-
-_ONE_THREAD = {
-    f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA")
-}
 
 
 class Submission(Protocol):
@@ -76,6 +65,7 @@ class LocalPool:
         workers: how many processes.
         run: what they do with a job; a function of a module.
         parents: jobs start processes of their own, as asynchronous agents do.
+        imports: modules that all of them need, beside that of `run`.
     """
 
     def __init__(
@@ -84,16 +74,13 @@ class LocalPool:
         workers: int,
         run: Callable[[Any, Path], JobOutcome] = run_job,
         parents: bool = False,
+        imports: Sequence[str] = (),
     ) -> None:
         self._folder = folder.resolve()
         self._run = run
         self._parents = parents
-        # A server that has imported everything once forks the workers; it runs no threads. A second of
-        # CPU time per worker would be that of imports else.
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload([run.__module__, f"{__package__}.preload"])
-        with _one_thread():
-            self._workers = [self._start() for _ in range(workers)]
+        self._imports = (run.__module__, *imports)
+        self._workers = [self._start() for _ in range(workers)]
 
     @property
     def capacity(self) -> int:
@@ -128,32 +115,14 @@ class LocalPool:
             worker.line.close()
 
     def _start(self) -> _Worker:
-        """A new worker, from a new server if the old one was killed too.
+        """A new worker.
 
         Raises:
             OSError: no process can be started.
         """
-        for attempt in range(STARTS):
-            ours, theirs = self._context.Pipe()
-            process = self._context.Process(
-                target=_work,
-                args=(theirs, self._run, self._folder, str(Path.cwd())),
-                daemon=not self._parents,  # else Python lets it have no processes
-            )
-            try:
-                with _without_main():
-                    with interrupts_held():
-                        forkserver.ensure_running()
-                    process.start()
-            except (EOFError, OSError) as error:
-                ours.close()
-                failure = str(error)
-                time.sleep(0.05 * attempt)  # until the server is seen to be gone
-            else:
-                return _Worker(process, ours)
-            finally:
-                theirs.close()
-        raise OSError(None, f"no process can be started: {failure or 'its server died'}")
+        arguments = (self._run, self._folder, str(Path.cwd()))
+        # Python lets a daemon have no processes.
+        return _Worker(*started(_work, arguments, self._imports, daemon=not self._parents))
 
     def _replace_dead_worker(self, worker: _Worker) -> JobOutcome | None:
         """Replace a worker that died; what it had not begun goes to the others."""
@@ -161,8 +130,7 @@ class LocalPool:
         code = worker.process.exitcode or 0
         how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
         worker.line.close()
-        with _one_thread():
-            self._workers[self._workers.index(worker)] = self._start()
+        self._workers[self._workers.index(worker)] = self._start()
         begun, *others = worker.jobs or [None]
         for job in others:
             if job is not None:
@@ -185,32 +153,6 @@ def _work(
     with suppress(EOFError, OSError):
         while True:
             line.send(run(line.recv(), folder))
-
-
-@contextmanager
-def _without_main() -> Iterator[None]:
-    """Processes that begin now do not run the caller's script again, which has no need of a `__main__` guard."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """An environment in which numeric libraries start no threads, for processes that begin now."""
-    before = {name: os.environ.get(name) for name in _ONE_THREAD}
-    os.environ.update(_ONE_THREAD)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 class DaskPool:

@@ -269,6 +269,11 @@ class GlobalAgent:
             ]
         yield from received(self._others)
 
+    @property
+    def cpu_s(self) -> float:
+        """CPU time of the agents' own processes."""
+        return sum(agent.cpu_s for agent in self._others)
+
     def state_dict(self) -> dict[str, Any]:
         """Parameters, optimiser, noise. Several agents start episodes afresh from it."""
         return {

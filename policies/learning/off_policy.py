@@ -98,6 +98,7 @@ class OffPolicyLearner(ABC, Generic[Config]):
         config: the policy.
         actor: the network that acts, (R, N, F) features to (R, N, A) actions.
         steps: environment steps so far, over all replicas.
+        cpu_s: CPU time of processes of its own, of which it has none.
         device: where networks and replay lie.
         networks: the names of the networks that learn.
         targets: for the first of them, the names of the networks that follow them slowly.
@@ -111,6 +112,7 @@ class OffPolicyLearner(ABC, Generic[Config]):
     """
 
     actor: nn.Module
+    cpu_s = 0.0
     networks: ClassVar[tuple[str, ...]]
     targets: ClassVar[tuple[str, ...]]
     optimisers: ClassVar[tuple[str, ...]]

@@ -46,6 +46,10 @@ class Learner(Protocol):
     steps: int
 
     @property
+    def cpu_s(self) -> float:
+        """CPU time of processes of its own."""
+
+    @property
     def actor(self) -> "nn.Module":
         """The network so far, (R, N, F) features to (R, N, A) actions."""
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import xarray as xr
 
 from .. import stream_figures as stream
-from ..figure import Claim, Diagram, Figure, Results
+from ..figure import Claim, Diagram, Evidence, Figure, Results
 from ..measure import conditions, of_policy, steps
 from ..stream_figures import AAC, DQN, JOINT, N_TRAINED, N
 from ..training_settings import (
@@ -18,7 +18,7 @@ from ..training_settings import (
 )
 from ..verdicts import Checks
 
-QUICK = (5, 20)
+QUICK = (15, 20)
 COUNTS = (5, 10, 15, 20)
 DEVICES = stream.devices(*COUNTS, quick=QUICK)
 PRINTED = stream.PrintedByCount(
@@ -55,6 +55,10 @@ def _rising(of: Callable[[Results], xr.Dataset]) -> Callable[[Results], Checks]:
     return checks
 
 
+def _why(evidence: Evidence) -> str:
+    return stream.why_scattered(PRINTED.joined(evidence.results), AAC)
+
+
 def _diagrams(results: Results) -> list[list[Diagram]]:
     shown = stream.cost_diagrams(results, "learned", "sca", title=stream.GUIDED)
     return [*stream.two_by_two(shown), *PRINTED.row(results)]
@@ -81,6 +85,7 @@ FIGURE = Figure(
                 "AAC and DQN as printed": _aac_below(PRINTED.joined),
                 "guided AAC and DQN": _aac_below(_learned),
             },
+            _why,
         ),
         Claim(
             "a7-rising",
@@ -88,6 +93,7 @@ FIGURE = Figure(
                 "AAC and DQN as printed": _rising(PRINTED.joined),
                 "guided AAC and DQN": _rising(_learned),
             },
+            _why,
         ),
     ),
     questions=stream.gap_questions("learned", (AAC, DQN), N),
