@@ -12,8 +12,10 @@ Under the output folder each figure has its own:
 and `index.md`, `index.html` present all figures whose numbers are there.
 """
 
+import math
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +38,9 @@ from .catalogue import FIGURES
 from .figure import Figure, Ran, Study, left_out
 from .stored import NAME, load, store
 from .trainings import as_policy, checkpoints, train_all
+
+PAGE_S = 60.0
+"""At least so long the page stays as it is between two figures."""
 
 Follow = AbstractContextManager[tuple[Callable[[SweepProgress], None], Callable[[str], None]]]
 
@@ -66,12 +71,9 @@ class Workshop:
     style: Style = "screen"
 
     def make(self, figure: Figure) -> None:
-        """One figure: its numbers, and its picture."""
-        from .drawing import draw_stored
-
+        """The numbers of one figure."""
         own = make_folder(self.folder, figure.id)
         store(figure, self.results(figure), self.quick, own / NAME)
-        draw_stored(figure, own, self.style)
 
     def results(self, figure: Figure) -> Ran:
         """Of its trainings, and of its sweeps with the policies that were trained."""
@@ -152,20 +154,31 @@ def reproduce(
         RunError: runs failed, or a training came to nothing; what is complete is kept.
         OSError: the folder cannot be written.
     """
+    from .drawing import draw_stored
     from .judging import judge
     from .page import write_pages
 
     workshop = Workshop(folder, quick, workers, data_dir, reporter or Reporter(), train, style)
     log = workshop.reporter.log
-    for figure in figures:
-        began = time.monotonic()
-        log(f"{figure.id}: {figure.title}")
-        workshop.make(figure)
-        _, results = load(folder / figure.id / NAME)
-        for claim in figure.claims:
-            log(f"  {judge(claim, figure, results).verdict}: {claim.entry.says}")
-        log(f"  {time.monotonic() - began:,.0f} s")
-        write_pages(folder)
+    shown_s = -math.inf
+    # Runs and trainings have processes of their own; while one figure is drawn, the next one is made.
+    with ThreadPoolExecutor(1) as artist:
+        drawings: list[Future[None]] = []
+        for figure in figures:
+            began = time.monotonic()
+            log(f"{figure.id}: {figure.title}")
+            workshop.make(figure)
+            _, results = load(folder / figure.id / NAME)
+            for claim in figure.claims:
+                log(f"  {judge(claim, figure, results).verdict}: {claim.entry.says}")
+            drawings.append(artist.submit(draw_stored, figure, folder / figure.id, style))
+            log(f"  {time.monotonic() - began:,.0f} s")
+            if figure is figures[-1] or time.monotonic() - shown_s > PAGE_S:
+                for drawing in drawings:
+                    drawing.result()
+                drawings.clear()
+                write_pages(folder)
+                shown_s = time.monotonic()
 
 
 def redraw(folder: Path, style: Style = "screen") -> Path:

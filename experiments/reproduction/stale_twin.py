@@ -77,7 +77,7 @@ def stream_figure(varied: Factor, title: str) -> Figure:
         notes=f"{NOTES}{HOW[x]} {ALL_GUIDED}",
         x=X[x],
         diagrams=lambda results: stream.two_by_two(stream.cost_diagrams(results, "stream")),
-        minutes=(4.0, 0.4),
+        minutes=(4.0, 0.15),
         trainings=(aac_stream, dqn_stream),
         studies=(study,),
         questions=tuple(
@@ -120,7 +120,7 @@ def task_figure(varied: Factor, title: str) -> Figure:
         ),
         x=X[x],
         diagrams=diagrams,
-        minutes=(4.0, 0.4),
+        minutes=(4.0, 0.15),
         trainings=(ddpg_tasks, aac_tasks),
         studies=(study,),
         questions=(

@@ -35,7 +35,7 @@ FINAL_RATE = 0.05
 
 # Ours. One worker, so that a training can be repeated bit for bit.
 AAC = {"policy.workers": 1, "policy.steps": AAC_STEPS, "policy.final_rate": FINAL_RATE}
-AAC_QUICK = {"policy.steps": 6_400, "policy.replicas": 8}
+AAC_QUICK = {"policy.steps": 3_200, "policy.replicas": 8}
 
 PRINTED_STEPS = 64_000
 """Of a training with printed actions: as many as in the table of learners
@@ -60,7 +60,7 @@ AAC_PRINTED = {
 parameters as they are done; three layers of 128, one softmax; rates that stay and gradients as they are.
 Not stated: how many steps, the discount and the noise of the actions, which are ours."""
 
-AAC_PRINTED_QUICK = {"policy.steps": 2_000, "policy.workers": 2}
+AAC_PRINTED_QUICK = {"policy.steps": 800, "policy.workers": 2}
 
 AAC_REPAIRED = {
     "policy.action": "paper",
@@ -144,7 +144,7 @@ def _of_stream(
         (),
         keys,
         quick_keys=quick,
-        minutes=(minutes, 0.3),
+        minutes=(minutes, 0.2),
         kept=STREAM_COURSE,
     )
 
@@ -159,7 +159,7 @@ aac_repaired = _of_stream("aac-repaired", "aac", AAC_REPAIRED, AAC_QUICK, 8.0)
 
 def aac_printed(devices: int, stations: int | None = None) -> Trainings:
     """A flat network fits one number of devices and of SBSs, of which each has an agent."""
-    found = _printed("aac", devices, AAC_PRINTED, AAC_PRINTED_QUICK, (21.0, 0.3))
+    found = _printed("aac", devices, AAC_PRINTED, AAC_PRINTED_QUICK, (16.0, 0.2))
     if stations is None:
         return found
     keys = {"stations.sbs.count": stations, "policy.workers": stations}
@@ -168,7 +168,7 @@ def aac_printed(devices: int, stations: int | None = None) -> Trainings:
 
 def dqn_printed(devices: int) -> Trainings:
     """See `aac_printed`."""
-    return _printed("dqn", devices, DQN_PRINTED, DQN_PRINTED_QUICK, (11.0, 0.3))
+    return _printed("dqn", devices, DQN_PRINTED, DQN_PRINTED_QUICK, (10.0, 0.15))
 
 
 def _printed(
@@ -285,9 +285,9 @@ def _of_tasks(
     )
 
 
-ddpg_tasks = _of_tasks("ddpg", "ddpg", DDPG, DDPG_QUICK, (17.0, 0.5))
-ddpg_repaired = _of_tasks("ddpg-repaired", "ddpg", DDPG_REPAIRED, DDPG_QUICK, (10.0, 0.5))
+ddpg_tasks = _of_tasks("ddpg", "ddpg", DDPG, DDPG_QUICK, (17.0, 0.1))
+ddpg_repaired = _of_tasks("ddpg-repaired", "ddpg", DDPG_REPAIRED, DDPG_QUICK, (10.0, 0.1))
 ddpg_printed = _of_tasks(
-    "ddpg-printed", "ddpg", DDPG_PRINTED | {"policy.warmup": BATCH}, DDPG_PAPER_QUICK, (16.0, 0.3)
+    "ddpg-printed", "ddpg", DDPG_PRINTED | {"policy.warmup": BATCH}, DDPG_PAPER_QUICK, (16.0, 0.1)
 )
-aac_tasks = _of_tasks("aac-tasks", "aac", AAC_TASKS, AAC_TASKS_QUICK, (15.0, 0.4))
+aac_tasks = _of_tasks("aac-tasks", "aac", AAC_TASKS, AAC_TASKS_QUICK, (15.0, 0.1))

@@ -104,7 +104,7 @@ FIGURE = Figure(
     ),
     x="training episodes",
     diagrams=_diagrams,
-    minutes=(2.0, 0.3),
+    minutes=(2.0, 0.1),
     free_y=True,
     trainings=(aac_stream, printed_aac, aac_repaired),
     studies=STUDIES,

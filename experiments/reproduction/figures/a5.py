@@ -93,7 +93,7 @@ FIGURE = Figure(
     ),
     x="number of SBSs",
     diagrams=_diagrams,
-    minutes=(12.0, 0.4),
+    minutes=(12.0, 0.1),
     trainings=(aac_stream, *(one for of in PRINTED.values() for one in of.values())),
     studies=STUDIES,
     claims=(

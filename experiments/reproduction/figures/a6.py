@@ -63,7 +63,7 @@ FIGURE = Figure(
     ),
     x="number of devices",
     diagrams=_diagrams,
-    minutes=(5.0, 0.4),
+    minutes=(5.0, 0.1),
     trainings=(aac_stream, *PRINTED.trainings),
     studies=STUDIES,
     claims=(

@@ -75,7 +75,7 @@ FIGURE = Figure(
     ),
     x="number of devices",
     diagrams=_diagrams,
-    minutes=(4.5, 0.4),
+    minutes=(4.5, 0.1),
     trainings=(aac_stream, dqn_stream, *PRINTED.trainings),
     studies=STUDIES,
     claims=(

@@ -29,7 +29,7 @@ def _rates(name: str, keys: dict[str, Any], quick: dict[str, Any], minutes: floa
     }
     varied = (Factor(RATE, levels),)
     return Trainings(
-        name, NETWORK_A, "aac", varied, keys=keys, quick_keys=quick, minutes=(minutes, 0.6)
+        name, NETWORK_A, "aac", varied, keys=keys, quick_keys=quick, minutes=(minutes, 0.4)
     )
 
 

@@ -145,7 +145,7 @@ FIGURE = Figure(
     ),
     x="iteration of Algorithm 1",
     diagrams=_diagrams,
-    minutes=(6.0, 0.5),
+    minutes=(6.0, 0.1),
     studies=STUDIES,
     claims=(
         Claim("c3-factor", {start: _fold(start) for start in STARTS}, _why_fold),

@@ -23,7 +23,7 @@ CYCLES = (1000, 1100)
 STUCK = 0.1
 """Of what the best training of a pair gains: one that gains less is stuck."""
 
-TRAININGS = rewards.trainings("pairs", RATES, CYCLES, minutes=(65.0, 0.6))
+TRAININGS = rewards.trainings("pairs", RATES, CYCLES, minutes=(65.0, 0.35))
 
 
 def _over(values: xr.DataArray, *pairs: tuple[str, str]) -> Checks:

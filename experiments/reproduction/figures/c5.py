@@ -12,7 +12,7 @@ FEWER, MORE = 6, 10
 CYCLES = (1500, 2000)
 
 TRAININGS = rewards.trainings(
-    "sizes", factor("devices", "devices.count", (FEWER, MORE)), CYCLES, minutes=(35.0, 0.5)
+    "sizes", factor("devices", "devices.count", (FEWER, MORE)), CYCLES, minutes=(35.0, 0.25)
 )
 
 

@@ -115,7 +115,7 @@ FIGURE = Figure(
     ),
     x=tasks.MEGACYCLES,
     diagrams=_diagrams,
-    minutes=(4.0, 0.6),
+    minutes=(4.0, 0.1),
     trainings=(ddpg_printed, ddpg_repaired, ddpg_tasks),
     studies=STUDIES,
     claims=(

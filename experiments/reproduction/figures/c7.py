@@ -120,7 +120,7 @@ FIGURE = Figure(
     ),
     x=tasks.MEGACYCLES,
     diagrams=_diagrams,
-    minutes=(5.0, 0.5),
+    minutes=(5.0, 0.1),
     studies=STUDIES,
     claims=(
         Claim(

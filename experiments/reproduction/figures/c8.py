@@ -155,7 +155,7 @@ FIGURE = Figure(
     ),
     x=tasks.MEGACYCLES,
     diagrams=_diagrams,
-    minutes=(12.0, 0.5),
+    minutes=(12.0, 0.1),
     studies=STUDIES,
     claims=(
         Claim(

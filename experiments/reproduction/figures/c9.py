@@ -96,7 +96,7 @@ FIGURE = Figure(
     ),
     x=tasks.MEGACYCLES,
     diagrams=_diagrams,
-    minutes=(4.0, 0.4),
+    minutes=(4.0, 0.05),
     studies=STUDIES,
     claims=(
         Claim("c9-size", {one: _larger(one) for one in ALGORITHM_1}, _why_larger),

@@ -89,7 +89,7 @@ FIGURE = Figure(
     ),
     x="hour of the day",
     diagrams=_diagrams,
-    minutes=(1.0, 0.3),
+    minutes=(1.0, 0.05),
     studies=STUDIES,
     questions=(
         Question(

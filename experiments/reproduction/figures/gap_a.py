@@ -61,7 +61,7 @@ FIGURE = Figure(
     ),
     x="number of devices",
     diagrams=_diagrams,
-    minutes=(20.0, 0.4),
+    minutes=(20.0, 0.2),
     trainings=(aac_stream,),
     studies=STUDIES,
     questions=(

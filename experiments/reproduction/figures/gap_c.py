@@ -81,7 +81,7 @@ FIGURE = Figure(
     ),
     x=tasks.MEGACYCLES,
     diagrams=_diagrams,
-    minutes=(2.0, 0.4),
+    minutes=(2.0, 0.1),
     trainings=(ddpg_tasks, aac_tasks),
     studies=STUDIES,
     questions=(

@@ -126,7 +126,7 @@ FIGURE = Figure(
     ),
     x="number of devices",
     diagrams=_diagrams,
-    minutes=(9.0, 0.6),
+    minutes=(9.0, 0.3),
     trainings=(printed_aac,),
     studies=STUDIES,
     log_x=True,
