@@ -133,13 +133,44 @@ def test_split_names_each_combination() -> None:
 
 
 def test_a_band_is_the_interval_over_seeds() -> None:
-    sample = np.array([[0.0, 4.0, 1.0, 3.0], [1.0, math.nan, math.nan, math.nan], [math.nan] * 4])
+    """Of four and fewer there is none: that of two reaches far beyond all that was seen."""
+    nan = math.nan
+    sample = np.array(
+        [[0.0, 4.0, 1.0, 3.0, 2.0], [0.0, 4.0, 1.0, 3.0, nan], [1.0, *[nan] * 4], [nan] * 5]
+    )
     value, low, high = band(sample)
-    assert value[:2].tolist() == [2.0, 1.0] and math.isnan(value[2])
-    # The deviation is sqrt(10 / 3), and Student's t of three degrees of freedom 3.1824.
-    half = 3.182446 * math.sqrt(10.0 / 3.0) / 2.0
+    assert value[:3].tolist() == [2.0, 2.0, 1.0] and math.isnan(value[3])
+    # The deviation is sqrt(10 / 4), and Student's t of four degrees of freedom 2.7764.
+    half = 2.776445 * math.sqrt(2.5 / 5.0)
     assert (2.0 - low[0], high[0] - 2.0) == pytest.approx((half, half))
     assert np.isnan([low[1:], high[1:]]).all()
+
+
+@pytest.mark.parametrize(
+    ("diagram", "average", "low", "high"),
+    [
+        # Half-widths as above, of the values and of their logarithms.
+        ({}, 2.2, 2.2 - 1.6189, 2.2 + 1.6189),
+        ({"least": 1.0}, 2.2, 1.0, 2.2 + 1.6189),
+        ({"log": True}, 1.88818, 1.88818 / 2.18725, 1.88818 * 2.18725),
+        ({"log": True, "least": 1.0}, 1.88818, 1.0, 1.88818 * 2.18725),
+    ],
+)
+def test_a_band_ends_where_values_do(
+    diagram: dict[str, Any], average: float, low: float, high: float, tmp_path: Path
+) -> None:
+    """And means on a logarithmic axis are geometric; with a value of zero there is none."""
+    sizes = np.array([1.0, 1.0, 2.0, 3.0, 4.0])
+    for values, expected in ((sizes, (average, low, high)), (sizes - 1.0, None)):
+        curve = xr.DataArray([values], dims=["x", "seed"], coords={"x": [1.0]})
+        shown = Diagram("", "y", {"a": curve}, **diagram)
+        write_lines(a_figure(), [[shown]], tmp_path / "lines.csv")
+        row = (tmp_path / "lines.csv").read_text().splitlines()[1].split(",")
+        assert row[-1] == "5"
+        if expected is None:
+            assert float(row[4]) == pytest.approx(1.2) and not shown.logarithmic
+        else:
+            assert [float(one) for one in row[4:7]] == pytest.approx(expected, rel=1e-3)
 
 
 def test_a_band_of_a_median_is_between_order_statistics() -> None:
@@ -188,7 +219,8 @@ def a_figure(**changes: Any) -> Figure:
 
 
 def diagrams() -> list[list[Diagram]]:
-    values = xr.DataArray([[1.0, 2.0], [3.0, 5.0]], {"x": [1.0, 2.0], "seed": [1, 2]})
+    seeds = [1.0, 2.0, 1.5, 1.5, 1.5], [3.0, 5.0, 4.0, 4.0, 4.0]
+    values = xr.DataArray(list(seeds), {"x": [1.0, 2.0], "seed": range(5)})
     lines = {name: values for name in ("$a_1$", "b")}
     return [[Diagram("left", "y [mg]", lines), Diagram("right", "y [mg]", lines)]]
 
@@ -206,12 +238,12 @@ def test_pictures_are_the_same_bytes_each_time(tmp_path: Path) -> None:
 def test_the_numbers_of_a_picture_are_a_table(tmp_path: Path) -> None:
     write_lines(a_figure(), diagrams(), tmp_path / "lines.csv")
     rows = (tmp_path / "lines.csv").read_text().splitlines()
-    assert rows[0] == "panel,number,line,load [Mbit],mean,low,high,seeds"
+    assert rows[0] == "panel,number,line,load [Mbit],average,low,high,seeds"
     assert len(rows) == 1 + 8
-    assert rows[1].startswith("left,y [mg],$a_1$,1.0,1.5,") and rows[1].endswith(",2")
-    # Of 1 and 2: t(1) is 12.706, the standard error 0.5.
+    assert rows[1].startswith("left,y [mg],$a_1$,1.0,1.5,") and rows[1].endswith(",5")
+    # t(4) is 2.7764, the standard error sqrt(0.5 / 4 / 5).
     low, high = map(float, rows[1].split(",")[5:7])
-    assert (low, high) == pytest.approx((1.5 - 6.353102, 1.5 + 6.353102))
+    assert (low, high) == pytest.approx((1.5 - 0.438995, 1.5 + 0.438995))
 
 
 # ---------------------------------------------------------------------------------------------- a run

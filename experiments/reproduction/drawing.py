@@ -3,7 +3,7 @@
 import csv
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,8 +34,12 @@ if TYPE_CHECKING:
 FAR_OUT = 300.0
 """Times the median size of what is drawn: from there on an axis is symmetric-logarithmic."""
 
+FEWEST = 5
+"""Seeds of which a band is drawn: two would have one that reaches far beyond all that was seen."""
+
 _BANDS = {
-    "mean": "bands: 95 % intervals over seeds",
+    "mean": "lines: means, geometric on a logarithmic axis; "
+    f"bands: 95 % intervals of them over seeds, of {FEWEST} and more",
     "median": "lines: medians; bands: 95 % intervals of them over seeds, by order statistics",
 }
 
@@ -54,8 +58,24 @@ def band(sample: FloatArray, average: Average = "mean") -> tuple[FloatArray, ...
     found = np.full((3, len(sample)), np.nan)
     for k, values in enumerate(sample):
         known = values[np.isfinite(values)]
-        found[:, k] = rule.interval(known) if len(known) > 1 else (*known, *[np.nan] * 3)[:3]
+        if len(known) > 1:
+            found[:, k] = rule.interval(known)
+        elif len(known):
+            found[0, k] = known[0]
+        if len(known) < FEWEST:
+            found[1:, k] = np.nan
     return tuple(np.where(np.isfinite(found), found, np.nan))
+
+
+def _drawn(
+    figure: Figure, diagram: Diagram
+) -> Iterator[tuple[str, FloatArray, tuple[FloatArray, ...], FloatArray]]:
+    """Label, (K,) places, (K,) averages with the ends of their bands, and numbers of seeds, of each curve."""
+    average: Average = "geometric mean" if diagram.logarithmic else figure.average
+    for label, x, sample in diagram.lines():
+        value, *ends = band(sample, average)
+        low, high = (np.clip(end, *diagram.ends) for end in ends)
+        yield label, x, (value, low, high), np.isfinite(sample).sum(axis=1)
 
 
 def draw(
@@ -129,11 +149,11 @@ def write_lines(figure: Figure, diagrams: list[list[Diagram]], path: Path) -> No
     """What the picture shows, as a table: a row for each point of each line."""
     with replaced(path) as hidden, hidden.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        measured = (figure.average, "low", "high", "seeds")
+        measured = ("average", "low", "high", "seeds")
         writer.writerow(["panel", "number", "line", figure.x, *measured])
         for diagram in (one for row in diagrams for one in row):
-            for label, x, sample in diagram.lines():
-                columns = (x, *band(sample, figure.average), np.isfinite(sample).sum(axis=1))
+            for label, x, values, seeds in _drawn(figure, diagram):
+                columns = (x, *values, seeds)
                 for row in zip(*(column.tolist() for column in columns), strict=True):
                     writer.writerow([diagram.title, diagram.y, label, *row])
 
@@ -161,7 +181,7 @@ def _draw_all(
     above = [""] * columns
     for row, shown in zip(axes, diagrams, strict=True):
         for column, (ax, diagram) in enumerate(zip(row, shown, strict=False)):
-            drawn = _draw(ax, diagram, looks, figure.average)
+            drawn = _draw(ax, figure, diagram, looks)
             _set_axes(ax, diagram, drawn, places, figure.log_x)
             if diagram.title != above[column]:
                 above[column] = diagram.title
@@ -174,18 +194,15 @@ def _draw_all(
         ax.set_xlabel(greek(figure.x), parse_math=False)
 
 
-def _draw(ax: "Axes", diagram: Diagram, looks: dict[str, int], average: Average) -> FloatArray:
+def _draw(ax: "Axes", figure: Figure, diagram: Diagram, looks: dict[str, int]) -> FloatArray:
     """Its lines, with their intervals; all the values that are drawn."""
     drawn = [np.empty(0)]
-    for label, x, sample in diagram.lines():
+    for label, x, (value, *ends), _ in _drawn(figure, diagram):
         look = line_look(looks[label])
-        value, low, high = band(sample, average)
         every = max(1, len(x) // 10) if len(x) > MANY_POINTS else 1
         # A point at the end of the axes is drawn whole.
         ax.plot(x, value, markevery=every, label=label, clip_on=False, **look)
-        low, high = (np.where(np.isfinite(end), end, value) for end in (low, high))
-        if diagram.percent:
-            low, high = np.clip(low, 0.0, 100.0), np.clip(high, 0.0, 100.0)
+        low, high = (np.where(np.isfinite(end), end, value) for end in ends)
         ax.fill_between(x, low, high, color=look["color"], alpha=0.18, linewidth=0)
         drawn += [value, low, high]
     return np.concatenate(drawn)
@@ -204,7 +221,7 @@ def _set_axes(
     ax: "Axes", diagram: Diagram, drawn: FloatArray, places: Sequence[float], log_x: bool
 ) -> None:
     """Scales and ticks."""
-    if diagram.log:
+    if diagram.logarithmic:
         ax.set_yscale("log")
     elif diagram.percent:
         ax.set_ylim(0.0, 105.0)

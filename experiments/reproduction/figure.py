@@ -3,6 +3,7 @@
 Each file of `figures` has one figure as a value of these classes; `engine` makes them.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -144,18 +145,30 @@ class Diagram:
         y: quantity and unit of the vertical axis.
         curves: by label, in the legend's order, over one dimension, whose values are the horizontal
             places, and `seed`; NaN where a seed says nothing.
-        log: whether the vertical axis is logarithmic.
+        log: whether the vertical axis is logarithmic where all values are positive; then means are geometric.
+        least: no value can be less, so no interval ends below.
     """
 
     title: str
     y: str
     curves: Mapping[str, "xr.DataArray"]
     log: bool = False
+    least: float = -math.inf
 
     @property
     def percent(self) -> bool:
         """Whether it shows a share."""
         return self.y.endswith("feasible [%]")
+
+    @property
+    def logarithmic(self) -> bool:
+        """Whether the vertical axis is."""
+        return self.log and not any((values <= 0.0).any() for values in self.curves.values())
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Between which all values are, whatever they are."""
+        return (0.0, 100.0) if self.percent else (self.least, math.inf)
 
     def lines(self) -> Iterator[tuple[str, FloatArray, FloatArray]]:
         """Label, (K,) places and (K, S) values by seed of each curve."""

@@ -1,6 +1,7 @@
 """Every policy of the task problem against the exact optimum of C(10)."""
 
 from collections.abc import Callable
+from typing import Any
 
 import xarray as xr
 
@@ -38,16 +39,19 @@ def _share(data: xr.Dataset) -> xr.DataArray:
 
 
 def _diagrams(results: Results) -> list[list[Diagram]]:
-    def row(of: Callable[[xr.Dataset], xr.DataArray], y: str) -> list[Diagram]:
+    def row(of: Callable[[xr.Dataset], xr.DataArray], y: str, **scale: Any) -> list[Diagram]:
         found = []
         for title, part in split(results["schemes"], "theta_0"):
             lines = curves(part, of(part), OTHERS)
             if part["theta_0"].item() == EASY_THETA_0:
                 lines |= curves(results["learned"], of(results["learned"]), LEARNED)
-            found.append(Diagram(title, y, lines, log=of is _ratio))
+            found.append(Diagram(title, y, lines, **scale))
         return found
 
-    return [row(_ratio, "emission over the optimum"), row(_share, FEASIBLE)]
+    return [
+        row(_ratio, "emission over the optimum", log=True, least=1.0),
+        row(_share, FEASIBLE),
+    ]
 
 
 def _emitted(results: Results) -> Checks:

@@ -15,7 +15,9 @@ def _diagrams(results: Results) -> list[list[Diagram]]:
             for label, name in LEARNED.items()
         }
         ends = (end for line in lines.values() for end in (float(line.min()), float(line.max())))
-        return [Diagram("", y, lines, log=column == "excess" and far_apart(ends))]
+        if column == "excess":
+            return [Diagram("", y, lines, log=far_apart(ends), least=offset)]
+        return [Diagram("", y, lines)]
 
     return [
         row("excess", "emission over the optimum", 1.0, 1.0),
