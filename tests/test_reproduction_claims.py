@@ -825,6 +825,26 @@ def test_as_many_trainings_as_registered_can_decide(name: str) -> None:
         assert 2.0 ** (1 - entry.seeds) <= LEVEL / comparisons, (subjects, comparisons)
 
 
+@pytest.mark.parametrize("name", [one for one in CLAIMS if registered().claim[one].trained])
+def test_of_who_is_trained_the_median_decides(name: str) -> None:
+    """One of thirty is far on the other side: a mean does not hold then, and a median does."""
+    figure, claim = CLAIMS[name]
+    entry = claim.entry
+    assert set(entry.trained) < set(claim.subjects)
+    inside, outlier = (entry.low + 1.0, -1e9) if math.isfinite(entry.low) else (0.5, 1e9)
+    if entry.high == 0.0:
+        inside = -1.0
+    sample = np.array([outlier, *(inside + 0.01 * np.arange(29.0))])
+
+    def checks(subject: str) -> Callable[[Any], Checks]:
+        return lambda _: {place: [Check("", sample)] for place in entry.conditions(subject)}
+
+    of = judge(Claim(name, {one: checks(one) for one in claim.subjects}), figure, Ran())
+    for subject in of.subjects:
+        median = subject.name in entry.trained
+        assert set(subject.outcomes().values()) == {"holds" if median else "undecided"}, subject
+
+
 def test_what_is_registered_is_what_is_judged() -> None:
     assert set(registered().claim) == set(CLAIMS)
     assert all(change.date >= registered().written for change in registered().changed)

@@ -277,6 +277,7 @@ class Figure:
         minutes: CPU time of a full and of a quick run, without trainings, about.
         log_x: whether the horizontal axis is logarithmic.
         free_y: whether each diagram has a vertical scale of its own.
+        average: over seeds, of the lines; trainings get stuck, so of these it is the median.
     """
 
     id: str
@@ -291,16 +292,12 @@ class Figure:
     questions: tuple[Question, ...] = ()
     log_x: bool = False
     free_y: bool = False
+    average: Average = "mean"
 
     @property
     def paper(self) -> str:
         """A or C if the id is a number of that paper's, as "a4"; empty for what no paper drew."""
         return self.id[0].upper() if self.id[0] in "ac" and self.id[1:].isdigit() else ""
-
-    @property
-    def average(self) -> Average:
-        """Over seeds, in its picture: the median where all claims are about that of trainings, else the mean."""
-        return "median" if {one.entry.average for one in self.claims} == {"median"} else "mean"
 
     def parts(self, quick: bool) -> tuple[list[Trainings], list[Study]]:
         """What a full or a quick run makes: without studies of no seeds, and what they alone need."""

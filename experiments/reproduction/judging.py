@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from .figure import Claim, Evidence, Figure, NotRun, Question, Ran, Results, left_out
+from .registration import Entry
 from .verdicts import (
     Checks,
     Judged,
@@ -142,17 +143,16 @@ def _subjects(
         own[name], repeats[name] = distinct(words)
         readings[name], more = distinct(others)
         repeats[name] |= more
-    rule = entry.rule
     # Intervals are corrected over all that one verdict looks at: what is printed; and each of ours alone.
     together = {name: own[name] for name in entry.printed if name in own}
-    of = _together(rule, together)
-    of |= {name: judged(rule, own[name]) for name in entry.ours if name in own}
+    of = _together(entry, together)
+    of |= {name: judged(entry.rule(name), own[name]) for name in entry.ours if name in own}
     subjects = [
         Subject(
             name,
             name in entry.printed,
             of[name],
-            judged(rule, readings[name]),
+            judged(entry.rule(name), readings[name]),
             repeats[name],
             run=True,
         )
@@ -166,10 +166,13 @@ def _subjects(
     return subjects, conclude(outcomes, entry.missing, set(entry.printed) <= set(found))
 
 
-def _together(rule: Rule, checks: Mapping[str, Checks]) -> dict[str, dict[str, list[Judged]]]:
+def _together(entry: Entry, checks: Mapping[str, Checks]) -> dict[str, dict[str, list[Judged]]]:
     """Conditions of several subjects, corrected over all of them."""
     places = [(name, place) for name, of in checks.items() for place in of]
-    all_of = judged(rule, {str(k): checks[name][place] for k, (name, place) in enumerate(places)})
+    all_of = judged(
+        {str(k): entry.rule(name) for k, (name, _) in enumerate(places)},
+        {str(k): checks[name][place] for k, (name, place) in enumerate(places)},
+    )
     found: dict[str, dict[str, list[Judged]]] = {name: {} for name in checks}
     for k, (name, place) in enumerate(places):
         found[name][place] = all_of[str(k)]

@@ -42,6 +42,7 @@ class Entry(_Strict):
     least: int = 10
     printed: tuple[str, ...]
     ours: tuple[str, ...] = ()
+    trained: tuple[str, ...] = ()
     open: dict[str, tuple[str | float, ...]] = {}
     once: dict[str, tuple[str, ...]] = {}
     readings: tuple[str, ...] = ()
@@ -49,10 +50,10 @@ class Entry(_Strict):
     missing: str = ""
     changed: tuple[Change, ...] = ()
 
-    @property
-    def rule(self) -> Rule:
-        """By which its conditions are judged."""
-        return Rule(self.average, self.low, self.high, self.least)
+    def rule(self, subject: str) -> Rule:
+        """By which the conditions of one of those who are run are judged."""
+        average: Average = "median" if subject in self.trained else self.average
+        return Rule(average, self.low, self.high, self.least)
 
     @property
     def test(self) -> str:
@@ -63,7 +64,8 @@ class Entry(_Strict):
             (True, False): f"more than {self.low:g}",
             (False, True): f"less than {self.high:g}",
         }[finite]
-        return f"{self.statistic}; {self.average} {where}"
+        average = f"{self.average}, of trainings the median," if self.trained else self.average
+        return f"{self.statistic}; {average} {where}"
 
     def conditions(self, subject: str) -> list[str]:
         """Names of the conditions under which one of those who are run is judged."""

@@ -10,6 +10,7 @@ optimisation are P2 solved in each slot with that part taken out, the best that 
 come to.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -65,6 +66,7 @@ class Reading(NamedTuple):
     unit: str
     variable: str
     scale: float = 1.0
+    least: float = 0.0
 
     @property
     def what(self) -> str:
@@ -77,7 +79,7 @@ class Reading(NamedTuple):
 
 
 READINGS = (
-    Reading("cost as P2", "P2", "bit²/slot", "objective"),
+    Reading("cost as P2", "P2", "bit²/slot", "objective", least=-math.inf),
     Reading("energy per bit", "energy", "nJ/bit", "energy_per_bit_j", 1e9),
     Reading("energy per second", "energy per second", "W", "power_w"),
     Reading("bits that wait at a device", "waiting at a device", "Mbit", "queue_bits", 1e-6),
@@ -160,7 +162,8 @@ def cost_diagrams(
         return found
 
     return [
-        Diagram(title, f"{reading.axis} [{reading.unit}]", lines(reading)) for reading in READINGS
+        Diagram(title, f"{reading.axis} [{reading.unit}]", lines(reading), least=reading.least)
+        for reading in READINGS
     ]
 
 
@@ -205,12 +208,18 @@ def why_printed(data: xr.Dataset) -> str:
     )
 
 
-def why_scattered(data: xr.Dataset, label: str) -> str:
-    """In how many trainings of a printed learner P2's value is bought, of a study that has them."""
-    cost, waiting = (of_policy(data[name], data, label) for name in ("objective", "queue_bits"))
+def why_scattered(data: xr.Dataset, policy: str, label: str) -> str:
+    """In how many trainings P2's value is bought.
+
+    Args:
+        data: of a study with trained policies and P2 solved in each slot.
+        policy: who was trained, in the study.
+        label: and in the sentence.
+    """
+    cost, waiting = (of_policy(data[name], data, policy) for name in ("objective", "queue_bits"))
     solved = data.sel(policy=JOINT).mean("seed")
     bought = cost < solved["objective"]
-    told = f"In {int(bought.sum())} of {bought.size} trainings {label} as printed comes below P2 solved in each slot"
+    told = f"In {int(bought.sum())} of {bought.size} trainings {label} comes below P2 solved in each slot"
     if not bought.any():
         return f"{told}."
     theirs, best = (

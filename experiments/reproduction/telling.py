@@ -214,7 +214,7 @@ def _few(subject: Subject) -> str:
 def row(name: str, of: list[Judged], subject: Subject, one: Judgement) -> list[str]:
     """Of the table of conditions."""
     entry = one.claim.entry
-    shown = decisive(of, entry.rule)
+    shown = decisive(of, entry.rule(subject.name))
     outcome = condition(of)
     derived = entry.algebra and outcome != "infeasible" and all(each.algebra for each in of)
     more = subject.repeats.get(name, [])

@@ -165,25 +165,28 @@ class Judged:
     kept: float = 1.0
 
 
-def judged(rule: Rule, checks: Mapping[str, Sequence[Check]]) -> dict[str, list[Judged]]:
+def judged(
+    rules: Rule | Mapping[str, Rule], checks: Mapping[str, Sequence[Check]]
+) -> dict[str, list[Judged]]:
     """Step one: every comparison under every condition, their intervals corrected together.
 
     Args:
-        rule: statistic and range.
+        rules: statistic and range, of all or by condition.
         checks: by condition.
     """
+    by = dict.fromkeys(checks, rules) if isinstance(rules, Rule) else rules
     places = [(name, k) for name, of in checks.items() for k in range(len(of))]
     tested = {
-        place: rule.p_value(check.sample)
+        place: by[place[0]].p_value(check.sample)
         for place in places
         for check in [checks[place[0]][place[1]]]
-        if _testable(rule, check) and not constant(check.known)
+        if _testable(by[place[0]], check) and not constant(check.known)
     }
     divisors = holm(list(tested.values()))
     of = dict(zip(tested, divisors, strict=True))
     found: dict[str, list[Judged]] = {}
     for name, k in places:
-        found.setdefault(name, []).append(_judge(rule, checks[name][k], of.get((name, k), 1)))
+        found.setdefault(name, []).append(_judge(by[name], checks[name][k], of.get((name, k), 1)))
     return found
 
 

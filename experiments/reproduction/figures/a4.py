@@ -103,6 +103,7 @@ FIGURE = Figure(
         f"and not than their learners. An episode is {EPISODE_STEPS} slots of one replica."
     ),
     x="training episodes",
+    average="median",
     diagrams=_diagrams,
     minutes=(2.0, 0.1),
     free_y=True,

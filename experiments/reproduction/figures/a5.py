@@ -92,6 +92,7 @@ FIGURE = Figure(
         "trainings of its own with the fewest and with the most SBSs."
     ),
     x="number of SBSs",
+    average="median",
     diagrams=_diagrams,
     minutes=(12.0, 0.1),
     trainings=(aac_stream, *(one for of in PRINTED.values() for one in of.values())),

@@ -62,6 +62,7 @@ FIGURE = Figure(
         "slot; AAC where it was trained."
     ),
     x="number of devices",
+    average="median",
     diagrams=_diagrams,
     minutes=(5.0, 0.1),
     trainings=(aac_stream, *PRINTED.trainings),
@@ -83,6 +84,9 @@ FIGURE = Figure(
                 PRINTED_AAC: lambda results: _aac_rises(PRINTED.joined(results), PRINTED_AAC),
                 GUIDED_AAC: lambda results: _aac_rises(results["learned"], AAC),
             },
+            lambda evidence: stream.why_scattered(
+                PRINTED.joined(evidence.results), PRINTED_AAC, PRINTED_AAC
+            ),
         ),
     ),
     questions=stream.gap_questions("learned", (AAC,), N),

@@ -56,7 +56,7 @@ def _rising(of: Callable[[Results], xr.Dataset]) -> Callable[[Results], Checks]:
 
 
 def _why(evidence: Evidence) -> str:
-    return stream.why_scattered(PRINTED.joined(evidence.results), AAC)
+    return stream.why_scattered(PRINTED.joined(evidence.results), AAC, stream.PRINTED_AAC)
 
 
 def _diagrams(results: Results) -> list[list[Diagram]]:
@@ -74,6 +74,7 @@ FIGURE = Figure(
         "device's actions, decomposed by device."
     ),
     x="number of devices",
+    average="median",
     diagrams=_diagrams,
     minutes=(4.5, 0.1),
     trainings=(aac_stream, dqn_stream, *PRINTED.trainings),

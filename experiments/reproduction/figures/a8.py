@@ -75,6 +75,7 @@ FIGURE = Figure(
         f"{100.0 * FINAL_RATE:g} %, over {AAC_STEPS:,} steps. Costs are on held-out seeds."
     ),
     x="training episodes",
+    average="median",
     diagrams=_diagrams,
     free_y=True,
     trainings=tuple(TRAININGS.values()),

@@ -73,6 +73,7 @@ FIGURE = Figure(
     title="Learning rates of Algorithm 2",
     notes=f"{rewards.NOTES}Tasks are of {between(*CYCLES)}.",
     x="training episodes",
+    average="median",
     diagrams=lambda results: rewards.diagrams(results, TRAININGS, "rates", "actor, critic: {}"),
     free_y=True,
     trainings=tuple(TRAININGS.values()),

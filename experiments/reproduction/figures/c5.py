@@ -35,6 +35,7 @@ FIGURE = Figure(
     title=f"Algorithm 2 with {FEWER} and with {MORE} devices",
     notes=f"{rewards.NOTES}Tasks are of {between(*CYCLES)}, rates {BEST_PAIR}.",
     x="training episodes",
+    average="median",
     diagrams=lambda results: rewards.diagrams(results, TRAININGS, "devices", "{} devices"),
     free_y=True,
     trainings=tuple(TRAININGS.values()),
