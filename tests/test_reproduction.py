@@ -200,6 +200,16 @@ def test_what_is_far_out_does_not_make_all_else_one_line(
         assert sum(abs(tick) < 11.0 for tick in axes.get_yticks()) <= 3  # -10, 0, 10
 
 
+@pytest.mark.parametrize(("rows", "height"), [(1, 4.0), (2, 6.5), (4, 1.25 * 5.8)])
+def test_no_picture_is_as_tall_as_a_page(
+    rows: int, height: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Any] = []
+    monkeypatch.setattr(drawing, "save", lambda canvas, path: drawn.append(canvas))
+    draw(a_figure(), diagrams() * rows, "again", tmp_path / "one")
+    assert drawn[0].get_size_inches().tolist() == pytest.approx([5.8, height])
+
+
 def test_a_picture_shows_what_its_claims_are_about() -> None:
     """The median of trainings, where all of its claims are about them, if some are about others too."""
     for name, figure in FIGURES.items():

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 
+TALLEST = 1.25
+"""Times its width: beside text a picture that fills a page is not seen as one."""
+
 FAR_OUT = 300.0
 """Times the median size of what is drawn: from there on an axis is symmetric-logarithmic."""
 
@@ -100,7 +103,8 @@ def draw(
     heights = [0.62 if row[0].percent and len(diagrams) > 1 else 1.0 for row in diagrams]
     width = max(1.0 + 2.4 * columns, 5.2)
     with styled(style) as sheet:
-        size = sheet.size(width, 1.5 + 2.5 * sum(heights), at_most=True)
+        row = min(2.5, (TALLEST * width - 1.5) / sum(heights))
+        size = sheet.size(width, 1.5 + row * sum(heights), at_most=True)
         canvas = Canvas(figsize=size, layout="constrained")
         _draw_all(canvas, figure, diagrams, columns, heights)
         named = {
