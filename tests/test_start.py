@@ -76,7 +76,7 @@ def test_a_worker_of_a_sweep_finds_imported_what_a_run_needs(tmp_path: Path) -> 
     """Policies apart: which of them its jobs need, the server of the workers cannot know."""
     code = """
 import json, sys
-import edgesim, edgesim.api, edgesim.experiments.sweeps.preload, edgesim.experiments.sweeps.jobs
+import edgesim, edgesim.api, edgesim.simulator.assembly.preload, edgesim.experiments.sweeps.jobs
 before = set(sys.modules)
 edgesim.run("iiot_20dev", "t.h5", slots=2, policy="local").close()
 print(json.dumps(list(set(sys.modules) - before)), file=sys.stderr)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ...scenarios.errors import Issue, ScenarioError
-from ...simulator.core.processes import started
+from ...simulator.core.forked_processes import started
 from ...simulator.core.signals import end_with_parent
 from .jobs import Job, JobOutcome, run_job
 

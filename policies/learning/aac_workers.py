@@ -14,7 +14,7 @@ import torch
 import torch.multiprocessing  # which lets processes share the memory of tensors
 from torch import Tensor, nn
 
-from ...simulator.core.processes import started
+from ...simulator.core.forked_processes import started
 from .seeding import own_settings
 from .trainable import TrainingError
 
