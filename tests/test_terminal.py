@@ -255,7 +255,7 @@ def test_streams_that_are_closed(tmp_path: Path) -> None:
 LINE = re.compile(r"^ *edgesim ([a-z]+\b.*)$", re.MULTILINE)
 SMALLER = {
     "run": "--slots 10",
-    "train": "--set policy.episode_slots=2 --set policy.replicas=2",
+    "train": "--set policy.episode_slots=2 --set policy.replicas=6",  # of six worlds
     "compare": "--seeds 2 --slots 5",
 }
 FEW = {
@@ -275,11 +275,16 @@ TERMINALS: dict[str, tuple[int, dict[str, str]]] = {
 def commands(page: str) -> list[list[str]]:
     """The commands of a page, made smaller."""
     text = (ROOT / page).read_text(encoding="utf-8").replace("\\\n", " ")
-    for name, first in re.findall(r"^ *for (\w+) in (\S+)", text, re.MULTILINE):  # of a loop
-        text = text.replace(f"${name}", first)
+    lines = LINE.findall(text)
+    for name, values in re.findall(r"^ *for (\w+) in (.*);", text, re.MULTILINE):
+        lines = [
+            one
+            for line in lines
+            for one in dict.fromkeys(line.replace(f"${name}", two) for two in values.split()[:2])
+        ]
     found = []
-    for line in LINE.findall(text):
-        words = shlex.split(line, comments=True)
+    for line in lines:
+        words = [one for one in shlex.split(line, comments=True) if one != "$own"]
         if "--scheduler" in words:  # another machine
             continue
         if words[0] == "reproduce" and len(words) > 1:
@@ -320,7 +325,8 @@ def test_every_command_of_the_documents(page: str, kind: str, tmp_path: Path) ->
     (tmp_path / "runs").mkdir()
     for name in ("max_weight.py", "agents/margin.py"):
         shutil.copy(ROOT / "docs/examples" / name, tmp_path)
-    for block in re.findall(r"```toml\n(.*?)```", text, re.DOTALL):
+    readme = (ROOT / PAGES[0]).read_text(encoding="utf-8")  # whose scenario other pages use
+    for block in re.findall(r"```toml\n(.*?)```", readme + text, re.DOTALL):
         if block.startswith("title"):
             (tmp_path / "mine.toml").write_text(block)
             continue
@@ -330,6 +336,13 @@ def test_every_command_of_the_documents(page: str, kind: str, tmp_path: Path) ->
             (tmp_path / "load.toml").write_text(small)
         elif named := re.match(r"# (\S+\.toml)", block):
             (tmp_path / named[1]).write_text(small)
+    small_training = {"trials": 2, "episodes": 2, "replicas": 2, "warmup": 4, "batch": 4}
+    (tmp_path / "docs/searches").mkdir(parents=True)
+    for file in (ROOT / "docs/searches").glob("*.toml"):
+        small = file.read_text(encoding="utf-8")
+        for key, value in small_training.items():
+            small = re.sub(rf"\b{key} = \d+", f"{key} = {value}", small)
+        (tmp_path / "docs/searches" / file.name).write_text(small)
     for name in re.findall(r'agent\{file="(\w+)\.zip"', text):  # that a script of the page trains
         import gymnasium
         from test_agent import model
