@@ -3,8 +3,10 @@
 import gc
 import os
 import signal
+import subprocess
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 # Before the first import of numpy or torch, and for the processes that tests start: on networks this
@@ -169,6 +171,19 @@ def a_network(
         "noise_w": np.full(stations, 1e-14),
     }
     return Network(**(values | changes))
+
+
+def run_script(folder: Path, text: str) -> "subprocess.CompletedProcess[str]":
+    """A script in a process of its own, as somebody writes it in the first hour: without `if __name__`."""
+    (folder / "script.py").write_text(text)
+    return subprocess.run(
+        [sys.executable, "script.py"],
+        check=False,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
 
 
 def mistakes(stderr: str) -> str:

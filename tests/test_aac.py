@@ -1,8 +1,6 @@
 """AAC: with one agent of one replica it is Stable-Baselines3's A2C; with several none is lost."""
 
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -14,6 +12,7 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
+from conftest import run_script
 from torch import nn
 
 from edgesim.experiments.train import make_environment
@@ -429,18 +428,11 @@ def test_a_script_without_a_guard_is_not_run_again_by_the_agents(tmp_path: Path)
     """`if __name__ == "__main__"` is what nobody writes in the first hour."""
     keys = ["devices.count=2", "policy.workers=2", "policy.replicas=1", "policy.hidden=[4]"]
     keys += ["policy.episode_slots=4", "policy.steps=16", "policy.t_max=4", "policy.action=paper"]
-    (tmp_path / "script.py").write_text(
+    told = run_script(
+        tmp_path,
         "import edgesim\nprint('begun')\n"
         f"scenario = edgesim.load_scenario('iiot_20dev', {keys}, policy='aac')\n"
-        "print(edgesim.train(scenario, 'out').complete)\n"
-    )
-    told = subprocess.run(
-        [sys.executable, "script.py"],
-        check=False,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
+        "print(edgesim.train(scenario, 'out').complete)\n",
     )
     assert told.stdout.split() == ["begun", "True"] and told.stderr == ""
 

@@ -20,7 +20,7 @@ import scipy.stats
 import tomli_w
 import torch
 from click.testing import CliRunner, Result
-from conftest import mistakes
+from conftest import mistakes, run_script
 from forked import run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -975,16 +975,9 @@ def test_a_table_in_set_takes_the_place_of_a_value_and_a_key_of_it_is_swept(tmp_
 def test_a_script_without_a_guard_is_not_run_again_by_the_workers(tmp_path: Path) -> None:
     """`if __name__ == "__main__"` is what nobody writes in the first hour."""
     path = write(tmp_path, SMALL)
-    (tmp_path / "script.py").write_text(
+    told = run_script(
+        tmp_path,
         f"import edgesim\nprint('begun')\nended = edgesim.sweep({str(path)!r}, 'out', workers=2)\n"
-        "print(ended.complete, ended.failed)\n"
-    )
-    told = subprocess.run(
-        [sys.executable, "script.py"],
-        check=False,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
+        "print(ended.complete, ended.failed)\n",
     )
     assert told.stdout.split() == ["begun", "16", "0"] and "Traceback" not in told.stderr
