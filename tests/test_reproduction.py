@@ -563,6 +563,8 @@ def test_a_figure_is_consistent(name: str) -> None:
     """Seeds as the project asks for; what is trained is there; at most one factor of several keys."""
     figure = FIGURES[name]
     trained = {training.name for training in figure.trainings}
+    names = [*trained, *(study.name for study in figure.studies)]
+    assert len(names) == len(set(names)), "results are found by name"
     for study in figure.studies:
         assert set(study.learned.values()) <= trained
         assert sum(one.key is None for one in study.factors) <= 1

@@ -170,7 +170,7 @@ def proposed(emission: float, **others: float) -> dict[str, float]:
 
 
 PRINTED_COUNTS = " ".join(f"printed-{count}" for count in (5, 10, 15, 20, 30, 40))
-PRINTED_ENDS = " ".join(f"aac-printed-{n}-{m}" for n in (20, 40) for m in (1, 6))
+PRINTED_ENDS = " ".join(f"printed-{n}-{m}" for n in (20, 40) for m in (1, 6))
 
 
 def schemes(**costs: float) -> Change:

@@ -13,6 +13,7 @@ come to.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -105,6 +106,11 @@ LOAD = factor(
 def devices(*counts: int, quick: tuple[int, ...] = ()) -> Factor:
     """Numbers of devices."""
     return factor(N, "devices.count", counts, quick)
+
+
+def stations(*counts: int, quick: tuple[int, ...] = ()) -> Factor:
+    """Numbers of SBSs."""
+    return factor(M, "stations.sbs.count", counts, quick)
 
 
 def study(name: str, policies: Mapping[str, str], *factors: Factor, **changes: Any) -> Study:
@@ -233,57 +239,67 @@ def why_scattered(data: xr.Dataset, policy: str, label: str) -> str:
 
 @dataclass(frozen=True)
 class PrintedByCount:
-    """Policies as printed at several numbers of devices: a flat network fits one, so each has its own.
+    """Policies as printed at several numbers of devices, and of SBSs: a flat network fits one, so each has its own.
 
     Attributes:
-        counts: of devices.
+        counts: of devices; and of SBSs, where these are varied, too.
         policies: that are run beside them.
-        learned: by label, the trainings for a number of devices.
-        quick: the numbers that `--quick` keeps.
+        learned: by label, the trainings for a number of devices, and of SBSs.
+        quick: the numbers of devices that `--quick` keeps.
     """
 
-    counts: tuple[int, ...]
+    counts: tuple[tuple[int, ...], ...]
     policies: Mapping[str, str]
-    learned: Mapping[str, Callable[[int], Trainings]]
-    quick: tuple[int, ...]
+    learned: Mapping[str, Callable[..., Trainings]]
+    quick: tuple[int, ...] = ()
 
     @property
     def trainings(self) -> tuple[Trainings, ...]:
         """For each number and label."""
-        return tuple(make(count) for count in self.counts for make in self.learned.values())
+        return tuple(make(*place) for place in self._places for make in self.learned.values())
 
     @property
     def studies(self) -> tuple[Study, ...]:
         """One for each number."""
         return tuple(
             study(
-                f"printed-{count}",
+                "-".join(["printed", *map(str, place)]),
                 self.policies,
-                devices(count),
-                learned={label: make(count).name for label, make in self.learned.items()},
-                **({} if count in self.quick else {"quick_seeds": 0}),
+                *(of(count) for of, count in zip((devices, stations), place, strict=False)),
+                learned={label: make(*place).name for label, make in self.learned.items()},
+                **({} if place[0] in self.quick else {"quick_seeds": 0}),
             )
-            for count in self.counts
+            for place in self._places
         )
 
+    @property
+    def _places(self) -> tuple[tuple[int, ...], ...]:
+        return tuple(product(*self.counts))
+
     def joined(self, results: Results) -> xr.Dataset:
-        """All numbers of devices that were run, in one dataset.
+        """All numbers that were run, in one dataset.
 
         Raises:
             NotRun: none was.
         """
-        names = [one.name for one in self.studies if one.name in results]
-        if not names:
+        found = [results[one.name] for one in self.studies if one.name in results]
+        if not found:
             raise NotRun(self.studies[0].name)
-        return xr.concat([results[name] for name in names], N)
+        joined = xr.combine_by_coords(found, join="exact", combine_attrs="drop")
+        return joined  # type: ignore[return-value]  # of data sets it makes one
 
-    def row(self, results: Results) -> list[list[Diagram]]:
-        """Diagrams of the first two readings; none where nothing was run."""
+    def diagrams(self, results: Results, at: Mapping[str, Shown] | None = None) -> list[Diagram]:
+        """As `cost_diagrams`; none where nothing was run."""
         try:
             found = {"printed": self.joined(results)}
         except NotRun:
             return []
-        return [cost_diagrams(found, "printed", title=AS_PRINTED)[:2]]
+        return cost_diagrams(found, "printed", title=AS_PRINTED, at=at)
+
+    def row(self, results: Results) -> list[list[Diagram]]:
+        """Diagrams of the first two readings, in a row of their own."""
+        shown = self.diagrams(results)
+        return [shown[:2]] if shown else []
 
 
 def gap_questions(name: str, learned: tuple[str, ...], *dims: str) -> tuple[Question, ...]:

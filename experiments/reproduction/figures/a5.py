@@ -5,7 +5,7 @@ from collections.abc import Callable
 import xarray as xr
 
 from .. import stream_figures as stream
-from ..figure import Claim, Diagram, Figure, Results, factor
+from ..figure import Claim, Diagram, Figure, Results
 from ..measure import conditions, of_policy
 from ..sentences import shipped
 from ..stream_figures import AAC, GUIDED_AAC, JOINT, PRINTED_1, PRINTED_AAC, M, N
@@ -17,28 +17,20 @@ PART = 0.25
 """Of the change with more devices: what is smaller is not much."""
 
 FIRST, LAST = 1, 6
-SBSS = factor(M, "stations.sbs.count", tuple(range(FIRST, LAST + 1)), quick=(FIRST, 3, LAST))
-
-PRINTED = {n: {m: aac_printed(n, m) for m in (FIRST, LAST)} for n in (FEWER, MORE)}
+SBSS = stream.stations(*range(FIRST, LAST + 1), quick=(FIRST, 3, LAST))
+DEVICES = stream.devices(FEWER, MORE)
+PRINTED = stream.PrintedByCount(
+    ((FEWER, MORE), (FIRST, LAST)),
+    {JOINT: "lyapunov"},
+    {PRINTED_AAC: aac_printed},
+    quick=(FEWER, MORE),
+)
 
 STUDIES = (
-    stream.study("stations", {JOINT: "lyapunov"}, SBSS, stream.devices(FEWER, MORE)),
-    stream.study(
-        "learned", {JOINT: "lyapunov"}, SBSS, stream.devices(FEWER, MORE), learned={AAC: "aac"}
-    ),
-    stream.sca_study(SBSS, stream.devices(FEWER, MORE)),
-    *(
-        stream.study(
-            training.name,
-            {JOINT: "lyapunov"},
-            stream.devices(n),
-            factor(M, "stations.sbs.count", (m,)),
-            learned={PRINTED_AAC: training.name},
-            quick_seeds=0,
-        )
-        for n, of in PRINTED.items()
-        for m, training in of.items()
-    ),
+    stream.study("stations", {JOINT: "lyapunov"}, SBSS, DEVICES),
+    stream.study("learned", {JOINT: "lyapunov"}, SBSS, DEVICES, learned={AAC: "aac"}),
+    *PRINTED.studies,
+    stream.sca_study(SBSS, DEVICES),
 )
 
 
@@ -46,17 +38,14 @@ def _study(name: str) -> Callable[[Results], xr.Dataset]:
     return lambda results: results[name]
 
 
-def _printed(results: Results) -> xr.Dataset:
-    """With the fewest and the most SBSs, for both numbers of devices."""
-    rows = [xr.concat([results[one.name] for one in of.values()], M) for of in PRINTED.values()]
-    return xr.concat(rows, N)
-
-
 def _diagrams(results: Results) -> list[list[Diagram]]:
-    """A row for each reading, a column for each number of devices."""
+    """A row for each reading, a column for each number of devices; then what is printed, where it was run."""
     names = ("stations", "learned", "sca")
-    columns = [stream.cost_diagrams(results, *names, at={N: n}) for n in (FEWER, MORE)]
-    return [list(row) for row in zip(*columns, strict=True)]
+    columns = [
+        stream.cost_diagrams(results, *names, title=stream.GUIDED, at={N: n}) for n in (FEWER, MORE)
+    ]
+    printed = [PRINTED.diagrams(results, {N: n})[:1] for n in (FEWER, MORE)]
+    return [list(row) for row in (*zip(*columns, strict=True), *zip(*printed, strict=True))]
 
 
 def _change(data: xr.Dataset, policy: str) -> xr.DataArray:
@@ -95,22 +84,25 @@ FIGURE = Figure(
     average="median",
     diagrams=_diagrams,
     minutes=(12.0, 0.1),
-    trainings=(aac_stream, *(one for of in PRINTED.values() for one in of.values())),
+    trainings=(aac_stream, *PRINTED.trainings),
     studies=STUDIES,
     claims=(
         Claim(
             "a5-falling",
             {
                 PRINTED_1: _falling(_study("stations"), JOINT),
-                PRINTED_AAC: _falling(_printed, PRINTED_AAC),
+                PRINTED_AAC: _falling(PRINTED.joined, PRINTED_AAC),
                 GUIDED_AAC: _falling(_study("learned"), AAC),
             },
+            lambda evidence: stream.why_scattered(
+                PRINTED.joined(evidence.results), PRINTED_AAC, PRINTED_AAC
+            ),
         ),
         Claim(
             "a5-flat",
             {
                 PRINTED_1: _flat(_study("stations"), JOINT),
-                PRINTED_AAC: _flat(_printed, PRINTED_AAC),
+                PRINTED_AAC: _flat(PRINTED.joined, PRINTED_AAC),
                 GUIDED_AAC: _flat(_study("learned"), AAC),
             },
         ),

@@ -23,7 +23,7 @@ QUICK = (10, 40)
 COUNTS = (10, 20, 30, 40)
 DEVICES = stream.devices(*COUNTS, quick=QUICK)
 USUAL = shipped(NETWORK_A, "tasks.mean")
-PRINTED = stream.PrintedByCount(COUNTS, stream.SCHEMES, {PRINTED_AAC: aac_printed}, QUICK)
+PRINTED = stream.PrintedByCount((COUNTS,), stream.SCHEMES, {PRINTED_AAC: aac_printed}, QUICK)
 
 STUDIES = (
     stream.study("schemes", stream.SCHEMES, DEVICES, stream.LOAD),

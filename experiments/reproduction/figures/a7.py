@@ -22,7 +22,7 @@ QUICK = (15, 20)
 COUNTS = (5, 10, 15, 20)
 DEVICES = stream.devices(*COUNTS, quick=QUICK)
 PRINTED = stream.PrintedByCount(
-    COUNTS, {JOINT: "lyapunov"}, {AAC: aac_printed, DQN: dqn_printed}, QUICK
+    (COUNTS,), {JOINT: "lyapunov"}, {AAC: aac_printed, DQN: dqn_printed}, QUICK
 )
 
 STUDIES = (
