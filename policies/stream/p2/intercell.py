@@ -15,7 +15,7 @@ from ....simulator.core.elementary import expm1, log1p
 from ....simulator.network.spectral_efficiency import carried
 from ....simulator.stream.channel import add_interference
 from .allocation import local_gain, power_saving
-from .senders import Scratch, copy, descending, search, silence
+from .senders import Scratch, copy, descending, search, set_bounds, silence
 from .slot import DEVICE, Slot
 
 _PRECISION = 1e-3  # of the objective
@@ -235,6 +235,7 @@ def _answer_alone(slot: Slot, play: Interplay) -> None:
         play.found[j] = 0.0
         if len(own) > 0:
             cells[j].disturbance = cells[j].noise
+            set_bounds(cells[j], own)
             play.found[j] = search(cells[j], own, play.scratch)
     copy(devices, play.alone)
 

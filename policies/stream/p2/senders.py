@@ -11,6 +11,7 @@ from ....simulator.core.arrays import FloatArray, IntArray
 from ....simulator.core.assignment import copy_vector
 from ....simulator.core.compiled import compiled, compiled_in_place
 from ....simulator.core.elementary import exp, log, log1p
+from ....simulator.core.sorting import begin_ranking, rank
 from .allocation import (
     INFEASIBLE,
     INFINITE,
@@ -85,6 +86,28 @@ def search(cell: Any, devices: Any, scratch: Scratch) -> float:
     return best
 
 
+@compiled_in_place
+def set_bounds(cell: Any, devices: Any) -> None:
+    """Set what devices can gain at most by sending in full, how, and the least load that they send then.
+
+    With l bits left to its CPU a device gains f(l) = (k - C)(Q - l) + v l - a l^3 / 3 at most, less what it
+    gains without sending: concave, its summit where a l^2 = Q_j + C.
+    """
+    cost = cell.edge + cell.edge_per_bit
+    for i in range(len(devices)):
+        device = devices[i]
+        local = np.sqrt((cell.queue + cost) / device.local_cost)
+        local = max(local, min(device.local_min, 0.999 * device.queue))
+        local = min(local, device.local_max)
+        gain = (device.net - cost) * (device.queue - local) + local_gain(cell, device, local)
+        device.most_gain = gain - local_gain(cell, device, device.queue)
+        device.least_load = full_bits(cell, device, INFINITE) / cell.bits_per_hz
+        device.most_efficiency = 0.0
+        if cell.noise_per_hz == 0.0:
+            most = log1p(device.power_max * device.gain / cell.noise)
+            device.most_efficiency = max(min(most, cell.efficiency_cap), 1e-6)
+
+
 @compiled
 def silence(device: Any) -> None:
     """Let a device send nothing."""
@@ -142,8 +165,7 @@ def _find_candidates(cell: Any, devices: Any) -> int:
         if not device.is_candidate:
             device.sends = 0
         elif cell.noise_per_hz == 0.0:
-            snr = device.power_max * device.gain / cell.disturbance
-            device.efficiency_max = max(min(log1p(snr), cell.efficiency_cap), 1e-6)
+            device.efficiency_max = 0.0  # it was of another disturbance
     return count
 
 
@@ -159,51 +181,53 @@ def _allocate_to_senders(cell: Any, devices: Any, senders: IntArray) -> float:
 
 
 @compiled_in_place
-def _rank(cell: Any, devices: Any, scratch: Scratch) -> None:
-    """Set the order: the most valuable first for what they take of the band and of the edge CPU."""
-    score = scratch.score[: len(devices)]
+def _score(cell: Any, devices: Any, score: FloatArray) -> None:
+    """Set (n,) what devices are worth for what they take of the band and of the edge CPU."""
     roots = 0.0
     for i in range(len(devices)):
         roots += np.sqrt(devices[i].queue)
     for i in range(len(devices)):
         device = devices[i]
+        if not device.is_candidate:
+            score[i] = -np.inf
+            continue
         load = device.queue / cell.bits_per_hz
         band = load / (greatest_efficiency(cell, device, load) * cell.bandwidth)
         worth = (device.net - cell.edge - cell.edge_per_bit) * device.queue
         score[i] = worth / (band + np.sqrt(device.queue) / roots)
-        if not device.is_candidate:
-            score[i] = -np.inf
-    descending(score, scratch.order[: len(devices)])
 
 
 @compiled_in_place
 def _allocate_to_prefix(
     cell: Any, devices: Any, senders: IntArray, order: IntArray, count: int
 ) -> float:
-    """Allocate to the first `count` in an order; returns the cell's gain."""
-    for i in range(len(devices)):
-        device = devices[order[i]]
-        device.sends = int(i < count)
-        if i >= count:
+    """Allocate to the last `count` in an order; returns the cell's gain."""
+    for place in range(len(order)):
+        device = devices[order[place]]
+        device.sends = int(place >= len(order) - count)
+        if not device.sends:
             device.bits = 0.0
     return _allocate_to_senders(cell, devices, senders)
 
 
 @compiled_in_place
 def _best_prefix(cell: Any, devices: Any, scratch: Scratch, candidates: int) -> float:
-    """Let those of the candidates send who come first in the ranking, as many as it is best.
+    """Let the most valuable of the candidates send, as many as it is best.
 
     From as many as fit at full power, up and down in ever smaller steps.
 
     Returns:
         The cell's gain.
     """
-    senders, order, _, spare = scratch
-    _rank(cell, devices, scratch)
-    count = 0
+    senders, spare = scratch.senders, scratch.spare
+    score, order = scratch.score[: len(devices)], scratch.order[: len(devices)]
+    _score(cell, devices, score)
+    begin_ranking(score, order)
+    count, ranked = 0, 0
     needed = 0.0
     for s in range(candidates):
-        device = devices[order[s]]
+        ranked = rank(score, order, ranked, s + 1)
+        device = devices[order[-s - 1]]
         load = full_bits(cell, device, INFINITE) / cell.bits_per_hz
         needed += load / greatest_efficiency(cell, device, load)
         if needed > cell.bandwidth:
@@ -221,6 +245,7 @@ def _best_prefix(cell: Any, devices: Any, scratch: Scratch, candidates: int) -> 
         trial = at + sign * step
         gain = INFEASIBLE
         if 1 <= trial <= candidates:
+            ranked = rank(score, order, ranked, trial)
             gain = _allocate_to_prefix(cell, devices, senders, order, trial)
         if gain > best:
             at, best, price, turned = trial, gain, cell.band_price, True
@@ -273,6 +298,18 @@ def _gain_at_price(cell: Any, device: Any, others: float, floor: float) -> float
     return float(gain - device.power_price * power - cell.band_price * w)
 
 
+@compiled
+def _out_of_reach(cell: Any, device: Any, floor: float) -> bool:
+    """Whether a sender cannot gain as much as `floor` at the price of bandwidth: cheaper than to see what it gains."""
+    if cell.band_price <= 0.0 or device.most_efficiency == 0.0:
+        return False
+    most = (device.most_gain - floor) + _ROUNDING * device.most_gain
+    least_cost = cell.band_price * device.least_load  # times the efficiency
+    if most * device.most_efficiency < least_cost:
+        return True
+    return bool(most * greatest_efficiency(cell, device, device.least_load) < least_cost)
+
+
 @compiled_in_place
 def _next_exchange(cell: Any, devices: Any, least_gain: float) -> tuple[int, int]:
     """Who would gain most by sending too, and who gains least by sending; -1 if nobody."""
@@ -289,7 +326,7 @@ def _next_exchange(cell: Any, devices: Any, least_gain: float) -> tuple[int, int
             device.gain_at_price = _gain_at_price(cell, device, others, -INFINITE)
             if device.gain_at_price < least:
                 leaver, least = i, device.gain_at_price
-        elif device.is_candidate:
+        elif device.is_candidate and not _out_of_reach(cell, device, most):
             device.gain_at_price = _gain_at_price(cell, device, roots, most)
             if device.gain_at_price > most:
                 entrant, most = i, device.gain_at_price

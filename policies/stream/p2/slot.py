@@ -64,10 +64,16 @@ DEVICE = np.dtype(
         ("kept_bandwidth", np.float64),  # w_i and p_i of the best decision so far
         ("kept_power", np.float64),
         # Within its cell:
+        ("most_gain", np.float64),  # that sending can bring, if radio and band are for nothing
+        ("most_efficiency", np.float64),  # without interference; 0 where noise grows with the band
+        ("least_load", np.float64),  # D / kappa of the fewest bits that it may send in full, Hz
         ("is_candidate", np.int64),  # 1 if alone in the whole band its first bit is worth its cost
         ("power_price", np.float64),  # rho_i, of a watt for the slot
         ("efficiency", np.float64),  # e_i = ln(1 + SINR), so that D = kappa w e
-        ("efficiency_max", np.float64),  # the one that takes all its power
+        (
+            "efficiency_max",
+            np.float64,
+        ),  # the one that takes all its power; 0 if it is not known yet
         ("log_saving", np.float64),  # ln(-rho dp/dw), equal to ln nu at the optimum
         ("steepness", np.float64),  # its derivative with respect to e
         ("hz_per_bit", np.float64),  # bandwidth that carries one more bit at the same power
