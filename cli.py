@@ -1,9 +1,8 @@
 """The `edgesim` command: parses, calls, prints. The work is done by `api.py`."""
 
 import math
-import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,12 +11,12 @@ import click
 from edgesim import terminal
 from edgesim.commands import completion
 from edgesim.commands.asking import data, explain, keys, new, policies, scenarios, show
+from edgesim.commands.training import trained
 from edgesim.exits import FAILED, Program, check_picture, refuse, user_errors
 from edgesim.terminal import say
 
 if TYPE_CHECKING:
     from edgesim.experiments.replication_block import Running
-    from edgesim.experiments.training_result import TrainingResult
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -171,14 +170,20 @@ def run(train_first: bool, checkpoint: Path | None, as_json: bool, **arguments: 
     with user_errors():
         from edgesim import api
         from edgesim.experiments.progress import run_progress
+        from edgesim.experiments.run import check_free
         from edgesim.traces.reader import open_trace
 
         if checkpoint and train_first:
             raise click.UsageError("--checkpoint and --train-first exclude each other")
         if train_first:
+            if arguments["resume"]:
+                raise click.UsageError("--resume and --train-first exclude each other")
+            if (output := arguments["output"]) and not arguments["overwrite"]:
+                check_free(output)
             own = ("output", "overwrite", "checkpoint_every", "resume", "workers")
             keys = {name: value for name, value in arguments.items() if name not in own}
-            checkpoint = trained({"scenario": api.load_scenario(**keys)}, as_json=False)
+            # As JSON the run's summary is all that is printed.
+            checkpoint = trained({"scenario": api.load_scenario(**keys)}, told=not as_json)
         started = []
         with run_progress() as follow:
 
@@ -253,7 +258,11 @@ def compare(
 
     SCENARIO may be the folder of a sweep: its runs are compared, group by group.
     """
-    given = {name: value for name, value in arguments.items() if value not in (None, (), False)}
+    given = {
+        name: value
+        for name, value in arguments.items()
+        if not (value is None or value is False or value == ())
+    }
     of_sweep: dict[str, Any] = {
         name: given.pop(name) for name in ("by", "between", "numbers") if name in given
     }
@@ -367,7 +376,7 @@ def train(as_json: bool, **arguments: Any) -> None:
     for the evaluation. In --output are logs, a checkpoint from which --resume goes on, and the best.
     """
     with user_errors():
-        trained(arguments, as_json)
+        trained(arguments, as_json=as_json)
 
 
 @main.command()
@@ -550,6 +559,7 @@ def watch(trace: Path, interval: float) -> None:
 @click.option(
     "--minari", metavar="ID", help="Write the runs as an offline data set of Minari's instead."
 )
+@click.option("--trust", is_flag=True, help=f"Of --minari. {trust_help}")
 def export(
     trace: Path,
     output: Path | None,
@@ -557,6 +567,7 @@ def export(
     graph: Path | None,
     slot: int | None,
     minari: str | None,
+    trust: bool,
 ) -> None:
     """Write a trace's slots and tasks as tables, one row per device, station or task.
 
@@ -569,8 +580,9 @@ def export(
             from edgesim.experiments.offline import export_minari
 
             refuse({"output": output, "graph": graph, "slot": slot}, "--minari")
-            say(export_minari(trace, minari))
+            say(export_minari(trace, minari, trust=trust))
             return
+        refuse({"trust": trust or None}, "tables or a graph")
         if graph is not None:
             from edgesim.traces.network_graph import SUFFIXES
 
@@ -582,19 +594,3 @@ def export(
         refuse({"slot": slot}, "tables")
         for path in api.export(trace, output, file_format):
             say(path)
-
-
-def trained(arguments: Mapping[str, Any], as_json: bool) -> Path:
-    """Train a policy, print what came of it, and return the best checkpoint."""
-    from edgesim import api
-    from edgesim.experiments.progress import training_progress
-
-    command = shlex.join(["edgesim", *sys.argv[1:]])
-    with training_progress() as (follow, foretell):
-        result: TrainingResult = api.train(
-            command=command, foretell=foretell, follow=follow, **arguments
-        )
-    terminal.print_result(result, as_json)
-    if result.warning:
-        say(f"warning: {result.warning}", err=True)
-    return result.checkpoint

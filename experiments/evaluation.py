@@ -11,17 +11,20 @@ from numpy.typing import NDArray
 
 from ..policies.base import Policy
 from ..policies.registry import make_policy
+from ..scenarios.errors import ScenarioError
 from ..scenarios.schema import Scenario
 from ..scenarios.sections import TwinSection
 from ..simulator.assembly.build import blueprint
 from ..simulator.core.arrays import BoolArray, FloatArray
+from ..simulator.core.errors import RunError
 from ..simulator.core.randomness import Streams
 from ..simulator.core.recorder import NullRecorder
 from ..simulator.stream.problem import DriftPlusPenalty
 from ..traces.confidence_intervals import mean
 
 SHAPES = {"drift-plus-penalty": (8, 400), "worst-case-emission": (40, 5)}
-"""Replications and slots that are evaluated, for each problem. In the task problem slots are independent
+"""Replications and slots that are evaluated, for each problem; fewer slots where the scenario's data cover its
+run, but not so many. In the task problem slots are independent
 but for the devices' places, so few slots of many replications tell most."""
 
 PROBED = 20
@@ -88,10 +91,15 @@ class Evaluator:
         self._stream = scenario.run.problem == "drift-plus-penalty"
         replications, slots = SHAPES[scenario.run.problem]
         self._scenario = scenario.with_run(replications=replications, slots=slots)
-        self.problem = blueprint(self._scenario).problem
+        try:
+            self.problem = blueprint(self._scenario).problem
+        except ScenarioError:  # its data may cover the run, but no more
+            if scenario.run.slots >= slots:
+                raise
+            self._scenario = scenario.with_run(replications=replications)
+            self.problem = blueprint(self._scenario).problem
         self._references = {
-            name: self._run(make_policy(scenario.with_policy(name)), twin_is_right=name == "exact")
-            for name in REFERENCES[scenario.run.problem]
+            name: self._reference(name) for name in REFERENCES[scenario.run.problem]
         }
 
     def evaluate(self, policy: Policy) -> Evaluation:
@@ -163,6 +171,14 @@ class Evaluator:
             # One seed has no interval.
             **{f"above_{other}_{name}": low for other, low in least.items() if isfinite(low)},
         }
+
+    def _reference(self, name: str) -> _Columns:
+        policy = make_policy(self._scenario.with_policy(name))
+        try:
+            return self._run(policy, twin_is_right=name == "exact")
+        except RunError as error:  # it would name the policy of the scenario
+            why = str(error).partition(", ")[2] or str(error)
+            raise RunError(f"policy {name!r}, which trainings are held against, {why}") from error
 
     def _run(
         self, policy: Policy, slots: int | None = None, *, twin_is_right: bool = False

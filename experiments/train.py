@@ -204,7 +204,10 @@ def learns(scenario: Scenario) -> bool:
 
 def _check_keys(scenario: Scenario, policy: TrainablePolicy) -> None:
     """Raises ScenarioError where a key of a training does not fit the scenario's problem."""
-    wrong = policy.wrong_keys(scenario.run.problem)
+    wrong = list(policy.wrong_keys(scenario.run.problem))
+    if policy.checkpoint is not None:
+        what = "a training begins with nothing learned; --resume goes on with one"
+        wrong.append(("checkpoint", what, as_toml(str(policy.checkpoint)), "none"))
     issues = [Issue(scenario.source, what, f"policy.{key}", *more) for key, what, *more in wrong]
     if issues:
         raise ScenarioError(issues)

@@ -484,3 +484,14 @@ def test_a_run_that_fails_says_so_and_the_others_are_kept() -> None:
     for name, status in (("1-local.h5", "complete"), ("2-broken-Broken.h5", "failed")):
         with open_trace(Path("out", name)) as trace:
             assert trace.status == status
+
+
+@pytest.mark.usefixtures("_here")
+def test_a_seed_of_zero_is_one() -> None:
+    """And no slots at all are refused, as by `run`: a zero is no option that was not given."""
+    words = ("compare", "carbon_6ue", "--policies", "local,random")
+    assert (
+        "2 seeds (0 to 1)" in edgesim(*words, "--seeds", "2", "--slots", "5", "--seed", "0").stdout
+    )
+    refused = edgesim(*words, "--slots", "0")
+    assert refused.exit_code == 2 and "run.slots" in refused.stderr

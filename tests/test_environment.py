@@ -640,3 +640,48 @@ def test_an_environment_that_cannot_be_made_is_closed_quietly() -> None:
     """What is not there yet when its constructor fails is not asked for when it goes."""
     half = StreamVectorEnvironment.__new__(StreamVectorEnvironment)
     half.close_extras()
+
+
+def test_overrides_of_a_loaded_scenario_count() -> None:
+    """As they do where it is named; in all environments."""
+    loaded, keys = load_scenario("iiot_20dev"), ["run.slots=7", "devices.count=3"]
+    env = StreamVectorEnvironment(2, loaded, overrides=keys)
+    assert (env.scenario.run.slots, env.scenario.devices.count) == (7, 3)
+    single = cast(Any, gymnasium.make(STREAM, scenario=loaded, overrides=keys).unwrapped)
+    assert single.vector.scenario.devices.count == 3
+    assert len(edgesim.parallel_env(scenario=loaded, overrides=keys).possible_agents) == 3
+
+
+EASY_TASKS = ('tasks.cycles=["1000 Mcycles", "1500 Mcycles"]', "energy.theta_0=1e-28")
+
+
+def test_a_server_that_deviates_breaks_no_limit() -> None:
+    """(10e) is of what was decided: a slot that keeps all limits costs its emission alone, C(22)."""
+    keys = [*EASY_TASKS, "run.slots=4", "twin.deviation.edge_cpu.relative=0.5"]
+    env = TaskVectorEnvironment(1, "carbon_6ue", overrides=keys)
+    env.reset(seed=1)
+    action = np.zeros((1, *env.single_action_space.shape))  # type: ignore[misc]
+    action[..., 3] = 1.0  # offloaders have all of the server
+    offloaders = 0
+    for _ in range(4):
+        world = cast(Any, env._simulation).world
+        _, reward, _, _, info = env.step(action)
+        columns = cast(Any, env._simulation)._recorded
+        if not info["feasible"].all():
+            continue
+        offloaders += int(columns["offload"].sum())
+        budget_mg = columns["carbon_g_per_kwh"][:, 0] / 3.6e3 * world.network.energy_max_j
+        np.testing.assert_allclose(reward, -columns["worst_emission_mg"] / budget_mg, rtol=1e-12)
+    assert offloaders > 0
+
+
+@pytest.mark.parametrize("action", ["guided", "paper", "corrected"])
+def test_electricity_without_emission_has_no_share_of_it(action: Any) -> None:
+    """All is a number, and what is learned from is the limits alone."""
+    keys = [*EASY_TASKS, "run.slots=3", "carbon.intensity=0"]
+    env = TaskVectorEnvironment(2, "carbon_6ue", overrides=keys, action=action)
+    observations, rewards = episode(env, np.zeros_like(actions(env)), 1)
+    assert np.isfinite(observations).all() and np.isfinite(rewards).all()
+    if action == "guided":
+        assert (rewards == 0.0).all()
+        assert (observations.reshape(4, 2, 6, -1)[..., 7] == -5.0).all()

@@ -267,9 +267,32 @@ def test_the_command_writes_one(folder: Path) -> None:
         (["--minari", "no name"], "Malformed dataset ID"),
         (["--minari", "a-v0", "--slot", "1"], "--slot cannot be used with --minari"),
         (["--minari", "a-v0", "-o", "x"], "--output cannot be used with --minari"),
+        (["--trust"], "--trust cannot be used with tables or a graph"),
     ):
         done = CliRunner().invoke(main, ["export", str(path), *arguments])
         assert done.exit_code == 2 and message in " ".join(done.output.split()), done.output
+
+
+def test_a_policy_of_ones_own_needs_trust(folder: Path) -> None:
+    """Whose trace names a class: the command has the option that its message asks for."""
+    path = folder / "own.h5"
+    policy = "test_offline:Silent"
+    edgesim.run("iiot_20dev", path, policy=policy, overrides=["run.slots=2"])
+    words = ["export", str(path), "--minari", "edgesim/own-v0"]
+    asked = CliRunner().invoke(main, words)
+    assert asked.exit_code == 2 and "--trust" in asked.output
+    done = CliRunner().invoke(main, [*words, "--trust"])
+    assert done.exit_code == 0, done.output
+
+
+class Silent:
+    """A policy under which nobody sends."""
+
+    def reset(self, network: Any, problem: Any, rngs: Any) -> None:
+        self._network = network
+
+    def decide(self, observation: Any) -> Any:
+        return edgesim.Decision.idle(self._network)
 
 
 class Fails:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import signal
 import time
 from collections.abc import Callable, Iterable
@@ -536,6 +537,51 @@ def test_train_first() -> None:
     assert result.exit_code == 0
     assert Path("runs/train-carbon_6ue-ddpg-seed1/best.pt").exists()
     assert "trace: runs/carbon_6ue-ddpg-seed1.h5" in result.stdout
+
+
+def test_train_first_prints_json_alone_and_asks_before_it_trains() -> None:
+    keys = options("policy.episodes=1")
+    words = ("run", "carbon_6ue", "--policy", "ddpg", *keys, "--train-first", "--slots", "3")
+    told = edgesim(*words, "--json", "-o", "a.h5")
+    assert told.exit_code == 0 and "traces" in json.loads(told.stdout)
+    trained = Path("runs/train-carbon_6ue-ddpg-seed1")
+    assert trained.exists() and not trained.with_name(f"{trained.name}-2").exists()
+    assert "--overwrite replaces it" in refused(*words, "-o", "a.h5")
+    assert "--resume and --train-first" in refused(*words, "-o", "a.h5", "--resume")
+    assert not trained.with_name(f"{trained.name}-2").exists(), "it was trained before it was asked"
+
+
+def test_a_training_begins_from_nothing() -> None:
+    said = refused("train", "carbon_6ue", "--policy", 'ddpg{checkpoint="ddpg_carbon_6ue"}')
+    assert "policy.checkpoint" in said and "--resume" in said
+
+
+@pytest.mark.parametrize("policy", ["ddpg", "aac"])
+def test_actions_that_are_no_numbers_end_a_training(policy: str) -> None:
+    keys = options("policy.actor_rate=1e30", "policy.episode_slots=40", "policy.warmup=8")
+    if policy == "aac":
+        keys = ("--set", "policy.actor_rate=1e30", "--set", "policy.workers=1")
+    ended = edgesim("train", "carbon_6ue", "--policy", policy, *keys, "-o", "out")
+    assert ended.exit_code == 1
+    assert re.search("not a number any more|is nan|is inf", ended.stderr)
+
+
+def test_who_fails_in_an_evaluation_is_named() -> None:
+    """Trainings are held against `exact`, which solves 32 devices at most."""
+    keys = (*options("policy.episodes=1"), "--set", "devices.count=33")
+    failed = edgesim("train", "carbon_6ue", "--policy", "ddpg", *keys, "-o", "out")
+    assert failed.exit_code == 1
+    assert "policy 'exact', which trainings are held against, slot 0: SizeError" in failed.stderr
+
+
+def test_what_covers_a_run_is_enough_for_an_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The data of this scenario end with its run, before an evaluation's usual slots are over."""
+    monkeypatch.setattr(evaluation, "SHAPES", {"drift-plus-penalty": (2, 400)})
+    keys = ("carbon.intensity.start=2021-01-08T00:00:00Z", "run.slots=90")
+    evaluator = evaluation.Evaluator(load_scenario("green_shift_gb", keys))
+    assert evaluator._scenario.run.slots == 90
+    with pytest.raises(ScenarioError, match="covers"):
+        evaluation.Evaluator(load_scenario("green_shift_gb", [keys[0], "run.slots=400"]))
 
 
 def test_a_mistake_in_the_policys_keys_is_told() -> None:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from ...scenarios.units import Count, Positive, Share
 from .aac_workers import RemoteAgent, Update, received
-from .networks import Actor, Critic, check_finite, check_moments, finite
+from .networks import Actor, Critic, check_finite, check_moments, finite, numbers_only
 from .seeding import seeded, torch_seed
 from .trainable import Head, MakeEnvironment, TrainablePolicy, TrainingError
 
@@ -147,7 +147,7 @@ class LearningAgent:
                 mean = model.actor.logits(states[-1])
                 noise = torch.randn(mean.shape, generator=self.noise).to(self._device)
                 chosen = mean + deviation * noise
-                action = model.actor.squash(chosen).cpu().numpy()
+                action = numbers_only(model.actor.squash(chosen).cpu().numpy())
             # 10: New state and immediate reward.
             state, reward, _, truncated, _ = env.step(action)
             # 11: t <- t + 1. 12, T <- T + 1, is left to `GlobalAgent.apply`.

@@ -67,6 +67,13 @@ def log10_of(x: FloatArray) -> FloatArray:
     return np.log10(np.maximum(x, 1e-30))
 
 
+def share_of(part: FloatArray, whole: FloatArray) -> FloatArray:
+    """(…,) of a part in a whole; zero where there is no whole."""
+    shape = np.broadcast_shapes(part.shape, whole.shape)
+    share: FloatArray = np.divide(part, whole, out=np.zeros(shape), where=whole > 0.0)
+    return share
+
+
 def cut(columns: FloatArray) -> Features:
     """(R, N, F) features, cut to [-FEATURE_MAX, FEATURE_MAX]."""
     return np.clip(columns, -FEATURE_MAX, FEATURE_MAX).astype(np.float32, order="C")

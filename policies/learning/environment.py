@@ -47,7 +47,7 @@ from ...simulator.stream.problem import DriftPlusPenalty
 from ...simulator.tasks.decision import TaskDecision
 from ...simulator.tasks.problem import WorstCaseEmission
 from ...simulator.world import World
-from .encoding import FEATURE_MAX, Features
+from .encoding import FEATURE_MAX, Features, share_of
 from .encodings import ActionKind, encoding_of
 
 LIMIT_WEIGHTS = ("delay_weight", "energy_weight", "capacity_weight", "rate_weight")
@@ -159,7 +159,7 @@ class VectorEnvironment(VectorEnv[Features, NDArray[np.floating], NDArray[Any]])
         if autoreset_mode not in [kind for mode in AutoresetMode for kind in (mode, mode.value)]:
             known = ", ".join(mode.value for mode in AutoresetMode)
             raise ValueError(f"autoreset_mode = {autoreset_mode!r}; allowed: {known}")
-        if not isinstance(scenario, Scenario):
+        if not isinstance(scenario, Scenario) or overrides or data_dir is not None:
             scenario = load_scenario(scenario, overrides, data_dir)
         if scenario.run.problem != self.problem_name:
             given = as_toml(scenario.run.problem)
@@ -512,7 +512,9 @@ class TaskVectorEnvironment(VectorEnvironment):
             floor / rate,
         )
         budget_mg = (columns["carbon_g_per_kwh"][:, 0] / 3.6e3) * network.energy_max_j
-        cost = self._emission_weight * columns["worst_emission_mg"] / budget_mg
+        emission_mg = columns["worst_emission_mg"]
+        # Where electricity emits nothing, there is no emission to weigh.
+        cost = self._emission_weight * share_of(emission_mg, budget_mg)
         for weight, use in zip(self._weights, uses, strict=True):
             cost = cost + weight * (np.clip(use - 1.0, 0.0, 1.0) * present).sum(axis=1)
         reward: FloatArray = -cost
@@ -520,7 +522,7 @@ class TaskVectorEnvironment(VectorEnvironment):
 
     def _asked(self, decision: TaskDecision) -> Mapping[str, NDArray[Any]]:
         """Printed actions may ask for more than F_max, (10e), and CPUs may deviate: rho^F is of what was asked."""
-        return {} if self.action == "guided" else {"edge_cpu_hz": decision.edge_cpu_hz}
+        return {"edge_cpu_hz": decision.edge_cpu_hz}
 
     def feasible(self, columns: SlotColumns) -> BoolArray:
         """(R,) whether (10b) to (10f) held."""

@@ -10,9 +10,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .exploration import Actions
 from .trainable import Head, NetworkKind, TrainingError
 
 OUTPUT_RANGE = 3e-3
@@ -237,6 +239,17 @@ def check_moments(part: object) -> None:
                 raise ValueError(f"an optimiser's {name} is of another shape")
             if value.dtype != torch.float32:
                 raise ValueError(f"an optimiser's {name} is of {value.dtype}")
+
+
+def numbers_only(actions: Actions) -> Actions:
+    """Actions as they are.
+
+    Raises:
+        TrainingError: one of them is not a number.
+    """
+    if np.isnan(actions).any():
+        raise TrainingError("an action is not a number any more")
+    return actions
 
 
 def check_finite(network: nn.Module) -> None:

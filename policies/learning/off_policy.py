@@ -16,7 +16,7 @@ from torch import nn
 from ...scenarios.units import Count, Positive, Share
 from ...simulator.core.arrays import FloatArray
 from .exploration import Actions, Exploration
-from .networks import check_finite, check_moments
+from .networks import check_finite, check_moments, numbers_only
 from .replay_buffer import Batch, ReplayBuffer
 from .seeding import seeded
 from .trainable import MakeEnvironment, TrainablePolicy
@@ -186,7 +186,7 @@ class OffPolicyLearner(ABC, Generic[Config]):
             # 7: Get an action with noise.
             a = self._noise.explore(self._act(s)) if learning else self._noise.random()
             # 8: Execute it, observe reward and next state.
-            s2, r, _, _, _ = self._env.step(a)
+            s2, r, _, _, _ = self._env.step(numbers_only(a))
             # 9: Store the transition.
             replay.add(s, a, self._learned(r), s2)
             rewards.append(r.mean())

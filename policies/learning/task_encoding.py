@@ -11,7 +11,7 @@ from ...simulator.tasks.powers import least_powers_w
 from ...simulator.tasks.problem import WorstCaseEmission
 from ..among_present import Rows, among_present, those_present
 from .admission import Division, divide_deadlines
-from .encoding import Encoding, Features, cut, log10_of, numbers_of
+from .encoding import Encoding, Features, cut, log10_of, numbers_of, share_of
 
 HARDEST = 6
 """Devices whose channel each device is compared with."""
@@ -110,7 +110,7 @@ class TaskEncoding(Encoding):
         energy = tasks.cycles * pace_hz**2 / network.energy_max_j
         columns[..., 5] = 5.0 * log10_of(network.theta_device * energy)
         columns[..., 6] = 5.0 * log10_of(network.theta_server * energy)
-        columns[..., 7] = 1.0 + log10_of(observation.last_emission_g / budget_g)
+        columns[..., 7] = 1.0 + log10_of(share_of(observation.last_emission_g, budget_g))
         columns[..., 8] = np.log1p(observation.age_s / tasks.deadline_s) / 2.0
         columns[..., 9:] = 2.0 * self._common(observation, network.theta_device * energy)
         columns[~observation.present] = 0.0
