@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from .code import NO_CODE, Code
 from .errors import Issue, ScenarioError, nearest
 from .policy_list import parse_policy
-from .policy_section import PolicySection, objective_keys
+from .policy_section import PolicySection, objective_keys, without_usual_weight
 from .schema import Scenario
 from .shipped import FOLDER, shipped_files
 from .tables import check_depth, copied, parse_toml, parse_value, put
@@ -57,7 +57,7 @@ def load_scenario(
         code = scenario.code.adding((), trust=trust)
         if not overrides and data_dir is None and policy is None:
             return scenario.located(scenario.source, scenario.folders, code)
-        table, source = parse_toml(scenario.to_toml(), scenario.source), scenario.source
+        table, source = parse_toml(scenario.as_given(), scenario.source), scenario.source
         folders = [*([Path(data_dir)] if data_dir else []), *scenario.folders]
     elif isinstance(scenario, Mapping):
         check_depth(scenario, "scenario")
@@ -100,8 +100,12 @@ def parse_scenario(
     Raises:
         ScenarioError: not TOML, or not a scenario; with all that is wrong.
     """
-    folders = data_folders(folder, data_dir)
-    return _scenario(parse_toml(text, source), source, overrides, policy, folders, code)
+    folders, table = data_folders(folder, data_dir), parse_toml(text, source)
+    if code.foreign and isinstance(
+        table.get("policy"), dict
+    ):  # a trace's, in which all defaults stand
+        without_usual_weight(table["policy"])
+    return _scenario(table, source, overrides, policy, folders, code)
 
 
 def _scenario(

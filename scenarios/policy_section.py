@@ -8,6 +8,9 @@ from pydantic import Field, model_validator
 from .base import ModelSection
 from .units import Number
 
+USUAL_V = {"energy": 1e13, "carbon": 2e17}
+"""V, by the penalty."""
+
 
 class PolicySection(ModelSection):
     """Who decides, and the weights of the problem. Further keys are the policy's."""
@@ -30,13 +33,19 @@ class PolicySection(ModelSection):
 
     @model_validator(mode="after")
     def _of_emission(self) -> "PolicySection":
-        if self.penalty == "carbon" and "V" not in self.model_fields_set:
-            self.__dict__["V"] = 2e17
+        if "V" not in self.model_fields_set:
+            self.__dict__["V"] = USUAL_V[self.penalty]
         return self
 
 
 OBJECTIVE_KEYS = ("penalty", "V", "perturbation")
 """The keys of [policy] that belong to the problem: P2's objective has them, under any policy."""
+
+
+def without_usual_weight(policy: dict[str, Any]) -> None:
+    """Take V out of a [policy] table that has all defaults, where it is one: another penalty has another."""
+    if policy.get("V") == USUAL_V.get(policy.get("penalty", "energy")):
+        policy.pop("V", None)
 
 
 def objective_keys(policy: Mapping[str, Any]) -> dict[str, Any]:

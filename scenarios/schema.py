@@ -110,7 +110,9 @@ class Scenario(Section):
 
     def with_policy(self, name: str) -> "Scenario":
         """The same problem under another policy, which has its default options."""
-        policy = PolicySection(name=name, **objective_keys(self.policy.model_dump()))
+        policy = PolicySection(
+            name=name, **objective_keys(self.policy.model_dump(exclude_unset=True))
+        )
         return self.model_copy(update={"policy": policy})
 
     def with_run(self, **changes: int) -> "Scenario":
@@ -127,8 +129,27 @@ class Scenario(Section):
         """The scenario with every default filled in, which reads back to the same scenario."""
         import tomli_w
 
-        unused = {"stations": {"sbs": {"radius"}}} if self.topology.file is not None else None
-        return tomli_w.dumps(self.model_dump(exclude_none=True, exclude=unused))
+        return tomli_w.dumps(self.model_dump(exclude_none=True, exclude=self._unused()))
+
+    def as_given(self) -> str:
+        """The TOML of what was given alone, of which overrides leave another scenario than of all defaults."""
+        import tomli_w
+
+        return tomli_w.dumps(self.model_dump(exclude_none=True, exclude_unset=True))
+
+    def _unused(self) -> dict[str, Any]:
+        """Defaults of keys that are refused beside what the scenario has."""
+        stations: dict[str, Any] = {}
+        for kind in ("mbs", "sbs"):
+            power = getattr(self.stations, kind).power
+            if power is not None and power.solar is not None and power.solar.file is not None:
+                stations[kind] = {"power": {"solar": {"clouds"}}}
+        if self.topology.file is not None:
+            stations["sbs"] = {**stations.get("sbs", {}), "radius": True}
+        forecast = self.carbon.forecast
+        if forecast is not None and forecast.replay is not None:
+            return {"stations": stations, "carbon": {"forecast": {"error", "memory"}}}
+        return {"stations": stations}
 
     @model_validator(mode="after")
     def _fits_together(self, info: ValidationInfo) -> "Scenario":

@@ -502,6 +502,19 @@ def test_of_two_moments_that_a_clock_shows_the_one_after_the_row_before_is_meant
     assert hours.tolist() == [-0.5, -0.25, 0.0, 1.0, 1.25, 2.0]
 
 
+@pytest.mark.parametrize("empty", range(1, 4))
+def test_of_a_doubled_hour_rows_without_a_value_count(empty: int, tmp_path: Path) -> None:
+    """A row that says nothing still has its turn: what comes after it is an hour later."""
+    shown = ["00:00", "01:00", "01:00", "02:00", "03:00"]
+    cells = [f"{20 + 10 * row}" * (row != empty) for row in range(5)]
+    rows = [f"2024-10-27 {text},{cell}" for text, cell in zip(shown, cells, strict=True)]
+    series = read(
+        write(tmp_path, "\n".join(["Time,Carbon Intensity", *rows])), time_zone="Europe/London"
+    )
+    hours = (series.times - np.datetime64("2024-10-27")) / np.timedelta64(1, "h")
+    assert hours.tolist() == [hour for row, hour in enumerate(range(-1, 4)) if row != empty]
+
+
 def test_a_time_that_clocks_skip_is_refused(tmp_path: Path) -> None:
     """As in a file whose clock is UTC."""
     rows = [f"2024-03-31 0{hour}:00,100" for hour in range(4)]
@@ -619,6 +632,16 @@ def test_the_last_value_holds_for_a_usual_step(tmp_path: Path) -> None:
         edgesim.validate(scenario(path, slots=4))
     with pytest.raises(ScenarioError, match=r"carbon\.intensity\.start"):
         edgesim.validate(scenario(path, start="2024-12-31T23:59"))
+
+
+def test_a_file_that_ends_with_the_run_is_enough(tmp_path: Path) -> None:
+    """Three slots of 0.1 s are 0.3 s, and not a microsecond more."""
+    rows = "".join(f"2025-01-01T00:00:00.{tenth}Z,100\n" for tenth in (0, 1, 2))
+    path = write(tmp_path, f"time,g_per_kwh\n{rows}")
+    keys = {"file": str(path), "start": "2025-01-01T00:00Z", "time_column": "time"}
+    keys |= {"value_column": "g_per_kwh", "unit": "g/kWh"}
+    given = {"carbon.intensity": keys, "run.slots": 3, "run.slot": 0.1}
+    edgesim.validate(edgesim.load_scenario("iiot_20dev", given))
 
 
 def test_a_gap_is_refused_by_max_gap(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.loading import load_scenario, parse_scenario
 from edgesim.simulator.core.errors import RunError
 from edgesim.simulator.core.randomness import Streams
+from edgesim.simulator.core.recorder import NullRecorder
 from edgesim.simulator.models.sci import Sci
 from edgesim.simulator.models.solar import ClearSky, Panels, PowerSeries
 from edgesim.simulator.models.station_power import (
@@ -227,6 +228,24 @@ def test_a_station_that_has_failed_draws_nothing() -> None:
     assert (radio >= 1.36 * up * (1 - 1e-12)).all() and (radio <= 1.464 * up + 1e-12).all()
 
 
+@pytest.mark.parametrize("up", [1.0, 0.5, 0.25])
+def test_work_takes_its_energy_however_long_a_station_is_up(up: float) -> None:
+    """A load is a share of the whole slot: 0.2 of it at 100 W are 20 J in a second, if it is up for no more."""
+    keys = (
+        'stations.mbs.power={radio={transceivers=1, max="0 W", idle="3 W", slope=0, sleep="0 W"}, '
+        'server={idle="10 W", busy="110 W"}}'
+    )
+    experiment = prepare(load_scenario("iiot_20dev", [keys, "stations.sbs.count=0", "run.slots=1"]))
+    world: Any = experiment.blueprint.simulation(
+        Local().decide, NullRecorder(), Streams(1, 1)
+    ).world
+    load = np.full((1, 1), 0.2)
+    found = world.power.account(0, (load, load), np.zeros((1, 1)), np.full((1, 1), up), 0.0 * load)
+    slot_s = experiment.blueprint.network.slot_s
+    assert found.server_j.item() == pytest.approx((10.0 * up + 100.0 * 0.2) * slot_s, rel=1e-12)
+    assert found.radio_j.item() == pytest.approx(3.0 * up * slot_s, rel=1e-12)
+
+
 def test_the_sun() -> None:
     """By spherical astronomy: its height at noon, none at night, and a day's sum at the equator."""
     june = ClearSky(100.0, 50.0, datetime(2021, 6, 21, 18))
@@ -280,6 +299,15 @@ def test_panels_from_a_file(tmp_path: Path) -> None:
         with pytest.raises(ScenarioError) as caught:
             prepare(parse_scenario('title="x"\ntasks.mean=1e5\n', "x.toml", [key]))
         assert says in str(caught.value) and "panels.csv" in str(caught.value)
+
+
+@pytest.mark.parametrize("slots", [700, 1400, 1900, 2300])
+def test_panels_that_end_with_the_run_are_enough(slots: int, tmp_path: Path) -> None:
+    """Of slots whose length is no sum of halves: 1900 times 1 ms is more than 1.9 s in floats."""
+    file = tmp_path / "panels.csv"
+    file.write_text(f"time_s,power_w\n0,10\n{slots / 1000},0\n")
+    key = f'stations.sbs.power={{radio="pico", solar={{file="{file}"}}}}'
+    prepare(load_scenario("iiot_20dev", [key, f"run.slots={slots}", 'run.slot="1 ms"']))
 
 
 def test_each_key_of_a_battery_counts(tmp_path: Path) -> None:

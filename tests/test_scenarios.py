@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import Field, TypeAdapter, ValidationError
 
+from edgesim.api import run
 from edgesim.scenarios import units
 from edgesim.scenarios.carbon_section import CarbonFile
 from edgesim.scenarios.code import Code
@@ -33,8 +34,9 @@ from edgesim.scenarios.sections import (
     Rectangle,
     UniformLatency,
 )
-from edgesim.scenarios.shipped import shipped
+from edgesim.scenarios.shipped import shipped, shipped_files
 from edgesim.scenarios.validation import describe
+from edgesim.traces.reader import open_trace
 
 ROOT = Path(__file__).resolve().parents[1]
 MINIMAL = 'title = "minimal"\n'
@@ -946,3 +948,64 @@ def test_a_mistake_is_told_of_where_it_was_made() -> None:
     assert told["run.slots"] == ("mine.toml", "too small")
     assert told["run.slot"][0] == "--set"
     assert told["devices.count"] == ("mine.toml", "not a whole number")
+
+
+PLAIN = 'title = "plain"\n[run]\nslots = 3\n'
+
+
+@pytest.mark.parametrize("name", list(shipped_files()))
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"run.slots": 7},
+        {"devices.count": 4},
+        {"policy.penalty": "carbon"},
+        {"policy.name": "random"},
+        {"carbon.intensity": 0.001},
+        {"devices.positions": [[1.0, 2.0], [3.0, 4.0]]},
+        {"stations.sbs.positions": [[1.0, 2.0], [3.0, 4.0]]},
+    ],
+    ids=lambda one: next(iter(one)),
+)
+def test_overrides_of_a_loaded_scenario_are_those_of_its_file(
+    name: str, overrides: dict[str, Any]
+) -> None:
+    """Defaults that were not given give way, as they do where a file leaves them out."""
+
+    def told(scenario: Any) -> str:
+        try:
+            return load_scenario(scenario, overrides).to_toml()
+        except ScenarioError as error:
+            return str([(issue.key, issue.what) for issue in error.issues])
+
+    assert told(load_scenario(name)) == told(name)
+
+
+def test_another_penalty_has_its_own_weight() -> None:
+    """V is what it is if not given, also for what is loaded, has another policy, or comes from a trace."""
+    carbon = {"policy.penalty": "carbon"}
+    loaded = load_scenario(PLAIN)
+    assert load_scenario(PLAIN, carbon).policy.V == 2e17
+    assert load_scenario(loaded, carbon).policy.V == 2e17
+    assert load_scenario(loaded.with_policy("local"), carbon).policy.V == 2e17
+    assert load_scenario(load_scenario(PLAIN, {"policy.V": 3e13}), carbon).policy.V == 3e13
+
+
+def test_what_was_run_can_be_run_again(tmp_path: Path) -> None:
+    """A trace holds all defaults: those that would be refused beside a file are left out, and V is no one's gift."""
+    (tmp_path / "w.csv").write_text("time_s,power_w\n0,10\n9,0\n")
+    (tmp_path / "f.csv").write_text("time,g_per_kwh\n2025-01-01T00:00Z,100\n2025-01-01T09:00Z,0\n")
+    sun = f'stations.mbs.power={{radio="pico", solar={{file="{tmp_path / "w.csv"}"}}}}'
+    replay = (
+        'carbon.forecast={replay={intensity="100 g/kWh"}, step="1 h", period="1 h", horizon="2 h"}'
+    )
+    for number, keys in enumerate(([sun], [replay], [])):
+        scenario = load_scenario("iiot_20dev", ["run.slots=2", *keys])
+        again = load_scenario(scenario.to_toml())
+        assert again.to_toml() == scenario.to_toml()
+        path = tmp_path / f"{number}.h5"
+        run(scenario, path)
+        run(path, tmp_path / "again.h5", data_dir=tmp_path)
+    run(path, tmp_path / "carbon.h5", overrides={"policy.penalty": "carbon"})
+    with open_trace(tmp_path / "carbon.h5") as trace:
+        assert parse_scenario(trace.scenario, "x").policy.V == 2e17

@@ -191,6 +191,30 @@ def test_parallel_links_are_joined_where_it_is_said(tmp_path: Path) -> None:
         assert joined.capacity_bps.tolist() == [3e9, 3e9, np.inf, np.inf]
 
 
+@pytest.mark.parametrize(
+    ("speeds", "usual", "joined"),
+    [
+        ((1e6, 1e6), "10 Mbps", 2e6),
+        ((None, None), "10 Mbps", 20e6),
+        ((1e6, None), "10 Mbps", 11e6),
+        ((None, 1e6), "10 Mbps", 11e6),
+        ((1e6, None, None), "10 Mbps", 21e6),
+        ((1e6, None), None, np.inf),
+        ((None, 1e6, 1e6), None, np.inf),
+    ],
+)
+def test_a_joined_link_that_says_no_speed_has_the_usual_one(
+    speeds: tuple[float | None, ...], usual: str | None, joined: float, tmp_path: Path
+) -> None:
+    """One more link never makes fewer bits."""
+    several = [("0", "1", {} if one is None else {"LinkSpeedRaw": one}) for one in speeds]
+    path = write(tmp_path, graphml(links=[*several, *LINKS[1:]]), "n.graphml")
+    keys = [] if usual is None else [f"backhaul.capacity={usual}"]
+    found = read(path, AREA, *INTERNAL, "topology.parallel=join", *keys).links
+    of_first = (found.source == 0) & (found.target == 1)
+    assert found.capacity_bps[of_first].tolist() == [joined]
+
+
 def test_a_speed_of_0_is_unknown(tmp_path: Path) -> None:
     path = write(tmp_path, graphml(links=[("0", "1", {"LinkSpeedRaw": 0.0}), *LINKS[1:]]))
     found = read(path, AREA, *INTERNAL, "backhaul.capacity=7 Mbps").links.capacity_bps

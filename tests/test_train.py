@@ -560,7 +560,7 @@ def test_a_training_begins_from_nothing() -> None:
 def test_actions_that_are_no_numbers_end_a_training(policy: str) -> None:
     keys = options("policy.actor_rate=1e30", "policy.episode_slots=40", "policy.warmup=8")
     if policy == "aac":
-        keys = ("--set", "policy.actor_rate=1e30", "--set", "policy.workers=1")
+        keys = ["--set", "policy.actor_rate=1e30", "--set", "policy.workers=1"]
     ended = edgesim("train", "carbon_6ue", "--policy", policy, *keys, "-o", "out")
     assert ended.exit_code == 1
     assert re.search("not a number any more|is nan|is inf", ended.stderr)

@@ -262,7 +262,10 @@ def test_arrival_predictor_continues_queues_by_running_means() -> None:
     predictor = ArrivalPredictor(network)
     for arrived, departed in ((1.0, 3.0), (3.0, 1.0)):
         columns = _columns(arrived_bits=arrived, departed_bits=departed, queue_bits=5.0)
-        predictor.learn(columns, np.zeros((1, 1)), np.ones((1, 1), dtype=np.bool_))
+        predictor.learn(columns, np.full((1, 1), 0.1), np.ones((1, 1), dtype=np.bool_))
+    # What devices say when they register, at time zero, is of no slot.
+    nothing = _columns(arrived_bits=0.0, departed_bits=0.0, queue_bits=0.0)
+    predictor.learn(nothing, np.zeros((1, 1)), np.ones((1, 1), dtype=np.bool_))
     # Means of 2 in and 2 out per slot: after 4 slots of 0.1 s, max(5 - 8, 0) + 8.
     now = predictor.predict(columns, np.zeros((1, 1)), 0.4)
     np.testing.assert_allclose(now["queue_bits"], 8.0)

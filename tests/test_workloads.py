@@ -358,6 +358,15 @@ class TestTimes:
         assert found.out_of_order == (0, 0)
         assert times(read(text)) != times(found)  # on a clock without an hour of its own
 
+    def test_of_a_clock_that_is_put_back_follow_the_rows_whose_time_is_known(self) -> None:
+        """As `unknown` stands for no time, it does not stand between two."""
+        shown = ["00:50:00", "01:50:00", "", "01:10:00", "02:30:00"]
+        for rows in (shown, [one for one in shown if one]):
+            cells = (f"2024-10-27 {one},1" if one else ",1" for one in rows)
+            text = "\n".join(["time,n", *cells]) + "\n"
+            found = read(text, time_zone="Europe/London", unknown=("",))
+            assert times(found) == [0.0, 3600.0, 4800.0, 9600.0]
+
     def test_that_a_clock_which_is_put_forward_does_not_show_are_refused(self) -> None:
         skipped = "time\n2024-03-31 00:59:00\n2024-03-31 01:30:00\n"
         with pytest.raises(ScenarioError, match=r"row 3, .*which clocks in Europe/London do not"):

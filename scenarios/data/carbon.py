@@ -379,19 +379,24 @@ def _in_utc(
 def _local(
     table: Table, begins: Sequence[datetime], kept: Sequence[int], place: tzinfo
 ) -> NDArray[np.datetime64]:
-    """Of two moments at which a clock shows the same, the one is meant that keeps the step of the rows."""
+    """Of two moments at which a clock shows the same, the one is meant that keeps the step of the rows.
+
+    Those without a value, which are not among `kept`, count as rows.
+    """
     found: list[datetime] = []
     issues = []
-    step = timedelta(0)
+    rows = np.diff(kept, prepend=kept[:1]).tolist()
+    shown = [(begins[i] - begins[i - 1]) / rows[i] for i in range(1, len(begins))]
+    step = sorted(shown)[len(shown) // 2] if shown else timedelta(0)
     for i, one in enumerate(begins):
         try:
             moments = in_utc(one, place)
             if found and len(moments) > 1:
                 before = found[-1]
                 moments = [each for each in moments if each > before] or moments
-                moments.sort(key=lambda each: abs(each - before - step))
+                moments.sort(key=lambda each: abs(each - before - step * rows[i]))
             if found:
-                step = moments[0] - found[-1]
+                step = (moments[0] - found[-1]) / rows[i]
             found.append(moments[0])
         except (ValueError, OverflowError) as error:
             reason = (

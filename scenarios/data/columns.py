@@ -196,7 +196,8 @@ class Clock:
         ns, unknown, wrong = self._nanoseconds(cells)
         allowed = ALLOWED
         if self.kind == "dates without a zone" and self.zone is not None:
-            gone = self._to_utc(ns)
+            none = [*unknown.values(), *([] if wrong is None else [wrong])]
+            gone = self._to_utc(ns, ~np.logical_or.reduce([np.zeros(len(ns), np.bool_), *none]))
             wrong = gone if wrong is None else wrong | gone
             allowed += f", which clocks in {self.zone} do not skip"
         # As numpy divides two time spans.
@@ -246,7 +247,7 @@ class Clock:
         if self.unit == STAMP:
             ns, right = _of_stamps(values)
             if self.zone is not None:
-                right &= ~self._to_utc(ns)
+                right &= ~self._to_utc(ns, right)
             wrong = ~right
             for found in column.unknown.values():
                 wrong &= ~found
@@ -321,10 +322,11 @@ class Clock:
         ns = elapsed // timedelta(microseconds=1) * 1000
         return ns if abs(ns) < 2**63 else None
 
-    def _to_utc(self, ns: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def _to_utc(self, ns: NDArray[np.int64], known: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Turn what clocks show into UTC, in place; where no clock shows it.
 
-        Of the two moments of a doubled hour the earlier one is meant, unless the row before lies after it.
+        Of the two moments of a doubled hour the earlier one is meant, unless the row before, of those whose
+        time is known, lies after it.
         """
         assert self.zone is not None
         quarters, of_quarter = np.unique(ns // _QUARTER_NS, return_inverse=True)
@@ -339,14 +341,14 @@ class Clock:
                 continue
             earlier[index], later[index] = folds[0] * 10**9, folds[-1] * 10**9
         first, second = ns + earlier[of_quarter], ns + later[of_quarter]
-        before = self._last_ns
+        last_known = np.maximum.accumulate(np.where(known, np.arange(known.size), -1))
         for row in np.flatnonzero(first != second).tolist():
-            if row:
-                before = int(first[row - 1])
+            place = last_known[row - 1] if row else -1
+            before = self._last_ns if place < 0 else int(first[place])
             if first[row] < before <= second[row]:
                 first[row] = second[row]
-        if first.size:
-            self._last_ns = int(first[-1])
+        if known.any():
+            self._last_ns = int(first[last_known[-1]])
         ns[:] = first
         lost: NDArray[np.bool_] = gone[of_quarter]
         return lost

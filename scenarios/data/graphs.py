@@ -403,7 +403,8 @@ def _as_stations(graph: Graph, scenario: Scenario) -> Graph:
         found.add_node(node, kind=kind, x_m=f"{east!r} m", y_m=f"{north!r} m")
     for source, target, said in graph.subgraph(at).edges(data=True):
         length = _length(at[source], at[target], keys)
-        _join(found, source, target, length * keys.fibre_index / LIGHT_M_PER_S, _speed(said))
+        latency_s = length * keys.fibre_index / LIGHT_M_PER_S
+        _join(found, source, target, latency_s, _speed(said), scenario.backhaul.capacity)
     return nx.relabel_nodes(found, station_names(graph, at))
 
 
@@ -459,11 +460,21 @@ def _speed(said: Mapping[str, Any]) -> float | None:
     return speed or None
 
 
-def _join(graph: Graph, source: str, target: str, latency_s: float, speed: float | None) -> None:
-    """Add a link, or the capacity of one to that which is there."""
-    before = graph.edges[source, target] if graph.has_edge(source, target) else {}
-    known = [one for one in (before.get("capacity_bps"), speed) if one is not None]
-    said: dict[str, float] = {"latency_s": min(latency_s, before.get("latency_s", latency_s))}
-    if known:
-        said["capacity_bps"] = sum(known)
-    graph.add_edge(source, target, **said)
+def _join(
+    graph: Graph,
+    source: str,
+    target: str,
+    latency_s: float,
+    speed: float | None,
+    usual_bps: float | None,
+) -> None:
+    """Add a link, or the capacity of one to that which is there; of who does not say it has the usual one."""
+    if not graph.has_edge(source, target):
+        known = {} if speed is None else {"capacity_bps": speed}
+        graph.add_edge(source, target, latency_s=latency_s, **known)
+        return
+    link = graph.edges[source, target]
+    link["latency_s"] = min(latency_s, link["latency_s"])
+    both = (link.pop("capacity_bps", None) or usual_bps, speed or usual_bps)
+    if both[0] is not None and both[1] is not None:  # else one of them is unlimited, and both are
+        link["capacity_bps"] = both[0] + both[1]

@@ -1,7 +1,6 @@
 """What a scenario names: models found and configured, files read, positions and series checked."""
 
 import inspect
-import math
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict
@@ -25,6 +24,7 @@ from ...scenarios.schema import Scenario
 from ...scenarios.sections import MAX_DEVICES, File, TopologySection
 from ...scenarios.validation import validate
 from ..core.arrays import FloatArray
+from ..core.clock import NANOSECONDS, to_ns
 from ..core.errors import in_one_line
 from ..core.memory import memory_bytes
 from ..models.arrivals import SLOT_TASKS
@@ -490,8 +490,9 @@ def _series(
             [_issue(scenario, f"{key}.start", source.start, what, allowed)]
         ) from None
     # Rounded up: a run that ends within a microsecond is in need of that one, too.
-    length_s = scenario.run.slots * scenario.run.slot + beyond_s
-    length = np.timedelta64(math.ceil(length_s * 1e6), "us")
+    length_ns = scenario.run.slots * to_ns(scenario.run.slot) + to_ns(beyond_s)
+    length_s = length_ns / NANOSECONDS
+    length = np.timedelta64(-(-length_ns // 1000), "us")
     if start < file.times[0] or file.end < start + length:
         what = f"{source.file} covers {file.times[0]} to {file.end}, not the run's {length} from it"
         if beyond_s:

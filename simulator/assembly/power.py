@@ -18,7 +18,7 @@ from ...scenarios.power_section import (
 )
 from ...scenarios.schema import Scenario
 from ..core.arrays import FloatArray
-from ..core.clock import to_ns
+from ..core.clock import NANOSECONDS, to_ns
 from ..core.randomness import Streams
 from ..models.sci import Sci
 from ..models.solar import ClearSky, Panels, PowerSeries, Sun
@@ -141,6 +141,6 @@ def _sun(scenario: Scenario, keys: PowerSection | SbsPowerSection | None, kind: 
     if solar.file is None:
         assert solar.peak is not None and solar.latitude is not None and solar.start is not None
         return ClearSky(solar.peak, solar.latitude, solar.start)
-    length_s = scenario.run.slots * scenario.run.slot
+    length_s = scenario.run.slots * to_ns(scenario.run.slot) / NANOSECONDS
     with named_file(scenario, solar.file, f"stations.{kind}.power.solar.file") as path:
         return PowerSeries(*read_solar(path, length_s))

@@ -38,10 +38,15 @@ class PowerLaw:
         return np.asarray(self.radio_w[0] + self.server_w[0])
 
     @staticmethod
-    def drawn_w(levels_w: FloatArray, awake: BoolArray, load: FloatArray) -> FloatArray:
-        """(R, B) asleep, or idle + load times what it is more at full load."""
+    def drawn_w(
+        levels_w: FloatArray, awake: BoolArray, load: FloatArray, up: FloatArray | float
+    ) -> FloatArray:
+        """(R, B) mean of a slot: asleep, or idle, while it is up, and load times what it is more at full load.
+
+        A load is a share of the whole slot, and there is none while a station is down.
+        """
         asleep, idle, span = levels_w
-        return np.asarray(np.where(awake, idle + span * load, asleep))
+        return np.asarray(np.where(awake, idle * up + span * load, asleep * up))
 
 
 @dataclass(frozen=True)
@@ -264,8 +269,8 @@ class StationPower:
             carbon_g_per_j: (R, B) of the grid.
         """
         law, slot_s, shape = self.law, self._slot_s, self.awake.shape
-        radio_j = law.drawn_w(law.radio_w, self.awake, loads[0]) * slot_s * up
-        server_j = law.drawn_w(law.server_w, self.awake, loads[1]) * slot_s * up
+        radio_j = law.drawn_w(law.radio_w, self.awake, loads[0], up) * slot_s
+        server_j = law.drawn_w(law.server_w, self.awake, loads[1], up) * slot_s
         server_j = np.where(law.counted, server_j, tasks_j)
         wake_j = np.zeros(shape)
         if self.sleep is not None:

@@ -62,7 +62,11 @@ class ArrivalPredictor:
         self._departed = RunningMean()
 
     def learn(self, columns: Columns, stamp_s: FloatArray, new: BoolArray) -> None:
-        """Add the reported (R, N) arrivals and departures, bit, to their means."""
+        """Add the reported (R, N) arrivals and departures, bit, to their means.
+
+        What is known at time zero is of no slot.
+        """
+        new = new & (stamp_s > 0.0)
         self._arrived.learn(columns["arrived_bits"], new)
         self._departed.learn(columns["departed_bits"], new)
 
