@@ -660,7 +660,7 @@ def test_a_server_that_deviates_breaks_no_limit() -> None:
     keys = [*EASY_TASKS, "run.slots=4", "twin.deviation.edge_cpu.relative=0.5"]
     env = TaskVectorEnvironment(1, "carbon_6ue", overrides=keys)
     env.reset(seed=1)
-    action = np.zeros((1, *env.single_action_space.shape))  # type: ignore[misc]
+    action = np.zeros((1, 6, 4))
     action[..., 3] = 1.0  # offloaders have all of the server
     offloaders = 0
     for _ in range(4):
