@@ -1,11 +1,13 @@
 """What a run is made of beside its scenario's text: the content of the files and classes that it names."""
 
+import ast
 import inspect
 import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from hashlib import file_digest, sha256
+from importlib.util import resolve_name
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -108,11 +110,43 @@ def _sources(module: ModuleType, seen: set[Path]) -> set[Path]:
         seen.add(path)
         values = list(vars(module).values())
         names = {getattr(value, "__module__", None) for value in values}
+        # A constant does not say where it is from, and what a function imports stands in none of them.
+        names |= _imported(path, module.__package__ or "")
         used = [sys.modules[name] for name in names if name in sys.modules]
         for other in used + [value for value in values if isinstance(value, ModuleType)]:
             if path.parent in Path(getattr(other, "__file__", None) or "/").parents:
                 _sources(other, seen)
+        _not_yet_imported(path, names, seen)
     return seen
+
+
+def _imported(path: Path, package: str) -> set[str | None]:
+    """Modules that a file imports, wherever in it, by the names that it has for them."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):
+        return set()
+    found: set[str | None] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {one.name for one in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = "." * node.level + (node.module or "")
+            with suppress(ImportError):
+                base = resolve_name(base, package) if node.level else base
+                found |= {base, *(f"{base}.{one.name}" for one in node.names)}
+    return found
+
+
+def _not_yet_imported(path: Path, names: set[str | None], seen: set[Path]) -> None:
+    """Add the files of modules that nobody has imported yet, if they lie beside the one that will."""
+    for name in names:
+        if name and name not in sys.modules:
+            for form in (f"{name.replace('.', '/')}.py", f"{name.replace('.', '/')}/__init__.py"):
+                found = path.parent / form
+                if found.is_file() and found not in seen:
+                    seen.add(found)
+                    _not_yet_imported(found, _imported(found, ""), seen)
 
 
 def _is_users(module: ModuleType) -> bool:

@@ -16,7 +16,7 @@ import pytest
 from edgesim.scenarios.carbon_section import CarbonReading
 from edgesim.scenarios.data.carbon import read_carbon
 from edgesim.scenarios.data.catalogue import SHIPPED, catalogue
-from edgesim.scenarios.data.lookup import data_file
+from edgesim.scenarios.data.lookup import data_file, named_files
 from edgesim.scenarios.data.positions import read_positions
 from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.loading import data_folders, load_scenario
@@ -70,6 +70,19 @@ def test_missing_public_data_say_where_they_come_from(tmp_path: Path) -> None:
     scenario = load_scenario("iiot_20dev", data_dir=tmp_path)
     with pytest.raises(ScenarioError, match=r"--data.*Azure/AzurePublicDataset"):
         data_file(scenario, "AzureLLMInferenceTrace_conv_1week.csv", "tasks.file")
+
+
+def test_files_that_stand_in_a_list_are_named() -> None:
+    """Else a sweep would keep runs, and a resumed one go on, when such a file has been edited."""
+    table = {
+        "carbon": {
+            "sbs": [{"file": "a.csv"}, {"file": "b.csv"}, 3.0],
+            "intensity": {"file": "c.csv"},
+        },
+        "stations": {"mbs": {"power": {"solar": {"file": "d.csv"}}}},
+        "file": 3,
+    }
+    assert sorted(named_files(table)) == ["a.csv", "b.csv", "c.csv", "d.csv"]
 
 
 def test_no_folder_beside_the_clone_is_named_anywhere() -> None:

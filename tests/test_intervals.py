@@ -33,6 +33,19 @@ from edgesim.traces.latencies import TaskLatencies
 from edgesim.traces.reader import summarise
 from edgesim.traces.summary import subject
 
+
+@pytest.mark.parametrize("end", [0.0, 1.0])
+def test_of_a_share_that_was_always_the_same_end_nothing_is_known(end: float) -> None:
+    """As in one run: of an event that was not seen, no interval is of width zero. An energy may be."""
+    same = np.full(3, end)
+    for found in (
+        confidence_intervals.mean(same, (0.0, 1.0)),
+        confidence_intervals.ratio(same, np.ones(3), (0.0, 1.0)),
+    ):
+        assert found.value == end and math.isnan(found.low) and math.isnan(found.high)
+    assert confidence_intervals.mean(same).low == end
+
+
 Floats = NDArray[np.float64]
 
 ANY: Range = (-math.inf, math.inf)

@@ -189,6 +189,35 @@ def test_ids_follow_what_a_run_notes_as_its_inputs(
     assert made() == []
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        "from share import SHARE\n",
+        "from share import *\n",
+        "import functools, share\nhalf = functools.partial(share.of, 2)\ndel share\n",
+        "def later():\n    from share import SHARE\n",
+        "def later():\n    import between\n",
+    ],
+)
+def test_what_is_imported_counts_however_it_is(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A constant has no module, and what a function imports is no name of the file's; nor need it be imported yet."""
+    for name in ("own", "share", "between"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    (tmp_path / "between.py").write_text("from share import SHARE\n")
+    (tmp_path / "share.py").write_text("SHARE = 0.5\ndef of(x):\n    return x\n")
+    own = "from edgesim.policies.local import Local\nclass Own(Local):\n    pass\n"
+    (tmp_path / "own.py").write_text(form + own)
+    monkeypatch.chdir(tmp_path)
+    trace = edgesim.run(
+        "iiot_20dev", "t.h5", policy="own:Own", overrides={"run.slots": 2}, trust=True
+    )
+    with trace:
+        between = {"between.py"} if "between" in form else set()
+        assert set(trace.inputs or {}) == {"own.py", "share.py"} | between
+
+
 def test_a_run_gives_what_it_gives_alone(mixed: Path, tmp_path: Path) -> None:
     data = open_sweep(mixed)
     one = data.sel({"tasks.mean": 0.5e6, "policy": "lyapunov{V=1e12}", "seed": 6}).isel(point=1)

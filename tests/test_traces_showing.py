@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from trace_recording import completed, random_columns, record, run_info, zero_columns
 
+import edgesim
 from edgesim.simulator.core.recorder import OUTCOMES
 from edgesim.traces import export as export_module
 from edgesim.traces import figures
@@ -245,6 +246,16 @@ def test_watch_shows_a_finished_run_and_returns(tmp_path: Path) -> None:
     ):
         assert part in text
     assert not any(part in text for part in ("slots/s", " left", "nothing new"))
+
+
+def test_what_is_told_of_several_replications_is_of_one(tmp_path: Path) -> None:
+    """As the summary has it: tasks, too."""
+    path = tmp_path / "t.h5"
+    edgesim.run("iiot_20dev", path, overrides={"run.slots": 40, "run.replications": 3})
+    out = io.StringIO()
+    watch(path, console=Console(file=out, width=140, force_terminal=False))
+    counted = edgesim.open_trace(path).summary(warmup=0.0).estimates["completed_tasks"].value
+    assert f"tasks completed {counted:,.0f} " in " ".join(out.getvalue().split()) + " "
 
 
 UNTIL_TOLD = """

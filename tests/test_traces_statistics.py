@@ -406,6 +406,21 @@ def test_a_station_queue_that_grows_is_not_stable(tmp_path: Path) -> None:
     assert_allclose(summary.growth.value, 0.2)
 
 
+def test_queues_of_several_replications_that_grow_have_no_mean(tmp_path: Path) -> None:
+    """Neither an interval nor a number of slots, which would recede with them."""
+    ramp = np.array([[1.0], [1.2], [1.5]]) * np.arange(500.0)
+    series = {
+        "queue_bits": 1e3 * ramp,
+        "station_queue_bits": np.ones((3, 500)),
+        "arrived_bits": np.full((3, 500), 1e4),
+    }
+    record_columns(tmp_path / "t.h5", run_info(slots=500, replications=3), series)
+    summary = only(tmp_path / "t.h5")
+    assert summary.stability == "growing"
+    queue = summary.estimates["queue_bits"]
+    assert queue.value > 0.0 and math.isnan(queue.low) and not queue.slots_needed
+
+
 def test_a_run_cut_short_is_summarised_over_what_there_is(tmp_path: Path) -> None:
     run = run_info(slots=1000)
     record(tmp_path / "t.h5", run, slots=255, status="interrupted")

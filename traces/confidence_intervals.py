@@ -471,8 +471,8 @@ def _power_ends(values: FloatArray, half_widths: FloatArray) -> tuple[FloatArray
 
 def _symmetric(value: float, half_width: float, within: Range = (-math.inf, math.inf)) -> Estimate:
     """An interval of equal arms, as far as the range goes."""
-    if math.isnan(half_width):
-        return Estimate(value)
+    if math.isnan(half_width) or (within == (0.0, 1.0) and value in within):
+        return Estimate(value)  # of a share nothing but 0 or 1 was seen
     return Estimate(value, max(value - half_width, within[0]), min(value + half_width, within[1]))
 
 

@@ -189,7 +189,7 @@ class CountedBatches:
             if needed := means["latency_s"].slots_needed:
                 for key, one in quantiles.items():
                     quantiles[key] = Estimate(one.value, slots_needed=needed)
-            return means | quantiles
+            return self._without_means_of_growing(means | quantiles)
         queues = self._caution()
         over, under = (np.concatenate(one) for one in zip(*parts.values(), strict=True))
         least = [queues.least if key in (*QUEUES, "latency_s") else 0.0 for key in parts]
@@ -242,6 +242,17 @@ class CountedBatches:
                 one = Estimate(one.value, slots_needed=None if grows else most)
             marked[key] = one
         return marked
+
+    def _without_means_of_growing(self, estimates: dict[str, Estimate]) -> dict[str, Estimate]:
+        """Of several replications: queues that grow have no mean, nor has what follows them."""
+        growth = self.growth()
+        if growth is None or not growth.low > 0.0:
+            return estimates
+        follow = {*QUEUES, "latency_s", *_QUANTILES}
+        return {
+            key: Estimate(one.value) if key in follow or one.slots_needed else one
+            for key, one in estimates.items()
+        }
 
     def growth(self) -> Estimate | None:
         """Growth of all queues together, as a share of the arrivals; None if there are no queues."""

@@ -135,7 +135,7 @@ def _view(trace: Trace, rate: float, silent_s: float) -> "Group":
             numbers.add_row(metric.label, f"{value * metric.scale:.4g} {metric.unit}")
     emission_mg = columns["emission_mg"].sum(axis=1).mean()  # of a replication
     numbers.add_row("emission so far", f"{emission_mg:.4g} mg")
-    numbers.add_row("tasks completed", f"{columns['completed'].sum():,.0f}")
+    numbers.add_row("tasks completed", f"{columns['completed'].sum(axis=1).mean():,.0f}")
     if running and silent_s > SILENT_S:
         numbers.add_row(Text(f"nothing new for {silent_s:.0f} s", style="yellow"))
     return Group(head, numbers)

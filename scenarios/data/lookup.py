@@ -7,7 +7,6 @@ from typing import Any
 
 from ..errors import Issue, ScenarioError, as_toml, naming
 from ..schema import Scenario
-from ..tables import flatten
 from .catalogue import SHIPPED, published
 
 
@@ -59,9 +58,15 @@ def look_up(name: str, folders: Iterable[Path]) -> tuple[Path, Path] | None:
 
 
 def named_files(table: Mapping[str, Any]) -> list[str]:
-    """The data files that a scenario names, which is given as a table."""
-    named = flatten(table).items()
-    return [name for key, name in named if key.endswith(".file") and isinstance(name, str)]
+    """The data files that a scenario names, which is given as a table; in lists of tables, too."""
+    found: list[str] = []
+    for key, value in table.items():
+        if key == "file" and isinstance(value, str):
+            found.append(value)
+        for one in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(one, Mapping):
+                found += named_files(one)
+    return found
 
 
 def check_inside(scenario: Scenario, path: Path, folder: Path, key: str, name: str) -> None:
