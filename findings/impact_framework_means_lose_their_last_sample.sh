@@ -10,7 +10,7 @@ set -euo pipefail
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 cd "$place"
-npm install --silent --no-audit --no-fund --ignore-scripts --cache "$place/cache" @grnsft/if@1.1.0
+npm install --loglevel=error --no-audit --no-fund --ignore-scripts --cache "$place/cache" @grnsft/if@1.1.0 > /dev/null
 node - <<'NODE' > manifest.yml
 const [sum, avg, none] = ['sum', 'avg', 'none'].map(method => ({time: method, component: method}));
 const inputs = {
