@@ -3,7 +3,7 @@
 #        say: the time since the freshest update that has come was made.
 # Truth: the update that came last counts, even where it was overtaken by a fresher one, so the age jumps up: 24 ms and
 #        not 13 ms where about 5 updates are on their way at a time. Nothing says so. Where updates keep their order it
-#        is right; else leave out those that were overtaken first.
+#        is right; else leave out first those that were overtaken.
 # agenet 1.0.0 (PyPI), agenet/aaoi.py, aaoi_fn.
 set -euo pipefail
 place=$(mktemp -d)
