@@ -261,7 +261,7 @@ def compare(
     given = {
         name: value
         for name, value in arguments.items()
-        if not (value is None or value is False or value == ())
+        if value is not False and value not in (None, ())  # a zero is equal to False
     }
     of_sweep: dict[str, Any] = {
         name: given.pop(name) for name in ("by", "between", "numbers") if name in given

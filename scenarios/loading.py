@@ -101,10 +101,9 @@ def parse_scenario(
         ScenarioError: not TOML, or not a scenario; with all that is wrong.
     """
     folders, table = data_folders(folder, data_dir), parse_toml(text, source)
-    if code.foreign and isinstance(
-        table.get("policy"), dict
-    ):  # a trace's, in which all defaults stand
-        without_usual_weight(table["policy"])
+    section = table.get("policy")
+    if code.foreign and isinstance(section, dict):  # of a trace, in which all defaults stand
+        without_usual_weight(section)
     return _scenario(table, source, overrides, policy, folders, code)
 
 

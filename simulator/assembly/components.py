@@ -270,7 +270,7 @@ def count_devices(scenario: Scenario, mobility: Any, positions: FloatArray | Non
         what = 'mobility.model = "trace" places the devices'
         given = scenario.model_dump(include={"devices": {"positions"}})["devices"]["positions"]
         raise ScenarioError([_issue(scenario, "devices.positions", given, what, "not given")])
-    area, length_s = scenario.area, scenario.run.slots * scenario.run.slot
+    area, length_s = scenario.area, run_ns(scenario) / NANOSECONDS
     with _naming_of(mobility):
         size = np.array(area.size)
         count = mobility.survey(size, area.rectangle, length_s, scenario.devices.count)
@@ -434,7 +434,7 @@ def check_files(scenario: Scenario, mobility: Any) -> None:
             attempt(table["file"], key, lambda path: None)
     if isinstance(mobility, TraceMobility):
         # Of a run of unknown length its beginning, which every run reads.
-        length_s = 0.0 if scenario.doubts("run") else scenario.run.slots * scenario.run.slot
+        length_s = 0.0 if scenario.doubts("run") else run_ns(scenario) / NANOSECONDS
         try:
             with _naming_of(mobility):
                 _read_movements(mobility, length_s)
@@ -468,6 +468,11 @@ def _naming_of(mobility: TraceMobility) -> AbstractContextManager[None]:
     return naming(files)
 
 
+def run_ns(scenario: Scenario) -> int:
+    """How long a run lasts: in floats 1900 slots of 1 ms would be more than 1.9 s."""
+    return scenario.run.slots * to_ns(scenario.run.slot)
+
+
 def _read_movements(mobility: TraceMobility, length_s: float) -> None:
     """Go through the part of a file that a run uses, wherever its objects are."""
     end_s = np.inf if mobility.at_end == "repeat" else length_s
@@ -490,7 +495,7 @@ def _series(
             [_issue(scenario, f"{key}.start", source.start, what, allowed)]
         ) from None
     # Rounded up: a run that ends within a microsecond is in need of that one, too.
-    length_ns = scenario.run.slots * to_ns(scenario.run.slot) + to_ns(beyond_s)
+    length_ns = run_ns(scenario) + to_ns(beyond_s)
     length_s = length_ns / NANOSECONDS
     length = np.timedelta64(-(-length_ns // 1000), "us")
     if start < file.times[0] or file.end < start + length:

@@ -30,6 +30,7 @@ from ..models.station_power import (
 )
 from ..network.network import Network
 from ..network.topology import Topology
+from .components import run_ns
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,6 @@ def _sun(scenario: Scenario, keys: PowerSection | SbsPowerSection | None, kind: 
     if solar.file is None:
         assert solar.peak is not None and solar.latitude is not None and solar.start is not None
         return ClearSky(solar.peak, solar.latitude, solar.start)
-    length_s = scenario.run.slots * to_ns(scenario.run.slot) / NANOSECONDS
+    length_s = run_ns(scenario) / NANOSECONDS
     with named_file(scenario, solar.file, f"stations.{kind}.power.solar.file") as path:
         return PowerSeries(*read_solar(path, length_s))

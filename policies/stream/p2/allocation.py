@@ -99,13 +99,18 @@ def full_bits(cell: Any, device: Any, bit_cost: float) -> float:
 
 
 @compiled
+def efficiency_of(cell: Any, sinr: float) -> float:
+    """Of a link, ln(1 + SINR), as far as links carry it, and never zero."""
+    return float(max(min(log1p(sinr), cell.efficiency_cap), 1e-6))
+
+
+@compiled
 def greatest_efficiency(cell: Any, device: Any, load: float) -> float:
     """The efficiency e at which `load` = D / kappa = w e takes all the power, or the cap."""
     snr = device.power_max * device.gain
     if cell.noise_per_hz == 0.0:
         if device.efficiency_max == 0.0:
-            most = log1p(snr / cell.disturbance)
-            device.efficiency_max = max(min(most, cell.efficiency_cap), 1e-6)
+            device.efficiency_max = efficiency_of(cell, snr / cell.disturbance)
         return float(device.efficiency_max)
     # e = ln(1 + SINR(e)), whose right side is concave in e: Newton's method from beyond the root.
     e = device.efficiency_max

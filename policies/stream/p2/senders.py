@@ -10,12 +10,13 @@ import numpy as np
 from ....simulator.core.arrays import FloatArray, IntArray
 from ....simulator.core.assignment import copy_vector
 from ....simulator.core.compiled import compiled, compiled_in_place
-from ....simulator.core.elementary import exp, log, log1p
+from ....simulator.core.elementary import exp, log
 from ....simulator.core.sorting import begin_ranking, rank
 from .allocation import (
     INFEASIBLE,
     INFINITE,
     allocate,
+    efficiency_of,
     full_bits,
     greatest_efficiency,
     local_gain,
@@ -104,8 +105,8 @@ def set_bounds(cell: Any, devices: Any) -> None:
         device.least_load = full_bits(cell, device, INFINITE) / cell.bits_per_hz
         device.most_efficiency = 0.0
         if cell.noise_per_hz == 0.0:
-            most = log1p(device.power_max * device.gain / cell.noise)
-            device.most_efficiency = max(min(most, cell.efficiency_cap), 1e-6)
+            snr = device.power_max * device.gain / cell.noise
+            device.most_efficiency = efficiency_of(cell, snr)
 
 
 @compiled
