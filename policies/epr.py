@@ -101,6 +101,8 @@ class EqualRatesEqualPower(Policy):
         saved_j = network.varsigma * network.slot_s * cubed
         saved_j = saved_j - outcome.local_energy_j
         gained = (value - congestion) * outcome.offloaded_bits - value * lost_bits
+        gained += problem.pressing_value(observation, outcome.departed_bits)
+        gained -= problem.pressing_value(observation, alone_bits)
         worthwhile: BoolArray = gained > problem.offload_cost(observation, outcome, saved_j)
         return worthwhile
 

@@ -24,6 +24,7 @@ from edgesim.simulator.stream.deadlines import TaskClass, TaskClasses, UrgentFir
 from edgesim.simulator.stream.decision import Decision
 from edgesim.simulator.stream.green_observation import GreenObservation
 from edgesim.simulator.stream.green_problem import GreenProblem
+from edgesim.simulator.stream.ledger_entries import DROPPED, LATE
 
 GREEN = """
 title = "test"
@@ -217,12 +218,18 @@ def test_bits_wait_for_green_hours_as_far_as_a_cpu_makes_that_pay(toml: str) -> 
     assert weighted > 0.97 * c.mean()
 
 
-def test_the_debts_of_late_bits_follow_from_the_tasks(toml: str) -> None:
-    """Z(t + 1) = max(Z + late - theta arrived, 0) by device and class, from the rows of tasks alone."""
-    run = simulate("policy.V=1e24", "run.slots=300", toml=toml)
+@pytest.mark.parametrize("buffer", [(), ("tasks.buffer='500 Mbit'",)])
+def test_the_debts_of_late_bits_follow_from_the_tasks(buffer: tuple[str, ...], toml: str) -> None:
+    """Z(t + 1) = max(Z + late - theta arrived, 0) by device and class, from the rows of tasks alone.
+
+    What a full buffer refuses is never late, and its share of what may be does not come to the others.
+    """
+    run = simulate("policy.V=1e24", "run.slots=300", *buffer, toml=toml)
     trace, slot_s = run.trace, 900.0
     arrival, due, end = (trace.column(x) for x in ("arrival_s", "deadline_s", "completion_s"))
     bits, device = trace.column("bits"), trace.column("device")
+    bits = np.where(trace.column("outcome") == DROPPED, 0.0, bits)
+    assert bool(buffer) == bool((bits == 0.0).sum() > 100)
     deadline = due - arrival
     for name, theta in ((3600.0, 0.05), (43200.0, 0.05)):
         assert (np.abs(deadline - name) < 1e-3).sum() > 100, theta
@@ -427,7 +434,7 @@ def test_late_bits_and_debts_by_hand() -> None:
     span, bits = [3.0, 1.0, 1.0, 1.0, 1.0, 3.0, 1.0], 2.0 ** np.arange(7)
     r, i, arrival = [0, 0, 1, 1, 1, 0, 1], [1, 1, 0, 0, 1, 0, 0], np.arange(7.0)
     ended = task_table(r, i, [0] * 7, arrival, arrival + 9.0, bits, arrival + span, outcome)
-    late = classes.late_bits((2, 2), ended)
+    late = classes.bits_that(LATE, (2, 2), ended)
     expected = np.zeros((2, 2, 3))
     expected[0, 1, 0], expected[0, 1, 2], expected[1, 0, 2] = 1.0, 2.0, 4.0 + 64.0
     np.testing.assert_array_equal(late, expected)

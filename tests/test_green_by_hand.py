@@ -1,6 +1,6 @@
 """P2 with emission in the place of energy, device by device: two replications, three devices, three stations."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,8 @@ import pytest
 from conftest import a_network
 from numpy.typing import NDArray
 
+from edgesim.policies.epr import EqualRatesEqualPower
+from edgesim.policies.stream.pressing import with_pressing
 from edgesim.simulator.models.station_power import PowerLaw, StationsSeen
 from edgesim.simulator.network.cells import Cells
 from edgesim.simulator.stream.decision import Decision
@@ -186,3 +188,60 @@ def test_pressing_bits_that_are_left_are_asked_for_alone() -> None:
     served = replace(seen, pressing_bits=np.minimum(pressing, departed))
     assert of.with_pressing(served, local) is None
     assert of.with_pressing(replace(seen, lateness_bits=np.zeros((2, 3))), local) is None
+
+
+def test_of_two_decisions_on_pressing_bits_each_replication_has_the_better_one() -> None:
+    """And of others as well, where the first left some; the diagnostics are those of the first."""
+    of, seen = problem(), observation()
+    told = {"iterations": np.array([3.0, 4.0])}
+    first = replace(DECISION, diagnostics=told)
+    # Of two decisions that serve the same at devices that has less of P2 which serves more at stations.
+    second = replace(DECISION, served_bits=DECISION.served_bits * [[2.0], [0.5]])
+    third = replace(DECISION, served_bits=DECISION.served_bits * [[0.5], [3.0]])
+    asked: list[Any] = []
+
+    def decide(observation: Any) -> Decision:
+        asked.append(observation)
+        return first if len(asked) == 1 else second
+
+    for others, of_which in (([], [1, 0]), ([third], [1, 2])):
+        asked.clear()
+        found = with_pressing(of, seen, decide, lambda others=others: others)  # type: ignore[misc]
+        assert asked[0] is seen and asked[1].lateness_bits.tolist() != seen.lateness_bits.tolist()
+        values = np.stack([of.value(seen, one) for one in (first, second, *others)])
+        assert of.value(seen, found).tolist() == values.min(axis=0).tolist()
+        assert values.argmin(axis=0).tolist() == of_which
+        assert found.diagnostics is told
+
+
+def test_equal_rates_weigh_what_is_pressing() -> None:
+    """`epr-ep`: who sends does so where that has less of P2, pressing bits included; at one station nobody interferes."""
+    rng = np.random.default_rng(5)
+    shape = (400, 3)
+    network = a_network(devices=3, replications=400, device_cpu_hz=np.array([0.05e9] * 3))
+    seen, none = observation(), np.zeros((400, 3, 0))
+    bits = rng.uniform(1e4, 2e6, shape)
+    wide: dict[str, Any] = {
+        one.name: np.broadcast_to(value[:1], (400, *value.shape[1:]))
+        for one in fields(seen)
+        if isinstance(value := getattr(seen, one.name), np.ndarray)
+    }
+    of = GreenProblem(network, 3e17, penalty="carbon")
+    found = {}
+    for lateness in (0.0, 1e6):
+        now = replace(seen, **wide | {
+            "cells": Cells(np.zeros(shape, int), 3), "queue_bits": bits,
+            "pressing_bits": rng.uniform(0.0, 1.0, shape) * bits, "due_bits": none,
+            "lateness_bits": np.full(shape, lateness), "least_leaving_bits": none,
+            "forecast_g_per_j": none,
+        })  # fmt: skip
+        policy = EqualRatesEqualPower()
+        policy.reset(network, of, [])
+        sends = policy.decide(now).power_w > 0.0
+        for i in range(3):
+            alone = policy._decision(now, np.arange(3) == i)
+            nobody = replace(alone, power_w=np.zeros(shape))
+            better = [of.value(now, one) for one in (alone, nobody)]
+            np.testing.assert_array_equal(sends[:, i], better[0] < better[1])
+        found[lateness] = sends
+    assert (found[0.0] != found[1e6]).sum() > 30

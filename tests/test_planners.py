@@ -1,5 +1,7 @@
 """Policies that plan by deadlines and forecasts, and the optimum of hindsight beside which they stand."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -35,6 +37,7 @@ from edgesim.policies.stream.targets import (
     serve,
 )
 from edgesim.policies.stream.wait_awhile import WaitAwhile
+from edgesim.scenarios.errors import ScenarioError
 from edgesim.scenarios.loading import parse_scenario
 from edgesim.simulator.core.arrays import FloatArray
 from edgesim.simulator.network.cells import Cells
@@ -329,7 +332,7 @@ def test_lookahead_plans_by_the_mean_of_the_gains_so_far() -> None:
     assert policy._gain == pytest.approx(mean, rel=1e-12)
 
 
-def wanted_of(due: list[float], soon: bool = False) -> Wanted:
+def wanted_of(due: list[float], soon: bool = False, lengths: Sequence[int] = (1, 1, 2)) -> Wanted:
     """Of two devices with bits due in six slots, the second of them away; what is due in the second, by CPU alone."""
     policy: Any = Lookahead(expect="nothing")
     policy._network, policy._slots, policy._known = a_network(stations=2, devices=2), 1, None
@@ -343,7 +346,7 @@ def wanted_of(due: list[float], soon: bool = False) -> Wanted:
         due_bits=bits, queue_bits=bits.sum(axis=2), power_max_w=np.full((1, 2), 0.1),
     )  # fmt: skip
     grams = np.full((1, 2, 3), 5e-5)
-    [one] = policy._wanted(seen, policy._gain, grams, 2.0 * grams, [1, 1, 2])
+    [one] = policy._wanted(seen, policy._gain, grams, 2.0 * grams, list(lengths))
     assert isinstance(one, Wanted)
     return one
 
@@ -361,6 +364,9 @@ def test_what_lookahead_wants_by_hand() -> None:
     sent_g = 5e-5 * 0.1 * 100 / 10e9 + 1e-4 * joules
     assert one.sent_cost[0] == pytest.approx(np.full(3, sent_g), rel=1e-9, abs=0.0)
     assert one.local_most.tolist() == [[5e5, 5e5, 1e6], [0.0, 0.0, 0.0]]
+    # What is due later than is told, or never, has all of the horizon, however long that is.
+    later = wanted_of([0.0, 0.0, 3.0, 0.0, 0.0, 4.0], lengths=(2, 8, 5))
+    assert later.due[0].tolist() == [0.0, 3.0, 7.0]
 
 
 def test_who_sends_soon_executes_a_slot_early_what_is_cheap_by_hand() -> None:
@@ -378,7 +384,7 @@ def test_who_sends_soon_executes_a_slot_early_what_is_cheap_by_hand() -> None:
         assert due[0] == pytest.approx([early, now + then, now + then], rel=1e-12)
 
 
-def decided(forecast: tuple[int, ...], **changes: Any) -> tuple[Any, Any, FloatArray]:
+def decided(forecast: tuple[float, ...], **changes: Any) -> tuple[Any, Any, FloatArray]:
     """What wait-awhile is shown and answers, and the (N,) bits that CPUs execute; 8 Mbit can leave in four slots."""
     seen: list[Any] = []
     observing(seen, *ENDING, "policy.name=local", "run.slots=1", toml=SMALL)
@@ -396,11 +402,23 @@ def decided(forecast: tuple[int, ...], **changes: Any) -> tuple[Any, Any, FloatA
     return one, found, found.local_cpu_hz[0] * network.slot_s / network.cycles_per_bit
 
 
+HAIR = 1.0 - 1e-13
+
+
 @pytest.mark.parametrize(
-    ("forecast", "leave"), [((5, 1, 9, 9), 4e6), ((5, 1, 2, 9), 0.0), ((5, 5, 5, 5), 4e6)]
+    ("forecast", "leave"),
+    [
+        ((5, 1, 9, 9), 4e6),
+        ((5, 1, 2, 9), 0.0),
+        ((5, 5, 5, 5), 4e6),
+        ((5, 5 * HAIR, 5 * HAIR, 9), 4e6),
+    ],
 )
-def test_wait_awhile_by_hand(forecast: tuple[int, ...], leave: float) -> None:
-    """In the greener two of the four slots 4 Mbit each, no radio at hand; what is pressing leaves in any."""
+def test_wait_awhile_by_hand(forecast: tuple[float, ...], leave: float) -> None:
+    """In the greener two of the four slots 4 Mbit each, no radio at hand; what is pressing leaves in any.
+
+    Rounding does not make a slot greener.
+    """
     for pressing in (0.0, 1e6, 6e6):
         *_, left = decided(forecast, pressing_bits=np.full((1, 3), pressing))
         assert left == pytest.approx(np.full(3, max(leave, pressing)))
@@ -456,9 +474,23 @@ def test_what_is_due_within_the_next_slot_leaves_in_this_one() -> None:
     due = np.zeros((1, 3, 6))
     due[..., :3] = [1e5, 2e5, 4e5]
     seen: Any = SimpleNamespace(due_bits=due)
-    assert leaving_bits(seen)[0, 0].tolist() == [3e5, 4e5, 0.0, 0.0, 0.0]
+    assert leaving_bits(seen, 9)[0, 0].tolist() == [3e5, 4e5, 0.0, 0.0, 0.0]
     *_, left = decided((5, 1, 2, 9), due_bits=due, queue_bits=due.sum(axis=2))
     assert left == pytest.approx(np.full(3, 3e5))
+
+
+@pytest.mark.parametrize(
+    ("forecast", "leave"), [((5, 5, 5, 5, 9, 9, 9), 2e6), ((5, 1, 1, 1, 1, 9, 9), 0.0)]
+)
+def test_what_has_no_deadline_has_until_the_forecast_s_end(
+    forecast: tuple[float, ...], leave: float
+) -> None:
+    """8 Mbit in the greener four of its eight slots; by what is told of deadlines there were five."""
+    due = np.zeros((1, 3, 6))
+    due[..., 5] = 8e6
+    one, _, left = decided(forecast, due_bits=due)
+    assert one.forecast_g_per_j.shape[2] == 8
+    assert left == pytest.approx(np.full(3, leave))
 
 
 @pytest.mark.parametrize(
@@ -470,8 +502,8 @@ def test_who_is_not_interrupted_begins_with_the_greenest_piece_that_is_in_time(
     """Two of four slots: begun in the last of them, it would be late."""
     due = np.zeros((1, 1, 5))
     due[..., 4] = 8.0
-    seen: Any = SimpleNamespace(due_bits=due)
-    assert WaitAwhile(interruptible=False)._begins(seen, np.array([[forecast]], float)) == begins
+    bits = leaving_bits(SimpleNamespace(due_bits=due), 4)  # type: ignore[arg-type]
+    assert WaitAwhile(interruptible=False)._begins(bits, np.array([[forecast]], float)) == begins
 
 
 def test_known_tasks_by_hand() -> None:
@@ -533,6 +565,38 @@ def test_who_will_send_is_not_kept_from_it_by_what_is_due_then() -> None:
     one = ("tasks.together=true", "run.seed=91")
     run = simulate(*ENDING, *one, "policy.name=lookahead", "policy.expect=known", toml=SMALL)
     assert (emitted_mg(run) < 1.1 * bounds_mg(*one)).all()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "key"),
+    [
+        (("twin.deviation.edge_cpu={relative=1.0}",), "twin.deviation.edge_cpu"),
+        (("twin.deviation.device_cpu={noise='1 MHz'}",), "twin.deviation.device_cpu"),
+        (("stations.sbs.power={radio='pico', sleep={}}",), "stations.sbs.power.sleep"),
+        (("tasks.buffer='600 Mbit'",), "tasks.buffer"),
+    ],
+)
+def test_clairvoyant_refuses_where_its_bound_would_be_none(
+    overrides: tuple[str, ...], key: str
+) -> None:
+    """Where CPUs run faster than the twin believes a policy went below the bound by a fifth."""
+    with pytest.raises(ScenarioError, match=f"without `{re.escape(key)}`"):
+        prepare(parse_scenario(SMALL, "test", [*ENDING, "policy.name=clairvoyant", *overrides]))
+    known = [*ENDING, "policy.name=lookahead", "policy.expect=known", *overrides]
+    if key == "tasks.buffer":
+        with pytest.raises(ScenarioError, match=f"without `{re.escape(key)}`"):
+            prepare(parse_scenario(SMALL, "test", known))
+    else:
+        prepare(parse_scenario(SMALL, "test", known))
+
+
+def test_one_task_without_whole_slots_takes_neither_bound_nor_plan() -> None:
+    """Some tasks are due within three slots, in time by the bound; the others are planned all the same."""
+    classes = "tasks.classes=[{share=0.3, deadline='40 min'}, {share=0.7, deadline='8 h'}]"
+    trace = simulate(*ENDING, classes, "policy.name=clairvoyant", toml=SMALL).trace
+    assert np.isfinite(trace["lower_bound_mg"]).all() and np.isnan(trace["optimality_gap"]).all()
+    busy = ((trace["local_bits"] > 0.0) | (trace["offloaded_bits"] > 0.0)).any(axis=2)
+    assert busy.mean() > 0.5
 
 
 @pytest.mark.slow

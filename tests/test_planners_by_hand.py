@@ -29,9 +29,15 @@ from edgesim.policies.stream.clairvoyant_program import (
     plan,
 )
 from edgesim.policies.stream.consolidate import Consolidate
-from edgesim.policies.stream.lookahead import Lookahead, stretch_forecast
+from edgesim.policies.stream.lookahead import Lookahead, horizon_slots, stretch_forecast
 from edgesim.policies.stream.lookahead_program import LookaheadProgram, Planned, Wanted, stretches
-from edgesim.policies.stream.targets import edge_j, least_sent_j, most_sent_bits, serve
+from edgesim.policies.stream.targets import (
+    edge_j,
+    least_sent_j,
+    leaving_bits,
+    most_sent_bits,
+    serve,
+)
 from edgesim.policies.stream.wait_awhile import WaitAwhile
 from edgesim.simulator.core.arrays import FloatArray
 from edgesim.simulator.network.cells import Cells
@@ -219,20 +225,18 @@ def test_what_lookahead_wants_of_two_replications_by_hand() -> None:
 
 
 def test_lookahead_s_horizon_is_the_forecast_s_in_slots() -> None:
-    policy: Any = Lookahead()
-    policy._network = a_network(slot_s=0.1)
     for leads, step_s, slots in ((48, 0.25, 120), (3, 0.01, 1), (0, 9.0, 7)):
         seen: Any = SimpleNamespace(
             forecast_g_per_j=np.zeros((1, 3, leads)), forecast_step_s=step_s,
             due_bits=np.zeros((1, 4, 7)),
         )  # fmt: skip
-        assert policy._horizon(seen) == slots
+        assert horizon_slots(seen, 0.1) == slots
 
 
 def test_a_device_with_an_intensity_of_its_own_keeps_it() -> None:
-    """The forecast is that of stations, and of the devices on their grid."""
+    """The forecast is that of stations, and of devices that have none of their own; of others, equal or not, not."""
     policy: Any = Lookahead()
-    policy._network = a_network(slot_s=1.0)
+    policy._network, policy._own_carbon = a_network(slot_s=1.0), True
     of_stations = np.arange(1.0, 7.0).reshape(2, 3)
     own = np.take_along_axis(of_stations, STATION, axis=1)
     own[0, 1], own[1, 3] = 99.0, 77.0
@@ -245,8 +249,10 @@ def test_a_device_with_an_intensity_of_its_own_keeps_it() -> None:
     for r, i in np.ndindex(2, 4):
         expected = forecast[r, STATION[r, i]]
         assert station[r, i] == pytest.approx(expected)
-        other = {(0, 1): 99.0, (1, 3): 77.0}.get((r, i))
-        assert device[r, i] == pytest.approx(expected if other is None else [other, other])
+        assert device[r, i].tolist() == [own[r, i]] * 2
+    policy._own_carbon = False
+    station, device = policy._intensities(seen, [1, 1])
+    np.testing.assert_array_equal(device, station)
 
 
 def planned(**changes: Any) -> Any:
@@ -332,13 +338,13 @@ def test_lookahead_decides_for_each_replication_by_its_own_bits(
     policy._programs = {1: SimpleNamespace(solve=lambda one: next(plans))}
     policy._intensities = lambda seen, lengths: (None, None)
     policy._wanted = lambda seen, gain, *_: [SimpleNamespace(station=np.array([0, 1]))] * 3
-    policy._horizon = lambda seen: 1
     asked: list[Any] = []
     policy._now = lambda one, plan, due, least: (
         asked.append((due.tolist(), least.tolist())) or np.full(2, len(asked)),  # type: ignore[func-returns-value]
         plan.sent[:, 0],
     )
     monkeypatch.setattr(lookahead, "GreenObservation", SimpleNamespace)
+    monkeypatch.setattr(lookahead, "horizon_slots", lambda seen, slot_s: 1)
     monkeypatch.setattr(lookahead, "serve", lambda network, seen, *found: found)
     due = np.arange(12.0).reshape(3, 2, 2)
     seen: Any = SimpleNamespace(
@@ -359,16 +365,19 @@ def test_lookahead_decides_for_each_replication_by_its_own_bits(
 def test_clairvoyant_plans_each_replication_and_says_how_far_it_is_from_the_bound(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Of three: one in time; one with tasks that must be late, which has no bound; one without any plan."""
-    network = a_network(2, 1, 3)
-    path = SimpleNamespace(gain=np.zeros((4, 3, 1, 2)))
-    problem: Any = SimpleNamespace(panels=False, foresee=lambda: path)
-    bounds = {0: Optimum(2.0, 0.0, none := np.zeros((4, 1)), none)}
+    """Of four: one in time; one with tasks that must be late, which has no bound; one without any plan; one of whose
+    tasks one has too few whole slots to be planned, but is in time by the bound."""
+    network = a_network(2, 1, 4)
+    path = SimpleNamespace(gain=np.zeros((4, 4, 1, 2)))
+    problem: Any = SimpleNamespace(unbounded=(), foresee=lambda: path)
+    none = np.zeros((4, 1))
+    bounds = {0: Optimum(2.0, 0.0, none, none), 3: Optimum(1.0, 0.0, none, none)}
     plans = {
-        0: Optimum(0.0, 2.5, none + 1.0, none + 2.0), "1 in time": Optimum(0.0, 9.0, none + 3.0, none)
+        0: Optimum(0.0, 2.5, none + 1.0, none + 2.0), "1 in time": Optimum(0.0, 9.0, none + 3.0, none),
+        "3 in time": Optimum(0.0, 9.0, none + 4.0, none),
     }  # fmt: skip
     for name, stub in (
-        ("check_deadlines", lambda name, problem: problem),
+        ("check_foreseen", lambda name, problem: problem),
         ("instance_of", lambda network, path, r: r),
         ("least_emission", lambda instance: bounds.get(instance)),
         ("without_late", lambda instance: f"{instance} in time"),
@@ -378,10 +387,10 @@ def test_clairvoyant_plans_each_replication_and_says_how_far_it_is_from_the_boun
     policy: Any = Clairvoyant()
     policy.reset(network, problem, [])
     # 2 g in four slots; the plan emits a quarter more.
-    assert policy._bound_mg == pytest.approx([500.0, np.nan, np.nan], nan_ok=True)
-    assert policy._gap == pytest.approx([0.25, np.nan, np.nan], nan_ok=True)
-    assert policy._local[3, :, 0].tolist() == [1.0, 3.0, 0.0]
-    assert policy._sent[3, :, 0].tolist() == [2.0, 0.0, 0.0]
+    assert policy._bound_mg == pytest.approx([500.0, np.nan, np.nan, 250.0], nan_ok=True)
+    assert policy._gap == pytest.approx([0.25, np.nan, np.nan, np.nan], nan_ok=True)
+    assert policy._local[3, :, 0].tolist() == [1.0, 3.0, 0.0, 4.0]
+    assert policy._sent[3, :, 0].tolist() == [2.0, 0.0, 0.0, 0.0]
 
 
 def test_an_instance_of_the_second_replication_by_hand() -> None:
@@ -475,7 +484,7 @@ def test_who_is_not_interrupted_goes_on_until_the_queue_is_empty(
     policy._network = network = a_network(3, 3, 2)
     policy._serving = np.zeros((2, 3), bool)
     begins = np.array([[True, False, True], [False, True, False]])
-    policy._begins = lambda seen, forecast: begins
+    policy._begins = lambda bits, forecast: begins
     queue = np.array([[3e5, 3e5, 0.0], [3e5, 3e5, 3e5]])
     due = np.zeros((2, 3, 6))
     station = np.zeros((2, 3), int)
@@ -511,13 +520,16 @@ def test_when_a_piece_begins_by_hand() -> None:
 
     def begins(share: float, *forecast: float) -> list[bool]:
         policy = WaitAwhile(share, interruptible=False)
-        found: list[bool] = policy._begins(seen, np.array([[forecast] * 3], float))[0].tolist()
+        horizon = np.array([[forecast] * 3], float)
+        found: list[bool] = policy._begins(leaving_bits(seen, 5), horizon)[0].tolist()
         return found
 
     # Pieces of 3, 1 and 3 slots, begun by slot 1, 0 and 2 at the latest.
     assert begins(0.6, 5, 5, 5, 4, 9) == [False, True, False]
     assert begins(0.6, 5, 5, 5, 5.1, 9) == [True, True, True]
     assert begins(0.6, 5, 9, 5, 5, 1) == [True, True, False]
+    # Rounding does not decide which of two is greener.
+    assert begins(0.6, 5, 5, 5 * (1 - 1e-13), 5 * (1 - 1e-13), 5.1)[2]
     # Pieces of 4, 1 and 4.
     assert begins(0.8, 5, 5, 5, 5, 4) == [True, True, False]
 

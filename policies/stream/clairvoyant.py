@@ -14,7 +14,7 @@ from ...simulator.stream.green_observation import GreenObservation
 from ...simulator.stream.observation import Observation
 from ...simulator.stream.problem import DriftPlusPenalty
 from .clairvoyant_program import instance_of, least_emission, plan, without_late
-from .targets import check_deadlines, most_sent_bits, own_gain, serve
+from .targets import check_foreseen, most_sent_bits, own_gain, serve
 
 
 class Clairvoyant:
@@ -22,21 +22,22 @@ class Clairvoyant:
 
     Its lower bound, of a slot in the mean, is what no policy goes below that has all in time that is due
     within the run; it is NaN where some task cannot be. The plan is the program's, one device at a
-    station a slot. By what is accounted, not by a signal. For small networks.
+    station a slot, of the tasks for which a run has whole slots enough; `optimality_gap` is its own where
+    these are all. By what is accounted, not by a signal. For small networks.
     """
 
     remembers: ClassVar[tuple[str, ...]] = ()
 
     def check(self, network: Network, problem: DriftPlusPenalty) -> None:
-        """Refuse a problem without deadlines or intensities.
+        """Refuse a problem without deadlines or intensities, and one where its bound would be none.
 
         Raises:
             ValueError: it is one.
         """
-        if check_deadlines("clairvoyant", problem).panels:
+        if keys := check_foreseen("clairvoyant", problem).unbounded:
             raise ValueError(
-                "clairvoyant: its bound is of the grid's electricity; allowed: stations without panels, "
-                "`stations.*.power.solar`"
+                "clairvoyant: its bound takes every bit to cost what is known beforehand; allowed: "
+                f"a scenario without {' and '.join(f'`{key}`' for key in keys)}"
             )
 
     def reset(self, network: Network, problem: DriftPlusPenalty, rngs: Generators) -> None:
@@ -46,7 +47,7 @@ class Clairvoyant:
             ValueError: as `check`; or the run is too large, or what comes depends on what is decided.
         """
         self.check(network, problem)
-        problem = check_deadlines("clairvoyant", problem)
+        problem = check_foreseen("clairvoyant", problem)
         if problem.foresee is None:
             raise ValueError("clairvoyant: nobody knows what will happen here")
         path = problem.foresee()
@@ -59,13 +60,14 @@ class Clairvoyant:
         for r in range(network.replications):
             instance = instance_of(network, path, r)
             optimum = least_emission(instance)
-            found = plan(instance if optimum else without_late(instance))
-            if found is None:
-                continue
-            self._local[:, r], self._sent[:, r] = found.local_bits, found.sent_bits
+            whole = None if optimum is None else plan(instance)
+            found = whole or plan(without_late(instance))
+            if found is not None:
+                self._local[:, r], self._sent[:, r] = found.local_bits, found.sent_bits
             if optimum is not None:
                 self._bound_mg[r] = 1e3 * optimum.bound_g / slots
-                self._gap[r] = max(found.value_g / max(optimum.bound_g, 1e-300) - 1.0, 0.0)
+            if optimum is not None and whole is not None:
+                self._gap[r] = max(whole.value_g / max(optimum.bound_g, 1e-300) - 1.0, 0.0)
 
     def decide(self, observation: Observation) -> Decision:
         """What is planned for the slot, and what has to leave."""

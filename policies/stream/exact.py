@@ -94,7 +94,12 @@ class MultiStart(Policy):
 
     def decide(self, observation: Observation) -> Decision:
         """The best decision found in every replication."""
-        return with_pressing(self._problem, observation, self._decide)
+        return with_pressing(
+            self._problem,
+            observation,
+            self._decide,
+            lambda: [policy.decide(observation) for policy in self._others],
+        )
 
     def _decide(self, observation: Observation) -> Decision:
         considered = programs(self._problem, observation)

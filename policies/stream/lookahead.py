@@ -21,6 +21,7 @@ from ...simulator.stream.problem import DriftPlusPenalty
 from .lookahead_program import LookaheadProgram, Planned, Wanted, stretches
 from .targets import (
     check_deadlines,
+    check_foreseen,
     edge_j,
     least_sent_j,
     most_sent_bits,
@@ -44,7 +45,8 @@ class Lookahead:
     """Bits leave when the forecast makes that greenest, as far as deadlines allow, planned anew each slot.
 
     It plans with the queue by deadlines, the mean of what arrived so far, the forecast of the stations'
-    intensity, or without one that of now, and mean gains. A device's own intensity stays what it is.
+    intensity, or without one that of now, and mean gains. A device's own intensity stays what it is. What is
+    due after the forecast's end, or never, leaves within it all the same.
 
     Args:
         expect: what is expected to come. "mean": as much in each slot as so far; "nothing": it plans with the
@@ -62,12 +64,12 @@ class Lookahead:
         self._expect = expect
 
     def check(self, network: Network, problem: DriftPlusPenalty) -> None:
-        """Refuse a problem without deadlines or intensities.
+        """Refuse a problem without deadlines or intensities, and one of which not all is known where that is asked for.
 
         Raises:
             ValueError: it is one.
         """
-        check_deadlines("lookahead", problem)
+        (check_foreseen if self._expect == "known" else check_deadlines)("lookahead", problem)
 
     def reset(self, network: Network, problem: DriftPlusPenalty, rngs: Generators) -> None:
         """Nothing has been seen.
@@ -78,6 +80,7 @@ class Lookahead:
         problem = check_deadlines("lookahead", problem)
         problem.ask_due_bits()
         self._network, self._classes = network, problem.classes
+        self._own_carbon = problem.device_carbon
         self._programs: dict[int, LookaheadProgram] = {}
         self._gain = np.zeros(network.device_shape)
         self._arrived = np.zeros(network.device_shape)
@@ -100,7 +103,7 @@ class Lookahead:
         self._slots += 1
         self._gain = self._gain + (gain - self._gain) / self._slots
         self._arrived = self._arrived + seen.arrived_bits
-        lengths = stretches(self._horizon(seen))
+        lengths = stretches(horizon_slots(seen, network.slot_s))
         station_g, device_g = self._intensities(seen, lengths)
         wanted = self._wanted(seen, gain, station_g, device_g, lengths)
         if (program := self._programs.get(len(lengths))) is None:
@@ -120,21 +123,14 @@ class Lookahead:
             local[r], sent[r] = self._now(one, plan, seen.due_bits[r], least)
         return serve(network, seen, local, sent, {"failed_solves": failed})
 
-    def _horizon(self, seen: GreenObservation) -> int:
-        """Slots: the forecast's, or without one up to the longest deadline."""
-        leads = int(seen.forecast_g_per_j.shape[2])
-        if leads == 0:
-            return int(seen.due_bits.shape[2])
-        return max(round(leads * seen.forecast_step_s / self._network.slot_s), 1)
-
     def _intensities(
         self, seen: GreenObservation, lengths: list[int]
     ) -> tuple[FloatArray, FloatArray]:
         """(R, N, H) g/J at stations and devices, means over stretches."""
         station = stretch_forecast(seen, self._network.slot_s, lengths)
-        at_station = seen.cells.at_station(seen.carbon_g_per_j)
-        own = seen.device_carbon_g_per_j
-        return station, np.where((own == at_station)[..., None], station, own[..., None])
+        if not self._own_carbon:
+            return station, station
+        return station, np.repeat(seen.device_carbon_g_per_j[..., None], len(lengths), axis=2)
 
     def _wanted(
         self,
@@ -162,7 +158,10 @@ class Lookahead:
         most[..., 0] = np.where(alone[..., 0], 0.0, most[..., 0])
         there = seen.cells.present
         own_most = np.where(there, network.device_service_bits, 0.0)[..., None] * slots
-        due = np.minimum(seen.due_bits.cumsum(axis=2), seen.queue_bits[..., None])
+        # The last number is of what is due later than any of these slots, or never.
+        due = seen.due_bits.cumsum(axis=2)
+        due[..., -1] = due[..., -2]
+        due = np.minimum(due, seen.queue_bits[..., None])
         # What has more time than the horizon leaves within it all the same: who rolls on must not wait for ever.
         by_end = due[..., np.minimum(ends, due.shape[2]) - 1]
         by_end[..., -1] = seen.queue_bits * there
@@ -291,6 +290,14 @@ class KnownTasks:
         at = np.minimum(slot + ends.astype(int) - 1, self._come.shape[3] - 1)
         here = self._come[..., slot, None]
         return self._come[..., at] - here, np.maximum(self._due[..., at] - here, 0.0)
+
+
+def horizon_slots(seen: GreenObservation, slot_s: float) -> int:
+    """So many are looked ahead: the forecast's, or without one up to the longest deadline."""
+    leads = int(seen.forecast_g_per_j.shape[2])
+    if leads == 0:
+        return int(seen.due_bits.shape[2])
+    return max(round(leads * seen.forecast_step_s / slot_s), 1)
 
 
 def stretch_forecast(seen: GreenObservation, slot_s: float, lengths: Sequence[int]) -> FloatArray:

@@ -35,6 +35,21 @@ def check_deadlines(name: str, problem: DriftPlusPenalty) -> GreenProblem:
     )
 
 
+def check_foreseen(name: str, problem: DriftPlusPenalty) -> GreenProblem:
+    """The problem of such a policy that knows all tasks beforehand.
+
+    Raises:
+        ValueError: it has none of both, or tasks do not all come into the queues.
+    """
+    green = check_deadlines(name, problem)
+    if green.unforeseen:
+        raise ValueError(
+            f"{name} knows all tasks beforehand, and not which of them will be refused; allowed: "
+            f"a scenario without {' and '.join(f'`{key}`' for key in green.unforeseen)}"
+        )
+    return green
+
+
 def serve(
     network: Network,
     seen: GreenObservation,
@@ -92,11 +107,22 @@ def serve(
     )
 
 
-def leaving_bits(seen: GreenObservation) -> FloatArray:
-    """(R, N, L - 1) bits of the queue by the slots left in which they can still be sent in time."""
+def leaving_bits(seen: GreenObservation, horizon: int) -> FloatArray:
+    """(R, N, H) bits of the queue by the slots left in which they can still be sent in time.
+
+    The last are of what has more time, or no deadline: where there is any H is the horizon, and else L - 1, or that
+    where it is more.
+    """
     bits = seen.due_bits
+    more = max(horizon + 1 - bits.shape[2], 0) if bits[..., -1].any() else 0
     found: FloatArray = np.concatenate(
-        [bits[..., :2].sum(axis=2, keepdims=True), bits[..., 2:]], axis=2
+        [
+            bits[..., :2].sum(axis=2, keepdims=True),
+            bits[..., 2:-1],
+            np.zeros((*bits.shape[:2], more)),
+            bits[..., -1:],
+        ],
+        axis=2,
     )
     return found
 

@@ -17,7 +17,7 @@ from ...simulator.stream.decision import Decision
 from ...simulator.stream.green_observation import GreenObservation
 from ...simulator.stream.observation import Observation
 from ...simulator.stream.problem import DriftPlusPenalty
-from .lookahead import slot_forecast
+from .lookahead import horizon_slots, slot_forecast
 from .targets import (
     check_deadlines,
     edge_j,
@@ -28,9 +28,14 @@ from .targets import (
     serve,
 )
 
+_EQUAL = 1e-9
+"""Slots are equally green whose forecasts differ by so little of themselves, which rounding decides."""
+
 
 class WaitAwhile:
     """Bits leave in the greenest slots of the forecast up to their deadlines, evenly over these.
+
+    What has more time than the forecast, or no deadline, has until the forecast's end.
 
     Args:
         share: of the slots up to a deadline, those in which bits leave. With 0.5 they leave while the
@@ -73,17 +78,19 @@ class WaitAwhile:
         assert isinstance(observation, GreenObservation)
         seen, network = observation, self._network
         gain, cells = own_gain(seen), seen.cells
-        leaving = leaving_bits(seen)
+        leaving = leaving_bits(seen, horizon_slots(seen, network.slot_s))
         slots = leaving.shape[2]
         due = np.minimum(leaving.cumsum(axis=2), seen.queue_bits[..., None])
         pieces = np.ceil(self._share * np.arange(1, slots + 1))
         forecast = slot_forecast(seen, network.slot_s, slots)
         leaves = (due / pieces).max(axis=2)
         if self._interruptible:
-            greener = (forecast < forecast[..., :1]).cumsum(axis=2)
+            greener = (forecast < forecast[..., :1] * (1.0 - _EQUAL)).cumsum(axis=2)
             leaves = np.where(greener < pieces, due / pieces, 0.0).max(axis=2)
         else:
-            self._serving = (seen.queue_bits > 0.0) & (self._serving | self._begins(seen, forecast))
+            self._serving = (seen.queue_bits > 0.0) & (
+                self._serving | self._begins(leaving, forecast)
+            )
             leaves = np.where(self._serving, leaves, 0.0)
         leaves = np.maximum(leaves, seen.pressing_bits)
         most = most_sent_bits(network, seen, gain)
@@ -102,10 +109,14 @@ class WaitAwhile:
         local = np.where(sends, np.minimum(rest, network.device_service_bits), first)
         return serve(network, seen, local, np.where(sends, first, np.minimum(rest, most)))
 
-    def _begins(self, seen: GreenObservation, forecast: FloatArray) -> BoolArray:
-        """(R, N) whether the greenest piece of the forecast begins now, or the last that is in time."""
+    def _begins(self, bits: FloatArray, forecast: FloatArray) -> BoolArray:
+        """(R, N) whether the greenest piece of the forecast begins now, or the last that is in time.
+
+        Args:
+            bits: (R, N, H), `leaving_bits`.
+            forecast: (R, N, H) of the slots, g/J.
+        """
         slots = forecast.shape[2]
-        bits = leaving_bits(seen)
         total = np.maximum(bits.sum(axis=2), 1.0)
         left = (bits * np.arange(1, slots + 1)).sum(axis=2) / total
         length = np.clip(np.ceil(self._share * left), 1, slots).astype(int)[..., None]
@@ -114,5 +125,6 @@ class WaitAwhile:
         end = np.minimum(begin + length, slots)
         piece = (np.take_along_axis(sums, end, axis=2) - sums[..., :-1]) / (end - begin)
         latest = np.maximum(np.round(left)[..., None] - length, 0.0)
-        found: BoolArray = np.where(begin <= latest, piece, np.inf).argmin(axis=2) == 0
+        least = np.where(begin <= latest, piece, np.inf).min(axis=2)
+        found: BoolArray = piece[..., 0] <= least * (1.0 + _EQUAL)
         return found

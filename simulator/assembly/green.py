@@ -8,7 +8,9 @@ import numpy as np
 
 from ...scenarios.carbon_section import CarbonSource
 from ...scenarios.schema import Scenario
+from ...scenarios.sections import DeviationSection
 from ..core.arrays import FloatArray
+from ..core.clock import NANOSECONDS
 from ..core.randomness import Streams
 from ..models.carbon import CarbonIntensity
 from ..models.forecast import Forecasts
@@ -17,7 +19,7 @@ from ..network.topology import Topology
 from ..stream.deadlines import TaskClass, TaskClasses, due_slots
 from ..stream.green_problem import GreenProblem, SamplePath
 from ..stream.green_world import CarbonOfAll
-from .components import find_intensities
+from .components import find_intensities, run_ns
 
 
 def is_green(scenario: Scenario) -> bool:
@@ -72,7 +74,7 @@ class Green:
             leads=leads_of(scenario),
             error=keys.error,
             memory_s=keys.memory,
-            end_s=scenario.run.slots * scenario.run.slot,
+            end_s=run_ns(scenario) / NANOSECONDS,
             rngs=streams.generators("carbon forecast"),
         )
 
@@ -150,7 +152,20 @@ def green_problem(
         None if budget is None else budget.mass,
         task_classes(scenario),
         foresee,
-        any(
-            one and one.solar for one in (scenario.stations.mbs.power, scenario.stations.sbs.power)
-        ),
+        _unbounded(scenario),
+        () if scenario.tasks.buffer is None else ("tasks.buffer",),
+        scenario.carbon.devices is not None,
     )
+
+
+def _unbounded(scenario: Scenario) -> tuple[str, ...]:
+    """Keys by which what a bit emits is not what it would have emitted in another run."""
+    mbs, sbs = scenario.stations.mbs.power, scenario.stations.sbs.power
+    twin, as_believed = scenario.twin.deviation, DeviationSection()
+    found = {
+        "stations.*.power.solar": any(one and one.solar for one in (mbs, sbs)),
+        "stations.sbs.power.sleep": bool(sbs and sbs.sleep),
+        "twin.deviation.device_cpu": twin.device_cpu != as_believed,
+        "twin.deviation.edge_cpu": twin.edge_cpu != as_believed,
+    }
+    return tuple(key for key, is_set in found.items() if is_set)

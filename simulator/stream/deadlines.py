@@ -11,7 +11,7 @@ from ..core.by_deadline import ByDeadline
 from ..core.compiled import compiled
 from ..core.errors import AnswerError
 from ..core.randomness import Generators
-from ..core.recorder import LATE, TaskTable
+from ..core.recorder import TaskTable
 from ..models.arrivals import Tasks
 from .ledger import TaskLedger
 from .ledger_entries import HEAD, NONE, TAIL, Pool, append
@@ -108,17 +108,17 @@ class TaskClasses:
         total: FloatArray = np.bincount(at, bits, size)  # type: ignore[assignment]
         return total.reshape(replications, devices, len(self))
 
-    def late_bits(self, shape: tuple[int, int], ended: TaskTable) -> FloatArray:
-        """(R, N, K) bits of the tasks that ended late, by device and class."""
-        late = ended[ended["outcome"] == LATE]
-        deadline_s = late["deadline_s"] - late["arrival_s"]
-        where = late["replication"].astype(np.int64), late["device"].astype(np.int64)
-        return self.bits_of(shape, *where, deadline_s, late["bits"])
+    def bits_that(self, outcome: int, shape: tuple[int, int], ended: TaskTable) -> FloatArray:
+        """(R, N, K) bits of the tasks that ended so, by device and class."""
+        those = ended[ended["outcome"] == outcome]
+        deadline_s = those["deadline_s"] - those["arrival_s"]
+        where = those["replication"].astype(np.int64), those["device"].astype(np.int64)
+        return self.bits_of(shape, *where, deadline_s, those["bits"])
 
     def debts_after(
         self, debt_bits: FloatArray, late_bits: FloatArray, arrived_bits: FloatArray
     ) -> FloatArray:
-        """(R, N, K) Z(t + 1) = max(Z(t) + late(t) - theta_k arrived(t), 0)."""
+        """(R, N, K) Z(t + 1) = max(Z(t) + late(t) - theta_k arrived(t), 0); `arrived_bits` joined a queue."""
         return np.maximum(debt_bits + late_bits - self.late * arrived_bits, 0.0)
 
 

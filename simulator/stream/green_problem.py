@@ -53,7 +53,10 @@ class GreenProblem(DriftPlusPenalty):
         budget_g: M, emission that is allowed in one period of the budget; None without one.
         classes: of tasks; none if all are alike.
         foresee: what will happen in the run, for who plans in hindsight; None where nobody knows.
-        panels: whether stations have panels, so that their emission hangs on what was drawn before.
+        unbounded: keys of the scenario because of which what a bit costs, or who serves it, hangs on what is decided
+            before or is drawn beside it, so that no bound follows from `foresee`.
+        unforeseen: keys because of which other tasks come into the queues than `foresee` tells.
+        device_carbon: whether devices have an intensity of their own, and not their station's.
         asked: what a policy asked for in its `reset`, `ask_due_bits`.
     """
 
@@ -61,7 +64,9 @@ class GreenProblem(DriftPlusPenalty):
     budget_g: float | None = None
     classes: tuple[TaskClass, ...] = ()
     foresee: Callable[[], SamplePath] | None = None
-    panels: bool = False
+    unbounded: tuple[str, ...] = ()
+    unforeseen: tuple[str, ...] = ()
+    device_carbon: bool = False
     asked: set[str] = field(default_factory=set, compare=False, repr=False)
 
     def ask_due_bits(self) -> None:
@@ -107,6 +112,12 @@ class GreenProblem(DriftPlusPenalty):
         network = self.network
         cycles, slot_s = network.cycles_per_bit, network.slot_s
         return device_cost * (3.0 * network.varsigma * cycles * cycles * cycles / (slot_s * slot_s))
+
+    def pressing_value(self, observation: Observation, departed_bits: FloatArray) -> FloatArray:
+        """(R, N) Y_i min(Psi_i, B_i), bit^2."""
+        seen = _seen(observation)
+        value: FloatArray = seen.lateness_bits * np.minimum(departed_bits, seen.pressing_bits)
+        return value
 
     def bit_value(self, observation: Observation) -> FloatArray:
         """(R, N) v_i = V' x + Q_i - beta_i, bit."""

@@ -21,6 +21,7 @@ from . import slot_columns as at
 from .deadlines import TaskClasses, UrgentFirst
 from .green_observation import GreenObservation
 from .green_problem import GreenProblem, emission_g
+from .ledger_entries import DROPPED, LATE
 from .observation import Observation
 from .state import StreamState
 from .world import Slot, StreamWorld
@@ -114,7 +115,7 @@ class GreenWorld(StreamWorld):
     classes: TaskClasses | None
     budget_g_per_s: float | None
     forecasts: Forecasts | None
-    _admitted_bits: FloatArray = field(init=False)
+    _came_bits: FloatArray = field(init=False)
     _slot_emission_g: tuple[FloatArray, FloatArray] = field(init=False)
 
     @property
@@ -194,12 +195,13 @@ class GreenWorld(StreamWorld):
                 spent_g = recorded["network_emission_mg"] / 1e3
             state.budget_debt_g = np.maximum(state.budget_debt_g + spent_g - allowed_g, 0.0)
         if self.classes is not None:
+            shape = slot.cells.station.shape
             state.late_debt_bits = self.classes.debts_after(
                 state.late_debt_bits,
-                self.classes.late_bits(slot.cells.station.shape, ended),
-                self._admitted_bits,
+                self.classes.bits_that(LATE, shape, ended),
+                self._came_bits - self.classes.bits_that(DROPPED, shape, self.ledger.refused()),
             )
-            del self._admitted_bits
+            del self._came_bits
         self._press(state.slot)
         del self._slot_emission_g
         return recorded, ended
@@ -211,7 +213,7 @@ class GreenWorld(StreamWorld):
         self._arriving = self.classes.assigned(self._arriving)
         tasks = super()._arriving_at(cells)
         assert tasks.deadline_s is not None
-        self._admitted_bits = self.classes.bits_of(
+        self._came_bits = self.classes.bits_of(
             cells.station.shape, tasks.replication, tasks.device, tasks.deadline_s, tasks.bits
         )
         return tasks

@@ -146,6 +146,12 @@ class TaskLedger:
                 f"allowed: more than 0 bits, replications and devices below {self._shape}"
             )
 
+    def refused(self) -> TaskTable:
+        """The tasks that a full buffer refused since the last service."""
+        ended = self._ended[: self._counters[ENDED_COUNT]]
+        found: TaskTable = ended[ended["outcome"] == DROPPED]
+        return found
+
     def serve(
         self,
         slot: int,

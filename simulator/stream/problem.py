@@ -123,6 +123,12 @@ class DriftPlusPenalty:
         """What is left to be decided where a decision leaves bits that are pressing; here none is."""
         return None
 
+    def pressing_value(
+        self, observation: Observation, departed_bits: FloatArray
+    ) -> FloatArray | float:
+        """(R, N) what P2 gives for (R, N) bits beside v_i, bit^2: here nothing."""
+        return 0.0
+
     def objective(
         self,
         outcome: Outcome,

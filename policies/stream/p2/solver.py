@@ -29,6 +29,7 @@ from ....simulator.stream.observation import Observation
 from ....simulator.stream.problem import DriftPlusPenalty, set_bit_values
 from .fixed_power import optimise_compute
 from .intercell import Interplay, interplay, optimise_radio, power_trim, true_gain
+from .least import least
 from .refinement import refine
 from .slot import (
     DEVICE,
@@ -171,17 +172,7 @@ def on_steps(
         local_cpu_hz=local_cpu_hz,
         edge_cpu_hz=edge_cpu_hz,
     )
-    for other in others:
-        less = problem.value(observation, other) < problem.value(observation, best)
-        columns = ("bandwidth_hz", "power_w", "local_cpu_hz", "edge_cpu_hz")
-        best = replace(
-            best,
-            **{
-                name: np.where(less[:, None], getattr(other, name), getattr(best, name))
-                for name in columns
-            },
-        )
-    return best
+    return least(problem, observation, [best, *others])
 
 
 def _moved_to_steps(
