@@ -401,6 +401,61 @@ def test_after_the_end(tmp_path: Path) -> None:
     assert present[:, 0].all()
 
 
+WHO = """t,id,x,y
+0,still,1,1
+0,early,5,5
+1,early,6,5
+8,slow,20,30
+9,late,40,40
+10,late,41,40
+12,slow,24,38
+20,late,50,40
+"""
+
+
+def test_who_is_there_without_a_sample_in_the_run_is_a_device_too(tmp_path: Path) -> None:
+    """From 9.5 to 11.5 s: `slow` passes between two samples, after who has one in the run."""
+    path = write(tmp_path, WHO, "f.csv")
+    keys: dict[str, Any] = {"begin": 9.5, "max_gap": 4.0}
+    at, present = follow(path, 2, 1.0, length_s=2.0, **keys)
+    assert at[:, 1].tolist() == [[21.5, 33.0], [22.5, 35.0], [23.5, 37.0]] and present[:, 1].all()
+    assert at[0, 0].tolist() == [40.5, 40.0] and present[:, 0].tolist() == [True, False, False]
+    # A longer gap than that is absence; and so nobody is there without one.
+    keys["max_gap"] = 3.9
+    assert follow(path, 2, 1.0, length_s=2.0, **keys)[1].shape == (3, 1)
+    # Who passes is held against the area as well.
+    with pytest.raises(ScenarioError, match=r"\(20, 30\) to \(24, 38\) m, 1 samples"):
+        begin(path, 1.5, area_m=[500.0, 37.5], begin=10.2, max_gap=4.0)
+    # A file that begins again, after 20 s and an interval of 2.5 s, has all of its objects, the former ones last.
+    at, present = follow(path, 24, 1.0, begin=9.5, at_end="repeat", max_gap=4.0)
+    assert present.shape == (25, 4) and at[13, 3].tolist() == [5.0, 5.0]
+    assert np.flatnonzero(present[:, 3]).tolist() == [13, 14]
+
+
+def test_a_node_is_there_however_long_ago_it_was_told_where_to_go(tmp_path: Path) -> None:
+    """In NS-2 once; a run within its way, or while it stands, has nothing else of it."""
+    text = (
+        "$node_(0) set X_ 10.0\n$node_(0) set Y_ 20.0\n$node_(1) set X_ 7.0\n$node_(1) set Y_ 9.0\n"
+        '$ns_ at 4.0 "$node_(1) setdest 17.0 9.0 1.0"\n'
+    )
+    path = write(tmp_path, text, "f.tcl")
+    at, present = follow(path, 2, 1.0, begin=6.0, length_s=2.0)
+    assert at[:, 0].tolist() == [[10.0, 20.0]] * 3
+    assert at[:, 1].tolist() == [[9.0, 9.0], [10.0, 9.0], [11.0, 9.0]]
+    assert present.all() and present.shape[1] == 2
+
+
+def test_who_stays_after_the_end_of_a_file_is_there_from_its_last_interval_on(
+    tmp_path: Path,
+) -> None:
+    """A run that begins between the last samples of two objects, half a second apart, has both."""
+    rows = "t,id,x,y\n0,a,0,0\n0.5,b,9,9\n1,a,1,0\n1.5,b,9,9\n2,a,2,0\n2.5,b,9,9\n"
+    path = write(tmp_path, rows, "f.csv")
+    at, present = follow(path, 3, 1.0, begin=2.2, length_s=3.0)
+    assert present.all() and at[:, 1].tolist() == [[2.0, 0.0]] * 4
+    assert follow(path, 3, 1.0, begin=2.2, length_s=3.0, at_end="absent")[1].shape == (4, 1)
+
+
 @pytest.mark.parametrize(
     ("text", "name", "message"),
     [

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,11 @@ from ...scenarios.data.row_store import RowStore
 from ..core.arrays import FloatArray, IntArray
 from ..core.compiled import compiled
 from .movement_xml import FcdXml
+
+AtEnd: TypeAlias = Literal["stay", "absent", "repeat"]
+
+GAP = 3.0
+"""So many usual intervals an object may be without a sample, and is still there."""
 
 _ENOUGH = 100_000
 """Intervals between samples whose median is the usual one."""
@@ -103,8 +108,8 @@ class Survey:
         high: (2,) greatest, within the time that is asked for.
         outside: samples outside of the area then.
         at_once: most objects with a sample at one time.
-        device_of: (objects,) number of each as a device: in order of their first sample in that time; -1
-            of those that have none.
+        device_of: (objects,) number of each as a device: in order of their first sample in that time, then those that
+            are there without one; -1 of those that are not.
         kept: the pieces that were read.
     """
 
@@ -132,6 +137,7 @@ def survey(
     start_s: float | None = None,
     length_s: float = np.inf,
     gap_s: float | None = None,
+    at_end: AtEnd = "absent",
 ) -> Survey:
     """Go through a file.
 
@@ -141,15 +147,17 @@ def survey(
         area_m: (2,) width and height; infinite if it does not matter.
         start_s: when the run begins, on the file's clock; None: with the file.
         length_s: of the run.
-        gap_s: by how much more the run reads ahead; None: three usual intervals.
+        gap_s: by how much more the run reads ahead, and between how distant samples an object is there; None: three
+            usual intervals.
+        at_end: what then is of the objects; see `TraceMobility`.
 
     Raises:
         ScenarioError: it cannot be read, or an object has two places at one time.
     """
     try:
-        return _Surveyor(source, place, area_m).go(start_s, length_s, gap_s)
+        return _Surveyor(source, place, area_m).go(start_s, length_s, gap_s, at_end)
     except OutOfOrderError:
-        return _Surveyor(source, place, area_m).go(start_s, length_s, gap_s)
+        return _Surveyor(source, place, area_m).go(start_s, length_s, gap_s, at_end)
 
 
 class _Surveyor:
@@ -163,21 +171,26 @@ class _Surveyor:
         slack_m = np.where(np.isfinite(area_m), 1e-9 * area_m, 0.0)
         self._low_m, self._high_m = -slack_m, area_m + slack_m
         self._found = Survey()
-        self._last = np.full((0, 3), np.nan)
+        # Time, x and y of each object's last sample; and of who passes the run between two samples: the interval,
+        # and both places.
+        self._last, self._across = np.full((0, 3), np.nan), np.full((0, 5), np.nan)
         self._intervals: list[NDArray[np.float64]] = []
         self._counted = 0
         self._at_once = (np.nan, 0)
         self._devices = 0
 
-    def go(self, start_s: float | None, length_s: float, gap_s: float | None) -> Survey:
+    def go(
+        self, start_s: float | None, length_s: float, gap_s: float | None, at_end: AtEnd
+    ) -> Survey:
         found = self._found
         for piece in self._source.pieces():
             if np.isnan(found.first_s):
                 found.first_s = piece.begins_s
                 start_s = found.first_s if start_s is None else start_s
             found.last_s = piece.reaches_s
-            self._look(piece, start_s or 0.0, (start_s or 0.0) + length_s)
-            ahead_s = 3.0 * self._usual() if gap_s is None else gap_s
+            # A file that begins again is met from its beginning on.
+            self._look(piece, start_s or 0.0, (start_s or 0.0) + length_s, at_end == "repeat")
+            ahead_s = GAP * self._usual() if gap_s is None else gap_s
             needed_s = (start_s or 0.0) + length_s + ahead_s
             if self._source.ordered and piece.reaches_s > needed_s:
                 break
@@ -189,7 +202,27 @@ class _Surveyor:
         if self._intervals:
             steps = np.concatenate(self._intervals)
             found.other = int((np.abs(steps - found.usual_s) > 1e-6 * found.usual_s).sum())
+        self._count_others(start_s or 0.0, GAP * found.usual_s if gap_s is None else gap_s, at_end)
         return found
+
+    def _count_others(self, start_s: float, gap_s: float, at_end: AtEnd) -> None:
+        """Objects without a sample in the run that are devices all the same.
+
+        Who is on its way from a sample before the run to one after it; who stays after the last time of the file; and
+        who comes when it begins again.
+        """
+        found = self._found
+        passes = self._across[:, 0] <= gap_s
+        stays = np.full(passes.shape, at_end == "stay" and found.whole)
+        last_s, slack_s = self._last[:, 0], np.inf if self._source.legs else found.usual_s
+        stays &= (last_s < start_s) & (last_s > found.last_s - slack_s)
+        others = np.flatnonzero((passes | stays | (at_end == "repeat")) & (found.device_of < 0))
+        found.device_of[others] = self._devices + np.arange(others.size)
+        places = np.concatenate((self._across[passes, 1:].reshape(-1, 2), self._last[stays, 1:]))
+        found.low = np.minimum(found.low, places.min(axis=0, initial=np.inf))
+        found.high = np.maximum(found.high, places.max(axis=0, initial=-np.inf))
+        within = (self._low_m <= places) & (places <= self._high_m)
+        found.outside += int((~within.all(axis=1)).sum())
 
     def _usual(self) -> float:
         if not self._intervals:
@@ -201,7 +234,7 @@ class _Surveyor:
             self._found.usual_s, self._counted = usual_s, -1
         return usual_s
 
-    def _look(self, piece: Piece, start_s: float, end_s: float) -> None:
+    def _look(self, piece: Piece, start_s: float, end_s: float, again: bool) -> None:
         found = self._found
         size = piece.time_s.size
         found.samples += size
@@ -225,6 +258,7 @@ class _Surveyor:
             x,
             y,
             self._last,
+            self._across,
             found.device_of,
             self._devices,
             interval,
@@ -232,6 +266,7 @@ class _Surveyor:
             limits,
             start_s,
             end_s,
+            again,
         )
         if twice >= 0 and not self._source.legs:
             who = self._source.name(int(piece.thing[twice]))
@@ -258,6 +293,7 @@ class _Surveyor:
         if (more := objects - len(self._last)) > 0:
             more += len(self._last)
             self._last = np.concatenate((self._last, np.full((more, 3), np.nan)))
+            self._across = np.concatenate((self._across, np.full((more, 5), np.nan)))
             found.device_of = np.concatenate((found.device_of, np.full(more, -1)))
 
 
@@ -268,6 +304,7 @@ def _go_through(
     x: FloatArray,
     y: FloatArray,
     last: FloatArray,
+    across: FloatArray,
     device_of: IntArray,
     devices: int,
     interval: FloatArray,
@@ -275,6 +312,7 @@ def _go_through(
     limits: FloatArray,
     start_s: float,
     end_s: float,
+    again: bool,
 ) -> tuple[int, float, int, int]:
     """Row of an object's second place at a time, or -1; longest way; rows outside; number of devices."""
     twice, jump, outside = -1, 0.0, 0
@@ -286,9 +324,13 @@ def _go_through(
             twice = k
         way = np.sqrt(dx * dx + dy * dy)
         jump = max(jump, way)
+        if last[who, 0] < start_s and time_s[k] > end_s:
+            across[who, 0] = interval[k]
+            across[who, 1], across[who, 2] = last[who, 1], last[who, 2]
+            across[who, 3], across[who, 4] = x[k], y[k]
         last[who, 0], last[who, 1], last[who, 2] = time_s[k], x[k], y[k]
-        if start_s <= time_s[k] <= end_s:
-            if device_of[who] < 0:
+        if again or start_s <= time_s[k] <= end_s:
+            if device_of[who] < 0 and time_s[k] >= start_s:
                 device_of[who] = devices
                 devices += 1
             bounds[0], bounds[1] = min(bounds[0], x[k]), min(bounds[1], y[k])

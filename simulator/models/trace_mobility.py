@@ -16,22 +16,19 @@ from ...scenarios.units import Number, PositiveMetres, Seconds
 from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.compiled import compiled
 from ..core.randomness import Generators
-from .movement_survey import Survey, open_movement, survey
+from .movement_survey import GAP, AtEnd, Survey, open_movement, survey
 
 FASTEST_MPS = 100.0
 """Between two samples nothing is faster, unless `max_jump` says so: what seems to be was put elsewhere."""
-
-_GAP = 3.0
-"""So many usual intervals an object may be without a sample, and is still there."""
 
 
 @dataclass
 class TraceMobility:
     """Devices move as the objects of a file do, in straight lines from sample to sample.
 
-    Each object is a device, in the order in which they appear during the run; without `devices.count`
-    there are as many devices as objects. Of more objects than devices the last to appear are left out;
-    of fewer, the last devices are absent all the time. A device is never two objects. An object is a kind
+    Each object is a device, in the order of their first samples in the run, then those that are there between two
+    samples, or after their last, alone; without `devices.count` there are as many devices as objects. Of more
+    objects than devices the last are left out; of fewer, the last devices are absent all the time. A device is never two objects. An object is a kind
     and an id: a person and a vehicle of one id are two devices, as are a person and the vehicle that it
     rides in. All replications see the same.
 
@@ -85,7 +82,7 @@ class TraceMobility:
     origin: tuple[Number, Number] = (0.0, 0.0)
     outside: Literal["refuse", "clip", "absent"] = "refuse"
     begin: Seconds | None = None
-    at_end: Literal["stay", "absent", "repeat"] = "stay"
+    at_end: AtEnd = "stay"
     max_gap: Seconds | None = None
     max_jump: PositiveMetres | None = None
     kinds: tuple[Kind, ...] | None = None
@@ -142,7 +139,7 @@ class TraceMobility:
         self._place = plane(self.file, self.in_degrees, rectangle, net, self.origin)
         gap_s = self.max_gap if self.max_gap is not None else np.inf if self.source.legs else None
         end_s = np.inf if self.at_end == "repeat" else length_s
-        found = survey(self.source, self._place, area_m, self.begin, end_s, gap_s)
+        found = survey(self.source, self._place, area_m, self.begin, end_s, gap_s, self.at_end)
         self._begin_s = found.first_s if self.begin is None else self.begin
         if found.whole and self._begin_s > found.last_s:
             what = f"`begin` = {self._begin_s:g} s is after all of it"
@@ -153,7 +150,7 @@ class TraceMobility:
             refuse(self.file, f"no object {when}", "another `begin`, or more slots")
         if found.outside and self.outside == "refuse":
             self._refuse_outside(found, area_m)
-        self._gap_s = gap_s if gap_s is not None else _GAP * found.usual_s
+        self._gap_s = gap_s if gap_s is not None else GAP * found.usual_s
         self._period_s = found.last_s - found.first_s + (0.0 if self.source.legs else found.usual_s)
         if self.at_end == "repeat" and not self._period_s > 0.0:
             refuse(self.file, "cannot repeat, all samples are of one time")
