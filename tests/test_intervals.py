@@ -30,7 +30,8 @@ from edgesim.traces.confidence_intervals import (
 )
 from edgesim.traces.effective_sample_size import caution
 from edgesim.traces.latencies import TaskLatencies
-from edgesim.traces.reader import summarise
+from edgesim.traces.reader import open_trace, summarise
+from edgesim.traces.statistics import CountedBatches
 from edgesim.traces.summary import subject
 
 
@@ -404,6 +405,21 @@ def test_a_quantile_needs_some_busy_spells_above_it() -> None:
         ({"devices": {"positions": [[1.0, 2.0]]}}, 2, "this network"),
         ({"devices": {"positions": {"file": "places.csv"}}}, 2, "this network"),
         ({"mobility": {"model": "random-waypoint"}}, 2, "this network"),
+        (
+            {"mobility": {"model": "random-waypoint"}, "channel": {"path_loss": "3gpp-inf"}},
+            2,
+            "networks like it",
+        ),
+        (
+            {"devices": {"positions": [[1.0, 2.0]]}, "channel": {"path_loss": "3gpp-umi"}},
+            2,
+            "networks like it",
+        ),
+        (
+            {"devices": {"positions": [[1.0, 2.0]]}, "channel": {"path_loss": "3gpp-umi"}},
+            1,
+            "this network",
+        ),
     ],
 )
 def test_what_intervals_are_about(
@@ -438,12 +454,12 @@ def test_everything_says_what_its_intervals_are_about(tmp_path: Path) -> None:
     Console(file=out, width=80).print(summarise(paths[:1]).to_table())
     text = " ".join(out.getvalue().split())
     assert "intervals are about │ networks like it" in text
-    assert "Networks like it: each seed places the devices anew." in text
+    assert "Networks like it: each seed is another one of these." in text
     compared = compare_traces({"a": paths[0], "b": paths[0]})
     assert compared.about == ["networks like it"]
     out = io.StringIO()
     Console(file=out, width=80).print(compared.to_table())
-    assert "each seed places the devices anew" in " ".join(out.getvalue().split())
+    assert "each seed is another one of these" in " ".join(out.getvalue().split())
     page = write_report(paths[:2], tmp_path / "report.html").read_text()
     assert "This network: with its devices where they are" in page and "networks like it" in page
 
@@ -466,6 +482,27 @@ def test_what_follows_the_queues_is_too_short_with_them(tmp_path: Path) -> None:
     queue_needs = summary.estimates["queue_bits"].slots_needed
     assert queue_needs and summary.estimates["energy_per_bit_j"].slots_needed == queue_needs
     assert summary.estimates["twin_age_s"] == Estimate(0.0, 0.0, 0.0)
+    # So is what is counted apart, as the shares of classes that are late.
+    with open_trace(tmp_path / "t.h5") as trace:
+        counted = CountedBatches(trace.totals, 0.1)
+    parts = rng.uniform(4.0, 6.0, (1, len(counted.ended)))
+    assert counted.share(parts, 0.0 * parts + 10.0).slots_needed == queue_needs
+
+
+def test_queues_that_grow_by_next_to_nothing_are_stable_in_all_numbers(tmp_path: Path) -> None:
+    """By 0.3 % of what arrives, surely more than nothing: as stable they have a mean, of more slots."""
+    slots, arrived = np.arange(1000.0), np.full((1, 1000), 1e5)
+    series = {"queue_bits": 1e6 + 300.0 * slots[None], "arrived_bits": arrived}
+    for seeds in (1, 3):
+        rows = {name: np.repeat(column, seeds, axis=0) for name, column in series.items()}
+        rows["queue_bits"][1:] += 500.0 * np.arange(seeds)[1:, None]
+        path = tmp_path / f"{seeds}.h5"
+        record_columns(path, run_info(seeds, slots=1000), rows)
+        (summary,) = summarise([path]).traces
+        assert summary.growth is not None and summary.growth.low > 0.0
+        assert summary.stability == "stable"
+        found = summary.estimates["queue_bits"]
+        assert found.slots_needed or found.low < found.high
 
 
 def test_a_queue_that_grows_needs_no_number_of_slots(tmp_path: Path) -> None:

@@ -771,5 +771,5 @@ def test_a_network_of_one_station_has_no_sbs_to_sleep() -> None:
 
 
 def test_a_certificate_of_the_grids_electricity_is_not_given_beside_panels() -> None:
-    with pytest.raises(ScenarioError, match="its bound is of the grid's electricity"):
+    with pytest.raises(ScenarioError, match=r"without `stations\.\*\.power\.solar`"):
         prepare(load_scenario("green_shift_gb", [SBS, *SOLAR, "policy.name=clairvoyant"]))

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from .confidence_intervals import (
     CALM,
     Caution,
     Estimate,
+    Range,
     by_group,
     ratio,
     replicated_ratio,
@@ -36,6 +37,22 @@ QUEUES = ("queue_bits", "station_queue_bits")
 """Keys of `METRICS` that the rest of a run follows."""
 
 _QUANTILES = [f"latency_{name}_s" for name in QUANTILES]
+
+NEGLIGIBLE_GROWTH = 0.01
+"""Queues that grow by less than this share of the arrivals are called stable."""
+
+Stability = Literal["stable", "growing", "undecided"]
+
+
+def stability(growth: Estimate | None) -> Stability | None:
+    """Whether queues grow, or "undecided" where the growth's interval allows both; None without queues."""
+    if growth is None:
+        return None
+    if math.isnan(growth.half_width):
+        return "undecided"
+    if growth.high < NEGLIGIBLE_GROWTH:
+        return "stable"
+    return "growing" if growth.low > 0.0 else "undecided"
 
 
 @dataclass(frozen=True)
@@ -178,27 +195,33 @@ class CountedBatches:
             latencies: of the same trace.
         """
         parts = fractions(self.columns, METRICS)
-        within = {key: METRICS[key].within for key in parts}
-        recorded = self._totals.recorded
+        means = self._ratios(parts, {key: METRICS[key].within for key in parts})
         if self.replications > 1:
-            means = {
-                key: replicated_ratio(over, under, within[key], recorded)
-                for key, (over, under) in parts.items()
-            }
             quantiles = self._quantiles_over_replications(latencies)
             if needed := means["latency_s"].slots_needed:
                 for key, one in quantiles.items():
                     quantiles[key] = Estimate(one.value, slots_needed=needed)
-            return self._without_means_of_growing(means | quantiles)
-        queues = self._caution()
+            return self._marked(means | quantiles)
+        batches, recorded = latencies.by_batch(self._span), self._totals.recorded
+        found = series_quantiles(batches, _SHARES, recorded, self._caution)
+        return self._marked(means | dict(zip(_QUANTILES, found, strict=True)))
+
+    def _ratios(
+        self, parts: Mapping[str, tuple[FloatArray, FloatArray]], within: Mapping[str, Range]
+    ) -> dict[str, Estimate]:
+        """By key, of (R, K) numerators and denominators, as if each was known for itself."""
+        recorded = self._totals.recorded
+        if self.replications > 1:
+            return {
+                key: replicated_ratio(over, under, within[key], recorded)
+                for key, (over, under) in parts.items()
+            }
+        queues = self._caution
         over, under = (np.concatenate(one) for one in zip(*parts.values(), strict=True))
         least = [queues.least if key in (*QUEUES, "latency_s") else 0.0 for key in parts]
-        ratios = series_ratios(over, under, list(within.values()), recorded, queues.factor, least)
-        found = series_quantiles(latencies.by_batch(self._span), _SHARES, recorded, queues)
-        return self._marked(
-            dict(zip(parts, ratios, strict=True)) | dict(zip(_QUANTILES, found, strict=True)),
-            queues.slots_needed or 0,
-        )
+        bounds = [within[key] for key in parts]
+        ratios = series_ratios(over, under, bounds, recorded, queues.factor, least)
+        return dict(zip(parts, ratios, strict=True))
 
     @property
     def ended(self) -> IntArray:
@@ -207,13 +230,15 @@ class CountedBatches:
 
     def share(self, part: FloatArray, whole: FloatArray) -> Estimate:
         """A ratio of (R, K) numbers by batch of the run, over those that count; NaN where there are none."""
-        over, under, recorded = part[:, self._span], whole[:, self._span], self._totals.recorded
+        over, under = part[:, self._span], whole[:, self._span]
         if not under.any():
             return Estimate(math.nan)
-        if self.replications > 1:
-            return replicated_ratio(over, under, (0.0, 1.0), recorded)
-        return series_ratios(over, under, [(0.0, 1.0)], recorded, self._caution().factor)[0]
+        of_queues = {key: METRICS[key] for key in QUEUES}
+        parts = fractions(self.columns, of_queues)
+        within = {key: one.within for key, one in of_queues.items()} | {"share": (0.0, 1.0)}
+        return self._marked(self._ratios({**parts, "share": (over, under)}, within))["share"]
 
+    @cached_property
     def _caution(self) -> Caution:
         """What the queues of the one replication say."""
         names = [f"initial_{name}" for name in QUEUES]
@@ -226,13 +251,19 @@ class CountedBatches:
         arrived = self._all["arrived_bits"][0, self._span]
         return caution(queued, at_start, arrived, self._totals.devices, self._totals.recorded)
 
-    def _marked(self, estimates: dict[str, Estimate], needed: int) -> dict[str, Estimate]:
+    def _marked(self, estimates: dict[str, Estimate]) -> dict[str, Estimate]:
         """Where the queues are not known yet, nothing is that follows them.
 
-        Where they grow, they have no mean.
+        Where they grow, they have no mean, nor has what follows them.
         """
-        growth = self.growth()
-        grows = growth is not None and growth.low > 0.0
+        grows = stability(self.growth()) == "growing"
+        if self.replications > 1:
+            follow = {*QUEUES, "latency_s", *_QUANTILES} if grows else ()
+            return {
+                key: Estimate(one.value) if key in follow or (grows and one.slots_needed) else one
+                for key, one in estimates.items()
+            }
+        needed = self._caution.slots_needed or 0
         queues = [estimates[key] for key in QUEUES if key in estimates]
         needed = max([needed, *(one.slots_needed or 0 for one in queues)])
         marked = {}
@@ -242,17 +273,6 @@ class CountedBatches:
                 one = Estimate(one.value, slots_needed=None if grows else most)
             marked[key] = one
         return marked
-
-    def _without_means_of_growing(self, estimates: dict[str, Estimate]) -> dict[str, Estimate]:
-        """Of several replications: queues that grow have no mean, nor has what follows them."""
-        growth = self.growth()
-        if growth is None or not growth.low > 0.0:
-            return estimates
-        follow = {*QUEUES, "latency_s", *_QUANTILES}
-        return {
-            key: Estimate(one.value) if key in follow or one.slots_needed else one
-            for key, one in estimates.items()
-        }
 
     def growth(self) -> Estimate | None:
         """Growth of all queues together, as a share of the arrivals; None if there are no queues."""

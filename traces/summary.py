@@ -4,13 +4,14 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ..scenarios.key_list import shown_value
 from .confidence_intervals import CONFIDENCE, Estimate, format_estimate
 from .lateness import LateClass
 from .metrics import METRICS
 from .printing import Printable, finite, spoken
+from .statistics import Stability, stability
 from .summary_rows import OTHER_ROWS
 
 if TYPE_CHECKING:
@@ -19,17 +20,13 @@ if TYPE_CHECKING:
 WARMUP = 0.1
 """Share of the slots left out at the beginning, if nothing else is asked for."""
 
-NEGLIGIBLE_GROWTH = 0.01
-"""Queues that grow by less than this share of the arrivals are called stable."""
-
 THIS, LIKE_IT = "this network", "networks like it"
 
 _MEANT = {
     THIS: "This network: with its devices where they are, as a longer run would have it.",
-    LIKE_IT: "Networks like it: each seed places the devices anew.",
+    LIKE_IT: "Networks like it: each seed is another one of these.",
 }
 
-Stability = Literal["stable", "growing", "undecided"]
 Section = list[tuple[str, list[str]]]
 """Rows of a table: a label, and a text for each trace."""
 
@@ -53,9 +50,9 @@ def _row(label: str, cells: list[str]) -> tuple[str, list[str]]:
 
 
 def subject(scenario: Mapping[str, Any], replications: int) -> str:
-    """What intervals are about: "this network", or "networks like it" where replications differ in places.
+    """What intervals are about: "this network", or "networks like it" where replications differ in places or losses.
 
-    Devices that move forget where they began.
+    Devices that move forget where they began, and not what an area of 3GPP's losses is like.
 
     Args:
         scenario: resolved, as a table.
@@ -63,7 +60,8 @@ def subject(scenario: Mapping[str, Any], replications: int) -> str:
     """
     drawn = scenario.get("devices", {}).get("positions", "uniform") == "uniform"
     static = scenario.get("mobility", {}).get("model", "static") == "static"
-    return LIKE_IT if replications > 1 and drawn and static else THIS
+    losses = str(scenario.get("channel", {}).get("path_loss", "")).startswith("3gpp")
+    return LIKE_IT if replications > 1 and ((drawn and static) or losses) else THIS
 
 
 def subjects(scenarios: Iterable[Mapping[str, Any]], replications: int) -> list[str]:
@@ -145,13 +143,7 @@ class TraceSummary(Printable):
 
         None where there are no queues.
         """
-        if self.growth is None:
-            return None
-        if math.isnan(self.growth.half_width):
-            return "undecided"
-        if self.growth.high < NEGLIGIBLE_GROWTH:
-            return "stable"
-        return "growing" if self.growth.low > 0.0 else "undecided"
+        return stability(self.growth)
 
     @property
     def advice(self) -> str:

@@ -69,7 +69,7 @@ OTHER_ROWS = {
             "intervals_about",
             "",
             "this network: with its devices where they are, as a longer run would have it; networks like it: "
-            "each seed places the devices anew",
+            "each seed is another one of these",
         ),
         Row(
             "carbon intensity",
