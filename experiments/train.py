@@ -132,7 +132,7 @@ def train(
         saved = _saved(scenario, folder / "checkpoint.pt") if resume else None
         variants = variants_of(scenario, learned)
         evaluator = VariedEvaluator(variants, learned.energy_price)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         for name in ("checkpoint.pt", "best.pt"):
             check_output(folder / name)
         put_text(folder / "scenario.toml", scenario.to_toml())

@@ -28,6 +28,7 @@ from edgesim.cli import main
 from edgesim.experiments.checkpoint import checkpoint_path
 from edgesim.experiments.errors import ArgumentError, CheckpointError
 from edgesim.experiments.outputs import alone, reserve
+from edgesim.simulator.core.outputs import OutputError
 from edgesim.traces.locks import lock_of, locked
 
 HELD = """
@@ -310,3 +311,14 @@ def test_a_fork_that_leaves_where_a_lock_is_held_leaves_the_lock(tmp_path: Path)
         with locked(path) as also:
             assert path.exists() and not also
     assert not path.exists()
+
+
+def test_a_folder_is_asked_for_where_a_file_is(tmp_path: Path) -> None:
+    """A trace without a suffix has the name that its tables' folder would have."""
+    edgesim.run("small.toml", "plain")
+    for output in (None, "small.toml"):
+        with pytest.raises(OutputError, match="a file; allowed: another output, a folder or"):
+            edgesim.export("plain", output)
+    found = CliRunner().invoke(main, ["export", "plain"])
+    assert found.exit_code == 2 and "plain: a file; allowed: another output" in found.output
+    assert edgesim.export("plain", "tables")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ..simulator.core.outputs import replaced
+from ..simulator.core.outputs import make_folder, replaced
 from ..simulator.core.recorder import OUTCOMES
 from .file_errors import indices, reported
 from .reader import TraceError, open_trace
@@ -27,8 +27,9 @@ def export(path: str | Path, directory: str | Path, file_format: Format = "parqu
     """Write a trace as tidy tables, in pieces, however large it is.
 
     There is a table for each set of dimensions: `slots` (one row per replication and slot),
-    `devices` (per replication, slot and device), `stations`, `tasks`, and, at level "full", `links`
-    and `interference` (per replication, slot, device and interfering device).
+    `devices` (per replication, slot and device), `stations`, `tasks`, and, at level "full", `links`,
+    `interference` (per replication, slot, device and interfering device) and `forecasts` (per replication, slot,
+    station and lead).
     Numbers come out bit for bit, in CSV too; outcomes and stations come with their names.
 
     Args:
@@ -41,13 +42,14 @@ def export(path: str | Path, directory: str | Path, file_format: Format = "parqu
 
     Raises:
         TraceError: if the trace cannot be read, or has level "summary".
+        OutputError: a file is in the place of the folder.
     """
     directory = Path(directory)
     tables = []
     with open_trace(path) as trace:
         if trace.level == "summary":
             raise TraceError(f"{path}: a trace of level 'summary' has no slots or tasks to export")
-        directory.mkdir(parents=True, exist_ok=True)
+        make_folder(directory)
         for name, dims in TABLES.items():
             if (table := trace.table(name)).data_vars:
                 target = directory / f"{name}.{file_format}"

@@ -238,7 +238,7 @@ class Trace:
 
         Args:
             name: "slots" (by replication and slot), "devices" (also by device), "stations" (by station
-                instead), "tasks", or, of level "full", "links" and "interference".
+                instead), "tasks", or, of level "full", "links", "interference" and "forecasts".
 
         Returns:
             A part of `slots` or `tasks`, which may be empty.

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ...simulator.core.outputs import make_folder
 from ...traces.export import Format, write_tables
 from .results import POLICY, SweepResults
 
@@ -22,6 +23,9 @@ def export_sweep(results: SweepResults, directory: Path, file_format: Format) ->
 
     Returns:
         The path of the table.
+
+    Raises:
+        OutputError: a file is in the place of the folder.
     """
     import pyarrow as pa
 
@@ -38,7 +42,7 @@ def export_sweep(results: SweepResults, directory: Path, file_format: Format) ->
     columns["replication"] = [run.replication for run in runs]
     for key, values in results.numbers.items():
         columns[key] = pa.array(values.ravel(), from_pandas=True)
-    directory.mkdir(parents=True, exist_ok=True)
+    make_folder(directory)
     target = directory / f"runs.{file_format}"
     write_tables(target, iter([columns]), file_format)
     return target

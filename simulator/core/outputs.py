@@ -31,7 +31,7 @@ def make_folder(output: Path, *names: str) -> Path:
         names: of folders in it, one below the other.
 
     Raises:
-        OutputError: one of those is a link: it would lead out of the output.
+        OutputError: one of those is a link, which would lead out of the output; or a file is in the place of the folder.
         OSError: it cannot be made.
     """
     folder = output
@@ -39,6 +39,10 @@ def make_folder(output: Path, *names: str) -> Path:
         folder = folder / name
         if folder.is_symlink():
             raise OutputError(f"{folder}: a link, which is not followed out of the output's folder")
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(
+            f"{folder}: a file; allowed: another output, a folder or the name of a new one"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
