@@ -773,3 +773,15 @@ def test_a_network_of_one_station_has_no_sbs_to_sleep() -> None:
 def test_a_certificate_of_the_grids_electricity_is_not_given_beside_panels() -> None:
     with pytest.raises(ScenarioError, match=r"without `stations\.\*\.power\.solar`"):
         prepare(load_scenario("green_shift_gb", [SBS, *SOLAR, "policy.name=clairvoyant"]))
+    # `exact` goes on without one: 0 to 90 % of its server's joules are from panels here.
+    panels = (
+        'stations.mbs.power={server={idle="5 W", busy="9 W"}, '
+        'solar={peak="20 W", latitude=0, start=2021-03-21T12:00:00}}'
+    )
+    text = load_scenario("carbon_6ue").to_toml()
+    for power, certified in (((), True), ((panels,), False)):
+        trace = simulate("run.slots=5", "policy.name=exact", *power, toml=text).trace
+        assert np.isfinite(trace["lower_bound_mg"]).any() == certified
+        assert np.isfinite(trace["optimality_gap"]).any() == certified
+        below = trace["worst_emission_mg"] < 0.99 * trace["lower_bound_mg"]
+        assert not (below & (trace["feasible"] > 0)).any()

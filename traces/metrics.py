@@ -74,7 +74,7 @@ METRICS = {
         "lower bound of it",
         "mg",
         1.0,
-        "what no decision that keeps the limits can go below, mean over the slots; of policies that prove it",
+        "what no decision that keeps the limits of the network that the twin shows can go below, mean over the slots; of policies that prove it",
         "lower_bound_mg",
         "slots",
     ),

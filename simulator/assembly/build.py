@@ -499,7 +499,8 @@ def _problem(scenario: Scenario, network: Network) -> DriftPlusPenalty | WorstCa
         if is_green(scenario):
             return green_problem(scenario, network, partial(_foreseen, scenario))
         return DriftPlusPenalty(network, scenario.policy.V, scenario.policy.perturbation)
-    return WorstCaseEmission(_carbon_aware(scenario, network))
+    power = scenario.stations.mbs.power
+    return WorstCaseEmission(_carbon_aware(scenario, network), bool(power and power.solar))
 
 
 def _notes(scenario: Scenario, arrivals: Any, devices: int) -> Callable[[], Sequence[str]]:

@@ -11,6 +11,8 @@ class WorstCaseEmission:
 
     Attributes:
         network: capacities and limits.
+        panels: whether its station has panels, so that it emits less than by the grid's intensity, by which is decided.
     """
 
     network: TaskNetwork
+    panels: bool = False
