@@ -104,7 +104,7 @@ class Evaluator:
 
     def evaluate(self, policy: Policy) -> Evaluation:
         """The figures of a policy that is ready to act."""
-        columns = self._run(policy)
+        columns = self._run(policy, self._scenario)
         return self._stream_figures(columns) if self._stream else self._task_figures(columns)
 
     def seconds(self, policy: Policy) -> float:
@@ -114,7 +114,7 @@ class Evaluator:
         taken = []
         for count in (few, few, more):  # the first compiles, and fills caches
             start = time.monotonic()
-            self._run(policy, count)
+            self._run(policy, self._scenario, count)
             taken.append(time.monotonic() - start)
         per_slot = max(taken[2] - taken[1], 0.0) / max(more - few, 1)
         return taken[1] + per_slot * (slots - few)
@@ -173,19 +173,15 @@ class Evaluator:
         }
 
     def _reference(self, name: str) -> _Columns:
-        policy = make_policy(self._scenario.with_policy(name))
-        try:
-            return self._run(policy, twin_is_right=name == "exact")
-        except RunError as error:  # it would name the policy of the scenario
-            why = str(error).partition(", ")[2] or str(error)
-            raise RunError(f"policy {name!r}, which trainings are held against, {why}") from error
-
-    def _run(
-        self, policy: Policy, slots: int | None = None, *, twin_is_right: bool = False
-    ) -> _Columns:
-        scenario = self._scenario
-        if twin_is_right:
+        scenario = self._scenario.with_policy(name)
+        if name == "exact":  # the twin is right
             scenario = scenario.model_copy(update={"twin": TwinSection()})
+        try:
+            return self._run(make_policy(scenario), scenario)
+        except RunError as error:
+            raise RunError(f"{error}; trainings are held against policy {name!r}") from error
+
+    def _run(self, policy: Policy, scenario: Scenario, slots: int | None = None) -> _Columns:
         plan = blueprint(scenario if slots is None else scenario.with_run(slots=slots))
         streams = Streams(self._scenario.run.seed, self._scenario.run.replications)
         policy.reset(plan.problem.network, plan.problem, streams.generators("policy"))

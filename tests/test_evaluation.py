@@ -12,6 +12,7 @@ from edgesim.experiments.evaluation import Evaluation, Evaluator, waste
 from edgesim.policies.local import Local, LocalTasks
 from edgesim.policies.registry import make_policy
 from edgesim.scenarios.loading import load_scenario, parse_scenario
+from edgesim.scenarios.schema import Scenario
 from edgesim.simulator.stream.decision import Decision
 
 
@@ -20,13 +21,17 @@ def evaluated(
 ) -> Evaluation:
     """The figures of a policy from what runs of it and of its references record, by name."""
 
-    def run(_: Evaluator, policy: Any, *, twin_is_right: bool = False) -> dict[str, Any]:
-        assert twin_is_right == (policy == "exact")  # else it would be no best there is
+    given = load_scenario(scenario, ["twin.sync=periodic"])
+
+    def run(_: Evaluator, policy: Any, scenario: Scenario) -> dict[str, Any]:
+        ideal = scenario.twin.sync == "ideal"
+        assert ideal == (policy == "exact")  # else it would be no best there is
+        assert scenario.policy.name == (policy if policy != "ours" else given.policy.name)
         return {name: np.array(values) for name, values in columns[policy].items()}
 
     monkeypatch.setattr(Evaluator, "_run", run)
     monkeypatch.setattr(evaluation, "make_policy", lambda scenario: scenario.policy.name)
-    return Evaluator(load_scenario(scenario)).evaluate("ours")  # type: ignore[arg-type]
+    return Evaluator(given).evaluate("ours")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -206,7 +211,8 @@ def test_policies_are_run_on_the_scenarios_seeds_without_the_first_quarter(
 def test_of_the_task_problem_all_slots_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluation, "SHAPES", {"worst-case-emission": (2, 4)})
     monkeypatch.setattr(evaluation, "REFERENCES", {"worst-case-emission": ("local",)})
-    found = Evaluator(load_scenario("carbon_6ue"))._run(LocalTasks())
+    of = Evaluator(load_scenario("carbon_6ue"))
+    found = of._run(LocalTasks(), of._scenario)
     assert found["worst_emission_mg"].shape == (2, 4) and found["energy_j"].shape == (2, 4, 6)
 
 
@@ -219,7 +225,7 @@ def test_an_evaluation_takes_what_a_warm_run_takes_and_more_for_each_slot(
     asked = list[int]()
     one: Any = Evaluator.__new__(Evaluator)
     one._scenario = SimpleNamespace(run=SimpleNamespace(slots=400))
-    one._run = lambda policy, count: asked.append(count)
+    one._run = lambda policy, scenario, count: asked.append(count)
     assert one.seconds(None) == pytest.approx(2.0 + 0.5 * 399)
     assert asked == [1, 1, 21]
 

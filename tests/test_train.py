@@ -571,7 +571,8 @@ def test_who_fails_in_an_evaluation_is_named() -> None:
     keys = (*options("policy.episodes=1"), "--set", "devices.count=33")
     failed = edgesim("train", "carbon_6ue", "--policy", "ddpg", *keys, "-o", "out")
     assert failed.exit_code == 1
-    assert "policy 'exact', which trainings are held against, slot 0: SizeError" in failed.stderr
+    assert "policy 'exact', slot 0: SizeError" in failed.stderr
+    assert "; trainings are held against policy 'exact'" in failed.stderr
 
 
 def test_what_covers_a_run_is_enough_for_an_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
