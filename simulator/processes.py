@@ -77,11 +77,19 @@ def station_queues(clock: Clock, world: World) -> Process:
         world.serve_stations()
 
 
+def stock_taking(clock: Clock, world: World) -> Process:
+    """Devices and stations take stock as a slot begins, for reports that leave within it."""
+    for slot in clock.every(world.slot_ns, EventOrder.SLOT_START):
+        yield slot
+        world.take_stock()
+
+
 def device_synchronisation(clock: Clock, world: World, twin: Twin, period_ns: int) -> Process:
     """First hop of the twin: every device reports to its station."""
     for moment in clock.every(period_ns, EventOrder.DEVICE_SYNC):
         yield moment
-        for report in twin.devices_report(world.state, clock.now_ns, world.slot_start_ns):
+        stock = world.stock(clock.now_ns)
+        for report in twin.devices_report(stock, clock.now_ns, world.slot_start_ns):
             clock.start(delivery(clock, report))
 
 
@@ -89,7 +97,8 @@ def station_synchronisation(clock: Clock, world: World, twin: Twin, period_ns: i
     """Second hop of the twin: every station forwards its devices' reports and its own to the MBS."""
     for moment in clock.every(period_ns, EventOrder.STATION_SYNC):
         yield moment
-        for report in twin.stations_report(world.state, clock.now_ns, world.slot_start_ns):
+        stock, up = world.stock(clock.now_ns), world.state.station_up
+        for report in twin.stations_report(stock, up, clock.now_ns, world.slot_start_ns):
             clock.start(delivery(clock, report))
 
 

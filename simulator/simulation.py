@@ -81,6 +81,8 @@ class Simulation:
             processes.station_queues(clock, world),
             *(processes.delivery(clock, report) for report in twin.under_way),
         ]
+        if any(to_ns(period_s) % world.slot_ns for period_s in (device_period_s, station_period_s)):
+            started.insert(0, processes.stock_taking(clock, world))
         if world.mobility.moves:
             started.append(self._guarded("mobility model", processes.mobility(clock, world)))
         if coherence_s is not None:

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
@@ -65,6 +66,7 @@ class World(ABC):
     state: State
     power: StationPower | None = field(default=None, kw_only=True)
     sci: Sci | None = field(default=None, kw_only=True)
+    _stock: State = field(init=False)
 
     @cached_property
     def tells_presence(self) -> bool:
@@ -80,6 +82,14 @@ class World(ABC):
     def slot_start_ns(self) -> int:
         """When the slot that begins, or is under way, begins."""
         return self.state.slot * self.slot_ns
+
+    def take_stock(self) -> None:
+        """Keep what is true as a slot begins."""
+        self._stock = copy(self.state)  # columns are replaced, never written into
+
+    def stock(self, now_ns: int) -> State:
+        """What was true as the slot began, in which it is now so late."""
+        return self.state if now_ns == self.slot_start_ns else self._stock
 
     def move(self) -> None:
         """Devices move for a slot; path gains and the association follow."""

@@ -21,7 +21,7 @@ STREAMS = (
     'mobility.speed=["20 m/s", "30 m/s"]',
     'devices.battery={capacity="0.05 J", initial=0.5, harvest="60 mW"}',
     "twin.sync=periodic",
-    "twin.device.period=0.2 s",
+    "twin.device.period=0.15 s",
     "twin.device.latency={exponential=0.15}",
     "twin.device.loss=0.3",
     "twin.station.latency=0.1 s",

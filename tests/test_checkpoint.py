@@ -142,9 +142,10 @@ DERIVED = (
     "._common_deadlines",
     "._in_slot",
     ".slot_ns",
+    "._stock",
 )
 """What is made again: the graph, routes, the last slot's tasks, look-up tables, spent rows, a unit, a constant
-column."""
+column, and what is true as a slot begins."""
 
 
 @pytest.mark.parametrize(

@@ -231,6 +231,23 @@ def test_reports_within_a_slot_show_its_beginning() -> None:
         np.testing.assert_array_equal(observation.queue_bits, seen[true_at][1]["queue_bits"])
 
 
+def test_what_changes_within_a_slot_is_not_in_a_report_that_leaves_later_in_it() -> None:
+    """Stations fail at any time and devices look for others; what is shown is of the stamp's slot."""
+    seen: list[Any] = []
+    changing = ("stations.sbs.failures={time_to_failure=0.7, time_to_repair=0.4}", "run.slots=200")
+    period = ("twin.device.period=0.25", "twin.station.period=0.25")
+    observing(seen, *MOVING, *changing, "twin.sync=periodic", *period)
+    names = (*COLUMNS, "station_queue_bits", "station_up")
+    changed = 0
+    for slot, (observation, now) in enumerate(seen):
+        true_at = int(np.floor(np.floor(slot * 0.1 / 0.25 + 1e-9) * 0.25 / 0.1 + 1e-9))
+        for name in names:
+            then = seen[true_at][1][name]
+            np.testing.assert_array_equal(getattr(observation, name), then, err_msg=name)
+            changed += not np.array_equal(then, now[name])
+    assert changed > 300
+
+
 @pytest.mark.parametrize("hop", ["device", "station"])
 def test_a_period_may_be_shorter_than_a_slot_but_not_by_a_unit_mistaken(hop: str) -> None:
     seen: list[Any] = []

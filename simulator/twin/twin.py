@@ -138,24 +138,24 @@ class Twin:
                 if column.dtype == np.float64:
                     check_amounts(column)
 
-    def devices_report(self, state: State, now_ns: int, stamp_ns: int) -> list[Report]:
+    def devices_report(self, stock: State, now_ns: int, stamp_ns: int) -> list[Report]:
         """First hop: every device sends its state to its station.
 
         Args:
-            state: what is true.
-            now_ns: when.
-            stamp_ns: since when: the beginning of the slot.
+            stock: what was true as the slot began.
+            now_ns: when they leave.
+            stamp_ns: when the slot began.
 
         Returns:
             The reports that are under way from now on.
         """
-        hop, shape, cells = self._device_hop, self._local.stamp.shape, state.cells
+        hop, shape, cells = self._device_hop, self._local.stamp.shape, stock.cells
         stamp = Times(shape, stamp_ns)
         sent_at = stamp if now_ns == stamp_ns else Times(shape, now_ns)
         if hop.instant and cells.complete:
-            self._local.renew(state.device_columns(), stamp, sent_at)
+            self._local.renew(stock.device_columns(), stamp, sent_at)
             return []
-        sent = Model(state.device_columns(), stamp, sent_at)
+        sent = Model(stock.device_columns(), stamp, sent_at)
         if not cells.complete:
             sent = self._without(~cells.present, sent)
         if hop.instant:
@@ -177,13 +177,16 @@ class Twin:
         stamp_ns = np.where(absent, self._local.stamp_ns, sent.stamp_ns)
         return Model(columns, Times.by_row(stamp_ns), sent.sent)
 
-    def stations_report(self, state: State, now_ns: int, stamp_ns: int) -> list[Report]:
+    def stations_report(
+        self, stock: State, up: BoolArray, now_ns: int, stamp_ns: int
+    ) -> list[Report]:
         """Second hop: every station sends its local model, and its own state, through the backhaul.
 
         Args:
-            state: what is true.
-            now_ns: when.
-            stamp_ns: since when: the beginning of the slot.
+            stock: what was true as the slot began.
+            up: (R, B) which stations are up now, as reports go through them.
+            now_ns: when they leave.
+            stamp_ns: when the slot began.
 
         Returns:
             The reports that are under way from now on.
@@ -193,10 +196,10 @@ class Twin:
         sent_at = stamp if now_ns == stamp_ns else Times(shape, now_ns)
         if hop.instant and self._backhaul.instant:
             self._devices.replace(self._local)
-            self._stations.renew(state.station_columns(), stamp, sent_at)
+            self._stations.renew(stock.station_columns(), stamp, sent_at)
             return []
-        own = Model(state.station_columns(), stamp, sent_at)
-        reached = self._backhaul.arrival_ns(now_ns, state.station_up)
+        own = Model(stock.station_columns(), stamp, sent_at)
+        reached = self._backhaul.arrival_ns(now_ns, up)
         late = hop.arrival_ns(now_ns, shape)
         arrival = np.where((reached == LOST) | (late == LOST), LOST, reached + (late - now_ns))
         arrival[:, 0] = now_ns
