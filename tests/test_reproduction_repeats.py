@@ -1,5 +1,6 @@
 """The numbers that ship are those that the program makes, on whatever machine this is."""
 
+import csv
 import gzip
 import json
 from collections.abc import Iterator
@@ -13,7 +14,9 @@ import xarray as xr
 from edgesim.experiments.reproduction import stored
 from edgesim.experiments.reproduction.catalogue import FIGURES
 from edgesim.experiments.reproduction.engine import Workshop
-from edgesim.experiments.reproduction.figure import Factor, Study
+from edgesim.experiments.reproduction.figure import Factor, Study, Trainings
+from edgesim.experiments.reproduction.trainings import steps
+from edgesim.experiments.train import train
 from edgesim.simulator.core.outputs import make_folder
 
 SHIPPED = Path(__file__).parents[1] / "docs" / "reproduction"
@@ -57,6 +60,46 @@ def test_runs_of_a_figure_have_the_numbers_that_ship(
     _, again = stored.load(path)
     for name in study.kept:
         assert_same(again[study.name][name], shipped[study.name][name])
+
+
+LOG_EPISODES = 5
+"""Of the thousand of a training whose rewards ship, so many are one number."""
+
+
+def trainings() -> Iterator[object]:
+    """One for each setting of those whose rewards ship: of seed 1, all but the first setting slow."""
+    for name, figure in FIGURES.items():
+        path = SHIPPED / name / stored.NAME
+        for training in figure.trainings if path.exists() else ():
+            if "reward" not in training.kept:
+                continue
+            short = replace(training, keys={**training.keys, "policy.episodes": LOG_EPISODES})
+            for step in steps(short, Path("never"), False):
+                *setting, seed = step.place
+                options = step.scenario.policy.model_dump()
+                if seed or options["episode_slots"] * LOG_EPISODES > options["warmup"]:
+                    continue  # else learned actions are among them, whose last digits are a machine's own
+                slow = [pytest.mark.slow] * any(setting)
+                place = tuple(setting)
+                yield pytest.param(name, training, place, marks=slow, id=f"{training.name}-{place}")
+
+
+@pytest.mark.parametrize(("figure", "training", "place"), list(trainings()))
+@pytest.mark.usefixtures("in_this_process")
+def test_trainings_of_a_figure_begin_with_the_rewards_that_ship(
+    figure: str, training: Trainings, place: tuple[int, ...], tmp_path: Path
+) -> None:
+    """Those of random actions before anything is learned, to the last digit that is stored."""
+    _, shipped = stored.load(SHIPPED / figure / stored.NAME)
+    short = replace(training, keys={**training.keys, "policy.episodes": LOG_EPISODES})
+    step = next(one for one in steps(short, tmp_path, False) if one.place == (*place, 0))
+    train(step.scenario, step.folder)
+    with (step.folder / "progress.csv").open(encoding="utf-8") as file:
+        rewards = [float(row["reward"]) for row in csv.DictReader(file)]
+    found = f"{np.mean(rewards):.{stored.DIGITS}g}"
+    where = dict(zip((one.name for one in training.factors), place, strict=True))
+    expected = shipped[training.name]["reward"].isel(where | {"seed": 0, "log": 0})
+    assert float(found) == float(expected)
 
 
 def assert_same(found: xr.DataArray, shipped: xr.DataArray) -> None:
