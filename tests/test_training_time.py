@@ -17,6 +17,7 @@ from edgesim.policies.learning.aac import Aac
 from edgesim.policies.learning.ddpg import Ddpg
 from edgesim.policies.learning.dqn import Dqn
 from edgesim.scenarios.loading import load_scenario
+from edgesim.scenarios.schema import Scenario
 
 RESET_S, ACTING_S, LEARNING_S = 0.5, 0.25, 2.0
 
@@ -178,7 +179,7 @@ def test_an_evaluation_is_measured_by_some_of_its_slots(
     ran: list[int | None] = []
 
     def run(
-        self: Evaluator, policy: Any, slots: int | None = None, *, twin_is_right: bool = False
+        self: Evaluator, policy: Any, scenario: Scenario, slots: int | None = None
     ) -> dict[str, Any]:
         ran.append(slots)
         clock.now += 1.0 + 0.25 * (slots or 0) + 30.0 * (len(ran) == 3)  # the first one
