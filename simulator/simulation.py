@@ -82,6 +82,7 @@ class Simulation:
             *(processes.delivery(clock, report) for report in twin.under_way),
         ]
         if any(to_ns(period_s) % world.slot_ns for period_s in (device_period_s, station_period_s)):
+            # Before the slot's decision, which sends stations to sleep.
             started.insert(0, processes.stock_taking(clock, world))
         if world.mobility.moves:
             started.append(self._guarded("mobility model", processes.mobility(clock, world)))

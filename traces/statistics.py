@@ -233,10 +233,16 @@ class CountedBatches:
         over, under = part[:, self._span], whole[:, self._span]
         if not under.any():
             return Estimate(math.nan)
-        of_queues = {key: METRICS[key] for key in QUEUES}
-        parts = fractions(self.columns, of_queues)
-        within = {key: one.within for key, one in of_queues.items()} | {"share": (0.0, 1.0)}
-        return self._marked(self._ratios({**parts, "share": (over, under)}, within))["share"]
+        found = self._ratios({"share": (over, under)}, {"share": (0.0, 1.0)})
+        return self._marked(self._queues | found)["share"]
+
+    @cached_property
+    def _queues(self) -> dict[str, Estimate]:
+        """By key, what is estimated of the queues."""
+        parts = fractions(self.columns, {key: METRICS[key] for key in QUEUES})
+        if not parts:
+            return {}
+        return self._ratios(parts, {key: METRICS[key].within for key in parts})
 
     @cached_property
     def _caution(self) -> Caution:
@@ -256,7 +262,7 @@ class CountedBatches:
 
         Where they grow, they have no mean, nor has what follows them.
         """
-        grows = stability(self.growth()) == "growing"
+        grows = self._grows
         if self.replications > 1:
             follow = {*QUEUES, "latency_s", *_QUANTILES} if grows else ()
             return {
@@ -273,6 +279,10 @@ class CountedBatches:
                 one = Estimate(one.value, slots_needed=None if grows else most)
             marked[key] = one
         return marked
+
+    @cached_property
+    def _grows(self) -> bool:
+        return stability(self.growth()) == "growing"
 
     def growth(self) -> Estimate | None:
         """Growth of all queues together, as a share of the arrivals; None if there are no queues."""

@@ -14,7 +14,7 @@ from ...simulator.stream.green_observation import GreenObservation
 from ...simulator.stream.observation import Observation
 from ...simulator.stream.problem import DriftPlusPenalty
 from .clairvoyant_program import instance_of, least_emission, plan, without_late
-from .targets import check_foreseen, most_sent_bits, own_gain, serve
+from .targets import check_foreseen, most_sent_bits, own_gain, serve, without
 
 
 class Clairvoyant:
@@ -37,7 +37,7 @@ class Clairvoyant:
         if keys := check_foreseen("clairvoyant", problem).unbounded:
             raise ValueError(
                 "clairvoyant: its bound takes every bit to cost what is known beforehand; allowed: "
-                f"a scenario without {' and '.join(f'`{key}`' for key in keys)}"
+                f"{without(keys)}"
             )
 
     def reset(self, network: Network, problem: DriftPlusPenalty, rngs: Generators) -> None:
@@ -64,9 +64,10 @@ class Clairvoyant:
             found = whole or plan(without_late(instance))
             if found is not None:
                 self._local[:, r], self._sent[:, r] = found.local_bits, found.sent_bits
-            if optimum is not None:
-                self._bound_mg[r] = 1e3 * optimum.bound_g / slots
-            if optimum is not None and whole is not None:
+            if optimum is None:
+                continue
+            self._bound_mg[r] = 1e3 * optimum.bound_g / slots
+            if whole is not None:
                 self._gap[r] = max(whole.value_g / max(optimum.bound_g, 1e-300) - 1.0, 0.0)
 
     def decide(self, observation: Observation) -> Decision:

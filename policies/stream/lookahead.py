@@ -15,7 +15,7 @@ from ...simulator.network.network import Network
 from ...simulator.stream.deadlines import TaskClass
 from ...simulator.stream.decision import Decision
 from ...simulator.stream.green_observation import GreenObservation
-from ...simulator.stream.green_problem import SamplePath
+from ...simulator.stream.green_problem import GreenProblem, SamplePath
 from ...simulator.stream.observation import Observation
 from ...simulator.stream.problem import DriftPlusPenalty
 from .lookahead_program import LookaheadProgram, Planned, Wanted, stretches
@@ -69,7 +69,11 @@ class Lookahead:
         Raises:
             ValueError: it is one.
         """
-        (check_foreseen if self._expect == "known" else check_deadlines)("lookahead", problem)
+        self._checked(problem)
+
+    def _checked(self, problem: DriftPlusPenalty) -> GreenProblem:
+        check = check_foreseen if self._expect == "known" else check_deadlines
+        return check("lookahead", problem)
 
     def reset(self, network: Network, problem: DriftPlusPenalty, rngs: Generators) -> None:
         """Nothing has been seen.
@@ -77,7 +81,7 @@ class Lookahead:
         Raises:
             ValueError: as `check`.
         """
-        problem = check_deadlines("lookahead", problem)
+        problem = self._checked(problem)
         problem.ask_due_bits()
         self._network, self._classes = network, problem.classes
         self._own_carbon = problem.device_carbon

@@ -1,6 +1,6 @@
 """Decisions that serve given bits: who plans bits has here what they take of radio and CPUs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -45,9 +45,14 @@ def check_foreseen(name: str, problem: DriftPlusPenalty) -> GreenProblem:
     if green.unforeseen:
         raise ValueError(
             f"{name} knows all tasks beforehand, and not which of them will be refused; allowed: "
-            f"a scenario without {' and '.join(f'`{key}`' for key in green.unforeseen)}"
+            f"{without(green.unforeseen)}"
         )
     return green
+
+
+def without(keys: Sequence[str]) -> str:
+    """What is allowed in the place of one that has these keys."""
+    return f"a scenario without {' and '.join(f'`{key}`' for key in keys)}"
 
 
 def serve(

@@ -20,7 +20,7 @@ from .movement_xml import FcdXml
 
 AtEnd: TypeAlias = Literal["stay", "absent", "repeat"]
 
-GAP = 3.0
+_GAP = 3.0
 """So many usual intervals an object may be without a sample, and is still there."""
 
 _ENOUGH = 100_000
@@ -102,6 +102,7 @@ class Survey:
         objects: how many there are.
         usual_s: median interval between two samples of an object; 0 where none has two.
         other: intervals that are not the usual one, of those that it is the median of.
+        gap_s: between two samples of an object that are farther apart it is absent.
         longest_s: interval between two samples of an object.
         jump: the longest way between two samples of an object, metres or degrees as they are given.
         low: (2,) least x and y, and
@@ -120,6 +121,7 @@ class Survey:
     objects: int = 0
     usual_s: float = 0.0
     other: int = 0
+    gap_s: float = 0.0
     longest_s: float = 0.0
     jump: float = 0.0
     low: FloatArray = field(default_factory=lambda: np.full(2, np.inf))
@@ -190,7 +192,7 @@ class _Surveyor:
             found.last_s = piece.reaches_s
             # A file that begins again is met from its beginning on.
             self._look(piece, start_s or 0.0, (start_s or 0.0) + length_s, at_end == "repeat")
-            ahead_s = GAP * self._usual() if gap_s is None else gap_s
+            ahead_s = _GAP * self._usual() if gap_s is None else gap_s
             needed_s = (start_s or 0.0) + length_s + ahead_s
             if self._source.ordered and piece.reaches_s > needed_s:
                 break
@@ -202,17 +204,18 @@ class _Surveyor:
         if self._intervals:
             steps = np.concatenate(self._intervals)
             found.other = int((np.abs(steps - found.usual_s) > 1e-6 * found.usual_s).sum())
-        self._count_others(start_s or 0.0, GAP * found.usual_s if gap_s is None else gap_s, at_end)
+        found.gap_s = _GAP * found.usual_s if gap_s is None else gap_s
+        self._count_others(start_s or 0.0, at_end)
         return found
 
-    def _count_others(self, start_s: float, gap_s: float, at_end: AtEnd) -> None:
+    def _count_others(self, start_s: float, at_end: AtEnd) -> None:
         """Objects without a sample in the run that are devices all the same.
 
         Who is on its way from a sample before the run to one after it; who stays after the last time of the file; and
         who comes when it begins again.
         """
         found = self._found
-        passes = self._across[:, 0] <= gap_s
+        passes = self._across[:, 0] <= found.gap_s
         stays = np.full(passes.shape, at_end == "stay" and found.whole)
         last_s, slack_s = self._last[:, 0], np.inf if self._source.legs else found.usual_s
         stays &= (last_s < start_s) & (last_s > found.last_s - slack_s)

@@ -16,7 +16,7 @@ from ...scenarios.units import Number, PositiveMetres, Seconds
 from ..core.arrays import BoolArray, FloatArray, IntArray
 from ..core.compiled import compiled
 from ..core.randomness import Generators
-from .movement_survey import GAP, AtEnd, Survey, open_movement, survey
+from .movement_survey import AtEnd, Survey, open_movement, survey
 
 FASTEST_MPS = 100.0
 """Between two samples nothing is faster, unless `max_jump` says so: what seems to be was put elsewhere."""
@@ -26,11 +26,11 @@ FASTEST_MPS = 100.0
 class TraceMobility:
     """Devices move as the objects of a file do, in straight lines from sample to sample.
 
-    Each object is a device, in the order of their first samples in the run, then those that are there between two
-    samples, or after their last, alone; without `devices.count` there are as many devices as objects. Of more
-    objects than devices the last are left out; of fewer, the last devices are absent all the time. A device is never two objects. An object is a kind
-    and an id: a person and a vehicle of one id are two devices, as are a person and the vehicle that it
-    rides in. All replications see the same.
+    Each object is a device, in the order of their first samples in the run, then those that are there
+    between two samples, or after their last, alone; without `devices.count` there are as many devices as
+    objects. Of more objects than devices the last are left out; of fewer, the last devices are absent all
+    the time. A device is never two objects. An object is a kind and an id: a person and a vehicle of one id
+    are two devices, as are a person and the vehicle that it rides in. All replications see the same.
 
     Args:
         file: SUMO's floating-car data (XML, CSV, Parquet), NS-2, BonnMotion, ONE, or a table (CSV,
@@ -150,7 +150,7 @@ class TraceMobility:
             refuse(self.file, f"no object {when}", "another `begin`, or more slots")
         if found.outside and self.outside == "refuse":
             self._refuse_outside(found, area_m)
-        self._gap_s = gap_s if gap_s is not None else GAP * found.usual_s
+        self._gap_s = found.gap_s
         self._period_s = found.last_s - found.first_s + (0.0 if self.source.legs else found.usual_s)
         if self.at_end == "repeat" and not self._period_s > 0.0:
             refuse(self.file, "cannot repeat, all samples are of one time")

@@ -195,11 +195,14 @@ class GreenWorld(StreamWorld):
                 spent_g = recorded["network_emission_mg"] / 1e3
             state.budget_debt_g = np.maximum(state.budget_debt_g + spent_g - allowed_g, 0.0)
         if self.classes is not None:
-            shape = slot.cells.station.shape
+            shape, joined_bits = slot.cells.station.shape, self._came_bits
+            if slot.columns[at.DROPPED].any():
+                refused = self.ledger.refused()
+                joined_bits = joined_bits - self.classes.bits_that(DROPPED, shape, refused)
             state.late_debt_bits = self.classes.debts_after(
                 state.late_debt_bits,
                 self.classes.bits_that(LATE, shape, ended),
-                self._came_bits - self.classes.bits_that(DROPPED, shape, self.ledger.refused()),
+                joined_bits,
             )
             del self._came_bits
         self._press(state.slot)
